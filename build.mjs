@@ -1,0 +1,19 @@
+// Builds dist/: two programs (tcli and the interactive shell's engine thread) and the library, sharing chunks.
+// --splitting matters: without it every one-shot would pay for loading Ink.
+import { rmSync } from 'node:fs';
+import { build } from 'esbuild';
+
+rmSync('dist', { recursive: true, force: true });
+await build({
+  entryPoints: { tcli: 'shell/main.tsx', engine: 'shell/engine-thread.ts', index: 'src/index.ts' },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  packages: 'external',
+  sourcemap: 'linked',
+  define: { 'process.env.NODE_ENV': '"production"' },
+  logLevel: 'warning',
+});

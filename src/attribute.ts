@@ -1,0 +1,216 @@
+/**
+ * Declared values. An attribute, a text parameter, a preference and a command's parameter are each one record of the
+ * same make; reading, printing, checking, help, completion and the saved file are computed from it.
+ */
+
+import { OperatorError } from './errors.ts';
+
+/** How a value is written and read. `name` is the word that `set GROUP` prints; `wrong` ends targetcli's syntax error. */
+export interface ValueType<V> {
+  readonly name: string;
+  /** What a value must be, as targetcli says it: `Not setting x! Syntax error, 'v' ${wrong}`. */
+  readonly wrong: string;
+  /** Text from a terminal, a script or a file → the value; undefined when the text is not of this type. */
+  parse(text: string): V | undefined;
+  print(value: V): string;
+  /** All the words there are, when they can be listed (for completion). */
+  readonly words?: readonly string[];
+}
+
+const oneOf = (name: string, words: readonly string[], wrong: string): ValueType<string> => ({
+  name,
+  wrong,
+  words,
+  parse: (text) => words.find((word) => word.toLowerCase() === text.toLowerCase()),
+  print: (value) => value,
+});
+
+const COLOURS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'] as const;
+const LOG_LEVELS = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
+const SIZE = /^(\d+)([kmgt]?)(b?)$/;
+
+/** The value types there are (targetcli.md 3.5, 9.4). */
+export const types = {
+  /** An integer; no text is no value (null, printed `n/a`). */
+  number: {
+    name: 'number',
+    wrong: 'is not a NUMBER.',
+    parse: (text) => (text === '' ? null : /^[+-]?\d{1,15}$/.test(text) ? Number(text) : undefined),
+    print: (value) => (value === null ? 'n/a' : String(value)),
+  } satisfies ValueType<number | null>,
+  string: {
+    name: 'string',
+    wrong: '',
+    parse: (text) => text,
+    print: (value) => value,
+  } satisfies ValueType<string>,
+  bool: {
+    name: 'bool',
+    wrong: 'is not true|false.',
+    words: ['true', 'false'],
+    parse: (text) => ({ true: true, false: false })[text.toLowerCase()],
+    print: (value) => String(value),
+  } satisfies ValueType<boolean>,
+  yesno: oneOf('yesno', ['Yes', 'No'], 'is not Yes|No.'),
+  loglevel: oneOf('loglevel', LOG_LEVELS, `is not ${LOG_LEVELS.join('|')}`),
+  color: oneOf('color', [...COLOURS, 'default'], `is not ${[...COLOURS, 'default'].join('|')}`),
+  colordefault: oneOf('colordefault', [...COLOURS, 'none'], `is not ${[...COLOURS, 'none'].join('|')}`),
+  /** Bytes: digits and an optional k, m, g or t, each 1024 times the one before (`i` and `b` may follow). */
+  size: {
+    name: 'size',
+    wrong: 'is not a SIZE.',
+    parse: (text) => {
+      const match = SIZE.exec(text.toLowerCase().replace('i', ''));
+      if (!match) return undefined;
+      const bytes = Number(match[1]) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(match[2] ?? '');
+      return Number.isSafeInteger(bytes) ? bytes : undefined;
+    },
+    print: (value) => String(value),
+  } satisfies ValueType<number>,
+} as const;
+
+/** What a command's parameter names, beyond its type: what completion offers for it. */
+export type ParameterKind = 'plain' | 'path' | 'file' | 'block-device' | 'storage-object' | 'wwn';
+
+/** One parameter of a command. Its place in the list is its place among the positional words. */
+export interface Parameter<V = unknown> {
+  readonly name: string;
+  readonly doc: string;
+  readonly type: ValueType<V>;
+  readonly required: boolean;
+  readonly kind: ParameterKind;
+  /** Shown by help; null when leaving it out means something no value can say. */
+  readonly default?: V;
+}
+
+export interface AttributeRule {
+  /** 0 or a string's '' … as it stands in a new object. */
+  readonly readOnly?: boolean;
+  /** Refused while the storage object is exported as a LUN. */
+  readonly notWhileExported?: boolean;
+  readonly min?: number;
+  readonly max?: number;
+  /** The only values accepted, when a range does not say it. */
+  readonly only?: readonly (number | string)[];
+  /** A rule of its own: the reason why `value` is refused, or undefined. */
+  readonly refuse?: (value: never) => string | undefined;
+}
+
+/** One attribute or text parameter of an object: its name is its key in the table it stands in. */
+export interface Attribute<V = number | string> extends AttributeRule {
+  readonly doc: string;
+  readonly type: ValueType<V>;
+  readonly default: V;
+  /** Where an initiator can see it, or `none: why` (an attribute that does nothing says so). */
+  readonly effect: string;
+  /** Values are numbers in saveconfig.json (attributes) or strings (iSCSI text parameters). */
+  readonly saved: 'number' | 'string';
+}
+
+export type AttributeTable = Readonly<Record<string, Attribute<never>>>;
+export type AttributeValues<T extends AttributeTable> = {
+  [K in keyof T]: T[K] extends { readonly default: infer V }
+    ? V extends number
+      ? number
+      : V extends string
+        ? string
+        : V
+    : never;
+};
+
+type Declared = { doc: string; effect: string } & AttributeRule;
+
+/** An attribute whose value is 0 or 1. */
+export const flag = (declared: Declared & { default: 0 | 1 }): Attribute<number> => ({
+  min: 0,
+  max: 1,
+  ...declared,
+  type: types.number as ValueType<number>,
+  saved: 'number',
+});
+
+/** An attribute whose value is a whole number. */
+export const integer = (declared: Declared & { default: number }): Attribute<number> => ({
+  min: 0,
+  max: 0xffffffff,
+  ...declared,
+  type: types.number as ValueType<number>,
+  saved: 'number',
+});
+
+/** A text value. */
+export const text = (declared: Declared & { default: string; type?: ValueType<string> }): Attribute<string> => ({
+  type: types.string,
+  ...declared,
+  saved: 'string',
+});
+
+/** A number that LIO keeps and saves as text (the iSCSI parameters). */
+export const textNumber = (declared: Declared & { default: string; min: number; max: number }): Attribute<string> => ({
+  type: {
+    name: 'number',
+    wrong: types.number.wrong,
+    parse: (word) => (/^\d{1,15}$/.test(word) ? word : undefined),
+    print: (value) => value,
+  },
+  ...declared,
+  saved: 'string',
+});
+
+/**
+ * The values of one object's attributes. `values` is a plain object, so that a hot path reads a property and no more.
+ */
+export class Attributes<T extends AttributeTable> {
+  readonly table: T;
+  readonly values: AttributeValues<T>;
+
+  constructor(table: T, defaults: Partial<AttributeValues<T>> = {}) {
+    this.table = table;
+    const initial = Object.entries(table).map(([name, attribute]) => [name, attribute.default]);
+    this.values = { ...Object.fromEntries(initial), ...defaults };
+  }
+
+  /** Name → value as it goes into saveconfig.json: what can be written, in the table's order. */
+  saved(): Record<string, number | string> {
+    const writable = Object.keys(this.table).filter((name) => !this.table[name]?.readOnly);
+    return Object.fromEntries(writable.map((name) => [name, this.values[name] as number | string]));
+  }
+
+  print(name: string): string {
+    const attribute = this.table[name];
+    return attribute ? attribute.type.print(this.values[name] as never) : '';
+  }
+
+  /**
+   * The value that `text` stands for, checked against the record.
+   * @param noun `attribute` or `parameter`, for the message
+   * @throws OperatorError with LIO's line (`Cannot set attribute x: [Errno 22] Invalid argument`) and the reason as hint
+   */
+  check(name: string, text: string, noun: string, exported = false): number | string {
+    const attribute = this.table[name] as Attribute | undefined;
+    if (!attribute) throw new OperatorError(`Cannot find ${noun}: ${name}`);
+    if (attribute.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
+    const refused = (why: string) => new OperatorError(`Cannot set ${noun} ${name}: [Errno 22] Invalid argument`, why);
+    const value = attribute.type.parse(text);
+    if (value === undefined || value === null) throw refused(`'${text}' ${attribute.type.wrong}`);
+    if (attribute.notWhileExported && exported && value !== this.values[name])
+      throw refused(`${name} cannot change while the storage object is exported as a LUN; delete its LUNs first.`);
+    const why = refusal(attribute, value);
+    if (why) throw refused(`${name} ${why}`);
+    return value;
+  }
+
+  /** Sets a value that `check` returned. */
+  set(name: keyof T & string, value: number | string): void {
+    (this.values as Record<string, number | string>)[name] = value;
+  }
+}
+
+function refusal(attribute: Attribute, value: number | string): string | undefined {
+  if (attribute.only && !attribute.only.includes(value)) return `can be ${attribute.only.join(', ')}.`;
+  const { min, max } = attribute;
+  const number = Number(value);
+  if (attribute.type.name === 'number' && ((min !== undefined && number < min) || (max !== undefined && number > max)))
+    return `must be between ${min} and ${max}.`;
+  return attribute.refuse?.(value as never);
+}

@@ -1,0 +1,97 @@
+/**
+ * What a backstore is (a kind of volume: fileio, block, ramdisk …) and what a volume is (an open one: bytes, and no SCSI).
+ * What a volume cannot do is absent from it, and the layers above offer it or not by that absence alone.
+ */
+
+import type { Parameter } from '../attribute.ts';
+
+/** An open medium. Positions and lengths are bytes; callers stay within `size`. System errors (EIO, ENOSPC …) pass through. */
+export interface Volume {
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes per logical block the medium can address; fileio and ramdisk take any, so they say 512. */
+  readonly logicalBlockSize: number;
+  readonly physicalBlockSize: number;
+  readonly readOnly: boolean;
+  /** Bytes at which a discard takes effect; 0 when the medium does not say. */
+  readonly discardGranularity: number;
+  readonly rotational: boolean;
+
+  /** Fills `into` from `position` when that needs no waiting (memory, page cache) and says true; else touches nothing. */
+  readNow?(into: Uint8Array, position: number): boolean;
+  /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
+  read(into: Uint8Array, position: number): Promise<void>;
+  /** Takes all of `from` when that needs no waiting and says true; else touches nothing. */
+  writeNow?(from: Uint8Array, position: number): boolean;
+  /** @param durable on stable storage when this resolves (FUA, write-through) */
+  write(from: Uint8Array, position: number, durable: boolean): Promise<void>;
+  /** All writes that completed before are on stable storage when this resolves. */
+  flush(): Promise<void>;
+  /** Gives the space back; reads of it give zeros afterwards. Absent: the medium cannot. */
+  discard?(position: number, length: number): Promise<void>;
+  /** Zeros a range faster than writing zeros would. Absent: write zeros. */
+  writeZeroes?(position: number, length: number, mayDiscard: boolean): Promise<void>;
+  /** The first extent at `position`: whether it holds data, and where it ends (at most `limit`). Absent: all is data. */
+  extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
+  /** I/O in flight ends first. After it, every call rejects. */
+  close(): Promise<void>;
+}
+
+/** A storage object's part of saveconfig.json that its kind owns (`dev`, `size`, `write_back` …). Plain data. */
+export type VolumeConfig = Readonly<Record<string, string | number | boolean | null>>;
+
+/** A kind of backstore: one record in one file, listed in backstore/index.ts. */
+export interface Backstore {
+  /** Its name in the tree and, for LIO's kinds, the `plugin` in saveconfig.json. */
+  readonly name: string;
+  readonly plugin: string;
+  readonly doc: string;
+  /** The words of `create` after the name, in order. */
+  readonly parameters: readonly Parameter<never>[];
+  /** An example for help and its test: the words after `create`. */
+  readonly example: string;
+  /** The keys of saveconfig.json that are this kind's own; their absence is allowed unless `required`. */
+  readonly keys: Readonly<Record<string, { type: 'string' | 'number' | 'boolean'; required?: boolean }>>;
+
+  /**
+   * An operator's parameters → settled configuration: sizes known, paths absolute, a new file made.
+   * It runs once, when the object is created; restoring opens the settled configuration.
+   * @param create the parameters' values, absent ones undefined
+   * @param others the configurations of this kind's other storage objects, by name
+   * @throws OperatorError
+   */
+  settle(create: Readonly<Record<string, unknown>>, others: ReadonlyMap<string, VolumeConfig>): Promise<Settled>;
+  /** Opens it. @throws OperatorError, or a system error */
+  open(config: VolumeConfig): Promise<Volume>;
+  /** Undoes what `settle` did on disk, when the object could not be created after all. */
+  abandon?(config: VolumeConfig): Promise<void>;
+
+  /** What `ls` says before `activated`, e.g. `/srv/f1.img (8.0MiB) write-back`. @param writeCache emulate_write_cache is 1 */
+  summary(config: VolumeConfig, volume: Volume | undefined, writeCache: boolean): string;
+  /** What `luns` shows in brackets after the name (`/srv/f1.img`); absent when there is nothing. */
+  device?(config: VolumeConfig): string;
+  /** targetcli's line after a creation. */
+  created(name: string, config: VolumeConfig, create: Readonly<Record<string, unknown>>): string;
+  /** Attribute defaults that differ from LIO's general ones for this kind and medium (name → number). */
+  attributeDefaults(config: VolumeConfig, volume: Volume | undefined): Readonly<Record<string, number>>;
+}
+
+export interface Settled {
+  readonly config: VolumeConfig;
+  /** Lines for the operator (`… exists, using its size (N bytes) instead`), shown at level info. */
+  readonly notes: readonly string[];
+  /** Whether `settle` made the file, so that `abandon` may remove it. */
+  readonly made: boolean;
+}
+
+/** Bytes as `ls` prints them: `8.0MiB`, `512 bytes`. */
+export function printSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} bytes`;
+  let value = bytes;
+  let unit = -1;
+  while (value >= 1024 && unit < 5) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value.toFixed(1)}${['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'][unit]}`;
+}

@@ -1,0 +1,88 @@
+/** A volume with SCSI identity and attributes: the logical unit. */
+
+import { Attributes } from '../attribute.ts';
+import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
+import { type DiskAttributes, diskAttributes } from './attributes.ts';
+import type { Nexus } from './nexus.ts';
+import type { Task } from './task.ts';
+
+export class StorageObject {
+  readonly backstore: Backstore;
+  readonly name: string;
+  readonly config: VolumeConfig;
+  /** Unit serial number (LIO's `wwn`): text, a UUID when we made it. */
+  readonly wwn: string;
+  readonly attributes: Attributes<DiskAttributes>;
+  /** Open while the process serves; closed objects have none. */
+  volume: Volume | undefined;
+  /** Why the volume could not be opened, in a line; such an object stays in the tree and in the file. */
+  missing: string | undefined;
+  /** LUNs that export it, in any fabric. */
+  readonly exports = new Set<object>();
+  /** Nexuses that reach it: who gets its unit attentions. */
+  readonly nexuses = new Set<Nexus>();
+  /** The task set: every command of every nexus that is in flight here. */
+  readonly tasks = new Set<Task>();
+  /** ALUA groups as they stand in saveconfig.json. */
+  aluaGroups: readonly Record<string, unknown>[];
+  /** Keys of saveconfig.json that are not ours: written back as they were. */
+  readonly unknown: Readonly<Record<string, unknown>>;
+
+  constructor(parts: {
+    backstore: Backstore;
+    name: string;
+    config: VolumeConfig;
+    wwn: string;
+    volume?: Volume | undefined;
+    aluaGroups?: readonly Record<string, unknown>[];
+    unknown?: Readonly<Record<string, unknown>>;
+  }) {
+    this.backstore = parts.backstore;
+    this.name = parts.name;
+    this.config = parts.config;
+    this.wwn = parts.wwn;
+    this.volume = parts.volume;
+    this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
+    this.aluaGroups = parts.aluaGroups ?? [defaultAluaGroup];
+    this.unknown = parts.unknown ?? {};
+  }
+
+  /** `/backstores/fileio/disk0` */
+  get path(): string {
+    return `/backstores/${this.backstore.name}/${this.name}`;
+  }
+
+  get exported(): boolean {
+    return this.exports.size > 0;
+  }
+
+  /** Bytes per logical block. */
+  get blockSize(): number {
+    return this.attributes.values.block_size;
+  }
+
+  /** Logical blocks; 0 while there is no medium. */
+  get blocks(): number {
+    return this.volume ? Math.floor(this.volume.size / this.blockSize) : 0;
+  }
+}
+
+/** The group that every storage object starts with (targetcli.md 6.4). */
+const defaultAluaGroup: Readonly<Record<string, unknown>> = {
+  alua_access_state: 0,
+  alua_access_status: 0,
+  alua_access_type: 3,
+  alua_support_active_nonoptimized: 1,
+  alua_support_active_optimized: 1,
+  alua_support_offline: 1,
+  alua_support_standby: 1,
+  alua_support_transitioning: 1,
+  alua_support_unavailable: 1,
+  alua_write_metadata: 0,
+  implicit_trans_secs: 0,
+  name: 'default_tg_pt_gp',
+  nonop_delay_msecs: 100,
+  preferred: 0,
+  tg_pt_gp_id: 0,
+  trans_delay_msecs: 0,
+};

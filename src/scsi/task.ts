@@ -1,0 +1,54 @@
+/** One SCSI command in flight, between a transport and the device server (SAM-5 5). */
+
+import type { Volume } from '../backstore/backstore.ts';
+import type { LogicalUnitView, Nexus } from './nexus.ts';
+
+/** SAM-5 5.3.1 */
+export const status = {
+  good: 0x00,
+  checkCondition: 0x02,
+  conditionMet: 0x04,
+  busy: 0x08,
+  reservationConflict: 0x18,
+  taskSetFull: 0x28,
+  acaActive: 0x30,
+  taskAborted: 0x40,
+} as const;
+
+/** SAM-5 8.4 */
+export type TaskAttribute = 'simple' | 'ordered' | 'head of queue' | 'aca';
+
+/** A range of a volume that is to be sent: the transport reads it straight into its own buffer. */
+export interface Extent {
+  readonly volume: Volume;
+  /** Bytes. */
+  readonly position: number;
+  readonly length: number;
+}
+
+/** How a command ended. `dataIn` is what the command gives, before the transport cuts it to what the initiator expects. */
+export interface Completion {
+  readonly status: number;
+  /** Sense data, fixed or descriptor format as the Control mode page's D_SENSE says. */
+  readonly sense?: Uint8Array;
+  readonly dataIn?: Uint8Array | Extent;
+}
+
+export interface Task {
+  readonly nexus: Nexus;
+  /** LUN as decoded (scsi/lun.ts), -1 when it is none that we could have. */
+  readonly lun: number;
+  /** Resolved when the task was admitted: what the LUN stood for then. */
+  readonly unit: LogicalUnitView | undefined;
+  /** 16 bytes or more; the transport's buffer may be reused, so this is the task's own. */
+  readonly cdb: Uint8Array;
+  readonly attribute: TaskAttribute;
+  /** The transport's tag: unique in the nexus while the task lives. */
+  readonly tag: number;
+  /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
+  dataOutLength: number;
+  /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */
+  dataOut: Uint8Array;
+  /** Set by task management: the task ends without effect on the initiator (or with TASK ABORTED). */
+  aborted: boolean;
+}

@@ -1,0 +1,63 @@
+/** "Why was I refused?": who may log in to a TPG, and which storage object stands behind which LUN for whom. */
+
+import type { LogicalUnitView, TargetPort } from '../scsi/nexus.ts';
+import type { Lun, MappedLun, NodeAcl, Tpg } from './tpg.ts';
+
+/** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
+export type Admission =
+  | { readonly admitted: true; readonly acl: NodeAcl | undefined }
+  | { readonly admitted: false; readonly because: string };
+
+/** @param initiatorName as normalised: lower case */
+export function admit(tpg: Tpg, initiatorName: string): Admission {
+  if (!tpg.enabled) return { admitted: false, because: `${tpg.path} is disabled` };
+  const acl = tpg.acls.get(initiatorName);
+  if (acl) return { admitted: true, acl };
+  if (tpg.attribute('generate_node_acls') === 1) return { admitted: true, acl: undefined };
+  return { admitted: false, because: `no ACL for ${initiatorName} in ${tpg.path}, and generate_node_acls=0` };
+}
+
+/** The numbers that the initiator sees, ascending. */
+export function lunsOf(tpg: Tpg, acl: NodeAcl | undefined): number[] {
+  return [...(acl ? acl.mappedLuns : tpg.luns).keys()].sort((a, b) => a - b);
+}
+
+/** What `number` is to the initiator that `acl` (undefined: demo mode) admitted. */
+export function viewOf(tpg: Tpg, acl: NodeAcl | undefined, number: number): LogicalUnitView | undefined {
+  if (!acl) {
+    const lun = tpg.luns.get(number);
+    return lun && view(lun, tpg.attribute('demo_mode_write_protect') === 1);
+  }
+  const mapped = acl.mappedLuns.get(number);
+  return mapped && view(mapped.lun, mapped.writeProtect || tpg.attribute('prod_mode_write_protect') === 1);
+}
+
+function view(lun: Lun, writeProtected: boolean): LogicalUnitView {
+  return { storageObject: lun.storageObject, writeProtected, port: portOf(lun.tpg) };
+}
+
+/** The SCSI target port that a TPG is. */
+export function portOf(tpg: Tpg): TargetPort {
+  return {
+    targetName: tpg.target.wwn,
+    // RFC 7143 4.4.1: iSCSI target name, ",t,0x" and the portal group tag in four hexadecimal digits.
+    portName: `${tpg.target.wwn},t,0x${tpg.tag.toString(16).padStart(4, '0')}`,
+    relativePortId: tpg.relativePortId,
+    protocol: 5,
+    portGroup: 0,
+  };
+}
+
+/** The lowest number that is free in `used`. */
+export function lowestFree(used: ReadonlyMap<number, unknown>, from = 0): number {
+  let number = from;
+  while (used.has(number)) number += 1;
+  return number;
+}
+
+/** The mapped LUNs, in every ACL of its TPG, that stand for `lun`. */
+export function mappingsOf(lun: Lun): { acl: NodeAcl; mapped: MappedLun }[] {
+  return [...lun.tpg.acls.values()].flatMap((acl) =>
+    [...acl.mappedLuns.values()].filter((mapped) => mapped.lun === lun).map((mapped) => ({ acl, mapped })),
+  );
+}

@@ -1,0 +1,76 @@
+/** What a fabric is: one record in fabric/, and the engine that a running process starts from it. */
+
+import type { AttributeTable } from '../attribute.ts';
+import type { Log } from '../log.ts';
+import type { Auth } from './auth.ts';
+import type { Portal, Tpg } from './tpg.ts';
+import type { Target } from './target.ts';
+import type { WwnType } from './wwn.ts';
+
+export interface Fabric {
+  readonly name: string;
+  readonly doc: string;
+  /** The types of name its targets may have; the first is the one that is generated. */
+  readonly wwnTypes: readonly WwnType[];
+  /** targetcli's feature words, as `info` lists them. */
+  readonly features: readonly ('discovery_auth' | 'acls' | 'auth' | 'nps' | 'nexus' | 'tpgts' | 'cpus_allowed_list')[];
+  /** False: a target has exactly one TPG, made with it, and its node is the TPG's node. */
+  readonly tpgNodes: boolean;
+  readonly tpgAttributes: AttributeTable;
+  readonly tpgParameters: AttributeTable;
+  readonly aclAttributes: AttributeTable;
+  /** Starts serving. Absent: this fabric is kept in the tree and in the file, and nothing serves it. */
+  readonly start?: (state: FabricState, context: FabricContext) => FabricEngine;
+}
+
+/** A fabric's part of the tree. */
+export interface FabricState {
+  readonly fabric: Fabric;
+  readonly targets: Map<string, Target>;
+  readonly discoveryAuth: Auth;
+  discoveryAuthEnabled: boolean;
+  /** Unknown keys of its `fabric_modules` entry. */
+  unknown: Readonly<Record<string, unknown>>;
+}
+
+export interface FabricContext {
+  readonly log: Log;
+}
+
+/** A running fabric. The tree is the wish; the engine follows it. */
+export interface FabricEngine {
+  /**
+   * Makes what runs equal to what the tree says now: opens and closes portals, ends sessions that access no longer
+   * admits, tells the others what changed. Called after every operation; it never throws for a portal that cannot be
+   * opened: `portalProblem` says so.
+   */
+  reconcile(): Promise<void>;
+  /** Why a portal is not served, in a line; undefined when it is (or when its TPG needs none). */
+  portalProblem(portal: Portal): string | undefined;
+  sessions(): SessionInfo[];
+  /** Ends every session and closes every portal. */
+  stop(): Promise<void>;
+}
+
+/** A session as `sessions` shows it. Plain data. */
+export interface SessionInfo {
+  readonly id: number;
+  readonly fabric: string;
+  readonly targetWwn: string;
+  readonly tpgTag: number;
+  readonly initiatorWwn: string;
+  readonly initiatorAlias: string;
+  readonly type: 'Normal' | 'Discovery';
+  readonly state: string;
+  readonly authenticated: boolean;
+  /** Whether an explicit ACL admitted it. */
+  readonly acl: boolean;
+  readonly connections: readonly { cid: number; state: string; address: string; transport: 'TCP' }[];
+}
+
+/** Finds the TPG of `target` that a portal's address belongs to. */
+export function tpgOfPortal(target: Target, address: string, port: number): { tpg: Tpg; portal: Portal } | undefined {
+  for (const tpg of target.tpgs.values())
+    for (const portal of tpg.portals) if (portal.address === address && portal.port === port) return { tpg, portal };
+  return undefined;
+}
