@@ -93,11 +93,11 @@ export interface AttributeRule {
   /** The only values accepted, when a range does not say it. */
   readonly only?: readonly (number | string)[];
   /** A rule of its own: the reason why `value` is refused, or undefined. */
-  readonly refuse?: (value: never) => string | undefined;
+  refuse?(value: never): string | undefined;
 }
 
 /** One attribute or text parameter of an object: its name is its key in the table it stands in. */
-export interface Attribute<V = number | string> extends AttributeRule {
+export interface Attribute<V extends number | string = number | string> extends AttributeRule {
   readonly doc: string;
   readonly type: ValueType<V>;
   readonly default: V;
@@ -107,15 +107,9 @@ export interface Attribute<V = number | string> extends AttributeRule {
   readonly saved: 'number' | 'string';
 }
 
-export type AttributeTable = Readonly<Record<string, Attribute<never>>>;
+export type AttributeTable = Readonly<Record<string, Attribute>>;
 export type AttributeValues<T extends AttributeTable> = {
-  [K in keyof T]: T[K] extends { readonly default: infer V }
-    ? V extends number
-      ? number
-      : V extends string
-        ? string
-        : V
-    : never;
+  [K in keyof T]: T[K]['default'];
 };
 
 type Declared = { doc: string; effect: string } & AttributeRule;
@@ -178,7 +172,7 @@ export class Attributes<T extends AttributeTable> {
 
   print(name: string): string {
     const attribute = this.table[name];
-    return attribute ? attribute.type.print(this.values[name] as never) : '';
+    return attribute ? attribute.type.print(this.values[name] as number | string) : '';
   }
 
   /**
@@ -187,7 +181,7 @@ export class Attributes<T extends AttributeTable> {
    * @throws OperatorError with LIO's line (`Cannot set attribute x: [Errno 22] Invalid argument`) and the reason as hint
    */
   check(name: string, text: string, noun: string, exported = false): number | string {
-    const attribute = this.table[name] as Attribute | undefined;
+    const attribute = this.table[name];
     if (!attribute) throw new OperatorError(`Cannot find ${noun}: ${name}`);
     if (attribute.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
     const refused = (why: string) => new OperatorError(`Cannot set ${noun} ${name}: [Errno 22] Invalid argument`, why);

@@ -3,8 +3,8 @@
 import type { AttributeTable } from '../attribute.ts';
 import type { Log } from '../log.ts';
 import type { Auth } from './auth.ts';
-import type { Portal, Tpg } from './tpg.ts';
 import type { Target } from './target.ts';
+import type { Portal, Tpg } from './tpg.ts';
 import type { WwnType } from './wwn.ts';
 
 export interface Fabric {

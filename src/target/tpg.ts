@@ -1,6 +1,6 @@
 /** A target portal group and what stands in it: portals, LUNs, node ACLs, mapped LUNs. */
 
-import { type AttributeTable, Attributes } from '../attribute.ts';
+import { Attributes, type AttributeTable } from '../attribute.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, emptyAuth } from './auth.ts';
 import type { Target } from './target.ts';

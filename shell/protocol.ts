@@ -1,0 +1,90 @@
+/**
+ * What a front end (a terminal, a script, a program) and the shell session behind it say to each other.
+ * Plain data only: it crosses a function call, a worker's message port or a socket alike. Requests carry an id of the
+ * front end's choosing; every reply names the request that it belongs to, and `done` or `completions` ends it.
+ */
+
+/** What the session must know of the place its output goes to. */
+export interface Terminal {
+  /** 132 where there is no terminal, as targetcli has it. */
+  readonly columns: number;
+  readonly color: boolean;
+  /** A person sits there: questions may be asked, hints given. */
+  readonly interactive: boolean;
+}
+
+export type Request =
+  /** Sets or changes the terminal (first request, and after a resize). */
+  | { readonly id: number; readonly do: 'terminal'; readonly terminal: Terminal }
+  | { readonly id: number; readonly do: 'run'; readonly line: string }
+  | { readonly id: number; readonly do: 'complete'; readonly line: string; readonly cursor: number }
+  /** The answer to a `question`; null: the person cancelled it. */
+  | { readonly id: number; readonly do: 'answer'; readonly answer: string | null }
+  /** Ctrl-C: the running line ends as soon as it can. */
+  | { readonly id: number; readonly do: 'interrupt' };
+
+export type Reply =
+  /** A piece of output, newlines included; `error` goes to standard error. */
+  | { readonly id: number; readonly is: 'output'; readonly stream: 'output' | 'error'; readonly text: string }
+  /** A question to the person, in the middle of `run`. */
+  | { readonly id: number; readonly is: 'question'; readonly question: Question }
+  /** The request is over. `exit`: the line asked to leave the shell. */
+  | {
+      readonly id: number;
+      readonly is: 'done';
+      readonly ok: boolean;
+      readonly exit: boolean;
+      readonly state: SessionState;
+    }
+  | { readonly id: number; readonly is: 'completions'; readonly completion: Completion };
+
+export type Question =
+  /** The answer is the chosen item's value. */
+  | {
+      readonly kind: 'select';
+      readonly message: string;
+      readonly choices: readonly { value: string; label: string }[];
+      readonly initial: string;
+    }
+  /** The answer is `yes` or `no`. */
+  | { readonly kind: 'confirm'; readonly message: string };
+
+/** What a prompt shows and what a front end remembers. */
+export interface SessionState {
+  /** `/iscsi/iqn.20...456789ab/tpg1> `, shortened as the preference says. */
+  readonly prompt: string;
+  readonly path: string;
+}
+
+export interface Completion {
+  /** Where the word being completed starts in the line; candidates replace line[from … cursor]. */
+  readonly from: number;
+  readonly candidates: readonly Candidate[];
+}
+
+export interface Candidate {
+  /** What stands in the line afterwards. */
+  readonly text: string;
+  readonly kind: 'path' | 'command' | 'parameter' | 'keyword' | 'bookmark';
+  /** One line of help, '' when there is none. */
+  readonly help: string;
+  /** Whether the word is complete, so that a blank may follow. */
+  readonly final: boolean;
+}
+
+/** The front end's view of a session, wherever the session lives. */
+export interface ShellClient {
+  readonly state: SessionState;
+  /** @returns whether the line succeeded, and whether it asked to leave */
+  run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }>;
+  complete(line: string, cursor: number): Promise<Completion>;
+  setTerminal(terminal: Terminal): void;
+  interrupt(): void;
+  /** Ends the session; what was acknowledged is durable. */
+  close(): Promise<void>;
+}
+
+export interface OutputSink {
+  write(text: string, stream: 'output' | 'error'): void;
+  ask(question: Question): Promise<string | null>;
+}
