@@ -10,6 +10,8 @@ export interface ValueType<V> {
   readonly name: string;
   /** What a value must be, as targetcli says it: `Not setting x! Syntax error, 'v' ${wrong}`. */
   readonly wrong: string;
+  /** The whole line about a text that is not of this type, where targetcli has one of its own. */
+  refusal?(text: string): string;
   /** Text from a terminal, a script or a file → the value; undefined when the text is not of this type. */
   parse(text: string): V | undefined;
   print(value: V): string;
@@ -59,6 +61,7 @@ export const types = {
   size: {
     name: 'size',
     wrong: 'is not a SIZE.',
+    refusal: (text: string) => `Cannot interpret size, wrong format: ${text}`,
     parse: (text) => {
       const match = SIZE.exec(text.toLowerCase().replace('i', ''));
       if (!match) return undefined;
@@ -68,6 +71,11 @@ export const types = {
     print: (value) => String(value),
   } satisfies ValueType<number>,
 } as const;
+
+/** What to say about a command's word that `type` cannot parse. */
+export function syntaxError(type: ValueType<unknown>, text: string): string {
+  return type.refusal?.(text) ?? `Syntax error, '${text}' ${type.wrong}`;
+}
 
 /** What a command's parameter names, beyond its type: what completion offers for it. */
 export type ParameterKind = 'plain' | 'path' | 'file' | 'block-device' | 'storage-object' | 'wwn';
