@@ -3,7 +3,7 @@
  * What a volume cannot do is absent from it, and the layers above offer it or not by that absence alone.
  */
 
-import type { Parameter } from '../attribute.ts';
+import { type Parameter, types } from '../attribute.ts';
 
 /** An open medium. Positions and lengths are bytes; callers stay within `size`. System errors (EIO, ENOSPC …) pass through. */
 export interface Volume {
@@ -47,7 +47,7 @@ export interface Backstore {
   readonly plugin: string;
   readonly doc: string;
   /** The words of `create` after the name, in order. */
-  readonly parameters: readonly Parameter<never>[];
+  readonly parameters: readonly Parameter[];
   /** An example for help and its test: the words after `create`. */
   readonly example: string;
   /** The keys of saveconfig.json that are this kind's own; their absence is allowed unless `required`. */
@@ -83,6 +83,15 @@ export interface Settled {
   /** Whether `settle` made the file, so that `abandon` may remove it. */
   readonly made: boolean;
 }
+
+/** The last word of `create` in every kind. The engine above takes it; it is no part of a `VolumeConfig`. */
+export const wwnParameter: Parameter<string> = {
+  name: 'wwn',
+  doc: 'The unit serial number that initiators see; a random one when absent.',
+  type: types.string,
+  required: false,
+  kind: 'plain',
+};
 
 /** Bytes as `ls` prints them: `8.0MiB`, `512 bytes`. */
 export function printSize(bytes: number): string {

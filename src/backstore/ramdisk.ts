@@ -1,0 +1,210 @@
+/** ramdisk: a volume in this process's memory. Memory is committed by the first write to it; `nullio` keeps nothing. */
+
+import { totalmem } from 'node:os';
+import { types, type ValueType } from '../attribute.ts';
+import { OperatorError } from '../errors.ts';
+import { systemError } from '../system/system-error.ts';
+import { type Backstore, printSize, type Volume, type VolumeConfig, wwnParameter } from './backstore.ts';
+
+/** Sizes are whole pages, as LIO's are. */
+const pageBytes = 4096;
+/** Memory comes and goes in pieces of this size: small enough to stay sparse, large enough to be few. */
+const chunkBytes = 64 * 1024;
+/** The machine is left this much memory; a write that would need it gets ENOSPC. */
+const memoryReserveBytes = 128 * 1024 * 1024;
+/** How many chunks are committed between two looks at the machine's free memory (16 MiB). */
+const chunksPerMemoryCheck = 256;
+/** An extent is followed over at most this many chunks (1 GiB), so that asking never takes long. */
+const chunksPerExtentMax = 16384;
+
+/** A size that remembers its spelling, because `created` repeats it. */
+const typedSize: ValueType<string> = {
+  ...types.size,
+  parse: (text) => (types.size.parse(text) === undefined ? undefined : text),
+  print: (text) => text,
+};
+
+export const ramdisk: Backstore = {
+  name: 'ramdisk',
+  plugin: 'ramdisk',
+  doc: 'A volume in memory. Its contents are lost when the target stops.',
+  example: 'rd0 16M',
+  parameters: [
+    { name: 'size', doc: 'Its size: 16M, 2G …', type: typedSize, required: true, kind: 'plain' },
+    {
+      name: 'nullio',
+      doc: 'Keep nothing: reads give zeros, writes vanish (for measuring).',
+      type: types.bool,
+      required: false,
+      kind: 'plain',
+      default: false,
+    },
+    wwnParameter,
+  ],
+  keys: { size: { type: 'number', required: true }, nullio: { type: 'boolean' } },
+
+  async settle(create) {
+    const asked = types.size.parse(String(create['size']));
+    if (asked === undefined) throw new OperatorError(types.size.refusal(String(create['size'])));
+    const size = Math.max(1, Math.ceil(asked / pageBytes)) * pageBytes;
+    const nullio = create['nullio'] === true;
+    refuseTooLarge(size, nullio);
+    return { config: nullio ? { size, nullio } : { size }, notes: [], made: false };
+  },
+
+  async open(config) {
+    const { size, nullio } = settled(config);
+    refuseTooLarge(size, nullio);
+    return new Ramdisk(size, nullio);
+  },
+
+  summary: (config) => `${settled(config).nullio ? 'nullio ' : ''}(${printSize(settled(config).size)})`,
+  created: (name, _config, create) => `Created ramdisk ${name} with size ${create['size']}.`,
+
+  // LIO's own rd cannot discard and says 0 to everything about it; this one can, so the general limits stand.
+  attributeDefaults: () => ({
+    is_nonrot: 1,
+    hw_max_sectors: 0xfffffff8,
+    optimal_sectors: 0xfffffff8,
+    unmap_granularity: chunkBytes / 512,
+  }),
+};
+
+function settled(config: VolumeConfig): { size: number; nullio: boolean } {
+  const size = config['size'];
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size <= 0)
+    throw new OperatorError(`A ramdisk cannot have the size ${size}`);
+  return { size, nullio: config['nullio'] === true };
+}
+
+function refuseTooLarge(size: number, nullio: boolean): void {
+  const memory = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
+  if (nullio || size <= memory) return;
+  throw new OperatorError(
+    `A ramdisk of ${size} bytes (${printSize(size)}) does not fit: there are ${printSize(memory)} of memory`,
+    'Give a smaller size, use fileio with a sparse file, or nullio=true if the data need not be kept.',
+  );
+}
+
+class Ramdisk implements Volume {
+  readonly size: number;
+  readonly logicalBlockSize = 512;
+  readonly physicalBlockSize = 512;
+  readonly readOnly = false;
+  readonly discardGranularity = chunkBytes;
+  readonly rotational = false;
+  readonly #nullio: boolean;
+  /** By position / chunkBytes. An absent chunk is zeros. */
+  readonly #chunks = new Map<number, Buffer>();
+  #commitsUntilCheck = 0;
+  #closed = false;
+
+  constructor(size: number, nullio: boolean) {
+    this.size = size;
+    this.#nullio = nullio;
+  }
+
+  readNow(into: Uint8Array, position: number): boolean {
+    if (this.#closed) return false;
+    this.#within(position, into.length, 'read');
+    for (let done = 0; done < into.length; ) {
+      const index = Math.floor((position + done) / chunkBytes);
+      const offset = position + done - index * chunkBytes;
+      const length = Math.min(into.length - done, chunkBytes - offset);
+      const chunk = this.#chunks.get(index);
+      if (chunk) chunk.copy(into, done, offset, offset + length);
+      else into.fill(0, done, done + length);
+      done += length;
+    }
+    return true;
+  }
+
+  writeNow(from: Uint8Array, position: number): boolean {
+    if (this.#closed) return false;
+    this.#within(position, from.length, 'write');
+    if (this.#nullio) return true;
+    for (let done = 0; done < from.length; ) {
+      const index = Math.floor((position + done) / chunkBytes);
+      const offset = position + done - index * chunkBytes;
+      const length = Math.min(from.length - done, chunkBytes - offset);
+      const chunk = this.#chunks.get(index) ?? this.#commit(index);
+      chunk.set(length === from.length ? from : from.subarray(done, done + length), offset);
+      done += length;
+    }
+    return true;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<void> {
+    this.#open('read');
+    this.readNow(into, position);
+  }
+
+  async write(from: Uint8Array, position: number): Promise<void> {
+    this.#open('write');
+    this.writeNow(from, position);
+  }
+
+  async flush(): Promise<void> {
+    this.#open('flush');
+  }
+
+  async discard(position: number, length: number): Promise<void> {
+    this.#open('discard');
+    this.#within(position, length, 'discard');
+    const end = position + length;
+    for (const index of this.#indicesBetween(position, end)) {
+      const start = index * chunkBytes;
+      if (start >= position && (start + chunkBytes <= end || end === this.size)) this.#chunks.delete(index);
+      else this.#chunks.get(index)?.fill(0, Math.max(0, position - start), Math.min(chunkBytes, end - start));
+    }
+  }
+
+  async writeZeroes(position: number, length: number): Promise<void> {
+    return this.discard(position, length);
+  }
+
+  async extentAt(position: number, limit: number): Promise<{ allocated: boolean; end: number }> {
+    this.#open('lseek');
+    const first = Math.floor(position / chunkBytes);
+    const allocated = this.#chunks.has(first);
+    if (this.#chunks.size === 0) return { allocated, end: limit };
+    let index = first + 1;
+    const last = Math.min(Math.ceil(limit / chunkBytes), first + chunksPerExtentMax);
+    while (index < last && this.#chunks.has(index) === allocated) index += 1;
+    return { allocated, end: Math.min(index * chunkBytes, limit) };
+  }
+
+  async close(): Promise<void> {
+    this.#open('close');
+    this.#closed = true;
+    this.#chunks.clear();
+  }
+
+  /** Chunks that are there and touch the range: found through whichever is shorter, the range or the chunks. */
+  #indicesBetween(position: number, end: number): number[] {
+    const first = Math.floor(position / chunkBytes);
+    const count = Math.ceil(end / chunkBytes) - first;
+    if (count > this.#chunks.size)
+      return [...this.#chunks.keys()].filter((index) => index >= first && index < first + count);
+    return Array.from({ length: count }, (_, i) => first + i).filter((index) => this.#chunks.has(index));
+  }
+
+  #commit(index: number): Buffer {
+    if (this.#commitsUntilCheck === 0) {
+      if (process.availableMemory() < memoryReserveBytes) throw systemError('ENOSPC', 'write');
+      this.#commitsUntilCheck = chunksPerMemoryCheck;
+    }
+    this.#commitsUntilCheck -= 1;
+    const chunk = Buffer.alloc(chunkBytes);
+    this.#chunks.set(index, chunk);
+    return chunk;
+  }
+
+  #open(call: string): void {
+    if (this.#closed) throw systemError('EBADF', call);
+  }
+
+  #within(position: number, length: number, call: string): void {
+    if (position < 0 || position + length > this.size) throw systemError('EIO', call);
+  }
+}
