@@ -1,0 +1,37 @@
+/**
+ * What programs and the shell may use. The map of this tree, left to right (a file imports only from its own layer and
+ * from layers to its left):
+ *
+ *     errors attribute log   what every layer says and declares
+ *     system/                system calls that Node lacks
+ *     wire/                  records of bytes, digests, serial numbers, key=value text
+ *     backstore/             volumes: fileio, block, ramdisk
+ *     scsi/                  logical units, tasks, opcodes, sense
+ *     target/                who may see which storage object under which number
+ *     iscsi/                 RFC 7143
+ *     fabric/                what each fabric is called and can do
+ *     root/                  the whole tree of objects, operations, saveconfig.json, the journal
+ *     daemon/                the long-running process
+ */
+
+export { type Attribute, Attributes, type AttributeTable, type Parameter, types, type ValueType } from './attribute.ts';
+export { type Backstore, printSize } from './backstore/backstore.ts';
+export { backstores } from './backstore/index.ts';
+export { OperatorError, reasonOf } from './errors.ts';
+export { fabrics } from './fabric/index.ts';
+export type { Log, LogRecord } from './log.ts';
+export { makePrivateDirectory } from './root/atomic-file.ts';
+export { type Home, homeOf } from './root/home.ts';
+export { type Holder, type Host, inUse, openHost, parse, type Role, type Saved } from './root/host.ts';
+export { type Operation, type Outcome, printOperation, type Value, type Values } from './root/operation.ts';
+export { type Place, type PlaceKind, placeOf } from './root/place.ts';
+export { operationTypes, type Root } from './root/root.ts';
+export { dump, format } from './root/saveconfig.ts';
+export type { Tree } from './root/tree.ts';
+export type { StorageObject } from './scsi/storage-object.ts';
+export { lowestFree } from './target/access.ts';
+export { type Auth, authKeys, hasCredentials, isMutual } from './target/auth.ts';
+export type { Fabric, FabricState, SessionInfo } from './target/fabric.ts';
+export type { Target } from './target/target.ts';
+export { bracketed, type Lun, type MappedLun, type NodeAcl, type Portal, printPortal, type Tpg } from './target/tpg.ts';
+export { normaliseWwn } from './target/wwn.ts';

@@ -34,7 +34,7 @@ export const diskAttributes = {
   }),
   emulate_model_alias: flag({
     doc: 'Use the backstore name as the INQUIRY product identification.',
-    default: 1,
+    default: 0,
     notWhileExported: true,
     effect: 'INQUIRY product identification',
   }),

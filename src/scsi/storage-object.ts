@@ -4,7 +4,19 @@ import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import type { Nexus } from './nexus.ts';
-import type { Task } from './task.ts';
+import { TaskSet } from './task-set.ts';
+
+/** State of a logical unit that initiators set, and that a reset forgets. */
+export interface ModeState {
+  /** D_SENSE: sense data in descriptor format (SPC-4 7.5.8). */
+  descriptorSense: boolean;
+  /** SWP: software write protect (SPC-4 7.5.8). */
+  softwareWriteProtect: boolean;
+  /** START STOP UNIT stopped it (SBC-3 5.25). */
+  stopped: boolean;
+}
+
+const initialMode: Readonly<ModeState> = { descriptorSense: false, softwareWriteProtect: false, stopped: false };
 
 export class StorageObject {
   readonly backstore: Backstore;
@@ -21,12 +33,16 @@ export class StorageObject {
   readonly exports = new Set<object>();
   /** Nexuses that reach it: who gets its unit attentions. */
   readonly nexuses = new Set<Nexus>();
+  /** Ports of nexuses that reached it once: unit-attention.ts tells a new nexus from one that comes back. */
+  readonly lostNexuses = new Set<string>();
+  /** What MODE SELECT and START STOP UNIT set, beyond the attributes. */
+  readonly mode: ModeState = { ...initialMode };
   /** The task set: every command of every nexus that is in flight here. */
-  readonly tasks = new Set<Task>();
+  readonly tasks = new TaskSet();
   /** ALUA groups as they stand in saveconfig.json. */
   aluaGroups: readonly Record<string, unknown>[];
   /** Keys of saveconfig.json that are not ours: written back as they were. */
-  readonly unknown: Readonly<Record<string, unknown>>;
+  unknown: Readonly<Record<string, unknown>>;
 
   constructor(parts: {
     backstore: Backstore;
@@ -45,6 +61,11 @@ export class StorageObject {
     this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
     this.aluaGroups = parts.aluaGroups ?? [defaultAluaGroup];
     this.unknown = parts.unknown ?? {};
+  }
+
+  /** Logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */
+  reset(): void {
+    Object.assign(this.mode, initialMode);
   }
 
   /** `/backstores/fileio/disk0` */

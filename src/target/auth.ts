@@ -11,13 +11,23 @@ export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid:
 const valueBytesMax = 255;
 
 /** @throws OperatorError for a name that is none, for `NULL` and for more than 255 bytes (targetcli.md 6.7) */
-export function checkAuth(name: string, value: string): AuthKey {
+function checkAuth(name: string, value: string): AuthKey {
   const key = authKeys.find((known) => known === name);
   if (!key) throw new OperatorError(`Unknown parameter ${name} in group 'auth'.`);
   if (value === 'NULL') throw new OperatorError("'NULL' is not a permitted value");
   if (Buffer.byteLength(value) > valueBytesMax)
     throw new OperatorError(`Value longer than maximum length of ${valueBytesMax}`);
   return key;
+}
+
+/** Sets a checked value. @returns what sets the old one again */
+export function setAuth(auth: Auth, name: string, value: string): () => void {
+  const key = checkAuth(name, value);
+  const before = auth[key];
+  auth[key] = value;
+  return () => {
+    auth[key] = before;
+  };
 }
 
 /** One-way CHAP needs both words. */

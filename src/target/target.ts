@@ -9,7 +9,7 @@ export class Target {
   /** By tag. */
   readonly tpgs = new Map<number, Tpg>();
   /** Keys of saveconfig.json that are not ours: written back as they were. */
-  readonly unknown: Readonly<Record<string, unknown>>;
+  unknown: Readonly<Record<string, unknown>>;
 
   constructor(fabric: Fabric, wwn: string, unknown: Readonly<Record<string, unknown>> = {}) {
     this.fabric = fabric;

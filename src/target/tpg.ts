@@ -52,7 +52,7 @@ export class NodeAcl {
   tag = '';
   /** By the number that the initiator uses. */
   readonly mappedLuns = new Map<number, MappedLun>();
-  readonly unknown: Unknown;
+  unknown: Unknown;
 
   constructor(tpg: Tpg, wwn: string, unknown: Unknown = {}) {
     this.tpg = tpg;
@@ -76,7 +76,7 @@ export class Tpg {
   readonly portals: Portal[] = [];
   /** Initiator WWN of fabrics that have a nexus of their own (loopback); '' elsewhere. */
   nexusWwn = '';
-  readonly unknown: Unknown;
+  unknown: Unknown;
 
   constructor(target: Target, tag: number, relativePortId: number, unknown: Unknown = {}) {
     this.target = target;

@@ -1,0 +1,7 @@
+/** The fabrics there are; one line each. */
+
+import type { Fabric } from '../target/fabric.ts';
+import { iscsi } from './iscsi.ts';
+import { loopback } from './loopback.ts';
+
+export const fabrics: readonly Fabric[] = [iscsi, loopback];

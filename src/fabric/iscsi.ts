@@ -1,0 +1,17 @@
+/** iSCSI over TCP (RFC 7143). */
+
+import { aclAttributes, tpgAttributes, tpgParameters } from '../iscsi/attributes.ts';
+import { startIscsi } from '../iscsi/engine.ts';
+import type { Fabric } from '../target/fabric.ts';
+
+export const iscsi: Fabric = {
+  name: 'iscsi',
+  doc: 'iSCSI: block storage over TCP.',
+  wwnTypes: ['iqn', 'naa', 'eui'],
+  features: ['discovery_auth', 'acls', 'auth', 'nps', 'tpgts'],
+  tpgNodes: true,
+  tpgAttributes,
+  tpgParameters,
+  aclAttributes,
+  start: startIscsi,
+};

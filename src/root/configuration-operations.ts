@@ -1,0 +1,103 @@
+/** Replacing the whole configuration, or parts of it, at once. */
+
+import { OperatorError } from '../errors.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
+import { emptyAuth } from '../target/auth.ts';
+import type { Target } from '../target/target.ts';
+import type { Lun } from '../target/tpg.ts';
+import { operation, type Surroundings, type Value } from './operation.ts';
+import { checkShape, type RestoreFilter, restore } from './restore.ts';
+import { dump } from './saveconfig.ts';
+import { removeLun } from './storage-object-operations.ts';
+import { emptyKept, type Raw, type Tree } from './tree.ts';
+
+export const configurationOperations = [
+  operation({
+    at: 'root',
+    verb: 'restoreconfig',
+    params: { configuration: 'object', clear_existing: 'boolean?', target: 'string?', storage_object: 'string?' },
+    async apply(tree, _place, params, around) {
+      const saved = checkShape(params['configuration']);
+      const filter: RestoreFilter = {
+        target: params['target'] as string | undefined,
+        storageObject: params['storage_object'] as string | undefined,
+      };
+      const before = dump(tree);
+      if (params['clear_existing'] !== true) refuseExisting(tree, saved);
+      // A volume must be closed before the same file can be opened anew.
+      else await close(clear(tree, filter));
+      const errors = await restore(tree, saved, around, filter);
+      return {
+        // What came out of it, aliases and all: that is what a repetition must give.
+        params: { configuration: dump(tree) as unknown as Value, clear_existing: true },
+        notes: errors,
+        undo: () => putBack(tree, before, around),
+      };
+    },
+  }),
+  operation({
+    at: 'root',
+    verb: 'clearconfig',
+    params: {},
+    apply(tree, _place, params, around) {
+      const before = dump(tree);
+      const removed = clear(tree, {});
+      return { params, undo: () => putBack(tree, before, around), finish: () => close(removed) };
+    },
+  }),
+];
+
+async function putBack(tree: Tree, before: unknown, around: Surroundings): Promise<void> {
+  await close(clear(tree, {}));
+  await restore(tree, before, { ...around, restoring: true });
+}
+
+async function close(removed: StorageObject[]): Promise<void> {
+  for (const { volume } of removed) await volume?.close();
+}
+
+/** rtslib refuses when any object of the file is there already, also for a partial restore. */
+function refuseExisting(tree: Tree, saved: ReturnType<typeof checkShape>): void {
+  const field = (raw: unknown, key: string) => (raw as Raw | null)?.[key];
+  for (const raw of saved.storage_objects) {
+    const [plugin, name] = [field(raw, 'plugin'), field(raw, 'name')];
+    const there = [...tree.allStorageObjects()].some(
+      (known) => known.backstore.plugin === plugin && known.name === name,
+    );
+    if (there)
+      throw new OperatorError(
+        `storageobject '${plugin}:${name}' exist not restoring`,
+        'Replace what is there with: restoreconfig clear_existing=true',
+      );
+  }
+  for (const raw of saved.targets)
+    if ([...tree.targets()].some((known) => known.wwn === field(raw, 'wwn')))
+      throw new OperatorError(
+        `target with wwn ${field(raw, 'wwn')} exist, not restoring`,
+        'Replace what is there with: restoreconfig clear_existing=true',
+      );
+}
+
+/** Takes objects out of the tree; their volumes are the caller's to close. */
+function clear(tree: Tree, filter: RestoreFilter): StorageObject[] {
+  const partial = filter.target !== undefined || filter.storageObject !== undefined;
+  const chosen = (target: Target) => !partial || target.wwn === filter.target;
+  for (const state of tree.fabrics.values()) {
+    for (const target of [...state.targets.values()].filter(chosen)) {
+      for (const tpg of target.tpgs.values()) for (const lun of [...tpg.luns.values()]) removeLun(lun);
+      state.targets.delete(target.wwn);
+    }
+    if (!partial) {
+      Object.assign(state.discoveryAuth, emptyAuth());
+      state.discoveryAuthEnabled = false;
+      state.unknown = {};
+    }
+  }
+  const removed = [...tree.allStorageObjects()].filter((known) => !partial || known.name === filter.storageObject);
+  for (const storageObject of removed) {
+    for (const lun of [...storageObject.exports]) removeLun(lun as Lun);
+    tree.storageObjects.get(storageObject.backstore.name)?.delete(storageObject.name);
+  }
+  if (!partial) Object.assign(tree.kept, emptyKept());
+  return removed;
+}

@@ -1,0 +1,42 @@
+/** Where tcli keeps things. */
+
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export interface Home {
+  /** saveconfig.json */
+  readonly saveFile: string;
+  /** Compressed earlier generations of it. */
+  readonly backupDirectory: string;
+  /** Everything else that survives a restart: journal, preferences, history. */
+  readonly stateDirectory: string;
+  /** What a reboot may clear: sockets. */
+  readonly runDirectory: string;
+}
+
+/**
+ * @param directory `--home` or TCLI_HOME: everything under one directory. Without it: the system's places for root
+ *   (/etc/tcli, /var/lib/tcli, /run/tcli), the XDG base directories for others.
+ */
+export function homeOf(directory: string | undefined, environment: NodeJS.ProcessEnv, uid: number | undefined): Home {
+  if (directory) {
+    const root = resolve(directory);
+    return home(root, root, join(root, 'run'));
+  }
+  if (uid === 0) return home('/etc/tcli', '/var/lib/tcli', '/run/tcli');
+  const user = environment['HOME'] || homedir();
+  const state = join(environment['XDG_STATE_HOME'] || join(user, '.local/state'), 'tcli');
+  const runtime = environment['XDG_RUNTIME_DIR'];
+  return home(
+    join(environment['XDG_CONFIG_HOME'] || join(user, '.config'), 'tcli'),
+    state,
+    runtime ? join(runtime, 'tcli') : join(state, 'run'),
+  );
+}
+
+const home = (config: string, state: string, run: string): Home => ({
+  saveFile: join(config, 'saveconfig.json'),
+  backupDirectory: join(config, 'backup'),
+  stateDirectory: state,
+  runDirectory: run,
+});

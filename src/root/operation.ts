@@ -1,0 +1,87 @@
+/**
+ * A change is a value: one operation (path, verb, typed parameters) is plain data that goes through one door
+ * (`Root.apply`). It is checked, applied to the tree, made durable and answered; it can be printed as a command line,
+ * journaled, sent to a worker or over a socket.
+ */
+
+import type { Place, PlaceKind } from './place.ts';
+import type { Tree } from './tree.ts';
+
+export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+export type Values = Readonly<Record<string, Value>>;
+
+export interface Operation {
+  /** The tree path of the node that changes: `/backstores/fileio`, `/iscsi/iqn…/tpg1/luns`. */
+  readonly path: string;
+  readonly verb: string;
+  readonly params: Values;
+}
+
+export interface Outcome {
+  /** The operation as it was carried out: nothing left to chance or to defaults, so that it can be repeated. */
+  readonly operation: Operation;
+  /** Lines for the operator, at level info. */
+  readonly notes: readonly string[];
+}
+
+/** What an operation may use besides the tree. */
+export interface Surroundings {
+  /** Volumes are opened and portals served in this process. False: only the configuration changes. */
+  readonly serving: boolean;
+  /** A journal or a saved file is being read back: nothing is generated, files are not made. */
+  readonly restoring: boolean;
+  randomHex(digits: number): string;
+  randomUuid(): string;
+  readonly hostName: string;
+  readonly machine: string;
+}
+
+/** One kind of operation: a verb at a kind of place. */
+export interface OperationType<K extends PlaceKind = PlaceKind> {
+  readonly at: K;
+  readonly verb: string;
+  /** Parameter name → JSON type; a trailing `?` may be left out. Others are refused. */
+  readonly params: Readonly<Record<string, ParamType>>;
+  /**
+   * Checks everything, then changes the tree.
+   * @returns the parameters as carried out, and notes
+   * @throws OperatorError; the tree is then as it was
+   */
+  apply(
+    tree: Tree,
+    place: Extract<Place, { kind: K }>,
+    params: Values,
+    around: Surroundings,
+  ): Promise<Carried> | Carried;
+}
+
+type JsonType = 'string' | 'number' | 'boolean' | 'object';
+type ParamType = JsonType | `${JsonType}?`;
+
+export interface Carried {
+  readonly params: Values;
+  readonly notes?: readonly string[];
+  /** Puts the tree back as it was, when the change cannot be carried through (a port in use, a full disk). */
+  undo(): void | Promise<void>;
+  /** What may only happen once the change is durable (closing what was deleted). */
+  finish?(): Promise<void>;
+}
+
+/** Lets a record state its place kind once and have its `apply` typed by it. */
+export const operation = <K extends PlaceKind>(type: OperationType<K>): OperationType =>
+  type as unknown as OperationType;
+
+/** The operation as a line that the shell takes. Values that are objects are printed as quoted JSON. */
+export function printOperation({ path, verb, params }: Operation): string {
+  const { group, name, value, ...rest } = params;
+  if (verb === 'set') return `${path} set ${group} ${name}=${printValue(value ?? '')}`;
+  const words = Object.entries(name === undefined ? rest : { name, ...rest }).map(
+    ([key, word]) => `${key}=${printValue(word)}`,
+  );
+  return [path, verb, ...words].join(' ');
+}
+
+function printValue(value: Value): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return /^[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,172 @@
+/**
+ * The one object that owns all: the tree, what serves it, and the one door through which it changes.
+ */
+
+import { randomBytes, randomUUID } from 'node:crypto';
+import { hostname, machine } from 'node:os';
+import { OperatorError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { FabricEngine, SessionInfo } from '../target/fabric.ts';
+import type { Portal, Tpg } from '../target/tpg.ts';
+import { configurationOperations } from './configuration-operations.ts';
+import type { Operation, OperationType, Outcome, Surroundings, Values } from './operation.ts';
+import { placeOf } from './place.ts';
+import { openVolume, storageObjectOperations } from './storage-object-operations.ts';
+import { targetOperations } from './target-operations.ts';
+import { tpgOperations } from './tpg-operations.ts';
+import { Tree } from './tree.ts';
+
+/** Every kind of operation there is. */
+export const operationTypes: readonly OperationType[] = [
+  ...storageObjectOperations,
+  ...targetOperations,
+  ...tpgOperations,
+  ...configurationOperations,
+];
+
+/** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
+export type Record = (operation: Operation) => Promise<void>;
+
+export class Root {
+  readonly tree = new Tree();
+  readonly #log: Log;
+  readonly #engines = new Map<string, FabricEngine>();
+  #serving = false;
+  #record: Record = async () => {};
+  /** Operations run one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(log: Log = () => {}) {
+    this.#log = log;
+  }
+
+  get serving(): boolean {
+    return this.#serving;
+  }
+
+  /** From now on every operation goes to `record` (the journal) before it is answered. */
+  recordTo(record: Record): void {
+    this.#record = record;
+  }
+
+  /**
+   * The one door. Checks, applies, makes durable, answers.
+   * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
+   * @throws OperatorError; the tree is then as it was
+   */
+  apply(operation: Operation, restoring = false): Promise<Outcome> {
+    const turn = this.#queue.then(() => this.#apply(operation, restoring));
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async #apply(operation: Operation, restoring: boolean): Promise<Outcome> {
+    const place = placeOf(this.tree, operation.path);
+    const type = operationTypes.find((known) => known.at === place.kind && known.verb === operation.verb);
+    if (!type) throw new OperatorError(`Command not found ${operation.verb}`);
+    checkParams(type, operation.params);
+    const {
+      params,
+      notes = [],
+      undo,
+      finish,
+    } = await type.apply(this.tree, place as never, operation.params, this.#surroundings(restoring));
+    const carried: Operation = { path: operation.path, verb: operation.verb, params };
+    try {
+      await this.#follow(carried);
+      if (!restoring) await this.#record(carried);
+    } catch (error) {
+      await undo();
+      await this.#reconcile();
+      throw error;
+    }
+    await finish?.();
+    return { operation: carried, notes };
+  }
+
+  /** Opens every volume, then every portal: nobody logs in to half a configuration. */
+  async start(): Promise<void> {
+    this.#serving = true;
+    for (const storageObject of this.tree.allStorageObjects())
+      await openVolume(storageObject, this.#surroundings(true));
+    for (const state of this.tree.fabrics.values())
+      if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, { log: this.#log }));
+    await this.#reconcile();
+  }
+
+  /** Ends sessions, closes portals, flushes and closes volumes. The tree stays. */
+  async stop(): Promise<void> {
+    await this.#queue;
+    await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
+    this.#engines.clear();
+    this.#serving = false;
+    for (const storageObject of this.tree.allStorageObjects()) {
+      const { volume } = storageObject;
+      storageObject.volume = undefined;
+      if (!volume) continue;
+      await volume.flush().catch((error) =>
+        this.#log({
+          level: 'error',
+          event: 'flush failed',
+          detail: { path: storageObject.path, reason: String(error) },
+        }),
+      );
+      await volume.close();
+    }
+  }
+
+  sessions(): SessionInfo[] {
+    return [...this.#engines.values()].flatMap((engine) => engine.sessions());
+  }
+
+  /** Why a portal is not being served; undefined when it is, or when this process serves nothing. */
+  portalProblem(tpg: Tpg, portal: Portal): string | undefined {
+    return this.#engines.get(tpg.target.fabric.name)?.portalProblem(portal);
+  }
+
+  async #reconcile(): Promise<void> {
+    await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
+  }
+
+  /** Lets what runs follow the tree, and hears whether a new portal could be opened. */
+  async #follow({ path, verb, params }: Operation): Promise<void> {
+    await this.#reconcile();
+    if (verb !== 'create') return;
+    const place = placeOf(this.tree, path);
+    if (place.kind !== 'portals') return;
+    const portal = place.tpg.portals.find(
+      (known) => known.address === params['ip_address'] && known.port === params['ip_port'],
+    );
+    const problem = portal && this.portalProblem(place.tpg, portal);
+    if (problem) throw new OperatorError('Could not create NetworkPortal in configFS', problem);
+  }
+
+  #surroundings(restoring: boolean): Surroundings {
+    return {
+      serving: this.#serving,
+      restoring,
+      randomHex: (digits) =>
+        randomBytes(Math.ceil(digits / 2))
+          .toString('hex')
+          .slice(0, digits),
+      randomUuid: randomUUID,
+      hostName: hostname(),
+      machine: machine(),
+    };
+  }
+}
+
+/** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
+function checkParams(type: OperationType, params: Values): void {
+  for (const name of Object.keys(params))
+    if (!(name in type.params) && !('*' in type.params))
+      throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
+  for (const [name, wanted] of Object.entries(type.params)) {
+    if (name === '*') continue;
+    const value = params[name];
+    if (value === undefined) {
+      if (!wanted.endsWith('?')) throw new OperatorError(`Missing required parameter ${name}`);
+    } else if (value === null || typeof value !== wanted.replace('?', ''))
+      throw new OperatorError(`${name} must be a ${wanted.replace('?', '')}`);
+  }
+}

@@ -1,0 +1,158 @@
+/** Creating, deleting and changing storage objects. */
+
+import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { StorageObject } from '../scsi/storage-object.ts';
+import { mappingsOf } from '../target/access.ts';
+import type { Lun } from '../target/tpg.ts';
+import { operation, type Surroundings, type Values } from './operation.ts';
+import type { Tree } from './tree.ts';
+
+const badName = /[/\s]/;
+const nameBytesMax = 255;
+
+/** What chance and the medium decided when it was created; a repetition takes it as it is. */
+interface SettledObject {
+  readonly config: VolumeConfig;
+  readonly attributes: Readonly<Record<string, number | string>>;
+}
+
+export const storageObjectOperations = [
+  operation({
+    at: 'backstore',
+    verb: 'create',
+    // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
+    params: { name: 'string', wwn: 'string?', settled: 'object?', '*': 'string?' },
+    async apply(_tree, { backstore, named }, params, around) {
+      const name = String(params['name']);
+      checkName(name);
+      if (named.has(name)) throw new OperatorError(`Storage object ${backstore.name}/${name} exists`);
+      const wwn = String(params['wwn'] ?? '') || around.randomUuid();
+      if (params['settled']) {
+        const settled = params['settled'] as unknown as SettledObject;
+        const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
+        for (const [key, value] of Object.entries(settled.attributes))
+          storageObject.attributes.set(key as never, value);
+        await openVolume(storageObject, around);
+        named.set(name, storageObject);
+        return { params, undo: () => discard(named, storageObject) };
+      }
+      const others = new Map([...named.values()].map((other) => [other.name, other.config]));
+      const { config, notes, made } = await backstore.settle(params, others);
+      let volume: Volume;
+      try {
+        volume = await backstore.open(config);
+      } catch (error) {
+        if (made) await backstore.abandon?.(config);
+        throw error instanceof OperatorError
+          ? error
+          : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
+      }
+      const storageObject = new StorageObject({ backstore, name, config, wwn, volume });
+      if (!around.serving) {
+        await volume.close();
+        storageObject.volume = undefined;
+      }
+      named.set(name, storageObject);
+      const settled = { config, attributes: changedAttributes(storageObject) };
+      const undo = async () => {
+        await discard(named, storageObject);
+        if (made) await backstore.abandon?.(config);
+      };
+      return { params: { ...params, wwn, settled }, notes, undo };
+    },
+  }),
+  operation({
+    at: 'backstore',
+    verb: 'delete',
+    params: { name: 'string' },
+    apply(_tree, { named }, params) {
+      const name = String(params['name']);
+      const storageObject = named.get(name);
+      if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
+      const putBack = [...storageObject.exports].map((lun) => removeLun(lun as Lun));
+      named.delete(name);
+      const undo = () => {
+        named.set(name, storageObject);
+        for (const put of putBack) put();
+      };
+      return { params, undo, finish: () => closeVolume(storageObject) };
+    },
+  }),
+  operation({
+    at: 'storage object',
+    verb: 'set',
+    params: { group: 'string', name: 'string', value: 'string' },
+    apply(_tree, { storageObject }, params) {
+      const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
+      if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
+      checkSupport(storageObject, name, value);
+      const checked = storageObject.attributes.check(name, value, 'attribute', storageObject.exported);
+      const before = storageObject.attributes.values[name as 'block_size'];
+      storageObject.attributes.set(name as never, checked);
+      return { params, undo: () => storageObject.attributes.set(name as never, before) };
+    },
+  }),
+];
+
+export function checkName(name: string): void {
+  if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");
+  if (name === '' || Buffer.byteLength(name) > nameBytesMax)
+    throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);
+}
+
+/** Thin provisioning needs a medium that can discard; a closed medium (not serving) is believed. */
+function checkSupport(storageObject: StorageObject, name: string, value: string): void {
+  if ((name !== 'emulate_tpu' && name !== 'emulate_tpws') || value === '0') return;
+  if (storageObject.volume && !storageObject.volume.discard)
+    throw new OperatorError(
+      `Cannot set attribute ${name}: [Errno 38] Function not implemented`,
+      `${storageObject.path} cannot give space back: its medium does not support discard.`,
+    );
+}
+
+function changedAttributes(storageObject: StorageObject): Values {
+  const { table, values } = storageObject.attributes;
+  const names = Object.keys(table) as (keyof typeof table)[];
+  return Object.fromEntries(
+    names.filter((name) => values[name] !== table[name].default).map((name) => [name, values[name]]),
+  );
+}
+
+/** Opens the volume of an object whose configuration is known; what fails makes it `missing`, and it stays. */
+export async function openVolume(storageObject: StorageObject, around: Surroundings): Promise<void> {
+  if (!around.serving || storageObject.volume) return;
+  try {
+    storageObject.volume = await storageObject.backstore.open(storageObject.config);
+    storageObject.missing = undefined;
+    const found = storageObject.backstore.attributeDefaults(storageObject.config, storageObject.volume);
+    for (const [name, attribute] of Object.entries(storageObject.attributes.table))
+      if (attribute.readOnly && found[name] !== undefined) storageObject.attributes.set(name as never, found[name]);
+  } catch (error) {
+    storageObject.missing = reasonOf(error);
+  }
+}
+
+async function closeVolume(storageObject: StorageObject): Promise<void> {
+  const { volume } = storageObject;
+  storageObject.volume = undefined;
+  await volume?.close();
+}
+
+async function discard(named: Map<string, StorageObject>, storageObject: StorageObject): Promise<void> {
+  named.delete(storageObject.name);
+  await closeVolume(storageObject);
+}
+
+/** Takes a LUN and its mapped LUNs out of the tree. @returns what puts them back */
+export function removeLun(lun: Lun): () => void {
+  const mappings = mappingsOf(lun);
+  for (const { acl, mapped } of mappings) acl.mappedLuns.delete(mapped.index);
+  lun.tpg.luns.delete(lun.index);
+  lun.storageObject.exports.delete(lun);
+  return () => {
+    lun.tpg.luns.set(lun.index, lun);
+    lun.storageObject.exports.add(lun);
+    for (const { acl, mapped } of mappings) acl.mappedLuns.set(mapped.index, mapped);
+  };
+}

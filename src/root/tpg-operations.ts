@@ -1,0 +1,265 @@
+/** What happens inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, portals, groups of settings. */
+
+import { isIP } from 'node:net';
+import { OperatorError } from '../errors.ts';
+import { lowestFree, mappingsOf } from '../target/access.ts';
+import { setAuth } from '../target/auth.ts';
+import { bracketed, type Lun, NodeAcl, type Portal, type Tpg } from '../target/tpg.ts';
+import { normaliseWwn } from '../target/wwn.ts';
+import { operation, type Values } from './operation.ts';
+import { removeLun } from './storage-object-operations.ts';
+
+/** SAM-5 4.7.4: flat space addressing reaches 16,383; LIO numbers LUNs up to 65,535. */
+const lunMax = 65_535;
+
+const groupParams = { group: 'string', name: 'string', value: 'string' } as const;
+
+export const tpgOperations = [
+  operation({
+    at: 'tpg',
+    verb: 'enable',
+    params: {},
+    apply: (_tree, { tpg }, params) => switchTpg(tpg, true, params),
+  }),
+  operation({
+    at: 'tpg',
+    verb: 'disable',
+    params: {},
+    apply: (_tree, { tpg }, params) => switchTpg(tpg, false, params),
+  }),
+  operation({
+    at: 'tpg',
+    verb: 'set',
+    params: groupParams,
+    apply(_tree, { tpg }, params) {
+      const { group, name, value } = words(params);
+      const { features } = tpg.target.fabric;
+      if (group === 'auth' && features.includes('auth')) return { params, undo: setAuth(tpg.auth, name, value) };
+      if (group === 'parameter') return { params, undo: setOne(tpg.parameters, name, value, 'parameter') };
+      if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
+      const undo = setOne(tpg.attributes, name, value, 'attribute');
+      if (name !== 'authentication' || !('AuthMethod' in tpg.parameters.table)) return { params, undo };
+      // LIO: requiring CHAP takes None out of the offer, and back.
+      const undoMethod = setOne(tpg.parameters, 'AuthMethod', value === '1' ? 'CHAP' : 'CHAP,None', 'parameter');
+      const undoBoth = () => {
+        undo();
+        undoMethod();
+      };
+      return { params, undo: undoBoth };
+    },
+  }),
+  operation({
+    at: 'luns',
+    verb: 'create',
+    params: { storage_object: 'string', lun: 'number?', settled: 'object?' },
+    apply(tree, { tpg }, params, around) {
+      const storageObject = tree.storageObject(String(params['storage_object']));
+      if (!storageObject)
+        throw new OperatorError(
+          'storage object or path not valid',
+          `${params['storage_object']} is no storage object; see: ls /backstores`,
+        );
+      if ([...tpg.luns.values()].some((lun) => lun.storageObject === storageObject))
+        throw new OperatorError(
+          `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,
+        );
+      const index = params['lun'] === undefined ? lowestFree(tpg.luns) : Number(params['lun']);
+      if (!(index >= 0 && index <= lunMax)) throw new OperatorError(`LUN must be 0 to ${lunMax}`);
+      if (tpg.luns.has(index))
+        throw new OperatorError(
+          'This LUN already exists in configFS',
+          `lun${index} is taken; free: ${lowestFree(tpg.luns)}`,
+        );
+      const earlier = params['settled'] as { alias?: string } | undefined;
+      const alias = earlier?.alias ?? around.randomHex(10);
+      const lun: Lun = {
+        tpg,
+        index,
+        storageObject,
+        alias,
+        aluaGroup: aluaGroupOf(storageObject.aluaGroups),
+        unknown: {},
+      };
+      tpg.luns.set(index, lun);
+      storageObject.exports.add(lun);
+      return {
+        params: { storage_object: storageObject.path, lun: index, settled: { alias } },
+        undo: () => void removeLun(lun),
+      };
+    },
+  }),
+  operation({
+    at: 'luns',
+    verb: 'delete',
+    params: { lun: 'number' },
+    apply(_tree, { tpg }, params) {
+      const lun = tpg.luns.get(Number(params['lun']));
+      if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
+      return { params, undo: removeLun(lun) };
+    },
+  }),
+  operation({
+    at: 'acls',
+    verb: 'create',
+    params: { wwn: 'string' },
+    apply(_tree, { tpg }, params) {
+      const wwn = normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes);
+      if (tpg.acls.has(wwn))
+        throw new OperatorError('This NodeACL already exists in configFS', `${tpg.path}/acls/${wwn}`);
+      tpg.acls.set(wwn, new NodeAcl(tpg, wwn));
+      return { params: { wwn }, undo: () => void tpg.acls.delete(wwn) };
+    },
+  }),
+  operation({
+    at: 'acls',
+    verb: 'delete',
+    params: { wwn: 'string' },
+    apply(_tree, { tpg }, params) {
+      const acl = tpg.acls.get(normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes));
+      if (!acl)
+        throw new OperatorError(
+          `No such NodeACL in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${params['wwn']}`,
+          `ACLs here: ${[...tpg.acls.keys()].slice(0, 5).join(', ') || 'none'}`,
+        );
+      tpg.acls.delete(acl.wwn);
+      return { params: { wwn: acl.wwn }, undo: () => void tpg.acls.set(acl.wwn, acl) };
+    },
+  }),
+  operation({
+    at: 'acl',
+    verb: 'create',
+    params: { mapped_lun: 'number', tpg_lun: 'number', write_protect: 'boolean?', settled: 'object?' },
+    apply(_tree, { tpg, acl }, params, around) {
+      const index = Number(params['mapped_lun']);
+      const lun = tpg.luns.get(Number(params['tpg_lun']));
+      if (!lun)
+        throw new OperatorError(
+          `LUN ${params['tpg_lun']} does not exist in this TPG`,
+          `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`,
+        );
+      if (!(index >= 0 && index <= lunMax)) throw new OperatorError(`Mapped LUN must be 0 to ${lunMax}`);
+      if (acl.mappedLuns.has(index))
+        throw new OperatorError('This MappedLUN already exists in configFS', `free: ${lowestFree(acl.mappedLuns)}`);
+      const earlier = params['settled'] as { alias?: string } | undefined;
+      const alias = earlier?.alias ?? around.randomHex(10);
+      const writeProtect = params['write_protect'] === true;
+      const twice = mappingsOf(lun).some((mapping) => mapping.acl === acl);
+      acl.mappedLuns.set(index, { index, lun, writeProtect, alias, unknown: {} });
+      return {
+        params: { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } },
+        undo: () => void acl.mappedLuns.delete(index),
+        notes: twice ? [`Warning: TPG LUN ${lun.index} already mapped to this NodeACL`] : [],
+      };
+    },
+  }),
+  operation({
+    at: 'acl',
+    verb: 'delete',
+    params: { mapped_lun: 'number' },
+    apply(_tree, { acl }, params) {
+      const index = Number(params['mapped_lun']);
+      const mapped = acl.mappedLuns.get(index);
+      if (!mapped)
+        throw new OperatorError(`No such MappedLUN in configfs: ${acl.tpg.path}/acls/${acl.wwn}/mapped_lun${index}`);
+      acl.mappedLuns.delete(index);
+      return { params, undo: () => void acl.mappedLuns.set(index, mapped) };
+    },
+  }),
+  operation({
+    at: 'acl',
+    verb: 'set',
+    params: groupParams,
+    apply(_tree, { acl }, params) {
+      const { group, name, value } = words(params);
+      if (group === 'attribute') return { params, undo: setOne(acl.attributes, name, value, 'attribute') };
+      if (group === 'auth' && acl.tpg.target.fabric.features.includes('auth'))
+        return { params, undo: setAuth(acl.auth, name, value) };
+      throw new OperatorError(`Unknown configuration group: ${group}`);
+    },
+  }),
+  operation({
+    at: 'portals',
+    verb: 'create',
+    params: { ip_address: 'string', ip_port: 'number' },
+    apply(_tree, { tpg }, params) {
+      const { address, port } = portalOf(params);
+      const same = (tag: Tpg) => tag.portals.some((portal) => portal.address === address && portal.port === port);
+      if (same(tpg)) throw new OperatorError('This NetworkPortal already exists in configFS');
+      const other = [...tpg.target.tpgs.values()].find(same);
+      if (other)
+        throw new OperatorError(
+          'Could not create NetworkPortal in configFS',
+          `TPGs of one target cannot share ${bracketed(address)}:${port}: ${other.path} has it.`,
+        );
+      const portal: Portal = { address, port, iser: false, offload: false, unknown: {} };
+      tpg.portals.push(portal);
+      return {
+        params: { ip_address: address, ip_port: port },
+        undo: () => void tpg.portals.splice(tpg.portals.indexOf(portal), 1),
+      };
+    },
+  }),
+  operation({
+    at: 'portals',
+    verb: 'delete',
+    params: { ip_address: 'string', ip_port: 'number' },
+    apply(_tree, { tpg }, params) {
+      const address = unbracketed(String(params['ip_address']));
+      const at = tpg.portals.findIndex((portal) => portal.address === address && portal.port === params['ip_port']);
+      if (at < 0)
+        throw new OperatorError(
+          `No such NetworkPortal in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/np/${bracketed(address)}:${params['ip_port']}`,
+        );
+      const [portal] = tpg.portals.splice(at, 1);
+      return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
+    },
+  }),
+];
+
+function words(params: Values): { group: string; name: string; value: string } {
+  return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };
+}
+
+function switchTpg(tpg: Tpg, enabled: boolean, params: Values) {
+  if (tpg.enabled === enabled) throw new OperatorError(`The TPGT is already ${enabled ? 'enabled' : 'disabled'}.`);
+  tpg.enabled = enabled;
+  const undo = () => {
+    tpg.enabled = !enabled;
+  };
+  return { params, undo };
+}
+
+/** @returns what sets the old value again */
+function setOne(
+  attributes: Tpg['attributes'],
+  name: string,
+  value: string,
+  noun: 'attribute' | 'parameter',
+): () => void {
+  const checked = attributes.check(name, value, noun);
+  const before = attributes.values[name]!;
+  attributes.set(name, checked);
+  return () => attributes.set(name, before);
+}
+
+const unbracketed = (address: string): string => address.replace(/^\[+|\]+$/g, '');
+
+/** @throws OperatorError for what is no numeric address or no port */
+export function portalOf(params: Values): { address: string; port: number } {
+  const address = unbracketed(String(params['ip_address']));
+  const port = Number(params['ip_port']);
+  if (!isIP(address) && address !== '::0')
+    throw new OperatorError(
+      'Could not create NetworkPortal in configFS',
+      `'${address}' is no IPv4 or IPv6 address; names are not resolved.`,
+    );
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new OperatorError(
+      'Could not create NetworkPortal in configFS',
+      `'${params['ip_port']}' is no port; ports are 0 to 65535.`,
+    );
+  return { address, port };
+}
+
+const aluaGroupOf = (groups: readonly Readonly<Record<string, unknown>>[]): string | null =>
+  groups.length === 0 ? null : String(groups[0]?.['name'] ?? null);

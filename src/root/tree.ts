@@ -1,0 +1,82 @@
+/** The whole tree of objects: storage objects and fabrics, and what a saved file held that is not ours to understand. */
+
+import type { Backstore } from '../backstore/backstore.ts';
+import { backstores } from '../backstore/index.ts';
+import { fabrics } from '../fabric/index.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
+import { emptyAuth } from '../target/auth.ts';
+import type { FabricState } from '../target/fabric.ts';
+import type { Target } from '../target/target.ts';
+import type { Tpg } from '../target/tpg.ts';
+
+export type Raw = Readonly<Record<string, unknown>>;
+
+export class Tree {
+  /** Kind → name → storage object, in the order of creation. */
+  readonly storageObjects: ReadonlyMap<string, Map<string, StorageObject>> = new Map(
+    backstores.map((backstore) => [backstore.name, new Map<string, StorageObject>()]),
+  );
+  readonly fabrics: ReadonlyMap<string, FabricState> = new Map(
+    fabrics.map((fabric) => [
+      fabric.name,
+      { fabric, targets: new Map(), discoveryAuth: emptyAuth(), discoveryAuthEnabled: false, unknown: {} },
+    ]),
+  );
+  /** What could not be restored, as it stood in the file: it goes back there with every save. */
+  readonly kept: Kept = emptyKept();
+  #lastPortId = 0;
+
+  /** A relative target port identifier (SPC-4 6.6.2: 1 to 65535) that no TPG has had in this process. */
+  nextPortId(wanted?: number): number {
+    const used = new Set([...this.tpgs()].map((tpg) => tpg.relativePortId));
+    if (wanted !== undefined && wanted >= 1 && wanted <= 0xffff && !used.has(wanted)) {
+      this.#lastPortId = Math.max(this.#lastPortId, wanted);
+      return wanted;
+    }
+    do this.#lastPortId = (this.#lastPortId % 0xffff) + 1;
+    while (used.has(this.#lastPortId));
+    return this.#lastPortId;
+  }
+
+  backstore(kind: string): Backstore | undefined {
+    return backstores.find((backstore) => backstore.name === kind);
+  }
+
+  /** Every target of every fabric. */
+  *targets(): Generator<Target> {
+    for (const state of this.fabrics.values()) yield* state.targets.values();
+  }
+
+  *tpgs(): Generator<Tpg> {
+    for (const target of this.targets()) yield* target.tpgs.values();
+  }
+
+  *allStorageObjects(): Generator<StorageObject> {
+    for (const named of this.storageObjects.values()) yield* named.values();
+  }
+
+  /** `/backstores/fileio/disk0` → the storage object. A user backstore's path may give the bare plugin. */
+  storageObject(path: string): StorageObject | undefined {
+    const match = /^\/backstores\/([^/]+)\/([^/]+)\/?$/.exec(path);
+    return match ? this.storageObjects.get(match[1] ?? '')?.get(match[2] ?? '') : undefined;
+  }
+}
+
+/** Parts of a saved file that have no object: kept by where they stood. */
+export interface Kept {
+  /** Unknown top-level keys. */
+  top: Record<string, unknown>;
+  fabricModules: Raw[];
+  storageObjects: Raw[];
+  targets: Raw[];
+  /** By the target, TPG or ACL that they stood in. */
+  inside: WeakMap<object, Partial<Record<'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns', Raw[]>>>;
+}
+
+export const emptyKept = (): Kept => ({
+  top: {},
+  fabricModules: [],
+  storageObjects: [],
+  targets: [],
+  inside: new WeakMap(),
+});
