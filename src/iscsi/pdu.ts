@@ -1,0 +1,205 @@
+/**
+ * Every PDU of RFC 7143 11, each one declaration: opcode, sender and the fields of its basic header segment.
+ *
+ *   byte 0   . I opcode    4  TotalAHSLength      16  InitiatorTaskTag
+ *        1   F …           5  DataSegmentLength   20  opcode-specific
+ *        2   …             8  LUN or opcode-specific       to 47
+ */
+
+import { bit, bits, type Fields, octets, read, record, u8, u16, u24, u32, type Values, write } from '../wire/layout.ts';
+
+export const headerBytes = 48;
+export const digestBytes = 4;
+/** The task tag that is none (RFC 7143 11.2.1.8). */
+export const noTag = 0xffffffff;
+
+/** What every header has (RFC 7143 11.2.1). */
+const common = {
+  immediate: bit(0, 0x40),
+  opcode: bits(0, 0x3f),
+  totalAhsLength: u8(4),
+  dataSegmentLength: u24(5),
+  initiatorTaskTag: u32(16),
+};
+
+const lun = { lun: octets(8, 8) };
+const final = { final: bit(1, 0x80) };
+const more = { final: bit(1, 0x80), continue: bit(1, 0x40) };
+const isid = { isid: octets(8, 6), tsih: u16(14) };
+const stages = { transit: bit(1, 0x80), continue: bit(1, 0x40), currentStage: bits(1, 0x0c), nextStage: bits(1, 0x03) };
+const transferTag = { targetTransferTag: u32(20) };
+const fromInitiator = { cmdSn: u32(24), expStatSn: u32(28) };
+const fromTarget = { statSn: u32(24), expCmdSn: u32(28), maxCmdSn: u32(32) };
+const residuals = { overflow: bit(1, 0x04), underflow: bit(1, 0x02), residualCount: u32(44) };
+
+export interface Pdu<F extends Fields> {
+  readonly opcode: number;
+  readonly name: string;
+  readonly fields: F & typeof common;
+}
+
+const pdu = <F extends Fields>(opcode: number, name: string, fields: F): Pdu<F> => ({
+  opcode,
+  name,
+  fields: record(headerBytes, { ...common, ...fields }),
+});
+
+// RFC 7143 11.18, 11.3, 11.5, 11.12, 11.10, 11.7, 11.14, 11.16
+export const nopOut = pdu(0x00, 'NOP-Out', { ...final, ...lun, ...transferTag, ...fromInitiator });
+export const scsiCommand = pdu(0x01, 'SCSI Command', {
+  ...final,
+  read: bit(1, 0x40),
+  write: bit(1, 0x20),
+  attribute: bits(1, 0x07),
+  ...lun,
+  expectedDataTransferLength: u32(20),
+  ...fromInitiator,
+  cdb: octets(32, 16),
+});
+export const taskManagementRequest = pdu(0x02, 'Task Management Function Request', {
+  ...final,
+  function: bits(1, 0x7f),
+  ...lun,
+  referencedTaskTag: u32(20),
+  ...fromInitiator,
+  refCmdSn: u32(32),
+  expDataSn: u32(36),
+});
+export const loginRequest = pdu(0x03, 'Login Request', {
+  ...stages,
+  versionMax: u8(2),
+  versionMin: u8(3),
+  ...isid,
+  cid: u16(20),
+  ...fromInitiator,
+});
+export const textRequest = pdu(0x04, 'Text Request', { ...more, ...lun, ...transferTag, ...fromInitiator });
+export const dataOut = pdu(0x05, 'SCSI Data-Out', {
+  ...final,
+  ...lun,
+  ...transferTag,
+  expStatSn: u32(28),
+  dataSn: u32(36),
+  bufferOffset: u32(40),
+});
+export const logoutRequest = pdu(0x06, 'Logout Request', {
+  ...final,
+  reason: bits(1, 0x7f),
+  cid: u16(20),
+  ...fromInitiator,
+});
+export const snackRequest = pdu(0x10, 'SNACK Request', { ...final, type: bits(1, 0x0f), ...lun, expStatSn: u32(28) });
+
+// RFC 7143 11.19, 11.4, 11.6, 11.13, 11.11, 11.7, 11.15, 11.8, 11.9, 11.17
+export const nopIn = pdu(0x20, 'NOP-In', { ...final, ...lun, ...transferTag, ...fromTarget });
+export const scsiResponse = pdu(0x21, 'SCSI Response', {
+  ...final,
+  ...residuals,
+  response: u8(2),
+  status: u8(3),
+  ...fromTarget,
+  expDataSn: u32(36),
+});
+export const taskManagementResponse = pdu(0x22, 'Task Management Function Response', {
+  ...final,
+  response: u8(2),
+  ...fromTarget,
+});
+export const loginResponse = pdu(0x23, 'Login Response', {
+  ...stages,
+  versionMax: u8(2),
+  versionActive: u8(3),
+  ...isid,
+  ...fromTarget,
+  statusClass: u8(36),
+  statusDetail: u8(37),
+});
+export const textResponse = pdu(0x24, 'Text Response', { ...more, ...lun, ...transferTag, ...fromTarget });
+export const dataIn = pdu(0x25, 'SCSI Data-In', {
+  ...final,
+  acknowledge: bit(1, 0x40),
+  ...residuals,
+  hasStatus: bit(1, 0x01),
+  status: u8(3),
+  ...lun,
+  ...transferTag,
+  ...fromTarget,
+  dataSn: u32(36),
+  bufferOffset: u32(40),
+});
+export const logoutResponse = pdu(0x26, 'Logout Response', {
+  ...final,
+  response: u8(2),
+  ...fromTarget,
+  time2Wait: u16(40),
+  time2Retain: u16(42),
+});
+export const readyToTransfer = pdu(0x31, 'Ready To Transfer', {
+  ...final,
+  ...lun,
+  ...transferTag,
+  ...fromTarget,
+  r2tSn: u32(36),
+  bufferOffset: u32(40),
+  desiredDataTransferLength: u32(44),
+});
+export const asyncMessage = pdu(0x32, 'Asynchronous Message', {
+  ...final,
+  ...lun,
+  ...fromTarget,
+  asyncEvent: u8(36),
+  asyncVCode: u8(37),
+  parameter1: u16(38),
+  parameter2: u16(40),
+  parameter3: u16(42),
+});
+export const reject = pdu(0x3f, 'Reject', { ...final, reason: u8(2), ...fromTarget, dataSn: u32(36) });
+
+/** The fields that all PDUs share, for reading a header before it is known what it is. */
+export const header = common;
+/** The fields that all numbered requests share (RFC 7143 4.2.2.1). */
+export const numbered = { ...common, ...fromInitiator };
+
+/** Bytes of padding after `length` bytes: segments end on 4 bytes (RFC 7143 11.1). */
+export const padding = (length: number): number => -length & 3;
+
+/** All PDUs by opcode. */
+export const pdus: ReadonlyMap<number, Pdu<Fields>> = new Map(
+  [
+    nopOut,
+    scsiCommand,
+    taskManagementRequest,
+    loginRequest,
+    textRequest,
+    dataOut,
+    logoutRequest,
+    snackRequest,
+    nopIn,
+    scsiResponse,
+    taskManagementResponse,
+    loginResponse,
+    textResponse,
+    dataIn,
+    logoutResponse,
+    readyToTransfer,
+    asyncMessage,
+    reject,
+  ].map((one) => [one.opcode, one as Pdu<Fields>]),
+);
+
+/** Starts a header at `start`: zeros, and the opcode. */
+export function startHeader(one: Pdu<Fields>, bytes: Uint8Array, start: number): void {
+  bytes.fill(0, start, start + headerBytes);
+  bytes[start] = one.opcode;
+}
+
+/** A header made of `values`; all other bits are 0. */
+export function encode<F extends Fields>(one: Pdu<F>, values: Partial<Values<F & typeof common>>): Uint8Array {
+  const bytes = new Uint8Array(headerBytes);
+  startHeader(one, bytes, 0);
+  write(one.fields, bytes, 0, values);
+  return bytes;
+}
+
+export const decode = <F extends Fields>(one: Pdu<F>, bytes: Uint8Array, start = 0): Values<F & typeof common> =>
+  read(one.fields, bytes, start) as Values<F & typeof common>;
