@@ -12,11 +12,9 @@ export interface ModeState {
   descriptorSense: boolean;
   /** SWP: software write protect (SPC-4 7.5.8). */
   softwareWriteProtect: boolean;
-  /** START STOP UNIT stopped it (SBC-3 5.25). */
-  stopped: boolean;
 }
 
-const initialMode: Readonly<ModeState> = { descriptorSense: false, softwareWriteProtect: false, stopped: false };
+const initialMode: Readonly<ModeState> = { descriptorSense: false, softwareWriteProtect: false };
 
 export class StorageObject {
   readonly backstore: Backstore;
@@ -35,10 +33,12 @@ export class StorageObject {
   readonly nexuses = new Set<Nexus>();
   /** Ports of nexuses that reached it once: unit-attention.ts tells a new nexus from one that comes back. */
   readonly lostNexuses = new Set<string>();
-  /** What MODE SELECT and START STOP UNIT set, beyond the attributes. */
+  /** What MODE SELECT set, beyond the attributes. */
   readonly mode: ModeState = { ...initialMode };
   /** The task set: every command of every nexus that is in flight here. */
   readonly tasks = new TaskSet();
+  /** Why a flush failed that nobody waited for (SYNCHRONIZE CACHE with IMMED). */
+  flushFailure: { readonly error: unknown } | undefined;
   /** ALUA groups as they stand in saveconfig.json. */
   aluaGroups: readonly Record<string, unknown>[];
   /** Keys of saveconfig.json that are not ours: written back as they were. */

@@ -2,6 +2,7 @@
 
 import type { Volume } from '../backstore/backstore.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
+import type { Command } from './opcode.ts';
 
 /** SAM-5 5.3.1 */
 export const status = {
@@ -49,6 +50,12 @@ export interface Task {
   dataOutLength: number;
   /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */
   dataOut: Uint8Array;
-  /** Set by task management: the task ends without effect on the initiator (or with TASK ABORTED). */
+  /** Set by task management: the transport drops the task without an answer. */
   aborted: boolean;
+  /** Set by task management: `execute` ends the task with TASK ABORTED, which the transport sends like any status. */
+  terminated?: boolean;
+  /** Set by `admit`: the opcode's record and the CDB as it decodes it. */
+  command?: Command;
+  /** Set by `execute` while the task is on its way to the medium. */
+  running?: Promise<Completion>;
 }

@@ -1,0 +1,145 @@
+/** The device server: checks a command in the standards' order and runs it. It names no opcode (SAM-5 4.6, SPC-4 5.2). */
+
+import { systemErrorCode } from '../errors.ts';
+import { type Log, logBug } from '../log.ts';
+import type { LogicalUnitView, Nexus } from './nexus.ts';
+import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
+import { lookUp, notOffered } from './opcode-table.ts';
+import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import { type Completion, status, type Task } from './task.ts';
+import { clear, pending } from './unit-attention.ts';
+
+let log: Log = () => {};
+
+/** Where bugs of the device server are logged; the initiator sees INTERNAL TARGET FAILURE. */
+export function setBugReporter(to: Log): void {
+  log = to;
+}
+
+/**
+ * Everything that comes before data. @returns how the command ended, or undefined: then it stands in its logical unit's
+ * task set, `dataOutLength` is set, and it waits for `execute`. Never throws.
+ */
+export function admit(task: Task): Completion | undefined {
+  try {
+    return check(task);
+  } catch (error) {
+    return failed(task, undefined, error);
+  }
+}
+
+/**
+ * Runs an admitted command whose data-out is there. With TASK ABORTED it ends a task that another nexus aborted; what it
+ * says of a task whose `aborted` is set has no meaning. Never throws or rejects.
+ */
+export function execute(task: Task): Completion | Promise<Completion> {
+  const turn = task.unit?.storageObject.tasks.turn(task);
+  return turn ? turn.then(() => run(task)) : run(task);
+}
+
+/** The transport could not read the Extent of a completion. */
+export function readFailed(task: Task, error: unknown): Completion {
+  return failed(task, task.command?.row, error);
+}
+
+/** The transport is done with the task: it is answered, or dropped. */
+export function retire(task: Task): void {
+  task.unit?.storageObject.tasks.delete(task);
+}
+
+/** The standards' order (SAM-5 4.6.4, 5.14; SPC-4 5.12.1, 5.16.2): what comes first is reported first. */
+function check(task: Task): Completion | undefined {
+  const { cdb: bytes, nexus, unit } = task;
+  const row = lookUp(bytes);
+  if (!unit) {
+    if (!row?.absent) throw new CheckCondition(sense.logicalUnitNotSupported);
+    checkUsage(row, undefined, bytes);
+    return row.absent(task, decode(row, bytes));
+  }
+  const lu = unit.storageObject;
+  if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
+  if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
+  if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);
+  checkUsage(row, lu, bytes);
+  const cdb = decode(row, bytes);
+  if (row.medium !== 'none') checkMedium(row, unit);
+  row.check?.(lu, cdb);
+  // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
+  if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+  task.dataOutLength = row.dataOut ? row.dataOut(lu, cdb) : 0;
+  task.command = { row, cdb };
+  lu.tasks.add(task);
+  return undefined;
+}
+
+function reportUnitAttention(nexus: Nexus, lu: StorageObject): void {
+  const condition = pending(nexus, lu);
+  if (!condition) return;
+  // UA_INTLCK_CTRL 10b and 11b: it stays until REQUEST SENSE fetches it (SPC-4 7.5.8).
+  if (lu.attributes.values.emulate_ua_intlck_ctrl === 0) clear(nexus, lu);
+  throw new CheckCondition(condition);
+}
+
+function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: LogicalUnitView): void {
+  if (!lu.volume) throw new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.logicalUnitNotReady);
+  if (row.medium !== 'write') return;
+  if (writeProtected || lu.volume.readOnly) throw new CheckCondition(sense.writeProtected);
+  if (lu.mode.softwareWriteProtect) throw new CheckCondition(sense.softwareWriteProtected);
+}
+
+const aborted: Completion = { status: status.taskAborted };
+
+function run(task: Task): Completion | Promise<Completion> {
+  const { command, unit } = task;
+  if (!command || !unit || task.aborted || task.terminated) return aborted;
+  try {
+    const result = command.row.execute(unit.storageObject, command.cdb, task);
+    return result instanceof Promise ? follow(task, command.row, result) : result;
+  } catch (error) {
+    return failed(task, command.row, error);
+  }
+}
+
+/** Keeps hold of a command that is on its way to the medium, so that task management can wait for it. */
+function follow(task: Task, row: OpcodeRow, result: Promise<Completion>): Promise<Completion> {
+  const running = result.then(
+    (completion) => (task.terminated ? aborted : completion),
+    (error) => (task.terminated ? aborted : failed(task, row, error)),
+  );
+  task.running = running;
+  return running;
+}
+
+function failed(task: Task, row: OpcodeRow | undefined, error: unknown): Completion {
+  const lu = task.unit?.storageObject;
+  if (error instanceof CheckCondition) return checkCondition(lu, error.sense, error.detail);
+  const code = systemErrorCode(error);
+  if (!code) logBug(log, row?.name ?? 'device server', error);
+  else log({ level: 'error', event: 'medium error', detail: { path: lu?.path ?? '', command: row?.name ?? '', code } });
+  return checkCondition(lu, senseOf(code, row));
+}
+
+function checkCondition(lu: StorageObject | undefined, what: Sense, detail?: SenseDetail): Completion {
+  return { status: status.checkCondition, sense: encodeSense(what, lu?.mode.descriptorSense ?? false, detail) };
+}
+
+/** System errors as sense; what is not here is a medium error of the command's kind. */
+const systemErrors: Readonly<Record<string, Sense>> = {
+  ENOSPC: sense.spaceAllocationFailed,
+  EDQUOT: sense.spaceAllocationFailed,
+  EFBIG: sense.spaceAllocationFailed,
+  EROFS: sense.writeProtected,
+  EACCES: sense.writeProtected,
+  EPERM: sense.writeProtected,
+  EBADF: sense.logicalUnitNotReady,
+  ENXIO: sense.logicalUnitNotReady,
+  ENODEV: sense.logicalUnitNotReady,
+  ENOMEDIUM: sense.mediumNotPresent,
+  ENOMEM: sense.internalTargetFailure,
+};
+
+function senseOf(code: string | undefined, row: OpcodeRow | undefined): Sense {
+  if (!code) return sense.internalTargetFailure;
+  return systemErrors[code] ?? (row?.medium === 'read' ? sense.unrecoveredReadError : sense.writeError);
+}

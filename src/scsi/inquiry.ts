@@ -1,0 +1,175 @@
+/** INQUIRY: the standard data and the VPD pages, byte for byte as LIO gives them (SPC-4 6.6, 7.8; SBC-3 6.6). */
+
+import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
+import { allocated } from './parameter-data.ts';
+import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
+import { invalidCdb } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+
+const vendor = 'LIO-ORG ';
+const revision = '4.0 ';
+/** NAA 6 and the OUI of LIO: the first seven digits of every designator. */
+const naaPrefix = '6001405';
+const serialDigits = 25;
+const productBytes = 16;
+/** PERIPHERAL QUALIFIER 011b, DEVICE TYPE 1Fh: no logical unit can be here (SPC-4 6.6.2). */
+const nothingHere = 0x7f;
+
+const cdb = { evpd: bit(1, 0), page: u8(2), allocation: u16(3) };
+
+export const inquiry = opcode({
+  code: 0x12,
+  name: 'INQUIRY',
+  spec: 'SPC-4 6.6',
+  cdb,
+  medium: 'none',
+  whenReserved: 'allowed',
+  ignoresUnitAttention: true,
+  anyAccessState: true,
+  absent: (_task, { evpd, page, allocation }) => {
+    if (evpd === 1 || page !== 0) throw invalidCdb(evpd === 1 ? 1 : 2);
+    return allocated(standardData(nothingHere, undefined), allocation);
+  },
+  execute: answer,
+});
+
+function answer(lu: StorageObject, { evpd, page, allocation }: Cdb<typeof cdb>, task: Task): Completion {
+  if (evpd === 0) {
+    if (page !== 0) throw invalidCdb(2, 7);
+    return allocated(standardData(0, lu), allocation);
+  }
+  const body = vpdPages.get(page)?.(lu, task);
+  if (!body) throw invalidCdb(2, 7);
+  return allocated(Buffer.concat([Uint8Array.of(0, page, body.length >> 8, body.length & 0xff), body]), allocation);
+}
+
+/** SPC-4 6.6.2: 96 bytes. */
+function standardData(peripheral: number, lu: StorageObject | undefined): Uint8Array {
+  const bytes = Buffer.alloc(96);
+  const values = lu?.attributes.values;
+  bytes[0] = peripheral;
+  bytes[2] = 0x06; // SPC-4
+  bytes[3] = 0x02;
+  bytes[4] = bytes.length - 5;
+  // SCCS, TPGS implicit and explicit, 3PC
+  bytes[5] = 0x80 | (values?.alua_support === 0 ? 0 : 0x30) | (values?.emulate_3pc === 1 ? 0x08 : 0);
+  bytes[6] = lu && lu.exports.size > 1 ? 0x10 : 0; // MULTIP
+  bytes[7] = 0x02; // CMDQUE
+  bytes.write(vendor, 8, 'latin1');
+  bytes.write((lu ? product(lu) : '').padEnd(productBytes), 16, 'latin1');
+  bytes.write(revision, 32, 'latin1');
+  // Version descriptors: SAM-5, iSCSI, SPC-4, SBC-3
+  [0x00a0, 0x0960, 0x0460, 0x04c0].forEach((version, i) => {
+    bytes.writeUInt16BE(version, 58 + 2 * i);
+  });
+  return bytes;
+}
+
+/** Product identification by kind of backstore, when emulate_model_alias is 0. */
+const products: Readonly<Record<string, string>> = { fileio: 'FILEIO', block: 'IBLOCK', ramdisk: 'RAMDISK-MCP' };
+
+function product(lu: StorageObject): string {
+  const kind = products[lu.backstore.name] ?? lu.backstore.name.toUpperCase();
+  return (lu.attributes.values.emulate_model_alias === 1 ? lu.name : kind).slice(0, productBytes);
+}
+
+/** A VPD page's bytes after its four-byte header. */
+type VpdPage = (lu: StorageObject, task: Task) => Uint8Array;
+
+const vpdPages: ReadonlyMap<number, VpdPage> = new Map<number, VpdPage>([
+  [0x00, () => Uint8Array.from(vpdPages.keys())],
+  [0x80, (lu) => Buffer.from(`${lu.wwn}\0`, 'latin1')],
+  [0x83, deviceIdentification],
+  [0x86, extendedInquiry],
+  [0xb0, blockLimits],
+  [0xb1, blockDeviceCharacteristics],
+  [0xb2, logicalBlockProvisioning],
+]);
+
+/** 16 bytes: LIO's NAA, made of the serial number's hexadecimal digits. */
+export function naaOf(lu: StorageObject): Uint8Array {
+  const digits = lu.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigits);
+  return Buffer.from((naaPrefix + digits).padEnd(32, '0'), 'hex');
+}
+
+const binary = 1;
+const ascii = 2;
+const utf8 = 3;
+const association = { unit: 0x00, port: 0x10, device: 0x20 } as const;
+
+/** SPC-4 7.8.6 */
+function deviceIdentification(lu: StorageObject, { unit }: Task): Uint8Array {
+  const port = unit!.port;
+  const ofPort = (codeSet: number, of: 'port' | 'device', type: number, value: Uint8Array) =>
+    designator((port.protocol << 4) | codeSet, 0x80 | association[of] | type, value);
+  return Buffer.concat([
+    designator(binary, association.unit | 3, naaOf(lu)),
+    designator(ascii, association.unit | 1, Buffer.from(`${vendor}${product(lu)}:${lu.wwn}\0`, 'latin1')),
+    ofPort(binary, 'port', 4, Uint8Array.of(0, 0, port.relativePortId >> 8, port.relativePortId & 0xff)),
+    ofPort(binary, 'port', 5, Uint8Array.of(0, 0, port.portGroup >> 8, port.portGroup & 0xff)),
+    designator(binary, association.unit | 6, new Uint8Array(4)),
+    ofPort(utf8, 'port', 8, scsiName(port.portName)),
+    ofPort(utf8, 'device', 8, scsiName(port.targetName)),
+  ]);
+}
+
+function designator(protocolAndCodeSet: number, associationAndType: number, value: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(protocolAndCodeSet, associationAndType, 0, value.length), value]);
+}
+
+/** SPC-4 7.8.6.11: null-terminated, a multiple of four bytes. */
+function scsiName(name: string): Uint8Array {
+  const text = Buffer.from(name);
+  const bytes = Buffer.alloc((text.length + 4) & ~3);
+  text.copy(bytes);
+  return bytes;
+}
+
+/** SPC-4 7.8.7: HEADSUP, ORDSUP, SIMPSUP; V_SUP. */
+function extendedInquiry(): Uint8Array {
+  const bytes = new Uint8Array(60);
+  bytes[1] = 0x07;
+  bytes[2] = 0x01;
+  return bytes;
+}
+
+/** SBC-3 6.6.4. LIO gives the short form of the page while nothing can be unmapped. */
+function blockLimits(lu: StorageObject): Uint8Array {
+  const { values } = lu.attributes;
+  const thin = offersUnmap(lu) || offersWriteSameUnmap(lu);
+  const page = Buffer.alloc(thin ? 64 : 20);
+  page[4] = 0x01; // WSNZ
+  page[5] = values.emulate_caw;
+  page.writeUInt16BE(Math.max(1, physicalBlocks(lu)), 6);
+  page.writeUInt32BE(values.hw_max_sectors, 8);
+  page.writeUInt32BE(values.optimal_sectors, 12);
+  if (!thin) return page.subarray(4);
+  page.writeUInt32BE(offersUnmap(lu) ? values.max_unmap_lba_count : 0, 20);
+  page.writeUInt32BE(offersUnmap(lu) ? values.max_unmap_block_desc_count : 0, 24);
+  page.writeUInt32BE(values.unmap_granularity, 28);
+  page.writeUInt32BE(values.unmap_granularity_alignment, 32);
+  if (values.unmap_granularity_alignment !== 0) page[32]! |= 0x80; // UGAVALID
+  page.writeBigUInt64BE(BigInt(values.max_write_same_len), 36);
+  return page.subarray(4);
+}
+
+/** Logical blocks in a physical one; 1 where the medium's are not larger. */
+export function physicalBlocks(lu: StorageObject): number {
+  return Math.max(1, Math.floor((lu.volume?.physicalBlockSize ?? 0) / lu.blockSize));
+}
+
+/** SBC-3 6.6.5: MEDIUM ROTATION RATE 1 is "does not rotate", 0 "not reported". */
+function blockDeviceCharacteristics(lu: StorageObject): Uint8Array {
+  const bytes = new Uint8Array(60);
+  bytes[1] = lu.attributes.values.is_nonrot;
+  return bytes;
+}
+
+/** SBC-3 6.6.7: LBPU, LBPWS and LBPWS10, LBPRZ. */
+function logicalBlockProvisioning(lu: StorageObject): Uint8Array {
+  const unmap = offersUnmap(lu);
+  const writeSame = offersWriteSameUnmap(lu);
+  const zeroes = (unmap || writeSame) && lu.attributes.values.unmap_zeroes_data === 1;
+  return Uint8Array.of(0, (unmap ? 0x80 : 0) | (writeSame ? 0x60 : 0) | (zeroes ? 0x04 : 0), 0, 0);
+}

@@ -1,0 +1,35 @@
+/** All opcodes, and the record of a CDB. */
+
+import { fieldValue, type OpcodeRow, serviceActionField } from './opcode.ts';
+import { reportingOpcodes } from './report-opcodes.ts';
+import { sbcOpcodes } from './sbc.ts';
+import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import { spcOpcodes } from './spc.ts';
+import type { StorageObject } from './storage-object.ts';
+
+/** Every opcode there is, by code and service action. */
+export const opcodes: readonly OpcodeRow[] = [...spcOpcodes, ...sbcOpcodes, ...reportingOpcodes(() => opcodes)].sort(
+  (a, b) => a.code - b.code || (a.serviceAction ?? 0) - (b.serviceAction ?? 0),
+);
+
+/** By operation code: its record, or its records by service action. */
+const byCode: (OpcodeRow | ReadonlyMap<number, OpcodeRow> | undefined)[] = Array.from({ length: 256 }, (_, code) => {
+  const rows = opcodes.filter((row) => row.code === code);
+  const [first] = rows;
+  return first?.serviceAction === undefined ? first : new Map(rows.map((row) => [row.serviceAction!, row]));
+});
+
+/** The record of a CDB, or undefined when no record has its operation code and service action. */
+export function lookUp(cdb: Uint8Array): OpcodeRow | undefined {
+  const entry = byCode[cdb[0]!];
+  return entry instanceof Map ? entry.get(fieldValue(serviceActionField, cdb)) : (entry as OpcodeRow | undefined);
+}
+
+/** What is wrong with a CDB that the logical unit does not offer: its service action when others of its code are offered. */
+export function notOffered(cdb: Uint8Array, lu: StorageObject): CheckCondition {
+  const code = cdb[0]!;
+  const siblings = opcodes.some(
+    (row) => row.code === code && row.serviceAction !== undefined && (row.offered?.(lu) ?? true),
+  );
+  return siblings ? invalidCdb(serviceActionField.byte, 4) : new CheckCondition(sense.invalidOperationCode);
+}

@@ -1,0 +1,163 @@
+/**
+ * What an opcode is: one record. Its CDB's fields give the CDB's length, the usage bits (which check a CDB and answer
+ * REPORT SUPPORTED OPERATION CODES) and the decoded CDB; its other properties are what the device server asks.
+ */
+
+import type { ReservationClass } from './reservation-conflict.ts';
+import { invalidCdb } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+
+/** A field of a CDB: big-endian in whole bytes, or `mask` bits of one. */
+export interface Field {
+  readonly byte: number;
+  readonly bytes: number;
+  readonly shift: number;
+  readonly mask: number;
+  /** What the value 0 stands for. */
+  readonly zero: number;
+  /** The field may be other than 0 only when this says true; undefined: always. */
+  readonly offered: ((lu: StorageObject) => boolean) | undefined;
+}
+
+/** One constructor for all: the decoder sees a single object shape. */
+const field = (parts: Pick<Field, 'byte'> & Partial<Field>): Field => {
+  const { byte, bytes = 1, shift = 0, mask = 256 ** bytes - 1, zero = 0, offered } = parts;
+  return { byte, bytes, shift, mask, zero, offered };
+};
+
+export const u8 = (byte: number, zero = 0): Field => field({ byte, zero });
+export const u16 = (byte: number): Field => field({ byte, bytes: 2 });
+export const u24 = (byte: number): Field => field({ byte, bytes: 3 });
+export const u32 = (byte: number): Field => field({ byte, bytes: 4 });
+/** Above 2^53 it is rounded: further than any medium reaches. */
+export const u64 = (byte: number): Field => field({ byte, bytes: 8 });
+/** The `width` bits of a byte whose lowest is bit `low`. */
+export const bits = (byte: number, low: number, width: number): Field =>
+  field({ byte, shift: low, mask: 2 ** width - 1 });
+/** One bit of a byte. */
+export const bit = (byte: number, low: number, offered?: Field['offered']): Field =>
+  field({ byte, shift: low, mask: 1, offered });
+/** LOGICAL BLOCK ADDRESS of a six-byte CDB: 21 bits. */
+export const lba21: Field = field({ byte: 1, bytes: 3, mask: 0x1fffff });
+
+/** SERVICE ACTION (SPC-4 4.2.5.2). */
+export const serviceActionField: Field = bits(1, 0, 5);
+
+/** A decoded CDB: a number for each field. */
+export type Cdb<F> = { readonly [K in keyof F]: number };
+type Fields = Readonly<Record<string, Field>>;
+
+export interface Opcode<F extends Fields = Fields> {
+  readonly code: number;
+  readonly serviceAction?: number;
+  /** As the standard heads its clause: `READ(10)`. */
+  readonly name: string;
+  /** The clause: `SBC-3 5.11`. */
+  readonly spec: string;
+  /**
+   * Names with a meaning: `lba` and `blocks` are a range that has to lie on the medium.
+   * What is not named here has to be zero.
+   */
+  readonly cdb: F;
+  /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
+  readonly medium: 'none' | 'read' | 'flush' | 'write';
+  /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13). */
+  readonly whenReserved: ReservationClass;
+  /** False: INVALID COMMAND OPERATION CODE, and REPORT SUPPORTED OPERATION CODES does not list it. */
+  offered?(lu: StorageObject): boolean;
+  /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
+  readonly ignoresUnitAttention?: boolean;
+  /** Accepted in ALUA states other than the active ones (SPC-4 5.16.2). */
+  readonly anyAccessState?: boolean;
+  /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */
+  absent?(task: Task, cdb: Cdb<F>): Completion;
+  /** Rules on the CDB beyond the usage bits. @throws CheckCondition */
+  check?(lu: StorageObject, cdb: Cdb<F>): void;
+  /** Bytes of data-out. Absent: none. */
+  dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
+  execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
+}
+
+/** A record with what is computed from it. */
+export interface OpcodeRow extends Opcode {
+  /** Bytes: SPC-4 4.2.5.1, by the operation code's group. */
+  readonly cdbLength: number;
+  readonly fields: readonly (readonly [name: string, field: Field])[];
+  /** A 1 for each bit that may be set; byte 0 and the service action are left 1 (SPC-4 6.35.3 puts their values there). */
+  readonly usage: Uint8Array;
+  /** `lba` and `blocks` are there. */
+  readonly ranged: boolean;
+  /** Some field has `offered`. */
+  readonly conditional: boolean;
+}
+
+/** An admitted command. */
+export interface Command {
+  readonly row: OpcodeRow;
+  readonly cdb: Cdb<Record<string, number>>;
+}
+
+/** CDB length by the operation code's upper three bits (SPC-4 4.2.5.1); group 3 and the vendors' are not used. */
+const groupLengths = [6, 10, 10, 0, 16, 12, 0, 0] as const;
+
+/** Completes a record. */
+export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
+  const fields = Object.entries<Field>(record.cdb);
+  const cdbLength = groupLengths[(record.code >> 5) as 0] as number;
+  const usage = new Uint8Array(cdbLength);
+  usage[0] = 0xff;
+  const all = fields.map(([, one]) => one);
+  if (record.serviceAction !== undefined) all.push(serviceActionField);
+  for (const one of all) setBits(usage, one);
+  return {
+    ...(record as unknown as Opcode),
+    cdbLength,
+    fields,
+    usage,
+    ranged: 'lba' in record.cdb && 'blocks' in record.cdb,
+    conditional: fields.some(([, one]) => one.offered),
+  };
+}
+
+/** The usage bits as they hold for a logical unit: fields that it does not offer are 0. */
+export function usageFor(row: OpcodeRow, lu: StorageObject): Uint8Array {
+  const usage = row.usage.slice(0, row.cdbLength);
+  for (const [, one] of row.fields)
+    if (one.offered && !one.offered(lu)) usage[one.byte] = usage[one.byte]! & ~(one.mask << one.shift);
+  return usage;
+}
+
+function setBits(usage: Uint8Array, { byte, bytes, shift, mask }: Field): void {
+  for (let i = 0; i < bytes; i++) {
+    const bitsAbove = mask / 256 ** (bytes - 1 - i);
+    usage[byte + i] = usage[byte + i]! | ((Math.floor(bitsAbove) & 0xff) << shift);
+  }
+}
+
+/** The value of a field. */
+export function fieldValue({ byte, bytes, shift, mask, zero }: Field, cdb: Uint8Array): number {
+  let value = cdb[byte]!;
+  if (bytes === 1) return (value >> shift) & mask || zero;
+  for (let i = 1; i < bytes; i++) value = value * 256 + cdb[byte + i]!;
+  return bytes < 4 ? value & mask : value;
+}
+
+/** A CDB as its record names the parts. */
+export function decode(row: OpcodeRow, cdb: Uint8Array): Cdb<Record<string, number>> {
+  const values: Record<string, number> = {};
+  for (const [name, one] of row.fields) values[name] = fieldValue(one, cdb);
+  return values;
+}
+
+/** @throws CheckCondition INVALID FIELD IN CDB with a pointer to the leftmost bit that may not be set */
+export function checkUsage(row: OpcodeRow, lu: StorageObject | undefined, cdb: Uint8Array): void {
+  const { usage, cdbLength } = row;
+  for (let at = 1; at < cdbLength; at++) {
+    const wrong = cdb[at]! & ~usage[at]!;
+    if (wrong !== 0) throw invalidCdb(at, 31 - Math.clz32(wrong));
+  }
+  if (!row.conditional || !lu) return;
+  for (const [, one] of row.fields)
+    if (one.offered && fieldValue(one, cdb) !== 0 && !one.offered(lu)) throw invalidCdb(one.byte, one.shift);
+}

@@ -1,0 +1,112 @@
+/** UNMAP and WRITE SAME: what takes space away or fills a range from one block (SBC-3 4.7, 5.28, 5.44). */
+
+import type { Volume } from '../backstore/backstore.ts';
+import { flushFor, mediumOf } from './block-access.ts';
+import { good, parameterList } from './parameter-data.ts';
+import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+
+export const offersUnmap = (lu: StorageObject): boolean =>
+  lu.attributes.values.emulate_tpu === 1 && lu.volume?.discard !== undefined;
+export const offersWriteSameUnmap = (lu: StorageObject): boolean =>
+  lu.attributes.values.emulate_tpws === 1 && lu.volume?.discard !== undefined;
+
+/** Bytes written at a time by WRITE SAME. */
+const pieceBytesMax = 1024 * 1024;
+/** Blocks discarded or zeroed in one call of the volume: task management gets a word in between. */
+const pieceBlocksMax = 0x400000;
+
+const headerBytes = 8;
+const descriptorBytes = 16;
+
+/** SBC-3 5.28: every descriptor is checked before the first block goes. */
+export async function unmap(lu: StorageObject, task: Task): Promise<Completion> {
+  if (task.dataOutLength === 0) return good;
+  const list = parameterList(task.dataOut, headerBytes);
+  const length = list.readUInt16BE(2);
+  if (list.length < headerBytes + length) throw new CheckCondition(sense.parameterListLengthError);
+  const count = Math.floor(length / descriptorBytes);
+  const { max_unmap_block_desc_count, max_unmap_lba_count } = lu.attributes.values;
+  if (count > max_unmap_block_desc_count) throw invalidParameter(2);
+  const ranges = Array.from({ length: count }, (_, i) => {
+    const at = headerBytes + i * descriptorBytes;
+    const lba = Number(list.readBigUInt64BE(at));
+    const blocks = list.readUInt32BE(at + 8);
+    if (blocks > max_unmap_lba_count) throw invalidParameter(at + 8);
+    if (lba + blocks > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+    return { lba, blocks };
+  });
+  if (ranges.reduce((sum, { blocks }) => sum + blocks, 0) > max_unmap_lba_count)
+    throw invalidParameter(headerBytes + 8);
+  for (const { lba, blocks } of ranges) await discard(lu, lba, blocks, task);
+  return good;
+}
+
+async function discard(lu: StorageObject, lba: number, blocks: number, task: Task): Promise<void> {
+  const volume = mediumOf(lu);
+  const pieces = inPieces(lba, blocks, pieceBlocksMax);
+  for (const [from, count] of pieces) {
+    if (task.aborted || task.terminated) return;
+    await volume.discard!(from * lu.blockSize, count * lu.blockSize);
+  }
+}
+
+/** WRITE SAME's rules beyond its usage bits; WSNZ is 1 (SBC-3 5.44). @param byte where the CDB has the number of blocks */
+export function checkWriteSame(lu: StorageObject, blocks: number, byte: number): void {
+  const most = lu.attributes.values.max_write_same_len;
+  if (blocks === 0 || (most !== 0 && blocks > most)) throw invalidCdb(byte, 7);
+}
+
+/**
+ * Writes one block (`ndob`: of zeros) to each block of a range. With `unmap` a block of zeros becomes unmapped instead,
+ * which reads the same.
+ */
+export async function writeSame(
+  lu: StorageObject,
+  cdb: { lba: number; blocks: number; unmap: number; ndob?: number },
+  task: Task,
+): Promise<Completion> {
+  const block = cdb.ndob === 1 ? new Uint8Array(lu.blockSize) : task.dataOut;
+  // An initiator that sends less than the block has nothing written (RFC 7143 11.4.5.1: residual overflow).
+  if (block.length < lu.blockSize) return good;
+  const zeros = block.every((byte) => byte === 0);
+  const volume = mediumOf(lu);
+  if (zeros && cdb.unmap === 1) await discard(lu, cdb.lba, cdb.blocks, task);
+  else if (zeros && volume.writeZeroes) await zero(lu, volume, cdb, task);
+  else await fill(lu, volume, cdb, block, task);
+  await flushFor(lu, volume, false);
+  return good;
+}
+
+async function zero(
+  lu: StorageObject,
+  volume: Volume,
+  cdb: { lba: number; blocks: number },
+  task: Task,
+): Promise<void> {
+  for (const [from, count] of inPieces(cdb.lba, cdb.blocks, pieceBlocksMax)) {
+    if (task.aborted || task.terminated) return;
+    await volume.writeZeroes!(from * lu.blockSize, count * lu.blockSize, false);
+  }
+}
+
+async function fill(
+  lu: StorageObject,
+  volume: Volume,
+  cdb: { lba: number; blocks: number },
+  block: Uint8Array,
+  task: Task,
+): Promise<void> {
+  const most = Math.floor(pieceBytesMax / lu.blockSize);
+  const piece = Buffer.alloc(Math.min(cdb.blocks, most) * lu.blockSize, block);
+  for (const [from, count] of inPieces(cdb.lba, cdb.blocks, most)) {
+    if (task.aborted || task.terminated) return;
+    await volume.write(piece.subarray(0, count * lu.blockSize), from * lu.blockSize, false);
+  }
+}
+
+/** Cuts a range into [first block, blocks] of at most `most` blocks. */
+export function* inPieces(lba: number, blocks: number, most: number): Generator<readonly [number, number]> {
+  for (let done = 0; done < blocks; done += most) yield [lba + done, Math.min(most, blocks - done)];
+}

@@ -1,0 +1,216 @@
+/** The commands of a block device (SBC-3), one record each; what they do is in block-access.ts and provisioning.ts. */
+
+import {
+  checkTransferLength,
+  flushFor,
+  mediumOf,
+  read,
+  synchronize,
+  verify,
+  verifyLength,
+  write,
+} from './block-access.ts';
+import { physicalBlocks } from './inquiry.ts';
+import { offersFua } from './mode-page.ts';
+import { bit, bits, type Field, lba21, type Opcode, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
+import { allocated, good } from './parameter-data.ts';
+import { checkWriteSame, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
+import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+
+/** Where the block commands of each CDB length have their range. */
+const range6 = { lba: lba21, blocks: u8(4, 256) };
+const range10 = { lba: u32(2), blocks: u16(7) };
+const range12 = { lba: u32(2), blocks: u32(6) };
+const range16 = { lba: u64(2), blocks: u32(10) };
+type Range = typeof range10;
+
+/** Protection fields are not named: without protection information they have to be 0 (SBC-3 4.22). */
+const cacheBits = { dpo: bit(1, 4, offersFua), fua: bit(1, 3, offersFua) };
+const dpo = { dpo: bit(1, 4, offersFua) };
+
+type Variant = { code: number; name: string; spec: string; range: Range };
+
+const reads = ({ code, name, spec, range }: Variant): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, ...(range === range6 ? noCacheBits : cacheBits) },
+    medium: 'read',
+    whenReserved: 'reads',
+    check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
+    execute: (lu, cdb) => read(lu, cdb.lba, cdb.blocks),
+  });
+
+const noCacheBits = {} as typeof cacheBits;
+
+const writes = ({ code, name, spec, range }: Variant): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, ...(range === range6 ? noCacheBits : cacheBits) },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
+    dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    execute: (lu, cdb, task) => write(lu, cdb.lba, task.dataOut, cdb.fua),
+  });
+
+const verifies = ({ code, name, spec, range }: Variant): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, ...dpo, bytchk: bits(1, 1, 2) },
+    medium: 'read',
+    whenReserved: 'reads',
+    check: (lu, cdb) => {
+      if (cdb.bytchk === 2) throw invalidCdb(1, 2);
+      if (cdb.bytchk === 1) checkTransferLength(lu, cdb.blocks, range.blocks.byte);
+    },
+    dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
+    execute: verify,
+  });
+
+const writesAndVerifies = ({ code, name, spec, range }: Variant): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, ...dpo, bytchk: bits(1, 1, 2) },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    check: (lu, cdb) => {
+      if (cdb.bytchk > 1) throw invalidCdb(1, 2);
+      checkTransferLength(lu, cdb.blocks, range.blocks.byte);
+    },
+    dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    execute: async (lu, cdb, task) => {
+      await write(lu, cdb.lba, task.dataOut, 1);
+      return verify(lu, { ...cdb, blocks: Math.floor(task.dataOut.length / lu.blockSize) }, task);
+    },
+  });
+
+const flushes = ({ code, name, spec, range }: Variant): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, immediate: bit(1, 1) },
+    medium: 'flush',
+    whenReserved: 'conflicts',
+    execute: (lu, cdb) => synchronize(lu, cdb.immediate),
+  });
+
+const writesSame = ({ code, name, spec, range, ...more }: Variant & { more?: { ndob: Field } }): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, unmap: bit(1, 3, offersWriteSameUnmap), ...(more.more ?? ({} as { ndob: Field })) },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks.byte),
+    dataOut: (lu, cdb) => (cdb.ndob === 1 ? 0 : lu.blockSize),
+    execute: writeSame,
+  });
+
+export const sbcOpcodes: readonly OpcodeRow[] = [
+  reads({ code: 0x08, name: 'READ(6)', spec: 'SBC-3 5.10', range: range6 }),
+  reads({ code: 0x28, name: 'READ(10)', spec: 'SBC-3 5.11', range: range10 }),
+  reads({ code: 0xa8, name: 'READ(12)', spec: 'SBC-3 5.12', range: range12 }),
+  reads({ code: 0x88, name: 'READ(16)', spec: 'SBC-3 5.13', range: range16 }),
+  writes({ code: 0x0a, name: 'WRITE(6)', spec: 'SBC-3 5.35', range: range6 }),
+  writes({ code: 0x2a, name: 'WRITE(10)', spec: 'SBC-3 5.36', range: range10 }),
+  writes({ code: 0xaa, name: 'WRITE(12)', spec: 'SBC-3 5.37', range: range12 }),
+  writes({ code: 0x8a, name: 'WRITE(16)', spec: 'SBC-3 5.38', range: range16 }),
+  verifies({ code: 0x2f, name: 'VERIFY(10)', spec: 'SBC-3 5.30', range: range10 }),
+  verifies({ code: 0xaf, name: 'VERIFY(12)', spec: 'SBC-3 5.31', range: range12 }),
+  verifies({ code: 0x8f, name: 'VERIFY(16)', spec: 'SBC-3 5.32', range: range16 }),
+  writesAndVerifies({ code: 0x2e, name: 'WRITE AND VERIFY(10)', spec: 'SBC-3 5.40', range: range10 }),
+  writesAndVerifies({ code: 0xae, name: 'WRITE AND VERIFY(12)', spec: 'SBC-3 5.41', range: range12 }),
+  writesAndVerifies({ code: 0x8e, name: 'WRITE AND VERIFY(16)', spec: 'SBC-3 5.42', range: range16 }),
+  flushes({ code: 0x35, name: 'SYNCHRONIZE CACHE(10)', spec: 'SBC-3 5.26', range: range10 }),
+  flushes({ code: 0x91, name: 'SYNCHRONIZE CACHE(16)', spec: 'SBC-3 5.27', range: range16 }),
+  writesSame({ code: 0x41, name: 'WRITE SAME(10)', spec: 'SBC-3 5.44', range: range10 }),
+  writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.45', range: range16, more: { ndob: bit(1, 0) } }),
+  opcode({
+    code: 0x42,
+    name: 'UNMAP',
+    spec: 'SBC-3 5.28',
+    cdb: { length: u16(7) },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    offered: offersUnmap,
+    dataOut: (_lu, cdb) => cdb.length,
+    execute: (lu, _cdb, task) => unmap(lu, task),
+  }),
+  opcode({
+    code: 0x25,
+    name: 'READ CAPACITY(10)',
+    spec: 'SBC-3 5.15',
+    // LOGICAL BLOCK ADDRESS and PMI are obsolete; SBC-2 wants the address 0 without PMI.
+    cdb: { lba: u32(2), pmi: bit(8, 0) },
+    medium: 'read',
+    whenReserved: 'allowed',
+    check: (_lu, cdb) => {
+      if (cdb.lba !== 0 && cdb.pmi === 0) throw invalidCdb(2, 7);
+    },
+    execute: (lu) => {
+      const data = Buffer.alloc(8);
+      data.writeUInt32BE(Math.min(lu.blocks - 1, 0xffffffff), 0);
+      data.writeUInt32BE(lu.blockSize, 4);
+      return allocated(data, data.length);
+    },
+  }),
+  opcode({
+    code: 0x9e,
+    serviceAction: 0x10,
+    name: 'READ CAPACITY(16)',
+    spec: 'SBC-3 5.16',
+    cdb: { lba: u64(2), allocation: u32(10), pmi: bit(14, 0) },
+    medium: 'read',
+    whenReserved: 'allowed',
+    check: (_lu, cdb) => {
+      if (cdb.lba !== 0 && cdb.pmi === 0) throw invalidCdb(2, 7);
+    },
+    execute: (lu, cdb) => allocated(capacity16(lu), cdb.allocation),
+  }),
+  opcode({
+    code: 0x1b,
+    name: 'START STOP UNIT',
+    spec: 'SBC-3 5.25',
+    cdb: {
+      immediate: bit(1, 0),
+      modifier: bits(3, 0, 4),
+      condition: bits(4, 4, 4),
+      noFlush: bit(4, 2),
+      eject: bit(4, 1),
+      start: bit(4, 0),
+    },
+    medium: 'flush',
+    whenReserved: 'conflicts',
+    check: (_lu, cdb) => {
+      // START_VALID, ACTIVE, IDLE, STANDBY: there is no motor, so a power condition changes nothing that can be seen.
+      if (cdb.condition > 3) throw invalidCdb(4, 7);
+      // RMB is 0: nothing to load or eject.
+      if (cdb.eject === 1) throw invalidCdb(4, 1);
+    },
+    execute: (lu, cdb) =>
+      cdb.start === 0 && cdb.condition === 0 && cdb.noFlush === 0 ? synchronize(lu, cdb.immediate) : good,
+  }),
+];
+
+/** SBC-3 5.16.2 */
+function capacity16(lu: StorageObject): Uint8Array {
+  const data = Buffer.alloc(32);
+  const thin = offersUnmap(lu) || offersWriteSameUnmap(lu);
+  data.writeBigUInt64BE(BigInt(lu.blocks - 1), 0);
+  data.writeUInt32BE(lu.blockSize, 8);
+  data[13] = Math.floor(Math.log2(physicalBlocks(lu)));
+  // LBPME, LBPRZ
+  if (thin) data[14] = 0x80 | (lu.attributes.values.unmap_zeroes_data === 1 ? 0x40 : 0);
+  return data;
+}

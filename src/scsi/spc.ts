@@ -1,0 +1,84 @@
+/** The commands that every device type has (SPC-4), one record each. */
+
+import { inquiry } from './inquiry.ts';
+import { encodeLun } from './lun.ts';
+import { modeSenseOpcodes } from './mode-page.ts';
+import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
+import { allocated, good } from './parameter-data.ts';
+import { encodeSense, invalidCdb, type Sense, sense } from './sense.ts';
+import type { Completion, Task } from './task.ts';
+import { clear, clearReportedLuns, pending } from './unit-attention.ts';
+
+export const spcOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0x00,
+    name: 'TEST UNIT READY',
+    spec: 'SPC-4 6.47',
+    cdb: {},
+    medium: 'read',
+    whenReserved: 'allowed',
+    execute: () => good,
+  }),
+  opcode({
+    code: 0x03,
+    name: 'REQUEST SENSE',
+    spec: 'SPC-4 6.39',
+    cdb: { descriptor: bit(1, 0), allocation: u8(4) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    ignoresUnitAttention: true,
+    anyAccessState: true,
+    absent: (_task, cdb) => requestSense(sense.logicalUnitNotSupported, cdb),
+    execute: (lu, cdb, { nexus }) => {
+      const condition = pending(nexus, lu);
+      if (condition) clear(nexus, lu);
+      return requestSense(condition ?? sense.noAdditionalSense, cdb);
+    },
+  }),
+  inquiry,
+  ...modeSenseOpcodes,
+  opcode({
+    code: 0xa0,
+    name: 'REPORT LUNS',
+    spec: 'SPC-4 6.33',
+    cdb: { select: u8(2), allocation: u32(6) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    ignoresUnitAttention: true,
+    anyAccessState: true,
+    absent: reportLuns,
+    execute: (_lu, cdb, task) => reportLuns(task, cdb),
+  }),
+];
+
+function requestSense(what: Sense, cdb: { descriptor: number; allocation: number }): Completion {
+  return allocated(encodeSense(what, cdb.descriptor === 1), cdb.allocation);
+}
+
+/** SELECT REPORT (SPC-4 table 284): which logical units; this target has neither well known nor subsidiary ones. */
+const selectReports: Readonly<Record<number, 'all' | 'none'>> = {
+  0: 'all',
+  1: 'none', // well known logical units
+  2: 'all',
+  16: 'none', // administrative logical units
+  17: 'all',
+  18: 'none', // subsidiary logical units
+};
+
+const reportLunsHeaderBytes = 8;
+/** SPC-4 6.33: ALLOCATION LENGTH should be at least 16. */
+const reportLunsAllocationMin = 16;
+
+function reportLuns(task: Task, cdb: { select: number; allocation: number }): Completion {
+  const selected = selectReports[cdb.select];
+  if (!selected) throw invalidCdb(2, 7);
+  if (cdb.allocation < reportLunsAllocationMin) throw invalidCdb(6, 7);
+  const luns = selected === 'all' ? task.nexus.luns() : [];
+  const list = Buffer.alloc(reportLunsHeaderBytes + luns.length * 8);
+  list.writeUInt32BE(luns.length * 8, 0);
+  luns.forEach((lun, i) => {
+    encodeLun(lun, list, reportLunsHeaderBytes + i * 8);
+  });
+  clearReportedLuns(task.nexus);
+  return allocated(list, cdb.allocation);
+}

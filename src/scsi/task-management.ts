@@ -1,0 +1,96 @@
+/** Task management functions (SAM-5 7): who loses which tasks, and who is told. Each resolves when what it ended has stopped. */
+
+import type { Nexus } from './nexus.ts';
+import { sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Task } from './task.ts';
+import { push, report } from './unit-attention.ts';
+
+/** SAM-5 7.2. @returns whether the task existed */
+export async function abortTask(nexus: Nexus, lun: number, tag: number): Promise<boolean> {
+  for (const task of nexus.view(lun)?.storageObject.tasks ?? []) {
+    if (task.nexus !== nexus || task.tag !== tag) continue;
+    await stop(task, nexus);
+    return true;
+  }
+  return false;
+}
+
+/** SAM-5 7.3: the nexus's own tasks. @returns whether the logical unit exists */
+export async function abortTaskSet(nexus: Nexus, lun: number): Promise<boolean> {
+  const storageObject = nexus.view(lun)?.storageObject;
+  if (!storageObject) return false;
+  await stopAll(storageObject, nexus, (task) => task.nexus === nexus);
+  return true;
+}
+
+/** SAM-5 7.5: everybody's tasks. @returns whether the logical unit exists */
+export async function clearTaskSet(nexus: Nexus, lun: number): Promise<boolean> {
+  const storageObject = nexus.view(lun)?.storageObject;
+  if (!storageObject) return false;
+  await stopAll(storageObject, nexus, () => true, 'tell the others');
+  return true;
+}
+
+/** SAM-5 6.3.3, 7.7: everybody's tasks, and every nexus is told. @returns whether the logical unit exists */
+export async function logicalUnitReset(nexus: Nexus, lun: number): Promise<boolean> {
+  const storageObject = nexus.view(lun)?.storageObject;
+  if (!storageObject) return false;
+  await reset(storageObject, nexus);
+  return true;
+}
+
+/** RFC 7143 11.5.1 TARGET WARM RESET: a logical unit reset of every logical unit that the nexus reaches. */
+export async function targetReset(nexus: Nexus): Promise<void> {
+  const storageObjects = new Set(nexus.luns().flatMap((lun) => nexus.view(lun)?.storageObject ?? []));
+  await Promise.all(Array.from(storageObjects, (storageObject) => reset(storageObject, nexus)));
+}
+
+/** The nexus is gone: its tasks end, and nobody is told (SAM-5 6.3.4). */
+export async function abortNexus(nexus: Nexus): Promise<void> {
+  await Promise.all(
+    Array.from(nexus.unitAttentions.keys(), (storageObject) =>
+      stopAll(storageObject, nexus, (task) => task.nexus === nexus),
+    ),
+  );
+}
+
+/** Ends the tasks of `victims` for PREEMPT AND ABORT (SPC-4 5.12.11.2.6). */
+export async function preempt(
+  storageObject: StorageObject,
+  by: Nexus,
+  victims: (nexus: Nexus) => boolean,
+): Promise<void> {
+  await stopAll(storageObject, by, (task) => victims(task.nexus), 'tell the others');
+}
+
+async function reset(storageObject: StorageObject, by: Nexus): Promise<void> {
+  await stopAll(storageObject, by, () => true);
+  storageObject.reset();
+  report(storageObject, sense.busDeviceReset);
+}
+
+async function stopAll(
+  storageObject: StorageObject,
+  by: Nexus,
+  which: (task: Task) => boolean,
+  cleared?: 'tell the others',
+): Promise<void> {
+  const victims = Array.from(storageObject.tasks).filter(which);
+  if (cleared && storageObject.attributes.values.emulate_tas === 0)
+    for (const nexus of new Set(victims.map((task) => task.nexus)))
+      if (nexus !== by) push(nexus, storageObject, sense.commandsCleared);
+  await Promise.all(victims.map((task) => stop(task, by)));
+}
+
+/**
+ * Another nexus's task ends with TASK ABORTED when TAS is 1, each other one without an answer (SAM-5 5.6.2).
+ * What is on its way to the medium cannot be called back, so it is waited for.
+ */
+async function stop(task: Task, by: Nexus): Promise<void> {
+  const answered = task.nexus !== by && task.unit?.storageObject.attributes.values.emulate_tas === 1;
+  if (answered) task.terminated = true;
+  else task.aborted = true;
+  task.unit?.storageObject.tasks.wake();
+  await task.running;
+}

@@ -1,0 +1,56 @@
+/** The task set of a logical unit: every command in flight, in the order it came, and whose turn it is (SAM-5 8). */
+
+import type { Task } from './task.ts';
+
+/** Iterates over the tasks, oldest first. */
+export class TaskSet {
+  readonly #tasks = new Set<Task>();
+  /** Tasks here whose attribute is not SIMPLE; while there are none, every task may run at once. */
+  #ordering = 0;
+  #waiting: (() => void)[] = [];
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Task> {
+    return this.#tasks.values();
+  }
+
+  add(task: Task): void {
+    this.#tasks.add(task);
+    if (task.attribute !== 'simple') this.#ordering += 1;
+  }
+
+  delete(task: Task): void {
+    if (!this.#tasks.delete(task)) return;
+    if (task.attribute !== 'simple') this.#ordering -= 1;
+    if (this.#waiting.length > 0) this.wake();
+  }
+
+  /** Lets tasks that wait for their turn look again: one has gone, or was aborted. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
+  }
+
+  /** Undefined when the task may run now; else resolves when it may, or when it was aborted. */
+  turn(task: Task): Promise<void> | undefined {
+    return this.#ordering === 0 || !this.#mustWait(task) ? undefined : this.#wait(task);
+  }
+
+  async #wait(task: Task): Promise<void> {
+    while (!task.aborted && this.#mustWait(task)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Whether an older task, yet unfinished, has to end first: SAM-5 8.6, a row for each attribute. */
+  #mustWait(task: Task): boolean {
+    if (task.attribute === 'head of queue') return false;
+    for (const older of this.#tasks) {
+      if (older === task) return false;
+      if (task.attribute === 'ordered' || older.attribute === 'ordered') return true;
+    }
+    return false;
+  }
+}

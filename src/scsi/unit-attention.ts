@@ -1,0 +1,87 @@
+/** Unit attention conditions: who is told what, once (SAM-5 5.14). */
+
+import type { Nexus } from './nexus.ts';
+import { type Sense, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+
+/** Conditions kept for one nexus at one logical unit; further ones are dropped (SAM-5 5.14.1 leaves the number open). */
+const pendingMax = 16;
+/** Names of lost nexuses that a logical unit remembers. */
+const lostMax = 1024;
+
+const portsOf = (nexus: Nexus): string => `${nexus.initiatorPortName}\n${nexus.targetPortName}`;
+
+/**
+ * Registers a nexus with every logical unit that it reaches now: I_T NEXUS LOSS where it was before, POWER ON where it
+ * is new. A transport calls it when a session enters full feature phase, and again when the LUNs changed.
+ */
+export function establish(nexus: Nexus): void {
+  for (const storageObject of reached(nexus)) {
+    if (storageObject.nexuses.has(nexus)) continue;
+    storageObject.nexuses.add(nexus);
+    push(nexus, storageObject, storageObject.lostNexuses.delete(portsOf(nexus)) ? sense.nexusLoss : sense.powerOnReset);
+  }
+}
+
+/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4). */
+export function lose(nexus: Nexus): void {
+  for (const storageObject of nexus.unitAttentions.keys()) {
+    storageObject.nexuses.delete(nexus);
+    storageObject.lostNexuses.add(portsOf(nexus));
+    const [oldest] = storageObject.lostNexuses;
+    if (storageObject.lostNexuses.size > lostMax && oldest !== undefined) storageObject.lostNexuses.delete(oldest);
+  }
+  nexus.unitAttentions.clear();
+}
+
+/** The LUNs that a nexus sees changed: registers it with new ones and says so at each (SPC-4 6.33). */
+export function lunsChanged(nexus: Nexus): void {
+  establish(nexus);
+  const now = reached(nexus);
+  for (const storageObject of nexus.unitAttentions.keys()) {
+    if (now.has(storageObject)) push(nexus, storageObject, sense.reportedLunsDataChanged);
+    else {
+      storageObject.nexuses.delete(nexus);
+      nexus.unitAttentions.delete(storageObject);
+    }
+  }
+}
+
+/** Establishes a condition for every nexus of a logical unit but `except`. */
+export function report(storageObject: StorageObject, what: Sense, except?: Nexus): void {
+  for (const nexus of storageObject.nexuses) if (nexus !== except) push(nexus, storageObject, what);
+}
+
+/** Establishes a condition for one nexus. */
+export function push(nexus: Nexus, storageObject: StorageObject, what: Sense): void {
+  const pending = nexus.unitAttentions.get(storageObject);
+  if (!pending) nexus.unitAttentions.set(storageObject, [what]);
+  else if (!pending.includes(what) && pending.length < pendingMax) pending.push(what);
+}
+
+/** The oldest pending condition, or undefined. It stays until `clear`. */
+export function pending(nexus: Nexus, storageObject: StorageObject): Sense | undefined {
+  return nexus.unitAttentions.get(storageObject)?.[0];
+}
+
+/** Forgets the oldest pending condition: it has been reported. */
+export function clear(nexus: Nexus, storageObject: StorageObject): void {
+  nexus.unitAttentions.get(storageObject)?.shift();
+}
+
+/** REPORT LUNS has told it (SAM-5 5.14.2): the condition goes at every logical unit. */
+export function clearReportedLuns(nexus: Nexus): void {
+  for (const conditions of nexus.unitAttentions.values()) {
+    const at = conditions.indexOf(sense.reportedLunsDataChanged);
+    if (at >= 0) conditions.splice(at, 1);
+  }
+}
+
+function reached(nexus: Nexus): Set<StorageObject> {
+  const storageObjects = new Set<StorageObject>();
+  for (const lun of nexus.luns()) {
+    const view = nexus.view(lun);
+    if (view) storageObjects.add(view.storageObject);
+  }
+  return storageObjects;
+}
