@@ -17,6 +17,7 @@
 export { type Attribute, Attributes, type AttributeTable, type Parameter, types, type ValueType } from './attribute.ts';
 export { type Backstore, printSize } from './backstore/backstore.ts';
 export { backstores } from './backstore/index.ts';
+export { lastWords, lineLog, problems, serve } from './daemon/serve.ts';
 export { OperatorError, reasonOf } from './errors.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log, LogRecord } from './log.ts';

@@ -1,0 +1,112 @@
+/** The built program, run as its users run it: in a home of its own, with or without a terminal. */
+
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+
+export interface Result {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A directory that is gone after the test. */
+export function temporaryDirectory(base = tmpdir()): string {
+  const path = mkdtempSync(join(base, 'tcli-test-'));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Runs a program to its end. */
+export function run(
+  command: string,
+  words: readonly string[],
+  options: { input?: string; timeoutMs?: number; env?: NodeJS.ProcessEnv } = {},
+): Promise<Result> {
+  return new Promise((done) => {
+    const child = execFile(
+      command,
+      words,
+      { timeout: options.timeoutMs ?? 60_000, maxBuffer: 64 << 20, env: { ...process.env, ...options.env } },
+      (error, stdout, stderr) =>
+        done({ status: typeof error?.code === 'number' ? error.code : error ? 255 : 0, stdout, stderr }),
+    );
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(options.input ?? '');
+  });
+}
+
+/** `tcli --home HOME WORDS…` */
+export const tcli = (home: string, words: readonly string[], input?: string): Promise<Result> =>
+  run(process.execPath, [program, '--home', home, ...words], input === undefined ? {} : { input });
+
+/** Runs lines and fails with their output when one of them fails. */
+export async function configure(home: string, ...lines: string[]): Promise<string> {
+  const { status, stdout, stderr } = await tcli(
+    home,
+    lines.flatMap((line) => ['-c', line]),
+  );
+  if (status !== 0) throw new Error(`${lines.join('; ')}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+export interface Served {
+  readonly process: ChildProcess;
+  /** What it wrote to standard error so far. */
+  log(): string;
+  /** SIGTERM and wait. @returns the exit status */
+  stop(): Promise<number | null>;
+  kill(): Promise<void>;
+}
+
+/** `tcli serve`, ready when this resolves, ended after the test. */
+export async function serve(home: string): Promise<Served> {
+  const child = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (data) => {
+    log += data;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', (status) => resolve(status)));
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return ended;
+  };
+  onTestFinished(async () => void (await end('SIGKILL')));
+  await new Promise<void>((ready, fail) => {
+    child.stdout.on('data', (data) => String(data).includes('Serving') && ready());
+    ended.then((status) => fail(new Error(`tcli serve ended with ${status}: ${log}`)));
+  });
+  return { process: child, log: () => log, stop: () => end('SIGTERM'), kill: async () => void (await end('SIGKILL')) };
+}
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => done(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+/** Why a test that needs `command` cannot run here; undefined when it can. */
+export function lacks(...commands: string[]): string | undefined {
+  const missing = commands.filter((command) => spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0);
+  return missing.length > 0 ? `${missing.join(', ')} is not installed` : undefined;
+}
+
+export const iqn = 'iqn.2003-01.org.example:disk';
+
+/** Lines that make one demo-mode target on 127.0.0.1:`port` with `storageObject` as LUN 0, writable by everybody. */
+export const openTarget = (port: number, storageObject: string): string[] => [
+  '/ set global auto_add_default_portal=false',
+  `/iscsi create ${iqn}`,
+  `/iscsi/${iqn}/tpg1/portals create 127.0.0.1 ${port}`,
+  `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
+  `/iscsi/${iqn}/tpg1/luns create ${storageObject}`,
+];
