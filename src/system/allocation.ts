@@ -1,0 +1,67 @@
+/** A file's space: taking it, giving it back, zeroing it, and asking which parts of it there are. */
+
+import { fstatSync } from 'node:fs';
+import { systemErrorCode } from '../errors.ts';
+import { foreignCall } from './ffi.ts';
+
+/** fallocate(2) */
+const mode = { allocate: 0, keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } as const;
+/** lseek(2) */
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+const fallocate = foreignCall('fallocate', ['int', 'int', 'int64', 'int64']);
+const lseek = foreignCall('lseek', ['int', 'int64', 'int']);
+
+/** Whether space can be taken without writing zeros. */
+export const canAllocate = (): boolean => fallocate() !== undefined;
+
+/** Takes space up to `length` bytes, which read as zeros; the file grows to it. @throws ENOSPC, EOPNOTSUPP … */
+export async function allocate(fd: number, position: number, length: number): Promise<void> {
+  await fallocate()?.later(fd, mode.allocate, position, length);
+}
+
+/** Whether holes can be punched into this file: tried behind its end, where there is nothing to lose. */
+export function canPunchHoles(fd: number): boolean {
+  return fallocate()?.now(fd, mode.punchHole | mode.keepSize, fstatSync(fd).size, 1) === 0;
+}
+
+/** Gives the range's space back; it reads as zeros, also its edges that fill no whole block. */
+export async function punchHole(fd: number, position: number, length: number): Promise<void> {
+  await fallocate()?.later(fd, mode.punchHole | mode.keepSize, position, length);
+}
+
+/** Zeros the range and keeps its space. @returns false when the file system cannot (tmpfs), and nothing happened */
+export async function zeroRange(fd: number, position: number, length: number): Promise<boolean> {
+  const call = fallocate();
+  if (!call) return false;
+  try {
+    await call.later(fd, mode.zeroRange | mode.keepSize, position, length);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === 'EOPNOTSUPP') return false;
+    throw error;
+  }
+}
+
+/** Whether `extentAt` tells data from holes here; file systems that do not know holes call all of it data. */
+export const canSeekExtents = (): boolean => lseek() !== undefined;
+
+/** Whether the file holds data at `position`, and where that ends (`limit` at most). */
+export async function extentAt(
+  fd: number,
+  position: number,
+  limit: number,
+): Promise<{ allocated: boolean; end: number }> {
+  const seek = async (whence: number) => {
+    try {
+      return (await lseek()?.later(fd, position, whence)) ?? limit;
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENXIO') return limit;
+      throw error;
+    }
+  };
+  const data = await seek(SEEK_DATA);
+  if (data > position) return { allocated: false, end: Math.min(data, limit) };
+  return { allocated: true, end: Math.min(await seek(SEEK_HOLE), limit) };
+}

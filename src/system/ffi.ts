@@ -1,0 +1,95 @@
+/**
+ * Calls into the C library that Node does not offer, through koffi. It is loaded by the first call that needs it, and
+ * everything works without it: `TCLI_FFI=off`, another platform or a missing koffi make every call absent.
+ */
+
+import { createRequire } from 'node:module';
+import { systemError } from './system-error.ts';
+
+type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address'>;
+type Library = ReturnType<Koffi['load']>;
+
+/** Calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
+const callsOffLoopMax = 64;
+
+/** One C function. Its arguments are passed as they are. */
+export interface ForeignCall {
+  /** The result, or the negative error number, as the kernel says it. Runs on the event loop: only for what cannot block. */
+  now(...args: unknown[]): number;
+  /** The result, off the event loop. Rejects with a system error. */
+  later(...args: unknown[]): Promise<number>;
+}
+
+let loaded: { koffi: Koffi; library: Library } | 'unavailable' | undefined;
+
+function load(): typeof loaded {
+  if (process.platform !== 'linux' || process.env['TCLI_FFI'] === 'off') return 'unavailable';
+  try {
+    const koffi: Koffi = createRequire(import.meta.url)('koffi');
+    return { koffi, library: koffi.load(null) };
+  } catch {
+    return 'unavailable';
+  }
+}
+
+/**
+ * Declares a C function that returns -1 and sets errno when it fails; it is looked up when first asked for.
+ * @param types its arguments in koffi's words
+ * @returns a function that gives the call, or undefined when it cannot be had here
+ */
+export function foreignCall(name: string, types: readonly string[]): () => ForeignCall | undefined {
+  let call: ForeignCall | 'unavailable' | undefined;
+  return () => {
+    call ??= bind(name, types) ?? 'unavailable';
+    return call === 'unavailable' ? undefined : call;
+  };
+}
+
+function bind(name: string, types: readonly string[]): ForeignCall | undefined {
+  loaded ??= load();
+  if (loaded === undefined || loaded === 'unavailable') return undefined;
+  const { koffi, library } = loaded;
+  try {
+    const native = library.func(name, 'long', [...types]);
+    return {
+      now(...args) {
+        const result: number = native(...args);
+        return result < 0 ? -koffi.errno() : result;
+      },
+      later: (...args) =>
+        offLoop(
+          () =>
+            new Promise((resolve, reject) => {
+              native.async(...args, (failure: unknown, result: number) => {
+                if (failure) reject(failure);
+                else if (result < 0) reject(systemError(koffi.errno(), name));
+                else resolve(result);
+              });
+            }),
+        ),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where `view` begins in memory. Only while it is held, and only after a `foreignCall` gave a call. */
+export function addressOf(view: Uint8Array): bigint {
+  if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
+  return loaded.koffi.address(view);
+}
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+async function offLoop(call: () => Promise<number>): Promise<number> {
+  if (running === callsOffLoopMax) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running += 1;
+  try {
+    return await call();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
+  }
+}

@@ -1,0 +1,131 @@
+/** Locks between processes: on an open volume, and the one that says who may change the configuration. */
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { systemErrorCode } from '../errors.ts';
+import { foreignCall } from './ffi.ts';
+import { startTimeOf } from './process.ts';
+import { systemError } from './system-error.ts';
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const EWOULDBLOCK = -11;
+
+const flock = foreignCall('flock', ['int', 'int']);
+
+/**
+ * Takes an exclusive lock on an open file, until it is closed.
+ * @returns false when somebody else has it; true when it is ours, or when such locks cannot be had here
+ * @throws a system error
+ */
+export function lockOpenFile(fd: number): boolean {
+  const result = flock()?.now(fd, LOCK_EX | LOCK_NB) ?? 0;
+  if (result === 0) return true;
+  if (result === EWOULDBLOCK) return false;
+  throw systemError(-result, 'flock');
+}
+
+export interface FileLock {
+  /** Gives the lock back and removes the file. Ending the process gives it back, too. */
+  release(): void;
+}
+
+export interface HeldBy {
+  /** What the holder wrote into the file. */
+  readonly heldBy: string;
+}
+
+/** Takes over of an abandoned lock are tried this often before somebody is believed to hold it. */
+const attemptsMax = 10;
+
+/**
+ * Takes the lock that the file at `path` (made with mode 0600) stands for, for as long as this process lives.
+ * With flock(2) the kernel keeps it; without, the file's existence and its holder's life do. Both write the same file
+ * (`content`, then the holder's process and its start time), so that they respect one another.
+ * @param content one line that says who we are, for whoever finds the lock taken
+ * @throws a system error
+ */
+export function lockFile(path: string, content: string): FileLock | HeldBy {
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    const lock = flock() ? lockWithKernel(path, content) : lockByExistence(path, content);
+    if (lock) return lock;
+  }
+  return { heldBy: holderOf(path)?.content ?? '' };
+}
+
+/** @returns undefined when the file was replaced meanwhile: try again */
+function lockWithKernel(path: string, content: string): FileLock | HeldBy | undefined {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const lost = (answer: HeldBy | undefined) => {
+    closeSync(fd);
+    return answer;
+  };
+  if (!lockOpenFile(fd)) return lost({ heldBy: holderOf(path)?.content ?? '' });
+  if (!isSameFile(fd, path)) return lost(undefined);
+  const holder = holderOf(path);
+  if (holder?.alive) return lost({ heldBy: holder.content });
+  write(fd, content);
+  return {
+    release() {
+      unlinkSync(path);
+      closeSync(fd);
+    },
+  };
+}
+
+/** @returns undefined when an abandoned file was removed: try again */
+function lockByExistence(path: string, content: string): FileLock | HeldBy | undefined {
+  const mine = `${path}.${process.pid}`;
+  const fd = openSync(mine, 'w', 0o600);
+  try {
+    write(fd, content);
+    // A link, so that nobody ever sees the file without its content.
+    linkSync(mine, path);
+    return { release: () => unlinkSync(path) };
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    closeSync(fd);
+    unlinkSync(mine);
+  }
+  const holder = holderOf(path);
+  if (holder?.alive) return { heldBy: holder.content };
+  renameSync(path, mine);
+  // Somebody was quicker with the abandoned file, and this is the new holder's.
+  if (holderOf(mine)?.alive) linkSync(mine, path);
+  unlinkSync(mine);
+  return undefined;
+}
+
+function write(fd: number, content: string): void {
+  ftruncateSync(fd);
+  writeSync(fd, `${content}\n${process.pid} ${startTimeOf(process.pid)}\n`, 0);
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  const now = statSync(path, { throwIfNoEntry: false });
+  return now?.ino === fstatSync(fd).ino;
+}
+
+function holderOf(path: string): { content: string; alive: boolean } | undefined {
+  let lines: string[];
+  try {
+    lines = readFileSync(path, 'utf8').split('\n');
+  } catch {
+    return undefined;
+  }
+  const [content = '', holder = ''] = lines;
+  const [pid = '', startTime] = holder.split(' ');
+  return { content, alive: startTime !== undefined && startTimeOf(Number(pid)) === startTime };
+}

@@ -1,0 +1,51 @@
+/** Reads and writes that do not wait: what the page cache holds, and when it would begin to make writers wait. */
+
+import { readFileSync, statfsSync } from 'node:fs';
+import { addressOf, foreignCall } from './ffi.ts';
+
+const RWF_NOWAIT = 8;
+const EAGAIN = -11;
+/** statfs(2) f_type of file systems that are memory: tmpfs, ramfs. */
+const memoryFileSystems: readonly number[] = [0x01021994, 0x858458f6];
+
+const preadv2 = foreignCall('preadv2', ['int', 'void *', 'int', 'int64', 'int']);
+/** struct iovec: base, length. One is enough, as the call does not outlive its turn. */
+const iovec = new BigUint64Array(2);
+
+/** Whether the open file lies in memory, so that reading and writing it never waits for a device. */
+export function isInMemory(fd: number): boolean {
+  return memoryFileSystems.includes(statfsSync(`/proc/self/fd/${fd}`).type);
+}
+
+/** Whether `readCached` can be used on this file: the kernel's and the file system's answer (preadv2(2), RWF_NOWAIT). */
+export function canReadCached(fd: number): boolean {
+  const count = nowait(fd, new Uint8Array(1), 0);
+  return count !== undefined && (count >= 0 || count === EAGAIN);
+}
+
+/** Fills `into` when the page cache holds all of it and says true; else what is in `into` means nothing. */
+export function readCached(fd: number, into: Uint8Array, position: number): boolean {
+  return nowait(fd, into, position) === into.length;
+}
+
+function nowait(fd: number, into: Uint8Array, position: number): number | undefined {
+  const call = preadv2();
+  if (!call) return undefined;
+  iovec[0] = addressOf(into);
+  iovec[1] = BigInt(into.length);
+  return call.now(fd, iovec, 1, position, RWF_NOWAIT);
+}
+
+/**
+ * Whether the machine holds so many unwritten pages that the kernel is about to make writers wait
+ * (balance_dirty_pages lets them run freely up to half-way between the background and the hard threshold).
+ */
+export function writersAreNearThrottling(): boolean {
+  const pages = new Map(
+    readFileSync('/proc/vmstat', 'latin1')
+      .split('\n')
+      .map((line) => [line.slice(0, line.indexOf(' ')), Number(line.slice(line.indexOf(' ') + 1))] as const),
+  );
+  const unwritten = (pages.get('nr_dirty') ?? 0) + (pages.get('nr_writeback') ?? 0);
+  return unwritten > (pages.get('nr_dirty_background_threshold') ?? Number.POSITIVE_INFINITY);
+}

@@ -1,0 +1,45 @@
+/** Other processes, as /proc shows them: whether one still lives, and which ones hold a file open. */
+
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** What tells a process from a later one with the same number: its start time in clock ticks since boot; undefined when it is gone. */
+export function startTimeOf(pid: number): string | undefined {
+  try {
+    // proc(5) /proc/pid/stat: field 22, counted behind the name, which may hold blanks and brackets.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes that have `path` (a real path) open, as `pid 1234 (name)`; only those that we may look into. */
+export function processesWithOpen(path: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && hasOpen(name, path))
+    .map((pid) => `pid ${pid} (${nameOf(pid)})`);
+}
+
+function hasOpen(pid: string, path: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => linkOf(`/proc/${pid}/fd/${fd}`) === path);
+  } catch {
+    return false;
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return '?';
+  }
+}
