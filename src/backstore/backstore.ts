@@ -15,19 +15,24 @@ export interface Volume {
   readonly readOnly: boolean;
   /** Bytes at which a discard takes effect; 0 when the medium does not say. */
   readonly discardGranularity: number;
+  /** Present when the medium promises nothing about what a discarded range reads. */
+  readonly discardLeavesAnything?: true;
   readonly rotational: boolean;
 
-  /** Fills `into` from `position` when that needs no waiting (memory, page cache) and says true; else touches nothing. */
+  /**
+   * Fills `into` from `position` when that needs no waiting (memory, page cache) and says true. False: `read` it, which
+   * also says what is wrong; what `into` holds meanwhile means nothing.
+   */
   readNow?(into: Uint8Array, position: number): boolean;
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
   read(into: Uint8Array, position: number): Promise<void>;
-  /** Takes all of `from` when that needs no waiting and says true; else touches nothing. */
+  /** Takes all of `from` when that needs no waiting and says true. False: `write` it; a part may be written already. */
   writeNow?(from: Uint8Array, position: number): boolean;
   /** @param durable on stable storage when this resolves (FUA, write-through) */
   write(from: Uint8Array, position: number, durable: boolean): Promise<void>;
   /** All writes that completed before are on stable storage when this resolves. */
   flush(): Promise<void>;
-  /** Gives the space back; reads of it give zeros afterwards. Absent: the medium cannot. */
+  /** Gives the space back; reads of it give zeros afterwards (but see `discardLeavesAnything`). Absent: the medium cannot. */
   discard?(position: number, length: number): Promise<void>;
   /** Zeros a range faster than writing zeros would. Absent: write zeros. */
   writeZeroes?(position: number, length: number, mayDiscard: boolean): Promise<void>;

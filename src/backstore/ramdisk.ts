@@ -105,8 +105,7 @@ class Ramdisk implements Volume {
   }
 
   readNow(into: Uint8Array, position: number): boolean {
-    if (this.#closed) return false;
-    this.#within(position, into.length, 'read');
+    if (!this.#holds(position, into.length)) return false;
     for (let done = 0; done < into.length; ) {
       const index = Math.floor((position + done) / chunkBytes);
       const offset = position + done - index * chunkBytes;
@@ -120,14 +119,14 @@ class Ramdisk implements Volume {
   }
 
   writeNow(from: Uint8Array, position: number): boolean {
-    if (this.#closed) return false;
-    this.#within(position, from.length, 'write');
+    if (!this.#holds(position, from.length)) return false;
     if (this.#nullio) return true;
     for (let done = 0; done < from.length; ) {
       const index = Math.floor((position + done) / chunkBytes);
       const offset = position + done - index * chunkBytes;
       const length = Math.min(from.length - done, chunkBytes - offset);
       const chunk = this.#chunks.get(index) ?? this.#commit(index);
+      if (!chunk) return false;
       chunk.set(length === from.length ? from : from.subarray(done, done + length), offset);
       done += length;
     }
@@ -135,22 +134,21 @@ class Ramdisk implements Volume {
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
-    this.#open('read');
+    this.#refuse('read', position, into.length);
     this.readNow(into, position);
   }
 
   async write(from: Uint8Array, position: number): Promise<void> {
-    this.#open('write');
-    this.writeNow(from, position);
+    this.#refuse('write', position, from.length);
+    if (!this.writeNow(from, position)) throw systemError('ENOSPC', 'write');
   }
 
   async flush(): Promise<void> {
-    this.#open('flush');
+    this.#refuse('flush');
   }
 
   async discard(position: number, length: number): Promise<void> {
-    this.#open('discard');
-    this.#within(position, length, 'discard');
+    this.#refuse('discard', position, length);
     const end = position + length;
     for (const index of this.#indicesBetween(position, end)) {
       const start = index * chunkBytes;
@@ -164,7 +162,7 @@ class Ramdisk implements Volume {
   }
 
   async extentAt(position: number, limit: number): Promise<{ allocated: boolean; end: number }> {
-    this.#open('lseek');
+    this.#refuse('lseek', position);
     const first = Math.floor(position / chunkBytes);
     const allocated = this.#chunks.has(first);
     if (this.#chunks.size === 0) return { allocated, end: limit };
@@ -175,7 +173,7 @@ class Ramdisk implements Volume {
   }
 
   async close(): Promise<void> {
-    this.#open('close');
+    this.#refuse('close');
     this.#closed = true;
     this.#chunks.clear();
   }
@@ -189,9 +187,10 @@ class Ramdisk implements Volume {
     return Array.from({ length: count }, (_, i) => first + i).filter((index) => this.#chunks.has(index));
   }
 
-  #commit(index: number): Buffer {
+  /** A new chunk of zeros, or undefined when there is no memory for it. */
+  #commit(index: number): Buffer | undefined {
     if (this.#commitsUntilCheck === 0) {
-      if (process.availableMemory() < memoryReserveBytes) throw systemError('ENOSPC', 'write');
+      if (process.availableMemory() < memoryReserveBytes) return undefined;
       this.#commitsUntilCheck = chunksPerMemoryCheck;
     }
     this.#commitsUntilCheck -= 1;
@@ -200,11 +199,12 @@ class Ramdisk implements Volume {
     return chunk;
   }
 
-  #open(call: string): void {
-    if (this.#closed) throw systemError('EBADF', call);
+  #holds(position: number, length: number): boolean {
+    return !this.#closed && position >= 0 && position + length <= this.size;
   }
 
-  #within(position: number, length: number, call: string): void {
-    if (position < 0 || position + length > this.size) throw systemError('EIO', call);
+  #refuse(call: string, position = 0, length = 0): void {
+    if (this.#closed) throw systemError('EBADF', call);
+    if (!this.#holds(position, length)) throw systemError('EIO', call);
   }
 }

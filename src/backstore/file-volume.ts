@@ -1,0 +1,209 @@
+/** A volume over a file descriptor, through the page cache: what fileio and block have in common. */
+
+import { close, fdatasync, read, readSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { canReadCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
+import { systemError } from '../system/system-error.ts';
+import type { Volume } from './backstore.ts';
+import { Pace } from './pace.ts';
+
+/** Longer transfers than this never run on the event loop, unless the file lies in memory. */
+const immediateBytesMax = 1024 * 1024;
+/** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
+const bytesPerThrottleCheck = 16 * 1024 * 1024;
+/** Zeros that no system call could write for us are written in pieces of this size. */
+const zeroPieceBytes = 1024 * 1024;
+
+const fdatasyncLater = promisify(fdatasync);
+const closeLater = promisify(close);
+
+/** An open file and what its kind can do with it. Both descriptors become the volume's. */
+export interface Medium
+  extends Pick<
+    Volume,
+    'size' | 'logicalBlockSize' | 'physicalBlockSize' | 'readOnly' | 'discardGranularity' | 'rotational'
+  > {
+  readonly fd: number;
+  /** The same file opened with O_DSYNC: a write through it is on stable storage when it returns. */
+  readonly durableFd: number;
+  readonly discardLeavesAnything?: boolean;
+  discard?(position: number, length: number): Promise<void>;
+  /** @returns false when the medium cannot, after all: zeros are written then */
+  zero?(position: number, length: number, mayDiscard: boolean): Promise<boolean>;
+  extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
+}
+
+export class FileVolume implements Volume {
+  readonly size: number;
+  readonly logicalBlockSize: number;
+  readonly physicalBlockSize: number;
+  readonly readOnly: boolean;
+  readonly discardGranularity: number;
+  readonly rotational: boolean;
+  readonly discardLeavesAnything?: true;
+  readonly discard?: (position: number, length: number) => Promise<void>;
+  readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
+  readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
+
+  readonly #fd: number;
+  readonly #durableFd: number;
+  readonly #inMemory: boolean;
+  readonly #readsCached: boolean;
+  readonly #readPace = new Pace();
+  readonly #writePace = new Pace();
+  #bytesUntilThrottleCheck = bytesPerThrottleCheck;
+  #inFlight = 0;
+  #closed = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(medium: Medium) {
+    this.size = medium.size;
+    this.logicalBlockSize = medium.logicalBlockSize;
+    this.physicalBlockSize = medium.physicalBlockSize;
+    this.readOnly = medium.readOnly;
+    this.discardGranularity = medium.discardGranularity;
+    this.rotational = medium.rotational;
+    this.#fd = medium.fd;
+    this.#durableFd = medium.durableFd;
+    this.#inMemory = isInMemory(medium.fd);
+    this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
+    const { discard, zero, extentAt } = medium;
+    if (medium.discardLeavesAnything) this.discardLeavesAnything = true;
+    if (discard)
+      this.discard = (position, length) =>
+        this.#run('discard', position, length, async () => {
+          if (length > 0) await discard(position, length);
+        });
+    if (zero)
+      this.writeZeroes = (position, length, mayDiscard) =>
+        this.#run('write', position, length, async () => {
+          if (length > 0 && !(await zero(position, length, mayDiscard))) await writeZeros(this.#fd, position, length);
+        });
+    if (extentAt)
+      this.extentAt = (position, limit) =>
+        this.#run('lseek', position, limit - position, () => extentAt(position, limit));
+  }
+
+  readNow(into: Uint8Array, position: number): boolean {
+    if (!this.#holds(position, into.length)) return false;
+    if (this.#inMemory) return readWhole(this.#fd, into, position);
+    if (into.length > immediateBytesMax) return false;
+    if (this.#readsCached) return readCached(this.#fd, into, position);
+    if (!this.#readPace.mayTry()) return false;
+    const start = performance.now();
+    const whole = readWhole(this.#fd, into, position);
+    this.#readPace.took(performance.now() - start, into.length);
+    return whole;
+  }
+
+  writeNow(from: Uint8Array, position: number): boolean {
+    if (this.readOnly || !this.#holds(position, from.length)) return false;
+    if (this.#inMemory) return writeWhole(this.#fd, from, position);
+    if (from.length > immediateBytesMax || !this.#writePace.mayTry()) return false;
+    this.#bytesUntilThrottleCheck -= from.length;
+    if (this.#bytesUntilThrottleCheck <= 0) {
+      this.#bytesUntilThrottleCheck = bytesPerThrottleCheck;
+      if (writersAreNearThrottling()) {
+        this.#writePace.rest();
+        return false;
+      }
+    }
+    const start = performance.now();
+    const whole = writeWhole(this.#fd, from, position);
+    this.#writePace.took(performance.now() - start, from.length);
+    return whole;
+  }
+
+  read(into: Uint8Array, position: number): Promise<void> {
+    return this.#run('read', position, into.length, () => readLater(this.#fd, into, position));
+  }
+
+  write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
+    return this.#run('write', position, from.length, () =>
+      writeLater(durable ? this.#durableFd : this.#fd, from, position),
+    );
+  }
+
+  flush(): Promise<void> {
+    return this.#run('fdatasync', 0, 0, () => fdatasyncLater(this.#fd));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) throw systemError('EBADF', 'close');
+    this.#closed = true;
+    if (this.#inFlight > 0)
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
+  }
+
+  #holds(position: number, length: number): boolean {
+    return !this.#closed && position >= 0 && position + length <= this.size;
+  }
+
+  async #run<T>(call: string, position: number, length: number, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw systemError('EBADF', call);
+    if (!this.#holds(position, length)) throw systemError('EIO', call);
+    this.#inFlight += 1;
+    try {
+      return await work();
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#whenIdle?.();
+    }
+  }
+}
+
+/** False for an error, too: the call in the thread pool that follows says which. */
+function readWhole(fd: number, into: Uint8Array, position: number): boolean {
+  try {
+    return readSync(fd, into, 0, into.length, position) === into.length;
+  } catch {
+    return false;
+  }
+}
+
+function writeWhole(fd: number, from: Uint8Array, position: number): boolean {
+  try {
+    return writeSync(fd, from, 0, from.length, position) === from.length;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads until `into` is full; a file that ends before that is EIO. */
+function readLater(fd: number, into: Uint8Array, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const next = (done: number) => {
+      if (done === into.length) return resolve();
+      read(fd, into, done, into.length - done, position + done, (error, count) => {
+        if (error) reject(error);
+        else if (count === 0) reject(systemError('EIO', 'read'));
+        else next(done + count);
+      });
+    };
+    next(0);
+  });
+}
+
+function writeLater(fd: number, from: Uint8Array, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const next = (done: number) => {
+      if (done === from.length) return resolve();
+      write(fd, from, done, from.length - done, position + done, (error, count) => {
+        if (error) reject(error);
+        else if (count === 0) reject(systemError('ENOSPC', 'write'));
+        else next(done + count);
+      });
+    };
+    next(0);
+  });
+}
+
+/** Writes zeros in pieces, one after another. */
+export async function writeZeros(fd: number, position: number, length: number): Promise<void> {
+  const zeros = Buffer.alloc(Math.min(length, zeroPieceBytes));
+  for (let done = 0; done < length; done += zeros.length)
+    await writeLater(fd, zeros.subarray(0, Math.min(zeros.length, length - done)), position + done);
+}

@@ -1,0 +1,264 @@
+/** fileio: a volume in a file, new and sparse or one that is there already; or on a block device. */
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  realpathSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { types } from '../attribute.ts';
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
+import {
+  allocate,
+  canAllocate,
+  canPunchHoles,
+  canSeekExtents,
+  extentAt,
+  punchHole,
+  zeroRange,
+} from '../system/allocation.ts';
+import { lockOpenFile } from '../system/lock.ts';
+import { processesWithOpen } from '../system/process.ts';
+import { type Backstore, printSize, type VolumeConfig, wwnParameter } from './backstore.ts';
+import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume } from './block-device.ts';
+import { FileVolume, type Medium, writeZeros } from './file-volume.ts';
+
+/** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
+const allocationPieceBytes = 1024 ** 3;
+
+export const fileio: Backstore = {
+  name: 'fileio',
+  plugin: 'fileio',
+  doc: 'A volume in a file.',
+  example: 'disk0 /srv/disk0.img 10G',
+  parameters: [
+    {
+      name: 'file_or_dev',
+      doc: 'The file, made when there is none.',
+      type: types.string,
+      required: true,
+      kind: 'file',
+    },
+    { name: 'size', doc: 'A new file’s size: 100M, 2G …', type: types.size, required: false, kind: 'plain' },
+    {
+      name: 'write_back',
+      doc: 'Writes are stable only after a flush. false: before they are answered, which is slower.',
+      type: types.bool,
+      required: false,
+      kind: 'plain',
+      default: true,
+    },
+    {
+      name: 'sparse',
+      doc: 'A new file takes space only as it is written. false: all of it now.',
+      type: types.bool,
+      required: false,
+      kind: 'plain',
+      default: true,
+    },
+    wwnParameter,
+  ],
+  keys: {
+    dev: { type: 'string', required: true },
+    size: { type: 'number', required: true },
+    write_back: { type: 'boolean' },
+    aio: { type: 'boolean' },
+  },
+
+  async settle(create, others) {
+    const dev = resolve(String(create['file_or_dev']));
+    const asked = create['size'] as number | undefined;
+    const config = (size: number) => ({ dev, size, write_back: create['write_back'] !== false, aio: false });
+    const found = inspect(dev);
+    if (found) {
+      refuseSharing(dev, found, others);
+      const { size, notes } = existing(dev, found, asked);
+      return { config: config(size), notes, made: false };
+    }
+    if (asked === undefined)
+      throw new OperatorError(
+        'Attempting to create file for new fileio backstore, need a size',
+        `Say how large ${dev} is to be, for example: create NAME ${dev} 10G`,
+      );
+    const sparse = create['sparse'] !== false;
+    await makeFile(dev, asked, sparse);
+    return { config: config(asked), notes: sparse ? [] : [`Writing ${asked} bytes`], made: true };
+  },
+
+  async open(config) {
+    const { dev, size } = config;
+    if (typeof dev !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+      throw new OperatorError(`A fileio cannot have dev '${dev}' and size ${size}`);
+    return inspect(dev)?.isBlockDevice() ? openBlockVolume(dev, false) : openFileVolume(dev, size);
+  },
+
+  async abandon(config) {
+    unlinkSync(String(config['dev']));
+  },
+
+  summary: (config, volume, writeCache) =>
+    `${config['dev']} (${printSize(volume?.size ?? Number(config['size']))}) ${writeCache ? 'write-back' : 'write-thru'}`,
+  device: (config) => String(config['dev']),
+  created: (name, config) => `Created fileio ${name} with size ${config['size']}`,
+  attributeDefaults: (config) => ({
+    ...blockAttributes(config),
+    emulate_write_cache: config['write_back'] === false ? 0 : 1,
+  }),
+};
+
+const couldNotOpen = (path: string, error: unknown) =>
+  new OperatorError(`Could not open ${path}`, `${reasonOf(error)}.`);
+
+function inspect(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw couldNotOpen(path, error);
+  }
+}
+
+/** The same file under another name is the same file. */
+function refuseSharing(path: string, found: Stats, others: ReadonlyMap<string, VolumeConfig>): void {
+  for (const [name, other] of others) {
+    const their = statSync(String(other['dev']), { throwIfNoEntry: false });
+    if (their && their.ino === found.ino && their.dev === found.dev)
+      throw new OperatorError(`storage object for ${path} already exists: ${name}`);
+  }
+}
+
+function existing(path: string, found: Stats, asked: number | undefined): { size: number; notes: string[] } {
+  const device = found.isBlockDevice() ? blockDevice(path) : undefined;
+  if (device) {
+    const preferred = 'Note: block backstore preferred for best results';
+    const ignored = asked === undefined ? [] : ['Block device, size parameter ignored'];
+    return { size: device.size, notes: [...ignored, preferred] };
+  }
+  if (!found.isFile())
+    throw new OperatorError(`Path ${path} exists but is not a file`, 'Give the path of a file, new or existing.');
+  if (found.size === 0)
+    throw new OperatorError(
+      `File ${path} exists but is empty`,
+      `Give it a size first (truncate -s 10G ${path}), or remove it and create again.`,
+    );
+  const notes = asked === undefined ? [] : [`${path} exists, using its size (${found.size} bytes) instead`];
+  return { size: found.size, notes };
+}
+
+async function makeFile(path: string, size: number, sparse: boolean): Promise<void> {
+  let fd: number;
+  try {
+    fd = openSync(path, 'wx', 0o600);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw couldNotOpen(path, error);
+    const folder = dirname(path);
+    throw new OperatorError(`Could not open ${path}`, `There is no folder ${folder}: mkdir -p ${folder}`);
+  }
+  try {
+    if (size === 0) throw new Error('a volume of no bytes is of no use');
+    if (sparse) ftruncateSync(fd, size);
+    else await fill(fd, size);
+    fsyncSync(fd);
+    syncFolder(dirname(path));
+  } catch (error) {
+    unlinkSync(path);
+    throw new OperatorError(`Could not expand file to ${size} bytes`, `${path}: ${reasonOf(error)}.`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function fill(fd: number, size: number): Promise<void> {
+  if (!canAllocate()) return writeZeros(fd, 0, size);
+  try {
+    for (let done = 0; done < size; done += allocationPieceBytes)
+      await allocate(fd, done, Math.min(allocationPieceBytes, size - done));
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EOPNOTSUPP') throw error;
+    await writeZeros(fd, 0, size);
+  }
+}
+
+/** A new file's name is on stable storage only when its folder is; what initiators flush into it must not get lost with it. */
+function syncFolder(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openFileVolume(path: string, size: number): FileVolume {
+  const fd = openForWriting(path, size);
+  try {
+    if (!lockOpenFile(fd)) throw lockedByAnother(path);
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw new OperatorError(`Path ${path} exists but is not a file`);
+    if (found.size < size) throw shrunk(path, size, found.size);
+    // The same inode, even if the path has come to mean another one.
+    const durableFd = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_DSYNC);
+    return new FileVolume({
+      fd,
+      durableFd,
+      size,
+      logicalBlockSize: 512,
+      physicalBlockSize: 512,
+      readOnly: false,
+      discardGranularity: found.blksize,
+      rotational: blockDeviceNumbered(found.dev)?.rotational ?? false,
+      ...provisioning(fd),
+    });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openForWriting(path: string, size: number): number {
+  try {
+    // Without O_CREAT: a file that is gone stays gone, rather than coming back empty. O_NONBLOCK: a FIFO must not hang us.
+    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw couldNotOpen(path, error);
+    throw new OperatorError(
+      `Could not open ${path}`,
+      `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
+    );
+  }
+}
+
+function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'extentAt'> {
+  const punches = canPunchHoles(fd);
+  return {
+    ...(punches && { discard: (position, length) => punchHole(fd, position, length) }),
+    ...(canAllocate() && {
+      async zero(position, length, mayDiscard) {
+        if (!mayDiscard || !punches) return zeroRange(fd, position, length);
+        await punchHole(fd, position, length);
+        return true;
+      },
+    }),
+    ...(canSeekExtents() && { extentAt: (position, limit) => extentAt(fd, position, limit) }),
+  };
+}
+
+function lockedByAnother(path: string): OperatorError {
+  const who = processesWithOpen(realpathSync(path));
+  return new OperatorError(
+    `Could not open ${path}: it is already in use`,
+    who.length > 0 ? `${who.join(', ')} has it open.` : 'Another storage object of this process has it open.',
+  );
+}
+
+const shrunk = (path: string, expected: number, size: number) =>
+  new OperatorError(
+    `Could not open ${path}: it has ${size} bytes, but ${expected} are expected`,
+    `Something has shortened it. Put the data back, or go on with zeros in place of them: truncate -s ${expected} ${path}`,
+  );
