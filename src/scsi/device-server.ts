@@ -68,6 +68,8 @@ function check(task: Task): Completion | undefined {
   // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
   if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
   task.dataOutLength = row.dataOut ? row.dataOut(lu, cdb) : 0;
+  if (row.exactDataOut && task.dataOutOffered !== undefined && task.dataOutOffered !== task.dataOutLength)
+    throw new CheckCondition(sense.invalidFieldInCdb);
   task.command = { row, cdb };
   lu.tasks.add(task);
   return undefined;

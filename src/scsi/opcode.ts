@@ -13,6 +13,7 @@ export interface Field {
   readonly byte: number;
   readonly bytes: number;
   readonly shift: number;
+  /** -1: all bits. */
   readonly mask: number;
   /** What the value 0 stands for. */
   readonly zero: number;
@@ -22,7 +23,7 @@ export interface Field {
 
 /** One constructor for all: the decoder sees a single object shape. */
 const field = (parts: Pick<Field, 'byte'> & Partial<Field>): Field => {
-  const { byte, bytes = 1, shift = 0, mask = 256 ** bytes - 1, zero = 0, offered } = parts;
+  const { byte, bytes = 1, shift = 0, mask = -1, zero = 0, offered } = parts;
   return { byte, bytes, shift, mask, zero, offered };
 };
 
@@ -76,6 +77,8 @@ export interface Opcode<F extends Fields = Fields> {
   check?(lu: StorageObject, cdb: Cdb<F>): void;
   /** Bytes of data-out. Absent: none. */
   dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
+  /** An initiator that is ready to send more or less than `dataOut` is refused; else it is a residual of the transport. */
+  readonly exactDataOut?: boolean;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
 }
 

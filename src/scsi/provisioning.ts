@@ -68,8 +68,7 @@ export async function writeSame(
   task: Task,
 ): Promise<Completion> {
   const block = cdb.ndob === 1 ? new Uint8Array(lu.blockSize) : task.dataOut;
-  // An initiator that sends less than the block has nothing written (RFC 7143 11.4.5.1: residual overflow).
-  if (block.length < lu.blockSize) return good;
+  if (block.length < lu.blockSize) throw new CheckCondition(sense.invalidFieldInCdb);
   const zeros = block.every((byte) => byte === 0);
   const volume = mediumOf(lu);
   if (zeros && cdb.unmap === 1) await discard(lu, cdb.lba, cdb.blocks, task);

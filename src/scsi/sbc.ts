@@ -1,21 +1,12 @@
 /** The commands of a block device (SBC-3), one record each; what they do is in block-access.ts and provisioning.ts. */
 
-import {
-  checkTransferLength,
-  flushFor,
-  mediumOf,
-  read,
-  synchronize,
-  verify,
-  verifyLength,
-  write,
-} from './block-access.ts';
+import { checkTransferLength, read, synchronize, verify, verifyLength, write } from './block-access.ts';
 import { physicalBlocks } from './inquiry.ts';
 import { offersFua } from './mode-page.ts';
-import { bit, bits, type Field, lba21, type Opcode, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
+import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { checkWriteSame, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
-import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import { invalidCdb } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 
 /** Where the block commands of each CDB length have their range. */
@@ -114,6 +105,7 @@ const writesSame = ({ code, name, spec, range, ...more }: Variant & { more?: { n
     whenReserved: 'conflicts',
     check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks.byte),
     dataOut: (lu, cdb) => (cdb.ndob === 1 ? 0 : lu.blockSize),
+    exactDataOut: true,
     execute: writeSame,
   });
 

@@ -46,6 +46,8 @@ export interface Task {
   readonly attribute: TaskAttribute;
   /** The transport's tag: unique in the nexus while the task lives. */
   readonly tag: number;
+  /** Bytes that the initiator is ready to send, where the transport says so (iSCSI: Expected Data Transfer Length). */
+  readonly dataOutOffered?: number;
   /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
   dataOutLength: number;
   /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */

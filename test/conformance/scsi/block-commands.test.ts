@@ -1,0 +1,296 @@
+/**
+ * READ, WRITE, VERIFY, WRITE AND VERIFY, SYNCHRONIZE CACHE, WRITE SAME, UNMAP, START STOP UNIT on a volume in memory.
+ * Does not test residuals and transfer, which are the transport's.
+ */
+
+import { describe, expect, test } from 'vitest';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { memoryVolume } from '../../support/memory-volume.ts';
+
+const blocks = 2048;
+const end = blocks;
+
+/** CDBs of each length for one range. @param flags byte 1 */
+const forms = {
+  6: (code: number, lba: number, count: number) => [code, ...be(lba, 3), count & 0xff, 0],
+  10: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 4), 0, ...be(count, 2), 0],
+  12: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 4), ...be(count, 4), 0, 0],
+  16: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 8), ...be(count, 4), 0, 0],
+} as const;
+
+function fresh(attributes: Record<string, number> = {}, volume = memoryVolume(blocks * 512)) {
+  const { lu } = logicalUnit({ volume, attributes });
+  return { lu, volume, initiator: new Initiator(lu).login() };
+}
+
+describe.each([
+  ['SBC-3 5.10', 'READ(6)', 0x08, 'SBC-3 5.35', 'WRITE(6)', 0x0a, forms[6]],
+  ['SBC-3 5.11', 'READ(10)', 0x28, 'SBC-3 5.36', 'WRITE(10)', 0x2a, forms[10]],
+  ['SBC-3 5.12', 'READ(12)', 0xa8, 'SBC-3 5.37', 'WRITE(12)', 0xaa, forms[12]],
+  ['SBC-3 5.13', 'READ(16)', 0x88, 'SBC-3 5.38', 'WRITE(16)', 0x8a, forms[16]],
+] as const)('%s %s', (readSpec, readName, readCode, writeSpec, writeName, writeCode, cdb) => {
+  test(`${writeSpec} ${writeName}, ${readSpec} ${readName}: what is written is read, and nothing else is touched`, async () => {
+    const { initiator, volume } = fresh();
+    const data = pattern(3 * 512);
+    expect((await initiator.send(cdb(writeCode, 5, 3), data)).status).toBe(0);
+    const answer = await initiator.send(cdb(readCode, 4, 5));
+    expect(answer.data.equals(Buffer.concat([Buffer.alloc(512), data, Buffer.alloc(512)]))).toBe(true);
+    expect(Buffer.compare(volume.bytes.subarray(5 * 512, 8 * 512), data)).toBe(0);
+  });
+
+  test(`${readSpec} ${readName}: the last block is readable, one further is LBA OUT OF RANGE`, async () => {
+    const { initiator } = fresh();
+    expect((await initiator.send(cdb(readCode, end - 1, 1))).status).toBe(0);
+    expect((await initiator.send(cdb(readCode, end - 1, 2))).sense).toBe('5/21/00');
+    expect((await initiator.send(cdb(readCode, end, 1))).sense).toBe('5/21/00');
+  });
+
+  test(`${writeSpec} ${writeName}: beyond the end nothing is written`, async () => {
+    const { initiator, volume } = fresh();
+    expect((await initiator.send(cdb(writeCode, end - 1, 2), pattern(1024))).sense).toBe('5/21/00');
+    expect(volume.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+test('SBC-3 5.10 READ(6): 0 blocks are 256', async () => {
+  const { initiator } = fresh();
+  expect((await initiator.send([0x08, 0, 0, 0, 0])).data.length).toBe(256 * 512);
+});
+
+test.each([
+  ['READ(10)', 0x28, forms[10]],
+  ['WRITE(12)', 0xaa, forms[12]],
+  ['VERIFY(16)', 0x8f, forms[16]],
+])(
+  'SBC-3 5.11 %s: 0 blocks do nothing, also just behind the last block, and fail further out',
+  async (_name, code, cdb) => {
+    const { initiator } = fresh();
+    expect(await initiator.send(cdb(code, end, 0))).toMatchObject({ status: 0, data: Buffer.alloc(0) });
+    expect((await initiator.send(cdb(code, end + 1, 0))).sense).toBe('5/21/00');
+    expect((await initiator.send(cdb(code, 0xffffffff, 0))).sense).toBe('5/21/00');
+  },
+);
+
+test('SBC-3 5.13 READ(16): an address above 2^53 is out of range, not rounded into it', async () => {
+  const { initiator } = fresh();
+  expect((await initiator.send([0x88, 0, ...new Array(8).fill(0xff), 0, 0, 0, 1])).sense).toBe('5/21/00');
+});
+
+test('SBC-3 6.6.4 WRITE(16): more than MAXIMUM TRANSFER LENGTH is refused before any data', async () => {
+  const { initiator } = fresh({ hw_max_sectors: 8 });
+  expect((await initiator.send(forms[16](0x8a, 0, 9), pattern(9 * 512))).sense).toBe('5/24/00');
+});
+
+test('SBC-3 4.22 READ(10): RDPROTECT is refused, with a pointer to the field', async () => {
+  const { initiator } = fresh();
+  const { sense, senseData } = await initiator.send(forms[10](0x28, 0, 1, 0x20));
+  expect([sense, senseData.toString('hex', 15)]).toEqual(['5/24/00', 'cd0001']);
+});
+
+test('SAM-5 5.3.2 READ(10): NACA is refused, ACA being not supported', async () => {
+  const { initiator } = fresh();
+  expect((await initiator.send([...forms[10](0x28, 0, 1).slice(0, 9), 0x04])).sense).toBe('5/24/00');
+});
+
+describe('write cache', () => {
+  const write = forms[10](0x2a, 0, 1);
+  const fua = forms[10](0x2a, 0, 1, 0x08);
+
+  test('SBC-3 5.36 WRITE(10): FUA reaches the medium, without it the cache will do', async () => {
+    const { initiator, volume } = fresh();
+    await initiator.send(write, pattern(512));
+    await initiator.send(fua, pattern(512));
+    expect(volume.calls).toEqual(['write 0+512', 'write 0+512 durable']);
+  });
+
+  test('SBC-3 6.5.5 WRITE(10): without a write cache every write reaches the medium', async () => {
+    const { initiator, volume } = fresh({ emulate_write_cache: 0 });
+    await initiator.send(write, pattern(512));
+    expect(volume.calls).toEqual(['write 0+512 durable']);
+  });
+
+  test('SBC-3 6.5.1 WRITE(10): DPO and FUA are refused, and not among the usage bits, while DPOFUA is 0', async () => {
+    const { initiator } = fresh({ emulate_write_cache: 0 });
+    expect((await initiator.send(fua, pattern(512))).sense).toBe('5/24/00');
+    const usage = await initiator.send([0xa3, 0x0c, 1, 0x2a, 0, 0, 0, 0, 1, 0]);
+    expect(usage.data[5]).toBe(0);
+  });
+});
+
+test('RFC 7143 11.4.5.1 WRITE(10): of a short transfer the whole blocks are written, the rest stays', async () => {
+  const { initiator, volume } = fresh();
+  expect((await initiator.send(forms[10](0x2a, 0, 3), pattern(512 + 100))).status).toBe(0);
+  expect(volume.calls).toEqual(['write 0+512']);
+  expect((await initiator.send(forms[10](0x2a, 0, 3), pattern(100))).status).toBe(0);
+  expect(volume.calls).toEqual(['write 0+512']);
+});
+
+describe.each([
+  ['SBC-3 5.30 VERIFY(10)', 0x2f, forms[10]],
+  ['SBC-3 5.31 VERIFY(12)', 0xaf, forms[12]],
+  ['SBC-3 5.32 VERIFY(16)', 0x8f, forms[16]],
+] as const)('%s', (name, code, cdb) => {
+  test(`${name}: BYTCHK 0 takes no data and reads the medium`, async () => {
+    const { initiator, volume } = fresh();
+    expect((await initiator.send(cdb(code, 0, 2), pattern(1024))).status).toBe(0);
+    expect(volume.calls).toEqual(['read 0+1024']);
+  });
+
+  test(`${name}: BYTCHK 1 compares, and a miscompare says at which byte`, async () => {
+    const { initiator } = fresh();
+    const data = pattern(1024);
+    await initiator.send(forms[10](0x2a, 8, 2), data);
+    expect((await initiator.send(cdb(code, 8, 2, 0x02), data)).status).toBe(0);
+    data[700] = data[700]! ^ 1;
+    const { sense, senseData } = await initiator.send(cdb(code, 8, 2, 0x02), data);
+    expect([sense, senseData[0], senseData.readUInt32BE(3)]).toEqual(['e/1d/00', 0xf0, 700]);
+  });
+
+  test(`${name}: BYTCHK 3 compares each block with one, BYTCHK 2 is refused`, async () => {
+    const { initiator } = fresh();
+    await initiator.send(forms[10](0x2a, 0, 1), pattern(512));
+    expect((await initiator.send(cdb(code, 0, 1, 0x06), pattern(512))).status).toBe(0);
+    expect((await initiator.send(cdb(code, 0, 2, 0x06), pattern(512))).sense).toBe('e/1d/00');
+    expect((await initiator.send(cdb(code, 0, 1, 0x04))).sense).toBe('5/24/00');
+  });
+});
+
+test('SBC-3 5.30 VERIFY(10): a long range is read in bounded pieces', async () => {
+  const volume = memoryVolume(3 * 1024 * 1024 + 512);
+  const { initiator } = fresh({}, volume);
+  await initiator.send(forms[10](0x2f, 0, 6145));
+  expect(volume.calls).toEqual(['read 0+1048576', 'read 1048576+1048576', 'read 2097152+1048576', 'read 3145728+512']);
+});
+
+test.each([
+  ['SBC-3 5.40 WRITE AND VERIFY(10)', 0x2e, forms[10]],
+  ['SBC-3 5.41 WRITE AND VERIFY(12)', 0xae, forms[12]],
+  ['SBC-3 5.42 WRITE AND VERIFY(16)', 0x8e, forms[16]],
+])('%s: writes to the medium, then reads it back', async (_name, code, cdb) => {
+  const { initiator, volume } = fresh();
+  expect((await initiator.send(cdb(code, 1, 2, 0x02), pattern(1024))).status).toBe(0);
+  expect(volume.calls).toEqual(['write 512+1024 durable', 'read 512+1024']);
+});
+
+test.each([
+  ['SBC-3 5.26 SYNCHRONIZE CACHE(10)', 0x35, forms[10]],
+  ['SBC-3 5.27 SYNCHRONIZE CACHE(16)', 0x91, forms[16]],
+])('%s: flushes, and is out of range behind the end', async (_name, code, cdb) => {
+  const { initiator, volume } = fresh();
+  expect((await initiator.send(cdb(code, 0, 0))).status).toBe(0);
+  expect(volume.calls).toEqual(['flush']);
+  expect((await initiator.send(cdb(code, end, 1))).sense).toBe('5/21/00');
+});
+
+test('SBC-3 5.26 SYNCHRONIZE CACHE(10): a failure that IMMED hid is reported by the next flush', async () => {
+  const eio = Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+  let failures = 1;
+  const volume = memoryVolume(blocks * 512, {
+    flush: () => (failures-- > 0 ? Promise.reject(eio) : Promise.resolve()),
+  });
+  const { initiator } = fresh({}, volume);
+  expect((await initiator.send(forms[10](0x35, 0, 0, 0x02))).status).toBe(0);
+  expect((await initiator.send(forms[10](0x35, 0, 0))).sense).toBe('3/0c/00');
+  expect((await initiator.send(forms[10](0x35, 0, 0))).status).toBe(0);
+});
+
+describe.each([
+  ['SBC-3 5.44 WRITE SAME(10)', 0x41, forms[10]],
+  ['SBC-3 5.45 WRITE SAME(16)', 0x93, forms[16]],
+] as const)('%s', (name, code, cdb) => {
+  test(`${name}: every block of the range gets the one that came`, async () => {
+    const { initiator, volume } = fresh();
+    const block = pattern(512);
+    expect((await initiator.send(cdb(code, 2, 3), block)).status).toBe(0);
+    const expected = Buffer.concat([Buffer.alloc(1024), block, block, block, Buffer.alloc(512)]);
+    expect(Buffer.compare(volume.bytes.subarray(0, 6 * 512), expected)).toBe(0);
+  });
+
+  test(`${name}: no blocks (WSNZ), too many blocks, and data of another length are refused`, async () => {
+    const { initiator } = fresh({ max_write_same_len: 16 });
+    expect((await initiator.send(cdb(code, 0, 0), pattern(512))).sense).toBe('5/24/00');
+    expect((await initiator.send(cdb(code, 0, 17), pattern(512))).sense).toBe('5/24/00');
+    expect((await initiator.send(cdb(code, 0, 1), pattern(256))).sense).toBe('5/24/00');
+    expect((await initiator.send(cdb(code, 0, 1), pattern(1024))).sense).toBe('5/24/00');
+  });
+
+  test(`${name}: UNMAP is refused without emulate_tpws; with it zeros are discarded and other data is written`, async () => {
+    const unmap = cdb(code, 0, 2, 0x08);
+    expect((await fresh().initiator.send(unmap, Buffer.alloc(512))).sense).toBe('5/24/00');
+    const { initiator, volume } = fresh({ emulate_tpws: 1 });
+    await initiator.send(unmap, Buffer.alloc(512));
+    await initiator.send(unmap, pattern(512));
+    expect(volume.calls).toEqual(['discard 0+1024', 'write 0+1024']);
+  });
+});
+
+test('SBC-3 5.45 WRITE SAME(16): NDOB takes no data and writes zeros', async () => {
+  const { initiator, volume } = fresh({ emulate_write_cache: 0 });
+  volume.bytes.fill(1);
+  expect((await initiator.send(forms[16](0x93, 1, 1, 0x01))).status).toBe(0);
+  expect(volume.calls).toEqual(['zeroes 512+512', 'flush']);
+});
+
+test('SBC-3 5.44 WRITE SAME(10): a long range is written in bounded pieces', async () => {
+  const volume = memoryVolume(4096 * 512);
+  const { initiator } = fresh({}, volume);
+  await initiator.send(forms[10](0x41, 0, 4096), pattern(512));
+  expect(volume.calls).toEqual(['write 0+1048576', 'write 1048576+1048576']);
+});
+
+describe('SBC-3 5.28 UNMAP', () => {
+  const cdb = (length: number) => [0x42, 0, 0, 0, 0, 0, 0, ...be(length, 2), 0];
+  const list = (...ranges: [lba: number, blocks: number][]) =>
+    Buffer.from([
+      ...be(6 + ranges.length * 16, 2),
+      ...be(ranges.length * 16, 2),
+      ...be(0, 4),
+      ...ranges.flatMap(([lba, count]) => [...be(lba, 8), ...be(count, 4), ...be(0, 4)]),
+    ]);
+  const send = (initiator: Initiator, data: Buffer) => initiator.send(cdb(data.length), data);
+  const thin = { emulate_tpu: 1, max_unmap_block_desc_count: 2, max_unmap_lba_count: 16 };
+
+  test('SBC-3 5.28 UNMAP: every range is discarded', async () => {
+    const { initiator, volume } = fresh(thin);
+    expect((await send(initiator, list([0, 4], [100, 8]))).status).toBe(0);
+    expect(volume.calls).toEqual(['discard 0+2048', 'discard 51200+4096']);
+  });
+
+  test.each([
+    ['more descriptors than the limit', list([0, 1], [1, 1], [2, 1]), '5/26/00'],
+    ['more blocks than the limit', list([0, 9], [9, 8]), '5/26/00'],
+    ['a range beyond the end', list([0, 1], [end, 1]), '5/21/00'],
+    ['a header that is cut', list([0, 1]).subarray(0, 7), '5/1a/00'],
+    ['a descriptor that is cut', list([0, 1]).subarray(0, 20), '5/1a/00'],
+  ])('SBC-3 5.28 UNMAP: %s is refused, and nothing is discarded', async (_what, data, sense) => {
+    const { initiator, volume } = fresh(thin);
+    expect((await send(initiator, data)).sense).toBe(sense);
+    expect(volume.calls).toEqual([]);
+  });
+
+  test('SBC-3 5.28 UNMAP: no parameter list is no error', async () => {
+    expect((await fresh(thin).initiator.send(cdb(0))).status).toBe(0);
+  });
+
+  test('SBC-3 4.7.3 UNMAP: not there without emulate_tpu, nor on a volume that cannot discard', async () => {
+    expect((await send(fresh().initiator, list([0, 1]))).sense).toBe('5/20/00');
+    const { initiator } = fresh(thin, memoryVolume(blocks * 512, { discard: undefined }));
+    expect((await send(initiator, list([0, 1]))).sense).toBe('5/20/00');
+  });
+});
+
+test('SBC-3 5.25 START STOP UNIT: stopping flushes; there is nothing to eject', async () => {
+  const { initiator, volume } = fresh();
+  expect((await initiator.send([0x1b, 0, 0, 0, 0x00])).status).toBe(0);
+  expect(volume.calls).toEqual(['flush']);
+  expect((await initiator.send([0x1b, 0, 0, 0, 0x01])).status).toBe(0);
+  expect((await initiator.send([0x1b, 0, 0, 0, 0x02])).sense).toBe('5/24/00');
+  expect((await initiator.send([0x1b, 0, 0, 0, 0x40])).sense).toBe('5/24/00');
+});
+
+test('SBC-3 4.4 WRITE(10): blocks of 4096 bytes', async () => {
+  const { initiator, volume } = fresh({ block_size: 4096 });
+  await initiator.send(forms[10](0x2a, 2, 1), pattern(4096));
+  expect(volume.calls).toEqual(['write 8192+4096']);
+  expect((await initiator.send(forms[10](0x28, blocks / 8, 1))).sense).toBe('5/21/00');
+});

@@ -1,0 +1,250 @@
+/**
+ * The order of checks, unit attentions, sense, errors of the medium, REQUEST SENSE, REPORT SUPPORTED OPERATION CODES.
+ * Does not test reservations: persistent-reservation.test.ts.
+ */
+
+import { describe, expect, test } from 'vitest';
+import type { LogRecord } from '../../../src/log.ts';
+import { admit, execute, readFailed, setBugReporter } from '../../../src/scsi/device-server.ts';
+import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import { sense } from '../../../src/scsi/sense.ts';
+import { establish, lose, lunsChanged, report } from '../../../src/scsi/unit-attention.ts';
+import { answerOf, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { memoryVolume } from '../../support/memory-volume.ts';
+
+const testUnitReady = [0x00];
+const inquiry = [0x12, 0, 0, 0, 96];
+const requestSense = [0x03, 0, 0, 0, 252];
+const reportLuns = [0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+const read = [0x28, 0, 0, 0, 0, 0, 0, 0, 1];
+const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
+
+const fresh = () => new Initiator(logicalUnit().lu);
+const systemError = (code: string) => Object.assign(new Error(`${code}: oops`), { code });
+
+describe('order', () => {
+  test('SPC-4 4.5.5 TEST UNIT READY: no logical unit is LOGICAL UNIT NOT SUPPORTED', async () => {
+    expect((await fresh().send(testUnitReady, undefined, { lun: 9 })).sense).toBe('5/25/00');
+  });
+
+  test('SAM-5 5.14 an unknown operation code is reported before a unit attention, which stays', async () => {
+    const initiator = fresh();
+    establish(initiator.nexus);
+    expect((await initiator.send([0xff])).sense).toBe('5/20/00');
+    expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
+  });
+
+  test('SAM-5 5.14 a unit attention is reported before a wrong CDB, once', async () => {
+    const initiator = fresh();
+    establish(initiator.nexus);
+    expect((await initiator.send([0x28, 0x20])).sense).toBe('6/29/00');
+    expect((await initiator.send([0x28, 0x20])).sense).toBe('5/24/00');
+  });
+
+  test('SPC-4 4.2.5.2 an unknown service action is an invalid field where others of its code are offered', async () => {
+    const { sense, senseData } = await fresh().login().send([0x9e, 0x1f]);
+    expect([sense, senseData.toString('hex', 15)]).toEqual(['5/24/00', 'cc0001']);
+  });
+
+  test('SAM-5 8.4 the ACA attribute is refused', async () => {
+    expect((await fresh().login().send(read, undefined, { attribute: 'aca' })).sense).toBe('5/49/00');
+  });
+});
+
+describe('unit attention', () => {
+  test.each([
+    ['INQUIRY', inquiry],
+    ['REPORT LUNS', reportLuns],
+  ])('SAM-5 5.14.2 %s runs with a unit attention pending, and leaves it', async (_name, cdb) => {
+    const initiator = fresh();
+    establish(initiator.nexus);
+    expect((await initiator.send(cdb)).status).toBe(0);
+    expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
+  });
+
+  test('SPC-4 6.39 REQUEST SENSE: gives a pending unit attention with status GOOD, then nothing', async () => {
+    const initiator = fresh();
+    establish(initiator.nexus);
+    const first = await initiator.send(requestSense);
+    expect([first.status, first.data.toString('hex')]).toEqual([
+      0,
+      '70000600000000 0a000000002900000000 00'.replaceAll(' ', ''),
+    ]);
+    expect((await initiator.send(requestSense)).data.toString('hex')).toBe(`700000000000000a${'00'.repeat(10)}`);
+  });
+
+  test('SPC-4 6.39 REQUEST SENSE: DESC gives descriptor format; where no logical unit is, it says so', async () => {
+    const initiator = fresh().login();
+    expect((await initiator.send([0x03, 1, 0, 0, 252])).data.toString('hex')).toBe('7200000000000000');
+    const { status, data } = await initiator.send(requestSense, undefined, { lun: 5 });
+    expect([status, data[2], data[12]]).toEqual([0, 5, 0x25]);
+  });
+
+  test('SAM-5 6.3.4 a nexus that comes back is told I_T NEXUS LOSS, a new one POWER ON', async () => {
+    const { lu } = logicalUnit();
+    const first = new Initiator(lu);
+    establish(first.nexus);
+    lose(first.nexus);
+    const again = new Initiator(lu);
+    establish(again.nexus);
+    expect((await again.send(testUnitReady)).sense).toBe('6/29/07');
+    const other = new Initiator(lu, 'b');
+    establish(other.nexus);
+    expect((await other.send(testUnitReady)).sense).toBe('6/29/00');
+    expect(lu.nexuses).toEqual(new Set([again.nexus, other.nexus]));
+  });
+
+  test('SPC-4 6.33 a change of LUNs is told at each, until REPORT LUNS has answered', async () => {
+    const { lu } = logicalUnit();
+    const initiator = new Initiator(lu).login();
+    const added = logicalUnit({ name: 'disk1' }).lu;
+    initiator.luns.set(1, added);
+    lunsChanged(initiator.nexus);
+    expect((await initiator.send(testUnitReady)).sense).toBe('6/3f/0e');
+    lunsChanged(initiator.nexus);
+    await initiator.send(reportLuns);
+    expect((await initiator.send(testUnitReady)).status).toBe(0);
+    expect((await initiator.send(testUnitReady, undefined, { lun: 1 })).sense).toBe('6/29/00');
+  });
+
+  test('SAM-5 5.14 a report goes to every nexus but the one that caused it, and is not repeated', async () => {
+    const { lu } = logicalUnit();
+    const [a, b] = [new Initiator(lu, 'a').login(), new Initiator(lu, 'b').login()];
+    report(lu, sense.capacityDataChanged, a.nexus);
+    report(lu, sense.capacityDataChanged, a.nexus);
+    expect((await a.send(testUnitReady)).status).toBe(0);
+    expect((await b.send(testUnitReady)).sense).toBe('6/2a/09');
+    expect((await b.send(testUnitReady)).status).toBe(0);
+  });
+
+  test('SPC-4 7.5.8 UA_INTLCK_CTRL: only REQUEST SENSE clears it', async () => {
+    const { lu } = logicalUnit({ attributes: { emulate_ua_intlck_ctrl: 1 } });
+    const initiator = new Initiator(lu);
+    establish(initiator.nexus);
+    await initiator.send(testUnitReady);
+    expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
+    await initiator.send(requestSense);
+    expect((await initiator.send(testUnitReady)).status).toBe(0);
+  });
+});
+
+describe('medium', () => {
+  test('SBC-3 4.10 a medium that could not be opened is MEDIUM NOT PRESENT; INQUIRY still answers', async () => {
+    const { lu } = logicalUnit();
+    const initiator = new Initiator(lu).login();
+    lu.volume = undefined;
+    expect((await initiator.send(testUnitReady)).sense).toBe('2/04/00');
+    lu.missing = '/srv/gone.img: no such file';
+    expect((await initiator.send(read)).sense).toBe('2/3a/00');
+    expect((await initiator.send(inquiry)).status).toBe(0);
+  });
+
+  test.each([
+    ['a read-only volume', () => new Initiator(logicalUnit({ volume: memoryVolume(4096, { readOnly: true }) }).lu)],
+    ['a write protected mapped LUN', () => new Initiator(logicalUnit().lu, 'a', { writeProtected: true })],
+  ])('SBC-3 4.12 WRITE(10): %s is WRITE PROTECTED', async (_what, make) => {
+    const initiator = make().login();
+    expect((await initiator.send(write, pattern(512))).sense).toBe('7/27/00');
+    expect((await initiator.send(read)).status).toBe(0);
+  });
+
+  test.each([
+    ['ENOSPC', '7/27/07'],
+    ['EIO', '3/0c/00'],
+    ['EROFS', '7/27/00'],
+    ['ENXIO', '2/04/00'],
+  ])('SBC-3 4.18 WRITE(10): %s of the medium is sense %s', async (code, expected) => {
+    const volume = memoryVolume(4096, { writeNow: undefined, write: () => Promise.reject(systemError(code)) });
+    expect((await new Initiator(logicalUnit({ volume }).lu).login().send(write, pattern(512))).sense).toBe(expected);
+  });
+
+  test('SBC-3 4.18 READ(10): what the transport could not read is UNRECOVERED READ ERROR', async () => {
+    const task = fresh().login().task(read);
+    admit(task);
+    expect((await answerOf(readFailed(task, systemError('EIO')))).sense).toBe('3/11/00');
+  });
+
+  test('SPC-4 4.5.6 a bug is INTERNAL TARGET FAILURE, and is logged with its stack', async () => {
+    const records: LogRecord[] = [];
+    setBugReporter((record) => records.push(record));
+    const volume = memoryVolume(4096, {
+      writeNow: () => {
+        throw new TypeError('oops');
+      },
+    });
+    const answer = await new Initiator(logicalUnit({ volume }).lu).login().send(write, pattern(512));
+    setBugReporter(() => {});
+    expect(answer.sense).toBe('4/44/00');
+    expect(records).toMatchObject([{ event: 'internal error', detail: { where: 'WRITE(10)' } }]);
+    expect(records[0]?.detail?.['stack']).toContain('TypeError: oops');
+  });
+});
+
+describe('REPORT SUPPORTED OPERATION CODES', () => {
+  const ask = (option: number, code = 0, action = 0) => [0xa3, 0x0c, option, code, 0, action, 0, 0, 0xff, 0xff];
+
+  test('SPC-4 6.35 REPORT SUPPORTED OPERATION CODES: all of them, with CDB lengths and service actions', async () => {
+    const { data } = await fresh().login().send(ask(0));
+    const listed = Array.from({ length: data.readUInt32BE(0) / 8 }, (_, i) => data.subarray(4 + i * 8, 12 + i * 8));
+    expect(listed.find((entry) => entry[0] === 0x28)?.toString('hex')).toBe('280000000000000a');
+    expect(listed.find((entry) => entry[0] === 0x9e)?.toString('hex')).toBe('9e00001000010010');
+    expect(listed.map((entry) => entry[0])).not.toContain(0x42);
+  });
+
+  test('SPC-4 6.35 REPORT SUPPORTED OPERATION CODES: usage bits of one command', async () => {
+    const initiator = fresh().login();
+    expect((await initiator.send(ask(1, 0x28))).data.toString('hex')).toBe('0003000a2818ffffffff00ffff00');
+    expect((await initiator.send(ask(2, 0x9e, 0x10))).data.toString('hex')).toBe(
+      '000300109e10ffffffffffffffffffffffff0100',
+    );
+    expect((await initiator.send(ask(3, 0xa3, 0x0c))).data.toString('hex', 0, 6)).toBe('0003000ca30c');
+  });
+
+  test('SPC-4 6.35 REPORT SUPPORTED OPERATION CODES: what is not offered is said to be not supported', async () => {
+    const initiator = fresh().login();
+    expect((await initiator.send(ask(1, 0xff))).data.toString('hex')).toBe('00010000');
+    expect((await initiator.send(ask(3, 0x9e, 0x1f))).data.toString('hex')).toBe('00010000');
+    expect((await initiator.send(ask(1, 0x9e))).sense).toBe('5/24/00');
+    expect((await initiator.send(ask(2, 0x28))).sense).toBe('5/24/00');
+    expect((await initiator.send(ask(4))).sense).toBe('5/24/00');
+  });
+
+  test('SPC-4 6.35.4 REPORT SUPPORTED OPERATION CODES: RCTD adds a timeouts descriptor', async () => {
+    const { data } = await fresh().login().send(ask(0x81, 0x00));
+    expect(data.toString('hex')).toBe(`00830006${'000000000000'}000a${'00'.repeat(10)}`);
+  });
+
+  test('SPC-4 6.36 REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS', async () => {
+    const { data } = await fresh().login().send([0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 16]);
+    expect(data.toString('hex')).toBe('da000000');
+  });
+
+  test('SPC-4 6.35 emulate_rsoc 0 takes both away', async () => {
+    const { lu } = logicalUnit({ attributes: { emulate_rsoc: 0 } });
+    expect((await new Initiator(lu).login().send(ask(0))).status).toBe(2);
+  });
+});
+
+test('SPC-4 6.35 every opcode refuses each bit that its usage data does not have', async () => {
+  const initiator = new Initiator(logicalUnit({ attributes: { emulate_tpu: 1 } }).lu).login();
+  for (const row of opcodes) {
+    for (let at = 1; at < row.cdbLength; at++) {
+      for (let bit = 0; bit < 8; bit++) {
+        if ((row.usage[at]! >> bit) & 1) continue;
+        const cdb = Array.from({ length: 16 }, (_, i) => (i === 0 ? row.code : i === 1 ? (row.serviceAction ?? 0) : 0));
+        cdb[at] = cdb[at]! | (1 << bit);
+        expect((await initiator.send(cdb)).sense, `${row.name} byte ${at} bit ${bit}`).toBe('5/24/00');
+      }
+    }
+  }
+});
+
+test('SAM-5 4.6 admit and execute never throw, whatever the CDB', async () => {
+  const initiator = fresh().login();
+  for (let i = 0; i < 5000; i++) {
+    const cdb = Array.from({ length: 16 }, (_, at) => (at === 0 ? i % 256 : (i * 2654435761 * (at + 1)) >>> 24));
+    const task = initiator.task(cdb);
+    const done = admit(task) ?? (await execute(task));
+    expect(done.status).toBeTypeOf('number');
+  }
+});
