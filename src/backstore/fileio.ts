@@ -180,7 +180,7 @@ async function fill(fd: number, size: number): Promise<void> {
     for (let done = 0; done < size; done += allocationPieceBytes)
       await allocate(fd, done, Math.min(allocationPieceBytes, size - done));
   } catch (error) {
-    if (systemErrorCode(error) !== 'EOPNOTSUPP') throw error;
+    if (systemErrorCode(error) !== 'ENOTSUP') throw error;
     await writeZeros(fd, 0, size);
   }
 }

@@ -10,13 +10,13 @@ const mode = { allocate: 0, keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } a
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
-const fallocate = foreignCall('fallocate', ['int', 'int', 'int64', 'int64']);
-const lseek = foreignCall('lseek', ['int', 'int64', 'int']);
+const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
+const lseek = foreignCall('lseek', 'int64', ['int', 'int64', 'int']);
 
 /** Whether space can be taken without writing zeros. */
 export const canAllocate = (): boolean => fallocate() !== undefined;
 
-/** Takes space up to `length` bytes, which read as zeros; the file grows to it. @throws ENOSPC, EOPNOTSUPP … */
+/** Takes space up to `length` bytes, which read as zeros; the file grows to it. @throws ENOSPC, ENOTSUP … */
 export async function allocate(fd: number, position: number, length: number): Promise<void> {
   await fallocate()?.later(fd, mode.allocate, position, length);
 }
@@ -39,7 +39,7 @@ export async function zeroRange(fd: number, position: number, length: number): P
     await call.later(fd, mode.zeroRange | mode.keepSize, position, length);
     return true;
   } catch (error) {
-    if (systemErrorCode(error) === 'EOPNOTSUPP') return false;
+    if (systemErrorCode(error) === 'ENOTSUP') return false;
     throw error;
   }
 }

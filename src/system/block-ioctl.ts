@@ -5,12 +5,12 @@ import { foreignCall } from './ffi.ts';
 const BLKDISCARD = 0x1277;
 const BLKZEROOUT = 0x127f;
 
-const ioctl = foreignCall('ioctl', ['int', 'ulong', 'void *']);
+const ioctl = foreignCall('ioctl', 'int', ['int', 'ulong', 'void *']);
 
 /** Whether a block device can be told such things here. */
 export const canControlBlockDevices = (): boolean => ioctl() !== undefined;
 
-/** Gives a range back; what it reads afterwards is the device's affair. Whole logical blocks. @throws EOPNOTSUPP, EINVAL … */
+/** Gives a range back; what it reads afterwards is the device's affair. Whole logical blocks. @throws ENOTSUP, EINVAL … */
 export const discardBlocks = (fd: number, position: number, length: number): Promise<void> =>
   onRange(fd, BLKDISCARD, position, length);
 

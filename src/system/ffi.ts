@@ -34,36 +34,41 @@ function load(): typeof loaded {
 
 /**
  * Declares a C function that returns -1 and sets errno when it fails; it is looked up when first asked for.
+ * @param result what it returns, exactly: the upper half of a register means nothing after an `int`
  * @param types its arguments in koffi's words
  * @returns a function that gives the call, or undefined when it cannot be had here
  */
-export function foreignCall(name: string, types: readonly string[]): () => ForeignCall | undefined {
+export function foreignCall(
+  name: string,
+  result: 'int' | 'int64',
+  types: readonly string[],
+): () => ForeignCall | undefined {
   let call: ForeignCall | 'unavailable' | undefined;
   return () => {
-    call ??= bind(name, types) ?? 'unavailable';
+    call ??= bind(name, result, types) ?? 'unavailable';
     return call === 'unavailable' ? undefined : call;
   };
 }
 
-function bind(name: string, types: readonly string[]): ForeignCall | undefined {
+function bind(name: string, result: string, types: readonly string[]): ForeignCall | undefined {
   loaded ??= load();
   if (loaded === undefined || loaded === 'unavailable') return undefined;
   const { koffi, library } = loaded;
   try {
-    const native = library.func(name, 'long', [...types]);
+    const native = library.func(name, result, [...types]);
     return {
       now(...args) {
-        const result: number = native(...args);
-        return result < 0 ? -koffi.errno() : result;
+        const value: number = native(...args);
+        return value < 0 ? -koffi.errno() : value;
       },
       later: (...args) =>
         offLoop(
           () =>
             new Promise((resolve, reject) => {
-              native.async(...args, (failure: unknown, result: number) => {
+              native.async(...args, (failure: unknown, value: number) => {
                 if (failure) reject(failure);
-                else if (result < 0) reject(systemError(koffi.errno(), name));
-                else resolve(result);
+                else if (value < 0) reject(systemError(koffi.errno(), name));
+                else resolve(value);
               });
             }),
         ),

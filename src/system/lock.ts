@@ -22,7 +22,7 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EWOULDBLOCK = -11;
 
-const flock = foreignCall('flock', ['int', 'int']);
+const flock = foreignCall('flock', 'int', ['int', 'int']);
 
 /**
  * Takes an exclusive lock on an open file, until it is closed.

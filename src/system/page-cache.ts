@@ -8,7 +8,7 @@ const EAGAIN = -11;
 /** statfs(2) f_type of file systems that are memory: tmpfs, ramfs. */
 const memoryFileSystems: readonly number[] = [0x01021994, 0x858458f6];
 
-const preadv2 = foreignCall('preadv2', ['int', 'void *', 'int', 'int64', 'int']);
+const preadv2 = foreignCall('preadv2', 'int64', ['int', 'void *', 'int', 'int64', 'int']);
 /** struct iovec: base, length. One is enough, as the call does not outlive its turn. */
 const iovec = new BigUint64Array(2);
 

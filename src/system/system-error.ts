@@ -6,7 +6,7 @@ const errnos = new Map([...getSystemErrorMap()].map(([errno, [name, text]]) => [
 
 /**
  * A system error as Node would throw it.
- * @param code its name (`EIO`) or the kernel's number for it (5)
+ * @param code its name (`EIO`) or the kernel's number for it (5); Node calls EOPNOTSUPP ENOTSUP, as both are 95
  */
 export function systemError(code: string | number, syscall: string): NodeJS.ErrnoException {
   const name = typeof code === 'string' ? code : (getSystemErrorMap().get(-code)?.[0] ?? `E${code}`);
