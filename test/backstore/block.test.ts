@@ -1,0 +1,122 @@
+/**
+ * block: real devices, so most of it needs root and loop devices. The common behaviour is in volume.suite.ts. Not
+ * tested: swap space, arrays, and devices without a command for zeros.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { block } from '../../src/backstore/block.ts';
+import { fileio } from '../../src/backstore/fileio.ts';
+import {
+  attachLoopDevice,
+  detachLoopDevice,
+  makeFile,
+  makeFolder,
+  noLoopDevices,
+  removeFolder,
+} from '../support/scratch.ts';
+import { describeVolume, suiteBytes } from './volume.suite.ts';
+
+const folder = makeFolder();
+const devices: string[] = [];
+afterAll(() => {
+  devices.forEach(detachLoopDevice);
+  removeFolder(folder);
+});
+
+/** A new loop device over a new file. */
+function device(bytes: number, ...options: string[]): string {
+  const path = attachLoopDevice(makeFile(join(folder, `${devices.length}.img`), bytes), ...options);
+  devices.push(path);
+  return path;
+}
+
+const settle = (create: Record<string, unknown>) => block.settle(create, new Map());
+
+describeVolume('block', noLoopDevices, async () => block.open((await settle({ dev: device(suiteBytes) })).config), 512);
+
+test.each([
+  ['/dev/nosuch', 'Could not open /dev/nosuch'],
+  ['/dev/null', 'Device /dev/null is not a TYPE_DISK block device'],
+  [makeFile(join(folder, 'file'), 512), `Device ${join(folder, 'file')} is not a TYPE_DISK block device`],
+])('create is refused: %s', async (dev, line) => {
+  await expect(settle({ dev })).rejects.toMatchObject({ name: 'OperatorError', message: line });
+});
+
+describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${noLoopDevices})` : ''}`, () => {
+  const busy = (dev: string) => `Cannot configure StorageObject because device ${dev} is already in use`;
+
+  test('a device says its own size, block size and limits', async () => {
+    const dev = device(8 * 1024 * 1024, '--sector-size', '4096');
+    const { config, notes } = await settle({ dev });
+    expect([config, notes]).toEqual([{ dev, readonly: false, write_back: false }, []]);
+    const volume = await block.open(config);
+    expect([volume.size, volume.logicalBlockSize]).toEqual([8 * 1024 * 1024, 4096]);
+    expect(block.summary(config, volume, false)).toBe(`${dev} (8.0MiB) write-thru`);
+    expect(block.created('b1', config, {})).toBe(`Created block storage object b1 using ${dev}.`);
+    expect(block.attributeDefaults(config, volume)).toMatchObject({
+      block_size: 4096,
+      hw_block_size: 4096,
+      max_unmap_block_desc_count: 1,
+      unmap_granularity: 1,
+      unmap_granularity_alignment: 0,
+    });
+    await volume.close();
+  });
+
+  test('a read-only device is served read-only', async () => {
+    const dev = device(65_536, '--read-only');
+    const { config } = await settle({ dev });
+    expect(config['readonly']).toBe(true);
+    const volume = await block.open(config);
+    expect(volume.readOnly).toBe(true);
+    expect(volume.discard).toBeUndefined();
+    expect(volume.writeNow?.(new Uint8Array(512), 0)).toBe(false);
+    await expect(volume.write(new Uint8Array(512), 0, false)).rejects.toMatchObject({ code: 'EBADF' });
+    expect(block.summary(config, volume, false)).toBe(`${dev} (64.0KiB) ro write-thru`);
+    await volume.close();
+  });
+
+  test('a device that is served already is refused, as block and as fileio', async () => {
+    const dev = device(65_536);
+    const { config } = await settle({ dev });
+    await expect(block.settle({ dev }, new Map([['b1', config]]))).rejects.toMatchObject({
+      message: busy(dev),
+      hint: 'It is storage object b1.',
+    });
+    const volume = await block.open(config);
+    await expect(settle({ dev })).rejects.toThrow(busy(dev));
+    const { config: other, notes } = await fileio.settle({ file_or_dev: dev, size: 512 }, new Map());
+    expect(notes).toEqual(['Block device, size parameter ignored', 'Note: block backstore preferred for best results']);
+    await expect(fileio.open(other)).rejects.toThrow(busy(dev));
+    await volume.close();
+    await (await fileio.open(other)).close();
+  });
+
+  test('a mounted device is refused, with the command that frees it', async ({ skip }) => {
+    const dev = device(4 * 1024 * 1024);
+    const where = join(folder, 'mounted here');
+    mkdirSync(where);
+    try {
+      execFileSync('mkfs.ext4', ['-q', dev], { stdio: 'pipe' });
+      execFileSync('mount', [dev, where], { stdio: 'pipe' });
+    } catch {
+      return skip('cannot make and mount an ext4 here');
+    }
+    try {
+      await expect(settle({ dev })).rejects.toMatchObject({
+        message: busy(dev),
+        hint: expect.stringContaining(`It is mounted on ${where}: umount ${where}`),
+      });
+    } finally {
+      execFileSync('umount', [where]);
+    }
+    await settle({ dev });
+  });
+
+  test('a device that is gone is refused', async () => {
+    await expect(block.open({ dev: '/dev/nosuch', readonly: false })).rejects.toThrow('Could not open /dev/nosuch');
+  });
+});

@@ -1,0 +1,203 @@
+/**
+ * fileio: new and existing files, refusals, and files that others shrink, fill up or lock. The common behaviour is in
+ * volume.suite.ts. Not tested: that durable writes survive a power failure.
+ */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import type { VolumeConfig } from '../../src/backstore/backstore.ts';
+import { fileio } from '../../src/backstore/fileio.ts';
+import {
+  makeFile,
+  makeFolder,
+  memoryFolder,
+  mountTinyFolder,
+  noMemoryFolder,
+  removeFolder,
+} from '../support/scratch.ts';
+import { describeVolume, suiteBytes } from './volume.suite.ts';
+
+const folder = makeFolder();
+const inMemory = noMemoryFolder ? undefined : makeFolder(memoryFolder);
+afterAll(() => {
+  for (const path of [folder, inMemory]) if (path) removeFolder(path);
+});
+
+const mebibyte = 1024 * 1024;
+const at = (name: string) => join(folder, name);
+const settle = (create: Record<string, unknown>, others: Record<string, VolumeConfig> = {}) =>
+  fileio.settle(create, new Map(Object.entries(others)));
+const openNew = async (file_or_dev: string, size: number) => fileio.open((await settle({ file_or_dev, size })).config);
+
+describeVolume('fileio on the disk', undefined, () => openNew(at('suite.img'), suiteBytes));
+describeVolume('fileio in memory', noMemoryFolder, () => openNew(join(inMemory ?? '', 'suite.img'), suiteBytes));
+
+test('a new file is sparse, private and as large as asked; abandoning the creation removes it', async () => {
+  const { config, notes, made } = await settle({ file_or_dev: at('new.img'), size: 100 * mebibyte });
+  expect(config).toEqual({ dev: at('new.img'), size: 100 * mebibyte, write_back: true, aio: false });
+  expect([notes, made]).toEqual([[], true]);
+  const stat = statSync(at('new.img'));
+  expect([stat.size, stat.blocks, stat.mode & 0o777]).toEqual([100 * mebibyte, 0, 0o600]);
+  expect(fileio.created('f1', config, {})).toBe('Created fileio f1 with size 104857600');
+  expect(fileio.summary(config, undefined, true)).toBe(`${at('new.img')} (100.0MiB) write-back`);
+  await fileio.abandon?.(config);
+  expect(existsSync(at('new.img'))).toBe(false);
+});
+
+test('sparse=false takes the space at once and says so', async () => {
+  const { notes } = await settle({ file_or_dev: at('full.img'), size: 3 * mebibyte, sparse: false });
+  expect(notes).toEqual(['Writing 3145728 bytes']);
+  expect(statSync(at('full.img')).blocks * 512).toBeGreaterThanOrEqual(3 * mebibyte);
+});
+
+test('an existing file keeps its size, whatever was asked', async () => {
+  makeFile(at('exist.img'), 30 * mebibyte);
+  const { config, notes, made } = await settle({ file_or_dev: at('exist.img'), size: 10, write_back: false });
+  expect(config).toMatchObject({ size: 31_457_280, write_back: false });
+  expect(notes).toEqual([`${at('exist.img')} exists, using its size (31457280 bytes) instead`]);
+  expect(made).toBe(false);
+  expect((await settle({ file_or_dev: at('exist.img') })).notes).toEqual([]);
+  expect(fileio.attributeDefaults(config, undefined)).toMatchObject({ emulate_write_cache: 0 });
+});
+
+test('a relative path is made absolute', async () => {
+  const { config } = await settle({ file_or_dev: relative(process.cwd(), at('relative.img')), size: 512 });
+  expect(config['dev']).toBe(at('relative.img'));
+});
+
+test.each([
+  ['no size', { file_or_dev: at('a') }, 'Attempting to create file for new fileio backstore, need a size'],
+  ['no bytes', { file_or_dev: at('a'), size: 0 }, 'Could not expand file to 0 bytes'],
+  ['no folder', { file_or_dev: at('none/a'), size: 512 }, `Could not open ${at('none/a')}`],
+  ['a folder', { file_or_dev: folder, size: 512 }, `Path ${folder} exists but is not a file`],
+  ['a device', { file_or_dev: '/dev/null', size: 512 }, 'Path /dev/null exists but is not a file'],
+  ['an empty file', { file_or_dev: makeFile(at('empty.img'), 0) }, `File ${at('empty.img')} exists but is empty`],
+])('create is refused, and leaves no file behind: %s', async (_, create, line) => {
+  const before = readdirSync(folder);
+  await expect(settle(create)).rejects.toMatchObject({ name: 'OperatorError', message: line });
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test('one file is never two storage objects, under whatever name', async () => {
+  const { config } = await settle({ file_or_dev: at('one.img'), size: 4096 });
+  symlinkSync(at('one.img'), at('one-by-symlink.img'));
+  linkSync(at('one.img'), at('one-by-link.img'));
+  for (const path of [at('one.img'), at('one-by-symlink.img'), at('one-by-link.img')])
+    await expect(settle({ file_or_dev: path }, { f1: config })).rejects.toThrow(
+      `storage object for ${path} already exists: f1`,
+    );
+});
+
+test('a file that is gone is not made again, empty, behind the operator’s back', async () => {
+  const config = { dev: at('gone.img'), size: 4096, write_back: true, aio: false };
+  await expect(fileio.open(config)).rejects.toMatchObject({
+    message: `Could not open ${at('gone.img')}`,
+    hint: 'The file is gone; it had 4096 bytes. Put it back, or delete the storage object.',
+  });
+  expect(existsSync(at('gone.img'))).toBe(false);
+});
+
+test('a file that became shorter while it was not served is refused', async () => {
+  const { config } = await settle({ file_or_dev: at('short.img'), size: 8192 });
+  truncateSync(at('short.img'), 4096);
+  await expect(fileio.open(config)).rejects.toThrow('it has 4096 bytes, but 8192 are expected');
+  mkdirSync(at('folder'));
+  await expect(fileio.open({ ...config, dev: at('folder') })).rejects.toThrow(`Could not open ${at('folder')}`);
+});
+
+test.each(['the disk', 'memory'])(
+  'a file on %s that shrinks under us: EIO beyond its end, never zeros',
+  async (where) => {
+    if (where === 'memory' && !inMemory) return;
+    const path = join(where === 'memory' ? (inMemory ?? '') : folder, 'shrunk.img');
+    const volume = await openNew(path, 65_536);
+    await volume.write(new Uint8Array(65_536).fill(5), 0, false);
+    truncateSync(path, 6000);
+    for (const position of [4096, 8192, 61_440]) {
+      expect(volume.readNow?.(new Uint8Array(4096), position)).toBe(false);
+      await expect(volume.read(new Uint8Array(4096), position)).rejects.toMatchObject({ code: 'EIO' });
+    }
+    const into = new Uint8Array(4096);
+    await volume.read(into, 0);
+    expect(into.every((byte) => byte === 5)).toBe(true);
+    await volume.close();
+  },
+);
+
+test('a full file system is ENOSPC, and writing goes on once there is space', async ({ skip }) => {
+  const small = at('small');
+  mkdirSync(small);
+  if (!mountTinyFolder(small, mebibyte)) return skip('may not mount a tmpfs here');
+  const file_or_dev = join(small, 'disk.img');
+  await expect(settle({ file_or_dev, size: 8 * mebibyte, sparse: false })).rejects.toMatchObject({
+    message: 'Could not expand file to 8388608 bytes',
+    hint: `${file_or_dev}: no space left on device.`,
+  });
+  expect(existsSync(file_or_dev)).toBe(false);
+  const volume = await openNew(file_or_dev, 8 * mebibyte);
+  const data = new Uint8Array(2 * mebibyte).fill(1);
+  expect(volume.writeNow?.(data, 0)).toBe(false);
+  await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
+  await volume.discard?.(0, 8 * mebibyte);
+  await volume.write(data.subarray(0, 65_536), mebibyte, true);
+  await volume.close();
+});
+
+test('close gives back every descriptor', async () => {
+  const ours = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === at('descriptors.img');
+      } catch {
+        return false;
+      }
+    });
+  const volume = await openNew(at('descriptors.img'), 4096);
+  expect(ours()).toHaveLength(2);
+  await volume.close();
+  expect(ours()).toHaveLength(0);
+  truncateSync(at('descriptors.img'), 512);
+  await fileio.open({ dev: at('descriptors.img'), size: 4096 }).catch(() => undefined);
+  expect(ours()).toHaveLength(0);
+});
+
+const hasFlock = spawnSync('flock', ['--version']).status === 0;
+
+test.skipIf(!hasFlock)('two processes never serve one file (needs the flock command)', async () => {
+  writeFileSync(at('shared.img'), new Uint8Array(4096));
+  const config = { dev: at('shared.img'), size: 4096 };
+  const takenByOther = () => spawnSync('flock', ['-n', at('shared.img'), 'true']).status === 0;
+
+  const volume = await fileio.open(config);
+  expect(takenByOther()).toBe(false);
+  await expect(fileio.open(config)).rejects.toMatchObject({
+    hint: 'Another storage object of this process has it open.',
+  });
+  await volume.close();
+  expect(takenByOther()).toBe(true);
+
+  const other = spawn('flock', ['-n', at('shared.img'), 'sh', '-c', 'echo locked; cat'], { stdio: 'pipe' });
+  try {
+    await once(other.stdout, 'data');
+    await expect(fileio.open(config)).rejects.toMatchObject({
+      message: `Could not open ${at('shared.img')}: it is already in use`,
+      hint: expect.stringMatching(new RegExp(`^pid ${other.pid} \\(flock\\)`)),
+    });
+  } finally {
+    other.stdin.end();
+    await once(other, 'exit');
+  }
+});

@@ -1,0 +1,61 @@
+/** ramdisk: sizes, sparseness, nullio. The common behaviour is in volume.suite.ts. Not tested: what happens when the machine runs out of memory. */
+
+import { expect, test } from 'vitest';
+import { ramdisk } from '../../src/backstore/ramdisk.ts';
+import { describeVolume, suiteBytes } from './volume.suite.ts';
+
+describeVolume('ramdisk', undefined, () => ramdisk.open({ size: suiteBytes }));
+
+const settle = (create: Record<string, unknown>) => ramdisk.settle(create, new Map());
+
+test('a size is rounded up to whole pages, one at least', async () => {
+  const sizes = await Promise.all(['0', '100', '16M', '4097'].map(async (size) => (await settle({ size })).config));
+  expect(sizes.map(({ size }) => size)).toEqual([4096, 4096, 16_777_216, 8192]);
+});
+
+test('the line after a creation repeats the size as it was typed', async () => {
+  const size = ramdisk.parameters[0]!.type.parse('16M');
+  const { config } = await settle({ size });
+  expect(ramdisk.created('r1', config, { size })).toBe('Created ramdisk r1 with size 16M.');
+  expect(ramdisk.summary(config, undefined, false)).toBe('(16.0MiB)');
+});
+
+test('a size that is none is refused in targetcli’s words', async () => {
+  const { type } = ramdisk.parameters[0]!;
+  expect(['bogus', '1.5M', '-5M', '1E', ''].map((text) => type.parse(text))).toEqual(Array(5).fill(undefined));
+  expect(type.refusal?.('bogus')).toBe('Cannot interpret size, wrong format: bogus');
+  await expect(settle({ size: '1.5M' })).rejects.toThrow('Cannot interpret size, wrong format: 1.5M');
+});
+
+test('more than the machine’s memory is refused, unless nothing is kept', async () => {
+  await expect(settle({ size: '4096T' })).rejects.toThrow(/^A ramdisk of 4503599627370496 bytes .* does not fit/);
+  const { config } = await settle({ size: '1T', nullio: true });
+  expect(config).toEqual({ size: 2 ** 40, nullio: true });
+  expect(ramdisk.summary(config, undefined, false)).toBe('nullio (1.0TiB)');
+});
+
+test('nullio: writes vanish, reads give zeros, everywhere and with flushes', async () => {
+  const volume = await ramdisk.open({ size: 2 ** 40, nullio: true });
+  const far = 2 ** 40 - 4096;
+  expect(volume.writeNow?.(new Uint8Array(4096).fill(1), far)).toBe(true);
+  await volume.write(new Uint8Array(4096).fill(1), far, true);
+  await volume.flush();
+  await volume.discard?.(0, 2 ** 40);
+  const into = new Uint8Array(4096).fill(9);
+  await volume.read(into, far);
+  expect(into.every((byte) => byte === 0)).toBe(true);
+  expect(await volume.extentAt?.(0, 2 ** 40)).toEqual({ allocated: false, end: 2 ** 40 });
+  await volume.close();
+});
+
+test('memory is committed by writes and given back by discards', async () => {
+  const size = 2 ** 30;
+  const volume = await ramdisk.open({ size });
+  await volume.write(new Uint8Array(512).fill(1), size / 2, false);
+  expect(await volume.extentAt?.(size / 2, size)).toEqual({ allocated: true, end: size / 2 + 65_536 });
+  await volume.discard?.(size / 2 + 512, 512);
+  expect((await volume.extentAt?.(size / 2, size))?.allocated).toBe(true);
+  await volume.discard?.(0, size);
+  expect(await volume.extentAt?.(0, size)).toEqual({ allocated: false, end: size });
+  await volume.close();
+});

@@ -1,0 +1,48 @@
+/** Reads from the page cache that never wait. Not tested: that they take no time. */
+
+import { spawnSync } from 'node:child_process';
+import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { canReadCached, isInMemory, readCached } from '../../src/system/page-cache.ts';
+import { makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
+
+const folder = makeFolder();
+const fd = openSync(join(folder, 'file'), 'w+');
+const content = Buffer.from(Array.from({ length: 65_536 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
+writeSync(fd, content, 0, content.length, 0);
+afterAll(() => {
+  closeSync(fd);
+  removeFolder(folder);
+});
+const unsupported = canReadCached(fd) ? undefined : 'no koffi, or a file system without RWF_NOWAIT';
+
+test.skipIf(unsupported)('what is cached is read into views of any size and alignment', () => {
+  for (const length of [1, 3, 63, 64, 65, 4096, 65_535])
+    for (const offset of [0, 1, 7]) {
+      const whole = new Uint8Array(length + 9).fill(0xee);
+      expect(readCached(fd, whole.subarray(offset, offset + length), 1)).toBe(true);
+      expect(Buffer.compare(whole.subarray(offset, offset + length), content.subarray(1, 1 + length))).toBe(0);
+      expect([whole[offset - 1] ?? 0xee, whole[offset + length]]).toEqual([0xee, 0xee]);
+    }
+});
+
+test.skipIf(unsupported)('what is not cached, or not there, is not read', ({ skip }) => {
+  const into = new Uint8Array(4096);
+  expect(readCached(fd, into, 65_536)).toBe(false);
+  fsyncSync(fd);
+  // posix_fadvise(POSIX_FADV_DONTNEED), which Node does not have.
+  const evicted = spawnSync('dd', [`if=${join(folder, 'file')}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' });
+  if (evicted.status !== 0) return skip('dd cannot evict a file');
+  expect(readCached(fd, into, 8192)).toBe(false);
+  readSync(fd, into, 0, 4096, 8192);
+  expect(readCached(fd, into, 8192)).toBe(true);
+});
+
+test.skipIf(noMemoryFolder)('a file in memory is known as such', () => {
+  const inMemory = makeFolder(memoryFolder);
+  const other = openSync(join(inMemory, 'file'), 'w+');
+  expect([isInMemory(other), isInMemory(fd)]).toEqual([true, false]);
+  closeSync(other);
+  removeFolder(inMemory);
+});
