@@ -72,9 +72,19 @@ export interface Candidate {
   readonly final: boolean;
 }
 
+/** A session as whatever serves it sees it: `ShellSession`, or a test's. */
+export interface ShellBackend {
+  readonly state: SessionState;
+  run(line: string, to: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }>;
+  complete(line: string, cursor: number): Promise<Completion>;
+  setTerminal(terminal: Terminal): void;
+}
+
 /** The front end's view of a session, wherever the session lives. */
 export interface ShellClient {
   readonly state: SessionState;
+  /** Resolves when the session was lost without being closed; absent where that cannot happen (the same thread). */
+  readonly lost?: Promise<Error>;
   /** @returns whether the line succeeded, and whether it asked to leave */
   run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }>;
   complete(line: string, cursor: number): Promise<Completion>;

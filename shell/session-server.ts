@@ -1,0 +1,139 @@
+/** Serves one session over a channel of requests and replies: a worker's port, or a socket. Knows neither. */
+
+import type { OutputSink, Reply, Request, ShellBackend } from './protocol.ts';
+
+/** Longer lines are refused: UTF-16 units. */
+const LINE_LENGTH_MAX = 1 << 20;
+/** Output is sent when this much is there, or when the session lets others run: UTF-16 units. */
+const OUTPUT_CHUNK = 65_536;
+
+export interface SessionServer {
+  /** Handles what came in. What is no request is ignored: who sends such a thing cannot be answered. */
+  receive(message: unknown): void;
+  /** The other side is gone: ends the running line and the question that it may wait in. */
+  hangUp(): void;
+}
+
+/** @param post sends a reply; called in the order in which replies must arrive */
+export function serveSession(session: ShellBackend, post: (reply: Reply) => void): SessionServer {
+  let running: AbortController | null = null;
+  let answer: { id: number; give: (answer: string | null) => void } | null = null;
+
+  const done = (id: number, ok: boolean, exit = false) => post({ id, is: 'done', ok, exit, state: session.state });
+
+  const run = async (id: number, line: string) => {
+    const output = bufferedOutput(id, post);
+    if (running || line.length > LINE_LENGTH_MAX) {
+      output.write(running ? 'Another line is still running.\n' : 'The line is too long.\n', 'error');
+      output.flush();
+      return done(id, false);
+    }
+    running = new AbortController();
+    const sink: OutputSink = {
+      write: output.write,
+      ask: (question) => {
+        output.flush();
+        post({ id, is: 'question', question });
+        return new Promise((give) => {
+          answer = { id, give };
+        });
+      },
+    };
+    let result = { ok: false, exit: false };
+    try {
+      result = await session.run(line, sink, running.signal);
+    } catch (error) {
+      output.write(`internal error: ${error instanceof Error ? error.message : String(error)}\n`, 'error');
+    }
+    running = null;
+    answer = null;
+    output.flush();
+    done(id, result.ok, result.exit);
+  };
+
+  const complete = async (id: number, line: string, cursor: number) => {
+    const completion = await session.complete(line, cursor).catch(() => ({ from: cursor, candidates: [] }));
+    post({ id, is: 'completions', completion });
+  };
+
+  const give = (id: number | undefined, text: string | null) => {
+    if (!answer || (id !== undefined && answer.id !== id)) return;
+    const waiting = answer;
+    answer = null;
+    waiting.give(text);
+  };
+
+  return {
+    receive(message) {
+      if (!isRequest(message)) return;
+      if (message.do === 'run') void run(message.id, message.line);
+      else if (message.do === 'complete') void complete(message.id, message.line, message.cursor);
+      else if (message.do === 'answer') give(message.id, message.answer);
+      else if (message.do === 'interrupt') running?.abort();
+      else {
+        session.setTerminal(message.terminal);
+        done(message.id, true);
+      }
+    },
+    hangUp() {
+      running?.abort();
+      give(undefined, null);
+    },
+  };
+}
+
+/** Collects pieces of one stream into one reply, in order. */
+function bufferedOutput(id: number, post: (reply: Reply) => void) {
+  let text = '';
+  let stream: 'output' | 'error' = 'output';
+  let scheduled = false;
+  const flush = () => {
+    if (text !== '') post({ id, is: 'output', stream, text });
+    text = '';
+  };
+  const write: OutputSink['write'] = (piece, to) => {
+    if (to !== stream) flush();
+    stream = to;
+    text += piece;
+    if (text.length >= OUTPUT_CHUNK) return flush();
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      flush();
+    });
+  };
+  return { write, flush };
+}
+
+/** Whether something that came over a channel is a request, whole and of the right types. */
+export function isRequest(message: unknown): message is Request {
+  if (typeof message !== 'object' || message === null) return false;
+  const it = message as Record<string, unknown>;
+  if (!Number.isSafeInteger(it['id'])) return false;
+  switch (it['do']) {
+    case 'run':
+      return typeof it['line'] === 'string';
+    case 'complete':
+      return typeof it['line'] === 'string' && isIndex(it['cursor'], it['line'].length);
+    case 'answer':
+      return it['answer'] === null || typeof it['answer'] === 'string';
+    case 'interrupt':
+      return true;
+    case 'terminal': {
+      const terminal = it['terminal'] as Record<string, unknown> | null | undefined;
+      return (
+        typeof terminal === 'object' &&
+        terminal !== null &&
+        isIndex(terminal['columns'], 1 << 16) &&
+        typeof terminal['color'] === 'boolean' &&
+        typeof terminal['interactive'] === 'boolean'
+      );
+    }
+    default:
+      return false;
+  }
+}
+
+const isIndex = (value: unknown, max: number) =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max;

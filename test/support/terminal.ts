@@ -1,0 +1,163 @@
+/** A real terminal for tests: a program in a pty, its screen kept by xterm. Waits are for what is on the screen, never for time. */
+
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pty from '@lydell/node-pty';
+import xterm from '@xterm/headless';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Inside the project, so that what is built there finds its packages. */
+const built = join(root, 'node_modules', '.cache', 'tcli-test');
+
+/** Longest wait for something to appear, in milliseconds; a loaded machine needs it, a good run does not. */
+const WAIT_MS = 10_000;
+
+/** Builds programs (paths from the project's root) as build.mjs does; @returns the path of each built file, in the same order. */
+export async function buildPrograms(name: string, entries: readonly string[]): Promise<string[]> {
+  const outdir = join(built, name);
+  mkdirSync(outdir, { recursive: true });
+  const entryPoints = entries.map((entry) => ({
+    in: join(root, entry),
+    out: entry.replace(/^.*\//, '').replace(/\.\w+$/, ''),
+  }));
+  await build({
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    packages: 'external',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    logLevel: 'warning',
+  });
+  return entryPoints.map(({ out }) => join(outdir, `${out}.js`));
+}
+
+export interface TerminalOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  /** Over an environment without CI, NO_COLOR and FORCE_COLOR. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class TestTerminal {
+  readonly #pty: pty.IPty;
+  readonly #screen: InstanceType<typeof xterm.Terminal>;
+  readonly #exited: Promise<number>;
+  #raw = '';
+  #changed: () => void = () => {};
+
+  constructor(command: string, args: readonly string[], options: TerminalOptions = {}) {
+    const { columns = 80, rows = 24, env = {} } = options;
+    const { CI: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env;
+    this.#screen = new xterm.Terminal({ cols: columns, rows, scrollback: 20_000, allowProposedApi: true });
+    this.#pty = pty.spawn(command, [...args], {
+      name: 'xterm-256color',
+      cols: columns,
+      rows,
+      cwd: dirname(built),
+      env: { ...inherited, TERM: 'xterm-256color', NODE_ENV: 'production', ...env } as Record<string, string>,
+    });
+    this.#pty.onData((data) => {
+      this.#raw += data;
+      this.#screen.write(data, () => this.#changed());
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#pty.onExit(({ exitCode, signal }) => resolve(signal ? 128 + signal : exitCode));
+    });
+  }
+
+  get pid(): number {
+    return this.#pty.pid;
+  }
+
+  /** Everything that the program wrote. */
+  get raw(): string {
+    return this.#raw;
+  }
+
+  type(keys: string): void {
+    this.#pty.write(keys);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#screen.resize(columns, rows);
+    this.#pty.resize(columns, rows);
+  }
+
+  /** The lines on the screen without blanks at their ends, blank lines at the end left out. */
+  screen(): string {
+    const { baseY } = this.#screen.buffer.active;
+    return this.#lines(baseY);
+  }
+
+  /** The same from the first line that scrolled off. */
+  all(): string {
+    return this.#lines(0);
+  }
+
+  /** Column and row on the screen, from 0. */
+  cursor(): { x: number; y: number } {
+    const { cursorX, cursorY } = this.#screen.buffer.active;
+    return { x: cursorX, y: cursorY };
+  }
+
+  /** The screen with `▏` where the cursor stands (in the cell that it covers). */
+  picture(): string {
+    const { x, y } = this.cursor();
+    const lines = this.screen().split('\n');
+    while (lines.length <= y) lines.push('');
+    // The text before the cursor, by columns.
+    const row = this.#screen.buffer.active.getLine(this.#screen.buffer.active.baseY + y);
+    const before = row?.translateToString(false, 0, x) ?? '';
+    const line = (lines[y] ?? '').padEnd(before.length);
+    lines[y] = `${before}▏${line.slice(before.length)}`;
+    return lines.join('\n');
+  }
+
+  /** Resolves when the picture fulfils `wanted` (a text in it, or a condition). @throws with the picture when it never does */
+  async until(wanted: string | RegExp | ((picture: string) => boolean)): Promise<void> {
+    const fulfilled = () => {
+      const picture = this.picture();
+      if (typeof wanted === 'string') return picture.includes(wanted);
+      return wanted instanceof RegExp ? wanted.test(picture) : wanted(picture);
+    };
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#changed = () => {};
+        reject(new Error(`waited for ${String(wanted)}, but the screen is:\n${this.picture()}`));
+      }, WAIT_MS);
+      this.#changed = () => {
+        if (!fulfilled()) return;
+        clearTimeout(timer);
+        this.#changed = () => {};
+        resolve();
+      };
+      this.#changed();
+    });
+  }
+
+  /** The exit status; 128 and the signal's number when a signal ended it. */
+  exit(): Promise<number> {
+    return this.#exited;
+  }
+
+  kill(): void {
+    try {
+      this.#pty.kill('SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  }
+
+  #lines(from: number): string {
+    const { active } = this.#screen.buffer;
+    const lines: string[] = [];
+    for (let y = from; y < active.length; y++) lines.push(active.getLine(y)?.translateToString(true) ?? '');
+    return lines.join('\n').replace(/\n+$/, '');
+  }
+}
