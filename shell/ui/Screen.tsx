@@ -1,0 +1,74 @@
+/** What Ink draws at the bottom of the terminal: the prompt line and, below it, a list. A function of one value. */
+
+import { Box, Text, useCursor, useWindowSize } from 'ink';
+import { width } from './graphemes.ts';
+import { layOut, type PromptLine } from './layout.ts';
+import { type List, visible } from './list.ts';
+
+/** One picture. `line` is null while a command runs; `tail` is what it printed after its last newline. */
+export interface Frame {
+  readonly line: PromptLine | null;
+  readonly list?: List | undefined;
+  readonly tail?: string;
+}
+
+/** Columns that the labels of a list take at most, of all columns, when help stands beside them. */
+const LABEL_SHARE = 0.6;
+
+export function Screen({ frame }: { frame: Frame }) {
+  const { columns, rows } = useWindowSize();
+  const { setCursorPosition } = useCursor();
+  if (!frame.line) {
+    setCursorPosition(undefined);
+    return frame.tail ? <Text wrap="truncate-end">{frame.tail}</Text> : null;
+  }
+  const height = frame.list ? Math.min(frame.list.height, frame.list.items.length) : 0;
+  const layout = layOut(frame.line, columns, Math.max(1, rows - height - 1));
+  setCursorPosition({ x: layout.x, y: layout.y });
+  const last = layout.rows.length - 1;
+  return (
+    <Box flexDirection="column">
+      {layout.rows.map((row, index) => (
+        // A row of its own even when it is empty: the cursor may stand in it.
+        // biome-ignore lint/suspicious/noArrayIndexKey: rows have no identity but their place
+        <Text key={index} wrap="truncate-end">
+          {row || ' '}
+          {index === last && layout.grey !== '' && <Text dimColor>{layout.grey}</Text>}
+        </Text>
+      ))}
+      {frame.list && <ItemList list={frame.list} columns={columns} />}
+    </Box>
+  );
+}
+
+function ItemList({ list, columns }: { list: List; columns: number }) {
+  const { from, to, position } = visible(list);
+  const items = list.items.slice(from, to);
+  const withHelp = items.some((item) => item.help !== '');
+  const widest = Math.max(0, ...items.map((item) => width(item.label)));
+  const labelColumns = withHelp ? Math.min(widest, Math.floor((columns - 4) * LABEL_SHARE)) : columns - 2;
+  return (
+    <>
+      {items.map((item, index) => {
+        const selected = from + index === list.selected;
+        return (
+          // biome-ignore lint/suspicious/noArrayIndexKey: an item's identity is its place in the list
+          <Box key={from + index}>
+            <Text inverse={selected}>{selected ? '> ' : '  '}</Text>
+            <Box width={withHelp ? labelColumns + 2 : labelColumns} flexShrink={0}>
+              <Text wrap="truncate-end" inverse={selected} {...(item.color && !selected ? { color: item.color } : {})}>
+                {item.label}
+              </Text>
+            </Box>
+            {item.help !== '' && (
+              <Text wrap="truncate-end" dimColor>
+                {item.help}
+              </Text>
+            )}
+          </Box>
+        );
+      })}
+      {position !== '' && <Text dimColor>{`  ${position}`}</Text>}
+    </>
+  );
+}

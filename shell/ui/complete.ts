@@ -1,0 +1,89 @@
+/** Tab: one candidate is inserted, a common start first, several are shown as a menu below the prompt. */
+
+import { setTimeout } from 'node:timers/promises';
+import type { Candidate, Completion, ShellClient } from '../protocol.ts';
+import type { Key } from './key.ts';
+import { commonPrefix, edit, type Line, replace } from './line-editor.ts';
+import { menuHeight, moved } from './list.ts';
+import type { Desk } from './read-line.ts';
+
+/** How long Tab waits for candidates. */
+const COMPLETION_WAIT_MS = 3_000;
+
+/** configshell's default colours of completions. */
+const COLORS: Readonly<Record<Candidate['kind'], string>> = {
+  path: 'magenta',
+  command: 'cyan',
+  parameter: 'magenta',
+  keyword: 'cyan',
+  bookmark: 'magenta',
+};
+
+/** @returns the line completed as far as it can be, after the person chose if there was something to choose */
+export async function complete(desk: Desk, line: Line): Promise<Line> {
+  const completion = await candidatesFor(desk.client, line);
+  const [first, second] = completion.candidates;
+  if (!first) {
+    desk.tty.bell();
+    return line;
+  }
+  if (!second) return insert(line, completion.from, first);
+  const shared = commonPrefix(completion.candidates.map((candidate) => candidate.text));
+  const typed = line.text.slice(completion.from, line.cursor);
+  if (shared.length > typed.length && shared.startsWith(typed))
+    return replace(line, completion.from, line.cursor, shared);
+  return menu(desk, line, completion);
+}
+
+/** No candidates when the session does not answer in time: Tab must not hang on a dead file system. */
+async function candidatesFor(client: ShellClient, line: Line): Promise<Completion> {
+  const timer = new AbortController();
+  const late = setTimeout(COMPLETION_WAIT_MS, { from: line.cursor, candidates: [] }, { signal: timer.signal });
+  late.catch(() => {});
+  try {
+    return await Promise.race([client.complete(line.text, line.cursor), late]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/** The line with the candidate in the place of its word, and a blank behind it when the word is complete. */
+function insert(line: Line, from: number, { text, final }: Candidate): Line {
+  const next = replace(line, from, line.cursor, text);
+  if (!final) return next;
+  if (next.text[next.cursor] === ' ') return { ...next, cursor: next.cursor + 1 };
+  return replace(next, next.cursor, next.cursor, ' ');
+}
+
+/** Keys that change the word under completion, so that the menu goes on with what is left. */
+const narrows = (key: Key) => (key.chord === 'text' && !key.text.includes(' ')) || key.chord === 'backspace';
+
+async function menu({ tty, view, client }: Desk, before: Line, all: Completion): Promise<Line> {
+  let line = before;
+  let completion = all;
+  let selected = 0;
+  for (;;) {
+    const { from, candidates } = completion;
+    const items = candidates.map(({ text, help, kind }) => ({ label: text, help, color: COLORS[kind] }));
+    const list = { items, selected, height: menuHeight(tty.rows) };
+    if (!tty.busy)
+      view.show({ line: { prompt: client.state.prompt, text: line.text, cursor: line.cursor, suggestion: '' }, list });
+    const key = await tty.take();
+    if (!key || key.chord === 'escape' || key.chord === 'C-g') return line;
+    const to = moved(list, key.chord);
+    const chosen = candidates[selected];
+    if (to !== undefined) selected = to;
+    else if (key.chord === 'return' && chosen) return insert(line, from, chosen);
+    else if (!narrows(key) || (key.chord === 'backspace' && line.cursor <= from)) {
+      tty.untake(key);
+      return line;
+    } else {
+      line = edit(line, key, []) ?? line;
+      completion = await candidatesFor(client, line);
+      selected = 0;
+      const [only, another] = completion.candidates;
+      const word = line.text.slice(completion.from, line.cursor);
+      if (!only || (!another && only.text === word)) return line;
+    }
+  }
+}

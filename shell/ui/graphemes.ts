@@ -1,0 +1,22 @@
+/** What a person calls a character: where one ends in a string, and how many columns it takes. */
+
+import stringWidth from 'string-width';
+
+const segmenter = new Intl.Segmenter();
+
+/** The characters of `text`, each with its index in UTF-16 units. */
+export const graphemes = (text: string): Iterable<{ segment: string; index: number }> => segmenter.segment(text);
+
+/** Where the character that follows `index` ends; the end of the text is its own. */
+export function nextBoundary(text: string, index: number): number {
+  const found = segmenter.segment(text).containing(index);
+  return found ? found.index + found.segment.length : text.length;
+}
+
+/** Where the character that precedes `index` starts; 0 is its own. */
+export function previousBoundary(text: string, index: number): number {
+  return segmenter.segment(text).containing(index - 1)?.index ?? 0;
+}
+
+/** Columns of a terminal that `text` takes; escape sequences take none. */
+export const width = (text: string): number => stringWidth(text);

@@ -1,0 +1,131 @@
+/** The interactive shell: a banner, then prompt, line, output until the person leaves. Where the session lives is the client's affair. */
+
+import { History } from '../history.ts';
+import type { OutputSink, Question, ShellClient } from '../protocol.ts';
+import { choose } from './choose.ts';
+import { settleColor } from './color.ts';
+import { type Desk, readLine } from './read-line.ts';
+import { TtyHub, type TtyInput, type TtyOutput } from './tty.ts';
+import type { View } from './view.tsx';
+
+export interface InteractiveOptions {
+  readonly banner: readonly string[];
+  readonly historyFile: string;
+  /** Both must be terminals. */
+  readonly input?: TtyInput;
+  readonly output?: TtyOutput;
+}
+
+const ERASE_LINE = '\r\x1b[K';
+
+/**
+ * Runs the shell on a terminal until the person leaves. The caller closes the client.
+ * @param connecting a promise is fine: keys are kept from the first moment on
+ * @returns the exit status: 0, 1 when the session was lost, 128 and the signal's number when a signal ended it
+ * @throws what `connecting` rejects with
+ */
+export async function interactive(
+  connecting: ShellClient | Promise<ShellClient>,
+  options: InteractiveOptions,
+): Promise<number> {
+  const color = settleColor(process.env);
+  const output = options.output ?? process.stdout;
+  let view: View | undefined;
+  const tty = new TtyHub(options.input ?? process.stdin, output, {
+    stop: () => void view?.lend(() => tty.suspend()),
+    repaint: () => void view?.lend(async () => {}),
+  });
+  try {
+    output.write(options.banner.map((line) => `${line}\n`).join(''));
+    const client = await connecting;
+    const resized = () => client.setTerminal({ columns: tty.columns, color, interactive: true });
+    resized();
+    output.on('resize', resized);
+    output.write(client.state.prompt);
+    // The prompt stands there while Ink loads; keys are kept.
+    const [{ openView }, history] = await Promise.all([import('./view.tsx'), History.open(options.historyFile)]);
+    output.write(ERASE_LINE);
+    view = openView(output, color);
+    if (history.problem) view.print(`${history.problem}\n`);
+    try {
+      return await converse({ tty, view, client, history });
+    } finally {
+      output.off('resize', resized);
+      await history.close();
+      await view.close();
+    }
+  } finally {
+    tty.close();
+  }
+}
+
+/** Line after line. Ends when a line asks to leave, the session is lost, or the terminal is gone. */
+async function converse(desk: Desk): Promise<number> {
+  const { tty, view, client, history } = desk;
+  let losing: Promise<number> | undefined;
+  // A lost session shows itself twice: by `lost`, and by the request that it leaves without an answer.
+  const lose = (error: Error) => {
+    losing ??= view.commit().then(() => {
+      view.print(`tcli: the session was lost: ${error.message}\n`);
+      return 1;
+    });
+    return losing;
+  };
+  const lines = async () => {
+    for (;;) {
+      const line = await readLine(desk);
+      if (line === null) return tty.ended;
+      history.add(line);
+      if (await runLine(desk, line)) return 0;
+    }
+  };
+  const ends = [lines().catch(lose), tty.ended];
+  if (client.lost) ends.push(client.lost.then(lose));
+  return Promise.race(ends);
+}
+
+/** @returns whether the line asked to leave the shell */
+async function runLine(desk: Desk, line: string): Promise<boolean> {
+  const { tty, view, client } = desk;
+  const sink: OutputSink = {
+    write: (text) => view.print(text),
+    ask: (question) => ask(desk, question),
+  };
+  tty.interrupt = () => client.interrupt();
+  try {
+    const { exit } = await client.run(line, sink);
+    return exit;
+  } finally {
+    tty.interrupt = null;
+    await view.commit();
+  }
+}
+
+async function ask(desk: Desk, question: Question): Promise<string | null> {
+  const { tty, view, client } = desk;
+  // While a question stands, Ctrl-C answers it.
+  tty.interrupt = null;
+  await view.commit();
+  try {
+    if (question.kind === 'select') {
+      const { choices } = question;
+      const initial = choices.findIndex(({ value }) => value === question.initial);
+      const chosen = await choose(desk, {
+        message: question.message,
+        items: choices.map(({ label }) => ({ label, help: '' })),
+        initial: Math.max(0, initial),
+        height: 'screen',
+      });
+      return chosen === null ? null : (choices[chosen]?.value ?? null);
+    }
+    const { confirm } = await import('./confirm.ts');
+    let answer: string | null = null;
+    await view.lend(async () => {
+      answer = await confirm(tty, question.message);
+    });
+    return answer;
+  } finally {
+    await view.commit();
+    tty.interrupt = () => client.interrupt();
+  }
+}

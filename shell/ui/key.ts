@@ -1,0 +1,81 @@
+/**
+ * From a terminal's bytes to keys. Decoding is character by character, so that keys which arrive in one read (a burst,
+ * type-ahead, tmux, ssh) stay keys of their own; what is pasted is text, never a key, but its line ends are Enter.
+ */
+
+import { EventEmitter } from 'node:events';
+import { emitKeypressEvents, type Interface } from 'node:readline';
+
+export interface Key {
+  /** Its name the Emacs way: `C-a`, `M-b`, `S-tab`, `left`, `return`; `text` for anything that is to be inserted. */
+  readonly chord: string;
+  /** What to insert; '' unless the chord is `text`. Never a control character. */
+  readonly text: string;
+  /** The bytes that it came from, for whoever decodes keys itself. */
+  readonly sequence: string;
+}
+
+/** How long an ESC may be the start of a sequence before it is the Escape key. */
+const ESCAPE_WAIT_MS = 50;
+/** A paste whose end has not come after this many UTF-16 units is taken as ended. */
+const PASTE_LENGTH_MAX = 1 << 20;
+
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+
+/** Text without what would move a cursor; tabs become blanks. */
+export const printable = (text: string): string => text.replaceAll('\t', ' ').replace(CONTROL, '');
+
+/** @returns the function to feed with what was read; keys come out in order, at once (Escape: after its wait). */
+export function keyDecoder(onKey: (key: Key) => void): (bytes: Buffer) => void {
+  const source = new EventEmitter();
+  let pasted: string | null = null;
+
+  const endPaste = () => {
+    for (const key of pastedKeys(pasted ?? '')) onKey(key);
+    pasted = null;
+  };
+  source.on('keypress', (text: string | undefined, key: KeyPress) => {
+    if (key.name === 'paste-start') pasted = '';
+    else if (key.name === 'paste-end') endPaste();
+    else if (pasted !== null) {
+      pasted += text ?? '';
+      if (pasted.length > PASTE_LENGTH_MAX) endPaste();
+    } else onKey(keyOf(text, key));
+  });
+  // It needs `on`, `listenerCount` and 'data' events, and of the interface only this wait.
+  emitKeypressEvents(
+    source as unknown as NodeJS.ReadableStream,
+    { escapeCodeTimeout: ESCAPE_WAIT_MS } as unknown as Interface,
+  );
+  return (bytes) => {
+    source.emit('data', bytes);
+  };
+}
+
+interface KeyPress {
+  readonly name?: string;
+  readonly ctrl?: boolean;
+  readonly meta?: boolean;
+  readonly shift?: boolean;
+  readonly sequence?: string;
+}
+
+function keyOf(text: string | undefined, key: KeyPress): Key {
+  const sequence = key.sequence ?? text ?? '';
+  if (text !== undefined && !key.ctrl && !key.meta && printable(text) === text && text !== '')
+    return { chord: 'text', text, sequence };
+  // Terminals send the same byte for C-j and a line feed, and some send it for Enter.
+  const name = key.name === 'enter' ? 'return' : (key.name ?? 'unknown');
+  const shift = key.shift && name.length > 1;
+  // An Escape that nothing followed is told as M-escape.
+  const meta = key.meta && name !== 'escape';
+  return { chord: `${key.ctrl ? 'C-' : ''}${meta ? 'M-' : ''}${shift ? 'S-' : ''}${name}`, text: '', sequence };
+}
+
+function* pastedKeys(paste: string): Generator<Key> {
+  for (const [index, line] of paste.split(/\r\n|\r|\n/).entries()) {
+    if (index > 0) yield { chord: 'return', text: '', sequence: '\r' };
+    const text = printable(line);
+    if (text !== '') yield { chord: 'text', text, sequence: text };
+  }
+}

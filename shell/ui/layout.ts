@@ -1,0 +1,66 @@
+/**
+ * Where the prompt line stands on the screen: cut into rows by columns, as a terminal would, not by words, so that the cursor's
+ * place is known. Pure.
+ */
+
+import { graphemes, width } from './graphemes.ts';
+
+export interface PromptLine {
+  readonly prompt: string;
+  readonly text: string;
+  /** In UTF-16 units of `text`. */
+  readonly cursor: number;
+  /** Shown in grey behind the text, as far as the row has room. */
+  readonly suggestion: string;
+}
+
+export interface Layout {
+  readonly rows: readonly string[];
+  /** What of the suggestion stands behind the last row. */
+  readonly grey: string;
+  /** The cursor, from the top left of the rows. */
+  readonly x: number;
+  readonly y: number;
+}
+
+/** @param rowsMax when there are more rows, those around the cursor are kept */
+export function layOut(line: PromptLine, columns: number, rowsMax: number): Layout {
+  const rows = [''];
+  let x = 0;
+  let cursor = { x: 0, y: 0 };
+  const cursorIndex = line.prompt.length + line.cursor;
+  const place = (index: number) => {
+    if (index === cursorIndex) cursor = { x, y: rows.length - 1 };
+  };
+  const whole = line.prompt + line.text;
+  for (const { segment, index } of graphemes(whole)) {
+    const wide = width(segment);
+    if (x + wide > columns) {
+      rows.push('');
+      x = 0;
+    }
+    place(index);
+    rows[rows.length - 1] += segment;
+    x += wide;
+  }
+  if (x >= columns) {
+    rows.push('');
+    x = 0;
+  }
+  place(whole.length);
+
+  const grey = fitting(line.suggestion, columns - x - 1);
+  const first = Math.max(0, Math.min(cursor.y, rows.length - rowsMax));
+  const shown = rows.slice(first, first + rowsMax);
+  return { rows: shown, grey: first + shown.length === rows.length ? grey : '', x: cursor.x, y: cursor.y - first };
+}
+
+/** The start of `text` that fits into `columns`. */
+function fitting(text: string, columns: number): string {
+  let left = columns;
+  for (const { segment, index } of graphemes(text)) {
+    left -= width(segment);
+    if (left < 0) return text.slice(0, index);
+  }
+  return text;
+}

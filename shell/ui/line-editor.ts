@@ -1,0 +1,166 @@
+/**
+ * The line being typed: a pure reducer (line, key) → line. It knows Emacs keys, one kill buffer and the history, and moves by
+ * what a person calls a character. What asks somebody else (Tab, Enter, C-r, C-c, C-d, C-l) is the prompt's affair.
+ */
+
+import { graphemes, nextBoundary, previousBoundary } from './graphemes.ts';
+import type { Key } from './key.ts';
+
+export interface Line {
+  readonly text: string;
+  /** In UTF-16 units, between two characters. */
+  readonly cursor: number;
+  /** What C-y brings back. */
+  readonly killed: string;
+  /** The last key killed, so that the next kill adds to it. */
+  readonly killing: boolean;
+  /** How many lines back in history this one comes from; 0: it was typed. */
+  readonly back: number;
+  /** The line that was typed before going back. */
+  readonly typed: string;
+}
+
+/** Longer lines are not accepted: UTF-16 units. */
+export const LINE_LENGTH_MAX = 16_384;
+
+export const EMPTY_LINE: Line = { text: '', cursor: 0, killed: '', killing: false, back: 0, typed: '' };
+
+type Edit = (line: Line, history: readonly string[]) => Line;
+
+const at = (line: Line, cursor: number): Line => ({ ...line, cursor });
+
+/** Replaces text[from … to] and leaves the cursor behind it; a line that would become too long stays as it is. */
+export function replace(line: Line, from: number, to: number, by: string): Line {
+  const text = line.text.slice(0, from) + by + line.text.slice(to);
+  return text.length > LINE_LENGTH_MAX ? line : { ...line, text, cursor: from + by.length };
+}
+
+const wordStart = ({ text, cursor }: Line) => text.slice(0, cursor).search(/[\p{L}\p{M}\p{N}_]*[^\p{L}\p{M}\p{N}_]*$/u);
+const blankWordStart = ({ text, cursor }: Line) => text.slice(0, cursor).search(/\S*\s*$/);
+const wordEnd = ({ text, cursor }: Line) =>
+  cursor + (/^[^\p{L}\p{M}\p{N}_]*[\p{L}\p{M}\p{N}_]*/u.exec(text.slice(cursor))?.[0].length ?? 0);
+
+/** Swaps the characters on both sides of the cursor; at the end of the line, the last two. */
+function transpose(line: Line): Line {
+  const { text } = line;
+  const right = line.cursor === text.length ? previousBoundary(text, line.cursor) : line.cursor;
+  const left = previousBoundary(text, right);
+  if (right === 0) return line;
+  const end = nextBoundary(text, right);
+  return replace(line, left, end, text.slice(right, end) + text.slice(left, right));
+}
+
+const backBy =
+  (step: 1 | -1): Edit =>
+  (line, history) => {
+    const back = line.back + step;
+    if (back < 0 || back > history.length) return line;
+    const typed = line.back === 0 ? line.text : line.typed;
+    const text = back === 0 ? typed : (history.at(-back) ?? '');
+    return { ...line, text, cursor: text.length, back, typed };
+  };
+
+const start: Edit = (line) => at(line, 0);
+const end: Edit = (line) => at(line, line.text.length);
+const left: Edit = (line) => at(line, previousBoundary(line.text, line.cursor));
+const right: Edit = (line) => at(line, nextBoundary(line.text, line.cursor));
+const wordLeft: Edit = (line) => at(line, wordStart(line));
+const wordRight: Edit = (line) => at(line, wordEnd(line));
+const erase: Edit = (line) => replace(line, previousBoundary(line.text, line.cursor), line.cursor, '');
+const eraseNext: Edit = (line) => at(replace(line, line.cursor, nextBoundary(line.text, line.cursor), ''), line.cursor);
+
+/** What each key does. */
+const EDITS: Readonly<Record<string, Edit>> = {
+  'C-a': start,
+  home: start,
+  'C-e': end,
+  end,
+  'C-b': left,
+  left,
+  'C-f': right,
+  right,
+  'M-b': wordLeft,
+  'C-left': wordLeft,
+  'M-left': wordLeft,
+  'M-f': wordRight,
+  'C-right': wordRight,
+  'M-right': wordRight,
+  backspace: erase,
+  'C-h': erase,
+  delete: eraseNext,
+  'C-d': eraseNext,
+  'C-y': (line) => replace(line, line.cursor, line.cursor, line.killed),
+  'C-t': transpose,
+  up: backBy(1),
+  'C-p': backBy(1),
+  down: backBy(-1),
+  'C-n': backBy(-1),
+};
+
+/** What each key kills: everything between the cursor and the place named here. */
+const KILLS: Readonly<Record<string, (line: Line) => number>> = {
+  'C-w': blankWordStart,
+  'M-backspace': wordStart,
+  'M-d': wordEnd,
+  'C-k': (line) => line.text.length,
+  'C-u': () => 0,
+};
+
+/** Kills one after the other collect what they cut. */
+function kill(line: Line, to: number): Line {
+  const { cursor } = line;
+  const cut = line.text.slice(Math.min(cursor, to), Math.max(cursor, to));
+  const before = line.killing ? line.killed : '';
+  if (cut === '') return line;
+  const killed = to < cursor ? cut + before : before + cut;
+  return { ...replace(line, Math.min(cursor, to), Math.max(cursor, to), ''), killed, killing: true };
+}
+
+/**
+ * The line after `key`, or undefined when the key is none of the editor's.
+ * @param history oldest first
+ */
+export function edit(line: Line, key: Key, history: readonly string[]): Line | undefined {
+  const killTo = KILLS[key.chord];
+  if (killTo) return kill(line, killTo(line));
+  const insert = key.chord === 'text' && replace(line, line.cursor, line.cursor, key.text);
+  const next = insert || EDITS[key.chord]?.(line, history);
+  return next && { ...next, killing: false };
+}
+
+/** What the newest line of the history that starts like this one goes on with; '' unless the cursor stands at the end. */
+export function suggestion(line: Line, history: readonly string[]): string {
+  const { text, cursor } = line;
+  if (text === '' || cursor < text.length) return '';
+  return history.findLast((old) => old.length > text.length && old.startsWith(text))?.slice(text.length) ?? '';
+}
+
+/** The keys that accept a suggestion where there is one, and how much of it each takes. */
+export const ACCEPTS: Readonly<Record<string, 'all' | 'word'>> = {
+  right: 'all',
+  'C-f': 'all',
+  'C-e': 'all',
+  end: 'all',
+  'M-f': 'word',
+  'C-right': 'word',
+  'M-right': 'word',
+};
+
+/** The line with the suggestion, or its first word, at its end. */
+export function accept(line: Line, suggested: string, how: 'all' | 'word'): Line {
+  const whole = replace(line, line.text.length, line.text.length, suggested);
+  if (how === 'all') return whole;
+  const stop = wordEnd({ ...whole, cursor: line.cursor });
+  return { ...whole, text: whole.text.slice(0, stop), cursor: stop };
+}
+
+/** The longest start that all of `texts` share, cut between two characters. */
+export function commonPrefix(texts: readonly string[]): string {
+  const [first = '', ...others] = texts;
+  let length = 0;
+  for (const { segment, index } of graphemes(first)) {
+    if (!others.every((other) => other.startsWith(segment, index))) break;
+    length = index + segment.length;
+  }
+  return first.slice(0, length);
+}

@@ -1,0 +1,187 @@
+/**
+ * The one owner of the terminal: raw mode, bracketed paste, keys, signals. Everything else that wants keys asks here.
+ * Whatever way the program ends, the terminal is as it was.
+ */
+
+import { PassThrough } from 'node:stream';
+import { type Key, keyDecoder } from './key.ts';
+
+/** The part of `tty.ReadStream` that is used. */
+export type TtyInput = NodeJS.ReadStream;
+/** The part of `tty.WriteStream` that is used. */
+export type TtyOutput = NodeJS.WriteStream;
+
+/** Keys that may wait while a line runs (type-ahead, a long paste); what comes beyond is dropped with a bell. */
+const KEYS_WAITING_MAX = 100_000;
+
+const PASTE_ON = '\x1b[?2004h';
+const PASTE_OFF = '\x1b[?2004l';
+const CURSOR_ON = '\x1b[?25h';
+export const BELL = '\x07';
+
+/** A shell's exit status when a signal ends it: 128 and the signal's number. */
+const SIGNAL_STATUS = { SIGHUP: 129, SIGTERM: 143 } as const;
+
+/** A terminal for a library that insists on owning one: it gets the bytes it is given and may ask for raw mode in vain. */
+export class VirtualTty extends PassThrough {
+  readonly isTTY = true;
+  readonly isRaw = true;
+  setRawMode(): this {
+    return this;
+  }
+  ref(): this {
+    return this;
+  }
+  unref(): this {
+    return this;
+  }
+}
+
+/** What the terminal asks of the shell at once, whatever it is doing. */
+export interface TtyHandlers {
+  /** Ctrl-Z: take the screen away, call `suspend`, bring it back. */
+  stop(): void;
+  /** Another program wrote on the screen while this one was stopped. */
+  repaint(): void;
+}
+
+export class TtyHub {
+  readonly input: TtyInput;
+  readonly output: TtyOutput;
+  /** What a signal or a closed terminal ended the shell with; null as long as it goes on. */
+  status: number | null = null;
+  /** Resolves with `status`. */
+  readonly ended: Promise<number>;
+  /** While a line runs: what Ctrl-C does. Otherwise Ctrl-C is a key. */
+  interrupt: (() => void) | null = null;
+
+  readonly #handlers: TtyHandlers;
+  readonly #keys: Key[] = [];
+  #wanted: ((key: Key | null) => void) | null = null;
+  #owned = false;
+  #end!: (status: number) => void;
+  readonly #listeners: readonly [NodeJS.Signals | 'exit', () => void][];
+
+  /** Takes the terminal: from here on keys are kept, also those that nobody asks for yet. */
+  constructor(input: TtyInput, output: TtyOutput, handlers: TtyHandlers) {
+    this.input = input;
+    this.output = output;
+    this.#handlers = handlers;
+    this.ended = new Promise((resolve) => {
+      this.#end = (status) => {
+        if (this.status !== null) return;
+        this.status = status;
+        this.#wanted?.(null);
+        resolve(status);
+      };
+    });
+    this.#listeners = [
+      ['SIGHUP', () => this.#end(SIGNAL_STATUS.SIGHUP)],
+      ['SIGTERM', () => this.#end(SIGNAL_STATUS.SIGTERM)],
+      ['SIGINT', () => this.#onKey({ chord: 'C-c', text: '', sequence: '\x03' })],
+      ['SIGCONT', () => this.#resumed()],
+      ['exit', () => this.#release()],
+    ];
+    for (const [event, listener] of this.#listeners) process.on(event, listener);
+
+    const decode = keyDecoder((key) => this.#onKey(key));
+    input.on('data', (bytes: Buffer) => decode(bytes));
+    for (const gone of ['end', 'close', 'error']) input.on(gone, () => this.#end(SIGNAL_STATUS.SIGHUP));
+    output.on('error', () => this.#end(SIGNAL_STATUS.SIGHUP));
+    this.#acquire();
+  }
+
+  get columns(): number {
+    return this.output.columns || 80;
+  }
+
+  get rows(): number {
+    return this.output.rows || 24;
+  }
+
+  /** Keys wait: what is drawn now would be drawn over at once. */
+  get busy(): boolean {
+    return this.#keys.length > 0;
+  }
+
+  /** The next key; null when the shell is to end. One reader at a time. */
+  take(): Promise<Key | null> {
+    if (this.status !== null) return Promise.resolve(null);
+    const key = this.#keys.shift();
+    if (key) return Promise.resolve(key);
+    return new Promise((resolve) => {
+      this.#wanted = (taken) => {
+        this.#wanted = null;
+        resolve(taken);
+      };
+    });
+  }
+
+  /** Nobody waits for the key of the last `take` any more; its promise stays open. */
+  forget(): void {
+    this.#wanted = null;
+  }
+
+  /** Gives a key back to be taken next. */
+  untake(key: Key): void {
+    this.#keys.unshift(key);
+  }
+
+  bell(): void {
+    this.output.write(BELL);
+  }
+
+  /** Stops the process (job control) with the terminal as it was; resolves when it goes on, the terminal taken again. */
+  async suspend(): Promise<void> {
+    this.#release();
+    // The whole foreground group, as the terminal itself would. Where nobody can continue us (an orphaned group) nothing happens.
+    process.kill(0, 'SIGTSTP');
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#acquire();
+  }
+
+  /** Gives the terminal back for good. */
+  close(): void {
+    this.#end(0);
+    this.#release();
+    for (const [event, listener] of this.#listeners) process.off(event, listener);
+    this.input.pause();
+    this.input.unref?.();
+  }
+
+  #onKey(key: Key): void {
+    if (key.chord === 'C-c') this.#keys.length = 0;
+    if (key.chord === 'C-z') this.#handlers.stop();
+    else if (key.chord === 'C-c' && this.interrupt) this.interrupt();
+    else if (this.#wanted) this.#wanted(key);
+    else if (this.#keys.length < KEYS_WAITING_MAX) this.#keys.push(key);
+    else this.bell();
+  }
+
+  #acquire(): void {
+    this.#owned = true;
+    // Off first: libuv remembers the mode it set last, and a shell may have changed the terminal since.
+    this.input.setRawMode(false);
+    this.input.setRawMode(true);
+    this.input.resume();
+    this.output.write(PASTE_ON);
+  }
+
+  #release(): void {
+    if (!this.#owned) return;
+    this.#owned = false;
+    try {
+      this.output.write(PASTE_OFF + CURSOR_ON);
+      this.input.setRawMode(false);
+    } catch {
+      // The terminal is gone; there is nothing to give back.
+    }
+  }
+
+  /** SIGCONT after a stop that we were not asked about. */
+  #resumed(): void {
+    if (!this.#owned) return;
+    this.#acquire();
+    this.#handlers.repaint();
+  }
+}
