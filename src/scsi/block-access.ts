@@ -20,14 +20,14 @@ export function checkTransferLength(lu: StorageObject, blocks: number, byte: num
   if (blocks > lu.attributes.values.hw_max_sectors) throw invalidCdb(byte, 7);
 }
 
-/** The data of a range; the transport reads it. */
-export function read(lu: StorageObject, lba: number, blocks: number): Completion {
+/** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
+export function read(lu: StorageObject, lba: number, blocks: number): Completion | Promise<Completion> {
   if (blocks === 0) return good;
-  const { blockSize } = lu;
-  return {
-    status: status.good,
-    dataIn: { volume: mediumOf(lu), position: lba * blockSize, length: blocks * blockSize },
-  };
+  const position = lba * lu.blockSize;
+  const length = blocks * lu.blockSize;
+  const completion: Completion = { status: status.good, dataIn: { volume: mediumOf(lu), position, length } };
+  if (lu.ranges.free(position, position + length, false)) return completion;
+  return lu.ranges.during(position, position + length, false, async () => completion);
 }
 
 /**
@@ -35,22 +35,74 @@ export function read(lu: StorageObject, lba: number, blocks: number): Completion
  * then stays as it is (RFC 7143 11.4.5.1).
  */
 export function write(lu: StorageObject, lba: number, data: Uint8Array, fua: number): Completion | Promise<Completion> {
-  const { blockSize } = lu;
-  const partial = data.length % blockSize;
-  const blocks = partial === 0 ? data : data.subarray(0, data.length - partial);
-  if (blocks.length === 0) return good;
+  const whole = wholeBlocks(data.length, lu.blockSize);
+  const blocks = whole === data.length ? data : data.subarray(0, whole);
+  if (whole === 0) return good;
   const volume = mediumOf(lu);
-  const position = lba * blockSize;
-  const durable = fua === 1 || lu.attributes.values.emulate_write_cache === 0;
-  if (!durable && volume.writeNow?.(blocks, position)) return good;
-  return volume.write(blocks, position, durable).then(toGood);
+  const position = lba * lu.blockSize;
+  const durable = isDurable(lu, fua);
+  if (!durable && lu.ranges.free(position, position + whole, false) && volume.writeNow?.(blocks, position)) return good;
+  return lu.ranges.during(position, position + whole, false, async () => {
+    await volume.write(blocks, position, durable);
+    return good;
+  });
 }
 
-const toGood = (): Completion => good;
+/** FUA asks for the medium, or there is no write cache to leave it in. */
+const isDurable = (lu: StorageObject, fua: number): boolean =>
+  fua === 1 || lu.attributes.values.emulate_write_cache === 0;
 
-/** Puts what was written with `durable` false on stable storage, when FUA or the lack of a write cache asks for it. */
-export async function flushFor(lu: StorageObject, volume: Volume, fua: boolean): Promise<void> {
-  if (fua || lu.attributes.values.emulate_write_cache === 0) await volume.flush();
+/**
+ * Reads a range, lets `modify` say what it becomes, and writes that; no other write comes in between.
+ * @param modify may throw CheckCondition: then nothing is written
+ */
+export function readModifyWrite(
+  lu: StorageObject,
+  { lba, fua }: { lba: number; fua: number },
+  length: number,
+  modify: (found: Buffer) => Uint8Array,
+): Completion | Promise<Completion> {
+  if (length === 0) return good;
+  const volume = mediumOf(lu);
+  const position = lba * lu.blockSize;
+  const durable = isDurable(lu, fua);
+  const found = Buffer.allocUnsafe(length);
+  return lu.ranges.during(position, position + length, true, async () => {
+    await volume.read(found, position);
+    await volume.write(modify(found), position, durable);
+    return good;
+  });
+}
+
+/** SBC-3 5.2: the first half of the data is compared, the second is written. */
+export function compareAndWrite(
+  lu: StorageObject,
+  cdb: { lba: number; blocks: number; fua: number },
+  task: Task,
+): Completion | Promise<Completion> {
+  const length = cdb.blocks * lu.blockSize;
+  if (task.dataOut.length < 2 * length) throw new CheckCondition(sense.invalidFieldInCdb);
+  return readModifyWrite(lu, cdb, length, (found) => {
+    compare(found, task.dataOut.subarray(0, length), 0);
+    return task.dataOut.subarray(length, 2 * length);
+  });
+}
+
+/** SBC-3 5.7: each bit that is 1 in the data becomes 1. */
+export function orWrite(
+  lu: StorageObject,
+  cdb: { lba: number; fua: number },
+  task: Task,
+): Completion | Promise<Completion> {
+  return readModifyWrite(lu, cdb, wholeBlocks(task.dataOut.length, lu.blockSize), (found) => {
+    for (let i = 0; i < found.length; i++) found[i] = found[i]! | task.dataOut[i]!;
+    return found;
+  });
+}
+
+/** Puts what was written with `durable` false on stable storage, when there is no write cache to leave it in. */
+export async function flushFor(lu: StorageObject, volume: Volume): Promise<void> {
+  if (isDurable(lu, 0)) await volume.flush();
 }
 
 /** BYTCHK (SBC-3 5.33): 0 reads the medium, 1 compares all of it, 3 compares each block with one. */

@@ -140,7 +140,7 @@ function blockLimits(lu: StorageObject): Uint8Array {
   const thin = offersUnmap(lu) || offersWriteSameUnmap(lu);
   const page = Buffer.alloc(thin ? 64 : 20);
   page[4] = 0x01; // WSNZ
-  page[5] = values.emulate_caw;
+  page[5] = compareBlocksMax(lu);
   page.writeUInt16BE(Math.max(1, physicalBlocks(lu)), 6);
   page.writeUInt32BE(values.hw_max_sectors, 8);
   page.writeUInt32BE(values.optimal_sectors, 12);
@@ -153,6 +153,9 @@ function blockLimits(lu: StorageObject): Uint8Array {
   page.writeBigUInt64BE(BigInt(values.max_write_same_len), 36);
   return page.subarray(4);
 }
+
+/** MAXIMUM COMPARE AND WRITE LENGTH: one block, as LIO. */
+export const compareBlocksMax = (lu: StorageObject): number => lu.attributes.values.emulate_caw;
 
 /** Logical blocks in a physical one; 1 where the medium's are not larger. */
 export function physicalBlocks(lu: StorageObject): number {

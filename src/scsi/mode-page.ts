@@ -1,10 +1,11 @@
-/** Mode pages, one record each, and MODE SENSE (SPC-4 6.11, 6.12, 7.5; SBC-3 6.5). */
+/** Mode pages, one record each; MODE SENSE and MODE SELECT (SPC-4 6.9 to 6.12, 7.5; SBC-3 6.5). */
 
 import { bit, bits, type Cdb, opcode, u8, u16 } from './opcode.ts';
-import { allocated } from './parameter-data.ts';
-import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
+import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
+import { report } from './unit-attention.ts';
 
 export interface ModePage {
   readonly code: number;
@@ -12,6 +13,15 @@ export interface ModePage {
   readonly spec: string;
   /** The page's bytes after its two-byte header, as they are now. */
   current(lu: StorageObject): Uint8Array;
+  /** Fields that MODE SELECT can change. */
+  readonly changeable: readonly Changeable[];
+}
+
+/** One field that initiators can change: a bit of `byte` (counted as in `current`). */
+interface Changeable {
+  readonly byte: number;
+  readonly mask: number;
+  set(lu: StorageObject, on: boolean): void;
 }
 
 const flagOf = (value: boolean | number, bits: number): number => (value ? bits : 0);
@@ -22,6 +32,7 @@ export const modePages: readonly ModePage[] = [
     name: 'Read-Write Error Recovery',
     spec: 'SBC-3 6.5.8',
     current: () => new Uint8Array(10),
+    changeable: [],
   },
   {
     code: 0x08,
@@ -33,6 +44,7 @@ export const modePages: readonly ModePage[] = [
       bytes[10] = 0x20; // DRA
       return bytes;
     },
+    changeable: [{ byte: 0, mask: 0x04, set: (lu, on) => lu.attributes.set('emulate_write_cache', on ? 1 : 0) }],
   },
   {
     code: 0x0a,
@@ -49,12 +61,18 @@ export const modePages: readonly ModePage[] = [
       bytes.set([0xff, 0xff, 0x00, 0x1e], 6); // BUSY TIMEOUT PERIOD: not defined; self-test: 30 s
       return bytes;
     },
+    changeable: [
+      { byte: 0, mask: 0x04, set: (lu, on) => Object.assign(lu.mode, { descriptorSense: on }) },
+      { byte: 2, mask: 0x08, set: (lu, on) => Object.assign(lu.mode, { softwareWriteProtect: on }) },
+      { byte: 3, mask: 0x40, set: (lu, on) => lu.attributes.set('emulate_tas', on ? 1 : 0) },
+    ],
   },
   {
     code: 0x1c,
     name: 'Informational Exceptions Control',
     spec: 'SPC-4 7.5.11',
     current: () => new Uint8Array(10),
+    changeable: [],
   },
 ];
 
@@ -74,7 +92,7 @@ const cdb10 = {
   allocation: u16(7),
 };
 
-export const modeSenseOpcodes = [
+export const modeOpcodes = [
   opcode({
     code: 0x1a,
     name: 'MODE SENSE(6)',
@@ -92,6 +110,26 @@ export const modeSenseOpcodes = [
     medium: 'none',
     whenReserved: 'reads',
     execute: (lu, cdb, task) => modeSense10(lu, cdb, task),
+  }),
+  opcode({
+    code: 0x15,
+    name: 'MODE SELECT(6)',
+    spec: 'SPC-4 6.9',
+    cdb: { pageFormat: bit(1, 4), length: u8(4) },
+    medium: 'none',
+    whenReserved: 'conflicts',
+    dataOut: (_lu, cdb) => cdb.length,
+    execute: (lu, _cdb, task) => modeSelect(lu, task, 4),
+  }),
+  opcode({
+    code: 0x55,
+    name: 'MODE SELECT(10)',
+    spec: 'SPC-4 6.10',
+    cdb: { pageFormat: bit(1, 4), length: u16(7) },
+    medium: 'none',
+    whenReserved: 'conflicts',
+    dataOut: (_lu, cdb) => cdb.length,
+    execute: (lu, _cdb, task) => modeSelect(lu, task, 8),
   }),
 ];
 
@@ -151,9 +189,64 @@ function pages(lu: StorageObject, cdb: { page: number; subpage: number; control:
   if (cdb.subpage !== 0 && !(cdb.page === allPages && cdb.subpage === allSubpages)) throw invalidCdb(3, 7);
   return Buffer.concat(
     wanted.map((page) => {
-      const bytes = page.current(lu);
-      if (cdb.control === changeable) bytes.fill(0);
+      const bytes = cdb.control === changeable ? changeableMask(page, lu) : page.current(lu);
       return Buffer.concat([Uint8Array.of(page.code, bytes.length), bytes]);
     }),
   );
+}
+
+function changeableMask(page: ModePage, lu: StorageObject): Uint8Array {
+  const mask = new Uint8Array(page.current(lu).length);
+  for (const field of page.changeable) mask[field.byte]! |= field.mask;
+  return mask;
+}
+
+/**
+ * Every page is checked before the first is applied: what cannot change has to be as it is (SPC-4 6.9).
+ * @param headerBytes of the mode parameter header: 4 or 8
+ */
+function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Completion {
+  if (task.dataOutLength === 0) return good;
+  const list = parameterList(task.dataOut, headerBytes);
+  const descriptorBytes = headerBytes === 4 ? list[3]! : list.readUInt16BE(6);
+  let at = headerBytes + descriptorBytes;
+  if (list.length < at) throw new CheckCondition(sense.parameterListLengthError);
+  checkBlockDescriptor(lu, list.subarray(headerBytes, at), headerBytes);
+  const selected: { page: ModePage; bytes: Uint8Array }[] = [];
+  while (at < list.length) {
+    const page = modePages.find(({ code }) => code === (list[at]! & 0x7f));
+    if (!page) throw invalidParameter(at);
+    if (list.length < at + 2) throw new CheckCondition(sense.parameterListLengthError);
+    const end = at + 2 + list[at + 1]!;
+    if (end > list.length) throw new CheckCondition(sense.parameterListLengthError);
+    const bytes = list.subarray(at + 2, end);
+    checkPage(lu, page, bytes, at);
+    selected.push({ page, bytes });
+    at = end;
+  }
+  for (const { page, bytes } of selected)
+    for (const field of page.changeable) field.set(lu, (bytes[field.byte]! & field.mask) !== 0);
+  if (selected.length > 0) report(lu, sense.modeParametersChanged, task.nexus);
+  return good;
+}
+
+function checkPage(lu: StorageObject, page: ModePage, bytes: Uint8Array, at: number): void {
+  const current = page.current(lu);
+  if (bytes.length !== current.length) throw invalidParameter(at + 1);
+  const mask = changeableMask(page, lu);
+  current.forEach((byte, i) => {
+    if (((byte ^ bytes[i]!) & ~mask[i]!) !== 0) throw invalidParameter(at + 2 + i);
+  });
+}
+
+/** SBC-3 6.5.2: the block length is fixed, and so is the number of blocks (0 and all ones leave it alone). */
+function checkBlockDescriptor(lu: StorageObject, descriptor: Buffer, at: number): void {
+  if (descriptor.length === 0) return;
+  const long = descriptor.length === longDescriptorBytes;
+  if (!long && descriptor.length !== 8) throw invalidParameter(at === 4 ? 3 : 6);
+  const blocks = long ? Number(descriptor.readBigUInt64BE(0)) : descriptor.readUInt32BE(0);
+  const blockSize = long ? descriptor.readUInt32BE(12) : descriptor.readUIntBE(5, 3);
+  const all = long ? 2 ** 64 : 0xffffffff;
+  if (blocks !== 0 && blocks !== all && blocks !== lu.blocks) throw invalidParameter(at);
+  if (blockSize !== lu.blockSize) throw invalidParameter(at + (long ? 12 : 5));
 }

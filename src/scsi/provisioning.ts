@@ -2,7 +2,7 @@
 
 import type { Volume } from '../backstore/backstore.ts';
 import { flushFor, mediumOf } from './block-access.ts';
-import { good, parameterList } from './parameter-data.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
@@ -39,9 +39,13 @@ export async function unmap(lu: StorageObject, task: Task): Promise<Completion> 
   });
   if (ranges.reduce((sum, { blocks }) => sum + blocks, 0) > max_unmap_lba_count)
     throw invalidParameter(headerBytes + 8);
-  for (const { lba, blocks } of ranges) await discard(lu, lba, blocks, task);
+  for (const { lba, blocks } of ranges) await held(lu, lba, blocks, () => discard(lu, lba, blocks, task));
   return good;
 }
+
+/** Keeps atomic writes out of a range while it changes. */
+const held = <T>(lu: StorageObject, lba: number, blocks: number, work: () => Promise<T>): Promise<T> =>
+  lu.ranges.during(lba * lu.blockSize, (lba + blocks) * lu.blockSize, false, work);
 
 async function discard(lu: StorageObject, lba: number, blocks: number, task: Task): Promise<void> {
   const volume = mediumOf(lu);
@@ -71,11 +75,13 @@ export async function writeSame(
   if (block.length < lu.blockSize) throw new CheckCondition(sense.invalidFieldInCdb);
   const zeros = block.every((byte) => byte === 0);
   const volume = mediumOf(lu);
-  if (zeros && cdb.unmap === 1) await discard(lu, cdb.lba, cdb.blocks, task);
-  else if (zeros && volume.writeZeroes) await zero(lu, volume, cdb, task);
-  else await fill(lu, volume, cdb, block, task);
-  await flushFor(lu, volume, false);
-  return good;
+  return held(lu, cdb.lba, cdb.blocks, async () => {
+    if (zeros && cdb.unmap === 1) await discard(lu, cdb.lba, cdb.blocks, task);
+    else if (zeros && volume.writeZeroes) await zero(lu, volume, cdb, task);
+    else await fill(lu, volume, cdb, block, task);
+    await flushFor(lu, volume);
+    return good;
+  });
 }
 
 async function zero(
@@ -108,4 +114,44 @@ async function fill(
 /** Cuts a range into [first block, blocks] of at most `most` blocks. */
 export function* inPieces(lba: number, blocks: number, most: number): Generator<readonly [number, number]> {
   for (let done = 0; done < blocks; done += most) yield [lba + done, Math.min(most, blocks - done)];
+}
+
+const lbaStatusHeaderBytes = 8;
+const lbaStatusBytes = 16;
+/** Descriptors in one answer. */
+const lbaStatusCountMax = 256;
+const deallocated = 1;
+
+/** SBC-3 5.5: extents from an address on; a volume that cannot tell has everything mapped. */
+export async function lbaStatus(lu: StorageObject, lba: number, allocation: number): Promise<Completion> {
+  const volume = mediumOf(lu);
+  const wanted = Math.floor((allocation - lbaStatusHeaderBytes) / lbaStatusBytes);
+  const count = Math.min(lbaStatusCountMax, Math.max(1, wanted));
+  const data = Buffer.alloc(lbaStatusHeaderBytes + count * lbaStatusBytes);
+  let at = lbaStatusHeaderBytes;
+  let from = lba;
+  while (at < data.length && from < lu.blocks) {
+    const extent = await extentFrom(lu, volume, from);
+    data.writeBigUInt64BE(BigInt(from), at);
+    data.writeUInt32BE(extent.end - from, at + 8);
+    data[at + 12] = extent.allocated ? 0 : deallocated;
+    from = extent.end;
+    at += lbaStatusBytes;
+  }
+  data.writeUInt32BE(at - 4, 0);
+  return allocated(data.subarray(0, at), allocation);
+}
+
+/** In blocks: a block that is a hole only in part is mapped. */
+async function extentFrom(
+  lu: StorageObject,
+  volume: Volume,
+  from: number,
+): Promise<{ allocated: boolean; end: number }> {
+  const limit = Math.min(lu.blocks, from + 0xffffffff);
+  if (!volume.extentAt) return { allocated: true, end: limit };
+  const extent = await volume.extentAt(from * lu.blockSize, limit * lu.blockSize);
+  const blocks = extent.end / lu.blockSize;
+  if (extent.allocated) return { allocated: true, end: Math.ceil(blocks) };
+  return Math.floor(blocks) > from ? { allocated: false, end: Math.floor(blocks) } : { allocated: true, end: from + 1 };
 }

@@ -1,12 +1,21 @@
 /** The commands of a block device (SBC-3), one record each; what they do is in block-access.ts and provisioning.ts. */
 
-import { checkTransferLength, read, synchronize, verify, verifyLength, write } from './block-access.ts';
-import { physicalBlocks } from './inquiry.ts';
+import {
+  checkTransferLength,
+  compareAndWrite,
+  orWrite,
+  read,
+  synchronize,
+  verify,
+  verifyLength,
+  write,
+} from './block-access.ts';
+import { compareBlocksMax, physicalBlocks } from './inquiry.ts';
 import { offersFua } from './mode-page.ts';
 import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
-import { checkWriteSame, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
-import { invalidCdb } from './sense.ts';
+import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
+import { CheckCondition, invalidCdb, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 
 /** Where the block commands of each CDB length have their range. */
@@ -109,6 +118,18 @@ const writesSame = ({ code, name, spec, range, ...more }: Variant & { more?: { n
     execute: writeSame,
   });
 
+/** The volume's cache is not ours to fill: GOOD says that not everything is cached (SBC-3 5.8). */
+const prefetches = ({ code, name, spec, range }: Variant): OpcodeRow =>
+  opcode({
+    code,
+    name,
+    spec,
+    cdb: { ...range, immediate: bit(1, 1) },
+    medium: 'read',
+    whenReserved: 'reads',
+    execute: () => good,
+  });
+
 export const sbcOpcodes: readonly OpcodeRow[] = [
   reads({ code: 0x08, name: 'READ(6)', spec: 'SBC-3 5.10', range: range6 }),
   reads({ code: 0x28, name: 'READ(10)', spec: 'SBC-3 5.11', range: range10 }),
@@ -128,6 +149,75 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
   flushes({ code: 0x91, name: 'SYNCHRONIZE CACHE(16)', spec: 'SBC-3 5.27', range: range16 }),
   writesSame({ code: 0x41, name: 'WRITE SAME(10)', spec: 'SBC-3 5.44', range: range10 }),
   writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.45', range: range16, more: { ndob: bit(1, 0) } }),
+  opcode({
+    code: 0x89,
+    name: 'COMPARE AND WRITE',
+    spec: 'SBC-3 5.2',
+    cdb: { ...cacheBits, lba: u64(2), blocks: u8(13) },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    offered: (lu) => lu.attributes.values.emulate_caw === 1,
+    check: (lu, cdb) => {
+      if (cdb.blocks > compareBlocksMax(lu)) throw invalidCdb(13, 7);
+    },
+    dataOut: (lu, cdb) => 2 * cdb.blocks * lu.blockSize,
+    exactDataOut: true,
+    execute: compareAndWrite,
+  }),
+  opcode({
+    code: 0x8b,
+    name: 'ORWRITE(16)',
+    spec: 'SBC-3 5.7',
+    cdb: { ...range16, ...cacheBits },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, 10),
+    dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    execute: orWrite,
+  }),
+  prefetches({ code: 0x34, name: 'PRE-FETCH(10)', spec: 'SBC-3 5.8', range: range10 }),
+  prefetches({ code: 0x90, name: 'PRE-FETCH(16)', spec: 'SBC-3 5.9', range: range16 }),
+  opcode({
+    code: 0x9e,
+    serviceAction: 0x12,
+    name: 'GET LBA STATUS',
+    spec: 'SBC-3 5.5',
+    cdb: { lba: u64(2), allocation: u32(10) },
+    medium: 'read',
+    whenReserved: 'allowed',
+    check: (lu, cdb) => {
+      if (cdb.lba >= lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+    },
+    execute: (lu, cdb) => lbaStatus(lu, cdb.lba, cdb.allocation),
+  }),
+  opcode({
+    code: 0x37,
+    name: 'READ DEFECT DATA(10)',
+    spec: 'SBC-3 5.17',
+    cdb: { lists: bits(2, 3, 2), format: bits(2, 0, 3), allocation: u16(7) },
+    medium: 'read',
+    whenReserved: 'allowed',
+    execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0), cdb.allocation),
+  }),
+  opcode({
+    code: 0xb7,
+    name: 'READ DEFECT DATA(12)',
+    spec: 'SBC-3 5.18',
+    cdb: { lists: bits(1, 3, 2), format: bits(1, 0, 3), index: u32(2), allocation: u32(6) },
+    medium: 'read',
+    whenReserved: 'allowed',
+    execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0, 0, 0, 0, 0), cdb.allocation),
+  }),
+  opcode({
+    code: 0x1e,
+    name: 'PREVENT ALLOW MEDIUM REMOVAL',
+    spec: 'SBC-3 5.4',
+    // RMB is 0: there is nothing to remove, so it is prevented already.
+    cdb: { prevent: bits(4, 0, 2) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    execute: () => good,
+  }),
   opcode({
     code: 0x42,
     name: 'UNMAP',

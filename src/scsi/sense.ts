@@ -74,6 +74,10 @@ export const sense = {
 
   copyTargetUnreachable: named('copyAborted', 0x0d, 0x02),
 
+  unexpectedUnsolicitedData: named('abortedCommand', 0x0c, 0x0c),
+  incorrectAmountOfData: named('abortedCommand', 0x0c, 0x0d),
+  protocolServiceCrcError: named('abortedCommand', 0x47, 0x05),
+
   miscompareDuringVerify: named('miscompare', 0x1d, 0x00),
 } as const satisfies Record<string, Sense>;
 

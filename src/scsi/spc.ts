@@ -2,7 +2,7 @@
 
 import { inquiry } from './inquiry.ts';
 import { encodeLun } from './lun.ts';
-import { modeSenseOpcodes } from './mode-page.ts';
+import { modeOpcodes } from './mode-page.ts';
 import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { encodeSense, invalidCdb, type Sense, sense } from './sense.ts';
@@ -36,7 +36,7 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     },
   }),
   inquiry,
-  ...modeSenseOpcodes,
+  ...modeOpcodes,
   opcode({
     code: 0xa0,
     name: 'REPORT LUNS',

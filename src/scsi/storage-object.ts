@@ -4,6 +4,7 @@ import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import type { Nexus } from './nexus.ts';
+import { RangeLocks } from './range-locks.ts';
 import { TaskSet } from './task-set.ts';
 
 /** State of a logical unit that initiators set, and that a reset forgets. */
@@ -37,6 +38,7 @@ export class StorageObject {
   readonly mode: ModeState = { ...initialMode };
   /** The task set: every command of every nexus that is in flight here. */
   readonly tasks = new TaskSet();
+  readonly ranges = new RangeLocks();
   /** Why a flush failed that nobody waited for (SYNCHRONIZE CACHE with IMMED). */
   flushFailure: { readonly error: unknown } | undefined;
   /** ALUA groups as they stand in saveconfig.json. */

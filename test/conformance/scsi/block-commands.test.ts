@@ -294,3 +294,56 @@ test('SBC-3 4.4 WRITE(10): blocks of 4096 bytes', async () => {
   expect(volume.calls).toEqual(['write 8192+4096']);
   expect((await initiator.send(forms[10](0x28, blocks / 8, 1))).sense).toBe('5/21/00');
 });
+
+test.each([
+  ['SBC-3 5.8 PRE-FETCH(10)', 0x34, forms[10]],
+  ['SBC-3 5.9 PRE-FETCH(16)', 0x90, forms[16]],
+])('%s: GOOD on the medium, out of range behind it', async (_name, code, cdb) => {
+  const { initiator } = fresh();
+  expect((await initiator.send(cdb(code, 0, 8, 0x02))).status).toBe(0);
+  expect((await initiator.send(cdb(code, end, 1))).sense).toBe('5/21/00');
+});
+
+describe('SBC-3 5.5 GET LBA STATUS', () => {
+  const cdb = (lba: number, allocation = 255) => [0x9e, 0x12, ...be(lba, 8), ...be(allocation, 4)];
+  const descriptors = (data: Buffer) =>
+    Array.from({ length: (data.readUInt32BE(0) - 4) / 16 }, (_, i) => data.subarray(8 + 16 * i, 24 + 16 * i)).map(
+      (d) => [Number(d.readBigUInt64BE(0)), d.readUInt32BE(8), d[12]],
+    );
+
+  test('SBC-3 5.5 GET LBA STATUS: extents from the address on, mapped and deallocated', async () => {
+    const { initiator } = fresh();
+    await initiator.send(forms[10](0x2a, 4, 2), pattern(1024));
+    expect(descriptors((await initiator.send(cdb(1))).data)).toEqual([
+      [1, 3, 1],
+      [4, 2, 0],
+      [6, blocks - 6, 1],
+    ]);
+    expect(descriptors((await initiator.send(cdb(1, 24))).data)).toEqual([[1, 3, 1]]);
+  });
+
+  test('SBC-3 5.5 GET LBA STATUS: a block that is a hole only in part is mapped', async () => {
+    const { volume, initiator } = fresh({ block_size: 1024 });
+    volume.bytes.set(pattern(512), 1024 + 512);
+    expect(descriptors((await initiator.send(cdb(0, 40))).data)).toEqual([
+      [0, 1, 1],
+      [1, 1, 0],
+    ]);
+  });
+
+  test('SBC-3 5.5 GET LBA STATUS: all mapped where the volume cannot tell; behind the end it is out of range', async () => {
+    const { initiator } = fresh({}, memoryVolume(blocks * 512, { extentAt: undefined }));
+    expect(descriptors((await initiator.send(cdb(8))).data)).toEqual([[8, blocks - 8, 0]]);
+    expect((await initiator.send(cdb(end))).sense).toBe('5/21/00');
+  });
+});
+
+test('SBC-3 5.17 READ DEFECT DATA(10), SBC-3 5.18 READ DEFECT DATA(12): empty lists of the kind asked for', async () => {
+  const { initiator } = fresh();
+  expect((await initiator.send([0x37, 0, 0x1d, 0, 0, 0, 0, 0, 255])).data.toString('hex')).toBe('001d0000');
+  expect((await initiator.send([0xb7, 0x0d, 0, 0, 0, 0, 0, 0, 0, 255])).data.toString('hex')).toBe('000d000000000000');
+});
+
+test('SBC-3 5.4 PREVENT ALLOW MEDIUM REMOVAL: accepted, with no medium to remove', async () => {
+  expect((await fresh().initiator.send([0x1e, 0, 0, 0, 1])).status).toBe(0);
+});

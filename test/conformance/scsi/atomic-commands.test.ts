@@ -1,0 +1,84 @@
+/** COMPARE AND WRITE and ORWRITE: what they write, and that nothing comes in between. Durability of a crash is not tested. */
+
+import { expect, test } from 'vitest';
+import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { memoryVolume } from '../../support/memory-volume.ts';
+
+const compareAndWrite = (lba: number, blocks: number) => [0x89, 0, ...be(lba, 8), 0, 0, 0, blocks];
+const orWrite = (lba: number, blocks: number) => [0x8b, 0, ...be(lba, 8), ...be(blocks, 4)];
+const write10 = (lba: number, blocks: number) => [0x2a, 0, ...be(lba, 4), 0, ...be(blocks, 2)];
+const read10 = (lba: number, blocks: number) => [0x28, 0, ...be(lba, 4), 0, ...be(blocks, 2)];
+const zeros = Buffer.alloc(512);
+
+function fresh(differing = {}) {
+  const { lu, volume } = logicalUnit({ volume: memoryVolume(64 * 512, differing) });
+  return { lu, volume, initiator: new Initiator(lu).login() };
+}
+
+test('SBC-3 5.2 COMPARE AND WRITE: writes when the block is as expected, else says where it differs', async () => {
+  const { initiator, volume } = fresh();
+  const both = Buffer.concat([zeros, pattern(512)]);
+  expect((await initiator.send(compareAndWrite(3, 1), both)).status).toBe(0);
+  expect(Buffer.compare(volume.bytes.subarray(3 * 512, 4 * 512), pattern(512))).toBe(0);
+  const wrong = Buffer.concat([pattern(512), zeros]);
+  wrong[77] = 0xff;
+  const { sense, senseData } = await initiator.send(compareAndWrite(3, 1), wrong);
+  expect([sense, senseData.readUInt32BE(3)]).toEqual(['e/1d/00', 77]);
+  expect(Buffer.compare(volume.bytes.subarray(3 * 512, 4 * 512), pattern(512))).toBe(0);
+});
+
+test('SBC-3 5.2 COMPARE AND WRITE: more blocks than the limit, and data of another length, are refused', async () => {
+  const { initiator, volume } = fresh();
+  expect((await initiator.send(compareAndWrite(0, 2), pattern(2048))).sense).toBe('5/24/00');
+  expect((await initiator.send(compareAndWrite(0, 1), pattern(2048))).sense).toBe('5/24/00');
+  expect((await initiator.send(compareAndWrite(0, 1), pattern(512))).sense).toBe('5/24/00');
+  expect((await initiator.send(compareAndWrite(0, 0))).status).toBe(0);
+  expect((await initiator.send(compareAndWrite(64, 1), pattern(1024))).sense).toBe('5/21/00');
+  expect(volume.calls).toEqual([]);
+});
+
+test('SBC-3 5.2 COMPARE AND WRITE: emulate_caw 0 takes it away', async () => {
+  const { lu } = logicalUnit({ attributes: { emulate_caw: 0 } });
+  expect((await new Initiator(lu).login().send(compareAndWrite(0, 1), pattern(1024))).sense).toBe('5/20/00');
+});
+
+test('SBC-3 5.2 COMPARE AND WRITE: of two that expect the same, one wins; a write waits for its turn', async () => {
+  const { initiator, volume } = fresh();
+  const start = (cdb: number[], data: Buffer) => {
+    const task = initiator.task(cdb);
+    expect(admit(task)).toBeUndefined();
+    task.dataOut = data;
+    return execute(task);
+  };
+  const both = (seed: number) => Buffer.concat([zeros, pattern(512, seed)]);
+  const results = [start(compareAndWrite(0, 1), both(1)), start(compareAndWrite(0, 1), both(2))];
+  const plain = start(write10(0, 1), pattern(512, 3));
+  const elsewhere = start(write10(1, 1), pattern(512, 4));
+  expect(elsewhere).toEqual({ status: 0 });
+  expect((await Promise.all(results)).map(({ status }) => status)).toEqual([0, 2]);
+  await plain;
+  expect(volume.calls).toEqual(['read 0+512', 'write 512+512', 'write 0+512', 'read 0+512', 'write 0+512']);
+});
+
+test('SBC-3 5.2 READ(10): waits while a COMPARE AND WRITE holds its range', async () => {
+  const { initiator, lu } = fresh();
+  let release = () => {};
+  const holding = lu.ranges.during(0, 512, true, () => new Promise<void>((resolve) => (release = resolve)));
+  const task = initiator.task(read10(0, 1));
+  admit(task);
+  const result = execute(task);
+  expect(result).toBeInstanceOf(Promise);
+  release();
+  await holding;
+  expect((await result).dataIn).toMatchObject({ position: 0, length: 512 });
+});
+
+test('SBC-3 5.7 ORWRITE(16): sets bits and clears none', async () => {
+  const { initiator, volume } = fresh();
+  await initiator.send(write10(0, 2), Buffer.alloc(1024, 0x0f));
+  expect((await initiator.send(orWrite(0, 2), Buffer.alloc(1024, 0x31))).status).toBe(0);
+  expect(volume.bytes.subarray(0, 1024).every((byte) => byte === 0x3f)).toBe(true);
+  expect((await initiator.send(orWrite(63, 2), pattern(1024))).sense).toBe('5/21/00');
+  expect((await initiator.send(orWrite(0, 0))).status).toBe(0);
+});

@@ -1,0 +1,73 @@
+/** MODE SELECT, and what the modes change. Does not test MODE SENSE's layout: identity.test.ts. */
+
+import { expect, test } from 'vitest';
+import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+
+const control = (differing: Record<number, number> = {}) =>
+  Object.assign([0x0a, 0x0a, 0x02, 0x10, 0, 0x40, 0, 0, 0xff, 0xff, 0, 0x1e], differing);
+const caching = (wce: number) => [0x08, 0x12, wce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0];
+const select6 = (initiator: Initiator, ...list: number[]) =>
+  initiator.send([0x15, 0x10, 0, 0, list.length], Uint8Array.from(list));
+const header = [0, 0, 0, 0];
+
+function fresh() {
+  const { lu } = logicalUnit();
+  return { lu, initiator: new Initiator(lu).login(), other: new Initiator(lu, 'b').login() };
+}
+
+test('SPC-4 7.5.3 MODE SENSE(6): changeable values are WCE, D_SENSE, SWP and TAS', async () => {
+  const { data } = await fresh().initiator.send([0x1a, 0x08, 0x7f, 0, 252]);
+  const zeros = (bytes: number) => '00'.repeat(bytes);
+  expect(data.toString('hex', 4)).toBe(`010a${zeros(10)}081204${zeros(17)}0a0a04000840${zeros(6)}1c0a${zeros(10)}`);
+});
+
+test('SPC-4 6.9 MODE SELECT(6): WCE switches the write cache, and the other nexuses are told', async () => {
+  const { lu, initiator, other } = fresh();
+  expect((await select6(initiator, ...header, ...caching(0))).status).toBe(0);
+  expect(lu.attributes.values.emulate_write_cache).toBe(0);
+  expect((await initiator.send([0x00])).status).toBe(0);
+  expect((await other.send([0x00])).sense).toBe('6/2a/01');
+});
+
+test('SPC-4 6.10 MODE SELECT(10): D_SENSE switches sense data to descriptor format', async () => {
+  const { initiator } = fresh();
+  const list = [0, 0, 0, 0, 0, 0, 0, 0, ...control({ 2: 0x06 })];
+  await initiator.send([0x55, 0x10, 0, 0, 0, 0, 0, 0, list.length], Uint8Array.from(list));
+  const { senseData } = await initiator.send([0x28, 0x20]);
+  expect(senseData.toString('hex')).toBe('7205240000000008' + '02060000cd000100');
+});
+
+test('SPC-4 7.5.8 SWP write protects until a reset', async () => {
+  const { lu, initiator } = fresh();
+  await select6(initiator, ...header, ...control({ 4: 0x08 }));
+  expect((await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).sense).toBe('7/27/02');
+  lu.reset();
+  expect((await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).status).toBe(0);
+});
+
+test('SPC-4 6.9 MODE SELECT(6): what MODE SENSE gave is accepted as it is', async () => {
+  const { initiator } = fresh();
+  const { data } = await initiator.send([0x1a, 0, 0x3f, 0, 252]);
+  data[0] = 0;
+  data[2] = 0;
+  expect((await select6(initiator, ...data)).status).toBe(0);
+});
+
+test.each([
+  ['a field that cannot change', [...header, ...control({ 3: 0x00 })], '5/26/00'],
+  ['a page that is not there', [...header, 0x02, 0x0a, ...new Array(10).fill(0)], '5/26/00'],
+  ['a page of another length', [...header, 0x0a, 0x02, 0x02, 0x10], '5/26/00'],
+  ['a page that is cut', [...header, ...control().slice(0, 8)], '5/1a/00'],
+  ['a header that is cut', [0, 0], '5/1a/00'],
+  ['another block length', [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x10, 0, ...control()], '5/26/00'],
+  ['another capacity', [0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0x02, 0, ...control()], '5/26/00'],
+])('SPC-4 6.9 MODE SELECT(6): %s is refused, and nothing changes', async (_what, list, sense) => {
+  const { lu, initiator } = fresh();
+  expect((await select6(initiator, ...list)).sense).toBe(sense);
+  expect(lu.mode).toEqual({ descriptorSense: false, softwareWriteProtect: false });
+});
+
+test('SPC-4 6.9 MODE SELECT(6): saving pages is refused, there being no place for them', async () => {
+  const { initiator } = fresh();
+  expect((await initiator.send([0x15, 0x11, 0, 0, 0])).sense).toBe('5/24/00');
+});

@@ -1,0 +1,34 @@
+/** LUN addressing: what SAM-5 allows in one level, and that all else is no number. */
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeLun, encodeLun } from '../../src/scsi/lun.ts';
+
+const decoded = (hex: string) => decodeLun(Buffer.from(hex.padEnd(16, '0'), 'hex'));
+
+test('SAM-5 4.7.5 every number from 0 to 2^24-1 comes back from its eight bytes', () => {
+  fc.assert(
+    fc.property(fc.nat(0xffffff), (number) => {
+      const bytes = new Uint8Array(10).fill(0xee);
+      encodeLun(number, bytes, 1);
+      expect([bytes[0], bytes[9], decodeLun(bytes.subarray(1, 9))]).toEqual([0xee, 0xee, number]);
+    }),
+  );
+});
+
+test.each([
+  ['0007', 7],
+  ['4007', 7],
+  ['412c', 300],
+  ['7fff', 16383],
+  ['d2010000', 65536],
+])('SAM-5 4.7.7 %s is %i', (hex, number) => expect(decoded(hex)).toBe(number));
+
+test.each([
+  ['0107', 'another bus'],
+  ['8007', 'logical unit addressing'],
+  ['c101', 'a well known logical unit'],
+  ['00070001', 'a second level'],
+  ['0007000000000001', 'a fourth level'],
+  ['ffffffffffffffff', 'no logical unit specified'],
+])('SAM-5 4.7 %s (%s) is no number that we have', (hex) => expect(decoded(hex)).toBe(-1));
