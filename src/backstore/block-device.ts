@@ -38,8 +38,12 @@ export interface BlockDevice {
 
 /** The block device at `path`, or undefined when there is none or it is something else. */
 export function blockDevice(path: string): BlockDevice | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat?.isBlockDevice() ? blockDeviceNumbered(stat.rdev) : undefined;
+  try {
+    const stat = statSync(path);
+    return stat.isBlockDevice() ? blockDeviceNumbered(stat.rdev) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The block device with this device number, as stat(2) gives it. */

@@ -9,6 +9,12 @@ import { Pace } from './pace.ts';
 
 /** Longer transfers than this never run on the event loop, unless the file lies in memory. */
 const immediateBytesMax = 1024 * 1024;
+/** Calls that a slow one sends to the thread pool: at first, and at most (pace.ts). */
+const restMin = 8;
+const restMax = 1024;
+/** The same after a read that the page cache could not serve: asking in vain costs 20 us, as it starts the device. */
+const missRestMin = 1;
+const missRestMax = 64;
 /** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
 /** Zeros that no system call could write for us are written in pieces of this size. */
@@ -49,8 +55,8 @@ export class FileVolume implements Volume {
   readonly #durableFd: number;
   readonly #inMemory: boolean;
   readonly #readsCached: boolean;
-  readonly #readPace = new Pace();
-  readonly #writePace = new Pace();
+  readonly #readPace: Pace;
+  readonly #writePace = new Pace(restMin, restMax);
   #bytesUntilThrottleCheck = bytesPerThrottleCheck;
   #inFlight = 0;
   #closed = false;
@@ -67,6 +73,7 @@ export class FileVolume implements Volume {
     this.#durableFd = medium.durableFd;
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
+    this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
     const { discard, zero, extentAt } = medium;
     if (medium.discardLeavesAnything) this.discardLeavesAnything = true;
     if (discard)
@@ -87,9 +94,13 @@ export class FileVolume implements Volume {
   readNow(into: Uint8Array, position: number): boolean {
     if (!this.#holds(position, into.length)) return false;
     if (this.#inMemory) return readWhole(this.#fd, into, position);
-    if (into.length > immediateBytesMax) return false;
-    if (this.#readsCached) return readCached(this.#fd, into, position);
-    if (!this.#readPace.mayTry()) return false;
+    if (into.length > immediateBytesMax || !this.#readPace.mayTry()) return false;
+    if (this.#readsCached) {
+      const cached = readCached(this.#fd, into, position);
+      if (cached) this.#readPace.quick();
+      else this.#readPace.slow();
+      return cached;
+    }
     const start = performance.now();
     const whole = readWhole(this.#fd, into, position);
     this.#readPace.took(performance.now() - start, into.length);
@@ -104,7 +115,7 @@ export class FileVolume implements Volume {
     if (this.#bytesUntilThrottleCheck <= 0) {
       this.#bytesUntilThrottleCheck = bytesPerThrottleCheck;
       if (writersAreNearThrottling()) {
-        this.#writePace.rest();
+        this.#writePace.slow();
         return false;
       }
     }

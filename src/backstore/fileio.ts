@@ -8,6 +8,7 @@ import {
   ftruncateSync,
   openSync,
   realpathSync,
+  rmSync,
   type Stats,
   statSync,
   unlinkSync,
@@ -100,7 +101,7 @@ export const fileio: Backstore = {
   },
 
   async abandon(config) {
-    unlinkSync(String(config['dev']));
+    rmSync(String(config['dev']), { force: true });
   },
 
   summary: (config, volume, writeCache) =>
@@ -127,9 +128,17 @@ function inspect(path: string): Stats | undefined {
 /** The same file under another name is the same file. */
 function refuseSharing(path: string, found: Stats, others: ReadonlyMap<string, VolumeConfig>): void {
   for (const [name, other] of others) {
-    const their = statSync(String(other['dev']), { throwIfNoEntry: false });
-    if (their && their.ino === found.ino && their.dev === found.dev)
+    if (isFile(String(other['dev']), found))
       throw new OperatorError(`storage object for ${path} already exists: ${name}`);
+  }
+}
+
+function isFile(path: string, { ino, dev }: Stats): boolean {
+  try {
+    const stat = statSync(path);
+    return stat.ino === ino && stat.dev === dev;
+  } catch {
+    return false;
   }
 }
 

@@ -10,14 +10,19 @@
 const quickMs = 0.1;
 /** … and longer in proportion to what it moves: 1 GB/s is still the page cache. */
 const bytesPerMs = 1_000_000;
-/** Calls that a slow one sends to the thread pool: this many at first, and at most. */
-const restMin = 8;
-const restMax = 1024;
-
 export class Pace {
+  readonly #restMin: number;
+  readonly #restMax: number;
   /** Calls that are still to go to the thread pool. */
   #rest = 0;
-  #nextRest = restMin;
+  #nextRest: number;
+
+  /** Calls that a slow one sends to the thread pool: so many at first, and at most. */
+  constructor(restMin: number, restMax: number) {
+    this.#restMin = restMin;
+    this.#restMax = restMax;
+    this.#nextRest = restMin;
+  }
 
   /** Asked once for each call: true when it may run on the event loop. */
   mayTry(): boolean {
@@ -26,15 +31,19 @@ export class Pace {
     return false;
   }
 
-  /** What became of a call that ran on the event loop. */
+  /** How long a call on the event loop took, and how much it moved. */
   took(milliseconds: number, bytes: number): void {
-    if (milliseconds <= quickMs + bytes / bytesPerMs) this.#nextRest = Math.max(restMin, this.#nextRest / 2);
-    else this.rest();
+    if (milliseconds <= quickMs + bytes / bytesPerMs) this.quick();
+    else this.slow();
   }
 
-  /** Send the next calls to the thread pool, whatever they took so far. */
-  rest(): void {
+  quick(): void {
+    this.#nextRest = Math.max(this.#restMin, this.#nextRest / 2);
+  }
+
+  /** The next calls go to the thread pool. */
+  slow(): void {
     this.#rest = this.#nextRest;
-    this.#nextRest = Math.min(restMax, this.#nextRest * 2);
+    this.#nextRest = Math.min(this.#restMax, this.#nextRest * 2);
   }
 }

@@ -41,11 +41,7 @@ function nowait(fd: number, into: Uint8Array, position: number): number | undefi
  * (balance_dirty_pages lets them run freely up to half-way between the background and the hard threshold).
  */
 export function writersAreNearThrottling(): boolean {
-  const pages = new Map(
-    readFileSync('/proc/vmstat', 'latin1')
-      .split('\n')
-      .map((line) => [line.slice(0, line.indexOf(' ')), Number(line.slice(line.indexOf(' ') + 1))] as const),
-  );
-  const unwritten = (pages.get('nr_dirty') ?? 0) + (pages.get('nr_writeback') ?? 0);
-  return unwritten > (pages.get('nr_dirty_background_threshold') ?? Number.POSITIVE_INFINITY);
+  const vmstat = readFileSync('/proc/vmstat', 'latin1');
+  const pages = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(vmstat)?.[1] ?? Number.NaN);
+  return pages('nr_dirty') + pages('nr_writeback') > pages('nr_dirty_background_threshold');
 }

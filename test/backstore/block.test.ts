@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { block } from '../../src/backstore/block.ts';
@@ -63,6 +63,20 @@ describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${n
       unmap_granularity: 1,
       unmap_granularity_alignment: 0,
     });
+    await volume.close();
+  });
+
+  test('a discard reaches the device and gives its space back', async () => {
+    const dev = device(1024 * 1024);
+    const backing = join(folder, `${devices.length - 1}.img`);
+    const volume = await block.open((await settle({ dev })).config);
+    await volume.write(new Uint8Array(1024 * 1024).fill(1), 0, true);
+    expect(statSync(backing).blocks * 512).toBe(1024 * 1024);
+    await volume.discard?.(512, 1024 * 1024 - 512);
+    expect(statSync(backing).blocks * 512).toBe(4096);
+    const into = new Uint8Array(1024);
+    await volume.read(into, 0);
+    expect([into[511], into[512], into[1023]]).toEqual([1, 0, 0]);
     await volume.close();
   });
 

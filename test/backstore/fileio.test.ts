@@ -137,6 +137,30 @@ test.each(['the disk', 'memory'])(
   },
 );
 
+test('a discard gives the space back, and zeros that may not discard keep it', async ({ skip }) => {
+  const volume = await openNew(at('space.img'), mebibyte);
+  if (!volume.discard || !volume.writeZeroes) return skip('no holes here');
+  const spaceAfter = async (call: Promise<void>) => {
+    await call;
+    await volume.flush();
+    return statSync(at('space.img')).blocks * 512;
+  };
+  expect(await spaceAfter(volume.write(new Uint8Array(mebibyte).fill(1), 0, false))).toBe(mebibyte);
+  expect(await spaceAfter(volume.writeZeroes(0, mebibyte, false))).toBe(mebibyte);
+  expect(await spaceAfter(volume.discard(1, mebibyte / 2))).toBe(mebibyte / 2 + 4096);
+  expect(await spaceAfter(volume.writeZeroes(0, mebibyte, true))).toBe(0);
+  await volume.close();
+});
+
+test('hundreds of discards at once wait for one another', async ({ skip }) => {
+  const volume = await openNew(at('many.img'), 500 * 4096);
+  if (!volume.discard) return skip('no holes here');
+  await volume.write(new Uint8Array(500 * 4096).fill(1), 0, false);
+  await Promise.all(Array.from({ length: 500 }, (_, i) => volume.discard?.(i * 4096, 4096)));
+  expect(await volume.extentAt?.(0, volume.size)).toEqual({ allocated: false, end: volume.size });
+  await volume.close();
+});
+
 test('a full file system is ENOSPC, and writing goes on once there is space', async ({ skip }) => {
   const small = at('small');
   mkdirSync(small);

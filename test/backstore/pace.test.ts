@@ -11,7 +11,7 @@ function rested(pace: Pace): number {
 }
 
 test('quick calls are always tried, long transfers may take their time', () => {
-  const pace = new Pace();
+  const pace = new Pace(8, 1024);
   for (let i = 0; i < 100; i += 1) {
     expect(pace.mayTry()).toBe(true);
     pace.took(i % 2 ? 0.05 : 1, i % 2 ? 4096 : 1_000_000);
@@ -19,7 +19,7 @@ test('quick calls are always tried, long transfers may take their time', () => {
 });
 
 test('the rest doubles while calls stay slow, up to a limit, and shrinks again with quick ones', () => {
-  const pace = new Pace();
+  const pace = new Pace(8, 1024);
   const rests = Array.from({ length: 10 }, () => {
     pace.took(5, 4096);
     return rested(pace);

@@ -1,6 +1,6 @@
-/** ramdisk: sizes, sparseness, nullio. The common behaviour is in volume.suite.ts. Not tested: what happens when the machine runs out of memory. */
+/** ramdisk: sizes, sparseness, nullio. The common behaviour is in volume.suite.ts. Not tested: a machine that is really out of memory. */
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ramdisk } from '../../src/backstore/ramdisk.ts';
 import { describeVolume, suiteBytes } from './volume.suite.ts';
 
@@ -57,5 +57,19 @@ test('memory is committed by writes and given back by discards', async () => {
   expect((await volume.extentAt?.(size / 2, size))?.allocated).toBe(true);
   await volume.discard?.(0, size);
   expect(await volume.extentAt?.(0, size)).toEqual({ allocated: false, end: size });
+  await volume.close();
+});
+
+test('when the machine has no memory left a write is ENOSPC, and what is there stays', async () => {
+  const volume = await ramdisk.open({ size: 2 ** 30 });
+  vi.spyOn(process, 'availableMemory').mockReturnValue(0);
+  try {
+    const data = new Uint8Array(512).fill(1);
+    expect(volume.writeNow?.(data, 0)).toBe(false);
+    await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
+  } finally {
+    vi.restoreAllMocks();
+  }
+  await volume.write(new Uint8Array(512).fill(2), 0, false);
   await volume.close();
 });
