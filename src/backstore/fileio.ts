@@ -4,7 +4,7 @@ import {
   closeSync,
   constants,
   fstatSync,
-  fsyncSync,
+  fsync,
   ftruncateSync,
   openSync,
   realpathSync,
@@ -14,6 +14,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { types } from '../attribute.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import {
@@ -33,6 +34,8 @@ import { FileVolume, type Medium, writeZeros } from './file-volume.ts';
 
 /** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;
+
+const fsyncLater = promisify(fsync);
 
 export const fileio: Backstore = {
   name: 'fileio',
@@ -173,8 +176,8 @@ async function makeFile(path: string, size: number, sparse: boolean): Promise<vo
     if (size === 0) throw new Error('a volume of no bytes is of no use');
     if (sparse) ftruncateSync(fd, size);
     else await fill(fd, size);
-    fsyncSync(fd);
-    syncFolder(dirname(path));
+    await fsyncLater(fd);
+    await syncFolder(dirname(path));
   } catch (error) {
     unlinkSync(path);
     throw new OperatorError(`Could not expand file to ${size} bytes`, `${path}: ${reasonOf(error)}.`);
@@ -195,10 +198,10 @@ async function fill(fd: number, size: number): Promise<void> {
 }
 
 /** A new file's name is on stable storage only when its folder is; what initiators flush into it must not get lost with it. */
-function syncFolder(path: string): void {
+async function syncFolder(path: string): Promise<void> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    fsyncSync(fd);
+    await fsyncLater(fd);
   } finally {
     closeSync(fd);
   }

@@ -4,11 +4,12 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { block } from '../../src/backstore/block.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
+import { discardBlocks, zeroBlocks } from '../../src/system/block-ioctl.ts';
 import {
   attachLoopDevice,
   detachLoopDevice,
@@ -78,6 +79,20 @@ describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${n
     await volume.read(into, 0);
     expect([into[511], into[512], into[1023]]).toEqual([1, 0, 0]);
     await volume.close();
+  });
+
+  test('BLKDISCARD and BLKZEROOUT reach a device that has no better way', async () => {
+    const dev = device(65_536);
+    const fd = openSync(dev, 'r+');
+    writeSync(fd, new Uint8Array(65_536).fill(1), 0, 65_536, 0);
+    fsyncSync(fd);
+    await discardBlocks(fd, 4096, 8192);
+    await zeroBlocks(fd, 32_768, 512);
+    await expect(zeroBlocks(fd, 1, 512)).rejects.toMatchObject({ code: 'EINVAL' });
+    const into = new Uint8Array(65_536);
+    readSync(fd, into, 0, into.length, 0);
+    closeSync(fd);
+    expect([4095, 4096, 12_287, 12_288, 32_767, 32_768, 33_280].map((at) => into[at])).toEqual([1, 0, 0, 1, 1, 0, 1]);
   });
 
   test('a read-only device is served read-only', async () => {
