@@ -81,7 +81,7 @@ export interface Backstore {
   attributeDefaults(config: VolumeConfig, volume: Volume | undefined): Readonly<Record<string, number>>;
 }
 
-export interface Settled {
+interface Settled {
   readonly config: VolumeConfig;
   /** Lines for the operator (`… exists, using its size (N bytes) instead`), shown at level info. */
   readonly notes: readonly string[];

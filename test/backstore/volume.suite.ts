@@ -32,7 +32,7 @@ const operation = fc.record({
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 /** @param open a volume of `suiteBytes` that reads as zeros @param block bytes to which every position and length is a multiple */
-export function volumeSuite(open: () => Promise<Volume>, block = 1): void {
+function volumeSuite(open: () => Promise<Volume>, block = 1): void {
   const align = (n: number) => n - (n % block);
   const aligned = ({ position, length }: { position: number; length: number }) => ({
     position: align(position),
