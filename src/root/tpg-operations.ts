@@ -126,6 +126,22 @@ export const tpgOperations = [
     },
   }),
   operation({
+    at: 'acls',
+    verb: 'tag',
+    // '' takes it out of its group.
+    params: { wwn: 'string', tag: 'string' },
+    apply(_tree, { tpg }, params) {
+      const acl = tpg.acls.get(String(params['wwn']));
+      if (!acl) throw new OperatorError(`wwn_or_tag ${params['wwn']} not found.`);
+      const tag = String(params['tag']);
+      const leader = [...tpg.acls.values()].find((other) => other !== acl && tag !== '' && other.tag === tag);
+      const before = stateOf(acl);
+      if (leader && acl.tag !== tag) take(acl, stateOf(leader));
+      acl.tag = tag;
+      return { params, undo: () => take(acl, before) };
+    },
+  }),
+  operation({
     at: 'acl',
     verb: 'create',
     params: { mapped_lun: 'number', tpg_lun: 'number', write_protect: 'boolean?', settled: 'object?' },
@@ -218,6 +234,22 @@ export const tpgOperations = [
 
 function words(params: Values): { group: string; name: string; value: string } {
   return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };
+}
+
+/** What a group shares (targetcli.md 6.9). */
+const stateOf = ({ tag, auth, attributes, mappedLuns }: NodeAcl) => ({
+  tag,
+  auth: { ...auth },
+  values: { ...attributes.values },
+  mappedLuns: [...mappedLuns.values()],
+});
+
+function take(acl: NodeAcl, { tag, auth, values, mappedLuns }: ReturnType<typeof stateOf>): void {
+  acl.tag = tag;
+  Object.assign(acl.auth, auth);
+  Object.assign(acl.attributes.values, values);
+  acl.mappedLuns.clear();
+  for (const mapped of mappedLuns) acl.mappedLuns.set(mapped.index, { ...mapped });
 }
 
 function switchTpg(tpg: Tpg, enabled: boolean, params: Values) {
