@@ -14,11 +14,19 @@
  *     daemon/                the long-running process
  */
 
-export { type Attribute, Attributes, type AttributeTable, type Parameter, types, type ValueType } from './attribute.ts';
-export { type Backstore, printSize } from './backstore/backstore.ts';
+export {
+  type Attribute,
+  Attributes,
+  type AttributeTable,
+  type Parameter,
+  syntaxError,
+  types,
+  type ValueType,
+} from './attribute.ts';
+export { type Backstore, printSize, type VolumeConfig } from './backstore/backstore.ts';
 export { backstores } from './backstore/index.ts';
 export { lastWords, lineLog, problems, serve } from './daemon/serve.ts';
-export { OperatorError, reasonOf } from './errors.ts';
+export { OperatorError, reasonOf, systemErrorCode } from './errors.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log, LogRecord } from './log.ts';
 export { makePrivateDirectory } from './root/atomic-file.ts';
@@ -30,7 +38,7 @@ export { operationTypes, type Root } from './root/root.ts';
 export { dump, format } from './root/saveconfig.ts';
 export type { Tree } from './root/tree.ts';
 export type { StorageObject } from './scsi/storage-object.ts';
-export { lowestFree } from './target/access.ts';
+export { lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type Auth, authKeys, hasCredentials, isMutual } from './target/auth.ts';
 export type { Fabric, FabricState, SessionInfo } from './target/fabric.ts';
 export type { Target } from './target/target.ts';
