@@ -1,0 +1,206 @@
+/** What every node has: ls, cd, pwd, status, get, set, help, bookmarks, refresh, exit (targetcli.md 3). */
+
+import { OperatorError, types, type ValueType } from '../src/index.ts';
+import { getCommand, setCommand, underlined } from './configuration-groups.ts';
+import { briefly, helpAt, helpOn } from './help.ts';
+import { type Command, type Commands, type Context, commandOf, type Node, optional, required } from './node.ts';
+import { rootOf } from './path.ts';
+import { columnsMax, drawTree, walkTree } from './tree-drawing.ts';
+
+const depthType: ValueType<number> = {
+  name: 'number',
+  wrong: '',
+  refusal: () => 'The tree depth must be a number.',
+  parse: (text) => (/^[+-]?\d{1,9}$/.test(text) ? Number(text) : undefined),
+  print: String,
+  words: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+};
+
+const ls = commandOf()({
+  doc: 'Shows the tree below a node, with the state of each node.',
+  parameters: [
+    optional('path', types.string, 'The node to start from; this one when absent.', { kind: 'path' }),
+    optional(
+      'depth',
+      depthType,
+      'How many levels to show: 0 as many as the preference tree_max_depth says, -1 the node alone.',
+    ),
+  ],
+  examples: [
+    { line: 'ls', does: 'Shows this node and all below it.' },
+    { line: 'ls / 1', does: 'Shows the root and its children.' },
+    { line: 'ls /backstores depth=2', does: 'Shows the storage objects, without what is below them.' },
+  ],
+  run(_subject, { node, preferences, terminal, resolve, print }, { path, depth }) {
+    const start = path === undefined ? node : resolve(path, node);
+    const lines = drawTree(start, {
+      columns: Math.min(terminal.columns || columnsMax, columnsMax),
+      color: terminal.color && preferences.get('color_mode'),
+      depth: depth || preferences.get('tree_max_depth') || 0,
+      roundNodes: preferences.get('tree_round_nodes'),
+      showRoot: preferences.get('tree_show_root'),
+      status: preferences.get('tree_status_mode'),
+    });
+    if (lines.length > 0) print(lines.join('\n'));
+  },
+});
+
+const cd = commandOf()({
+  doc: 'Makes another node the current one. Without a path it lets you choose from the tree.',
+  parameters: [
+    optional('path', types.string, 'Where to go: a path, .., @BOOKMARK, < (back) or > (forward).', { kind: 'path' }),
+  ],
+  examples: [
+    { line: 'cd /backstores', does: 'Goes to /backstores.' },
+    { line: 'cd ..', does: 'Goes one level up.' },
+    { line: 'cd <', does: 'Goes back to where the shell stood before.', after: ['cd /backstores', 'cd /'] },
+  ],
+  async run(_subject, context, { path }) {
+    if (path === '<') return stepInHistory(context, -1);
+    if (path === '>') return stepInHistory(context, 1);
+    const wanted = path ?? (await choose(context));
+    if (wanted !== null) await context.goTo(context.resolve(wanted, context.node).path);
+  },
+});
+
+async function stepInHistory({ preferences, info, goTo }: Context, by: 1 | -1): Promise<void> {
+  const path = await preferences.step(by);
+  if (path === undefined)
+    return info(by < 0 ? 'Reached begining of path history.' : 'Reached the end of path history.');
+  info(`Taking you back to ${path}.`);
+  await goTo(path, false);
+}
+
+async function choose({ node, terminal, ask, current }: Context): Promise<string | null> {
+  if (!terminal.interactive)
+    throw new OperatorError('cd needs a path here.', 'Choosing from the tree needs a terminal.');
+  const choices = Array.from(walkTree(rootOf(node), 0), ({ node: { name, path }, prefix }) => ({
+    value: path,
+    label: `${prefix}o- ${name}`,
+  }));
+  return ask({ kind: 'select', message: 'Go to', choices, initial: current.path });
+}
+
+const pwd = commandOf()({
+  doc: 'Shows the path of the node.',
+  parameters: [],
+  examples: [{ line: 'pwd', does: 'Shows where you are.' }],
+  run: (_subject, { node, print }) => print(node.path),
+});
+
+const status = commandOf()({
+  doc: 'Shows the state of the node in a line: what ls shows in brackets.',
+  parameters: [],
+  examples: [{ line: 'status', does: 'Shows the state of this node.' }],
+  run: (_subject, { node, info }) => info(`Status for ${node.path}: ${node.summary().text}`),
+});
+
+const refresh = commandOf()({
+  doc: 'Does nothing: the tree is always as it is now. Scripts for targetcli use it.',
+  parameters: [],
+  examples: [{ line: 'refresh', does: 'Nothing.' }],
+  run: () => {},
+});
+
+const exit = commandOf()({
+  doc: 'Leaves the shell. The configuration is saved before if auto_save_on_exit is true.',
+  parameters: [],
+  examples: [{ line: 'exit', does: 'Leaves.' }],
+  run: (_subject, { leave }) => leave(),
+});
+
+const help = commandOf()({
+  doc: 'Shows the commands of a node, or explains one of them.',
+  parameters: [
+    optional('topic', types.string, 'The command to explain.', {
+      suggest: (node) => Object.entries(allCommands(node)).map(([name, { doc }]) => [name, briefly(doc)] as const),
+    }),
+  ],
+  examples: [
+    { line: 'help', does: 'Lists the commands of this node.' },
+    { line: 'help ls', does: 'Explains ls.' },
+  ],
+  run(_subject, { node, print }, { topic }) {
+    const commands = allCommands(node);
+    if (topic === undefined) return print(helpAt(commands));
+    const command = commands[topic];
+    if (!command)
+      throw new OperatorError(
+        `Cannot find help topic ${topic}.`,
+        `Topics here: ${Object.keys(commands).sort().join(', ')}`,
+      );
+    print(helpOn(topic, command, node));
+  },
+});
+
+const bookmarkActions = { add: 'Keeps this path.', del: 'Forgets one.', go: 'Goes there.', show: 'Lists them.' };
+
+const bookmarks = commandOf()({
+  doc: 'Names for paths. A name is used as @NAME wherever a path can stand; @last is what was created last.',
+  parameters: [
+    required('action', types.string, 'add, del, go or show.', { suggest: () => Object.entries(bookmarkActions) }),
+    optional('bookmark', types.string, 'The name.', {
+      suggest: (_node, { preferences, given }) =>
+        given['action'] === 'del' || given['action'] === 'go' ? preferences.bookmarks : [],
+    }),
+  ],
+  examples: [
+    { line: 'bookmarks add here', does: 'Names this path here.' },
+    { line: 'bookmarks show', does: 'Lists all names.' },
+    { line: 'bookmarks go here', does: 'The same as cd @here.', after: ['bookmarks add here'] },
+    { line: 'bookmarks del here', does: 'Forgets the name.', after: ['bookmarks add here'] },
+  ],
+  async run(_subject, { node, preferences, print, info, goTo, resolve }, { action, bookmark: name }) {
+    const known = preferences.bookmarks;
+    if (action === 'show' && name === undefined) return print(listBookmarks(known));
+    if (!(action in bookmarkActions) || action === 'show' || name === undefined)
+      throw new OperatorError("Syntax error, see 'help bookmarks'.");
+    if (action === 'add') {
+      if (known.has(name)) throw new OperatorError(`Bookmark ${name} already exists.`);
+      if (!/^[\w:.-]+$/.test(name))
+        throw new OperatorError(`'${name}' cannot be a bookmark.`, 'Letters, digits and : _ . - can be.');
+      await preferences.bookmark(name, node.path);
+      return info(`Bookmarked ${node.path} as ${name}.`);
+    }
+    const path = known.get(name);
+    if (path === undefined) throw new OperatorError(`No such bookmark ${name}.`);
+    if (action === 'go') return goTo(resolve(path).path);
+    await preferences.forget(name);
+    info(`Deleted bookmark ${name}.`);
+  },
+});
+
+function listBookmarks(known: ReadonlyMap<string, string>): string {
+  const listed = [...known].map(([name, path]) => `${underlined(name, '-')}\n${path}\n`);
+  return `\n${underlined('BOOKMARKS', '=')}\n\n${listed.length > 0 ? listed.join('\n') : 'No bookmarks yet.'}`;
+}
+
+export const commonCommands: Commands<unknown> = {
+  bookmarks,
+  cd,
+  exit,
+  get: getCommand,
+  help,
+  ls,
+  pwd,
+  refresh,
+  set: setCommand,
+  status,
+};
+
+/** The commands of a node: everybody's and its own. */
+export const allCommands = (node: Node): Commands<unknown> => ({ ...commonCommands, ...node.commands });
+
+/** The command called `name`. @throws OperatorError */
+export function commandNamed(node: Node, name: string): Command<unknown> {
+  const commands = allCommands(node);
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command) return command;
+  const below = node.child(name);
+  throw new OperatorError(
+    `Command not found ${name}`,
+    below
+      ? `${name} is a node: ${name}/ ls, or cd ${name}`
+      : `Commands here: ${Object.keys(commands).sort().join(' ')}`,
+  );
+}

@@ -1,0 +1,178 @@
+/** Groups of settings, and `get` and `set`, which treat all of them alike (targetcli.md 3.4). */
+
+import {
+  type Attributes,
+  type AttributeTable,
+  type Auth,
+  authKeys,
+  OperatorError,
+  syntaxError,
+  types,
+  type ValueType,
+} from '../src/index.ts';
+import { type Command, type Context, type Node, optional } from './node.ts';
+import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
+
+/** One setting, as it is now. */
+export interface Setting {
+  readonly name: string;
+  readonly doc: string;
+  readonly type: ValueType<unknown>;
+  readonly value: string;
+  readonly readOnly: boolean;
+}
+
+export interface ConfigurationGroup {
+  readonly name: string;
+  /** In the order in which they are listed: by name. */
+  settings(): Setting[];
+  /** @param text of the setting's type. @throws OperatorError */
+  set(name: string, text: string, context: Context): Promise<void>;
+}
+
+/** The shell's own preferences, at every node. */
+export const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
+  name: 'global',
+  settings: () =>
+    Object.entries(preferenceTable).map(([name, { type, doc }]) => ({
+      name,
+      doc,
+      type: type as ValueType<unknown>,
+      value: preferences.print(name as PreferenceName),
+      readOnly: false,
+    })),
+  set: (name, text) => preferences.set(name as PreferenceName, text),
+});
+
+/** A group that the engine keeps: what is set goes through its door. */
+export const engineGroup = (name: string, path: string, settings: () => Setting[]): ConfigurationGroup => ({
+  name,
+  settings: () => settings().sort((a, b) => (a.name < b.name ? -1 : 1)),
+  async set(key, value, context) {
+    await context.apply(path, 'set', { group: name, name: key, value });
+  },
+});
+
+export const attributesGroup = (
+  name: 'attribute' | 'parameter',
+  path: string,
+  attributes: Attributes<AttributeTable>,
+): ConfigurationGroup =>
+  engineGroup(name, path, () =>
+    Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false }]) => ({
+      name: key,
+      doc: effect.startsWith('none: ') ? `${doc} No effect here: ${effect.slice('none: '.length)}.` : doc,
+      type: type as ValueType<unknown>,
+      value: attributes.print(key),
+      readOnly,
+    })),
+  );
+
+const authDocs = {
+  userid: 'CHAP name that an initiator must give.',
+  password: 'CHAP secret that an initiator must know.',
+  mutual_userid: 'CHAP name that the target gives to the initiator.',
+  mutual_password: 'CHAP secret by which the target proves itself to the initiator.',
+} as const;
+
+export const authSettings = (auth: Auth): Setting[] =>
+  authKeys.map((name) => ({ name, doc: authDocs[name], type: types.string, value: auth[name], readOnly: false }));
+
+const groupNames = (node: Node, { preferences }: { preferences: Preferences }) =>
+  groupsOf(node, preferences).map(({ name }) => name);
+const groupParameter = optional('group', types.string, 'The group of settings.', { suggest: groupNames });
+
+export const getCommand: Command<unknown> = {
+  doc: 'Shows settings: the groups there are, all settings of one, or some of them.',
+  parameters: [groupParameter],
+  more: { kind: 'words', name: 'parameter', doc: 'The settings to show.' },
+  examples: [
+    { line: 'get', does: 'Lists the groups of this node.' },
+    { line: 'get global', does: 'Shows every preference of the shell.' },
+    { line: 'get global color_mode prompt_length', does: 'Shows two of them.' },
+  ],
+  run(_subject, context, { values, words }) {
+    const group = groupOf(context, values['group']);
+    if (!group) return listGroups(context);
+    const settings = group.settings();
+    if (words.length === 0) return listSettings(context, group, settings, ({ value }) => value);
+    for (const word of words) {
+      const setting = settings.find(({ name }) => name === word);
+      if (!setting)
+        throw new OperatorError(`No parameter '${word}' in group '${group.name}'.`, `See: get ${group.name}`);
+      context.print(`${setting.name}=${setting.value} ${setting.readOnly ? '[ro]' : ''}`);
+    }
+  },
+};
+
+export const setCommand: Command<unknown> = {
+  doc: 'Changes settings, one after the other: the first that fails ends it.',
+  parameters: [groupParameter],
+  more: { kind: 'keywords', name: 'parameter=value', doc: 'The settings and their new values.' },
+  examples: [
+    { line: 'set', does: 'Lists the groups of this node.' },
+    { line: 'set global', does: 'Lists what can be set in one.' },
+    { line: 'set global prompt_length=0 tree_max_depth=2', does: 'Sets two preferences.' },
+  ],
+  async run(_subject, context, { values, keywords }) {
+    const group = groupOf(context, values['group']);
+    if (!group) return listGroups(context);
+    const writable = () => group.settings().filter(({ readOnly }) => !readOnly);
+    if (keywords.length === 0) return listSettings(context, group, writable(), ({ type }) => type.name);
+    for (const [name, text] of keywords) {
+      const setting = group.settings().find((known) => known.name === name);
+      if (!setting)
+        throw new OperatorError(`Unknown parameter ${name} in group '${group.name}'.`, `See: set ${group.name}`);
+      if (setting.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
+      if (setting.type.parse(text) === undefined)
+        throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
+      await group.set(name, text, context);
+      const now = group.settings().find((known) => known.name === name)?.value ?? '';
+      context.print(`Parameter ${name} is now '${now}'.`);
+    }
+  },
+};
+
+/** `global` and the node's own. */
+export const groupsOf = (node: Node, preferences: Preferences): ConfigurationGroup[] => [
+  globalGroup(preferences),
+  ...node.groups(),
+];
+
+/** @returns undefined when no group was named. @throws OperatorError for a group that is none */
+function groupOf({ node, preferences }: Context, name: unknown): ConfigurationGroup | undefined {
+  if (name === undefined) return undefined;
+  const groups = groupsOf(node, preferences);
+  const group = groups.find((known) => known.name === name);
+  if (!group)
+    throw new OperatorError(
+      `Unknown configuration group: ${name}`,
+      `Groups here: ${groups.map((known) => known.name).join(', ')}`,
+    );
+  return group;
+}
+
+function listGroups({ node, preferences, print }: Context): void {
+  print(`\n${underlined('AVAILABLE CONFIGURATION GROUPS', '=')}`);
+  print(
+    groupsOf(node, preferences)
+      .map(({ name }) => name)
+      .join(' '),
+  );
+}
+
+function listSettings(
+  { print }: Context,
+  group: ConfigurationGroup,
+  settings: readonly Setting[],
+  shown: (setting: Setting) => string,
+): void {
+  print(underlined(`${group.name.toUpperCase()} CONFIG GROUP`, '='));
+  for (const setting of settings) {
+    const head = `${setting.name}=${shown(setting)}${setting.readOnly ? ' [ro]' : ''}`;
+    print(`${underlined(head, '-')}\n${setting.doc}\n`);
+  }
+}
+
+/** A heading, over a line of the same length. */
+export const underlined = (text: string, mark: '=' | '-'): string => `${text}\n${mark.repeat(text.length)}`;

@@ -1,0 +1,108 @@
+/** `acls` of a TPG. ACLs with the same tag are one node, named after it: what is done there is done to each of them. */
+
+import { type NodeAcl, OperatorError, type Tpg, types } from '../../src/index.ts';
+import { child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { type AclGroup, nodeAcl } from './node-acl.ts';
+
+/** Each ACL without a tag for itself, those with one by their tag. */
+export function aclGroups(tpg: Tpg): AclGroup[] {
+  const groups = new Map<string, { tpg: Tpg; tag: string; members: NodeAcl[] }>();
+  for (const acl of tpg.acls.values()) {
+    const name = acl.tag || acl.wwn;
+    const group = groups.get(name);
+    if (group) group.members.push(acl);
+    else groups.set(name, { tpg, tag: acl.tag, members: [acl] });
+  }
+  return [...groups.values()];
+}
+
+const nodeName = ({ tag, members }: AclGroup): string => tag || (members[0]?.wwn ?? '');
+const wwnSuggestions = ({ subject }: { subject: unknown }) => (subject as Tpg).acls.keys();
+
+export const acls: NodeType<Tpg> = {
+  doc: 'Who may log in: node ACLs, by the name of the initiator.',
+  summary: (tpg) => ({ text: `ACLs: ${aclGroups(tpg).length}`, healthy: null }),
+  children: (tpg) => aclGroups(tpg).map((group) => child(nodeName(group), nodeAcl, group)),
+  commands: {
+    create: commandOf<Tpg>()({
+      doc: 'Lets an initiator log in, and maps every LUN for it.',
+      parameters: [
+        required('wwn', types.string, 'The name of the initiator.', { kind: 'wwn' }),
+        optional('add_mapped_luns', types.bool, 'Map every LUN; else as auto_add_mapped_luns says.'),
+      ],
+      examples: [{ line: 'create iqn.1994-05.com.redhat:client1', does: 'Lets client1 log in.' }],
+      async run(tpg, { apply, info, preferences, created }, { wwn: typed, add_mapped_luns }) {
+        const { operation } = await apply(`${tpg.path}/acls`, 'create', { wwn: typed });
+        const wwn = String(operation.params['wwn']);
+        info(`Created Node ACL for ${wwn}`);
+        if (add_mapped_luns ?? preferences.get('auto_add_mapped_luns'))
+          for (const index of [...tpg.luns.keys()].sort((a, b) => a - b)) {
+            await apply(`${tpg.path}/acls/${wwn}`, 'create', { mapped_lun: index, tpg_lun: index });
+            info(`Created mapped LUN ${index}.`);
+          }
+        await created(`${tpg.path}/acls/${wwn}`);
+      },
+    }),
+    delete: commandOf<Tpg>()({
+      doc: 'Lets an initiator log in no more.',
+      parameters: [
+        required('wwn', types.string, 'The name of the initiator.', { kind: 'wwn', suggest: wwnSuggestions }),
+      ],
+      examples: [
+        {
+          line: 'delete iqn.1994-05.com.redhat:client1',
+          does: 'Takes the permission back.',
+          after: ['create iqn.1994-05.com.redhat:client1'],
+        },
+      ],
+      async run(tpg, { apply, info }, { wwn }) {
+        await apply(`${tpg.path}/acls`, 'delete', { wwn });
+        info(`Deleted Node ACL ${wwn}.`);
+      },
+    }),
+    tag: commandOf<Tpg>()({
+      doc: 'Puts an ACL into the group of that name. There it takes over LUNs, credentials and attributes of the first.',
+      parameters: [
+        required('wwn_or_tag', types.string, 'The initiator, or a group.', { suggest: wwnSuggestions }),
+        required('new_tag', types.string, 'The name of the group.', {
+          suggest: ({ subject }) => tagsOf(subject as Tpg),
+        }),
+      ],
+      examples: [
+        {
+          line: 'tag iqn.1994-05.com.redhat:client1 web',
+          does: 'Names a group of one.',
+          after: ['create iqn.1994-05.com.redhat:client1'],
+        },
+      ],
+      async run(tpg, { apply }, { wwn_or_tag: name, new_tag: tag }) {
+        if (tag.includes('.')) throw new OperatorError("'.' not permitted in tag names.");
+        const members = membersOf(tpg, name);
+        if (members.length === 0) throw new OperatorError(`wwn_or_tag ${name} not found.`);
+        for (const { wwn } of members) await apply(`${tpg.path}/acls`, 'tag', { wwn, tag });
+      },
+    }),
+    untag: commandOf<Tpg>()({
+      doc: 'Takes ACLs out of their group. They keep their settings.',
+      parameters: [
+        required('wwn_or_tag', types.string, 'The initiator, or a group.', {
+          suggest: ({ subject }) => tagsOf(subject as Tpg),
+        }),
+      ],
+      examples: [
+        {
+          line: 'untag web',
+          does: 'Ends the group.',
+          after: ['create iqn.1994-05.com.redhat:client1', 'tag iqn.1994-05.com.redhat:client1 web'],
+        },
+      ],
+      async run(tpg, { apply }, { wwn_or_tag: name }) {
+        for (const { wwn } of membersOf(tpg, name)) await apply(`${tpg.path}/acls`, 'tag', { wwn, tag: '' });
+      },
+    }),
+  },
+};
+
+const tagsOf = (tpg: Tpg): Set<string> => new Set([...tpg.acls.values()].flatMap(({ tag }) => tag || []));
+const membersOf = (tpg: Tpg, name: string): NodeAcl[] =>
+  [...tpg.acls.values()].filter(({ wwn, tag }) => wwn === name.toLowerCase() || tag === name);

@@ -1,0 +1,68 @@
+/** `/backstores` and its kinds. A kind's words are in its own record: nothing here knows one of them. */
+
+import { type Backstore, OperatorError, type StorageObject, type Tree, types, type Value } from '../../src/index.ts';
+import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { saveConfiguration } from './configuration.ts';
+import { createStorageObject } from './create-storage-object.ts';
+import { mayDelete } from './in-use.ts';
+import { storageObject } from './storage-object.ts';
+
+export const backstores: NodeType<Tree> = {
+  doc: 'Storage objects: what LUNs are made of, by kind.',
+  children: (tree) =>
+    [...tree.storageObjects].flatMap(([name, named]) => {
+      const kind = tree.backstore(name);
+      return kind ? [child(name, backstore, { kind, named })] : [];
+    }),
+};
+
+interface KindOfBackstore {
+  readonly kind: Backstore;
+  readonly named: ReadonlyMap<string, StorageObject>;
+}
+
+const backstore: NodeType<KindOfBackstore> = {
+  doc: 'One kind of storage object.',
+  summary: ({ named }) => ({ text: `Storage Objects: ${named.size}`, healthy: null }),
+  children: ({ named }) => [...named].map(([name, object]) => child(name, storageObject, object)),
+  commands: ({ kind }) => ({ create: createCommand(kind), delete: deleteCommand }),
+};
+
+const nameParameter = required('name', types.string, 'Its name in the tree, and what initiators see as the product.');
+
+function createCommand(kind: Backstore): Command<KindOfBackstore> {
+  return {
+    doc: `Creates a storage object of this kind. ${kind.doc}`,
+    parameters: [nameParameter, ...kind.parameters],
+    examples: [{ line: `create ${kind.example}`, does: 'Creates one.' }],
+    async run(_subject, context, { values }) {
+      const name = String(values['name']);
+      await createStorageObject(context, kind, values as Record<string, Value>);
+      await context.created(`/backstores/${kind.name}/${name}`);
+    },
+  };
+}
+
+const deleteCommand = commandOf<KindOfBackstore>()({
+  doc: 'Deletes a storage object, and the LUNs that export it. What is stored in a file or on a device stays there.',
+  parameters: [
+    required('name', types.string, 'Its name.', {
+      suggest: (node) => node.children().map(({ name, ...other }) => [name, other.path] as const),
+    }),
+    optional('save', types.bool, 'Save the configuration afterwards.', { default: false }),
+  ],
+  examples: [{ line: 'delete disk0', does: 'Deletes disk0 and its LUNs.' }],
+  async run({ kind, named }, context, { name, save }) {
+    const object = named.get(name);
+    if (!object) throw new OperatorError(`No storage object named ${name}.`, `Here: ${namesOf(named)}`);
+    const tpgs = [...context.host.root.tree.tpgs()].filter((tpg) =>
+      [...tpg.luns.values()].some((lun) => lun.storageObject === object),
+    );
+    if (!(await mayDelete(context, object.path, tpgs))) return;
+    await context.apply(`/backstores/${kind.name}`, 'delete', { name });
+    context.info(`Deleted storage object ${name}.`);
+    if (save) await saveConfiguration(context);
+  },
+});
+
+const namesOf = (named: ReadonlyMap<string, unknown>): string => [...named.keys()].slice(0, 5).join(', ') || 'none';

@@ -1,0 +1,112 @@
+/** The configuration as a whole: saveconfig, restoreconfig, clearconfig (targetcli.md 8.4 to 8.7). */
+
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import {
+  type Host,
+  OperatorError,
+  parse,
+  reasonOf,
+  type Saved,
+  systemErrorCode,
+  types,
+  type Value,
+  type ValueType,
+} from '../../src/index.ts';
+import { type Command, type Commands, type Context, commandOf, given, optional } from '../node.ts';
+
+/** A file name as a shell takes it: `~` is the home directory, and what is relative starts where the program does. */
+export const fileNamed = (name: string): string => resolve(name.replace(/^~(?=\/|$)/, homedir()));
+
+/** Saves to `savefile`, or to the home's own file, and says so. */
+export async function saveConfiguration(
+  { host, preferences, info, warn }: Context,
+  savefile?: string,
+  sayWhere = true,
+): Promise<Saved> {
+  const keep = preferences.get('max_backup_files') ?? 10;
+  const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep);
+  if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
+  if (saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
+  if (sayWhere) info(`Configuration saved to ${saved.path}`);
+  return saved;
+}
+
+/** true and false, and what scripts for targetcli write instead of true. */
+const clearWord: ValueType<boolean> = {
+  ...types.bool,
+  parse: (text) => types.bool.parse(text) ?? { clear_existing: true, 1: true, 0: false }[text],
+};
+
+const saveconfig = (defaultFile: string): Command<Host> =>
+  commandOf<Host>()({
+    doc: 'Saves the configuration. What is there already is kept as a compressed backup.',
+    parameters: [optional('savefile', types.string, 'The file.', { kind: 'file', default: defaultFile })],
+    examples: [{ line: 'saveconfig', does: 'Saves it where the next start finds it.' }],
+    async run(_host, context, { savefile }) {
+      await saveConfiguration(context, savefile);
+    },
+  });
+
+const restoreconfig = (defaultFile: string): Command<Host> =>
+  commandOf<Host>()({
+    doc: 'Restores a saved configuration, all of it or one target or storage object. What cannot be restored is reported, and kept for the next saveconfig.',
+    parameters: [
+      optional('savefile', types.string, 'The file.', { kind: 'file', default: defaultFile }),
+      optional('clear_existing', clearWord, 'Clear first what is to be restored.', { default: false }),
+      optional('target', types.string, 'Restore this target only.', {
+        kind: 'wwn',
+        suggest: ({ host }) => Array.from(host.root.tree.targets(), ({ wwn }) => wwn),
+      }),
+      optional('storage_object', types.string, 'Restore the storage object of this name only.', {
+        suggest: ({ host }) => Array.from(host.root.tree.allStorageObjects(), ({ name }) => name),
+      }),
+    ],
+    examples: [
+      {
+        line: 'restoreconfig clear_existing=true',
+        does: 'Goes back to what was saved last.',
+        after: ['/ saveconfig'],
+      },
+    ],
+    async run(host, context, { savefile, clear_existing, target, storage_object }) {
+      const path = savefile === undefined ? defaultFile : fileNamed(savefile);
+      const configuration = parse(await readSaved(path), path) as Value;
+      context.signal.throwIfAborted();
+      const params = given({ configuration, clear_existing, target, storage_object });
+      const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params });
+      if (notes.length === 0) return context.info(`Configuration restored from ${path}`);
+      const errors = notes.map((note) => `${note}, skipped`);
+      throw new OperatorError([`Configuration restored, ${notes.length} recoverable errors:`, ...errors].join('\n'));
+    },
+  });
+
+async function readSaved(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') throw new OperatorError(`Restore file ${path} not found`);
+    throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
+  }
+}
+
+const clearconfig = commandOf<Host>()({
+  doc: 'Removes every storage object, target and setting. Saved files stay as they are.',
+  parameters: [optional('confirm', types.bool, 'true, to say that you mean it.')],
+  examples: [{ line: 'clearconfig confirm=True', does: 'Removes everything.' }],
+  async run(_host, context, { confirm }) {
+    const { terminal, ask } = context;
+    const message = 'Remove every storage object and every target?';
+    const meant = confirm ?? (terminal.interactive && (await ask({ kind: 'confirm', message })) === 'yes');
+    if (!meant) throw new OperatorError('As a precaution, confirm=True needs to be set');
+    await context.apply('/', 'clearconfig', {});
+    context.info('All configuration cleared');
+  },
+});
+
+export const configurationCommands = ({ home }: Host): Commands<Host> => ({
+  saveconfig: saveconfig(home.saveFile),
+  restoreconfig: restoreconfig(home.saveFile),
+  clearconfig,
+});

@@ -1,0 +1,24 @@
+/** Creating a storage object as the preferences have it. */
+
+import type { Backstore, Value, VolumeConfig } from '../../src/index.ts';
+import { type Context, given } from '../node.ts';
+
+/**
+ * Creates it and says so: with the kind's own line, or with `line`.
+ * @throws OperatorError
+ */
+export async function createStorageObject(
+  { apply, info, preferences }: Context,
+  kind: Backstore,
+  values: Readonly<Record<string, Value | undefined>>,
+  line?: string,
+): Promise<void> {
+  const { operation } = await apply(`/backstores/${kind.name}`, 'create', given(values));
+  const name = String(operation.params['name']);
+  if (preferences.get('export_backstore_name_as_model')) {
+    const model = { group: 'attribute', name: 'emulate_model_alias', value: '1' };
+    await apply(`/backstores/${kind.name}/${name}`, 'set', model);
+  }
+  const { config } = operation.params['settled'] as unknown as { config: VolumeConfig };
+  info(line ?? kind.created(name, config, operation.params));
+}

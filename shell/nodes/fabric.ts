@@ -1,0 +1,101 @@
+/** A fabric: its targets, and what they may be called. */
+
+import { type FabricState, hasCredentials, isMutual, types } from '../../src/index.ts';
+import { authSettings, engineGroup } from '../configuration-groups.ts';
+import { child, commandOf, given, type NodeType, optional, required } from '../node.ts';
+import { mayDelete } from './in-use.ts';
+import { programVersion } from './root-commands.ts';
+import { createTpg, target } from './target.ts';
+import { tpg } from './tpg.ts';
+
+export const fabric: NodeType<FabricState> = {
+  doc: 'A fabric: a way in which initiators reach targets.',
+  summary({ targets, discoveryAuth, discoveryAuthEnabled }) {
+    const text = `Targets: ${targets.size}`;
+    if (!discoveryAuthEnabled) return { text, healthy: null };
+    const way = isMutual(discoveryAuth) ? 'mutual' : '1-way';
+    return { text: `${way} disc auth, ${text}`, healthy: hasCredentials(discoveryAuth) };
+  },
+  children: (state) =>
+    [...state.targets.values()].map((one) => {
+      const only = state.fabric.tpgNodes ? undefined : one.tpgs.get(1);
+      return only ? child(one.wwn, tpg, only) : child(one.wwn, target, one);
+    }),
+  groups: (state) => (state.fabric.features.includes('discovery_auth') ? [discoveryAuthGroup(state)] : []),
+  commands: {
+    create: commandOf<FabricState>()({
+      doc: 'Creates a target, with a first TPG.',
+      parameters: [optional('wwn', types.string, 'Its name; one is made when absent.', { kind: 'wwn' })],
+      examples: [{ line: 'create', does: 'Creates a target with a name that is made for it.' }],
+      async run(state, context, { wwn }) {
+        const { operation } = await context.apply(`/${state.fabric.name}`, 'create', given({ wwn }));
+        const name = String(operation.params['wwn']);
+        const path = `/${state.fabric.name}/${name}`;
+        context.info(`Created target ${name}.`);
+        const made = state.fabric.tpgNodes ? await createTpg(context, state.targets.get(name)!) : path;
+        await context.created(made);
+      },
+    }),
+    delete: commandOf<FabricState>()({
+      doc: 'Deletes a target with all that is in it. Storage objects stay.',
+      parameters: [
+        required('wwn', types.string, 'Its name.', {
+          kind: 'wwn',
+          suggest: (node) => node.children().map(({ name }) => name),
+        }),
+      ],
+      examples: [
+        {
+          line: 'delete naa.5001405c81b9d906',
+          does: 'Deletes the target of that name.',
+          after: ['/iscsi create naa.5001405c81b9d906', '/loopback create naa.5001405c81b9d906'],
+        },
+      ],
+      async run(state, context, { wwn }) {
+        const path = `/${state.fabric.name}`;
+        const known = state.targets.get(wwn);
+        if (known && !(await mayDelete(context, `${path}/${wwn}`, [...known.tpgs.values()]))) return;
+        await context.apply(path, 'delete', { wwn });
+        context.info(`Deleted Target ${wwn}.`);
+      },
+    }),
+    info: commandOf<FabricState>()({
+      doc: 'Shows what the fabric is and what its targets may be called.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows it.' }],
+      run({ fabric: { name, wwnTypes, features, start } }, { info }) {
+        info(`Fabric module name: ${name}`);
+        info('ConfigFS path: none');
+        info(`Allowed WWN types: ${wwnTypes.join(', ')}`);
+        info(`Fabric module features: ${features.join(', ')}`);
+        info(`Corresponding kernel module: none, ${start ? 'tcli serves it' : 'it is kept and not served'}`);
+      },
+    }),
+    version: commandOf<FabricState>()({
+      doc: 'Shows the version of what serves the fabric.',
+      parameters: [],
+      examples: [{ line: 'version', does: 'Shows it.' }],
+      run: ({ fabric: { name } }, { info }) => info(`Fabric module ${name}: tcli version ${programVersion}`),
+    }),
+  },
+};
+
+const discoveryAuthGroup = (state: FabricState) =>
+  engineGroup('discovery_auth', `/${state.fabric.name}`, () => [
+    {
+      name: 'enable',
+      doc: 'Ask for these credentials before telling which targets there are.',
+      type: flag,
+      value: state.discoveryAuthEnabled ? 'True' : 'False',
+      readOnly: false,
+    },
+    ...authSettings(state.discoveryAuth),
+  ]);
+
+/** 0 or 1; also the words for them, which are what is shown. */
+const flag = {
+  ...types.number,
+  words: ['0', '1'],
+  parse: (text: string) => ({ 0: 0, 1: 1, false: 0, true: 1 })[text.toLowerCase()],
+  print: String,
+};

@@ -1,0 +1,151 @@
+/** `luns` of a TPG, and a LUN in it. */
+
+import {
+  type Lun,
+  lowestFree,
+  OperatorError,
+  type StorageObject,
+  type Tpg,
+  types,
+  type ValueType,
+} from '../../src/index.ts';
+import { engineGroup } from '../configuration-groups.ts';
+import { type Context, child, commandOf, given, type Node, type NodeType, optional, required } from '../node.ts';
+import { printInfo } from './info.ts';
+import { storageObjectNamed } from './named-storage-object.ts';
+
+/** `3` or `lun3`. */
+export const lunType: ValueType<number> = {
+  name: 'number',
+  wrong: 'is not a LUN: N or lunN.',
+  parse: (text) => (/^(lun)?-?\d{1,9}$/.test(text) ? Number(text.replace('lun', '')) : undefined),
+  print: String,
+};
+
+export const storageObjectPaths = ({ host }: Node): Iterable<readonly [string, string]> =>
+  Array.from(host.root.tree.allStorageObjects(), (object) => [object.path, labelOf(object)] as const);
+
+export const luns: NodeType<Tpg> = {
+  doc: 'What the TPG exports: storage objects, by number.',
+  summary: (tpg) => ({ text: `LUNs: ${tpg.luns.size}`, healthy: null }),
+  children: (tpg) => [...tpg.luns.values()].map((one) => child(`lun${one.index}`, lun, one)),
+  commands: {
+    create: commandOf<Tpg>()({
+      doc: 'Exports a storage object as a LUN, and maps it in the node ACLs.',
+      parameters: [
+        required('storage_object', types.string, 'Its path; or a file or device, of which one is made.', {
+          kind: 'storage-object',
+          suggest: storageObjectPaths,
+        }),
+        optional('lun', lunType, 'Its number: N or lunN; the lowest free one when absent.'),
+        optional('add_mapped_luns', types.bool, 'Map it in every node ACL; else as auto_add_mapped_luns says.'),
+      ],
+      examples: [
+        {
+          line: 'create /backstores/ramdisk/rd0',
+          does: 'Exports rd0 under the lowest free number.',
+          after: ['/backstores/ramdisk create rd0 16M'],
+        },
+      ],
+      async run(tpg, context, { storage_object, lun: wanted, add_mapped_luns }) {
+        const object = await storageObjectNamed(storage_object, context, 'storage object or path not valid');
+        const made = await createLun(context, tpg, object, wanted);
+        if (add_mapped_luns ?? context.preferences.get('auto_add_mapped_luns')) await mapInAcls(context, made, wanted);
+        await context.created(`${tpg.path}/luns/lun${made.index}`);
+      },
+    }),
+    delete: commandOf<Tpg>()({
+      doc: 'Deletes a LUN, and what maps it in node ACLs. The storage object stays.',
+      parameters: [
+        required('lun', lunType, 'Its number: N or lunN.', {
+          suggest: (node) => node.children().map((one) => [one.name.replace('lun', ''), one.summary().text] as const),
+        }),
+      ],
+      examples: [
+        {
+          line: 'delete 0',
+          does: 'Deletes lun0.',
+          after: ['/backstores/ramdisk create rd0 16M', 'create /backstores/ramdisk/rd0'],
+        },
+      ],
+      async run(tpg, { apply, info }, { lun: index }) {
+        await apply(`${tpg.path}/luns`, 'delete', { lun: index });
+        info(`Deleted LUN ${index}.`);
+      },
+    }),
+  },
+};
+
+export async function createLun(
+  { apply, info }: Context,
+  tpg: Tpg,
+  object: StorageObject,
+  index?: number,
+): Promise<Lun> {
+  const { operation } = await apply(`${tpg.path}/luns`, 'create', given({ storage_object: object.path, lun: index }));
+  const made = tpg.luns.get(Number(operation.params['lun']))!;
+  info(`Created LUN ${made.index}.`);
+  return made;
+}
+
+/** In each ACL under `wanted`, or under the lowest number that is free there (targetcli.md 6.8). */
+async function mapInAcls(
+  { apply, info, warn }: Context,
+  { tpg, index }: Lun,
+  wanted: number | undefined,
+): Promise<void> {
+  for (const acl of tpg.acls.values()) {
+    const mapped = wanted ?? lowestFree(acl.mappedLuns);
+    try {
+      await apply(`${tpg.path}/acls/${acl.wwn}`, 'create', { mapped_lun: mapped, tpg_lun: index });
+      info(`Created LUN ${index}->${mapped} mapping in node ACL ${acl.wwn}`);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      warn(`Cannot map new lun ${index} into ACL ${acl.wwn}: ${error.message}`);
+    }
+  }
+}
+
+/** `fileio/disk0`, as LIO names a storage object wherever it is exported. */
+export const labelOf = ({ backstore, name }: StorageObject): string => `${backstore.plugin}/${name}`;
+
+const lun: NodeType<Lun> = {
+  doc: 'A storage object under a number.',
+  summary({ storageObject, aluaGroup }) {
+    const { backstore, config, missing } = storageObject;
+    const device = backstore.device?.(config);
+    const pieces = [
+      labelOf(storageObject),
+      ...(device === undefined ? [] : [`(${device})`]),
+      `(${aluaGroup ?? 'None'})`,
+    ];
+    return missing === undefined
+      ? { text: pieces.join(' '), healthy: true }
+      : { text: `${pieces.join(' ')} missing`, healthy: false };
+  },
+  groups: ({ tpg, index, aluaGroup }) => [
+    engineGroup('alua', `${tpg.path}/luns/lun${index}`, () => [
+      {
+        name: 'alua_tg_pt_gp_name',
+        doc: 'The ALUA group through which initiators reach it.',
+        type: types.string,
+        value: aluaGroup ?? 'None',
+        readOnly: true,
+      },
+    ]),
+  ],
+  commands: {
+    info: commandOf<Lun>()({
+      doc: 'Shows what it exports.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows its number and its storage object.' }],
+      run: ({ index, alias, aluaGroup, storageObject }, { info }) =>
+        printInfo(info, {
+          alias,
+          alua_tg_pt_gp_name: aluaGroup,
+          index,
+          storage_object: `/backstores/${labelOf(storageObject)}`,
+        }),
+    }),
+  },
+};

@@ -1,0 +1,184 @@
+/** A node ACL, or those that share a tag: what an initiator sees, and how it proves who it is. */
+
+import {
+  authKeys,
+  hasCredentials,
+  isMutual,
+  type MappedLun,
+  type NodeAcl,
+  type Tpg,
+  types,
+  type ValueType,
+} from '../../src/index.ts';
+import { attributesGroup, authSettings, type ConfigurationGroup, engineGroup } from '../configuration-groups.ts';
+import { type Context, child, commandOf, given, type NodeType, optional, required, type Summary } from '../node.ts';
+import { printInfo } from './info.ts';
+import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
+import { storageObjectNamed } from './named-storage-object.ts';
+
+/** At least one member; more only where they share a tag. */
+export interface AclGroup {
+  readonly tpg: Tpg;
+  readonly tag: string;
+  readonly members: readonly NodeAcl[];
+}
+
+/** Everything shown is the first member's. */
+const first = ({ members }: AclGroup): NodeAcl => members[0]!;
+const pathOf = (acl: NodeAcl): string => `${acl.tpg.path}/acls/${acl.wwn}`;
+
+const integerWith = (refusal: string): ValueType<number> => ({
+  name: 'number',
+  wrong: '',
+  refusal: () => refusal,
+  parse: (text) => (/^-?\d{1,9}$/.test(text) ? Number(text) : undefined),
+  print: String,
+});
+
+/** A number greater than 0 in targetcli; the words for it are taken too. */
+const writeProtectType: ValueType<boolean> = {
+  ...types.bool,
+  words: ['0', '1'],
+  parse: (text) => (/^\d{1,9}$/.test(text) ? Number(text) > 0 : types.bool.parse(text)),
+};
+
+export const nodeAcl: NodeType<AclGroup> = {
+  doc: 'An initiator that may log in, and the LUNs that it sees.',
+  summary: summaryOf,
+  children: (group) =>
+    [...first(group).mappedLuns.values()].map((mapped) => child(`mapped_lun${mapped.index}`, mappedLun, mapped)),
+  groups: groupsOf,
+  commands: {
+    create: commandOf<AclGroup>()({
+      doc: 'Shows a LUN of the TPG to the initiator, under a number of its own.',
+      parameters: [
+        required('mapped_lun', integerWith('mapped_lun must be an integer'), 'The number that the initiator uses.'),
+        required('tpg_lun_or_backstore', types.string, 'N or lunN; or a storage object, a file or a device.', {
+          kind: 'storage-object',
+          suggest: (node) => [
+            ...[...first(node.subject as AclGroup).tpg.luns.values()].map(
+              ({ index, storageObject }) => [`lun${index}`, labelOf(storageObject)] as const,
+            ),
+            ...storageObjectPaths(node),
+          ],
+        }),
+        optional('write_protect', writeProtectType, '1: the initiator may only read.'),
+      ],
+      examples: [
+        {
+          line: 'create 0 /backstores/ramdisk/rd0 1',
+          does: 'Shows rd0 as LUN 0, to be read only. It becomes a LUN of the TPG if it is none.',
+          after: ['/backstores/ramdisk create rd0 16M'],
+        },
+      ],
+      async run(group, context, { mapped_lun: index, tpg_lun_or_backstore: named, write_protect }) {
+        const lun = await lunNamed(named, group, context);
+        for (const acl of group.members) {
+          const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
+          await context.apply(pathOf(acl), 'create', params);
+        }
+        context.info(`Created Mapped LUN ${index}.`);
+        await context.created(`${context.node.path}/mapped_lun${index}`);
+      },
+    }),
+    delete: commandOf<AclGroup>()({
+      doc: 'Hides a LUN from the initiator.',
+      parameters: [
+        required(
+          'mapped_lun',
+          integerWith('The mapped_lun parameter must be an integer value'),
+          'The number that the initiator uses.',
+          {
+            suggest: (node) =>
+              node.children().map((one) => [one.name.replace('mapped_lun', ''), one.summary().text] as const),
+          },
+        ),
+      ],
+      examples: [
+        {
+          line: 'delete 0',
+          does: 'Hides its LUN 0.',
+          after: ['/backstores/ramdisk create rd0 16M', 'create 0 /backstores/ramdisk/rd0'],
+        },
+      ],
+      async run({ members }, { apply, info }, { mapped_lun: index }) {
+        for (const acl of members) await apply(pathOf(acl), 'delete', { mapped_lun: index });
+        info(`Deleted Mapped LUN ${index}.`);
+      },
+    }),
+    info: commandOf<AclGroup>()({
+      doc: 'Shows its CHAP words, its tag, and the initiators that it stands for.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows them.' }],
+      run(group, { info }) {
+        const { auth, tag } = first(group);
+        const words = authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]]);
+        printInfo(info, { ...Object.fromEntries(words), ...(tag && { tag }) });
+        info('wwns:');
+        for (const { wwn } of group.members) info(wwn);
+      },
+    }),
+  },
+};
+
+/** @returns the number of the TPG's LUN that is meant; a storage object that is none becomes one */
+async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Promise<number> {
+  const index = lunType.parse(text);
+  if (index !== undefined) return index;
+  const object = await storageObjectNamed(text, context, 'LUN, storage object, or path not valid');
+  const exported = [...tpg.luns.values()].find((lun) => lun.storageObject === object);
+  return (exported ?? (await createLun(context, tpg, object))).index;
+}
+
+/** targetcli.md 4.5 */
+function summaryOf(group: AclGroup): Summary {
+  const { tpg, members, tag } = group;
+  const { auth, mappedLuns, wwn } = first(group);
+  const pieces = tag ? [members.length === 1 ? `(${wwn})` : `(group of ${members.length})`] : [];
+  let healthy: boolean | null = null;
+  if (tpg.target.fabric.features.includes('auth') && tpg.attribute('authentication') === 1) {
+    if (tpg.attribute('generate_node_acls') === 1) pieces.push('auth via tpg');
+    else {
+      pieces.push(isMutual(auth) ? 'mutual auth' : '1-way auth');
+      healthy = hasCredentials(auth);
+    }
+  }
+  return { text: [...pieces, `Mapped LUNs: ${mappedLuns.size}`].join(', '), healthy };
+}
+
+/** What is set is set for every member. */
+function groupsOf(group: AclGroup): ConfigurationGroup[] {
+  const { tpg, members } = group;
+  const { attributes, auth } = first(group);
+  const forEach = (declared: ConfigurationGroup): ConfigurationGroup => ({
+    ...declared,
+    async set(name, value, context) {
+      for (const acl of members) await context.apply(pathOf(acl), 'set', { group: declared.name, name, value });
+    },
+  });
+  const attribute = attributesGroup('attribute', pathOf(first(group)), attributes);
+  const authGroup = engineGroup('auth', pathOf(first(group)), () => authSettings(auth));
+  return [
+    ...(Object.keys(attributes.table).length > 0 ? [forEach(attribute)] : []),
+    ...(tpg.target.fabric.features.includes('auth') ? [forEach(authGroup)] : []),
+  ];
+}
+
+const mappedLun: NodeType<MappedLun> = {
+  doc: 'A LUN as one initiator sees it.',
+  summary({ lun, writeProtect }) {
+    const text = `lun${lun.index} ${labelOf(lun.storageObject)} (${writeProtect ? 'ro' : 'rw'})`;
+    return lun.storageObject.missing === undefined
+      ? { text, healthy: true }
+      : { text: `${text} missing`, healthy: false };
+  },
+  commands: {
+    info: commandOf<MappedLun>()({
+      doc: 'Shows its number, its LUN, and whether it may be written to.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows them.' }],
+      run: ({ alias, index, lun, writeProtect }, { info }) =>
+        printInfo(info, { alias, index, tpg_lun: lun.index, write_protect: writeProtect }),
+    }),
+  },
+};

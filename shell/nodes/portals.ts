@@ -1,0 +1,105 @@
+/** `portals` of a TPG: the addresses that it listens on. */
+
+import {
+  bracketed,
+  OperatorError,
+  type Portal,
+  printPortal,
+  type Tpg,
+  types,
+  type ValueType,
+} from '../../src/index.ts';
+import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { printInfo } from './info.ts';
+import { localAddresses } from './local-addresses.ts';
+
+const anyAddress = '0.0.0.0';
+/** RFC 7143 13.6: the port that IANA assigned to iSCSI targets. */
+const defaultPort = 3260;
+
+const portType = types.number as ValueType<number>;
+/** `[::1]` and `::1` are the same address. */
+const addressType: ValueType<string> = { ...types.string, parse: (text) => text.replace(/^\[(.*)\]$/, '$1') };
+
+interface PortalOf {
+  readonly tpg: Tpg;
+  readonly portal: Portal;
+}
+
+export const portals: NodeType<Tpg> = {
+  doc: 'The addresses on which the TPG listens.',
+  summary: (tpg) => ({ text: `Portals: ${tpg.portals.length}`, healthy: null }),
+  children: (tpg) => tpg.portals.map((one) => child(printPortal(one), portal, { tpg, portal: one })),
+  commands: {
+    create: commandOf<Tpg>()({
+      doc: 'Listens on an address and a port.',
+      parameters: [
+        optional('ip_address', addressType, `An IPv4 or IPv6 address; ${anyAddress} for all when absent.`, {
+          suggest: localAddresses,
+        }),
+        optional('ip_port', portType, `A port; ${defaultPort} when absent.`),
+      ],
+      examples: [{ line: 'create 127.0.0.1 3261', does: 'Listens on port 3261 for this machine only.' }],
+      async run(tpg, { apply, info, created }, { ip_address, ip_port }) {
+        if (ip_port === undefined) info(`Using default IP port ${defaultPort}`);
+        if (ip_address === undefined) info(`Binding to INADDR_ANY (${anyAddress})`);
+        const [address, port] = [ip_address ?? anyAddress, ip_port ?? defaultPort];
+        await apply(`${tpg.path}/portals`, 'create', { ip_address: address, ip_port: port });
+        info(`Created network portal ${address}:${port}.`);
+        await created(`${tpg.path}/portals/${printPortal({ address, port })}`);
+      },
+    }),
+    delete: commandOf<Tpg>()({
+      doc: 'Listens there no more. Sessions that came in through it end.',
+      parameters: [
+        required('ip_address', addressType, 'The address.', {
+          suggest: ({ subject }) => new Set((subject as Tpg).portals.map(({ address }) => address)),
+        }),
+        required('ip_port', portType, 'The port.', {
+          suggest: ({ subject }, { given }) =>
+            (subject as Tpg).portals
+              .filter(({ address }) => bracketed(address) === bracketed(addressType.parse(given['ip_address'] ?? '')!))
+              .map(({ port }) => String(port)),
+        }),
+      ],
+      examples: [{ line: 'delete 127.0.0.1 3261', does: 'Closes that portal.', after: ['create 127.0.0.1 3261'] }],
+      async run(tpg, { apply, info }, { ip_address, ip_port }) {
+        await apply(`${tpg.path}/portals`, 'delete', { ip_address, ip_port });
+        info(`Deleted network portal ${ip_address}:${ip_port}`);
+      },
+    }),
+  },
+};
+
+const portal: NodeType<PortalOf> = {
+  doc: 'An address and a port on which the TPG listens.',
+  summary({ tpg, portal: one }, host) {
+    const problem = host.root.portalProblem(tpg, one);
+    if (problem !== undefined) return { text: problem, healthy: false };
+    return { text: one.iser ? 'iser' : one.offload ? 'offload' : '', healthy: true };
+  },
+  commands: {
+    enable_iser: unavailable('iser', 'iSER', 'RDMA'),
+    enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),
+    info: commandOf<PortalOf>()({
+      doc: 'Shows its address and port.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows them.' }],
+      run: ({ portal: { address, port, iser, offload } }, { info }) =>
+        printInfo(info, { ip_address: bracketed(address), iser, offload, port }),
+    }),
+  },
+};
+
+/** A switch that this target cannot turn on: it speaks TCP. */
+function unavailable(key: 'iser' | 'offload', name: string, what: string): Command<PortalOf> {
+  return commandOf<PortalOf>()({
+    doc: `${name} needs ${what}; this target speaks plain TCP, so false is all that can be said.`,
+    parameters: [required('boolean', types.bool, 'false.')],
+    examples: [{ line: `enable_${key} false`, does: 'Leaves it off.' }],
+    run(_portal, { info }, { boolean }) {
+      if (boolean) throw new OperatorError(`Cannot change ${key}`, `${name} needs ${what}; this target speaks TCP.`);
+      info(`${name} enable now: False`);
+    },
+  });
+}

@@ -1,0 +1,19 @@
+/** `/`: backstores and fabrics, and the commands for the configuration as a whole. */
+
+import type { Host } from '../../src/index.ts';
+import { child, Node, type NodeType } from '../node.ts';
+import { backstores } from './backstores.ts';
+import { configurationCommands } from './configuration.ts';
+import { fabric } from './fabric.ts';
+import { sessions, version } from './root-commands.ts';
+
+const root: NodeType<Host> = {
+  doc: 'The whole configuration.',
+  children: ({ root: { tree } }) => [
+    child('backstores', backstores, tree),
+    ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),
+  ],
+  commands: (host) => ({ ...configurationCommands(host), sessions, version }),
+};
+
+export const rootNode = (host: Host): Node => new Node(child('/', root, host), undefined, host);

@@ -1,0 +1,44 @@
+/** A storage object: what it is, its attributes, its ALUA groups. */
+
+import { type StorageObject, types } from '../../src/index.ts';
+import { attributesGroup } from '../configuration-groups.ts';
+import { child, commandOf, type NodeType, optional } from '../node.ts';
+import { alua } from './alua.ts';
+import { saveConfiguration } from './configuration.ts';
+import { printInfo } from './info.ts';
+
+export const storageObject: NodeType<StorageObject> = {
+  doc: 'A storage object: a volume with a SCSI identity.',
+  summary({ backstore, config, volume, attributes, exported, missing }) {
+    const about = backstore.summary(config, volume, attributes.values.emulate_write_cache === 1);
+    if (missing !== undefined) return { text: `${about} missing`, healthy: false };
+    return { text: `${about} ${exported ? 'activated' : 'deactivated'}`, healthy: true };
+  },
+  children: (object) => [child('alua', alua, object)],
+  groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
+  commands: {
+    info: commandOf<StorageObject>()({
+      doc: 'Shows what it was created with.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows its name, size, serial number and so on.' }],
+      run({ backstore, name, wwn, config, missing }, { info }) {
+        printInfo(info, { ...config, name, plugin: backstore.plugin, wwn, ...(missing !== undefined && { missing }) });
+      },
+    }),
+    version: commandOf<StorageObject>()({
+      doc: 'Shows which kind of backstore serves it.',
+      parameters: [],
+      examples: [{ line: 'version', does: 'Shows the kind and its version.' }],
+      run: ({ backstore }, { info }) => info(`Backstore plugin ${backstore.plugin} v5.0`),
+    }),
+    saveconfig: commandOf<StorageObject>()({
+      doc: 'Saves the configuration, this storage object in it.',
+      parameters: [optional('savefile', types.string, 'The file; saveconfig.json when absent.', { kind: 'file' })],
+      examples: [{ line: 'saveconfig', does: 'Saves it.' }],
+      async run({ backstore, name }, context, { savefile }) {
+        const { path } = await saveConfiguration(context, savefile, false);
+        context.info(`Storage Object '${backstore.plugin}:${name}' config saved to ${path}.`);
+      },
+    }),
+  },
+};

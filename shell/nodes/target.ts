@@ -1,0 +1,85 @@
+/** A target of a fabric whose targets have TPG nodes. */
+
+import { bracketed, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
+import { type Context, child, commandOf, given, type NodeType, optional, required } from '../node.ts';
+import { mayDelete } from './in-use.ts';
+import { printInfo } from './info.ts';
+import { tpg } from './tpg.ts';
+
+const defaultPortal = { ip_address: '0.0.0.0', ip_port: 3260 } as const;
+
+const tagType: ValueType<number> = {
+  name: 'number',
+  wrong: '',
+  refusal: () => 'Tag argument must be a number.',
+  parse: (text) => (/^(tpg)?-?\d{1,9}$/.test(text) ? Number(text.replace('tpg', '')) : undefined),
+  print: String,
+};
+
+export const target: NodeType<Target> = {
+  doc: 'A target: a name that initiators log in to, with one TPG or more.',
+  summary: ({ tpgs }) => ({ text: `TPGs: ${tpgs.size}`, healthy: null }),
+  children: ({ tpgs }) => [...tpgs.values()].map((one) => child(`tpg${one.tag}`, tpg, one)),
+  commands: {
+    create: commandOf<Target>()({
+      doc: 'Creates a TPG: a set of portals, LUNs and ACLs.',
+      parameters: [optional('tag', tagType, 'Its number: N or tpgN; the lowest free one when absent.')],
+      examples: [{ line: 'create', does: 'Creates the next TPG.' }],
+      run: async (one, context, { tag }) => context.created(await createTpg(context, one, tag)),
+    }),
+    delete: commandOf<Target>()({
+      doc: 'Deletes a TPG with all that is in it.',
+      parameters: [
+        required('tag', tagType, 'Its number: N or tpgN.', {
+          suggest: (node) =>
+            node.children().map(({ name, ...other }) => [name.replace('tpg', ''), other.path] as const),
+        }),
+      ],
+      examples: [{ line: 'delete 1', does: 'Deletes tpg1.' }],
+      async run(one, context, { tag }) {
+        const known = one.tpgs.get(tag);
+        if (known && !(await mayDelete(context, known.path, [known]))) return;
+        await context.apply(pathOf(one), 'delete', { tag });
+        context.info(`Deleted TPGT ${tag}.`);
+      },
+    }),
+    info: commandOf<Target>()({
+      doc: 'Shows its fabric and its name.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows them.' }],
+      run: ({ fabric, wwn }, { info }) => printInfo(info, { fabric: fabric.name, wwn }),
+    }),
+  },
+};
+
+const pathOf = ({ fabric, wwn }: Target): string => `/${fabric.name}/${wwn}`;
+
+/** A TPG as targetcli makes one: enabled, without authentication, with a portal, as the preferences say. @returns its path */
+export async function createTpg(context: Context, one: Target, tag?: number): Promise<string> {
+  const { apply, info, preferences } = context;
+  const { operation } = await apply(pathOf(one), 'create', given({ tag }));
+  const made = one.tpgs.get(Number(operation.params['tag']))!;
+  if (preferences.get('auto_enable_tpgt')) await apply(made.path, 'enable', {});
+  if (one.fabric.features.includes('auth'))
+    await apply(made.path, 'set', { group: 'attribute', name: 'authentication', value: '0' });
+  info(`Created TPG ${made.tag}.`);
+  if (one.fabric.features.includes('nps') && preferences.get('auto_add_default_portal'))
+    await createDefaultPortal(context, made);
+  return made.path;
+}
+
+async function createDefaultPortal({ apply, info, warn }: Context, { path, target: { tpgs } }: Tpg): Promise<void> {
+  const { ip_address: address, ip_port: port } = defaultPortal;
+  try {
+    await apply(`${path}/portals`, 'create', defaultPortal);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    const shared = [...tpgs.values()].some((one) =>
+      one.portals.some((portal) => portal.address === address && portal.port === port),
+    );
+    if (shared) return info('Default portal not created, TPGs within a target cannot share ip:port.');
+    return warn(`Default portal ${bracketed(address)}:${port} not created: ${error.hint ?? error.message}`);
+  }
+  info('Global pref auto_add_default_portal=true');
+  info(`Created default portal listening on all IPs (${address}), port ${port}.`);
+}

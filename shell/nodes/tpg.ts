@@ -1,0 +1,82 @@
+/** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
+
+import { authKeys, hasCredentials, isMutual, type Tpg } from '../../src/index.ts';
+import { attributesGroup, authSettings, type ConfigurationGroup, engineGroup } from '../configuration-groups.ts';
+import { type Command, child, commandOf, type NodeType, type Summary } from '../node.ts';
+import { acls } from './acls.ts';
+import { printInfo } from './info.ts';
+import { luns } from './luns.ts';
+import { portals } from './portals.ts';
+
+export const tpg: NodeType<Tpg> = {
+  doc: 'A target portal group: portals, and the LUNs and ACLs that are reached through them.',
+  summary: summaryOf,
+  children(one) {
+    const { features } = one.target.fabric;
+    return [
+      ...(features.includes('acls') ? [child('acls', acls, one)] : []),
+      child('luns', luns, one),
+      ...(features.includes('nps') ? [child('portals', portals, one)] : []),
+    ];
+  },
+  groups: groupsOf,
+  commands: {
+    enable: switchCommand(true),
+    disable: switchCommand(false),
+    info: commandOf<Tpg>()({
+      doc: 'Shows its number, whether it is enabled, and its CHAP words.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows them.' }],
+      run: ({ tag, enabled, auth }, { info }) =>
+        printInfo(info, {
+          tag,
+          enable: enabled,
+          ...Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]])),
+        }),
+    }),
+  },
+};
+
+/** targetcli.md 4.4 */
+function summaryOf({ enabled, nexusWwn, target: { fabric }, auth, attributes: { values } }: Tpg): Summary {
+  if (!enabled) return { text: 'disabled', healthy: false };
+  const demo = values['generate_node_acls'] === 1;
+  const pieces = nexusWwn ? [nexusWwn] : [];
+  if (fabric.features.includes('acls')) pieces.push(demo ? 'gen-acls' : 'no-gen-acls');
+  let healthy: boolean | null = null;
+  if (fabric.features.includes('auth')) {
+    if (values['authentication'] !== 1) {
+      pieces.push('no-auth');
+      healthy = demo ? true : null;
+    } else if (demo) {
+      pieces.push('tpg-auth', isMutual(auth) ? 'mutual auth' : '1-way auth');
+      healthy = hasCredentials(auth);
+    } else pieces.push('auth per-acl');
+  }
+  return { text: pieces.join(', '), healthy };
+}
+
+function groupsOf({ path, attributes, parameters, auth, target: { fabric } }: Tpg): ConfigurationGroup[] {
+  const filled = (table: object) => Object.keys(table).length > 0;
+  return [
+    ...(filled(parameters.table) ? [attributesGroup('parameter', path, parameters)] : []),
+    ...(filled(attributes.table) ? [attributesGroup('attribute', path, attributes)] : []),
+    ...(fabric.features.includes('auth') ? [engineGroup('auth', path, () => authSettings(auth))] : []),
+  ];
+}
+
+function switchCommand(wanted: boolean): Command<Tpg> {
+  const [verb, state] = wanted ? ['enable', 'enabled'] : ['disable', 'disabled'];
+  return commandOf<Tpg>()({
+    doc: wanted
+      ? 'Lets initiators log in.'
+      : 'Ends the sessions of the TPG and lets nobody log in. What it contains stays.',
+    parameters: [],
+    examples: [{ line: verb!, does: wanted ? 'Opens its portals.' : 'Closes its portals.' }],
+    async run({ enabled, path }, { apply, info }) {
+      if (enabled === wanted) return info(`The TPGT is already ${state}.`);
+      await apply(path, verb!, {});
+      info(`The TPGT has been ${state}.`);
+    },
+  });
+}

@@ -1,0 +1,205 @@
+/** The shell without a terminal: a current path, preferences, and lines that are run. */
+
+import { type Host, OperatorError, reasonOf, systemErrorCode } from '../src/index.ts';
+import { type Color, paint } from './color.ts';
+import { type CommandLine, parseCommandLine } from './command-line.ts';
+import { commandNamed } from './common-commands.ts';
+import { complete } from './complete.ts';
+import type { Context, Node } from './node.ts';
+import { rootNode } from './nodes/root.ts';
+import { nearest, promptOf, resolvePath } from './path.ts';
+import type { Preferences } from './preferences.ts';
+import type { Completion, OutputSink, SessionState, ShellBackend, Terminal } from './protocol.ts';
+import { bind } from './signature.ts';
+import { columnsMax } from './tree-drawing.ts';
+
+export interface SessionOptions {
+  /** Where it starts; where it is no more, at the nearest node above. */
+  readonly cwd?: string;
+  /** `exit` saves the configuration when the preference auto_save_on_exit says so. */
+  readonly saveOnExit?: boolean;
+  /** Errors are shown as they are, without colour or prefix: targetcli's way for a single command. */
+  readonly bareErrors?: boolean;
+}
+
+const levels = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
+const shownAs = {
+  error: { prefix: 'Error: ', color: 'red' },
+  warning: { prefix: 'Warning: ', color: 'yellow' },
+  info: { prefix: 'Info: ', color: 'green' },
+} as const satisfies Partial<Record<(typeof levels)[number], { prefix: string; color: Color }>>;
+
+export class ShellSession implements ShellBackend {
+  readonly #host: Host;
+  readonly #preferences: Preferences;
+  readonly #options: SessionOptions;
+  #terminal: Terminal = { columns: columnsMax, color: false, interactive: false };
+  #path: string;
+
+  constructor(host: Host, preferences: Preferences, options: SessionOptions = {}) {
+    this.#host = host;
+    this.#preferences = preferences;
+    this.#options = options;
+    this.#path = options.cwd ?? '/';
+  }
+
+  get state(): SessionState {
+    const { path } = this.#current();
+    return { path, prompt: promptOf(path, this.#preferences.get('prompt_length') ?? 0) };
+  }
+
+  setTerminal(terminal: Terminal): void {
+    this.#terminal = terminal;
+  }
+
+  /** Runs one line. What goes wrong is told to `sink`; it never throws. */
+  async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
+    const run: Run = { sink, signal, exit: false };
+    try {
+      await this.#runLine(line, run);
+      if (run.exit) await this.#saveOnExit(run);
+      return { ok: true, exit: run.exit };
+    } catch (error) {
+      this.#complain(error, sink);
+      return { ok: false, exit: run.exit };
+    }
+  }
+
+  /** What can stand at `cursor`. Nothing, when something goes wrong. */
+  async complete(line: string, cursor: number): Promise<Completion> {
+    try {
+      return await complete(line.slice(0, cursor), this.#current(), this.#preferences);
+    } catch {
+      return { from: cursor, candidates: [] };
+    }
+  }
+
+  async #runLine(line: string, run: Run): Promise<void> {
+    if (/^\s*(#|$)/.test(line)) return;
+    const parsed = parseCommandLine(line);
+    refuseRest(line, parsed);
+    const { path, command } = parsed;
+    const current = this.#current();
+    if (path?.text === '*') {
+      for (const node of current.children()) {
+        this.#write(run.sink, `[${node.path}]`);
+        await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
+      }
+      return;
+    }
+    const node = path ? resolvePath(path.text, current, this.#preferences.bookmarks) : current;
+    if (command) return this.#runCommand(node, command.text, parsed, run);
+    const word = parsed.positional[0] ?? parsed.keywords[0]?.name;
+    if (word) throw path ? syntaxErrorNear(line, word) : new OperatorError(`Command not found ${word.text}`);
+    await this.#goTo(node.path);
+  }
+
+  async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
+    run.signal.throwIfAborted();
+    const command = commandNamed(node, name);
+    await command.run(node.subject, this.#context(node, run), bind(name, command, parsed));
+  }
+
+  #context(node: Node, run: Run): Context {
+    const { sink, signal } = run;
+    const info = (text: string) => this.#say('info', text, sink);
+    return {
+      node,
+      host: this.#host,
+      preferences: this.#preferences,
+      terminal: this.#terminal,
+      current: this.#current(),
+      signal,
+      print: (text) => this.#write(sink, text),
+      info,
+      warn: (text) => this.#say('warning', text, sink),
+      ask: (question) => sink.ask(question),
+      resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
+      goTo: (path, visit) => this.#goTo(path, visit),
+      leave: () => {
+        run.exit = true;
+      },
+      apply: async (path, verb, params) => {
+        signal.throwIfAborted();
+        const outcome = await this.#host.root.apply({ path, verb, params });
+        for (const note of outcome.notes) this.#say(note.startsWith('Warning: ') ? 'warning' : 'info', note, sink);
+        return outcome;
+      },
+      created: async (path) => {
+        await this.#preferences.bookmark('last', path);
+        if (!this.#preferences.get('auto_cd_after_create')) return;
+        info(`Entering new node ${path}`);
+        await this.#goTo(path);
+      },
+    };
+  }
+
+  #current(): Node {
+    const node = nearest(this.#path, rootNode(this.#host));
+    this.#path = node.path;
+    return node;
+  }
+
+  async #goTo(path: string, visit = true): Promise<void> {
+    this.#path = path;
+    if (visit) await this.#preferences.visit(path);
+  }
+
+  async #saveOnExit(run: Run): Promise<void> {
+    if (!this.#options.saveOnExit || this.#host.heldBy || !this.#preferences.get('auto_save_on_exit')) return;
+    this.#say('info', 'Global pref auto_save_on_exit=true', run.sink);
+    const root = rootNode(this.#host);
+    await this.#runCommand(root, 'saveconfig', parseCommandLine('saveconfig'), run);
+  }
+
+  #complain(error: unknown, sink: OutputSink): void {
+    const [first = '', ...hints] = complaintOf(error);
+    if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
+    else this.#say('error', first, sink);
+    for (const hint of hints) sink.write(`${hint}\n`, 'error');
+  }
+
+  /** A message: shown when it is serious enough for the preference loglevel_console. */
+  #say(level: keyof typeof shownAs, text: string, sink: OutputSink): void {
+    if (levels.indexOf(level) > levels.indexOf(this.#preferences.get('loglevel_console') as (typeof levels)[number]))
+      return;
+    const { prefix, color } = shownAs[level];
+    const shown = !this.#preferences.get('color_mode')
+      ? prefix + text
+      : this.#terminal.color
+        ? paint(text, color)
+        : text;
+    sink.write(`${shown}\n`, level === 'error' ? 'error' : 'output');
+  }
+
+  #write(sink: OutputSink, text: string): void {
+    const color = this.#preferences.get('color_default') as Color;
+    const colored = this.#terminal.color && this.#preferences.get('color_mode') && color !== 'none';
+    sink.write(`${colored ? paint(text, color) : text}\n`, 'output');
+  }
+}
+
+interface Run {
+  readonly sink: OutputSink;
+  readonly signal: AbortSignal;
+  exit: boolean;
+}
+
+/** Three kinds of error: the operator's, a system call's, and ours. */
+function complaintOf(error: unknown): string[] {
+  if (error instanceof OperatorError) return [error.message, ...(error.hint === undefined ? [] : [error.hint])];
+  if (error instanceof Error && error.name === 'AbortError') return ['Interrupted.'];
+  if (systemErrorCode(error) !== undefined) return [reasonOf(error)];
+  return [`internal error: ${reasonOf(error)}`];
+}
+
+/** @throws OperatorError for what targetcli dropped without a word */
+function refuseRest(line: string, { rest, unclosed }: CommandLine): void {
+  if (rest) throw syntaxErrorNear(line, rest, 'Put "quotes" around a value that has such characters.');
+  if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.trimEnd());
+}
+
+function syntaxErrorNear(line: string, { text, from, to }: { text: string; from: number; to: number }, hint?: string) {
+  const marked = `  ${line.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
+  return new OperatorError(`Syntax error near ${text}`, hint === undefined ? marked : `${marked}\n${hint}`);
+}

@@ -1,0 +1,78 @@
+/** `ls`: nodes as targetcli draws them (targetcli.md 4). */
+
+import { type Color, paint } from './color.ts';
+import type { Node } from './node.ts';
+
+export interface TreeStyle {
+  /** The closing bracket stands in this column; at most `columnsMax`. */
+  readonly columns: number;
+  readonly color: boolean;
+  /** Levels below the first node; 0 for all, less for the node alone. */
+  readonly depth: number;
+  readonly roundNodes: boolean;
+  readonly showRoot: boolean;
+  readonly status: boolean;
+}
+
+/** The widest drawing, and the width where there is no terminal. */
+export const columnsMax = 132;
+
+/** A node of a drawing, and what stands before its bullet. */
+export interface Drawn {
+  readonly node: Node;
+  readonly prefix: string;
+  readonly isRoot: boolean;
+}
+
+/** `node` and what stands below it, from top to bottom. */
+export function* walkTree(node: Node, depth: number, showRoot = true): Generator<Drawn> {
+  if (showRoot) yield* walk({ node, prefix: '', isRoot: true }, '  ', depth, 0);
+  else if (depth >= 0)
+    for (const child of sorted(node.children()))
+      yield* walk({ node: child, prefix: '', isRoot: false }, '  ', depth, 1);
+}
+
+function* walk(drawn: Drawn, indent: string, depth: number, level: number): Generator<Drawn> {
+  yield drawn;
+  if (depth !== 0 && level >= depth) return;
+  const children = sorted(drawn.node.children());
+  for (const [at, node] of children.entries()) {
+    const below = `${indent}${at < children.length - 1 ? '| ' : '  '}`;
+    yield* walk({ node, prefix: indent, isRoot: false }, below, depth, level + 1);
+  }
+}
+
+/** The lines of `node` and what stands below it. */
+export const drawTree = (node: Node, style: TreeStyle): string[] =>
+  Array.from(walkTree(node, style.depth, style.showRoot), (drawn) => drawn.prefix + line(drawn, style));
+
+/** Siblings in targetcli's order: by what comes before trailing digits, then by their number. */
+export function sorted(nodes: readonly Node[]): Node[] {
+  const keyed = nodes.map((node) => {
+    const digits = /\d+$/.exec(node.name)?.[0] ?? '';
+    return { node, stem: node.name.slice(0, node.name.length - digits.length), number: BigInt(digits || 0) };
+  });
+  keyed.sort((a, b) => compare(a.stem, b.stem) || compare(a.number, b.number));
+  return keyed.map(({ node }) => node);
+}
+
+const compare = <T extends string | bigint>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
+const length = (text: string): number => (/^[\x20-\x7e]*$/.test(text) ? text.length : [...text].length);
+/** By level, from `/` on, and over again. */
+const levelColors: readonly Color[] = ['none', 'blue', 'magenta'];
+
+function line({ node, prefix, isRoot }: Drawn, style: TreeStyle): string {
+  const bullet = style.roundNodes ? 'o- ' : '+- ';
+  const { text, healthy } = node.summary();
+  const status = text || (healthy === null ? '...' : healthy ? 'OK' : 'ERROR');
+  const dots = '.'.repeat(
+    Math.max(0, style.columns - 1 - (length(status) + 3) - prefix.length - bullet.length - length(node.name)),
+  );
+  if (!style.color) return style.status ? `${bullet}${node.name} ${dots} [${status}]` : bullet + node.name;
+  const level = node.path === '/' ? 0 : node.path.split('/').length - 1;
+  const color = levelColors[level % 3] ?? 'none';
+  const name = paint(node.name, color, isRoot ? ['underline', 'bold'] : ['bold']);
+  if (!style.status) return bullet + name;
+  const shown = paint(status, healthy === null ? 'none' : healthy ? 'green' : 'red', healthy === false ? ['bold'] : []);
+  return `${bullet}${name} ${paint(dots, color)}${paint(' [', 'none', ['bold'])}${shown}${paint(']', 'none', ['bold'])}`;
+}
