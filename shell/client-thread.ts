@@ -3,7 +3,16 @@
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import type { Completion, OutputSink, Reply, Request, SessionState, ShellClient, Terminal } from './protocol.ts';
+import {
+  type Completion,
+  NOTICE,
+  type OutputSink,
+  type Reply,
+  type Request,
+  type SessionState,
+  type ShellClient,
+  type Terminal,
+} from './protocol.ts';
 
 /** How long the engine may take to stop: sessions are logged out, what is open is flushed. */
 const CLOSE_WAIT_MS = 10_000;
@@ -20,7 +29,11 @@ export async function connectThread(entry: URL, engine: unknown, terminal: Termi
   const { port1: port, port2 } = new MessageChannel();
   const worker = new Worker(entry, { workerData: { port: port2, engine }, transferList: [port2] });
   const client = new ThreadClient(worker, port);
-  await client.open(terminal);
+  try {
+    await client.open(terminal);
+  } catch (error) {
+    throw await crossed(error);
+  }
   return client;
 }
 
@@ -29,11 +42,14 @@ class ThreadClient implements ShellClient {
   readonly lost: Promise<Error>;
   readonly #worker: Worker;
   readonly #port: MessagePort;
+  /** By the id of the request. */
   readonly #waiting = new Map<number, { receive(reply: Reply): void; fail(error: Error): void; to?: OutputSink }>();
   #id = 0;
   #running = 0;
   #gone: Error | null = null;
   #closing = false;
+  #notices: string[] = [];
+  #notify = (text: string): void => void this.#notices.push(text);
 
   constructor(worker: Worker, port: MessagePort) {
     this.#worker = worker;
@@ -72,6 +88,11 @@ class ThreadClient implements ShellClient {
     this.open(terminal).catch(() => {});
   }
 
+  notices(to: (text: string) => void): void {
+    this.#notify = to;
+    for (const text of this.#notices.splice(0)) to(text);
+  }
+
   interrupt(): void {
     this.#post({ id: this.#running, do: 'interrupt' });
   }
@@ -104,7 +125,8 @@ class ThreadClient implements ShellClient {
 
   #receive(reply: Reply): void {
     const waiting = this.#waiting.get(reply.id);
-    if (reply.is === 'output') waiting?.to?.write(reply.text, reply.stream);
+    if (reply.id === NOTICE && reply.is === 'output') this.#notify(reply.text);
+    else if (reply.is === 'output') waiting?.to?.write(reply.text, reply.stream);
     else if (reply.is === 'question') {
       void waiting?.to?.ask(reply.question).then((answer) => this.#post({ id: reply.id, do: 'answer', answer }));
     } else {
@@ -113,4 +135,13 @@ class ThreadClient implements ShellClient {
       waiting?.receive(reply);
     }
   }
+}
+
+/** An error as it was before it crossed the threads, where its class did not follow it. */
+async function crossed(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || error.name !== 'OperatorError') return error;
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
+  // Loaded here only: the front end's thread has no other need of the engine.
+  const { OperatorError } = await import('../src/index.ts');
+  return new OperatorError(error.message, hint);
 }

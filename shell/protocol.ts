@@ -1,7 +1,7 @@
 /**
  * What a front end (a terminal, a script, a program) and the shell session behind it say to each other.
  * Plain data only: it crosses a function call, a worker's message port or a socket alike. Requests carry an id of the
- * front end's choosing; every reply names the request that it belongs to, and `done` or `completions` ends it.
+ * front end's choosing, from 1; every reply names the request that it belongs to, and `done` or `completions` ends it.
  */
 
 /** What the session must know of the place its output goes to. */
@@ -22,6 +22,9 @@ export type Request =
   | { readonly id: number; readonly do: 'answer'; readonly answer: string | null }
   /** Ctrl-C: the running line ends as soon as it can. */
   | { readonly id: number; readonly do: 'interrupt' };
+
+/** The id of output that no request asked for: what the engine has to tell a person. */
+export const NOTICE = 0;
 
 export type Reply =
   /** A piece of output, newlines included; `error` goes to standard error. */
@@ -85,6 +88,8 @@ export interface ShellClient {
   readonly state: SessionState;
   /** Resolves when the session was lost without being closed; absent where that cannot happen (the same thread). */
   readonly lost?: Promise<Error>;
+  /** Where what the engine says unasked goes from now on, and what it has said before; absent where it says nothing. */
+  notices?(to: (text: string) => void): void;
   /** @returns whether the line succeeded, and whether it asked to leave */
   run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }>;
   complete(line: string, cursor: number): Promise<Completion>;

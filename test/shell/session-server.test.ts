@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { connectThread } from '../../shell/client-thread.ts';
 import type { OutputSink, Reply, ShellBackend, ShellClient } from '../../shell/protocol.ts';
 import { isRequest, serveSession } from '../../shell/session-server.ts';
+import { OperatorError } from '../../src/errors.ts';
 import { FakeSession } from '../support/fake-session.ts';
 import { buildPrograms } from '../support/terminal.ts';
 
@@ -135,6 +136,16 @@ test('a worker that ends by itself: the running line fails, and `lost` says why'
   expect((await client.lost)?.message).toBe("the engine's thread ended with status 3");
 });
 
-test('a worker that cannot start: connecting fails with its reason', async () => {
-  await expect(connect({ refuse: 'saveconfig.json is damaged' })).rejects.toThrow('saveconfig.json is damaged');
+test('a worker that cannot start: connecting fails with its reason, an operator’s error as one', async () => {
+  await expect(connect({ refuse: 'saveconfig.json is damaged' })).rejects.toThrow(
+    new OperatorError('saveconfig.json is damaged', 'Mend it.'),
+  );
+});
+
+test('what the engine says unasked is kept until somebody listens', async () => {
+  const client = await connect({ notice: 'a notice from the engine' });
+  const heard: string[] = [];
+  client.notices?.((text) => heard.push(text));
+  expect(heard).toEqual(['a notice from the engine\n']);
+  await client.close();
 });

@@ -1,0 +1,49 @@
+/**
+ * The worker that the interactive shell talks to: the engine, and a session on it. It serves as long as its port is open; then it
+ * stops what it serves and ends.
+ */
+
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { type Home, inUse, type Log, lastWords, lineLog, openHost, problems } from '../src/index.ts';
+import { Preferences } from './preferences.ts';
+import { NOTICE } from './protocol.ts';
+import { ShellSession } from './session.ts';
+import { serveSession } from './session-server.ts';
+
+/** What `connectThread` hands over. */
+export interface EngineOptions {
+  readonly home: Home;
+}
+
+const { port, engine } = workerData as { port: MessagePort; engine: EngineOptions };
+
+const notice = (text: string) =>
+  port.postMessage({ id: NOTICE, is: 'output', stream: 'error', text: `${text}\n` } as const);
+const lines = lineLog(notice, () => new Date());
+/** A person at a prompt is told what is wrong, not what goes on. */
+const log: Log = (record) => {
+  if (record.level === 'error' || record.level === 'warning') lines(record);
+};
+
+const host = await openHost({ home: engine.home, role: 'shell', log });
+if (host.heldBy) {
+  const { message, hint } = inUse(engine.home, host.heldBy);
+  notice(`${message}\n${hint}`);
+} else await host.root.start();
+for (const warning of [...host.warnings, ...(host.heldBy ? [] : problems(host))]) notice(warning);
+
+// A bug costs a line, not everybody's disks.
+const survive = (error: unknown) => notice(lastWords(error));
+process.on('uncaughtException', survive);
+process.on('unhandledRejection', survive);
+
+const preferences = Preferences.open(engine.home.stateDirectory);
+const session = new ShellSession(host, preferences, { cwd: preferences.lastPath, saveOnExit: true });
+const server = serveSession(session, (reply) => port.postMessage(reply));
+port.on('message', (message) => server.receive(message));
+port.on('close', async () => {
+  server.hangUp();
+  await host.close();
+  // Ends this thread only.
+  process.exit(0);
+});
