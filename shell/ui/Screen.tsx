@@ -1,7 +1,7 @@
 /** What Ink draws at the bottom of the terminal: the prompt line and, below it, a list. A function of one value. */
 
 import { Box, Text, useCursor, useWindowSize } from 'ink';
-import { width } from './graphemes.ts';
+import { cell, width } from './graphemes.ts';
 import { layOut, type PromptLine } from './layout.ts';
 import { type List, visible } from './list.ts';
 
@@ -22,8 +22,10 @@ export function Screen({ frame }: { frame: Frame }) {
     setCursorPosition(undefined);
     return frame.tail ? <Text wrap="truncate-end">{frame.tail}</Text> : null;
   }
-  const height = frame.list ? Math.min(frame.list.height, frame.list.items.length) : 0;
-  const layout = layOut(frame.line, columns, Math.max(1, rows - height - 1));
+  // The screen may have become lower since the list was made.
+  const list = frame.list && { ...frame.list, height: Math.min(frame.list.height, Math.max(1, rows - 2)) };
+  const listRows = list ? Math.min(list.height, list.items.length) : 0;
+  const layout = layOut(frame.line, columns, Math.max(1, rows - listRows - 1));
   setCursorPosition({ x: layout.x, y: layout.y });
   const last = layout.rows.length - 1;
   return (
@@ -36,7 +38,7 @@ export function Screen({ frame }: { frame: Frame }) {
           {index === last && layout.grey !== '' && <Text dimColor>{layout.grey}</Text>}
         </Text>
       ))}
-      {frame.list && <ItemList list={frame.list} columns={columns} />}
+      {list && <ItemList list={list} columns={columns} />}
     </Box>
   );
 }
@@ -46,26 +48,20 @@ function ItemList({ list, columns }: { list: List; columns: number }) {
   const items = list.items.slice(from, to);
   const withHelp = items.some((item) => item.help !== '');
   const widest = Math.max(0, ...items.map((item) => width(item.label)));
-  const labelColumns = withHelp ? Math.min(widest, Math.floor((columns - 4) * LABEL_SHARE)) : columns - 2;
+  const room = withHelp ? Math.floor(columns * LABEL_SHARE) : columns;
+  const labelColumns = Math.max(1, Math.min(widest, room - 2));
   return (
     <>
       {items.map((item, index) => {
         const selected = from + index === list.selected;
         return (
           // biome-ignore lint/suspicious/noArrayIndexKey: an item's identity is its place in the list
-          <Box key={from + index}>
-            <Text inverse={selected}>{selected ? '> ' : '  '}</Text>
-            <Box width={withHelp ? labelColumns + 2 : labelColumns} flexShrink={0}>
-              <Text wrap="truncate-end" inverse={selected} {...(item.color && !selected ? { color: item.color } : {})}>
-                {item.label}
-              </Text>
-            </Box>
-            {item.help !== '' && (
-              <Text wrap="truncate-end" dimColor>
-                {item.help}
-              </Text>
-            )}
-          </Box>
+          <Text key={from + index} wrap="truncate-end">
+            <Text inverse={selected} {...(item.color && !selected ? { color: item.color } : {})}>
+              {(selected ? '> ' : '  ') + cell(item.label, labelColumns)}
+            </Text>
+            {item.help !== '' && <Text dimColor>{`  ${item.help}`}</Text>}
+          </Text>
         );
       })}
       {position !== '' && <Text dimColor>{`  ${position}`}</Text>}

@@ -20,3 +20,19 @@ export function previousBoundary(text: string, index: number): number {
 
 /** Columns of a terminal that `text` takes; escape sequences take none. */
 export const width = (text: string): number => stringWidth(text);
+
+/** The start of `text` that fits into `columns`. */
+export function clip(text: string, columns: number): string {
+  let left = columns;
+  for (const { segment, index } of graphemes(text)) {
+    left -= width(segment);
+    if (left < 0) return text.slice(0, index);
+  }
+  return text;
+}
+
+/** `text` in exactly `columns` columns: filled with blanks, or cut with an ellipsis. */
+export function cell(text: string, columns: number): string {
+  const shown = width(text) <= columns ? text : `${clip(text, columns - 1)}…`;
+  return shown + ' '.repeat(Math.max(0, columns - width(shown)));
+}

@@ -16,10 +16,12 @@ export interface InteractiveOptions {
   readonly output?: TtyOutput;
 }
 
+/** The exit status of a start that Ctrl-C gave up: 128 and SIGINT's number. */
+const INTERRUPTED = 130;
 const ERASE_LINE = '\r\x1b[K';
 
 /**
- * Runs the shell on a terminal until the person leaves. The caller closes the client.
+ * Runs the shell on a terminal until the person leaves. The caller closes the client, if it came.
  * @param connecting a promise is fine: keys are kept from the first moment on
  * @returns the exit status: 0, 1 when the session was lost, 128 and the signal's number when a signal ended it
  * @throws what `connecting` rejects with
@@ -37,7 +39,10 @@ export async function interactive(
   });
   try {
     output.write(options.banner.map((line) => `${line}\n`).join(''));
-    const client = await connecting;
+    tty.interrupt = () => tty.end(INTERRUPTED);
+    const client = await Promise.race([connecting, tty.ended]);
+    if (typeof client === 'number') return client;
+    tty.interrupt = null;
     const resized = () => client.setTerminal({ columns: tty.columns, color, interactive: true });
     resized();
     output.on('resize', resized);
@@ -46,6 +51,7 @@ export async function interactive(
     const [{ openView }, history] = await Promise.all([import('./view.tsx'), History.open(options.historyFile)]);
     output.write(ERASE_LINE);
     view = openView(output, color);
+    client.notices?.((text) => view?.print(text));
     if (history.problem) view.print(`${history.problem}\n`);
     try {
       return await converse({ tty, view, client, history });
@@ -61,7 +67,7 @@ export async function interactive(
 
 /** Line after line. Ends when a line asks to leave, the session is lost, or the terminal is gone. */
 async function converse(desk: Desk): Promise<number> {
-  const { tty, view, client, history } = desk;
+  const { tty, view, client } = desk;
   let losing: Promise<number> | undefined;
   // A lost session shows itself twice: by `lost`, and by the request that it leaves without an answer.
   const lose = (error: Error) => {
@@ -75,7 +81,6 @@ async function converse(desk: Desk): Promise<number> {
     for (;;) {
       const line = await readLine(desk);
       if (line === null) return tty.ended;
-      history.add(line);
       if (await runLine(desk, line)) return 0;
     }
   };

@@ -3,7 +3,7 @@
  * place is known. Pure.
  */
 
-import { graphemes, width } from './graphemes.ts';
+import { clip, graphemes, width } from './graphemes.ts';
 
 export interface PromptLine {
   readonly prompt: string;
@@ -49,18 +49,8 @@ export function layOut(line: PromptLine, columns: number, rowsMax: number): Layo
   }
   place(whole.length);
 
-  const grey = fitting(line.suggestion, columns - x - 1);
+  const grey = clip(line.suggestion, columns - x - 1);
   const first = Math.max(0, Math.min(cursor.y, rows.length - rowsMax));
   const shown = rows.slice(first, first + rowsMax);
   return { rows: shown, grey: first + shown.length === rows.length ? grey : '', x: cursor.x, y: cursor.y - first };
-}
-
-/** The start of `text` that fits into `columns`. */
-function fitting(text: string, columns: number): string {
-  let left = columns;
-  for (const { segment, index } of graphemes(text)) {
-    left -= width(segment);
-    if (left < 0) return text.slice(0, index);
-  }
-  return text;
 }

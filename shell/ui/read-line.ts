@@ -16,7 +16,7 @@ export interface Desk {
   readonly history: History;
 }
 
-/** The line, left on the screen behind its prompt; null when the terminal is gone. Ctrl-D on an empty line is `exit`. */
+/** The line, left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an empty line is `exit`. */
 export async function readLine(desk: Desk): Promise<string | null> {
   const { tty, view, client, history } = desk;
   let line = EMPTY_LINE;
@@ -30,6 +30,7 @@ export async function readLine(desk: Desk): Promise<string | null> {
     switch (key.chord) {
       case 'return':
         await view.commit(prompt + line.text);
+        history.add(line.text);
         return line.text;
       case 'C-c':
         await view.commit(prompt + line.text);

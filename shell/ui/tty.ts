@@ -48,7 +48,7 @@ export interface TtyHandlers {
 export class TtyHub {
   readonly input: TtyInput;
   readonly output: TtyOutput;
-  /** What a signal or a closed terminal ended the shell with; null as long as it goes on. */
+  /** What the shell is to end with, after a signal or when its terminal is gone; null as long as it goes on. */
   status: number | null = null;
   /** Resolves with `status`. */
   readonly ended: Promise<number>;
@@ -59,7 +59,7 @@ export class TtyHub {
   readonly #keys: Key[] = [];
   #wanted: ((key: Key | null) => void) | null = null;
   #owned = false;
-  #end!: (status: number) => void;
+  #ended!: (status: number) => void;
   readonly #listeners: readonly [NodeJS.Signals | 'exit', () => void][];
 
   /** Takes the terminal: from here on keys are kept, also those that nobody asks for yet. */
@@ -68,16 +68,11 @@ export class TtyHub {
     this.output = output;
     this.#handlers = handlers;
     this.ended = new Promise((resolve) => {
-      this.#end = (status) => {
-        if (this.status !== null) return;
-        this.status = status;
-        this.#wanted?.(null);
-        resolve(status);
-      };
+      this.#ended = resolve;
     });
     this.#listeners = [
-      ['SIGHUP', () => this.#end(SIGNAL_STATUS.SIGHUP)],
-      ['SIGTERM', () => this.#end(SIGNAL_STATUS.SIGTERM)],
+      ['SIGHUP', () => this.end(SIGNAL_STATUS.SIGHUP)],
+      ['SIGTERM', () => this.end(SIGNAL_STATUS.SIGTERM)],
       ['SIGINT', () => this.#onKey({ chord: 'C-c', text: '', sequence: '\x03' })],
       ['SIGCONT', () => this.#resumed()],
       ['exit', () => this.#release()],
@@ -86,8 +81,8 @@ export class TtyHub {
 
     const decode = keyDecoder((key) => this.#onKey(key));
     input.on('data', (bytes: Buffer) => decode(bytes));
-    for (const gone of ['end', 'close', 'error']) input.on(gone, () => this.#end(SIGNAL_STATUS.SIGHUP));
-    output.on('error', () => this.#end(SIGNAL_STATUS.SIGHUP));
+    for (const gone of ['end', 'close', 'error']) input.on(gone, () => this.end(SIGNAL_STATUS.SIGHUP));
+    output.on('error', () => this.end(SIGNAL_STATUS.SIGHUP));
     this.#acquire();
   }
 
@@ -140,9 +135,17 @@ export class TtyHub {
     this.#acquire();
   }
 
+  /** The shell is to end with `status`; the first word counts. */
+  end(status: number): void {
+    if (this.status !== null) return;
+    this.status = status;
+    this.#wanted?.(null);
+    this.#ended(status);
+  }
+
   /** Gives the terminal back for good. */
   close(): void {
-    this.#end(0);
+    this.end(0);
     this.#release();
     for (const [event, listener] of this.#listeners) process.off(event, listener);
     this.input.pause();

@@ -103,6 +103,8 @@ export function openView(output: TtyOutput, color: boolean): View {
       ink.clear();
       ink.unmount();
       await ink.waitUntilExit();
+      // What was printed while the terminal was lent, by a shell that ends right there.
+      if (tail !== '') output.write(tail);
     },
   };
 }

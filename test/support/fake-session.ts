@@ -58,6 +58,7 @@ export class FakeSession implements ShellBackend {
         await wait(60_000, undefined, { signal }).catch(() => say('interrupted'));
         break;
       case 'sure':
+        if (words[0] === 'crash') setImmediate(() => process.exit(3));
         say(`answer: ${await to.ask({ kind: 'confirm', message: 'Delete all?' })}`);
         break;
       case 'pick': {

@@ -2,12 +2,22 @@
 
 import { connectThread } from '../../shell/client-thread.ts';
 import { interactive } from '../../shell/ui/interactive.tsx';
+import type { FakeEngine } from './fake-engine.ts';
 
+process.on('SIGUSR2', () => {
+  throw new Error('a bug of the front end');
+});
 const [historyFile = '/dev/null'] = process.argv.slice(2);
-const client = connectThread(
-  new URL('./fake-engine.js', import.meta.url),
-  {},
-  { columns: 80, color: true, interactive: true },
-);
+const { FAKE_NOTICE, FAKE_HANG } = process.env;
+const engine: FakeEngine = {
+  ...(FAKE_NOTICE && { notice: 'a notice from the engine' }),
+  ...(FAKE_HANG && { hang: true }),
+};
+const client = connectThread(new URL('./fake-engine.js', import.meta.url), engine, {
+  columns: 80,
+  color: true,
+  interactive: true,
+});
 process.exitCode = await interactive(client, { banner: ['fake shell', ''], historyFile });
+if (FAKE_HANG) process.exit();
 await (await client).close();

@@ -1,6 +1,6 @@
 /** A real terminal for tests: a program in a pty, its screen kept by xterm. Waits are for what is on the screen, never for time. */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pty from '@lydell/node-pty';
@@ -144,6 +144,17 @@ export class TestTerminal {
   /** The exit status; 128 and the signal's number when a signal ended it. */
   exit(): Promise<number> {
     return this.#exited;
+  }
+
+  /** A signal for the program that the script in the terminal runs. */
+  signalChild(signal: NodeJS.Signals): void {
+    const [child] = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').split(' ');
+    process.kill(Number(child), signal);
+  }
+
+  /** Closes the terminal, as a window that is closed or a connection that breaks does. */
+  hangUp(): void {
+    this.#pty.kill('SIGHUP');
   }
 
   kill(): void {

@@ -218,7 +218,7 @@ test('history: up and down, a grey suggestion, Ctrl-R; over shells, secrets left
   await terminal.until('/> create old 1G▏');
   terminal.type('\x15\x04');
   await terminal.exit();
-  expect(readFileSync(history, 'utf8')).toBe('create old 1G\necho from the file\necho ready\nexit\n');
+  expect(readFileSync(history, 'utf8')).toBe('create old 1G\necho from the file\necho ready\n');
 });
 
 test('a new width is told to the session, and the prompt follows it', async () => {
@@ -255,24 +255,72 @@ test('Ctrl-Z stops the shell as the job it is; it comes back with its prompt, it
   await terminal.until(/exit\nouter\$ ▏/);
 });
 
-test('the engine’s end is reported at once, with status 1 and the terminal restored', async () => {
+test('the engine’s end is reported at once, with status 1, also from within a question', async () => {
   const terminal = await ready();
   terminal.type('crash\r');
   expect(await terminal.exit()).toBe(1);
   expect(terminal.screen()).toMatch(/tcli: the session was lost: the engine's thread ended with status 3$/);
-  expect(terminal.raw.endsWith('\x1b[?2004l\x1b[?25h') || terminal.raw.lastIndexOf('\x1b[?2004l') > 0).toBe(true);
+
+  const other = await ready();
+  other.type('sure crash\r');
+  await other.until('Delete all?');
+  expect(await other.exit()).toBe(1);
+  expect(other.screen()).toContain('tcli: the session was lost: the engine');
 });
 
+/** Runs the shell from a script that shows, when the shell is over, its status and the modes of the terminal. */
+async function underScript(): Promise<TestTerminal> {
+  const script = '"$0" "$@"; echo "status $?"; stty -a | grep -ow -e "-\\?icanon" -e "-\\?echo" -e "-\\?isig"; read -r';
+  const terminal = new TestTerminal('/bin/bash', ['-c', script, process.execPath, program, history]);
+  terminals.push(terminal);
+  await terminal.until('/> ▏');
+  terminal.type('echo pid\r');
+  await terminal.until(/\npid\n\/> ▏/);
+  return terminal;
+}
+
 test.each([
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const)('%s ends the shell in order, also while a line runs', async (signal, status) => {
+  ['exit', 0, (terminal: TestTerminal) => terminal.type('exit\r')],
+  ['the engine’s crash', 1, (terminal: TestTerminal) => terminal.type('crash\r')],
+  ['a bug of the front end', 1, (terminal: TestTerminal) => terminal.signalChild('SIGUSR2')],
+  ['SIGTERM', 143, (terminal: TestTerminal) => terminal.signalChild('SIGTERM')],
+  ['SIGHUP', 129, (terminal: TestTerminal) => terminal.signalChild('SIGHUP')],
+  [
+    'SIGTERM while a line runs',
+    143,
+    async (terminal: TestTerminal) => {
+      terminal.type('wait\r');
+      await terminal.until('waiting');
+      terminal.signalChild('SIGTERM');
+    },
+  ],
+] as const)('after %s the terminal is as it was', async (_, status, end) => {
+  const terminal = await underScript();
+  await end(terminal);
+  await terminal.until(new RegExp(`status ${status}\nisig\nicanon\necho\n▏`));
+  const { raw } = terminal;
+  expect(raw.lastIndexOf('\x1b[?2004l')).toBeGreaterThan(raw.lastIndexOf('\x1b[?2004h'));
+  expect(raw.lastIndexOf('\x1b[?25h')).toBeGreaterThan(raw.lastIndexOf('\x1b[?25l'));
+});
+
+test('a terminal that goes away ends the shell', async () => {
   const terminal = await ready();
-  terminal.type('wait\r');
-  await terminal.until('waiting');
-  process.kill(terminal.pid, signal);
-  expect(await terminal.exit()).toBe(status);
-  expect(terminal.raw.lastIndexOf('\x1b[?2004l')).toBeGreaterThan(terminal.raw.lastIndexOf('\x1b[?2004h'));
+  const { pid } = terminal;
+  terminal.hangUp();
+  expect(await terminal.exit()).toBe(129);
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
+
+test('what the engine says unasked stands above the prompt', async () => {
+  const terminal = start({ env: { FAKE_NOTICE: '1' } });
+  await terminal.until(/a notice from the engine\n\/> ▏/);
+});
+
+test('an engine that does not start can be given up with Ctrl-C', async () => {
+  const terminal = start({ env: { FAKE_HANG: '1' } });
+  await terminal.until('fake shell');
+  terminal.type('\x03');
+  expect(await terminal.exit()).toBe(130);
 });
 
 test('NO_COLOR: no colours, and no suggestion that could not be told from what was typed', async () => {
