@@ -17,12 +17,13 @@ for (let at = 256; at < tables.length; at += 1) {
   tables[at] = (before >>> 8) ^ tables[before & 0xff]!;
 }
 
-type Digest = (bytes: Uint8Array, start: number, end: number) => number;
+/** Digest of `bytes` from `start` to `end`, as the continuation of `before`: the digest of the bytes that stand before them. */
+type Digest = (bytes: Uint8Array, start: number, end: number, before?: number) => number;
 
 /** In JavaScript: 16 bytes a step. */
-export const slicedCrc32c: Digest = (bytes, start, end) => {
+export const slicedCrc32c: Digest = (bytes, start, end, before = 0) => {
   const t = tables;
-  let crc = 0xffffffff;
+  let crc = ~before;
   let at = start;
   for (; at + 16 <= end; at += 16) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
@@ -53,17 +54,19 @@ const nativeBytesMin = 512;
 
 const native = loadNative();
 
-function loadNative(): ((bytes: Uint8Array) => number) | undefined {
+function loadNative(): ((bytes: Uint8Array, before: number) => number) | undefined {
   try {
     const library: unknown = createRequire(import.meta.url)('@node-rs/crc32');
-    const { crc32c } = library as { crc32c: (bytes: Uint8Array) => number };
-    return crc32c(Buffer.from('123456789')) === 0xe3069283 ? crc32c : undefined;
+    const { crc32c } = library as { crc32c: (bytes: Uint8Array, before: number) => number };
+    return crc32c(Buffer.from('6789'), 0x18d12335) === 0xe3069283 ? crc32c : undefined;
   } catch {
     // An optional dependency: without it JavaScript does all.
     return undefined;
   }
 }
 
-/** The digest of `bytes` from `start` to `end`, padding included, as a number; on the wire it stands least byte first. */
-export const crc32c: Digest = (bytes, start, end) =>
-  native && end - start >= nativeBytesMin ? native(bytes.subarray(start, end)) : slicedCrc32c(bytes, start, end);
+/** As a number; on the wire it stands least byte first. */
+export const crc32c: Digest = (bytes, start, end, before = 0) =>
+  native && end - start >= nativeBytesMin
+    ? native(bytes.subarray(start, end), before)
+    : slicedCrc32c(bytes, start, end, before);

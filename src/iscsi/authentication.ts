@@ -1,0 +1,131 @@
+/** The security stage of a login (RFC 7143 6.3.2, 12): which method, and CHAP's three steps. */
+
+import { type Auth, hasCredentials, isMutual } from '../target/auth.ts';
+import type { Pair } from '../wire/text.ts';
+import {
+  type Challenge,
+  challengeBytes,
+  chooseAlgorithm,
+  parseChallenge,
+  printBinary,
+  respond,
+  sameBytes,
+  sameText,
+  verify,
+} from './chap.ts';
+import { LoginError, loginStatus } from './protocol-error.ts';
+
+/** Who has to prove what. */
+export interface Credentials {
+  /** None is refused. */
+  readonly required: boolean;
+  /** Methods in the TPG's AuthMethod. */
+  readonly methods: readonly string[];
+  readonly auth: Auth;
+  /** Whose credentials they are, for the log: `/iscsi/…/tpg1`. */
+  readonly owner: string;
+}
+
+const failure = (message: string) => new LoginError(loginStatus.authenticationFailure, message);
+
+export class Authentication {
+  readonly #credentials: Credentials;
+  readonly #random: (bytes: number) => Uint8Array;
+  #step: 'method' | 'algorithm' | 'response' | 'done' = 'method';
+  #challenge: Challenge | undefined;
+  /** Whether the initiator proved who it is. */
+  proven = false;
+
+  constructor(credentials: Credentials, random: (bytes: number) => Uint8Array) {
+    this.#credentials = credentials;
+    this.#random = random;
+  }
+
+  get done(): boolean {
+    return this.#step === 'done';
+  }
+
+  /** For an initiator that says nothing of methods: that is None. @throws LoginError when None is not enough */
+  skip(): void {
+    if (this.done) return;
+    if (this.#step !== 'method') throw failure('CHAP was left unfinished');
+    if (!this.#methods().includes('None')) throw failure(`${this.#credentials.owner} requires CHAP`);
+    this.#step = 'done';
+  }
+
+  /** Takes the security keys of one request. @returns our keys @throws LoginError */
+  answer(pairs: ReadonlyMap<string, string>): Pair[] {
+    switch (this.#step) {
+      case 'method':
+        return this.#method(pairs.get('AuthMethod'));
+      case 'algorithm':
+        return this.#algorithm(pairs.get('CHAP_A'));
+      case 'response':
+        return this.#response(pairs);
+      case 'done':
+        if (pairs.has('AuthMethod')) throw new LoginError(loginStatus.initiatorError, 'AuthMethod came twice');
+        return [];
+    }
+  }
+
+  #methods(): readonly string[] {
+    const { required, methods, auth } = this.#credentials;
+    if (required) return ['CHAP'];
+    return methods.filter((method) => method !== 'CHAP' || hasCredentials(auth));
+  }
+
+  #method(offer: string | undefined): Pair[] {
+    if (offer === undefined) return [];
+    const choice = offer.split(',').find((method) => this.#methods().includes(method));
+    const { owner, auth } = this.#credentials;
+    if (choice === undefined)
+      throw failure(`${owner} requires ${this.#methods().join(' or ')}, initiator offers ${offer}`);
+    if (choice === 'CHAP' && !hasCredentials(auth))
+      throw failure(`${owner} requires CHAP and has no userid and password`);
+    this.#step = choice === 'CHAP' ? 'algorithm' : 'done';
+    return [['AuthMethod', choice]];
+  }
+
+  #algorithm(offer: string | undefined): Pair[] {
+    if (offer === undefined) return [];
+    const algorithm = chooseAlgorithm(offer);
+    if (algorithm === undefined) throw failure(`no CHAP algorithm in ${offer}`);
+    const identifier = this.#random(1)[0]!;
+    this.#challenge = { algorithm, identifier, bytes: this.#random(challengeBytes(algorithm)) };
+    this.#step = 'response';
+    return [
+      ['CHAP_A', algorithm],
+      ['CHAP_I', String(identifier)],
+      ['CHAP_C', printBinary(this.#challenge.bytes)],
+    ];
+  }
+
+  #response(pairs: ReadonlyMap<string, string>): Pair[] {
+    const { auth, owner } = this.#credentials;
+    const ours = this.#challenge!;
+    const name = pairs.get('CHAP_N');
+    const response = pairs.get('CHAP_R');
+    if (name === undefined && response === undefined) return [];
+    // Both are always compared, so that time does not tell which one was wrong.
+    const nameRight = sameText(name ?? '', auth.userid);
+    const responseRight = verify(ours, auth.password, response ?? '');
+    if (!nameRight || !responseRight) throw failure(`CHAP name or secret is wrong for ${owner}`);
+    this.proven = true;
+    this.#step = 'done';
+    return this.#mutual(ours, pairs.get('CHAP_I'), pairs.get('CHAP_C'));
+  }
+
+  /** The initiator's challenge to us. RFC 7143 12.1.3: one that reflects ours ends the login. */
+  #mutual(ours: Challenge, identifier: string | undefined, bytes: string | undefined): Pair[] {
+    if (identifier === undefined && bytes === undefined) return [];
+    const { auth, owner } = this.#credentials;
+    const theirs = parseChallenge(ours.algorithm, identifier ?? '', bytes ?? '');
+    if (!theirs) throw new LoginError(loginStatus.initiatorError, 'CHAP_I and CHAP_C are no challenge');
+    if (sameBytes(theirs.bytes, ours.bytes)) throw failure('the initiator sent our own challenge back');
+    if (!isMutual(auth)) throw failure(`the initiator wants mutual CHAP and ${owner} has no mutual credentials`);
+    return [
+      ['CHAP_N', auth.mutual_userid],
+      ['CHAP_R', printBinary(respond(theirs, auth.mutual_password))],
+    ];
+  }
+}

@@ -1,0 +1,109 @@
+/** A SCSI command on its way through the transport, from its PDU to its answer. Lengths and offsets are bytes. */
+
+import { decodeLun } from '../scsi/lun.ts';
+import type { Sense } from '../scsi/sense.ts';
+import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
+import type { Connection } from './connection.ts';
+import { headerBytes, lunHalves, scsiCommand } from './pdu.ts';
+
+/** A sequence of Data-Out that an R2T asked for. */
+export interface Requested {
+  readonly transferTag: number;
+  readonly end: number;
+  at: number;
+  dataSn: number;
+}
+
+export interface Command {
+  readonly connection: Connection;
+  /** Initiator task tag. */
+  readonly tag: number;
+  readonly cmdSn: number;
+  readonly immediate: boolean;
+  readonly lun: number;
+  /** The LUN field as it came. */
+  readonly lunHigh: number;
+  readonly lunLow: number;
+  readonly attribute: TaskAttribute;
+  readonly cdb: Uint8Array;
+  /** What the flags R and W say. A command with both is served as one that writes: no opcode here has two directions. */
+  readonly direction: 'read' | 'write' | 'none';
+  /** Expected Data Transfer Length; 0 without a direction. */
+  readonly expected: number;
+  /** Its CmdSN has not come up, or its session has no memory left: its data gathers meanwhile. */
+  waiting: boolean;
+  /** It is answered or dropped. */
+  over: boolean;
+  task: Task | undefined;
+  completion: Completion | undefined;
+
+  /** Data-out. Unsolicited data may exceed what the command takes. */
+  buffer: Uint8Array | undefined;
+  /** What it holds of the session's memory. */
+  reserved: number;
+  received: number;
+  /** Unsolicited Data-Out is still to come. */
+  unsolicited: boolean;
+  /** Of the next unsolicited Data-Out. */
+  dataSn: number;
+  readonly requests: Requested[];
+  requested: number;
+  r2tSn: number;
+  /** When data-out last moved. */
+  movedAt: number;
+  /** What is wrong with its data: the answer once no more is to come. */
+  fault: Sense | undefined;
+
+  /** Data-in: how much has been sent, in how many PDUs, and how much of the sequence at hand. */
+  sent: number;
+  dataInSn: number;
+  burst: number;
+  /** Data read before it could be sent, from `aheadAt` on. */
+  ahead: Uint8Array | undefined;
+  aheadAt: number;
+}
+
+/** RFC 7143 11.3.1: untagged is served as simple. */
+const attributes: readonly TaskAttribute[] = ['simple', 'simple', 'ordered', 'head of queue', 'aca'];
+
+/** The command that a SCSI Command PDU at `start` brings. */
+export function readCommand(connection: Connection, bytes: Uint8Array, start: number): Command {
+  const { fields } = scsiCommand;
+  const write = fields.write.get(bytes, start);
+  const direction = write ? 'write' : fields.read.get(bytes, start) ? 'read' : 'none';
+  const lunHigh = lunHalves.high.get(bytes, start);
+  const lunLow = lunHalves.low.get(bytes, start);
+  const isPeripheral = lunLow === 0 && (lunHigh & 0xff00ffff) === 0;
+  return {
+    connection,
+    tag: fields.initiatorTaskTag.get(bytes, start),
+    cmdSn: fields.cmdSn.get(bytes, start),
+    immediate: fields.immediate.get(bytes, start),
+    lun: isPeripheral ? lunHigh >>> 16 : decodeLun(bytes.subarray(start + 8, start + 16)),
+    lunHigh,
+    lunLow,
+    attribute: attributes[fields.attribute.get(bytes, start)] ?? 'simple',
+    cdb: bytes.slice(start + 32, start + headerBytes),
+    direction,
+    expected: direction === 'none' ? 0 : fields.expectedDataTransferLength.get(bytes, start),
+    waiting: false,
+    over: false,
+    task: undefined,
+    completion: undefined,
+    buffer: undefined,
+    reserved: 0,
+    received: 0,
+    unsolicited: !fields.final.get(bytes, start),
+    dataSn: 0,
+    requests: [],
+    requested: 0,
+    r2tSn: 0,
+    movedAt: connection.now,
+    fault: undefined,
+    sent: 0,
+    dataInSn: 0,
+    burst: 0,
+    ahead: undefined,
+    aheadAt: 0,
+  };
+}

@@ -1,0 +1,169 @@
+/** Answers of SCSI commands: Data-In, residuals and status (RFC 7143 11.4, 11.7, 4.2.4). */
+
+import { readFailed } from '../scsi/device-server.ts';
+import { type Completion, type Extent, status } from '../scsi/task.ts';
+import type { Command } from './command.ts';
+import type { Connection } from './connection.ts';
+import { readAheadBytes, segmentBytesMax } from './limits.ts';
+import { dataIn, noTag, scsiResponse } from './pdu.ts';
+
+export class DataIn {
+  readonly #connection: Connection;
+  readonly #finish: (command: Command) => void;
+  /** Commands that wait for the output to drain, oldest first. */
+  #queue: Command[] = [];
+
+  /** @param finish ends a command, before its status is written */
+  constructor(connection: Connection, finish: (command: Command) => void) {
+    this.#connection = connection;
+    this.#finish = finish;
+  }
+
+  /** Sends what `completion` says, now or when the output drains. */
+  answer(command: Command): void {
+    if (this.#queue.length > 0 || this.#connection.output.blocked || this.#send(command) === 'blocked')
+      this.#queue.push(command);
+  }
+
+  drained(): void {
+    const queue = this.#queue;
+    let count = 0;
+    while (count < queue.length && !this.#connection.output.blocked && this.#send(queue[count]!) !== 'blocked')
+      count += 1;
+    this.#queue = queue.slice(count);
+  }
+
+  #send(command: Command): 'done' | 'blocked' | 'reading' {
+    if (command.over) return 'done';
+    if (command.task?.aborted || this.#connection.closed) {
+      this.#finish(command);
+      return 'done';
+    }
+    const completion = command.completion!;
+    const length = toSend(command, completion);
+    while (command.sent < length) {
+      if (this.#connection.output.blocked) return 'blocked';
+      if (!this.#sendPiece(command, completion, length)) {
+        this.#readAhead(command, completion.dataIn as Extent, length);
+        return 'reading';
+      }
+    }
+    // Status went with the last data (RFC 7143 11.7.4: status collapse).
+    if (!command.over) this.#respond(command, completion);
+    return 'done';
+  }
+
+  /** One Data-In. @returns false when its data has to be waited for */
+  #sendPiece(command: Command, completion: Completion, length: number): boolean {
+    const connection = this.#connection;
+    const { writer } = connection;
+    const { MaxBurstLength } = connection.session!.parameters;
+    const start = command.sent;
+    const size = Math.min(
+      length - start,
+      segmentBytesMax,
+      connection.parameters.MaxRecvDataSegmentLength,
+      MaxBurstLength - command.burst,
+    );
+    const at = writer.begin(dataIn, size);
+    if (!this.#fill(command, completion.dataIn!, writer.dataStart, size)) return false;
+
+    const { bytes } = writer;
+    const { fields } = dataIn;
+    command.sent += size;
+    command.burst += size;
+    const last = command.sent === length;
+    const endsBurst = last || command.burst === MaxBurstLength;
+    if (endsBurst) command.burst = 0;
+    const hasStatus = last && completion.status === status.good;
+    if (hasStatus) this.#finish(command);
+    fields.final.set(bytes, at, endsBurst);
+    fields.initiatorTaskTag.set(bytes, at, command.tag);
+    fields.targetTransferTag.set(bytes, at, noTag);
+    fields.dataSn.set(bytes, at, command.dataInSn);
+    fields.bufferOffset.set(bytes, at, start);
+    command.dataInSn += 1;
+    if (hasStatus) {
+      fields.hasStatus.set(bytes, at, true);
+      putResidual(bytes, at, command, completion);
+    }
+    connection.stamp(at, hasStatus);
+    writer.end();
+    return true;
+  }
+
+  /** Puts the data into the output. @returns false when it has to be waited for */
+  #fill(command: Command, source: Uint8Array | Extent, at: number, size: number): boolean {
+    const { bytes } = this.#connection.writer;
+    if (!isExtent(source)) {
+      bytes.set(source.subarray(command.sent, command.sent + size), at);
+      return true;
+    }
+    const { ahead } = command;
+    if (ahead && command.sent - command.aheadAt + size <= ahead.length) {
+      const from = command.sent - command.aheadAt;
+      bytes.set(ahead.subarray(from, from + size), at);
+      return true;
+    }
+    return source.volume.readNow?.(bytes.subarray(at, at + size), source.position + command.sent) ?? false;
+  }
+
+  /** Reads the next piece of the volume; the command goes on when it is there. */
+  #readAhead(command: Command, source: Extent, length: number): void {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(length - command.sent, readAheadBytes));
+    source.volume.read(buffer, source.position + command.sent).then(
+      () => {
+        command.ahead = buffer;
+        command.aheadAt = command.sent;
+        this.answer(command);
+      },
+      (error: unknown) => {
+        // What was sent stays sent; the residual says how much is missing.
+        command.completion = readFailed(command.task!, error);
+        this.answer(command);
+      },
+    );
+  }
+
+  /** A SCSI Response (RFC 7143 11.4). */
+  #respond(command: Command, completion: Completion): void {
+    this.#finish(command);
+    const { writer } = this.#connection;
+    const sense = completion.sense;
+    const at = writer.begin(scsiResponse, sense ? sense.length + 2 : 0);
+    const { bytes } = writer;
+    const { fields } = scsiResponse;
+    fields.final.set(bytes, at, true);
+    fields.status.set(bytes, at, completion.status);
+    fields.initiatorTaskTag.set(bytes, at, command.tag);
+    fields.expDataSn.set(bytes, at, command.dataInSn + command.r2tSn);
+    putResidual(bytes, at, command, completion);
+    if (sense) {
+      // RFC 7143 11.4.7: SenseLength, then the sense data.
+      const data = writer.dataStart;
+      bytes[data] = sense.length >>> 8;
+      bytes[data + 1] = sense.length;
+      bytes.set(sense, data + 2);
+    }
+    this.#connection.stamp(at, true);
+    writer.end();
+  }
+}
+
+const isExtent = (source: Uint8Array | Extent): source is Extent => !(source instanceof Uint8Array);
+
+/** How much data the initiator gets. */
+function toSend(command: Command, { dataIn: source }: Completion): number {
+  return source && command.direction === 'read' ? Math.min(source.length, command.expected) : 0;
+}
+
+/** RFC 7143 11.4.5: what the command would have moved, against what the initiator expected. */
+function putResidual(bytes: Uint8Array, at: number, command: Command, completion: Completion): void {
+  const given = Math.max(completion.dataIn?.length ?? 0, command.sent);
+  const taken = command.task?.dataOutLength ?? 0;
+  const moved = { read: given, write: taken, none: Math.max(given, taken) }[command.direction];
+  if (moved === command.expected) return;
+  const { fields } = scsiResponse;
+  (moved > command.expected ? fields.overflow : fields.underflow).set(bytes, at, true);
+  fields.residualCount.set(bytes, at, Math.abs(moved - command.expected));
+}

@@ -1,0 +1,56 @@
+/** SendTargets (RFC 7143 appendix C): which targets an initiator is shown, and under which addresses. */
+
+import { admit } from '../target/access.ts';
+import type { FabricState } from '../target/fabric.ts';
+import type { Target } from '../target/target.ts';
+import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
+import type { Pair } from '../wire/text.ts';
+
+export interface Asker {
+  readonly initiatorName: string;
+  /** Our end of its connection: what stands for a wildcard portal. */
+  readonly localAddress: string;
+  /** The port that a portal listens on; undefined when it does not. */
+  boundPort(portal: Portal): number | undefined;
+}
+
+/**
+ * TargetName and TargetAddress of each target that the initiator may know of.
+ * @param value `All`, a target name, or '' for the session's own target
+ * @returns undefined when the value has no place here: the key is answered with Reject
+ */
+export function sendTargets(
+  state: FabricState,
+  asker: Asker,
+  value: string,
+  own: Target | undefined,
+): Pair[] | undefined {
+  // RFC 7143 appendix C: All is for discovery sessions, the empty value for normal ones.
+  if (value === 'All')
+    return own ? undefined : [...state.targets.values()].flatMap((target) => describe(target, asker));
+  if (value === '') return own && describe(own, asker);
+  const target = state.targets.get(value.toLowerCase());
+  return target ? describe(target, asker) : [];
+}
+
+function describe(target: Target, asker: Asker): Pair[] {
+  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker.initiatorName));
+  const addresses = shown.flatMap((tpg) => tpg.portals.flatMap((portal) => addressOf(tpg, portal, asker)));
+  return shown.length === 0 ? [] : [['TargetName', target.wwn], ...addresses];
+}
+
+/** As in LIO: demo_mode_discovery shows a TPG also to initiators that access would not admit. */
+function isShown(tpg: Tpg, initiatorName: string): boolean {
+  if (!tpg.enabled) return tpg.attribute('tpg_enabled_sendtargets') === 0;
+  return tpg.attribute('demo_mode_discovery') === 1 || admit(tpg, initiatorName).admitted;
+}
+
+function addressOf(tpg: Tpg, portal: Portal, { localAddress, boundPort }: Asker): Pair[] {
+  const port = boundPort(portal) ?? portal.port;
+  const address = isWildcard(portal.address) ? localAddress : portal.address;
+  // An IPv4 wildcard is not reached over the IPv6 address that the initiator came by.
+  if (portal.address === '0.0.0.0' && address.includes(':')) return [];
+  return [['TargetAddress', `${bracketed(address)}:${port},${tpg.tag}`]];
+}
+
+const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::' || address === '::0';

@@ -1,0 +1,34 @@
+/** Clocks of a connection that is logged in: silence, pings, data-out that stands still. Times are milliseconds. */
+
+import { aclAttributes } from './attributes.ts';
+import type { Connection } from './connection.ts';
+import { discoveryIdleMs } from './limits.ts';
+import type { Session } from './session.ts';
+
+/** An attribute of the session's ACL in milliseconds; demo-mode sessions have the defaults. */
+const timeout = (session: Session, name: keyof typeof aclAttributes): number =>
+  Number(session.acl?.attributes.values[name] ?? aclAttributes[name].default) * 1000;
+
+/** Why the connection has to be given up, or undefined. */
+export function lateness(connection: Connection, session: Session): string | undefined {
+  const now = connection.host.now();
+  const silence = now - connection.now;
+  if (session.type === 'Discovery') return silence > discoveryIdleMs ? 'an idle discovery session' : undefined;
+  const pingAfter = timeout(session, 'nopin_timeout');
+  if (pingAfter > 0 && silence > pingAfter + timeout(session, 'nopin_response_timeout')) return 'no answer to a ping';
+  // While nothing is read, nothing can come.
+  if (connection.output.blocked) return undefined;
+  const patience =
+    timeout(session, 'dataout_timeout') *
+    Number(session.acl?.attributes.values['dataout_timeout_retries'] ?? aclAttributes.dataout_timeout_retries.default);
+  for (const command of session.commands.values())
+    if (command.connection === connection && (command.unsolicited || command.requests.length > 0))
+      if (now - command.movedAt > patience) return 'data-out did not come';
+  return undefined;
+}
+
+/** Whether it has been silent for so long that it is asked (ACL attribute nopin_timeout; 0: never). */
+export function wantsPing(connection: Connection, session: Session): boolean {
+  const pingAfter = timeout(session, 'nopin_timeout');
+  return session.type === 'Normal' && pingAfter > 0 && connection.host.now() - connection.now > pingAfter;
+}

@@ -1,0 +1,187 @@
+/** Every text key of RFC 7143 13, each one row: whose it is, when it may come, and how the result is found. */
+
+import { segmentBytesMax, sessionConnectionsMax } from './limits.ts';
+
+/** What a session and its connection run with. Lengths are bytes. */
+export interface Parameters {
+  HeaderDigest: string;
+  DataDigest: string;
+  MaxConnections: number;
+  InitialR2T: boolean;
+  ImmediateData: boolean;
+  /** What the initiator takes; ours is the TPG's. */
+  MaxRecvDataSegmentLength: number;
+  MaxBurstLength: number;
+  FirstBurstLength: number;
+  DefaultTime2Wait: number;
+  DefaultTime2Retain: number;
+  MaxOutstandingR2T: number;
+  DataPDUInOrder: boolean;
+  DataSequenceInOrder: boolean;
+  ErrorRecoveryLevel: number;
+  TaskReporting: string;
+  iSCSIProtocolLevel: number;
+}
+export type ParameterName = keyof Parameters;
+
+/** How both sides' values become one (RFC 7143 6.2.1, 6.2.2). */
+type Result = 'lower' | 'higher' | 'or' | 'and' | 'list' | 'declared';
+
+export interface Key {
+  readonly result: Result;
+  /** The value when the key is not spoken of. */
+  readonly default: string;
+  /** Inclusive; of numbers. */
+  readonly min?: number;
+  readonly max?: number;
+  /** SW holds for the session and is fixed by its first connection; CO for one connection. */
+  readonly scope: 'SW' | 'CO';
+  /** IO: before full feature phase of any connection; LO: of the leading one; ALL: always. */
+  readonly use: 'IO' | 'LO' | 'ALL';
+  /** Answered `Irrelevant` in a discovery session. */
+  readonly irrelevantInDiscovery?: true;
+  /** What we put in: always this, or the TPG's parameter of that name. */
+  readonly ours: { readonly always: string } | { readonly parameter: string; readonly atMost?: number };
+}
+
+const tpg = (parameter: string, atMost?: number) => ({
+  ours: atMost === undefined ? { parameter } : { parameter, atMost },
+});
+const normal = { scope: 'SW', use: 'LO', irrelevantInDiscovery: true } as const;
+const length = { min: 512, max: 0xffffff } as const;
+const digest = { result: 'list', default: 'None', scope: 'CO', use: 'IO' } as const;
+
+/** The keys with a result (RFC 7143 13.1 to 13.24, and 12 for the stage they stand in). */
+export const keys: Readonly<Record<ParameterName, Key>> = {
+  HeaderDigest: { ...digest, ...tpg('HeaderDigest') },
+  DataDigest: { ...digest, ...tpg('DataDigest') },
+  MaxConnections: {
+    ...normal,
+    result: 'lower',
+    default: '1',
+    min: 1,
+    max: 65535,
+    ...tpg('MaxConnections', sessionConnectionsMax),
+  },
+  InitialR2T: { ...normal, result: 'or', default: 'Yes', ...tpg('InitialR2T') },
+  ImmediateData: { ...normal, result: 'and', default: 'Yes', ...tpg('ImmediateData') },
+  MaxRecvDataSegmentLength: {
+    result: 'declared',
+    default: '8192',
+    ...length,
+    scope: 'CO',
+    use: 'ALL',
+    ...tpg('MaxXmitDataSegmentLength', segmentBytesMax),
+  },
+  MaxBurstLength: { ...normal, result: 'lower', default: '262144', ...length, ...tpg('MaxBurstLength') },
+  FirstBurstLength: { ...normal, result: 'lower', default: '65536', ...length, ...tpg('FirstBurstLength') },
+  DefaultTime2Wait: {
+    result: 'higher',
+    default: '2',
+    min: 0,
+    max: 3600,
+    scope: 'SW',
+    use: 'LO',
+    ...tpg('DefaultTime2Wait'),
+  },
+  DefaultTime2Retain: {
+    result: 'lower',
+    default: '20',
+    min: 0,
+    max: 3600,
+    scope: 'SW',
+    use: 'LO',
+    ...tpg('DefaultTime2Retain'),
+  },
+  MaxOutstandingR2T: { ...normal, result: 'lower', default: '1', min: 1, max: 65535, ...tpg('MaxOutstandingR2T') },
+  // Data goes in order here: with `or`, our Yes decides.
+  DataPDUInOrder: { ...normal, result: 'or', default: 'Yes', ours: { always: 'Yes' } },
+  DataSequenceInOrder: { ...normal, result: 'or', default: 'Yes', ours: { always: 'Yes' } },
+  ErrorRecoveryLevel: {
+    result: 'lower',
+    default: '0',
+    min: 0,
+    max: 2,
+    scope: 'SW',
+    use: 'LO',
+    ours: { always: '0' },
+  },
+  TaskReporting: { ...normal, result: 'list', default: 'RFC3720', ours: { always: 'RFC3720' } },
+  iSCSIProtocolLevel: { ...normal, result: 'lower', default: '1', min: 0, max: 31, ours: { always: '1' } },
+};
+
+/** Keys that say something and negotiate nothing: who may send them. */
+export const declarations: ReadonlySet<string> = new Set([
+  'InitiatorName',
+  'InitiatorAlias',
+  'TargetName',
+  'SessionType',
+]);
+
+/** The markers that RFC 7143 13.25 took away, each with the answer it asks for: anything but NotUnderstood. */
+export const obsolete: Readonly<Record<string, string>> = {
+  IFMarker: 'No',
+  OFMarker: 'No',
+  IFMarkInt: 'Reject',
+  OFMarkInt: 'Reject',
+};
+
+export const isParameter = (name: string): name is ParameterName => Object.hasOwn(keys, name);
+
+/** The parameters of a session nobody has spoken of. */
+export const defaultParameters = (): Parameters =>
+  Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, meaning(key, key.default)])) as never;
+
+/** A number in decimal or hexadecimal (RFC 7143 6.1: numerical-value); undefined when it is none or out of range. */
+export function parseNumber(text: string, min: number, max: number): number | undefined {
+  if (!/^(\d{1,10}|0[xX][0-9a-fA-F]{1,8})$/.test(text)) return undefined;
+  const value = Number(text);
+  return value >= min && value <= max ? value : undefined;
+}
+
+/** What a value of the key means, or undefined when the key cannot have it. */
+function meaning(key: Key, text: string): number | boolean | string | undefined {
+  switch (key.result) {
+    case 'or':
+    case 'and':
+      return text === 'Yes' ? true : text === 'No' ? false : undefined;
+    case 'list':
+      return text;
+    default:
+      return parseNumber(text, key.min ?? 0, key.max ?? 0xffffffff);
+  }
+}
+
+/** Our own value of `key` as text. @param parameter the TPG's parameters by name; '' where there is none */
+export function ourValue(key: Key, parameter: (name: string) => string): string {
+  if ('always' in key.ours) return key.ours.always;
+  const text = parameter(key.ours.parameter) || key.default;
+  return key.ours.atMost === undefined ? text : String(Math.min(Number(text), key.ours.atMost));
+}
+
+/** The result of an offer: the answer, and what holds from now on; `Reject` leaves what held before (RFC 7143 6.2). */
+export interface Outcome {
+  readonly answer: string;
+  readonly value?: number | boolean | string;
+}
+
+/** @param offer the initiator's value @param ours as `ourValue` says */
+export function negotiate(key: Key, offer: string, ours: string): Outcome {
+  if (key.result === 'list') {
+    const choice = offer.split(',').find((one) => ours.split(',').includes(one));
+    return choice === undefined ? { answer: 'Reject' } : { answer: choice, value: choice };
+  }
+  const theirs = meaning(key, offer);
+  const mine = meaning(key, ours);
+  if (theirs === undefined || mine === undefined) return { answer: 'Reject' };
+  if (key.result === 'declared') return { answer: ours, value: theirs };
+  const value = results[key.result](theirs as never, mine as never);
+  return { answer: typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value), value };
+}
+
+const results = {
+  lower: (a: number, b: number) => Math.min(a, b),
+  higher: (a: number, b: number) => Math.max(a, b),
+  or: (a: boolean, b: boolean) => a || b,
+  and: (a: boolean, b: boolean) => a && b,
+};

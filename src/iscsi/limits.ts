@@ -1,0 +1,38 @@
+/** Every limit of this transport, with its unit (law 6): what an initiator can make us keep, wait for or send. */
+
+/** Longest data segment that we take or send. */
+export const segmentBytesMax = 256 * 1024;
+
+/** One login: requests, bytes of text in a row of C bits, pairs in one text. */
+export const loginRequestsMax = 64;
+export const textBytesMax = 64 * 1024;
+export const textPairsMax = 256;
+
+/** Connections that are open in this process, of one portal, and of one session. */
+export const connectionsMax = 4096;
+export const portalConnectionsMax = 1024;
+export const sessionConnectionsMax = 8;
+
+/** Immediate SCSI commands and requests in flight in one session: they are outside the command window. */
+export const immediateTasksMax = 16;
+
+/** Data-out that one session may have in memory before further writes wait for it. */
+export const writeBytesMax = 64 * 1024 * 1024;
+
+/** Data-in that is read before it can be sent, a piece of a command at a time, when the volume has to be waited for. */
+export const readAheadBytes = 1024 * 1024;
+
+/** Output is handed to the socket when this much has gathered, or at the end of a batch of input. */
+export const flushBytes = 256 * 1024;
+
+/** What a socket is read into. */
+export const receiveBytes = 256 * 1024;
+
+/** How long a connection may take to say its last words before it is cut. */
+export const closingMs = 2000;
+
+/** Time between two looks at the clocks of all connections. */
+export const tickMs = 1000;
+
+/** How long a discovery session may be silent. */
+export const discoveryIdleMs = 10 * 60 * 1000;

@@ -1,0 +1,52 @@
+/** A listening address: one for all portals that share it. */
+
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { reasonOf } from '../errors.ts';
+
+export interface Address {
+  readonly address: string;
+  readonly port: number;
+  /** Leaves IPv4 to another listener; only of `::`. */
+  readonly ipv6Only: boolean;
+}
+
+export class Listener {
+  readonly at: Address;
+  /** Why it does not listen, in a line. */
+  problem: string | undefined;
+  readonly #server: Server;
+
+  constructor(at: Address, accept: (socket: Socket) => void) {
+    this.at = at;
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, accept);
+    // Once it listens, errors concern a single accept (EMFILE …): the server goes on.
+    this.#server.on('error', () => {});
+  }
+
+  /** Resolves when it listens or has a `problem`; never rejects. */
+  open(): Promise<void> {
+    return new Promise((resolve) => {
+      const failed = (error: Error) => {
+        this.problem = reasonOf(error);
+        resolve();
+      };
+      this.#server.once('error', failed);
+      const { address: host, port, ipv6Only } = this.at;
+      this.#server.listen({ host, port, ipv6Only }, () => {
+        this.#server.off('error', failed);
+        resolve();
+      });
+    });
+  }
+
+  /** The bound port, undefined while it does not listen. */
+  get port(): number | undefined {
+    const bound = this.#server.address() as AddressInfo | null;
+    return bound?.port;
+  }
+
+  /** Stops listening; connections stay. */
+  close(): void {
+    this.#server.close();
+  }
+}

@@ -1,0 +1,277 @@
+/** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
+
+import { admit } from '../target/access.ts';
+import type { FabricState } from '../target/fabric.ts';
+import type { NodeAcl, Tpg } from '../target/tpg.ts';
+import type { Values } from '../wire/layout.ts';
+import { type Pair, parseText } from '../wire/text.ts';
+import { Authentication, type Credentials } from './authentication.ts';
+import { defaultParameters, type Parameters } from './keys.ts';
+import { loginRequestsMax, textBytesMax, textPairsMax } from './limits.ts';
+import { Negotiation } from './negotiation.ts';
+import type { loginRequest } from './pdu.ts';
+import { LoginError, loginStatus } from './protocol-error.ts';
+
+export type LoginRequest = Values<(typeof loginRequest)['fields']>;
+
+/** Stages (RFC 7143 11.13.3). */
+const security = 0;
+const operational = 1;
+const fullFeature = 3;
+
+/** A session that a further connection wants to join: what login has to know of it. */
+export interface JoinableSession {
+  readonly isid: string;
+  readonly initiatorName: string;
+  readonly tpg: Tpg | undefined;
+  readonly parameters: Parameters;
+  /** Whether there is room for a connection with this CID; one that has it is replaced. */
+  mayJoin(cid: number): boolean;
+}
+
+/** What a login needs of the world. */
+export interface LoginContext<S extends JoinableSession> {
+  readonly state: FabricState;
+  /** The TPGs behind the portal that the connection came in on. */
+  tpgs(): readonly Tpg[];
+  session(tsih: number): S | undefined;
+  random(bytes: number): Uint8Array;
+}
+
+/** A login that succeeded. */
+export interface LoggedIn<S extends JoinableSession> {
+  readonly type: 'Normal' | 'Discovery';
+  readonly initiatorName: string;
+  readonly initiatorAlias: string;
+  /** 12 hexadecimal digits. */
+  readonly isid: string;
+  readonly cid: number;
+  /** Of a normal session. */
+  readonly tpg: Tpg | undefined;
+  readonly acl: NodeAcl | undefined;
+  readonly authenticated: boolean;
+  readonly parameters: Parameters;
+  /** The session that it joins. */
+  readonly session: S | undefined;
+}
+
+export interface LoginAnswer<S extends JoinableSession> {
+  readonly transit: boolean;
+  readonly currentStage: number;
+  readonly nextStage: number;
+  readonly pairs: readonly Pair[];
+  readonly loggedIn?: LoggedIn<S>;
+}
+
+const initiatorError = (message: string) => new LoginError(loginStatus.initiatorError, message);
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+/** RFC 7143 4.2.7.1: at most 223 bytes; what else is in a name is compared, not judged. */
+const nameRule = /^[^\s\x00-\x1f=,]{1,223}$/;
+
+/** Who the first request says it is. */
+interface Identity<S extends JoinableSession> {
+  readonly request: LoginRequest;
+  readonly discovery: boolean;
+  readonly initiatorName: string;
+  readonly initiatorAlias: string;
+  readonly tpg: Tpg | undefined;
+  readonly acl: NodeAcl | undefined;
+  readonly session: S | undefined;
+  readonly authentication: Authentication;
+  readonly negotiation: Negotiation;
+}
+
+export class Login<S extends JoinableSession> {
+  readonly #context: LoginContext<S>;
+  #requests = 0;
+  #stage: number | undefined;
+  #text: Uint8Array = new Uint8Array();
+  #identity: Identity<S> | undefined;
+
+  constructor(context: LoginContext<S>) {
+    this.#context = context;
+  }
+
+  /** Who logs in, once that is known. */
+  get initiatorName(): string | undefined {
+    return this.#identity?.initiatorName;
+  }
+
+  /** The TPG that is being logged in to, once that is known. */
+  get tpg(): Tpg | undefined {
+    return this.#identity?.tpg;
+  }
+
+  /** Takes one request with its text. @throws LoginError */
+  receive(request: LoginRequest, text: Uint8Array): LoginAnswer<S> {
+    this.#requests += 1;
+    if (this.#requests > loginRequestsMax) throw initiatorError('too many login requests');
+    this.#checkHeader(request);
+    if (this.#text.length + text.length > textBytesMax) throw initiatorError('too much login text');
+    this.#text = Buffer.concat([this.#text, text]);
+    if (request.continue) return this.#answer(request, false, []);
+
+    const pairs = parseText(this.#text, textPairsMax);
+    this.#text = new Uint8Array();
+    if (typeof pairs === 'string') throw initiatorError(`login text: ${pairs}`);
+    const first = this.#identity === undefined;
+    this.#identity ??= this.#identify(request, new Map(pairs));
+    const answers = first ? this.#introduce(this.#identity) : [];
+    return this.#stage === security
+      ? this.#secure(request, this.#identity, pairs, answers)
+      : this.#operate(request, this.#identity, pairs, answers);
+  }
+
+  /** RFC 7143 11.12: what a header may say, and what may not change from one request to the next. */
+  #checkHeader(request: LoginRequest): void {
+    const first = this.#identity?.request;
+    if (request.versionMin > 0) throw new LoginError(loginStatus.unsupportedVersion, 'version 0 is not offered');
+    if (request.transit && request.continue) throw initiatorError('T and C in one login request');
+    this.#stage ??= request.currentStage;
+    const { currentStage, nextStage, transit } = request;
+    if (currentStage !== this.#stage || (currentStage !== security && currentStage !== operational))
+      throw initiatorError(`login stage ${currentStage}`);
+    if (transit && (nextStage <= currentStage || (nextStage !== operational && nextStage !== fullFeature)))
+      throw initiatorError(`login from stage ${currentStage} to ${nextStage}`);
+    if (first && (hex(first.isid) !== hex(request.isid) || first.tsih !== request.tsih || first.cid !== request.cid))
+      throw initiatorError('ISID, TSIH or CID changed during login');
+  }
+
+  /** RFC 7143 6.3.1: names and session type stand in the first request. @throws LoginError */
+  #identify(request: LoginRequest, pairs: ReadonlyMap<string, string>): Identity<S> {
+    const { state, random } = this.#context;
+    const initiatorName = pairs.get('InitiatorName')?.toLowerCase();
+    if (initiatorName === undefined) throw new LoginError(loginStatus.missingParameter, 'no InitiatorName');
+    if (!nameRule.test(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
+    const type = pairs.get('SessionType') ?? 'Normal';
+    if (type !== 'Normal' && type !== 'Discovery')
+      throw new LoginError(loginStatus.sessionTypeNotSupported, `SessionType ${type}`);
+    const discovery = type === 'Discovery';
+    const tpg = discovery ? undefined : this.#findTpg(pairs.get('TargetName')?.toLowerCase());
+    const acl = tpg && this.#admit(tpg, initiatorName);
+    const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg);
+    const parameter = (name: string) => tpg?.parameter(name) ?? '';
+    return {
+      request,
+      discovery,
+      initiatorName,
+      initiatorAlias: pairs.get('InitiatorAlias') ?? '',
+      tpg,
+      acl,
+      session,
+      authentication: new Authentication(tpg ? credentials(tpg, acl) : discoveryCredentials(state), random),
+      negotiation: new Negotiation(
+        session ? { ...session.parameters, ...connectionDefaults() } : defaultParameters(),
+        { discovery, leading: session === undefined, parameter },
+        false,
+      ),
+    };
+  }
+
+  #findTpg(name: string | undefined): Tpg {
+    if (name === undefined) throw new LoginError(loginStatus.missingParameter, 'no TargetName');
+    if (!this.#context.state.targets.has(name)) throw new LoginError(loginStatus.notFound, `no target ${name}`);
+    const tpg = this.#context.tpgs().find((one) => one.target.wwn === name);
+    if (!tpg) throw new LoginError(loginStatus.notFound, `${name} is not behind this portal`);
+    if (!tpg.enabled) throw new LoginError(loginStatus.serviceUnavailable, `${tpg.path} is disabled`);
+    return tpg;
+  }
+
+  #admit(tpg: Tpg, initiatorName: string): NodeAcl | undefined {
+    const admission = admit(tpg, initiatorName);
+    if (!admission.admitted) throw new LoginError(loginStatus.authorizationFailure, admission.because);
+    return admission.acl;
+  }
+
+  #findSession(request: LoginRequest, initiatorName: string, tpg: Tpg | undefined): S {
+    const session = this.#context.session(request.tsih);
+    const same = session && session.isid === hex(request.isid) && session.initiatorName === initiatorName;
+    if (!session || !same || session.tpg !== tpg)
+      throw new LoginError(loginStatus.sessionDoesNotExist, `no session with TSIH ${request.tsih}`);
+    if (!session.mayJoin(request.cid))
+      throw new LoginError(loginStatus.tooManyConnections, 'MaxConnections is reached');
+    return session;
+  }
+
+  /** What the first answer tells of the target (RFC 7143 13.9, 13.6). */
+  #introduce({ tpg }: Identity<S>): Pair[] {
+    if (!tpg) return [];
+    const alias = tpg.parameter('TargetAlias');
+    const pairs: Pair[] = [['TargetPortalGroupTag', String(tpg.tag)]];
+    return alias === '' ? pairs : [...pairs, ['TargetAlias', alias]];
+  }
+
+  #secure(request: LoginRequest, who: Identity<S>, pairs: readonly Pair[], answers: Pair[]): LoginAnswer<S> {
+    const { authentication } = who;
+    const isSecurity = ([name]: Pair) => name === 'AuthMethod' || name.startsWith('CHAP_');
+    const ours = authentication.answer(new Map(pairs.filter(isSecurity)));
+    const others = this.#negotiate(
+      who,
+      pairs.filter((pair) => !isSecurity(pair)),
+    );
+    if (request.transit && ours.length === 0) authentication.skip();
+    return this.#answer(request, request.transit && authentication.done, [...answers, ...others, ...ours]);
+  }
+
+  #operate(request: LoginRequest, who: Identity<S>, pairs: readonly Pair[], answers: Pair[]): LoginAnswer<S> {
+    who.authentication.skip();
+    const ours = this.#negotiate(who, pairs);
+    return this.#answer(request, request.transit, [...answers, ...ours, ...who.negotiation.declare()]);
+  }
+
+  #negotiate(who: Identity<S>, pairs: readonly Pair[]): Pair[] {
+    const answers = who.negotiation.answer(pairs);
+    if (!Array.isArray(answers)) throw initiatorError(`${answers.repeated} came twice`);
+    return answers;
+  }
+
+  #answer(request: LoginRequest, transit: boolean, pairs: readonly Pair[]): LoginAnswer<S> {
+    const currentStage = this.#stage!;
+    const nextStage = transit ? request.nextStage : 0;
+    if (transit) this.#stage = nextStage;
+    const answer = { transit, currentStage, nextStage, pairs };
+    return nextStage === fullFeature ? { ...answer, loggedIn: this.#loggedIn(this.#identity!) } : answer;
+  }
+
+  #loggedIn(who: Identity<S>): LoggedIn<S> {
+    const { parameters } = who.negotiation;
+    // RFC 7143 13.14: FirstBurstLength is not above MaxBurstLength, whatever was said.
+    parameters.FirstBurstLength = Math.min(parameters.FirstBurstLength, parameters.MaxBurstLength);
+    return {
+      type: who.discovery ? 'Discovery' : 'Normal',
+      initiatorName: who.initiatorName,
+      initiatorAlias: who.initiatorAlias,
+      isid: hex(who.request.isid),
+      cid: who.request.cid,
+      tpg: who.tpg,
+      acl: who.acl,
+      authenticated: who.authentication.proven,
+      parameters,
+      session: who.session,
+    };
+  }
+}
+
+/** What a further connection negotiates for itself starts from the defaults. */
+function connectionDefaults(): Partial<Parameters> {
+  const { HeaderDigest, DataDigest, MaxRecvDataSegmentLength } = defaultParameters();
+  return { HeaderDigest, DataDigest, MaxRecvDataSegmentLength };
+}
+
+/** An explicit ACL has credentials of its own; the TPG's are those of demo mode (targetcli.md 6.7). */
+function credentials(tpg: Tpg, acl: NodeAcl | undefined): Credentials {
+  const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
+  return {
+    required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
+    methods: tpg.parameter('AuthMethod').split(','),
+    auth: acl?.auth ?? tpg.auth,
+    owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
+  };
+}
+
+const discoveryCredentials = (state: FabricState): Credentials => ({
+  required: state.discoveryAuthEnabled,
+  methods: ['CHAP', 'None'],
+  auth: state.discoveryAuth,
+  owner: 'discovery_auth',
+});

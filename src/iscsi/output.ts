@@ -1,0 +1,13 @@
+/** Where a connection writes: contiguous room in a slab, handed to the socket in batches. The transport owns it. */
+export interface Output {
+  /** The slab that `room` found place in. */
+  readonly bytes: Uint8Array;
+  /** Finds `length` contiguous bytes. @returns where they start in `bytes`, which may be another slab than before */
+  room(length: number): number;
+  /** The next `length` bytes of the room are written. */
+  commit(length: number): void;
+  /** The socket takes no more for now: what is written from here on costs memory until it drains. */
+  readonly blocked: boolean;
+  /** Sends what is committed and closes; nothing is read any more. */
+  end(): void;
+}

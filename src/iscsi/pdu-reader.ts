@@ -1,0 +1,136 @@
+/** PDUs in: bytes that may be cut anywhere → headers, and data straight into the buffer that its owner names. */
+
+import { crc32c } from '../wire/crc32c.ts';
+import { segmentBytesMax } from './limits.ts';
+import { digestBytes, header, headerBytes, padding } from './pdu.ts';
+import { ConnectionError } from './protocol-error.ts';
+
+/** Additional header segments: a length of one byte, in words (RFC 7143 11.2.1.5). */
+const ahsBytesMax = 255 * 4;
+
+export interface PduHandler {
+  /**
+   * A header whose digest is right. `bytes` is lent for the call.
+   * @param ahsLength bytes of additional header segments behind it
+   * @returns where its data goes, at least `dataLength` bytes; undefined: the data is dropped
+   */
+  onHeader(bytes: Uint8Array, start: number, dataLength: number, ahsLength: number): Uint8Array | undefined;
+  /** The PDU is complete. @param intact its data digest is right */
+  onData(intact: boolean): void;
+}
+
+export class PduReader {
+  /** Set when login ends. */
+  headerDigest = false;
+  dataDigest = false;
+  readonly #handler: PduHandler;
+  /** A header that came in pieces. */
+  readonly #pieces = new Uint8Array(headerBytes + ahsBytesMax + digestBytes);
+  #piecesLength = 0;
+  /** Of the data segment at hand: bytes still to come, and then of its padding and digest. */
+  #dataLeft = 0;
+  #trailerLeft = 0;
+  #dataLength = 0;
+  #sink: Uint8Array | undefined;
+  readonly #trailer = new Uint8Array(8);
+  #trailerLength = 0;
+
+  constructor(handler: PduHandler) {
+    this.#handler = handler;
+  }
+
+  /** The rest of the data that is being received, for a transport that can receive into it. */
+  get wanted(): Uint8Array | undefined {
+    if (this.#dataLeft === 0 || !this.#sink) return undefined;
+    return this.#sink.subarray(this.#dataLength - this.#dataLeft, this.#dataLength);
+  }
+
+  /** `count` bytes were received into `wanted`. */
+  filled(count: number): void {
+    this.#dataLeft -= count;
+    if (this.#dataLeft === 0 && this.#trailerLeft === 0) this.#complete();
+  }
+
+  /** @throws ConnectionError when framing is lost; whatever the handler throws passes through */
+  feed(bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end) {
+      if (this.#dataLeft > 0) at = this.#takeData(bytes, at, end);
+      else if (this.#trailerLeft > 0) at = this.#takeTrailer(bytes, at, end);
+      else at = this.#takeHeader(bytes, at, end);
+    }
+  }
+
+  #takeHeader(bytes: Uint8Array, at: number, end: number): number {
+    if (this.#piecesLength === 0 && end - at >= headerBytes) {
+      const length = this.#headerLength(bytes, at);
+      if (end - at >= length) {
+        this.#header(bytes, at, length);
+        return at + length;
+      }
+    }
+    const known = this.#piecesLength >= headerBytes;
+    const length = known ? this.#headerLength(this.#pieces, 0) : headerBytes;
+    const count = Math.min(end - at, length - this.#piecesLength);
+    this.#pieces.set(bytes.subarray(at, at + count), this.#piecesLength);
+    this.#piecesLength += count;
+    if (this.#piecesLength >= headerBytes && this.#piecesLength === this.#headerLength(this.#pieces, 0)) {
+      this.#piecesLength = 0;
+      this.#header(this.#pieces, 0, this.#headerLength(this.#pieces, 0));
+    }
+    return at + count;
+  }
+
+  #headerLength(bytes: Uint8Array, at: number): number {
+    return headerBytes + header.totalAhsLength.get(bytes, at) * 4 + (this.headerDigest ? digestBytes : 0);
+  }
+
+  #header(bytes: Uint8Array, at: number, length: number): void {
+    const digestAt = at + length - digestBytes;
+    // RFC 7143 7.8: a wrong header digest means that no length can be believed.
+    if (this.headerDigest && crc32c(bytes, at, digestAt) !== digestOf(bytes, digestAt))
+      throw new ConnectionError('header digest is wrong');
+    const dataLength = header.dataSegmentLength.get(bytes, at);
+    if (dataLength > segmentBytesMax) throw new ConnectionError(`a data segment of ${dataLength} bytes`);
+    const ahsLength = header.totalAhsLength.get(bytes, at) * 4;
+    this.#dataLength = dataLength;
+    this.#trailerLength = 0;
+    this.#trailerLeft = dataLength > 0 ? padding(dataLength) + (this.dataDigest ? digestBytes : 0) : 0;
+    // Only a PDU that is taken has data: the handler may throw.
+    this.#sink = this.#handler.onHeader(bytes, at, dataLength, ahsLength);
+    this.#dataLeft = dataLength;
+    if (dataLength === 0) this.#handler.onData(true);
+  }
+
+  #takeData(bytes: Uint8Array, at: number, end: number): number {
+    const count = Math.min(end - at, this.#dataLeft);
+    this.#sink?.set(bytes.subarray(at, at + count), this.#dataLength - this.#dataLeft);
+    this.filled(count);
+    return at + count;
+  }
+
+  #takeTrailer(bytes: Uint8Array, at: number, end: number): number {
+    const count = Math.min(end - at, this.#trailerLeft);
+    this.#trailer.set(bytes.subarray(at, at + count), this.#trailerLength);
+    this.#trailerLength += count;
+    this.#trailerLeft -= count;
+    if (this.#trailerLeft === 0) this.#complete();
+    return at + count;
+  }
+
+  #complete(): void {
+    const intact = this.#intact();
+    this.#sink = undefined;
+    this.#handler.onData(intact);
+  }
+
+  #intact(): boolean {
+    if (!this.dataDigest || !this.#sink || this.#dataLength === 0) return true;
+    const pad = padding(this.#dataLength);
+    const digest = crc32c(this.#trailer, 0, pad, crc32c(this.#sink, 0, this.#dataLength));
+    return digest === digestOf(this.#trailer, pad);
+  }
+}
+
+const digestOf = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;

@@ -1,0 +1,62 @@
+/** PDUs out: header, digests, data and padding behind each other in the output. */
+
+import { crc32c } from '../wire/crc32c.ts';
+import type { Fields } from '../wire/layout.ts';
+import type { Output } from './output.ts';
+import { digestBytes, header, headerBytes, type Pdu, padding, startHeader } from './pdu.ts';
+
+export class PduWriter {
+  /** Set when login ends. */
+  headerDigest = false;
+  dataDigest = false;
+  readonly #output: Output;
+  #start = 0;
+  #dataLength = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** The slab with the PDU that was begun. */
+  get bytes(): Uint8Array {
+    return this.#output.bytes;
+  }
+
+  /** Where its data goes. */
+  get dataStart(): number {
+    return this.#start + headerBytes + (this.headerDigest ? digestBytes : 0);
+  }
+
+  /** Begins a PDU with that much data. @returns where its header starts in `bytes`: zeros but for opcode and length */
+  begin(pdu: Pdu<Fields>, dataLength: number): number {
+    this.#start = this.#output.room(headerBytes + dataLength + padding(dataLength) + 2 * digestBytes);
+    this.#dataLength = dataLength;
+    const bytes = this.#output.bytes;
+    startHeader(pdu, bytes, this.#start);
+    if (dataLength > 0) header.dataSegmentLength.set(bytes, this.#start, dataLength);
+    return this.#start;
+  }
+
+  /** The header and the data are written: the PDU goes out. */
+  end(): void {
+    const { bytes } = this.#output;
+    let at = this.#start + headerBytes;
+    if (this.headerDigest) at = putDigest(bytes, at, crc32c(bytes, this.#start, at));
+    if (this.#dataLength > 0) {
+      const first = at;
+      at += this.#dataLength;
+      for (let pad = padding(this.#dataLength); pad > 0; pad -= 1) bytes[at++] = 0;
+      if (this.dataDigest) at = putDigest(bytes, at, crc32c(bytes, first, at));
+    }
+    this.#output.commit(at - this.#start);
+  }
+}
+
+/** RFC 7143 13.1: the digest stands least byte first. */
+function putDigest(bytes: Uint8Array, at: number, digest: number): number {
+  bytes[at] = digest;
+  bytes[at + 1] = digest >>> 8;
+  bytes[at + 2] = digest >>> 16;
+  bytes[at + 3] = digest >>> 24;
+  return at + digestBytes;
+}

@@ -1,0 +1,52 @@
+/** The initiator's kind of error: what it gets is a Reject, a login status or a closed connection. */
+
+/** Reasons of a Reject (RFC 7143 11.17.1). */
+export const rejectReason = {
+  dataDigestError: 0x02,
+  snackReject: 0x03,
+  protocolError: 0x04,
+  commandNotSupported: 0x05,
+  tooManyImmediateCommands: 0x06,
+  taskInProgress: 0x07,
+  invalidPduField: 0x09,
+  outOfResources: 0x0a,
+  waitingForLogout: 0x0c,
+} as const;
+
+/** Login statuses: class and detail in one number (RFC 7143 11.13.5). */
+export const loginStatus = {
+  success: 0x0000,
+  initiatorError: 0x0200,
+  authenticationFailure: 0x0201,
+  authorizationFailure: 0x0202,
+  notFound: 0x0203,
+  unsupportedVersion: 0x0205,
+  tooManyConnections: 0x0206,
+  missingParameter: 0x0207,
+  cannotIncludeInSession: 0x0208,
+  sessionTypeNotSupported: 0x0209,
+  sessionDoesNotExist: 0x020a,
+  invalidDuringLogin: 0x020b,
+  targetError: 0x0300,
+  serviceUnavailable: 0x0301,
+  outOfResources: 0x0302,
+} as const;
+
+/** A login that ends with a status; `message` is for the log, never for the wire. */
+export class LoginError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'LoginError';
+    this.status = status;
+  }
+}
+
+/** A connection that cannot go on: framing is lost, or the initiator breaks a rule that has no Reject. */
+export class ConnectionError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConnectionError';
+  }
+}

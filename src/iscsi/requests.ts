@@ -1,0 +1,75 @@
+/** The requests of full feature phase that are no SCSI commands: each opcode, and what answers it. */
+
+import type { Connection } from './connection.ts';
+import {
+  decode,
+  logoutRequest,
+  logoutResponse,
+  nopIn,
+  nopOut,
+  noTag,
+  taskManagementRequest,
+  textRequest,
+} from './pdu.ts';
+import { rejectReason } from './protocol-error.ts';
+import { manageTasks } from './task-management.ts';
+
+export interface Request {
+  /** Allowed in a discovery session (RFC 7143 4.3). */
+  readonly inDiscovery: boolean;
+  /** Runs in the order of CmdSN; `header` and `data` are its own. */
+  run(connection: Connection, header: Uint8Array, data: Uint8Array): void;
+}
+
+/** By opcode. SNACK is not here: error recovery level 0 has none. */
+export const requests: ReadonlyMap<number, Request> = new Map([
+  [nopOut.opcode, { inDiscovery: false, run: ping }],
+  [taskManagementRequest.opcode, { inDiscovery: false, run: manage }],
+  [textRequest.opcode, { inDiscovery: true, run: exchangeText }],
+  [logoutRequest.opcode, { inDiscovery: true, run: logout }],
+]);
+
+function manage(connection: Connection, header: Uint8Array): void {
+  manageTasks(connection, header).catch((error: unknown) => connection.fail(error));
+}
+
+function exchangeText(connection: Connection, header: Uint8Array, data: Uint8Array): void {
+  connection.text.receive(connection, header, data);
+}
+
+/** NOP-Out (RFC 7143 11.18): an answer to our ping asks for none; a ping comes back with its data. */
+function ping(connection: Connection, header: Uint8Array, data: Uint8Array): void {
+  const request = decode(nopOut, header);
+  if (request.initiatorTaskTag === noTag) {
+    if (!request.immediate) connection.reject(rejectReason.protocolError, header, 0);
+    return;
+  }
+  const echo = data.subarray(0, connection.parameters.MaxRecvDataSegmentLength);
+  const { lun, initiatorTaskTag } = request;
+  connection.send(nopIn, { final: true, lun, initiatorTaskTag, targetTransferTag: noTag }, echo);
+}
+
+/** RFC 7143 11.14.1, 11.15.1 */
+const logoutReason = { closeSession: 0, closeConnection: 1 } as const;
+const logoutResult = { success: 0, noSuchCid: 1, recoveryNotSupported: 2 } as const;
+
+/** Logout (RFC 7143 11.14): open tasks end at once, and the connection closes behind the answer. */
+function logout(connection: Connection, header: Uint8Array): void {
+  const { reason, cid, initiatorTaskTag } = decode(logoutRequest, header);
+  const session = connection.session!;
+  const named = session.connections.get(cid);
+  const answer = (result: number) => {
+    const { DefaultTime2Wait: time2Wait, DefaultTime2Retain: time2Retain } = session.parameters;
+    connection.send(logoutResponse, { final: true, response: result, initiatorTaskTag, time2Wait, time2Retain });
+  };
+  if (reason === logoutReason.closeSession) {
+    for (const other of session.connections.values()) if (other !== connection) other.close('logout of the session');
+    connection.logOut(() => answer(logoutResult.success));
+  } else if (reason !== logoutReason.closeConnection) answer(logoutResult.recoveryNotSupported);
+  else if (!named) answer(logoutResult.noSuchCid);
+  else if (named === connection) connection.logOut(() => answer(logoutResult.success));
+  else {
+    named.close('logout of the connection');
+    answer(logoutResult.success);
+  }
+}

@@ -1,0 +1,169 @@
+/** A session: one I_T nexus over one or more connections. Command numbering, and all that its connections share. */
+
+import { type LogicalUnitView, Nexus } from '../scsi/nexus.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
+import { abortNexus } from '../scsi/task-management.ts';
+import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
+import { lunsOf, portOf, viewOf } from '../target/access.ts';
+import type { NodeAcl, Tpg } from '../target/tpg.ts';
+import { advance, distance } from '../wire/serial.ts';
+import type { Command } from './command.ts';
+import type { Connection } from './connection.ts';
+import type { Parameters } from './keys.ts';
+import { writeBytesMax } from './limits.ts';
+import type { JoinableSession, LoggedIn } from './login.ts';
+
+/** Commands of a discovery session: it has no TPG to say so. */
+const discoveryDepth = 1;
+
+export class Session implements JoinableSession {
+  /** For people: counts up in this process. */
+  readonly id: number;
+  readonly tsih: number;
+  readonly type: 'Normal' | 'Discovery';
+  readonly initiatorName: string;
+  readonly initiatorAlias: string;
+  readonly isid: string;
+  readonly tpg: Tpg | undefined;
+  readonly acl: NodeAcl | undefined;
+  readonly authenticated: boolean;
+  readonly parameters: Parameters;
+  /** Of a normal session. */
+  readonly nexus: Nexus | undefined;
+  /** By CID. */
+  readonly connections = new Map<number, Connection>();
+  /** By initiator task tag: SCSI commands of all connections that are not answered yet. */
+  readonly commands = new Map<number, Command>();
+  /** RFC 7143 4.2.2.1: the next command, and the last one that there is room for. */
+  expCmdSn: number;
+  maxCmdSn: number;
+  immediateTasks = 0;
+  ended = false;
+  /** Requests that came before their turn. */
+  readonly #held = new Map<number, () => void>();
+  #writeBytes = 0;
+  #waiting: { bytes: number; start: () => void }[] = [];
+  #views = new Map<number, LogicalUnitView | undefined>();
+  #inventory: readonly (number | StorageObject)[] = [];
+
+  /** @param cmdSn of the login request that made it */
+  constructor(id: number, tsih: number, loggedIn: LoggedIn<Session>, cmdSn: number) {
+    const { tpg, acl } = loggedIn;
+    this.id = id;
+    this.tsih = tsih;
+    this.type = loggedIn.type;
+    this.initiatorName = loggedIn.initiatorName;
+    this.initiatorAlias = loggedIn.initiatorAlias;
+    this.isid = loggedIn.isid;
+    this.tpg = tpg;
+    this.acl = acl;
+    this.authenticated = loggedIn.authenticated;
+    this.parameters = loggedIn.parameters;
+    this.expCmdSn = cmdSn;
+    this.maxCmdSn = advance(cmdSn, (tpg?.attribute('default_cmdsn_depth') || discoveryDepth) - 1);
+    this.nexus =
+      tpg &&
+      new Nexus({
+        initiatorName: this.initiatorName,
+        // RFC 7143 4.4.1: iSCSI initiator name, ",i,0x" and the ISID.
+        initiatorPortName: `${this.initiatorName},i,0x${this.isid}`,
+        targetPortName: portOf(tpg).portName,
+        view: (lun) => this.view(lun),
+        luns: () => lunsOf(tpg, acl),
+      });
+    this.#inventory = this.#takeInventory();
+    if (this.nexus) establish(this.nexus);
+  }
+
+  mayJoin(cid: number): boolean {
+    return this.connections.has(cid) || this.connections.size < this.parameters.MaxConnections;
+  }
+
+  /** The logical unit behind a number; what access says is kept until the tree changes. */
+  view(lun: number): LogicalUnitView | undefined {
+    const known = this.#views.get(lun);
+    if (known || !this.tpg) return known;
+    const view = viewOf(this.tpg, this.acl, lun);
+    if (view) this.#views.set(lun, view);
+    return view;
+  }
+
+  /** The tree has changed: what it says of LUNs is asked for again, and the initiator told of another inventory. */
+  refresh(): void {
+    this.#views.clear();
+    const before = this.#inventory;
+    this.#inventory = this.#takeInventory();
+    const same = before.length === this.#inventory.length && before.every((item, at) => item === this.#inventory[at]);
+    if (!same && this.nexus) lunsChanged(this.nexus);
+  }
+
+  #takeInventory(): (number | StorageObject)[] {
+    const { tpg, acl } = this;
+    return tpg ? lunsOf(tpg, acl).flatMap((lun) => [lun, viewOf(tpg, acl, lun)!.storageObject]) : [];
+  }
+
+  /** Whether a numbered request may come now, in turn or before it; all others are dropped (RFC 7143 4.2.2.1). */
+  inWindow(cmdSn: number): boolean {
+    return distance(this.expCmdSn, cmdSn) >= 0 && distance(cmdSn, this.maxCmdSn) >= 0 && !this.#held.has(cmdSn);
+  }
+
+  /** Runs a numbered request that is in the window, now or in its turn. */
+  inTurn(cmdSn: number, run: () => void): void {
+    if (cmdSn !== this.expCmdSn) {
+      this.#held.set(cmdSn, run);
+      return;
+    }
+    this.expCmdSn = advance(cmdSn);
+    run();
+    this.runHeld();
+  }
+
+  /** Runs the requests whose turn has come. */
+  runHeld(): void {
+    let run = this.#held.get(this.expCmdSn);
+    while (run && !this.ended) {
+      this.#held.delete(this.expCmdSn);
+      this.expCmdSn = advance(this.expCmdSn);
+      run();
+      run = this.#held.get(this.expCmdSn);
+    }
+  }
+
+  /** A numbered request is answered: there is room for another. */
+  answered(): void {
+    this.maxCmdSn = advance(this.maxCmdSn);
+  }
+
+  /** Memory for data-out; when there is none left, `start` is called later and false returned. */
+  reserve(bytes: number, start: () => void): boolean {
+    if (this.#writeBytes > 0 && this.#writeBytes + bytes > writeBytesMax) {
+      this.#waiting.push({ bytes, start });
+      return false;
+    }
+    this.#writeBytes += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#writeBytes -= bytes;
+    while (this.#waiting.length > 0 && !this.ended) {
+      const { bytes: wanted, start } = this.#waiting[0]!;
+      if (this.#writeBytes > 0 && this.#writeBytes + wanted > writeBytesMax) return;
+      this.#waiting.shift();
+      this.#writeBytes += wanted;
+      start();
+    }
+  }
+
+  /** Takes the nexus away. @returns when nothing of the session is on its way to a medium any more */
+  async end(): Promise<void> {
+    if (this.ended) return;
+    this.ended = true;
+    this.#held.clear();
+    this.#waiting = [];
+    if (!this.nexus) return;
+    const stopped = abortNexus(this.nexus);
+    lose(this.nexus);
+    await stopped;
+  }
+}

@@ -1,0 +1,66 @@
+/** All sessions of the process, by TSIH: joining, reinstating and ending them. */
+
+import type { LoggedIn } from './login.ts';
+import { LoginError, loginStatus } from './protocol-error.ts';
+import { Session } from './session.ts';
+
+const tsihMax = 0xffff;
+
+export class Sessions {
+  readonly #byTsih = new Map<number, Session>();
+  #lastId = 0;
+  #lastTsih = 0;
+
+  get(tsih: number): Session | undefined {
+    return this.#byTsih.get(tsih);
+  }
+
+  [Symbol.iterator](): IterableIterator<Session> {
+    return this.#byTsih.values();
+  }
+
+  /**
+   * The session of a login that succeeded: the one it joins, or a new one. What it replaces has stopped by then.
+   * @throws LoginError
+   */
+  async join(loggedIn: LoggedIn<Session>, cmdSn: number): Promise<Session> {
+    const { session, cid } = loggedIn;
+    if (!session) {
+      await this.#reinstate(loggedIn);
+      return this.#open(loggedIn, cmdSn);
+    }
+    await session.connections.get(cid)?.close('replaced by a login with its CID', 'replaced');
+    if (session.ended) throw new LoginError(loginStatus.sessionDoesNotExist, 'the session ended');
+    return session;
+  }
+
+  /**
+   * Ends the session that the login reinstates (RFC 7143 6.3.5): same initiator name, ISID and portal group.
+   * Discovery sessions have no nexus and stand beside one another.
+   */
+  async #reinstate({ type, tpg, isid, initiatorName }: LoggedIn<Session>): Promise<void> {
+    if (type === 'Discovery') return;
+    for (const session of this.#byTsih.values()) {
+      if (session.tpg !== tpg || session.isid !== isid || session.initiatorName !== initiatorName) continue;
+      const closing = [...session.connections.values()].map((one) => one.close('session reinstated', 'replaced'));
+      await Promise.all([...closing, this.end(session)]);
+    }
+  }
+
+  #open(loggedIn: LoggedIn<Session>, cmdSn: number): Session {
+    if (this.#byTsih.size >= tsihMax) throw new LoginError(loginStatus.outOfResources, 'no TSIH is free');
+    // 0 means "no session" and is never given (RFC 7143 11.12.6).
+    do this.#lastTsih = (this.#lastTsih % tsihMax) + 1;
+    while (this.#byTsih.has(this.#lastTsih));
+    this.#lastId += 1;
+    const session = new Session(this.#lastId, this.#lastTsih, loggedIn, cmdSn);
+    this.#byTsih.set(session.tsih, session);
+    return session;
+  }
+
+  /** Ends a session whose connections are gone. @returns when its tasks have stopped */
+  end(session: Session): Promise<void> {
+    this.#byTsih.delete(session.tsih);
+    return session.end();
+  }
+}

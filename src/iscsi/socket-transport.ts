@@ -1,0 +1,159 @@
+/** A connection on a Node socket: received into a buffer of our own, one write for each batch from pooled slabs. */
+
+import { Socket } from 'node:net';
+import { closingMs, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
+import type { Output } from './output.ts';
+
+/** What the transport drives: `Connection`. */
+export interface Protocol {
+  feed(bytes: Uint8Array, start: number, end: number): void;
+  drained(): void;
+  /** The socket is gone. */
+  close(why: string): Promise<void>;
+}
+
+/** A slab takes the longest PDU behind a batch that is not yet due. */
+const slabBytes = flushBytes + segmentBytesMax + 4096;
+/** Slabs that are kept for the next batch; the one used last is used first, while it is in the cache. */
+const slabsKept = 16;
+const slabs: Uint8Array[] = [];
+
+const noSlab: Uint8Array = new Uint8Array();
+
+export class SocketTransport implements Output {
+  bytes = noSlab;
+  #start = 0;
+  #end = 0;
+  readonly #socket: Socket;
+  readonly #protocol: Protocol;
+  /** Slabs that the socket still reads from. */
+  #sending: Uint8Array[] = [];
+  #receiving = false;
+  #scheduled = false;
+  #ending = false;
+  #paused = false;
+  readonly #written = () => this.#drain();
+
+  /**
+   * @param accepted a paused socket fresh from `net.Server`; its handle moves to one with a receive buffer of our own
+   * @param open makes the protocol that speaks over it
+   */
+  constructor(accepted: Socket, open: (output: Output) => Protocol) {
+    const buffer = Buffer.allocUnsafeSlow(receiveBytes);
+    this.#socket = withBuffer(accepted, buffer, (count) => this.#receive(buffer, count));
+    this.#socket.setNoDelay(true);
+    // Errors end in 'close', which is all that has to be known here.
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => this.#closed());
+    this.#protocol = open(this);
+  }
+
+  get blocked(): boolean {
+    return this.#sending.length > 0;
+  }
+
+  room(length: number): number {
+    if (this.bytes.length - this.#end < length) {
+      this.#flush();
+      if (this.bytes === noSlab) this.bytes = slabs.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+    }
+    return this.#end;
+  }
+
+  commit(length: number): void {
+    this.#end += length;
+    if (this.#end - this.#start >= flushBytes) this.#flush();
+    else if (!this.#receiving && !this.#scheduled) {
+      // Outside a batch: what else completes in this turn of the event loop goes with it.
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#flush();
+    this.#socket.end();
+    this.#socket.resume();
+    setTimeout(() => this.#socket.destroy(), closingMs).unref();
+  }
+
+  #receive(bytes: Uint8Array, count: number): void {
+    if (this.#ending) return;
+    this.#receiving = true;
+    this.#protocol.feed(bytes, 0, count);
+    this.#receiving = false;
+    this.#flush();
+    if (!this.blocked || this.#ending) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #flush(): void {
+    if (this.#end === this.#start) return;
+    const slab = this.bytes;
+    const batch = slab.subarray(this.#start, this.#end);
+    this.bytes = noSlab;
+    this.#start = 0;
+    this.#end = 0;
+    if (!this.#socket.writable) return keep(slab);
+    this.#socket.write(batch, this.#written);
+    // Written at once, as it mostly is: nobody reads the slab any more.
+    if (this.#socket.writableLength === 0) keep(slab);
+    else this.#sending.push(slab);
+  }
+
+  #drain(): void {
+    if (this.#sending.length === 0 || this.#socket.writableLength > 0) return;
+    for (const slab of this.#sending) keep(slab);
+    this.#sending = [];
+    if (this.#ending) return;
+    this.#receiving = true;
+    this.#protocol.drained();
+    this.#receiving = false;
+    this.#flush();
+    if (this.blocked || !this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #closed(): void {
+    this.#ending = true;
+    this.#sending = [];
+    void this.#protocol.close('connection lost');
+  }
+}
+
+function keep(slab: Uint8Array): void {
+  if (slabs.length < slabsKept) slabs.push(slab);
+}
+
+/** Moves the handle of `accepted` to a socket that receives into `buffer`; where Node has no such handle, copies. */
+function withBuffer(accepted: Socket, buffer: Uint8Array, receive: (count: number) => void): Socket {
+  const holder = accepted as unknown as { _handle: object | null };
+  const handle = holder._handle;
+  if (!handle) {
+    accepted.on('data', (data) => {
+      for (let at = 0; at < data.length; at += buffer.length) {
+        const piece = (data as Uint8Array).subarray(at, at + buffer.length);
+        buffer.set(piece);
+        receive(piece.length);
+      }
+    });
+    accepted.resume();
+    return accepted;
+  }
+  holder._handle = null;
+  const onread = {
+    buffer,
+    callback: (count: number): boolean => {
+      receive(count);
+      return true;
+    },
+  };
+  return new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0]);
+}

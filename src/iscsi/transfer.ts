@@ -1,0 +1,279 @@
+/** SCSI commands of one connection: their arrival and their data-out (RFC 7143 4.2.4, 11.3, 11.7, 11.8). */
+
+import { admit, execute, retire } from '../scsi/device-server.ts';
+import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
+import { type Completion, status } from '../scsi/task.ts';
+import { advance } from '../wire/serial.ts';
+import { type Command, type Requested, readCommand } from './command.ts';
+import type { Connection } from './connection.ts';
+import { DataIn } from './data-in.ts';
+import { immediateTasksMax } from './limits.ts';
+import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
+import { rejectReason } from './protocol-error.ts';
+import type { Session } from './session.ts';
+
+const none: Uint8Array = new Uint8Array();
+
+export class Transfer {
+  readonly #connection: Connection;
+  readonly #session: Session;
+  readonly #dataIn: DataIn;
+  /** The PDU at hand: the command it belongs to, the R2T it answers, its data and F bit. */
+  #current: Command | undefined;
+  #isCommand = false;
+  #request: Requested | undefined;
+  #length = 0;
+  #final = false;
+  /** What the command at hand may go on with once its PDU is complete. */
+  #afterwards: (() => void) | undefined;
+  #lastTransferTag = 0;
+
+  constructor(connection: Connection, session: Session) {
+    this.#connection = connection;
+    this.#session = session;
+    this.#dataIn = new DataIn(connection, (command) => this.drop(command));
+  }
+
+  /** A SCSI Command (RFC 7143 11.3). @returns where its immediate data goes */
+  onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
+    const session = this.#session;
+    const command = readCommand(this.#connection, bytes, start);
+    const { cmdSn, immediate } = command;
+    this.#current = undefined;
+    if (!immediate && !session.inWindow(cmdSn)) return undefined;
+    const refusal = this.#refusal(command, dataLength);
+    if (refusal !== undefined) return this.#connection.reject(refusal, bytes, start);
+
+    this.#take(command, undefined, dataLength, scsiCommand.fields.final.get(bytes, start));
+    this.#isCommand = true;
+    session.commands.set(command.tag, command);
+    if (immediate) session.immediateTasks += 1;
+    if (immediate || cmdSn === session.expCmdSn) {
+      if (!immediate) session.expCmdSn = advance(cmdSn);
+      this.#start(command);
+    } else {
+      command.waiting = true;
+      session.inTurn(cmdSn, () => this.#goOn(command, () => this.#start(command)));
+    }
+    return dataLength > 0 ? this.#place(command, 0, dataLength) : undefined;
+  }
+
+  /** Why a SCSI Command is rejected (RFC 7143 11.3.1, 11.3.4, 13.10, 13.11, 13.14). */
+  #refusal(command: Command, dataLength: number): number | undefined {
+    const { commands, immediateTasks, parameters } = this.#session;
+    const isWrite = command.direction === 'write';
+    if (command.tag === noTag) return rejectReason.invalidPduField;
+    if (commands.has(command.tag)) return rejectReason.taskInProgress;
+    if (command.immediate && immediateTasks >= immediateTasksMax) return rejectReason.tooManyImmediateCommands;
+    const allowed = isWrite && parameters.ImmediateData ? Math.min(parameters.FirstBurstLength, command.expected) : 0;
+    if (dataLength > allowed) return rejectReason.protocolError;
+    if (command.unsolicited && (!isWrite || parameters.InitialR2T)) return rejectReason.protocolError;
+    return undefined;
+  }
+
+  /** A Data-Out (RFC 7143 11.7). @returns where its data goes */
+  onDataOut(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
+    const { fields } = dataOut;
+    const command = this.#session.commands.get(fields.initiatorTaskTag.get(bytes, start));
+    this.#current = undefined;
+    // Data of a task that was answered or aborted may still be on its way.
+    if (!command || command.connection !== this.#connection || command.direction !== 'write') return undefined;
+    const transferTag = fields.targetTransferTag.get(bytes, start);
+    const offset = fields.bufferOffset.get(bytes, start);
+    const request = transferTag === noTag ? undefined : command.requests[0];
+    const isAwaited = transferTag === noTag ? command.unsolicited : request?.transferTag === transferTag;
+    const at = request ? request.at : command.received;
+    const end = request ? request.end : Math.min(this.#session.parameters.FirstBurstLength, command.expected);
+    if (!isAwaited || offset !== at || offset + dataLength > end) {
+      this.#connection.reject(rejectReason.protocolError, bytes, start);
+      this.#fail(command, isAwaited ? sense.incorrectAmountOfData : sense.unexpectedUnsolicitedData);
+      return undefined;
+    }
+    // RFC 7143 7.9: a DataSN out of order stands for lost data, which is treated as a digest error.
+    if (fields.dataSn.get(bytes, start) !== (request ?? command).dataSn) command.fault = sense.protocolServiceCrcError;
+    this.#take(command, request, dataLength, fields.final.get(bytes, start));
+    return dataLength > 0 ? this.#place(command, offset, dataLength) : undefined;
+  }
+
+  #take(command: Command, request: Requested | undefined, length: number, final: boolean): void {
+    this.#current = command;
+    this.#isCommand = false;
+    this.#request = request;
+    this.#length = length;
+    this.#final = final;
+  }
+
+  /** The PDU is complete. @returns false when its data digest was wrong and the command in it is lost */
+  onData(intact: boolean): boolean {
+    const command = this.#current;
+    if (!command) return true;
+    this.#current = undefined;
+    if (!intact && this.#isCommand) return false;
+    if (!intact) command.fault = sense.protocolServiceCrcError;
+    this.#account(command);
+    const afterwards = this.#afterwards;
+    this.#afterwards = undefined;
+    if (afterwards) afterwards();
+    else if (!command.waiting) this.#proceed(command);
+    if (this.#isCommand) this.#session.runHeld();
+    return true;
+  }
+
+  #account(command: Command): void {
+    const request = this.#request;
+    command.received += this.#length;
+    command.movedAt = this.#connection.now;
+    if (request) {
+      request.at += this.#length;
+      request.dataSn += 1;
+      if (this.#final && request.at < request.end) command.fault ??= sense.incorrectAmountOfData;
+      if (this.#final || request.at === request.end) command.requests.shift();
+      return;
+    }
+    if (!this.#isCommand) command.dataSn += 1;
+    if (this.#final) command.unsolicited = false;
+  }
+
+  /** What a waiting command waited for has come. */
+  #goOn(command: Command, step: () => void): void {
+    const run = () => {
+      command.waiting = false;
+      if (command.over) return;
+      step();
+      if (!command.waiting) this.#proceed(command);
+    };
+    // A PDU that is being received writes into the buffer that the step would replace.
+    if (this.#current === command) this.#afterwards = run;
+    else run();
+  }
+
+  /** Makes the command a task, and gives it memory for its data. */
+  #start(command: Command): void {
+    const session = this.#session;
+    const task = {
+      nexus: session.nexus!,
+      lun: command.lun,
+      unit: session.view(command.lun),
+      cdb: command.cdb,
+      attribute: command.attribute,
+      tag: command.tag,
+      dataOutLength: 0,
+      dataOut: none,
+      aborted: false,
+    };
+    command.task = task;
+    command.completion = admit(task);
+    if (command.completion || command.direction !== 'write' || command.expected === 0) return;
+    const taken = Math.min(command.expected, task.dataOutLength);
+    const bytes = Math.max(taken, Math.min(command.expected, session.parameters.FirstBurstLength));
+    const allot = () => {
+      command.reserved = bytes;
+      if (command.over) this.#free(command);
+      else this.#allot(command, bytes, taken);
+    };
+    if (session.reserve(bytes, () => (command.over ? allot() : this.#goOn(command, allot)))) allot();
+    else command.waiting = true;
+  }
+
+  #allot(command: Command, bytes: number, taken: number): void {
+    const early = command.buffer;
+    command.buffer = Buffer.allocUnsafeSlow(bytes);
+    if (early) command.buffer.set(early.subarray(0, command.received));
+    command.task!.dataOut = command.buffer.subarray(0, taken);
+  }
+
+  /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
+  #place(command: Command, offset: number, length: number): Uint8Array | undefined {
+    if (command.completion) return undefined;
+    const { FirstBurstLength } = this.#session.parameters;
+    command.buffer ??= Buffer.allocUnsafeSlow(Math.min(FirstBurstLength, command.expected));
+    return command.buffer.subarray(offset, offset + length);
+  }
+
+  /** Asks for the data that is missing; runs the command when none is. */
+  #proceed(command: Command): void {
+    if (command.over) return;
+    if (command.task?.aborted) return this.drop(command);
+    if (command.unsolicited) return;
+    if (command.completion) return this.#complete(command, command.completion);
+    if (command.fault) {
+      if (command.requests.length === 0) this.#fail(command, command.fault);
+      return;
+    }
+    const { length } = command.task!.dataOut;
+    if (command.received >= length) return this.#run(command);
+    const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
+    command.requested = Math.max(command.requested, command.received);
+    while (command.requests.length < MaxOutstandingR2T && command.requested < length)
+      this.#requestData(command, Math.min(MaxBurstLength, length - command.requested));
+  }
+
+  /** RFC 7143 11.8 */
+  #requestData(command: Command, length: number): void {
+    const { writer } = this.#connection;
+    const { fields } = readyToTransfer;
+    this.#lastTransferTag = advance(this.#lastTransferTag) % noTag;
+    const at = writer.begin(readyToTransfer, 0);
+    const { bytes } = writer;
+    fields.final.set(bytes, at, true);
+    lunHalves.high.set(bytes, at, command.lunHigh);
+    lunHalves.low.set(bytes, at, command.lunLow);
+    fields.initiatorTaskTag.set(bytes, at, command.tag);
+    fields.targetTransferTag.set(bytes, at, this.#lastTransferTag);
+    fields.r2tSn.set(bytes, at, command.r2tSn);
+    fields.bufferOffset.set(bytes, at, command.requested);
+    fields.desiredDataTransferLength.set(bytes, at, length);
+    this.#connection.stamp(at, false);
+    writer.end();
+    const end = command.requested + length;
+    command.requests.push({ transferTag: this.#lastTransferTag, at: command.requested, end, dataSn: 0 });
+    command.requested = end;
+    command.r2tSn += 1;
+    command.movedAt = this.#connection.now;
+  }
+
+  #run(command: Command): void {
+    const result = execute(command.task!);
+    if (result instanceof Promise) void result.then((completion) => this.#complete(command, completion));
+    else this.#complete(command, result);
+  }
+
+  /** The transport's own CHECK CONDITION (RFC 7143 11.4.7.2). */
+  #fail(command: Command, fault: Sense): void {
+    const descriptor = command.task?.unit?.storageObject.mode.descriptorSense ?? false;
+    this.#complete(command, { status: status.checkCondition, sense: encodeSense(fault, descriptor) });
+  }
+
+  #complete(command: Command, completion: Completion): void {
+    if (command.over) return;
+    if (command.task?.aborted || this.#connection.closed) return this.drop(command);
+    command.completion = completion;
+    this.#free(command);
+    this.#dataIn.answer(command);
+  }
+
+  /** The output takes more. */
+  drained(): void {
+    this.#dataIn.drained();
+  }
+
+  /** Ends a command: it is answered, or will never be. */
+  drop(command: Command): void {
+    if (command.over) return;
+    command.over = true;
+    const session = this.#session;
+    session.commands.delete(command.tag);
+    if (command.immediate) session.immediateTasks -= 1;
+    else session.answered();
+    this.#free(command);
+    if (command.task) retire(command.task);
+  }
+
+  #free(command: Command): void {
+    command.buffer = undefined;
+    if (command.reserved === 0) return;
+    const { reserved } = command;
+    command.reserved = 0;
+    this.#session.release(reserved);
+  }
+}
