@@ -5,6 +5,7 @@ import { type Log, logBug } from '../log.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
 import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
+import { conflicts } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
@@ -61,6 +62,8 @@ function check(task: Task): Completion | undefined {
   if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
   if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);
+  if (conflicts(lu.reservations, nexus, unit.port.relativePortId, row.whenReserved))
+    return { status: status.reservationConflict };
   checkUsage(row, lu, bytes);
   const cdb = decode(row, bytes);
   if (row.medium !== 'none') checkMedium(row, unit);

@@ -24,7 +24,7 @@ export const inquiry = opcode({
   spec: 'SPC-4 6.6',
   cdb,
   medium: 'none',
-  whenReserved: 'allowed',
+  whenReserved: 'always',
   ignoresUnitAttention: true,
   anyAccessState: true,
   absent: (_task, { evpd, page, allocation }) => {

@@ -1,7 +1,44 @@
-/** Who may do what to a reserved logical unit (SPC-4 5.12.1). */
+/** Who may do what to a reserved logical unit (SPC-4 5.12.1; SPC-2 5.5.1 for RESERVE and RELEASE). */
+
+import type { Nexus } from './nexus.ts';
+import { holds, isAllRegistrants, type PersistentReservations, registrationOf } from './persistent-reservation.ts';
 
 /**
- * How a command stands to a reservation that another nexus holds:
- * `allowed` always runs; `reads` runs under write exclusive types; `conflicts` never does.
+ * How a command stands to a reservation that another nexus holds: `always` runs; `allowed` runs under a persistent
+ * reservation but not under RESERVE; `reads` runs under write exclusive types; `conflicts` never runs.
  */
-export type ReservationClass = 'allowed' | 'reads' | 'conflicts';
+export type ReservationClass = 'always' | 'allowed' | 'reads' | 'conflicts';
+
+/** What runs for a nexus that does not hold the reservation: by type, for registered nexuses and for others. */
+const matrix: Readonly<Record<number, { registered: Permission; others: Permission }>> = {
+  1: { registered: 'reads', others: 'reads' }, // Write Exclusive
+  3: { registered: 'nothing', others: 'nothing' }, // Exclusive Access
+  5: { registered: 'all', others: 'reads' }, // Write Exclusive – Registrants Only
+  6: { registered: 'all', others: 'nothing' }, // Exclusive Access – Registrants Only
+  7: { registered: 'all', others: 'reads' }, // Write Exclusive – All Registrants
+  8: { registered: 'all', others: 'nothing' }, // Exclusive Access – All Registrants
+};
+type Permission = 'all' | 'reads' | 'nothing';
+
+/** The types there are (SPC-4 table 62). */
+export const reservationTypes: ReadonlySet<number> = new Set(Object.keys(matrix).map(Number));
+
+/** The reservations of a logical unit: persistent ones, and the one of RESERVE. */
+export interface Reservations {
+  persistent: PersistentReservations;
+  /** The nexus that RESERVE was sent on. */
+  reserved: Nexus | undefined;
+}
+
+/** Whether a command of this class ends with RESERVATION CONFLICT. @param port relative target port identifier of the nexus */
+export function conflicts(held: Reservations, nexus: Nexus, port: number, command: ReservationClass): boolean {
+  if (command === 'always') return false;
+  if (held.reserved) return held.reserved !== nexus;
+  const { reservation } = held.persistent;
+  if (!reservation || command === 'allowed') return false;
+  const registration = registrationOf(held.persistent, nexus, port);
+  if (registration && (isAllRegistrants(reservation.type) || holds(held.persistent, registration))) return false;
+  const row = matrix[reservation.type]!;
+  const permission = registration ? row.registered : row.others;
+  return !(permission === 'all' || (permission === 'reads' && command === 'reads'));
+}

@@ -5,6 +5,7 @@ import { encodeLun } from './lun.ts';
 import { modeOpcodes } from './mode-page.ts';
 import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
+import { reservationOpcodes } from './reservation-commands.ts';
 import { encodeSense, invalidCdb, type Sense, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
 import { clear, clearReportedLuns, pending } from './unit-attention.ts';
@@ -25,7 +26,7 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     spec: 'SPC-4 6.39',
     cdb: { descriptor: bit(1, 0), allocation: u8(4) },
     medium: 'none',
-    whenReserved: 'allowed',
+    whenReserved: 'always',
     ignoresUnitAttention: true,
     anyAccessState: true,
     absent: (_task, cdb) => requestSense(sense.logicalUnitNotSupported, cdb),
@@ -37,13 +38,14 @@ export const spcOpcodes: readonly OpcodeRow[] = [
   }),
   inquiry,
   ...modeOpcodes,
+  ...reservationOpcodes,
   opcode({
     code: 0xa0,
     name: 'REPORT LUNS',
     spec: 'SPC-4 6.33',
     cdb: { select: u8(2), allocation: u32(6) },
     medium: 'none',
-    whenReserved: 'allowed',
+    whenReserved: 'always',
     ignoresUnitAttention: true,
     anyAccessState: true,
     absent: reportLuns,

@@ -4,7 +4,9 @@ import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import type { Nexus } from './nexus.ts';
+import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
 import { RangeLocks } from './range-locks.ts';
+import type { Reservations } from './reservation-conflict.ts';
 import { TaskSet } from './task-set.ts';
 
 /** State of a logical unit that initiators set, and that a reset forgets. */
@@ -39,6 +41,12 @@ export class StorageObject {
   /** The task set: every command of every nexus that is in flight here. */
   readonly tasks = new TaskSet();
   readonly ranges = new RangeLocks();
+  readonly reservations: Reservations = { persistent: noReservations, reserved: undefined };
+  /**
+   * Keeps persistent reservations over a power loss; undefined means that there is nothing to keep. Absent: APTPL is not
+   * offered. Rejects when it could not.
+   */
+  saveReservations?: (state: PersistentReservations | undefined) => Promise<void>;
   /** Why a flush failed that nobody waited for (SYNCHRONIZE CACHE with IMMED). */
   flushFailure: { readonly error: unknown } | undefined;
   /** ALUA groups as they stand in saveconfig.json. */
@@ -68,6 +76,7 @@ export class StorageObject {
   /** Logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */
   reset(): void {
     Object.assign(this.mode, initialMode);
+    this.reservations.reserved = undefined;
   }
 
   /** `/backstores/fileio/disk0` */

@@ -23,10 +23,11 @@ export function establish(nexus: Nexus): void {
   }
 }
 
-/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4). */
+/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4), and with it a RESERVE of it. */
 export function lose(nexus: Nexus): void {
   for (const storageObject of nexus.unitAttentions.keys()) {
     storageObject.nexuses.delete(nexus);
+    if (storageObject.reservations.reserved === nexus) storageObject.reservations.reserved = undefined;
     storageObject.lostNexuses.add(portsOf(nexus));
     const [oldest] = storageObject.lostNexuses;
     if (storageObject.lostNexuses.size > lostMax && oldest !== undefined) storageObject.lostNexuses.delete(oldest);

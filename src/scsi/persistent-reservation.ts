@@ -1,0 +1,177 @@
+/**
+ * Persistent reservations as plain data, and what each service action of PERSISTENT RESERVE OUT makes of them
+ * (SPC-4 5.12, 6.16). Nothing here knows a CDB or tells anybody: a change is a value, applied by reservation-commands.ts.
+ */
+
+import type { Nexus } from './nexus.ts';
+
+/** One registered I_T nexus. */
+export interface Registration {
+  /** SCSI initiator port name; the initiator's bare name when it stands for every port of it. */
+  readonly initiator: string;
+  /** Relative target port identifier; null for all ports (ALL_TG_PT). */
+  readonly port: number | null;
+  /** 16 hexadecimal digits. */
+  readonly key: string;
+}
+
+/** Plain data: it goes into a file when `aptpl` says so. */
+export interface PersistentReservations {
+  /** PRgeneration. */
+  readonly generation: number;
+  /** Activate persist through power loss. */
+  readonly aptpl: boolean;
+  readonly registrations: readonly Registration[];
+  /** `holder` is one of the registrations; null for the all registrants types. */
+  readonly reservation: { readonly type: number; readonly holder: Registration | null } | null;
+}
+
+export const noReservations: PersistentReservations = {
+  generation: 0,
+  aptpl: false,
+  registrations: [],
+  reservation: null,
+};
+
+/** Registrations that a logical unit keeps. */
+export const registrationsMax = 512;
+export const noKey = '0'.repeat(16);
+
+const writeExclusiveAllRegistrants = 7;
+export const isAllRegistrants = (type: number): boolean => type >= writeExclusiveAllRegistrants;
+/** Registrants only and all registrants types: others than the holder lose something with the reservation. */
+const concernsRegistrants = (type: number): boolean => type >= 5;
+
+export const matches = (registration: Registration, nexus: Nexus, port: number): boolean =>
+  (registration.port === null || registration.port === port) &&
+  (registration.initiator === nexus.initiatorPortName || registration.initiator === nexus.initiatorName);
+
+export function registrationOf(state: PersistentReservations, nexus: Nexus, port: number): Registration | undefined {
+  return state.registrations.find((registration) => matches(registration, nexus, port));
+}
+
+const same = (a: Registration, b: Registration): boolean => a.initiator === b.initiator && a.port === b.port;
+
+/** Whether the registration holds the reservation. */
+export function holds(state: PersistentReservations, registration: Registration): boolean {
+  if (!state.reservation) return false;
+  return state.reservation.holder === null || same(state.reservation.holder, registration);
+}
+
+/** A new state, and who is told what: registrations as they were before. */
+export interface Change {
+  readonly state: PersistentReservations;
+  readonly released?: readonly Registration[];
+  readonly registrationsPreempted?: readonly Registration[];
+  readonly reservationsPreempted?: readonly Registration[];
+}
+
+/** REGISTER (SPC-4 5.12.7): adds registrations, or gives those that are there another key. */
+export function register(state: PersistentReservations, added: readonly Registration[], aptpl: boolean): Change {
+  const kept = state.registrations.filter((one) => !added.some((other) => same(one, other)));
+  const { reservation } = state;
+  const holder = reservation?.holder && (added.find((one) => same(one, reservation.holder!)) ?? reservation.holder);
+  return {
+    state: {
+      generation: next(state),
+      aptpl,
+      registrations: [...kept, ...added],
+      reservation: reservation && { type: reservation.type, holder: holder ?? null },
+    },
+  };
+}
+
+/** Unregistering (SPC-4 5.12.11.1.2): the reservation goes with its holder, or with the last of all registrants. */
+export function unregister(state: PersistentReservations, gone: Registration, aptpl: boolean): Change {
+  const registrations = state.registrations.filter((one) => !same(one, gone));
+  const { reservation } = state;
+  const ends =
+    reservation !== null && (reservation.holder === null ? registrations.length === 0 : same(reservation.holder, gone));
+  return {
+    state: { generation: next(state), aptpl, registrations, reservation: ends ? null : reservation },
+    released: ends && concernsRegistrants(reservation.type) ? registrations : [],
+  };
+}
+
+/** RESERVE (SPC-4 5.12.9), when nobody else holds a reservation. */
+export function reserve(state: PersistentReservations, type: number, by: Registration): Change {
+  return { state: { ...state, reservation: { type, holder: isAllRegistrants(type) ? null : by } } };
+}
+
+/** RELEASE by a holder (SPC-4 5.12.11.1.3). */
+export function release(state: PersistentReservations, by: Registration): Change {
+  const type = state.reservation?.type ?? 0;
+  return {
+    state: { ...state, reservation: null },
+    released: concernsRegistrants(type) ? state.registrations.filter((one) => !same(one, by)) : [],
+  };
+}
+
+/** CLEAR (SPC-4 5.12.11.1.6). */
+export function clear(state: PersistentReservations, by: Registration): Change {
+  return {
+    state: { ...state, generation: next(state), registrations: [], reservation: null },
+    reservationsPreempted: state.registrations.filter((one) => !same(one, by)),
+  };
+}
+
+/**
+ * PREEMPT (SPC-4 5.12.11.1.4): takes registrations away by `key`, and with them the reservation when the key is its
+ * holder's (for all registrants: when it is 0, which means all).
+ * @returns undefined when no registration has the key: RESERVATION CONFLICT
+ */
+export function preempt(
+  state: PersistentReservations,
+  by: Registration,
+  key: string,
+  type: number,
+): Change | undefined {
+  const { reservation, registrations } = state;
+  const takesReservation =
+    reservation !== null && (reservation.holder === null ? key === noKey : reservation.holder.key === key);
+  if (!takesReservation) {
+    const victims = registrations.filter((one) => one.key === key);
+    if (victims.length === 0) return undefined;
+    return {
+      state: without(state, victims),
+      registrationsPreempted: victims.filter((one) => !same(one, by)),
+    };
+  }
+  const victims = registrations.filter((one) => !same(one, by) && (key === noKey || one.key === key));
+  const rest = without(state, victims);
+  return {
+    state: reserve(rest, type, by).state,
+    registrationsPreempted: victims,
+    released: type === reservation.type ? [] : rest.registrations.filter((one) => !same(one, by)),
+  };
+}
+
+function without(state: PersistentReservations, victims: readonly Registration[]): PersistentReservations {
+  const registrations = state.registrations.filter((one) => !victims.includes(one));
+  const { reservation } = state;
+  const lost =
+    reservation !== null &&
+    (reservation.holder === null ? registrations.length === 0 : victims.some((one) => same(one, reservation.holder!)));
+  return { ...state, generation: next(state), registrations, reservation: lost ? null : reservation };
+}
+
+/** REGISTER AND MOVE (SPC-4 5.12.8): the reservation goes to `to`. */
+export function move(
+  state: PersistentReservations,
+  by: Registration,
+  to: Registration,
+  options: { unregister: boolean; aptpl: boolean },
+): Change {
+  const registrations = state.registrations.filter((one) => !same(one, to) && !(options.unregister && same(one, by)));
+  return {
+    state: {
+      generation: next(state),
+      aptpl: options.aptpl,
+      registrations: [...registrations, to],
+      reservation: { type: state.reservation!.type, holder: to },
+    },
+  };
+}
+
+/** PRgeneration counts in 32 bits. */
+const next = (state: PersistentReservations): number => (state.generation + 1) >>> 0;
