@@ -13,6 +13,8 @@ import { serveSession } from './session-server.ts';
 /** What `connectThread` hands over. */
 export interface EngineOptions {
   readonly home: Home;
+  /** Where the session starts; otherwise where the last one stood. */
+  readonly cwd?: string;
 }
 
 const { port, engine } = workerData as { port: MessagePort; engine: EngineOptions };
@@ -38,7 +40,7 @@ process.on('uncaughtException', survive);
 process.on('unhandledRejection', survive);
 
 const preferences = Preferences.open(engine.home.stateDirectory);
-const session = new ShellSession(host, preferences, { cwd: preferences.lastPath, saveOnExit: true });
+const session = new ShellSession(host, preferences, { cwd: engine.cwd ?? preferences.lastPath, saveOnExit: true });
 const server = serveSession(session, (reply) => port.postMessage(reply));
 port.on('message', (message) => server.receive(message));
 port.on('close', async () => {

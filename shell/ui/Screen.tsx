@@ -2,6 +2,7 @@
 
 import { Box, Text, useCursor, useWindowSize } from 'ink';
 import { cell, width } from './graphemes.ts';
+import { printable } from './key.ts';
 import { layOut, type PromptLine } from './layout.ts';
 import { type List, visible } from './list.ts';
 
@@ -58,9 +59,9 @@ function ItemList({ list, columns }: { list: List; columns: number }) {
           // biome-ignore lint/suspicious/noArrayIndexKey: an item's identity is its place in the list
           <Text key={from + index} wrap="truncate-end">
             <Text inverse={selected} {...(item.color && !selected ? { color: item.color } : {})}>
-              {(selected ? '> ' : '  ') + cell(item.label, labelColumns)}
+              {(selected ? '> ' : '  ') + cell(printable(item.label), labelColumns)}
             </Text>
-            {item.help !== '' && <Text dimColor>{`  ${item.help}`}</Text>}
+            {item.help !== '' && <Text dimColor>{`  ${printable(item.help)}`}</Text>}
           </Text>
         );
       })}

@@ -2,7 +2,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import type { Candidate, Completion, ShellClient } from '../protocol.ts';
-import type { Key } from './key.ts';
+import { type Key, printable } from './key.ts';
 import { commonPrefix, edit, type Line, replace } from './line-editor.ts';
 import { menuHeight, moved } from './list.ts';
 import type { Desk } from './read-line.ts';
@@ -35,13 +35,17 @@ export async function complete(desk: Desk, line: Line): Promise<Line> {
   return menu(desk, line, completion);
 }
 
-/** No candidates when the session does not answer in time: Tab must not hang on a dead file system. */
+/**
+ * What the session offers, without names that a line cannot hold (a file's may have control characters). Nothing when it does not
+ * answer in time: Tab must not hang on a dead file system.
+ */
 async function candidatesFor(client: ShellClient, line: Line): Promise<Completion> {
   const timer = new AbortController();
   const late = setTimeout(COMPLETION_WAIT_MS, { from: line.cursor, candidates: [] }, { signal: timer.signal });
   late.catch(() => {});
   try {
-    return await Promise.race([client.complete(line.text, line.cursor), late]);
+    const { from, candidates } = await Promise.race([client.complete(line.text, line.cursor), late]);
+    return { from, candidates: candidates.filter(({ text }) => printable(text) === text) };
   } finally {
     timer.abort();
   }

@@ -21,7 +21,7 @@ export interface View {
 }
 
 /** Redraws per second: keys in one read are one redraw in any case. */
-const FRAMES_PER_SECOND = 120;
+const FRAMES_PER_SECOND = 250;
 /** Output without a newline is not kept back beyond this: UTF-16 units. */
 const TAIL_LENGTH_MAX = 65_536;
 

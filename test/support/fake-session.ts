@@ -13,6 +13,8 @@ const HELP: Readonly<Record<string, string>> = {
   crash: 'Ends the engine',
   echo: 'Prints its words',
   exit: 'Leaves the shell',
+  // No menu shows it: a line cannot hold it.
+  'evil\x1b[2J': 'A name with control characters',
   partial: 'Prints a line without its end',
   pick: 'Asks for one of many',
   sure: 'Asks yes or no',
