@@ -210,14 +210,14 @@ export class Connection implements PduHandler {
     const session = this.session!;
     const data = this.#data;
     this.#data = nothing;
-    if (header.immediate.get(head, 0)) return request.run(this, head, data);
     const cmdSn = numbered.cmdSn.get(head, 0);
-    if (!session.inWindow(cmdSn)) return;
-    session.inTurn(cmdSn, () => {
-      if (this.closed) return;
-      session.answered();
-      request.run(this, head, data);
-    });
+    if (header.immediate.get(head, 0)) request.run(this, head, data);
+    else if (session.inWindow(cmdSn))
+      session.inTurn(cmdSn, () => {
+        if (this.closed) return;
+        session.answered();
+        request.run(this, head, data);
+      });
   }
 
   #receiveLogin(head: Uint8Array): void {
@@ -227,9 +227,12 @@ export class Connection implements PduHandler {
     if (this.state === 'XPT_UP') this.#statSn = request.expStatSn;
     this.#enter('login request');
     const answer = this.#login!.receive(request, data);
-    if (!answer.loggedIn) return this.#answerLogin(request, answer, request.tsih);
-    this.#login = undefined;
     const { loggedIn } = answer;
+    if (!loggedIn) {
+      this.#answerLogin(request, answer, request.tsih);
+      return;
+    }
+    this.#login = undefined;
     this.host.sessionTable
       .join(loggedIn, request.cmdSn)
       .then((session) => this.#loggedIn(request, answer, loggedIn, session))

@@ -36,3 +36,6 @@ export const tickMs = 1000;
 
 /** How long a discovery session may be silent. */
 export const discoveryIdleMs = 10 * 60 * 1000;
+
+/** Free buffers for data-out that are kept, in all. */
+export const pooledBytesMax = 32 * 1024 * 1024;

@@ -100,8 +100,7 @@ export class SocketTransport implements Output {
     this.bytes = noSlab;
     this.#start = 0;
     this.#end = 0;
-    if (!this.#socket.writable) return keep(slab);
-    this.#socket.write(batch, this.#written);
+    if (this.#socket.writable) this.#socket.write(batch, this.#written);
     // Written at once, as it mostly is: nobody reads the slab any more.
     if (this.#socket.writableLength === 0) keep(slab);
     else this.#sending.push(slab);

@@ -8,12 +8,14 @@ import { Negotiation } from './negotiation.ts';
 import { decode, noTag, textRequest, textResponse } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
 
+const nothing: Uint8Array = new Uint8Array();
+
 export class TextExchange {
   /** Of the exchange that is going on; noTag: none is. */
   #tag = noTag;
   #transferTag = noTag;
   #lastTransferTag = 0;
-  #received: Uint8Array = new Uint8Array();
+  #received: Uint8Array = nothing;
   /** What is still to be sent of our answer; undefined until the request is complete. */
   #answer: Uint8Array | undefined;
 
@@ -21,35 +23,37 @@ export class TextExchange {
   receive(connection: Connection, header: Uint8Array, text: Uint8Array): void {
     const request = decode(textRequest, header);
     const goesOn = request.targetTransferTag !== noTag;
-    if (goesOn && (request.targetTransferTag !== this.#transferTag || request.initiatorTaskTag !== this.#tag))
-      return connection.reject(rejectReason.protocolError, header, 0);
     if (!goesOn) this.#reset(request.initiatorTaskTag);
-    if ((request.final && request.continue) || this.#received.length + text.length > textBytesMax) {
+    const isOurs =
+      request.initiatorTaskTag === this.#tag && (!goesOn || request.targetTransferTag === this.#transferTag);
+    if (!isOurs || (request.final && request.continue) || !this.#take(connection, request, text)) {
       this.#reset(noTag);
-      return connection.reject(rejectReason.protocolError, header, 0);
-    }
-    if (!this.#answer) {
-      this.#received = Buffer.concat([this.#received, text]);
-      if (request.continue) return this.#send(connection, request.lun, new Uint8Array(), false, false);
-      const pairs = parseText(this.#received, textPairsMax);
-      const answers = typeof pairs === 'string' ? undefined : this.#answerPairs(connection, pairs);
-      if (!answers) {
-        this.#reset(noTag);
-        return connection.reject(rejectReason.protocolError, header, 0);
-      }
-      this.#answer = printText(answers);
+      connection.reject(rejectReason.protocolError, header, 0);
+      return;
     }
     const size = Math.min(connection.parameters.MaxRecvDataSegmentLength, textBytesMax);
-    const piece = this.#answer.subarray(0, size);
-    this.#answer = this.#answer.subarray(size);
-    const more = this.#answer.length > 0;
+    const piece = this.#answer?.subarray(0, size) ?? nothing;
+    this.#answer = this.#answer?.subarray(size);
+    const more = (this.#answer?.length ?? 0) > 0;
     this.#send(connection, request.lun, piece, more, !more && request.final);
+  }
+
+  /** Gathers text; when it is complete, makes the answer. @returns false when it is no text that we take */
+  #take(connection: Connection, request: { continue: boolean }, text: Uint8Array): boolean {
+    if (this.#answer) return text.length === 0;
+    if (this.#received.length + text.length > textBytesMax) return false;
+    this.#received = Buffer.concat([this.#received, text]);
+    if (request.continue) return true;
+    const pairs = parseText(this.#received, textPairsMax);
+    const answers = typeof pairs === 'string' ? undefined : this.#answerPairs(connection, pairs);
+    if (answers) this.#answer = printText(answers);
+    return answers !== undefined;
   }
 
   #reset(tag: number): void {
     this.#tag = tag;
     this.#transferTag = noTag;
-    this.#received = new Uint8Array();
+    this.#received = nothing;
     this.#answer = undefined;
   }
 

@@ -4,6 +4,7 @@ import { admit, execute, retire } from '../scsi/device-server.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status } from '../scsi/task.ts';
 import { advance } from '../wire/serial.ts';
+import { borrow, giveBack } from './buffer-pool.ts';
 import { type Command, type Requested, readCommand } from './command.ts';
 import type { Connection } from './connection.ts';
 import { DataIn } from './data-in.ts';
@@ -177,7 +178,7 @@ export class Transfer {
 
   #allot(command: Command, bytes: number, taken: number): void {
     const early = command.buffer;
-    command.buffer = Buffer.allocUnsafeSlow(bytes);
+    command.buffer = borrow(bytes);
     if (early) command.buffer.set(early.subarray(0, command.received));
     command.task!.dataOut = command.buffer.subarray(0, taken);
   }
@@ -186,23 +187,26 @@ export class Transfer {
   #place(command: Command, offset: number, length: number): Uint8Array | undefined {
     if (command.completion) return undefined;
     const { FirstBurstLength } = this.#session.parameters;
-    command.buffer ??= Buffer.allocUnsafeSlow(Math.min(FirstBurstLength, command.expected));
+    command.buffer ??= borrow(Math.min(FirstBurstLength, command.expected));
     return command.buffer.subarray(offset, offset + length);
   }
 
   /** Asks for the data that is missing; runs the command when none is. */
   #proceed(command: Command): void {
     if (command.over) return;
-    if (command.task?.aborted) return this.drop(command);
-    if (command.unsolicited) return;
-    if (command.completion) return this.#complete(command, command.completion);
-    if (command.fault) {
-      if (command.requests.length === 0) this.#fail(command, command.fault);
-      return;
-    }
-    const { length } = command.task!.dataOut;
-    if (command.received >= length) return this.#run(command);
+    if (command.task?.aborted) this.drop(command);
+    else if (command.unsolicited) return;
+    else if (command.completion) this.#complete(command, command.completion);
+    else if (!command.fault && command.received < command.task!.dataOut.length) this.#requestAll(command);
+    else if (!command.fault) this.#run(command);
+    // RFC 7143 7.8: the answer to damaged data waits until all that was asked for has come.
+    else if (command.requests.length === 0) this.#fail(command, command.fault);
+  }
+
+  /** As many R2Ts as may be outstanding (RFC 7143 13.17). */
+  #requestAll(command: Command): void {
     const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
+    const { length } = command.task!.dataOut;
     command.requested = Math.max(command.requested, command.received);
     while (command.requests.length < MaxOutstandingR2T && command.requested < length)
       this.#requestData(command, Math.min(MaxBurstLength, length - command.requested));
@@ -246,8 +250,13 @@ export class Transfer {
 
   #complete(command: Command, completion: Completion): void {
     if (command.over) return;
-    if (command.task?.aborted || this.#connection.closed) return this.drop(command);
+    if (command.task?.aborted || this.#connection.closed) {
+      this.drop(command);
+      return;
+    }
     command.completion = completion;
+    // It has run, or never will: a command that is dropped on its way to the medium does not come here.
+    if (command.buffer) giveBack(command.buffer);
     this.#free(command);
     this.#dataIn.answer(command);
   }
