@@ -48,6 +48,10 @@ export function quoteWord(text: string): string {
   return plain ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
+/** A path as it is typed: in quotes where a name in it needs them. */
+export const quotePath = (path: string): string =>
+  /^@?[\w:.[\]/-]*$/.test(path) ? path : `"${path.replace(/["\\]/g, '\\$&')}"`;
+
 class Reader {
   readonly #line: string;
   #at = 0;

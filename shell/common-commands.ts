@@ -48,7 +48,13 @@ const ls = commandOf()({
 const cd = commandOf()({
   doc: 'Makes another node the current one. Without a path it lets you choose from the tree.',
   parameters: [
-    optional('path', types.string, 'Where to go: a path, .., @BOOKMARK, < (back) or > (forward).', { kind: 'path' }),
+    optional('path', types.string, 'Where to go: a path, .., @BOOKMARK, < (back) or > (forward).', {
+      kind: 'path',
+      suggest: () => [
+        ['<', 'back'],
+        ['>', 'forward'],
+      ],
+    }),
   ],
   examples: [
     { line: 'cd /backstores', does: 'Goes to /backstores.' },

@@ -10,7 +10,7 @@ import {
   types,
   type ValueType,
 } from '../src/index.ts';
-import { type Command, type Context, type Node, optional } from './node.ts';
+import { type Command, type Context, type MoreWords, type Node, optional } from './node.ts';
 import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
 
 /** One setting, as it is now. */
@@ -20,6 +20,8 @@ export interface Setting {
   readonly type: ValueType<unknown>;
   readonly value: string;
   readonly readOnly: boolean;
+  /** The values that there are, when they can be listed and the type does not. */
+  readonly words?: readonly string[];
 }
 
 export interface ConfigurationGroup {
@@ -59,8 +61,9 @@ export const attributesGroup = (
   attributes: Attributes<AttributeTable>,
 ): ConfigurationGroup =>
   engineGroup(name, path, () =>
-    Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false }]) => ({
+    Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false, only, min, max }]) => ({
       name: key,
+      words: only?.map(String) ?? (min === 0 && max === 1 ? ['0', '1'] : []),
       doc: effect.startsWith('none: ') ? `${doc} No effect here: ${effect.slice('none: '.length)}.` : doc,
       type: type as ValueType<unknown>,
       value: attributes.print(key),
@@ -78,6 +81,18 @@ const authDocs = {
 export const authSettings = (auth: Auth): Setting[] =>
   authKeys.map((name) => ({ name, doc: authDocs[name], type: types.string, value: auth[name], readOnly: false }));
 
+/** What completion offers of the group that is named in the line. */
+const offered =
+  (wanted: (setting: Setting) => boolean): MoreWords['offered'] =>
+  (node, { preferences, given }) => {
+    const group = groupsOf(node, preferences).find(({ name }) => name === given['group']);
+    return (group?.settings() ?? []).filter(wanted).map(({ name, doc, type, value, words = [] }) => ({
+      name,
+      doc: `${doc} Now: ${value || 'empty'}.`,
+      words: type.words ?? words,
+    }));
+  };
+
 const groupNames = (node: Node, { preferences }: { preferences: Preferences }) =>
   groupsOf(node, preferences).map(({ name }) => name);
 const groupParameter = optional('group', types.string, 'The group of settings.', { suggest: groupNames });
@@ -85,7 +100,7 @@ const groupParameter = optional('group', types.string, 'The group of settings.',
 export const getCommand: Command<unknown> = {
   doc: 'Shows settings: the groups there are, all settings of one, or some of them.',
   parameters: [groupParameter],
-  more: { kind: 'words', name: 'parameter', doc: 'The settings to show.' },
+  more: { kind: 'words', name: 'parameter', doc: 'The settings to show.', offered: offered(() => true) },
   examples: [
     { line: 'get', does: 'Lists the groups of this node.' },
     { line: 'get global', does: 'Shows every preference of the shell.' },
@@ -108,7 +123,12 @@ export const getCommand: Command<unknown> = {
 export const setCommand: Command<unknown> = {
   doc: 'Changes settings, one after the other: the first that fails ends it.',
   parameters: [groupParameter],
-  more: { kind: 'keywords', name: 'parameter=value', doc: 'The settings and their new values.' },
+  more: {
+    kind: 'keywords',
+    name: 'parameter=value',
+    doc: 'The settings and their new values.',
+    offered: offered(({ readOnly }) => !readOnly),
+  },
   examples: [
     { line: 'set', does: 'Lists the groups of this node.' },
     { line: 'set global', does: 'Lists what can be set in one.' },

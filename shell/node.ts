@@ -53,12 +53,27 @@ export interface Suggesting {
   readonly given: Readonly<Record<string, string>>;
 }
 
+/** Words, or `name=value`, that may follow a command's parameters without limit. */
+export interface MoreWords {
+  readonly kind: 'words' | 'keywords';
+  readonly name: string;
+  readonly doc: string;
+  /** The names that fit. */
+  offered(node: Node, session: Suggesting): readonly Offered[];
+}
+
+export interface Offered {
+  readonly name: string;
+  readonly doc: string;
+  /** The values that there are, when they can be listed. */
+  readonly words: readonly string[];
+}
+
 export interface Command<S> {
-  /** One line, or more: the first is what completion shows. */
+  /** The first sentence is what completion shows. */
   readonly doc: string;
   readonly parameters: readonly CommandParameter[];
-  /** What may follow the parameters without limit: words, or `name=value`. */
-  readonly more?: { readonly kind: 'words' | 'keywords'; readonly name: string; readonly doc: string };
+  readonly more?: MoreWords;
   /** Command lines, with what they do. They are run as tests. */
   readonly examples: readonly Example[];
   run(subject: S, context: Context, given: Given): Promise<void> | void;

@@ -74,14 +74,17 @@ export const operation = <K extends PlaceKind>(type: OperationType<K>): Operatio
 /** The operation as a line that the shell takes. Values that are objects are printed as quoted JSON. */
 export function printOperation({ path, verb, params }: Operation): string {
   const { group, name, value, ...rest } = params;
-  if (verb === 'set') return `${path} set ${group} ${name}=${printValue(value ?? '')}`;
+  const at = /^[\w:.[\]/-]*$/.test(path) ? path : quoted(path);
+  if (verb === 'set') return `${at} set ${group} ${name}=${printValue(value ?? '')}`;
   const words = Object.entries(name === undefined ? rest : { name, ...rest }).map(
     ([key, word]) => `${key}=${printValue(word)}`,
   );
-  return [path, verb, ...words].join(' ');
+  return [at, verb, ...words].join(' ');
 }
 
 function printValue(value: Value): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+  return /^[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*$/.test(text) ? text : quoted(text);
 }
+
+const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;

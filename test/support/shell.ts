@@ -1,0 +1,72 @@
+/** A shell on a home of its own in a temporary directory. Nothing is served. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Preferences } from '../../shell/preferences.ts';
+import type { Question, Terminal } from '../../shell/protocol.ts';
+import { type SessionOptions, ShellSession } from '../../shell/session.ts';
+import { type Host, homeOf, openHost } from '../../src/index.ts';
+
+export interface TestShell {
+  readonly directory: string;
+  readonly host: Host;
+  readonly session: ShellSession;
+  readonly questions: Question[];
+  /** What the next question is answered. */
+  answer: string | null;
+  /** Runs lines. @returns what they printed; standard error's lines begin with `E| ` */
+  run(...lines: string[]): Promise<string>;
+  /** The texts that completion offers at the end of `line`. */
+  complete(line: string): Promise<string[]>;
+  another(options?: SessionOptions): TestShell;
+  /** Closes the home; `again` opens it anew, as the next process would. */
+  close(): Promise<void>;
+}
+
+export interface TestShellOptions extends SessionOptions {
+  readonly directory?: string;
+  readonly terminal?: Partial<Terminal>;
+}
+
+export async function openShell(options: TestShellOptions = {}): Promise<TestShell> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'tcli-shell-'));
+  const home = homeOf(directory, {}, undefined);
+  const host = await openHost({ home, role: 'shell' });
+  return testShell(host, directory, options);
+}
+
+export const removeHome = (directory: string): void => rmSync(directory, { recursive: true, force: true });
+
+function testShell(host: Host, directory: string, { terminal, ...options }: TestShellOptions): TestShell {
+  const session = new ShellSession(host, Preferences.open(host.home.stateDirectory), options);
+  session.setTerminal({ columns: 132, color: false, interactive: false, ...terminal });
+  const shell: TestShell = {
+    directory,
+    host,
+    session,
+    questions: [],
+    answer: null,
+    async run(...lines) {
+      let output = '';
+      const sink = {
+        write: (text: string, stream: 'output' | 'error') => {
+          output += stream === 'error' ? text.replace(/^(?=.|\n.)/gm, 'E| ') : text;
+        },
+        ask: async (question: Question) => {
+          shell.questions.push(question);
+          return shell.answer;
+        },
+      };
+      for (const line of lines) await session.run(line, sink, new AbortController().signal);
+      return output;
+    },
+    async complete(line) {
+      const { candidates } = await session.complete(line, line.length);
+      return candidates.map(({ text }) => text);
+    },
+    another: (more = {}) => testShell(host, directory, more),
+    close: () => host.close(),
+  };
+  return shell;
+}
