@@ -49,7 +49,7 @@ export function write(lu: StorageObject, lba: number, data: Uint8Array, fua: num
 }
 
 /** FUA asks for the medium, or there is no write cache to leave it in. */
-const isDurable = (lu: StorageObject, fua: number): boolean =>
+export const isDurable = (lu: StorageObject, fua: number): boolean =>
   fua === 1 || lu.attributes.values.emulate_write_cache === 0;
 
 /**

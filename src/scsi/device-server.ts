@@ -2,6 +2,7 @@
 
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
+import { checkAccessState } from './alua.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
 import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
@@ -64,6 +65,7 @@ function check(task: Task): Completion | undefined {
   if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);
   if (conflicts(lu.reservations, nexus, unit.port.relativePortId, row.whenReserved))
     return { status: status.reservationConflict };
+  checkAccessState(lu, unit.port.portGroup, row.runsIn ?? 'active');
   checkUsage(row, lu, bytes);
   const cdb = decode(row, bytes);
   if (row.medium !== 'none') checkMedium(row, unit);

@@ -26,7 +26,7 @@ export const inquiry = opcode({
   medium: 'none',
   whenReserved: 'always',
   ignoresUnitAttention: true,
-  anyAccessState: true,
+  runsIn: 'any',
   absent: (_task, { evpd, page, allocation }) => {
     if (evpd === 1 || page !== 0) throw invalidCdb(evpd === 1 ? 1 : 2);
     return allocated(standardData(nothingHere, undefined), allocation);

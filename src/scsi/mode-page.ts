@@ -100,6 +100,7 @@ export const modeOpcodes = [
     cdb: cdb6,
     medium: 'none',
     whenReserved: 'reads',
+    runsIn: 'standby',
     execute: (lu, cdb, task) => modeSense6(lu, cdb, task),
   }),
   opcode({
@@ -109,6 +110,7 @@ export const modeOpcodes = [
     cdb: cdb10,
     medium: 'none',
     whenReserved: 'reads',
+    runsIn: 'standby',
     execute: (lu, cdb, task) => modeSense10(lu, cdb, task),
   }),
   opcode({
@@ -118,6 +120,7 @@ export const modeOpcodes = [
     cdb: { pageFormat: bit(1, 4), length: u8(4) },
     medium: 'none',
     whenReserved: 'conflicts',
+    runsIn: 'standby',
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, _cdb, task) => modeSelect(lu, task, 4),
   }),
@@ -128,6 +131,7 @@ export const modeOpcodes = [
     cdb: { pageFormat: bit(1, 4), length: u16(7) },
     medium: 'none',
     whenReserved: 'conflicts',
+    runsIn: 'standby',
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, _cdb, task) => modeSelect(lu, task, 8),
   }),

@@ -49,6 +49,9 @@ export const serviceActionField: Field = bits(1, 0, 5);
 export type Cdb<F> = { readonly [K in keyof F]: number };
 type Fields = Readonly<Record<string, Field>>;
 
+/** States of a target port group, each set in the one after it: the active ones; standby too; every state (SPC-4 5.16.2). */
+export type AccessStates = 'active' | 'standby' | 'any';
+
 export interface Opcode<F extends Fields = Fields> {
   readonly code: number;
   readonly serviceAction?: number;
@@ -69,8 +72,8 @@ export interface Opcode<F extends Fields = Fields> {
   offered?(lu: StorageObject): boolean;
   /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
   readonly ignoresUnitAttention?: boolean;
-  /** Accepted in ALUA states other than the active ones (SPC-4 5.16.2). */
-  readonly anyAccessState?: boolean;
+  /** The ALUA states in which it runs. Absent: the active ones. */
+  readonly runsIn?: AccessStates;
   /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */
   absent?(task: Task, cdb: Cdb<F>): Completion;
   /** Rules on the CDB beyond the usage bits. @throws CheckCondition */

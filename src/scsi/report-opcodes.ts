@@ -23,7 +23,7 @@ export const reportingOpcodes = (all: () => readonly OpcodeRow[]): OpcodeRow[] =
     },
     medium: 'none',
     whenReserved: 'allowed',
-    anyAccessState: true,
+    runsIn: 'any',
     offered: offersReporting,
     execute: (lu, cdb) => {
       const offered = all().filter((row) => row.offered?.(lu) ?? true);
@@ -41,7 +41,7 @@ export const reportingOpcodes = (all: () => readonly OpcodeRow[]): OpcodeRow[] =
     cdb: { extended: bit(2, 7), allocation: u32(6) },
     medium: 'none',
     whenReserved: 'allowed',
-    anyAccessState: true,
+    runsIn: 'any',
     offered: offersReporting,
     execute: (_lu, cdb) => {
       // ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET

@@ -28,6 +28,7 @@ const reserveIn = (serviceAction: number, name: string, clause: string, data: (l
     cdb: { allocation: u16(7) },
     medium: 'none',
     whenReserved: 'allowed',
+    runsIn: 'standby',
     offered: offersPersistent,
     execute: (lu, cdb) => (lu.reservations.reserved ? conflict : allocated(data(lu), cdb.allocation)),
   });
@@ -110,6 +111,7 @@ const reserveOut = (
     cdb: { scope: bits(2, 4, 4), type: bits(2, 0, 4), length: u32(5) },
     medium: 'none',
     whenReserved: 'allowed',
+    runsIn: 'standby',
     offered: offersPersistent,
     check: (_lu, cdb) => {
       if (takesType && cdb.scope !== 0) throw invalidCdb(2, 7);
@@ -226,7 +228,7 @@ function registerAndMove({ lu, task, state, registration, list, key, actionKey }
   if (state.reservation.holder === null) throw invalidCdb(1, 4);
   if (actionKey === pr.noKey) throw invalidParameter(8);
   const port = list.readUInt16BE(18);
-  if (!portsOf(lu).has(port)) throw invalidParameter(18);
+  if (!lu.ports().some((one) => one.relativePortId === port)) throw invalidParameter(18);
   if (list.length !== listBytes + list.readUInt32BE(20)) throw new CheckCondition(sense.parameterListLengthError);
   const [initiator, more] = decodeTransportIds(list.subarray(listBytes), listBytes);
   if (initiator === undefined || more !== undefined) throw invalidParameter(20);
@@ -238,19 +240,6 @@ function registerAndMove({ lu, task, state, registration, list, key, actionKey }
     { initiator, port, key: actionKey },
     { unregister: (list[17]! & 0x02) !== 0, aptpl: persists(lu, (list[17]! & 0x01) !== 0) },
   );
-}
-
-/** Relative target port identifiers through which a nexus reaches the logical unit now. */
-function portsOf(lu: StorageObject): Set<number> {
-  return new Set([...lu.nexuses].flatMap((nexus) => portOf(lu, nexus) ?? []));
-}
-
-function portOf(lu: StorageObject, nexus: Task['nexus']): number | undefined {
-  for (const lun of nexus.luns()) {
-    const view = nexus.view(lun);
-    if (view?.storageObject === lu) return view.port.relativePortId;
-  }
-  return undefined;
 }
 
 /** Makes a change durable where it has to be, then true, then known. */
@@ -270,7 +259,7 @@ function apply(lu: StorageObject, task: Task, change: Change, abort: boolean): C
     const victims = change.registrationsPreempted ?? [];
     if (abort)
       await abortPreempted(lu, task.nexus, (nexus) =>
-        victims.some((one) => pr.matches(one, nexus, portOf(lu, nexus) ?? 0)),
+        victims.some((one) => pr.matches(one, nexus, lu.portOf(nexus)?.relativePortId ?? 0)),
       );
     return good;
   })();
@@ -280,7 +269,10 @@ function announce(lu: StorageObject, task: Task, change: Change): Completion {
   const tell = (registrations: readonly Registration[] | undefined, what: Sense) => {
     if (!registrations?.length) return;
     for (const nexus of lu.nexuses)
-      if (nexus !== task.nexus && registrations.some((one) => pr.matches(one, nexus, portOf(lu, nexus) ?? 0)))
+      if (
+        nexus !== task.nexus &&
+        registrations.some((one) => pr.matches(one, nexus, lu.portOf(nexus)?.relativePortId ?? 0))
+      )
         push(nexus, lu, what);
   };
   tell(change.released, sense.reservationsReleased);

@@ -1,5 +1,7 @@
 /** The commands that every device type has (SPC-4), one record each. */
 
+import { aluaOpcodes } from './alua.ts';
+import { extendedCopyOpcodes } from './extended-copy.ts';
 import { inquiry } from './inquiry.ts';
 import { encodeLun } from './lun.ts';
 import { modeOpcodes } from './mode-page.ts';
@@ -28,7 +30,7 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     medium: 'none',
     whenReserved: 'always',
     ignoresUnitAttention: true,
-    anyAccessState: true,
+    runsIn: 'any',
     absent: (_task, cdb) => requestSense(sense.logicalUnitNotSupported, cdb),
     execute: (lu, cdb, { nexus }) => {
       const condition = pending(nexus, lu);
@@ -39,6 +41,8 @@ export const spcOpcodes: readonly OpcodeRow[] = [
   inquiry,
   ...modeOpcodes,
   ...reservationOpcodes,
+  ...aluaOpcodes,
+  ...extendedCopyOpcodes,
   opcode({
     code: 0xa0,
     name: 'REPORT LUNS',
@@ -47,7 +51,7 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     medium: 'none',
     whenReserved: 'always',
     ignoresUnitAttention: true,
-    anyAccessState: true,
+    runsIn: 'any',
     absent: reportLuns,
     execute: (_lu, cdb, task) => reportLuns(task, cdb),
   }),

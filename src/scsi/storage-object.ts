@@ -3,7 +3,7 @@
 import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
-import type { Nexus } from './nexus.ts';
+import type { Nexus, TargetPort } from './nexus.ts';
 import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
 import { RangeLocks } from './range-locks.ts';
 import type { Reservations } from './reservation-conflict.ts';
@@ -47,6 +47,11 @@ export class StorageObject {
    * offered. Rejects when it could not.
    */
   saveReservations?: (state: PersistentReservations | undefined) => Promise<void>;
+  /** Target ports that export it. The tree knows them all; until it says so, those that a nexus uses now. */
+  ports: () => readonly TargetPort[] = () => {
+    const ports = [...this.nexuses].flatMap((nexus) => this.portOf(nexus) ?? []);
+    return ports.filter((port, i) => ports.findIndex((one) => one.relativePortId === port.relativePortId) === i);
+  };
   /** Why a flush failed that nobody waited for (SYNCHRONIZE CACHE with IMMED). */
   flushFailure: { readonly error: unknown } | undefined;
   /** ALUA groups as they stand in saveconfig.json. */
@@ -77,6 +82,15 @@ export class StorageObject {
   reset(): void {
     Object.assign(this.mode, initialMode);
     this.reservations.reserved = undefined;
+  }
+
+  /** The target port through which a nexus reaches it. */
+  portOf(nexus: Nexus): TargetPort | undefined {
+    for (const lun of nexus.luns()) {
+      const view = nexus.view(lun);
+      if (view?.storageObject === this) return view.port;
+    }
+    return undefined;
   }
 
   /** `/backstores/fileio/disk0` */

@@ -1,0 +1,140 @@
+/** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.16). */
+
+import type { AccessStates } from './opcode.ts';
+import { bits, type OpcodeRow, opcode, u32 } from './opcode.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
+import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+import { report } from './unit-attention.ts';
+
+/** ASYMMETRIC ACCESS STATE (SPC-4 table 287): what runs in it, and what the others get. Active states run everything. */
+const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense; supportedBy: string }>> = {
+  0: { runs: 'active', otherwise: sense.noAdditionalSense, supportedBy: 'alua_support_active_optimized' },
+  1: { runs: 'active', otherwise: sense.noAdditionalSense, supportedBy: 'alua_support_active_nonoptimized' },
+  2: { runs: 'standby', otherwise: sense.targetPortStandby, supportedBy: 'alua_support_standby' },
+  3: { runs: 'any', otherwise: sense.targetPortUnavailable, supportedBy: 'alua_support_unavailable' },
+  14: { runs: 'any', otherwise: sense.targetPortUnavailable, supportedBy: 'alua_support_offline' },
+  15: { runs: 'any', otherwise: sense.asymmetricAccessTransition, supportedBy: 'alua_support_transitioning' },
+};
+
+/** Bits of the second byte of a descriptor (SPC-4 6.34). */
+const supportBits: Readonly<Record<string, number>> = {
+  alua_support_transitioning: 0x80,
+  alua_support_offline: 0x40,
+  alua_support_unavailable: 0x08,
+  alua_support_standby: 0x04,
+  alua_support_active_nonoptimized: 0x02,
+  alua_support_active_optimized: 0x01,
+};
+
+/** alua_access_type: bit 0 implicit, bit 1 explicit. */
+const explicit = 2;
+/** STATUS CODE: altered by SET TARGET PORT GROUPS, or by the device server. */
+const alteredExplicitly = 1;
+
+type Group = Readonly<Record<string, unknown>>;
+
+const numberIn = (group: Group, key: string): number => Number(group[key] ?? 0);
+
+export const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
+
+/** @throws CheckCondition NOT READY when a command may not run behind a port of this group now */
+export function checkAccessState(lu: StorageObject, portGroup: number, runsIn: AccessStates): void {
+  if (runsIn === 'any' || !offersAlua(lu)) return;
+  for (const group of lu.aluaGroups) {
+    if (group['tg_pt_gp_id'] !== portGroup) continue;
+    const state = states[numberIn(group, 'alua_access_state')];
+    if (state && state.runs !== 'active' && state.runs !== runsIn) throw new CheckCondition(state.otherwise);
+  }
+}
+
+export const aluaOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0xa3,
+    serviceAction: 0x0a,
+    name: 'REPORT TARGET PORT GROUPS',
+    spec: 'SPC-4 6.34',
+    cdb: { format: bits(1, 5, 3), allocation: u32(6) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    runsIn: 'any',
+    offered: offersAlua,
+    check: (_lu, cdb) => {
+      if (cdb.format > 1) throw invalidCdb(1, 7);
+    },
+    execute: (lu, cdb, task) => allocated(portGroups(lu, task, cdb.format === 1), cdb.allocation),
+  }),
+  opcode({
+    code: 0xa4,
+    serviceAction: 0x0a,
+    name: 'SET TARGET PORT GROUPS',
+    spec: 'SPC-4 6.44',
+    cdb: { length: u32(6) },
+    medium: 'none',
+    whenReserved: 'conflicts',
+    runsIn: 'any',
+    offered: offersAlua,
+    check: (lu, cdb) => {
+      if (cdb.length > listBytes(lu.aluaGroups.length)) throw new CheckCondition(sense.parameterListLengthError);
+    },
+    dataOut: (_lu, cdb) => cdb.length,
+    execute: (lu, _cdb, task) => setPortGroups(lu, task),
+  }),
+];
+
+const headerBytes = 4;
+const descriptorBytes = 4;
+const listBytes = (groups: number): number => headerBytes + groups * descriptorBytes;
+
+function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Array {
+  const own = lu.aluaGroups.find((group) => group['tg_pt_gp_id'] === task.unit!.port.portGroup);
+  const header = extended ? [0x10, numberIn(own ?? {}, 'implicit_trans_secs'), 0, 0] : [];
+  const body = Buffer.concat([Uint8Array.from(header), ...lu.aluaGroups.map((group) => groupDescriptor(lu, group))]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+/** A target port group descriptor (SPC-4 6.34). */
+function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
+  const id = numberIn(group, 'tg_pt_gp_id');
+  const ports = lu.ports().filter((port) => port.portGroup === id);
+  const bytes = Buffer.alloc(8 + ports.length * 4);
+  bytes[0] = numberIn(group, 'alua_access_state') | (numberIn(group, 'preferred') === 1 ? 0x80 : 0);
+  for (const [key, bit] of Object.entries(supportBits)) if (numberIn(group, key) === 1) bytes[1]! |= bit;
+  bytes.writeUInt16BE(id, 2);
+  bytes[5] = numberIn(group, 'alua_access_status');
+  bytes[7] = ports.length;
+  ports.forEach((port, i) => {
+    bytes.writeUInt16BE(port.relativePortId, 10 + i * 4);
+  });
+  return bytes;
+}
+
+/** Every descriptor is checked before the first is applied; the other nexuses are told (SPC-4 5.16.2.9). */
+function setPortGroups(lu: StorageObject, task: Task): Completion {
+  if (task.dataOutLength === 0) return good;
+  const list = parameterList(task.dataOut, task.dataOutLength);
+  if ((list.length - headerBytes) % descriptorBytes !== 0) throw new CheckCondition(sense.parameterListLengthError);
+  const wanted = new Map<number, number>();
+  for (let at = headerBytes; at < list.length; at += descriptorBytes) {
+    const state = list[at]! & 0x0f;
+    const id = list.readUInt16BE(at + 2);
+    const group = lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === id);
+    if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0) throw invalidParameter(at + 2);
+    const supportedBy = states[state]?.supportedBy;
+    // Transitioning is what happens, not what is asked for.
+    if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === 0xf) throw invalidParameter(at, 3);
+    wanted.set(id, state);
+  }
+  const changes = (group: Group) => wanted.get(numberIn(group, 'tg_pt_gp_id')) ?? numberIn(group, 'alua_access_state');
+  const changed = lu.aluaGroups.some((group) => changes(group) !== numberIn(group, 'alua_access_state'));
+  lu.aluaGroups = lu.aluaGroups.map((group) =>
+    changes(group) === numberIn(group, 'alua_access_state')
+      ? group
+      : { ...group, alua_access_state: changes(group), alua_access_status: alteredExplicitly },
+  );
+  if (changed) report(lu, sense.asymmetricAccessStateChanged, task.nexus);
+  return good;
+}

@@ -1,0 +1,181 @@
+/**
+ * EXTENDED COPY(LID1) and RECEIVE COPY RESULTS(LID1), of blocks between logical units that the initiator reaches itself
+ * (SPC-4 6.4, 6.17). The limits are LIO's.
+ */
+
+import { isDurable, mediumOf } from './block-access.ts';
+import { naaOf } from './inquiry.ts';
+import type { LogicalUnitView } from './nexus.ts';
+import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
+import { conflicts } from './reservation-conflict.ts';
+import { CheckCondition, invalidParameter, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import { type Completion, status, type Task } from './task.ts';
+
+const targetsMax = 2;
+const segmentsMax = 1;
+const descriptorListBytesMax = 1024;
+const segmentBytesMax = 256 * 1024 * 1024;
+/** Bytes that one step reads and writes. */
+const pieceBytesMax = 1024 * 1024;
+
+const headerBytes = 16;
+const targetBytes = 32;
+/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.6). */
+const identification = 0xe4;
+/** Block device to block device (SPC-4 6.4.6.4). */
+const blockToBlock = 0x02;
+const segmentHeaderBytes = 4;
+const blockToBlockBytes = 28;
+
+const offersCopy = (lu: StorageObject): boolean => lu.attributes.values.emulate_3pc === 1;
+
+export const extendedCopyOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0x83,
+    serviceAction: 0x00,
+    name: 'EXTENDED COPY(LID1)',
+    spec: 'SPC-4 6.4',
+    cdb: { length: u32(10) },
+    medium: 'write',
+    whenReserved: 'conflicts',
+    offered: offersCopy,
+    check: (_lu, cdb) => {
+      if (cdb.length > headerBytes + descriptorListBytesMax) throw new CheckCondition(sense.parameterListLengthError);
+    },
+    dataOut: (_lu, cdb) => cdb.length,
+    execute: (_lu, _cdb, task) => extendedCopy(task),
+  }),
+  opcode({
+    code: 0x84,
+    serviceAction: 0x03,
+    name: 'RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS',
+    spec: 'SPC-4 6.19',
+    cdb: { listIdentifier: u8(2), allocation: u32(10) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    offered: offersCopy,
+    execute: (lu, cdb) => allocated(operatingParameters(lu), cdb.allocation),
+  }),
+];
+
+function operatingParameters(lu: StorageObject): Uint8Array {
+  const data = Buffer.alloc(46);
+  const granularity = Math.log2(lu.blockSize);
+  data.writeUInt32BE(data.length - 4, 0);
+  data[4] = 0x01; // SNLID
+  data.writeUInt16BE(targetsMax, 8);
+  data.writeUInt16BE(segmentsMax, 10);
+  data.writeUInt32BE(descriptorListBytesMax, 12);
+  data.writeUInt32BE(segmentBytesMax, 16);
+  data.writeUInt16BE(1, 34); // TOTAL CONCURRENT COPIES
+  data.set([1, granularity, granularity, granularity], 36); // MAXIMUM CONCURRENT COPIES
+  data.set([2, blockToBlock, identification], 43); // IMPLEMENTED DESCRIPTOR LIST
+  return data;
+}
+
+interface Segment {
+  readonly source: number;
+  readonly destination: number;
+  readonly blocks: number;
+  readonly countsDestination: boolean;
+  readonly sourceLba: number;
+  readonly destinationLba: number;
+}
+
+async function extendedCopy(task: Task): Promise<Completion> {
+  if (task.dataOutLength === 0) return good;
+  const list = parameterList(task.dataOut, headerBytes);
+  const targetsEnd = headerBytes + list.readUInt16BE(2);
+  const segmentsEnd = targetsEnd + list.readUInt32BE(8);
+  if (list.readUInt32BE(12) !== 0) throw invalidParameter(12); // inline data
+  if (segmentsEnd - headerBytes > descriptorListBytesMax) throw new CheckCondition(sense.parameterListLengthError);
+  if (list.length < segmentsEnd) throw new CheckCondition(sense.parameterListLengthError);
+  const targets = decodeTargets(task, list.subarray(headerBytes, targetsEnd));
+  const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd));
+  for (const segment of segments) {
+    const answer = await copy(task, targets, segment);
+    if (answer !== good) return answer;
+  }
+  return good;
+}
+
+/** Undefined where the nexus reaches no such logical unit: an error only when a segment names it. */
+function decodeTargets(task: Task, list: Buffer): (LogicalUnitView | undefined)[] {
+  const targets: (LogicalUnitView | undefined)[] = [];
+  for (let at = 0; at < list.length; at += targetBytes) {
+    if (list[at] !== identification) throw new CheckCondition(sense.unsupportedTargetDescriptor);
+    if (list.length < at + targetBytes) throw new CheckCondition(sense.parameterListLengthError);
+    if (targets.length === targetsMax) throw new CheckCondition(sense.tooManyTargetDescriptors);
+    // LU ID TYPE other than 00b, and NUL
+    if ((list[at + 1]! & 0xc0) !== 0) throw new CheckCondition(sense.invalidFieldInCdb);
+    const nul = (list[at + 1]! & 0x20) !== 0;
+    targets.push(nul ? undefined : findUnit(task, list.subarray(at + 8, at + 8 + Math.min(20, list[at + 7]!))));
+  }
+  return targets;
+}
+
+function findUnit(task: Task, designator: Buffer): LogicalUnitView | undefined {
+  for (const lun of task.nexus.luns()) {
+    const view = task.nexus.view(lun);
+    if (view && designator.equals(naaOf(view.storageObject))) return view;
+  }
+  return undefined;
+}
+
+function decodeSegments(list: Buffer): Segment[] {
+  const segments: Segment[] = [];
+  for (let at = 0; at < list.length; at += blockToBlockBytes) {
+    if (list[at] !== blockToBlock) throw new CheckCondition(sense.unsupportedSegmentDescriptor);
+    if (list.length < at + blockToBlockBytes) throw new CheckCondition(sense.parameterListLengthError);
+    if (list.readUInt16BE(at + 2) !== blockToBlockBytes - segmentHeaderBytes) throw invalidParameter(at + 2);
+    if (segments.length === segmentsMax) throw new CheckCondition(sense.tooManySegmentDescriptors);
+    segments.push({
+      countsDestination: (list[at + 1]! & 0x02) !== 0, // DC
+      source: list.readUInt16BE(at + 4),
+      destination: list.readUInt16BE(at + 6),
+      blocks: list.readUInt16BE(at + 10),
+      sourceLba: Number(list.readBigUInt64BE(at + 12)),
+      destinationLba: Number(list.readBigUInt64BE(at + 20)),
+    });
+  }
+  return segments;
+}
+
+/** Copies one segment. What is wrong with a logical unit is COPY ABORTED: the list itself was right. */
+async function copy(
+  task: Task,
+  targets: readonly (LogicalUnitView | undefined)[],
+  segment: Segment,
+): Promise<Completion> {
+  const from = targets[segment.source];
+  const to = targets[segment.destination];
+  if (!from?.storageObject.volume || !to?.storageObject.volume) throw new CheckCondition(sense.copyTargetUnreachable);
+  for (const [view, command] of [
+    [from, 'reads'],
+    [to, 'conflicts'],
+  ] as const)
+    if (conflicts(view.storageObject.reservations, task.nexus, view.port.relativePortId, command))
+      return { status: status.reservationConflict };
+  const source = from.storageObject;
+  const destination = to.storageObject;
+  if (to.writeProtected || destination.volume?.readOnly || destination.mode.softwareWriteProtect)
+    throw new CheckCondition(sense.writeProtected);
+  const bytes = segment.blocks * (segment.countsDestination ? destination : source).blockSize;
+  const start = segment.sourceLba * source.blockSize;
+  const target = segment.destinationLba * destination.blockSize;
+  if (bytes > segmentBytesMax) throw new CheckCondition(sense.invalidFieldInParameterList);
+  if (start + bytes > source.blocks * source.blockSize || target + bytes > destination.blocks * destination.blockSize)
+    throw new CheckCondition(sense.copyTargetUnreachable);
+  const buffer = Buffer.allocUnsafe(Math.min(bytes, pieceBytesMax));
+  for (let done = 0; done < bytes; done += buffer.length) {
+    if (task.aborted || task.terminated) return good;
+    const piece = buffer.subarray(0, Math.min(buffer.length, bytes - done));
+    await mediumOf(source).read(piece, start + done);
+    await destination.ranges.during(target + done, target + done + piece.length, false, () =>
+      mediumOf(destination).write(piece, target + done, isDurable(destination, 0)),
+    );
+  }
+  return good;
+}

@@ -1,0 +1,93 @@
+/** REPORT and SET TARGET PORT GROUPS, and what runs in which state. Not tested: delays of transitions, which there are none. */
+
+import { expect, test } from 'vitest';
+import type { TargetPort } from '../../../src/scsi/nexus.ts';
+import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
+
+const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];
+const second: TargetPort = { ...port, portName: `${port.targetName},t,0x0002`, relativePortId: 2 };
+
+function fresh() {
+  const { lu } = logicalUnit();
+  return { lu, a: new Initiator(lu).login(), b: new Initiator(lu, 'b', { port: second }).login() };
+}
+const set = (initiator: Initiator, state: number, group = 0) =>
+  initiator.send([0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8], Uint8Array.of(0, 0, 0, 0, state, 0, 0, group));
+
+test('SPC-4 6.34 REPORT TARGET PORT GROUPS: as LIO gives it, a default group with two ports', async () => {
+  const { data } = await fresh().a.send(reportGroups);
+  expect(data.toString('hex')).toBe('0000001000cf0000000000020000000100000002');
+});
+
+test('SPC-4 6.34 REPORT TARGET PORT GROUPS: extended header with the implicit transition time', async () => {
+  const { lu, a } = fresh();
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, implicit_trans_secs: 7, preferred: 1 }));
+  const { data } = await a.send([0xa3, 0x2a, ...reportGroups.slice(2)]);
+  expect(data.toString('hex', 0, 12)).toBe('000000141007000080cf0000');
+  expect((await a.send([0xa3, 0x4a, ...reportGroups.slice(2)])).sense).toBe('5/24/00');
+});
+
+test('SPC-4 6.44 SET TARGET PORT GROUPS: the state changes, the status says who did it, the others are told', async () => {
+  const { lu, a, b } = fresh();
+  expect((await set(a, 1)).status).toBe(0);
+  expect((await a.send(reportGroups)).data.toString('hex', 4, 12)).toBe('01cf000000010002');
+  expect((await b.send([0x00])).sense).toBe('6/2a/06');
+  expect(lu.aluaGroups[0]).toMatchObject({ alua_access_state: 1 });
+});
+
+test.each([
+  ['an unknown group', 0, 9],
+  ['an unknown state', 7, 0],
+  ['transitioning', 0xf, 0],
+])('SPC-4 6.44 SET TARGET PORT GROUPS: %s is refused', async (_what, state, group) => {
+  expect((await set(fresh().a, state, group)).sense).toBe('5/26/00');
+});
+
+test('SPC-4 6.44 SET TARGET PORT GROUPS: a group that is implicit only refuses, and so does a state it does not support', async () => {
+  const { lu, a } = fresh();
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_support_standby: 0 }));
+  expect((await set(a, 2)).sense).toBe('5/26/00');
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_type: 1 }));
+  expect((await set(a, 1)).sense).toBe('5/26/00');
+});
+
+// Rows: state. Columns: READ, MODE SENSE, INQUIRY.
+test.each([
+  [0x0, '', '', ''],
+  [0x1, '', '', ''],
+  [0x2, '2/04/0b', '', ''],
+  [0x3, '2/04/0c', '2/04/0c', ''],
+  [0xe, '2/04/0c', '2/04/0c', ''],
+  [0xf, '2/04/0a', '2/04/0a', ''],
+])('SPC-4 5.16.2 state %i: READ "%s", MODE SENSE "%s", INQUIRY "%s"', async (state, ...expected) => {
+  const { lu, a } = fresh();
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: state }));
+  const cdbs = [
+    [0x28, 0, 0, 0, 0, 0, 0, 0, 1],
+    [0x1a, 0, 0x3f, 0, 252],
+    [0x12, 0, 0, 0, 96],
+  ];
+  const answers = [];
+  for (const cdb of cdbs) answers.push((await a.send(cdb)).sense);
+  expect(answers).toEqual(expected);
+  expect((await a.send(reportGroups)).status).toBe(0);
+});
+
+test('SPC-4 5.16.2 a state is of a group: a port in another group is not concerned', async () => {
+  const { lu } = logicalUnit();
+  lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0], name: 'g1', tg_pt_gp_id: 1, alua_access_state: 2 }];
+  const a = new Initiator(lu).login();
+  const b = new Initiator(lu, 'b', { port: { ...second, portGroup: 1 } }).login();
+  const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
+  expect((await a.send(write, pattern(512))).status).toBe(0);
+  expect((await b.send(write, pattern(512))).sense).toBe('2/04/0b');
+});
+
+test('SPC-4 6.34 alua_support 0 takes the commands and the states away', async () => {
+  const { lu } = logicalUnit({ attributes: { alua_support: 0 } });
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: 2 }));
+  const a = new Initiator(lu).login();
+  expect((await a.send(reportGroups)).status).toBe(2);
+  expect((await a.send([0x00])).status).toBe(0);
+  expect((await a.send([0x12, 0, 0, 0, 96])).data[5]).toBe(0x88);
+});

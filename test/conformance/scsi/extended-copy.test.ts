@@ -1,0 +1,97 @@
+/** EXTENDED COPY(LID1) and its operating parameters. Not tested: segments other than block to block, which are refused. */
+
+import { expect, test } from 'vitest';
+import { naaOf } from '../../../src/scsi/inquiry.ts';
+import type { StorageObject } from '../../../src/scsi/storage-object.ts';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+
+const target = (lu: StorageObject, flags = 0) => [0xe4, flags, 0, 0, 1, 3, 0, 16, ...naaOf(lu), ...be(0, 5), 0, 2, 0];
+const segment = (from: number, to: number, blocks: number, lba = 0, toLba = 0) => [
+  0x02,
+  0x02,
+  0,
+  24,
+  ...be(from, 2),
+  ...be(to, 2),
+  0,
+  0,
+  ...be(blocks, 2),
+  ...be(lba, 8),
+  ...be(toLba, 8),
+];
+const list = (targets: number[][], segments: number[][]) => [
+  ...[1, 0, ...be(targets.flat().length, 2), 0, 0, 0, 0, ...be(segments.flat().length, 4), 0, 0, 0, 0],
+  ...targets.flat(),
+  ...segments.flat(),
+];
+const send = (initiator: Initiator, bytes: number[]) =>
+  initiator.send([0x83, 0, ...be(0, 8), ...be(bytes.length, 4)], Uint8Array.from(bytes));
+
+function two() {
+  const source = logicalUnit({ wwn: '11111111-53cb-4030-8133-a895f2f05d13' });
+  const destination = logicalUnit({ name: 'disk1', wwn: '22222222-53cb-4030-8133-a895f2f05d13' });
+  const luns = new Map([
+    [0, source.lu],
+    [1, destination.lu],
+  ]);
+  return { source, destination, initiator: new Initiator(luns).login() };
+}
+
+test('SPC-4 6.19 RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS: as LIO gives them', async () => {
+  const { data } = await two().initiator.send([0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 8]);
+  expect(data.toString('hex')).toBe(
+    `0000002a01000000000200010000040010000000${'00'.repeat(12)}0000000101090909000000${'0202e4'}`,
+  );
+});
+
+test('SPC-4 6.4 EXTENDED COPY(LID1): copies blocks from one logical unit to another, in bounded pieces', async () => {
+  const { source, destination, initiator } = two();
+  source.volume.bytes.set(pattern(1500 * 512), 3 * 512);
+  const answer = await send(initiator, list([target(source.lu), target(destination.lu)], [segment(0, 1, 1500, 3, 10)]));
+  expect(answer.status).toBe(0);
+  expect(destination.volume.calls).toEqual(['write 5120+768000']);
+  expect(Buffer.compare(destination.volume.bytes.subarray(5120, 5120 + 768000), pattern(1500 * 512))).toBe(0);
+});
+
+test('SPC-4 6.4 EXTENDED COPY(LID1): within one logical unit; nothing to copy is no error', async () => {
+  const { source, initiator } = two();
+  source.volume.bytes.set(pattern(512));
+  expect((await send(initiator, list([target(source.lu)], [segment(0, 0, 1, 0, 9)]))).status).toBe(0);
+  expect(Buffer.compare(source.volume.bytes.subarray(9 * 512, 10 * 512), pattern(512))).toBe(0);
+  expect((await send(initiator, [])).status).toBe(0);
+});
+
+const { source, destination } = two();
+const [s, d] = [target(source.lu), target(destination.lu)];
+const other = target(logicalUnit({ wwn: '33333333-53cb-4030-8133-a895f2f05d13' }).lu);
+test.each([
+  ['three targets', list([s, d, s], [segment(0, 1, 1)]), '5/26/06'],
+  ['two segments', list([s, d], [segment(0, 1, 1), segment(0, 1, 1)]), '5/26/08'],
+  ['another kind of target', list([[0xe0, ...s.slice(1)]], [segment(0, 0, 1)]), '5/26/07'],
+  ['another kind of segment', list([s], [[0x03, ...segment(0, 0, 1).slice(1)]]), '5/26/09'],
+  ['a target index that is not there', list([s], [segment(0, 1, 1)]), 'a/0d/02'],
+  ['a logical unit that the initiator does not reach', list([s, other], [segment(0, 1, 1)]), 'a/0d/02'],
+  ['a range behind the end', list([s, d], [segment(0, 1, 2, 0, 2047)]), 'a/0d/02'],
+  ['a list that is cut', list([s, d], [segment(0, 1, 1)]).slice(0, 100), '5/1a/00'],
+  ['inline data', Object.assign(list([s, d], [segment(0, 1, 1)]), { 15: 1 }), '5/26/00'],
+])('SPC-4 6.4 EXTENDED COPY(LID1): %s is refused', async (_what, bytes, sense) => {
+  const { initiator, destination } = two();
+  expect((await send(initiator, bytes)).sense).toBe(sense);
+  expect(destination.volume.calls).toEqual([]);
+});
+
+test('SPC-4 6.4 EXTENDED COPY(LID1): a reservation of the destination and write protection hold here too', async () => {
+  const { source, destination, initiator } = two();
+  const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
+  destination.lu.mode.softwareWriteProtect = true;
+  expect((await send(initiator, bytes)).sense).toBe('7/27/00');
+  destination.lu.reservations.reserved = new Initiator(destination.lu, 'b').nexus;
+  expect((await send(initiator, bytes)).status).toBe(0x18);
+});
+
+test('SPC-4 6.4 emulate_3pc 0 takes it away', async () => {
+  const { lu } = logicalUnit({ attributes: { emulate_3pc: 0 } });
+  const initiator = new Initiator(lu).login();
+  expect((await send(initiator, [])).sense).toBe('5/20/00');
+  expect((await initiator.send([0x12, 0, 0, 0, 96])).data[5]).toBe(0xb0);
+});
