@@ -1,6 +1,5 @@
 /** A session in a worker thread, seen from the thread of the front end: the engine never shares an event loop with drawing. */
 
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import {
@@ -100,7 +99,7 @@ class ThreadClient implements ShellClient {
   async close(): Promise<void> {
     if (this.#closing || this.#gone) return;
     this.#closing = true;
-    const ended = once(this.#worker, 'exit');
+    const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
     // The worker takes a closed port as the end of the session.
     this.#port.close();
     const timer = new AbortController();

@@ -3,7 +3,7 @@
  * shells running side by side do not harm each other. Only its owner can read it, and lines with secrets never get in.
  */
 
-import { constants, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -39,8 +39,7 @@ export class History {
     try {
       // Its own folder, not those above it: Node's recursive mkdir never ends in a file system that makes no folders (/proc).
       await mkdir(dirname(path), { mode: 0o700 }).catch(() => {});
-      // Not blocking: the path may be a FIFO, which is refused below.
-      file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK, 0o600);
+      file = await open(path, 'a+', 0o600);
       const stat = await file.stat();
       if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
       if (stat.mode & 0o077) await file.chmod(0o600);

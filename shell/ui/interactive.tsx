@@ -4,6 +4,7 @@ import { History } from '../history.ts';
 import type { OutputSink, Question, ShellClient } from '../protocol.ts';
 import { choose } from './choose.ts';
 import { settleColor } from './color.ts';
+import { width } from './graphemes.ts';
 import { type Desk, readLine } from './read-line.ts';
 import { TtyHub, type TtyInput, type TtyOutput } from './tty.ts';
 import type { View } from './view.tsx';
@@ -46,8 +47,8 @@ export async function interactive(
     const resized = () => client.setTerminal({ columns: tty.columns, color, interactive: true });
     resized();
     output.on('resize', resized);
-    output.write(client.state.prompt);
-    // The prompt stands there while Ink loads; keys are kept.
+    // The prompt stands there while Ink loads (when one line can hold it); keys are kept.
+    if (width(client.state.prompt) < tty.columns) output.write(client.state.prompt);
     const [{ openView }, history] = await Promise.all([import('./view.tsx'), History.open(options.historyFile)]);
     output.write(ERASE_LINE);
     view = openView(output, color);

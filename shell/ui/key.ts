@@ -62,6 +62,8 @@ interface KeyPress {
 
 function keyOf(text: string | undefined, key: KeyPress): Key {
   const sequence = key.sequence ?? text ?? '';
+  // An Escape must not swallow the Ctrl-C that follows it at once.
+  if (sequence === '\x1b\x03') return { chord: 'C-c', text: '', sequence: '\x03' };
   if (text !== undefined && !key.ctrl && !key.meta && printable(text) === text && text !== '')
     return { chord: 'text', text, sequence };
   // Terminals send the same byte for C-j and a line feed, and some send it for Enter.

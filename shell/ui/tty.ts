@@ -6,9 +6,8 @@
 import { PassThrough } from 'node:stream';
 import { type Key, keyDecoder } from './key.ts';
 
-/** The part of `tty.ReadStream` that is used. */
+/** The terminal's two ends. */
 export type TtyInput = NodeJS.ReadStream;
-/** The part of `tty.WriteStream` that is used. */
 export type TtyOutput = NodeJS.WriteStream;
 
 /** Keys that may wait while a line runs (type-ahead, a long paste); what comes beyond is dropped with a bell. */
@@ -17,7 +16,7 @@ const KEYS_WAITING_MAX = 100_000;
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 const CURSOR_ON = '\x1b[?25h';
-export const BELL = '\x07';
+const BELL = '\x07';
 
 /** A shell's exit status when a signal ends it: 128 and the signal's number. */
 const SIGNAL_STATUS = { SIGHUP: 129, SIGTERM: 143 } as const;
