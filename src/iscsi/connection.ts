@@ -8,23 +8,19 @@ import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
 import type { Fields, Values } from '../wire/layout.ts';
 import { write } from '../wire/layout.ts';
 import { advance } from '../wire/serial.ts';
-import { printText } from '../wire/text.ts';
-import { tpgAttributes } from './attributes.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
 import type { Asker } from './discovery.ts';
 import { lateness, wantsPing } from './keep-alive.ts';
 import { defaultParameters, type Parameters } from './keys.ts';
-import { type LoggedIn, Login, type LoginAnswer } from './login.ts';
+import { LoginPhase } from './login-phase.ts';
 import type { Output } from './output.ts';
 import {
   asyncMessage,
   dataOut,
-  decode,
   header,
   headerBytes,
   loginRequest,
-  loginResponse,
   nopIn,
   noTag,
   numbered,
@@ -85,7 +81,9 @@ export class Connection implements PduHandler {
   now: number;
   readonly #startedAt: number;
   readonly #reader: PduReader;
-  #login: Login<Session> | undefined;
+  readonly #login: LoginPhase;
+  /** The last Login Request, for the answer when it fails. */
+  #loginHeader: Uint8Array | undefined;
   #transfer: Transfer | undefined;
   #statSn = 0;
   #pingedAt: number | undefined;
@@ -101,12 +99,7 @@ export class Connection implements PduHandler {
     this.#reader = new PduReader(this);
     this.now = host.now();
     this.#startedAt = this.now;
-    this.#login = new Login({
-      state: host.state,
-      tpgs: () => ends.tpgs(),
-      session: (tsih) => host.sessionTable.get(tsih),
-      random: host.random,
-    });
+    this.#login = new LoginPhase(this);
   }
 
   /** Takes bytes, cut anywhere. Whatever is wrong with them ends this connection and no other. */
@@ -170,7 +163,6 @@ export class Connection implements PduHandler {
     if (!this.#transfer) {
       if (opcode !== loginRequest.opcode)
         throw new LoginError(loginStatus.invalidDuringLogin, `opcode ${opcode} in login`);
-      if (!this.#login) throw new ConnectionError('a request before the login was answered');
       return undefined;
     }
     if (this.state === 'IN_LOGOUT') return rejectReason.waitingForLogout;
@@ -191,7 +183,7 @@ export class Connection implements PduHandler {
     // RFC 7143 7.8: the PDU is discarded and rejected.
     if (!intact && head) this.reject(rejectReason.dataDigestError, head, 0);
     if (!head || !isRequest) this.#takeTransfer(intact);
-    else if (intact && opcode === loginRequest.opcode) this.#receiveLogin(head);
+    else if (intact && opcode === loginRequest.opcode) this.#receiveLogin(head, this.#data);
     else if (intact) this.#receiveRequest(head, requests.get(opcode!)!);
     else this.#lost(head);
   }
@@ -220,52 +212,30 @@ export class Connection implements PduHandler {
       });
   }
 
-  #receiveLogin(head: Uint8Array): void {
-    const request = decode(loginRequest, head);
-    const data = this.#data;
+  #receiveLogin(head: Uint8Array, text: Uint8Array): void {
     this.#data = nothing;
-    if (this.state === 'XPT_UP') this.#statSn = request.expStatSn;
+    if (this.state === 'XPT_UP') this.#statSn = numbered.expStatSn.get(head, 0);
     this.#enter('login request');
-    const answer = this.#login!.receive(request, data);
-    const { loggedIn } = answer;
-    if (!loggedIn) {
-      this.#answerLogin(request, answer, request.tsih);
-      return;
-    }
-    this.#login = undefined;
-    this.host.sessionTable
-      .join(loggedIn, request.cmdSn)
-      .then((session) => this.#loggedIn(request, answer, loggedIn, session))
-      .catch((error: unknown) => this.fail(error));
+    this.#loginHeader = head;
+    this.#login.receive(head, text);
   }
 
-  #loggedIn(
-    request: Values<(typeof loginRequest)['fields']>,
-    answer: LoginAnswer<Session>,
-    loggedIn: LoggedIn<Session>,
-    session: Session,
-  ): void {
-    if (this.closed) {
-      if (session.connections.size === 0) void this.host.sessionTable.end(session);
-      return;
-    }
+  /** It belongs to a session from now on, whose numbers its answers carry. */
+  join(session: Session, { cid, parameters }: { cid: number; parameters: Parameters }): void {
     this.session = session;
-    this.cid = loggedIn.cid;
-    this.parameters = loggedIn.parameters;
-    session.connections.set(this.cid, this);
-    this.#answerLogin(request, answer, session.tsih);
+    this.cid = cid;
+    this.parameters = parameters;
+    session.connections.set(cid, this);
+  }
+
+  /** The last Login Response is written: digests and all other requests begin (RFC 7143 6.3). */
+  enterFullFeature(): void {
+    const session = this.session!;
     this.#reader.headerDigest = this.writer.headerDigest = this.parameters.HeaderDigest === 'CRC32C';
     this.#reader.dataDigest = this.writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
     this.#transfer = new Transfer(this, session);
     this.#enter('login succeeded');
     this.#say('info', 'iscsi login', session.tpg?.path ?? 'discovery');
-  }
-
-  #answerLogin(request: Values<(typeof loginRequest)['fields']>, answer: LoginAnswer<Session>, tsih: number): void {
-    const { transit, currentStage, nextStage, pairs } = answer;
-    const { isid, initiatorTaskTag } = request;
-    const values = { transit, currentStage, nextStage, isid, tsih, initiatorTaskTag };
-    this.send(loginResponse, values, printText(pairs), request.cmdSn);
   }
 
   /** Puts our numbers into an answer. @param counts it carries a StatSN of its own */
@@ -327,8 +297,7 @@ export class Connection implements PduHandler {
   }
 
   #loginLateness(): string | undefined {
-    const { login_timeout } = tpgAttributes;
-    const seconds = this.#login?.tpg?.attribute('login_timeout') ?? login_timeout.default;
+    const { seconds } = this.#login;
     return this.host.now() - this.#startedAt > seconds * 1000 ? `no login within ${seconds} s` : undefined;
   }
 
@@ -365,8 +334,7 @@ export class Connection implements PduHandler {
     if (this.closed) return;
     if (error instanceof LoginError) {
       this.#say('warning', 'iscsi login refused', error.message);
-      const values = { statusClass: error.status >> 8, statusDetail: error.status & 0xff };
-      this.send(loginResponse, values);
+      this.#login.refuse(error, this.#loginHeader);
     } else if (!(error instanceof ConnectionError)) logBug(this.host.log, 'iscsi connection', error);
     void this.close(reasonOf(error));
   }
@@ -399,7 +367,7 @@ export class Connection implements PduHandler {
   #say(level: LogLevel, event: string, reason: string): void {
     const { remoteAddress, remotePort } = this.ends;
     const address = `${bracketed(remoteAddress)}:${remotePort}`;
-    const initiator = this.session?.initiatorName ?? this.#login?.initiatorName ?? '';
+    const initiator = this.#login.initiatorName;
     this.host.log({ level, event, detail: { address, initiator, reason } });
   }
 }

@@ -158,6 +158,7 @@ export class Transfer {
       cdb: command.cdb,
       attribute: command.attribute,
       tag: command.tag,
+      dataOutOffered: command.direction === 'write' ? command.expected : 0,
       dataOutLength: 0,
       dataOut: none,
       aborted: false,

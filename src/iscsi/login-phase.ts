@@ -1,0 +1,84 @@
+/** The login phase of a connection on the wire: requests to `Login`, its answers to PDUs, and the session at the end. */
+
+import type { Values } from '../wire/layout.ts';
+import { printText } from '../wire/text.ts';
+import { tpgAttributes } from './attributes.ts';
+import type { Connection } from './connection.ts';
+import { type LoggedIn, Login, type LoginAnswer } from './login.ts';
+import { decode, loginRequest, loginResponse } from './pdu.ts';
+import { ConnectionError, type LoginError } from './protocol-error.ts';
+import type { Session } from './session.ts';
+
+type Request = Values<(typeof loginRequest)['fields']>;
+
+export class LoginPhase {
+  readonly #connection: Connection;
+  readonly #login: Login<Session>;
+  /** The last request was answered, or will be when the session is made: no other may come. */
+  #over = false;
+
+  constructor(connection: Connection) {
+    const { host, ends } = connection;
+    this.#connection = connection;
+    this.#login = new Login({
+      state: host.state,
+      tpgs: () => ends.tpgs(),
+      session: (tsih) => host.sessionTable.get(tsih),
+      random: host.random,
+    });
+  }
+
+  /** '' until it is known. */
+  get initiatorName(): string {
+    return this.#login.initiatorName ?? '';
+  }
+
+  /** How long it may take, in seconds: an attribute of the TPG. */
+  get seconds(): number {
+    return this.#login.tpg?.attribute('login_timeout') ?? tpgAttributes.login_timeout.default;
+  }
+
+  /** Takes a Login Request. @throws LoginError, ConnectionError */
+  receive(header: Uint8Array, text: Uint8Array): void {
+    if (this.#over) throw new ConnectionError('a request before the login was answered');
+    const request = decode(loginRequest, header);
+    const answer = this.#login.receive(request, text);
+    const { loggedIn } = answer;
+    if (loggedIn) this.#finish(request, answer, loggedIn);
+    else this.#answer(request, answer, request.tsih);
+  }
+
+  /** What the login replaces has to stop first; then the last answer goes out. */
+  #finish(request: Request, answer: LoginAnswer<Session>, loggedIn: LoggedIn<Session>): void {
+    this.#over = true;
+    const connection = this.#connection;
+    const { sessionTable } = connection.host;
+    sessionTable
+      .join(loggedIn, request.cmdSn)
+      .then((session) => {
+        if (!connection.closed) {
+          connection.join(session, loggedIn);
+          this.#answer(request, answer, session.tsih);
+          connection.enterFullFeature();
+        } else if (session.connections.size === 0) return sessionTable.end(session);
+        return undefined;
+      })
+      .catch((error: unknown) => connection.fail(error));
+  }
+
+  #answer(request: Request, answer: LoginAnswer<Session>, tsih: number): void {
+    const { transit, currentStage, nextStage, pairs } = answer;
+    const { isid, initiatorTaskTag } = request;
+    const values = { transit, currentStage, nextStage, isid, tsih, initiatorTaskTag };
+    this.#connection.send(loginResponse, values, printText(pairs), request.cmdSn);
+  }
+
+  /** The answer to a login that fails (RFC 7143 11.13.5); the request that it is about may have been none. */
+  refuse(error: LoginError, header: Uint8Array | undefined): void {
+    const { isid, initiatorTaskTag, cmdSn } = header ? decode(loginRequest, header) : noRequest;
+    const values = { isid, initiatorTaskTag, statusClass: error.status >> 8, statusDetail: error.status & 0xff };
+    this.#connection.send(loginResponse, values, undefined, cmdSn);
+  }
+}
+
+const noRequest = { isid: new Uint8Array(6), initiatorTaskTag: 0, cmdSn: 0 };
