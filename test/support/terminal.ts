@@ -56,11 +56,11 @@ export class TestTerminal {
     const { CI: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env;
     this.#screen = new xterm.Terminal({ cols: columns, rows, scrollback: 20_000, allowProposedApi: true });
     this.#pty = pty.spawn(command, [...args], {
-      name: 'xterm-256color',
+      name: env['TERM'] ?? 'xterm-256color',
       cols: columns,
       rows,
       cwd: dirname(built),
-      env: { ...inherited, TERM: 'xterm-256color', NODE_ENV: 'production', ...env } as Record<string, string>,
+      env: { ...inherited, NODE_ENV: 'production', ...env } as Record<string, string>,
     });
     this.#pty.onData((data) => {
       this.#raw += data;
