@@ -34,7 +34,7 @@ test.skipIf(!built)(
     await run(terminal, '/backstores/ramdisk create disk1 10M', '/> ', 'Created');
     terminal.type('\x0c/backstores/ramdisk/disk1 set attribute emulate_t\t');
     await terminal.until('emulate_tpu=');
-      terminal.type('\x03\x0ccd\r');
+    terminal.type('\x03\x0ccd\r');
     await terminal.until('> o- /');
     terminal.type('disk1\r');
     await terminal.until('\n/backstores/ramdisk/disk1> ▏');
