@@ -4,7 +4,7 @@ import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
 import type { Connection } from './connection.ts';
-import { headerBytes, lunHalves, scsiCommand } from './pdu.ts';
+import { lunHalves, scsiCommand } from './pdu.ts';
 
 /** A sequence of Data-Out that an R2T asked for. */
 export interface Requested {
@@ -83,7 +83,7 @@ export function readCommand(connection: Connection, bytes: Uint8Array, start: nu
     lunHigh,
     lunLow,
     attribute: attributes[fields.attribute.get(bytes, start)] ?? 'simple',
-    cdb: bytes.slice(start + 32, start + headerBytes),
+    cdb: fields.cdb.get(bytes, start),
     direction,
     expected: direction === 'none' ? 0 : fields.expectedDataTransferLength.get(bytes, start),
     waiting: false,

@@ -6,7 +6,7 @@ import { abortTask } from '../scsi/task-management.ts';
 import type { FabricState } from '../target/fabric.ts';
 import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
 import type { Fields, Values } from '../wire/layout.ts';
-import { write } from '../wire/layout.ts';
+import { copyOf, write } from '../wire/layout.ts';
 import { advance } from '../wire/serial.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
@@ -144,7 +144,7 @@ export class Connection implements PduHandler {
     if (this.closed) return undefined;
     const opcode = header.opcode.get(bytes, start);
     if (this.#transfer && this.session!.type === 'Normal') {
-      if (this.#reader.dataDigest) this.#header = bytes.slice(start, start + headerBytes);
+      if (this.#reader.dataDigest) this.#header = copyOf(bytes, start, headerBytes);
       if (opcode === scsiCommand.opcode) return this.#transfer.onCommand(bytes, start, dataLength);
       if (opcode === dataOut.opcode) return this.#transfer.onDataOut(bytes, start, dataLength);
     }
@@ -153,7 +153,7 @@ export class Connection implements PduHandler {
       this.#header = undefined;
       return this.reject(refusal, bytes, start);
     }
-    this.#header = bytes.slice(start, start + headerBytes);
+    this.#header = copyOf(bytes, start, headerBytes);
     this.#data = dataLength > 0 ? new Uint8Array(dataLength) : nothing;
     return this.#data;
   }
@@ -270,7 +270,7 @@ export class Connection implements PduHandler {
   /** Rejects the PDU whose header stands at `start` (RFC 7143 11.17). */
   reject(reason: number, bytes: Uint8Array, start: number): undefined {
     this.#say('debug', 'iscsi reject', `reason ${reason}, opcode ${header.opcode.get(bytes, start)}`);
-    const bad = bytes.slice(start, start + headerBytes);
+    const bad = copyOf(bytes, start, headerBytes);
     this.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
   }
 

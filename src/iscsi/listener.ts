@@ -27,7 +27,7 @@ export class Listener {
   open(): Promise<void> {
     return new Promise((resolve) => {
       const failed = (error: Error) => {
-        this.problem = reasonOf(error);
+        this.problem = reasonOf(error).replace(/^listen [A-Z]+: /, '');
         resolve();
       };
       this.#server.once('error', failed);

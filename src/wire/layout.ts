@@ -91,12 +91,19 @@ export const bits = (at: number, mask: number): Field<number> => {
   };
 };
 
+/** A copy of `length` bytes: a Buffer's own `slice` would share them. */
+export function copyOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  for (let at = 0; at < length; at += 1) copy[at] = bytes[start + at]!;
+  return copy;
+}
+
 /** `length` bytes as they are. `get` copies; a value that is shorter leaves the rest alone. */
 export const octets = (at: number, length: number): Field<Uint8Array> => ({
   at,
   length,
   mask: 0xff,
-  get: (bytes, start) => bytes.slice(start + at, start + at + length),
+  get: (bytes, start) => copyOf(bytes, start + at, length),
   set: (bytes, start, value) => bytes.set(value.subarray(0, length), start + at),
 });
 

@@ -1,0 +1,158 @@
+/** An iSCSI target without sockets: a tree with one TPG and one disk, and connections that are fed by hand. */
+
+import { aclAttributes, tpgAttributes, tpgParameters } from '../../src/iscsi/attributes.ts';
+import { Connection, type Host } from '../../src/iscsi/connection.ts';
+import type { Output } from '../../src/iscsi/output.ts';
+import { Sessions } from '../../src/iscsi/sessions.ts';
+import type { LogRecord } from '../../src/log.ts';
+import type { StorageObject } from '../../src/scsi/storage-object.ts';
+import { emptyAuth } from '../../src/target/auth.ts';
+import type { Fabric, FabricState } from '../../src/target/fabric.ts';
+import { Target } from '../../src/target/target.ts';
+import { type Lun, NodeAcl, Tpg } from '../../src/target/tpg.ts';
+import { Initiator } from './initiator.ts';
+import { logicalUnit } from './logical-unit.ts';
+import type { MemoryVolume } from './memory-volume.ts';
+
+export const targetName = 'iqn.2026-01.com.example:disks';
+
+const fabric: Fabric = {
+  name: 'iscsi',
+  doc: '',
+  wwnTypes: ['iqn'],
+  features: [],
+  tpgNodes: true,
+  tpgAttributes,
+  tpgParameters,
+  aclAttributes,
+};
+
+/** A tree with one TPG in demo mode, writable and without authentication, and one LUN of 1 MiB (or `lu`). */
+export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: FabricState; tpg: Tpg } {
+  const state: FabricState = {
+    fabric,
+    targets: new Map(),
+    discoveryAuth: emptyAuth(),
+    discoveryAuthEnabled: false,
+    unknown: {},
+  };
+  const target = new Target(fabric, targetName);
+  const tpg = new Tpg(target, 1, 1);
+  state.targets.set(target.wwn, target);
+  target.tpgs.set(tpg.tag, tpg);
+  tpg.enabled = true;
+  Object.assign(tpg.attributes.values, { generate_node_acls: 1, demo_mode_write_protect: 0, authentication: 0 });
+  addLun(tpg, 0, lu);
+  tpg.portals.push({ address: '127.0.0.1', port: 0, iser: false, offload: false, unknown: {} });
+  return { state, tpg };
+}
+
+export function addLun(tpg: Tpg, index: number, storageObject: StorageObject): void {
+  const lun: Lun = { tpg, index, storageObject, alias: '0123456789', aluaGroup: null, unknown: {} };
+  tpg.luns.set(index, lun);
+}
+
+export function addAcl(tpg: Tpg, wwn: string): NodeAcl {
+  const acl = new NodeAcl(tpg, wwn);
+  for (const lun of tpg.luns.values())
+    acl.mappedLuns.set(lun.index, { index: lun.index, lun, writeProtect: false, alias: '', unknown: {} });
+  tpg.acls.set(wwn, acl);
+  return acl;
+}
+
+/** What a connection writes, kept until it is taken. `blocked` is the test's to say. */
+export class MemoryOutput implements Output {
+  bytes: Uint8Array = new Uint8Array(1024 * 1024);
+  blocked = false;
+  ended = false;
+  /** Called after each PDU. */
+  onCommit: () => void = () => {};
+  #end = 0;
+
+  room(length: number): number {
+    if (this.bytes.length - this.#end < length) throw new Error('the test takes its output too late');
+    return this.#end;
+  }
+
+  commit(length: number): void {
+    this.#end += length;
+    this.onCommit();
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  take(): Uint8Array {
+    const taken = this.bytes.slice(0, this.#end);
+    this.#end = 0;
+    return taken;
+  }
+}
+
+/** A target in this process. Its clock stands still unless the test moves it; its randomness counts up. */
+export class IscsiTarget implements Host {
+  readonly state: FabricState;
+  readonly tpg: Tpg;
+  readonly lu: StorageObject;
+  readonly volume: MemoryVolume;
+  readonly sessionTable = new Sessions();
+  readonly logged: LogRecord[] = [];
+  readonly log = (record: LogRecord): void => {
+    this.logged.push(record);
+  };
+  time = 1000;
+  #random = 0;
+
+  constructor(unit: { lu: StorageObject; volume: MemoryVolume } = logicalUnit()) {
+    const { state, tpg } = iscsiTree(unit.lu);
+    this.state = state;
+    this.tpg = tpg;
+    this.lu = unit.lu;
+    this.volume = unit.volume;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  random(bytes: number): Uint8Array {
+    this.#random += 1;
+    return new Uint8Array(bytes).fill(this.#random);
+  }
+
+  boundPort(): number {
+    return 3260;
+  }
+
+  endSessions(tpg: Tpg, why: string): void {
+    for (const session of this.sessionTable)
+      if (session.tpg === tpg) for (const connection of session.connections.values()) connection.dismiss(why);
+  }
+
+  /** A new connection, and an initiator at its other end. @param piece bytes that are fed at a time; all by default */
+  connect(piece = Number.POSITIVE_INFINITY): { initiator: Initiator; connection: Connection; output: MemoryOutput } {
+    const output = new MemoryOutput();
+    const ends = { localAddress: '192.0.2.1', remoteAddress: '192.0.2.2', remotePort: 50000, tpgs: () => [this.tpg] };
+    const connection = new Connection(this, ends, output);
+    const initiator = new Initiator(targetName, (bytes) => {
+      for (let at = 0; at < bytes.length; at += piece) {
+        // A buffer that is overwritten after the call, as a socket's is.
+        const lent = bytes.slice(at, at + piece);
+        connection.feed(lent, 0, lent.length);
+        lent.fill(0xee);
+      }
+    });
+    output.onCommit = () => initiator.receive(output.take());
+    return { initiator, connection, output };
+  }
+
+  /** A connection that is logged in, with no unit attention pending. */
+  async login(keys: Record<string, string> = {}, piece?: number) {
+    const parts = this.connect(piece);
+    await parts.initiator.login(keys);
+    for (const session of this.sessionTable)
+      for (const pending of session.nexus?.unitAttentions.values() ?? []) pending.length = 0;
+    return parts;
+  }
+}
