@@ -9,7 +9,7 @@ import type { LogicalUnitView } from './nexus.ts';
 import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { conflicts } from './reservation-conflict.ts';
-import { CheckCondition, invalidParameter, sense } from './sense.ts';
+import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 
@@ -45,7 +45,18 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
       if (cdb.length > headerBytes + descriptorListBytesMax) throw new CheckCondition(sense.parameterListLengthError);
     },
     dataOut: (_lu, cdb) => cdb.length,
-    execute: (_lu, _cdb, task) => extendedCopy(task),
+    execute: (lu, _cdb, task) => extendedCopy(lu, task),
+  }),
+  opcode({
+    code: 0x84,
+    serviceAction: 0x00,
+    name: 'RECEIVE COPY RESULTS(LID1) COPY STATUS',
+    spec: 'SPC-4 6.18',
+    cdb: { listIdentifier: u8(2), allocation: u32(10) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    offered: offersCopy,
+    execute: (lu, cdb, task) => allocated(copyStatus(lu, task, cdb.listIdentifier), cdb.allocation),
   }),
   opcode({
     code: 0x84,
@@ -84,7 +95,7 @@ interface Segment {
   readonly destinationLba: number;
 }
 
-async function extendedCopy(task: Task): Promise<Completion> {
+async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, headerBytes);
   const targetsEnd = headerBytes + list.readUInt16BE(2);
@@ -94,11 +105,49 @@ async function extendedCopy(task: Task): Promise<Completion> {
   if (list.length < segmentsEnd) throw new CheckCondition(sense.parameterListLengthError);
   const targets = decodeTargets(task, list.subarray(headerBytes, targetsEnd));
   const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd));
-  for (const segment of segments) {
-    const answer = await copy(task, targets, segment);
-    if (answer !== good) return answer;
+  const held = (list[1]! & listIdUsage) === 0 ? list[0] : undefined;
+  try {
+    for (const segment of segments) {
+      const answer = await copy(task, targets, segment);
+      if (answer !== good) return answer;
+    }
+  } catch (error) {
+    if (held !== undefined) hold(lu, task, held, { status: completedWithErrors, segments: 0 });
+    throw error;
   }
+  if (held !== undefined) hold(lu, task, held, { status: completed, segments: segments.length });
   return good;
+}
+
+/** LIST ID USAGE: 00b holds the result under the list identifier, until COPY STATUS fetches it. */
+const listIdUsage = 0x18;
+/** COPY MANAGER STATUS (SPC-4 table 357). */
+const completed = 0x01;
+const completedWithErrors = 0x02;
+/** Results held for one nexus; the oldest goes first. */
+const resultsMax = 16;
+
+export interface CopyResult {
+  readonly status: number;
+  readonly segments: number;
+}
+
+function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: CopyResult): void {
+  const held = lu.copyResults.get(nexus) ?? new Map<number, CopyResult>();
+  lu.copyResults.set(nexus, held);
+  held.delete(identifier);
+  held.set(identifier, result);
+  const [oldest] = held.keys();
+  if (held.size > resultsMax && oldest !== undefined) held.delete(oldest);
+}
+
+/** SPC-4 6.18: the result of a copy, once. */
+function copyStatus(lu: StorageObject, { nexus }: Task, identifier: number): Uint8Array {
+  const held = lu.copyResults.get(nexus);
+  const result = held?.get(identifier);
+  if (!result) throw invalidCdb(2, 7);
+  held?.delete(identifier);
+  return Uint8Array.of(0, 0, 0, 8, result.status, result.segments >> 8, result.segments, 0, 0, 0, 0, 0);
 }
 
 /** Undefined where the nexus reaches no such logical unit: an error only when a segment names it. */
@@ -108,8 +157,6 @@ function decodeTargets(task: Task, list: Buffer): (LogicalUnitView | undefined)[
     if (list[at] !== identification) throw new CheckCondition(sense.unsupportedTargetDescriptor);
     if (list.length < at + targetBytes) throw new CheckCondition(sense.parameterListLengthError);
     if (targets.length === targetsMax) throw new CheckCondition(sense.tooManyTargetDescriptors);
-    // LU ID TYPE other than 00b, and NUL
-    if ((list[at + 1]! & 0xc0) !== 0) throw new CheckCondition(sense.invalidFieldInCdb);
     const nul = (list[at + 1]! & 0x20) !== 0;
     targets.push(nul ? undefined : findUnit(task, list.subarray(at + 8, at + 8 + Math.min(20, list[at + 7]!))));
   }

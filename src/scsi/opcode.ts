@@ -64,6 +64,8 @@ export interface Opcode<F extends Fields = Fields> {
    * What is not named here has to be zero.
    */
   readonly cdb: F;
+  /** Fields that may be set and that change nothing here: they are not decoded. */
+  readonly accepts?: readonly Field[];
   /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
   readonly medium: 'none' | 'read' | 'flush' | 'write';
   /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13). */
@@ -94,8 +96,8 @@ export interface OpcodeRow extends Opcode {
   readonly usage: Uint8Array;
   /** `lba` and `blocks` are there. */
   readonly ranged: boolean;
-  /** Some field has `offered`. */
-  readonly conditional: boolean;
+  /** The fields that have `offered`. */
+  readonly conditional: readonly Field[];
 }
 
 /** An admitted command. */
@@ -113,7 +115,7 @@ export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
   const cdbLength = groupLengths[(record.code >> 5) as 0] as number;
   const usage = new Uint8Array(cdbLength);
   usage[0] = 0xff;
-  const all = fields.map(([, one]) => one);
+  const all = [...fields.map(([, one]) => one), ...(record.accepts ?? [])];
   if (record.serviceAction !== undefined) all.push(serviceActionField);
   for (const one of all) setBits(usage, one);
   return {
@@ -122,15 +124,15 @@ export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
     fields,
     usage,
     ranged: 'lba' in record.cdb && 'blocks' in record.cdb,
-    conditional: fields.some(([, one]) => one.offered),
+    conditional: all.filter((one) => one.offered),
   };
 }
 
 /** The usage bits as they hold for a logical unit: fields that it does not offer are 0. */
 export function usageFor(row: OpcodeRow, lu: StorageObject): Uint8Array {
   const usage = row.usage.slice(0, row.cdbLength);
-  for (const [, one] of row.fields)
-    if (one.offered && !one.offered(lu)) usage[one.byte] = usage[one.byte]! & ~(one.mask << one.shift);
+  for (const one of row.conditional)
+    if (!one.offered?.(lu)) usage[one.byte] = usage[one.byte]! & ~(one.mask << one.shift);
   return usage;
 }
 
@@ -163,7 +165,7 @@ export function checkUsage(row: OpcodeRow, lu: StorageObject | undefined, cdb: U
     const wrong = cdb[at]! & ~usage[at]!;
     if (wrong !== 0) throw invalidCdb(at, 31 - Math.clz32(wrong));
   }
-  if (!row.conditional || !lu) return;
-  for (const [, one] of row.fields)
-    if (one.offered && fieldValue(one, cdb) !== 0 && !one.offered(lu)) throw invalidCdb(one.byte, one.shift);
+  if (!lu) return;
+  for (const one of row.conditional)
+    if (fieldValue(one, cdb) !== 0 && !one.offered?.(lu)) throw invalidCdb(one.byte, one.shift);
 }

@@ -18,39 +18,48 @@ import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, wr
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 
-/** Where the block commands of each CDB length have their range. */
-const range6 = { lba: lba21, blocks: u8(4, 256) };
-const range10 = { lba: u32(2), blocks: u16(7) };
-const range12 = { lba: u32(2), blocks: u32(6) };
-const range16 = { lba: u64(2), blocks: u32(10) };
-type Range = typeof range10;
+type Range = { readonly lba: Field; readonly blocks: Field };
 
-/** Protection fields are not named: without protection information they have to be 0 (SBC-3 4.22). */
-const cacheBits = { dpo: bit(1, 4, offersFua), fua: bit(1, 3, offersFua) };
-const dpo = { dpo: bit(1, 4, offersFua) };
+/** Where the block commands of each CDB length have their range; behind it GROUP NUMBER, which nothing here counts by. */
+const range6: Range = { lba: lba21, blocks: u8(4, 256) };
+const range10: Range = { lba: u32(2), blocks: u16(7) };
+const range12: Range = { lba: u32(2), blocks: u32(6) };
+const range16: Range = { lba: u64(2), blocks: u32(10) };
+const group = new Map<Range, Field>([
+  [range10, bits(6, 0, 5)],
+  [range12, bits(10, 0, 5)],
+  [range16, bits(14, 0, 5)],
+]);
+const groupOf = (range: Range): Field[] => [group.get(range) ?? []].flat();
 
-type Variant = { code: number; name: string; spec: string; range: Range };
+/** DPO advises a cache that is not ours. Protection fields are not named: they have to be 0 (SBC-3 4.22). */
+const dpo = bit(1, 4, offersFua);
+const fua = { fua: bit(1, 3, offersFua) };
+const noFua = {} as typeof fua;
 
-const reads = ({ code, name, spec, range }: Variant): OpcodeRow =>
+interface Variant {
+  readonly code: number;
+  readonly name: string;
+  readonly spec: string;
+  readonly range: Range;
+}
+
+const reads = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
-    code,
-    name,
-    spec,
-    cdb: { ...range, ...(range === range6 ? noCacheBits : cacheBits) },
+    ...named,
+    cdb: range,
+    accepts: range === range6 ? [] : [dpo, fua.fua, ...groupOf(range)],
     medium: 'read',
     whenReserved: 'reads',
     check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
     execute: (lu, cdb) => read(lu, cdb.lba, cdb.blocks),
   });
 
-const noCacheBits = {} as typeof cacheBits;
-
-const writes = ({ code, name, spec, range }: Variant): OpcodeRow =>
+const writes = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
-    code,
-    name,
-    spec,
-    cdb: { ...range, ...(range === range6 ? noCacheBits : cacheBits) },
+    ...named,
+    cdb: { ...range, ...(range === range6 ? noFua : fua) },
+    accepts: range === range6 ? [] : [dpo, ...groupOf(range)],
     medium: 'write',
     whenReserved: 'conflicts',
     check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
@@ -58,12 +67,11 @@ const writes = ({ code, name, spec, range }: Variant): OpcodeRow =>
     execute: (lu, cdb, task) => write(lu, cdb.lba, task.dataOut, cdb.fua),
   });
 
-const verifies = ({ code, name, spec, range }: Variant): OpcodeRow =>
+const verifies = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
-    code,
-    name,
-    spec,
-    cdb: { ...range, ...dpo, bytchk: bits(1, 1, 2) },
+    ...named,
+    cdb: { ...range, bytchk: bits(1, 1, 2) },
+    accepts: [dpo, ...groupOf(range)],
     medium: 'read',
     whenReserved: 'reads',
     check: (lu, cdb) => {
@@ -74,12 +82,11 @@ const verifies = ({ code, name, spec, range }: Variant): OpcodeRow =>
     execute: verify,
   });
 
-const writesAndVerifies = ({ code, name, spec, range }: Variant): OpcodeRow =>
+const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
-    code,
-    name,
-    spec,
-    cdb: { ...range, ...dpo, bytchk: bits(1, 1, 2) },
+    ...named,
+    cdb: { ...range, bytchk: bits(1, 1, 2) },
+    accepts: [dpo, ...groupOf(range)],
     medium: 'write',
     whenReserved: 'conflicts',
     check: (lu, cdb) => {
@@ -93,41 +100,40 @@ const writesAndVerifies = ({ code, name, spec, range }: Variant): OpcodeRow =>
     },
   });
 
-const flushes = ({ code, name, spec, range }: Variant): OpcodeRow =>
+const flushes = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
-    code,
-    name,
-    spec,
+    ...named,
     cdb: { ...range, immediate: bit(1, 1) },
+    accepts: groupOf(range),
     medium: 'flush',
     whenReserved: 'conflicts',
     execute: (lu, cdb) => synchronize(lu, cdb.immediate),
   });
 
-const writesSame = ({ code, name, spec, range, ...more }: Variant & { more?: { ndob: Field } }): OpcodeRow =>
+/** The volume's cache is not ours to fill: GOOD says that not everything is cached (SBC-3 5.8). */
+const prefetches = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
-    code,
-    name,
-    spec,
-    cdb: { ...range, unmap: bit(1, 3, offersWriteSameUnmap), ...(more.more ?? ({} as { ndob: Field })) },
+    ...named,
+    cdb: range,
+    accepts: [bit(1, 1), ...groupOf(range)],
+    medium: 'read',
+    whenReserved: 'reads',
+    execute: () => good,
+  });
+
+const ndob = { ndob: bit(1, 0) };
+
+const writesSame = ({ range, ...named }: Variant): OpcodeRow =>
+  opcode({
+    ...named,
+    cdb: { ...range, unmap: bit(1, 3, offersWriteSameUnmap), ...(range === range16 ? ndob : ({} as typeof ndob)) },
+    accepts: groupOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
     check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks.byte),
     dataOut: (lu, cdb) => (cdb.ndob === 1 ? 0 : lu.blockSize),
     exactDataOut: true,
     execute: writeSame,
-  });
-
-/** The volume's cache is not ours to fill: GOOD says that not everything is cached (SBC-3 5.8). */
-const prefetches = ({ code, name, spec, range }: Variant): OpcodeRow =>
-  opcode({
-    code,
-    name,
-    spec,
-    cdb: { ...range, immediate: bit(1, 1) },
-    medium: 'read',
-    whenReserved: 'reads',
-    execute: () => good,
   });
 
 export const sbcOpcodes: readonly OpcodeRow[] = [
@@ -148,12 +154,13 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
   flushes({ code: 0x35, name: 'SYNCHRONIZE CACHE(10)', spec: 'SBC-3 5.26', range: range10 }),
   flushes({ code: 0x91, name: 'SYNCHRONIZE CACHE(16)', spec: 'SBC-3 5.27', range: range16 }),
   writesSame({ code: 0x41, name: 'WRITE SAME(10)', spec: 'SBC-3 5.44', range: range10 }),
-  writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.45', range: range16, more: { ndob: bit(1, 0) } }),
+  writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.45', range: range16 }),
   opcode({
     code: 0x89,
     name: 'COMPARE AND WRITE',
     spec: 'SBC-3 5.2',
-    cdb: { ...cacheBits, lba: u64(2), blocks: u8(13) },
+    cdb: { ...fua, lba: u64(2), blocks: u8(13) },
+    accepts: [dpo, bits(14, 0, 5)],
     medium: 'write',
     whenReserved: 'conflicts',
     offered: (lu) => lu.attributes.values.emulate_caw === 1,
@@ -168,7 +175,8 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     code: 0x8b,
     name: 'ORWRITE(16)',
     spec: 'SBC-3 5.7',
-    cdb: { ...range16, ...cacheBits },
+    cdb: { ...range16, ...fua },
+    accepts: [dpo, ...groupOf(range16)],
     medium: 'write',
     whenReserved: 'conflicts',
     check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, 10),
@@ -223,6 +231,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     name: 'UNMAP',
     spec: 'SBC-3 5.28',
     cdb: { length: u16(7) },
+    accepts: [bits(6, 0, 5)],
     medium: 'write',
     whenReserved: 'conflicts',
     offered: offersUnmap,

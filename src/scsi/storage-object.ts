@@ -3,6 +3,7 @@
 import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
+import type { CopyResult } from './extended-copy.ts';
 import type { Nexus, TargetPort } from './nexus.ts';
 import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
 import { RangeLocks } from './range-locks.ts';
@@ -52,6 +53,8 @@ export class StorageObject {
     const ports = [...this.nexuses].flatMap((nexus) => this.portOf(nexus) ?? []);
     return ports.filter((port, i) => ports.findIndex((one) => one.relativePortId === port.relativePortId) === i);
   };
+  /** Results of EXTENDED COPY by list identifier, until they are fetched. */
+  readonly copyResults = new WeakMap<Nexus, Map<number, CopyResult>>();
   /** Why a flush failed that nobody waited for (SYNCHRONIZE CACHE with IMMED). */
   flushFailure: { readonly error: unknown } | undefined;
   /** ALUA groups as they stand in saveconfig.json. */

@@ -193,7 +193,7 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
 
   test('SPC-4 6.35 REPORT SUPPORTED OPERATION CODES: usage bits of one command', async () => {
     const initiator = fresh().login();
-    expect((await initiator.send(ask(1, 0x28))).data.toString('hex')).toBe('0003000a2818ffffffff00ffff00');
+    expect((await initiator.send(ask(1, 0x28))).data.toString('hex')).toBe('0003000a2818ffffffff1fffff00');
     expect((await initiator.send(ask(2, 0x9e, 0x10))).data.toString('hex')).toBe(
       '000300109e10ffffffffffffffffffffffff0100',
     );

@@ -89,6 +89,17 @@ test('SPC-4 6.4 EXTENDED COPY(LID1): a reservation of the destination and write 
   expect((await send(initiator, bytes)).status).toBe(0x18);
 });
 
+test('SPC-4 6.18 RECEIVE COPY RESULTS(LID1) COPY STATUS: the result of a copy by its list identifier, once', async () => {
+  const { source, initiator } = two();
+  const status = [0x84, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255];
+  expect((await initiator.send(status)).sense).toBe('5/24/00');
+  await send(initiator, list([target(source.lu)], [segment(0, 0, 1, 0, 9)]));
+  expect((await initiator.send(status)).data.toString('hex')).toBe('000000080100010000000000');
+  expect((await initiator.send(status)).sense).toBe('5/24/00');
+  await send(initiator, list([target(source.lu)], [segment(0, 1, 1)]));
+  expect((await initiator.send(status)).data[4]).toBe(2);
+});
+
 test('SPC-4 6.4 emulate_3pc 0 takes it away', async () => {
   const { lu } = logicalUnit({ attributes: { emulate_3pc: 0 } });
   const initiator = new Initiator(lu).login();
