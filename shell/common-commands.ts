@@ -177,8 +177,8 @@ const bookmarks = commandOf()({
 });
 
 function listBookmarks(known: ReadonlyMap<string, string>): string {
-  const listed = [...known].map(([name, path]) => `${underlined(name, '-')}\n${path}\n`);
-  return `\n${underlined('BOOKMARKS', '=')}\n\n${listed.length > 0 ? listed.join('\n') : 'No bookmarks yet.'}`;
+  const listed = [...known].map(([name, path]) => `${underlined(name, '-')}\n${path}`);
+  return `\n${underlined('BOOKMARKS', '=')}\n\n${listed.length > 0 ? listed.join('\n\n') : 'No bookmarks yet.'}`;
 }
 
 export const commonCommands: Commands<unknown> = {

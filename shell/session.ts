@@ -5,6 +5,7 @@ import { type Color, paint } from './color.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
 import { complete } from './complete.ts';
+import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
 import { rootNode } from './nodes/root.ts';
 import { nearest, promptOf, resolvePath } from './path.ts';
@@ -22,12 +23,11 @@ export interface SessionOptions {
   readonly bareErrors?: boolean;
 }
 
-const levels = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
 const shownAs = {
   error: { prefix: 'Error: ', color: 'red' },
   warning: { prefix: 'Warning: ', color: 'yellow' },
   info: { prefix: 'Info: ', color: 'green' },
-} as const satisfies Partial<Record<(typeof levels)[number], { prefix: string; color: Color }>>;
+} as const satisfies Partial<Record<LogLevelWord, { prefix: string; color: Color }>>;
 
 export class ShellSession implements ShellBackend {
   readonly #host: Host;
@@ -159,10 +159,11 @@ export class ShellSession implements ShellBackend {
     for (const hint of hints) sink.write(`${hint}\n`, 'error');
   }
 
-  /** A message: shown when it is serious enough for the preference loglevel_console. */
+  /** A message: shown, and kept in the log, when the preferences want it. */
   #say(level: keyof typeof shownAs, text: string, sink: OutputSink): void {
-    if (levels.indexOf(level) > levels.indexOf(this.#preferences.get('loglevel_console') as (typeof levels)[number]))
-      return;
+    const logFile = this.#preferences.get('logfile');
+    if (logFile !== '' && isWanted(level, this.#preferences.get('loglevel_file'))) logMessage(logFile, level, text);
+    if (!isWanted(level, this.#preferences.get('loglevel_console'))) return;
     const { prefix, color } = shownAs[level];
     const shown = !this.#preferences.get('color_mode')
       ? prefix + text

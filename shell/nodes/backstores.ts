@@ -61,7 +61,7 @@ const deleteCommand = commandOf<KindOfBackstore>()({
     if (!(await mayDelete(context, object.path, tpgs))) return;
     await context.apply(`/backstores/${kind.name}`, 'delete', { name });
     context.info(`Deleted storage object ${name}.`);
-    if (save) await saveConfiguration(context);
+    if (save) await saveConfiguration(context, undefined, false);
   },
 });
 

@@ -19,17 +19,17 @@ import { type Command, type Commands, type Context, commandOf, given, optional }
 /** A file name as a shell takes it: `~` is the home directory, and what is relative starts where the program does. */
 export const fileNamed = (name: string): string => resolve(name.replace(/^~(?=\/|$)/, homedir()));
 
-/** Saves to `savefile`, or to the home's own file, and says so. */
+/** Saves to `savefile`, or to the home's own file. @param say whether to say so */
 export async function saveConfiguration(
   { host, preferences, info, warn }: Context,
   savefile?: string,
-  sayWhere = true,
+  say = true,
 ): Promise<Saved> {
   const keep = preferences.get('max_backup_files') ?? 10;
   const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep);
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
-  if (saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
-  if (sayWhere) info(`Configuration saved to ${saved.path}`);
+  if (say && saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
+  if (say) info(`Configuration saved to ${saved.path}`);
   return saved;
 }
 

@@ -172,11 +172,14 @@ export const tpgOperations = [
     at: 'acl',
     verb: 'delete',
     params: { mapped_lun: 'number' },
-    apply(_tree, { acl }, params) {
+    apply(_tree, { tpg, acl }, params) {
       const index = Number(params['mapped_lun']);
       const mapped = acl.mappedLuns.get(index);
       if (!mapped)
-        throw new OperatorError(`No such MappedLUN in configfs: ${acl.tpg.path}/acls/${acl.wwn}/mapped_lun${index}`);
+        throw new OperatorError(
+          `No such MappedLUN in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${acl.wwn}/lun_${index}`,
+          `Mapped LUNs here: ${[...acl.mappedLuns.keys()].join(', ') || 'none'}`,
+        );
       acl.mappedLuns.delete(index);
       return { params, undo: () => void acl.mappedLuns.set(index, mapped) };
     },

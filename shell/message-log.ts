@@ -1,0 +1,24 @@
+/** The log of messages (preferences logfile, loglevel_file): what the shell said, never what was typed. */
+
+import { appendFileSync, renameSync, statSync } from 'node:fs';
+
+/** Most to least serious. */
+const levels = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
+export type LogLevelWord = (typeof levels)[number];
+
+/** A log that has grown beyond this is set aside as FILE.1; so there are at most two. */
+const logBytesMax = 1024 * 1024;
+
+/** Whether a message of `level` is as serious as `least` or more. */
+export const isWanted = (level: LogLevelWord, least: string): boolean =>
+  levels.indexOf(level) <= levels.indexOf(least as LogLevelWord);
+
+/** Appends a message. A log that cannot be written stops nothing. */
+export function logMessage(file: string, level: LogLevelWord, text: string, now = new Date()): void {
+  const stamp = now.toISOString().slice(0, 19).replace('T', ' ');
+  try {
+    const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    if (size > logBytesMax) renameSync(file, `${file}.1`);
+    appendFileSync(file, `[${level.toUpperCase()}] ${stamp} ${text}\n`, { mode: 0o600 });
+  } catch {}
+}
