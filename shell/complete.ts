@@ -21,8 +21,11 @@ export async function complete(before: string, current: Node, preferences: Prefe
   const { path, command } = line;
   const atEnd = (word: Word | undefined) => word !== undefined && word.to === before.length;
   if (path && !command && atEnd(path)) return firstWord(path, current, session, false);
-  if (!path && (!command || atEnd(command)))
-    return firstWord(command ?? { text: '', from: before.length, to: before.length }, current, session, true);
+  if (!path && (!command || atEnd(command))) {
+    // A lone @ is no bookmark yet.
+    const begun = command ?? line.positional[0] ?? { text: '', from: before.length, to: before.length };
+    return atEnd(begun) ? firstWord(begun, current, session, true) : none;
+  }
   const node = path && path.text !== '*' ? resolvePath(path.text, current, preferences.bookmarks) : current;
   if (!command || atEnd(command)) {
     if (line.positional.length > 0) return none;

@@ -71,7 +71,7 @@ function printDefault({ type, default: value }: CommandParameter): string {
 }
 
 /** The first line, or the first sentence: what completion has room for. */
-export const briefly = (doc: string): string => doc.split(/\n|(?<=[.:]) /, 1)[0] ?? '';
+export const briefly = (doc: string): string => doc.split(/\n|(?<=\.) /, 1)[0] ?? '';
 
 /** Paragraphs are wrapped; lines that are indented stay as they are. */
 function wrap(text: string): string {
