@@ -37,7 +37,7 @@ type Group = Readonly<Record<string, unknown>>;
 
 const numberIn = (group: Group, key: string): number => Number(group[key] ?? 0);
 
-export const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
+const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
 
 /** @throws CheckCondition NOT READY when a command may not run behind a port of this group now */
 export function checkAccessState(lu: StorageObject, portGroup: number, runsIn: AccessStates): void {

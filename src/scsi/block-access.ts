@@ -56,7 +56,7 @@ export const isDurable = (lu: StorageObject, fua: number): boolean =>
  * Reads a range, lets `modify` say what it becomes, and writes that; no other write comes in between.
  * @param modify may throw CheckCondition: then nothing is written
  */
-export function readModifyWrite(
+function readModifyWrite(
   lu: StorageObject,
   { lba, fua }: { lba: number; fua: number },
   length: number,
@@ -105,10 +105,7 @@ export async function flushFor(lu: StorageObject, volume: Volume): Promise<void>
   if (isDurable(lu, 0)) await volume.flush();
 }
 
-/** BYTCHK (SBC-3 5.33): 0 reads the medium, 1 compares all of it, 3 compares each block with one. */
-export type ByteCheck = 0 | 1 | 3;
-
-/** Bytes of data-out that a verification takes. */
+/** Bytes of data-out that a verification takes: BYTCHK 0 reads the medium, 1 compares all of it, 3 each block with one. */
 export function verifyLength(lu: StorageObject, bytchk: number, blocks: number): number {
   if (bytchk === 1) return blocks * lu.blockSize;
   return bytchk === 3 && blocks > 0 ? lu.blockSize : 0;
@@ -142,7 +139,7 @@ export async function verify(
 const wholeBlocks = (bytes: number, blockSize: number): number => bytes - (bytes % blockSize);
 
 /** @throws CheckCondition */
-export function compare(found: Buffer, wanted: Uint8Array, offset: number): void {
+function compare(found: Buffer, wanted: Uint8Array, offset: number): void {
   if (found.equals(wanted)) return;
   const at = found.findIndex((byte, i) => byte !== wanted[i]);
   throw new CheckCondition(sense.miscompareDuringVerify, { information: offset + at });

@@ -7,7 +7,7 @@ import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { report } from './unit-attention.ts';
 
-export interface ModePage {
+interface ModePage {
   readonly code: number;
   readonly name: string;
   readonly spec: string;
@@ -26,7 +26,7 @@ interface Changeable {
 
 const flagOf = (value: boolean | number, bits: number): number => (value ? bits : 0);
 
-export const modePages: readonly ModePage[] = [
+const modePages: readonly ModePage[] = [
   {
     code: 0x01,
     name: 'Read-Write Error Recovery',

@@ -112,7 +112,7 @@ async function fill(
 }
 
 /** Cuts a range into [first block, blocks] of at most `most` blocks. */
-export function* inPieces(lba: number, blocks: number, most: number): Generator<readonly [number, number]> {
+function* inPieces(lba: number, blocks: number, most: number): Generator<readonly [number, number]> {
   for (let done = 0; done < blocks; done += most) yield [lba + done, Math.min(most, blocks - done)];
 }
 

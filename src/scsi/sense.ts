@@ -7,7 +7,7 @@ export interface Sense {
 }
 
 /** SPC-4 4.5.6 */
-export const senseKey = {
+const senseKey = {
   noSense: 0x0,
   recoveredError: 0x1,
   notReady: 0x2,
@@ -44,7 +44,6 @@ export const sense = {
   invalidFieldInCdb: named('illegalRequest', 0x24, 0x00),
   logicalUnitNotSupported: named('illegalRequest', 0x25, 0x00),
   invalidFieldInParameterList: named('illegalRequest', 0x26, 0x00),
-  parameterValueInvalid: named('illegalRequest', 0x26, 0x02),
   invalidReleaseOfPersistentReservation: named('illegalRequest', 0x26, 0x04),
   tooManyTargetDescriptors: named('illegalRequest', 0x26, 0x06),
   unsupportedTargetDescriptor: named('illegalRequest', 0x26, 0x07),
@@ -52,7 +51,6 @@ export const sense = {
   unsupportedSegmentDescriptor: named('illegalRequest', 0x26, 0x09),
   savingParametersNotSupported: named('illegalRequest', 0x39, 0x00),
   invalidMessage: named('illegalRequest', 0x49, 0x00),
-  mediumRemovalPrevented: named('illegalRequest', 0x53, 0x02),
   insufficientRegistrationResources: named('illegalRequest', 0x55, 0x04),
 
   powerOnReset: named('unitAttention', 0x29, 0x00),
@@ -65,7 +63,6 @@ export const sense = {
   asymmetricAccessStateChanged: named('unitAttention', 0x2a, 0x06),
   capacityDataChanged: named('unitAttention', 0x2a, 0x09),
   commandsCleared: named('unitAttention', 0x2f, 0x00),
-  inquiryDataChanged: named('unitAttention', 0x3f, 0x03),
   reportedLunsDataChanged: named('unitAttention', 0x3f, 0x0e),
 
   writeProtected: named('dataProtect', 0x27, 0x00),

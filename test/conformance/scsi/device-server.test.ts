@@ -129,6 +129,10 @@ describe('unit attention', () => {
 });
 
 describe('medium', () => {
+  test('SPC-4 6.47 TEST UNIT READY: GOOD while there is a medium', async () => {
+    expect(await fresh().login().send(testUnitReady)).toMatchObject({ status: 0, sense: '' });
+  });
+
   test('SBC-3 4.10 a medium that could not be opened is MEDIUM NOT PRESENT; INQUIRY still answers', async () => {
     const { lu } = logicalUnit();
     const initiator = new Initiator(lu).login();

@@ -47,7 +47,7 @@ async function registered() {
   return all;
 }
 
-test('SPC-4 5.12.7 REGISTER: a key, another key, none; the key that is there has to be right', async () => {
+test('SPC-4 5.12.7 REGISTER, SPC-4 6.15.2 READ KEYS: a key, another key, none; the key that is there has to be right', async () => {
   const { a } = three();
   expect((await out(a, 'register', { key: 5, to: 1 })).status).toBe(conflict);
   expect((await out(a, 'register', { to: 1 })).status).toBe(0);

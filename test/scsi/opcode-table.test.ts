@@ -1,0 +1,19 @@
+/** The whole opcode table as a list to review. What each opcode does is in test/conformance/scsi. */
+
+import { expect, test } from 'vitest';
+import { lookUp, opcodes } from '../../src/scsi/opcode-table.ts';
+
+const hex = (value: number) => value.toString(16).padStart(2, '0');
+
+test('every opcode: code, service action, usage bits, clause, what it does with the medium, its reservation class', () => {
+  const lines = opcodes.map((row) => {
+    const action = row.serviceAction === undefined ? '  ' : hex(row.serviceAction);
+    const usage = Buffer.from(row.usage.subarray(1)).toString('hex').padEnd(30);
+    return `${hex(row.code)} ${action} ${usage} ${row.medium.padEnd(5)} ${row.whenReserved.padEnd(9)} ${row.name} (${row.spec})`;
+  });
+  expect(`\n${lines.join('\n')}\n`).toMatchSnapshot();
+});
+
+test('every opcode is found by its own CDB, and no two share one', () => {
+  for (const row of opcodes) expect(lookUp(Uint8Array.of(row.code, row.serviceAction ?? 0))).toBe(row);
+});
