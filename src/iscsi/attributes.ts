@@ -112,8 +112,16 @@ export const tpgParameters = {
     refuse: listOf('CRC32C', 'None'),
     effect: 'DataDigest',
   }),
-  DataPDUInOrder: yesNo({ doc: 'Data PDUs come in order.', default: 'Yes', effect: 'DataPDUInOrder' }),
-  DataSequenceInOrder: yesNo({ doc: 'Data sequences come in order.', default: 'Yes', effect: 'DataSequenceInOrder' }),
+  DataPDUInOrder: yesNo({
+    doc: 'Data PDUs come in order.',
+    default: 'Yes',
+    effect: inert('data always goes in order'),
+  }),
+  DataSequenceInOrder: yesNo({
+    doc: 'Data sequences come in order.',
+    default: 'Yes',
+    effect: inert('data always goes in order'),
+  }),
   DefaultTime2Retain: textNumber({
     doc: 'Seconds that tasks of a lost connection are kept.',
     default: '20',

@@ -24,7 +24,7 @@ export class LoginPhase {
       state: host.state,
       tpgs: () => ends.tpgs(),
       session: (tsih) => host.sessionTable.get(tsih),
-      random: host.random,
+      random: (bytes) => host.random(bytes),
     });
   }
 

@@ -1,6 +1,7 @@
 // Login, stage by stage and key by key. It does not test CHAP (chap.test.ts) nor sockets (engine.test.ts).
 
 import { describe, expect, it } from 'vitest';
+import { loginRequest, nopOut } from '../../src/iscsi/pdu.ts';
 import { addAcl, IscsiTarget, targetName } from '../support/iscsi-target.ts';
 
 const status = ({ values }: { values: Record<string, number> }) => [values['statusClass'], values['statusDetail']];
@@ -53,7 +54,6 @@ describe('stages', () => {
   it('RFC 7143 11.12.2: text in several requests, joined by the C bit, cut inside a key', async () => {
     const target = new IscsiTarget();
     const { initiator } = target.connect();
-    const { loginRequest } = await import('../../src/iscsi/pdu.ts');
     const text = Buffer.from(`InitiatorName=${initiator.name}\0TargetName=${targetName}\0MaxBurstLength=8192\0`);
     initiator.send(loginRequest, { ...initiator.loginValues(1), continue: true }, text.subarray(0, 21));
     const empty = await initiator.next();
@@ -76,7 +76,6 @@ describe('stages', () => {
   });
 
   it('RFC 7143 6.3.1: a request that is none before login gets 020Bh', async () => {
-    const { nopOut } = await import('../../src/iscsi/pdu.ts');
     const { initiator, output } = new IscsiTarget().connect();
     initiator.send(nopOut, { immediate: true, final: true, initiatorTaskTag: 1 });
     expect(status(await initiator.next())).toEqual([2, 0x0b]);
@@ -216,7 +215,6 @@ describe('limits', () => {
     ['a key of 64 bytes', `${'k'.repeat(64)}=1\0`],
     ['300 pairs', 'k=1\0'.repeat(300)],
   ])('text that is none: %s', async (_name, text) => {
-    const { loginRequest } = await import('../../src/iscsi/pdu.ts');
     const { initiator, output } = new IscsiTarget().connect();
     initiator.send(loginRequest, { ...initiator.loginValues(1), transit: true, nextStage: 3 }, Buffer.from(text));
     expect(status(await initiator.next())).toEqual([2, 0]);

@@ -70,7 +70,7 @@ export class Initiator {
   readonly inbox: Received[] = [];
   readonly #targetName: string;
   readonly #send: (bytes: Uint8Array) => void;
-  #tag = 0;
+  lastTag = 0;
   #waiting: (() => void)[] = [];
   #rest: Buffer = Buffer.alloc(0);
 
@@ -125,8 +125,8 @@ export class Initiator {
 
   /** A fresh initiator task tag. */
   tag(): number {
-    this.#tag += 1;
-    return this.#tag;
+    this.lastTag += 1;
+    return this.lastTag;
   }
 
   /** The bytes of a PDU with its digests. */

@@ -138,7 +138,7 @@ export class IscsiTarget implements Host {
     const initiator = new Initiator(targetName, (bytes) => {
       for (let at = 0; at < bytes.length; at += piece) {
         // A buffer that is overwritten after the call, as a socket's is.
-        const lent = bytes.slice(at, at + piece);
+        const lent = Uint8Array.from(bytes.subarray(at, at + piece));
         connection.feed(lent, 0, lent.length);
         lent.fill(0xee);
       }

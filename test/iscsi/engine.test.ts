@@ -1,0 +1,155 @@
+// The engine on real sockets: listeners and sessions that follow the tree. It does not test the protocol itself.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type IscsiEngine, startIscsi } from '../../src/iscsi/engine.ts';
+import type { FabricState } from '../../src/target/fabric.ts';
+import type { Portal, Tpg } from '../../src/target/tpg.ts';
+import { Initiator } from '../support/initiator.ts';
+import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';
+import { logicalUnit, pattern } from '../support/logical-unit.ts';
+import { memoryVolume } from '../support/memory-volume.ts';
+
+const open: { engine?: IscsiEngine; sockets: Socket[] } = { sockets: [] };
+
+afterEach(async () => {
+  for (const socket of open.sockets.splice(0)) socket.destroy();
+  await open.engine?.stop();
+});
+
+async function start(tree: { state: FabricState; tpg: Tpg } = iscsiTree()) {
+  const engine = startIscsi(tree.state, { log: () => {} });
+  open.engine = engine;
+  await engine.reconcile();
+  return { ...tree, engine, portal: tree.tpg.portals[0]! };
+}
+
+/** An initiator on a socket of its own; `closed` resolves when the target hangs up. */
+async function initiatorAt(engine: IscsiEngine, portal: Portal) {
+  const { address, port } = engine.address(portal)!;
+  const socket = connect(port, address);
+  open.sockets.push(socket);
+  const closed = once(socket, 'close');
+  await once(socket, 'connect');
+  const initiator = new Initiator(targetName, (bytes) => socket.write(bytes));
+  socket.on('data', (bytes) => initiator.receive(bytes));
+  socket.on('error', () => {});
+  return { initiator, socket, closed };
+}
+
+const read10 = (blocks: number) => [0x28, 0, 0, 0, 0, 0, 0, blocks >> 8, blocks & 0xff, 0];
+
+/** What came, waiting for it as long as the test may run. */
+async function next(initiator: Initiator, name: string): Promise<void> {
+  while (!initiator.inbox.some((pdu) => pdu.name === name)) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function loggedIn(engine: IscsiEngine, portal: Portal) {
+  const parts = await initiatorAt(engine, portal);
+  const { initiator } = parts;
+  initiator.next = async () => {
+    while (initiator.inbox.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return initiator.inbox.shift()!;
+  };
+  await initiator.login({ MaxRecvDataSegmentLength: '262144' });
+  await initiator.command([0, 0, 0, 0, 0, 0]);
+  return parts;
+}
+
+describe('listeners', () => {
+  it('serve the portals of enabled TPGs, each address once', async () => {
+    const { engine, tpg, portal, state } = await start();
+    expect(engine.address(portal)!.port).toBeGreaterThan(0);
+    tpg.enabled = false;
+    await engine.reconcile();
+    expect(engine.address(portal)).toBeUndefined();
+    tpg.enabled = true;
+    await engine.reconcile();
+    expect(engine.portalProblem(portal)).toBeUndefined();
+    state.targets.clear();
+    await engine.reconcile();
+    expect(engine.address(portal)).toBeUndefined();
+  });
+
+  it('say why a portal cannot be opened, and try again at the next change', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const tree = iscsiTree();
+    const portal = { ...tree.tpg.portals[0]!, port: (other.address() as AddressInfo).port };
+    tree.tpg.portals[0] = portal;
+    const { engine } = await start(tree);
+    expect(engine.portalProblem(portal)).toContain('address already in use');
+    other.close();
+    await once(other, 'close');
+    await engine.reconcile();
+    expect([engine.portalProblem(portal), engine.address(portal)?.port]).toEqual([undefined, portal.port]);
+  });
+
+  it('IPv6', async () => {
+    const tree = iscsiTree();
+    tree.tpg.portals[0] = { ...tree.tpg.portals[0]!, address: '::1' };
+    const { engine, portal } = await start(tree);
+    if (engine.portalProblem(portal)) return;
+    await loggedIn(engine, portal);
+    expect(engine.sessions()[0]?.connections[0]?.address).toMatch(/^\[::1\]:\d+$/);
+  });
+});
+
+describe('sessions', () => {
+  it('are shown as they are, and leave when their socket does', async () => {
+    const { engine, portal } = await start();
+    const { socket } = await loggedIn(engine, portal);
+    expect(engine.sessions()).toMatchObject([
+      {
+        id: 1,
+        targetWwn: targetName,
+        tpgTag: 1,
+        type: 'Normal',
+        state: 'LOGGED_IN',
+        acl: false,
+        connections: [{ cid: 0, state: 'LOGGED_IN' }],
+      },
+    ]);
+    socket.destroy();
+    while (engine.sessions().length > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it.each<[string, (tpg: Tpg, state: FabricState) => void]>([
+    ['the TPG is disabled', (tpg) => Object.assign(tpg, { enabled: false })],
+    ['demo mode ends', (tpg) => tpg.attributes.set('generate_node_acls', 0)],
+    ['the target is deleted', (_tpg, state) => state.targets.clear()],
+    ['an ACL of its own is made', (tpg) => addAcl(tpg, 'iqn.2026-01.com.example:initiator')],
+  ])('end with a message when %s', async (_name, change) => {
+    const { engine, portal, tpg, state } = await start();
+    const { initiator, closed } = await loggedIn(engine, portal);
+    change(tpg, state);
+    await engine.reconcile();
+    await next(initiator, 'Asynchronous Message');
+    await closed;
+    expect(engine.sessions()).toEqual([]);
+  });
+
+  it('a change that is none of theirs leaves them alone', async () => {
+    const { engine, portal, tpg } = await start();
+    const { initiator } = await loggedIn(engine, portal);
+    addAcl(tpg, 'iqn.2026-01.com.example:other');
+    await engine.reconcile();
+    expect((await initiator.command(read10(1), { read: true, length: 512 })).status).toBe(0);
+  });
+
+  it('big data both ways, more of it than sockets hold, by an initiator that reads late', async () => {
+    const unit = logicalUnit({ volume: memoryVolume(16 << 20), attributes: { hw_max_sectors: 65535 } });
+    unit.volume.bytes.set(pattern(1 << 20));
+    const { engine, portal } = await start(iscsiTree(unit.lu));
+    const { initiator, socket } = await loggedIn(engine, portal);
+    socket.pause();
+    const tags = Array.from({ length: 24 }, () => initiator.sendCommand(read10(2048), { read: true, length: 1 << 20 }));
+    await new Promise((resolve) => setImmediate(resolve));
+    socket.resume();
+    for (const tag of tags) expect((await initiator.finish(tag)).data.equals(pattern(1 << 20))).toBe(true);
+    const data = pattern(1 << 20, 5);
+    const written = await initiator.command([0x2a, ...read10(2048).slice(1)], { data, immediateData: 65536 });
+    expect([written.status, Buffer.from(unit.volume.bytes.subarray(0, 1 << 20)).equals(data)]).toEqual([0, true]);
+  });
+});

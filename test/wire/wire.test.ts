@@ -1,0 +1,116 @@
+// Records, serial numbers, text and digests. It does not test what iSCSI says with them.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32c, slicedCrc32c } from '../../src/wire/crc32c.ts';
+import { bit, bits, octets, read, record, u8, u16, u24, u32, write } from '../../src/wire/layout.ts';
+import { advance, distance } from '../../src/wire/serial.ts';
+import { parseText, printText } from '../../src/wire/text.ts';
+
+describe('records', () => {
+  const fields = record(16, {
+    flag: bit(0, 0x80),
+    three: bits(0, 0x70),
+    low: bits(0, 0x0f),
+    byte: u8(1),
+    short: u16(2),
+    middle: u24(4),
+    long: u32(7),
+    bytes: octets(11, 5),
+  });
+
+  it('what is written is read, and no neighbour is touched', () => {
+    const value = fc.record({
+      flag: fc.boolean(),
+      three: fc.nat(7),
+      low: fc.nat(15),
+      byte: fc.nat(255),
+      short: fc.nat(0xffff),
+      middle: fc.nat(0xffffff),
+      long: fc.nat(0xffffffff),
+      bytes: fc.uint8Array({ minLength: 5, maxLength: 5 }),
+    });
+    fc.assert(
+      fc.property(value, value, fc.constantFrom(...Object.keys(fields)), (first, second, name) => {
+        const bytes = new Uint8Array(20).fill(0xa5);
+        write(fields, bytes, 2, first);
+        write(fields, bytes, 2, { [name]: second[name as keyof typeof second] });
+        expect(read(fields, bytes, 2)).toEqual({ ...first, [name]: second[name as keyof typeof second] });
+        expect([bytes[0], bytes[1], bytes[18], bytes[19]]).toEqual([0xa5, 0xa5, 0xa5, 0xa5]);
+      }),
+    );
+  });
+
+  it('fields that overlap or stick out are a mistake', () => {
+    expect(() => record(4, { a: u16(0), b: bit(1, 1) })).toThrow('field b');
+    expect(() => record(4, { a: u32(1) })).toThrow('field a');
+  });
+
+  it('octets are copies, also of a Buffer', () => {
+    const bytes = Buffer.from([1, 2, 3]);
+    const copy = octets(0, 3).get(bytes, 0);
+    bytes.fill(9);
+    expect([...copy]).toEqual([1, 2, 3]);
+  });
+});
+
+it('RFC 1982: numbers wrap, and half of the circle is ahead', () => {
+  expect([advance(0xffffffff), advance(0, -1), distance(0xfffffffe, 3), distance(3, 0xfffffffe)]).toEqual([
+    0, 0xffffffff, 5, -5,
+  ]);
+  expect(distance(0, 0x7fffffff)).toBe(0x7fffffff);
+  expect(distance(0, 0x80000000)).toBeLessThan(0);
+});
+
+describe('text', () => {
+  it('RFC 7143 6.1: pairs there and back', () => {
+    const pairs = [
+      ['TargetName', 'iqn.x:ü'],
+      ['A', ''],
+      ['B', 'x=y'],
+    ] as const;
+    expect(parseText(printText(pairs), 3)).toEqual(pairs);
+  });
+
+  it.each([
+    ['a', 'not ended'],
+    ['a=1\0b\0', 'no key=value'],
+    ['=1\0', 'no key=value'],
+    ['a b=1\0', 'not text'],
+    ['a=\n\0', 'not text'],
+    [`${'k'.repeat(64)}=\0`, 'key too long'],
+    ['a=1\0b=2\0c=3\0', 'too many pairs'],
+  ])('%j: %s', (text, fault) => {
+    expect(parseText(Buffer.from(text), 2)).toBe(fault);
+  });
+
+  it('padding of NULs is borne with', () => {
+    expect(parseText(Buffer.from('\0a=1\0\0\0'), 1)).toEqual([['a', '1']]);
+  });
+});
+
+describe('CRC32C', () => {
+  // RFC 7143 A.4 (RFC 3720 B.4): the digests of 32 bytes, as they stand on the wire.
+  it.each([
+    ['zeros', new Uint8Array(32), 'aa36918a'],
+    ['ones', new Uint8Array(32).fill(0xff), '43aba862'],
+    ['incrementing', Uint8Array.from({ length: 32 }, (_, i) => i), '4e79dd46'],
+    ['decrementing', Uint8Array.from({ length: 32 }, (_, i) => 31 - i), '5cdb3f11'],
+  ])('RFC 7143 A.4: %s', (_name, bytes, expected) => {
+    const digest = Buffer.alloc(4);
+    digest.writeUInt32LE(crc32c(bytes, 0, 32));
+    expect(digest.toString('hex')).toBe(expected);
+  });
+
+  it('both ways of computing agree, whole or in pieces', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 3000 }), fc.nat(3000), fc.nat(20), (bytes, cut, start) => {
+        const from = Math.min(start, bytes.length);
+        const at = Math.max(from, Math.min(cut, bytes.length));
+        const whole = slicedCrc32c(bytes, from, bytes.length);
+        expect(crc32c(bytes, from, bytes.length)).toBe(whole);
+        expect(crc32c(bytes, at, bytes.length, crc32c(bytes, from, at))).toBe(whole);
+      }),
+    );
+  });
+});
