@@ -11,7 +11,7 @@ export interface Word {
   readonly to: number;
 }
 
-export interface Keyword {
+interface Keyword {
   readonly name: Word;
   /** Empty for `name=`; then from = to. */
   readonly value: Word;

@@ -181,7 +181,7 @@ function listBookmarks(known: ReadonlyMap<string, string>): string {
   return `\n${underlined('BOOKMARKS', '=')}\n\n${listed.length > 0 ? listed.join('\n\n') : 'No bookmarks yet.'}`;
 }
 
-export const commonCommands: Commands<unknown> = {
+const commonCommands: Commands<unknown> = {
   bookmarks,
   cd,
   exit,

@@ -33,7 +33,7 @@ export interface ConfigurationGroup {
 }
 
 /** The shell's own preferences, at every node. */
-export const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
+const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
   name: 'global',
   settings: () =>
     Object.entries(preferenceTable).map(([name, { type, doc }]) => ({
@@ -154,7 +154,7 @@ export const setCommand: Command<unknown> = {
 };
 
 /** `global` and the node's own. */
-export const groupsOf = (node: Node, preferences: Preferences): ConfigurationGroup[] => [
+const groupsOf = (node: Node, preferences: Preferences): ConfigurationGroup[] => [
   globalGroup(preferences),
   ...node.groups(),
 ];

@@ -62,7 +62,7 @@ export interface MoreWords {
   offered(node: Node, session: Suggesting): readonly Offered[];
 }
 
-export interface Offered {
+interface Offered {
   readonly name: string;
   readonly doc: string;
   /** The values that there are, when they can be listed. */

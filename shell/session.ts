@@ -91,7 +91,7 @@ export class ShellSession implements ShellBackend {
     if (command) return this.#runCommand(node, command.text, parsed, run);
     const word = parsed.positional[0] ?? parsed.keywords[0]?.name;
     if (word) throw path ? syntaxErrorNear(line, word) : new OperatorError(`Command not found ${word.text}`);
-    await this.#goTo(node.path);
+    await this.#goTo(node.path, run.sink);
   }
 
   async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
@@ -115,7 +115,7 @@ export class ShellSession implements ShellBackend {
       warn: (text) => this.#say('warning', text, sink),
       ask: (question) => sink.ask(question),
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
-      goTo: (path, visit) => this.#goTo(path, visit),
+      goTo: (path, visit) => this.#goTo(path, sink, visit),
       leave: () => {
         run.exit = true;
       },
@@ -126,10 +126,10 @@ export class ShellSession implements ShellBackend {
         return outcome;
       },
       created: async (path) => {
-        await this.#preferences.bookmark('last', path);
+        await this.#remember(this.#preferences.bookmark('last', path), sink);
         if (!this.#preferences.get('auto_cd_after_create')) return;
         info(`Entering new node ${path}`);
-        await this.#goTo(path);
+        await this.#goTo(path, sink);
       },
     };
   }
@@ -140,9 +140,14 @@ export class ShellSession implements ShellBackend {
     return node;
   }
 
-  async #goTo(path: string, visit = true): Promise<void> {
+  async #goTo(path: string, sink: OutputSink, visit = true): Promise<void> {
     this.#path = path;
-    if (visit) await this.#preferences.visit(path);
+    if (visit) await this.#remember(this.#preferences.visit(path), sink);
+  }
+
+  /** What was done is done, also where it cannot be remembered. */
+  async #remember(writing: Promise<void>, sink: OutputSink): Promise<void> {
+    await writing.catch((error) => this.#say('warning', reasonOf(error), sink));
   }
 
   async #saveOnExit(run: Run): Promise<void> {

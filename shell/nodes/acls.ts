@@ -5,7 +5,7 @@ import { child, commandOf, type NodeType, optional, required } from '../node.ts'
 import { type AclGroup, nodeAcl } from './node-acl.ts';
 
 /** Each ACL without a tag for itself, those with one by their tag. */
-export function aclGroups(tpg: Tpg): AclGroup[] {
+function aclGroups(tpg: Tpg): AclGroup[] {
   const groups = new Map<string, { tpg: Tpg; tag: string; members: NodeAcl[] }>();
   for (const acl of tpg.acls.values()) {
     const name = acl.tag || acl.wwn;

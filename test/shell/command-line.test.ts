@@ -5,17 +5,23 @@ import { describe, expect, test } from 'vitest';
 import { parseCommandLine, quotePath, quoteWord } from '../../shell/command-line.ts';
 import { type Operation, printOperation, type Value } from '../../src/index.ts';
 
-type Parsed = [path: string, command: string, positional: string[], keywords: Record<string, string>, rest?: string];
+type Parsed = [path: string, command: string, positional: string[], keywords: Record<string, string>, rest: string];
 
 const parsed = (line: string): Parsed => {
   const { path, command, positional, keywords, rest } = parseCommandLine(line);
   const words = positional.map(({ text }) => text);
   const named = Object.fromEntries(keywords.map(({ name, value }) => [name.text, value.text]));
-  return [path?.text ?? '', command?.text ?? '', words, named, ...((rest ? [rest.text] : []) as [string?])];
+  return [path?.text ?? '', command?.text ?? '', words, named, rest?.text ?? ''];
 };
 
 /** Lines that configshell reads to their end, and what it makes of them. */
-const same: readonly (readonly [string, ...Parsed])[] = [
+const same: readonly (readonly [
+  line: string,
+  path: string,
+  command: string,
+  positional: string[],
+  keywords: Record<string, string>,
+])[] = [
   ['', '', '', [], {}],
   ['   ', '', '', [], {}],
   ['ls', '', 'ls', [], {}],
@@ -70,7 +76,7 @@ const same: readonly (readonly [string, ...Parsed])[] = [
 
 describe('targetcli.md 2.2: a line that configshell reads to its end means the same here', () => {
   test.each(same)('%j', (line, ...meaning) => {
-    expect(parsed(line)).toEqual(meaning);
+    expect(parsed(line)).toEqual([...meaning, '']);
   });
 });
 
@@ -88,7 +94,7 @@ describe('where configshell stopped reading without a word', () => {
     expect(parsed(line)).toEqual(meaning);
   });
 
-  test.each<[string, ...Parsed]>([
+  test.each<(typeof same)[number]>([
     ['create f1 "/tmp/with space.img" 1G', '', 'create', ['f1', '/tmp/with space.img', '1G'], {}],
     ['create name="x"', '', 'create', [], { name: 'x' }],
     [`set auth password='a "b" \\'c`, '', 'set', ['auth'], { password: 'a "b" \\c' }],
@@ -99,7 +105,7 @@ describe('where configshell stopped reading without a word', () => {
     ['/backstores/fileio/"a+b"/alua ls', '/backstores/fileio/a+b/alua', 'ls', [], {}],
     ['"/backstores/fileio/a+b" ls', '/backstores/fileio/a+b', 'ls', [], {}],
   ])('%j: quotes go on', (line, ...meaning) => {
-    expect(parsed(line)).toEqual(meaning);
+    expect(parsed(line)).toEqual([...meaning, '']);
   });
 
   test('a quote that is not closed is known', () => {
@@ -109,9 +115,9 @@ describe('where configshell stopped reading without a word', () => {
 });
 
 test('userid= password=x: an empty value does not eat the next keyword, and still takes a word after a blank', () => {
-  expect(parsed('set auth userid= password=x')).toEqual(['', 'set', ['auth'], { userid: '', password: 'x' }]);
-  expect(parsed('set auth userid= password =x')).toEqual(['', 'set', ['auth'], { userid: '', password: 'x' }]);
-  expect(parsed('set auth userid= x')).toEqual(['', 'set', ['auth'], { userid: 'x' }]);
+  expect(parsed('set auth userid= password=x')).toEqual(['', 'set', ['auth'], { userid: '', password: 'x' }, '']);
+  expect(parsed('set auth userid= password =x')).toEqual(['', 'set', ['auth'], { userid: '', password: 'x' }, '']);
+  expect(parsed('set auth userid= x')).toEqual(['', 'set', ['auth'], { userid: 'x' }, '']);
 });
 
 test('every word knows where it stands', () => {
