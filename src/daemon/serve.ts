@@ -26,12 +26,15 @@ export async function serve(home: Home, log: Log, ready: (line: string) => void,
   const survive = (error: unknown) => logBug(log, 'process', error);
   process.on('uncaughtException', survive);
   process.on('unhandledRejection', survive);
+  // Without portals nothing else keeps the process alive.
+  const alive = setInterval(() => {}, 1 << 30);
   try {
     await host.root.start();
     for (const problem of problems(host)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
     ready(summary(host));
     if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
   } finally {
+    clearInterval(alive);
     await host.close();
     process.off('uncaughtException', survive);
     process.off('unhandledRejection', survive);
@@ -63,13 +66,13 @@ function summary({ root }: Host): string {
 const shownLevels: readonly LogLevel[] = ['error', 'warning', 'info'];
 
 /** A log that writes lines, `debug` left out: time, level, event, then name=value. */
-export function lineLog(write: (line: string) => void, now: () => Date): Log {
+export function lineLog(write: (line: string, level: LogLevel) => void, now: () => Date): Log {
   return ({ level, event, detail = {} }: LogRecord) => {
     if (!shownLevels.includes(level)) return;
     const words = Object.entries(detail).map(
       ([name, value]) => `${name}=${typeof value === 'string' ? JSON.stringify(value) : value}`,
     );
-    write([now().toISOString(), level, event, ...words].join(' '));
+    write([now().toISOString(), level, event, ...words].join(' '), level);
   };
 }
 

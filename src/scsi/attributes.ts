@@ -130,7 +130,7 @@ export const diskAttributes = {
     doc: 'Queue depth.',
     default: 128,
     min: 1,
-    max: 128,
+    max: 0xffff,
     notWhileExported: true,
     effect: inert('the session window governs'),
   }),
