@@ -1,12 +1,15 @@
 /** A connection on a Node socket: received into a buffer of our own, one write for each batch from pooled slabs. */
 
 import { Socket } from 'node:net';
-import { closingMs, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
+import { closingMs, directBytesMin, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
 import type { Output } from './output.ts';
 
 /** What the transport drives: `Connection`. */
 export interface Protocol {
   feed(bytes: Uint8Array, start: number, end: number): void;
+  /** Where the rest of a data segment belongs: what is received there is told by `filled`, not fed. */
+  readonly wanted: Uint8Array | undefined;
+  filled(count: number): void;
   drained(): void;
   /** The socket is gone. */
   close(why: string): Promise<void>;
@@ -25,7 +28,10 @@ export class SocketTransport implements Output {
   #start = 0;
   #end = 0;
   readonly #socket: Socket;
-  readonly #protocol: Protocol;
+  readonly #protocol: Protocol | undefined;
+  readonly #buffer: Uint8Array = Buffer.allocUnsafeSlow(receiveBytes);
+  /** What is received into at the moment. */
+  #into = this.#buffer;
   /** Slabs that the socket still reads from. */
   #sending: Uint8Array[] = [];
   #receiving = false;
@@ -39,8 +45,11 @@ export class SocketTransport implements Output {
    * @param open makes the protocol that speaks over it
    */
   constructor(accepted: Socket, open: (output: Output) => Protocol) {
-    const buffer = Buffer.allocUnsafeSlow(receiveBytes);
-    this.#socket = withBuffer(accepted, buffer, (count) => this.#receive(buffer, count));
+    this.#socket = withBuffers(
+      accepted,
+      () => this.#nextBuffer(),
+      (count) => this.#receive(count),
+    );
     this.#socket.setNoDelay(true);
     // Errors end in 'close', which is all that has to be known here.
     this.#socket.on('error', () => {});
@@ -82,10 +91,18 @@ export class SocketTransport implements Output {
     setTimeout(() => this.#socket.destroy(), closingMs).unref();
   }
 
-  #receive(bytes: Uint8Array, count: number): void {
+  /** Long data goes straight to where it belongs, all else into the buffer. */
+  #nextBuffer(): Uint8Array {
+    const wanted = this.#protocol?.wanted;
+    this.#into = wanted && wanted.length >= directBytesMin ? wanted : this.#buffer;
+    return this.#into;
+  }
+
+  #receive(count: number): void {
     if (this.#ending) return;
     this.#receiving = true;
-    this.#protocol.feed(bytes, 0, count);
+    if (this.#into === this.#buffer) this.#protocol?.feed(this.#buffer, 0, count);
+    else this.#protocol?.filled(count);
     this.#receiving = false;
     this.#flush();
     if (!this.blocked || this.#ending) return;
@@ -112,7 +129,7 @@ export class SocketTransport implements Output {
     this.#sending = [];
     if (this.#ending) return;
     this.#receiving = true;
-    this.#protocol.drained();
+    this.#protocol?.drained();
     this.#receiving = false;
     this.#flush();
     if (this.blocked || !this.#paused) return;
@@ -123,7 +140,7 @@ export class SocketTransport implements Output {
   #closed(): void {
     this.#ending = true;
     this.#sending = [];
-    void this.#protocol.close('connection lost');
+    void this.#protocol?.close('connection lost');
   }
 }
 
@@ -131,28 +148,31 @@ function keep(slab: Uint8Array): void {
   if (slabs.length < slabsKept) slabs.push(slab);
 }
 
-/** Moves the handle of `accepted` to a socket that receives into `buffer`; where Node has no such handle, copies. */
-function withBuffer(accepted: Socket, buffer: Uint8Array, receive: (count: number) => void): Socket {
+/**
+ * Moves the handle of `accepted` to a socket that receives into `next()`'s buffer and calls `receive` with the count;
+ * where Node has no such handle, copies.
+ */
+function withBuffers(accepted: Socket, next: () => Uint8Array, receive: (count: number) => void): Socket {
   const holder = accepted as unknown as { _handle: object | null };
   const handle = holder._handle;
   if (!handle) {
-    accepted.on('data', (data) => {
-      for (let at = 0; at < data.length; at += buffer.length) {
-        const piece = (data as Uint8Array).subarray(at, at + buffer.length);
-        buffer.set(piece);
+    accepted.on('data', (data: Buffer) => {
+      for (let at = 0; at < data.length; ) {
+        const into = next();
+        const piece = data.subarray(at, at + into.length);
+        into.set(piece);
         receive(piece.length);
+        at += piece.length;
       }
     });
     accepted.resume();
     return accepted;
   }
   holder._handle = null;
-  const onread = {
-    buffer,
-    callback: (count: number): boolean => {
-      receive(count);
-      return true;
-    },
+  const callback = (count: number): boolean => {
+    receive(count);
+    return true;
   };
-  return new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0]);
+  const options = { handle, onread: { buffer: next, callback } };
+  return new Socket(options as ConstructorParameters<typeof Socket>[0]);
 }
