@@ -13,9 +13,11 @@ await build({
   platform: 'node',
   target: 'node22',
   // Ink and React are bundled: the first key is drawn in half the time. What is optional or rarely used stays outside.
-  external: ['koffi', '@node-rs/crc32', 'react-devtools-core', 'enquirer', 'conf'],
+  external: ['koffi', '@node-rs/crc32', 'react-devtools-core', 'enquirer'],
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   sourcemap: 'linked',
+  minifySyntax: true,
+  minifyWhitespace: true,
   define: { 'process.env.NODE_ENV': '"production"' },
   logLevel: 'warning',
 });
