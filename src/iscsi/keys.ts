@@ -133,7 +133,7 @@ export const defaultParameters = (): Parameters =>
   Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, meaning(key, key.default)])) as never;
 
 /** A number in decimal or hexadecimal (RFC 7143 6.1: numerical-value); undefined when it is none or out of range. */
-export function parseNumber(text: string, min: number, max: number): number | undefined {
+function parseNumber(text: string, min: number, max: number): number | undefined {
   if (!/^(\d{1,10}|0[xX][0-9a-fA-F]{1,8})$/.test(text)) return undefined;
   const value = Number(text);
   return value >= min && value <= max ? value : undefined;

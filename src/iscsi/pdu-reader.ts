@@ -11,10 +11,9 @@ const ahsBytesMax = 255 * 4;
 export interface PduHandler {
   /**
    * A header whose digest is right. `bytes` is lent for the call.
-   * @param ahsLength bytes of additional header segments behind it
    * @returns where its data goes, at least `dataLength` bytes; undefined: the data is dropped
    */
-  onHeader(bytes: Uint8Array, start: number, dataLength: number, ahsLength: number): Uint8Array | undefined;
+  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined;
   /** The PDU is complete. @param intact its data digest is right */
   onData(intact: boolean): void;
 }
@@ -92,12 +91,11 @@ export class PduReader {
       throw new ConnectionError('header digest is wrong');
     const dataLength = header.dataSegmentLength.get(bytes, at);
     if (dataLength > segmentBytesMax) throw new ConnectionError(`a data segment of ${dataLength} bytes`);
-    const ahsLength = header.totalAhsLength.get(bytes, at) * 4;
     this.#dataLength = dataLength;
     this.#trailerLength = 0;
     this.#trailerLeft = dataLength > 0 ? padding(dataLength) + (this.dataDigest ? digestBytes : 0) : 0;
     // Only a PDU that is taken has data: the handler may throw.
-    this.#sink = this.#handler.onHeader(bytes, at, dataLength, ahsLength);
+    this.#sink = this.#handler.onHeader(bytes, at, dataLength);
     this.#dataLeft = dataLength;
     if (dataLength === 0) this.#handler.onData(true);
   }

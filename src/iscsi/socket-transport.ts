@@ -25,7 +25,6 @@ const noSlab: Uint8Array = new Uint8Array();
 
 export class SocketTransport implements Output {
   bytes = noSlab;
-  #start = 0;
   #end = 0;
   readonly #socket: Socket;
   readonly #protocol: Protocol | undefined;
@@ -63,7 +62,7 @@ export class SocketTransport implements Output {
 
   room(length: number): number {
     if (this.bytes.length - this.#end < length) {
-      this.#flush();
+      this.#write();
       if (this.bytes === noSlab) this.bytes = slabs.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
     }
     return this.#end;
@@ -71,7 +70,7 @@ export class SocketTransport implements Output {
 
   commit(length: number): void {
     this.#end += length;
-    if (this.#end - this.#start >= flushBytes) this.#flush();
+    if (this.#end >= flushBytes) this.#flush();
     else if (!this.#receiving && !this.#scheduled) {
       // Outside a batch: what else completes in this turn of the event loop goes with it.
       this.#scheduled = true;
@@ -111,11 +110,15 @@ export class SocketTransport implements Output {
   }
 
   #flush(): void {
-    if (this.#end === this.#start) return;
+    // While the socket is behind, a few bytes wait for it: each write would hold a slab of its own.
+    if (!this.blocked || this.#end >= flushBytes || this.#ending) this.#write();
+  }
+
+  #write(): void {
+    if (this.#end === 0) return;
     const slab = this.bytes;
-    const batch = slab.subarray(this.#start, this.#end);
+    const batch = slab.subarray(0, this.#end);
     this.bytes = noSlab;
-    this.#start = 0;
     this.#end = 0;
     if (this.#socket.writable) this.#socket.write(batch, this.#written);
     // Written at once, as it mostly is: nobody reads the slab any more.

@@ -3,7 +3,7 @@
 export type Pair = readonly [key: string, value: string];
 
 /** RFC 7143 6.1: a key has at most 63 bytes. */
-export const keyBytesMax = 63;
+const keyBytesMax = 63;
 
 /** Why bytes are no key=value text. */
 export type TextFault = 'too many pairs' | 'not ended' | 'no key=value' | 'key too long' | 'not text';

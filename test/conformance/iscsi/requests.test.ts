@@ -1,0 +1,149 @@
+// RFC 7143 11.10, 11.14, 11.18, appendix C: requests that are no commands, and discovery.
+// It does not test login (test/iscsi/login.test.ts).
+
+import { describe, expect, it } from 'vitest';
+import { logoutRequest, nopOut, noTag, textRequest } from '../../../src/iscsi/pdu.ts';
+import { addAcl, IscsiTarget, targetName } from '../../support/iscsi-target.ts';
+import { pattern } from '../../support/logical-unit.ts';
+
+const testUnitReady = [0, 0, 0, 0, 0, 0];
+const write1 = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+
+describe('requests', () => {
+  it('RFC 7143 11.18: a ping comes back with its data', async () => {
+    const { initiator } = await new IscsiTarget().login();
+    initiator.send(
+      nopOut,
+      { ...initiator.number(), final: true, initiatorTaskTag: 7, targetTransferTag: noTag },
+      pattern(100),
+    );
+    const { name, values, data } = await initiator.next();
+    expect([name, values['initiatorTaskTag'], values['targetTransferTag'], data]).toEqual([
+      'NOP-In',
+      7,
+      noTag,
+      pattern(100),
+    ]);
+  });
+
+  it('RFC 7143 11.19: a silent initiator is pinged, an answer keeps it, silence ends it', async () => {
+    const target = new IscsiTarget();
+    const { initiator, connection, output } = await target.login();
+    target.time += 15_001;
+    connection.tick();
+    connection.tick();
+    const ping = await initiator.next();
+    expect([ping.name, ping.values['initiatorTaskTag'], initiator.inbox.length]).toEqual(['NOP-In', noTag, 0]);
+    const { targetTransferTag } = ping.values;
+    initiator.send(nopOut, {
+      ...initiator.number(true),
+      final: true,
+      initiatorTaskTag: noTag,
+      targetTransferTag: targetTransferTag!,
+    });
+    target.time += 15_001;
+    connection.tick();
+    expect(initiator.inbox.map(({ name }) => name)).toEqual(['NOP-In']);
+    target.time += 30_000;
+    connection.tick();
+    expect(output.ended).toBe(true);
+  });
+
+  it('data that was asked for and does not come ends the connection (dataout_timeout)', async () => {
+    const target = new IscsiTarget();
+    const { initiator, connection, output } = await target.login();
+    initiator.sendCommand(write1, { data: pattern(512) });
+    target.time += 15_000;
+    connection.tick();
+    expect(output.ended).toBe(false);
+    target.time += 1;
+    connection.tick();
+    expect(output.ended).toBe(true);
+    expect(target.lu.tasks.size).toBe(0);
+  });
+
+  it('RFC 7143 11.10: MaxRecvDataSegmentLength may change, what is fixed by login may not', async () => {
+    const { initiator, connection } = await new IscsiTarget().login();
+    const { text } = await initiator.text({ MaxRecvDataSegmentLength: '512', MaxBurstLength: '512', 'X-a': '1' });
+    expect(text).toEqual({ MaxRecvDataSegmentLength: '262144', MaxBurstLength: 'Reject', 'X-a': 'NotUnderstood' });
+    expect(connection.parameters.MaxRecvDataSegmentLength).toBe(512);
+  });
+
+  it.each([
+    [0, 'closes the session'],
+    [1, 'closes the connection'],
+  ])('RFC 7143 11.14.1: reason %i %s, open commands with it', async (reason) => {
+    const target = new IscsiTarget();
+    const { initiator, output } = await target.login();
+    initiator.sendCommand(write1, { data: pattern(512) });
+    initiator.inbox.length = 0;
+    expect(await initiator.logout(reason)).toMatchObject({ name: 'Logout Response', values: { response: 0 } });
+    expect([output.ended, [...target.sessionTable].length, target.lu.tasks.size, target.lu.nexuses.size]).toEqual([
+      true,
+      0,
+      0,
+      0,
+    ]);
+  });
+
+  it('RFC 7143 11.15.1: recovery is not supported, other CIDs are not found', async () => {
+    const { initiator, output } = await new IscsiTarget().login();
+    expect((await initiator.logout(2)).values['response']).toBe(2);
+    initiator.send(logoutRequest, { ...initiator.number(), reason: 1, cid: 9, initiatorTaskTag: 3 });
+    expect((await initiator.next()).values['response']).toBe(1);
+    expect(output.ended).toBe(false);
+  });
+});
+
+describe('discovery', () => {
+  const discover = async (target: IscsiTarget, value = 'All') => {
+    const { initiator } = target.connect();
+    await initiator.login({ SessionType: 'Discovery' });
+    return (await initiator.text({ SendTargets: value })).text;
+  };
+
+  it('RFC 7143 C: SendTargets=All names targets and addresses; a wildcard portal is where the initiator came', async () => {
+    const target = new IscsiTarget();
+    target.tpg.portals[0] = { ...target.tpg.portals[0]!, address: '0.0.0.0' };
+    expect(await discover(target)).toEqual({ TargetName: targetName, TargetAddress: '192.0.2.1:3260,1' });
+  });
+
+  it('demo_mode_discovery=0 hides a target from those without an ACL', async () => {
+    const target = new IscsiTarget();
+    Object.assign(target.tpg.attributes.values, { generate_node_acls: 0, demo_mode_discovery: 0 });
+    expect(await discover(target)).toEqual({});
+    addAcl(target.tpg, 'iqn.2026-01.com.example:initiator');
+    expect(Object.keys(await discover(target))).toEqual(['TargetName', 'TargetAddress']);
+  });
+
+  it('RFC 7143 C: in a normal session the empty value is its own target, All is rejected', async () => {
+    const { initiator } = await new IscsiTarget().login();
+    expect((await initiator.text({ SendTargets: '' })).text['TargetName']).toBe(targetName);
+    expect((await initiator.text({ SendTargets: 'All' })).text).toEqual({ SendTargets: 'Reject' });
+  });
+
+  it('RFC 7143 11.11: an answer longer than the initiator takes comes in pieces', async () => {
+    const target = new IscsiTarget();
+    const { initiator } = target.connect();
+    await initiator.login({ SessionType: 'Discovery', MaxRecvDataSegmentLength: '512' });
+    for (let port = 1; port <= 40; port += 1)
+      target.tpg.portals.push({ ...target.tpg.portals[0]!, address: `192.0.2.${port}` });
+    const pieces = [await initiator.text({ SendTargets: 'All' })];
+    for (let last = pieces[0]!; last.values['continue']; last = pieces.at(-1)!) {
+      const { initiatorTaskTag, targetTransferTag } = last.values;
+      const tags = { initiatorTaskTag: initiatorTaskTag!, targetTransferTag: targetTransferTag! };
+      initiator.send(textRequest, { ...initiator.number(), ...tags, final: true });
+      pieces.push(await initiator.next());
+    }
+    const whole = Buffer.concat(pieces.map(({ data }) => data)).toString();
+    expect(whole.split('\0').filter((pair) => pair.startsWith('TargetAddress='))).toHaveLength(41);
+    expect(pieces.at(-1)!.values).toMatchObject({ final: true, targetTransferTag: noTag });
+  });
+
+  it('RFC 7143 4.3: commands have no place in a discovery session', async () => {
+    const { initiator } = new IscsiTarget().connect();
+    await initiator.login({ SessionType: 'Discovery' });
+    initiator.sendCommand(testUnitReady);
+    expect((await initiator.next()).values['reason']).toBe(4);
+  });
+});
