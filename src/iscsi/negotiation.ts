@@ -20,17 +20,14 @@ export class Negotiation {
   readonly #negotiator: Negotiator;
   readonly #seen = new Set<string>();
   readonly #full: boolean;
+  /** Declarations that we made: they are made once, whoever speaks first. */
+  readonly #declared = new Set<string>();
 
   /** @param parameters what holds so far; changed in place @param full in full feature phase, where most is fixed */
   constructor(parameters: Parameters, negotiator: Negotiator, full: boolean) {
     this.parameters = parameters;
     this.#negotiator = negotiator;
     this.#full = full;
-  }
-
-  /** Whether the key was spoken of. */
-  has(name: string): boolean {
-    return this.#seen.has(name);
   }
 
   /** Our answers, in the offers' order; the name of a key that came twice instead (RFC 7143 6.2: not negotiated again). */
@@ -48,12 +45,12 @@ export class Negotiation {
   /** Our declaration of `MaxRecvDataSegmentLength`, unless an answer was one already (RFC 7143 13.12). */
   declare(): Pair[] {
     const name = 'MaxRecvDataSegmentLength';
-    if (this.#seen.has(name)) return [];
-    this.#seen.add(name);
+    if (this.#declared.has(name)) return [];
+    this.#declared.add(name);
     return [[name, ourValue(keys[name], this.#negotiator.parameter)]];
   }
 
-  #one(name: string, offer: string): string {
+  #one(name: string, offer: string): string | undefined {
     const old = obsolete[name];
     if (old !== undefined) return old;
     if (!isParameter(name)) return 'NotUnderstood';
@@ -64,6 +61,9 @@ export class Negotiation {
     if (!leading && key.use === 'LO') return 'Irrelevant';
     const { answer, value } = negotiate(key, offer, ourValue(key, parameter));
     if (value !== undefined) (this.parameters as unknown as Record<string, unknown>)[name] = value;
-    return answer;
+    if (key.result !== 'declared') return answer;
+    const isNew = !this.#declared.has(name);
+    this.#declared.add(name);
+    return isNew || value === undefined ? answer : undefined;
   }
 }

@@ -177,6 +177,16 @@ describe('keys', () => {
     expect(status(await initiator.loginStep(1, 3, pairs))).toEqual([2, 0]);
   });
 
+  it('RFC 7143 13.12: declarations are made once each, whoever speaks first', async () => {
+    const target = new IscsiTarget();
+    const { initiator, connection } = target.connect();
+    const first = await initiator.loginStep(1, undefined, initiator.names);
+    expect(first.text['MaxRecvDataSegmentLength']).toBe('262144');
+    const second = await initiator.loginStep(1, 3, { MaxRecvDataSegmentLength: '4096' });
+    expect([second.values['statusClass'], second.text]).toEqual([0, {}]);
+    expect(connection.parameters.MaxRecvDataSegmentLength).toBe(4096);
+  });
+
   it('RFC 7143 13: keys of normal sessions are irrelevant in a discovery session', async () => {
     const { initiator } = new IscsiTarget().connect();
     const answer = await initiator.login({ SessionType: 'Discovery', MaxBurstLength: '512', DefaultTime2Wait: '5' });
