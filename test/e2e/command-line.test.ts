@@ -1,0 +1,102 @@
+// The ways in from a Unix shell: words, -c, -f, standard input; exit statuses and streams. Not tested here: the commands.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { configure, iqn, tcli, temporaryDirectory } from '../support/tcli.ts';
+
+it('one command in many words or in one, from /', async () => {
+  const home = temporaryDirectory();
+  expect(await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '16M'])).toEqual({
+    status: 0,
+    stdout: 'Created ramdisk rd0 with size 16M.\n',
+    stderr: '',
+  });
+  expect(await tcli(home, ['/backstores/ramdisk create rd1 16M'])).toMatchObject({ status: 0 });
+  await tcli(home, ['cd', '/iscsi']);
+  expect(await tcli(home, ['pwd'])).toMatchObject({ stdout: '/\n' });
+});
+
+it('a wrong one: status 1, the reason on standard error, nothing on standard output', async () => {
+  const home = temporaryDirectory();
+  const result = await tcli(home, ['/nosuch', 'ls']);
+  expect(result).toMatchObject({ status: 1, stdout: '' });
+  expect(result.stderr).toMatch(/^No such path \/nosuch\n/);
+  expect(await tcli(home, ['--nosuch'])).toMatchObject({
+    status: 1,
+    stderr: 'Unknown option --nosuch\nSee: tcli --help\n',
+  });
+  expect(await tcli(home, ['-c', 'ls', 'ls'])).toMatchObject({ status: 1 });
+  expect(await tcli(home, ['-c'])).toMatchObject({ status: 1 });
+});
+
+it('-c starts where the last session left off, so that a relative line works after a cd', async () => {
+  const home = temporaryDirectory();
+  await configure(
+    home,
+    `/backstores/fileio create disk0 ${home}/disk0.img 16M`,
+    `/iscsi create ${iqn}`,
+    `cd /iscsi/${iqn}/tpg1`,
+  );
+  expect(await tcli(home, ['-c', 'luns/ create /backstores/fileio/disk0'])).toEqual({
+    status: 0,
+    stdout: 'Created LUN 0.\n',
+    stderr: '',
+  });
+  expect(await tcli(home, ['--cwd', '/iscsi', '-c', 'pwd'])).toMatchObject({ stdout: '/iscsi\n' });
+});
+
+it('-c lines run in order and stop at the first error', async () => {
+  const home = temporaryDirectory();
+  const result = await tcli(home, [
+    '-c',
+    '/backstores/ramdisk create a 1M',
+    '-c',
+    'nosuch',
+    '-c',
+    '/backstores/ramdisk create b 1M',
+  ]);
+  expect(result.status).toBe(1);
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toMatch(/ a /);
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).not.toMatch(/ b /);
+});
+
+it('standard input: comments and blank lines; an error goes on and makes the status 1; the end saves', async () => {
+  const home = temporaryDirectory();
+  const good = await tcli(home, [], '# a comment\n\ncd /backstores/ramdisk\ncreate a 1M\n   # another\ncreate b 1M\n');
+  expect(good).toMatchObject({ status: 0, stderr: '' });
+  expect(good.stdout).toContain(`Configuration saved to ${home}/saveconfig.json\n`);
+  const bad = await tcli(home, [], 'cd /backstores/ramdisk\nnosuch\ncreate c 1M');
+  expect(bad.status).toBe(1);
+  expect(bad.stderr).toContain('Command not found nosuch');
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toMatch(/ c /);
+});
+
+it('-f runs a file and stops at the first error', async () => {
+  const home = temporaryDirectory();
+  const file = join(home, 'script');
+  await writeFile(file, '/backstores/ramdisk create a 1M\nnosuch\n/backstores/ramdisk create b 1M\n');
+  expect((await tcli(home, ['-f', file])).status).toBe(1);
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).not.toMatch(/ b /);
+  expect(await tcli(home, ['-f', join(home, 'absent')])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('no such file'),
+  });
+});
+
+it('help and version are answers, not errors', async () => {
+  const home = temporaryDirectory();
+  expect(await tcli(home, ['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: tcli') });
+  expect(await tcli(home, ['--version'])).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^tcli version \d/),
+  });
+});
+
+it('a home that cannot be made is an error in words', async () => {
+  const file = join(temporaryDirectory(), 'file');
+  await writeFile(file, '');
+  const { status, stderr } = await tcli(join(file, 'home'), ['ls']);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^Cannot make .*\/file\/home: not a directory\nChoose another place with --home DIR/);
+});
