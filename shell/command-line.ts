@@ -147,8 +147,8 @@ class Reader {
   #rest(): Word | undefined {
     if (this.#at >= this.#line.length) return undefined;
     const from = this.#at;
-    const text = this.#line.slice(from).split(/\s/, 1)[0] ?? '';
-    return { text, from, to: from + text.length };
+    const text = this.#take(/[^ \t\r\n]+/y) ?? '';
+    return { text, from, to: this.#at };
   }
 
   #token(pattern: RegExp): Word | undefined {

@@ -59,7 +59,8 @@ function detail(session: SessionInfo, { root }: Host): string[] {
     }),
     ...connections.map(
       ({ address, transport, cid, state }) =>
-        `    address: ${address} (${transport})  cid: ${cid} connection-state: ${state}`,
+        // LIO leaves the initiator's port out.
+        `    address: ${address.replace(/:\d+$/, '')} (${transport})  cid: ${cid} connection-state: ${state}`,
     ),
   ];
 }

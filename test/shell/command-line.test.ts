@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { parseCommandLine, quotePath, quoteWord } from '../../shell/command-line.ts';
 import { type Operation, printOperation, type Value } from '../../src/index.ts';
 
+fc.configureGlobal({ seed: 7143 });
+
 type Parsed = [path: string, command: string, positional: string[], keywords: Record<string, string>, rest: string];
 
 const parsed = (line: string): Parsed => {
@@ -89,6 +91,7 @@ describe('where configshell stopped reading without a word', () => {
     ['create {a}', '', 'create', [], {}, '{a}'],
     ['é', '', '', [], {}, 'é'],
     ['ls é', '', 'ls', [], {}, 'é'],
+    ['ls \u00a0x', '', 'ls', [], {}, '\u00a0x'],
     ['/é ls', '/', '', [], {}, 'é'],
   ])('%j: the rest is told', (line, ...meaning) => {
     expect(parsed(line)).toEqual(meaning);

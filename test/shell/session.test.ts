@@ -391,6 +391,32 @@ describe('configuration', () => {
     expect(await first(`restoreconfig ${file}`)).toMatch(/^E\| .*bad\.json is not valid JSON: /);
   });
 
+  test('targetcli.md 3.8: sessions, of initiators with an ACL and in demo mode', async () => {
+    await withLun();
+    await shell.run('/backstores/ramdisk create rd1 1M', `${tpg}/luns create /backstores/ramdisk/rd1`);
+    await shell.run(`${tpg}/acls create ${client} false`, `${tpg}/acls/${client} create 7 1 1`);
+    const connections = [{ cid: 0, state: 'LOGGED_IN', address: '10.0.0.9:34702', transport: 'TCP' }];
+    const common = { fabric: 'iscsi', targetWwn: iqn, tpgTag: 1, type: 'Normal', state: 'LOGGED_IN', connections };
+    const known = { ...common, id: 1, initiatorWwn: client, initiatorAlias: 'client1', authenticated: true, acl: true };
+    const demo = { ...common, id: 2, initiatorWwn: 'iqn.x', initiatorAlias: '', authenticated: false, acl: false };
+    Object.assign(shell.host.root, { sessions: () => [known, demo] });
+    expect(await shell.run('sessions detail')).toBe(
+      [
+        'alias: client1\tsid: 1 type: Normal session-state: LOGGED_IN',
+        `    name: ${client} (authenticated)`,
+        '    mapped-lun: 7 backstore: ramdisk/rd1 mode: r',
+        '    address: 10.0.0.9 (TCP)  cid: 0 connection-state: LOGGED_IN',
+        'alias: \tsid: 2 type: Normal session-state: LOGGED_IN',
+        '    name: iqn.x (NOT AUTHENTICATED)',
+        '    mapped-lun: 0 backstore: ramdisk/rd0 mode: r',
+        '    mapped-lun: 1 backstore: ramdisk/rd1 mode: r',
+        '    address: 10.0.0.9 (TCP)  cid: 0 connection-state: LOGGED_IN',
+        '',
+      ].join('\n'),
+    );
+    expect(await shell.run('sessions list 2')).toBe('alias: \tsid: 2 type: Normal session-state: LOGGED_IN\n');
+  });
+
   test('sessions, when there are none', async () => {
     expect(await shell.run('sessions', 'sessions detail')).toBe('(no open sessions)\n(no open sessions)\n');
     expect(await first('sessions foo')).toBe('E| action must be one of: list, detail');
