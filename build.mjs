@@ -14,7 +14,9 @@ await build({
   target: 'node22',
   // Ink and React are bundled: the first key is drawn in half the time. What is optional or rarely used stays outside.
   external: ['koffi', '@node-rs/crc32', 'react-devtools-core', 'enquirer'],
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   sourcemap: 'linked',
   minifySyntax: true,
   minifyWhitespace: true,

@@ -78,7 +78,7 @@ export function syntaxError(type: ValueType<unknown>, text: string): string {
 }
 
 /** What a command's parameter names, beyond its type: what completion offers for it. */
-export type ParameterKind = 'plain' | 'path' | 'file' | 'block-device' | 'storage-object' | 'wwn';
+type ParameterKind = 'plain' | 'path' | 'file' | 'block-device' | 'storage-object' | 'wwn';
 
 /** One parameter of a command. Its place in the list is its place among the positional words. */
 export interface Parameter<V = unknown> {
@@ -91,7 +91,7 @@ export interface Parameter<V = unknown> {
   readonly default?: V;
 }
 
-export interface AttributeRule {
+interface AttributeRule {
   /** 0 or a string's '' … as it stands in a new object. */
   readonly readOnly?: boolean;
   /** Refused while the storage object is exported as a LUN. */

@@ -48,7 +48,8 @@ export const block: Backstore = {
 
   summary(config, volume, writeCache) {
     const readOnly = config['readonly'] === true ? 'ro ' : '';
-    return `${config['dev']} (${printSize(volume?.size ?? 0)}) ${readOnly}${writeCache ? 'write-back' : 'write-thru'}`;
+    const size = volume?.size ?? blockDevice(String(config['dev']))?.size ?? 0;
+    return `${config['dev']} (${printSize(size)}) ${readOnly}${writeCache ? 'write-back' : 'write-thru'}`;
   },
   device: (config) => String(config['dev']),
   created: (name, config) => `Created block storage object ${name} using ${config['dev']}.`,

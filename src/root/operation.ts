@@ -58,7 +58,7 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
 type JsonType = 'string' | 'number' | 'boolean' | 'object';
 type ParamType = JsonType | `${JsonType}?`;
 
-export interface Carried {
+interface Carried {
   readonly params: Values;
   readonly notes?: readonly string[];
   /** Puts the tree back as it was, when the change cannot be carried through (a port in use, a full disk). */

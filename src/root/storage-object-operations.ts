@@ -6,7 +6,6 @@ import { StorageObject } from '../scsi/storage-object.ts';
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/tpg.ts';
 import { operation, type Surroundings, type Values } from './operation.ts';
-import type { Tree } from './tree.ts';
 
 const badName = /[/\s]/;
 const nameBytesMax = 255;
@@ -95,7 +94,7 @@ export const storageObjectOperations = [
   }),
 ];
 
-export function checkName(name: string): void {
+function checkName(name: string): void {
   if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");
   if (name === '' || Buffer.byteLength(name) > nameBytesMax)
     throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);

@@ -280,7 +280,7 @@ function setOne(
 const unbracketed = (address: string): string => address.replace(/^\[+|\]+$/g, '');
 
 /** @throws OperatorError for what is no numeric address or no port */
-export function portalOf(params: Values): { address: string; port: number } {
+function portalOf(params: Values): { address: string; port: number } {
   const address = unbracketed(String(params['ip_address']));
   const port = Number(params['ip_port']);
   if (!isIP(address) && address !== '::0')

@@ -3,7 +3,7 @@
 import { OperatorError } from '../errors.ts';
 
 export const authKeys = ['userid', 'password', 'mutual_userid', 'mutual_password'] as const;
-export type AuthKey = (typeof authKeys)[number];
+type AuthKey = (typeof authKeys)[number];
 export type Auth = Record<AuthKey, string>;
 
 export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid: '', mutual_password: '' });

@@ -4,7 +4,7 @@ import type { AttributeTable } from '../attribute.ts';
 import type { Log } from '../log.ts';
 import type { Auth } from './auth.ts';
 import type { Target } from './target.ts';
-import type { Portal, Tpg } from './tpg.ts';
+import type { Portal } from './tpg.ts';
 import type { WwnType } from './wwn.ts';
 
 export interface Fabric {
@@ -66,11 +66,4 @@ export interface SessionInfo {
   /** Whether an explicit ACL admitted it. */
   readonly acl: boolean;
   readonly connections: readonly { cid: number; state: string; address: string; transport: 'TCP' }[];
-}
-
-/** Finds the TPG of `target` that a portal's address belongs to. */
-export function tpgOfPortal(target: Target, address: string, port: number): { tpg: Tpg; portal: Portal } | undefined {
-  for (const tpg of target.tpgs.values())
-    for (const portal of tpg.portals) if (portal.address === address && portal.port === port) return { tpg, portal };
-  return undefined;
 }

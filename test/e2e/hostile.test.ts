@@ -10,10 +10,12 @@ import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporar
 /** A small generator with a seed, so that a failure comes again. */
 function randomBytes(seed: number, length: number): Buffer {
   let state = seed;
-  return Buffer.from({ length }, () => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return state >> 16;
-  });
+  return Buffer.from(
+    Array.from({ length }, () => {
+      state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+      return state >> 16;
+    }),
+  );
 }
 
 const bhs = (fields: Record<number, number>): Buffer => {
