@@ -1,9 +1,12 @@
 /** The attributes of a disk storage object, as LIO names them: default, range, and where an initiator sees the effect. */
 
-import { flag, integer } from '../attribute.ts';
+import { flag, integer, text } from '../attribute.ts';
 
 const LIMIT = 'VPD B0h';
 const inert = (why: string) => `none: ${why}`;
+/** ASCII DATA fields are graphic characters (SPC-4 4.3.1). */
+const identification = (name: string, bytes: number) => (value: string) =>
+  new RegExp(`^[\\x20-\\x7e]{0,${bytes}}$`).test(value) ? undefined : `${name} has at most ${bytes} ASCII characters.`;
 
 /** Order is targetcli's (alphabetical). Defaults are fileio's; a backstore says where its own differ. */
 export const diskAttributes = {
@@ -14,6 +17,13 @@ export const diskAttributes = {
     only: [512, 1024, 2048, 4096],
     notWhileExported: true,
     effect: 'READ CAPACITY; every LBA',
+  }),
+  company_id: text({
+    doc: 'IEEE company identifier of the NAA designator, six hexadecimal digits.',
+    default: '001405',
+    notWhileExported: true,
+    effect: 'VPD 83h',
+    refuse: (value: string) => (/^[0-9a-fA-F]{6}$/.test(value) ? undefined : 'has six hexadecimal digits.'),
   }),
   emulate_3pc: flag({
     doc: 'Offer EXTENDED COPY (third-party copy).',
@@ -95,7 +105,11 @@ export const diskAttributes = {
   is_nonrot: flag({ doc: 'The medium does not rotate.', default: 0, effect: 'VPD B1h rotation rate' }),
   max_unmap_block_desc_count: integer({ doc: 'Descriptors in one UNMAP.', default: 1, effect: LIMIT }),
   max_unmap_lba_count: integer({ doc: 'Blocks in one UNMAP.', default: 8192, effect: LIMIT }),
-  max_write_same_len: integer({ doc: 'Blocks in one WRITE SAME.', default: 4096, effect: LIMIT }),
+  max_write_same_len: integer({
+    doc: 'Blocks in one WRITE SAME. 0: no limit, and a WRITE SAME of 0 blocks goes to the end.',
+    default: 4096,
+    effect: LIMIT,
+  }),
   optimal_sectors: integer({
     doc: 'Best transfer length, in blocks.',
     default: 16384,
@@ -107,6 +121,13 @@ export const diskAttributes = {
     default: 1,
     notWhileExported: true,
     effect: 'PERSISTENT RESERVE',
+  }),
+  physical_block_size: integer({
+    doc: 'Bytes in a physical block, which writes should be aligned to. 0: what the medium says.',
+    default: 0,
+    only: [0, 512, 1024, 2048, 4096, 8192, 16384],
+    notWhileExported: true,
+    effect: 'READ CAPACITY(16) LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT; VPD B0h granularity',
   }),
   pi_prot_format: integer({
     doc: 'Format protection information.',
@@ -126,6 +147,13 @@ export const diskAttributes = {
     only: [0],
     effect: inert('no T10 PI here'),
   }),
+  product_id: text({
+    doc: 'INQUIRY product identification. Empty: the name or the kind of the backstore, as emulate_model_alias says.',
+    default: '',
+    notWhileExported: true,
+    effect: 'INQUIRY; VPD 83h',
+    refuse: identification('A product identification', 16),
+  }),
   queue_depth: integer({
     doc: 'Queue depth.',
     default: 128,
@@ -134,6 +162,25 @@ export const diskAttributes = {
     notWhileExported: true,
     effect: inert('the session window governs'),
   }),
+  read_only: flag({
+    doc: 'Refuse every write.',
+    default: 0,
+    notWhileExported: true,
+    effect: 'MODE SENSE WP; writes end with WRITE PROTECTED',
+  }),
+  removable: flag({
+    doc: 'The medium can be ejected and loaded by initiators.',
+    default: 0,
+    notWhileExported: true,
+    effect: 'INQUIRY RMB; START STOP UNIT LOEJ; PREVENT ALLOW MEDIUM REMOVAL',
+  }),
+  revision: text({
+    doc: 'INQUIRY product revision level.',
+    default: '4.0',
+    notWhileExported: true,
+    effect: 'INQUIRY',
+    refuse: identification('A revision', 4),
+  }),
   unmap_granularity: integer({ doc: 'UNMAP granularity, in blocks.', default: 1, effect: LIMIT }),
   unmap_granularity_alignment: integer({
     doc: 'First LBA to which the granularity applies.',
@@ -141,6 +188,13 @@ export const diskAttributes = {
     effect: LIMIT,
   }),
   unmap_zeroes_data: flag({ doc: 'Unmapped blocks read as zeros.', default: 0, effect: 'READ CAPACITY(16) LBPRZ' }),
+  vendor_id: text({
+    doc: 'T10 vendor identification.',
+    default: 'LIO-ORG',
+    notWhileExported: true,
+    effect: 'INQUIRY; VPD 83h',
+    refuse: identification('A vendor identification', 8),
+  }),
 } as const;
 
 export type DiskAttributes = typeof diskAttributes;

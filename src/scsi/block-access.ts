@@ -23,6 +23,8 @@ export function checkTransferLength(lu: StorageObject, blocks: number, byte: num
 /** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
 export function read(lu: StorageObject, lba: number, blocks: number): Completion | Promise<Completion> {
   if (blocks === 0) return good;
+  lu.statistics.readCommands += 1;
+  lu.statistics.blocksRead += blocks;
   const position = lba * lu.blockSize;
   const length = blocks * lu.blockSize;
   const completion: Completion = { status: status.good, dataIn: { volume: mediumOf(lu), position, length } };
@@ -38,6 +40,8 @@ export function write(lu: StorageObject, lba: number, data: Uint8Array, fua: num
   const whole = wholeBlocks(data.length, lu.blockSize);
   const blocks = whole === data.length ? data : data.subarray(0, whole);
   if (whole === 0) return good;
+  lu.statistics.writeCommands += 1;
+  lu.statistics.blocksWritten += whole / lu.blockSize;
   const volume = mediumOf(lu);
   const position = lba * lu.blockSize;
   const durable = isDurable(lu, fua);

@@ -6,6 +6,7 @@ import { checkAccessState } from './alua.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
 import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
+import { isWriteProtected, notReady } from './readiness.ts';
 import { conflicts } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
@@ -63,12 +64,13 @@ function check(task: Task): Completion | undefined {
   if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
   if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);
-  if (conflicts(lu.reservations, nexus, unit.port.relativePortId, row.whenReserved))
+  const reservationClass = typeof row.whenReserved === 'function' ? row.whenReserved(bytes) : row.whenReserved;
+  if (conflicts(lu.reservations, nexus, unit.port.relativePortId, reservationClass))
     return { status: status.reservationConflict };
   checkAccessState(lu, unit.port.portGroup, row.runsIn ?? 'active');
   checkUsage(row, lu, bytes);
   const cdb = decode(row, bytes);
-  if (row.medium !== 'none') checkMedium(row, unit);
+  checkMedium(row, unit);
   row.check?.(lu, cdb);
   // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
   if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
@@ -89,10 +91,21 @@ function reportUnitAttention(nexus: Nexus, lu: StorageObject): void {
 }
 
 function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: LogicalUnitView): void {
-  if (!lu.volume) throw new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.logicalUnitNotReady);
+  checkReady(row, lu);
   if (row.medium !== 'write') return;
-  if (writeProtected || lu.volume.readOnly) throw new CheckCondition(sense.writeProtected);
   if (lu.mode.softwareWriteProtect) throw new CheckCondition(sense.softwareWriteProtected);
+  if (writeProtected || isWriteProtected(lu)) throw new CheckCondition(sense.writeProtected);
+}
+
+/** Asked again when the command runs: meanwhile the medium may be gone, or be wiped. */
+function checkReady(row: OpcodeRow, lu: StorageObject): void {
+  if (row.duringMediumOperation) return;
+  if (lu.operation || row.medium !== 'none') {
+    const reason = notReady(lu);
+    if (reason) throw reason;
+  }
+  // Idle and standby are left by a command that needs the medium (SPC-4 5.13.3).
+  if (row.ranged) lu.power = 'active';
 }
 
 const aborted: Completion = { status: status.taskAborted };
@@ -101,6 +114,7 @@ function run(task: Task): Completion | Promise<Completion> {
   const { command, unit } = task;
   if (!command || !unit || task.aborted || task.terminated) return aborted;
   try {
+    checkReady(command.row, unit.storageObject);
     const result = command.row.execute(unit.storageObject, command.cdb, task);
     return result instanceof Promise ? follow(task, command.row, result) : result;
   } catch (error) {

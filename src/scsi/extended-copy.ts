@@ -8,6 +8,7 @@ import { naaOf } from './inquiry.ts';
 import type { LogicalUnitView } from './nexus.ts';
 import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
+import { isWriteProtected, notReady } from './readiness.ts';
 import { conflicts } from './reservation-conflict.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
@@ -198,7 +199,8 @@ async function copy(
 ): Promise<Completion> {
   const from = targets[segment.source];
   const to = targets[segment.destination];
-  if (!from?.storageObject.volume || !to?.storageObject.volume) throw new CheckCondition(sense.copyTargetUnreachable);
+  if (!from || !to || notReady(from.storageObject) || notReady(to.storageObject))
+    throw new CheckCondition(sense.copyTargetUnreachable);
   for (const [view, command] of [
     [from, 'reads'],
     [to, 'conflicts'],
@@ -207,8 +209,7 @@ async function copy(
       return { status: status.reservationConflict };
   const source = from.storageObject;
   const destination = to.storageObject;
-  if (to.writeProtected || destination.volume?.readOnly || destination.mode.softwareWriteProtect)
-    throw new CheckCondition(sense.writeProtected);
+  if (to.writeProtected || isWriteProtected(destination)) throw new CheckCondition(sense.writeProtected);
   const bytes = segment.blocks * (segment.countsDestination ? destination : source).blockSize;
   const start = segment.sourceLba * source.blockSize;
   const target = segment.destinationLba * destination.blockSize;

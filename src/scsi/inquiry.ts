@@ -1,18 +1,17 @@
 /** INQUIRY: the standard data and the VPD pages, byte for byte as LIO gives them (SPC-4 6.6, 7.8; SBC-3 6.6). */
 
+import { diskAttributes } from './attributes.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
-import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
+import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
 import { invalidCdb } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
-const vendor = 'LIO-ORG ';
-const revision = '4.0 ';
-/** NAA 6 and the OUI of LIO: the first seven digits of every designator. */
-const naaPrefix = '6001405';
 const serialDigits = 25;
+const vendorBytes = 8;
 const productBytes = 16;
+const revisionBytes = 4;
 /** PERIPHERAL QUALIFIER 011b, DEVICE TYPE 1Fh: no logical unit can be here (SPC-4 6.6.2). */
 const nothingHere = 0x7f;
 
@@ -26,6 +25,7 @@ export const inquiry = opcode({
   medium: 'none',
   whenReserved: 'always',
   ignoresUnitAttention: true,
+  duringMediumOperation: true,
   runsIn: 'any',
   absent: (_task, { evpd, page, allocation }) => {
     if (evpd === 1 || page !== 0) throw invalidCdb(evpd === 1 ? 1 : 2);
@@ -49,6 +49,7 @@ function standardData(peripheral: number, lu: StorageObject | undefined): Uint8A
   const bytes = Buffer.alloc(96);
   const values = lu?.attributes.values;
   bytes[0] = peripheral;
+  bytes[1] = values?.removable === 1 ? 0x80 : 0; // RMB
   bytes[2] = 0x06; // SPC-4
   bytes[3] = 0x02;
   bytes[4] = bytes.length - 5;
@@ -56,9 +57,9 @@ function standardData(peripheral: number, lu: StorageObject | undefined): Uint8A
   bytes[5] = 0x80 | (values?.alua_support === 0 ? 0 : 0x30) | (values?.emulate_3pc === 1 ? 0x08 : 0);
   bytes[6] = lu && lu.exports.size > 1 ? 0x10 : 0; // MULTIP
   bytes[7] = 0x02; // CMDQUE
-  bytes.write(vendor, 8, 'latin1');
+  bytes.write((values ?? defaults).vendor_id.padEnd(vendorBytes), 8, 'latin1');
   bytes.write((lu ? product(lu) : '').padEnd(productBytes), 16, 'latin1');
-  bytes.write(revision, 32, 'latin1');
+  bytes.write((values ?? defaults).revision.padEnd(revisionBytes), 32, 'latin1');
   // Version descriptors: SAM-5, iSCSI, SPC-4, SBC-3
   [0x00a0, 0x0960, 0x0460, 0x04c0].forEach((version, i) => {
     bytes.writeUInt16BE(version, 58 + 2 * i);
@@ -66,10 +67,13 @@ function standardData(peripheral: number, lu: StorageObject | undefined): Uint8A
   return bytes;
 }
 
+const defaults = { vendor_id: diskAttributes.vendor_id.default, revision: diskAttributes.revision.default };
+
 /** Product identification by kind of backstore, when emulate_model_alias is 0. */
 const products: Readonly<Record<string, string>> = { fileio: 'FILEIO', block: 'IBLOCK', ramdisk: 'RAMDISK-MCP' };
 
 function product(lu: StorageObject): string {
+  if (lu.attributes.values.product_id !== '') return lu.attributes.values.product_id;
   const kind = products[lu.backstore.name] ?? lu.backstore.name.toUpperCase();
   return (lu.attributes.values.emulate_model_alias === 1 ? lu.name : kind).slice(0, productBytes);
 }
@@ -87,10 +91,10 @@ const vpdPages: ReadonlyMap<number, VpdPage> = new Map<number, VpdPage>([
   [0xb2, logicalBlockProvisioning],
 ]);
 
-/** 16 bytes: LIO's NAA, made of the serial number's hexadecimal digits. */
+/** 16 bytes: LIO's NAA 6, made of the company identifier and the serial number's hexadecimal digits. */
 export function naaOf(lu: StorageObject): Uint8Array {
   const digits = lu.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigits);
-  return Buffer.from((naaPrefix + digits).padEnd(32, '0'), 'hex');
+  return Buffer.from(`6${lu.attributes.values.company_id}${digits}`.padEnd(32, '0'), 'hex');
 }
 
 const binary = 1;
@@ -105,7 +109,7 @@ function deviceIdentification(lu: StorageObject, { unit }: Task): Uint8Array {
     designator((port.protocol << 4) | codeSet, 0x80 | association[of] | type, value);
   return Buffer.concat([
     designator(binary, association.unit | 3, naaOf(lu)),
-    designator(ascii, association.unit | 1, Buffer.from(`${vendor}${product(lu)}:${lu.wwn}\0`, 'latin1')),
+    designator(ascii, association.unit | 1, t10VendorId(lu)),
     ofPort(binary, 'port', 4, Uint8Array.of(0, 0, port.relativePortId >> 8, port.relativePortId & 0xff)),
     ofPort(binary, 'port', 5, Uint8Array.of(0, 0, port.portGroup >> 8, port.portGroup & 0xff)),
     designator(binary, association.unit | 6, new Uint8Array(4)),
@@ -113,6 +117,10 @@ function deviceIdentification(lu: StorageObject, { unit }: Task): Uint8Array {
     ofPort(utf8, 'device', 8, scsiName(port.targetName)),
   ]);
 }
+
+/** SPC-4 7.8.6.4 */
+const t10VendorId = (lu: StorageObject): Uint8Array =>
+  Buffer.from(`${lu.attributes.values.vendor_id.padEnd(vendorBytes)}${product(lu)}:${lu.wwn}\0`, 'latin1');
 
 function designator(protocolAndCodeSet: number, associationAndType: number, value: Uint8Array): Uint8Array {
   return Buffer.concat([Uint8Array.of(protocolAndCodeSet, associationAndType, 0, value.length), value]);
@@ -139,7 +147,7 @@ function blockLimits(lu: StorageObject): Uint8Array {
   const { values } = lu.attributes;
   const thin = offersUnmap(lu) || offersWriteSameUnmap(lu);
   const page = Buffer.alloc(thin ? 64 : 20);
-  page[4] = 0x01; // WSNZ
+  page[4] = writesSameToEnd(lu) ? 0 : 0x01; // WSNZ
   page[5] = compareBlocksMax(lu);
   page.writeUInt16BE(Math.max(1, physicalBlocks(lu)), 6);
   page.writeUInt32BE(values.hw_max_sectors, 8);
@@ -159,7 +167,8 @@ export const compareBlocksMax = (lu: StorageObject): number => lu.attributes.val
 
 /** Logical blocks in a physical one; 1 where the medium's are not larger. */
 export function physicalBlocks(lu: StorageObject): number {
-  return Math.max(1, Math.floor((lu.volume?.physicalBlockSize ?? 0) / lu.blockSize));
+  const bytes = lu.attributes.values.physical_block_size || (lu.volume?.physicalBlockSize ?? 0);
+  return Math.max(1, Math.floor(bytes / lu.blockSize));
 }
 
 /** SBC-3 6.6.5: MEDIUM ROTATION RATE 1 is "does not rotate", 0 "not reported". */

@@ -2,6 +2,7 @@
 
 import { bit, bits, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
+import { isWriteProtected } from './readiness.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
@@ -160,8 +161,7 @@ function modeSense10(lu: StorageObject, cdb: Cdb<typeof cdb10>, task: Task): Com
 
 /** DEVICE-SPECIFIC PARAMETER: WP and DPOFUA (SBC-3 6.5.1). */
 function deviceSpecific(lu: StorageObject, { unit }: Task): number {
-  const writeProtected = unit?.writeProtected || lu.volume?.readOnly || lu.mode.softwareWriteProtect;
-  return flagOf(writeProtected ?? false, 0x80) | flagOf(offersFua(lu), 0x10);
+  return flagOf(unit?.writeProtected || isWriteProtected(lu), 0x80) | flagOf(offersFua(lu), 0x10);
 }
 
 const longDescriptorBytes = 16;

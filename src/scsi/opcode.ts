@@ -67,12 +67,14 @@ export interface Opcode<F extends Fields = Fields> {
   readonly accepts?: readonly Field[];
   /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
   readonly medium: 'none' | 'read' | 'flush' | 'write';
-  /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13). */
-  readonly whenReserved: ReservationClass;
+  /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13), by the CDB where it is a matter of that. */
+  readonly whenReserved: ReservationClass | ((cdb: Uint8Array) => ReservationClass);
   /** False: INVALID COMMAND OPERATION CODE, and REPORT SUPPORTED OPERATION CODES does not list it. */
   offered?(lu: StorageObject): boolean;
   /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
   readonly ignoresUnitAttention?: boolean;
+  /** It runs while a FORMAT UNIT or SANITIZE goes on, and after one failed (SBC-3 4.11). */
+  readonly duringMediumOperation?: true;
   /** The ALUA states in which it runs. Absent: the active ones. */
   readonly runsIn?: AccessStates;
   /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */

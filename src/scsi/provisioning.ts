@@ -56,10 +56,13 @@ async function discard(lu: StorageObject, lba: number, blocks: number, task: Tas
   }
 }
 
-/** WRITE SAME's rules beyond its usage bits; WSNZ is 1 (SBC-3 5.44). @param byte where the CDB has the number of blocks */
+/** WRITE SAME of no blocks goes to the end of the medium (SBC-3 5.44): where its length has no limit. Else WSNZ is 1. */
+export const writesSameToEnd = (lu: StorageObject): boolean => lu.attributes.values.max_write_same_len === 0;
+
+/** WRITE SAME's rules beyond its usage bits (SBC-3 5.44). @param byte where the CDB has the number of blocks */
 export function checkWriteSame(lu: StorageObject, blocks: number, byte: number): void {
   const most = lu.attributes.values.max_write_same_len;
-  if (blocks === 0 || (most !== 0 && blocks > most)) throw invalidCdb(byte, 7);
+  if (most !== 0 && (blocks === 0 || blocks > most)) throw invalidCdb(byte, 7);
 }
 
 /**
@@ -68,9 +71,10 @@ export function checkWriteSame(lu: StorageObject, blocks: number, byte: number):
  */
 export async function writeSame(
   lu: StorageObject,
-  cdb: { lba: number; blocks: number; unmap: number; ndob?: number },
+  asked: { lba: number; blocks: number; unmap: number; ndob?: number },
   task: Task,
 ): Promise<Completion> {
+  const cdb = { ...asked, blocks: asked.blocks || lu.blocks - asked.lba };
   const block = cdb.ndob === 1 ? new Uint8Array(lu.blockSize) : task.dataOut;
   if (block.length < lu.blockSize) throw new CheckCondition(sense.invalidFieldInCdb);
   const zeros = block.every((byte) => byte === 0);

@@ -23,6 +23,7 @@ export const reportingOpcodes = (all: () => readonly OpcodeRow[]): OpcodeRow[] =
     },
     medium: 'none',
     whenReserved: 'allowed',
+    duringMediumOperation: true,
     runsIn: 'any',
     offered: offersReporting,
     execute: (lu, cdb) => {
@@ -41,6 +42,7 @@ export const reportingOpcodes = (all: () => readonly OpcodeRow[]): OpcodeRow[] =
     cdb: { extended: bit(2, 7), allocation: u32(6) },
     medium: 'none',
     whenReserved: 'allowed',
+    duringMediumOperation: true,
     runsIn: 'any',
     offered: offersReporting,
     execute: (_lu, cdb) => {

@@ -16,6 +16,7 @@ import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64
 import { allocated, good } from './parameter-data.ts';
 import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import { startStopOpcodes } from './start-stop.ts';
 import type { StorageObject } from './storage-object.ts';
 
 type Range = { readonly lba: Field; readonly blocks: Field };
@@ -217,16 +218,6 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0, 0, 0, 0, 0), cdb.allocation),
   }),
   opcode({
-    code: 0x1e,
-    name: 'PREVENT ALLOW MEDIUM REMOVAL',
-    spec: 'SBC-3 5.4',
-    // RMB is 0: there is nothing to remove, so it is prevented already.
-    cdb: { prevent: bits(4, 0, 2) },
-    medium: 'none',
-    whenReserved: 'allowed',
-    execute: () => good,
-  }),
-  opcode({
     code: 0x42,
     name: 'UNMAP',
     spec: 'SBC-3 5.28',
@@ -269,29 +260,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     },
     execute: (lu, cdb) => allocated(capacity16(lu), cdb.allocation),
   }),
-  opcode({
-    code: 0x1b,
-    name: 'START STOP UNIT',
-    spec: 'SBC-3 5.25',
-    cdb: {
-      immediate: bit(1, 0),
-      modifier: bits(3, 0, 4),
-      condition: bits(4, 4, 4),
-      noFlush: bit(4, 2),
-      eject: bit(4, 1),
-      start: bit(4, 0),
-    },
-    medium: 'flush',
-    whenReserved: 'conflicts',
-    check: (_lu, cdb) => {
-      // START_VALID, ACTIVE, IDLE, STANDBY: there is no motor, so a power condition changes nothing that can be seen.
-      if (cdb.condition > 3) throw invalidCdb(4, 7);
-      // RMB is 0: nothing to load or eject.
-      if (cdb.eject === 1) throw invalidCdb(4, 1);
-    },
-    execute: (lu, cdb) =>
-      cdb.start === 0 && cdb.condition === 0 && cdb.noFlush === 0 ? synchronize(lu, cdb.immediate) : good,
-  }),
+  ...startStopOpcodes,
 ];
 
 /** SBC-3 5.16.2 */

@@ -26,16 +26,25 @@ const named = (key: keyof typeof senseKey, asc: number, ascq: number): Sense => 
 /** Every sense this target gives. */
 export const sense = {
   noAdditionalSense: named('noSense', 0x00, 0x00),
+  failurePredictionFalse: named('noSense', 0x5d, 0xff),
+  idleByCommand: named('noSense', 0x5e, 0x03),
+  standbyByCommand: named('noSense', 0x5e, 0x04),
 
   logicalUnitNotReady: named('notReady', 0x04, 0x00),
+  initializingCommandRequired: named('notReady', 0x04, 0x02),
+  formatInProgress: named('notReady', 0x04, 0x04),
   asymmetricAccessTransition: named('notReady', 0x04, 0x0a),
   targetPortStandby: named('notReady', 0x04, 0x0b),
   targetPortUnavailable: named('notReady', 0x04, 0x0c),
+  sanitizeInProgress: named('notReady', 0x04, 0x1b),
   mediumNotPresent: named('notReady', 0x3a, 0x00),
 
   writeError: named('mediumError', 0x0c, 0x00),
   unrecoveredReadError: named('mediumError', 0x11, 0x00),
+  formatCommandFailed: named('mediumError', 0x31, 0x01),
+  sanitizeCommandFailed: named('mediumError', 0x31, 0x03),
 
+  failedSelfTest: named('hardwareError', 0x3e, 0x03),
   internalTargetFailure: named('hardwareError', 0x44, 0x00),
 
   parameterListLengthError: named('illegalRequest', 0x1a, 0x00),
@@ -51,8 +60,10 @@ export const sense = {
   unsupportedSegmentDescriptor: named('illegalRequest', 0x26, 0x09),
   savingParametersNotSupported: named('illegalRequest', 0x39, 0x00),
   invalidMessage: named('illegalRequest', 0x49, 0x00),
+  mediumRemovalPrevented: named('illegalRequest', 0x53, 0x02),
   insufficientRegistrationResources: named('illegalRequest', 0x55, 0x04),
 
+  mediumMayHaveChanged: named('unitAttention', 0x28, 0x00),
   powerOnReset: named('unitAttention', 0x29, 0x00),
   busDeviceReset: named('unitAttention', 0x29, 0x03),
   nexusLoss: named('unitAttention', 0x29, 0x07),
@@ -62,8 +73,11 @@ export const sense = {
   registrationsPreempted: named('unitAttention', 0x2a, 0x05),
   asymmetricAccessStateChanged: named('unitAttention', 0x2a, 0x06),
   capacityDataChanged: named('unitAttention', 0x2a, 0x09),
+  timestampChanged: named('unitAttention', 0x2a, 0x10),
   commandsCleared: named('unitAttention', 0x2f, 0x00),
+  inquiryDataChanged: named('unitAttention', 0x3f, 0x03),
   reportedLunsDataChanged: named('unitAttention', 0x3f, 0x0e),
+  failurePredictionFalseAttention: named('unitAttention', 0x5d, 0xff),
 
   writeProtected: named('dataProtect', 0x27, 0x00),
   softwareWriteProtected: named('dataProtect', 0x27, 0x02),
@@ -91,6 +105,8 @@ export interface SenseDetail {
   /** INFORMATION field: an LBA, or the offset of a miscompare. */
   readonly information?: number;
   readonly field?: FieldPointer;
+  /** PROGRESS INDICATION: how much of an operation is done, 0 to below 1 (SPC-4 4.5.2.4.4). */
+  readonly progress?: number;
 }
 
 /** The initiator's kind of error, inside scsi/: `execute` and `admit` turn it into CHECK CONDITION. */
@@ -123,7 +139,7 @@ export function encodeSense(what: Sense, descriptor: boolean, detail: SenseDetai
 }
 
 /** SPC-4 4.5.3: 18 bytes. */
-function encodeFixed(what: Sense, { information, field }: SenseDetail): Uint8Array {
+function encodeFixed(what: Sense, { information, field, progress }: SenseDetail): Uint8Array {
   const bytes = Buffer.alloc(18);
   bytes[0] = 0x70;
   bytes[2] = what.key;
@@ -136,12 +152,14 @@ function encodeFixed(what: Sense, { information, field }: SenseDetail): Uint8Arr
     bytes.writeUInt32BE(information, 3);
   }
   if (field) encodeFieldPointer(field, bytes, 15);
+  if (progress !== undefined) encodeProgress(progress, bytes, 15);
   return bytes;
 }
 
 /** SPC-4 4.5.2 */
-function encodeDescriptor(what: Sense, { information, field }: SenseDetail): Uint8Array {
-  const bytes = Buffer.alloc(8 + (information === undefined ? 0 : 12) + (field ? 8 : 0));
+function encodeDescriptor(what: Sense, { information, field, progress }: SenseDetail): Uint8Array {
+  const specific = field !== undefined || progress !== undefined;
+  const bytes = Buffer.alloc(8 + (information === undefined ? 0 : 12) + (specific ? 8 : 0));
   bytes.set([0x72, what.key, what.asc, what.ascq]);
   bytes[7] = bytes.length - 8;
   let at = 8;
@@ -150,10 +168,9 @@ function encodeDescriptor(what: Sense, { information, field }: SenseDetail): Uin
     bytes.writeBigUInt64BE(BigInt(information), at + 4);
     at += 12;
   }
-  if (field) {
-    bytes.set([0x02, 6], at);
-    encodeFieldPointer(field, bytes, at + 4);
-  }
+  if (specific) bytes.set([0x02, 6], at);
+  if (field) encodeFieldPointer(field, bytes, at + 4);
+  if (progress !== undefined) encodeProgress(progress, bytes, at + 4);
   return bytes;
 }
 
@@ -161,4 +178,10 @@ function encodeDescriptor(what: Sense, { information, field }: SenseDetail): Uin
 function encodeFieldPointer(field: FieldPointer, into: Buffer, at: number): void {
   into[at] = 0x80 | (field.in === 'cdb' ? 0x40 : 0) | (field.bit === undefined ? 0 : 0x08 | field.bit);
   into.writeUInt16BE(field.byte, at + 1);
+}
+
+/** SPC-4 4.5.2.4.4: SKSV, PROGRESS INDICATION in parts of 65,536. */
+function encodeProgress(progress: number, into: Buffer, at: number): void {
+  into[at] = 0x80;
+  into.writeUInt16BE(Math.min(0xffff, Math.floor(progress * 0x10000)), at + 1);
 }

@@ -7,8 +7,9 @@ import { encodeLun } from './lun.ts';
 import { modeOpcodes } from './mode-page.ts';
 import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
+import { pollable } from './readiness.ts';
 import { reservationOpcodes } from './reservation-commands.ts';
-import { encodeSense, invalidCdb, type Sense, sense } from './sense.ts';
+import { CheckCondition, encodeSense, invalidCdb, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
 import { clear, clearReportedLuns, pending } from './unit-attention.ts';
 
@@ -30,12 +31,14 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     medium: 'none',
     whenReserved: 'always',
     ignoresUnitAttention: true,
+    duringMediumOperation: true,
     runsIn: 'any',
-    absent: (_task, cdb) => requestSense(sense.logicalUnitNotSupported, cdb),
+    absent: (_task, cdb) => requestSense(new CheckCondition(sense.logicalUnitNotSupported), cdb),
     execute: (lu, cdb, { nexus }) => {
       const condition = pending(nexus, lu);
-      if (condition) clear(nexus, lu);
-      return requestSense(condition ?? sense.noAdditionalSense, cdb);
+      if (!condition) return requestSense(pollable(lu), cdb);
+      clear(nexus, lu);
+      return requestSense(new CheckCondition(condition), cdb);
     },
   }),
   inquiry,
@@ -51,14 +54,15 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     medium: 'none',
     whenReserved: 'always',
     ignoresUnitAttention: true,
+    duringMediumOperation: true,
     runsIn: 'any',
     absent: reportLuns,
     execute: (_lu, cdb, task) => reportLuns(task, cdb),
   }),
 ];
 
-function requestSense(what: Sense, cdb: { descriptor: number; allocation: number }): Completion {
-  return allocated(encodeSense(what, cdb.descriptor === 1), cdb.allocation);
+function requestSense(what: CheckCondition, cdb: { descriptor: number; allocation: number }): Completion {
+  return allocated(encodeSense(what.sense, cdb.descriptor === 1, what.detail), cdb.allocation);
 }
 
 /** SELECT REPORT (SPC-4 table 284): which logical units; this target has neither well known nor subsidiary ones. */

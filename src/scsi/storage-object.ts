@@ -7,7 +7,10 @@ import type { CopyResult } from './extended-copy.ts';
 import type { Nexus, TargetPort } from './nexus.ts';
 import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
 import { RangeLocks } from './range-locks.ts';
+import type { MediumOperation, PowerCondition } from './readiness.ts';
 import type { Reservations } from './reservation-conflict.ts';
+import type { Sense } from './sense.ts';
+import { Statistics } from './statistics.ts';
 import { TaskSet } from './task-set.ts';
 
 /** State of a logical unit that initiators set, and that a reset forgets. */
@@ -16,9 +19,19 @@ export interface ModeState {
   descriptorSense: boolean;
   /** SWP: software write protect (SPC-4 7.5.8). */
   softwareWriteProtect: boolean;
+  /** DEXCPT, TEST and MRIE: reporting of informational exceptions (SPC-4 7.5.11). */
+  exceptionsDisabled: boolean;
+  exceptionTest: boolean;
+  exceptionReporting: number;
 }
 
-const initialMode: Readonly<ModeState> = { descriptorSense: false, softwareWriteProtect: false };
+const initialMode: Readonly<ModeState> = {
+  descriptorSense: false,
+  softwareWriteProtect: false,
+  exceptionsDisabled: false,
+  exceptionTest: false,
+  exceptionReporting: 0,
+};
 
 export class StorageObject {
   readonly backstore: Backstore;
@@ -37,6 +50,15 @@ export class StorageObject {
   readonly nexuses = new Set<Nexus>();
   /** Ports of nexuses that reached it once: unit-attention.ts tells a new nexus from one that comes back. */
   readonly lostNexuses = new Set<string>();
+  power: PowerCondition = 'active';
+  /** A removable medium is out: the volume stays open, and nobody reaches it. */
+  ejected = false;
+  /** Nexuses that PREVENT ALLOW MEDIUM REMOVAL holds the medium in for. */
+  readonly preventedBy = new Set<Nexus>();
+  operation: MediumOperation | undefined;
+  /** A FORMAT UNIT or SANITIZE failed: what the medium holds is nobody's to read. `exit`: EXIT FAILURE MODE ends it. */
+  mediumFailure: { readonly sense: Sense; readonly exit: boolean } | undefined;
+  readonly statistics = new Statistics();
   /** What MODE SELECT set, beyond the attributes. */
   readonly mode: ModeState = { ...initialMode };
   /** The task set: every command of every nexus that is in flight here. */
@@ -85,6 +107,8 @@ export class StorageObject {
   reset(): void {
     Object.assign(this.mode, initialMode);
     this.reservations.reserved = undefined;
+    this.preventedBy.clear();
+    this.power = 'active';
   }
 
   /** The target port through which a nexus reaches it. */
@@ -110,9 +134,14 @@ export class StorageObject {
     return this.attributes.values.block_size;
   }
 
+  /** The TEST bit of the Informational Exceptions Control mode page asks for a false report. */
+  get predictsFailure(): boolean {
+    return this.mode.exceptionTest && !this.mode.exceptionsDisabled;
+  }
+
   /** Logical blocks; 0 while there is no medium. */
   get blocks(): number {
-    return this.volume ? Math.floor(this.volume.size / this.blockSize) : 0;
+    return this.volume && !this.ejected ? Math.floor(this.volume.size / this.blockSize) : 0;
   }
 }
 

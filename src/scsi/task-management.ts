@@ -55,12 +55,13 @@ export async function abortNexus(nexus: Nexus): Promise<void> {
   );
 }
 
-/** Ends the tasks of `victims` for PREEMPT AND ABORT (SPC-4 5.12.11.2.6). */
+/** Ends the tasks of `victims` for PREEMPT AND ABORT, and their hold on the medium (SPC-4 5.12.11.2.6). */
 export async function preempt(
   storageObject: StorageObject,
   by: Nexus,
   victims: (nexus: Nexus) => boolean,
 ): Promise<void> {
+  for (const nexus of storageObject.preventedBy) if (victims(nexus)) storageObject.preventedBy.delete(nexus);
   await stopAll(storageObject, by, (task) => victims(task.nexus), 'tell the others');
 }
 

@@ -23,10 +23,11 @@ export function establish(nexus: Nexus): void {
   }
 }
 
-/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4), and with it a RESERVE of it. */
+/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4), and with it what it held there. */
 export function lose(nexus: Nexus): void {
   for (const storageObject of nexus.unitAttentions.keys()) {
     storageObject.nexuses.delete(nexus);
+    storageObject.preventedBy.delete(nexus);
     if (storageObject.reservations.reserved === nexus) storageObject.reservations.reserved = undefined;
     storageObject.lostNexuses.add(portsOf(nexus));
     const [oldest] = storageObject.lostNexuses;
@@ -43,6 +44,7 @@ export function lunsChanged(nexus: Nexus): void {
     if (now.has(storageObject)) push(nexus, storageObject, sense.reportedLunsDataChanged);
     else {
       storageObject.nexuses.delete(nexus);
+      storageObject.preventedBy.delete(nexus);
       nexus.unitAttentions.delete(storageObject);
     }
   }

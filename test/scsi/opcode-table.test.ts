@@ -8,8 +8,9 @@ const hex = (value: number) => value.toString(16).padStart(2, '0');
 test('every opcode: code, service action, usage bits, clause, what it does with the medium, its reservation class', () => {
   const lines = opcodes.map((row) => {
     const action = row.serviceAction === undefined ? '  ' : hex(row.serviceAction);
+    const reserved = typeof row.whenReserved === 'function' ? 'by CDB' : row.whenReserved;
     const usage = Buffer.from(row.usage.subarray(1)).toString('hex').padEnd(30);
-    return `${hex(row.code)} ${action} ${usage} ${row.medium.padEnd(5)} ${row.whenReserved.padEnd(9)} ${row.name} (${row.spec})`;
+    return `${hex(row.code)} ${action} ${usage} ${row.medium.padEnd(5)} ${reserved.padEnd(9)} ${row.name} (${row.spec})`;
   });
   expect(`\n${lines.join('\n')}\n`).toMatchSnapshot();
 });

@@ -6,7 +6,7 @@ import { type LogicalUnitView, Nexus, type TargetPort } from '../../src/scsi/nex
 import type { Sense } from '../../src/scsi/sense.ts';
 import { StorageObject } from '../../src/scsi/storage-object.ts';
 import type { Completion, Task } from '../../src/scsi/task.ts';
-import { establish } from '../../src/scsi/unit-attention.ts';
+import { establish, lose } from '../../src/scsi/unit-attention.ts';
 import { type MemoryVolume, memoryVolume } from './memory-volume.ts';
 
 /** What an initiator learns from a command. */
@@ -77,6 +77,11 @@ export class Initiator {
     establish(this.nexus);
     for (const conditions of this.nexus.unitAttentions.values()) conditions.length = 0;
     return this;
+  }
+
+  /** Its session ends. */
+  logout(): void {
+    lose(this.nexus);
   }
 
   task(cdb: readonly number[], options: Partial<Task> = {}): Task {

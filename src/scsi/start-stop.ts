@@ -1,0 +1,102 @@
+/** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL: power conditions, and a medium that can be ejected (SBC-3 5.25, 5.4). */
+
+import { mediumOf, synchronize } from './block-access.ts';
+import { bit, bits, type Cdb, type OpcodeRow, opcode } from './opcode.ts';
+import { good } from './parameter-data.ts';
+import type { PowerCondition } from './readiness.ts';
+import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+import { report } from './unit-attention.ts';
+
+/** POWER CONDITION (SBC-3 5.25) → the condition that the unit enters; LU_CONTROL leaves it to timers, which are off. */
+const powerConditions: Readonly<Record<number, PowerCondition | undefined>> = {
+  1: 'active',
+  2: 'idle',
+  3: 'standby',
+  7: undefined,
+  10: 'idle', // FORCE_IDLE_0
+  11: 'standby', // FORCE_STANDBY_0
+};
+
+const cdb = {
+  immediate: bit(1, 0),
+  modifier: bits(3, 0, 4),
+  condition: bits(4, 4, 4),
+  noFlush: bit(4, 2),
+  eject: bit(4, 1),
+  start: bit(4, 0),
+};
+
+export const isRemovable = (lu: StorageObject): boolean => lu.attributes.values.removable === 1;
+
+export const startStopOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0x1b,
+    name: 'START STOP UNIT',
+    spec: 'SBC-3 5.25',
+    cdb,
+    medium: 'none',
+    // SBC-3 table 13: START without a power condition runs under any reservation.
+    whenReserved: (bytes) => ((bytes[4]! & 0xf1) === 0x01 ? 'allowed' : 'conflicts'),
+    check: checkStartStop,
+    execute: startStop,
+  }),
+  opcode({
+    code: 0x1e,
+    name: 'PREVENT ALLOW MEDIUM REMOVAL',
+    spec: 'SBC-3 5.4',
+    cdb: { prevent: bits(4, 0, 2) },
+    medium: 'none',
+    whenReserved: (bytes) => ((bytes[4]! & 0x03) === 0 ? 'allowed' : 'conflicts'),
+    check: (_lu, { prevent }) => {
+      if (prevent > 1) throw invalidCdb(4, 1);
+    },
+    execute: (lu, { prevent }, { nexus }) => {
+      if (prevent === 1) lu.preventedBy.add(nexus);
+      else lu.preventedBy.delete(nexus);
+      return good;
+    },
+  }),
+];
+
+function checkStartStop(lu: StorageObject, { condition, modifier, eject, start }: Cdb<typeof cdb>): void {
+  if (condition !== 0 && !(condition in powerConditions)) throw invalidCdb(4, 7);
+  if (modifier !== 0) throw invalidCdb(3, 3);
+  if (condition !== 0) return;
+  if (eject === 1 && !isRemovable(lu)) throw invalidCdb(4, 1);
+  // A unit that several initiators use is not one's own to stop; LIO stops for nobody.
+  if (eject === 0 && start === 0 && lu.nexuses.size > 1) throw invalidCdb(4, 0);
+}
+
+/** With a power condition START and LOEJ are ignored. */
+function startStop(
+  lu: StorageObject,
+  { condition, immediate, noFlush, eject, start }: Cdb<typeof cdb>,
+  { nexus }: Task,
+): Completion | Promise<Completion> {
+  if (condition !== 0) {
+    lu.power = powerConditions[condition] ?? lu.power;
+    return good;
+  }
+  if (eject === 1 && lu.preventedBy.size > 0) throw new CheckCondition(sense.mediumRemovalPrevented);
+  if (start === 1) {
+    mediumOf(lu);
+    if (lu.power === 'stopped') lu.statistics.startStopCycles += 1;
+    if (lu.ejected && eject === 1) {
+      lu.ejected = false;
+      lu.statistics.loadCycles += 1;
+      report(lu, sense.mediumMayHaveChanged, nexus);
+    }
+    lu.power = 'active';
+    return good;
+  }
+  const leave = (): Completion => {
+    if (eject === 1) lu.ejected = true;
+    else lu.power = 'stopped';
+    return good;
+  };
+  if (noFlush === 1 || !lu.volume) return leave();
+  const flushed = synchronize(lu, immediate);
+  return flushed instanceof Promise ? flushed.then(leave) : leave();
+}

@@ -1,0 +1,33 @@
+/** What a logical unit counts for LOG SENSE (SPC-4 7.3, SBC-3 6.4): since the process opened it. */
+
+/** SPC-4 7.3.17: as many as the Self-Test Results log page has room for. */
+const selfTestsMax = 20;
+
+/** One self-test as it ended. */
+export interface SelfTest {
+  /** SELF-TEST CODE of the command; 0 for the default self-test. */
+  readonly code: number;
+  /** SELF-TEST RESULTS: 0 completed, 2 aborted by the initiator, 5 a segment failed. */
+  readonly result: number;
+  /** First block that could not be read. */
+  readonly failedAt?: number;
+}
+
+export class Statistics {
+  readCommands = 0;
+  writeCommands = 0;
+  blocksRead = 0;
+  blocksWritten = 0;
+  startStopCycles = 0;
+  loadCycles = 0;
+  #selfTests: readonly SelfTest[] = [];
+
+  /** Newest first. */
+  get selfTests(): readonly SelfTest[] {
+    return this.#selfTests;
+  }
+
+  tested(test: SelfTest): void {
+    this.#selfTests = [test, ...this.#selfTests].slice(0, selfTestsMax);
+  }
+}
