@@ -1,5 +1,6 @@
 /** What Tab offers (targetcli.md 5): computed from the records of commands, with a line of help for each. */
 
+import { resolve } from 'node:path';
 import { type CommandLine, parseCommandLine, quotePath, quoteWord, type Word } from './command-line.ts';
 import { allCommands } from './common-commands.ts';
 import { briefly } from './help.ts';
@@ -13,11 +14,16 @@ import { type Suggestion, suggestBookmarks, suggestPaths, suggestValues } from '
  * What can stand at the end of `before`.
  * @throws whatever looking things up throws: an unknown path, a folder that cannot be read
  */
-export async function complete(before: string, current: Node, preferences: Preferences): Promise<Completion> {
+export async function complete(
+  before: string,
+  current: Node,
+  preferences: Preferences,
+  fileNamed: Suggesting['fileNamed'] = resolve,
+): Promise<Completion> {
   const line = parseCommandLine(before);
   const none: Completion = { from: before.length, candidates: [] };
   if (line.rest || /^\s*#/.test(before)) return none;
-  const session: Suggesting = { preferences, given: {} };
+  const session: Suggesting = { preferences, given: {}, fileNamed };
   const { path, command } = line;
   const atEnd = (word: Word | undefined) => word !== undefined && word.to === before.length;
   if (path && !command && atEnd(path)) return firstWord(path, current, session, false);
@@ -33,7 +39,7 @@ export async function complete(before: string, current: Node, preferences: Prefe
   }
   const known = allCommands(node);
   const record = Object.hasOwn(known, command.text) ? known[command.text] : undefined;
-  return record ? parameters(before, line, record, node, preferences) : none;
+  return record ? parameters(before, line, record, node, session) : none;
 }
 
 /** A path, or (`orCommand`) a command of the current node. */
@@ -59,7 +65,7 @@ async function parameters(
   { positional, keywords }: CommandLine,
   command: Command<unknown>,
   node: Node,
-  preferences: Preferences,
+  around: Suggesting,
 ): Promise<Completion> {
   const end = before.length;
   const openKeyword = keywords.find(
@@ -73,7 +79,7 @@ async function parameters(
     if (name !== undefined) filled[name] = word.text;
   }
   for (const keyword of keywords) if (keyword !== openKeyword) filled[keyword.name.text] = keyword.value.text;
-  const session: Suggesting = { preferences, given: filled };
+  const session: Suggesting = { ...around, given: filled };
 
   if (openKeyword) {
     const { name, value } = openKeyword;

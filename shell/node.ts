@@ -51,6 +51,8 @@ export interface Suggesting {
   readonly preferences: Preferences;
   /** The words given so far, by parameter. */
   readonly given: Readonly<Record<string, string>>;
+  /** As in `Context`. */
+  fileNamed(name: string): string;
 }
 
 /** Words, or `name=value`, that may follow a command's parameters without limit. */
@@ -165,6 +167,8 @@ export interface Context {
   resolve(path: string, from?: Node): Node;
   /** Goes to `path`, without a word. @param visit whether the path history shall know */
   goTo(path: string, visit?: boolean): Promise<void>;
+  /** A file's name as a Unix shell takes it: `~` is the home directory, what is relative starts where the person stands. */
+  fileNamed(name: string): string;
   /** One operation through the engine's one door; its notes are shown. */
   apply(path: string, verb: string, params: Values): Promise<Outcome>;
   /** A creation is over: the bookmark @last is set, and perhaps the shell goes there. */

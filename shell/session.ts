@@ -1,5 +1,7 @@
 /** The shell without a terminal: a current path, preferences, and lines that are run. */
 
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
 import { type Host, OperatorError, reasonOf, systemErrorCode } from '../src/index.ts';
 import { type Color, paint } from './color.ts';
 import { type CommandLine, parseCommandLine } from './command-line.ts';
@@ -21,6 +23,8 @@ export interface SessionOptions {
   readonly saveOnExit?: boolean;
   /** Errors are shown as they are, without colour or prefix: targetcli's way for a single command. */
   readonly bareErrors?: boolean;
+  /** Where file names start that are relative; absent: where this process stands. */
+  readonly workingDirectory?: string;
 }
 
 const shownAs = {
@@ -68,7 +72,7 @@ export class ShellSession implements ShellBackend {
   /** What can stand at `cursor`. Nothing, when something goes wrong. */
   async complete(line: string, cursor: number): Promise<Completion> {
     try {
-      return await complete(line.slice(0, cursor), this.#current(), this.#preferences);
+      return await complete(line.slice(0, cursor), this.#current(), this.#preferences, this.#fileNamed);
     } catch {
       return { from: cursor, candidates: [] };
     }
@@ -115,6 +119,7 @@ export class ShellSession implements ShellBackend {
       warn: (text) => this.#say('warning', text, sink),
       ask: (question) => sink.ask(question),
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
+      fileNamed: this.#fileNamed,
       goTo: (path, visit) => this.#goTo(path, sink, visit),
       leave: () => {
         run.exit = true;
@@ -133,6 +138,9 @@ export class ShellSession implements ShellBackend {
       },
     };
   }
+
+  readonly #fileNamed = (name: string): string =>
+    resolve(this.#options.workingDirectory ?? '.', name.replace(/^~(?=\/|$)/, homedir()));
 
   #current(): Node {
     const node = nearest(this.#path, rootNode(this.#host));

@@ -1,7 +1,6 @@
 /** The values that fit a parameter: what its record lists or suggests, and what its kind names. */
 
 import { readdir, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import type { Parameter } from '../src/index.ts';
 import type { CommandParameter, Node, Suggesting } from './node.ts';
@@ -38,10 +37,10 @@ async function suggestKind(
   session: Suggesting,
 ): Promise<Suggestion[]> {
   if (kind === 'path') return [...suggestBookmarks(session), ...suggestPaths(typed, node, session)];
-  if (kind === 'file') return suggestFiles(typed, () => true);
-  if (kind === 'block-device') return suggestFiles(typed, (entry) => entry.isBlockDevice());
+  if (kind === 'file') return suggestFiles(typed, session, () => true);
+  if (kind === 'block-device') return suggestFiles(typed, session, (entry) => entry.isBlockDevice());
   // What is in the tree comes first; files are offered to whoever begins to type the name of one.
-  if (kind === 'storage-object' && typed.includes('/')) return suggestFiles(typed, () => true);
+  if (kind === 'storage-object' && typed.includes('/')) return suggestFiles(typed, session, () => true);
   return [];
 }
 
@@ -66,9 +65,13 @@ export function suggestPaths(typed: string, from: Node, { preferences }: Suggest
 
 type Entry = { isDirectory(): boolean; isFile(): boolean; isBlockDevice(): boolean };
 
-async function suggestFiles(typed: string, wanted: (entry: Entry) => boolean): Promise<Suggestion[]> {
+async function suggestFiles(
+  typed: string,
+  { fileNamed }: Suggesting,
+  wanted: (entry: Entry) => boolean,
+): Promise<Suggestion[]> {
   const folder = typed.slice(0, typed.lastIndexOf('/') + 1);
-  const place = resolve(folder.replace(/^~(?=\/)/, homedir()));
+  const place = fileNamed(folder);
   const hidden = typed.slice(folder.length).startsWith('.');
   const entries = await readdir(place, { withFileTypes: true });
   const suggestions: Suggestion[] = [];

@@ -1,8 +1,6 @@
 /** The configuration as a whole: saveconfig, restoreconfig, clearconfig (targetcli.md 8.4 to 8.7). */
 
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
 import {
   type Host,
   OperatorError,
@@ -16,12 +14,9 @@ import {
 } from '../../src/index.ts';
 import { type Command, type Commands, type Context, commandOf, given, optional } from '../node.ts';
 
-/** A file name as a shell takes it: `~` is the home directory, and what is relative starts where the program does. */
-export const fileNamed = (name: string): string => resolve(name.replace(/^~(?=\/|$)/, homedir()));
-
 /** Saves to `savefile`, or to the home's own file. @param say whether to say so */
 export async function saveConfiguration(
-  { host, preferences, info, warn }: Context,
+  { host, preferences, fileNamed, info, warn }: Context,
   savefile?: string,
   say = true,
 ): Promise<Saved> {
@@ -71,7 +66,7 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
       },
     ],
     async run(host, context, { savefile, clear_existing, target, storage_object }) {
-      const path = savefile === undefined ? defaultFile : fileNamed(savefile);
+      const path = savefile === undefined ? defaultFile : context.fileNamed(savefile);
       const configuration = parse(await readSaved(path), path) as Value;
       context.signal.throwIfAborted();
       const params = given({ configuration, clear_existing, target, storage_object });

@@ -8,12 +8,17 @@ import { type Context, given } from '../node.ts';
  * @throws OperatorError
  */
 export async function createStorageObject(
-  { apply, info, preferences }: Context,
+  { apply, fileNamed, info, preferences }: Context,
   kind: Backstore,
   values: Readonly<Record<string, Value | undefined>>,
   line?: string,
 ): Promise<void> {
-  const { operation } = await apply(`/backstores/${kind.name}`, 'create', given(values));
+  const files = Object.fromEntries(
+    kind.parameters
+      .filter((parameter) => parameter.kind === 'file' || parameter.kind === 'block-device')
+      .flatMap(({ name }) => (typeof values[name] === 'string' ? [[name, fileNamed(values[name])]] : [])),
+  );
+  const { operation } = await apply(`/backstores/${kind.name}`, 'create', given({ ...values, ...files }));
   const name = String(operation.params['name']);
   if (preferences.get('export_backstore_name_as_model')) {
     const model = { group: 'attribute', name: 'emulate_model_alias', value: '1' };

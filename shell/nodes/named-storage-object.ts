@@ -3,7 +3,6 @@
 import { type Stats, statSync } from 'node:fs';
 import { backstores, OperatorError, type Parameter, type StorageObject } from '../../src/index.ts';
 import type { Context } from '../node.ts';
-import { fileNamed } from './configuration.ts';
 import { createStorageObject } from './create-storage-object.ts';
 
 /** @throws OperatorError with `message` when `text` is neither */
@@ -11,7 +10,7 @@ export async function storageObjectNamed(text: string, context: Context, message
   const { tree } = context.host.root;
   const found = tree.storageObject(pathOf(text, context));
   if (found) return found;
-  const file = fileNamed(text);
+  const file = context.fileNamed(text);
   const stats = statOf(file);
   const isDevice = stats?.isBlockDevice() === true;
   const kind = parameterKind(isDevice ? 'block-device' : 'file');
