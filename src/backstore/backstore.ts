@@ -18,6 +18,10 @@ export interface Volume {
   /** Present when the medium promises nothing about what a discarded range reads. */
   readonly discardLeavesAnything?: true;
   readonly rotational: boolean;
+  /** A `write` of at most so many bytes happens as a whole or not at all, whatever fails. Absent: that cannot be promised. */
+  readonly atomicWriteBytesMax?: number;
+  /** Bytes that the medium holds space for now. Absent: it cannot tell. */
+  allocatedBytes?(): number;
 
   /**
    * Fills `into` from `position` when that needs no waiting (memory, page cache) and says true. False: `read` it, which

@@ -1,6 +1,6 @@
 /** A volume over a file descriptor, through the page cache: what fileio and block have in common. */
 
-import { close, fdatasync, read, readSync, write, writeSync } from 'node:fs';
+import { close, fdatasync, fstatSync, read, readSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { canReadCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { systemError } from '../system/system-error.ts';
@@ -19,6 +19,8 @@ const missRestMax = 64;
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
 /** Zeros that no system call could write for us are written in pieces of this size. */
 const zeroPieceBytes = 1024 * 1024;
+/** stat(2): st_blocks counts these, whatever the file system's blocks are. */
+const statBlockBytes = 512;
 
 const fdatasyncLater = promisify(fdatasync);
 const closeLater = promisify(close);
@@ -133,6 +135,11 @@ export class FileVolume implements Volume {
     return this.#run('write', position, from.length, () =>
       writeLater(durable ? this.#durableFd : this.#fd, from, position),
     );
+  }
+
+  allocatedBytes(): number {
+    if (this.#closed) throw systemError('EBADF', 'fstat');
+    return fstatSync(this.#fd).blocks * statBlockBytes;
   }
 
   flush(): Promise<void> {

@@ -14,6 +14,8 @@ const chunkBytes = 64 * 1024;
 const memoryReserveBytes = 128 * 1024 * 1024;
 /** How many chunks are committed between two looks at the machine's free memory (16 MiB). */
 const chunksPerMemoryCheck = 256;
+/** What lies in memory is gone or whole after a crash, so this is only what one command may want. */
+const atomicWriteBytesMax = 8 * 1024 * 1024;
 /** An extent is followed over at most this many chunks (1 GiB), so that asking never takes long. */
 const chunksPerExtentMax = 16384;
 
@@ -93,6 +95,7 @@ class Ramdisk implements Volume {
   readonly readOnly = false;
   readonly discardGranularity = chunkBytes;
   readonly rotational = false;
+  readonly atomicWriteBytesMax = atomicWriteBytesMax;
   readonly #nullio: boolean;
   /** By position / chunkBytes. An absent chunk is zeros. */
   readonly #chunks = new Map<number, Buffer>();
@@ -121,13 +124,12 @@ class Ramdisk implements Volume {
   writeNow(from: Uint8Array, position: number): boolean {
     if (!this.#holds(position, from.length)) return false;
     if (this.#nullio) return true;
+    if (!this.#commitAll(position, from.length)) return false;
     for (let done = 0; done < from.length; ) {
       const index = Math.floor((position + done) / chunkBytes);
       const offset = position + done - index * chunkBytes;
       const length = Math.min(from.length - done, chunkBytes - offset);
-      const chunk = this.#chunks.get(index) ?? this.#commit(index);
-      if (!chunk) return false;
-      chunk.set(length === from.length ? from : from.subarray(done, done + length), offset);
+      this.#chunks.get(index)!.set(length === from.length ? from : from.subarray(done, done + length), offset);
       done += length;
     }
     return true;
@@ -172,6 +174,10 @@ class Ramdisk implements Volume {
     return { allocated, end: Math.min(index * chunkBytes, limit) };
   }
 
+  allocatedBytes(): number {
+    return this.#chunks.size * chunkBytes;
+  }
+
   async close(): Promise<void> {
     this.#refuse('close');
     this.#closed = true;
@@ -187,16 +193,23 @@ class Ramdisk implements Volume {
     return Array.from({ length: count }, (_, i) => first + i).filter((index) => this.#chunks.has(index));
   }
 
-  /** A new chunk of zeros, or undefined when there is no memory for it. */
-  #commit(index: number): Buffer | undefined {
+  /** Memory for the whole range before the first byte of it changes. */
+  #commitAll(position: number, length: number): boolean {
+    const end = position + length;
+    for (let index = Math.floor(position / chunkBytes); index * chunkBytes < end; index++)
+      if (!this.#chunks.has(index) && !this.#commit(index)) return false;
+    return true;
+  }
+
+  /** A new chunk of zeros. @returns false when there is no memory for it */
+  #commit(index: number): boolean {
     if (this.#commitsUntilCheck === 0) {
-      if (process.availableMemory() < memoryReserveBytes) return undefined;
+      if (process.availableMemory() < memoryReserveBytes) return false;
       this.#commitsUntilCheck = chunksPerMemoryCheck;
     }
     this.#commitsUntilCheck -= 1;
-    const chunk = Buffer.alloc(chunkBytes);
-    this.#chunks.set(index, chunk);
-    return chunk;
+    this.#chunks.set(index, Buffer.alloc(chunkBytes));
+    return true;
   }
 
   #holds(position: number, length: number): boolean {

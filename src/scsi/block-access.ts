@@ -21,15 +21,30 @@ export function checkTransferLength(lu: StorageObject, blocks: number, byte: num
 }
 
 /** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
-export function read(lu: StorageObject, lba: number, blocks: number): Completion | Promise<Completion> {
+export function read(lu: StorageObject, lba: number, blocks: number, task: Task): Completion | Promise<Completion> {
   if (blocks === 0) return good;
   lu.statistics.readCommands += 1;
   lu.statistics.blocksRead += blocks;
   const position = lba * lu.blockSize;
   const length = blocks * lu.blockSize;
-  const completion: Completion = { status: status.good, dataIn: { volume: mediumOf(lu), position, length } };
-  if (lu.ranges.free(position, position + length, false)) return completion;
-  return lu.ranges.during(position, position + length, false, async () => completion);
+  const extent = { volume: mediumOf(lu), position, length };
+  const completion: Completion = { status: status.good, dataIn: extent };
+  if (!lu.ranges.free(position, position + length, false))
+    return lu.ranges.during(position, position + length, false, async () => {
+      task.extent = extent;
+      return completion;
+    });
+  task.extent = extent;
+  return completion;
+}
+
+/** Holds a range for one writer alone. What transports are still reading of it comes first: nobody sees a part of the write. */
+function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work: () => Promise<T>): Promise<T> {
+  const isRead = ({ extent }: Task) => extent && extent.position < to && from < extent.position + extent.length;
+  return lu.ranges.during(from, to, true, async () => {
+    while (!task.aborted && !task.terminated && Array.from(lu.tasks).some(isRead)) await lu.tasks.changed();
+    return work();
+  });
 }
 
 /**
@@ -64,6 +79,7 @@ function readModifyWrite(
   lu: StorageObject,
   { lba, fua }: { lba: number; fua: number },
   length: number,
+  task: Task,
   modify: (found: Buffer) => Uint8Array,
 ): Completion | Promise<Completion> {
   if (length === 0) return good;
@@ -71,9 +87,34 @@ function readModifyWrite(
   const position = lba * lu.blockSize;
   const durable = isDurable(lu, fua);
   const found = Buffer.allocUnsafe(length);
-  return lu.ranges.during(position, position + length, true, async () => {
+  return alone(lu, position, position + length, task, async () => {
+    if (task.aborted || task.terminated) return good;
     await volume.read(found, position);
     await volume.write(modify(found), position, durable);
+    return good;
+  });
+}
+
+/** Blocks that one WRITE ATOMIC may have; 0 where the volume promises nothing (SBC-4 4.29). */
+export function atomicBlocksMax(lu: StorageObject): number {
+  const blocks = Math.floor((lu.volume?.atomicWriteBytesMax ?? 0) / lu.blockSize);
+  return Math.min(blocks, lu.attributes.values.hw_max_sectors);
+}
+
+/** Writes all of the data or nothing of it, and nobody reads a part (SBC-4 4.29). */
+export function writeAtomic(
+  lu: StorageObject,
+  cdb: { lba: number; fua: number },
+  task: Task,
+): Completion | Promise<Completion> {
+  const data = task.dataOut;
+  if (data.length < task.dataOutLength) throw new CheckCondition(sense.invalidFieldInCdb);
+  if (data.length === 0) return good;
+  const volume = mediumOf(lu);
+  const position = cdb.lba * lu.blockSize;
+  return alone(lu, position, position + data.length, task, async () => {
+    if (task.aborted || task.terminated) return good;
+    await volume.write(data, position, isDurable(lu, cdb.fua));
     return good;
   });
 }
@@ -86,7 +127,7 @@ export function compareAndWrite(
 ): Completion | Promise<Completion> {
   const length = cdb.blocks * lu.blockSize;
   if (task.dataOut.length < 2 * length) throw new CheckCondition(sense.invalidFieldInCdb);
-  return readModifyWrite(lu, cdb, length, (found) => {
+  return readModifyWrite(lu, cdb, length, task, (found) => {
     compare(found, task.dataOut.subarray(0, length), 0);
     return task.dataOut.subarray(length, 2 * length);
   });
@@ -98,7 +139,7 @@ export function orWrite(
   cdb: { lba: number; fua: number },
   task: Task,
 ): Completion | Promise<Completion> {
-  return readModifyWrite(lu, cdb, wholeBlocks(task.dataOut.length, lu.blockSize), (found) => {
+  return readModifyWrite(lu, cdb, wholeBlocks(task.dataOut.length, lu.blockSize), task, (found) => {
     for (let i = 0; i < found.length; i++) found[i] = found[i]! | task.dataOut[i]!;
     return found;
   });

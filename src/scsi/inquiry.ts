@@ -1,6 +1,7 @@
 /** INQUIRY: the standard data and the VPD pages, byte for byte as LIO gives them (SPC-4 6.6, 7.8; SBC-3 6.6). */
 
 import { diskAttributes } from './attributes.ts';
+import { atomicBlocksMax } from './block-access.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
@@ -142,23 +143,25 @@ function extendedInquiry(): Uint8Array {
   return bytes;
 }
 
-/** SBC-3 6.6.4. LIO gives the short form of the page while nothing can be unmapped. */
+/** SBC-4 6.6.4. LIO gives the short form of the page while nothing can be unmapped, or written atomically. */
 function blockLimits(lu: StorageObject): Uint8Array {
   const { values } = lu.attributes;
   const thin = offersUnmap(lu) || offersWriteSameUnmap(lu);
-  const page = Buffer.alloc(thin ? 64 : 20);
+  const long = thin || atomicBlocksMax(lu) > 0;
+  const page = Buffer.alloc(long ? 64 : 20);
   page[4] = writesSameToEnd(lu) ? 0 : 0x01; // WSNZ
   page[5] = compareBlocksMax(lu);
   page.writeUInt16BE(Math.max(1, physicalBlocks(lu)), 6);
   page.writeUInt32BE(values.hw_max_sectors, 8);
   page.writeUInt32BE(values.optimal_sectors, 12);
-  if (!thin) return page.subarray(4);
+  if (!long) return page.subarray(4);
   page.writeUInt32BE(offersUnmap(lu) ? values.max_unmap_lba_count : 0, 20);
   page.writeUInt32BE(offersUnmap(lu) ? values.max_unmap_block_desc_count : 0, 24);
-  page.writeUInt32BE(values.unmap_granularity, 28);
-  page.writeUInt32BE(values.unmap_granularity_alignment, 32);
-  if (values.unmap_granularity_alignment !== 0) page[32]! |= 0x80; // UGAVALID
+  if (thin) page.writeUInt32BE(values.unmap_granularity, 28);
+  if (thin) page.writeUInt32BE(values.unmap_granularity_alignment, 32);
+  if (thin && values.unmap_granularity_alignment !== 0) page[32]! |= 0x80; // UGAVALID
   page.writeBigUInt64BE(BigInt(values.max_write_same_len), 36);
+  page.writeUInt32BE(atomicBlocksMax(lu), 44);
   return page.subarray(4);
 }
 

@@ -1,6 +1,7 @@
 /** The commands of a block device (SBC-3), one record each; what they do is in block-access.ts and provisioning.ts. */
 
 import {
+  atomicBlocksMax,
   checkTransferLength,
   compareAndWrite,
   orWrite,
@@ -9,6 +10,7 @@ import {
   verify,
   verifyLength,
   write,
+  writeAtomic,
 } from './block-access.ts';
 import { compareBlocksMax, physicalBlocks } from './inquiry.ts';
 import { offersFua } from './mode-page.ts';
@@ -53,7 +55,7 @@ const reads = ({ range, ...named }: Variant): OpcodeRow =>
     medium: 'read',
     whenReserved: 'reads',
     check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
-    execute: (lu, cdb) => read(lu, cdb.lba, cdb.blocks),
+    execute: (lu, cdb, task) => read(lu, cdb.lba, cdb.blocks, task),
   });
 
 const writes = ({ range, ...named }: Variant): OpcodeRow =>
@@ -105,7 +107,8 @@ const flushes = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
     cdb: { ...range, immediate: bit(1, 1) },
-    accepts: groupOf(range),
+    // SYNC_NV of SBC-2: there is no non-volatile cache.
+    accepts: [bit(1, 2), ...groupOf(range)],
     medium: 'flush',
     whenReserved: 'conflicts',
     execute: (lu, cdb) => synchronize(lu, cdb.immediate),
@@ -183,6 +186,23 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, 10),
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     execute: orWrite,
+  }),
+  opcode({
+    code: 0x9c,
+    name: 'WRITE ATOMIC(16)',
+    spec: 'SBC-4 5.48',
+    cdb: { ...fua, lba: u64(2), boundary: u16(10), blocks: u16(12) },
+    accepts: [dpo, bits(14, 0, 5)],
+    medium: 'write',
+    whenReserved: 'conflicts',
+    offered: (lu) => atomicBlocksMax(lu) > 0,
+    check: (lu, cdb) => {
+      // MAXIMUM ATOMIC BOUNDARY SIZE of VPD page B0h is 0: the whole write is one atomic piece.
+      if (cdb.boundary !== 0) throw invalidCdb(10, 7);
+      if (cdb.blocks > atomicBlocksMax(lu)) throw invalidCdb(12, 7);
+    },
+    dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    execute: writeAtomic,
   }),
   prefetches({ code: 0x34, name: 'PRE-FETCH(10)', spec: 'SBC-3 5.8', range: range10 }),
   prefetches({ code: 0x90, name: 'PRE-FETCH(16)', spec: 'SBC-3 5.9', range: range16 }),

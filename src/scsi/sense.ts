@@ -31,7 +31,6 @@ export const sense = {
   standbyByCommand: named('noSense', 0x5e, 0x04),
 
   logicalUnitNotReady: named('notReady', 0x04, 0x00),
-  initializingCommandRequired: named('notReady', 0x04, 0x02),
   formatInProgress: named('notReady', 0x04, 0x04),
   asymmetricAccessTransition: named('notReady', 0x04, 0x0a),
   targetPortStandby: named('notReady', 0x04, 0x0b),

@@ -9,12 +9,14 @@ import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { report } from './unit-attention.ts';
 
-/** POWER CONDITION (SBC-3 5.25) → the condition that the unit enters; LU_CONTROL leaves it to timers, which are off. */
-const powerConditions: Readonly<Record<number, PowerCondition | undefined>> = {
+/**
+ * POWER CONDITION (SBC-3 5.25) → the condition that the unit enters. LU_CONTROL leaves it to timers, which are off; the
+ * reserved codes change nothing either, for that is what initiators were seen to expect (iscsi-test-cu StartStopUnit).
+ */
+const powerConditions: Readonly<Record<number, PowerCondition>> = {
   1: 'active',
   2: 'idle',
   3: 'standby',
-  7: undefined,
   10: 'idle', // FORCE_IDLE_0
   11: 'standby', // FORCE_STANDBY_0
 };
@@ -60,16 +62,12 @@ export const startStopOpcodes: readonly OpcodeRow[] = [
   }),
 ];
 
-function checkStartStop(lu: StorageObject, { condition, modifier, eject, start }: Cdb<typeof cdb>): void {
-  if (condition !== 0 && !(condition in powerConditions)) throw invalidCdb(4, 7);
+function checkStartStop(lu: StorageObject, { condition, modifier, eject }: Cdb<typeof cdb>): void {
   if (modifier !== 0) throw invalidCdb(3, 3);
-  if (condition !== 0) return;
-  if (eject === 1 && !isRemovable(lu)) throw invalidCdb(4, 1);
-  // A unit that several initiators use is not one's own to stop; LIO stops for nobody.
-  if (eject === 0 && start === 0 && lu.nexuses.size > 1) throw invalidCdb(4, 0);
+  if (condition === 0 && eject === 1 && !isRemovable(lu)) throw invalidCdb(4, 1);
 }
 
-/** With a power condition START and LOEJ are ignored. */
+/** With a power condition START and LOEJ are ignored. STOP puts the unit into standby, its cache flushed. */
 function startStop(
   lu: StorageObject,
   { condition, immediate, noFlush, eject, start }: Cdb<typeof cdb>,
@@ -82,7 +80,6 @@ function startStop(
   if (eject === 1 && lu.preventedBy.size > 0) throw new CheckCondition(sense.mediumRemovalPrevented);
   if (start === 1) {
     mediumOf(lu);
-    if (lu.power === 'stopped') lu.statistics.startStopCycles += 1;
     if (lu.ejected && eject === 1) {
       lu.ejected = false;
       lu.statistics.loadCycles += 1;
@@ -93,7 +90,8 @@ function startStop(
   }
   const leave = (): Completion => {
     if (eject === 1) lu.ejected = true;
-    else lu.power = 'stopped';
+    else lu.statistics.startStopCycles += 1;
+    lu.power = 'standby';
     return good;
   };
   if (noFlush === 1 || !lu.volume) return leave();

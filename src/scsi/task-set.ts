@@ -41,7 +41,12 @@ export class TaskSet {
   }
 
   async #wait(task: Task): Promise<void> {
-    while (!task.aborted && this.#mustWait(task)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (!task.aborted && this.#mustWait(task)) await this.changed();
+  }
+
+  /** Resolves when a task has gone, or was aborted. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Whether an older task, yet unfinished, has to end first: SAM-5 8.6, a row for each attribute. */

@@ -58,6 +58,10 @@ export interface Task {
   terminated?: boolean;
   /** Set by `admit`: the opcode's record and the CDB as it decodes it. */
   command?: Command;
+  /** Set by `execute`: what the transport reads of the medium until it retires the task. */
+  extent?: Extent;
+  /** Set by a command whose work goes on without it (FORMAT UNIT, SANITIZE): task management need not wait for that. */
+  leave?: () => void;
   /** Set by `execute` while the task is on its way to the medium. */
   running?: Promise<Completion>;
 }

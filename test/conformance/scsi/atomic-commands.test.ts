@@ -1,7 +1,7 @@
-/** COMPARE AND WRITE and ORWRITE: what they write, and that nothing comes in between. Durability of a crash is not tested. */
+/** COMPARE AND WRITE, ORWRITE and WRITE ATOMIC: what they write, and that nothing comes in between. Durability of a crash is not tested. */
 
 import { expect, test } from 'vitest';
-import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { admit, execute, retire } from '../../../src/scsi/device-server.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
@@ -81,4 +81,55 @@ test('SBC-3 5.7 ORWRITE(16): sets bits and clears none', async () => {
   expect(volume.bytes.subarray(0, 1024).every((byte) => byte === 0x3f)).toBe(true);
   expect((await initiator.send(orWrite(63, 2), pattern(1024))).sense).toBe('5/21/00');
   expect((await initiator.send(orWrite(0, 0))).status).toBe(0);
+});
+
+test('SBC-3 5.2 COMPARE AND WRITE: waits until a transport has read what it was given of the range', async () => {
+  const { initiator, volume } = fresh();
+  const begin = (cdb: number[], dataOut = zeros) => {
+    const task = initiator.task(cdb);
+    admit(task);
+    task.dataOut = dataOut;
+    return { task, result: execute(task) };
+  };
+  const reading = begin(read10(0, 8));
+  const elsewhere = begin(read10(8, 1));
+  const { result } = begin(compareAndWrite(1, 1), Buffer.concat([zeros, pattern(512)]));
+  retire(elsewhere.task);
+  await new Promise(setImmediate);
+  expect(volume.calls).toEqual([]);
+  retire(reading.task);
+  expect((await result).status).toBe(0);
+  expect(volume.calls).toEqual(['read 512+512', 'write 512+512']);
+});
+
+const writeAtomic = (lba: number, blocks: number, boundary = 0) => [
+  0x9c,
+  0,
+  ...be(lba, 8),
+  ...be(boundary, 2),
+  ...be(blocks, 2),
+];
+const blockLimits = [0x12, 1, 0xb0, 0, 64];
+
+test('SBC-4 5.48 WRITE ATOMIC(16): offered where the volume promises it, up to what it promises', async () => {
+  const { initiator, volume } = fresh({ atomicWriteBytesMax: 4096 });
+  expect((await initiator.send(blockLimits)).data.toString('hex', 44)).toBe(`00000008${'00'.repeat(16)}`);
+  expect((await initiator.send(writeAtomic(2, 8), pattern(4096))).status).toBe(0);
+  expect(Buffer.from(volume.bytes.subarray(1024, 1024 + 4096))).toEqual(pattern(4096));
+  expect((await initiator.send(writeAtomic(0, 9), pattern(4608))).sense).toBe('5/24/00');
+  expect((await initiator.send(writeAtomic(57, 8), pattern(4096))).sense).toBe('5/21/00');
+  expect((await initiator.send(writeAtomic(0, 0))).status).toBe(0);
+});
+
+test('SBC-4 5.48 WRITE ATOMIC(16): a boundary is refused, and so is data that came in part', async () => {
+  const { initiator, volume } = fresh({ atomicWriteBytesMax: 4096 });
+  expect((await initiator.send(writeAtomic(0, 8, 4), pattern(4096))).sense).toBe('5/24/00');
+  expect((await initiator.send(writeAtomic(0, 8), pattern(512))).sense).toBe('5/24/00');
+  expect(volume.calls).toEqual([]);
+});
+
+test('SBC-4 5.48 WRITE ATOMIC(16): not offered where nothing is promised', async () => {
+  const { initiator } = fresh();
+  expect((await initiator.send(writeAtomic(0, 1), pattern(512))).sense).toBe('5/20/00');
+  expect((await initiator.send(blockLimits)).data.length).toBe(20);
 });

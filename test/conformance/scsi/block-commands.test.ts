@@ -279,15 +279,6 @@ describe('SBC-3 5.28 UNMAP', () => {
   });
 });
 
-test('SBC-3 5.25 START STOP UNIT: stopping flushes; there is nothing to eject', async () => {
-  const { initiator, volume } = fresh();
-  expect((await initiator.send([0x1b, 0, 0, 0, 0x00])).status).toBe(0);
-  expect(volume.calls).toEqual(['flush']);
-  expect((await initiator.send([0x1b, 0, 0, 0, 0x01])).status).toBe(0);
-  expect((await initiator.send([0x1b, 0, 0, 0, 0x02])).sense).toBe('5/24/00');
-  expect((await initiator.send([0x1b, 0, 0, 0, 0x40])).sense).toBe('5/24/00');
-});
-
 test('SBC-3 4.4 WRITE(10): blocks of 4096 bytes', async () => {
   const { initiator, volume } = fresh({ block_size: 4096 });
   await initiator.send(forms[10](0x2a, 2, 1), pattern(4096));

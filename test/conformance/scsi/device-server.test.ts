@@ -230,7 +230,8 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
 });
 
 test('SPC-4 6.35 every opcode refuses each bit that its usage data does not have', async () => {
-  const initiator = new Initiator(logicalUnit({ attributes: { emulate_tpu: 1 } }).lu).login();
+  const volume = memoryVolume(1024 * 1024, { atomicWriteBytesMax: 4096 });
+  const initiator = new Initiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
   for (const row of opcodes) {
     for (let at = 1; at < row.cdbLength; at++) {
       for (let bit = 0; bit < 8; bit++) {

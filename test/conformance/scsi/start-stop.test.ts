@@ -69,22 +69,16 @@ test.each([
   expect((await units.b.send(eject)).status).toBe(0);
 });
 
-test('SBC-3 5.25 a stopped unit wants to be started', async () => {
+test('SBC-3 5.25 STOP flushes and enters standby: a unit that others use stays ready', async () => {
   const { volume, a } = fixed();
   expect((await a.send(stop)).status).toBe(0);
   expect(volume.calls).toEqual(['flush']);
-  expect((await a.send(ready)).sense).toBe('2/04/02');
-  expect((await a.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).sense).toBe('2/04/02');
-  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0402');
+  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('5e04');
+  expect((await a.send(ready)).status).toBe(0);
+  expect((await a.send([0x1b, 0, 0, 0, 0x04])).status).toBe(0);
+  expect(volume.calls).toEqual(['flush']);
   expect((await a.send(start)).status).toBe(0);
-  expect((await a.send(ready)).status).toBe(0);
-});
-
-test('SBC-3 5.25 a unit that others use is not stopped', async () => {
-  const { lu, a } = fixed();
-  new Initiator(lu, 'b').login();
-  expect((await a.send(stop)).sense).toBe('5/24/00');
-  expect((await a.send(ready)).status).toBe(0);
+  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0000');
 });
 
 test.each([
@@ -103,13 +97,14 @@ test.each([
   expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0000');
 });
 
-test.each([
-  [0x40, 0],
-  [0xc0, 0],
-  [0xf0, 0],
-  [0x20, 1],
-])('SBC-3 5.25 power condition %i with modifier %i does not exist', async (condition, modifier) => {
-  expect((await fixed().a.send([0x1b, 0, 0, modifier, condition])).sense).toBe('5/24/00');
+test('SBC-3 5.25 a power condition with LOEJ ejects nothing, also one that is reserved', async () => {
+  const { lu, a } = removable();
+  for (let condition = 1; condition < 16; condition++) await a.send([0x1b, 0, 0, 0, (condition << 4) | 2]);
+  expect(lu.ejected).toBe(false);
+});
+
+test('SBC-3 5.25 power condition modifiers do not exist here', async () => {
+  expect((await fixed().a.send([0x1b, 0, 0, 1, 0x20])).sense).toBe('5/24/00');
 });
 
 test('SBC-3 table 13: a reservation keeps others from ejecting and preventing, not from starting and allowing', async () => {
