@@ -2,6 +2,7 @@
 
 import { diskAttributes } from './attributes.ts';
 import { atomicBlocksMax } from './block-access.ts';
+import { offersBlockErase } from './format-sanitize.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
@@ -178,6 +179,7 @@ export function physicalBlocks(lu: StorageObject): number {
 function blockDeviceCharacteristics(lu: StorageObject): Uint8Array {
   const bytes = new Uint8Array(60);
   bytes[1] = lu.attributes.values.is_nonrot;
+  bytes[3] = offersBlockErase(lu) ? 0x40 : 0; // WABEREQ: reads succeed after a BLOCK ERASE
   return bytes;
 }
 

@@ -73,8 +73,10 @@ export interface Opcode<F extends Fields = Fields> {
   offered?(lu: StorageObject): boolean;
   /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
   readonly ignoresUnitAttention?: boolean;
-  /** It runs while a FORMAT UNIT or SANITIZE goes on, and after one failed (SBC-3 4.11). */
+  /** It runs while a FORMAT UNIT or SANITIZE goes on (SBC-4 4.11.2). */
   readonly duringMediumOperation?: true;
+  /** It runs after one failed, to put that right. */
+  readonly mendsMedium?: true;
   /** The ALUA states in which it runs. Absent: the active ones. */
   readonly runsIn?: AccessStates;
   /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */

@@ -12,6 +12,7 @@ import {
   write,
   writeAtomic,
 } from './block-access.ts';
+import { formatSanitizeOpcodes } from './format-sanitize.ts';
 import { compareBlocksMax, physicalBlocks } from './inquiry.ts';
 import { offersFua } from './mode-page.ts';
 import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
@@ -281,6 +282,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     execute: (lu, cdb) => allocated(capacity16(lu), cdb.allocation),
   }),
   ...startStopOpcodes,
+  ...formatSanitizeOpcodes,
 ];
 
 /** SBC-3 5.16.2 */

@@ -93,5 +93,6 @@ async function stop(task: Task, by: Nexus): Promise<void> {
   if (answered) task.terminated = true;
   else task.aborted = true;
   task.unit?.storageObject.tasks.wake();
+  task.leave?.();
   await task.running;
 }

@@ -1,0 +1,178 @@
+/** FORMAT UNIT and SANITIZE. Does not test that other media keep nothing: what a volume's discard leaves is its own test. */
+
+import { expect, test } from 'vitest';
+import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { abortTask, logicalUnitReset } from '../../../src/scsi/task-management.ts';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { memoryVolume } from '../../support/memory-volume.ts';
+
+const size = 3 * 1024 * 1024;
+const sanitize = (action: number, length = 0) => [0x48, action, 0, 0, 0, 0, 0, ...be(length, 2)];
+const immediate = 0x80;
+const exitAllowed = 0x20;
+const overwrite = (fill: Buffer, first = 0x01) => Buffer.concat([Buffer.from([first, 0, ...be(fill.length, 2)]), fill]);
+const requestSense = [0x03, 0, 0, 0, 18];
+const ready = [0x00];
+
+function fresh(differing = {}, attributes: Record<string, number> = {}) {
+  const { lu, volume } = logicalUnit({ volume: memoryVolume(size, differing), attributes });
+  volume.bytes.set(pattern(size));
+  return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+}
+
+/** A volume whose writes wait until they are let go, or fail. */
+function slow() {
+  let release = () => {};
+  let fail = (_error: Error) => {};
+  const gate = new Promise<void>((resolve, reject) => {
+    release = resolve;
+    fail = reject;
+  });
+  gate.catch(() => {});
+  return { ...fresh({ write: () => gate }), release, fail };
+}
+
+test('SBC-4 5.34.2 OVERWRITE fills every block with the pattern, as often as asked, and flushes', async () => {
+  const { volume, a } = fresh();
+  const list = overwrite(Buffer.from([1, 2, 3]), 0x02);
+  expect((await a.send(sanitize(0x01, list.length), list)).status).toBe(0);
+  const block = Buffer.alloc(512, Buffer.from([1, 2, 3]));
+  expect(Buffer.from(volume.bytes)).toEqual(Buffer.concat(new Array(size / 512).fill(block)));
+  expect(volume.calls.filter((call) => call === 'flush')).toHaveLength(2);
+});
+
+test('SBC-4 5.34.2 OVERWRITE with INVERT writes the complement every other time', async () => {
+  const { volume, a } = fresh();
+  const list = overwrite(Buffer.from([0x0f]), 0x82);
+  await a.send(sanitize(0x01, list.length), list);
+  expect(volume.bytes.every((byte) => byte === 0xf0)).toBe(true);
+});
+
+test.each([
+  ['no pattern', sanitize(0x01, 4), Buffer.from([1, 0, 0, 0]), '5/24/00'],
+  ['a pattern that is longer than a block', sanitize(0x01, 517), overwrite(Buffer.alloc(513)), '5/24/00'],
+  ['a count of 0', sanitize(0x01, 8), overwrite(Buffer.alloc(4), 0), '5/26/00'],
+  ['TEST', sanitize(0x01, 8), overwrite(Buffer.alloc(4), 0x21), '5/26/00'],
+  ['a length that is not that of the pattern', sanitize(0x01, 8), Buffer.from([1, 0, 0, 3, 0, 0, 0, 0]), '5/26/00'],
+  ['a list that came in part', sanitize(0x01, 8), Buffer.from([1, 0, 0, 4]), '5/1a/00'],
+  ['BLOCK ERASE with a list', sanitize(0x02, 8), Buffer.alloc(8), '5/24/00'],
+  ['EXIT FAILURE MODE with a list', sanitize(0x1f, 8), Buffer.alloc(8), '5/24/00'],
+  ['CRYPTOGRAPHIC ERASE: nothing is encrypted here', sanitize(0x03), Buffer.alloc(0), '5/24/00'],
+])('SBC-4 5.34 SANITIZE refuses %s, and nothing changes', async (_what, cdb, list, sense) => {
+  const { lu, volume, a } = fresh({}, { emulate_tpu: 1 });
+  expect((await a.send(cdb, list)).sense).toBe(sense);
+  expect([lu.operation, Buffer.from(volume.bytes)]).toEqual([undefined, pattern(size)]);
+});
+
+test('SBC-4 5.34.3 BLOCK ERASE deallocates, and VPD page B1h says that reads succeed then', async () => {
+  const { volume, a } = fresh({}, { emulate_tpu: 1 });
+  expect((await a.send([0x12, 1, 0xb1, 0, 64])).data[7]).toBe(0x40);
+  expect((await a.send(sanitize(0x02))).status).toBe(0);
+  expect(volume.calls).toEqual([`discard 0+${size}`, 'flush']);
+});
+
+test('SBC-4 5.34.3 BLOCK ERASE is not offered by a thick unit, nor where a discard leaves anything', async () => {
+  expect((await fresh().a.send(sanitize(0x02))).sense).toBe('5/24/00');
+  expect((await fresh({ discardLeavesAnything: true }, { emulate_tpu: 1 }).a.send(sanitize(0x02))).sense).toBe(
+    '5/24/00',
+  );
+  expect((await fresh().a.send([0x12, 1, 0xb1, 0, 64])).data[7]).toBe(0);
+});
+
+test('SBC-4 4.11.2 while a SANITIZE goes on others are NOT READY, with its progress; INQUIRY and the like run', async () => {
+  const { lu, a, b, release } = slow();
+  const list = overwrite(Buffer.from([0]));
+  expect((await a.send(sanitize(immediate | 0x01, list.length), list)).status).toBe(0);
+  for (const cdb of [ready, [0x28, 0, 0, 0, 0, 0, 0, 0, 1], [0x1b, 0, 0, 0, 1], [0x1a, 0, 0x3f, 0, 4], sanitize(0x1f)])
+    expect((await b.send(cdb)).sense).toBe('2/04/1b');
+  lu.operation!.done = size / 2;
+  const { data } = await b.send(requestSense);
+  expect(data.toString('hex', 12)).toBe('041b00808000');
+  expect((await b.send([0x12, 0, 0, 0, 96])).status).toBe(0);
+  expect((await b.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64])).status).toBe(0);
+  release();
+  while (lu.operation) await new Promise(setImmediate);
+  expect((await b.send(ready)).status).toBe(0);
+});
+
+test('SBC-4 4.11.2 neither ABORT TASK nor a reset stops a SANITIZE, and neither waits for it', async () => {
+  const { lu, a, release } = slow();
+  const list = overwrite(Buffer.from([0]));
+  const task = a.task(sanitize(0x01, list.length));
+  admit(task);
+  task.dataOut = list;
+  const result = execute(task);
+  expect(await abortTask(a.nexus, 0, task.tag)).toBe(true);
+  await logicalUnitReset(a.nexus, 0);
+  await result;
+  expect(lu.operation).toBeDefined();
+  release();
+});
+
+test('SBC-4 4.11.3 after a failure only what mends it runs; EXIT FAILURE MODE where the command allowed it', async () => {
+  for (const [option, exit] of [
+    [0, '5/24/00'],
+    [exitAllowed, ''],
+  ] as const) {
+    const { a, fail } = slow();
+    const list = overwrite(Buffer.from([0]));
+    const result = a.send(sanitize(option | 0x01, list.length), list);
+    fail(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' }));
+    expect((await result).sense).toBe('3/31/03');
+    expect((await a.send([0x28, 0, 0, 0, 0, 0, 0, 0, 1])).sense).toBe('3/31/03');
+    expect((await a.send(sanitize(0x1f))).sense).toBe(exit);
+    expect((await a.send([0x28, 0, 0, 0, 0, 0, 0, 0, 1])).sense).toBe(exit === '' ? '' : '3/31/03');
+  }
+});
+
+test('SBC-4 4.11.2 a write whose data comes after the SANITIZE began is not written onto the clean medium', async () => {
+  const { a, b, volume, lu } = fresh();
+  const late = b.task([0x2a, 0, 0, 0, 0, 0, 0, 0, 1]);
+  admit(late);
+  const list = overwrite(Buffer.from([0]));
+  await a.send(sanitize(immediate | 0x01, list.length), list);
+  late.dataOut = pattern(512);
+  expect(await execute(late)).toMatchObject({ status: 2 });
+  while (lu.operation) await new Promise(setImmediate);
+  expect(volume.bytes[100]).toBe(0);
+});
+
+test('SBC-4 5.34 a write protected unit is not sanitized', async () => {
+  const { a } = fresh({}, { read_only: 1 });
+  const list = overwrite(Buffer.from([0]));
+  expect((await a.send(sanitize(0x01, list.length), list)).sense).toBe('7/27/00');
+  expect((await a.send([0x04])).sense).toBe('7/27/00');
+});
+
+test.each([
+  ['zeros by the volume', {}, `zeroes 0+${size}`],
+  ['zeros written', { writeZeroes: undefined }, 'write 0+1048576'],
+])('SBC-4 5.4 FORMAT UNIT fills the medium with zeros: %s', async (_how, differing, first) => {
+  const { a, volume } = fresh(differing);
+  expect((await a.send([0x04])).status).toBe(0);
+  expect(volume.calls[0]).toBe(first);
+  expect(volume.bytes.every((byte) => byte === 0)).toBe(true);
+});
+
+test('SBC-4 5.4 FORMAT UNIT with IMMED answers first; meanwhile the unit is NOT READY, FORMAT IN PROGRESS', async () => {
+  const { a, b, lu } = fresh();
+  expect((await a.send([0x04, 0x10], Buffer.from([0, 0x82, 0, 0]))).status).toBe(0);
+  expect((await b.send(ready)).sense).toBe('2/04/04');
+  while (lu.operation) await new Promise(setImmediate);
+  expect((await b.send(ready)).status).toBe(0);
+});
+
+test.each([
+  ['protection information in the CDB', [0x04, 0x80], [], '5/24/00'],
+  ['protection information in the list', [0x04, 0x10], [1, 0, 0, 0], '5/26/00'],
+  ['an initialization pattern', [0x04, 0x10], [0, 0x88, 0, 0], '5/26/00'],
+  ['options without FOV', [0x04, 0x10], [0, 0x20, 0, 0], '5/26/00'],
+  ['a defect list', [0x04, 0x10], [0, 0, 0, 8], '5/26/00'],
+  ['a long defect list', [0x04, 0x30], [0, 0, 0, 0, 0, 0, 0, 8], '5/26/00'],
+  ['a protection interval', [0x04, 0x30], [0, 0, 0, 1, 0, 0, 0, 0], '5/26/00'],
+  ['a header that is cut', [0x04, 0x30], [0, 0, 0, 0], '5/1a/00'],
+])('SBC-4 5.4 FORMAT UNIT refuses %s', async (_what, cdb, list, sense) => {
+  const { a, volume } = fresh();
+  expect((await a.send(cdb, Uint8Array.from(list))).sense).toBe(sense);
+  expect(volume.calls).toEqual([]);
+});
