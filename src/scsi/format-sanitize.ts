@@ -36,8 +36,6 @@ const isThin = (lu: StorageObject): boolean => offersUnmap(lu) || offersWriteSam
 export const offersBlockErase = (lu: StorageObject): boolean => isThin(lu) && !lu.volume?.discardLeavesAnything;
 
 const sanitizeFields = { immediate: bit(1, 7), exit: bit(1, 5), length: u16(7) };
-/** ZNR: there are no zones. */
-const zoneNoReset = bit(1, 6);
 const overwriteHeaderBytes = 4;
 
 /** A service action of SANITIZE. CRYPTOGRAPHIC ERASE is not there: no medium here is encrypted by its target. */
@@ -52,7 +50,6 @@ const sanitize = (
     name: `SANITIZE ${name}`,
     spec: 'SBC-4 5.34',
     cdb: sanitizeFields,
-    accepts: [zoneNoReset],
     medium: 'write',
     whenReserved: 'conflicts',
     mendsMedium: true,
