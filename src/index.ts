@@ -8,7 +8,7 @@
  *     backstore/             volumes: fileio, block, ramdisk
  *     scsi/                  logical units, tasks, opcodes, sense
  *     target/                who may see which storage object under which number
- *     iscsi/                 RFC 7143
+ *     iscsi/ nbd/            RFC 7143; NBD for this machine itself
  *     fabric/                what each fabric is called and can do
  *     root/                  the whole tree of objects, operations, saveconfig.json, the journal
  *     daemon/                the long-running process

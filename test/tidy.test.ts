@@ -22,7 +22,7 @@ const layers = [
   ['backstore'],
   ['scsi'],
   ['target'],
-  ['iscsi'],
+  ['iscsi', 'nbd'],
   ['fabric'],
   ['root'],
   ['daemon'],

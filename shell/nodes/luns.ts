@@ -1,6 +1,7 @@
 /** `luns` of a TPG, and a LUN in it. */
 
 import {
+  type Host,
   type Lun,
   lowestFree,
   OperatorError,
@@ -111,14 +112,17 @@ export const labelOf = ({ backstore, name }: StorageObject): string => `${backst
 
 const lun: NodeType<Lun> = {
   doc: 'A storage object under a number.',
-  summary({ storageObject, aluaGroup }) {
+  summary(lun, { home, root }) {
+    const { storageObject, aluaGroup, attached } = lun;
     const { backstore, config, missing } = storageObject;
     const device = backstore.device?.(config);
     const pieces = [
       labelOf(storageObject),
       ...(device === undefined ? [] : [`(${device})`]),
       `(${aluaGroup ?? 'None'})`,
+      ...localNames(lun, home),
     ];
+    if (attached && root.lunProblem(lun)) return { text: `${pieces.join(' ')} not attached`, healthy: false };
     return missing === undefined
       ? { text: pieces.join(' '), healthy: true }
       : { text: `${pieces.join(' ')} missing`, healthy: false };
@@ -134,18 +138,53 @@ const lun: NodeType<Lun> = {
       },
     ]),
   ],
-  commands: {
-    info: commandOf<Lun>()({
-      doc: 'Shows what it exports.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows its number and its storage object.' }],
-      run: ({ index, alias, aluaGroup, storageObject }, { info }) =>
-        printInfo(info, {
-          alias,
-          alua_tg_pt_gp_name: aluaGroup,
-          index,
-          storage_object: `/backstores/${labelOf(storageObject)}`,
-        }),
-    }),
-  },
+  commands: ({ tpg }) => ({ info, ...(tpg.target.fabric.local && { attach, detach }) }),
 };
+
+/** How this machine reaches it: the URI of its export, and the device when it is attached. */
+function localNames(lun: Lun, { runDirectory }: Host['home']): string[] {
+  const { local } = lun.tpg.target.fabric;
+  if (!local) return [];
+  const device = local.device(lun, runDirectory);
+  return [local.uri(lun, runDirectory), ...(device === undefined ? [] : [device])];
+}
+
+const info = commandOf<Lun>()({
+  doc: 'Shows what it exports.',
+  parameters: [],
+  examples: [{ line: 'info', does: 'Shows its number and its storage object.' }],
+  run(one, { host, info }) {
+    const { index, alias, aluaGroup, storageObject } = one;
+    const [uri, device] = localNames(one, host.home);
+    printInfo(info, {
+      alias,
+      alua_tg_pt_gp_name: aluaGroup,
+      index,
+      storage_object: `/backstores/${labelOf(storageObject)}`,
+      uri,
+      device,
+    });
+  },
+});
+
+const attach = commandOf<Lun>()({
+  doc: 'Makes it a block device of this machine, now and whenever it is served.',
+  parameters: [],
+  examples: [{ line: 'attach', does: 'Makes it /dev/nbd0, or what else this machine has for it.' }],
+  async run(one, { apply, info, host }) {
+    await apply(`${one.tpg.path}/luns`, 'attach', { lun: one.index });
+    const [, device] = localNames(one, host.home);
+    info(device === undefined ? 'The LUN will be attached when it is served.' : `Attached as ${device}.`);
+  },
+});
+
+const detach = commandOf<Lun>()({
+  doc: 'Takes the block device away again; refused while it is in use.',
+  parameters: [],
+  examples: [{ line: 'detach', does: 'Takes it away.', after: ['attach'] }],
+  async run(one, { apply, info, host }) {
+    const [, device = 'the LUN'] = localNames(one, host.home);
+    await apply(`${one.tpg.path}/luns`, 'detach', { lun: one.index });
+    info(`Detached ${device}.`);
+  },
+});

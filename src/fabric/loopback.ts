@@ -1,6 +1,8 @@
-/** LUNs for this machine itself. Kept in the tree and in the file; nothing serves them. */
+/** LUNs for this machine itself: NBD on a Unix socket, and block devices where the machine has what that takes. */
 
 import { integer } from '../attribute.ts';
+import { startLocal } from '../nbd/engine.ts';
+import { deviceOf, uriOf } from '../nbd/names.ts';
 import type { Fabric } from '../target/fabric.ts';
 
 export const loopback: Fabric = {
@@ -19,4 +21,6 @@ export const loopback: Fabric = {
   },
   tpgParameters: {},
   aclAttributes: {},
+  local: { uri: uriOf, device: deviceOf },
+  start: startLocal,
 };

@@ -52,7 +52,7 @@ export async function openHost({ home, role, log }: HostOptions): Promise<Host> 
   await directory(dirname(home.saveFile));
   const lock = await takeLock(home, role);
   const heldBy = 'pid' in lock ? lock : undefined;
-  const host = new Host(home, new Root(log), 'pid' in lock ? undefined : lock, heldBy);
+  const host = new Host(home, new Root(log, home.runDirectory), 'pid' in lock ? undefined : lock, heldBy);
   try {
     await host.load();
   } catch (error) {

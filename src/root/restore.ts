@@ -308,10 +308,11 @@ class Restoration {
     const lun = tpg.luns.get(index);
     if (!created || !lun) return this.#keep(tpg, 'luns', raw);
     const group = raw['alua_tg_pt_gp_name'];
-    const unknown = others(raw, ['index', 'storage_object', 'alias', 'alua_tg_pt_gp_name']);
+    const unknown = others(raw, ['index', 'storage_object', 'alias', 'alua_tg_pt_gp_name', 'attach']);
     const aluaGroup = typeof group === 'string' || group === null ? group : lun.aluaGroup;
     storageObject.exports.delete(lun);
-    const restored = { ...lun, unknown, aluaGroup };
+    const attached = raw['attach'] === true && tpg.target.fabric.local !== undefined;
+    const restored = { ...lun, unknown, aluaGroup, attached };
     tpg.luns.set(index, restored);
     storageObject.exports.add(restored);
   }

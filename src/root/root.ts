@@ -3,11 +3,11 @@
  */
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import { hostname, machine } from 'node:os';
+import { hostname, machine, tmpdir } from 'node:os';
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { FabricEngine, SessionInfo } from '../target/fabric.ts';
-import type { Portal, Tpg } from '../target/tpg.ts';
+import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import { configurationOperations } from './configuration-operations.ts';
 import type { Operation, OperationType, Outcome, Surroundings, Values } from './operation.ts';
 import { placeOf } from './place.ts';
@@ -30,14 +30,17 @@ export type Record = (operation: Operation) => Promise<void>;
 export class Root {
   readonly tree = new Tree();
   readonly #log: Log;
+  readonly #runDirectory: string;
   readonly #engines = new Map<string, FabricEngine>();
   #serving = false;
   #record: Record = async () => {};
   /** Operations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(log: Log = () => {}) {
+  /** @param runDirectory where engines may make sockets */
+  constructor(log: Log = () => {}, runDirectory = tmpdir()) {
     this.#log = log;
+    this.#runDirectory = runDirectory;
   }
 
   get serving(): boolean {
@@ -89,8 +92,9 @@ export class Root {
     this.#serving = true;
     for (const storageObject of this.tree.allStorageObjects())
       await openVolume(storageObject, this.#surroundings(true));
+    const context = { log: this.#log, runDirectory: this.#runDirectory };
     for (const state of this.tree.fabrics.values())
-      if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, { log: this.#log }));
+      if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, context));
     await this.#reconcile();
   }
 
@@ -124,15 +128,25 @@ export class Root {
     return this.#engines.get(tpg.target.fabric.name)?.portalProblem(portal);
   }
 
+  /** Why a LUN is not served or attached as the tree wants it; undefined when it is, or when this process serves nothing. */
+  lunProblem(lun: Lun): OperatorError | undefined {
+    return this.#engines.get(lun.tpg.target.fabric.name)?.lunProblem?.(lun);
+  }
+
   async #reconcile(): Promise<void> {
     await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
   }
 
-  /** Lets what runs follow the tree, and hears whether a new portal could be opened. */
+  /** Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached. */
   async #follow({ path, verb, params }: Operation): Promise<void> {
     await this.#reconcile();
-    if (verb !== 'create') return;
+    if (verb !== 'create' && verb !== 'attach' && verb !== 'detach') return;
     const place = placeOf(this.tree, path);
+    if (place.kind === 'luns' && verb !== 'create') {
+      const lun = place.tpg.luns.get(Number(params['lun']));
+      const problem = lun && this.lunProblem(lun);
+      if (problem) throw problem;
+    }
     if (place.kind !== 'portals') return;
     const portal = place.tpg.portals.find(
       (known) => known.address === params['ip_address'] && known.port === params['ip_port'],

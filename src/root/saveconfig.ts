@@ -95,6 +95,8 @@ function dumpTpg(tpg: Tpg, kept: Kept): Raw {
     storage_object: `/backstores/${lun.storageObject.backstore.plugin}/${lun.storageObject.name}`,
     alias: lun.alias,
     alua_tg_pt_gp_name: lun.aluaGroup,
+    // Not LIO's key; rtslib passes over it.
+    ...(lun.attached && { attach: true }),
   }));
   const portals = tpg.portals.map((portal) => ({
     ...portal.unknown,

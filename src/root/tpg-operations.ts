@@ -95,9 +95,30 @@ export const tpgOperations = [
     apply(_tree, { tpg }, params) {
       const lun = tpg.luns.get(Number(params['lun']));
       if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
+      if (lun.attached) throw new OperatorError(`lun${lun.index} is attached as a block device`, 'Detach it first.');
       return { params, undo: removeLun(lun) };
     },
   }),
+  ...(['attach', 'detach'] as const).map((verb) =>
+    operation({
+      at: 'luns',
+      verb,
+      params: { lun: 'number' },
+      apply(_tree, { tpg }, params) {
+        const lun = tpg.luns.get(Number(params['lun']));
+        if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
+        if (!tpg.target.fabric.local)
+          throw new OperatorError(`A LUN of ${tpg.target.fabric.name} is reached by initiators, not attached`);
+        const before = lun.attached === true;
+        if (before === (verb === 'attach')) throw new OperatorError(`The LUN is already ${verb}ed.`);
+        lun.attached = !before;
+        const undo = () => {
+          lun.attached = before;
+        };
+        return { params, undo };
+      },
+    }),
+  ),
   operation({
     at: 'acls',
     verb: 'create',

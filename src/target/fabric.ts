@@ -1,10 +1,11 @@
 /** What a fabric is: one record in fabric/, and the engine that a running process starts from it. */
 
 import type { AttributeTable } from '../attribute.ts';
+import type { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Auth } from './auth.ts';
 import type { Target } from './target.ts';
-import type { Portal } from './tpg.ts';
+import type { Lun, Portal } from './tpg.ts';
 import type { WwnType } from './wwn.ts';
 
 export interface Fabric {
@@ -19,6 +20,13 @@ export interface Fabric {
   readonly tpgAttributes: AttributeTable;
   readonly tpgParameters: AttributeTable;
   readonly aclAttributes: AttributeTable;
+  /** How this machine reaches its LUNs without an initiator. Absent: only initiators do. */
+  readonly local?: {
+    /** What a client of this machine opens. */
+    uri(lun: Lun, runDirectory: string): string;
+    /** The block device that an attached LUN is, undefined when there is none. */
+    device(lun: Lun, runDirectory: string): string | undefined;
+  };
   /** Starts serving. Absent: this fabric is kept in the tree and in the file, and nothing serves it. */
   readonly start?: (state: FabricState, context: FabricContext) => FabricEngine;
 }
@@ -35,6 +43,8 @@ export interface FabricState {
 
 export interface FabricContext {
   readonly log: Log;
+  /** Where sockets may be made. It need not exist yet. */
+  readonly runDirectory: string;
 }
 
 /** A running fabric. The tree is the wish; the engine follows it. */
@@ -47,6 +57,8 @@ export interface FabricEngine {
   reconcile(): Promise<void>;
   /** Why a portal is not served, in a line; undefined when it is (or when its TPG needs none). */
   portalProblem(portal: Portal): string | undefined;
+  /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */
+  lunProblem?(lun: Lun): OperatorError | undefined;
   sessions(): SessionInfo[];
   /** Ends every session and closes every portal. */
   stop(): Promise<void>;

@@ -30,6 +30,8 @@ export interface Lun {
   /** 10 hexadecimal digits, LIO's name for it; kept in the file. */
   readonly alias: string;
   readonly aluaGroup: string | null;
+  /** It shall be a block device of this machine, where the fabric can do that. */
+  attached?: boolean;
   readonly unknown: Unknown;
 }
 

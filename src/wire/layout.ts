@@ -65,6 +65,38 @@ export const u32 = (at: number): Field<number> => ({
   },
 });
 
+/** Above 2^53 it is rounded: further than any medium reaches. */
+export const u64 = (at: number): Field<number> => {
+  const high = u32(at);
+  const low = u32(at + 4);
+  return {
+    at,
+    length: 8,
+    mask: 0xff,
+    get: (bytes, start) => high.get(bytes, start) * 2 ** 32 + low.get(bytes, start),
+    set: (bytes, start, value) => {
+      high.set(bytes, start, Math.floor(value / 2 ** 32));
+      low.set(bytes, start, value);
+    },
+  };
+};
+
+/** Eight bytes of which every bit counts: magic numbers, cookies. */
+export const exact64 = (at: number): Field<bigint> => {
+  const high = u32(at);
+  const low = u32(at + 4);
+  return {
+    at,
+    length: 8,
+    mask: 0xff,
+    get: (bytes, start) => (BigInt(high.get(bytes, start)) << 32n) | BigInt(low.get(bytes, start)),
+    set: (bytes, start, value) => {
+      high.set(bytes, start, Number(value >> 32n));
+      low.set(bytes, start, Number(value & 0xffffffffn));
+    },
+  };
+};
+
 /** One bit of one byte, `mask` says which. */
 export const bit = (at: number, mask: number): Field<boolean> => ({
   at,

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 async function start(tree: { state: FabricState; tpg: Tpg } = iscsiTree()) {
-  const engine = startIscsi(tree.state, { log: () => {} });
+  const engine = startIscsi(tree.state, { log: () => {}, runDirectory: '' });
   open.engine = engine;
   await engine.reconcile();
   return { ...tree, engine, portal: tree.tpg.portals[0]! };

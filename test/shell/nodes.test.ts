@@ -380,6 +380,7 @@ describe('every command', () => {
     `${tpg}/luns create /backstores/ramdisk/disk 77`,
     `${tpg}/acls create iqn.1994-05.com.redhat:other`,
     '/loopback create naa.50014051234567ab',
+    '/loopback/naa.50014051234567ab/luns create /backstores/ramdisk/disk 78',
   ];
   const kinds = (node: Node): Node[] => [node, ...node.children().flatMap(kinds)];
 

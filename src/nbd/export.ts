@@ -1,0 +1,58 @@
+/** What the protocol serves: an export, as a disk offers it. It knows neither sockets nor SCSI. */
+
+import type { errors } from '../wire/nbd.ts';
+
+/** What a client is told when it chooses the export; it stays true while the client is there. */
+export interface Geometry {
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes to which offsets and lengths have to be multiples. */
+  readonly minimumBlock: number;
+  readonly preferredBlock: number;
+  readonly readOnly: boolean;
+  readonly rotational: boolean;
+  readonly trims: boolean;
+  /** Zeros are written faster than data. */
+  readonly zeroesFast: boolean;
+}
+
+/** A range of an export, within its size. Bytes. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface StatusExtent {
+  readonly length: number;
+  readonly hole: boolean;
+  readonly zero: boolean;
+}
+
+export interface Export {
+  /** What clients ask for it by. */
+  readonly name: string;
+  readonly description: string;
+  /** Undefined while there is no medium. */
+  geometry(): Geometry | undefined;
+  /** Each throws NbdError. @param into as long as the range */
+  read(range: Range, into: Uint8Array): Promise<void>;
+  write(range: Range, from: Uint8Array, fua: boolean): Promise<void>;
+  flush(): Promise<void>;
+  trim(range: Range, fua: boolean): Promise<void>;
+  /** @param mayTrim the space may go */
+  writeZeroes(range: Range, mayTrim: boolean, fua: boolean): Promise<void>;
+  cache(range: Range): Promise<void>;
+  /** Extents from the range's start on; they may end before the range. At least one. @param most extents wanted */
+  status(range: Range, most: number): Promise<StatusExtent[]>;
+}
+
+/** The client's kind of error: it becomes the error number of its answer. */
+export class NbdError extends Error {
+  readonly code: keyof typeof errors;
+
+  constructor(code: keyof typeof errors, message: string) {
+    super(message);
+    this.name = 'NbdError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,304 @@
+/** A logical unit as an export: NBD requests become SCSI commands of the target's own I_T nexus, and sense becomes errors. */
+
+import { admit, execute, readFailed, retire } from '../scsi/device-server.ts';
+import { offersFua } from '../scsi/mode-page.ts';
+import type { Nexus } from '../scsi/nexus.ts';
+import { offersUnmap, offersWriteSameUnmap } from '../scsi/provisioning.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
+import { type Completion, status, type Task } from '../scsi/task.ts';
+import { type Export, type Geometry, NbdError, type Range, type StatusExtent } from './export.ts';
+import { attemptsMax } from './limits.ts';
+
+const none: Uint8Array = new Uint8Array();
+
+/** Blocks in one WRITE SAME or UNMAP where the attributes set no limit. */
+const pieceBlocksMax = 0x400000;
+
+export class LogicalUnitExport implements Export {
+  readonly name: string;
+  readonly #nexus: Nexus;
+  readonly #lun: number;
+  #lastTag = 0;
+
+  constructor(nexus: Nexus, lun: number) {
+    this.name = `lun${lun}`;
+    this.#nexus = nexus;
+    this.#lun = lun;
+  }
+
+  get #storageObject(): StorageObject {
+    const view = this.#nexus.view(this.#lun);
+    if (!view) throw new NbdError('EIO', `${this.name} is gone`);
+    return view.storageObject;
+  }
+
+  get description(): string {
+    return this.#nexus.view(this.#lun)?.storageObject.path ?? '';
+  }
+
+  geometry(): Geometry | undefined {
+    const view = this.#nexus.view(this.#lun);
+    const volume = view?.storageObject.volume;
+    if (!view || !volume) return undefined;
+    const { storageObject: lu } = view;
+    const { is_nonrot, emulate_caw } = lu.attributes.values;
+    return {
+      size: lu.blocks * lu.blockSize,
+      // The blocks at the edges of a range are changed in part, which COMPARE AND WRITE makes safe.
+      minimumBlock: emulate_caw === 1 ? 1 : lu.blockSize,
+      preferredBlock: Math.max(4096, lu.blockSize),
+      readOnly: view.writeProtected || volume.readOnly,
+      rotational: is_nonrot === 0,
+      trims: offersUnmap(lu),
+      zeroesFast: volume.writeZeroes !== undefined,
+    };
+  }
+
+  async read({ offset, length }: Range, into: Uint8Array): Promise<void> {
+    const { blockSize } = this.#storageObject;
+    const { lba, blocks, before } = this.#cover(offset, length);
+    if (blocks * blockSize === length) return this.#readBlocks(lba, into);
+    const covering = Buffer.allocUnsafe(blocks * blockSize);
+    await this.#readBlocks(lba, covering);
+    into.set(covering.subarray(before, before + length));
+  }
+
+  async #readBlocks(lba: number, into: Uint8Array): Promise<void> {
+    const { blockSize } = this.#storageObject;
+    for (const [first, blocks] of this.#pieces(lba, into.length / blockSize, this.#transferBlocksMax)) {
+      const from = (first - lba) * blockSize;
+      await this.#command(cdb16(0x88, first, blocks), none, into.subarray(from, from + blocks * blockSize));
+    }
+  }
+
+  async write(range: Range, from: Uint8Array, fua: boolean): Promise<void> {
+    const fuaBit = fua && offersFua(this.#storageObject) ? 0x08 : 0;
+    await this.#inBlocks(range, fuaBit, {
+      part: (block, at, offset, length) => block.set(from.subarray(offset, offset + length), at),
+      whole: async (lba, blocks, offset) => {
+        const { blockSize } = this.#storageObject;
+        for (const [first, count] of this.#pieces(lba, blocks, this.#transferBlocksMax)) {
+          const start = offset + (first - lba) * blockSize;
+          await this.#command(cdb16(0x8a, first, count, fuaBit), from.subarray(start, start + count * blockSize));
+        }
+      },
+    });
+    if (fua && fuaBit === 0) await this.flush();
+  }
+
+  async writeZeroes(range: Range, mayTrim: boolean, fua: boolean): Promise<void> {
+    await this.#inBlocks(range, 0, {
+      part: (block, at, _offset, length) => block.fill(0, at, at + length),
+      whole: async (lba, blocks) => {
+        const lu = this.#storageObject;
+        const unmap = mayTrim && offersWriteSameUnmap(lu) ? 0x08 : 0;
+        // WRITE SAME(16) with NDOB: blocks of zeros (SBC-3 5.45).
+        for (const [first, count] of this.#pieces(lba, blocks, lu.attributes.values.max_write_same_len))
+          await this.#command(cdb16(0x93, first, count, unmap | 0x01));
+      },
+    });
+    if (fua) await this.flush();
+  }
+
+  /** SYNCHRONIZE CACHE(16) */
+  flush(): Promise<void> {
+    return this.#command(cdb16(0x91, 0, 0));
+  }
+
+  /** A hint: blocks that the range fills only in part stay. */
+  async trim({ offset, length }: Range, fua: boolean): Promise<void> {
+    const { blockSize, attributes } = this.#storageObject;
+    const lba = Math.ceil(offset / blockSize);
+    const blocks = Math.floor((offset + length) / blockSize) - lba;
+    for (const [first, count] of this.#pieces(lba, blocks, attributes.values.max_unmap_lba_count)) {
+      // SBC-3 5.28: a header, and one block descriptor.
+      const list = Buffer.alloc(24);
+      list.writeUInt16BE(22, 0);
+      list.writeUInt16BE(16, 2);
+      list.writeBigUInt64BE(BigInt(first), 8);
+      list.writeUInt32BE(count, 16);
+      const unmap = Buffer.alloc(16);
+      unmap[0] = 0x42;
+      unmap.writeUInt16BE(list.length, 7);
+      await this.#command(unmap, list);
+    }
+    if (fua) await this.flush();
+  }
+
+  /** PRE-FETCH(16) */
+  async cache({ offset, length }: Range): Promise<void> {
+    const { lba, blocks } = this.#cover(offset, length);
+    await this.#command(cdb16(0x90, lba, blocks));
+  }
+
+  /** GET LBA STATUS (SBC-3 5.5) */
+  async status({ offset, length }: Range, most: number): Promise<StatusExtent[]> {
+    const lu = this.#storageObject;
+    const { lba } = this.#cover(offset, length);
+    const answer = Buffer.alloc(8 + 16 * most);
+    await this.#command(cdb16(0x9e, lba, answer.length, 0x12), none, answer);
+    const count = Math.min(most, Math.floor((answer.readUInt32BE(0) - 4) / 16));
+    const reads = lu.volume?.discardLeavesAnything !== true;
+    const extents: StatusExtent[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const at = 8 + 16 * i;
+      const start = Math.max(offset, Number(answer.readBigUInt64BE(at)) * lu.blockSize);
+      const end = (Number(answer.readBigUInt64BE(at)) + answer.readUInt32BE(at + 8)) * lu.blockSize;
+      const hole = answer[at + 12] !== 0;
+      if (start >= offset + length) break;
+      extents.push({ length: Math.min(end, offset + length) - start, hole, zero: hole && reads });
+    }
+    return extents;
+  }
+
+  get #transferBlocksMax(): number {
+    return this.#storageObject.attributes.values.hw_max_sectors;
+  }
+
+  /** Blocks that a range touches. @returns with `before`, the bytes of the first that are not in the range */
+  #cover(offset: number, length: number): { lba: number; blocks: number; before: number } {
+    const { blockSize } = this.#storageObject;
+    const lba = Math.floor(offset / blockSize);
+    return { lba, blocks: Math.ceil((offset + length) / blockSize) - lba, before: offset - lba * blockSize };
+  }
+
+  /**
+   * Changes a range: the blocks that it fills at once, those at its edges one by one.
+   * @param part changes `length` bytes at `at` of a block; `offset` says where they are in the range
+   */
+  async #inBlocks(
+    { offset, length }: Range,
+    fuaBit: number,
+    {
+      part,
+      whole,
+    }: {
+      part(block: Buffer, at: number, offset: number, length: number): void;
+      whole(lba: number, blocks: number, offset: number): Promise<void>;
+    },
+  ): Promise<void> {
+    const { blockSize } = this.#storageObject;
+    const end = offset + length;
+    const first = Math.ceil(offset / blockSize);
+    const last = Math.floor(end / blockSize);
+    const edge = (from: number, to: number) =>
+      this.#change(Math.floor(from / blockSize), fuaBit, (block) =>
+        part(block, from % blockSize, from - offset, to - from),
+      );
+    if (offset < Math.min(first * blockSize, end)) await edge(offset, Math.min(first * blockSize, end));
+    if (last > first) await whole(first, last - first, first * blockSize - offset);
+    if (last >= first && last * blockSize < end) await edge(last * blockSize, end);
+  }
+
+  /** Changes a part of a block; what others write to the rest of it meanwhile stays (COMPARE AND WRITE). */
+  async #change(lba: number, fuaBit: number, modify: (block: Buffer) => void): Promise<void> {
+    const { blockSize } = this.#storageObject;
+    const both = Buffer.alloc(2 * blockSize);
+    const compareAndWrite = Buffer.alloc(16);
+    compareAndWrite[0] = 0x89;
+    compareAndWrite[1] = fuaBit;
+    compareAndWrite.writeBigUInt64BE(BigInt(lba), 2);
+    compareAndWrite[13] = 1;
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+      await this.#readBlocks(lba, both.subarray(0, blockSize));
+      both.copyWithin(blockSize, 0, blockSize);
+      modify(both.subarray(blockSize));
+      if ((await this.#try(compareAndWrite, both, none)) === 'done') return;
+    }
+    throw new NbdError('EIO', 'others change the block all the time');
+  }
+
+  /** Cuts a range of blocks. @param most blocks in a piece; 0 for no limit of its own */
+  *#pieces(lba: number, blocks: number, most: number): Generator<readonly [lba: number, blocks: number]> {
+    const step = Math.min(most || pieceBlocksMax, pieceBlocksMax);
+    for (let done = 0; done < blocks; done += step) yield [lba + done, Math.min(step, blocks - done)];
+  }
+
+  async #command(cdb: Uint8Array, dataOut = none, into = none): Promise<void> {
+    if ((await this.#try(cdb, dataOut, into)) !== 'done') throw new NbdError('EIO', 'miscompare');
+  }
+
+  /**
+   * Runs a command, again when a unit attention or a reset of somebody else ended it, as any initiator does.
+   * @throws NbdError
+   */
+  async #try(cdb: Uint8Array, dataOut: Uint8Array, into: Uint8Array): Promise<'done' | 'miscompare'> {
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+      this.#lastTag += 1;
+      const task: Task = {
+        nexus: this.#nexus,
+        lun: this.#lun,
+        unit: this.#nexus.view(this.#lun),
+        cdb,
+        attribute: 'simple',
+        tag: this.#lastTag,
+        dataOutOffered: dataOut.length,
+        dataOutLength: 0,
+        dataOut,
+        aborted: false,
+      };
+      const completion = await this.#run(task, into);
+      if (task.aborted || completion.status === status.taskAborted) continue;
+      if (completion.status === status.good) return 'done';
+      const outcome = errorOf(completion, into.length === 0);
+      if (outcome === 'miscompare') return outcome;
+      if (outcome !== 'again') throw outcome;
+    }
+    throw new NbdError('EIO', 'the command was aborted again and again');
+  }
+
+  async #run(task: Task, into: Uint8Array): Promise<Completion> {
+    try {
+      const completion = admit(task) ?? (await execute(task));
+      const { dataIn } = completion;
+      if (!dataIn || completion.status !== status.good) return completion;
+      if (dataIn instanceof Uint8Array) into.set(dataIn.subarray(0, into.length));
+      else if (!dataIn.volume.readNow?.(into, dataIn.position)) await dataIn.volume.read(into, dataIn.position);
+      return completion;
+    } catch (error) {
+      return readFailed(task, error);
+    } finally {
+      retire(task);
+    }
+  }
+}
+
+/** The 16-byte CDBs with LOGICAL BLOCK ADDRESS in byte 2 and a length in byte 10. */
+function cdb16(code: number, lba: number, length: number, flags = 0): Buffer {
+  const cdb = Buffer.alloc(16);
+  cdb[0] = code;
+  cdb[1] = flags;
+  cdb.writeBigUInt64BE(BigInt(lba), 2);
+  cdb.writeUInt32BE(length, 10);
+  return cdb;
+}
+
+/** Sense as an error: the first row that fits (SPC-4 4.5.6, annex D). `writes` are errors of commands that send no data back. */
+const senseErrors: readonly {
+  readonly key: number;
+  readonly asc?: number;
+  readonly ascq?: number;
+  readonly is: NbdError['code'] | 'again' | 'miscompare';
+  readonly says: string;
+}[] = [
+  { key: 0x6, is: 'again', says: 'unit attention' },
+  { key: 0xe, is: 'miscompare', says: 'miscompare' },
+  { key: 0x2, is: 'EIO', says: 'the logical unit is not ready' },
+  { key: 0x3, is: 'EIO', says: 'medium error' },
+  { key: 0x4, is: 'EIO', says: 'internal target failure' },
+  { key: 0x5, asc: 0x21, is: 'ENOSPC', says: 'beyond the end of the logical unit' },
+  { key: 0x5, asc: 0x25, is: 'EIO', says: 'no such logical unit' },
+  { key: 0x5, is: 'EINVAL', says: 'illegal request' },
+  { key: 0x7, asc: 0x27, ascq: 0x07, is: 'ENOSPC', says: 'no space left' },
+  { key: 0x7, is: 'EPERM', says: 'write protected' },
+];
+
+function errorOf({ status: ended, sense }: Completion, writes: boolean): NbdError | 'again' | 'miscompare' {
+  if (ended === status.reservationConflict) return new NbdError('EPERM', 'reserved by another initiator');
+  if (!sense) return new NbdError('EIO', `SCSI status ${ended}`);
+  const [key, asc, ascq] = sense[0] === 0x72 ? [sense[1], sense[2], sense[3]] : [sense[2], sense[12], sense[13]];
+  const row = senseErrors.find((one) => one.key === key && (one.asc ?? asc) === asc && (one.ascq ?? ascq) === ascq);
+  if (row?.is === 'again' || row?.is === 'miscompare') return row.is;
+  if (row?.is === 'ENOSPC' && !writes) return new NbdError('EINVAL', row.says);
+  return new NbdError(row?.is ?? 'EIO', row?.says ?? `sense ${key}h/${asc}h/${ascq}h`);
+}

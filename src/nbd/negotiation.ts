@@ -1,0 +1,261 @@
+/** The server's side of the handshake: fixed newstyle negotiation (NBD proto.md "Newstyle negotiation"), option by option. */
+
+import type { ByteChannel } from '../wire/byte-channel.ts';
+import { read, write } from '../wire/layout.ts';
+import {
+  baseAllocation,
+  blockSizeInfo,
+  clientFlags,
+  exportAnswer,
+  exportAnswerZeroes,
+  exportFlag,
+  exportInfo,
+  greeting,
+  handshakeFlag,
+  infoTypes,
+  magic,
+  option,
+  optionReply,
+  options,
+  payloadBytesMax,
+  replies,
+  statusContext,
+  stringBytesMax,
+} from '../wire/nbd.ts';
+import type { Export, Geometry } from './export.ts';
+import { optionBytesMax, optionsMax } from './limits.ts';
+
+/** What client and server have agreed on. */
+export interface Negotiated {
+  readonly export: Export;
+  readonly geometry: Geometry;
+  readonly structured: boolean;
+  /** BLOCK STATUS may be asked for. */
+  readonly baseAllocation: boolean;
+}
+
+/** The identifier that stands for base:allocation in this server's answers. */
+export const baseAllocationId = 1;
+
+/** What is known so far. */
+interface Handshake {
+  readonly channel: ByteChannel;
+  readonly exports: readonly Export[];
+  readonly zeroes: boolean;
+  structured: boolean;
+  /** The name for which base:allocation was chosen. */
+  contextFor: string | undefined;
+}
+
+/** What an option leads to: the transmission phase, the end of the connection, or the next option. */
+type Next = Negotiated | 'end' | undefined;
+type Option = (handshake: Handshake, code: number, data: Buffer) => Next;
+
+/** @returns what was agreed, or undefined when the client has left in good order. @throws ChannelEnded */
+export async function negotiate(
+  channel: ByteChannel,
+  exports: () => readonly Export[],
+): Promise<Negotiated | undefined> {
+  const hello = Buffer.alloc(18);
+  const flags = handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes;
+  write(greeting, hello, 0, { server: magic.server, option: magic.option, flags });
+  void channel.send(hello);
+  const client = read(clientFlags, await channel.exactly(4)).flags;
+  if ((client & ~flags) !== 0) return undefined;
+  const handshake: Handshake = {
+    channel,
+    exports: exports(),
+    zeroes: (client & handshakeFlag.noZeroes) === 0,
+    structured: false,
+    contextFor: undefined,
+  };
+  for (let count = 0; count < optionsMax; count += 1) {
+    const { magic: found, code, length } = read(option, await channel.exactly(16));
+    if (found !== magic.option) return undefined;
+    if (length > optionBytesMax) {
+      await channel.discard(length);
+      refuse(handshake, code, replies.tooBig, `an option has at most ${optionBytesMax} bytes`);
+      continue;
+    }
+    const next = act(handshake, code, await channel.exactly(length));
+    if (next === 'end') return undefined;
+    if (next) return next;
+  }
+  return undefined;
+}
+
+function act(handshake: Handshake, code: number, data: Buffer): Next {
+  const known = table[code];
+  if (!known) return refuse(handshake, code, replies.unsupported, `option ${code} is not supported`);
+  try {
+    return known(handshake, code, data);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return refuse(handshake, code, replies.invalid, error.message);
+  }
+}
+
+const table: Readonly<Record<number, Option>> = {
+  [options.exportName]: exportName,
+  [options.abort]: (handshake, code) => {
+    reply(handshake, code, replies.ack);
+    return 'end';
+  },
+  [options.list]: list,
+  [options.info]: info,
+  [options.go]: info,
+  [options.structuredReply]: (handshake, code, data) => {
+    if (data.length > 0) throw new Malformed('STRUCTURED_REPLY has no data');
+    handshake.structured = true;
+    return reply(handshake, code, replies.ack);
+  },
+  [options.listMetaContext]: metaContext,
+  [options.setMetaContext]: metaContext,
+};
+
+/** Its answer has no place for a refusal: the connection ends instead. */
+function exportName(handshake: Handshake, _code: number, data: Buffer): Next {
+  const agreed = choose(handshake, data.toString());
+  if (!agreed) return 'end';
+  const answer = Buffer.alloc(10 + (handshake.zeroes ? exportAnswerZeroes : 0));
+  write(exportAnswer, answer, 0, { size: agreed.geometry.size, flags: flagsOf(agreed) });
+  void handshake.channel.send(answer);
+  return agreed;
+}
+
+function list(handshake: Handshake, code: number, data: Buffer): Next {
+  if (data.length > 0) throw new Malformed('LIST has no data');
+  for (const { name, description } of handshake.exports)
+    reply(handshake, code, replies.server, Buffer.concat([counted(name), Buffer.from(description)]));
+  return reply(handshake, code, replies.ack);
+}
+
+function info(handshake: Handshake, code: number, data: Buffer): Next {
+  const words = new Words(data);
+  const name = words.string();
+  const wanted = Array.from({ length: words.u16() }, () => words.u16());
+  words.end();
+  const agreed = choose(handshake, name);
+  if (!agreed) return refuse(handshake, code, replies.unknown, `no export '${name}' here that could be used`);
+  const { geometry } = agreed;
+  const tell = (bytes: Uint8Array) => reply(handshake, code, replies.info, bytes);
+  const text = (type: number, value: string) =>
+    tell(Buffer.concat([Buffer.from([type >> 8, type]), Buffer.from(value)]));
+  const about = Buffer.alloc(12);
+  write(exportInfo, about, 0, { type: infoTypes.export, size: geometry.size, flags: flagsOf(agreed) });
+  tell(about);
+  if (wanted.includes(infoTypes.name)) text(infoTypes.name, agreed.export.name);
+  if (wanted.includes(infoTypes.description)) text(infoTypes.description, agreed.export.description);
+  if (wanted.includes(infoTypes.blockSize)) {
+    const sizes = Buffer.alloc(14);
+    const { minimumBlock: minimum, preferredBlock: preferred } = geometry;
+    write(blockSizeInfo, sizes, 0, { type: infoTypes.blockSize, minimum, preferred, maximum: payloadBytesMax });
+    tell(sizes);
+  }
+  reply(handshake, code, replies.ack);
+  return code === options.go ? agreed : undefined;
+}
+
+/** LIST_META_CONTEXT and SET_META_CONTEXT: no query lists everything and sets nothing. */
+function metaContext(handshake: Handshake, code: number, data: Buffer): Next {
+  const words = new Words(data);
+  const name = words.string();
+  const queries = Array.from({ length: words.count(4) }, () => words.string());
+  words.end();
+  const sets = code === options.setMetaContext;
+  if (!handshake.structured) throw new Malformed('metadata needs structured replies');
+  if (sets) handshake.contextFor = undefined;
+  if (!find(handshake, name)) return refuse(handshake, code, replies.unknown, `no export '${name}'`);
+  const matches = sets ? [baseAllocation] : [baseAllocation, 'base:'];
+  if (queries.some((query) => matches.includes(query)) || (!sets && queries.length === 0)) {
+    if (sets) handshake.contextFor = name;
+    const id = Buffer.alloc(4);
+    write(statusContext, id, 0, { id: sets ? baseAllocationId : 0 });
+    reply(handshake, code, replies.metaContext, Buffer.concat([id, Buffer.from(baseAllocation)]));
+  }
+  return reply(handshake, code, replies.ack);
+}
+
+/** '' is the first export. */
+const find = ({ exports }: Handshake, name: string): Export | undefined =>
+  name === '' ? exports[0] : exports.find((one) => one.name === name);
+
+function choose(handshake: Handshake, name: string): Negotiated | undefined {
+  const chosen = find(handshake, name);
+  const geometry = chosen?.geometry();
+  if (!chosen || !geometry) return undefined;
+  const { structured, contextFor } = handshake;
+  return { export: chosen, geometry, structured, baseAllocation: contextFor === name };
+}
+
+function flagsOf({ geometry, structured }: Negotiated): number {
+  const { readOnly, rotational, trims, zeroesFast } = geometry;
+  const changes = readOnly
+    ? exportFlag.readOnly
+    : exportFlag.writeZeroes | exportFlag.fua | (trims ? exportFlag.trim : 0) | (zeroesFast ? exportFlag.fastZero : 0);
+  return (
+    exportFlag.hasFlags |
+    exportFlag.flush |
+    exportFlag.multiConn |
+    exportFlag.cache |
+    changes |
+    (rotational ? exportFlag.rotational : 0) |
+    (structured ? exportFlag.df : 0)
+  );
+}
+
+function reply({ channel }: Handshake, code: number, type: number, data: Uint8Array = new Uint8Array()): undefined {
+  const header = Buffer.alloc(20);
+  write(optionReply, header, 0, { magic: magic.optionReply, option: code, type, length: data.length });
+  void channel.send(header, data);
+}
+
+const refuse = (handshake: Handshake, code: number, type: number, why: string): undefined =>
+  reply(handshake, code, type, Buffer.from(why));
+
+function counted(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+/** An option's data does not have its form. */
+class Malformed extends Error {}
+
+/** Takes an option's data apart. @throws Malformed where it ends too early or too late */
+class Words {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  #take(length: number): Buffer {
+    if (this.#at + length > this.#bytes.length) throw new Malformed('the data of the option is too short');
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  u16(): number {
+    return this.#take(2).readUInt16BE();
+  }
+
+  /** A number of items that take `least` bytes or more each: they have to be there. */
+  count(least: number): number {
+    const count = this.#take(4).readUInt32BE();
+    if (count * least > this.#bytes.length - this.#at) throw new Malformed('the data of the option is too short');
+    return count;
+  }
+
+  string(): string {
+    const length = this.#take(4).readUInt32BE();
+    if (length > stringBytesMax) throw new Malformed(`a name has at most ${stringBytesMax} bytes`);
+    return this.#take(length).toString();
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new Malformed('the data of the option is too long');
+  }
+}

@@ -1,0 +1,116 @@
+/** A Unix socket on which exports are served; clients come and go. */
+
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import { reasonOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
+import type { Export } from './export.ts';
+import { connectionsMax, negotiationMs } from './limits.ts';
+import { type Negotiated, negotiate } from './negotiation.ts';
+import { transmit } from './transmission.ts';
+
+/** sun_path of unix(7), without the zero at its end. */
+const pathBytesMax = 107;
+
+export class NbdServer {
+  readonly path: string;
+  /** Why it does not listen, in a line. */
+  problem: string | undefined;
+  readonly #exports: () => readonly Export[];
+  readonly #log: Log;
+  readonly #server: Server;
+  readonly #channels = new Set<ByteChannel>();
+  /** What the clients in the transmission phase have been told. */
+  readonly #agreed = new Map<ByteChannel, Negotiated>();
+  readonly #serving = new Set<Promise<void>>();
+
+  /** @param exports asked for each client that comes */
+  constructor(path: string, exports: () => readonly Export[], log: Log) {
+    this.path = path;
+    this.#exports = exports;
+    this.#log = log;
+    this.#server = createServer((socket) => this.#accept(socket));
+    // Once it listens, errors concern a single accept (EMFILE …): the server goes on.
+    this.#server.on('error', () => {});
+  }
+
+  /** Resolves when it listens or has a `problem`; never rejects. What was left at its path by an earlier process goes. */
+  async open(): Promise<void> {
+    if (Buffer.byteLength(this.path) > pathBytesMax) {
+      this.problem = `the path of its socket is longer than ${pathBytesMax} bytes: ${this.path}`;
+      return;
+    }
+    try {
+      rmSync(this.path, { force: true });
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(this.path, () => {
+          this.#server.off('error', reject);
+          resolve();
+        });
+      });
+      chmodSync(this.path, 0o600);
+    } catch (error) {
+      this.problem = `${this.path}: ${reasonOf(error)}`;
+    }
+  }
+
+  /** Ends the connections whose export is gone or is not what they were told: their clients come back and learn what is so. */
+  refresh(): void {
+    const exports = this.#exports();
+    for (const [channel, { export: chosen, geometry }] of this.#agreed) {
+      const now = exports.find((one) => one === chosen)?.geometry();
+      if (!now || !isDeepStrictEqual(now, geometry)) channel.destroy();
+    }
+  }
+
+  /** Closes the socket and every connection; resolves when nothing of them is on its way any more. */
+  async close(): Promise<void> {
+    this.#server.close();
+    for (const channel of this.#channels) channel.destroy();
+    await Promise.all(this.#serving);
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#channels.size >= connectionsMax) {
+      this.#log({ level: 'warning', event: 'nbd connection refused', detail: { reason: 'too many', path: this.path } });
+      socket.destroy();
+      return;
+    }
+    const channel = new ByteChannel(socket);
+    this.#channels.add(channel);
+    const serving = this.serve(channel).finally(() => {
+      this.#channels.delete(channel);
+      this.#serving.delete(serving);
+    });
+    this.#serving.add(serving);
+  }
+
+  /** Serves one client until it leaves. Never rejects. */
+  async serve(channel: ByteChannel): Promise<void> {
+    const late = setTimeout(() => channel.destroy(), negotiationMs);
+    try {
+      const agreed = await negotiate(channel, this.#exports);
+      clearTimeout(late);
+      if (agreed) await this.#transmit(channel, agreed);
+      channel.end();
+    } catch (error) {
+      channel.destroy();
+      if (!(error instanceof ChannelEnded))
+        this.#log({ level: 'error', event: 'nbd connection failed', detail: { reason: reasonOf(error) } });
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async #transmit(channel: ByteChannel, agreed: Negotiated): Promise<void> {
+    this.#agreed.set(channel, agreed);
+    try {
+      await transmit(channel, agreed, this.#log);
+    } finally {
+      this.#agreed.delete(channel);
+    }
+  }
+}

@@ -1,0 +1,230 @@
+/** The transmission phase: requests in, answers out, in whatever order the disk ends them (NBD proto.md "Transmission"). */
+
+import { type Log, logBug } from '../log.ts';
+import type { ByteChannel } from '../wire/byte-channel.ts';
+import { read, type Values, write } from '../wire/layout.ts';
+import {
+  commandFlag,
+  commands,
+  errorPayload,
+  errors,
+  extentFlag,
+  magic,
+  offsetData,
+  payloadBytesMax,
+  replyDone,
+  replyTypes,
+  request as requestRecord,
+  simpleReply,
+  statusContext,
+  statusExtent,
+  structuredReply,
+} from '../wire/nbd.ts';
+import { NbdError, type StatusExtent } from './export.ts';
+import { extentsMax, requestBytesMax, requestsMax } from './limits.ts';
+import { baseAllocationId, type Negotiated } from './negotiation.ts';
+
+type Request = Values<typeof requestRecord>;
+
+/** One command: what a request of it may say, and what it does. */
+interface Command {
+  /** The flags that it may have; FUA is for those that change something. */
+  readonly flags: number;
+  /** It changes the export. */
+  readonly writes?: true;
+  /** It has no range. */
+  readonly whole?: true;
+  /** Bytes that it has in memory. */
+  readonly bytes?: (request: Request) => number;
+  run(agreed: Negotiated, request: Request, data: Buffer): Promise<Answer>;
+}
+
+/** Data and extents go into pieces of their own; nothing is a success without words. */
+type Answer = undefined | { readonly data: Buffer } | { readonly extents: readonly StatusExtent[] };
+
+const asks = ({ flags }: Request, flag: number): boolean => (flags & flag) !== 0;
+const payload = ({ length }: Request): number => length;
+
+const table: Readonly<Record<number, Command>> = {
+  [commands.read]: {
+    flags: commandFlag.df,
+    bytes: payload,
+    run: async (agreed, request) => {
+      if (request.length === 0) return undefined;
+      const front = frontOf(agreed);
+      const message = Buffer.allocUnsafe(front + request.length);
+      await agreed.export.read(request, message.subarray(front));
+      return { data: message };
+    },
+  },
+  [commands.write]: {
+    flags: commandFlag.fua,
+    writes: true,
+    bytes: payload,
+    run: async (agreed, request, data) =>
+      void (await agreed.export.write(request, data, asks(request, commandFlag.fua))),
+  },
+  [commands.flush]: { flags: 0, whole: true, run: async (agreed) => void (await agreed.export.flush()) },
+  [commands.trim]: {
+    flags: commandFlag.fua,
+    writes: true,
+    run: async (agreed, request) => {
+      if (!agreed.geometry.trims) throw new NbdError('EINVAL', 'TRIM was not offered');
+      await agreed.export.trim(request, asks(request, commandFlag.fua));
+    },
+  },
+  [commands.cache]: { flags: 0, run: async (agreed, request) => void (await agreed.export.cache(request)) },
+  [commands.writeZeroes]: {
+    flags: commandFlag.fua | commandFlag.noHole | commandFlag.fastZero,
+    writes: true,
+    run: async (agreed, request) => {
+      if (asks(request, commandFlag.fastZero) && !agreed.geometry.zeroesFast)
+        throw new NbdError('ENOTSUP', 'zeros are as slow as data here');
+      const mayTrim = !asks(request, commandFlag.noHole);
+      await agreed.export.writeZeroes(request, mayTrim, asks(request, commandFlag.fua));
+    },
+  },
+  [commands.blockStatus]: {
+    flags: commandFlag.reqOne,
+    run: async (agreed, request) => {
+      if (!agreed.baseAllocation || request.length === 0)
+        throw new NbdError('EINVAL', 'no metadata context was chosen');
+      const most = asks(request, commandFlag.reqOne) ? 1 : extentsMax;
+      return { extents: await agreed.export.status(request, most) };
+    },
+  },
+};
+
+/** Serves requests until the client leaves. @throws ChannelEnded when it just goes away */
+export async function transmit(channel: ByteChannel, agreed: Negotiated, log: Log): Promise<void> {
+  const flight = new Flight();
+  try {
+    for (;;) {
+      const request = read(requestRecord, await channel.exactly(28));
+      if (request.magic !== magic.request || request.type === commands.disconnect) return;
+      // What follows a WRITE has to be taken also when it is refused: else its data would be read as requests.
+      const isWrite = request.type === commands.write;
+      const refused = check(agreed, request);
+      if (refused) {
+        if (isWrite) await channel.discard(request.length);
+        await flight.start(0, () => send(channel, agreed, request, refused));
+        continue;
+      }
+      const command = table[request.type]!;
+      const bytes = command.bytes?.(request) ?? 0;
+      await flight.room(bytes);
+      const data = isWrite ? await channel.exactly(request.length) : Buffer.alloc(0);
+      await flight.start(bytes, async () =>
+        send(channel, agreed, request, await carryOut(agreed, command, request, data, log)),
+      );
+    }
+  } finally {
+    await flight.landed();
+  }
+}
+
+/** What is wrong with a request before anything is done. */
+function check({ geometry }: Negotiated, { type, flags, offset, length }: Request): NbdError | undefined {
+  const command = table[type];
+  if (!command) return new NbdError('EINVAL', `command ${type} is unknown`);
+  if ((flags & ~command.flags) !== 0) return new NbdError('EINVAL', `flags ${flags} are not for command ${type}`);
+  if (command.writes && geometry.readOnly) return new NbdError('EPERM', 'the export is read-only');
+  if (command.bytes && length > payloadBytesMax)
+    return new NbdError('EOVERFLOW', `at most ${payloadBytesMax} bytes at a time`);
+  if (!command.whole && offset + length > geometry.size)
+    return new NbdError(command.writes ? 'ENOSPC' : 'EINVAL', 'beyond the end of the export');
+  const unaligned = offset % geometry.minimumBlock !== 0 || length % geometry.minimumBlock !== 0;
+  return unaligned ? new NbdError('EINVAL', `not in blocks of ${geometry.minimumBlock} bytes`) : undefined;
+}
+
+async function carryOut(
+  agreed: Negotiated,
+  command: Command,
+  request: Request,
+  data: Buffer,
+  log: Log,
+): Promise<Answer | NbdError> {
+  try {
+    return await command.run(agreed, request, data);
+  } catch (error) {
+    if (error instanceof NbdError) return error;
+    logBug(log, 'nbd', error);
+    return new NbdError('EIO', 'internal error');
+  }
+}
+
+/** Requests on their way, and the room that there is for more. */
+class Flight {
+  #requests = 0;
+  #bytes = 0;
+  #landed: () => void = () => {};
+
+  /** Waits until a request of `bytes` fits; alone it always does. */
+  async room(bytes: number): Promise<void> {
+    while (this.#requests >= requestsMax || (this.#bytes > 0 && this.#bytes + bytes > requestBytesMax))
+      await this.#nextLanding();
+  }
+
+  /** Lets `work` run beside the others. */
+  async start(bytes: number, work: () => Promise<void>): Promise<void> {
+    await this.room(bytes);
+    this.#requests += 1;
+    this.#bytes += bytes;
+    void work().finally(() => {
+      this.#requests -= 1;
+      this.#bytes -= bytes;
+      this.#landed();
+    });
+  }
+
+  /** Resolves when none is left. */
+  async landed(): Promise<void> {
+    while (this.#requests > 0) await this.#nextLanding();
+  }
+
+  #nextLanding(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#landed = resolve;
+    });
+  }
+}
+
+/** Bytes in front of the data of a READ's answer. */
+const frontOf = ({ structured }: Negotiated): number => (structured ? 20 + 8 : 16);
+
+/** @returns when the answer has left this process: until then its bytes count */
+function send(channel: ByteChannel, agreed: Negotiated, request: Request, answer: Answer | NbdError): Promise<void> {
+  const { cookie } = request;
+  if (!agreed.structured) {
+    const message = answer && 'data' in answer ? answer.data : Buffer.alloc(16);
+    const error = answer instanceof NbdError ? errors[answer.code] : 0;
+    write(simpleReply, message, 0, { magic: magic.simpleReply, error, cookie });
+    return channel.send(message);
+  }
+  const piece = (type: number, length: number, message: Buffer = Buffer.alloc(20 + length)): Buffer => {
+    write(structuredReply, message, 0, { magic: magic.structuredReply, flags: replyDone, type, cookie, length });
+    return message;
+  };
+  if (answer === undefined) return channel.send(piece(replyTypes.none, 0));
+  if (answer instanceof NbdError) {
+    const text = Buffer.from(answer.message);
+    const message = piece(replyTypes.error, 6 + text.length);
+    write(errorPayload, message, 20, { error: errors[answer.code], messageLength: text.length });
+    message.set(text, 26);
+    return channel.send(message);
+  }
+  if ('data' in answer) {
+    const message = piece(replyTypes.offsetData, answer.data.length - 20, answer.data);
+    write(offsetData, message, 20, { offset: request.offset });
+    return channel.send(message);
+  }
+  const message = piece(replyTypes.blockStatus, 4 + 8 * answer.extents.length);
+  write(statusContext, message, 20, { id: baseAllocationId });
+  answer.extents.forEach(({ length, hole, zero }, i) => {
+    write(statusExtent, message, 24 + 8 * i, {
+      length,
+      flags: (hole ? extentFlag.hole : 0) | (zero ? extentFlag.zero : 0),
+    });
+  });
+  return channel.send(message);
+}
