@@ -1,11 +1,10 @@
-// Builds dist/: two programs (tcli and the interactive shell's engine thread) and the library, sharing chunks.
-// --splitting matters: without it every one-shot would pay for loading Ink.
+// Builds dist/: two programs (tcli and the interactive shell's engine thread), sharing chunks, and the library.
+// --splitting matters: without it every one-shot would pay for loading Ink, and a client of a daemon for the engine.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 rmSync('dist', { recursive: true, force: true });
-await build({
-  entryPoints: { tcli: 'shell/main.tsx', engine: 'shell/engine-thread.ts', index: 'src/index.ts' },
+const options = {
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -22,4 +21,7 @@ await build({
   minifyWhitespace: true,
   define: { 'process.env.NODE_ENV': '"production"' },
   logLevel: 'warning',
-});
+};
+await build({ ...options, entryPoints: { tcli: 'shell/main.tsx', engine: 'shell/engine-thread.ts' } });
+// By itself: what the library exports would count as used by every program.
+await build({ ...options, entryPoints: { index: 'src/index.ts' } });

@@ -1,36 +1,70 @@
 /** The words after `tcli` → what is wanted. */
 
-import { OperatorError } from '../src/index.ts';
+import { type Home, OperatorError } from '../src/client.ts';
 
 export interface Invocation {
-  readonly home: string | undefined;
+  /** A directory, or where each thing is. */
+  readonly home: string | Home | undefined;
   /** Where `-c`, `-f` and standard input start; undefined: where the last session left off. */
   readonly cwd: string | undefined;
   readonly wants:
-    | { readonly kind: 'help' | 'version' | 'serve' | 'shell' }
+    | { readonly kind: 'help' | 'version' | 'shell' }
+    | { readonly kind: 'serve'; readonly serve: ServeWords }
+    | {
+        readonly kind: 'daemon';
+        readonly action: DaemonAction;
+        readonly force: boolean;
+        readonly serve: ServeWords;
+      }
     /** One command from `/`, as targetcli takes it. */
     | { readonly kind: 'command'; readonly line: string }
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
     | { readonly kind: 'file'; readonly path: string };
 }
 
+const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
+export type DaemonAction = (typeof daemonActions)[number];
+
+/** What was said to the process that serves. */
+export interface ServeWords {
+  /** As they were given. */
+  readonly words: readonly string[];
+  /** How long to wait for devices that are not there. */
+  readonly waitMs: number;
+  readonly logFormat: 'text' | 'json';
+}
+
+/** targetctl's verbs, each a line of the shell. */
+const verbs: Readonly<Record<string, (file: string) => string>> = {
+  save: (file) => `saveconfig ${file}`,
+  restore: (file) => `restoreconfig ${file} clear_existing=true`,
+  clear: () => 'clearconfig confirm=true',
+};
+
 export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
        tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off
        tcli [OPTIONS] -f FILE             lines of a file; the first error ends it
-       tcli [OPTIONS] serve               restore the saved configuration and serve it
+       tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
+       tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
+       tcli [OPTIONS] daemon stop [--force] | status
+       tcli [OPTIONS] save [FILE] | restore [FILE] | clear       the configuration, as targetctl does it
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
   --cwd PATH   where -c, -f and standard input start
   --version    print the version
   --help       print this
 
-Exit status: 0, or 1 after an error.
+  --force      replace, or kill, what does not end by itself
+  SERVING:     --wait SECONDS          for devices that are not there yet
+               --log-format text|json  how the log is written
+
+Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
 `;
 
 /** @throws OperatorError */
 export function readArguments(words: readonly string[]): Invocation {
-  let home: string | undefined;
+  let home: string | Home | undefined;
   let cwd: string | undefined;
   const lines: string[] = [];
   let file: string | undefined;
@@ -46,11 +80,16 @@ export function readArguments(words: readonly string[]): Invocation {
     rest.shift();
     const [option = '', inline] = /^--\w+=/.test(word) ? split(word) : [word, undefined];
     if (option === '--home') home = inline ?? value(option);
+    // How a process that goes to the background is told its places.
+    else if (option === '--home-paths') home = JSON.parse(value(option)) as Home;
     else if (option === '--cwd') cwd = inline ?? value(option);
     else if (option === '-c') lines.push(value(option));
     else if (option === '-f') file = value(option);
     else if (option === '--help' || option === '-h') return { home, cwd, wants: { kind: 'help' } };
     else if (option === '--version' || option === '-v') return { home, cwd, wants: { kind: 'version' } };
+    // targetcli's way out of its daemon.
+    else if (option === '--disable-daemon')
+      return { home, cwd, wants: { kind: 'command', line: 'set global auto_use_daemon=false' } };
     else throw new OperatorError(`Unknown option ${word}`, 'See: tcli --help');
   }
   const kinds = [lines.length > 0, file !== undefined, rest.length > 0].filter(Boolean).length;
@@ -58,9 +97,33 @@ export function readArguments(words: readonly string[]): Invocation {
   if (lines.length > 0) return { home, cwd, wants: { kind: 'lines', lines } };
   if (file !== undefined) return { home, cwd, wants: { kind: 'file', path: file } };
   if (rest.length === 0) return { home, cwd, wants: { kind: 'shell' } };
-  if (rest.length === 1 && (rest[0] === 'serve' || rest[0] === 'help' || rest[0] === 'version'))
-    return { home, cwd, wants: { kind: rest[0] } };
+  const [first = '', second = '', ...more] = rest;
+  if (rest.length === 1 && (first === 'help' || first === 'version')) return { home, cwd, wants: { kind: first } };
+  if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
+  if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more) };
+  if (Object.hasOwn(verbs, first) && more.length === 0)
+    return { home, cwd, wants: { kind: 'command', line: verbs[first]!(quote(second)) } };
   return { home, cwd, wants: { kind: 'command', line: rest.map(quote).join(' ') } };
+}
+
+function daemonWords(action: string, more: readonly string[]): Invocation['wants'] {
+  const known = daemonActions.find((one) => one === action);
+  if (!known) throw new OperatorError(`daemon takes one of: ${daemonActions.join(', ')}`, 'See: tcli --help');
+  const serve = serveWords(more.filter((word) => word !== '--force'));
+  return { kind: 'daemon', action: known, force: more.includes('--force'), serve };
+}
+
+function serveWords(words: readonly string[]): ServeWords {
+  let waitMs = 0;
+  let logFormat: ServeWords['logFormat'] = 'text';
+  const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
+  while (rest.length > 0) {
+    const [option, value = ''] = rest.splice(0, 2);
+    if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
+    else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
+    else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
+  }
+  return { words, waitMs, logFormat };
 }
 
 const split = (word: string): [string, string] => {

@@ -4,9 +4,10 @@
  */
 
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { type Home, inUse, type Log, lastWords, lineLog, openHost, problems } from '../src/index.ts';
+import { type Home, inUse, type Log, lastWords, lineLog, listenControl, openHost, problems } from '../src/index.ts';
 import { Preferences } from './preferences.ts';
 import { NOTICE } from './protocol.ts';
+import { sessionsOf } from './served-session.ts';
 import { ShellSession } from './session.ts';
 import { serveSession } from './session-server.ts';
 
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly home: Home;
   /** Where the session starts; otherwise where the last one stood. */
   readonly cwd?: string;
+  /** The program's. */
+  readonly version: string;
 }
 
 const { port, engine } = workerData as { port: MessagePort; engine: EngineOptions };
@@ -27,11 +30,16 @@ const log: Log = (record) => {
   if (record.level === 'error' || record.level === 'warning') lines(record);
 };
 
+const { version } = engine;
 const host = await openHost({ home: engine.home, role: 'shell', log });
 if (host.heldBy) {
   const { message, hint } = inUse(engine.home, host.heldBy);
   notice(`${message}\n${hint}`);
 } else await host.root.start();
+// Other shells and programs reach what this one serves.
+const control = host.heldBy
+  ? undefined
+  : await listenControl({ host, role: 'shell', version, log, createSession: sessionsOf(host) });
 for (const warning of [...host.warnings, ...(host.heldBy ? [] : problems(host))]) notice(warning);
 
 // A bug costs a line, not everybody's disks.
@@ -46,6 +54,7 @@ port.on('message', (message) => server.receive(message));
 port.on('close', async () => {
   server.hangUp();
   await host.close();
+  await control?.close();
   // Ends this thread only.
   process.exit(0);
 });

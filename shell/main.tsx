@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Home, type Host, homeOf, lastWords, lineLog, OperatorError, openHost, reasonOf } from '../src/index.ts';
+import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpening } from '../src/client.ts';
 import { type Invocation, readArguments, usage } from './arguments.ts';
-import { Preferences } from './preferences.ts';
+import { connectSocket } from './client-socket.ts';
+import type { ScriptSession } from './hosted.ts';
 import type { OutputSink, Terminal } from './protocol.ts';
-import { ShellSession } from './session.ts';
 
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
@@ -30,8 +30,18 @@ async function main(): Promise<number> {
   const { home: directory, cwd, wants } = readArguments(process.argv.slice(2));
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
-  const home = homeOf(directory ?? process.env['TCLI_HOME'], process.env, process.getuid?.());
-  if (wants.kind === 'serve') return serveHome(home);
+  const home =
+    typeof directory === 'object'
+      ? directory
+      : homeOf(directory ?? process.env['TCLI_HOME'], process.env, process.getuid?.());
+  if (wants.kind === 'serve') {
+    const { serveHome } = await import('./serve-home.ts');
+    return serveHome(home, wants.serve, version);
+  }
+  if (wants.kind === 'daemon') {
+    const { daemon } = await import('./daemon-commands.ts');
+    return daemon(home, wants);
+  }
   if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd);
   return script(home, cwd, wants);
 }
@@ -41,34 +51,19 @@ function print(text: string): number {
   return 0;
 }
 
-async function serveHome(home: Home): Promise<number> {
-  const { serve } = await import('../src/index.ts');
-  const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
-  const { settleColor } = await import('./ui/color.ts');
-  const color = settleColor(process.env) && process.stderr.isTTY;
-  const { chalkStderr } = await import('chalk');
-  const paint = { error: chalkStderr.red, warning: chalkStderr.yellow, info: String, debug: String };
-  const log = lineLog(
-    (line, level) => process.stderr.write(`${color ? paint[level](line) : line}\n`),
-    () => new Date(),
-  );
-  await serve(home, log, (line) => process.stdout.write(`${line}\n`), stop.signal);
-  return 0;
-}
-
 /** Ctrl-C before the first prompt: 128 and SIGINT's number. */
 const givenUp = 130;
 
-/** A person at a terminal: the engine runs in a thread of its own, this one draws. */
+/** A person at a terminal, before the process that serves; where there is none, the engine runs in a thread of this one. */
 async function shell(home: Home, cwd: string | undefined): Promise<number> {
-  const { connectThread } = await import('./client-thread.ts');
   const drawn = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
-  const client = connectThread(
-    new URL('./engine.js', import.meta.url),
-    { home, cwd },
-    { ...terminal(), interactive: true },
-  );
+  const person = { ...terminal(), interactive: true };
+  const opening = { ...openingOf(cwd), saveOnExit: true };
+  const client = connectSocket(home, opening, person).then(async (attached) => {
+    if (attached) return attached;
+    const { connectThread } = await import('./client-thread.ts');
+    return connectThread(new URL('./engine.js', import.meta.url), { home, cwd, version }, person);
+  });
   const front = async () => {
     if (!drawn) {
       const { plain } = await import('./plain.ts');
@@ -83,29 +78,30 @@ async function shell(home: Home, cwd: string | undefined): Promise<number> {
   return status;
 }
 
-type Script =
-  | Extract<Invocation['wants'], { kind: 'command' | 'lines' | 'file' }>
-  | { readonly kind: 'help' | 'version' | 'serve' | 'shell' };
+const openingOf = (cwd: string | undefined): SessionOpening => ({
+  ...(cwd !== undefined && { cwd }),
+  workingDirectory: process.cwd(),
+});
 
-/** Lines that nobody types: the engine is this process, and serves nothing. */
+type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' }>;
+
+/** Lines that nobody types. */
 async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {
-  const host = await openHost({ home, role: 'command' });
+  const typed = wants.kind === 'shell';
+  const start = wants.kind === 'command' ? '/' : cwd;
+  const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
+  const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
   try {
-    for (const warning of host.warnings) process.stderr.write(`${warning}\n`);
-    const preferences = Preferences.open(home.stateDirectory);
-    const session = new ShellSession(host, preferences, {
-      cwd: wants.kind === 'command' ? '/' : (cwd ?? preferences.lastPath),
-      saveOnExit: wants.kind === 'shell',
-      bareErrors: wants.kind !== 'shell',
-    });
-    session.setTerminal(terminal());
-    const before = host.unsavedOperations;
-    const ok = await runLines(session, linesOf(wants), wants.kind !== 'shell');
-    tellUnserved(host, before);
-    return ok ? 0 : 1;
+    return (await runLines(session, linesOf(wants), !typed)) ? 0 : 1;
   } finally {
-    await host.close();
+    await session.close();
   }
+}
+
+async function hosted(home: Home, opening: SessionOpening): Promise<ScriptSession> {
+  // Loaded here only: a client of a running tcli answers at once.
+  const { hostSession } = await import('./hosted.ts');
+  return hostSession(home, opening, terminal());
 }
 
 async function* linesOf(wants: Script): AsyncGenerator<string> {
@@ -128,22 +124,22 @@ async function* fileLines(path: string): AsyncGenerator<string> {
 }
 
 /** @returns whether every line went well */
-async function runLines(session: ShellSession, lines: AsyncIterable<string>, stopAtError: boolean): Promise<boolean> {
-  const interrupted = new AbortController();
-  process.once('SIGINT', () => interrupted.abort());
+async function runLines(session: ScriptSession, lines: AsyncIterable<string>, stopAtError: boolean): Promise<boolean> {
+  let interrupted = false;
+  process.once('SIGINT', () => {
+    interrupted = true;
+    session.interrupt();
+  });
   let ok = true;
   for await (const line of lines) {
-    const result = await session.run(line, streams, interrupted.signal);
+    if (interrupted) break;
+    const result = await session.run(line, streams).catch((error) => {
+      throw new OperatorError(`The session was lost: ${reasonOf(error)}`);
+    });
     ok &&= result.ok;
-    if (result.exit || interrupted.signal.aborted || (stopAtError && !result.ok)) break;
+    if (result.exit || (stopAtError && !result.ok)) break;
   }
-  return ok && !interrupted.signal.aborted;
-}
-
-/** A person who changed something should know that no initiator sees it yet. */
-function tellUnserved(host: Host, before: number): void {
-  if (!process.stderr.isTTY || host.heldBy || host.unsavedOperations === before) return;
-  process.stderr.write('The change is stored; nothing is being served. To serve it: tcli serve\n');
+  return ok && !interrupted;
 }
 
 // A reader that went away (`tcli ls | head -1`) is no error.

@@ -88,8 +88,8 @@ function bufferedOutput(id: number, post: (reply: Reply) => void) {
   let stream: 'output' | 'error' = 'output';
   let scheduled = false;
   const flush = () => {
-    if (text !== '') post({ id, is: 'output', stream, text });
-    text = '';
+    for (; text !== ''; text = text.slice(pieceEnd(text)))
+      post({ id, is: 'output', stream, text: text.slice(0, pieceEnd(text)) });
   };
   const write: OutputSink['write'] = (piece, to) => {
     if (to !== stream) flush();
@@ -104,6 +104,12 @@ function bufferedOutput(id: number, post: (reply: Reply) => void) {
     });
   };
   return { write, flush };
+}
+
+/** Where a piece ends that one message can carry: never inside of a surrogate pair. */
+function pieceEnd(text: string): number {
+  const isHigh = (text.charCodeAt(OUTPUT_CHUNK - 1) & 0xfc00) === 0xd800;
+  return text.length > OUTPUT_CHUNK && isHigh ? OUTPUT_CHUNK - 1 : OUTPUT_CHUNK;
 }
 
 /** Whether something that came over a channel is a request, whole and of the right types. */

@@ -30,3 +30,9 @@ export function reasonOf(error: unknown): string {
   if (code === undefined) return text;
   return text.replace(/^E[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
 }
+
+/** The last words of a program: the operator's errors as they are, anything else as the bug that it is. */
+export function lastWords(error: unknown): string {
+  if (error instanceof OperatorError) return error.hint ? `${error.message}\n${error.hint}` : error.message;
+  return `internal error: ${error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)}`;
+}

@@ -25,13 +25,13 @@ export {
 } from './attribute.ts';
 export { type Backstore, printSize, type VolumeConfig } from './backstore/backstore.ts';
 export { backstores } from './backstore/index.ts';
-export { lastWords, lineLog, problems, serve } from './daemon/serve.ts';
-export { OperatorError, reasonOf, systemErrorCode } from './errors.ts';
+export * from './client.ts';
+export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
+export { lineLog, serve } from './daemon/serve.ts';
+export { problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log, LogRecord } from './log.ts';
-export { makePrivateDirectory } from './root/atomic-file.ts';
-export { type Home, homeOf } from './root/home.ts';
-export { type Holder, type Host, inUse, openHost, parse, type Role, type Saved } from './root/host.ts';
+export { type Host, openHost, parse, type Saved } from './root/host.ts';
 export { type Operation, type Outcome, printOperation, type Value, type Values } from './root/operation.ts';
 export { type Place, type PlaceKind, placeOf } from './root/place.ts';
 export { operationTypes, type Root } from './root/root.ts';

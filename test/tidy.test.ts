@@ -28,6 +28,9 @@ const layers = [
   ['daemon'],
 ];
 
+/** What is there for the shell and for programs. */
+const doors = ['src/index.ts', 'src/client.ts'];
+
 function layerOf(file: string): number {
   const [, first = ''] = file.split('/');
   return layers.findIndex((layer) => layer.includes(first.replace(/\.ts$/, '')));
@@ -45,9 +48,9 @@ describe('the laws', () => {
   it('a file imports only from its own layer and from layers to its left', () => {
     const wrong = files.flatMap((file) =>
       imports(file).flatMap((imported) => {
-        if (file.startsWith('shell/') && imported.startsWith('src/') && imported !== 'src/index.ts')
-          return [`${file} imports ${imported}: the shell imports src/index.ts only`];
-        if (!file.startsWith('src/') || file === 'src/index.ts') return [];
+        if (file.startsWith('shell/') && imported.startsWith('src/') && !doors.includes(imported))
+          return [`${file} imports ${imported}: the shell imports ${doors.join(' and ')} only`];
+        if (!file.startsWith('src/') || doors.includes(file)) return [];
         if (!imported.startsWith('src/')) return [`${file} imports ${imported}: src imports src only`];
         return layerOf(imported) > layerOf(file)
           ? [`${file} imports ${imported}: a layer to its right; move what both need to the left`]
@@ -58,7 +61,7 @@ describe('the laws', () => {
   });
 
   it('every file of src stands in a layer', () => {
-    expect(files.filter((file) => file.startsWith('src/') && file !== 'src/index.ts' && layerOf(file) < 0)).toEqual([]);
+    expect(files.filter((file) => file.startsWith('src/') && !doors.includes(file) && layerOf(file) < 0)).toEqual([]);
   });
 
   it('no file has more than 400 lines: split by the subject', () => {

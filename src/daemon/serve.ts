@@ -1,17 +1,34 @@
-/** The long-running process: serves a home until it is told to stop. */
+/** The long-running process: serves a home, and who controls it, until it is told to stop. */
 
-import { OperatorError, reasonOf } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { type Log, type LogLevel, type LogRecord, logBug } from '../log.ts';
+import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
-import { type Host, inUse, openHost } from '../root/host.ts';
-import { printPortal } from '../target/tpg.ts';
+import { type Host, openHost } from '../root/host.ts';
+import { type Control, type CreateSession, listenControl } from './control.ts';
+import type { Status } from './control-protocol.ts';
+
+/** How long a stop may take: sessions are told, what is open is flushed. Then the process ends as after a crash. */
+const stopMs = 20_000;
+
+export interface ServeOptions {
+  readonly home: Home;
+  /** The program's. */
+  readonly version: string;
+  readonly log: Log;
+  /** A shell session for a client of the control socket. */
+  readonly createSession: (host: Host) => CreateSession;
+  /** Called once every portal is open. */
+  readonly ready: (status: Status) => void;
+  readonly stopped: AbortSignal;
+}
 
 /**
- * Restores the home's configuration and serves it until `stopped` aborts.
- * @param ready called with a line that says what is served, once every portal is open
+ * Restores the home's configuration and serves it until `stopped` aborts, or a client says so.
  * @throws OperatorError when another process holds the home, or its configuration cannot be read
  */
-export async function serve(home: Home, log: Log, ready: (line: string) => void, stopped: AbortSignal): Promise<void> {
+export async function serve(options: ServeOptions): Promise<void> {
+  const { home, log, stopped } = options;
   const host = await openHost({ home, role: 'serve', log });
   if (host.heldBy) {
     await host.close();
@@ -28,40 +45,42 @@ export async function serve(home: Home, log: Log, ready: (line: string) => void,
   process.on('unhandledRejection', survive);
   // Without portals nothing else keeps the process alive.
   const alive = setInterval(() => {}, 1 << 30);
+  const asked = new AbortController();
+  let control: Control | undefined;
   try {
+    control = await listenControl({
+      host,
+      role: 'serve',
+      version: options.version,
+      log,
+      createSession: options.createSession(host),
+      stop: () => asked.abort(),
+    });
     await host.root.start();
-    for (const problem of problems(host)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
-    ready(summary(host));
-    if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
+    const status = control.status();
+    for (const problem of status.problems) log({ level: 'warning', event: 'not served', detail: { what: problem } });
+    options.ready(status);
+    await aborted(AbortSignal.any([stopped, asked.signal]));
   } finally {
     clearInterval(alive);
+    const late = setTimeout(() => {
+      log({ level: 'error', event: 'stopped by force', detail: { afterMs: stopMs } });
+      process.exit(1);
+    }, stopMs);
+    // In this order: a client that asked for the end sees its connection close when all is done.
     await host.close();
+    await control?.close();
+    clearTimeout(late);
     process.off('uncaughtException', survive);
     process.off('unhandledRejection', survive);
   }
 }
 
-/** What the tree asks for and cannot have: closed portals, volumes that are not there. */
-export function problems(host: Host): string[] {
-  const { tree } = host.root;
-  const missing = [...tree.allStorageObjects()].flatMap(({ path, missing }) =>
-    missing ? [`${path}: ${missing}`] : [],
-  );
-  const closed = [...tree.tpgs()].flatMap((tpg) =>
-    tpg.portals.flatMap((portal) => {
-      const problem = host.root.portalProblem(tpg, portal);
-      return problem ? [`${tpg.path}/portals/${printPortal(portal)}: ${problem}`] : [];
-    }),
-  );
-  return [...missing, ...closed];
-}
-
-function summary({ root }: Host): string {
-  const targets = [...root.tree.targets()].length;
-  const portals = new Set([...root.tree.tpgs()].flatMap((tpg) => tpg.portals.map(printPortal)));
-  const where = portals.size > 0 ? ` on ${[...portals].join(', ')}` : '; no portals yet';
-  return `Serving ${targets} ${targets === 1 ? 'target' : 'targets'}${where}`;
-}
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 const shownLevels: readonly LogLevel[] = ['error', 'warning', 'info'];
 
@@ -74,10 +93,4 @@ export function lineLog(write: (line: string, level: LogLevel) => void, now: () 
     );
     write([now().toISOString(), level, event, ...words].join(' '), level);
   };
-}
-
-/** The last words of a program: the operator's errors as they are, anything else as the bug that it is. */
-export function lastWords(error: unknown): string {
-  if (error instanceof OperatorError) return error.hint ? `${error.message}\n${error.hint}` : error.message;
-  return `internal error: ${error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)}`;
 }

@@ -5,28 +5,16 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type FileLock, lockFile } from '../system/lock.ts';
+import type { FileLock } from '../system/lock.ts';
 import { makePrivateDirectory, replaceFile } from './atomic-file.ts';
 import { backUp } from './backup.ts';
+import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
 import { Root } from './root.ts';
 import { dump, format } from './saveconfig.ts';
-
-/** What a process is to the home: `command` is over in a moment and worth waiting for. */
-export type Role = 'serve' | 'shell' | 'command';
-
-export interface Holder {
-  readonly pid: number;
-  readonly role: Role;
-}
-
-/** How long a start waits for a `command` that holds the home. */
-const lockWaitMs = 10_000;
-const lockPollMs = 25;
 
 export interface HostOptions {
   readonly home: Home;
@@ -172,39 +160,6 @@ export function parse(text: string, path: string): unknown {
       `${path} is not valid JSON: ${reasonOf(error)}`,
       'Mend it, or put a backup in its place; tcli does not overwrite what it cannot read.',
     );
-  }
-}
-
-export function inUse(home: Home, holder: Holder): OperatorError {
-  const what =
-    holder.role === 'serve' ? 'tcli serve' : holder.role === 'shell' ? 'an interactive tcli' : 'another tcli command';
-  return new OperatorError(
-    `The configuration in ${dirname(home.saveFile)} is in use by ${what} (process ${holder.pid}).`,
-    holder.role === 'command'
-      ? 'Try again in a moment.'
-      : `Reading commands work meanwhile. To change it here, end that process first: kill ${holder.pid}`,
-  );
-}
-
-async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
-  const path = join(home.stateDirectory, 'lock');
-  const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
-  for (const end = Date.now() + lockWaitMs; ; ) {
-    const lock = lockFile(path, content);
-    if (!('heldBy' in lock)) return lock;
-    const holder = holderOf(lock.heldBy);
-    if (holder.role !== 'command' || Date.now() > end) return holder;
-    await sleep(lockPollMs);
-  }
-}
-
-/** A holder that has not written its name yet is about to: a `command`, for all we know. */
-function holderOf(content: string): Holder {
-  try {
-    const { pid, role } = JSON.parse(content) as Holder;
-    return { pid: Number(pid), role: role === 'serve' || role === 'shell' ? role : 'command' };
-  } catch {
-    return { pid: 0, role: 'command' };
   }
 }
 

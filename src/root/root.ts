@@ -88,16 +88,22 @@ export class Root {
   }
 
   /** Opens every volume, then every portal: nobody logs in to half a configuration. */
-  async start(): Promise<void> {
-    this.#serving = true;
+  start(): Promise<void> {
+    const turn = this.#queue.then(() => this.#start());
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async #start(): Promise<void> {
     for (const storageObject of this.tree.allStorageObjects())
-      await openVolume(storageObject, this.#surroundings(true));
+      await openVolume(storageObject, { ...this.#surroundings(true), serving: true });
     const context = { log: this.#log, runDirectory: this.#runDirectory };
     for (const state of this.tree.fabrics.values())
       if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, context));
     await this.#reconcile();
   }
 
+    this.#serving = true;
   /** Ends sessions, closes portals, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
     await this.#queue;

@@ -108,6 +108,12 @@ function lockByExistence(path: string, content: string): FileLock | HeldBy | und
   return undefined;
 }
 
+/** Who holds the lock at `path`: what was written into it; undefined when nobody does. */
+export function lockHolder(path: string): string | undefined {
+  const holder = holderOf(path);
+  return holder?.alive ? holder.content : undefined;
+}
+
 function write(fd: number, content: string): void {
   ftruncateSync(fd);
   writeSync(fd, `${content}\n${process.pid} ${startTimeOf(process.pid)}\n`, 0);

@@ -1,15 +1,29 @@
 /** Other processes, as /proc shows them: whether one still lives, and which ones hold a file open. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { systemErrorCode } from '../errors.ts';
 
-/** What tells a process from a later one with the same number: its start time in clock ticks since boot; undefined when it is gone. */
+/**
+ * What tells a process from a later one with the same number: its start time in clock ticks since boot; undefined when
+ * it is gone, or ended and nobody has waited for it (in a container, nobody may ever do).
+ */
 export function startTimeOf(pid: number): string | undefined {
   try {
-    // proc(5) /proc/pid/stat: field 22, counted behind the name, which may hold blanks and brackets.
+    // proc(5) /proc/pid/stat: fields 3 and 22, counted behind the name, which may hold blanks and brackets.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return undefined;
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  if (process.platform === 'linux') return startTimeOf(pid) !== undefined;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return systemErrorCode(error) === 'EPERM';
   }
 }
 

@@ -1,7 +1,7 @@
 // What was acknowledged is what comes back: after kill -9 and after a quiet end, with and without saveconfig.
 
 import { spawn } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
@@ -50,13 +50,14 @@ it.skipIf(lacks('qemu-img', 'qemu-io'))(
   },
 );
 
-it('a second serve is refused, and a shell beside it may look but not touch', async () => {
+it('a second serve is refused; where the socket cannot be reached one may look but not touch', async () => {
   const home = temporaryDirectory();
   await configure(home, '/backstores/ramdisk create rd0 16M');
   const first = await serve(home);
   const second = await tcli(home, ['serve']);
   expect(second.status).toBe(1);
   expect(second.stderr).toContain(`is in use by tcli serve (process ${first.process.pid})`);
+  await rm(join(home, 'run/control.sock'));
   expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('rd0');
   const change = await tcli(home, ['/backstores/ramdisk', 'create', 'rd1', '16M']);
   expect(change.status).toBe(1);

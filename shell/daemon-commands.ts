@@ -1,0 +1,134 @@
+/** `tcli daemon start | stop | restart | status`: the process that serves, in the background. */
+
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Home,
+  holderOf,
+  inUse,
+  isAlive,
+  makePrivateDirectory,
+  OperatorError,
+  type Status,
+  summary,
+} from '../src/client.ts';
+import type { DaemonAction, ServeWords } from './arguments.ts';
+import { ask } from './client-socket.ts';
+
+/** How long a new process may take to serve, on top of what it may wait for devices. */
+const START_WAIT_MS = 60_000;
+/** How long an old one may take to end: it limits itself to less. */
+const STOP_WAIT_MS = 25_000;
+const POLL_MS = 10;
+/** The exit status of `status` when nothing runs (LSB). */
+const NOT_RUNNING = 3;
+
+interface Wants {
+  readonly action: DaemonAction;
+  /** Replace, or kill, what does not go by itself. */
+  readonly force: boolean;
+  /** For the process that is started. */
+  readonly serve: ServeWords;
+}
+
+/** @returns the exit status. @throws OperatorError */
+export async function daemon(home: Home, { action, force, serve }: Wants): Promise<number> {
+  if (action === 'status') return status(home);
+  if (action === 'stop') return stop(home, force);
+  if (action === 'restart') await stop(home, force);
+  return start(home, force, serve);
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function running(home: Home): Promise<Status | undefined> {
+  const reply = await ask(home, { do: 'status' });
+  return reply?.is === 'status' ? reply.status : undefined;
+}
+
+async function start(home: Home, force: boolean, serve: ServeWords): Promise<number> {
+  const before = await running(home);
+  if (before?.role === 'serve' && !force) {
+    say(`Already running: process ${before.pid}.`);
+    return 0;
+  }
+  const holder = holderOf(home);
+  if (holder && holder.role !== 'command') {
+    if (!force) throw inUse(home, holder);
+    await stop(home, true);
+  }
+  const logFile = join(home.stateDirectory, 'daemon.log');
+  await makePrivateDirectory(home.stateDirectory);
+  const log = openSync(logFile, 'a', 0o600);
+  const [program = ''] = process.argv.slice(1);
+  const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words];
+  const child = spawn(process.execPath, [program, ...words], { cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let ended = false;
+  child.once('exit', () => {
+    ended = true;
+  });
+  child.once('error', () => {
+    ended = true;
+  });
+  for (const late = Date.now() + START_WAIT_MS + serve.waitMs; !ended; await sleep(POLL_MS)) {
+    const now = await running(home);
+    if (now?.pid === child.pid && now?.serving) {
+      child.unref();
+      say(`${summary(now)} (process ${now.pid}, log ${logFile})`);
+      for (const problem of [...now.notRestored, ...now.problems]) process.stderr.write(`${problem}\n`);
+      return 0;
+    }
+    if (Date.now() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
+  }
+  throw new OperatorError('The process ended before it served.', lastLines(logFile));
+}
+
+async function stop(home: Home, force: boolean): Promise<number> {
+  const pid = (await running(home))?.pid ?? holderOf(home)?.pid;
+  if (pid === undefined) {
+    say('Not running.');
+    return 0;
+  }
+  const asked = await ask(home, { do: 'stop' }).catch((error) => {
+    if (force && error instanceof OperatorError) return undefined;
+    throw error;
+  });
+  if (!asked) process.kill(pid, 'SIGTERM');
+  for (const late = Date.now() + STOP_WAIT_MS; isAlive(pid); await sleep(POLL_MS)) {
+    if (Date.now() < late) continue;
+    if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
+    process.kill(pid, 'SIGKILL');
+  }
+  say(`Stopped: process ${pid}.`);
+  return 0;
+}
+
+async function status(home: Home): Promise<number> {
+  const now = await running(home);
+  if (now) {
+    say(describe(now));
+    return 0;
+  }
+  const holder = holderOf(home);
+  say(holder ? inUse(home, holder).message : `Not running. The configuration is in ${dirname(home.saveFile)}.`);
+  return NOT_RUNNING;
+}
+
+function describe(now: Status): string {
+  const list = (title: string, lines: readonly string[]) =>
+    lines.length > 0 ? [`${title}:`, ...lines.map((line) => `  ${line}`)] : [];
+  return [
+    `${summary(now)}; process ${now.pid}${now.role === 'shell' ? ', an interactive shell' : ''}, since ${now.startedAt}`,
+    `Storage objects: ${now.storageObjects}, sessions: ${now.sessions}, clients: ${now.clients}`,
+    now.unsavedOperations === 0
+      ? `Everything is in ${now.saveFile}`
+      : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,
+    ...list('Not restored', now.notRestored),
+    ...list('Not served', now.problems),
+  ].join('\n');
+}
+
+const lastLines = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n');

@@ -1,0 +1,22 @@
+/**
+ * What a client of a running tcli may use: the words of the control socket, and where it is. Nothing here loads the
+ * engine; `index.ts` has all of this, too.
+ */
+
+export {
+  type ControlReply,
+  type ControlRequest,
+  controlSocketOf,
+  messageBytesMax,
+  type Opening,
+  protocolVersion,
+  type SessionOpening,
+  type Status,
+  summary,
+} from './daemon/control-protocol.ts';
+export { encodeFrame, FrameReader } from './daemon/frames.ts';
+export { lastWords, OperatorError, reasonOf, systemErrorCode } from './errors.ts';
+export { makePrivateDirectory } from './root/atomic-file.ts';
+export { type Holder, holderOf, inUse, type Role } from './root/holder.ts';
+export { type Home, homeOf } from './root/home.ts';
+export { isAlive } from './system/process.ts';

@@ -1,0 +1,98 @@
+/**
+ * What programs say to a running tcli over its control socket, and hear: docs/protocol.md. Plain data. The words of a
+ * shell session on the same connection are the front end's own: they pass through here unread.
+ */
+
+import { join } from 'node:path';
+import type { Role } from '../root/holder.ts';
+import type { Home } from '../root/home.ts';
+import type { Operation, Value } from '../root/operation.ts';
+
+/** Grows when a message changes its meaning; new messages and new keys leave it as it is. */
+export const protocolVersion = 1;
+
+/** The longest message, in bytes, in either direction. */
+export const messageBytesMax = 16 << 20;
+
+export const controlSocketOf = (home: Home): string => join(home.runDirectory, 'control.sock');
+
+/** The client's first message. */
+export interface Opening {
+  readonly tcli: number;
+  /** Opens a shell session on this connection. */
+  readonly session?: SessionOpening;
+}
+
+export interface SessionOpening {
+  /** The path where it starts; absent: where the last session left off. */
+  readonly cwd?: string;
+  /** Where the client stands: relative file names start there. */
+  readonly workingDirectory?: string;
+  /** `exit` saves, when the preference auto_save_on_exit says so. */
+  readonly saveOnExit?: boolean;
+  /** Errors are shown without colour or prefix. */
+  readonly bareErrors?: boolean;
+}
+
+/** The server's first message, or `Refusal`. */
+export interface Welcome {
+  readonly tcli: number;
+  readonly version: string;
+  readonly pid: number;
+  readonly role: Role;
+}
+
+/** The server's last message. */
+export interface Refusal {
+  readonly tcli: number;
+  readonly error: string;
+  readonly hint?: string;
+}
+
+export type ControlRequest =
+  | { readonly id: number; readonly do: 'status' }
+  /** One change through the engine's one door. */
+  | { readonly id: number; readonly do: 'apply'; readonly operation: Operation }
+  /** Everything, in saveconfig.json's form, secrets included. */
+  | { readonly id: number; readonly do: 'configuration' }
+  | { readonly id: number; readonly do: 'save'; readonly backups?: number }
+  /** Ends the process: it answers, then closes the connection when it is done. */
+  | { readonly id: number; readonly do: 'stop' };
+
+export type ControlReply =
+  | { readonly id: number; readonly is: 'status'; readonly status: Status }
+  | { readonly id: number; readonly is: 'applied'; readonly operation: Operation; readonly notes: readonly string[] }
+  | { readonly id: number; readonly is: 'configuration'; readonly configuration: Value }
+  | { readonly id: number; readonly is: 'saved'; readonly path: string; readonly backup: boolean }
+  | { readonly id: number; readonly is: 'stopping' }
+  | { readonly id: number; readonly is: 'failed'; readonly error: string; readonly hint?: string };
+
+/** What a running tcli is and does. */
+export interface Status {
+  readonly version: string;
+  readonly pid: number;
+  readonly role: Role;
+  /** Every volume and portal that can be open is. */
+  readonly serving: boolean;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly saveFile: string;
+  readonly storageObjects: number;
+  readonly targets: number;
+  readonly sessions: number;
+  /** Each address that a TPG wants, once. */
+  readonly portals: readonly string[];
+  readonly clients: number;
+  /** Changes that are durable and not in saveconfig.json. */
+  readonly unsavedOperations: number;
+  /** What the saved file asked for and is not there. */
+  readonly notRestored: readonly string[];
+  /** Portals that could not be bound, volumes that could not be opened, and why. */
+  readonly problems: readonly string[];
+}
+
+/** In a line: what is served, and where. */
+export function summary({ targets, portals }: Status): string {
+  const where = portals.length > 0 ? ` on ${portals.join(', ')}` : '; no portals yet';
+  return `Serving ${targets} ${targets === 1 ? 'target' : 'targets'}${where}`;
+}

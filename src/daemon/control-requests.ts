@@ -1,0 +1,51 @@
+/** What each control request does: one entry for each word of `ControlRequest`. */
+
+import { OperatorError } from '../errors.ts';
+import type { Host } from '../root/host.ts';
+import type { Operation, Value, Values } from '../root/operation.ts';
+import { dump } from '../root/saveconfig.ts';
+import type { ControlReply, Status } from './control-protocol.ts';
+
+export interface ControlContext {
+  readonly host: Host;
+  status(): Status;
+  stop?(): void;
+}
+
+/** Earlier generations kept by `save`, when it does not say. */
+const backupsKept = 10;
+
+type Answer = ControlReply extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
+
+/** Rejects with an OperatorError for what the client can put right. */
+export const controlRequests: Readonly<
+  Record<string, (context: ControlContext, message: Readonly<Record<string, unknown>>) => Promise<Answer>>
+> = {
+  status: async ({ status }) => ({ is: 'status', status: status() }),
+  async apply({ host }, { operation }) {
+    const { operation: carried, notes } = await host.root.apply(operationOf(operation));
+    return { is: 'applied', operation: carried, notes };
+  },
+  configuration: async ({ host }) => ({ is: 'configuration', configuration: dump(host.root.tree) as unknown as Value }),
+  async save({ host }, { backups = backupsKept }) {
+    if (!Number.isSafeInteger(backups) || Number(backups) < 1) throw new OperatorError('backups must be at least 1');
+    const { path, backup } = await host.save(undefined, Number(backups));
+    return { is: 'saved', path, backup };
+  },
+  async stop({ stop }) {
+    if (!stop)
+      throw new OperatorError('An interactive tcli serves this configuration.', 'It ends when its shell is left.');
+    // The answer goes first.
+    setImmediate(stop);
+    return { is: 'stopping' };
+  },
+};
+
+function operationOf(given: unknown): Operation {
+  const { path, verb, params = {} } = (given ?? {}) as Partial<Operation>;
+  if (typeof path !== 'string' || typeof verb !== 'string')
+    throw new OperatorError('An operation has a path and a verb, both strings');
+  if (typeof params !== 'object' || params === null || Array.isArray(params))
+    throw new OperatorError("An operation's params are an object");
+  return { path, verb, params: params as Values };
+}

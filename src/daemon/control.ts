@@ -1,0 +1,284 @@
+/**
+ * The control socket: shells and programs reach the process that serves a home. A client that is slow, silent or gone
+ * costs itself its connection, never the target its time.
+ */
+
+import { chmod, rename, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { type Log, logBug } from '../log.ts';
+import { makePrivateDirectory } from '../root/atomic-file.ts';
+import type { Role } from '../root/holder.ts';
+import type { Host } from '../root/host.ts';
+import { peerOf } from '../system/peer.ts';
+import {
+  type ControlReply,
+  controlSocketOf,
+  messageBytesMax,
+  protocolVersion,
+  type Refusal,
+  type SessionOpening,
+  type Status,
+  type Welcome,
+} from './control-protocol.ts';
+import { type ControlContext, controlRequests } from './control-requests.ts';
+import { encodeFrame, FrameError, FrameReader } from './frames.ts';
+import { statusOf } from './status.ts';
+
+const clientsMax = 256;
+/** How long a client may take to say what it wants. */
+const openingMs = 5_000;
+/** What a client has not taken yet; with more it is dropped. */
+const outputBytesMax = 32 << 20;
+/** Control requests of one client at one time; it is not read from meanwhile. */
+const requestsMax = 64;
+/** How long clients may take to read their last words when the process ends. */
+const farewellMs = 500;
+
+/** A shell session behind a connection. It is told what comes in that is no control request. */
+export interface SessionChannel {
+  receive(message: unknown): void;
+  hangUp(): void;
+}
+
+/** @throws OperatorError that refuses the session */
+export type CreateSession = (opening: SessionOpening, post: (reply: unknown) => void) => SessionChannel;
+
+export interface ControlOptions {
+  readonly host: Host;
+  readonly role: Role;
+  /** The program's. */
+  readonly version: string;
+  readonly log: Log;
+  readonly createSession: CreateSession;
+  /** Ends this process as SIGTERM does; absent where it is somebody's shell. */
+  readonly stop?: () => void;
+  /** A listening socket that the service manager opened: who may connect is its affair. */
+  readonly inherited?: number;
+}
+
+export interface Control {
+  /** Why clients cannot reach it; it goes on without them. */
+  readonly problem: string | undefined;
+  status(): Status;
+  /** Ends every session and removes the socket. */
+  close(): Promise<void>;
+}
+
+/** Opens the control socket of `host.home`, whose lock this process holds. It never rejects: see `problem`. */
+export async function listenControl(options: ControlOptions): Promise<Control> {
+  const control = new ControlServer(options);
+  await control.open();
+  return control;
+}
+
+class ControlServer implements Control {
+  readonly options: ControlOptions;
+  readonly clients = new Set<Client>();
+  problem: string | undefined;
+  readonly #startedAt = new Date().toISOString();
+  readonly #path: string;
+  readonly #server: Server;
+
+  constructor(options: ControlOptions) {
+    this.options = options;
+    this.#path = controlSocketOf(options.host.home);
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#listen();
+    } catch (error) {
+      this.problem = reasonOf(error);
+      this.options.log({
+        level: 'warning',
+        event: 'no control socket',
+        detail: { path: this.#path, reason: this.problem },
+      });
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { inherited } = this.options;
+    if (inherited !== undefined) return listening(this.#server, { fd: inherited });
+    await makePrivateDirectory(dirname(this.#path));
+    // Under another name until its mode is right; renaming takes the place of what a killed process left.
+    const fresh = `${this.#path}.new`;
+    await rm(fresh, { force: true });
+    await listening(this.#server, { path: fresh });
+    await chmod(fresh, 0o600);
+    await rename(fresh, this.#path);
+  }
+
+  status(): Status {
+    const { host, role, version } = this.options;
+    return statusOf(host, { role, version, startedAt: this.#startedAt, clients: this.clients.size });
+  }
+
+  async close(): Promise<void> {
+    if (this.options.inherited === undefined) await rm(this.#path, { force: true });
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const client of this.clients) client.end();
+    const late = setTimeout(() => {
+      for (const client of this.clients) client.destroy();
+    }, farewellMs);
+    await closed;
+    clearTimeout(late);
+  }
+
+  #accept(socket: Socket): void {
+    const refused = this.#refusal(socket);
+    if (refused) {
+      this.options.log({ level: 'warning', event: 'control client refused', detail: { reason: refused } });
+      socket.on('error', () => {});
+      socket.end(encodeFrame({ tcli: protocolVersion, error: refused } satisfies Refusal));
+      return;
+    }
+    const client = new Client(socket, this, (why) => {
+      this.clients.delete(client);
+      if (why) this.options.log({ level: 'warning', event: 'control client dropped', detail: { reason: why } });
+    });
+    this.clients.add(client);
+  }
+
+  /** Permissions of the socket decide; where they are ours alone, the kernel is asked, too. */
+  #refusal(socket: Socket): string | undefined {
+    if (this.clients.size >= clientsMax) return `more than ${clientsMax} clients`;
+    if (this.options.inherited !== undefined) return undefined;
+    const peer = peerOf(socket);
+    const trusted = peer === undefined || peer.uid === 0 || peer.uid === process.geteuid?.();
+    return trusted ? undefined : `user ${peer.uid} may not control this process`;
+  }
+}
+
+/** One connection. */
+class Client {
+  readonly #socket: Socket;
+  readonly #server: ControlServer;
+  readonly #reader = new FrameReader(messageBytesMax);
+  readonly #opening: NodeJS.Timeout;
+  readonly #gone: (why?: string) => void;
+  readonly #context: ControlContext;
+  #opened = false;
+  #session: SessionChannel | undefined;
+  #requests = 0;
+
+  constructor(socket: Socket, server: ControlServer, gone: (why?: string) => void) {
+    this.#socket = socket;
+    this.#server = server;
+    this.#gone = gone;
+    const { host, stop } = server.options;
+    this.#context = { host, status: () => server.status(), ...(stop && { stop }) };
+    this.#opening = setTimeout(() => this.#drop('it did not say what it wants'), openingMs);
+    socket.on('data', (bytes) => this.#receive(bytes));
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(this.#opening);
+      this.#session?.hangUp();
+      gone();
+    });
+  }
+
+  /** Says no more, and lets it read what it was told. */
+  end(): void {
+    this.#session?.hangUp();
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #drop(why: string): void {
+    this.#gone(why);
+    this.#socket.destroy();
+  }
+
+  #receive(bytes: Buffer): void {
+    try {
+      for (const message of this.#reader.read(bytes)) this.#handle(message);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #handle(message: unknown): void {
+    if (this.#socket.writableEnded || typeof message !== 'object' || message === null) return;
+    const words = message as Readonly<Record<string, unknown>>;
+    const { id, do: verb } = words;
+    if (!this.#opened) this.#open(words);
+    else if (typeof verb === 'string' && Object.hasOwn(controlRequests, verb) && Number.isSafeInteger(id))
+      void this.#request(Number(id), verb, words);
+    else this.#session?.receive(message);
+  }
+
+  #open({ tcli, session }: Readonly<Record<string, unknown>>): void {
+    clearTimeout(this.#opening);
+    this.#opened = true;
+    const { version, role, createSession, log } = this.#server.options;
+    try {
+      if (tcli !== protocolVersion)
+        throw new OperatorError(`This tcli speaks version ${protocolVersion} of the protocol, not ${tcli}.`);
+      if (session !== undefined)
+        this.#session = createSession(sessionOpening(session), (reply) => this.#post(reply as object));
+      this.#post({ tcli: protocolVersion, version, pid: process.pid, role } satisfies Welcome);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) logBug(log, 'control', error);
+      this.#refuse(error);
+    }
+  }
+
+  async #request(id: number, verb: string, message: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#requests += 1;
+    if (this.#requests >= requestsMax) this.#socket.pause();
+    const reply = await controlRequests[verb]!(this.#context, message).catch((error: unknown) => failure(error));
+    this.#requests -= 1;
+    if (this.#requests < requestsMax) this.#socket.resume();
+    this.#post({ id, ...reply } as ControlReply);
+  }
+
+  /** The last message of a connection. */
+  #refuse(error: unknown): void {
+    const { is: _, ...refusal } = failure(error);
+    this.#post({ tcli: protocolVersion, ...refusal } satisfies Refusal);
+    this.#socket.end();
+  }
+
+  #post(message: object): void {
+    if (this.#socket.destroyed || this.#socket.writableEnded) return;
+    this.#socket.write(encodeFrame(message));
+    if (this.#socket.writableLength > outputBytesMax) this.#drop('it does not read what it is told');
+  }
+}
+
+function failure(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 'id'> {
+  const hint = error instanceof OperatorError ? error.hint : undefined;
+  const ours = error instanceof OperatorError || error instanceof FrameError;
+  const text = ours ? error.message : `internal error: ${reasonOf(error)}`;
+  return { is: 'failed', error: text, ...(hint !== undefined && { hint }) };
+}
+
+/** @throws OperatorError for a key of the wrong type; unknown keys are passed over */
+function sessionOpening(wanted: unknown): SessionOpening {
+  if (typeof wanted !== 'object' || wanted === null) throw new OperatorError('session must be an object');
+  const types = { cwd: 'string', workingDirectory: 'string', saveOnExit: 'boolean', bareErrors: 'boolean' };
+  const given = wanted as Record<string, unknown>;
+  const known = Object.entries(types).filter(([key]) => given[key] !== undefined);
+  for (const [key, type] of known)
+    if (typeof given[key] !== type) throw new OperatorError(`session.${key} must be a ${type}`);
+  return Object.fromEntries(known.map(([key]) => [key, given[key]]));
+}
+
+function listening(server: Server, where: { path: string } | { fd: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.off('error', reject);
+      // From here on errors concern one accept (EMFILE …): the server goes on.
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+}

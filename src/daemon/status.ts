@@ -1,0 +1,40 @@
+/** What a running process serves, and what it cannot. */
+
+import type { Host } from '../root/host.ts';
+import { printPortal } from '../target/tpg.ts';
+import type { Status } from './control-protocol.ts';
+
+/** What only the process itself knows. */
+export type About = Pick<Status, 'role' | 'version' | 'startedAt' | 'clients'>;
+
+export function statusOf(host: Host, about: About): Status {
+  const { tree } = host.root;
+  return {
+    ...about,
+    pid: process.pid,
+    serving: host.root.serving,
+    saveFile: host.home.saveFile,
+    storageObjects: [...tree.allStorageObjects()].length,
+    targets: [...tree.targets()].length,
+    sessions: host.root.sessions().length,
+    portals: [...new Set([...tree.tpgs()].flatMap((tpg) => tpg.portals.map(printPortal)))],
+    unsavedOperations: host.unsavedOperations,
+    notRestored: host.warnings,
+    problems: problems(host),
+  };
+}
+
+/** What the tree asks for and cannot have: closed portals, volumes that are not there. A line each. */
+export function problems(host: Host): string[] {
+  const { tree } = host.root;
+  const missing = [...tree.allStorageObjects()].flatMap(({ path, missing }) =>
+    missing ? [`${path}: ${missing}`] : [],
+  );
+  const closed = [...tree.tpgs()].flatMap((tpg) =>
+    tpg.portals.flatMap((portal) => {
+      const problem = host.root.portalProblem(tpg, portal);
+      return problem ? [`${tpg.path}/portals/${printPortal(portal)}: ${problem}`] : [];
+    }),
+  );
+  return [...missing, ...closed];
+}

@@ -1,0 +1,61 @@
+/** Who owns a home: one process at a time, named in its lock. */
+
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OperatorError } from '../errors.ts';
+import { type FileLock, lockFile, lockHolder } from '../system/lock.ts';
+import type { Home } from './home.ts';
+
+/** What a process is to the home: `command` is over in a moment and worth waiting for. */
+export type Role = 'serve' | 'shell' | 'command';
+
+export interface Holder {
+  readonly pid: number;
+  readonly role: Role;
+}
+
+/** How long a start waits for a `command` that holds the home. */
+const lockWaitMs = 10_000;
+const lockPollMs = 25;
+
+/** @returns the lock, or the longer-lived process that has it */
+export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
+  const path = lockOf(home);
+  const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
+  for (const end = Date.now() + lockWaitMs; ; ) {
+    const lock = lockFile(path, content);
+    if (!('heldBy' in lock)) return lock;
+    const holder = parseHolder(lock.heldBy);
+    if (holder.role !== 'command' || Date.now() > end) return holder;
+    await sleep(lockPollMs);
+  }
+}
+
+/** The process that owns the home, if one does. */
+export function holderOf(home: Home): Holder | undefined {
+  const content = lockHolder(lockOf(home));
+  return content === undefined ? undefined : parseHolder(content);
+}
+
+const lockOf = (home: Home): string => join(home.stateDirectory, 'lock');
+
+export function inUse(home: Home, holder: Holder): OperatorError {
+  const what =
+    holder.role === 'serve' ? 'tcli serve' : holder.role === 'shell' ? 'an interactive tcli' : 'another tcli command';
+  return new OperatorError(
+    `The configuration in ${dirname(home.saveFile)} is in use by ${what} (process ${holder.pid}).`,
+    holder.role === 'command'
+      ? 'Try again in a moment.'
+      : `Reading commands work meanwhile. To change it here, end that process first: kill ${holder.pid}`,
+  );
+}
+
+/** A holder that has not written its name yet is about to: a `command`, for all we know. */
+function parseHolder(content: string): Holder {
+  try {
+    const { pid, role } = JSON.parse(content) as Holder;
+    return { pid: Number(pid), role: role === 'serve' || role === 'shell' ? role : 'command' };
+  } catch {
+    return { pid: 0, role: 'command' };
+  }
+}

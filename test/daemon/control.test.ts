@@ -1,0 +1,221 @@
+// The control socket of a home that is open in this process, spoken to as a program would. Not here: the shell's own words
+// (test/shell/session-server.test.ts), the built program (test/e2e/daemon.test.ts).
+
+import { statSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { type Control, type ControlOptions, listenControl } from '../../src/daemon/control.ts';
+import { controlSocketOf, messageBytesMax } from '../../src/daemon/control-protocol.ts';
+import { FrameReader } from '../../src/daemon/frames.ts';
+import { OperatorError } from '../../src/errors.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { homeOf } from '../../src/root/home.ts';
+import { type Host, openHost } from '../../src/root/host.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
+
+interface Fixture {
+  readonly host: Host;
+  readonly control: Control;
+  readonly path: string;
+  readonly logged: LogRecord[];
+}
+
+async function listen(options: Partial<ControlOptions> = {}): Promise<Fixture> {
+  const home = homeOf(temporaryDirectory(), {}, undefined);
+  const host = await openHost({ home, role: 'serve' });
+  const logged: LogRecord[] = [];
+  const control = await listenControl({
+    host,
+    role: 'serve',
+    version: '1.2.3',
+    log: (record) => void logged.push(record),
+    createSession: () => ({ receive: () => {}, hangUp: () => {} }),
+    ...options,
+  });
+  onTestFinished(async () => {
+    await control.close();
+    await host.close();
+  });
+  return { host, control, path: controlSocketOf(home), logged };
+}
+
+/** A program at the socket. */
+class Program {
+  readonly socket: Socket;
+  readonly ended: Promise<unknown>;
+  #messages: unknown[] = [];
+  #waiting: ((message: unknown) => void) | undefined;
+
+  constructor(path: string) {
+    this.socket = connect(path);
+    const reader = new FrameReader(messageBytesMax);
+    this.socket.on('data', (bytes) => {
+      for (const message of reader.read(bytes)) {
+        const waiting = this.#waiting;
+        this.#waiting = undefined;
+        if (waiting) waiting(message);
+        else this.#messages.push(message);
+      }
+    });
+    this.socket.on('error', () => {});
+    this.ended = new Promise((resolve) => this.socket.once('close', resolve));
+    onTestFinished(() => void this.socket.destroy());
+  }
+
+  say(...messages: unknown[]): this {
+    for (const message of messages) this.socket.write(`${JSON.stringify(message)}\n`);
+    return this;
+  }
+
+  hear(): Promise<unknown> {
+    if (this.#messages.length > 0) return Promise.resolve(this.#messages.shift());
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+}
+
+const opened = async (path: string, opening: object = {}) => {
+  const program = new Program(path).say({ tcli: 1, ...opening });
+  expect(await program.hear()).toEqual({ tcli: 1, version: '1.2.3', pid: process.pid, role: 'serve' });
+  return program;
+};
+
+it('is there for its owner alone, and takes the place of what a killed process left', async () => {
+  const home = homeOf(temporaryDirectory(), {}, undefined);
+  await mkdir(dirname(controlSocketOf(home)), { recursive: true });
+  writeFileSync(controlSocketOf(home), 'stale');
+  const host = await openHost({ home, role: 'serve' });
+  const log = () => {};
+  const createSession = () => ({ receive: () => {}, hangUp: () => {} });
+  const control = await listenControl({ host, role: 'serve', version: '1.2.3', log, createSession });
+  const stats = statSync(controlSocketOf(home));
+  expect([stats.isSocket(), stats.mode & 0o777]).toEqual([true, 0o600]);
+  await opened(controlSocketOf(home));
+  await control.close();
+  await host.close();
+  expect(() => statSync(controlSocketOf(home))).toThrow(/ENOENT/);
+});
+
+it('apply, configuration, save and status: a program changes what the shell shows', async () => {
+  const { host, path } = await listen();
+  const program = await opened(path);
+  program.say({
+    id: 1,
+    do: 'apply',
+    operation: { path: '/backstores/ramdisk', verb: 'create', params: { name: 'rd0', size: 1 << 20 } },
+  });
+  expect(await program.hear()).toMatchObject({ id: 1, is: 'applied', operation: { verb: 'create' } });
+  expect(host.root.tree.storageObject('/backstores/ramdisk/rd0')?.name).toBe('rd0');
+  program.say({ id: 2, do: 'status' }, { id: 3, do: 'configuration' });
+  expect(await program.hear()).toMatchObject({
+    id: 2,
+    status: { storageObjects: 1, unsavedOperations: 1, clients: 1 },
+  });
+  expect(await program.hear()).toMatchObject({ id: 3, configuration: { storage_objects: [{ name: 'rd0' }] } });
+  expect(await program.say({ id: 4, do: 'save' }).hear()).toEqual({
+    id: 4,
+    is: 'saved',
+    path: host.home.saveFile,
+    backup: false,
+  });
+  expect(host.unsavedOperations).toBe(0);
+});
+
+it('what the operator can put right is answered with `failed`, and the connection goes on', async () => {
+  const { path } = await listen();
+  const program = await opened(path);
+  const wrong = [
+    { do: 'apply', operation: { path: '/nosuch', verb: 'create' } },
+    { do: 'apply', operation: { path: '/', verb: 'constructor' } },
+    { do: 'apply' },
+    { do: 'apply', operation: { path: '/', verb: 'clearconfig', params: [] } },
+    { do: 'save', backups: -1 },
+    { do: 'stop' },
+  ];
+  for (const [id, request] of wrong.entries())
+    expect(await program.say({ id, ...request }).hear()).toMatchObject({ id, is: 'failed', error: expect.any(String) });
+  expect(await program.say({ id: 9, do: 'status' }).hear()).toMatchObject({ id: 9, is: 'status' });
+});
+
+it('another version of the protocol, no JSON and too long a message are refused in words', async () => {
+  const { path } = await listen();
+  const old = new Program(path).say({ tcli: 0 });
+  expect(await old.hear()).toMatchObject({ tcli: 1, error: expect.stringContaining('version 1 of the protocol') });
+  await old.ended;
+  const odd = await opened(path);
+  odd.socket.write('hello\n');
+  expect(await odd.hear()).toMatchObject({ error: 'a message is not JSON' });
+  await odd.ended;
+  const endless = await opened(path);
+  endless.socket.write(Buffer.alloc(messageBytesMax + 1, 0x20));
+  expect(await endless.hear()).toMatchObject({ error: expect.stringContaining('more than') });
+});
+
+it('a session is told where its client stands, what it says, and that it is gone', async () => {
+  const heard: unknown[] = [];
+  const { path } = await listen({
+    createSession: (opening, post) => ({
+      receive: (message) => post({ id: 1, is: 'done', opening, message }),
+      hangUp: () => void heard.push('gone'),
+    }),
+  });
+  const program = await opened(path, { session: { cwd: '/iscsi', workingDirectory: '/srv', unknown: 1 } });
+  program.say({ id: 1, do: 'run', line: 'ls' });
+  expect(await program.hear()).toMatchObject({
+    opening: { cwd: '/iscsi', workingDirectory: '/srv' },
+    message: { do: 'run', line: 'ls' },
+  });
+  program.socket.end();
+  await program.ended;
+  await expect.poll(() => heard).toEqual(['gone']);
+});
+
+it('a session that cannot be had is refused with its reason', async () => {
+  const refuse = () => {
+    throw new OperatorError('Preferences file is not valid JSON.', 'Mend it.');
+  };
+  const { path } = await listen({ createSession: refuse });
+  expect(await new Program(path).say({ tcli: 1, session: {} }).hear()).toEqual({
+    tcli: 1,
+    error: 'Preferences file is not valid JSON.',
+    hint: 'Mend it.',
+  });
+  expect(await new Program(path).say({ tcli: 1, session: { cwd: 7 } }).hear()).toMatchObject({
+    error: 'session.cwd must be a string',
+  });
+});
+
+it('a client that does not read is dropped, and nobody else notices', async () => {
+  const flood = 'x'.repeat(1 << 20);
+  const { path, logged, control } = await listen({
+    createSession: (_opening, post) => ({
+      receive: () => {
+        for (let count = 0; count < 40; count += 1) post({ id: 0, is: 'output', stream: 'output', text: flood });
+      },
+      hangUp: () => {},
+    }),
+  });
+  const slow = await opened(path, { session: {} });
+  slow.socket.pause();
+  const other = await opened(path);
+  slow.say({ id: 1, do: 'run', line: 'ls' });
+  await expect.poll(() => logged.map(({ event }) => event)).toEqual(['control client dropped']);
+  expect(await other.say({ id: 1, do: 'status' }).hear()).toMatchObject({ status: { clients: 1 } });
+  expect(control.status().clients).toBe(1);
+});
+
+it('100 clients at once, each with its own answers', async () => {
+  const { path } = await listen();
+  const programs = await Promise.all(Array.from({ length: 100 }, () => opened(path)));
+  const create = (number: number) => ({
+    id: number,
+    do: 'apply',
+    operation: { path: '/backstores/ramdisk', verb: 'create', params: { name: `rd${number}`, size: 1 << 20 } },
+  });
+  const replies = await Promise.all(programs.map((program, number) => program.say(create(number)).hear()));
+  for (const [number, reply] of replies.entries())
+    expect(reply).toMatchObject({ id: number, is: 'applied', operation: { params: { name: `rd${number}` } } });
+});

@@ -1,0 +1,159 @@
+// The built program beside a running one: attached shells and one-shots, `tcli daemon`. Not here: the protocol itself
+// (test/daemon/control.test.ts).
+
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { TestTerminal } from '../support/terminal.ts';
+
+const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+
+/** A home whose background process ends with the test. */
+function daemonHome(): string {
+  const home = temporaryDirectory();
+  onTestFinished(async () => void (await tcli(home, ['daemon', 'stop', '--force'])));
+  return home;
+}
+
+const shellAt = (home: string) => new TestTerminal(process.execPath, [program, '--home', home]);
+
+it('a one-shot changes what the running process serves; output, errors and statuses are as without it', async () => {
+  const home = temporaryDirectory();
+  await serve(home);
+  expect(await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '16M'])).toEqual({
+    status: 0,
+    stdout: 'Created ramdisk rd0 with size 16M.\n',
+    stderr: '',
+  });
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('o- rd0 ');
+  const wrong = await tcli(home, ['/nosuch', 'ls']);
+  expect(wrong).toMatchObject({ status: 1, stdout: '' });
+  expect(wrong.stderr).toMatch(/^No such path \/nosuch\n/);
+  const script = await tcli(home, [], 'cd /backstores/ramdisk\nnosuch\ncreate rd1 1M');
+  expect(script).toMatchObject({ status: 1, stderr: expect.stringContaining('Command not found nosuch') });
+  expect(script.stdout).toContain(`Configuration saved to ${home}/saveconfig.json\n`);
+});
+
+it('relative file names start where the client stands, not where the process does', async () => {
+  const home = daemonHome();
+  const place = join(temporaryDirectory(), 'client');
+  await mkdir(place);
+  expect((await tcli(home, ['daemon', 'start'])).status).toBe(0);
+  const here = (...words: string[]) =>
+    run('sh', ['-c', `cd '${place}' && exec "$0" "$@"`, process.execPath, program, '--home', home, ...words]);
+  expect(await here('/backstores/fileio create disk0 disk0.img 1M')).toMatchObject({ status: 0, stderr: '' });
+  expect((await stat(join(place, 'disk0.img'))).size).toBe(1 << 20);
+  expect(await here('save', 'copy.json')).toMatchObject({ status: 0, stderr: '' });
+  expect(JSON.parse(await readFile(join(place, 'copy.json'), 'utf8')).storage_objects).toHaveLength(1);
+  expect(await here('clear')).toMatchObject({ status: 0 });
+  expect(await here('restore', 'copy.json')).toMatchObject({ status: 0, stderr: '' });
+  expect((await here('ls', '/backstores/fileio')).stdout).toContain('disk0.img');
+});
+
+it('two shells side by side: each stands where it went, and sees at once what the other did', async () => {
+  const home = temporaryDirectory();
+  await serve(home);
+  const [one, two] = [shellAt(home), shellAt(home)];
+  onTestFinished(() => [one, two].forEach((terminal) => void terminal.kill()));
+  await one.until('/> ');
+  await two.until('/> ');
+  one.type('cd /backstores/ramdisk\r');
+  await one.until('/backstores/ramdisk> ▏');
+  one.type('create shared 1M\r');
+  await one.until('Created ramdisk shared');
+  two.type('ls /backstores/ramdisk\r');
+  await two.until('o- shared ');
+  two.type('/backstores/ramdisk delete sh\t');
+  await two.until('delete shared ▏');
+  two.type('\x03pwd\r');
+  await two.until(/^\/\n/m);
+  one.type('exit\r');
+  expect(await one.exit()).toBe(0);
+});
+
+it('an open shell hosts the target for others: a one-shot beside it may change it', async () => {
+  const home = temporaryDirectory();
+  const shell = shellAt(home);
+  onTestFinished(() => shell.kill());
+  await shell.until('/> ▏');
+  await expect.poll(() => stat(join(home, 'run/control.sock')).catch(() => null)).not.toBe(null);
+  expect((await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M'])).status).toBe(0);
+  shell.type('ls /backstores/ramdisk\r');
+  await shell.until('o- rd0 ');
+  expect(await tcli(home, ['daemon', 'stop'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('An interactive tcli serves this configuration.'),
+  });
+});
+
+it('a process that is killed: the attached shell says so and ends with 1; the next command hosts the target itself', async () => {
+  const home = temporaryDirectory();
+  const served = await serve(home);
+  const shell = shellAt(home);
+  onTestFinished(() => shell.kill());
+  await shell.until('/> ▏');
+  await served.kill();
+  await shell.until('the session was lost');
+  expect(await shell.exit()).toBe(1);
+  expect(await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M'])).toMatchObject({ status: 0, stderr: '' });
+  await serve(home);
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('o- rd0 ');
+});
+
+it('Ctrl-C ends the line of an attached one-shot, status 1', async () => {
+  const home = temporaryDirectory();
+  await serve(home);
+  const child = spawn(process.execPath, [program, '--home', home], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  child.stdin.write('pwd\n');
+  await new Promise((heard) => child.stdout.once('data', heard));
+  child.kill('SIGINT');
+  child.stdin.end('pwd\n');
+  expect(await ended).toBe(1);
+});
+
+it('daemon start, status, start again, restart, stop', async () => {
+  const home = daemonHome();
+  expect(await tcli(home, ['daemon', 'status'])).toMatchObject({
+    status: 3,
+    stdout: expect.stringMatching(/^Not running/),
+  });
+  const started = await tcli(home, ['daemon', 'start']);
+  expect(started).toMatchObject({ status: 0, stderr: '' });
+  const pid = /process (\d+)/.exec(started.stdout)?.[1];
+  await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M']);
+  const status = await tcli(home, ['daemon', 'status']);
+  expect(status.status).toBe(0);
+  expect(status.stdout).toMatch(new RegExp(`^Serving 0 targets; no portals yet; process ${pid}, since 20\\d\\d-`));
+  expect(status.stdout).toContain(`Changes that are stored but not in ${home}/saveconfig.json: 2`);
+  expect(await tcli(home, ['daemon', 'start'])).toMatchObject({
+    status: 0,
+    stdout: `Already running: process ${pid}.\n`,
+  });
+  const again = await tcli(home, ['daemon', 'restart']);
+  expect(again.stdout).toContain(`Stopped: process ${pid}.\n`);
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('o- rd0 ');
+  expect(await tcli(home, ['daemon', 'start', '--force'])).toMatchObject({ status: 0 });
+  expect((await tcli(home, ['daemon', 'stop'])).stdout).toMatch(/^Stopped: process \d+\.\n$/);
+  expect(await tcli(home, ['daemon', 'stop'])).toMatchObject({ status: 0, stdout: 'Not running.\n' });
+});
+
+it('a start after kill -9 finds the lock and the socket of the dead, and serves', async () => {
+  const home = daemonHome();
+  const started = await tcli(home, ['daemon', 'start']);
+  const pid = Number(/process (\d+)/.exec(started.stdout)?.[1]);
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(async () => (await tcli(home, ['daemon', 'status'])).status).toBe(3);
+  expect((await stat(join(home, 'run/control.sock'))).isSocket()).toBe(true);
+  expect(await tcli(home, ['daemon', 'start'])).toMatchObject({ status: 0, stderr: '' });
+});
+
+it('a start that fails says why, status 1', async () => {
+  const home = daemonHome();
+  await writeFile(join(home, 'saveconfig.json'), '{');
+  const { status, stderr } = await tcli(home, ['daemon', 'start']);
+  expect(status).toBe(1);
+  expect(stderr).toContain('saveconfig.json is not valid JSON');
+});
