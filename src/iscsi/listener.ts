@@ -2,6 +2,7 @@
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { reasonOf } from '../errors.ts';
+import { stopPacing } from '../system/congestion-control.ts';
 
 export interface Address {
   readonly address: string;
@@ -18,7 +19,10 @@ export class Listener {
 
   constructor(at: Address, accept: (socket: Socket) => void) {
     this.at = at;
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, accept);
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+      if (socket.remoteAddress === socket.localAddress) stopPacing(descriptorOf(socket));
+      accept(socket);
+    });
     // Once it listens, errors concern a single accept (EMFILE …): the server goes on.
     this.#server.on('error', () => {});
   }
@@ -49,4 +53,10 @@ export class Listener {
   close(): void {
     this.#server.close();
   }
+}
+
+/** Node keeps it to itself; -1 where it has none. */
+function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
+  return handle?.fd ?? -1;
 }

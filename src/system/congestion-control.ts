@@ -1,0 +1,29 @@
+/** The congestion control of a TCP connection (tcp(7), TCP_CONGESTION). */
+
+import { readFileSync } from 'node:fs';
+import { foreignCall } from './ffi.ts';
+
+const IPPROTO_TCP = 6;
+const TCP_CONGESTION = 13;
+
+const setsockopt = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'const char *', 'int']);
+
+let machinePaces: boolean | undefined;
+
+/**
+ * Where the machine's default paces what it sends (BBR), a connection of this machine with itself is given one that
+ * does not: there is no bottleneck to find, and pacing by timers makes 128 KiB reads 1.7 times slower.
+ * @param fd a connected socket. One that cannot be changed stays as it is.
+ */
+export function stopPacing(fd: number): void {
+  machinePaces ??= defaultControl().startsWith('bbr');
+  if (machinePaces) setsockopt()?.now(fd, IPPROTO_TCP, TCP_CONGESTION, 'cubic', 'cubic'.length);
+}
+
+function defaultControl(): string {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'latin1');
+  } catch {
+    return '';
+  }
+}
