@@ -1,21 +1,22 @@
 /** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.16). */
 
+import { aluaStates } from './alua-group.ts';
 import type { AccessStates } from './opcode.ts';
 import { bits, type OpcodeRow, opcode, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
-import { report } from './unit-attention.ts';
+import { report, withdraw } from './unit-attention.ts';
 
 /** ASYMMETRIC ACCESS STATE (SPC-4 table 287): what runs in it, and what the others get. Active states run everything. */
-const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense; supportedBy: string }>> = {
-  0: { runs: 'active', otherwise: sense.noAdditionalSense, supportedBy: 'alua_support_active_optimized' },
-  1: { runs: 'active', otherwise: sense.noAdditionalSense, supportedBy: 'alua_support_active_nonoptimized' },
-  2: { runs: 'standby', otherwise: sense.targetPortStandby, supportedBy: 'alua_support_standby' },
-  3: { runs: 'any', otherwise: sense.targetPortUnavailable, supportedBy: 'alua_support_unavailable' },
-  14: { runs: 'any', otherwise: sense.targetPortUnavailable, supportedBy: 'alua_support_offline' },
-  15: { runs: 'any', otherwise: sense.asymmetricAccessTransition, supportedBy: 'alua_support_transitioning' },
+const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense }>> = {
+  0: { runs: 'active', otherwise: sense.noAdditionalSense },
+  1: { runs: 'active', otherwise: sense.noAdditionalSense },
+  2: { runs: 'standby', otherwise: sense.targetPortStandby },
+  3: { runs: 'any', otherwise: sense.targetPortUnavailable },
+  14: { runs: 'any', otherwise: sense.targetPortUnavailable },
+  15: { runs: 'any', otherwise: sense.asymmetricAccessTransition },
 };
 
 /** Bits of the second byte of a descriptor (SPC-4 6.34). */
@@ -30,8 +31,6 @@ const supportBits: Readonly<Record<string, number>> = {
 
 /** alua_access_type: bit 0 implicit, bit 1 explicit. */
 const explicit = 2;
-/** STATUS CODE: altered by SET TARGET PORT GROUPS, or by the device server. */
-const alteredExplicitly = 1;
 
 type Group = Readonly<Record<string, unknown>>;
 
@@ -113,7 +112,7 @@ function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
 }
 
 /** Every descriptor is checked before the first is applied; the other nexuses are told (SPC-4 5.16.2.9). */
-function setPortGroups(lu: StorageObject, task: Task): Completion {
+async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, task.dataOutLength);
   if ((list.length - headerBytes) % descriptorBytes !== 0) throw new CheckCondition(sense.parameterListLengthError);
@@ -123,18 +122,22 @@ function setPortGroups(lu: StorageObject, task: Task): Completion {
     const id = list.readUInt16BE(at + 2);
     const group = lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === id);
     if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0) throw invalidParameter(at + 2);
-    const supportedBy = states[state]?.supportedBy;
+    const supportedBy = aluaStates[state]?.supportedBy;
     // Transitioning is what happens, not what is asked for.
     if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === 0xf) throw invalidParameter(at, 3);
     wanted.set(id, state);
   }
-  const changes = (group: Group) => wanted.get(numberIn(group, 'tg_pt_gp_id')) ?? numberIn(group, 'alua_access_state');
-  const changed = lu.aluaGroups.some((group) => changes(group) !== numberIn(group, 'alua_access_state'));
-  lu.aluaGroups = lu.aluaGroups.map((group) =>
-    changes(group) === numberIn(group, 'alua_access_state')
-      ? group
-      : { ...group, alua_access_state: changes(group), alua_access_status: alteredExplicitly },
-  );
-  if (changed) report(lu, sense.asymmetricAccessStateChanged, task.nexus);
+  const changed = lu.aluaGroups.filter((group) => {
+    const state = wanted.get(numberIn(group, 'tg_pt_gp_id'));
+    return state !== undefined && state !== numberIn(group, 'alua_access_state');
+  });
+  for (const group of changed)
+    await lu.configure({
+      name: 'alua_access_state',
+      value: wanted.get(numberIn(group, 'tg_pt_gp_id'))!,
+      aluaGroup: String(group['name']),
+    });
+  if (changed.length > 0) report(lu, sense.asymmetricAccessStateChanged, task.nexus);
+  withdraw(task.nexus, lu, sense.asymmetricAccessStateChanged);
   return good;
 }

@@ -14,10 +14,12 @@ import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts'
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 
-const targetsMax = 2;
-const segmentsMax = 1;
-const descriptorListBytesMax = 1024;
-const segmentBytesMax = 256 * 1024 * 1024;
+export const copyLimits = {
+  targets: 2,
+  segments: 1,
+  descriptorListBytes: 1024,
+  segmentBytes: 256 * 1024 * 1024,
+} as const;
 /** Bytes that one step reads and writes. */
 const pieceBytesMax = 1024 * 1024;
 
@@ -27,10 +29,12 @@ const targetBytes = 32;
 const identification = 0xe4;
 /** Block device to block device (SPC-4 6.4.6.4). */
 const blockToBlock = 0x02;
+/** IMPLEMENTED DESCRIPTOR LIST */
+export const copyDescriptors = [blockToBlock, identification] as const;
 const segmentHeaderBytes = 4;
 const blockToBlockBytes = 28;
 
-const offersCopy = (lu: StorageObject): boolean => lu.attributes.values.emulate_3pc === 1;
+export const offersCopy = (lu: StorageObject): boolean => lu.attributes.values.emulate_3pc === 1;
 
 export const extendedCopyOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -43,7 +47,8 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     whenReserved: 'conflicts',
     offered: offersCopy,
     check: (_lu, cdb) => {
-      if (cdb.length > headerBytes + descriptorListBytesMax) throw new CheckCondition(sense.parameterListLengthError);
+      if (cdb.length > headerBytes + copyLimits.descriptorListBytes)
+        throw new CheckCondition(sense.parameterListLengthError);
     },
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, _cdb, task) => extendedCopy(lu, task),
@@ -77,13 +82,13 @@ function operatingParameters(lu: StorageObject): Uint8Array {
   const granularity = Math.log2(lu.blockSize);
   data.writeUInt32BE(data.length - 4, 0);
   data[4] = 0x01; // SNLID
-  data.writeUInt16BE(targetsMax, 8);
-  data.writeUInt16BE(segmentsMax, 10);
-  data.writeUInt32BE(descriptorListBytesMax, 12);
-  data.writeUInt32BE(segmentBytesMax, 16);
+  data.writeUInt16BE(copyLimits.targets, 8);
+  data.writeUInt16BE(copyLimits.segments, 10);
+  data.writeUInt32BE(copyLimits.descriptorListBytes, 12);
+  data.writeUInt32BE(copyLimits.segmentBytes, 16);
   data.writeUInt16BE(1, 34); // TOTAL CONCURRENT COPIES
   data.set([1, granularity, granularity, granularity], 36); // MAXIMUM CONCURRENT COPIES
-  data.set([2, blockToBlock, identification], 43); // IMPLEMENTED DESCRIPTOR LIST
+  data.set([copyDescriptors.length, ...copyDescriptors], 43);
   return data;
 }
 
@@ -102,7 +107,8 @@ async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> 
   const targetsEnd = headerBytes + list.readUInt16BE(2);
   const segmentsEnd = targetsEnd + list.readUInt32BE(8);
   if (list.readUInt32BE(12) !== 0) throw invalidParameter(12); // inline data
-  if (segmentsEnd - headerBytes > descriptorListBytesMax) throw new CheckCondition(sense.parameterListLengthError);
+  if (segmentsEnd - headerBytes > copyLimits.descriptorListBytes)
+    throw new CheckCondition(sense.parameterListLengthError);
   if (list.length < segmentsEnd) throw new CheckCondition(sense.parameterListLengthError);
   const targets = decodeTargets(task, list.subarray(headerBytes, targetsEnd));
   const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd));
@@ -157,7 +163,7 @@ function decodeTargets(task: Task, list: Buffer): (LogicalUnitView | undefined)[
   for (let at = 0; at < list.length; at += targetBytes) {
     if (list[at] !== identification) throw new CheckCondition(sense.unsupportedTargetDescriptor);
     if (list.length < at + targetBytes) throw new CheckCondition(sense.parameterListLengthError);
-    if (targets.length === targetsMax) throw new CheckCondition(sense.tooManyTargetDescriptors);
+    if (targets.length === copyLimits.targets) throw new CheckCondition(sense.tooManyTargetDescriptors);
     const nul = (list[at + 1]! & 0x20) !== 0;
     targets.push(nul ? undefined : findUnit(task, list.subarray(at + 8, at + 8 + Math.min(20, list[at + 7]!))));
   }
@@ -178,7 +184,7 @@ function decodeSegments(list: Buffer): Segment[] {
     if (list[at] !== blockToBlock) throw new CheckCondition(sense.unsupportedSegmentDescriptor);
     if (list.length < at + blockToBlockBytes) throw new CheckCondition(sense.parameterListLengthError);
     if (list.readUInt16BE(at + 2) !== blockToBlockBytes - segmentHeaderBytes) throw invalidParameter(at + 2);
-    if (segments.length === segmentsMax) throw new CheckCondition(sense.tooManySegmentDescriptors);
+    if (segments.length === copyLimits.segments) throw new CheckCondition(sense.tooManySegmentDescriptors);
     segments.push({
       countsDestination: (list[at + 1]! & 0x02) !== 0, // DC
       source: list.readUInt16BE(at + 4),
@@ -213,7 +219,7 @@ async function copy(
   const bytes = segment.blocks * (segment.countsDestination ? destination : source).blockSize;
   const start = segment.sourceLba * source.blockSize;
   const target = segment.destinationLba * destination.blockSize;
-  if (bytes > segmentBytesMax) throw new CheckCondition(sense.invalidFieldInParameterList);
+  if (bytes > copyLimits.segmentBytes) throw new CheckCondition(sense.invalidFieldInParameterList);
   if (start + bytes > source.blocks * source.blockSize || target + bytes > destination.blocks * destination.blockSize)
     throw new CheckCondition(sense.copyTargetUnreachable);
   const buffer = Buffer.allocUnsafe(Math.min(bytes, pieceBytesMax));

@@ -2,6 +2,7 @@
 
 import { diskAttributes } from './attributes.ts';
 import { atomicBlocksMax } from './block-access.ts';
+import { association, codeSet, designator, designatorType, protocolValid, scsiName } from './designator.ts';
 import { offersBlockErase } from './format-sanitize.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
@@ -9,6 +10,7 @@ import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioni
 import { invalidCdb } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
+import { modePagePolicy, powerConditions, scsiPorts, thirdPartyCopy } from './vpd-page.ts';
 
 const serialDigits = 25;
 const vendorBytes = 8;
@@ -80,18 +82,27 @@ function product(lu: StorageObject): string {
   return (lu.attributes.values.emulate_model_alias === 1 ? lu.name : kind).slice(0, productBytes);
 }
 
-/** A VPD page's bytes after its four-byte header. */
-type VpdPage = (lu: StorageObject, task: Task) => Uint8Array;
+/** A VPD page's bytes after its four-byte header; undefined where it is not offered. */
+type VpdPage = (lu: StorageObject, task: Task) => Uint8Array | undefined;
 
 const vpdPages: ReadonlyMap<number, VpdPage> = new Map<number, VpdPage>([
-  [0x00, () => Uint8Array.from(vpdPages.keys())],
+  [0x00, supportedPages],
   [0x80, (lu) => Buffer.from(`${lu.wwn}\0`, 'latin1')],
   [0x83, deviceIdentification],
   [0x86, extendedInquiry],
+  [0x87, modePagePolicy],
+  [0x88, scsiPorts],
+  [0x8a, powerConditions],
+  [0x8f, thirdPartyCopy],
   [0xb0, blockLimits],
   [0xb1, blockDeviceCharacteristics],
   [0xb2, logicalBlockProvisioning],
 ]);
+
+function supportedPages(lu: StorageObject, task: Task): Uint8Array {
+  const offered = Array.from(vpdPages).filter(([code, page]) => code === 0 || page(lu, task) !== undefined);
+  return Uint8Array.from(offered.map(([code]) => code));
+}
 
 /** 16 bytes: LIO's NAA 6, made of the company identifier and the serial number's hexadecimal digits. */
 export function naaOf(lu: StorageObject): Uint8Array {
@@ -99,42 +110,35 @@ export function naaOf(lu: StorageObject): Uint8Array {
   return Buffer.from(`6${lu.attributes.values.company_id}${digits}`.padEnd(32, '0'), 'hex');
 }
 
-const binary = 1;
-const ascii = 2;
-const utf8 = 3;
-const association = { unit: 0x00, port: 0x10, device: 0x20 } as const;
-
 /** SPC-4 7.8.6 */
 function deviceIdentification(lu: StorageObject, { unit }: Task): Uint8Array {
   const port = unit!.port;
-  const ofPort = (codeSet: number, of: 'port' | 'device', type: number, value: Uint8Array) =>
-    designator((port.protocol << 4) | codeSet, 0x80 | association[of] | type, value);
+  const ofPort = (code: number, of: 'port' | 'device', type: number, value: Uint8Array) =>
+    designator((port.protocol << 4) | code, protocolValid | association[of] | type, value);
   return Buffer.concat([
-    designator(binary, association.unit | 3, naaOf(lu)),
-    designator(ascii, association.unit | 1, t10VendorId(lu)),
-    ofPort(binary, 'port', 4, Uint8Array.of(0, 0, port.relativePortId >> 8, port.relativePortId & 0xff)),
-    ofPort(binary, 'port', 5, Uint8Array.of(0, 0, port.portGroup >> 8, port.portGroup & 0xff)),
-    designator(binary, association.unit | 6, new Uint8Array(4)),
-    ofPort(utf8, 'port', 8, scsiName(port.portName)),
-    ofPort(utf8, 'device', 8, scsiName(port.targetName)),
+    designator(codeSet.binary, association.unit | designatorType.naa, naaOf(lu)),
+    designator(codeSet.ascii, association.unit | designatorType.t10VendorId, t10VendorId(lu)),
+    ofPort(
+      codeSet.binary,
+      'port',
+      designatorType.relativePort,
+      Uint8Array.of(0, 0, port.relativePortId >> 8, port.relativePortId & 0xff),
+    ),
+    ofPort(
+      codeSet.binary,
+      'port',
+      designatorType.targetPortGroup,
+      Uint8Array.of(0, 0, port.portGroup >> 8, port.portGroup & 0xff),
+    ),
+    designator(codeSet.binary, association.unit | designatorType.logicalUnitGroup, new Uint8Array(4)),
+    ofPort(codeSet.utf8, 'port', designatorType.scsiName, scsiName(port.portName)),
+    ofPort(codeSet.utf8, 'device', designatorType.scsiName, scsiName(port.targetName)),
   ]);
 }
 
 /** SPC-4 7.8.6.4 */
 const t10VendorId = (lu: StorageObject): Uint8Array =>
   Buffer.from(`${lu.attributes.values.vendor_id.padEnd(vendorBytes)}${product(lu)}:${lu.wwn}\0`, 'latin1');
-
-function designator(protocolAndCodeSet: number, associationAndType: number, value: Uint8Array): Uint8Array {
-  return Buffer.concat([Uint8Array.of(protocolAndCodeSet, associationAndType, 0, value.length), value]);
-}
-
-/** SPC-4 7.8.6.11: null-terminated, a multiple of four bytes. */
-function scsiName(name: string): Uint8Array {
-  const text = Buffer.from(name);
-  const bytes = Buffer.alloc((text.length + 4) & ~3);
-  text.copy(bytes);
-  return bytes;
-}
 
 /** SPC-4 7.8.7: HEADSUP, ORDSUP, SIMPSUP; V_SUP. */
 function extendedInquiry(): Uint8Array {

@@ -6,23 +6,27 @@ import { isWriteProtected } from './readiness.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
-import { report } from './unit-attention.ts';
+import { report, withdraw } from './unit-attention.ts';
 
 interface ModePage {
   readonly code: number;
+  /** Absent: the page itself, in page_0 format (SPC-4 7.5.7). */
+  readonly subpage?: number;
   readonly name: string;
   readonly spec: string;
-  /** The page's bytes after its two-byte header, as they are now. */
+  /** The page's bytes after its header of two bytes, or four with a subpage, as they are now. */
   current(lu: StorageObject): Uint8Array;
   /** Fields that MODE SELECT can change. */
   readonly changeable: readonly Changeable[];
 }
 
-/** One field that initiators can change: a bit of `byte` (counted as in `current`). */
+/** One field that initiators can change: bits of `byte` (counted as in `current`), which start at bit 0 or are one. */
 interface Changeable {
   readonly byte: number;
   readonly mask: number;
-  set(lu: StorageObject, on: boolean): void;
+  /** The values that there are; absent: all. */
+  readonly only?: readonly number[];
+  set(lu: StorageObject, value: number): void | Promise<void>;
 }
 
 const flagOf = (value: boolean | number, bits: number): number => (value ? bits : 0);
@@ -45,7 +49,9 @@ const modePages: readonly ModePage[] = [
       bytes[10] = 0x20; // DRA
       return bytes;
     },
-    changeable: [{ byte: 0, mask: 0x04, set: (lu, on) => lu.attributes.set('emulate_write_cache', on ? 1 : 0) }],
+    changeable: [
+      { byte: 0, mask: 0x04, set: (lu, on) => lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 }) },
+    ],
   },
   {
     code: 0x0a,
@@ -63,17 +69,47 @@ const modePages: readonly ModePage[] = [
       return bytes;
     },
     changeable: [
-      { byte: 0, mask: 0x04, set: (lu, on) => Object.assign(lu.mode, { descriptorSense: on }) },
-      { byte: 2, mask: 0x08, set: (lu, on) => Object.assign(lu.mode, { softwareWriteProtect: on }) },
-      { byte: 3, mask: 0x40, set: (lu, on) => lu.attributes.set('emulate_tas', on ? 1 : 0) },
+      { byte: 0, mask: 0x04, set: (lu, on) => void Object.assign(lu.mode, { descriptorSense: on !== 0 }) },
+      { byte: 2, mask: 0x08, set: (lu, on) => void Object.assign(lu.mode, { softwareWriteProtect: on !== 0 }) },
+      { byte: 3, mask: 0x40, set: (lu, on) => lu.configure({ name: 'emulate_tas', value: on ? 1 : 0 }) },
     ],
+  },
+  {
+    code: 0x0a,
+    subpage: 0x01,
+    name: 'Control Extension',
+    spec: 'SPC-4 7.5.9',
+    current: (lu) => {
+      const bytes = new Uint8Array(28);
+      bytes[0] = 0x06 | flagOf(lu.attributes.values.alua_support, 0x01); // TCMOS, SCSIP; IALUAE
+      return bytes;
+    },
+    changeable: [],
+  },
+  {
+    code: 0x1a,
+    name: 'Power Condition',
+    spec: 'SPC-4 7.5.13',
+    // No timer is enabled, and none can be.
+    current: () => new Uint8Array(38),
+    changeable: [],
   },
   {
     code: 0x1c,
     name: 'Informational Exceptions Control',
     spec: 'SPC-4 7.5.11',
-    current: () => new Uint8Array(10),
-    changeable: [],
+    current: ({ mode }) => {
+      const bytes = new Uint8Array(10);
+      bytes[0] = flagOf(mode.exceptionsDisabled, 0x08) | flagOf(mode.exceptionTest, 0x04); // DEXCPT, TEST
+      bytes[1] = mode.exceptionReporting;
+      return bytes;
+    },
+    changeable: [
+      { byte: 0, mask: 0x08, set: (lu, on) => void Object.assign(lu.mode, { exceptionsDisabled: on !== 0 }) },
+      { byte: 0, mask: 0x04, set: (lu, on) => void Object.assign(lu.mode, { exceptionTest: on !== 0 }) },
+      // MRIE: no reporting, or on request.
+      { byte: 1, mask: 0x0f, only: [0, 6], set: (lu, how) => void Object.assign(lu.mode, { exceptionReporting: how }) },
+    ],
   },
 ];
 
@@ -188,16 +224,28 @@ const saved = 3;
 
 function pages(lu: StorageObject, cdb: { page: number; subpage: number; control: number }): Uint8Array {
   if (cdb.control === saved) throw new CheckCondition(sense.savingParametersNotSupported);
-  const wanted = modePages.filter((page) => cdb.page === allPages || page.code === cdb.page);
-  if (wanted.length === 0) throw invalidCdb(2, 5);
-  if (cdb.subpage !== 0 && !(cdb.page === allPages && cdb.subpage === allSubpages)) throw invalidCdb(3, 7);
+  const wanted = modePages.filter(
+    ({ code, subpage = 0 }) =>
+      (cdb.page === allPages || code === cdb.page) && (cdb.subpage === allSubpages || subpage === cdb.subpage),
+  );
+  if (!modePages.some(({ code }) => cdb.page === allPages || code === cdb.page)) throw invalidCdb(2, 5);
+  if (wanted.length === 0 || (cdb.page === allPages && cdb.subpage !== 0 && cdb.subpage !== allSubpages))
+    throw invalidCdb(3, 7);
   return Buffer.concat(
     wanted.map((page) => {
       const bytes = cdb.control === changeable ? changeableMask(page, lu) : page.current(lu);
-      return Buffer.concat([Uint8Array.of(page.code, bytes.length), bytes]);
+      return Buffer.concat([headerOf(page, bytes.length), bytes]);
     }),
   );
 }
+
+const subpageFormat = 0x40;
+
+/** Page_0 or sub_page format (SPC-4 7.5.7). */
+const headerOf = ({ code, subpage }: ModePage, length: number): Uint8Array =>
+  subpage === undefined
+    ? Uint8Array.of(code, length)
+    : Uint8Array.of(subpageFormat | code, subpage, length >> 8, length);
 
 function changeableMask(page: ModePage, lu: StorageObject): Uint8Array {
   const mask = new Uint8Array(page.current(lu).length);
@@ -209,7 +257,7 @@ function changeableMask(page: ModePage, lu: StorageObject): Uint8Array {
  * Every page is checked before the first is applied: what cannot change has to be as it is (SPC-4 6.9).
  * @param headerBytes of the mode parameter header: 4 or 8
  */
-function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Completion {
+async function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, headerBytes);
   const descriptorBytes = headerBytes === 4 ? list[3]! : list.readUInt16BE(6);
@@ -218,29 +266,43 @@ function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Completi
   checkBlockDescriptor(lu, list.subarray(headerBytes, at), headerBytes);
   const selected: { page: ModePage; bytes: Uint8Array }[] = [];
   while (at < list.length) {
-    const page = modePages.find(({ code }) => code === (list[at]! & 0x7f));
-    if (!page) throw invalidParameter(at);
-    if (list.length < at + 2) throw new CheckCondition(sense.parameterListLengthError);
-    const end = at + 2 + list[at + 1]!;
-    if (end > list.length) throw new CheckCondition(sense.parameterListLengthError);
-    const bytes = list.subarray(at + 2, end);
-    checkPage(lu, page, bytes, at);
+    const { page, from, end } = selectedPage(list, at);
+    const bytes = list.subarray(from, end);
+    checkPage(lu, page, bytes, from);
     selected.push({ page, bytes });
     at = end;
   }
   for (const { page, bytes } of selected)
-    for (const field of page.changeable) field.set(lu, (bytes[field.byte]! & field.mask) !== 0);
+    for (const { byte, mask, set } of page.changeable)
+      if (((page.current(lu)[byte]! ^ bytes[byte]!) & mask) !== 0) await set(lu, bytes[byte]! & mask);
   if (selected.length > 0) report(lu, sense.modeParametersChanged, task.nexus);
+  withdraw(task.nexus, lu, sense.modeParametersChanged);
   return good;
 }
 
+/** The page that starts at `at`, and where its bytes lie. @throws CheckCondition */
+function selectedPage(list: Buffer, at: number): { page: ModePage; from: number; end: number } {
+  const isSubpage = (list[at]! & subpageFormat) !== 0;
+  const from = at + (isSubpage ? 4 : 2);
+  if (list.length < from) throw new CheckCondition(sense.parameterListLengthError);
+  const subpage = isSubpage ? list[at + 1] : undefined;
+  const page = modePages.find((one) => one.code === (list[at]! & 0x3f) && one.subpage === subpage);
+  if (!page) throw invalidParameter(at);
+  const end = from + (isSubpage ? list.readUInt16BE(at + 2) : list[at + 1]!);
+  if (end > list.length) throw new CheckCondition(sense.parameterListLengthError);
+  return { page, from, end };
+}
+
+/** @param at where its bytes stand in the parameter list */
 function checkPage(lu: StorageObject, page: ModePage, bytes: Uint8Array, at: number): void {
   const current = page.current(lu);
-  if (bytes.length !== current.length) throw invalidParameter(at + 1);
+  if (bytes.length !== current.length) throw invalidParameter(at - 1);
   const mask = changeableMask(page, lu);
   current.forEach((byte, i) => {
-    if (((byte ^ bytes[i]!) & ~mask[i]!) !== 0) throw invalidParameter(at + 2 + i);
+    if (((byte ^ bytes[i]!) & ~mask[i]!) !== 0) throw invalidParameter(at + i);
   });
+  for (const field of page.changeable)
+    if (field.only && !field.only.includes(bytes[field.byte]! & field.mask)) throw invalidParameter(at + field.byte);
 }
 
 /** SBC-3 6.5.2: the block length is fixed, and so is the number of blocks (0 and all ones leave it alone). */

@@ -29,6 +29,7 @@ const field = (parts: Pick<Field, 'byte'> & Partial<Field>): Field => {
 
 export const u8 = (byte: number, zero = 0): Field => field({ byte, zero });
 export const u16 = (byte: number): Field => field({ byte, bytes: 2 });
+export const u24 = (byte: number): Field => field({ byte, bytes: 3 });
 export const u32 = (byte: number): Field => field({ byte, bytes: 4 });
 /** Above 2^53 it is rounded: further than any medium reaches. */
 export const u64 = (byte: number): Field => field({ byte, bytes: 8 });

@@ -57,6 +57,7 @@ export const sense = {
   unsupportedTargetDescriptor: named('illegalRequest', 0x26, 0x07),
   tooManySegmentDescriptors: named('illegalRequest', 0x26, 0x08),
   unsupportedSegmentDescriptor: named('illegalRequest', 0x26, 0x09),
+  commandSequenceError: named('illegalRequest', 0x2c, 0x00),
   savingParametersNotSupported: named('illegalRequest', 0x39, 0x00),
   invalidMessage: named('illegalRequest', 0x49, 0x00),
   mediumRemovalPrevented: named('illegalRequest', 0x53, 0x02),
@@ -76,7 +77,6 @@ export const sense = {
   commandsCleared: named('unitAttention', 0x2f, 0x00),
   inquiryDataChanged: named('unitAttention', 0x3f, 0x03),
   reportedLunsDataChanged: named('unitAttention', 0x3f, 0x0e),
-  failurePredictionFalseAttention: named('unitAttention', 0x5d, 0xff),
 
   writeProtected: named('dataProtect', 0x27, 0x00),
   softwareWriteProtected: named('dataProtect', 0x27, 0x02),

@@ -1,8 +1,11 @@
 /** The commands that every device type has (SPC-4), one record each. */
 
 import { aluaOpcodes } from './alua.ts';
+import { bufferOpcodes } from './buffer.ts';
+import { diagnosticOpcodes } from './diagnostic.ts';
 import { extendedCopyOpcodes } from './extended-copy.ts';
 import { inquiry } from './inquiry.ts';
+import { logOpcodes } from './log-page.ts';
 import { encodeLun } from './lun.ts';
 import { modeOpcodes } from './mode-page.ts';
 import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
@@ -11,6 +14,7 @@ import { pollable } from './readiness.ts';
 import { reservationOpcodes } from './reservation-commands.ts';
 import { CheckCondition, encodeSense, invalidCdb, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
+import { timestampOpcodes } from './timestamp.ts';
 import { clear, clearReportedLuns, pending } from './unit-attention.ts';
 
 export const spcOpcodes: readonly OpcodeRow[] = [
@@ -46,6 +50,10 @@ export const spcOpcodes: readonly OpcodeRow[] = [
   ...reservationOpcodes,
   ...aluaOpcodes,
   ...extendedCopyOpcodes,
+  ...logOpcodes,
+  ...diagnosticOpcodes,
+  ...bufferOpcodes,
+  ...timestampOpcodes,
   opcode({
     code: 0xa0,
     name: 'REPORT LUNS',

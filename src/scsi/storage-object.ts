@@ -2,7 +2,9 @@
 
 import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
+import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
+import { TestBuffers } from './buffer.ts';
 import type { CopyResult } from './extended-copy.ts';
 import type { Nexus, TargetPort } from './nexus.ts';
 import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
@@ -25,6 +27,19 @@ export interface ModeState {
   exceptionReporting: number;
 }
 
+/** A setting that initiators may change: an attribute, or the state of an ALUA group. */
+export type ConfigurationChange =
+  | { readonly name: 'emulate_write_cache' | 'emulate_tas'; readonly value: 0 | 1 }
+  | { readonly name: 'alua_access_state'; readonly value: number; readonly aluaGroup: string };
+
+function changeConfiguration(lu: StorageObject, change: ConfigurationChange): void {
+  if (change.name === 'alua_access_state')
+    lu.aluaGroups = lu.aluaGroups.map((group) =>
+      group['name'] === change.aluaGroup ? alteredByInitiator(group, change.value) : group,
+    );
+  else lu.attributes.set(change.name, change.value);
+}
+
 const initialMode: Readonly<ModeState> = {
   descriptorSense: false,
   softwareWriteProtect: false,
@@ -32,6 +47,9 @@ const initialMode: Readonly<ModeState> = {
   exceptionTest: false,
   exceptionReporting: 0,
 };
+
+/** MRIE 6h: only when REQUEST SENSE asks (SPC-4 7.5.11). */
+const onRequest = 6;
 
 export class StorageObject {
   readonly backstore: Backstore;
@@ -59,6 +77,9 @@ export class StorageObject {
   /** A FORMAT UNIT or SANITIZE failed: what the medium holds is nobody's to read. `exit`: EXIT FAILURE MODE ends it. */
   mediumFailure: { readonly sense: Sense; readonly exit: boolean } | undefined;
   readonly statistics = new Statistics();
+  readonly buffers = new TestBuffers();
+  /** Milliseconds since 1970; `setBy`: how far SET TIMESTAMP moved them. */
+  readonly clock: { now: () => number; setBy: number | undefined } = { now: Date.now, setBy: undefined };
   /** What MODE SELECT set, beyond the attributes. */
   readonly mode: ModeState = { ...initialMode };
   /** The task set: every command of every nexus that is in flight here. */
@@ -70,6 +91,11 @@ export class StorageObject {
    * offered. Rejects when it could not.
    */
   saveReservations?: (state: PersistentReservations | undefined) => Promise<void>;
+  /**
+   * Carries out a change that an initiator asks for. The tree takes it through its one door, so that it lasts.
+   * Rejects when it could not.
+   */
+  configure: (change: ConfigurationChange) => Promise<void> = async (change) => changeConfiguration(this, change);
   /** Target ports that export it. The tree knows them all; until it says so, those that a nexus uses now. */
   ports: () => readonly TargetPort[] = () => {
     const ports = [...this.nexuses].flatMap((nexus) => this.portOf(nexus) ?? []);
@@ -99,7 +125,7 @@ export class StorageObject {
     this.wwn = parts.wwn;
     this.volume = parts.volume;
     this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
-    this.aluaGroups = parts.aluaGroups ?? [defaultAluaGroup];
+    this.aluaGroups = parts.aluaGroups ?? [aluaGroup(defaultAluaGroupName, 0)];
     this.unknown = parts.unknown ?? {};
   }
 
@@ -136,7 +162,8 @@ export class StorageObject {
 
   /** The TEST bit of the Informational Exceptions Control mode page asks for a false report. */
   get predictsFailure(): boolean {
-    return this.mode.exceptionTest && !this.mode.exceptionsDisabled;
+    const { exceptionTest, exceptionsDisabled, exceptionReporting } = this.mode;
+    return exceptionTest && !exceptionsDisabled && exceptionReporting === onRequest;
   }
 
   /** Logical blocks; 0 while there is no medium. */
@@ -144,23 +171,3 @@ export class StorageObject {
     return this.volume && !this.ejected ? Math.floor(this.volume.size / this.blockSize) : 0;
   }
 }
-
-/** The group that every storage object starts with (targetcli.md 6.4). */
-const defaultAluaGroup: Readonly<Record<string, unknown>> = {
-  alua_access_state: 0,
-  alua_access_status: 0,
-  alua_access_type: 3,
-  alua_support_active_nonoptimized: 1,
-  alua_support_active_optimized: 1,
-  alua_support_offline: 1,
-  alua_support_standby: 1,
-  alua_support_transitioning: 1,
-  alua_support_unavailable: 1,
-  alua_write_metadata: 0,
-  implicit_trans_secs: 0,
-  name: 'default_tg_pt_gp',
-  nonop_delay_msecs: 100,
-  preferred: 0,
-  tg_pt_gp_id: 0,
-  trans_delay_msecs: 0,
-};

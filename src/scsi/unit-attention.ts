@@ -74,10 +74,15 @@ export function clear(nexus: Nexus, storageObject: StorageObject): void {
 
 /** REPORT LUNS has told it (SAM-5 5.14.2): the condition goes at every logical unit. */
 export function clearReportedLuns(nexus: Nexus): void {
-  for (const conditions of nexus.unitAttentions.values()) {
-    const at = conditions.indexOf(sense.reportedLunsDataChanged);
-    if (at >= 0) conditions.splice(at, 1);
-  }
+  for (const storageObject of nexus.unitAttentions.keys())
+    withdraw(nexus, storageObject, sense.reportedLunsDataChanged);
+}
+
+/** Takes a condition back: the nexus knows it already, having brought it about. */
+export function withdraw(nexus: Nexus, storageObject: StorageObject, what: Sense): void {
+  const conditions = nexus.unitAttentions.get(storageObject) ?? [];
+  const at = conditions.indexOf(what);
+  if (at >= 0) conditions.splice(at, 1);
 }
 
 function reached(nexus: Nexus): Set<StorageObject> {

@@ -44,7 +44,8 @@ test('SPC-4 6.6 INQUIRY: a page code without EVPD, and an unknown page, are inva
 });
 
 test.each([
-  [0x00, '00000007 00808386b0b1b2'],
+  // LIO's own, and 87h, 88h, 8Ah and 8Fh.
+  [0x00, '0000000b 0080838687888a8fb0b1b2'],
   [0x80, '00800025 63353838373630312d353363622d343033302d383133332d61383935663266303564313300'],
   [
     0x83,
@@ -119,14 +120,17 @@ const lioPages = `01 0a 00 00 00 00 00 00  00 00 00 00
   0a 0a 02 10 00 40 00 00  ff ff 00 1e
   1c 0a 00 00 00 00 00 00  00 00 00 00`;
 
-test('SPC-4 6.12 MODE SENSE(10): all pages as LIO gives them', async () => {
+/** Power Condition, which LIO does not have, stands before 1Ch. */
+const allPages = lioPages.replace(/1c 0a/, `1a 26 ${'00'.repeat(38)} 1c 0a`);
+
+test('SPC-4 6.12 MODE SENSE(10): all pages as LIO gives them, and Power Condition', async () => {
   const { data } = await lio().send([0x5a, 0, 0x3f, 0, 0, 0, 0, 0, 252]);
-  expect(data.toString('hex')).toBe(hex(`00 46 00 10 00 00 00 08 00 02 00 00 00 00 02 00 ${lioPages}`));
+  expect(data.toString('hex')).toBe(hex(`00 6e 00 10 00 00 00 08 00 02 00 00 00 00 02 00 ${allPages}`));
 });
 
-test('SPC-4 6.11 MODE SENSE(6): all pages as LIO gives them', async () => {
+test('SPC-4 6.11 MODE SENSE(6): all pages as LIO gives them, and Power Condition', async () => {
   const { data } = await lio().send([0x1a, 0, 0x3f, 0, 252]);
-  expect(data.toString('hex')).toBe(hex(`43 00 10 08 00 02 00 00 00 00 02 00 ${lioPages}`));
+  expect(data.toString('hex')).toBe(hex(`6b 00 10 08 00 02 00 00 00 00 02 00 ${allPages}`));
 });
 
 test('SPC-4 6.12 MODE SENSE(10): DBD leaves the descriptor out, LLBAA makes it long', async () => {
@@ -145,7 +149,8 @@ test('SPC-4 6.11 MODE SENSE(6): WP when this initiator may not write, no DPOFUA 
 
 test.each([
   ['an unknown page', [0x1a, 0, 0x02, 0, 252], '5/24/00'],
-  ['a subpage', [0x1a, 0, 0x0a, 1, 252], '5/24/00'],
+  ['a subpage that is not there', [0x1a, 0, 0x0a, 2, 252], '5/24/00'],
+  ['a subpage of all pages', [0x1a, 0, 0x3f, 1, 252], '5/24/00'],
   ['saved values', [0x1a, 0, 0xc8, 0, 252], '5/39/00'],
 ])('SPC-4 6.11 MODE SENSE(6): %s is refused', async (_what, cdb, sense) => {
   expect((await lio().send(cdb)).sense).toBe(sense);

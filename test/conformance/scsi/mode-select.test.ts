@@ -15,10 +15,12 @@ function fresh() {
   return { lu, initiator: new Initiator(lu).login(), other: new Initiator(lu, 'b').login() };
 }
 
-test('SPC-4 7.5.3 MODE SENSE(6): changeable values are WCE, D_SENSE, SWP and TAS', async () => {
+test('SPC-4 7.5.3 MODE SENSE(6): changeable values are WCE, D_SENSE, SWP, TAS, DEXCPT, TEST and MRIE', async () => {
   const { data } = await fresh().initiator.send([0x1a, 0x08, 0x7f, 0, 252]);
   const zeros = (bytes: number) => '00'.repeat(bytes);
-  expect(data.toString('hex', 4)).toBe(`010a${zeros(10)}081204${zeros(17)}0a0a04000840${zeros(6)}1c0a${zeros(10)}`);
+  expect(data.toString('hex', 4)).toBe(
+    `010a${zeros(10)}081204${zeros(17)}0a0a04000840${zeros(6)}1a26${zeros(38)}1c0a0c0f${zeros(8)}`,
+  );
 });
 
 test('SPC-4 6.9 MODE SELECT(6): WCE switches the write cache, and the other nexuses are told', async () => {

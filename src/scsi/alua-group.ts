@@ -1,0 +1,100 @@
+/** The settings of a target port group, as LIO names them: each one row (SPC-4 5.16). */
+
+import { type Attribute, type AttributeTable, flag, integer } from '../attribute.ts';
+
+/** ASYMMETRIC ACCESS STATE (SPC-4 6.34), and the setting that must allow it. */
+export const aluaStates: Readonly<Record<number, { readonly name: string; readonly supportedBy: string }>> = {
+  0: { name: 'Active/optimized', supportedBy: 'alua_support_active_optimized' },
+  1: { name: 'Active/non-optimized', supportedBy: 'alua_support_active_nonoptimized' },
+  2: { name: 'Standby', supportedBy: 'alua_support_standby' },
+  3: { name: 'Unavailable', supportedBy: 'alua_support_unavailable' },
+  4: { name: 'LBA Dependent', supportedBy: 'alua_support_lba_dependent' },
+  14: { name: 'Offline', supportedBy: 'alua_support_offline' },
+  15: { name: 'Transitioning', supportedBy: 'alua_support_transitioning' },
+};
+
+/** The group that every storage object has; LUNs are in it at first. */
+export const defaultAluaGroupName = 'default_tg_pt_gp';
+
+const reported = 'REPORT TARGET PORT GROUPS';
+const can = (state: string): Attribute<number> =>
+  flag({ doc: `The state ${state} can occur.`, default: 1, effect: reported });
+
+export const aluaGroupTable = {
+  alua_access_state: integer({
+    doc: `The state: ${Object.entries(aluaStates)
+      .map(([value, { name }]) => `${value} ${name}`)
+      .join(', ')}.`,
+    default: 0,
+    only: Object.keys(aluaStates).map(Number),
+    effect: `${reported}; commands are refused in states that are not active`,
+  }),
+  alua_access_status: integer({
+    doc: 'Who changed the state last: 0 nobody, 1 an initiator, 2 this target.',
+    default: 0,
+    max: 2,
+    effect: reported,
+  }),
+  alua_access_type: integer({
+    doc: 'Who may change the state: 0 nobody, 1 the target, 2 initiators, 3 both.',
+    default: 3,
+    max: 3,
+    effect: 'SET TARGET PORT GROUPS',
+  }),
+  alua_support_active_nonoptimized: can('Active/non-optimized'),
+  alua_support_active_optimized: can('Active/optimized'),
+  alua_support_lba_dependent: flag({
+    doc: 'The state LBA Dependent can occur.',
+    default: 0,
+    readOnly: true,
+    effect: reported,
+  }),
+  alua_support_offline: can('Offline'),
+  alua_support_standby: can('Standby'),
+  alua_support_transitioning: can('Transitioning'),
+  alua_support_unavailable: can('Unavailable'),
+  alua_write_metadata: flag({
+    doc: 'Keep the state across restarts.',
+    default: 0,
+    effect: 'none: what is set here is always kept',
+  }),
+  implicit_trans_secs: integer({
+    doc: 'How long a change by the target may take, in seconds.',
+    default: 0,
+    max: 255,
+    effect: `${reported}, IMPLICIT TRANSITION TIME`,
+  }),
+  nonop_delay_msecs: integer({
+    doc: 'How long commands wait in Active/non-optimized, in milliseconds.',
+    default: 100,
+    max: 10_000,
+    effect: 'none: a state that is less than optimal needs no help to be slower',
+  }),
+  preferred: flag({ doc: 'Initiators should prefer this group.', default: 0, effect: `${reported}, PREF` }),
+  tg_pt_gp_id: integer({ doc: 'The number of the group.', default: 0, max: 0xffff, readOnly: true, effect: reported }),
+  trans_delay_msecs: integer({
+    doc: 'How long a change of state takes at least, in milliseconds.',
+    default: 0,
+    max: 30_000,
+    effect: 'none: a change is done when it is answered',
+  }),
+} as const satisfies AttributeTable;
+
+/** A group as saveconfig.json has it; keys that nobody knows stay in it. */
+export type AluaGroup = Readonly<Record<string, unknown>>;
+
+/** A new group: the table's defaults, without what LIO only shows. */
+export function aluaGroup(name: string, id: number): AluaGroup {
+  const { alua_support_lba_dependent: _, ...table } = aluaGroupTable;
+  const defaults = Object.entries(table).map(([key, { default: value }]) => [key, value]);
+  return { ...Object.fromEntries(defaults), name, tg_pt_gp_id: id };
+}
+
+/** alua_access_status of a state that SET TARGET PORT GROUPS asked for. */
+const alteredExplicitly = 1;
+
+export const alteredByInitiator = (group: AluaGroup, state: number): AluaGroup => ({
+  ...group,
+  alua_access_state: state,
+  alua_access_status: alteredExplicitly,
+});

@@ -1,0 +1,80 @@
+/** READ BUFFER and WRITE BUFFER: memory of the logical unit for testing the path to it (SPC-4 6.18, 6.49). */
+
+import type { Nexus } from './nexus.ts';
+import { bits, type Cdb, type OpcodeRow, opcode, u8, u24 } from './opcode.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
+import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+
+const dataBytes = 64 * 1024;
+/** SPC-4 6.18.9: at most 4,096, a multiple of four. */
+const echoBytes = 4096;
+
+/** What WRITE BUFFER left: one data buffer, and an echo for each nexus. */
+export class TestBuffers {
+  data: Buffer | undefined;
+  readonly echoes = new WeakMap<Nexus, Buffer>();
+}
+
+/** MODE (SPC-4 tables 229, 309). */
+const mode = { data: 0x02, descriptor: 0x03, echo: 0x0a, echoDescriptor: 0x0b } as const;
+/** OFFSET BOUNDARY: any byte. */
+const anyOffset = 0;
+
+const cdb = { mode: bits(1, 0, 5), id: u8(2), offset: u24(3), length: u24(6) };
+
+export const bufferOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0x3c,
+    name: 'READ BUFFER(10)',
+    spec: 'SPC-4 6.18',
+    cdb,
+    medium: 'none',
+    whenReserved: 'reads',
+    check: (_lu, { mode: wanted, id, offset }) => {
+      if (!(Object.values(mode) as number[]).includes(wanted)) throw invalidCdb(1, 4);
+      if (id !== 0) throw invalidCdb(2, 7);
+      if (offset > (wanted === mode.data ? dataBytes : 0)) throw invalidCdb(3, 7);
+    },
+    execute: readBuffer,
+  }),
+  opcode({
+    code: 0x3b,
+    name: 'WRITE BUFFER',
+    spec: 'SPC-4 6.49',
+    cdb,
+    medium: 'none',
+    whenReserved: 'conflicts',
+    check: (_lu, { mode: wanted, id, offset, length }) => {
+      if (wanted !== mode.data && wanted !== mode.echo) throw invalidCdb(1, 4);
+      if (id !== 0) throw invalidCdb(2, 7);
+      if (wanted === mode.echo && offset !== 0) throw invalidCdb(3, 7);
+      if (offset + length > (wanted === mode.echo ? echoBytes : dataBytes)) throw invalidCdb(6, 7);
+    },
+    dataOut: (_lu, { length }) => length,
+    execute: writeBuffer,
+  }),
+];
+
+function readBuffer(lu: StorageObject, { mode: wanted, offset, length }: Cdb<typeof cdb>, task: Task): Completion {
+  const { buffers } = lu;
+  if (wanted === mode.descriptor)
+    return allocated(Uint8Array.of(anyOffset, dataBytes >> 16, dataBytes >> 8, 0), length);
+  if (wanted === mode.echoDescriptor) return allocated(Uint8Array.of(0, 0, echoBytes >> 8, 0), length);
+  if (wanted === mode.data) return allocated((buffers.data ?? Buffer.alloc(dataBytes)).subarray(offset), length);
+  const echo = buffers.echoes.get(task.nexus);
+  if (!echo) throw new CheckCondition(sense.commandSequenceError);
+  return allocated(echo, length);
+}
+
+function writeBuffer(lu: StorageObject, { mode: wanted, offset, length }: Cdb<typeof cdb>, task: Task): Completion {
+  const { buffers } = lu;
+  const bytes = Buffer.from(parameterList(task.dataOut, length));
+  if (wanted === mode.echo) buffers.echoes.set(task.nexus, bytes);
+  else {
+    buffers.data ??= Buffer.alloc(dataBytes);
+    buffers.data.set(bytes, offset);
+  }
+  return good;
+}

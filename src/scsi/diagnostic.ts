@@ -1,0 +1,89 @@
+/** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.31, 5.7). */
+
+import { mediumOf } from './block-access.ts';
+import { bit, bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
+import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
+import type { StorageObject } from './storage-object.ts';
+import type { Completion, Task } from './task.ts';
+
+/** Bytes read at a time by the extended self-test. */
+const pieceBytesMax = 1024 * 1024;
+/** SELF-TEST CODE (SPC-4 table 271): those in the foreground, and what they read. */
+const foregroundShort = 5;
+const foregroundExtended = 6;
+/** SELF-TEST RESULTS (SPC-4 table 412). */
+const result = { completed: 0, abortedByInitiator: 1, segmentFailed: 7 } as const;
+
+/** Supported Diagnostic Pages (SPC-4 7.2.3): itself. */
+const supportedPages = Uint8Array.of(0x00, 0, 0, 1, 0x00);
+
+const cdb = { code: bits(1, 5, 3), pageFormat: bit(1, 4), selfTest: bit(1, 2), length: u16(3) };
+
+export const diagnosticOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0x1d,
+    name: 'SEND DIAGNOSTIC',
+    spec: 'SPC-4 6.42',
+    cdb,
+    // DEVOFFL, UNITOFFL: nothing goes off line.
+    accepts: [bits(1, 0, 2)],
+    medium: 'read',
+    whenReserved: 'conflicts',
+    check: (_lu, { code, selfTest, length }) => {
+      if (selfTest === 1 && code !== 0) throw invalidCdb(1, 7);
+      if (code !== 0 && code !== foregroundShort && code !== foregroundExtended) throw invalidCdb(1, 7);
+      if ((selfTest === 1 || code !== 0) && length !== 0) throw invalidCdb(3, 7);
+    },
+    dataOut: (_lu, { length }) => length,
+    execute: sendDiagnostic,
+  }),
+  opcode({
+    code: 0x1c,
+    name: 'RECEIVE DIAGNOSTIC RESULTS',
+    spec: 'SPC-4 6.31',
+    cdb: { pageCodeValid: bit(1, 0), page: u8(2), allocation: u16(3) },
+    medium: 'none',
+    whenReserved: 'reads',
+    check: (_lu, { pageCodeValid, page }) => {
+      if (page !== 0 || pageCodeValid === 0) throw invalidCdb(pageCodeValid === 0 ? 1 : 2, pageCodeValid === 0 ? 0 : 7);
+    },
+    execute: (_lu, { allocation }) => allocated(supportedPages, allocation),
+  }),
+];
+
+function sendDiagnostic(
+  lu: StorageObject,
+  { code, selfTest, length }: Cdb<typeof cdb>,
+  task: Task,
+): Completion | Promise<Completion> {
+  if (selfTest === 1 || code !== 0) return test(lu, code, task);
+  if (length > 0 && parameterList(task.dataOut, length)[0] !== 0) throw invalidParameter(0);
+  return good;
+}
+
+/** Reads the first and the last block, or all of them. @throws CheckCondition LOGICAL UNIT FAILED SELF-TEST */
+async function test(lu: StorageObject, code: number, task: Task): Promise<Completion> {
+  const volume = mediumOf(lu);
+  const end = lu.blocks * lu.blockSize;
+  const ends = [0, Math.max(0, end - lu.blockSize)];
+  const extended = code === foregroundExtended;
+  const piece = Buffer.allocUnsafe(extended ? Math.min(pieceBytesMax, end) : Math.min(lu.blockSize, end));
+  const positions = extended
+    ? Array.from({ length: Math.ceil(end / pieceBytesMax) }, (_, i) => i * pieceBytesMax)
+    : ends;
+  for (const position of positions) {
+    if (task.aborted || task.terminated) {
+      lu.statistics.tested({ code, result: result.abortedByInitiator });
+      return good;
+    }
+    try {
+      await volume.read(piece.subarray(0, Math.min(piece.length, end - position)), position);
+    } catch {
+      lu.statistics.tested({ code, result: result.segmentFailed, failedAt: position / lu.blockSize });
+      throw new CheckCondition(sense.failedSelfTest);
+    }
+  }
+  lu.statistics.tested({ code, result: result.completed });
+  return good;
+}

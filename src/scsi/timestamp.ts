@@ -1,0 +1,51 @@
+/** REPORT TIMESTAMP and SET TIMESTAMP: this machine's clock until an initiator sets another time (SPC-4 5.2, 6.37, 6.45). */
+
+import { type OpcodeRow, opcode, u32 } from './opcode.ts';
+import { allocated, good, parameterList } from './parameter-data.ts';
+import { CheckCondition, sense } from './sense.ts';
+import { report } from './unit-attention.ts';
+
+/** TIMESTAMP ORIGIN: initialized by SET TIMESTAMP, and by other means. */
+const origin = { byCommand: 2, otherwise: 3 } as const;
+const listBytes = 12;
+
+export const timestampOpcodes: readonly OpcodeRow[] = [
+  opcode({
+    code: 0xa3,
+    serviceAction: 0x0f,
+    name: 'REPORT TIMESTAMP',
+    spec: 'SPC-4 6.37',
+    cdb: { allocation: u32(6) },
+    medium: 'none',
+    whenReserved: 'allowed',
+    runsIn: 'any',
+    execute: (lu, { allocation }) => {
+      const { clock } = lu;
+      const data = Buffer.alloc(listBytes);
+      data.writeUInt16BE(data.length - 2, 0);
+      data[2] = clock.setBy === undefined ? origin.otherwise : origin.byCommand;
+      data.writeUIntBE(clock.now() + (clock.setBy ?? 0), 4, 6);
+      return allocated(data, allocation);
+    },
+  }),
+  opcode({
+    code: 0xa4,
+    serviceAction: 0x0f,
+    name: 'SET TIMESTAMP',
+    spec: 'SPC-4 6.45',
+    cdb: { length: u32(6) },
+    medium: 'none',
+    whenReserved: 'conflicts',
+    runsIn: 'any',
+    check: (_lu, { length }) => {
+      if (length !== 0 && length !== listBytes) throw new CheckCondition(sense.parameterListLengthError);
+    },
+    dataOut: (_lu, { length }) => length,
+    execute: (lu, { length }, task) => {
+      if (length === 0) return good;
+      lu.clock.setBy = parameterList(task.dataOut, length).readUIntBE(4, 6) - lu.clock.now();
+      report(lu, sense.timestampChanged, task.nexus);
+      return good;
+    },
+  }),
+];

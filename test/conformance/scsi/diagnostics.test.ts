@@ -1,0 +1,212 @@
+/** LOG SENSE, SEND DIAGNOSTIC, buffers, timestamps, and the pages that sg3-utils knows beyond LIO's. No transport is tested. */
+
+import { expect, test } from 'vitest';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { memoryVolume } from '../../support/memory-volume.ts';
+
+const logSense = (page: number, subpage = 0, pointer = 0) => [
+  0x4d,
+  0,
+  0x40 | page,
+  subpage,
+  0,
+  ...be(pointer, 2),
+  0xff,
+  0xff,
+];
+const cumulative = (page: number) => logSense(page);
+const read10 = (blocks: number) => [0x28, 0, 0, 0, 0, 0, 0, ...be(blocks, 2)];
+const write10 = (blocks: number) => [0x2a, 0, 0, 0, 0, 0, 0, ...be(blocks, 2)];
+
+function fresh(differing = {}, attributes: Record<string, number> = {}) {
+  const { lu, volume } = logicalUnit({ volume: memoryVolume(1024 * 1024, differing), attributes });
+  return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+}
+
+test('SPC-4 7.3.19 LOG SENSE: supported pages, and with FFh their subpages', async () => {
+  const { a } = fresh();
+  expect((await a.send(logSense(0))).data.toString('hex')).toBe('80000006000d0e10192f');
+  expect((await a.send(logSense(0, 0xff))).data.toString('hex')).toBe('c0ff000e000000ff0d000e00100019002f00');
+});
+
+test('SPC-4 7.3.8 LOG SENSE General Statistics counts commands and blocks', async () => {
+  const { a } = fresh();
+  await a.send(read10(3));
+  await a.send(read10(1));
+  await a.send(write10(2), pattern(1024));
+  const { data } = await a.send(cumulative(0x19));
+  expect(data.toString('hex', 0, 8)).toBe('9900004400010340');
+  expect([0, 1, 2, 3].map((i) => Number(data.readBigUInt64BE(8 + 8 * i)))).toEqual([2, 1, 2, 4]);
+});
+
+test('SPC-4 7.3.18 LOG SENSE Start-Stop Cycle Counter counts stops and loads', async () => {
+  const { a } = fresh({}, { removable: 1 });
+  for (const how of [0, 1, 2, 3]) await a.send([0x1b, 0, 0, 0, how]);
+  expect((await a.send(cumulative(0x0e))).data.toString('hex', 4)).toBe('0004030400000001' + '0006030400000001');
+});
+
+test('SPC-4 7.3.21 LOG SENSE Temperature: FFh, there is no sensor', async () => {
+  expect((await fresh().a.send(cumulative(0x0d))).data.toString('hex')).toBe('8d0000060000030200ff');
+});
+
+test('SBC-3 6.4.4 LOG SENSE Logical Block Provisioning: blocks in use, where the unit is thin and the volume can tell', async () => {
+  const thin = fresh({ allocatedBytes: () => 4096 }, { emulate_tpu: 1 });
+  expect((await thin.a.send(cumulative(0x0c))).data.toString('hex')).toBe('8c00000c000203080000000801000000');
+  expect((await fresh({ allocatedBytes: () => 4096 }).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
+  expect((await fresh({}, { emulate_tpu: 1 }).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
+});
+
+test.each([
+  ['a page that is not there', logSense(0x05)],
+  ['a subpage', logSense(0x0d, 1)],
+  ['a parameter pointer behind the last', logSense(0x0d, 0, 1)],
+  ['threshold values', [0x4d, 0, 0x0d, 0, 0, 0, 0, 0xff, 0xff]],
+  ['saving', [0x4d, 0x01, 0x4d, 0, 0, 0, 0, 0xff, 0xff]],
+])('SPC-4 6.8 LOG SENSE refuses %s', async (_what, cdb) => {
+  expect((await fresh().a.send(cdb)).sense).toBe('5/24/00');
+});
+
+test.each([
+  ['the default self-test', 0x04, 0, ['read 0+512', 'read 1048064+512']],
+  ['the short foreground self-test', 0xa0, 5, ['read 0+512', 'read 1048064+512']],
+  ['the extended foreground self-test', 0xc0, 6, ['read 0+1048576']],
+])('SPC-4 6.42 SEND DIAGNOSTIC: %s reads the medium, and its result is kept', async (_name, options, code, calls) => {
+  const { a, volume } = fresh();
+  expect((await a.send([0x1d, options])).status).toBe(0);
+  expect(volume.calls).toEqual(calls);
+  const { data } = await a.send(cumulative(0x10));
+  expect(data.length).toBe(4 + 20 * 20);
+  expect(data.toString('hex', 4, 24)).toBe(
+    `00010310${(code << 5).toString(16).padStart(2, '0')}000000${'ff'.repeat(8)}00000000`,
+  );
+});
+
+test('SPC-4 6.42 SEND DIAGNOSTIC: a block that cannot be read fails the self-test, which says where', async () => {
+  const broken = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+  const { a } = fresh({
+    read: (_into: Uint8Array, position: number) => (position ? Promise.reject(broken) : Promise.resolve()),
+  });
+  expect((await a.send([0x1d, 0x04])).sense).toBe('4/3e/03');
+  expect((await a.send(cumulative(0x10))).data.toString('hex', 8, 24)).toBe('0700000000000000000007ff03110000');
+});
+
+test('SPC-4 6.42 SEND DIAGNOSTIC: tests in the background, and tests with parameters, are refused; no test is GOOD', async () => {
+  const { a } = fresh();
+  expect((await a.send([0x1d, 0x20])).sense).toBe('5/24/00');
+  expect((await a.send([0x1d, 0x24])).sense).toBe('5/24/00');
+  expect((await a.send([0x1d, 0x04, 0, 0, 4], Buffer.alloc(4))).sense).toBe('5/24/00');
+  expect((await a.send([0x1d, 0x10, 0, 0, 4], Buffer.from([0, 0, 0, 0]))).status).toBe(0);
+  expect((await a.send([0x1d, 0x10, 0, 0, 4], Buffer.from([0x40, 0, 0, 0]))).sense).toBe('5/26/00');
+});
+
+test('SPC-4 6.31 RECEIVE DIAGNOSTIC RESULTS: the list of pages', async () => {
+  const { a } = fresh();
+  expect((await a.send([0x1c, 0x01, 0, 0, 255])).data.toString('hex')).toBe('0000000100');
+  expect((await a.send([0x1c, 0x01, 0x40, 0, 255])).sense).toBe('5/24/00');
+  expect((await a.send([0x1c, 0x00, 0, 0, 255])).sense).toBe('5/24/00');
+});
+
+const buffer = (code: number, mode: number, offset: number, length: number, id = 0) => [
+  code,
+  mode,
+  id,
+  ...be(offset, 3),
+  ...be(length, 3),
+];
+
+test('SPC-4 6.49 WRITE BUFFER: data at an offset is read back, by every nexus', async () => {
+  const { a, b } = fresh();
+  expect((await a.send(buffer(0x3b, 0x02, 100, 16), pattern(16))).status).toBe(0);
+  expect((await b.send(buffer(0x3c, 0x02, 98, 20))).data).toEqual(
+    Buffer.concat([Buffer.alloc(2), pattern(16), Buffer.alloc(2)]),
+  );
+  expect((await a.send(buffer(0x3c, 0x03, 0, 4))).data.toString('hex')).toBe('00010000');
+});
+
+test('SPC-4 6.49 WRITE BUFFER: each nexus has an echo of its own', async () => {
+  const { a, b } = fresh();
+  await a.send(buffer(0x3b, 0x0a, 0, 8), pattern(8));
+  expect((await a.send(buffer(0x3c, 0x0a, 0, 4096))).data).toEqual(pattern(8));
+  expect((await b.send(buffer(0x3c, 0x0a, 0, 4096))).sense).toBe('5/2c/00');
+  expect((await a.send(buffer(0x3c, 0x0b, 0, 4))).data.toString('hex')).toBe('00001000');
+});
+
+test.each([
+  ['more than there is', buffer(0x3b, 0x02, 65530, 8)],
+  ['more echo than there is', buffer(0x3b, 0x0a, 0, 4097)],
+  ['microcode', buffer(0x3b, 0x05, 0, 8)],
+  ['another buffer', buffer(0x3b, 0x02, 0, 8, 1)],
+  ['an offset behind the end', buffer(0x3c, 0x02, 65537, 1)],
+  ['vendor specific data', buffer(0x3c, 0x01, 0, 8)],
+])('SPC-4 6.18, 6.49 buffers: %s is refused', async (_what, cdb) => {
+  expect((await fresh().a.send(cdb, pattern(8))).sense).toBe('5/24/00');
+});
+
+const reportTimestamp = [0xa3, 0x0f, 0, 0, 0, 0, 0, 0, 0, 12];
+const setTimestamp = [0xa4, 0x0f, 0, 0, 0, 0, 0, 0, 0, 12];
+
+test('SPC-4 6.37 REPORT TIMESTAMP: the clock, until SET TIMESTAMP sets another time, of which the others are told', async () => {
+  const { lu, a, b } = fresh();
+  lu.clock.now = () => 1_000_000;
+  expect((await a.send(reportTimestamp)).data.toString('hex')).toBe('000a03000000000f42400000');
+  expect((await a.send(setTimestamp, Buffer.from([0, 0, 0, 0, ...be(5000, 6), 0, 0]))).status).toBe(0);
+  lu.clock.now = () => 1_000_250;
+  expect((await a.send(reportTimestamp)).data.toString('hex')).toBe('000a02000000000014820000');
+  expect((await b.send([0x00])).sense).toBe('6/2a/10');
+});
+
+test('SPC-4 6.45 SET TIMESTAMP: another length is refused', async () => {
+  expect((await fresh().a.send([0xa4, 0x0f, 0, 0, 0, 0, 0, 0, 0, 8], Buffer.alloc(8))).sense).toBe('5/1a/00');
+});
+
+test.each([
+  [0x87, '3fff0000'],
+  [0x8a, `0101${'00'.repeat(12)}`],
+])('SPC-4 7.8 INQUIRY: VPD page %i', async (page, body) => {
+  expect((await fresh().a.send([0x12, 1, page, 0, 255])).data.toString('hex', 4)).toBe(body);
+});
+
+test('SPC-4 7.8.14 INQUIRY: VPD page 88h names the target ports', async () => {
+  const { data } = await fresh().a.send([0x12, 1, 0x88, 0, 255]);
+  expect(data.toString('hex', 4, 20)).toBe('00000001000000000000002c53980028');
+  expect(data.toString('latin1', 20)).toBe('iqn.2026-01.com.example:scsi,t,0x0001\0\0\0');
+});
+
+test('SPC-4 7.8.17 INQUIRY: VPD page 8Fh is there where EXTENDED COPY is', async () => {
+  const { data } = await fresh().a.send([0x12, 1, 0x8f, 0, 255]);
+  expect(data.toString('hex', 4, 16)).toBe('000100080783010084020003');
+  expect((await fresh({}, { emulate_3pc: 0 }).a.send([0x12, 1, 0x8f, 0, 255])).sense).toBe('5/24/00');
+});
+
+test('SPC-4 7.5.9 MODE SENSE: the Control Extension subpage, alone and among all', async () => {
+  const { a } = fresh();
+  const page = `4a01001c07${'00'.repeat(27)}`;
+  expect((await a.send([0x1a, 0x08, 0x0a, 0x01, 255])).data.toString('hex', 4)).toBe(page);
+  expect((await a.send([0x1a, 0x08, 0x3f, 0xff, 255])).data.toString('hex')).toContain(page);
+  expect((await a.send([0x1a, 0x08, 0x3f, 0, 255])).data.toString('hex')).not.toContain('4a01');
+});
+
+test('SPC-4 7.5.11 TEST with MRIE 6h: REQUEST SENSE and the log page tell of a failure that is none', async () => {
+  const { a } = fresh();
+  const list = (test: number, mrie: number) =>
+    Buffer.from([0, 0, 0, 0, 0x1c, 0x0a, test, mrie, ...new Array(8).fill(0)]);
+  expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x04, 6))).status).toBe(0);
+  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('5dff');
+  expect((await a.send(cumulative(0x2f))).data.toString('hex', 8)).toBe('5dffff00');
+  expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x0c, 6))).status).toBe(0);
+  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0000');
+  expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x04, 3))).sense).toBe('5/26/00');
+});
+
+test.each([
+  ['SECURITY PROTOCOL IN', 0xa2],
+  ['SECURITY PROTOCOL OUT', 0xb5],
+])('SPC-4 6.40 %s is not offered', async (_name, code) => {
+  expect((await fresh().a.send([code])).sense).toBe('5/20/00');
+});
+
+test('SAM-5 5.8.2 NACA is refused, and so is the ACA task attribute', async () => {
+  const { a } = fresh();
+  expect((await a.send([0x00, 0, 0, 0, 0, 0x04])).sense).toBe('5/24/00');
+  expect((await a.send([0x00], Buffer.alloc(0), { attribute: 'aca' })).sense).toBe('5/49/00');
+});
