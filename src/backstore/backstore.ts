@@ -54,6 +54,8 @@ export interface Backstore {
   /** Its name in the tree and, for LIO's kinds, the `plugin` in saveconfig.json. */
   readonly name: string;
   readonly plugin: string;
+  /** Of a kind that shares its plugin with others: how `config` in saveconfig.json begins, before a slash. */
+  readonly handler?: string;
   readonly doc: string;
   /** The words of `create` after the name, in order. */
   readonly parameters: readonly Parameter[];

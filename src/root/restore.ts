@@ -122,7 +122,10 @@ class Restoration {
     };
     if (!isRaw(raw) || typeof raw['name'] !== 'string') return fail(`'name' not defined in storage object ${number}`);
     const name = raw['name'];
-    const backstore = backstores.find((known) => known.plugin === raw['plugin']);
+    const backstore = backstores.find(
+      ({ plugin, handler }) =>
+        plugin === raw['plugin'] && (handler === undefined || String(raw['config']).startsWith(`${handler}/`)),
+    );
     if (!backstore) return fail(`'plugin' not defined or invalid in storageobject ${name}`);
     const config: Record<string, string | number | boolean> = {};
     for (const [key, { type, required }] of Object.entries(backstore.keys)) {

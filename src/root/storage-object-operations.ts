@@ -22,10 +22,12 @@ export const storageObjectOperations = [
     verb: 'create',
     // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
     params: { name: 'string', wwn: 'string?', settled: 'object?', '*': 'string?' },
-    async apply(_tree, { backstore, named }, params, around) {
+    async apply(tree, { backstore, named }, params, around) {
       const name = String(params['name']);
       checkName(name);
-      if (named.has(name)) throw new OperatorError(`Storage object ${backstore.name}/${name} exists`);
+      // LUNs name their storage object by the plugin, which kinds may share.
+      if ([...tree.allStorageObjects()].some((one) => one.name === name && one.backstore.plugin === backstore.plugin))
+        throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
       const wwn = String(params['wwn'] ?? '') || around.randomUuid();
       if (params['settled']) {
         const settled = params['settled'] as unknown as SettledObject;

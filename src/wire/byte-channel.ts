@@ -22,12 +22,18 @@ export class ByteChannel {
   /** @param stream nobody else reads from it while this does */
   constructor(stream: Duplex) {
     this.#stream = stream;
-    const wake = () => this.#wake();
-    stream.on('readable', wake).on('end', wake);
+    stream.on('readable', this.#arrived).on('end', this.#arrived).on('close', this.#arrived);
     stream.on('error', (error) => {
       this.#why ??= error.message;
     });
-    stream.on('close', wake);
+  }
+
+  readonly #arrived = (): void => this.#wake();
+
+  /** The stream, for somebody else to go on with. */
+  release(): Duplex {
+    for (const event of ['readable', 'end', 'close']) this.#stream.off(event, this.#arrived);
+    return this.#stream;
   }
 
   get ended(): boolean {

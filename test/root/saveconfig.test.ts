@@ -55,7 +55,7 @@ const small = {
       alua_tpgs: [],
       extra: 1,
     },
-    { plugin: 'user', name: 'u0', config: 'rbd/pool/image', size: 1073741824, wwn: 'x' },
+    { plugin: 'user', name: 'u0', config: 'glfs/volume@host/image', size: 1073741824, wwn: 'x' },
   ],
   targets: [
     {
@@ -110,7 +110,7 @@ describe('restoreconfig', () => {
     for (const kept of [
       '"extra": 1',
       '"from_the_future": 7',
-      '"rbd/pool/image"',
+      '"glfs/volume@host/image"',
       '"9876543210"',
       '"bbbbbbbbbb"',
       'naa.2100001b32a1b2c3',

@@ -1,0 +1,250 @@
+/** One connection to an NBD server, as a client: requests, and their answers in whatever order they come. */
+
+import { readFileSync } from 'node:fs';
+import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { systemError } from '../system/system-error.ts';
+import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
+import { read, write } from '../wire/layout.ts';
+import {
+  commands,
+  errorPayload,
+  errors,
+  extentFlag,
+  magic,
+  offsetData,
+  offsetHole,
+  payloadBytesMax,
+  replyDone,
+  replyErrors,
+  replyTypes,
+  request as requestRecord,
+  simpleReply,
+  statusContext,
+  statusExtent,
+  structuredReply,
+} from '../wire/nbd.ts';
+import { shakeHands, type Terms } from './nbd-handshake.ts';
+import type { NbdAddress } from './nbd-uri.ts';
+
+/** How long a connection may take until its export is open. */
+const openMs = 10_000;
+/** Bytes of a structured reply beyond the data of the request: extents, messages. */
+const payloadExtraBytes = 1024 * 1024;
+
+export interface Request {
+  readonly type: number;
+  /** `commandFlag`s */
+  readonly flags: number;
+  readonly offset: number;
+  readonly length: number;
+  /** Of a WRITE. */
+  readonly data?: Uint8Array;
+  /** Of a READ: what is filled. */
+  readonly into?: Uint8Array;
+}
+
+export interface Extent {
+  readonly length: number;
+  /** Nothing is stored there, and it reads as zeros. */
+  readonly hole: boolean;
+}
+
+interface Pending {
+  readonly request: Request;
+  /** Bytes of data that have come. */
+  filled: number;
+  error: number;
+  extents: Extent[];
+  resolve(extents: Extent[]): void;
+  reject(error: Error): void;
+}
+
+/** @throws OperatorError when the server cannot be reached or does not give the export */
+export async function openNbdConnection(address: NbdAddress): Promise<NbdConnection> {
+  const where = 'path' in address.socket ? address.socket.path : `${address.socket.host} port ${address.socket.port}`;
+  const socket = connectSocket({ ...address.socket, noDelay: true });
+  const late = setTimeout(() => socket.destroy(new Error(`no answer in ${openMs / 1000} s`)), openMs);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    const secure = (channel: ByteChannel) => upgrade(channel, address);
+    const { channel, terms } = await shakeHands(new ByteChannel(socket), address.exportName, address.tls, secure);
+    return new NbdConnection(channel, terms);
+  } catch (error) {
+    socket.destroy();
+    if (error instanceof OperatorError) throw error;
+    throw new OperatorError(`Cannot open the NBD export at ${where}`, `${reasonOf(error)}.`);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** TLS on the channel's stream, with the certificates that the address names. */
+function upgrade(channel: ByteChannel, { socket, certificates, verifyPeer }: NbdAddress): Promise<ByteChannel> {
+  const options: ConnectionOptions = {
+    socket: channel.release() as Socket,
+    rejectUnauthorized: verifyPeer,
+    ...('host' in socket && { host: socket.host, ...(!isIP(socket.host) && { servername: socket.host }) }),
+    ...(certificates !== undefined && certificatesIn(certificates)),
+  };
+  return new Promise((resolve, reject) => {
+    const stream = connectTls(options, () => {
+      stream.off('error', reject);
+      resolve(new ByteChannel(stream));
+    });
+    stream.once('error', reject);
+  });
+}
+
+function certificatesIn(folder: string): ConnectionOptions {
+  const file = (name: string): Buffer | undefined => {
+    try {
+      return readFileSync(join(folder, name));
+    } catch {
+      return undefined;
+    }
+  };
+  const [ca, cert, key] = [file('ca-cert.pem'), file('client-cert.pem'), file('client-key.pem')];
+  if (!ca) throw new OperatorError(`There is no ca-cert.pem in ${folder}`);
+  return { ca, ...(cert && { cert }), ...(key && { key }) };
+}
+
+export class NbdConnection {
+  readonly terms: Terms;
+  /** Resolves when it is no more. */
+  readonly closed: Promise<void>;
+  readonly #channel: ByteChannel;
+  readonly #pending = new Map<number, Pending>();
+  #lastCookie = 0;
+
+  constructor(channel: ByteChannel, terms: Terms) {
+    this.#channel = channel;
+    this.terms = terms;
+    this.closed = this.#receive();
+  }
+
+  /** Requests that are not answered. */
+  get load(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Sends a request.
+   * @returns when it is answered; extents of a BLOCK STATUS
+   * @throws a system error when the server could not, ChannelEnded when nobody knows whether it did
+   */
+  send(request: Request): Promise<Extent[]> {
+    if (this.#channel.ended) return Promise.reject(new ChannelEnded());
+    this.#lastCookie += 1;
+    const cookie = this.#lastCookie;
+    const header = Buffer.alloc(28);
+    const { type, flags, offset, length } = request;
+    write(requestRecord, header, 0, { magic: magic.request, type, flags, offset, length, cookie: BigInt(cookie) });
+    return new Promise((resolve, reject) => {
+      this.#pending.set(cookie, { request, filled: 0, error: 0, extents: [], resolve, reject });
+      void (request.data ? this.#channel.send(header, request.data) : this.#channel.send(header));
+    });
+  }
+
+  /** Says goodbye. */
+  disconnect(): void {
+    const header = Buffer.alloc(28);
+    write(requestRecord, header, 0, { magic: magic.request, type: commands.disconnect });
+    void this.#channel.send(header);
+    this.#channel.end();
+  }
+
+  destroy(): void {
+    this.#channel.destroy();
+  }
+
+  async #receive(): Promise<void> {
+    let why = new ChannelEnded();
+    try {
+      for (;;) await this.#receiveReply();
+    } catch (error) {
+      if (error instanceof ChannelEnded) why = error;
+      else why = new ChannelEnded(reasonOf(error));
+    }
+    this.#channel.destroy();
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of lost) reject(why);
+  }
+
+  /** @throws Error for what is no reply: nothing that follows can be believed */
+  async #receiveReply(): Promise<void> {
+    const start = await this.#channel.exactly(16);
+    const kind = start.readUInt32BE(0);
+    if (kind === magic.simpleReply) {
+      const { error, cookie } = read(simpleReply, start);
+      const pending = this.#take(cookie);
+      const { into } = pending.request;
+      if (error === 0 && into) {
+        into.set(await this.#channel.exactly(into.length));
+        pending.filled = into.length;
+      }
+      pending.error = error;
+      return this.#finish(Number(cookie), pending);
+    }
+    if (kind !== magic.structuredReply) throw new Error('what came is no reply');
+    const header = read(structuredReply, Buffer.concat([start, await this.#channel.exactly(4)]));
+    const pending = this.#take(header.cookie);
+    if (header.length > payloadBytesMax + payloadExtraBytes) throw new Error('a reply is too long');
+    await this.#receivePiece(pending, header.type, header.length);
+    if ((header.flags & replyDone) !== 0) this.#finish(Number(header.cookie), pending);
+  }
+
+  #take(cookie: bigint): Pending {
+    const pending = this.#pending.get(Number(cookie));
+    if (!pending) throw new Error('a reply to what was not asked');
+    return pending;
+  }
+
+  async #receivePiece(pending: Pending, type: number, length: number): Promise<void> {
+    const { request } = pending;
+    const payload = await this.#channel.exactly(length);
+    const into = (offset: number, bytes: number): Uint8Array => {
+      const from = offset - request.offset;
+      if (!request.into || from < 0 || from + bytes > request.into.length) throw new Error('data for another place');
+      pending.filled += bytes;
+      return request.into.subarray(from, from + bytes);
+    };
+    if (type >= replyErrors) {
+      const { error } = length >= 6 ? read(errorPayload, payload) : { error: 0 };
+      pending.error ||= error || errors.EIO;
+    } else if (type === replyTypes.offsetData && length > 8) {
+      into(read(offsetData, payload).offset, length - 8).set(payload.subarray(8));
+    } else if (type === replyTypes.offsetHole && length === 12) {
+      const hole = read(offsetHole, payload);
+      into(hole.offset, hole.length).fill(0);
+    } else if (
+      type === replyTypes.blockStatus &&
+      length >= 12 &&
+      read(statusContext, payload).id === this.terms.allocationId
+    ) {
+      for (let at = 4; at + 8 <= length; at += 8) {
+        const { length: bytes, flags } = read(statusExtent, payload, at);
+        const both = extentFlag.hole | extentFlag.zero;
+        pending.extents.push({ length: bytes, hole: (flags & both) === both });
+      }
+    } else if (type !== replyTypes.none) throw new Error(`a reply of type ${type}`);
+  }
+
+  #finish(cookie: number, { request, filled, error, extents, resolve, reject }: Pending): void {
+    this.#pending.delete(cookie);
+    // The server is about to go: as if it had gone.
+    if (error === errors.ESHUTDOWN) reject(new ChannelEnded('the server shuts down'));
+    else if (error !== 0) reject(systemError(known(error), 'nbd'));
+    else if (request.into && filled !== request.into.length) reject(systemError('EIO', 'nbd'));
+    else resolve(extents);
+  }
+}
+
+/** Error numbers that the protocol does not know are EINVAL by its own rule; of a medium, that is an error of it. */
+const known = (error: number): string => Object.entries(errors).find(([, number]) => number === error)?.[0] ?? 'EIO';

@@ -1,0 +1,169 @@
+/** The client's side of the NBD handshake: what an export is, and what the server can do (NBD proto.md). */
+
+import { OperatorError } from '../errors.ts';
+import type { ByteChannel } from '../wire/byte-channel.ts';
+import { read, write } from '../wire/layout.ts';
+import {
+  baseAllocation,
+  blockSizeInfo,
+  exportAnswer,
+  exportFlag,
+  exportInfo,
+  greeting,
+  handshakeFlag,
+  infoTypes,
+  magic,
+  option,
+  optionReply,
+  options,
+  payloadBytesMax,
+  refusals,
+  replies,
+} from '../wire/nbd.ts';
+
+/** What an export offers, for the whole connection. */
+export interface Terms {
+  /** Bytes. */
+  readonly size: number;
+  /** `exportFlag`s. */
+  readonly flags: number;
+  /** Bytes of which offsets and lengths are multiples. */
+  readonly minimumBlock: number;
+  /** Bytes of data in one request. */
+  readonly maximumPayload: number;
+  /** The server's identifier of base:allocation; undefined when BLOCK STATUS is not to be had. */
+  readonly allocationId: number | undefined;
+}
+
+/** Bytes of one reply to an option, and how many there may be to one. */
+const replyBytesMax = 64 * 1024;
+const repliesMax = 1024;
+
+interface Reply {
+  readonly type: number;
+  readonly data: Buffer;
+}
+
+/**
+ * Agrees on an export.
+ * @param secure makes the channel secure, when the server or the operator wants that; undefined: it is already
+ * @returns with the channel on which it goes on
+ * @throws OperatorError with the server's own words; ChannelEnded
+ */
+export async function shakeHands(
+  plain: ByteChannel,
+  exportName: string,
+  tls: 'require' | 'allow',
+  secure: (channel: ByteChannel) => Promise<ByteChannel>,
+): Promise<{ channel: ByteChannel; terms: Terms }> {
+  const { server, option: kind, flags } = read(greeting, await plain.exactly(18));
+  if (server !== magic.server || kind !== magic.option || (flags & handshakeFlag.fixedNewstyle) === 0)
+    throw new OperatorError('The server does not speak the fixed newstyle NBD protocol');
+  const ours = Buffer.alloc(4);
+  ours.writeUInt32BE(flags & (handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes));
+  void plain.send(ours);
+  const zeroes = (flags & handshakeFlag.noZeroes) === 0;
+  const channel = tls === 'require' ? await startTls(plain, secure) : plain;
+  try {
+    return { channel, terms: await choose(channel, exportName, zeroes) };
+  } catch (error) {
+    if (!(error instanceof TlsRequired) || tls === 'require') throw error;
+    const safe = await startTls(channel, secure);
+    return { channel: safe, terms: await choose(safe, exportName, zeroes) };
+  }
+}
+
+class TlsRequired extends Error {}
+
+async function startTls(
+  channel: ByteChannel,
+  secure: (channel: ByteChannel) => Promise<ByteChannel>,
+): Promise<ByteChannel> {
+  const reply = await ask(channel, options.startTls);
+  if (reply.at(-1)?.type !== replies.ack)
+    throw new OperatorError('The server does not offer TLS', 'Use an nbd: URI for a connection that anybody can read.');
+  return secure(channel);
+}
+
+/** Structured replies and what is allocated where they can be had, then the export. */
+async function choose(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
+  const structured = (await ask(channel, options.structuredReply)).at(-1)!;
+  if (structured.type === replies.tlsRequired) throw new TlsRequired();
+  const name = counted(exportName);
+  let allocationId: number | undefined;
+  if (structured.type === replies.ack) {
+    const query = Buffer.concat([name, Buffer.from([0, 0, 0, 1]), counted(baseAllocation)]);
+    const contexts = await ask(channel, options.setMetaContext, query);
+    const found = contexts.find(
+      ({ type, data }) => type === replies.metaContext && data.toString('latin1', 4) === baseAllocation,
+    );
+    allocationId = found?.data.readUInt32BE(0);
+  }
+  const wanted = Buffer.from([0, 1, 0, infoTypes.blockSize]);
+  const answers = await ask(channel, options.go, Buffer.concat([name, wanted]));
+  const last = answers.at(-1)!;
+  if (last.type === replies.tlsRequired) throw new TlsRequired();
+  if (last.type === replies.unsupported) return oldChoice(channel, exportName, zeroes);
+  if (last.type !== replies.ack) throw refusal(exportName, last);
+  return { ...termsOf(answers), allocationId };
+}
+
+function termsOf(answers: readonly Reply[]): Omit<Terms, 'allocationId'> {
+  const about = (type: number, length: number) =>
+    answers.find(
+      ({ type: kind, data }) => kind === replies.info && data.length >= length && data.readUInt16BE(0) === type,
+    );
+  const info = about(infoTypes.export, 12);
+  if (!info) throw new OperatorError('The server does not say how large the export is');
+  const { size, flags } = read(exportInfo, info.data);
+  const sizes = about(infoTypes.blockSize, 14);
+  const { minimum, maximum } = sizes ? read(blockSizeInfo, sizes.data) : { minimum: 512, maximum: payloadBytesMax };
+  return { size, flags, minimumBlock: Math.max(1, minimum), maximumPayload: Math.min(maximum, payloadBytesMax) };
+}
+
+/** Servers that know no GO. What they lack ends the connection. */
+async function oldChoice(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
+  sendOption(channel, options.exportName, Buffer.from(exportName));
+  const { size, flags } = read(exportAnswer, await channel.exactly(10));
+  if (zeroes) await channel.discard(124);
+  const valid = (flags & exportFlag.hasFlags) !== 0 ? flags : 0;
+  return { size, flags: valid, minimumBlock: 512, maximumPayload: payloadBytesMax, allocationId: undefined };
+}
+
+function refusal(exportName: string, { type, data }: Reply): OperatorError {
+  const said = data
+    .toString('utf8')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 200);
+  if (type === replies.unknown)
+    return new OperatorError(`The NBD server has no export '${exportName}'`, said || 'List them: nbdinfo --list URI');
+  return new OperatorError(`The NBD server refuses the export '${exportName}'`, said || `It says ${type - refusals}.`);
+}
+
+function sendOption(channel: ByteChannel, code: number, data: Uint8Array): void {
+  const header = Buffer.alloc(16);
+  write(option, header, 0, { magic: magic.option, code, length: data.length });
+  void channel.send(header, data);
+}
+
+/** Sends an option. @returns its replies; the last is an acknowledgement or a refusal */
+async function ask(channel: ByteChannel, code: number, data: Uint8Array = new Uint8Array()): Promise<Reply[]> {
+  sendOption(channel, code, data);
+  const all: Reply[] = [];
+  while (all.length < repliesMax) {
+    const header = read(optionReply, await channel.exactly(20));
+    if (header.magic !== magic.optionReply || header.option !== code || header.length > replyBytesMax)
+      throw new OperatorError('The server does not speak the NBD protocol: its reply makes no sense');
+    const reply = { type: header.type, data: await channel.exactly(header.length) };
+    all.push(reply);
+    if (reply.type === replies.ack || reply.type >= refusals) return all;
+  }
+  throw new OperatorError('The server does not speak the NBD protocol: its replies do not end');
+}
+
+function counted(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

@@ -1,0 +1,45 @@
+/** Where an export is and how to get there, as an NBD URI says it (NBD doc/uri.md). */
+
+import { OperatorError } from '../errors.ts';
+
+export interface NbdAddress {
+  readonly socket: { readonly path: string } | { readonly host: string; readonly port: number };
+  readonly exportName: string;
+  /** `require` for the nbds schemes; else TLS is used when the server insists. */
+  readonly tls: 'require' | 'allow';
+  /** A folder with ca-cert.pem, and client-cert.pem and client-key.pem where the server wants to know who we are. */
+  readonly certificates: string | undefined;
+  readonly verifyPeer: boolean;
+}
+
+const defaultPort = 10809;
+const parameters = ['socket', 'tls-certificates', 'tls-verify-peer'];
+const examples =
+  'For example nbd://server/export, nbds://server:10809/export or nbd+unix:///export?socket=/run/nbd.sock';
+
+/** @throws OperatorError for what is no NBD URI that can be served */
+export function parseNbdUri(text: string): NbdAddress {
+  const refuse = (why: string) => new OperatorError(`'${text}' is not usable as an NBD URI: ${why}`, examples);
+  const match = /^(nbds?)(\+unix)?:\/\//.exec(text);
+  if (!match) throw refuse('it begins with nbd:, nbds:, nbd+unix: or nbds+unix:');
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw refuse('it cannot be read');
+  }
+  const unknown = [...url.searchParams.keys()].find((name) => !parameters.includes(name));
+  if (unknown !== undefined) throw refuse(`'${unknown}' is not known`);
+  const path = url.searchParams.get('socket');
+  if ((match[2] !== undefined) !== (path !== null)) throw refuse('socket=PATH goes with +unix');
+  const address = {
+    exportName: decodeURIComponent(url.pathname.replace(/^\//, '')),
+    tls: match[1] === 'nbds' ? ('require' as const) : ('allow' as const),
+    certificates: url.searchParams.get('tls-certificates') ?? undefined,
+    verifyPeer: url.searchParams.get('tls-verify-peer') !== 'false',
+  };
+  if (path !== null) return { ...address, socket: { path } };
+  if (url.hostname === '') throw refuse('it names no server');
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  return { ...address, socket: { host, port: url.port === '' ? defaultPort : Number(url.port) } };
+}

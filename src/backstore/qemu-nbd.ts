@@ -1,0 +1,136 @@
+/** Volumes that qemu-nbd serves for us: it is started, and started again when it ends, until the volume is closed. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OperatorError } from '../errors.ts';
+import { findProgram } from '../system/program.ts';
+import type { Volume } from './backstore.ts';
+import { type NbdConnection, openNbdConnection } from './nbd-connection.ts';
+import type { NbdAddress } from './nbd-uri.ts';
+import { openNbdVolume } from './nbd-volume.ts';
+
+/** How long it may take to open an image, how often that is looked at, and how long it may take to end. */
+const startMs = 10_000;
+const pollMs = 10;
+const endMs = 10_000;
+/** How long after its end it is started again. */
+const restartMs = 200;
+
+/** A node of QEMU's block layer: a driver, its options, and the nodes below it. */
+export interface BlockNode {
+  readonly driver: string;
+  readonly [option: string]: string | BlockNode;
+}
+
+/** @throws OperatorError with what qemu-nbd said when it cannot serve the image */
+export async function openQemuVolume(image: BlockNode, size: number): Promise<Volume> {
+  const server = new QemuNbd(imageOptions(image));
+  try {
+    const volume = await openNbdVolume(() => server.connect(), size);
+    const close = volume.close.bind(volume);
+    volume.close = () => close().finally(() => server.end());
+    return volume;
+  } catch (error) {
+    await server.end();
+    throw error;
+  }
+}
+
+/** qemu's `a=b,c.d=e` form, in which no path is taken for an option or a protocol; a comma in a value is doubled. */
+function imageOptions(node: BlockNode, prefix = ''): string {
+  const words = Object.entries(node).map(([key, value]) =>
+    typeof value === 'string'
+      ? `${prefix}${key}=${value.replaceAll(',', ',,')}`
+      : imageOptions(value, `${prefix}${key}.`),
+  );
+  return words.join(',');
+}
+
+function refusal(said: string): OperatorError {
+  const missing = /Unknown driver '(\w+)'/.exec(said)?.[1];
+  const what = (said.trim().split('\n').at(-1) ?? '').replace(/^qemu-nbd: /, '');
+  return new OperatorError(
+    'qemu-nbd cannot serve the image',
+    missing === undefined ? what : `Its driver for ${missing} is not installed: apt install qemu-block-extra`,
+  );
+}
+
+class QemuNbd {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'tcli-qemu-'));
+  readonly #socket = join(this.#folder, 'socket');
+  readonly #address: NbdAddress = {
+    socket: { path: this.#socket },
+    exportName: '',
+    tls: 'allow',
+    certificates: undefined,
+    verifyPeer: true,
+  };
+  readonly #image: string;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #said = '';
+  #wanted = true;
+  /** It has accepted the image: when it ends, it is started again. */
+  #served = false;
+
+  /** @param image as `imageOptions` writes it */
+  constructor(image: string) {
+    this.#image = image;
+  }
+
+  /** @throws OperatorError when it does not run, or ends instead of serving */
+  async connect(): Promise<NbdConnection> {
+    if (!this.#served) this.#run();
+    for (let waited = 0; ; waited += pollMs) {
+      try {
+        const connection = await openNbdConnection(this.#address);
+        this.#served = true;
+        return connection;
+      } catch (error) {
+        if (this.#child && waited < startMs) await sleep(pollMs);
+        else throw this.#said === '' ? error : refusal(this.#said);
+      }
+    }
+  }
+
+  /** It ends by itself when its last client has gone, also when that is because we ended without a word. */
+  #run(): void {
+    const program = findProgram('qemu-nbd');
+    if (!program) throw new OperatorError('qemu-nbd is not installed', 'Install it: apt install qemu-utils');
+    rmSync(this.#socket, { force: true });
+    const options = ['--socket', this.#socket, '--shared=8', '--discard=unmap', '--cache=writeback'];
+    const child = spawn(program, [...options, '--image-opts', this.#image], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    child.stderr.on('data', (data) => {
+      this.#said = `${this.#said}${data}`.slice(-4096);
+    });
+    this.#exited = new Promise((resolve) => {
+      child.once('error', (error) => {
+        this.#said += error.message;
+        resolve();
+      });
+      child.once('exit', () => resolve());
+    });
+    void this.#exited.then(async () => {
+      this.#child = undefined;
+      if (!this.#wanted || !this.#served) return;
+      await sleep(restartMs, undefined, { ref: false });
+      if (this.#wanted) this.#run();
+    });
+  }
+
+  async end(): Promise<void> {
+    this.#wanted = false;
+    const child = this.#child;
+    if (child) {
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), endMs);
+      await this.#exited;
+      clearTimeout(late);
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

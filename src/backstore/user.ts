@@ -1,0 +1,95 @@
+/**
+ * What the user backstores have in common: LIO's words and keys for a volume that a program serves (targetcli.md 6.3
+ * user:H). `config` is the kind's word, a slash and the string that only the kind understands.
+ */
+
+import { types, type ValueType } from '../attribute.ts';
+import { OperatorError } from '../errors.ts';
+import { type Backstore, printSize, type Volume, type VolumeConfig, wwnParameter } from './backstore.ts';
+
+/** What a kind says of itself. */
+export interface UserKind {
+  /** `nbd`: the tree has it as `user:nbd`, the saved file as `nbd/…`. */
+  readonly handler: string;
+  readonly doc: string;
+  /** What its string is, in a sentence. */
+  readonly string: string;
+  readonly example: string;
+  /** Before anything is opened. @throws OperatorError for a string that cannot be meant */
+  check(string: string): void;
+  /** @throws OperatorError, or a system error */
+  open(string: string, size: number): Promise<Volume>;
+}
+
+/** Bytes of a block, to which sizes are rounded down. */
+const blockBytes = 512;
+const blocksMax: ValueType<number> = {
+  ...types.number,
+  parse: (text) => (/^\d{1,9}$/.test(text) && Number(text) > 0 ? Number(text) : undefined),
+  print: String,
+};
+
+export function userBackstore({ handler, doc, string, example, check, open }: UserKind): Backstore {
+  const stringOf = (config: VolumeConfig): string => String(config['config']).slice(handler.length + 1);
+  return {
+    name: `user:${handler}`,
+    plugin: 'user',
+    handler,
+    doc,
+    example,
+    parameters: [
+      { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },
+      { name: 'cfgstring', doc: string, type: types.string, required: true, kind: 'plain' },
+      wwnParameter,
+      {
+        name: 'hw_max_sectors',
+        doc: 'Blocks of 512 bytes in one command.',
+        type: blocksMax,
+        required: false,
+        kind: 'plain',
+      },
+      {
+        name: 'control',
+        doc: "Settings for LIO's own user backstore, kept in the file and without a meaning here.",
+        type: types.string,
+        required: false,
+        kind: 'plain',
+      },
+    ],
+    keys: {
+      config: { type: 'string', required: true },
+      size: { type: 'number', required: true },
+      hw_max_sectors: { type: 'number' },
+      control: { type: 'string' },
+    },
+
+    async settle(create) {
+      const size = Number(create['size']);
+      if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);
+      const text = String(create['cfgstring']);
+      check(text);
+      const kept = ['hw_max_sectors', 'control'].filter((key) => create[key] !== undefined);
+      const config = {
+        config: `${handler}/${text}`,
+        size: size - (size % blockBytes),
+        ...Object.fromEntries(kept.map((key) => [key, create[key] as string | number])),
+      };
+      return { config, notes: [], made: false };
+    },
+
+    open: (config) => open(stringOf(config), Number(config['size'])),
+
+    summary: (config) => `${stringOf(config) || '(no config)'} (${printSize(Number(config['size']))})`,
+    created: (name, config) => `Created user-backed storage object ${name} size ${config['size']}.`,
+    attributeDefaults: (config, volume) => ({
+      ...(volume && {
+        block_size: volume.logicalBlockSize,
+        hw_block_size: volume.logicalBlockSize,
+        is_nonrot: volume.rotational ? 0 : 1,
+        unmap_granularity: Math.ceil(volume.discardGranularity / volume.logicalBlockSize),
+        max_unmap_lba_count: 0x200000,
+      }),
+      ...(typeof config['hw_max_sectors'] === 'number' && { hw_max_sectors: config['hw_max_sectors'] }),
+    }),
+  };
+}
