@@ -1,32 +1,47 @@
 /** Replacing a file so that a crash at any instant leaves the old one or the new one, whole and on disk. */
 
 import { constants } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import * as fileSystem from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemError } from '../system/system-error.ts';
+
+/** The system calls that the configuration goes through: a record, so that a test can put faults between them. */
+export type Files = Pick<typeof fileSystem, 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm'>;
+
+export const realFiles: Files = fileSystem;
 
 /** Readable by the owner alone from the first byte: configuration files hold CHAP secrets. */
 const privateMode = 0o600;
 
 /** Temporary file, fsync, rename, fsync of the directory. System errors pass through; the old file is then untouched. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array, files = realFiles): Promise<void> {
   const temporary = `${path}.temp`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, privateMode);
+  await files.rm(temporary, { force: true });
+  const file = await files.open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, privateMode);
   try {
-    await file.writeFile(content);
+    await writeAll(file, Buffer.from(content), 0);
     await file.sync();
-  } catch (error) {
     await file.close();
-    await rm(temporary, { force: true });
+    await files.rename(temporary, path);
+  } catch (error) {
+    await file.close().catch(() => {});
+    await files.rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
-  await file.close();
-  await rename(temporary, path);
-  await syncDirectory(dirname(path));
+  await syncDirectory(dirname(path), files);
 }
 
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY);
+/** Writes all of `bytes` at `position`, in as many writes as it takes. */
+export async function writeAll(file: fileSystem.FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    if (bytesWritten === 0) throw systemError('ENOSPC', 'write');
+    done += bytesWritten;
+  }
+}
+
+export async function syncDirectory(path: string, files = realFiles): Promise<void> {
+  const directory = await files.open(path, constants.O_RDONLY);
   try {
     await directory.sync();
   } finally {
@@ -35,6 +50,6 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /** Makes a directory for our own things; one that exists keeps its mode. */
-export async function makePrivateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+export async function makePrivateDirectory(path: string, files = realFiles): Promise<void> {
+  await files.mkdir(path, { recursive: true, mode: 0o700 });
 }

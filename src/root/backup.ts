@@ -1,9 +1,8 @@
 /** Earlier generations of saveconfig.json, as targetcli keeps them: `backup/saveconfig-20261120-18:15:00-json.gz`. */
 
-import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { makePrivateDirectory, replaceFile } from './atomic-file.ts';
+import { type Files, makePrivateDirectory, realFiles, replaceFile } from './atomic-file.ts';
 
 const name = /^saveconfig-\d{8}-\d\d:\d\d:\d\d-json(\.gz)?$|^saveconfig-\d{8}-\d\d:\d\d:\d\d\.json$/;
 
@@ -11,21 +10,27 @@ const name = /^saveconfig-\d{8}-\d\d:\d\d:\d\d-json(\.gz)?$|^saveconfig-\d{8}-\d
  * Keeps `content` as the newest generation unless the newest is the same; removes the oldest beyond `keep`.
  * @returns whether a backup was made. System errors pass through.
  */
-export async function backUp(directory: string, content: Buffer, keep: number, now: Date): Promise<boolean> {
-  await makePrivateDirectory(directory);
-  const generations = (await readdir(directory)).filter((file) => name.test(file)).sort();
+export async function backUp(
+  directory: string,
+  content: Buffer,
+  keep: number,
+  now: Date,
+  files = realFiles,
+): Promise<boolean> {
+  await makePrivateDirectory(directory, files);
+  const generations = (await files.readdir(directory)).filter((file) => name.test(file)).sort();
   const newest = generations.at(-1);
-  if (newest !== undefined && content.equals(await generation(join(directory, newest)))) return false;
+  if (newest !== undefined && content.equals(await generation(join(directory, newest), files))) return false;
   const [date, time] = now.toISOString().slice(0, 19).split('T');
   const file = `saveconfig-${date?.replaceAll('-', '')}-${time}-json.gz`;
-  await replaceFile(join(directory, file), gzipSync(content));
+  await replaceFile(join(directory, file), gzipSync(content), files);
   const old = [...new Set([...generations, file])].slice(0, -keep);
-  for (const extra of old) await rm(join(directory, extra), { force: true });
+  for (const extra of old) await files.rm(join(directory, extra), { force: true });
   return true;
 }
 
-async function generation(path: string): Promise<Buffer> {
-  const bytes = await readFile(path);
+async function generation(path: string, files: Files): Promise<Buffer> {
+  const bytes = await files.readFile(path);
   try {
     return path.endsWith('.gz') ? gunzipSync(bytes) : bytes;
   } catch {

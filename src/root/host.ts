@@ -3,23 +3,25 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { FileLock } from '../system/lock.ts';
-import { makePrivateDirectory, replaceFile } from './atomic-file.ts';
+import { type Files, makePrivateDirectory, realFiles, replaceFile } from './atomic-file.ts';
 import { backUp } from './backup.ts';
 import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
+import { type Operation, printOperation } from './operation.ts';
 import { Root } from './root.ts';
-import { dump, format } from './saveconfig.ts';
+import { dump, format, type SavedConfiguration } from './saveconfig.ts';
 
 export interface HostOptions {
   readonly home: Home;
   readonly role: Role;
   readonly log?: Log;
+  /** Where faults can be put in between. */
+  readonly files?: Files;
 }
 
 /** What `saveconfig` did, for its messages. */
@@ -35,12 +37,12 @@ export interface Saved {
  * When a longer-lived process holds the home, the host can be looked at and not changed (`heldBy`).
  * @throws OperatorError for a saved file that is none
  */
-export async function openHost({ home, role, log }: HostOptions): Promise<Host> {
-  await directory(home.stateDirectory);
-  await directory(dirname(home.saveFile));
+export async function openHost({ home, role, log, files = realFiles }: HostOptions): Promise<Host> {
+  await directory(home.stateDirectory, files);
+  await directory(dirname(home.saveFile), files);
   const lock = await takeLock(home, role);
   const heldBy = 'pid' in lock ? lock : undefined;
-  const host = new Host(home, new Root(log, home.runDirectory), 'pid' in lock ? undefined : lock, heldBy);
+  const host = new Host(home, new Root(log, home.runDirectory), 'pid' in lock ? undefined : lock, heldBy, files);
   try {
     await host.load();
   } catch (error) {
@@ -50,6 +52,10 @@ export async function openHost({ home, role, log }: HostOptions): Promise<Host> 
   return host;
 }
 
+/** Operations after which nothing is left of what was before. */
+const wholeVerbs: readonly string[] = ['restoreconfig', 'clearconfig'];
+const isWhole = ({ path, verb }: Operation): boolean => path === '/' && wholeVerbs.includes(verb);
+
 export class Host {
   readonly home: Home;
   readonly root: Root;
@@ -58,14 +64,21 @@ export class Host {
   /** What the operator should know about the start, a line each. */
   readonly warnings: string[] = [];
   readonly #lock: FileLock | undefined;
+  readonly #files: Files;
+  readonly #journalPath: string;
   #journal: Journal | undefined;
+  /** sha256 of the saveconfig.json that the tree stands on. */
   #base: string | null = null;
+  /** sha256 of one that somebody else wrote, and that the operator was told of. */
+  #told: string | null = null;
 
-  constructor(home: Home, root: Root, lock: FileLock | undefined, heldBy: Holder | undefined) {
+  constructor(home: Home, root: Root, lock: FileLock | undefined, heldBy: Holder | undefined, files: Files) {
     this.home = home;
     this.root = root;
     this.#lock = lock;
     this.heldBy = heldBy;
+    this.#files = files;
+    this.#journalPath = join(home.stateDirectory, 'journal.jsonl');
   }
 
   /** Operations that are acknowledged and durable but not in saveconfig.json. */
@@ -74,57 +87,96 @@ export class Host {
   }
 
   async load(): Promise<void> {
-    const saved = await readIfThere(this.home.saveFile);
+    const { saveFile } = this.home;
+    const saved = await readIfThere(saveFile, this.#files);
     this.#base = saved && hash(saved);
-    const path = join(this.home.stateDirectory, 'journal.jsonl');
-    const { journal, replay } = await Journal.load(path, this.#base, new Date(), this.heldBy !== undefined);
+    const readOnly = this.heldBy !== undefined;
+    const loaded = await Journal.load(this.#journalPath, this.#base, new Date(), readOnly, this.#files).catch(
+      (error) => {
+        throw new OperatorError(
+          `Cannot read the journal: ${reasonOf(error)}`,
+          `Mend or move away ${this.#journalPath}`,
+        );
+      },
+    );
+    const { journal, replay } = loaded;
     this.#journal = journal;
-    if (saved) {
-      const configuration = parse(saved.toString('utf8'), this.home.saveFile);
-      const { notes } = await this.root.apply(
+    // What came before one that replaces everything needs no repetition.
+    const whole = replay.operations.findLastIndex(isWhole);
+    if (saved && whole < 0) {
+      const configuration = parse(saved.toString('utf8'), saveFile);
+      await this.#repeat(
         { path: '/', verb: 'restoreconfig', params: { configuration: configuration as never } },
-        true,
+        saveFile,
       );
-      this.warnings.push(...notes.map((line) => `${this.home.saveFile}: ${line}, skipped`));
     }
-    for (const operation of replay.operations) await this.root.apply(operation, true);
+    for (const operation of replay.operations.slice(Math.max(0, whole)))
+      await this.#repeat(operation, this.#journalPath);
     if (replay.setAside)
       this.warnings.push(
-        `${this.home.saveFile} was replaced by somebody else; it is what is loaded now. ` +
+        `${saveFile} was replaced by somebody else; it is what is loaded now. ` +
           `${replay.setAside.operations} changes that were made on the earlier one are kept in ${replay.setAside.path}`,
       );
-    this.root.recordTo((operation) => {
-      if (this.heldBy) throw inUse(this.home, this.heldBy);
-      return journal.record(operation, this.#base).catch((error) => {
-        throw new OperatorError(
-          `The change could not be stored in ${path}: ${reasonOf(error)}`,
-          'Nothing was changed.',
-        );
-      });
-    });
+    if (!readOnly && journal.wantsFolding(true)) await this.#fold(journal);
+    this.root.recordTo((operation) => this.#record(operation, journal));
+  }
+
+  /** @param from the file that it stands in */
+  async #repeat(operation: Operation, from: string): Promise<void> {
+    try {
+      const { notes } = await this.root.apply(operation, true);
+      if (isWhole(operation)) this.warnings.push(...notes.map((line) => `${from}: ${line}, skipped`));
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const what = isWhole(operation) ? operation.verb : printOperation(operation);
+      throw new OperatorError(`${from} cannot be loaded: ${what}: ${error.message}`, error.hint);
+    }
+  }
+
+  async #record(operation: Operation, journal: Journal): Promise<void> {
+    if (this.heldBy) throw inUse(this.home, this.heldBy);
+    try {
+      // Whatever the file says meanwhile, this operation is newer and leaves nothing of it.
+      const on = isWhole(operation) ? await this.#hashOnDisk() : undefined;
+      await journal.record(operation, this.#base, on);
+      if (on !== undefined) this.#base = on;
+    } catch (error) {
+      throw new OperatorError(
+        `The change could not be stored in ${this.#journalPath}: ${reasonOf(error)}`,
+        'Nothing was changed.',
+      );
+    }
+    if (journal.wantsFolding()) await this.#fold(journal);
+  }
+
+  /** A journal that cannot be folded is long, and good. */
+  async #fold(journal: Journal): Promise<void> {
+    const configuration = dump(this.root.tree) as never;
+    const operation = { path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } };
+    await journal.fold(operation, this.#base).catch(() => {});
   }
 
   /**
    * Writes saveconfig.json, or `path` when given. Only the home's own file has backups and ends the journal.
+   * One that somebody else changed is not overwritten until the operator was told of it.
    * @throws OperatorError when it cannot be written; the old file is then as it was
    */
   async save(path: string | undefined, backups: number): Promise<Saved> {
-    const text = format(dump(this.root.tree));
+    const configuration = dump(this.root.tree);
+    const text = format(configuration);
     const target = path ?? this.home.saveFile;
     try {
       if (target !== this.home.saveFile) {
-        await makePrivateDirectory(dirname(target));
-        await replaceFile(target, text);
+        await makePrivateDirectory(dirname(target), this.#files);
+        await replaceFile(target, text, this.#files);
         return { path: target, backup: false };
       }
       if (this.heldBy) throw inUse(this.home, this.heldBy);
-      const old = await readIfThere(target);
+      const old = await readIfThere(target, this.#files);
+      this.#refuseForeign(old);
       const made = old ? await this.#backUp(old, backups) : { backup: false };
-      const next = hash(text);
-      await this.#journal?.announce(next, this.#base);
-      await replaceFile(target, text);
-      this.#base = next;
-      await this.#journal?.restart(next);
+      if (old && made.backupProblem !== undefined) refusePoorer(old, configuration, made.backupProblem, target);
+      await this.#replaceSaved(text);
       return { path: target, ...made };
     } catch (error) {
       if (error instanceof OperatorError) throw error;
@@ -135,9 +187,39 @@ export class Host {
     }
   }
 
+  async #replaceSaved(text: string): Promise<void> {
+    const next = hash(text);
+    await this.#journal?.announce(next, this.#base);
+    try {
+      await replaceFile(this.home.saveFile, text, this.#files);
+    } catch (error) {
+      // Renamed, and then the directory could not be synchronised: the journal holds for either file.
+      if ((await this.#hashOnDisk()) === next) this.#base = next;
+      throw error;
+    }
+    this.#base = next;
+    // The announcement in the old journal says the same as a new one.
+    await this.#journal?.restart(next).catch(() => {});
+  }
+
+  #refuseForeign(old: Buffer | null): void {
+    const found = old && hash(old);
+    if (found === this.#base || found === null || found === this.#told) return;
+    this.#told = found;
+    throw new OperatorError(
+      `${this.home.saveFile} was changed by somebody else since it was read; it is not overwritten.`,
+      'To load it: restoreconfig clear_existing=true. To replace it: saveconfig again; it is kept in the backups.',
+    );
+  }
+
+  async #hashOnDisk(): Promise<string | null> {
+    const saved = await readIfThere(this.home.saveFile, this.#files);
+    return saved && hash(saved);
+  }
+
   async #backUp(old: Buffer, keep: number): Promise<{ backup: boolean; backupProblem?: string }> {
     try {
-      return { backup: await backUp(this.home.backupDirectory, old, keep, new Date()) };
+      return { backup: await backUp(this.home.backupDirectory, old, keep, new Date(), this.#files) };
     } catch (error) {
       return { backup: false, backupProblem: reasonOf(error) };
     }
@@ -149,6 +231,22 @@ export class Host {
     await this.#journal?.close();
     this.#lock?.release();
   }
+}
+
+/** Without a backup nothing is given up. */
+function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, path: string): void {
+  const count = (from: unknown) => {
+    const { storage_objects: objects, targets } = from as Partial<SavedConfiguration>;
+    return [objects, targets].map((list) => (Array.isArray(list) ? list.length : 0)) as [number, number];
+  };
+  const [objectsBefore, targetsBefore] = count(parse(old.toString('utf8'), path));
+  const [objects, targets] = count(next);
+  if (objects >= objectsBefore && targets >= targetsBefore) return;
+  throw new OperatorError(
+    `Could not create backup file: ${problem}. ${path} has ${objectsBefore} storage objects and ${targetsBefore} targets, ` +
+      `${objects} and ${targets} would replace them; it is not overwritten.`,
+    `Make room for a backup, or save elsewhere: saveconfig FILE`,
+  );
 }
 
 /** The text of a saved configuration → its JSON. @throws OperatorError in the words of a decoder, with the place */
@@ -163,9 +261,9 @@ export function parse(text: string, path: string): unknown {
   }
 }
 
-async function directory(path: string): Promise<void> {
+async function directory(path: string, files: Files): Promise<void> {
   try {
-    await makePrivateDirectory(path);
+    await makePrivateDirectory(path, files);
   } catch (error) {
     throw new OperatorError(
       `Cannot make ${path}: ${reasonOf(error)}`,
@@ -174,9 +272,9 @@ async function directory(path: string): Promise<void> {
   }
 }
 
-async function readIfThere(path: string): Promise<Buffer | null> {
+async function readIfThere(path: string, files: Files): Promise<Buffer | null> {
   try {
-    return await readFile(path);
+    return await files.readFile(path);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return null;
     throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);

@@ -2,22 +2,26 @@
  * The append-only journal: every acknowledged operation since saveconfig.json was written, one JSON line each, on disk
  * before the operation is answered. The saved file and the journal together are the configuration.
  *
- *     {"journal":1,"base":"<sha256 of saveconfig.json>"|null}
+ *     {"journal":1,"base":"<sha256 of saveconfig.json>"|null,"folded":N}
+ *                                 N operations, or none, are folded into the first of the lines that follow
  *     {"do":{"path":…,"verb":…,"params":…}}
+ *     {"do":{…},"on":"<sha256>"}  one that replaces everything, done while saveconfig.json was this
  *     {"saved":"<sha256>"}        saveconfig.json is about to become this: what stands above is in it
  */
 
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { reasonOf, systemErrorCode } from '../errors.ts';
-import { replaceFile, syncDirectory } from './atomic-file.ts';
+import { type Files, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
 import type { Operation } from './operation.ts';
 
 interface Line {
   readonly journal?: number;
   readonly base?: string | null;
+  readonly folded?: number;
   readonly do?: Operation;
+  readonly on?: string | null;
   readonly saved?: string;
 }
 
@@ -28,19 +32,39 @@ export interface Replay {
   readonly setAside?: { readonly path: string; readonly operations: number };
 }
 
+/** A journal of fewer bytes is left as it grew. */
+const foldBytesMin = 8 << 20;
+/** How many times as long as when it was folded last it becomes, before it is folded again. */
+const foldGrowth = 2;
+/** More lines than this make a start slow. */
+const foldLinesMin = 1_000;
+
 export class Journal {
   readonly #path: string;
+  readonly #files: Files;
   #file: FileHandle | undefined;
-  #pending: number;
+  #pending = 0;
+  #lines = 0;
+  /** Bytes that are acknowledged; what stands behind them is a line that failed. */
+  #size = 0;
+  #foldedSize = 0;
+  #torn = false;
 
-  private constructor(path: string, pending: number) {
+  private constructor(path: string, files: Files) {
     this.#path = path;
-    this.#pending = pending;
+    this.#files = files;
   }
 
   /** Operations that are not in saveconfig.json. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Whether it is time to `fold`. @param atStart it was read just now */
+  wantsFolding(atStart = false): boolean {
+    return atStart
+      ? this.#lines > foldLinesMin
+      : this.#size > foldBytesMin && this.#size > foldGrowth * this.#foldedSize;
   }
 
   /**
@@ -53,26 +77,35 @@ export class Journal {
     base: string | null,
     now: Date,
     readOnly: boolean,
+    files = realFiles,
   ): Promise<{ journal: Journal; replay: Replay }> {
-    const lines = await readLines(path);
-    const all = lines.flatMap((line) => (line.do ? [line.do] : []));
+    const lines = await readLines(path, files);
+    const operationsIn = (some: readonly Line[]) => some.flatMap((line) => (line.do ? [line.do] : []));
+    const journal = new Journal(path, files);
     const start = startOf(lines, base);
     if (start !== undefined) {
-      const operations = lines.slice(start).flatMap((line) => (line.do ? [line.do] : []));
-      return { journal: new Journal(path, operations.length), replay: { operations } };
+      const operations = operationsIn(lines.slice(start));
+      const folded = start === 0 ? Math.max(0, (lines[0]?.folded ?? 0) - 1) : 0;
+      journal.#pending = operations.length + folded;
+      journal.#lines = lines.length;
+      return { journal, replay: { operations } };
     }
-    if (all.length === 0) return { journal: new Journal(path, 0), replay: { operations: [] } };
+    const all = operationsIn(lines);
+    if (all.length === 0) return { journal, replay: { operations: [] } };
     const aside = join(dirname(path), `journal-${stamp(now)}.jsonl`);
-    if (!readOnly) await rename(path, aside);
-    return {
-      journal: new Journal(path, 0),
-      replay: { operations: [], setAside: { path: aside, operations: all.length } },
-    };
+    if (!readOnly) {
+      await files.rename(path, aside);
+      await syncDirectory(dirname(path), files);
+    }
+    return { journal, replay: { operations: [], setAside: { path: aside, operations: all.length } } };
   }
 
-  /** On disk when it resolves. */
-  async record(operation: Operation, base: string | null): Promise<void> {
-    await this.#append({ do: operation }, base);
+  /**
+   * On disk when it resolves.
+   * @param on sha256 of a saveconfig.json (null: of none) that the operation goes with as well: it leaves nothing of what was there
+   */
+  async record(operation: Operation, base: string | null, on?: string | null): Promise<void> {
+    await this.#append({ do: operation, ...(on !== undefined && { on }) }, base);
     this.#pending += 1;
   }
 
@@ -83,9 +116,15 @@ export class Journal {
 
   /** saveconfig.json holds everything now: a new journal begins. */
   async restart(base: string | null): Promise<void> {
-    await this.close();
-    await replaceFile(this.#path, `${JSON.stringify({ journal: 1, base })}\n`);
     this.#pending = 0;
+    await this.#replace([{ journal: 1, base }]);
+    this.#foldedSize = 0;
+  }
+
+  /** Everything so far in one operation, which gives what all of them gave. */
+  async fold(operation: Operation, base: string | null): Promise<void> {
+    await this.#replace([{ journal: 1, base, folded: this.#pending }, { do: operation }]);
+    this.#foldedSize = this.#size;
   }
 
   async close(): Promise<void> {
@@ -93,47 +132,70 @@ export class Journal {
     this.#file = undefined;
   }
 
+  async #replace(lines: readonly Line[]): Promise<void> {
+    await this.close();
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await replaceFile(this.#path, text, this.#files);
+    this.#size = Buffer.byteLength(text);
+    this.#lines = lines.length;
+    this.#torn = false;
+  }
+
   async #append(line: Line, base: string | null): Promise<void> {
     this.#file ??= await this.#open(base);
-    const before = (await this.#file.stat()).size;
+    if (this.#torn) await this.#file.truncate(this.#size);
+    this.#torn = true;
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
     try {
-      const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
-      const { bytesWritten } = await this.#file.write(bytes, 0, bytes.length, before);
-      if (bytesWritten !== bytes.length)
-        throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+      await writeAll(this.#file, bytes, this.#size);
       await this.#file.datasync();
     } catch (error) {
-      // Half a line must not stay in front of the next one.
-      await this.#file.truncate(before).catch(() => {});
+      // What was not acknowledged must not come back, nor stand in front of the next line.
+      await this.#file.truncate(this.#size).catch(() => {});
       throw error;
     }
+    this.#torn = false;
+    this.#size += bytes.length;
+    this.#lines += 1;
   }
 
   async #open(base: string | null): Promise<FileHandle> {
-    const file = await open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    const text = await file.readFile('utf8');
-    const whole = text.lastIndexOf('\n') + 1;
-    // A torn last line was never acknowledged.
-    if (whole !== text.length) await file.truncate(Buffer.byteLength(text.slice(0, whole)));
-    if (whole === 0) {
-      await file.write(`${JSON.stringify({ journal: 1, base })}\n`, 0);
+    const file = await this.#files.open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      const text = await file.readFile();
+      // A torn last line was never acknowledged.
+      this.#size = text.lastIndexOf('\n') + 1;
+      this.#torn = this.#size !== text.length;
+      if (this.#size > 0) return file;
+      const header = Buffer.from(`${JSON.stringify({ journal: 1, base } satisfies Line)}\n`);
+      await file.truncate(0);
+      await writeAll(file, header, 0);
       await file.datasync();
-      await syncDirectory(dirname(this.#path));
+      await syncDirectory(dirname(this.#path), this.#files);
+      this.#torn = false;
+      this.#size = header.length;
+      this.#lines = 1;
+      return file;
+    } catch (error) {
+      await file.close().catch(() => {});
+      throw error;
     }
-    return file;
   }
 }
 
 /** The first line to replay onto a saved file whose hash is `base`; undefined when the journal does not go with it. */
 function startOf(lines: readonly Line[], base: string | null): number | undefined {
-  for (let at = lines.length - 1; at >= 0; at -= 1) if (base !== null && lines[at]?.saved === base) return at + 1;
+  for (let at = lines.length - 1; at >= 0; at -= 1) {
+    if (lines[at]?.saved === base) return at + 1;
+    if (lines[at]?.on === base) return at;
+  }
   return lines.length === 0 || lines[0]?.base === base ? 0 : undefined;
 }
 
-async function readLines(path: string): Promise<Line[]> {
+async function readLines(path: string, files: Files): Promise<Line[]> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await files.readFile(path, 'utf8');
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;
@@ -152,4 +214,4 @@ async function readLines(path: string): Promise<Line[]> {
 }
 
 /** `20261120-181500` */
-const stamp = (now: Date): string => now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+export const stamp = (now: Date): string => now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
