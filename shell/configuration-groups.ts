@@ -1,6 +1,7 @@
 /** Groups of settings, and `get` and `set`, which treat all of them alike (targetcli.md 3.4). */
 
 import {
+  type Attribute,
   type Attributes,
   type AttributeTable,
   type Auth,
@@ -55,15 +56,19 @@ export const engineGroup = (name: string, path: string, settings: () => Setting[
   },
 });
 
+/** The values that an attribute can have, when they can be listed. */
+export const wordsOf = ({ only, min, max }: Pick<Attribute, 'only' | 'min' | 'max'>): string[] =>
+  only?.map(String) ?? (min === 0 && max === 1 ? ['0', '1'] : []);
+
 export const attributesGroup = (
   name: 'attribute' | 'parameter',
   path: string,
   attributes: Attributes<AttributeTable>,
 ): ConfigurationGroup =>
   engineGroup(name, path, () =>
-    Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false, only, min, max }]) => ({
+    Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false, ...rule }]) => ({
       name: key,
-      words: only?.map(String) ?? (min === 0 && max === 1 ? ['0', '1'] : []),
+      words: wordsOf(rule),
       doc: effect.startsWith('none: ') ? `${doc} No effect here: ${effect.slice('none: '.length)}.` : doc,
       type: type as ValueType<unknown>,
       value: attributes.print(key),

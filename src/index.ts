@@ -37,6 +37,7 @@ export { type Place, type PlaceKind, placeOf } from './root/place.ts';
 export { operationTypes, type Root } from './root/root.ts';
 export { dump, format } from './root/saveconfig.ts';
 export type { Tree } from './root/tree.ts';
+export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts';
 export type { StorageObject } from './scsi/storage-object.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type Auth, authKeys, hasCredentials, isMutual } from './target/auth.ts';

@@ -1,86 +1,106 @@
 /** ALUA groups of a storage object, as LIO names their settings (targetcli.md 6.4). */
 
-import { type Lun, type StorageObject, types } from '../../src/index.ts';
-import { type ConfigurationGroup, engineGroup } from '../configuration-groups.ts';
-import { child, commandOf, type NodeType } from '../node.ts';
+import {
+  type AluaGroup,
+  aluaGroupTable,
+  aluaStates,
+  type Lun,
+  type StorageObject,
+  types,
+  type ValueType,
+} from '../../src/index.ts';
+import { type ConfigurationGroup, engineGroup, type Setting, wordsOf } from '../configuration-groups.ts';
+import { child, commandOf, type NodeType, required } from '../node.ts';
 import { printInfo } from './info.ts';
+
+const tagType: ValueType<number> = {
+  name: 'number',
+  wrong: 'is not a NUMBER.',
+  parse: (text) => (/^-?\d{1,9}$/.test(text) ? Number(text) : undefined),
+  print: String,
+};
 
 export const alua: NodeType<StorageObject> = {
   doc: 'Asymmetric access: the groups of target ports through which initiators reach the storage object.',
   summary: ({ aluaGroups }) => ({ text: `ALUA Groups: ${aluaGroups.length}`, healthy: null }),
-  children: (object) => object.aluaGroups.map((values) => child(String(values['name']), aluaGroup, { object, values })),
-};
-
-interface AluaGroup {
-  readonly object: StorageObject;
-  readonly values: Readonly<Record<string, unknown>>;
-}
-
-/** ASYMMETRIC ACCESS STATE, as REPORT TARGET PORT GROUPS has it. */
-const states: Readonly<Record<number, string>> = {
-  0: 'Active/optimized',
-  1: 'Active/non-optimized',
-  2: 'Standby',
-  3: 'Unavailable',
-  4: 'LBA Dependent',
-  14: 'Offline',
-  15: 'Transitioning',
-};
-
-const docs: Readonly<Record<string, string>> = {
-  alua_access_state: `The state: ${Object.entries(states)
-    .map(([value, name]) => `${value} ${name}`)
-    .join(', ')}.`,
-  alua_access_status: 'Who changed the state last: 0 nobody, 1 an initiator, 2 this target.',
-  alua_access_type: 'Who may change the state: 0 nobody, 1 the target, 2 initiators, 3 both.',
-  alua_support_active_nonoptimized: 'The state Active/non-optimized can occur.',
-  alua_support_active_optimized: 'The state Active/optimized can occur.',
-  alua_support_lba_dependent: 'The state LBA Dependent can occur.',
-  alua_support_offline: 'The state Offline can occur.',
-  alua_support_standby: 'The state Standby can occur.',
-  alua_support_transitioning: 'The state Transitioning can occur.',
-  alua_support_unavailable: 'The state Unavailable can occur.',
-  alua_write_metadata: 'Keep the state across restarts.',
-  implicit_trans_secs: 'How long a change by the target may take, in seconds.',
-  members: 'The LUNs in the group.',
-  nonop_delay_msecs: 'How long commands wait in Active/non-optimized, in milliseconds.',
-  preferred: 'Initiators should prefer this group.',
-  tg_pt_gp_id: 'The number of the group.',
-  trans_delay_msecs: 'How long a change of state takes at least, in milliseconds.',
-};
-
-const aluaGroup: NodeType<AluaGroup> = {
-  doc: 'A group of target ports that share a state. Its settings are kept and saved, and cannot be changed here yet.',
-  summary: ({ values }) => ({
-    text: `ALUA state: ${states[Number(values['alua_access_state'])] ?? 'unknown'}`,
-    healthy: true,
-  }),
-  groups: (group) => [settingsOf(group)],
+  children: (object) => object.aluaGroups.map((group) => child(String(group['name']), aluaGroup, { object, group })),
   commands: {
-    info: commandOf<AluaGroup>()({
-      doc: 'Shows its settings.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows its settings.' }],
-      run: ({ values }, { info }) => printInfo(info, values as Record<string, string | number>),
+    create: commandOf<StorageObject>()({
+      doc: 'Creates a group. A LUN is put into it with: set alua alua_tg_pt_gp_name=NAME, at the LUN.',
+      parameters: [
+        required('name', types.string, 'Its name.'),
+        required('tag', tagType, 'Its number, from 1 to 65535; 0 is the default group.'),
+      ],
+      examples: [{ line: 'create standby 1', does: 'Creates a group with number 1.' }],
+      async run(object, { apply, info, created }, { name, tag }) {
+        await apply(`${object.path}/alua`, 'create', { name, tag });
+        info(`Created ALUA TPG ${name}.`);
+        await created(`${object.path}/alua/${name}`);
+      },
+    }),
+    delete: commandOf<StorageObject>()({
+      doc: 'Deletes a group. LUNs that are in it go back to the default group.',
+      parameters: [
+        required('name', types.string, 'Its name.', {
+          suggest: (node) => node.children().map((one) => [one.name, one.summary().text] as const),
+        }),
+      ],
+      examples: [{ line: 'delete standby', does: 'Deletes the group.', after: ['create standby 1'] }],
+      async run(object, { apply }, { name }) {
+        await apply(`${object.path}/alua`, 'delete', { name });
+      },
     }),
   },
 };
 
-const settingsOf = ({ object, values }: AluaGroup): ConfigurationGroup =>
-  engineGroup('alua', `${object.path}/alua/${values['name']}`, () => {
-    const members = ([...object.exports] as Lun[])
-      .filter((lun) => lun.aluaGroup === values['name'])
-      .map(({ tpg, index }) => `${tpg.path}/luns/lun${index}`);
-    const shown: Record<string, unknown> = {
-      alua_support_lba_dependent: 0,
-      ...values,
-      members: `[${members.join(', ')}]`,
-    };
-    return Object.keys(docs).map((name) => ({
-      name,
-      doc: docs[name] ?? '',
-      type: types.string,
-      value: String(shown[name] ?? ''),
-      readOnly: true,
-    }));
+interface GroupOf {
+  readonly object: StorageObject;
+  readonly group: AluaGroup;
+}
+
+const aluaGroup: NodeType<GroupOf> = {
+  doc: 'A group of target ports that share a state.',
+  summary: ({ group }) => ({
+    text: `ALUA state: ${aluaStates[Number(group['alua_access_state'])]?.name ?? 'unknown'}`,
+    healthy: true,
+  }),
+  groups: (group) => [settingsOf(group)],
+  commands: {
+    info: commandOf<GroupOf>()({
+      doc: 'Shows its settings.',
+      parameters: [],
+      examples: [{ line: 'info', does: 'Shows its settings.' }],
+      run: ({ group }, { info }) => printInfo(info, group as Record<string, string | number>),
+    }),
+  },
+};
+
+/** As it is now: a group that was changed is another value. */
+const settingsOf = ({ object, group: { name: of } }: GroupOf): ConfigurationGroup =>
+  engineGroup('alua', `${object.path}/alua/${of}`, () => {
+    const group = object.aluaGroups.find(({ name }) => name === of) ?? {};
+    return [
+      ...Object.entries(aluaGroupTable).map(
+        ([name, { doc, type, default: initial, readOnly = false, ...rule }]): Setting => ({
+          name,
+          doc,
+          type: type as ValueType<unknown>,
+          value: String(group[name] ?? initial),
+          readOnly,
+          words: wordsOf(rule),
+        }),
+      ),
+      {
+        name: 'members',
+        doc: 'The LUNs in the group.',
+        type: types.string,
+        value: membersOf(object, group),
+        readOnly: true,
+      },
+    ];
   });
+
+function membersOf(object: StorageObject, group: AluaGroup): string {
+  const members = ([...object.exports] as Lun[]).filter((lun) => lun.aluaGroup === group['name']);
+  return `[${members.map(({ tpg, index }) => `${tpg.path}/luns/lun${index}`).join(', ')}]`;
+}

@@ -127,14 +127,15 @@ const lun: NodeType<Lun> = {
       ? { text: pieces.join(' '), healthy: true }
       : { text: `${pieces.join(' ')} missing`, healthy: false };
   },
-  groups: ({ tpg, index, aluaGroup }) => [
-    engineGroup('alua', `${tpg.path}/luns/lun${index}`, () => [
+  groups: (one) => [
+    engineGroup('alua', `${one.tpg.path}/luns/lun${one.index}`, () => [
       {
         name: 'alua_tg_pt_gp_name',
         doc: 'The ALUA group through which initiators reach it.',
         type: types.string,
-        value: aluaGroup ?? 'None',
-        readOnly: true,
+        value: one.aluaGroup ?? 'None',
+        readOnly: false,
+        words: one.storageObject.aluaGroups.map((group) => String(group['name'])),
       },
     ]),
   ],

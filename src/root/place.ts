@@ -2,20 +2,24 @@
 
 import type { Backstore } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
+import type { AluaGroup } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import type { FabricState } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
-import type { NodeAcl, Tpg } from '../target/tpg.ts';
+import type { Lun, NodeAcl, Tpg } from '../target/tpg.ts';
 import type { Tree } from './tree.ts';
 
 export type Place =
   | { readonly kind: 'root' }
   | { readonly kind: 'backstore'; readonly backstore: Backstore; readonly named: Map<string, StorageObject> }
   | { readonly kind: 'storage object'; readonly storageObject: StorageObject }
+  | { readonly kind: 'alua'; readonly storageObject: StorageObject }
+  | { readonly kind: 'alua group'; readonly storageObject: StorageObject; readonly group: AluaGroup }
   | { readonly kind: 'fabric'; readonly state: FabricState }
   | { readonly kind: 'target'; readonly state: FabricState; readonly target: Target }
   | { readonly kind: 'tpg'; readonly tpg: Tpg }
   | { readonly kind: 'luns'; readonly tpg: Tpg }
+  | { readonly kind: 'lun'; readonly tpg: Tpg; readonly lun: Lun }
   | { readonly kind: 'acls'; readonly tpg: Tpg }
   | { readonly kind: 'acl'; readonly tpg: Tpg; readonly acl: NodeAcl }
   | { readonly kind: 'portals'; readonly tpg: Tpg };
@@ -35,10 +39,10 @@ function locate(tree: Tree, words: string[]): Place | undefined {
   if (first === 'backstores') {
     const named = tree.storageObjects.get(second ?? '');
     const backstore = named && tree.backstore(second ?? '');
-    if (!named || !backstore || rest.length > 0) return undefined;
+    if (!named || !backstore) return undefined;
     if (third === undefined) return { kind: 'backstore', backstore, named };
     const storageObject = named.get(third);
-    return storageObject && { kind: 'storage object', storageObject };
+    return storageObject && inStorageObject(storageObject, rest);
   }
   const state = tree.fabrics.get(first);
   if (!state || second === undefined) return state && { kind: 'fabric', state };
@@ -54,6 +58,14 @@ function locate(tree: Tree, words: string[]): Place | undefined {
   return tpg && inTpg(tpg, rest);
 }
 
+function inStorageObject(storageObject: StorageObject, [collection, name, ...more]: string[]): Place | undefined {
+  if (collection === undefined) return { kind: 'storage object', storageObject };
+  if (collection !== 'alua' || more.length > 0) return undefined;
+  if (name === undefined) return { kind: 'alua', storageObject };
+  const group = storageObject.aluaGroups.find((one) => one['name'] === name);
+  return group && { kind: 'alua group', storageObject, group };
+}
+
 function inTpg(tpg: Tpg, words: string[]): Place | undefined {
   const [collection, name, ...more] = words;
   if (collection === undefined) return { kind: 'tpg', tpg };
@@ -61,6 +73,11 @@ function inTpg(tpg: Tpg, words: string[]): Place | undefined {
   if (collection === 'acls' && name !== undefined) {
     const acl = tpg.acls.get(name);
     return acl && { kind: 'acl', tpg, acl };
+  }
+  if (collection === 'luns' && name !== undefined) {
+    const number = /^lun(\d{1,5})$/.exec(name)?.[1];
+    const lun = number === undefined ? undefined : tpg.luns.get(Number(number));
+    return lun && { kind: 'lun', tpg, lun };
   }
   if (name !== undefined) return undefined;
   return collection === 'luns' || collection === 'acls' || collection === 'portals'

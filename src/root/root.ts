@@ -8,6 +8,7 @@ import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { FabricEngine, SessionInfo } from '../target/fabric.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
+import { aluaOperations } from './alua-operations.ts';
 import { configurationOperations } from './configuration-operations.ts';
 import type { Operation, OperationType, Outcome, Surroundings, Values } from './operation.ts';
 import { placeOf } from './place.ts';
@@ -19,6 +20,7 @@ import { Tree } from './tree.ts';
 /** Every kind of operation there is. */
 export const operationTypes: readonly OperationType[] = [
   ...storageObjectOperations,
+  ...aluaOperations,
   ...targetOperations,
   ...tpgOperations,
   ...configurationOperations,

@@ -33,7 +33,13 @@ export function viewOf(tpg: Tpg, acl: NodeAcl | undefined, number: number): Logi
 }
 
 function view(lun: Lun, writeProtected: boolean): LogicalUnitView {
-  return { storageObject: lun.storageObject, writeProtected, port: portOf(lun.tpg) };
+  return { storageObject: lun.storageObject, writeProtected, port: { ...portOf(lun.tpg), portGroup: portGroupOf(lun) } };
+}
+
+/** The number of the target port group that a LUN is in; 0, the default group, where it is in none. */
+function portGroupOf({ storageObject, aluaGroup }: Lun): number {
+  const group = storageObject.aluaGroups.find(({ name }) => name === aluaGroup);
+  return Number(group?.['tg_pt_gp_id'] ?? 0);
 }
 
 /** The SCSI target port that a TPG is. */

@@ -29,7 +29,8 @@ export interface Lun {
   readonly storageObject: StorageObject;
   /** 10 hexadecimal digits, LIO's name for it; kept in the file. */
   readonly alias: string;
-  readonly aluaGroup: string | null;
+  /** The storage object's target port group that it is in; null where the kind has none. */
+  aluaGroup: string | null;
   /** It shall be a block device of this machine, where the fabric can do that. */
   attached?: boolean;
   readonly unknown: Unknown;
