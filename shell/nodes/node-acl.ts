@@ -2,6 +2,7 @@
 
 import {
   authKeys,
+  type Host,
   hasCredentials,
   isMutual,
   type MappedLun,
@@ -147,7 +148,7 @@ function summaryOf(group: AclGroup): Summary {
 }
 
 /** What is set is set for every member. */
-function groupsOf(group: AclGroup): ConfigurationGroup[] {
+function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   const { tpg, members } = group;
   const { attributes, auth } = first(group);
   const forEach = (declared: ConfigurationGroup): ConfigurationGroup => ({
@@ -159,9 +160,27 @@ function groupsOf(group: AclGroup): ConfigurationGroup[] {
   const attribute = attributesGroup('attribute', pathOf(first(group)), attributes);
   const authGroup = engineGroup('auth', pathOf(first(group)), () => authSettings(auth));
   return [
+    ...(tpg.target.fabric.sessionParameters ? [negotiated(first(group), host)] : []),
     ...(Object.keys(attributes.table).length > 0 ? [forEach(attribute)] : []),
     ...(tpg.target.fabric.features.includes('auth') ? [forEach(authGroup)] : []),
   ];
+}
+
+/** What was negotiated with the initiator, while it is logged in. */
+function negotiated({ tpg, wwn }: NodeAcl, host: Host): ConfigurationGroup {
+  const { fabric, wwn: targetWwn } = tpg.target;
+  return engineGroup('parameter', `${tpg.path}/acls/${wwn}`, () => {
+    const session = host.root
+      .sessions()
+      .find((one) => one.targetWwn === targetWwn && one.tpgTag === tpg.tag && one.initiatorWwn === wwn);
+    return (fabric.sessionParameters ?? []).map((name) => ({
+      name,
+      doc: `${name}, as it was negotiated with the initiator.`,
+      type: types.string,
+      value: session?.parameters?.[name] ?? 'No Active iSCSI Session',
+      readOnly: true,
+    }));
+  });
 }
 
 const mappedLun: NodeType<MappedLun> = {

@@ -5,6 +5,7 @@ import { child, Node, type NodeType } from '../node.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
+import { keptFabrics } from './kept-fabric.ts';
 import { sessions, version } from './root-commands.ts';
 
 const root: NodeType<Host> = {
@@ -12,6 +13,7 @@ const root: NodeType<Host> = {
   children: ({ root: { tree } }) => [
     child('backstores', backstores, tree),
     ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),
+    ...keptFabrics(tree),
   ],
   commands: (host) => ({ ...configurationCommands(host), sessions, version }),
 };

@@ -3,5 +3,6 @@
 import type { Fabric } from '../target/fabric.ts';
 import { iscsi } from './iscsi.ts';
 import { loopback } from './loopback.ts';
+import { vhost } from './vhost.ts';
 
-export const fabrics: readonly Fabric[] = [iscsi, loopback];
+export const fabrics: readonly Fabric[] = [iscsi, loopback, vhost];

@@ -2,6 +2,7 @@
 
 import { aclAttributes, tpgAttributes, tpgParameters } from '../iscsi/attributes.ts';
 import { startIscsi } from '../iscsi/engine.ts';
+import { sessionParameters } from '../iscsi/keys.ts';
 import type { Fabric } from '../target/fabric.ts';
 
 export const iscsi: Fabric = {
@@ -13,5 +14,6 @@ export const iscsi: Fabric = {
   tpgAttributes,
   tpgParameters,
   aclAttributes,
+  sessionParameters,
   start: startIscsi,
 };

@@ -6,6 +6,7 @@ import { admit } from '../target/access.ts';
 import type { FabricContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
 import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
 import { Connection, type Ends, type Host } from './connection.ts';
+import { sessionParameters } from './keys.ts';
 import { connectionsMax, portalConnectionsMax, tickMs } from './limits.ts';
 import { type Address, Listener } from './listener.ts';
 import type { Session } from './session.ts';
@@ -213,6 +214,12 @@ function describe(session: Session): SessionInfo {
     state: 'LOGGED_IN',
     authenticated: session.authenticated,
     acl: session.acl !== undefined,
+    parameters: Object.fromEntries(
+      sessionParameters.map((name) => {
+        const value = session.parameters[name];
+        return [name, typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value)];
+      }),
+    ),
     connections: [...session.connections.values()].map(({ cid, state, ends }) => ({
       cid,
       state,

@@ -24,6 +24,21 @@ export interface Parameters {
 }
 export type ParameterName = keyof Parameters;
 
+/** What LIO shows of a session beside its ACL. */
+export const sessionParameters = [
+  'DataPDUInOrder',
+  'DataSequenceInOrder',
+  'DefaultTime2Retain',
+  'DefaultTime2Wait',
+  'ErrorRecoveryLevel',
+  'FirstBurstLength',
+  'ImmediateData',
+  'InitialR2T',
+  'MaxBurstLength',
+  'MaxConnections',
+  'MaxOutstandingR2T',
+] as const satisfies readonly ParameterName[];
+
 /** How both sides' values become one (RFC 7143 6.2.1, 6.2.2). */
 type Result = 'lower' | 'higher' | 'or' | 'and' | 'list' | 'declared';
 

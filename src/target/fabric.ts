@@ -27,6 +27,8 @@ export interface Fabric {
     /** The block device that an attached LUN is, undefined when there is none. */
     device(lun: Lun, runDirectory: string): string | undefined;
   };
+  /** Text parameters of a session, in the order in which an ACL shows them; absent where sessions have none. */
+  readonly sessionParameters?: readonly string[];
   /** Starts serving. Absent: this fabric is kept in the tree and in the file, and nothing serves it. */
   readonly start?: (state: FabricState, context: FabricContext) => FabricEngine;
 }
@@ -77,5 +79,7 @@ export interface SessionInfo {
   readonly authenticated: boolean;
   /** Whether an explicit ACL admitted it. */
   readonly acl: boolean;
+  /** What was negotiated, by the names of the fabric's `sessionParameters`. */
+  readonly parameters?: Readonly<Record<string, string>>;
   readonly connections: readonly { cid: number; state: string; address: string; transport: 'TCP' }[];
 }
