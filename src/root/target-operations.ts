@@ -41,7 +41,7 @@ export const targetOperations = [
     verb: 'delete',
     params: { wwn: 'string' },
     apply(_tree, { state }, params) {
-      const target = state.targets.get(normaliseOr(String(params['wwn']), state.fabric));
+      const target = state.targets.get(targetWwn(String(params['wwn']), state.fabric));
       if (!target)
         throw new OperatorError(
           `No such Target in configfs: /sys/kernel/config/target/${state.fabric.name}/${params['wwn']}`,
@@ -86,7 +86,7 @@ export const targetOperations = [
       const tag = params['tag'] === undefined ? lowestFree(target.tpgs, 1) : Number(params['tag']);
       if (tag < 0) throw new OperatorError('The TPG Tag must be >=0');
       if (!Number.isInteger(tag) || tag > tagMax)
-        throw new OperatorError(`The TPG Tag must be between 0 and ${tagMax}`);
+        throw new OperatorError('Could not create TPG in configFS', `The TPG Tag must be between 0 and ${tagMax}.`);
       if (target.tpgs.has(tag))
         throw new OperatorError(
           'This TPG already exists in configFS',
@@ -139,15 +139,6 @@ const targetWwn = (wwn: string, fabric: Fabric): string =>
       .replace(/^naa\.6/, 'naa.5'),
     fabric.wwnTypes,
   );
-
-/** A name to look up: as its type spells it, or as typed when it is of no type. */
-function normaliseOr(wwn: string, fabric: Fabric): string {
-  try {
-    return targetWwn(wwn, fabric);
-  } catch {
-    return wwn;
-  }
-}
 
 const knownTargets = (state: FabricState): string =>
   state.targets.size === 0

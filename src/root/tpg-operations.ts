@@ -1,12 +1,12 @@
-/** What happens inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, portals, groups of settings. */
+/** What happens inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, groups of settings. Portals: portal-operations.ts. */
 
-import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
 import { lowestFree, mappingsOf } from '../target/access.ts';
 import { setAuth } from '../target/auth.ts';
-import { bracketed, type Lun, NodeAcl, type Portal, type Tpg } from '../target/tpg.ts';
+import { type Lun, NodeAcl, type Tpg } from '../target/tpg.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { operation, type Values } from './operation.ts';
+import { portalOperations } from './portal-operations.ts';
 import { removeLun } from './storage-object-operations.ts';
 
 /** SAM-5 4.7.4: flat space addressing reaches 16,383; LIO numbers LUNs up to 65,535. */
@@ -15,6 +15,7 @@ const lunMax = 65_535;
 const groupParams = { group: 'string', name: 'string', value: 'string' } as const;
 
 export const tpgOperations = [
+  ...portalOperations,
   operation({
     at: 'tpg',
     verb: 'enable',
@@ -180,12 +181,12 @@ export const tpgOperations = [
       const earlier = params['settled'] as { alias?: string } | undefined;
       const alias = earlier?.alias ?? around.randomHex(10);
       const writeProtect = params['write_protect'] === true;
-      const twice = mappingsOf(lun).some((mapping) => mapping.acl === acl);
+      const others = mappingsOf(lun).filter((mapping) => mapping.acl === acl);
       acl.mappedLuns.set(index, { index, lun, writeProtect, alias, unknown: {} });
       return {
         params: { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } },
         undo: () => void acl.mappedLuns.delete(index),
-        notes: twice ? [`Warning: TPG LUN ${lun.index} already mapped to this NodeACL`] : [],
+        notes: others.map(() => `Warning: TPG LUN ${lun.index} already mapped to this NodeACL`),
       };
     },
   }),
@@ -215,43 +216,6 @@ export const tpgOperations = [
       if (group === 'auth' && acl.tpg.target.fabric.features.includes('auth'))
         return { params, undo: setAuth(acl.auth, name, value) };
       throw new OperatorError(`Unknown configuration group: ${group}`);
-    },
-  }),
-  operation({
-    at: 'portals',
-    verb: 'create',
-    params: { ip_address: 'string', ip_port: 'number' },
-    apply(_tree, { tpg }, params) {
-      const { address, port } = portalOf(params);
-      const same = (tag: Tpg) => tag.portals.some((portal) => portal.address === address && portal.port === port);
-      if (same(tpg)) throw new OperatorError('This NetworkPortal already exists in configFS');
-      const other = [...tpg.target.tpgs.values()].find(same);
-      if (other)
-        throw new OperatorError(
-          'Could not create NetworkPortal in configFS',
-          `TPGs of one target cannot share ${bracketed(address)}:${port}: ${other.path} has it.`,
-        );
-      const portal: Portal = { address, port, iser: false, offload: false, unknown: {} };
-      tpg.portals.push(portal);
-      return {
-        params: { ip_address: address, ip_port: port },
-        undo: () => void tpg.portals.splice(tpg.portals.indexOf(portal), 1),
-      };
-    },
-  }),
-  operation({
-    at: 'portals',
-    verb: 'delete',
-    params: { ip_address: 'string', ip_port: 'number' },
-    apply(_tree, { tpg }, params) {
-      const address = unbracketed(String(params['ip_address']));
-      const at = tpg.portals.findIndex((portal) => portal.address === address && portal.port === params['ip_port']);
-      if (at < 0)
-        throw new OperatorError(
-          `No such NetworkPortal in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/np/${bracketed(address)}:${params['ip_port']}`,
-        );
-      const [portal] = tpg.portals.splice(at, 1);
-      return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
     },
   }),
 ];
@@ -296,25 +260,6 @@ function setOne(
   const before = attributes.values[name]!;
   attributes.set(name, checked);
   return () => attributes.set(name, before);
-}
-
-const unbracketed = (address: string): string => address.replace(/^\[+|\]+$/g, '');
-
-/** @throws OperatorError for what is no numeric address or no port */
-function portalOf(params: Values): { address: string; port: number } {
-  const address = unbracketed(String(params['ip_address']));
-  const port = Number(params['ip_port']);
-  if (!isIP(address) && address !== '::0')
-    throw new OperatorError(
-      'Could not create NetworkPortal in configFS',
-      `'${address}' is no IPv4 or IPv6 address; names are not resolved.`,
-    );
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new OperatorError(
-      'Could not create NetworkPortal in configFS',
-      `'${params['ip_port']}' is no port; ports are 0 to 65535.`,
-    );
-  return { address, port };
 }
 
 const aluaGroupOf = (groups: readonly Readonly<Record<string, unknown>>[]): string | null =>
