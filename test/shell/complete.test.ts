@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { backstores } from '../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 const one = 'iqn.2026-01.com.example:one';
@@ -37,16 +38,16 @@ const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh'
 const rootCommands = [...common, 'clearconfig', 'restoreconfig', 'saveconfig', 'sessions', 'version'].sort();
 
 test.each<[line: string, ...candidates: string[]]>([
-  ['', 'backstores/', 'iscsi/', 'loopback/', '/', '@last', '@here', '*', ...rootCommands],
+  ['', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', '/', '@last', '@here', '*', ...rootCommands],
   ['b', 'backstores/', 'bookmarks'],
-  ['/', '/backstores/', '/iscsi/', '/loopback/'],
+  ['/', '/backstores/', '/iscsi/', '/loopback/', '/vhost/'],
   ['@', '@last', '@here'],
-  ['/backstores/', '/backstores/block/', '/backstores/fileio/', '/backstores/ramdisk/'],
+  ['/backstores/', ...backstores.map(({ name }) => `/backstores/${name}/`).sort()],
   ['backstores/r', 'backstores/ramdisk/'],
   ['/backstores/ramdisk/', '"/backstores/ramdisk/a+b/"', '/backstores/ramdisk/rd1/'],
   ['/backstores/ramdisk cr', 'create'],
   ['/backstores/ramdisk ', ...[...common, 'create', 'delete'].sort()],
-  ['cd ', '<', '>', '@last', '@here', 'backstores/', 'iscsi/', 'loopback/', 'path='],
+  ['cd ', '<', '>', '@last', '@here', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', 'path='],
   ['cd iscsi/iqn.2026-01.com.example:o', `iscsi/${one}/`],
   ['cd path=isc', 'path=iscsi/'],
   ['ls / ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'depth='],

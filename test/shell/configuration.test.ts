@@ -1,0 +1,133 @@
+/**
+ * The configuration as a whole, by lines: exit, clearconfig, saveconfig, restoreconfig, sessions.
+ * Not tested here: the saved file itself (test/root/saveconfig.test.ts).
+ */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+
+let shell: TestShell;
+
+beforeEach(async () => {
+  shell = await openShell();
+});
+
+afterEach(async () => {
+  await shell.close();
+  removeHome(shell.directory);
+});
+
+/** The first line of what a line prints: targetcli's own text. */
+const first = async (line: string) => (await shell.run(line)).split('\n', 1)[0];
+
+const iqn = 'iqn.2003-01.org.example:t1';
+const client = 'iqn.1994-05.com.redhat:client1';
+const tpg = `/iscsi/${iqn}/tpg1`;
+const withLun = () =>
+  shell.run('/backstores/ramdisk create rd0 16M', `/iscsi create ${iqn}`, `${tpg}/luns create /backstores/ramdisk/rd0`);
+
+describe('exit', () => {
+  test('saves when the shell is one that does', async () => {
+    const saving = shell.another({ saveOnExit: true });
+    const saved = join(shell.directory, 'saveconfig.json');
+    expect(await saving.run('exit')).toBe(`Global pref auto_save_on_exit=true\nConfiguration saved to ${saved}\n`);
+    expect(await saving.run('/backstores/ramdisk create rd0 1M', 'exit')).toBe(
+      `Created ramdisk rd0 with size 1M.\nGlobal pref auto_save_on_exit=true\nLast 10 configs saved in ${join(shell.directory, 'backup')}/.\nConfiguration saved to ${saved}\n`,
+    );
+    expect(await saving.run('set global auto_save_on_exit=false', 'exit')).toBe(
+      "Parameter auto_save_on_exit is now 'false'.\n",
+    );
+  });
+
+  test('is told, and does not save otherwise', async () => {
+    const sink = { write: () => {}, ask: async () => null };
+    const result = await shell.session.run('exit', sink, new AbortController().signal);
+    expect(result).toEqual({ ok: true, exit: true });
+    expect(await first('exit now')).toBe('E| Got 1 positionnal parameters, expected exactly 0.');
+  });
+});
+
+describe('configuration', () => {
+  test('clearconfig wants to be meant', async () => {
+    await withLun();
+    const precaution = 'E| As a precaution, confirm=True needs to be set\n';
+    expect(await shell.run('clearconfig', 'clearconfig false')).toBe(precaution + precaution);
+    shell.session.setTerminal({ columns: 80, color: false, interactive: true });
+    shell.answer = 'no';
+    expect(await shell.run('clearconfig')).toBe(precaution);
+    expect(shell.questions).toHaveLength(1);
+    expect(await shell.run('clearconfig confirm=True')).toBe('All configuration cleared\n');
+    expect(shell.questions).toHaveLength(1);
+    expect([...shell.host.root.tree.allStorageObjects(), ...shell.host.root.tree.targets()]).toEqual([]);
+  });
+
+  test('what is saved is restored', async () => {
+    const file = join(shell.directory, 'other.json');
+    await withLun();
+    await shell.run(`${tpg}/acls create ${client}`, `${tpg}/acls tag ${client} web`);
+    const before = await shell.run('ls', `saveconfig ${file}`);
+    await shell.run('clearconfig true');
+    expect(await shell.run(`restoreconfig ${file}`)).toBe(`Configuration restored from ${file}\n`);
+    expect(before).toBe(`${await shell.run('ls')}Configuration saved to ${file}\n`);
+    expect(await first(`restoreconfig ${file} clear_existing=false`)).toBe(
+      "E| storageobject 'ramdisk:rd0' exist not restoring",
+    );
+    for (const word of ['clear_existing', 'true', 'clear_existing=1'])
+      expect(await shell.run(`restoreconfig ${file} ${word}`)).toBe(`Configuration restored from ${file}\n`);
+  });
+
+  test('what cannot be restored is told, line by line', async () => {
+    const file = join(shell.directory, 'bad.json');
+    writeFileSync(file, '{"storage_objects":[{"name":"x","plugin":"nosuch"},{"plugin":"ramdisk"}]}');
+    expect(await shell.run(`restoreconfig ${file}`)).toBe(
+      [
+        'E| Configuration restored, 2 recoverable errors:',
+        "E| 'plugin' not defined or invalid in storageobject x, skipped",
+        "E| 'name' not defined in storage object 1, skipped",
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('a file that is not there, or is none', async () => {
+    expect(await shell.run('restoreconfig /nosuch.json')).toBe('E| Restore file /nosuch.json not found\n');
+    const file = join(shell.directory, 'bad.json');
+    writeFileSync(file, '{');
+    expect(await first(`restoreconfig ${file}`)).toMatch(/^E\| .*bad\.json is not valid JSON: /);
+  });
+
+  test('targetcli.md 3.8: sessions, of initiators with an ACL and in demo mode', async () => {
+    await withLun();
+    await shell.run('/backstores/ramdisk create rd1 1M', `${tpg}/luns create /backstores/ramdisk/rd1`);
+    await shell.run(`${tpg}/acls create ${client} false`, `${tpg}/acls/${client} create 7 1 1`);
+    const connections = [{ cid: 0, state: 'LOGGED_IN', address: '10.0.0.9:34702', transport: 'TCP' }];
+    const common = { fabric: 'iscsi', targetWwn: iqn, tpgTag: 1, type: 'Normal', state: 'LOGGED_IN', connections };
+    const known = { ...common, id: 1, initiatorWwn: client, initiatorAlias: 'client1', authenticated: true, acl: true };
+    const demo = { ...common, id: 2, initiatorWwn: 'iqn.x', initiatorAlias: '', authenticated: false, acl: false };
+    Object.assign(shell.host.root, { sessions: () => [known, demo] });
+    expect(await shell.run('sessions detail')).toBe(
+      [
+        'alias: client1\tsid: 1 type: Normal session-state: LOGGED_IN',
+        `    name: ${client} (authenticated)`,
+        '    mapped-lun: 7 backstore: ramdisk/rd1 mode: r',
+        '    address: 10.0.0.9 (TCP)  cid: 0 connection-state: LOGGED_IN',
+        'alias: \tsid: 2 type: Normal session-state: LOGGED_IN',
+        '    name: iqn.x (NOT AUTHENTICATED)',
+        '    mapped-lun: 0 backstore: ramdisk/rd0 mode: r',
+        '    mapped-lun: 1 backstore: ramdisk/rd1 mode: r',
+        '    address: 10.0.0.9 (TCP)  cid: 0 connection-state: LOGGED_IN',
+        '',
+      ].join('\n'),
+    );
+    expect(await shell.run('sessions list 2')).toBe('alias: \tsid: 2 type: Normal session-state: LOGGED_IN\n');
+  });
+
+  test('sessions, when there are none', async () => {
+    expect(await shell.run('sessions', 'sessions detail')).toBe('(no open sessions)\n(no open sessions)\n');
+    expect(await first('sessions foo')).toBe('E| action must be one of: list, detail');
+    expect(await first('sessions list x')).toBe("E| sid must be a number, 'x' given");
+    expect(await first('sessions list 9')).toBe('E| no session found with sid 9');
+  });
+});
