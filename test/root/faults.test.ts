@@ -43,7 +43,20 @@ const restore: Step = {
   after: () => ['r'],
 };
 
-const script = [create('a'), save, create('b'), save, remove('a'), create('c'), save, restore, create('d'), save];
+const script = [
+  create('a'),
+  save,
+  create('b'),
+  save,
+  remove('a'),
+  create('c'),
+  save,
+  restore,
+  create('d'),
+  save,
+  create('a-longer-name'),
+  create('e'),
+];
 
 interface Run {
   readonly acknowledged: string[];
