@@ -1,0 +1,93 @@
+// The logical units and logins that libiscsi's tests run against: each column of snapshots/conformance.md is one record.
+
+export interface Profile {
+  readonly name: string;
+  /** What is special about it, for the reader of the table. */
+  readonly doc: string;
+  readonly backstore: 'fileio' | 'ramdisk';
+  /** Attributes of the storage object. */
+  readonly attributes?: string;
+  /** The suites to run, when not all: most tests take it for granted that they may write. */
+  readonly suites?: readonly string[];
+  /** Lines for the TPG's node. */
+  readonly tpg?: readonly string[];
+  /** Of the URL: `user%password@`, and what follows its `?`. */
+  readonly credentials?: string;
+  readonly parameters?: string;
+}
+
+const chap = ['set attribute authentication=1', 'set auth userid=alice password=one-way-secret'];
+
+const readingSuites = [
+  'SCSI.Inquiry',
+  'SCSI.Mandatory',
+  'SCSI.ModeSense6',
+  'SCSI.Prefetch10',
+  'SCSI.Prefetch16',
+  'SCSI.PrinReadKeys',
+  'SCSI.PrinReportCapabilities',
+  'SCSI.Read6',
+  'SCSI.Read10',
+  'SCSI.Read12',
+  'SCSI.Read16',
+  'SCSI.ReadCapacity10',
+  'SCSI.ReadCapacity16',
+  'SCSI.ReadDefectData10',
+  'SCSI.ReadDefectData12',
+  'SCSI.ReadOnly',
+  'SCSI.ReportSupportedOpcodes',
+  'SCSI.TestUnitReady',
+  'SCSI.Verify10',
+  'SCSI.Verify12',
+  'SCSI.Verify16',
+  'iSCSI.iSCSIcmdsn',
+];
+
+export const profiles: readonly Profile[] = [
+  { name: 'thick', doc: 'fileio, write cache on', backstore: 'fileio' },
+  {
+    name: 'thin',
+    doc: 'ramdisk, UNMAP and WRITE SAME with UNMAP offered, unmapped blocks read as zeros, no limit on WRITE SAME',
+    backstore: 'ramdisk',
+    attributes: 'emulate_tpu=1 emulate_tpws=1 unmap_zeroes_data=1 max_write_same_len=0',
+  },
+  { name: '4k', doc: 'ramdisk, blocks of 4096 bytes', backstore: 'ramdisk', attributes: 'block_size=4096' },
+  {
+    name: '512e',
+    doc: 'thin ramdisk, 8 blocks of 512 bytes in a physical block',
+    backstore: 'ramdisk',
+    attributes: 'physical_block_size=4096 emulate_tpu=1 emulate_tpws=1',
+  },
+  {
+    name: 'read-only',
+    doc: 'thin fileio that takes no writes; the suites that write nothing, and the one that is about this',
+    backstore: 'fileio',
+    attributes: 'read_only=1 emulate_tpu=1 emulate_tpws=1',
+    suites: readingSuites,
+  },
+  {
+    name: 'removable',
+    doc: 'thin ramdisk that can be ejected',
+    backstore: 'ramdisk',
+    attributes: 'removable=1 emulate_tpu=1 emulate_tpws=1',
+  },
+  {
+    name: 'CHAP',
+    doc: 'fileio behind one-way CHAP',
+    backstore: 'fileio',
+    tpg: chap,
+    credentials: 'alice%one-way-secret@',
+  },
+  {
+    name: 'mutual',
+    doc: 'fileio behind mutual CHAP, header digests',
+    backstore: 'fileio',
+    tpg: [
+      ...chap,
+      'set auth mutual_userid=target mutual_password=the-other-secret',
+      'set parameter HeaderDigest=CRC32C',
+    ],
+    credentials: 'alice%one-way-secret@',
+    parameters: 'target_user=target&target_password=the-other-secret&header_digest=crc32c',
+  },
+];

@@ -1,0 +1,99 @@
+// `npm run conformance`: libiscsi's whole test suite against every profile. It fails when a test fails, when a test
+// passes nowhere and no clause says why, or when snapshots/conformance.md says something else.
+//   --update   write snapshots/conformance.md     --tgt   measure tgtd too (as root)     --only NAME   one profile, and show it
+
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseOutput, type TestResult } from './output.ts';
+import { profiles } from './profiles.ts';
+import { failures, measuredTgt, neverPassed, recordedTgt, report } from './report.ts';
+import { type RunningTarget, startTcli, startTgt } from './targets.ts';
+
+const snapshot = resolve(import.meta.dirname, '../../../snapshots/conformance.md');
+const atOnce = 2;
+const suiteMs = 150_000;
+
+const { values: options } = parseArgs({
+  options: { update: { type: 'boolean' }, tgt: { type: 'boolean' }, only: { type: 'string' } },
+});
+
+async function main(): Promise<number> {
+  if ((await output('iscsi-test-cu', ['--list'])) === undefined) {
+    console.log('skipped: iscsi-test-cu is not installed (apt install libiscsi-bin)');
+    return 0;
+  }
+  const chosen = profiles.filter(({ name }) => options.only === undefined || name === options.only);
+  const results = new Map<string, readonly TestResult[]>();
+  const waiting = [...chosen];
+  const worker = async () => {
+    for (let profile = waiting.shift(); profile; profile = waiting.shift()) {
+      const one = profile;
+      results.set(one.name, await against(() => startTcli(one), one.suites));
+      console.log(`${one.name}: ${summary(results.get(one.name)!)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return options.only === undefined ? judge(results) : show(results);
+}
+
+/** @param suites by default both families of tests, which are all */
+async function against(
+  start: () => Promise<RunningTarget>,
+  suites: readonly string[] = ['SCSI', 'iSCSI'],
+): Promise<TestResult[]> {
+  const target = await start();
+  try {
+    const texts = [];
+    for (const suite of suites) {
+      const words = ['--dataloss', '--allow-sanitize', '--verbose', '--test', suite, ...target.urls];
+      texts.push((await output('iscsi-test-cu', words)) ?? '');
+    }
+    return texts.flatMap(parseOutput);
+  } finally {
+    await target.stop();
+  }
+}
+
+function summary(results: readonly TestResult[]): string {
+  const outcomes = ['passed', 'skipped', 'failed'] as const;
+  return outcomes.map((outcome) => `${results.filter((one) => one.outcome === outcome).length} ${outcome}`).join(', ');
+}
+
+function show(results: ReadonlyMap<string, readonly TestResult[]>): number {
+  for (const { family, name, outcome, reason } of [...results.values()].flat())
+    if (outcome !== 'passed') console.log(`${outcome} ${family}.${name}: ${reason}`);
+  return failures(results).length > 0 ? 1 : 0;
+}
+
+async function judge(results: ReadonlyMap<string, readonly TestResult[]>): Promise<number> {
+  const before = await readFile(snapshot, 'utf8').catch(() => '');
+  const tgt = options.tgt ? measuredTgt(await against(startTgt)) : recordedTgt(before);
+  const now = report(results, profiles, tgt);
+  if (options.update || options.tgt) await writeFile(snapshot, now);
+  else if (now !== before) {
+    console.error(
+      'snapshots/conformance.md differs from this run; see with: npm run conformance -- --update; git diff',
+    );
+  }
+  for (const line of failures(results)) console.error(`failed: ${line}`);
+  for (const test of neverPassed(results)) console.error(`no profile runs ${test}`);
+  const wrong = failures(results).length > 0 || (!options.update && !options.tgt && now !== before);
+  return wrong ? 1 : 0;
+}
+
+/** What a program prints, both streams in one; undefined when there is no such program. */
+function output(command: string, words: readonly string[]): Promise<string | undefined> {
+  return new Promise((done) => {
+    // A shell joins the streams in the order they are written in.
+    execFile(
+      'sh',
+      ['-c', 'command -v "$1" >/dev/null || exit 127; exec "$@" 2>&1', 'sh', command, ...words],
+      { timeout: suiteMs, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
+      (error, stdout) => done(error?.code === 127 ? undefined : stdout),
+    );
+  });
+}
+
+process.exitCode = await main();
