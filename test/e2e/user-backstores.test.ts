@@ -1,0 +1,130 @@
+// iSCSI LUNs over NBD servers that we did not write, with QEMU as the initiator, while the servers fail, are late, and are
+// killed. Not tested here: the volume by itself (test/backstore/user.test.ts).
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { configure, freePort, iqn, lacks, openTarget, run, serve, temporaryDirectory } from '../support/tcli.ts';
+
+const missing = lacks('nbdkit', 'qemu-nbd', 'qemu-img', 'qemu-io');
+const bytes = 32 << 20;
+
+/** nbdkit on `socket`, ready when this resolves, ended after the test. */
+async function nbdkit(socket: string, ...words: string[]): Promise<ChildProcess> {
+  rmSync(socket, { force: true });
+  const child = spawn('nbdkit', ['--foreground', '--unix', socket, ...words], { stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  for (let waited = 0; !existsSync(socket) && waited < 10_000; waited += 10) await sleep(10);
+  return child;
+}
+
+/** A served target whose LUN 0 is what `create` makes. @returns its URL for QEMU */
+async function exported(home: string, kind: string, cfgstring: string): Promise<string> {
+  const port = await freePort();
+  const create = `/backstores/${kind} create disk ${bytes} ${cfgstring}`;
+  await configure(home, create, ...openTarget(port, `/backstores/${kind}/disk`));
+  await serve(home);
+  return `iscsi://127.0.0.1:${port}/${iqn}/0`;
+}
+
+const io = (url: string, ...commands: string[]) =>
+  run('qemu-io', ['-f', 'raw', ...commands.flatMap((one) => ['-c', one]), url]);
+
+/** Bytes a second: the writing has to last until the trouble is over. */
+const writeRate = '16M';
+
+/** Writes a random image to the LUN and reads it back, while `trouble` goes on. */
+async function thereAndBack(home: string, url: string, trouble: () => Promise<void>): Promise<void> {
+  const [there, back] = [join(home, 'there'), join(home, 'back')];
+  writeFileSync(there, randomBytes(bytes));
+  let written = false;
+  const writing = run('qemu-img', ['convert', '-n', '-r', writeRate, '-f', 'raw', '-O', 'raw', there, url]).finally(
+    () => {
+      written = true;
+    },
+  );
+  await trouble();
+  expect(written).toBe(false);
+  expect(await writing).toMatchObject({ status: 0, stderr: '' });
+  expect(await run('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', url, back])).toMatchObject({ status: 0 });
+  expect(readFileSync(back).equals(readFileSync(there))).toBe(true);
+}
+
+describe.skipIf(missing)(`user backstores${missing ? ` (skipped: ${missing})` : ''}`, { timeout: 90_000 }, () => {
+  it('user:nbd over memory: an image goes there and comes back the same', async () => {
+    const home = temporaryDirectory();
+    const socket = join(home, 'nbdkit');
+    await nbdkit(socket, 'memory', String(bytes));
+    const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
+    await thereAndBack(home, url, () => sleep(1));
+  });
+
+  it('an error of the server is an error of the command; the session goes on', async () => {
+    const home = temporaryDirectory();
+    const socket = join(home, 'nbdkit');
+    const trigger = join(home, 'fail');
+    await nbdkit(
+      socket,
+      '--filter=error',
+      'memory',
+      String(bytes),
+      'error=EIO',
+      'error-rate=1',
+      `error-file=${trigger}`,
+    );
+    const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
+    expect((await io(url, 'write -P 1 0 64k')).stdout).toContain('wrote 65536/65536');
+    writeFileSync(trigger, '');
+    const failed = await io(url, 'write -P 2 0 64k', 'read 0 64k');
+    expect(failed.stdout + failed.stderr).toMatch(
+      /write failed: Input\/output error\s+read failed: Input\/output error/,
+    );
+    rmSync(trigger);
+    expect((await io(url, 'write -P 3 0 64k', 'read -P 3 0 64k')).stdout).toContain('read 65536/65536');
+  });
+
+  it('a full server is SPACE ALLOCATION FAILED to the initiator', async () => {
+    const home = temporaryDirectory();
+    const socket = join(home, 'nbdkit');
+    await nbdkit(socket, '--filter=error', 'memory', String(bytes), 'error-pwrite=ENOSPC', 'error-pwrite-rate=1');
+    const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
+    const { stdout, stderr } = await io(url, 'write -P 1 0 64k');
+    expect(stdout + stderr).toContain('No space left on device');
+  });
+
+  it('user:nbd: a server that is killed and comes back in the middle of writing: nothing is lost', async () => {
+    const home = temporaryDirectory();
+    const socket = join(home, 'nbdkit');
+    const disk = join(home, 'disk');
+    writeFileSync(disk, Buffer.alloc(bytes));
+    const words = ['--filter=delay', 'file', disk, 'wdelay=5ms'];
+    let server = await nbdkit(socket, ...words);
+    const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
+    await thereAndBack(home, url, async () => {
+      for (let time = 0; time < 3; time += 1) {
+        await sleep(100);
+        server.kill('SIGKILL');
+        await sleep(100);
+        server = await nbdkit(socket, ...words);
+      }
+    });
+  });
+
+  it('user:qcow: a qemu-nbd that is killed in the middle of writing: nothing is lost, the image is sound', async () => {
+    const home = temporaryDirectory();
+    const image = join(home, 'disk.qcow2');
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(bytes)]);
+    const url = await exported(home, 'user:qcow', image);
+    await thereAndBack(home, url, async () => {
+      for (let time = 0; time < 2; time += 1) {
+        await sleep(150);
+        const { stdout } = await run('pgrep', ['-f', `qemu-nbd .*${image}`]);
+        for (const pid of stdout.trim().split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL');
+      }
+    });
+    expect((await run('qemu-img', ['check', '-U', image])).stdout).not.toMatch(/corruptions/);
+  });
+});
