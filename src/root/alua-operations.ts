@@ -2,7 +2,14 @@
 
 import { Attributes } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
-import { type AluaGroup, aluaGroup, aluaGroupTable, aluaStates, defaultAluaGroupName } from '../scsi/alua-group.ts';
+import {
+  type AluaGroup,
+  alteredByInitiator,
+  aluaGroup,
+  aluaGroupTable,
+  aluaStates,
+  defaultAluaGroupName,
+} from '../scsi/alua-group.ts';
 import { sense } from '../scsi/sense.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { report } from '../scsi/unit-attention.ts';
@@ -67,14 +74,18 @@ export const aluaOperations = [
   operation({
     at: 'alua group',
     verb: 'set',
-    params: { group: 'string', name: 'string', value: 'string' },
+    // `initiator`: SET TARGET PORT GROUPS asks for the state, and has checked that it may.
+    params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
     apply(_tree, { storageObject, group }, params) {
       const [name, value] = [String(params['name']), String(params['value'])];
       if (params['group'] !== 'alua') throw new OperatorError(`Unknown configuration group: ${params['group']}`);
       const checked = new Attributes(aluaGroupTable).check(name, value, 'attribute');
-      if (name === 'alua_access_state') checkState(group, Number(checked));
+      const byInitiator = params['initiator'] === true;
+      if (name === 'alua_access_state' && !byInitiator) checkState(group, Number(checked));
       const status = name === 'alua_access_state' ? { alua_access_status: alteredImplicitly } : {};
-      const changed = { ...group, [name]: checked, ...status };
+      const changed = byInitiator
+        ? alteredByInitiator(group, Number(checked))
+        : { ...group, [name]: checked, ...status };
       const undo = replace(
         storageObject,
         storageObject.aluaGroups.map((one) => (one === group ? changed : one)),

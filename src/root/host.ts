@@ -13,6 +13,7 @@ import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
 import { type Operation, printOperation } from './operation.ts';
+import { ReservationStore } from './reservation-store.ts';
 import { Root } from './root.ts';
 import { dump, format, type SavedConfiguration } from './saveconfig.ts';
 
@@ -42,7 +43,17 @@ export async function openHost({ home, role, log, files = realFiles }: HostOptio
   await directory(dirname(home.saveFile), files);
   const lock = await takeLock(home, role);
   const heldBy = 'pid' in lock ? lock : undefined;
-  const host = new Host(home, new Root(log, home.runDirectory), 'pid' in lock ? undefined : lock, heldBy, files);
+  const host = new Host(
+    home,
+    new Root(
+      log,
+      home.runDirectory,
+      new ReservationStore(join(home.stateDirectory, 'reservations'), log ?? (() => {})),
+    ),
+    'pid' in lock ? undefined : lock,
+    heldBy,
+    files,
+  );
   try {
     await host.load();
   } catch (error) {

@@ -6,12 +6,16 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, machine, tmpdir } from 'node:os';
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { setBugReporter } from '../scsi/device-server.ts';
+import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
+import { portsOf } from '../target/access.ts';
 import type { FabricEngine, SessionInfo } from '../target/fabric.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import { aluaOperations } from './alua-operations.ts';
 import { configurationOperations } from './configuration-operations.ts';
 import type { Operation, OperationType, Outcome, Surroundings, Values } from './operation.ts';
 import { placeOf } from './place.ts';
+import type { ReservationStore } from './reservation-store.ts';
 import { openVolume, storageObjectOperations } from './storage-object-operations.ts';
 import { targetOperations } from './target-operations.ts';
 import { tpgOperations } from './tpg-operations.ts';
@@ -38,11 +42,17 @@ export class Root {
   #record: Record = async () => {};
   /** Operations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #reservations: ReservationStore | undefined;
+  readonly #adopted = new WeakSet<StorageObject>();
 
-  /** @param runDirectory where engines may make sockets */
-  constructor(log: Log = () => {}, runDirectory = tmpdir()) {
+  /**
+   * @param runDirectory where engines may make sockets
+   * @param reservations where persistent reservations outlive the process; without it they do not
+   */
+  constructor(log: Log = () => {}, runDirectory = tmpdir(), reservations?: ReservationStore) {
     this.#log = log;
     this.#runDirectory = runDirectory;
+    this.#reservations = reservations;
   }
 
   get serving(): boolean {
@@ -78,6 +88,7 @@ export class Root {
     } = await type.apply(this.tree, place as never, operation.params, this.#surroundings(restoring));
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
     try {
+      if (this.#serving) await this.#adopt();
       await this.#follow(carried);
       if (!restoring) await this.#record(carried);
     } catch (error) {
@@ -97,15 +108,17 @@ export class Root {
   }
 
   async #start(): Promise<void> {
+    setBugReporter(this.#log);
+    await this.#adopt();
     for (const storageObject of this.tree.allStorageObjects())
       await openVolume(storageObject, { ...this.#surroundings(true), serving: true });
     const context = { log: this.#log, runDirectory: this.#runDirectory };
     for (const state of this.tree.fabrics.values())
       if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, context));
     await this.#reconcile();
+    this.#serving = true;
   }
 
-    this.#serving = true;
   /** Ends sessions, closes portals, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
     await this.#queue;
@@ -143,6 +156,29 @@ export class Root {
 
   async #reconcile(): Promise<void> {
     await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
+  }
+
+  /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
+  async #adopt(): Promise<void> {
+    for (const storageObject of this.tree.allStorageObjects()) {
+      if (this.#adopted.has(storageObject)) continue;
+      this.#adopted.add(storageObject);
+      const { wwn, reservations } = storageObject;
+      storageObject.ports = () => portsOf(storageObject);
+      storageObject.configure = (change) => this.#configure(storageObject, change);
+      const store = this.#reservations;
+      if (!store) continue;
+      storageObject.saveReservations = (state) => store.save(wwn, state);
+      reservations.persistent = (await store.load(wwn)) ?? reservations.persistent;
+    }
+  }
+
+  /** What an initiator changes is an operation like any other. */
+  async #configure({ path }: StorageObject, change: ConfigurationChange): Promise<void> {
+    const { name, value } = change;
+    const [at, group] =
+      change.name === 'alua_access_state' ? [`${path}/alua/${change.aluaGroup}`, 'alua'] : [path, 'attribute'];
+    await this.apply({ path: at, verb: 'set', params: { group, name, value: String(value), initiator: true } });
   }
 
   /** Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached. */

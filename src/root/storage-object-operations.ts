@@ -2,6 +2,7 @@
 
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
+import { changing } from '../scsi/changes.ts';
 import { StorageObject } from '../scsi/storage-object.ts';
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/tpg.ts';
@@ -83,15 +84,19 @@ export const storageObjectOperations = [
   operation({
     at: 'storage object',
     verb: 'set',
-    params: { group: 'string', name: 'string', value: 'string' },
+    // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
+    params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
     apply(_tree, { storageObject }, params) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
-      const checked = storageObject.attributes.check(name, value, 'attribute', storageObject.exported);
+      const exported = storageObject.exported && params['initiator'] !== true;
+      const checked = storageObject.attributes.check(name, value, 'attribute', exported);
       const before = storageObject.attributes.values[name as 'block_size'];
-      storageObject.attributes.set(name as never, checked);
-      return { params, undo: () => storageObject.attributes.set(name as never, before) };
+      const set = (to: string | number) =>
+        changing(storageObject, () => storageObject.attributes.set(name as never, to));
+      set(checked);
+      return { params, undo: () => set(before) };
     },
   }),
 ];

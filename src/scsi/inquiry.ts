@@ -71,6 +71,16 @@ function standardData(peripheral: number, lu: StorageObject | undefined): Uint8A
   return bytes;
 }
 
+/** The standard data and the VPD pages that settings change: to see what a setting changes. */
+export const deviceData = (lu: StorageObject): Uint8Array =>
+  Buffer.concat([
+    standardData(0, lu),
+    blockLimits(lu),
+    blockDeviceCharacteristics(lu),
+    logicalBlockProvisioning(lu),
+    thirdPartyCopy(lu) ?? new Uint8Array(0),
+  ]);
+
 const defaults = { vendor_id: diskAttributes.vendor_id.default, revision: diskAttributes.revision.default };
 
 /** Product identification by kind of backstore, when emulate_model_alias is 0. */

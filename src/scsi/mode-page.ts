@@ -239,6 +239,9 @@ function pages(lu: StorageObject, cdb: { page: number; subpage: number; control:
   );
 }
 
+/** All pages as they are now: to see what a setting changes. */
+export const modeData = (lu: StorageObject): Uint8Array => Buffer.concat(modePages.map((page) => page.current(lu)));
+
 const subpageFormat = 0x40;
 
 /** Page_0 or sub_page format (SPC-4 7.5.7). */

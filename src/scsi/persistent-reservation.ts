@@ -175,3 +175,34 @@ export function move(
 
 /** PRgeneration counts in 32 bits. */
 const next = (state: PersistentReservations): number => (state.generation + 1) >>> 0;
+
+const isRegistration = (value: unknown): value is Registration => {
+  const { initiator, port, key } = (value ?? {}) as Record<string, unknown>;
+  const isPort = port === null || (Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 0xffff);
+  return typeof initiator === 'string' && isPort && typeof key === 'string' && /^[0-9a-f]{16}$/.test(key);
+};
+
+/**
+ * What a file kept. PRgeneration starts at 0 with every power on (SPC-4 5.12.2).
+ * @throws Error when it is none, or its parts do not fit together
+ */
+export function parseReservations(kept: unknown): PersistentReservations {
+  const { registrations, reservation } = (kept ?? {}) as Record<string, unknown>;
+  if (!Array.isArray(registrations) || registrations.length > registrationsMax || !registrations.every(isRegistration))
+    throw new Error('its registrations are damaged');
+  const plain = registrations.map(({ initiator, port, key }) => ({ initiator, port, key }));
+  return { generation: 0, aptpl: true, registrations: plain, reservation: parseReservation(reservation, plain) };
+}
+
+function parseReservation(
+  kept: unknown,
+  registrations: readonly Registration[],
+): PersistentReservations['reservation'] {
+  if (kept === null) return null;
+  const { type, holder } = (kept ?? {}) as Record<string, unknown>;
+  const isType = typeof type === 'number' && [1, 3, 5, 6, 7, 8].includes(type);
+  if (isType && isAllRegistrants(type) && holder === null && registrations.length > 0) return { type, holder };
+  const found = isRegistration(holder) && registrations.find((one) => same(one, holder));
+  if (!isType || isAllRegistrants(type) || !found) throw new Error('its reservation is damaged');
+  return { type, holder: found };
+}

@@ -1,6 +1,7 @@
 /** "Why was I refused?": who may log in to a TPG, and which storage object stands behind which LUN for whom. */
 
 import type { LogicalUnitView, TargetPort } from '../scsi/nexus.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
 import type { Lun, MappedLun, NodeAcl, Tpg } from './tpg.ts';
 
 /** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
@@ -33,7 +34,11 @@ export function viewOf(tpg: Tpg, acl: NodeAcl | undefined, number: number): Logi
 }
 
 function view(lun: Lun, writeProtected: boolean): LogicalUnitView {
-  return { storageObject: lun.storageObject, writeProtected, port: { ...portOf(lun.tpg), portGroup: portGroupOf(lun) } };
+  return {
+    storageObject: lun.storageObject,
+    writeProtected,
+    port: { ...portOf(lun.tpg), portGroup: portGroupOf(lun) },
+  };
 }
 
 /** The number of the target port group that a LUN is in; 0, the default group, where it is in none. */
@@ -41,6 +46,10 @@ function portGroupOf({ storageObject, aluaGroup }: Lun): number {
   const group = storageObject.aluaGroups.find(({ name }) => name === aluaGroup);
   return Number(group?.['tg_pt_gp_id'] ?? 0);
 }
+
+/** The target ports through which a storage object is exported (SPC-4 7.8.14), whoever uses them. */
+export const portsOf = ({ exports }: StorageObject): TargetPort[] =>
+  Array.from(exports as Set<Lun>, (lun) => ({ ...portOf(lun.tpg), portGroup: portGroupOf(lun) }));
 
 /** The SCSI target port that a TPG is. */
 export function portOf(tpg: Tpg): TargetPort {
