@@ -5,7 +5,7 @@ import { getCommand, setCommand, underlined } from './configuration-groups.ts';
 import { briefly, helpAt, helpOn } from './help.ts';
 import { type Command, type Commands, type Context, commandOf, type Node, optional, required } from './node.ts';
 import { rootOf } from './path.ts';
-import { columnsMax, drawTree, walkTree } from './tree-drawing.ts';
+import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
 
 const depthType: ValueType<number> = {
   name: 'number',
@@ -42,6 +42,9 @@ const ls = commandOf()({
       status: preferences.get('tree_status_mode'),
     });
     if (lines.length > 0) print(lines.join('\n'));
+  },
+  json(_subject, { node, preferences, resolve }, { path, depth }) {
+    return treeOf(path === undefined ? node : resolve(path, node), depth || preferences.get('tree_max_depth') || 0);
   },
 });
 
@@ -92,6 +95,7 @@ const pwd = commandOf()({
   parameters: [],
   examples: [{ line: 'pwd', does: 'Shows where you are.' }],
   run: (_subject, { node, print }) => print(node.path),
+  json: (_subject, { node }) => node.path,
 });
 
 const status = commandOf()({
@@ -99,6 +103,7 @@ const status = commandOf()({
   parameters: [],
   examples: [{ line: 'status', does: 'Shows the state of this node.' }],
   run: (_subject, { node, info }) => info(`Status for ${node.path}: ${node.summary().text}`),
+  json: (_subject, { node }) => node.summary(),
 });
 
 const refresh = commandOf()({
@@ -173,6 +178,10 @@ const bookmarks = commandOf()({
     if (action === 'go') return goTo(resolve(path).path);
     await preferences.forget(name);
     info(`Deleted bookmark ${name}.`);
+  },
+  json(_subject, { preferences }, { action }) {
+    if (action !== 'show') throw new OperatorError('Only bookmarks show has a JSON form.');
+    return Object.fromEntries(preferences.bookmarks);
   },
 });
 

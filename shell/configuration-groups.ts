@@ -83,6 +83,10 @@ const authDocs = {
   mutual_password: 'CHAP secret by which the target proves itself to the initiator.',
 } as const;
 
+/** The words that are set, as `info` and the saved file name them. */
+export const chapEntries = (auth: Auth): Record<string, string> =>
+  Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]]));
+
 export const authSettings = (auth: Auth): Setting[] =>
   authKeys.map((name) => ({ name, doc: authDocs[name], type: types.string, value: auth[name], readOnly: false }));
 
@@ -117,13 +121,30 @@ export const getCommand: Command<unknown> = {
     const settings = group.settings();
     if (words.length === 0) return listSettings(context, group, settings, ({ value }) => value);
     for (const word of words) {
-      const setting = settings.find(({ name }) => name === word);
-      if (!setting)
-        throw new OperatorError(`No parameter '${word}' in group '${group.name}'.`, `See: get ${group.name}`);
+      const setting = settingNamed(word, settings, group);
       context.print(`${setting.name}=${setting.value} ${setting.readOnly ? '[ro]' : ''}`);
     }
   },
+  json(_subject, context, { values, words }) {
+    const group = groupOf(context, values['group']);
+    if (!group) return groupsOf(context.node, context.preferences).map(({ name }) => name);
+    const settings = group.settings();
+    const chosen = words.length === 0 ? settings : words.map((word) => settingNamed(word, settings, group));
+    return Object.fromEntries(
+      chosen.map(({ name, value, type, readOnly, doc }) => [
+        name,
+        { value, type: type.name, read_only: readOnly, description: doc },
+      ]),
+    );
+  },
 };
+
+/** @throws OperatorError */
+function settingNamed(word: string, settings: readonly Setting[], group: ConfigurationGroup): Setting {
+  const setting = settings.find(({ name }) => name === word);
+  if (setting) return setting;
+  throw new OperatorError(`No parameter '${word}' in group '${group.name}'.`, `See: get ${group.name}`);
+}
 
 export const setCommand: Command<unknown> = {
   doc: 'Changes settings, one after the other: the first that fails ends it.',

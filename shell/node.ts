@@ -79,6 +79,8 @@ export interface Command<S> {
   /** Command lines, with what they do. They are run as tests. */
   readonly examples: readonly Example[];
   run(subject: S, context: Context, given: Given): Promise<void> | void;
+  /** What it would print, as data (docs/json.md). Absent: it has no such form. */
+  json?(subject: S, context: Context, given: Given): unknown;
 }
 
 export interface Example {
@@ -142,11 +144,15 @@ export const commandOf =
     readonly parameters: P;
     readonly examples: readonly Example[];
     run(subject: S, context: Context, values: ValuesOf<P>): Promise<void> | void;
+    json?(subject: S, context: Context, values: ValuesOf<P>): unknown;
   }): Command<S> => ({
     doc: declared.doc,
     parameters: declared.parameters,
     examples: declared.examples,
     run: (subject, context, given) => declared.run(subject, context, given.values as ValuesOf<P>),
+    ...(declared.json && {
+      json: (subject, context, given) => declared.json?.(subject, context, given.values as ValuesOf<P>),
+    }),
   });
 
 /** What a running command may use. Lines end without a newline. */

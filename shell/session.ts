@@ -58,7 +58,7 @@ export class ShellSession implements ShellBackend {
 
   /** Runs one line. What goes wrong is told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
-    const run: Run = { sink, signal, exit: false };
+    const run: Run = { sink, signal, exit: false, json: false };
     try {
       await this.#runLine(line, run);
       if (run.exit) await this.#saveOnExit(run);
@@ -80,13 +80,14 @@ export class ShellSession implements ShellBackend {
 
   async #runLine(line: string, run: Run): Promise<void> {
     if (/^\s*(#|$)/.test(line)) return;
-    const parsed = parseCommandLine(line);
+    const { parsed, json } = wantsJson(line);
+    run.json = json;
     refuseRest(line, parsed);
     const { path, command } = parsed;
     const current = this.#current();
     if (path?.text === '*') {
       for (const node of current.children()) {
-        this.#write(run.sink, `[${node.path}]`);
+        if (!json) this.#write(run.sink, `[${node.path}]`);
         await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
       }
       return;
@@ -101,7 +102,15 @@ export class ShellSession implements ShellBackend {
   async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
     run.signal.throwIfAborted();
     const command = commandNamed(node, name);
-    await command.run(node.subject, this.#context(node, run), bind(name, command, parsed));
+    const given = bind(name, command, parsed);
+    const context = this.#context(node, run);
+    if (!run.json) return command.run(node.subject, context, given);
+    if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
+    const data = command.json(node.subject, context, given);
+    run.sink.write(
+      `${JSON.stringify({ tcli: jsonVersion, command: name, path: node.path, data }, null, 2)}\n`,
+      'output',
+    );
   }
 
   #context(node: Node, run: Run): Context {
@@ -197,6 +206,21 @@ interface Run {
   readonly sink: OutputSink;
   readonly signal: AbortSignal;
   exit: boolean;
+  /** What the command shows is wanted as data. */
+  json: boolean;
+}
+
+/** The version of the shape in docs/json.md; it changes when something in it goes away or changes its meaning. */
+const jsonVersion = 1;
+const jsonWord = '--json';
+
+/** `… --json` and `… | json`: what a line shows, as data. */
+function wantsJson(line: string): { parsed: CommandLine; json: boolean } {
+  const parsed = parseCommandLine(line);
+  const piped = parsed.rest && /^\|\s*json\s*$/.test(line.slice(parsed.rest.from));
+  const whole = piped ? parseCommandLine(line.slice(0, parsed.rest.from)) : parsed;
+  const positional = whole.positional.filter(({ text }) => text !== jsonWord);
+  return { parsed: { ...whole, positional }, json: piped === true || positional.length < whole.positional.length };
 }
 
 /** Three kinds of error: the operator's, a system call's, and ours. */

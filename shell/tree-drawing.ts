@@ -46,6 +46,24 @@ function* walk(drawn: Drawn, indent: string, depth: number, level: number): Gene
 export const drawTree = (node: Node, style: TreeStyle): string[] =>
   Array.from(walkTree(node, style.depth, style.showRoot), (drawn) => drawn.prefix + line(drawn, style));
 
+/** A node and what stands below it, as data. */
+export interface TreeData {
+  readonly name: string;
+  readonly path: string;
+  readonly status: string;
+  readonly healthy: boolean | null;
+  /** Absent where the depth ends. */
+  readonly children?: readonly TreeData[];
+}
+
+/** @param depth as of `TreeStyle` */
+export function treeOf(node: Node, depth: number, level = 0): TreeData {
+  const { text: status, healthy } = node.summary();
+  const ends = depth !== 0 && level >= depth;
+  const children = () => sorted(node.children()).map((one) => treeOf(one, depth, level + 1));
+  return { name: node.name, path: node.path, status, healthy, ...(!ends && { children: children() }) };
+}
+
 /** Siblings in targetcli's order: by what comes before trailing digits, then by their number. */
 export function sorted(nodes: readonly Node[]): Node[] {
   const keyed = nodes.map((node) => {

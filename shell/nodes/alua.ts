@@ -11,7 +11,7 @@ import {
 } from '../../src/index.ts';
 import { type ConfigurationGroup, engineGroup, type Setting, wordsOf } from '../configuration-groups.ts';
 import { child, commandOf, type NodeType, required } from '../node.ts';
-import { printInfo } from './info.ts';
+import { type InfoEntries, infoCommand } from './info.ts';
 
 const tagType: ValueType<number> = {
   name: 'number',
@@ -66,12 +66,7 @@ const aluaGroup: NodeType<GroupOf> = {
   }),
   groups: (group) => [settingsOf(group)],
   commands: {
-    info: commandOf<GroupOf>()({
-      doc: 'Shows its settings.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows its settings.' }],
-      run: ({ group }, { info }) => printInfo(info, group as Record<string, string | number>),
-    }),
+    info: infoCommand<GroupOf>('Shows its settings.', ({ group }) => group as InfoEntries),
   },
 };
 

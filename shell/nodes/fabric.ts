@@ -70,12 +70,19 @@ export const fabric: NodeType<FabricState> = {
         info(`Fabric module features: ${features.join(', ')}`);
         info(`Corresponding kernel module: none, ${start ? 'tcli serves it' : 'it is kept and not served'}`);
       },
+      json: ({ fabric: { name, wwnTypes, features, start } }) => ({
+        name,
+        wwn_types: wwnTypes,
+        features,
+        served: start !== undefined,
+      }),
     }),
     version: commandOf<FabricState>()({
       doc: 'Shows the version of what serves the fabric.',
       parameters: [],
       examples: [{ line: 'version', does: 'Shows it.' }],
       run: ({ fabric: { name } }, { info }) => info(`Fabric module ${name}: tcli version ${programVersion}`),
+      json: ({ fabric: { name } }) => ({ fabric: name, version: programVersion }),
     }),
   },
 };

@@ -1,8 +1,21 @@
-/** The lines of `info`: `key: value`, sorted, as Python prints values (targetcli.md 6.0). */
+/** `info`: `key: value` lines, sorted, as Python prints values (targetcli.md 6.0); as JSON, the values themselves. */
+
+import { type Command, commandOf } from '../node.ts';
 
 export type InfoValue = string | number | boolean | null | undefined;
+export type InfoEntries = Readonly<Record<string, InfoValue>>;
 
-export function printInfo(info: (line: string) => void, entries: Readonly<Record<string, InfoValue>>): void {
+/** @param entries what there is to know; what is undefined is left out */
+export const infoCommand = <S>(doc: string, entries: (subject: S) => InfoEntries): Command<S> =>
+  commandOf<S>()({
+    doc,
+    parameters: [],
+    examples: [{ line: 'info', does: doc }],
+    run: (subject, { info }) => printInfo(info, entries(subject)),
+    json: (subject) => entries(subject),
+  });
+
+export function printInfo(info: (line: string) => void, entries: InfoEntries): void {
   for (const key of Object.keys(entries).sort())
     if (entries[key] !== undefined) info(`${key}: ${printed(entries[key])}`);
 }

@@ -4,8 +4,8 @@
  */
 
 import type { Tree } from '../../src/index.ts';
-import { type Child, child, commandOf, type NodeType } from '../node.ts';
-import { type InfoValue, printInfo } from './info.ts';
+import { type Child, child, type NodeType } from '../node.ts';
+import { type InfoValue, infoCommand } from './info.ts';
 
 type Saved = Readonly<Record<string, unknown>>;
 
@@ -30,17 +30,10 @@ const keptTarget: NodeType<Saved> = {
   doc: 'A target as it stands in the saved file.',
   summary: ({ tpgs }) => ({ text: `TPGs: ${Array.isArray(tpgs) ? tpgs.length : 0}`, healthy: null }),
   commands: {
-    info: commandOf<Saved>()({
-      doc: 'Shows what the saved file says of it.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows its name and its fabric.' }],
-      run: (target, { info }) =>
-        printInfo(
-          info,
-          Object.fromEntries(
-            Object.entries(target).filter((entry): entry is [string, InfoValue] => typeof entry[1] !== 'object'),
-          ),
-        ),
-    }),
+    info: infoCommand<Saved>('Shows what the saved file says of it.', (target) =>
+      Object.fromEntries(
+        Object.entries(target).filter((entry): entry is [string, InfoValue] => typeof entry[1] !== 'object'),
+      ),
+    ),
   },
 };

@@ -1,7 +1,6 @@
 /** A node ACL, or those that share a tag: what an initiator sees, and how it proves who it is. */
 
 import {
-  authKeys,
   type Host,
   hasCredentials,
   isMutual,
@@ -11,9 +10,15 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { attributesGroup, authSettings, type ConfigurationGroup, engineGroup } from '../configuration-groups.ts';
+import {
+  attributesGroup,
+  authSettings,
+  type ConfigurationGroup,
+  chapEntries,
+  engineGroup,
+} from '../configuration-groups.ts';
 import { type Context, child, commandOf, given, type NodeType, optional, required, type Summary } from '../node.ts';
-import { printInfo } from './info.ts';
+import { type InfoEntries, infoCommand, printInfo } from './info.ts';
 import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
 
@@ -112,15 +117,19 @@ export const nodeAcl: NodeType<AclGroup> = {
       parameters: [],
       examples: [{ line: 'info', does: 'Shows them.' }],
       run(group, { info }) {
-        const { auth, tag } = first(group);
-        const words = authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]]);
-        printInfo(info, { ...Object.fromEntries(words), ...(tag && { tag }) });
+        printInfo(info, entriesOf(group));
         info('wwns:');
         for (const { wwn } of group.members) info(wwn);
       },
+      json: (group) => ({ ...entriesOf(group), wwns: group.members.map(({ wwn }) => wwn) }),
     }),
   },
 };
+
+function entriesOf(group: AclGroup): InfoEntries {
+  const { auth, tag } = first(group);
+  return { ...chapEntries(auth), ...(tag && { tag }) };
+}
 
 /** @returns the number of the TPG's LUN that is meant; a storage object that is none becomes one */
 async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Promise<number> {
@@ -192,12 +201,9 @@ const mappedLun: NodeType<MappedLun> = {
       : { text: `${text} missing`, healthy: false };
   },
   commands: {
-    info: commandOf<MappedLun>()({
-      doc: 'Shows its number, its LUN, and whether it may be written to.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows them.' }],
-      run: ({ alias, index, lun, writeProtect }, { info }) =>
-        printInfo(info, { alias, index, tpg_lun: lun.index, write_protect: writeProtect }),
-    }),
+    info: infoCommand<MappedLun>(
+      'Shows its number, its LUN, and whether it may be written to.',
+      ({ alias, index, lun, writeProtect }) => ({ alias, index, tpg_lun: lun.index, write_protect: writeProtect }),
+    ),
   },
 };

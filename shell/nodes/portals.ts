@@ -10,7 +10,7 @@ import {
   type ValueType,
 } from '../../src/index.ts';
 import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
-import { printInfo } from './info.ts';
+import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';
 
 const anyAddress = '0.0.0.0';
@@ -81,13 +81,12 @@ const portal: NodeType<PortalOf> = {
   commands: {
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),
     enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),
-    info: commandOf<PortalOf>()({
-      doc: 'Shows its address and port.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows them.' }],
-      run: ({ portal: { address, port, iser, offload } }, { info }) =>
-        printInfo(info, { ip_address: bracketed(address), iser, offload, port }),
-    }),
+    info: infoCommand<PortalOf>('Shows its address and port.', ({ portal: { address, port, iser, offload } }) => ({
+      ip_address: bracketed(address),
+      iser,
+      offload,
+      port,
+    })),
   },
 };
 

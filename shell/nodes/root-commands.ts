@@ -11,6 +11,7 @@ export const version = commandOf<Host>()({
   parameters: [],
   examples: [{ line: 'version', does: 'Shows the version.' }],
   run: (_host, { info }) => info(`tcli version ${programVersion}`),
+  json: () => ({ version: programVersion }),
 });
 
 export const sessions = commandOf<Host>()({
@@ -29,34 +30,55 @@ export const sessions = commandOf<Host>()({
     { line: 'sessions detail', does: 'What each initiator sees, and where it comes from.' },
   ],
   run(host, { print, warn }, { action = 'list', sid }) {
-    if (action !== 'list' && action !== 'detail') throw new OperatorError('action must be one of: list, detail');
-    if (sid !== undefined && !/^\d{1,15}$/.test(sid)) throw new OperatorError(`sid must be a number, '${sid}' given`);
     if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; its sessions are not seen from here.`);
-    const open = host.root.sessions();
-    const wanted = sid === undefined ? open : open.filter(({ id }) => id === Number(sid));
-    if (sid !== undefined && wanted.length === 0) throw new OperatorError(`no session found with sid ${sid}`);
+    const wanted = chosen(host, action, sid);
     if (wanted.length === 0) return print('(no open sessions)');
     for (const session of wanted)
       print(action === 'list' ? inShort(session) : [inShort(session), ...detail(session, host)].join('\n'));
   },
+  json: (host, _context, { action = 'list', sid }) =>
+    chosen(host, action, sid).map((session) => ({
+      ...session,
+      luns: viewsOf(session, host).map(({ number, storageObject, writeProtected }) => ({
+        number,
+        storage_object: storageObject.path,
+        write_protected: writeProtected,
+      })),
+    })),
 });
+
+/** @throws OperatorError in targetcli's words */
+function chosen(host: Host, action: string, sid: string | undefined): SessionInfo[] {
+  if (action !== 'list' && action !== 'detail') throw new OperatorError('action must be one of: list, detail');
+  const open = host.root.sessions();
+  if (sid === undefined) return open;
+  if (!/^\d{1,15}$/.test(sid)) throw new OperatorError(`sid must be a number, '${sid}' given`);
+  const wanted = open.filter(({ id }) => id === Number(sid));
+  if (wanted.length === 0) throw new OperatorError(`no session found with sid ${sid}`);
+  return wanted;
+}
+
+/** The LUNs that the initiator of a session sees. */
+function viewsOf({ initiatorWwn, fabric, targetWwn, tpgTag, ...session }: SessionInfo, { root }: Host) {
+  const tpg = root.tree.fabrics.get(fabric)?.targets.get(targetWwn)?.tpgs.get(tpgTag);
+  const acl = session.acl ? tpg?.acls.get(initiatorWwn) : undefined;
+  return (tpg ? lunsOf(tpg, acl) : []).flatMap((number) => {
+    const view = tpg && viewOf(tpg, acl, number);
+    return view ? [{ number, storageObject: view.storageObject, writeProtected: view.writeProtected }] : [];
+  });
+}
 
 const inShort = ({ initiatorAlias, id, type, state }: SessionInfo): string =>
   `alias: ${initiatorAlias}\tsid: ${id} type: ${type} session-state: ${state}`;
 
-function detail(session: SessionInfo, { root }: Host): string[] {
+function detail(session: SessionInfo, host: Host): string[] {
   const { initiatorWwn, authenticated, connections } = session;
-  const target = root.tree.fabrics.get(session.fabric)?.targets.get(session.targetWwn);
-  const tpg = target?.tpgs.get(session.tpgTag);
-  const acl = session.acl ? tpg?.acls.get(initiatorWwn) : undefined;
-  const views = tpg ? lunsOf(tpg, acl).map((number) => ({ number, view: viewOf(tpg, acl, number) })) : [];
   return [
     `    name: ${initiatorWwn} (${authenticated ? 'authenticated' : 'NOT AUTHENTICATED'})`,
-    ...views.flatMap(({ number, view }) => {
-      if (!view) return [];
-      const { backstore, name } = view.storageObject;
-      return `    mapped-lun: ${number} backstore: ${backstore.plugin}/${name} mode: ${view.writeProtected ? 'r' : 'rw'}`;
-    }),
+    ...viewsOf(session, host).map(
+      ({ number, storageObject: { backstore, name }, writeProtected }) =>
+        `    mapped-lun: ${number} backstore: ${backstore.plugin}/${name} mode: ${writeProtected ? 'r' : 'rw'}`,
+    ),
     ...connections.map(
       ({ address, transport, cid, state }) =>
         // LIO leaves the initiator's port out.

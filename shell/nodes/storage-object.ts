@@ -5,7 +5,7 @@ import { attributesGroup } from '../configuration-groups.ts';
 import { child, commandOf, type NodeType, optional } from '../node.ts';
 import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
-import { printInfo } from './info.ts';
+import { infoCommand } from './info.ts';
 
 export const storageObject: NodeType<StorageObject> = {
   doc: 'A storage object: a volume with a SCSI identity.',
@@ -17,19 +17,22 @@ export const storageObject: NodeType<StorageObject> = {
   children: (object) => [child('alua', alua, object)],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
   commands: {
-    info: commandOf<StorageObject>()({
-      doc: 'Shows what it was created with.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows its name, size, serial number and so on.' }],
-      run({ backstore, name, wwn, config, missing }, { info }) {
-        printInfo(info, { ...config, name, plugin: backstore.plugin, wwn, ...(missing !== undefined && { missing }) });
-      },
-    }),
+    info: infoCommand<StorageObject>(
+      'Shows its name, size, serial number and so on.',
+      ({ backstore, name, wwn, config, missing }) => ({
+        ...config,
+        name,
+        plugin: backstore.plugin,
+        wwn,
+        ...(missing !== undefined && { missing }),
+      }),
+    ),
     version: commandOf<StorageObject>()({
       doc: 'Shows which kind of backstore serves it.',
       parameters: [],
       examples: [{ line: 'version', does: 'Shows the kind and its version.' }],
       run: ({ backstore }, { info }) => info(`Backstore plugin ${backstore.plugin} v5.0`),
+      json: ({ backstore }) => ({ plugin: backstore.plugin }),
     }),
     saveconfig: commandOf<StorageObject>()({
       doc: 'Saves the configuration, this storage object in it.',

@@ -3,7 +3,7 @@
 import { bracketed, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
 import { type Context, child, commandOf, given, type NodeType, optional, required } from '../node.ts';
 import { mayDelete } from './in-use.ts';
-import { printInfo } from './info.ts';
+import { infoCommand } from './info.ts';
 import { tpg } from './tpg.ts';
 
 const defaultPortal = { ip_address: '0.0.0.0', ip_port: 3260 } as const;
@@ -43,12 +43,7 @@ export const target: NodeType<Target> = {
         context.info(`Deleted TPGT ${tag}.`);
       },
     }),
-    info: commandOf<Target>()({
-      doc: 'Shows its fabric and its name.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows them.' }],
-      run: ({ fabric, wwn }, { info }) => printInfo(info, { fabric: fabric.name, wwn }),
-    }),
+    info: infoCommand<Target>('Shows its fabric and its name.', ({ fabric, wwn }) => ({ fabric: fabric.name, wwn })),
   },
 };
 

@@ -1,10 +1,16 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
-import { authKeys, hasCredentials, isMutual, type Tpg } from '../../src/index.ts';
-import { attributesGroup, authSettings, type ConfigurationGroup, engineGroup } from '../configuration-groups.ts';
+import { hasCredentials, isMutual, type Tpg } from '../../src/index.ts';
+import {
+  attributesGroup,
+  authSettings,
+  type ConfigurationGroup,
+  chapEntries,
+  engineGroup,
+} from '../configuration-groups.ts';
 import { type Command, child, commandOf, type NodeType, type Summary } from '../node.ts';
 import { acls } from './acls.ts';
-import { printInfo } from './info.ts';
+import { infoCommand } from './info.ts';
 import { luns } from './luns.ts';
 import { portals } from './portals.ts';
 
@@ -23,17 +29,10 @@ export const tpg: NodeType<Tpg> = {
   commands: {
     enable: switchCommand(true),
     disable: switchCommand(false),
-    info: commandOf<Tpg>()({
-      doc: 'Shows its number, whether it is enabled, and its CHAP words.',
-      parameters: [],
-      examples: [{ line: 'info', does: 'Shows them.' }],
-      run: ({ tag, enabled, auth }, { info }) =>
-        printInfo(info, {
-          tag,
-          enable: enabled,
-          ...Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]])),
-        }),
-    }),
+    info: infoCommand<Tpg>(
+      'Shows its number, whether it is enabled, and its CHAP words.',
+      ({ tag, enabled, auth }) => ({ tag, enable: enabled, ...chapEntries(auth) }),
+    ),
   },
 };
 

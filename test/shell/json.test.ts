@@ -1,0 +1,77 @@
+// What commands show, as data (docs/json.md). How it looks as text is tested with each command.
+
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { allCommands } from '../../shell/common-commands.ts';
+import type { Node } from '../../shell/node.ts';
+import { rootNode } from '../../shell/nodes/root.ts';
+import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+
+let shell: TestShell;
+const iqn = 'iqn.2003-01.org.example:t1';
+
+beforeEach(async () => {
+  shell = await openShell();
+  await shell.run('/backstores/ramdisk create rd0 16M', `/iscsi create ${iqn}`);
+});
+
+afterEach(async () => {
+  await shell.close();
+  removeHome(shell.directory);
+});
+
+const json = async (line: string) => JSON.parse(await shell.run(line));
+
+test('--json and | json are the same, at the end of any line that shows something', async () => {
+  const answer = { tcli: 1, command: 'pwd', path: '/iscsi', data: '/iscsi' };
+  for (const line of ['/iscsi pwd --json', '/iscsi pwd | json', '/iscsi pwd |json'])
+    expect(await json(line)).toEqual(answer);
+});
+
+test('ls is a tree, as deep as was asked for', async () => {
+  const { data } = await json('ls /backstores/ramdisk 1 --json');
+  expect(data).toEqual({
+    name: 'ramdisk',
+    path: '/backstores/ramdisk',
+    status: 'Storage Objects: 1',
+    healthy: null,
+    children: [{ name: 'rd0', path: '/backstores/ramdisk/rd0', status: '(16.0MiB) deactivated', healthy: true }],
+  });
+});
+
+test('get: groups, all settings of one, or those that are named', async () => {
+  expect((await json('/backstores/ramdisk/rd0 get --json')).data).toEqual(['global', 'attribute']);
+  const { data } = await json('/backstores/ramdisk/rd0 get attribute block_size hw_queue_depth --json');
+  expect(data).toMatchObject({
+    block_size: { value: '512', type: 'number', read_only: false },
+    hw_queue_depth: { read_only: true },
+  });
+  expect(Object.keys((await json('get global --json')).data)).toContain('color_mode');
+});
+
+test('info, status, bookmarks, sessions and version', async () => {
+  expect((await json('/backstores/ramdisk/rd0 info --json')).data).toMatchObject({ name: 'rd0', size: 16 << 20 });
+  expect((await json(`/iscsi/${iqn}/tpg1 status --json`)).data).toEqual({
+    text: 'no-gen-acls, no-auth',
+    healthy: null,
+  });
+  expect((await json('bookmarks show --json')).data).toEqual({ last: `/iscsi/${iqn}/tpg1` });
+  expect((await json('sessions --json')).data).toEqual([]);
+  expect((await json('version --json')).data).toEqual({ version: expect.stringMatching(/^\d/) });
+});
+
+test('an error is text on standard error; a command that shows nothing has no JSON form', async () => {
+  expect(await shell.run('ls /nosuch --json')).toMatch(/^E\| No such path \/nosuch/);
+  expect(await shell.run('/backstores/ramdisk create rd1 1M --json')).toMatch(/^E\| create has no JSON form/);
+  expect(await shell.run('/backstores/ramdisk ls')).not.toContain('rd1');
+  expect(await shell.run('pwd | less')).toMatch(/^E\| Syntax error near \|/);
+});
+
+test('every command that has a JSON form is in docs/json.md', () => {
+  const kinds = (node: Node): Node[] => [node, ...node.children().flatMap(kinds)];
+  const names = kinds(rootNode(shell.host)).flatMap((node) =>
+    Object.entries(allCommands(node)).flatMap(([name, command]) => (command.json ? name : [])),
+  );
+  const documented = readFileSync('docs/json.md', 'utf8');
+  expect([...new Set(names)].filter((name) => !documented.includes(`| \`${name}`))).toEqual([]);
+});
