@@ -60,18 +60,16 @@ async function close(removed: StorageObject[]): Promise<void> {
 function refuseExisting(tree: Tree, saved: ReturnType<typeof checkShape>): void {
   const field = (raw: unknown, key: string) => (raw as Raw | null)?.[key];
   for (const raw of saved.storage_objects) {
-    const [plugin, name] = [field(raw, 'plugin'), field(raw, 'name')];
-    const there = [...tree.allStorageObjects()].some(
-      (known) => known.backstore.plugin === plugin && known.name === name,
-    );
-    if (there)
+    const [plugin, name] = [String(field(raw, 'plugin')), String(field(raw, 'name'))];
+    if (tree.storageObjectOf(plugin, name))
       throw new OperatorError(
         `storageobject '${plugin}:${name}' exist not restoring`,
         'Replace what is there with: restoreconfig clear_existing=true',
       );
   }
+  const wwns = new Set(Array.from(tree.targets(), ({ wwn }) => wwn));
   for (const raw of saved.targets)
-    if ([...tree.targets()].some((known) => known.wwn === field(raw, 'wwn')))
+    if (wwns.has(String(field(raw, 'wwn'))))
       throw new OperatorError(
         `target with wwn ${field(raw, 'wwn')} exist, not restoring`,
         'Replace what is there with: restoreconfig clear_existing=true',

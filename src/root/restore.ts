@@ -299,9 +299,7 @@ class Restoration {
     if (typeof index !== 'number') return fail(`'index' missing from a LUN in TPG ${tpg.tag}`);
     const match = /^\/backstores\/([^/]+)\/([^/]+)$/.exec(String(raw['storage_object']));
     if (!match) return fail(`Malformed storage object field for LUN ${index}`);
-    const storageObject = [...this.#tree.allStorageObjects()].find(
-      (known) => (known.backstore.plugin === match[1] || known.backstore.name === match[1]) && known.name === match[2],
-    );
+    const storageObject = this.#tree.storageObjectOf(match[1] ?? '', match[2] ?? '');
     if (!storageObject) return fail(`Could not find matching StorageObject for LUN ${index}`);
     const settled = typeof raw['alias'] === 'string' ? { settled: { alias: raw['alias'] } } : {};
     const created = await this.#try(

@@ -27,7 +27,7 @@ export const storageObjectOperations = [
       const name = String(params['name']);
       checkName(name);
       // LUNs name their storage object by the plugin, which kinds may share.
-      if ([...tree.allStorageObjects()].some((one) => one.name === name && one.backstore.plugin === backstore.plugin))
+      if (tree.storageObjectOf(backstore.plugin, name))
         throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
       const wwn = String(params['wwn'] ?? '') || around.randomUuid();
       if (params['settled']) {

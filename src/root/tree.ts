@@ -25,17 +25,24 @@ export class Tree {
   /** What could not be restored, as it stood in the file: it goes back there with every save. */
   readonly kept: Kept = emptyKept();
   #lastPortId = 0;
+  #portIdsWrapped = false;
 
   /** A relative target port identifier (SPC-4 6.6.2: 1 to 65535) that no TPG has had in this process. */
   nextPortId(wanted?: number): number {
-    const used = new Set([...this.tpgs()].map((tpg) => tpg.relativePortId));
-    if (wanted !== undefined && wanted >= 1 && wanted <= 0xffff && !used.has(wanted)) {
+    if (wanted !== undefined && wanted >= 1 && wanted <= 0xffff && !this.#isPortId(wanted)) {
       this.#lastPortId = Math.max(this.#lastPortId, wanted);
       return wanted;
     }
-    do this.#lastPortId = (this.#lastPortId % 0xffff) + 1;
-    while (used.has(this.#lastPortId));
+    do {
+      this.#portIdsWrapped ||= this.#lastPortId === 0xffff;
+      this.#lastPortId = (this.#lastPortId % 0xffff) + 1;
+    } while (this.#isPortId(this.#lastPortId, this.#lastPortId - 1));
     return this.#lastPortId;
+  }
+
+  /** Above the last one that was given, nobody has to be asked: that makes a thousand targets cheap. */
+  #isPortId(id: number, last = this.#lastPortId): boolean {
+    return (id <= last || this.#portIdsWrapped) && Array.from(this.tpgs()).some((tpg) => tpg.relativePortId === id);
   }
 
   backstore(kind: string): Backstore | undefined {
@@ -53,6 +60,16 @@ export class Tree {
 
   *allStorageObjects(): Generator<StorageObject> {
     for (const named of this.storageObjects.values()) yield* named.values();
+  }
+
+  /** What a saved file means by a plugin and a name: several kinds may have one plugin. A kind's own name does as well. */
+  storageObjectOf(plugin: string, name: string): StorageObject | undefined {
+    for (const kind of backstores) {
+      const found =
+        kind.plugin === plugin || kind.name === plugin ? this.storageObjects.get(kind.name)?.get(name) : undefined;
+      if (found) return found;
+    }
+    return undefined;
   }
 
   /** `/backstores/fileio/disk0` → the storage object. A user backstore's path may give the bare plugin. */

@@ -71,6 +71,8 @@ export class Initiator {
   readonly #targetName: string;
   readonly #send: (bytes: Uint8Array) => void;
   lastTag = 0;
+  /** A socket is in between: an answer may take its time. */
+  remote = false;
   #waiting: (() => void)[] = [];
   #rest: Buffer = Buffer.alloc(0);
 
@@ -117,7 +119,7 @@ export class Initiator {
       if (turns > 1000) throw new Error('no answer');
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
-        setImmediate(resolve);
+        if (!this.remote) setImmediate(resolve);
       });
     }
     return this.inbox.shift()!;
