@@ -1,5 +1,6 @@
 /** Reading, writing, verifying and flushing blocks: what the commands of sbc.ts do to a volume. */
 
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { good } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
@@ -170,6 +171,7 @@ export async function verify(
   const buffer = Buffer.allocUnsafe(Math.min(end, verifyBytesMax));
   for (let done = 0; done < end; ) {
     if (task.aborted || task.terminated) return good;
+    if (done > 0) await breathe();
     const piece = buffer.subarray(0, Math.min(buffer.length, end - done));
     await volume.read(piece, cdb.lba * blockSize + done);
     if (bytchk === 1) compare(piece, task.dataOut.subarray(done, done + piece.length), done);

@@ -11,7 +11,7 @@ import { conflicts } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
-import { clear, pending } from './unit-attention.ts';
+import { clear, pending, push } from './unit-attention.ts';
 
 let log: Log = () => {};
 
@@ -65,8 +65,11 @@ function check(task: Task): Completion | undefined {
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
   if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);
   const reservationClass = typeof row.whenReserved === 'function' ? row.whenReserved(bytes) : row.whenReserved;
-  if (conflicts(lu.reservations, nexus, unit.port.relativePortId, reservationClass))
+  if (conflicts(lu.reservations, nexus, unit.port.relativePortId, reservationClass)) {
+    // UA_INTLCK_CTRL 11b: the next command hears of it once more (SPC-4 7.5.8).
+    if (lu.attributes.values.emulate_ua_intlck_ctrl === 2) push(nexus, lu, sense.previousReservationConflict);
     return { status: status.reservationConflict };
+  }
   checkAccessState(lu, unit.port.portGroup, row.runsIn ?? 'active');
   checkUsage(row, lu, bytes);
   const cdb = decode(row, bytes);

@@ -1,5 +1,6 @@
 /** UNMAP and WRITE SAME: what takes space away or fills a range from one block (SBC-3 4.7, 5.28, 5.44). */
 
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { flushFor, mediumOf } from './block-access.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
@@ -111,6 +112,8 @@ async function fill(
   const piece = Buffer.alloc(Math.min(cdb.blocks, most) * lu.blockSize, block);
   for (const [from, count] of inPieces(cdb.lba, cdb.blocks, most)) {
     if (task.aborted || task.terminated) return;
+    // A volume in memory is done at once: others shall have their turn.
+    await breathe();
     await volume.write(piece.subarray(0, count * lu.blockSize), from * lu.blockSize, false);
   }
 }

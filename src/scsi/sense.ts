@@ -68,6 +68,7 @@ export const sense = {
   busDeviceReset: named('unitAttention', 0x29, 0x03),
   nexusLoss: named('unitAttention', 0x29, 0x07),
   modeParametersChanged: named('unitAttention', 0x2a, 0x01),
+  previousReservationConflict: named('unitAttention', 0x2c, 0x09),
   reservationsPreempted: named('unitAttention', 0x2a, 0x03),
   reservationsReleased: named('unitAttention', 0x2a, 0x04),
   registrationsPreempted: named('unitAttention', 0x2a, 0x05),

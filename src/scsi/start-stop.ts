@@ -30,7 +30,7 @@ const cdb = {
   start: bit(4, 0),
 };
 
-export const isRemovable = (lu: StorageObject): boolean => lu.attributes.values.removable === 1;
+const isRemovable = (lu: StorageObject): boolean => lu.attributes.values.removable === 1;
 
 export const startStopOpcodes: readonly OpcodeRow[] = [
   opcode({

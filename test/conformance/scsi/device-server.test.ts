@@ -128,6 +128,17 @@ describe('unit attention', () => {
   });
 });
 
+test('SPC-4 7.5.8 UA_INTLCK_CTRL 11b: a reservation conflict is told once more, as a unit attention', async () => {
+  const { lu } = logicalUnit({ attributes: { emulate_ua_intlck_ctrl: 2 } });
+  const [a, b] = [new Initiator(lu, 'a').login(), new Initiator(lu, 'b').login()];
+  await a.send([0x16]);
+  expect((await b.send(read)).status).toBe(0x18);
+  await a.send([0x17]);
+  expect((await b.send(read)).sense).toBe('6/2c/09');
+  await b.send(requestSense);
+  expect((await b.send(read)).status).toBe(0);
+});
+
 describe('medium', () => {
   test('SPC-4 6.47 TEST UNIT READY: GOOD while there is a medium', async () => {
     expect(await fresh().login().send(testUnitReady)).toMatchObject({ status: 0, sense: '' });
