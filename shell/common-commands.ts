@@ -3,6 +3,7 @@
 import { OperatorError, types, type ValueType } from '../src/index.ts';
 import { getCommand, setCommand, underlined } from './configuration-groups.ts';
 import { briefly, helpAt, helpOn } from './help.ts';
+import { didYouMean } from './nearest-word.ts';
 import { type Command, type Commands, type Context, commandOf, type Node, optional, required } from './node.ts';
 import { rootOf } from './path.ts';
 import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
@@ -138,7 +139,7 @@ const help = commandOf()({
     if (!command)
       throw new OperatorError(
         `Cannot find help topic ${topic}.`,
-        `Topics here: ${Object.keys(commands).sort().join(', ')}`,
+        didYouMean(topic, Object.keys(commands)) ?? `Topics here: ${Object.keys(commands).sort().join(', ')}`,
       );
     print(helpOn(topic, command, node));
   },
@@ -216,6 +217,8 @@ export function commandNamed(node: Node, name: string): Command<unknown> {
     `Command not found ${name}`,
     below
       ? `${name} is a node: ${name}/ ls, or cd ${name}`
-      : `Commands here: ${Object.keys(commands).sort().join(' ')}`,
+      : [didYouMean(name, Object.keys(commands)), `Commands here: ${Object.keys(commands).sort().join(' ')}`]
+          .filter(Boolean)
+          .join('\n'),
   );
 }

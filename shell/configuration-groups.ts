@@ -11,6 +11,7 @@ import {
   types,
   type ValueType,
 } from '../src/index.ts';
+import { didYouMean } from './nearest-word.ts';
 import { type Command, type Context, type MoreWords, type Node, optional } from './node.ts';
 import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
 
@@ -143,7 +144,13 @@ export const getCommand: Command<unknown> = {
 function settingNamed(word: string, settings: readonly Setting[], group: ConfigurationGroup): Setting {
   const setting = settings.find(({ name }) => name === word);
   if (setting) return setting;
-  throw new OperatorError(`No parameter '${word}' in group '${group.name}'.`, `See: get ${group.name}`);
+  throw new OperatorError(
+    `No parameter '${word}' in group '${group.name}'.`,
+    didYouMean(
+      word,
+      settings.map(({ name }) => name),
+    ) ?? `See: get ${group.name}`,
+  );
 }
 
 export const setCommand: Command<unknown> = {
@@ -168,7 +175,13 @@ export const setCommand: Command<unknown> = {
     for (const [name, text] of keywords) {
       const setting = group.settings().find((known) => known.name === name);
       if (!setting)
-        throw new OperatorError(`Unknown parameter ${name} in group '${group.name}'.`, `See: set ${group.name}`);
+        throw new OperatorError(
+          `Unknown parameter ${name} in group '${group.name}'.`,
+          didYouMean(
+            name,
+            writable().map((known) => known.name),
+          ) ?? `See: set ${group.name}`,
+        );
       if (setting.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
       if (setting.type.parse(text) === undefined)
         throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
@@ -193,7 +206,10 @@ function groupOf({ node, preferences }: Context, name: unknown): ConfigurationGr
   if (!group)
     throw new OperatorError(
       `Unknown configuration group: ${name}`,
-      `Groups here: ${groups.map((known) => known.name).join(', ')}`,
+      didYouMean(
+        String(name),
+        groups.map((known) => known.name),
+      ) ?? `Groups here: ${groups.map((known) => known.name).join(', ')}`,
     );
   return group;
 }

@@ -1,6 +1,7 @@
 /** Paths: from a text to a node, and a long one shortened for the prompt (targetcli.md 1.4, 2.4). */
 
 import { OperatorError } from '../src/index.ts';
+import { didYouMean } from './nearest-word.ts';
 import type { Node } from './node.ts';
 
 /**
@@ -11,7 +12,11 @@ export function resolvePath(text: string, from: Node, bookmarks: ReadonlyMap<str
   if (text.startsWith('@')) {
     const name = text.slice(1);
     const path = bookmarks.get(name);
-    if (path === undefined) throw new OperatorError(`No such bookmark ${name}`, 'See: bookmarks show');
+    if (path === undefined)
+      throw new OperatorError(
+        `No such bookmark ${name}`,
+        didYouMean(name, bookmarks.keys(), (known) => `@${known}`) ?? 'See: bookmarks show',
+      );
     return resolvePath(path, from, new Map());
   }
   let node = text.startsWith('/') ? rootOf(from) : from;
@@ -49,9 +54,9 @@ export function promptOf(path: string, length: number): string {
   return `${path.slice(0, half)}...${half === 0 ? '' : path.slice(-half)}> `;
 }
 
-/** A hint: the one name there that `step` is the start of, or that differs in letter case only. */
-function similar(node: Node, step: string): string | undefined {
-  const lower = step.toLowerCase();
-  const fitting = node.children().filter(({ name }) => name.toLowerCase().startsWith(lower));
-  return fitting.length === 1 ? `Did you mean ${fitting[0]?.path}?` : undefined;
+/** What is to be tried next. */
+function similar(node: Node, step: string): string {
+  const names = node.children().map(({ name }) => name);
+  const above = node.path === '/' ? '' : node.path;
+  return didYouMean(step, names, (name) => `${above}/${name}`) ?? `What is there: ls ${node.path} 1`;
 }

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { type Host, OperatorError, reasonOf, systemErrorCode } from '../src/index.ts';
 import { type Color, paint } from './color.ts';
-import { type CommandLine, parseCommandLine } from './command-line.ts';
+import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
 import { complete } from './complete.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
@@ -88,21 +88,26 @@ export class ShellSession implements ShellBackend {
     if (path?.text === '*') {
       for (const node of current.children()) {
         if (!json) this.#write(run.sink, `[${node.path}]`);
-        await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
+        await this.#runCommand(node, command?.text ?? 'ls', parsed, run, line);
       }
       return;
     }
-    const node = path ? resolvePath(path.text, current, this.#preferences.bookmarks) : current;
-    if (command) return this.#runCommand(node, command.text, parsed, run);
+    const node = path
+      ? marked(line, path, () => resolvePath(path.text, current, this.#preferences.bookmarks))
+      : current;
+    if (command) {
+      marked(line, command, () => commandNamed(node, command.text));
+      return this.#runCommand(node, command.text, parsed, run, line);
+    }
     const word = parsed.positional[0] ?? parsed.keywords[0]?.name;
     if (word) throw path ? syntaxErrorNear(line, word) : new OperatorError(`Command not found ${word.text}`);
     await this.#goTo(node.path, run.sink);
   }
 
-  async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
+  async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run, line = ''): Promise<void> {
     run.signal.throwIfAborted();
     const command = commandNamed(node, name);
-    const given = bind(name, command, parsed);
+    const given = bind(name, command, parsed, (word) => placeIn(line, word));
     const context = this.#context(node, run);
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
@@ -237,7 +242,24 @@ function refuseRest(line: string, { rest, unclosed }: CommandLine): void {
   if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.trimEnd());
 }
 
-function syntaxErrorNear(line: string, { text, from, to }: { text: string; from: number; to: number }, hint?: string) {
-  const marked = `  ${line.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
-  return new OperatorError(`Syntax error near ${text}`, hint === undefined ? marked : `${marked}\n${hint}`);
+function syntaxErrorNear(line: string, word: Word, hint?: string): OperatorError {
+  const place = placeIn(line, word, true);
+  return new OperatorError(`Syntax error near ${word.text}`, hint === undefined ? place : `${place}\n${hint}`);
+}
+
+/** The line, and carets below the word; nothing when the word is all there is, unless `always`. */
+function placeIn(line: string, { from, to }: Word, always = false): string {
+  if (!always && line.trim().length <= to - from) return '';
+  return `  ${line.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
+}
+
+/** What `look` finds; when it fails, the place of the word is shown too. */
+function marked<T>(line: string, word: Word, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    const hints = [placeIn(line, word), error.hint].filter(Boolean);
+    throw new OperatorError(error.message, hints.length > 0 ? hints.join('\n') : undefined);
+  }
 }
