@@ -207,7 +207,7 @@ export class Connection implements PduHandler {
     else if (session.inWindow(cmdSn))
       session.inTurn(cmdSn, () => {
         if (this.closed) return;
-        session.answered();
+        if (!request.answersLater) session.answered();
         request.run(this, head, data);
       });
   }

@@ -17,14 +17,16 @@ import { manageTasks } from './task-management.ts';
 export interface Request {
   /** Allowed in a discovery session (RFC 7143 4.3). */
   readonly inDiscovery: boolean;
+  /** It gives its place in the window back itself, when it is answered. */
+  readonly answersLater?: true;
   /** Runs in the order of CmdSN; `header` and `data` are its own. */
   run(connection: Connection, header: Uint8Array, data: Uint8Array): void;
 }
 
 /** By opcode. SNACK is not here: error recovery level 0 has none. */
-export const requests: ReadonlyMap<number, Request> = new Map([
+export const requests: ReadonlyMap<number, Request> = new Map<number, Request>([
   [nopOut.opcode, { inDiscovery: false, run: ping }],
-  [taskManagementRequest.opcode, { inDiscovery: false, run: manage }],
+  [taskManagementRequest.opcode, { inDiscovery: false, answersLater: true, run: manage }],
   [textRequest.opcode, { inDiscovery: true, run: exchangeText }],
   [logoutRequest.opcode, { inDiscovery: true, run: logout }],
 ]);

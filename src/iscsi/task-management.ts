@@ -6,7 +6,9 @@ import { abortTask, abortTaskSet, clearTaskSet, logicalUnitReset, targetReset } 
 import type { Values } from '../wire/layout.ts';
 import { distance } from '../wire/serial.ts';
 import type { Connection } from './connection.ts';
+import { immediateTasksMax } from './limits.ts';
 import { decode, taskManagementRequest, taskManagementResponse } from './pdu.ts';
+import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
 /** RFC 7143 11.6.1 */
@@ -34,12 +36,16 @@ const atLun =
   async (management: Management): Promise<number> => {
     const { nexus, lun, session, request } = management;
     if (!session.view(lun)) return response.noSuchLun;
-    // Commands that have not come to their turn are no tasks yet, and belong to the set all the same.
-    for (const command of session.commands.values())
-      if (command.lun === lun && !command.task && distance(command.cmdSn, request.cmdSn) > 0)
-        command.connection.drop(command);
+    dropWaiting(session, request, (one) => one === lun);
     return (await act(nexus, lun)) ? response.complete : response.noSuchLun;
   };
+
+/** Commands sent before the request that have not come to their turn are no tasks yet, and are meant all the same. */
+function dropWaiting(session: Session, request: Request, meant: (lun: number) => boolean): void {
+  for (const command of session.commands.values())
+    if (!command.task && meant(command.lun) && distance(command.cmdSn, request.cmdSn) > 0)
+      command.connection.drop(command);
+}
 
 type TaskFunction = (management: Management) => number | Promise<number>;
 
@@ -56,14 +62,21 @@ const functions: ReadonlyMap<number, TaskFunction> = new Map<number, TaskFunctio
 
 const coldReset = 7;
 
-/** Runs the request and answers it when everything it ended has stopped. */
+/** Runs the request and answers it when everything it ended has stopped; until then it has its place in the window. */
 export async function manageTasks(connection: Connection, header: Uint8Array): Promise<void> {
   const decoded = decode(taskManagementRequest, header);
   const session = connection.session!;
+  if (decoded.immediate && session.immediateTasks >= immediateTasksMax) {
+    connection.reject(rejectReason.tooManyImmediateCommands, header, 0);
+    return;
+  }
+  if (decoded.immediate) session.immediateTasks += 1;
   const run = functions.get(decoded.function);
   const management = { session, nexus: session.nexus!, request: decoded, lun: decodeLun(decoded.lun), connection };
   const code = run ? await run(management) : response.notSupported;
   for (const command of session.commands.values()) if (command.task?.aborted) command.connection.drop(command);
+  if (decoded.immediate) session.immediateTasks -= 1;
+  else session.answered();
   if (connection.closed) return;
   connection.send(taskManagementResponse, {
     final: true,
@@ -92,7 +105,8 @@ async function abort({ session, nexus, request, lun }: Management): Promise<numb
 }
 
 /** TARGET WARM RESET and COLD RESET (RFC 7143 11.5.1): every logical unit; a cold one ends the sessions after its answer. */
-async function reset({ nexus }: Management): Promise<number> {
+async function reset({ nexus, session, request }: Management): Promise<number> {
+  dropWaiting(session, request, () => true);
   await targetReset(nexus);
   return response.complete;
 }

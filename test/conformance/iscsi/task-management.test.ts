@@ -89,6 +89,34 @@ describe('task management', () => {
     expect((await initiator.command(testUnitReady)).status).toBe(0);
   });
 
+  it('law 6: requests that wait for a medium keep their place in the window; immediate ones are bounded', async () => {
+    const unit = logicalUnit({ volume: memoryVolume(1 << 20, { writeNow: undefined }) });
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    unit.volume.write = () => held;
+    const { initiator } = await new IscsiTarget(unit).login();
+    initiator.sendCommand(write1, { data: pattern(512), immediateData: 512 });
+    const send = (immediate: boolean) =>
+      initiator.send(taskManagementRequest, {
+        ...initiator.number(immediate),
+        final: true,
+        function: 2,
+        initiatorTaskTag: initiator.tag(),
+        referencedTaskTag: noTag,
+      });
+    for (let count = 0; count < 17; count += 1) send(true);
+    expect(initiator.inbox.map(({ values }) => values['reason'])).toEqual([6]);
+    initiator.inbox.length = 0;
+    for (let count = 0; count < 70; count += 1) send(false);
+    release();
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    // 16 that were immediate, and the 63 that the window had room for beside the write.
+    expect(initiator.inbox.length).toBe(16 + 63);
+    expect(initiator.inbox.at(-1)?.values).toMatchObject({ response: 0, expCmdSn: 65, maxCmdSn: 128 });
+  });
+
   it('RFC 7143 11.5.1: TARGET COLD RESET ends the sessions behind its answer', async () => {
     const target = new IscsiTarget();
     const { initiator, output } = await target.login();
