@@ -78,6 +78,7 @@ export class Host {
   readonly #files: Files;
   readonly #journalPath: string;
   #journal: Journal | undefined;
+  #closing = false;
   /** sha256 of the saveconfig.json that the tree stands on. */
   #base: string | null = null;
   /** sha256 of one that somebody else wrote, and that the operator was told of. */
@@ -146,6 +147,8 @@ export class Host {
 
   async #record(operation: Operation, journal: Journal): Promise<void> {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
+    if (this.#closing)
+      throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     try {
       // Whatever the file says meanwhile, this operation is newer and leaves nothing of it.
       const on = isWhole(operation) ? await this.#hashOnDisk() : undefined;
@@ -238,6 +241,7 @@ export class Host {
 
   /** Stops serving, and lets the next process have the home. */
   async close(): Promise<void> {
+    this.#closing = true;
     await this.root.stop();
     await this.#journal?.close();
     this.#lock?.release();
