@@ -1,0 +1,165 @@
+// Targets to measure, each a process of its own: Debian's tgtd, and this program on files and in memory.
+
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Something that serves LUNs of the same size. */
+export interface Server {
+  readonly name: string;
+  /** `iscsi://address:port/target/lun` of each LUN. */
+  readonly urls: readonly string[];
+  /** Undefined for a server that runs elsewhere: nothing is known of its CPU and memory. */
+  readonly pid: number | undefined;
+  stop(): Promise<void>;
+}
+
+export const builtProgram = resolve(import.meta.dirname, '../../dist/tcli.js');
+
+const startMs = 10_000;
+const tgtdControlPorts = 32_768;
+const iqn = (name: string, index: number): string => `iqn.2026-01.org.example:${name}${index}`;
+
+/** tgtd as Debian ships it: its own defaults, one target for each file. */
+export async function startTgtd(files: readonly string[]): Promise<Server> {
+  const port = await freePort();
+  // Names its control socket.
+  const control = String(port % tgtdControlPorts);
+  const process = spawn('tgtd', ['-f', '-C', control, '--iscsi', `portal=127.0.0.1:${port}`], { stdio: 'ignore' });
+  await listening(process, port);
+  const admin = (mode: string, ...words: string[]) =>
+    execFileSync('tgtadm', ['-C', control, '--lld', 'iscsi', '--mode', mode, ...words]);
+  const urls = files.map((file, at) => {
+    const tid = String(at + 1);
+    admin('target', '--op', 'new', '--tid', tid, '--targetname', iqn('tgtd', at));
+    admin('logicalunit', '--op', 'new', '--tid', tid, '--lun', '1', '--backing-store', file);
+    admin('target', '--op', 'bind', '--tid', tid, '--initiator-address', 'ALL');
+    return `iscsi://127.0.0.1:${port}/${iqn('tgtd', at)}/1`;
+  });
+  return { name: 'tgtd', urls, pid: process.pid, stop: () => end(process) };
+}
+
+/** A storage object: its kind, and what follows its name in `create`. */
+export interface Disk {
+  readonly kind: 'fileio' | 'ramdisk';
+  readonly create: string;
+}
+
+/** `tcli serve`, with what belongs to it. */
+export interface Tcli extends Server {
+  readonly home: string;
+  readonly pid: number;
+  /** What it logged so far. */
+  log(): string;
+}
+
+/** Serves each disk as a target of its own, open to everybody. */
+export async function startTcli(program: string, name: string, disks: readonly Disk[]): Promise<Tcli> {
+  const port = await freePort();
+  const home = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
+  const targets = disks.map((_, at) => iqn(name, at));
+  const lines = disks.flatMap((disk, at) => openTarget(targets[at]!, port, `disk${at}`, disk));
+  await tcli(program, home, ['/ set global auto_add_default_portal=false', ...lines]);
+  const child = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (data) => {
+    log += data;
+  });
+  await listening(child, port);
+  return {
+    name,
+    home,
+    urls: targets.map((target) => `iscsi://127.0.0.1:${port}/${target}/0`),
+    pid: child.pid!,
+    log: () => log,
+    async stop() {
+      await end(child);
+      rmSync(home, { recursive: true });
+    },
+  };
+}
+
+/** Lines that make a disk, and a target with it as LUN 0. */
+export function openTarget(target: string, port: number | string, name: string, { kind, create }: Disk): string[] {
+  const tpg = `/iscsi/${target}/tpg1`;
+  return [
+    `/backstores/${kind} create ${name} ${create}`,
+    `/iscsi create ${target}`,
+    `${tpg}/portals create 127.0.0.1 ${port}`,
+    `${tpg} set attribute generate_node_acls=1 demo_mode_write_protect=0`,
+    `${tpg}/luns create /backstores/${kind}/${name}`,
+  ];
+}
+
+/** Runs lines in a process of their own. @throws Error with what it said when one fails */
+export function tcli(program: string, home: string, lines: readonly string[]): Promise<void> {
+  const words = [program, '--home', home, ...lines.flatMap((line) => ['-c', line])];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, words, (error, _stdout, stderr) =>
+      error ? reject(new Error(`${lines.join('; ')}: ${stderr || error.message}`)) : resolve(),
+    );
+  });
+}
+
+/** A target that somebody else started. */
+export const peer = (url: string): Server => ({ name: url, urls: [url], pid: undefined, stop: async () => {} });
+
+/** User and system time of all threads so far, in microseconds (proc(5): fields 14 and 15, in ticks of 10 ms). */
+export function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user + system) * 10_000;
+}
+
+/** Resident memory in MiB: now and at most. `VmHWM` counts since the process began. */
+export function memoryOf(pid: number): { now: number; most: number } {
+  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const mib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024;
+  return { now: mib('VmRSS'), most: mib('VmHWM') };
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer().once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const bound = server.address();
+      server.close(() => done(typeof bound === 'object' && bound ? bound.port : 0));
+    });
+  });
+}
+
+async function listening(process: ChildProcess, port: number): Promise<void> {
+  for (const start = Date.now(); Date.now() - start < startMs; ) {
+    if (process.exitCode !== null || process.signalCode !== null) break;
+    if (await answers(port)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  process.kill('SIGKILL');
+  throw new Error(`${process.spawnargs.join(' ')}: does not listen on port ${port}`);
+}
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise((done) => {
+    const socket = connect(port, '127.0.0.1');
+    const say = (open: boolean) => {
+      socket.destroy();
+      done(open);
+    };
+    socket.once('connect', () => say(true)).once('error', () => say(false));
+  });
+
+/** tgtd does not end at SIGTERM while it has targets. */
+async function end(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  const ended = new Promise((resolve) => process.once('exit', resolve));
+  process.kill('SIGTERM');
+  const late = setTimeout(() => process.kill('SIGKILL'), 2000);
+  await ended;
+  clearTimeout(late);
+}
