@@ -51,7 +51,7 @@ async function healthy(port: number, stopped: () => boolean): Promise<number> {
   let rounds = 0;
   for (; !stopped(); rounds += 1) {
     const data = Buffer.alloc(4096, rounds);
-    const place = [0, 0, 0, rounds & 0xff, 0, 0, 0, 8, 0];
+    const place = [0, 0, 0, rounds & 0x7f, 0, 0, 0, 8, 0];
     const write = await initiator.command([0x2a, ...place], { data, immediateData: 4096 });
     const read = await initiator.command([0x28, ...place], { read: true, length: 4096 });
     if (write.status !== 0 || read.status !== 0 || !read.data.equals(data))
