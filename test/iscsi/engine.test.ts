@@ -26,9 +26,9 @@ async function start(tree: { state: FabricState; tpg: Tpg } = iscsiTree()) {
 }
 
 /** An initiator on a socket of its own; `closed` resolves when the target hangs up. */
-async function initiatorAt(engine: IscsiEngine, portal: Portal) {
+async function initiatorAt(engine: IscsiEngine, portal: Portal, host?: string) {
   const { address, port } = engine.address(portal)!;
-  const socket = connect(port, address);
+  const socket = connect(port, host ?? address);
   open.sockets.push(socket);
   const closed = once(socket, 'close');
   await once(socket, 'connect');
@@ -45,8 +45,8 @@ async function next(initiator: Initiator, name: string): Promise<void> {
   while (!initiator.inbox.some((pdu) => pdu.name === name)) await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function loggedIn(engine: IscsiEngine, portal: Portal) {
-  const parts = await initiatorAt(engine, portal);
+async function loggedIn(engine: IscsiEngine, portal: Portal, host?: string) {
+  const parts = await initiatorAt(engine, portal, host);
   const { initiator } = parts;
   initiator.next = async () => {
     while (initiator.inbox.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -93,6 +93,15 @@ describe('listeners', () => {
     if (engine.portalProblem(portal)) return;
     await loggedIn(engine, portal);
     expect(engine.sessions()[0]?.connections[0]?.address).toMatch(/^\[::1\]:\d+$/);
+  });
+
+  it('IPv6: its wildcard takes IPv4 as well, and shows the address as what it is', async () => {
+    const tree = iscsiTree();
+    tree.tpg.portals[0] = { ...tree.tpg.portals[0]!, address: '::0' };
+    const { engine, portal } = await start(tree);
+    if (engine.portalProblem(portal)) return;
+    await loggedIn(engine, portal, '127.0.0.1');
+    expect(engine.sessions()[0]?.connections[0]?.address).toMatch(/^127\.0\.0\.1:\d+$/);
   });
 });
 

@@ -62,6 +62,41 @@ describe('requests', () => {
     expect(target.lu.tasks.size).toBe(0);
   });
 
+  it('RFC 7143 11.19: pings and patience are those of the ACL; nopin_timeout=0 asks for none', async () => {
+    const target = new IscsiTarget();
+    const acl = addAcl(target.tpg, 'iqn.2026-01.com.example:initiator');
+    const { initiator, connection, output } = await target.login();
+    acl.attributes.set('nopin_timeout', 0);
+    target.time += 3_600_000;
+    connection.tick();
+    expect([initiator.inbox, output.ended]).toEqual([[], false]);
+    acl.attributes.set('nopin_timeout', 3);
+    acl.attributes.set('nopin_response_timeout', 4);
+    initiator.send(nopOut, { ...initiator.number(), final: true, initiatorTaskTag: 1, targetTransferTag: noTag });
+    initiator.inbox.length = 0;
+    target.time += 3001;
+    connection.tick();
+    expect(initiator.inbox.map(({ name }) => name)).toEqual(['NOP-In']);
+    target.time += 4000;
+    connection.tick();
+    expect(output.ended).toBe(true);
+  });
+
+  it('dataout_timeout and its retries are those of the ACL', async () => {
+    const target = new IscsiTarget();
+    const acl = addAcl(target.tpg, 'iqn.2026-01.com.example:initiator');
+    acl.attributes.set('dataout_timeout', 2);
+    acl.attributes.set('dataout_timeout_retries', 1);
+    const { initiator, connection, output } = await target.login();
+    initiator.sendCommand(write1, { data: pattern(512) });
+    target.time += 2000;
+    connection.tick();
+    expect(output.ended).toBe(false);
+    target.time += 1;
+    connection.tick();
+    expect(output.ended).toBe(true);
+  });
+
   it('RFC 7143 11.10: MaxRecvDataSegmentLength may change, what is fixed by login may not', async () => {
     const { initiator, connection } = await new IscsiTarget().login();
     const { text } = await initiator.text({ MaxRecvDataSegmentLength: '512', MaxBurstLength: '512', 'X-a': '1' });
@@ -114,6 +149,13 @@ describe('discovery', () => {
     expect(await discover(target)).toEqual({});
     addAcl(target.tpg, 'iqn.2026-01.com.example:initiator');
     expect(Object.keys(await discover(target))).toEqual(['TargetName', 'TargetAddress']);
+  });
+
+  it('RFC 7143 C: a name asks for one target; an unknown one and the empty value have no place', async () => {
+    const target = new IscsiTarget();
+    expect((await discover(target, targetName))['TargetName']).toBe(targetName);
+    expect(await discover(target, 'iqn.2026-01.com.example:none')).toEqual({});
+    expect(await discover(target, '')).toEqual({ SendTargets: 'Reject' });
   });
 
   it('RFC 7143 C: in a normal session the empty value is its own target, All is rejected', async () => {
