@@ -42,8 +42,20 @@ export interface Volume {
   writeZeroes?(position: number, length: number, mayDiscard: boolean): Promise<void>;
   /** The first extent at `position`: whether it holds data, and where it ends (at most `limit`). Absent: all is data. */
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
+  /**
+   * Present when the medium is a SCSI logical unit itself: it gets the commands of initiators as they came.
+   * @param dataInMax bytes that the initiator takes
+   */
+  passThrough?(cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer>;
   /** I/O in flight ends first. After it, every call rejects. */
   close(): Promise<void>;
+}
+
+/** How a SCSI device ended a command: status byte, sense data, data-in. */
+export interface PassThroughAnswer {
+  readonly status: number;
+  readonly sense: Uint8Array;
+  readonly dataIn: Buffer;
 }
 
 /** A storage object's part of saveconfig.json that its kind owns (`dev`, `size`, `write_back` …). Plain data. */

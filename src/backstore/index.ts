@@ -3,9 +3,10 @@
 import type { Backstore } from './backstore.ts';
 import { block } from './block.ts';
 import { fileio } from './fileio.ts';
+import { pscsi } from './pscsi.ts';
 import { ramdisk } from './ramdisk.ts';
 import { userNbd } from './user-nbd.ts';
 import { userQcow } from './user-qcow.ts';
 import { userRbd } from './user-rbd.ts';
 
-export const backstores: readonly Backstore[] = [block, fileio, ramdisk, userNbd, userQcow, userRbd];
+export const backstores: readonly Backstore[] = [block, fileio, pscsi, ramdisk, userNbd, userQcow, userRbd];

@@ -159,6 +159,7 @@ export class Transfer {
       attribute: command.attribute,
       tag: command.tag,
       dataOutOffered: command.direction === 'write' ? command.expected : 0,
+      dataInOffered: command.direction === 'read' ? command.expected : 0,
       dataOutLength: 0,
       dataOut: none,
       aborted: false,

@@ -233,6 +233,7 @@ export class LogicalUnitExport implements Export {
         attribute: 'simple',
         tag: this.#lastTag,
         dataOutOffered: dataOut.length,
+        dataInOffered: into.length,
         dataOutLength: 0,
         dataOut,
         aborted: false,

@@ -6,6 +6,7 @@ import { checkAccessState } from './alua.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
 import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
+import { passedThrough } from './pass-through.ts';
 import { isWriteProtected, notReady } from './readiness.ts';
 import { conflicts } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
@@ -54,13 +55,14 @@ export function retire(task: Task): void {
 /** The standards' order (SAM-5 4.6.4, 5.14; SPC-4 5.12.1, 5.16.2): what comes first is reported first. */
 function check(task: Task): Completion | undefined {
   const { cdb: bytes, nexus, unit } = task;
-  const row = lookUp(bytes);
+  const found = lookUp(bytes);
   if (!unit) {
-    if (!row?.absent) throw new CheckCondition(sense.logicalUnitNotSupported);
-    checkUsage(row, undefined, bytes);
-    return row.absent(task, decode(row, bytes));
+    if (!found?.absent) throw new CheckCondition(sense.logicalUnitNotSupported);
+    checkUsage(found, undefined, bytes);
+    return found.absent(task, decode(found, bytes));
   }
   const lu = unit.storageObject;
+  const row = passedThrough(lu, found, task) ?? found;
   if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
   if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);

@@ -48,6 +48,8 @@ export interface Task {
   readonly tag: number;
   /** Bytes that the initiator is ready to send, where the transport says so (iSCSI: Expected Data Transfer Length). */
   readonly dataOutOffered?: number;
+  /** Bytes that the initiator takes, where the transport says so; for a logical unit that answers for itself. */
+  readonly dataInOffered?: number;
   /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
   dataOutLength: number;
   /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */

@@ -1,0 +1,218 @@
+/** pscsi: a SCSI device of this machine, passed through: initiators talk to the device itself (targetcli.md 6.3 pscsi). */
+
+import { closeSync, constants, openSync, readdirSync, realpathSync } from 'node:fs';
+import { types } from '../attribute.ts';
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
+import { canSendScsi, sendScsi } from '../system/scsi-generic.ts';
+import { systemError } from '../system/system-error.ts';
+import type { Backstore, PassThroughAnswer, Volume } from './backstore.ts';
+
+/** How long a command may take. */
+const commandMs = 60_000;
+/** Bytes of one READ or WRITE of our own. */
+const transferBytesMax = 256 * 1024;
+const none = new Uint8Array();
+
+export const pscsi: Backstore = {
+  name: 'pscsi',
+  plugin: 'pscsi',
+  doc: 'A SCSI device of this machine, whose own answers initiators get.',
+  example: 'ps0 /dev/sg0',
+  parameters: [
+    {
+      name: 'dev',
+      doc: 'The device: /dev/sgN, /dev/sdX, or H:C:T:L as lsscsi shows it.',
+      type: types.string,
+      required: true,
+      kind: 'block-device',
+    },
+  ],
+  keys: { dev: { type: 'string', required: true } },
+
+  async settle(create, others) {
+    const dev = String(create['dev']);
+    const path = devicePath(dev);
+    const taken = [...others].find(([, config]) => devicePath(String(config['dev'])) === path);
+    if (taken)
+      throw new OperatorError(
+        `Cannot configure StorageObject because device ${dev} is already in use`,
+        `pscsi ${taken[0]} has it.`,
+      );
+    return { config: { dev }, notes: [], made: false };
+  },
+
+  async open(config) {
+    const path = devicePath(String(config['dev']));
+    if (!canSendScsi()) throw new OperatorError('SCSI devices need the optional package koffi, and Linux');
+    const fd = openDevice(path);
+    try {
+      return await scsiVolume(fd);
+    } catch (error) {
+      closeSync(fd);
+      throw error instanceof OperatorError ? error : new OperatorError(`${path} is no SCSI disk: ${reasonOf(error)}`);
+    }
+  },
+
+  summary: (config) => String(config['dev']),
+  device: (config) => String(config['dev']),
+  created: (name, config) => `Created pscsi storage object ${name} using ${config['dev']}`,
+  attributeDefaults: (_config, volume) => ({
+    ...(volume && { block_size: volume.logicalBlockSize, hw_block_size: volume.logicalBlockSize }),
+    hw_max_sectors: Math.floor(transferBytesMax / (volume?.logicalBlockSize ?? 512)),
+    max_write_same_len: 0,
+    // Whether the device has it is not for us to say.
+    emulate_caw: 0,
+    emulate_3pc: 0,
+  }),
+};
+
+/** @throws OperatorError in targetcli's words */
+function devicePath(dev: string): string {
+  if (/^\/dev\/(sg|sd|sr|st)/.test(dev)) return dev;
+  if (/^\d+:\d+:\d+:\d+$/.test(dev)) {
+    const [generic] = namesIn(`/sys/bus/scsi/devices/${dev}/scsi_generic`);
+    if (generic !== undefined) return `/dev/${generic}`;
+    throw new OperatorError(`Cannot find SCSI device ${dev}`, devicesHere());
+  }
+  try {
+    const real = realpathSync(dev);
+    if (real !== dev) return devicePath(real);
+  } catch {
+    // It is refused below.
+  }
+  throw new OperatorError(
+    `Cannot find SCSI device by path, and dev parameter not in H:C:T:L format: ${dev}`,
+    devicesHere(),
+  );
+}
+
+function devicesHere(): string {
+  const found = namesIn('/sys/class/scsi_generic').map((name) => `/dev/${name}`);
+  return found.length > 0 ? `SCSI devices here: ${found.join(', ')}` : 'This machine has no SCSI devices.';
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function openDevice(path: string): number {
+  try {
+    // Of a disk, O_EXCL keeps it from being mounted; sg waits for the other one instead, if it were not for O_NONBLOCK.
+    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_EXCL);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'EBUSY')
+      throw new OperatorError(
+        `Cannot configure StorageObject because device ${path} is already in use`,
+        `See who has it: lsblk, fuser ${path}`,
+      );
+    throw new OperatorError(`Could not open ${path}`, code === 'ENOENT' ? devicesHere() : `${reasonOf(error)}.`);
+  }
+}
+
+/** @throws OperatorError when the device does not say how large it is */
+async function scsiVolume(fd: number): Promise<Volume> {
+  const send = (cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer> =>
+    sendScsi(fd, cdb, dataOut, dataInMax, commandMs);
+  // A device that was just found has something to tell first: ask until it is over that (SAM-5 5.14).
+  for (let i = 0; i < 8 && (await send(new Uint8Array(6), none, 0)).status !== 0; i += 1);
+  // READ CAPACITY(16) (SBC-3 5.16), MODE SENSE(6) for the write protection (SPC-4 7.5.8)
+  const capacity = await send(cdb16(0x9e, 0, 32, 0x10), none, 32);
+  if (capacity.status !== 0 || capacity.dataIn.length < 12) throw new OperatorError('it does not say how large it is');
+  const blockSize = capacity.dataIn.readUInt32BE(8);
+  const size = (Number(capacity.dataIn.readBigUInt64BE(0)) + 1) * blockSize;
+  const modes = await send(Uint8Array.of(0x1a, 0x08, 0x3f, 0, 4, 0), none, 4);
+  const readOnly = modes.status === 0 && ((modes.dataIn[2] ?? 0) & 0x80) !== 0;
+  return new ScsiVolume(fd, { size, blockSize, readOnly }, send);
+}
+
+class ScsiVolume implements Volume {
+  readonly size: number;
+  readonly logicalBlockSize: number;
+  readonly physicalBlockSize: number;
+  readonly readOnly: boolean;
+  readonly discardGranularity = 0;
+  readonly rotational = false;
+  readonly #fd: number;
+  readonly #send: NonNullable<Volume['passThrough']>;
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(
+    fd: number,
+    { size, blockSize, readOnly }: { size: number; blockSize: number; readOnly: boolean },
+    send: NonNullable<Volume['passThrough']>,
+  ) {
+    this.#fd = fd;
+    this.#send = send;
+    this.size = size;
+    this.logicalBlockSize = blockSize;
+    this.physicalBlockSize = blockSize;
+    this.readOnly = readOnly;
+  }
+
+  async passThrough(cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer> {
+    if (this.#closed) throw systemError('EBADF', 'SG_IO');
+    const running = this.#send(cdb, dataOut, dataInMax);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async read(into: Uint8Array, position: number): Promise<void> {
+    for (const [offset, length] of this.#pieces('read', position, into.length)) {
+      const cdb = cdb16(0x88, (position + offset) / this.logicalBlockSize, length / this.logicalBlockSize);
+      const { dataIn } = await this.#good(cdb, none, length);
+      if (dataIn.length < length) throw systemError('EIO', 'read');
+      into.set(dataIn, offset);
+    }
+  }
+
+  async write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
+    for (const [offset, length] of this.#pieces('write', position, from.length)) {
+      const block = (position + offset) / this.logicalBlockSize;
+      await this.#good(cdb16(0x8a, block, length / this.logicalBlockSize), from.subarray(offset, offset + length), 0);
+    }
+    if (durable) await this.flush();
+  }
+
+  /** SYNCHRONIZE CACHE(10) */
+  async flush(): Promise<void> {
+    await this.#good(Uint8Array.of(0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0), none, 0);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) throw systemError('EBADF', 'close');
+    this.#closed = true;
+    await Promise.allSettled(this.#running);
+    closeSync(this.#fd);
+  }
+
+  *#pieces(call: string, position: number, length: number): Generator<readonly [offset: number, length: number]> {
+    if (this.#closed) throw systemError('EBADF', call);
+    if (position < 0 || position + length > this.size) throw systemError('EIO', call);
+    for (let done = 0; done < length; done += transferBytesMax) yield [done, Math.min(transferBytesMax, length - done)];
+  }
+
+  async #good(cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer> {
+    const answer = await this.passThrough(cdb, dataOut, dataInMax);
+    if (answer.status !== 0) throw systemError('EIO', 'SG_IO');
+    return answer;
+  }
+}
+
+function cdb16(code: number, lba: number, length: number, flags = 0): Buffer {
+  const cdb = Buffer.alloc(16);
+  cdb[0] = code;
+  cdb[1] = flags;
+  cdb.writeBigUInt64BE(BigInt(lba), 2);
+  cdb.writeUInt32BE(length, 10);
+  return cdb;
+}
