@@ -1,7 +1,8 @@
 /** `acls` of a TPG. ACLs with the same tag are one node, named after it: what is done there is done to each of them. */
 
-import { type NodeAcl, OperatorError, type Tpg, types } from '../../src/index.ts';
+import { type NodeAcl, OperatorError, type SessionInfo, type Tpg, types } from '../../src/index.ts';
 import { child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { mayDelete, sessionsIn } from './in-use.ts';
 import { type AclGroup, nodeAcl } from './node-acl.ts';
 
 /** Each ACL without a tag for itself, those with one by their tag. */
@@ -55,7 +56,11 @@ export const acls: NodeType<Tpg> = {
           after: ['create iqn.1994-05.com.redhat:client1'],
         },
       ],
-      async run(tpg, { apply, info }, { wwn }) {
+      async run(tpg, context, { wwn }) {
+        const { apply, info } = context;
+        const sessions = (session: SessionInfo) =>
+          sessionsIn([tpg])(session) && session.initiatorWwn === wwn.toLowerCase();
+        if (!(await mayDelete(context, `${tpg.path}/acls/${wwn}`, { sessions }))) return;
         await apply(`${tpg.path}/acls`, 'delete', { wwn });
         info(`Deleted Node ACL ${wwn}.`);
       },

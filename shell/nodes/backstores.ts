@@ -4,7 +4,7 @@ import { type Backstore, OperatorError, type StorageObject, type Tree, types, ty
 import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
 import { saveConfiguration } from './configuration.ts';
 import { createStorageObject } from './create-storage-object.ts';
-import { mayDelete } from './in-use.ts';
+import { exportingTpgs, mayDelete, sessionsIn } from './in-use.ts';
 import { storageObject } from './storage-object.ts';
 
 export const backstores: NodeType<Tree> = {
@@ -55,10 +55,11 @@ const deleteCommand = commandOf<KindOfBackstore>()({
   async run({ kind, named }, context, { name, save }) {
     const object = named.get(name);
     if (!object) throw new OperatorError(`No storage object named ${name}.`, `Here: ${namesOf(named)}`);
-    const tpgs = [...context.host.root.tree.tpgs()].filter((tpg) =>
-      [...tpg.luns.values()].some((lun) => lun.storageObject === object),
+    const tpgs = exportingTpgs(context.host, object);
+    const also = tpgs.flatMap(({ path, luns }) =>
+      [...luns.values()].flatMap((lun) => (lun.storageObject === object ? `${path}/luns/lun${lun.index}` : [])),
     );
-    if (!(await mayDelete(context, object.path, tpgs))) return;
+    if (!(await mayDelete(context, object.path, { sessions: sessionsIn(tpgs), also }))) return;
     await context.apply(`/backstores/${kind.name}`, 'delete', { name });
     context.info(`Deleted storage object ${name}.`);
     if (save) await saveConfiguration(context, undefined, false);

@@ -92,13 +92,27 @@ const clearconfig = commandOf<Host>()({
   examples: [{ line: 'clearconfig confirm=True', does: 'Removes everything.' }],
   async run(_host, context, { confirm }) {
     const { terminal, ask } = context;
-    const message = 'Remove every storage object and every target?';
+    const message = `This removes ${all(context.host)}. Go on?`;
     const meant = confirm ?? (terminal.interactive && (await ask({ kind: 'confirm', message })) === 'yes');
     if (!meant) throw new OperatorError('As a precaution, confirm=True needs to be set');
     await context.apply('/', 'clearconfig', {});
     context.info('All configuration cleared');
   },
 });
+
+/** What there is, in numbers. */
+function all({ root }: Host): string {
+  const count = (list: Iterable<unknown>, noun: string) => {
+    const number = [...list].length;
+    return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  };
+  const { tree } = root;
+  return [
+    count(tree.allStorageObjects(), 'storage object'),
+    count(tree.targets(), 'target'),
+    count(root.sessions(), 'session'),
+  ].join(', ');
+}
 
 export const configurationCommands = ({ home }: Host): Commands<Host> => ({
   saveconfig: saveconfig(home.saveFile),

@@ -3,7 +3,7 @@
 import { type FabricState, hasCredentials, isMutual, types } from '../../src/index.ts';
 import { authSettings, engineGroup } from '../configuration-groups.ts';
 import { child, commandOf, given, type NodeType, optional, required } from '../node.ts';
-import { mayDelete } from './in-use.ts';
+import { mayDelete, sessionsIn } from './in-use.ts';
 import { programVersion } from './root-commands.ts';
 import { createTpg, target } from './target.ts';
 import { tpg } from './tpg.ts';
@@ -54,7 +54,8 @@ export const fabric: NodeType<FabricState> = {
       async run(state, context, { wwn }) {
         const path = `/${state.fabric.name}`;
         const known = state.targets.get(wwn);
-        if (known && !(await mayDelete(context, `${path}/${wwn}`, [...known.tpgs.values()]))) return;
+        const sessions = sessionsIn([...(known?.tpgs.values() ?? [])]);
+        if (known && !(await mayDelete(context, `${path}/${wwn}`, { sessions }))) return;
         await context.apply(path, 'delete', { wwn });
         context.info(`Deleted Target ${wwn}.`);
       },

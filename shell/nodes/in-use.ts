@@ -1,20 +1,52 @@
-/** Whoever sits at a terminal is asked before something goes away under an initiator. */
+/** Whoever sits at a terminal is told what would be lost, and asked, before something goes away under an initiator. */
 
-import type { Tpg } from '../../src/index.ts';
+import type { Host, SessionInfo, StorageObject, Tpg } from '../../src/index.ts';
 import type { Context } from '../node.ts';
 
-/** @returns whether `path`, which initiators reach through `tpgs`, may be deleted */
-export async function mayDelete(
-  { terminal, ask, host }: Context,
-  path: string,
-  tpgs: readonly Tpg[],
-): Promise<boolean> {
+/** Sessions in one of `tpgs`. */
+export const sessionsIn =
+  (tpgs: readonly Tpg[]) =>
+  ({ targetWwn, tpgTag }: SessionInfo): boolean =>
+    tpgs.some((tpg) => tpg.target.wwn === targetWwn && tpg.tag === tpgTag);
+
+/** TPGs in which a storage object is a LUN. */
+export const exportingTpgs = ({ root: { tree } }: Host, object: StorageObject): Tpg[] =>
+  [...tree.tpgs()].filter((tpg) => [...tpg.luns.values()].some((lun) => lun.storageObject === object));
+
+interface Loss {
+  /** Whose sessions would suffer. */
+  readonly sessions: (session: SessionInfo) => boolean;
+  /** What else would go away. */
+  readonly also?: readonly string[];
+  /** `Delete` when absent. */
+  readonly act?: string;
+}
+
+/** How many names one question spells out. */
+const namesMax = 3;
+
+/** @returns whether to go on with what is done to `path`. Scripts are not asked. */
+export async function mayDelete({ terminal, ask, host }: Context, path: string, loss: Loss): Promise<boolean> {
   if (!terminal.interactive) return true;
-  const users = host.root
-    .sessions()
-    .filter((session) => tpgs.some((tpg) => tpg.target.wwn === session.targetWwn && tpg.tag === session.tpgTag))
-    .map((session) => session.initiatorWwn);
-  if (users.length === 0) return true;
-  const message = `${path} is in use by ${[...new Set(users)].join(', ')}. Delete it all the same?`;
+  const { sessions, also = [], act = 'Delete' } = loss;
+  const users = [
+    ...new Set(
+      host.root
+        .sessions()
+        .filter(sessions)
+        .map(({ initiatorWwn }) => initiatorWwn),
+    ),
+  ];
+  if (users.length === 0 && also.length === 0) return true;
+  const lost = [
+    ...(users.length > 0 ? [`is in use by ${listed(users)}`] : []),
+    ...(also.length > 0 ? [`takes ${listed(also)} along`] : []),
+  ];
+  const message = `${path} ${lost.join(', and ')}. ${act} it all the same?`;
   return (await ask({ kind: 'confirm', message })) === 'yes';
 }
+
+const listed = (names: readonly string[]): string =>
+  names.length <= namesMax
+    ? names.join(', ')
+    : `${names.slice(0, namesMax).join(', ')} and ${names.length - namesMax} more`;

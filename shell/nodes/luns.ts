@@ -12,7 +12,8 @@ import {
 } from '../../src/index.ts';
 import { engineGroup } from '../configuration-groups.ts';
 import { type Context, child, commandOf, given, type Node, type NodeType, optional, required } from '../node.ts';
-import { printInfo } from './info.ts';
+import { mayDelete, sessionsIn } from './in-use.ts';
+import { type InfoEntries, printInfo } from './info.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
 
 /** `3` or `lun3`. */
@@ -69,7 +70,9 @@ export const luns: NodeType<Tpg> = {
           after: ['/backstores/ramdisk create rd0 16M', 'create /backstores/ramdisk/rd0'],
         },
       ],
-      async run(tpg, { apply, info }, { lun: index }) {
+      async run(tpg, context, { lun: index }) {
+        const { apply, info } = context;
+        if (!(await mayDelete(context, `${tpg.path}/luns/lun${index}`, { sessions: sessionsIn([tpg]) }))) return;
         await apply(`${tpg.path}/luns`, 'delete', { lun: index });
         info(`Deleted LUN ${index}.`);
       },
@@ -154,19 +157,22 @@ const info = commandOf<Lun>()({
   doc: 'Shows what it exports.',
   parameters: [],
   examples: [{ line: 'info', does: 'Shows its number and its storage object.' }],
-  run(one, { host, info }) {
-    const { index, alias, aluaGroup, storageObject } = one;
-    const [uri, device] = localNames(one, host.home);
-    printInfo(info, {
-      alias,
-      alua_tg_pt_gp_name: aluaGroup,
-      index,
-      storage_object: `/backstores/${labelOf(storageObject)}`,
-      uri,
-      device,
-    });
-  },
+  run: (one, { host, info }) => printInfo(info, entriesOf(one, host)),
+  json: (one, { host }) => entriesOf(one, host),
 });
+
+function entriesOf(one: Lun, { home }: Host): InfoEntries {
+  const { index, alias, aluaGroup, storageObject } = one;
+  const [uri, device] = localNames(one, home);
+  return {
+    alias,
+    alua_tg_pt_gp_name: aluaGroup,
+    index,
+    storage_object: `/backstores/${labelOf(storageObject)}`,
+    uri,
+    device,
+  };
+}
 
 const attach = commandOf<Lun>()({
   doc: 'Makes it a block device of this machine, now and whenever it is served.',

@@ -10,6 +10,7 @@ import {
   type ValueType,
 } from '../../src/index.ts';
 import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';
 
@@ -63,7 +64,10 @@ export const portals: NodeType<Tpg> = {
         }),
       ],
       examples: [{ line: 'delete 127.0.0.1 3261', does: 'Closes that portal.', after: ['create 127.0.0.1 3261'] }],
-      async run(tpg, { apply, info }, { ip_address, ip_port }) {
+      async run(tpg, context, { ip_address, ip_port }) {
+        const { apply, info } = context;
+        const at = `${tpg.path}/portals/${printPortal({ address: ip_address, port: ip_port })}`;
+        if (!(await mayDelete(context, at, { sessions: sessionsIn([tpg]) }))) return;
         await apply(`${tpg.path}/portals`, 'delete', { ip_address, ip_port });
         info(`Deleted network portal ${ip_address}:${ip_port}`);
       },

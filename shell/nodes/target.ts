@@ -2,7 +2,7 @@
 
 import { bracketed, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
 import { type Context, child, commandOf, given, type NodeType, optional, required } from '../node.ts';
-import { mayDelete } from './in-use.ts';
+import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { tpg } from './tpg.ts';
 
@@ -38,7 +38,7 @@ export const target: NodeType<Target> = {
       examples: [{ line: 'delete 1', does: 'Deletes tpg1.' }],
       async run(one, context, { tag }) {
         const known = one.tpgs.get(tag);
-        if (known && !(await mayDelete(context, known.path, [known]))) return;
+        if (known && !(await mayDelete(context, known.path, { sessions: sessionsIn([known]) }))) return;
         await context.apply(pathOf(one), 'delete', { tag });
         context.info(`Deleted TPGT ${tag}.`);
       },

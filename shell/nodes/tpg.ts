@@ -10,6 +10,7 @@ import {
 } from '../configuration-groups.ts';
 import { type Command, child, commandOf, type NodeType, type Summary } from '../node.ts';
 import { acls } from './acls.ts';
+import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { luns } from './luns.ts';
 import { portals } from './portals.ts';
@@ -72,8 +73,11 @@ function switchCommand(wanted: boolean): Command<Tpg> {
       : 'Ends the sessions of the TPG and lets nobody log in. What it contains stays.',
     parameters: [],
     examples: [{ line: verb!, does: wanted ? 'Opens its portals.' : 'Closes its portals.' }],
-    async run({ enabled, path }, { apply, info }) {
+    async run(one, context) {
+      const { enabled, path } = one;
+      const { apply, info } = context;
       if (enabled === wanted) return info(`The TPGT is already ${state}.`);
+      if (!wanted && !(await mayDelete(context, path, { sessions: sessionsIn([one]), act: 'Disable' }))) return;
       await apply(path, verb!, {});
       info(`The TPGT has been ${state}.`);
     },

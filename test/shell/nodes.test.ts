@@ -359,10 +359,25 @@ test('whoever sits at a terminal is asked before something goes away under an in
   Object.assign(shell.host.root, { sessions: () => [session] });
   shell.session.setTerminal({ columns: 80, color: false, interactive: true });
   shell.answer = 'no';
-  expect(await shell.run('/backstores/ramdisk delete rd0', `/iscsi delete ${iqn}`, `${target} delete 1`)).toBe('');
-  expect(shell.questions.map(({ message }) => message)).toEqual(
-    ['/backstores/ramdisk/rd0', target, tpg].map((path) => `${path} is in use by ${client}. Delete it all the same?`),
-  );
+  await shell.run(`${tpg}/acls create ${client}`);
+  const acts = [
+    '/backstores/ramdisk delete rd0',
+    `/iscsi delete ${iqn}`,
+    `${target} delete 1`,
+    `${tpg}/luns delete 0`,
+    `${tpg}/acls delete ${client}`,
+    `${tpg}/portals delete 0.0.0.0 3260`,
+    `${tpg} disable`,
+  ];
+  expect(await shell.run(...acts)).toBe('');
+  const used = `is in use by ${client}`;
+  expect(shell.questions.map(({ message }) => message)).toEqual([
+    `/backstores/ramdisk/rd0 ${used}, and takes ${tpg}/luns/lun0 along. Delete it all the same?`,
+    ...[target, tpg, `${tpg}/luns/lun0`, `${acl}`, `${tpg}/portals/0.0.0.0:3260`].map(
+      (path) => `${path} ${used}. Delete it all the same?`,
+    ),
+    `${tpg} ${used}. Disable it all the same?`,
+  ]);
   shell.answer = 'yes';
   expect(await shell.run('/backstores/ramdisk delete rd0')).toBe('Deleted storage object rd0.\n');
   shell.session.setTerminal({ columns: 80, color: false, interactive: false });
