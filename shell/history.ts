@@ -25,6 +25,8 @@ export class History {
   /** Why lines will not outlive this shell: one line; undefined when they will. */
   readonly problem: string | undefined;
   readonly #lines: string[];
+  /** Where in the tree each line was typed last, in this shell. */
+  readonly #paths = new Map<string, string>();
   readonly #file: FileHandle | undefined;
 
   private constructor(lines: string[], file?: FileHandle, problem?: string) {
@@ -56,8 +58,15 @@ export class History {
     return this.#lines;
   }
 
+  /** Oldest first, those that were typed at `path` after all others. */
+  preferring(path: string): string[] {
+    const here = (line: string) => this.#paths.get(line) === path;
+    return [...this.#lines.filter((line) => !here(line)), ...this.#lines.filter(here)];
+  }
+
   /** Keeps a line, unless it may not be kept or repeats the one before. A full disk loses it silently: the line itself still runs. */
-  add(line: string): void {
+  add(line: string, path = '/'): void {
+    if (mayBeKept(line)) this.#paths.set(line, path);
     if (!mayBeKept(line) || line === this.#lines.at(-1)) return;
     this.#lines.push(line);
     if (this.#lines.length > LINES_MAX) this.#lines.shift();

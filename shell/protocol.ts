@@ -63,6 +63,10 @@ export interface Completion {
   /** Where the word being completed starts in the line; candidates replace line[from … cursor]. */
   readonly from: number;
   readonly candidates: readonly Candidate[];
+  /** A line about what is being typed: what a size comes to. */
+  readonly note?: string;
+  /** The part of the line that is nothing known, and cannot become it any more. */
+  readonly unknown?: readonly [from: number, to: number];
 }
 
 export interface Candidate {
@@ -73,6 +77,8 @@ export interface Candidate {
   readonly help: string;
   /** Whether the word is complete, so that a blank may follow. */
   readonly final: boolean;
+  /** The colour that the preferences give it; absent for none. */
+  readonly color?: string;
 }
 
 /** A session as whatever serves it sees it: `ShellSession`, or a test's. */

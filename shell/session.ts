@@ -7,12 +7,13 @@ import { type Color, paint } from './color.ts';
 import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
 import { complete } from './complete.ts';
+import { inspect } from './inspect.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
 import { rootNode } from './nodes/root.ts';
 import { nearest, promptOf, resolvePath } from './path.ts';
-import type { Preferences } from './preferences.ts';
-import type { Completion, OutputSink, SessionState, ShellBackend, Terminal } from './protocol.ts';
+import type { PreferenceName, Preferences } from './preferences.ts';
+import type { Candidate, Completion, OutputSink, SessionState, ShellBackend, Terminal } from './protocol.ts';
 import { bind } from './signature.ts';
 import { columnsMax } from './tree-drawing.ts';
 
@@ -32,6 +33,15 @@ const shownAs = {
   warning: { prefix: 'Warning: ', color: 'yellow' },
   info: { prefix: 'Info: ', color: 'green' },
 } as const satisfies Partial<Record<LogLevelWord, { prefix: string; color: Color }>>;
+
+/** The preferences that say how candidates look. */
+const candidateColors = {
+  path: 'color_path',
+  bookmark: 'color_path',
+  command: 'color_command',
+  parameter: 'color_parameter',
+  keyword: 'color_keyword',
+} as const satisfies Record<Candidate['kind'], PreferenceName>;
 
 export class ShellSession implements ShellBackend {
   readonly #host: Host;
@@ -69,14 +79,29 @@ export class ShellSession implements ShellBackend {
     }
   }
 
-  /** What can stand at `cursor`. Nothing, when something goes wrong. */
+  /** What can stand at `cursor`, and what the line comes to so far. Nothing, when something goes wrong. */
   async complete(line: string, cursor: number): Promise<Completion> {
+    const before = line.slice(0, cursor);
+    const none: Completion = { from: cursor, candidates: [] };
     try {
-      return await complete(line.slice(0, cursor), this.#current(), this.#preferences, this.#fileNamed);
+      const current = this.#current();
+      const { from, candidates } = await complete(before, current, this.#preferences, this.#fileNamed).catch(
+        () => none,
+      );
+      return {
+        from,
+        candidates: candidates.map(this.#colored),
+        ...inspect(before, current, this.#preferences, candidates),
+      };
     } catch {
-      return { from: cursor, candidates: [] };
+      return none;
     }
   }
+
+  readonly #colored = (candidate: Candidate): Candidate => {
+    const color = this.#preferences.get('color_mode') && this.#preferences.get(candidateColors[candidate.kind]);
+    return color && color !== 'default' ? { ...candidate, color } : candidate;
+  };
 
   async #runLine(line: string, run: Run): Promise<void> {
     if (/^\s*(#|$)/.test(line)) return;

@@ -10,6 +10,8 @@ import { type List, visible } from './list.ts';
 export interface Frame {
   readonly line: PromptLine | null;
   readonly list?: List | undefined;
+  /** One line below the prompt: what the line comes to. */
+  readonly note?: string | undefined;
   readonly tail?: string;
 }
 
@@ -26,7 +28,8 @@ export function Screen({ frame }: { frame: Frame }) {
   // The screen may have become lower since the list was made.
   const list = frame.list && { ...frame.list, height: Math.min(frame.list.height, Math.max(1, rows - 2)) };
   const listRows = list ? Math.min(list.height, list.items.length) : 0;
-  const layout = layOut(frame.line, columns, Math.max(1, rows - listRows - 1));
+  const noteRows = frame.note !== undefined && !list ? 1 : 0;
+  const layout = layOut(frame.line, columns, Math.max(1, rows - listRows - noteRows - 1));
   setCursorPosition({ x: layout.x, y: layout.y });
   const last = layout.rows.length - 1;
   return (
@@ -35,12 +38,26 @@ export function Screen({ frame }: { frame: Frame }) {
         // A row of its own even when it is empty: the cursor may stand in it.
         // biome-ignore lint/suspicious/noArrayIndexKey: rows have no identity but their place
         <Text key={index} wrap="truncate-end">
-          {row || ' '}
+          <MarkedRow row={row} unknown={layout.unknown?.[index]} />
           {index === last && layout.grey !== '' && <Text dimColor>{layout.grey}</Text>}
         </Text>
       ))}
+      {frame.note !== undefined && !list && <Text dimColor wrap="truncate-end">{`  ${frame.note}`}</Text>}
       {list && <ItemList list={list} columns={columns} />}
     </Box>
+  );
+}
+
+/** A row with what is nothing known in red. An empty one is drawn as a blank. */
+function MarkedRow({ row, unknown }: { row: string; unknown: readonly [number, number] | undefined }) {
+  if (!unknown) return row || ' ';
+  const [from, to] = unknown;
+  return (
+    <>
+      {row.slice(0, from)}
+      <Text color="red">{row.slice(from, to)}</Text>
+      {row.slice(to) || ' '}
+    </>
   );
 }
 

@@ -10,15 +10,6 @@ import type { Desk } from './read-line.ts';
 /** How long Tab waits for candidates. */
 const COMPLETION_WAIT_MS = 3_000;
 
-/** configshell's default colours of completions. */
-const COLORS: Readonly<Record<Candidate['kind'], string>> = {
-  path: 'magenta',
-  command: 'cyan',
-  parameter: 'magenta',
-  keyword: 'cyan',
-  bookmark: 'magenta',
-};
-
 /** @returns the line completed as far as it can be, after the person chose if there was something to choose */
 export async function complete(desk: Desk, line: Line): Promise<Line> {
   const completion = await candidatesFor(desk.client, line);
@@ -39,13 +30,13 @@ export async function complete(desk: Desk, line: Line): Promise<Line> {
  * What the session offers, without names that a line cannot hold (a file's may have control characters). Nothing when it does not
  * answer in time: Tab must not hang on a dead file system.
  */
-async function candidatesFor(client: ShellClient, line: Line): Promise<Completion> {
+export async function candidatesFor(client: ShellClient, line: Line): Promise<Completion> {
   const timer = new AbortController();
   const late = setTimeout(COMPLETION_WAIT_MS, { from: line.cursor, candidates: [] }, { signal: timer.signal });
   late.catch(() => {});
   try {
-    const { from, candidates } = await Promise.race([client.complete(line.text, line.cursor), late]);
-    return { from, candidates: candidates.filter(({ text }) => printable(text) === text) };
+    const { candidates, ...rest } = await Promise.race<Completion>([client.complete(line.text, line.cursor), late]);
+    return { ...rest, candidates: candidates.filter(({ text }) => printable(text) === text) };
   } finally {
     timer.abort();
   }
@@ -68,7 +59,7 @@ async function menu({ tty, view, client }: Desk, before: Line, all: Completion):
   let selected = 0;
   for (;;) {
     const { from, candidates } = completion;
-    const items = candidates.map(({ text, help, kind }) => ({ label: text, help, color: COLORS[kind] }));
+    const items = candidates.map(({ text, help, color }) => ({ label: text, help, ...(color && { color }) }));
     const list = { items, selected, height: menuHeight(tty.rows) };
     if (!tty.busy)
       view.show({ line: { prompt: client.state.prompt, text: line.text, cursor: line.cursor, suggestion: '' }, list });

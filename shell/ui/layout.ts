@@ -12,10 +12,14 @@ export interface PromptLine {
   readonly cursor: number;
   /** Shown in grey behind the text, as far as the row has room. */
   readonly suggestion: string;
+  /** The part of the text that is nothing known. */
+  readonly unknown?: readonly [from: number, to: number] | undefined;
 }
 
 export interface Layout {
   readonly rows: readonly string[];
+  /** Of each row, the part that is nothing known: from, to. Absent when the line has none. */
+  readonly unknown?: readonly (readonly [from: number, to: number])[];
   /** What of the suggestion stands behind the last row. */
   readonly grey: string;
   /** The cursor, from the top left of the rows. */
@@ -26,6 +30,8 @@ export interface Layout {
 /** @param rowsMax when there are more rows, those around the cursor are kept */
 export function layOut(line: PromptLine, columns: number, rowsMax: number): Layout {
   const rows = [''];
+  /** Where in `whole` each row starts. */
+  const starts = [0];
   let x = 0;
   let cursor = { x: 0, y: 0 };
   const cursorIndex = line.prompt.length + line.cursor;
@@ -37,6 +43,7 @@ export function layOut(line: PromptLine, columns: number, rowsMax: number): Layo
     const wide = width(segment);
     if (x + wide > columns) {
       rows.push('');
+      starts.push(index);
       x = 0;
     }
     place(index);
@@ -45,6 +52,7 @@ export function layOut(line: PromptLine, columns: number, rowsMax: number): Layo
   }
   if (x >= columns) {
     rows.push('');
+    starts.push(whole.length);
     x = 0;
   }
   place(whole.length);
@@ -52,5 +60,18 @@ export function layOut(line: PromptLine, columns: number, rowsMax: number): Layo
   const grey = clip(line.suggestion, columns - x - 1);
   const first = Math.max(0, Math.min(cursor.y, rows.length - rowsMax));
   const shown = rows.slice(first, first + rowsMax);
-  return { rows: shown, grey: first + shown.length === rows.length ? grey : '', x: cursor.x, y: cursor.y - first };
+  const { unknown } = line;
+  const marks =
+    unknown &&
+    starts.slice(first, first + rowsMax).map((start): readonly [number, number] => {
+      const [from, to] = unknown;
+      return [Math.max(0, from + line.prompt.length - start), Math.max(0, to + line.prompt.length - start)];
+    });
+  return {
+    rows: shown,
+    ...(marks && { unknown: marks }),
+    grey: first + shown.length === rows.length ? grey : '',
+    x: cursor.x,
+    y: cursor.y - first,
+  };
 }

@@ -1,9 +1,11 @@
 /** Reads one line from a person: edits, completes, searches the history. Each way of reading is a loop that takes keys. */
 
+import { parseCommandLine } from '../command-line.ts';
 import type { History } from '../history.ts';
-import type { ShellClient } from '../protocol.ts';
+import type { Completion, ShellClient } from '../protocol.ts';
 import { choose } from './choose.ts';
-import { complete } from './complete.ts';
+import { candidatesFor, complete } from './complete.ts';
+import { cell, width } from './graphemes.ts';
 import { ACCEPTS, accept, EMPTY_LINE, edit, type Line, suggestion } from './line-editor.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
@@ -16,24 +18,64 @@ export interface Desk {
   readonly history: History;
 }
 
+/** How long the line stays as it is before the session is asked what it comes to. */
+const LOOK_WAIT_MS = 30;
+
+/** What the session said of a line. */
+interface Look {
+  readonly at: Line;
+  readonly completion: Completion;
+}
+
 /** The line, left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an empty line is `exit`. */
 export async function readLine(desk: Desk): Promise<string | null> {
   const { tty, view, client, history } = desk;
   let line = EMPTY_LINE;
+  let look: Look | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const lines = history.preferring(client.state.path);
+  const draw = (): string => {
+    const suggested = view.color ? suggestion(line, lines) || offered(line, look) : '';
+    const { note, unknown } = look?.at === line ? look.completion : {};
+    const shown = { prompt: client.state.prompt, text: line.text, cursor: line.cursor, suggestion: suggested };
+    if (!tty.busy) view.show({ line: { ...shown, unknown: view.color ? unknown : undefined }, note });
+    return suggested;
+  };
+  /** Asks, when the person pauses, and draws again if the line is still the same. */
+  const lookSoon = () => {
+    clearTimeout(timer);
+    const at = line;
+    if (at.text === '' || look?.at === at) return;
+    timer = setTimeout(async () => {
+      const completion = await candidatesFor(client, at);
+      if (line !== at || timer === undefined) return;
+      look = { at, completion };
+      draw();
+    }, LOOK_WAIT_MS);
+  };
+  const leave = async (text: string) => {
+    clearTimeout(timer);
+    timer = undefined;
+    await view.commit(client.state.prompt + text);
+  };
   for (;;) {
-    const { prompt } = client.state;
     // Without colours a suggestion could not be told from what was typed.
-    const suggested = view.color ? suggestion(line, history.lines) : '';
-    if (!tty.busy) view.show({ line: { prompt, text: line.text, cursor: line.cursor, suggestion: suggested } });
+    draw();
+    lookSoon();
     const key = await tty.take();
-    if (!key) return null;
+    if (!key) {
+      clearTimeout(timer);
+      timer = undefined;
+      return null;
+    }
+    const suggested = view.color ? suggestion(line, lines) || offered(line, look) : '';
     switch (key.chord) {
       case 'return':
-        await view.commit(prompt + line.text);
-        history.add(line.text);
+        await leave(line.text);
+        history.add(line.text, client.state.path);
         return line.text;
       case 'C-c':
-        await view.commit(prompt + line.text);
+        await leave(line.text);
         line = EMPTY_LINE;
         continue;
       case 'C-l':
@@ -47,8 +89,12 @@ export async function readLine(desk: Desk): Promise<string | null> {
         continue;
       case 'C-d':
         if (line.text !== '') break;
-        await view.commit(`${prompt}exit`);
+        await leave('exit');
         return 'exit';
+      case 'text':
+        if (key.text !== '?' || !asksForHelp(line)) break;
+        view.print(helpOf(await candidatesFor(client, line)));
+        continue;
     }
     const taken = suggested === '' ? undefined : ACCEPTS[key.chord];
     const next = taken ? accept(line, suggested, taken) : edit(line, key, history.lines);
@@ -56,6 +102,29 @@ export async function readLine(desk: Desk): Promise<string | null> {
     else tty.bell();
   }
 }
+
+/** What the first candidate goes on with, where nothing in the history does. */
+function offered({ text, cursor }: Line, look: Look | undefined): string {
+  if (look?.at.text !== text || cursor < text.length) return '';
+  const { from, candidates } = look.completion;
+  const typed = text.slice(from);
+  const [first] = candidates;
+  return typed !== '' && first?.text.startsWith(typed) ? first.text.slice(typed.length) : '';
+}
+
+/** A `?` where a word could begin asks what may stand there; in a value or in quotes it is a character. */
+const asksForHelp = ({ text, cursor }: Line): boolean =>
+  cursor === text.length && /(?:^|\s)$/.test(text) && parseCommandLine(text).unclosed === undefined;
+
+/** Columns of candidates before their help. */
+const helpColumns = 24;
+
+const helpOf = ({ candidates }: Completion): string =>
+  candidates.length === 0
+    ? '  nothing more\n'
+    : candidates
+        .map(({ text, help }) => `  ${cell(text, Math.max(helpColumns, width(text)))}  ${help}`.trimEnd() + '\n')
+        .join('');
 
 async function searchHistory(desk: Desk, line: Line): Promise<Line> {
   const newestFirst = [...new Set(desk.history.lines.toReversed())];

@@ -122,7 +122,7 @@ test('a candidate replaces the word it completes, says what it is, and whether a
   const line = `${tpg}/ set attribute generate_node_acls=`;
   const { from, candidates } = await shell.session.complete(`${line}xyz`, line.length);
   expect(line.slice(from)).toBe('generate_node_acls=');
-  expect(candidates[0]).toEqual({ text: 'generate_node_acls=0', kind: 'parameter', help: '', final: true });
+  expect(candidates[0]).toMatchObject({ text: 'generate_node_acls=0', kind: 'parameter', help: '', final: true });
   const [attribute] = (await shell.session.complete(line, line.length - 1)).candidates;
   expect(attribute).toMatchObject({
     kind: 'keyword',
@@ -130,7 +130,7 @@ test('a candidate replaces the word it completes, says what it is, and whether a
     help: 'Demo mode: admit initiators without an ACL.',
   });
   const [command] = (await shell.session.complete('pw', 2)).candidates;
-  expect(command).toEqual({ text: 'pwd', kind: 'command', help: 'Shows the path of the node.', final: true });
+  expect(command).toMatchObject({ text: 'pwd', kind: 'command', help: 'Shows the path of the node.', final: true });
   const [path] = (await shell.session.complete('is', 2)).candidates;
-  expect(path).toEqual({ text: 'iscsi/', kind: 'path', help: 'Targets: 2', final: false });
+  expect(path).toMatchObject({ text: 'iscsi/', kind: 'path', help: 'Targets: 2', final: false });
 });
