@@ -10,6 +10,7 @@ export interface Invocation {
   readonly wants:
     | { readonly kind: 'help' | 'version' | 'shell' }
     | { readonly kind: 'serve'; readonly serve: ServeWords }
+    | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
     | {
         readonly kind: 'daemon';
         readonly action: DaemonAction;
@@ -48,6 +49,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
        tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
        tcli [OPTIONS] daemon stop [--force] | status
+       tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] | clear       the configuration, as targetctl does it
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
@@ -107,8 +109,13 @@ export function readArguments(words: readonly string[]): Invocation {
 }
 
 function daemonWords(action: string, more: readonly string[]): Invocation['wants'] {
+  if (action === 'install') {
+    const strange = more.find((word) => word !== '--user' && word !== '--yes');
+    if (strange) throw new OperatorError(`daemon install does not take ${strange}`, 'See: tcli --help');
+    return { kind: 'install', user: more.includes('--user'), yes: more.includes('--yes') };
+  }
   const known = daemonActions.find((one) => one === action);
-  if (!known) throw new OperatorError(`daemon takes one of: ${daemonActions.join(', ')}`, 'See: tcli --help');
+  if (!known) throw new OperatorError(`daemon takes one of: ${daemonActions.join(', ')}, install`, 'See: tcli --help');
   const serve = serveWords(more.filter((word) => word !== '--force'));
   return { kind: 'daemon', action: known, force: more.includes('--force'), serve };
 }

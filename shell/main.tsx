@@ -30,6 +30,10 @@ async function main(): Promise<number> {
   const { home: directory, cwd, wants } = readArguments(process.argv.slice(2));
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
+  if (wants.kind === 'install') {
+    const { installUnits } = await import('./install-units.ts');
+    return installUnits(wants);
+  }
   const home =
     typeof directory === 'object'
       ? directory
@@ -83,7 +87,7 @@ const openingOf = (cwd: string | undefined): SessionOpening => ({
   workingDirectory: process.cwd(),
 });
 
-type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' }>;
+type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' }>;
 
 /** Lines that nobody types. */
 async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {

@@ -27,7 +27,7 @@ export { type Backstore, printSize, type VolumeConfig } from './backstore/backst
 export { backstores } from './backstore/index.ts';
 export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
-export { lineLog, serve } from './daemon/serve.ts';
+export { jsonLog, lineLog, serve } from './daemon/serve.ts';
 export { problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log, LogRecord } from './log.ts';
@@ -44,4 +44,5 @@ export { type Auth, authKeys, hasCredentials, isMutual } from './target/auth.ts'
 export type { Fabric, FabricState, SessionInfo } from './target/fabric.ts';
 export type { Target } from './target/target.ts';
 export { bracketed, type Lun, type MappedLun, type NodeAcl, type Portal, printPortal, type Tpg } from './target/tpg.ts';
+export { serviceManager } from './system/service-manager.ts';
 export { normaliseWwn } from './target/wwn.ts';

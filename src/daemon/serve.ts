@@ -5,11 +5,16 @@ import { type Log, type LogLevel, type LogRecord, logBug } from '../log.ts';
 import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
+import type { ServiceManager } from '../system/service-manager.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
-import type { Status } from './control-protocol.ts';
+import { type Status, summary } from './control-protocol.ts';
+import { problems } from './status.ts';
 
 /** How long a stop may take: sessions are told, what is open is flushed. Then the process ends as after a crash. */
 const stopMs = 20_000;
+
+/** How often what could not be opened is tried again. */
+const retryMs = 5_000;
 
 export interface ServeOptions {
   readonly home: Home;
@@ -21,6 +26,9 @@ export interface ServeOptions {
   /** Called once every portal is open. */
   readonly ready: (status: Status) => void;
   readonly stopped: AbortSignal;
+  readonly manager: ServiceManager;
+  /** How long to wait for devices that are not there. */
+  readonly waitMs?: number;
 }
 
 /**
@@ -28,14 +36,14 @@ export interface ServeOptions {
  * @throws OperatorError when another process holds the home, or its configuration cannot be read
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { home, log, stopped } = options;
+  const { home, log, stopped, manager } = options;
   const host = await openHost({ home, role: 'serve', log });
   if (host.heldBy) {
     await host.close();
     const { message } = inUse(home, host.heldBy);
     throw new OperatorError(
       message,
-      `Two processes cannot serve the same configuration. To take over: kill ${host.heldBy.pid}`,
+      `Two processes cannot serve the same configuration. To take over: tcli daemon restart --force`,
     );
   }
   for (const warning of host.warnings) log({ level: 'warning', event: 'not restored', detail: { what: warning } });
@@ -43,9 +51,13 @@ export async function serve(options: ServeOptions): Promise<void> {
   const survive = (error: unknown) => logBug(log, 'process', error);
   process.on('uncaughtException', survive);
   process.on('unhandledRejection', survive);
-  // Without portals nothing else keeps the process alive.
-  const alive = setInterval(() => {}, 1 << 30);
   const asked = new AbortController();
+  const ending = AbortSignal.any([stopped, asked.signal]);
+  const watchdog = manager.watchdogMs && setInterval(() => manager.notify('WATCHDOG=1'), manager.watchdogMs / 2);
+  // Without portals, nothing else keeps the process alive.
+  const retrying = setInterval(() => void retry(host, log), retryMs);
+  const reload = () => void retry(host, log).then(() => manager.notify('READY=1', 'STATUS=Serving'));
+  process.on('SIGHUP', reload);
   let control: Control | undefined;
   try {
     control = await listenControl({
@@ -55,14 +67,17 @@ export async function serve(options: ServeOptions): Promise<void> {
       log,
       createSession: options.createSession(host),
       stop: () => asked.abort(),
+      ...(manager.sockets.has('control') && { inherited: manager.sockets.get('control')! }),
     });
-    await host.root.start();
+    await host.root.start({ givenUp: ending, ...(options.waitMs !== undefined && { waitMs: options.waitMs }) });
     const status = control.status();
     for (const problem of status.problems) log({ level: 'warning', event: 'not served', detail: { what: problem } });
+    manager.notify('READY=1', `STATUS=${summary(status)}`);
     options.ready(status);
-    await aborted(AbortSignal.any([stopped, asked.signal]));
+    await aborted(ending);
   } finally {
-    clearInterval(alive);
+    manager.notify('STOPPING=1');
+    clearInterval(retrying);
     const late = setTimeout(() => {
       log({ level: 'error', event: 'stopped by force', detail: { afterMs: stopMs } });
       process.exit(1);
@@ -71,9 +86,21 @@ export async function serve(options: ServeOptions): Promise<void> {
     await host.close();
     await control?.close();
     clearTimeout(late);
+    clearInterval(watchdog);
+    process.off('SIGHUP', reload);
     process.off('uncaughtException', survive);
     process.off('unhandledRejection', survive);
   }
+}
+
+/** Tries again what could not be opened, and says what can be served now. */
+async function retry(host: Host, log: Log): Promise<void> {
+  const before = problems(host);
+  if (before.length === 0) return;
+  await host.root.retry();
+  const after = new Set(problems(host));
+  for (const problem of before)
+    if (!after.has(problem)) log({ level: 'info', event: 'served now', detail: { what: problem } });
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -92,5 +119,12 @@ export function lineLog(write: (line: string, level: LogLevel) => void, now: () 
       ([name, value]) => `${name}=${typeof value === 'string' ? JSON.stringify(value) : value}`,
     );
     write([now().toISOString(), level, event, ...words].join(' '), level);
+  };
+}
+
+/** A log of JSON lines: time, level, event, then the particulars; `debug` left out. */
+export function jsonLog(write: (line: string) => void, now: () => Date): Log {
+  return ({ level, event, detail }: LogRecord) => {
+    if (shownLevels.includes(level)) write(JSON.stringify({ time: now().toISOString(), level, event, ...detail }));
   };
 }

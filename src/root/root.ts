@@ -4,6 +4,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, machine, tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { setBugReporter } from '../scsi/device-server.ts';
@@ -32,6 +33,15 @@ export const operationTypes: readonly OperationType[] = [
 
 /** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
 export type Record = (operation: Operation) => Promise<void>;
+
+/** How often a start looks for devices that are not there. */
+const devicePollMs = 200;
+
+/** What a start does about devices that are not there: how long it waits for them, and what ends that early. */
+export interface Patience {
+  readonly waitMs?: number;
+  readonly givenUp?: AbortSignal;
+}
 
 export class Root {
   readonly tree = new Tree();
@@ -70,9 +80,7 @@ export class Root {
    * @throws OperatorError; the tree is then as it was
    */
   apply(operation: Operation, restoring = false): Promise<Outcome> {
-    const turn = this.#queue.then(() => this.#apply(operation, restoring));
-    this.#queue = turn.catch(() => {});
-    return turn;
+    return this.#inTurn(() => this.#apply(operation, restoring));
   }
 
   async #apply(operation: Operation, restoring: boolean): Promise<Outcome> {
@@ -101,17 +109,40 @@ export class Root {
   }
 
   /** Opens every volume, then every portal: nobody logs in to half a configuration. */
-  start(): Promise<void> {
-    const turn = this.#queue.then(() => this.#start());
+  start(patience: Patience = {}): Promise<void> {
+    return this.#inTurn(() => this.#start(patience));
+  }
+
+  /** Opens what could not be opened before: volumes whose medium has appeared, portals whose address has. */
+  retry(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#serving) return;
+      await this.#openVolumes();
+      await this.#reconcile();
+    });
+  }
+
+  #inTurn<T>(what: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(what);
     this.#queue = turn.catch(() => {});
     return turn;
   }
 
-  async #start(): Promise<void> {
+  /** @returns whether all are open */
+  async #openVolumes(): Promise<boolean> {
+    let all = true;
+    for (const storageObject of this.tree.allStorageObjects()) {
+      await openVolume(storageObject, { ...this.#surroundings(true), serving: true });
+      all &&= storageObject.missing === undefined;
+    }
+    return all;
+  }
+
+  async #start({ waitMs = 0, givenUp }: Patience): Promise<void> {
     setBugReporter(this.#log);
     await this.#adopt();
-    for (const storageObject of this.tree.allStorageObjects())
-      await openVolume(storageObject, { ...this.#surroundings(true), serving: true });
+    for (const end = Date.now() + waitMs; !(await this.#openVolumes()); await sleep(devicePollMs))
+      if (Date.now() >= end || givenUp?.aborted) break;
     const context = { log: this.#log, runDirectory: this.#runDirectory };
     for (const state of this.tree.fabrics.values())
       if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, context));

@@ -2,10 +2,10 @@
 // (test/daemon/control.test.ts).
 
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { configure, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 import { TestTerminal } from '../support/terminal.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
@@ -156,4 +156,26 @@ it('a start that fails says why, status 1', async () => {
   const { status, stderr } = await tcli(home, ['daemon', 'start']);
   expect(status).toBe(1);
   expect(stderr).toContain('saveconfig.json is not valid JSON');
+});
+
+it('a disk that is not there: reported, waited for, served as soon as it appears, and never dropped from the file', async () => {
+  const home = daemonHome();
+  const disk = join(home, 'disk0.img');
+  await configure(home, `/backstores/fileio create disk0 ${disk} 1M`, 'saveconfig');
+  await rename(disk, `${disk}.away`);
+  const started = await tcli(home, ['daemon', 'start']);
+  expect(started).toMatchObject({ status: 0, stderr: expect.stringContaining('/backstores/fileio/disk0: ') });
+  const status = async () => (await tcli(home, ['daemon', 'status'])).stdout;
+  expect(await status()).toMatch(/^Not served:\n {2}\/backstores\/fileio\/disk0: /m);
+  expect((await tcli(home, ['save'])).status).toBe(0);
+  expect(await readFile(join(home, 'saveconfig.json'), 'utf8')).toContain('disk0');
+  await rename(`${disk}.away`, disk);
+  process.kill(Number(/process (\d+)/.exec(started.stdout)?.[1]), 'SIGHUP');
+  await expect.poll(status).not.toContain('Not served');
+  await tcli(home, ['daemon', 'stop']);
+  await rename(disk, `${disk}.away`);
+  const waiting = tcli(home, ['daemon', 'start', '--wait', '30']);
+  await expect.poll(status).toContain('disk0: ');
+  await rename(`${disk}.away`, disk);
+  expect(await waiting).toMatchObject({ status: 0, stderr: '' });
 });

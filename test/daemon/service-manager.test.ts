@@ -1,0 +1,128 @@
+// What systemd hears and says, with its own tools and a socket of the real kind; the built program under it. Each test says
+// why it skips. Not here: a whole system with systemd as its first process.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { serviceManager } from '../../src/system/service-manager.ts';
+import { lacks, run, tcli, temporaryDirectory } from '../support/tcli.ts';
+
+const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+const packaging = resolve(import.meta.dirname, '../../packaging');
+const python = spawnSync('python3', ['-c', 'import socket']).status === 0;
+
+/** A datagram socket, as systemd's is; each message is a line of the result. */
+async function notifySocket(path: string): Promise<{ heard(): string[] }> {
+  const script = `import socket,sys
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1].replace('@','\\0',1)); print('bound',flush=True)
+while True: print(repr(s.recv(65536).decode()),flush=True)`;
+  const child = spawn('python3', ['-c', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  await expect.poll(() => output).toContain('bound\n');
+  return { heard: () => output.split('\n').slice(1, -1) };
+}
+
+it.skipIf(!python)('sd_notify(3): states arrive as one datagram, by path and by abstract name', async () => {
+  for (const path of [join(temporaryDirectory(), 'notify'), `@tcli-test-${process.pid}`]) {
+    const socket = await notifySocket(path);
+    serviceManager({ NOTIFY_SOCKET: path }, 1).notify('READY=1', 'STATUS=Serving 1 target');
+    await expect.poll(socket.heard).toEqual(["'READY=1\\nSTATUS=Serving 1 target'"]);
+  }
+});
+
+it('what is meant for another process, or not said at all, does nothing', () => {
+  const environment = { WATCHDOG_USEC: '2000000', WATCHDOG_PID: '7', LISTEN_FDS: '2', LISTEN_PID: '7', PATH: '/bin' };
+  const other = serviceManager({ ...environment }, 8);
+  expect([other.watchdogMs, [...other.sockets]]).toEqual([undefined, []]);
+  other.notify('READY=1');
+  const mine = serviceManager({ ...environment, LISTEN_FDNAMES: 'control:portal' }, 7);
+  expect([mine.watchdogMs, [...mine.sockets]]).toEqual([
+    2000,
+    [
+      ['control', 3],
+      ['portal', 4],
+    ],
+  ]);
+  const cleaned = { ...environment };
+  serviceManager(cleaned, 7);
+  expect(cleaned).toEqual({ PATH: '/bin' });
+});
+
+it.skipIf(!python)('serve says READY, WATCHDOG, after a reload READY again, and STOPPING', async () => {
+  const home = temporaryDirectory();
+  const path = join(home, 'notify');
+  const { heard } = await notifySocket(path);
+  const child = spawn(process.execPath, [program, '--home', home, 'serve', '--log-format', 'json'], {
+    stdio: 'ignore',
+    env: { ...process.env, NOTIFY_SOCKET: path, WATCHDOG_USEC: '100000' },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = new Promise((done) => child.once('exit', done));
+  const all = () => heard().join('\n');
+  await expect.poll(all, { timeout: 10_000 }).toMatch(/READY=1.*STATUS=Serving 0 targets/);
+  await expect.poll(all).toContain("'WATCHDOG=1'");
+  child.kill('SIGHUP');
+  await expect.poll(all).toContain("'READY=1\\nSTATUS=Serving'");
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+  await expect.poll(all).toContain("'STOPPING=1'");
+});
+
+it.skipIf(lacks('systemd-socket-activate'))(
+  'socket activation: the first client starts it, and its socket stays',
+  async () => {
+    const home = temporaryDirectory();
+    spawnSync('mkdir', ['-p', join(home, 'run')]);
+    const words = [
+      '-l',
+      join(home, 'run/control.sock'),
+      '--fdname=control',
+      process.execPath,
+      program,
+      '--home',
+      home,
+      'serve',
+    ];
+    const child = spawn('systemd-socket-activate', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await new Promise((listening) => child.stderr.once('data', listening));
+    const created = await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M']);
+    expect(created).toEqual({ status: 0, stdout: 'Created ramdisk rd0 with size 1M.\n', stderr: '' });
+    expect((await tcli(home, ['daemon', 'status'])).stdout).toContain(`process ${child.pid}, since`);
+    expect((await tcli(home, ['daemon', 'stop'])).status).toBe(0);
+  },
+);
+
+it.skipIf(lacks('systemd-analyze'))('systemd-analyze verify has nothing to say about the units', async () => {
+  const folder = temporaryDirectory();
+  spawnSync('cp', ['-r', packaging, folder]);
+  spawnSync('sed', [
+    '-i',
+    's|/usr/local/bin/tcli|/bin/true|',
+    ...['', 'user/'].map((at) => join(folder, 'packaging', at, 'tcli.service')),
+  ]);
+  for (const [words, place] of [
+    [[], 'packaging'],
+    [['--user'], 'packaging/user'],
+  ] as const) {
+    const files = ['tcli.service', 'tcli.socket'].map((name) => join(folder, place, name));
+    const { stdout, stderr } = await run('systemd-analyze', [...words, 'verify', '--man=no', ...files]);
+    const about = `${stdout}${stderr}`.split('\n').filter((line) => /tcli\.(service|socket)/.test(line));
+    expect(about, place).toEqual([]);
+  }
+});
+
+it('daemon install --user writes units that start this very program', async () => {
+  const folder = temporaryDirectory();
+  const words = [program, 'daemon', 'install', '--user'];
+  const asked = await run(process.execPath, words, { env: { XDG_CONFIG_HOME: folder } });
+  expect(asked).toMatchObject({ status: 1, stderr: expect.stringContaining('Nothing was written.') });
+  const written = await run(process.execPath, [...words, '--yes'], { env: { XDG_CONFIG_HOME: folder } });
+  expect(written.status).toBe(0);
+  const { stdout } = await run('cat', [join(folder, 'systemd/user/tcli.service')]);
+  expect(stdout).toContain(`ExecStart=${resolve(packaging, '../shell/bin/tcli')} serve --wait 30\n`);
+});
