@@ -191,6 +191,29 @@ describe('sessions', () => {
     expect((await initiator.command(testUnitReady, { lun: 1 })).sense).toMatch(/^6\//);
   });
 
+  it('a LUN that is taken away is gone for the next command, and the initiator is told', async () => {
+    const target = new IscsiTarget();
+    addLun(target.tpg, 1, logicalUnit({ name: 'disk1' }).lu);
+    const { initiator } = await target.login();
+    target.tpg.luns.delete(1);
+    for (const session of target.sessionTable) session.refresh();
+    expect(await initiator.command(testUnitReady)).toMatchObject({ status: 2, sense: '6/3f/0e' });
+    expect((await initiator.command(testUnitReady, { lun: 1 })).sense).toBe('5/25/00');
+    expect((await initiator.command(testUnitReady)).status).toBe(0);
+  });
+
+  it('RFC 7143 11.9.1: a session that access no longer admits is told on each connection that it is dropped', async () => {
+    const { target, first, second } = await twoConnections();
+    target.endSessions(target.tpg, 'disabled');
+    for (const { initiator, output } of [first, second]) {
+      expect(initiator.inbox.map(({ name, values }) => [name, values['asyncEvent']])).toEqual([
+        ['Asynchronous Message', 3],
+      ]);
+      expect(output.ended).toBe(true);
+    }
+    expect([...target.sessionTable]).toEqual([]);
+  });
+
   it('a login request in full feature phase is rejected', async () => {
     const { initiator, output } = await new IscsiTarget().login();
     initiator.send(loginRequest, { ...initiator.loginValues(1) });
