@@ -69,7 +69,7 @@ const differences: readonly Difference[] = [
     fields: /^6$/,
     because: 'SPC-4 7.8.7 V_SUP: the write cache that is off can be switched on by MODE SELECT, which LIO refuses',
   },
-  { command: 'sg_vpd -HH -p 0xb1', unit: 'ftp', fields: /^7$/, because: 'SBC-4 6.6.2 WABEREQ: LIO has no SANITIZE' },
+  { command: 'sg_vpd -HH -p 0xb1', unit: 'ftp', fields: /^7$/, because: 'SBC-3 6.6.5 WABEREQ: LIO has no SANITIZE' },
   {
     command: 'sg_modes -a -H',
     fields: /^block descriptor$/,
