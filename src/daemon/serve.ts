@@ -5,7 +5,7 @@ import { type Log, type LogLevel, type LogRecord, logBug } from '../log.ts';
 import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
-import type { ServiceManager } from '../system/service-manager.ts';
+import type { ServiceManager } from '../system/systemd.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
 import { type Status, summary } from './control-protocol.ts';
 import { problems } from './status.ts';

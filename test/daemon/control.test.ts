@@ -1,13 +1,14 @@
 // The control socket of a home that is open in this process, spoken to as a program would. Not here: the shell's own words
 // (test/shell/session-server.test.ts), the built program (test/e2e/daemon.test.ts).
 
-import { statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Control, type ControlOptions, listenControl } from '../../src/daemon/control.ts';
 import { controlSocketOf, messageBytesMax } from '../../src/daemon/control-protocol.ts';
+import { controlRequests } from '../../src/daemon/control-requests.ts';
 import { FrameReader } from '../../src/daemon/frames.ts';
 import { OperatorError } from '../../src/errors.ts';
 import type { LogRecord } from '../../src/log.ts';
@@ -218,4 +219,18 @@ it('100 clients at once, each with its own answers', async () => {
   const replies = await Promise.all(programs.map((program, number) => program.say(create(number)).hear()));
   for (const [number, reply] of replies.entries())
     expect(reply).toMatchObject({ id: number, is: 'applied', operation: { params: { name: `rd${number}` } } });
+});
+
+it('docs/protocol.md: its operations can be applied as they stand, and its requests are the ones there are', async () => {
+  const { host, path } = await listen();
+  const program = await opened(path);
+  const text = readFileSync(join(import.meta.dirname, '../../docs/protocol.md'), 'utf8');
+  const operations = [...text.matchAll(/^\{"path": .*\}$/gm)].map(([line]) => JSON.parse(line));
+  expect(operations.length).toBeGreaterThan(4);
+  for (const [id, operation] of operations.entries())
+    expect(await program.say({ id, do: 'apply', operation }).hear()).toMatchObject({ id, is: 'applied' });
+  expect([...host.root.tree.tpgs()][0]?.luns.size).toBe(1);
+  const documented = text.slice(text.indexOf('## Control requests'), text.indexOf('## A shell session'));
+  const requests = [...documented.matchAll(/^\| `\{"id": \d, "do": "(\w+)"/gm)].map(([, word]) => word);
+  expect(requests).toEqual(Object.keys(controlRequests));
 });

@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { serviceManager } from '../../src/system/service-manager.ts';
+import { serviceManager } from '../../src/system/systemd.ts';
 import { lacks, run, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
