@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -45,6 +45,8 @@ async function main(scenarios: readonly string[]): Promise<number> {
       SECOND_PORT: secondPath.port,
       CONTROL: portOf(control),
       ONLY: `'${scenarios.join(' ')}'`,
+      NODE: await realpath(process.execPath),
+      PROGRAM: program,
     });
   } finally {
     control.close();
