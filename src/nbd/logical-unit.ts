@@ -92,7 +92,7 @@ export class LogicalUnitExport implements Export {
       whole: async (lba, blocks) => {
         const lu = this.#storageObject;
         const unmap = mayTrim && offersWriteSameUnmap(lu) ? 0x08 : 0;
-        // WRITE SAME(16) with NDOB: blocks of zeros (SBC-3 5.45).
+        // WRITE SAME(16) with NDOB: blocks of zeros (SBC-3 5.44).
         for (const [first, count] of this.#pieces(lba, blocks, lu.attributes.values.max_write_same_len))
           await this.#command(cdb16(0x93, first, count, unmap | 0x01));
       },
@@ -131,7 +131,7 @@ export class LogicalUnitExport implements Export {
     await this.#command(cdb16(0x90, lba, blocks));
   }
 
-  /** GET LBA STATUS (SBC-3 5.5) */
+  /** GET LBA STATUS (SBC-3 5.4) */
   async status({ offset, length }: Range, most: number): Promise<StatusExtent[]> {
     const lu = this.#storageObject;
     const { lba } = this.#cover(offset, length);

@@ -2,7 +2,7 @@
 
 import { type Attribute, type AttributeTable, flag, integer } from '../attribute.ts';
 
-/** ASYMMETRIC ACCESS STATE (SPC-4 6.34), and the setting that must allow it. */
+/** ASYMMETRIC ACCESS STATE (SPC-4 6.37), and the setting that must allow it. */
 export const aluaStates: Readonly<Record<number, { readonly name: string; readonly supportedBy: string }>> = {
   0: { name: 'Active/optimized', supportedBy: 'alua_support_active_optimized' },
   1: { name: 'Active/non-optimized', supportedBy: 'alua_support_active_nonoptimized' },

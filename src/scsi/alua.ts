@@ -19,7 +19,7 @@ const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense }>>
   15: { runs: 'any', otherwise: sense.asymmetricAccessTransition },
 };
 
-/** Bits of the second byte of a descriptor (SPC-4 6.34). */
+/** Bits of the second byte of a descriptor (SPC-4 6.37). */
 const supportBits: Readonly<Record<string, number>> = {
   alua_support_transitioning: 0x80,
   alua_support_offline: 0x40,
@@ -53,7 +53,7 @@ export const aluaOpcodes: readonly OpcodeRow[] = [
     code: 0xa3,
     serviceAction: 0x0a,
     name: 'REPORT TARGET PORT GROUPS',
-    spec: 'SPC-4 6.34',
+    spec: 'SPC-4 6.37',
     cdb: { format: bits(1, 5, 3), allocation: u32(6) },
     medium: 'none',
     whenReserved: 'allowed',
@@ -68,7 +68,7 @@ export const aluaOpcodes: readonly OpcodeRow[] = [
     code: 0xa4,
     serviceAction: 0x0a,
     name: 'SET TARGET PORT GROUPS',
-    spec: 'SPC-4 6.44',
+    spec: 'SPC-4 6.45',
     cdb: { length: u32(6) },
     medium: 'none',
     whenReserved: 'conflicts',
@@ -95,7 +95,7 @@ function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Arra
   return Buffer.concat([length, body]);
 }
 
-/** A target port group descriptor (SPC-4 6.34). */
+/** A target port group descriptor (SPC-4 6.37). */
 function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
   const id = numberIn(group, 'tg_pt_gp_id');
   const ports = lu.ports().filter((port) => port.portGroup === id);

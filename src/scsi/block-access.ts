@@ -134,7 +134,7 @@ export function compareAndWrite(
   });
 }
 
-/** SBC-3 5.7: each bit that is 1 in the data becomes 1. */
+/** SBC-3 5.5: each bit that is 1 in the data becomes 1. */
 export function orWrite(
   lu: StorageObject,
   cdb: { lba: number; fua: number },

@@ -1,4 +1,4 @@
-/** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.31, 5.7). */
+/** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.27, 5.7). */
 
 import { mediumOf } from './block-access.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
@@ -41,7 +41,7 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x1c,
     name: 'RECEIVE DIAGNOSTIC RESULTS',
-    spec: 'SPC-4 6.31',
+    spec: 'SPC-4 6.27',
     cdb: { pageCodeValid: bit(1, 0), page: u8(2), allocation: u16(3) },
     medium: 'none',
     whenReserved: 'reads',

@@ -1,6 +1,6 @@
 /**
  * EXTENDED COPY(LID1) and RECEIVE COPY RESULTS(LID1), of blocks between logical units that the initiator reaches itself
- * (SPC-4 6.4, 6.17). The limits are LIO's.
+ * (SPC-4 6.5, 6.23, 6.25). The limits are LIO's.
  */
 
 import { isDurable, mediumOf } from './block-access.ts';
@@ -25,9 +25,9 @@ const pieceBytesMax = 1024 * 1024;
 
 const headerBytes = 16;
 const targetBytes = 32;
-/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.6). */
+/** Identification descriptor CSCD descriptor (SPC-4 6.5.5.6). */
 const identification = 0xe4;
-/** Block device to block device (SPC-4 6.4.6.4). */
+/** Block device to block device (SPC-4 6.5.6.4). */
 const blockToBlock = 0x02;
 /** IMPLEMENTED DESCRIPTOR LIST */
 export const copyDescriptors = [blockToBlock, identification] as const;
@@ -41,7 +41,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     code: 0x83,
     serviceAction: 0x00,
     name: 'EXTENDED COPY(LID1)',
-    spec: 'SPC-4 6.4',
+    spec: 'SPC-4 6.5',
     cdb: { length: u32(10) },
     medium: 'write',
     whenReserved: 'conflicts',
@@ -57,7 +57,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     code: 0x84,
     serviceAction: 0x00,
     name: 'RECEIVE COPY RESULTS(LID1) COPY STATUS',
-    spec: 'SPC-4 6.18',
+    spec: 'SPC-4 6.25',
     cdb: { listIdentifier: u8(2), allocation: u32(10) },
     medium: 'none',
     whenReserved: 'allowed',
@@ -68,7 +68,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     code: 0x84,
     serviceAction: 0x03,
     name: 'RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS',
-    spec: 'SPC-4 6.19',
+    spec: 'SPC-4 6.23',
     cdb: { listIdentifier: u8(2), allocation: u32(10) },
     medium: 'none',
     whenReserved: 'allowed',
@@ -148,7 +148,7 @@ function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: Co
   if (held.size > resultsMax && oldest !== undefined) held.delete(oldest);
 }
 
-/** SPC-4 6.18: the result of a copy, once. */
+/** SPC-4 6.25: the result of a copy, once. */
 function copyStatus(lu: StorageObject, { nexus }: Task, identifier: number): Uint8Array {
   const held = lu.copyResults.get(nexus);
   const result = held?.get(identifier);

@@ -1,4 +1,4 @@
-/** Mode pages, one record each; MODE SENSE and MODE SELECT (SPC-4 6.9 to 6.12, 7.5; SBC-3 6.5). */
+/** Mode pages, one record each; MODE SENSE and MODE SELECT (SPC-4 6.11 to 6.14, 7.5; SBC-3 6.5). */
 
 import { bit, bits, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
@@ -133,7 +133,7 @@ export const modeOpcodes = [
   opcode({
     code: 0x1a,
     name: 'MODE SENSE(6)',
-    spec: 'SPC-4 6.11',
+    spec: 'SPC-4 6.13',
     cdb: cdb6,
     medium: 'none',
     whenReserved: 'reads',
@@ -143,7 +143,7 @@ export const modeOpcodes = [
   opcode({
     code: 0x5a,
     name: 'MODE SENSE(10)',
-    spec: 'SPC-4 6.12',
+    spec: 'SPC-4 6.14',
     cdb: cdb10,
     medium: 'none',
     whenReserved: 'reads',
@@ -153,7 +153,7 @@ export const modeOpcodes = [
   opcode({
     code: 0x15,
     name: 'MODE SELECT(6)',
-    spec: 'SPC-4 6.9',
+    spec: 'SPC-4 6.11',
     cdb: { pageFormat: bit(1, 4), length: u8(4) },
     medium: 'none',
     whenReserved: 'conflicts',
@@ -164,7 +164,7 @@ export const modeOpcodes = [
   opcode({
     code: 0x55,
     name: 'MODE SELECT(10)',
-    spec: 'SPC-4 6.10',
+    spec: 'SPC-4 6.12',
     cdb: { pageFormat: bit(1, 4), length: u16(7) },
     medium: 'none',
     whenReserved: 'conflicts',
@@ -257,7 +257,7 @@ function changeableMask(page: ModePage, lu: StorageObject): Uint8Array {
 }
 
 /**
- * Every page is checked before the first is applied: what cannot change has to be as it is (SPC-4 6.9).
+ * Every page is checked before the first is applied: what cannot change has to be as it is (SPC-4 6.11).
  * @param headerBytes of the mode parameter header: 4 or 8
  */
 async function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Promise<Completion> {

@@ -57,10 +57,10 @@ async function discard(lu: StorageObject, lba: number, blocks: number, task: Tas
   }
 }
 
-/** WRITE SAME of no blocks goes to the end of the medium (SBC-3 5.44): where its length has no limit. Else WSNZ is 1. */
+/** WRITE SAME of no blocks goes to the end of the medium (SBC-3 5.43): where its length has no limit. Else WSNZ is 1. */
 export const writesSameToEnd = (lu: StorageObject): boolean => lu.attributes.values.max_write_same_len === 0;
 
-/** WRITE SAME's rules beyond its usage bits (SBC-3 5.44). @param byte where the CDB has the number of blocks */
+/** WRITE SAME's rules beyond its usage bits (SBC-3 5.43). @param byte where the CDB has the number of blocks */
 export function checkWriteSame(lu: StorageObject, blocks: number, byte: number): void {
   const most = lu.attributes.values.max_write_same_len;
   if (most !== 0 && (blocks === 0 || blocks > most)) throw invalidCdb(byte, 7);
@@ -129,7 +129,7 @@ const lbaStatusBytes = 16;
 const lbaStatusCountMax = 256;
 const deallocated = 1;
 
-/** SBC-3 5.5: extents from an address on; a volume that cannot tell has everything mapped. */
+/** SBC-3 5.4: extents from an address on; a volume that cannot tell has everything mapped. */
 export async function lbaStatus(lu: StorageObject, lba: number, allocation: number): Promise<Completion> {
   const volume = mediumOf(lu);
   const wanted = Math.floor((allocation - lbaStatusHeaderBytes) / lbaStatusBytes);

@@ -47,7 +47,7 @@ export const startStopOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x1e,
     name: 'PREVENT ALLOW MEDIUM REMOVAL',
-    spec: 'SBC-3 5.4',
+    spec: 'SBC-3 5.10',
     cdb: { prevent: bits(4, 0, 2) },
     medium: 'none',
     whenReserved: (bytes) => ((bytes[4]! & 0x03) === 0 ? 'allowed' : 'conflicts'),

@@ -103,7 +103,7 @@ it.each([
   expect(await readFile(join(copy, 'reservations', `${serial}.json.damaged`), 'utf8')).toBe(text);
 });
 
-it('SPC-4 6.9 MODE SELECT of WCE is an operation: journaled, and there after a crash, although the unit is exported', async () => {
+it('SPC-4 6.11 MODE SELECT of WCE is an operation: journaled, and there after a crash, although the unit is exported', async () => {
   const { directory, host, initiator } = await served();
   const before = host.unsavedOperations;
   const control = [0x0a, 0x0a, 0x02, 0x10, 0, 0x00, 0, 0, 0xff, 0xff, 0, 0x1e];
@@ -116,7 +116,7 @@ it('SPC-4 6.9 MODE SELECT of WCE is an operation: journaled, and there after a c
   expect(storageObject.attributes.values).toMatchObject({ emulate_write_cache: 1, emulate_tas: 0 });
 });
 
-it('SPC-4 6.44 SET TARGET PORT GROUPS is an operation, and the state says that an initiator asked for it', async () => {
+it('SPC-4 6.45 SET TARGET PORT GROUPS is an operation, and the state says that an initiator asked for it', async () => {
   const { directory, initiator, storageObject } = await served();
   const other = new Initiator(storageObject, 'b', { port }).login();
   expect(

@@ -14,12 +14,12 @@ function fresh() {
 const set = (initiator: Initiator, state: number, group = 0) =>
   initiator.send([0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8], Uint8Array.of(0, 0, 0, 0, state, 0, 0, group));
 
-test('SPC-4 6.34 REPORT TARGET PORT GROUPS: as LIO gives it, a default group with two ports', async () => {
+test('SPC-4 6.37 REPORT TARGET PORT GROUPS: as LIO gives it, a default group with two ports', async () => {
   const { data } = await fresh().a.send(reportGroups);
   expect(data.toString('hex')).toBe('0000001000cf0000000000020000000100000002');
 });
 
-test('SPC-4 6.34 REPORT TARGET PORT GROUPS: extended header with the implicit transition time', async () => {
+test('SPC-4 6.37 REPORT TARGET PORT GROUPS: extended header with the implicit transition time', async () => {
   const { lu, a } = fresh();
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, implicit_trans_secs: 7, preferred: 1 }));
   const { data } = await a.send([0xa3, 0x2a, ...reportGroups.slice(2)]);
@@ -27,7 +27,7 @@ test('SPC-4 6.34 REPORT TARGET PORT GROUPS: extended header with the implicit tr
   expect((await a.send([0xa3, 0x4a, ...reportGroups.slice(2)])).sense).toBe('5/24/00');
 });
 
-test('SPC-4 6.44 SET TARGET PORT GROUPS: the state changes, the status says who did it, the others are told', async () => {
+test('SPC-4 6.45 SET TARGET PORT GROUPS: the state changes, the status says who did it, the others are told', async () => {
   const { lu, a, b } = fresh();
   expect((await set(a, 1)).status).toBe(0);
   expect((await a.send(reportGroups)).data.toString('hex', 4, 12)).toBe('01cf000000010002');
@@ -39,11 +39,11 @@ test.each([
   ['an unknown group', 0, 9],
   ['an unknown state', 7, 0],
   ['transitioning', 0xf, 0],
-])('SPC-4 6.44 SET TARGET PORT GROUPS: %s is refused', async (_what, state, group) => {
+])('SPC-4 6.45 SET TARGET PORT GROUPS: %s is refused', async (_what, state, group) => {
   expect((await set(fresh().a, state, group)).sense).toBe('5/26/00');
 });
 
-test('SPC-4 6.44 SET TARGET PORT GROUPS: a group that is implicit only refuses, and so does a state it does not support', async () => {
+test('SPC-4 6.45 SET TARGET PORT GROUPS: a group that is implicit only refuses, and so does a state it does not support', async () => {
   const { lu, a } = fresh();
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_support_standby: 0 }));
   expect((await set(a, 2)).sense).toBe('5/26/00');
@@ -83,7 +83,7 @@ test('SPC-4 5.16.2 a state is of a group: a port in another group is not concern
   expect((await b.send(write, pattern(512))).sense).toBe('2/04/0b');
 });
 
-test('SPC-4 6.34 alua_support 0 takes the commands and the states away', async () => {
+test('SPC-4 6.37 alua_support 0 takes the commands and the states away', async () => {
   const { lu } = logicalUnit({ attributes: { alua_support: 0 } });
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: 2 }));
   const a = new Initiator(lu).login();

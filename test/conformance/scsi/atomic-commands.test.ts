@@ -74,7 +74,7 @@ test('SBC-3 5.2 READ(10): waits while a COMPARE AND WRITE holds its range', asyn
   expect((await result).dataIn).toMatchObject({ position: 0, length: 512 });
 });
 
-test('SBC-3 5.7 ORWRITE(16): sets bits and clears none', async () => {
+test('SBC-3 5.5 ORWRITE(16): sets bits and clears none', async () => {
   const { initiator, volume } = fresh();
   await initiator.send(write10(0, 2), Buffer.alloc(1024, 0x0f));
   expect((await initiator.send(orWrite(0, 2), Buffer.alloc(1024, 0x31))).status).toBe(0);

@@ -24,10 +24,10 @@ function fresh(attributes: Record<string, number> = {}, volume = memoryVolume(bl
 }
 
 describe.each([
-  ['SBC-3 5.10', 'READ(6)', 0x08, 'SBC-3 5.35', 'WRITE(6)', 0x0a, forms[6]],
-  ['SBC-3 5.11', 'READ(10)', 0x28, 'SBC-3 5.36', 'WRITE(10)', 0x2a, forms[10]],
-  ['SBC-3 5.12', 'READ(12)', 0xa8, 'SBC-3 5.37', 'WRITE(12)', 0xaa, forms[12]],
-  ['SBC-3 5.13', 'READ(16)', 0x88, 'SBC-3 5.38', 'WRITE(16)', 0x8a, forms[16]],
+  ['SBC-2 5.5', 'READ(6)', 0x08, 'SBC-2 5.24', 'WRITE(6)', 0x0a, forms[6]],
+  ['SBC-3 5.11', 'READ(10)', 0x28, 'SBC-3 5.33', 'WRITE(10)', 0x2a, forms[10]],
+  ['SBC-3 5.12', 'READ(12)', 0xa8, 'SBC-3 5.34', 'WRITE(12)', 0xaa, forms[12]],
+  ['SBC-3 5.13', 'READ(16)', 0x88, 'SBC-3 5.35', 'WRITE(16)', 0x8a, forms[16]],
 ] as const)('%s %s', (readSpec, readName, readCode, writeSpec, writeName, writeCode, cdb) => {
   test(`${writeSpec} ${writeName}, ${readSpec} ${readName}: what is written is read, and nothing else is touched`, async () => {
     const { initiator, volume } = fresh();
@@ -52,7 +52,7 @@ describe.each([
   });
 });
 
-test('SBC-3 5.10 READ(6): 0 blocks are 256', async () => {
+test('SBC-2 5.5 READ(6): 0 blocks are 256', async () => {
   const { initiator } = fresh();
   expect((await initiator.send([0x08, 0, 0, 0, 0])).data.length).toBe(256 * 512);
 });
@@ -96,7 +96,7 @@ describe('write cache', () => {
   const write = forms[10](0x2a, 0, 1);
   const fua = forms[10](0x2a, 0, 1, 0x08);
 
-  test('SBC-3 5.36 WRITE(10): FUA reaches the medium, without it the cache will do', async () => {
+  test('SBC-3 5.33 WRITE(10): FUA reaches the medium, without it the cache will do', async () => {
     const { initiator, volume } = fresh();
     await initiator.send(write, pattern(512));
     await initiator.send(fua, pattern(512));
@@ -126,9 +126,9 @@ test('RFC 7143 11.4.5.1 WRITE(10): of a short transfer the whole blocks are writ
 });
 
 describe.each([
-  ['SBC-3 5.30 VERIFY(10)', 0x2f, forms[10]],
-  ['SBC-3 5.31 VERIFY(12)', 0xaf, forms[12]],
-  ['SBC-3 5.32 VERIFY(16)', 0x8f, forms[16]],
+  ['SBC-3 5.29 VERIFY(10)', 0x2f, forms[10]],
+  ['SBC-3 5.30 VERIFY(12)', 0xaf, forms[12]],
+  ['SBC-3 5.31 VERIFY(16)', 0x8f, forms[16]],
 ] as const)('%s', (name, code, cdb) => {
   test(`${name}: BYTCHK 0 takes no data and reads the medium`, async () => {
     const { initiator, volume } = fresh();
@@ -155,7 +155,7 @@ describe.each([
   });
 });
 
-test('SBC-3 5.30 VERIFY(10): a long range is read in bounded pieces', async () => {
+test('SBC-3 5.29 VERIFY(10): a long range is read in bounded pieces', async () => {
   const volume = memoryVolume(3 * 1024 * 1024 + 512);
   const { initiator } = fresh({}, volume);
   await initiator.send(forms[10](0x2f, 0, 6145));
@@ -163,9 +163,9 @@ test('SBC-3 5.30 VERIFY(10): a long range is read in bounded pieces', async () =
 });
 
 test.each([
-  ['SBC-3 5.40 WRITE AND VERIFY(10)', 0x2e, forms[10]],
-  ['SBC-3 5.41 WRITE AND VERIFY(12)', 0xae, forms[12]],
-  ['SBC-3 5.42 WRITE AND VERIFY(16)', 0x8e, forms[16]],
+  ['SBC-3 5.37 WRITE AND VERIFY(10)', 0x2e, forms[10]],
+  ['SBC-3 5.38 WRITE AND VERIFY(12)', 0xae, forms[12]],
+  ['SBC-3 5.39 WRITE AND VERIFY(16)', 0x8e, forms[16]],
 ])('%s: writes to the medium, then reads it back', async (_name, code, cdb) => {
   const { initiator, volume } = fresh();
   expect((await initiator.send(cdb(code, 1, 2, 0x02), pattern(1024))).status).toBe(0);
@@ -195,8 +195,8 @@ test('SBC-3 5.26 SYNCHRONIZE CACHE(10): a failure that IMMED hid is reported by 
 });
 
 describe.each([
-  ['SBC-3 5.44 WRITE SAME(10)', 0x41, forms[10]],
-  ['SBC-3 5.45 WRITE SAME(16)', 0x93, forms[16]],
+  ['SBC-3 5.43 WRITE SAME(10)', 0x41, forms[10]],
+  ['SBC-3 5.44 WRITE SAME(16)', 0x93, forms[16]],
 ] as const)('%s', (name, code, cdb) => {
   test(`${name}: every block of the range gets the one that came`, async () => {
     const { initiator, volume } = fresh();
@@ -224,14 +224,14 @@ describe.each([
   });
 });
 
-test('SBC-3 5.45 WRITE SAME(16): NDOB takes no data and writes zeros', async () => {
+test('SBC-3 5.44 WRITE SAME(16): NDOB takes no data and writes zeros', async () => {
   const { initiator, volume } = fresh({ emulate_write_cache: 0 });
   volume.bytes.fill(1);
   expect((await initiator.send(forms[16](0x93, 1, 1, 0x01))).status).toBe(0);
   expect(volume.calls).toEqual(['zeroes 512+512', 'flush']);
 });
 
-test('SBC-3 5.44 WRITE SAME(10): a long range is written in bounded pieces', async () => {
+test('SBC-3 5.43 WRITE SAME(10): a long range is written in bounded pieces', async () => {
   const volume = memoryVolume(4096 * 512);
   const { initiator } = fresh({}, volume);
   await initiator.send(forms[10](0x41, 0, 4096), pattern(512));
@@ -295,14 +295,14 @@ test.each([
   expect((await initiator.send(cdb(code, end, 1))).sense).toBe('5/21/00');
 });
 
-describe('SBC-3 5.5 GET LBA STATUS', () => {
+describe('SBC-3 5.4 GET LBA STATUS', () => {
   const cdb = (lba: number, allocation = 255) => [0x9e, 0x12, ...be(lba, 8), ...be(allocation, 4)];
   const descriptors = (data: Buffer) =>
     Array.from({ length: (data.readUInt32BE(0) - 4) / 16 }, (_, i) => data.subarray(8 + 16 * i, 24 + 16 * i)).map(
       (d) => [Number(d.readBigUInt64BE(0)), d.readUInt32BE(8), d[12]],
     );
 
-  test('SBC-3 5.5 GET LBA STATUS: extents from the address on, mapped and deallocated', async () => {
+  test('SBC-3 5.4 GET LBA STATUS: extents from the address on, mapped and deallocated', async () => {
     const { initiator } = fresh();
     await initiator.send(forms[10](0x2a, 4, 2), pattern(1024));
     expect(descriptors((await initiator.send(cdb(1))).data)).toEqual([
@@ -313,7 +313,7 @@ describe('SBC-3 5.5 GET LBA STATUS', () => {
     expect(descriptors((await initiator.send(cdb(1, 24))).data)).toEqual([[1, 3, 1]]);
   });
 
-  test('SBC-3 5.5 GET LBA STATUS: a block that is a hole only in part is mapped', async () => {
+  test('SBC-3 5.4 GET LBA STATUS: a block that is a hole only in part is mapped', async () => {
     const { volume, initiator } = fresh({ block_size: 1024 });
     volume.bytes.set(pattern(512), 1024 + 512);
     expect(descriptors((await initiator.send(cdb(0, 40))).data)).toEqual([
@@ -322,7 +322,7 @@ describe('SBC-3 5.5 GET LBA STATUS', () => {
     ]);
   });
 
-  test('SBC-3 5.5 GET LBA STATUS: all mapped where the volume cannot tell; behind the end it is out of range', async () => {
+  test('SBC-3 5.4 GET LBA STATUS: all mapped where the volume cannot tell; behind the end it is out of range', async () => {
     const { initiator } = fresh({}, memoryVolume(blocks * 512, { extentAt: undefined }));
     expect(descriptors((await initiator.send(cdb(8))).data)).toEqual([[8, blocks - 8, 0]]);
     expect((await initiator.send(cdb(end))).sense).toBe('5/21/00');
@@ -335,6 +335,6 @@ test('SBC-3 5.17 READ DEFECT DATA(10), SBC-3 5.18 READ DEFECT DATA(12): empty li
   expect((await initiator.send([0xb7, 0x0d, 0, 0, 0, 0, 0, 0, 0, 255])).data.toString('hex')).toBe('000d000000000000');
 });
 
-test('SBC-3 5.4 PREVENT ALLOW MEDIUM REMOVAL: accepted, with no medium to remove', async () => {
+test('SBC-3 5.10 PREVENT ALLOW MEDIUM REMOVAL: accepted, with no medium to remove', async () => {
   expect((await fresh().initiator.send([0x1e, 0, 0, 0, 1])).status).toBe(0);
 });

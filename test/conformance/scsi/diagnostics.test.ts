@@ -99,7 +99,7 @@ test('SPC-4 6.42 SEND DIAGNOSTIC: tests in the background, and tests with parame
   expect((await a.send([0x1d, 0x10, 0, 0, 4], Buffer.from([0x40, 0, 0, 0]))).sense).toBe('5/26/00');
 });
 
-test('SPC-4 6.31 RECEIVE DIAGNOSTIC RESULTS: the list of pages', async () => {
+test('SPC-4 6.27 RECEIVE DIAGNOSTIC RESULTS: the list of pages', async () => {
   const { a } = fresh();
   expect((await a.send([0x1c, 0x01, 0, 0, 255])).data.toString('hex')).toBe('0000000100');
   expect((await a.send([0x1c, 0x01, 0x40, 0, 255])).sense).toBe('5/24/00');
@@ -145,7 +145,7 @@ test.each([
 const reportTimestamp = [0xa3, 0x0f, 0, 0, 0, 0, 0, 0, 0, 12];
 const setTimestamp = [0xa4, 0x0f, 0, 0, 0, 0, 0, 0, 0, 12];
 
-test('SPC-4 6.37 REPORT TIMESTAMP: the clock, until SET TIMESTAMP sets another time, of which the others are told', async () => {
+test('SPC-4 6.38 REPORT TIMESTAMP: the clock, until SET TIMESTAMP sets another time, of which the others are told', async () => {
   const { lu, a, b } = fresh();
   lu.clock.now = () => 1_000_000;
   expect((await a.send(reportTimestamp)).data.toString('hex')).toBe('000a03000000000f42400000');
@@ -155,7 +155,7 @@ test('SPC-4 6.37 REPORT TIMESTAMP: the clock, until SET TIMESTAMP sets another t
   expect((await b.send([0x00])).sense).toBe('6/2a/10');
 });
 
-test('SPC-4 6.45 SET TIMESTAMP: another length is refused', async () => {
+test('SPC-4 6.46 SET TIMESTAMP: another length is refused', async () => {
   expect((await fresh().a.send([0xa4, 0x0f, 0, 0, 0, 0, 0, 0, 0, 8], Buffer.alloc(8))).sense).toBe('5/1a/00');
 });
 

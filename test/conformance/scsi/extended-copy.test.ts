@@ -37,14 +37,14 @@ function two() {
   return { source, destination, initiator: new Initiator(luns).login() };
 }
 
-test('SPC-4 6.19 RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS: as LIO gives them', async () => {
+test('SPC-4 6.23 RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS: as LIO gives them', async () => {
   const { data } = await two().initiator.send([0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 8]);
   expect(data.toString('hex')).toBe(
     `0000002a01000000000200010000040010000000${'00'.repeat(12)}0000000101090909000000${'0202e4'}`,
   );
 });
 
-test('SPC-4 6.4 EXTENDED COPY(LID1): copies blocks from one logical unit to another, in bounded pieces', async () => {
+test('SPC-4 6.5 EXTENDED COPY(LID1): copies blocks from one logical unit to another, in bounded pieces', async () => {
   const { source, destination, initiator } = two();
   source.volume.bytes.set(pattern(1500 * 512), 3 * 512);
   const answer = await send(initiator, list([target(source.lu), target(destination.lu)], [segment(0, 1, 1500, 3, 10)]));
@@ -53,7 +53,7 @@ test('SPC-4 6.4 EXTENDED COPY(LID1): copies blocks from one logical unit to anot
   expect(Buffer.compare(destination.volume.bytes.subarray(5120, 5120 + 768000), pattern(1500 * 512))).toBe(0);
 });
 
-test('SPC-4 6.4 EXTENDED COPY(LID1): within one logical unit; nothing to copy is no error', async () => {
+test('SPC-4 6.5 EXTENDED COPY(LID1): within one logical unit; nothing to copy is no error', async () => {
   const { source, initiator } = two();
   source.volume.bytes.set(pattern(512));
   expect((await send(initiator, list([target(source.lu)], [segment(0, 0, 1, 0, 9)]))).status).toBe(0);
@@ -74,13 +74,13 @@ test.each([
   ['a range behind the end', list([s, d], [segment(0, 1, 2, 0, 2047)]), 'a/0d/02'],
   ['a list that is cut', list([s, d], [segment(0, 1, 1)]).slice(0, 100), '5/1a/00'],
   ['inline data', Object.assign(list([s, d], [segment(0, 1, 1)]), { 15: 1 }), '5/26/00'],
-])('SPC-4 6.4 EXTENDED COPY(LID1): %s is refused', async (_what, bytes, sense) => {
+])('SPC-4 6.5 EXTENDED COPY(LID1): %s is refused', async (_what, bytes, sense) => {
   const { initiator, destination } = two();
   expect((await send(initiator, bytes)).sense).toBe(sense);
   expect(destination.volume.calls).toEqual([]);
 });
 
-test('SPC-4 6.4 EXTENDED COPY(LID1): a reservation of the destination and write protection hold here too', async () => {
+test('SPC-4 6.5 EXTENDED COPY(LID1): a reservation of the destination and write protection hold here too', async () => {
   const { source, destination, initiator } = two();
   const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
   destination.lu.mode.softwareWriteProtect = true;
@@ -89,7 +89,7 @@ test('SPC-4 6.4 EXTENDED COPY(LID1): a reservation of the destination and write 
   expect((await send(initiator, bytes)).status).toBe(0x18);
 });
 
-test('SPC-4 6.18 RECEIVE COPY RESULTS(LID1) COPY STATUS: the result of a copy by its list identifier, once', async () => {
+test('SPC-4 6.25 RECEIVE COPY RESULTS(LID1) COPY STATUS: the result of a copy by its list identifier, once', async () => {
   const { source, initiator } = two();
   const status = [0x84, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255];
   expect((await initiator.send(status)).sense).toBe('5/24/00');
@@ -100,7 +100,7 @@ test('SPC-4 6.18 RECEIVE COPY RESULTS(LID1) COPY STATUS: the result of a copy by
   expect((await initiator.send(status)).data[4]).toBe(2);
 });
 
-test('SPC-4 6.4 emulate_3pc 0 takes it away', async () => {
+test('SPC-4 6.5 emulate_3pc 0 takes it away', async () => {
   const { lu } = logicalUnit({ attributes: { emulate_3pc: 0 } });
   const initiator = new Initiator(lu).login();
   expect((await send(initiator, [])).sense).toBe('5/20/00');

@@ -123,17 +123,17 @@ const lioPages = `01 0a 00 00 00 00 00 00  00 00 00 00
 /** Power Condition, which LIO does not have, stands before 1Ch. */
 const allPages = lioPages.replace(/1c 0a/, `1a 26 ${'00'.repeat(38)} 1c 0a`);
 
-test('SPC-4 6.12 MODE SENSE(10): all pages as LIO gives them, and Power Condition', async () => {
+test('SPC-4 6.14 MODE SENSE(10): all pages as LIO gives them, and Power Condition', async () => {
   const { data } = await lio().send([0x5a, 0, 0x3f, 0, 0, 0, 0, 0, 252]);
   expect(data.toString('hex')).toBe(hex(`00 6e 00 10 00 00 00 08 00 02 00 00 00 00 02 00 ${allPages}`));
 });
 
-test('SPC-4 6.11 MODE SENSE(6): all pages as LIO gives them, and Power Condition', async () => {
+test('SPC-4 6.13 MODE SENSE(6): all pages as LIO gives them, and Power Condition', async () => {
   const { data } = await lio().send([0x1a, 0, 0x3f, 0, 252]);
   expect(data.toString('hex')).toBe(hex(`6b 00 10 08 00 02 00 00 00 00 02 00 ${allPages}`));
 });
 
-test('SPC-4 6.12 MODE SENSE(10): DBD leaves the descriptor out, LLBAA makes it long', async () => {
+test('SPC-4 6.14 MODE SENSE(10): DBD leaves the descriptor out, LLBAA makes it long', async () => {
   const initiator = lio();
   const without = await initiator.send([0x5a, 0x08, 0x1c, 0, 0, 0, 0, 0, 252]);
   expect(without.data.toString('hex', 0, 8)).toBe('0012001000000000');
@@ -141,7 +141,7 @@ test('SPC-4 6.12 MODE SENSE(10): DBD leaves the descriptor out, LLBAA makes it l
   expect(long.data.toString('hex', 0, 24)).toBe(hex('00 22 00 10 01 00 00 10 0000000000020000 00000000 00000200'));
 });
 
-test('SPC-4 6.11 MODE SENSE(6): WP when this initiator may not write, no DPOFUA without a write cache', async () => {
+test('SPC-4 6.13 MODE SENSE(6): WP when this initiator may not write, no DPOFUA without a write cache', async () => {
   const { lu } = logicalUnit({ attributes: { emulate_write_cache: 0 } });
   const { data } = await new Initiator(lu, 'a', { writeProtected: true }).login().send([0x1a, 0x08, 0x08, 0, 252]);
   expect(data.toString('hex')).toBe(`170080000812${'00'.repeat(10)}20${'00'.repeat(7)}`);
@@ -152,7 +152,7 @@ test.each([
   ['a subpage that is not there', [0x1a, 0, 0x0a, 2, 252], '5/24/00'],
   ['a subpage of all pages', [0x1a, 0, 0x3f, 1, 252], '5/24/00'],
   ['saved values', [0x1a, 0, 0xc8, 0, 252], '5/39/00'],
-])('SPC-4 6.11 MODE SENSE(6): %s is refused', async (_what, cdb, sense) => {
+])('SPC-4 6.13 MODE SENSE(6): %s is refused', async (_what, cdb, sense) => {
   expect((await lio().send(cdb)).sense).toBe(sense);
 });
 

@@ -23,7 +23,7 @@ test('SPC-4 7.5.3 MODE SENSE(6): changeable values are WCE, D_SENSE, SWP, TAS, D
   );
 });
 
-test('SPC-4 6.9 MODE SELECT(6): WCE switches the write cache, and the other nexuses are told', async () => {
+test('SPC-4 6.11 MODE SELECT(6): WCE switches the write cache, and the other nexuses are told', async () => {
   const { lu, initiator, other } = fresh();
   expect((await select6(initiator, ...header, ...caching(0))).status).toBe(0);
   expect(lu.attributes.values.emulate_write_cache).toBe(0);
@@ -31,7 +31,7 @@ test('SPC-4 6.9 MODE SELECT(6): WCE switches the write cache, and the other nexu
   expect((await other.send([0x00])).sense).toBe('6/2a/01');
 });
 
-test('SPC-4 6.10 MODE SELECT(10): D_SENSE switches sense data to descriptor format', async () => {
+test('SPC-4 6.12 MODE SELECT(10): D_SENSE switches sense data to descriptor format', async () => {
   const { initiator } = fresh();
   const list = [0, 0, 0, 0, 0, 0, 0, 0, ...control({ 2: 0x06 })];
   await initiator.send([0x55, 0x10, 0, 0, 0, 0, 0, 0, list.length], Uint8Array.from(list));
@@ -47,7 +47,7 @@ test('SPC-4 7.5.8 SWP write protects until a reset', async () => {
   expect((await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).status).toBe(0);
 });
 
-test('SPC-4 6.9 MODE SELECT(6): what MODE SENSE gave is accepted as it is', async () => {
+test('SPC-4 6.11 MODE SELECT(6): what MODE SENSE gave is accepted as it is', async () => {
   const { initiator } = fresh();
   const { data } = await initiator.send([0x1a, 0, 0x3f, 0, 252]);
   data[0] = 0;
@@ -63,14 +63,14 @@ test.each([
   ['a header that is cut', [0, 0], '5/1a/00'],
   ['another block length', [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x10, 0, ...control()], '5/26/00'],
   ['another capacity', [0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0x02, 0, ...control()], '5/26/00'],
-])('SPC-4 6.9 MODE SELECT(6): %s is refused, and nothing changes', async (_what, list, sense) => {
+])('SPC-4 6.11 MODE SELECT(6): %s is refused, and nothing changes', async (_what, list, sense) => {
   const { lu, initiator } = fresh();
   const before = { ...lu.mode };
   expect((await select6(initiator, ...list)).sense).toBe(sense);
   expect(lu.mode).toEqual(before);
 });
 
-test('SPC-4 6.9 MODE SELECT(6): saving pages is refused, there being no place for them', async () => {
+test('SPC-4 6.11 MODE SELECT(6): saving pages is refused, there being no place for them', async () => {
   const { initiator } = fresh();
   expect((await initiator.send([0x15, 0x11, 0, 0, 0])).sense).toBe('5/24/00');
 });

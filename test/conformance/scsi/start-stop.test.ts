@@ -49,7 +49,7 @@ test('SBC-3 5.25 LOEJ is refused where the medium is not removable', async () =>
   expect(senseData.toString('hex', 15)).toBe('c90004');
 });
 
-test('SBC-3 5.4 PREVENT by one nexus keeps the medium in, or out, for all', async () => {
+test('SBC-3 5.10 PREVENT by one nexus keeps the medium in, or out, for all', async () => {
   const { a, b } = removable();
   await a.send(prevent(1));
   expect((await b.send(eject)).sense).toBe('5/53/02');
@@ -62,7 +62,7 @@ test('SBC-3 5.4 PREVENT by one nexus keeps the medium in, or out, for all', asyn
 test.each([
   ['the loss of its nexus', async ({ a }: ReturnType<typeof removable>) => a.logout()],
   ['a logical unit reset', async ({ lu }: ReturnType<typeof removable>) => lu.reset()],
-])('SBC-3 5.4 %s ends a PREVENT', async (_what, end) => {
+])('SBC-3 5.10 %s ends a PREVENT', async (_what, end) => {
   const units = removable();
   await units.a.send(prevent(1));
   await end(units);
@@ -157,7 +157,7 @@ test.each([
   expect(() => lu.attributes.check(name, value, 'attribute')).toThrow('Invalid argument');
 });
 
-test('SBC-3 5.44 WRITE SAME of no blocks goes to the end where its length has no limit', async () => {
+test('SBC-3 5.43 WRITE SAME of no blocks goes to the end where its length has no limit', async () => {
   const { lu, volume } = logicalUnit({ attributes: { max_write_same_len: 0 } });
   const a = new Initiator(lu).login();
   expect((await a.send([0x12, 1, 0xb0, 0, 64])).data[4]).toBe(0);

@@ -19,13 +19,13 @@ const contradictions: readonly Contradiction[] = [
     test: 'WriteSame10.UnmapUntilEnd',
     profile: 'thin',
     because:
-      'SBC-3 5.44: reads after WRITE SAME give the block that was sent, also with UNMAP. The test sends FFh and, of a unit with LBPRZ, expects zeros.',
+      'SBC-3 5.43: reads after WRITE SAME give the block that was sent, also with UNMAP. The test sends FFh and, of a unit with LBPRZ, expects zeros.',
   },
   {
     test: 'GetLBAStatus.UnmapSingle',
     profile: '512e',
     because:
-      'SBC-3 5.5: the first descriptor starts at the LBA that was asked for. The test asks for block n + 1 and expects n + 8.',
+      'SBC-3 5.4: the first descriptor starts at the LBA that was asked for. The test asks for block n + 1 and expects n + 8.',
   },
   {
     test: 'Sanitize.Reset',
