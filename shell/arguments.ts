@@ -17,6 +17,9 @@ export interface Invocation {
         readonly force: boolean;
         readonly serve: ServeWords;
       }
+    | { readonly kind: 'completion'; readonly shell: string }
+    /** What can stand at the end of a line: for the completion scripts. */
+    | { readonly kind: 'complete'; readonly line: string }
     /** One command from `/`, as targetcli takes it. */
     | { readonly kind: 'command'; readonly line: string }
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
@@ -51,6 +54,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] daemon stop [--force] | status
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] | clear       the configuration, as targetctl does it
+       tcli completion bash|zsh|fish                             completion for that shell
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
   --cwd PATH   where -c, -f and standard input start
@@ -101,6 +105,8 @@ export function readArguments(words: readonly string[]): Invocation {
   if (rest.length === 0) return { home, cwd, wants: { kind: 'shell' } };
   const [first = '', second = '', ...more] = rest;
   if (rest.length === 1 && (first === 'help' || first === 'version')) return { home, cwd, wants: { kind: first } };
+  if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
+  if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more) };
   if (Object.hasOwn(verbs, first) && more.length === 0)

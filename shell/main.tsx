@@ -46,6 +46,11 @@ async function main(): Promise<number> {
     const { daemon } = await import('./daemon-commands.ts');
     return daemon(home, wants);
   }
+  if (wants.kind === 'completion') {
+    const { completionScript } = await import('./completion-script.ts');
+    return print(completionScript(wants.shell));
+  }
+  if (wants.kind === 'complete') return complete(home, wants.line);
   if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd);
   return script(home, cwd, wants);
 }
@@ -87,7 +92,7 @@ const openingOf = (cwd: string | undefined): SessionOpening => ({
   workingDirectory: process.cwd(),
 });
 
-type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' }>;
+type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' }>;
 
 /** Lines that nobody types. */
 async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {
@@ -97,6 +102,17 @@ async function script(home: Home, cwd: string | undefined, wants: Script): Promi
   const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
   try {
     return (await runLines(session, linesOf(wants), !typed)) ? 0 : 1;
+  } finally {
+    await session.close();
+  }
+}
+
+async function complete(home: Home, line: string): Promise<number> {
+  const { completeWords } = await import('./completion-script.ts');
+  const opening = { ...openingOf('/'), bareErrors: true };
+  const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
+  try {
+    return print((await completeWords(session, line)).map((one) => `${one}\n`).join(''));
   } finally {
     await session.close();
   }

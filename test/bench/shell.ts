@@ -1,0 +1,107 @@
+/**
+ * `npm run bench:shell`: how fast the shell is with a large tree. Keystroke to screen with 1,000 LUNs: from a key typed into a
+ * terminal until what it draws has arrived, median and 95th percentile of 200 keys. `ls` of 10,000 LUNs: from the line to the last byte.
+ * Exit status 1 when the median is above 16 ms, or the `ls` above 300 ms.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Preferences } from '../../shell/preferences.ts';
+import { ShellSession } from '../../shell/session.ts';
+import { homeOf, openHost } from '../../src/index.ts';
+import { TestTerminal } from '../support/terminal.ts';
+
+const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+const keystrokeMsMax = 16;
+const lsMsMax = 300;
+const keys = 200;
+const iqn = 'iqn.2003-01.org.example:many';
+
+/** A saved configuration of a target with so many LUNs on ramdisks of a mebibyte. */
+function configuration(luns: number): string {
+  const numbers = Array.from({ length: luns }, (_, at) => at);
+  return JSON.stringify({
+    fabric_modules: [],
+    storage_objects: numbers.map((at) => ({ plugin: 'ramdisk', name: `rd${at}`, size: 1 << 20, attributes: {} })),
+    targets: [
+      {
+        fabric: 'iscsi',
+        wwn: iqn,
+        tpgs: [
+          {
+            tag: 1,
+            enable: true,
+            luns: numbers.map((at) => ({ index: at, storage_object: `/backstores/ramdisk/rd${at}` })),
+            portals: [],
+            node_acls: [],
+          },
+        ],
+      },
+    ],
+  });
+}
+
+async function inHome<T>(luns: number, measure: (home: string) => Promise<T>): Promise<T> {
+  const home = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
+  try {
+    writeFileSync(join(home, 'saveconfig.json'), configuration(luns));
+    return await measure(home);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+/** Milliseconds from each key to what it draws, in order of size. */
+async function keystrokes(home: string): Promise<number[]> {
+  const terminal = new TestTerminal(process.execPath, [program, '--home', home], { columns: 100 });
+  try {
+    await terminal.until('\n/> ▏');
+    const line = `/iscsi/${iqn}/tpg1/luns/ create /backstores/ramdisk/rd`;
+    const times: number[] = [];
+    for (let at = 0; times.length < keys; at = (at + 1) % line.length) {
+      if (at === 0) terminal.type('\x15');
+      await sleep(20);
+      const typed = line.slice(0, at + 1);
+      const start = performance.now();
+      terminal.type(typed.at(-1)!);
+      await terminal.until((picture) => picture.includes(`/> ${typed}▏`));
+      times.push(performance.now() - start);
+    }
+    return times.sort((a, b) => a - b);
+  } finally {
+    terminal.kill();
+  }
+}
+
+/** Milliseconds of `ls`, the fastest of three. */
+async function ls(home: string): Promise<number> {
+  const host = await openHost({ home: homeOf(home, {}, undefined), role: 'command' });
+  try {
+    const session = new ShellSession(host, Preferences.open(undefined));
+    const times: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      let bytes = 0;
+      const write = (text: string) => {
+        bytes += text.length;
+      };
+      const start = performance.now();
+      await session.run(`ls /iscsi/${iqn}`, { write, ask: async () => null }, new AbortController().signal);
+      times.push(performance.now() - start);
+      if (bytes < 1_000_000) throw new Error(`ls printed ${bytes} characters only`);
+    }
+    return Math.min(...times);
+  } finally {
+    await host.close();
+  }
+}
+
+const times = await inHome(1_000, keystrokes);
+const at = (share: number): number => times[Math.floor(times.length * share)] ?? Number.NaN;
+const whole = await inHome(10_000, ls);
+process.stdout.write(
+  `keystroke to screen, 1,000 LUNs: median ${at(0.5).toFixed(1)} ms, p95 ${at(0.95).toFixed(1)} ms\n`,
+);
+process.stdout.write(`ls of 10,000 LUNs: ${whole.toFixed(0)} ms\n`);
+process.exitCode = at(0.5) <= keystrokeMsMax && whole <= lsMsMax ? 0 : 1;
