@@ -24,7 +24,7 @@ export function statusOf(host: Host, about: About): Status {
   };
 }
 
-/** What the tree asks for and cannot have: closed portals, volumes that are not there. A line each. */
+/** What the tree asks for and cannot have: closed portals, volumes that are not there, LUNs that are not attached. A line each. */
 export function problems(host: Host): string[] {
   const { tree } = host.root;
   const missing = [...tree.allStorageObjects()].flatMap(({ path, missing }) =>
@@ -36,5 +36,11 @@ export function problems(host: Host): string[] {
       return problem ? [`${tpg.path}/portals/${printPortal(portal)}: ${problem}`] : [];
     }),
   );
-  return [...missing, ...closed];
+  const local = [...tree.tpgs()].flatMap((tpg) =>
+    [...tpg.luns.values()].flatMap((lun) => {
+      const problem = host.root.lunProblem(lun);
+      return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
+    }),
+  );
+  return [...missing, ...closed, ...local];
 }

@@ -12,6 +12,8 @@ export interface Geometry {
   readonly readOnly: boolean;
   readonly rotational: boolean;
   readonly trims: boolean;
+  /** It can write zeros without being sent them. */
+  readonly zeroes: boolean;
   /** Zeros are written faster than data. */
   readonly zeroesFast: boolean;
 }

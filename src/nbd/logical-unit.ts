@@ -50,6 +50,8 @@ export class LogicalUnitExport implements Export {
       readOnly: view.writeProtected || volume.readOnly,
       rotational: is_nonrot === 0,
       trims: offersUnmap(lu),
+      // Whether a device that answers for itself has WRITE SAME is not known here.
+      zeroes: volume.passThrough === undefined,
       zeroesFast: volume.writeZeroes !== undefined,
     };
   }

@@ -189,10 +189,13 @@ function choose(handshake: Handshake, name: string): Negotiated | undefined {
 }
 
 function flagsOf({ geometry, structured }: Negotiated): number {
-  const { readOnly, rotational, trims, zeroesFast } = geometry;
+  const { readOnly, rotational, trims, zeroes, zeroesFast } = geometry;
   const changes = readOnly
     ? exportFlag.readOnly
-    : exportFlag.writeZeroes | exportFlag.fua | (trims ? exportFlag.trim : 0) | (zeroesFast ? exportFlag.fastZero : 0);
+    : exportFlag.fua |
+      (zeroes ? exportFlag.writeZeroes : 0) |
+      (trims ? exportFlag.trim : 0) |
+      (zeroesFast ? exportFlag.fastZero : 0);
   return (
     exportFlag.hasFlags |
     exportFlag.flush |

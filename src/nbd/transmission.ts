@@ -78,6 +78,7 @@ const table: Readonly<Record<number, Command>> = {
     flags: commandFlag.fua | commandFlag.noHole | commandFlag.fastZero,
     writes: true,
     run: async (agreed, request) => {
+      if (!agreed.geometry.zeroes) throw new NbdError('EINVAL', 'WRITE_ZEROES was not offered');
       if (asks(request, commandFlag.fastZero) && !agreed.geometry.zeroesFast)
         throw new NbdError('ENOTSUP', 'zeros are as slow as data here');
       const mayTrim = !asks(request, commandFlag.noHole);

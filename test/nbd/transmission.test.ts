@@ -6,6 +6,7 @@ import { logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { report } from '../../src/scsi/unit-attention.ts';
 import { faultyVolume } from '../support/faulty-volume.ts';
 import { Initiator, logicalUnit, pattern } from '../support/logical-unit.ts';
+import { memoryVolume } from '../support/memory-volume.ts';
 import { nbdTarget } from '../support/nbd-target.ts';
 import { slowVolume } from '../support/slow-volume.ts';
 
@@ -98,6 +99,22 @@ test('BLOCK_STATUS tells holes from data, in one extent when asked', async () =>
   ]);
   expect(await status(4100, 100_000, REQ_ONE)).toEqual([[4092, 0]]);
   expect(await status(4100, 10)).toEqual([[10, 0]]);
+});
+
+test('a SCSI device that answers for itself gets READ and WRITE, and nothing that it may not have', async () => {
+  const asked: string[] = [];
+  const passThrough = async (cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number) => {
+    asked.push(`${Buffer.from(cdb).toString('hex')} ${dataOut.length} ${dataInMax}`);
+    return { status: 0, sense: new Uint8Array(), dataIn: Buffer.alloc(dataInMax, 7) };
+  };
+  const { client: one } = await client([
+    logicalUnit({ volume: memoryVolume(size, { passThrough }), attributes: { emulate_caw: 0 } }),
+  ]);
+  expect((await one.request(READ, 512, 1024)).data).toEqual(Buffer.alloc(1024, 7));
+  expect(await one.request(WRITE, 512, 512, Buffer.alloc(512))).toMatchObject({ error: 0 });
+  expect(await one.request(ZEROES, 512, 512)).toMatchObject({ error: 22 });
+  expect(await one.request(READ, 3, 10)).toMatchObject({ error: 22 });
+  expect(asked).toEqual(['88000000000000000001000000020000 0 1024', '8a000000000000000001000000010000 512 0']);
 });
 
 test('CACHE is accepted', async () => {
