@@ -62,7 +62,7 @@ const deleteCommand = commandOf<KindOfBackstore>()({
     if (!(await mayDelete(context, object.path, { sessions: sessionsIn(tpgs), also }))) return;
     await context.apply(`/backstores/${kind.name}`, 'delete', { name });
     context.info(`Deleted storage object ${name}.`);
-    if (save) await saveConfiguration(context, undefined, false);
+    if (save) await saveConfiguration(context, undefined, { say: false });
   },
 });
 

@@ -7,6 +7,7 @@ import {
   parse,
   reasonOf,
   type Saved,
+  type StorageObject,
   systemErrorCode,
   types,
   type Value,
@@ -14,14 +15,14 @@ import {
 } from '../../src/index.ts';
 import { type Command, type Commands, type Context, commandOf, given, optional } from '../node.ts';
 
-/** Saves to `savefile`, or to the home's own file. @param say whether to say so */
+/** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
 export async function saveConfiguration(
   { host, preferences, fileNamed, info, warn }: Context,
   savefile?: string,
-  say = true,
+  { say = true, only }: { readonly say?: boolean; readonly only?: StorageObject } = {},
 ): Promise<Saved> {
   const keep = preferences.get('max_backup_files') ?? 10;
-  const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep);
+  const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep, only);
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
   if (say && saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
   if (say) info(`Configuration saved to ${saved.path}`);

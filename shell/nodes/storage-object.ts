@@ -35,11 +35,12 @@ export const storageObject: NodeType<StorageObject> = {
       json: ({ backstore }) => ({ plugin: backstore.plugin }),
     }),
     saveconfig: commandOf<StorageObject>()({
-      doc: 'Saves the configuration, this storage object in it.',
+      doc: 'Saves this storage object, and the first target that exports it, into a file; the rest of the file stays.',
       parameters: [optional('savefile', types.string, 'The file; saveconfig.json when absent.', { kind: 'file' })],
       examples: [{ line: 'saveconfig', does: 'Saves it.' }],
-      async run({ backstore, name }, context, { savefile }) {
-        const { path } = await saveConfiguration(context, savefile, false);
+      async run(only, context, { savefile }) {
+        const { backstore, name } = only;
+        const { path } = await saveConfiguration(context, savefile, { say: false, only });
         context.info(`Storage Object '${backstore.plugin}:${name}' config saved to ${path}.`);
       },
     }),

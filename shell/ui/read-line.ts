@@ -123,7 +123,7 @@ const helpOf = ({ candidates }: Completion): string =>
   candidates.length === 0
     ? '  nothing more\n'
     : candidates
-        .map(({ text, help }) => `  ${cell(text, Math.max(helpColumns, width(text)))}  ${help}`.trimEnd() + '\n')
+        .map(({ text, help }) => `${`  ${cell(text, Math.max(helpColumns, width(text)))}  ${help}`.trimEnd()}\n`)
         .join('');
 
 async function searchHistory(desk: Desk, line: Line): Promise<Line> {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
 import type { FileLock } from '../system/lock.ts';
 import { type Files, makePrivateDirectory, realFiles, replaceFile } from './atomic-file.ts';
 import { backUp } from './backup.ts';
@@ -15,7 +16,7 @@ import { Journal } from './journal.ts';
 import { type Operation, printOperation } from './operation.ts';
 import { ReservationStore } from './reservation-store.ts';
 import { Root } from './root.ts';
-import { dump, format, type SavedConfiguration } from './saveconfig.ts';
+import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
 
 export interface HostOptions {
   readonly home: Home;
@@ -173,16 +174,18 @@ export class Host {
   /**
    * Writes saveconfig.json, or `path` when given. Only the home's own file has backups and ends the journal.
    * One that somebody else changed is not overwritten until the operator was told of it.
+   * @param only merge this storage object into another file; the home's own file always gets everything, since what
+   *   was acknowledged comes back in any case
    * @throws OperatorError when it cannot be written; the old file is then as it was
    */
-  async save(path: string | undefined, backups: number): Promise<Saved> {
+  async save(path: string | undefined, backups: number, only?: StorageObject): Promise<Saved> {
     const configuration = dump(this.root.tree);
     const text = format(configuration);
     const target = path ?? this.home.saveFile;
     try {
       if (target !== this.home.saveFile) {
         await makePrivateDirectory(dirname(target), this.#files);
-        await replaceFile(target, text, this.#files);
+        await replaceFile(target, only ? await this.#merged(target, only) : text, this.#files);
         return { path: target, backup: false };
       }
       if (this.heldBy) throw inUse(this.home, this.heldBy);
@@ -229,6 +232,14 @@ export class Host {
   async #hashOnDisk(): Promise<string | null> {
     const saved = await readIfThere(this.home.saveFile, this.#files);
     return saved && hash(saved);
+  }
+
+  /** What is in `path`, with one storage object as it is now. */
+  async #merged(path: string, object: StorageObject): Promise<string> {
+    const old = await readIfThere(path, this.#files);
+    const empty: SavedConfiguration = { fabric_modules: [], storage_objects: [], targets: [] };
+    const saved = old ? (parse(old.toString('utf8'), path) as SavedConfiguration) : empty;
+    return format(merge(saved, this.root.tree, object));
   }
 
   async #backUp(old: Buffer, keep: number): Promise<{ backup: boolean; backupProblem?: string }> {

@@ -27,6 +27,30 @@ export function dump(tree: Tree): SavedConfiguration {
   };
 }
 
+/**
+ * `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays
+ * (targetcli.md 8.4).
+ */
+export function merge(saved: SavedConfiguration, tree: Tree, { backstore, name }: StorageObject): SavedConfiguration {
+  const now = dump(tree);
+  const isIt = (raw: Raw) => raw['plugin'] === backstore.plugin && raw['name'] === name;
+  const path = `/backstores/${backstore.plugin}/${name}`;
+  const listOf = (value: unknown): readonly Raw[] => (Array.isArray(value) ? value : []);
+  const exportsIt = ({ tpgs }: Raw) =>
+    listOf(tpgs).some(({ luns }) => listOf(luns).some((lun) => lun['storage_object'] === path));
+  const target = now.targets.find(exportsIt);
+  const isTarget = ({ fabric, wwn }: Raw) => target && fabric === target['fabric'] && wwn === target['wwn'];
+  return {
+    ...saved,
+    fabric_modules: listOf(saved.fabric_modules),
+    storage_objects: [
+      ...listOf(saved.storage_objects).filter((raw) => !isIt(raw)),
+      ...now.storage_objects.filter(isIt),
+    ],
+    targets: [...listOf(saved.targets).filter((raw) => !isTarget(raw)), ...(target ? [target] : [])],
+  };
+}
+
 /** As Python's json writes it, with two blanks, sorted keys and ASCII only: what rtslib writes, byte for byte. */
 export function format(configuration: unknown): string {
   const text = JSON.stringify(sortKeys(configuration), null, 2);

@@ -131,3 +131,23 @@ describe('configuration', () => {
     expect(await first('sessions list 9')).toBe('E| no session found with sid 9');
   });
 });
+
+test('targetcli.md 8.4: saveconfig of a storage object merges it and its first target into a file, and leaves the rest', async () => {
+  const path = join(shell.directory, 'part.json');
+  const names = () => {
+    const { storage_objects, targets } = JSON.parse(readFileSync(path, 'utf8'));
+    return [storage_objects, targets].map((list) =>
+      list.map((one: Record<string, string>) => one['name'] ?? one['wwn']),
+    );
+  };
+  await withLun();
+  await shell.run('/backstores/ramdisk create rd1 16M');
+  expect(await shell.run(`/backstores/ramdisk/rd1 saveconfig ${path}`)).toBe(
+    `Storage Object 'ramdisk:rd1' config saved to ${path}.\n`,
+  );
+  expect(names()).toEqual([['rd1'], []]);
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"targets": []', '"targets": [], "theirs": 1'));
+  await shell.run(`/backstores/ramdisk/rd0 saveconfig ${path}`, `/backstores/ramdisk/rd0 saveconfig ${path}`);
+  expect(names()).toEqual([['rd1', 'rd0'], [iqn]]);
+  expect(JSON.parse(readFileSync(path, 'utf8')).theirs).toBe(1);
+});
