@@ -1,7 +1,7 @@
 /** `sessions` and `version` of the root. */
 
 import manifest from '../../package.json' with { type: 'json' };
-import { type Host, lunsOf, OperatorError, type SessionInfo, types, viewOf } from '../../src/index.ts';
+import { type Host, inUse, lunsOf, OperatorError, type SessionInfo, types, viewOf } from '../../src/index.ts';
 import { commandOf, optional } from '../node.ts';
 
 export const programVersion: string = manifest.version;
@@ -17,10 +17,15 @@ export const version = commandOf<Host>()({
 export const sessions = commandOf<Host>()({
   doc: 'Shows who is logged in, with an ACL of their own or in demo mode.',
   parameters: [
-    optional('action', types.string, 'list, a line for each; or detail, with LUNs and connections.', {
-      default: 'list',
-      suggest: () => ['list', 'detail'],
-    }),
+    optional(
+      'action',
+      types.string,
+      'list, a line for each; detail, with LUNs and connections; or kill, to end one: its initiator may log in again.',
+      {
+        default: 'list',
+        suggest: () => ['list', 'detail', 'kill'],
+      },
+    ),
     optional('sid', types.string, 'The number of one session.', {
       suggest: ({ host }) => host.root.sessions().map(({ id, initiatorWwn }) => [String(id), initiatorWwn] as const),
     }),
@@ -29,27 +34,37 @@ export const sessions = commandOf<Host>()({
     { line: 'sessions', does: 'A line for each session.' },
     { line: 'sessions detail', does: 'What each initiator sees, and where it comes from.' },
   ],
-  run(host, { print, warn }, { action = 'list', sid }) {
+  run(host, { print, info, warn }, { action = 'list', sid }) {
     if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; its sessions are not seen from here.`);
     const wanted = chosen(host, action, sid);
+    if (action === 'kill') {
+      for (const { fabric, id } of wanted) host.root.endSession(fabric, id);
+      return info(`Ended session ${sid}.`);
+    }
     if (wanted.length === 0) return print('(no open sessions)');
     for (const session of wanted)
       print(action === 'list' ? inShort(session) : [inShort(session), ...detail(session, host)].join('\n'));
   },
-  json: (host, _context, { action = 'list', sid }) =>
-    chosen(host, action, sid).map((session) => ({
+  json(host, _context, { action = 'list', sid }) {
+    if (action === 'kill') throw new OperatorError('sessions kill has nothing to show as JSON');
+    return chosen(host, action, sid).map((session) => ({
       ...session,
       luns: viewsOf(session, host).map(({ number, storageObject, writeProtected }) => ({
         number,
         storage_object: storageObject.path,
         write_protected: writeProtected,
       })),
-    })),
+    }));
+  },
 });
 
 /** @throws OperatorError in targetcli's words */
 function chosen(host: Host, action: string, sid: string | undefined): SessionInfo[] {
-  if (action !== 'list' && action !== 'detail') throw new OperatorError('action must be one of: list, detail');
+  if (action !== 'list' && action !== 'detail' && action !== 'kill')
+    throw new OperatorError('action must be one of: list, detail, kill');
+  if (action === 'kill' && sid === undefined)
+    throw new OperatorError('Missing required parameter sid', 'Their numbers: sessions');
+  if (action === 'kill' && host.heldBy) throw inUse(host.home, host.heldBy);
   const open = host.root.sessions();
   if (sid === undefined) return open;
   if (!/^\d{1,15}$/.test(sid)) throw new OperatorError(`sid must be a number, '${sid}' given`);

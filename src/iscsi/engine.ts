@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { admit } from '../target/access.ts';
-import type { FabricContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
+import type { FabricContext, FabricEngine, FabricState, SessionInfo, Traffic } from '../target/fabric.ts';
 import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
 import { Connection, type Ends, type Host } from './connection.ts';
 import { sessionParameters } from './keys.ts';
@@ -76,6 +76,17 @@ class Engine implements IscsiEngine, Host {
 
   endSessions(tpg: Tpg, why: string): void {
     for (const session of this.sessionTable) if (session.tpg === tpg) dismiss(session, why);
+  }
+
+  endSession(id: number, why: string): boolean {
+    const session = [...this.sessionTable].find((one) => one.id === id);
+    if (session) dismiss(session, why);
+    return session !== undefined;
+  }
+
+  resetTraffic(): void {
+    for (const { traffic } of this.sessionTable)
+      Object.assign(traffic, { commands: 0, failed: 0, readBytes: 0, writtenBytes: 0 } satisfies Traffic);
   }
 
   async stop(): Promise<void> {
@@ -220,6 +231,9 @@ function describe(session: Session): SessionInfo {
         return [name, typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value)];
       }),
     ),
+    traffic: { ...session.traffic },
+    outstanding: session.commands.size,
+    window: { expCmdSn: session.expCmdSn, maxCmdSn: session.maxCmdSn },
     connections: [...session.connections.values()].map(({ cid, state, ends }) => ({
       cid,
       state,

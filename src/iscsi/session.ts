@@ -5,6 +5,7 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
+import type { Traffic } from '../target/fabric.ts';
 import type { NodeAcl, Tpg } from '../target/tpg.ts';
 import { advance, distance } from '../wire/serial.ts';
 import type { Command } from './command.ts';
@@ -38,6 +39,7 @@ export class Session implements JoinableSession {
   expCmdSn: number;
   maxCmdSn: number;
   immediateTasks = 0;
+  readonly traffic: Traffic = { commands: 0, failed: 0, readBytes: 0, writtenBytes: 0 };
   ended = false;
   /** Requests that came before their turn. */
   readonly #held = new Map<number, () => void>();

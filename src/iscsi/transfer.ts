@@ -3,6 +3,7 @@
 import { admit, execute, retire } from '../scsi/device-server.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status } from '../scsi/task.ts';
+import type { Traffic } from '../target/fabric.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
 import { type Command, type Requested, readCommand } from './command.ts';
@@ -274,6 +275,7 @@ export class Transfer {
     command.over = true;
     const session = this.#session;
     session.commands.delete(command.tag);
+    if (command.completion) count(session.traffic, command, command.completion.status);
     if (command.immediate) session.immediateTasks -= 1;
     else session.answered();
     this.#free(command);
@@ -287,4 +289,11 @@ export class Transfer {
     command.reserved = 0;
     this.#session.release(reserved);
   }
+}
+
+function count(traffic: Traffic, command: Command, ended: number): void {
+  traffic.commands += 1;
+  if (ended !== status.good) traffic.failed += 1;
+  traffic.readBytes += command.sent;
+  traffic.writtenBytes += command.received;
 }

@@ -175,6 +175,18 @@ export class Root {
     return [...this.#engines.values()].flatMap((engine) => engine.sessions());
   }
 
+  /** Ends a session; its initiator may log in again. @throws OperatorError when no fabric has one of this number */
+  endSession(fabric: string, id: number): void {
+    if (!this.#engines.get(fabric)?.endSession?.(id, 'ended by the operator'))
+      throw new OperatorError(`no session found with sid ${id}`);
+  }
+
+  /** What sessions and storage objects have counted begins at zero again. */
+  resetStatistics(): void {
+    for (const engine of this.#engines.values()) engine.resetTraffic?.();
+    for (const { statistics } of this.tree.allStorageObjects()) statistics.reset();
+  }
+
   /** Why a portal is not being served; undefined when it is, or when this process serves nothing. */
   portalProblem(tpg: Tpg, portal: Portal): string | undefined {
     return this.#engines.get(tpg.target.fabric.name)?.portalProblem(portal);

@@ -27,6 +27,14 @@ export class Statistics {
     return this.#selfTests;
   }
 
+  /** Counts from zero again; self-tests stay. */
+  reset(): void {
+    this.readCommands = 0;
+    this.writeCommands = 0;
+    this.blocksRead = 0;
+    this.blocksWritten = 0;
+  }
+
   tested(test: SelfTest): void {
     this.#selfTests = [test, ...this.#selfTests].slice(0, selfTestsMax);
   }

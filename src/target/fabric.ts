@@ -62,8 +62,21 @@ export interface FabricEngine {
   /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */
   lunProblem?(lun: Lun): OperatorError | undefined;
   sessions(): SessionInfo[];
+  /** Ends a session; its initiator may come back. @returns false when there is none with this number */
+  endSession?(id: number, why: string): boolean;
+  /** The traffic of sessions counts from zero again. */
+  resetTraffic?(): void;
   /** Ends every session and closes every portal. */
   stop(): Promise<void>;
+}
+
+/** What went over a session since it was opened, or since it was reset. */
+export interface Traffic {
+  /** SCSI commands that were answered, and those of them whose status was not GOOD. */
+  commands: number;
+  failed: number;
+  readBytes: number;
+  writtenBytes: number;
 }
 
 /** A session as `sessions` shows it. Plain data. */
@@ -81,5 +94,11 @@ export interface SessionInfo {
   readonly acl: boolean;
   /** What was negotiated, by the names of the fabric's `sessionParameters`. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** Absent where a fabric does not count. */
+  readonly traffic?: Readonly<Traffic>;
+  /** SCSI commands that are not answered yet. */
+  readonly outstanding?: number;
+  /** RFC 7143 4.2.2.1: the next CmdSN, and the last that there is room for. */
+  readonly window?: { readonly expCmdSn: number; readonly maxCmdSn: number };
   readonly connections: readonly { cid: number; state: string; address: string; transport: 'TCP' }[];
 }

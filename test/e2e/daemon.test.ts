@@ -5,7 +5,8 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { configure, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { connectInitiator } from '../support/connect-initiator.ts';
+import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 import { TestTerminal } from '../support/terminal.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
@@ -178,4 +179,30 @@ it('a disk that is not there: reported, waited for, served as soon as it appears
   await expect.poll(status).toContain('disk0: ');
   await rename(`${disk}.away`, disk);
   expect(await waiting).toMatchObject({ status: 0, stderr: '' });
+});
+
+it('stats counts what a session reads and writes; sessions kill ends it, and its initiator may come back', async () => {
+  const home = temporaryDirectory();
+  const port = await freePort();
+  await configure(home, '/backstores/ramdisk create rd0 1M', ...openTarget(port, '/backstores/ramdisk/rd0'));
+  await serve(home);
+  const { initiator, lost } = await connectInitiator(port, iqn, 'iqn.1994-05.com.redhat:one');
+  const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 8, 0];
+  // The first command hears of the new nexus.
+  await initiator.command([0, 0, 0, 0, 0, 0]);
+  expect((await initiator.command(write, { data: Buffer.alloc(4096, 1) })).status).toBe(0);
+  await initiator.command([0x28, 0, 0, 0, 0, 0, 0, 0, 16, 0], { read: true, length: 8192 });
+  const shown = (await tcli(home, ['stats'])).stdout;
+  expect(shown).toMatch(/^\/backstores\/ramdisk\/rd0 +1 +1 +8\.0KiB +4\.0KiB$/m);
+  expect(shown).toMatch(/^sid 1 iqn\.1994-05\.com\.redhat:one +3 +1 +8\.0KiB +4\.0KiB +0$/m);
+  expect((await tcli(home, ['stats', 'reset'])).stdout).toBe('Statistics reset.\n');
+  expect((await tcli(home, ['stats'])).stdout).toMatch(/redhat:one +0 +0 +0 bytes +0 bytes +0$/m);
+  expect(await tcli(home, ['sessions', 'kill'])).toMatchObject({ status: 1 });
+  expect((await tcli(home, ['sessions', 'kill', '1'])).stdout).toBe('Ended session 1.\n');
+  await expect(lost).rejects.toThrow('closed');
+  expect(await tcli(home, ['sessions', 'kill', '1'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('no session found with sid 1'),
+  });
+  (await connectInitiator(port, iqn, 'iqn.1994-05.com.redhat:one')).close();
 });
