@@ -3,7 +3,7 @@
  * Not tested here: the saved file itself (test/root/saveconfig.test.ts).
  */
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
