@@ -130,7 +130,8 @@ export class SocketTransport implements Output {
     if (this.#sending.length === 0 || this.#socket.writableLength > 0) return;
     for (const slab of this.#sending) keep(slab);
     this.#sending = [];
-    if (this.#ending) return;
+    // Of a dead socket the writes come back, too: what would be written now is read for nobody.
+    if (this.#ending || !this.#socket.writable) return;
     this.#receiving = true;
     this.#protocol?.drained();
     this.#receiving = false;

@@ -161,11 +161,11 @@ async function settle(): Promise<void> {
   for (let tries = 0; tries < 20 && descriptors().length > before.length; tries += 1) await pause(250);
 }
 
-/** What the server has open, but for what its runtime opens when first needed. */
+/** What the server has open, but for its own files and what its runtime opens when first needed. */
 function descriptors(): string[] {
   return readdirSync(`/proc/${pid}/fd`)
     .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
-    .filter((link) => !link.startsWith('anon_inode:'));
+    .filter((link) => !link.startsWith('anon_inode:') && !link.startsWith(home));
 }
 
 function judge(): void {

@@ -1,0 +1,116 @@
+// Output on real sockets: slabs that are written, held while the socket is behind, and used again. It does not test
+// PDUs: numbered blocks stand for them.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { flushBytes } from '../../src/iscsi/limits.ts';
+import type { Output } from '../../src/iscsi/output.ts';
+import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
+
+const blockBytes = 8192;
+
+/** Writes numbered blocks for as long as the output takes them; `held` says how many different slabs that took. */
+class Numbers implements Protocol {
+  readonly wanted = undefined;
+  readonly slabs = new Set<Uint8Array>();
+  blockedOnce = false;
+  readonly #output: Output;
+  #count: number;
+  #next = 0;
+
+  constructor(output: Output, count: number) {
+    this.#output = output;
+    this.#count = count;
+  }
+
+  feed(): void {
+    this.#write();
+  }
+
+  filled(): void {}
+
+  drained(): void {
+    this.#write();
+  }
+
+  async close(): Promise<void> {
+    this.#count = 0;
+  }
+
+  #write(): void {
+    const output = this.#output;
+    while (this.#next < this.#count && !output.blocked) {
+      const at = output.room(blockBytes);
+      this.slabs.add(output.bytes);
+      output.bytes.fill(this.#next, at, at + blockBytes);
+      output.commit(blockBytes);
+      this.#next += 1;
+    }
+    this.blockedOnce ||= output.blocked;
+  }
+}
+
+/** Connected pairs: what the transport drives, and the client at the other end, which does not read yet. */
+async function pairs(connections: number, blocks: number): Promise<{ numbers: Numbers; client: Socket }[]> {
+  const opened: Numbers[] = [];
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    new SocketTransport(socket, (output) => {
+      const numbers = new Numbers(output, blocks);
+      opened.push(numbers);
+      return numbers;
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const clients: Socket[] = [];
+  onTestFinished(() => {
+    for (const client of clients) client.destroy();
+    server.close();
+  });
+  for (let count = 1; count <= connections; count += 1) {
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
+    clients.push(client);
+    await once(client, 'connect');
+    client.write('go');
+    while (opened.length < count || !opened[count - 1]!.blockedOnce) await new Promise(setImmediate);
+  }
+  return opened.map((numbers, at) => ({ numbers, client: clients[at]! }));
+}
+
+/** The number of each block as it came. */
+async function blocksFrom(client: Socket, count: number): Promise<number[]> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  client.on('data', (data: Buffer) => {
+    parts.push(data);
+    length += data.length;
+  });
+  client.resume();
+  while (length < count * blockBytes) await once(client, 'data');
+  const all = Buffer.concat(parts);
+  return Array.from({ length: count }, (_, at) => {
+    const block = all.subarray(at * blockBytes, (at + 1) * blockBytes);
+    return block.every((byte) => byte === block[0]) ? block[0]! : -1;
+  });
+}
+
+it('more output than the sockets take arrives once and in order, on connections that share the slabs', async () => {
+  // 16 MiB each: more than a socket's buffers at both ends.
+  const count = (16 << 20) / blockBytes;
+  const expected = Array.from({ length: count }, (_, at) => at % 256);
+  const open = await pairs(3, count);
+  // While they are behind, no slab is in two hands.
+  const held = open.map(({ numbers }) => [...numbers.slabs].at(-1));
+  expect(new Set(held).size).toBe(open.length);
+  const received = await Promise.all(open.map(({ client }) => blocksFrom(client, count)));
+  for (const blocks of received) expect(blocks).toEqual(expected);
+});
+
+it('a client that never reads costs the socket and one batch, and no slab behind them', async () => {
+  const [behind] = await pairs(1, Number.POSITIVE_INFINITY);
+  const { numbers } = behind!;
+  const before = numbers.slabs.size;
+  numbers.drained();
+  expect(numbers.slabs.size).toBe(before);
+  expect([...numbers.slabs].every((slab) => slab.length <= 2 * flushBytes + blockBytes)).toBe(true);
+});
