@@ -214,4 +214,4 @@ async function readLines(path: string, files: Files): Promise<Line[]> {
 }
 
 /** `20261120-181500` */
-export const stamp = (now: Date): string => now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+const stamp = (now: Date): string => now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
