@@ -61,7 +61,7 @@ export const sessions = commandOf<Host>()({
 /** @throws OperatorError in targetcli's words */
 function chosen(host: Host, action: string, sid: string | undefined): SessionInfo[] {
   if (action !== 'list' && action !== 'detail' && action !== 'kill')
-    throw new OperatorError('action must be one of: list, detail, kill');
+    throw new OperatorError('action must be one of: list, detail', 'Besides, kill ends a session: sessions kill SID');
   if (action === 'kill' && sid === undefined)
     throw new OperatorError('Missing required parameter sid', 'Their numbers: sessions');
   if (action === 'kill' && host.heldBy) throw inUse(host.home, host.heldBy);
