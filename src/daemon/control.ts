@@ -33,7 +33,7 @@ const openingMs = 5_000;
 const outputBytesMax = 32 << 20;
 /** Control requests of one client at one time; it is not read from meanwhile. */
 const requestsMax = 64;
-/** How long clients may take to read their last words when the process ends. */
+/** How long a client may take to read the last words. */
 const farewellMs = 500;
 
 /** A shell session behind a connection. It is told what comes in that is no control request. */
@@ -133,7 +133,7 @@ class ControlServer implements Control {
     if (refused) {
       this.options.log({ level: 'warning', event: 'control client refused', detail: { reason: refused } });
       socket.on('error', () => {});
-      socket.end(encodeFrame({ tcli: protocolVersion, error: refused } satisfies Refusal));
+      sayFarewell(socket, { tcli: protocolVersion, error: refused });
       return;
     }
     const client = new Client(socket, this, (why) => {
@@ -242,8 +242,7 @@ class Client {
   /** The last message of a connection. */
   #refuse(error: unknown): void {
     const { is: _, ...refusal } = failure(error);
-    this.#post({ tcli: protocolVersion, ...refusal } satisfies Refusal);
-    this.#socket.end();
+    sayFarewell(this.#socket, { tcli: protocolVersion, ...refusal });
   }
 
   #post(message: object): void {
@@ -251,6 +250,15 @@ class Client {
     this.#socket.write(encodeFrame(message));
     if (this.#socket.writableLength > outputBytesMax) this.#drop('it does not read what it is told');
   }
+}
+
+/** The last words; what the client says meanwhile is not heard, and its end of the connection not waited for. */
+function sayFarewell(socket: Socket, words: Refusal): void {
+  if (socket.destroyed || socket.writableEnded) return;
+  socket.resume();
+  socket.end(encodeFrame(words));
+  const late = setTimeout(() => socket.destroy(), farewellMs);
+  socket.once('close', () => clearTimeout(late));
 }
 
 function failure(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 'id'> {

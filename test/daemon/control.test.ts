@@ -1,7 +1,7 @@
 // The control socket of a home that is open in this process, spoken to as a program would. Not here: the shell's own words
 // (test/shell/session-server.test.ts), the built program (test/e2e/daemon.test.ts).
 
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -14,7 +14,7 @@ import { OperatorError } from '../../src/errors.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
-import { temporaryDirectory } from '../support/tcli.ts';
+import { lacks, run, temporaryDirectory } from '../support/tcli.ts';
 
 interface Fixture {
   readonly host: Host;
@@ -234,3 +234,21 @@ it('docs/protocol.md: its operations can be applied as they stand, and its reque
   const requests = [...documented.matchAll(/^\| `\{"id": \d, "do": "(\w+)"/gm)].map(([, word]) => word);
   expect(requests).toEqual(Object.keys(controlRequests));
 });
+
+const cannotBecomeOther =
+  process.getuid?.() === 0 && !lacks('setpriv', '/usr/bin/python3') ? undefined : 'needs root, setpriv and python3';
+
+it.skipIf(cannotBecomeOther)(
+  'another user is refused by who they are, also where the modes would let them in',
+  async () => {
+    const { path } = await listen();
+    chmodSync(path, 0o666);
+    for (let folder = dirname(path); folder !== '/tmp' && folder !== '/'; folder = dirname(folder))
+      chmodSync(folder, 0o755);
+    const script = `import socket,sys
+s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{"tcli":1}\\n'); print(s.recv(65536).decode())`;
+    const words = ['--reuid=65534', '--regid=65534', '--clear-groups', '/usr/bin/python3', '-c', script, path];
+    const { stdout } = await run('setpriv', words);
+    expect(JSON.parse(stdout)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
+  },
+);

@@ -206,3 +206,16 @@ it('stats counts what a session reads and writes; sessions kill ends it, and its
   });
   (await connectInitiator(port, iqn, 'iqn.1994-05.com.redhat:one')).close();
 });
+
+it('two processes never serve one volume: the second says who has it, and serves it once the first is gone', async () => {
+  const [one, two] = [temporaryDirectory(), temporaryDirectory()];
+  const create = `/backstores/fileio create disk0 ${one}/disk0.img 1M`;
+  await configure(one, create);
+  await configure(two, create);
+  const first = await serve(one);
+  await serve(two);
+  const status = async () => (await tcli(two, ['daemon', 'status'])).stdout;
+  expect(await status()).toMatch(/^Not served:\n {2}\/backstores\/fileio\/disk0: .*in use/im);
+  await first.kill();
+  await expect.poll(status, { timeout: 10_000 }).not.toContain('Not served');
+});
