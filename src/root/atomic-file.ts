@@ -3,10 +3,11 @@
 import { constants } from 'node:fs';
 import * as fileSystem from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemErrorCode } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
 
 /** The system calls that the configuration goes through: a record, so that a test can put faults between them. */
-export type Files = Pick<typeof fileSystem, 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm'>;
+export type Files = Pick<typeof fileSystem, 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat'>;
 
 export const realFiles: Files = fileSystem;
 
@@ -49,7 +50,19 @@ export async function syncDirectory(path: string, files = realFiles): Promise<vo
   }
 }
 
-/** Makes a directory for our own things; one that exists keeps its mode. */
+/**
+ * Makes a directory for our own things, and those above it; one that exists keeps its mode. Not with Node's `recursive`, which
+ * never comes back where a file system answers ENOENT to every mkdir (/proc).
+ */
 export async function makePrivateDirectory(path: string, files = realFiles): Promise<void> {
-  await files.mkdir(path, { recursive: true, mode: 0o700 });
+  const make = () => files.mkdir(path, { mode: 0o700 });
+  try {
+    await make().catch(async (error) => {
+      if (systemErrorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+      await makePrivateDirectory(dirname(path), files);
+      await make();
+    });
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST' || !(await files.stat(path)).isDirectory()) throw error;
+  }
 }

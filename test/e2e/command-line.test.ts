@@ -99,4 +99,9 @@ it('a home that cannot be made is an error in words', async () => {
   const { status, stderr } = await tcli(join(file, 'home'), ['ls']);
   expect(status).toBe(1);
   expect(stderr).toMatch(/^Cannot make .*\/file\/home: not a directory\nChoose another place with --home DIR/);
+  // Node's recursive mkdir never comes back from there.
+  expect(await tcli('/proc/nowhere', ['ls'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('no such file'),
+  });
 });
