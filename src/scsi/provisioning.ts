@@ -1,4 +1,4 @@
-/** UNMAP and WRITE SAME: what takes space away or fills a range from one block (SBC-3 4.7, 5.28, 5.44). */
+/** UNMAP and WRITE SAME: what takes space away or fills a range from one block (SBC-3 4.7, 5.28, 5.43). */
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';

@@ -1,4 +1,4 @@
-/** Ranges of a volume that are being written: what makes COMPARE AND WRITE and ORWRITE atomic (SBC-3 5.2, 5.7). */
+/** Ranges of a volume that are being written: what makes COMPARE AND WRITE and ORWRITE atomic (SBC-3 5.2, 5.5). */
 
 interface Held {
   /** Bytes: first, and first behind. */

@@ -1,4 +1,4 @@
-/** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL: power conditions, and a medium that can be ejected (SBC-3 5.25, 5.4). */
+/** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL: power conditions, and a medium that can be ejected (SBC-3 5.25, 5.10). */
 
 import { mediumOf, synchronize } from './block-access.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode } from './opcode.ts';
