@@ -35,7 +35,7 @@ afterAll(async () => {
 });
 
 const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'status'];
-const rootCommands = [...common, 'clearconfig', 'restoreconfig', 'saveconfig', 'sessions', 'version'].sort();
+const rootCommands = [...common, 'clearconfig', 'restoreconfig', 'saveconfig', 'sessions', 'stats', 'version'].sort();
 
 test.each<[line: string, ...candidates: string[]]>([
   ['', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', '/', '@last', '@here', '*', ...rootCommands],
@@ -67,7 +67,7 @@ test.each<[line: string, ...candidates: string[]]>([
   ['bookmarks ', 'add', 'del', 'go', 'show', 'action=', 'bookmark='],
   ['bookmarks go ', 'last', 'here', 'bookmark='],
   ['bookmarks add ', 'bookmark='],
-  ['sessions ', 'list', 'detail', 'action=', 'sid='],
+  ['sessions ', 'list', 'detail', 'kill', 'action=', 'sid='],
   ['clearconfig ', 'true', 'false', 'confirm='],
   ['/backstores/ramdisk create ', 'name=', 'size=', 'nullio=', 'wwn='],
   ['/backstores/ramdisk create x 1M ', 'true', 'false', 'nullio=', 'wwn='],
