@@ -30,8 +30,11 @@ export interface Volume {
   readNow?(into: Uint8Array, position: number): boolean;
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
   read(into: Uint8Array, position: number): Promise<void>;
-  /** Takes all of `from` when that needs no waiting and says true. False: `write` it; a part may be written already. */
-  writeNow?(from: Uint8Array, position: number): boolean;
+  /**
+   * Takes all of `from`, as `write` does, when that needs no waiting and says true. False: `write` it; a part may be
+   * written already.
+   */
+  writeNow?(from: Uint8Array, position: number, durable: boolean): boolean;
   /** @param durable on stable storage when this resolves (FUA, write-through) */
   write(from: Uint8Array, position: number, durable: boolean): Promise<void>;
   /** All writes that completed before are on stable storage when this resolves. */

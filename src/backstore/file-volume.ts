@@ -109,10 +109,11 @@ export class FileVolume implements Volume {
     return whole;
   }
 
-  writeNow(from: Uint8Array, position: number): boolean {
+  writeNow(from: Uint8Array, position: number, durable: boolean): boolean {
     if (this.readOnly || !this.#holds(position, from.length)) return false;
+    // Memory is as durable as it gets; a device has to be waited for.
     if (this.#inMemory) return writeWhole(this.#fd, from, position);
-    if (from.length > immediateBytesMax || !this.#writePace.mayTry()) return false;
+    if (durable || from.length > immediateBytesMax || !this.#writePace.mayTry()) return false;
     this.#bytesUntilThrottleCheck -= from.length;
     if (this.#bytesUntilThrottleCheck <= 0) {
       this.#bytesUntilThrottleCheck = bytesPerThrottleCheck;

@@ -61,7 +61,7 @@ export function write(lu: StorageObject, lba: number, data: Uint8Array, fua: num
   const volume = mediumOf(lu);
   const position = lba * lu.blockSize;
   const durable = isDurable(lu, fua);
-  if (!durable && lu.ranges.free(position, position + whole, false) && volume.writeNow?.(blocks, position)) return good;
+  if (lu.ranges.free(position, position + whole, false) && volume.writeNow?.(blocks, position, durable)) return good;
   return lu.ranges.during(position, position + whole, false, async () => {
     await volume.write(blocks, position, durable);
     return good;

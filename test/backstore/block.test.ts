@@ -102,7 +102,7 @@ describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${n
     const volume = await block.open(config);
     expect(volume.readOnly).toBe(true);
     expect(volume.discard).toBeUndefined();
-    expect(volume.writeNow?.(new Uint8Array(512), 0)).toBe(false);
+    expect(volume.writeNow?.(new Uint8Array(512), 0, false)).toBe(false);
     await expect(volume.write(new Uint8Array(512), 0, false)).rejects.toMatchObject({ code: 'EBADF' });
     expect(block.summary(config, volume, false)).toBe(`${dev} (64.0KiB) ro write-thru`);
     await volume.close();

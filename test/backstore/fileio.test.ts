@@ -173,7 +173,7 @@ test('a full file system is ENOSPC, and writing goes on once there is space', as
   expect(existsSync(file_or_dev)).toBe(false);
   const volume = await openNew(file_or_dev, 8 * mebibyte);
   const data = new Uint8Array(2 * mebibyte).fill(1);
-  expect(volume.writeNow?.(data, 0)).toBe(false);
+  expect(volume.writeNow?.(data, 0, false)).toBe(false);
   await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
   await volume.discard?.(0, 8 * mebibyte);
   await volume.write(data.subarray(0, 65_536), mebibyte, true);

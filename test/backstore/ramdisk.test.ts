@@ -37,7 +37,7 @@ test('more than the machine’s memory is refused, unless nothing is kept', asyn
 test('nullio: writes vanish, reads give zeros, everywhere and with flushes', async () => {
   const volume = await ramdisk.open({ size: 2 ** 40, nullio: true });
   const far = 2 ** 40 - 4096;
-  expect(volume.writeNow?.(new Uint8Array(4096).fill(1), far)).toBe(true);
+  expect(volume.writeNow?.(new Uint8Array(4096).fill(1), far, false)).toBe(true);
   await volume.write(new Uint8Array(4096).fill(1), far, true);
   await volume.flush();
   await volume.discard?.(0, 2 ** 40);
@@ -65,7 +65,7 @@ test('when the machine has no memory left a write is ENOSPC, and what is there s
   vi.spyOn(process, 'availableMemory').mockReturnValue(0);
   try {
     const data = new Uint8Array(512).fill(1);
-    expect(volume.writeNow?.(data, 0)).toBe(false);
+    expect(volume.writeNow?.(data, 0, false)).toBe(false);
     await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
   } finally {
     vi.restoreAllMocks();

@@ -82,7 +82,7 @@ function volumeSuite(open: () => Promise<Volume>, block = 1): void {
         await volume.writeZeroes(position, length, fill % 2 === 0);
         return void model.fill(0, position, position + length);
       }
-      if (kind !== 'writeNow' || !volume.writeNow?.(from, position))
+      if (kind !== 'writeNow' || !volume.writeNow?.(from, position, false))
         await volume.write(from, position, kind === 'durable');
       model.set(from, position);
     };
@@ -110,7 +110,7 @@ function volumeSuite(open: () => Promise<Volume>, block = 1): void {
     const beyond = [suiteBytes - 512, suiteBytes, -512];
     for (const position of beyond) {
       expect(volume.readNow?.(over, position) ?? false).toBe(false);
-      expect(volume.writeNow?.(over, position) ?? false).toBe(false);
+      expect(volume.writeNow?.(over, position, false) ?? false).toBe(false);
       await expect(volume.read(over, position)).rejects.toMatchObject({ code: 'EIO' });
       await expect(volume.write(over, position, false)).rejects.toMatchObject({ code: 'EIO' });
       if (volume.discard) await expect(volume.discard(position, 1024)).rejects.toMatchObject({ code: 'EIO' });
@@ -156,7 +156,7 @@ function volumeSuite(open: () => Promise<Volume>, block = 1): void {
     await Promise.all(writes);
     expect(ended).toEqual(['write', 'write', 'write', 'close']);
     expect(volume.readNow?.(into, 0) ?? false).toBe(false);
-    expect(volume.writeNow?.(into, 0) ?? false).toBe(false);
+    expect(volume.writeNow?.(into, 0, false) ?? false).toBe(false);
     const late = [
       volume.read(into, 0),
       volume.write(into, 0, false),

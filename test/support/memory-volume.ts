@@ -39,7 +39,8 @@ export function memoryVolume(
       into.set(bytes.subarray(position, position + into.length));
       return true;
     },
-    writeNow(from, position) {
+    writeNow(from, position, durable) {
+      if (durable) return false;
       note('write', position, from.length);
       bytes.set(from, position);
       return true;
