@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
     pool: 'forks',
+    // Most of the slow ones wait for programs that they started.
+    maxWorkers: 4,
     testTimeout: 20_000,
     resolveSnapshotPath: (path, extension) => path.replace(/\/test\//, '/snapshots/').replace(/\.tsx?$/, extension),
   },

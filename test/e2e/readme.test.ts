@@ -50,6 +50,6 @@ it.skipIf(why)(
         await terminal.until((picture) => picture.includes([`${prompt}${here(command)}`, ...output].join('\n')));
     }
     expect(await terminal.exit()).toBe(0);
-    expect(terminal.screen()).toContain(`Configuration saved to ${home}/saveconfig.json`);
+    await terminal.until(`Configuration saved to ${home}/saveconfig.json`);
   },
 );
