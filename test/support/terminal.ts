@@ -142,8 +142,11 @@ export class TestTerminal {
   }
 
   /** The exit status; 128 and the signal's number when a signal ended it. */
-  exit(): Promise<number> {
-    return this.#exited;
+  async exit(): Promise<number> {
+    const status = await this.#exited;
+    // The screen is drawn later than its bytes come.
+    await new Promise<void>((drawn) => this.#screen.write('', drawn));
+    return status;
   }
 
   /** A signal for the program that the script in the terminal runs. */
