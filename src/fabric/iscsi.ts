@@ -11,6 +11,7 @@ export const iscsi: Fabric = {
   wwnTypes: ['iqn', 'naa', 'eui'],
   features: ['discovery_auth', 'acls', 'auth', 'nps', 'tpgts'],
   tpgNodes: true,
+  protocol: 5,
   tpgAttributes,
   tpgParameters,
   aclAttributes,

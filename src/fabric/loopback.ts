@@ -11,6 +11,8 @@ export const loopback: Fabric = {
   wwnTypes: ['naa'],
   features: ['nexus'],
   tpgNodes: false,
+  // As LIO's: a SCSI bus in this machine calls itself SAS.
+  protocol: 6,
   tpgAttributes: {
     fabric_prot_type: integer({
       doc: 'Protection information type.',

@@ -9,6 +9,8 @@ export const vhost: Fabric = {
   wwnTypes: ['naa'],
   features: ['nexus', 'acls', 'tpgts'],
   tpgNodes: true,
+  // As LIO's: a SCSI bus in this machine calls itself SAS.
+  protocol: 6,
   tpgAttributes: {
     fabric_prot_type: integer({
       doc: 'Protection information type.',

@@ -51,14 +51,18 @@ function portGroupOf({ storageObject, aluaGroup }: Lun): number {
 export const portsOf = ({ exports }: StorageObject): TargetPort[] =>
   Array.from(exports as Set<Lun>, (lun) => ({ ...portOf(lun.tpg), portGroup: portGroupOf(lun) }));
 
+/** SPC-4 7.6.1 */
+const iscsiProtocol = 5;
+
 /** The SCSI target port that a TPG is. */
 export function portOf(tpg: Tpg): TargetPort {
+  const { wwn, fabric } = tpg.target;
   return {
-    targetName: tpg.target.wwn,
+    targetName: wwn,
     // RFC 7143 4.4.1: iSCSI target name, ",t,0x" and the portal group tag in four hexadecimal digits.
-    portName: `${tpg.target.wwn},t,0x${tpg.tag.toString(16).padStart(4, '0')}`,
+    portName: fabric.protocol === iscsiProtocol ? `${wwn},t,0x${tpg.tag.toString(16).padStart(4, '0')}` : wwn,
     relativePortId: tpg.relativePortId,
-    protocol: 5,
+    protocol: fabric.protocol,
     portGroup: 0,
   };
 }

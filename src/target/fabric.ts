@@ -17,6 +17,8 @@ export interface Fabric {
   readonly features: readonly ('discovery_auth' | 'acls' | 'auth' | 'nps' | 'nexus' | 'tpgts' | 'cpus_allowed_list')[];
   /** False: a target has exactly one TPG, made with it, and its node is the TPG's node. */
   readonly tpgNodes: boolean;
+  /** SPC-4 7.6.1 protocol identifier of its target ports: 5 iSCSI, 6 SAS. */
+  readonly protocol: number;
   readonly tpgAttributes: AttributeTable;
   readonly tpgParameters: AttributeTable;
   readonly aclAttributes: AttributeTable;

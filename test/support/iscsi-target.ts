@@ -22,6 +22,7 @@ const fabric: Fabric = {
   wwnTypes: ['iqn'],
   features: [],
   tpgNodes: true,
+  protocol: 5,
   tpgAttributes,
   tpgParameters,
   aclAttributes,
