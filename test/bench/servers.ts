@@ -16,7 +16,8 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export const builtProgram = resolve(import.meta.dirname, '../../dist/tcli.js');
+/** As users start it: the launcher gives Node its options. */
+export const builtProgram = resolve(import.meta.dirname, '../../shell/bin/tcli');
 
 const startMs = 10_000;
 const tgtdControlPorts = 32_768;
@@ -62,7 +63,7 @@ export async function startTcli(program: string, name: string, disks: readonly D
   const targets = disks.map((_, at) => iqn(name, at));
   const lines = disks.flatMap((disk, at) => openTarget(targets[at]!, port, `disk${at}`, disk));
   await tcli(program, home, ['/ set global auto_add_default_portal=false', ...lines]);
-  const child = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, ['--home', home, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (data) => {
     log += data;
@@ -95,9 +96,9 @@ export function openTarget(target: string, port: number | string, name: string, 
 
 /** Runs lines in a process of their own. @throws Error with what it said when one fails */
 export function tcli(program: string, home: string, lines: readonly string[]): Promise<void> {
-  const words = [program, '--home', home, ...lines.flatMap((line) => ['-c', line])];
+  const words = ['--home', home, ...lines.flatMap((line) => ['-c', line])];
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, words, (error, _stdout, stderr) =>
+    execFile(program, words, (error, _stdout, stderr) =>
       error ? reject(new Error(`${lines.join('; ')}: ${stderr || error.message}`)) : resolve(),
     );
   });
