@@ -1,7 +1,6 @@
 /** LUNs for this machine itself: NBD on a Unix socket, and block devices where the machine has what that takes. */
 
 import { integer } from '../attribute.ts';
-import { startLocal } from '../nbd/engine.ts';
 import { deviceOf, uriOf } from '../nbd/names.ts';
 import type { Fabric } from '../target/fabric.ts';
 
@@ -24,5 +23,5 @@ export const loopback: Fabric = {
   tpgParameters: {},
   aclAttributes: {},
   local: { uri: uriOf, device: deviceOf },
-  start: startLocal,
+  start: async (state, context) => (await import('../nbd/engine.ts')).startLocal(state, context),
 };

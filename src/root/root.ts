@@ -7,7 +7,6 @@ import { hostname, machine, tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { setBugReporter } from '../scsi/device-server.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
 import { portsOf } from '../target/access.ts';
 import type { FabricEngine, SessionInfo } from '../target/fabric.ts';
@@ -139,13 +138,14 @@ export class Root {
   }
 
   async #start({ waitMs = 0, givenUp }: Patience): Promise<void> {
+    const { setBugReporter } = await import('../scsi/device-server.ts');
     setBugReporter(this.#log);
     await this.#adopt();
     for (const end = Date.now() + waitMs; !(await this.#openVolumes()); await sleep(devicePollMs))
       if (Date.now() >= end || givenUp?.aborted) break;
     const context = { log: this.#log, runDirectory: this.#runDirectory };
     for (const state of this.tree.fabrics.values())
-      if (state.fabric.start) this.#engines.set(state.fabric.name, state.fabric.start(state, context));
+      if (state.fabric.start) this.#engines.set(state.fabric.name, await state.fabric.start(state, context));
     await this.#reconcile();
     this.#serving = true;
   }

@@ -32,7 +32,7 @@ export interface Fabric {
   /** Text parameters of a session, in the order in which an ACL shows them; absent where sessions have none. */
   readonly sessionParameters?: readonly string[];
   /** Starts serving. Absent: this fabric is kept in the tree and in the file, and nothing serves it. */
-  readonly start?: (state: FabricState, context: FabricContext) => FabricEngine;
+  readonly start?: (state: FabricState, context: FabricContext) => Promise<FabricEngine>;
 }
 
 /** A fabric's part of the tree. */
