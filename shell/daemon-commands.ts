@@ -64,7 +64,11 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
   const log = openSync(logFile, 'a', 0o600);
   const [program = ''] = process.argv.slice(1);
   const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words];
-  const child = spawn(process.execPath, [program, ...words], { cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   let ended = false;
   child.once('exit', () => {

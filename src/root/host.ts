@@ -178,7 +178,12 @@ export class Host {
    *   was acknowledged comes back in any case
    * @throws OperatorError when it cannot be written; the old file is then as it was
    */
-  async save(path: string | undefined, backups: number, only?: StorageObject): Promise<Saved> {
+  save(path: string | undefined, backups: number, only?: StorageObject): Promise<Saved> {
+    // What is written and where the new journal begins must be the same moment.
+    return this.root.inTurn(() => this.#save(path, backups, only));
+  }
+
+  async #save(path: string | undefined, backups: number, only?: StorageObject): Promise<Saved> {
     const configuration = dump(this.root.tree);
     const text = format(configuration);
     const target = path ?? this.home.saveFile;

@@ -79,7 +79,7 @@ export class Root {
    * @throws OperatorError; the tree is then as it was
    */
   apply(operation: Operation, restoring = false): Promise<Outcome> {
-    return this.#inTurn(() => this.#apply(operation, restoring));
+    return this.inTurn(() => this.#apply(operation, restoring));
   }
 
   async #apply(operation: Operation, restoring: boolean): Promise<Outcome> {
@@ -109,19 +109,20 @@ export class Root {
 
   /** Opens every volume, then every portal: nobody logs in to half a configuration. */
   start(patience: Patience = {}): Promise<void> {
-    return this.#inTurn(() => this.#start(patience));
+    return this.inTurn(() => this.#start(patience));
   }
 
   /** Opens what could not be opened before: volumes whose medium has appeared, portals whose address has. */
   retry(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       if (!this.#serving) return;
       await this.#openVolumes();
       await this.#reconcile();
     });
   }
 
-  #inTurn<T>(what: () => Promise<T>): Promise<T> {
+  /** Runs `what` after the operations before it and before those that come later: meanwhile nothing changes. */
+  inTurn<T>(what: () => Promise<T>): Promise<T> {
     const turn = this.#queue.then(what);
     this.#queue = turn.catch(() => {});
     return turn;

@@ -208,3 +208,16 @@ describe.skipIf(!recordings)(
     });
   },
 );
+
+it('a change that comes while the configuration is being saved is not lost', async () => {
+  const home = temporaryDirectory();
+  const host = await open(home);
+  const create = (name: string) =>
+    host.root.apply({ path: '/backstores/ramdisk', verb: 'create', params: { name, size: '1M' } });
+  await create('before');
+  await Promise.all([host.save(undefined, 10), create('during'), host.save(undefined, 10), create('after')]);
+  await host.close();
+  const again = await open(home);
+  expect([...again.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual(['before', 'during', 'after']);
+  await again.close();
+});
