@@ -53,21 +53,19 @@ export async function readLine(desk: Desk): Promise<string | null> {
       draw();
     }, LOOK_WAIT_MS);
   };
-  const leave = async (text: string) => {
+  /** What the last pause asked for is not drawn any more: the line changes, or a menu has the screen. */
+  const lookNoMore = () => {
     clearTimeout(timer);
     timer = undefined;
-    await view.commit(client.state.prompt + text);
   };
+  const leave = (text: string) => view.commit(client.state.prompt + text);
   for (;;) {
     // Without colours a suggestion could not be told from what was typed.
     draw();
     lookSoon();
     const key = await tty.take();
-    if (!key) {
-      clearTimeout(timer);
-      timer = undefined;
-      return null;
-    }
+    lookNoMore();
+    if (!key) return null;
     const suggested = view.color ? suggestion(line, lines) || offered(line, look) : '';
     switch (key.chord) {
       case 'return':

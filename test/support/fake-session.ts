@@ -24,6 +24,8 @@ const HELP: Readonly<Record<string, string>> = {
 
 export class FakeSession implements ShellBackend {
   #path = '/';
+  /** At the next change of the terminal, when a question is surely on the screen. */
+  #crashes = false;
   #terminal: Terminal = { columns: 132, color: false, interactive: false };
 
   get state(): SessionState {
@@ -31,6 +33,7 @@ export class FakeSession implements ShellBackend {
   }
 
   setTerminal(terminal: Terminal): void {
+    if (this.#crashes) process.exit(3);
     this.#terminal = terminal;
   }
 
@@ -60,7 +63,7 @@ export class FakeSession implements ShellBackend {
         await wait(60_000, undefined, { signal }).catch(() => say('interrupted'));
         break;
       case 'sure':
-        if (words[0] === 'crash') setImmediate(() => process.exit(3));
+        this.#crashes = words[0] === 'crash';
         say(`answer: ${await to.ask({ kind: 'confirm', message: 'Delete all?' })}`);
         break;
       case 'pick': {

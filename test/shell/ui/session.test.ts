@@ -96,7 +96,7 @@ test('Tab: one candidate, a common start, a menu with help that narrows, takes a
   terminal.type('\x15c\t');
   await terminal.until('\n> cd');
   terminal.type('\x1b');
-  await terminal.until((picture) => picture.includes('/> c▏'));
+  await terminal.until('/> c▏d');
   expect(terminal.picture()).toMatchSnapshot('closed');
 });
 
@@ -264,6 +264,7 @@ test('the engine’s end is reported at once, with status 1, also from within a 
   const other = await ready();
   other.type('sure crash\r');
   await other.until('Delete all?');
+  other.resize(90, 24);
   expect(await other.exit()).toBe(1);
   expect(other.screen()).toContain('tcli: the session was lost: the engine');
 });
