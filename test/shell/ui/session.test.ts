@@ -47,7 +47,8 @@ test('keys typed before the shell is there are not lost, Ctrl-D among them', asy
   await terminal.until('fake shell');
   terminal.type('echo early\rcd /iscsi\r\x04');
   expect(await terminal.exit()).toBe(0);
-  expect(terminal.screen()).toMatchSnapshot();
+  // What comes before the shell has the terminal, the terminal itself may echo.
+  expect(terminal.screen().replace(/^echo earliest\n/, '')).toMatchSnapshot();
 });
 
 test('Ctrl-D on an empty line prints exit and leaves the terminal as it was', async () => {
