@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { OperatorError, reasonOf } from '../src/client.ts';
 
 const units = ['tcli.service', 'tcli.socket'];
+/** Written, and left to who wants it. */
+const optionalUnit = 'tcli-portals.socket';
 
 export interface InstallWords {
   /** For this user alone, without root. */
@@ -22,7 +24,7 @@ export async function installUnits({ user, yes }: InstallWords): Promise<number>
   const config = process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config');
   const folder = user ? join(config, 'systemd/user') : '/etc/systemd/system';
   const launcher = fileURLToPath(new URL('../shell/bin/tcli', import.meta.url));
-  const files = units.map((name) => ({
+  const files = [...units, optionalUnit].map((name) => ({
     path: join(folder, name),
     text: readFileSync(join(packaged, name), 'utf8').replace('/usr/local/bin/tcli', launcher),
   }));
@@ -39,7 +41,8 @@ export async function installUnits({ user, yes }: InstallWords): Promise<number>
   }
   const systemctl = user ? 'systemctl --user' : 'systemctl';
   process.stdout.write(
-    `Written. To start it: ${systemctl} daemon-reload && ${systemctl} enable --now ${units.join(' ')}\n`,
+    `Written. To start it: ${systemctl} daemon-reload && ${systemctl} enable --now ${units.join(' ')}
+For portals that systemd opens, edit and enable besides: ${optionalUnit}\n`,
   );
   return 0;
 }

@@ -102,7 +102,13 @@ class ControlServer implements Control {
 
   async #listen(): Promise<void> {
     const { inherited } = this.options;
-    if (inherited !== undefined) return listening(this.#server, { fd: inherited });
+    if (inherited !== undefined) {
+      await listening(this.#server, { fd: inherited });
+      // Only a TCP socket has an address here. On a network, everybody would be the owner.
+      if (this.#server.address() === null) return;
+      this.#server.close();
+      throw new Error('the socket that was passed on as "control" is no Unix socket');
+    }
     await makePrivateDirectory(dirname(this.#path));
     // Under another name until its mode is right; renaming takes the place of what a killed process left.
     const fresh = `${this.#path}.new`;

@@ -58,6 +58,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const retrying = setInterval(() => void retry(host, log), retryMs);
   const reload = () => void retry(host, log).then(() => manager.notify('READY=1', 'STATUS=Serving'));
   process.on('SIGHUP', reload);
+  // Of those that the service manager opened; the others are portals'.
+  const inherited = manager.sockets.find(({ name }) => name === 'control');
   let control: Control | undefined;
   try {
     control = await listenControl({
@@ -67,9 +69,13 @@ export async function serve(options: ServeOptions): Promise<void> {
       log,
       createSession: options.createSession(host),
       stop: () => asked.abort(),
-      ...(manager.sockets.has('control') && { inherited: manager.sockets.get('control')! }),
+      ...(inherited && { inherited: inherited.fd }),
     });
-    await host.root.start({ givenUp: ending, ...(options.waitMs !== undefined && { waitMs: options.waitMs }) });
+    await host.root.start({
+      givenUp: ending,
+      sockets: manager.sockets.filter((socket) => socket !== inherited).map(({ fd }) => fd),
+      ...(options.waitMs !== undefined && { waitMs: options.waitMs }),
+    });
     const status = control.status();
     for (const problem of status.problems) log({ level: 'warning', event: 'not served', detail: { what: problem } });
     manager.notify('READY=1', `STATUS=${summary(status)}`);

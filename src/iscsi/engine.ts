@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { admit } from '../target/access.ts';
 import type { FabricContext, FabricEngine, FabricState, SessionInfo, Traffic } from '../target/fabric.ts';
-import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
+import { bracketed, type Portal, printPortal, type Tpg } from '../target/tpg.ts';
 import { Connection, type Ends, type Host } from './connection.ts';
 import { sessionParameters } from './keys.ts';
 import { connectionsMax, portalConnectionsMax, tickMs } from './limits.ts';
-import { type Address, Listener } from './listener.ts';
+import { type Address, keyOf, Listener } from './listener.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { SocketTransport } from './socket-transport.ts';
@@ -34,11 +34,14 @@ class Engine implements IscsiEngine, Host {
   readonly #served = new Map<string, Served>();
   readonly #connections = new Set<Connection>();
   readonly #timer: NodeJS.Timeout;
+  /** Sockets of the service manager that are not adopted yet. */
+  #passed: readonly number[];
   #reconciling: Promise<void> = Promise.resolve();
 
   constructor(state: FabricState, context: FabricContext) {
     this.state = state;
     this.log = context.log;
+    this.#passed = context.sockets ?? [];
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#timer.unref();
   }
@@ -67,7 +70,7 @@ class Engine implements IscsiEngine, Host {
   }
 
   boundPort(portal: Portal): number | undefined {
-    return this.#servedFor(portal)?.listener.port;
+    return this.#servedFor(portal)?.listener.bound?.port;
   }
 
   sessions(): SessionInfo[] {
@@ -125,21 +128,34 @@ class Engine implements IscsiEngine, Host {
   async #reconcileListeners(): Promise<void> {
     const wanted = new Map<string, { at: Address; tpgs: Tpg[] }>();
     for (const { portal, tpg } of this.#portals()) {
-      const key = this.#key(portal);
+      const key = keyOf(portal);
       const entry = wanted.get(key) ?? { at: this.#addressOf(portal), tpgs: [] };
       entry.tpgs.push(tpg);
       wanted.set(key, entry);
     }
-    for (const [key, { listener }] of this.#served) {
-      if (wanted.has(key) && !listener.problem) continue;
+    for (const fd of this.#passed) await this.#adopt(fd);
+    this.#passed = [];
+    for (const [key, served] of this.#served) {
+      const { listener } = served;
+      const want = wanted.get(key);
+      served.tpgs = want?.tpgs ?? [];
+      // One that was passed on stays open whoever wants it: the service manager holds its address all the same.
+      if (typeof listener.at === 'number') continue;
+      if (want && want.at.ipv6Only === listener.at.ipv6Only && !listener.problem) continue;
       listener.close();
       this.#served.delete(key);
     }
-    for (const [key, { at, tpgs }] of wanted) {
-      const served = this.#served.get(key);
-      if (served) served.tpgs = tpgs;
-      else await this.#listen(key, at, tpgs);
-    }
+    for (const [key, { at, tpgs }] of wanted) if (!this.#served.has(key)) await this.#listen(key, at, tpgs);
+  }
+
+  async #adopt(fd: number): Promise<void> {
+    const served = this.#servedAt(fd, []);
+    const { listener } = served;
+    await listener.open();
+    const { bound, problem } = listener;
+    if (bound) this.#served.set(keyOf(bound), served);
+    if (problem) this.log({ level: 'warning', event: 'inherited socket not used', detail: { fd, reason: problem } });
+    else this.log({ level: 'info', event: 'inherited socket', detail: { fd, address: printPortal(bound!) } });
   }
 
   /** The portals that have to be served: those of enabled TPGs. */
@@ -149,16 +165,21 @@ class Engine implements IscsiEngine, Host {
   }
 
   async #listen(key: string, at: Address, tpgs: Tpg[]): Promise<void> {
+    const served = this.#servedAt(at, tpgs);
+    this.#served.set(key, served);
+    await served.listener.open();
+    const { problem } = served.listener;
+    const address = printPortal(at);
+    if (problem) this.log({ level: 'warning', event: 'iscsi portal not served', detail: { address, problem } });
+  }
+
+  #servedAt(at: Address | number, tpgs: Tpg[]): Served {
     const served: Served = {
       listener: new Listener(at, (socket) => this.#accept(served, socket)),
       tpgs,
       connections: new Set(),
     };
-    this.#served.set(key, served);
-    await served.listener.open();
-    const { problem } = served.listener;
-    const address = `${bracketed(at.address)}:${at.port}`;
-    if (problem) this.log({ level: 'warning', event: 'iscsi portal not served', detail: { address, problem } });
+    return served;
   }
 
   #accept(served: Served, socket: Socket): void {
@@ -179,12 +200,7 @@ class Engine implements IscsiEngine, Host {
   }
 
   #servedFor(portal: Portal): Served | undefined {
-    return this.#served.get(this.#key(portal));
-  }
-
-  #key(portal: Portal): string {
-    const { address, port, ipv6Only } = this.#addressOf(portal);
-    return `${address} ${port} ${ipv6Only}`;
+    return this.#served.get(keyOf(portal));
   }
 
   /** `::` takes IPv4 too, unless a portal of its own does. */

@@ -1,6 +1,6 @@
 /** A listening address: one for all portals that share it. */
 
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket, SocketAddress } from 'node:net';
 import { reasonOf } from '../errors.ts';
 import { stopPacing } from '../system/congestion-control.ts';
 
@@ -11,13 +11,21 @@ export interface Address {
   readonly ipv6Only: boolean;
 }
 
+/** What a portal is known by here: the address as the system spells it, and the port. */
+export function keyOf({ address, port }: Pick<Address, 'address' | 'port'>): string {
+  const [host = '', zone] = address.split('%');
+  const plain = host.includes(':') ? new SocketAddress({ address: host, family: 'ipv6' }).address : host;
+  return `${zone === undefined ? plain : `${plain}%${zone}`} ${port}`;
+}
+
 export class Listener {
-  readonly at: Address;
+  /** A number: the descriptor of a socket that listens already. */
+  readonly at: Address | number;
   /** Why it does not listen, in a line. */
   problem: string | undefined;
   readonly #server: Server;
 
-  constructor(at: Address, accept: (socket: Socket) => void) {
+  constructor(at: Address | number, accept: (socket: Socket) => void) {
     this.at = at;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       if (socket.remoteAddress === socket.localAddress) stopPacing(descriptorOf(socket));
@@ -35,18 +43,19 @@ export class Listener {
         resolve();
       };
       this.#server.once('error', failed);
-      const { address: host, port, ipv6Only } = this.at;
-      this.#server.listen({ host, port, ipv6Only }, () => {
+      const { at } = this;
+      const where = typeof at === 'number' ? { fd: at } : { host: at.address, port: at.port, ipv6Only: at.ipv6Only };
+      this.#server.listen(where, () => {
         this.#server.off('error', failed);
+        if (this.bound === undefined) this.problem = 'it is no TCP socket';
         resolve();
       });
     });
   }
 
-  /** The bound port, undefined while it does not listen. */
-  get port(): number | undefined {
-    const bound = this.#server.address() as AddressInfo | null;
-    return bound?.port;
+  /** Where it listens, undefined while it does not. */
+  get bound(): AddressInfo | undefined {
+    return (this.#server.address() as AddressInfo | null) ?? undefined;
   }
 
   /** Stops listening; connections stay. */

@@ -36,10 +36,12 @@ export type Record = (operation: Operation) => Promise<void>;
 /** How often a start looks for devices that are not there. */
 const devicePollMs = 200;
 
-/** What a start does about devices that are not there: how long it waits for them, and what ends that early. */
-export interface Patience {
+export interface StartOptions {
+  /** How long it waits for devices that are not there, and what ends that early. */
   readonly waitMs?: number;
   readonly givenUp?: AbortSignal;
+  /** As in `FabricContext`. */
+  readonly sockets?: readonly number[];
 }
 
 export class Root {
@@ -108,8 +110,8 @@ export class Root {
   }
 
   /** Opens every volume, then every portal: nobody logs in to half a configuration. */
-  start(patience: Patience = {}): Promise<void> {
-    return this.inTurn(() => this.#start(patience));
+  start(options: StartOptions = {}): Promise<void> {
+    return this.inTurn(() => this.#start(options));
   }
 
   /** Opens what could not be opened before: volumes whose medium has appeared, portals whose address has. */
@@ -138,13 +140,13 @@ export class Root {
     return all;
   }
 
-  async #start({ waitMs = 0, givenUp }: Patience): Promise<void> {
+  async #start({ waitMs = 0, givenUp, sockets = [] }: StartOptions): Promise<void> {
     const { setBugReporter } = await import('../scsi/device-server.ts');
     setBugReporter(this.#log);
     await this.#adopt();
     for (const end = Date.now() + waitMs; !(await this.#openVolumes()); await sleep(devicePollMs))
       if (Date.now() >= end || givenUp?.aborted) break;
-    const context = { log: this.#log, runDirectory: this.#runDirectory };
+    const context = { log: this.#log, runDirectory: this.#runDirectory, sockets };
     for (const state of this.tree.fabrics.values())
       if (state.fabric.start) this.#engines.set(state.fabric.name, await state.fabric.start(state, context));
     await this.#reconcile();

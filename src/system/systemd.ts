@@ -17,13 +17,18 @@ const close = foreignCall('close', 'int', ['int']);
 /** The first descriptor that is passed on. */
 const listenFdsStart = 3;
 
+interface InheritedSocket {
+  readonly name: string;
+  readonly fd: number;
+}
+
 export interface ServiceManager {
   /** Assignments as in sd_notify(3): `READY=1`, `STATUS=…`. It never throws: nobody may be listening. */
   notify(...states: readonly string[]): void;
   /** How often it wants to hear `WATCHDOG=1`, in milliseconds; undefined: never. */
   readonly watchdogMs: number | undefined;
-  /** Listening sockets that it opened, by the name that it gave them. */
-  readonly sockets: ReadonlyMap<string, number>;
+  /** Listening sockets that it opened, in its order. Names are what the unit calls them, several may share one. */
+  readonly sockets: readonly InheritedSocket[];
 }
 
 /** @param environment read and cleaned: what is meant for us is not meant for our children */
@@ -35,11 +40,11 @@ export function serviceManager(environment: NodeJS.ProcessEnv, pid: number): Ser
   const watchdogMs = mine(WATCHDOG_PID) && Number(WATCHDOG_USEC) > 0 ? Number(WATCHDOG_USEC) / 1000 : undefined;
   const count = LISTEN_PID !== undefined && mine(LISTEN_PID) ? Number(LISTEN_FDS) || 0 : 0;
   const names = (LISTEN_FDNAMES ?? '').split(':');
-  const sockets = Array.from({ length: count }, (_, at) => [names[at] || 'unknown', listenFdsStart + at] as const);
+  const sockets = Array.from({ length: count }, (_, at) => ({ name: names[at] || 'unknown', fd: listenFdsStart + at }));
   return {
     notify: (...states) => NOTIFY_SOCKET && send(NOTIFY_SOCKET, states),
     watchdogMs,
-    sockets: new Map(sockets),
+    sockets,
   };
 }
 

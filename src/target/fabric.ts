@@ -49,6 +49,8 @@ export interface FabricContext {
   readonly log: Log;
   /** Where sockets may be made. It need not exist yet. */
   readonly runDirectory: string;
+  /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */
+  readonly sockets?: readonly number[];
 }
 
 /** A running fabric. The tree is the wish; the engine follows it. */

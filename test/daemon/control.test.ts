@@ -1,6 +1,7 @@
 // The control socket of a home that is open in this process, spoken to as a program would. Not here: the shell's own words
 // (test/shell/session-server.test.ts), the built program (test/e2e/daemon.test.ts).
 
+import { once } from 'node:events';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -14,6 +15,7 @@ import { OperatorError } from '../../src/errors.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
+import { listeningSocket } from '../support/listening-socket.ts';
 import { lacks, run, temporaryDirectory } from '../support/tcli.ts';
 
 interface Fixture {
@@ -206,6 +208,15 @@ it('a client that does not read is dropped, and nobody else notices', async () =
   await expect.poll(() => logged.map(({ event }) => event)).toEqual(['control client dropped']);
   expect(await other.say({ id: 1, do: 'status' }).hear()).toMatchObject({ status: { clients: 1 } });
   expect(control.status().clients).toBe(1);
+});
+
+it('a TCP socket that was passed on as the control socket is refused: on a network everybody could come', async () => {
+  const passed = await listeningSocket('127.0.0.1');
+  if (!passed) return;
+  const { control } = await listen({ inherited: passed.fd });
+  expect(control.problem).toContain('is no Unix socket');
+  const client = connect(passed.port, '127.0.0.1');
+  await expect(once(client, 'connect')).rejects.toThrow('ECONNREFUSED');
 });
 
 it('100 clients at once, each with its own answers', async () => {

@@ -2,10 +2,11 @@
 // why it skips. Not here: a whole system with systemd as its first process.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { serviceManager } from '../../src/system/systemd.ts';
-import { lacks, run, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { configure, freePort, iqn, lacks, openTarget, run, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 const packaging = resolve(import.meta.dirname, '../../packaging');
@@ -37,14 +38,14 @@ it.skipIf(!python)('sd_notify(3): states arrive as one datagram, by path and by 
 it('what is meant for another process, or not said at all, does nothing', () => {
   const environment = { WATCHDOG_USEC: '2000000', WATCHDOG_PID: '7', LISTEN_FDS: '2', LISTEN_PID: '7', PATH: '/bin' };
   const other = serviceManager({ ...environment }, 8);
-  expect([other.watchdogMs, [...other.sockets]]).toEqual([undefined, []]);
+  expect([other.watchdogMs, other.sockets]).toEqual([undefined, []]);
   other.notify('READY=1');
   const mine = serviceManager({ ...environment, LISTEN_FDNAMES: 'control:portal' }, 7);
-  expect([mine.watchdogMs, [...mine.sockets]]).toEqual([
+  expect([mine.watchdogMs, mine.sockets]).toEqual([
     2000,
     [
-      ['control', 3],
-      ['portal', 4],
+      { name: 'control', fd: 3 },
+      { name: 'portal', fd: 4 },
     ],
   ]);
   const cleaned = { ...environment };
@@ -97,6 +98,32 @@ it.skipIf(lacks('systemd-socket-activate'))(
   },
 );
 
+it.skipIf(lacks('systemd-socket-activate', 'iscsi-ls'))(
+  'socket activation of a portal: the first initiator starts it, and is answered on the socket that was passed on',
+  async () => {
+    const home = temporaryDirectory();
+    const port = await freePort();
+    await configure(home, '/backstores/ramdisk create rd0 1M', ...openTarget(port, '/backstores/ramdisk/rd0'));
+    spawnSync('mkdir', ['-p', join(home, 'run')]);
+    const sockets = ['-l', join(home, 'run/control.sock'), '-l', `127.0.0.1:${port}`, '--fdname=control:portal'];
+    const words = [...sockets, process.execPath, program, '--home', home, 'serve'];
+    const child = spawn('systemd-socket-activate', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let log = '';
+    child.stderr.on('data', (data) => {
+      log += data;
+    });
+    await expect.poll(() => log).toContain(String(port));
+    const { stdout } = await run('iscsi-ls', ['-s', `iscsi://127.0.0.1:${port}/`]);
+    expect(stdout).toMatch(new RegExp(`^Target:${iqn} Portal:127\\.0\\.0\\.1:${port},1\nLun:0 `));
+    const status = (await tcli(home, ['daemon', 'status'])).stdout;
+    expect(status).toContain(`process ${child.pid}, since`);
+    expect(status).not.toContain('Not served');
+    expect(log).toContain(`inherited socket fd=4 address="127.0.0.1:${port}"`);
+    expect((await tcli(home, ['daemon', 'stop'])).status).toBe(0);
+  },
+);
+
 it.skipIf(lacks('systemd-analyze'))('systemd-analyze verify has nothing to say about the units', async () => {
   const folder = temporaryDirectory();
   spawnSync('cp', ['-r', packaging, folder]);
@@ -109,9 +136,10 @@ it.skipIf(lacks('systemd-analyze'))('systemd-analyze verify has nothing to say a
     [[], 'packaging'],
     [['--user'], 'packaging/user'],
   ] as const) {
-    const files = ['tcli.service', 'tcli.socket'].map((name) => join(folder, place, name));
+    const units = readdirSync(join(folder, place)).filter((name) => name.startsWith('tcli'));
+    const files = units.map((name) => join(folder, place, name));
     const { stdout, stderr } = await run('systemd-analyze', [...words, 'verify', '--man=no', ...files]);
-    const about = `${stdout}${stderr}`.split('\n').filter((line) => /tcli\.(service|socket)/.test(line));
+    const about = `${stdout}${stderr}`.split('\n').filter((line) => /tcli.*\.(service|socket)/.test(line));
     expect(about, place).toEqual([]);
   }
 });

@@ -8,6 +8,7 @@ import type { FabricState } from '../../src/target/fabric.ts';
 import type { Portal, Tpg } from '../../src/target/tpg.ts';
 import { Initiator } from '../support/initiator.ts';
 import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';
+import { listeningSocket } from '../support/listening-socket.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 
@@ -18,8 +19,8 @@ afterEach(async () => {
   await open.engine?.stop();
 });
 
-async function start(tree: { state: FabricState; tpg: Tpg } = iscsiTree()) {
-  const engine = startIscsi(tree.state, { log: () => {}, runDirectory: '' });
+async function start(tree: { state: FabricState; tpg: Tpg } = iscsiTree(), sockets: readonly number[] = []) {
+  const engine = startIscsi(tree.state, { log: () => {}, runDirectory: '', sockets });
   open.engine = engine;
   await engine.reconcile();
   return { ...tree, engine, portal: tree.tpg.portals[0]! };
@@ -84,6 +85,26 @@ describe('listeners', () => {
     await once(other, 'close');
     await engine.reconcile();
     expect([engine.portalProblem(portal), engine.address(portal)?.port]).toEqual([undefined, portal.port]);
+  });
+
+  it.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['::1', '0:0:0:0:0:0:0:1'],
+  ])('a portal takes over the socket that was passed on for %s, and leaves it open', async (host, address) => {
+    const tree = iscsiTree();
+    const passed = await listeningSocket(host);
+    if (!passed) return;
+    const { fd, port } = passed;
+    const portal = { ...tree.tpg.portals[0]!, address, port };
+    tree.tpg.portals[0] = portal;
+    const { engine } = await start(tree, [fd]);
+    expect([engine.portalProblem(portal), engine.address(portal)]).toEqual([undefined, { address, port }]);
+    tree.tpg.portals.pop();
+    await engine.reconcile();
+    tree.tpg.portals.push(portal);
+    await engine.reconcile();
+    await loggedIn(engine, portal, host);
+    expect(engine.sessions()).toHaveLength(1);
   });
 
   it('IPv6', async () => {
