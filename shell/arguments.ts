@@ -1,6 +1,6 @@
 /** The words after `tcli` → what is wanted. */
 
-import { type Home, OperatorError } from '../src/client.ts';
+import { type Home, type LogLevel, logLevels, OperatorError } from '../src/client.ts';
 
 export interface Invocation {
   /** A directory, or where each thing is. */
@@ -36,6 +36,7 @@ export interface ServeWords {
   /** How long to wait for devices that are not there. */
   readonly waitMs: number;
   readonly logFormat: 'text' | 'json';
+  readonly logLevel: LogLevel;
 }
 
 /** targetctl's verbs, each a line of the shell. */
@@ -63,7 +64,8 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
 
   --force      replace, or kill, what does not end by itself
   SERVING:     --wait SECONDS          for devices that are not there yet
-               --log-format text|json  how the log is written
+               --log-format text|json  how the log is written, on standard error
+               --log-level LEVEL       ${logLevels.join(', ')}; info when not said
 
 Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
 `;
@@ -129,15 +131,19 @@ function daemonWords(action: string, more: readonly string[]): Invocation['wants
 function serveWords(words: readonly string[]): ServeWords {
   let waitMs = 0;
   let logFormat: ServeWords['logFormat'] = 'text';
+  let logLevel: LogLevel = 'info';
   const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
   while (rest.length > 0) {
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
+    else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
     else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
   }
-  return { words, waitMs, logFormat };
+  return { words, waitMs, logFormat, logLevel };
 }
+
+const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);
 
 const split = (word: string): [string, string] => {
   const at = word.indexOf('=');

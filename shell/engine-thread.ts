@@ -4,7 +4,7 @@
  */
 
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { type Home, inUse, type Log, lastWords, lineLog, listenControl, openHost, problems } from '../src/index.ts';
+import { type Home, inUse, lastWords, lineLog, listenControl, openHost, problems } from '../src/index.ts';
 import { Preferences } from './preferences.ts';
 import { NOTICE } from './protocol.ts';
 import { sessionsOf } from './served-session.ts';
@@ -24,11 +24,8 @@ const { port, engine } = workerData as { port: MessagePort; engine: EngineOption
 
 const notice = (text: string) =>
   port.postMessage({ id: NOTICE, is: 'output', stream: 'error', text: `${text}\n` } as const);
-const lines = lineLog(notice, () => new Date());
 /** A person at a prompt is told what is wrong, not what goes on. */
-const log: Log = (record) => {
-  if (record.level === 'error' || record.level === 'warning') lines(record);
-};
+const log = lineLog(notice, () => new Date(), 'warning');
 
 const { version } = engine;
 const host = await openHost({ home: engine.home, role: 'shell', log });

@@ -31,6 +31,25 @@ export function reasonOf(error: unknown): string {
   return text.replace(/^E[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
 }
 
+/** The text of a file of ours → its JSON. @throws Error that says what is wrong and where, and quotes nothing: secrets may stand there */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(withoutQuote((error as Error).message, text));
+  }
+}
+
+/** V8 says where, except for a token that it did not expect: there it shows ten characters before the token instead. */
+function withoutQuote(reason: string, text: string): string {
+  const quote = /^(Unexpected token '.'), (\.\.\.)?"(.*)"(?:\.\.\.)? is not valid JSON$/su;
+  const [, what = reason, cut, excerpt] = quote.exec(reason) ?? [];
+  if (excerpt === undefined) return what;
+  const at = text.indexOf(excerpt) + (cut ? 10 : excerpt.indexOf(what.slice(-2, -1)));
+  const lines = text.slice(0, at).split('\n');
+  return `${what} (line ${lines.length} column ${lines.at(-1)!.length + 1})`;
+}
+
 /** The last words of a program: the operator's errors as they are, anything else as the bug that it is. */
 export function lastWords(error: unknown): string {
   if (error instanceof OperatorError) return error.hint ? `${error.message}\n${error.hint}` : error.message;

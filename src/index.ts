@@ -27,10 +27,11 @@ export { type Backstore, printSize, type VolumeConfig } from './backstore/backst
 export { backstores } from './backstore/index.ts';
 export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
-export { jsonLog, lineLog, serve } from './daemon/serve.ts';
+export { jsonLog, lineLog } from './daemon/log-lines.ts';
+export { serve } from './daemon/serve.ts';
 export { problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
-export type { Log, LogRecord } from './log.ts';
+export type { Log } from './log.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';
 export { type Operation, type Outcome, printOperation, type Value, type Values } from './root/operation.ts';
 export { type Place, type PlaceKind, placeOf } from './root/place.ts';

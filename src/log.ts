@@ -1,6 +1,8 @@
 /** What the engine says while it runs: records, never text with secrets in it. Where they go is the program's affair. */
 
-export type LogLevel = 'error' | 'warning' | 'info' | 'debug';
+/** From the weightiest on. */
+export const logLevels = ['error', 'warning', 'info', 'debug'] as const;
+export type LogLevel = (typeof logLevels)[number];
 
 export interface LogRecord {
   readonly level: LogLevel;

@@ -1,7 +1,7 @@
 /** The long-running process: serves a home, and who controls it, until it is told to stop. */
 
 import { OperatorError } from '../errors.ts';
-import { type Log, type LogLevel, type LogRecord, logBug } from '../log.ts';
+import { type Log, logBug } from '../log.ts';
 import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
@@ -114,23 +114,3 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-
-const shownLevels: readonly LogLevel[] = ['error', 'warning', 'info'];
-
-/** A log that writes lines, `debug` left out: time, level, event, then name=value. */
-export function lineLog(write: (line: string, level: LogLevel) => void, now: () => Date): Log {
-  return ({ level, event, detail = {} }: LogRecord) => {
-    if (!shownLevels.includes(level)) return;
-    const words = Object.entries(detail).map(
-      ([name, value]) => `${name}=${typeof value === 'string' ? JSON.stringify(value) : value}`,
-    );
-    write([now().toISOString(), level, event, ...words].join(' '), level);
-  };
-}
-
-/** A log of JSON lines: time, level, event, then the particulars; `debug` left out. */
-export function jsonLog(write: (line: string) => void, now: () => Date): Log {
-  return ({ level, event, detail }: LogRecord) => {
-    if (shownLevels.includes(level)) write(JSON.stringify({ time: now().toISOString(), level, event, ...detail }));
-  };
-}

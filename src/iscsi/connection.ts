@@ -235,7 +235,7 @@ export class Connection implements PduHandler {
     this.#reader.dataDigest = this.writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
     this.#transfer = new Transfer(this, session);
     this.#enter('login succeeded');
-    this.#say('info', 'iscsi login', session.tpg?.path ?? 'discovery');
+    this.#say('info', 'iscsi login');
   }
 
   /** Puts our numbers into an answer. @param counts it carries a StatSN of its own */
@@ -335,7 +335,7 @@ export class Connection implements PduHandler {
     if (error instanceof LoginError) {
       this.#say('warning', 'iscsi login refused', error.message);
       this.#login.refuse(error, this.#loginHeader);
-    } else if (!(error instanceof ConnectionError)) logBug(this.host.log, 'iscsi connection', error);
+    } else if (!(error instanceof ConnectionError)) logBug(this.#log, 'iscsi connection', error);
     void this.close(reasonOf(error));
   }
 
@@ -364,10 +364,19 @@ export class Connection implements PduHandler {
     this.state = next(this.state, event);
   }
 
-  #say(level: LogLevel, event: string, reason: string): void {
-    const { remoteAddress, remotePort } = this.ends;
-    const address = `${bracketed(remoteAddress)}:${remotePort}`;
-    const initiator = this.#login.initiatorName;
-    this.host.log({ level, event, detail: { address, initiator, reason } });
+  #say(level: LogLevel, event: string, reason?: string): void {
+    this.#log({ level, event, ...(reason !== undefined && { detail: { reason } }) });
   }
+
+  /** Every line says whose it is. */
+  readonly #log: Log = ({ detail, ...record }) => {
+    const { session, cid, ends } = this;
+    const initiator = this.#login.initiatorName;
+    const whose = {
+      ...(session && { session: session.id, cid, target: session.tpg?.path ?? 'discovery' }),
+      ...(initiator && { initiator }),
+      address: `${bracketed(ends.remoteAddress)}:${ends.remotePort}`,
+    };
+    this.host.log({ ...record, detail: { ...whose, ...detail } });
+  };
 }

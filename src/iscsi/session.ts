@@ -66,6 +66,7 @@ export class Session implements JoinableSession {
     this.nexus =
       tpg &&
       new Nexus({
+        session: id,
         initiatorName: this.initiatorName,
         // RFC 7143 4.4.1: iSCSI initiator name, ",i,0x" and the ISID.
         initiatorPortName: `${this.initiatorName},i,0x${this.isid}`,

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
+import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import type { FileLock } from '../system/lock.ts';
@@ -283,7 +283,7 @@ function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, pa
 /** The text of a saved configuration → its JSON. @throws OperatorError in the words of a decoder, with the place */
 export function parse(text: string, path: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new OperatorError(
       `${path} is not valid JSON: ${reasonOf(error)}`,

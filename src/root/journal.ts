@@ -12,7 +12,7 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { reasonOf, systemErrorCode } from '../errors.ts';
+import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Files, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
 import type { Operation } from './operation.ts';
 
@@ -206,7 +206,7 @@ async function readLines(path: string, files: Files): Promise<Line[]> {
     .slice(0, -1);
   return lines.map((line, number) => {
     try {
-      return JSON.parse(line) as Line;
+      return parseJson(line) as Line;
     } catch (error) {
       throw new Error(`${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
     }

@@ -142,7 +142,11 @@ function failed(task: Task, row: OpcodeRow | undefined, error: unknown): Complet
   if (error instanceof CheckCondition) return checkCondition(lu, error.sense, error.detail);
   const code = systemErrorCode(error);
   if (!code) logBug(log, row?.name ?? 'device server', error);
-  else log({ level: 'error', event: 'medium error', detail: { path: lu?.path ?? '', command: row?.name ?? '', code } });
+  else {
+    const { session, initiatorName: initiator } = task.nexus;
+    const detail = { path: lu?.path ?? '', command: row?.name ?? '', code, initiator };
+    log({ level: 'error', event: 'medium error', detail: { ...(session !== undefined && { session }), ...detail } });
+  }
   return checkCondition(lu, senseOf(code, row));
 }
 

@@ -30,6 +30,8 @@ export class Nexus {
   readonly initiatorPortName: string;
   readonly initiatorName: string;
   readonly targetPortName: string;
+  /** The number of the session that it belongs to, for the log; undefined where the fabric has none. */
+  readonly session: number | undefined;
   readonly #view: (lun: number) => LogicalUnitView | undefined;
   readonly #luns: () => number[];
   /** Conditions to report, oldest first, for each logical unit (SAM-5 5.14). */
@@ -39,6 +41,7 @@ export class Nexus {
     initiatorName: string;
     initiatorPortName: string;
     targetPortName: string;
+    session?: number;
     /** The logical unit behind a number now, or undefined; asked for every command. */
     view: (lun: number) => LogicalUnitView | undefined;
     /** The numbers that `view` knows, ascending. */
@@ -47,6 +50,7 @@ export class Nexus {
     this.initiatorName = names.initiatorName;
     this.initiatorPortName = names.initiatorPortName;
     this.targetPortName = names.targetPortName;
+    this.session = names.session;
     this.#view = names.view;
     this.#luns = names.luns;
   }

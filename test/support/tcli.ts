@@ -64,14 +64,16 @@ export interface Served {
   kill(): Promise<void>;
 }
 
-/** `tcli serve`, ready when this resolves, ended after the test. */
-export async function serve(home: string): Promise<Served> {
-  const child = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** `tcli serve WORDS…`, ready when this resolves, ended after the test. */
+export async function serve(home: string, ...words: string[]): Promise<Served> {
+  const all = [program, '--home', home, 'serve', ...words];
+  const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.on('data', (data) => {
     log += data;
   });
-  const ended = new Promise<number | null>((resolve) => child.on('exit', (status) => resolve(status)));
+  // With all that it wrote.
+  const ended = new Promise<number | null>((resolve) => child.on('close', (status) => resolve(status)));
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     return ended;

@@ -1,0 +1,96 @@
+// What the log looks like and what never stands in it: JSON lines of the real program while real initiators log in. Not here:
+// which events there are.
+
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { jsonLog, lineLog } from '../../src/daemon/log-lines.ts';
+import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+
+const record = {
+  level: 'warning',
+  event: 'it happened',
+  detail: { path: '/iscsi', count: 2, mutual_password: 's3cret' },
+};
+
+it('a line for people: time, level, event, name=value; lighter levels are left out, secrets are not written', () => {
+  const lines: string[] = [];
+  const log = lineLog(
+    (line) => void lines.push(line),
+    () => new Date(0),
+    'warning',
+  );
+  log(record as never);
+  log({ level: 'info', event: 'not heard' });
+  expect(lines).toEqual(['1970-01-01T00:00:00.000Z warning it happened path="/iscsi" count=2 mutual_password="***"']);
+});
+
+it('a JSON line: level, time, pid, particulars, event; lighter levels are left out, secrets are not written', async () => {
+  const file = join(temporaryDirectory(), 'log');
+  const log = await jsonLog(openSync(file, 'a'), 'warning');
+  log({ level: 'info', event: 'not heard' });
+  log(record as never);
+  const lines = () => readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  await expect.poll(lines).toHaveLength(1);
+  expect(JSON.parse(lines()[0]!)).toEqual({
+    level: 'warning',
+    time: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    pid: process.pid,
+    path: '/iscsi',
+    count: 2,
+    mutual_password: '***',
+    event: 'it happened',
+  });
+});
+
+it.skipIf(lacks('iscsi-inq'))(
+  'lines of one session carry its number, and nothing that is written has a secret',
+  async () => {
+    const home = temporaryDirectory();
+    const port = await freePort();
+    const [secret, mutual, wrong] = ['hidden-one-way', 'hidden-mutual-x', 'hidden-wrong-1'];
+    const auth = `userid=someone password=${secret} mutual_userid=us mutual_password=${mutual}`;
+    await configure(
+      home,
+      '/backstores/ramdisk create rd0 1M',
+      ...openTarget(port, '/backstores/ramdisk/rd0'),
+      `/iscsi/${iqn}/tpg1 set attribute authentication=1`,
+      `/iscsi/${iqn}/tpg1 set auth ${auth}`,
+      `/iscsi set discovery_auth enable=1 ${auth}`,
+      '/ saveconfig',
+    );
+    const served = await serve(home, '--log-format', 'json', '--log-level', 'debug');
+    const login = (password: string) => run('iscsi-inq', [`iscsi://someone%${password}@127.0.0.1:${port}/${iqn}/0`]);
+    expect((await login(secret)).stdout).toContain('Vendor:');
+    expect((await login(wrong)).status).not.toBe(0);
+    expect(await served.stop()).toBe(0);
+    const lines = served
+      .log()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const of = (event: string) => lines.filter((line) => line.event === event);
+    const [opened] = of('iscsi login');
+    const whose = {
+      session: 1,
+      cid: 0,
+      target: `/iscsi/${iqn}/tpg1`,
+      address: opened.address,
+      initiator: opened.initiator,
+    };
+    expect(opened).toMatchObject({ level: 'info', ...whose });
+    expect(of('iscsi connection closed')).toMatchObject([whose]);
+    expect(of('iscsi login refused')).toMatchObject([{ level: 'warning', initiator: opened.initiator }]);
+    expect(served.log()).not.toMatch(/hidden/);
+  },
+);
+
+it('a saved file that is damaged beside a secret: what is said of it does not repeat it', async () => {
+  for (const name of ['saveconfig.json', 'journal.jsonl']) {
+    const home = temporaryDirectory();
+    writeFileSync(join(home, name), '{\n"chap_password": hidden\n}\n');
+    const { stderr, status } = await tcli(home, ['serve']);
+    expect([status, stderr]).toEqual([1, expect.not.stringContaining('hidden')]);
+    expect(stderr).toMatch(name === 'saveconfig.json' ? /line 2/ : /line 1/);
+  }
+});
