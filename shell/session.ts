@@ -70,6 +70,7 @@ export class ShellSession implements ShellBackend {
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
     const run: Run = { sink, signal, exit: false, json: false };
     try {
+      await this.#host.root.observe();
       await this.#runLine(line, run);
       if (run.exit) await this.#saveOnExit(run);
       return { ok: true, exit: run.exit };
@@ -84,6 +85,7 @@ export class ShellSession implements ShellBackend {
     const before = line.slice(0, cursor);
     const none: Completion = { from: cursor, candidates: [] };
     try {
+      await this.#host.root.observe();
       const current = this.#current();
       const { from, candidates } = await complete(before, current, this.#preferences, this.#fileNamed).catch(
         () => none,

@@ -34,11 +34,11 @@ export const sessions = commandOf<Host>()({
     { line: 'sessions', does: 'A line for each session.' },
     { line: 'sessions detail', does: 'What each initiator sees, and where it comes from.' },
   ],
-  run(host, { print, info, warn }, { action = 'list', sid }) {
+  async run(host, { print, info, warn }, { action = 'list', sid }) {
     if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; its sessions are not seen from here.`);
     const wanted = chosen(host, action, sid);
     if (action === 'kill') {
-      for (const { fabric, id } of wanted) host.root.endSession(fabric, id);
+      for (const { fabric, id } of wanted) await host.root.endSession(fabric, id);
       return info(`Ended session ${sid}.`);
     }
     if (wanted.length === 0) return print('(no open sessions)');

@@ -3,14 +3,6 @@
 import { type Host, inUse, OperatorError, printSize, types } from '../../src/index.ts';
 import { commandOf, optional } from '../node.ts';
 
-interface ObjectRow {
-  readonly path: string;
-  readonly reads: number;
-  readonly writes: number;
-  readonly readBytes: number;
-  readonly writtenBytes: number;
-}
-
 export const stats = commandOf<Host>()({
   doc: 'Shows what storage objects and sessions have read and written, since serving began or since a reset.',
   parameters: [
@@ -23,22 +15,24 @@ export const stats = commandOf<Host>()({
     { line: 'stats', does: 'Commands and bytes of each storage object and each session.' },
     { line: 'stats reset', does: 'Counts from zero again.' },
   ],
-  run(host, { print, info, warn }, { action = 'show' }) {
+  async run(host, { print, info, warn }, { action = 'show' }) {
     if (action === 'reset') {
       if (host.heldBy) throw inUse(host.home, host.heldBy);
-      host.root.resetStatistics();
+      await host.root.resetStatistics();
       return info('Statistics reset.');
     }
     if (action !== 'show') throw new OperatorError('action must be one of: show, reset');
     if (host.heldBy)
       warn(`Process ${host.heldBy.pid} serves this configuration; what it counts is not seen from here.`);
-    const objects = objectsOf(host).map(({ path, reads, writes, readBytes, writtenBytes }) => [
-      path,
-      String(reads),
-      String(writes),
-      printSize(readBytes),
-      printSize(writtenBytes),
-    ]);
+    const objects = host.root
+      .objectCounts()
+      .map(({ path, reads, writes, readBytes, writtenBytes }) => [
+        path,
+        String(reads),
+        String(writes),
+        printSize(readBytes),
+        printSize(writtenBytes),
+      ]);
     print(table([['storage object', 'reads', 'writes', 'read', 'written'], ...objects]));
     const sessions = host.root
       .sessions()
@@ -57,7 +51,7 @@ export const stats = commandOf<Host>()({
     print(table([['session', 'commands', 'not good', 'read', 'written', 'in flight'], ...sessions]));
   },
   json: (host) => ({
-    storage_objects: objectsOf(host),
+    storage_objects: host.root.objectCounts(),
     sessions: host.root.sessions().map(({ id, fabric, targetWwn, initiatorWwn, traffic, outstanding, window }) => ({
       id,
       fabric,
@@ -69,15 +63,6 @@ export const stats = commandOf<Host>()({
     })),
   }),
 });
-
-const objectsOf = ({ root }: Host): ObjectRow[] =>
-  Array.from(root.tree.allStorageObjects(), ({ path, statistics, blockSize }) => ({
-    path,
-    reads: statistics.readCommands,
-    writes: statistics.writeCommands,
-    readBytes: statistics.blocksRead * blockSize,
-    writtenBytes: statistics.blocksWritten * blockSize,
-  }));
 
 /** The first column to the left, numbers to the right. */
 function table(rows: readonly (readonly string[])[]): string {

@@ -50,9 +50,17 @@ export interface Volume {
    * @param dataInMax bytes that the initiator takes
    */
   passThrough?(cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer>;
+  /**
+   * Present when memory alone holds the contents: gives them up, so that the same volume can be opened with them by
+   * another thread. What is left is to close it.
+   */
+  takeContents?(): VolumeContents;
   /** I/O in flight ends first. After it, every call rejects. */
   close(): Promise<void>;
 }
+
+/** Pieces of a volume by their positions; all else is zeros. */
+export type VolumeContents = readonly (readonly [position: number, bytes: Uint8Array<ArrayBuffer>])[];
 
 /** How a SCSI device ended a command: status byte, sense data, data-in. */
 export interface PassThroughAnswer {
@@ -87,8 +95,8 @@ export interface Backstore {
    * @throws OperatorError
    */
   settle(create: Readonly<Record<string, unknown>>, others: ReadonlyMap<string, VolumeConfig>): Promise<Settled>;
-  /** Opens it. @throws OperatorError, or a system error */
-  open(config: VolumeConfig): Promise<Volume>;
+  /** Opens it. @param contents what `takeContents` gave @throws OperatorError, or a system error */
+  open(config: VolumeConfig, contents?: VolumeContents): Promise<Volume>;
   /** Undoes what `settle` did on disk, when the object could not be created after all. */
   abandon?(config: VolumeConfig): Promise<void>;
 

@@ -4,7 +4,14 @@ import { totalmem } from 'node:os';
 import { types, type ValueType } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
-import { type Backstore, printSize, type Volume, type VolumeConfig, wwnParameter } from './backstore.ts';
+import {
+  type Backstore,
+  printSize,
+  type Volume,
+  type VolumeConfig,
+  type VolumeContents,
+  wwnParameter,
+} from './backstore.ts';
 
 /** Sizes are whole pages, as LIO's are. */
 const pageBytes = 4096;
@@ -54,10 +61,10 @@ export const ramdisk: Backstore = {
     return { config: nullio ? { size, nullio } : { size }, notes: [], made: false };
   },
 
-  async open(config) {
+  async open(config, contents = []) {
     const { size, nullio } = settled(config);
     refuseTooLarge(size, nullio);
-    return new Ramdisk(size, nullio);
+    return new Ramdisk(size, nullio, contents);
   },
 
   summary: (config) => `${settled(config).nullio ? 'nullio ' : ''}(${printSize(settled(config).size)})`,
@@ -98,13 +105,14 @@ class Ramdisk implements Volume {
   readonly atomicWriteBytesMax = atomicWriteBytesMax;
   readonly #nullio: boolean;
   /** By position / chunkBytes. An absent chunk is zeros. */
-  readonly #chunks = new Map<number, Buffer>();
+  readonly #chunks = new Map<number, Buffer<ArrayBuffer>>();
   #commitsUntilCheck = 0;
   #closed = false;
 
-  constructor(size: number, nullio: boolean) {
+  constructor(size: number, nullio: boolean, contents: VolumeContents) {
     this.size = size;
     this.#nullio = nullio;
+    for (const [position, bytes] of contents) this.#chunks.set(position / chunkBytes, Buffer.from(bytes.buffer));
   }
 
   readNow(into: Uint8Array, position: number): boolean {
@@ -176,6 +184,12 @@ class Ramdisk implements Volume {
 
   allocatedBytes(): number {
     return this.#chunks.size * chunkBytes;
+  }
+
+  takeContents(): VolumeContents {
+    const contents = Array.from(this.#chunks, ([index, chunk]) => [index * chunkBytes, chunk] as const);
+    this.#chunks.clear();
+    return contents;
   }
 
   async close(): Promise<void> {

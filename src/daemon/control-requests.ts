@@ -21,7 +21,10 @@ type Answer = ControlReply extends infer R ? (R extends unknown ? Omit<R, 'id'> 
 export const controlRequests: Readonly<
   Record<string, (context: ControlContext, message: Readonly<Record<string, unknown>>) => Promise<Answer>>
 > = {
-  status: async ({ status }) => ({ is: 'status', status: status() }),
+  async status({ host, status }) {
+    await host.root.observe();
+    return { is: 'status', status: status() };
+  },
   async apply({ host }, { operation }) {
     const { operation: carried, notes } = await host.root.apply(operationOf(operation));
     return { is: 'applied', operation: carried, notes };

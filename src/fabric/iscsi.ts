@@ -17,4 +17,5 @@ export const iscsi: Fabric = {
   sessionParameters,
   // Loaded by who serves: a command that only changes the configuration starts faster without it.
   start: async (state, context) => (await import('../iscsi/engine.ts')).startIscsi(state, context),
+  receive: async (state, context) => (await import('../iscsi/reception.ts')).receiveIscsi(state, context),
 };

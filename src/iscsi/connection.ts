@@ -3,7 +3,7 @@
 import { reasonOf } from '../errors.ts';
 import { type Log, type LogLevel, logBug } from '../log.ts';
 import { abortTask } from '../scsi/task-management.ts';
-import type { FabricState } from '../target/fabric.ts';
+import type { Addresses, FabricState } from '../target/fabric.ts';
 import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
 import type { Fields, Values } from '../wire/layout.ts';
 import { copyOf, write } from '../wire/layout.ts';
@@ -51,11 +51,12 @@ export interface Host {
   endSessions(tpg: Tpg, why: string): void;
 }
 
-/** Where a connection comes from and goes to. Addresses without brackets. */
-export interface Ends {
-  readonly localAddress: string;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+/** Where a connection comes from and goes to. */
+export interface Ends extends Addresses {
+  /** For people: counts up in this process. */
+  readonly id: number;
+  /** Present where no target is served: takes the connection away, to where `tpg` is, before anything is answered. */
+  readonly handOver?: (tpg: Tpg) => void;
   /** The TPGs behind the portal. */
   tpgs(): readonly Tpg[];
 }
@@ -126,6 +127,10 @@ export class Connection implements PduHandler {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  get settled(): boolean {
+    return this.session !== undefined || this.ends.handOver === undefined;
   }
 
   #signOfLife(): void {
@@ -272,6 +277,12 @@ export class Connection implements PduHandler {
     this.#say('debug', 'iscsi reject', `reason ${reason}, opcode ${header.opcode.get(bytes, start)}`);
     const bad = copyOf(bytes, start, headerBytes);
     this.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
+  }
+
+  /** The target is served elsewhere: nothing is done with the connection here any more, and it stays open. */
+  leave(tpg: Tpg): void {
+    this.closed = true;
+    this.ends.handOver?.(tpg);
   }
 
   /** Ends a command without an answer. */

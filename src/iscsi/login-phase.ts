@@ -23,6 +23,7 @@ export class LoginPhase {
     this.#login = new Login({
       state: host.state,
       tpgs: () => ends.tpgs(),
+      servesTargets: ends.handOver === undefined,
       session: (tsih) => host.sessionTable.get(tsih),
       random: (bytes) => host.random(bytes),
     });
@@ -43,6 +44,11 @@ export class LoginPhase {
     if (this.#over) throw new ConnectionError('a request before the login was answered');
     const request = decode(loginRequest, header);
     const answer = this.#login.receive(request, text);
+    if ('elsewhere' in answer) this.#connection.leave(answer.elsewhere);
+    else this.#go(request, answer);
+  }
+
+  #go(request: Request, answer: LoginAnswer<Session>): void {
     const { loggedIn } = answer;
     if (loggedIn) this.#finish(request, answer, loggedIn);
     else this.#answer(request, answer, request.tsih);
@@ -54,7 +60,7 @@ export class LoginPhase {
     const connection = this.#connection;
     const { sessionTable } = connection.host;
     sessionTable
-      .join(loggedIn, request.cmdSn)
+      .join(loggedIn, request.cmdSn, connection.ends.id)
       .then((session) => {
         if (!connection.closed) {
           connection.join(session, loggedIn);

@@ -34,6 +34,8 @@ export interface LoginContext<S extends JoinableSession> {
   readonly state: FabricState;
   /** The TPGs behind the portal that the connection came in on. */
   tpgs(): readonly Tpg[];
+  /** False: the targets are served elsewhere, and a login only finds out which one is meant. */
+  readonly servesTargets: boolean;
   session(tsih: number): S | undefined;
   random(bytes: number): Uint8Array;
 }
@@ -102,8 +104,8 @@ export class Login<S extends JoinableSession> {
     return this.#identity?.tpg;
   }
 
-  /** Takes one request with its text. @throws LoginError */
-  receive(request: LoginRequest, text: Uint8Array): LoginAnswer<S> {
+  /** Takes one request with its text. @returns its answer, or the TPG whose loop has to answer it. @throws LoginError */
+  receive(request: LoginRequest, text: Uint8Array): LoginAnswer<S> | { readonly elsewhere: Tpg } {
     this.#requests += 1;
     if (this.#requests > loginRequestsMax) throw initiatorError('too many login requests');
     this.#checkHeader(request);
@@ -115,11 +117,13 @@ export class Login<S extends JoinableSession> {
     this.#text = new Uint8Array();
     if (typeof pairs === 'string') throw initiatorError(`login text: ${pairs}`);
     const first = this.#identity === undefined;
-    this.#identity ??= this.#identify(request, new Map(pairs));
-    const answers = first ? this.#introduce(this.#identity) : [];
+    const identity = this.#identity ?? this.#identify(request, new Map(pairs));
+    if ('elsewhere' in identity) return identity;
+    this.#identity = identity;
+    const answers = first ? this.#introduce(identity) : [];
     return this.#stage === security
-      ? this.#secure(request, this.#identity, pairs, answers)
-      : this.#operate(request, this.#identity, pairs, answers);
+      ? this.#secure(request, identity, pairs, answers)
+      : this.#operate(request, identity, pairs, answers);
   }
 
   /** RFC 7143 11.12: what a header may say, and what may not change from one request to the next. */
@@ -138,8 +142,8 @@ export class Login<S extends JoinableSession> {
   }
 
   /** RFC 7143 6.3.1: names and session type stand in the first request. @throws LoginError */
-  #identify(request: LoginRequest, pairs: ReadonlyMap<string, string>): Identity<S> {
-    const { state, random } = this.#context;
+  #identify(request: LoginRequest, pairs: ReadonlyMap<string, string>): Identity<S> | { readonly elsewhere: Tpg } {
+    const { state, random, servesTargets } = this.#context;
     const initiatorName = pairs.get('InitiatorName')?.toLowerCase();
     if (initiatorName === undefined) throw new LoginError(loginStatus.missingParameter, 'no InitiatorName');
     if (!nameRule.test(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
@@ -148,6 +152,7 @@ export class Login<S extends JoinableSession> {
       throw new LoginError(loginStatus.sessionTypeNotSupported, `SessionType ${type}`);
     const discovery = type === 'Discovery';
     const tpg = discovery ? undefined : this.#findTpg(pairs.get('TargetName')?.toLowerCase());
+    if (tpg && !servesTargets) return { elsewhere: tpg };
     const acl = tpg && this.#admit(tpg, initiatorName);
     const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg);
     const parameter = (name: string) => tpg?.parameter(name) ?? '';

@@ -5,12 +5,12 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
-import type { Traffic } from '../target/fabric.ts';
-import type { NodeAcl, Tpg } from '../target/tpg.ts';
+import type { SessionInfo, Traffic } from '../target/fabric.ts';
+import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
 import { advance, distance } from '../wire/serial.ts';
 import type { Command } from './command.ts';
 import type { Connection } from './connection.ts';
-import type { Parameters } from './keys.ts';
+import { type Parameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
 import type { JoinableSession, LoggedIn } from './login.ts';
 
@@ -18,7 +18,7 @@ import type { JoinableSession, LoggedIn } from './login.ts';
 const discoveryDepth = 1;
 
 export class Session implements JoinableSession {
-  /** For people: counts up in this process. */
+  /** For people: that of the connection that made it, counted up in this process. */
   readonly id: number;
   readonly tsih: number;
   readonly type: 'Normal' | 'Discovery';
@@ -156,6 +156,42 @@ export class Session implements JoinableSession {
       this.#writeBytes += wanted;
       start();
     }
+  }
+
+  /** Tells the initiator that the session ends, and ends it. */
+  dismiss(why: string): void {
+    for (const connection of this.connections.values()) connection.dismiss(why);
+  }
+
+  /** As `sessions` shows it. */
+  info(): SessionInfo {
+    return {
+      id: this.id,
+      fabric: 'iscsi',
+      targetWwn: this.tpg?.target.wwn ?? '',
+      tpgTag: this.tpg?.tag ?? 0,
+      initiatorWwn: this.initiatorName,
+      initiatorAlias: this.initiatorAlias,
+      type: this.type,
+      state: 'LOGGED_IN',
+      authenticated: this.authenticated,
+      acl: this.acl !== undefined,
+      parameters: Object.fromEntries(
+        sessionParameters.map((name) => {
+          const value = this.parameters[name];
+          return [name, typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value)];
+        }),
+      ),
+      traffic: { ...this.traffic },
+      outstanding: this.commands.size,
+      window: { expCmdSn: this.expCmdSn, maxCmdSn: this.maxCmdSn },
+      connections: [...this.connections.values()].map(({ cid, state, ends }) => ({
+        cid,
+        state,
+        address: `${bracketed(ends.remoteAddress)}:${ends.remotePort}`,
+        transport: 'TCP',
+      })),
+    };
   }
 
   /** Takes the nexus away. @returns when nothing of the session is on its way to a medium any more */

@@ -1,5 +1,6 @@
 /** All sessions of the process, by TSIH: joining, reinstating and ending them. */
 
+import type { SessionInfo } from '../target/fabric.ts';
 import type { LoggedIn } from './login.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 import { Session } from './session.ts';
@@ -8,7 +9,6 @@ const tsihMax = 0xffff;
 
 export class Sessions {
   readonly #byTsih = new Map<number, Session>();
-  #lastId = 0;
   #lastTsih = 0;
 
   get(tsih: number): Session | undefined {
@@ -19,15 +19,27 @@ export class Sessions {
     return this.#byTsih.values();
   }
 
+  /** Ends the sessions that are meant. @returns whether there were any */
+  dismiss(meant: (session: Session) => boolean, why: string): boolean {
+    const ending = [...this].filter(meant);
+    for (const session of ending) session.dismiss(why);
+    return ending.length > 0;
+  }
+
+  describe(): SessionInfo[] {
+    return Array.from(this, (session) => session.info());
+  }
+
   /**
    * The session of a login that succeeded: the one it joins, or a new one. What it replaces has stopped by then.
+   * @param id the number of a new session, for people
    * @throws LoginError
    */
-  async join(loggedIn: LoggedIn<Session>, cmdSn: number): Promise<Session> {
+  async join(loggedIn: LoggedIn<Session>, cmdSn: number, id: number): Promise<Session> {
     const { session, cid } = loggedIn;
     if (!session) {
       await this.#reinstate(loggedIn);
-      return this.#open(loggedIn, cmdSn);
+      return this.#open(loggedIn, cmdSn, id);
     }
     await session.connections.get(cid)?.close('replaced by a login with its CID', 'replaced');
     if (session.ended) throw new LoginError(loginStatus.sessionDoesNotExist, 'the session ended');
@@ -47,13 +59,12 @@ export class Sessions {
     }
   }
 
-  #open(loggedIn: LoggedIn<Session>, cmdSn: number): Session {
+  #open(loggedIn: LoggedIn<Session>, cmdSn: number, id: number): Session {
     if (this.#byTsih.size >= tsihMax) throw new LoginError(loginStatus.outOfResources, 'no TSIH is free');
     // 0 means "no session" and is never given (RFC 7143 11.12.6).
     do this.#lastTsih = (this.#lastTsih % tsihMax) + 1;
     while (this.#byTsih.has(this.#lastTsih));
-    this.#lastId += 1;
-    const session = new Session(this.#lastId, this.#lastTsih, loggedIn, cmdSn);
+    const session = new Session(id, this.#lastTsih, loggedIn, cmdSn);
     this.#byTsih.set(session.tsih, session);
     return session;
   }

@@ -11,8 +11,16 @@ export interface Protocol {
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;
   drained(): void;
+  /** It stays here: what came is not needed again. */
+  readonly settled: boolean;
   /** The socket is gone. */
   close(why: string): Promise<void>;
+}
+
+/** What another loop has received, and how much of the answers to it is on the wire already. */
+export interface Before {
+  readonly received: Uint8Array;
+  readonly sent: number;
 }
 
 /** A slab takes the longest PDU behind a batch that is not yet due. */
@@ -37,15 +45,24 @@ export class SocketTransport implements Output {
   #scheduled = false;
   #ending = false;
   #paused = false;
+  /** What came so far, while it may have to go on to another loop. */
+  #kept: Uint8Array[] | undefined;
+  #sent = 0;
+  /** Output that the initiator has already. */
+  #toSkip: number;
   readonly #written = () => this.#drain();
 
   /**
-   * @param accepted a paused socket fresh from `net.Server`; its handle moves to one with a receive buffer of our own
+   * @param source a paused socket, whose handle moves to one with a receive buffer of our own; or a file descriptor
    * @param open makes the protocol that speaks over it
+   * @param before what the connection was elsewhere. Absent: it is new, and what comes is kept until it has gone on to
+   *   another loop (`handOver`) or is `settled` here
    */
-  constructor(accepted: Socket, open: (output: Output) => Protocol) {
+  constructor(source: Socket | number, open: (output: Output) => Protocol, before?: Before) {
+    this.#kept = before ? undefined : [];
+    this.#toSkip = before?.sent ?? 0;
     this.#socket = withBuffers(
-      accepted,
+      source,
       () => this.#nextBuffer(),
       (count) => this.#receive(count),
     );
@@ -54,6 +71,22 @@ export class SocketTransport implements Output {
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#closed());
     this.#protocol = open(this);
+    if (!before) return;
+    this.#receiving = true;
+    this.#protocol.feed(before.received, 0, before.received.length);
+    this.#received();
+  }
+
+  /**
+   * Lets go of the socket, in the middle of what is being received.
+   * @param to gets the socket, paused, with all that came over it, and how many bytes of answer went out
+   */
+  handOver(to: (rest: Before & { socket: Socket }) => void): void {
+    const received = Buffer.concat(this.#kept ?? []);
+    this.#ending = true;
+    this.#socket.pause();
+    // Not while the socket still calls us with what came.
+    setImmediate(() => to({ socket: this.#socket, received, sent: this.#sent }));
   }
 
   get blocked(): boolean {
@@ -99,9 +132,15 @@ export class SocketTransport implements Output {
 
   #receive(count: number): void {
     if (this.#ending) return;
+    this.#kept?.push(this.#into.slice(0, count));
     this.#receiving = true;
     if (this.#into === this.#buffer) this.#protocol?.feed(this.#buffer, 0, count);
     else this.#protocol?.filled(count);
+    this.#received();
+    if (this.#protocol?.settled) this.#kept = undefined;
+  }
+
+  #received(): void {
     this.#receiving = false;
     this.#flush();
     if (!this.blocked || this.#ending) return;
@@ -117,7 +156,10 @@ export class SocketTransport implements Output {
   #write(): void {
     if (this.#end === 0) return;
     const slab = this.bytes;
-    const batch = slab.subarray(0, this.#end);
+    const from = Math.min(this.#toSkip, this.#end);
+    const batch = slab.subarray(from, this.#end);
+    this.#toSkip -= from;
+    this.#sent += batch.length;
     this.bytes = noSlab;
     this.#end = 0;
     if (this.#socket.writable) this.#socket.write(batch, this.#written);
@@ -152,11 +194,22 @@ function keep(slab: Uint8Array): void {
   if (slabs.length < slabsKept) slabs.push(slab);
 }
 
+/** A socket of Node over a file descriptor that is this process's to close. */
+export const socketOf = (source: Socket | number): Socket =>
+  typeof source === 'number' ? new Socket({ fd: source }) : source;
+
 /**
- * Moves the handle of `accepted` to a socket that receives into `next()`'s buffer and calls `receive` with the count;
- * where Node has no such handle, copies.
+ * A socket that receives into `next()`'s buffer and calls `receive` with the count: it takes over the descriptor, or the
+ * handle of the socket, that `source` is; where Node has no such handle, it copies.
  */
-function withBuffers(accepted: Socket, next: () => Uint8Array, receive: (count: number) => void): Socket {
+function withBuffers(source: Socket | number, next: () => Uint8Array, receive: (count: number) => void): Socket {
+  const callback = (count: number): boolean => {
+    receive(count);
+    return true;
+  };
+  const onread = { buffer: next, callback };
+  if (typeof source === 'number') return new Socket({ fd: source, onread } as SocketOptions);
+  const accepted = source;
   const holder = accepted as unknown as { _handle: object | null };
   const handle = holder._handle;
   if (!handle) {
@@ -173,10 +226,8 @@ function withBuffers(accepted: Socket, next: () => Uint8Array, receive: (count: 
     return accepted;
   }
   holder._handle = null;
-  const callback = (count: number): boolean => {
-    receive(count);
-    return true;
-  };
-  const options = { handle, onread: { buffer: next, callback } };
-  return new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  return new Socket({ handle, onread } as SocketOptions);
 }
+
+/** Its types do not know that a buffer may be a function, nor `handle`. */
+type SocketOptions = NonNullable<ConstructorParameters<typeof Socket>[0]>;

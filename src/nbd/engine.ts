@@ -7,14 +7,14 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
-import type { FabricContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
+import type { EngineContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
 import type { Lun, Tpg } from '../target/tpg.ts';
 import { type Attached, attach } from './attachment.ts';
 import { LogicalUnitExport } from './logical-unit.ts';
 import { deviceLink, exportName, socketPath, uriOf } from './names.ts';
 import { NbdServer } from './server.ts';
 
-export const startLocal = (state: FabricState, context: FabricContext): FabricEngine => new Engine(state, context);
+export const startLocal = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
 
 /** One LUN that is served: with another storage object behind it, it is another one. */
 interface Unit {
@@ -34,11 +34,11 @@ interface Served {
 
 class Engine implements FabricEngine {
   readonly #state: FabricState;
-  readonly #context: FabricContext;
+  readonly #context: EngineContext;
   readonly #served = new Map<Tpg, Served>();
   #reconciling: Promise<void> = Promise.resolve();
 
-  constructor(state: FabricState, context: FabricContext) {
+  constructor(state: FabricState, context: EngineContext) {
     this.#state = state;
     this.#context = context;
   }
@@ -46,10 +46,6 @@ class Engine implements FabricEngine {
   reconcile(): Promise<void> {
     this.#reconciling = this.#reconciling.then(() => this.#reconcile());
     return this.#reconciling;
-  }
-
-  portalProblem(): undefined {
-    return undefined;
   }
 
   lunProblem({ tpg, index }: Lun): OperatorError | undefined {
@@ -70,7 +66,9 @@ class Engine implements FabricEngine {
 
   async #reconcile(): Promise<void> {
     const wanted = new Set(
-      [...this.#state.targets.values()].flatMap((target) => [...target.tpgs.values()].filter(({ enabled }) => enabled)),
+      [...this.#state.targets.values()]
+        .filter((target) => this.#context.serves(target))
+        .flatMap((target) => [...target.tpgs.values()].filter(({ enabled }) => enabled)),
     );
     for (const tpg of this.#served.keys()) if (!wanted.has(tpg)) await this.#end(tpg);
     for (const tpg of wanted) {

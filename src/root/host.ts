@@ -14,7 +14,6 @@ import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
 import { type Operation, printOperation } from './operation.ts';
-import { ReservationStore } from './reservation-store.ts';
 import { Root } from './root.ts';
 import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
 
@@ -46,11 +45,11 @@ export async function openHost({ home, role, log, files = realFiles }: HostOptio
   const heldBy = 'pid' in lock ? lock : undefined;
   const host = new Host(
     home,
-    new Root(
-      log,
-      home.runDirectory,
-      new ReservationStore(join(home.stateDirectory, 'reservations'), log ?? (() => {})),
-    ),
+    new Root({
+      ...(log && { log }),
+      runDirectory: home.runDirectory,
+      reservationDirectory: join(home.stateDirectory, 'reservations'),
+    }),
     'pid' in lock ? undefined : lock,
     heldBy,
     files,

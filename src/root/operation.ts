@@ -26,7 +26,7 @@ export interface Outcome {
 
 /** What an operation may use besides the tree. */
 export interface Surroundings {
-  /** Volumes are opened and portals served in this process. False: only the configuration changes. */
+  /** Loops open volumes, and say what they find. False: only the configuration changes. */
   readonly serving: boolean;
   /** A journal or a saved file is being read back: nothing is generated, files are not made. */
   readonly restoring: boolean;
@@ -58,7 +58,7 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
 type JsonType = 'string' | 'number' | 'boolean' | 'object';
 type ParamType = JsonType | `${JsonType}?`;
 
-interface Carried {
+export interface Carried {
   readonly params: Values;
   readonly notes?: readonly string[];
   /** Puts the tree back as it was, when the change cannot be carried through (a port in use, a full disk). */

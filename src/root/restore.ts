@@ -67,6 +67,9 @@ const others = (raw: Raw, known: readonly string[]): Raw =>
   Object.fromEntries(Object.entries(raw).filter(([key]) => !known.includes(key)));
 const chapKeys = authKeys.map((key) => `chap_${key}`);
 
+export const couldNotCreate = (name: string, reason: string): string =>
+  `Could not create StorageObject ${name}: ${reason}`;
+
 class Restoration {
   readonly #tree: Tree;
   readonly #around: Surroundings;
@@ -141,12 +144,12 @@ class Restoration {
     const wwn = typeof raw['wwn'] === 'string' ? raw['wwn'] : '';
     const path = `/backstores/${backstore.name}`;
     const created = await this.#try(
-      (reason) => `Could not create StorageObject ${name}: ${reason}`,
+      (reason) => couldNotCreate(name, reason),
       () => this.#do(path, 'create', { name, wwn, settled: { config, attributes: {} } }),
     );
     if (!created) return void kept.storageObjects.push(raw);
     const storageObject = this.#tree.storageObject(`${path}/${name}`)!;
-    if (!this.#around.restoring) await this.#probe(storageObject);
+    if (!this.#around.restoring && !this.#around.serving) await this.#probe(storageObject);
     const known = [
       'name',
       'plugin',
@@ -166,15 +169,12 @@ class Restoration {
     if (Array.isArray(raw['alua_tpgs'])) storageObject.aluaGroups = raw['alua_tpgs'].filter(isRaw);
   }
 
-  /** Whether a medium is there is worth knowing at once, also where this process will not serve it. */
-  async #probe(storageObject: StorageObject): Promise<void> {
-    const { backstore, name, config } = storageObject;
-    if (storageObject.missing) this.#errors.push(`Could not create StorageObject ${name}: ${storageObject.missing}`);
-    else if (!storageObject.volume)
-      await this.#try(
-        (reason) => `Could not create StorageObject ${name}: ${reason}`,
-        async () => (await backstore.open(config)).close(),
-      );
+  /** Whether a medium is there is worth knowing at once, also where nobody serves it. */
+  async #probe({ backstore, name, config }: StorageObject): Promise<void> {
+    await this.#try(
+      (reason) => couldNotCreate(name, reason),
+      async () => (await backstore.open(config)).close(),
+    );
   }
 
   /** @returns `{ [key]: … }` with the attributes that we do not have, empty when there are none */

@@ -2,33 +2,21 @@
  * The one object that owns all: the tree, what serves it, and the one door through which it changes.
  */
 
-import { randomBytes, randomUUID } from 'node:crypto';
-import { hostname, machine, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
-import { portsOf } from '../target/access.ts';
-import type { FabricEngine, SessionInfo } from '../target/fabric.ts';
+import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
+import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
-import { aluaOperations } from './alua-operations.ts';
-import { configurationOperations } from './configuration-operations.ts';
-import type { Operation, OperationType, Outcome, Surroundings, Values } from './operation.ts';
+import { LocalLoop } from './local-loop.ts';
+import type { Loop, LoopState, ObjectCounts } from './loop.ts';
+import type { Operation, Outcome } from './operation.ts';
+import { carryOut, worldly } from './operations.ts';
 import { placeOf } from './place.ts';
-import type { ReservationStore } from './reservation-store.ts';
-import { openVolume, storageObjectOperations } from './storage-object-operations.ts';
-import { targetOperations } from './target-operations.ts';
-import { tpgOperations } from './tpg-operations.ts';
+import { ReservationStore } from './reservation-store.ts';
+import { couldNotCreate } from './restore.ts';
 import { Tree } from './tree.ts';
-
-/** Every kind of operation there is. */
-export const operationTypes: readonly OperationType[] = [
-  ...storageObjectOperations,
-  ...aluaOperations,
-  ...targetOperations,
-  ...tpgOperations,
-  ...configurationOperations,
-];
 
 /** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
 export type Record = (operation: Operation) => Promise<void>;
@@ -40,30 +28,37 @@ export interface StartOptions {
   /** How long it waits for devices that are not there, and what ends that early. */
   readonly waitMs?: number;
   readonly givenUp?: AbortSignal;
-  /** As in `FabricContext`. */
+  /** As in `ReceptionContext`. */
   readonly sockets?: readonly number[];
+}
+
+/** What a root needs in order to serve. */
+export interface RootOptions {
+  readonly log?: Log;
+  /** Where engines may make sockets. */
+  readonly runDirectory?: string;
+  /** Where persistent reservations outlive the process; without it they do not. */
+  readonly reservationDirectory?: string;
 }
 
 export class Root {
   readonly tree = new Tree();
+  readonly #options: RootOptions;
   readonly #log: Log;
-  readonly #runDirectory: string;
-  readonly #engines = new Map<string, FabricEngine>();
+  /** Empty while nothing is served. */
+  #loops: readonly Loop[] = [];
+  #states: readonly LoopState[] = [];
+  readonly #receptions = new Map<string, FabricReception>();
+  /** By the path of the LUN. */
+  #lunProblems = new Map<string, OperatorError>();
   #serving = false;
   #record: Record = async () => {};
   /** Operations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
-  readonly #reservations: ReservationStore | undefined;
-  readonly #adopted = new WeakSet<StorageObject>();
 
-  /**
-   * @param runDirectory where engines may make sockets
-   * @param reservations where persistent reservations outlive the process; without it they do not
-   */
-  constructor(log: Log = () => {}, runDirectory = tmpdir(), reservations?: ReservationStore) {
-    this.#log = log;
-    this.#runDirectory = runDirectory;
-    this.#reservations = reservations;
+  constructor(options: RootOptions = {}) {
+    this.#options = options;
+    this.#log = options.log ?? (() => {});
   }
 
   get serving(): boolean {
@@ -85,28 +80,21 @@ export class Root {
   }
 
   async #apply(operation: Operation, restoring: boolean): Promise<Outcome> {
-    const place = placeOf(this.tree, operation.path);
-    const type = operationTypes.find((known) => known.at === place.kind && known.verb === operation.verb);
-    if (!type) throw new OperatorError(`Command not found ${operation.verb}`);
-    checkParams(type, operation.params);
-    const {
-      params,
-      notes = [],
-      undo,
-      finish,
-    } = await type.apply(this.tree, place as never, operation.params, this.#surroundings(restoring));
+    const surroundings = { ...worldly, serving: this.#serving, restoring };
+    const { params, notes = [], undo, finish } = await carryOut(this.tree, operation, surroundings);
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
+    let found: string[];
     try {
-      if (this.#serving) await this.#adopt();
-      await this.#follow(carried);
+      found = await this.#follow(carried);
       if (!restoring) await this.#record(carried);
     } catch (error) {
       await undo();
-      await this.#reconcile();
+      await this.#follow(undefined);
       throw error;
     }
     await finish?.();
-    return { operation: carried, notes };
+    await Promise.all(this.#loops.map((loop) => loop.finish()));
+    return { operation: carried, notes: [...notes, ...found] };
   }
 
   /** Opens every volume, then every portal: nobody logs in to half a configuration. */
@@ -117,9 +105,7 @@ export class Root {
   /** Opens what could not be opened before: volumes whose medium has appeared, portals whose address has. */
   retry(): Promise<void> {
     return this.inTurn(async () => {
-      if (!this.#serving) return;
-      await this.#openVolumes();
-      await this.#reconcile();
+      if (this.#serving) await this.#openAll(true);
     });
   }
 
@@ -130,106 +116,123 @@ export class Root {
     return turn;
   }
 
-  /** @returns whether all are open */
-  async #openVolumes(): Promise<boolean> {
-    let all = true;
-    for (const storageObject of this.tree.allStorageObjects()) {
-      await openVolume(storageObject, { ...this.#surroundings(true), serving: true });
-      all &&= storageObject.missing === undefined;
-    }
-    return all;
-  }
-
   async #start({ waitMs = 0, givenUp, sockets = [] }: StartOptions): Promise<void> {
-    const { setBugReporter } = await import('../scsi/device-server.ts');
-    setBugReporter(this.#log);
-    await this.#adopt();
-    for (const end = Date.now() + waitMs; !(await this.#openVolumes()); await sleep(devicePollMs))
-      if (Date.now() >= end || givenUp?.aborted) break;
-    const context = { log: this.#log, runDirectory: this.#runDirectory, sockets };
+    this.#loops = [this.#localLoop()];
+    for (const end = Date.now() + waitMs; ; await sleep(devicePollMs)) {
+      await this.#openAll(true);
+      const isMissing = [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
+      if (!isMissing || Date.now() >= end || givenUp?.aborted) break;
+    }
+    await Promise.all(this.#loops.map((loop) => loop.serve()));
+    const log = this.#log;
+    const handOver = ({ fabric }: Target, arrival: Arrival) => this.#loops[0]?.take(fabric.name, arrival);
     for (const state of this.tree.fabrics.values())
-      if (state.fabric.start) this.#engines.set(state.fabric.name, await state.fabric.start(state, context));
-    await this.#reconcile();
+      if (state.fabric.receive)
+        this.#receptions.set(state.fabric.name, await state.fabric.receive(state, { log, sockets, handOver }));
+    await this.#openAll();
     this.#serving = true;
   }
 
-  /** Ends sessions, closes portals, flushes and closes volumes. The tree stays. */
-  async stop(): Promise<void> {
-    await this.#queue;
-    await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
-    this.#engines.clear();
-    this.#serving = false;
-    for (const storageObject of this.tree.allStorageObjects()) {
-      const { volume } = storageObject;
-      storageObject.volume = undefined;
-      if (!volume) continue;
-      await volume.flush().catch((error) =>
-        this.#log({
-          level: 'error',
-          event: 'flush failed',
-          detail: { path: storageObject.path, reason: String(error) },
-        }),
-      );
-      await volume.close();
-    }
+  #localLoop(): Loop {
+    const { runDirectory = tmpdir(), reservationDirectory } = this.#options;
+    return new LocalLoop({
+      tree: this.tree,
+      host: { log: this.#log, apply: async (operation) => void (await this.apply(operation)) },
+      runDirectory,
+      reservations:
+        reservationDirectory === undefined ? undefined : new ReservationStore(reservationDirectory, this.#log),
+      alone: true,
+    });
   }
 
+  /** Closes portals, ends sessions, flushes and closes volumes. The tree stays. */
+  async stop(): Promise<void> {
+    await this.#queue;
+    await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
+    this.#receptions.clear();
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    this.#loops = [];
+    this.#states = [];
+    this.#serving = false;
+  }
+
+  /** Asks the loops what goes on in them, for whoever looks at `sessions` and `objectCounts` afterwards. */
+  async observe(): Promise<void> {
+    this.#states = await Promise.all(this.#loops.map((loop) => loop.state()));
+  }
+
+  /** Who is logged in, as of the last `observe`. */
   sessions(): SessionInfo[] {
-    return [...this.#engines.values()].flatMap((engine) => engine.sessions());
+    const arriving = [...this.#receptions.values()].flatMap((reception) => reception.sessions());
+    return [...arriving, ...this.#states.flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
+  }
+
+  /** What each storage object has done since the process began to serve, or since a reset; as of the last `observe`. */
+  objectCounts(): ObjectCounts[] {
+    const counted = new Map(this.#states.flatMap(({ storageObjects }) => storageObjects.map((one) => [one.path, one])));
+    return Array.from(this.tree.allStorageObjects(), ({ path }) => counted.get(path) ?? { ...noCounts, path });
   }
 
   /** Ends a session; its initiator may log in again. @throws OperatorError when no fabric has one of this number */
-  endSession(fabric: string, id: number): void {
-    if (!this.#engines.get(fabric)?.endSession?.(id, 'ended by the operator'))
+  async endSession(fabric: string, id: number): Promise<void> {
+    const why = 'ended by the operator';
+    const ended = await Promise.all(this.#loops.map((loop) => loop.endSession(fabric, id, why)));
+    if (!ended.includes(true) && !this.#receptions.get(fabric)?.endSession(id, why))
       throw new OperatorError(`no session found with sid ${id}`);
+    await this.observe();
   }
 
   /** What sessions and storage objects have counted begins at zero again. */
-  resetStatistics(): void {
-    for (const engine of this.#engines.values()) engine.resetTraffic?.();
-    for (const { statistics } of this.tree.allStorageObjects()) statistics.reset();
+  async resetStatistics(): Promise<void> {
+    await Promise.all(this.#loops.map((loop) => loop.resetStatistics()));
+    await this.observe();
   }
 
   /** Why a portal is not being served; undefined when it is, or when this process serves nothing. */
   portalProblem(tpg: Tpg, portal: Portal): string | undefined {
-    return this.#engines.get(tpg.target.fabric.name)?.portalProblem(portal);
+    return this.#receptions.get(tpg.target.fabric.name)?.portalProblem(portal);
   }
 
   /** Why a LUN is not served or attached as the tree wants it; undefined when it is, or when this process serves nothing. */
-  lunProblem(lun: Lun): OperatorError | undefined {
-    return this.#engines.get(lun.tpg.target.fabric.name)?.lunProblem?.(lun);
+  lunProblem({ tpg, index }: Lun): OperatorError | undefined {
+    return this.#lunProblems.get(`${tpg.path}/luns/lun${index}`);
   }
 
-  async #reconcile(): Promise<void> {
-    await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
+  /**
+   * Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached.
+   * @param operation what changed it; undefined: the last one was undone
+   * @returns what the operator should know of what was restored
+   */
+  async #follow(operation: Operation | undefined): Promise<string[]> {
+    if (this.#loops.length === 0) return [];
+    await Promise.all(this.#loops.map((loop) => loop.change(operation, { gained: [], lost: [] })));
+    await this.#openAll();
+    if (operation) this.#refuse(operation);
+    return operation?.verb === 'restoreconfig'
+      ? [...this.tree.allStorageObjects()].flatMap(({ name, missing }) =>
+          missing === undefined ? [] : [couldNotCreate(name, missing)],
+        )
+      : [];
   }
 
-  /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
-  async #adopt(): Promise<void> {
-    for (const storageObject of this.tree.allStorageObjects()) {
-      if (this.#adopted.has(storageObject)) continue;
-      this.#adopted.add(storageObject);
-      const { wwn, reservations } = storageObject;
-      storageObject.ports = () => portsOf(storageObject);
-      storageObject.configure = (change) => this.#configure(storageObject, change);
-      const store = this.#reservations;
-      if (!store) continue;
-      storageObject.saveReservations = (state) => store.save(wwn, state);
-      reservations.persistent = (await store.load(wwn)) ?? reservations.persistent;
-    }
+  /** @param again also what could not be opened before */
+  async #openAll(again = false): Promise<void> {
+    const facts = await Promise.all(this.#loops.map((loop) => loop.follow([], again)));
+    for (const { storageObjects } of facts)
+      for (const { path, missing, found } of storageObjects) {
+        const storageObject = this.tree.storageObject(path);
+        if (!storageObject) continue;
+        storageObject.missing = missing;
+        for (const [name, value] of Object.entries(found)) storageObject.attributes.set(name as 'block_size', value);
+      }
+    this.#lunProblems = new Map(
+      facts.flatMap(({ luns }) => luns.map(({ path, message, hint }) => [path, new OperatorError(message, hint)])),
+    );
+    await Promise.all([...this.#receptions.values()].map((reception) => reception.reconcile()));
   }
 
-  /** What an initiator changes is an operation like any other. */
-  async #configure({ path }: StorageObject, change: ConfigurationChange): Promise<void> {
-    const { name, value } = change;
-    const [at, group] =
-      change.name === 'alua_access_state' ? [`${path}/alua/${change.aluaGroup}`, 'alua'] : [path, 'attribute'];
-    await this.apply({ path: at, verb: 'set', params: { group, name, value: String(value), initiator: true } });
-  }
-
-  /** Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached. */
-  async #follow({ path, verb, params }: Operation): Promise<void> {
-    await this.#reconcile();
+  /** @throws OperatorError for what was asked for and cannot be served */
+  #refuse({ path, verb, params }: Operation): void {
     if (verb !== 'create' && verb !== 'attach' && verb !== 'detach') return;
     const place = placeOf(this.tree, path);
     if (place.kind === 'luns' && verb !== 'create') {
@@ -244,33 +247,6 @@ export class Root {
     const problem = portal && this.portalProblem(place.tpg, portal);
     if (problem) throw new OperatorError('Could not create NetworkPortal in configFS', problem);
   }
-
-  #surroundings(restoring: boolean): Surroundings {
-    return {
-      serving: this.#serving,
-      restoring,
-      randomHex: (digits) =>
-        randomBytes(Math.ceil(digits / 2))
-          .toString('hex')
-          .slice(0, digits),
-      randomUuid: randomUUID,
-      hostName: hostname(),
-      machine: machine(),
-    };
-  }
 }
 
-/** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
-function checkParams(type: OperationType, params: Values): void {
-  for (const name of Object.keys(params))
-    if (!(name in type.params) && !('*' in type.params))
-      throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
-  for (const [name, wanted] of Object.entries(type.params)) {
-    if (name === '*') continue;
-    const value = params[name];
-    if (value === undefined) {
-      if (!wanted.endsWith('?')) throw new OperatorError(`Missing required parameter ${name}`);
-    } else if (value === null || typeof value !== wanted.replace('?', ''))
-      throw new OperatorError(`${name} must be a ${wanted.replace('?', '')}`);
-  }
-}
+const noCounts = { reads: 0, writes: 0, readBytes: 0, writtenBytes: 0 } as const;

@@ -6,7 +6,7 @@ import { changing } from '../scsi/changes.ts';
 import { StorageObject } from '../scsi/storage-object.ts';
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/tpg.ts';
-import { operation, type Surroundings, type Values } from './operation.ts';
+import { operation, type Values } from './operation.ts';
 
 const badName = /[/\s]/;
 const nameBytesMax = 255;
@@ -35,7 +35,6 @@ export const storageObjectOperations = [
         const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
         for (const [key, value] of Object.entries(settled.attributes))
           storageObject.attributes.set(key as never, value);
-        await openVolume(storageObject, around);
         named.set(name, storageObject);
         return { params, undo: () => discard(named, storageObject) };
       }
@@ -51,10 +50,9 @@ export const storageObjectOperations = [
           : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
       }
       const storageObject = new StorageObject({ backstore, name, config, wwn, volume });
-      if (!around.serving) {
-        await volume.close();
-        storageObject.volume = undefined;
-      }
+      // Whoever serves it opens it again.
+      await volume.close();
+      storageObject.volume = undefined;
       named.set(name, storageObject);
       const settled = { config, attributes: changedAttributes(storageObject) };
       const undo = async () => {
@@ -126,10 +124,10 @@ function changedAttributes(storageObject: StorageObject): Values {
 }
 
 /** Opens the volume of an object whose configuration is known; what fails makes it `missing`, and it stays. */
-export async function openVolume(storageObject: StorageObject, around: Surroundings): Promise<void> {
-  if (!around.serving || storageObject.volume) return;
+export async function openVolume(storageObject: StorageObject): Promise<void> {
   try {
-    storageObject.volume = await storageObject.backstore.open(storageObject.config);
+    storageObject.volume = await storageObject.backstore.open(storageObject.config, storageObject.contents);
+    storageObject.contents = undefined;
     storageObject.missing = undefined;
     const found = storageObject.backstore.attributeDefaults(storageObject.config, storageObject.volume);
     for (const [name, attribute] of Object.entries(storageObject.attributes.table))

@@ -13,6 +13,11 @@ export interface SelfTest {
   readonly failedAt?: number;
 }
 
+export type Counters = Pick<
+  Statistics,
+  'readCommands' | 'writeCommands' | 'blocksRead' | 'blocksWritten' | 'startStopCycles' | 'loadCycles'
+>;
+
 export class Statistics {
   readCommands = 0;
   writeCommands = 0;
@@ -25,6 +30,12 @@ export class Statistics {
   /** Newest first. */
   get selfTests(): readonly SelfTest[] {
     return this.#selfTests;
+  }
+
+  /** What is counted, as it stands. */
+  counters(): Counters {
+    const { readCommands, writeCommands, blocksRead, blocksWritten, startStopCycles, loadCycles } = this;
+    return { readCommands, writeCommands, blocksRead, blocksWritten, startStopCycles, loadCycles };
   }
 
   /** Counts from zero again; self-tests stay. */

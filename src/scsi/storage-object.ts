@@ -1,7 +1,7 @@
 /** A volume with SCSI identity and attributes: the logical unit. */
 
 import { Attributes } from '../attribute.ts';
-import type { Backstore, Volume, VolumeConfig } from '../backstore/backstore.ts';
+import type { Backstore, Volume, VolumeConfig, VolumeContents } from '../backstore/backstore.ts';
 import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import { TestBuffers } from './buffer.ts';
@@ -12,7 +12,7 @@ import { RangeLocks } from './range-locks.ts';
 import type { MediumOperation, PowerCondition } from './readiness.ts';
 import type { Reservations } from './reservation-conflict.ts';
 import type { Sense } from './sense.ts';
-import { Statistics } from './statistics.ts';
+import { type Counters, Statistics } from './statistics.ts';
 import { TaskSet } from './task-set.ts';
 
 /** State of a logical unit that initiators set, and that a reset forgets. */
@@ -40,6 +40,18 @@ function changeConfiguration(lu: StorageObject, change: ConfigurationChange): vo
   else lu.attributes.set(change.name, change.value);
 }
 
+/** What goes along when a logical unit goes to another event loop. No nexus does: their sessions end. Plain data. */
+export interface CarriedState {
+  readonly contents: VolumeContents | undefined;
+  readonly mode: ModeState;
+  readonly ejected: boolean;
+  readonly power: PowerCondition;
+  readonly persistent: PersistentReservations;
+  readonly clockSetBy: number | undefined;
+  readonly flushFailure: { readonly error: unknown } | undefined;
+  readonly counters: Counters;
+}
+
 const initialMode: Readonly<ModeState> = {
   descriptorSense: false,
   softwareWriteProtect: false,
@@ -60,6 +72,8 @@ export class StorageObject {
   readonly attributes: Attributes<DiskAttributes>;
   /** Open while the process serves; closed objects have none. */
   volume: Volume | undefined;
+  /** What the volume is to be opened with, where another event loop had it. */
+  contents: VolumeContents | undefined;
   /** Why the volume could not be opened, in a line; such an object stays in the tree and in the file. */
   missing: string | undefined;
   /** LUNs that export it, in any fabric. */
@@ -127,6 +141,35 @@ export class StorageObject {
     this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
     this.aluaGroups = parts.aluaGroups ?? [aluaGroup(defaultAluaGroupName, 0)];
     this.unknown = parts.unknown ?? {};
+  }
+
+  /** Closes the volume, for another event loop to go on with it where this one ends. */
+  async leave(): Promise<CarriedState> {
+    const { volume, mode, ejected, power, reservations, clock, statistics } = this;
+    this.volume = undefined;
+    await volume?.flush().catch((error) => {
+      this.flushFailure = { error };
+    });
+    const contents = volume?.takeContents?.();
+    await volume?.close();
+    const { flushFailure } = this;
+    const { persistent } = reservations;
+    return {
+      ...{ contents, mode, ejected, power, persistent, clockSetBy: clock.setBy, flushFailure },
+      counters: statistics.counters(),
+    };
+  }
+
+  /** Goes on where another event loop ended. The volume is opened by who knows how. */
+  arrive(from: CarriedState): void {
+    this.contents = from.contents;
+    Object.assign(this.mode, from.mode);
+    this.ejected = from.ejected;
+    this.power = from.power;
+    this.reservations.persistent = from.persistent;
+    this.clock.setBy = from.clockSetBy;
+    this.flushFailure = from.flushFailure;
+    Object.assign(this.statistics, from.counters);
   }
 
   /** Logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */

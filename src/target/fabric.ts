@@ -1,5 +1,6 @@
 /** What a fabric is: one record in fabric/, and the engine that a running process starts from it. */
 
+import type { Socket } from 'node:net';
 import type { AttributeTable } from '../attribute.ts';
 import type { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -31,8 +32,10 @@ export interface Fabric {
   };
   /** Text parameters of a session, in the order in which an ACL shows them; absent where sessions have none. */
   readonly sessionParameters?: readonly string[];
-  /** Starts serving. Absent: this fabric is kept in the tree and in the file, and nothing serves it. */
-  readonly start?: (state: FabricState, context: FabricContext) => Promise<FabricEngine>;
+  /** Starts serving in an event loop. Absent: this fabric is kept in the tree and in the file, and nothing serves it. */
+  readonly start?: (state: FabricState, context: EngineContext) => Promise<FabricEngine>;
+  /** Starts what initiators of all targets come to first. Absent: each target has a way in of its own. */
+  readonly receive?: (state: FabricState, context: ReceptionContext) => Promise<FabricReception>;
 }
 
 /** A fabric's part of the tree. */
@@ -45,24 +48,68 @@ export interface FabricState {
   unknown: Readonly<Record<string, unknown>>;
 }
 
-export interface FabricContext {
+export interface EngineContext {
   readonly log: Log;
   /** Where sockets may be made. It need not exist yet. */
   readonly runDirectory: string;
-  /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */
-  readonly sockets?: readonly number[];
+  /** Whether a target of the tree is this loop's to serve. */
+  serves(target: Target): boolean;
 }
 
-/** A running fabric. The tree is the wish; the engine follows it. */
-export interface FabricEngine {
-  /**
-   * Makes what runs equal to what the tree says now: opens and closes portals, ends sessions that access no longer
-   * admits, tells the others what changed. Called after every operation; it never throws for a portal that cannot be
-   * opened: `portalProblem` says so.
-   */
+export interface ReceptionContext {
+  readonly log: Log;
+  /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */
+  readonly sockets?: readonly number[];
+  /** Gives a connection to the loop that serves `target`. */
+  handOver(target: Target, arrival: Arrival): void;
+}
+
+/** Addresses without brackets. */
+export interface Addresses {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** A connection that has named its target, on its way to the loop that serves it. Plain data but for the socket. */
+export interface Arrival {
+  /** For people: counts up in this process. */
+  readonly id: number;
+  readonly ends: Addresses;
+  /** Paused; or its file descriptor. */
+  readonly socket: Socket | number;
+  /** All that came so far: the loop takes it as if it had come to itself. */
+  readonly received: Uint8Array;
+  /** How many of the bytes that this is answered with the initiator has already. */
+  readonly sent: number;
+  readonly targetName: string;
+  readonly tpgTag: number;
+  /** Address and port of the target's portals, and the port that each listens on. */
+  readonly boundPorts: readonly (readonly [address: string, port: number, bound: number | undefined])[];
+}
+
+/** What initiators come to first. The tree is the wish; it follows it, as the engines do. */
+export interface FabricReception {
+  /** Opens and closes portals. It never throws for one that cannot be opened: `portalProblem` says so. */
   reconcile(): Promise<void>;
   /** Why a portal is not served, in a line; undefined when it is (or when its TPG needs none). */
   portalProblem(portal: Portal): string | undefined;
+  /** Sessions that are about no target. */
+  sessions(): SessionInfo[];
+  endSession(id: number, why: string): boolean;
+  /** Closes every portal and what has not gone on to a target. */
+  stop(): Promise<void>;
+}
+
+/** A fabric as one event loop serves it. The tree is the wish; the engine follows it. */
+export interface FabricEngine {
+  /**
+   * Makes what runs equal to what the tree says now: ends sessions that access no longer admits, tells the others what
+   * changed. Called after every operation.
+   */
+  reconcile(): Promise<void>;
+  /** Takes a connection over from the reception. */
+  take?(arrival: Arrival): void;
   /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */
   lunProblem?(lun: Lun): OperatorError | undefined;
   sessions(): SessionInfo[];
@@ -70,7 +117,7 @@ export interface FabricEngine {
   endSession?(id: number, why: string): boolean;
   /** The traffic of sessions counts from zero again. */
   resetTraffic?(): void;
-  /** Ends every session and closes every portal. */
+  /** Ends every session. */
   stop(): Promise<void>;
 }
 

@@ -112,12 +112,14 @@ it('apply, configuration, save and status: a program changes what the shell show
   });
   expect(await program.hear()).toMatchObject({ id: 1, is: 'applied', operation: { verb: 'create' } });
   expect(host.root.tree.storageObject('/backstores/ramdisk/rd0')?.name).toBe('rd0');
-  program.say({ id: 2, do: 'status' }, { id: 3, do: 'configuration' });
-  expect(await program.hear()).toMatchObject({
+  expect(await program.say({ id: 2, do: 'status' }).hear()).toMatchObject({
     id: 2,
     status: { storageObjects: 1, unsavedOperations: 1, clients: 1 },
   });
-  expect(await program.hear()).toMatchObject({ id: 3, configuration: { storage_objects: [{ name: 'rd0' }] } });
+  expect(await program.say({ id: 3, do: 'configuration' }).hear()).toMatchObject({
+    id: 3,
+    configuration: { storage_objects: [{ name: 'rd0' }] },
+  });
   expect(await program.say({ id: 4, do: 'save' }).hear()).toEqual({
     id: 4,
     is: 'saved',

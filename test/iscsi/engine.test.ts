@@ -3,16 +3,16 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type IscsiEngine, startIscsi } from '../../src/iscsi/engine.ts';
 import type { FabricState } from '../../src/target/fabric.ts';
 import type { Portal, Tpg } from '../../src/target/tpg.ts';
 import { Initiator } from '../support/initiator.ts';
+import { type IscsiServer, serveIscsi } from '../support/iscsi-server.ts';
 import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';
 import { listeningSocket } from '../support/listening-socket.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 
-const open: { engine?: IscsiEngine; sockets: Socket[] } = { sockets: [] };
+const open: { engine?: IscsiServer; sockets: Socket[] } = { sockets: [] };
 
 afterEach(async () => {
   for (const socket of open.sockets.splice(0)) socket.destroy();
@@ -20,14 +20,14 @@ afterEach(async () => {
 });
 
 async function start(tree: { state: FabricState; tpg: Tpg } = iscsiTree(), sockets: readonly number[] = []) {
-  const engine = startIscsi(tree.state, { log: () => {}, runDirectory: '', sockets });
+  const engine = serveIscsi(tree.state, sockets);
   open.engine = engine;
   await engine.reconcile();
   return { ...tree, engine, portal: tree.tpg.portals[0]! };
 }
 
 /** An initiator on a socket of its own; `closed` resolves when the target hangs up. */
-async function initiatorAt(engine: IscsiEngine, portal: Portal, host?: string) {
+async function initiatorAt(engine: IscsiServer, portal: Portal, host?: string) {
   const { address, port } = engine.address(portal)!;
   const socket = connect(port, host ?? address);
   open.sockets.push(socket);
@@ -46,7 +46,7 @@ async function next(initiator: Initiator, name: string): Promise<void> {
   while (!initiator.inbox.some((pdu) => pdu.name === name)) await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function loggedIn(engine: IscsiEngine, portal: Portal, host?: string) {
+async function loggedIn(engine: IscsiServer, portal: Portal, host?: string) {
   const parts = await initiatorAt(engine, portal, host);
   const { initiator } = parts;
   initiator.next = async () => {

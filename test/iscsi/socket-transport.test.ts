@@ -13,6 +13,7 @@ const blockBytes = 8192;
 /** Writes numbered blocks for as long as the output takes them; `held` says how many different slabs that took. */
 class Numbers implements Protocol {
   readonly wanted = undefined;
+  readonly settled = true;
   readonly slabs = new Set<Uint8Array>();
   blockedOnce = false;
   readonly #output: Output;

@@ -38,7 +38,7 @@ async function served(folder = temporaryDirectory()) {
   const { lu, volume } = logicalUnit();
   addLun(tpg, 0, lu);
   const log: string[] = [];
-  const running = startLocal(state, { log: ({ event }) => log.push(event), runDirectory: folder });
+  const running = startLocal(state, { log: ({ event }) => log.push(event), serves: () => true, runDirectory: folder });
   engine = running;
   await running.reconcile();
   const socket = join(folder, `${wwn}.sock`);

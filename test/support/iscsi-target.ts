@@ -134,7 +134,13 @@ export class IscsiTarget implements Host {
   /** A new connection, and an initiator at its other end. @param piece bytes that are fed at a time; all by default */
   connect(piece = Number.POSITIVE_INFINITY): { initiator: Initiator; connection: Connection; output: MemoryOutput } {
     const output = new MemoryOutput();
-    const ends = { localAddress: '192.0.2.1', remoteAddress: '192.0.2.2', remotePort: 50000, tpgs: () => [this.tpg] };
+    const ends = {
+      id: 1,
+      localAddress: '192.0.2.1',
+      remoteAddress: '192.0.2.2',
+      remotePort: 50000,
+      tpgs: () => [this.tpg],
+    };
     const connection = new Connection(this, ends, output);
     const initiator = new Initiator(targetName, (bytes) => {
       for (let at = 0; at < bytes.length; at += piece) {

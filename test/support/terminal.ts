@@ -53,13 +53,15 @@ export class TestTerminal {
 
   constructor(command: string, args: readonly string[], options: TerminalOptions = {}) {
     const { columns = 80, rows = 24, env = {} } = options;
+    const cwd = dirname(built);
+    mkdirSync(cwd, { recursive: true });
     const { CI: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env;
     this.#screen = new xterm.Terminal({ cols: columns, rows, scrollback: 20_000, allowProposedApi: true });
     this.#pty = pty.spawn(command, [...args], {
       name: env['TERM'] ?? 'xterm-256color',
       cols: columns,
       rows,
-      cwd: dirname(built),
+      cwd,
       env: { ...inherited, NODE_ENV: 'production', ...env } as Record<string, string>,
     });
     this.#pty.onData((data) => {

@@ -1,0 +1,44 @@
+/** The connections of one event loop: how many there may be, their clocks, their end. */
+
+import { performance } from 'node:perf_hooks';
+import type { Connection } from './connection.ts';
+import { connectionsMax, tickMs } from './limits.ts';
+
+export class Connections {
+  readonly #all = new Set<Connection>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor() {
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number {
+    return performance.now();
+  }
+
+  get full(): boolean {
+    if (this.#all.size >= connectionsMax) this.#sweep();
+    return this.#all.size >= connectionsMax;
+  }
+
+  add(connection: Connection): void {
+    this.#all.add(connection);
+  }
+
+  /** Closes all of them. @returns when their commands have stopped */
+  async end(why: string): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all([...this.#all].map((connection) => connection.close(why)));
+  }
+
+  #tick(): void {
+    for (const connection of this.#all) connection.tick();
+    this.#sweep();
+  }
+
+  #sweep(): void {
+    for (const connection of this.#all) if (connection.closed) this.#all.delete(connection);
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Where initiators arrive: the listeners that follow the tree, logins until they have named a target, and discovery. A
+ * connection that has named a target goes to the loop that serves it, with every byte that it has sent.
+ */
+
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Arrival, FabricReception, FabricState, ReceptionContext, SessionInfo } from '../target/fabric.ts';
+import { type Portal, printPortal, type Tpg } from '../target/tpg.ts';
+import { Connection, type Ends, type Host } from './connection.ts';
+import { Connections } from './connections.ts';
+import { portalConnectionsMax } from './limits.ts';
+import { type Address, keyOf, Listener } from './listener.ts';
+import { Sessions } from './sessions.ts';
+import { SocketTransport } from './socket-transport.ts';
+
+export interface IscsiReception extends FabricReception {
+  /** Where a portal listens: its port is the bound one, also when the portal says 0. Undefined when it does not listen. */
+  address(portal: Portal): { address: string; port: number } | undefined;
+}
+
+/** What listens at one address. */
+interface Served {
+  readonly listener: Listener;
+  tpgs: readonly Tpg[];
+  readonly connections: Set<Connection>;
+}
+
+export const receiveIscsi = (state: FabricState, context: ReceptionContext): IscsiReception =>
+  new Reception(state, context);
+
+class Reception implements IscsiReception, Host {
+  readonly state: FabricState;
+  /** Discovery sessions: all others are in the loops of their targets. */
+  readonly sessionTable = new Sessions();
+  readonly log: ReceptionContext['log'];
+  readonly #context: ReceptionContext;
+  readonly #served = new Map<string, Served>();
+  readonly #connections = new Connections();
+  /** Sockets of the service manager that are not adopted yet. */
+  #passed: readonly number[];
+  #lastId = 0;
+  #reconciling: Promise<void> = Promise.resolve();
+
+  constructor(state: FabricState, context: ReceptionContext) {
+    this.state = state;
+    this.log = context.log;
+    this.#context = context;
+    this.#passed = context.sockets ?? [];
+  }
+
+  now(): number {
+    return this.#connections.now();
+  }
+
+  random(bytes: number): Uint8Array {
+    return randomBytes(bytes);
+  }
+
+  reconcile(): Promise<void> {
+    this.#reconciling = this.#reconciling.then(() => this.#reconcileListeners());
+    return this.#reconciling;
+  }
+
+  portalProblem(portal: Portal): string | undefined {
+    return this.#servedFor(portal)?.listener.problem;
+  }
+
+  address(portal: Portal): { address: string; port: number } | undefined {
+    const port = this.boundPort(portal);
+    return port === undefined ? undefined : { address: portal.address, port };
+  }
+
+  boundPort(portal: Portal): number | undefined {
+    return this.#servedFor(portal)?.listener.bound?.port;
+  }
+
+  sessions(): SessionInfo[] {
+    return this.sessionTable.describe();
+  }
+
+  endSession(id: number, why: string): boolean {
+    return this.sessionTable.dismiss((session) => session.id === id, why);
+  }
+
+  endSessions(): void {
+    // Only targets are reset, and discovery sessions have none.
+  }
+
+  async stop(): Promise<void> {
+    await this.#reconciling;
+    for (const { listener } of this.#served.values()) listener.close();
+    this.#served.clear();
+    this.sessionTable.dismiss(() => true, 'the target stops');
+    await this.#connections.end('the target stops');
+  }
+
+  async #reconcileListeners(): Promise<void> {
+    const wanted = new Map<string, { at: Address; tpgs: Tpg[] }>();
+    for (const { portal, tpg } of this.#portals()) {
+      const key = keyOf(portal);
+      const entry = wanted.get(key) ?? { at: this.#addressOf(portal), tpgs: [] };
+      entry.tpgs.push(tpg);
+      wanted.set(key, entry);
+    }
+    for (const fd of this.#passed) await this.#adopt(fd);
+    this.#passed = [];
+    for (const [key, served] of this.#served) {
+      const { listener } = served;
+      const want = wanted.get(key);
+      served.tpgs = want?.tpgs ?? [];
+      // One that was passed on stays open whoever wants it: the service manager holds its address all the same.
+      if (typeof listener.at === 'number') continue;
+      if (want && want.at.ipv6Only === listener.at.ipv6Only && !listener.problem) continue;
+      listener.close();
+      this.#served.delete(key);
+    }
+    for (const [key, { at, tpgs }] of wanted) if (!this.#served.has(key)) await this.#listen(key, at, tpgs);
+  }
+
+  async #adopt(fd: number): Promise<void> {
+    const served = this.#servedAt(fd, []);
+    const { listener } = served;
+    await listener.open();
+    const { bound, problem } = listener;
+    if (bound) this.#served.set(keyOf(bound), served);
+    if (problem) this.log({ level: 'warning', event: 'inherited socket not used', detail: { fd, reason: problem } });
+    else this.log({ level: 'info', event: 'inherited socket', detail: { fd, address: printPortal(bound!) } });
+  }
+
+  /** The portals that have to be served: those of enabled TPGs. */
+  *#portals(): Generator<{ portal: Portal; tpg: Tpg }> {
+    for (const target of this.state.targets.values())
+      for (const tpg of target.tpgs.values()) if (tpg.enabled) for (const portal of tpg.portals) yield { portal, tpg };
+  }
+
+  async #listen(key: string, at: Address, tpgs: Tpg[]): Promise<void> {
+    const served = this.#servedAt(at, tpgs);
+    this.#served.set(key, served);
+    await served.listener.open();
+    const { problem } = served.listener;
+    const address = printPortal(at);
+    if (problem) this.log({ level: 'warning', event: 'iscsi portal not served', detail: { address, problem } });
+  }
+
+  #servedAt(at: Address | number, tpgs: Tpg[]): Served {
+    const served: Served = {
+      listener: new Listener(at, (socket) => this.#accept(served, socket)),
+      tpgs,
+      connections: new Set(),
+    };
+    return served;
+  }
+
+  #accept(served: Served, socket: Socket): void {
+    for (const connection of served.connections) if (connection.closed) served.connections.delete(connection);
+    if (this.#connections.full || served.connections.size >= portalConnectionsMax) {
+      this.log({ level: 'warning', event: 'iscsi connection refused', detail: { reason: 'too many connections' } });
+      socket.destroy();
+      return;
+    }
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const ends = endsOf(socket);
+    const transport = new SocketTransport(socket, (output) => {
+      const handOver = (tpg: Tpg) =>
+        transport.handOver((rest) => this.#context.handOver(tpg.target, this.#arrival(tpg, { ...rest, id, ends })));
+      const connection = new Connection(this, { ...ends, id, tpgs: () => served.tpgs, handOver }, output);
+      this.#connections.add(connection);
+      served.connections.add(connection);
+      return connection;
+    });
+  }
+
+  /** What the target's loop has to know of a connection. */
+  #arrival(tpg: Tpg, parts: Pick<Arrival, 'id' | 'ends' | 'socket' | 'received' | 'sent'>): Arrival {
+    const portals = [...tpg.target.tpgs.values()].flatMap((one) => one.portals);
+    return {
+      ...parts,
+      targetName: tpg.target.wwn,
+      tpgTag: tpg.tag,
+      boundPorts: portals.map((portal) => [portal.address, portal.port, this.boundPort(portal)] as const),
+    };
+  }
+
+  #servedFor(portal: Portal): Served | undefined {
+    return this.#served.get(keyOf(portal));
+  }
+
+  /** `::` takes IPv4 too, unless a portal of its own does. */
+  #addressOf({ address, port }: Portal): Address {
+    const isAny6 = /^[0:]+$/.test(address) && address.includes(':');
+    const ipv6Only =
+      isAny6 && [...this.#portals()].some(({ portal }) => portal.address === '0.0.0.0' && portal.port === port);
+    return { address, port, ipv6Only };
+  }
+}
+
+/** IPv4 addresses that come mapped into IPv6 are shown as what they are. */
+const plain = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+
+function endsOf(socket: Socket): Pick<Ends, 'localAddress' | 'remoteAddress' | 'remotePort'> {
+  const local = socket.address() as AddressInfo;
+  return {
+    localAddress: plain(local.address),
+    remoteAddress: plain(socket.remoteAddress),
+    remotePort: socket.remotePort ?? 0,
+  };
+}

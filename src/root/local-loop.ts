@@ -1,0 +1,194 @@
+/** A loop in this thread: the volumes and the engines behind a tree of this thread. */
+
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
+import { portsOf } from '../target/access.ts';
+import type { Arrival, FabricEngine } from '../target/fabric.ts';
+import type { Target } from '../target/target.ts';
+import type { Assignment, Facts, Loop, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
+import type { ReservationStore } from './reservation-store.ts';
+import { openVolume } from './storage-object-operations.ts';
+import type { Tree } from './tree.ts';
+
+export interface LocalLoopOptions {
+  readonly tree: Tree;
+  readonly host: LoopHost;
+  /** Where engines may make sockets. */
+  readonly runDirectory: string;
+  /** Where persistent reservations outlive the process; without it they do not. */
+  readonly reservations: ReservationStore | undefined;
+  /** Everything in the tree is this loop's; otherwise, what is assigned to it. */
+  readonly alone: boolean;
+}
+
+/** What is looked at for the lag, in milliseconds. */
+const lagResolutionMs = 10;
+
+export class LocalLoop implements Loop {
+  readonly #tree: Tree;
+  readonly #host: LoopHost;
+  readonly #runDirectory: string;
+  readonly #reservations: ReservationStore | undefined;
+  readonly #alone: boolean;
+  readonly #mine = new Set<string>();
+  readonly #engines = new Map<string, FabricEngine>();
+  readonly #adopted = new WeakSet<StorageObject>();
+  readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
+  #usage = performance.eventLoopUtilization();
+
+  constructor({ tree, host, runDirectory, reservations, alone }: LocalLoopOptions) {
+    this.#tree = tree;
+    this.#host = host;
+    this.#runDirectory = runDirectory;
+    this.#reservations = reservations;
+    this.#alone = alone;
+    this.#lag.enable();
+  }
+
+  async change(_made: unknown, { gained, lost }: Assignment): Promise<Moving[]> {
+    for (const path of gained) this.#mine.add(path);
+    for (const path of lost) this.#mine.delete(path);
+    if (lost.length === 0) return [];
+    // Sessions end before their disks go.
+    await this.#reconcile();
+    const leaving = lost.flatMap((path) => this.#tree.storageObject(path) ?? []);
+    return Promise.all(leaving.map(async (one) => ({ path: one.path, state: await one.leave() })));
+  }
+
+  async follow(arrived: readonly Moving[], again: boolean): Promise<Facts> {
+    await this.#adopt();
+    for (const { path, state } of arrived) this.#tree.storageObject(path)?.arrive(state);
+    const looked = [...this.#tree.allStorageObjects()].filter(
+      (one) => !one.volume && (again || one.missing === undefined) && this.#isMine(one.path),
+    );
+    for (const storageObject of looked) await openVolume(storageObject);
+    await this.#reconcile();
+    return {
+      storageObjects: looked.map(({ path, missing, attributes, backstore, config, volume }) => ({
+        path,
+        missing,
+        found: Object.fromEntries(
+          Object.entries(backstore.attributeDefaults(config, volume)).filter(
+            ([name]) => attributes.table[name as keyof typeof attributes.table]?.readOnly,
+          ),
+        ),
+      })),
+      luns: [...this.#lunProblems()],
+    };
+  }
+
+  async finish(): Promise<void> {}
+
+  async serve(): Promise<void> {
+    const { setBugReporter } = await import('../scsi/device-server.ts');
+    setBugReporter((record) => this.#host.log(record));
+    const context = {
+      log: this.#host.log.bind(this.#host),
+      runDirectory: this.#runDirectory,
+      serves: ({ fabric, wwn }: Target) => this.#isMine(`/${fabric.name}/${wwn}`),
+    };
+    for (const state of this.#tree.fabrics.values())
+      if (state.fabric.start) this.#engines.set(state.fabric.name, await state.fabric.start(state, context));
+    await this.#reconcile();
+  }
+
+  async state(): Promise<LoopState> {
+    return {
+      sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()),
+      storageObjects: [...this.#tree.allStorageObjects()]
+        .filter(({ path }) => this.#isMine(path))
+        .map(({ path, statistics, blockSize }) => ({
+          path,
+          reads: statistics.readCommands,
+          writes: statistics.writeCommands,
+          readBytes: statistics.blocksRead * blockSize,
+          writtenBytes: statistics.blocksWritten * blockSize,
+        })),
+      load: this.#load(),
+    };
+  }
+
+  take(fabric: string, arrival: Arrival): void {
+    this.#engines.get(fabric)?.take?.(arrival);
+  }
+
+  async endSession(fabric: string, id: number, why: string): Promise<boolean> {
+    return this.#engines.get(fabric)?.endSession?.(id, why) ?? false;
+  }
+
+  async resetStatistics(): Promise<void> {
+    for (const engine of this.#engines.values()) engine.resetTraffic?.();
+    for (const { statistics } of this.#tree.allStorageObjects()) statistics.reset();
+  }
+
+  async stop(): Promise<void> {
+    this.#lag.disable();
+    await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
+    this.#engines.clear();
+    for (const storageObject of this.#tree.allStorageObjects()) {
+      const { volume, path } = storageObject;
+      storageObject.volume = undefined;
+      if (!volume) continue;
+      await volume
+        .flush()
+        .catch((error) =>
+          this.#host.log({ level: 'error', event: 'flush failed', detail: { path, reason: String(error) } }),
+        );
+      await volume.close();
+    }
+  }
+
+  #isMine(path: string): boolean {
+    return this.#alone || this.#mine.has(path);
+  }
+
+  async #reconcile(): Promise<void> {
+    await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
+  }
+
+  /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
+  async #adopt(): Promise<void> {
+    for (const storageObject of this.#tree.allStorageObjects()) {
+      if (this.#adopted.has(storageObject)) continue;
+      this.#adopted.add(storageObject);
+      const { wwn, reservations } = storageObject;
+      storageObject.ports = () => portsOf(storageObject);
+      storageObject.configure = (change) => this.#configure(storageObject, change);
+      const store = this.#reservations;
+      if (!store) continue;
+      storageObject.saveReservations = (state) => store.save(wwn, state);
+      reservations.persistent = (await store.load(wwn)) ?? reservations.persistent;
+    }
+  }
+
+  /** What an initiator changes is an operation like any other. */
+  #configure({ path }: StorageObject, change: ConfigurationChange): Promise<void> {
+    const { name, value } = change;
+    const [at, group] =
+      change.name === 'alua_access_state' ? [`${path}/alua/${change.aluaGroup}`, 'alua'] : [path, 'attribute'];
+    return this.#host.apply({ path: at, verb: 'set', params: { group, name, value: String(value), initiator: true } });
+  }
+
+  *#lunProblems(): Generator<Facts['luns'][number]> {
+    for (const [name, engine] of this.#engines)
+      if (engine.lunProblem)
+        for (const target of this.#tree.fabrics.get(name)?.targets.values() ?? [])
+          for (const tpg of target.tpgs.values())
+            for (const lun of tpg.luns.values()) {
+              const problem = engine.lunProblem(lun);
+              if (problem)
+                yield { path: `${tpg.path}/luns/lun${lun.index}`, message: problem.message, hint: problem.hint };
+            }
+  }
+
+  #load(): LoopLoad {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, this.#usage);
+    this.#usage = now;
+    // It counts from the start of the wait: what is above the resolution is lag.
+    const late = (percentile: number) => Math.max(0, this.#lag.percentile(percentile) / 1e6 - lagResolutionMs);
+    const load = { busy: utilization, lagMs: late(50), lagMs99: late(99) };
+    this.#lag.reset();
+    return load;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * One event loop that serves a part of the tree: storage objects with their volumes, and targets with their sessions
+ * (law 7). The management side speaks to it through this alone, be it the same thread (local-loop.ts) or a worker
+ * (worker-loop.ts).
+ */
+
+import type { LogRecord } from '../log.ts';
+import type { CarriedState } from '../scsi/storage-object.ts';
+import type { Arrival, SessionInfo } from '../target/fabric.ts';
+import type { Operation } from './operation.ts';
+
+/** Which part of the tree is whose, by path: of storage objects and of targets. */
+export interface Assignment {
+  readonly gained: readonly string[];
+  readonly lost: readonly string[];
+}
+
+/** A storage object that goes to another loop, as it left the one before. Plain data. */
+export interface Moving {
+  readonly path: string;
+  readonly state: CarriedState;
+}
+
+/** What a loop found while it followed the tree, as far as it was not told before. Plain data. */
+export interface Facts {
+  readonly storageObjects: readonly {
+    readonly path: string;
+    /** Why the volume is not open, in a line. */
+    readonly missing: string | undefined;
+    /** Attributes that the medium decides. */
+    readonly found: Readonly<Record<string, number>>;
+  }[];
+  /** LUNs that are not served or attached as the tree wants it; each time all of them. */
+  readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
+}
+
+/** What a loop did since it began, or since a reset. Plain data. */
+export interface LoopState {
+  readonly sessions: readonly SessionInfo[];
+  readonly storageObjects: readonly ObjectCounts[];
+  readonly load: LoopLoad;
+}
+
+export interface ObjectCounts {
+  readonly path: string;
+  readonly reads: number;
+  readonly writes: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
+export interface LoopLoad {
+  /** Share of the time, since the last question, in which the loop was not idle: 0 to 1. */
+  readonly busy: number;
+  /** How late timers came since the last question, in milliseconds: the median, and one in a hundred. */
+  readonly lagMs: number;
+  readonly lagMs99: number;
+}
+
+export interface Loop {
+  /**
+   * The tree has changed; `undefined` takes the last change back. What is not this loop's any more is let go of.
+   * @returns the storage objects that another loop goes on with
+   * @throws OperatorError when the change cannot be made here; nothing was changed then
+   */
+  change(operation: Operation | undefined, assignment: Assignment): Promise<Moving[]>;
+  /**
+   * Opens what is this loop's and not open, and makes what runs equal to what the tree says.
+   * @param again also what could not be opened before
+   */
+  follow(arrived: readonly Moving[], again: boolean): Promise<Facts>;
+  /** The last change is durable. */
+  finish(): Promise<void>;
+  /** From now on, what is this loop's is served. */
+  serve(): Promise<void>;
+  state(): Promise<LoopState>;
+  /** Takes a connection that has named a target of this loop. */
+  take(fabric: string, arrival: Arrival): void;
+  /** @returns false when the loop has no session of this number */
+  endSession(fabric: string, id: number, why: string): Promise<boolean>;
+  resetStatistics(): Promise<void>;
+  /** Ends sessions, flushes and closes volumes. */
+  stop(): Promise<void>;
+}
+
+/** What a loop asks of the management side. */
+export interface LoopHost {
+  log(record: LogRecord): void;
+  /** Carries out what an initiator asks for. Rejects when that is refused. */
+  apply(operation: Operation): Promise<void>;
+}
