@@ -20,13 +20,21 @@ const depthType: ValueType<number> = {
 const ls = commandOf()({
   doc: 'Shows the tree below a node, with the state of each node.',
   parameters: [
-    optional('path', types.string, 'The node to start from; this one when absent.', { kind: 'path' }),
+    optional(
+      'path',
+      types.string,
+      'The node to start from; this one when absent. A path from here, from the root, or @BOOKMARK.',
+      {
+        kind: 'path',
+      },
+    ),
     optional(
       'depth',
       depthType,
-      'How many levels to show: 0 as many as the preference tree_max_depth says, -1 the node alone.',
+      'How many levels to show; 0, or nothing, is as many as the preference tree_max_depth says, and -1 is the node alone.',
     ),
   ],
+  seeAlso: ['cd', 'bookmarks'],
   examples: [
     { line: 'ls', does: 'Shows this node and all below it.' },
     { line: 'ls / 1', does: 'Shows the root and its children.' },
@@ -51,6 +59,30 @@ const ls = commandOf()({
 
 const cd = commandOf()({
   doc: 'Makes another node the current one. Without a path it lets you choose from the tree.',
+  details: [
+    'Paths are written as those of files are: a slash between names, one dot for where you are, two for the node above.',
+    `In this tree, say, you are at the LUNs of tpg1:
+    o- iscsi
+      o- iqn.2003-01.org.example:disk0
+        o- tpg1
+        | o- acls
+        | o- luns       <- here
+        |   o- lun0
+        o- tpg2
+          o- luns`,
+    `From there,
+    - \`cd lun0\` goes to lun0, which is below
+    - \`cd ..\` goes to tpg1, which is above
+    - \`cd ../acls\` goes to the ACLs of tpg1
+    - \`cd ../../tpg2/luns\` goes to the LUNs of tpg2
+    - \`cd /iscsi\` goes to iscsi, wherever you are
+    - \`cd /\` goes to the root
+    - \`cd @last\` goes to what was created last`,
+    `The shell knows where you have been, also the next time it is started:
+    - \`cd <\` goes back one step
+    - \`cd >\` goes forward again`,
+  ],
+  seeAlso: ['ls', 'bookmarks'],
   parameters: [
     optional('path', types.string, 'Where to go: a path, .., @BOOKMARK, < (back) or > (forward).', {
       kind: 'path',
@@ -93,6 +125,7 @@ async function choose({ node, terminal, ask, current }: Context): Promise<string
 
 const pwd = commandOf()({
   doc: 'Shows the path of the node.',
+  seeAlso: ['ls', 'cd'],
   parameters: [],
   examples: [{ line: 'pwd', does: 'Shows where you are.' }],
   run: (_subject, { node, print }) => print(node.path),
@@ -101,6 +134,7 @@ const pwd = commandOf()({
 
 const status = commandOf()({
   doc: 'Shows the state of the node in a line: what ls shows in brackets.',
+  seeAlso: ['ls'],
   parameters: [],
   examples: [{ line: 'status', does: 'Shows the state of this node.' }],
   run: (_subject, { node, info }) => info(`Status for ${node.path}: ${node.summary().text}`),
@@ -141,17 +175,39 @@ const help = commandOf()({
         `Cannot find help topic ${topic}.`,
         didYouMean(topic, Object.keys(commands)) ?? `Topics here: ${Object.keys(commands).sort().join(', ')}`,
       );
-    print(helpOn(topic, command, node));
+    print(helpOn(topic, command));
   },
 });
 
-const bookmarkActions = { add: 'Keeps this path.', del: 'Forgets one.', go: 'Goes there.', show: 'Lists them.' };
+const bookmarkActions = {
+  add: 'gives a name to this path.',
+  del: 'takes a name away.',
+  go: 'goes to the path of a name.',
+  show: 'lists all names.',
+};
 
 const bookmarks = commandOf()({
-  doc: 'Names for paths. A name is used as @NAME wherever a path can stand; @last is what was created last.',
+  doc: 'Gives names to paths. @last is what was created last.',
+  details: [
+    `A name stands for its path with an @ before it, as in these two lines, which do the same:
+    - \`cd @here\`
+    - \`bookmarks go here\``,
+    `It does so wherever a path can stand:
+    - \`@here status\` runs a command at the node that has the name.
+    - \`ls @here\` takes it as a value.
+    - \`cd @here\` goes there, from anywhere in the tree.`,
+  ],
+  seeAlso: ['ls', 'cd'],
   parameters: [
-    required('action', types.string, 'add, del, go or show.', { suggest: () => Object.entries(bookmarkActions) }),
-    optional('bookmark', types.string, 'The name.', {
+    required(
+      'action',
+      types.string,
+      `What to do:\n${Object.entries(bookmarkActions)
+        .map(([name, does]) => `    - \`${name}\` ${does}`)
+        .join('\n')}`,
+      { suggest: () => Object.entries(bookmarkActions) },
+    ),
+    optional('bookmark', types.string, 'The name, without its @.', {
       suggest: (_node, { preferences, given }) =>
         given['action'] === 'del' || given['action'] === 'go' ? preferences.bookmarks : [],
     }),

@@ -109,6 +109,11 @@ const groupParameter = optional('group', types.string, 'The group of settings.',
 
 export const getCommand: Command<unknown> = {
   doc: 'Shows settings: the groups there are, all settings of one, or some of them.',
+  details: [
+    'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
+    'What is [ro] cannot be set.',
+  ],
+  seeAlso: ['set'],
   parameters: [groupParameter],
   more: { kind: 'words', name: 'parameter', doc: 'The settings to show.', offered: offered(() => true) },
   examples: [
@@ -155,6 +160,12 @@ function settingNamed(word: string, settings: readonly Setting[], group: Configu
 
 export const setCommand: Command<unknown> = {
   doc: 'Changes settings, one after the other: the first that fails ends it.',
+  details: [
+    'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
+    'Without a setting it lists what can be set in the group, with the type of each; without a group, the groups that this node has.',
+    'A value in "quotes" may have blanks, and an empty one stands for none.',
+  ],
+  seeAlso: ['get'],
   parameters: [groupParameter],
   more: {
     kind: 'keywords',

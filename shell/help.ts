@@ -1,33 +1,48 @@
 /** Help, computed from the records of commands: in targetcli's layout (targetcli.md 3.6), in words of our own. */
 
 import { underlined } from './configuration-groups.ts';
-import type { Command, CommandParameter, Commands, Node } from './node.ts';
+import type { Command, CommandParameter, Commands } from './node.ts';
 
 /** The widest paragraph. */
 const columnsMax = 72;
 
 const introduction = `
 ${underlined('GENERALITIES', '=')}
-Everything that can be configured is a node of one tree: storage objects
-below /backstores, targets below their fabric (/iscsi ...). Each kind of
-node has commands of its own, and all of them have ls, cd, get and set.
+Everything that can be configured is a node of one tree, and what
+you type here makes, changes and deletes such nodes.
 
-The prompt shows where you are. \`ls\` shows what is below, \`cd PATH\`
-goes somewhere else, and \`cd\` alone lets you choose from the tree. Tab
-completes what you have begun to type.
+Each kind of node has commands of its own besides those that all
+of them have: a TPG can be enabled, a portal cannot. \`help\` shows
+what can be done where you are, and \`help COMMAND\` explains one
+of them. Put a path in front to ask about another node, as in
+\`/iscsi help\` or \`/iscsi help create\`.
+
+The prompt shows where you are, with the middle left out when the
+path is long; \`pwd\` shows all of it. Tab completes what you have
+begun to type, or shows what can follow, with a line of help for
+each. A lone ? shows the same.
+
+\`ls\` draws what is below a node and \`cd PATH\` goes there. \`cd\`
+alone shows the whole tree to choose from: the arrows move, typing
+filters, Enter goes. Places can have names (\`help bookmarks\`); the
+one that was created last is called @last, and the one where you
+were before is found by \`cd <\`.
 
 ${underlined('COMMAND SYNTAX', '=')}
-A line is
+What you type is read in this order:
 
-[PATH] COMMAND [VALUE...] [NAME=VALUE...]
+[TARGET_PATH] COMMAND_NAME [OPTIONS]
 
-PATH says where the command runs; without it, it runs where you are.
-Values are given in order, or by name. Blanks end a value; "quotes" keep
-them in it. \`help COMMAND\` explains a command.
+TARGET_PATH is the node that the command is for. Without it, that
+is the node where you are.
+
+OPTIONS are values in their order, or NAME=VALUE in any order. Put
+"quotes" around a value that has blanks.
+
 
 ${underlined('AVAILABLE COMMANDS', '=')}
-The following commands are available in the
-current path:
+This is what can be done at the node
+that you asked about:
 `;
 
 /** `create name size [nullio] [wwn] `: with targetcli's blank at the end. */
@@ -43,22 +58,29 @@ export function helpAt(commands: Commands<unknown>): string {
 }
 
 /** What `help COMMAND` shows. */
-export function helpOn(name: string, command: Command<unknown>, node: Node): string {
-  const { parameters, more } = command;
+export function helpOn(name: string, command: Command<unknown>): string {
+  const { doc, details = [], parameters, more, examples, seeAlso = [] } = command;
   const defaults = parameters.filter((parameter) => !parameter.required && parameter.default !== undefined);
   const documented = [...parameters, ...(more ? [more] : [])];
+  const written = parameters.find(({ type }) => type.syntax)?.type;
+  const section = (title: string, ...lines: readonly string[]) => `${underlined(title, '=')}\n${lines.join('\n')}\n`;
   return [
-    `\n${underlined('SYNTAX', '=')}\n${syntaxOf(name, command)}\n\n`,
+    `\n${section('SYNTAX', syntaxOf(name, command))}\n`,
     defaults.length > 0 &&
-      `${underlined('DEFAULT VALUES', '=')}\n${defaults.map((one) => `${one.name}=${printDefault(one)} `).join('')}\n\n`,
-    `${underlined('DESCRIPTION', '=')}\n\n${wrap(command.doc)}\n`,
+      `${section('DEFAULT VALUES', defaults.map((one) => `${one.name}=${printDefault(one)} `).join(''))}\n`,
+    section('DESCRIPTION', '', [doc, ...details].map(wrap).join('\n\n')),
     documented.length > 0 && `${underlined('PARAMETERS', '=')}\n`,
     ...documented.map((one) => `${underlined(one.name, '-')}\n${wrap(docOf(one))}\n`),
-    `${underlined(command.examples.length > 1 ? 'EXAMPLES' : 'EXAMPLE', '=')}\n`,
-    command.examples.map(({ line, does }) => `${node.path}> ${line}\n${wrap(does)}`).join('\n\n'),
+    written?.syntax && section(`${written.name.toUpperCase()} SYNTAX`, ...written.syntax),
+    section(
+      examples.length > 1 ? 'EXAMPLES' : 'EXAMPLE',
+      examples.map(({ line, does }) => `${underlined(line, '-')}\n${wrap(does)}`).join('\n\n'),
+    ),
+    seeAlso.length > 0 && section('SEE ALSO', seeAlso.join(' ')),
   ]
-    .filter((part) => part !== false)
-    .join('\n');
+    .filter((part) => typeof part === 'string')
+    .join('\n')
+    .trimEnd();
 }
 
 const docOf = (documented: { doc: string } | CommandParameter): string => {
@@ -66,9 +88,9 @@ const docOf = (documented: { doc: string } | CommandParameter): string => {
   return words ? `${documented.doc} One of: ${words.join(', ')}.` : documented.doc;
 };
 
-function printDefault({ type, default: value }: CommandParameter): string {
-  return type.print(value);
-}
+/** As Python writes it, which is what targetcli shows. */
+const printDefault = ({ type, default: value }: CommandParameter): string =>
+  value === true ? 'True' : value === false ? 'False' : type.print(value);
 
 /** The first line, or the first sentence: what completion has room for. */
 export const briefly = (doc: string): string => doc.split(/\n|(?<=\.) /, 1)[0] ?? '';

@@ -74,6 +74,10 @@ interface Offered {
 export interface Command<S> {
   /** The first sentence is what completion shows. */
   readonly doc: string;
+  /** What `help COMMAND` says besides, a paragraph each. A line that begins with a blank stays as it is. */
+  readonly details?: readonly string[];
+  /** Commands of the same node that belong to it. */
+  readonly seeAlso?: readonly string[];
   readonly parameters: readonly CommandParameter[];
   readonly more?: MoreWords;
   /** Command lines, with what they do. They are run as tests. */
@@ -141,6 +145,8 @@ export const commandOf =
   <S>() =>
   <const P extends readonly CommandParameter[]>(declared: {
     readonly doc: string;
+    readonly details?: readonly string[];
+    readonly seeAlso?: readonly string[];
     readonly parameters: P;
     readonly examples: readonly Example[];
     run(subject: S, context: Context, values: ValuesOf<P>): Promise<void> | void;
@@ -149,9 +155,12 @@ export const commandOf =
     doc: declared.doc,
     parameters: declared.parameters,
     examples: declared.examples,
+    ...(declared.details && { details: declared.details }),
+    ...(declared.seeAlso && { seeAlso: declared.seeAlso }),
     run: (subject, context, given) => declared.run(subject, context, given.values as ValuesOf<P>),
     ...(declared.json && {
-      json: (subject, context, given) => declared.json?.(subject, context, given.values as ValuesOf<P>),
+      json: (subject: S, context: Context, given: Given) =>
+        declared.json?.(subject, context, given.values as ValuesOf<P>),
     }),
   });
 

@@ -168,7 +168,7 @@ export class ShellSession implements ShellBackend {
       apply: async (path, verb, params) => {
         signal.throwIfAborted();
         const outcome = await this.#host.root.apply({ path, verb, params });
-        for (const note of outcome.notes) this.#say(note.startsWith('Warning: ') ? 'warning' : 'info', note, sink);
+        for (const note of outcome.notes) info(note);
         return outcome;
       },
       created: async (path) => {

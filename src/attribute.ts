@@ -17,6 +17,8 @@ export interface ValueType<V> {
   print(value: V): string;
   /** All the words there are, when they can be listed (for completion). */
   readonly words?: readonly string[];
+  /** How a value is written, where that needs saying: lines for help. */
+  readonly syntax?: readonly string[];
 }
 
 const oneOf = (name: string, words: readonly string[], wrong: string): ValueType<string> => ({
@@ -61,6 +63,15 @@ export const types = {
   size: {
     name: 'size',
     wrong: 'is not a SIZE.',
+    syntax: [
+      '- Digits alone are bytes.',
+      '- A letter behind them makes it more, each 1024 times the one before:',
+      '    - nothing or B: bytes',
+      '    - k, K, kB or KB: KiB, 1,024 bytes',
+      '    - m, M, mB or MB: MiB, 1,048,576 bytes',
+      '    - g, G, gB or GB: GiB',
+      '    - t, T, tB or TB: TiB. There are no fractions.',
+    ],
     refusal: (text: string) => `Cannot interpret size, wrong format: ${text}`,
     parse: (text) => {
       const match = SIZE.exec(text.toLowerCase().replace('i', ''));

@@ -27,6 +27,11 @@ export const acls: NodeType<Tpg> = {
   commands: {
     create: commandOf<Tpg>()({
       doc: 'Lets an initiator log in, and maps every LUN for it.',
+      details: [
+        'An initiator is known by its name: on Linux it stands in /etc/iscsi/initiatorname.iscsi. Capitals become small letters.',
+        'Each LUN of the TPG is mapped under its own number. With add_mapped_luns=false the initiator sees none, until `create` at its node maps some; without the word it is as the preference auto_add_mapped_luns says.',
+      ],
+      seeAlso: ['delete'],
       parameters: [
         required('wwn', types.string, 'The name of the initiator.', { kind: 'wwn' }),
         optional('add_mapped_luns', types.bool, 'Map every LUN; else as auto_add_mapped_luns says.'),
@@ -45,7 +50,8 @@ export const acls: NodeType<Tpg> = {
       },
     }),
     delete: commandOf<Tpg>()({
-      doc: 'Lets an initiator log in no more.',
+      doc: 'Lets an initiator log in no more. Its sessions end.',
+      seeAlso: ['create'],
       parameters: [
         required('wwn', types.string, 'The name of the initiator.', { kind: 'wwn', suggest: wwnSuggestions }),
       ],
@@ -66,7 +72,15 @@ export const acls: NodeType<Tpg> = {
       },
     }),
     tag: commandOf<Tpg>()({
-      doc: 'Puts an ACL into the group of that name. There it takes over LUNs, credentials and attributes of the first.',
+      doc: 'Puts an ACL into the group of that name.',
+      details: [
+        'Initiators that shall be treated alike are one node then, called after the tag, and what is done there is done to each of them. A tag with one initiator is simply a better name for it.',
+        'Who joins a group that is there takes over its mapped LUNs, credentials and attributes, and loses its own.',
+        '`info` at the node shows which initiators it stands for.',
+        'A tag has no dot in it.',
+        '`untag` takes an initiator, or all of them, out again.',
+      ],
+      seeAlso: ['untag'],
       parameters: [
         required('wwn_or_tag', types.string, 'The initiator, or a group.', { suggest: wwnSuggestions }),
         required('new_tag', types.string, 'The name of the group.', {
@@ -88,7 +102,11 @@ export const acls: NodeType<Tpg> = {
       },
     }),
     untag: commandOf<Tpg>()({
-      doc: 'Takes ACLs out of their group. They keep their settings.',
+      doc: 'Takes ACLs out of their group.',
+      details: [
+        'They keep what they have: mapped LUNs, credentials and attributes. In the tree they are nodes of their own again, called by the names of the initiators.',
+      ],
+      seeAlso: ['tag'],
       parameters: [
         required('wwn_or_tag', types.string, 'The initiator, or a group.', {
           suggest: ({ subject }) => tagsOf(subject as Tpg),

@@ -33,6 +33,7 @@ const nameParameter = required('name', types.string, 'Its name in the tree, and 
 function createCommand(kind: Backstore): Command<KindOfBackstore> {
   return {
     doc: `Creates a storage object of this kind. ${kind.doc}`,
+    ...(kind.details && { details: kind.details }),
     parameters: [nameParameter, ...kind.parameters],
     examples: [{ line: `create ${kind.example}`, does: 'Creates one.' }],
     async run(_subject, context, { values }) {

@@ -38,6 +38,7 @@ const clearWord: ValueType<boolean> = {
 const saveconfig = (defaultFile: string): Command<Host> =>
   commandOf<Host>()({
     doc: 'Saves the configuration. What is there already is kept as a compressed backup.',
+    details: ['Changes are never lost without it: they are in the journal, from which they come back.'],
     parameters: [optional('savefile', types.string, 'The file.', { kind: 'file', default: defaultFile })],
     examples: [{ line: 'saveconfig', does: 'Saves it where the next start finds it.' }],
     async run(_host, context, { savefile }) {

@@ -25,6 +25,12 @@ export const fabric: NodeType<FabricState> = {
   commands: {
     create: commandOf<FabricState>()({
       doc: 'Creates a target, with a first TPG.',
+      details: [
+        'What the target can be called depends on the fabric: `info` shows the types. iSCSI takes an iqn (iqn.YYYY-MM.DOMAIN:NAME), an naa or an eui; other fabrics take an naa. Capitals become small letters.',
+        'Without a name one is made, of the first of these types, from the name of this machine and from chance.',
+        'Nobody can log in yet: create LUNs in the TPG, and an ACL for each initiator, or set attribute generate_node_acls=1 there.',
+      ],
+      seeAlso: ['info'],
       parameters: [optional('wwn', types.string, 'Its name; one is made when absent.', { kind: 'wwn' })],
       examples: [{ line: 'create', does: 'Creates a target with a name that is made for it.' }],
       async run(state, context, { wwn }) {
@@ -37,7 +43,8 @@ export const fabric: NodeType<FabricState> = {
       },
     }),
     delete: commandOf<FabricState>()({
-      doc: 'Deletes a target with all that is in it. Storage objects stay.',
+      doc: 'Deletes a target with all that is in it: TPGs, LUNs, ACLs and portals. Sessions end. Storage objects stay as they are.',
+      seeAlso: ['create'],
       parameters: [
         required('wwn', types.string, 'Its name.', {
           kind: 'wwn',
@@ -62,6 +69,9 @@ export const fabric: NodeType<FabricState> = {
     }),
     info: commandOf<FabricState>()({
       doc: 'Shows what the fabric is and what its targets may be called.',
+      details: [
+        'The features are the parts that its targets have: acls, portals (nps), TPGs with numbers (tpgts), CHAP (auth) and so on.',
+      ],
       parameters: [],
       examples: [{ line: 'info', does: 'Shows it.' }],
       run({ fabric: { name, wwnTypes, features, start } }, { info }) {

@@ -34,6 +34,12 @@ export const luns: NodeType<Tpg> = {
   commands: {
     create: commandOf<Tpg>()({
       doc: 'Exports a storage object as a LUN, and maps it in the node ACLs.',
+      details: [
+        'The storage object is named by its path, /backstores/fileio/disk0, or seen from here. The name of a file or of a block device does as well: a storage object is then made of it first, called after the path, with write_back=false.',
+        'A TPG exports a storage object once. Other TPGs, and other targets, may export it too: initiators then reach the same data, and must know how to share it.',
+        'Every node ACL that is there gets the LUN mapped, under its lowest free number, or under the number of the LUN if you gave one. With add_mapped_luns=false none does; without the word it is as the preference auto_add_mapped_luns says.',
+      ],
+      seeAlso: ['delete'],
       parameters: [
         required('storage_object', types.string, 'Its path; or a file or device, of which one is made.', {
           kind: 'storage-object',
@@ -58,6 +64,10 @@ export const luns: NodeType<Tpg> = {
     }),
     delete: commandOf<Tpg>()({
       doc: 'Deletes a LUN, and what maps it in node ACLs. The storage object stays.',
+      details: [
+        'Initiators that are logged in are told that their list of LUNs has changed. Those that still use it get errors.',
+      ],
+      seeAlso: ['create'],
       parameters: [
         required('lun', lunType, 'Its number: N or lunN.', {
           suggest: (node) => node.children().map((one) => [one.name.replace('lun', ''), one.summary().text] as const),

@@ -57,6 +57,12 @@ export const nodeAcl: NodeType<AclGroup> = {
   commands: {
     create: commandOf<AclGroup>()({
       doc: 'Shows a LUN of the TPG to the initiator, under a number of its own.',
+      details: [
+        'The number is the one that the initiator uses; that of the LUN in the TPG may be another. Most initiators look for LUN 0 first, so one should be there. With write_protect=1 the initiator may only read it.',
+        'A storage object that is no LUN of the TPG becomes one. If it is one already, that LUN is mapped.',
+        'The name of a file or of a block device does as well: a storage object is made of it first, with write_back=false, then the LUN, and then the mapping.',
+      ],
+      seeAlso: ['delete'],
       parameters: [
         required('mapped_lun', integerWith('mapped_lun must be an integer'), 'The number that the initiator uses.'),
         required('tpg_lun_or_backstore', types.string, 'N or lunN; or a storage object, a file or a device.', {
@@ -79,6 +85,9 @@ export const nodeAcl: NodeType<AclGroup> = {
       ],
       async run(group, context, { mapped_lun: index, tpg_lun_or_backstore: named, write_protect }) {
         const lun = await lunNamed(named, group, context);
+        // The word is in the message, as in targetcli.
+        if ([...first(group).mappedLuns.values()].some((mapped) => mapped.lun.index === lun))
+          context.warn(`Warning: TPG LUN ${lun} already mapped to this NodeACL`);
         for (const acl of group.members) {
           const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
           await context.apply(pathOf(acl), 'create', params);
@@ -89,6 +98,7 @@ export const nodeAcl: NodeType<AclGroup> = {
     }),
     delete: commandOf<AclGroup>()({
       doc: 'Hides a LUN from the initiator.',
+      seeAlso: ['create'],
       parameters: [
         required(
           'mapped_lun',

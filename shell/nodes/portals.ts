@@ -34,6 +34,12 @@ export const portals: NodeType<Tpg> = {
   commands: {
     create: commandOf<Tpg>()({
       doc: 'Listens on an address and a port.',
+      details: [
+        `Without an address that is every IPv4 address of this machine, ${anyAddress}, and without a port it is ${defaultPort}, which is the port of iSCSI. A portal on one address and one on all of them cannot have the same port.`,
+        'An IPv6 address may stand in brackets; ::0 is every address, of IPv4 as well. Names are not resolved.',
+        'Where it listens on all addresses, discovery tells an initiator the one by which it came.',
+      ],
+      seeAlso: ['delete'],
       parameters: [
         optional('ip_address', addressType, `An IPv4 or IPv6 address; ${anyAddress} for all when absent.`, {
           suggest: localAddresses,
@@ -52,6 +58,7 @@ export const portals: NodeType<Tpg> = {
     }),
     delete: commandOf<Tpg>()({
       doc: 'Listens there no more. Sessions that came in through it end.',
+      seeAlso: ['create'],
       parameters: [
         required('ip_address', addressType, 'The address.', {
           suggest: ({ subject }) => new Set((subject as Tpg).portals.map(({ address }) => address)),
@@ -97,7 +104,8 @@ const portal: NodeType<PortalOf> = {
 /** A switch that this target cannot turn on: it speaks TCP. */
 function unavailable(key: 'iser' | 'offload', name: string, what: string): Command<PortalOf> {
   return commandOf<PortalOf>()({
-    doc: `${name} needs ${what}; this target speaks plain TCP, so false is all that can be said.`,
+    doc: `Switches ${name} on or off for this portal, in targetcli.`,
+    details: [`Here it stays off: it needs ${what}, and this target speaks TCP.`],
     parameters: [required('boolean', types.bool, 'false.')],
     examples: [{ line: `enable_${key} false`, does: 'Leaves it off.' }],
     run(_portal, { info }, { boolean }) {

@@ -16,19 +16,28 @@ export const version = commandOf<Host>()({
 
 export const sessions = commandOf<Host>()({
   doc: 'Shows who is logged in, with an ACL of their own or in demo mode.',
+  seeAlso: ['status'],
   parameters: [
     optional(
       'action',
       types.string,
-      'list, a line for each; detail, with LUNs and connections; or kill, to end one: its initiator may log in again.',
+      `What to show:
+    - \`list\` has a line for each session
+    - \`detail\` also has their LUNs and connections
+    - \`kill\` ends one; its initiator may log in again.`,
       {
         default: 'list',
         suggest: () => ['list', 'detail', 'kill'],
       },
     ),
-    optional('sid', types.string, 'The number of one session.', {
-      suggest: ({ host }) => host.root.sessions().map(({ id, initiatorWwn }) => [String(id), initiatorWwn] as const),
-    }),
+    optional(
+      'sid',
+      types.string,
+      'The number of the one session to show, or to end, as the list has it behind the word sid.',
+      {
+        suggest: ({ host }) => host.root.sessions().map(({ id, initiatorWwn }) => [String(id), initiatorWwn] as const),
+      },
+    ),
   ],
   examples: [
     { line: 'sessions', does: 'A line for each session.' },

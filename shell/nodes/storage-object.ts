@@ -23,7 +23,7 @@ export const storageObject: NodeType<StorageObject> = {
         ...config,
         name,
         plugin: backstore.plugin,
-        wwn,
+        ...(!backstore.passesThrough && { wwn }),
         ...(missing !== undefined && { missing }),
       }),
     ),

@@ -23,12 +23,18 @@ export const target: NodeType<Target> = {
   commands: {
     create: commandOf<Target>()({
       doc: 'Creates a TPG: a set of portals, LUNs and ACLs.',
+      details: [
+        'A target needs more than one only where initiators shall see other LUNs through other addresses. TPGs of one target cannot share a portal.',
+        'The preferences auto_enable_tpgt and auto_add_default_portal say whether it is enabled and listens at once.',
+      ],
+      seeAlso: ['delete'],
       parameters: [optional('tag', tagType, 'Its number: N or tpgN; the lowest free one when absent.')],
       examples: [{ line: 'create', does: 'Creates the next TPG.' }],
       run: async (one, context, { tag }) => context.created(await createTpg(context, one, tag)),
     }),
     delete: commandOf<Target>()({
-      doc: 'Deletes a TPG with all that is in it.',
+      doc: 'Deletes a TPG with all that is in it: portals, LUNs and ACLs. Sessions that came in through it end.',
+      seeAlso: ['create'],
       parameters: [
         required('tag', tagType, 'Its number: N or tpgN.', {
           suggest: (node) =>

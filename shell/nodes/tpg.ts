@@ -71,6 +71,7 @@ function switchCommand(wanted: boolean): Command<Tpg> {
     doc: wanted
       ? 'Lets initiators log in.'
       : 'Ends the sessions of the TPG and lets nobody log in. What it contains stays.',
+    seeAlso: [wanted ? 'disable' : 'enable', 'status'],
     parameters: [],
     examples: [{ line: verb!, does: wanted ? 'Opens its portals.' : 'Closes its portals.' }],
     async run(one, context) {

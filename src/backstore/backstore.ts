@@ -80,6 +80,10 @@ export interface Backstore {
   /** Of a kind that shares its plugin with others: how `config` in saveconfig.json begins, before a slash. */
   readonly handler?: string;
   readonly doc: string;
+  /** What help on `create` says besides, a paragraph each. */
+  readonly details?: readonly string[];
+  /** Its media are SCSI devices that initiators talk to: they have an identity and target port groups of their own. */
+  readonly passesThrough?: true;
   /** The words of `create` after the name, in order. */
   readonly parameters: readonly Parameter[];
   /** An example for help and its test: the words after `create`. */

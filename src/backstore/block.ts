@@ -11,6 +11,7 @@ export const block: Backstore = {
   name: 'block',
   plugin: 'block',
   doc: 'A volume on a block device: a disk, a partition, an LVM volume …',
+  details: ['The device is opened for this program alone; one that is mounted or in use is refused.'],
   example: 'disk0 /dev/sdb',
   parameters: [
     { name: 'dev', doc: 'The device.', type: types.string, required: true, kind: 'block-device' },

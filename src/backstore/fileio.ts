@@ -41,6 +41,10 @@ export const fileio: Backstore = {
   name: 'fileio',
   plugin: 'fileio',
   doc: 'A volume in a file.',
+  details: [
+    'A file that is there already is taken as it is, with the size that it has. One that is not there is made, and then its size must be given. A block device can stand in place of a file; its size is its own, and the kind block serves it better.',
+    'A write is answered when the page cache has it, and is stable when the initiator flushes. That is fast, and safe for file systems and databases that flush. With write_back=false nothing is answered before it is on stable storage.',
+  ],
   example: 'disk0 /srv/disk0.img 10G',
   parameters: [
     {

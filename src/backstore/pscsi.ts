@@ -17,6 +17,11 @@ export const pscsi: Backstore = {
   name: 'pscsi',
   plugin: 'pscsi',
   doc: 'A SCSI device of this machine, whose own answers initiators get.',
+  details: [
+    'Commands go to the device as they come: tapes, changers and optical drives work, and nothing is emulated. For a disk the kind block is better.',
+    'A name below /dev/disk/by-id stays the same when disks are plugged in another order. H:C:T:L, as lsscsi shows it, does not, nor does /dev/sdX.',
+  ],
+  passesThrough: true,
   example: 'ps0 /dev/sg0',
   parameters: [
     {
@@ -60,6 +65,7 @@ export const pscsi: Backstore = {
     ...(volume && { block_size: volume.logicalBlockSize, hw_block_size: volume.logicalBlockSize }),
     hw_max_sectors: Math.floor(transferBytesMax / (volume?.logicalBlockSize ?? 512)),
     max_write_same_len: 0,
+    alua_support: 0,
     // Whether the device has it is not for us to say.
     emulate_caw: 0,
     emulate_3pc: 0,

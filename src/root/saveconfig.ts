@@ -88,7 +88,8 @@ function dumpStorageObject(storageObject: StorageObject): Raw {
     ...unknown,
     name,
     plugin: backstore.plugin,
-    wwn,
+    // rtslib takes no serial number for a device that has its own.
+    ...(!backstore.passesThrough && { wwn }),
     ...config,
     attributes: withUnknown(unknown, 'attributes', attributes.saved()),
     alua_tpgs: aluaGroups,

@@ -1,7 +1,7 @@
 /** What happens inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, groups of settings. Portals: portal-operations.ts. */
 
 import { OperatorError } from '../errors.ts';
-import { lowestFree, mappingsOf } from '../target/access.ts';
+import { lowestFree } from '../target/access.ts';
 import { setAuth } from '../target/auth.ts';
 import { type Lun, NodeAcl, type Tpg } from '../target/tpg.ts';
 import { normaliseWwn } from '../target/wwn.ts';
@@ -181,12 +181,10 @@ export const tpgOperations = [
       const earlier = params['settled'] as { alias?: string } | undefined;
       const alias = earlier?.alias ?? around.randomHex(10);
       const writeProtect = params['write_protect'] === true;
-      const others = mappingsOf(lun).filter((mapping) => mapping.acl === acl);
       acl.mappedLuns.set(index, { index, lun, writeProtect, alias, unknown: {} });
       return {
         params: { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } },
         undo: () => void acl.mappedLuns.delete(index),
-        notes: others.map(() => `Warning: TPG LUN ${lun.index} already mapped to this NodeACL`),
       };
     },
   }),

@@ -139,7 +139,7 @@ export class StorageObject {
     this.wwn = parts.wwn;
     this.volume = parts.volume;
     this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
-    this.aluaGroups = parts.aluaGroups ?? [aluaGroup(defaultAluaGroupName, 0)];
+    this.aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
     this.unknown = parts.unknown ?? {};
   }
 

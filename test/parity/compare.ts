@@ -1,21 +1,56 @@
-/** Two answers to one line, compared line by line: what is equal, what a listed kind explains, and the rest. */
+/**
+ * Two answers to one line, compared line by line. A recorded line is the same, or it is prose that stands in the same place
+ * in words of our own (targetcli's help may not be copied), or a listed kind says why it differs, or nothing explains it.
+ */
 
-import { type Difference, kinds } from './kinds.ts';
+import { cells } from './cells.ts';
+import { type Difference, type Kind, kinds } from './kinds.ts';
+import { masked } from './masked.ts';
+import { isProse } from './prose.ts';
 import type { Replayed } from './replay.ts';
 
 export interface Comparison {
   /** Lines that targetcli showed, exit statuses among them. */
   recorded: number;
   equal: number;
-  /** Lines of either side that differ and are of a listed kind. */
+  /** Prose that stands where theirs stood, in our words. */
+  reworded: number;
+  /** Recorded lines that say something of the machine that was recorded; they are left out of the share. */
+  machine: number;
+  /** Recorded lines that differ, and are of a listed kind. */
   listed: number;
-  readonly byKind: Map<string, number>;
-  /** The others, as they are to be printed. */
+  readonly byKind: Map<string, { theirs: number; ours: number }>;
+  /** What differs and is of no listed kind, as it is to be printed. */
   readonly unlisted: string[];
+  /** Every line that differs, with its kind, as it is to be printed. */
+  readonly differences: { readonly kind: string; readonly text: string }[];
+  /** Prose that is theirs word for word. */
+  readonly copied: string[];
 }
 
+export const noComparison = (): Comparison => ({
+  recorded: 0,
+  equal: 0,
+  reworded: 0,
+  machine: 0,
+  listed: 0,
+  byKind: new Map(),
+  unlisted: [],
+  differences: [],
+  copied: [],
+});
+
+/** Percent of the recorded lines, without those of the machine, that are the same or the same apart from our words. */
+export const shareOf = ({ recorded, machine, equal, reworded }: Comparison): number =>
+  (100 * (equal + reworded)) / (recorded - machine);
+
+/** Of fewer words a line is a name or a phrase that everybody writes so. */
+const copiedWordsMin = 4;
+/** What prose is called when it is compared. */
+const anyWords = '\0words';
+
 export function compare(steps: readonly Replayed[]): Comparison {
-  const result: Comparison = { recorded: 0, equal: 0, listed: 0, byKind: new Map(), unlisted: [] };
+  const result = noComparison();
   for (const replayed of steps) compareStep(replayed, result);
   return result;
 }
@@ -25,61 +60,82 @@ function compareStep({ step, shown, exit }: Replayed, result: Comparison): void 
   const words = (rows: readonly string[]) => rows.flatMap((line) => line.split(/\s{2,}/)).filter(Boolean);
   const head = step.prompt !== undefined && !isTab ? [step.prompt] : [];
   const tail = step.exit === undefined ? [] : [`[exit ${step.exit}]`];
-  const recorded = isTab ? words(step.shown).sort() : [...head, ...step.shown, ...tail];
+  const recorded = isTab ? words(step.shown).sort() : [...head, ...step.shown.map(cells), ...tail];
   const ours = isTab
     ? shown.map((line) => ({ ...line, text: listed(line.text, step.text) })).sort((a, b) => (a.text < b.text ? -1 : 1))
-    : [...shown, ...(exit === undefined ? [] : [{ text: `[exit ${exit}]`, hint: false }])];
-  const [left, right] = [recorded.map(masked), ours.map(({ text }) => masked(text))];
-  const { onlyLeft, onlyRight } = align(left, right);
+    : [
+        ...shown.map((line) => ({ ...line, text: cells(line.text) })),
+        ...(exit === undefined ? [] : [{ text: `[exit ${exit}]`, hint: false }]),
+      ];
+  const texts = ours.map(({ text }) => text);
+  const key = (lines: readonly string[]) =>
+    lines.map((line, at) => (isProse(lines, at, step.text) ? anyWords : masked(line)));
+  const [left, right] = [key(recorded), key(texts)];
+  const { pairs, onlyLeft, onlyRight } = align(left, right);
   result.recorded += left.length;
-  result.equal += left.length - onlyLeft.length;
+  for (const [i, j] of pairs) {
+    const same = masked(recorded[i]!) === masked(texts[j]!);
+    result[same ? 'equal' : 'reworded'] += 1;
+    if (same && left[i] === anyWords && recorded[i]!.split(/\s+/).length >= copiedWordsMin)
+      result.copied.push(`${step.text}\n    = ${recorded[i]}`);
+  }
   const shared = { step, recorded, ours };
   const differences: Difference[] = [
     ...onlyLeft.map((at) => ({
       ...shared,
       side: 'recorded' as const,
       text: recorded[at]!,
+      prose: left[at] === anyWords,
       hint: false,
       before: recorded[at - 1] ?? '',
     })),
-    ...onlyRight.map((at) => ({ ...shared, side: 'ours' as const, ...ours[at]!, before: ours[at - 1]?.text ?? '' })),
+    ...onlyRight.map((at) => ({
+      ...shared,
+      side: 'ours' as const,
+      ...ours[at]!,
+      prose: right[at] === anyWords,
+      before: texts[at - 1] ?? '',
+    })),
   ];
-  for (const difference of differences) {
-    const kind = kinds.find((known) => known.is(difference));
-    if (kind) {
-      result.listed += 1;
-      result.byKind.set(kind.name, (result.byKind.get(kind.name) ?? 0) + 1);
-    } else result.unlisted.push(`${step.text}\n    ${difference.side === 'ours' ? '+' : '-'} ${difference.text}`);
-  }
+  for (const difference of differences)
+    count(
+      difference,
+      kinds.find((known) => known.is(difference)),
+      result,
+    );
+}
+
+function count({ side, step, text }: Difference, kind: Kind | undefined, result: Comparison): void {
+  const shown = `${step.text}\n    ${side === 'ours' ? '+' : '-'} ${text}`;
+  result.differences.push({ kind: kind?.name ?? 'unlisted', text: shown });
+  if (!kind) return void result.unlisted.push(shown);
+  const counted = result.byKind.get(kind.name) ?? { theirs: 0, ours: 0 };
+  counted[side === 'ours' ? 'ours' : 'theirs'] += 1;
+  result.byKind.set(kind.name, counted);
+  if (side === 'recorded') result[kind.machine ? 'machine' : 'listed'] += 1;
 }
 
 /** A candidate as readline lists it: of `name=value` the value. */
 const listed = (candidate: string, typed: string): string =>
   typed.endsWith('=') ? candidate.replace(/^\w+=/, '') : candidate.trim();
 
-/** What chance made is called alike on both sides. */
-const masked = (line: string): string =>
-  line
-    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
-    .replace(/naa\.5001405[0-9a-f]{9}\b/g, 'naa.5001405RANDOM')
-    .replace(/^((?:Info: )?alias: )[0-9a-f]{10}$/, '$1ALIAS');
-
-/** The longest common subsequence. @returns the places of the lines that are not in it */
-function align(left: readonly string[], right: readonly string[]): { onlyLeft: number[]; onlyRight: number[] } {
+/** The longest common subsequence. @returns the pairs in it, and the places of the lines that are not */
+function align(left: readonly string[], right: readonly string[]) {
   const lengths = Array.from({ length: left.length + 1 }, () => new Uint16Array(right.length + 1));
   for (let i = left.length - 1; i >= 0; i -= 1)
     for (let j = right.length - 1; j >= 0; j -= 1)
       lengths[i]![j] =
         left[i] === right[j] ? lengths[i + 1]![j + 1]! + 1 : Math.max(lengths[i + 1]![j]!, lengths[i]![j + 1]!);
+  const pairs: [number, number][] = [];
   const onlyLeft: number[] = [];
   const onlyRight: number[] = [];
   let [i, j] = [0, 0];
   while (i < left.length && j < right.length) {
-    if (left[i] === right[j]) [i, j] = [i + 1, j + 1];
+    if (left[i] === right[j]) pairs.push([i++, j++]);
     else if (lengths[i + 1]![j]! >= lengths[i]![j + 1]!) onlyLeft.push(i++);
     else onlyRight.push(j++);
   }
   while (i < left.length) onlyLeft.push(i++);
   while (j < right.length) onlyRight.push(j++);
-  return { onlyLeft, onlyRight };
+  return { pairs, onlyLeft, onlyRight };
 }

@@ -3,6 +3,7 @@
  * section of its name in docs/differences.md that says why. What no rule recognises counts against parity.
  */
 
+import { masked } from './masked.ts';
 import type { Step } from './recording.ts';
 import type { Line } from './replay.ts';
 
@@ -11,6 +12,8 @@ export interface Difference {
   readonly side: 'recorded' | 'ours';
   readonly text: string;
   readonly hint: boolean;
+  /** A sentence of help, or of the description of a setting. */
+  readonly prose: boolean;
   /** The line before it on its side, '' at the start. */
   readonly before: string;
   readonly step: Step;
@@ -21,6 +24,8 @@ export interface Difference {
 
 export interface Kind {
   readonly name: string;
+  /** It says something of the machine that was recorded, and nothing of targetcli: left out of the share. */
+  readonly machine?: true;
   is(difference: Difference): boolean;
 }
 
@@ -29,9 +34,11 @@ const isDashes = (text: string): boolean => /^-+$/.test(text);
 const isError = (text: string): boolean => /^(?:E\| |Error: )/.test(text);
 /** Without what marks an error in a recording. */
 const plain = (text: string): string => text.replace(/^(?:E\| |Error: |Info: |Warning: )/, '');
+const oursOf = ({ ours }: Difference): readonly string[] => ours.map(({ text }) => text);
 /** What the other side showed. */
-const counterpart = ({ side, recorded, ours }: Difference): readonly string[] =>
-  side === 'recorded' ? ours.map(({ text }) => text) : recorded;
+const counterpart = (it: Difference): readonly string[] => (it.side === 'recorded' ? oursOf(it) : it.recorded);
+const hasOurs = (it: Difference, pattern: RegExp): boolean => it.ours.some(({ text }) => pattern.test(text));
+const hasRecorded = (it: Difference, pattern: RegExp): boolean => it.recorded.some((line) => pattern.test(line));
 /** A whole answer is of a kind: the error line or the answer in its place, and the exit status. */
 const answer = (it: Difference, recorded: RegExp): boolean =>
   it.recorded.some((line) => recorded.test(plain(line)) && !it.ours.some(({ text }) => text === line));
@@ -39,51 +46,44 @@ const answer = (it: Difference, recorded: RegExp): boolean =>
 /** Two lines that differ in nothing but what `what` matches. */
 const sameBut = (what: RegExp, a: string, b: string): boolean =>
   a !== b && what.test(a) && what.test(b) && a.replace(what, '') === b.replace(what, '');
-const unreset = (line: string): string => line.replaceAll('\x1b[0m', '');
-/** A line of a tree, wherever in the tree it stands. */
-const unplaced = (line: string): string => line.replace(/^[| ]+(?=o- )/, '').replace(/ \.+ /, ' ');
-const hasOurs = (it: Difference, pattern: RegExp): boolean => it.ours.some(({ text }) => pattern.test(text));
-const hasRecorded = (it: Difference, pattern: RegExp): boolean => it.recorded.some((line) => pattern.test(line));
+/** A line of a tree without the lines that lead to it. */
+const unrailed = (line: string): string => line.replace(/^[| ]+(?=[o+]- )/, (rails) => ' '.repeat(rails.length));
 
-/** `name=value` of a list, or of the line above a rule. */
-const settingOf = ({ text, before }: Difference): string | undefined =>
-  /^(\w+)=/.exec(isDashes(text) ? before : isDashes(before) ? '' : text)?.[1];
+const isHelp = (it: Difference): boolean => typed(it, /(?:^|\s)help(?:\s|$)/);
 const listsGroup = (it: Difference): boolean => typed(it, /(?:^|\s)[gs]et \w+$/);
-const settingsIn = (lines: readonly string[]): Map<string, string> =>
-  new Map(lines.flatMap((line) => [...line.matchAll(/^(\w+)=(.*)$/g)].map(([, name = '', rest = '']) => [name, rest])));
-/** The setting of a list that this line is part of: the nearest above it. */
-function ownSetting(it: Difference): string | undefined {
-  const direct = settingOf(it);
-  if (direct) return direct;
-  const lines = it.side === 'recorded' ? it.recorded : it.ours.map(({ text }) => text);
+/** The setting of a list that a line is part of: its own name, or the nearest above it. */
+function settingOf(it: Difference): string | undefined {
+  const lines = it.side === 'recorded' ? it.recorded : oursOf(it);
   const here = lines.findIndex((line, at) => line === it.text && (lines[at - 1] ?? '') === it.before);
-  for (let at = here; at >= 0; at -= 1) {
-    const found = /^(\w+)=/.exec(lines[at] ?? '')?.[1];
-    if (found) return found;
-  }
-  return undefined;
+  const nearest = lines.slice(0, here + 1).findLast((line) => /^\w+=/.test(line));
+  return nearest && /^\w+/.exec(nearest)![0];
 }
+const isSetting = (it: Difference, names: RegExp): boolean =>
+  listsGroup(it) && (/^\w+=/.test(it.text) || isDashes(it.text)) && names.test(settingOf(it) ?? '');
 
 export const kinds: readonly Kind[] = [
   { name: 'hints', is: ({ hint }) => hint },
   { name: 'first-run-warning', is: ({ text }) => text.startsWith('Warning: Could not load preferences file') },
-  { name: 'help-texts', is: (it) => typed(it, /(?:^|\s)help(?:\s|$)/) && !/^ {2}- /.test(it.text) },
-  { name: 'descriptions', is: (it) => listsGroup(it) && isDashes(it.before) },
+  { name: 'more-commands', is: (it) => isHelp(it) && it.side === 'ours' && /^ {2}- \w+ /.test(it.text) },
+  {
+    name: 'help-sections',
+    is: (it) =>
+      isHelp(it) &&
+      !it.prose &&
+      (it.side === 'ours' || /^delete mystorage$/.test(isDashes(it.text) ? it.before : it.text)),
+  },
+  { name: 'help-texts', is: (it) => isHelp(it) && (it.prose || it.text === 'ls cd') },
   {
     name: 'more-settings',
-    is: (it) => {
-      const name = listsGroup(it) && it.side === 'ours' ? ownSetting(it) : undefined;
-      return name !== undefined && !settingsIn(it.recorded).has(name);
-    },
+    is: (it) => listsGroup(it) && it.side === 'ours' && !hasRecorded(it, new RegExp(`^${settingOf(it) ?? '\\w+'}=`)),
   },
+  // Where they have no description there is an empty line.
+  { name: 'descriptions', is: (it) => listsGroup(it) && (it.prose || it.text === '') },
   {
     name: 'typed-settings',
     is: (it) => typed(it, /(?:^|\s)set \w+$/) && /^(?:\w+=(?:string|number)|-+)$/.test(it.text),
   },
-  {
-    name: 'log-file',
-    is: (it) => listsGroup(it) && /^(?:logfile|loglevel_file)=/.test(isDashes(it.text) ? it.before : it.text),
-  },
+  { name: 'log-file', is: (it) => isSetting(it, /^(?:logfile|loglevel_file)$/) },
   { name: 'usage', is: (it) => typed(it, /^(?:-h|--help|help)$/) },
   { name: 'program-version', is: ({ text }) => /\bversion (?:2\.1\.53|\d+\.\d+\.\d+)$/.test(text) },
   { name: 'debug-messages', is: ({ text }) => /^(?:Running command line '|\S+\/configshell_fb\/\S+:\d+ )/.test(text) },
@@ -108,23 +108,41 @@ export const kinds: readonly Kind[] = [
         sameBut(/\.* \[\/dev\/\S+ \(.*\) (?:ro )?write-(?:back|thru) \w+\]$/, line, it.text),
       ),
   },
-  { name: 'device-settings', is: (it) => typed(it, /\/backstores\/block\/\S+ [gs]et attribute/) },
-  { name: 'machine', is: (it) => typed(it, /\/dev\/$|\/dev\/(?:vda|sda|sg0)\b| 1T$/) },
   {
-    name: 'scsi-devices',
+    name: 'device-settings',
+    machine: true,
     is: (it) =>
-      /pscsi|\/dev\/sda/.test(it.text) ||
-      typed(it, /pscsi/) ||
-      (hasRecorded(it, /pscsi\/p1|o- p1 /) && /ALUA Groups: 0|LUNs: [01]\]/.test(it.text)),
+      typed(it, /\/backstores\/block\/\S+ get attribute/) && isSetting(it, /^(?:emulate_write_cache|is_nonrot)$/),
   },
+  {
+    name: 'machine',
+    machine: true,
+    is: (it) => typed(it, /\/dev\/$|\/dev\/(?:vda|sda|sg0)\b| 1T$|create p3 0:0:0:0$/),
+  },
+  {
+    name: 'scsi-settings',
+    machine: true,
+    is: (it) => typed(it, /pscsi\/p1 get attribute$/) && isSetting(it, /^hw_\w+$/),
+  },
+  { name: 'own-reservations', is: (it) => typed(it, /pscsi/) && isSetting(it, /^pgr_support$/) },
   { name: 'more-backstores', is: ({ text }) => /user:\w+/.test(text) },
-  { name: 'live-sessions', is: (it) => typed(it, /\bsessions\b/) },
+  { name: 'demo-sessions', is: (it) => typed(it, /^sessions/) && hasRecorded(it, /^\(no open sessions\)$/) },
+  {
+    name: 'authenticated',
+    is: (it) => counterpart(it).some((line) => sameBut(/ \((?:NOT AUTHENTICATED|authenticated)\)$/, line, it.text)),
+  },
   { name: 'relative-paths', is: ({ text }) => /\[(?:\/root\/)?relative\.img /.test(text) },
   {
-    name: 'space-of-ramdisks',
+    name: 'local-addresses',
     is: (it) =>
-      typed(it, /\/backstores\/ramdisk\/\S+ get attribute$/) &&
-      /^(?:max_unmap|max_write_same|unmap_gran)/.test(it.text),
+      / nbd\+unix:\S+/.test(it.text) ||
+      oursOf(it).some(
+        (line) => line.includes(' nbd+unix:') && line.replace(localAddress, '') === it.text.replace(localAddress, ''),
+      ),
+  },
+  {
+    name: 'space-of-ramdisks',
+    is: (it) => typed(it, /\/backstores\/ramdisk\//) && isSetting(it, /^(?:max_unmap|max_write_same|unmap_gran)/),
   },
   { name: 'iser', is: (it) => typed(it, /enable_iser true$/) },
   { name: 'ipv6-brackets', is: (it) => typed(it, /portals delete \[::1\]/) },
@@ -140,7 +158,7 @@ export const kinds: readonly Kind[] = [
       /exists$|already exists|is not a LUN/.test(it.text),
   },
   { name: 'write-protect', is: (it) => counterpart(it).some((line) => sameBut(/\((?:rw|ro)\)\]$/, line, it.text)) },
-  { name: 'newer-limits', is: (it) => typed(it, /create 99999 0$/) },
+  { name: 'newer-limits', is: (it) => typed(it, /create 99999 0$/) && /Mapped LUN must be 0 to \d+$/.test(it.text) },
   { name: 'missing-media', is: (it) => typed(it, /^restoreconfig/) && hasOurs(it, /Could not open/) },
   { name: 'false-is-false', is: (it) => typed(it, /restoreconfig \S+ (?:clear_existing=)?false\b/) },
   {
@@ -159,28 +177,19 @@ export const kinds: readonly Kind[] = [
   { name: 'broken-ls', is: (it) => answer(it, /^This MappedLUN does not exist in configFS$/) },
   { name: 'tree-picker', is: (it) => typed(it, /^cd$/) },
   {
-    name: 'extra-resets',
-    is: (it) => counterpart(it).some((line) => unreset(line) === unreset(it.text)),
-  },
-  {
-    name: 'generated-names',
-    is: ({ text }) =>
-      /iqn\.2003-01\.org\.linux-iscsi\.[\w-]+\.x8664:sn\.[0-9a-f]{12}|naa\.5001405[0-9a-f]{9}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/.test(
-        text,
-      ),
-  },
-  {
     name: 'broken-candidates',
     is: ({ step, side, text }) => step.kind === 'tab' && side === 'recorded' && /^@last$|\/\*$/.test(text),
   },
   { name: 'more-candidates', is: ({ step, side }) => step.kind === 'tab' && side === 'ours' },
   {
-    name: 'end-of-recording',
-    is: ({ step, side }) =>
-      side === 'recorded' && step.kind === 'line' && /^(?:exit|clearconfig confirm=True)$/.test(step.text),
+    name: 'rails',
+    is: (it) =>
+      /[o+]- /.test(it.text) && counterpart(it).some((line) => unrailed(masked(line)) === unrailed(masked(it.text))),
   },
-  { name: 'order', is: (it) => counterpart(it).some((line) => unplaced(line) === unplaced(it.text)) },
+  { name: 'order', is: (it) => counterpart(it).includes(it.text) },
 ];
 
 const pythonError =
   /object has no attribute|is not defined$|unexpected keyword argument|object is not iterable|modprobe: ERROR|invalid literal/;
+/** The dots of a line of a tree, and the address at its end. */
+const localAddress = / \.* |(?: nbd\+unix:\S+)?\]$/g;

@@ -85,7 +85,8 @@ const scrolled: Readonly<Record<string, string>> = {
 
 function typedSteps(text: string): Step[] {
   const steps: Mutable[] = [];
-  for (const row of text.split('\n')) {
+  // What the shell that recorded says after the program has ended is no answer of it.
+  for (const row of text.replace(/\n*^\[exit -?\d+\]$(?:.|\n)*/m, '').split('\n')) {
     const [, before = '', prompt, typed = ''] = promptRow.exec(row) ?? [];
     const last = steps.at(-1);
     // Tab rings the bell when there is a choice; what is redrawn behind it was erased again.

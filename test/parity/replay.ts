@@ -8,6 +8,7 @@ import { programVersion } from '../../shell/nodes/root-commands.ts';
 import { Preferences } from '../../shell/preferences.ts';
 import { ShellSession } from '../../shell/session.ts';
 import { type Home, type Host, lastWords, openHost } from '../../src/index.ts';
+import { Guest } from './guest.ts';
 import type { Recording, Step } from './recording.ts';
 import { resyncs } from './resync.ts';
 
@@ -44,11 +45,13 @@ export async function replay(recording: Recording): Promise<Replayed[]> {
     const done: Replayed[] = [];
     process.chdir(world.into('/root'));
     const host = await openHost({ home: world.home, role: 'shell' });
+    const guest = new Guest(host);
     const typed = session(host, recording, false);
     if (recording.prefixes) await run(typed, 'set global color_mode=false', false);
     for (const step of recording.steps) {
       if (step.kind === 'unix') {
         world.unix(step.text);
+        guest.saw(step);
         continue;
       }
       const text = world.into(step.text);
@@ -63,16 +66,17 @@ export async function replay(recording: Recording): Promise<Replayed[]> {
       const { prompt } = current.state;
       const { lines, ok } = await (oneShot ? runWords(current, text, recording.marked) : run(current, text, false));
       const shown = lines.map((line) => ({ ...line, text: world.outOf(line.text, recording.columns) }));
-      world.learn(step.shown, shown);
+      for (const line of renaming(host, step.shown, shown)) await run(current, line, false);
       done.push({
         step,
         shown: oneShot ? shown : [{ text: world.outOf(prompt, recording.columns), hint: false }, ...shown],
         exit: oneShot ? (ok ? 0 : 1) : undefined,
       });
-      for (const { recording: of, after, unix, lines: repair, called } of resyncs) {
+      for (const { recording: of, after, unix, lines: repair, called, operation } of resyncs) {
         if (!of.test(recording.name) || !after.test(step.text)) continue;
         if (unix) world.unix(unix);
         if (called) world.call(...called);
+        if (operation) await host.root.apply(operation);
         for (const line of repair) await run(current, world.into(line), false);
       }
     }
@@ -82,6 +86,14 @@ export async function replay(recording: Recording): Promise<Replayed[]> {
     process.chdir(before);
     world.end();
   }
+}
+
+/** Lines by which a target that chance named gets the name that it got in the recording. */
+function renaming({ root: { tree } }: Host, recorded: readonly string[], shown: readonly Line[]): string[] {
+  const created = (lines: readonly string[]) => /Created target (\S+)\.$/m.exec(lines.join('\n'))?.[1];
+  const [there, here] = [created(recorded), created(shown.map(({ text }) => text))];
+  const target = there !== here && [...tree.targets()].find(({ wwn }) => wwn === here);
+  return target ? [`/${target.fabric.name} delete ${here}`, `/${target.fabric.name} create ${there}`] : [];
 }
 
 function session(host: Host, { columns, color }: Recording, oneShot: boolean): ShellSession {
@@ -159,13 +171,6 @@ class World {
     return there === line ? line : dotted(there, columns);
   }
 
-  /** Names that chance made are called otherwise from now on. */
-  learn(recorded: readonly string[], shown: readonly Line[]): void {
-    const find = (lines: readonly string[]) => lines.map((line) => created.exec(line)?.[1]).find(Boolean);
-    const [there, here] = [find(recorded), find(shown.map(({ text }) => text))];
-    if (there && here && there !== here) this.#names.push([there, here]);
-  }
-
   /** A name of ours that is to be shown as another. */
   call(recorded: string, here: string): void {
     this.#shownAs.push([this.into(here), recorded]);
@@ -211,7 +216,6 @@ class World {
   }
 }
 
-const created = /Created target (\S+)\.$/;
 const dashed = (path: string): string => path.slice(1).replaceAll('/', '-');
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 

@@ -1,11 +1,15 @@
 /** Where we answered otherwise on purpose, the lines that make our tree what the recording's was, so that the rest can be compared. */
 
+import type { Operation } from '../../src/index.ts';
+
 interface Resync {
   readonly recording: RegExp;
   /** The line after which it happens, in the recording's names. */
   readonly after: RegExp;
   readonly unix?: string;
   readonly lines: readonly string[];
+  /** What a line would have done on a machine that has such a device. */
+  readonly operation?: Operation;
   /** What this is for here is called so in the recording. */
   readonly called?: readonly [recorded: string, here: string];
 }
@@ -13,6 +17,16 @@ interface Resync {
 const disk1 = '/iscsi/iqn.2003-01.org.linux-iscsi.guest.x8664:sn.disk1/tpg1';
 
 export const resyncs: readonly Resync[] = [
+  {
+    recording: /^oneshot-/,
+    after: /^\/backstores\/pscsi create p1 \/dev\/sda$/,
+    lines: [],
+    operation: {
+      path: '/backstores/pscsi',
+      verb: 'create',
+      params: { name: 'p1', dev: '/dev/sda', settled: { config: { dev: '/dev/sda' }, attributes: {} } },
+    },
+  },
   // A file system of this machine may hold what that one's could not.
   { recording: /^oneshot-01/, after: /f18 \/srv\/f18\.img 1T$/, lines: ['/backstores/fileio delete f18'] },
   // The recording leaves out how the other targets went away.

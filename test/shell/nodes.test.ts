@@ -290,7 +290,8 @@ describe('targetcli.md 6.8, 6.9: LUNs and ACLs', () => {
     await says([
       [`${acl} create 0 0 true`, 'Created Mapped LUN 0.'],
       [`${acl} create 20 lun0 1`, 'Warning: TPG LUN 0 already mapped to this NodeACL'],
-      [`${acl} create 20 lun0`, 'E| This MappedLUN already exists in configFS'],
+      [`${acl} create 20 lun0`, 'Warning: TPG LUN 0 already mapped to this NodeACL'],
+      [`${acl} create 0 lun1`, 'E| LUN 1 does not exist in this TPG'],
       [`${acl} create 21 55`, 'E| LUN 55 does not exist in this TPG'],
       [`${acl} create 22 /backstores/ramdisk/rd1`, 'Created LUN 1.'],
       [`${acl} create abc 0`, 'E| mapped_lun must be an integer'],
