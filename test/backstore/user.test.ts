@@ -26,12 +26,13 @@ afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts a server that makes `socket`, and waits until it has. */
-async function start(command: string, words: string[], socket: string): Promise<ChildProcess> {
-  const child = spawn(command, words, { stdio: 'ignore' });
+/** Starts nbdkit, and waits until it accepts connections: then, and not when its socket is there, it writes its number down. */
+async function start(words: readonly string[]): Promise<ChildProcess> {
+  const ready = newSocket();
+  const child = spawn('nbdkit', ['--foreground', `--pidfile=${ready}`, ...words], { stdio: 'ignore' });
   children.add(child);
-  for (let waited = 0; !existsSync(socket); waited += 10) {
-    if (waited > 10_000) throw new Error(`${command} ${words.join(' ')} makes no socket`);
+  for (let waited = 0; !existsSync(ready); waited += 10) {
+    if (waited > 10_000) throw new Error(`nbdkit ${words.join(' ')} does not serve`);
     await sleep(10);
   }
   return child;
@@ -54,7 +55,7 @@ const open = (kind: Backstore, text: string, size = suiteBytes) =>
 
 async function nbdkit(...words: string[]): Promise<string> {
   const socket = newSocket();
-  await start('nbdkit', ['--foreground', '--unix', socket, ...words], socket);
+  await start(['--unix', socket, ...words]);
   return uri(socket);
 }
 
@@ -130,8 +131,8 @@ describe.skipIf(withoutNbdkit)(`user:nbd${withoutNbdkit ? ` (skipped: ${withoutN
   test('a server that is killed and comes back: what was asked is answered, what was written is there', async () => {
     const disk = makeFile(join(folder, 'restarted'), 1 << 20);
     const socket = newSocket();
-    const words = ['--foreground', '--unix', socket, '--filter=delay', 'file', disk, 'wdelay=2ms'];
-    let server = await start('nbdkit', words, socket);
+    const words = ['--unix', socket, '--filter=delay', 'file', disk, 'wdelay=2ms'];
+    let server = await start(words);
     const volume = await open(userNbd, uri(socket), 1 << 20);
     const blocks = 512;
     let written = 0;
@@ -146,7 +147,7 @@ describe.skipIf(withoutNbdkit)(`user:nbd${withoutNbdkit ? ` (skipped: ${withoutN
       await expect.poll(() => written, { timeout: 10_000, interval: 5 }).toBeGreaterThan(blocks * share);
       await kill(server);
       removeFolder(socket);
-      server = await start('nbdkit', words, socket);
+      server = await start(words);
     }
     await writing;
     const all = Buffer.alloc(1 << 20);
@@ -158,15 +159,15 @@ describe.skipIf(withoutNbdkit)(`user:nbd${withoutNbdkit ? ` (skipped: ${withoutN
 
   test('a server that forgets what it had not flushed is told again', async () => {
     const socket = newSocket();
-    const words = ['--foreground', '--unix', socket, 'memory', '1M'];
-    const server = await start('nbdkit', words, socket);
+    const words = ['--unix', socket, 'memory', '1M'];
+    const server = await start(words);
     const volume = await open(userNbd, uri(socket), 1 << 20);
     await volume.write(pattern(4096, 1), 0, false);
     await volume.write(pattern(4096, 2), 2048, true);
     await volume.writeZeroes?.(512, 512, false);
     await kill(server);
     removeFolder(socket);
-    await start('nbdkit', words, socket);
+    await start(words);
     const into = Buffer.alloc(6144);
     await volume.read(into, 0);
     const wanted = Buffer.concat([pattern(2048, 1), pattern(4096, 2)]).fill(0, 512, 1024);
@@ -179,8 +180,7 @@ describe.skipIf(withoutNbdkit)(`user:nbd${withoutNbdkit ? ` (skipped: ${withoutN
     const certificates = await makeCertificates();
     const port = await freePort();
     const tls = [`--tls-certificates=${certificates}`, '--tls=require', `--port=${port}`, '--ipaddr=127.0.0.1'];
-    const pid = newSocket();
-    await start('nbdkit', ['--foreground', `--pidfile=${pid}`, ...tls, 'memory', '1M'], pid);
+    await start([...tls, 'memory', '1M']);
     for (const scheme of ['nbds', 'nbd']) {
       const volume = await open(userNbd, `${scheme}://localhost:${port}/?tls-certificates=${certificates}`, 1 << 20);
       await volume.write(block, 512, true);
