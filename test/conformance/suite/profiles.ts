@@ -4,20 +4,31 @@ export interface Profile {
   readonly name: string;
   /** What is special about it, for the reader of the table. */
   readonly doc: string;
-  readonly backstore: 'fileio' | 'ramdisk';
+  readonly backstore: 'fileio' | 'ramdisk' | 'user:nbd';
   /** Attributes of the storage object. */
   readonly attributes?: string;
-  /** The suites to run, when not all: most tests take it for granted that they may write. */
+  /** The words of the nbdkit that `user:nbd` reaches. */
+  readonly nbdkit?: readonly string[];
+  /** What to run, when not `everySuite`: patterns of FAMILY.SUITE.TEST. */
   readonly suites?: readonly string[];
-  /** Lines for the TPG's node. */
+  /** Lines for the TPG: what follows its path. */
   readonly tpg?: readonly string[];
   /** Of the URL: `user%password@`, and what follows its `?`. */
   readonly credentials?: string;
   readonly parameters?: string;
 }
 
-const chap = ['set attribute authentication=1', 'set auth userid=alice password=one-way-secret'];
+/** Of every medium. */
+export const sizeMib = 100;
 
+const chap = [' set attribute authentication=1', ' set auth userid=alice password=one-way-secret'];
+
+const initiator = 'iqn.2007-10.com.github:sahlberg:libiscsi:iscsi-test';
+
+/** All but Sanitize.Reset, which needs a medium that takes long to overwrite: the last letter tells it from its family. */
+export const everySuite = ['SCSI.[!S]*', 'SCSI.StartStopUnit', 'SCSI.Sanitize.*[!t]', 'iSCSI'];
+
+/** Most tests take it for granted that they may write; these do not, and the one that is about this. */
 const readingSuites = [
   'SCSI.Inquiry',
   'SCSI.Mandatory',
@@ -84,10 +95,19 @@ export const profiles: readonly Profile[] = [
     backstore: 'fileio',
     tpg: [
       ...chap,
-      'set auth mutual_userid=target mutual_password=the-other-secret',
-      'set parameter HeaderDigest=CRC32C',
+      ' set auth mutual_userid=target mutual_password=the-other-secret',
+      ' set parameter HeaderDigest=CRC32C',
     ],
     credentials: 'alice%one-way-secret@',
     parameters: 'target_user=target&target_password=the-other-secret&header_digest=crc32c',
+  },
+  {
+    name: 'slow',
+    doc: 'user:nbd over an nbdkit that takes 100 ms for each write; the test that needs a long SANITIZE',
+    backstore: 'user:nbd',
+    nbdkit: ['--filter=delay', 'memory', `${sizeMib}M`, 'delay-write=100ms'],
+    suites: ['SCSI.Sanitize.Reset'],
+    // The test sleeps for a minute and answers no ping meanwhile.
+    tpg: [`/acls create ${initiator}`, `/acls/${initiator} set attribute nopin_timeout=0`],
   },
 ];

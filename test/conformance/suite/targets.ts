@@ -1,17 +1,16 @@
 // The programs under test: `tcli serve` with one logical unit of a profile, and Debian's tgtd with a file.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { Profile } from './profiles.ts';
+import { type Profile, sizeMib } from './profiles.ts';
 
 const run = promisify(execFile);
 const program = resolve(import.meta.dirname, '../../../dist/tcli.js');
 const iqn = 'iqn.2003-01.org.example:conformance';
-const sizeMib = 100;
 const startMs = 10_000;
 const logBytesMax = 4096;
 
@@ -26,16 +25,22 @@ export async function startTcli(profile: Profile): Promise<RunningTarget> {
   const home = await mkdtemp(join(tmpdir(), 'tcli-conformance-'));
   const ports = [await freePort(), await freePort()] as const;
   const { backstore, attributes, tpg = [], credentials = '', parameters } = profile;
-  const place = backstore === 'fileio' ? ` ${home}/disk.img` : '';
+  const socket = join(home, 'nbd.sock');
+  const nbdkit = profile.nbdkit && (await startNbdkit(socket, profile.nbdkit));
+  const parameterWords = {
+    fileio: `${home}/disk.img ${sizeMib}M`,
+    ramdisk: `${sizeMib}M`,
+    'user:nbd': `${sizeMib}M nbd+unix:///?socket=${socket}`,
+  };
   const lines = [
-    `/backstores/${backstore} create disk${place} ${sizeMib}M`,
+    `/backstores/${backstore} create disk ${parameterWords[backstore]}`,
     ...(attributes ? [`/backstores/${backstore}/disk set attribute ${attributes}`] : []),
     '/ set global auto_add_default_portal=false',
     `/iscsi create ${iqn}`,
     ...ports.map((port) => `/iscsi/${iqn}/tpg1/portals create 127.0.0.1 ${port}`),
     `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
     `/iscsi/${iqn}/tpg1/luns create /backstores/${backstore}/disk`,
-    ...tpg.map((line) => `/iscsi/${iqn}/tpg1 ${line}`),
+    ...tpg.map((line) => `/iscsi/${iqn}/tpg1${line}`),
   ];
   await run(process.execPath, [program, '--home', home, ...lines.flatMap((line) => ['-c', line])]);
   const child = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -49,7 +54,14 @@ export async function startTcli(profile: Profile): Promise<RunningTarget> {
     setTimeout(() => fail(new Error('tcli serve does not start')), startMs).unref();
   });
   const url = (port: number) => `iscsi://${credentials}127.0.0.1:${port}/${iqn}/0${parameters ? `?${parameters}` : ''}`;
-  return { urls: [url(ports[0]), url(ports[1])], stop: () => end(child, home) };
+  return { urls: [url(ports[0]), url(ports[1])], stop: () => end(home, child, ...(nbdkit ? [nbdkit] : [])) };
+}
+
+/** @throws Error when it is not installed */
+async function startNbdkit(socket: string, words: readonly string[]): Promise<ChildProcess> {
+  const child = spawn('nbdkit', ['--foreground', '--unix', socket, ...words], { stdio: 'ignore' });
+  await Promise.race([retry(() => access(socket)), ended(child, 'nbdkit')]);
+  return child;
 }
 
 /** tgtd with a file as LUN 1. @throws Error when it is not installed or may not start */
@@ -62,10 +74,6 @@ export async function startTgt(): Promise<RunningTarget> {
   const control = String(process.pid % 30_000);
   const portals = ports.map((port) => `portal=127.0.0.1:${port}`).join(',');
   const child = spawn('tgtd', ['-f', '-C', control, '--iscsi', portals], { stdio: 'ignore' });
-  const failed = new Promise<never>((_, fail) => {
-    child.once('error', fail);
-    child.once('exit', (status) => fail(new Error(`tgtd ended with ${status}`)));
-  });
   const admin = (...words: string[]) =>
     run('tgtadm', ['-C', control, '--lld', 'iscsi', '--op', ...words, '--tid', '1']);
   const configure = async () => {
@@ -73,21 +81,33 @@ export async function startTgt(): Promise<RunningTarget> {
     await admin('new', '--mode', 'logicalunit', '--lun', '1', '--backing-store', image);
     await admin('bind', '--mode', 'target', '--initiator-address', 'ALL');
   };
-  await Promise.race([configure(), failed]);
-  failed.catch(() => {});
+  await Promise.race([configure(), ended(child, 'tgtd')]);
   const url = (port: number) => `iscsi://127.0.0.1:${port}/${iqn}/1`;
-  return { urls: [url(ports[0]), url(ports[1])], stop: () => end(child, home) };
+  return { urls: [url(ports[0]), url(ports[1])], stop: () => end(home, child) };
 }
 
-async function end(child: ChildProcess, home: string): Promise<void> {
-  child.removeAllListeners('exit');
-  const ended = new Promise((done) => child.once('exit', done));
-  child.kill('SIGKILL');
-  await ended;
+/** Rejects when the program ends, or cannot start. */
+function ended(child: ChildProcess, name: string): Promise<never> {
+  const failed = new Promise<never>((_, fail) => {
+    child.once('error', fail);
+    child.once('exit', (status) => fail(new Error(`${name} ended with ${status}`)));
+  });
+  // It ends in any case, when nobody waits any more.
+  failed.catch(() => {});
+  return failed;
+}
+
+async function end(home: string, ...children: ChildProcess[]): Promise<void> {
+  for (const child of children) {
+    child.removeAllListeners('exit');
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await gone;
+  }
   await rm(home, { recursive: true, force: true });
 }
 
-/** tgtd answers its control socket a moment after it starts. */
+/** A server is there a moment after it starts. */
 async function retry(step: () => Promise<unknown>): Promise<void> {
   const until = Date.now() + startMs;
   for (;;) {
