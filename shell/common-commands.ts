@@ -137,7 +137,10 @@ const status = commandOf()({
   seeAlso: ['ls'],
   parameters: [],
   examples: [{ line: 'status', does: 'Shows the state of this node.' }],
-  run: (_subject, { node, info }) => info(`Status for ${node.path}: ${node.summary().text}`),
+  run(_subject, { node, info }) {
+    const { text, more = [] } = node.summary();
+    info([`Status for ${node.path}: ${text}`, ...more.map((line) => `  ${line}`)].join('\n'));
+  },
   json: (_subject, { node }) => node.summary(),
 });
 

@@ -9,6 +9,7 @@ import {
   holderOf,
   inUse,
   isAlive,
+  listChanges,
   makePrivateDirectory,
   OperatorError,
   type Status,
@@ -122,14 +123,15 @@ async function status(home: Home): Promise<number> {
 }
 
 function describe(now: Status): string {
-  const list = (title: string, lines: readonly string[]) =>
-    lines.length > 0 ? [`${title}:`, ...lines.map((line) => `  ${line}`)] : [];
+  const indented = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
+  const list = (title: string, lines: readonly string[]) => (lines.length > 0 ? [`${title}:`, ...indented(lines)] : []);
   return [
     `${summary(now)}; process ${now.pid}${now.role === 'shell' ? ', an interactive shell' : ''}, since ${now.startedAt}`,
     `Storage objects: ${now.storageObjects}, sessions: ${now.sessions}, clients: ${now.clients}`,
     now.unsavedOperations === 0
       ? `Everything is in ${now.saveFile}`
       : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,
+    ...indented(listChanges(now.unsavedOperations, now.latestOperations)),
     ...list('Not restored', now.notRestored),
     ...list('Not served', now.problems),
   ].join('\n');

@@ -12,6 +12,8 @@ import type { OutputSink, Terminal } from './protocol.ts';
 export interface Summary {
   readonly text: string;
   readonly healthy: boolean | null;
+  /** Lines that `status` shows besides. */
+  readonly more?: readonly string[];
 }
 
 /** A node type, for nodes that show an object of type `S`. */

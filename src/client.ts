@@ -7,6 +7,7 @@ export {
   type ControlReply,
   type ControlRequest,
   controlSocketOf,
+  listChanges,
   messageBytesMax,
   type Opening,
   protocolVersion,

@@ -1,6 +1,6 @@
 /** `/`: backstores and fabrics, and the commands for the configuration as a whole. */
 
-import type { Host } from '../../src/index.ts';
+import { type Host, listChanges } from '../../src/index.ts';
 import { child, Node, type NodeType } from '../node.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
@@ -11,6 +11,10 @@ import { stats } from './statistics.ts';
 
 const root: NodeType<Host> = {
   doc: 'The whole configuration.',
+  summary: ({ unsavedOperations: count, latestOperations }) =>
+    count === 0
+      ? { text: '', healthy: null }
+      : { text: `Unsaved changes: ${count}`, healthy: null, more: listChanges(count, latestOperations) },
   children: ({ root: { tree } }) => [
     child('backstores', backstores, tree),
     ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),

@@ -11,6 +11,9 @@ import type { Operation, Value } from '../root/operation.ts';
 /** Grows when a message changes its meaning; new messages and new keys leave it as it is. */
 export const protocolVersion = 1;
 
+/** How many changes are listed to a person. */
+const changesShown = 10;
+
 /** The longest message, in bytes, in either direction. */
 export const messageBytesMax = 16 << 20;
 
@@ -85,10 +88,18 @@ export interface Status {
   readonly clients: number;
   /** Changes that are durable and not in saveconfig.json. */
   readonly unsavedOperations: number;
+  /** The last of them, as lines without secrets, oldest first. */
+  readonly latestOperations: readonly string[];
   /** What the saved file asked for and is not there. */
   readonly notRestored: readonly string[];
   /** Portals that could not be bound, volumes that could not be opened, and why. */
   readonly problems: readonly string[];
+}
+
+/** Lines for what is not in saveconfig.json yet: the last changes, and how many came before them. */
+export function listChanges(count: number, latest: readonly string[]): string[] {
+  const shown = latest.slice(-changesShown);
+  return count > shown.length ? [`… and ${count - shown.length} before`, ...shown] : shown;
 }
 
 /** In a line: what is served, and where. */

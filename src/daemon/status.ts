@@ -19,6 +19,7 @@ export function statusOf(host: Host, about: About): Status {
     sessions: host.root.sessions().length,
     portals: [...new Set([...tree.tpgs()].flatMap((tpg) => tpg.portals.map(printPortal)))],
     unsavedOperations: host.unsavedOperations,
+    latestOperations: host.latestOperations,
     notRestored: host.warnings,
     problems: problems(host),
   };

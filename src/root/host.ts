@@ -13,7 +13,7 @@ import { backUp } from './backup.ts';
 import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
-import { type Operation, printOperation } from './operation.ts';
+import { describeOperation, type Operation } from './operation.ts';
 import { Root } from './root.ts';
 import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
 
@@ -98,6 +98,11 @@ export class Host {
     return this.#journal?.pending ?? 0;
   }
 
+  /** The last of them, as lines without secrets, oldest first. */
+  get latestOperations(): readonly string[] {
+    return this.#journal?.latest ?? [];
+  }
+
   async load(): Promise<void> {
     const { saveFile } = this.home;
     const saved = await readIfThere(saveFile, this.#files);
@@ -140,8 +145,10 @@ export class Host {
       if (isWhole(operation)) this.warnings.push(...notes.map((line) => `${from}: ${line}, skipped`));
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      const what = isWhole(operation) ? operation.verb : printOperation(operation);
-      throw new OperatorError(`${from} cannot be loaded: ${what}: ${error.message}`, error.hint);
+      throw new OperatorError(
+        `${from} cannot be loaded: ${describeOperation(operation)}: ${error.message}`,
+        error.hint,
+      );
     }
   }
 
@@ -154,6 +161,8 @@ export class Host {
       const on = isWhole(operation) ? await this.#hashOnDisk() : undefined;
       await journal.record(operation, this.#base, on);
       if (on !== undefined) this.#base = on;
+      // What was restored is what stands in the file.
+      if (on && hash(format(dump(this.root.tree))) === on) await journal.restart(on).catch(() => {});
     } catch (error) {
       throw new OperatorError(
         `The change could not be stored in ${this.#journalPath}: ${reasonOf(error)}`,

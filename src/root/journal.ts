@@ -14,7 +14,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Files, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
-import type { Operation } from './operation.ts';
+import { describeOperation, type Operation } from './operation.ts';
 
 interface Line {
   readonly journal?: number;
@@ -32,6 +32,8 @@ export interface Replay {
   readonly setAside?: { readonly path: string; readonly operations: number };
 }
 
+/** How many of the latest operations are kept to be shown. */
+const latestMax = 100;
 /** A journal of fewer bytes is left as it grew. */
 const foldBytesMin = 8 << 20;
 /** How many times as long as when it was folded last it becomes, before it is folded again. */
@@ -44,6 +46,7 @@ export class Journal {
   readonly #files: Files;
   #file: FileHandle | undefined;
   #pending = 0;
+  #latest: string[] = [];
   #lines = 0;
   /** Bytes that are acknowledged; what stands behind them is a line that failed. */
   #size = 0;
@@ -58,6 +61,11 @@ export class Journal {
   /** Operations that are not in saveconfig.json. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** The last of them, a line each, oldest first. */
+  get latest(): readonly string[] {
+    return this.#latest;
   }
 
   /** Whether it is time to `fold`. @param atStart it was read just now */
@@ -85,8 +93,10 @@ export class Journal {
     const start = startOf(lines, base);
     if (start !== undefined) {
       const operations = operationsIn(lines.slice(start));
-      const folded = start === 0 ? Math.max(0, (lines[0]?.folded ?? 0) - 1) : 0;
-      journal.#pending = operations.length + folded;
+      const folded = start === 0 ? (lines[0]?.folded ?? 0) : 0;
+      const single = folded > 0 ? operations.slice(1) : operations;
+      journal.#pending = folded + single.length;
+      journal.#latest = single.slice(-latestMax).map(describeOperation);
       journal.#lines = lines.length;
       return { journal, replay: { operations } };
     }
@@ -107,6 +117,8 @@ export class Journal {
   async record(operation: Operation, base: string | null, on?: string | null): Promise<void> {
     await this.#append({ do: operation, ...(on !== undefined && { on }) }, base);
     this.#pending += 1;
+    this.#latest.push(describeOperation(operation));
+    if (this.#latest.length > latestMax) this.#latest.shift();
   }
 
   /** Announces that saveconfig.json is about to be replaced by what `hash` names. */
@@ -117,6 +129,7 @@ export class Journal {
   /** saveconfig.json holds everything now: a new journal begins. */
   async restart(base: string | null): Promise<void> {
     this.#pending = 0;
+    this.#latest = [];
     await this.#replace([{ journal: 1, base }]);
     this.#foldedSize = 0;
   }

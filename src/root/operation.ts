@@ -82,6 +82,14 @@ export function printOperation({ path, verb, params }: Operation): string {
   return [at, verb, ...words].join(' ');
 }
 
+/** The operation as a line to show or to log: as `printOperation`, without secrets, and without what only a repetition needs. */
+export function describeOperation({ path, verb, params }: Operation): string {
+  const secret = /password/.test(String(params['name']));
+  const plain = Object.entries(params).filter(([, value]) => typeof value !== 'object');
+  const shown = plain.map(([name, value]) => [name, name === 'value' && secret ? '***' : value] as const);
+  return printOperation({ path, verb, params: Object.fromEntries(shown) });
+}
+
 function printValue(value: Value): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return /^[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*$/.test(text) ? text : quoted(text);

@@ -131,6 +131,12 @@ export const kinds: readonly Kind[] = [
     name: 'authenticated',
     is: (it) => counterpart(it).some((line) => sameBut(/ \((?:NOT AUTHENTICATED|authenticated)\)$/, line, it.text)),
   },
+  {
+    name: 'unsaved-changes',
+    is: (it) =>
+      (typed(it, /^status$/) && hasOurs(it, /Status for \/: Unsaved changes/)) ||
+      counterpart(it).some((line) => sameBut(/\.* \[(?:\.\.\.|Unsaved changes: \d+)\]$/, line, it.text)),
+  },
   { name: 'relative-paths', is: ({ text }) => /\[(?:\/root\/)?relative\.img /.test(text) },
   {
     name: 'local-addresses',

@@ -67,15 +67,33 @@ describe('configuration', () => {
     const file = join(shell.directory, 'other.json');
     await withLun();
     await shell.run(`${tpg}/acls create ${client}`, `${tpg}/acls tag ${client} web`);
-    const before = await shell.run('ls', `saveconfig ${file}`);
+    const parts = ['ls /backstores', 'ls /iscsi'];
+    const before = await shell.run(...parts, `saveconfig ${file}`);
     await shell.run('clearconfig true');
     expect(await shell.run(`restoreconfig ${file}`)).toBe(`Configuration restored from ${file}\n`);
-    expect(before).toBe(`${await shell.run('ls')}Configuration saved to ${file}\n`);
+    expect(before).toBe(`${await shell.run(...parts)}Configuration saved to ${file}\n`);
     expect(await first(`restoreconfig ${file} clear_existing=false`)).toBe(
       "E| storageobject 'ramdisk:rd0' exist not restoring",
     );
     for (const word of ['clear_existing', 'true', 'clear_existing=1'])
       expect(await shell.run(`restoreconfig ${file} ${word}`)).toBe(`Configuration restored from ${file}\n`);
+  });
+
+  test('ls and status say what is not in saveconfig.json yet, without secrets; saving and restoring it end that', async () => {
+    await withLun();
+    await shell.run('saveconfig');
+    expect(await first('ls / 1')).toMatch(/^o- \/ \.+ \[\.\.\.\]$/);
+    await shell.run('/backstores/ramdisk create rd9 1M wwn=x', `${tpg} set auth password=hidden`);
+    expect(await first('ls / 1')).toMatch(/^o- \/ \.+ \[Unsaved changes: 3\]$/);
+    const [said = '', ...changes] = (await shell.run('status')).split('\n');
+    expect(said).toBe('Status for /: Unsaved changes: 3');
+    expect(changes.slice(0, -1)).toEqual([
+      '  /backstores/ramdisk create name=rd9 size=1M wwn=x',
+      '  /backstores/ramdisk/rd9 set attribute emulate_model_alias=1',
+      `  ${tpg} set auth password=***`,
+    ]);
+    await shell.run('restoreconfig clear_existing=true');
+    expect(await first('status')).toBe('Status for /: ');
   });
 
   test('what cannot be restored is told, line by line', async () => {
