@@ -1,6 +1,6 @@
 /** The words after `tcli` → what is wanted. */
 
-import { type Home, type LogLevel, logLevels, OperatorError } from '../src/client.ts';
+import { type Home, homeOf, type LogLevel, logLevels, OperatorError } from '../src/client.ts';
 
 export interface Invocation {
   /** A directory, or where each thing is. */
@@ -37,6 +37,8 @@ export interface ServeWords {
   readonly waitMs: number;
   readonly logFormat: 'text' | 'json';
   readonly logLevel: LogLevel;
+  /** Whose members may control the process. */
+  readonly group?: string;
 }
 
 /** targetctl's verbs, each a line of the shell. */
@@ -58,12 +60,14 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli completion bash|zsh|fish                             completion for that shell
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
+  --system     root's configuration, for whom its process lets in (serve --group)
   --cwd PATH   where -c, -f and standard input start
   --version    print the version
   --help       print this
 
   --force      replace, or kill, what does not end by itself
   SERVING:     --wait SECONDS          for devices that are not there yet
+               --group GROUP           its members may control it, which is all that its owner can do
                --log-format text|json  how the log is written, on standard error
                --log-level LEVEL       ${logLevels.join(', ')}; info when not said
 
@@ -88,6 +92,7 @@ export function readArguments(words: readonly string[]): Invocation {
     rest.shift();
     const [option = '', inline] = /^--\w+=/.test(word) ? split(word) : [word, undefined];
     if (option === '--home') home = inline ?? value(option);
+    else if (option === '--system') home = homeOf(undefined, {}, 0);
     // How a process that goes to the background is told its places.
     else if (option === '--home-paths') home = JSON.parse(value(option)) as Home;
     else if (option === '--cwd') cwd = inline ?? value(option);
@@ -132,15 +137,17 @@ function serveWords(words: readonly string[]): ServeWords {
   let waitMs = 0;
   let logFormat: ServeWords['logFormat'] = 'text';
   let logLevel: LogLevel = 'info';
+  let group: string | undefined;
   const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
   while (rest.length > 0) {
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
+    else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
     else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
     else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
   }
-  return { words, waitMs, logFormat, logLevel };
+  return { words, waitMs, logFormat, logLevel, ...(group !== undefined && { group }) };
 }
 
 const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);

@@ -9,7 +9,7 @@ import { settleColor } from './ui/color.ts';
 /** @returns the exit status, when a signal or a client ended it */
 export async function serveHome(
   home: Home,
-  { waitMs, logFormat, logLevel }: ServeWords,
+  { logFormat, logLevel, ...options }: ServeWords,
   version: string,
 ): Promise<number> {
   const manager = serviceManager(process.env, process.pid);
@@ -23,7 +23,7 @@ export async function serveHome(
     ready: (status) => void process.stdout.write(`${summary(status)}\n`),
     stopped: stop.signal,
     manager,
-    waitMs,
+    ...options,
   });
   return 0;
 }

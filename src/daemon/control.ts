@@ -3,7 +3,7 @@
  * costs itself its connection, never the target its time.
  */
 
-import { chmod, rename, rm } from 'node:fs/promises';
+import { chmod, chown, rename, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
@@ -54,6 +54,8 @@ export interface ControlOptions {
   readonly createSession: CreateSession;
   /** Ends this process as SIGTERM does; absent where it is somebody's shell. */
   readonly stop?: () => void;
+  /** A group whose members may connect as well; otherwise the owner alone, and root. */
+  readonly group?: number;
   /** A listening socket that the service manager opened: who may connect is its affair. */
   readonly inherited?: number;
 }
@@ -101,7 +103,7 @@ class ControlServer implements Control {
   }
 
   async #listen(): Promise<void> {
-    const { inherited } = this.options;
+    const { inherited, group } = this.options;
     if (inherited !== undefined) {
       await listening(this.#server, { fd: inherited });
       // Only a TCP socket has an address here. On a network, everybody would be the owner.
@@ -109,13 +111,29 @@ class ControlServer implements Control {
       this.#server.close();
       throw new Error('the socket that was passed on as "control" is no Unix socket');
     }
-    await makePrivateDirectory(dirname(this.#path));
+    const directory = dirname(this.#path);
+    await makePrivateDirectory(directory);
     // Under another name until its mode is right; renaming takes the place of what a killed process left.
     const fresh = `${this.#path}.new`;
     await rm(fresh, { force: true });
     await listening(this.#server, { path: fresh });
     await chmod(fresh, 0o600);
+    if (group !== undefined) await this.#letIn(group, directory, fresh);
     await rename(fresh, this.#path);
+  }
+
+  /** The way to the socket and the socket; what cannot be given away stays the owner's. */
+  async #letIn(group: number, directory: string, socket: string): Promise<void> {
+    const owner = process.geteuid?.() ?? 0;
+    try {
+      await chown(directory, owner, group);
+      await chmod(directory, 0o710);
+      await chown(socket, owner, group);
+      await chmod(socket, 0o660);
+    } catch (error) {
+      const detail = { group, reason: reasonOf(error) };
+      this.options.log({ level: 'warning', event: 'control socket not for the group', detail });
+    }
   }
 
   status(): Status {
@@ -154,7 +172,12 @@ class ControlServer implements Control {
     if (this.clients.size >= clientsMax) return `more than ${clientsMax} clients`;
     if (this.options.inherited !== undefined) return undefined;
     const peer = peerOf(socket);
-    const trusted = peer === undefined || peer.uid === 0 || peer.uid === process.geteuid?.();
+    const { group } = this.options;
+    const trusted =
+      peer === undefined ||
+      peer.uid === 0 ||
+      peer.uid === process.geteuid?.() ||
+      (group !== undefined && peer.groups().includes(group));
     return trusted ? undefined : `user ${peer.uid} may not control this process`;
   }
 }

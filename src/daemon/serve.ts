@@ -5,6 +5,7 @@ import { type Log, logBug } from '../log.ts';
 import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
+import { groupNamed } from '../system/group.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
 import { type Status, summary } from './control-protocol.ts';
@@ -27,6 +28,8 @@ export interface ServeOptions {
   readonly ready: (status: Status) => void;
   readonly stopped: AbortSignal;
   readonly manager: ServiceManager;
+  /** A group whose members may control this process, by name or number. */
+  readonly group?: string;
   /** How long to wait for devices that are not there. */
   readonly waitMs?: number;
 }
@@ -37,6 +40,9 @@ export interface ServeOptions {
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { home, log, stopped, manager } = options;
+  const group = options.group === undefined ? undefined : groupNamed(options.group);
+  if (options.group !== undefined && group === undefined)
+    throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
   const host = await openHost({ home, role: 'serve', log });
   if (host.heldBy) {
     await host.close();
@@ -69,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       log,
       createSession: options.createSession(host),
       stop: () => asked.abort(),
+      ...(group !== undefined && { group }),
       ...(inherited && { inherited: inherited.fd }),
     });
     await host.root.start({

@@ -5,23 +5,34 @@ import { foreignCall } from './ffi.ts';
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59;
+/** NGROUPS_MAX of Linux. */
+const groupsMax = 65_536;
 
 const getsockopt = foreignCall('getsockopt', 'int', ['int', 'int', 'int', 'uint8_t *', 'uint8_t *']);
 
 export interface Peer {
   readonly pid: number;
   readonly uid: number;
+  /** Its own and its supplementary ones. */
+  groups(): readonly number[];
 }
 
-/** unix(7) SO_PEERCRED: who connected. Undefined where it cannot be known: other platforms, no koffi. */
+/** unix(7) SO_PEERCRED and SO_PEERGROUPS: who connected. Undefined where it cannot be known: other platforms, no koffi. */
 export function peerOf(socket: Socket): Peer | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
   const call = getsockopt();
   if (!call || fd === undefined || fd < 0) return undefined;
+  const ask = (option: number, wordsMax: number): Uint32Array | undefined => {
+    const value = new Uint32Array(wordsMax);
+    const length = Uint32Array.of(value.byteLength);
+    if (call.now(fd, SOL_SOCKET, option, new Uint8Array(value.buffer), new Uint8Array(length.buffer)) < 0)
+      return undefined;
+    return value.subarray(0, length[0]! / 4);
+  };
   // struct ucred: pid, uid, gid, four bytes each.
-  const credentials = new Uint8Array(12);
-  const length = new Uint8Array(new Uint32Array([credentials.length]).buffer);
-  if (call.now(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return undefined;
-  const [pid = 0, uid = 0] = new Uint32Array(credentials.buffer);
-  return { pid, uid };
+  const credentials = ask(SO_PEERCRED, 3);
+  if (!credentials) return undefined;
+  const [pid = 0, uid = 0, gid = 0] = credentials;
+  return { pid, uid, groups: () => [gid, ...(ask(SO_PEERGROUPS, groupsMax) ?? [])] };
 }

@@ -251,17 +251,42 @@ it('docs/protocol.md: its operations can be applied as they stand, and its reque
 const cannotBecomeOther =
   process.getuid?.() === 0 && !lacks('setpriv', '/usr/bin/python3') ? undefined : 'needs root, setpriv and python3';
 
+/** What user 65534 hears at the socket: `groups` are setpriv's words. */
+async function otherHears(path: string, ...groups: string[]): Promise<unknown> {
+  for (let folder = dirname(dirname(path)); folder !== '/tmp' && folder !== '/'; folder = dirname(folder))
+    chmodSync(folder, 0o755);
+  const script = `import socket,sys
+s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{"tcli":1}\\n'); print(s.recv(65536).decode())`;
+  const { stdout, stderr } = await run('setpriv', ['--reuid=65534', ...groups, '/usr/bin/python3', '-c', script, path]);
+  return stdout ? JSON.parse(stdout) : /\w+Error/.exec(stderr)?.[0];
+}
+
+const stranger = ['--regid=65534', '--clear-groups'];
+
 it.skipIf(cannotBecomeOther)(
   'another user is refused by who they are, also where the modes would let them in',
   async () => {
     const { path } = await listen();
+    expect(await otherHears(path, ...stranger)).toBe('PermissionError');
     chmodSync(path, 0o666);
-    for (let folder = dirname(path); folder !== '/tmp' && folder !== '/'; folder = dirname(folder))
-      chmodSync(folder, 0o755);
-    const script = `import socket,sys
-s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{"tcli":1}\\n'); print(s.recv(65536).decode())`;
-    const words = ['--reuid=65534', '--regid=65534', '--clear-groups', '/usr/bin/python3', '-c', script, path];
-    const { stdout } = await run('setpriv', words);
-    expect(JSON.parse(stdout)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
+    chmodSync(dirname(path), 0o755);
+    expect(await otherHears(path, ...stranger)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
   },
 );
+
+it.skipIf(cannotBecomeOther)('--group lets its members in, by either kind of membership, and nobody else', async () => {
+  const group = 54_321;
+  const { path } = await listen({ group });
+  const modes = [path, dirname(path)].map((at) => statSync(at)).map(({ mode, gid }) => [mode & 0o777, gid]);
+  expect(modes).toEqual([
+    [0o660, group],
+    [0o710, group],
+  ]);
+  const welcome = expect.objectContaining({ tcli: 1, role: 'serve' });
+  expect(await otherHears(path, `--regid=${group}`, '--clear-groups')).toEqual(welcome);
+  expect(await otherHears(path, '--regid=65534', `--groups=100,${group}`)).toEqual(welcome);
+  expect(await otherHears(path, ...stranger)).toBe('PermissionError');
+  chmodSync(path, 0o666);
+  chmodSync(dirname(path), 0o755);
+  expect(await otherHears(path, ...stranger)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
+});
