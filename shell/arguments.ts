@@ -41,12 +41,9 @@ export interface ServeWords {
   readonly group?: string;
 }
 
-/** targetctl's verbs, each a line of the shell. */
-const verbs: Readonly<Record<string, (file: string) => string>> = {
-  save: (file) => `saveconfig ${file}`,
-  restore: (file) => `restoreconfig ${file} clear_existing=true`,
-  clear: () => 'clearconfig confirm=true',
-};
+/** targetctl's verbs. */
+const verbs = ['save', 'restore', 'clear'] as const;
+type Verb = (typeof verbs)[number];
 
 export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
@@ -56,7 +53,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
        tcli [OPTIONS] daemon stop [--force] | status
        tcli daemon install [--user] [--yes]                      units for systemd
-       tcli [OPTIONS] save [FILE] | restore [FILE] | clear       the configuration, as targetctl does it
+       tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
        tcli completion bash|zsh|fish                             completion for that shell
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
@@ -116,8 +113,8 @@ export function readArguments(words: readonly string[]): Invocation {
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more) };
-  if (Object.hasOwn(verbs, first) && more.length === 0)
-    return { home, cwd, wants: { kind: 'command', line: verbs[first]!(quote(second)) } };
+  const verb = verbs.find((one) => one === first);
+  if (verb) return { home, cwd, wants: { kind: 'command', line: verbLine(verb, rest.slice(1)) } };
   return { home, cwd, wants: { kind: 'command', line: rest.map(quote).join(' ') } };
 }
 
@@ -131,6 +128,19 @@ function daemonWords(action: string, more: readonly string[]): Invocation['wants
   if (!known) throw new OperatorError(`daemon takes one of: ${daemonActions.join(', ')}, install`, 'See: tcli --help');
   const serve = serveWords(more.filter((word) => word !== '--force'));
   return { kind: 'daemon', action: known, force: more.includes('--force'), serve };
+}
+
+/** The line of the shell that does it. */
+function verbLine(verb: Verb, words: readonly string[]): string {
+  const rest = words.flatMap((word) => (word.startsWith('--wait=') ? split(word) : [word]));
+  const at = verb === 'restore' ? rest.indexOf('--wait') : -1;
+  const [, seconds = ''] = at < 0 ? ['', '0'] : rest.splice(at, 2);
+  const file = verb === 'clear' ? undefined : rest.shift();
+  if (rest.length > 0 || !/^\d{1,6}$/.test(seconds))
+    throw new OperatorError(`${verb} does not take ${words.join(' ')}`, 'See: tcli --help');
+  if (verb === 'clear') return 'clearconfig confirm=true';
+  const savefile = file === undefined ? '' : quote(`savefile=${file}`);
+  return verb === 'save' ? `saveconfig ${savefile}` : `restoreconfig ${savefile} clear_existing=true wait=${seconds}`;
 }
 
 function serveWords(words: readonly string[]): ServeWords {

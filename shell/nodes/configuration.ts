@@ -1,6 +1,7 @@
 /** The configuration as a whole: saveconfig, restoreconfig, clearconfig (targetcli.md 8.4 to 8.7). */
 
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Host,
   OperatorError,
@@ -59,6 +60,7 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
       optional('storage_object', types.string, 'Restore the storage object of this name only.', {
         suggest: ({ host }) => Array.from(host.root.tree.allStorageObjects(), ({ name }) => name),
       }),
+      optional('wait', types.number, 'Seconds to wait for files and devices that are not there.', { default: 0 }),
     ],
     examples: [
       {
@@ -67,17 +69,31 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
         after: ['/ saveconfig'],
       },
     ],
-    async run(host, context, { savefile, clear_existing, target, storage_object }) {
+    async run(host, context, { savefile, clear_existing, target, storage_object, wait = 0 }) {
       const path = savefile === undefined ? defaultFile : context.fileNamed(savefile);
       const configuration = parse(await readSaved(path), path) as Value;
       context.signal.throwIfAborted();
       const params = given({ configuration, clear_existing, target, storage_object });
       const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params });
-      if (notes.length === 0) return context.info(`Configuration restored from ${path}`);
-      const errors = notes.map((note) => `${note}, skipped`);
-      throw new OperatorError([`Configuration restored, ${notes.length} recoverable errors:`, ...errors].join('\n'));
+      const errors = [...notes, ...(await missingMedia(context, wait ?? 0))];
+      if (errors.length === 0) return context.info(`Configuration restored from ${path}`);
+      const lines = errors.map((error) => `${error}, skipped`);
+      throw new OperatorError([`Configuration restored, ${errors.length} recoverable errors:`, ...lines].join('\n'));
     },
   });
+
+/** How often a restore looks for media that are not there. */
+const mediaPollMs = 200;
+
+/** What is not there once it is no longer waited for, a line each. */
+async function missingMedia({ host, signal }: Context, waitSeconds: number): Promise<string[]> {
+  let missing = await host.root.missingMedia();
+  for (const end = Date.now() + waitSeconds * 1000; missing.length > 0 && Date.now() < end && !signal.aborted; ) {
+    await sleep(mediaPollMs, undefined, { signal }).catch(() => {});
+    missing = await host.root.missingMedia();
+  }
+  return missing;
+}
 
 async function readSaved(path: string): Promise<string> {
   try {

@@ -6,7 +6,6 @@
 import type { Attributes, AttributeTable } from '../attribute.ts';
 import { backstores } from '../backstore/index.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, authKeys, setAuth } from '../target/auth.ts';
 import type { FabricState } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
@@ -149,7 +148,6 @@ class Restoration {
     );
     if (!created) return void kept.storageObjects.push(raw);
     const storageObject = this.#tree.storageObject(`${path}/${name}`)!;
-    if (!this.#around.restoring && !this.#around.serving) await this.#probe(storageObject);
     const known = [
       'name',
       'plugin',
@@ -167,14 +165,6 @@ class Restoration {
     const attributes = await this.#attributes(storageObject.attributes, raw['attributes'], 'attribute', label);
     storageObject.unknown = { ...strange, ...attributes };
     if (Array.isArray(raw['alua_tpgs'])) storageObject.aluaGroups = raw['alua_tpgs'].filter(isRaw);
-  }
-
-  /** Whether a medium is there is worth knowing at once, also where nobody serves it. */
-  async #probe({ backstore, name, config }: StorageObject): Promise<void> {
-    await this.#try(
-      (reason) => couldNotCreate(name, reason),
-      async () => (await backstore.open(config)).close(),
-    );
   }
 
   /** @returns `{ [key]: … }` with the attributes that we do not have, empty when there are none */

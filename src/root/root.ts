@@ -4,8 +4,9 @@
 
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OperatorError } from '../errors.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
@@ -83,9 +84,8 @@ export class Root {
     const surroundings = { ...worldly, serving: this.#serving, restoring };
     const { params, notes = [], undo, finish } = await carryOut(this.tree, operation, surroundings);
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
-    let found: string[];
     try {
-      found = await this.#follow(carried);
+      await this.#follow(carried);
       if (!restoring) await this.#record(carried);
     } catch (error) {
       await undo();
@@ -94,7 +94,7 @@ export class Root {
     }
     await finish?.();
     await Promise.all(this.#loops.map((loop) => loop.finish()));
-    return { operation: carried, notes: [...notes, ...found] };
+    return { operation: carried, notes };
   }
 
   /** Opens every volume, then every portal: nobody logs in to half a configuration. */
@@ -107,6 +107,17 @@ export class Root {
     return this.inTurn(async () => {
       if (this.#serving) await this.#openAll(true);
     });
+  }
+
+  /** Which storage objects have no medium, and why, a line each, looked at now; this process opens them if it serves. */
+  async missingMedia(): Promise<string[]> {
+    await this.retry();
+    const lines: string[] = [];
+    for (const storageObject of this.tree.allStorageObjects()) {
+      const reason = this.#serving ? storageObject.missing : await whyClosed(storageObject);
+      if (reason !== undefined) lines.push(couldNotCreate(storageObject.name, reason));
+    }
+    return lines;
   }
 
   /** Runs `what` after the operations before it and before those that come later: meanwhile nothing changes. */
@@ -201,18 +212,12 @@ export class Root {
   /**
    * Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached.
    * @param operation what changed it; undefined: the last one was undone
-   * @returns what the operator should know of what was restored
    */
-  async #follow(operation: Operation | undefined): Promise<string[]> {
-    if (this.#loops.length === 0) return [];
+  async #follow(operation: Operation | undefined): Promise<void> {
+    if (this.#loops.length === 0) return;
     await Promise.all(this.#loops.map((loop) => loop.change(operation, { gained: [], lost: [] })));
     await this.#openAll();
     if (operation) this.#refuse(operation);
-    return operation?.verb === 'restoreconfig'
-      ? [...this.tree.allStorageObjects()].flatMap(({ name, missing }) =>
-          missing === undefined ? [] : [couldNotCreate(name, missing)],
-        )
-      : [];
   }
 
   /** @param again also what could not be opened before */
@@ -250,3 +255,13 @@ export class Root {
 }
 
 const noCounts = { reads: 0, writes: 0, readBytes: 0, writtenBytes: 0 } as const;
+
+/** Why the medium of a storage object that is not served could not be opened; undefined when it could. */
+async function whyClosed({ backstore, config }: StorageObject): Promise<string | undefined> {
+  try {
+    await (await backstore.open(config)).close();
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}

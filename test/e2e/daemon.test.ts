@@ -49,7 +49,7 @@ it('relative file names start where the client stands, not where the process doe
   expect(await here('save', 'copy.json')).toMatchObject({ status: 0, stderr: '' });
   expect(JSON.parse(await readFile(join(place, 'copy.json'), 'utf8')).storage_objects).toHaveLength(1);
   expect(await here('clear')).toMatchObject({ status: 0 });
-  expect(await here('restore', 'copy.json')).toMatchObject({ status: 0, stderr: '' });
+  expect(await here('restore', 'copy.json', '--wait', '1')).toMatchObject({ status: 0, stderr: '' });
   expect((await here('ls', '/backstores/fileio')).stdout).toContain('disk0.img');
 });
 

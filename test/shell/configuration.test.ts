@@ -3,7 +3,7 @@
  * Not tested here: the saved file itself (test/root/saveconfig.test.ts).
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
@@ -95,6 +95,25 @@ describe('configuration', () => {
     await shell.run('restoreconfig clear_existing=true');
     expect(await first('status')).toBe('Status for /: ');
   });
+
+  test.each([false, true])(
+    'a file that is missing is reported; with wait, it is waited for (served: %s)',
+    async (served) => {
+      if (served) await shell.host.root.start();
+      const disk = join(shell.directory, 'disk.img');
+      await shell.run(`/backstores/fileio create disk0 ${disk} 1M`, 'saveconfig', 'clearconfig true');
+      renameSync(disk, `${disk}.away`);
+      expect(await shell.run('restoreconfig')).toBe(
+        `E| Configuration restored, 1 recoverable errors:\nE| Could not create StorageObject disk0: Could not open ${disk}, skipped\n`,
+      );
+      await shell.run('clearconfig true');
+      const waiting = shell.run('restoreconfig wait=60');
+      await expect.poll(() => [...shell.host.root.tree.allStorageObjects()]).toHaveLength(1);
+      renameSync(`${disk}.away`, disk);
+      expect(await waiting).toBe(`Configuration restored from ${join(shell.directory, 'saveconfig.json')}\n`);
+      expect([...shell.host.root.tree.allStorageObjects()][0]?.volume !== undefined).toBe(served);
+    },
+  );
 
   test('what cannot be restored is told, line by line', async () => {
     const file = join(shell.directory, 'bad.json');
