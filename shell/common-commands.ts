@@ -50,6 +50,8 @@ const ls = commandOf()({
       showRoot: preferences.get('tree_show_root'),
       status: preferences.get('tree_status_mode'),
     });
+    const [more] = terminal.interactive ? (start.summary().more ?? []) : [];
+    if (more !== undefined) lines.push(more);
     if (lines.length > 0) print(lines.join('\n'));
   },
   json(_subject, { node, preferences, resolve }, { path, depth }) {
@@ -139,7 +141,7 @@ const status = commandOf()({
   examples: [{ line: 'status', does: 'Shows the state of this node.' }],
   run(_subject, { node, info }) {
     const { text, more = [] } = node.summary();
-    info([`Status for ${node.path}: ${text}`, ...more.map((line) => `  ${line}`)].join('\n'));
+    info([`Status for ${node.path}: ${text}`, ...more].join('\n'));
   },
   json: (_subject, { node }) => node.summary(),
 });

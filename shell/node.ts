@@ -12,7 +12,7 @@ import type { OutputSink, Terminal } from './protocol.ts';
 export interface Summary {
   readonly text: string;
   readonly healthy: boolean | null;
-  /** Lines that `status` shows besides. */
+  /** Lines that `status` shows besides; the first is what `ls` adds for a person. */
   readonly more?: readonly string[];
 }
 

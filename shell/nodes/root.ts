@@ -11,10 +11,16 @@ import { stats } from './statistics.ts';
 
 const root: NodeType<Host> = {
   doc: 'The whole configuration.',
-  summary: ({ unsavedOperations: count, latestOperations }) =>
-    count === 0
-      ? { text: '', healthy: null }
-      : { text: `Unsaved changes: ${count}`, healthy: null, more: listChanges(count, latestOperations) },
+  summary: ({ unsavedOperations: count, latestOperations }) => ({
+    text: '',
+    healthy: null,
+    ...(count > 0 && {
+      more: [
+        `Changes that are stored but not in saveconfig.json: ${count}`,
+        ...listChanges(count, latestOperations).map((line) => `  ${line}`),
+      ],
+    }),
+  }),
   children: ({ root: { tree } }) => [
     child('backstores', backstores, tree),
     ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),

@@ -134,8 +134,11 @@ export const kinds: readonly Kind[] = [
   {
     name: 'unsaved-changes',
     is: (it) =>
-      (typed(it, /^status$/) && hasOurs(it, /Status for \/: Unsaved changes/)) ||
-      counterpart(it).some((line) => sameBut(/\.* \[(?:\.\.\.|Unsaved changes: \d+)\]$/, line, it.text)),
+      typed(it, /^(?:status|.*\bls\b.*)$/) && it.side === 'ours' && hasOurs(it, /^(?:Info: )?Changes that are stored/),
+  },
+  {
+    name: 'more-parameters',
+    is: ({ text }) => /^\W*restoreconfig (?:\[\w+\] )+$/.test(text) || /^savefile=\S+ clear_existing=\w+ /.test(text),
   },
   { name: 'relative-paths', is: ({ text }) => /\[(?:\/root\/)?relative\.img /.test(text) },
   {
