@@ -195,7 +195,7 @@ export const tpgParameters = {
     default: '8192',
     min: 512,
     max: 16777215,
-    effect: 'Data-In to an initiator that declares no MaxRecvDataSegmentLength',
+    effect: inert('an initiator that declares none takes 8192 bytes'),
   }),
   MaxXmitDataSegmentLength: textNumber({
     doc: 'Data segment bytes that the target takes.',

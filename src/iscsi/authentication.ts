@@ -110,6 +110,9 @@ export class Authentication {
     const nameRight = sameText(name ?? '', auth.userid);
     const responseRight = verify(ours, auth.password, response ?? '');
     if (!nameRight || !responseRight) throw failure(`CHAP name or secret is wrong for ${owner}`);
+    // RFC 7143 9.2.1: who answers as we would may only have heard it from us.
+    if (isMutual(auth) && verify(ours, auth.mutual_password, response ?? ''))
+      throw failure(`password and mutual_password are the same for ${owner}: set another one`);
     this.proven = true;
     this.#step = 'done';
     return this.#mutual(ours, pairs.get('CHAP_I'), pairs.get('CHAP_C'));

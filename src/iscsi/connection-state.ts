@@ -1,4 +1,4 @@
-/** The states of a connection at the target, with RFC 7143 8.1.3's names and transition numbers. */
+/** The states of a connection at the target, with RFC 7143 8.1.3's and 8.2.2's names and transition numbers. */
 
 export type ConnectionState =
   | 'XPT_UP'
@@ -16,13 +16,13 @@ export type ConnectionEvent =
   | 'login succeeded'
   /** A Logout Request came. */
   | 'logout request'
-  /** We asked the initiator to log out, or said that we drop the connection. */
+  /** We asked the initiator to log out. */
   | 'logout wanted'
   /** The Logout Response went out. */
   | 'logout answered'
-  /** A new login took the place of its session or of its CID. */
-  | 'replaced'
-  /** The transport is gone, or we cut it. */
+  /** Another connection ended it: a login took the place of its session or CID, or a logout closed them. */
+  | 'ended by another'
+  /** The transport is gone, or we dropped it, with or without a word. */
   | 'lost'
   /** The tasks of a lost connection are ended: at error recovery level 0, at once. */
   | 'cleaned up';
@@ -35,15 +35,21 @@ const transitions: Readonly<Record<ConnectionState, Partial<Record<ConnectionEve
     'logout request': 'IN_LOGOUT' /* T9 */,
     'logout wanted': 'LOGOUT_REQUESTED' /* T11 */,
     lost: 'CLEANUP_WAIT' /* T15 */,
-    replaced: 'FREE' /* T8 */,
+    'ended by another': 'FREE' /* T8 */,
   },
   LOGOUT_REQUESTED: {
     'logout wanted': 'LOGOUT_REQUESTED' /* T12 */,
     'logout request': 'IN_LOGOUT' /* T10 */,
     lost: 'CLEANUP_WAIT' /* T17 */,
+    'ended by another': 'FREE' /* T18 */,
   },
-  IN_LOGOUT: { 'logout answered': 'FREE' /* T13 */, lost: 'CLEANUP_WAIT' /* T16 */ },
-  CLEANUP_WAIT: { 'cleaned up': 'FREE' /* T18 */ },
+  IN_LOGOUT: {
+    'logout answered': 'FREE' /* T13 */,
+    'logout wanted': 'IN_LOGOUT' /* T14 */,
+    'ended by another': 'FREE' /* T13 */,
+    lost: 'CLEANUP_WAIT' /* T16 */,
+  },
+  CLEANUP_WAIT: { 'cleaned up': 'FREE' /* M1 */ },
   FREE: {},
 };
 

@@ -2,26 +2,28 @@
 
 import { reasonOf } from '../errors.ts';
 import { type Log, type LogLevel, logBug } from '../log.ts';
+import { sense } from '../scsi/sense.ts';
 import { abortTask } from '../scsi/task-management.ts';
-import type { Addresses, FabricState } from '../target/fabric.ts';
-import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
+import { push } from '../scsi/unit-attention.ts';
+import { bracketed, type Tpg } from '../target/tpg.ts';
 import type { Fields, Values } from '../wire/layout.ts';
 import { copyOf, write } from '../wire/layout.ts';
 import { advance } from '../wire/serial.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
-import type { Asker } from './discovery.ts';
+import type { Ends, Host } from './host.ts';
 import { lateness, wantsPing } from './keep-alive.ts';
 import { defaultParameters, type Parameters } from './keys.ts';
+import { logoutSeconds, segmentBytesMax } from './limits.ts';
 import { LoginPhase } from './login-phase.ts';
+import { announceDrop, askForLogout, ping } from './notices.ts';
 import type { Output } from './output.ts';
 import {
-  asyncMessage,
   dataOut,
   header,
   headerBytes,
   loginRequest,
-  nopIn,
+  logoutRequest,
   noTag,
   numbered,
   numbers,
@@ -32,37 +34,11 @@ import {
 } from './pdu.ts';
 import { type PduHandler, PduReader } from './pdu-reader.ts';
 import { PduWriter } from './pdu-writer.ts';
-import { ConnectionError, LoginError, loginStatus, rejectReason } from './protocol-error.ts';
+import { ConnectionError, FormatError, LoginError, loginStatus, rejectReason } from './protocol-error.ts';
 import { type Request, requests } from './requests.ts';
 import type { Session } from './session.ts';
-import type { Sessions } from './sessions.ts';
 import { TextExchange } from './text-exchange.ts';
 import { Transfer } from './transfer.ts';
-
-/** The engine, as a connection sees it. */
-export interface Host {
-  readonly state: FabricState;
-  readonly sessionTable: Sessions;
-  readonly log: Log;
-  /** Milliseconds of a clock that only goes forward. */
-  now(): number;
-  random(bytes: number): Uint8Array;
-  boundPort(portal: Portal): number | undefined;
-  endSessions(tpg: Tpg, why: string): void;
-}
-
-/** Where a connection comes from and goes to. */
-export interface Ends extends Addresses {
-  /** For people: counts up in this process. */
-  readonly id: number;
-  /** Present where no target is served: takes the connection away, to where `tpg` is, before anything is answered. */
-  readonly handOver?: (tpg: Tpg) => void;
-  /** The TPGs behind the portal. */
-  tpgs(): readonly Tpg[];
-}
-
-/** RFC 7143 11.9.1, AsyncEvent: all connections of the session are dropped. */
-const sessionDropped = 3;
 
 const nothing: Uint8Array = new Uint8Array();
 
@@ -80,7 +56,6 @@ export class Connection implements PduHandler {
   closed = false;
   /** The host's clock at the last sign of life. */
   now: number;
-  readonly #startedAt: number;
   readonly #reader: PduReader;
   readonly #login: LoginPhase;
   /** The last Login Request, for the answer when it fails. */
@@ -88,6 +63,9 @@ export class Connection implements PduHandler {
   #transfer: Transfer | undefined;
   #statSn = 0;
   #pingedAt: number | undefined;
+  /** The initiator was asked to log out: why, and the time by which it has to. */
+  #leaving: { readonly why: string; readonly due: number } | undefined;
+  readonly #gone = Promise.withResolvers<void>();
   /** The request that is being received, when it is not for `#transfer`. */
   #header: Uint8Array | undefined;
   #data: Uint8Array = nothing;
@@ -99,7 +77,6 @@ export class Connection implements PduHandler {
     this.writer = new PduWriter(output);
     this.#reader = new PduReader(this);
     this.now = host.now();
-    this.#startedAt = this.now;
     this.#login = new LoginPhase(this);
   }
 
@@ -150,7 +127,8 @@ export class Connection implements PduHandler {
     const opcode = header.opcode.get(bytes, start);
     if (this.#transfer && this.session!.type === 'Normal') {
       if (this.#reader.dataDigest) this.#header = copyOf(bytes, start, headerBytes);
-      if (opcode === scsiCommand.opcode) return this.#transfer.onCommand(bytes, start, dataLength);
+      if (opcode === scsiCommand.opcode && this.state === 'LOGGED_IN')
+        return this.#transfer.onCommand(bytes, start, dataLength);
       if (opcode === dataOut.opcode) return this.#transfer.onDataOut(bytes, start, dataLength);
     }
     const refusal = this.#refusal(opcode);
@@ -170,7 +148,9 @@ export class Connection implements PduHandler {
         throw new LoginError(loginStatus.invalidDuringLogin, `opcode ${opcode} in login`);
       return undefined;
     }
-    if (this.state === 'IN_LOGOUT') return rejectReason.waitingForLogout;
+    const takesNone =
+      this.state === 'IN_LOGOUT' || (this.state === 'LOGOUT_REQUESTED' && opcode === scsiCommand.opcode);
+    if (takesNone) return rejectReason.waitingForLogout;
     if (opcode === snackRequest.opcode) return rejectReason.snackReject;
     if (opcode === loginRequest.opcode) return rejectReason.protocolError;
     const request = requests.get(opcode);
@@ -205,10 +185,13 @@ export class Connection implements PduHandler {
 
   #receiveRequest(head: Uint8Array, request: Request): void {
     const session = this.session!;
+    const opcode = header.opcode.get(head, 0);
     const data = this.#data;
     this.#data = nothing;
     const cmdSn = numbered.cmdSn.get(head, 0);
-    if (header.immediate.get(head, 0)) request.run(this, head, data);
+    // The commands that were refused for a logout have left a gap before it.
+    const isDue = this.#leaving && opcode === logoutRequest.opcode;
+    if (header.immediate.get(head, 0) || isDue) request.run(this, head, data);
     else if (session.inWindow(cmdSn))
       session.inTurn(cmdSn, () => {
         if (this.closed) return;
@@ -238,6 +221,7 @@ export class Connection implements PduHandler {
     const session = this.session!;
     this.#reader.headerDigest = this.writer.headerDigest = this.parameters.HeaderDigest === 'CRC32C';
     this.#reader.dataDigest = this.writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
+    this.#reader.segmentBytesMax = segmentBytesMax;
     this.#transfer = new Transfer(this, session);
     this.#enter('login succeeded');
     this.#say('info', 'iscsi login');
@@ -265,6 +249,12 @@ export class Connection implements PduHandler {
     this.writer.end();
   }
 
+  /** Sends a PDU that shows the next StatSN and does not use it up. */
+  notify<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>): void {
+    this.stamp(this.#begin(pdu, values, nothing), false);
+    this.writer.end();
+  }
+
   #begin<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data: Uint8Array): number {
     const at = this.writer.begin(pdu as Pdu<Fields>, data.length);
     write(pdu.fields as Fields, this.writer.bytes, at, values as Partial<Values<Fields>>);
@@ -282,61 +272,57 @@ export class Connection implements PduHandler {
   /** The target is served elsewhere: nothing is done with the connection here any more, and it stays open. */
   leave(tpg: Tpg): void {
     this.closed = true;
+    this.#gone.resolve();
     this.ends.handOver?.(tpg);
   }
 
   /** Ends a command without an answer. */
-  drop(command: Command): void {
+  forget(command: Command): void {
     this.#transfer?.drop(command);
-  }
-
-  asker(): Asker {
-    const { host, ends, session } = this;
-    return {
-      initiatorName: session!.initiatorName,
-      localAddress: ends.localAddress,
-      boundPort: (portal) => host.boundPort(portal),
-    };
   }
 
   /** Looks at the clocks; called every `tickMs`. */
   tick(): void {
     if (this.closed) return;
-    const late = this.session ? lateness(this, this.session) : this.#loginLateness();
+    const now = this.host.now();
+    const late = this.session ? lateness(this, this.session) : this.#login.lateness();
     if (late) void this.close(late);
-    else if (this.session && this.#pingedAt === undefined && wantsPing(this, this.session)) this.#ping();
+    else if (this.#leaving && now >= this.#leaving.due) this.drop(this.#leaving.why, 'connection');
+    else if (this.session && this.#pingedAt === undefined && !this.output.blocked && wantsPing(this, this.session)) {
+      this.#pingedAt = now;
+      ping(this);
+    }
   }
 
-  #loginLateness(): string | undefined {
-    const { seconds } = this.#login;
-    return this.host.now() - this.#startedAt > seconds * 1000 ? `no login within ${seconds} s` : undefined;
-  }
-
-  /** RFC 7143 11.19: a ping has no task tag, and a transfer tag that its answer brings back. */
-  #ping(): void {
-    if (this.output.blocked) return;
-    this.#pingedAt = this.host.now();
-    const at = this.#begin(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 }, nothing);
-    this.stamp(at, false);
-    this.writer.end();
-  }
-
-  /** Answers a logout and closes. */
-  logOut(answer: () => void): void {
+  /** A Logout Request: nothing new is taken from here on. @returns when what was under way has stopped */
+  async beginLogout(): Promise<void> {
     this.#enter('logout request');
-    answer();
+    await this.#endCommands();
+  }
+
+  /** The Logout Response is written. */
+  endLogout(): void {
     this.#enter('logout answered');
     void this.close('logout');
   }
 
-  /** Tells the initiator that its session ends, and ends it (RFC 7143 11.9). */
-  dismiss(why: string): void {
-    if (this.session && !this.closed) {
-      const { DefaultTime2Wait: parameter2, DefaultTime2Retain: parameter3 } = this.session.parameters;
-      const values = { final: true, initiatorTaskTag: noTag, asyncEvent: sessionDropped, parameter2, parameter3 };
-      this.send(asyncMessage, values);
+  /**
+   * Asks the initiator to log out and serves meanwhile what it has under way; the connection is dropped when no logout
+   * comes in time (RFC 7143 11.9.1). Where nobody can be asked, it closes. @returns when it is closed
+   */
+  requestLogout(why: string): Promise<void> {
+    if (this.state === 'LOGGED_IN' && this.session?.type === 'Normal') {
+      this.#leaving = { why, due: this.host.now() + logoutSeconds * 1000 };
       this.#enter('logout wanted');
-    }
+      askForLogout(this);
+    } else if (!this.#leaving && this.state !== 'IN_LOGOUT') void this.close(why);
+    return this.#gone.promise;
+  }
+
+  /** Says that the connection or its session is dropped, and closes. */
+  drop(why: string, what: 'connection' | 'session'): void {
+    if (this.closed) return;
+    announceDrop(this, what);
     void this.close(why);
   }
 
@@ -346,6 +332,8 @@ export class Connection implements PduHandler {
     if (error instanceof LoginError) {
       this.#say('warning', 'iscsi login refused', error.message);
       this.#login.refuse(error, this.#loginHeader);
+    } else if (error instanceof FormatError) {
+      for (const other of this.session?.connections.values() ?? []) if (other !== this) void other.close(error.message);
     } else if (!(error instanceof ConnectionError)) logBug(this.#log, 'iscsi connection', error);
     void this.close(reasonOf(error));
   }
@@ -358,16 +346,29 @@ export class Connection implements PduHandler {
     this.#enter('cleaned up');
     this.output.end();
     const { session } = this;
-    if (!session) return;
-    this.#say('info', 'iscsi connection closed', why);
-    session.connections.delete(this.cid);
+    if (session) {
+      this.#say('info', 'iscsi connection closed', why);
+      session.connections.delete(this.cid);
+      const commands = this.#endCommands();
+      // Who ends a connection from another one ends the session too, or goes on with it.
+      const isLast = session.connections.size === 0 && event !== 'ended by another';
+      await Promise.all([commands, isLast ? this.host.sessionTable.end(session) : undefined]);
+    }
+    this.#gone.resolve();
+  }
+
+  /** Ends the commands of this connection. @returns when nothing of them is on its way to a medium any more */
+  async #endCommands(): Promise<void> {
+    const session = this.session!;
     const stopping: Promise<unknown>[] = [];
     for (const command of session.commands.values()) {
       if (command.connection !== this) continue;
-      if (command.task) stopping.push(abortTask(session.nexus!, command.lun, command.tag));
-      this.drop(command);
+      const { task, lun, tag } = command;
+      if (task) stopping.push(abortTask(session.nexus!, lun, tag));
+      // RFC 7143 7.6: a session that goes on hears of it.
+      if (task?.unit) push(session.nexus!, task.unit.storageObject, sense.commandsClearedByTransport);
+      this.forget(command);
     }
-    if (session.connections.size === 0) stopping.push(this.host.sessionTable.end(session));
     await Promise.all(stopping);
   }
 

@@ -27,10 +27,10 @@ export class Connections {
     this.#all.add(connection);
   }
 
-  /** Closes all of them. @returns when their commands have stopped */
+  /** Asks all of them to log out. @returns when they are closed and their commands have stopped */
   async end(why: string): Promise<void> {
+    await Promise.all([...this.#all].map((connection) => connection.requestLogout(why)));
     clearInterval(this.#timer);
-    await Promise.all([...this.#all].map((connection) => connection.close(why)));
   }
 
   #tick(): void {

@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { admit } from '../target/access.ts';
 import type { Arrival, EngineContext, FabricEngine, FabricState, SessionInfo, Traffic } from '../target/fabric.ts';
 import type { Portal, Tpg } from '../target/tpg.ts';
-import { Connection, type Host } from './connection.ts';
+import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
+import type { Host } from './host.ts';
 import type { Output } from './output.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
@@ -62,7 +63,9 @@ class Engine implements FabricEngine, Host {
   async reconcile(): Promise<void> {
     for (const session of this.sessionTable) {
       const why = this.#dismissal(session);
-      if (why) session.dismiss(why);
+      // A logical unit is served by one loop at a time: there is nothing to wait for.
+      if (session.tpg && !this.#context.serves(session.tpg.target)) session.cut('its target moves to another loop');
+      else if (why) session.dismiss(why);
       else session.refresh();
     }
   }
@@ -72,7 +75,7 @@ class Engine implements FabricEngine, Host {
   }
 
   endSessions(tpg: Tpg, why: string): void {
-    this.sessionTable.dismiss((session) => session.tpg === tpg, why);
+    for (const session of this.sessionTable) if (session.tpg === tpg) session.cut(why);
   }
 
   endSession(id: number, why: string): boolean {
@@ -85,7 +88,6 @@ class Engine implements FabricEngine, Host {
   }
 
   async stop(): Promise<void> {
-    this.sessionTable.dismiss(() => true, 'the target stops');
     await this.#connections.end('the target stops');
   }
 
@@ -93,7 +95,6 @@ class Engine implements FabricEngine, Host {
   #dismissal({ tpg, acl, initiatorName }: Session): string | undefined {
     if (!tpg) return undefined;
     if (this.state.targets.get(tpg.target.wwn)?.tpgs.get(tpg.tag) !== tpg) return `${tpg.path} was deleted`;
-    if (!this.#context.serves(tpg.target)) return `${tpg.path} is served by another loop from now on`;
     const admission = admit(tpg, initiatorName);
     if (!admission.admitted) return admission.because;
     return admission.acl === acl ? undefined : `the ACL of ${initiatorName} was made or deleted`;

@@ -55,6 +55,8 @@ export interface Key {
   readonly use: 'IO' | 'LO' | 'ALL';
   /** Answered `Irrelevant` in a discovery session. */
   readonly irrelevantInDiscovery?: true;
+  /** The result does not exceed this one's, wherever both stand in the text. */
+  readonly notAbove?: ParameterName;
   /** What we put in: always this, or the TPG's parameter of that name. */
   readonly ours: { readonly always: string } | { readonly parameter: string; readonly atMost?: number };
 }
@@ -89,7 +91,14 @@ export const keys: Readonly<Record<ParameterName, Key>> = {
     ...tpg('MaxXmitDataSegmentLength', segmentBytesMax),
   },
   MaxBurstLength: { ...normal, result: 'lower', default: '262144', ...length, ...tpg('MaxBurstLength') },
-  FirstBurstLength: { ...normal, result: 'lower', default: '65536', ...length, ...tpg('FirstBurstLength') },
+  FirstBurstLength: {
+    ...normal,
+    result: 'lower',
+    default: '65536',
+    ...length,
+    notAbove: 'MaxBurstLength',
+    ...tpg('FirstBurstLength'),
+  },
   DefaultTime2Wait: {
     result: 'higher',
     default: '2',
@@ -125,21 +134,35 @@ export const keys: Readonly<Record<ParameterName, Key>> = {
   iSCSIProtocolLevel: { ...normal, result: 'lower', default: '1', min: 0, max: 31, ours: { always: '1' } },
 };
 
-/** Keys that say something and negotiate nothing: who may send them. */
-export const declarations: ReadonlySet<string> = new Set([
-  'InitiatorName',
-  'InitiatorAlias',
-  'TargetName',
-  'SessionType',
+/** Keys of an initiator that say something and negotiate nothing, and whether they may also come after login. */
+export const declarations: ReadonlyMap<string, Key['use']> = new Map([
+  ['InitiatorName', 'IO'],
+  ['InitiatorAlias', 'ALL'],
+  ['TargetName', 'IO'],
+  ['SessionType', 'LO'],
+  // RFC 7143 13.26: heard, and not answered.
+  ['X#NodeArchitecture', 'ALL'],
 ]);
 
-/** The markers that RFC 7143 13.25 took away, each with the answer it asks for: anything but NotUnderstood. */
-export const obsolete: Readonly<Record<string, string>> = {
-  IFMarker: 'No',
-  OFMarker: 'No',
-  IFMarkInt: 'Reject',
-  OFMarkInt: 'Reject',
-};
+/** What we declare ourselves: an initiator that does not understand it may say so. */
+export const ourDeclarations: ReadonlySet<string> = new Set([
+  'TargetAlias',
+  'TargetPortalGroupTag',
+  'MaxRecvDataSegmentLength',
+]);
+
+/** Keys of the security stage (RFC 7143 12). */
+export const isSecurityKey = (name: string): boolean => name === 'AuthMethod' || /^(CHAP|KRB|SRP)_/.test(name);
+
+const targetKeys = ['TargetAlias', 'TargetAddress', 'TargetPortalGroupTag', 'SendTargets'];
+const markers = ['IFMarker', 'OFMarker', 'IFMarkInt', 'OFMarkInt'];
+
+/**
+ * Whether the standard knows the key and it has no place where it was offered: a target's own, one of another stage, a
+ * marker that RFC 7143 13.25 took away. It is answered with Reject, never with NotUnderstood (RFC 7143 6.2).
+ */
+export const isMisplaced = (name: string): boolean =>
+  targetKeys.includes(name) || markers.includes(name) || isSecurityKey(name);
 
 export const isParameter = (name: string): name is ParameterName => Object.hasOwn(keys, name);
 
@@ -174,7 +197,7 @@ export function ourValue(key: Key, parameter: (name: string) => string): string 
   return key.ours.atMost === undefined ? text : String(Math.min(Number(text), key.ours.atMost));
 }
 
-/** The result of an offer: the answer, and what holds from now on; `Reject` leaves what held before (RFC 7143 6.2). */
+/** The result of an offer: the answer, and what it comes to; `Reject` leaves what held before (RFC 7143 6.2). */
 export interface Outcome {
   readonly answer: string;
   readonly value?: number | boolean | string;

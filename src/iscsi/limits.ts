@@ -3,6 +3,9 @@
 /** Longest data segment that we take or send. */
 export const segmentBytesMax = 256 * 1024;
 
+/** Longest data segment before login has ended: nobody has declared a longer one by then (RFC 7143 13.12). */
+export const loginSegmentBytesMax = 8192;
+
 /** One login: requests, bytes of text in a row of C bits, pairs in one text. */
 export const loginRequestsMax = 64;
 export const textBytesMax = 64 * 1024;
@@ -28,6 +31,9 @@ export const flushBytes = 256 * 1024;
 /** What a socket is read into; data of at least `directBytesMin` goes to its own place without it. */
 export const receiveBytes = 256 * 1024;
 export const directBytesMin = 32 * 1024;
+
+/** How long an initiator that is asked to log out may take; what it has under way is served meanwhile. */
+export const logoutSeconds = 3;
 
 /** How long a connection may take to say its last words before it is cut. */
 export const closingMs = 2000;

@@ -14,14 +14,17 @@ type Request = Values<(typeof loginRequest)['fields']>;
 export class LoginPhase {
   readonly #connection: Connection;
   readonly #login: Login<Session>;
+  readonly #startedAt: number;
   /** The last request was answered, or will be when the session is made: no other may come. */
   #over = false;
 
   constructor(connection: Connection) {
     const { host, ends } = connection;
     this.#connection = connection;
+    this.#startedAt = host.now();
     this.#login = new Login({
       state: host.state,
+      portal: `${ends.localAddress} ${ends.localPort}`,
       tpgs: () => ends.tpgs(),
       servesTargets: ends.handOver === undefined,
       session: (tsih) => host.sessionTable.get(tsih),
@@ -34,9 +37,10 @@ export class LoginPhase {
     return this.#login.initiatorName ?? '';
   }
 
-  /** How long it may take, in seconds: an attribute of the TPG. */
-  get seconds(): number {
-    return this.#login.tpg?.attribute('login_timeout') ?? tpgAttributes.login_timeout.default;
+  /** Why the login has to be given up, or undefined: how long it may take is an attribute of the TPG. */
+  lateness(): string | undefined {
+    const seconds = this.#login.tpg?.attribute('login_timeout') ?? tpgAttributes.login_timeout.default;
+    return this.#connection.host.now() - this.#startedAt > seconds * 1000 ? `no login within ${seconds} s` : undefined;
   }
 
   /** Takes a Login Request. @throws LoginError, ConnectionError */

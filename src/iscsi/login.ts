@@ -6,7 +6,7 @@ import type { NodeAcl, Tpg } from '../target/tpg.ts';
 import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText } from '../wire/text.ts';
 import { Authentication, type Credentials } from './authentication.ts';
-import { defaultParameters, type Parameters } from './keys.ts';
+import { defaultParameters, isSecurityKey, type Parameters } from './keys.ts';
 import { loginRequestsMax, textBytesMax, textPairsMax } from './limits.ts';
 import { Negotiation } from './negotiation.ts';
 import type { loginRequest } from './pdu.ts';
@@ -32,7 +32,9 @@ export interface JoinableSession {
 /** What a login needs of the world. */
 export interface LoginContext<S extends JoinableSession> {
   readonly state: FabricState;
-  /** The TPGs behind the portal that the connection came in on. */
+  /** The address and port that the connection came to. */
+  readonly portal: string;
+  /** The TPGs behind that portal. */
   tpgs(): readonly Tpg[];
   /** False: the targets are served elsewhere, and a login only finds out which one is meant. */
   readonly servesTargets: boolean;
@@ -47,6 +49,8 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly initiatorAlias: string;
   /** 12 hexadecimal digits. */
   readonly isid: string;
+  /** There is one session of each: initiator name, ISID, and where it is logged in to (RFC 7143 4.4.3, 7.4.2). */
+  readonly identity: string;
   readonly cid: number;
   /** Of a normal session. */
   readonly tpg: Tpg | undefined;
@@ -68,7 +72,7 @@ export interface LoginAnswer<S extends JoinableSession> {
 const initiatorError = (message: string) => new LoginError(loginStatus.initiatorError, message);
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 /** RFC 7143 4.2.7.1: at most 223 bytes; what else is in a name is compared, not judged. */
-const nameRule = /^[^\s\x00-\x1f=,]{1,223}$/;
+const isName = (text: string): boolean => /^[^\s\x00-\x1f=,]+$/.test(text) && Buffer.byteLength(text) <= 223;
 
 /** Who the first request says it is. */
 interface Identity<S extends JoinableSession> {
@@ -77,6 +81,8 @@ interface Identity<S extends JoinableSession> {
   readonly initiatorName: string;
   readonly initiatorAlias: string;
   readonly tpg: Tpg | undefined;
+  /** What stands for the portal group in the session's identity. */
+  readonly place: string;
   readonly acl: NodeAcl | undefined;
   readonly session: S | undefined;
   readonly authentication: Authentication;
@@ -146,12 +152,13 @@ export class Login<S extends JoinableSession> {
     const { state, random, servesTargets } = this.#context;
     const initiatorName = pairs.get('InitiatorName')?.toLowerCase();
     if (initiatorName === undefined) throw new LoginError(loginStatus.missingParameter, 'no InitiatorName');
-    if (!nameRule.test(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
+    if (!isName(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
     const type = pairs.get('SessionType') ?? 'Normal';
     if (type !== 'Normal' && type !== 'Discovery')
       throw new LoginError(loginStatus.sessionTypeNotSupported, `SessionType ${type}`);
     const discovery = type === 'Discovery';
-    const tpg = discovery ? undefined : this.#findTpg(pairs.get('TargetName')?.toLowerCase());
+    const targetName = pairs.get('TargetName')?.toLowerCase();
+    const tpg = discovery ? undefined : this.#findTpg(targetName);
     if (tpg && !servesTargets) return { elsewhere: tpg };
     const acl = tpg && this.#admit(tpg, initiatorName);
     const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg);
@@ -162,6 +169,7 @@ export class Login<S extends JoinableSession> {
       initiatorName,
       initiatorAlias: pairs.get('InitiatorAlias') ?? '',
       tpg,
+      place: (tpg ?? this.#behindPortal(targetName))?.path ?? this.#context.portal,
       acl,
       session,
       authentication: new Authentication(tpg ? credentials(tpg, acl) : discoveryCredentials(state), random),
@@ -176,10 +184,14 @@ export class Login<S extends JoinableSession> {
   #findTpg(name: string | undefined): Tpg {
     if (name === undefined) throw new LoginError(loginStatus.missingParameter, 'no TargetName');
     if (!this.#context.state.targets.has(name)) throw new LoginError(loginStatus.notFound, `no target ${name}`);
-    const tpg = this.#context.tpgs().find((one) => one.target.wwn === name);
+    const tpg = this.#behindPortal(name);
     if (!tpg) throw new LoginError(loginStatus.notFound, `${name} is not behind this portal`);
     if (!tpg.enabled) throw new LoginError(loginStatus.serviceUnavailable, `${tpg.path} is disabled`);
     return tpg;
+  }
+
+  #behindPortal(name: string | undefined): Tpg | undefined {
+    return this.#context.tpgs().find(({ target }) => target.wwn === name);
   }
 
   #admit(tpg: Tpg, initiatorName: string): NodeAcl | undefined {
@@ -208,8 +220,10 @@ export class Login<S extends JoinableSession> {
 
   #secure(request: LoginRequest, who: Identity<S>, pairs: readonly Pair[], answers: Pair[]): LoginAnswer<S> {
     const { authentication } = who;
-    const isSecurity = ([name]: Pair) => name === 'AuthMethod' || name.startsWith('CHAP_');
-    const ours = authentication.answer(new Map(pairs.filter(isSecurity)));
+    const isSecurity = ([name]: Pair) => isSecurityKey(name);
+    const theirs = new Map(pairs.filter(isSecurity));
+    if (theirs.size < pairs.filter(isSecurity).length) throw initiatorError('a security key came twice');
+    const ours = authentication.answer(theirs);
     const others = this.#negotiate(
       who,
       pairs.filter((pair) => !isSecurity(pair)),
@@ -226,7 +240,7 @@ export class Login<S extends JoinableSession> {
 
   #negotiate(who: Identity<S>, pairs: readonly Pair[]): Pair[] {
     const answers = who.negotiation.answer(pairs);
-    if (!Array.isArray(answers)) throw initiatorError(`${answers.repeated} came twice`);
+    if (!Array.isArray(answers)) throw initiatorError(answers.failure);
     return answers;
   }
 
@@ -239,19 +253,17 @@ export class Login<S extends JoinableSession> {
   }
 
   #loggedIn(who: Identity<S>): LoggedIn<S> {
-    const { parameters } = who.negotiation;
-    // RFC 7143 13.14: FirstBurstLength is not above MaxBurstLength, whatever was said.
-    parameters.FirstBurstLength = Math.min(parameters.FirstBurstLength, parameters.MaxBurstLength);
     return {
       type: who.discovery ? 'Discovery' : 'Normal',
       initiatorName: who.initiatorName,
       initiatorAlias: who.initiatorAlias,
       isid: hex(who.request.isid),
+      identity: `${who.initiatorName} ${hex(who.request.isid)} ${who.place}`,
       cid: who.request.cid,
       tpg: who.tpg,
       acl: who.acl,
       authenticated: who.authentication.proven,
-      parameters,
+      parameters: who.negotiation.conclude(),
       session: who.session,
     };
   }

@@ -1,7 +1,17 @@
 /** One text negotiation (RFC 7143 6): offers in, answers out, the results in `parameters`. */
 
 import type { Pair } from '../wire/text.ts';
-import { declarations, isParameter, keys, negotiate, obsolete, ourValue, type Parameters } from './keys.ts';
+import {
+  declarations,
+  isMisplaced,
+  isParameter,
+  keys,
+  negotiate,
+  ourDeclarations,
+  ourValue,
+  type ParameterName,
+  type Parameters,
+} from './keys.ts';
 
 /** What decides how a key is answered. */
 export interface Negotiator {
@@ -12,10 +22,16 @@ export interface Negotiator {
   parameter(name: string): string;
 }
 
-/** Answers that are not values (RFC 7143 6.1). */
+/** Why the negotiation as a whole has failed (RFC 7143 7.12). */
+export interface Failure {
+  readonly failure: string;
+}
+
+/** Answers that are never offers (RFC 7143 6.2). */
 const constants = ['Reject', 'Irrelevant', 'NotUnderstood'];
 
 export class Negotiation {
+  /** What holds when the negotiation ends well; until then nobody goes by it. */
   readonly parameters: Parameters;
   readonly #negotiator: Negotiator;
   readonly #seen = new Set<string>();
@@ -23,23 +39,28 @@ export class Negotiation {
   /** Declarations that we made: they are made once, whoever speaks first. */
   readonly #declared = new Set<string>();
 
-  /** @param parameters what holds so far; changed in place @param full in full feature phase, where most is fixed */
+  /** @param parameters what holds so far @param full in full feature phase, where most is fixed */
   constructor(parameters: Parameters, negotiator: Negotiator, full: boolean) {
-    this.parameters = parameters;
+    this.parameters = { ...parameters };
     this.#negotiator = negotiator;
     this.#full = full;
   }
 
-  /** Our answers, in the offers' order; the name of a key that came twice instead (RFC 7143 6.2: not negotiated again). */
-  answer(offers: readonly Pair[]): Pair[] | { readonly repeated: string } {
-    const answers: Pair[] = [];
-    for (const [name, offer] of offers) {
-      if (this.#seen.has(name)) return { repeated: name };
+  /** Our answers, in the offers' order. */
+  answer(offers: readonly Pair[]): Pair[] | Failure {
+    const answers = new Map<string, string>();
+    // What depends on another key comes behind it.
+    for (const [name, offer] of [...offers].sort(([a], [b]) => rank(a) - rank(b))) {
+      if (this.#seen.has(name)) return { failure: `${name} came twice` };
       this.#seen.add(name);
-      const answer = declarations.has(name) || constants.includes(offer) ? undefined : this.#one(name, offer);
-      if (answer !== undefined) answers.push([name, answer]);
+      const answer = this.#one(name, offer);
+      if (typeof answer === 'object') return answer;
+      if (answer !== undefined) answers.set(name, answer);
     }
-    return answers;
+    return offers.flatMap(([name]) => {
+      const answer = answers.get(name);
+      return answer === undefined ? [] : [[name, answer] as const];
+    });
   }
 
   /** Our declaration of `MaxRecvDataSegmentLength`, unless an answer was one already (RFC 7143 13.12). */
@@ -50,20 +71,45 @@ export class Negotiation {
     return [[name, ourValue(keys[name], this.#negotiator.parameter)]];
   }
 
-  #one(name: string, offer: string): string | undefined {
-    const old = obsolete[name];
-    if (old !== undefined) return old;
-    if (!isParameter(name)) return 'NotUnderstood';
+  /** The results, once the rules between keys hold among all of them (RFC 7143 6.2). */
+  conclude(): Parameters {
+    for (const name of Object.keys(keys) as ParameterName[]) {
+      const { notAbove } = keys[name];
+      if (notAbove) this.#set(name, Math.min(Number(this.parameters[name]), Number(this.parameters[notAbove])));
+    }
+    return this.parameters;
+  }
+
+  #one(name: string, offer: string): string | Failure | undefined {
+    if (constants.includes(offer))
+      return ourDeclarations.has(name) ? undefined : { failure: `${name}=${offer} answers nothing` };
+    const declared = declarations.get(name);
+    if (declared) return this.#full && declared !== 'ALL' ? 'Reject' : undefined;
+    if (!isParameter(name)) return isMisplaced(name) ? 'Reject' : 'NotUnderstood';
     const key = keys[name];
-    const { discovery, leading, parameter } = this.#negotiator;
+    const { discovery, leading } = this.#negotiator;
     if (discovery && key.irrelevantInDiscovery) return 'Irrelevant';
     if (this.#full && key.use !== 'ALL') return 'Reject';
     if (!leading && key.use === 'LO') return 'Irrelevant';
-    const { answer, value } = negotiate(key, offer, ourValue(key, parameter));
-    if (value !== undefined) (this.parameters as unknown as Record<string, unknown>)[name] = value;
+    const { answer, value } = negotiate(key, offer, this.#ours(name));
+    if (value !== undefined) this.#set(name, value);
     if (key.result !== 'declared') return answer;
+    // RFC 7143 7.12: a declaration cannot be answered; one that is not acceptable is a failure.
+    if (value === undefined) return { failure: `${name}=${offer} is out of range` };
     const isNew = !this.#declared.has(name);
     this.#declared.add(name);
-    return isNew || value === undefined ? answer : undefined;
+    return isNew ? answer : undefined;
+  }
+
+  #ours(name: ParameterName): string {
+    const key = keys[name];
+    const ours = ourValue(key, this.#negotiator.parameter);
+    return key.notAbove === undefined ? ours : String(Math.min(Number(ours), Number(this.parameters[key.notAbove])));
+  }
+
+  #set(name: ParameterName, value: number | boolean | string): void {
+    (this.parameters as unknown as Record<string, unknown>)[name] = value;
   }
 }
+
+const rank = (name: string): number => (isParameter(name) && keys[name].notAbove !== undefined ? 1 : 0);

@@ -1,9 +1,9 @@
 /** PDUs in: bytes that may be cut anywhere → headers, and data straight into the buffer that its owner names. */
 
 import { crc32c } from '../wire/crc32c.ts';
-import { segmentBytesMax } from './limits.ts';
+import { loginSegmentBytesMax } from './limits.ts';
 import { digestBytes, header, headerBytes, padding } from './pdu.ts';
-import { ConnectionError } from './protocol-error.ts';
+import { ConnectionError, FormatError } from './protocol-error.ts';
 
 /** Additional header segments: a length of one byte, in words (RFC 7143 11.2.1.5). */
 const ahsBytesMax = 255 * 4;
@@ -22,6 +22,7 @@ export class PduReader {
   /** Set when login ends. */
   headerDigest = false;
   dataDigest = false;
+  segmentBytesMax = loginSegmentBytesMax;
   readonly #handler: PduHandler;
   /** A header that came in pieces. */
   readonly #pieces = new Uint8Array(headerBytes + ahsBytesMax + digestBytes);
@@ -50,7 +51,7 @@ export class PduReader {
     if (this.#dataLeft === 0 && this.#trailerLeft === 0) this.#complete();
   }
 
-  /** @throws ConnectionError when framing is lost; whatever the handler throws passes through */
+  /** @throws ConnectionError, FormatError when framing is lost; whatever the handler throws passes through */
   feed(bytes: Uint8Array, start: number, end: number): void {
     let at = start;
     while (at < end) {
@@ -90,7 +91,7 @@ export class PduReader {
     if (this.headerDigest && crc32c(bytes, at, digestAt) !== digestOf(bytes, digestAt))
       throw new ConnectionError('header digest is wrong');
     const dataLength = header.dataSegmentLength.get(bytes, at);
-    if (dataLength > segmentBytesMax) throw new ConnectionError(`a data segment of ${dataLength} bytes`);
+    if (dataLength > this.segmentBytesMax) throw new FormatError(`a data segment of ${dataLength} bytes`);
     this.#dataLength = dataLength;
     this.#trailerLength = 0;
     this.#trailerLeft = dataLength > 0 ? padding(dataLength) + (this.dataDigest ? digestBytes : 0) : 0;

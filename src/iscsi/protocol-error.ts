@@ -43,6 +43,14 @@ export class LoginError extends Error {
   }
 }
 
+/** A PDU whose header breaks the layout: it ends all connections of its session (RFC 7143 7.7). */
+export class FormatError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'FormatError';
+  }
+}
+
 /** A connection that cannot go on: framing is lost, or the initiator breaks a rule that has no Reject. */
 export class ConnectionError extends Error {
   constructor(message: string) {

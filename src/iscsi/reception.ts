@@ -5,10 +5,18 @@
 
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Arrival, FabricReception, FabricState, ReceptionContext, SessionInfo } from '../target/fabric.ts';
+import type {
+  Addresses,
+  Arrival,
+  FabricReception,
+  FabricState,
+  ReceptionContext,
+  SessionInfo,
+} from '../target/fabric.ts';
 import { type Portal, printPortal, type Tpg } from '../target/tpg.ts';
-import { Connection, type Ends, type Host } from './connection.ts';
+import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
+import type { Host } from './host.ts';
 import { portalConnectionsMax } from './limits.ts';
 import { type Address, keyOf, Listener } from './listener.ts';
 import { Sessions } from './sessions.ts';
@@ -91,7 +99,6 @@ class Reception implements IscsiReception, Host {
     await this.#reconciling;
     for (const { listener } of this.#served.values()) listener.close();
     this.#served.clear();
-    this.sessionTable.dismiss(() => true, 'the target stops');
     await this.#connections.end('the target stops');
   }
 
@@ -199,10 +206,11 @@ class Reception implements IscsiReception, Host {
 /** IPv4 addresses that come mapped into IPv6 are shown as what they are. */
 const plain = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 
-function endsOf(socket: Socket): Pick<Ends, 'localAddress' | 'remoteAddress' | 'remotePort'> {
+function endsOf(socket: Socket): Addresses {
   const local = socket.address() as AddressInfo;
   return {
     localAddress: plain(local.address),
+    localPort: local.port,
     remoteAddress: plain(socket.remoteAddress),
     remotePort: socket.remotePort ?? 0,
   };

@@ -35,6 +35,10 @@ function manage(connection: Connection, header: Uint8Array): void {
   manageTasks(connection, header).catch((error: unknown) => connection.fail(error));
 }
 
+function logout(connection: Connection, header: Uint8Array): void {
+  logOut(connection, header).catch((error: unknown) => connection.fail(error));
+}
+
 function exchangeText(connection: Connection, header: Uint8Array, data: Uint8Array): void {
   connection.text.receive(connection, header, data);
 }
@@ -52,26 +56,33 @@ function ping(connection: Connection, header: Uint8Array, data: Uint8Array): voi
 }
 
 /** RFC 7143 11.14.1, 11.15.1 */
-const logoutReason = { closeSession: 0, closeConnection: 1 } as const;
+const logoutReason = { closeSession: 0, closeConnection: 1, recovery: 2 } as const;
 const logoutResult = { success: 0, noSuchCid: 1, recoveryNotSupported: 2 } as const;
 
-/** Logout (RFC 7143 11.14): open tasks end at once, and the connection closes behind the answer. */
-function logout(connection: Connection, header: Uint8Array): void {
+/** Logout (RFC 7143 11.14): the answer waits until what was under way has stopped, and the connection closes behind it. */
+async function logOut(connection: Connection, header: Uint8Array): Promise<void> {
   const { reason, cid, initiatorTaskTag } = decode(logoutRequest, header);
   const session = connection.session!;
   const named = session.connections.get(cid);
   const answer = (result: number) => {
+    if (connection.closed) return;
     const { DefaultTime2Wait: time2Wait, DefaultTime2Retain: time2Retain } = session.parameters;
     connection.send(logoutResponse, { final: true, response: result, initiatorTaskTag, time2Wait, time2Retain });
   };
-  if (reason === logoutReason.closeSession) {
-    for (const other of session.connections.values()) if (other !== connection) other.close('logout of the session');
-    connection.logOut(() => answer(logoutResult.success));
-  } else if (reason !== logoutReason.closeConnection) answer(logoutResult.recoveryNotSupported);
-  else if (!named) answer(logoutResult.noSuchCid);
-  else if (named === connection) connection.logOut(() => answer(logoutResult.success));
-  else {
-    named.close('logout of the connection');
+  const isSession = reason === logoutReason.closeSession;
+  if (reason > logoutReason.recovery) connection.reject(rejectReason.invalidPduField, header, 0);
+  // RFC 7143 4.3: a discovery session closes as a whole.
+  else if (!isSession && session.type === 'Discovery') connection.reject(rejectReason.protocolError, header, 0);
+  else if (reason === logoutReason.recovery) answer(logoutResult.recoveryNotSupported);
+  else if (!isSession && !named) answer(logoutResult.noSuchCid);
+  else if (isSession || named === connection) {
+    const others = isSession ? [...session.connections.values()].filter((one) => one !== connection) : [];
+    const closing = others.map((one) => one.close('logout of the session', 'ended by another'));
+    await Promise.all([connection.beginLogout(), ...closing]);
+    answer(logoutResult.success);
+    connection.endLogout();
+  } else {
+    await named?.close('logout of the connection', 'ended by another');
     answer(logoutResult.success);
   }
 }

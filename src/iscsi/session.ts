@@ -25,6 +25,7 @@ export class Session implements JoinableSession {
   readonly initiatorName: string;
   readonly initiatorAlias: string;
   readonly isid: string;
+  readonly identity: string;
   readonly tpg: Tpg | undefined;
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;
@@ -57,6 +58,7 @@ export class Session implements JoinableSession {
     this.initiatorName = loggedIn.initiatorName;
     this.initiatorAlias = loggedIn.initiatorAlias;
     this.isid = loggedIn.isid;
+    this.identity = loggedIn.identity;
     this.tpg = tpg;
     this.acl = acl;
     this.authenticated = loggedIn.authenticated;
@@ -158,9 +160,14 @@ export class Session implements JoinableSession {
     }
   }
 
-  /** Tells the initiator that the session ends, and ends it. */
+  /** Asks the initiator to log out; what it has under way is served until then. */
   dismiss(why: string): void {
-    for (const connection of this.connections.values()) connection.dismiss(why);
+    for (const connection of this.connections.values()) void connection.requestLogout(why);
+  }
+
+  /** Tells the initiator that the session is over, and ends it. */
+  cut(why: string): void {
+    for (const connection of this.connections.values()) connection.drop(why, 'session');
   }
 
   /** As `sessions` shows it. */

@@ -41,20 +41,18 @@ export class Sessions {
       await this.#reinstate(loggedIn);
       return this.#open(loggedIn, cmdSn, id);
     }
-    await session.connections.get(cid)?.close('replaced by a login with its CID', 'replaced');
+    await session.connections.get(cid)?.close('replaced by a login with its CID', 'ended by another');
     if (session.ended) throw new LoginError(loginStatus.sessionDoesNotExist, 'the session ended');
     return session;
   }
 
-  /**
-   * Ends the session that the login reinstates (RFC 7143 6.3.5): same initiator name, ISID and portal group.
-   * Discovery sessions have no nexus and stand beside one another.
-   */
-  async #reinstate({ type, tpg, isid, initiatorName }: LoggedIn<Session>): Promise<void> {
-    if (type === 'Discovery') return;
+  /** Ends the session that the login reinstates (RFC 7143 6.3.5, 7.4.2). */
+  async #reinstate({ identity }: LoggedIn<Session>): Promise<void> {
     for (const session of this.#byTsih.values()) {
-      if (session.tpg !== tpg || session.isid !== isid || session.initiatorName !== initiatorName) continue;
-      const closing = [...session.connections.values()].map((one) => one.close('session reinstated', 'replaced'));
+      if (session.identity !== identity) continue;
+      const closing = [...session.connections.values()].map((one) =>
+        one.close('session reinstated', 'ended by another'),
+      );
       await Promise.all([...closing, this.end(session)]);
     }
   }

@@ -44,7 +44,7 @@ const atLun =
 function dropWaiting(session: Session, request: Request, meant: (lun: number) => boolean): void {
   for (const command of session.commands.values())
     if (!command.task && meant(command.lun) && distance(command.cmdSn, request.cmdSn) > 0)
-      command.connection.drop(command);
+      command.connection.forget(command);
 }
 
 type TaskFunction = (management: Management) => number | Promise<number>;
@@ -74,7 +74,7 @@ export async function manageTasks(connection: Connection, header: Uint8Array): P
   const run = functions.get(decoded.function);
   const management = { session, nexus: session.nexus!, request: decoded, lun: decodeLun(decoded.lun), connection };
   const code = run ? await run(management) : response.notSupported;
-  for (const command of session.commands.values()) if (command.task?.aborted) command.connection.drop(command);
+  for (const command of session.commands.values()) if (command.task?.aborted) command.connection.forget(command);
   if (decoded.immediate) session.immediateTasks -= 1;
   else session.answered();
   if (connection.closed) return;
@@ -93,7 +93,7 @@ async function abort({ session, nexus, request, lun }: Management): Promise<numb
   if (command && command.lun === lun) {
     if (command.task) await abortTask(nexus, lun, referencedTaskTag);
     if (command.task) command.task.aborted = true;
-    command.connection.drop(command);
+    command.connection.forget(command);
     return response.complete;
   }
   if (!command && session.inWindow(refCmdSn) && distance(refCmdSn, cmdSn) > 0) {

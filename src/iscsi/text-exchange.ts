@@ -1,5 +1,6 @@
 /** Text requests of full feature phase (RFC 7143 11.10, 11.11, 6.4): a key=value text each way, in pieces where need be. */
 
+import type { Portal } from '../target/tpg.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import type { Connection } from './connection.ts';
 import { sendTargets } from './discovery.ts';
@@ -15,64 +16,79 @@ export class TextExchange {
   #tag = noTag;
   #transferTag = noTag;
   #lastTransferTag = 0;
+  #negotiation: Negotiation | undefined;
+  /** Text whose end has not come. */
   #received: Uint8Array = nothing;
-  /** What is still to be sent of our answer; undefined until the request is complete. */
-  #answer: Uint8Array | undefined;
+  /** What is still to be sent of an answer. */
+  #answer: Uint8Array = nothing;
 
   /** Takes one request with its text. */
   receive(connection: Connection, header: Uint8Array, text: Uint8Array): void {
     const request = decode(textRequest, header);
     const goesOn = request.targetTransferTag !== noTag;
-    if (!goesOn) this.#reset(request.initiatorTaskTag);
+    if (!goesOn) this.#begin(connection, request.initiatorTaskTag);
     const isOurs =
       request.initiatorTaskTag === this.#tag && (!goesOn || request.targetTransferTag === this.#transferTag);
     if (!isOurs || (request.final && request.continue) || !this.#take(connection, request, text)) {
-      this.#reset(noTag);
+      this.#end();
       connection.reject(rejectReason.protocolError, header, 0);
       return;
     }
     const size = Math.min(connection.parameters.MaxRecvDataSegmentLength, textBytesMax);
-    const piece = this.#answer?.subarray(0, size) ?? nothing;
-    this.#answer = this.#answer?.subarray(size);
-    const more = (this.#answer?.length ?? 0) > 0;
+    const piece = this.#answer.subarray(0, size);
+    this.#answer = this.#answer.subarray(size);
+    const more = this.#answer.length > 0;
     this.#send(connection, request.lun, piece, more, !more && request.final);
   }
 
   /** Gathers text; when it is complete, makes the answer. @returns false when it is no text that we take */
   #take(connection: Connection, request: { continue: boolean }, text: Uint8Array): boolean {
-    if (this.#answer) return text.length === 0;
+    // An empty text asks for the rest of the answer.
+    if (this.#answer.length > 0) return text.length === 0;
     if (this.#received.length + text.length > textBytesMax) return false;
     this.#received = Buffer.concat([this.#received, text]);
     if (request.continue) return true;
     const pairs = parseText(this.#received, textPairsMax);
+    this.#received = nothing;
     const answers = typeof pairs === 'string' ? undefined : this.#answerPairs(connection, pairs);
     if (answers) this.#answer = printText(answers);
     return answers !== undefined;
   }
 
-  #reset(tag: number): void {
+  #begin({ session, parameters }: Connection, tag: number): void {
+    this.#end();
     this.#tag = tag;
-    this.#transferTag = noTag;
-    this.#received = nothing;
-    this.#answer = undefined;
+    const negotiator = {
+      discovery: session!.type === 'Discovery',
+      leading: false,
+      parameter: (name: string) => session!.tpg?.parameter(name) ?? '',
+    };
+    this.#negotiation = new Negotiation(parameters, negotiator, true);
   }
 
+  #end(): void {
+    this.#tag = noTag;
+    this.#transferTag = noTag;
+    this.#negotiation = undefined;
+    this.#received = nothing;
+    this.#answer = nothing;
+  }
+
+  /** @returns undefined when the negotiation has failed */
   #answerPairs(connection: Connection, pairs: readonly Pair[]): Pair[] | undefined {
-    const { host, session } = connection;
-    const negotiation = new Negotiation(
-      connection.parameters,
-      {
-        discovery: session!.type === 'Discovery',
-        leading: false,
-        parameter: (name) => session!.tpg?.parameter(name) ?? '',
-      },
-      true,
-    );
+    const { host, ends, session } = connection;
     const asked = pairs.filter(([name]) => name === 'SendTargets');
-    const answers = negotiation.answer(pairs.filter(([name]) => name !== 'SendTargets'));
-    if (!Array.isArray(answers) || asked.length > 1) return undefined;
+    // RFC 7143 4.3: a discovery session asks for targets and nothing else.
+    if (asked.length > 1 || (session!.type === 'Discovery' && pairs.length > asked.length)) return undefined;
+    const answers = this.#negotiation!.answer(pairs.filter(([name]) => name !== 'SendTargets'));
+    if (!Array.isArray(answers)) return undefined;
+    const asker = {
+      initiatorName: session!.initiatorName,
+      localAddress: ends.localAddress,
+      boundPort: (portal: Portal) => host.boundPort(portal),
+    };
     for (const [name, value] of asked) {
-      const targets = sendTargets(host.state, connection.asker(), value, session!.tpg?.target);
+      const targets = sendTargets(host.state, asker, value, session!.tpg?.target);
       answers.push(...(targets ?? [[name, 'Reject'] as const]));
     }
     return answers;
@@ -86,6 +102,9 @@ export class TextExchange {
       { final, continue: more, lun, initiatorTaskTag: this.#tag, targetTransferTag: this.#transferTag },
       piece,
     );
-    if (final) this.#reset(noTag);
+    if (!final) return;
+    // RFC 7143 6.4: what was negotiated holds once the sequence is complete.
+    connection.parameters = this.#negotiation!.conclude();
+    this.#end();
   }
 }

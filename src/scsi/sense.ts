@@ -78,6 +78,7 @@ export const sense = {
   commandsCleared: named('unitAttention', 0x2f, 0x00),
   inquiryDataChanged: named('unitAttention', 0x3f, 0x03),
   reportedLunsDataChanged: named('unitAttention', 0x3f, 0x0e),
+  commandsClearedByTransport: named('unitAttention', 0x47, 0x7f),
 
   writeProtected: named('dataProtect', 0x27, 0x00),
   softwareWriteProtected: named('dataProtect', 0x27, 0x02),

@@ -67,6 +67,7 @@ export interface ReceptionContext {
 /** Addresses without brackets. */
 export interface Addresses {
   readonly localAddress: string;
+  readonly localPort: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
 }

@@ -9,7 +9,8 @@ const keyBytesMax = 63;
 export type TextFault = 'too many pairs' | 'not ended' | 'no key=value' | 'key too long' | 'not text';
 
 const printable = /^[\x20-\x7e\x80-\uffff]*$/;
-const keyName = /^[A-Za-z0-9.\-+@_]+$/;
+/** RFC 7143 6.1, and the `#` of registered extension keys (13.22). */
+const keyName = /^[A-Za-z0-9.\-+@_#]+$/;
 
 /**
  * The pairs in their order. Extra NULs between and after pairs are borne with, since initiators pad with them.

@@ -107,6 +107,13 @@ describe('the exchange', () => {
     expect(verify(theirs!, 'their secret', answer.text['CHAP_R']!)).toBe(true);
   });
 
+  it('RFC 7143 9.2.1: one secret for both directions is refused, and the log says so', async () => {
+    const target = withCredentials(true);
+    target.tpg.auth.mutual_password = secret;
+    expect(ended((await attempt(target)).answer)).toEqual(failure);
+    expect(target.logged.map(({ detail }) => detail?.['reason']).join()).toContain('are the same');
+  });
+
   it('RFC 7143 12.1.3: our own challenge sent back is refused', async () => {
     expect(ended((await attempt(withCredentials(true), { mutual: 'reflected' })).answer)).toEqual(failure);
   });

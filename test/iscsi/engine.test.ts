@@ -150,12 +150,14 @@ describe('sessions', () => {
     ['demo mode ends', (tpg) => tpg.attributes.set('generate_node_acls', 0)],
     ['the target is deleted', (_tpg, state) => state.targets.clear()],
     ['an ACL of its own is made', (tpg) => addAcl(tpg, 'iqn.2026-01.com.example:initiator')],
-  ])('end with a message when %s', async (_name, change) => {
+  ])('are asked to log out when %s', async (_name, change) => {
     const { engine, portal, tpg, state } = await start();
     const { initiator, closed } = await loggedIn(engine, portal);
     change(tpg, state);
     await engine.reconcile();
     await next(initiator, 'Asynchronous Message');
+    initiator.inbox.length = 0;
+    expect((await initiator.logout()).name).toBe('Logout Response');
     await closed;
     expect(engine.sessions()).toEqual([]);
   });

@@ -90,6 +90,7 @@ describe('who and where', () => {
     ['an unknown target', { TargetName: 'iqn.2026-01.com.example:other' }, [2, 3]],
     ['an unknown session type', { SessionType: 'Boot' }, [2, 9]],
     ['a name with a space', { InitiatorName: 'iqn. x' }, [2, 0]],
+    ['a name of 224 bytes', { InitiatorName: `iqn.${'ä'.repeat(110)}` }, [2, 0]],
   ])('RFC 7143 11.13.5: %s', async (_name, keys, expected) => {
     const { initiator } = new IscsiTarget().connect();
     const all = Object.entries({ ...initiator.names, ...keys }).filter(([, value]) => value !== undefined);
@@ -145,11 +146,12 @@ describe('keys', () => {
     ['13.11', 'ImmediateData', 'Yes', 'No', 'No'],
     ['13.11', 'ImmediateData', 'yes', 'Reject'],
     ['13.12', 'MaxRecvDataSegmentLength', '65536', '262144'],
-    ['13.12', 'MaxRecvDataSegmentLength', '511', 'Reject'],
     ['13.13', 'MaxBurstLength', '16777215', '262144'],
     ['13.13', 'MaxBurstLength', '0x1000', '4096'],
     ['13.13', 'MaxBurstLength', '16777216', 'Reject'],
+    ['13.13', 'MaxBurstLength', '99999999999', 'Reject'],
     ['13.14', 'FirstBurstLength', '512', '512'],
+    ['13.14', 'FirstBurstLength', '511', 'Reject'],
     ['13.15', 'DefaultTime2Wait', '0', '2'],
     ['13.15', 'DefaultTime2Wait', '3600', '3600'],
     ['13.16', 'DefaultTime2Retain', '0', '0'],
@@ -160,7 +162,12 @@ describe('keys', () => {
     ['13.20', 'ErrorRecoveryLevel', '3', 'Reject'],
     ['13.23', 'TaskReporting', 'FastAbort,RFC3720', 'RFC3720'],
     ['13.24', 'iSCSIProtocolLevel', '2', '1'],
-    ['13.25', 'IFMarker', 'No', 'No'],
+    ['13.25', 'IFMarker', 'No', 'Reject'],
+    ['6.2', 'SendTargets', 'All', 'Reject'],
+    ['6.2', 'TargetAlias', 'disk', 'Reject'],
+    ['6.2', 'TargetAddress', '192.0.2.1', 'Reject'],
+    ['6.2', 'AuthMethod', 'None', 'Reject'],
+    ['6.2', 'CHAP_A', '5', 'Reject'],
     ['13.25', 'OFMarkInt', '2048~8192', 'Reject'],
     ['13.22', 'X-com.example.key', '1', 'NotUnderstood'],
     ['6.2', 'Nonsense', '1', 'NotUnderstood'],
@@ -171,10 +178,45 @@ describe('keys', () => {
     expect(answer.text[name]).toBe(expected);
   });
 
-  it('RFC 7143 6.2: a key that comes twice is an initiator error', async () => {
+  it.each<[string, number, [string, string][]]>([
+    [
+      '6.2: a key that comes twice',
+      1,
+      [
+        ['InitialR2T', 'No'],
+        ['InitialR2T', 'No'],
+      ],
+    ],
+    ['13.5: another InitiatorName', 1, [['InitiatorName', 'iqn.2026-01.com.example:other']]],
+    [
+      '12: a security key that comes twice',
+      0,
+      [
+        ['AuthMethod', 'None'],
+        ['AuthMethod', 'CHAP'],
+      ],
+    ],
+    ['6.2: Reject of what was not offered', 1, [['MaxBurstLength', 'Reject']]],
+    ['6.2: Irrelevant of what was not offered', 1, [['FirstBurstLength', 'Irrelevant']]],
+    ['6.2: NotUnderstood of what was not offered', 1, [['X-mine', 'NotUnderstood']]],
+    ['7.12: a declaration out of range', 1, [['MaxRecvDataSegmentLength', '511']]],
+    ['7.12: a declaration that is no number', 1, [['MaxRecvDataSegmentLength', '8k']]],
+  ])('RFC 7143 %s is an initiator error', async (_name, stage, pairs) => {
+    const { initiator, output } = new IscsiTarget().connect();
+    expect(status(await initiator.loginStep(stage, 3, [...Object.entries(initiator.names), ...pairs]))).toEqual([2, 0]);
+    expect(output.ended).toBe(true);
+  });
+
+  it('RFC 7143 6.2: an initiator may say that it does not understand what we declare', async () => {
     const { initiator } = new IscsiTarget().connect();
-    const pairs: [string, string][] = [...Object.entries(initiator.names), ['InitialR2T', 'No'], ['InitialR2T', 'No']];
-    expect(status(await initiator.loginStep(1, 3, pairs))).toEqual([2, 0]);
+    await initiator.loginStep(1, undefined, initiator.names);
+    const answer = await initiator.loginStep(1, 3, { TargetAlias: 'NotUnderstood' });
+    expect([status(answer), answer.text]).toEqual([[0, 0], {}]);
+  });
+
+  it('RFC 7143 13.26: X#NodeArchitecture is heard and not answered', async () => {
+    const { answer } = await answerTo({ 'X#NodeArchitecture': 'ExampleOS/1' });
+    expect([status(answer), answer.text['X#NodeArchitecture']]).toEqual([[0, 0], undefined]);
   });
 
   it('RFC 7143 13.12: declarations are made once each, whoever speaks first', async () => {
@@ -194,8 +236,13 @@ describe('keys', () => {
     expect(answer.text['TargetPortalGroupTag']).toBeUndefined();
   });
 
-  it('RFC 7143 13.14: FirstBurstLength never exceeds MaxBurstLength', async () => {
-    const { target } = await answerTo({ MaxBurstLength: '512', FirstBurstLength: '65536' });
+  it.each<[string, Record<string, string>, string | undefined]>([
+    ['in one text', { MaxBurstLength: '512', FirstBurstLength: '65536' }, '512'],
+    ['in the other order', { FirstBurstLength: '65536', MaxBurstLength: '512' }, '512'],
+    ['that nobody spoke of', { MaxBurstLength: '512' }, undefined],
+  ])('RFC 7143 13.14: FirstBurstLength %s does not exceed MaxBurstLength', async (_name, keys, answered) => {
+    const { answer, target } = await answerTo(keys);
+    expect(answer.text['FirstBurstLength']).toBe(answered);
     expect([...target.sessionTable][0]?.parameters).toMatchObject({ MaxBurstLength: 512, FirstBurstLength: 512 });
   });
 });
@@ -205,6 +252,15 @@ describe('limits', () => {
     const { initiator, output } = new IscsiTarget().connect();
     await initiator.loginStep(1, undefined, initiator.names);
     for (let count = 0; count < 100 && !output.ended; count += 1) await initiator.loginStep(1, undefined, {});
+    expect(output.ended).toBe(true);
+  });
+
+  it('RFC 7143 13.12: before its end, a login has segments of 8192 bytes at most', async () => {
+    const { initiator, output } = new IscsiTarget().connect();
+    const text = Buffer.from(`X-a=${'b'.repeat(8187)}\0`);
+    initiator.send(loginRequest, { ...initiator.loginValues(1), continue: true }, text);
+    expect([(await initiator.next()).values['statusClass'], output.ended]).toEqual([0, false]);
+    initiator.send(loginRequest, { ...initiator.loginValues(1), continue: true }, Buffer.alloc(8193));
     expect(output.ended).toBe(true);
   });
 

@@ -1,7 +1,8 @@
 /** An iSCSI target without sockets: a tree with one TPG and one disk, and connections that are fed by hand. */
 
 import { aclAttributes, tpgAttributes, tpgParameters } from '../../src/iscsi/attributes.ts';
-import { Connection, type Host } from '../../src/iscsi/connection.ts';
+import { Connection } from '../../src/iscsi/connection.ts';
+import type { Host } from '../../src/iscsi/host.ts';
 import type { Output } from '../../src/iscsi/output.ts';
 import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
@@ -127,20 +128,14 @@ export class IscsiTarget implements Host {
   }
 
   endSessions(tpg: Tpg, why: string): void {
-    for (const session of this.sessionTable)
-      if (session.tpg === tpg) for (const connection of session.connections.values()) connection.dismiss(why);
+    for (const session of this.sessionTable) if (session.tpg === tpg) session.cut(why);
   }
 
   /** A new connection, and an initiator at its other end. @param piece bytes that are fed at a time; all by default */
   connect(piece = Number.POSITIVE_INFINITY): { initiator: Initiator; connection: Connection; output: MemoryOutput } {
     const output = new MemoryOutput();
-    const ends = {
-      id: 1,
-      localAddress: '192.0.2.1',
-      remoteAddress: '192.0.2.2',
-      remotePort: 50000,
-      tpgs: () => [this.tpg],
-    };
+    const addresses = { localAddress: '192.0.2.1', localPort: 3260, remoteAddress: '192.0.2.2', remotePort: 50000 };
+    const ends = { id: 1, ...addresses, tpgs: () => [this.tpg] };
     const connection = new Connection(this, ends, output);
     const initiator = new Initiator(targetName, (bytes) => {
       for (let at = 0; at < bytes.length; at += piece) {

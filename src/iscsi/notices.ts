@@ -1,0 +1,34 @@
+/** What the target says unasked: NOP-In and Asynchronous Message (RFC 7143 11.19, 11.9). */
+
+import type { Values } from '../wire/layout.ts';
+import type { Connection } from './connection.ts';
+import { logoutSeconds } from './limits.ts';
+import { asyncMessage, nopIn, noTag } from './pdu.ts';
+
+/** RFC 7143 11.9.1 */
+const asyncEvent = { logoutRequested: 1, connectionDropped: 2, sessionDropped: 3 } as const;
+
+/** A ping has no task tag, and a transfer tag that its answer brings back. */
+export function ping(connection: Connection): void {
+  connection.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
+}
+
+/** Asks for a logout of this connection within `logoutSeconds`. */
+export function askForLogout(connection: Connection): void {
+  announce(connection, { asyncEvent: asyncEvent.logoutRequested, parameter3: logoutSeconds });
+}
+
+/** Says that this connection, or its whole session, is dropped. */
+export function announceDrop(connection: Connection, what: 'connection' | 'session'): void {
+  const { cid, session } = connection;
+  // RFC 7143 7.4.3: a discovery session has no such messages.
+  if (session?.type !== 'Normal') return;
+  // No task can be reassigned later: Time2Retain, the third parameter, is 0.
+  const parameter2 = session.parameters.DefaultTime2Wait;
+  if (what === 'session') announce(connection, { asyncEvent: asyncEvent.sessionDropped, parameter2 });
+  else announce(connection, { asyncEvent: asyncEvent.connectionDropped, parameter1: cid, parameter2 });
+}
+
+function announce(connection: Connection, values: Partial<Values<(typeof asyncMessage)['fields']>>): void {
+  connection.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values });
+}
