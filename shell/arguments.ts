@@ -39,6 +39,8 @@ export interface ServeWords {
   readonly logLevel: LogLevel;
   /** Whose members may control the process. */
   readonly group?: string;
+  /** Threads that serve, at most; as many as make sense here when absent. */
+  readonly loops: number | undefined;
 }
 
 /** targetctl's verbs. */
@@ -65,6 +67,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
   --force      replace, or kill, what does not end by itself
   SERVING:     --wait SECONDS          for devices that are not there yet
                --group GROUP           its members may control it, which is all that its owner can do
+               --loops N               threads for I/O, at most; one less than cores when not said, 0: none
                --log-format text|json  how the log is written, on standard error
                --log-level LEVEL       ${logLevels.join(', ')}; info when not said
 
@@ -148,16 +151,18 @@ function serveWords(words: readonly string[]): ServeWords {
   let logFormat: ServeWords['logFormat'] = 'text';
   let logLevel: LogLevel = 'info';
   let group: string | undefined;
+  let loops: number | undefined;
   const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
   while (rest.length > 0) {
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
+    else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
     else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
     else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
   }
-  return { words, waitMs, logFormat, logLevel, ...(group !== undefined && { group }) };
+  return { words, waitMs, logFormat, logLevel, loops, ...(group !== undefined && { group }) };
 }
 
 const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);

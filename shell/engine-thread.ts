@@ -10,6 +10,7 @@ import { NOTICE } from './protocol.ts';
 import { sessionsOf } from './served-session.ts';
 import { ShellSession } from './session.ts';
 import { serveSession } from './session-server.ts';
+import { workers } from './workers.ts';
 
 /** What `connectThread` hands over. */
 export interface EngineOptions {
@@ -28,7 +29,7 @@ const notice = (text: string) =>
 const log = lineLog(notice, () => new Date(), 'warning');
 
 const { version } = engine;
-const host = await openHost({ home: engine.home, role: 'shell', log });
+const host = await openHost({ home: engine.home, role: 'shell', log, workers: workers() });
 if (host.heldBy) {
   const { message, hint } = inUse(engine.home, host.heldBy);
   notice(`${message}\n${hint}`);

@@ -5,11 +5,12 @@ import { type Home, jsonLog, type Log, type LogLevel, lineLog, serve, serviceMan
 import type { ServeWords } from './arguments.ts';
 import { sessionsOf } from './served-session.ts';
 import { settleColor } from './ui/color.ts';
+import { workers } from './workers.ts';
 
 /** @returns the exit status, when a signal or a client ended it */
 export async function serveHome(
   home: Home,
-  { logFormat, logLevel, ...options }: ServeWords,
+  { logFormat, logLevel, loops, ...options }: ServeWords,
   version: string,
 ): Promise<number> {
   const manager = serviceManager(process.env, process.pid);
@@ -24,6 +25,7 @@ export async function serveHome(
     stopped: stop.signal,
     manager,
     ...options,
+    workers: workers(loops),
   });
   return 0;
 }

@@ -33,6 +33,7 @@ export { problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';
+export type { WorkerOptions } from './root/loops.ts';
 export { type Operation, type Outcome, printOperation, type Value, type Values } from './root/operation.ts';
 export { operationTypes } from './root/operations.ts';
 export { type Place, type PlaceKind, placeOf } from './root/place.ts';

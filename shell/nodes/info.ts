@@ -1,18 +1,19 @@
 /** `info`: `key: value` lines, sorted, as Python prints values (targetcli.md 6.0); as JSON, the values themselves. */
 
+import type { Host } from '../../src/index.ts';
 import { type Command, commandOf } from '../node.ts';
 
 export type InfoValue = string | number | boolean | null | undefined;
 export type InfoEntries = Readonly<Record<string, InfoValue>>;
 
 /** @param entries what there is to know; what is undefined is left out */
-export const infoCommand = <S>(doc: string, entries: (subject: S) => InfoEntries): Command<S> =>
+export const infoCommand = <S>(doc: string, entries: (subject: S, host: Host) => InfoEntries): Command<S> =>
   commandOf<S>()({
     doc,
     parameters: [],
     examples: [{ line: 'info', does: doc }],
-    run: (subject, { info }) => printInfo(info, entries(subject)),
-    json: (subject) => entries(subject),
+    run: (subject, { info, host }) => printInfo(info, entries(subject, host)),
+    json: (subject, { host }) => entries(subject, host),
   });
 
 export function printInfo(info: (line: string) => void, entries: InfoEntries): void {

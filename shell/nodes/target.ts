@@ -1,9 +1,9 @@
 /** A target of a fabric whose targets have TPG nodes. */
 
-import { bracketed, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
+import { bracketed, type Host, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
 import { type Context, child, commandOf, given, type NodeType, optional, required } from '../node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
-import { infoCommand } from './info.ts';
+import { type InfoEntries, infoCommand } from './info.ts';
 import { tpg } from './tpg.ts';
 
 const defaultPortal = { ip_address: '0.0.0.0', ip_port: 3260 } as const;
@@ -45,20 +45,35 @@ export const target: NodeType<Target> = {
       async run(one, context, { tag }) {
         const known = one.tpgs.get(tag);
         if (known && !(await mayDelete(context, known.path, { sessions: sessionsIn([known]) }))) return;
-        await context.apply(pathOf(one), 'delete', { tag });
+        await context.apply(one.path, 'delete', { tag });
         context.info(`Deleted TPGT ${tag}.`);
       },
     }),
-    info: infoCommand<Target>('Shows its fabric and its name.', ({ fabric, wwn }) => ({ fabric: fabric.name, wwn })),
+    info: infoCommand<Target>('Shows its fabric, its name, and what serves it.', (one, { root }) => ({
+      fabric: one.fabric.name,
+      wwn: one.wwn,
+      ...servedBy(root.loopOf(one)),
+    })),
   },
 };
 
-const pathOf = ({ fabric, wwn }: Target): string => `/${fabric.name}/${wwn}`;
+/** The event loop that serves it, how busy it is, and how late what it does comes: half of the time, and one time in a hundred. */
+const servedBy = (loop: ReturnType<Host['root']['loopOf']>): InfoEntries => {
+  if (!loop) return {};
+  const { busy, lagMs, lagMs99 } = loop.load;
+  const rounded = (value: number, digits: number) => Number(value.toFixed(digits));
+  return {
+    loop: loop.number === 0 ? 'main' : loop.number,
+    loop_busy: rounded(busy, 2),
+    loop_lag_ms: rounded(lagMs, 1),
+    loop_lag_ms_p99: rounded(lagMs99, 1),
+  };
+};
 
 /** A TPG as targetcli makes one: enabled, without authentication, with a portal, as the preferences say. @returns its path */
 export async function createTpg(context: Context, one: Target, tag?: number): Promise<string> {
   const { apply, info, preferences } = context;
-  const { operation } = await apply(pathOf(one), 'create', given({ tag }));
+  const { operation } = await apply(one.path, 'create', given({ tag }));
   const made = one.tpgs.get(Number(operation.params['tag']))!;
   if (preferences.get('auto_enable_tpgt')) await apply(made.path, 'enable', {});
   if (one.fabric.features.includes('auth'))

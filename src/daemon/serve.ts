@@ -5,6 +5,7 @@ import { type Log, logBug } from '../log.ts';
 import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
+import type { WorkerOptions } from '../root/loops.ts';
 import { groupNamed } from '../system/group.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
@@ -32,6 +33,8 @@ export interface ServeOptions {
   readonly group?: string;
   /** How long to wait for devices that are not there. */
   readonly waitMs?: number;
+  /** As in `RootOptions`. */
+  readonly workers?: WorkerOptions | undefined;
 }
 
 /**
@@ -43,7 +46,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const group = options.group === undefined ? undefined : groupNamed(options.group);
   if (options.group !== undefined && group === undefined)
     throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
-  const host = await openHost({ home, role: 'serve', log });
+  const host = await openHost({ home, role: 'serve', log, workers: options.workers });
   if (host.heldBy) {
     await host.close();
     const { message } = inUse(home, host.heldBy);

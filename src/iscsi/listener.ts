@@ -3,6 +3,7 @@
 import { type AddressInfo, createServer, type Server, type Socket, SocketAddress } from 'node:net';
 import { reasonOf } from '../errors.ts';
 import { stopPacing } from '../system/congestion-control.ts';
+import { descriptorOf } from '../system/descriptor.ts';
 
 export interface Address {
   readonly address: string;
@@ -62,10 +63,4 @@ export class Listener {
   close(): void {
     this.#server.close();
   }
-}
-
-/** Node keeps it to itself; -1 where it has none. */
-function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
-  return handle?.fd ?? -1;
 }

@@ -180,7 +180,7 @@ class Reception implements IscsiReception, Host {
   }
 
   /** What the target's loop has to know of a connection. */
-  #arrival(tpg: Tpg, parts: Pick<Arrival, 'id' | 'ends' | 'socket' | 'received' | 'sent'>): Arrival {
+  #arrival(tpg: Tpg, parts: Pick<Arrival<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>): Arrival<Socket> {
     const portals = [...tpg.target.tpgs.values()].flatMap((one) => one.portals);
     return {
       ...parts,

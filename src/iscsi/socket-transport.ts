@@ -1,6 +1,7 @@
 /** A connection on a Node socket: received into a buffer of our own, one write for each batch from pooled slabs. */
 
 import { Socket } from 'node:net';
+import { copyOf } from '../wire/layout.ts';
 import { closingMs, directBytesMin, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
 import type { Output } from './output.ts';
 
@@ -132,7 +133,7 @@ export class SocketTransport implements Output {
 
   #receive(count: number): void {
     if (this.#ending) return;
-    this.#kept?.push(this.#into.slice(0, count));
+    this.#kept?.push(copyOf(this.#into, 0, count));
     this.#receiving = true;
     if (this.#into === this.#buffer) this.#protocol?.feed(this.#buffer, 0, count);
     else this.#protocol?.filled(count);

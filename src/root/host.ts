@@ -13,6 +13,7 @@ import { backUp } from './backup.ts';
 import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
+import type { WorkerOptions } from './loops.ts';
 import { describeOperation, type Operation } from './operation.ts';
 import { Root } from './root.ts';
 import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
@@ -21,6 +22,8 @@ export interface HostOptions {
   readonly home: Home;
   readonly role: Role;
   readonly log?: Log;
+  /** As in `RootOptions`. */
+  readonly workers?: WorkerOptions | undefined;
   /** Where faults can be put in between. */
   readonly files?: Files;
 }
@@ -38,7 +41,7 @@ export interface Saved {
  * When a longer-lived process holds the home, the host can be looked at and not changed (`heldBy`).
  * @throws OperatorError for a saved file that is none
  */
-export async function openHost({ home, role, log, files = realFiles }: HostOptions): Promise<Host> {
+export async function openHost({ home, role, log, workers, files = realFiles }: HostOptions): Promise<Host> {
   await directory(home.stateDirectory, files);
   await directory(dirname(home.saveFile), files);
   const lock = await takeLock(home, role);
@@ -47,6 +50,7 @@ export async function openHost({ home, role, log, files = realFiles }: HostOptio
     home,
     new Root({
       ...(log && { log }),
+      workers,
       runDirectory: home.runDirectory,
       reservationDirectory: join(home.stateDirectory, 'reservations'),
     }),

@@ -85,7 +85,7 @@ export class LocalLoop implements Loop {
     const context = {
       log: this.#host.log.bind(this.#host),
       runDirectory: this.#runDirectory,
-      serves: ({ fabric, wwn }: Target) => this.#isMine(`/${fabric.name}/${wwn}`),
+      serves: ({ path }: Target) => this.#isMine(path),
     };
     for (const state of this.#tree.fabrics.values())
       if (state.fabric.start) this.#engines.set(state.fabric.name, await state.fabric.start(state, context));
@@ -108,7 +108,7 @@ export class LocalLoop implements Loop {
     };
   }
 
-  take(fabric: string, arrival: Arrival): void {
+  async take(fabric: string, arrival: Arrival): Promise<void> {
     this.#engines.get(fabric)?.take?.(arrival);
   }
 

@@ -4,6 +4,7 @@
  * (worker-loop.ts).
  */
 
+import type { Socket } from 'node:net';
 import type { LogRecord } from '../log.ts';
 import type { CarriedState } from '../scsi/storage-object.ts';
 import type { Arrival, SessionInfo } from '../target/fabric.ts';
@@ -20,6 +21,10 @@ export interface Moving {
   readonly path: string;
   readonly state: CarriedState;
 }
+
+/** The memory that goes along with storage objects, rather than being copied. */
+export const contentsOf = (moving: readonly Moving[]): ArrayBuffer[] =>
+  moving.flatMap(({ state }) => (state.contents ?? []).map(([, bytes]) => bytes.buffer));
 
 /** What a loop found while it followed the tree, as far as it was not told before. Plain data. */
 export interface Facts {
@@ -74,8 +79,8 @@ export interface Loop {
   /** From now on, what is this loop's is served. */
   serve(): Promise<void>;
   state(): Promise<LoopState>;
-  /** Takes a connection that has named a target of this loop. */
-  take(fabric: string, arrival: Arrival): void;
+  /** Takes a connection that has named a target of this loop. Rejects when it cannot, and the socket is as it was. */
+  take(fabric: string, arrival: Arrival<Socket>): Promise<void>;
   /** @returns false when the loop has no session of this number */
   endSession(fabric: string, id: number, why: string): Promise<boolean>;
   resetStatistics(): Promise<void>;

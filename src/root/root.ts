@@ -2,7 +2,7 @@
  * The one object that owns all: the tree, what serves it, and the one door through which it changes.
  */
 
-import { tmpdir } from 'node:os';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -10,12 +10,11 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
-import { LocalLoop } from './local-loop.ts';
-import type { Loop, LoopState, ObjectCounts } from './loop.ts';
+import type { LoopHost, LoopLoad, LoopState, ObjectCounts } from './loop.ts';
+import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import { placeOf } from './place.ts';
-import { ReservationStore } from './reservation-store.ts';
 import { couldNotCreate } from './restore.ts';
 import { Tree } from './tree.ts';
 
@@ -33,22 +32,17 @@ export interface StartOptions {
   readonly sockets?: readonly number[];
 }
 
-/** What a root needs in order to serve. */
-export interface RootOptions {
+export interface RootOptions extends LoopOptions {
   readonly log?: Log;
-  /** Where engines may make sockets. */
-  readonly runDirectory?: string;
-  /** Where persistent reservations outlive the process; without it they do not. */
-  readonly reservationDirectory?: string;
 }
 
 export class Root {
   readonly tree = new Tree();
   readonly #options: RootOptions;
   readonly #log: Log;
-  /** Empty while nothing is served. */
-  #loops: readonly Loop[] = [];
-  #states: readonly LoopState[] = [];
+  /** Absent while nothing is served. */
+  #loops: Loops | undefined;
+  #states: ReadonlyMap<number, LoopState> = new Map();
   readonly #receptions = new Map<string, FabricReception>();
   /** By the path of the LUN. */
   #lunProblems = new Map<string, OperatorError>();
@@ -93,7 +87,7 @@ export class Root {
       throw error;
     }
     await finish?.();
-    await Promise.all(this.#loops.map((loop) => loop.finish()));
+    await this.#loops?.finish();
     return { operation: carried, notes };
   }
 
@@ -128,15 +122,27 @@ export class Root {
   }
 
   async #start({ waitMs = 0, givenUp, sockets = [] }: StartOptions): Promise<void> {
-    this.#loops = [this.#localLoop()];
+    const host: LoopHost = {
+      log: (record) => this.#log(record),
+      apply: async (operation) => void (await this.apply(operation)),
+    };
+    const revive = (replace: () => Promise<void>) =>
+      void this.inTurn(async () => {
+        if (this.#loops !== loops) return;
+        await replace();
+        await this.#openAll(true);
+      });
+    const loops = new Loops(this.tree, host, this.#options, revive);
+    this.#loops = loops;
+    await loops.start();
     for (const end = Date.now() + waitMs; ; await sleep(devicePollMs)) {
       await this.#openAll(true);
       const isMissing = [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
       if (!isMissing || Date.now() >= end || givenUp?.aborted) break;
     }
-    await Promise.all(this.#loops.map((loop) => loop.serve()));
+    await loops.serve();
     const log = this.#log;
-    const handOver = ({ fabric }: Target, arrival: Arrival) => this.#loops[0]?.take(fabric.name, arrival);
+    const handOver = (target: Target, arrival: Arrival<Socket>) => loops.take(target, arrival);
     for (const state of this.tree.fabrics.values())
       if (state.fabric.receive)
         this.#receptions.set(state.fabric.name, await state.fabric.receive(state, { log, sockets, handOver }));
@@ -144,58 +150,54 @@ export class Root {
     this.#serving = true;
   }
 
-  #localLoop(): Loop {
-    const { runDirectory = tmpdir(), reservationDirectory } = this.#options;
-    return new LocalLoop({
-      tree: this.tree,
-      host: { log: this.#log, apply: async (operation) => void (await this.apply(operation)) },
-      runDirectory,
-      reservations:
-        reservationDirectory === undefined ? undefined : new ReservationStore(reservationDirectory, this.#log),
-      alone: true,
-    });
-  }
-
   /** Closes portals, ends sessions, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
     await this.#queue;
     await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
     this.#receptions.clear();
-    await Promise.all(this.#loops.map((loop) => loop.stop()));
-    this.#loops = [];
-    this.#states = [];
+    await this.#loops?.stop();
+    this.#loops = undefined;
+    this.#states = new Map();
     this.#serving = false;
   }
 
   /** Asks the loops what goes on in them, for whoever looks at `sessions` and `objectCounts` afterwards. */
   async observe(): Promise<void> {
-    this.#states = await Promise.all(this.#loops.map((loop) => loop.state()));
+    this.#states = (await this.#loops?.states()) ?? new Map();
   }
 
   /** Who is logged in, as of the last `observe`. */
   sessions(): SessionInfo[] {
     const arriving = [...this.#receptions.values()].flatMap((reception) => reception.sessions());
-    return [...arriving, ...this.#states.flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
+    return [...arriving, ...[...this.#states.values()].flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
   }
 
   /** What each storage object has done since the process began to serve, or since a reset; as of the last `observe`. */
   objectCounts(): ObjectCounts[] {
-    const counted = new Map(this.#states.flatMap(({ storageObjects }) => storageObjects.map((one) => [one.path, one])));
+    const all = [...this.#states.values()].flatMap(({ storageObjects }) => storageObjects);
+    const counted = new Map(all.map((one) => [one.path, one]));
     return Array.from(this.tree.allStorageObjects(), ({ path }) => counted.get(path) ?? { ...noCounts, path });
+  }
+
+  /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */
+  loopOf({ path }: Target): { readonly number: number; readonly load: LoopLoad } | undefined {
+    const number = this.#loops?.numberOf(path) ?? 0;
+    const state = this.#states.get(number);
+    return state && { number, load: state.load };
   }
 
   /** Ends a session; its initiator may log in again. @throws OperatorError when no fabric has one of this number */
   async endSession(fabric: string, id: number): Promise<void> {
     const why = 'ended by the operator';
-    const ended = await Promise.all(this.#loops.map((loop) => loop.endSession(fabric, id, why)));
-    if (!ended.includes(true) && !this.#receptions.get(fabric)?.endSession(id, why))
+    const ended = await this.#loops?.each((loop) => loop.endSession(fabric, id, why));
+    if (!ended?.includes(true) && !this.#receptions.get(fabric)?.endSession(id, why))
       throw new OperatorError(`no session found with sid ${id}`);
     await this.observe();
   }
 
   /** What sessions and storage objects have counted begins at zero again. */
   async resetStatistics(): Promise<void> {
-    await Promise.all(this.#loops.map((loop) => loop.resetStatistics()));
+    await this.#loops?.each((loop) => loop.resetStatistics());
     await this.observe();
   }
 
@@ -214,15 +216,15 @@ export class Root {
    * @param operation what changed it; undefined: the last one was undone
    */
   async #follow(operation: Operation | undefined): Promise<void> {
-    if (this.#loops.length === 0) return;
-    await Promise.all(this.#loops.map((loop) => loop.change(operation, { gained: [], lost: [] })));
+    if (!this.#loops) return;
+    await this.#loops.change(operation);
     await this.#openAll();
     if (operation) this.#refuse(operation);
   }
 
   /** @param again also what could not be opened before */
   async #openAll(again = false): Promise<void> {
-    const facts = await Promise.all(this.#loops.map((loop) => loop.follow([], again)));
+    const facts = (await this.#loops?.follow(again)) ?? [];
     for (const { storageObjects } of facts)
       for (const { path, missing, found } of storageObjects) {
         const storageObject = this.tree.storageObject(path);

@@ -61,7 +61,7 @@ export interface ReceptionContext {
   /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */
   readonly sockets?: readonly number[];
   /** Gives a connection to the loop that serves `target`. */
-  handOver(target: Target, arrival: Arrival): void;
+  handOver(target: Target, arrival: Arrival<Socket>): void;
 }
 
 /** Addresses without brackets. */
@@ -73,12 +73,12 @@ export interface Addresses {
 }
 
 /** A connection that has named its target, on its way to the loop that serves it. Plain data but for the socket. */
-export interface Arrival {
+export interface Arrival<S = Socket | number> {
   /** For people: counts up in this process. */
   readonly id: number;
   readonly ends: Addresses;
   /** Paused; or its file descriptor. */
-  readonly socket: Socket | number;
+  readonly socket: S;
   /** All that came so far: the loop takes it as if it had come to itself. */
   readonly received: Uint8Array;
   /** How many of the bytes that this is answered with the initiator has already. */

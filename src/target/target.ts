@@ -16,4 +16,9 @@ export class Target {
     this.wwn = wwn;
     this.unknown = unknown;
   }
+
+  /** `/iscsi/iqn…` */
+  get path(): string {
+    return `/${this.fabric.name}/${this.wwn}`;
+  }
 }

@@ -104,7 +104,7 @@ export class Tpg {
 
   /** `/iscsi/iqn…/tpg1`, or the target's path where the fabric has no TPG nodes. */
   get path(): string {
-    const target = `/${this.target.fabric.name}/${this.target.wwn}`;
-    return this.target.fabric.tpgNodes ? `${target}/tpg${this.tag}` : target;
+    const { path, fabric } = this.target;
+    return fabric.tpgNodes ? `${path}/tpg${this.tag}` : path;
   }
 }

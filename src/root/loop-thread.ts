@@ -1,0 +1,64 @@
+/** The worker of `WorkerLoop`: a tree that is changed by the operations it is told, and the loop that serves it. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { type LogRecord, logBug } from '../log.ts';
+import type { Arrival } from '../target/fabric.ts';
+import { Calls, Transferring } from './calls.ts';
+import { LocalLoop } from './local-loop.ts';
+import { type Assignment, contentsOf, type Moving } from './loop.ts';
+import type { Carried, Operation } from './operation.ts';
+import { carryOut, worldly } from './operations.ts';
+import { ReservationStore } from './reservation-store.ts';
+import { Tree } from './tree.ts';
+import type { LoopThreadOptions } from './worker-loop.ts';
+
+const { configuration, runDirectory, reservationDirectory, alone } = workerData as LoopThreadOptions;
+const around = { ...worldly, serving: true, restoring: true };
+
+const log = (record: LogRecord) => calls.tell('log', record);
+const tree = new Tree();
+const loop = new LocalLoop({
+  tree,
+  host: { log, apply: (operation) => calls.call('apply', [operation]) },
+  runDirectory,
+  reservations: reservationDirectory === undefined ? undefined : new ReservationStore(reservationDirectory, log),
+  alone,
+});
+/** The tree as it is when the thread begins. */
+const restored = carryOut(
+  tree,
+  { path: '/', verb: 'restoreconfig', params: { configuration: configuration as never, clear_existing: true } },
+  around,
+);
+let last: Carried | undefined;
+
+const calls = new Calls(parentPort!, {
+  async change(operation: Operation | undefined, assignment: Assignment) {
+    await restored;
+    const before = last;
+    last = undefined;
+    if (operation) last = await carryOut(tree, operation, around);
+    else await before?.undo();
+    const leaving = await loop.change(operation, assignment);
+    return new Transferring(leaving, contentsOf(leaving));
+  },
+  async follow(arrived: readonly Moving[], again: boolean) {
+    await restored;
+    return loop.follow(arrived, again);
+  },
+  async finish() {
+    await last?.finish?.();
+    last = undefined;
+  },
+  serve: () => loop.serve(),
+  state: () => loop.state(),
+  take: (fabric: string, arrival: Arrival) => loop.take(fabric, arrival),
+  endSession: (fabric: string, id: number, why: string) => loop.endSession(fabric, id, why),
+  resetStatistics: () => loop.resetStatistics(),
+  stop: () => loop.stop(),
+});
+
+// A bug costs a log line, not everybody's disks.
+const survive = (error: unknown) => logBug(log, 'loop', error);
+process.on('uncaughtException', survive);
+process.on('unhandledRejection', survive);

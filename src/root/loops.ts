@@ -1,0 +1,194 @@
+/** All loops of a root, taken together: which there are, what each has, and that all of them follow the same tree. */
+
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { reasonOf } from '../errors.ts';
+import type { Arrival } from '../target/fabric.ts';
+import type { Target } from '../target/target.ts';
+import { LocalLoop } from './local-loop.ts';
+import type { Facts, Loop, LoopHost, LoopState, Moving } from './loop.ts';
+import type { Operation } from './operation.ts';
+import { Placement } from './placement.ts';
+import { ReservationStore } from './reservation-store.ts';
+import { dump } from './saveconfig.ts';
+import type { Tree } from './tree.ts';
+import { canUseWorkers, WorkerLoop } from './worker-loop.ts';
+
+export interface LoopOptions {
+  /** Where engines may make sockets. */
+  readonly runDirectory?: string;
+  /** Where persistent reservations outlive the process; without it they do not. */
+  readonly reservationDirectory?: string;
+  /** Worker threads that serve. Absent, or where connections cannot go to another thread: this thread does. */
+  readonly workers?: WorkerOptions | undefined;
+}
+
+export interface WorkerOptions {
+  /** loop-thread.ts, as it was built. */
+  readonly entry: URL;
+  /** How many at most: they begin when there is something for them to serve. 0: none. */
+  readonly count: number;
+}
+
+/** Connections that wait for a loop; more are refused. */
+const waitingMax = 256;
+
+export class Loops {
+  readonly #tree: Tree;
+  readonly #host: LoopHost;
+  readonly #options: LoopOptions;
+  readonly #workers: WorkerOptions | undefined;
+  readonly #revive: (replace: () => Promise<void>) => void;
+  /** One that has nothing to serve is not there. */
+  readonly #all: (Loop | undefined)[];
+  readonly #placement: Placement;
+  /** Those that the change at hand has made. */
+  #made: readonly number[] = [];
+  /** On the way from one loop to another. */
+  #moving: readonly Moving[] = [];
+  #serving = false;
+  /** Those whose volumes are not open yet. */
+  readonly #opening = new Set<number>();
+  readonly #waiting: { readonly target: Target; readonly arrival: Arrival<Socket> }[] = [];
+
+  /** @param revive called when a thread has died: to call `replace` when no operation is on its way, and to follow the tree */
+  constructor(tree: Tree, host: LoopHost, options: LoopOptions, revive: (replace: () => Promise<void>) => void) {
+    const { workers } = options;
+    this.#tree = tree;
+    this.#host = host;
+    this.#options = options;
+    this.#workers = workers && workers.count > 0 && canUseWorkers() ? workers : undefined;
+    this.#revive = revive;
+    this.#all = Array.from({ length: this.#workers?.count ?? 1 }, () => undefined);
+    this.#placement = new Placement(this.#all.length);
+  }
+
+  /** Lets them begin with the tree as it is. */
+  async start(): Promise<void> {
+    this.#placement.update(this.#tree);
+    await this.#make();
+  }
+
+  async serve(): Promise<void> {
+    await this.each((loop) => loop.serve());
+    this.#serving = true;
+  }
+
+  /** What `Loop.change` does, in all of them; a storage object that leaves one arrives in another with `follow`. */
+  async change(operation: Operation | undefined): Promise<void> {
+    if (!operation) await this.#forget();
+    const assignments = this.#placement.update(this.#tree);
+    const changed = await Promise.allSettled(
+      this.#all.flatMap((loop, at) => loop?.change(operation, assignments[at]!) ?? []),
+    );
+    this.#moving = [...this.#moving, ...changed.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))];
+    const refused = changed.find((one) => one.status === 'rejected');
+    if (refused) throw refused.reason;
+    this.#made = await this.#make();
+  }
+
+  /** What `Loop.follow` does, in all of them. */
+  async follow(again: boolean): Promise<Facts[]> {
+    const moving = this.#moving;
+    this.#moving = [];
+    const arrivedAt = (at: number) => moving.filter(({ path }) => this.#placement.loopOf(path) === at);
+    const facts = await this.each((loop, at) => loop.follow(arrivedAt(at), again));
+    this.#opening.clear();
+    for (const { target, arrival } of this.#waiting.splice(0)) this.take(target, arrival);
+    return facts;
+  }
+
+  async finish(): Promise<void> {
+    this.#made = [];
+    await this.each((loop) => loop.finish());
+  }
+
+  take(target: Target, arrival: Arrival<Socket>): void {
+    const at = this.#placement.loopOf(target.path);
+    const loop = this.#all[at];
+    // Where its thread has died, another one is on its way.
+    if (!loop || this.#opening.has(at)) this.#wait(target, arrival);
+    else
+      loop.take(target.fabric.name, arrival).catch((error) => {
+        if (this.#all[at] === loop) this.#lose(target, arrival, reasonOf(error));
+        else this.#wait(target, arrival);
+      });
+  }
+
+  #lose(target: Target, { socket }: Arrival<Socket>, reason: string): void {
+    this.#host.log({ level: 'error', event: 'connection lost', detail: { target: target.path, reason } });
+    socket.destroy();
+  }
+
+  #wait(target: Target, arrival: Arrival<Socket>): void {
+    if (this.#waiting.length < waitingMax) this.#waiting.push({ target, arrival });
+    else this.#lose(target, arrival, 'too many connections wait for the loop');
+  }
+
+  async stop(): Promise<void> {
+    for (const { arrival } of this.#waiting.splice(0)) arrival.socket.destroy();
+    await this.each((loop) => loop.stop());
+  }
+
+  /** The number of the loop that serves a storage object or a target, from 1; 0 when it is this thread. */
+  numberOf(path: string): number {
+    return this.#workers ? this.#placement.loopOf(path) + 1 : 0;
+  }
+
+  /** What goes on in each, by its number. */
+  async states(): Promise<Map<number, LoopState>> {
+    const first = this.#workers ? 1 : 0;
+    return new Map(await this.each(async (loop, at) => [first + at, await loop.state()] as const));
+  }
+
+  each<T>(what: (loop: Loop, at: number) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.#all.flatMap((loop, at) => (loop ? [what(loop, at)] : [])));
+  }
+
+  /** Makes those that have something to serve and are not there. @returns which */
+  #make(): Promise<number[]> {
+    const wanted = [...this.#all.keys()].filter(
+      (at) => !this.#all[at] && (this.#all.length === 1 || this.#placement.pathsOf(at).length > 0),
+    );
+    return Promise.all(
+      wanted.map(async (at) => {
+        const loop = this.#workers ? this.#worker(at, this.#workers.entry) : this.#local();
+        this.#all[at] = loop;
+        this.#opening.add(at);
+        await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [] });
+        if (this.#serving) await loop.serve();
+        return at;
+      }),
+    );
+  }
+
+  #local(): Loop {
+    const { runDirectory = tmpdir(), reservationDirectory } = this.#options;
+    const reservations =
+      reservationDirectory === undefined
+        ? undefined
+        : new ReservationStore(reservationDirectory, this.#host.log.bind(this.#host));
+    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, reservations, alone: true });
+  }
+
+  #worker(at: number, entry: URL): Loop {
+    const { runDirectory = tmpdir(), reservationDirectory } = this.#options;
+    const configuration = dump(this.#tree);
+    const options = { configuration, runDirectory, reservationDirectory, alone: this.#all.length === 1 };
+    const loop: Loop = new WorkerLoop(entry, options, this.#host, () => {
+      // A thread that died costs its sessions, and what was in memory; a new one serves what it served.
+      if (this.#all[at] === loop) this.#all[at] = undefined;
+      this.#revive(async () => void (await this.#make()));
+    });
+    return loop;
+  }
+
+  /** Those that began with a change which is taken back know nothing else. */
+  async #forget(): Promise<void> {
+    for (const at of this.#made) {
+      await this.#all[at]?.stop();
+      this.#all[at] = undefined;
+    }
+    this.#made = [];
+  }
+}

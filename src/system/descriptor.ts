@@ -1,0 +1,39 @@
+/** File descriptors of this process, which all its threads share. */
+
+import { closeSync, fstatSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { constants } from 'node:os';
+import { systemErrorCode } from '../errors.ts';
+import { foreignCall } from './ffi.ts';
+import { systemError } from './system-error.ts';
+
+/** fcntl(2): the lowest number that is free, closed in programs that are started. */
+const F_DUPFD_CLOEXEC = 1030;
+
+// Variadic arguments are passed as all others, on x86-64 and on arm64.
+const fcntl = foreignCall('fcntl', 'int', ['int', 'int', 'int']);
+
+/** The descriptor under a socket. Node keeps it to itself; -1 where it has none. */
+export function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
+  return handle?.fd ?? -1;
+}
+
+/** Whether a socket can go to another thread here. */
+export const canDuplicate = (): boolean => fcntl() !== undefined;
+
+/** Closes `copy` if it is still the file that `fd` is: whoever had it may have closed it, and the number may be another's. */
+export function closeCopy(copy: number, fd: number): void {
+  try {
+    if (fstatSync(copy).ino === fstatSync(fd).ino) closeSync(copy);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EBADF') throw error;
+  }
+}
+
+/** A second descriptor of the same open file, of its own life. @throws a system error */
+export function duplicate(fd: number): number {
+  const copy = fcntl()?.now(fd, F_DUPFD_CLOEXEC, 0) ?? -constants.errno.ENOSYS;
+  if (copy < 0) throw systemError(-copy, 'fcntl');
+  return copy;
+}
