@@ -113,14 +113,14 @@ export const tpgParameters = {
     effect: 'DataDigest',
   }),
   DataPDUInOrder: yesNo({
-    doc: 'Data PDUs come in order.',
+    doc: 'Data PDUs come in order within a sequence.',
     default: 'Yes',
-    effect: inert('data always goes in order'),
+    effect: 'DataPDUInOrder; with No on both sides, Data-Out may come in any order (Data-In goes in order)',
   }),
   DataSequenceInOrder: yesNo({
     doc: 'Data sequences come in order.',
     default: 'Yes',
-    effect: inert('data always goes in order'),
+    effect: 'DataSequenceInOrder (they are sent and asked for in order all the same)',
   }),
   DefaultTime2Retain: textNumber({
     doc: 'Seconds that tasks of a lost connection are kept.',

@@ -4,14 +4,21 @@ import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
 import type { Connection } from './connection.ts';
+import type { Coverage } from './coverage.ts';
 import { lunHalves, scsiCommand } from './pdu.ts';
 
-/** A sequence of Data-Out that an R2T asked for. */
-export interface Requested {
+/** A sequence of Data-Out that is to come: what an R2T asked for, or the one that comes unsolicited. */
+export interface Sequence {
+  /** `noTag`: unsolicited. */
   readonly transferTag: number;
+  readonly start: number;
   readonly end: number;
-  at: number;
+  /** Of the next PDU. */
   dataSn: number;
+  /** How far it has come without a gap. */
+  at: number;
+  /** What has come, where PDUs may come in any order. */
+  readonly coverage: Coverage | undefined;
 }
 
 export interface Command {
@@ -35,6 +42,8 @@ export interface Command {
   /** It is answered or dropped. */
   over: boolean;
   task: Task | undefined;
+  /** It has all its data, and is on its way through the device server. */
+  running: boolean;
   completion: Completion | undefined;
 
   /** Data-out. Unsolicited data may exceed what the command takes. */
@@ -42,11 +51,9 @@ export interface Command {
   /** What it holds of the session's memory. */
   reserved: number;
   received: number;
-  /** Unsolicited Data-Out is still to come. */
-  unsolicited: boolean;
-  /** Of the next unsolicited Data-Out. */
-  dataSn: number;
-  readonly requests: Requested[];
+  /** Unsolicited Data-Out, while it is still to come. */
+  unsolicited: Sequence | undefined;
+  readonly requests: Sequence[];
   requested: number;
   r2tSn: number;
   /** When data-out last moved. */
@@ -89,12 +96,12 @@ export function readCommand(connection: Connection, bytes: Uint8Array, start: nu
     waiting: false,
     over: false,
     task: undefined,
+    running: false,
     completion: undefined,
     buffer: undefined,
     reserved: 0,
     received: 0,
-    unsolicited: !fields.final.get(bytes, start),
-    dataSn: 0,
+    unsolicited: undefined,
     requests: [],
     requested: 0,
     r2tSn: 0,

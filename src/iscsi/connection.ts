@@ -6,9 +6,7 @@ import { sense } from '../scsi/sense.ts';
 import { abortTask } from '../scsi/task-management.ts';
 import { push } from '../scsi/unit-attention.ts';
 import { bracketed, type Tpg } from '../target/tpg.ts';
-import type { Fields, Values } from '../wire/layout.ts';
-import { copyOf, write } from '../wire/layout.ts';
-import { advance } from '../wire/serial.ts';
+import { copyOf } from '../wire/layout.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
 import type { Ends, Host } from './host.ts';
@@ -16,7 +14,7 @@ import { lateness, wantsPing } from './keep-alive.ts';
 import { defaultParameters, type Parameters } from './keys.ts';
 import { logoutSeconds, segmentBytesMax } from './limits.ts';
 import { LoginPhase } from './login-phase.ts';
-import { announceDrop, askForLogout, ping } from './notices.ts';
+import { announceDrop, askForLogout, ping, showWindow } from './notices.ts';
 import type { Output } from './output.ts';
 import {
   dataOut,
@@ -26,16 +24,14 @@ import {
   logoutRequest,
   noTag,
   numbered,
-  numbers,
-  type Pdu,
   reject,
   scsiCommand,
   snackRequest,
 } from './pdu.ts';
 import { type PduHandler, PduReader } from './pdu-reader.ts';
-import { PduWriter } from './pdu-writer.ts';
 import { ConnectionError, FormatError, LoginError, loginStatus, rejectReason } from './protocol-error.ts';
 import { type Request, requests } from './requests.ts';
+import { Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import { TextExchange } from './text-exchange.ts';
 import { Transfer } from './transfer.ts';
@@ -46,7 +42,7 @@ export class Connection implements PduHandler {
   readonly host: Host;
   readonly ends: Ends;
   readonly output: Output;
-  readonly writer: PduWriter;
+  readonly sender: Sender;
   readonly text = new TextExchange();
   /** The session's with this connection's own digests and lengths. */
   parameters: Parameters = defaultParameters();
@@ -54,6 +50,8 @@ export class Connection implements PduHandler {
   cid = 0;
   state: ConnectionState = 'XPT_UP';
   closed = false;
+  /** Immediate task management requests that are not answered yet. */
+  managing = 0;
   /** The host's clock at the last sign of life. */
   now: number;
   readonly #reader: PduReader;
@@ -61,7 +59,6 @@ export class Connection implements PduHandler {
   /** The last Login Request, for the answer when it fails. */
   #loginHeader: Uint8Array | undefined;
   #transfer: Transfer | undefined;
-  #statSn = 0;
   #pingedAt: number | undefined;
   /** The initiator was asked to log out: why, and the time by which it has to. */
   #leaving: { readonly why: string; readonly due: number } | undefined;
@@ -74,7 +71,7 @@ export class Connection implements PduHandler {
     this.host = host;
     this.ends = ends;
     this.output = output;
-    this.writer = new PduWriter(output);
+    this.sender = new Sender(output);
     this.#reader = new PduReader(this);
     this.now = host.now();
     this.#login = new LoginPhase(this);
@@ -125,6 +122,9 @@ export class Connection implements PduHandler {
   onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
     if (this.closed) return undefined;
     const opcode = header.opcode.get(bytes, start);
+    // Only where there are several connections is it asked what has been delivered.
+    if (this.session && this.session.connections.size > 1)
+      this.sender.acknowledge(numbered.expStatSn.get(bytes, start));
     if (this.#transfer && this.session!.type === 'Normal') {
       if (this.#reader.dataDigest) this.#header = copyOf(bytes, start, headerBytes);
       if (opcode === scsiCommand.opcode && this.state === 'LOGGED_IN')
@@ -193,8 +193,7 @@ export class Connection implements PduHandler {
     const isDue = this.#leaving && opcode === logoutRequest.opcode;
     if (header.immediate.get(head, 0) || isDue) request.run(this, head, data);
     else if (session.inWindow(cmdSn))
-      session.inTurn(cmdSn, () => {
-        if (this.closed) return;
+      session.inTurn(cmdSn, this, () => {
         if (!request.answersLater) session.answered();
         request.run(this, head, data);
       });
@@ -202,7 +201,7 @@ export class Connection implements PduHandler {
 
   #receiveLogin(head: Uint8Array, text: Uint8Array): void {
     this.#data = nothing;
-    if (this.state === 'XPT_UP') this.#statSn = numbered.expStatSn.get(head, 0);
+    if (this.state === 'XPT_UP') this.sender.startAt(numbered.expStatSn.get(head, 0));
     this.#enter('login request');
     this.#loginHeader = head;
     this.#login.receive(head, text);
@@ -210,7 +209,7 @@ export class Connection implements PduHandler {
 
   /** It belongs to a session from now on, whose numbers its answers carry. */
   join(session: Session, { cid, parameters }: { cid: number; parameters: Parameters }): void {
-    this.session = session;
+    this.session = this.sender.session = session;
     this.cid = cid;
     this.parameters = parameters;
     session.connections.set(cid, this);
@@ -219,54 +218,20 @@ export class Connection implements PduHandler {
   /** The last Login Response is written: digests and all other requests begin (RFC 7143 6.3). */
   enterFullFeature(): void {
     const session = this.session!;
-    this.#reader.headerDigest = this.writer.headerDigest = this.parameters.HeaderDigest === 'CRC32C';
-    this.#reader.dataDigest = this.writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
+    const { writer } = this.sender;
+    this.#reader.headerDigest = writer.headerDigest = this.parameters.HeaderDigest === 'CRC32C';
+    this.#reader.dataDigest = writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
     this.#reader.segmentBytesMax = segmentBytesMax;
     this.#transfer = new Transfer(this, session);
     this.#enter('login succeeded');
     this.#say('info', 'iscsi login');
   }
 
-  /** Puts our numbers into an answer. @param counts it carries a StatSN of its own */
-  stamp(start: number, counts: boolean): void {
-    const { bytes } = this.writer;
-    numbers.statSn.set(bytes, start, this.#statSn);
-    if (counts) this.#statSn = advance(this.#statSn);
-    const { session } = this;
-    if (!session) return;
-    numbers.expCmdSn.set(bytes, start, session.expCmdSn);
-    numbers.maxCmdSn.set(bytes, start, session.maxCmdSn);
-  }
-
-  /** Sends a PDU that carries a StatSN. @param cmdSn what ExpCmdSN says while there is no session */
-  send<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data = nothing, cmdSn = 0): void {
-    const at = this.#begin(pdu, values, data);
-    if (!this.session) {
-      numbers.expCmdSn.set(this.writer.bytes, at, cmdSn);
-      numbers.maxCmdSn.set(this.writer.bytes, at, cmdSn);
-    }
-    this.stamp(at, true);
-    this.writer.end();
-  }
-
-  /** Sends a PDU that shows the next StatSN and does not use it up. */
-  notify<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>): void {
-    this.stamp(this.#begin(pdu, values, nothing), false);
-    this.writer.end();
-  }
-
-  #begin<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data: Uint8Array): number {
-    const at = this.writer.begin(pdu as Pdu<Fields>, data.length);
-    write(pdu.fields as Fields, this.writer.bytes, at, values as Partial<Values<Fields>>);
-    this.writer.bytes.set(data, this.writer.dataStart);
-    return at;
-  }
-
   /** Rejects the PDU whose header stands at `start` (RFC 7143 11.17). */
   reject(reason: number, bytes: Uint8Array, start: number): undefined {
     this.#say('debug', 'iscsi reject', `reason ${reason}, opcode ${header.opcode.get(bytes, start)}`);
     const bad = copyOf(bytes, start, headerBytes);
-    this.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
+    this.sender.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
   }
 
   /** The target is served elsewhere: nothing is done with the connection here any more, and it stays open. */
@@ -277,21 +242,23 @@ export class Connection implements PduHandler {
   }
 
   /** Ends a command without an answer. */
-  forget(command: Command): void {
-    this.#transfer?.drop(command);
+  forget(command: Command, keepsPlace = false): void {
+    this.#transfer?.drop(command, keepsPlace);
   }
 
   /** Looks at the clocks; called every `tickMs`. */
   tick(): void {
     if (this.closed) return;
+    const { session } = this;
     const now = this.host.now();
-    const late = this.session ? lateness(this, this.session) : this.#login.lateness();
+    const late = session ? lateness(this, session) : this.#login.lateness();
     if (late) void this.close(late);
     else if (this.#leaving && now >= this.#leaving.due) this.drop(this.#leaving.why, 'connection');
-    else if (this.session && this.#pingedAt === undefined && !this.output.blocked && wantsPing(this, this.session)) {
+    else if (!session || this.output.blocked) return;
+    else if (this.#pingedAt === undefined && wantsPing(this, session)) {
       this.#pingedAt = now;
       ping(this);
-    }
+    } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this);
   }
 
   /** A Logout Request: nothing new is taken from here on. @returns when what was under way has stopped */
@@ -345,6 +312,7 @@ export class Connection implements PduHandler {
     this.#enter(event);
     this.#enter('cleaned up');
     this.output.end();
+    this.sender.end();
     const { session } = this;
     if (session) {
       this.#say('info', 'iscsi connection closed', why);
@@ -361,13 +329,15 @@ export class Connection implements PduHandler {
   async #endCommands(): Promise<void> {
     const session = this.session!;
     const stopping: Promise<unknown>[] = [];
+    // RFC 7143 11.14: what has not come to its turn was never received; its number may come again.
+    session.discard(this);
     for (const command of session.commands.values()) {
       if (command.connection !== this) continue;
       const { task, lun, tag } = command;
       if (task) stopping.push(abortTask(session.nexus!, lun, tag));
       // RFC 7143 7.6: a session that goes on hears of it.
       if (task?.unit) push(session.nexus!, task.unit.storageObject, sense.commandsClearedByTransport);
-      this.forget(command);
+      this.forget(command, task === undefined && !command.immediate);
     }
     await Promise.all(stopping);
   }

@@ -56,13 +56,14 @@ export class DataIn {
   /** One Data-In. @returns false when its data has to be waited for */
   #sendPiece(command: Command, completion: Completion, length: number): boolean {
     const connection = this.#connection;
-    const { writer } = connection;
+    const { writer } = connection.sender;
     const { MaxBurstLength } = connection.session!.parameters;
     const start = command.sent;
     const size = Math.min(
       length - start,
       segmentBytesMax,
-      connection.parameters.MaxRecvDataSegmentLength,
+      // RFC 7143 11.7.6: whole words, but for the last of a sequence.
+      connection.parameters.MaxRecvDataSegmentLength & ~3,
       MaxBurstLength - command.burst,
     );
     const at = writer.begin(dataIn, size);
@@ -87,14 +88,14 @@ export class DataIn {
       fields.hasStatus.set(bytes, at, true);
       putResidual(bytes, at, command, completion);
     }
-    connection.stamp(at, hasStatus);
+    connection.sender.stamp(at, hasStatus);
     writer.end();
     return true;
   }
 
   /** Puts the data into the output. @returns false when it has to be waited for */
   #fill(command: Command, source: Uint8Array | Extent, at: number, size: number): boolean {
-    const { bytes } = this.#connection.writer;
+    const { bytes } = this.#connection.sender.writer;
     if (!isExtent(source)) {
       bytes.set(source.subarray(command.sent, command.sent + size), at);
       return true;
@@ -128,7 +129,7 @@ export class DataIn {
   /** A SCSI Response (RFC 7143 11.4). */
   #respond(command: Command, completion: Completion): void {
     this.#finish(command);
-    const { writer } = this.#connection;
+    const { writer } = this.#connection.sender;
     const sense = completion.sense;
     const at = writer.begin(scsiResponse, sense ? sense.length + 2 : 0);
     const { bytes } = writer;
@@ -136,7 +137,8 @@ export class DataIn {
     fields.final.set(bytes, at, true);
     fields.status.set(bytes, at, completion.status);
     fields.initiatorTaskTag.set(bytes, at, command.tag);
-    fields.expDataSn.set(bytes, at, command.dataInSn + command.r2tSn);
+    // RFC 7143 11.4.8: R2Ts are not counted any more.
+    fields.expDataSn.set(bytes, at, command.dataInSn);
     putResidual(bytes, at, command, completion);
     if (sense) {
       // RFC 7143 11.4.7: SenseLength, then the sense data.
@@ -145,7 +147,7 @@ export class DataIn {
       bytes[data + 1] = sense.length;
       bytes.set(sense, data + 2);
     }
-    this.#connection.stamp(at, true);
+    this.#connection.sender.stamp(at, true);
     writer.end();
   }
 }

@@ -118,9 +118,8 @@ export const keys: Readonly<Record<ParameterName, Key>> = {
     ...tpg('DefaultTime2Retain'),
   },
   MaxOutstandingR2T: { ...normal, result: 'lower', default: '1', min: 1, max: 65535, ...tpg('MaxOutstandingR2T') },
-  // Data goes in order here: with `or`, our Yes decides.
-  DataPDUInOrder: { ...normal, result: 'or', default: 'Yes', ours: { always: 'Yes' } },
-  DataSequenceInOrder: { ...normal, result: 'or', default: 'Yes', ours: { always: 'Yes' } },
+  DataPDUInOrder: { ...normal, result: 'or', default: 'Yes', ...tpg('DataPDUInOrder') },
+  DataSequenceInOrder: { ...normal, result: 'or', default: 'Yes', ...tpg('DataSequenceInOrder') },
   ErrorRecoveryLevel: {
     result: 'lower',
     default: '0',

@@ -16,7 +16,7 @@ export const connectionsMax = 4096;
 export const portalConnectionsMax = 1024;
 export const sessionConnectionsMax = 8;
 
-/** Immediate SCSI commands and requests in flight in one session: they are outside the command window. */
+/** Immediate SCSI commands, and as many task management requests, in flight in one connection: outside the window. */
 export const immediateTasksMax = 16;
 
 /** Data-out that one session may have in memory before further writes wait for it. */

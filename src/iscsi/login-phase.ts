@@ -80,14 +80,14 @@ export class LoginPhase {
     const { transit, currentStage, nextStage, pairs } = answer;
     const { isid, initiatorTaskTag } = request;
     const values = { transit, currentStage, nextStage, isid, tsih, initiatorTaskTag };
-    this.#connection.send(loginResponse, values, printText(pairs), request.cmdSn);
+    this.#connection.sender.send(loginResponse, values, printText(pairs), request.cmdSn);
   }
 
   /** The answer to a login that fails (RFC 7143 11.13.5); the request that it is about may have been none. */
   refuse(error: LoginError, header: Uint8Array | undefined): void {
     const { isid, initiatorTaskTag, cmdSn } = header ? decode(loginRequest, header) : noRequest;
     const values = { isid, initiatorTaskTag, statusClass: error.status >> 8, statusDetail: error.status & 0xff };
-    this.#connection.send(loginResponse, values, undefined, cmdSn);
+    this.#connection.sender.send(loginResponse, values, undefined, cmdSn);
   }
 }
 

@@ -10,7 +10,12 @@ const asyncEvent = { logoutRequested: 1, connectionDropped: 2, sessionDropped: 3
 
 /** A ping has no task tag, and a transfer tag that its answer brings back. */
 export function ping(connection: Connection): void {
-  connection.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
+  connection.sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
+}
+
+/** Shows the command window where no answer does: no tag, no answer wanted (RFC 7143 11.4.10). */
+export function showWindow(connection: Connection): void {
+  connection.sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: noTag });
 }
 
 /** Asks for a logout of this connection within `logoutSeconds`. */
@@ -30,5 +35,5 @@ export function announceDrop(connection: Connection, what: 'connection' | 'sessi
 }
 
 function announce(connection: Connection, values: Partial<Values<(typeof asyncMessage)['fields']>>): void {
-  connection.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values });
+  connection.sender.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values });
 }

@@ -52,7 +52,7 @@ function ping(connection: Connection, header: Uint8Array, data: Uint8Array): voi
   }
   const echo = data.subarray(0, connection.parameters.MaxRecvDataSegmentLength);
   const { lun, initiatorTaskTag } = request;
-  connection.send(nopIn, { final: true, lun, initiatorTaskTag, targetTransferTag: noTag }, echo);
+  connection.sender.send(nopIn, { final: true, lun, initiatorTaskTag, targetTransferTag: noTag }, echo);
 }
 
 /** RFC 7143 11.14.1, 11.15.1 */
@@ -67,7 +67,7 @@ async function logOut(connection: Connection, header: Uint8Array): Promise<void>
   const answer = (result: number) => {
     if (connection.closed) return;
     const { DefaultTime2Wait: time2Wait, DefaultTime2Retain: time2Retain } = session.parameters;
-    connection.send(logoutResponse, { final: true, response: result, initiatorTaskTag, time2Wait, time2Retain });
+    connection.sender.send(logoutResponse, { final: true, response: result, initiatorTaskTag, time2Wait, time2Retain });
   };
   const isSession = reason === logoutReason.closeSession;
   if (reason > logoutReason.recovery) connection.reject(rejectReason.invalidPduField, header, 0);

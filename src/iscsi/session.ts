@@ -13,6 +13,7 @@ import type { Connection } from './connection.ts';
 import { type Parameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
 import type { JoinableSession, LoggedIn } from './login.ts';
+import { ping } from './notices.ts';
 
 /** Commands of a discovery session: it has no TPG to say so. */
 const discoveryDepth = 1;
@@ -39,11 +40,14 @@ export class Session implements JoinableSession {
   /** RFC 7143 4.2.2.1: the next command, and the last one that there is room for. */
   expCmdSn: number;
   maxCmdSn: number;
-  immediateTasks = 0;
+  /** MaxCmdSN as the initiator was last told. */
+  shownMaxCmdSn = 0;
   readonly traffic: Traffic = { commands: 0, failed: 0, readBytes: 0, writtenBytes: 0 };
   ended = false;
   /** Requests that came before their turn. */
-  readonly #held = new Map<number, () => void>();
+  readonly #held = new Map<number, { readonly from: Connection; readonly run: () => void }>();
+  /** What goes on when all numbers before one have been received. */
+  #awaiting: { readonly cmdSn: number; readonly go: () => void }[] = [];
   #writeBytes = 0;
   #waiting: { bytes: number; start: () => void }[] = [];
   #views = new Map<number, LogicalUnitView | undefined>();
@@ -113,9 +117,9 @@ export class Session implements JoinableSession {
   }
 
   /** Runs a numbered request that is in the window, now or in its turn. */
-  inTurn(cmdSn: number, run: () => void): void {
+  inTurn(cmdSn: number, from: Connection, run: () => void): void {
     if (cmdSn !== this.expCmdSn) {
-      this.#held.set(cmdSn, run);
+      this.#held.set(cmdSn, { from, run });
       return;
     }
     this.expCmdSn = advance(cmdSn);
@@ -125,13 +129,59 @@ export class Session implements JoinableSession {
 
   /** Runs the requests whose turn has come. */
   runHeld(): void {
-    let run = this.#held.get(this.expCmdSn);
-    while (run && !this.ended) {
+    let next = this.#held.get(this.expCmdSn);
+    while (next && !this.ended) {
       this.#held.delete(this.expCmdSn);
       this.expCmdSn = advance(this.expCmdSn);
-      run();
-      run = this.#held.get(this.expCmdSn);
+      next.run();
+      next = this.#held.get(this.expCmdSn);
     }
+    if (this.#awaiting.length === 0) return;
+    for (const { cmdSn, go } of this.#awaiting) if (distance(this.expCmdSn, cmdSn) <= 0) go();
+    this.#awaiting = this.#awaiting.filter(({ cmdSn }) => distance(this.expCmdSn, cmdSn) > 0);
+  }
+
+  /** Forgets the requests of a connection that have not come to their turn. */
+  discard(from: Connection): void {
+    for (const [cmdSn, held] of this.#held) if (held.from === from) this.#held.delete(cmdSn);
+  }
+
+  /** Whether requests numbered before `cmdSn` are still to come; never for a number that cannot be. */
+  #hasGapBefore(cmdSn: number): boolean {
+    return distance(this.expCmdSn, cmdSn) > 0 && distance(cmdSn, advance(this.maxCmdSn)) >= 0;
+  }
+
+  /** All requests numbered before `cmdSn` count as received. */
+  plug(cmdSn: number): void {
+    while (this.#hasGapBefore(cmdSn)) {
+      const held = this.#held.get(this.expCmdSn);
+      this.#held.delete(this.expCmdSn);
+      this.expCmdSn = advance(this.expCmdSn);
+      if (held) held.run();
+      else this.answered();
+    }
+    this.runHeld();
+  }
+
+  /** Resolves when all requests numbered before `cmdSn` have been received or the session has ended; undefined when they have. */
+  receivedUntil(cmdSn: number): Promise<void> | undefined {
+    if (!this.#hasGapBefore(cmdSn)) return undefined;
+    return new Promise((go) => {
+      this.#awaiting.push({ cmdSn, go });
+    });
+  }
+
+  /** Resolves when the initiator has everything that other connections than `one` sent until now (RFC 7143 4.2.2.3). */
+  async delivered(one: Connection): Promise<void> {
+    const others = [...this.connections.values()].filter((other) => other !== one);
+    await Promise.all(
+      others.map((other) => {
+        const delivered = other.sender.delivered;
+        // Its answer says what has come.
+        if (delivered) ping(other);
+        return delivered;
+      }),
+    );
   }
 
   /** A numbered request is answered: there is room for another. */
@@ -206,6 +256,7 @@ export class Session implements JoinableSession {
     if (this.ended) return;
     this.ended = true;
     this.#held.clear();
+    for (const { go } of this.#awaiting.splice(0)) go();
     this.#waiting = [];
     if (!this.nexus) return;
     const stopped = abortNexus(this.nexus);

@@ -30,22 +30,20 @@ interface Management {
   readonly connection: Connection;
 }
 
-/** A function that is about all tasks of a LUN. */
+/**
+ * A function that is about all tasks of a LUN: it waits for the commands numbered before it (RFC 7143 4.2.3.2). It does
+ * not wait for data that was asked for: open-iscsi sends none any more once it has asked for a reset (FastAbort), and
+ * the transfer tags of an ended task are not used again.
+ */
 const atLun =
   (act: (nexus: Nexus, lun: number) => Promise<boolean>) =>
   async (management: Management): Promise<number> => {
     const { nexus, lun, session, request } = management;
     if (!session.view(lun)) return response.noSuchLun;
-    dropWaiting(session, request, (one) => one === lun);
+    const received = session.receivedUntil(request.cmdSn);
+    if (received) await received;
     return (await act(nexus, lun)) ? response.complete : response.noSuchLun;
   };
-
-/** Commands sent before the request that have not come to their turn are no tasks yet, and are meant all the same. */
-function dropWaiting(session: Session, request: Request, meant: (lun: number) => boolean): void {
-  for (const command of session.commands.values())
-    if (!command.task && meant(command.lun) && distance(command.cmdSn, request.cmdSn) > 0)
-      command.connection.forget(command);
-}
 
 type TaskFunction = (management: Management) => number | Promise<number>;
 
@@ -65,29 +63,38 @@ const coldReset = 7;
 /** Runs the request and answers it when everything it ended has stopped; until then it has its place in the window. */
 export async function manageTasks(connection: Connection, header: Uint8Array): Promise<void> {
   const decoded = decode(taskManagementRequest, header);
+  const { immediate, initiatorTaskTag } = decoded;
   const session = connection.session!;
-  if (decoded.immediate && session.immediateTasks >= immediateTasksMax) {
+  if (immediate && connection.managing >= immediateTasksMax) {
     connection.reject(rejectReason.tooManyImmediateCommands, header, 0);
     return;
   }
-  if (decoded.immediate) session.immediateTasks += 1;
-  const run = functions.get(decoded.function);
-  const management = { session, nexus: session.nexus!, request: decoded, lun: decodeLun(decoded.lun), connection };
-  const code = run ? await run(management) : response.notSupported;
-  for (const command of session.commands.values()) if (command.task?.aborted) command.connection.forget(command);
-  if (decoded.immediate) session.immediateTasks -= 1;
+  if (immediate) connection.managing += 1;
+  const code = await manage({
+    session,
+    nexus: session.nexus!,
+    request: decoded,
+    lun: decodeLun(decoded.lun),
+    connection,
+  });
+  if (immediate) connection.managing -= 1;
   else session.answered();
   if (connection.closed) return;
-  connection.send(taskManagementResponse, {
-    final: true,
-    response: code,
-    initiatorTaskTag: decoded.initiatorTaskTag,
-  });
+  connection.sender.send(taskManagementResponse, { final: true, response: code, initiatorTaskTag });
   if (decoded.function === coldReset) connection.host.endSessions(session.tpg!, 'target cold reset');
 }
 
+async function manage(management: Management): Promise<number> {
+  const { session, request, connection } = management;
+  const code = (await functions.get(request.function)?.(management)) ?? response.notSupported;
+  for (const command of session.commands.values()) if (command.task?.aborted) command.connection.forget(command);
+  // RFC 7143 11.6.1: the response comes behind those of all other tasks.
+  await session.delivered(connection);
+  return code;
+}
+
 /** RFC 7143 11.6.1 b) to d): the task there is; one that is still to come and counts as received; or none. */
-async function abort({ session, nexus, request, lun }: Management): Promise<number> {
+async function abort({ session, nexus, request, lun, connection }: Management): Promise<number> {
   const { referencedTaskTag, refCmdSn, cmdSn } = request;
   const command = session.commands.get(referencedTaskTag);
   if (command && command.lun === lun) {
@@ -97,16 +104,19 @@ async function abort({ session, nexus, request, lun }: Management): Promise<numb
     return response.complete;
   }
   if (!command && session.inWindow(refCmdSn) && distance(refCmdSn, cmdSn) > 0) {
-    session.inTurn(refCmdSn, () => {});
+    session.inTurn(refCmdSn, connection, () => {});
     session.answered();
     return response.complete;
   }
-  return response.noSuchTask;
+  return session.view(lun) ? response.noSuchTask : response.noSuchLun;
 }
 
 /** TARGET WARM RESET and COLD RESET (RFC 7143 11.5.1): every logical unit; a cold one ends the sessions after its answer. */
 async function reset({ nexus, session, request }: Management): Promise<number> {
-  dropWaiting(session, request, () => true);
+  // RFC 7143 4.2.3.2: what is numbered before it counts as received, and ends with the rest.
+  for (const command of session.commands.values())
+    if (!command.task && distance(command.cmdSn, request.cmdSn) > 0) command.connection.forget(command);
+  session.plug(request.cmdSn);
   await targetReset(nexus);
   return response.complete;
 }

@@ -97,7 +97,7 @@ export class TextExchange {
   #send(connection: Connection, lun: Uint8Array, piece: Uint8Array, more: boolean, final: boolean): void {
     this.#lastTransferTag = (this.#lastTransferTag + 1) % noTag;
     this.#transferTag = final ? noTag : this.#lastTransferTag;
-    connection.send(
+    connection.sender.send(
       textResponse,
       { final, continue: more, lun, initiatorTaskTag: this.#tag, targetTransferTag: this.#transferTag },
       piece,

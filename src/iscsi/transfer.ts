@@ -6,8 +6,9 @@ import { type Completion, status } from '../scsi/task.ts';
 import type { Traffic } from '../target/fabric.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
-import { type Command, type Requested, readCommand } from './command.ts';
+import { type Command, readCommand, type Sequence } from './command.ts';
 import type { Connection } from './connection.ts';
+import { Coverage } from './coverage.ts';
 import { DataIn } from './data-in.ts';
 import { immediateTasksMax } from './limits.ts';
 import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
@@ -20,15 +21,17 @@ export class Transfer {
   readonly #connection: Connection;
   readonly #session: Session;
   readonly #dataIn: DataIn;
-  /** The PDU at hand: the command it belongs to, the R2T it answers, its data and F bit. */
+  /** The PDU at hand: the command and the sequence it belongs to, where its data goes, its F bit. */
   #current: Command | undefined;
-  #isCommand = false;
-  #request: Requested | undefined;
+  #sequence: Sequence | undefined;
+  #offset = 0;
   #length = 0;
   #final = false;
   /** What the command at hand may go on with once its PDU is complete. */
   #afterwards: (() => void) | undefined;
   #lastTransferTag = 0;
+  /** Immediate commands that are not answered yet. */
+  #immediate = 0;
 
   constructor(connection: Connection, session: Session) {
     this.#connection = connection;
@@ -40,37 +43,47 @@ export class Transfer {
   onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
     const session = this.#session;
     const command = readCommand(this.#connection, bytes, start);
+    const final = scsiCommand.fields.final.get(bytes, start);
     const { cmdSn, immediate } = command;
     this.#current = undefined;
     if (!immediate && !session.inWindow(cmdSn)) return undefined;
-    const refusal = this.#refusal(command, dataLength);
+    const refusal = this.#refusal(command, dataLength, final);
     if (refusal !== undefined) return this.#connection.reject(refusal, bytes, start);
 
-    this.#take(command, undefined, dataLength, scsiCommand.fields.final.get(bytes, start));
-    this.#isCommand = true;
+    this.#take(command, undefined, 0, dataLength, final);
+    if (!final) command.unsolicited = this.#sequenceOf(noTag, dataLength, this.#unsolicitedEnd(command));
     session.commands.set(command.tag, command);
-    if (immediate) session.immediateTasks += 1;
+    if (immediate) this.#immediate += 1;
     if (immediate || cmdSn === session.expCmdSn) {
       if (!immediate) session.expCmdSn = advance(cmdSn);
       this.#start(command);
     } else {
       command.waiting = true;
-      session.inTurn(cmdSn, () => this.#goOn(command, () => this.#start(command)));
+      session.inTurn(cmdSn, this.#connection, () => this.#goOn(command, () => this.#start(command)));
     }
     return dataLength > 0 ? this.#place(command, 0, dataLength) : undefined;
   }
 
   /** Why a SCSI Command is rejected (RFC 7143 11.3.1, 11.3.4, 13.10, 13.11, 13.14). */
-  #refusal(command: Command, dataLength: number): number | undefined {
-    const { commands, immediateTasks, parameters } = this.#session;
+  #refusal(command: Command, dataLength: number, final: boolean): number | undefined {
+    const { commands, parameters } = this.#session;
     const isWrite = command.direction === 'write';
     if (command.tag === noTag) return rejectReason.invalidPduField;
     if (commands.has(command.tag)) return rejectReason.taskInProgress;
-    if (command.immediate && immediateTasks >= immediateTasksMax) return rejectReason.tooManyImmediateCommands;
-    const allowed = isWrite && parameters.ImmediateData ? Math.min(parameters.FirstBurstLength, command.expected) : 0;
+    if (command.immediate && this.#immediate >= immediateTasksMax) return rejectReason.tooManyImmediateCommands;
+    const allowed = isWrite && parameters.ImmediateData ? this.#unsolicitedEnd(command) : 0;
     if (dataLength > allowed) return rejectReason.protocolError;
-    if (command.unsolicited && (!isWrite || parameters.InitialR2T)) return rejectReason.protocolError;
+    if (!final && (!isWrite || parameters.InitialR2T)) return rejectReason.protocolError;
     return undefined;
+  }
+
+  #unsolicitedEnd({ expected }: Command): number {
+    return Math.min(this.#session.parameters.FirstBurstLength, expected);
+  }
+
+  #sequenceOf(transferTag: number, start: number, end: number): Sequence {
+    const coverage = this.#session.parameters.DataPDUInOrder ? undefined : new Coverage();
+    return { transferTag, start, end, dataSn: 0, at: start, coverage };
   }
 
   /** A Data-Out (RFC 7143 11.7). @returns where its data goes */
@@ -82,25 +95,40 @@ export class Transfer {
     if (!command || command.connection !== this.#connection || command.direction !== 'write') return undefined;
     const transferTag = fields.targetTransferTag.get(bytes, start);
     const offset = fields.bufferOffset.get(bytes, start);
-    const request = transferTag === noTag ? undefined : command.requests[0];
-    const isAwaited = transferTag === noTag ? command.unsolicited : request?.transferTag === transferTag;
-    const at = request ? request.at : command.received;
-    const end = request ? request.end : Math.min(this.#session.parameters.FirstBurstLength, command.expected);
-    if (!isAwaited || offset !== at || offset + dataLength > end) {
-      this.#connection.reject(rejectReason.protocolError, bytes, start);
-      this.#fail(command, isAwaited ? sense.incorrectAmountOfData : sense.unexpectedUnsolicitedData);
-      return undefined;
-    }
+    // Within a task, R2Ts are answered in their order.
+    const sequence = transferTag === noTag ? command.unsolicited : command.requests[0];
+    if (sequence?.transferTag !== transferTag) return this.#onStray(command, transferTag, bytes, start);
+
+    const fits = sequence.coverage ? offset >= sequence.start : offset === sequence.at;
+    const isWanted = fits && offset + dataLength <= sequence.end;
+    if (!isWanted) this.#spoil(command, rejectReason.invalidPduField, sense.incorrectAmountOfData, bytes, start);
     // RFC 7143 7.9: a DataSN out of order stands for lost data, which is treated as a digest error.
-    if (fields.dataSn.get(bytes, start) !== (request ?? command).dataSn) command.fault = sense.protocolServiceCrcError;
-    this.#take(command, request, dataLength, fields.final.get(bytes, start));
-    return dataLength > 0 ? this.#place(command, offset, dataLength) : undefined;
+    else if (fields.dataSn.get(bytes, start) !== sequence.dataSn) command.fault ??= sense.protocolServiceCrcError;
+    this.#take(command, sequence, offset, isWanted ? dataLength : 0, fields.final.get(bytes, start));
+    return isWanted && dataLength > 0 ? this.#place(command, offset, dataLength) : undefined;
   }
 
-  #take(command: Command, request: Requested | undefined, length: number, final: boolean): void {
+  /** Data that nobody asked for. What has all its data already is not harmed by it. */
+  #onStray(command: Command, transferTag: number, bytes: Uint8Array, start: number): undefined {
+    const [reason, fault] =
+      transferTag === noTag
+        ? [rejectReason.protocolError, sense.unexpectedUnsolicitedData]
+        : [rejectReason.invalidPduField, sense.incorrectAmountOfData];
+    if (command.running || command.completion) return this.#connection.reject(reason, bytes, start);
+    this.#spoil(command, reason, fault, bytes, start);
+    if (!command.waiting) this.#proceed(command);
+  }
+
+  /** RFC 7143 11.17.1: the command ends with CHECK CONDITION, once all that it asked for has come. */
+  #spoil(command: Command, reason: number, fault: Sense, bytes: Uint8Array, start: number): void {
+    if (!command.fault) this.#connection.reject(reason, bytes, start);
+    command.fault ??= fault;
+  }
+
+  #take(command: Command, sequence: Sequence | undefined, offset: number, length: number, final: boolean): void {
     this.#current = command;
-    this.#isCommand = false;
-    this.#request = request;
+    this.#sequence = sequence;
+    this.#offset = offset;
     this.#length = length;
     this.#final = final;
   }
@@ -108,32 +136,38 @@ export class Transfer {
   /** The PDU is complete. @returns false when its data digest was wrong and the command in it is lost */
   onData(intact: boolean): boolean {
     const command = this.#current;
+    const sequence = this.#sequence;
     if (!command) return true;
     this.#current = undefined;
-    if (!intact && this.#isCommand) return false;
-    if (!intact) command.fault = sense.protocolServiceCrcError;
-    this.#account(command);
+    if (!intact && !sequence) return false;
+    if (!intact) command.fault ??= sense.protocolServiceCrcError;
+    command.movedAt = this.#connection.now;
+    if (sequence) this.#account(command, sequence);
+    else command.received += this.#length;
     const afterwards = this.#afterwards;
     this.#afterwards = undefined;
     if (afterwards) afterwards();
     else if (!command.waiting) this.#proceed(command);
-    if (this.#isCommand) this.#session.runHeld();
+    if (!sequence) this.#session.runHeld();
     return true;
   }
 
-  #account(command: Command): void {
-    const request = this.#request;
-    command.received += this.#length;
-    command.movedAt = this.#connection.now;
-    if (request) {
-      request.at += this.#length;
-      request.dataSn += 1;
-      if (this.#final && request.at < request.end) command.fault ??= sense.incorrectAmountOfData;
-      if (this.#final || request.at === request.end) command.requests.shift();
-      return;
+  /** Data-Out has come for a sequence; its last PDU has the F bit. */
+  #account(command: Command, sequence: Sequence): void {
+    const { coverage } = sequence;
+    sequence.dataSn += 1;
+    if (!coverage) sequence.at += this.#length;
+    else {
+      if (!coverage.add(this.#offset, this.#offset + this.#length)) command.fault ??= sense.incorrectAmountOfData;
+      sequence.at = coverage.reach(sequence.start);
     }
-    if (!this.#isCommand) command.dataSn += 1;
-    if (this.#final) command.unsolicited = false;
+    command.received = sequence.at;
+    if (!this.#final) return;
+    if (sequence === command.unsolicited) command.unsolicited = undefined;
+    else {
+      command.requests.shift();
+      if (sequence.at < sequence.end) command.fault ??= sense.incorrectAmountOfData;
+    }
   }
 
   /** What a waiting command waited for has come. */
@@ -169,7 +203,7 @@ export class Transfer {
     command.completion = admit(task);
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
     const taken = Math.min(command.expected, task.dataOutLength);
-    const bytes = Math.max(taken, Math.min(command.expected, session.parameters.FirstBurstLength));
+    const bytes = Math.max(taken, this.#unsolicitedEnd(command));
     const allot = () => {
       command.reserved = bytes;
       if (command.over) this.#free(command);
@@ -182,42 +216,47 @@ export class Transfer {
   #allot(command: Command, bytes: number, taken: number): void {
     const early = command.buffer;
     command.buffer = borrow(bytes);
-    if (early) command.buffer.set(early.subarray(0, command.received));
+    if (early) command.buffer.set(early.subarray(0, this.#unsolicitedEnd(command)));
     command.task!.dataOut = command.buffer.subarray(0, taken);
   }
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
   #place(command: Command, offset: number, length: number): Uint8Array | undefined {
     if (command.completion) return undefined;
-    const { FirstBurstLength } = this.#session.parameters;
-    command.buffer ??= borrow(Math.min(FirstBurstLength, command.expected));
+    command.buffer ??= borrow(this.#unsolicitedEnd(command));
     return command.buffer.subarray(offset, offset + length);
   }
 
   /** Asks for the data that is missing; runs the command when none is. */
   #proceed(command: Command): void {
-    if (command.over) return;
+    if (command.over || command.running) return;
     if (command.task?.aborted) this.drop(command);
     else if (command.unsolicited) return;
     else if (command.completion) this.#complete(command, command.completion);
-    else if (!command.fault && command.received < command.task!.dataOut.length) this.#requestAll(command);
-    else if (!command.fault) this.#run(command);
-    // RFC 7143 7.8: the answer to damaged data waits until all that was asked for has come.
-    else if (command.requests.length === 0) this.#fail(command, command.fault);
+    else if (!command.fault && this.#asked(command) < command.task!.dataOut.length) this.#requestAll(command);
+    // RFC 7143 7.8: the answer to damaged data, too, waits until all that was asked for has come.
+    else if (command.requests.length > 0) return;
+    else if (command.fault) this.#fail(command, command.fault);
+    else this.#run(command);
+  }
+
+  /** How far data has come, or was asked for. */
+  #asked({ requested, received }: Command): number {
+    return Math.max(requested, received);
   }
 
   /** As many R2Ts as may be outstanding (RFC 7143 13.17). */
   #requestAll(command: Command): void {
     const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
     const { length } = command.task!.dataOut;
-    command.requested = Math.max(command.requested, command.received);
+    command.requested = this.#asked(command);
     while (command.requests.length < MaxOutstandingR2T && command.requested < length)
       this.#requestData(command, Math.min(MaxBurstLength, length - command.requested));
   }
 
   /** RFC 7143 11.8 */
   #requestData(command: Command, length: number): void {
-    const { writer } = this.#connection;
+    const { writer } = this.#connection.sender;
     const { fields } = readyToTransfer;
     this.#lastTransferTag = advance(this.#lastTransferTag) % noTag;
     const at = writer.begin(readyToTransfer, 0);
@@ -230,16 +269,17 @@ export class Transfer {
     fields.r2tSn.set(bytes, at, command.r2tSn);
     fields.bufferOffset.set(bytes, at, command.requested);
     fields.desiredDataTransferLength.set(bytes, at, length);
-    this.#connection.stamp(at, false);
+    this.#connection.sender.stamp(at, false);
     writer.end();
     const end = command.requested + length;
-    command.requests.push({ transferTag: this.#lastTransferTag, at: command.requested, end, dataSn: 0 });
+    command.requests.push(this.#sequenceOf(this.#lastTransferTag, command.requested, end));
     command.requested = end;
     command.r2tSn += 1;
     command.movedAt = this.#connection.now;
   }
 
   #run(command: Command): void {
+    command.running = true;
     const result = execute(command.task!);
     if (result instanceof Promise) void result.then((completion) => this.#complete(command, completion));
     else this.#complete(command, result);
@@ -269,15 +309,15 @@ export class Transfer {
     this.#dataIn.drained();
   }
 
-  /** Ends a command: it is answered, or will never be. */
-  drop(command: Command): void {
+  /** Ends a command: it is answered, or will never be. @param keepsPlace its number was not received, and may come again */
+  drop(command: Command, keepsPlace = false): void {
     if (command.over) return;
     command.over = true;
     const session = this.#session;
     session.commands.delete(command.tag);
     if (command.completion) count(session.traffic, command, command.completion.status);
-    if (command.immediate) session.immediateTasks -= 1;
-    else session.answered();
+    if (command.immediate) this.#immediate -= 1;
+    else if (!keepsPlace) session.answered();
     this.#free(command);
     if (command.task) retire(command.task);
   }

@@ -149,6 +149,16 @@ export class IscsiTarget implements Host {
     return { initiator, connection, output };
   }
 
+  /** A session of two connections, CID 0 and 1. */
+  async loginTwice() {
+    this.tpg.parameters.set('MaxConnections', '2');
+    const first = await this.login({ MaxConnections: '2' });
+    const second = this.connect();
+    Object.assign(second.initiator, { cid: 1, tsih: first.initiator.tsih, lastTag: 100 });
+    await second.initiator.login();
+    return { target: this, first, second };
+  }
+
   /** A connection that is logged in, with no unit attention pending. */
   async login(keys: Record<string, string> = {}, piece?: number) {
     const parts = this.connect(piece);

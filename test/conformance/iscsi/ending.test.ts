@@ -16,17 +16,6 @@ const turns = async (count = 10) => {
 const events = (inbox: readonly Received[]) =>
   inbox.map(({ name, values: v }) => [name, v['asyncEvent'], v['parameter1'], v['parameter2'], v['parameter3']]);
 
-/** A session of two connections. */
-async function twoConnections() {
-  const target = new IscsiTarget();
-  target.tpg.parameters.set('MaxConnections', '2');
-  const first = await target.login({ MaxConnections: '2' });
-  const second = target.connect();
-  Object.assign(second.initiator, { cid: 1, tsih: first.initiator.tsih, lastTag: 100 });
-  await second.initiator.login();
-  return { target, first, second };
-}
-
 function sendLogout(initiator: Initiator, values: Record<string, unknown> = {}): void {
   const numbers = initiator.number(true);
   initiator.send(logoutRequest, { ...numbers, final: true, cid: initiator.cid, initiatorTaskTag: 99, ...values });
@@ -59,7 +48,7 @@ describe('a logout that we ask for', () => {
   });
 
   it('RFC 7143 11.9.1: an initiator that does not obey is dropped when its time is over', async () => {
-    const { target, first, second } = await twoConnections();
+    const { target, first, second } = await new IscsiTarget().loginTwice();
     const gone = Promise.all(
       [first, second].map(({ connection }) => connection.requestLogout('the session was ended')),
     );
@@ -105,7 +94,7 @@ describe('logout', () => {
     ['closes its own connection', 1, 0, [true, false]],
     ['closes another connection', 1, 1, [false, true]],
   ])('RFC 7143 11.14: of two connections, reason %s', async (_name, reason, cid, ended) => {
-    const { target, first, second } = await twoConnections();
+    const { target, first, second } = await new IscsiTarget().loginTwice();
     second.initiator.sendCommand(write1, { data: pattern(512) });
     sendLogout(first.initiator, { reason, cid });
     expect((await first.initiator.next()).values).toMatchObject({ response: 0, initiatorTaskTag: 99 });

@@ -121,19 +121,8 @@ describe('sessions', () => {
     expect((await first.initiator.command(testUnitReady)).status).toBe(0);
   });
 
-  /** A session of two connections. */
-  async function twoConnections() {
-    const target = new IscsiTarget();
-    target.tpg.parameters.set('MaxConnections', '2');
-    const first = await target.login({ MaxConnections: '2' });
-    const second = target.connect();
-    Object.assign(second.initiator, { cid: 1, tsih: first.initiator.tsih, lastTag: 100 });
-    await second.initiator.login();
-    return { target, first, second };
-  }
-
   it('RFC 7143 4.2.2: two connections, one order of commands, allegiance of each to its connection', async () => {
-    const { first, second, target } = await twoConnections();
+    const { first, second, target } = await new IscsiTarget().loginTwice();
     expect([...target.sessionTable].length).toBe(1);
     second.initiator.cmdSn = 2;
     const late = second.initiator.sendCommand(read1, { read: true, length: 512 });
@@ -144,7 +133,7 @@ describe('sessions', () => {
   });
 
   it('a write whose gap closes while its data is half here keeps its data', async () => {
-    const { first, second, target } = await twoConnections();
+    const { first, second, target } = await new IscsiTarget().loginTwice();
     second.initiator.cmdSn = 2;
     const sent: Buffer[] = [];
     const { raw } = second.initiator;
@@ -159,7 +148,7 @@ describe('sessions', () => {
   });
 
   it('RFC 7143 11.13.5: MaxConnections is kept, a TSIH that is none refused, a CID in use replaced', async () => {
-    const { target, first, second } = await twoConnections();
+    const { target, first, second } = await new IscsiTarget().loginTwice();
     const third = target.connect();
     Object.assign(third.initiator, { cid: 2, tsih: first.initiator.tsih });
     expect((await third.initiator.loginStep(1, 3, third.initiator.names)).values['statusDetail']).toBe(6);
@@ -173,7 +162,7 @@ describe('sessions', () => {
   });
 
   it('RFC 7143 7.6: one connection of two is lost: its commands end, the session goes on and is told', async () => {
-    const { target, first, second } = await twoConnections();
+    const { target, first, second } = await new IscsiTarget().loginTwice();
     second.initiator.sendCommand(write1, { data: pattern(512) });
     await second.connection.close('lost');
     expect([target.lu.tasks.size, [...target.sessionTable].length]).toEqual([0, 1]);
@@ -195,7 +184,7 @@ describe('sessions', () => {
   });
 
   it('RFC 7143 7.7: a format error ends all connections of the session', async () => {
-    const { target, first, second } = await twoConnections();
+    const { target, first, second } = await new IscsiTarget().loginTwice();
     const bytes = first.initiator.bytes(nopOut, { ...first.initiator.number(), final: true });
     bytes.writeUIntBE(0xffffff, 5, 3);
     first.initiator.raw(bytes);

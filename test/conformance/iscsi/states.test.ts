@@ -32,10 +32,6 @@ function heldTarget() {
 
 /** States of a task, each with the way there. @returns the task's tag */
 const states: Record<string, (parts: Parts) => number> = {
-  'before its turn': ({ initiator }) => {
-    initiator.cmdSn += 1;
-    return initiator.sendCommand(testUnitReady);
-  },
   'waiting for unsolicited data': ({ initiator }) => {
     const tag = initiator.tag();
     const values = { ...initiator.number(), write: true, initiatorTaskTag: tag, expectedDataTransferLength: 1024 };
@@ -92,13 +88,63 @@ describe('RFC 7143 11.5: task management', () => {
       ]);
       expect([target.lu.tasks.size, [...target.sessionTable][0]?.commands.size]).toEqual([0, 0]);
       initiator.inbox.length = 0;
-      // What was before its turn left the gap in front of it open; its own number counts as used.
-      if (state === 'before its turn') initiator.cmdSn -= 2;
-      await initiator.command(testUnitReady);
-      if (state === 'before its turn') initiator.cmdSn += 1;
       expect((await answerPastAttentions(initiator)).status).toBe(0);
     },
   );
+
+  /** A session where command 2 has come and 1 has not, and an immediate function behind them. */
+  async function behindGap(name: keyof typeof functions) {
+    const { initiator } = await new IscsiTarget().login();
+    initiator.cmdSn = 2;
+    const tag = initiator.sendCommand(testUnitReady);
+    initiator.send(taskManagementRequest, {
+      ...initiator.number(true),
+      final: true,
+      function: functions[name],
+      initiatorTaskTag: 99,
+      referencedTaskTag: tag,
+      refCmdSn: 2,
+    });
+    await turns();
+    return { initiator, tag };
+  }
+  const answers = (initiator: Initiator) =>
+    initiator.inbox.map(({ values }) => [values['initiatorTaskTag'], values['response'], values['expCmdSn']]);
+
+  it.each(['ABORT TASK SET', 'CLEAR TASK SET', 'LOGICAL UNIT RESET'] as const)(
+    '4.2.3.2: %s waits for the commands that are numbered before it',
+    async (name) => {
+      const { initiator, tag } = await behindGap(name);
+      expect(initiator.inbox).toEqual([]);
+      initiator.cmdSn = 1;
+      const first = initiator.sendCommand(testUnitReady);
+      await turns();
+      expect(answers(initiator)).toEqual([
+        [first, 0, 2],
+        [tag, 0, 3],
+        [99, 0, 3],
+      ]);
+    },
+  );
+
+  it('4.2.3.2: for WARM RESET the commands that are numbered before it count as received', async () => {
+    const { initiator } = await behindGap('WARM RESET');
+    expect(answers(initiator)).toEqual([[99, 0, 3]]);
+    expect(initiator.inbox[0]?.values['maxCmdSn']).toBe(66);
+    initiator.inbox.length = 0;
+    initiator.cmdSn = 3;
+    expect((await answerPastAttentions(initiator)).status).toBe(0);
+  });
+
+  it('11.6.1: ABORT TASK ends a command before its turn; its number counts as received', async () => {
+    const { initiator } = await behindGap('ABORT TASK');
+    expect(answers(initiator)).toEqual([[99, 0, 1]]);
+    initiator.inbox.length = 0;
+    initiator.cmdSn = 1;
+    expect((await initiator.command(testUnitReady)).status).toBe(0);
+    initiator.cmdSn = 3;
+    expect((await initiator.command(testUnitReady)).pdus[0]!.values).toMatchObject({ status: 0, expCmdSn: 4 });
+  });
 });
 
 /** A TEST UNIT READY, as often as there are unit attentions before it. */

@@ -1,0 +1,90 @@
+/** Whole PDUs out, with our numbers in them: StatSN of the connection, the command window of its session (RFC 7143 4.2.2). */
+
+import type { Fields, Values } from '../wire/layout.ts';
+import { write } from '../wire/layout.ts';
+import { advance, distance } from '../wire/serial.ts';
+import type { Output } from './output.ts';
+import { numbers, type Pdu } from './pdu.ts';
+import { PduWriter } from './pdu-writer.ts';
+import type { Session } from './session.ts';
+
+const nothing: Uint8Array = new Uint8Array();
+
+export class Sender {
+  readonly writer: PduWriter;
+  /** Whose window is shown; none before the end of login. */
+  session: Session | undefined;
+  /** Of the next answer. */
+  #statSn = 0;
+  /** The initiator's ExpStatSN, as it was heard last. */
+  #expStatSn = 0;
+  #undelivered: { readonly statSn: number; readonly resolve: () => void }[] = [];
+
+  constructor(output: Output) {
+    this.writer = new PduWriter(output);
+  }
+
+  /** RFC 7143 11.13.4: any number will do to begin with. */
+  startAt(statSn: number): void {
+    this.#statSn = statSn;
+  }
+
+  /** Puts our numbers into an answer. @param counts it carries a StatSN of its own */
+  stamp(start: number, counts: boolean): void {
+    const { bytes } = this.writer;
+    numbers.statSn.set(bytes, start, this.#statSn);
+    if (counts) this.#statSn = advance(this.#statSn);
+    const { session } = this;
+    if (!session) return;
+    session.shownMaxCmdSn = session.maxCmdSn;
+    numbers.expCmdSn.set(bytes, start, session.expCmdSn);
+    numbers.maxCmdSn.set(bytes, start, session.maxCmdSn);
+  }
+
+  /** Sends a PDU that carries a StatSN. @param cmdSn what ExpCmdSN says while there is no session */
+  send<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data = nothing, cmdSn = 0): void {
+    const at = this.#begin(pdu, values, data);
+    if (!this.session) {
+      numbers.expCmdSn.set(this.writer.bytes, at, cmdSn);
+      numbers.maxCmdSn.set(this.writer.bytes, at, cmdSn);
+    }
+    this.stamp(at, true);
+    this.writer.end();
+  }
+
+  /** Sends a PDU that shows the next StatSN and does not use it up. */
+  notify<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>): void {
+    this.stamp(this.#begin(pdu, values, nothing), false);
+    this.writer.end();
+  }
+
+  #begin<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data: Uint8Array): number {
+    const at = this.writer.begin(pdu as Pdu<Fields>, data.length);
+    write(pdu.fields as Fields, this.writer.bytes, at, values as Partial<Values<Fields>>);
+    this.writer.bytes.set(data, this.writer.dataStart);
+    return at;
+  }
+
+  /** The initiator has everything before `expStatSn`. */
+  acknowledge(expStatSn: number): void {
+    this.#expStatSn = expStatSn;
+    this.#undelivered = this.#undelivered.filter(({ statSn, resolve }) => {
+      const isMissing = distance(expStatSn, statSn) > 0;
+      if (!isMissing) resolve();
+      return isMissing;
+    });
+  }
+
+  /** Resolves when the initiator has all that was sent until now, or never will; undefined when it has. */
+  get delivered(): Promise<void> | undefined {
+    if (distance(this.#expStatSn, this.#statSn) <= 0) return undefined;
+    return new Promise((resolve) => {
+      this.#undelivered.push({ statSn: this.#statSn, resolve });
+    });
+  }
+
+  /** Nothing is acknowledged any more: whoever waits goes on. */
+  end(): void {
+    for (const { resolve } of this.#undelivered.splice(0)) resolve();
+  }
+}
