@@ -39,8 +39,8 @@ export const noKey = '0'.repeat(16);
 
 const writeExclusiveAllRegistrants = 7;
 export const isAllRegistrants = (type: number): boolean => type >= writeExclusiveAllRegistrants;
-/** Registrants only and all registrants types: others than the holder lose something with the reservation. */
-const concernsRegistrants = (type: number): boolean => type >= 5;
+/** Registrants only and all registrants types: others than the holder have something of the reservation. */
+export const concernsRegistrants = (type: number): boolean => type >= 5;
 
 export const matches = (registration: Registration, nexus: Nexus, port: number): boolean =>
   (registration.port === null || registration.port === port) &&

@@ -223,9 +223,10 @@ const preempt = registered(({ state, type, actionKey }, registration) => {
 
 /** Its own parameter list (SPC-4 6.16.4): UNREG, APTPL, RELATIVE TARGET PORT IDENTIFIER, one TransportID. */
 function registerAndMove({ lu, task, state, registration, list, key, actionKey }: Request): Outcome {
-  if (!registration || registration.key !== key || !state.reservation || !pr.holds(state, registration))
-    return 'conflict';
-  if (state.reservation.holder === null) throw invalidCdb(1, 4);
+  if (!registration || registration.key !== key) return 'conflict';
+  if (!state.reservation) throw invalidCdb(1, 4);
+  // Where all registrants hold it, there is nobody to move it to.
+  if (state.reservation.holder === null || !pr.holds(state, registration)) return 'conflict';
   if (actionKey === pr.noKey) throw invalidParameter(8);
   const port = list.readUInt16BE(18);
   if (!lu.ports().some((one) => one.relativePortId === port)) throw invalidParameter(18);
@@ -285,12 +286,15 @@ function announce(lu: StorageObject, task: Task, change: Change): Completion {
 
 const offersReserve = (lu: StorageObject): boolean => lu.attributes.values.emulate_pr === 1;
 
-/** Compatible reservation handling: with registrations RESERVE and RELEASE change nothing, and only registrants may. */
+/** With registrations they conflict, or change nothing where the nexus has what a persistent reservation gives. */
 function underRegistrations(lu: StorageObject, { nexus, unit }: Task): Completion | undefined {
   const state = lu.reservations.persistent;
   if (state.registrations.length === 0) return undefined;
   const registration = pr.registrationOf(state, nexus, unit!.port.relativePortId);
-  return registration && (!state.reservation || pr.holds(state, registration)) ? good : conflict;
+  const { reservation } = state;
+  return registration && reservation && (pr.concernsRegistrants(reservation.type) || pr.holds(state, registration))
+    ? good
+    : conflict;
 }
 
 function reserveUnit(lu: StorageObject, task: Task): Completion {

@@ -214,7 +214,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     spec: 'SBC-3 5.4',
     cdb: { lba: u64(2), allocation: u32(10) },
     medium: 'read',
-    whenReserved: 'allowed',
+    whenReserved: 'reads',
     check: (lu, cdb) => {
       if (cdb.lba >= lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
     },
@@ -226,7 +226,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     spec: 'SBC-3 5.17',
     cdb: { lists: bits(2, 3, 2), format: bits(2, 0, 3), allocation: u16(7) },
     medium: 'read',
-    whenReserved: 'allowed',
+    whenReserved: 'reads',
     execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0), cdb.allocation),
   }),
   opcode({
@@ -235,7 +235,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     spec: 'SBC-3 5.18',
     cdb: { lists: bits(1, 3, 2), format: bits(1, 0, 3), index: u32(2), allocation: u32(6) },
     medium: 'read',
-    whenReserved: 'allowed',
+    whenReserved: 'reads',
     execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0, 0, 0, 0, 0), cdb.allocation),
   }),
   opcode({

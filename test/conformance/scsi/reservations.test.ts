@@ -248,6 +248,15 @@ describe('ports and initiators', () => {
     expect(lu.reservations.persistent.registrations).toHaveLength(1);
   });
 
+  test('SPC-4 5.12.8 REGISTER AND MOVE: there has to be a reservation, and one that is not of all registrants', async () => {
+    const { a } = await registered();
+    const list = [...be(0xa, 8), ...be(0xbb, 8), ...be(0, 8)];
+    const move = () => a.send([0x5f, 7, 0, 0, 0, ...be(list.length, 4), 0], Uint8Array.from(list));
+    expect((await move()).sense).toBe('5/24/00');
+    await out(a, 'reserve', { key: 0xa, type: types.EAAR });
+    expect((await move()).status).toBe(conflict);
+  });
+
   test('enforce_pr_isids 0: a registration is of the initiator, whatever its ISID', async () => {
     const { lu } = logicalUnit({ attributes: { enforce_pr_isids: 0 } });
     const a = new Initiator(lu).login();
@@ -328,16 +337,34 @@ describe('RESERVE and RELEASE', () => {
     expect((await b.send(read)).status).toBe(0);
   });
 
-  test('SPC-4 5.12.3 with RESERVE held, PERSISTENT RESERVE conflicts; with registrations, RESERVE does nothing', async () => {
-    const { a, b, c } = three();
+  test('SPC-2 5.5.1 RESERVE and PERSISTENT RESERVE: with the one held, or a registration, the other conflicts', async () => {
+    const { a, c } = three();
     await a.send(reserve);
     expect((await out(a, 'register', { to: 1 })).status).toBe(conflict);
     await a.send(release);
     await out(a, 'register', { to: 1 });
-    expect((await a.send(reserve)).status).toBe(0);
-    expect((await b.send(read)).status).toBe(0);
-    expect((await c.send(reserve)).status).toBe(conflict);
+    for (const cdb of [reserve, release])
+      for (const initiator of [a, c]) expect((await initiator.send(cdb)).status).toBe(conflict);
   });
+
+  // Columns: the holder, a registered nexus and another one.
+  test.each([
+    ['WE', 0, conflict, conflict],
+    ['EARO', 0, 0, conflict],
+    ['WEAR', 0, 0, conflict],
+  ] as const)(
+    'SPC-4 5.12.3 RESERVE and RELEASE under %s change nothing, and are good for who has it',
+    async (type, ...expected) => {
+      const { lu, a, b, c } = await registered();
+      await out(a, 'reserve', { key: 0xa, type: types[type] });
+      for (const cdb of [reserve, release])
+        for (const [i, initiator] of [a, b, c].entries()) expect((await initiator.send(cdb)).status).toBe(expected[i]);
+      expect(lu.reservations).toMatchObject({
+        reserved: undefined,
+        persistent: { reservation: { type: types[type] } },
+      });
+    },
+  );
 
   test('emulate_pr 0 takes reservations away', async () => {
     const { lu } = logicalUnit({ attributes: { emulate_pr: 0 } });
