@@ -18,6 +18,8 @@ interface ModePage {
   current(lu: StorageObject): Uint8Array;
   /** Fields that MODE SELECT can change. */
   readonly changeable: readonly Changeable[];
+  /** The field that does not go with the others, in bytes that are right each by itself. */
+  wrong?(bytes: Uint8Array): { readonly byte: number; readonly bit: number } | undefined;
 }
 
 /** One field that initiators can change: bits of `byte` (counted as in `current`), which start at bit 0 or are one. */
@@ -26,6 +28,8 @@ interface Changeable {
   readonly mask: number;
   /** The values that there are; absent: all. */
   readonly only?: readonly number[];
+  /** As it is before anybody changes it; absent: 0. */
+  initial?(lu: StorageObject): number;
   set(lu: StorageObject, value: number): void | Promise<void>;
 }
 
@@ -50,7 +54,12 @@ const modePages: readonly ModePage[] = [
       return bytes;
     },
     changeable: [
-      { byte: 0, mask: 0x04, set: (lu, on) => lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 }) },
+      {
+        byte: 0,
+        mask: 0x04,
+        initial: (lu) => flagOf(lu.initial('emulate_write_cache'), 0x04),
+        set: (lu, on) => lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 }),
+      },
     ],
   },
   {
@@ -71,7 +80,12 @@ const modePages: readonly ModePage[] = [
     changeable: [
       { byte: 0, mask: 0x04, set: (lu, on) => void Object.assign(lu.mode, { descriptorSense: on !== 0 }) },
       { byte: 2, mask: 0x08, set: (lu, on) => void Object.assign(lu.mode, { softwareWriteProtect: on !== 0 }) },
-      { byte: 3, mask: 0x40, set: (lu, on) => lu.configure({ name: 'emulate_tas', value: on ? 1 : 0 }) },
+      {
+        byte: 3,
+        mask: 0x40,
+        initial: (lu) => flagOf(lu.initial('emulate_tas'), 0x40),
+        set: (lu, on) => lu.configure({ name: 'emulate_tas', value: on ? 1 : 0 }),
+      },
     ],
   },
   {
@@ -110,6 +124,8 @@ const modePages: readonly ModePage[] = [
       // MRIE: no reporting, or on request.
       { byte: 1, mask: 0x0f, only: [0, 6], set: (lu, how) => void Object.assign(lu.mode, { exceptionReporting: how }) },
     ],
+    // DEXCPT and TEST: a failure that is made up and not reported is none.
+    wrong: (bytes) => ((bytes[0]! & 0x0c) === 0x0c ? { byte: 0, bit: 3 } : undefined),
   },
 ];
 
@@ -218,8 +234,9 @@ function blockDescriptor(lu: StorageObject, disabled: boolean, long: boolean): U
 
 const allPages = 0x3f;
 const allSubpages = 0xff;
-/** PAGE CONTROL: SPC-4 table 156. */
+/** PAGE CONTROL (SPC-4 6.13.1). */
 const changeable = 1;
+const byDefault = 2;
 const saved = 3;
 
 function pages(lu: StorageObject, cdb: { page: number; subpage: number; control: number }): Uint8Array {
@@ -233,10 +250,18 @@ function pages(lu: StorageObject, cdb: { page: number; subpage: number; control:
     throw invalidCdb(3, 7);
   return Buffer.concat(
     wanted.map((page) => {
-      const bytes = cdb.control === changeable ? changeableMask(page, lu) : page.current(lu);
+      const bytes = values(page, lu, cdb.control);
       return Buffer.concat([headerOf(page, bytes.length), bytes]);
     }),
   );
+}
+
+function values(page: ModePage, lu: StorageObject, control: number): Uint8Array {
+  if (control === changeable) return changeableMask(page, lu);
+  const bytes = page.current(lu);
+  if (control === byDefault)
+    for (const { byte, mask, initial } of page.changeable) bytes[byte] = (bytes[byte]! & ~mask) | (initial?.(lu) ?? 0);
+  return bytes;
 }
 
 /** All pages as they are now: to see what a setting changes. */
@@ -266,7 +291,7 @@ async function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Pr
   const descriptorBytes = headerBytes === 4 ? list[3]! : list.readUInt16BE(6);
   let at = headerBytes + descriptorBytes;
   if (list.length < at) throw new CheckCondition(sense.parameterListLengthError);
-  checkBlockDescriptor(lu, list.subarray(headerBytes, at), headerBytes);
+  checkBlockDescriptor(lu, list.subarray(headerBytes, at), headerBytes, headerBytes === 8 && (list[4]! & 0x01) !== 0);
   const selected: { page: ModePage; bytes: Uint8Array }[] = [];
   while (at < list.length) {
     const { page, from, end } = selectedPage(list, at);
@@ -275,10 +300,16 @@ async function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Pr
     selected.push({ page, bytes });
     at = end;
   }
+  let changed = false;
   for (const { page, bytes } of selected)
-    for (const { byte, mask, set } of page.changeable)
-      if (((page.current(lu)[byte]! ^ bytes[byte]!) & mask) !== 0) await set(lu, bytes[byte]! & mask);
-  if (selected.length > 0) report(lu, sense.modeParametersChanged, task.nexus);
+    for (const { byte, mask, set } of page.changeable) {
+      if (((page.current(lu)[byte]! ^ bytes[byte]!) & mask) === 0) continue;
+      await set(lu, bytes[byte]! & mask);
+      changed = true;
+    }
+  if (!changed) return good;
+  report(lu, sense.modeParametersChanged, task.nexus);
+  // What the tree changed it told to everybody.
   withdraw(task.nexus, lu, sense.modeParametersChanged);
   return good;
 }
@@ -306,13 +337,17 @@ function checkPage(lu: StorageObject, page: ModePage, bytes: Uint8Array, at: num
   });
   for (const field of page.changeable)
     if (field.only && !field.only.includes(bytes[field.byte]! & field.mask)) throw invalidParameter(at + field.byte);
+  const wrong = page.wrong?.(bytes);
+  if (wrong) throw invalidParameter(at + wrong.byte, wrong.bit);
 }
 
-/** SBC-3 6.5.2: the block length is fixed, and so is the number of blocks (0 and all ones leave it alone). */
-function checkBlockDescriptor(lu: StorageObject, descriptor: Buffer, at: number): void {
+/**
+ * SBC-3 6.5.2: the block length is fixed, and so is the number of blocks (0 and all ones leave it alone).
+ * @param long LONGLBA: the form of 16 bytes
+ */
+function checkBlockDescriptor(lu: StorageObject, descriptor: Buffer, at: number, long: boolean): void {
   if (descriptor.length === 0) return;
-  const long = descriptor.length === longDescriptorBytes;
-  if (!long && descriptor.length !== 8) throw invalidParameter(at === 4 ? 3 : 6);
+  if (descriptor.length !== (long ? longDescriptorBytes : 8)) throw invalidParameter(at === 4 ? 3 : 6);
   const blocks = long ? Number(descriptor.readBigUInt64BE(0)) : descriptor.readUInt32BE(0);
   const blockSize = long ? descriptor.readUInt32BE(12) : descriptor.readUIntBE(5, 3);
   const all = long ? 2 ** 64 : 0xffffffff;

@@ -180,6 +180,11 @@ export class StorageObject {
     this.power = 'active';
   }
 
+  /** The value that an attribute of a new object of this kind has. */
+  initial<K extends keyof DiskAttributes>(name: K): DiskAttributes[K]['default'] {
+    return this.backstore.attributeDefaults(this.config, this.volume)[name] ?? diskAttributes[name].default;
+  }
+
   /** The target port through which a nexus reaches it. */
   portOf(nexus: Nexus): TargetPort | undefined {
     for (const lun of nexus.luns()) {
@@ -205,8 +210,7 @@ export class StorageObject {
 
   /** The TEST bit of the Informational Exceptions Control mode page asks for a false report. */
   get predictsFailure(): boolean {
-    const { exceptionTest, exceptionsDisabled, exceptionReporting } = this.mode;
-    return exceptionTest && !exceptionsDisabled && exceptionReporting === onRequest;
+    return this.mode.exceptionTest && this.mode.exceptionReporting === onRequest;
   }
 
   /** Logical blocks; 0 while there is no medium. */

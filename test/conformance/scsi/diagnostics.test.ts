@@ -193,7 +193,7 @@ test('SPC-4 7.5.11 TEST with MRIE 6h: REQUEST SENSE and the log page tell of a f
   expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x04, 6))).status).toBe(0);
   expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('5dff');
   expect((await a.send(cumulative(0x2f))).data.toString('hex', 8)).toBe('5dffff00');
-  expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x0c, 6))).status).toBe(0);
+  expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x08, 6))).status).toBe(0);
   expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0000');
   expect((await a.send([0x15, 0x10, 0, 0, 16], list(0x04, 3))).sense).toBe('5/26/00');
 });

@@ -1,7 +1,7 @@
 /** MODE SELECT, and what the modes change. Does not test MODE SENSE's layout: identity.test.ts. */
 
 import { expect, test } from 'vitest';
-import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 
 const control = (differing: Record<number, number> = {}) =>
   Object.assign([0x0a, 0x0a, 0x02, 0x10, 0, 0x40, 0, 0, 0xff, 0xff, 0, 0x1e], differing);
@@ -23,6 +23,25 @@ test('SPC-4 7.5.3 MODE SENSE(6): changeable values are WCE, D_SENSE, SWP, TAS, D
   );
 });
 
+test('SPC-4 6.13 MODE SENSE(6): default values are those before anybody changed them', async () => {
+  const { lu, initiator } = fresh();
+  const defaults = async () => (await initiator.send([0x1a, 0x08, 0xbf, 0xff, 252])).data.toString('hex');
+  const before = await defaults();
+  expect(before).toBe((await initiator.send([0x1a, 0x08, 0x3f, 0xff, 252])).data.toString('hex'));
+  const informational = [0x1c, 0x0a, 0x04, 0x06, 0, 0, 0, 0, 0, 0, 0, 0];
+  const list = [...header, ...caching(0), ...control({ 2: 0x06, 4: 0x08, 5: 0 }), ...informational];
+  expect((await select6(initiator, ...list)).status).toBe(0);
+  expect(lu.mode).toMatchObject({ descriptorSense: true, softwareWriteProtect: true, exceptionTest: true });
+  // The header's WP and DPOFUA have no default.
+  expect((await defaults()).slice(8)).toBe(before.slice(8));
+});
+
+test('SPC-4 6.11 MODE SELECT(6): who selects what is there already changes nothing that others have to hear of', async () => {
+  const { initiator, other } = fresh();
+  await select6(initiator, ...header, ...caching(0x04), ...control());
+  expect((await other.send([0x00])).status).toBe(0);
+});
+
 test('SPC-4 6.11 MODE SELECT(6): WCE switches the write cache, and the other nexuses are told', async () => {
   const { lu, initiator, other } = fresh();
   expect((await select6(initiator, ...header, ...caching(0))).status).toBe(0);
@@ -37,6 +56,17 @@ test('SPC-4 6.12 MODE SELECT(10): D_SENSE switches sense data to descriptor form
   await initiator.send([0x55, 0x10, 0, 0, 0, 0, 0, 0, list.length], Uint8Array.from(list));
   const { senseData } = await initiator.send([0x28, 0x20]);
   expect(senseData.toString('hex')).toBe('7205240000000008' + '02060000cd000100');
+});
+
+test('SPC-4 7.5.5 MODE SELECT(10): LONGLBA makes the block descriptor long', async () => {
+  const { initiator } = fresh();
+  const select = (longLba: number, descriptor: number[]) => {
+    const list = [0, 0, 0, 0, longLba, 0, 0, descriptor.length, ...descriptor, ...control()];
+    return initiator.send([0x55, 0x10, 0, 0, 0, 0, 0, 0, list.length], Uint8Array.from(list));
+  };
+  expect((await select(1, [...be(2048, 8), 0, 0, 0, 0, ...be(512, 4)])).status).toBe(0);
+  expect((await select(0, [...be(2048, 8), 0, 0, 0, 0, ...be(512, 4)])).sense).toBe('5/26/00');
+  expect((await select(1, [...be(2048, 4), 0, ...be(512, 3)])).sense).toBe('5/26/00');
 });
 
 test('SPC-4 7.5.8 SWP write protects until a reset', async () => {
@@ -62,6 +92,8 @@ test.each([
   ['a page that is cut', [...header, ...control().slice(0, 8)], '5/1a/00'],
   ['a header that is cut', [0, 0], '5/1a/00'],
   ['another block length', [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x10, 0, ...control()], '5/26/00'],
+  ['a failure that is tested and not reported', [...header, 0x1c, 0x0a, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0], '5/26/00'],
+  ['two block descriptors', [0, 0, 0, 16, ...new Array(16).fill(0), ...control()], '5/26/00'],
   ['another capacity', [0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0x02, 0, ...control()], '5/26/00'],
 ])('SPC-4 6.11 MODE SELECT(6): %s is refused, and nothing changes', async (_what, list, sense) => {
   const { lu, initiator } = fresh();
