@@ -106,7 +106,7 @@ function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: Logi
 function checkReady(row: OpcodeRow, lu: StorageObject): void {
   if (row.duringMediumOperation) return;
   if (lu.operation || row.medium !== 'none') {
-    const reason = notReady(lu, row.mendsMedium);
+    const reason = notReady(lu, row.mends);
     if (reason) throw reason;
   }
   // Idle and standby are left by a command that needs the medium (SPC-4 5.13.3).

@@ -52,12 +52,18 @@ const sanitize = (
     cdb: sanitizeFields,
     medium: 'write',
     whenReserved: 'conflicts',
-    mendsMedium: true,
-    check: (_lu, cdb) => {
-      if (cdb['length'] !== 0) throw invalidCdb(7, 7);
-    },
+    headOfQueue: true,
+    mends: [sense.formatCommandFailed, sense.sanitizeCommandFailed],
     ...rest,
+    check: (lu, cdb) => {
+      if (!rest.check && cdb['length'] !== 0) throw invalidCdb(7, 7);
+      // Only a SANITIZE in the restricted completion mode gets out of one that failed in it (SBC-4 4.11.1).
+      if (cdb['exit'] === 1 && sanitizeFailed(lu) && !lu.mediumFailure?.exit) throw invalidCdb(1, 5);
+      rest.check?.(lu, cdb);
+    },
   });
+
+const sanitizeFailed = (lu: StorageObject): boolean => lu.mediumFailure?.sense === sense.sanitizeCommandFailed;
 
 export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -69,7 +75,7 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     accepts: [bit(1, 3), bits(1, 0, 3)],
     medium: 'write',
     whenReserved: 'conflicts',
-    mendsMedium: true,
+    mends: [sense.formatCommandFailed],
     dataOut: (_lu, cdb) => (cdb.hasList === 0 ? 0 : cdb.longList === 1 ? 8 : 4),
     execute: (lu, cdb, task) =>
       start(lu, task, cdb.hasList === 1 && checkFormatList(task), {
@@ -94,7 +100,8 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
   sanitize(0x1f, 'EXIT FAILURE MODE', {
     medium: 'none',
     execute: (lu) => {
-      if (lu.mediumFailure && !lu.mediumFailure.exit) throw invalidCdb(1, 4);
+      if (!sanitizeFailed(lu)) return good;
+      if (!lu.mediumFailure?.exit) throw invalidCdb(1, 4);
       lu.mediumFailure = undefined;
       return good;
     },
@@ -122,7 +129,10 @@ function checkFormatList(task: Task): boolean {
   return (options & 0x02) !== 0;
 }
 
-/** OVERWRITE COUNT passes of a pattern that fills each logical block; with INVERT every other one is its complement. */
+/**
+ * OVERWRITE COUNT passes of a pattern that fills each logical block. With INVERT its complement alternates with it, so
+ * that the last pass leaves the pattern.
+ */
 function overwritePasses(lu: StorageObject, task: Task): Pass[] {
   const list = parameterList(task.dataOut, task.dataOutLength);
   const count = list[0]! & 0x1f;
@@ -135,7 +145,7 @@ function overwritePasses(lu: StorageObject, task: Task): Pass[] {
   const block = Buffer.alloc(lu.blockSize, pattern);
   const inverse = block.map((byte) => ~byte);
   return Array.from({ length: count }, (_, i) => {
-    const piece = Buffer.alloc(overwriteBytes, inverts && i % 2 === 1 ? inverse : block);
+    const piece = Buffer.alloc(overwriteBytes, inverts && (count - i) % 2 === 0 ? inverse : block);
     return {
       pieceBytes: overwriteBytes,
       run: (volume, position, bytes) => volume.write(piece.subarray(0, bytes), position, false),

@@ -4,7 +4,7 @@
  */
 
 import type { ReservationClass } from './reservation-conflict.ts';
-import { invalidCdb } from './sense.ts';
+import { invalidCdb, type Sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
@@ -76,8 +76,10 @@ export interface Opcode<F extends Fields = Fields> {
   readonly ignoresUnitAttention?: boolean;
   /** It runs while a FORMAT UNIT or SANITIZE goes on (SBC-4 4.11.2). */
   readonly duringMediumOperation?: true;
-  /** It runs after one failed, to put that right. */
-  readonly mendsMedium?: true;
+  /** The failures of one that it runs after, to put them right. */
+  readonly mends?: readonly Sense[];
+  /** Whatever its task attribute says, it waits for nobody (SAM-5 8.6). */
+  readonly headOfQueue?: true;
   /** The ALUA states in which it runs. Absent: the active ones. */
   readonly runsIn?: AccessStates;
   /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */

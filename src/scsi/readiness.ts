@@ -18,14 +18,14 @@ export interface MediumOperation {
   done: number;
 }
 
-/** Why commands cannot reach the medium now, or undefined when they can. @param mends a failed SANITIZE does not count */
-export function notReady(lu: StorageObject, mends = false): CheckCondition | undefined {
-  const { operation, volume } = lu;
+/** Why commands cannot reach the medium now, or undefined when they can. @param mends failures that do not count */
+export function notReady(lu: StorageObject, mends: readonly Sense[] = []): CheckCondition | undefined {
+  const { mediumFailure, operation, volume } = lu;
   if (operation)
     return new CheckCondition(operation.inProgress, { progress: operation.done / Math.max(1, operation.total) });
   if (!volume) return new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.logicalUnitNotReady);
   if (lu.ejected) return new CheckCondition(sense.mediumNotPresent);
-  return mends ? undefined : lu.mediumFailure && new CheckCondition(lu.mediumFailure.sense);
+  return mediumFailure && !mends.includes(mediumFailure.sense) ? new CheckCondition(mediumFailure.sense) : undefined;
 }
 
 /** What REQUEST SENSE says when nothing is pending: pollable sense data (SPC-4 6.39, 5.13). */

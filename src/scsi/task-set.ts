@@ -49,12 +49,12 @@ export class TaskSet {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Whether an older task, yet unfinished, has to end first: SAM-5 8.6, a row for each attribute. */
+  /** Whether an older task, yet unfinished, has to end first (SAM-5 8.6). */
   #mustWait(task: Task): boolean {
-    if (task.attribute === 'head of queue') return false;
+    if (task.attribute === 'head of queue' || task.command?.row.headOfQueue) return false;
     for (const older of this.#tasks) {
       if (older === task) return false;
-      if (task.attribute === 'ordered' || older.attribute === 'ordered') return true;
+      if (task.attribute === 'ordered' || older.attribute !== 'simple') return true;
     }
     return false;
   }

@@ -150,13 +150,14 @@ test('SAM-5 6.3.4 a lost nexus takes its tasks along, and nobody is told', async
   expect((await b.send([0x00])).status).toBe(0);
 });
 
-test('SAM-5 8.6 ORDERED waits for what is older, SIMPLE waits for an older ORDERED, HEAD OF QUEUE for nobody', async () => {
+test('SAM-5 8.6 ORDERED waits for what is older, SIMPLE for an older ORDERED or HEAD OF QUEUE, which waits for nobody', async () => {
   const { a, start, finish, started } = slow();
   const all = [
     start(a, write(0)),
     start(a, write(1), { attribute: 'ordered' }),
     start(a, write(2)),
     start(a, write(3), { attribute: 'head of queue' }),
+    start(a, write(4)),
   ];
   await turn();
   expect(started).toEqual([0, 3]);
@@ -165,9 +166,9 @@ test('SAM-5 8.6 ORDERED waits for what is older, SIMPLE waits for an older ORDER
   expect(started).toEqual([0, 3, 1]);
   finish();
   await turn();
-  expect(started).toEqual([0, 3, 1, 2]);
+  expect(started).toEqual([0, 3, 1, 2, 4]);
   finish();
-  expect(await Promise.all(all.map(({ result }) => result))).toEqual([0, 0, 0, 0]);
+  expect(await Promise.all(all.map(({ result }) => result))).toEqual([0, 0, 0, 0, 0]);
 });
 
 test('SAM-5 8.6 an ORDERED task that waits can be aborted', async () => {

@@ -41,11 +41,48 @@ test('SBC-4 5.34.2 OVERWRITE fills every block with the pattern, as often as ask
   expect(volume.calls.filter((call) => call === 'flush')).toHaveLength(2);
 });
 
-test('SBC-4 5.34.2 OVERWRITE with INVERT writes the complement every other time', async () => {
-  const { volume, a } = fresh();
-  const list = overwrite(Buffer.from([0x0f]), 0x82);
-  await a.send(sanitize(0x01, list.length), list);
-  expect(volume.bytes.every((byte) => byte === 0xf0)).toBe(true);
+test.each([
+  [0x82, ['f0', '0f']],
+  [0x83, ['0f', 'f0', '0f']],
+  [0x02, ['0f', '0f']],
+])('SBC-4 5.34.2 OVERWRITE, INVERT and count %i: the passes write %j, the pattern last', async (first, passes) => {
+  const written: string[] = [];
+  const write = async (data: Uint8Array, position: number) => {
+    if (position === 0) written.push(Buffer.from(data.subarray(0, 1)).toString('hex'));
+  };
+  const { a } = fresh({ write });
+  const list = overwrite(Buffer.from([0x0f]), first);
+  expect((await a.send(sanitize(0x01, list.length), list)).status).toBe(0);
+  expect(written).toEqual(passes);
+});
+
+test('SBC-4 4.11.1 SANITIZE that failed in the restricted mode: AUSE is refused, and FORMAT UNIT does not get out of it', async () => {
+  const { lu, a, fail } = slow();
+  const list = overwrite(Buffer.from([0]));
+  const result = a.send(sanitize(0x01, list.length), list);
+  fail(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' }));
+  await result;
+  expect((await a.send(sanitize(exitAllowed | 0x01, list.length), list)).sense).toBe('5/24/00');
+  expect((await a.send([0x04])).sense).toBe('3/31/03');
+  lu.volume!.write = async () => {};
+  expect((await a.send(sanitize(0x01, list.length), list)).status).toBe(0);
+  expect((await a.send(ready)).status).toBe(0);
+});
+
+test('SBC-4 5.34 SANITIZE waits for nobody, as a head of queue task', async () => {
+  const { lu, a, b, volume } = fresh();
+  let finish = () => {};
+  const gate = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  volume.readNow = () => false;
+  volume.read = () => gate;
+  const verify = b.send([0x2f, 0, 0, 0, 0, 0, 0, 0, 1], undefined, { attribute: 'ordered' });
+  const list = overwrite(Buffer.from([0]));
+  expect((await a.send(sanitize(immediate | 0x01, list.length), list)).status).toBe(0);
+  expect(lu.operation).toBeDefined();
+  finish();
+  await verify;
 });
 
 test.each([
