@@ -38,14 +38,15 @@ const numberIn = (group: Group, key: string): number => Number(group[key] ?? 0);
 
 const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
 
-/** @throws CheckCondition NOT READY when a command may not run behind a port of this group now */
-export function checkAccessState(lu: StorageObject, portGroup: number, runsIn: AccessStates): void {
-  if (runsIn === 'any' || !offersAlua(lu)) return;
+/** NOT READY when a command may not run behind a port of this group now; undefined when it may. */
+export function inaccessible(lu: StorageObject, portGroup: number, runsIn: AccessStates): Sense | undefined {
+  if (runsIn === 'any' || !offersAlua(lu)) return undefined;
   for (const group of lu.aluaGroups) {
     if (group['tg_pt_gp_id'] !== portGroup) continue;
     const state = states[numberIn(group, 'alua_access_state')];
-    if (state && state.runs !== 'active' && state.runs !== runsIn) throw new CheckCondition(state.otherwise);
+    if (state && state.runs !== 'active' && state.runs !== runsIn) return state.otherwise;
   }
+  return undefined;
 }
 
 export const aluaOpcodes: readonly OpcodeRow[] = [

@@ -2,7 +2,7 @@
 
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
-import { checkAccessState } from './alua.ts';
+import { inaccessible } from './alua.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
 import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
@@ -72,7 +72,8 @@ function check(task: Task): Completion | undefined {
     if (lu.attributes.values.emulate_ua_intlck_ctrl === 2) push(nexus, lu, sense.previousReservationConflict);
     return { status: status.reservationConflict };
   }
-  checkAccessState(lu, unit.port.portGroup, row.runsIn ?? 'active');
+  const refusal = inaccessible(lu, unit.port.portGroup, row.runsIn ?? 'active');
+  if (refusal) throw new CheckCondition(refusal);
   checkUsage(row, lu, bytes);
   const cdb = decode(row, bytes);
   checkMedium(row, unit);

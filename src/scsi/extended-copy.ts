@@ -3,7 +3,9 @@
  * (SPC-4 6.5, 6.23, 6.25). The limits are LIO's.
  */
 
+import { inaccessible } from './alua.ts';
 import { isDurable, mediumOf } from './block-access.ts';
+import { association, codeSet, designatorType } from './designator.ts';
 import { naaOf } from './inquiry.ts';
 import type { LogicalUnitView } from './nexus.ts';
 import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
@@ -27,6 +29,8 @@ const headerBytes = 16;
 const targetBytes = 32;
 /** Identification descriptor CSCD descriptor (SPC-4 6.5.5.6). */
 const identification = 0xe4;
+/** PERIPHERAL DEVICE TYPE. */
+const directAccess = 0x00;
 /** Block device to block device (SPC-4 6.5.6.4). */
 const blockToBlock = 0x02;
 /** IMPLEMENTED DESCRIPTOR LIST */
@@ -43,7 +47,8 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     name: 'EXTENDED COPY(LID1)',
     spec: 'SPC-4 6.5',
     cdb: { length: u32(10) },
-    medium: 'write',
+    // Of the copy manager only: each logical unit of the list is looked at by itself.
+    medium: 'none',
     whenReserved: 'conflicts',
     offered: offersCopy,
     check: (_lu, cdb) => {
@@ -62,7 +67,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     medium: 'none',
     whenReserved: 'reads',
     offered: offersCopy,
-    execute: (lu, cdb, task) => allocated(copyStatus(lu, task, cdb.listIdentifier), cdb.allocation),
+    execute: (lu, cdb, task) => allocated(resultOf(lu, task, cdb.listIdentifier), cdb.allocation),
   }),
   opcode({
     code: 0x84,
@@ -101,9 +106,27 @@ interface Segment {
   readonly destinationLba: number;
 }
 
+/** LIST ID USAGE (SPC-4 6.5.3.2), in its place: what becomes of the list identifier and of the result. */
+const listIdUsage = { mask: 0x18, held: 0x00, reserved: 0x08, notHeld: 0x10, none: 0x18 } as const;
+/** COPY MANAGER STATUS (SPC-4 6.25). */
+const copyStatus = { inProgress: 0x00, completed: 0x01, completedWithErrors: 0x02 } as const;
+/** Results held for one nexus; the oldest goes first. */
+const resultsMax = 16;
+
+/** What RECEIVE COPY RESULTS tells of a copy, while it goes on and after. */
+export interface CopyResult {
+  status: number;
+  segments: number;
+  bytes: number;
+}
+
 async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, headerBytes);
+  const identifier = list[0]!;
+  const usage = list[1]! & listIdUsage.mask;
+  if (usage === listIdUsage.reserved) throw invalidParameter(1, 4);
+  if (usage === listIdUsage.none && identifier !== 0) throw invalidParameter(0);
   const targetsEnd = headerBytes + list.readUInt16BE(2);
   const segmentsEnd = targetsEnd + list.readUInt32BE(8);
   if (list.readUInt32BE(12) !== 0) throw invalidParameter(12); // inline data
@@ -112,49 +135,43 @@ async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> 
   if (list.length < segmentsEnd) throw new CheckCondition(sense.parameterListLengthError);
   const targets = decodeTargets(task, list.subarray(headerBytes, targetsEnd));
   const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd));
-  const held = (list[1]! & listIdUsage) === 0 ? list[0] : undefined;
+  const result: CopyResult = { status: copyStatus.inProgress, segments: 0, bytes: 0 };
+  const held = usage === listIdUsage.none ? undefined : hold(lu, task, identifier, result);
   try {
     for (const segment of segments) {
-      const answer = await copy(task, targets, segment);
+      const answer = await copy(task, targets, segment, result);
       if (answer !== good) return answer;
+      result.segments += 1;
     }
-  } catch (error) {
-    if (held !== undefined) hold(lu, task, held, { status: completedWithErrors, segments: 0 });
-    throw error;
+    result.status = copyStatus.completed;
+  } finally {
+    if (result.status === copyStatus.inProgress) result.status = copyStatus.completedWithErrors;
+    if (usage === listIdUsage.notHeld) held?.delete(identifier);
   }
-  if (held !== undefined) hold(lu, task, held, { status: completed, segments: segments.length });
   return good;
 }
 
-/** LIST ID USAGE: 00b holds the result under the list identifier, until COPY STATUS fetches it. */
-const listIdUsage = 0x18;
-/** COPY MANAGER STATUS (SPC-4 table 357). */
-const completed = 0x01;
-const completedWithErrors = 0x02;
-/** Results held for one nexus; the oldest goes first. */
-const resultsMax = 16;
-
-export interface CopyResult {
-  readonly status: number;
-  readonly segments: number;
-}
-
-function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: CopyResult): void {
+/** @throws CheckCondition OPERATION IN PROGRESS when the nexus has a copy of this identifier under way */
+function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: CopyResult): Map<number, CopyResult> {
   const held = lu.copyResults.get(nexus) ?? new Map<number, CopyResult>();
+  if (held.get(identifier)?.status === copyStatus.inProgress) throw new CheckCondition(sense.operationInProgress);
   lu.copyResults.set(nexus, held);
   held.delete(identifier);
   held.set(identifier, result);
   const [oldest] = held.keys();
   if (held.size > resultsMax && oldest !== undefined) held.delete(oldest);
+  return held;
 }
 
-/** SPC-4 6.25: the result of a copy, once. */
-function copyStatus(lu: StorageObject, { nexus }: Task, identifier: number): Uint8Array {
+/** SPC-4 6.25: the result of a copy, once; TRANSFER COUNT in bytes. */
+function resultOf(lu: StorageObject, { nexus }: Task, identifier: number): Uint8Array {
   const held = lu.copyResults.get(nexus);
   const result = held?.get(identifier);
   if (!result) throw invalidCdb(2, 7);
-  held?.delete(identifier);
-  return Uint8Array.of(0, 0, 0, 8, result.status, result.segments >> 8, result.segments, 0, 0, 0, 0, 0);
+  if (result.status !== copyStatus.inProgress) held?.delete(identifier);
+  const data = Buffer.from([0, 0, 0, 8, result.status, 0, result.segments, 0, 0, 0, 0, 0]);
+  data.writeUInt32BE(result.bytes, 8);
+  return data;
 }
 
 /** Undefined where the nexus reaches no such logical unit: an error only when a segment names it. */
@@ -164,13 +181,18 @@ function decodeTargets(task: Task, list: Buffer): (LogicalUnitView | undefined)[
     if (list[at] !== identification) throw new CheckCondition(sense.unsupportedTargetDescriptor);
     if (list.length < at + targetBytes) throw new CheckCondition(sense.parameterListLengthError);
     if (targets.length === copyLimits.targets) throw new CheckCondition(sense.tooManyTargetDescriptors);
-    const nul = (list[at + 1]! & 0x20) !== 0;
-    targets.push(nul ? undefined : findUnit(task, list.subarray(at + 8, at + 8 + Math.min(20, list[at + 7]!))));
+    targets.push(findUnit(task, list.subarray(at, at + targetBytes)));
   }
   return targets;
 }
 
-function findUnit(task: Task, designator: Buffer): LogicalUnitView | undefined {
+/** By the NAA designator of VPD page 83h: no other that it has is short enough, but those that all units share. */
+function findUnit(task: Task, descriptor: Buffer): LogicalUnitView | undefined {
+  const [, flags = 0, , , code = 0, kind = 0, , length = 0] = descriptor;
+  const nul = (flags & 0x20) !== 0;
+  if (nul || (flags & 0x1f) !== directAccess) return undefined;
+  if ((code & 0x0f) !== codeSet.binary || (kind & 0x3f) !== (association.unit | designatorType.naa)) return undefined;
+  const designator = descriptor.subarray(8, 8 + Math.min(20, length));
   for (const lun of task.nexus.luns()) {
     const view = task.nexus.view(lun);
     if (view && designator.equals(naaOf(view.storageObject))) return view;
@@ -202,11 +224,11 @@ async function copy(
   task: Task,
   targets: readonly (LogicalUnitView | undefined)[],
   segment: Segment,
+  result: CopyResult,
 ): Promise<Completion> {
   const from = targets[segment.source];
   const to = targets[segment.destination];
-  if (!from || !to || notReady(from.storageObject) || notReady(to.storageObject))
-    throw new CheckCondition(sense.copyTargetUnreachable);
+  if (!from || !to || !isReady(from) || !isReady(to)) throw new CheckCondition(sense.copyTargetUnreachable);
   for (const [view, command] of [
     [from, 'reads'],
     [to, 'conflicts'],
@@ -222,6 +244,9 @@ async function copy(
   if (bytes > copyLimits.segmentBytes) throw new CheckCondition(sense.invalidFieldInParameterList);
   if (start + bytes > source.blocks * source.blockSize || target + bytes > destination.blocks * destination.blockSize)
     throw new CheckCondition(sense.copyTargetUnreachable);
+  // Without CAT and PAD there is no place for what is left over (SPC-4 6.5.6.1).
+  if (bytes % source.blockSize !== 0 || bytes % destination.blockSize !== 0)
+    throw new CheckCondition(sense.unexpectedInexactSegment);
   const buffer = Buffer.allocUnsafe(Math.min(bytes, pieceBytesMax));
   for (let done = 0; done < bytes; done += buffer.length) {
     if (task.aborted || task.terminated) return good;
@@ -230,6 +255,10 @@ async function copy(
     await destination.ranges.during(target + done, target + done + piece.length, false, () =>
       mediumOf(destination).write(piece, target + done, isDurable(destination, 0)),
     );
+    result.bytes += piece.length;
   }
   return good;
 }
+
+const isReady = ({ storageObject, port }: LogicalUnitView): boolean =>
+  !notReady(storageObject) && !inaccessible(storageObject, port.portGroup, 'active');

@@ -57,6 +57,7 @@ export const sense = {
   unsupportedTargetDescriptor: named('illegalRequest', 0x26, 0x07),
   tooManySegmentDescriptors: named('illegalRequest', 0x26, 0x08),
   unsupportedSegmentDescriptor: named('illegalRequest', 0x26, 0x09),
+  operationInProgress: named('illegalRequest', 0x00, 0x16),
   commandSequenceError: named('illegalRequest', 0x2c, 0x00),
   savingParametersNotSupported: named('illegalRequest', 0x39, 0x00),
   invalidMessage: named('illegalRequest', 0x49, 0x00),
@@ -85,6 +86,7 @@ export const sense = {
   spaceAllocationFailed: named('dataProtect', 0x27, 0x07),
 
   copyTargetUnreachable: named('copyAborted', 0x0d, 0x02),
+  unexpectedInexactSegment: named('copyAborted', 0x26, 0x0a),
 
   unexpectedUnsolicitedData: named('abortedCommand', 0x0c, 0x0c),
   incorrectAmountOfData: named('abortedCommand', 0x0c, 0x0d),

@@ -73,6 +73,10 @@ test.each([
   ['a logical unit that the initiator does not reach', list([s, other], [segment(0, 1, 1)]), 'a/0d/02'],
   ['a range behind the end', list([s, d], [segment(0, 1, 2, 0, 2047)]), 'a/0d/02'],
   ['a list that is cut', list([s, d], [segment(0, 1, 1)]).slice(0, 100), '5/1a/00'],
+  ['a device type that is not there', list([target(source.lu, 0x01), d], [segment(0, 1, 1)]), 'a/0d/02'],
+  ['a designator of another kind', list([Object.assign([...s], { 5: 1 }), d], [segment(0, 1, 1)]), 'a/0d/02'],
+  ['a list identifier usage that is reserved', Object.assign(list([s, d], [segment(0, 1, 1)]), { 1: 0x08 }), '5/26/00'],
+  ['an identifier where none is used', Object.assign(list([s, d], [segment(0, 1, 1)]), { 1: 0x18 }), '5/26/00'],
   ['inline data', Object.assign(list([s, d], [segment(0, 1, 1)]), { 15: 1 }), '5/26/00'],
 ])('SPC-4 6.5 EXTENDED COPY(LID1): %s is refused', async (_what, bytes, sense) => {
   const { initiator, destination } = two();
@@ -94,10 +98,47 @@ test('SPC-4 6.25 RECEIVE COPY RESULTS(LID1) COPY STATUS: the result of a copy by
   const status = [0x84, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255];
   expect((await initiator.send(status)).sense).toBe('5/24/00');
   await send(initiator, list([target(source.lu)], [segment(0, 0, 1, 0, 9)]));
-  expect((await initiator.send(status)).data.toString('hex')).toBe('000000080100010000000000');
+  expect((await initiator.send(status)).data.toString('hex')).toBe('000000080100010000000200');
   expect((await initiator.send(status)).sense).toBe('5/24/00');
   await send(initiator, list([target(source.lu)], [segment(0, 1, 1)]));
   expect((await initiator.send(status)).data[4]).toBe(2);
+});
+
+test('SPC-4 6.25 RECEIVE COPY RESULTS(LID1) COPY STATUS: a copy that goes on is in progress, and its identifier is taken', async () => {
+  const { source, destination, initiator } = two();
+  let finish = () => {};
+  const gate = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  destination.volume.write = () => gate;
+  const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
+  const first = send(initiator, bytes);
+  const status = async () => (await initiator.send([0x84, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255])).data[4];
+  expect([await status(), await status()]).toEqual([0, 0]);
+  expect((await send(initiator, bytes)).sense).toBe('5/00/16');
+  finish();
+  expect((await first).status).toBe(0);
+  expect(await status()).toBe(1);
+  await send(initiator, Object.assign(bytes, { 1: 0x10 }));
+  expect(await status()).toBeUndefined();
+});
+
+test('SPC-4 6.5.6.1 EXTENDED COPY(LID1): half a block of the destination is an inexact segment', async () => {
+  const { source, destination, initiator } = two();
+  Object.assign(destination.lu.attributes.values, { block_size: 1024 });
+  const bytes = (blocks: number) => {
+    const copy = segment(0, 1, blocks);
+    return list([target(source.lu), target(destination.lu)], [Object.assign(copy, { 1: 0 })]);
+  };
+  expect((await send(initiator, bytes(3))).sense).toBe('a/26/0a');
+  expect((await send(initiator, bytes(2))).status).toBe(0);
+});
+
+test('SPC-4 6.5 EXTENDED COPY(LID1): a unit that takes no writes may still manage a copy to another', async () => {
+  const { source, destination, initiator } = two();
+  Object.assign(source.lu.attributes.values, { read_only: 1 });
+  const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
+  expect((await send(initiator, bytes)).status).toBe(0);
 });
 
 test('SPC-4 6.5 emulate_3pc 0 takes it away', async () => {
