@@ -38,6 +38,12 @@ const numberIn = (group: Group, key: string): number => Number(group[key] ?? 0);
 
 const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
 
+/** TPGS (SPC-4 6.6.2): what a port's group allows, implicit transitions 1 and explicit ones 2; 0 without ALUA. */
+export function accessTypes(lu: StorageObject, portGroup = 0): number {
+  const group = offersAlua(lu) && lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === portGroup);
+  return group ? numberIn(group, 'alua_access_type') : 0;
+}
+
 /** NOT READY when a command may not run behind a port of this group now; undefined when it may. */
 export function inaccessible(lu: StorageObject, portGroup: number, runsIn: AccessStates): Sense | undefined {
   if (runsIn === 'any' || !offersAlua(lu)) return undefined;

@@ -32,9 +32,10 @@ export const bufferOpcodes: readonly OpcodeRow[] = [
     cdb,
     medium: 'none',
     whenReserved: 'reads',
+    runsIn: 'any',
     check: (_lu, { mode: wanted, id, offset }) => {
       if (!(Object.values(mode) as number[]).includes(wanted)) throw invalidCdb(1, 4);
-      if (id !== 0) throw invalidCdb(2, 7);
+      if (id !== 0 && wanted !== mode.descriptor) throw invalidCdb(2, 7);
       if (offset > (wanted === mode.data ? dataBytes : 0)) throw invalidCdb(3, 7);
     },
     execute: readBuffer,
@@ -46,6 +47,7 @@ export const bufferOpcodes: readonly OpcodeRow[] = [
     cdb,
     medium: 'none',
     whenReserved: 'conflicts',
+    runsIn: 'any',
     check: (_lu, { mode: wanted, id, offset, length }) => {
       if (wanted !== mode.data && wanted !== mode.echo) throw invalidCdb(1, 4);
       if (id !== 0) throw invalidCdb(2, 7);
@@ -57,10 +59,14 @@ export const bufferOpcodes: readonly OpcodeRow[] = [
   }),
 ];
 
-function readBuffer(lu: StorageObject, { mode: wanted, offset, length }: Cdb<typeof cdb>, task: Task): Completion {
+function readBuffer(lu: StorageObject, { mode: wanted, id, offset, length }: Cdb<typeof cdb>, task: Task): Completion {
   const { buffers } = lu;
+  // Zeros where there is no such buffer.
   if (wanted === mode.descriptor)
-    return allocated(Uint8Array.of(anyOffset, dataBytes >> 16, dataBytes >> 8, 0), length);
+    return allocated(
+      id === 0 ? Uint8Array.of(anyOffset, dataBytes >> 16, dataBytes >> 8, 0) : new Uint8Array(4),
+      length,
+    );
   if (wanted === mode.echoDescriptor) return allocated(Uint8Array.of(0, 0, echoBytes >> 8, 0), length);
   if (wanted === mode.data) return allocated((buffers.data ?? Buffer.alloc(dataBytes)).subarray(offset), length);
   const echo = buffers.echoes.get(task.nexus);

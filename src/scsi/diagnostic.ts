@@ -4,6 +4,7 @@ import { mediumOf } from './block-access.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
+import type { SelfTest } from './statistics.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
@@ -12,8 +13,8 @@ const pieceBytesMax = 1024 * 1024;
 /** SELF-TEST CODE (SPC-4 table 271): those in the foreground, and what they read. */
 const foregroundShort = 5;
 const foregroundExtended = 6;
-/** SELF-TEST RESULTS (SPC-4 table 412). */
-const result = { completed: 0, abortedByInitiator: 1, segmentFailed: 7 } as const;
+/** SELF-TEST RESULTS (SPC-4 7.3.17). */
+const result = { completed: 0, aborted: 2, segmentFailed: 7 } as const;
 
 /** Supported Diagnostic Pages (SPC-4 7.2.3): itself. */
 const supportedPages = Uint8Array.of(0x00, 0, 0, 1, 0x00);
@@ -30,6 +31,7 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
     accepts: [bits(1, 0, 2)],
     medium: 'read',
     whenReserved: 'conflicts',
+    runsIn: 'standby',
     check: (_lu, { code, selfTest, length }) => {
       if (selfTest === 1 && code !== 0) throw invalidCdb(1, 7);
       if (code !== 0 && code !== foregroundShort && code !== foregroundExtended) throw invalidCdb(1, 7);
@@ -45,6 +47,7 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
     cdb: { pageCodeValid: bit(1, 0), page: u8(2), allocation: u16(3) },
     medium: 'none',
     whenReserved: 'reads',
+    runsIn: 'standby',
     check: (_lu, { pageCodeValid, page }) => {
       if (page !== 0 || pageCodeValid === 0) throw invalidCdb(pageCodeValid === 0 ? 1 : 2, pageCodeValid === 0 ? 0 : 7);
     },
@@ -64,6 +67,8 @@ function sendDiagnostic(
 
 /** Reads the first and the last block, or all of them. @throws CheckCondition LOGICAL UNIT FAILED SELF-TEST */
 async function test(lu: StorageObject, code: number, task: Task): Promise<Completion> {
+  // Code 000b marks a log parameter that holds nothing: the default self-test is not logged.
+  const log = (test: Omit<SelfTest, 'code'>) => code !== 0 && lu.statistics.tested({ code, ...test });
   const volume = mediumOf(lu);
   const end = lu.blocks * lu.blockSize;
   const ends = [0, Math.max(0, end - lu.blockSize)];
@@ -74,16 +79,16 @@ async function test(lu: StorageObject, code: number, task: Task): Promise<Comple
     : ends;
   for (const position of positions) {
     if (task.aborted || task.terminated) {
-      lu.statistics.tested({ code, result: result.abortedByInitiator });
+      log({ result: result.aborted });
       return good;
     }
     try {
       await volume.read(piece.subarray(0, Math.min(piece.length, end - position)), position);
     } catch {
-      lu.statistics.tested({ code, result: result.segmentFailed, failedAt: position / lu.blockSize });
+      log({ result: result.segmentFailed, failedAt: position / lu.blockSize });
       throw new CheckCondition(sense.failedSelfTest);
     }
   }
-  lu.statistics.tested({ code, result: result.completed });
+  log({ result: result.completed });
   return good;
 }

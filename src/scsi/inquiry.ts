@@ -1,9 +1,11 @@
 /** INQUIRY: the standard data and the VPD pages, byte for byte as LIO gives them (SPC-4 6.6, 7.8; SBC-3 6.6). */
 
+import { accessTypes } from './alua.ts';
 import { diskAttributes } from './attributes.ts';
 import { atomicBlocksMax } from './block-access.ts';
 import { association, codeSet, designator, designatorType, protocolValid, scsiName } from './designator.ts';
 import { offersBlockErase } from './format-sanitize.ts';
+import type { LogicalUnitView } from './nexus.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
@@ -41,7 +43,7 @@ export const inquiry = opcode({
 function answer(lu: StorageObject, { evpd, page, allocation }: Cdb<typeof cdb>, task: Task): Completion {
   if (evpd === 0) {
     if (page !== 0) throw invalidCdb(2, 7);
-    return allocated(standardData(0, lu), allocation);
+    return allocated(standardData(0, lu, task.unit), allocation);
   }
   const body = vpdPages.get(page)?.(lu, task);
   if (!body) throw invalidCdb(2, 7);
@@ -49,7 +51,7 @@ function answer(lu: StorageObject, { evpd, page, allocation }: Cdb<typeof cdb>, 
 }
 
 /** SPC-4 6.6.2: 96 bytes. */
-function standardData(peripheral: number, lu: StorageObject | undefined): Uint8Array {
+function standardData(peripheral: number, lu: StorageObject | undefined, unit?: LogicalUnitView): Uint8Array {
   const bytes = Buffer.alloc(96);
   const values = lu?.attributes.values;
   bytes[0] = peripheral;
@@ -57,8 +59,8 @@ function standardData(peripheral: number, lu: StorageObject | undefined): Uint8A
   bytes[2] = 0x06; // SPC-4
   bytes[3] = 0x02;
   bytes[4] = bytes.length - 5;
-  // SCCS, TPGS implicit and explicit, 3PC
-  bytes[5] = 0x80 | (values?.alua_support === 0 ? 0 : 0x30) | (values?.emulate_3pc === 1 ? 0x08 : 0);
+  // SCCS, TPGS, 3PC
+  bytes[5] = 0x80 | (lu ? accessTypes(lu, unit?.port.portGroup) << 4 : 0) | (values?.emulate_3pc === 1 ? 0x08 : 0);
   bytes[6] = lu && lu.exports.size > 1 ? 0x10 : 0; // MULTIP
   bytes[7] = 0x02; // CMDQUE
   bytes.write((values ?? defaults).vendor_id.padEnd(vendorBytes), 8, 'latin1');
@@ -194,6 +196,7 @@ function blockDeviceCharacteristics(lu: StorageObject): Uint8Array {
   const bytes = new Uint8Array(60);
   bytes[1] = lu.attributes.values.is_nonrot;
   bytes[3] = offersBlockErase(lu) ? 0x40 : 0; // WABEREQ: reads succeed after a BLOCK ERASE
+  bytes[4] = 0x03; // FUAB: FUA and SYNCHRONIZE CACHE as SBC-3 has them; VBULS: unmapped blocks are compared too
   return bytes;
 }
 

@@ -258,6 +258,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     cdb: { lba: u32(2), pmi: bit(8, 0) },
     medium: 'read',
     whenReserved: 'allowed',
+    runsIn: 'standby',
     check: (_lu, cdb) => {
       if (cdb.lba !== 0 && cdb.pmi === 0) throw invalidCdb(2, 7);
     },
@@ -276,6 +277,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     cdb: { lba: u64(2), allocation: u32(10), pmi: bit(14, 0) },
     medium: 'read',
     whenReserved: 'allowed',
+    runsIn: 'standby',
     check: (_lu, cdb) => {
       if (cdb.lba !== 0 && cdb.pmi === 0) throw invalidCdb(2, 7);
     },

@@ -84,13 +84,10 @@ const selectReports: Readonly<Record<number, 'all' | 'none'>> = {
 };
 
 const reportLunsHeaderBytes = 8;
-/** SPC-4 6.33: ALLOCATION LENGTH should be at least 16. */
-const reportLunsAllocationMin = 16;
 
 function reportLuns(task: Task, cdb: { select: number; allocation: number }): Completion {
   const selected = selectReports[cdb.select];
   if (!selected) throw invalidCdb(2, 7);
-  if (cdb.allocation < reportLunsAllocationMin) throw invalidCdb(6, 7);
   const luns = selected === 'all' ? task.nexus.luns() : [];
   const list = Buffer.alloc(reportLunsHeaderBytes + luns.length * 8);
   list.writeUInt32BE(luns.length * 8, 0);

@@ -5,9 +5,9 @@ const selfTestsMax = 20;
 
 /** One self-test as it ended. */
 export interface SelfTest {
-  /** SELF-TEST CODE of the command; 0 for the default self-test. */
+  /** SELF-TEST CODE of the command. */
   readonly code: number;
-  /** SELF-TEST RESULTS: 0 completed, 2 aborted by the initiator, 5 a segment failed. */
+  /** SELF-TEST RESULTS. */
   readonly result: number;
   /** First block that could not be read. */
   readonly failedAt?: number;

@@ -55,11 +55,21 @@ export function report(storageObject: StorageObject, what: Sense, except?: Nexus
   for (const nexus of storageObject.nexuses) if (nexus !== except) push(nexus, storageObject, what);
 }
 
+/** What was reset, the most of it first: a condition comes before all others, and stands for those behind it (SAM-5 6.2). */
+const resets: readonly Sense[] = [sense.powerOnReset, sense.busDeviceReset, sense.nexusLoss];
+
 /** Establishes a condition for one nexus. */
 export function push(nexus: Nexus, storageObject: StorageObject, what: Sense): void {
-  const pending = nexus.unitAttentions.get(storageObject);
-  if (!pending) nexus.unitAttentions.set(storageObject, [what]);
-  else if (!pending.includes(what) && pending.length < pendingMax) pending.push(what);
+  const pending = nexus.unitAttentions.get(storageObject) ?? [];
+  nexus.unitAttentions.set(storageObject, pending);
+  if (pending.includes(what)) return;
+  if (!resets.includes(what)) {
+    if (pending.length < pendingMax) pending.push(what);
+    return;
+  }
+  const reset = resets.indexOf(pending[0]!);
+  if (reset < 0) pending.unshift(what);
+  else if (reset > resets.indexOf(what)) pending[0] = what;
 }
 
 /** The oldest pending condition, or undefined. It stays until `clear`. */

@@ -69,7 +69,13 @@ const differences: readonly Difference[] = [
     fields: /^6$/,
     because: 'SPC-4 7.8.7 V_SUP: the write cache that is off can be switched on by MODE SELECT, which LIO refuses',
   },
-  { command: 'sg_vpd -HH -p 0xb1', unit: 'ftp', fields: /^7$/, because: 'SBC-3 6.6.5 WABEREQ: LIO has no SANITIZE' },
+  { command: 'sg_vpd -HH -p 0xb1', unit: 'ftp', fields: /^[78]$/, because: 'SBC-3 6.6.5 WABEREQ: LIO has no SANITIZE' },
+  {
+    command: 'sg_vpd -HH -p 0xb1',
+    fields: /^8$/,
+    because:
+      'SBC-3 6.6.5 FUAB, VBULS: FUA, SYNCHRONIZE CACHE and VERIFY are as SBC-3 has them; LIO does not say so of its own',
+  },
   {
     command: 'sg_modes -a -H',
     fields: /^block descriptor$/,

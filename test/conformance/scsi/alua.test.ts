@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { TargetPort } from '../../../src/scsi/nexus.ts';
+import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
 
 const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];
@@ -51,26 +52,41 @@ test('SPC-4 6.45 SET TARGET PORT GROUPS: a group that is implicit only refuses, 
   expect((await set(a, 1)).sense).toBe('5/26/00');
 });
 
-// Rows: state. Columns: READ, MODE SENSE, INQUIRY.
+/**
+ * What runs in which state (SPC-4 5.16.2.4 to 5.16.2.8); READ CAPACITY as in LIO, so that a disk has its size when it is
+ * found by way of a standby port; what tells of the unit and of the time, which no state has to keep back.
+ */
+const anyState = [
+  ...['INQUIRY', 'READ BUFFER(10)', 'REPORT LUNS', 'REPORT TARGET PORT GROUPS', 'REQUEST SENSE'],
+  ...['SET TARGET PORT GROUPS', 'WRITE BUFFER'],
+  ...['REPORT SUPPORTED OPERATION CODES', 'REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS'],
+  ...['REPORT TIMESTAMP', 'SET TIMESTAMP'],
+];
+const standby = [
+  ...['LOG SENSE', 'MODE SELECT(6)', 'MODE SELECT(10)', 'MODE SENSE(6)', 'MODE SENSE(10)'],
+  ...['PERSISTENT RESERVE IN', 'PERSISTENT RESERVE OUT', 'RECEIVE DIAGNOSTIC RESULTS', 'SEND DIAGNOSTIC'],
+  ...['READ CAPACITY(10)', 'READ CAPACITY(16)'],
+];
+const named = (names: readonly string[]) => (name: string) =>
+  names.some((one) => name === one || name.startsWith(`${one} `));
+
 test.each([
-  [0x0, '', '', ''],
-  [0x1, '', '', ''],
-  [0x2, '2/04/0b', '', ''],
-  [0x3, '2/04/0c', '2/04/0c', ''],
-  [0xe, '2/04/0c', '2/04/0c', ''],
-  [0xf, '2/04/0a', '2/04/0a', ''],
-])('SPC-4 5.16.2 state %i: READ "%s", MODE SENSE "%s", INQUIRY "%s"', async (state, ...expected) => {
-  const { lu, a } = fresh();
+  [0x0, () => true, ''],
+  [0x1, () => true, ''],
+  [0x2, named([...anyState, ...standby]), '2/04/0b'],
+  [0x3, named(anyState), '2/04/0c'],
+  [0xe, named(anyState), '2/04/0c'],
+  [0xf, named(anyState), '2/04/0a'],
+])('SPC-4 5.16.2 state %i: every opcode runs, or says why not', async (state, runs, refusal) => {
+  const { lu } = logicalUnit({ attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
+  const a = new Initiator(lu).login();
+  Object.assign(lu.volume!, { atomicWriteBytesMax: 1 << 20 });
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: state }));
-  const cdbs = [
-    [0x28, 0, 0, 0, 0, 0, 0, 0, 1],
-    [0x1a, 0, 0x3f, 0, 252],
-    [0x12, 0, 0, 0, 96],
-  ];
-  const answers = [];
-  for (const cdb of cdbs) answers.push((await a.send(cdb)).sense);
-  expect(answers).toEqual(expected);
-  expect((await a.send(reportGroups)).status).toBe(0);
+  for (const { name, code, serviceAction = 0 } of opcodes) {
+    // A reserved bit, so that nothing runs: it is looked at next.
+    const { sense } = await a.send([code, serviceAction, ...new Array(16).fill(0xff)]);
+    expect(`${name} ${sense}`).toBe(`${name} ${runs(name) ? '5/24/00' : refusal}`);
+  }
 });
 
 test('SPC-4 5.16.2 a state is of a group: a port in another group is not concerned', async () => {
@@ -81,6 +97,12 @@ test('SPC-4 5.16.2 a state is of a group: a port in another group is not concern
   const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
   expect((await a.send(write, pattern(512))).status).toBe(0);
   expect((await b.send(write, pattern(512))).sense).toBe('2/04/0b');
+});
+
+test.each([0, 1, 2, 3])('SPC-4 6.6.2 INQUIRY: TPGS says what alua_access_type %i of the port allows', async (type) => {
+  const { lu, a } = fresh();
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_type: type }));
+  expect((await a.send([0x12, 0, 0, 0, 96])).data[5]).toBe(0x88 | (type << 4));
 });
 
 test('SPC-4 6.37 alua_support 0 takes the commands and the states away', async () => {

@@ -94,6 +94,18 @@ describe('unit attention', () => {
     expect(lu.nexuses).toEqual(new Set([again.nexus, other.nexus]));
   });
 
+  test('SAM-5 6.2 a reset is told before what was pending, once, the most of it', async () => {
+    const { lu } = logicalUnit();
+    const a = new Initiator(lu).login();
+    report(lu, sense.modeParametersChanged);
+    report(lu, sense.nexusLoss);
+    report(lu, sense.busDeviceReset);
+    report(lu, sense.nexusLoss);
+    expect((await a.send([0x00])).sense).toBe('6/29/03');
+    expect((await a.send([0x00])).sense).toBe('6/2a/01');
+    expect((await a.send([0x00])).sense).toBe('');
+  });
+
   test('SPC-4 6.33 a change of LUNs is told at each, until REPORT LUNS has answered', async () => {
     const { lu } = logicalUnit();
     const initiator = new Initiator(lu).login();

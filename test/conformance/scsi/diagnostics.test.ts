@@ -1,6 +1,8 @@
 /** LOG SENSE, SEND DIAGNOSTIC, buffers, timestamps, and the pages that sg3-utils knows beyond LIO's. No transport is tested. */
 
 import { expect, test } from 'vitest';
+import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
@@ -67,7 +69,6 @@ test.each([
 });
 
 test.each([
-  ['the default self-test', 0x04, 0, ['read 0+512', 'read 1048064+512']],
   ['the short foreground self-test', 0xa0, 5, ['read 0+512', 'read 1048064+512']],
   ['the extended foreground self-test', 0xc0, 6, ['read 0+1048576']],
 ])('SPC-4 6.42 SEND DIAGNOSTIC: %s reads the medium, and its result is kept', async (_name, options, code, calls) => {
@@ -81,13 +82,35 @@ test.each([
   );
 });
 
+test('SPC-4 6.42 SEND DIAGNOSTIC: the default self-test reads the medium, and is not kept', async () => {
+  const { a, volume } = fresh();
+  expect((await a.send([0x1d, 0x04])).status).toBe(0);
+  expect(volume.calls).toEqual(['read 0+512', 'read 1048064+512']);
+  expect((await a.send(cumulative(0x10))).data.toString('hex', 8, 24)).toBe('00'.repeat(16));
+});
+
+test('SPC-4 7.3.17 a self-test that task management ends is one that was aborted', async () => {
+  let finish = () => {};
+  const gate = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const { lu, a } = fresh({ read: () => gate });
+  const task = a.task([0x1d, 0xa0]);
+  admit(task);
+  const result = execute(task);
+  const reset = logicalUnitReset(a.nexus, 0);
+  finish();
+  await Promise.all([reset, result]);
+  expect(lu.statistics.selfTests).toEqual([{ code: 5, result: 2 }]);
+});
+
 test('SPC-4 6.42 SEND DIAGNOSTIC: a block that cannot be read fails the self-test, which says where', async () => {
   const broken = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
   const { a } = fresh({
     read: (_into: Uint8Array, position: number) => (position ? Promise.reject(broken) : Promise.resolve()),
   });
-  expect((await a.send([0x1d, 0x04])).sense).toBe('4/3e/03');
-  expect((await a.send(cumulative(0x10))).data.toString('hex', 8, 24)).toBe('0700000000000000000007ff03110000');
+  expect((await a.send([0x1d, 0xa0])).sense).toBe('4/3e/03');
+  expect((await a.send(cumulative(0x10))).data.toString('hex', 8, 24)).toBe('a700000000000000000007ff03110000');
 });
 
 test('SPC-4 6.42 SEND DIAGNOSTIC: tests in the background, and tests with parameters, are refused; no test is GOOD', async () => {
@@ -121,6 +144,7 @@ test('SPC-4 6.49 WRITE BUFFER: data at an offset is read back, by every nexus', 
     Buffer.concat([Buffer.alloc(2), pattern(16), Buffer.alloc(2)]),
   );
   expect((await a.send(buffer(0x3c, 0x03, 0, 4))).data.toString('hex')).toBe('00010000');
+  expect((await a.send(buffer(0x3c, 0x03, 0, 4, 1))).data.toString('hex')).toBe('00000000');
 });
 
 test('SPC-4 6.49 WRITE BUFFER: each nexus has an echo of its own', async () => {

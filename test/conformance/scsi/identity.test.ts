@@ -64,7 +64,8 @@ test.each([
   ],
   [0x86, `0086003c00070100${'00'.repeat(56)}`],
   [0xb0, '00b00010 01010001 00004000 00004000 00000000'],
-  [0xb1, `00b1003c${'00'.repeat(60)}`],
+  // FUAB and VBULS, which LIO leaves at 0.
+  [0xb1, `00b1003c 00000000 03 ${'00'.repeat(55)}`],
   [0xb2, '00b20004 00000000'],
 ])('SPC-4 7.8 INQUIRY: VPD page %# as LIO gives it', async (page, expected) => {
   expect((await lio().send(vpd(page))).data.toString('hex')).toBe(hex(expected));
@@ -173,6 +174,11 @@ test.each([
 ])('SPC-4 6.33 REPORT LUNS: SELECT REPORT %i lists %i bytes', async (select, bytes) => {
   const { data } = await lio().send([0xa0, 0, select, 0, 0, 0, 0, 0, 1, 0]);
   expect(data.readUInt32BE(0)).toBe(bytes);
+});
+
+test('SPC-4 4.2.5.6 REPORT LUNS: a short ALLOCATION LENGTH is no error', async () => {
+  const { data } = await lio().send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 8]);
+  expect(data.toString('hex')).toBe('0000000800000000');
 });
 
 test('SPC-4 6.33 REPORT LUNS: works at a number that no logical unit has', async () => {
