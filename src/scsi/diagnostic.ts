@@ -19,7 +19,7 @@ const result = { completed: 0, aborted: 2, segmentFailed: 7 } as const;
 /** Supported Diagnostic Pages (SPC-4 7.2.3): itself. */
 const supportedPages = Uint8Array.of(0x00, 0, 0, 1, 0x00);
 
-const cdb = { code: bits(1, 5, 3), pageFormat: bit(1, 4), selfTest: bit(1, 2), length: u16(3) };
+const cdb = { code: bits(1, 5, 3), selfTest: bit(1, 2), length: u16(3) };
 
 export const diagnosticOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -27,8 +27,8 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
     name: 'SEND DIAGNOSTIC',
     spec: 'SPC-4 6.42',
     cdb,
-    // DEVOFFL, UNITOFFL: nothing goes off line.
-    accepts: [bits(1, 0, 2)],
+    // PF; DEVOFFL, UNITOFFL: nothing goes off line.
+    ignores: [bit(1, 4), bits(1, 0, 2)],
     medium: 'read',
     whenReserved: 'conflicts',
     runsIn: 'standby',

@@ -72,7 +72,7 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     spec: 'SBC-4 5.4',
     cdb: { longList: bit(1, 5), hasList: bit(1, 4) },
     // CMPLST and DEFECT LIST FORMAT: the only defect list taken is an empty one.
-    accepts: [bit(1, 3), bits(1, 0, 3)],
+    ignores: [bit(1, 3), bits(1, 0, 3)],
     medium: 'write',
     whenReserved: 'conflicts',
     mends: [sense.formatCommandFailed],

@@ -64,8 +64,10 @@ export interface Opcode<F extends Fields = Fields> {
    * What is not named here has to be zero.
    */
   readonly cdb: F;
-  /** Fields that may be set and that change nothing here: they are not decoded. */
+  /** Fields that are looked at only for whether they may be set: they are not decoded. */
   readonly accepts?: readonly Field[];
+  /** Fields that are not looked at: they may have any value, and are no usage bits (SPC-4 6.35.3). */
+  readonly ignores?: readonly Field[];
   /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
   readonly medium: 'none' | 'read' | 'flush' | 'write';
   /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13), by the CDB where it is a matter of that. */
@@ -98,8 +100,10 @@ export interface OpcodeRow extends Opcode {
   /** Bytes: SPC-4 4.2.5.1, by the operation code's group. */
   readonly cdbLength: number;
   readonly fields: readonly (readonly [name: string, field: Field])[];
-  /** A 1 for each bit that may be set; byte 0 and the service action are left 1 (SPC-4 6.35.3 puts their values there). */
+  /** A 1 for each bit that is looked at; byte 0 and the service action are left 1 (SPC-4 6.35.3 puts their values there). */
   readonly usage: Uint8Array;
+  /** A 1 for each bit that may be set. */
+  readonly settable: Uint8Array;
   /** `lba` and `blocks` are there. */
   readonly ranged: boolean;
   /** The fields that have `offered`. */
@@ -124,11 +128,14 @@ export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
   const all = [...fields.map(([, one]) => one), ...(record.accepts ?? [])];
   if (record.serviceAction !== undefined) all.push(serviceActionField);
   for (const one of all) setBits(usage, one);
+  const settable = usage.slice();
+  for (const one of record.ignores ?? []) setBits(settable, one);
   return {
     ...(record as unknown as Opcode),
     cdbLength,
     fields,
     usage,
+    settable,
     ranged: 'lba' in record.cdb && 'blocks' in record.cdb,
     conditional: all.filter((one) => one.offered),
   };
@@ -166,9 +173,9 @@ export function decode(row: OpcodeRow, cdb: Uint8Array): Cdb<Record<string, numb
 
 /** @throws CheckCondition INVALID FIELD IN CDB with a pointer to the leftmost bit that may not be set */
 export function checkUsage(row: OpcodeRow, lu: StorageObject | undefined, cdb: Uint8Array): void {
-  const { usage, cdbLength } = row;
+  const { settable, cdbLength } = row;
   for (let at = 1; at < cdbLength; at++) {
-    const wrong = cdb[at]! & ~usage[at]!;
+    const wrong = cdb[at]! & ~settable[at]!;
     if (wrong !== 0) throw invalidCdb(at, 31 - Math.clz32(wrong));
   }
   if (!lu) return;

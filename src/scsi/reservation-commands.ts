@@ -96,6 +96,8 @@ type Outcome = Change | 'nothing' | 'conflict';
 const listBytes = 24;
 const transportIdsBytesMax = 8192;
 
+const scopeAndType = { scope: bits(2, 4, 4), type: bits(2, 0, 4) };
+
 const reserveOut = (
   serviceAction: number,
   name: string,
@@ -108,7 +110,8 @@ const reserveOut = (
     serviceAction,
     name: `PERSISTENT RESERVE OUT ${name}`,
     spec: `SPC-4 ${clause}`,
-    cdb: { scope: bits(2, 4, 4), type: bits(2, 0, 4), length: u32(5) },
+    cdb: { ...(takesType ? scopeAndType : ({} as typeof scopeAndType)), length: u32(5) },
+    ignores: takesType ? [] : Object.values(scopeAndType),
     medium: 'none',
     whenReserved: 'allowed',
     runsIn: 'standby',
@@ -314,7 +317,9 @@ const reserveRelease = (code: number, name: string, spec: string, ten: boolean):
     code,
     name,
     spec,
-    cdb: ten ? { thirdParty: u8(3), length: u16(7) } : { length: u8(4) },
+    cdb: {},
+    // Of third parties and extents, which have to be there to be reserved: THIRD-PARTY DEVICE ID, list lengths.
+    ignores: ten ? [u8(2), u8(3), u16(7)] : [u8(2), u16(3)],
     medium: 'none',
     whenReserved: name.startsWith('RELEASE') ? 'always' : 'conflicts',
     offered: offersReserve,

@@ -5,12 +5,14 @@ import { lookUp, opcodes } from '../../src/scsi/opcode-table.ts';
 
 const hex = (value: number) => value.toString(16).padStart(2, '0');
 
-test('every opcode: code, service action, usage bits, clause, what it does with the medium, its reservation class', () => {
+test('every opcode: code, service action, usage bits, what it does with the medium, reservation class, clause, bits that it ignores', () => {
   const lines = opcodes.map((row) => {
     const action = row.serviceAction === undefined ? '  ' : hex(row.serviceAction);
     const reserved = typeof row.whenReserved === 'function' ? 'by CDB' : row.whenReserved;
     const usage = Buffer.from(row.usage.subarray(1)).toString('hex').padEnd(30);
-    return `${hex(row.code)} ${action} ${usage} ${row.medium.padEnd(5)} ${reserved.padEnd(9)} ${row.name} (${row.spec})`;
+    const ignored = Buffer.from(row.settable.map((byte, at) => byte & ~row.usage[at]!).subarray(1));
+    const ignores = ignored.some((byte) => byte !== 0) ? `; ignores ${ignored.toString('hex')}` : '';
+    return `${hex(row.code)} ${action} ${usage} ${row.medium.padEnd(5)} ${reserved.padEnd(9)} ${row.name} (${row.spec})${ignores}`;
   });
   expect(`\n${lines.join('\n')}\n`).toMatchSnapshot();
 });
