@@ -25,6 +25,8 @@ export function notReady(lu: StorageObject, mends: readonly Sense[] = []): Check
     return new CheckCondition(operation.inProgress, { progress: operation.done / Math.max(1, operation.total) });
   if (!volume) return new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.logicalUnitNotReady);
   if (lu.ejected) return new CheckCondition(sense.mediumNotPresent);
+  // Less than one block: there is no capacity to report.
+  if (lu.blocks === 0) return new CheckCondition(sense.incompatibleMedium);
   return mediumFailure && !mends.includes(mediumFailure.sense) ? new CheckCondition(mediumFailure.sense) : undefined;
 }
 

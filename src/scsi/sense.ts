@@ -36,6 +36,7 @@ export const sense = {
   targetPortStandby: named('notReady', 0x04, 0x0b),
   targetPortUnavailable: named('notReady', 0x04, 0x0c),
   sanitizeInProgress: named('notReady', 0x04, 0x1b),
+  incompatibleMedium: named('notReady', 0x30, 0x00),
   mediumNotPresent: named('notReady', 0x3a, 0x00),
 
   writeError: named('mediumError', 0x0c, 0x00),

@@ -156,6 +156,13 @@ describe('medium', () => {
     expect(await fresh().login().send(testUnitReady)).toMatchObject({ status: 0, sense: '' });
   });
 
+  test('SBC-3 4.10 a medium without room for a block is INCOMPATIBLE MEDIUM INSTALLED', async () => {
+    const { lu } = logicalUnit({ volume: memoryVolume(512), attributes: { block_size: 4096 } });
+    const a = new Initiator(lu).login();
+    for (const cdb of [[0x00], [0x25], [0x9e, 0x10, ...new Array(11).fill(0), 32]])
+      expect((await a.send(cdb)).sense).toBe('2/30/00');
+  });
+
   test('SBC-3 4.10 a medium that could not be opened is MEDIUM NOT PRESENT; INQUIRY still answers', async () => {
     const { lu } = logicalUnit();
     const initiator = new Initiator(lu).login();
