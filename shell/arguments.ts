@@ -14,6 +14,8 @@ export interface Invocation {
     | {
         readonly kind: 'daemon';
         readonly action: DaemonAction;
+        /** What status shows is wanted as data. */
+        readonly json: boolean;
         readonly force: boolean;
         readonly serve: ServeWords;
       }
@@ -61,6 +63,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
   --system     root's configuration, for whom its process lets in (serve --group)
   --cwd PATH   where -c, -f and standard input start
+  --json       what the command, or each -c LINE, shows as data
   --version    print the version
   --help       print this
 
@@ -78,6 +81,7 @@ Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
 export function readArguments(words: readonly string[]): Invocation {
   let home: string | Home | undefined;
   let cwd: string | undefined;
+  let json = '';
   const lines: string[] = [];
   let file: string | undefined;
   const rest = [...words];
@@ -96,6 +100,8 @@ export function readArguments(words: readonly string[]): Invocation {
     // How a process that goes to the background is told its places.
     else if (option === '--home-paths') home = JSON.parse(value(option)) as Home;
     else if (option === '--cwd') cwd = inline ?? value(option);
+    // A word of the shell, which stands before a line as well as behind it.
+    else if (word === '--json') json = '--json ';
     else if (option === '-c') lines.push(value(option));
     else if (option === '-f') file = value(option);
     else if (option === '--help' || option === '-h') return { home, cwd, wants: { kind: 'help' } };
@@ -107,21 +113,25 @@ export function readArguments(words: readonly string[]): Invocation {
   }
   const kinds = [lines.length > 0, file !== undefined, rest.length > 0].filter(Boolean).length;
   if (kinds > 1) throw new OperatorError('A command, -c and -f exclude one another', 'See: tcli --help');
-  if (lines.length > 0) return { home, cwd, wants: { kind: 'lines', lines } };
+  if (lines.length > 0) return { home, cwd, wants: { kind: 'lines', lines: lines.map((line) => json + line) } };
+  if (json !== '' && rest.length === 0)
+    throw new OperatorError('--json needs a command, or -c', 'tcli --json ls /iscsi');
   if (file !== undefined) return { home, cwd, wants: { kind: 'file', path: file } };
   if (rest.length === 0) return { home, cwd, wants: { kind: 'shell' } };
   const [first = '', second = '', ...more] = rest;
-  if (rest.length === 1 && (first === 'help' || first === 'version')) return { home, cwd, wants: { kind: first } };
+  if (rest.length === 1 && json === '' && (first === 'help' || first === 'version')) return { home, cwd, wants: { kind: first } };
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
-  if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more) };
+  if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);
-  if (verb) return { home, cwd, wants: { kind: 'command', line: verbLine(verb, rest.slice(1)) } };
-  return { home, cwd, wants: { kind: 'command', line: rest.map(quote).join(' ') } };
+  if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
+  return { home, cwd, wants: { kind: 'command', line: json + rest.map(quote).join(' ') } };
 }
 
-function daemonWords(action: string, more: readonly string[]): Invocation['wants'] {
+function daemonWords(action: string, words: readonly string[], wantsJson: boolean): Invocation['wants'] {
+  const json = wantsJson || words.includes('--json');
+  const more = words.filter((word) => word !== '--json');
   if (action === 'install') {
     const strange = more.find((word) => word !== '--user' && word !== '--yes');
     if (strange) throw new OperatorError(`daemon install does not take ${strange}`, 'See: tcli --help');
@@ -129,8 +139,9 @@ function daemonWords(action: string, more: readonly string[]): Invocation['wants
   }
   const known = daemonActions.find((one) => one === action);
   if (!known) throw new OperatorError(`daemon takes one of: ${daemonActions.join(', ')}, install`, 'See: tcli --help');
+  if (json && known !== 'status') throw new OperatorError(`daemon ${known} has no JSON form.`, 'See: tcli --help');
   const serve = serveWords(more.filter((word) => word !== '--force'));
-  return { kind: 'daemon', action: known, force: more.includes('--force'), serve };
+  return { kind: 'daemon', action: known, force: more.includes('--force'), json, serve };
 }
 
 /** The line of the shell that does it. */

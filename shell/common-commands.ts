@@ -2,7 +2,7 @@
 
 import { OperatorError, types, type ValueType } from '../src/index.ts';
 import { getCommand, setCommand, underlined } from './configuration-groups.ts';
-import { briefly, helpAt, helpOn } from './help.ts';
+import { briefly, helpAt, helpData, helpDataOn, helpOn } from './help.ts';
 import { didYouMean } from './nearest-word.ts';
 import { type Command, type Commands, type Context, commandOf, type Node, optional, required } from './node.ts';
 import { rootOf } from './path.ts';
@@ -172,17 +172,21 @@ const help = commandOf()({
     { line: 'help ls', does: 'Explains ls.' },
   ],
   run(_subject, { node, print }, { topic }) {
-    const commands = allCommands(node);
-    if (topic === undefined) return print(helpAt(commands));
-    const command = commands[topic];
-    if (!command)
-      throw new OperatorError(
-        `Cannot find help topic ${topic}.`,
-        didYouMean(topic, Object.keys(commands)) ?? `Topics here: ${Object.keys(commands).sort().join(', ')}`,
-      );
-    print(helpOn(topic, command));
+    print(topic === undefined ? helpAt(allCommands(node)) : helpOn(topic, topicNamed(topic, node)));
   },
+  json: (_subject, { node }, { topic }) =>
+    topic === undefined ? helpData(allCommands(node)) : helpDataOn(topic, topicNamed(topic, node)),
 });
+
+function topicNamed(topic: string, node: Node): Command<unknown> {
+  const commands = allCommands(node);
+  const command = Object.hasOwn(commands, topic) ? commands[topic] : undefined;
+  if (command) return command;
+  throw new OperatorError(
+    `Cannot find help topic ${topic}.`,
+    didYouMean(topic, Object.keys(commands)) ?? `Topics here: ${Object.keys(commands).sort().join(', ')}`,
+  );
+}
 
 const bookmarkActions = {
   add: 'gives a name to this path.',

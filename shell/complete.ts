@@ -101,8 +101,12 @@ async function parameters(
   const names = [...command.parameters, ...moreWords(command, 'keywords', node, session)]
     .filter(({ name }) => !(name in filled))
     .map(({ name, doc }): Candidate => ({ text: `${name}=`, kind: 'keyword', help: briefly(doc), final: false }));
-  return { from: open?.from ?? end, candidates: [...values, ...names.filter(fits)] };
+  const asData = command.json && typed.startsWith('-') ? [jsonCandidate] : [];
+  return { from: open?.from ?? end, candidates: [...values, ...names.filter(fits), ...asData.filter(fits)] };
 }
+
+/** For whoever begins to type it: a word of every line that shows something. */
+const jsonCandidate: Candidate = { text: '--json', kind: 'parameter', help: 'what it shows, as data', final: true };
 
 const wordOf = ({ name, doc }: { name: string; doc: string }): Suggestion => ({
   text: name,

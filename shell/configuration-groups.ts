@@ -133,17 +133,19 @@ export const getCommand: Command<unknown> = {
   },
   json(_subject, context, { values, words }) {
     const group = groupOf(context, values['group']);
-    if (!group) return groupsOf(context.node, context.preferences).map(({ name }) => name);
+    if (!group) return groupNames(context.node, context);
     const settings = group.settings();
-    const chosen = words.length === 0 ? settings : words.map((word) => settingNamed(word, settings, group));
-    return Object.fromEntries(
-      chosen.map(({ name, value, type, readOnly, doc }) => [
-        name,
-        { value, type: type.name, read_only: readOnly, description: doc },
-      ]),
-    );
+    return settingsData(words.length === 0 ? settings : words.map((word) => settingNamed(word, settings, group)));
   },
 };
+
+const settingsData = (settings: readonly Setting[]): unknown =>
+  Object.fromEntries(
+    settings.map(({ name, value, type, readOnly, doc }) => [
+      name,
+      { value, type: type.name, read_only: readOnly, description: doc },
+    ]),
+  );
 
 /** @throws OperatorError */
 function settingNamed(word: string, settings: readonly Setting[], group: ConfigurationGroup): Setting {
@@ -200,6 +202,13 @@ export const setCommand: Command<unknown> = {
       const now = group.settings().find((known) => known.name === name)?.value ?? '';
       context.print(`Parameter ${name} is now '${now}'.`);
     }
+  },
+  json(_subject, context, { values, keywords }) {
+    if (keywords.length > 0) throw new OperatorError('Only set without a value has a JSON form.');
+    const group = groupOf(context, values['group']);
+    return group
+      ? settingsData(group.settings().filter(({ readOnly }) => !readOnly))
+      : groupNames(context.node, context);
   },
 };
 

@@ -17,6 +17,7 @@ import {
 } from '../src/client.ts';
 import type { DaemonAction, ServeWords } from './arguments.ts';
 import { ask } from './client-socket.ts';
+import { jsonAnswer } from './json.ts';
 
 /** How long a new process may take to serve, on top of what it may wait for devices. */
 const START_WAIT_MS = 60_000;
@@ -30,13 +31,15 @@ interface Wants {
   readonly action: DaemonAction;
   /** Replace, or kill, what does not go by itself. */
   readonly force: boolean;
+  /** What status shows is wanted as data. */
+  readonly json: boolean;
   /** For the process that is started. */
   readonly serve: ServeWords;
 }
 
 /** @returns the exit status. @throws OperatorError */
-export async function daemon(home: Home, { action, force, serve }: Wants): Promise<number> {
-  if (action === 'status') return status(home);
+export async function daemon(home: Home, { action, force, json, serve }: Wants): Promise<number> {
+  if (action === 'status') return status(home, json);
   if (action === 'stop') return stop(home, force);
   if (action === 'restart') await stop(home, force);
   return start(home, force, serve);
@@ -111,8 +114,12 @@ async function stop(home: Home, force: boolean): Promise<number> {
   return 0;
 }
 
-async function status(home: Home): Promise<number> {
+async function status(home: Home, json: boolean): Promise<number> {
   const now = await running(home);
+  if (json) {
+    process.stdout.write(jsonAnswer('daemon status', '/', { running: now !== undefined, ...now }));
+    return now ? 0 : NOT_RUNNING;
+  }
   if (now) {
     say(describe(now));
     return 0;

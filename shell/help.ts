@@ -83,6 +83,28 @@ export function helpOn(name: string, command: Command<unknown>): string {
     .trimEnd();
 }
 
+/** What `help` shows, as data: by command. */
+export const helpData = (commands: Commands<unknown>): unknown =>
+  Object.fromEntries(
+    Object.keys(commands)
+      .sort()
+      .map((name) => [name, { syntax: syntaxOf(name, commands[name]!).trimEnd(), description: commands[name]!.doc }]),
+  );
+
+/** What `help COMMAND` shows, as data. */
+export const helpDataOn = (name: string, command: Command<unknown>): unknown => ({
+  syntax: syntaxOf(name, command).trimEnd(),
+  description: [command.doc, ...(command.details ?? [])].join('\n\n'),
+  parameters: command.parameters.map(({ name: parameter, type, required, doc, default: value }) => ({
+    name: parameter,
+    type: type.name,
+    required,
+    ...(value !== undefined && { default: value }),
+    description: doc,
+  })),
+  examples: command.examples.map(({ line, does }) => ({ line, does })),
+});
+
 const docOf = (documented: { doc: string } | CommandParameter): string => {
   const words = 'type' in documented ? documented.type.words : undefined;
   return words ? `${documented.doc} One of: ${words.join(', ')}.` : documented.doc;

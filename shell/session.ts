@@ -8,6 +8,7 @@ import { type CommandLine, parseCommandLine, type Word } from './command-line.ts
 import { commandNamed } from './common-commands.ts';
 import { complete } from './complete.ts';
 import { inspect } from './inspect.ts';
+import { jsonAnswer } from './json.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
 import { rootNode } from './nodes/root.ts';
@@ -106,8 +107,8 @@ export class ShellSession implements ShellBackend {
   };
 
   async #runLine(line: string, run: Run): Promise<void> {
-    if (/^\s*(#|$)/.test(line)) return;
-    const { parsed, json } = wantsJson(line);
+    const { shown, parsed, json } = wantsJson(line);
+    if (/^\s*(#|$)/.test(shown)) return;
     run.json = json;
     refuseRest(line, parsed);
     const { path, command } = parsed;
@@ -139,10 +140,7 @@ export class ShellSession implements ShellBackend {
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
     const data = command.json(node.subject, context, given);
-    run.sink.write(
-      `${JSON.stringify({ tcli: jsonVersion, command: name, path: node.path, data }, null, 2)}\n`,
-      'output',
-    );
+    run.sink.write(jsonAnswer(name, node.path, data), 'output');
   }
 
   #context(node: Node, run: Run): Context {
@@ -242,17 +240,21 @@ interface Run {
   json: boolean;
 }
 
-/** The version of the shape in docs/json.md; it changes when something in it goes away or changes its meaning. */
-const jsonVersion = 1;
 const jsonWord = '--json';
 
-/** `… --json` and `… | json`: what a line shows, as data. */
-function wantsJson(line: string): { parsed: CommandLine; json: boolean } {
+/**
+ * `--json` anywhere in a line, or `| json` at its end: what it shows, as data. `shown` is the line without these words,
+ * with blanks in their place, so that every other word stands where it stood.
+ */
+function wantsJson(line: string): { shown: string; parsed: CommandLine; json: boolean } {
   const parsed = parseCommandLine(line);
-  const piped = parsed.rest && /^\|\s*json\s*$/.test(line.slice(parsed.rest.from));
-  const whole = piped ? parseCommandLine(line.slice(0, parsed.rest.from)) : parsed;
-  const positional = whole.positional.filter(({ text }) => text !== jsonWord);
-  return { parsed: { ...whole, positional }, json: piped === true || positional.length < whole.positional.length };
+  const { rest, positional } = parsed;
+  const piped = rest && /^\|\s*json\s*$/.test(line.slice(rest.from)) ? { from: rest.from, to: line.length } : undefined;
+  const word = positional.find(({ from, to }) => line.slice(from, to) === jsonWord);
+  const wish = piped ?? word;
+  if (!wish) return { shown: line, parsed, json: false };
+  const without = line.slice(0, wish.from) + ' '.repeat(wish.to - wish.from) + line.slice(wish.to);
+  return { ...wantsJson(without), json: true };
 }
 
 /** Three kinds of error: the operator's, a system call's, and ours. */

@@ -22,10 +22,37 @@ afterEach(async () => {
 
 const json = async (line: string) => JSON.parse(await shell.run(line));
 
-test('--json and | json are the same, at the end of any line that shows something', async () => {
+test('--json, wherever it stands, and | json at the end are the same', async () => {
   const answer = { tcli: 1, command: 'pwd', path: '/iscsi', data: '/iscsi' };
-  for (const line of ['/iscsi pwd --json', '/iscsi pwd | json', '/iscsi pwd |json'])
-    expect(await json(line)).toEqual(answer);
+  for (const line of [
+    '/iscsi pwd --json',
+    '/iscsi --json pwd',
+    '--json /iscsi pwd',
+    '/iscsi pwd | json',
+    '/iscsi pwd |json',
+    '--json /iscsi pwd --json | json',
+  ])
+    expect(await json(line), line).toEqual(answer);
+  expect((await json('ls --json / 1')).data.children).not.toEqual([]);
+  expect(await shell.run('--json')).toBe('');
+  expect(await shell.run('--json nosuch')).toContain('  --json nosuch\nE|          ^^^^^^');
+  // In quotes it is a value like any other.
+  expect(await shell.run('ls "--json"')).toMatch(/^E\| No such path/);
+});
+
+test('several nodes are several objects', async () => {
+  const answers = (await shell.run('cd /iscsi', '* pwd --json')).split(/^(?=\{)/m);
+  expect(answers.map((one) => JSON.parse(one).path)).toEqual([`/iscsi/${iqn}`]);
+});
+
+test('set without a value, and help', async () => {
+  expect((await json('set --json')).data).toEqual(['global']);
+  const { data } = await json('/backstores/ramdisk/rd0 set attribute --json');
+  expect([data.block_size.value, data.hw_queue_depth]).toEqual(['512', undefined]);
+  expect(await shell.run('set global prompt_length=1 --json')).toMatch(/^E\| Only set without a value/);
+  expect(await shell.run('get global prompt_length')).toBe('prompt_length=30 \n');
+  expect((await json('/iscsi help --json')).data.create).toMatchObject({ syntax: 'create [wwn]' });
+  expect((await json('/iscsi help create --json')).data.parameters[0]).toMatchObject({ name: 'wwn', required: false });
 });
 
 test('ls is a tree, as deep as was asked for', async () => {
