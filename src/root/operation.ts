@@ -71,15 +71,15 @@ export interface Carried {
 export const operation = <K extends PlaceKind>(type: OperationType<K>): OperationType =>
   type as unknown as OperationType;
 
-/** The operation as a line that the shell takes. Values that are objects are printed as quoted JSON. */
+/** The operation as a line of the shell's grammar. Values that are objects are printed as quoted JSON. */
 export function printOperation({ path, verb, params }: Operation): string {
-  const { group, name, value, ...rest } = params;
   const at = /^[\w:.[\]/-]*$/.test(path) ? path : quoted(path);
-  if (verb === 'set') return `${at} set ${group} ${name}=${printValue(value ?? '')}`;
-  const words = Object.entries(name === undefined ? rest : { name, ...rest }).map(
-    ([key, word]) => `${key}=${printValue(word)}`,
+  const { group, name, value, ...others } = params;
+  const isSetting = verb === 'set' && typeof name === 'string';
+  const words = Object.entries(isSetting ? { [name]: value ?? '', ...others } : params);
+  return [at, verb, ...(isSetting ? [group] : []), ...words.map(([key, word]) => `${key}=${printValue(word)}`)].join(
+    ' ',
   );
-  return [at, verb, ...words].join(' ');
 }
 
 /** The operation as a line to show or to log: as `printOperation`, without secrets, and without what only a repetition needs. */

@@ -3,7 +3,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine, quotePath, quoteWord } from '../../shell/command-line.ts';
-import { type Operation, printOperation, type Value } from '../../src/index.ts';
 
 fc.configureGlobal({ seed: 7143 });
 
@@ -139,32 +138,6 @@ test('a quoted word is read back as it was, whatever is in it', () => {
     fc.property(fc.array(fc.string({ unit: 'binary', minLength: 1 })), (words) => {
       const line = ['x', ...words.map((word) => `k=${quoteWord(word)}`)].join(' ');
       expect(parseCommandLine(line).keywords.map(({ value }) => value.text)).toEqual(words);
-    }),
-  );
-});
-
-test('a printed operation is read back with the same words', () => {
-  const name = fc.stringMatching(/^[a-z][a-z_]{0,11}$/);
-  const scalar = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.boolean());
-  const value = fc.oneof(scalar, fc.dictionary(name, scalar)) as fc.Arbitrary<Value>;
-  const params = fc.dictionary(name, value, { noNullPrototype: true });
-  const path = fc
-    .array(fc.stringMatching(/^[\x21-\x2e\x30-\x7e]{1,9}$/), { minLength: 1 })
-    .map((names) => `/${names.join('/')}`);
-  fc.assert(
-    fc.property(path, name, params, (where, verb, given) => {
-      fc.pre(verb !== 'set');
-      const operation: Operation = { path: where, verb, params: given };
-      const line = parseCommandLine(printOperation(operation));
-      expect(line.rest).toBeUndefined();
-      expect(line.path?.text).toBe(where);
-      expect(line.command?.text).toBe(verb);
-      const words = Object.fromEntries(line.keywords.map((keyword) => [keyword.name.text, keyword.value.text]));
-      const printed = Object.entries(given).map(([key, one]) => [
-        key,
-        typeof one === 'string' ? one : JSON.stringify(one),
-      ]);
-      expect(words).toEqual(Object.fromEntries(printed));
     }),
   );
 });
