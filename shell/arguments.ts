@@ -119,7 +119,8 @@ export function readArguments(words: readonly string[]): Invocation {
   if (file !== undefined) return { home, cwd, wants: { kind: 'file', path: file } };
   if (rest.length === 0) return { home, cwd, wants: { kind: 'shell' } };
   const [first = '', second = '', ...more] = rest;
-  if (rest.length === 1 && json === '' && (first === 'help' || first === 'version')) return { home, cwd, wants: { kind: first } };
+  if (rest.length === 1 && json === '' && (first === 'help' || first === 'version'))
+    return { home, cwd, wants: { kind: first } };
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };

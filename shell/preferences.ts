@@ -48,6 +48,7 @@ export const preferenceTable = {
   loglevel_console: preference(types.loglevel, 'info', 'The least serious message that is shown.'),
   loglevel_file: preference(types.loglevel, 'info', 'The least serious message that goes to logfile.'),
   max_backup_files: number(10, 'How many earlier generations of saveconfig.json are kept.', 1),
+  pager: switched(true, 'In the interactive shell, output that is taller than the screen is shown page by page.'),
   prompt_length: number(30, 'The longest path in the prompt, in characters; 0 for any.'),
   tree_max_depth: number(0, 'How many levels ls shows; 0 for all.'),
   tree_round_nodes: switched(true, 'ls draws o- before a node; false: +-.'),

@@ -57,6 +57,8 @@ export interface SessionState {
   /** `/iscsi/iqn.20...456789ab/tpg1> `, shortened as the preference says. */
   readonly prompt: string;
   readonly path: string;
+  /** Output that is taller than a person's screen is shown page by page. */
+  readonly pager: boolean;
 }
 
 export interface Completion {

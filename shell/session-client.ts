@@ -22,7 +22,7 @@ export interface Channel {
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 export class SessionClient implements ShellClient {
-  state: SessionState = { prompt: '', path: '/' };
+  state: SessionState = { prompt: '', path: '/', pager: false };
   readonly lost: Promise<Error>;
   readonly #channel: Channel;
   /** By the id of the request. */

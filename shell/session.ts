@@ -60,7 +60,11 @@ export class ShellSession implements ShellBackend {
 
   get state(): SessionState {
     const { path } = this.#current();
-    return { path, prompt: promptOf(path, this.#preferences.get('prompt_length') ?? 0) };
+    return {
+      path,
+      prompt: promptOf(path, this.#preferences.get('prompt_length') ?? 0),
+      pager: this.#preferences.get('pager'),
+    };
   }
 
   setTerminal(terminal: Terminal): void {

@@ -4,11 +4,14 @@ import { Box, Text, useCursor, useWindowSize } from 'ink';
 import { cell, width } from './graphemes.ts';
 import { printable } from './key.ts';
 import { layOut, type PromptLine } from './layout.ts';
+import type { Line } from './line-editor.ts';
 import { type List, visible } from './list.ts';
 
 /** One picture. `line` is null while a command runs; `tail` is what it printed after its last newline. */
 export interface Frame {
   readonly line: PromptLine | null;
+  /** A page of what it printed, and a line about it; or what is being typed there, behind a slash. */
+  readonly page?: { readonly rows: readonly string[]; readonly status: string; readonly typing?: Line | null };
   readonly list?: List | undefined;
   /** One line below the prompt: what the line comes to. */
   readonly note?: string | undefined;
@@ -21,6 +24,25 @@ const LABEL_SHARE = 0.6;
 export function Screen({ frame }: { frame: Frame }) {
   const { columns, rows } = useWindowSize();
   const { setCursorPosition } = useCursor();
+  if (frame.page) {
+    const { rows: shown, status, typing } = frame.page;
+    setCursorPosition(typing ? { x: 1 + width(typing.text.slice(0, typing.cursor)), y: shown.length } : undefined);
+    return (
+      <Box flexDirection="column">
+        {[...shown, ...(typing ? [`/${typing.text}`] : [])].map((row, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: rows have no identity but their place
+          <Text key={index} wrap="truncate-end">
+            {row || ' '}
+          </Text>
+        ))}
+        {!typing && (
+          <Text inverse wrap="truncate-end">
+            {status}
+          </Text>
+        )}
+      </Box>
+    );
+  }
   if (!frame.line) {
     setCursorPosition(undefined);
     return frame.tail ? <Text wrap="truncate-end">{frame.tail}</Text> : null;

@@ -5,6 +5,7 @@ import type { OutputSink, Question, ShellClient } from '../protocol.ts';
 import { choose } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
+import { openOutput } from './pager.ts';
 import { type Desk, readLine } from './read-line.ts';
 import { TtyHub, type TtyInput, type TtyOutput } from './tty.ts';
 import type { View } from './view.tsx';
@@ -93,15 +94,22 @@ async function converse(desk: Desk): Promise<number> {
 /** @returns whether the line asked to leave the shell */
 async function runLine(desk: Desk, line: string): Promise<boolean> {
   const { tty, view, client } = desk;
+  const interrupt = () => client.interrupt();
+  const output = openOutput(desk, interrupt);
   const sink: OutputSink = {
-    write: (text) => view.print(text),
-    ask: (question) => ask(desk, question),
+    write: (text) => output.write(text),
+    async ask(question) {
+      await output.settle();
+      return ask(desk, question);
+    },
   };
-  tty.interrupt = () => client.interrupt();
+  tty.interrupt = interrupt;
   try {
     const { exit } = await client.run(line, sink);
+    await output.end();
     return exit;
   } finally {
+    await output.settle();
     tty.interrupt = null;
     await view.commit();
   }

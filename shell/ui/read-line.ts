@@ -7,6 +7,7 @@ import { choose } from './choose.ts';
 import { candidatesFor, complete } from './complete.ts';
 import { cell, width } from './graphemes.ts';
 import { ACCEPTS, accept, EMPTY_LINE, edit, type Line, suggestion } from './line-editor.ts';
+import { openOutput } from './pager.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
 
@@ -91,7 +92,7 @@ export async function readLine(desk: Desk): Promise<string | null> {
         return 'exit';
       case 'text':
         if (key.text !== '?' || !asksForHelp(line)) break;
-        view.print(helpOf(await candidatesFor(client, line)));
+        await showHelp(desk, helpOf(await candidatesFor(client, line)));
         continue;
     }
     const taken = suggested === '' ? undefined : ACCEPTS[key.chord];
@@ -116,6 +117,12 @@ const asksForHelp = ({ text, cursor }: Line): boolean =>
 
 /** Columns of candidates before their help. */
 const helpColumns = 24;
+
+async function showHelp(desk: Desk, text: string): Promise<void> {
+  const output = openOutput(desk, null);
+  output.write(text);
+  await output.end();
+}
 
 const helpOf = ({ candidates }: Completion): string =>
   candidates.length === 0

@@ -69,7 +69,7 @@ test('a person at a dumb terminal sees banner and prompts, and is asked in words
 
 test('a session that is lost ends it with status 1', async () => {
   const client = { ...clientOf(), run: () => Promise.reject(new Error('gone')) };
-  expect(await run(Readable.from(['ls\n']), { ...client, state: { prompt: '', path: '/' } })).toEqual({
+  expect(await run(Readable.from(['ls\n']), { ...client, state: { prompt: '', path: '/', pager: true } })).toEqual({
     status: 1,
     out: '',
     err: 'tcli: the session was lost: gone\n',

@@ -99,7 +99,7 @@ describe('paths', () => {
     await withTarget();
     await shell.run(`cd ${tpg}/luns`);
     await other.run(`/iscsi delete ${iqn}`);
-    expect(shell.session.state).toEqual({ path: '/iscsi', prompt: '/iscsi> ' });
+    expect(shell.session.state).toMatchObject({ path: '/iscsi', prompt: '/iscsi> ' });
   });
 
   test('sessions on one host share the tree and keep their own place', async () => {

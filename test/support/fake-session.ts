@@ -24,12 +24,13 @@ const HELP: Readonly<Record<string, string>> = {
 
 export class FakeSession implements ShellBackend {
   #path = '/';
+  #pager = true;
   /** At the next change of the terminal, when a question is surely on the screen. */
   #crashes = false;
   #terminal: Terminal = { columns: 132, color: false, interactive: false };
 
   get state(): SessionState {
-    return { prompt: `${this.#path}> `, path: this.#path };
+    return { prompt: `${this.#path}> `, path: this.#path, pager: this.#pager };
   }
 
   setTerminal(terminal: Terminal): void {
@@ -49,8 +50,12 @@ export class FakeSession implements ShellBackend {
       case 'cd':
         this.#path = words[0] ?? '/';
         break;
+      case 'pager':
+        this.#pager = words[0] === 'on';
+        break;
       case 'count':
         for (let n = 1; n <= Number(words[0]); n++) say(`line ${n}`);
+        if (words.at(-1) === 'wait') return this.run('wait', to, signal);
         break;
       case 'partial':
         to.write('no newline', 'output');

@@ -143,9 +143,56 @@ test('a line longer than the screen wraps, and can be edited in its middle', asy
   expect(terminal.picture()).toMatchSnapshot();
 });
 
+test('output that is taller than the screen is a page at a time; what was seen stands above the prompt, once', async () => {
+  const terminal = await ready({ rows: 10, columns: 60 });
+  terminal.type('count 7\r');
+  await terminal.until(/line 7\n\/> ▏/);
+  terminal.type('count 40\r');
+  await terminal.until('1-8 of 40 ');
+  terminal.type(' ');
+  await terminal.until('9-16 of 40 ');
+  expect(terminal.picture()).toMatchSnapshot('page');
+  terminal.type('/line 4');
+  await terminal.until('/line 4▏');
+  terminal.type('\r');
+  await terminal.until('33-40 of 40 ');
+  terminal.type('b');
+  await terminal.until('25-32 of 40 ');
+  terminal.type('q');
+  await terminal.until(/\n\/> ▏/);
+  const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => `line ${from + at}`);
+  const shown = terminal
+    .all()
+    .split('\n')
+    .filter((line) => line.startsWith('line '));
+  expect(shown).toEqual([...numbers(1, 7), ...numbers(1, 40)]);
+  // The rest is dropped.
+  terminal.type('count 10000\r');
+  await terminal.until('1-8 of 10000');
+  terminal.type('q');
+  await terminal.until(/line 8\n\/> ▏/);
+});
+
+test('a page follows the size of the screen; Ctrl-C ends it and the line that still prints', async () => {
+  const terminal = await ready({ rows: 10, columns: 60 });
+  terminal.type('count 40 and wait\r');
+  await terminal.until('1-8 of 41 so far');
+  terminal.resize(60, 14);
+  await terminal.until('1-12 of 41 so far');
+  terminal.type('\x03');
+  await terminal.until(/line 12\n\/> ▏/);
+  expect(terminal.all()).not.toContain('interrupted');
+});
+
+test('the lines of a paste are no keys of a page', async () => {
+  const terminal = await ready({ rows: 10 });
+  terminal.type('\x1b[200~count 40\necho q\necho last\n\x1b[201~');
+  await terminal.until(/line 40\n\/> echo q\nq\n\/> echo last\nlast\n\/> ▏/);
+});
+
 test('10,000 lines come out whole and in order, and the prompt after them', async () => {
   const terminal = await ready();
-  terminal.type('count 10000\r');
+  terminal.type('pager off\rcount 10000\r');
   await terminal.until(/line 10000\n\/> ▏/);
   const lines = terminal.all().split('\n');
   const first = lines.indexOf('line 1');

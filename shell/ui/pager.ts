@@ -1,0 +1,199 @@
+/**
+ * What a line prints: straight to the screen when it fits, page by page when it is taller. When the person leaves, what was
+ * looked at stands above the prompt as if it had been printed; the rest is dropped.
+ */
+
+import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turn } from './page.ts';
+import type { Desk } from './read-line.ts';
+
+/** How long output is held back to see whether it will be taller than the screen. */
+const HOLD_MS = 50;
+/** Rows of the screen that a page leaves: its last line, and one so that Ink need not clear the screen. */
+const ROWS_LEFT = 2;
+/** On a lower screen nothing is paged. */
+const SCREEN_ROWS_MIN = 6;
+/** Output beyond this is not kept for paging: UTF-16 units. */
+const LENGTH_MAX = 32 << 20;
+
+/** What a line prints, while it runs. */
+export interface Output {
+  write(text: string): void;
+  /** Something else is to come on the screen (a question): what was held is printed, a page is left. */
+  settle(): Promise<void>;
+  /** The line has ended. Resolves when what it printed was seen. */
+  end(): Promise<void>;
+}
+
+/** @param interrupt what Ctrl-C does to the line that prints; null: Ctrl-C is a key */
+export function openOutput(desk: Desk, interrupt: (() => void) | null): Output {
+  const { tty, view, client } = desk;
+  let held = '';
+  let timer: NodeJS.Timeout | undefined;
+  let pager: Pager | undefined;
+  let isLeft = false;
+
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const text = held;
+    held = '';
+    if (text !== '') view.print(text);
+  };
+  const isTall = (): boolean => {
+    if (!client.state.pager || tty.rows < SCREEN_ROWS_MIN) return false;
+    // Keys that wait are the next lines of a paste, and not for a pager.
+    if (tty.busy) return false;
+    let rows = 0;
+    for (const line of held.replace(/\n$/, '').split('\n')) {
+      rows += rowsOf(line, tty.columns).length;
+      if (rows >= tty.rows - 1) return true;
+    }
+    return false;
+  };
+  const left = () => {
+    isLeft = true;
+    pager = undefined;
+  };
+
+  return {
+    write(text) {
+      if (isLeft) return;
+      if (pager) return pager.add(text);
+      held += text;
+      if (!isTall()) {
+        timer ??= setTimeout(flush, HOLD_MS);
+        return;
+      }
+      clearTimeout(timer);
+      pager = new Pager(desk, interrupt, left);
+      pager.add(held);
+      held = '';
+    },
+    async settle() {
+      flush();
+      await pager?.leave();
+      // What follows a question is of interest again.
+      isLeft = false;
+    },
+    async end() {
+      flush();
+      await pager?.end();
+    },
+  };
+}
+
+class Pager {
+  readonly #desk: Desk;
+  readonly #interrupt: (() => void) | null;
+  readonly #left: () => void;
+  readonly #isDone: Promise<void>;
+  #done: () => void = () => {};
+  #lines: string[] = [];
+  #rows: string[] = [];
+  #length = 0;
+  #tail = '';
+  #growing = true;
+  #page: Page = FIRST_PAGE;
+  /** The row behind the last one that stood on the screen. */
+  #seen = 0;
+  readonly #resized = () => {
+    this.#rows = this.#lines.flatMap((line) => rowsOf(line, this.#desk.tty.columns));
+    this.#move(this.#page);
+  };
+
+  constructor(desk: Desk, interrupt: (() => void) | null, left: () => void) {
+    this.#desk = desk;
+    this.#interrupt = interrupt;
+    this.#left = left;
+    this.#isDone = new Promise((resolve) => {
+      this.#done = resolve;
+    });
+    desk.tty.output.on('resize', this.#resized);
+    // While there is a page, Ctrl-C is a key of it.
+    desk.tty.interrupt = null;
+    void this.#turn();
+  }
+
+  add(text: string): void {
+    const isFull = this.#length > LENGTH_MAX;
+    if (!isFull) this.#length += text.length;
+    const lines = isFull ? [] : (this.#tail + text).split('\n');
+    this.#tail = lines.pop() ?? '';
+    this.#keep(lines);
+  }
+
+  end(): Promise<void> {
+    this.#growing = false;
+    const tail = this.#tail;
+    this.#tail = '';
+    if (tail !== '') this.#keep([tail]);
+    if (this.#length > LENGTH_MAX) this.#keep(['… and more, which is not kept for paging; a script gets all of it.']);
+    this.#draw();
+    return this.#isDone;
+  }
+
+  /** Leaves, with everything that was seen on the screen. */
+  async leave(): Promise<void> {
+    const { tty, view } = this.#desk;
+    tty.forget();
+    tty.output.off('resize', this.#resized);
+    this.#left();
+    await view.commit();
+    view.print(this.#seenLines());
+    tty.interrupt = this.#interrupt;
+    this.#done();
+  }
+
+  /** As they came, so that the terminal can break them anew when it is resized. */
+  #seenLines(): string {
+    let text = '';
+    let rows = 0;
+    for (const line of this.#lines) {
+      if (rows >= this.#seen) break;
+      rows += rowsOf(line, this.#desk.tty.columns).length;
+      text += `${line}\n`;
+    }
+    return text;
+  }
+
+  #keep(lines: readonly string[]): void {
+    for (const line of lines) {
+      this.#lines.push(line);
+      this.#rows.push(...rowsOf(line, this.#desk.tty.columns));
+    }
+    this.#draw();
+  }
+
+  #pages(): Pages {
+    return { rows: this.#rows, height: this.#desk.tty.rows - ROWS_LEFT, growing: this.#growing };
+  }
+
+  #move(page: Page): void {
+    const { rows, height } = this.#pages();
+    this.#page = { ...page, top: Math.min(page.top, Math.max(0, rows.length - height)) };
+    this.#draw();
+  }
+
+  #draw(): void {
+    const { typing, top } = this.#page;
+    this.#seen = Math.max(this.#seen, top + this.#pages().height);
+    const status = placeOf(this.#page, this.#pages());
+    const rows = shownRows(this.#page, this.#pages());
+    this.#desk.view.show({ line: null, page: { rows, status, typing } });
+  }
+
+  async #turn(): Promise<void> {
+    for (;;) {
+      const key = await this.#desk.tty.take();
+      if (!key) return this.leave();
+      const isSearch = this.#page.typing !== null;
+      const next = turn(this.#page, key, this.#pages());
+      if (next === undefined) this.#desk.tty.bell();
+      else if (next !== 'leave') this.#move(next);
+      else {
+        if (key.chord === 'C-c' && !isSearch && this.#growing) this.#interrupt?.();
+        return this.leave();
+      }
+    }
+  }
+}
