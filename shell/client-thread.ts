@@ -30,6 +30,7 @@ export async function connectThread(entry: URL, engine: unknown, terminal: Termi
       timer.abort();
     },
   });
+  client.hosted = true;
   worker.on('error', (error) => client.end(error instanceof Error ? error : new Error(String(error))));
   worker.on('exit', (status) => client.end(new Error(`the engine's thread ended with status ${status}`)));
   port.on('message', (reply: Reply) => client.receive(reply));

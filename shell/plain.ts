@@ -1,7 +1,7 @@
 /** The shell where there is no terminal to draw on (a pipe, a file, TERM=dumb): reads lines, prints what they print. */
 
 import { createInterface, type Interface } from 'node:readline';
-import type { OutputSink, Question, ShellClient } from './protocol.ts';
+import { cannotStop, type OutputSink, type Question, type ShellClient } from './protocol.ts';
 
 export interface PlainOptions {
   readonly banner: readonly string[];
@@ -30,7 +30,9 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
     if (running) client.interrupt();
     else say(`\n${client.state.prompt}`);
   };
+  const stopped = () => say(`\n${cannotStop}\n${running ? '' : client.state.prompt}`);
   if (person) process.on('SIGINT', interrupted);
+  if (person && client.hosted) process.on('SIGTSTP', stopped);
   const run = async (line: string) => {
     running = true;
     try {
@@ -55,6 +57,7 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
     return 1;
   } finally {
     process.off('SIGINT', interrupted);
+    process.off('SIGTSTP', stopped);
     lines.close();
   }
 }

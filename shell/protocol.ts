@@ -91,9 +91,15 @@ export interface ShellBackend {
   setTerminal(terminal: Terminal): void;
 }
 
+/** What Ctrl-Z is answered where the engine is in the process that it would stop. */
+export const cannotStop =
+  'Ctrl-Z would stop what this shell serves, so it does nothing.\nTo serve without the shell: exit, then tcli daemon start';
+
 /** The front end's view of a session, wherever the session lives. */
 export interface ShellClient {
   readonly state: SessionState;
+  /** The engine is in this process: to stop it (Ctrl-Z) would be to stop what it serves. */
+  readonly hosted?: boolean;
   /** Resolves when the session was lost without being closed; absent where that cannot happen (the same thread). */
   readonly lost?: Promise<Error>;
   /** Where what the engine says unasked goes from now on, and what it has said before; absent where it says nothing. */

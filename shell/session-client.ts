@@ -22,6 +22,7 @@ export interface Channel {
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 export class SessionClient implements ShellClient {
+  hosted = false;
   state: SessionState = { prompt: '', path: '/', pager: false };
   readonly lost: Promise<Error>;
   readonly #channel: Channel;

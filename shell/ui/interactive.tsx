@@ -1,7 +1,7 @@
 /** The interactive shell: a banner, then prompt, line, output until the person leaves. Where the session lives is the client's affair. */
 
 import { History } from '../history.ts';
-import type { OutputSink, Question, ShellClient } from '../protocol.ts';
+import { cannotStop, type OutputSink, type Question, type ShellClient } from '../protocol.ts';
 import { choose } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
@@ -35,28 +35,33 @@ export async function interactive(
   const color = settleColor(process.env);
   const output = options.output ?? process.stdout;
   let view: View | undefined;
+  let client: ShellClient | undefined;
   const tty = new TtyHub(options.input ?? process.stdin, output, {
-    stop: () => void view?.lend(() => tty.suspend()),
+    stop: () => {
+      if (client?.hosted) view?.print(`${cannotStop}\n`);
+      else void view?.lend(() => tty.suspend());
+    },
     repaint: () => void view?.lend(async () => {}),
   });
   try {
     output.write(options.banner.map((line) => `${line}\n`).join(''));
     tty.interrupt = () => tty.end(INTERRUPTED);
-    const client = await Promise.race([connecting, tty.ended]);
-    if (typeof client === 'number') return client;
+    const connected = await Promise.race([connecting, tty.ended]);
+    if (typeof connected === 'number') return connected;
+    client = connected;
     tty.interrupt = null;
-    const resized = () => client.setTerminal({ columns: tty.columns, color, interactive: true });
+    const resized = () => connected.setTerminal({ columns: tty.columns, color, interactive: true });
     resized();
     output.on('resize', resized);
     // The prompt stands there while Ink loads (when one line can hold it); keys are kept.
-    if (width(client.state.prompt) < tty.columns) output.write(client.state.prompt);
+    if (width(connected.state.prompt) < tty.columns) output.write(connected.state.prompt);
     const [{ openView }, history] = await Promise.all([import('./view.tsx'), History.open(options.historyFile)]);
     output.write(ERASE_LINE);
     view = openView(output, color);
-    client.notices?.((text) => view?.print(text));
+    connected.notices?.((text) => view?.print(text));
     if (history.problem) view.print(`${history.problem}\n`);
     try {
-      return await converse({ tty, view, client, history });
+      return await converse({ tty, view, client: connected, history });
     } finally {
       output.off('resize', resized);
       await history.close();

@@ -8,7 +8,7 @@ process.on('SIGUSR2', () => {
   throw new Error('a bug of the front end');
 });
 const [historyFile = '/dev/null'] = process.argv.slice(2);
-const { FAKE_NOTICE, FAKE_HANG } = process.env;
+const { FAKE_NOTICE, FAKE_HANG, FAKE_HOSTED } = process.env;
 const engine: FakeEngine = {
   ...(FAKE_NOTICE && { notice: 'a notice from the engine' }),
   ...(FAKE_HANG && { hang: true }),
@@ -18,6 +18,8 @@ const client = connectThread(new URL('./fake-engine.js', import.meta.url), engin
   color: true,
   interactive: true,
 });
+// As if it were a client of a process that serves.
+if (!FAKE_HOSTED) client.then((connected) => Object.assign(connected, { hosted: false })).catch(() => {});
 process.exitCode = await interactive(client, { banner: ['fake shell', ''], historyFile });
 if (FAKE_HANG) process.exit();
 await (await client).close();

@@ -303,6 +303,17 @@ test('Ctrl-Z stops the shell as the job it is; it comes back with its prompt, it
   await terminal.until(/exit\nouter\$ ▏/);
 });
 
+test('Ctrl-Z does not stop a shell that serves, and says so', async () => {
+  const terminal = start({ env: { FAKE_HOSTED: '1' } });
+  await terminal.until('/> ');
+  terminal.type('echo on');
+  await terminal.until('/> echo on▏');
+  terminal.type('\x1a');
+  await terminal.until(/Ctrl-Z would stop what this shell serves[\s\S]*\/> echo on▏/);
+  terminal.type('\r');
+  await terminal.until(/\non\n\/> ▏/);
+});
+
 test('the engine’s end is reported at once, with status 1, also from within a question', async () => {
   const terminal = await ready();
   terminal.type('crash\r');
