@@ -64,7 +64,14 @@ const isSetting = (it: Difference, names: RegExp): boolean =>
 export const kinds: readonly Kind[] = [
   { name: 'hints', is: ({ hint }) => hint },
   { name: 'first-run-warning', is: ({ text }) => text.startsWith('Warning: Could not load preferences file') },
-  { name: 'more-commands', is: (it) => isHelp(it) && it.side === 'ours' && /^ {2}- \w+ /.test(it.text) },
+  {
+    name: 'more-commands',
+    is: (it) => {
+      const command = isHelp(it) && !it.prose && /^(?: {2}- )?\w+ (?=\[|$)/.exec(it.text)?.[0];
+      const withMore = (line: string) => line.startsWith(it.text.trimEnd());
+      return Boolean(command) && (it.side === 'ours' || oursOf(it).some(withMore));
+    },
+  },
   {
     name: 'help-sections',
     is: (it) =>
@@ -84,7 +91,7 @@ export const kinds: readonly Kind[] = [
     is: (it) => typed(it, /(?:^|\s)set \w+$/) && /^(?:\w+=(?:string|number)|-+)$/.test(it.text),
   },
   { name: 'log-file', is: (it) => isSetting(it, /^(?:logfile|loglevel_file)$/) },
-  { name: 'usage', is: (it) => typed(it, /^(?:-h|--help|help)$/) },
+  { name: 'usage', is: (it) => it.step.kind === 'words' && typed(it, /^(?:-h|--help|help)$/) },
   { name: 'program-version', is: ({ text }) => /\bversion (?:2\.1\.53|\d+\.\d+\.\d+)$/.test(text) },
   { name: 'debug-messages', is: ({ text }) => /^(?:Running command line '|\S+\/configshell_fb\/\S+:\d+ )/.test(text) },
   { name: 'hardware-fabrics', is: (it) => /xen[-_](?:pvscsi|scsiback)/.test(it.text) || typed(it, /xen-pvscsi/) },
