@@ -66,11 +66,9 @@ export const kinds: readonly Kind[] = [
   { name: 'first-run-warning', is: ({ text }) => text.startsWith('Warning: Could not load preferences file') },
   {
     name: 'more-commands',
-    is: (it) => {
-      const command = isHelp(it) && !it.prose && /^(?: {2}- )?\w+ (?=\[|$)/.exec(it.text)?.[0];
-      const withMore = (line: string) => line.startsWith(it.text.trimEnd());
-      return Boolean(command) && (it.side === 'ours' || oursOf(it).some(withMore));
-    },
+    is: (it) =>
+      (isHelp(it) && /^(?: {2}- )?restoreconfig /.test(it.text)) ||
+      (isHelp(it) && it.side === 'ours' && /^ {2}- \w+ /.test(it.text)),
   },
   {
     name: 'help-sections',
