@@ -105,6 +105,8 @@ export interface Parameter<V = unknown> {
 interface AttributeRule {
   /** 0 or a string's '' … as it stands in a new object. */
   readonly readOnly?: boolean;
+  /** Saved as a key of the object itself, once it is not the default: among LIO's attributes, LIO's tools refuse it. */
+  readonly beside?: boolean;
   /** Refused while the storage object is exported as a LUN. */
   readonly notWhileExported?: boolean;
   readonly min?: number;
@@ -185,8 +187,22 @@ export class Attributes<T extends AttributeTable> {
 
   /** Name → value as it goes into saveconfig.json: what can be written, in the table's order. */
   saved(): Record<string, number | string> {
-    const writable = Object.keys(this.table).filter((name) => !this.table[name]?.readOnly);
-    return Object.fromEntries(writable.map((name) => [name, this.values[name] as number | string]));
+    return this.#pick(({ readOnly, beside }) => !readOnly && !beside);
+  }
+
+  /** What goes beside that, into the object itself. */
+  savedBeside(): Record<string, number | string> {
+    return this.#pick(({ beside, default: initial }, value) => beside === true && value !== initial);
+  }
+
+  /** The names of what can go there. */
+  get besideNames(): string[] {
+    return Object.keys(this.table).filter((name) => this.table[name]?.beside);
+  }
+
+  #pick(which: (attribute: Attribute, value: number | string) => boolean): Record<string, number | string> {
+    const values = this.values as Record<string, number | string>;
+    return Object.fromEntries(Object.entries(values).filter(([name, value]) => which(this.table[name]!, value)));
   }
 
   print(name: string): string {

@@ -123,7 +123,7 @@ export const nodeAcl: NodeType<AclGroup> = {
       },
     }),
     info: commandOf<AclGroup>()({
-      doc: 'Shows its CHAP words, its tag, and the initiators that it stands for.',
+      doc: 'Shows its CHAP words, its tag, its queue depth, and the initiators that it stands for.',
       parameters: [],
       examples: [{ line: 'info', does: 'Shows them.' }],
       run(group, { info }) {
@@ -137,8 +137,8 @@ export const nodeAcl: NodeType<AclGroup> = {
 };
 
 function entriesOf(group: AclGroup): InfoEntries {
-  const { auth, tag } = first(group);
-  return { ...chapEntries(auth), ...(tag && { tag }) };
+  const { attributes, auth, tag } = first(group);
+  return { ...chapEntries(auth), ...attributes.savedBeside(), ...(tag && { tag }) };
 }
 
 /** @returns the number of the TPG's LUN that is meant; a storage object that is none becomes one */

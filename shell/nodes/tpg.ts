@@ -31,8 +31,13 @@ export const tpg: NodeType<Tpg> = {
     enable: switchCommand(true),
     disable: switchCommand(false),
     info: infoCommand<Tpg>(
-      'Shows its number, whether it is enabled, and its CHAP words.',
-      ({ tag, enabled, auth }) => ({ tag, enable: enabled, ...chapEntries(auth) }),
+      'Shows its number, whether it is enabled, its CHAP words, and where it sends initiators.',
+      ({ tag, enabled, auth, attributes }) => ({
+        tag,
+        enable: enabled,
+        ...chapEntries(auth),
+        ...attributes.savedBeside(),
+      }),
     ),
   },
 };
@@ -53,6 +58,7 @@ function summaryOf({ enabled, nexusWwn, target: { fabric }, auth, attributes: { 
       healthy = hasCredentials(auth);
     } else pieces.push('auth per-acl');
   }
+  if (values['redirect']) pieces.push(`redirect to ${values['redirect']}`);
   return { text: pieces.join(', '), healthy };
 }
 

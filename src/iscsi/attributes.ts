@@ -1,6 +1,7 @@
 /** The attributes and parameters of an iSCSI TPG and node ACL under LIO's names: default, range and what each one does. */
 
 import { flag, integer, text, textNumber, types } from '../attribute.ts';
+import { refuseRedirection } from './redirection.ts';
 
 const inert = (why: string) => `none: ${why}`;
 
@@ -85,6 +86,13 @@ export const tpgAttributes = {
     doc: 'LUNs are read-only for initiators with an ACL.',
     default: 0,
     effect: 'MODE SENSE WP; writes end with DATA PROTECT',
+  }),
+  redirect: text({
+    doc: 'Where initiators are sent that log in: ADDRESS[:PORT]; with ,permanent for good. Sessions that are open stay.',
+    default: '',
+    beside: true,
+    refuse: refuseRedirection,
+    effect: 'login status 0101h or 0102h, with TargetAddress',
   }),
   t10_pi: flag({ doc: 'T10 protection information.', default: 0, effect: inert('no T10 PI here') }),
   tpg_enabled_sendtargets: flag({
@@ -209,7 +217,7 @@ export const tpgParameters = {
   TargetAlias: text({ doc: 'A name for people.', default: 'LIO Target', effect: 'TargetAlias at login' }),
 } as const;
 
-/** Attributes of a node ACL, in targetcli's order; demo-mode initiators are served by the defaults. */
+/** Attributes of a node ACL, in targetcli's order, and `tcq_depth`, which rtslib has as a property of the ACL; demo-mode initiators are served by the defaults. */
 export const aclAttributes = {
   authentication: integer({
     doc: 'Require CHAP: 1 yes, 0 no, -1 as the TPG says.',
@@ -263,4 +271,11 @@ export const aclAttributes = {
     effect: inert('data goes in order'),
   }),
   random_r2t_offsets: flag({ doc: 'R2Ts in random order.', default: 0, effect: inert('data is asked for in order') }),
+  tcq_depth: integer({
+    doc: 'Commands that a session of this initiator may have under way; 0: default_cmdsn_depth of the TPG.',
+    default: 0,
+    max: 512,
+    beside: true,
+    effect: 'MaxCmdSN - ExpCmdSN + 1 of an idle session',
+  }),
 } as const;

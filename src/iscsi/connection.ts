@@ -297,7 +297,8 @@ export class Connection implements PduHandler {
   fail(error: unknown): void {
     if (this.closed) return;
     if (error instanceof LoginError) {
-      this.#say('warning', 'iscsi login refused', error.message);
+      if (error.isRedirection) this.#say('info', 'iscsi login redirected', error.message);
+      else this.#say('warning', 'iscsi login refused', error.message);
       this.#login.refuse(error, this.#loginHeader);
     } else if (error instanceof FormatError) {
       for (const other of this.session?.connections.values() ?? []) if (other !== this) void other.close(error.message);

@@ -1,5 +1,6 @@
 /** The login phase of a connection on the wire: requests to `Login`, its answers to PDUs, and the session at the end. */
 
+import { printPortal } from '../target/tpg.ts';
 import type { Values } from '../wire/layout.ts';
 import { printText } from '../wire/text.ts';
 import { tpgAttributes } from './attributes.ts';
@@ -24,7 +25,7 @@ export class LoginPhase {
     this.#startedAt = host.now();
     this.#login = new Login({
       state: host.state,
-      portal: `${ends.localAddress} ${ends.localPort}`,
+      portal: printPortal({ address: ends.localAddress, port: ends.localPort }),
       tpgs: () => ends.tpgs(),
       servesTargets: ends.handOver === undefined,
       session: (tsih) => host.sessionTable.get(tsih),
@@ -83,11 +84,11 @@ export class LoginPhase {
     this.#connection.sender.send(loginResponse, values, printText(pairs), request.cmdSn);
   }
 
-  /** The answer to a login that fails (RFC 7143 11.13.5); the request that it is about may have been none. */
+  /** The answer to a login that fails or is sent on (RFC 7143 11.13.5); the request that it is about may have been none. */
   refuse(error: LoginError, header: Uint8Array | undefined): void {
     const { isid, initiatorTaskTag, cmdSn } = header ? decode(loginRequest, header) : noRequest;
     const values = { isid, initiatorTaskTag, statusClass: error.status >> 8, statusDetail: error.status & 0xff };
-    this.#connection.sender.send(loginResponse, values, undefined, cmdSn);
+    this.#connection.sender.send(loginResponse, values, printText(error.pairs), cmdSn);
   }
 }
 

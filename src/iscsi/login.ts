@@ -11,6 +11,7 @@ import { loginRequestsMax, textBytesMax, textPairsMax } from './limits.ts';
 import { Negotiation } from './negotiation.ts';
 import type { loginRequest } from './pdu.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
+import { redirected } from './redirection.ts';
 
 export type LoginRequest = Values<(typeof loginRequest)['fields']>;
 
@@ -32,7 +33,7 @@ export interface JoinableSession {
 /** What a login needs of the world. */
 export interface LoginContext<S extends JoinableSession> {
   readonly state: FabricState;
-  /** The address and port that the connection came to. */
+  /** The address and port that the connection came to, as `printPortal` has them. */
   readonly portal: string;
   /** The TPGs behind that portal. */
   tpgs(): readonly Tpg[];
@@ -149,7 +150,7 @@ export class Login<S extends JoinableSession> {
 
   /** RFC 7143 6.3.1: names and session type stand in the first request. @throws LoginError */
   #identify(request: LoginRequest, pairs: ReadonlyMap<string, string>): Identity<S> | { readonly elsewhere: Tpg } {
-    const { state, random, servesTargets } = this.#context;
+    const { state, random, portal, servesTargets } = this.#context;
     const initiatorName = pairs.get('InitiatorName')?.toLowerCase();
     if (initiatorName === undefined) throw new LoginError(loginStatus.missingParameter, 'no InitiatorName');
     if (!isName(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
@@ -159,6 +160,9 @@ export class Login<S extends JoinableSession> {
     const discovery = type === 'Discovery';
     const targetName = pairs.get('TargetName')?.toLowerCase();
     const tpg = discovery ? undefined : this.#findTpg(targetName);
+    // A further connection belongs to the portal group that its session is in.
+    const redirection = tpg && request.tsih === 0 ? redirected(tpg, portal) : undefined;
+    if (redirection) throw redirection;
     if (tpg && !servesTargets) return { elsewhere: tpg };
     const acl = tpg && this.#admit(tpg, initiatorName);
     const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg);
@@ -169,7 +173,7 @@ export class Login<S extends JoinableSession> {
       initiatorName,
       initiatorAlias: pairs.get('InitiatorAlias') ?? '',
       tpg,
-      place: (tpg ?? this.#behindPortal(targetName))?.path ?? this.#context.portal,
+      place: (tpg ?? this.#behindPortal(targetName))?.path ?? portal,
       acl,
       session,
       authentication: new Authentication(tpg ? credentials(tpg, acl) : discoveryCredentials(state), random),

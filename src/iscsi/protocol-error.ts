@@ -1,5 +1,7 @@
 /** The initiator's kind of error: what it gets is a Reject, a login status or a closed connection. */
 
+import type { Pair } from '../wire/text.ts';
+
 /** Reasons of a Reject (RFC 7143 11.17.1). */
 export const rejectReason = {
   dataDigestError: 0x02,
@@ -16,6 +18,8 @@ export const rejectReason = {
 /** Login statuses: class and detail in one number (RFC 7143 11.13.5). */
 export const loginStatus = {
   success: 0x0000,
+  movedTemporarily: 0x0101,
+  movedPermanently: 0x0102,
   initiatorError: 0x0200,
   authenticationFailure: 0x0201,
   authorizationFailure: 0x0202,
@@ -32,14 +36,22 @@ export const loginStatus = {
   outOfResources: 0x0302,
 } as const;
 
-/** A login that ends with a status; `message` is for the log, never for the wire. */
+/** A login that ends with a status other than success; `message` is for the log, never for the wire. */
 export class LoginError extends Error {
   readonly status: number;
+  /** Keys that go with the status. */
+  readonly pairs: readonly Pair[];
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, pairs: readonly Pair[] = []) {
     super(message);
     this.name = 'LoginError';
     this.status = status;
+    this.pairs = pairs;
+  }
+
+  /** RFC 7143 11.13.5, class 1: the initiator is sent on, and nothing is wrong. */
+  get isRedirection(): boolean {
+    return this.status >> 8 === 1;
   }
 }
 

@@ -42,6 +42,10 @@ export class Session implements JoinableSession {
   maxCmdSn: number;
   /** MaxCmdSN as the initiator was last told. */
   shownMaxCmdSn = 0;
+  /** Requests that there is room for when none is under way. */
+  #depth: number;
+  /** How much wider the window still is. */
+  #excess = 0;
   readonly traffic: Traffic = { commands: 0, failed: 0, readBytes: 0, writtenBytes: 0 };
   ended = false;
   /** Requests that came before their turn. */
@@ -68,7 +72,8 @@ export class Session implements JoinableSession {
     this.authenticated = loggedIn.authenticated;
     this.parameters = loggedIn.parameters;
     this.expCmdSn = cmdSn;
-    this.maxCmdSn = advance(cmdSn, (tpg?.attribute('default_cmdsn_depth') || discoveryDepth) - 1);
+    this.#depth = this.#depthWanted();
+    this.maxCmdSn = advance(cmdSn, this.#depth - 1);
     this.nexus =
       tpg &&
       new Nexus({
@@ -100,6 +105,7 @@ export class Session implements JoinableSession {
   /** The tree has changed: what it says of LUNs is asked for again, and the initiator told of another inventory. */
   refresh(): void {
     this.#views.clear();
+    this.#resize();
     const before = this.#inventory;
     this.#inventory = this.#takeInventory();
     const same = before.length === this.#inventory.length && before.every((item, at) => item === this.#inventory[at]);
@@ -186,7 +192,23 @@ export class Session implements JoinableSession {
 
   /** A numbered request is answered: there is room for another. */
   answered(): void {
-    this.maxCmdSn = advance(this.maxCmdSn);
+    if (this.#excess > 0) this.#excess -= 1;
+    else this.maxCmdSn = advance(this.maxCmdSn);
+  }
+
+  /** The initiator's own depth, or the TPG's for all. */
+  #depthWanted(): number {
+    const own = Number(this.acl?.attributes.values['tcq_depth'] ?? 0);
+    return own || this.tpg?.attribute('default_cmdsn_depth') || discoveryDepth;
+  }
+
+  /** What was once shown of the window is not taken back (RFC 7143 4.2.2.1): it closes as commands are answered. */
+  #resize(): void {
+    const wanted = this.#depthWanted();
+    const room = wanted - this.#depth - this.#excess;
+    this.#depth = wanted;
+    this.#excess = Math.max(0, -room);
+    if (room > 0) this.maxCmdSn = advance(this.maxCmdSn, room);
   }
 
   /** Memory for data-out; when there is none left, `start` is called later and false returned. */

@@ -258,7 +258,7 @@ class Restoration {
   }
 
   async #inTpg(tpg: Tpg, raw: Raw): Promise<void> {
-    const strangeAttributes = await this.#attributes(tpg.attributes, raw['attributes'], 'attribute');
+    const strangeAttributes = await this.#attributes(tpg.attributes, allAttributes(tpg, raw), 'attribute');
     const strangeParameters = await this.#attributes(tpg.parameters, raw['parameters'], 'parameter');
     for (const lun of listOf(raw['luns'])) await this.#lun(tpg, rawOf(lun));
     for (const portal of listOf(raw['portals'])) await this.#portal(tpg, rawOf(portal));
@@ -274,6 +274,7 @@ class Restoration {
       'luns',
       'portals',
       'node_acls',
+      ...tpg.attributes.besideNames,
       ...chapKeys,
     ];
     tpg.unknown = { ...others(raw, known), ...strangeAttributes, ...strangeParameters };
@@ -346,11 +347,12 @@ class Restoration {
       },
     );
     if (!created || !acl) return this.#keep(tpg, 'node_acls', raw);
-    const strange = await this.#attributes(acl.attributes, raw['attributes'], 'attribute');
+    const strange = await this.#attributes(acl.attributes, allAttributes(acl, raw), 'attribute');
     for (const mapped of listOf(raw['mapped_luns'])) await this.#mappedLun(tpg, acl, rawOf(mapped));
     this.#auth(acl.auth, raw, 'chap_', `Could not set nodeacl ${wwn} attribute`);
     if (typeof raw['tag'] === 'string') acl.tag = raw['tag'];
-    acl.unknown = { ...others(raw, ['node_wwn', 'attributes', 'mapped_luns', 'tag', ...chapKeys]), ...strange };
+    const known = ['node_wwn', 'attributes', 'mapped_luns', 'tag', ...acl.attributes.besideNames, ...chapKeys];
+    acl.unknown = { ...others(raw, known), ...strange };
   }
 
   async #mappedLun(tpg: Tpg, acl: NodeAcl, raw: Raw): Promise<void> {
@@ -378,6 +380,12 @@ class Restoration {
     inside[list] = [...(inside[list] ?? []), raw];
     this.#tree.kept.inside.set(owner, inside);
   }
+}
+
+/** The attributes in their group, and those that stand beside it. */
+function allAttributes({ attributes }: Tpg | NodeAcl, raw: Raw): Raw {
+  const beside = attributes.besideNames.filter((name) => name in raw).map((name) => [name, raw[name]]);
+  return { ...rawOf(raw['attributes']), ...Object.fromEntries(beside) };
 }
 
 function settledTpg(raw: Raw): Values {

@@ -138,6 +138,7 @@ function dumpTpg(tpg: Tpg, kept: Kept): Raw {
     relative_port_id: tpg.relativePortId,
     ...(tpg.nexusWwn && { nexus_wwn: tpg.nexusWwn }),
     attributes: withUnknown(unknown, 'attributes', attributes.saved()),
+    ...attributes.savedBeside(),
     ...(Object.keys(target.fabric.tpgParameters).length > 0 && {
       parameters: withUnknown(unknown, 'parameters', parameters.saved()),
     }),
@@ -160,6 +161,7 @@ function dumpAcl(acl: NodeAcl, kept: Kept): Raw {
     ...acl.unknown,
     node_wwn: acl.wwn,
     attributes: withUnknown(acl.unknown, 'attributes', acl.attributes.saved()),
+    ...acl.attributes.savedBeside(),
     mapped_luns: [...mapped, ...(kept.inside.get(acl)?.mapped_luns ?? [])],
     ...(acl.tag && { tag: acl.tag }),
     ...dumpAuth('chap_', acl.auth),

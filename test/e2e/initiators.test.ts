@@ -42,6 +42,21 @@ describe.skipIf(withoutLibiscsi)(`libiscsi${withoutLibiscsi ? ` (skipped: ${with
     expect(stdout).toContain('Total size:10485760');
   });
 
+  it('RFC 7143 11.13.5: iscsi-inq follows a redirection to another portal', async () => {
+    const home = temporaryDirectory();
+    const [first, second] = [await freePort(), await freePort()];
+    const lines = openTarget(first, '/backstores/ramdisk/rd0');
+    const tpg = `/iscsi/${iqn}/tpg1`;
+    const elsewhere = [
+      `${tpg}/portals create 127.0.0.1 ${second}`,
+      `${tpg} set attribute redirect=127.0.0.1:${second}`,
+    ];
+    await configure(home, '/backstores/ramdisk create rd0 16M', ...lines, ...elsewhere);
+    await serve(home);
+    const { status, stdout } = await run('iscsi-inq', [`iscsi://127.0.0.1:${first}/${iqn}/0`]);
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/Product:rd0/)]);
+  });
+
   it('iscsi-perf reads at depth', async () => {
     const { url } = await served('/backstores/ramdisk create rd0 16M', '/backstores/ramdisk/rd0');
     const { status, stdout } = await run('iscsi-perf', ['-t', '1', '-b', '8', '-m', '32', url]);

@@ -93,6 +93,29 @@ const small = {
   written_by: 'somebody else',
 };
 
+describe('attributes that are ours', () => {
+  it('stand beside those of LIO, where its tools pass over them, and come back', async () => {
+    const acl = { node_wwn: 'iqn.1994-05.com.redhat:client', attributes: {}, mapped_luns: [], tcq_depth: 16 };
+    const tpg = {
+      tag: 1,
+      enable: true,
+      attributes: {},
+      luns: [],
+      portals: [],
+      redirect: '192.0.2.9',
+      node_acls: [acl],
+    };
+    const { host, errors } = await restored({ targets: [{ fabric: 'iscsi', wwn: target, tpgs: [tpg] }] });
+    expect(errors).toEqual([]);
+    const [saved] = dump(host.root.tree).targets as unknown as [{ tpgs: [typeof tpg] }];
+    expect(saved.tpgs[0]).toMatchObject({ redirect: '192.0.2.9', node_acls: [{ tcq_depth: 16 }] });
+    expect(Object.keys(saved.tpgs[0].attributes)).not.toContain('redirect');
+    const path = `/iscsi/${target}/tpg1`;
+    await host.root.apply({ path, verb: 'set', params: { group: 'attribute', name: 'redirect', value: '' } });
+    expect(format(dump(host.root.tree))).not.toContain('redirect');
+  });
+});
+
 describe('restoreconfig', () => {
   it('reports what it cannot restore in rtslib words, and keeps it in the file', async () => {
     const { host, errors } = await restored(small);

@@ -1,0 +1,44 @@
+/** Where the logins of a TPG are sent instead (RFC 7143 11.13.5, 13.8): what its attribute `redirect` says. */
+
+import { isIPv4, isIPv6 } from 'node:net';
+import { printPortal, type Tpg } from '../target/tpg.ts';
+import { LoginError, loginStatus } from './protocol-error.ts';
+
+interface Redirection {
+  /** As TargetAddress has it, without a portal group tag: `192.0.2.9:3260`, `[2001:db8::9]:3260`. */
+  readonly address: string;
+  readonly permanent: boolean;
+}
+
+/** RFC 7143 13.8 */
+const defaultPort = 3260;
+
+const grammar = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]{1,253}))(?::(\d{1,5}))?(,permanent)?$/;
+const hostName = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*$/;
+const isHost = (text: string): boolean => (/^[\d.]+$/.test(text) ? isIPv4(text) : hostName.test(text));
+
+/** `ADDRESS[:PORT]`, with `,permanent` behind it or not; undefined when it is neither. */
+function parse(text: string): Redirection | undefined {
+  const [whole, ipv6, host, digits, permanent] = grammar.exec(text) ?? [];
+  const port = Number(digits ?? defaultPort);
+  if (whole === undefined || port < 1 || port > 65_535) return undefined;
+  if (ipv6 === undefined ? !isHost(host ?? '') : !isIPv6(ipv6)) return undefined;
+  return { address: printPortal({ address: ipv6 ?? host ?? '', port }), permanent: permanent !== undefined };
+}
+
+/** Why `text` cannot be the attribute's value, or undefined. */
+export const refuseRedirection = (text: string): string | undefined =>
+  text === '' || parse(text)
+    ? undefined
+    : 'takes ADDRESS[:PORT], or ADDRESS[:PORT],permanent: 192.0.2.9, [2001:db8::9]:3260, storage.example.org,permanent.';
+
+/**
+ * What a login to the TPG comes to where it is redirected. Who has come to the address in question is let in.
+ * @param portal the address and port that the connection came to, as `printPortal` has it
+ */
+export function redirected(tpg: Tpg, portal: string): LoginError | undefined {
+  const to = parse(String(tpg.attributes.values['redirect'] ?? ''));
+  if (!to || to.address === portal) return undefined;
+  const status = to.permanent ? loginStatus.movedPermanently : loginStatus.movedTemporarily;
+  return new LoginError(status, `to ${to.address}`, [['TargetAddress', to.address]]);
+}
