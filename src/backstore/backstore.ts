@@ -4,6 +4,7 @@
  */
 
 import { type Parameter, types } from '../attribute.ts';
+import type { DirectSocket } from '../system/socket-io.ts';
 
 /** An open medium. Positions and lengths are bytes; callers stay within `size`. System errors (EIO, ENOSPC …) pass through. */
 export interface Volume {
@@ -28,6 +29,11 @@ export interface Volume {
    * also says what is wrong; what `into` holds meanwhile means nothing.
    */
   readNow?(into: Uint8Array, position: number): boolean;
+  /**
+   * A range that lies in memory, to be sent without a copy; undefined when it does not. What is written to it meanwhile
+   * may be sent: whoever puts a digest beside it copies it first.
+   */
+  straight?(position: number, length: number): Straight | undefined;
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
   read(into: Uint8Array, position: number): Promise<void>;
   /**
@@ -57,6 +63,14 @@ export interface Volume {
   takeContents?(): VolumeContents;
   /** I/O in flight ends first. After it, every call rejects. */
   close(): Promise<void>;
+}
+
+/** A range of a volume on its way to a socket. */
+export interface Straight {
+  /** @returns how many bytes the socket took, from the start on */
+  send(to: DirectSocket): number;
+  /** Copies the rest, from byte `from` of the range on. @returns false when it cannot be had after all; `into` is zeros then */
+  copy(into: Uint8Array, from: number): boolean;
 }
 
 /** Pieces of a volume by their positions; all else is zeros. */

@@ -2,9 +2,9 @@
 
 import { close, fdatasync, fstatSync, read, readSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { canReadCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
+import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { systemError } from '../system/system-error.ts';
-import type { Volume } from './backstore.ts';
+import type { Straight, Volume } from './backstore.ts';
 import { Pace } from './pace.ts';
 
 /** Longer transfers than this never run on the event loop, unless the file lies in memory. */
@@ -107,6 +107,16 @@ export class FileVolume implements Volume {
     const whole = readWhole(this.#fd, into, position);
     this.#readPace.took(performance.now() - start, into.length);
     return whole;
+  }
+
+  straight(position: number, length: number): Straight | undefined {
+    if (!this.#holds(position, length)) return undefined;
+    const fd = this.#fd;
+    if (!this.#inMemory && !isCached(fd, position, length)) return undefined;
+    return {
+      send: (to) => to.sendFile(fd, position, length),
+      copy: (into, from) => readWhole(fd, into, position + from) || !into.fill(0),
+    };
   }
 
   writeNow(from: Uint8Array, position: number, durable: boolean): boolean {

@@ -7,6 +7,7 @@ import { systemError } from '../system/system-error.ts';
 import {
   type Backstore,
   printSize,
+  type Straight,
   type Volume,
   type VolumeConfig,
   type VolumeContents,
@@ -95,6 +96,8 @@ function refuseTooLarge(size: number, nullio: boolean): void {
   );
 }
 
+const zeros = Buffer.alloc(chunkBytes);
+
 class Ramdisk implements Volume {
   readonly size: number;
   readonly logicalBlockSize = 512;
@@ -127,6 +130,29 @@ class Ramdisk implements Volume {
       done += length;
     }
     return true;
+  }
+
+  straight(position: number, length: number): Straight | undefined {
+    if (!this.#holds(position, length)) return undefined;
+    return {
+      send: (to) => {
+        for (let done = 0; done < length; ) {
+          const piece = this.#piece(position + done, length - done);
+          const taken = to.send(piece, piece.length, done + piece.length < length);
+          done += taken;
+          if (taken < piece.length) return done;
+        }
+        return length;
+      },
+      copy: (into, from) => this.readNow(into, position + from),
+    };
+  }
+
+  /** What lies in memory in one piece from `position` on. */
+  #piece(position: number, length: number): Uint8Array {
+    const index = Math.floor(position / chunkBytes);
+    const offset = position - index * chunkBytes;
+    return (this.#chunks.get(index) ?? zeros).subarray(offset, Math.min(chunkBytes, offset + length));
   }
 
   writeNow(from: Uint8Array, position: number): boolean {

@@ -1,10 +1,12 @@
 /** Answers of SCSI commands: Data-In, residuals and status (RFC 7143 11.4, 11.7, 4.2.4). */
 
+import type { Straight } from '../backstore/backstore.ts';
 import { readFailed } from '../scsi/device-server.ts';
 import { type Completion, type Extent, status } from '../scsi/task.ts';
+import { systemError } from '../system/system-error.ts';
 import type { Command } from './command.ts';
 import type { Connection } from './connection.ts';
-import { readAheadBytes, segmentBytesMax } from './limits.ts';
+import { readAheadBytes, segmentBytesMax, straightBytesMin } from './limits.ts';
 import { dataIn, noTag, scsiResponse } from './pdu.ts';
 
 export class DataIn {
@@ -41,7 +43,7 @@ export class DataIn {
     }
     const completion = command.completion!;
     const length = toSend(command, completion);
-    while (command.sent < length) {
+    while (command.sent < length && command.completion === completion) {
       if (this.#connection.output.blocked) return 'blocked';
       if (!this.#sendPiece(command, completion, length)) {
         this.#readAhead(command, completion.dataIn as Extent, length);
@@ -49,7 +51,7 @@ export class DataIn {
       }
     }
     // Status went with the last data (RFC 7143 11.7.4: status collapse).
-    if (!command.over) this.#respond(command, completion);
+    if (!command.over) this.#respond(command, command.completion!);
     return 'done';
   }
 
@@ -66,8 +68,9 @@ export class DataIn {
       connection.parameters.MaxRecvDataSegmentLength & ~3,
       MaxBurstLength - command.burst,
     );
-    const at = writer.begin(dataIn, size);
-    if (!this.#fill(command, completion.dataIn!, writer.dataStart, size)) return false;
+    const straight = this.#straight(completion.dataIn!, start, size);
+    const at = writer.begin(dataIn, size, straight !== undefined);
+    if (!straight && !this.#fill(command, completion.dataIn!, writer.dataStart, size)) return false;
 
     const { bytes } = writer;
     const { fields } = dataIn;
@@ -76,7 +79,8 @@ export class DataIn {
     const last = command.sent === length;
     const endsBurst = last || command.burst === MaxBurstLength;
     if (endsBurst) command.burst = 0;
-    const hasStatus = last && completion.status === status.good;
+    // What is not copied yet may still fail: its status comes by itself.
+    const hasStatus = last && completion.status === status.good && !straight;
     if (hasStatus) this.#finish(command);
     fields.final.set(bytes, at, endsBurst);
     fields.initiatorTaskTag.set(bytes, at, command.tag);
@@ -90,7 +94,16 @@ export class DataIn {
     }
     connection.sender.stamp(at, hasStatus);
     writer.end();
+    if (straight && !connection.output.pass!(straight, size))
+      command.completion = readFailed(command.task!, systemError('EIO', 'read'));
     return true;
+  }
+
+  /** A piece of a volume that can go to the socket as it is. */
+  #straight(source: Uint8Array | Extent, from: number, size: number): Straight | undefined {
+    const { output, writer } = this.#connection;
+    const wanted = isExtent(source) && size >= straightBytesMin && size % 4 === 0 && !writer.dataDigest;
+    return wanted && output.passes ? source.volume.straight?.(source.position + from, size) : undefined;
   }
 
   /** Puts the data into the output. @returns false when it has to be waited for */

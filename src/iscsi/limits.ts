@@ -28,6 +28,9 @@ export const readAheadBytes = 1024 * 1024;
 /** Output is handed to the socket when this much has gathered, or at the end of a batch of input. */
 export const flushBytes = 256 * 1024;
 
+/** Data of a volume that lies in memory goes to the socket without a copy from this size on. */
+export const straightBytesMin = 32 * 1024;
+
 /** What a socket is read into; data of at least `directBytesMin` goes to its own place without it. */
 export const receiveBytes = 256 * 1024;
 export const directBytesMin = 32 * 1024;

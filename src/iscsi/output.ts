@@ -1,4 +1,7 @@
 /** Where a connection writes: contiguous room in a slab, handed to the socket in batches. The transport owns it. */
+
+import type { Straight } from '../backstore/backstore.ts';
+
 export interface Output {
   /** The slab that `room` found place in. */
   readonly bytes: Uint8Array;
@@ -8,6 +11,13 @@ export interface Output {
   commit(length: number): void;
   /** The socket takes no more for now: what is written from here on costs memory until it drains. */
   readonly blocked: boolean;
+  /** Whether `pass` can do without a copy now. */
+  readonly passes?: boolean;
+  /**
+   * Sends what is committed, and behind it `length` bytes of a volume: straight to the socket as far as it takes them,
+   * the rest as a copy. @returns false when a part of the copy could not be had, and is zeros
+   */
+  pass?(source: Straight, length: number): boolean;
   /** Sends what is committed and closes; nothing is read any more. */
   end(): void;
 }

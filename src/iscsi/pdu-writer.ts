@@ -27,10 +27,13 @@ export class PduWriter {
     return this.#start + headerBytes + (this.headerDigest ? digestBytes : 0);
   }
 
-  /** Begins a PDU with that much data. @returns where its header starts in `bytes`: zeros but for opcode and length */
-  begin(pdu: Pdu<Fields>, dataLength: number): number {
-    this.#start = this.#output.room(headerBytes + dataLength + padding(dataLength) + 2 * digestBytes);
-    this.#dataLength = dataLength;
+  /**
+   * Begins a PDU with that much data. @returns where its header starts in `bytes`: zeros but for opcode and length
+   * @param passed the data does not go through here: it follows what is written, without padding and digest
+   */
+  begin(pdu: Pdu<Fields>, dataLength: number, passed = false): number {
+    this.#dataLength = passed ? 0 : dataLength;
+    this.#start = this.#output.room(headerBytes + this.#dataLength + padding(this.#dataLength) + 2 * digestBytes);
     const bytes = this.#output.bytes;
     startHeader(pdu, bytes, this.#start);
     if (dataLength > 0) header.dataSegmentLength.set(bytes, this.#start, dataLength);

@@ -1,8 +1,11 @@
 /** A connection on a Node socket: received into a buffer of our own, one write for each batch from pooled slabs. */
 
 import { Socket } from 'node:net';
+import type { Straight } from '../backstore/backstore.ts';
+import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
 import { closingMs, directBytesMin, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
+import { linger } from './linger.ts';
 import type { Output } from './output.ts';
 
 /** What the transport drives: `Connection`. */
@@ -36,6 +39,8 @@ export class SocketTransport implements Output {
   bytes = noSlab;
   #end = 0;
   readonly #socket: Socket;
+  /** Absent where the platform has none: everything goes through Node's socket then. */
+  readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
   readonly #buffer: Uint8Array = Buffer.allocUnsafeSlow(receiveBytes);
   /** What is received into at the moment. */
@@ -68,6 +73,7 @@ export class SocketTransport implements Output {
       (count) => this.#receive(count),
     );
     this.#socket.setNoDelay(true);
+    this.#direct = directSocket(this.#socket);
     // Errors end in 'close', which is all that has to be known here.
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#closed());
@@ -94,6 +100,10 @@ export class SocketTransport implements Output {
     return this.#sending.length > 0;
   }
 
+  get passes(): boolean {
+    return this.#direct !== undefined && !this.blocked && this.#toSkip === 0;
+  }
+
   room(length: number): number {
     if (this.bytes.length - this.#end < length) {
       this.#write();
@@ -113,6 +123,17 @@ export class SocketTransport implements Output {
         this.#flush();
       });
     }
+  }
+
+  pass(source: Straight, length: number): boolean {
+    this.#write(true);
+    const passed = this.#direct && !this.blocked ? source.send(this.#direct) : 0;
+    this.#sent += passed;
+    if (passed === length) return true;
+    const at = this.room(length - passed);
+    const whole = source.copy(this.bytes.subarray(at, at + length - passed), passed);
+    this.commit(length - passed);
+    return whole;
   }
 
   end(): void {
@@ -139,6 +160,7 @@ export class SocketTransport implements Output {
     else this.#protocol?.filled(count);
     this.#received();
     if (this.#protocol?.settled) this.#kept = undefined;
+    linger();
   }
 
   #received(): void {
@@ -154,16 +176,18 @@ export class SocketTransport implements Output {
     if (!this.blocked || this.#end >= flushBytes || this.#ending) this.#write();
   }
 
-  #write(): void {
+  /** @param more follows at once */
+  #write(more = false): void {
     if (this.#end === 0) return;
-    const slab = this.bytes;
-    const from = Math.min(this.#toSkip, this.#end);
-    const batch = slab.subarray(from, this.#end);
-    this.#toSkip -= from;
-    this.#sent += batch.length;
+    const [slab, end, skipped] = [this.bytes, this.#end, Math.min(this.#toSkip, this.#end)];
+    this.#toSkip -= skipped;
+    this.#sent += end - skipped;
     this.bytes = noSlab;
     this.#end = 0;
-    if (this.#socket.writable) this.#socket.write(batch, this.#written);
+    const { writable } = this.#socket;
+    const isNext = skipped === 0 && !this.blocked && writable;
+    const taken = isNext && this.#direct ? this.#direct.send(slab, end, more) : skipped;
+    if (taken < end && writable) this.#socket.write(slab.subarray(taken, end), this.#written);
     // Written at once, as it mostly is: nobody reads the slab any more.
     if (this.#socket.writableLength === 0) keep(slab);
     else this.#sending.push(slab);

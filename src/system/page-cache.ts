@@ -36,6 +36,26 @@ function nowait(fd: number, into: Uint8Array, position: number): number | undefi
   return call.now(fd, iovec, 1, position, RWF_NOWAIT);
 }
 
+/** cachestat(2), Linux 6.5: its number on every architecture. */
+const SYS_cachestat = 451;
+/** What it counts on x86-64, and on most others. Where pages are larger, nothing seems to be cached. */
+const pageBytes = 4096;
+const syscall = foreignCall('syscall', 'int64', ['int64', 'int', 'void *', 'void *', 'int']);
+/** struct cachestat_range: offset, length; struct cachestat: pages in the cache, and four more counts. */
+const cacheRange = new BigUint64Array(2);
+const cacheCounts = new BigUint64Array(5);
+
+/** Whether the page cache holds all of a range, without reading it. False also where the kernel does not say. */
+export function isCached(fd: number, position: number, length: number): boolean {
+  const call = syscall();
+  if (!call) return false;
+  cacheRange[0] = BigInt(position);
+  cacheRange[1] = BigInt(length);
+  if (call.now(SYS_cachestat, fd, cacheRange, cacheCounts, 0) !== 0) return false;
+  const pages = Math.ceil((position + length) / pageBytes) - Math.floor(position / pageBytes);
+  return Number(cacheCounts[0]) === pages;
+}
+
 /**
  * Whether the machine holds so many unwritten pages that the kernel is about to make writers wait
  * (balance_dirty_pages lets them run freely up to half-way between the background and the hard threshold).

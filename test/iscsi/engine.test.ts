@@ -1,8 +1,14 @@
 // The engine on real sockets: listeners and sessions that follow the tree. It does not test the protocol itself.
 
 import { once } from 'node:events';
+import { truncateSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { Volume } from '../../src/backstore/backstore.ts';
+import { fileio } from '../../src/backstore/fileio.ts';
+import { ramdisk } from '../../src/backstore/ramdisk.ts';
 import type { FabricState } from '../../src/target/fabric.ts';
 import type { Portal, Tpg } from '../../src/target/tpg.ts';
 import { Initiator } from '../support/initiator.ts';
@@ -11,6 +17,7 @@ import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';
 import { listeningSocket } from '../support/listening-socket.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
+import { makeFile, makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
 
 const open: { engine?: IscsiServer; sockets: Socket[] } = { sockets: [] };
 
@@ -56,6 +63,18 @@ async function loggedIn(engine: IscsiServer, portal: Portal, host?: string) {
   await initiator.login({ MaxRecvDataSegmentLength: '262144' });
   await initiator.command([0, 0, 0, 0, 0, 0]);
   return parts;
+}
+
+const volumeOf = async (kind: string): Promise<Volume> => {
+  if (kind === 'ramdisk') return ramdisk.open({ size: 16 << 20 });
+  return kind === 'fileio' ? (await fileOf(16 << 20)).volume : memoryVolume(16 << 20);
+};
+
+async function fileOf(size: number): Promise<{ path: string; volume: Volume }> {
+  const folder = makeFolder(noMemoryFolder ? tmpdir() : memoryFolder);
+  onTestFinished(() => removeFolder(folder));
+  const path = makeFile(join(folder, `disk-${size}.img`), size);
+  return { path, volume: await fileio.open({ dev: path, size }) };
 }
 
 describe('listeners', () => {
@@ -170,18 +189,39 @@ describe('sessions', () => {
     expect((await initiator.command(read10(1), { read: true, length: 512 })).status).toBe(0);
   });
 
-  it('big data both ways, more of it than sockets hold, by an initiator that reads late', async () => {
-    const unit = logicalUnit({ volume: memoryVolume(16 << 20), attributes: { hw_max_sectors: 65535 } });
-    unit.volume.bytes.set(pattern(1 << 20));
-    const { engine, portal } = await start(iscsiTree(unit.lu));
-    const { initiator, socket } = await loggedIn(engine, portal);
-    socket.pause();
-    const tags = Array.from({ length: 24 }, () => initiator.sendCommand(read10(2048), { read: true, length: 1 << 20 }));
-    await new Promise((resolve) => setImmediate(resolve));
-    socket.resume();
-    for (const tag of tags) expect((await initiator.finish(tag)).data.equals(pattern(1 << 20))).toBe(true);
-    const data = pattern(1 << 20, 5);
-    const written = await initiator.command([0x2a, ...read10(2048).slice(1)], { data, immediateData: 65536 });
-    expect([written.status, Buffer.from(unit.volume.bytes.subarray(0, 1 << 20)).equals(data)]).toEqual([0, true]);
+  it.each(['a volume that is copied', 'ramdisk', 'fileio'])(
+    '%s: big data both ways, more of it than sockets hold, by an initiator that reads late',
+    async (kind) => {
+      const volume = await volumeOf(kind);
+      await volume.write(pattern(1 << 20), 0, false);
+      const { lu } = logicalUnit({ attributes: { hw_max_sectors: 65535 } });
+      lu.volume = volume;
+      const { engine, portal } = await start(iscsiTree(lu));
+      const { initiator, socket } = await loggedIn(engine, portal);
+      socket.pause();
+      const tags = Array.from({ length: 24 }, () =>
+        initiator.sendCommand(read10(2048), { read: true, length: 1 << 20 }),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.resume();
+      for (const tag of tags) expect((await initiator.finish(tag)).data.equals(pattern(1 << 20))).toBe(true);
+      const data = pattern(1 << 20, 5);
+      const written = await initiator.command([0x2a, ...read10(2048).slice(1)], { data, immediateData: 65536 });
+      const kept = Buffer.alloc(1 << 20);
+      await volume.read(kept, 0);
+      expect([written.status, kept.equals(data)]).toEqual([0, true]);
+    },
+  );
+
+  it('a file that was cut off meanwhile: what was promised comes as zeros, and MEDIUM ERROR with it', async () => {
+    const { path, volume } = await fileOf(1 << 20);
+    const { lu } = logicalUnit();
+    lu.volume = volume;
+    const { engine, portal } = await start(iscsiTree(lu));
+    const { initiator } = await loggedIn(engine, portal);
+    truncateSync(path, 65536);
+    const outcome = await initiator.command(read10(256), { read: true, length: 131072 });
+    expect(outcome).toMatchObject({ status: 2, sense: '3/11/00' });
+    expect((await initiator.command(read10(1), { read: true, length: 512 })).status).toBe(0);
   });
 });

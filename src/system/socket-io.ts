@@ -1,0 +1,41 @@
+/** send(2) and sendfile(2) on a socket of Node's, without Node's stream in between. */
+
+import type { Socket } from 'node:net';
+import { descriptorOf } from './descriptor.ts';
+import { foreignCall } from './ffi.ts';
+
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
+
+const sendCall = foreignCall('send', 'int64', ['int', 'void *', 'size_t', 'int']);
+const sendfileCall = foreignCall('sendfile', 'int64', ['int', 'int', 'int64 *', 'size_t']);
+/** sendfile(2): where it reads. One is enough, as the call does not outlive its turn. */
+const offset = new BigInt64Array(1);
+
+/** None of its calls waits. What it cannot do now, or not any more, Node's socket does, and says what is wrong. */
+export interface DirectSocket {
+  /** How many of the first `length` bytes the socket took. @param more of them will follow at once */
+  send(bytes: Uint8Array, length: number, more: boolean): number;
+  /** How many bytes of a file the socket took. Only for what needs not be waited for. */
+  sendFile(fd: number, position: number, length: number): number;
+}
+
+/** Undefined where it cannot be had. */
+export function directSocket(socket: Socket): DirectSocket | undefined {
+  const [send, sendfile] = [sendCall(), sendfileCall()];
+  const fd = descriptorOf(socket);
+  if (!send || !sendfile || fd < 0) return undefined;
+  // Its number may be another file's once the socket is destroyed.
+  return {
+    send: (bytes, length, more) =>
+      socket.destroyed
+        ? 0
+        : Math.max(0, send.now(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0))),
+    sendFile(file, position, length) {
+      if (socket.destroyed) return 0;
+      offset[0] = BigInt(position);
+      return Math.max(0, sendfile.now(fd, file, offset, length));
+    },
+  };
+}
