@@ -101,8 +101,8 @@ export class DataIn {
 
   /** A piece of a volume that can go to the socket as it is. */
   #straight(source: Uint8Array | Extent, from: number, size: number): Straight | undefined {
-    const { output, writer } = this.#connection;
-    const wanted = isExtent(source) && size >= straightBytesMin && size % 4 === 0 && !writer.dataDigest;
+    const { output, sender } = this.#connection;
+    const wanted = isExtent(source) && size >= straightBytesMin && size % 4 === 0 && !sender.writer.dataDigest;
     return wanted && output.passes ? source.volume.straight?.(source.position + from, size) : undefined;
   }
 

@@ -1,0 +1,5 @@
+// The same on sockets where koffi cannot be had: everything goes through Node's.
+
+process.env['TCLI_FFI'] = 'off';
+await import('./engine.test.ts');
+await import('./socket-transport.test.ts');
