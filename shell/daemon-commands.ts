@@ -1,7 +1,7 @@
 /** `tcli daemon start | stop | restart | status`: the process that serves, in the background. */
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -12,6 +12,7 @@ import {
   listChanges,
   makePrivateDirectory,
   OperatorError,
+  reasonOf,
   type Status,
   summary,
 } from '../src/client.ts';
@@ -64,8 +65,7 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
     await stop(home, true);
   }
   const logFile = join(home.stateDirectory, 'daemon.log');
-  await makePrivateDirectory(home.stateDirectory);
-  const log = openSync(logFile, 'a', 0o600);
+  const log = await openLog(logFile);
   const [program = ''] = process.argv.slice(1);
   const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words];
   const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
@@ -92,6 +92,17 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
     if (Date.now() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
   }
   throw new OperatorError('The process ended before it served.', lastLines(logFile));
+}
+
+/** A log that cannot be written is no reason not to serve. */
+async function openLog(path: string): Promise<number> {
+  try {
+    await makePrivateDirectory(dirname(path));
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    process.stderr.write(`No log: ${path}: ${reasonOf(error)}\n`);
+    return openSync('/dev/null', 'a');
+  }
 }
 
 async function stop(home: Home, force: boolean): Promise<number> {
@@ -144,4 +155,9 @@ function describe(now: Status): string {
   ].join('\n');
 }
 
-const lastLines = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
+function lastLines(file: string): string {
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
+  return text === ''
+    ? 'It wrote nothing to its log; in the foreground it says why: tcli serve'
+    : text.split('\n').slice(-5).join('\n');
+}

@@ -27,7 +27,7 @@ export { type Backstore, printSize, type VolumeConfig } from './backstore/backst
 export { backstores } from './backstore/index.ts';
 export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
-export { jsonLog, lineLog } from './daemon/log-lines.ts';
+export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
 export { problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';

@@ -1,5 +1,6 @@
 /** How a log is written: lines for people, or JSON lines for programs. */
 
+import { fstatSync, writeSync } from 'node:fs';
 import { type Log, type LogLevel, type LogRecord, logLevels } from '../log.ts';
 
 /** What a reader that is slow may leave unread, in bytes; what comes beyond is lost. */
@@ -21,13 +22,32 @@ export function lineLog(write: (line: string, level: LogLevel) => void, now: () 
   };
 }
 
-/** JSON lines on a descriptor: level, time, pid, the particulars, event. A reader that is slow holds up nobody. */
-export async function jsonLog(fd: number, least: LogLevel): Promise<Log> {
+/** Where lines go. */
+export interface Lines {
+  write(text: string): void;
+}
+
+/** Lines on standard output or standard error: a reader that is slow or gone, or a full disk, holds up nobody. */
+export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }): Lines {
+  // Node gives a file up at its first error; a disk may have room again.
+  if (fstatSync(stream.fd).isFile())
+    return {
+      write(text) {
+        try {
+          writeSync(stream.fd, text);
+        } catch {
+          // Nobody can be told.
+        }
+      },
+    };
+  stream.on('error', () => {});
+  return { write: (text) => void (stream.writableLength < unreadBytesMax && stream.write(text)) };
+}
+
+/** JSON lines: level, time, pid, the particulars, event. */
+export async function jsonLog(lines: Lines, least: LogLevel): Promise<Log> {
   // Loaded by who writes JSON.
   const { default: pino } = await import('pino');
-  const lines = pino.destination({ fd, sync: false, maxLength: unreadBytesMax });
-  // Nobody reads, and nobody can be told.
-  lines.on('error', () => {});
   const customLevels = Object.fromEntries(logLevels.map((level, at) => [level, (logLevels.length - at) * 10]));
   const options = {
     level: least,

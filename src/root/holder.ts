@@ -2,7 +2,7 @@
 
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OperatorError } from '../errors.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
 import { type FileLock, lockFile, lockHolder } from '../system/lock.ts';
 import type { Home } from './home.ts';
 
@@ -18,16 +18,27 @@ export interface Holder {
 const lockWaitMs = 10_000;
 const lockPollMs = 25;
 
-/** @returns the lock, or the longer-lived process that has it */
+/** @returns the lock, or the longer-lived process that has it. @throws OperatorError */
 export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
   const path = lockOf(home);
   const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
   for (const end = Date.now() + lockWaitMs; ; ) {
-    const lock = lockFile(path, content);
+    const lock = tryLock(path, content);
     if (!('heldBy' in lock)) return lock;
     const holder = parseHolder(lock.heldBy);
     if (holder.role !== 'command' || Date.now() > end) return holder;
     await sleep(lockPollMs);
+  }
+}
+
+function tryLock(path: string, content: string): ReturnType<typeof lockFile> {
+  try {
+    return lockFile(path, content);
+  } catch (error) {
+    throw new OperatorError(
+      `Cannot make ${path}, which says whose the configuration is: ${reasonOf(error)}`,
+      'Its directory must be writable for whoever looks at the configuration or changes it.',
+    );
   }
 }
 
@@ -43,7 +54,7 @@ export function inUse(home: Home, holder: Holder): OperatorError {
   const what =
     holder.role === 'serve' ? 'tcli serve' : holder.role === 'shell' ? 'an interactive tcli' : 'another tcli command';
   return new OperatorError(
-    `The configuration in ${dirname(home.saveFile)} is in use by ${what} (process ${holder.pid}).`,
+    `The configuration in ${dirname(home.saveFile)} is in use by ${what} (process ${holder.pid || 'unknown'}).`,
     holder.role === 'command'
       ? 'Try again in a moment.'
       : `Reading commands work meanwhile. To change it here, end that process first: kill ${holder.pid}`,

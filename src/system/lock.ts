@@ -75,7 +75,15 @@ function lockWithKernel(path: string, content: string): FileLock | HeldBy | unde
   if (!isSameFile(fd, path)) return lost(undefined);
   const holder = holderOf(path);
   if (holder?.alive) return lost({ heldBy: holder.content });
-  write(fd, content);
+  try {
+    write(fd, content);
+  } catch (error) {
+    // The lock is ours all the same, and who we are stays unsaid: a full disk is no reason not to serve others.
+    if (!isFull(error)) {
+      closeSync(fd);
+      throw error;
+    }
+  }
   return {
     release() {
       unlinkSync(path);
@@ -118,6 +126,8 @@ function write(fd: number, content: string): void {
   ftruncateSync(fd);
   writeSync(fd, `${content}\n${process.pid} ${startTimeOf(process.pid)}\n`, 0);
 }
+
+const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '');
 
 function isSameFile(fd: number, path: string): boolean {
   const now = statSync(path, { throwIfNoEntry: false });

@@ -65,9 +65,13 @@ it('a second serve is refused; where the socket cannot be reached one may look b
   expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).not.toContain('rd1');
 });
 
-it('SIGTERM ends it with status 0, and the home is free', async () => {
+it('SIGTERM ends it with status 0, whatever clients did before, and the home is free', async () => {
   const home = temporaryDirectory();
   const served = await serve(home);
+  expect((await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '16M'])).status).toBe(0);
+  expect((await tcli(home, ['set', 'global', 'prompt_length=20'])).status).toBe(0);
+  served.process.kill('SIGHUP');
+  expect((await tcli(home, ['ls'])).status).toBe(0);
   expect(await served.stop()).toBe(0);
   expect((await tcli(home, ['/backstores/ramdisk', 'create', 'rd1', '16M'])).status).toBe(0);
 });
