@@ -82,7 +82,7 @@ export class Host {
   readonly #files: Files;
   readonly #journalPath: string;
   #journal: Journal | undefined;
-  #closing = false;
+  #closing: Promise<void> | undefined;
   /** sha256 of the saveconfig.json that the tree stands on. */
   #base: string | null = null;
   /** sha256 of one that somebody else wrote, and that the operator was told of. */
@@ -268,8 +268,12 @@ export class Host {
   }
 
   /** Stops serving, and lets the next process have the home. */
-  async close(): Promise<void> {
-    this.#closing = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.root.stop();
     await this.#journal?.close();
     this.#lock?.release();

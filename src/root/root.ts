@@ -153,12 +153,14 @@ export class Root {
   /** Closes portals, ends sessions, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
     await this.#queue;
-    await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
-    this.#receptions.clear();
-    await this.#loops?.stop();
+    // Whoever asks meanwhile, asks a root that serves nothing.
+    const loops = this.#loops;
     this.#loops = undefined;
     this.#states = new Map();
     this.#serving = false;
+    await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
+    this.#receptions.clear();
+    await loops?.stop();
   }
 
   /** Asks the loops what goes on in them, for whoever looks at `sessions` and `objectCounts` afterwards. */

@@ -86,7 +86,8 @@ function lockWithKernel(path: string, content: string): FileLock | HeldBy | unde
   }
   return {
     release() {
-      unlinkSync(path);
+      // Whoever removed it may have let somebody else in.
+      if (isSameFile(fd, path)) unlinkSync(path);
       closeSync(fd);
     },
   };

@@ -198,3 +198,20 @@ it('a loop that dies is said and replaced, and its targets are served again', as
   expect(await readBlock(again)).toEqual(Buffer.alloc(512));
   expect(log.filter(({ level }) => level === 'error')).toMatchObject([{ event: 'loop ended' }]);
 });
+
+it('what is asked of it while it stops is refused in words, not by loops that are gone', async () => {
+  const { host, apply } = await serve(2);
+  await makeTarget(apply, 'a', await freePort());
+  const refusal = new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
+  const closing = host.close();
+  const late = Array.from({ length: 20 }, async (_, at) => {
+    for (let turn = 0; turn < at; turn += 1) await new Promise((next) => setImmediate(next));
+    await host.root.observe();
+    await host.root.retry();
+    return apply('/backstores/ramdisk', 'delete', { name: 'rd-a' });
+  });
+  for (const { status, reason } of (await Promise.allSettled(late)) as PromiseRejectedResult[])
+    expect([status, reason]).toEqual(['rejected', refusal]);
+  await closing;
+  expect([...host.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual(['rd-a']);
+});
