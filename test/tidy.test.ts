@@ -1,9 +1,16 @@
 // The code base tests itself: the laws that a reader cannot see at a glance. Each rule says what to do.
 // It does not test behaviour.
 
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { vpdPages } from '../src/scsi/inquiry.ts';
+import { logPages } from '../src/scsi/log-page.ts';
+import { modePages } from '../src/scsi/mode-page.ts';
+import { opcodes } from '../src/scsi/opcode-table.ts';
+import { type Sense, sense } from '../src/scsi/sense.ts';
 
 const project = resolve(import.meta.dirname, '..');
 const files = ['src', 'shell', 'test']
@@ -94,6 +101,33 @@ describe('the laws', () => {
     expect(heirs.filter((line) => !allowedHeirs.some((allowed) => line.startsWith(allowed)))).toEqual([]);
   });
 });
+
+describe('every row has its test', () => {
+  it('an opcode, a VPD page, a mode page and a log page: the name of a conformance test begins with clause and name', async () => {
+    const heads = new Set((await conformanceTests()).flatMap((name) => name.split(':')[0]!.split(', ')));
+    const rows = [...opcodes, ...vpdPages, ...modePages, ...logPages].map(({ spec, name }) => `${spec} ${name}`);
+    expect(rows.filter((row) => !heads.has(row))).toEqual([]);
+  });
+
+  it('a sense is asked for by a test, as key/code/qualifier', () => {
+    const hex = (value: number) => value.toString(16).padStart(2, '0');
+    const written = ({ key, asc, ascq }: Sense) => `'${key.toString(16)}/${hex(asc)}/${hex(ascq)}'`;
+    const tests = files.filter((file) => file.startsWith('test/')).map(text);
+    const unseen = Object.entries<Sense>(sense).filter(([, one]) => !tests.some((test) => test.includes(written(one))));
+    expect(unseen.map(([name]) => name)).toEqual([]);
+  });
+});
+
+/** The names of the SCSI conformance tests as they run, without those of their groups. */
+async function conformanceTests(): Promise<string[]> {
+  const words = ['list', 'test/conformance/scsi', '--no-static-parse', '--json'];
+  const vitest = resolve(project, 'node_modules/vitest/vitest.mjs');
+  const { stdout } = await promisify(execFile)(process.execPath, [vitest, ...words], {
+    cwd: project,
+    maxBuffer: 1 << 24,
+  });
+  return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name.split(' > ').at(-1)!);
+}
 
 /** Node's own stream interface can only be had by inheriting. */
 const allowedHeirs = ['shell/ui/tty.ts'];

@@ -42,13 +42,14 @@ const overwriteHeaderBytes = 4;
 const sanitize = (
   serviceAction: number,
   name: string,
+  clause: string,
   rest: Partial<OpcodeRow> & Pick<OpcodeRow, 'execute'>,
 ): OpcodeRow =>
   opcode({
     code: 0x48,
     serviceAction,
     name: `SANITIZE ${name}`,
-    spec: 'SBC-4 5.34',
+    spec: `SBC-4 ${clause}`,
     cdb: sanitizeFields,
     medium: 'write',
     whenReserved: 'conflicts',
@@ -85,7 +86,7 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
         passes: [zeroPass(lu)],
       }),
   }),
-  sanitize(0x01, 'OVERWRITE', {
+  sanitize(0x01, 'OVERWRITE', '5.34.2', {
     check: (lu, cdb) => {
       const length = cdb['length']!;
       if (length <= overwriteHeaderBytes || length > overwriteHeaderBytes + lu.blockSize) throw invalidCdb(7, 7);
@@ -93,11 +94,11 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     dataOut: (_lu, cdb) => cdb['length']!,
     execute: (lu, cdb, task) => start(lu, task, cdb['immediate'] === 1, sanitizing(cdb, overwritePasses(lu, task))),
   }),
-  sanitize(0x02, 'BLOCK ERASE', {
+  sanitize(0x02, 'BLOCK ERASE', '5.34.3', {
     offered: offersBlockErase,
     execute: (lu, cdb, task) => start(lu, task, cdb['immediate'] === 1, sanitizing(cdb, [erasePass])),
   }),
-  sanitize(0x1f, 'EXIT FAILURE MODE', {
+  sanitize(0x1f, 'EXIT FAILURE MODE', '5.34.5', {
     medium: 'none',
     execute: (lu) => {
       if (!sanitizeFailed(lu)) return good;

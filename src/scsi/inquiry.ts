@@ -45,7 +45,7 @@ function answer(lu: StorageObject, { evpd, page, allocation }: Cdb<typeof cdb>, 
     if (page !== 0) throw invalidCdb(2, 7);
     return allocated(standardData(0, lu, task.unit), allocation);
   }
-  const body = vpdPages.get(page)?.(lu, task);
+  const body = vpdPages.find(({ code }) => code === page)?.body(lu, task);
   if (!body) throw invalidCdb(2, 7);
   return allocated(Buffer.concat([Uint8Array.of(0, page, body.length >> 8, body.length & 0xff), body]), allocation);
 }
@@ -94,26 +94,34 @@ function product(lu: StorageObject): string {
   return (lu.attributes.values.emulate_model_alias === 1 ? lu.name : kind).slice(0, productBytes);
 }
 
-/** A VPD page's bytes after its four-byte header; undefined where it is not offered. */
-type VpdPage = (lu: StorageObject, task: Task) => Uint8Array | undefined;
+interface VpdPage {
+  readonly code: number;
+  readonly name: string;
+  readonly spec: string;
+  /** Its bytes after the header of four; undefined where it is not offered. */
+  body(lu: StorageObject, task: Task): Uint8Array | undefined;
+}
 
-const vpdPages: ReadonlyMap<number, VpdPage> = new Map<number, VpdPage>([
-  [0x00, supportedPages],
-  [0x80, (lu) => Buffer.from(`${lu.wwn}\0`, 'latin1')],
-  [0x83, deviceIdentification],
-  [0x86, extendedInquiry],
-  [0x87, modePagePolicy],
-  [0x88, scsiPorts],
-  [0x8a, powerConditions],
-  [0x8f, thirdPartyCopy],
-  [0xb0, blockLimits],
-  [0xb1, blockDeviceCharacteristics],
-  [0xb2, logicalBlockProvisioning],
-]);
+const serialNumber = (lu: StorageObject): Uint8Array => Buffer.from(`${lu.wwn}\0`, 'latin1');
+
+/** Every VPD page there is, ascending. */
+export const vpdPages: readonly VpdPage[] = [
+  { code: 0x00, name: 'Supported VPD Pages', spec: 'SPC-4 7.8.16', body: supportedPages },
+  { code: 0x80, name: 'Unit Serial Number', spec: 'SPC-4 7.8.18', body: serialNumber },
+  { code: 0x83, name: 'Device Identification', spec: 'SPC-4 7.8.6', body: deviceIdentification },
+  { code: 0x86, name: 'Extended INQUIRY Data', spec: 'SPC-4 7.8.7', body: extendedInquiry },
+  { code: 0x87, name: 'Mode Page Policy', spec: 'SPC-4 7.8.9', body: modePagePolicy },
+  { code: 0x88, name: 'SCSI Ports', spec: 'SPC-4 7.8.14', body: scsiPorts },
+  { code: 0x8a, name: 'Power Condition', spec: 'SPC-4 7.8.10', body: powerConditions },
+  { code: 0x8f, name: 'Third-party Copy', spec: 'SPC-4 7.8.17', body: thirdPartyCopy },
+  { code: 0xb0, name: 'Block Limits', spec: 'SBC-4 6.6.4', body: blockLimits },
+  { code: 0xb1, name: 'Block Device Characteristics', spec: 'SBC-3 6.6.5', body: blockDeviceCharacteristics },
+  { code: 0xb2, name: 'Logical Block Provisioning', spec: 'SBC-3 6.6.7', body: logicalBlockProvisioning },
+];
 
 function supportedPages(lu: StorageObject, task: Task): Uint8Array {
-  const offered = Array.from(vpdPages).filter(([code, page]) => code === 0 || page(lu, task) !== undefined);
-  return Uint8Array.from(offered.map(([code]) => code));
+  const offered = vpdPages.filter(({ code, body }) => code === 0 || body(lu, task) !== undefined);
+  return Uint8Array.from(offered.map(({ code }) => code));
 }
 
 /** 16 bytes: LIO's NAA 6, made of the company identifier and the serial number's hexadecimal digits. */

@@ -36,7 +36,8 @@ const u64Bytes = (...values: number[]): Uint8Array => {
   return bytes;
 };
 
-const logPages: readonly LogPage[] = [
+/** Every log page there is but the list of them, ascending. */
+export const logPages: readonly LogPage[] = [
   {
     code: 0x0c,
     name: 'Logical Block Provisioning',

@@ -35,7 +35,8 @@ interface Changeable {
 
 const flagOf = (value: boolean | number, bits: number): number => (value ? bits : 0);
 
-const modePages: readonly ModePage[] = [
+/** Every mode page there is, in the order of MODE SENSE. */
+export const modePages: readonly ModePage[] = [
   {
     code: 0x01,
     name: 'Read-Write Error Recovery',

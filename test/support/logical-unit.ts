@@ -127,10 +127,11 @@ export async function answerOf(completion: Completion): Promise<Answer> {
     await dataIn.volume.read(data, dataIn.position);
   }
   const senseData = Buffer.from(completion.sense ?? []);
-  return { status: completion.status, data, sense: printSense(senseData), senseData };
+  return { status: completion.status, data, sense: senseOf(senseData), senseData };
 }
 
-function printSense(data: Buffer): string {
+/** `5/24/00`, of sense data in either format; '' of none. */
+export function senseOf(data: Buffer): string {
   if (data.length === 0) return '';
   const [key, asc, ascq] = data[0] === 0x72 ? [data[1], data[2], data[3]] : [data[2], data[12], data[13]];
   return name({ key: key ?? 0, asc: asc ?? 0, ascq: ascq ?? 0 });

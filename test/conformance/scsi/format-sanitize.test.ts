@@ -32,7 +32,7 @@ function slow() {
   return { ...fresh({ write: () => gate }), release, fail };
 }
 
-test('SBC-4 5.34.2 OVERWRITE fills every block with the pattern, as often as asked, and flushes', async () => {
+test('SBC-4 5.34.2 SANITIZE OVERWRITE: fills every block with the pattern, as often as asked, and flushes', async () => {
   const { volume, a } = fresh();
   const list = overwrite(Buffer.from([1, 2, 3]), 0x02);
   expect((await a.send(sanitize(0x01, list.length), list)).status).toBe(0);
@@ -45,7 +45,7 @@ test.each([
   [0x82, ['f0', '0f']],
   [0x83, ['0f', 'f0', '0f']],
   [0x02, ['0f', '0f']],
-])('SBC-4 5.34.2 OVERWRITE, INVERT and count %i: the passes write %j, the pattern last', async (first, passes) => {
+])('SBC-4 5.34.2 SANITIZE OVERWRITE: INVERT and count %i write %j, the pattern last', async (first, passes) => {
   const written: string[] = [];
   const write = async (data: Uint8Array, position: number) => {
     if (position === 0) written.push(Buffer.from(data.subarray(0, 1)).toString('hex'));
@@ -101,14 +101,14 @@ test.each([
   expect([lu.operation, Buffer.from(volume.bytes)]).toEqual([undefined, pattern(size)]);
 });
 
-test('SBC-4 5.34.3 BLOCK ERASE deallocates, and VPD page B1h says that reads succeed then', async () => {
+test('SBC-4 5.34.3 SANITIZE BLOCK ERASE: deallocates, and VPD page B1h says that reads succeed then', async () => {
   const { volume, a } = fresh({}, { emulate_tpu: 1 });
   expect((await a.send([0x12, 1, 0xb1, 0, 64])).data[7]).toBe(0x40);
   expect((await a.send(sanitize(0x02))).status).toBe(0);
   expect(volume.calls).toEqual([`discard 0+${size}`, 'flush']);
 });
 
-test('SBC-4 5.34.3 BLOCK ERASE is not offered by a thick unit, nor where a discard leaves anything', async () => {
+test('SBC-4 5.34.3 SANITIZE BLOCK ERASE: not offered by a thick unit, nor where a discard leaves anything', async () => {
   expect((await fresh().a.send(sanitize(0x02))).sense).toBe('5/24/00');
   expect((await fresh({ discardLeavesAnything: true }, { emulate_tpu: 1 }).a.send(sanitize(0x02))).sense).toBe(
     '5/24/00',
@@ -146,7 +146,7 @@ test('SBC-4 4.11.2 neither ABORT TASK nor a reset stops a SANITIZE, and neither 
   release();
 });
 
-test('SBC-4 4.11.3 after a failure only what mends it runs; EXIT FAILURE MODE where the command allowed it', async () => {
+test('SBC-4 5.34.5 SANITIZE EXIT FAILURE MODE: after a failure only what mends it runs, and this where AUSE allowed it', async () => {
   for (const [option, exit] of [
     [0, '5/24/00'],
     [exitAllowed, ''],
@@ -184,14 +184,25 @@ test('SBC-4 5.34 a write protected unit is not sanitized', async () => {
 test.each([
   ['zeros by the volume', {}, `zeroes 0+${size}`],
   ['zeros written', { writeZeroes: undefined }, 'write 0+1048576'],
-])('SBC-4 5.4 FORMAT UNIT fills the medium with zeros: %s', async (_how, differing, first) => {
+])('SBC-4 5.4 FORMAT UNIT: fills the medium with zeros, %s', async (_how, differing, first) => {
   const { a, volume } = fresh(differing);
   expect((await a.send([0x04])).status).toBe(0);
   expect(volume.calls[0]).toBe(first);
   expect(volume.bytes.every((byte) => byte === 0)).toBe(true);
 });
 
-test('SBC-4 5.4 FORMAT UNIT with IMMED answers first; meanwhile the unit is NOT READY, FORMAT IN PROGRESS', async () => {
+test('SBC-4 5.4 FORMAT UNIT: after a failure the medium is unreadable until one succeeds', async () => {
+  const { lu, a } = fresh({
+    writeZeroes: () => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })),
+  });
+  expect((await a.send([0x04])).sense).toBe('3/31/01');
+  expect((await a.send(ready)).sense).toBe('3/31/01');
+  lu.volume!.writeZeroes = async () => {};
+  expect((await a.send([0x04])).status).toBe(0);
+  expect((await a.send(ready)).status).toBe(0);
+});
+
+test('SBC-4 5.4 FORMAT UNIT: with IMMED it answers first; meanwhile the unit is NOT READY, FORMAT IN PROGRESS', async () => {
   const { a, b, lu } = fresh();
   expect((await a.send([0x04, 0x10], Buffer.from([0, 0x82, 0, 0]))).status).toBe(0);
   expect((await b.send(ready)).sense).toBe('2/04/04');
@@ -208,7 +219,7 @@ test.each([
   ['a long defect list', [0x04, 0x30], [0, 0, 0, 0, 0, 0, 0, 8], '5/26/00'],
   ['a protection interval', [0x04, 0x30], [0, 0, 0, 1, 0, 0, 0, 0], '5/26/00'],
   ['a header that is cut', [0x04, 0x30], [0, 0, 0, 0], '5/1a/00'],
-])('SBC-4 5.4 FORMAT UNIT refuses %s', async (_what, cdb, list, sense) => {
+])('SBC-4 5.4 FORMAT UNIT: %s is refused', async (_what, cdb, list, sense) => {
   const { a, volume } = fresh();
   expect((await a.send(cdb, Uint8Array.from(list))).sense).toBe(sense);
   expect(volume.calls).toEqual([]);

@@ -45,9 +45,14 @@ test('SPC-4 6.6 INQUIRY: a page code without EVPD, and an unknown page, are inva
 
 test.each([
   // LIO's own, and 87h, 88h, 8Ah and 8Fh.
-  [0x00, '0000000b 0080838687888a8fb0b1b2'],
-  [0x80, '00800025 63353838373630312d353363622d343033302d383133332d61383935663266303564313300'],
+  ['SPC-4 7.8.16 Supported VPD Pages', 0x00, '0000000b 0080838687888a8fb0b1b2'],
   [
+    'SPC-4 7.8.18 Unit Serial Number',
+    0x80,
+    '00800025 63353838373630312d353363622d343033302d383133332d61383935663266303564313300',
+  ],
+  [
+    'SPC-4 7.8.6 Device Identification',
     0x83,
     `00 83 00 b2 01 03 00 10  60 01 40 5c 58 87 60 15
      3c b4 03 08 13 3a 89 5f  02 01 00 32 4c 49 4f 2d
@@ -62,16 +67,16 @@ test.each([
      31 2e 63 6f 6d 2e 65 78  61 6d 70 6c 65 3a 73 63
      73 69 00 00 00 00`,
   ],
-  [0x86, `0086003c00070100${'00'.repeat(56)}`],
-  [0xb0, '00b00010 01010001 00004000 00004000 00000000'],
+  ['SPC-4 7.8.7 Extended INQUIRY Data', 0x86, `0086003c00070100${'00'.repeat(56)}`],
+  ['SBC-4 6.6.4 Block Limits', 0xb0, '00b00010 01010001 00004000 00004000 00000000'],
   // FUAB and VBULS, which LIO leaves at 0.
-  [0xb1, `00b1003c 00000000 03 ${'00'.repeat(55)}`],
-  [0xb2, '00b20004 00000000'],
-])('SPC-4 7.8 INQUIRY: VPD page %# as LIO gives it', async (page, expected) => {
+  ['SBC-3 6.6.5 Block Device Characteristics', 0xb1, `00b1003c 00000000 03 ${'00'.repeat(55)}`],
+  ['SBC-3 6.6.7 Logical Block Provisioning', 0xb2, '00b20004 00000000'],
+] as const)('%s: as LIO gives it', async (_name, page, expected) => {
   expect((await lio().send(vpd(page))).data.toString('hex')).toBe(hex(expected));
 });
 
-test('SBC-3 6.6.4 INQUIRY: block limits and provisioning of a thin logical unit, as LIO gives them', async () => {
+test('SBC-4 6.6.4 Block Limits, SBC-3 6.6.7 Logical Block Provisioning: of a thin logical unit, as LIO gives them', async () => {
   const thin = lio({ emulate_tpu: 1, emulate_tpws: 1 });
   expect((await thin.send(vpd(0xb0))).data.toString('hex')).toBe(
     hex(`00b0003c 01010001 00004000 00004000 00000000 00002000 00000001 00000001 00000000
@@ -80,7 +85,7 @@ test('SBC-3 6.6.4 INQUIRY: block limits and provisioning of a thin logical unit,
   expect((await thin.send(vpd(0xb2))).data.toString('hex')).toBe('00b2000400e00000');
 });
 
-test('SBC-3 6.6.7 INQUIRY: a volume that cannot discard is not thin, whatever emulate_tpu says', async () => {
+test('SBC-3 6.6.7 Logical Block Provisioning: a volume that cannot discard is not thin, whatever emulate_tpu says', async () => {
   const volume = memoryVolume(1024 * 1024, { discard: undefined });
   const initiator = new Initiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
   expect((await initiator.send(vpd(0xb2))).data.toString('hex')).toBe('00b2000400000000');

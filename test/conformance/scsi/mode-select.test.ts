@@ -15,12 +15,24 @@ function fresh() {
   return { lu, initiator: new Initiator(lu).login(), other: new Initiator(lu, 'b').login() };
 }
 
-test('SPC-4 7.5.3 MODE SENSE(6): changeable values are WCE, D_SENSE, SWP, TAS, DEXCPT, TEST and MRIE', async () => {
-  const { data } = await fresh().initiator.send([0x1a, 0x08, 0x7f, 0, 252]);
-  const zeros = (bytes: number) => '00'.repeat(bytes);
-  expect(data.toString('hex', 4)).toBe(
-    `010a${zeros(10)}081204${zeros(17)}0a0a04000840${zeros(6)}1a26${zeros(38)}1c0a0c0f${zeros(8)}`,
-  );
+// Current values, and bits that can change: WCE; D_SENSE, SWP, TAS; DEXCPT, TEST, MRIE.
+test.each([
+  ['SBC-3 6.5.8 Read-Write Error Recovery', 0x01, 0x00, '010a', '', ''],
+  ['SBC-3 6.5.5 Caching', 0x08, 0x00, '0812', '0400000000000000000020', '04'],
+  ['SPC-4 7.5.8 Control', 0x0a, 0x00, '0a0a', '021000400000ffff001e', '04000840'],
+  ['SPC-4 7.5.9 Control Extension', 0x0a, 0x01, '4a01001c', '07', ''],
+  ['SPC-4 7.5.13 Power Condition', 0x1a, 0x00, '1a26', '', ''],
+  ['SPC-4 7.5.11 Informational Exceptions Control', 0x1c, 0x00, '1c0a', '', '0c0f'],
+])('%s: current and changeable values', async (_name, code, subpage, pageHeader, current, changeable) => {
+  const { initiator } = fresh();
+  const bytes = Number.parseInt(pageHeader.slice(-2), 16);
+  for (const [control, values] of [
+    [0x00, current],
+    [0x40, changeable],
+  ] as const) {
+    const { data } = await initiator.send([0x1a, 0x08, control | code, subpage, 252]);
+    expect(data.toString('hex', 4)).toBe(pageHeader + values.padEnd(2 * bytes, '0'));
+  }
 });
 
 test('SPC-4 6.13 MODE SENSE(6): default values are those before anybody changed them', async () => {
@@ -69,7 +81,7 @@ test('SPC-4 7.5.5 MODE SELECT(10): LONGLBA makes the block descriptor long', asy
   expect((await select(1, [...be(2048, 4), 0, ...be(512, 3)])).sense).toBe('5/26/00');
 });
 
-test('SPC-4 7.5.8 SWP write protects until a reset', async () => {
+test('SPC-4 7.5.8 Control: SWP write protects until a reset', async () => {
   const { lu, initiator } = fresh();
   await select6(initiator, ...header, ...control({ 4: 0x08 }));
   expect((await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).sense).toBe('7/27/02');

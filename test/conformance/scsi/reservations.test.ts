@@ -47,7 +47,7 @@ async function registered() {
   return all;
 }
 
-test('SPC-4 5.12.7 REGISTER, SPC-4 6.15.2 READ KEYS: a key, another key, none; the key that is there has to be right', async () => {
+test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER, SPC-4 6.15.2 PERSISTENT RESERVE IN READ KEYS: a key, another key, none; the key that is there has to be right', async () => {
   const { a } = three();
   expect((await out(a, 'register', { key: 5, to: 1 })).status).toBe(conflict);
   expect((await out(a, 'register', { to: 1 })).status).toBe(0);
@@ -58,7 +58,7 @@ test('SPC-4 5.12.7 REGISTER, SPC-4 6.15.2 READ KEYS: a key, another key, none; t
   expect(await into(a, 0)).toBe('0000000300000000');
 });
 
-test('SPC-4 5.12.7 REGISTER AND IGNORE EXISTING KEY: whatever key there was', async () => {
+test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER AND IGNORE EXISTING KEY: whatever key there was', async () => {
   const { a } = three();
   await out(a, 'register', { to: 1 });
   expect((await out(a, 'ignore', { key: 99, to: 7 })).status).toBe(0);
@@ -72,7 +72,7 @@ test('SPC-4 6.15.4 PERSISTENT RESERVE IN REPORT CAPABILITIES: as LIO gives it; P
   expect(await into(a, 2)).toBe('00081d90ea010000');
 });
 
-test('SPC-4 6.15.3 PERSISTENT RESERVE IN READ RESERVATION, SPC-4 6.15.5 READ FULL STATUS: as LIO gives them', async () => {
+test('SPC-4 6.15.3 PERSISTENT RESERVE IN READ RESERVATION, SPC-4 6.15.5 PERSISTENT RESERVE IN READ FULL STATUS: as LIO gives them', async () => {
   const { a } = three();
   await out(a, 'register', { to: 0x123abc });
   expect(await into(a, 1)).toBe('0000000100000000');
@@ -107,7 +107,7 @@ describe.each([
   });
 });
 
-test('SPC-4 5.12.9 RESERVE: registered only, once; the same again is no error; scope and type are checked', async () => {
+test('SPC-4 5.12.9 PERSISTENT RESERVE OUT RESERVE: registered only, once; the same again is no error; scope and type are checked', async () => {
   const { a, b, c } = await registered();
   expect((await out(c, 'reserve', { key: 0xc, type: types.WE })).status).toBe(conflict);
   expect((await out(a, 'reserve', { key: 0xa, type: 9 })).sense).toBe('5/24/00');
@@ -118,7 +118,7 @@ test('SPC-4 5.12.9 RESERVE: registered only, once; the same again is no error; s
   expect((await out(b, 'reserve', { key: 0xb, type: types.WE })).status).toBe(conflict);
 });
 
-test('SPC-4 5.12.11.2.2 RELEASE: by the holder, of the right type; registrants are told', async () => {
+test('SPC-4 5.12.11.2.2 PERSISTENT RESERVE OUT RELEASE: by the holder, of the right type; registrants are told', async () => {
   const { a, b, lu } = await registered();
   await out(a, 'reserve', { key: 0xa, type: types.WERO });
   expect((await out(a, 'release', { key: 0xa, type: types.WE })).sense).toBe('5/26/04');
@@ -149,7 +149,7 @@ test('SPC-4 5.12.7 a holder that changes its key keeps the reservation', async (
   expect(await into(a, 1)).toBe('000000030000001000000000000000aa0000000000010000');
 });
 
-test('SPC-4 5.12.11.2.5 CLEAR: nothing is left, and the others are told', async () => {
+test('SPC-4 5.12.11.2.5 PERSISTENT RESERVE OUT CLEAR: nothing is left, and the others are told', async () => {
   const { a, b } = await registered();
   await out(a, 'reserve', { key: 0xa, type: types.WE });
   expect((await out(b, 'clear', { key: 0xb })).status).toBe(0);
@@ -158,7 +158,7 @@ test('SPC-4 5.12.11.2.5 CLEAR: nothing is left, and the others are told', async 
 });
 
 describe('PREEMPT', () => {
-  test("SPC-4 5.12.11.2.3 PREEMPT: the holder's key takes the reservation and the registration", async () => {
+  test("SPC-4 5.12.11.2.3 PERSISTENT RESERVE OUT PREEMPT: the holder's key takes the reservation and the registration", async () => {
     const { a, b } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types.WE });
     expect((await out(b, 'preempt', { key: 0xb, to: 0xa, type: types.EA })).status).toBe(0);
@@ -168,7 +168,7 @@ describe('PREEMPT', () => {
     expect((await a.send(read)).status).toBe(conflict);
   });
 
-  test('SPC-4 5.12.11.2.4 PREEMPT: another key takes registrations only; an unknown one conflicts', async () => {
+  test('SPC-4 5.12.11.2.4 PERSISTENT RESERVE OUT PREEMPT: another key takes registrations only; an unknown one conflicts', async () => {
     const { a, b, lu } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types.WE });
     expect((await out(a, 'preempt', { key: 0xa, to: 0x99, type: types.WE })).status).toBe(conflict);
@@ -177,7 +177,7 @@ describe('PREEMPT', () => {
     expect((await b.send([0x00])).sense).toBe('6/2a/05');
   });
 
-  test('SPC-4 5.12.11.2.3 PREEMPT: key 0 takes an all registrants reservation from everybody, and is wrong elsewhere', async () => {
+  test('SPC-4 5.12.11.2.3 PERSISTENT RESERVE OUT PREEMPT: key 0 takes an all registrants reservation from everybody, and is wrong elsewhere', async () => {
     const { a, b, lu } = await registered();
     expect((await out(b, 'preempt', { key: 0xb, to: 0, type: types.WE })).sense).toBe('5/26/00');
     await out(a, 'reserve', { key: 0xa, type: types.WEAR });
@@ -186,7 +186,7 @@ describe('PREEMPT', () => {
     expect(lu.reservations.persistent.reservation?.type).toBe(types.WE);
   });
 
-  test("SPC-4 5.12.11.2.6 PREEMPT AND ABORT: the preempted nexus's tasks end", async () => {
+  test("SPC-4 5.12.11.2.6 PERSISTENT RESERVE OUT PREEMPT AND ABORT: the preempted nexus's tasks end", async () => {
     const { a, b } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types.EARO });
     const task = a.task(write);
@@ -206,7 +206,7 @@ describe('ports and initiators', () => {
     return Buffer.from([format, 0, ...be(bytes.length, 2), ...bytes]);
   };
 
-  test('SPC-4 5.12.7 REGISTER: it is of one initiator port and one target port; ALL_TG_PT makes it of all', async () => {
+  test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER: it is of one initiator port and one target port; ALL_TG_PT makes it of all', async () => {
     const { lu } = logicalUnit();
     const one = new Initiator(lu).login();
     const two = new Initiator(lu, 'a', { port: second }).login();
@@ -218,7 +218,7 @@ describe('ports and initiators', () => {
     expect((await into(one, 3)).slice(40, 42)).toBe('03');
   });
 
-  test('SPC-4 5.12.7 REGISTER: SPEC_I_PT registers other initiators too', async () => {
+  test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER: SPEC_I_PT registers other initiators too', async () => {
     const { a, b } = three();
     const id = transportId('iqn.2026-01.com.example:b,i,0x00023d000001');
     const more = Buffer.concat([Buffer.from(be(id.length, 4)), id]);
@@ -230,13 +230,16 @@ describe('ports and initiators', () => {
     ['a cut TransportID', Buffer.from([0, 0, 0, 4, 0x45, 0, 0, 99]), '5/26/00'],
     ['a length that is not there', Buffer.from([0, 0, 0, 99]), '5/1a/00'],
     ['another protocol', Buffer.from([0, 0, 0, 24, ...transportId('iqn.2026-01.com.ex', 0x06)]), '5/26/00'],
-  ])('SPC-4 6.16.3 REGISTER: SPEC_I_PT with %s is refused, and nothing is registered', async (_what, more, sense) => {
-    const { a } = three();
-    expect((await out(a, 'register', { to: 1, flags: 0x08, more })).sense).toBe(sense);
-    expect(await into(a, 0)).toBe('0000000000000000');
-  });
+  ])(
+    'SPC-4 6.16.3 PERSISTENT RESERVE OUT REGISTER: SPEC_I_PT with %s is refused, and nothing is registered',
+    async (_what, more, sense) => {
+      const { a } = three();
+      expect((await out(a, 'register', { to: 1, flags: 0x08, more })).sense).toBe(sense);
+      expect(await into(a, 0)).toBe('0000000000000000');
+    },
+  );
 
-  test('SPC-4 5.12.8 REGISTER AND MOVE: gives the reservation to another initiator', async () => {
+  test('SPC-4 5.12.8 PERSISTENT RESERVE OUT REGISTER AND MOVE: gives the reservation to another initiator', async () => {
     const { lu, a, b } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types.WE });
     const id = transportId('iqn.2026-01.com.example:b,i,0x00023d000001');
@@ -248,7 +251,7 @@ describe('ports and initiators', () => {
     expect(lu.reservations.persistent.registrations).toHaveLength(1);
   });
 
-  test('SPC-4 5.12.8 REGISTER AND MOVE: there has to be a reservation, and one that is not of all registrants', async () => {
+  test('SPC-4 5.12.8 PERSISTENT RESERVE OUT REGISTER AND MOVE: there has to be a reservation, and one that is not of all registrants', async () => {
     const { a } = await registered();
     const list = [...be(0xa, 8), ...be(0xbb, 8), ...be(0, 8)];
     const move = () => a.send([0x5f, 7, 0, 0, 0, ...be(list.length, 4), 0], Uint8Array.from(list));

@@ -1,7 +1,7 @@
 /** START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL, read-only and removable units. Does not test what SANITIZE keeps away. */
 
 import { expect, test } from 'vitest';
-import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { Initiator, logicalUnit, pattern, senseOf } from '../../support/logical-unit.ts';
 
 const load = [0x1b, 0, 0, 0, 0x03];
 const eject = [0x1b, 0, 0, 0, 0x02];
@@ -25,7 +25,7 @@ test('SPC-4 6.6.2 RMB is the attribute removable', async () => {
   expect((await fixed().a.send([0x12, 0, 0, 0, 96])).data[1]).toBe(0);
 });
 
-test('SBC-3 5.25 LOEJ ejects after a flush, and MEDIUM NOT PRESENT answers every command that needs the medium', async () => {
+test('SBC-3 5.25 START STOP UNIT: LOEJ ejects after a flush, and MEDIUM NOT PRESENT answers every command that needs the medium', async () => {
   const { volume, a, b } = removable();
   expect((await a.send(eject)).status).toBe(0);
   expect(volume.calls).toContain('flush');
@@ -34,7 +34,7 @@ test('SBC-3 5.25 LOEJ ejects after a flush, and MEDIUM NOT PRESENT answers every
   expect((await b.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('3a00');
 });
 
-test('SBC-3 5.25 LOEJ loads again, and the other nexuses are told', async () => {
+test('SBC-3 5.25 START STOP UNIT: LOEJ loads again, and the other nexuses are told', async () => {
   const { a, b } = removable();
   await a.send(eject);
   expect((await a.send(load)).status).toBe(0);
@@ -43,13 +43,13 @@ test('SBC-3 5.25 LOEJ loads again, and the other nexuses are told', async () => 
   expect((await b.send(ready)).status).toBe(0);
 });
 
-test('SBC-3 5.25 LOEJ is refused where the medium is not removable', async () => {
+test('SBC-3 5.25 START STOP UNIT: LOEJ is refused where the medium is not removable', async () => {
   const { sense, senseData } = await fixed().a.send(eject);
   expect(sense).toBe('5/24/00');
   expect(senseData.toString('hex', 15)).toBe('c90004');
 });
 
-test('SBC-3 5.10 PREVENT by one nexus keeps the medium in, or out, for all', async () => {
+test('SBC-3 5.10 PREVENT ALLOW MEDIUM REMOVAL: one nexus keeps the medium in, or out, for all', async () => {
   const { a, b } = removable();
   await a.send(prevent(1));
   expect((await b.send(eject)).sense).toBe('5/53/02');
@@ -62,14 +62,14 @@ test('SBC-3 5.10 PREVENT by one nexus keeps the medium in, or out, for all', asy
 test.each([
   ['the loss of its nexus', async ({ a }: ReturnType<typeof removable>) => a.logout()],
   ['a logical unit reset', async ({ lu }: ReturnType<typeof removable>) => lu.reset()],
-])('SBC-3 5.10 %s ends a PREVENT', async (_what, end) => {
+])('SBC-3 5.10 PREVENT ALLOW MEDIUM REMOVAL: %s ends it', async (_what, end) => {
   const units = removable();
   await units.a.send(prevent(1));
   await end(units);
   expect((await units.b.send(eject)).status).toBe(0);
 });
 
-test('SBC-3 5.25 STOP flushes and enters standby: a unit that others use stays ready', async () => {
+test('SBC-3 5.25 START STOP UNIT: STOP flushes and enters standby: a unit that others use stays ready', async () => {
   const { volume, a } = fixed();
   expect((await a.send(stop)).status).toBe(0);
   expect(volume.calls).toEqual(['flush']);
@@ -78,32 +78,32 @@ test('SBC-3 5.25 STOP flushes and enters standby: a unit that others use stays r
   expect((await a.send([0x1b, 0, 0, 0, 0x04])).status).toBe(0);
   expect(volume.calls).toEqual(['flush']);
   expect((await a.send(start)).status).toBe(0);
-  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0000');
+  expect(senseOf((await a.send([0x03, 0, 0, 0, 18])).data)).toBe('0/00/00');
 });
 
 test.each([
-  ['IDLE', 0x20, '5e03'],
-  ['STANDBY', 0x30, '5e04'],
-  ['FORCE_IDLE_0', 0xa0, '5e03'],
-  ['FORCE_STANDBY_0', 0xb0, '5e04'],
-  ['ACTIVE', 0x10, '0000'],
-  ['LU_CONTROL', 0x70, '0000'],
+  ['IDLE', 0x20, '0/5e/03'],
+  ['STANDBY', 0x30, '0/5e/04'],
+  ['FORCE_IDLE_0', 0xa0, '0/5e/03'],
+  ['FORCE_STANDBY_0', 0xb0, '0/5e/04'],
+  ['ACTIVE', 0x10, '0/00/00'],
+  ['LU_CONTROL', 0x70, '0/00/00'],
 ])('SPC-4 5.13 %s is polled by REQUEST SENSE, and a read makes the unit active', async (_name, condition, code) => {
   const { a } = fixed();
   expect((await a.send([0x1b, 0, 0, 0, condition | 2])).status).toBe(0);
   expect((await a.send(ready)).status).toBe(0);
-  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe(code);
+  expect(senseOf((await a.send([0x03, 0, 0, 0, 18])).data)).toBe(code);
   await a.send([0x28, 0, 0, 0, 0, 0, 0, 0, 1]);
-  expect((await a.send([0x03, 0, 0, 0, 18])).data.toString('hex', 12, 14)).toBe('0000');
+  expect(senseOf((await a.send([0x03, 0, 0, 0, 18])).data)).toBe('0/00/00');
 });
 
-test('SBC-3 5.25 a power condition with LOEJ ejects nothing, also one that is reserved', async () => {
+test('SBC-3 5.25 START STOP UNIT: a power condition with LOEJ ejects nothing, also one that is reserved', async () => {
   const { lu, a } = removable();
   for (let condition = 1; condition < 16; condition++) await a.send([0x1b, 0, 0, 0, (condition << 4) | 2]);
   expect(lu.ejected).toBe(false);
 });
 
-test('SBC-3 5.25 power condition modifiers do not exist here', async () => {
+test('SBC-3 5.25 START STOP UNIT: power condition modifiers do not exist here', async () => {
   expect((await fixed().a.send([0x1b, 0, 0, 1, 0x20])).sense).toBe('5/24/00');
 });
 
