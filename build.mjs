@@ -12,6 +12,7 @@ const options = {
   platform: 'node',
   target: 'node22',
   // Ink and React are bundled: the first key is drawn in half the time. What is optional or rarely used stays outside.
+  alias: { 'when-exit': './shell/when-exit.ts' },
   external: ['koffi', '@node-rs/crc32', 'react-devtools-core', 'enquirer'],
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

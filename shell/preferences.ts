@@ -1,9 +1,9 @@
 /**
- * The shell's preferences (`set global …`), bookmarks and path history: one JSON file, replaced as a whole.
+ * The shell's preferences (`set global …`), bookmarks and path history: one JSON file, read here, written through conf.
  * A change reads the file again and writes its own key only, so that shells side by side keep each other's changes.
  */
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError, reasonOf, types, type ValueType } from '../src/index.ts';
 
@@ -152,26 +152,24 @@ export class Preferences {
       Object.assign(this.#stored, change(this.#stored));
       return;
     }
+    // Loaded here only: it takes longer than everything else a one-shot command does.
+    const { default: Conf } = await import('conf');
+    // From here on in one go, so that no other session of this process comes in between.
     this.#stored = readStored(this.#directory);
     const changed = change(this.#stored);
     try {
-      replace(fileIn(this.#directory), JSON.stringify({ ...this.#stored, ...changed }, null, '\t'));
+      const store = new Conf({
+        cwd: this.#directory,
+        configName: 'preferences',
+        projectName: 'tcli',
+        projectSuffix: '',
+        configFileMode: 0o600,
+      });
+      store.set(changed as Record<string, unknown>);
     } catch (error) {
       throw new OperatorError(`Could not store preferences in ${this.#directory}: ${reasonOf(error)}`);
     }
     Object.assign(this.#stored, changed);
-  }
-}
-
-/** In one go, so that no other session of this process comes in between. */
-function replace(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}`;
-  try {
-    writeFileSync(temporary, text, { mode: 0o600, flush: true });
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
   }
 }
 
