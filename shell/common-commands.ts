@@ -278,12 +278,15 @@ export function commandNamed(node: Node, name: string): Command<unknown> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command) return command;
   const below = node.child(name);
+  const ofRoot = Object.hasOwn(rootOf(node).commands, name);
   throw new OperatorError(
     `Command not found ${name}`,
     below
       ? `${name} is a node: ${name}/ ls, or cd ${name}`
-      : [didYouMean(name, Object.keys(commands)), `Commands here: ${Object.keys(commands).sort().join(' ')}`]
-          .filter(Boolean)
-          .join('\n'),
+      : ofRoot
+        ? `${name} is a command of the root: / ${name}`
+        : [didYouMean(name, Object.keys(commands)), `Commands here: ${Object.keys(commands).sort().join(' ')}`]
+            .filter(Boolean)
+            .join('\n'),
   );
 }

@@ -1,5 +1,6 @@
 /** The shell without a terminal: a current path, preferences, and lines that are run. */
 
+import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { type Host, OperatorError, reasonOf, systemErrorCode } from '../src/index.ts';
@@ -73,7 +74,8 @@ export class ShellSession implements ShellBackend {
 
   /** Runs one line. What goes wrong is told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
-    const run: Run = { sink, signal, exit: false, json: false };
+    const change = randomBytes(changeIdBytes).toString('hex');
+    const run: Run = { sink, signal, change, exit: false, json: false };
     try {
       await this.#host.root.observe();
       await this.#runLine(line, run);
@@ -143,7 +145,7 @@ export class ShellSession implements ShellBackend {
     const context = this.#context(node, run);
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
-    const data = command.json(node.subject, context, given);
+    const data = await command.json(node.subject, context, given);
     run.sink.write(jsonAnswer(name, node.path, data), 'output');
   }
 
@@ -169,7 +171,7 @@ export class ShellSession implements ShellBackend {
       },
       apply: async (path, verb, params) => {
         signal.throwIfAborted();
-        const outcome = await this.#host.root.apply({ path, verb, params });
+        const outcome = await this.#host.root.apply({ path, verb, params }, false, { of: run.change });
         for (const note of outcome.notes) info(note);
         return outcome;
       },
@@ -236,9 +238,14 @@ export class ShellSession implements ShellBackend {
   }
 }
 
+/** Of the name by which a line's operations are known as one change. */
+const changeIdBytes = 4;
+
 interface Run {
   readonly sink: OutputSink;
   readonly signal: AbortSignal;
+  /** What is done by one line is taken back together. */
+  readonly change: string;
   exit: boolean;
   /** What the command shows is wanted as data. */
   json: boolean;

@@ -32,13 +32,22 @@ export { serve } from './daemon/serve.ts';
 export { problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log } from './log.ts';
+export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';
 export type { WorkerOptions } from './root/loops.ts';
-export { type Operation, type Outcome, printOperation, type Value, type Values } from './root/operation.ts';
+export {
+  describeOperation,
+  type Operation,
+  type Outcome,
+  printOperation,
+  type Value,
+  type Values,
+} from './root/operation.ts';
 export { operationTypes } from './root/operations.ts';
 export { type Place, type PlaceKind, placeOf } from './root/place.ts';
 export type { Root } from './root/root.ts';
 export { dump, format } from './root/saveconfig.ts';
+export type { Difference } from './root/transition.ts';
 export type { Tree } from './root/tree.ts';
 export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts';
 export type { StorageObject } from './scsi/storage-object.ts';

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import {
   type Host,
   OperatorError,
@@ -15,6 +16,7 @@ import {
   type ValueType,
 } from '../../src/index.ts';
 import { type Command, type Commands, type Context, commandOf, given, optional } from '../node.ts';
+import { diff, rehearseRestore, undo } from './changes.ts';
 
 /** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
 export async function saveConfiguration(
@@ -61,19 +63,27 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
         suggest: ({ host }) => Array.from(host.root.tree.allStorageObjects(), ({ name }) => name),
       }),
       optional('wait', types.number, 'Seconds to wait for files and devices that are not there.', { default: 0 }),
+      optional('dry_run', types.bool, 'Only show what would change.', { default: false }),
     ],
+    seeAlso: ['saveconfig', 'diff'],
     examples: [
       {
         line: 'restoreconfig clear_existing=true',
         does: 'Goes back to what was saved last.',
         after: ['/ saveconfig'],
       },
+      {
+        line: 'restoreconfig clear_existing=true dry_run=true',
+        does: 'Shows what that would change.',
+        after: ['/ saveconfig'],
+      },
     ],
-    async run(host, context, { savefile, clear_existing, target, storage_object, wait = 0 }) {
+    async run(host, context, { savefile, clear_existing, target, storage_object, wait = 0, dry_run }) {
       const path = savefile === undefined ? defaultFile : context.fileNamed(savefile);
-      const configuration = parse(await readSaved(path), path) as Value;
+      const configuration = await savedIn(path);
       context.signal.throwIfAborted();
       const params = given({ configuration, clear_existing, target, storage_object });
+      if (dry_run) return rehearseRestore(context, params, path);
       const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params });
       const errors = [...notes, ...(await missingMedia(context, wait ?? 0))];
       if (errors.length === 0) return context.info(`Configuration restored from ${path}`);
@@ -82,6 +92,8 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
     },
   });
 
+/** A backup that unpacks to more is not read. */
+const savedBytesMax = 256 << 20;
 /** How often a restore looks for media that are not there. */
 const mediaPollMs = 200;
 
@@ -95,10 +107,14 @@ async function missingMedia({ host, signal }: Context, waitSeconds: number): Pro
   return missing;
 }
 
-async function readSaved(path: string): Promise<string> {
+/** A saved file, or a backup of one. @throws OperatorError for what is not there, or holds no JSON */
+export async function savedIn(path: string): Promise<Value> {
   try {
-    return await readFile(path, 'utf8');
+    const bytes = await readFile(path);
+    const text = path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: savedBytesMax }) : bytes;
+    return parse(text.toString('utf8'), path) as Value;
   } catch (error) {
+    if (error instanceof OperatorError) throw error;
     if (systemErrorCode(error) === 'ENOENT') throw new OperatorError(`Restore file ${path} not found`);
     throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
@@ -136,4 +152,6 @@ export const configurationCommands = ({ home }: Host): Commands<Host> => ({
   saveconfig: saveconfig(home.saveFile),
   restoreconfig: restoreconfig(home.saveFile),
   clearconfig,
+  diff: diff(home.saveFile),
+  undo,
 });

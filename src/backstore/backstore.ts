@@ -96,6 +96,8 @@ export interface Backstore {
   readonly doc: string;
   /** What help on `create` says besides, a paragraph each. */
   readonly details?: readonly string[];
+  /** What a volume of this configuration holds is gone when it is closed. */
+  isVolatile?(config: VolumeConfig): boolean;
   /** Its media are SCSI devices that initiators talk to: they have an identity and target port groups of their own. */
   readonly passesThrough?: true;
   /** The words of `create` after the name, in order. */

@@ -52,6 +52,7 @@ export const ramdisk: Backstore = {
     wwnParameter,
   ],
   keys: { size: { type: 'number', required: true }, nullio: { type: 'boolean' } },
+  isVolatile: ({ nullio }) => nullio !== true,
 
   async settle(create) {
     const asked = types.size.parse(String(create['size']));

@@ -5,10 +5,12 @@ import { OperatorError } from '../errors.ts';
 import {
   type AluaGroup,
   alteredByInitiator,
+  alteredImplicitly,
   aluaGroup,
   aluaGroupTable,
   aluaStates,
   defaultAluaGroupName,
+  implicitAccess,
 } from '../scsi/alua-group.ts';
 import { sense } from '../scsi/sense.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
@@ -17,9 +19,6 @@ import type { Lun } from '../target/tpg.ts';
 import { operation } from './operation.ts';
 
 const tagMax = 0xffff;
-/** alua_access_status of a state that was set here: altered by implicit asymmetric access. */
-const alteredImplicitly = 2;
-const implicit = 1;
 
 export const aluaOperations = [
   operation({
@@ -133,6 +132,6 @@ function checkState(group: AluaGroup, state: number): void {
   const supportedBy = aluaStates[state]?.supportedBy ?? '';
   if (Number(group[supportedBy] ?? 0) !== 1)
     throw refused(`The group does not have the state ${aluaStates[state]?.name}: ${supportedBy} is 0.`);
-  if ((Number(group['alua_access_type'] ?? 0) & implicit) === 0)
+  if ((Number(group['alua_access_type'] ?? 0) & implicitAccess) === 0)
     throw refused('Only initiators may change it: alua_access_type has no implicit access (1).');
 }

@@ -2,7 +2,7 @@
  * A root with its durable home: what was acknowledged comes back. One process owns a home at a time; others may look.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -10,11 +10,12 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import type { FileLock } from '../system/lock.ts';
 import { type Files, makePrivateDirectory, realFiles, replaceFile } from './atomic-file.ts';
 import { backUp } from './backup.ts';
+import { type LastChange, lastChange } from './changes.ts';
 import { type Holder, inUse, type Role, takeLock } from './holder.ts';
 import type { Home } from './home.ts';
 import { Journal } from './journal.ts';
 import type { WorkerOptions } from './loops.ts';
-import { describeOperation, type Operation } from './operation.ts';
+import { describeOperation, type Operation, type Part } from './operation.ts';
 import { Root } from './root.ts';
 import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
 
@@ -27,6 +28,13 @@ export interface HostOptions {
   /** Where faults can be put in between. */
   readonly files?: Files;
 }
+
+/** A change that can be taken back, as long as nothing else happens. */
+export interface TakeBack extends LastChange {
+  readonly at: number;
+}
+
+const changeIdBytes = 4;
 
 /** What `saveconfig` did, for its messages. */
 export interface Saved {
@@ -83,6 +91,8 @@ export class Host {
   readonly #journalPath: string;
   #journal: Journal | undefined;
   #closing: Promise<void> | undefined;
+  /** How many operations this process has stored. */
+  #recorded = 0;
   /** sha256 of the saveconfig.json that the tree stands on. */
   #base: string | null = null;
   /** sha256 of one that somebody else wrote, and that the operator was told of. */
@@ -139,7 +149,7 @@ export class Host {
           `${replay.setAside.operations} changes that were made on the earlier one are kept in ${replay.setAside.path}`,
       );
     if (!readOnly && journal.wantsFolding(true)) await this.#fold(journal);
-    this.root.recordTo((operation) => this.#record(operation, journal));
+    this.root.recordTo((operation, part) => this.#record(operation, journal, part));
   }
 
   /** @param from the file that it stands in */
@@ -156,14 +166,15 @@ export class Host {
     }
   }
 
-  async #record(operation: Operation, journal: Journal): Promise<void> {
+  async #record(operation: Operation, journal: Journal, part?: Part): Promise<void> {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
     if (this.#closing)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     try {
       // Whatever the file says meanwhile, this operation is newer and leaves nothing of it.
       const on = isWhole(operation) ? await this.#hashOnDisk() : undefined;
-      await journal.record(operation, this.#base, on);
+      await journal.record(operation, this.#base, on, part);
+      this.#recorded += 1;
       if (on !== undefined) this.#base = on;
       // What was restored is what stands in the file.
       if (on && hash(format(dump(this.root.tree))) === on) await journal.restart(on).catch(() => {});
@@ -174,6 +185,34 @@ export class Host {
       );
     }
     if (journal.wantsFolding()) await this.#fold(journal);
+  }
+
+  /**
+   * The last change since saveconfig.json was written, and what takes it back; undefined when there is none.
+   * @throws OperatorError when it cannot be taken back
+   */
+  lastChange(): Promise<TakeBack | undefined> {
+    return this.root.inTurn(async () => {
+      const saved = await readIfThere(this.home.saveFile, this.#files);
+      if ((saved && hash(saved)) !== this.#base)
+        throw new OperatorError(
+          `${this.home.saveFile} was changed by somebody else since it was read; what came before is not known any more.`,
+        );
+      const configuration = saved ? parse(saved.toString('utf8'), this.home.saveFile) : {};
+      const done = (await this.#journal?.done(this.#base)) ?? [];
+      const last = await lastChange(this.root.tree, configuration, done, this.root.serving);
+      return last && { ...last, at: this.#recorded };
+    });
+  }
+
+  /** Takes it back: a change like any other. @throws OperatorError also when something else was changed meanwhile */
+  async takeBack({ change, back, at }: TakeBack): Promise<void> {
+    if (at !== this.#recorded) throw new OperatorError('Something else was changed meanwhile.', 'See again: undo');
+    const of = randomBytes(changeIdBytes).toString('hex');
+    for (const [index, operation] of back.entries()) {
+      const undoes = index === back.length - 1 ? { undoes: change } : {};
+      await this.root.apply(operation, false, { of, ...undoes });
+    }
   }
 
   /** A journal that cannot be folded is long, and good. */

@@ -4,7 +4,9 @@
  *
  *     {"journal":1,"base":"<sha256 of saveconfig.json>"|null,"folded":N}
  *                                 N operations, or none, are folded into the first of the lines that follow
- *     {"do":{"path":…,"verb":…,"params":…}}
+ *     {"do":{"path":…,"verb":…,"params":…},"of":"<change>"}
+ *                                 operations of one change are taken back together; without it, each by itself
+ *     {"do":{…},"of":…,"undoes":"<change>"}  the last operation of a change that takes another one back
  *     {"do":{…},"on":"<sha256>"}  one that replaces everything, done while saveconfig.json was this
  *     {"saved":"<sha256>"}        saveconfig.json is about to become this: what stands above is in it
  */
@@ -14,13 +16,15 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Files, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
-import { describeOperation, type Operation } from './operation.ts';
+import { describeOperation, type Operation, type Part } from './operation.ts';
 
 interface Line {
   readonly journal?: number;
   readonly base?: string | null;
   readonly folded?: number;
   readonly do?: Operation;
+  readonly of?: string;
+  readonly undoes?: string;
   readonly on?: string | null;
   readonly saved?: string;
 }
@@ -30,6 +34,12 @@ export interface Replay {
   readonly operations: readonly Operation[];
   /** The saved file is not the one that the journal goes with: where the journal was put aside, and how many operations it holds. */
   readonly setAside?: { readonly path: string; readonly operations: number };
+}
+
+/** An operation, and the change that it is a part of. */
+export interface Done {
+  readonly operation: Operation;
+  readonly change: string | undefined;
 }
 
 /** How many of the latest operations are kept to be shown. */
@@ -114,11 +124,29 @@ export class Journal {
    * On disk when it resolves.
    * @param on sha256 of a saveconfig.json (null: of none) that the operation goes with as well: it leaves nothing of what was there
    */
-  async record(operation: Operation, base: string | null, on?: string | null): Promise<void> {
-    await this.#append({ do: operation, ...(on !== undefined && { on }) }, base);
+  async record(operation: Operation, base: string | null, on?: string | null, part?: Part): Promise<void> {
+    await this.#append({ do: operation, ...part, ...(on !== undefined && { on }) }, base);
     this.#pending += 1;
     this.#latest.push(describeOperation(operation));
     if (this.#latest.length > latestMax) this.#latest.shift();
+  }
+
+  /**
+   * What happened since saveconfig.json was written, oldest first, without the changes that were taken back. An operation that
+   * was folded, or that came to stand on another file, belongs to no change: what was before it is not known.
+   */
+  async done(base: string | null): Promise<Done[]> {
+    const lines = await readLines(this.#path, this.#files);
+    const written = lines.findLastIndex(({ saved }) => saved === base);
+    const isWhole = written >= 0 || lines[0]?.base === base;
+    const start = isWhole ? written + 1 : (startOf(lines, base) ?? lines.length);
+    const first = isWhole ? ((lines[0]?.folded ?? 0) > 0 ? 1 : -1) : start;
+    const done = lines.slice(start).flatMap(({ do: operation, of, undoes }, at) => {
+      const change = start + at === first ? undefined : (of ?? `line ${start + at}`);
+      return operation ? [{ operation, change, undoes }] : [];
+    });
+    const undone = new Set(done.flatMap(({ change, undoes }) => (undoes === undefined ? [] : [change, undoes])));
+    return done.filter(({ change }) => change === undefined || !undone.has(change));
   }
 
   /** Announces that saveconfig.json is about to be replaced by what `hash` names. */

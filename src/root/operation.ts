@@ -17,6 +17,13 @@ export interface Operation {
   readonly params: Values;
 }
 
+/** Which change an operation is a part of: those of one command are one change. */
+export interface Part {
+  readonly of: string;
+  /** The change that is taken back by this one, as of its last operation. */
+  readonly undoes?: string;
+}
+
 export interface Outcome {
   /** The operation as it was carried out: nothing left to chance or to defaults, so that it can be repeated. */
   readonly operation: Operation;
@@ -86,7 +93,8 @@ export function printOperation({ path, verb, params }: Operation): string {
 export function describeOperation({ path, verb, params }: Operation): string {
   const secret = /password/.test(String(params['name']));
   const plain = Object.entries(params).filter(([, value]) => typeof value !== 'object');
-  const shown = plain.map(([name, value]) => [name, name === 'value' && secret ? '***' : value] as const);
+  const hides = (name: string, value: Value) => secret && name === 'value' && value !== '';
+  const shown = plain.map(([name, value]) => [name, hides(name, value) ? '***' : value] as const);
   return printOperation({ path, verb, params: Object.fromEntries(shown) });
 }
 

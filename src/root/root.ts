@@ -12,14 +12,14 @@ import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import type { LoopHost, LoopLoad, LoopState, ObjectCounts } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
-import type { Operation, Outcome } from './operation.ts';
+import type { Operation, Outcome, Part } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import { placeOf } from './place.ts';
 import { couldNotCreate } from './restore.ts';
 import { Tree } from './tree.ts';
 
 /** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
-export type Record = (operation: Operation) => Promise<void>;
+export type Record = (operation: Operation, part?: Part) => Promise<void>;
 
 /** How often a start looks for devices that are not there. */
 const devicePollMs = 200;
@@ -68,19 +68,20 @@ export class Root {
   /**
    * The one door. Checks, applies, makes durable, answers.
    * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
+   * @param part absent: it is a change by itself
    * @throws OperatorError; the tree is then as it was
    */
-  apply(operation: Operation, restoring = false): Promise<Outcome> {
-    return this.inTurn(() => this.#apply(operation, restoring));
+  apply(operation: Operation, restoring = false, part?: Part): Promise<Outcome> {
+    return this.inTurn(() => this.#apply(operation, restoring, part));
   }
 
-  async #apply(operation: Operation, restoring: boolean): Promise<Outcome> {
+  async #apply(operation: Operation, restoring: boolean, part?: Part): Promise<Outcome> {
     const surroundings = { ...worldly, serving: this.#serving, restoring };
     const { params, notes = [], undo, finish } = await carryOut(this.tree, operation, surroundings);
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
     try {
       await this.#follow(carried);
-      if (!restoring) await this.#record(carried);
+      if (!restoring) await this.#record(carried, part);
     } catch (error) {
       await undo();
       await this.#follow(undefined);

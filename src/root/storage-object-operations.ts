@@ -115,11 +115,12 @@ function checkSupport(storageObject: StorageObject, name: string, value: string)
     );
 }
 
-function changedAttributes(storageObject: StorageObject): Values {
-  const { table, values } = storageObject.attributes;
-  const names = Object.keys(table) as (keyof typeof table)[];
+/** Those that are not as they stand in an object that has just been made of the same parts, and is closed. */
+export function changedAttributes({ backstore, name, config, wwn, attributes }: StorageObject): Values {
+  const fresh = new StorageObject({ backstore, name, config, wwn }).attributes.values;
+  const names = Object.keys(fresh) as (keyof typeof fresh)[];
   return Object.fromEntries(
-    names.filter((name) => values[name] !== table[name].default).map((name) => [name, values[name]]),
+    names.filter((key) => attributes.values[key] !== fresh[key]).map((key) => [key, attributes.values[key]]),
   );
 }
 

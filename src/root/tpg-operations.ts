@@ -40,8 +40,7 @@ export const tpgOperations = [
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       const undo = setOne(tpg.attributes, name, value, 'attribute');
       if (name !== 'authentication' || !('AuthMethod' in tpg.parameters.table)) return { params, undo };
-      // LIO: requiring CHAP takes None out of the offer, and back.
-      const undoMethod = setOne(tpg.parameters, 'AuthMethod', value === '1' ? 'CHAP' : 'CHAP,None', 'parameter');
+      const undoMethod = setOne(tpg.parameters, 'AuthMethod', methodWith(value === '1'), 'parameter');
       const undoBoth = () => {
         undo();
         undoMethod();
@@ -217,6 +216,9 @@ export const tpgOperations = [
     },
   }),
 ];
+
+/** LIO: requiring CHAP takes None out of the offer, and back. */
+export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
 
 function words(params: Values): { group: string; name: string; value: string } {
   return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };

@@ -13,6 +13,12 @@ export const aluaStates: Readonly<Record<number, { readonly name: string; readon
   15: { name: 'Transitioning', supportedBy: 'alua_support_transitioning' },
 };
 
+/** alua_access_status of a state that was set here: altered by implicit asymmetric access. */
+export const alteredImplicitly = 2;
+
+/** alua_access_type: the target may change the state. */
+export const implicitAccess = 1;
+
 /** The group that every storage object has; LUNs are in it at first. */
 export const defaultAluaGroupName = 'default_tg_pt_gp';
 

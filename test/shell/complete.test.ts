@@ -35,7 +35,17 @@ afterAll(async () => {
 });
 
 const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'status'];
-const rootCommands = [...common, 'clearconfig', 'restoreconfig', 'saveconfig', 'sessions', 'stats', 'version'].sort();
+const rootCommands = [
+  ...common,
+  'clearconfig',
+  'diff',
+  'restoreconfig',
+  'saveconfig',
+  'sessions',
+  'stats',
+  'undo',
+  'version',
+].sort();
 
 test.each<[line: string, ...candidates: string[]]>([
   ['', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', '/', '@last', '@here', '*', ...rootCommands],

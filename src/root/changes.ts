@@ -1,0 +1,125 @@
+/** The last change of a configuration, and what takes it back; what a saved configuration differs in; what a restore would do. */
+
+import type { VolumeConfig } from '../backstore/backstore.ts';
+import { OperatorError } from '../errors.ts';
+import type { Done } from './journal.ts';
+import type { Operation, Values } from './operation.ts';
+import { placeOf } from './place.ts';
+import { isSameTree, rehearse, treeOf } from './rehearsal.ts';
+import { dump } from './saveconfig.ts';
+import { type Difference, transition } from './transition.ts';
+import type { Tree } from './tree.ts';
+
+/** A change, and the operations that lead back to what was before it. */
+export interface LastChange {
+  readonly change: string;
+  readonly operations: readonly Operation[];
+  readonly back: readonly Operation[];
+}
+
+/** What leads from one configuration to another. */
+export interface Differences {
+  readonly differences: readonly Difference[];
+  /** Nothing else differs: parts of saved files that are kept and not used. */
+  readonly isAll: boolean;
+  /** What of a saved configuration cannot be used, a line each. */
+  readonly errors: readonly string[];
+}
+
+/**
+ * The newest change that left a trace.
+ * @param saved the configuration that `done` was done on
+ * @param serving volumes are open: what is in memory is lost when it goes
+ * @returns undefined when there is none
+ * @throws OperatorError when it cannot be taken back
+ */
+export async function lastChange(
+  tree: Tree,
+  saved: unknown,
+  done: readonly Done[],
+  serving: boolean,
+): Promise<LastChange | undefined> {
+  const changes = [...new Set(done.flatMap(({ change }) => change ?? []))];
+  const gone = new Set<string>();
+  for (const change of changes.reverse()) {
+    gone.add(change);
+    const operations = done.flatMap((one) => (one.change === change ? [one.operation] : []));
+    const earlier = done.filter((one) => one.change === undefined || !gone.has(one.change));
+    const before = await treeAfter(saved, earlier, operations);
+    const back = transition(tree, before).map(({ operation }) => operation);
+    if (back.length === 0 && isSameTree(tree, before)) continue;
+    await check(tree, back, before);
+    if (serving) refuseLost(tree, back);
+    return { change, operations, back };
+  }
+  return undefined;
+}
+
+async function treeAfter(saved: unknown, done: readonly Done[], last: readonly Operation[]): Promise<Tree> {
+  const { tree } = await treeOf(saved);
+  try {
+    await rehearse(
+      tree,
+      done.map(({ operation }) => operation),
+    );
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    throw new OperatorError(
+      `What came after ${last[0]?.path} ${last[0]?.verb} stands on it: ${error.message}`,
+      error.hint,
+    );
+  }
+  return tree;
+}
+
+/** @throws OperatorError when `back` does not lead from `tree` to `before` */
+async function check(tree: Tree, back: readonly Operation[], before: Tree): Promise<void> {
+  const { tree: copy } = await treeOf(dump(tree));
+  await rehearse(copy, back);
+  if (!isSameTree(copy, before))
+    throw new OperatorError(
+      'The last change cannot be taken back in steps: it concerns parts of a saved file that tcli keeps and does not use.',
+      'To go back to what was saved: restoreconfig clear_existing=true',
+    );
+}
+
+/** What was in memory does not come back. @throws OperatorError */
+function refuseLost(tree: Tree, back: readonly Operation[]): void {
+  for (const { path, verb, params } of back) {
+    if (verb !== 'create') continue;
+    const place = placeOf(tree, path);
+    const { config = {} } = (params['settled'] ?? {}) as { config?: VolumeConfig };
+    if (place.kind === 'backstore' && place.backstore.isVolatile?.(config))
+      throw new OperatorError(
+        `The last change cannot be taken back: what ${path}/${params['name']} held is gone.`,
+        `To have it again, empty: ${path} create ${params['name']} ${config['size']}`,
+      );
+  }
+}
+
+/** From a saved configuration to `tree`. @throws OperatorError for what is no saved configuration */
+export async function differencesFrom(saved: unknown, tree: Tree): Promise<Differences> {
+  const { tree: from, errors } = await treeOf(saved);
+  return { ...(await compare(from, tree)), errors };
+}
+
+/** What `restoreconfig` would do to `tree`. @throws OperatorError as it would */
+export async function differencesByRestore(tree: Tree, params: Values): Promise<Differences> {
+  const [{ tree: copy }, { tree: from }] = [await treeOf(dump(tree)), await treeOf(dump(tree))];
+  const errors = await rehearse(copy, [{ path: '/', verb: 'restoreconfig', params }]);
+  return { ...(await compare(from, copy)), errors };
+}
+
+async function compare(from: Tree, to: Tree): Promise<Omit<Differences, 'errors'>> {
+  const differences = transition(from, to);
+  const { tree: copy } = await treeOf(dump(from));
+  // An attribute that cannot change while its object is exported differs all the same.
+  const isAll = await rehearse(
+    copy,
+    differences.map(({ operation }) => operation),
+  ).then(
+    () => isSameTree(copy, to),
+    () => true,
+  );
+  return { differences, isAll };
+}
