@@ -92,7 +92,7 @@ const operations = fc.oneof(
   kind(below('acls'), 'create', { wwn }),
   kind(below('acls'), 'delete', { wwn }),
   kind(below('acls'), 'tag', { wwn, tag: one('', 'red', 'blue') }),
-  setting(acl, 'attribute', ['dataout_timeout', 'nopin_timeout'], ['3', '5']),
+  setting(acl, 'attribute', ['dataout_timeout', 'nopin_timeout', 'tcq_depth'], ['3', '5']),
   kind(acl, 'create', { mapped_lun: one(0, 1, 2), tpg_lun: one(0, 1, 7), write_protect: fc.boolean() }),
   kind(acl, 'delete', { mapped_lun: one(0, 1, 2) }),
   kind(below('portals'), 'create', { ip_address: one('127.0.0.1', '127.0.0.2', '::1'), ip_port: one(3260, 3261) }),
