@@ -1,12 +1,14 @@
 /** What the target says unasked: NOP-In and Asynchronous Message (RFC 7143 11.19, 11.9). */
 
+import { encodeLun } from '../scsi/lun.ts';
+import { encodeSense, sense } from '../scsi/sense.ts';
 import type { Values } from '../wire/layout.ts';
 import type { Connection } from './connection.ts';
 import { logoutSeconds } from './limits.ts';
 import { asyncMessage, nopIn, noTag } from './pdu.ts';
 
 /** RFC 7143 11.9.1 */
-const asyncEvent = { logoutRequested: 1, connectionDropped: 2, sessionDropped: 3 } as const;
+const asyncEvent = { scsi: 0, logoutRequested: 1, connectionDropped: 2, sessionDropped: 3 } as const;
 
 /** A ping has no task tag, and a transfer tag that its answer brings back. */
 export function ping(connection: Connection): void {
@@ -16,6 +18,19 @@ export function ping(connection: Connection): void {
 /** Shows the command window where no answer does: no tag, no answer wanted (RFC 7143 11.4.10). */
 export function showWindow(connection: Connection): void {
   connection.sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: noTag });
+}
+
+/**
+ * Says that LUNs came or went, as a SCSI event with the sense of the unit attention that is pending as well: open-iscsi
+ * looks for LUNs anew when it hears of it, other initiators when they meet the unit attention.
+ * @param lun one that the initiator sees
+ */
+export function announceLuns(connection: Connection, lun: number): void {
+  const field = new Uint8Array(8);
+  encodeLun(lun, field, 0);
+  const data = encodeSense(sense.reportedLunsDataChanged, false);
+  // RFC 7143 11.9.4: SenseLength, then the sense data.
+  announce(connection, { asyncEvent: asyncEvent.scsi, lun: field }, Uint8Array.of(0, data.length, ...data));
 }
 
 /** Asks for a logout of this connection within `logoutSeconds`. */
@@ -34,6 +49,8 @@ export function announceDrop(connection: Connection, what: 'connection' | 'sessi
   else announce(connection, { asyncEvent: asyncEvent.connectionDropped, parameter1: cid, parameter2 });
 }
 
-function announce(connection: Connection, values: Partial<Values<(typeof asyncMessage)['fields']>>): void {
-  connection.sender.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values });
+type Message = Partial<Values<(typeof asyncMessage)['fields']>>;
+
+function announce(connection: Connection, values: Message, data?: Uint8Array): void {
+  connection.sender.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values }, data);
 }

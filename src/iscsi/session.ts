@@ -13,7 +13,7 @@ import type { Connection } from './connection.ts';
 import { type Parameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
 import type { JoinableSession, LoggedIn } from './login.ts';
-import { ping } from './notices.ts';
+import { announceLuns, ping } from './notices.ts';
 
 /** Commands of a discovery session: it has no TPG to say so. */
 const discoveryDepth = 1;
@@ -109,7 +109,10 @@ export class Session implements JoinableSession {
     const before = this.#inventory;
     this.#inventory = this.#takeInventory();
     const same = before.length === this.#inventory.length && before.every((item, at) => item === this.#inventory[at]);
-    if (!same && this.nexus) lunsChanged(this.nexus);
+    if (same || !this.nexus) return;
+    lunsChanged(this.nexus);
+    const [lun = 0] = this.nexus.luns();
+    for (const connection of [...this.connections.values()].slice(0, 1)) announceLuns(connection, lun);
   }
 
   #takeInventory(): (number | StorageObject)[] {

@@ -234,6 +234,8 @@ export class Initiator {
     const pieces: Buffer[] = [];
     for (;;) {
       const pdu = await this.next();
+      // What the target says in between is no part of the command.
+      if (pdu.name === 'Asynchronous Message') continue;
       if (pdu.values['initiatorTaskTag'] !== tag)
         throw new Error(`${pdu.name} of another task: ${JSON.stringify(pdu.values)}`);
       answers.push(pdu);

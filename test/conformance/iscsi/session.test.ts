@@ -191,11 +191,17 @@ describe('sessions', () => {
     expect([first.output.ended, second.output.ended, [...target.sessionTable]]).toEqual([true, true, []]);
   });
 
-  it('a session that is refreshed sees LUNs that came, and is told', async () => {
-    const target = new IscsiTarget();
-    const { initiator } = await target.login();
+  it('RFC 7143 11.9.1: LUNs that came are told of once for the session, and a unit attention says it too', async () => {
+    const { target, first, second } = await new IscsiTarget().loginTwice();
+    const { initiator } = first;
+    for (const session of target.sessionTable) session.refresh();
+    expect(initiator.inbox).toEqual([]);
     addLun(target.tpg, 1, logicalUnit({ name: 'disk1' }).lu);
     for (const session of target.sessionTable) session.refresh();
+    expect(second.initiator.inbox).toEqual([]);
+    const { name, values, data } = await initiator.next();
+    expect([name, values['asyncEvent'], values['lun']]).toEqual(['Asynchronous Message', 0, new Uint8Array(8)]);
+    expect(data.toString('hex')).toBe('0012700006000000000a000000003f0e00000000');
     expect(await initiator.command(testUnitReady)).toMatchObject({ status: 2, sense: '6/3f/0e' });
     expect((await initiator.command(testUnitReady)).status).toBe(0);
     expect((await initiator.command(testUnitReady, { lun: 1 })).sense).toMatch(/^6\//);
@@ -207,6 +213,7 @@ describe('sessions', () => {
     const { initiator } = await target.login();
     target.tpg.luns.delete(1);
     for (const session of target.sessionTable) session.refresh();
+    expect((await initiator.next()).values['asyncEvent']).toBe(0);
     expect(await initiator.command(testUnitReady)).toMatchObject({ status: 2, sense: '6/3f/0e' });
     expect((await initiator.command(testUnitReady, { lun: 1 })).sense).toBe('5/25/00');
     expect((await initiator.command(testUnitReady)).status).toBe(0);
