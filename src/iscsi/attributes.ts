@@ -14,6 +14,10 @@ const listOf =
     return good ? undefined : `takes a list of ${words.join(' and ')}, preferred first.`;
   };
 
+/** RFC 7143 6.1: iSCSI-local-name-value. */
+export const isLocalName = (value: string): boolean =>
+  Buffer.byteLength(value) <= 255 && !/[\x00-\x1f\x7f]/.test(value);
+
 const yesNo = (declared: { doc: string; default: 'Yes' | 'No'; effect: string }) =>
   text({ ...declared, type: types.yesno });
 
@@ -214,7 +218,13 @@ export const tpgParameters = {
   }),
   OFMarkInt: text({ doc: 'Marker interval, obsolete.', default: 'Reject', effect: inert('RFC 7143 has no markers') }),
   OFMarker: yesNo({ doc: 'Markers to the target, obsolete.', default: 'No', effect: inert('RFC 7143 has no markers') }),
-  TargetAlias: text({ doc: 'A name for people.', default: 'LIO Target', effect: 'TargetAlias at login' }),
+  TargetAlias: text({
+    doc: 'A name for people.',
+    default: 'LIO Target',
+    refuse: (value: string) =>
+      isLocalName(value) ? undefined : 'has at most 255 bytes, none of them a control character.',
+    effect: 'TargetAlias at login',
+  }),
 } as const;
 
 /** Attributes of a node ACL, in targetcli's order, and `tcq_depth`, which rtslib has as a property of the ACL; demo-mode initiators are served by the defaults. */

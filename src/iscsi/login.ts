@@ -4,10 +4,11 @@ import { admit } from '../target/access.ts';
 import type { FabricState } from '../target/fabric.ts';
 import type { NodeAcl, Tpg } from '../target/tpg.ts';
 import type { Values } from '../wire/layout.ts';
-import { type Pair, parseText } from '../wire/text.ts';
+import { type Pair, parseText, printText } from '../wire/text.ts';
+import { isLocalName } from './attributes.ts';
 import { Authentication, type Credentials } from './authentication.ts';
 import { defaultParameters, isSecurityKey, type Parameters } from './keys.ts';
-import { loginRequestsMax, textBytesMax, textPairsMax } from './limits.ts';
+import { loginRequestsMax, loginSegmentBytesMax, textBytesMax, textPairsMax } from './limits.ts';
 import { Negotiation } from './negotiation.ts';
 import type { loginRequest } from './pdu.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
@@ -165,13 +166,15 @@ export class Login<S extends JoinableSession> {
     if (redirection) throw redirection;
     if (tpg && !servesTargets) return { elsewhere: tpg };
     const acl = tpg && this.#admit(tpg, initiatorName);
+    const initiatorAlias = pairs.get('InitiatorAlias') ?? '';
+    if (!isLocalName(initiatorAlias)) throw initiatorError('InitiatorAlias is longer than 255 bytes');
     const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg);
     const parameter = (name: string) => tpg?.parameter(name) ?? '';
     return {
       request,
       discovery,
       initiatorName,
-      initiatorAlias: pairs.get('InitiatorAlias') ?? '',
+      initiatorAlias,
       tpg,
       place: (tpg ?? this.#behindPortal(targetName))?.path ?? portal,
       acl,
@@ -249,6 +252,8 @@ export class Login<S extends JoinableSession> {
   }
 
   #answer(request: LoginRequest, transit: boolean, pairs: readonly Pair[]): LoginAnswer<S> {
+    // Only keys of nobody's make it that long: it is not cut into pieces, but not given.
+    if (printText(pairs).length > loginSegmentBytesMax) throw initiatorError('too many keys to be answered');
     const currentStage = this.#stage!;
     const nextStage = transit ? request.nextStage : 0;
     if (transit) this.#stage = nextStage;

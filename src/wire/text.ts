@@ -8,7 +8,8 @@ const keyBytesMax = 63;
 /** Why bytes are no key=value text. */
 export type TextFault = 'too many pairs' | 'not ended' | 'no key=value' | 'key too long' | 'not text';
 
-const printable = /^[\x20-\x7e\x80-\uffff]*$/;
+/** No control characters, neither those of ASCII nor the C1 set: names are shown on terminals. */
+const printable = /^[\x20-\x7e\xa0-\uffff]*$/;
 /** RFC 7143 6.1, and the `#` of registered extension keys (13.22). */
 const keyName = /^[A-Za-z0-9.\-+@_#]+$/;
 

@@ -90,6 +90,7 @@ describe('who and where', () => {
     ['an unknown target', { TargetName: 'iqn.2026-01.com.example:other' }, [2, 3]],
     ['an unknown session type', { SessionType: 'Boot' }, [2, 9]],
     ['a name with a space', { InitiatorName: 'iqn. x' }, [2, 0]],
+    ['an alias of 256 bytes', { InitiatorAlias: 'a'.repeat(256) }, [2, 0]],
     ['a name of 224 bytes', { InitiatorName: `iqn.${'ä'.repeat(110)}` }, [2, 0]],
   ])('RFC 7143 11.13.5: %s', async (_name, keys, expected) => {
     const { initiator } = new IscsiTarget().connect();
@@ -251,6 +252,13 @@ describe('keys', () => {
 });
 
 describe('limits', () => {
+  it('RFC 7143 6.1: an alias has 255 bytes at most', () => {
+    const { parameters } = new IscsiTarget().tpg;
+    expect(parameters.check('TargetAlias', 'a'.repeat(255), 'parameter')).toHaveLength(255);
+    for (const alias of ['a'.repeat(256), 'a\nb'])
+      expect(() => parameters.check('TargetAlias', alias, 'parameter')).toThrow('Cannot set parameter TargetAlias');
+  });
+
   it('a login that never ends is cut: by its requests', async () => {
     const { initiator, output } = new IscsiTarget().connect();
     await initiator.loginStep(1, undefined, initiator.names);
@@ -265,6 +273,21 @@ describe('limits', () => {
     expect([(await initiator.next()).values['statusClass'], output.ended]).toEqual([0, false]);
     initiator.send(loginRequest, { ...initiator.loginValues(1), continue: true }, Buffer.alloc(8193));
     expect(output.ended).toBe(true);
+  });
+
+  it('RFC 7143 13.12: an answer that does not fit into one segment is not given', async () => {
+    const { initiator, output } = new IscsiTarget().connect();
+    const key = 'X'.repeat(58);
+    const pairs = Array.from({ length: 120 }, (_, index) => `${key}${index}=\0`);
+    initiator.send(loginRequest, { ...initiator.loginValues(1), continue: true }, Buffer.from(pairs.join('')));
+    await initiator.next();
+    const names = Object.entries(initiator.names).map(([name, value]) => `${name}=${value}\0`);
+    initiator.send(
+      loginRequest,
+      { ...initiator.loginValues(1), transit: true, nextStage: 3 },
+      Buffer.from(names.join('')),
+    );
+    expect([status(await initiator.next()), output.ended]).toEqual([[2, 0], true]);
   });
 
   it('a login that never ends is cut: by login_timeout', () => {
