@@ -1,179 +1,183 @@
-// `npm run fuzz -- --inputs 100000 [--seed N]`: generated input against `tcli serve`, beside a session of another target
-// that writes and reads back all the while. It fails when that session fails, when the process ends or reports an
-// internal error, or when its memory grows beyond what it had after the first tenth.
+// `npm run fuzz -- [--inputs 100000] [--seed N] [--loops N]`: malformed input against `tcli serve`, beside a session of
+// another target in the same event loop (unless there are more) that writes and reads back all the while. It fails when
+// that session fails, when the process ends or reports an internal error, when its memory grows, and when connections,
+// sessions or descriptors of the attack are left when it is over.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
-import fc from 'fast-check';
-import { loginRequest } from '../../src/iscsi/pdu.ts';
-import { printText } from '../../src/wire/text.ts';
-import { Initiator } from '../support/initiator.ts';
-import { dataOut, loginPairs, noisyCdb, noisyPdu } from './inputs.ts';
+import { Attacker, attacks, iqn } from './attacks.ts';
 
 const run = promisify(execFile);
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
-const growthBytesMax = 128 << 20;
-const answerMs = 5000;
 const inputsPerBatch = 50;
-const iqn = (name: string) => `iqn.2003-01.org.example:${name}`;
+/** What the process may hold at the end beyond its most in the first fifth, when every path has been taken. */
+const growthBytesMax = 48 << 20;
 
-/** An initiator on a socket. */
-class Connected {
-  readonly initiator: Initiator;
-  readonly socket: Socket;
-  readonly closed: Promise<void>;
-
-  constructor(port: number, target: string) {
-    this.socket = connect(port, '127.0.0.1');
-    this.socket.setNoDelay(true).on('error', () => {});
-    this.initiator = new Initiator(iqn(target), (bytes) => this.socket.write(bytes));
-    this.socket.on('data', (data) => {
-      try {
-        this.initiator.receive(data);
-      } catch {
-        // The answers to noise are not judged.
-      }
-    });
-    this.closed = new Promise((done) => this.socket.on('close', () => done()));
-  }
+interface Progress {
+  rounds: number;
+  slowestMs: number;
+  failure: unknown;
 }
 
-/** Writes and reads back until it is stopped. @returns how often @throws Error at the first I/O that fails */
-async function healthy(port: number, stopped: () => boolean): Promise<number> {
-  const { initiator, socket } = new Connected(port, 'healthy');
-  initiator.next = () => waitFor(() => initiator.inbox.shift());
-  await initiator.login({ MaxRecvDataSegmentLength: '65536' });
+/** Writes and reads back, with immediate data and with R2Ts, until it is stopped; the first I/O that fails ends it. */
+async function healthy(port: number, progress: Progress, stopped: () => boolean): Promise<void> {
+  const one = new Attacker(port, 'healthy');
+  const { initiator } = one;
+  await initiator.login({ MaxRecvDataSegmentLength: '65536', HeaderDigest: 'CRC32C', DataDigest: 'CRC32C' });
   await initiator.command([0, 0, 0, 0, 0, 0]);
-  let rounds = 0;
-  for (; !stopped(); rounds += 1) {
-    const data = Buffer.alloc(4096, rounds);
-    const place = [0, 0, 0, rounds & 0x7f, 0, 0, 0, 8, 0];
-    const write = await initiator.command([0x2a, ...place], { data, immediateData: 4096 });
-    const read = await initiator.command([0x28, ...place], { read: true, length: 4096 });
+  for (; !stopped(); progress.rounds += 1) {
+    const { rounds } = progress;
+    const blocks = rounds % 8 === 0 ? 256 : 8;
+    const data = Buffer.alloc(blocks * 512, rounds);
+    const place = [0, 0, 0, rounds & 0x7f, 0, 0, blocks >> 8, blocks & 0xff, 0];
+    const began = performance.now();
+    const write = await initiator.command([0x2a, ...place], { data, immediateData: Math.min(data.length, 4096) });
+    const read = await initiator.command([0x28, ...place], { read: true, length: data.length });
+    progress.slowestMs = Math.max(progress.slowestMs, performance.now() - began);
     if (write.status !== 0 || read.status !== 0 || !read.data.equals(data))
       throw new Error(`round ${rounds}: write ${write.status} ${write.sense}, read ${read.status} ${read.sense}`);
   }
-  socket.destroy();
-  return rounds;
+  one.close();
 }
 
-async function waitFor<T>(look: () => T | undefined): Promise<T> {
-  const until = Date.now() + answerMs;
-  for (;;) {
-    const found = look();
-    if (found !== undefined) return found;
-    if (Date.now() > until) throw new Error('no answer');
-    await new Promise((done) => setTimeout(done, 1));
-  }
-}
-
-/** Kinds of attack: each sends a batch of inputs over one connection, and does not care for answers. */
-const attacks: readonly ((one: Connected, seed: number) => Promise<void>)[] = [
-  async ({ socket }, seed) => {
-    for (const bytes of fc.sample(fc.uint8Array({ maxLength: 300 }), { seed, numRuns: inputsPerBatch }))
-      socket.write(bytes);
-  },
-  async ({ initiator }, seed) => {
-    for (const [index, pairs] of fc.sample(loginPairs, { seed, numRuns: inputsPerBatch }).entries()) {
-      const names = index === 0 ? Object.entries(initiator.names) : [];
-      const values = { ...initiator.loginValues(seed & 1), transit: (seed & 2) !== 0, nextStage: 3 };
-      initiator.send(loginRequest, values, printText([...names, ...pairs]));
-    }
-  },
-  async ({ initiator }, seed) => {
-    await initiator.login();
-    for (const bytes of fc.sample(noisyPdu, { seed, numRuns: inputsPerBatch })) initiator.raw(bytes);
-  },
-  async ({ initiator }, seed) => {
-    await initiator.login({ FirstBurstLength: '65536' });
-    const inputs = fc.sample(fc.tuple(noisyCdb, dataOut, fc.boolean()), { seed, numRuns: inputsPerBatch });
-    for (const [cdb, data, reads] of inputs)
-      initiator.sendCommand([...cdb], reads ? { read: true, length: 4096 } : { data, immediateData: data.length });
-  },
-];
-
-async function attack(port: number, seed: number): Promise<void> {
-  const one = new Connected(port, 'attacked');
-  one.initiator.isid = Uint8Array.of(0x80, 0, 0, 0, seed >> 8, seed);
-  one.initiator.next = () => waitFor(() => one.initiator.inbox.shift());
-  // A login is refused while the same name logs in again; what follows is then noise before a login.
-  await attacks[seed % attacks.length]!(one, seed).catch(() => {});
-  one.socket.end();
-  await Promise.race([one.closed, new Promise((done) => setTimeout(done, 20))]);
-  one.socket.destroy();
-}
-
-async function residentBytes(child: ChildProcess): Promise<number> {
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+async function residentBytes({ pid }: ChildProcess): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { inputs: { type: 'string', default: '10000' }, seed: { type: 'string', default: '1' } },
-  });
-  const home = await mkdtemp(join(tmpdir(), 'tcli-fuzz-'));
-  const port = await freePort();
-  const target = (name: string) => [
+const descriptors = async ({ pid }: ChildProcess): Promise<number> => (await readdir(`/proc/${pid}/fd`)).length;
+
+const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
+
+async function configure(home: string, port: number): Promise<void> {
+  const target = (name: string, attributes: string) => [
     `/backstores/ramdisk create ${name} 16M`,
     `/iscsi create ${iqn(name)}`,
     `/iscsi/${iqn(name)}/tpg1/portals create 127.0.0.1 ${port}`,
-    `/iscsi/${iqn(name)}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
+    `/iscsi/${iqn(name)}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0 ${attributes}`,
     `/iscsi/${iqn(name)}/tpg1/luns create /backstores/ramdisk/${name}`,
   ];
   const lines = [
     '/ set global auto_add_default_portal=false',
-    ...target('healthy'),
-    ...target('attacked'),
+    ...target('healthy', ''),
+    ...target('attacked', ''),
+    ...target('secured', 'authentication=1'),
+    `/iscsi/${iqn('secured')}/tpg1 set auth userid=user password=secret mutual_userid=disk mutual_password=another`,
+    `/iscsi/${iqn('attacked')}/tpg1 set parameter InitialR2T=No DataPDUInOrder=No MaxOutstandingR2T=4 MaxConnections=2`,
     '/backstores/ramdisk/attacked set attribute emulate_tpu=1 emulate_tpws=1',
   ];
   await run(process.execPath, [program, '--home', home, ...lines.flatMap((line) => ['-c', line])]);
-  const child = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** A batch of inputs, over as many connections as the target ends. @returns how many inputs reached it */
+async function attack(port: number, seed: number): Promise<{ name: string; inputs: number; connections: number }> {
+  const { name, target, begin, inputs } = attacks[seed % attacks.length]!;
+  let one: Attacker | undefined;
+  let connections = 0;
+  let delivered = 0;
+  for (const send of inputs(seed, inputsPerBatch)) {
+    if (!one?.open) {
+      one = new Attacker(port, target);
+      connections += 1;
+      await begin(one);
+    }
+    delivered += 1;
+    await send(one);
+  }
+  one?.close();
+  return { name, inputs: delivered, connections };
+}
+
+async function main(): Promise<number> {
+  const number = (value: string) => ({ type: 'string', default: value }) as const;
+  const { values } = parseArgs({ options: { inputs: number('10000'), seed: number('1'), loops: number('0') } });
+  const home = await mkdtemp(join(tmpdir(), 'tcli-fuzz-'));
+  const port = await freePort();
+  await configure(home, port);
+  const words = [program, '--home', home, 'serve', '--loops', values.loops, '--log-level', 'warning'];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let bugs = '';
   child.stderr.on('data', (data) => {
     if (/internal error|\n\s+at /.test(String(data))) bugs += data;
   });
-  let ended: number | null | undefined;
-  child.once('exit', (status) => {
-    ended = status;
+  let ended: string | undefined;
+  child.once('exit', (status, signal) => {
+    ended = String(status ?? signal);
   });
   await new Promise<void>((ready) => child.stdout.on('data', (data) => String(data).includes('Serving') && ready()));
 
-  const batches = Math.ceil(Number(values.inputs) / inputsPerBatch);
   let stopped = false;
-  let failure: unknown;
-  const beside = healthy(port, () => stopped).catch((error: unknown) => {
-    failure = error;
-    return 0;
+  const progress: Progress = { rounds: 0, slowestMs: 0, failure: undefined };
+  const beside = healthy(port, progress, () => stopped).catch((error: unknown) => {
+    progress.failure = error;
   });
-  let settled = 0;
-  let most = 0;
-  for (let batch = 0; batch < batches && failure === undefined && ended === undefined; batch += 1) {
-    await attack(port, Number(values.seed) + batch);
-    if (batch % 20 > 0) continue;
-    const now = await residentBytes(child);
-    if (batch <= batches / 10) settled = Math.max(settled, now);
-    most = Math.max(most, now);
+  while (progress.rounds === 0 && progress.failure === undefined) await sleep(1);
+  const before = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
+
+  const counts = new Map<string, { inputs: number; connections: number }>();
+  const wanted = Number(values.inputs);
+  const samples: { inputs: number; bytes: number }[] = [];
+  let inputs = 0;
+  let trouble: unknown;
+  for (let batch = 0; inputs < wanted && progress.failure === undefined && ended === undefined; batch += 1) {
+    const done = await attack(port, Number(values.seed) + batch).catch((error: unknown) => {
+      trouble = error;
+    });
+    if (!done) break;
+    const count = counts.get(done.name) ?? { inputs: 0, connections: 0 };
+    counts.set(done.name, {
+      inputs: count.inputs + done.inputs,
+      connections: count.connections + done.connections,
+    });
+    inputs += done.inputs;
+    if (batch % 10 === 0) samples.push({ inputs, bytes: await residentBytes(child) });
+  }
+
+  const wrong: string[] = [];
+  if (trouble !== undefined) wrong.push(`a valid login beside the noise failed: ${trouble}`);
+  if (ended === undefined) {
+    // What the attack left dies with its sockets, which the target hears of a little later.
+    let left = before;
+    for (let tries = 0; tries < 50; tries += 1) {
+      left = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
+      if (left.descriptors <= before.descriptors) break;
+      await sleep(100);
+    }
+    const { stdout } = await run(process.execPath, [program, '--home', home, 'sessions', '--json']);
+    const sessions = (JSON.parse(stdout) as { data: { targetWwn: string }[] }).data;
+    const others = sessions.filter(({ targetWwn }) => targetWwn !== iqn('healthy'));
+    if (others.length > 0) wrong.push(`${others.length} sessions of the attack are left`);
+    if (left.descriptors > before.descriptors)
+      wrong.push(`descriptors: ${before.descriptors} before, ${left.descriptors} after`);
+    samples.push({ inputs, bytes: left.bytes });
   }
   stopped = true;
-  const rounds = await beside;
+  await beside;
   child.removeAllListeners('exit');
   child.kill('SIGKILL');
   await rm(home, { recursive: true, force: true });
-  const mib = (bytes: number) => `${Math.round(bytes / (1 << 20))} MiB`;
+
+  const most = (from: number, to: number) =>
+    Math.max(
+      ...samples.filter((one) => one.inputs >= from * inputs && one.inputs <= to * inputs).map((one) => one.bytes),
+    );
+  const fifths = [0, 1, 2, 3, 4].map((fifth) => most(fifth / 5, (fifth + 1) / 5));
+  for (const [name, { inputs: count, connections }] of counts)
+    console.log(`${name}: ${count} inputs over ${connections} connections`);
+  console.log(`${inputs} inputs, seed ${values.seed}, loops ${values.loops}`);
   console.log(
-    `${batches * inputsPerBatch} inputs, ${rounds} healthy rounds, memory ${mib(settled)} then at most ${mib(most)}`,
+    `healthy session: ${progress.rounds} rounds of write and read, the slowest ${Math.round(progress.slowestMs)} ms`,
   );
-  const wrong = [
-    ...(failure === undefined ? [] : [`the healthy session failed: ${failure}`]),
-    ...(ended === undefined ? [] : [`the target ended with ${ended}`]),
-    ...(bugs === '' ? [] : [`the target reported: ${bugs.slice(0, 2000)}`]),
-    ...(most - settled > growthBytesMax ? ['memory grew'] : []),
-  ];
+  console.log(`resident memory: ${mib(before.bytes)} before, at most ${fifths.map(mib).join(', ')} in each fifth`);
+  if (progress.failure !== undefined) wrong.push(`the healthy session failed: ${progress.failure}`);
+  if (ended !== undefined) wrong.push(`the target ended with ${ended}`);
+  if (bugs !== '') wrong.push(`the target reported: ${bugs.slice(0, 2000)}`);
+  if (fifths[4]! - fifths[0]! > growthBytesMax) wrong.push('memory grew');
   for (const line of wrong) console.error(line);
   return wrong.length > 0 ? 1 : 0;
 }
