@@ -167,7 +167,6 @@ export async function verify(
   const volume = mediumOf(lu);
   const { bytchk } = cdb;
   const end = bytchk === 1 ? wholeBlocks(task.dataOut.length, blockSize) : cdb.blocks * blockSize;
-  if (bytchk === 3 && task.dataOut.length < blockSize) return good;
   const buffer = Buffer.allocUnsafe(Math.min(end, verifyBytesMax));
   for (let done = 0; done < end; ) {
     if (task.aborted || task.terminated) return good;

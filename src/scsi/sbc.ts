@@ -86,7 +86,11 @@ const verifies = ({ range, ...named }: Variant): OpcodeRow =>
       if (cdb.bytchk === 1) checkTransferLength(lu, cdb.blocks, range.blocks.byte);
     },
     dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
-    execute: verify,
+    execute: (lu, cdb, task) => {
+      // GOOD would say that all of it was compared.
+      if (task.dataOut.length < task.dataOutLength) throw new CheckCondition(sense.invalidFieldInCdb);
+      return verify(lu, cdb, task);
+    },
   });
 
 const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
@@ -127,6 +131,22 @@ const prefetches = ({ range, ...named }: Variant): OpcodeRow =>
     ignores: [bit(1, 1), ...groupOf(range)],
     medium: 'read',
     whenReserved: 'reads',
+    execute: () => good,
+  });
+
+/** There is no head to move: old initiators are told that it has (SCSI-2 9.2.13, 9.2.15), as LIO does. */
+const seeks = (
+  named: { readonly code: number; readonly name: string; readonly spec: string },
+  lba?: Field,
+): OpcodeRow =>
+  opcode({
+    ...named,
+    cdb: lba ? { lba } : {},
+    medium: 'read',
+    whenReserved: 'conflicts',
+    check: (lu, cdb: { readonly lba?: number }) => {
+      if ((cdb.lba ?? 0) >= lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+    },
     execute: () => good,
   });
 
@@ -212,6 +232,9 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     execute: writeAtomic,
   }),
+  seeks({ code: 0x01, name: 'REZERO UNIT', spec: 'SCSI-2 9.2.13' }),
+  seeks({ code: 0x0b, name: 'SEEK(6)', spec: 'SCSI-2 9.2.15' }, lba21),
+  seeks({ code: 0x2b, name: 'SEEK(10)', spec: 'SCSI-2 9.2.15' }, u32(2)),
   prefetches({ code: 0x34, name: 'PRE-FETCH(10)', spec: 'SBC-3 5.8', range: range10 }),
   prefetches({ code: 0x90, name: 'PRE-FETCH(16)', spec: 'SBC-3 5.9', range: range16 }),
   opcode({

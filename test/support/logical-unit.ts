@@ -26,19 +26,27 @@ export const port: TargetPort = {
   portGroup: 0,
 };
 
-const backstore = {
-  name: 'fileio',
-  plugin: 'fileio',
-  attributeDefaults: () => ({ emulate_write_cache: 1, emulate_model_alias: 1 }),
-} as unknown as Backstore;
+const backstore = (defaults: Record<string, number>) =>
+  ({
+    name: 'fileio',
+    plugin: 'fileio',
+    attributeDefaults: () => ({ emulate_write_cache: 1, emulate_model_alias: 1, ...defaults }),
+  }) as unknown as Backstore;
 
-/** @param attributes what differs from the defaults (write cache on) */
-export function logicalUnit(
-  options: { name?: string; wwn?: string; volume?: MemoryVolume; attributes?: Record<string, number> } = {},
-): { lu: StorageObject; volume: MemoryVolume } {
+interface Options {
+  readonly name?: string;
+  readonly wwn?: string;
+  readonly volume?: MemoryVolume;
+  /** What a new object of its kind has otherwise (write cache on). */
+  readonly defaults?: Record<string, number>;
+  /** What was set since. */
+  readonly attributes?: Record<string, number>;
+}
+
+export function logicalUnit(options: Options = {}): { lu: StorageObject; volume: MemoryVolume } {
   const volume = options.volume ?? memoryVolume(1024 * 1024);
   const lu = new StorageObject({
-    backstore,
+    backstore: backstore(options.defaults ?? {}),
     name: options.name ?? 'disk0',
     config: {},
     wwn: options.wwn ?? 'c5887601-53cb-4030-8133-a895f2f05d13',
@@ -56,13 +64,14 @@ export class Initiator {
   readonly luns: Map<number, StorageObject>;
   readonly view: Partial<LogicalUnitView>;
 
-  /** @param view what differs in how it sees every logical unit (`writeProtected`) */
+  /** @param name of the initiator, whole or what stands behind its colon @param view what differs in how it sees every logical unit (`writeProtected`) */
   constructor(luns: StorageObject | Map<number, StorageObject>, name = 'a', view: Partial<LogicalUnitView> = {}) {
     this.luns = luns instanceof Map ? luns : new Map([[0, luns]]);
     this.view = view;
+    const iqn = name.startsWith('iqn.') ? name : `iqn.2026-01.com.example:${name}`;
     this.nexus = new Nexus({
-      initiatorName: `iqn.2026-01.com.example:${name}`,
-      initiatorPortName: `iqn.2026-01.com.example:${name},i,0x00023d000001`,
+      initiatorName: iqn,
+      initiatorPortName: `${iqn},i,0x00023d000001`,
       targetPortName: view.port?.portName ?? port.portName,
       view: (lun) => {
         const storageObject = this.luns.get(lun);

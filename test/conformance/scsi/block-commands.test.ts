@@ -155,6 +155,22 @@ describe.each([
   });
 });
 
+test('SBC-3 5.29 VERIFY(10): data that came in part is not taken for all of it', async () => {
+  const { initiator } = fresh();
+  for (const bytchk of [0x02, 0x06])
+    expect((await initiator.send([0x2f, bytchk, 0, 0, 0, 0, 0, 0, 2], Buffer.alloc(511))).sense).toBe('5/24/00');
+});
+
+test.each([
+  ['SCSI-2 9.2.13 REZERO UNIT', [0x01], ''],
+  ['SCSI-2 9.2.15 SEEK(6)', [0x0b, 0, 0x07, 0xff], ''],
+  ['SCSI-2 9.2.15 SEEK(6)', [0x0b, 0, 0x08, 0x00], '5/21/00'],
+  ['SCSI-2 9.2.15 SEEK(10)', [0x2b, 0, 0, 0, 0x07, 0xff], ''],
+  ['SCSI-2 9.2.15 SEEK(10)', [0x2b, 0, 0, 0, 0x08, 0x00], '5/21/00'],
+])('%s: %j moves nothing', async (_name, cdb, sense) => {
+  expect((await fresh().initiator.send(cdb)).sense).toBe(sense);
+});
+
 test('SBC-3 5.29 VERIFY(10): a long range is read in bounded pieces', async () => {
   const volume = memoryVolume(3 * 1024 * 1024 + 512);
   const { initiator } = fresh({}, volume);
