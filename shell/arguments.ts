@@ -49,6 +49,9 @@ export interface ServeWords {
 const verbs = ['save', 'restore', 'clear'] as const;
 type Verb = (typeof verbs)[number];
 
+/** targetcli's way out of its daemon. */
+const disableDaemon = 'set global auto_use_daemon=false';
+
 export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
        tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off
@@ -106,9 +109,7 @@ export function readArguments(words: readonly string[]): Invocation {
     else if (option === '-f') file = value(option);
     else if (option === '--help' || option === '-h') return { home, cwd, wants: { kind: 'help' } };
     else if (option === '--version' || option === '-v') return { home, cwd, wants: { kind: 'version' } };
-    // targetcli's way out of its daemon.
-    else if (option === '--disable-daemon')
-      return { home, cwd, wants: { kind: 'command', line: 'set global auto_use_daemon=false' } };
+    else if (option === '--disable-daemon') return { home, cwd, wants: { kind: 'command', line: disableDaemon } };
     else throw new OperatorError(`Unknown option ${word}`, 'See: tcli --help');
   }
   const kinds = [lines.length > 0, file !== undefined, rest.length > 0].filter(Boolean).length;
@@ -121,6 +122,8 @@ export function readArguments(words: readonly string[]): Invocation {
   const [first = '', second = '', ...more] = rest;
   if (rest.length === 1 && json === '' && (first === 'help' || first === 'version'))
     return { home, cwd, wants: { kind: first } };
+  if (first === 'disable-daemon' && rest.length === 1)
+    return { home, cwd, wants: { kind: 'command', line: disableDaemon } };
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Home, type Host, openHost, type SessionOpening } from '../src/index.ts';
 import { connectSocket } from './client-socket.ts';
 import { Preferences } from './preferences.ts';
-import type { Completion, OutputSink, ShellClient, Terminal } from './protocol.ts';
+import type { Completion, OutputSink, SessionState, ShellClient, Terminal } from './protocol.ts';
 import { ShellSession } from './session.ts';
 
 /** How long a process that holds the home may take to open its control socket, until it is only looked at. */
@@ -12,7 +12,7 @@ const SOCKET_WAIT_MS = 2_000;
 const SOCKET_POLL_MS = 50;
 
 /** What a script needs of a session. */
-export type ScriptSession = Pick<ShellClient, 'run' | 'complete' | 'interrupt' | 'close'>;
+export type ScriptSession = Pick<ShellClient, 'state' | 'run' | 'complete' | 'interrupt' | 'close'>;
 
 /** @throws OperatorError */
 export async function hostSession(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ScriptSession> {
@@ -50,6 +50,10 @@ class HostedSession implements ScriptSession {
     this.#session = new ShellSession(host, preferences, { ...opening, cwd: opening.cwd ?? preferences.lastPath });
     this.#session.setTerminal(terminal);
     this.#before = host.unsavedOperations;
+  }
+
+  get state(): SessionState {
+    return this.#session.state;
   }
 
   run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }> {

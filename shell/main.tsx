@@ -9,10 +9,11 @@ import { type Invocation, readArguments, usage } from './arguments.ts';
 import { connectSocket } from './client-socket.ts';
 import type { ScriptSession } from './hosted.ts';
 import type { OutputSink, Terminal } from './protocol.ts';
+import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
 
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
-const banner = [`tcli shell version ${version}`, "For help on commands, type 'help'.", ''];
+const banner = bannerOf(version);
 
 /** Output goes where it belongs; questions are not asked, since nobody sits there. */
 const streams: OutputSink = {
@@ -92,6 +93,9 @@ const openingOf = (cwd: string | undefined): SessionOpening => ({
   workingDirectory: process.cwd(),
 });
 
+/** Installed under that name, or called by it. */
+const calledTargetcli = process.env['TCLI_CALLED'] === 'targetcli';
+
 type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' }>;
 
 /** Lines that nobody types. */
@@ -100,8 +104,11 @@ async function script(home: Home, cwd: string | undefined, wants: Script): Promi
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
   const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
+  const say = (text: string) => void process.stdout.write(text);
+  const options = { to: streams, stopAtError: !typed, ...(typed && calledTargetcli && { say }) };
   try {
-    return (await runLines(session, linesOf(wants), !typed)) ? 0 : 1;
+    options.say?.(banner.map((line) => `${line}\n`).join(''));
+    return (await runScript(session, linesOf(wants, options), options)) ? 0 : 1;
   } finally {
     await session.close();
   }
@@ -124,15 +131,11 @@ async function hosted(home: Home, opening: SessionOpening): Promise<ScriptSessio
   return hostSession(home, opening, terminal());
 }
 
-async function* linesOf(wants: Script): AsyncGenerator<string> {
+async function* linesOf(wants: Script, options: ScriptOptions): AsyncGenerator<string> {
   if (wants.kind === 'command') yield wants.line;
   else if (wants.kind === 'lines') yield* wants.lines;
   else if (wants.kind === 'file') yield* fileLines(wants.path);
-  else {
-    yield* createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-    // The end of the input is an `exit`, as in targetcli: it saves.
-    yield 'exit';
-  }
+  else yield* untilExit(createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }), options);
 }
 
 async function* fileLines(path: string): AsyncGenerator<string> {
@@ -141,25 +144,6 @@ async function* fileLines(path: string): AsyncGenerator<string> {
     throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
   });
   yield* createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY });
-}
-
-/** @returns whether every line went well */
-async function runLines(session: ScriptSession, lines: AsyncIterable<string>, stopAtError: boolean): Promise<boolean> {
-  let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-    session.interrupt();
-  });
-  let ok = true;
-  for await (const line of lines) {
-    if (interrupted) break;
-    const result = await session.run(line, streams).catch((error) => {
-      throw new OperatorError(`The session was lost: ${reasonOf(error)}`);
-    });
-    ok &&= result.ok;
-    if (result.exit || (stopAtError && !result.ok)) break;
-  }
-  return ok && !interrupted;
 }
 
 // A reader that went away (`tcli ls | head -1`) is no error.

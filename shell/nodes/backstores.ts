@@ -25,7 +25,11 @@ const backstore: NodeType<KindOfBackstore> = {
   doc: 'One kind of storage object.',
   summary: ({ named }) => ({ text: `Storage Objects: ${named.size}`, healthy: null }),
   children: ({ named }) => [...named].map(([name, object]) => child(name, storageObject, object)),
-  commands: ({ kind }) => ({ create: createCommand(kind), delete: deleteCommand }),
+  commands: ({ kind }) => ({
+    create: createCommand(kind),
+    delete: deleteCommand,
+    ...(kind.exchange && { changemedium: exchangeCommand(kind) }),
+  }),
 };
 
 const nameParameter = required('name', types.string, 'Its name in the tree, and what initiators see as the product.');
@@ -66,5 +70,31 @@ const deleteCommand = commandOf<KindOfBackstore>()({
     if (save) await saveConfiguration(context, undefined, { say: false });
   },
 });
+
+/** Of the kinds that have a string of their own: the same unit, with another medium. */
+function exchangeCommand(kind: Backstore): Command<KindOfBackstore> {
+  const [string] = kind.parameters.filter(({ name }) => name === 'cfgstring');
+  return commandOf<KindOfBackstore>()({
+    doc: 'Puts another medium into a storage object. Its LUNs, serial number and settings stay.',
+    details: [
+      'It is opened first, and refused if that fails. Initiators that are logged in are told; what they have open on it is gone.',
+    ],
+    seeAlso: ['create'],
+    parameters: [
+      required('name', types.string, 'The storage object.', {
+        suggest: (node) => node.children().map(({ name }) => name),
+      }),
+      required('size', types.size, 'The size of the new one: 16M, 2G …'),
+      required('cfgstring', types.string, string?.doc ?? ''),
+    ],
+    examples: [
+      { line: `changemedium ${kind.example}`, does: 'Goes on with that one.', after: [`create ${kind.example}`] },
+    ],
+    async run(_subject, context, { name, size, cfgstring }) {
+      await context.apply(`/backstores/${kind.name}`, 'changemedium', { name, size, cfgstring });
+      context.info('Medium Changed.');
+    },
+  });
+}
 
 const namesOf = (named: ReadonlyMap<string, unknown>): string => [...named.keys()].slice(0, 5).join(', ') || 'none';

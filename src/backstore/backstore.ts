@@ -96,6 +96,11 @@ export interface Backstore {
   readonly doc: string;
   /** What help on `create` says besides, a paragraph each. */
   readonly details?: readonly string[];
+  /**
+   * The configuration with another medium, for the same storage object. Absent: it keeps the one that it has.
+   * @throws OperatorError for one that cannot be meant
+   */
+  exchange?(config: VolumeConfig, size: number, cfgstring: string): VolumeConfig;
   /** What a volume of this configuration holds is gone when it is closed. */
   isVolatile?(config: VolumeConfig): boolean;
   /** Its media are SCSI devices that initiators talk to: they have an identity and target port groups of their own. */

@@ -30,6 +30,11 @@ const blocksMax: ValueType<number> = {
 };
 
 export function userBackstore({ handler, doc, string, example, check, open }: UserKind): Backstore {
+  const mediumOf = (size: number, text: string) => {
+    if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);
+    check(text);
+    return { config: `${handler}/${text}`, size: size - (size % blockBytes) };
+  };
   const stringOf = (config: VolumeConfig): string => String(config['config']).slice(handler.length + 1);
   return {
     name: `user:${handler}`,
@@ -64,18 +69,15 @@ export function userBackstore({ handler, doc, string, example, check, open }: Us
     },
 
     async settle(create) {
-      const size = Number(create['size']);
-      if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);
-      const text = String(create['cfgstring']);
-      check(text);
       const kept = ['hw_max_sectors', 'control'].filter((key) => create[key] !== undefined);
       const config = {
-        config: `${handler}/${text}`,
-        size: size - (size % blockBytes),
+        ...mediumOf(Number(create['size']), String(create['cfgstring'])),
         ...Object.fromEntries(kept.map((key) => [key, create[key] as string | number])),
       };
       return { config, notes: [], made: false };
     },
+
+    exchange: (config, size, cfgstring) => ({ ...config, ...mediumOf(size, cfgstring) }),
 
     open: (config) => open(stringOf(config), Number(config['size'])),
 

@@ -3,7 +3,9 @@
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
+import { sense } from '../scsi/sense.ts';
 import { StorageObject } from '../scsi/storage-object.ts';
+import { report } from '../scsi/unit-attention.ts';
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/tpg.ts';
 import { operation, type Values } from './operation.ts';
@@ -80,6 +82,34 @@ export const storageObjectOperations = [
     },
   }),
   operation({
+    at: 'backstore',
+    verb: 'changemedium',
+    params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
+    async apply(_tree, { backstore, named }, params) {
+      const { name, size, cfgstring } = params;
+      const storageObject = named.get(String(name));
+      if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
+      if (!backstore.exchange) throw new OperatorError('Command not found changemedium');
+      const { config: before, volume: old } = storageObject;
+      const earlier = params['settled'] as unknown as { config: VolumeConfig } | undefined;
+      const config = earlier?.config ?? (await exchanged(storageObject, Number(size), String(cfgstring)));
+      storageObject.config = config;
+      // Whoever serves it opens the new one.
+      storageObject.volume = undefined;
+      const undo = async () => {
+        const { volume } = storageObject;
+        Object.assign(storageObject, { config: before, volume: old });
+        await volume?.close();
+      };
+      const finish = async () => {
+        await old?.flush().catch(() => {});
+        await old?.close();
+        report(storageObject, sense.mediumMayHaveChanged);
+      };
+      return { params: { name: String(name), settled: { config } }, undo, finish };
+    },
+  }),
+  operation({
     at: 'storage object',
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
@@ -98,6 +128,18 @@ export const storageObjectOperations = [
     },
   }),
 ];
+
+/** A medium that can be opened. @throws OperatorError */
+async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {
+  const next = backstore.exchange!(config, size, cfgstring);
+  try {
+    await (await backstore.open(next)).close();
+  } catch (error) {
+    const hint = error instanceof OperatorError ? error.hint : undefined;
+    throw new OperatorError(`ChangeMedium failed: ${reasonOf(error)}`, hint);
+  }
+  return next;
+}
 
 function checkName(name: string): void {
   if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");

@@ -87,15 +87,18 @@ class Transition {
     const path = `/backstores/${kind}`;
     for (const [name, old] of before) {
       const next = after.get(name);
-      if (next && isSameMedium(old, next)) continue;
+      if (next && (isSameMedium(old, next) || canExchange(old, next))) continue;
       this.#do('storage objects go', path, 'delete', { name });
       this.#gone.add(old);
       for (const lun of old.exports) this.#gone.add(lun as Lun);
     }
     for (const [name, next] of after) {
       const old = present(before.get(name), this.#gone);
-      if (old) this.#attributes('storage objects', next.path, 'attribute', old.attributes, next.attributes);
-      else {
+      if (old) {
+        const settled = { config: next.config } as unknown as Value;
+        if (!isSameMedium(old, next)) this.#do('storage objects', path, 'changemedium', { name, settled });
+        this.#attributes('storage objects', next.path, 'attribute', old.attributes, next.attributes);
+      } else {
         const settled = { config: next.config, attributes: changedAttributes(next) } as unknown as Value;
         this.#do('storage objects', path, 'create', { name, ...(next.wwn && { wwn: next.wwn }), settled });
       }
@@ -274,8 +277,12 @@ const present = <T extends StorageObject | Lun>(one: T | undefined, gone: Readon
 
 const isReadOnly = (table: AttributeTable, name: string): boolean => table[name]?.readOnly === true;
 
+const isSameUnit = (a: StorageObject, b: StorageObject): boolean =>
+  a.wwn === b.wwn || a.wwn === '' || b.wwn === '' || a.backstore.passesThrough === true;
+const canExchange = (a: StorageObject, b: StorageObject): boolean =>
+  isSameUnit(a, b) && a.backstore.exchange !== undefined;
 const isSameMedium = (a: StorageObject, b: StorageObject): boolean =>
-  (a.wwn === b.wwn || a.wwn === '' || b.wwn === '' || a.backstore.passesThrough === true) &&
+  isSameUnit(a, b) &&
   Object.keys({ ...a.config, ...b.config }).every((key) => (a.config[key] ?? null) === (b.config[key] ?? null));
 
 const digit = (flag: boolean): string => (flag ? '1' : '0');

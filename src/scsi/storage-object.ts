@@ -66,7 +66,8 @@ const onRequest = 6;
 export class StorageObject {
   readonly backstore: Backstore;
   readonly name: string;
-  readonly config: VolumeConfig;
+  /** Another one where the kind can exchange a medium. */
+  config: VolumeConfig;
   /** Unit serial number (LIO's `wwn`): text, a UUID when we made it. */
   readonly wwn: string;
   readonly attributes: Attributes<DiskAttributes>;

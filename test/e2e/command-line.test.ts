@@ -1,9 +1,9 @@
 // The ways in from a Unix shell: words, -c, -f, standard input; exit statuses and streams. Not tested here: the commands.
 
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
-import { configure, iqn, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { configure, iqn, run, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 it('one command in many words or in one, from /', async () => {
   const home = temporaryDirectory();
@@ -70,6 +70,33 @@ it('standard input: comments and blank lines; an error goes on and makes the sta
   expect(bad.status).toBe(1);
   expect(bad.stderr).toContain('Command not found nosuch');
   expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toMatch(/ c /);
+});
+
+it('called targetcli, a script on standard input has a banner and a prompt before each answer', async () => {
+  const home = temporaryDirectory();
+  const called = join(home, 'targetcli');
+  await symlink(resolve('shell/bin/tcli'), called);
+  const { status, stdout } = await run(called, ['--home', home], { input: 'cd /iscsi\npwd\n' });
+  expect(status).toBe(0);
+  expect(stdout).toMatch(
+    /^tcli shell version \S+\nFor help on commands, type 'help'.\n\n\/> \/iscsi> \/iscsi\n\/iscsi> exit\nGlobal pref/,
+  );
+});
+
+it('--json is an option of the program, or a word of the line', async () => {
+  const home = temporaryDirectory();
+  const answer = { tcli: 1, command: 'pwd', path: '/iscsi', data: '/iscsi' };
+  for (const words of [
+    ['--json', '/iscsi', 'pwd'],
+    ['/iscsi', 'pwd', '--json'],
+    ['--json', '-c', '/iscsi pwd'],
+  ])
+    expect(JSON.parse((await tcli(home, words)).stdout)).toEqual(answer);
+  expect(JSON.parse((await tcli(home, ['daemon', 'status', '--json'])).stdout).data).toEqual({ running: false });
+  expect(await tcli(home, ['--json'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/^--json needs a command/),
+  });
 });
 
 it('-f runs a file and stops at the first error', async () => {

@@ -7,17 +7,18 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const missing = lacks('nbdkit', 'qemu-nbd', 'qemu-img', 'qemu-io');
 const bytes = 32 << 20;
 
 /** nbdkit on `socket`, ready when this resolves, ended after the test. */
 async function nbdkit(socket: string, ...words: string[]): Promise<ChildProcess> {
-  rmSync(socket, { force: true });
-  const child = spawn('nbdkit', ['--foreground', '--unix', socket, ...words], { stdio: 'ignore' });
+  const ready = `${socket}.pid`;
+  for (const old of [socket, ready]) rmSync(old, { force: true });
+  const child = spawn('nbdkit', ['--foreground', '--unix', socket, '--pidfile', ready, ...words], { stdio: 'ignore' });
   onTestFinished(() => void child.kill('SIGKILL'));
-  for (let waited = 0; !existsSync(socket) && waited < 10_000; waited += 10) await sleep(10);
+  for (let waited = 0; !existsSync(ready) && waited < 10_000; waited += 10) await sleep(10);
   return child;
 }
 
@@ -60,6 +61,27 @@ describe.skipIf(missing)(`user backstores${missing ? ` (skipped: ${missing})` : 
     await nbdkit(socket, 'memory', String(bytes));
     const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
     await thereAndBack(home, url, () => sleep(1));
+  });
+
+  it('changemedium: the LUN goes on with another export, larger, while it is served; one that cannot be opened changes nothing', async () => {
+    const home = temporaryDirectory();
+    const [first, second] = [join(home, 'first'), join(home, 'second')];
+    await nbdkit(first, 'memory', String(bytes));
+    await nbdkit(second, 'memory', String(2 * bytes));
+    const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${first}`);
+    await io(url, 'write -P 1 0 64k');
+    const change = (socket: string) =>
+      tcli(home, ['/backstores/user:nbd', 'changemedium', 'disk', '64M', `nbd+unix:///?socket=${socket}`]);
+    expect(await change(join(home, 'none'))).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^ChangeMedium failed: /),
+    });
+    expect((await io(url, 'read -P 1 0 64k')).stdout).toContain('read 65536/65536');
+    expect(await change(second)).toMatchObject({ status: 0, stdout: 'Medium Changed.\n' });
+    const after = await io(url, 'read -P 0 0 64k', 'write -P 2 48M 64k', 'read -P 2 48M 64k');
+    expect(after.stdout + after.stderr).not.toMatch(/failed/i);
+    await tcli(home, ['undo']);
+    expect((await io(url, 'read -P 1 0 64k')).stdout).toContain('read 65536/65536');
   });
 
   it('an error of the server is an error of the command; the session goes on', async () => {

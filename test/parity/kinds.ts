@@ -90,7 +90,7 @@ export const kinds: readonly Kind[] = [
   },
   { name: 'log-file', is: (it) => isSetting(it, /^(?:logfile|loglevel_file)$/) },
   { name: 'usage', is: (it) => it.step.kind === 'words' && typed(it, /^(?:-h|--help|help)$/) },
-  { name: 'program-version', is: ({ text }) => /\bversion (?:2\.1\.53|\d+\.\d+\.\d+)$/.test(text) },
+  { name: 'program-version', is: ({ text }) => /\bversion \d+\.\d+\.\d+$|^Copyright 2011/.test(text) },
   { name: 'debug-messages', is: ({ text }) => /^(?:Running command line '|\S+\/configshell_fb\/\S+:\d+ )/.test(text) },
   { name: 'hardware-fabrics', is: (it) => /xen[-_](?:pvscsi|scsiback)/.test(it.text) || typed(it, /xen-pvscsi/) },
   { name: 'python-errors', is: (it) => answer(it, pythonError) },

@@ -8,8 +8,11 @@ import { basename } from 'node:path';
 
 /** One thing that was done, and the lines that came of it. */
 export interface Step {
-  /** `unix`: a command of the machine; `words`: targetcli with arguments; `line`: typed at a prompt; `tab`: Tab at its end. */
-  readonly kind: 'unix' | 'words' | 'line' | 'tab';
+  /**
+   * `unix`: a command of the machine; `words`: targetcli with arguments; `piped`: lines on its standard input; `line`: typed
+   * at a prompt; `tab`: Tab at its end.
+   */
+  readonly kind: 'unix' | 'words' | 'piped' | 'line' | 'tab';
   readonly text: string;
   readonly shown: readonly string[];
   /** The exit status; undefined where none was recorded. */
@@ -55,8 +58,7 @@ function oneShotSteps(text: string): Step[] {
     const exit = /^\[exit (-?\d+)\]$/.exec(line);
     if (line.startsWith('$ ') && command === undefined) command = line.slice(2);
     else if (exit && command !== undefined) {
-      const plain = /^targetcli( [^;|]*)?$/.exec(command);
-      const [kind, words] = plain ? (['words', plain[1]?.trim() ?? ''] as const) : (['unix', command] as const);
+      const [kind, words] = called(command);
       // targetcli ends some lists without a newline.
       steps.push({
         kind,
@@ -69,6 +71,13 @@ function oneShotSteps(text: string): Step[] {
     } else if (command !== undefined) shown.push(line);
   }
   return steps;
+}
+
+function called(command: string): [kind: 'words' | 'piped' | 'unix', text: string] {
+  const plain = /^targetcli( [^;|]*)?$/.exec(command);
+  if (plain) return ['words', plain[1]?.trim() ?? ''];
+  const piped = /^(?:echo|printf) ('?)(.*)\1 \| targetcli$/.exec(command);
+  return piped ? ['piped', piped[2]!.replaceAll('\\n', '\n').trimEnd()] : ['unix', command];
 }
 
 /** A prompt stands at the start of a row, or behind a list that targetcli ended without a newline. */

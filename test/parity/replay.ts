@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { readArguments, usage } from '../../shell/arguments.ts';
 import { programVersion } from '../../shell/nodes/root-commands.ts';
 import { Preferences } from '../../shell/preferences.ts';
+import type { OutputSink } from '../../shell/protocol.ts';
+import { bannerOf, runScript, untilExit } from '../../shell/script.ts';
 import { ShellSession } from '../../shell/session.ts';
 import { type Home, type Host, lastWords, openHost } from '../../src/index.ts';
 import { Guest } from './guest.ts';
@@ -61,6 +63,12 @@ export async function replay(recording: Recording): Promise<Replayed[]> {
         done.push({ step, shown, exit: undefined });
         continue;
       }
+      if (step.kind === 'piped') {
+        const { lines, ok } = await runPiped(host, recording, text);
+        const shown = lines.map((line) => ({ ...line, text: world.outOf(line.text, recording.columns) }));
+        done.push({ step, shown, exit: ok ? 0 : 1 });
+        continue;
+      }
       const oneShot = step.kind === 'words';
       const current = oneShot ? session(host, recording, true) : typed;
       const { prompt } = current.state;
@@ -96,14 +104,43 @@ function renaming({ root: { tree } }: Host, recorded: readonly string[], shown: 
   return target ? [`/${target.fabric.name} delete ${here}`, `/${target.fabric.name} create ${there}`] : [];
 }
 
-function session(host: Host, { columns, color }: Recording, oneShot: boolean): ShellSession {
+function session(host: Host, { columns, color }: Recording, oneShot: boolean, cwd = '/'): ShellSession {
   const made = new ShellSession(host, Preferences.open(host.home.stateDirectory), {
-    cwd: '/',
+    cwd,
     bareErrors: oneShot,
     saveOnExit: !oneShot,
   });
   made.setTerminal({ columns, color, interactive: false });
   return made;
+}
+
+/** What the program does with lines on standard input, called targetcli. */
+async function runPiped(host: Host, recording: Recording, text: string): Promise<{ lines: Line[]; ok: boolean }> {
+  const { lastPath } = Preferences.open(host.home.stateDirectory);
+  const piped = session(host, recording, false, lastPath);
+  let said = bannerOf(programVersion)
+    .map((line) => `${line}\n`)
+    .join('');
+  const say = (more: string) => {
+    said += more;
+  };
+  const { signal } = new AbortController();
+  const options = { to: { write: say, ask: async () => null }, stopAtError: false, say };
+  const client = {
+    get state() {
+      return piped.state;
+    },
+    run: (line: string, to: OutputSink) => piped.run(line, to, signal),
+    interrupt: () => {},
+  };
+  const ok = await runScript(client, untilExit(text.split('\n'), options), options);
+  return {
+    lines: said
+      .trimEnd()
+      .split('\n')
+      .map((line) => ({ text: line, hint: false })),
+    ok,
+  };
 }
 
 /** What the program does with arguments, which a Unix shell takes apart before. */

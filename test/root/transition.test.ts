@@ -10,7 +10,7 @@ import { transition } from '../../src/root/transition.ts';
 import type { Tree } from '../../src/root/tree.ts';
 
 const one = <T>(...values: T[]) => fc.constantFrom(...values);
-const objects = ['ramdisk/d0', 'ramdisk/d1', 'fileio/d2'].map((name) => `/backstores/${name}`);
+const objects = ['ramdisk/d0', 'ramdisk/d1', 'fileio/d2', 'user:nbd/d3'].map((name) => `/backstores/${name}`);
 const iscsi = ['a', 'b'].map((name) => `/iscsi/iqn.2003-01.org.example:${name}`);
 const tpgs = [
   ...iscsi.flatMap((target) => [`${target}/tpg1`, `${target}/tpg2`]),
@@ -33,18 +33,26 @@ const [tpg, acl] = [one(...tpgs), fc.tuple(one(...tpgs), one(...initiators)).map
 const below = (name: string) => tpg.map((path) => `${path}/${name}`);
 const wwn = one(...initiators);
 const flags = ['0', '1'];
-const sizes = (dev: string) =>
-  one(1, 2).map((mega) => ({ config: { ...(dev && { dev }), size: mega << 20 }, attributes: {} }));
+/** What a storage object of a kind is made of, in two sizes. */
+const configOf = (backstore: string, size: number) => ({
+  ...{ fileio: { dev: '/srv/d2.img' }, 'user:nbd': { config: `nbd/nbd://host/${size}` } }[backstore],
+  size,
+});
+const sizes = (backstore: string) =>
+  one(1, 2).map((mega) => ({ config: configOf(backstore, mega << 20), attributes: {} }));
 const operations = fc.oneof(
   ...objects.map((path) => {
     const [, , backstore, name] = path.split('/') as [string, string, string, string];
     return kind(fc.constant(`/backstores/${backstore}`), 'create', {
       name: fc.constant(name),
       wwn: one('11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'),
-      settled: sizes(backstore === 'fileio' ? '/srv/d2.img' : ''),
+      settled: sizes(backstore),
     });
   }),
-  kind(one('/backstores/ramdisk', '/backstores/fileio'), 'delete', { name: one('d0', 'd1', 'd2') }),
+  kind(one('/backstores/ramdisk', '/backstores/fileio', '/backstores/user:nbd'), 'delete', {
+    name: one('d0', 'd1', 'd2', 'd3'),
+  }),
+  kind(fc.constant('/backstores/user:nbd'), 'changemedium', { name: fc.constant('d3'), settled: sizes('user:nbd') }),
   setting(
     one(...objects),
     'attribute',
@@ -116,7 +124,7 @@ const ground = [
     operation(path.slice(0, path.lastIndexOf('/')), 'create', {
       name: `d${at}`,
       wwn: '11111111-1111-4111-8111-111111111111',
-      settled: { config: { ...(at === 2 && { dev: '/srv/d2.img' }), size: 1 << 20 }, attributes: {} },
+      settled: { config: configOf(path.split('/')[2]!, 1 << 20), attributes: {} },
     }),
   ),
   ...tpgs.flatMap((path) => {

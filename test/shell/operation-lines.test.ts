@@ -75,9 +75,9 @@ const valuesOf = {
 const typeOf = (declared: string) => declared.replace('?', '') as keyof typeof valuesOf;
 
 /** The parameters that a kind of backstore has besides, each with its record. */
-const ownParameters = (path: string): readonly Parameter[] => {
+const ownParameters = (path: string, verb: string): readonly Parameter[] => {
   const place = placeOf(shell.host.root.tree, path);
-  return place.kind === 'backstore' ? place.backstore.parameters : [];
+  return place.kind === 'backstore' && verb === 'create' ? place.backstore.parameters : [];
 };
 const sizes = fc.integer({ min: 1, max: 65_535 });
 const ownValues = ({ type }: Parameter): fc.Arbitrary<Value> =>
@@ -101,7 +101,7 @@ function read(line: string): Operation {
   const verb = command!.text;
   const { kind } = placeOf(shell.host.root.tree, path!.text);
   const { params } = operationTypes.find((type) => type.at === kind && type.verb === verb)!;
-  const own = new Map(ownParameters(path!.text).map((parameter) => [parameter.name, parameter.type]));
+  const own = new Map(ownParameters(path!.text, verb).map((parameter) => [parameter.name, parameter.type]));
   const typed = (name: string, text: string): Value => {
     const type = own.get(name);
     if (type) return type.parse(text) as Value;
@@ -123,7 +123,7 @@ test('every verb of every kind of node', () => {
   for (const { at, verb, params } of operationTypes.filter((type) => type.verb !== 'set')) {
     for (const path of places.get(at) ?? [])
       fc.assert(
-        fc.property(paramsOf(params, verb === 'create' ? ownParameters(path) : []), (given) => {
+        fc.property(paramsOf(params, ownParameters(path, verb)), (given) => {
           const operation = { path, verb, params: given };
           expect(read(printOperation(operation))).toEqual(operation);
         }),
