@@ -111,6 +111,8 @@ interface AttributeRule {
   readonly notWhileExported?: boolean;
   readonly min?: number;
   readonly max?: number;
+  /** The attribute of the same object whose value is the largest that this one may have. */
+  readonly notAbove?: string;
   /** The only values accepted, when a range does not say it. */
   readonly only?: readonly (number | string)[];
   /** A rule of its own: the reason why `value` is refused, or undefined. */
@@ -219,7 +221,7 @@ export class Attributes<T extends AttributeTable> {
     const attribute = this.table[name];
     if (!attribute) throw new OperatorError(`Cannot find ${noun}: ${name}`);
     if (attribute.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
-    const refused = (why: string) => new OperatorError(`Cannot set ${noun} ${name}: [Errno 22] Invalid argument`, why);
+    const refused = (why: string) => refusedValue(name, noun, why);
     const value = attribute.type.parse(text);
     if (value === undefined || value === null) throw refused(`'${text}' ${attribute.type.wrong}`);
     if (attribute.notWhileExported && exported && value !== this.values[name])
@@ -229,11 +231,24 @@ export class Attributes<T extends AttributeTable> {
     return value;
   }
 
+  /**
+   * Checks a value against what this machine has. One that is read back from a file is taken as it stands there.
+   * @throws OperatorError as `check`
+   */
+  checkLimit(name: string, value: number | string, noun: string): void {
+    const limit = this.table[name]?.notAbove;
+    if (limit !== undefined && Number(value) > Number(this.values[limit]))
+      throw refusedValue(name, noun, `${name} must not be above ${limit}, which is ${this.values[limit]}.`);
+  }
+
   /** Sets a value that `check` returned. */
   set(name: keyof T & string, value: number | string): void {
     (this.values as Record<string, number | string>)[name] = value;
   }
 }
+
+const refusedValue = (name: string, noun: string, why: string): OperatorError =>
+  new OperatorError(`Cannot set ${noun} ${name}: [Errno 22] Invalid argument`, why);
 
 function refusal(attribute: Attribute, value: number | string): string | undefined {
   if (attribute.only && !attribute.only.includes(value)) return `can be ${attribute.only.join(', ')}.`;

@@ -114,12 +114,13 @@ export const storageObjectOperations = [
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
-    apply(_tree, { storageObject }, params) {
+    apply(_tree, { storageObject }, params, { restoring }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
       const exported = storageObject.exported && params['initiator'] !== true;
       const checked = storageObject.attributes.check(name, value, 'attribute', exported);
+      if (!restoring) storageObject.attributes.checkLimit(name, checked, 'attribute');
       const before = storageObject.attributes.values[name as 'block_size'];
       const set = (to: string | number) =>
         changing(storageObject, () => storageObject.attributes.set(name as never, to));
@@ -147,14 +148,16 @@ function checkName(name: string): void {
     throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);
 }
 
+const aboutDiscard: readonly string[] = ['emulate_tpu', 'emulate_tpws', 'unmap_zeroes_data'];
+
 /** Thin provisioning needs a medium that can discard; a closed medium (not serving) is believed. */
-function checkSupport(storageObject: StorageObject, name: string, value: string): void {
-  if ((name !== 'emulate_tpu' && name !== 'emulate_tpws') || value === '0') return;
-  if (storageObject.volume && !storageObject.volume.discard)
-    throw new OperatorError(
-      `Cannot set attribute ${name}: [Errno 38] Function not implemented`,
-      `${storageObject.path} cannot give space back: its medium does not support discard.`,
-    );
+function checkSupport({ path, volume }: StorageObject, name: string, value: string): void {
+  if (!volume || value === '0' || !aboutDiscard.includes(name)) return;
+  const refused = (why: string) =>
+    new OperatorError(`Cannot set attribute ${name}: [Errno 38] Function not implemented`, `${path} ${why}`);
+  if (!volume.discard) throw refused('cannot give space back: its medium does not support discard.');
+  if (name === 'unmap_zeroes_data' && volume.discardLeavesAnything)
+    throw refused('cannot promise zeros: what its medium gives back may read as anything.');
 }
 
 /** Those that are not as they stand in an object that has just been made of the same parts, and is closed. */

@@ -31,7 +31,11 @@ export const diskAttributes = {
     effect: 'INQUIRY 3PC; EXTENDED COPY',
   }),
   emulate_caw: flag({ doc: 'Offer COMPARE AND WRITE.', default: 1, effect: 'VPD B0h; COMPARE AND WRITE' }),
-  emulate_dpo: flag({ doc: 'Accept DPO (disable page out).', default: 1, effect: 'MODE SENSE DPOFUA' }),
+  emulate_dpo: flag({
+    doc: 'Accept DPO (disable page out).',
+    default: 1,
+    effect: inert('DPO is accepted where FUA is, the two having one bit in MODE SENSE'),
+  }),
   emulate_fua_read: flag({
     doc: 'Accept FUA on reads.',
     default: 1,
@@ -113,6 +117,7 @@ export const diskAttributes = {
   optimal_sectors: integer({
     doc: 'Best transfer length, in blocks.',
     default: 16384,
+    notAbove: 'hw_max_sectors',
     notWhileExported: true,
     effect: LIMIT,
   }),
@@ -158,7 +163,7 @@ export const diskAttributes = {
     doc: 'Queue depth.',
     default: 128,
     min: 1,
-    max: 0xffff,
+    notAbove: 'hw_queue_depth',
     notWhileExported: true,
     effect: inert('the session window governs'),
   }),
@@ -187,7 +192,12 @@ export const diskAttributes = {
     default: 0,
     effect: LIMIT,
   }),
-  unmap_zeroes_data: flag({ doc: 'Unmapped blocks read as zeros.', default: 0, effect: 'READ CAPACITY(16) LBPRZ' }),
+  unmap_zeroes_data: flag({
+    doc: 'Unmapped blocks read as zeros.',
+    default: 0,
+    notWhileExported: true,
+    effect: 'READ CAPACITY(16) LBPRZ; VPD B2h',
+  }),
   vendor_id: text({
     doc: 'T10 vendor identification.',
     default: 'LIO-ORG',
