@@ -2,6 +2,7 @@
 
 import { Attributes } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
+import { stateChanged } from '../scsi/alua.ts';
 import {
   type AluaGroup,
   alteredByInitiator,
@@ -89,7 +90,12 @@ export const aluaOperations = [
         storageObject,
         storageObject.aluaGroups.map((one) => (one === group ? changed : one)),
       );
-      return { params, undo, finish: async () => report(storageObject, sense.asymmetricAccessStateChanged) };
+      const finish = async () => {
+        if (name !== 'alua_access_state') report(storageObject, sense.asymmetricAccessStateChanged);
+        // SET TARGET PORT GROUPS says it of its own.
+        else if (!byInitiator && checked !== group[name]) stateChanged(storageObject, group['name']);
+      };
+      return { params, undo, finish };
     },
   }),
   operation({

@@ -79,10 +79,10 @@ export const aluaGroupTable = {
   preferred: flag({ doc: 'Initiators should prefer this group.', default: 0, effect: `${reported}, PREF` }),
   tg_pt_gp_id: integer({ doc: 'The number of the group.', default: 0, max: 0xffff, readOnly: true, effect: reported }),
   trans_delay_msecs: integer({
-    doc: 'How long a change of state takes at least, in milliseconds.',
+    doc: 'How long a change of state takes, in milliseconds: the state is Transitioning meanwhile.',
     default: 0,
     max: 30_000,
-    effect: 'none: a change is done when it is answered',
+    effect: `${reported}; commands are refused meanwhile`,
   }),
 } as const satisfies AttributeTable;
 

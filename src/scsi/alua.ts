@@ -44,12 +44,35 @@ export function accessTypes(lu: StorageObject, portGroup = 0): number {
   return group ? numberIn(group, 'alua_access_type') : 0;
 }
 
+const transitioning = 0xf;
+
+/** The state of a group as initiators see it. */
+const stateOf = (lu: StorageObject, group: Group): number =>
+  lu.transitions.has(numberIn(group, 'tg_pt_gp_id')) ? transitioning : numberIn(group, 'alua_access_state');
+
+/** A group has another state than it had: everybody is told, now and again when the transition has ended (SPC-4 5.16.2.8). */
+export function stateChanged(lu: StorageObject, name: unknown): void {
+  report(lu, sense.asymmetricAccessStateChanged);
+  const group = lu.aluaGroups.find((one) => one['name'] === name);
+  const delayMs = group ? numberIn(group, 'trans_delay_msecs') : 0;
+  if (!group || delayMs === 0) return;
+  const id = numberIn(group, 'tg_pt_gp_id');
+  const transition = {};
+  lu.transitions.set(id, transition);
+  lu.clock.after(delayMs, () => {
+    // Another one began meanwhile.
+    if (lu.transitions.get(id) !== transition) return;
+    lu.transitions.delete(id);
+    report(lu, sense.asymmetricAccessStateChanged);
+  });
+}
+
 /** NOT READY when a command may not run behind a port of this group now; undefined when it may. */
 export function inaccessible(lu: StorageObject, portGroup: number, runsIn: AccessStates): Sense | undefined {
   if (runsIn === 'any' || !offersAlua(lu)) return undefined;
   for (const group of lu.aluaGroups) {
     if (group['tg_pt_gp_id'] !== portGroup) continue;
-    const state = states[numberIn(group, 'alua_access_state')];
+    const state = states[stateOf(lu, group)];
     if (state && state.runs !== 'active' && state.runs !== runsIn) return state.otherwise;
   }
   return undefined;
@@ -107,7 +130,7 @@ function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
   const id = numberIn(group, 'tg_pt_gp_id');
   const ports = lu.ports().filter((port) => port.portGroup === id);
   const bytes = Buffer.alloc(8 + ports.length * 4);
-  bytes[0] = numberIn(group, 'alua_access_state') | (numberIn(group, 'preferred') === 1 ? 0x80 : 0);
+  bytes[0] = stateOf(lu, group) | (numberIn(group, 'preferred') === 1 ? 0x80 : 0);
   for (const [key, bit] of Object.entries(supportBits)) if (numberIn(group, key) === 1) bytes[1]! |= bit;
   bytes.writeUInt16BE(id, 2);
   bytes[5] = numberIn(group, 'alua_access_status');
@@ -131,20 +154,18 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
     if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0) throw invalidParameter(at + 2);
     const supportedBy = aluaStates[state]?.supportedBy;
     // Transitioning is what happens, not what is asked for.
-    if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === 0xf) throw invalidParameter(at, 3);
+    if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === transitioning) throw invalidParameter(at, 3);
     wanted.set(id, state);
   }
   const changed = lu.aluaGroups.filter((group) => {
     const state = wanted.get(numberIn(group, 'tg_pt_gp_id'));
     return state !== undefined && state !== numberIn(group, 'alua_access_state');
   });
-  for (const group of changed)
-    await lu.configure({
-      name: 'alua_access_state',
-      value: wanted.get(numberIn(group, 'tg_pt_gp_id'))!,
-      aluaGroup: String(group['name']),
-    });
-  if (changed.length > 0) report(lu, sense.asymmetricAccessStateChanged, task.nexus);
+  for (const group of changed) {
+    const [value, aluaGroup] = [wanted.get(numberIn(group, 'tg_pt_gp_id'))!, String(group['name'])];
+    await lu.configure({ name: 'alua_access_state', value, aluaGroup });
+    stateChanged(lu, aluaGroup);
+  }
   withdraw(task.nexus, lu, sense.asymmetricAccessStateChanged);
   return good;
 }

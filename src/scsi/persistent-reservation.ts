@@ -52,6 +52,10 @@ export function registrationOf(state: PersistentReservations, nexus: Nexus, port
 
 const same = (a: Registration, b: Registration): boolean => a.initiator === b.initiator && a.port === b.port;
 
+/** Whether the nexuses of a registration have one already, whatever its key. */
+export const has = (state: PersistentReservations, registration: Registration): boolean =>
+  state.registrations.some((one) => same(one, registration));
+
 /** Whether the registration holds the reservation. */
 export function holds(state: PersistentReservations, registration: Registration): boolean {
   if (!state.reservation) return false;

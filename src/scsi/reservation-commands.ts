@@ -180,7 +180,9 @@ function registerKey({ lu, task, state, registration, list }: Request, key: stri
   const own = lu.attributes.values.enforce_pr_isids === 1 ? task.nexus.initiatorPortName : task.nexus.initiatorName;
   const added = registration
     ? [{ ...registration, key }]
-    : [...new Set([own, ...others])].map((initiator) => ({ initiator, port, key }));
+    : [...new Set([own, ...others])]
+        .map((initiator) => ({ initiator, port, key }))
+        .filter((one) => !pr.has(state, one));
   const change = pr.register(state, added, aptpl);
   if (change.state.registrations.length > pr.registrationsMax)
     throw new CheckCondition(sense.insufficientRegistrationResources);

@@ -94,7 +94,11 @@ export class StorageObject {
   readonly statistics = new Statistics();
   readonly buffers = new TestBuffers();
   /** Milliseconds since 1970; `setBy`: how far SET TIMESTAMP moved them. */
-  readonly clock: { now: () => number; setBy: number | undefined } = { now: Date.now, setBy: undefined };
+  readonly clock: { now: () => number; setBy: number | undefined; after: (ms: number, what: () => void) => void } = {
+    now: Date.now,
+    setBy: undefined,
+    after: (ms, what) => void setTimeout(what, ms).unref(),
+  };
   /** What MODE SELECT set, beyond the attributes. */
   readonly mode: ModeState = { ...initialMode };
   /** The task set: every command of every nexus that is in flight here. */
@@ -122,6 +126,8 @@ export class StorageObject {
   flushFailure: { readonly error: unknown } | undefined;
   /** ALUA groups as they stand in saveconfig.json. */
   aluaGroups: readonly Record<string, unknown>[];
+  /** Target port groups on their way to another state, by number; `stateChanged` of alua.ts begins and ends it. */
+  readonly transitions = new Map<number, object>();
   /** Keys of saveconfig.json that are not ours: written back as they were. */
   unknown: Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,8 @@
-/** REPORT and SET TARGET PORT GROUPS, and what runs in which state. Not tested: delays of transitions, which there are none. */
+/** REPORT and SET TARGET PORT GROUPS, and what runs in which state. Not tested: clocks. */
 
 import { expect, test } from 'vitest';
+import type { Attribute } from '../../../src/attribute.ts';
+import { aluaGroupTable } from '../../../src/scsi/alua-group.ts';
 import type { TargetPort } from '../../../src/scsi/nexus.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
@@ -89,6 +91,26 @@ test.each([
   }
 });
 
+test('SPC-4 5.16.2.8 Transitioning: for as long as trans_delay_msecs says, and the others are told twice', async () => {
+  const { lu, a, b } = fresh();
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, trans_delay_msecs: 500 }));
+  const waiting: [number, () => void][] = [];
+  lu.clock.after = (ms, what) => void waiting.push([ms, what]);
+  expect((await set(a, 1)).status).toBe(0);
+  expect((await a.send(reportGroups)).data[4]).toBe(0x0f);
+  expect((await a.send([0x00])).sense).toBe('2/04/0a');
+  expect((await b.send([0x00])).sense).toBe('6/2a/06');
+  expect((await set(a, 0)).status).toBe(0);
+  expect(waiting.map(([ms]) => ms)).toEqual([500, 500]);
+  // The first transition is no more: the second one took over.
+  waiting[0]?.[1]();
+  expect((await a.send(reportGroups)).data[4]).toBe(0x0f);
+  waiting[1]?.[1]();
+  expect((await a.send([0x00])).sense).toBe('6/2a/06');
+  expect((await a.send([0x00])).status).toBe(0);
+  expect((await a.send(reportGroups)).data[4]).toBe(0x00);
+});
+
 test('SPC-4 5.16.2 a state is of a group: a port in another group is not concerned', async () => {
   const { lu } = logicalUnit();
   lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0], name: 'g1', tg_pt_gp_id: 1, alua_access_state: 2 }];
@@ -104,6 +126,24 @@ test.each([0, 1, 2, 3])('SPC-4 6.6.2 INQUIRY: TPGS says what alua_access_type %i
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_type: type }));
   expect((await a.send([0x12, 0, 0, 0, 96])).data[5]).toBe(0x88 | (type << 4));
 });
+
+const settings = Object.entries<Attribute>(aluaGroupTable).filter(([, { readOnly }]) => !readOnly);
+test.each(settings)(
+  'SPC-4 5.16 %s: is seen where its record says, or nowhere',
+  async (name, { default: value, effect, only }) => {
+    const view = async (setting: unknown) => {
+      const { lu, a } = fresh();
+      lu.clock.after = () => {};
+      lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, [name]: setting }));
+      const seen = [await a.send([0x12, 0, 0, 0, 96]), await a.send([0xa3, 0x2a, ...reportGroups.slice(2)])];
+      seen.push(await set(a, 1), await a.send([0x00]));
+      return seen.map(({ status, sense, data }) => [status, sense, data.toString('hex')]);
+    };
+    const other = only?.find((one) => one !== value) ?? (value === 0 ? 1 : 0);
+    const same = effect.startsWith('none');
+    expect(JSON.stringify(await view(other)) === JSON.stringify(await view(value))).toBe(same);
+  },
+);
 
 test('SPC-4 6.37 alua_support 0 takes the commands and the states away', async () => {
   const { lu } = logicalUnit({ attributes: { alua_support: 0 } });

@@ -226,6 +226,14 @@ describe('ports and initiators', () => {
     expect((await out(b, 'reserve', { key: 1, type: types.WE })).status).toBe(0);
   });
 
+  test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER: SPEC_I_PT leaves others the key that they have', async () => {
+    const { a, b } = three();
+    await out(b, 'register', { to: 0xb });
+    const id = transportId('iqn.2026-01.com.example:b,i,0x00023d000001');
+    await out(a, 'register', { to: 0xa, flags: 0x08, more: Buffer.concat([Buffer.from(be(id.length, 4)), id]) });
+    expect(await into(a, 0)).toBe('0000000200000010000000000000000b000000000000000a');
+  });
+
   test.each([
     ['a cut TransportID', Buffer.from([0, 0, 0, 4, 0x45, 0, 0, 99]), '5/26/00'],
     ['a length that is not there', Buffer.from([0, 0, 0, 99]), '5/1a/00'],
