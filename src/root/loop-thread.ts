@@ -15,21 +15,6 @@ import type { LoopThreadOptions } from './worker-loop.ts';
 const { configuration, runDirectory, reservationDirectory, alone } = workerData as LoopThreadOptions;
 const around = { ...worldly, serving: true, restoring: true };
 
-const log = (record: LogRecord) => calls.tell('log', record);
-const tree = new Tree();
-const loop = new LocalLoop({
-  tree,
-  host: { log, apply: (operation) => calls.call('apply', [operation]) },
-  runDirectory,
-  reservations: reservationDirectory === undefined ? undefined : new ReservationStore(reservationDirectory, log),
-  alone,
-});
-/** The tree as it is when the thread begins. */
-const restored = carryOut(
-  tree,
-  { path: '/', verb: 'restoreconfig', params: { configuration: configuration as never, clear_existing: true } },
-  around,
-);
 let last: Carried | undefined;
 
 const calls = new Calls(parentPort!, {
@@ -58,6 +43,21 @@ const calls = new Calls(parentPort!, {
   stop: () => loop.stop(),
 });
 
+const log = (record: LogRecord) => calls.tell('log', record);
+const tree = new Tree();
+const loop = new LocalLoop({
+  tree,
+  host: { log, apply: (operation) => calls.call('apply', [operation]) },
+  runDirectory,
+  reservations: reservationDirectory === undefined ? undefined : new ReservationStore(reservationDirectory, log),
+  alone,
+});
+/** The tree as it is when the thread begins. */
+const restored = carryOut(
+  tree,
+  { path: '/', verb: 'restoreconfig', params: { configuration: configuration as never, clear_existing: true } },
+  around,
+);
 // A bug costs a log line, not everybody's disks.
 const survive = (error: unknown) => logBug(log, 'loop', error);
 process.on('uncaughtException', survive);

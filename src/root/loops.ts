@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../errors.ts';
 import type { Arrival } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
@@ -30,6 +31,8 @@ export interface WorkerOptions {
   readonly count: number;
 }
 
+/** How long somebody who only looks waits for a loop that is held up by its disk. */
+const stateWaitMs = 1_000;
 /** Connections that wait for a loop; more are refused. */
 const waitingMax = 256;
 
@@ -47,6 +50,7 @@ export class Loops {
   /** On the way from one loop to another. */
   #moving: readonly Moving[] = [];
   #serving = false;
+  #known: ReadonlyMap<number, LoopState> = new Map();
   /** Those whose volumes are not open yet. */
   readonly #opening = new Set<number>();
   readonly #waiting: { readonly target: Target; readonly arrival: Arrival<Socket> }[] = [];
@@ -135,10 +139,19 @@ export class Loops {
     return this.#workers ? this.#placement.loopOf(path) + 1 : 0;
   }
 
-  /** What goes on in each, by its number. */
-  async states(): Promise<Map<number, LoopState>> {
+  /** What goes on in each, by its number; of one that does not answer in time, what it said last. */
+  async states(): Promise<ReadonlyMap<number, LoopState>> {
     const first = this.#workers ? 1 : 0;
-    return new Map(await this.each(async (loop, at) => [first + at, await loop.state()] as const));
+    const known = this.#known;
+    const late = new AbortController();
+    const waited = sleep(stateWaitMs, undefined, { signal: late.signal, ref: false }).catch(() => {});
+    const asked = await this.each(async (loop, at) => {
+      const state = (await Promise.race([loop.state().catch(() => undefined), waited])) ?? known.get(first + at);
+      return state ? [[first + at, state] as const] : [];
+    });
+    late.abort();
+    this.#known = new Map(asked.flat());
+    return this.#known;
   }
 
   each<T>(what: (loop: Loop, at: number) => Promise<T>): Promise<T[]> {
