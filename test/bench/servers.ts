@@ -56,14 +56,19 @@ export interface Tcli extends Server {
   log(): string;
 }
 
-/** Serves each disk as a target of its own, open to everybody. */
-export async function startTcli(program: string, name: string, disks: readonly Disk[]): Promise<Tcli> {
+/** Serves each disk as a target of its own, open to everybody. @param words more of `serve` */
+export async function startTcli(
+  program: string,
+  name: string,
+  disks: readonly Disk[],
+  words: readonly string[] = [],
+): Promise<Tcli> {
   const port = await freePort();
   const home = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
   const targets = disks.map((_, at) => iqn(name, at));
   const lines = disks.flatMap((disk, at) => openTarget(targets[at]!, port, `disk${at}`, disk));
   await tcli(program, home, ['/ set global auto_add_default_portal=false', ...lines]);
-  const child = spawn(program, ['--home', home, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, ['--home', home, 'serve', ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (data) => {
     log += data;

@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     program: { type: 'string', default: builtProgram },
+    loops: { type: 'string' },
     /** Bytes of the random walk, so that a run can be repeated. */
     seed: { type: 'string', default: '1' },
   },
@@ -39,10 +40,11 @@ let slowestMs = 0;
 const file = join(tmpdir(), `tcli-soak-${process.pid}.img`);
 writeFileSync(file, '');
 truncateSync(file, lunBytes);
-const server = await startTcli(options.program, 'soak', [
+const disks = [
   { kind: 'fileio', create: file },
   { kind: 'ramdisk', create: String(lunBytes) },
-]);
+] as const;
+const server = await startTcli(options.program, 'soak', disks, options.loops ? ['--loops', options.loops] : []);
 const { home, pid } = server;
 const before = descriptors();
 const memory: number[] = [];
