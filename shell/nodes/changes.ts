@@ -1,5 +1,6 @@
 /** What changed: `diff` shows it, `undo` takes the last of it back, `restoreconfig dry_run=true` shows what would. */
 
+import { existsSync } from 'node:fs';
 import {
   type Difference,
   type Differences,
@@ -66,20 +67,26 @@ export const diff = (defaultFile: string): Command<Host> =>
       },
     ],
     async run({ root }, { print, info, warn, fileNamed }, { savefile }) {
-      const path = savefile === undefined ? defaultFile : fileNamed(savefile);
-      const found = await differencesFrom(await savedIn(path), root.tree);
+      const { path, saved } = await comparedWith(defaultFile, savefile && fileNamed(savefile));
+      const found = await differencesFrom(saved, root.tree);
       for (const error of found.errors) warn(`${path}: ${error}`);
       const lines = differenceLines(found);
       if (lines.length === 0) return info(`Nothing differs from ${path}`);
       print(lines.join('\n'));
     },
     async json({ root }, { fileNamed }, { savefile }) {
-      const path = savefile === undefined ? defaultFile : fileNamed(savefile);
-      const { differences, isAll, errors } = await differencesFrom(await savedIn(path), root.tree);
+      const { path, saved } = await comparedWith(defaultFile, savefile && fileNamed(savefile));
+      const { differences, isAll, errors } = await differencesFrom(saved, root.tree);
       const same = differences.length === 0 && isAll;
       return { file: path, same, differences: differences.map(differenceData), errors };
     },
   });
+
+/** A file that was named must be there; a home in which nothing was saved yet has saved nothing. */
+async function comparedWith(defaultFile: string, named: string | undefined) {
+  const path = named ?? defaultFile;
+  return { path, saved: named === undefined && !existsSync(path) ? {} : await savedIn(path) };
+}
 
 /** Shows what `restoreconfig` would do. @throws OperatorError as it would */
 export async function rehearseRestore(context: Context, params: Values, path: string): Promise<void> {

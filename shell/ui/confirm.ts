@@ -23,6 +23,9 @@ const { Confirm } = enquirer as unknown as { Confirm: ConfirmPrompt };
  */
 const CANCELS: readonly string[] = ['C-c', 'C-d', 'escape'];
 
+/** Enquirer takes more letters for an answer: the t of a word that was meant for the prompt would be a yes. */
+const ANSWERS: readonly string[] = ['y', 'Y', 'n', 'N'];
+
 /** @returns `yes` or `no`, or null when the person cancelled or the terminal is gone */
 export async function confirm(tty: TtyHub, message: string): Promise<string | null> {
   const stdin = new VirtualTty();
@@ -33,7 +36,8 @@ export async function confirm(tty: TtyHub, message: string): Promise<string | nu
     while (asking) {
       const key = await tty.take();
       if (!key || CANCELS.includes(key.chord)) return prompt.cancel();
-      stdin.write(key.sequence);
+      if (key.chord === 'text' && !ANSWERS.includes(key.text)) tty.bell();
+      else stdin.write(key.sequence);
       await setImmediate();
     }
   };

@@ -214,6 +214,7 @@ test('a question of yes or no in the middle of a line; Ctrl-C cancels it and not
     ['y', 'yes'],
     ['n', 'no'],
     ['\r', 'no'],
+    ['exit\r', 'no'],
     ['\x03', 'null'],
     ['\x04', 'null'],
     ['\x1b', 'null'],
