@@ -1,5 +1,6 @@
 /** The words after `tcli` → what is wanted. */
 
+import { isIP } from 'node:net';
 import { type Home, homeOf, type LogLevel, logLevels, OperatorError } from '../src/client.ts';
 
 export interface Invocation {
@@ -41,6 +42,8 @@ export interface ServeWords {
   readonly logLevel: LogLevel;
   /** Whose members may control the process. */
   readonly group?: string;
+  /** Where metrics are served. */
+  readonly metrics?: { readonly address: string; readonly port: number };
   /** Threads that serve, at most; as many as make sense here when absent. */
   readonly loops: number | undefined;
 }
@@ -74,6 +77,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
   SERVING:     --wait SECONDS          for devices that are not there yet
                --group GROUP           its members may control it, which is all that its owner can do
                --loops N               threads for I/O, at most; one less than cores when not said, 0: none
+               --metrics [ADDRESS:]PORT  figures for Prometheus, at http://127.0.0.1:PORT/metrics or ADDRESS
                --log-format text|json  how the log is written, on standard error
                --log-level LEVEL       ${logLevels.join(', ')}; info when not said
 
@@ -167,17 +171,34 @@ function serveWords(words: readonly string[]): ServeWords {
   let logLevel: LogLevel = 'info';
   let group: string | undefined;
   let loops: number | undefined;
+  let metrics: ServeWords['metrics'];
   const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
   while (rest.length > 0) {
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
+    else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
     else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
     else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
     else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
   }
-  return { words, waitMs, logFormat, logLevel, loops, ...(group !== undefined && { group }) };
+  return {
+    words,
+    waitMs,
+    logFormat,
+    logLevel,
+    loops,
+    ...(group !== undefined && { group }),
+    ...(metrics && { metrics }),
+  };
+}
+
+/** `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417` */
+function addressOf(text: string): ServeWords['metrics'] {
+  const [, bracketed, plain, digits] = /^(?:(?:\[([\da-fA-F:]+)\]|([\d.]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  const address = bracketed ?? plain ?? '127.0.0.1';
+  return isIP(address) && Number(digits) > 0 && Number(digits) < 65_536 ? { address, port: Number(digits) } : undefined;
 }
 
 const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);

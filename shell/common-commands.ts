@@ -5,6 +5,7 @@ import { getCommand, setCommand, underlined } from './configuration-groups.ts';
 import { briefly, helpAt, helpData, helpDataOn, helpOn } from './help.ts';
 import { didYouMean } from './nearest-word.ts';
 import { type Command, type Commands, type Context, commandOf, type Node, optional, required } from './node.ts';
+import { nodeStats } from './nodes/statistics.ts';
 import { rootOf } from './path.ts';
 import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
 
@@ -266,6 +267,7 @@ const commonCommands: Commands<unknown> = {
   pwd,
   refresh,
   set: setCommand,
+  stats: nodeStats,
   status,
 };
 

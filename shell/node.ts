@@ -85,7 +85,7 @@ export interface Command<S> {
   /** Command lines, with what they do. They are run as tests. */
   readonly examples: readonly Example[];
   run(subject: S, context: Context, given: Given): Promise<void> | void;
-  /** What it would print, as data (docs/json.md). Absent: it has no such form. */
+  /** What it would print, or a promise of it, as data (docs/json.md). Absent: it has no such form. */
   json?(subject: S, context: Context, given: Given): unknown;
 }
 

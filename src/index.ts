@@ -57,4 +57,5 @@ export { type Auth, authKeys, hasCredentials, isMutual } from './target/auth.ts'
 export type { Fabric, FabricState, SessionInfo } from './target/fabric.ts';
 export type { Target } from './target/target.ts';
 export { bracketed, type Lun, type MappedLun, type NodeAcl, type Portal, printPortal, type Tpg } from './target/tpg.ts';
+export { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from './target/traffic.ts';
 export { normaliseWwn } from './target/wwn.ts';

@@ -1,7 +1,19 @@
-/** `stats` of the root: what storage objects and sessions have done since the process began to serve, or since a reset. */
+/** `stats`: what sessions, LUNs and all that leads to them have done since the process began to serve, or since a reset. */
 
-import { type Host, inUse, OperatorError, printSize, types } from '../../src/index.ts';
-import { commandOf, optional } from '../node.ts';
+import {
+  type Host,
+  inUse,
+  latencyBoundsMs,
+  OperatorError,
+  placeOf,
+  printSize,
+  sumOf,
+  type Traffic,
+  type Tree,
+  types,
+  type WayTraffic,
+} from '../../src/index.ts';
+import { type Context, commandOf, type Node, optional } from '../node.ts';
 
 export const stats = commandOf<Host>()({
   doc: 'Shows what storage objects and sessions have read and written, since serving began or since a reset.',
@@ -15,15 +27,15 @@ export const stats = commandOf<Host>()({
     { line: 'stats', does: 'Commands and bytes of each storage object and each session.' },
     { line: 'stats reset', does: 'Counts from zero again.' },
   ],
-  async run(host, { print, info, warn }, { action = 'show' }) {
+  async run(host, context, { action = 'show' }) {
+    const { print, info } = context;
     if (action === 'reset') {
       if (host.heldBy) throw inUse(host.home, host.heldBy);
       await host.root.resetStatistics();
       return info('Statistics reset.');
     }
     if (action !== 'show') throw new OperatorError('action must be one of: show, reset');
-    if (host.heldBy)
-      warn(`Process ${host.heldBy.pid} serves this configuration; what it counts is not seen from here.`);
+    warnElsewhere(context);
     const objects = host.root
       .objectCounts()
       .map(({ path, reads, writes, readBytes, writtenBytes }) => [
@@ -38,17 +50,10 @@ export const stats = commandOf<Host>()({
       .sessions()
       .map(({ id, initiatorWwn, traffic, outstanding }) => [
         `sid ${id} ${initiatorWwn}`,
-        ...(traffic
-          ? [
-              String(traffic.commands),
-              String(traffic.failed),
-              printSize(traffic.readBytes),
-              printSize(traffic.writtenBytes),
-            ]
-          : ['-', '-', '-', '-']),
+        ...(traffic ? cells(traffic) : columns.map(() => '-')),
         String(outstanding ?? '-'),
       ]);
-    print(table([['session', 'commands', 'not good', 'read', 'written', 'in flight'], ...sessions]));
+    print(table([['session', ...columns, 'in flight'], ...sessions]));
   },
   json: (host) => ({
     storage_objects: host.root.objectCounts(),
@@ -57,12 +62,91 @@ export const stats = commandOf<Host>()({
       fabric,
       targetWwn,
       initiatorWwn,
-      ...traffic,
+      ...(traffic && dataOf(traffic)),
       outstanding,
       ...window,
     })),
   }),
 });
+
+/** What went through a node of the tree, and through each that stands below it. */
+export const nodeStats = commandOf()({
+  doc: 'Shows what went through this node, and through those below it that were used, since serving began or since a reset.',
+  parameters: [],
+  examples: [{ line: 'stats', does: 'Commands, bytes and how long they took.' }],
+  async run(_subject, context) {
+    warnElsewhere(context);
+    const { own, below } = await countsAt(context);
+    const shorten = (path: string) => path.slice(context.node.path.length + 1);
+    const rows = below.map(([path, traffic]) => [shorten(path), ...cells(traffic)]);
+    context.print(table([['', ...columns], ['.', ...cells(own)], ...rows]));
+  },
+  async json(_subject, context) {
+    const { own, below } = await countsAt(context);
+    return { ...dataOf(own), below: below.map(([path, traffic]) => ({ path, ...dataOf(traffic) })) };
+  },
+});
+
+function warnElsewhere({ host, warn }: Context): void {
+  if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; what it counts is not seen from here.`);
+}
+
+/** Nodes that only hold others. */
+const collections: readonly string[] = ['luns', 'acls', 'portals'];
+
+async function countsAt({ node, host: { root } }: Context): Promise<{ own: Traffic; below: [string, Traffic][] }> {
+  const byPath = new Map<string, WayTraffic[]>();
+  for (const way of await root.traffic())
+    for (const path of pathsOf(way, root.tree)) byPath.set(path, [...(byPath.get(path) ?? []), way]);
+  const open = (one: Node) => (collections.includes(one.name) ? one.children() : [one]);
+  const counted = node.children().flatMap(open);
+  return {
+    own: sumOf(byPath.get(node.path) ?? []),
+    below: counted.flatMap(({ path }) => {
+      const ways = byPath.get(path);
+      return ways ? [[path, sumOf(ways)] satisfies [string, Traffic]] : [];
+    }),
+  };
+}
+
+/** The nodes that a way goes through. */
+function pathsOf({ lun, storageObject, initiator, number, portal }: WayTraffic, tree: Tree): Set<string> {
+  const at = lun.slice(0, lun.lastIndexOf('/luns/'));
+  const place = placeOf(tree, at);
+  const acl = place.kind === 'tpg' ? place.tpg.acls.get(initiator) : undefined;
+  return new Set([
+    ...ancestorsOf(lun),
+    ...ancestorsOf(storageObject),
+    ...(acl ? ancestorsOf(`${at}/acls/${acl.tag || acl.wwn}/mapped_lun${number}`) : []),
+    ...(portal ? ancestorsOf(`${at}/portals/${portal}`) : []),
+  ]);
+}
+
+/** `/a/b` → `/a`, `/a/b` */
+const ancestorsOf = (path: string): string[] =>
+  path.split('/').flatMap((_, at, words) => (at === 0 ? [] : [words.slice(0, at + 1).join('/')]));
+
+const columns = ['commands', 'not good', 'read', 'written', 'mean ms', 'max ms'];
+
+const meanOf = ({ commands, latencyMs }: Traffic): number => (commands === 0 ? 0 : latencyMs / commands);
+
+function cells(traffic: Traffic): string[] {
+  const { commands, failed, readBytes, writtenBytes, latencyMaxMs } = traffic;
+  const times = [meanOf(traffic), latencyMaxMs].map((ms) => ms.toFixed(2));
+  return [String(commands), String(failed), printSize(readBytes), printSize(writtenBytes), ...times];
+}
+
+function dataOf(traffic: Traffic) {
+  const { commands, failed, readBytes, writtenBytes, latencyMaxMs, latencyBins } = traffic;
+  return {
+    ...{ commands, failed, readBytes, writtenBytes },
+    latency: {
+      meanMs: meanOf(traffic),
+      maxMs: latencyMaxMs,
+      bins: latencyBins.map((count, bin) => ({ belowMs: latencyBoundsMs[bin] ?? null, commands: count })),
+    },
+  };
+}
 
 /** The first column to the left, numbers to the right. */
 function table(rows: readonly (readonly string[])[]): string {

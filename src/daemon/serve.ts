@@ -33,6 +33,8 @@ export interface ServeOptions {
   readonly group?: string;
   /** How long to wait for devices that are not there. */
   readonly waitMs?: number;
+  /** Where metrics are served; absent: nowhere. */
+  readonly metrics?: { readonly address: string; readonly port: number };
   /** As in `RootOptions`. */
   readonly workers?: WorkerOptions | undefined;
 }
@@ -42,7 +44,13 @@ export interface ServeOptions {
  * @throws OperatorError when another process holds the home, or its configuration cannot be read
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { home, log, stopped, manager } = options;
+  const { home, stopped, manager } = options;
+  const events = new Map<string, number>();
+  const log: Log = (record) => {
+    const event = JSON.stringify({ level: record.level, event: record.event });
+    events.set(event, (events.get(event) ?? 0) + 1);
+    options.log(record);
+  };
   const group = options.group === undefined ? undefined : groupNamed(options.group);
   if (options.group !== undefined && group === undefined)
     throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
@@ -70,6 +78,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Of those that the service manager opened; the others are portals'.
   const inherited = manager.sockets.find(({ name }) => name === 'control');
   let control: Control | undefined;
+  let closeMetrics: (() => Promise<void>) | undefined;
   try {
     control = await listenControl({
       host,
@@ -81,15 +90,20 @@ export async function serve(options: ServeOptions): Promise<void> {
       ...(group !== undefined && { group }),
       ...(inherited && { inherited: inherited.fd }),
     });
+    if (options.metrics) {
+      const { serveMetrics } = await import('./metrics.ts');
+      const status = control.status.bind(control);
+      closeMetrics = await serveMetrics({ host, log, at: options.metrics, status, events });
+    }
     await host.root.start({
       givenUp: ending,
       sockets: manager.sockets.filter((socket) => socket !== inherited).map(({ fd }) => fd),
       ...(options.waitMs !== undefined && { waitMs: options.waitMs }),
     });
-    const status = control.status();
-    for (const problem of status.problems) log({ level: 'warning', event: 'not served', detail: { what: problem } });
-    manager.notify('READY=1', `STATUS=${summary(status)}`);
-    options.ready(status);
+    const now = control.status();
+    for (const problem of now.problems) log({ level: 'warning', event: 'not served', detail: { what: problem } });
+    manager.notify('READY=1', `STATUS=${summary(now)}`);
+    options.ready(now);
     await aborted(ending);
   } finally {
     manager.notify('STOPPING=1');
@@ -100,6 +114,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     }, stopMs);
     // In this order: a client that asked for the end sees its connection close when all is done.
     await host.close();
+    await closeMetrics?.();
     await control?.close();
     clearTimeout(late);
     clearInterval(watchdog);

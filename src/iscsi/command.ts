@@ -56,6 +56,8 @@ export interface Command {
   readonly requests: Sequence[];
   requested: number;
   r2tSn: number;
+  /** When it came; milliseconds of the host's clock. */
+  readonly arrivedAt: number;
   /** When data-out last moved. */
   movedAt: number;
   /** What is wrong with its data: the answer once no more is to come. */
@@ -105,6 +107,7 @@ export function readCommand(connection: Connection, bytes: Uint8Array, start: nu
     requests: [],
     requested: 0,
     r2tSn: 0,
+    arrivedAt: connection.now,
     movedAt: connection.now,
     fault: undefined,
     sent: 0,

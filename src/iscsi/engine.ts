@@ -2,8 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { admit } from '../target/access.ts';
-import type { Arrival, EngineContext, FabricEngine, FabricState, SessionInfo, Traffic } from '../target/fabric.ts';
+import type { Arrival, EngineContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
 import type { Portal, Tpg } from '../target/tpg.ts';
+import { noTraffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Host } from './host.ts';
@@ -41,7 +42,7 @@ class Engine implements FabricEngine, Host {
     return this.#boundPorts.get(nameOf(portal.address, portal.port));
   }
 
-  take({ id, ends, socket, received, sent, targetName, tpgTag, boundPorts }: Arrival): void {
+  take({ id, ends, socket, received, sent, targetName, tpgTag, portal, boundPorts }: Arrival): void {
     for (const [address, port, bound] of boundPorts) this.#boundPorts.set(nameOf(address, port), bound);
     const tpgs = () => {
       const tpg = this.state.targets.get(targetName)?.tpgs.get(tpgTag);
@@ -53,7 +54,7 @@ class Engine implements FabricEngine, Host {
       return;
     }
     const open = (output: Output) => {
-      const connection = new Connection(this, { ...ends, id, tpgs }, output);
+      const connection = new Connection(this, { ...ends, id, portal, tpgs }, output);
       this.#connections.add(connection);
       return connection;
     };
@@ -83,8 +84,7 @@ class Engine implements FabricEngine, Host {
   }
 
   resetTraffic(): void {
-    for (const { traffic } of this.sessionTable)
-      Object.assign(traffic, { commands: 0, failed: 0, readBytes: 0, writtenBytes: 0 } satisfies Traffic);
+    for (const { traffic } of this.sessionTable) Object.assign(traffic, noTraffic());
   }
 
   async stop(): Promise<void> {

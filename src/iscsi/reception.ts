@@ -171,7 +171,9 @@ class Reception implements IscsiReception, Host {
     const ends = endsOf(socket);
     const transport = new SocketTransport(socket, (output) => {
       const handOver = (tpg: Tpg) =>
-        transport.handOver((rest) => this.#context.handOver(tpg.target, this.#arrival(tpg, { ...rest, id, ends })));
+        transport.handOver((rest) =>
+          this.#context.handOver(tpg.target, this.#arrival(tpg, served, { ...rest, id, ends })),
+        );
       const connection = new Connection(this, { ...ends, id, tpgs: () => served.tpgs, handOver }, output);
       this.#connections.add(connection);
       served.connections.add(connection);
@@ -180,9 +182,15 @@ class Reception implements IscsiReception, Host {
   }
 
   /** What the target's loop has to know of a connection. */
-  #arrival(tpg: Tpg, parts: Pick<Arrival<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>): Arrival<Socket> {
+  #arrival(
+    tpg: Tpg,
+    served: Served,
+    parts: Pick<Arrival<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>,
+  ): Arrival<Socket> {
     const portals = [...tpg.target.tpgs.values()].flatMap((one) => one.portals);
+    const portal = tpg.portals.find((one) => this.#servedFor(one) === served);
     return {
+      portal: portal ? printPortal(portal) : '',
       ...parts,
       targetName: tpg.target.wwn,
       tpgTag: tpg.tag,

@@ -4,9 +4,10 @@ import { type LogicalUnitView, Nexus } from '../scsi/nexus.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
-import { lunsOf, portOf, viewOf } from '../target/access.ts';
-import type { SessionInfo, Traffic } from '../target/fabric.ts';
+import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
+import type { SessionInfo } from '../target/fabric.ts';
 import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
+import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
 import { advance, distance } from '../wire/serial.ts';
 import type { Command } from './command.ts';
 import type { Connection } from './connection.ts';
@@ -46,7 +47,7 @@ export class Session implements JoinableSession {
   #depth: number;
   /** How much wider the window still is. */
   #excess = 0;
-  readonly traffic: Traffic = { commands: 0, failed: 0, readBytes: 0, writtenBytes: 0 };
+  readonly traffic = noTraffic();
   ended = false;
   /** Requests that came before their turn. */
   readonly #held = new Map<number, { readonly from: Connection; readonly run: () => void }>();
@@ -55,6 +56,8 @@ export class Session implements JoinableSession {
   #writeBytes = 0;
   #waiting: { bytes: number; start: () => void }[] = [];
   #views = new Map<number, LogicalUnitView | undefined>();
+  /** By portal and LUN: what commands are counted in until the tree changes. */
+  #ways = new Map<string, Map<number, Traffic>>();
   #inventory: readonly (number | StorageObject)[] = [];
 
   /** @param cmdSn of the login request that made it */
@@ -102,9 +105,20 @@ export class Session implements JoinableSession {
     return view;
   }
 
+  /** What the commands for a LUN that come through a portal are counted in, besides the session's own traffic. */
+  trafficOf(number: number, portal = ''): Traffic | undefined {
+    const known = this.#ways.get(portal)?.get(number);
+    const { tpg, acl } = this;
+    if (known || !tpg) return known;
+    const traffic = lunBehind(tpg, acl, number)?.ways.trafficOf({ initiator: acl?.wwn ?? '', number, portal });
+    if (traffic) this.#ways.set(portal, (this.#ways.get(portal) ?? new Map()).set(number, traffic));
+    return traffic;
+  }
+
   /** The tree has changed: what it says of LUNs is asked for again, and the initiator told of another inventory. */
   refresh(): void {
     this.#views.clear();
+    this.#ways.clear();
     this.#resize();
     const before = this.#inventory;
     this.#inventory = this.#takeInventory();
@@ -264,13 +278,14 @@ export class Session implements JoinableSession {
           return [name, typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value)];
         }),
       ),
-      traffic: { ...this.traffic },
+      traffic: sumOf([this.traffic]),
       outstanding: this.commands.size,
       window: { expCmdSn: this.expCmdSn, maxCmdSn: this.maxCmdSn },
       connections: [...this.connections.values()].map(({ cid, state, ends }) => ({
         cid,
         state,
         address: `${bracketed(ends.remoteAddress)}:${ends.remotePort}`,
+        ...(ends.portal && { portal: ends.portal }),
         transport: 'TCP',
       })),
     };

@@ -3,7 +3,7 @@
 import { admit, execute, retire } from '../scsi/device-server.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status } from '../scsi/task.ts';
-import type { Traffic } from '../target/fabric.ts';
+import { countCommand } from '../target/traffic.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
 import { type Command, readCommand, type Sequence } from './command.ts';
@@ -16,6 +16,9 @@ import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
 const none: Uint8Array = new Uint8Array();
+
+/** How many commands that end in one go share a reading of the clock. */
+const commandsPerTime = 16;
 
 export class Transfer {
   readonly #connection: Connection;
@@ -32,6 +35,12 @@ export class Transfer {
   #lastTransferTag = 0;
   /** Immediate commands that are not answered yet. */
   #immediate = 0;
+  /** The clock as it was read last, and for how many more commands that holds. */
+  #now = 0;
+  #timeLeft = 0;
+  readonly #forgetTime = () => {
+    this.#timeLeft = 0;
+  };
 
   constructor(connection: Connection, session: Session) {
     this.#connection = connection;
@@ -315,11 +324,32 @@ export class Transfer {
     command.over = true;
     const session = this.#session;
     session.commands.delete(command.tag);
-    if (command.completion) count(session.traffic, command, command.completion.status);
+    if (command.completion) this.#count(command, command.completion.status === status.good);
     if (command.immediate) this.#immediate -= 1;
     else if (!keepsPlace) session.answered();
     this.#free(command);
     if (command.task) retire(command.task);
+  }
+
+  #count(command: Command, good: boolean): void {
+    const session = this.#session;
+    const { ends } = this.#connection;
+    const { lun, sent, received } = command;
+    const ms = this.#time() - command.arrivedAt;
+    countCommand(session.traffic, good, sent, received, ms);
+    const traffic = session.trafficOf(lun, ends.portal);
+    if (traffic) countCommand(traffic, good, sent, received, ms);
+  }
+
+  /** The host's clock. It is not read for each of the commands that end in one go: that would be felt. */
+  #time(): number {
+    if (this.#timeLeft === 0) {
+      this.#now = this.#connection.host.now();
+      queueMicrotask(this.#forgetTime);
+      this.#timeLeft = commandsPerTime;
+    }
+    this.#timeLeft -= 1;
+    return this.#now;
   }
 
   #free(command: Command): void {
@@ -329,11 +359,4 @@ export class Transfer {
     command.reserved = 0;
     this.#session.release(reserved);
   }
-}
-
-function count(traffic: Traffic, command: Command, ended: number): void {
-  traffic.commands += 1;
-  if (ended !== status.good) traffic.failed += 1;
-  traffic.readBytes += command.sent;
-  traffic.writtenBytes += command.received;
 }

@@ -112,9 +112,9 @@ class Engine implements FabricEngine {
       units.delete(index);
       changed = true;
     }
-    for (const [index, { storageObject }] of tpg.luns) {
+    for (const [index, { storageObject, ways }] of tpg.luns) {
       if (units.has(index)) continue;
-      const served = new LogicalUnitExport(nexus, index);
+      const served = new LogicalUnitExport(nexus, index, ways.trafficOf({ initiator: '', number: index, portal: '' }));
       units.set(index, { storageObject, served, attached: undefined, problem: undefined });
       changed = true;
     }

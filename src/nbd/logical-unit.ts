@@ -6,6 +6,7 @@ import type { Nexus } from '../scsi/nexus.ts';
 import { offersUnmap, offersWriteSameUnmap } from '../scsi/provisioning.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Completion, status, type Task } from '../scsi/task.ts';
+import { countCommand, type Traffic } from '../target/traffic.ts';
 import { type Export, type Geometry, NbdError, type Range, type StatusExtent } from './export.ts';
 import { attemptsMax } from './limits.ts';
 
@@ -18,12 +19,15 @@ export class LogicalUnitExport implements Export {
   readonly name: string;
   readonly #nexus: Nexus;
   readonly #lun: number;
+  readonly #traffic: Traffic;
   #lastTag = 0;
 
-  constructor(nexus: Nexus, lun: number) {
+  /** @param traffic what its commands are counted in */
+  constructor(nexus: Nexus, lun: number, traffic: Traffic) {
     this.name = `lun${lun}`;
     this.#nexus = nexus;
     this.#lun = lun;
+    this.#traffic = traffic;
   }
 
   get #storageObject(): StorageObject {
@@ -240,7 +244,10 @@ export class LogicalUnitExport implements Export {
         dataOut,
         aborted: false,
       };
+      const began = performance.now();
       const completion = await this.#run(task, into);
+      const isGood = completion.status === status.good;
+      countCommand(this.#traffic, isGood, into.length, dataOut.length, performance.now() - began);
       if (task.aborted || completion.status === status.taskAborted) continue;
       if (completion.status === status.good) return 'done';
       const outcome = errorOf(completion, into.length === 0);

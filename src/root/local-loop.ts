@@ -5,6 +5,7 @@ import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
+import { sumOf, type WayTraffic } from '../target/traffic.ts';
 import type { Assignment, Facts, Loop, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
 import type { ReservationStore } from './reservation-store.ts';
 import { openVolume } from './storage-object-operations.ts';
@@ -108,6 +109,18 @@ export class LocalLoop implements Loop {
     };
   }
 
+  async traffic(): Promise<WayTraffic[]> {
+    const luns = [...this.#tree.tpgs()].flatMap((tpg) => [...tpg.luns.values()]);
+    return luns.flatMap(({ tpg, index, storageObject, ways }) =>
+      Array.from(ways, ({ way, traffic }) => ({
+        lun: `${tpg.path}/luns/lun${index}`,
+        storageObject: storageObject.path,
+        ...way,
+        ...sumOf([traffic]),
+      })),
+    );
+  }
+
   async take(fabric: string, arrival: Arrival): Promise<void> {
     this.#engines.get(fabric)?.take?.(arrival);
   }
@@ -119,6 +132,7 @@ export class LocalLoop implements Loop {
   async resetStatistics(): Promise<void> {
     for (const engine of this.#engines.values()) engine.resetTraffic?.();
     for (const { statistics } of this.#tree.allStorageObjects()) statistics.reset();
+    for (const tpg of this.#tree.tpgs()) for (const { ways } of tpg.luns.values()) ways.reset();
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { LogRecord } from '../log.ts';
 import type { CarriedState } from '../scsi/storage-object.ts';
 import type { Arrival, SessionInfo } from '../target/fabric.ts';
+import type { WayTraffic } from '../target/traffic.ts';
 import type { Operation } from './operation.ts';
 
 /** Which part of the tree is whose, by path: of storage objects and of targets. */
@@ -79,6 +80,8 @@ export interface Loop {
   /** From now on, what is this loop's is served. */
   serve(): Promise<void>;
   state(): Promise<LoopState>;
+  /** What went through LUNs while they were this loop's. */
+  traffic(): Promise<WayTraffic[]>;
   /** Takes a connection that has named a target of this loop. Rejects when it cannot, and the socket is as it was. */
   take(fabric: string, arrival: Arrival<Socket>): Promise<void>;
   /** @returns false when the loop has no session of this number */

@@ -10,6 +10,7 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
+import { sumOf, type WayTraffic } from '../target/traffic.ts';
 import type { LoopHost, LoopLoad, LoopState, ObjectCounts } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome, Part } from './operation.ts';
@@ -180,6 +181,14 @@ export class Root {
     const all = [...this.#states.values()].flatMap(({ storageObjects }) => storageObjects);
     const counted = new Map(all.map((one) => [one.path, one]));
     return Array.from(this.tree.allStorageObjects(), ({ path }) => counted.get(path) ?? { ...noCounts, path });
+  }
+
+  /** What went through LUNs since the process began to serve, or since a reset: an entry for each way that was taken. */
+  async traffic(): Promise<WayTraffic[]> {
+    const found = ((await this.#loops?.each((loop) => loop.traffic())) ?? []).flat();
+    // A LUN that went from one loop to another was counted by both.
+    const ways = Map.groupBy(found, ({ lun, initiator, number, portal }) => [lun, initiator, number, portal].join(' '));
+    return Array.from(ways.values(), (same) => ({ ...same[0]!, ...sumOf(same) }));
   }
 
   /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */

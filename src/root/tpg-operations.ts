@@ -4,6 +4,7 @@ import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
 import { setAuth } from '../target/auth.ts';
 import { type Lun, NodeAcl, type Tpg } from '../target/tpg.ts';
+import { Ways } from '../target/traffic.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { operation, type Values } from './operation.ts';
 import { portalOperations } from './portal-operations.ts';
@@ -78,6 +79,7 @@ export const tpgOperations = [
         storageObject,
         alias,
         aluaGroup: aluaGroupOf(storageObject.aluaGroups),
+        ways: new Ways(),
         unknown: {},
       };
       tpg.luns.set(index, lun);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { canDuplicate, closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
 import type { Arrival } from '../target/fabric.ts';
+import type { WayTraffic } from '../target/traffic.ts';
 import { Calls } from './calls.ts';
 import type { Assignment, Facts, Loop, LoopHost, LoopState, Moving } from './loop.ts';
 import { contentsOf } from './loop.ts';
@@ -67,6 +68,10 @@ export class WorkerLoop implements Loop {
 
   state(): Promise<LoopState> {
     return this.#calls.call('state', []);
+  }
+
+  traffic(): Promise<WayTraffic[]> {
+    return this.#calls.call('traffic', []);
   }
 
   async take(fabric: string, arrival: Arrival<Socket>): Promise<void> {

@@ -23,6 +23,10 @@ export function lunsOf(tpg: Tpg, acl: NodeAcl | undefined): number[] {
   return [...(acl ? acl.mappedLuns : tpg.luns).keys()].sort((a, b) => a - b);
 }
 
+/** The LUN that an initiator reaches under `number`. */
+export const lunBehind = (tpg: Tpg, acl: NodeAcl | undefined, number: number): Lun | undefined =>
+  acl ? acl.mappedLuns.get(number)?.lun : tpg.luns.get(number);
+
 /** What `number` is to the initiator that `acl` (undefined: demo mode) admitted. */
 export function viewOf(tpg: Tpg, acl: NodeAcl | undefined, number: number): LogicalUnitView | undefined {
   if (!acl) {

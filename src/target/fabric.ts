@@ -7,6 +7,7 @@ import type { Log } from '../log.ts';
 import type { Auth } from './auth.ts';
 import type { Target } from './target.ts';
 import type { Lun, Portal } from './tpg.ts';
+import type { Traffic } from './traffic.ts';
 import type { WwnType } from './wwn.ts';
 
 export interface Fabric {
@@ -85,6 +86,8 @@ export interface Arrival<S = Socket | number> {
   readonly sent: number;
   readonly targetName: string;
   readonly tpgTag: number;
+  /** The portal that it came through, as the tree names it. */
+  readonly portal: string;
   /** Address and port of the target's portals, and the port that each listens on. */
   readonly boundPorts: readonly (readonly [address: string, port: number, bound: number | undefined])[];
 }
@@ -122,15 +125,6 @@ export interface FabricEngine {
   stop(): Promise<void>;
 }
 
-/** What went over a session since it was opened, or since it was reset. */
-export interface Traffic {
-  /** SCSI commands that were answered, and those of them whose status was not GOOD. */
-  commands: number;
-  failed: number;
-  readBytes: number;
-  writtenBytes: number;
-}
-
 /** A session as `sessions` shows it. Plain data. */
 export interface SessionInfo {
   readonly id: number;
@@ -152,5 +146,12 @@ export interface SessionInfo {
   readonly outstanding?: number;
   /** RFC 7143 4.2.2.1: the next CmdSN, and the last that there is room for. */
   readonly window?: { readonly expCmdSn: number; readonly maxCmdSn: number };
-  readonly connections: readonly { cid: number; state: string; address: string; transport: 'TCP' }[];
+  readonly connections: readonly {
+    readonly cid: number;
+    readonly state: string;
+    readonly address: string;
+    /** The portal that it came through, where that is one of the target's. */
+    readonly portal?: string;
+    readonly transport: 'TCP';
+  }[];
 }

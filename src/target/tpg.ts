@@ -4,6 +4,7 @@ import { Attributes, type AttributeTable } from '../attribute.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, emptyAuth } from './auth.ts';
 import type { Target } from './target.ts';
+import type { Ways } from './traffic.ts';
 
 type Unknown = Readonly<Record<string, unknown>>;
 
@@ -33,6 +34,7 @@ export interface Lun {
   aluaGroup: string | null;
   /** It shall be a block device of this machine, where the fabric can do that. */
   attached?: boolean;
+  readonly ways: Ways;
   readonly unknown: Unknown;
 }
 

@@ -194,9 +194,30 @@ it('stats counts what a session reads and writes; sessions kill ends it, and its
   await initiator.command([0x28, 0, 0, 0, 0, 0, 0, 0, 16, 0], { read: true, length: 8192 });
   const shown = (await tcli(home, ['stats'])).stdout;
   expect(shown).toMatch(/^\/backstores\/ramdisk\/rd0 +1 +1 +8\.0KiB +4\.0KiB$/m);
-  expect(shown).toMatch(/^sid 1 iqn\.1994-05\.com\.redhat:one +3 +1 +8\.0KiB +4\.0KiB +0$/m);
+  expect(shown).toMatch(/^sid 1 iqn\.1994-05\.com\.redhat:one +3 +1 +8\.0KiB +4\.0KiB +\d+\.\d\d +\d+\.\d\d +0$/m);
+  const tpg = `/iscsi/${iqn}/tpg1`;
+  const below = ['luns/lun0', `portals/127.0.0.1:${port}`].map(
+    (path) => `${path} +3 +1 +8\\.0KiB +4\\.0KiB [ .\\d]+\n`,
+  );
+  expect((await tcli(home, [tpg, 'stats'])).stdout).toMatch(
+    new RegExp(`^ +commands .*\n\\. +3 +1 .*\n${below.join('')}$`),
+  );
+  for (const path of ['/iscsi', `/iscsi/${iqn}`, '/backstores/ramdisk/rd0', `${tpg}/luns/lun0`]) {
+    const { data } = JSON.parse((await tcli(home, [path, 'stats', '--json'])).stdout);
+    expect(data).toMatchObject({ commands: 3, failed: 1, readBytes: 8192, writtenBytes: 4096 });
+    const bins = data.latency.bins.map(({ commands }: { commands: number }) => commands);
+    expect(bins.reduce((sum: number, count: number) => sum + count)).toBe(3);
+    expect(data.latency.maxMs).toBeGreaterThanOrEqual(data.latency.meanMs);
+  }
+  // What an ACL lets in is counted at its node, under the number that its initiator uses.
+  const two = 'iqn.1994-05.com.redhat:two';
+  await configure(home, `${tpg}/acls create ${two} false`, `${tpg}/acls/${two} create 7 0`);
+  const other = await connectInitiator(port, iqn, two);
+  await other.initiator.command([0, 0, 0, 0, 0, 0], { lun: 7 });
+  other.close();
+  expect((await tcli(home, [`${tpg}/acls/${two}`, 'stats'])).stdout).toMatch(/^\. +1 +1 .*\nmapped_lun7 +1 +1 /m);
   expect((await tcli(home, ['stats', 'reset'])).stdout).toBe('Statistics reset.\n');
-  expect((await tcli(home, ['stats'])).stdout).toMatch(/redhat:one +0 +0 +0 bytes +0 bytes +0$/m);
+  expect((await tcli(home, ['stats'])).stdout).toMatch(/redhat:one +0 +0 +0 bytes +0 bytes +0\.00 +0\.00 +0$/m);
   expect(await tcli(home, ['sessions', 'kill'])).toMatchObject({ status: 1 });
   expect((await tcli(home, ['sessions', 'kill', '1'])).stdout).toBe('Ended session 1.\n');
   await expect(lost).rejects.toThrow('closed');

@@ -34,7 +34,7 @@ afterAll(async () => {
   removeHome(shell.directory);
 });
 
-const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'status'];
+const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'stats', 'status'];
 const rootCommands = [
   ...common,
   'clearconfig',
@@ -42,7 +42,6 @@ const rootCommands = [
   'restoreconfig',
   'saveconfig',
   'sessions',
-  'stats',
   'undo',
   'version',
 ].sort();

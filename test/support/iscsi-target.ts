@@ -11,6 +11,7 @@ import { emptyAuth } from '../../src/target/auth.ts';
 import type { Fabric, FabricState } from '../../src/target/fabric.ts';
 import { Target } from '../../src/target/target.ts';
 import { type Lun, NodeAcl, Tpg } from '../../src/target/tpg.ts';
+import { Ways } from '../../src/target/traffic.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';
 import type { MemoryVolume } from './memory-volume.ts';
@@ -50,7 +51,7 @@ export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: Fabric
 }
 
 export function addLun(tpg: Tpg, index: number, storageObject: StorageObject): void {
-  const lun: Lun = { tpg, index, storageObject, alias: '0123456789', aluaGroup: null, unknown: {} };
+  const lun: Lun = { tpg, index, storageObject, alias: '0123456789', aluaGroup: null, ways: new Ways(), unknown: {} };
   tpg.luns.set(index, lun);
 }
 

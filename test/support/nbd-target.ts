@@ -4,6 +4,7 @@ import { duplexPair } from 'node:stream';
 import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
 import { NbdServer } from '../../src/nbd/server.ts';
 import type { StorageObject } from '../../src/scsi/storage-object.ts';
+import { noTraffic } from '../../src/target/traffic.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { Initiator, logicalUnit } from './logical-unit.ts';
 import type { MemoryVolume } from './memory-volume.ts';
@@ -112,7 +113,7 @@ export class RawClient {
 /** Serves logical units as lun0, lun1 … of one nexus. */
 export function nbdTarget(units: { lu: StorageObject; volume: MemoryVolume }[] = [logicalUnit()]) {
   const initiator = new Initiator(new Map(units.map(({ lu }, i) => [i, lu])), 'local').login();
-  const exports = units.map((_, i) => new LogicalUnitExport(initiator.nexus, i));
+  const exports = units.map((_, i) => new LogicalUnitExport(initiator.nexus, i, noTraffic()));
   const server = new NbdServer(
     '/nowhere',
     () => exports,
