@@ -33,6 +33,10 @@ async function main(scenarios: readonly string[]): Promise<number> {
     cut: () => secondPath.cut(),
     mend: () => secondPath.mend(),
     allocated: async () => String((await stat(join(home, 'disk0.img'))).blocks * 512),
+    tell: async (line) => {
+      const { stdout } = await run(process.execPath, [program, '--home', home, '-c', line]);
+      return stdout.trim();
+    },
     restart: async () => {
       await ended(target, 'SIGKILL');
       target = await startTarget(home);
@@ -43,6 +47,7 @@ async function main(scenarios: readonly string[]): Promise<number> {
     return await runGuest({
       PORT: port,
       SECOND_PORT: secondPath.port,
+      THIRD_PORT: await freePort(),
       CONTROL: portOf(control),
       ONLY: `'${scenarios.join(' ')}'`,
       NODE: await realpath(process.execPath),
@@ -149,14 +154,15 @@ class Path {
 }
 
 /** Answers what scenarios ask for: a line each way. */
-function answer(requests: Readonly<Record<string, () => Promise<unknown>>>): Promise<Server> {
+function answer(requests: Readonly<Record<string, (rest: string) => Promise<unknown>>>): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
     socket.on('data', (line) => {
-      const request = requests[String(line).trim()];
+      const [word = '', ...rest] = String(line).trim().split(' ');
+      const request = requests[word];
       if (!request) socket.end('no such request\n');
       else
-        request().then(
+        request(rest.join(' ')).then(
           (text) => socket.end(`${text ?? 'done'}\n`),
           (error: unknown) => socket.end(`${error}\n`),
         );
