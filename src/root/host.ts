@@ -60,7 +60,7 @@ export async function openHost({ home, role, log, workers, files = realFiles }: 
       ...(log && { log }),
       workers,
       runDirectory: home.runDirectory,
-      reservationDirectory: join(home.stateDirectory, 'reservations'),
+      stateDirectory: home.stateDirectory,
     }),
     'pid' in lock ? undefined : lock,
     heldBy,

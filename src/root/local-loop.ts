@@ -7,17 +7,17 @@ import type { Arrival, FabricEngine } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import { sumOf, type WayTraffic } from '../target/traffic.ts';
 import type { Assignment, Facts, Loop, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
-import type { ReservationStore } from './reservation-store.ts';
 import { openVolume } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
+import type { UnitStores } from './unit-store.ts';
 
 export interface LocalLoopOptions {
   readonly tree: Tree;
   readonly host: LoopHost;
   /** Where engines may make sockets. */
   readonly runDirectory: string;
-  /** Where persistent reservations outlive the process; without it they do not. */
-  readonly reservations: ReservationStore | undefined;
+  /** Where reservations and work on a medium outlive the process; without them they do not. */
+  readonly stores: UnitStores | undefined;
   /** Everything in the tree is this loop's; otherwise, what is assigned to it. */
   readonly alone: boolean;
 }
@@ -29,7 +29,7 @@ export class LocalLoop implements Loop {
   readonly #tree: Tree;
   readonly #host: LoopHost;
   readonly #runDirectory: string;
-  readonly #reservations: ReservationStore | undefined;
+  readonly #stores: UnitStores | undefined;
   readonly #alone: boolean;
   readonly #mine = new Set<string>();
   readonly #engines = new Map<string, FabricEngine>();
@@ -37,11 +37,11 @@ export class LocalLoop implements Loop {
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   #usage = performance.eventLoopUtilization();
 
-  constructor({ tree, host, runDirectory, reservations, alone }: LocalLoopOptions) {
+  constructor({ tree, host, runDirectory, stores, alone }: LocalLoopOptions) {
     this.#tree = tree;
     this.#host = host;
     this.#runDirectory = runDirectory;
-    this.#reservations = reservations;
+    this.#stores = stores;
     this.#alone = alone;
     this.#lag.enable();
   }
@@ -62,7 +62,7 @@ export class LocalLoop implements Loop {
     const looked = [...this.#tree.allStorageObjects()].filter(
       (one) => !one.volume && (again || one.missing === undefined) && this.#isMine(one.path),
     );
-    for (const storageObject of looked) await openVolume(storageObject);
+    for (const storageObject of looked) await this.#open(storageObject);
     await this.#reconcile();
     return {
       storageObjects: looked.map(({ path, missing, attributes, backstore, config, volume }) => ({
@@ -168,11 +168,23 @@ export class LocalLoop implements Loop {
       const { wwn, reservations } = storageObject;
       storageObject.ports = () => portsOf(storageObject);
       storageObject.configure = (change) => this.#configure(storageObject, change);
-      const store = this.#reservations;
-      if (!store) continue;
-      storageObject.saveReservations = (state) => store.save(wwn, state);
-      reservations.persistent = (await store.load(wwn)) ?? reservations.persistent;
+      const stores = this.#stores;
+      if (!stores) continue;
+      storageObject.saveReservations = (state) => stores.reservations.save(wwn, state);
+      storageObject.saveWork = (work) => stores.work.save(wwn, work);
+      reservations.persistent = (await stores.reservations.load(wwn)) ?? reservations.persistent;
+      storageObject.work = await stores.work.load(wwn);
     }
+  }
+
+  /** Opens the volume, and goes on with what was going on with the medium. */
+  async #open(storageObject: StorageObject): Promise<void> {
+    await openVolume(storageObject);
+    const { path, work, volume } = storageObject;
+    if (!work || !volume) return;
+    const { resume } = await import('../scsi/format-sanitize.ts');
+    if (await resume(storageObject))
+      this.#host.log({ level: 'info', event: 'medium work resumed', detail: { path, does: work.does } });
   }
 
   /** What an initiator changes is an operation like any other. */

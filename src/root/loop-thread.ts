@@ -8,11 +8,11 @@ import { LocalLoop } from './local-loop.ts';
 import { type Assignment, contentsOf, type Moving } from './loop.ts';
 import type { Carried, Operation } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
-import { ReservationStore } from './reservation-store.ts';
 import { Tree } from './tree.ts';
+import { unitStores } from './unit-store.ts';
 import type { LoopThreadOptions } from './worker-loop.ts';
 
-const { configuration, runDirectory, reservationDirectory, alone } = workerData as LoopThreadOptions;
+const { configuration, runDirectory, stateDirectory, alone } = workerData as LoopThreadOptions;
 const around = { ...worldly, serving: true, restoring: true };
 
 let last: Carried | undefined;
@@ -50,7 +50,7 @@ const loop = new LocalLoop({
   tree,
   host: { log, apply: (operation) => calls.call('apply', [operation]) },
   runDirectory,
-  reservations: reservationDirectory === undefined ? undefined : new ReservationStore(reservationDirectory, log),
+  stores: stateDirectory === undefined ? undefined : unitStores(stateDirectory, log),
   alone,
 });
 /** The tree as it is when the thread begins. */

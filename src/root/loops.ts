@@ -10,16 +10,16 @@ import { LocalLoop } from './local-loop.ts';
 import type { Facts, Loop, LoopHost, LoopState, Moving } from './loop.ts';
 import type { Operation } from './operation.ts';
 import { Placement } from './placement.ts';
-import { ReservationStore } from './reservation-store.ts';
 import { dump } from './saveconfig.ts';
 import type { Tree } from './tree.ts';
+import { unitStores } from './unit-store.ts';
 import { canUseWorkers, WorkerLoop } from './worker-loop.ts';
 
 export interface LoopOptions {
   /** Where engines may make sockets. */
   readonly runDirectory?: string;
-  /** Where persistent reservations outlive the process; without it they do not. */
-  readonly reservationDirectory?: string;
+  /** Where reservations and work on a medium outlive the process; without it they do not. */
+  readonly stateDirectory?: string;
   /** Worker threads that serve. Absent, or where connections cannot go to another thread: this thread does. */
   readonly workers?: WorkerOptions | undefined;
 }
@@ -176,18 +176,15 @@ export class Loops {
   }
 
   #local(): Loop {
-    const { runDirectory = tmpdir(), reservationDirectory } = this.#options;
-    const reservations =
-      reservationDirectory === undefined
-        ? undefined
-        : new ReservationStore(reservationDirectory, this.#host.log.bind(this.#host));
-    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, reservations, alone: true });
+    const { runDirectory = tmpdir(), stateDirectory } = this.#options;
+    const stores = stateDirectory === undefined ? undefined : unitStores(stateDirectory, (one) => this.#host.log(one));
+    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stores, alone: true });
   }
 
   #worker(at: number, entry: URL): Loop {
-    const { runDirectory = tmpdir(), reservationDirectory } = this.#options;
+    const { runDirectory = tmpdir(), stateDirectory } = this.#options;
     const configuration = dump(this.#tree);
-    const options = { configuration, runDirectory, reservationDirectory, alone: this.#all.length === 1 };
+    const options = { configuration, runDirectory, stateDirectory, alone: this.#all.length === 1 };
     const loop: Loop = new WorkerLoop(entry, options, this.#host, () => {
       // A thread that died costs its sessions, and what was in memory; a new one serves what it served.
       if (this.#all[at] === loop) this.#all[at] = undefined;

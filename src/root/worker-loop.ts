@@ -15,7 +15,7 @@ import type { SavedConfiguration } from './saveconfig.ts';
 export interface LoopThreadOptions {
   readonly configuration: SavedConfiguration;
   readonly runDirectory: string;
-  readonly reservationDirectory: string | undefined;
+  readonly stateDirectory: string | undefined;
   /** There is no other loop: everything in the tree is this one's. */
   readonly alone: boolean;
 }

@@ -7,7 +7,7 @@ import type { LogicalUnitView, Nexus } from './nexus.ts';
 import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
 import { passedThrough } from './pass-through.ts';
-import { isWriteProtected, notReady } from './readiness.ts';
+import { isBusy, isWriteProtected, notReady } from './readiness.ts';
 import { conflicts } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
@@ -106,7 +106,7 @@ function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: Logi
 /** Asked again when the command runs: meanwhile the medium may be gone, or be wiped. */
 function checkReady(row: OpcodeRow, lu: StorageObject): void {
   if (row.duringMediumOperation) return;
-  if (lu.operation || row.medium !== 'none') {
+  if (isBusy(lu) || row.medium !== 'none') {
     const reason = notReady(lu, row.mends);
     if (reason) throw reason;
   }

@@ -1,13 +1,15 @@
 /** FORMAT UNIT and SANITIZE: the whole medium overwritten in pieces, other commands kept away meanwhile (SBC-4 4.11). */
 
 import { setImmediate as breathe } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Volume } from '../backstore/backstore.ts';
 import { mediumOf } from './block-access.ts';
+import { isSanitize, type MediumMethod, type MediumWork, overwriteCountMax, senseOfWork } from './medium-work.ts';
 import { bit, bits, type OpcodeRow, opcode, u16 } from './opcode.ts';
 import { good, parameterList } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
-import type { MediumOperation } from './readiness.ts';
-import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
+import { notReady } from './readiness.ts';
+import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 
@@ -20,14 +22,6 @@ const eraseBytes = 1024 * 1024 * 1024;
 interface Pass {
   readonly pieceBytes: number;
   run(volume: Volume, position: number, length: number): Promise<void>;
-}
-
-interface Work {
-  readonly inProgress: Sense;
-  readonly failure: Sense;
-  /** AUSE: a failure can be left behind with EXIT FAILURE MODE. */
-  readonly exit: boolean;
-  readonly passes: readonly Pass[];
 }
 
 const isThin = (lu: StorageObject): boolean => offersUnmap(lu) || offersWriteSameUnmap(lu);
@@ -59,12 +53,18 @@ const sanitize = (
     check: (lu, cdb) => {
       if (!rest.check && cdb['length'] !== 0) throw invalidCdb(7, 7);
       // Only a SANITIZE in the restricted completion mode gets out of one that failed in it (SBC-4 4.11.1).
-      if (cdb['exit'] === 1 && sanitizeFailed(lu) && !lu.mediumFailure?.exit) throw invalidCdb(1, 5);
+      if (cdb['exit'] === 1 && failedSanitize(lu)?.exit === false) throw invalidCdb(1, 5);
       rest.check?.(lu, cdb);
     },
   });
 
-const sanitizeFailed = (lu: StorageObject): boolean => lu.mediumFailure?.sense === sense.sanitizeCommandFailed;
+const sanitizeOptions = (cdb: Readonly<Record<string, number>>) => ({
+  immediate: cdb['immediate'] === 1,
+  exit: cdb['exit'] === 1,
+});
+
+const failedSanitize = ({ work }: StorageObject): MediumWork | undefined =>
+  work?.failed && isSanitize(work) ? work : undefined;
 
 export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -79,12 +79,7 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     mends: [sense.formatCommandFailed],
     dataOut: (_lu, cdb) => (cdb.hasList === 0 ? 0 : cdb.longList === 1 ? 8 : 4),
     execute: (lu, cdb, task) =>
-      start(lu, task, cdb.hasList === 1 && checkFormatList(task), {
-        inProgress: sense.formatInProgress,
-        failure: sense.formatCommandFailed,
-        exit: false,
-        passes: [zeroPass(lu)],
-      }),
+      start(lu, task, { does: 'format' }, { immediate: cdb.hasList === 1 && checkFormatList(task), exit: false }),
   }),
   sanitize(0x01, 'OVERWRITE', '5.34.2', {
     check: (lu, cdb) => {
@@ -92,29 +87,22 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
       if (length <= overwriteHeaderBytes || length > overwriteHeaderBytes + lu.blockSize) throw invalidCdb(7, 7);
     },
     dataOut: (_lu, cdb) => cdb['length']!,
-    execute: (lu, cdb, task) => start(lu, task, cdb['immediate'] === 1, sanitizing(cdb, overwritePasses(lu, task))),
+    execute: (lu, cdb, task) => start(lu, task, overwriteList(task), sanitizeOptions(cdb)),
   }),
   sanitize(0x02, 'BLOCK ERASE', '5.34.3', {
     offered: offersBlockErase,
-    execute: (lu, cdb, task) => start(lu, task, cdb['immediate'] === 1, sanitizing(cdb, [erasePass])),
+    execute: (lu, cdb, task) => start(lu, task, { does: 'block erase' }, sanitizeOptions(cdb)),
   }),
   sanitize(0x1f, 'EXIT FAILURE MODE', '5.34.5', {
     medium: 'none',
-    execute: (lu) => {
-      if (!sanitizeFailed(lu)) return good;
-      if (!lu.mediumFailure?.exit) throw invalidCdb(1, 4);
-      lu.mediumFailure = undefined;
+    execute: async (lu) => {
+      const failed = failedSanitize(lu);
+      if (failed?.exit === false) throw invalidCdb(1, 4);
+      if (failed) await put(lu, undefined);
       return good;
     },
   }),
 ];
-
-const sanitizing = (cdb: Readonly<Record<string, number>>, passes: readonly Pass[]): Work => ({
-  inProgress: sense.sanitizeInProgress,
-  failure: sense.sanitizeCommandFailed,
-  exit: cdb['exit'] === 1,
-  passes,
-});
 
 /** The parameter list header: no protection, no defects, no initialization pattern (SBC-4 5.4.2). @returns IMMED */
 function checkFormatList(task: Task): boolean {
@@ -130,23 +118,27 @@ function checkFormatList(task: Task): boolean {
   return (options & 0x02) !== 0;
 }
 
-/**
- * OVERWRITE COUNT passes of a pattern that fills each logical block. With INVERT its complement alternates with it, so
- * that the last pass leaves the pattern.
- */
-function overwritePasses(lu: StorageObject, task: Task): Pass[] {
+/** OVERWRITE COUNT, INVERT and the pattern (SBC-4 5.34.2). */
+function overwriteList(task: Task): MediumMethod {
   const list = parameterList(task.dataOut, task.dataOutLength);
-  const count = list[0]! & 0x1f;
-  const inverts = (list[0]! & 0x80) !== 0;
+  const count = list[0]! & overwriteCountMax;
   const length = list.readUInt16BE(2);
   if ((list[0]! & 0x60) !== 0) throw invalidParameter(0, 6); // TEST
   if (count === 0) throw invalidParameter(0, 4);
   if (length === 0 || length !== list.length - overwriteHeaderBytes) throw invalidParameter(2);
-  const pattern = list.subarray(overwriteHeaderBytes);
-  const block = Buffer.alloc(lu.blockSize, pattern);
+  const pattern = list.toString('hex', overwriteHeaderBytes);
+  return { does: 'overwrite', count, invert: (list[0]! & 0x80) !== 0, pattern };
+}
+
+/** The complement of the pattern alternates with it where INVERT says so, and the last pass leaves the pattern. */
+function overwritePasses(
+  { blockSize }: StorageObject,
+  { count, invert, pattern }: MediumWork & { does: 'overwrite' },
+): Pass[] {
+  const block = Buffer.alloc(blockSize, pattern, 'hex');
   const inverse = block.map((byte) => ~byte);
   return Array.from({ length: count }, (_, i) => {
-    const piece = Buffer.alloc(overwriteBytes, inverts && (count - i) % 2 === 0 ? inverse : block);
+    const piece = Buffer.alloc(overwriteBytes, invert && (count - i) % 2 === 0 ? inverse : block);
     return {
       pieceBytes: overwriteBytes,
       run: (volume, position, bytes) => volume.write(piece.subarray(0, bytes), position, false),
@@ -156,7 +148,11 @@ function overwritePasses(lu: StorageObject, task: Task): Pass[] {
 
 const erasePass: Pass = {
   pieceBytes: eraseBytes,
-  run: async (volume, position, length) => volume.discard?.(position, length),
+  async run(volume, position, length) {
+    // Asked again, for what goes on with a volume that was opened anew.
+    if (!volume.discard || volume.discardLeavesAnything) throw new Error('a discard does not erase');
+    await volume.discard(position, length);
+  },
 };
 
 function zeroPass(lu: StorageObject): Pass {
@@ -172,58 +168,97 @@ function zeroPass(lu: StorageObject): Pass {
   };
 }
 
+const passesOf = (lu: StorageObject, work: MediumWork): readonly Pass[] =>
+  work.does === 'overwrite' ? overwritePasses(lu, work) : [work.does === 'format' ? zeroPass(lu) : erasePass];
+
 /** The work goes on whatever becomes of the task: resets and lost nexuses do not stop it (SBC-4 4.11.2). */
-function start(lu: StorageObject, task: Task, immediate: boolean, work: Work): Completion | Promise<Completion> {
-  const volume = mediumOf(lu);
-  const operation: MediumOperation = {
-    inProgress: work.inProgress,
-    total: volume.size * work.passes.length,
-    done: 0,
-  };
-  lu.operation = operation;
-  lu.mediumFailure = undefined;
-  const finished = overwrite(lu, volume, operation, work.passes).then(
-    () => {
-      lu.operation = undefined;
-      return good;
-    },
-    (error: unknown) => {
-      lu.operation = undefined;
-      lu.mediumFailure = { sense: work.failure, exit: work.exit };
-      throw error;
-    },
-  );
+async function start(
+  lu: StorageObject,
+  task: Task,
+  method: MediumMethod,
+  { immediate, exit }: { immediate: boolean; exit: boolean },
+): Promise<Completion> {
+  const work = { ...method, exit, failed: false, medium: lu.config };
+  const begun = put(lu, work);
   if (!immediate) {
     const left = new Promise<Completion>((resolve) => {
       task.leave = () => resolve({ status: status.taskAborted });
     });
-    return Promise.race([finished.catch(failing(work)), left]);
+    return Promise.race([begun.then(() => perform(lu, work)), left]);
   }
+  await begun;
   // GOOD goes out first; every command that needs the medium hears of a failure.
-  finished.catch(() => {});
+  perform(lu, work).catch(() => {});
   return good;
 }
 
-const failing = (work: Work) => (): never => {
-  throw new CheckCondition(work.failure);
-};
+/**
+ * Goes on, from the beginning, with what was going on when the medium was left. For who has opened the volume.
+ * @returns whether there is something to go on with
+ */
+export async function resume(lu: StorageObject): Promise<boolean> {
+  const { work, config } = lu;
+  if (work && !isDeepStrictEqual(work.medium, config)) {
+    lu.work = undefined;
+    // Failing, it is kept for when the medium comes back; this one is not touched.
+    await lu.saveWork?.(undefined).catch(() => {});
+    return false;
+  }
+  if (!work || work.failed) return false;
+  perform(lu, work).catch(() => {});
+  return true;
+}
 
-async function overwrite(
-  lu: StorageObject,
-  volume: Volume,
-  operation: MediumOperation,
-  passes: readonly Pass[],
-): Promise<void> {
+/** What is true of the medium from now on, and kept: others are kept away before, and get at it after. */
+async function put(lu: StorageObject, work: MediumWork | undefined): Promise<void> {
+  const before = lu.work;
+  if (work) {
+    lu.work = work;
+    lu.progress = { total: 1, done: 0 };
+  }
+  try {
+    await lu.saveWork?.(work);
+  } catch {
+    lu.work = before;
+    throw new CheckCondition(sense.internalTargetFailure);
+  }
+  lu.work = work;
+}
+
+async function perform(lu: StorageObject, work: MediumWork): Promise<Completion> {
+  const volume = mediumOf(lu);
+  try {
+    await overwrite(lu, volume, passesOf(lu, work));
+    await put(lu, undefined);
+    return good;
+  } catch {
+    // Its volume was closed under it: who opens it again goes on.
+    if (lu.volume !== volume) throw notReady(lu) ?? new CheckCondition(sense.logicalUnitNotReady);
+    const failed = { ...work, failed: true };
+    await lu.saveWork?.(failed).catch(() => {});
+    if (lu.work === work) lu.work = failed;
+    throw new CheckCondition(senseOfWork(failed));
+  }
+}
+
+async function overwrite(lu: StorageObject, volume: Volume, passes: readonly Pass[]): Promise<void> {
+  const progress = { total: Math.max(1, volume.size * passes.length), done: 0 };
+  lu.progress = progress;
+  const checkOpen = () => {
+    if (lu.volume !== volume) throw new Error('the volume was closed');
+  };
   await lu.ranges.during(0, volume.size, true, async () => {
     for (const { pieceBytes, run } of passes) {
       for (let at = 0; at < volume.size; at += pieceBytes) {
         const length = Math.min(pieceBytes, volume.size - at);
         // A volume in memory is done at once: others shall have their turn.
         await breathe();
+        checkOpen();
         await run(volume, at, length);
-        operation.done += length;
+        progress.done += length;
       }
       await volume.flush();
+      checkOpen();
     }
   });
 }

@@ -1,5 +1,6 @@
 /** Whether a logical unit is ready: its medium, its power condition, and what keeps other commands away from it. */
 
+import { senseOfWork } from './medium-work.ts';
 import { CheckCondition, type Sense, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 
@@ -9,25 +10,20 @@ import type { StorageObject } from './storage-object.ts';
  */
 export type PowerCondition = 'active' | 'idle' | 'standby';
 
-/** What goes on with the whole medium (FORMAT UNIT, SANITIZE). */
-export interface MediumOperation {
-  /** What other commands are answered meanwhile. */
-  readonly inProgress: Sense;
-  /** Bytes to write, and written. */
-  readonly total: number;
-  done: number;
-}
+/** FORMAT UNIT or SANITIZE goes on: hardly anything else runs. */
+export const isBusy = ({ work, volume }: StorageObject): boolean =>
+  volume !== undefined && work !== undefined && !work.failed;
 
 /** Why commands cannot reach the medium now, or undefined when they can. @param mends failures that do not count */
 export function notReady(lu: StorageObject, mends: readonly Sense[] = []): CheckCondition | undefined {
-  const { mediumFailure, operation, volume } = lu;
-  if (operation)
-    return new CheckCondition(operation.inProgress, { progress: operation.done / Math.max(1, operation.total) });
+  const { work, progress, volume } = lu;
+  if (work && isBusy(lu)) return new CheckCondition(senseOfWork(work), { progress: progress.done / progress.total });
   if (!volume) return new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.logicalUnitNotReady);
   if (lu.ejected) return new CheckCondition(sense.mediumNotPresent);
   // Less than one block: there is no capacity to report.
   if (lu.blocks === 0) return new CheckCondition(sense.incompatibleMedium);
-  return mediumFailure && !mends.includes(mediumFailure.sense) ? new CheckCondition(mediumFailure.sense) : undefined;
+  const failure = work && senseOfWork(work);
+  return failure && !mends.includes(failure) ? new CheckCondition(failure) : undefined;
 }
 
 /** What REQUEST SENSE says when nothing is pending: pollable sense data (SPC-4 6.39, 5.13). */

@@ -6,12 +6,12 @@ import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-grou
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import { TestBuffers } from './buffer.ts';
 import type { CopyResult } from './extended-copy.ts';
+import type { MediumWork } from './medium-work.ts';
 import type { Nexus, TargetPort } from './nexus.ts';
 import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
 import { RangeLocks } from './range-locks.ts';
-import type { MediumOperation, PowerCondition } from './readiness.ts';
+import type { PowerCondition } from './readiness.ts';
 import type { Reservations } from './reservation-conflict.ts';
-import type { Sense } from './sense.ts';
 import { type Counters, Statistics } from './statistics.ts';
 import { TaskSet } from './task-set.ts';
 
@@ -47,6 +47,7 @@ export interface CarriedState {
   readonly ejected: boolean;
   readonly power: PowerCondition;
   readonly persistent: PersistentReservations;
+  readonly work: MediumWork | undefined;
   readonly clockSetBy: number | undefined;
   readonly flushFailure: { readonly error: unknown } | undefined;
   readonly counters: Counters;
@@ -88,9 +89,10 @@ export class StorageObject {
   ejected = false;
   /** Nexuses that PREVENT ALLOW MEDIUM REMOVAL holds the medium in for. */
   readonly preventedBy = new Set<Nexus>();
-  operation: MediumOperation | undefined;
-  /** A FORMAT UNIT or SANITIZE failed: what the medium holds is nobody's to read. `exit`: EXIT FAILURE MODE ends it. */
-  mediumFailure: { readonly sense: Sense; readonly exit: boolean } | undefined;
+  /** FORMAT UNIT or SANITIZE, while it goes on and after it failed. */
+  work: MediumWork | undefined;
+  /** Bytes of it to write, and written. */
+  progress = { total: 1, done: 0 };
   readonly statistics = new Statistics();
   readonly buffers = new TestBuffers();
   /** Milliseconds since 1970; `setBy`: how far SET TIMESTAMP moved them. */
@@ -110,6 +112,8 @@ export class StorageObject {
    * offered. Rejects when it could not.
    */
   saveReservations?: (state: PersistentReservations | undefined) => Promise<void>;
+  /** Keeps `work` over a power loss, or forgets it. Rejects when it could not. */
+  saveWork?: (work: MediumWork | undefined) => Promise<void>;
   /**
    * Carries out a change that an initiator asks for. The tree takes it through its one door, so that it lasts.
    * Rejects when it could not.
@@ -159,10 +163,10 @@ export class StorageObject {
     });
     const contents = volume?.takeContents?.();
     await volume?.close();
-    const { flushFailure } = this;
+    const { flushFailure, work } = this;
     const { persistent } = reservations;
     return {
-      ...{ contents, mode, ejected, power, persistent, clockSetBy: clock.setBy, flushFailure },
+      ...{ contents, mode, ejected, power, persistent, clockSetBy: clock.setBy, flushFailure, work },
       counters: statistics.counters(),
     };
   }
@@ -176,6 +180,7 @@ export class StorageObject {
     this.reservations.persistent = from.persistent;
     this.clock.setBy = from.clockSetBy;
     this.flushFailure = from.flushFailure;
+    this.work = from.work;
     Object.assign(this.statistics, from.counters);
   }
 

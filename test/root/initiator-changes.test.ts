@@ -103,6 +103,52 @@ it.each([
   expect(await readFile(join(copy, 'reservations', `${serial}.json.damaged`), 'utf8')).toBe(text);
 });
 
+const overwriteOnce = (initiator: Initiator) =>
+  initiator.send([0x48, 0x81, 0, 0, 0, 0, 0, 0, 5], Uint8Array.of(1, 0, 0, 1, 7));
+
+it('SBC-4 4.11.2 a SANITIZE goes on after a crash, and is over then', async () => {
+  const { directory, initiator, storageObject } = await served();
+  storageObject.volume!.write = () => new Promise(() => {});
+  expect((await overwriteOnce(initiator)).status).toBe(0);
+  const later = await afterCrash(directory);
+  expect(later.records).toContainEqual(expect.objectContaining({ event: 'medium work resumed' }));
+  await expect.poll(() => later.storageObject.work).toBe(undefined);
+  const read = await new Initiator(later.storageObject, 'a').login().send([0x28, 0, 0, 0, 0, 0, 0, 0, 1]);
+  expect(read.data).toEqual(Buffer.alloc(512, 7));
+  expect(await readdir(join(later.directory, 'medium-work'))).toEqual([]);
+});
+
+it('SBC-4 4.11.2 a SANITIZE that failed is one after a crash, until another one succeeds', async () => {
+  const { directory, initiator, storageObject } = await served();
+  storageObject.volume!.write = () => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }));
+  await overwriteOnce(initiator);
+  await expect.poll(() => storageObject.work?.failed).toBe(true);
+  const later = await afterCrash(directory);
+  const again = new Initiator(later.storageObject, 'a').login();
+  expect((await again.send([0x00])).sense).toBe('3/31/03');
+  await overwriteOnce(again);
+  await expect.poll(() => later.storageObject.work).toBe(undefined);
+});
+
+it.each([
+  ['that is torn', '{"serial":"c588'],
+  ['that does nothing we know', `{"serial":"${serial}","does":"melt","exit":true,"failed":false,"medium":{}}`],
+  [
+    'with a pattern that is none',
+    `{"serial":"${serial}","does":"overwrite","count":1,"invert":false,"pattern":"7","exit":true,"failed":false,"medium":{}}`,
+  ],
+  ['without a medium', `{"serial":"${serial}","does":"format","exit":true,"failed":false}`],
+])('a file of work on a medium %s is reported and set aside', async (_what, text) => {
+  const { directory, initiator, storageObject } = await served();
+  storageObject.volume!.write = () => new Promise(() => {});
+  await overwriteOnce(initiator);
+  await writeFile(join(directory, 'medium-work', `${serial}.json`), text);
+  const { directory: copy, storageObject: later, records } = await afterCrash(directory);
+  expect(later.work).toBe(undefined);
+  expect(records).toContainEqual(expect.objectContaining({ level: 'error', event: 'medium work lost' }));
+  expect(await readFile(join(copy, 'medium-work', `${serial}.json.damaged`), 'utf8')).toBe(text);
+});
+
 it('SPC-4 6.11 MODE SELECT of WCE is an operation: journaled, and there after a crash, although the unit is exported', async () => {
   const { directory, host, initiator } = await served();
   const before = host.unsavedOperations;

@@ -182,7 +182,7 @@ describe.skipIf(why)(`LIO, replayed${why ? ` (skipped: ${why})` : ''}`, () => {
       expect(steps, `sg3-commands.ts does not know: ${line}`).toBeDefined();
       for (const step of steps!) {
         const answer = await initiator.send(step.cdb, step.dataOut, { lun });
-        while (byDevice.get(device)!.operation) await new Promise(setImmediate);
+        while (byDevice.get(device)!.work) await new Promise(setImmediate);
         // sg_vpd has a status of its own for a page that is not there.
         const status = line.startsWith('sg_vpd') && exit !== 0 ? Math.sign(exit) : exit;
         const ours = line.startsWith('sg_vpd') ? Math.sign(exitStatus(answer)) : exitStatus(answer);

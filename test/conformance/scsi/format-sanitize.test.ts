@@ -2,11 +2,14 @@
 
 import { expect, test } from 'vitest';
 import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { resume } from '../../../src/scsi/format-sanitize.ts';
+import type { MediumWork } from '../../../src/scsi/medium-work.ts';
 import { abortTask, logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const size = 3 * 1024 * 1024;
+const before = pattern(size);
 const sanitize = (action: number, length = 0) => [0x48, action, 0, 0, 0, 0, 0, ...be(length, 2)];
 const immediate = 0x80;
 const exitAllowed = 0x20;
@@ -16,7 +19,7 @@ const ready = [0x00];
 
 function fresh(differing = {}, attributes: Record<string, number> = {}) {
   const { lu, volume } = logicalUnit({ volume: memoryVolume(size, differing), attributes });
-  volume.bytes.set(pattern(size));
+  volume.bytes.set(before);
   return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
 }
 
@@ -37,7 +40,7 @@ test('SBC-4 5.34.2 SANITIZE OVERWRITE: fills every block with the pattern, as of
   const list = overwrite(Buffer.from([1, 2, 3]), 0x02);
   expect((await a.send(sanitize(0x01, list.length), list)).status).toBe(0);
   const block = Buffer.alloc(512, Buffer.from([1, 2, 3]));
-  expect(Buffer.from(volume.bytes)).toEqual(Buffer.concat(new Array(size / 512).fill(block)));
+  expect(Buffer.alloc(size, block).equals(volume.bytes)).toBe(true);
   expect(volume.calls.filter((call) => call === 'flush')).toHaveLength(2);
 });
 
@@ -80,7 +83,7 @@ test('SBC-4 5.34 SANITIZE waits for nobody, as a head of queue task', async () =
   const verify = b.send([0x2f, 0, 0, 0, 0, 0, 0, 0, 1], undefined, { attribute: 'ordered' });
   const list = overwrite(Buffer.from([0]));
   expect((await a.send(sanitize(immediate | 0x01, list.length), list)).status).toBe(0);
-  expect(lu.operation).toBeDefined();
+  expect(lu.work).toBeDefined();
   finish();
   await verify;
 });
@@ -98,7 +101,7 @@ test.each([
 ])('SBC-4 5.34 SANITIZE refuses %s, and nothing changes', async (_what, cdb, list, sense) => {
   const { lu, volume, a } = fresh({}, { emulate_tpu: 1 });
   expect((await a.send(cdb, list)).sense).toBe(sense);
-  expect([lu.operation, Buffer.from(volume.bytes)]).toEqual([undefined, pattern(size)]);
+  expect([lu.work, before.equals(volume.bytes)]).toEqual([undefined, true]);
 });
 
 test('SBC-4 5.34.3 SANITIZE BLOCK ERASE: deallocates, and VPD page B1h says that reads succeed then', async () => {
@@ -122,13 +125,13 @@ test('SBC-4 4.11.2 while a SANITIZE goes on others are NOT READY, with its progr
   expect((await a.send(sanitize(immediate | 0x01, list.length), list)).status).toBe(0);
   for (const cdb of [ready, [0x28, 0, 0, 0, 0, 0, 0, 0, 1], [0x1b, 0, 0, 0, 1], [0x1a, 0, 0x3f, 0, 4], sanitize(0x1f)])
     expect((await b.send(cdb)).sense).toBe('2/04/1b');
-  lu.operation!.done = size / 2;
+  lu.progress.done = size / 2;
   const { data } = await b.send(requestSense);
   expect(data.toString('hex', 12)).toBe('041b00808000');
   expect((await b.send([0x12, 0, 0, 0, 96])).status).toBe(0);
   expect((await b.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64])).status).toBe(0);
   release();
-  while (lu.operation) await new Promise(setImmediate);
+  while (lu.work) await new Promise(setImmediate);
   expect((await b.send(ready)).status).toBe(0);
 });
 
@@ -142,8 +145,62 @@ test('SBC-4 4.11.2 neither ABORT TASK nor a reset stops a SANITIZE, and neither 
   expect(await abortTask(a.nexus, 0, task.tag)).toBe(true);
   await logicalUnitReset(a.nexus, 0);
   await result;
-  expect(lu.operation).toBeDefined();
+  expect(lu.work).toBeDefined();
   release();
+});
+
+/** The unit in the next event loop or process, with another volume. */
+async function next(left: ReturnType<typeof fresh>['lu']) {
+  const { lu, volume, a } = fresh();
+  lu.arrive(await left.leave());
+  return { lu, volume, a };
+}
+
+test('SBC-4 4.11.2 a SANITIZE whose volume is closed has not failed: it goes on where the volume is opened, from the beginning', async () => {
+  const { lu, a, fail } = slow();
+  const list = overwrite(Buffer.from([7]));
+  const result = a.send(sanitize(0x01, list.length), list);
+  await new Promise(setImmediate);
+  const later = await next(lu);
+  fail(Object.assign(new Error('EBADF: bad file descriptor, write'), { code: 'EBADF' }));
+  expect((await result).sense).toBe('2/04/00');
+  expect((await later.a.send(ready)).sense).toBe('2/04/1b');
+  expect(await resume(later.lu)).toBe(true);
+  while (later.lu.work) await new Promise(setImmediate);
+  expect(Buffer.alloc(size, 7).equals(later.volume.bytes)).toBe(true);
+  expect((await later.a.send(ready)).status).toBe(0);
+});
+
+test('SBC-4 4.11.2 a SANITIZE that failed is a failure wherever the volume is opened, except with another medium', async () => {
+  const { lu, a, fail } = slow();
+  const list = overwrite(Buffer.from([7]));
+  const result = a.send(sanitize(0x01, list.length), list);
+  fail(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' }));
+  await result;
+  const later = await next(lu);
+  expect(await resume(later.lu)).toBe(false);
+  expect((await later.a.send(ready)).sense).toBe('3/31/03');
+  later.lu.config = { ...later.lu.config, size: 2 * size };
+  expect(await resume(later.lu)).toBe(false);
+  expect((await later.a.send(ready)).status).toBe(0);
+});
+
+test('SBC-4 4.11.2 a SANITIZE is kept before the medium is touched and forgotten after; what cannot be kept is not begun', async () => {
+  const { lu, volume, a } = fresh();
+  const kept: (MediumWork | undefined)[] = [];
+  lu.saveWork = async (work) => {
+    kept.push(work);
+    if (work) expect(volume.calls).toEqual([]);
+  };
+  const list = overwrite(Buffer.from([7]), 0x82);
+  expect((await a.send(sanitize(exitAllowed | 0x01, list.length), list)).status).toBe(0);
+  const work = { does: 'overwrite', count: 2, invert: true, pattern: '07', exit: true, failed: false };
+  expect(kept).toEqual([{ ...work, medium: lu.config }, undefined]);
+  volume.bytes.set(before);
+  lu.saveWork = () => Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+  expect((await a.send([0x04])).sense).toBe('4/44/00');
+  expect(before.equals(volume.bytes)).toBe(true);
+  expect((await a.send(ready)).status).toBe(0);
 });
 
 test('SBC-4 5.34.5 SANITIZE EXIT FAILURE MODE: after a failure only what mends it runs, and this where AUSE allowed it', async () => {
@@ -170,7 +227,7 @@ test('SBC-4 4.11.2 a write whose data comes after the SANITIZE began is not writ
   await a.send(sanitize(immediate | 0x01, list.length), list);
   late.dataOut = pattern(512);
   expect(await execute(late)).toMatchObject({ status: 2 });
-  while (lu.operation) await new Promise(setImmediate);
+  while (lu.work) await new Promise(setImmediate);
   expect(volume.bytes[100]).toBe(0);
 });
 
@@ -206,7 +263,7 @@ test('SBC-4 5.4 FORMAT UNIT: with IMMED it answers first; meanwhile the unit is 
   const { a, b, lu } = fresh();
   expect((await a.send([0x04, 0x10], Buffer.from([0, 0x82, 0, 0]))).status).toBe(0);
   expect((await b.send(ready)).sense).toBe('2/04/04');
-  while (lu.operation) await new Promise(setImmediate);
+  while (lu.work) await new Promise(setImmediate);
   expect((await b.send(ready)).status).toBe(0);
 });
 

@@ -1,46 +1,57 @@
 /**
- * Persistent reservations that survive a power loss (APTPL): a file for each unit serial number, replaced as a whole
- * before the PERSISTENT RESERVE OUT is answered.
+ * What of a logical unit survives a power loss: a file for each unit serial number, replaced as a whole before the command
+ * is answered. Persistent reservations with APTPL, and a FORMAT UNIT or SANITIZE that is not over.
  */
 
 import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type PersistentReservations, parseReservations, type Registration } from '../scsi/persistent-reservation.ts';
+import { type MediumWork, parseMediumWork } from '../scsi/medium-work.ts';
+import { type PersistentReservations, parseReservations } from '../scsi/persistent-reservation.ts';
 import { makePrivateDirectory, replaceFile, syncDirectory } from './atomic-file.ts';
 
-/** What stands in a file: the serial number as it is, for its name is only made of it. */
-interface KeptReservations extends PersistentReservations {
-  readonly serial: string;
-  readonly registrations: readonly Registration[];
+export interface UnitStores {
+  readonly reservations: UnitStore<PersistentReservations>;
+  readonly work: UnitStore<MediumWork>;
 }
 
-export class ReservationStore {
+export const unitStores = (stateDirectory: string, log: Log): UnitStores => ({
+  reservations: new UnitStore(join(stateDirectory, 'reservations'), parseReservations, 'reservations lost', log),
+  work: new UnitStore(join(stateDirectory, 'medium-work'), parseMediumWork, 'medium work lost', log),
+});
+
+class UnitStore<State extends object> {
   readonly #directory: string;
+  readonly #parse: (kept: unknown) => State;
+  readonly #lost: string;
   readonly #log: Log;
   /** Writes of one serial number come one after the other. */
   readonly #writing = new Map<string, Promise<void>>();
 
-  constructor(directory: string, log: Log) {
+  /** @param parse throws an Error for what is damaged @param lost the event that says so */
+  constructor(directory: string, parse: (kept: unknown) => State, lost: string, log: Log) {
     this.#directory = directory;
+    this.#parse = parse;
+    this.#lost = lost;
     this.#log = log;
   }
 
   /** What was kept, or undefined. A file that is damaged is reported and set aside. */
-  async load(serial: string): Promise<PersistentReservations | undefined> {
+  async load(serial: string): Promise<State | undefined> {
     const path = this.#path(serial);
     try {
-      const kept = JSON.parse(await readFile(path, 'utf8')) as KeptReservations;
-      if (kept.serial !== serial) throw new Error('it belongs to another unit serial number');
-      return parseReservations(kept);
+      const kept = JSON.parse(await readFile(path, 'utf8')) as { serial?: unknown } | null;
+      // Its name is only made of the serial number.
+      if (kept?.serial !== serial) throw new Error('it belongs to another unit serial number');
+      return this.#parse(kept);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
       const aside = `${path}.damaged`;
       await rename(path, aside).catch(() => {});
       this.#log({
         level: 'error',
-        event: 'reservations lost',
+        event: this.#lost,
         detail: { serial, reason: reasonOf(error), keptIn: aside },
       });
       return undefined;
@@ -48,7 +59,7 @@ export class ReservationStore {
   }
 
   /** Keeps `state`, or forgets when it is undefined; done means on stable storage. System errors pass through. */
-  save(serial: string, state: PersistentReservations | undefined): Promise<void> {
+  save(serial: string, state: State | undefined): Promise<void> {
     const turn = (this.#writing.get(serial) ?? Promise.resolve()).then(() => this.#save(serial, state));
     const settled = turn.catch(() => {});
     this.#writing.set(serial, settled);
@@ -56,11 +67,11 @@ export class ReservationStore {
     return turn;
   }
 
-  async #save(serial: string, state: PersistentReservations | undefined): Promise<void> {
+  async #save(serial: string, state: State | undefined): Promise<void> {
     const path = this.#path(serial);
     if (state) {
       await makePrivateDirectory(this.#directory);
-      await replaceFile(path, `${JSON.stringify({ serial, ...state } satisfies KeptReservations)}\n`);
+      await replaceFile(path, `${JSON.stringify({ serial, ...state })}\n`);
       return;
     }
     await rm(path, { force: true });

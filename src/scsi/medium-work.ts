@@ -1,0 +1,56 @@
+/**
+ * What FORMAT UNIT and SANITIZE do to the whole medium: plain data, for it belongs to the medium and outlives the process.
+ * What was begun is gone on with after a power on, and a failure stays one (SBC-4 4.11.2).
+ */
+
+import type { VolumeConfig } from '../backstore/backstore.ts';
+import { type Sense, sense } from './sense.ts';
+
+export type MediumWork = MediumMethod & {
+  /** AUSE: EXIT FAILURE MODE ends a failure. */
+  readonly exit: boolean;
+  /** What the medium holds is nobody's to read. */
+  readonly failed: boolean;
+  /** Another medium in the same unit is none of its business. */
+  readonly medium: VolumeConfig;
+};
+
+export type MediumMethod =
+  | { readonly does: 'format' | 'block erase' }
+  /** So many passes of a pattern (hexadecimal digits) that fills each logical block, with `invert` of its complement too. */
+  | { readonly does: 'overwrite'; readonly count: number; readonly invert: boolean; readonly pattern: string };
+
+const formatting = { inProgress: sense.formatInProgress, failure: sense.formatCommandFailed };
+const sanitizing = { inProgress: sense.sanitizeInProgress, failure: sense.sanitizeCommandFailed };
+
+/** What other commands are answered meanwhile, and after a failure. */
+const senses: Readonly<Record<MediumMethod['does'], { readonly inProgress: Sense; readonly failure: Sense }>> = {
+  format: formatting,
+  'block erase': sanitizing,
+  overwrite: sanitizing,
+};
+
+export const senseOfWork = ({ does, failed }: MediumWork): Sense => senses[does][failed ? 'failure' : 'inProgress'];
+
+export const isSanitize = ({ does }: MediumWork): boolean => senses[does] === sanitizing;
+
+/** OVERWRITE COUNT has five bits; a pattern is no longer than a logical block. */
+export const overwriteCountMax = 31;
+const patternBytesMax = 4096;
+
+/** What a file kept. @throws Error when it is none */
+export function parseMediumWork(kept: unknown): MediumWork {
+  const { does, exit, failed, medium, count, invert, pattern } = (kept ?? {}) as Record<string, unknown>;
+  if (typeof exit !== 'boolean' || typeof failed !== 'boolean') throw new Error('it does not say how it ends');
+  if (!medium || typeof medium !== 'object') throw new Error('it does not say which medium it is about');
+  const rest = { exit, failed, medium: medium as VolumeConfig };
+  if (does === 'format' || does === 'block erase') return { does, ...rest };
+  const isPattern =
+    typeof pattern === 'string' && /^(?:[\da-f]{2})+$/.test(pattern) && pattern.length <= 2 * patternBytesMax;
+  if (does !== 'overwrite' || !isCount(count) || typeof invert !== 'boolean' || !isPattern)
+    throw new Error('what it does to the medium is damaged');
+  return { does, count, invert, pattern, ...rest };
+}
+
+const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= overwriteCountMax;
