@@ -31,7 +31,7 @@ if [ ! -x "$dir/uml/usr/bin/linux.uml" ]; then
   for package in "$downloads"/*.deb; do dpkg -x "$package" "$dir/uml"; done
   rm -rf "$downloads"
 fi
-cc -O2 -shared -fPIC -o "$dir/nodelay.so" "$here/nodelay.c" -ldl
+for shim in nodelay xstate; do cc -O2 -shared -fPIC -o "$dir/$shim.so" "$here/$shim.c" -ldl; done
 
 install -m 755 "$here/guest-init" "$root/sbin/guest-init"
 echo 'InitiatorName=iqn.1993-08.org.debian:01:guest' >"$root/etc/iscsi/initiatorname.iscsi"

@@ -181,10 +181,10 @@ async function runGuest(variables: Readonly<Record<string, string | number>>): P
   await writeFile(join(share, 'main.sh'), `${settings.join('')}. /mnt/share/scenarios.sh\n`);
   const uml = join(guestDirectory, 'uml/usr');
   const slirp = join(share, 'slirp');
-  const preload = join(guestDirectory, 'nodelay.so');
+  const shim = (name: string) => join(guestDirectory, `${name}.so`);
   await writeFile(
     slirp,
-    `#!/bin/sh\nLD_PRELOAD=${preload} exec ${uml}/bin/slirp-fullbolt 'host addr 10.0.2.2' "$@" 2>/dev/null\n`,
+    `#!/bin/sh\nLD_PRELOAD=${shim('nodelay')} exec ${uml}/bin/slirp-fullbolt 'host addr 10.0.2.2' "$@" 2>/dev/null\n`,
     {
       mode: 0o755,
     },
@@ -197,7 +197,7 @@ async function runGuest(variables: Readonly<Record<string, string | number>>): P
   ];
   const guest = spawn(join(uml, 'bin/linux.uml'), words, {
     stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, TMPDIR: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
+    env: { ...process.env, LD_PRELOAD: shim('xstate'), TMPDIR: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     detached: true,
   });
   let output = '';
