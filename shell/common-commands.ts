@@ -279,16 +279,20 @@ export function commandNamed(node: Node, name: string): Command<unknown> {
   const commands = allCommands(node);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command) return command;
-  const below = node.child(name);
-  const ofRoot = Object.hasOwn(rootOf(node).commands, name);
-  throw new OperatorError(
-    `Command not found ${name}`,
-    below
-      ? `${name} is a node: ${name}/ ls, or cd ${name}`
-      : ofRoot
-        ? `${name} is a command of the root: / ${name}`
-        : [didYouMean(name, Object.keys(commands)), `Commands here: ${Object.keys(commands).sort().join(' ')}`]
-            .filter(Boolean)
-            .join('\n'),
-  );
+  throw new OperatorError(`Command not found ${name}`, elsewhere(node, name) ?? similar(node, name));
+}
+
+/** Where the word would mean something. */
+function elsewhere(node: Node, name: string): string | undefined {
+  const root = rootOf(node);
+  if (node.child(name)) return `${name} is a node: ${name}/ ls, or cd ${name}`;
+  if (Object.hasOwn(root.commands, name)) return `${name} is a command of the root: / ${name}`;
+  return root.child(name) && `${name} is a node below the root: /${name} ls, or cd /${name}`;
+}
+
+function similar(node: Node, name: string): string {
+  const here = Object.keys(allCommands(node));
+  const ofRoot = Object.keys(rootOf(node).commands);
+  const meant = didYouMean(name, here) ?? didYouMean(name, ofRoot, (known) => `/ ${known}`);
+  return [meant, `Commands here: ${here.sort().join(' ')}`].filter(Boolean).join('\n');
 }

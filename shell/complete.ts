@@ -51,7 +51,19 @@ function firstWord({ text, from }: Word, current: Node, session: Suggesting, orC
     others.push({ text: '*', kind: 'path', help: 'every node below, one after the other', final: true });
   const fitting = [...paths, ...others].filter((one) => one.text.startsWith(text));
   const candidates = fitting.map((one) => ({ help: '', ...one, text: one.text === '*' ? '*' : quotePath(one.text) }));
-  return { from, candidates: [...candidates, ...(orCommand ? commandsAt(current, text) : [])] };
+  const commands = orCommand ? commandsAt(current, text) : commandsBelow(text, current, session);
+  return { from, candidates: [...candidates, ...commands] };
+}
+
+/** `luns/cr` can become `luns/ create`: of the commands, what only such a node can do. */
+function commandsBelow(text: string, current: Node, { preferences }: Suggesting): Candidate[] {
+  const slash = text.lastIndexOf('/') + 1;
+  if (slash === 0) return [];
+  const [path, typed] = [text.slice(0, slash), text.slice(slash)];
+  const node = resolvePath(path, current, preferences.bookmarks);
+  return commandsAt(node, typed)
+    .filter((one) => Object.hasOwn(node.commands, one.text))
+    .map((one) => ({ ...one, text: `${quotePath(path)} ${one.text}` }));
 }
 
 const commandsAt = (node: Node, typed: string): Candidate[] =>

@@ -105,7 +105,18 @@ const offered =
 
 const groupNames = (node: Node, { preferences }: { preferences: Preferences }) =>
   groupsOf(node, preferences).map(({ name }) => name);
-const groupParameter = optional('group', types.string, 'The group of settings.', { suggest: groupNames });
+/** What each kind of group holds. */
+const groupDocs: Readonly<Record<string, string>> = {
+  global: 'preferences of this shell, at every node the same',
+  attribute: 'how it behaves',
+  parameter: 'what is negotiated at login',
+  auth: 'CHAP names and secrets',
+  discovery_auth: 'CHAP names and secrets for discovery',
+  alua: 'asymmetric access',
+};
+const groupParameter = optional('group', types.string, 'The group of settings.', {
+  suggest: (node, session) => groupNames(node, session).map((name) => [name, groupDocs[name] ?? ''] as const),
+});
 
 export const getCommand: Command<unknown> = {
   doc: 'Shows settings: the groups there are, all settings of one, or some of them.',

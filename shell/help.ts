@@ -68,7 +68,7 @@ export function helpOn(name: string, command: Command<unknown>): string {
     `\n${section('SYNTAX', syntaxOf(name, command))}\n`,
     defaults.length > 0 &&
       `${section('DEFAULT VALUES', defaults.map((one) => `${one.name}=${printDefault(one)} `).join(''))}\n`,
-    section('DESCRIPTION', '', [doc, ...details].map(wrap).join('\n\n')),
+    section('DESCRIPTION', '', [doc, ...details].map((one) => wrap(one)).join('\n\n')),
     documented.length > 0 && `${underlined('PARAMETERS', '=')}\n`,
     ...documented.map((one) => `${underlined(one.name, '-')}\n${wrap(docOf(one))}\n`),
     written?.syntax && section(`${written.name.toUpperCase()} SYNTAX`, ...written.syntax),
@@ -118,16 +118,19 @@ const printDefault = ({ type, default: value }: CommandParameter): string =>
 export const briefly = (doc: string): string => doc.split(/\n|(?<=\.) /, 1)[0] ?? '';
 
 /** Paragraphs are wrapped; lines that are indented stay as they are. */
-function wrap(text: string): string {
-  return text.split('\n').map(wrapLine).join('\n');
+export function wrap(text: string, columns = columnsMax): string {
+  return text
+    .split('\n')
+    .map((line) => wrapLine(line, columns))
+    .join('\n');
 }
 
-function wrapLine(line: string): string {
-  if (line.startsWith(' ')) return line;
+function wrapLine(line: string, columns: number): string {
+  if (line.startsWith(' ') || line.length <= columns) return line;
   const lines: string[] = [];
   for (const word of line.split(' ')) {
     const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > columnsMax) lines.push(word);
+    if (last === undefined || last.length + 1 + word.length > columns) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines.join('\n');

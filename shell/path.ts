@@ -58,5 +58,6 @@ export function promptOf(path: string, length: number): string {
 function similar(node: Node, step: string): string {
   const names = node.children().map(({ name }) => name);
   const above = node.path === '/' ? '' : node.path;
+  if (Object.hasOwn(node.commands, step)) return `${step} is a command there: ${above}/ ${step}`;
   return didYouMean(step, names, (name) => `${above}/${name}`) ?? `What is there: ls ${node.path} 1`;
 }

@@ -8,6 +8,7 @@ import { type Color, paint } from './color.ts';
 import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
 import { complete } from './complete.ts';
+import { wrap } from './help.ts';
 import { inspect } from './inspect.ts';
 import { jsonAnswer } from './json.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
@@ -214,7 +215,8 @@ export class ShellSession implements ShellBackend {
     const [first = '', ...hints] = complaintOf(error);
     if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
     else this.#say('error', first, sink);
-    for (const hint of hints) sink.write(`${hint}\n`, 'error');
+    const { interactive, columns } = this.#terminal;
+    for (const hint of hints) sink.write(`${interactive ? wrap(hint, columns - 1) : hint}\n`, 'error');
   }
 
   /** A message: shown, and kept in the log, when the preferences want it. */

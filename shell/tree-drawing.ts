@@ -1,5 +1,6 @@
 /** `ls`: nodes as targetcli draws them (targetcli.md 4). */
 
+import stringWidth from 'string-width';
 import { type Color, paint } from './color.ts';
 import type { Node } from './node.ts';
 
@@ -75,7 +76,8 @@ export function sorted(nodes: readonly Node[]): Node[] {
 }
 
 const compare = <T extends string | bigint>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
-const length = (text: string): number => (/^[\x20-\x7e]*$/.test(text) ? text.length : [...text].length);
+/** Columns. */
+const length = (text: string): number => (/^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text));
 /** By level, from `/` on, and over again. */
 const levelColors: readonly Color[] = ['none', 'blue', 'magenta'];
 

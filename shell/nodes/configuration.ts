@@ -127,8 +127,9 @@ const clearconfig = commandOf<Host>()({
   async run(_host, context, { confirm }) {
     const { terminal, ask } = context;
     const message = `This removes ${all(context.host)}. Go on?`;
-    const meant = confirm ?? (terminal.interactive && (await ask({ kind: 'confirm', message })) === 'yes');
-    if (!meant) throw new OperatorError('As a precaution, confirm=True needs to be set');
+    const asks = confirm === undefined && terminal.interactive;
+    if (asks && (await ask({ kind: 'confirm', message })) !== 'yes') return context.info('Nothing was removed.');
+    if (!asks && !confirm) throw new OperatorError('As a precaution, confirm=True needs to be set');
     await context.apply('/', 'clearconfig', {});
     context.info('All configuration cleared');
   },

@@ -26,7 +26,7 @@ interface Loss {
 const namesMax = 3;
 
 /** @returns whether to go on with what is done to `path`. Scripts are not asked. */
-export async function mayDelete({ terminal, ask, host }: Context, path: string, loss: Loss): Promise<boolean> {
+export async function mayDelete({ terminal, ask, host, print }: Context, path: string, loss: Loss): Promise<boolean> {
   if (!terminal.interactive) return true;
   const { sessions, also = [], act = 'Delete' } = loss;
   const users = [
@@ -42,8 +42,8 @@ export async function mayDelete({ terminal, ask, host }: Context, path: string, 
     ...(users.length > 0 ? [`is in use by ${listed(users)}`] : []),
     ...(also.length > 0 ? [`takes ${listed(also)} along`] : []),
   ];
-  const message = `${path} ${lost.join(', and ')}. ${act} it all the same?`;
-  return (await ask({ kind: 'confirm', message })) === 'yes';
+  print(`${path} ${lost.join(', and ')}.`);
+  return (await ask({ kind: 'confirm', message: `${act} it all the same?` })) === 'yes';
 }
 
 const listed = (names: readonly string[]): string =>

@@ -67,8 +67,9 @@ async function menu({ tty, view, client }: Desk, before: Line, all: Completion):
     if (!key || key.chord === 'escape' || key.chord === 'C-g') return line;
     const to = moved(list, key.chord);
     const chosen = candidates[selected];
+    const takes = key.chord === 'return' || (key.chord === 'tab' && candidates.length === 1);
+    if (takes && chosen) return insert(line, from, chosen);
     if (to !== undefined) selected = to;
-    else if (key.chord === 'return' && chosen) return insert(line, from, chosen);
     else if (!narrows(key) || (key.chord === 'backspace' && line.cursor <= from)) {
       tty.untake(key);
       return line;

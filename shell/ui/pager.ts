@@ -24,8 +24,8 @@ export interface Output {
   end(): Promise<void>;
 }
 
-/** @param interrupt what Ctrl-C does to the line that prints; null: Ctrl-C is a key */
-export function openOutput(desk: Desk, interrupt: (() => void) | null): Output {
+/** @param interrupt what Ctrl-C does to the line that prints */
+export function openOutput(desk: Desk, interrupt: () => void): Output {
   const { tty, view, client } = desk;
   let held = '';
   let timer: NodeJS.Timeout | undefined;
@@ -84,7 +84,7 @@ export function openOutput(desk: Desk, interrupt: (() => void) | null): Output {
 
 class Pager {
   readonly #desk: Desk;
-  readonly #interrupt: (() => void) | null;
+  readonly #interrupt: () => void;
   readonly #left: () => void;
   readonly #isDone: Promise<void>;
   #done: () => void = () => {};
@@ -101,7 +101,7 @@ class Pager {
     this.#move(this.#page);
   };
 
-  constructor(desk: Desk, interrupt: (() => void) | null, left: () => void) {
+  constructor(desk: Desk, interrupt: () => void, left: () => void) {
     this.#desk = desk;
     this.#interrupt = interrupt;
     this.#left = left;
@@ -191,7 +191,7 @@ class Pager {
       if (next === undefined) this.#desk.tty.bell();
       else if (next !== 'leave') this.#move(next);
       else {
-        if (key.chord === 'C-c' && !isSearch && this.#growing) this.#interrupt?.();
+        if (key.chord === 'C-c' && !isSearch && this.#growing) this.#interrupt();
         return this.leave();
       }
     }

@@ -7,7 +7,6 @@ import { choose } from './choose.ts';
 import { candidatesFor, complete } from './complete.ts';
 import { cell, width } from './graphemes.ts';
 import { ACCEPTS, accept, EMPTY_LINE, edit, type Line, suggestion } from './line-editor.ts';
-import { openOutput } from './pager.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
 
@@ -92,7 +91,7 @@ export async function readLine(desk: Desk): Promise<string | null> {
         return 'exit';
       case 'text':
         if (key.text !== '?' || !asksForHelp(line)) break;
-        await showHelp(desk, helpOf(await candidatesFor(client, line)));
+        view.print(helpOf(await candidatesFor(client, line), tty));
         continue;
     }
     const taken = suggested === '' ? undefined : ACCEPTS[key.chord];
@@ -118,18 +117,18 @@ const asksForHelp = ({ text, cursor }: Line): boolean =>
 /** Columns of candidates before their help. */
 const helpColumns = 24;
 
-async function showHelp(desk: Desk, text: string): Promise<void> {
-  const output = openOutput(desk, null);
-  output.write(text);
-  await output.end();
+/** A line for each, no more of them than the screen has room for: keys that follow are for the line, not for a pager. */
+function helpOf({ candidates }: Completion, { columns, rows }: Pick<TtyHub, 'columns' | 'rows'>): string {
+  if (candidates.length === 0) return '  nothing more\n';
+  const fits = candidates.length <= rows - 2;
+  const shown = fits ? candidates : candidates.slice(0, Math.max(1, rows - 3));
+  const lines = shown.map(({ text, help }) => {
+    const line = `  ${cell(text, Math.max(helpColumns, width(text)))}  ${help}`.trimEnd();
+    return width(line) < columns ? line : cell(line, columns - 1);
+  });
+  const more = fits ? [] : [`  … ${candidates.length - shown.length} more: Tab shows all of them`];
+  return [...lines, ...more].map((line) => `${line}\n`).join('');
 }
-
-const helpOf = ({ candidates }: Completion): string =>
-  candidates.length === 0
-    ? '  nothing more\n'
-    : candidates
-        .map(({ text, help }) => `${`  ${cell(text, Math.max(helpColumns, width(text)))}  ${help}`.trimEnd()}\n`)
-        .join('');
 
 async function searchHistory(desk: Desk, line: Line): Promise<Line> {
   const newestFirst = [...new Set(desk.history.lines.toReversed())];

@@ -4,7 +4,6 @@ import type { VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
 import type { Done } from './journal.ts';
 import type { Operation, Values } from './operation.ts';
-import { placeOf } from './place.ts';
 import { isSameTree, rehearse, treeOf } from './rehearsal.ts';
 import { dump } from './saveconfig.ts';
 import { type Difference, transition } from './transition.ts';
@@ -87,9 +86,8 @@ async function check(tree: Tree, back: readonly Operation[], before: Tree): Prom
 function refuseLost(tree: Tree, back: readonly Operation[]): void {
   for (const { path, verb, params } of back) {
     if (verb !== 'create') continue;
-    const place = placeOf(tree, path);
     const { config = {} } = (params['settled'] ?? {}) as { config?: VolumeConfig };
-    if (place.kind === 'backstore' && place.backstore.isVolatile?.(config))
+    if (tree.backstore(path.replace('/backstores/', ''))?.isVolatile?.(config))
       throw new OperatorError(
         `The last change cannot be taken back: what ${path}/${params['name']} held is gone.`,
         `To have it again, empty: ${path} create ${params['name']} ${config['size']}`,

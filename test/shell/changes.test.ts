@@ -148,6 +148,21 @@ test('undo refuses what cannot be: memory that is gone; changes of several hands
   expect(now()).toBe(gone);
 });
 
+test('while it is served, a target comes back with all that was in it; before the first save, all is new', async () => {
+  const fresh = await openShell();
+  await fresh.run(`/iscsi create ${iqn}`, `${tpg}/acls create ${client}`, `${tpg} disable`);
+  await fresh.host.root.start();
+  const before = JSON.stringify(dump(fresh.host.root.tree));
+  await fresh.run(`/iscsi delete ${iqn}`);
+  expect(await fresh.run('undo')).toContain('The change was taken back.');
+  expect(JSON.stringify(dump(fresh.host.root.tree)).replace(/"relative_port_id":\d+/, '')).toBe(
+    before.replace(/"relative_port_id":\d+/, ''),
+  );
+  expect(await fresh.run('diff')).toMatch(/is not there yet: nothing was saved.\n\+ \/iscsi create/);
+  await fresh.close();
+  removeHome(fresh.directory);
+});
+
 test('in a terminal undo asks; dry_run only shows; somebody else’s change in between is seen', async () => {
   const asking = shell.another({ cwd: '/' });
   asking.session.setTerminal({ columns: 80, color: false, interactive: true });

@@ -35,25 +35,24 @@ afterAll(async () => {
 });
 
 const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'stats', 'status'];
-const rootCommands = [
-  ...common,
-  'clearconfig',
-  'diff',
-  'restoreconfig',
-  'saveconfig',
-  'sessions',
-  'undo',
-  'version',
-].sort();
+const ofRoot = ['clearconfig', 'diff', 'restoreconfig', 'saveconfig', 'sessions', 'undo', 'version'];
+const rootCommands = [...common, ...ofRoot].sort();
 
 test.each<[line: string, ...candidates: string[]]>([
   ['', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', '/', '@last', '@here', '*', ...rootCommands],
   ['b', 'backstores/', 'bookmarks'],
-  ['/', '/backstores/', '/iscsi/', '/loopback/', '/vhost/'],
+  ['/', '/backstores/', '/iscsi/', '/loopback/', '/vhost/', ...ofRoot.map((name) => `/ ${name}`)],
   ['@', '@last', '@here'],
   ['/backstores/', ...backstores.map(({ name }) => `/backstores/${name}/`).sort()],
   ['backstores/r', 'backstores/ramdisk/'],
-  ['/backstores/ramdisk/', '"/backstores/ramdisk/a+b/"', '/backstores/ramdisk/rd1/'],
+  [
+    '/backstores/ramdisk/',
+    '"/backstores/ramdisk/a+b/"',
+    '/backstores/ramdisk/rd1/',
+    '/backstores/ramdisk/ create',
+    '/backstores/ramdisk/ delete',
+  ],
+  ['/backstores/ramdisk/cr', '/backstores/ramdisk/ create'],
   ['/backstores/ramdisk cr', 'create'],
   ['/backstores/ramdisk ', ...[...common, 'create', 'delete'].sort()],
   ['cd ', '<', '>', '@last', '@here', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', 'path='],

@@ -56,7 +56,7 @@ describe('configuration', () => {
     expect(await shell.run('clearconfig', 'clearconfig false')).toBe(precaution + precaution);
     shell.session.setTerminal({ columns: 80, color: false, interactive: true });
     shell.answer = 'no';
-    expect(await shell.run('clearconfig')).toBe(precaution);
+    expect(await shell.run('clearconfig')).toBe('Nothing was removed.\n');
     expect(shell.questions).toHaveLength(1);
     expect(await shell.run('clearconfig confirm=True')).toBe('All configuration cleared\n');
     expect(shell.questions).toHaveLength(1);

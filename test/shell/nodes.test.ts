@@ -370,17 +370,18 @@ test('whoever sits at a terminal is asked before something goes away under an in
     `${tpg}/portals delete 0.0.0.0 3260`,
     `${tpg} disable`,
   ];
-  expect(await shell.run(...acts)).toBe('');
   const used = `is in use by ${client}`;
+  const told = [
+    `/backstores/ramdisk/rd0 ${used}, and takes ${tpg}/luns/lun0 along.`,
+    ...[target, tpg, `${tpg}/luns/lun0`, acl, `${tpg}/portals/0.0.0.0:3260`, tpg].map((path) => `${path} ${used}.`),
+  ];
+  expect(await shell.run(...acts)).toBe(told.map((line) => `${line}\n`).join(''));
   expect(shell.questions.map(({ message }) => message)).toEqual([
-    `/backstores/ramdisk/rd0 ${used}, and takes ${tpg}/luns/lun0 along. Delete it all the same?`,
-    ...[target, tpg, `${tpg}/luns/lun0`, `${acl}`, `${tpg}/portals/0.0.0.0:3260`].map(
-      (path) => `${path} ${used}. Delete it all the same?`,
-    ),
-    `${tpg} ${used}. Disable it all the same?`,
+    ...Array(6).fill('Delete it all the same?'),
+    'Disable it all the same?',
   ]);
   shell.answer = 'yes';
-  expect(await shell.run('/backstores/ramdisk delete rd0')).toBe('Deleted storage object rd0.\n');
+  expect(await shell.run('/backstores/ramdisk delete rd0')).toBe(`${told[0]}\nDeleted storage object rd0.\n`);
   shell.session.setTerminal({ columns: 80, color: false, interactive: false });
   expect(await shell.run(`/iscsi delete ${iqn}`)).toBe(`Deleted Target ${iqn}.\n`);
 });
