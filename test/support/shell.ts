@@ -1,6 +1,6 @@
 /** A shell on a home of its own in a temporary directory. Nothing is served. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Preferences } from '../../shell/preferences.ts';
@@ -29,8 +29,11 @@ export interface TestShellOptions extends SessionOptions {
   readonly terminal?: Partial<Terminal>;
 }
 
+/** Every change is made durable: on a disk that others load, a thousand of them take a while. */
+const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 export async function openShell(options: TestShellOptions = {}): Promise<TestShell> {
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'tcli-shell-'));
+  const directory = options.directory ?? mkdtempSync(join(memory, 'tcli-shell-'));
   const home = homeOf(directory, {}, undefined);
   const host = await openHost({ home, role: 'shell' });
   return testShell(host, directory, options);
