@@ -41,7 +41,7 @@ const rootCommands = [...common, ...ofRoot].sort();
 test.each<[line: string, ...candidates: string[]]>([
   ['', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', '/', '@last', '@here', '*', ...rootCommands],
   ['b', 'backstores/', 'bookmarks'],
-  ['/', '/backstores/', '/iscsi/', '/loopback/', '/vhost/', ...ofRoot.map((name) => `/ ${name}`)],
+  ['/', '/backstores/', '/iscsi/', '/loopback/', '/vhost/', ...[...ofRoot, 'stats'].sort().map((name) => `/ ${name}`)],
   ['@', '@last', '@here'],
   ['/backstores/', ...backstores.map(({ name }) => `/backstores/${name}/`).sort()],
   ['backstores/r', 'backstores/ramdisk/'],
