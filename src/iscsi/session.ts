@@ -52,7 +52,7 @@ export class Session implements JoinableSession {
   /** Requests that came before their turn. */
   readonly #held = new Map<number, { readonly from: Connection; readonly run: () => void }>();
   /** What goes on when all numbers before one have been received. */
-  #awaiting: { readonly cmdSn: number; readonly go: () => void }[] = [];
+  #awaiting: { readonly cmdSn: number; readonly from: Connection; readonly go: () => void }[] = [];
   #writeBytes = 0;
   #waiting: { bytes: number; start: () => void }[] = [];
   #views = new Map<number, LogicalUnitView | undefined>();
@@ -164,9 +164,11 @@ export class Session implements JoinableSession {
     this.#awaiting = this.#awaiting.filter(({ cmdSn }) => distance(this.expCmdSn, cmdSn) > 0);
   }
 
-  /** Forgets the requests of a connection that have not come to their turn. */
+  /** Forgets the requests of a connection that have not come to their turn; nothing of it waits any more. */
   discard(from: Connection): void {
     for (const [cmdSn, held] of this.#held) if (held.from === from) this.#held.delete(cmdSn);
+    for (const one of this.#awaiting) if (one.from === from) one.go();
+    this.#awaiting = this.#awaiting.filter((one) => one.from !== from);
   }
 
   /** Whether requests numbered before `cmdSn` are still to come; never for a number that cannot be. */
@@ -186,11 +188,11 @@ export class Session implements JoinableSession {
     this.runHeld();
   }
 
-  /** Resolves when all requests numbered before `cmdSn` have been received or the session has ended; undefined when they have. */
-  receivedUntil(cmdSn: number): Promise<void> | undefined {
+  /** Resolves when all requests numbered before `cmdSn` have been received, or `from` is gone; undefined when they have. */
+  receivedUntil(cmdSn: number, from: Connection): Promise<void> | undefined {
     if (!this.#hasGapBefore(cmdSn)) return undefined;
     return new Promise((go) => {
-      this.#awaiting.push({ cmdSn, go });
+      this.#awaiting.push({ cmdSn, from, go });
     });
   }
 

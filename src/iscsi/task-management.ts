@@ -38,10 +38,12 @@ interface Management {
 const atLun =
   (act: (nexus: Nexus, lun: number) => Promise<boolean>) =>
   async (management: Management): Promise<number> => {
-    const { nexus, lun, session, request } = management;
+    const { nexus, lun, session, request, connection } = management;
     if (!session.view(lun)) return response.noSuchLun;
-    const received = session.receivedUntil(request.cmdSn);
+    const received = session.receivedUntil(request.cmdSn, connection);
     if (received) await received;
+    // Who asked is gone, and is not answered.
+    if (connection.closed) return response.noSuchLun;
     return (await act(nexus, lun)) ? response.complete : response.noSuchLun;
   };
 

@@ -61,6 +61,17 @@ describe('several connections', () => {
     expect(Buffer.from(target.volume.bytes.subarray(0, 512))).toEqual(pattern(512, 2));
   });
 
+  it('a function that waits for a gap to close is forgotten with its connection', async () => {
+    const { target, first, second } = await new IscsiTarget().loginTwice();
+    first.initiator.sendCommand(write1, { data: pattern(512) });
+    second.initiator.cmdSn = 3;
+    manage(second.initiator, 5);
+    await turns();
+    await second.connection.close('lost');
+    await turns();
+    expect([target.lu.tasks.size, answers(first.initiator)]).toEqual([1, ['Ready To Transfer']]);
+  });
+
   it('RFC 7143 4.2.2.1: each takes immediate commands, and a task management request beside them', async () => {
     const { first, second } = await new IscsiTarget().loginTwice();
     for (let count = 0; count < 16; count += 1)
