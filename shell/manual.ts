@@ -74,7 +74,8 @@ const commandsOf = (commands: readonly (readonly [string, Command<unknown>])[]):
 function describe(name: string, command: Command<unknown>): string {
   const documented = [...command.parameters, ...(command.more ? [command.more] : [])];
   return [
-    `.TP\n.B ${roff(syntaxOf(name, command).trimEnd())}\n${roff(command.doc)}`,
+    `.TP\n.B ${roff(syntaxOf(name, command).trimEnd())}`,
+    [command.doc, ...(command.details ?? [])].map(roff).join('\n.sp\n'),
     ...documented.map((one) => `.br\n.I ${roff(one.name)}\n${roff(one.doc)}`),
     ...command.examples.map(({ line, does }) => `.br\nExample: \\fB${roff(line)}\\fR \\- ${roff(does)}`),
   ].join('\n');

@@ -65,6 +65,7 @@ export function openOutput(desk: Desk, interrupt: () => void): Output {
         return;
       }
       clearTimeout(timer);
+      timer = undefined;
       pager = new Pager(desk, interrupt, left);
       pager.add(held);
       held = '';

@@ -67,8 +67,7 @@ export const kinds: readonly Kind[] = [
   {
     name: 'more-commands',
     is: (it) =>
-      (isHelp(it) && /^(?: {2}- )?restoreconfig /.test(it.text)) ||
-      (isHelp(it) && it.side === 'ours' && /^ {2}- \w+ /.test(it.text)),
+      isHelp(it) && (it.side === 'ours' ? /^(?: {2}- \w+|restoreconfig) / : /^(?: {2}- )?restoreconfig /).test(it.text),
   },
   {
     name: 'help-sections',

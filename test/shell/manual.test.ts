@@ -12,7 +12,7 @@ test('commands, preferences and examples', async () => {
     expect(plain).toContain(`.B ${name}`);
   for (const name of Object.keys(preferenceTable)) expect(plain).toContain(`.B ${name}\n`);
   expect(plain).not.toContain('/tmp/');
-  expect(page.split('\n').filter((line) => /^'|^\.(?!TH|ad l$|SH|SS|TP|B |I |br$|nf$|fi$)/.test(line))).toEqual([]);
+  expect(page.split('\n').filter((line) => /^'|^\.(?!TH|ad l$|SH|SS|TP|B |I |br$|sp$|nf$|fi$)/.test(line))).toEqual([]);
 });
 
 const skipped = lacks('groff');
