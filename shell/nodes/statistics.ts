@@ -36,15 +36,14 @@ export const stats = commandOf<Host>()({
     }
     if (action !== 'show') throw new OperatorError('action must be one of: show, reset');
     warnElsewhere(context);
-    const objects = host.root
-      .objectCounts()
-      .map(({ path, reads, writes, readBytes, writtenBytes }) => [
-        path,
-        String(reads),
-        String(writes),
-        printSize(readBytes),
-        printSize(writtenBytes),
-      ]);
+    const { storageObjects } = await host.root.counts();
+    const objects = storageObjects.map(({ path, reads, writes, readBytes, writtenBytes }) => [
+      path,
+      String(reads),
+      String(writes),
+      printSize(readBytes),
+      printSize(writtenBytes),
+    ]);
     print(table([['storage object', 'reads', 'writes', 'read', 'written'], ...objects]));
     const sessions = host.root
       .sessions()
@@ -55,8 +54,8 @@ export const stats = commandOf<Host>()({
       ]);
     print(table([['session', ...columns, 'in flight'], ...sessions]));
   },
-  json: (host) => ({
-    storage_objects: host.root.objectCounts(),
+  json: async (host) => ({
+    storage_objects: (await host.root.counts()).storageObjects,
     sessions: host.root.sessions().map(({ id, fabric, targetWwn, initiatorWwn, traffic, outstanding, window }) => ({
       id,
       fabric,
@@ -96,7 +95,7 @@ const collections: readonly string[] = ['luns', 'acls', 'portals'];
 
 async function countsAt({ node, host: { root } }: Context): Promise<{ own: Traffic; below: [string, Traffic][] }> {
   const byPath = new Map<string, WayTraffic[]>();
-  for (const way of await root.traffic())
+  for (const way of (await root.counts()).ways)
     for (const path of pathsOf(way, root.tree)) byPath.set(path, [...(byPath.get(path) ?? []), way]);
   const open = (one: Node) => (collections.includes(one.name) ? one.children() : [one]);
   const counted = node.children().flatMap(open);

@@ -65,7 +65,7 @@ async function metrics({ host, status, events }: MetricsOptions): Promise<string
   const { root } = host;
   await root.observe();
   const now = status();
-  const ways = await root.traffic();
+  const { ways, storageObjects } = await root.counts();
   const wayCounter = (name: string, help: string, value: (one: Traffic) => number) =>
     family(
       `tcli_lun_${name}_total`,
@@ -73,13 +73,12 @@ async function metrics({ host, status, events }: MetricsOptions): Promise<string
       help,
       ways.map((way) => [labelsOf(way), value(way)] as const),
     );
-  const objects = root.objectCounts();
-  const objectCounter = (name: string, help: string, value: (one: (typeof objects)[number]) => number) =>
+  const objectCounter = (name: string, help: string, value: (one: (typeof storageObjects)[number]) => number) =>
     family(
       `tcli_storage_object_${name}_total`,
       'counter',
       help,
-      objects.map((one) => [{ storage_object: one.path }, value(one)] as const),
+      storageObjects.map((one) => [{ storage_object: one.path }, value(one)] as const),
     );
   const gauge = (name: string, help: string, value: number) => family(`tcli_${name}`, 'gauge', help, [[{}, value]]);
   const sessions = Map.groupBy(root.sessions(), ({ fabric, targetWwn, tpgTag, initiatorWwn }) =>

@@ -5,8 +5,8 @@ import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
-import { sumOf, type WayTraffic } from '../target/traffic.ts';
-import type { Assignment, Facts, Loop, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
+import { sumOf } from '../target/traffic.ts';
+import type { Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
 import { openVolume } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
 import type { UnitStores } from './unit-store.ts';
@@ -94,8 +94,12 @@ export class LocalLoop implements Loop {
   }
 
   async state(): Promise<LoopState> {
+    return { sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()), load: this.#load() };
+  }
+
+  async counts(): Promise<LoopCounts> {
+    const luns = [...this.#tree.tpgs()].flatMap((tpg) => [...tpg.luns.values()]);
     return {
-      sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()),
       storageObjects: [...this.#tree.allStorageObjects()]
         .filter(({ path }) => this.#isMine(path))
         .map(({ path, statistics, blockSize }) => ({
@@ -105,20 +109,15 @@ export class LocalLoop implements Loop {
           readBytes: statistics.blocksRead * blockSize,
           writtenBytes: statistics.blocksWritten * blockSize,
         })),
-      load: this.#load(),
+      ways: luns.flatMap(({ tpg, index, storageObject, ways }) =>
+        Array.from(ways, ({ way, traffic }) => ({
+          lun: `${tpg.path}/luns/lun${index}`,
+          storageObject: storageObject.path,
+          ...way,
+          ...sumOf([traffic]),
+        })),
+      ),
     };
-  }
-
-  async traffic(): Promise<WayTraffic[]> {
-    const luns = [...this.#tree.tpgs()].flatMap((tpg) => [...tpg.luns.values()]);
-    return luns.flatMap(({ tpg, index, storageObject, ways }) =>
-      Array.from(ways, ({ way, traffic }) => ({
-        lun: `${tpg.path}/luns/lun${index}`,
-        storageObject: storageObject.path,
-        ...way,
-        ...sumOf([traffic]),
-      })),
-    );
   }
 
   async take(fabric: string, arrival: Arrival): Promise<void> {

@@ -37,7 +37,7 @@ const calls = new Calls(parentPort!, {
   },
   serve: () => loop.serve(),
   state: () => loop.state(),
-  traffic: () => loop.traffic(),
+  counts: () => loop.counts(),
   take: (fabric: string, arrival: Arrival) => loop.take(fabric, arrival),
   endSession: (fabric: string, id: number, why: string) => loop.endSession(fabric, id, why),
   resetStatistics: () => loop.resetStatistics(),

@@ -40,14 +40,20 @@ export interface Facts {
   readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
 }
 
-/** What a loop did since it began, or since a reset. Plain data. */
+/** What goes on in a loop. Plain data. */
 export interface LoopState {
   readonly sessions: readonly SessionInfo[];
-  readonly storageObjects: readonly ObjectCounts[];
   readonly load: LoopLoad;
 }
 
-export interface ObjectCounts {
+/** What a loop did since it began, or since a reset. Plain data. */
+export interface LoopCounts {
+  readonly storageObjects: readonly ObjectCounts[];
+  /** What went through LUNs: an entry for each way that was taken. */
+  readonly ways: readonly WayTraffic[];
+}
+
+interface ObjectCounts {
   readonly path: string;
   readonly reads: number;
   readonly writes: number;
@@ -80,8 +86,7 @@ export interface Loop {
   /** From now on, what is this loop's is served. */
   serve(): Promise<void>;
   state(): Promise<LoopState>;
-  /** What went through LUNs while they were this loop's. */
-  traffic(): Promise<WayTraffic[]>;
+  counts(): Promise<LoopCounts>;
   /** Takes a connection that has named a target of this loop. Rejects when it cannot, and the socket is as it was. */
   take(fabric: string, arrival: Arrival<Socket>): Promise<void>;
   /** @returns false when the loop has no session of this number */

@@ -7,7 +7,7 @@ import { reasonOf } from '../errors.ts';
 import type { Arrival } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import { LocalLoop } from './local-loop.ts';
-import type { Facts, Loop, LoopHost, LoopState, Moving } from './loop.ts';
+import type { Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
 import type { Operation } from './operation.ts';
 import { Placement } from './placement.ts';
 import { dump } from './saveconfig.ts';
@@ -50,7 +50,8 @@ export class Loops {
   /** On the way from one loop to another. */
   #moving: readonly Moving[] = [];
   #serving = false;
-  #known: ReadonlyMap<number, LoopState> = new Map();
+  #states: ReadonlyMap<number, LoopState> = new Map();
+  #counts: ReadonlyMap<number, LoopCounts> = new Map();
   /** Those whose volumes are not open yet. */
   readonly #opening = new Set<number>();
   readonly #waiting: { readonly target: Target; readonly arrival: Arrival<Socket> }[] = [];
@@ -139,19 +140,29 @@ export class Loops {
     return this.#workers ? this.#placement.loopOf(path) + 1 : 0;
   }
 
-  /** What goes on in each, by its number; of one that does not answer in time, what it said last. */
+  /** What goes on in each, by its number. */
   async states(): Promise<ReadonlyMap<number, LoopState>> {
+    this.#states = await this.#ask((loop) => loop.state(), this.#states);
+    return this.#states;
+  }
+
+  /** What each did. */
+  async counts(): Promise<LoopCounts[]> {
+    this.#counts = await this.#ask((loop) => loop.counts(), this.#counts);
+    return [...this.#counts.values()];
+  }
+
+  /** Asks each, by its number; of one that does not answer in time, what it said last. */
+  async #ask<T>(ask: (loop: Loop) => Promise<T>, known: ReadonlyMap<number, T>): Promise<ReadonlyMap<number, T>> {
     const first = this.#workers ? 1 : 0;
-    const known = this.#known;
     const late = new AbortController();
     const waited = sleep(stateWaitMs, undefined, { signal: late.signal, ref: false }).catch(() => {});
     const asked = await this.each(async (loop, at) => {
-      const state = (await Promise.race([loop.state().catch(() => undefined), waited])) ?? known.get(first + at);
-      return state ? [[first + at, state] as const] : [];
+      const answer = (await Promise.race([ask(loop).catch(() => undefined), waited])) ?? known.get(first + at);
+      return answer ? [[first + at, answer] as const] : [];
     });
     late.abort();
-    this.#known = new Map(asked.flat());
-    return this.#known;
+    return new Map(asked.flat());
   }
 
   each<T>(what: (loop: Loop, at: number) => Promise<T>): Promise<T[]> {

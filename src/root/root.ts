@@ -10,8 +10,8 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
-import { sumOf, type WayTraffic } from '../target/traffic.ts';
-import type { LoopHost, LoopLoad, LoopState, ObjectCounts } from './loop.ts';
+import { sumOf } from '../target/traffic.ts';
+import type { LoopCounts, LoopHost, LoopLoad, LoopState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome, Part } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
@@ -165,7 +165,7 @@ export class Root {
     await loops?.stop();
   }
 
-  /** Asks the loops what goes on in them, for whoever looks at `sessions` and `objectCounts` afterwards. */
+  /** Asks the loops what goes on in them, for whoever looks at `sessions` and `loopOf` afterwards. */
   async observe(): Promise<void> {
     this.#states = (await this.#loops?.states()) ?? new Map();
   }
@@ -176,19 +176,22 @@ export class Root {
     return [...arriving, ...[...this.#states.values()].flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
   }
 
-  /** What each storage object has done since the process began to serve, or since a reset; as of the last `observe`. */
-  objectCounts(): ObjectCounts[] {
-    const all = [...this.#states.values()].flatMap(({ storageObjects }) => storageObjects);
-    const counted = new Map(all.map((one) => [one.path, one]));
-    return Array.from(this.tree.allStorageObjects(), ({ path }) => counted.get(path) ?? { ...noCounts, path });
-  }
-
-  /** What went through LUNs since the process began to serve, or since a reset: an entry for each way that was taken. */
-  async traffic(): Promise<WayTraffic[]> {
-    const found = ((await this.#loops?.each((loop) => loop.traffic())) ?? []).flat();
+  /** What storage objects and LUNs have done since the process began to serve, or since a reset. */
+  async counts(): Promise<LoopCounts> {
+    const all = (await this.#loops?.counts()) ?? [];
+    const counted = new Map(all.flatMap(({ storageObjects }) => storageObjects.map((one) => [one.path, one])));
     // A LUN that went from one loop to another was counted by both.
-    const ways = Map.groupBy(found, ({ lun, initiator, number, portal }) => [lun, initiator, number, portal].join(' '));
-    return Array.from(ways.values(), (same) => ({ ...same[0]!, ...sumOf(same) }));
+    const ways = Map.groupBy(
+      all.flatMap((one) => one.ways),
+      ({ lun, initiator, number, portal }) => [lun, initiator, number, portal].join(' '),
+    );
+    return {
+      storageObjects: Array.from(
+        this.tree.allStorageObjects(),
+        ({ path }) => counted.get(path) ?? { ...noCounts, path },
+      ),
+      ways: Array.from(ways.values(), (same) => ({ ...same[0]!, ...sumOf(same) })),
+    };
   }
 
   /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */

@@ -4,9 +4,8 @@ import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { canDuplicate, closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
 import type { Arrival } from '../target/fabric.ts';
-import type { WayTraffic } from '../target/traffic.ts';
 import { Calls } from './calls.ts';
-import type { Assignment, Facts, Loop, LoopHost, LoopState, Moving } from './loop.ts';
+import type { Assignment, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
 import { contentsOf } from './loop.ts';
 import type { Operation } from './operation.ts';
 import type { SavedConfiguration } from './saveconfig.ts';
@@ -70,8 +69,8 @@ export class WorkerLoop implements Loop {
     return this.#calls.call('state', []);
   }
 
-  traffic(): Promise<WayTraffic[]> {
-    return this.#calls.call('traffic', []);
+  counts(): Promise<LoopCounts> {
+    return this.#calls.call('counts', []);
   }
 
   async take(fabric: string, arrival: Arrival<Socket>): Promise<void> {

@@ -104,7 +104,9 @@ it('a login reaches the loop of its target with every byte, also text in pieces 
   expect((await initiator.command(write, { data: block, immediateData: 100 })).status).toBe(0);
   await host.root.observe();
   expect(host.root.sessions()).toMatchObject([{ initiatorWwn: initiator.name, traffic: { writtenBytes: 512 } }]);
-  expect(host.root.objectCounts()).toMatchObject([{ path: '/backstores/ramdisk/rd-a', writes: 1, writtenBytes: 512 }]);
+  expect((await host.root.counts()).storageObjects).toMatchObject([
+    { path: '/backstores/ramdisk/rd-a', writes: 1, writtenBytes: 512 },
+  ]);
   expect(await loopsOf(host)).toEqual([1]);
 });
 
