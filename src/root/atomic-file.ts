@@ -55,7 +55,11 @@ export async function syncDirectory(path: string, files = realFiles): Promise<vo
  * never comes back where a file system answers ENOENT to every mkdir (/proc).
  */
 export async function makePrivateDirectory(path: string, files = realFiles): Promise<void> {
-  const make = () => files.mkdir(path, { mode: 0o700 });
+  const make = async () => {
+    await files.mkdir(path, { mode: 0o700 });
+    // What is made in it lasts no longer than its own name.
+    await syncDirectory(dirname(path), files);
+  };
   try {
     await make().catch(async (error) => {
       if (systemErrorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;

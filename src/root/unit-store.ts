@@ -3,22 +3,22 @@
  * is answered. Persistent reservations with APTPL, and a FORMAT UNIT or SANITIZE that is not over.
  */
 
-import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type MediumWork, parseMediumWork } from '../scsi/medium-work.ts';
 import { type PersistentReservations, parseReservations } from '../scsi/persistent-reservation.ts';
-import { makePrivateDirectory, replaceFile, syncDirectory } from './atomic-file.ts';
+import { type Files, makePrivateDirectory, realFiles, replaceFile, syncDirectory } from './atomic-file.ts';
 
 export interface UnitStores {
   readonly reservations: UnitStore<PersistentReservations>;
   readonly work: UnitStore<MediumWork>;
 }
 
-export const unitStores = (stateDirectory: string, log: Log): UnitStores => ({
-  reservations: new UnitStore(join(stateDirectory, 'reservations'), parseReservations, 'reservations lost', log),
-  work: new UnitStore(join(stateDirectory, 'medium-work'), parseMediumWork, 'medium work lost', log),
+/** @param files where faults can be put in between */
+export const unitStores = (stateDirectory: string, log: Log, files = realFiles): UnitStores => ({
+  reservations: new UnitStore(join(stateDirectory, 'reservations'), parseReservations, 'reservations lost', log, files),
+  work: new UnitStore(join(stateDirectory, 'medium-work'), parseMediumWork, 'medium work lost', log, files),
 });
 
 class UnitStore<State extends object> {
@@ -26,34 +26,33 @@ class UnitStore<State extends object> {
   readonly #parse: (kept: unknown) => State;
   readonly #lost: string;
   readonly #log: Log;
+  readonly #files: Files;
   /** Writes of one serial number come one after the other. */
   readonly #writing = new Map<string, Promise<void>>();
 
   /** @param parse throws an Error for what is damaged @param lost the event that says so */
-  constructor(directory: string, parse: (kept: unknown) => State, lost: string, log: Log) {
+  constructor(directory: string, parse: (kept: unknown) => State, lost: string, log: Log, files: Files) {
     this.#directory = directory;
     this.#parse = parse;
     this.#lost = lost;
     this.#log = log;
+    this.#files = files;
   }
 
-  /** What was kept, or undefined. A file that is damaged is reported and set aside. */
+  /** What was kept, or undefined, which is reported where there is something: a file that is damaged is set aside. */
   async load(serial: string): Promise<State | undefined> {
     const path = this.#path(serial);
     try {
-      const kept = JSON.parse(await readFile(path, 'utf8')) as { serial?: unknown } | null;
+      const kept = JSON.parse(await this.#files.readFile(path, 'utf8')) as { serial?: unknown } | null;
       // Its name is only made of the serial number.
       if (kept?.serial !== serial) throw new Error('it belongs to another unit serial number');
       return this.#parse(kept);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
-      const aside = `${path}.damaged`;
-      await rename(path, aside).catch(() => {});
-      this.#log({
-        level: 'error',
-        event: this.#lost,
-        detail: { serial, reason: reasonOf(error), keptIn: aside },
-      });
+      // One that cannot be read now may be read by the next process.
+      const keptIn = systemErrorCode(error) ? path : `${path}.damaged`;
+      if (keptIn !== path) await this.#files.rename(path, keptIn).catch(() => {});
+      this.#log({ level: 'error', event: this.#lost, detail: { serial, reason: reasonOf(error), keptIn } });
       return undefined;
     }
   }
@@ -70,12 +69,12 @@ class UnitStore<State extends object> {
   async #save(serial: string, state: State | undefined): Promise<void> {
     const path = this.#path(serial);
     if (state) {
-      await makePrivateDirectory(this.#directory);
-      await replaceFile(path, `${JSON.stringify({ serial, ...state })}\n`);
+      await makePrivateDirectory(this.#directory, this.#files);
+      await replaceFile(path, `${JSON.stringify({ serial, ...state })}\n`, this.#files);
       return;
     }
-    await rm(path, { force: true });
-    await syncDirectory(dirname(path)).catch((error) => {
+    await this.#files.rm(path, { force: true });
+    await syncDirectory(dirname(path), this.#files).catch((error) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error;
     });
   }

@@ -1,15 +1,17 @@
-// Every system call of load, change, save and restore fails once, each in every way: what was acknowledged comes back, what
-// was refused does not, and saveconfig.json is the old one or the new one. Not here: kill -9 of the real program
-// (test/torture), loss of what was written but not synchronised (power).
+// Every system call of load, change, save and restore fails once, each in every way, and the power is cut in front of each:
+// what was acknowledged comes back, what was refused does not, and saveconfig.json is the old one or the new one. The same
+// for what is kept of logical units. Not here: kill -9 of the real program (test/torture).
 
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
-import { realFiles } from '../../src/root/atomic-file.ts';
+import { type Files, realFiles } from '../../src/root/atomic-file.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
+import { unitStores } from '../../src/root/unit-store.ts';
 import { type Fault, type FaultyFiles, faults, faultyFiles } from '../support/faulty-files.ts';
+import { type Survives, trackedFiles } from '../support/power.ts';
 import { memoryFolder, noMemoryFolder } from '../support/scratch.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
@@ -124,6 +126,84 @@ describe('a fault at every system call', () => {
     },
     120_000,
   );
+});
+
+/** Names without contents is what a rename without fsync leaves; contents without names, what no fsync of a directory does. */
+const survivals: Survives[] = [false, true].flatMap((names) => [false, true].map((contents) => ({ names, contents })));
+
+describe('the power is cut in front of every system call', () => {
+  it('what was acknowledged comes back, whatever else survives', async () => {
+    const calls = await callsOf('crash');
+    for (let at = 1; at <= calls.length + 1; at += 1) {
+      const parent = makeHome();
+      const tracked = trackedFiles(parent);
+      // The home itself is new, too.
+      const run = await runScript(join(parent, 'etc/tcli'), faultyFiles('crash', at, tracked.files));
+      for (const survives of survivals) {
+        const left = makeHome();
+        tracked.leave(left, survives);
+        const label = `cut at call ${at}: ${calls[at - 1]}, ${JSON.stringify(survives)}`;
+        await comesBack(join(left, 'etc/tcli'), run, label);
+      }
+    }
+  }, 120_000);
+});
+
+describe('what is kept of a logical unit', () => {
+  type State = Parameters<ReturnType<typeof unitStores>['reservations']['save']>[1];
+  const registered = (digit: string): State => ({
+    generation: 0,
+    aptpl: true,
+    registrations: [{ initiator: 'iqn.x', port: 1, key: digit.repeat(16) }],
+    reservation: null,
+  });
+  const states = [registered('1'), registered('2'), undefined, registered('3'), registered('4')];
+  const directoryIn = (home: string) => join(home, 'var/tcli');
+
+  /** @returns what may be found afterwards: what was acknowledged last, and what was refused or under way since */
+  async function keep(home: string, files: Files): Promise<State[]> {
+    let possible: State[] = [undefined];
+    const { reservations } = unitStores(directoryIn(home), () => {}, files);
+    for (const state of states) {
+      possible.push(state);
+      await reservations.save('serial', state).then(
+        () => {
+          possible = [state];
+        },
+        () => {},
+      );
+    }
+    return possible;
+  }
+
+  async function comesBackAs(home: string, possible: State[], label: string): Promise<void> {
+    const lost: string[] = [];
+    const { reservations } = unitStores(directoryIn(home), ({ event }) => void lost.push(event));
+    expect(possible, label).toContainEqual(await reservations.load('serial'));
+    expect(lost, label).toEqual([]);
+  }
+
+  it('comes back as it was acknowledged last, whatever fails', async () => {
+    const { files, calls } = faultyFiles('crash', 0);
+    await keep(makeHome(), files);
+    expect(calls.length).toBeGreaterThan(25);
+    for (const fault of faults)
+      for (const [index, call] of calls.entries()) {
+        const home = makeHome();
+        const possible = await keep(home, faultyFiles(fault, index + 1).files);
+        await comesBackAs(home, possible, `${fault} at call ${index + 1}: ${call}`);
+      }
+    for (const [index, call] of [...calls, 'the end'].entries()) {
+      const home = makeHome();
+      const tracked = trackedFiles(home);
+      const possible = await keep(home, faultyFiles('crash', index + 1, tracked.files).files);
+      for (const survives of survivals) {
+        const left = makeHome();
+        tracked.leave(left, survives);
+        await comesBackAs(left, possible, `cut at call ${index + 1}: ${call}, ${JSON.stringify(survives)}`);
+      }
+    }
+  });
 });
 
 describe('a saved file that somebody else changed', () => {

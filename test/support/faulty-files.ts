@@ -18,10 +18,10 @@ export interface FaultyFiles {
 /** Calls of a file handle that reach the disk; `close` is not one: a dead process has its files closed. */
 const handleCalls: readonly string[] = ['write', 'sync', 'datasync', 'truncate', 'readFile'];
 
-/** @param at the call that fails, from 1; 0: none */
-export function faultyFiles(fault: Fault, at: number): FaultyFiles {
+/** @param at the call that fails, from 1; 0: none. @param below the file system that it is a fault of */
+export function faultyFiles(fault: Fault, at: number, below: Files = realFiles): FaultyFiles {
   const calls: string[] = [];
-  const state = { files: realFiles, calls, crashed: false };
+  const state = { files: below, calls, crashed: false };
   const before = (name: string): boolean => {
     if (state.crashed) throw systemError('EIO', name);
     calls.push(name);
@@ -44,7 +44,7 @@ export function faultyFiles(fault: Fault, at: number): FaultyFiles {
         };
       },
     });
-  state.files = new Proxy(realFiles, {
+  state.files = new Proxy(below, {
     get(target, name) {
       const call = Reflect.get(target, name) as (...words: unknown[]) => Promise<unknown>;
       return async (...words: unknown[]) => {
