@@ -12,6 +12,7 @@ import {
   aluaStates,
   defaultAluaGroupName,
   implicitAccess,
+  isAluaGroupName,
 } from '../scsi/alua-group.ts';
 import { sense } from '../scsi/sense.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
@@ -32,7 +33,7 @@ export const aluaOperations = [
       if (before.length === 0) throw new OperatorError('Backend does not support ALUA setup');
       if (!Number.isInteger(tag) || tag < 1 || tag > tagMax)
         throw new OperatorError(`The TPG Tag must be between 1 and ${tagMax}`);
-      if (!/^[^\s/]{1,255}$/.test(name)) throw new OperatorError('Invalid ALUA group name');
+      if (!isAluaGroupName(name)) throw new OperatorError('Invalid ALUA group name');
       if (before.some((group) => group['name'] === name))
         throw new OperatorError(
           'This ALUATargetPortGroup already exists in configFS',

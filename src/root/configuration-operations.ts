@@ -6,8 +6,9 @@ import { emptyAuth } from '../target/auth.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun } from '../target/tpg.ts';
 import { operation, type Surroundings, type Value } from './operation.ts';
-import { checkShape, type RestoreFilter, restore } from './restore.ts';
+import { type RestoreFilter, restore } from './restore.ts';
 import { dump } from './saveconfig.ts';
+import { checkShape } from './saved-shape.ts';
 import { removeLun } from './storage-object-operations.ts';
 import { emptyKept, type Raw, type Tree } from './tree.ts';
 

@@ -6,16 +6,19 @@
 import type { Attributes, AttributeTable } from '../attribute.ts';
 import { backstores } from '../backstore/index.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, authKeys, setAuth } from '../target/auth.ts';
 import type { FabricState } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { NodeAcl, Tpg } from '../target/tpg.ts';
 import type { OperationType, Surroundings, Values } from './operation.ts';
 import { placeOf } from './place.ts';
+import { readAluaGroups } from './saved-alua.ts';
+import { checkShape, isRaw, listOf, others, rawOf } from './saved-shape.ts';
 import { storageObjectOperations } from './storage-object-operations.ts';
 import { targetOperations } from './target-operations.ts';
 import { tpgOperations } from './tpg-operations.ts';
-import type { Kept, Raw, Tree } from './tree.ts';
+import type { Kept, KeptList, Raw, Tree } from './tree.ts';
 
 const steps: readonly OperationType[] = [...storageObjectOperations, ...targetOperations, ...tpgOperations];
 
@@ -34,36 +37,6 @@ export async function restore(
   return new Restoration(tree, around).run(checkShape(saved), filter);
 }
 
-/** The lists of a saved configuration; a list that is absent is empty. */
-export function checkShape(saved: unknown): Raw & Record<'fabric_modules' | 'storage_objects' | 'targets', unknown[]> {
-  if (!isRaw(saved))
-    throw new OperatorError(
-      `'${Array.isArray(saved) ? 'list' : typeof saved}' object has no attribute 'get'`,
-      'A saved configuration is a JSON object with storage_objects and targets.',
-    );
-  const list = (key: string): unknown[] => {
-    const value = saved[key] ?? [];
-    if (!Array.isArray(value))
-      throw new OperatorError(
-        `'${key}' is no list`,
-        'A saved configuration has lists of fabric_modules, storage_objects and targets.',
-      );
-    return value;
-  };
-  return {
-    ...saved,
-    fabric_modules: list('fabric_modules'),
-    storage_objects: list('storage_objects'),
-    targets: list('targets'),
-  };
-}
-
-const isRaw = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
-const rawOf = (value: unknown): Raw => (isRaw(value) ? value : {});
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-/** Keys of `raw` that are not in `known`. */
-const others = (raw: Raw, known: readonly string[]): Raw =>
-  Object.fromEntries(Object.entries(raw).filter(([key]) => !known.includes(key)));
 const chapKeys = authKeys.map((key) => `chap_${key}`);
 
 export const couldNotCreate = (name: string, reason: string): string =>
@@ -164,7 +137,14 @@ class Restoration {
     const label = `Storage Object ${backstore.plugin}/${name}: `;
     const attributes = await this.#attributes(storageObject.attributes, raw['attributes'], 'attribute', label);
     storageObject.unknown = { ...strange, ...attributes };
-    if (Array.isArray(raw['alua_tpgs'])) storageObject.aluaGroups = raw['alua_tpgs'].filter(isRaw);
+    if (Array.isArray(raw['alua_tpgs'])) this.#aluaGroups(storageObject, raw['alua_tpgs'].filter(isRaw), label);
+  }
+
+  #aluaGroups(storageObject: StorageObject, saved: readonly Raw[], label: string): void {
+    const { groups, refused, errors } = readAluaGroups(saved);
+    storageObject.aluaGroups = groups;
+    this.#errors.push(...errors.map((line) => `${label}${line}`));
+    for (const raw of refused) this.#keep(storageObject, 'alua_tpgs', raw);
   }
 
   /** @returns `{ [key]: … }` with the attributes that we do not have, empty when there are none */
@@ -301,7 +281,10 @@ class Restoration {
     if (!created || !lun) return this.#keep(tpg, 'luns', raw);
     const group = raw['alua_tg_pt_gp_name'];
     const unknown = others(raw, ['index', 'storage_object', 'alias', 'alua_tg_pt_gp_name', 'attach']);
-    const aluaGroup = typeof group === 'string' || group === null ? group : lun.aluaGroup;
+    const isGroup = group === null || storageObject.aluaGroups.some(({ name }) => name === group);
+    const aluaGroup = isGroup ? (group as string | null) : lun.aluaGroup;
+    if (!isGroup && group !== undefined)
+      this.#errors.push(`Could not set alua_tg_pt_gp_name '${group}' of LUN ${index}`);
     storageObject.exports.delete(lun);
     const attached = raw['attach'] === true && tpg.target.fabric.local !== undefined;
     const restored = { ...lun, unknown, aluaGroup, attached };
@@ -375,7 +358,7 @@ class Restoration {
     acl.mappedLuns.set(index, { ...mapped, unknown: others(raw, ['index', 'tpg_lun', 'write_protect', 'alias']) });
   }
 
-  #keep(owner: object, list: 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns', raw: Raw): void {
+  #keep(owner: object, list: KeptList, raw: Raw): void {
     const inside: NonNullable<ReturnType<Kept['inside']['get']>> = this.#tree.kept.inside.get(owner) ?? {};
     inside[list] = [...(inside[list] ?? []), raw];
     this.#tree.kept.inside.set(owner, inside);

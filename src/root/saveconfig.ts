@@ -22,7 +22,10 @@ export function dump(tree: Tree): SavedConfiguration {
   return {
     ...kept.top,
     fabric_modules: [...[...tree.fabrics.values()].flatMap(dumpFabric), ...kept.fabricModules],
-    storage_objects: [...[...tree.allStorageObjects()].map(dumpStorageObject), ...kept.storageObjects],
+    storage_objects: [
+      ...[...tree.allStorageObjects()].map((one) => dumpStorageObject(one, kept)),
+      ...kept.storageObjects,
+    ],
     targets: [...[...tree.targets()].map((target) => dumpTarget(target, kept)), ...kept.targets],
   };
 }
@@ -82,7 +85,7 @@ const withUnknown = (unknown: Raw, key: string, known: Raw): Raw => ({
   ...known,
 });
 
-function dumpStorageObject(storageObject: StorageObject): Raw {
+function dumpStorageObject(storageObject: StorageObject, kept: Kept): Raw {
   const { unknown, backstore, name, wwn, config, attributes, aluaGroups } = storageObject;
   return {
     ...unknown,
@@ -92,7 +95,7 @@ function dumpStorageObject(storageObject: StorageObject): Raw {
     ...(!backstore.passesThrough && { wwn }),
     ...config,
     attributes: withUnknown(unknown, 'attributes', attributes.saved()),
-    alua_tpgs: aluaGroups,
+    alua_tpgs: [...aluaGroups, ...(kept.inside.get(storageObject)?.alua_tpgs ?? [])],
   };
 }
 

@@ -65,7 +65,8 @@ export const tpgOperations = [
           `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,
         );
       const index = params['lun'] === undefined ? lowestFree(tpg.luns) : Number(params['lun']);
-      if (!(index >= 0 && index <= lunMax)) throw new OperatorError(`LUN must be 0 to ${lunMax}`);
+      if (!Number.isInteger(index) || index < 0 || index > lunMax)
+        throw new OperatorError(`LUN must be 0 to ${lunMax}`);
       if (tpg.luns.has(index))
         throw new OperatorError(
           'This LUN already exists in configFS',
@@ -176,7 +177,8 @@ export const tpgOperations = [
           `LUN ${params['tpg_lun']} does not exist in this TPG`,
           `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`,
         );
-      if (!(index >= 0 && index <= lunMax)) throw new OperatorError(`Mapped LUN must be 0 to ${lunMax}`);
+      if (!Number.isInteger(index) || index < 0 || index > lunMax)
+        throw new OperatorError(`Mapped LUN must be 0 to ${lunMax}`);
       if (acl.mappedLuns.has(index))
         throw new OperatorError('This MappedLUN already exists in configFS', `free: ${lowestFree(acl.mappedLuns)}`);
       const earlier = params['settled'] as { alias?: string } | undefined;

@@ -86,9 +86,11 @@ export interface Kept {
   fabricModules: Raw[];
   storageObjects: Raw[];
   targets: Raw[];
-  /** By the target, TPG or ACL that they stood in. */
-  inside: WeakMap<object, Partial<Record<'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns', Raw[]>>>;
+  /** By the storage object, target, TPG or ACL that they stood in. */
+  inside: WeakMap<object, Partial<Record<KeptList, Raw[]>>>;
 }
+
+export type KeptList = 'alua_tpgs' | 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns';
 
 export const emptyKept = (): Kept => ({
   top: {},

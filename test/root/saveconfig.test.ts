@@ -144,6 +144,41 @@ describe('restoreconfig', () => {
     await host.close();
   });
 
+  it('ALUA groups are checked: what is none is told and stays in the file, what is wrong in one is as in a new one', async () => {
+    const group = (name: unknown, id: unknown, more: object = {}) => ({ name, tg_pt_gp_id: id, ...more });
+    const alua_tpgs = [
+      group('mine', 7, { alua_access_state: 77, preferred: 1, from_the_future: 1 }),
+      group('far', 70_000),
+      group('no/name', 8),
+      group('twin', 7),
+      { tg_pt_gp_id: 9 },
+    ];
+    const lun = (index: number) => ({ index, storage_object: '/backstores/ramdisk/rd0', alua_tg_pt_gp_name: 'nosuch' });
+    const saved = {
+      storage_objects: [{ plugin: 'ramdisk', name: 'rd0', size: 1 << 20, wwn: 'w', alua_tpgs }],
+      targets: [{ fabric: 'iscsi', wwn: target, tpgs: [{ tag: 1, luns: [lun(1.5), lun(0)] }] }],
+    };
+    const { host, errors } = await restored(saved);
+    expect(errors).toEqual([
+      "Storage Object ramdisk/rd0: Could not set attribute 'alua_access_state' for alua tpg 'mine'",
+      "Storage Object ramdisk/rd0: Could not create alua tpg 'far': tg_pt_gp_id must be 1 to 65535",
+      "Storage Object ramdisk/rd0: Could not create alua tpg 'no/name': that is no name",
+      "Storage Object ramdisk/rd0: Could not create alua tpg 'twin': its name or its number is taken",
+      "Storage Object ramdisk/rd0: Could not create alua tpg '': that is no name",
+      'Creating TPG 1 LUN index 1.5 failed: LUN must be 0 to 65535',
+      "Could not set alua_tg_pt_gp_name 'nosuch' of LUN 0",
+    ]);
+    const [object] = host.root.tree.allStorageObjects();
+    expect(object?.aluaGroups).toMatchObject([
+      { name: 'default_tg_pt_gp', tg_pt_gp_id: 0 },
+      { name: 'mine', tg_pt_gp_id: 7, alua_access_state: 0, preferred: 1, from_the_future: 1 },
+    ]);
+    expect([...host.root.tree.tpgs()][0]?.luns.get(0)?.aluaGroup).toBe('default_tg_pt_gp');
+    const again = dump(host.root.tree).storage_objects[0]?.['alua_tpgs'];
+    expect(again).toEqual([...(object?.aluaGroups ?? []), ...alua_tpgs.slice(1)]);
+    await host.close();
+  });
+
   it('a saved configuration restores to itself', async () => {
     const first = await restored(small);
     const saved = dump(first.host.root.tree);
