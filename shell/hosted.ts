@@ -30,7 +30,7 @@ export async function hostSession(home: Home, opening: SessionOpening, terminal:
 
 /** Whoever holds the home may have begun a moment ago. */
 async function late(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient | undefined> {
-  for (const end = Date.now() + SOCKET_WAIT_MS; Date.now() < end; await sleep(SOCKET_POLL_MS)) {
+  for (const end = performance.now() + SOCKET_WAIT_MS; performance.now() < end; await sleep(SOCKET_POLL_MS)) {
     const client = await connectSocket(home, opening, terminal);
     if (client) return client;
   }

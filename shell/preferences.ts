@@ -71,6 +71,9 @@ interface Hidden {
 
 type Stored = Partial<Record<PreferenceName | keyof Hidden, unknown>>;
 
+/** It takes longer than everything else that a one-shot does: loaded by who writes, or serves long enough to see its file go. */
+export const loadConf = () => import('conf');
+
 export class Preferences {
   readonly #directory: string | undefined;
   #stored: Stored;
@@ -152,8 +155,7 @@ export class Preferences {
       Object.assign(this.#stored, change(this.#stored));
       return;
     }
-    // Loaded here only: it takes longer than everything else a one-shot command does.
-    const { default: Conf } = await import('conf');
+    const { default: Conf } = await loadConf();
     // From here on in one go, so that no other session of this process comes in between.
     this.#stored = readStored(this.#directory);
     const changed = change(this.#stored);

@@ -14,6 +14,7 @@ import {
   summary,
 } from '../src/index.ts';
 import type { ServeWords } from './arguments.ts';
+import { loadConf } from './preferences.ts';
 import { sessionsOf } from './served-session.ts';
 import { settleColor } from './ui/color.ts';
 import { workers } from './workers.ts';
@@ -38,7 +39,11 @@ export async function serveHome(
     version,
     log: logFormat === 'json' ? await jsonLog(lines, logLevel) : textLog(lines, logLevel),
     createSession: sessionsOf,
-    ready: (status) => answers.write(`${summary(status)}\n`),
+    ready(status) {
+      answers.write(`${summary(status)}\n`);
+      // Clients still have preferences when the program was replaced meanwhile.
+      void loadConf();
+    },
     stopped: stop.signal,
     manager,
     ...options,

@@ -100,7 +100,10 @@ const mediaPollMs = 200;
 /** What is not there once it is no longer waited for, a line each. */
 async function missingMedia({ host, signal }: Context, waitSeconds: number): Promise<string[]> {
   let missing = await host.root.missingMedia();
-  for (const end = Date.now() + waitSeconds * 1000; missing.length > 0 && Date.now() < end && !signal.aborted; ) {
+  for (
+    const end = performance.now() + waitSeconds * 1000;
+    missing.length > 0 && performance.now() < end && !signal.aborted;
+  ) {
     await sleep(mediaPollMs, undefined, { signal }).catch(() => {});
     missing = await host.root.missingMedia();
   }

@@ -69,7 +69,7 @@ export const ramdisk: Backstore = {
     return new Ramdisk(size, nullio, contents);
   },
 
-  summary: (config) => `${settled(config).nullio ? 'nullio ' : ''}(${printSize(settled(config).size)})`,
+  summary: ({ size, nullio }) => `${nullio === true ? 'nullio ' : ''}(${printSize(Number(size))})`,
   created: (name, _config, create) => `Created ramdisk ${name} with size ${create['size']}.`,
 
   // LIO's own rd cannot discard and says 0 to everything about it; this one can, so the general limits stand.

@@ -50,5 +50,7 @@ function operationOf(given: unknown): Operation {
     throw new OperatorError('An operation has a path and a verb, both strings');
   if (typeof params !== 'object' || params === null || Array.isArray(params))
     throw new OperatorError("An operation's params are an object");
-  return { path, verb, params: params as Values };
+  // What chance decided, and what an initiator asked for, are not for clients to say: they are believed.
+  const { settled: _, initiator: __, ...said } = params as Values;
+  return { path, verb, params: said };
 }

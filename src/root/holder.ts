@@ -22,11 +22,11 @@ const lockPollMs = 25;
 export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
   const path = lockOf(home);
   const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
-  for (const end = Date.now() + lockWaitMs; ; ) {
+  for (const end = performance.now() + lockWaitMs; ; ) {
     const lock = tryLock(path, content);
     if (!('heldBy' in lock)) return lock;
     const holder = parseHolder(lock.heldBy);
-    if (holder.role !== 'command' || Date.now() > end) return holder;
+    if (holder.role !== 'command' || performance.now() > end) return holder;
     await sleep(lockPollMs);
   }
 }

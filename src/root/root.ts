@@ -137,10 +137,10 @@ export class Root {
     const loops = new Loops(this.tree, host, this.#options, revive);
     this.#loops = loops;
     await loops.start();
-    for (const end = Date.now() + waitMs; ; await sleep(devicePollMs)) {
+    for (const end = performance.now() + waitMs; ; await sleep(devicePollMs)) {
       await this.#openAll(true);
       const isMissing = [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
-      if (!isMissing || Date.now() >= end || givenUp?.aborted) break;
+      if (!isMissing || performance.now() >= end || givenUp?.aborted) break;
     }
     await loops.serve();
     const log = this.#log;

@@ -145,6 +145,15 @@ it('what the operator can put right is answered with `failed`, and the connectio
   expect(await program.say({ id: 9, do: 'status' }).hear()).toMatchObject({ id: 9, is: 'status' });
 });
 
+it('what is believed of a journal is not believed of a client', async () => {
+  const { host, path } = await listen();
+  const program = await opened(path);
+  const params = { name: 'rd0', size: 1 << 20, settled: { config: { size: -5 }, attributes: { constructor: 1 } } };
+  program.say({ id: 1, do: 'apply', operation: { path: '/backstores/ramdisk', verb: 'create', params } });
+  expect(await program.hear()).toMatchObject({ operation: { params: { settled: { config: { size: 1 << 20 } } } } });
+  expect(host.root.tree.storageObject('/backstores/ramdisk/rd0')?.config).toEqual({ size: 1 << 20 });
+});
+
 it('another version of the protocol, no JSON and too long a message are refused in words', async () => {
   const { path } = await listen();
   const old = new Program(path).say({ tcli: 0 });

@@ -119,6 +119,17 @@ describe('configuration', () => {
     },
   );
 
+  test('a storage object that cannot be meant is missing, and everything else is shown', async () => {
+    const file = join(shell.directory, 'bad.json');
+    const objects = [-1, 1.5, 1e300].map((size, at) => ({ plugin: 'ramdisk', name: `rd${at}`, size, wwn: '' }));
+    writeFileSync(file, JSON.stringify({ storage_objects: objects }));
+    expect(await first(`restoreconfig ${file}`)).toBe('E| Configuration restored, 3 recoverable errors:');
+    await shell.host.root.start();
+    expect(await shell.run('ls /backstores/ramdisk 1')).toMatch(
+      /o- rd0 \.+ \[\(-1 bytes\) missing\]\n.*rd1.* missing\]\n.*rd2.* missing\]\n$/,
+    );
+  });
+
   test('what cannot be restored is told, line by line', async () => {
     const file = join(shell.directory, 'bad.json');
     writeFileSync(file, '{"storage_objects":[{"name":"x","plugin":"nosuch"},{"plugin":"ramdisk"}]}');
