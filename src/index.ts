@@ -5,12 +5,12 @@
  *     errors attribute log   what every layer says and declares
  *     system/                system calls that Node lacks
  *     wire/                  records of bytes, digests, serial numbers, key=value text
- *     backstore/             volumes: fileio, block, ramdisk
+ *     backstore/             volumes: fileio, block, ramdisk, pscsi, user:…
  *     scsi/                  logical units, tasks, opcodes, sense
  *     target/                who may see which storage object under which number
  *     iscsi/ nbd/            RFC 7143; NBD for this machine itself
  *     fabric/                what each fabric is called and can do
- *     root/                  the whole tree of objects, operations, saveconfig.json, the journal
+ *     root/                  the whole tree of objects, operations, saveconfig.json, the journal, the loops that serve
  *     daemon/                the long-running process
  */
 
