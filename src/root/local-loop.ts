@@ -7,7 +7,7 @@ import type { Arrival, FabricEngine } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import { sumOf } from '../target/traffic.ts';
 import type { Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
-import { openVolume } from './storage-object-operations.ts';
+import { foundBy, openVolume } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
 import type { UnitStores } from './unit-store.ts';
 
@@ -65,15 +65,7 @@ export class LocalLoop implements Loop {
     for (const storageObject of looked) await this.#open(storageObject);
     await this.#reconcile();
     return {
-      storageObjects: looked.map(({ path, missing, attributes, backstore, config, volume }) => ({
-        path,
-        missing,
-        found: Object.fromEntries(
-          Object.entries(backstore.attributeDefaults(config, volume)).filter(
-            ([name]) => attributes.table[name as keyof typeof attributes.table]?.readOnly,
-          ),
-        ),
-      })),
+      storageObjects: looked.map((one) => ({ path: one.path, missing: one.missing, found: foundBy(one) })),
       luns: [...this.#lunProblems()],
     };
   }

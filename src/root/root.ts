@@ -17,6 +17,7 @@ import type { Operation, Outcome, Part } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import { placeOf } from './place.ts';
 import { couldNotCreate } from './restore.ts';
+import { takeFound } from './storage-object-operations.ts';
 import { Tree } from './tree.ts';
 
 /** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
@@ -245,7 +246,7 @@ export class Root {
         const storageObject = this.tree.storageObject(path);
         if (!storageObject) continue;
         storageObject.missing = missing;
-        for (const [name, value] of Object.entries(found)) storageObject.attributes.set(name as 'block_size', value);
+        takeFound(storageObject, found);
       }
     this.#lunProblems = new Map(
       facts.flatMap(({ luns }) => luns.map(({ path, message, hint }) => [path, new OperatorError(message, hint)])),

@@ -1,5 +1,6 @@
 /** Creating, deleting and changing storage objects. */
 
+import type { AttributeTable } from '../attribute.ts';
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
@@ -175,12 +176,21 @@ export async function openVolume(storageObject: StorageObject): Promise<void> {
     storageObject.volume = await storageObject.backstore.open(storageObject.config, storageObject.contents);
     storageObject.contents = undefined;
     storageObject.missing = undefined;
-    const found = storageObject.backstore.attributeDefaults(storageObject.config, storageObject.volume);
-    for (const [name, attribute] of Object.entries(storageObject.attributes.table))
-      if (attribute.readOnly && found[name] !== undefined) storageObject.attributes.set(name as never, found[name]);
+    takeFound(storageObject, foundBy(storageObject));
   } catch (error) {
     storageObject.missing = reasonOf(error);
   }
+}
+
+/** Attributes that the medium decides, as it is now. */
+export function foundBy({ attributes, backstore, config, volume }: StorageObject): Record<string, number> {
+  const table: AttributeTable = attributes.table;
+  const all = Object.entries(backstore.attributeDefaults(config, volume));
+  return Object.fromEntries(all.filter(([name]) => table[name]?.readOnly));
+}
+
+export function takeFound({ attributes }: StorageObject, found: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(found)) attributes.set(name as never, value);
 }
 
 async function closeVolume(storageObject: StorageObject): Promise<void> {
