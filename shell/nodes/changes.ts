@@ -104,7 +104,7 @@ export const undo = commandOf<Host>()({
   doc: 'Takes the last change back, whoever made it.',
   details: [
     'A change is what one line did. It shows that line and what takes it back, and asks in a terminal. Again, it takes back the change before.',
-    'It goes back as far as saveconfig.json, and restoreconfig from there. What was destroyed with a change (the contents of a ramdisk) does not come back, and then nothing is done.',
+    'It goes back as far as saveconfig.json, and restoreconfig from there. What was destroyed with a change (the contents of a ramdisk) does not come back, and what became larger is not cut off again: then nothing is done.',
   ],
   seeAlso: ['diff', 'restoreconfig'],
   parameters: [optional('dry_run', types.bool, 'Only show what would be taken back.', { default: false })],

@@ -1,11 +1,47 @@
 /** A storage object: what it is, its attributes, its ALUA groups. */
 
-import { type StorageObject, types } from '../../src/index.ts';
+import { type StorageObject, types, type ValueType } from '../../src/index.ts';
 import { attributesGroup } from '../configuration-groups.ts';
-import { child, commandOf, type NodeType, optional } from '../node.ts';
+import { child, commandOf, given, type NodeType, optional } from '../node.ts';
 import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
 import { infoCommand } from './info.ts';
+
+/** Bytes, or with a plus how many more. */
+const newSize: ValueType<string> = {
+  ...types.size,
+  syntax: [...types.size.syntax, '- A plus before it: so much more than it is now, as in +1G.'],
+  parse: (text) => (types.size.parse(text.replace(/^\+/, '')) === undefined ? undefined : text),
+  print: (text) => text,
+};
+
+const resizeCommand = commandOf<StorageObject>()({
+  doc: 'Changes its size while it is served. Initiators that are logged in are told.',
+  details: [
+    'What is added reads as zeros. A file that takes all of its space now takes it for what is added, too; a sparse one stays sparse. Smaller needs force=true: what lies beyond the new end is lost, so a file system on it has to be made smaller first.',
+    'A block device has the size that it has: resize it (lvextend …), then say so here, without a size. An initiator learns of the change with its next command; Linux looks at the new size after: iscsiadm -m session --rescan',
+  ],
+  parameters: [
+    optional('size', newSize, 'Its new size: 20G, or +1G for so much more. None for a block device.'),
+    optional('force', types.bool, 'Lose what lies beyond the new end, or what a longer file holds there.', {
+      default: false,
+    }),
+  ],
+  examples: [
+    { line: 'resize 20G', does: 'Makes it larger.' },
+    { line: 'resize +1G', does: 'Makes it so much larger.' },
+  ],
+  async run({ path, backstore, name, config }, context, { size: text, force }) {
+    const bytes = text === undefined ? undefined : types.size.parse(text.replace(/^\+/, ''));
+    const before = text?.startsWith('+') ? Number(config['size'] ?? 0) : 0;
+    const { operation } = await context.apply(
+      path,
+      'resize',
+      given({ size: bytes === undefined ? undefined : before + bytes, force: force || undefined }),
+    );
+    context.info(`Resized ${backstore.name} ${name} to size ${operation.params['size']}.`);
+  },
+});
 
 export const storageObject: NodeType<StorageObject> = {
   doc: 'A storage object: a volume with a SCSI identity.',
@@ -17,6 +53,7 @@ export const storageObject: NodeType<StorageObject> = {
   children: (object) => [child('alua', alua, object)],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
   commands: {
+    resize: resizeCommand,
     info: infoCommand<StorageObject>(
       'Shows its name, size, serial number and so on.',
       ({ backstore, name, wwn, config, missing }) => ({

@@ -4,11 +4,15 @@
  */
 
 import { type Parameter, types } from '../attribute.ts';
+import { OperatorError } from '../errors.ts';
 import type { DirectSocket } from '../system/socket-io.ts';
 
-/** An open medium. Positions and lengths are bytes; callers stay within `size`. System errors (EIO, ENOSPC …) pass through. */
+/**
+ * An open medium. Positions and lengths are bytes; what reaches beyond `size` is ERANGE. Other system errors (EIO, ENOSPC …)
+ * pass through.
+ */
 export interface Volume {
-  /** Bytes. */
+  /** Bytes. `resize` changes it. */
   readonly size: number;
   /** Bytes per logical block the medium can address; fileio and ramdisk take any, so they say 512. */
   readonly logicalBlockSize: number;
@@ -51,6 +55,13 @@ export interface Volume {
   writeZeroes?(position: number, length: number, mayDiscard: boolean): Promise<void>;
   /** The first extent at `position`: whether it holds data, and where it ends (at most `limit`). Absent: all is data. */
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
+  /**
+   * Present where the size can change: from the call on it has so many bytes, which the medium holds already. Resolves when
+   * nothing is in flight beyond them. What lay there is out of reach, and back when it is made larger again, until `cut`.
+   */
+  resize?(size: number): Promise<void>;
+  /** Forgets what lies beyond `size`: what is added later reads as zeros. Absent: the medium holds nothing there. */
+  cut?(): void;
   /**
    * Present when the medium is a SCSI logical unit itself: it gets the commands of initiators as they came.
    * @param dataInMax bytes that the initiator takes
@@ -124,6 +135,14 @@ export interface Backstore {
   open(config: VolumeConfig, contents?: VolumeContents): Promise<Volume>;
   /** Undoes what `settle` did on disk, when the object could not be created after all. */
   abandon?(config: VolumeConfig): Promise<void>;
+  /**
+   * Prepares another size: what is added is there when it resolves, and reads as zeros; what is taken away goes with `finish`.
+   * The file may be in use meanwhile.
+   * @param size undefined: the medium says it
+   * @param force what the file holds beyond its volume may be overwritten
+   * @throws OperatorError; nothing has changed then. Of a kind that keeps its size: what to do instead
+   */
+  resize(config: VolumeConfig, size: number | undefined, force: boolean): Promise<Resized>;
 
   /** What `ls` says before `activated`, e.g. `/srv/f1.img (8.0MiB) write-back`. @param writeCache emulate_write_cache is 1 */
   summary(config: VolumeConfig, volume: Volume | undefined, writeCache: boolean): string;
@@ -133,6 +152,15 @@ export interface Backstore {
   created(name: string, config: VolumeConfig, create: Readonly<Record<string, unknown>>): string;
   /** Attribute defaults that differ from LIO's general ones for this kind and medium (name → number). */
   attributeDefaults(config: VolumeConfig, volume: Volume | undefined): Readonly<Record<string, number>>;
+}
+
+/** Another size, as far as it can be taken back. */
+export interface Resized {
+  readonly config: VolumeConfig;
+  /** Bytes. */
+  readonly size: number;
+  undo?(): Promise<void>;
+  finish?(): Promise<void>;
 }
 
 interface Settled {
@@ -151,6 +179,12 @@ export const wwnParameter: Parameter<string> = {
   required: false,
   kind: 'plain',
 };
+
+/** For kinds whose media do not say their size. @throws OperatorError */
+export function sizeWanted(size: number | undefined): number {
+  if (size === undefined) throw new OperatorError('Missing required parameter size', 'For example: resize 20G');
+  return size;
+}
 
 /** Bytes as `ls` prints them: `8.0MiB`, `512 bytes`. */
 export function printSize(bytes: number): string {

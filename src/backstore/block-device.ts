@@ -93,7 +93,7 @@ function read(folder: string, name: string): string | undefined {
  */
 export function openBlockVolume(path: string, readOnly: boolean): FileVolume {
   const device = blockDevice(path);
-  if (!device) throw new OperatorError(`Could not open ${path}`, 'There is no block device of that name now.');
+  if (!device) throw gone(path);
   const access = readOnly ? constants.O_RDONLY : constants.O_RDWR;
   const fd = openExclusively(path, access);
   try {
@@ -114,6 +114,21 @@ export function openBlockVolume(path: string, readOnly: boolean): FileVolume {
     throw error;
   }
 }
+
+/** The size of a device that was resized. @param asked what the operator thinks it is @throws OperatorError when it is another */
+export function sizeOfDevice(path: string, asked: number | undefined): number {
+  const device = blockDevice(path);
+  if (!device) throw gone(path);
+  if (asked !== undefined && asked !== device.size)
+    throw new OperatorError(
+      `${path} has ${device.size} bytes, not ${asked}`,
+      'The size of a device is its own: change it there (lvextend, parted …), and then: resize',
+    );
+  return device.size;
+}
+
+const gone = (path: string) =>
+  new OperatorError(`Could not open ${path}`, 'There is no block device of that name now.');
 
 function openExclusively(path: string, access: number): number {
   try {

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { type Backstore, printSize, wwnParameter } from './backstore.ts';
-import { blockAttributes, blockDevice, inUse, openBlockVolume } from './block-device.ts';
+import { blockAttributes, blockDevice, inUse, openBlockVolume, sizeOfDevice } from './block-device.ts';
 
 export const block: Backstore = {
   name: 'block',
@@ -41,6 +41,10 @@ export const block: Backstore = {
     const config = { dev, readonly, write_back: false };
     await openBlockVolume(dev, readonly).close();
     return { config, notes: [], made: false };
+  },
+
+  async resize(config, asked) {
+    return { config, size: sizeOfDevice(String(config['dev']), asked) };
   },
 
   async open(config) {

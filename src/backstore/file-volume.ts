@@ -20,7 +20,7 @@ const bytesPerThrottleCheck = 16 * 1024 * 1024;
 /** Zeros that no system call could write for us are written in pieces of this size. */
 const zeroPieceBytes = 1024 * 1024;
 /** stat(2): st_blocks counts these, whatever the file system's blocks are. */
-const statBlockBytes = 512;
+export const statBlockBytes = 512;
 
 const fdatasyncLater = promisify(fdatasync);
 const closeLater = promisify(close);
@@ -41,8 +41,14 @@ export interface Medium
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
 }
 
+/** What is under way, until the size changes: then what comes is counted anew. */
+interface InFlight {
+  count: number;
+  whenNone?: () => void;
+}
+
 export class FileVolume implements Volume {
-  readonly size: number;
+  size: number;
   readonly logicalBlockSize: number;
   readonly physicalBlockSize: number;
   readonly readOnly: boolean;
@@ -60,9 +66,10 @@ export class FileVolume implements Volume {
   readonly #readPace: Pace;
   readonly #writePace = new Pace(restMin, restMax);
   #bytesUntilThrottleCheck = bytesPerThrottleCheck;
-  #inFlight = 0;
+  #inFlight: InFlight = { count: 0 };
+  /** What began before the size changed has ended. */
+  #earlier: Promise<unknown> = Promise.resolve();
   #closed = false;
-  #whenIdle: (() => void) | undefined;
 
   constructor(medium: Medium) {
     this.size = medium.size;
@@ -157,13 +164,19 @@ export class FileVolume implements Volume {
     return this.#run('fdatasync', 0, 0, () => fdatasyncLater(this.#fd));
   }
 
+  async resize(size: number): Promise<void> {
+    if (this.#closed) throw systemError('EBADF', 'resize');
+    this.size = size;
+    const before = this.#inFlight;
+    this.#inFlight = { count: 0 };
+    this.#earlier = Promise.all([ended(before), this.#earlier]);
+    await this.#earlier;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) throw systemError('EBADF', 'close');
     this.#closed = true;
-    if (this.#inFlight > 0)
-      await new Promise<void>((resolve) => {
-        this.#whenIdle = resolve;
-      });
+    await Promise.all([ended(this.#inFlight), this.#earlier]);
     await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
   }
 
@@ -173,16 +186,23 @@ export class FileVolume implements Volume {
 
   async #run<T>(call: string, position: number, length: number, work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw systemError('EBADF', call);
-    if (!this.#holds(position, length)) throw systemError('EIO', call);
-    this.#inFlight += 1;
+    if (!this.#holds(position, length)) throw systemError('ERANGE', call);
+    const inFlight = this.#inFlight;
+    inFlight.count += 1;
     try {
       return await work();
     } finally {
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#whenIdle?.();
+      inFlight.count -= 1;
+      if (inFlight.count === 0) inFlight.whenNone?.();
     }
   }
 }
+
+const ended = (inFlight: InFlight): Promise<void> =>
+  new Promise((resolve) => {
+    if (inFlight.count === 0) resolve();
+    else inFlight.whenNone = resolve;
+  });
 
 /** False for an error, too: the call in the thread pool that follows says which. */
 function readWhole(fd: number, into: Uint8Array, position: number): boolean {

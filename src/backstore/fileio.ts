@@ -13,6 +13,7 @@ import {
   statSync,
   unlinkSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { types } from '../attribute.ts';
@@ -28,9 +29,9 @@ import {
 } from '../system/allocation.ts';
 import { lockOpenFile } from '../system/lock.ts';
 import { processesWithOpen } from '../system/process.ts';
-import { type Backstore, printSize, type VolumeConfig, wwnParameter } from './backstore.ts';
-import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume } from './block-device.ts';
-import { FileVolume, type Medium, writeZeros } from './file-volume.ts';
+import { type Backstore, printSize, type Resized, sizeWanted, type VolumeConfig, wwnParameter } from './backstore.ts';
+import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume, sizeOfDevice } from './block-device.ts';
+import { FileVolume, type Medium, statBlockBytes, writeZeros } from './file-volume.ts';
 
 /** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;
@@ -98,6 +99,18 @@ export const fileio: Backstore = {
     const sparse = create['sparse'] !== false;
     await makeFile(dev, asked, sparse);
     return { config: config(asked), notes: sparse ? [] : [`Writing ${asked} bytes`], made: true };
+  },
+
+  async resize(config, asked, force) {
+    const dev = String(config['dev']);
+    const found = inspect(dev);
+    if (!found) throw gone(dev, Number(config['size']));
+    if (found.isBlockDevice()) {
+      const size = sizeOfDevice(dev, asked);
+      return { config: { ...config, size }, size };
+    }
+    const size = sizeWanted(asked);
+    return { config: { ...config, size }, size, ...(await resizeFile(dev, Number(config['size']), size, force)) };
   },
 
   async open(config) {
@@ -178,28 +191,103 @@ async function makeFile(path: string, size: number, sparse: boolean): Promise<vo
   }
   try {
     if (size === 0) throw new Error('a volume of no bytes is of no use');
-    if (sparse) ftruncateSync(fd, size);
-    else await fill(fd, size);
-    await fsyncLater(fd);
+    await expand(fd, 0, size, sparse);
     await syncFolder(dirname(path));
   } catch (error) {
     unlinkSync(path);
-    throw new OperatorError(`Could not expand file to ${size} bytes`, `${path}: ${reasonOf(error)}.`);
+    throw couldNotExpand(path, size, error);
   } finally {
     closeSync(fd);
   }
 }
 
-async function fill(fd: number, size: number): Promise<void> {
-  if (!canAllocate()) return writeZeros(fd, 0, size);
+const couldNotExpand = (path: string, size: number, error: unknown, more = '') =>
+  new OperatorError(`Could not expand file to ${size} bytes`, `${path}: ${reasonOf(error)}.${more}`);
+
+/** Makes a file of `from` bytes larger; what is added reads as zeros. */
+async function expand(fd: number, from: number, size: number, sparse: boolean): Promise<void> {
+  if (sparse) ftruncateSync(fd, size);
+  else await fill(fd, from, size);
+  await fsyncLater(fd);
+}
+
+async function fill(fd: number, from: number, size: number): Promise<void> {
+  if (!canAllocate()) return writeZeros(fd, from, size - from);
   try {
-    for (let done = 0; done < size; done += allocationPieceBytes)
+    for (let done = from; done < size; done += allocationPieceBytes)
       await allocate(fd, done, Math.min(allocationPieceBytes, size - done));
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOTSUP') throw error;
-    await writeZeros(fd, 0, size);
+    await writeZeros(fd, from, size - from);
   }
 }
+
+/** The file of a volume of `before` bytes is to hold one of `size` bytes; whoever serves it has it open. */
+async function resizeFile(
+  path: string,
+  before: number,
+  size: number,
+  force: boolean,
+): Promise<Pick<Resized, 'undo' | 'finish'>> {
+  const fd = openForWriting(path, before);
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw new OperatorError(`Path ${path} exists but is not a file`);
+    if (found.size < Math.min(before, size)) throw shrunk(path, before, found.size);
+    if (size < before) return { finish: () => truncateFile(path, size) };
+    // One that takes all of its space takes it for what is added, too.
+    const sparse = found.blocks * statBlockBytes < found.size;
+    const kept = Math.min(found.size, size);
+    if (await holdsData(fd, before, kept)) {
+      if (!force) throw holdsMore(path, before, found.size, size);
+      if (!(await provisioning(fd).zero?.(before, kept - before, sparse))) await writeZeros(fd, before, kept - before);
+      await fsyncLater(fd);
+    }
+    if (size <= found.size) return {};
+    try {
+      await expand(fd, found.size, size, sparse);
+    } catch (error) {
+      ftruncateSync(fd, found.size);
+      throw couldNotExpand(
+        path,
+        size,
+        error,
+        sparse
+          ? ''
+          : ` To add bytes that take no space until they are written: truncate -s ${size} ${path}, and resize again.`,
+      );
+    }
+    return { undo: () => truncateFile(path, found.size) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A file that stays longer than its volume does no harm. */
+async function truncateFile(path: string, size: number): Promise<void> {
+  try {
+    const file = await open(path, constants.O_RDWR);
+    await file
+      .truncate(size)
+      .then(() => file.sync())
+      .finally(() => file.close());
+  } catch {
+    // It is looked at again when the volume grows.
+  }
+}
+
+async function holdsData(fd: number, from: number, to: number): Promise<boolean> {
+  if (from >= to) return false;
+  if (!canSeekExtents()) return true;
+  const { allocated, end } = await extentAt(fd, from, to);
+  return allocated || end < to;
+}
+
+const holdsMore = (path: string, before: number, found: number, size: number) =>
+  new OperatorError(
+    `${path} has ${found} bytes, and data in those beyond the ${before} of the storage object`,
+    `What is added reads as zeros; to overwrite what is there: resize ${size} force=true`,
+  );
 
 /** A new file's name is on stable storage only when its folder is; what initiators flush into it must not get lost with it. */
 async function syncFolder(path: string): Promise<void> {
@@ -243,12 +331,15 @@ function openForWriting(path: string, size: number): number {
     return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOENT') throw couldNotOpen(path, error);
-    throw new OperatorError(
-      `Could not open ${path}`,
-      `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
-    );
+    throw gone(path, size);
   }
 }
+
+const gone = (path: string, size: number) =>
+  new OperatorError(
+    `Could not open ${path}`,
+    `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
+  );
 
 function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'extentAt'> {
   const punches = canPunchHoles(fd);

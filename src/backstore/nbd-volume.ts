@@ -266,6 +266,6 @@ class NbdVolume implements Volume {
 
   #refuse(call: string, position: number, length: number): void {
     if (this.#closed) throw systemError('EBADF', call);
-    if (position < 0 || position + length > this.size) throw systemError('EIO', call);
+    if (position < 0 || position + length > this.size) throw systemError('ERANGE', call);
   }
 }

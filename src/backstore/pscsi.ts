@@ -58,6 +58,13 @@ export const pscsi: Backstore = {
     }
   },
 
+  async resize({ dev }) {
+    throw new OperatorError(
+      `The size of ${dev} is its own, and it tells initiators itself.`,
+      'Change it there, and let them look again: iscsiadm -m session --rescan',
+    );
+  },
+
   summary: (config) => String(config['dev']),
   device: (config) => String(config['dev']),
   created: (name, config) => `Created pscsi storage object ${name} using ${config['dev']}`,
@@ -203,7 +210,7 @@ class ScsiVolume implements Volume {
 
   *#pieces(call: string, position: number, length: number): Generator<readonly [offset: number, length: number]> {
     if (this.#closed) throw systemError('EBADF', call);
-    if (position < 0 || position + length > this.size) throw systemError('EIO', call);
+    if (position < 0 || position + length > this.size) throw systemError('ERANGE', call);
     for (let done = 0; done < length; done += transferBytesMax) yield [done, Math.min(transferBytesMax, length - done)];
   }
 

@@ -8,6 +8,7 @@ import {
   type Backstore,
   printSize,
   type Straight,
+  sizeWanted,
   type Volume,
   type VolumeConfig,
   type VolumeContents,
@@ -57,10 +58,14 @@ export const ramdisk: Backstore = {
   async settle(create) {
     const asked = types.size.parse(String(create['size']));
     if (asked === undefined) throw new OperatorError(types.size.refusal(String(create['size'])));
-    const size = Math.max(1, Math.ceil(asked / pageBytes)) * pageBytes;
     const nullio = create['nullio'] === true;
-    refuseTooLarge(size, nullio);
+    const size = wholePages(asked, nullio);
     return { config: nullio ? { size, nullio } : { size }, notes: [], made: false };
+  },
+
+  async resize(config, asked) {
+    const size = wholePages(sizeWanted(asked), config['nullio'] === true);
+    return { config: { ...config, size }, size };
   },
 
   async open(config, contents = []) {
@@ -81,6 +86,12 @@ export const ramdisk: Backstore = {
   }),
 };
 
+function wholePages(asked: number, nullio: boolean): number {
+  const size = Math.max(1, Math.ceil(asked / pageBytes)) * pageBytes;
+  refuseTooLarge(size, nullio);
+  return size;
+}
+
 function settled(config: VolumeConfig): { size: number; nullio: boolean } {
   const size = config['size'];
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size <= 0)
@@ -100,7 +111,7 @@ function refuseTooLarge(size: number, nullio: boolean): void {
 const zeros = Buffer.alloc(chunkBytes);
 
 class Ramdisk implements Volume {
-  readonly size: number;
+  size: number;
   readonly logicalBlockSize = 512;
   readonly physicalBlockSize = 512;
   readonly readOnly = false;
@@ -213,6 +224,17 @@ class Ramdisk implements Volume {
     return this.#chunks.size * chunkBytes;
   }
 
+  async resize(size: number): Promise<void> {
+    this.#refuse('resize');
+    this.size = size;
+  }
+
+  cut(): void {
+    const end = Math.ceil(this.size / chunkBytes);
+    for (const index of this.#chunks.keys()) if (index >= end) this.#chunks.delete(index);
+    this.#chunks.get(end - 1)?.fill(0, this.size - (end - 1) * chunkBytes);
+  }
+
   takeContents(): VolumeContents {
     const contents = Array.from(this.#chunks, ([index, chunk]) => [index * chunkBytes, chunk] as const);
     this.#chunks.clear();
@@ -259,6 +281,6 @@ class Ramdisk implements Volume {
 
   #refuse(call: string, position = 0, length = 0): void {
     if (this.#closed) throw systemError('EBADF', call);
-    if (!this.#holds(position, length)) throw systemError('EIO', call);
+    if (!this.#holds(position, length)) throw systemError('ERANGE', call);
   }
 }

@@ -15,4 +15,5 @@ export const userNbd = userBackstore({
     const address = parseNbdUri(uri);
     return openNbdVolume(() => openNbdConnection(address), size);
   },
+  resized: (uri, size) => `When its server has it: changemedium NAME ${size} ${uri}`,
 });

@@ -14,4 +14,6 @@ export const userQcow = userBackstore({
     if (!isAbsolute(path)) throw new OperatorError(`cfgstring invalid: '${path}' is no absolute path`);
   },
   open: (path, size) => openQemuVolume({ driver: 'qcow2', file: { driver: 'file', filename: path } }, size),
+  resized: (path, size) =>
+    `While nothing serves it (tcli daemon stop): qemu-img resize ${path} ${size}, and then: changemedium NAME ${size} ${path}`,
 });

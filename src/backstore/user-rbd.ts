@@ -14,6 +14,7 @@ export const userRbd = userBackstore({
   example: 'disk0 1G rbd/disk0',
   check: (text) => void nodeOf(text),
   open: (text, size) => openQemuVolume({ driver: 'raw', file: nodeOf(text) }, size),
+  resized: (text, size) => `rbd resize --size ${size}B POOL/IMAGE, and then: changemedium NAME ${size} ${text}`,
 });
 
 /** @throws OperatorError */

@@ -19,6 +19,8 @@ export interface UserKind {
   check(string: string): void;
   /** @throws OperatorError, or a system error */
   open(string: string, size: number): Promise<Volume>;
+  /** What to do for another size, in a line. */
+  resized(string: string, size: string): string;
 }
 
 /** Bytes of a block, to which sizes are rounded down. */
@@ -29,7 +31,7 @@ const blocksMax: ValueType<number> = {
   print: String,
 };
 
-export function userBackstore({ handler, doc, string, example, check, open }: UserKind): Backstore {
+export function userBackstore({ handler, doc, string, example, check, open, resized }: UserKind): Backstore {
   const mediumOf = (size: number, text: string) => {
     if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);
     check(text);
@@ -78,6 +80,13 @@ export function userBackstore({ handler, doc, string, example, check, open }: Us
     },
 
     exchange: (config, size, cfgstring) => ({ ...config, ...mediumOf(size, cfgstring) }),
+
+    async resize(config, size) {
+      throw new OperatorError(
+        `user:${handler} goes on with the size that it was opened with.`,
+        resized(stringOf(config), String(size ?? 'SIZE')),
+      );
+    },
 
     open: (config) => open(stringOf(config), Number(config['size'])),
 

@@ -48,6 +48,7 @@ export async function lastChange(
     const back = transition(tree, before).map(({ operation }) => operation);
     if (back.length === 0 && isSameTree(tree, before)) continue;
     await check(tree, back, before);
+    refuseResize(tree, back);
     if (serving) refuseLost(tree, back);
     return { change, operations, back };
   }
@@ -92,6 +93,24 @@ function refuseLost(tree: Tree, back: readonly Operation[]): void {
         `The last change cannot be taken back: what ${path}/${params['name']} held is gone.`,
         `To have it again, empty: ${path} create ${params['name']} ${config['size']}`,
       );
+  }
+}
+
+/** What lies beyond the end does not come back, and is not given up on the way. @throws OperatorError */
+function refuseResize(tree: Tree, back: readonly Operation[]): void {
+  for (const { path, verb, params } of back) {
+    if (verb !== 'resize') continue;
+    const { size, force } = params;
+    const now = tree.storageObject(path)?.config['size'];
+    if (force)
+      throw new OperatorError(
+        `The last change cannot be taken back: ${path} would be smaller again, and what lies beyond ${size} bytes would be lost.`,
+        `If nothing there is needed: ${path} resize ${size} force=true`,
+      );
+    throw new OperatorError(
+      `The last change cannot be taken back: what ${path} held beyond ${now} bytes is gone.`,
+      `To have the size again, with zeros there: ${path} resize ${size}`,
+    );
   }
 }
 

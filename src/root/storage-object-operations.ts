@@ -1,7 +1,7 @@
 /** Creating, deleting and changing storage objects. */
 
 import type { AttributeTable } from '../attribute.ts';
-import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
+import type { Resized, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
 import { sense } from '../scsi/sense.ts';
@@ -112,6 +112,40 @@ export const storageObjectOperations = [
   }),
   operation({
     at: 'storage object',
+    verb: 'resize',
+    params: { size: 'number?', force: 'boolean?' },
+    async apply(_tree, { storageObject }, params, { restoring }) {
+      const { config: before, missing, volume } = storageObject;
+      const asked = params['size'] as number | undefined;
+      const force = params['force'] === true;
+      refuseDuringWork(storageObject);
+      if (!restoring) checkSize(storageObject, asked, force);
+      const resized = restoring
+        ? sized(storageObject, asked)
+        : await storageObject.backstore.resize(before, asked, force);
+      const { config, size } = resized;
+      const old = volume?.size;
+      if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
+      // What it held before it was made smaller is not what is added now.
+      if (old !== undefined && size > old) volume?.cut?.();
+      await hasSize(storageObject, config, size);
+      // One that could not be opened with the old size perhaps can be now.
+      storageObject.missing = undefined;
+      const undo = async () => {
+        await hasSize(storageObject, before, old ?? size);
+        if (!volume) await closeVolume(storageObject);
+        storageObject.missing = missing;
+        await resized.undo?.();
+      };
+      const finish = async () => {
+        volume?.cut?.();
+        await resized.finish?.();
+      };
+      return { params: { size, ...(force && { force }) }, undo, finish };
+    },
+  }),
+  operation({
+    at: 'storage object',
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
@@ -141,6 +175,52 @@ async function exchanged({ backstore, config }: StorageObject, size: number, cfg
     throw new OperatorError(`ChangeMedium failed: ${reasonOf(error)}`, hint);
   }
   return next;
+}
+
+/** FORMAT UNIT and SANITIZE reach to the end that there was. @throws OperatorError */
+function refuseDuringWork({ name, work }: StorageObject): void {
+  if (!work) return;
+  const { does, failed } = work;
+  throw new OperatorError(
+    `${name} cannot be resized: ${does} ${failed ? 'has failed' : 'is going on'}`,
+    failed ? 'Let an initiator format or sanitize it again first.' : 'Wait until it is over.',
+  );
+}
+
+/** @throws OperatorError */
+function checkSize(storageObject: StorageObject, size: number | undefined, force: boolean): void {
+  const { blockSize, config } = storageObject;
+  if (size === undefined) return;
+  const next = Math.ceil(size / blockSize) * blockSize;
+  if (!Number.isSafeInteger(size) || size <= 0) throw new OperatorError('A storage object has at least one block');
+  if (next !== size)
+    throw new OperatorError(
+      `${size} is not a multiple of the block size ${blockSize}`,
+      `The next one is: resize ${next}`,
+    );
+  const old = config['size'];
+  if (typeof old === 'number' && size < old && !force) throw losing(storageObject, old, size);
+}
+
+const losing = ({ name }: StorageObject, old: number, size: number) =>
+  new OperatorError(
+    `${name} would be smaller: ${size} bytes instead of ${old}, and what lies beyond would be lost`,
+    `If nothing there is needed, and the file system on it was made smaller first: resize ${size} force=true`,
+  );
+
+/** The size that was settled, for a tree that follows. */
+function sized({ backstore, config }: StorageObject, size = 0): Resized {
+  return { config: 'size' in backstore.keys ? { ...config, size } : config, size };
+}
+
+/** Initiators are told at once. Resolves when nothing is in flight beyond the end. */
+async function hasSize(storageObject: StorageObject, config: VolumeConfig, size: number): Promise<void> {
+  let over: Promise<void> | undefined;
+  changing(storageObject, () => {
+    storageObject.config = config;
+    over = storageObject.volume?.resize?.(size);
+  });
+  await over;
 }
 
 function checkName(name: string): void {

@@ -87,7 +87,7 @@ class Transition {
     const path = `/backstores/${kind}`;
     for (const [name, old] of before) {
       const next = after.get(name);
-      if (next && (isSameMedium(old, next) || canExchange(old, next))) continue;
+      if (next && (isSameMedium(old, next) || canExchange(old, next) || isResized(old, next))) continue;
       this.#do('storage objects go', path, 'delete', { name });
       this.#gone.add(old);
       for (const lun of old.exports) this.#gone.add(lun as Lun);
@@ -96,7 +96,8 @@ class Transition {
       const old = present(before.get(name), this.#gone);
       if (old) {
         const settled = { config: next.config } as unknown as Value;
-        if (!isSameMedium(old, next)) this.#do('storage objects', path, 'changemedium', { name, settled });
+        if (isResized(old, next)) this.#resize(old, next);
+        else if (!isSameMedium(old, next)) this.#do('storage objects', path, 'changemedium', { name, settled });
         this.#attributes('storage objects', next.path, 'attribute', old.attributes, next.attributes);
       } else {
         const settled = { config: next.config, attributes: changedAttributes(next) } as unknown as Value;
@@ -104,6 +105,11 @@ class Transition {
       }
       this.#aluaGroups(old, next);
     }
+  }
+
+  #resize({ path, config }: StorageObject, next: StorageObject): void {
+    const [before, size] = [Number(config['size']), Number(next.config['size'])];
+    this.#do('storage objects', path, 'resize', { size, ...(size < before && { force: true }) }, String(before));
   }
 
   #aluaGroups(old: StorageObject | undefined, { path, aluaGroups, backstore }: StorageObject): void {
@@ -281,9 +287,12 @@ const isSameUnit = (a: StorageObject, b: StorageObject): boolean =>
   a.wwn === b.wwn || a.wwn === '' || b.wwn === '' || a.backstore.passesThrough === true;
 const canExchange = (a: StorageObject, b: StorageObject): boolean =>
   isSameUnit(a, b) && a.backstore.exchange !== undefined;
-const isSameMedium = (a: StorageObject, b: StorageObject): boolean =>
-  isSameUnit(a, b) &&
-  Object.keys({ ...a.config, ...b.config }).every((key) => (a.config[key] ?? null) === (b.config[key] ?? null));
+const differing = (a: StorageObject, b: StorageObject): string[] =>
+  Object.keys({ ...a.config, ...b.config }).filter((key) => (a.config[key] ?? null) !== (b.config[key] ?? null));
+const isSameMedium = (a: StorageObject, b: StorageObject): boolean => isSameUnit(a, b) && differing(a, b).length === 0;
+/** The same medium, larger or smaller. */
+const isResized = (a: StorageObject, b: StorageObject): boolean =>
+  isSameUnit(a, b) && a.backstore.exchange === undefined && differing(a, b).join() === 'size';
 
 const digit = (flag: boolean): string => (flag ? '1' : '0');
 const isSamePortal = (a: Portal, b: Portal): boolean => a.address === b.address && a.port === b.port;

@@ -78,8 +78,7 @@ function check(task: Task): Completion | undefined {
   const cdb = decode(row, bytes);
   checkMedium(row, unit);
   row.check?.(lu, cdb);
-  // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
-  if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+  checkRange(row, lu, cdb);
   task.dataOutLength = row.dataOut ? row.dataOut(lu, cdb) : 0;
   if (row.exactDataOut && task.dataOutOffered !== undefined && task.dataOutOffered !== task.dataOutLength)
     throw new CheckCondition(sense.invalidFieldInCdb);
@@ -114,6 +113,12 @@ function checkReady(row: OpcodeRow, lu: StorageObject): void {
   if (row.ranged) lu.power = 'active';
 }
 
+/** Asked again when the command runs: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
+function checkRange(row: OpcodeRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): void {
+  // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
+  if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+}
+
 const aborted: Completion = { status: status.taskAborted };
 
 function run(task: Task): Completion | Promise<Completion> {
@@ -121,6 +126,7 @@ function run(task: Task): Completion | Promise<Completion> {
   if (!command || !unit || task.aborted || task.terminated) return aborted;
   try {
     checkReady(command.row, unit.storageObject);
+    checkRange(command.row, unit.storageObject, command.cdb);
     const result = command.row.execute(unit.storageObject, command.cdb, task);
     return result instanceof Promise ? follow(task, command.row, result) : result;
   } catch (error) {
@@ -157,6 +163,7 @@ function checkCondition(lu: StorageObject | undefined, what: Sense, detail?: Sen
 
 /** System errors as sense; what is not here is a medium error of the command's kind. */
 const systemErrors: Readonly<Record<string, Sense>> = {
+  ERANGE: sense.lbaOutOfRange,
   ENOSPC: sense.spaceAllocationFailed,
   EDQUOT: sense.spaceAllocationFailed,
   EFBIG: sense.spaceAllocationFailed,

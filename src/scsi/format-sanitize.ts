@@ -2,7 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Volume } from '../backstore/backstore.ts';
+import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { mediumOf } from './block-access.ts';
 import { isSanitize, type MediumMethod, type MediumWork, overwriteCountMax, senseOfWork } from './medium-work.ts';
 import { bit, bits, type OpcodeRow, opcode, u16 } from './opcode.ts';
@@ -198,7 +198,7 @@ async function start(
  */
 export async function resume(lu: StorageObject): Promise<boolean> {
   const { work, config } = lu;
-  if (work && !isDeepStrictEqual(work.medium, config)) {
+  if (work && !isSameMedium(work.medium, config)) {
     lu.work = undefined;
     // Failing, it is kept for when the medium comes back; this one is not touched.
     await lu.saveWork?.(undefined).catch(() => {});
@@ -208,6 +208,10 @@ export async function resume(lu: StorageObject): Promise<boolean> {
   perform(lu, work).catch(() => {});
   return true;
 }
+
+/** Whatever its size is. */
+const isSameMedium = (a: VolumeConfig, b: VolumeConfig): boolean =>
+  isDeepStrictEqual({ ...a, size: undefined }, { ...b, size: undefined });
 
 /** What is true of the medium from now on, and kept: others are kept away before, and get at it after. */
 async function put(lu: StorageObject, work: MediumWork | undefined): Promise<void> {

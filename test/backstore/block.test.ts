@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { block } from '../../src/backstore/block.ts';
@@ -106,6 +106,32 @@ describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${n
     await expect(volume.write(new Uint8Array(512), 0, false)).rejects.toMatchObject({ code: 'EBADF' });
     expect(block.summary(config, volume, false)).toBe(`${dev} (64.0KiB) ro write-thru`);
     await volume.close();
+  });
+
+  test('resize: the device says its size; open volumes follow', async () => {
+    const file = makeFile(join(folder, 'grows.img'), 65_536);
+    const dev = attachLoopDevice(file);
+    try {
+      const { config } = await settle({ dev });
+      const volume = await block.open(config);
+      truncateSync(file, 131_072);
+      execFileSync('losetup', ['--set-capacity', dev]);
+      await expect(block.resize(config, 65_536, true)).rejects.toMatchObject({
+        message: `${dev} has 131072 bytes, not 65536`,
+        hint: 'The size of a device is its own: change it there (lvextend, parted …), and then: resize',
+      });
+      const resized = await block.resize(config, undefined, false);
+      expect(resized).toEqual({ config, size: 131_072 });
+      expect(await fileio.resize({ dev, size: 65_536 }, undefined, false)).toEqual({
+        config: { dev, size: 131_072 },
+        size: 131_072,
+      });
+      await volume.resize?.(resized.size);
+      await volume.write(new Uint8Array(4096).fill(1), 126_976, true);
+      await volume.close();
+    } finally {
+      detachLoopDevice(dev);
+    }
   });
 
   test('a device that is served already is refused, as block and as fileio', async () => {

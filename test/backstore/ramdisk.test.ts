@@ -60,6 +60,22 @@ test('memory is committed by writes and given back by discards', async () => {
   await volume.close();
 });
 
+test('resize: whole pages, within memory; what is cut off comes back as zeros', async () => {
+  const config = { size: 131_072 };
+  expect(await ramdisk.resize(config, 5000, false)).toEqual({ config: { size: 8192 }, size: 8192 });
+  await expect(ramdisk.resize(config, 2 ** 52, false)).rejects.toThrow(/does not fit/);
+  await expect(ramdisk.resize(config, undefined, false)).rejects.toThrow('Missing required parameter size');
+  const volume = await ramdisk.open(config);
+  await volume.write(new Uint8Array(131_072).fill(1), 0, false);
+  await volume.resize?.(8192);
+  volume.cut?.();
+  expect(volume.allocatedBytes?.()).toBe(65_536);
+  await volume.resize?.(131_072);
+  const into = new Uint8Array(131_072);
+  await volume.read(into, 0);
+  expect([into.indexOf(0), into.lastIndexOf(1)]).toEqual([8192, 8191]);
+});
+
 test('when the machine has no memory left a write is ENOSPC, and what is there stays', async () => {
   const volume = await ramdisk.open({ size: 2 ** 30 });
   vi.spyOn(process, 'availableMemory').mockReturnValue(0);

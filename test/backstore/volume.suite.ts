@@ -104,19 +104,36 @@ function volumeSuite(open: () => Promise<Volume>, block = 1): void {
     expect(same(await contents(), all)).toBe(true);
   });
 
-  test('beyond the end nothing is read, written or discarded: EIO', async () => {
+  test('beyond the end nothing is read, written or discarded: ERANGE', async () => {
     const before = await contents();
     const over = pattern(1024, 3);
     const beyond = [suiteBytes - 512, suiteBytes, -512];
     for (const position of beyond) {
       expect(volume.readNow?.(over, position) ?? false).toBe(false);
       expect(volume.writeNow?.(over, position, false) ?? false).toBe(false);
-      await expect(volume.read(over, position)).rejects.toMatchObject({ code: 'EIO' });
-      await expect(volume.write(over, position, false)).rejects.toMatchObject({ code: 'EIO' });
-      if (volume.discard) await expect(volume.discard(position, 1024)).rejects.toMatchObject({ code: 'EIO' });
+      await expect(volume.read(over, position)).rejects.toMatchObject({ code: 'ERANGE' });
+      await expect(volume.write(over, position, false)).rejects.toMatchObject({ code: 'ERANGE' });
+      if (volume.discard) await expect(volume.discard(position, 1024)).rejects.toMatchObject({ code: 'ERANGE' });
       if (volume.writeZeroes)
-        await expect(volume.writeZeroes(position, 1024, true)).rejects.toMatchObject({ code: 'EIO' });
+        await expect(volume.writeZeroes(position, 1024, true)).rejects.toMatchObject({ code: 'ERANGE' });
     }
+    expect(same(await contents(), before)).toBe(true);
+  });
+
+  test('a smaller size is true at once, and what lies beyond it is back with the old one', async () => {
+    if (!volume.resize) return expect(volume.resize).toBeUndefined();
+    const before = await contents();
+    const end = align(suiteBytes - 70_000);
+    let late = 'in flight';
+    void volume.write(before.subarray(end, end + 4096), end, false).then(() => {
+      late = 'over';
+    });
+    const resized = volume.resize(end);
+    expect(volume.size).toBe(end);
+    await resized;
+    expect(late).toBe('over');
+    await expect(volume.read(new Uint8Array(4096), end - 2048)).rejects.toMatchObject({ code: 'ERANGE' });
+    await volume.resize(suiteBytes);
     expect(same(await contents(), before)).toBe(true);
   });
 

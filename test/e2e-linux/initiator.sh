@@ -5,6 +5,8 @@ name() { echo "iqn.2003-01.org.example:$1"; }
 
 # The runner on the host does it, and answers when it is done.
 ask() { printf '%s\n' "$*" | nc -N -w 60 $HOST "$CONTROL"; }
+# The target's operator types a line.
+tell() { local said; said=$(ask tell "$@"); case $said in Error:* | '') fail "$said" ;; esac; }
 fail() { echo "failed: $*"; exit 1; }
 # waits until SECONDS COMMAND...: until the command succeeds
 waits() { local left=$(($1 * 5)); shift; until "$@" >/dev/null 2>&1; do left=$((left - 1)); [ $left -gt 0 ] || return 1; sleep 0.2; done; }

@@ -157,6 +157,30 @@ it('a change that cannot be stored is taken back in the loop as well: its disks 
   await apply('/backstores/ramdisk', 'create', { name: 'other', size: '1M' });
 });
 
+it('a disk becomes larger in its loop: its initiator is told, and what cannot be stored is taken back', async () => {
+  const { apply, host } = await serve(2);
+  const port = await freePort();
+  await makeTarget(apply, 'a', port);
+  await makeTarget(apply, 'b', port);
+  const { initiator } = await loggedIn(port, 'a');
+  const resize = (size: number) => apply('/backstores/ramdisk/rd-a', 'resize', { size });
+  const blocks = async () =>
+    Buffer.from(
+      (await initiator.command([0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0], { read: true, length: 8 })).data,
+    ).readUInt32BE(0) + 1;
+  const capacityDataChanged = { status: 2, sense: '6/2a/09' };
+  await resize(2 << 20);
+  expect(await initiator.command([0, 0, 0, 0, 0, 0])).toMatchObject(capacityDataChanged);
+  expect(await blocks()).toBe(4096);
+  host.root.recordTo(async () => {
+    throw new OperatorError('no space');
+  });
+  await expect(resize(3 << 20)).rejects.toThrow('no space');
+  await initiator.command([0, 0, 0, 0, 0, 0]);
+  expect(await blocks()).toBe(4096);
+  expect(host.root.tree.storageObject('/backstores/ramdisk/rd-a')?.config).toEqual({ size: 2 << 20 });
+});
+
 it('targets are spread over loops; what comes to share a disk comes together, with all that memory holds', async () => {
   const { apply, host } = await serve(2);
   const port = await freePort();

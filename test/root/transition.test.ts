@@ -52,6 +52,7 @@ const operations = fc.oneof(
   kind(one('/backstores/ramdisk', '/backstores/fileio', '/backstores/user:nbd'), 'delete', {
     name: one('d0', 'd1', 'd2', 'd3'),
   }),
+  kind(one(...objects.slice(0, 3)), 'resize', { size: one(1 << 20, 2 << 20) }),
   kind(fc.constant('/backstores/user:nbd'), 'changemedium', { name: fc.constant('d3'), settled: sizes('user:nbd') }),
   setting(
     one(...objects),

@@ -1,6 +1,6 @@
 // diff, undo and restoreconfig dry_run. That operations lead from any tree to any other is tested in test/root/transition.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -161,6 +161,39 @@ test('while it is served, a target comes back with all that was in it; before th
   expect(await fresh.run('diff')).toMatch(/^\+ \/iscsi create/);
   await fresh.close();
   removeHome(fresh.directory);
+});
+
+test('a size that changed is seen by diff; undo neither takes away what lies there nor says that it could bring it back', async () => {
+  const f0 = '/backstores/fileio/f0';
+  await shell.run(`${f0} resize 2M`);
+  expect(await shell.run('diff')).toBe(`~ ${f0} resize size=2097152 (was 1048576)\n`);
+  expect(await shell.run('undo')).toBe(
+    [
+      `E| The last change cannot be taken back: ${f0} would be smaller again, and what lies beyond 1048576 bytes would be lost.`,
+      `E| If nothing there is needed: ${f0} resize 1048576 force=true`,
+      '',
+    ].join('\n'),
+  );
+  await shell.run('/ saveconfig', `${f0} resize 1M force=true`);
+  expect(await shell.run('diff')).toBe(`~ ${f0} resize size=1048576 force=true (was 2097152)\n`);
+  expect(await shell.run('undo')).toBe(
+    [
+      `E| The last change cannot be taken back: what ${f0} held beyond 1048576 bytes is gone.`,
+      `E| To have the size again, with zeros there: ${f0} resize 2097152`,
+      '',
+    ].join('\n'),
+  );
+});
+
+test('a saved size that is not the file’s: the file stays, the storage object has the size that was saved, or none', async () => {
+  const f0 = '/backstores/fileio/f0';
+  await shell.run(`${f0} resize 2M`);
+  expect(await shell.run('restoreconfig clear_existing=true dry_run=true')).toContain(
+    `~ ${f0} resize size=1048576 force=true (was 2097152)\n`,
+  );
+  await shell.run('restoreconfig clear_existing=true');
+  expect(shell.host.root.tree.storageObject(f0)?.config['size']).toBe(1 << 20);
+  expect(statSync(join(shell.directory, 'f0.img')).size).toBe(2 << 20);
 });
 
 test('in a terminal undo asks; dry_run only shows; somebody else’s change in between is seen', async () => {

@@ -180,7 +180,7 @@ test('SBC-4 4.11.2 a SANITIZE that failed is a failure wherever the volume is op
   const later = await next(lu);
   expect(await resume(later.lu)).toBe(false);
   expect((await later.a.send(ready)).sense).toBe('3/31/03');
-  later.lu.config = { ...later.lu.config, size: 2 * size };
+  later.lu.config = { ...later.lu.config, dev: 'another' };
   expect(await resume(later.lu)).toBe(false);
   expect((await later.a.send(ready)).status).toBe(0);
 });

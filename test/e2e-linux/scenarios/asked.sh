@@ -1,6 +1,5 @@
 # What the target asks of an initiator: to look for LUNs, to go to another portal group, to log out.
 tpg() { echo "/iscsi/$(name disks)/tpg$1"; }
-tell() { local said; said=$(ask tell "$@"); case $said in Error:* | '') fail "$said" ;; esac; }
 sessions() { cat /sys/class/iscsi_session/session*/"$1" 2>/dev/null; }
 
 # RFC 7143 11.9.1, event 0: a new LUN is there without a rescan.
