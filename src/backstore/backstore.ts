@@ -58,6 +58,7 @@ export interface Volume {
   /**
    * Present where the size can change: from the call on it has so many bytes, which the medium holds already. Resolves when
    * nothing is in flight beyond them. What lay there is out of reach, and back when it is made larger again, until `cut`.
+   * @throws OperatorError when the medium holds fewer
    */
   resize?(size: number): Promise<void>;
   /** Forgets what lies beyond `size`: what is added later reads as zeros. Absent: the medium holds nothing there. */

@@ -2,6 +2,7 @@
 
 import { close, fdatasync, fstatSync, read, readSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { OperatorError } from '../errors.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Straight, Volume } from './backstore.ts';
@@ -166,6 +167,12 @@ export class FileVolume implements Volume {
 
   async resize(size: number): Promise<void> {
     if (this.#closed) throw systemError('EBADF', 'resize');
+    const found = fstatSync(this.#fd);
+    if (found.isFile() && found.size < size)
+      throw new OperatorError(
+        `The file that is served has ${found.size} bytes, and not ${size}`,
+        'Another one has taken its place: tcli daemon restart goes on with that one.',
+      );
     this.size = size;
     const before = this.#inFlight;
     this.#inFlight = { count: 0 };

@@ -128,7 +128,13 @@ export const storageObjectOperations = [
       if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
       // What it held before it was made smaller is not what is added now.
       if (old !== undefined && size > old) volume?.cut?.();
-      await hasSize(storageObject, config, size);
+      try {
+        await hasSize(storageObject, config, size);
+      } catch (error) {
+        storageObject.config = before;
+        await resized.undo?.();
+        throw error;
+      }
       // One that could not be opened with the old size perhaps can be now.
       storageObject.missing = undefined;
       const undo = async () => {

@@ -1,7 +1,7 @@
 // Storage objects that become larger or smaller while initiators use them. What backstores do to files and devices is tested
 // in test/backstore, loops in threads of their own in loops.test.ts, a real initiator in test/e2e-linux.
 
-import { cp, mkdtemp, readFile, stat, truncate } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -181,6 +181,17 @@ it('one whose file was shortened is served again with the size that the file has
   expect(disk.missing).toMatch(/it has 524288 bytes, but 1048576 are expected/);
   await resize(again, path, { size: mebibyte / 2, force: true });
   expect(disk).toMatchObject({ missing: undefined, volume: { size: mebibyte / 2 } });
+});
+
+it('one whose file has given its place to another file is not resized, and neither is that file', async () => {
+  const { host, path, disk, file, a } = await home('fileio');
+  await rename(file, `${file}.old`);
+  await writeFile(file, Buffer.alloc(mebibyte));
+  await expect(resize(host, path, { size: 2 * mebibyte })).rejects.toThrow(
+    'The file that is served has 1048576 bytes, and not 2097152',
+  );
+  expect([(await stat(file)).size, disk.config['size']]).toEqual([mebibyte, mebibyte]);
+  expect((await a.send([0x00])).status).toBe(0);
 });
 
 it.each([
