@@ -9,7 +9,7 @@ import type { DirectSocket } from '../system/socket-io.ts';
 
 /**
  * An open medium. Positions and lengths are bytes; what reaches beyond `size` is ERANGE. Other system errors (EIO, ENOSPC …)
- * pass through.
+ * pass through, as a `MediumError` where it is known how far a read or write came.
  */
 export interface Volume {
   /** Bytes. `resize` changes it. */
@@ -75,6 +75,11 @@ export interface Volume {
   takeContents?(): VolumeContents;
   /** I/O in flight ends first. After it, every call rejects. */
   close(): Promise<void>;
+}
+
+/** A system error that says where: up to this byte nothing was wrong. */
+export interface MediumError extends NodeJS.ErrnoException {
+  readonly position: number;
 }
 
 /** A range of a volume on its way to a socket. */

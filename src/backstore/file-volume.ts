@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { OperatorError } from '../errors.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { systemError } from '../system/system-error.ts';
-import type { Straight, Volume } from './backstore.ts';
+import type { MediumError, Straight, Volume } from './backstore.ts';
 import { Pace } from './pace.ts';
 
 /** Longer transfers than this never run on the event loop, unless the file lies in memory. */
@@ -228,14 +228,16 @@ function writeWhole(fd: number, from: Uint8Array, position: number): boolean {
   }
 }
 
+const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
+
 /** Reads until `into` is full; a file that ends before that is EIO. */
 function readLater(fd: number, into: Uint8Array, position: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const next = (done: number) => {
       if (done === into.length) return resolve();
       read(fd, into, done, into.length - done, position + done, (error, count) => {
-        if (error) reject(error);
-        else if (count === 0) reject(systemError('EIO', 'read'));
+        if (error) reject(failedAt(position + done, error));
+        else if (count === 0) reject(failedAt(position + done, systemError('EIO', 'read')));
         else next(done + count);
       });
     };
@@ -248,7 +250,7 @@ function writeLater(fd: number, from: Uint8Array, position: number): Promise<voi
     const next = (done: number) => {
       if (done === from.length) return resolve();
       write(fd, from, done, from.length - done, position + done, (error, count) => {
-        if (error) reject(error);
+        if (error) reject(failedAt(position + done, error));
         else if (count === 0) reject(systemError('ENOSPC', 'write'));
         else next(done + count);
       });

@@ -1,5 +1,6 @@
 /** The device server: checks a command in the standards' order and runs it. It names no opcode (SAM-5 4.6, SPC-4 5.2). */
 
+import type { MediumError } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { inaccessible } from './alua.ts';
@@ -9,7 +10,7 @@ import { lookUp, notOffered } from './opcode-table.ts';
 import { passedThrough } from './pass-through.ts';
 import { isBusy, isWriteProtected, notReady } from './readiness.ts';
 import { conflicts } from './reservation-conflict.ts';
-import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense } from './sense.ts';
+import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense, senseKey } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { clear, pending, push } from './unit-attention.ts';
@@ -154,7 +155,20 @@ function failed(task: Task, row: OpcodeRow | undefined, error: unknown): Complet
     const detail = { path: lu?.path ?? '', command: row?.name ?? '', code, initiator };
     log({ level: 'error', event: 'medium error', detail: { ...(session !== undefined && { session }), ...detail } });
   }
-  return checkCondition(lu, senseOf(code, row));
+  const what = senseOf(code, row);
+  const lba = what.key === senseKey.mediumError ? lbaInError(task, error as Partial<MediumError>) : undefined;
+  return checkCondition(lu, what, lba === undefined ? {} : { information: lba });
+}
+
+/** The first block that the command did not get at: SBC-3 4.18, for the INFORMATION field. Undefined: the medium did not say. */
+function lbaInError({ command, unit }: Task, { position }: Partial<MediumError>): number | undefined {
+  if (!unit || !command?.row.ranged) return undefined;
+  const { lba, blocks } = command.cdb;
+  return position === undefined
+    ? blocks === 1
+      ? lba
+      : undefined
+    : Math.floor(position / unit.storageObject.blockSize);
 }
 
 function checkCondition(lu: StorageObject | undefined, what: Sense, detail?: SenseDetail): Completion {

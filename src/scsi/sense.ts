@@ -7,7 +7,7 @@ export interface Sense {
 }
 
 /** SPC-4 4.5.6 */
-const senseKey = {
+export const senseKey = {
   noSense: 0x0,
   recoveredError: 0x1,
   notReady: 0x2,

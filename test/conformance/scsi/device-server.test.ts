@@ -198,6 +198,52 @@ describe('medium', () => {
     expect((await answerOf(readFailed(task, systemError('EIO')))).sense).toBe('3/11/00');
   });
 
+  const cdb16 = (code: number, lba: number, blocks: number) => {
+    const cdb = Buffer.alloc(16, 0);
+    cdb[0] = code;
+    cdb.writeBigUInt64BE(BigInt(lba), 2);
+    cdb.writeUInt32BE(blocks, 10);
+    return [...cdb];
+  };
+  const failing = (position?: number) => {
+    const error = Object.assign(systemError('EIO'), position === undefined ? {} : { position });
+    const fails = {
+      size: 2 ** 43,
+      writeNow: undefined,
+      write: () => Promise.reject(error),
+      read: () => Promise.reject(error),
+    };
+    const { lu } = logicalUnit({ volume: memoryVolume(4096, fails) });
+    return { lu, error, initiator: new Initiator(lu).login() };
+  };
+
+  test.each([
+    ['fixed', 0x1234, 'f0000300001234'],
+    ['fixed, which has no place for more than 32 bits', 2 ** 33, '70000300000000'],
+    ['descriptor', 0x1234, '720311000000000c000a80000000000000001234'],
+    ['descriptor', 2 ** 33, '720311000000000c000a80000000000200000000'],
+  ])(
+    'SBC-3 4.18, SPC-4 4.5 the first block that could not be read is in the INFORMATION field: %s format',
+    async (format, lba, bytes) => {
+      const { lu, initiator, error } = failing(lba * 512 + 17);
+      lu.mode.descriptorSense = format === 'descriptor';
+      const task = initiator.task(cdb16(0x88, lba - 3, 8));
+      admit(task);
+      for (const answer of [await initiator.send(cdb16(0x8f, lba - 3, 8)), await answerOf(readFailed(task, error))])
+        expect(answer.senseData.toString('hex')).toMatch(new RegExp(`^${bytes}`));
+    },
+  );
+
+  test('SBC-3 4.18 WRITE(16): the block in error, also where the medium does not say it and there is only one; else none is named', async () => {
+    const information = async (initiator: Initiator, blocks: number) => {
+      const { sense: code, senseData } = await initiator.send(cdb16(0x8a, 7, blocks), pattern(blocks * 512));
+      return [code, senseData[0], senseData.readUInt32BE(3)];
+    };
+    expect(await information(failing(9 * 512).initiator, 4)).toEqual(['3/0c/00', 0xf0, 9]);
+    expect(await information(failing().initiator, 1)).toEqual(['3/0c/00', 0xf0, 7]);
+    expect(await information(failing().initiator, 2)).toEqual(['3/0c/00', 0x70, 0]);
+  });
+
   test('SPC-4 4.5.6 a bug is INTERNAL TARGET FAILURE, and is logged with its stack', async () => {
     const records: LogRecord[] = [];
     setBugReporter((record) => records.push(record));
