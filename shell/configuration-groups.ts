@@ -6,6 +6,7 @@ import {
   type AttributeTable,
   type Auth,
   authKeys,
+  authProblem,
   OperatorError,
   syntaxError,
   types,
@@ -32,6 +33,8 @@ export interface ConfigurationGroup {
   settings(): Setting[];
   /** @param text of the setting's type. @throws OperatorError */
   set(name: string, text: string, context: Context): Promise<void>;
+  /** What is wrong with the settings as they are together, in a line. */
+  problem?(): string | undefined;
 }
 
 /** The shell's own preferences, at every node. */
@@ -88,7 +91,18 @@ const authDocs = {
 export const chapEntries = (auth: Auth): Record<string, string> =>
   Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]]));
 
-export const authSettings = (auth: Auth): Setting[] =>
+/** @param more settings of the group besides the CHAP words */
+export const authGroup = (
+  name: 'auth' | 'discovery_auth',
+  path: string,
+  auth: Auth,
+  more: readonly Setting[] = [],
+): ConfigurationGroup => ({
+  ...engineGroup(name, path, () => [...more, ...authSettings(auth)]),
+  problem: () => authProblem(auth),
+});
+
+const authSettings = (auth: Auth): Setting[] =>
   authKeys.map((name) => ({ name, doc: authDocs[name], type: types.string, value: auth[name], readOnly: false }));
 
 /** What completion offers of the group that is named in the line. */
@@ -213,6 +227,8 @@ export const setCommand: Command<unknown> = {
       const now = group.settings().find((known) => known.name === name)?.value ?? '';
       context.print(`Parameter ${name} is now '${now}'.`);
     }
+    const problem = group.problem?.();
+    if (problem) context.warn(problem);
   },
   json(_subject, context, { values, keywords }) {
     if (keywords.length > 0) throw new OperatorError('Only set without a value has a JSON form.');

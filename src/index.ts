@@ -29,7 +29,7 @@ export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
-export { problems } from './daemon/status.ts';
+export { authProblems, problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
@@ -53,7 +53,7 @@ export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts
 export type { StorageObject } from './scsi/storage-object.ts';
 export { serviceManager } from './system/systemd.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
-export { type Auth, authKeys, hasCredentials, isMutual } from './target/auth.ts';
+export { type Auth, authKeys, authProblem, isMutual, letsIn } from './target/auth.ts';
 export type { Fabric, FabricState, SessionInfo } from './target/fabric.ts';
 export type { Target } from './target/target.ts';
 export { bracketed, type Lun, type MappedLun, type NodeAcl, type Portal, printPortal, type Tpg } from './target/tpg.ts';

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import {
+  authProblems,
   type Host,
   OperatorError,
   parse,
@@ -85,6 +86,7 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
       const params = given({ configuration, clear_existing, target, storage_object });
       if (dry_run) return rehearseRestore(context, params, path);
       const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params });
+      for (const problem of authProblems(host.root.tree)) context.warn(problem);
       const errors = [...notes, ...(await missingMedia(context, wait ?? 0))];
       if (errors.length === 0) return context.info(`Configuration restored from ${path}`);
       const lines = errors.map((error) => `${error}, skipped`);

@@ -1,7 +1,7 @@
 /** A fabric: its targets, and what they may be called. */
 
-import { type FabricState, hasCredentials, isMutual, types } from '../../src/index.ts';
-import { authSettings, engineGroup } from '../configuration-groups.ts';
+import { type FabricState, isMutual, letsIn, types } from '../../src/index.ts';
+import { authGroup } from '../configuration-groups.ts';
 import { child, commandOf, given, type NodeType, optional, required } from '../node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { programVersion } from './root-commands.ts';
@@ -14,7 +14,7 @@ export const fabric: NodeType<FabricState> = {
     const text = `Targets: ${targets.size}`;
     if (!discoveryAuthEnabled) return { text, healthy: null };
     const way = isMutual(discoveryAuth) ? 'mutual' : '1-way';
-    return { text: `${way} disc auth, ${text}`, healthy: hasCredentials(discoveryAuth) };
+    return { text: `${way} disc auth, ${text}`, healthy: letsIn(discoveryAuth) };
   },
   children: (state) =>
     [...state.targets.values()].map((one) => {
@@ -99,7 +99,7 @@ export const fabric: NodeType<FabricState> = {
 };
 
 const discoveryAuthGroup = (state: FabricState) =>
-  engineGroup('discovery_auth', `/${state.fabric.name}`, () => [
+  authGroup('discovery_auth', `/${state.fabric.name}`, state.discoveryAuth, [
     {
       name: 'enable',
       doc: 'Ask for these credentials before telling which targets there are.',
@@ -107,7 +107,6 @@ const discoveryAuthGroup = (state: FabricState) =>
       value: state.discoveryAuthEnabled ? 'True' : 'False',
       readOnly: false,
     },
-    ...authSettings(state.discoveryAuth),
   ]);
 
 /** 0 or 1; also the words for them, which are what is shown. */

@@ -2,8 +2,8 @@
 
 import {
   type Host,
-  hasCredentials,
   isMutual,
+  letsIn,
   type MappedLun,
   type NodeAcl,
   type Tpg,
@@ -12,7 +12,7 @@ import {
 } from '../../src/index.ts';
 import {
   attributesGroup,
-  authSettings,
+  authGroup,
   type ConfigurationGroup,
   chapEntries,
   engineGroup,
@@ -160,7 +160,7 @@ function summaryOf(group: AclGroup): Summary {
     if (tpg.attribute('generate_node_acls') === 1) pieces.push('auth via tpg');
     else {
       pieces.push(isMutual(auth) ? 'mutual auth' : '1-way auth');
-      healthy = hasCredentials(auth);
+      healthy = letsIn(auth);
     }
   }
   return { text: [...pieces, `Mapped LUNs: ${mappedLuns.size}`].join(', '), healthy };
@@ -177,11 +177,10 @@ function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
     },
   });
   const attribute = attributesGroup('attribute', pathOf(first(group)), attributes);
-  const authGroup = engineGroup('auth', pathOf(first(group)), () => authSettings(auth));
   return [
     ...(tpg.target.fabric.sessionParameters ? [negotiated(first(group), host)] : []),
     ...(Object.keys(attributes.table).length > 0 ? [forEach(attribute)] : []),
-    ...(tpg.target.fabric.features.includes('auth') ? [forEach(authGroup)] : []),
+    ...(tpg.target.fabric.features.includes('auth') ? [forEach(authGroup('auth', pathOf(first(group)), auth))] : []),
   ];
 }
 

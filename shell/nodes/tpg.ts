@@ -1,13 +1,7 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
-import { hasCredentials, isMutual, type Tpg } from '../../src/index.ts';
-import {
-  attributesGroup,
-  authSettings,
-  type ConfigurationGroup,
-  chapEntries,
-  engineGroup,
-} from '../configuration-groups.ts';
+import { isMutual, letsIn, type Tpg } from '../../src/index.ts';
+import { attributesGroup, authGroup, type ConfigurationGroup, chapEntries } from '../configuration-groups.ts';
 import { type Command, child, commandOf, type NodeType, type Summary } from '../node.ts';
 import { acls } from './acls.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
@@ -55,7 +49,7 @@ function summaryOf({ enabled, nexusWwn, target: { fabric }, auth, attributes: { 
       healthy = demo ? true : null;
     } else if (demo) {
       pieces.push('tpg-auth', isMutual(auth) ? 'mutual auth' : '1-way auth');
-      healthy = hasCredentials(auth);
+      healthy = letsIn(auth);
     } else pieces.push('auth per-acl');
   }
   if (values['redirect']) pieces.push(`redirect to ${values['redirect']}`);
@@ -67,7 +61,7 @@ function groupsOf({ path, attributes, parameters, auth, target: { fabric } }: Tp
   return [
     ...(filled(parameters.table) ? [attributesGroup('parameter', path, parameters)] : []),
     ...(filled(attributes.table) ? [attributesGroup('attribute', path, attributes)] : []),
-    ...(fabric.features.includes('auth') ? [engineGroup('auth', path, () => authSettings(auth))] : []),
+    ...(fabric.features.includes('auth') ? [authGroup('auth', path, auth)] : []),
   ];
 }
 

@@ -103,7 +103,11 @@ async function metrics({ host, status, events }: MetricsOptions): Promise<string
     gauge('targets', 'Targets in the tree.', now.targets),
     gauge('control_clients', 'Clients of the control socket.', now.clients),
     gauge('unsaved_changes', 'Changes that are stored and not in saveconfig.json.', now.unsavedOperations),
-    gauge('problems', 'Volumes, portals and LUNs that are not served as the tree wants it.', now.problems.length),
+    gauge(
+      'problems',
+      'Volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
+      now.problems.length,
+    ),
     family(
       'tcli_sessions',
       'gauge',

@@ -1,6 +1,8 @@
 /** What a running process serves, and what it cannot. */
 
 import type { Host } from '../root/host.ts';
+import type { Tree } from '../root/tree.ts';
+import { authProblem } from '../target/auth.ts';
 import { printPortal } from '../target/tpg.ts';
 import type { Status } from './control-protocol.ts';
 
@@ -25,7 +27,17 @@ export function statusOf(host: Host, about: About): Status {
   };
 }
 
-/** What the tree asks for and cannot have: closed portals, volumes that are not there, LUNs that are not attached. A line each. */
+/** CHAP words with which nobody can log in, a line each. */
+export const authProblems = (tree: Tree): string[] =>
+  [...tree.auths()].flatMap(({ path, auth }) => {
+    const problem = authProblem(auth);
+    return problem ? [`${path}: ${problem}`] : [];
+  });
+
+/**
+ * What the tree asks for and cannot have: closed portals, volumes that are not there, LUNs that are not attached, CHAP
+ * words that let nobody in. A line each.
+ */
 export function problems(host: Host): string[] {
   const { tree } = host.root;
   const missing = [...tree.allStorageObjects()].flatMap(({ path, missing }) =>
@@ -43,5 +55,5 @@ export function problems(host: Host): string[] {
       return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
     }),
   );
-  return [...missing, ...closed, ...local];
+  return [...missing, ...closed, ...local, ...authProblems(tree)];
 }

@@ -4,7 +4,7 @@ import type { Backstore } from '../backstore/backstore.ts';
 import { backstores } from '../backstore/index.ts';
 import { fabrics } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
-import { emptyAuth } from '../target/auth.ts';
+import { type Auth, emptyAuth } from '../target/auth.ts';
 import type { FabricState } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { Tpg } from '../target/tpg.ts';
@@ -56,6 +56,16 @@ export class Tree {
 
   *tpgs(): Generator<Tpg> {
     for (const target of this.targets()) yield* target.tpgs.values();
+  }
+
+  /** Where CHAP words can be set: for discovery, TPGs and ACLs. */
+  *auths(): Generator<{ readonly path: string; readonly auth: Auth }> {
+    for (const { fabric, discoveryAuth } of this.fabrics.values())
+      yield { path: `/${fabric.name} discovery_auth`, auth: discoveryAuth };
+    for (const { path, auth, acls } of this.tpgs()) {
+      yield { path, auth };
+      for (const acl of acls.values()) yield { path: `${path}/acls/${acl.wwn}`, auth: acl.auth };
+    }
   }
 
   *allStorageObjects(): Generator<StorageObject> {

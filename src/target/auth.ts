@@ -34,3 +34,12 @@ export function setAuth(auth: Auth, name: string, value: string): () => void {
 export const hasCredentials = (auth: Auth): boolean => auth.userid !== '' && auth.password !== '';
 /** The kernel's authenticate_target flag: both mutual words are set. */
 export const isMutual = (auth: Auth): boolean => auth.mutual_userid !== '' && auth.mutual_password !== '';
+
+/** Somebody can log in with these words. */
+export const letsIn = (auth: Auth): boolean => hasCredentials(auth) && authProblem(auth) === undefined;
+
+/** Why nobody can log in with these words, in a line; undefined when somebody can. */
+export function authProblem(auth: Auth): string | undefined {
+  if (!isMutual(auth) || auth.password !== auth.mutual_password) return undefined;
+  return 'password and mutual_password are the same, and nobody is let in with them (RFC 7143 9.2.1): set another one';
+}
