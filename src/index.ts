@@ -34,6 +34,7 @@ export { fabrics } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';
+export type { WorkState } from './root/loop.ts';
 export type { WorkerOptions } from './root/loops.ts';
 export {
   describeOperation,

@@ -1,6 +1,6 @@
 /** A storage object: what it is, its attributes, its ALUA groups. */
 
-import { type StorageObject, types, type ValueType } from '../../src/index.ts';
+import { type StorageObject, types, type ValueType, type WorkState } from '../../src/index.ts';
 import { attributesGroup } from '../configuration-groups.ts';
 import { child, commandOf, given, type NodeType, optional } from '../node.ts';
 import { alua } from './alua.ts';
@@ -43,26 +43,44 @@ const resizeCommand = commandOf<StorageObject>()({
   },
 });
 
+/** The standard lets nobody stop it (SBC-4 4.11): what can be had is how far it is. */
+const workLine = ({ command, failed, progress }: WorkState): string =>
+  failed
+    ? `${command} has failed: nothing can be read until an initiator formats or sanitizes it again.`
+    : `${command} goes on: ${Math.floor(progress * 100)} %`;
+
 export const storageObject: NodeType<StorageObject> = {
   doc: 'A storage object: a volume with a SCSI identity.',
-  summary({ backstore, config, volume, attributes, exported, missing }) {
+  summary(object, { root }) {
+    const { backstore, config, volume, attributes, exported, missing } = object;
     const about = backstore.summary(config, volume, attributes.values.emulate_write_cache === 1);
     if (missing !== undefined) return { text: `${about} missing`, healthy: false };
-    return { text: `${about} ${exported ? 'activated' : 'deactivated'}`, healthy: true };
+    const text = `${about} ${exported ? 'activated' : 'deactivated'}`;
+    const work = root.workOn(object);
+    return { text, healthy: work?.failed !== true, ...(work && { more: [workLine(work)] }) };
   },
   children: (object) => [child('alua', alua, object)],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
   commands: {
     resize: resizeCommand,
     info: infoCommand<StorageObject>(
-      'Shows its name, size, serial number and so on.',
-      ({ backstore, name, wwn, config, missing }) => ({
-        ...config,
-        name,
-        plugin: backstore.plugin,
-        ...(!backstore.passesThrough && { wwn }),
-        ...(missing !== undefined && { missing }),
-      }),
+      'Shows its name, size, serial number and so on, and how far a FORMAT UNIT or SANITIZE is.',
+      (object, { root }) => {
+        const { backstore, name, wwn, config, missing } = object;
+        const work = root.workOn(object);
+        return {
+          ...config,
+          name,
+          plugin: backstore.plugin,
+          ...(!backstore.passesThrough && { wwn }),
+          ...(missing !== undefined && { missing }),
+          ...(work && {
+            work: work.command,
+            work_failed: work.failed,
+            work_progress: Number(work.progress.toFixed(4)),
+          }),
+        };
+      },
     ),
     version: commandOf<StorageObject>()({
       doc: 'Shows which kind of backstore serves it.',

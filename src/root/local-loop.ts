@@ -1,6 +1,7 @@
 /** A loop in this thread: the volumes and the engines behind a tree of this thread. */
 
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { commandOfWork } from '../scsi/medium-work.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/fabric.ts';
@@ -86,7 +87,13 @@ export class LocalLoop implements Loop {
   }
 
   async state(): Promise<LoopState> {
-    return { sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()), load: this.#load() };
+    return {
+      sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()),
+      work: [...this.#tree.allStorageObjects()].flatMap(({ path, work, progress: { done, total } }) =>
+        work ? [{ path, command: commandOfWork(work), failed: work.failed, progress: done / total }] : [],
+      ),
+      load: this.#load(),
+    };
   }
 
   async counts(): Promise<LoopCounts> {

@@ -40,9 +40,20 @@ export interface Facts {
   readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
 }
 
+/** FORMAT UNIT or SANITIZE of a storage object. */
+export interface WorkState {
+  readonly path: string;
+  readonly command: string;
+  /** Nobody reads what the medium holds until it is formatted or sanitized again. */
+  readonly failed: boolean;
+  /** How much of it is done: 0 to 1. */
+  readonly progress: number;
+}
+
 /** What goes on in a loop. Plain data. */
 export interface LoopState {
   readonly sessions: readonly SessionInfo[];
+  readonly work: readonly WorkState[];
   readonly load: LoopLoad;
 }
 

@@ -11,7 +11,7 @@ import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts'
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import { sumOf } from '../target/traffic.ts';
-import type { LoopCounts, LoopHost, LoopLoad, LoopState } from './loop.ts';
+import type { LoopCounts, LoopHost, LoopLoad, LoopState, WorkState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome, Part } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
@@ -175,6 +175,15 @@ export class Root {
   sessions(): SessionInfo[] {
     const arriving = [...this.#receptions.values()].flatMap((reception) => reception.sessions());
     return [...arriving, ...[...this.#states.values()].flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
+  }
+
+  /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
+  workOn({ path }: StorageObject): WorkState | undefined {
+    for (const { work } of this.#states.values()) {
+      const found = work.find((one) => one.path === path);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   /** What storage objects and LUNs have done since the process began to serve, or since a reset. */

@@ -4,6 +4,7 @@ import type { AttributeTable } from '../attribute.ts';
 import type { Resized, Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
+import { commandOfWork } from '../scsi/medium-work.ts';
 import { sense } from '../scsi/sense.ts';
 import { StorageObject } from '../scsi/storage-object.ts';
 import { report } from '../scsi/unit-attention.ts';
@@ -186,10 +187,9 @@ async function exchanged({ backstore, config }: StorageObject, size: number, cfg
 /** FORMAT UNIT and SANITIZE reach to the end that there was. @throws OperatorError */
 function refuseDuringWork({ name, work }: StorageObject): void {
   if (!work) return;
-  const { does, failed } = work;
   throw new OperatorError(
-    `${name} cannot be resized: ${does} ${failed ? 'has failed' : 'is going on'}`,
-    failed ? 'Let an initiator format or sanitize it again first.' : 'Wait until it is over.',
+    `${name} cannot be resized: ${commandOfWork(work)} ${work.failed ? 'has failed' : 'is going on'}`,
+    work.failed ? 'Let an initiator format or sanitize it again first.' : 'Wait until it is over; how far it is: info',
   );
 }
 

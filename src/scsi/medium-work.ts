@@ -20,19 +20,27 @@ export type MediumMethod =
   /** So many passes of a pattern (hexadecimal digits) that fills each logical block, with `invert` of its complement too. */
   | { readonly does: 'overwrite'; readonly count: number; readonly invert: boolean; readonly pattern: string };
 
+/** The command, and what others are answered meanwhile and after a failure. */
+interface Method {
+  readonly command: string;
+  readonly inProgress: Sense;
+  readonly failure: Sense;
+}
 const formatting = { inProgress: sense.formatInProgress, failure: sense.formatCommandFailed };
 const sanitizing = { inProgress: sense.sanitizeInProgress, failure: sense.sanitizeCommandFailed };
 
-/** What other commands are answered meanwhile, and after a failure. */
-const senses: Readonly<Record<MediumMethod['does'], { readonly inProgress: Sense; readonly failure: Sense }>> = {
-  format: formatting,
-  'block erase': sanitizing,
-  overwrite: sanitizing,
+const methods: Readonly<Record<MediumMethod['does'], Method>> = {
+  format: { command: 'FORMAT UNIT', ...formatting },
+  'block erase': { command: 'SANITIZE BLOCK ERASE', ...sanitizing },
+  overwrite: { command: 'SANITIZE OVERWRITE', ...sanitizing },
 };
 
-export const senseOfWork = ({ does, failed }: MediumWork): Sense => senses[does][failed ? 'failure' : 'inProgress'];
+export const senseOfWork = ({ does, failed }: MediumWork): Sense => methods[does][failed ? 'failure' : 'inProgress'];
 
-export const isSanitize = ({ does }: MediumWork): boolean => senses[does] === sanitizing;
+export const isSanitize = ({ does }: MediumWork): boolean => methods[does].inProgress === sanitizing.inProgress;
+
+/** As the standard heads its clause: `FORMAT UNIT`. */
+export const commandOfWork = ({ does }: MediumWork): string => methods[does].command;
 
 /** OVERWRITE COUNT has five bits; a pattern is no longer than a logical block. */
 export const overwriteCountMax = 31;

@@ -159,8 +159,8 @@ it('SBC-4 4.11 not while SANITIZE goes on or has failed, and it goes on when the
   disk.volume!.write = () => new Promise(() => {});
   await a.send([0x48, 0x81, 0, 0, 0, 0, 0, 0, 5], Uint8Array.of(1, 0, 0, 1, 7));
   await expect(resize(host, path, { size: 2 * mebibyte })).rejects.toMatchObject({
-    message: 'disk cannot be resized: overwrite is going on',
-    hint: 'Wait until it is over.',
+    message: 'disk cannot be resized: SANITIZE OVERWRITE is going on',
+    hint: 'Wait until it is over; how far it is: info',
   });
   await host.close();
   const idle = await open(directory, false);
