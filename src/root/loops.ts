@@ -140,9 +140,13 @@ export class Loops {
     return this.#workers ? this.#placement.loopOf(path) + 1 : 0;
   }
 
-  /** What goes on in each, by its number. */
-  async states(): Promise<ReadonlyMap<number, LoopState>> {
+  /** Asks each what goes on in it. */
+  async observe(): Promise<void> {
     this.#states = await this.#ask((loop) => loop.state(), this.#states);
+  }
+
+  /** What went on in each, by its number, as of the last `observe`. */
+  get states(): ReadonlyMap<number, LoopState> {
     return this.#states;
   }
 

@@ -44,7 +44,6 @@ export class Root {
   readonly #log: Log;
   /** Absent while nothing is served. */
   #loops: Loops | undefined;
-  #states: ReadonlyMap<number, LoopState> = new Map();
   readonly #receptions = new Map<string, FabricReception>();
   /** By the path of the LUN. */
   #lunProblems = new Map<string, OperatorError>();
@@ -159,7 +158,6 @@ export class Root {
     // Whoever asks meanwhile, asks a root that serves nothing.
     const loops = this.#loops;
     this.#loops = undefined;
-    this.#states = new Map();
     this.#serving = false;
     await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
     this.#receptions.clear();
@@ -168,22 +166,24 @@ export class Root {
 
   /** Asks the loops what goes on in them, for whoever looks at `sessions` and `loopOf` afterwards. */
   async observe(): Promise<void> {
-    this.#states = (await this.#loops?.states()) ?? new Map();
+    await this.#loops?.observe();
   }
 
   /** Who is logged in, as of the last `observe`. */
   sessions(): SessionInfo[] {
     const arriving = [...this.#receptions.values()].flatMap((reception) => reception.sessions());
-    return [...arriving, ...[...this.#states.values()].flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
+    return [...arriving, ...this.#states().flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
   }
 
   /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
   workOn({ path }: StorageObject): WorkState | undefined {
-    for (const { work } of this.#states.values()) {
-      const found = work.find((one) => one.path === path);
-      if (found) return found;
-    }
-    return undefined;
+    return this.#states()
+      .flatMap(({ work }) => work)
+      .find((one) => one.path === path);
+  }
+
+  #states(): LoopState[] {
+    return [...(this.#loops?.states.values() ?? [])];
   }
 
   /** What storage objects and LUNs have done since the process began to serve, or since a reset. */
@@ -207,7 +207,7 @@ export class Root {
   /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */
   loopOf({ path }: Target): { readonly number: number; readonly load: LoopLoad } | undefined {
     const number = this.#loops?.numberOf(path) ?? 0;
-    const state = this.#states.get(number);
+    const state = this.#loops?.states.get(number);
     return state && { number, load: state.load };
   }
 
