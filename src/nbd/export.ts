@@ -2,9 +2,9 @@
 
 import type { errors } from '../wire/nbd.ts';
 
-/** What a client is told when it chooses the export; it stays true while the client is there. */
+/** What a client is told when it chooses the export; it stays true while the client is there, but for the size. */
 export interface Geometry {
-  /** Bytes. */
+  /** Bytes. NBD has no word for a new one: a client goes on with the one that it knows until it connects again. */
   readonly size: number;
   /** Bytes to which offsets and lengths have to be multiples. */
   readonly minimumBlock: number;
@@ -36,6 +36,8 @@ export interface Export {
   readonly description: string;
   /** Undefined while there is no medium. */
   geometry(): Geometry | undefined;
+  /** The medium itself: another one is another disk, one that was resized is the same. */
+  readonly medium: object | undefined;
   /** Each throws NbdError. @param into as long as the range */
   read(range: Range, into: Uint8Array): Promise<void>;
   write(range: Range, from: Uint8Array, fua: boolean): Promise<void>;

@@ -40,6 +40,10 @@ export class LogicalUnitExport implements Export {
     return this.#nexus.view(this.#lun)?.storageObject.path ?? '';
   }
 
+  get medium(): object | undefined {
+    return this.#nexus.view(this.#lun)?.storageObject.volume;
+  }
+
   geometry(): Geometry | undefined {
     const view = this.#nexus.view(this.#lun);
     const volume = view?.storageObject.volume;

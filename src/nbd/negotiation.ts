@@ -29,6 +29,7 @@ import { optionBytesMax, optionsMax } from './limits.ts';
 export interface Negotiated {
   readonly export: Export;
   readonly geometry: Geometry;
+  readonly medium: object | undefined;
   readonly structured: boolean;
   /** BLOCK STATUS may be asked for. */
   readonly baseAllocation: boolean;
@@ -185,7 +186,7 @@ function choose(handshake: Handshake, name: string): Negotiated | undefined {
   const geometry = chosen?.geometry();
   if (!chosen || !geometry) return undefined;
   const { structured, contextFor } = handshake;
-  return { export: chosen, geometry, structured, baseAllocation: contextFor === name };
+  return { export: chosen, geometry, medium: chosen.medium, structured, baseAllocation: contextFor === name };
 }
 
 function flagsOf({ geometry, structured }: Negotiated): number {

@@ -60,9 +60,10 @@ export class NbdServer {
   /** Ends the connections whose export is gone or is not what they were told: their clients come back and learn what is so. */
   refresh(): void {
     const exports = this.#exports();
-    for (const [channel, { export: chosen, geometry }] of this.#agreed) {
-      const now = exports.find((one) => one === chosen)?.geometry();
-      if (!now || !isDeepStrictEqual(now, geometry)) channel.destroy();
+    for (const [channel, { export: chosen, geometry, medium }] of this.#agreed) {
+      const found = exports.find((one) => one === chosen);
+      const now = { ...found?.geometry(), size: geometry.size };
+      if (found?.medium !== medium || !isDeepStrictEqual(now, geometry)) channel.destroy();
     }
   }
 

@@ -2,7 +2,10 @@
 
 import { expect, test } from 'vitest';
 import { logicalUnit } from '../support/logical-unit.ts';
+import { memoryVolume } from '../support/memory-volume.ts';
 import { counted, hello, nbdTarget, type OptionReply, u16, u32 } from '../support/nbd-target.ts';
+
+type NbdTarget = ReturnType<typeof nbdTarget>;
 
 const error = (code: number) => 2 ** 31 + code;
 const types = (replies: OptionReply[]) => replies.map(({ type }) => type);
@@ -116,12 +119,36 @@ test('an export without a medium is not given out', async () => {
   expect(types(await client.option(7, info('lun0')))).toEqual([error(6)]);
 });
 
-test('a client that is told of a change by losing its connection: another size, write protection, a LUN that is gone', async () => {
+test.each([
+  ['write protection', (target: NbdTarget) => Object.assign(target.initiator.view, { writeProtected: true })],
+  ['another medium', ({ lu }: NbdTarget) => Object.assign(lu, { volume: memoryVolume(1 << 20) })],
+])('a client is told of a change by losing its connection: %s', async (_what, change) => {
   const target = nbdTarget();
   const client = await target.connect().enter();
   target.server.refresh();
   expect(await client.request(3, 0, 0)).toMatchObject({ error: 0 });
-  Object.assign(target.initiator.view, { writeProtected: true });
+  change(target);
   target.server.refresh();
   await expect(client.channel.exactly(1)).rejects.toThrow();
+});
+
+test('a client of an export that was resized goes on with the size that it knows, and is refused what is not there; the next one learns the new size', async () => {
+  const target = nbdTarget();
+  const client = await target.connect().enter();
+  for (const size of [4096, 2 << 20]) {
+    Object.assign(target.lu.volume!, { size });
+    target.server.refresh();
+    expect(await client.request(0, 0, 512)).toMatchObject({ error: 0 });
+    const next = target.connect();
+    await next.greet();
+    const about = (await next.option(6, info('lun0'))).find(
+      ({ type, data }) => type === 3 && data.readUInt16BE(0) === 0,
+    );
+    expect(about?.data.readBigUInt64BE(2)).toBe(BigInt(size));
+    // EINVAL for a read, ENOSPC for a write: within what it knows, and beyond the end.
+    const beyond = size < 1 << 20 ? [22, 28] : [0, 0];
+    expect((await client.request(0, 8192, 512)).error).toBe(beyond[0]);
+    expect((await client.request(1, 8192, 512, Buffer.alloc(512))).error).toBe(beyond[1]);
+    expect((await client.request(0, 1 << 20, 512)).error).toBe(22);
+  }
 });

@@ -26,7 +26,13 @@ device=$(readlink $home/run/$wwn-lun0)
 mkfs.ext4 -q "$device" && mkdir -p /mnt/local && mount "$device" /mnt/local || fail mount
 cp -r /usr/share/bash-completion /mnt/local && diff -r /usr/share/bash-completion /mnt/local/bash-completion || fail data
 tcli $luns/lun0 detach && fail 'a mounted device was detached'
+tcli /backstores/ramdisk/rd0 resize 64M || fail resize
+diff -r /usr/share/bash-completion /mnt/local/bash-completion || fail 'data after the size has changed'
 umount /mnt/local && e2fsck -fn "$device" || fail 'file system'
+# NBD has no word for a new size: who connects again learns it.
+tcli $luns/lun0 detach && tcli $luns/lun0 attach || fail 'attach again'
+device=$(readlink $home/run/$wwn-lun0)
+[ "$(blockdev --getsize64 "$device")" = $((64 << 20)) ] || fail "the device has $(blockdev --getsize64 "$device") bytes"
 
 iscsiadm -m discovery -t st -p 127.0.0.1 >/dev/null && login passed || fail login
 disk=$(disk passed 0)
