@@ -3,15 +3,15 @@
 import type { Operation, Values } from '../../src/root/operation.ts';
 import { oneOf, type Random } from './random.ts';
 
-/** Names of storage objects; of targets, with LUN → storage object, or null before there is a TPG. */
+/** Storage objects with their sizes; targets, with LUN → storage object, or null before there is a TPG. */
 export interface Model {
-  readonly objects: readonly string[];
+  readonly objects: Readonly<Record<string, number>>;
   readonly targets: Readonly<Record<string, Readonly<Record<number, string>> | null>>;
   /** Some attribute of each TPG. */
   readonly attributes: Readonly<Record<string, number>>;
 }
 
-export const emptyModel: Model = { objects: [], targets: {}, attributes: {} };
+export const emptyModel: Model = { objects: {}, targets: {}, attributes: {} };
 
 /** What is done, and what is there when it is. */
 export interface Change {
@@ -31,24 +31,27 @@ const apply = (path: string, verb: string, params: Values, after: Model): Change
 export function randomChange(model: Model, random: Random, serial: number): Change {
   const { objects, targets, attributes } = model;
   const names = Object.keys(targets);
-  const object = oneOf(random, objects);
+  const object = oneOf(random, Object.keys(objects));
   const target = oneOf(random, names);
-  const kind = Math.floor(random() * 8);
+  const kind = Math.floor(random() * 9);
   if (kind === 0) return { request: { do: 'save' }, after: model };
-  if (objects.length === 0 || (kind === 1 && objects.length < most)) {
+  if (object === undefined || (kind === 1 && Object.keys(objects).length < most)) {
     const name = `o${serial}`;
-    return apply('/backstores/ramdisk', 'create', { name, size: 1 << 20 }, { ...model, objects: [...objects, name] });
+    const size = 1 << 20;
+    return apply('/backstores/ramdisk', 'create', { name, size }, { ...model, objects: { ...objects, [name]: size } });
   }
-  if (kind === 2 && object !== undefined) {
+  if (kind === 8) {
+    const size = (1 + Math.floor(random() * 4)) << 20;
+    const after = { ...model, objects: { ...objects, [object]: size } };
+    return apply(`/backstores/ramdisk/${object}`, 'resize', { size, force: true }, after);
+  }
+  if (kind === 2) {
     const without = Object.entries(targets).map(([name, luns]) => [
       name,
       luns && Object.fromEntries(Object.entries(luns).filter(([, stored]) => stored !== object)),
     ]);
-    const after = {
-      ...model,
-      objects: objects.filter((name) => name !== object),
-      targets: Object.fromEntries(without),
-    };
+    const { [object]: _, ...others } = objects;
+    const after = { ...model, objects: others, targets: Object.fromEntries(without) };
     return apply('/backstores/ramdisk', 'delete', { name: object }, after);
   }
   if (target === undefined || (kind === 3 && names.length < most)) {
@@ -82,14 +85,14 @@ export function randomChange(model: Model, random: Random, serial: number): Chan
     return apply(`${tpg}/luns`, 'delete', { lun }, { ...model, targets: { ...targets, [target]: others } });
   }
   // An object is at most one LUN of a TPG.
-  if (object === undefined || Object.values(luns).includes(object)) return { request: { do: 'save' }, after: model };
+  if (Object.values(luns).includes(object)) return { request: { do: 'save' }, after: model };
   const free = Array.from({ length: 256 }, (_, number) => number).find((number) => !(number in luns)) ?? 0;
   const after = { ...model, targets: { ...targets, [target]: { ...luns, [free]: object } } };
   return apply(`${tpg}/luns`, 'create', { storage_object: `/backstores/ramdisk/${object}`, lun: free }, after);
 }
 
 interface Saved {
-  storage_objects: { name: string }[];
+  storage_objects: { name: string; size: number }[];
   targets: {
     wwn: string;
     tpgs: { attributes: Record<string, number>; luns: { index: number; storage_object: string }[] }[];
@@ -102,7 +105,9 @@ export function modelOf(configuration: unknown, fixed: { readonly object: string
   const ours = targets.filter(({ wwn }) => wwn !== fixed.wwn);
   const nameOf = (wwn: string) => wwn.slice(wwn.indexOf(':') + 1);
   return {
-    objects: objects.map(({ name }) => name).filter((name) => name !== fixed.object),
+    objects: Object.fromEntries(
+      objects.filter(({ name }) => name !== fixed.object).map(({ name, size }) => [name, size]),
+    ),
     targets: Object.fromEntries(
       ours.map(({ wwn, tpgs }) => [
         nameOf(wwn),
@@ -121,5 +126,5 @@ export function modelOf(configuration: unknown, fixed: { readonly object: string
 export function canonical({ objects, targets, attributes }: Model): string {
   const sorted = (record: object) => Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
   const luns = Object.entries(targets).map(([name, some]) => [name, some && sorted(some)]);
-  return JSON.stringify([[...objects].sort(), sorted(Object.fromEntries(luns)), sorted(attributes)]);
+  return JSON.stringify([sorted(objects), sorted(Object.fromEntries(luns)), sorted(attributes)]);
 }
