@@ -52,8 +52,8 @@ const workLine = ({ command, failed, progress }: WorkState): string =>
 export const storageObject: NodeType<StorageObject> = {
   doc: 'A storage object: a volume with a SCSI identity.',
   summary(object, { root }) {
-    const { backstore, config, volume, attributes, exported, missing } = object;
-    const about = backstore.summary(config, volume, attributes.values.emulate_write_cache === 1);
+    const { backstore, config, size, attributes, exported, missing } = object;
+    const about = backstore.summary(config, size, attributes.values.emulate_write_cache === 1);
     if (missing !== undefined) return { text: `${about} missing`, healthy: false };
     const text = `${about} ${exported ? 'activated' : 'deactivated'}`;
     const work = root.workOn(object);

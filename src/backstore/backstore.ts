@@ -150,8 +150,8 @@ export interface Backstore {
    */
   resize(config: VolumeConfig, size: number | undefined, force: boolean): Promise<Resized>;
 
-  /** What `ls` says before `activated`, e.g. `/srv/f1.img (8.0MiB) write-back`. @param writeCache emulate_write_cache is 1 */
-  summary(config: VolumeConfig, volume: Volume | undefined, writeCache: boolean): string;
+  /** What `ls` says before `activated`, e.g. `/srv/f1.img (8.0MiB) write-back`. @param size bytes that are served, where something is @param writeCache emulate_write_cache is 1 */
+  summary(config: VolumeConfig, size: number | undefined, writeCache: boolean): string;
   /** What `luns` shows in brackets after the name (`/srv/f1.img`); absent when there is nothing. */
   device?(config: VolumeConfig): string;
   /** targetcli's line after a creation. */

@@ -51,9 +51,9 @@ export const block: Backstore = {
     return openBlockVolume(String(config['dev']), config['readonly'] === true);
   },
 
-  summary(config, volume, writeCache) {
+  summary(config, served, writeCache) {
     const readOnly = config['readonly'] === true ? 'ro ' : '';
-    const size = volume?.size ?? blockDevice(String(config['dev']))?.size ?? 0;
+    const size = served ?? blockDevice(String(config['dev']))?.size ?? 0;
     return `${config['dev']} (${printSize(size)}) ${readOnly}${writeCache ? 'write-back' : 'write-thru'}`;
   },
   device: (config) => String(config['dev']),

@@ -124,8 +124,8 @@ export const fileio: Backstore = {
     rmSync(String(config['dev']), { force: true });
   },
 
-  summary: (config, volume, writeCache) =>
-    `${config['dev']} (${printSize(volume?.size ?? Number(config['size']))}) ${writeCache ? 'write-back' : 'write-thru'}`,
+  summary: (config, size, writeCache) =>
+    `${config['dev']} (${printSize(size ?? Number(config['size']))}) ${writeCache ? 'write-back' : 'write-thru'}`,
   device: (config) => String(config['dev']),
   created: (name, config) => `Created fileio ${name} with size ${config['size']}`,
   attributeDefaults: (config) => ({

@@ -66,7 +66,12 @@ export class LocalLoop implements Loop {
     for (const storageObject of looked) await this.#open(storageObject);
     await this.#reconcile();
     return {
-      storageObjects: looked.map((one) => ({ path: one.path, missing: one.missing, found: foundBy(one) })),
+      storageObjects: looked.map((one) => ({
+        path: one.path,
+        missing: one.missing,
+        size: one.volume?.size,
+        found: foundBy(one),
+      })),
       luns: [...this.#lunProblems()],
     };
   }

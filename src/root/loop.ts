@@ -33,6 +33,8 @@ export interface Facts {
     readonly path: string;
     /** Why the volume is not open, in a line. */
     readonly missing: string | undefined;
+    /** Bytes, when it is. */
+    readonly size: number | undefined;
     /** Attributes that the medium decides. */
     readonly found: Readonly<Record<string, number>>;
   }[];

@@ -162,6 +162,7 @@ export class Root {
     await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
     this.#receptions.clear();
     await loops?.stop();
+    for (const storageObject of this.tree.allStorageObjects()) storageObject.sizeElsewhere = undefined;
   }
 
   /** Asks the loops what goes on in them, for whoever looks at `sessions` and `loopOf` afterwards. */
@@ -251,10 +252,10 @@ export class Root {
   async #openAll(again = false): Promise<void> {
     const facts = (await this.#loops?.follow(again)) ?? [];
     for (const { storageObjects } of facts)
-      for (const { path, missing, found } of storageObjects) {
+      for (const { path, missing, size, found } of storageObjects) {
         const storageObject = this.tree.storageObject(path);
         if (!storageObject) continue;
-        storageObject.missing = missing;
+        Object.assign(storageObject, { missing, sizeElsewhere: size });
         takeFound(storageObject, found);
       }
     this.#lunProblems = new Map(

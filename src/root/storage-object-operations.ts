@@ -116,7 +116,7 @@ export const storageObjectOperations = [
     verb: 'resize',
     params: { size: 'number?', force: 'boolean?' },
     async apply(_tree, { storageObject }, params, { restoring }) {
-      const { config: before, missing, volume } = storageObject;
+      const { config: before, missing, size: old, volume } = storageObject;
       const asked = params['size'] as number | undefined;
       const force = params['force'] === true;
       refuseDuringWork(storageObject);
@@ -125,7 +125,6 @@ export const storageObjectOperations = [
         ? sized(storageObject, asked)
         : await storageObject.backstore.resize(before, asked, force);
       const { config, size } = resized;
-      const old = volume?.size;
       if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
       // What it held before it was made smaller is not what is added now.
       if (old !== undefined && size > old) volume?.cut?.();
@@ -224,6 +223,7 @@ async function hasSize(storageObject: StorageObject, config: VolumeConfig, size:
   let over: Promise<void> | undefined;
   changing(storageObject, () => {
     storageObject.config = config;
+    if (storageObject.sizeElsewhere !== undefined) storageObject.sizeElsewhere = size;
     over = storageObject.volume?.resize?.(size);
   });
   await over;

@@ -76,6 +76,8 @@ export class StorageObject {
   volume: Volume | undefined;
   /** What the volume is to be opened with, where another event loop had it. */
   contents: VolumeContents | undefined;
+  /** Bytes of the volume, where the tree of another thread has it open. */
+  sizeElsewhere: number | undefined;
   /** Why the volume could not be opened, in a line; such an object stays in the tree and in the file. */
   missing: string | undefined;
   /** LUNs that export it, in any fabric. */
@@ -209,6 +211,11 @@ export class StorageObject {
   /** `/backstores/fileio/disk0` */
   get path(): string {
     return `/backstores/${this.backstore.name}/${this.name}`;
+  }
+
+  /** Bytes that are served; undefined while nothing is. */
+  get size(): number | undefined {
+    return this.volume?.size ?? this.sizeElsewhere;
   }
 
   get exported(): boolean {

@@ -178,7 +178,8 @@ it('a disk becomes larger in its loop: its initiator is told, and what cannot be
   await expect(resize(3 << 20)).rejects.toThrow('no space');
   await initiator.command([0, 0, 0, 0, 0, 0]);
   expect(await blocks()).toBe(4096);
-  expect(host.root.tree.storageObject('/backstores/ramdisk/rd-a')?.config).toEqual({ size: 2 << 20 });
+  const { config, size } = host.root.tree.storageObject('/backstores/ramdisk/rd-a')!;
+  expect([config, size]).toEqual([{ size: 2 << 20 }, 2 << 20]);
 });
 
 it('targets are spread over loops; what comes to share a disk comes together, with all that memory holds', async () => {
