@@ -5,6 +5,8 @@
 
 /** How long an answer's successor is looked for, in milliseconds. */
 const lingerMs = 0.1;
+/** How long one turn looks at nothing else. */
+const turnMs = 0.1;
 /** Credit for successors that came in time; what a vain look costs of it; its bounds. */
 const creditMax = 16;
 const vainCost = 4;
@@ -33,20 +35,45 @@ export class Linger {
   }
 }
 
+/** A connection whose next request may be near. */
+export interface Awaited {
+  /** Takes what has come, without waiting for it. @returns whether something had */
+  look(): boolean;
+}
+
 const loop = new Linger();
+/** Connections that requests came over a moment ago, and when. */
+const awaited = new Map<Awaited, number>();
 let looking = false;
 
-/** What came is answered: the loop looks at its sockets again, if that is worth it. */
-export function linger(): void {
+/** What came over `connection` is answered: it is looked at again before the loop sleeps, if that is worth it. */
+export function linger(connection: Awaited): void {
   const now = performance.now();
   loop.received(now);
-  if (!loop.answered(now) || looking) return;
+  if (!loop.answered(now)) return;
+  awaited.set(connection, now);
+  if (looking) return;
   looking = true;
   setImmediate(look);
 }
 
-/** A pending immediate makes the event loop look without sleeping. */
+/** One turn: connections by themselves; all else that an event loop has to do comes between turns. */
 function look(): void {
-  looking = loop.goesOn(performance.now());
+  const begin = performance.now();
+  let now = begin;
+  do {
+    for (const [connection, cameAt] of awaited) {
+      if (connection.look()) {
+        loop.received(now);
+        now = performance.now();
+        loop.answered(now);
+        awaited.set(connection, now);
+      } else if (now - cameAt > lingerMs) awaited.delete(connection);
+    }
+    now = performance.now();
+    looking = loop.goesOn(now);
+  } while (looking && awaited.size > 0 && now - begin < turnMs);
+  // A pending immediate makes the event loop look at everything else without sleeping.
   if (looking) setImmediate(look);
+  else awaited.clear();
 }

@@ -5,7 +5,7 @@ import type { Straight } from '../backstore/backstore.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
 import { closingMs, directBytesMin, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
-import { linger } from './linger.ts';
+import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
 
 /** What the transport drives: `Connection`. */
@@ -35,7 +35,7 @@ const slabs: Uint8Array[] = [];
 
 const noSlab: Uint8Array = new Uint8Array();
 
-export class SocketTransport implements Output {
+export class SocketTransport implements Output, Awaited {
   bytes = noSlab;
   #end = 0;
   readonly #socket: Socket;
@@ -43,7 +43,7 @@ export class SocketTransport implements Output {
   readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
   readonly #buffer: Uint8Array = Buffer.allocUnsafeSlow(receiveBytes);
-  /** What is received into at the moment. */
+  /** What Node's socket receives into. */
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
   #sending: Uint8Array[] = [];
@@ -69,8 +69,8 @@ export class SocketTransport implements Output {
     this.#toSkip = before?.sent ?? 0;
     this.#socket = withBuffers(
       source,
-      () => this.#nextBuffer(),
-      (count) => this.#receive(count),
+      () => this.#nodeBuffer(),
+      (count) => this.#nodeReceived(count),
     );
     this.#socket.setNoDelay(true);
     this.#direct = directSocket(this.#socket);
@@ -145,22 +145,39 @@ export class SocketTransport implements Output {
     setTimeout(() => this.#socket.destroy(), closingMs).unref();
   }
 
+  look(): boolean {
+    if (!this.#direct || this.#paused || this.#ending) return false;
+    const into = this.#nextBuffer();
+    const count = this.#direct.receive(into);
+    if (count > 0) this.#receive(into, count);
+    return count > 0;
+  }
+
   /** Long data goes straight to where it belongs, all else into the buffer. */
   #nextBuffer(): Uint8Array {
     const wanted = this.#protocol?.wanted;
-    this.#into = wanted && wanted.length >= directBytesMin ? wanted : this.#buffer;
+    return wanted && wanted.length >= directBytesMin ? wanted : this.#buffer;
+  }
+
+  /** Node's socket asks long before it receives: with `look` in between, only the buffer will still be right. */
+  #nodeBuffer(): Uint8Array {
+    this.#into = this.#direct ? this.#buffer : this.#nextBuffer();
     return this.#into;
   }
 
-  #receive(count: number): void {
+  #nodeReceived(count: number): void {
+    this.#receive(this.#into, count);
+    linger(this);
+  }
+
+  #receive(into: Uint8Array, count: number): void {
     if (this.#ending) return;
-    this.#kept?.push(copyOf(this.#into, 0, count));
+    this.#kept?.push(copyOf(into, 0, count));
     this.#receiving = true;
-    if (this.#into === this.#buffer) this.#protocol?.feed(this.#buffer, 0, count);
+    if (into === this.#buffer) this.#protocol?.feed(into, 0, count);
     else this.#protocol?.filled(count);
     this.#received();
     if (this.#protocol?.settled) this.#kept = undefined;
-    linger();
   }
 
   #received(): void {

@@ -1,4 +1,4 @@
-/** send(2) and sendfile(2) on a socket of Node's, without Node's stream in between. */
+/** recv(2), send(2) and sendfile(2) on a socket of Node's, without Node's stream in between. */
 
 import type { Socket } from 'node:net';
 import { descriptorOf } from './descriptor.ts';
@@ -8,6 +8,7 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_MORE = 0x8000;
 
+const recvCall = foreignCall('recv', 'int64', ['int', 'void *', 'size_t', 'int']);
 const sendCall = foreignCall('send', 'int64', ['int', 'void *', 'size_t', 'int']);
 const sendfileCall = foreignCall('sendfile', 'int64', ['int', 'int', 'int64 *', 'size_t']);
 /** sendfile(2): where it reads. One is enough, as the call does not outlive its turn. */
@@ -15,6 +16,8 @@ const offset = new BigInt64Array(1);
 
 /** None of its calls waits. What it cannot do now, or not any more, Node's socket does, and says what is wrong. */
 export interface DirectSocket {
+  /** How many bytes came into `into`. 0: none yet; an end or an error, too, which Node's socket tells. */
+  receive(into: Uint8Array): number;
   /** How many of the first `length` bytes the socket took. @param more of them will follow at once */
   send(bytes: Uint8Array, length: number, more: boolean): number;
   /** How many bytes of a file the socket took. Only for what needs not be waited for. */
@@ -23,11 +26,12 @@ export interface DirectSocket {
 
 /** Undefined where it cannot be had. */
 export function directSocket(socket: Socket): DirectSocket | undefined {
-  const [send, sendfile] = [sendCall(), sendfileCall()];
+  const [recv, send, sendfile] = [recvCall(), sendCall(), sendfileCall()];
   const fd = descriptorOf(socket);
-  if (!send || !sendfile || fd < 0) return undefined;
+  if (!recv || !send || !sendfile || fd < 0) return undefined;
   // Its number may be another file's once the socket is destroyed.
   return {
+    receive: (into) => (socket.destroyed ? 0 : Math.max(0, recv.now(fd, into, into.length, MSG_DONTWAIT))),
     send: (bytes, length, more) =>
       socket.destroyed
         ? 0
