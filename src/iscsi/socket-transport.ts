@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import type { Straight } from '../backstore/backstore.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
-import { closingMs, directBytesMin, flushBytes, receiveBytes, segmentBytesMax } from './limits.ts';
+import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBytes, segmentBytesMax } from './limits.ts';
 import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
 
@@ -28,7 +28,7 @@ export interface Before {
 }
 
 /** A slab takes the longest PDU behind a batch that is not yet due. */
-const slabBytes = flushBytes + segmentBytesMax + 4096;
+const slabBytes = flushBytesMax + segmentBytesMax + 4096;
 /** Slabs that are kept for the next batch; the one used last is used first, while it is in the cache. */
 const slabsKept = 16;
 const slabs: Uint8Array[] = [];
@@ -47,6 +47,10 @@ export class SocketTransport implements Output, Awaited {
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
   #sending: Uint8Array[] = [];
+  /** Output of the batch at hand, and of batches as they are here; how much of it is sent before the batch has ended. */
+  #batchBytes = 0;
+  #usualBytes = 0;
+  #dueBytes = flushBytesMax;
   #receiving = false;
   #scheduled = false;
   #ending = false;
@@ -114,7 +118,7 @@ export class SocketTransport implements Output, Awaited {
 
   commit(length: number): void {
     this.#end += length;
-    if (this.#end >= flushBytes) this.#flush();
+    if (this.#end >= this.#dueBytes) this.#flush();
     else if (!this.#receiving && !this.#scheduled) {
       // Outside a batch: what else completes in this turn of the event loop goes with it.
       this.#scheduled = true;
@@ -183,14 +187,22 @@ export class SocketTransport implements Output, Awaited {
   #received(): void {
     this.#receiving = false;
     this.#flush();
+    this.#batchEnds();
     if (!this.blocked || this.#ending) return;
     this.#paused = true;
     this.#socket.pause();
   }
 
+  /** The initiator is to go on with the first half of a batch while the second is made: the next one will be as long. */
+  #batchEnds(): void {
+    this.#usualBytes = Math.max(this.#batchBytes, this.#usualBytes * 0.9);
+    this.#batchBytes = 0;
+    this.#dueBytes = Math.min(flushBytesMax, Math.max(flushBytesMin, this.#usualBytes / 2));
+  }
+
   #flush(): void {
     // While the socket is behind, a few bytes wait for it: each write would hold a slab of its own.
-    if (!this.blocked || this.#end >= flushBytes || this.#ending) this.#write();
+    if (!this.blocked || this.#end >= flushBytesMax || this.#ending) this.#write();
   }
 
   /** @param more follows at once */
@@ -198,6 +210,7 @@ export class SocketTransport implements Output, Awaited {
     if (this.#end === 0) return;
     const [slab, end, skipped] = [this.bytes, this.#end, Math.min(this.#toSkip, this.#end)];
     this.#toSkip -= skipped;
+    this.#batchBytes += end;
     this.#sent += end - skipped;
     this.bytes = noSlab;
     this.#end = 0;

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { flushBytes } from '../../src/iscsi/limits.ts';
+import { flushBytesMax } from '../../src/iscsi/limits.ts';
 import type { Output } from '../../src/iscsi/output.ts';
 import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
 
@@ -113,5 +113,5 @@ it('a client that never reads costs the socket and one batch, and no slab behind
   const before = numbers.slabs.size;
   numbers.drained();
   expect(numbers.slabs.size).toBe(before);
-  expect([...numbers.slabs].every((slab) => slab.length <= 2 * flushBytes + blockBytes)).toBe(true);
+  expect([...numbers.slabs].every((slab) => slab.length <= 2 * flushBytesMax + blockBytes)).toBe(true);
 });
