@@ -18,6 +18,8 @@ const missRestMin = 1;
 const missRestMax = 64;
 /** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
+/** sendfile(2) is two calls for each Data-In: less than this is copied sooner. */
+const straightBytesMin = 16 * 1024;
 /** Zeros that no system call could write for us are written in pieces of this size. */
 const zeroPieceBytes = 1024 * 1024;
 /** stat(2): st_blocks counts these, whatever the file system's blocks are. */
@@ -118,7 +120,7 @@ export class FileVolume implements Volume {
   }
 
   straight(position: number, length: number): Straight | undefined {
-    if (!this.#holds(position, length)) return undefined;
+    if (length < straightBytesMin || !this.#holds(position, length)) return undefined;
     const fd = this.#fd;
     if (!this.#inMemory && !isCached(fd, position, length)) return undefined;
     return {

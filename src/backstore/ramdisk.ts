@@ -108,6 +108,9 @@ function refuseTooLarge(size: number, nullio: boolean): void {
   );
 }
 
+/** Less than this is copied sooner than it is sent by itself. */
+const straightBytesMin = 32 * 1024;
+
 const zeros = Buffer.alloc(chunkBytes);
 
 class Ramdisk implements Volume {
@@ -145,7 +148,7 @@ class Ramdisk implements Volume {
   }
 
   straight(position: number, length: number): Straight | undefined {
-    if (!this.#holds(position, length)) return undefined;
+    if (length < straightBytesMin || !this.#holds(position, length)) return undefined;
     return {
       send: (to) => {
         for (let done = 0; done < length; ) {

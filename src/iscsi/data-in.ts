@@ -6,7 +6,7 @@ import { type Completion, type Extent, status } from '../scsi/task.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Command } from './command.ts';
 import type { Connection } from './connection.ts';
-import { readAheadBytes, segmentBytesMax, straightBytesMin } from './limits.ts';
+import { readAheadBytes, segmentBytesMax } from './limits.ts';
 import { dataIn, noTag, scsiResponse } from './pdu.ts';
 
 export class DataIn {
@@ -102,7 +102,7 @@ export class DataIn {
   /** A piece of a volume that can go to the socket as it is. */
   #straight(source: Uint8Array | Extent, from: number, size: number): Straight | undefined {
     const { output, sender } = this.#connection;
-    const wanted = isExtent(source) && size >= straightBytesMin && size % 4 === 0 && !sender.writer.dataDigest;
+    const wanted = isExtent(source) && size % 4 === 0 && !sender.writer.dataDigest;
     return wanted && output.passes ? source.volume.straight?.(source.position + from, size) : undefined;
   }
 

@@ -29,9 +29,6 @@ export const readAheadBytes = 1024 * 1024;
 export const flushBytesMin = 64 * 1024;
 export const flushBytesMax = 256 * 1024;
 
-/** Data of a volume that lies in memory goes to the socket without a copy from this size on. */
-export const straightBytesMin = 32 * 1024;
-
 /** What a socket is read into; data of at least `directBytesMin` goes to its own place without it. */
 export const receiveBytes = 256 * 1024;
 export const directBytesMin = 32 * 1024;

@@ -47,6 +47,8 @@ export class SocketTransport implements Output, Awaited {
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
   #sending: Uint8Array[] = [];
+  /** How often data went past the slab in the batch at hand. */
+  #passes = 0;
   /** Output of the batch at hand, and of batches as they are here; how much of it is sent before the batch has ended. */
   #batchBytes = 0;
   #usualBytes = 0;
@@ -130,6 +132,8 @@ export class SocketTransport implements Output, Awaited {
   }
 
   pass(source: Straight, length: number): boolean {
+    if (this.#receiving) this.#passes += 1;
+    if (this.#passes === 2) this.#direct?.cork(true);
     this.#write(true);
     const passed = this.#direct && !this.blocked ? source.send(this.#direct) : 0;
     this.#sent += passed;
@@ -185,16 +189,18 @@ export class SocketTransport implements Output, Awaited {
   }
 
   #received(): void {
-    this.#receiving = false;
-    this.#flush();
-    this.#batchEnds();
+    this.#endBatch();
     if (!this.blocked || this.#ending) return;
     this.#paused = true;
     this.#socket.pause();
   }
 
-  /** The initiator is to go on with the first half of a batch while the second is made: the next one will be as long. */
-  #batchEnds(): void {
+  /** The initiator goes on with the first half of a batch while the second is made: the next one will be about as long. */
+  #endBatch(): void {
+    this.#receiving = false;
+    this.#flush();
+    if (this.#passes > 1) this.#direct?.cork(false);
+    this.#passes = 0;
     this.#usualBytes = Math.max(this.#batchBytes, this.#usualBytes * 0.9);
     this.#batchBytes = 0;
     this.#dueBytes = Math.min(flushBytesMax, Math.max(flushBytesMin, this.#usualBytes / 2));
@@ -231,8 +237,7 @@ export class SocketTransport implements Output, Awaited {
     if (this.#ending || !this.#socket.writable) return;
     this.#receiving = true;
     this.#protocol?.drained();
-    this.#receiving = false;
-    this.#flush();
+    this.#endBatch();
     if (this.blocked || !this.#paused) return;
     this.#paused = false;
     this.#socket.resume();

@@ -1,4 +1,4 @@
-/** recv(2), send(2) and sendfile(2) on a socket of Node's, without Node's stream in between. */
+/** recv(2), send(2), sendfile(2) and TCP_CORK (tcp(7)) on a socket of Node's, without Node's stream in between. */
 
 import type { Socket } from 'node:net';
 import { descriptorOf } from './descriptor.ts';
@@ -7,10 +7,14 @@ import { foreignCall } from './ffi.ts';
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_MORE = 0x8000;
+const IPPROTO_TCP = 6;
+const TCP_CORK = 3;
 
 const recvCall = foreignCall('recv', 'int64', ['int', 'void *', 'size_t', 'int']);
 const sendCall = foreignCall('send', 'int64', ['int', 'void *', 'size_t', 'int']);
 const sendfileCall = foreignCall('sendfile', 'int64', ['int', 'int', 'int64 *', 'size_t']);
+const setsockoptCall = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'int']);
+const flags = { on: new Int32Array([1]), off: new Int32Array([0]) };
 /** sendfile(2): where it reads. One is enough, as the call does not outlive its turn. */
 const offset = new BigInt64Array(1);
 
@@ -20,15 +24,17 @@ export interface DirectSocket {
   receive(into: Uint8Array): number;
   /** How many of the first `length` bytes the socket took. @param more of them will follow at once */
   send(bytes: Uint8Array, length: number, more: boolean): number;
+  /** Whether what does not fill a segment is held back: much that is sent piece by piece would wake the receiver for each. */
+  cork(held: boolean): void;
   /** How many bytes of a file the socket took. Only for what needs not be waited for. */
   sendFile(fd: number, position: number, length: number): number;
 }
 
 /** Undefined where it cannot be had. */
 export function directSocket(socket: Socket): DirectSocket | undefined {
-  const [recv, send, sendfile] = [recvCall(), sendCall(), sendfileCall()];
+  const [recv, send, sendfile, setsockopt] = [recvCall(), sendCall(), sendfileCall(), setsockoptCall()];
   const fd = descriptorOf(socket);
-  if (!recv || !send || !sendfile || fd < 0) return undefined;
+  if (!recv || !send || !sendfile || !setsockopt || fd < 0) return undefined;
   // Its number may be another file's once the socket is destroyed.
   return {
     receive: (into) => (socket.destroyed ? 0 : Math.max(0, recv.now(fd, into, into.length, MSG_DONTWAIT))),
@@ -36,6 +42,10 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
       socket.destroyed
         ? 0
         : Math.max(0, send.now(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0))),
+    cork(held) {
+      const flag = held ? flags.on : flags.off;
+      if (!socket.destroyed) setsockopt.now(fd, IPPROTO_TCP, TCP_CORK, flag, flag.byteLength);
+    },
     sendFile(file, position, length) {
       if (socket.destroyed) return 0;
       offset[0] = BigInt(position);
