@@ -1,12 +1,17 @@
-// Output on real sockets: slabs that are written, held while the socket is behind, and used again. It does not test
-// PDUs: numbered blocks stand for them.
+// Real sockets: slabs that are written, held while the socket is behind, and used again; data that goes past them, in
+// and out. It does not test PDUs: numbered blocks and messages stand for them.
 
 import { once } from 'node:events';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
 import { flushBytesMax } from '../../src/iscsi/limits.ts';
 import type { Output } from '../../src/iscsi/output.ts';
 import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
+import { lengthBytes } from '../support/echo-client.ts';
+import { makeFolder, removeFolder } from '../support/scratch.ts';
 
 const blockBytes = 8192;
 
@@ -114,4 +119,91 @@ it('a client that never reads costs the socket and one batch, and no slab behind
   numbers.drained();
   expect(numbers.slabs.size).toBe(before);
   expect([...numbers.slabs].every((slab) => slab.length <= 2 * flushBytesMax + blockBytes)).toBe(true);
+});
+
+/** Answers each message, a length and as many bytes, with itself: by way of a slab, and long ones out of a file. */
+class Echo implements Protocol {
+  readonly settled = true;
+  readonly #output: Output;
+  readonly #fd: number;
+  #length = 0;
+  #lengthLeft = lengthBytes;
+  #data = new Uint8Array();
+  #dataLeft = 0;
+  #position = 0;
+
+  constructor(output: Output, fd: number) {
+    this.#output = output;
+    this.#fd = fd;
+  }
+
+  get wanted(): Uint8Array | undefined {
+    return this.#dataLeft > 0 ? this.#data.subarray(-this.#dataLeft) : undefined;
+  }
+
+  feed(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      if (this.#dataLeft > 0) {
+        const piece = bytes.subarray(at, Math.min(end, at + this.#dataLeft));
+        this.wanted!.set(piece);
+        at += piece.length;
+        this.filled(piece.length);
+        continue;
+      }
+      this.#length = this.#length * 256 + bytes[at]!;
+      at += 1;
+      this.#lengthLeft -= 1;
+      if (this.#lengthLeft > 0) continue;
+      this.#data = new Uint8Array(this.#length);
+      this.#dataLeft = this.#length;
+      [this.#length, this.#lengthLeft] = [0, lengthBytes];
+    }
+  }
+
+  filled(count: number): void {
+    this.#dataLeft -= count;
+    if (this.#dataLeft === 0) this.#answer(this.#data);
+  }
+
+  #answer(data: Uint8Array): void {
+    const output = this.#output;
+    const past = data.length >= 16_384 && output.passes === true;
+    const at = output.room(lengthBytes + (past ? 0 : data.length));
+    new DataView(output.bytes.buffer, output.bytes.byteOffset).setUint32(at, data.length);
+    if (!past) output.bytes.set(data, at + lengthBytes);
+    output.commit(lengthBytes + (past ? 0 : data.length));
+    if (!past) return;
+    const [fd, position] = [this.#fd, this.#position];
+    this.#position += writeSync(fd, data, 0, data.length, position);
+    const whole = output.pass!(
+      {
+        send: (to) => to.sendFile(fd, position, data.length),
+        copy: (into, from) => readSync(fd, into, 0, into.length, position + from) === into.length,
+      },
+      data.length,
+    );
+    expect(whole).toBe(true);
+  }
+
+  drained(): void {}
+
+  async close(): Promise<void> {}
+}
+
+it('messages of all lengths, one at a time and many at once, come back as they were', { timeout: 30_000 }, async () => {
+  const folder = makeFolder();
+  const fd = openSync(join(folder, 'long'), 'w+');
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    new SocketTransport(socket, (output) => new Echo(output, fd));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    server.close();
+    closeSync(fd);
+    removeFolder(folder);
+  });
+  const client = new Worker(new URL('../support/echo-client.ts', import.meta.url), {
+    workerData: (server.address() as AddressInfo).port,
+  });
+  expect(await once(client, 'message')).toEqual([true]);
 });
