@@ -70,6 +70,9 @@ export interface Command {
   /** Data read before it could be sent, from `aheadAt` on. */
   ahead: Uint8Array | undefined;
   aheadAt: number;
+
+  /** The next one at its place in the table (command-table.ts). */
+  next: Command | undefined;
 }
 
 /** RFC 7143 11.3.1: untagged is served as simple. */
@@ -115,5 +118,6 @@ export function readCommand(connection: Connection, bytes: Uint8Array, start: nu
     burst: 0,
     ahead: undefined,
     aheadAt: 0,
+    next: undefined,
   };
 }

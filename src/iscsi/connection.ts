@@ -332,7 +332,7 @@ export class Connection implements PduHandler {
     const stopping: Promise<unknown>[] = [];
     // RFC 7143 11.14: what has not come to its turn was never received; its number may come again.
     session.discard(this);
-    for (const command of session.commands.values()) {
+    for (const command of session.commands) {
       if (command.connection !== this) continue;
       const { task, lun, tag } = command;
       if (task) stopping.push(abortTask(session.nexus!, lun, tag));

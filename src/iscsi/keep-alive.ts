@@ -21,7 +21,7 @@ export function lateness(connection: Connection, session: Session): string | und
   const patience =
     timeout(session, 'dataout_timeout') *
     Number(session.acl?.attributes.values['dataout_timeout_retries'] ?? aclAttributes.dataout_timeout_retries.default);
-  for (const command of session.commands.values())
+  for (const command of session.commands)
     if (command.connection === connection && (command.unsolicited || command.requests.length > 0))
       if (now - command.movedAt > patience) return 'data-out did not come';
   return undefined;

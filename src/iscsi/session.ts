@@ -9,7 +9,7 @@ import type { SessionInfo } from '../target/fabric.ts';
 import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
 import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
 import { advance, distance } from '../wire/serial.ts';
-import type { Command } from './command.ts';
+import { CommandTable } from './command-table.ts';
 import type { Connection } from './connection.ts';
 import { type Parameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
@@ -36,8 +36,8 @@ export class Session implements JoinableSession {
   readonly nexus: Nexus | undefined;
   /** By CID. */
   readonly connections = new Map<number, Connection>();
-  /** By initiator task tag: SCSI commands of all connections that are not answered yet. */
-  readonly commands = new Map<number, Command>();
+  /** Of all connections. */
+  readonly commands = new CommandTable();
   /** RFC 7143 4.2.2.1: the next command, and the last one that there is room for. */
   expCmdSn: number;
   maxCmdSn: number;

@@ -89,7 +89,7 @@ export async function manageTasks(connection: Connection, header: Uint8Array): P
 async function manage(management: Management): Promise<number> {
   const { session, request, connection } = management;
   const code = (await functions.get(request.function)?.(management)) ?? response.notSupported;
-  for (const command of session.commands.values()) if (command.task?.aborted) command.connection.forget(command);
+  for (const command of session.commands) if (command.task?.aborted) command.connection.forget(command);
   // RFC 7143 11.6.1: the response comes behind those of all other tasks.
   await session.delivered(connection);
   return code;
@@ -116,7 +116,7 @@ async function abort({ session, nexus, request, lun, connection }: Management): 
 /** TARGET WARM RESET and COLD RESET (RFC 7143 11.5.1): every logical unit; a cold one ends the sessions after its answer. */
 async function reset({ nexus, session, request }: Management): Promise<number> {
   // RFC 7143 4.2.3.2: what is numbered before it counts as received, and ends with the rest.
-  for (const command of session.commands.values())
+  for (const command of session.commands)
     if (!command.task && distance(command.cmdSn, request.cmdSn) > 0) command.connection.forget(command);
   session.plug(request.cmdSn);
   await targetReset(nexus);

@@ -2,7 +2,7 @@
 
 import { admit, execute, retire } from '../scsi/device-server.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
-import { type Completion, status } from '../scsi/task.ts';
+import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand } from '../target/traffic.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
@@ -14,8 +14,6 @@ import { immediateTasksMax } from './limits.ts';
 import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
-
-const none: Uint8Array = new Uint8Array();
 
 /** How many commands that end in one go share a reading of the clock. */
 const commandsPerTime = 16;
@@ -61,7 +59,7 @@ export class Transfer {
 
     this.#take(command, undefined, 0, dataLength, final);
     if (!final) command.unsolicited = this.#sequenceOf(noTag, dataLength, this.#unsolicitedEnd(command));
-    session.commands.set(command.tag, command);
+    session.commands.add(command);
     if (immediate) this.#immediate += 1;
     if (immediate || cmdSn === session.expCmdSn) {
       if (!immediate) session.expCmdSn = advance(cmdSn);
@@ -78,7 +76,7 @@ export class Transfer {
     const { commands, parameters } = this.#session;
     const isWrite = command.direction === 'write';
     if (command.tag === noTag) return rejectReason.invalidPduField;
-    if (commands.has(command.tag)) return rejectReason.taskInProgress;
+    if (commands.get(command.tag)) return rejectReason.taskInProgress;
     if (command.immediate && this.#immediate >= immediateTasksMax) return rejectReason.tooManyImmediateCommands;
     const allowed = isWrite && parameters.ImmediateData ? this.#unsolicitedEnd(command) : 0;
     if (dataLength > allowed) return rejectReason.protocolError;
@@ -192,10 +190,10 @@ export class Transfer {
     else run();
   }
 
-  /** Makes the command a task, and gives it memory for its data. */
+  /** Makes the command a task. */
   #start(command: Command): void {
     const session = this.#session;
-    const task = {
+    const task = new Task({
       nexus: session.nexus!,
       lun: command.lun,
       unit: session.view(command.lun),
@@ -204,13 +202,15 @@ export class Transfer {
       tag: command.tag,
       dataOutOffered: command.direction === 'write' ? command.expected : 0,
       dataInOffered: command.direction === 'read' ? command.expected : 0,
-      dataOutLength: 0,
-      dataOut: none,
-      aborted: false,
-    };
+    });
     command.task = task;
     command.completion = admit(task);
-    if (command.completion || command.direction !== 'write' || command.expected === 0) return;
+    if (!command.completion && command.direction === 'write' && command.expected > 0) this.#reserve(command, task);
+  }
+
+  /** Gives it memory for its data, now or when there is some. */
+  #reserve(command: Command, task: Task): void {
+    const session = this.#session;
     const taken = Math.min(command.expected, task.dataOutLength);
     const bytes = Math.max(taken, this.#unsolicitedEnd(command));
     const allot = () => {
@@ -323,7 +323,7 @@ export class Transfer {
     if (command.over) return;
     command.over = true;
     const session = this.#session;
-    session.commands.delete(command.tag);
+    session.commands.delete(command);
     if (command.completion) this.#count(command, command.completion.status === status.good);
     if (command.immediate) this.#immediate -= 1;
     else if (!keepsPlace) session.answered();

@@ -5,7 +5,7 @@ import { offersFua } from '../scsi/mode-page.ts';
 import type { Nexus } from '../scsi/nexus.ts';
 import { offersUnmap, offersWriteSameUnmap } from '../scsi/provisioning.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
-import { type Completion, status, type Task } from '../scsi/task.ts';
+import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand, type Traffic } from '../target/traffic.ts';
 import { type Export, type Geometry, NbdError, type Range, type StatusExtent } from './export.ts';
 import { attemptsMax } from './limits.ts';
@@ -235,7 +235,7 @@ export class LogicalUnitExport implements Export {
   async #try(cdb: Uint8Array, dataOut: Uint8Array, into: Uint8Array): Promise<'done' | 'miscompare'> {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       this.#lastTag += 1;
-      const task: Task = {
+      const task = new Task({
         nexus: this.#nexus,
         lun: this.#lun,
         unit: this.#nexus.view(this.#lun),
@@ -244,10 +244,8 @@ export class LogicalUnitExport implements Export {
         tag: this.#lastTag,
         dataOutOffered: dataOut.length,
         dataInOffered: into.length,
-        dataOutLength: 0,
-        dataOut,
-        aborted: false,
-      };
+      });
+      task.dataOut = dataOut;
       const began = performance.now();
       const completion = await this.#run(task, into);
       const isGood = completion.status === status.good;

@@ -2,28 +2,45 @@
 
 import type { Task } from './task.ts';
 
-/** Iterates over the tasks, oldest first. */
+/**
+ * Iterates over the tasks, oldest first. They hang together by themselves: a Set would grow and shrink with every batch,
+ * and each table that it leaves behind keeps what is young alive until a full collection.
+ */
 export class TaskSet {
-  readonly #tasks = new Set<Task>();
+  #oldest: Task | undefined;
+  #newest: Task | undefined;
+  #size = 0;
   /** Tasks here whose attribute is not SIMPLE; while there are none, every task may run at once. */
   #ordering = 0;
   #waiting: (() => void)[] = [];
 
   get size(): number {
-    return this.#tasks.size;
+    return this.#size;
   }
 
-  [Symbol.iterator](): IterableIterator<Task> {
-    return this.#tasks.values();
+  *[Symbol.iterator](): IterableIterator<Task> {
+    for (let task = this.#oldest; task; task = task.newer) yield task;
   }
 
   add(task: Task): void {
-    this.#tasks.add(task);
+    task.older = this.#newest;
+    if (this.#newest) this.#newest.newer = task;
+    else this.#oldest = task;
+    this.#newest = task;
+    this.#size += 1;
     if (task.attribute !== 'simple') this.#ordering += 1;
   }
 
   delete(task: Task): void {
-    if (!this.#tasks.delete(task)) return;
+    const { older, newer } = task;
+    if (!older && this.#oldest !== task) return;
+    if (older) older.newer = newer;
+    else this.#oldest = newer;
+    if (newer) newer.older = older;
+    else this.#newest = older;
+    task.older = undefined;
+    task.newer = undefined;
+    this.#size -= 1;
     if (task.attribute !== 'simple') this.#ordering -= 1;
     if (this.#waiting.length > 0) this.wake();
   }
@@ -52,10 +69,8 @@ export class TaskSet {
   /** Whether an older task, yet unfinished, has to end first (SAM-5 8.6). */
   #mustWait(task: Task): boolean {
     if (task.attribute === 'head of queue' || task.command?.row.headOfQueue) return false;
-    for (const older of this.#tasks) {
-      if (older === task) return false;
+    for (let older = task.older; older; older = older.older)
       if (task.attribute === 'ordered' || older.attribute !== 'simple') return true;
-    }
     return false;
   }
 }

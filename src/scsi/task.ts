@@ -35,7 +35,8 @@ export interface Completion {
   readonly dataIn?: Uint8Array | Extent;
 }
 
-export interface Task {
+/** What a transport says of a command. */
+export interface TaskRequest {
   readonly nexus: Nexus;
   /** LUN as decoded (scsi/lun.ts), -1 when it is none that we could have. */
   readonly lun: number;
@@ -47,23 +48,50 @@ export interface Task {
   /** The transport's tag: unique in the nexus while the task lives. */
   readonly tag: number;
   /** Bytes that the initiator is ready to send, where the transport says so (iSCSI: Expected Data Transfer Length). */
-  readonly dataOutOffered?: number;
+  readonly dataOutOffered?: number | undefined;
   /** Bytes that the initiator takes, where the transport says so; for a logical unit that answers for itself. */
-  readonly dataInOffered?: number;
+  readonly dataInOffered?: number | undefined;
+}
+
+const none: Uint8Array = new Uint8Array();
+
+export class Task implements TaskRequest {
+  readonly nexus: Nexus;
+  readonly lun: number;
+  readonly unit: LogicalUnitView | undefined;
+  readonly cdb: Uint8Array;
+  readonly attribute: TaskAttribute;
+  readonly tag: number;
+  readonly dataOutOffered: number | undefined;
+  readonly dataInOffered: number | undefined;
   /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
-  dataOutLength: number;
+  dataOutLength = 0;
   /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */
-  dataOut: Uint8Array;
+  dataOut = none;
   /** Set by task management: the transport drops the task without an answer. */
-  aborted: boolean;
+  aborted = false;
   /** Set by task management: `execute` ends the task with TASK ABORTED, which the transport sends like any status. */
-  terminated?: boolean;
+  terminated = false;
   /** Set by `admit`: the opcode's record and the CDB as it decodes it. */
-  command?: Command;
+  command: Command | undefined = undefined;
   /** Set by `execute`: what the transport reads of the medium until it retires the task. */
-  extent?: Extent;
+  extent: Extent | undefined = undefined;
   /** Set by a command whose work goes on without it (FORMAT UNIT, SANITIZE): task management need not wait for that. */
-  leave?: () => void;
+  leave: (() => void) | undefined = undefined;
   /** Set by `execute` while the task is on its way to the medium. */
-  running?: Promise<Completion>;
+  running: Promise<Completion> | undefined = undefined;
+  /** Its neighbours in the task set (task-set.ts). */
+  older: Task | undefined = undefined;
+  newer: Task | undefined = undefined;
+
+  constructor(request: TaskRequest) {
+    this.nexus = request.nexus;
+    this.lun = request.lun;
+    this.unit = request.unit;
+    this.cdb = request.cdb;
+    this.attribute = request.attribute;
+    this.tag = request.tag;
+    this.dataOutOffered = request.dataOutOffered;
+    this.dataInOffered = request.dataInOffered;
+  }
 }

@@ -5,7 +5,7 @@ import { admit, execute, retire } from '../../src/scsi/device-server.ts';
 import { type LogicalUnitView, Nexus, type TargetPort } from '../../src/scsi/nexus.ts';
 import type { Sense } from '../../src/scsi/sense.ts';
 import { StorageObject } from '../../src/scsi/storage-object.ts';
-import type { Completion, Task } from '../../src/scsi/task.ts';
+import { type Completion, Task, type TaskRequest } from '../../src/scsi/task.ts';
 import { establish, lose } from '../../src/scsi/unit-attention.ts';
 import { type MemoryVolume, memoryVolume } from './memory-volume.ts';
 
@@ -93,28 +93,25 @@ export class Initiator {
     lose(this.nexus);
   }
 
-  task(cdb: readonly number[], options: Partial<Task> = {}): Task {
+  task(cdb: readonly number[], options: Partial<TaskRequest> = {}): Task {
     const lun = options.lun ?? 0;
     tag += 1;
-    return {
+    return new Task({
       nexus: this.nexus,
       lun,
       unit: this.nexus.view(lun),
       cdb: Uint8Array.from({ length: 16 }, (_, i) => cdb[i] ?? 0),
       attribute: 'simple',
       tag,
-      dataOutLength: 0,
-      dataOut: new Uint8Array(0),
-      aborted: false,
       ...options,
-    };
+    });
   }
 
   /** Sends a command as a transport would. @param dataOut what it is ready to send; all of it is taken as far as wanted */
   async send(
     cdb: readonly number[],
     dataOut: Uint8Array = new Uint8Array(0),
-    options: Partial<Task> = {},
+    options: Partial<TaskRequest> = {},
   ): Promise<Answer> {
     const task = this.task(cdb, { dataOutOffered: dataOut.length, ...options });
     const refused = admit(task);
