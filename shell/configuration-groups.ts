@@ -96,9 +96,9 @@ export const authGroup = (
   name: 'auth' | 'discovery_auth',
   path: string,
   auth: Auth,
-  more: readonly Setting[] = [],
+  more: () => readonly Setting[] = () => [],
 ): ConfigurationGroup => ({
-  ...engineGroup(name, path, () => [...more, ...authSettings(auth)]),
+  ...engineGroup(name, path, () => [...more(), ...authSettings(auth)]),
   problem: () => authProblem(auth),
 });
 

@@ -99,7 +99,7 @@ export const fabric: NodeType<FabricState> = {
 };
 
 const discoveryAuthGroup = (state: FabricState) =>
-  authGroup('discovery_auth', `/${state.fabric.name}`, state.discoveryAuth, [
+  authGroup('discovery_auth', `/${state.fabric.name}`, state.discoveryAuth, () => [
     {
       name: 'enable',
       doc: 'Ask for these credentials before telling which targets there are.',

@@ -197,7 +197,9 @@ describe('targetcli.md 6.5, 6.6: targets', () => {
       'auth via tpg, Mapped LUNs: 0',
     ]);
     expect(await both(`${tpg} set attribute authentication=0`)).toEqual(['gen-acls, no-auth', 'Mapped LUNs: 0']);
-    await shell.run('/iscsi set discovery_auth enable=1 userid=u');
+    expect(await shell.run('/iscsi set discovery_auth enable=1 userid=u')).toBe(
+      "Parameter enable is now 'True'.\nParameter userid is now 'u'.\n",
+    );
     expect(await status('/iscsi')).toBe('1-way disc auth, Targets: 1');
     expect(rootNode(shell.host).child('iscsi')?.summary().healthy).toBe(false);
     expect(await shell.run('/iscsi set discovery_auth password=p enable=maybe')).toBe(
