@@ -35,7 +35,7 @@ export const tpgAttributes = {
   }),
   default_cmdsn_depth: integer({
     doc: 'Commands that a session may have under way.',
-    default: 64,
+    default: 128,
     min: 1,
     max: 512,
     effect: 'MaxCmdSN - ExpCmdSN + 1 of an idle session',

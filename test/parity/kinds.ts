@@ -81,6 +81,7 @@ export const kinds: readonly Kind[] = [
     name: 'more-settings',
     is: (it) => listsGroup(it) && it.side === 'ours' && !hasRecorded(it, new RegExp(`^${settingOf(it) ?? '\\w+'}=`)),
   },
+  { name: 'deeper-window', is: (it) => isSetting(it, /^default_cmdsn_depth$/) },
   // Where they have no description there is an empty line.
   { name: 'descriptions', is: (it) => listsGroup(it) && (it.prose || it.text === '') },
   {

@@ -30,7 +30,7 @@ const fabric: Fabric = {
   aclAttributes,
 };
 
-/** A tree with one TPG in demo mode, writable and without authentication, and one LUN of 1 MiB (or `lu`). */
+/** A tree with one TPG in demo mode, writable, without authentication, with a window of 64 commands, and one LUN of 1 MiB (or `lu`). */
 export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: FabricState; tpg: Tpg } {
   const state: FabricState = {
     fabric,
@@ -45,6 +45,7 @@ export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: Fabric
   target.tpgs.set(tpg.tag, tpg);
   tpg.enabled = true;
   Object.assign(tpg.attributes.values, { generate_node_acls: 1, demo_mode_write_protect: 0, authentication: 0 });
+  tpg.attributes.set('default_cmdsn_depth', 64);
   addLun(tpg, 0, lu);
   tpg.portals.push({ address: '127.0.0.1', port: 0, iser: false, offload: false, unknown: {} });
   return { state, tpg };
