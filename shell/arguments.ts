@@ -80,6 +80,10 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
                --metrics [ADDRESS:]PORT  figures for Prometheus, at http://127.0.0.1:PORT/metrics or ADDRESS
                --log-format text|json  how the log is written, on standard error
                --log-level LEVEL       ${logLevels.join(', ')}; info when not said
+  Environment: TCLI_HOME               as --home
+               TCLI_LINGER_US          how long I/O threads look for the next command before they sleep (100)
+               TCLI_CONGESTION_CONTROL  of iSCSI connections; the machine's when not said
+               TCLI_FFI=off            without the optional package koffi, as if it were not installed
 
 Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
 `;

@@ -3,8 +3,8 @@
  * core takes longer than most initiators take to send the next command; looking in vain costs what others could use.
  */
 
-/** How long an answer's successor is looked for, in milliseconds. */
-const lingerMs = 0.1;
+import { lingerMs } from './settings.ts';
+
 /** How long one turn looks at nothing else. */
 const turnMs = 0.1;
 /** Credit for successors that came in time; what a vain look costs of it; its bounds. */
@@ -13,12 +13,18 @@ const vainCost = 4;
 const creditMin = -64;
 
 export class Linger {
+  /** How long an answer's successor is looked for, in milliseconds. */
+  readonly lingerMs: number;
   #credit = 0;
   #answeredAt = Number.NEGATIVE_INFINITY;
 
+  constructor(ms: number) {
+    this.lingerMs = ms;
+  }
+
   /** Requests came. */
   received(now: number): void {
-    if (now - this.#answeredAt < lingerMs && this.#credit < creditMax) this.#credit += 1;
+    if (now - this.#answeredAt < this.lingerMs && this.#credit < creditMax) this.#credit += 1;
   }
 
   /** What came is answered. @returns whether looking for more is worth it */
@@ -29,7 +35,7 @@ export class Linger {
 
   /** Whether to look again. */
   goesOn(now: number): boolean {
-    if (now - this.#answeredAt < lingerMs) return true;
+    if (now - this.#answeredAt < this.lingerMs) return true;
     this.#credit = Math.max(creditMin, this.#credit - vainCost);
     return false;
   }
@@ -41,24 +47,26 @@ export interface Awaited {
   look(): boolean;
 }
 
-const loop = new Linger();
+/** Of this thread's event loop. */
+let loop: Linger | undefined;
 /** Connections that requests came over a moment ago, and when. */
 const awaited = new Map<Awaited, number>();
 let looking = false;
 
 /** What came over `connection` is answered: it is looked at again before the loop sleeps, if that is worth it. */
 export function linger(connection: Awaited): void {
+  loop ??= new Linger(lingerMs());
   const now = performance.now();
   loop.received(now);
   if (!loop.answered(now)) return;
   awaited.set(connection, now);
   if (looking) return;
   looking = true;
-  setImmediate(look);
+  setImmediate(look, loop);
 }
 
 /** One turn: connections by themselves; all else that an event loop has to do comes between turns. */
-function look(): void {
+function look(loop: Linger): void {
   const begin = performance.now();
   let now = begin;
   do {
@@ -68,12 +76,12 @@ function look(): void {
         now = performance.now();
         loop.answered(now);
         awaited.set(connection, now);
-      } else if (now - cameAt > lingerMs) awaited.delete(connection);
+      } else if (now - cameAt > loop.lingerMs) awaited.delete(connection);
     }
     now = performance.now();
     looking = loop.goesOn(now);
   } while (looking && awaited.size > 0 && now - begin < turnMs);
   // A pending immediate makes the event loop look at everything else without sleeping.
-  if (looking) setImmediate(look);
+  if (looking) setImmediate(look, loop);
   else awaited.clear();
 }

@@ -2,7 +2,7 @@
 
 import { type AddressInfo, createServer, type Server, type Socket, SocketAddress } from 'node:net';
 import { reasonOf } from '../errors.ts';
-import { stopPacing } from '../system/congestion-control.ts';
+import { setCongestionControl, stopPacing } from '../system/congestion-control.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 
 export interface Address {
@@ -26,10 +26,12 @@ export class Listener {
   problem: string | undefined;
   readonly #server: Server;
 
-  constructor(at: Address | number, accept: (socket: Socket) => void) {
+  /** @param control the congestion control of its connections, where it is said */
+  constructor(at: Address | number, control: string | undefined, accept: (socket: Socket) => void) {
     this.at = at;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
-      if (socket.remoteAddress === socket.localAddress) stopPacing(descriptorOf(socket));
+      if (control) setCongestionControl(descriptorOf(socket), control);
+      else if (socket.remoteAddress === socket.localAddress) stopPacing(descriptorOf(socket));
       accept(socket);
     });
     // Once it listens, errors concern a single accept (EMFILE …): the server goes on.

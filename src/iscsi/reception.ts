@@ -20,6 +20,7 @@ import type { Host } from './host.ts';
 import { portalConnectionsMax } from './limits.ts';
 import { type Address, keyOf, Listener } from './listener.ts';
 import { Sessions } from './sessions.ts';
+import { congestionControl, lingerMs } from './settings.ts';
 import { SocketTransport } from './socket-transport.ts';
 
 export interface IscsiReception extends FabricReception {
@@ -47,6 +48,7 @@ class Reception implements IscsiReception, Host {
   readonly #connections = new Connections();
   /** Sockets of the service manager that are not adopted yet. */
   #passed: readonly number[];
+  readonly #control: string | undefined;
   #lastId = 0;
   #reconciling: Promise<void> = Promise.resolve();
 
@@ -55,6 +57,9 @@ class Reception implements IscsiReception, Host {
     this.log = context.log;
     this.#context = context;
     this.#passed = context.sockets ?? [];
+    this.#control = congestionControl();
+    // Said before anything is served, not when the first command comes.
+    lingerMs();
   }
 
   now(): number {
@@ -152,7 +157,7 @@ class Reception implements IscsiReception, Host {
 
   #servedAt(at: Address | number, tpgs: Tpg[]): Served {
     const served: Served = {
-      listener: new Listener(at, (socket) => this.#accept(served, socket)),
+      listener: new Listener(at, this.#control, (socket) => this.#accept(served, socket)),
       tpgs,
       connections: new Set(),
     };

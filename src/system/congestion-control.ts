@@ -8,6 +8,11 @@ const TCP_CONGESTION = 13;
 
 const setsockopt = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'const char *', 'int']);
 
+/** @param fd a connected socket. One that cannot be changed, or takes no control of that name, stays as it is. */
+export function setCongestionControl(fd: number, name: string): void {
+  setsockopt()?.now(fd, IPPROTO_TCP, TCP_CONGESTION, name, name.length);
+}
+
 let machinePaces: boolean | undefined;
 
 /**
@@ -17,7 +22,7 @@ let machinePaces: boolean | undefined;
  */
 export function stopPacing(fd: number): void {
   machinePaces ??= defaultControl().startsWith('bbr');
-  if (machinePaces) setsockopt()?.now(fd, IPPROTO_TCP, TCP_CONGESTION, 'cubic', 'cubic'.length);
+  if (machinePaces) setCongestionControl(fd, 'cubic');
 }
 
 function defaultControl(): string {

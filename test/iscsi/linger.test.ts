@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { Linger } from '../../src/iscsi/linger.ts';
+import { congestionControl, lingerMs } from '../../src/iscsi/settings.ts';
 
 /** A request and its answer at each of these milliseconds. @returns whether looking on was worth it after each */
 function run(linger: Linger, times: readonly number[]): boolean[] {
@@ -12,14 +13,26 @@ function run(linger: Linger, times: readonly number[]): boolean[] {
 }
 
 it('an initiator that sends the next command at once is waited for, one that takes its time is not', () => {
-  expect(run(new Linger(), [0, 0.05, 0.1])).toEqual([false, true, true]);
-  expect(run(new Linger(), [0, 5, 10, 15])).toEqual([false, false, false, false]);
+  expect(run(new Linger(0.1), [0, 0.05, 0.1])).toEqual([false, true, true]);
+  expect(run(new Linger(0.1), [0, 5, 10, 15])).toEqual([false, false, false, false]);
 });
 
 it('it goes on for a tenth of a millisecond; looking in vain is soon given up, and begun again when it would have paid', () => {
-  const linger = new Linger();
+  const linger = new Linger(0.1);
   run(linger, [0, 0.05, 0.1, 0.15]);
   expect([linger.goesOn(0.2), linger.goesOn(0.24), linger.goesOn(0.26)]).toEqual([true, true, false]);
   expect(run(linger, [1, 2])).toEqual([false, false]);
   expect(run(linger, [3, 3.05, 3.1, 3.15, 3.2]).at(-1)).toBe(true);
+});
+
+it('without a time to look, no initiator is worth it', () => {
+  expect(run(new Linger(0), [0, 0, 0.01, 0.02])).toEqual([false, false, false, false]);
+});
+
+it('settings of the process that cannot be meant are refused with what they take', () => {
+  expect([{}, { TCLI_LINGER_US: '0' }, { TCLI_LINGER_US: '2500' }].map(lingerMs)).toEqual([0.1, 0, 2.5]);
+  for (const text of ['', '-1', '0.5', '10001', 'off'])
+    expect(() => lingerMs({ TCLI_LINGER_US: text })).toThrow(`TCLI_LINGER_US is '${text}': it takes microseconds`);
+  expect([{}, { TCLI_CONGESTION_CONTROL: 'dctcp' }].map(congestionControl)).toEqual([undefined, 'dctcp']);
+  expect(() => congestionControl({ TCLI_CONGESTION_CONTROL: '../bbr' })).toThrow('cannot be the name of one');
 });

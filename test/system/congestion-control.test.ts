@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { stopPacing } from '../../src/system/congestion-control.ts';
+import { setCongestionControl, stopPacing } from '../../src/system/congestion-control.ts';
 import { foreignCall } from '../../src/system/ffi.ts';
 
 const getsockopt = foreignCall('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']);
@@ -35,6 +35,14 @@ it.skipIf(!getsockopt())('leaves a machine that does not pace alone, and replace
   const before = controlOf(fd);
   stopPacing(fd);
   expect(controlOf(fd)).toBe(machines().startsWith('bbr') ? 'cubic' : before);
+});
+
+it.skipIf(!getsockopt())('takes the control that is named, and keeps it where there is none of a name', async () => {
+  const fd = await connected();
+  setCongestionControl(fd, 'reno');
+  expect(controlOf(fd)).toBe('reno');
+  setCongestionControl(fd, 'nosuch');
+  expect(controlOf(fd)).toBe('reno');
 });
 
 it('a descriptor that is no socket is left as it is', () => {
