@@ -230,14 +230,16 @@ export class Session implements JoinableSession {
     if (room > 0) this.maxCmdSn = advance(this.maxCmdSn, room);
   }
 
-  /** Memory for data-out; when there is none left, `start` is called later and false returned. */
-  reserve(bytes: number, start: () => void): boolean {
-    if (this.#writeBytes > 0 && this.#writeBytes + bytes > writeBytesMax) {
-      this.#waiting.push({ bytes, start });
-      return false;
-    }
+  /** Takes memory for data-out. @returns false when there is none left: `whenReserved` waits for it */
+  reserve(bytes: number): boolean {
+    if (this.#writeBytes > 0 && this.#writeBytes + bytes > writeBytesMax) return false;
     this.#writeBytes += bytes;
     return true;
+  }
+
+  /** Calls `start` when the memory is taken. */
+  whenReserved(bytes: number, start: () => void): void {
+    this.#waiting.push({ bytes, start });
   }
 
   release(bytes: number): void {

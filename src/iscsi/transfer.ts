@@ -18,6 +18,10 @@ import type { Session } from './session.ts';
 /** How many commands that end in one go share a reading of the clock. */
 const commandsPerTime = 16;
 
+/** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
+const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
+  from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
+
 export class Transfer {
   readonly #connection: Connection;
   readonly #session: Session;
@@ -213,27 +217,31 @@ export class Transfer {
     const session = this.#session;
     const taken = Math.min(command.expected, task.dataOutLength);
     const bytes = Math.max(taken, this.#unsolicitedEnd(command));
-    const allot = () => {
+    if (session.reserve(bytes)) {
+      command.reserved = bytes;
+      this.#allot(command, bytes, taken);
+      return;
+    }
+    command.waiting = true;
+    session.whenReserved(bytes, () => {
       command.reserved = bytes;
       if (command.over) this.#free(command);
-      else this.#allot(command, bytes, taken);
-    };
-    if (session.reserve(bytes, () => (command.over ? allot() : this.#goOn(command, allot)))) allot();
-    else command.waiting = true;
+      else this.#goOn(command, () => this.#allot(command, bytes, taken));
+    });
   }
 
   #allot(command: Command, bytes: number, taken: number): void {
     const early = command.buffer;
     command.buffer = borrow(bytes);
     if (early) command.buffer.set(early.subarray(0, this.#unsolicitedEnd(command)));
-    command.task!.dataOut = command.buffer.subarray(0, taken);
+    command.task!.dataOut = piece(command.buffer, 0, taken);
   }
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
   #place(command: Command, offset: number, length: number): Uint8Array | undefined {
     if (command.completion) return undefined;
     command.buffer ??= borrow(this.#unsolicitedEnd(command));
-    return command.buffer.subarray(offset, offset + length);
+    return piece(command.buffer, offset, offset + length);
   }
 
   /** Asks for the data that is missing; runs the command when none is. */
