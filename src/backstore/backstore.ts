@@ -25,8 +25,8 @@ export interface Volume {
   readonly rotational: boolean;
   /** A `write` of at most so many bytes happens as a whole or not at all, whatever fails. Absent: that cannot be promised. */
   readonly atomicWriteBytesMax?: number;
-  /** Bytes that the medium holds space for now. Absent: it cannot tell. */
-  allocatedBytes?(): number;
+  /** What it takes and could take now. Absent: the medium cannot tell, or needs no space. */
+  space?(): Promise<Space>;
 
   /**
    * Fills `into` from `position` when that needs no waiting (memory, page cache) and says true. False: `read` it, which
@@ -75,6 +75,14 @@ export interface Volume {
   takeContents?(): VolumeContents;
   /** I/O in flight ends first. After it, every call rejects. */
   close(): Promise<void>;
+}
+
+/** Bytes. */
+export interface Space {
+  /** What the volume takes of its medium. */
+  readonly allocated: number;
+  /** What is left of the medium, for this volume and for whoever else uses it. */
+  readonly available: number;
 }
 
 /** A system error that says where: up to this byte nothing was wrong. */

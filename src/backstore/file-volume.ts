@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { OperatorError } from '../errors.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { systemError } from '../system/system-error.ts';
-import type { MediumError, Straight, Volume } from './backstore.ts';
+import type { MediumError, Space, Straight, Volume } from './backstore.ts';
 import { Pace } from './pace.ts';
 
 /** Longer transfers than this never run on the event loop, unless the file lies in memory. */
@@ -22,8 +22,6 @@ const bytesPerThrottleCheck = 16 * 1024 * 1024;
 const straightBytesMin = 16 * 1024;
 /** Zeros that no system call could write for us are written in pieces of this size. */
 const zeroPieceBytes = 1024 * 1024;
-/** stat(2): st_blocks counts these, whatever the file system's blocks are. */
-export const statBlockBytes = 512;
 
 const fdatasyncLater = promisify(fdatasync);
 const closeLater = promisify(close);
@@ -42,6 +40,7 @@ export interface Medium
   /** @returns false when the medium cannot, after all: zeros are written then */
   zero?(position: number, length: number, mayDiscard: boolean): Promise<boolean>;
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
+  space?(): Promise<Space>;
 }
 
 /** What is under way, until the size changes: then what comes is counted anew. */
@@ -61,6 +60,7 @@ export class FileVolume implements Volume {
   readonly discard?: (position: number, length: number) => Promise<void>;
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
+  readonly space?: () => Promise<Space>;
 
   readonly #fd: number;
   readonly #durableFd: number;
@@ -86,7 +86,7 @@ export class FileVolume implements Volume {
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
-    const { discard, zero, extentAt } = medium;
+    const { discard, zero, extentAt, space } = medium;
     if (medium.discardLeavesAnything) this.discardLeavesAnything = true;
     if (discard)
       this.discard = (position, length) =>
@@ -101,6 +101,7 @@ export class FileVolume implements Volume {
     if (extentAt)
       this.extentAt = (position, limit) =>
         this.#run('lseek', position, limit - position, () => extentAt(position, limit));
+    if (space) this.space = () => this.#run('statfs', 0, 0, space);
   }
 
   readNow(into: Uint8Array, position: number): boolean {
@@ -156,11 +157,6 @@ export class FileVolume implements Volume {
     return this.#run('write', position, from.length, () =>
       writeLater(durable ? this.#durableFd : this.#fd, from, position),
     );
-  }
-
-  allocatedBytes(): number {
-    if (this.#closed) throw systemError('EBADF', 'fstat');
-    return fstatSync(this.#fd).blocks * statBlockBytes;
   }
 
   flush(): Promise<void> {

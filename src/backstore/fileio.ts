@@ -25,13 +25,15 @@ import {
   canSeekExtents,
   extentAt,
   punchHole,
+  spaceOf,
+  statBlockBytes,
   zeroRange,
 } from '../system/allocation.ts';
 import { lockOpenFile } from '../system/lock.ts';
 import { processesWithOpen } from '../system/process.ts';
 import { type Backstore, printSize, type Resized, sizeWanted, type VolumeConfig, wwnParameter } from './backstore.ts';
 import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume, sizeOfDevice } from './block-device.ts';
-import { FileVolume, type Medium, statBlockBytes, writeZeros } from './file-volume.ts';
+import { FileVolume, type Medium, writeZeros } from './file-volume.ts';
 
 /** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;
@@ -317,6 +319,7 @@ function openFileVolume(path: string, size: number): FileVolume {
       readOnly: false,
       discardGranularity: found.blksize,
       rotational: blockDeviceNumbered(found.dev)?.rotational ?? false,
+      space: () => spaceOf(fd),
       ...provisioning(fd),
     });
   } catch (error) {

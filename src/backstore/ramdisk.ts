@@ -7,6 +7,7 @@ import { systemError } from '../system/system-error.ts';
 import {
   type Backstore,
   printSize,
+  type Space,
   type Straight,
   sizeWanted,
   type Volume,
@@ -113,6 +114,9 @@ const straightBytesMin = 32 * 1024;
 
 const zeros = Buffer.alloc(chunkBytes);
 
+/** Bytes that volumes may still take; negative where the machine's reserve is touched already. */
+const memoryLeft = () => process.availableMemory() - memoryReserveBytes;
+
 class Ramdisk implements Volume {
   size: number;
   readonly logicalBlockSize = 512;
@@ -121,6 +125,7 @@ class Ramdisk implements Volume {
   readonly discardGranularity = chunkBytes;
   readonly rotational = false;
   readonly atomicWriteBytesMax = atomicWriteBytesMax;
+  readonly space?: () => Promise<Space>;
   readonly #nullio: boolean;
   /** By position / chunkBytes. An absent chunk is zeros. */
   readonly #chunks = new Map<number, Buffer<ArrayBuffer>>();
@@ -130,6 +135,11 @@ class Ramdisk implements Volume {
   constructor(size: number, nullio: boolean, contents: VolumeContents) {
     this.size = size;
     this.#nullio = nullio;
+    if (!nullio)
+      this.space = async () => {
+        this.#refuse('sysinfo');
+        return { allocated: this.#chunks.size * chunkBytes, available: Math.max(0, memoryLeft()) };
+      };
     for (const [position, bytes] of contents) this.#chunks.set(position / chunkBytes, Buffer.from(bytes.buffer));
   }
 
@@ -223,10 +233,6 @@ class Ramdisk implements Volume {
     return { allocated, end: Math.min(index * chunkBytes, limit) };
   }
 
-  allocatedBytes(): number {
-    return this.#chunks.size * chunkBytes;
-  }
-
   async resize(size: number): Promise<void> {
     this.#refuse('resize');
     this.size = size;
@@ -270,7 +276,7 @@ class Ramdisk implements Volume {
   /** A new chunk of zeros. @returns false when there is no memory for it */
   #commit(index: number): boolean {
     if (this.#commitsUntilCheck === 0) {
-      if (process.availableMemory() < memoryReserveBytes) return false;
+      if (memoryLeft() < 0) return false;
       this.#commitsUntilCheck = chunksPerMemoryCheck;
     }
     this.#commitsUntilCheck -= 1;

@@ -9,6 +9,7 @@ import type { LogicalUnitView } from './nexus.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
+import { thresholdExponent } from './provisioning-threshold.ts';
 import { invalidCdb } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
@@ -208,10 +209,10 @@ function blockDeviceCharacteristics(lu: StorageObject): Uint8Array {
   return bytes;
 }
 
-/** SBC-3 6.6.7: LBPU, LBPWS and LBPWS10, LBPRZ. */
+/** SBC-3 6.6.7: THRESHOLD EXPONENT; LBPU, LBPWS and LBPWS10, LBPRZ. */
 function logicalBlockProvisioning(lu: StorageObject): Uint8Array {
   const unmap = offersUnmap(lu);
   const writeSame = offersWriteSameUnmap(lu);
   const zeroes = (unmap || writeSame) && lu.attributes.values.unmap_zeroes_data === 1;
-  return Uint8Array.of(0, (unmap ? 0x80 : 0) | (writeSame ? 0x60 : 0) | (zeroes ? 0x04 : 0), 0, 0);
+  return Uint8Array.of(thresholdExponent(lu), (unmap ? 0x80 : 0) | (writeSame ? 0x60 : 0) | (zeroes ? 0x04 : 0), 0, 0);
 }

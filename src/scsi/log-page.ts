@@ -1,8 +1,9 @@
 /** Log pages, one record each, and LOG SENSE (SPC-4 6.6, 7.3; SBC-3 6.4). What is not measured is left out. */
 
+import { mediumOf } from './block-access.ts';
 import { bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
-import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
+import { offersThresholds, thresholdSetBytes } from './provisioning-threshold.ts';
 import { pollable } from './readiness.ts';
 import { invalidCdb, sense } from './sense.ts';
 import type { SelfTest } from './statistics.ts';
@@ -15,8 +16,10 @@ interface LogPage {
   readonly spec: string;
   readonly offered?: (lu: StorageObject) => boolean;
   /** Parameter code → its value's bytes, ascending. */
-  readonly parameters: (lu: StorageObject) => readonly (readonly [code: number, value: Uint8Array])[];
+  readonly parameters: (lu: StorageObject) => Parameters | Promise<Parameters>;
 }
+
+type Parameters = readonly (readonly [code: number, value: Uint8Array])[];
 
 /** FORMAT AND LINKING 11b: a binary list. */
 const binaryList = 0x03;
@@ -36,17 +39,25 @@ const u64Bytes = (...values: number[]): Uint8Array => {
   return bytes;
 };
 
+/** SCOPE of a resource count (SBC-3 6.4.4). */
+const scope = { own: 0x01, shared: 0x02 } as const;
+const resources = (count: number, of: number) => Buffer.concat([u32Bytes(count), Uint8Array.of(of, 0, 0, 0)]);
+
 /** Every log page there is but the list of them, ascending. */
 export const logPages: readonly LogPage[] = [
   {
     code: 0x0c,
     name: 'Logical Block Provisioning',
     spec: 'SBC-3 6.4.4',
-    offered: (lu) => (offersUnmap(lu) || offersWriteSameUnmap(lu)) && lu.volume?.allocatedBytes !== undefined,
-    parameters: (lu) => {
-      const blocks = Math.ceil((lu.volume?.allocatedBytes?.() ?? 0) / lu.blockSize);
-      // Used LBA Mapping Resource Count; SCOPE 01b: this logical unit's own.
-      return [[0x0002, Buffer.concat([u32Bytes(blocks), Uint8Array.of(0x01, 0, 0, 0)])]];
+    offered: offersThresholds,
+    parameters: async (lu) => {
+      const { allocated, available } = await mediumOf(lu).space!();
+      return [
+        // Available LBA Mapping Resource Count; whoever else writes to the same medium takes of it.
+        [0x0001, resources(Math.floor(available / thresholdSetBytes), scope.shared)],
+        // Used LBA Mapping Resource Count.
+        [0x0002, resources(Math.ceil(allocated / thresholdSetBytes), scope.own)],
+      ];
     },
   },
   {
@@ -121,14 +132,17 @@ export const logOpcodes: readonly OpcodeRow[] = [
   }),
 ];
 
-function logSense(lu: StorageObject, { control, page, subpage, pointer, allocation }: Cdb<typeof cdb>): Completion {
+async function logSense(
+  lu: StorageObject,
+  { control, page, subpage, pointer, allocation }: Cdb<typeof cdb>,
+): Promise<Completion> {
   const offered = logPages.filter((one) => one.offered?.(lu) ?? true);
   if (page === 0) return allocated(supported(offered, subpage), allocation);
   const found = offered.find((one) => one.code === page);
   if (!found) throw invalidCdb(2, 5);
   if (subpage !== 0) throw invalidCdb(3, 7);
   if (control !== cumulative) throw invalidCdb(2, 7);
-  const parameters = found.parameters(lu).filter(([code]) => code >= pointer);
+  const parameters = (await found.parameters(lu)).filter(([code]) => code >= pointer);
   if (parameters.length === 0) throw invalidCdb(5, 7);
   const body = parameters.flatMap(([code, value]) => [Uint8Array.of(code >> 8, code, binaryList, value.length), value]);
   return allocated(withHeader(page, 0, Buffer.concat(body)), allocation);

@@ -1,6 +1,8 @@
-/** A file's space: taking it, giving it back, zeroing it, and asking which parts of it there are. */
+/** A file's space: taking it, giving it back, zeroing it, and asking which parts of it there are, and how much is left. */
 
-import { fstatSync } from 'node:fs';
+import { fstat, fstatSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
 
@@ -9,6 +11,10 @@ const mode = { allocate: 0, keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } a
 /** lseek(2) */
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+/** stat(2): st_blocks counts these, whatever the file system's blocks are. */
+export const statBlockBytes = 512;
+
+const fstatLater = promisify(fstat);
 
 const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
 const lseek = foreignCall('lseek', 'int64', ['int', 'int64', 'int']);
@@ -64,4 +70,10 @@ export async function extentAt(
   const data = await seek(SEEK_DATA);
   if (data > position) return { allocated: false, end: Math.min(data, limit) };
   return { allocated: true, end: Math.min(await seek(SEEK_HOLE), limit) };
+}
+
+/** Bytes that the file takes of its file system, and what is left there for those who are not root, as df(1) says. */
+export async function spaceOf(fd: number): Promise<{ allocated: number; available: number }> {
+  const [{ blocks }, { bavail, bsize }] = await Promise.all([fstatLater(fd), statfs(`/proc/self/fd/${fd}`)]);
+  return { allocated: blocks * statBlockBytes, available: bavail * bsize };
 }

@@ -225,7 +225,7 @@ test('resize is refused, and the file as it was: gone, shortened, no folder’s 
   );
 });
 
-test('a full file system is ENOSPC, and writing goes on once there is space', async ({ skip }) => {
+test('a full file system is ENOSPC, and says so before; writing goes on once there is space', async ({ skip }) => {
   const small = at('small');
   mkdirSync(small);
   if (!mountTinyFolder(small, mebibyte)) return skip('may not mount a tmpfs here');
@@ -239,8 +239,10 @@ test('a full file system is ENOSPC, and writing goes on once there is space', as
   const data = new Uint8Array(2 * mebibyte).fill(1);
   expect(volume.writeNow?.(data, 0, false)).toBe(false);
   await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
+  expect(await volume.space?.()).toEqual({ allocated: mebibyte, available: 0 });
   await volume.discard?.(0, 8 * mebibyte);
   await volume.write(data.subarray(0, 65_536), mebibyte, true);
+  expect(await volume.space?.()).toEqual({ allocated: 65_536, available: mebibyte - 65_536 });
   await volume.close();
 });
 

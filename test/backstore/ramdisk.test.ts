@@ -45,6 +45,7 @@ test('nullio: writes vanish, reads give zeros, everywhere and with flushes', asy
   await volume.read(into, far);
   expect(into.every((byte) => byte === 0)).toBe(true);
   expect(await volume.extentAt?.(0, 2 ** 40)).toEqual({ allocated: false, end: 2 ** 40 });
+  expect(volume.space).toBeUndefined();
   await volume.close();
 });
 
@@ -69,7 +70,7 @@ test('resize: whole pages, within memory; what is cut off comes back as zeros', 
   await volume.write(new Uint8Array(131_072).fill(1), 0, false);
   await volume.resize?.(8192);
   volume.cut?.();
-  expect(volume.allocatedBytes?.()).toBe(65_536);
+  expect((await volume.space?.())?.allocated).toBe(65_536);
   await volume.resize?.(131_072);
   const into = new Uint8Array(131_072);
   await volume.read(into, 0);
@@ -78,8 +79,12 @@ test('resize: whole pages, within memory; what is cut off comes back as zeros', 
 
 test('when the machine has no memory left a write is ENOSPC, and what is there stays', async () => {
   const volume = await ramdisk.open({ size: 2 ** 30 });
-  vi.spyOn(process, 'availableMemory').mockReturnValue(0);
+  const memory = vi.spyOn(process, 'availableMemory').mockReturnValue(200 * 2 ** 20);
   try {
+    // 128 MiB are the machine's.
+    expect(await volume.space?.()).toEqual({ allocated: 0, available: 72 * 2 ** 20 });
+    memory.mockReturnValue(0);
+    expect(await volume.space?.()).toEqual({ allocated: 0, available: 0 });
     const data = new Uint8Array(512).fill(1);
     expect(volume.writeNow?.(data, 0, false)).toBe(false);
     await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });

@@ -181,6 +181,7 @@ function volumeSuite(open: () => Promise<Volume>, block = 1): void {
       volume.discard?.(0, 512),
       volume.writeZeroes?.(0, 512, true),
       volume.extentAt?.(0, 512),
+      volume.space?.(),
       volume.close(),
     ];
     for (const call of late) if (call) await expect(call).rejects.toMatchObject({ code: 'EBADF' });

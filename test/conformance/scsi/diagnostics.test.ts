@@ -51,10 +51,17 @@ test('SPC-4 7.3.21 Temperature: FFh, there is no sensor', async () => {
   expect((await fresh().a.send(cumulative(0x0d))).data.toString('hex')).toBe('8d0000060000030200ff');
 });
 
-test('SBC-3 6.4.4 Logical Block Provisioning: blocks in use, where the unit is thin and the volume can tell', async () => {
-  const thin = fresh({ allocatedBytes: () => 4096 }, { emulate_tpu: 1 });
-  expect((await thin.a.send(cumulative(0x0c))).data.toString('hex')).toBe('8c00000c000203080000000801000000');
-  expect((await fresh({ allocatedBytes: () => 4096 }).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
+test('SBC-3 6.4.4 Logical Block Provisioning: what is left for all, and what is in use here, in threshold sets, where the unit is thin and the volume can tell', async () => {
+  const mebibytes = (available: number, allocated: number) => ({
+    space: async () => ({ available: available * 2 ** 20, allocated: allocated * 2 ** 20 }),
+  });
+  const thin = fresh(mebibytes(7, 3), { emulate_tpu: 1 });
+  // A set has 2 MiB; what is left is rounded down, what is taken up.
+  expect((await thin.a.send(cumulative(0x0c))).data.toString('hex')).toBe(
+    '8c000018' + '000103080000000302000000' + '000203080000000201000000',
+  );
+  expect((await thin.a.send([0x12, 1, 0xb2, 0, 255])).data[4]).toBe(12);
+  expect((await fresh(mebibytes(7, 3)).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
   expect((await fresh({}, { emulate_tpu: 1 }).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
 });
 
