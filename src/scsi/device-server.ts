@@ -89,6 +89,7 @@ function check(task: Task): Completion | undefined {
 }
 
 function reportUnitAttention(nexus: Nexus, lu: StorageObject): void {
+  lu.thresholdWatch?.commandArrives(nexus);
   const condition = pending(nexus, lu);
   if (!condition) return;
   // UA_INTLCK_CTRL 10b and 11b: it stays until REQUEST SENSE fetches it (SPC-4 7.5.8).

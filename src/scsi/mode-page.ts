@@ -2,18 +2,20 @@
 
 import { bit, bits, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
+import { offersThresholds, provisioningPage, watchThresholds } from './provisioning-threshold.ts';
 import { isWriteProtected } from './readiness.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { report, withdraw } from './unit-attention.ts';
 
-interface ModePage {
+export interface ModePage {
   readonly code: number;
   /** Absent: the page itself, in page_0 format (SPC-4 7.5.7). */
   readonly subpage?: number;
   readonly name: string;
   readonly spec: string;
+  readonly offered?: (lu: StorageObject) => boolean;
   /** The page's bytes after its header of two bytes, or four with a subpage, as they are now. */
   current(lu: StorageObject): Uint8Array;
   /** Fields that MODE SELECT can change. */
@@ -26,6 +28,7 @@ interface ModePage {
 interface Changeable {
   readonly byte: number;
   readonly mask: number;
+  readonly offered?: (lu: StorageObject) => boolean;
   /** The values that there are; absent: all. */
   readonly only?: readonly number[];
   /** As it is before anybody changes it; absent: 0. */
@@ -41,8 +44,23 @@ export const modePages: readonly ModePage[] = [
     code: 0x01,
     name: 'Read-Write Error Recovery',
     spec: 'SBC-3 6.5.8',
-    current: () => new Uint8Array(10),
-    changeable: [],
+    current: (lu) => {
+      const bytes = new Uint8Array(10);
+      bytes[5] = flagOf(offersThresholds(lu) && lu.mode.thresholdReports, 0x80); // LBPERE
+      return bytes;
+    },
+    changeable: [
+      {
+        byte: 5,
+        mask: 0x80,
+        offered: offersThresholds,
+        initial: (lu) => flagOf(offersThresholds(lu), 0x80),
+        set: (lu, on) => {
+          lu.mode.thresholdReports = on !== 0;
+          watchThresholds(lu);
+        },
+      },
+    ],
   },
   {
     code: 0x08,
@@ -128,7 +146,11 @@ export const modePages: readonly ModePage[] = [
     // DEXCPT and TEST: a failure that is made up and not reported is none.
     wrong: (bytes) => ((bytes[0]! & 0x0c) === 0x0c ? { byte: 0, bit: 3 } : undefined),
   },
+  provisioningPage,
 ];
+
+const offeredPages = (lu: StorageObject): readonly ModePage[] =>
+  modePages.filter(({ offered }) => offered?.(lu) ?? true);
 
 /** DPO and FUA bits are accepted: where writes are cached. MODE SENSE's DPOFUA bit and the CDBs' usage bits follow it. */
 export function offersFua(lu: StorageObject): boolean {
@@ -245,11 +267,12 @@ const saved = 3;
 
 function pages(lu: StorageObject, cdb: { page: number; subpage: number; control: number }): Uint8Array {
   if (cdb.control === saved) throw new CheckCondition(sense.savingParametersNotSupported);
-  const wanted = modePages.filter(
+  const offered = offeredPages(lu);
+  const wanted = offered.filter(
     ({ code, subpage = 0 }) =>
       (cdb.page === allPages || code === cdb.page) && (cdb.subpage === allSubpages || subpage === cdb.subpage),
   );
-  if (!modePages.some(({ code }) => cdb.page === allPages || code === cdb.page)) throw invalidCdb(2, 5);
+  if (!offered.some(({ code }) => cdb.page === allPages || code === cdb.page)) throw invalidCdb(2, 5);
   if (wanted.length === 0 || (cdb.page === allPages && cdb.subpage !== 0 && cdb.subpage !== allSubpages))
     throw invalidCdb(3, 7);
   return Buffer.concat(
@@ -269,7 +292,8 @@ function values(page: ModePage, lu: StorageObject, control: number): Uint8Array 
 }
 
 /** All pages as they are now: to see what a setting changes. */
-export const modeData = (lu: StorageObject): Uint8Array => Buffer.concat(modePages.map((page) => page.current(lu)));
+export const modeData = (lu: StorageObject): Uint8Array =>
+  Buffer.concat(offeredPages(lu).map((page) => page.current(lu)));
 
 const subpageFormat = 0x40;
 
@@ -281,7 +305,7 @@ const headerOf = ({ code, subpage }: ModePage, length: number): Uint8Array =>
 
 function changeableMask(page: ModePage, lu: StorageObject): Uint8Array {
   const mask = new Uint8Array(page.current(lu).length);
-  for (const field of page.changeable) mask[field.byte]! |= field.mask;
+  for (const field of page.changeable) if (field.offered?.(lu) ?? true) mask[field.byte]! |= field.mask;
   return mask;
 }
 
@@ -298,7 +322,7 @@ async function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Pr
   checkBlockDescriptor(lu, list.subarray(headerBytes, at), headerBytes, headerBytes === 8 && (list[4]! & 0x01) !== 0);
   const selected: { page: ModePage; bytes: Uint8Array }[] = [];
   while (at < list.length) {
-    const { page, from, end } = selectedPage(list, at);
+    const { page, from, end } = selectedPage(lu, list, at);
     const bytes = list.subarray(from, end);
     checkPage(lu, page, bytes, from);
     selected.push({ page, bytes });
@@ -319,12 +343,12 @@ async function modeSelect(lu: StorageObject, task: Task, headerBytes: 4 | 8): Pr
 }
 
 /** The page that starts at `at`, and where its bytes lie. @throws CheckCondition */
-function selectedPage(list: Buffer, at: number): { page: ModePage; from: number; end: number } {
+function selectedPage(lu: StorageObject, list: Buffer, at: number): { page: ModePage; from: number; end: number } {
   const isSubpage = (list[at]! & subpageFormat) !== 0;
   const from = at + (isSubpage ? 4 : 2);
   if (list.length < from) throw new CheckCondition(sense.parameterListLengthError);
   const subpage = isSubpage ? list[at + 1] : undefined;
-  const page = modePages.find((one) => one.code === (list[at]! & 0x3f) && one.subpage === subpage);
+  const page = offeredPages(lu).find((one) => one.code === (list[at]! & 0x3f) && one.subpage === subpage);
   if (!page) throw invalidParameter(at);
   const end = from + (isSubpage ? list.readUInt16BE(at + 2) : list[at + 1]!);
   if (end > list.length) throw new CheckCondition(sense.parameterListLengthError);

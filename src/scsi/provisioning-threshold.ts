@@ -1,13 +1,23 @@
 /**
- * Thresholds of a thin logical unit: what is left of its medium, and what it takes, in threshold sets; and who is told when
- * either crosses what an initiator asked to be told of (SBC-5 4.7.3.7).
+ * Thresholds of a thin logical unit: what is left of its medium and what it takes of it, in threshold sets, and who is told
+ * when one of them passes what an initiator asked to be told of (SBC-5 4.7.3.7).
  */
 
+import type { Space } from '../backstore/backstore.ts';
+import type { ModePage } from './mode-page.ts';
+import type { Nexus } from './nexus.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
+import { type Sense, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
+import { push, report } from './unit-attention.ts';
 
-/** 2 MiB: 32 bits of them count the largest volume whose bytes JavaScript can (SBC-5 6.6.7). */
+/** 2 MiB: 32 bits count enough of them for every size that a volume can have (SBC-5 6.6.7). */
 export const thresholdSetBytes = 2 * 1024 * 1024;
+/** With thresholds enabled the volume is asked after so many bytes written, and this long after the last time. */
+const bytesPerLook = thresholdSetBytes;
+const lookMs = 5_000;
+/** A threshold is reported once in this time: what goes up and down around it must not stop every other command. */
+const reportMs = 300_000;
 
 /** The unit is thin, and its volume can say what space there is. */
 export const offersThresholds = (lu: StorageObject): boolean =>
@@ -16,3 +26,154 @@ export const offersThresholds = (lu: StorageObject): boolean =>
 /** THRESHOLD EXPONENT: logical blocks in a threshold set, as a power of two (SBC-5 6.6.7). */
 export const thresholdExponent = (lu: StorageObject): number =>
   offersThresholds(lu) ? Math.log2(thresholdSetBytes / lu.blockSize) : 0;
+
+/** A threshold descriptor (SBC-5 6.5.9.2): THRESHOLD RESOURCE is a parameter code of log page 0Ch. */
+interface Threshold {
+  /** Its first byte in the mode page; a report says it in the INFORMATION field. */
+  readonly at: number;
+  readonly resource: number;
+  /** THRESHOLD ARMING. */
+  readonly arming: 'decreasing' | 'increasing';
+  of(space: Space): number;
+  readonly reached: Sense;
+}
+
+const threshold = (at: number, parts: Omit<Threshold, 'at' | 'reached'>): Threshold => ({
+  at,
+  ...parts,
+  reached: { ...sense.thinProvisioningSoftThresholdReached, information: at },
+});
+
+/** The combinations that there are (SBC-5 table 7). */
+const thresholds: readonly Threshold[] = [
+  threshold(16, { resource: 0x01, arming: 'decreasing', of: ({ available }) => available }),
+  threshold(24, { resource: 0x02, arming: 'increasing', of: ({ allocated }) => allocated }),
+];
+
+const pageHeaderBytes = 4;
+const enabledBit = 0x80;
+const singleBit = 0x01; // SITUA
+const countBytes = 4;
+
+/** The page's bytes behind its header, before anybody changed them: nothing is enabled. */
+export const initialThresholds: readonly number[] = [
+  ...new Array<number>(12).fill(0),
+  ...thresholds.flatMap(({ resource, arming }) => [arming === 'increasing' ? 1 : 0, resource, 0, 0, 0, 0, 0, 0]),
+];
+
+const changeable = (byte: number, mask: number): ModePage['changeable'][number] => ({
+  byte,
+  mask,
+  set(lu, value) {
+    const { thresholds } = lu.mode;
+    lu.mode.thresholds = thresholds.with(byte, (thresholds[byte]! & ~mask) | value);
+    watchThresholds(lu);
+  },
+});
+
+export const provisioningPage: ModePage = {
+  code: 0x1c,
+  subpage: 0x02,
+  name: 'Logical Block Provisioning',
+  spec: 'SBC-5 6.5.9',
+  offered: offersThresholds,
+  current: ({ mode }) => Uint8Array.from(mode.thresholds),
+  changeable: [
+    changeable(0, singleBit),
+    ...thresholds.flatMap(({ at }) => {
+      const first = at - pageHeaderBytes;
+      const count = Array.from({ length: countBytes }, (_, i) => changeable(first + 4 + i, 0xff));
+      return [changeable(first, enabledBit), ...count];
+    }),
+  ],
+};
+
+/** Begins to watch, or ends it, as the modes say now: LBPERE, and what is enabled. */
+export function watchThresholds(lu: StorageObject): void {
+  const page = Buffer.from(lu.mode.thresholds);
+  const enabled = thresholds.flatMap((one) => {
+    const first = one.at - pageHeaderBytes;
+    return (page[first]! & enabledBit) === 0 ? [] : [new Watched(one, page.readUInt32BE(first + 4))];
+  });
+  const watches = lu.mode.thresholdReports && enabled.length > 0;
+  lu.thresholdWatch = watches ? new ThresholdWatch(lu, enabled, (page[0]! & singleBit) !== 0) : undefined;
+}
+
+/** An enabled threshold: the ends of its range in bytes (SBC-5 4.7.3.7.2), and its notification trigger. */
+class Watched {
+  readonly threshold: Threshold;
+  readonly #minimum: number;
+  readonly #maximum: number;
+  /** The trigger is disabled until the value has been at the other end of the range. */
+  #fired = false;
+  #firedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(threshold: Threshold, count: number) {
+    this.threshold = threshold;
+    this.#minimum = (count - 0.5) * thresholdSetBytes;
+    this.#maximum = (count + 0.5) * thresholdSetBytes;
+  }
+
+  /** Whether it is to be reported now (SBC-5 4.7.3.7.4, 4.7.3.7.5). @param now milliseconds */
+  fires(space: Space, now: number): boolean {
+    const value = this.threshold.of(space);
+    const above = value > this.#maximum;
+    const below = value < this.#minimum;
+    const [reached, rearmed] = this.threshold.arming === 'increasing' ? [above, below] : [below, above];
+    if (rearmed) this.#fired = false;
+    if (!reached || this.#fired || Math.abs(now - this.#firedAt) < reportMs) return false;
+    this.#fired = true;
+    this.#firedAt = now;
+    return true;
+  }
+}
+
+/** There while a threshold is enabled and is to be reported: a command then costs a look at the clock, and no more. */
+export class ThresholdWatch {
+  readonly #lu: StorageObject;
+  readonly #enabled: readonly Watched[];
+  /** SITUA: one nexus is told, the first that sends a command. */
+  readonly #single: boolean;
+  readonly #untold: Sense[] = [];
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #blocksWritten = 0;
+  /** The volume is being asked: one call at a time. */
+  looking: Promise<void> | undefined;
+
+  constructor(lu: StorageObject, enabled: readonly Watched[], single: boolean) {
+    this.#lu = lu;
+    this.#enabled = enabled;
+    this.#single = single;
+  }
+
+  /** Comes before every command that can report a unit attention (SBC-5 4.7.3.7.6). */
+  commandArrives(nexus: Nexus): void {
+    for (const what of this.#untold.splice(0)) push(nexus, this.#lu, what);
+    if (this.looking || !this.#isDue()) return;
+    this.looking = this.#look().finally(() => {
+      this.looking = undefined;
+    });
+  }
+
+  /** Both counts can also go back: `reset` of the statistics, and a clock that is set. */
+  #isDue(): boolean {
+    const { statistics, blockSize, clock } = this.#lu;
+    const blocks = Math.abs(statistics.blocksWritten - this.#blocksWritten);
+    return blocks * blockSize >= bytesPerLook || Math.abs(clock.now() - this.#lookedAt) >= lookMs;
+  }
+
+  async #look(): Promise<void> {
+    const lu = this.#lu;
+    this.#lookedAt = lu.clock.now();
+    this.#blocksWritten = lu.statistics.blocksWritten;
+    if (!offersThresholds(lu)) return;
+    // A volume that cannot tell just now is asked again.
+    const space = await lu.volume?.space?.().catch(() => undefined);
+    if (!space || lu.thresholdWatch !== this) return;
+    for (const one of this.#enabled) {
+      if (!one.fires(space, this.#lookedAt)) continue;
+      if (this.#single) this.#untold.push(one.threshold.reached);
+      else report(lu, one.threshold.reached);
+    }
+  }
+}

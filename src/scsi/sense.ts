@@ -4,6 +4,8 @@ export interface Sense {
   readonly key: number;
   readonly asc: number;
   readonly ascq: number;
+  /** INFORMATION field, where the condition itself has one. */
+  readonly information?: number;
 }
 
 /** SPC-4 4.5.6 */
@@ -78,6 +80,7 @@ export const sense = {
   capacityDataChanged: named('unitAttention', 0x2a, 0x09),
   timestampChanged: named('unitAttention', 0x2a, 0x10),
   commandsCleared: named('unitAttention', 0x2f, 0x00),
+  thinProvisioningSoftThresholdReached: named('unitAttention', 0x38, 0x07),
   inquiryDataChanged: named('unitAttention', 0x3f, 0x03),
   reportedLunsDataChanged: named('unitAttention', 0x3f, 0x0e),
   commandsClearedByTransport: named('unitAttention', 0x47, 0x7f),
@@ -139,7 +142,8 @@ const pointer = (where: FieldPointer['in'], byte: number, bit?: number): FieldPo
 
 /** Sense data as an initiator reads it. @param descriptor D_SENSE of the Control mode page */
 export function encodeSense(what: Sense, descriptor: boolean, detail: SenseDetail = {}): Uint8Array {
-  return descriptor ? encodeDescriptor(what, detail) : encodeFixed(what, detail);
+  const whole = what.information === undefined ? detail : { information: what.information, ...detail };
+  return descriptor ? encodeDescriptor(what, whole) : encodeFixed(what, whole);
 }
 
 /** SPC-4 4.5.3: 18 bytes. */

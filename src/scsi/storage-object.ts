@@ -9,6 +9,7 @@ import type { CopyResult } from './extended-copy.ts';
 import type { MediumWork } from './medium-work.ts';
 import type { Nexus, TargetPort } from './nexus.ts';
 import { noReservations, type PersistentReservations } from './persistent-reservation.ts';
+import { initialThresholds, type ThresholdWatch, watchThresholds } from './provisioning-threshold.ts';
 import { RangeLocks } from './range-locks.ts';
 import type { PowerCondition } from './readiness.ts';
 import type { Reservations } from './reservation-conflict.ts';
@@ -25,6 +26,10 @@ export interface ModeState {
   exceptionsDisabled: boolean;
   exceptionTest: boolean;
   exceptionReporting: number;
+  /** LBPERE: thresholds are reported (SBC-5 6.5.10). */
+  thresholdReports: boolean;
+  /** The Logical Block Provisioning mode page behind its header (SBC-5 6.5.9). */
+  thresholds: readonly number[];
 }
 
 /** A setting that initiators may change: an attribute, or the state of an ALUA group. */
@@ -59,6 +64,8 @@ const initialMode: Readonly<ModeState> = {
   exceptionsDisabled: false,
   exceptionTest: false,
   exceptionReporting: 0,
+  thresholdReports: true,
+  thresholds: initialThresholds,
 };
 
 /** MRIE 6h: only when REQUEST SENSE asks (SPC-4 7.5.11). */
@@ -105,6 +112,8 @@ export class StorageObject {
   };
   /** What MODE SELECT set, beyond the attributes. */
   readonly mode: ModeState = { ...initialMode };
+  /** Looks after the thresholds, while one is enabled. */
+  thresholdWatch: ThresholdWatch | undefined;
   /** The task set: every command of every nexus that is in flight here. */
   readonly tasks = new TaskSet();
   readonly ranges = new RangeLocks();
@@ -177,6 +186,7 @@ export class StorageObject {
   arrive(from: CarriedState): void {
     this.contents = from.contents;
     Object.assign(this.mode, from.mode);
+    watchThresholds(this);
     this.ejected = from.ejected;
     this.power = from.power;
     this.reservations.persistent = from.persistent;
@@ -189,6 +199,7 @@ export class StorageObject {
   /** Logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */
   reset(): void {
     Object.assign(this.mode, initialMode);
+    watchThresholds(this);
     this.reservations.reserved = undefined;
     this.preventedBy.clear();
     this.power = 'active';

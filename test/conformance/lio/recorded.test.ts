@@ -77,6 +77,18 @@ const differences: readonly Difference[] = [
       'SBC-3 6.6.5 FUAB, VBULS: FUA, SYNCHRONIZE CACHE and VERIFY are as SBC-3 has them; LIO does not say so of its own',
   },
   {
+    command: 'sg_vpd -HH -p 0xb2',
+    unit: 'ftp',
+    fields: /^4$/,
+    because: 'SBC-5 6.6.7 THRESHOLD EXPONENT: LIO has no thresholds',
+  },
+  {
+    command: 'sg_modes -a -H',
+    unit: 'ftp',
+    fields: /^page 1$/,
+    because: 'SBC-5 6.5.10 LBPERE: a threshold is reported, once an initiator enables it',
+  },
+  {
     command: 'sg_modes -a -H',
     fields: /^block descriptor$/,
     because: 'SBC-3 6.5.2 NUMBER OF LOGICAL BLOCKS: LIO gives the last LBA',
@@ -130,7 +142,12 @@ describe.skipIf(why)(`LIO${why ? ` (skipped: ${why})` : ''}`, () => {
   });
 
   it.each(cases)('$name: $command', async ({ name, wwn, attributes, ports, command, cdb, bytes }) => {
-    const { lu } = logicalUnit({ name, wwn, volume: memoryVolume(64 << 20), attributes });
+    const { lu } = logicalUnit({
+      name,
+      wwn,
+      volume: memoryVolume(64 << 20, { space: async () => ({ allocated: 0, available: 1 << 30 }) }),
+      attributes,
+    });
     for (let at = 0; at < ports; at += 1) lu.exports.add({});
     lu.ports = () => Array.from({ length: ports }, (_, at) => ({ ...port, relativePortId: at + 1 }));
     const initiator = new Initiator(new Map([0, 1, 2, 3, 4].map((number) => [number, lu]))).login();

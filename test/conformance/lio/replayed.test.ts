@@ -85,6 +85,12 @@ const differences: readonly Difference[] = [
   offered(/^sg_modes -c 3/, 'SPC-4 6.13: SAVING PARAMETERS NOT SUPPORTED; LIO gives current values'),
   offered(/^sg_modes -p (0x0a,1|0x1a)/, 'SPC-4 7.5.9, 7.5.13 are offered'),
   {
+    line: /^sg_modes -p 0x(01|3f)/,
+    unit: 'ftp',
+    fields: /^page 1$/,
+    because: 'SBC-5 6.5.10 LBPERE: a threshold is reported, once an initiator enables it',
+  },
+  {
     line: /^sg_modes -c 1/,
     fields: /^page/,
     because: 'SPC-4 7.5.3: WCE, D_SENSE, SWP and TAS can be changed, in LIO nothing',
@@ -130,7 +136,7 @@ function recordedUnits() {
     const { lu } = logicalUnit({
       name,
       wwn: `${i}5887601-53cb-4030-8133-a895f2f05d13`,
-      volume: memoryVolume(64 << 20),
+      volume: memoryVolume(64 << 20, { space: async () => ({ allocated: 0, available: 1 << 30 }) }),
       defaults: attributes,
       attributes: { emulate_rsoc: 0 },
     });
