@@ -151,12 +151,12 @@ export interface Backstore {
   abandon?(config: VolumeConfig): Promise<void>;
   /**
    * Prepares another size: what is added is there when it resolves, and reads as zeros; what is taken away goes with `finish`.
-   * The file may be in use meanwhile.
    * @param size undefined: the medium says it
    * @param force what the file holds beyond its volume may be overwritten
+   * @param served this process has it open, and goes on using it meanwhile
    * @throws OperatorError; nothing has changed then. Of a kind that keeps its size: what to do instead
    */
-  resize(config: VolumeConfig, size: number | undefined, force: boolean): Promise<Resized>;
+  resize(config: VolumeConfig, size: number | undefined, force: boolean, served: boolean): Promise<Resized>;
 
   /** What `ls` says before `activated`, e.g. `/srv/f1.img (8.0MiB) write-back`. @param size bytes that are served, where something is @param writeCache emulate_write_cache is 1 */
   summary(config: VolumeConfig, size: number | undefined, writeCache: boolean): string;

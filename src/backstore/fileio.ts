@@ -29,6 +29,7 @@ import {
   statBlockBytes,
   zeroRange,
 } from '../system/allocation.ts';
+import { isOpenHere } from '../system/descriptor.ts';
 import { lockOpenFile } from '../system/lock.ts';
 import { processesWithOpen } from '../system/process.ts';
 import { type Backstore, printSize, type Resized, sizeWanted, type VolumeConfig, wwnParameter } from './backstore.ts';
@@ -103,16 +104,21 @@ export const fileio: Backstore = {
     return { config: config(asked), notes: sparse ? [] : [`Writing ${asked} bytes`], made: true };
   },
 
-  async resize(config, asked, force) {
+  async resize(config, asked, force, served) {
     const dev = String(config['dev']);
     const found = inspect(dev);
     if (!found) throw gone(dev, Number(config['size']));
+    if (served && !isOpenHere(found)) throw replaced(dev);
     if (found.isBlockDevice()) {
       const size = sizeOfDevice(dev, asked);
       return { config: { ...config, size }, size };
     }
     const size = sizeWanted(asked);
-    return { config: { ...config, size }, size, ...(await resizeFile(dev, Number(config['size']), size, force)) };
+    return {
+      config: { ...config, size },
+      size,
+      ...(await resizeFile(dev, Number(config['size']), size, force, served)),
+    };
   },
 
   async open(config) {
@@ -230,9 +236,11 @@ async function resizeFile(
   before: number,
   size: number,
   force: boolean,
+  served: boolean,
 ): Promise<Pick<Resized, 'undo' | 'finish'>> {
   const fd = openForWriting(path, before);
   try {
+    if (!served && !lockOpenFile(fd)) throw lockedByAnother(path);
     const found = fstatSync(fd);
     if (!found.isFile()) throw new OperatorError(`Path ${path} exists but is not a file`);
     if (found.size < Math.min(before, size)) throw shrunk(path, before, found.size);
@@ -342,6 +350,12 @@ const gone = (path: string, size: number) =>
   new OperatorError(
     `Could not open ${path}`,
     `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
+  );
+
+const replaced = (path: string) =>
+  new OperatorError(
+    `${path} is not the file that is served`,
+    'Another one has taken its place: tcli daemon restart goes on with that one.',
   );
 
 function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'extentAt'> {

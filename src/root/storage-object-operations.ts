@@ -123,7 +123,7 @@ export const storageObjectOperations = [
       if (!restoring) checkSize(storageObject, asked, force);
       const resized = restoring
         ? sized(storageObject, asked)
-        : await storageObject.backstore.resize(before, asked, force);
+        : await storageObject.backstore.resize(before, asked, force, old !== undefined);
       const { config, size } = resized;
       if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
       // What it held before it was made smaller is not what is added now.

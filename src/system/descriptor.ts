@@ -1,6 +1,6 @@
 /** File descriptors of this process, which all its threads share. */
 
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, type Stats } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { systemErrorCode } from '../errors.ts';
@@ -17,6 +17,25 @@ const fcntl = foreignCall('fcntl', 'int', ['int', 'int', 'int']);
 export function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
   return handle?.fd ?? -1;
+}
+
+/** Whether this process has a file open, whatever its name is by now. True where that cannot be told. */
+export function isOpenHere({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
+  let descriptors: string[];
+  try {
+    descriptors = readdirSync('/proc/self/fd');
+  } catch {
+    return true;
+  }
+  return descriptors.some((fd) => {
+    try {
+      const found = fstatSync(Number(fd));
+      return found.ino === ino && found.dev === dev;
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  });
 }
 
 /** Whether a socket can go to another thread here. */

@@ -116,13 +116,13 @@ describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${n
       const volume = await block.open(config);
       truncateSync(file, 131_072);
       execFileSync('losetup', ['--set-capacity', dev]);
-      await expect(block.resize(config, 65_536, true)).rejects.toMatchObject({
+      await expect(block.resize(config, 65_536, true, false)).rejects.toMatchObject({
         message: `${dev} has 131072 bytes, not 65536`,
         hint: 'The size of a device is its own: change it there (lvextend, parted …), and then: resize',
       });
-      const resized = await block.resize(config, undefined, false);
+      const resized = await block.resize(config, undefined, false, false);
       expect(resized).toEqual({ config, size: 131_072 });
-      expect(await fileio.resize({ dev, size: 65_536 }, undefined, false)).toEqual({
+      expect(await fileio.resize({ dev, size: 65_536 }, undefined, false, false)).toEqual({
         config: { dev, size: 131_072 },
         size: 131_072,
       });

@@ -178,7 +178,7 @@ test('resize: a sparse file stays sparse, one that takes all of its space takes 
   for (const sparse of [true, false]) {
     const name = `grows-${sparse}.img`;
     const { config } = await settle({ file_or_dev: at(name), size: mebibyte, sparse });
-    const resized = await fileio.resize(config, 3 * mebibyte, false);
+    const resized = await fileio.resize(config, 3 * mebibyte, false, false);
     expect(resized).toMatchObject({ config: { ...config, size: 3 * mebibyte }, size: 3 * mebibyte });
     expect(space(name)).toEqual({ size: 3 * mebibyte, taken: sparse ? 0 : 3 * mebibyte });
     await resized.undo?.();
@@ -188,7 +188,7 @@ test('resize: a sparse file stays sparse, one that takes all of its space takes 
 
 test('resize: smaller takes nothing away before it is kept, and is the same when it is done again', async () => {
   const dev = holding('shrinks.img', [8192, 1]);
-  const { finish } = await fileio.resize({ dev, size: 8192 }, 4096, true);
+  const { finish } = await fileio.resize({ dev, size: 8192 }, 4096, true, false);
   expect(space('shrinks.img').size).toBe(8192);
   await finish?.();
   await finish?.();
@@ -198,31 +198,41 @@ test('resize: smaller takes nothing away before it is kept, and is the same when
 test('resize: what a longer file holds is not overwritten without force; a hole needs none', async () => {
   const dev = holding('longer.img', [4096, 1], [8192, 2]);
   const config = { dev, size: 4096 };
-  await expect(fileio.resize(config, 8192, false)).rejects.toMatchObject({
+  await expect(fileio.resize(config, 8192, false, false)).rejects.toMatchObject({
     message: `${dev} has 12288 bytes, and data in those beyond the 4096 of the storage object`,
     hint: 'What is added reads as zeros; to overwrite what is there: resize 8192 force=true',
   });
-  await fileio.resize(config, 8192, true);
+  await fileio.resize(config, 8192, true, false);
   expect(Buffer.compare(readFileSync(dev), Buffer.concat([1, 0, 2].map((fill) => Buffer.alloc(4096, fill))))).toBe(0);
   truncateSync(dev, 4096);
   truncateSync(dev, mebibyte);
-  expect(await fileio.resize(config, mebibyte, false)).toEqual({ config: { dev, size: mebibyte }, size: mebibyte });
+  expect(await fileio.resize(config, mebibyte, false, false)).toEqual({
+    config: { dev, size: mebibyte },
+    size: mebibyte,
+  });
 });
 
 test('resize is refused, and the file as it was: gone, shortened, no folder’s room, no size', async () => {
   const config = { dev: holding('refuses.img', [4096, 1]), size: 8192 };
-  await expect(fileio.resize(config, 16_384, false)).rejects.toThrow('it has 4096 bytes, but 8192 are expected');
-  await expect(fileio.resize({ ...config, size: 4096 }, undefined, false)).rejects.toThrow(
+  await expect(fileio.resize(config, 16_384, false, false)).rejects.toThrow('it has 4096 bytes, but 8192 are expected');
+  await expect(fileio.resize({ ...config, size: 4096 }, undefined, false, false)).rejects.toThrow(
     'Missing required parameter size',
   );
-  await expect(fileio.resize({ ...config, size: 4096 }, 2 ** 60, false)).rejects.toMatchObject({
+  await expect(fileio.resize({ ...config, size: 4096 }, 2 ** 60, false, false)).rejects.toMatchObject({
     message: `Could not expand file to ${2 ** 60} bytes`,
     hint: expect.stringContaining(config.dev),
   });
   expect(space('refuses.img').size).toBe(4096);
-  await expect(fileio.resize({ ...config, dev: at('none.img') }, 16_384, false)).rejects.toThrow(
+  await expect(fileio.resize({ ...config, dev: at('none.img') }, 16_384, false, false)).rejects.toThrow(
     `Could not open ${at('none.img')}`,
   );
+});
+
+test('resize: a volume takes no size that its file does not have', async () => {
+  const volume = await openNew(at('holds-fewer.img'), 8192);
+  await expect(volume.resize?.(16_384)).rejects.toThrow('The file that is served has 8192 bytes, and not 16384');
+  expect(volume.size).toBe(8192);
+  await volume.close();
 });
 
 test('a full file system is ENOSPC, and says so before; writing goes on once there is space', async ({ skip }) => {

@@ -63,9 +63,9 @@ test('memory is committed by writes and given back by discards', async () => {
 
 test('resize: whole pages, within memory; what is cut off comes back as zeros', async () => {
   const config = { size: 131_072 };
-  expect(await ramdisk.resize(config, 5000, false)).toEqual({ config: { size: 8192 }, size: 8192 });
-  await expect(ramdisk.resize(config, 2 ** 52, false)).rejects.toThrow(/does not fit/);
-  await expect(ramdisk.resize(config, undefined, false)).rejects.toThrow('Missing required parameter size');
+  expect(await ramdisk.resize(config, 5000, false, false)).toEqual({ config: { size: 8192 }, size: 8192 });
+  await expect(ramdisk.resize(config, 2 ** 52, false, false)).rejects.toThrow(/does not fit/);
+  await expect(ramdisk.resize(config, undefined, false, false)).rejects.toThrow('Missing required parameter size');
   const volume = await ramdisk.open(config);
   await volume.write(new Uint8Array(131_072).fill(1), 0, false);
   await volume.resize?.(8192);

@@ -183,15 +183,28 @@ it('one whose file was shortened is served again with the size that the file has
   expect(disk).toMatchObject({ missing: undefined, volume: { size: mebibyte / 2 } });
 });
 
-it('one whose file has given its place to another file is not resized, and neither is that file', async () => {
-  const { host, path, disk, file, a } = await home('fileio');
-  await rename(file, `${file}.old`);
-  await writeFile(file, Buffer.alloc(mebibyte));
-  await expect(resize(host, path, { size: 2 * mebibyte })).rejects.toThrow(
-    'The file that is served has 1048576 bytes, and not 2097152',
-  );
-  expect([(await stat(file)).size, disk.config['size']]).toEqual([mebibyte, mebibyte]);
-  expect((await a.send([0x00])).status).toBe(0);
+it.each([2 * mebibyte, mebibyte / 2])(
+  'one whose file has given its place to another file is not resized to %i, and that file is not touched',
+  async (size) => {
+    const { host, path, disk, file, a } = await home('fileio');
+    const another = Buffer.alloc(3 * mebibyte, 7);
+    await rename(file, `${file}.old`);
+    await writeFile(file, another);
+    await expect(resize(host, path, { size, force: true })).rejects.toThrow(`${file} is not the file that is served`);
+    expect((await readFile(file)).equals(another)).toBe(true);
+    expect(disk.config['size']).toBe(mebibyte);
+    expect((await a.send([0x00])).status).toBe(0);
+  },
+);
+
+it('one that another process serves is not resized by one that serves nothing', async () => {
+  const { path, directory, file, host } = await home('fileio');
+  await host.save(undefined, 0);
+  const elsewhere = await mkdtemp(join(tmpdir(), 'tcli-resize-'));
+  await cp(join(directory, 'saveconfig.json'), join(elsewhere, 'saveconfig.json'));
+  const idle = await open(elsewhere, false);
+  await expect(resize(idle, path, { size: mebibyte / 2, force: true })).rejects.toThrow('it is already in use');
+  expect((await stat(file)).size).toBe(mebibyte);
 });
 
 it.each([
