@@ -43,8 +43,8 @@ export class Linger {
 
 /** A connection whose next request may be near. */
 export interface Awaited {
-  /** Takes what has come, without waiting for it. @returns whether something had */
-  look(): boolean;
+  /** Takes what has come, without waiting for it. @returns whether something had; undefined when it is not to be looked at */
+  look(): boolean | undefined;
 }
 
 /** Of this thread's event loop. */
@@ -71,12 +71,13 @@ function look(loop: Linger): void {
   let now = begin;
   do {
     for (const [connection, cameAt] of awaited) {
-      if (connection.look()) {
+      const came = connection.look();
+      if (came) {
         loop.received(now);
         now = performance.now();
         loop.answered(now);
         awaited.set(connection, now);
-      } else if (now - cameAt > loop.lingerMs) awaited.delete(connection);
+      } else if (came === undefined || now - cameAt > loop.lingerMs) awaited.delete(connection);
     }
     now = performance.now();
     looking = loop.goesOn(now);

@@ -153,8 +153,8 @@ export class SocketTransport implements Output, Awaited {
     setTimeout(() => this.#socket.destroy(), closingMs).unref();
   }
 
-  look(): boolean {
-    if (!this.#direct || this.#paused || this.#ending) return false;
+  look(): boolean | undefined {
+    if (!this.#direct || this.#paused || this.#ending) return undefined;
     const into = this.#nextBuffer();
     const count = this.#direct.receive(into);
     if (count > 0) this.#receive(into, count);

@@ -1,7 +1,7 @@
-// When an idle event loop looks once more at its sockets: with a clock of the test's own. Not here: that it then does.
+// When an idle event loop looks once more at its sockets: with a clock of the test's own.
 
-import { expect, it } from 'vitest';
-import { Linger } from '../../src/iscsi/linger.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { Linger, linger } from '../../src/iscsi/linger.ts';
 import { congestionControl, lingerMs } from '../../src/iscsi/settings.ts';
 
 /** A request and its answer at each of these milliseconds. @returns whether looking on was worth it after each */
@@ -35,4 +35,33 @@ it('settings of the process that cannot be meant are refused with what they take
     expect(() => lingerMs({ TCLI_LINGER_US: text })).toThrow(`TCLI_LINGER_US is '${text}': it takes microseconds`);
   expect([{}, { TCLI_CONGESTION_CONTROL: 'dctcp' }].map(congestionControl)).toEqual([undefined, 'dctcp']);
   expect(() => congestionControl({ TCLI_CONGESTION_CONTROL: '../bbr' })).toThrow('cannot be the name of one');
+});
+
+it('a turn is for connections that can be looked at: with none the loop goes on at once, to all else', () => {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  vi.useFakeTimers({ toFake: ['setImmediate'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+  /** How often it was looked at in one turn, each look taking 10 µs. */
+  const looks = (came: boolean | undefined): number => {
+    let count = 0;
+    const connection = {
+      look() {
+        now += 0.01;
+        count += 1;
+        return came;
+      },
+    };
+    for (let request = 0; request < 20; request += 1) linger(connection);
+    vi.runOnlyPendingTimers();
+    const inOneTurn = count;
+    now += 1;
+    vi.runAllTimers();
+    return inOneTurn;
+  };
+  expect(looks(false)).toBeGreaterThan(5);
+  expect(looks(undefined)).toBe(1);
 });
