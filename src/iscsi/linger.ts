@@ -67,8 +67,23 @@ export function linger(connection: Awaited): void {
 
 /** One turn: connections by themselves; all else that an event loop has to do comes between turns. */
 function look(loop: Linger): void {
+  let goesOn = false;
+  // What a connection throws ends the turn, and not for good that this thread looks.
+  try {
+    goesOn = turn(loop);
+  } finally {
+    looking = goesOn;
+    // A pending immediate makes the event loop look at everything else without sleeping.
+    if (goesOn) setImmediate(look, loop);
+    else awaited.clear();
+  }
+}
+
+/** @returns whether another one is worth it */
+function turn(loop: Linger): boolean {
   const begin = performance.now();
   let now = begin;
+  let goesOn: boolean;
   do {
     for (const [connection, cameAt] of awaited) {
       const came = connection.look();
@@ -80,9 +95,7 @@ function look(loop: Linger): void {
       } else if (came === undefined || now - cameAt > loop.lingerMs) awaited.delete(connection);
     }
     now = performance.now();
-    looking = loop.goesOn(now);
-  } while (looking && awaited.size > 0 && now - begin < turnMs);
-  // A pending immediate makes the event loop look at everything else without sleeping.
-  if (looking) setImmediate(look, loop);
-  else awaited.clear();
+    goesOn = loop.goesOn(now);
+  } while (goesOn && awaited.size > 0 && now - begin < turnMs);
+  return goesOn;
 }

@@ -1,7 +1,7 @@
 // When an idle event loop looks once more at its sockets: with a clock of the test's own.
 
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { Linger, linger } from '../../src/iscsi/linger.ts';
+import { type Awaited, Linger, linger } from '../../src/iscsi/linger.ts';
 import { congestionControl, lingerMs } from '../../src/iscsi/settings.ts';
 
 /** A request and its answer at each of these milliseconds. @returns whether looking on was worth it after each */
@@ -37,31 +37,54 @@ it('settings of the process that cannot be meant are refused with what they take
   expect(() => congestionControl({ TCLI_CONGESTION_CONTROL: '../bbr' })).toThrow('cannot be the name of one');
 });
 
-it('a turn is for connections that can be looked at: with none the loop goes on at once, to all else', () => {
-  let now = 0;
-  vi.spyOn(performance, 'now').mockImplementation(() => now);
+/** An event loop of which the clock and the turns are the test's. */
+function ownLoop(): { now: number } {
+  const clock = { now: 0 };
+  vi.spyOn(performance, 'now').mockImplementation(() => clock.now);
   vi.useFakeTimers({ toFake: ['setImmediate'] });
   onTestFinished(() => {
     vi.useRealTimers();
     vi.restoreAllMocks();
   });
+  return clock;
+}
+
+/** So many requests over a connection at once make it worth being looked at. */
+function requestsOver(connection: Awaited): void {
+  for (let request = 0; request < 20; request += 1) linger(connection);
+}
+
+it('a turn is for connections that can be looked at: with none the loop goes on at once, to all else', () => {
+  const clock = ownLoop();
   /** How often it was looked at in one turn, each look taking 10 µs. */
   const looks = (came: boolean | undefined): number => {
     let count = 0;
-    const connection = {
-      look() {
-        now += 0.01;
-        count += 1;
-        return came;
-      },
+    const look = () => {
+      clock.now += 0.01;
+      count += 1;
+      return came;
     };
-    for (let request = 0; request < 20; request += 1) linger(connection);
+    requestsOver({ look });
     vi.runOnlyPendingTimers();
     const inOneTurn = count;
-    now += 1;
+    clock.now += 1;
     vi.runAllTimers();
     return inOneTurn;
   };
   expect(looks(false)).toBeGreaterThan(5);
   expect(looks(undefined)).toBe(1);
+});
+
+it('what one connection throws does not end the looking at others', () => {
+  const clock = ownLoop();
+  const look = vi.fn(() => {
+    throw new Error('a bug');
+  });
+  requestsOver({ look });
+  expect(() => vi.runOnlyPendingTimers()).toThrow('a bug');
+  const other = vi.fn(() => undefined);
+  clock.now += 1;
+  requestsOver({ look: other });
+  vi.runOnlyPendingTimers();
+  expect([look.mock.calls.length, other.mock.calls.length]).toEqual([1, 1]);
 });
