@@ -68,7 +68,7 @@ export class DataIn {
       connection.parameters.MaxRecvDataSegmentLength & ~3,
       MaxBurstLength - command.burst,
     );
-    const straight = this.#straight(completion.dataIn!, start, size);
+    const straight = this.#straight(command, completion.dataIn!, start, size);
     const at = writer.begin(dataIn, size, straight !== undefined);
     if (!straight && !this.#fill(command, completion.dataIn!, writer.dataStart, size)) return false;
 
@@ -99,10 +99,14 @@ export class DataIn {
     return true;
   }
 
-  /** A piece of a volume that can go to the socket as it is. */
-  #straight(source: Uint8Array | Extent, from: number, size: number): Straight | undefined {
+  /**
+   * A piece of a volume that can go to the socket as it is. Of a file, what lies in the socket still follows the file:
+   * the next task would change what a task before it has read, which only tasks that are not ordered may (SAM-5 8.6).
+   */
+  #straight({ task }: Command, source: Uint8Array | Extent, from: number, size: number): Straight | undefined {
     const { output, sender } = this.#connection;
-    const wanted = isExtent(source) && size % 4 === 0 && !sender.writer.dataDigest;
+    const ordered = task?.unit?.storageObject.tasks.ordered;
+    const wanted = isExtent(source) && size % 4 === 0 && !sender.writer.dataDigest && !ordered;
     return wanted && output.passes ? source.volume.straight?.(source.position + from, size) : undefined;
   }
 

@@ -12,6 +12,8 @@ export class TaskSet {
   #size = 0;
   /** Tasks here whose attribute is not SIMPLE; while there are none, every task may run at once. */
   #ordering = 0;
+  /** Initiators order their tasks, as is known from the first one on: what a task has read must not change behind it. */
+  ordered = false;
   #waiting: (() => void)[] = [];
 
   get size(): number {
@@ -28,7 +30,9 @@ export class TaskSet {
     else this.#oldest = task;
     this.#newest = task;
     this.#size += 1;
-    if (task.attribute !== 'simple') this.#ordering += 1;
+    if (task.attribute === 'simple') return;
+    this.#ordering += 1;
+    this.ordered = true;
   }
 
   delete(task: Task): void {

@@ -189,6 +189,32 @@ describe('sessions', () => {
     expect((await initiator.command(read10(1), { read: true, length: 512 })).status).toBe(0);
   });
 
+  it('SAM-5 8.6 an ordered write does not change what the read before it has read, however late that is taken', async () => {
+    const { volume } = await fileOf(1 << 20);
+    await volume.write(Buffer.alloc(32_768, 5), 0, false);
+    const { lu } = logicalUnit();
+    lu.volume = volume;
+    const { engine, portal } = await start(iscsiTree(lu));
+    const { initiator, socket } = await loggedIn(engine, portal);
+    const ordered = { attribute: 2, length: 32_768 };
+    socket.pause();
+    const read = initiator.sendCommand(read10(64), { ...ordered, read: true });
+    const data = Buffer.alloc(32_768, 7);
+    const write = initiator.sendCommand([0x2a, ...read10(64).slice(1)], {
+      ...ordered,
+      data,
+      immediateData: data.length,
+    });
+    const first = Buffer.alloc(1);
+    while (first[0] !== 7) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await volume.read(first, 0);
+    }
+    socket.resume();
+    expect((await initiator.finish(read)).data).toEqual(Buffer.alloc(32_768, 5));
+    expect((await initiator.finish(write)).status).toBe(0);
+  });
+
   it.each(['a volume that is copied', 'ramdisk', 'fileio'])(
     '%s: big data both ways, more of it than sockets hold, by an initiator that reads late',
     async (kind) => {
