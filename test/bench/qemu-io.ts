@@ -4,15 +4,23 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 
 const prompt = 'qemu-io> ';
 
+/** How long a command took, by performance.now(). */
+export interface Taken {
+  readonly command: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 export class QemuIo {
-  /** The longest that any command took. */
-  slowestMs = 0;
+  readonly #finished: (taken: Taken) => void;
   readonly #process: ChildProcessWithoutNullStreams;
   #output = '';
   #prompted: () => void = () => {};
   readonly #ended: Promise<void>;
 
-  constructor(url: string) {
+  /** @param finished told of each command that succeeded */
+  constructor(url: string, finished: (taken: Taken) => void = () => {}) {
+    this.#finished = finished;
     this.#process = spawn('qemu-io', ['-f', 'raw', url]);
     this.#process.stdin.on('error', () => {});
     for (const stream of [this.#process.stdout, this.#process.stderr])
@@ -31,10 +39,10 @@ export class QemuIo {
   /** @throws Error when the command fails, or finds other data than it was told to expect */
   async run(command: string): Promise<void> {
     this.#output = '';
-    const start = performance.now();
+    const from = performance.now();
     this.#process.stdin.write(`${command}\n`);
     await this.#answered(command);
-    this.slowestMs = Math.max(this.slowestMs, performance.now() - start);
+    this.#finished({ command, from, to: performance.now() });
   }
 
   async #answered(command: string): Promise<void> {

@@ -1,7 +1,7 @@
 // Targets to measure, each a process of its own: Debian's tgtd, and this program on files and in memory.
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -128,6 +128,22 @@ export function memoryOf(pid: number): { now: number; most: number } {
   const text = readFileSync(`/proc/${pid}/status`, 'latin1');
   const mib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024;
   return { now: mib('VmRSS'), most: mib('VmHWM') };
+}
+
+/** How long each thread of a process has waited for a processor so far, in milliseconds (proc(5): task/TID/schedstat). */
+export function waitsOf(pid: number): Map<string, number> {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return new Map(
+    threads.flatMap((thread) => {
+      try {
+        const [, waitedNs = '0'] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ');
+        return [[thread, Number(waitedNs) / 1e6] as const];
+      } catch {
+        // It ended meanwhile.
+        return [];
+      }
+    }),
+  );
 }
 
 export function freePort(): Promise<number> {

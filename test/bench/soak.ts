@@ -1,15 +1,15 @@
 // Hours of mixed use of one `tcli serve`: `npm run soak -- --minutes N`. Initiators write and verify, sessions come and
 // go, also without a word, and targets are made and deleted from other processes while all of it runs. It fails with
-// the first wrong byte or failed command, a stall of more than a second, a process that grows, a descriptor that stays,
-// or a line of level error in the log. It measures no speed.
+// the first wrong byte or failed command, a stall of more than a second that was not for want of a processor, a process
+// that grows, a descriptor that stays, or a line of level error in the log. It measures no speed.
 
 import { execFile } from 'node:child_process';
 import { readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { QemuIo } from './qemu-io.ts';
-import { builtProgram, memoryOf, openTarget, startTcli, tcli } from './servers.ts';
+import { QemuIo, type Taken } from './qemu-io.ts';
+import { builtProgram, memoryOf, openTarget, startTcli, tcli, waitsOf } from './servers.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -30,12 +30,20 @@ const stallMs = 1000;
 /** What the process may grow by between the first quarter of the run and the last. */
 const growthMib = 24;
 const samplePeriodMs = 2000;
+/** How often it is asked how long the server's threads and this program's have waited for a processor. */
+const waitPeriodMs = 250;
 
 const end = performance.now() + Number(options.minutes) * 60_000;
 const running = (): boolean => performance.now() < end && failures.length === 0;
 const failures: string[] = [];
 const counts = { commands: 0, sessions: 0, targets: 0 };
-let slowestMs = 0;
+let slowest: Taken | undefined;
+interface Waits {
+  readonly at: number;
+  /** Milliseconds by thread, of the server and of this program. */
+  readonly of: readonly Map<string, number>[];
+}
+const waits: Waits[] = [];
 
 const file = join(tmpdir(), `tcli-soak-${process.pid}.img`);
 writeFileSync(file, '');
@@ -54,7 +62,9 @@ try {
       verify(url, part, Number(options.seed) * 100 + lun * 10 + part),
     ),
   );
-  await Promise.all([...initiators, comeAndGo(), makeAndDelete(), watch()].map((task) => task.catch(fail)));
+  await Promise.all(
+    [...initiators, comeAndGo(), makeAndDelete(), watch(), watchWaits()].map((task) => task.catch(fail)),
+  );
   await settle();
   judge();
 } finally {
@@ -64,7 +74,7 @@ try {
 const grown = growth();
 console.log(
   `${options.minutes} minutes: ${counts.commands} commands verified, ${counts.sessions} sessions came and went, ` +
-    `${counts.targets} targets were made and deleted; slowest command ${slowestMs.toFixed(0)} ms, ` +
+    `${counts.targets} targets were made and deleted; slowest command ${told(slowest)}, ` +
     `${memory.at(-1)?.toFixed(0)} MiB resident, ${grown >= 0 ? '+' : ''}${grown.toFixed(1)} MiB since the first quarter`,
 );
 for (const failure of failures) console.log(`FAILED: ${failure}`);
@@ -80,7 +90,7 @@ async function verify(url: string, part: number, seed: number): Promise<void> {
   const patterns = new Map<number, number>();
   const at = (piece: number) => part * regionBytes + piece * pieceBytes;
   while (running()) {
-    const initiator = new QemuIo(url);
+    const initiator = new QemuIo(url, finished);
     await initiator.open();
     for (let step = 0; step < 200 && running(); step += 1) {
       const piece = random(regionBytes / pieceBytes);
@@ -100,7 +110,6 @@ async function verify(url: string, part: number, seed: number): Promise<void> {
         patterns.set(piece, pattern);
       }
       counts.commands += 1;
-      slowestMs = Math.max(slowestMs, initiator.slowestMs);
     }
     if (random(2) === 0) await initiator.close();
     else await initiator.kill();
@@ -158,6 +167,42 @@ async function watch(): Promise<void> {
   }
 }
 
+async function watchWaits(): Promise<void> {
+  while (running()) {
+    waits.push(waitsNow());
+    if (waits.length > (10 * stallMs) / waitPeriodMs) waits.shift();
+    await pause(waitPeriodMs);
+  }
+}
+
+function finished(taken: Taken): void {
+  const waited = msOf(taken) > stallMs ? waitedIn(taken) : 0;
+  if (msOf(taken) - waited > stallMs) fail(`${told(taken)}, ${waited.toFixed(0)} ms of it for want of a processor`);
+  if (!slowest || msOf(taken) > msOf(slowest)) slowest = taken;
+}
+
+function msOf({ from, to }: Taken): number {
+  return to - from;
+}
+
+function told(taken: Taken | undefined): string {
+  return taken ? `${msOf(taken).toFixed(0)} ms (${taken.command})` : '-';
+}
+
+function waitsNow(): Waits {
+  return { at: performance.now(), of: [pid, process.pid].map(waitsOf) };
+}
+
+/** For how long there was no processor: for the thread at either end that waited most, between the samples around it. */
+function waitedIn({ from, to }: Taken): number {
+  const first = waits.findLast(({ at }) => at <= from) ?? waits[0];
+  const last = waits.find(({ at }) => at >= to) ?? waitsNow();
+  const ends = last.of.map((end, at) =>
+    Math.max(0, ...Array.from(end, ([thread, ms]) => ms - (first?.of[at]?.get(thread) ?? 0))),
+  );
+  return ends.reduce((sum, ms) => sum + ms, 0);
+}
+
 /** Sessions that went without a word are noticed when their sockets close. */
 async function settle(): Promise<void> {
   for (let tries = 0; tries < 20 && descriptors().length > before.length; tries += 1) await pause(250);
@@ -171,7 +216,6 @@ function descriptors(): string[] {
 }
 
 function judge(): void {
-  if (slowestMs > stallMs) fail(`a command took ${slowestMs.toFixed(0)} ms`);
   const left = descriptors().filter((one) => !before.includes(one));
   if (left.length > 0) fail(`left open: ${left.join(', ')}`);
   if (growth() > growthMib) fail(`the process grew by ${growth().toFixed(1)} MiB since the first quarter of the run`);
