@@ -1,9 +1,10 @@
 /** A volume over a file descriptor, through the page cache: what fileio and block have in common. */
 
-import { close, fdatasync, fstatSync, read, readSync, write, writeSync } from 'node:fs';
+import { close, fdatasync, fstatSync, read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { OperatorError } from '../errors.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
+import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import type { MediumError, Space, Straight, Volume } from './backstore.ts';
 import { Pace } from './pace.ts';
@@ -208,23 +209,6 @@ const ended = (inFlight: InFlight): Promise<void> =>
     if (inFlight.count === 0) resolve();
     else inFlight.whenNone = resolve;
   });
-
-/** False for an error, too: the call in the thread pool that follows says which. */
-function readWhole(fd: number, into: Uint8Array, position: number): boolean {
-  try {
-    return readSync(fd, into, 0, into.length, position) === into.length;
-  } catch {
-    return false;
-  }
-}
-
-function writeWhole(fd: number, from: Uint8Array, position: number): boolean {
-  try {
-    return writeSync(fd, from, 0, from.length, position) === from.length;
-  } catch {
-    return false;
-  }
-}
 
 const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
 
