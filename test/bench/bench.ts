@@ -8,6 +8,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { keepAwake } from './awake.ts';
 import { type Figures, type Load, loads } from './loads.ts';
 import { ownNetwork } from './network.ts';
 import { builtProgram, cpuOf, type Disk, memoryOf, peer, type Server, startTcli, startTgtd } from './servers.ts';
@@ -21,6 +22,7 @@ const { values: options } = parseArgs({
     isload: { type: 'string', default: process.env['ISLOAD'] ?? 'isload' },
     peer: { type: 'string', multiple: true, default: [] },
     network: { type: 'string', default: 'own' },
+    awake: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
   },
@@ -43,11 +45,14 @@ interface Sample extends Figures {
 const congestion = ownNetwork(options.network === 'own' && options.peer.length === 0);
 const files = Array.from({ length: lunCount }, (_, at) => `/dev/shm/tcli-bench-${process.pid}-${at}.img`);
 const servers: Server[] = [];
+let letHalt = (): void => {};
 try {
   for (const file of files) fill(file);
   await startAll();
+  if (options.awake) letHalt = keepAwake();
   await measure();
 } finally {
+  letHalt();
   await Promise.all(servers.map((server) => server.stop()));
   for (const file of files) rmSync(file, { force: true });
 }
@@ -67,6 +72,7 @@ async function startAll(): Promise<void> {
 async function measure(): Promise<void> {
   console.log(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`);
   console.log(`TCP congestion control: ${congestion}`);
+  console.log(options.awake ? 'cores are kept awake' : 'idle cores halt as the machine lets them');
   const chosen = loads.filter(({ name }) => name.includes(options.only));
   for (const client of new Set(chosen.map((load) => load.client)))
     if (!has(programOf(client))) console.log(`${client}: not installed, its loads are left out`);
