@@ -36,7 +36,12 @@ export interface Completion {
 }
 
 /** What a transport says of a command. */
-export interface TaskRequest {
+export type TaskRequest = Pick<Task, 'nexus' | 'lun' | 'unit' | 'cdb' | 'attribute' | 'tag'> &
+  Partial<Pick<Task, 'dataOutOffered' | 'dataInOffered'>>;
+
+const none: Uint8Array = new Uint8Array();
+
+export class Task {
   readonly nexus: Nexus;
   /** LUN as decoded (scsi/lun.ts), -1 when it is none that we could have. */
   readonly lun: number;
@@ -48,21 +53,8 @@ export interface TaskRequest {
   /** The transport's tag: unique in the nexus while the task lives. */
   readonly tag: number;
   /** Bytes that the initiator is ready to send, where the transport says so (iSCSI: Expected Data Transfer Length). */
-  readonly dataOutOffered?: number | undefined;
-  /** Bytes that the initiator takes, where the transport says so; for a logical unit that answers for itself. */
-  readonly dataInOffered?: number | undefined;
-}
-
-const none: Uint8Array = new Uint8Array();
-
-export class Task implements TaskRequest {
-  readonly nexus: Nexus;
-  readonly lun: number;
-  readonly unit: LogicalUnitView | undefined;
-  readonly cdb: Uint8Array;
-  readonly attribute: TaskAttribute;
-  readonly tag: number;
   readonly dataOutOffered: number | undefined;
+  /** Bytes that the initiator takes, where the transport says so; for a logical unit that answers for itself. */
   readonly dataInOffered: number | undefined;
   /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
   dataOutLength = 0;
