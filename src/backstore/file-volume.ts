@@ -168,10 +168,7 @@ export class FileVolume implements Volume {
     if (this.#closed) throw systemError('EBADF', 'resize');
     const found = fstatSync(this.#fd);
     if (found.isFile() && found.size < size)
-      throw new OperatorError(
-        `The file that is served has ${found.size} bytes, and not ${size}`,
-        'Another one has taken its place: tcli daemon restart goes on with that one.',
-      );
+      throw replaced(`The file that is served has ${found.size} bytes, and not ${size}`);
     this.size = size;
     const before = this.#inFlight;
     this.#inFlight = { count: 0 };
@@ -209,6 +206,10 @@ const ended = (inFlight: InFlight): Promise<void> =>
     if (inFlight.count === 0) resolve();
     else inFlight.whenNone = resolve;
   });
+
+/** Another file stands under the name of the one that is open. */
+export const replaced = (message: string): OperatorError =>
+  new OperatorError(message, 'Another one has taken its place: tcli daemon restart goes on with that one.');
 
 const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
 

@@ -34,7 +34,7 @@ import { lockOpenFile } from '../system/lock.ts';
 import { processesWithOpen } from '../system/process.ts';
 import { type Backstore, printSize, type Resized, sizeWanted, type VolumeConfig, wwnParameter } from './backstore.ts';
 import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume, sizeOfDevice } from './block-device.ts';
-import { FileVolume, type Medium, writeZeros } from './file-volume.ts';
+import { FileVolume, type Medium, replaced, writeZeros } from './file-volume.ts';
 
 /** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;
@@ -108,7 +108,7 @@ export const fileio: Backstore = {
     const dev = String(config['dev']);
     const found = inspect(dev);
     if (!found) throw gone(dev, Number(config['size']));
-    if (served && !isOpenHere(found)) throw replaced(dev);
+    if (served && !isOpenHere(found)) throw replaced(`${dev} is not the file that is served`);
     if (found.isBlockDevice()) {
       const size = sizeOfDevice(dev, asked);
       return { config: { ...config, size }, size };
@@ -350,12 +350,6 @@ const gone = (path: string, size: number) =>
   new OperatorError(
     `Could not open ${path}`,
     `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
-  );
-
-const replaced = (path: string) =>
-  new OperatorError(
-    `${path} is not the file that is served`,
-    'Another one has taken its place: tcli daemon restart goes on with that one.',
   );
 
 function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'extentAt'> {
