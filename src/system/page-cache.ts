@@ -1,6 +1,6 @@
 /** Reads and writes that do not wait: what the page cache holds, and when it would begin to make writers wait. */
 
-import { readFileSync, statfsSync } from 'node:fs';
+import { fstatSync, readFileSync, statfsSync } from 'node:fs';
 import { addressOf, foreignCall } from './ffi.ts';
 
 const RWF_NOWAIT = 8;
@@ -12,9 +12,12 @@ const preadv2 = foreignCall('preadv2', 'int64', ['int', 'void *', 'int', 'int64'
 /** struct iovec: base, length. One is enough, as the call does not outlive its turn. */
 const iovec = new BigUint64Array(2);
 
-/** Whether the open file lies in memory, so that reading and writing it never waits for a device. */
+/**
+ * Whether the open file lies in memory, so that reading and writing it never waits for a device. A device's node lies in a
+ * file system in memory, too (devtmpfs), and what is behind it does not.
+ */
 export function isInMemory(fd: number): boolean {
-  return memoryFileSystems.includes(statfsSync(`/proc/self/fd/${fd}`).type);
+  return fstatSync(fd).isFile() && memoryFileSystems.includes(statfsSync(`/proc/self/fd/${fd}`).type);
 }
 
 /** Whether `readCached` can be used on this file: the kernel's and the file system's answer (preadv2(2), RWF_NOWAIT). */

@@ -52,3 +52,9 @@ test.skipIf(noMemoryFolder)('a file in memory is known as such', () => {
   closeSync(other);
   removeFolder(inMemory);
 });
+
+test("a device's node lies in memory, and what is behind it does not", () => {
+  const device = openSync('/dev/null', 'r');
+  expect(isInMemory(device)).toBe(false);
+  closeSync(device);
+});
