@@ -5,6 +5,7 @@
 
 import { type Parameter, types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
+import type { IoVector } from '../system/io-vector.ts';
 import type { DirectSocket } from '../system/socket-io.ts';
 
 /**
@@ -34,9 +35,11 @@ export interface Volume {
    */
   readNow?(into: Uint8Array, position: number): boolean;
   /**
-   * A range that lies in memory, to be sent without a copy; undefined when it does not. What is written to it meanwhile
-   * may be sent: whoever puts a digest beside it copies it first.
+   * Adds the memory that a range lies in to what is sent before anything else happens; false when it lies in none, and
+   * nothing is added. What is written to the range until then is sent: whoever puts a digest beside it copies it first.
    */
+  lend?(position: number, length: number, to: IoVector): boolean;
+  /** A range of a file that is in memory, to be sent without a copy, as with `lend`; undefined when it is not. */
   straight?(position: number, length: number): Straight | undefined;
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
   read(into: Uint8Array, position: number): Promise<void>;

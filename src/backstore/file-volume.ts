@@ -3,10 +3,12 @@
 import { close, fdatasync, fstatSync, read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { OperatorError } from '../errors.ts';
+import type { IoVector } from '../system/io-vector.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import type { MediumError, Space, Straight, Volume } from './backstore.ts';
+import { LendableFile } from './lendable-file.ts';
 import { Pace } from './pace.ts';
 
 /** Longer transfers than this never run on the event loop, unless the file lies in memory. */
@@ -58,6 +60,7 @@ export class FileVolume implements Volume {
   readonly discardGranularity: number;
   readonly rotational: boolean;
   readonly discardLeavesAnything?: true;
+  readonly lend?: (position: number, length: number, to: IoVector) => boolean;
   readonly discard?: (position: number, length: number) => Promise<void>;
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
@@ -66,6 +69,8 @@ export class FileVolume implements Volume {
   readonly #fd: number;
   readonly #durableFd: number;
   readonly #inMemory: boolean;
+  /** Of a file in memory, where files can be mapped. */
+  #pages: LendableFile | undefined;
   readonly #readsCached: boolean;
   readonly #readPace: Pace;
   readonly #writePace = new Pace(restMin, restMax);
@@ -87,17 +92,23 @@ export class FileVolume implements Volume {
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
+    if (this.#inMemory) this.#pages = LendableFile.of(medium.fd, medium.size);
+    if (this.#pages)
+      this.lend = (position, length, to) =>
+        this.#holds(position, length) && this.#pages?.lend(position, length, to) === true;
     const { discard, zero, extentAt, space } = medium;
     if (medium.discardLeavesAnything) this.discardLeavesAnything = true;
     if (discard)
       this.discard = (position, length) =>
         this.#run('discard', position, length, async () => {
           if (length > 0) await discard(position, length);
+          this.#pages?.emptied(position, length);
         });
     if (zero)
       this.writeZeroes = (position, length, mayDiscard) =>
         this.#run('write', position, length, async () => {
           if (length > 0 && !(await zero(position, length, mayDiscard))) await writeZeros(this.#fd, position, length);
+          this.#pages?.emptied(position, length);
         });
     if (extentAt)
       this.extentAt = (position, limit) =>
@@ -107,7 +118,7 @@ export class FileVolume implements Volume {
 
   readNow(into: Uint8Array, position: number): boolean {
     if (!this.#holds(position, into.length)) return false;
-    if (this.#inMemory) return readWhole(this.#fd, into, position);
+    if (this.#inMemory) return readWhole(this.#fd, into, position) || this.#lost();
     if (into.length > immediateBytesMax || !this.#readPace.mayTry()) return false;
     if (this.#readsCached) {
       const cached = readCached(this.#fd, into, position);
@@ -134,7 +145,10 @@ export class FileVolume implements Volume {
   writeNow(from: Uint8Array, position: number, durable: boolean): boolean {
     if (this.readOnly || !this.#holds(position, from.length)) return false;
     // Memory is as durable as it gets; a device has to be waited for.
-    if (this.#inMemory) return writeWhole(this.#fd, from, position);
+    if (this.#inMemory) {
+      this.#pages?.written(position, from.length);
+      return writeWhole(this.#fd, from, position);
+    }
     if (durable || from.length > immediateBytesMax || !this.#writePace.mayTry()) return false;
     this.#bytesUntilThrottleCheck -= from.length;
     if (this.#bytesUntilThrottleCheck <= 0) {
@@ -155,9 +169,10 @@ export class FileVolume implements Volume {
   }
 
   write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
-    return this.#run('write', position, from.length, () =>
-      writeLater(durable ? this.#durableFd : this.#fd, from, position),
-    );
+    return this.#run('write', position, from.length, async () => {
+      await writeLater(durable ? this.#durableFd : this.#fd, from, position);
+      this.#pages?.written(position, from.length);
+    });
   }
 
   flush(): Promise<void> {
@@ -170,17 +185,27 @@ export class FileVolume implements Volume {
     if (found.isFile() && found.size < size)
       throw replaced(`The file that is served has ${found.size} bytes, and not ${size}`);
     this.size = size;
+    const pages = this.#pages;
+    if (pages) this.#pages = LendableFile.of(this.#fd, size);
     const before = this.#inFlight;
     this.#inFlight = { count: 0 };
     this.#earlier = Promise.all([ended(before), this.#earlier]);
     await this.#earlier;
+    pages?.close();
   }
 
   async close(): Promise<void> {
     if (this.#closed) throw systemError('EBADF', 'close');
     this.#closed = true;
     await Promise.all([ended(this.#inFlight), this.#earlier]);
+    this.#pages?.close();
     await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
+  }
+
+  /** The file is shorter than it was: pages are not where they were found. */
+  #lost(): false {
+    this.#pages?.emptied(0, this.size);
+    return false;
   }
 
   #holds(position: number, length: number): boolean {

@@ -3,18 +3,19 @@
 import { totalmem } from 'node:os';
 import { types, type ValueType } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
+import { addressNumber, type IoVector } from '../system/io-vector.ts';
 import { systemError } from '../system/system-error.ts';
 import {
   type Backstore,
   printSize,
   type Space,
-  type Straight,
   sizeWanted,
   type Volume,
   type VolumeConfig,
   type VolumeContents,
   wwnParameter,
 } from './backstore.ts';
+import { type Chunk, ChunkTable } from './chunk-table.ts';
 
 /** Sizes are whole pages, as LIO's are. */
 const pageBytes = 4096;
@@ -109,9 +110,6 @@ function refuseTooLarge(size: number, nullio: boolean): void {
   );
 }
 
-/** Less than this is copied sooner than it is sent by itself. */
-const straightBytesMin = 32 * 1024;
-
 const zeros = Buffer.alloc(chunkBytes);
 
 /** Bytes that volumes may still take; negative where the machine's reserve is touched already. */
@@ -127,8 +125,8 @@ class Ramdisk implements Volume {
   readonly atomicWriteBytesMax = atomicWriteBytesMax;
   readonly space?: () => Promise<Space>;
   readonly #nullio: boolean;
-  /** By position / chunkBytes. An absent chunk is zeros. */
-  readonly #chunks = new Map<number, Buffer<ArrayBuffer>>();
+  /** By position / chunkBytes. */
+  readonly #chunks = new ChunkTable();
   #commitsUntilCheck = 0;
   #closed = false;
 
@@ -157,27 +155,16 @@ class Ramdisk implements Volume {
     return true;
   }
 
-  straight(position: number, length: number): Straight | undefined {
-    if (length < straightBytesMin || !this.#holds(position, length)) return undefined;
-    return {
-      send: (to) => {
-        for (let done = 0; done < length; ) {
-          const piece = this.#piece(position + done, length - done);
-          const taken = to.send(piece, piece.length, done + piece.length < length);
-          done += taken;
-          if (taken < piece.length) return done;
-        }
-        return length;
-      },
-      copy: (into, from) => this.readNow(into, position + from),
-    };
-  }
-
-  /** What lies in memory in one piece from `position` on. */
-  #piece(position: number, length: number): Uint8Array {
-    const index = Math.floor(position / chunkBytes);
-    const offset = position - index * chunkBytes;
-    return (this.#chunks.get(index) ?? zeros).subarray(offset, Math.min(chunkBytes, offset + length));
+  lend(position: number, length: number, to: IoVector): boolean {
+    if (!this.#holds(position, length)) return false;
+    for (let done = 0; done < length; ) {
+      const index = Math.floor((position + done) / chunkBytes);
+      const offset = position + done - index * chunkBytes;
+      const piece = Math.min(length - done, chunkBytes - offset);
+      to.add((this.#chunks.addressOf(index) ?? addressNumber(zeros)) + offset, piece);
+      done += piece;
+    }
+    return true;
   }
 
   writeNow(from: Uint8Array, position: number): boolean {
@@ -211,11 +198,18 @@ class Ramdisk implements Volume {
   async discard(position: number, length: number): Promise<void> {
     this.#refuse('discard', position, length);
     const end = position + length;
-    for (const index of this.#indicesBetween(position, end)) {
+    const dropped: Chunk[] = [];
+    for (const [index, chunk] of this.#chunks.entries(Math.floor(position / chunkBytes), Math.ceil(end / chunkBytes))) {
       const start = index * chunkBytes;
-      if (start >= position && (start + chunkBytes <= end || end === this.size)) this.#chunks.delete(index);
-      else this.#chunks.get(index)?.fill(0, Math.max(0, position - start), Math.min(chunkBytes, end - start));
+      if (start < position || (start + chunkBytes > end && end !== this.size))
+        chunk.fill(0, Math.max(0, position - start), Math.min(chunkBytes, end - start));
+      else {
+        this.#chunks.delete(index);
+        dropped.push(chunk);
+      }
     }
+    // What is lent is sent within this turn of the event loop (`lend`).
+    setImmediate(() => dropped.splice(0));
   }
 
   async writeZeroes(position: number, length: number): Promise<void> {
@@ -225,11 +219,11 @@ class Ramdisk implements Volume {
   async extentAt(position: number, limit: number): Promise<{ allocated: boolean; end: number }> {
     this.#refuse('lseek', position);
     const first = Math.floor(position / chunkBytes);
-    const allocated = this.#chunks.has(first);
+    const allocated = this.#chunks.get(first) !== undefined;
     if (this.#chunks.size === 0) return { allocated, end: limit };
     let index = first + 1;
     const last = Math.min(Math.ceil(limit / chunkBytes), first + chunksPerExtentMax);
-    while (index < last && this.#chunks.has(index) === allocated) index += 1;
+    while (index < last && (this.#chunks.get(index) !== undefined) === allocated) index += 1;
     return { allocated, end: Math.min(index * chunkBytes, limit) };
   }
 
@@ -240,12 +234,12 @@ class Ramdisk implements Volume {
 
   cut(): void {
     const end = Math.ceil(this.size / chunkBytes);
-    for (const index of this.#chunks.keys()) if (index >= end) this.#chunks.delete(index);
+    for (const [index] of this.#chunks.entries(end)) this.#chunks.delete(index);
     this.#chunks.get(end - 1)?.fill(0, this.size - (end - 1) * chunkBytes);
   }
 
   takeContents(): VolumeContents {
-    const contents = Array.from(this.#chunks, ([index, chunk]) => [index * chunkBytes, chunk] as const);
+    const contents = Array.from(this.#chunks.entries(), ([index, chunk]) => [index * chunkBytes, chunk] as const);
     this.#chunks.clear();
     return contents;
   }
@@ -256,20 +250,11 @@ class Ramdisk implements Volume {
     this.#chunks.clear();
   }
 
-  /** Chunks that are there and touch the range: found through whichever is shorter, the range or the chunks. */
-  #indicesBetween(position: number, end: number): number[] {
-    const first = Math.floor(position / chunkBytes);
-    const count = Math.ceil(end / chunkBytes) - first;
-    if (count > this.#chunks.size)
-      return [...this.#chunks.keys()].filter((index) => index >= first && index < first + count);
-    return Array.from({ length: count }, (_, i) => first + i).filter((index) => this.#chunks.has(index));
-  }
-
   /** Memory for the whole range before the first byte of it changes. */
   #commitAll(position: number, length: number): boolean {
     const end = position + length;
     for (let index = Math.floor(position / chunkBytes); index * chunkBytes < end; index++)
-      if (!this.#chunks.has(index) && !this.#commit(index)) return false;
+      if (!this.#chunks.get(index) && !this.#commit(index)) return false;
     return true;
   }
 

@@ -1,6 +1,5 @@
 /** Answers of SCSI commands: Data-In, residuals and status (RFC 7143 11.4, 11.7, 4.2.4). */
 
-import type { Straight } from '../backstore/backstore.ts';
 import { readFailed } from '../scsi/device-server.ts';
 import { type Completion, type Extent, status } from '../scsi/task.ts';
 import { systemError } from '../system/system-error.ts';
@@ -68,9 +67,13 @@ export class DataIn {
       connection.parameters.MaxRecvDataSegmentLength & ~3,
       MaxBurstLength - command.burst,
     );
-    const straight = this.#straight(command, completion.dataIn!, start, size);
-    const at = writer.begin(dataIn, size, straight !== undefined);
-    if (!straight && !this.#fill(command, completion.dataIn!, writer.dataStart, size)) return false;
+    const source = completion.dataIn!;
+    const passes = this.#passes(command, source, size);
+    const straight = passes ? source.volume.straight?.(source.position + start, size) : undefined;
+    let at = writer.begin(dataIn, size, passes);
+    const lent = passes && !straight && this.#lend(source, start, size);
+    if (passes && !straight && !lent) at = writer.begin(dataIn, size);
+    if (!straight && !lent && !this.#fill(command, source, writer.dataStart, size)) return false;
 
     const { bytes } = writer;
     const { fields } = dataIn;
@@ -100,14 +103,22 @@ export class DataIn {
   }
 
   /**
-   * A piece of a volume that can go to the socket as it is. Of a file, what lies in the socket still follows the file:
-   * the next task would change what a task before it has read, which only tasks that are not ordered may (SAM-5 8.6).
+   * Whether a piece of a volume may go to the socket as it is, if the volume can do that. What lies in the socket still
+   * follows the file: the next task would change what a task before it has read, which only tasks that are not ordered
+   * may (SAM-5 8.6).
    */
-  #straight({ task }: Command, source: Uint8Array | Extent, from: number, size: number): Straight | undefined {
+  #passes({ task }: Command, source: Uint8Array | Extent, size: number): source is Extent {
+    if (!isExtent(source) || size % 4 !== 0) return false;
     const { output, sender } = this.#connection;
-    const ordered = task?.unit?.storageObject.tasks.ordered;
-    const wanted = isExtent(source) && size % 4 === 0 && !sender.writer.dataDigest && !ordered;
-    return wanted && output.passes ? source.volume.straight?.(source.position + from, size) : undefined;
+    const { lend, straight } = source.volume;
+    if (!output.passes || !(lend || straight) || sender.writer.dataDigest) return false;
+    return !task?.unit?.storageObject.tasks.ordered;
+  }
+
+  /** The PDU that was begun gets its data from where it lies. */
+  #lend({ volume, position }: Extent, from: number, size: number): boolean {
+    const { output, sender } = this.#connection;
+    return output.lend?.(volume, position + from, size, sender.writer.headerLength) ?? false;
   }
 
   /** Puts the data into the output. @returns false when it has to be waited for */

@@ -1,6 +1,6 @@
 /** Where a connection writes: contiguous room in a slab, handed to the socket in batches. The transport owns it. */
 
-import type { Straight } from '../backstore/backstore.ts';
+import type { Straight, Volume } from '../backstore/backstore.ts';
 
 export interface Output {
   /** The slab that `room` found place in. */
@@ -11,6 +11,11 @@ export interface Output {
   commit(length: number): void;
   /** The socket takes no more for now: what is written from here on costs memory until it drains. */
   readonly blocked: boolean;
+  /**
+   * Puts a range of a volume, from where it lies in memory, behind the `header` bytes that are committed next.
+   * @returns false when it has to be copied
+   */
+  lend?(volume: Volume, position: number, length: number, header: number): boolean;
   /** Whether `pass` can do without a copy now. */
   readonly passes?: boolean;
   /**

@@ -22,9 +22,14 @@ export class PduWriter {
     return this.#output.bytes;
   }
 
+  /** Bytes before the data of a PDU. */
+  get headerLength(): number {
+    return headerBytes + (this.headerDigest ? digestBytes : 0);
+  }
+
   /** Where its data goes. */
   get dataStart(): number {
-    return this.#start + headerBytes + (this.headerDigest ? digestBytes : 0);
+    return this.#start + this.headerLength;
   }
 
   /**

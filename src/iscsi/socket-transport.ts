@@ -1,10 +1,11 @@
 /** A connection on a Node socket: received into a buffer of our own, one write for each batch from pooled slabs. */
 
 import { Socket } from 'node:net';
-import type { Straight } from '../backstore/backstore.ts';
+import type { Straight, Volume } from '../backstore/backstore.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
-import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBytes, segmentBytesMax } from './limits.ts';
+import { Batch, keep, type Slab } from './batch.ts';
+import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBytes } from './limits.ts';
 import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
 
@@ -27,17 +28,10 @@ export interface Before {
   readonly sent: number;
 }
 
-/** A slab takes the longest PDU behind a batch that is not yet due. */
-const slabBytes = flushBytesMax + segmentBytesMax + 4096;
-/** Slabs that are kept for the next batch; the one used last is used first, while it is in the cache. */
-const slabsKept = 16;
-const slabs: Uint8Array[] = [];
-
-const noSlab: Uint8Array = new Uint8Array();
+const noBytes = new Uint8Array();
 
 export class SocketTransport implements Output, Awaited {
-  bytes = noSlab;
-  #end = 0;
+  readonly #batch = new Batch();
   readonly #socket: Socket;
   /** Absent where the platform has none: everything goes through Node's socket then. */
   readonly #direct: DirectSocket | undefined;
@@ -46,7 +40,7 @@ export class SocketTransport implements Output, Awaited {
   /** What Node's socket receives into. */
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
-  #sending: Uint8Array[] = [];
+  #sending: Slab[] = [];
   /** How often data went past the slab in the batch at hand. */
   #passes = 0;
   /** Output of the batch at hand, and of batches as they are here; how much of it is sent before the batch has ended. */
@@ -110,17 +104,26 @@ export class SocketTransport implements Output, Awaited {
     return this.#direct !== undefined && !this.blocked && this.#toSkip === 0;
   }
 
+  get bytes(): Uint8Array {
+    return this.#batch.bytes;
+  }
+
   room(length: number): number {
-    if (this.bytes.length - this.#end < length) {
+    if (!this.#batch.hasRoom(length)) {
       this.#write();
-      if (this.bytes === noSlab) this.bytes = slabs.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+      this.#batch.open();
     }
-    return this.#end;
+    return this.#batch.end;
+  }
+
+  /** Only of a batch of input: it is sent before anything else happens to what is lent. */
+  lend(volume: Volume, position: number, length: number, header: number): boolean {
+    return this.passes && this.#receiving && this.#batch.lend(volume, position, length, header);
   }
 
   commit(length: number): void {
-    this.#end += length;
-    if (this.#end >= this.#dueBytes) this.#flush();
+    this.#batch.commit(length);
+    if (this.#batch.length >= this.#dueBytes) this.#flush();
     else if (!this.#receiving && !this.#scheduled) {
       // Outside a batch: what else completes in this turn of the event loop goes with it.
       this.#scheduled = true;
@@ -208,22 +211,25 @@ export class SocketTransport implements Output, Awaited {
 
   #flush(): void {
     // While the socket is behind, a few bytes wait for it: each write would hold a slab of its own.
-    if (!this.blocked || this.#end >= flushBytesMax || this.#ending) this.#write();
+    if (!this.blocked || this.#batch.length >= flushBytesMax || this.#ending) this.#write();
   }
 
   /** @param more follows at once */
   #write(more = false): void {
-    if (this.#end === 0) return;
-    const [slab, end, skipped] = [this.bytes, this.#end, Math.min(this.#toSkip, this.#end)];
+    const batch = this.#batch;
+    const { length } = batch;
+    if (length === 0) return;
+    const skipped = Math.min(this.#toSkip, length);
     this.#toSkip -= skipped;
-    this.#batchBytes += end;
-    this.#sent += end - skipped;
-    this.bytes = noSlab;
-    this.#end = 0;
+    this.#batchBytes += length;
+    this.#sent += length - skipped;
     const { writable } = this.#socket;
     const isNext = skipped === 0 && !this.blocked && writable;
-    const taken = isNext && this.#direct ? this.#direct.send(slab, end, more) : skipped;
-    if (taken < end && writable) this.#socket.write(slab.subarray(taken, end), this.#written);
+    const taken = isNext && this.#direct ? batch.send(this.#direct, more) : skipped;
+    const rest = taken < length && writable ? batch.rest(taken) : noBytes;
+    const slab = batch.clear();
+    if (!rest) this.#socket.destroy();
+    else if (rest.length > 0) this.#socket.write(rest, this.#written);
     // Written at once, as it mostly is: nobody reads the slab any more.
     if (this.#socket.writableLength === 0) keep(slab);
     else this.#sending.push(slab);
@@ -248,10 +254,6 @@ export class SocketTransport implements Output, Awaited {
     this.#sending = [];
     void this.#protocol?.close('connection lost');
   }
-}
-
-function keep(slab: Uint8Array): void {
-  if (slabs.length < slabsKept) slabs.push(slab);
 }
 
 /** A socket of Node over a file descriptor that is this process's to close. */

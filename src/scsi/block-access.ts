@@ -43,6 +43,8 @@ export function read(lu: StorageObject, lba: number, blocks: number, task: Task)
 function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work: () => Promise<T>): Promise<T> {
   const isRead = ({ extent }: Task) => extent && extent.position < to && from < extent.position + extent.length;
   return lu.ranges.during(from, to, true, async () => {
+    // What was read in the same turn of the event loop may have to be sent yet (`Volume.lend`).
+    await null;
     while (!task.aborted && !task.terminated && Array.from(lu.tasks).some(isRead)) await lu.tasks.changed();
     return work();
   });

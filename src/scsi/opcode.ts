@@ -100,6 +100,8 @@ export interface OpcodeRow extends Opcode {
   /** Bytes: SPC-4 4.2.5.1, by the operation code's group. */
   readonly cdbLength: number;
   readonly fields: readonly (readonly [name: string, field: Field])[];
+  /** All of them 0. */
+  readonly blank: Readonly<Record<string, number>>;
   /** A 1 for each bit that is looked at; byte 0 and the service action are left 1 (SPC-4 6.35.3 puts their values there). */
   readonly usage: Uint8Array;
   /** A 1 for each bit that may be set. */
@@ -134,6 +136,7 @@ export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
     ...(record as unknown as Opcode),
     cdbLength,
     fields,
+    blank: Object.fromEntries(fields.map(([name]) => [name, 0])),
     usage,
     settable,
     ranged: 'lba' in record.cdb && 'blocks' in record.cdb,
@@ -166,7 +169,8 @@ export function fieldValue({ byte, bytes, shift, mask, zero }: Field, cdb: Uint8
 
 /** A CDB as its record names the parts. */
 export function decode(row: OpcodeRow, cdb: Uint8Array): Cdb<Record<string, number>> {
-  const values: Record<string, number> = {};
+  // With its fields in place from the beginning: adding them one by one would make each CDB change its shape that often.
+  const values = { ...row.blank };
   for (const [name, one] of row.fields) values[name] = fieldValue(one, cdb);
   return values;
 }

@@ -41,7 +41,16 @@ export function passedThrough(lu: StorageObject, row: OpcodeRow | undefined, tas
       return { status, ...(data.length > 0 && { sense: data }), ...(dataIn.length > 0 && { dataIn }) };
     },
   };
-  return { ...record, cdbLength, fields: [], usage: allBits, settable: allBits, ranged: false, conditional: [] };
+  return {
+    ...record,
+    cdbLength,
+    fields: [],
+    blank: {},
+    usage: allBits,
+    settable: allBits,
+    ranged: false,
+    conditional: [],
+  };
 }
 
 /** The device checks its CDBs itself. */

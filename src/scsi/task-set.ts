@@ -56,9 +56,12 @@ export class TaskSet {
     for (const resume of waiting) resume();
   }
 
-  /** Undefined when the task may run now; else resolves when it may, or when it was aborted. */
+  /**
+   * Undefined when the task may run now; else resolves when it may, or when it was aborted. One that is ordered never runs
+   * at once: what was read before it may have to be sent yet (`Volume.lend`).
+   */
   turn(task: Task): Promise<void> | undefined {
-    return this.#ordering === 0 || !this.#mustWait(task) ? undefined : this.#wait(task);
+    return this.#ordering > 0 && (task.attribute === 'ordered' || this.#mustWait(task)) ? this.#wait(task) : undefined;
   }
 
   async #wait(task: Task): Promise<void> {

@@ -79,7 +79,7 @@ function bind(name: string, result: string, types: readonly string[]): ForeignCa
 }
 
 /** Where `view` begins in memory. Only while it is held, and only after a `foreignCall` gave a call. */
-export function addressOf(view: Uint8Array): bigint {
+export function addressOf(view: ArrayBufferView): bigint {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.address(view);
 }

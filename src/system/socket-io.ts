@@ -1,8 +1,9 @@
-/** recv(2), send(2), sendfile(2) and TCP_CORK (tcp(7)) on a socket of Node's, without Node's stream in between. */
+/** recv(2), send(2), sendmsg(2), sendfile(2) and TCP_CORK (tcp(7)) on a socket of Node's, without Node's stream in between. */
 
 import type { Socket } from 'node:net';
 import { descriptorOf } from './descriptor.ts';
 import { foreignCall } from './ffi.ts';
+import type { IoVector } from './io-vector.ts';
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -12,6 +13,7 @@ const TCP_CORK = 3;
 
 const recvCall = foreignCall('recv', 'int64', ['int', 'void *', 'size_t', 'int']);
 const sendCall = foreignCall('send', 'int64', ['int', 'void *', 'size_t', 'int']);
+const sendmsgCall = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 const sendfileCall = foreignCall('sendfile', 'int64', ['int', 'int', 'int64 *', 'size_t']);
 const setsockoptCall = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'int']);
 const flags = { on: new Int32Array([1]), off: new Int32Array([0]) };
@@ -24,6 +26,8 @@ export interface DirectSocket {
   receive(into: Uint8Array): number;
   /** How many of the first `length` bytes the socket took. @param more of them will follow at once */
   send(bytes: Uint8Array, length: number, more: boolean): number;
+  /** How many bytes of the vector's pieces the socket took. It ends before a piece that is not there any more. */
+  sendVector(vector: IoVector, more: boolean): number;
   /** Whether what does not fill a segment is held back: much that is sent piece by piece would wake the receiver for each. */
   cork(held: boolean): void;
   /** How many bytes of a file the socket took. Only for what needs not be waited for. */
@@ -32,9 +36,10 @@ export interface DirectSocket {
 
 /** Undefined where it cannot be had. */
 export function directSocket(socket: Socket): DirectSocket | undefined {
-  const [recv, send, sendfile, setsockopt] = [recvCall(), sendCall(), sendfileCall(), setsockoptCall()];
+  const [recv, send, sendmsg] = [recvCall(), sendCall(), sendmsgCall()];
+  const [sendfile, setsockopt] = [sendfileCall(), setsockoptCall()];
   const fd = descriptorOf(socket);
-  if (!recv || !send || !sendfile || !setsockopt || fd < 0) return undefined;
+  if (!recv || !send || !sendmsg || !sendfile || !setsockopt || fd < 0) return undefined;
   // Its number may be another file's once the socket is destroyed.
   return {
     receive: (into) => (socket.destroyed ? 0 : Math.max(0, recv.now(fd, into, into.length, MSG_DONTWAIT))),
@@ -42,6 +47,10 @@ export function directSocket(socket: Socket): DirectSocket | undefined {
       socket.destroyed
         ? 0
         : Math.max(0, send.now(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0))),
+    sendVector: (vector, more) =>
+      socket.destroyed
+        ? 0
+        : Math.max(0, sendmsg.now(fd, vector.message, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0))),
     cork(held) {
       const flag = held ? flags.on : flags.off;
       if (!socket.destroyed) setsockopt.now(fd, IPPROTO_TCP, TCP_CORK, flag, flag.byteLength);

@@ -21,6 +21,7 @@ import { join, relative } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { VolumeConfig } from '../../src/backstore/backstore.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
+import { IoVector } from '../../src/system/io-vector.ts';
 import {
   makeFile,
   makeFolder,
@@ -300,4 +301,24 @@ test.skipIf(!hasFlock)('two processes never serve one file (needs the flock comm
     other.stdin.end();
     await once(other, 'exit');
   }
+});
+
+test.skipIf(noMemoryFolder)('in memory: what is data is lent, and a hole stays one', async () => {
+  const path = join(inMemory!, 'lent.img');
+  const volume = await openNew(path, mebibyte);
+  const lends = (position: number) => volume.lend?.(position, 4096, new IoVector());
+  if (lends(0) === undefined) return;
+  expect(lends(0)).toBe(false);
+  await volume.write(new Uint8Array(131_072).fill(1), 0, false);
+  expect([0, 61_440, 65_536, 126_976, 131_072].map(lends)).toEqual([true, true, true, true, false]);
+  await volume.discard?.(65_536, 4096);
+  expect([0, 65_536, 69_632].map(lends)).toEqual([true, false, false]);
+  expect(volume.writeNow?.(new Uint8Array(4096).fill(1), 65_536, false)).toBe(true);
+  expect([0, 65_536, 69_632].map(lends)).toEqual([true, true, true]);
+  expect(statSync(path).blocks * 512).toBe(131_072);
+  truncateSync(path, 2 * mebibyte);
+  await volume.resize?.(2 * mebibyte);
+  await volume.write(new Uint8Array(65_536).fill(1), 2 * mebibyte - 65_536, false);
+  expect([0, mebibyte, 2 * mebibyte - 4096, 2 * mebibyte].map(lends)).toEqual([true, false, true, false]);
+  await volume.close();
 });

@@ -215,6 +215,25 @@ describe('sessions', () => {
     expect((await initiator.finish(write)).status).toBe(0);
   });
 
+  it.each(['ramdisk', 'fileio'])(
+    'SAM-5 8.6 %s: an ordered write that comes together with a read does not change what that has read',
+    async (kind) => {
+      const volume = await volumeOf(kind);
+      await volume.write(Buffer.alloc(8192, 5), 0, false);
+      const { lu } = logicalUnit();
+      lu.volume = volume;
+      const { engine, portal } = await start(iscsiTree(lu));
+      const { initiator, socket } = await loggedIn(engine, portal);
+      socket.cork();
+      const read = initiator.sendCommand(read10(16), { read: true, length: 8192 });
+      const data = Buffer.alloc(8192, 7);
+      const write = initiator.sendCommand([0x2a, ...read10(16).slice(1)], { attribute: 2, data, immediateData: 8192 });
+      socket.uncork();
+      expect((await initiator.finish(read)).data).toEqual(Buffer.alloc(8192, 5));
+      expect((await initiator.finish(write)).status).toBe(0);
+    },
+  );
+
   it.each(['a volume that is copied', 'ramdisk', 'fileio'])(
     '%s: big data both ways, more of it than sockets hold, by an initiator that reads late',
     async (kind) => {
@@ -250,4 +269,28 @@ describe('sessions', () => {
     expect(outcome).toMatchObject({ status: 2, sense: '3/11/00' });
     expect((await initiator.command(read10(1), { read: true, length: 512 })).status).toBe(0);
   });
+
+  it.skipIf(noMemoryFolder)(
+    'a file in memory that was cut off meanwhile: MEDIUM ERROR, if need be over a new connection',
+    async () => {
+      const { path, volume } = await fileOf(1 << 20);
+      await volume.write(Buffer.alloc(1 << 20, 5), 0, false);
+      const { lu } = logicalUnit();
+      lu.volume = volume;
+      const { engine, portal } = await start(iscsiTree(lu));
+      const last = [0x28, 0, 0, 0, 2047 >> 8, 0xf8, 0, 0, 8, 0];
+      const first = await loggedIn(engine, portal);
+      expect((await first.initiator.command(last, { read: true, length: 4096 })).data).toEqual(Buffer.alloc(4096, 5));
+      truncateSync(path, 65536);
+      if (volume.lend) {
+        first.initiator.sendCommand(last, { read: true, length: 4096 });
+        await first.closed;
+      }
+      const { initiator } = volume.lend ? await loggedIn(engine, portal) : first;
+      expect(await initiator.command(last, { read: true, length: 4096 })).toMatchObject({
+        status: 2,
+        sense: '3/11/00',
+      });
+    },
+  );
 });

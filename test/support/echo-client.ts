@@ -10,7 +10,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 export const lengthBytes = 4;
 
-const lengths = [1, 100, 4096, 16_384, 40_000, 131_072, 200_000, 300_001, 7];
+const lengths = [1, 100, 4096, 12_288, 16_384, 40_000, 131_072, 200_000, 300_001, 7];
 
 async function exchange(port: number): Promise<boolean> {
   const client = connect(port, '127.0.0.1').setNoDelay();

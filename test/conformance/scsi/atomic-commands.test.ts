@@ -58,7 +58,7 @@ test('SBC-3 5.2 COMPARE AND WRITE: of two that expect the same, one wins; a writ
   expect(elsewhere).toEqual({ status: 0 });
   expect((await Promise.all(results)).map(({ status }) => status)).toEqual([0, 2]);
   await plain;
-  expect(volume.calls).toEqual(['read 0+512', 'write 512+512', 'write 0+512', 'read 0+512', 'write 0+512']);
+  expect(volume.calls).toEqual(['write 512+512', 'read 0+512', 'write 0+512', 'read 0+512', 'write 0+512']);
 });
 
 test('SBC-3 5.2 READ(10): waits while a COMPARE AND WRITE holds its range', async () => {

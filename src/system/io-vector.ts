@@ -1,0 +1,61 @@
+/** Memory that one call writes to a socket, piece by piece (sendmsg(2)): addresses, which JavaScript never looks through. */
+
+import { endianness } from 'node:os';
+import { addressOf } from './ffi.ts';
+
+/** IOV_MAX (sysconf(3)) */
+const piecesMax = 1024;
+/** struct iovec: base, length; struct msghdr, with its vector and count at these words. Of 64-bit machines. */
+const iovecWords = 4;
+const messageWords = 14;
+const vectorWord = 4;
+const countWord = 6;
+/** What one of the words holds of an address. */
+const wordRange = 2 ** 32;
+
+/** Whether the two structures are laid out as they are here. */
+export const hasVectors = endianness() === 'LE' && !['ia32', 'arm', 'mipsel'].includes(process.arch);
+
+export class IoVector {
+  readonly #message = new Uint32Array(messageWords);
+  readonly #words = new Uint32Array(piecesMax * iovecWords);
+  #count = 0;
+
+  constructor() {
+    const address = addressNumber(this.#words);
+    this.#message[vectorWord] = address;
+    this.#message[vectorWord + 1] = address / wordRange;
+  }
+
+  /** struct msghdr, for the call. */
+  get message(): Uint32Array {
+    this.#message[countWord] = this.#count;
+    return this.#message;
+  }
+
+  /** Whether so many more pieces have a place. */
+  takes(pieces: number): boolean {
+    return this.#count + pieces <= piecesMax;
+  }
+
+  add(address: number, length: number): void {
+    const at = this.#count * iovecWords;
+    const words = this.#words;
+    words[at] = address;
+    words[at + 1] = address / wordRange;
+    words[at + 2] = length;
+    this.#count += 1;
+  }
+
+  /** Takes the last piece back. */
+  undo(): void {
+    this.#count -= 1;
+  }
+
+  clear(): void {
+    this.#count = 0;
+  }
+}
+
+/** Where `bytes` begin, for `add`: they have to be held as long. Only where foreign calls are. */
+export const addressNumber = (bytes: ArrayBufferView): number => Number(addressOf(bytes));

@@ -1,0 +1,25 @@
+/** A file's memory, where the kernel finds it by address (mmap(2)). JavaScript never looks: a file that shrinks takes pages away. */
+
+import { foreignCall } from './ffi.ts';
+
+const PROT_READ = 1;
+const MAP_SHARED = 1;
+
+const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
+const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
+
+export interface MemoryMap {
+  /** Of the file's first byte. */
+  readonly address: number;
+  readonly length: number;
+  /** No system call may be given the address any more. */
+  unmap(): void;
+}
+
+/** The first `length` bytes of an open file. Undefined where it cannot be had. */
+export function mapFile(fd: number, length: number): MemoryMap | undefined {
+  const [map, unmap] = [mmap(), munmap()];
+  const address = map && unmap ? map.now(0, length, PROT_READ, MAP_SHARED, fd, 0) : -1;
+  if (address <= 0) return undefined;
+  return { address, length, unmap: () => void unmap!.now(address, length) };
+}
