@@ -35,10 +35,12 @@ export interface Volume {
    */
   readNow?(into: Uint8Array, position: number): boolean;
   /**
-   * Adds the memory that a range lies in to what is sent before anything else happens; false when it lies in none, and
-   * nothing is added. What is written to the range until then is sent: whoever puts a digest beside it copies it first.
+   * Adds the memory that a range lies in to what one system call moves before anything else happens; false when it lies
+   * in none, and nothing is added. What is written to the range until then is sent: whoever puts a digest beside it copies
+   * it first. Where a volume lends, `writeNow` is as durable as can be, and fails for want of space alone.
+   * @param filled what the call moves goes into the range
    */
-  lend?(position: number, length: number, to: IoVector): boolean;
+  lend?(position: number, length: number, to: IoVector, filled?: boolean): boolean;
   /** A range of a file that is in memory, to be sent without a copy, as with `lend`; undefined when it is not. */
   straight?(position: number, length: number): Straight | undefined;
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */

@@ -60,7 +60,7 @@ export class FileVolume implements Volume {
   readonly discardGranularity: number;
   readonly rotational: boolean;
   readonly discardLeavesAnything?: true;
-  readonly lend?: (position: number, length: number, to: IoVector) => boolean;
+  readonly lend?: (position: number, length: number, to: IoVector, filled?: boolean) => boolean;
   readonly discard?: (position: number, length: number) => Promise<void>;
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
@@ -92,10 +92,10 @@ export class FileVolume implements Volume {
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
-    if (this.#inMemory) this.#pages = LendableFile.of(medium.fd, medium.size);
+    if (this.#inMemory) this.#pages = this.#map();
     if (this.#pages)
-      this.lend = (position, length, to) =>
-        this.#holds(position, length) && this.#pages?.lend(position, length, to) === true;
+      this.lend = (position, length, to, filled = false) =>
+        this.#holds(position, length) && !(filled && this.readOnly) && this.#pages?.lend(position, length, to) === true;
     const { discard, zero, extentAt, space } = medium;
     if (medium.discardLeavesAnything) this.discardLeavesAnything = true;
     if (discard)
@@ -186,7 +186,7 @@ export class FileVolume implements Volume {
       throw replaced(`The file that is served has ${found.size} bytes, and not ${size}`);
     this.size = size;
     const pages = this.#pages;
-    if (pages) this.#pages = LendableFile.of(this.#fd, size);
+    if (pages) this.#pages = this.#map();
     const before = this.#inFlight;
     this.#inFlight = { count: 0 };
     this.#earlier = Promise.all([ended(before), this.#earlier]);
@@ -200,6 +200,10 @@ export class FileVolume implements Volume {
     await Promise.all([ended(this.#inFlight), this.#earlier]);
     this.#pages?.close();
     await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
+  }
+
+  #map(): LendableFile | undefined {
+    return LendableFile.of(this.#fd, this.size, !this.readOnly);
   }
 
   /** The file is shorter than it was: pages are not where they were found. */

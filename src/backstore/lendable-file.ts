@@ -32,8 +32,8 @@ export class LendableFile {
   }
 
   /** Undefined where files cannot be mapped, and when too many are. */
-  static of(fd: number, size: number): LendableFile | undefined {
-    const map = mappedBytes + size > mappedBytesMax ? undefined : mapFile(fd, size);
+  static of(fd: number, size: number, writable: boolean): LendableFile | undefined {
+    const map = mappedBytes + size > mappedBytesMax ? undefined : mapFile(fd, size, writable);
     if (!map) return undefined;
     mappedBytes += size;
     return new LendableFile(fd, map);

@@ -155,8 +155,9 @@ class Ramdisk implements Volume {
     return true;
   }
 
-  lend(position: number, length: number, to: IoVector): boolean {
+  lend(position: number, length: number, to: IoVector, filled = false): boolean {
     if (!this.#holds(position, length)) return false;
+    if (filled && (this.#nullio || !this.#commitAll(position, length))) return false;
     for (let done = 0; done < length; ) {
       const index = Math.floor((position + done) / chunkBytes);
       const offset = position + done - index * chunkBytes;

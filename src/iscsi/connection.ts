@@ -5,6 +5,7 @@ import { type Log, type LogLevel, logBug } from '../log.ts';
 import { sense } from '../scsi/sense.ts';
 import { abortTask } from '../scsi/task-management.ts';
 import { push } from '../scsi/unit-attention.ts';
+import type { IoVector } from '../system/io-vector.ts';
 import { bracketed, type Tpg } from '../target/tpg.ts';
 import { copyOf } from '../wire/layout.ts';
 import type { Command } from './command.ts';
@@ -28,7 +29,7 @@ import {
   scsiCommand,
   snackRequest,
 } from './pdu.ts';
-import { type PduHandler, PduReader } from './pdu-reader.ts';
+import { type PduHandler, PduReader, type Place } from './pdu-reader.ts';
 import { ConnectionError, FormatError, LoginError, loginStatus, rejectReason } from './protocol-error.ts';
 import { type Request, requests } from './requests.ts';
 import { Sender } from './sender.ts';
@@ -93,6 +94,16 @@ export class Connection implements PduHandler {
     return this.closed ? undefined : this.#reader.wanted;
   }
 
+  /** Adds the memory where the rest of a data segment belongs, when that is a volume's. @returns how many bytes; 0: none */
+  rest(to: IoVector): number {
+    return this.closed ? 0 : this.#reader.rest(to);
+  }
+
+  /** Whether data may go to a medium before all of it is there, and known to be right. */
+  get lands(): boolean {
+    return !this.#reader.dataDigest && this.output.lands === true;
+  }
+
   filled(count: number): void {
     if (this.closed) return;
     this.#signOfLife();
@@ -119,7 +130,7 @@ export class Connection implements PduHandler {
     this.#transfer?.drained();
   }
 
-  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
+  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
     if (this.closed) return undefined;
     const opcode = header.opcode.get(bytes, start);
     // Only where there are several connections is it asked what has been delivered.

@@ -16,6 +16,8 @@ export interface Output {
    * @returns false when it has to be copied
    */
   lend?(volume: Volume, position: number, length: number, header: number): boolean;
+  /** Whether long data can be received where it belongs. */
+  readonly lands?: boolean;
   /** Whether `pass` can do without a copy now. */
   readonly passes?: boolean;
   /**

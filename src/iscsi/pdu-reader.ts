@@ -1,5 +1,6 @@
 /** PDUs in: bytes that may be cut anywhere → headers, and data straight into the buffer that its owner names. */
 
+import type { IoVector } from '../system/io-vector.ts';
 import { crc32c } from '../wire/crc32c.ts';
 import { loginSegmentBytesMax } from './limits.ts';
 import { digestBytes, header, headerBytes, padding } from './pdu.ts';
@@ -8,12 +9,20 @@ import { ConnectionError, FormatError } from './protocol-error.ts';
 /** Additional header segments: a length of one byte, in words (RFC 7143 11.2.1.5). */
 const ahsBytesMax = 255 * 4;
 
+/** Where a data segment goes when that is no buffer. It has no digest, and no padding. */
+export interface Place {
+  /** Takes what has come, from byte `at` of the segment on. */
+  set(bytes: Uint8Array, at: number): void;
+  /** Adds the memory of a part; false when there is none to receive into. */
+  lend(at: number, length: number, to: IoVector): boolean;
+}
+
 export interface PduHandler {
   /**
    * A header whose digest is right. `bytes` is lent for the call.
-   * @returns where its data goes, at least `dataLength` bytes; undefined: the data is dropped
+   * @returns where its data goes, a buffer of at least `dataLength` bytes; undefined: the data is dropped
    */
-  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined;
+  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined;
   /** The PDU is complete. @param intact its data digest is right */
   onData(intact: boolean): void;
 }
@@ -31,7 +40,7 @@ export class PduReader {
   #dataLeft = 0;
   #trailerLeft = 0;
   #dataLength = 0;
-  #sink: Uint8Array | undefined;
+  #sink: Uint8Array | Place | undefined;
   readonly #trailer = new Uint8Array(8);
   #trailerLength = 0;
 
@@ -41,8 +50,15 @@ export class PduReader {
 
   /** The rest of the data that is being received, for a transport that can receive into it. */
   get wanted(): Uint8Array | undefined {
-    if (this.#dataLeft === 0 || !this.#sink) return undefined;
+    if (this.#dataLeft === 0 || !(this.#sink instanceof Uint8Array)) return undefined;
     return this.#sink.subarray(this.#dataLength - this.#dataLeft, this.#dataLength);
+  }
+
+  /** Adds the memory of the rest when it goes to a place. @returns how many bytes that are, or 0 */
+  rest(to: IoVector): number {
+    const [sink, left] = [this.#sink, this.#dataLeft];
+    if (left === 0 || !sink || sink instanceof Uint8Array) return 0;
+    return sink.lend(this.#dataLength - left, left, to) ? left : 0;
   }
 
   /** `count` bytes were received into `wanted`. */
@@ -124,7 +140,7 @@ export class PduReader {
   }
 
   #intact(): boolean {
-    if (!this.dataDigest || !this.#sink || this.#dataLength === 0) return true;
+    if (!this.dataDigest || !(this.#sink instanceof Uint8Array) || this.#dataLength === 0) return true;
     const pad = padding(this.#dataLength);
     const digest = crc32c(this.#trailer, 0, pad, crc32c(this.#sink, 0, this.#dataLength));
     return digest === digestOf(this.#trailer, pad);

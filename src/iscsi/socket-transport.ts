@@ -2,12 +2,14 @@
 
 import { Socket } from 'node:net';
 import type { Straight, Volume } from '../backstore/backstore.ts';
+import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
 import { Batch, keep, type Slab } from './batch.ts';
 import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBytes } from './limits.ts';
 import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
+import { headerBytes } from './pdu.ts';
 
 /** What the transport drives: `Connection`. */
 export interface Protocol {
@@ -15,6 +17,8 @@ export interface Protocol {
   /** Where the rest of a data segment belongs: what is received there is told by `filled`, not fed. */
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;
+  /** The same for what is no buffer: adds the memory. @returns how many bytes it has; 0: none */
+  rest(to: IoVector): number;
   drained(): void;
   /** It stays here: what came is not needed again. */
   readonly settled: boolean;
@@ -28,6 +32,10 @@ export interface Before {
   readonly sent: number;
 }
 
+/** Where data is received into by one call: of this thread. */
+let places: IoVector | undefined;
+/** Calls that a connection may receive with before others have their turn. */
+const landingRounds = 8;
 const noBytes = new Uint8Array();
 
 export class SocketTransport implements Output, Awaited {
@@ -37,6 +45,12 @@ export class SocketTransport implements Output, Awaited {
   readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
   readonly #buffer: Uint8Array = Buffer.allocUnsafeSlow(receiveBytes);
+  /** What is received while long data goes to its place: one header. */
+  readonly #sip = this.#buffer.subarray(0, headerBytes);
+  /** Of its first byte; 0 until it is needed. */
+  #address = 0;
+  /** Data is on its way that goes to its place. */
+  #landing = false;
   /** What Node's socket receives into. */
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
@@ -156,8 +170,16 @@ export class SocketTransport implements Output, Awaited {
     setTimeout(() => this.#socket.destroy(), closingMs).unref();
   }
 
+  get lands(): boolean {
+    return this.#direct !== undefined && hasVectors;
+  }
+
   look(): boolean | undefined {
     if (!this.#direct || this.#paused || this.#ending) return undefined;
+    if (this.#landAll()) {
+      this.#received();
+      return true;
+    }
     const into = this.#nextBuffer();
     const count = this.#direct.receive(into);
     if (count > 0) this.#receive(into, count);
@@ -172,7 +194,7 @@ export class SocketTransport implements Output, Awaited {
 
   /** Node's socket asks long before it receives: with `look` in between, only the buffer will still be right. */
   #nodeBuffer(): Uint8Array {
-    this.#into = this.#direct ? this.#buffer : this.#nextBuffer();
+    this.#into = this.#landing ? this.#sip : this.#direct ? this.#buffer : this.#nextBuffer();
     return this.#into;
   }
 
@@ -185,10 +207,41 @@ export class SocketTransport implements Output, Awaited {
     if (this.#ending) return;
     this.#kept?.push(copyOf(into, 0, count));
     this.#receiving = true;
-    if (into === this.#buffer) this.#protocol?.feed(into, 0, count);
+    if (into === this.#buffer || into === this.#sip) this.#protocol?.feed(into, 0, count);
     else this.#protocol?.filled(count);
+    this.#landing = false;
+    this.#landAll();
     this.#received();
     if (this.#protocol?.settled) this.#kept = undefined;
+  }
+
+  /**
+   * Receives as long as data comes that belongs into a volume's memory, each time with one header behind it: what that
+   * brings can go to its place in turn. @returns whether anything came
+   */
+  #landAll(): boolean {
+    let landed = false;
+    for (let round = 0; round < landingRounds && this.#land(); round += 1) landed = true;
+    return landed;
+  }
+
+  #land(): boolean {
+    const protocol = this.#protocol;
+    if (!protocol || !this.#direct || !this.lands || this.#ending) return false;
+    places ??= new IoVector();
+    places.clear();
+    const rest = protocol.rest(places);
+    this.#landing = rest > 0;
+    if (rest === 0) return false;
+    this.#address ||= addressNumber(this.#sip);
+    places.add(this.#address, headerBytes);
+    const count = this.#direct.receiveVector(places);
+    if (count === undefined) this.#landing = false;
+    if (!count) return false;
+    this.#receiving = true;
+    protocol.filled(Math.min(count, rest));
+    if (count > rest) protocol.feed(this.#sip, 0, count - rest);
+    return true;
   }
 
   #received(): void {

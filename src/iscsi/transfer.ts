@@ -1,6 +1,7 @@
 /** SCSI commands of one connection: their arrival and their data-out (RFC 7143 4.2.4, 11.3, 11.7, 11.8). */
 
 import { admit, execute, retire } from '../scsi/device-server.ts';
+import { land } from '../scsi/landing.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand } from '../target/traffic.ts';
@@ -12,6 +13,7 @@ import { Coverage } from './coverage.ts';
 import { DataIn } from './data-in.ts';
 import { immediateTasksMax } from './limits.ts';
 import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
+import type { Place } from './pdu-reader.ts';
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
@@ -21,6 +23,9 @@ const commandsPerTime = 16;
 /** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
 const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
   from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
+
+/** How much data the command takes from its initiator. */
+const takenBy = ({ task, expected }: Command): number => Math.min(expected, task!.dataOutLength);
 
 export class Transfer {
   readonly #connection: Connection;
@@ -51,7 +56,7 @@ export class Transfer {
   }
 
   /** A SCSI Command (RFC 7143 11.3). @returns where its immediate data goes */
-  onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
+  onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
     const session = this.#session;
     const command = readCommand(this.#connection, bytes, start);
     const final = scsiCommand.fields.final.get(bytes, start);
@@ -98,7 +103,7 @@ export class Transfer {
   }
 
   /** A Data-Out (RFC 7143 11.7). @returns where its data goes */
-  onDataOut(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | undefined {
+  onDataOut(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
     const { fields } = dataOut;
     const command = this.#session.commands.get(fields.initiatorTaskTag.get(bytes, start));
     this.#current = undefined;
@@ -209,13 +214,16 @@ export class Transfer {
     });
     command.task = task;
     command.completion = admit(task);
-    if (!command.completion && command.direction === 'write' && command.expected > 0) this.#reserve(command, task);
+    if (command.completion || command.direction !== 'write' || command.expected === 0) return;
+    // What has come already was gathered.
+    if (!command.buffer && this.#connection.lands) task.landing = land(task);
+    if (!task.landing) this.#reserve(command);
   }
 
   /** Gives it memory for its data, now or when there is some. */
-  #reserve(command: Command, task: Task): void {
+  #reserve(command: Command): void {
     const session = this.#session;
-    const taken = Math.min(command.expected, task.dataOutLength);
+    const taken = takenBy(command);
     const bytes = Math.max(taken, this.#unsolicitedEnd(command));
     if (session.reserve(bytes)) {
       command.reserved = bytes;
@@ -238,8 +246,14 @@ export class Transfer {
   }
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
-  #place(command: Command, offset: number, length: number): Uint8Array | undefined {
+  #place(command: Command, offset: number, length: number): Uint8Array | Place | undefined {
     if (command.completion) return undefined;
+    const landing = command.task?.landing;
+    if (landing)
+      return {
+        set: (bytes, at) => landing.put(bytes, offset + at),
+        lend: (at, part, to) => landing.lend(offset + at, part, to),
+      } satisfies Place;
     command.buffer ??= borrow(this.#unsolicitedEnd(command));
     return piece(command.buffer, offset, offset + length);
   }
@@ -250,7 +264,7 @@ export class Transfer {
     if (command.task?.aborted) this.drop(command);
     else if (command.unsolicited) return;
     else if (command.completion) this.#complete(command, command.completion);
-    else if (!command.fault && this.#asked(command) < command.task!.dataOut.length) this.#requestAll(command);
+    else if (!command.fault && this.#asked(command) < takenBy(command)) this.#requestAll(command);
     // RFC 7143 7.8: the answer to damaged data, too, waits until all that was asked for has come.
     else if (command.requests.length > 0) return;
     else if (command.fault) this.#fail(command, command.fault);
@@ -265,7 +279,7 @@ export class Transfer {
   /** As many R2Ts as may be outstanding (RFC 7143 13.17). */
   #requestAll(command: Command): void {
     const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
-    const { length } = command.task!.dataOut;
+    const length = takenBy(command);
     command.requested = this.#asked(command);
     while (command.requests.length < MaxOutstandingR2T && command.requested < length)
       this.#requestData(command, Math.min(MaxBurstLength, length - command.requested));

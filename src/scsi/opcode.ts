@@ -92,6 +92,8 @@ export interface Opcode<F extends Fields = Fields> {
   dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
   /** An initiator that is ready to send more or less than `dataOut` is refused; else it is a residual of the transport. */
   readonly exactDataOut?: boolean;
+  /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
+  readonly lands?: true;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
 }
 

@@ -70,7 +70,8 @@ const writes = ({ range, ...named }: Variant): OpcodeRow =>
     whenReserved: 'conflicts',
     check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
-    execute: (lu, cdb, task) => write(lu, cdb.lba, task.dataOut, cdb.fua),
+    lands: true,
+    execute: (lu, cdb, task) => task.landing?.finish() ?? write(lu, cdb.lba, task.dataOut, cdb.fua),
   });
 
 const verifies = ({ range, ...named }: Variant): OpcodeRow =>

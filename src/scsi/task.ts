@@ -1,6 +1,7 @@
 /** One SCSI command in flight, between a transport and the device server (SAM-5 5). */
 
 import type { Volume } from '../backstore/backstore.ts';
+import type { Landing } from './landing.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
 import type { Command } from './opcode.ts';
 
@@ -58,6 +59,8 @@ export class Task {
   readonly dataInOffered: number | undefined;
   /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
   dataOutLength = 0;
+  /** Set by the transport: it writes the data as it comes, and `dataOut` stays empty. */
+  landing: Landing | undefined = undefined;
   /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */
   dataOut = none;
   /** Set by task management: the transport drops the task without an answer. */

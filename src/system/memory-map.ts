@@ -3,6 +3,7 @@
 import { foreignCall } from './ffi.ts';
 
 const PROT_READ = 1;
+const PROT_WRITE = 2;
 const MAP_SHARED = 1;
 
 const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
@@ -17,9 +18,10 @@ export interface MemoryMap {
 }
 
 /** The first `length` bytes of an open file. Undefined where it cannot be had. */
-export function mapFile(fd: number, length: number): MemoryMap | undefined {
+export function mapFile(fd: number, length: number, writable: boolean): MemoryMap | undefined {
   const [map, unmap] = [mmap(), munmap()];
-  const address = map && unmap ? map.now(0, length, PROT_READ, MAP_SHARED, fd, 0) : -1;
+  const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  const address = map && unmap ? map.now(0, length, protection, MAP_SHARED, fd, 0) : -1;
   if (address <= 0) return undefined;
   return { address, length, unmap: () => void unmap!.now(address, length) };
 }

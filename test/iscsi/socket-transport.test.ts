@@ -12,6 +12,7 @@ import { ramdisk } from '../../src/backstore/ramdisk.ts';
 import { flushBytesMax } from '../../src/iscsi/limits.ts';
 import type { Output } from '../../src/iscsi/output.ts';
 import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
+import type { IoVector } from '../../src/system/io-vector.ts';
 import { lengthBytes } from '../support/echo-client.ts';
 import { makeFile, makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
 
@@ -37,6 +38,10 @@ class Numbers implements Protocol {
   }
 
   filled(): void {}
+
+  rest(): number {
+    return 0;
+  }
 
   drained(): void {
     this.#write();
@@ -123,7 +128,10 @@ it('a client that never reads costs the socket and one batch, and no slab behind
   expect([...numbers.slabs].every((slab) => slab.length <= 2 * flushBytesMax + blockBytes)).toBe(true);
 });
 
-/** Answers each message, a length and as many bytes, with itself: by way of a slab, and longer ones out of a volume. */
+/**
+ * Answers each message, a length and as many bytes, with itself: by way of a slab, and longer ones out of a volume. Every
+ * other one is gathered before it is written to the volume.
+ */
 class Echo implements Protocol {
   readonly settled = true;
   readonly #output: Output;
@@ -132,22 +140,38 @@ class Echo implements Protocol {
   #lengthLeft = lengthBytes;
   #data = new Uint8Array();
   #dataLeft = 0;
-  #position = 0;
+  #count = 0;
 
   constructor(output: Output, volume: Volume) {
     this.#output = output;
     this.#volume = volume;
   }
 
+  get #position(): number {
+    return (this.#count * 2 ** 19) % this.#volume.size;
+  }
+
+  get #lands(): boolean {
+    return this.#output.lands === true && this.#count % 2 === 0;
+  }
+
   get wanted(): Uint8Array | undefined {
-    return this.#dataLeft > 0 ? this.#data.subarray(-this.#dataLeft) : undefined;
+    return this.#dataLeft > 0 && !this.#lands ? this.#data.subarray(-this.#dataLeft) : undefined;
+  }
+
+  rest(to: IoVector): number {
+    const at = this.#position + this.#data.length - this.#dataLeft;
+    const lent = this.#dataLeft > 0 && this.#lands && this.#volume.lend?.(at, this.#dataLeft, to, true) === true;
+    return lent ? this.#dataLeft : 0;
   }
 
   feed(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; ) {
       if (this.#dataLeft > 0) {
         const piece = bytes.subarray(at, Math.min(end, at + this.#dataLeft));
-        this.wanted!.set(piece);
+        const done = this.#data.length - this.#dataLeft;
+        if (this.#lands) this.#volume.writeNow!(piece, this.#position + done, false);
+        else this.#data.set(piece, done);
         at += piece.length;
         this.filled(piece.length);
         continue;
@@ -164,15 +188,17 @@ class Echo implements Protocol {
 
   filled(count: number): void {
     this.#dataLeft -= count;
-    if (this.#dataLeft === 0) this.#answer(this.#data);
+    if (this.#dataLeft > 0) return;
+    const [data, position] = [this.#data, this.#position];
+    if (this.#lands) this.#volume.readNow!(data, position);
+    else expect(this.#volume.writeNow!(data, position, false)).toBe(true);
+    this.#count += 1;
+    this.#answer(data, position);
   }
 
-  #answer(data: Uint8Array): void {
+  #answer(data: Uint8Array, position: number): void {
     const output = this.#output;
     const volume = this.#volume;
-    const position = this.#position % volume.size;
-    this.#position += 2 ** 19;
-    expect(volume.writeNow!(data, position, false)).toBe(true);
     const straight = output.passes ? volume.straight?.(position, data.length) : undefined;
     const at = output.room(lengthBytes);
     const lent = !straight && output.lend?.(volume, position, data.length, lengthBytes) === true;

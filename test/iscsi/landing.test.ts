@@ -1,0 +1,193 @@
+// Writes whose data goes to its place as it comes: what else the commands around them see of it. That sockets receive
+// into memory is tested in socket-transport.test.ts and engine.test.ts.
+
+import { describe, expect, it } from 'vitest';
+import { dataOut, scsiCommand, taskManagementRequest } from '../../src/iscsi/pdu.ts';
+import { clearTaskSet } from '../../src/scsi/task-management.ts';
+import { IscsiTarget } from '../support/iscsi-target.ts';
+import { logicalUnit, pattern } from '../support/logical-unit.ts';
+import { memoryVolume } from '../support/memory-volume.ts';
+
+const blocks = 128;
+const bytes = blocks * 512;
+const half = bytes / 2;
+const write10 = [0x2a, 0, 0, 0, 0, 0, 0, 0, blocks, 0];
+
+/** A session whose transport and volume let data land. */
+async function landing(keys: Record<string, string> = {}) {
+  const unit = logicalUnit({ volume: memoryVolume(1 << 20, { lend: () => false }) });
+  const target = new IscsiTarget(unit);
+  const { initiator, output } = await target.login(keys);
+  Object.assign(output, { lands: true });
+  return { ...unit, target, initiator };
+}
+
+type Session = Awaited<ReturnType<typeof landing>>;
+
+/** The first half of a write has come; the second is asked for. */
+async function halfWay({ initiator }: Session, data: Uint8Array) {
+  const tag = initiator.sendCommand(write10, { data, immediateData: half });
+  const r2t = await initiator.next();
+  expect(r2t).toMatchObject({ name: 'Ready To Transfer', values: { bufferOffset: half } });
+  return { tag, r2t };
+}
+
+describe('data that lands', () => {
+  it('is on the medium as it comes, and counted at the end', async () => {
+    const session = await landing();
+    const { initiator, volume, lu } = session;
+    const data = pattern(bytes);
+    const { tag, r2t } = await halfWay(session, data);
+    expect([Buffer.from(volume.bytes.subarray(0, bytes)), lu.statistics.writeCommands]).toEqual([
+      Buffer.concat([data.subarray(0, half), Buffer.alloc(half)]),
+      0,
+    ]);
+    initiator.sendRequested(r2t, data);
+    expect((await initiator.finish(tag)).status).toBe(0);
+    expect(Buffer.from(volume.bytes.subarray(0, bytes))).toEqual(data);
+    expect([lu.statistics.writeCommands, lu.statistics.blocksWritten, volume.calls.length]).toEqual([1, blocks, 2]);
+  });
+
+  it('RFC 7143 11.6.1: changes nothing any more once ABORT TASK is answered', async () => {
+    const session = await landing();
+    const { initiator, volume } = session;
+    const { tag, r2t } = await halfWay(session, pattern(bytes));
+    initiator.send(taskManagementRequest, {
+      ...initiator.number(true),
+      final: true,
+      function: 1,
+      referencedTaskTag: tag,
+      refCmdSn: initiator.cmdSn - 1,
+      initiatorTaskTag: initiator.tag(),
+    });
+    expect((await initiator.next()).values['response']).toBe(0);
+    const before = volume.calls.length;
+    initiator.sendRequested(r2t, pattern(bytes));
+    expect((await initiator.command([0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0])).status).toBe(0);
+    expect(volume.calls.slice(before)).toEqual(['flush']);
+  });
+
+  it('SAM-5 5.6.2: is dropped when another nexus has cleared the task set, and answered TASK ABORTED', async () => {
+    const session = await landing();
+    const { initiator, target, volume } = session;
+    const data = pattern(bytes);
+    const { tag, r2t } = await halfWay(session, data);
+    const other = await target.login({ InitiatorName: 'iqn.2026-01.com.example:other' });
+    const nexus = [...target.sessionTable].find((one) => one.initiatorName.endsWith('other'))!.nexus!;
+    await clearTaskSet(nexus, 0);
+    initiator.sendRequested(r2t, data);
+    expect((await initiator.finish(tag)).status).toBe(0x40);
+    expect(volume.bytes.subarray(half, bytes)).toEqual(new Uint8Array(half));
+    await other.initiator.logout();
+  });
+
+  it('SBC-3 5.2: COMPARE AND WRITE waits for the whole of it', async () => {
+    const session = await landing();
+    const { initiator, volume } = session;
+    const data = Buffer.alloc(bytes, 7);
+    const { tag, r2t } = await halfWay(session, data);
+    const compare = [0x89, 0, 0, 0, 0, 0, 0, 0, 0, blocks - 1, 0, 0, 0, 1, 0, 0];
+    const both = Buffer.concat([Buffer.alloc(512, 7), Buffer.alloc(512, 9)]);
+    const atomic = initiator.sendCommand(compare, { data: both, immediateData: both.length });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(initiator.inbox).toEqual([]);
+    initiator.sendRequested(r2t, data);
+    expect((await initiator.finish(tag)).status).toBe(0);
+    expect((await initiator.finish(atomic)).status).toBe(0);
+    expect([volume.bytes[bytes - 513], volume.bytes[bytes - 512]]).toEqual([7, 9]);
+  });
+
+  it('a medium that goes away in between: the command says so', async () => {
+    const session = await landing();
+    const { initiator, lu } = session;
+    const { volume } = lu;
+    const data = pattern(bytes);
+    const { tag, r2t } = await halfWay(session, data);
+    lu.volume = undefined;
+    initiator.sendRequested(r2t, data);
+    lu.volume = volume;
+    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '2/04/00' });
+  });
+
+  it('a medium that has no more space: the command says so', async () => {
+    const session = await landing();
+    const { initiator, volume } = session;
+    const data = pattern(bytes);
+    const { tag, r2t } = await halfWay(session, data);
+    volume.writeNow = () => false;
+    initiator.sendRequested(r2t, data);
+    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '7/27/07' });
+  });
+});
+
+describe('data is gathered first', () => {
+  it.each<[string, Record<string, string>, (session: Session) => void | Promise<void>]>([
+    ['with a data digest: it has to be right', { DataDigest: 'CRC32C' }, () => {}],
+    [
+      'where initiators order their tasks',
+      {},
+      async ({ initiator }) => {
+        await initiator.command([0, 0, 0, 0, 0, 0], { attribute: 2 });
+      },
+    ],
+  ])('%s', async (_why, keys, prepare) => {
+    const session = await landing(keys);
+    await prepare(session);
+    await halfWay(session, pattern(bytes));
+    expect(session.volume.calls).toEqual([]);
+  });
+
+  it('when its command waits for its turn', async () => {
+    const { initiator, volume } = await landing();
+    const data = pattern(bytes);
+    initiator.number();
+    const tag = initiator.sendCommand(write10, { data, immediateData: half });
+    expect(volume.calls).toEqual([]);
+    initiator.send(scsiCommand, {
+      cmdSn: initiator.cmdSn - 2,
+      expStatSn: initiator.expStatSn,
+      final: true,
+      attribute: 1,
+      initiatorTaskTag: initiator.tag(),
+      cdb: new Uint8Array(16),
+    });
+    const answers = [await initiator.next(), await initiator.next()];
+    const r2t = answers.find(({ name }) => name === 'Ready To Transfer')!;
+    initiator.sendRequested(r2t, data);
+    expect((await initiator.finish(tag)).status).toBe(0);
+    expect(Buffer.from(volume.bytes.subarray(0, bytes))).toEqual(data);
+  });
+
+  it('when less comes than the CDB asks for: a part of a block is not written', async () => {
+    const { initiator, volume } = await landing();
+    const data = pattern(bytes - 700);
+    const outcome = await initiator.command(write10, { data, immediateData: half });
+    expect([outcome.status, volume.bytes[bytes - 1025], volume.bytes[bytes - 1024]]).toEqual([
+      0,
+      data[bytes - 1025],
+      0,
+    ]);
+  });
+
+  it('RFC 7143 11.7: a Data-Out that is not what was asked for lands nowhere', async () => {
+    const session = await landing();
+    const { initiator, volume } = session;
+    const { tag, r2t } = await halfWay(session, pattern(bytes));
+    const before = volume.calls.length;
+    initiator.send(
+      dataOut,
+      {
+        final: true,
+        lun: r2t.values['lun']!,
+        initiatorTaskTag: tag,
+        targetTransferTag: r2t.values['targetTransferTag']!,
+        expStatSn: initiator.expStatSn,
+        bufferOffset: half + 512,
+      },
+      pattern(half),
+    );
+    expect((await initiator.next()).name).toBe('Reject');
+    expect((await initiator.finish(tag)).status).toBe(2);
+    expect(volume.calls.length).toBe(before);
+  });
+});
