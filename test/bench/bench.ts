@@ -44,6 +44,8 @@ interface Sample extends Figures {
 
 const congestion = ownNetwork(options.network === 'own' && options.peer.length === 0);
 const files = Array.from({ length: lunCount }, (_, at) => `/dev/shm/tcli-bench-${process.pid}-${at}.img`);
+/** Resident memory of each process, in MiB, at most. */
+const memory = new Map<number, number>();
 const servers: Server[] = [];
 let letHalt = (): void => {};
 try {
@@ -61,8 +63,8 @@ async function startAll(): Promise<void> {
   if (has('tgtd')) servers.push(await startTgtd(files));
   const kept = files.map((create): Disk => ({ kind: 'fileio', create }));
   servers.push(await startTcli(options.program, 'fileio', kept));
-  const memory = files.map((): Disk => ({ kind: 'ramdisk', create: String(lunBytes) }));
-  const ramdisk = await startTcli(options.program, 'ramdisk', memory);
+  const disks = files.map((): Disk => ({ kind: 'ramdisk', create: String(lunBytes) }));
+  const ramdisk = await startTcli(options.program, 'ramdisk', disks);
   servers.push(ramdisk);
   // Memory that was never written costs its first writer.
   for (const url of ramdisk.urls) spawnSync('qemu-img', ['bench', '-w', ...whole, url]);
@@ -87,7 +89,11 @@ async function measure(): Promise<void> {
     print(load, samples);
   }
   for (const { name, pid } of servers)
-    if (pid) console.log(`${name}: ${memoryOf(pid).most.toFixed(0)} MiB resident at most`);
+    if (pid)
+      console.log(
+        `${name}: ${memory.get(pid)?.toFixed(0)} MiB resident at most, without ${memoryOf(pid).mapped.toFixed(0)} MiB ` +
+          'of volumes in memory that it has mapped',
+      );
   judge(table);
 }
 
@@ -97,6 +103,7 @@ async function sample(load: Load, server: Server): Promise<Sample> {
   const figures = await load.run(server.urls.slice(0, load.luns), Number(options.seconds), programOf(load.client));
   const seconds = (performance.now() - start) / 1000;
   const spent = server.pid ? cpuOf(server.pid) - before : Number.NaN;
+  if (server.pid) memory.set(server.pid, Math.max(memory.get(server.pid) ?? 0, memoryOf(server.pid).own));
   return { ...figures, cpu: spent / (figures.iops * seconds) };
 }
 

@@ -123,11 +123,11 @@ export function cpuOf(pid: number): number {
   return (user + system) * 10_000;
 }
 
-/** Resident memory in MiB: now and at most. `VmHWM` counts since the process began. */
-export function memoryOf(pid: number): { now: number; most: number } {
+/** Resident memory in MiB: its own, and what it has mapped of files in memory, which is the volumes' (proc(5)). */
+export function memoryOf(pid: number): { own: number; mapped: number } {
   const text = readFileSync(`/proc/${pid}/status`, 'latin1');
   const mib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024;
-  return { now: mib('VmRSS'), most: mib('VmHWM') };
+  return { own: mib('RssAnon') + mib('RssFile'), mapped: mib('RssShmem') };
 }
 
 /** How long each thread of a process has waited for a processor so far, in milliseconds (proc(5): task/TID/schedstat). */

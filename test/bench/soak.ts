@@ -162,7 +162,7 @@ async function makeAndDelete(): Promise<void> {
 
 async function watch(): Promise<void> {
   while (running()) {
-    memory.push(memoryOf(pid).now);
+    memory.push(memoryOf(pid).own);
     await pause(samplePeriodMs);
   }
 }
