@@ -4,12 +4,12 @@
 // that grows, a descriptor that stays, or a line of level error in the log. It measures no speed.
 
 import { execFile } from 'node:child_process';
-import { readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { QemuIo, type Taken } from './qemu-io.ts';
-import { builtProgram, memoryOf, openTarget, startTcli, tcli, waitsOf } from './servers.ts';
+import { builtProgram, type Disk, memoryOf, openTarget, startTcli, tcli, waitsOf } from './servers.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -45,13 +45,16 @@ interface Waits {
 }
 const waits: Waits[] = [];
 
-const file = join(tmpdir(), `tcli-soak-${process.pid}.img`);
-writeFileSync(file, '');
-truncateSync(file, lunBytes);
-const disks = [
-  { kind: 'fileio', create: file },
+/** A file on the disk, and where there is such a place, one in memory. */
+const files = [tmpdir(), '/dev/shm'].filter(existsSync).map((place) => join(place, `tcli-soak-${process.pid}.img`));
+for (const file of files) {
+  writeFileSync(file, '');
+  truncateSync(file, lunBytes);
+}
+const disks: readonly Disk[] = [
+  ...files.map((create): Disk => ({ kind: 'fileio', create })),
   { kind: 'ramdisk', create: String(lunBytes) },
-] as const;
+];
 const server = await startTcli(options.program, 'soak', disks, options.loops ? ['--loops', options.loops] : []);
 const { home, pid } = server;
 const before = descriptors();
@@ -69,7 +72,7 @@ try {
   judge();
 } finally {
   await server.stop();
-  rmSync(file, { force: true });
+  for (const file of files) rmSync(file, { force: true });
 }
 const grown = growth();
 console.log(

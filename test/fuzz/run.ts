@@ -1,6 +1,6 @@
-// `npm run fuzz -- [--inputs 100000] [--seed N] [--loops N]`: malformed input against `tcli serve`, beside a session of
-// another target in the same event loop (unless there are more) that writes and reads back all the while. It fails when
-// that session fails, when the process ends or reports an internal error, when its memory grows, and when connections,
+// `npm run fuzz -- [--inputs 100000] [--seed N] [--loops N]`: malformed input against `tcli serve`, beside sessions of
+// another target in the same event loop (unless there are more) that write and read back all the while. It fails when
+// one of them fails, when the process ends or reports an internal error, when its memory grows, and when connections,
 // sessions or descriptors of the attack are left when it is over.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -24,17 +24,22 @@ interface Progress {
   failure: unknown;
 }
 
-/** Writes and reads back, with immediate data and with R2Ts, until it is stopped; the first I/O that fails ends it. */
-async function healthy(port: number, progress: Progress, stopped: () => boolean): Promise<void> {
+/**
+ * Writes and reads back, with immediate data and with R2Ts, until it is stopped; the first I/O that fails ends it. With
+ * digests data is copied, without it is sent and received where it lies: each has its half of the LUN.
+ */
+async function healthy(port: number, progress: Progress, digests: boolean, stopped: () => boolean): Promise<void> {
   const one = new Attacker(port, 'healthy');
   const { initiator } = one;
-  await initiator.login({ MaxRecvDataSegmentLength: '65536', HeaderDigest: 'CRC32C', DataDigest: 'CRC32C' });
+  if (digests) initiator.isid = Uint8Array.of(0x80, 0, 0, 0, 0, 2);
+  const digest = digests ? 'CRC32C' : 'None';
+  await initiator.login({ MaxRecvDataSegmentLength: '65536', HeaderDigest: digest, DataDigest: digest });
   await initiator.command([0, 0, 0, 0, 0, 0]);
   for (; !stopped(); progress.rounds += 1) {
     const { rounds } = progress;
     const blocks = rounds % 8 === 0 ? 256 : 8;
     const data = Buffer.alloc(blocks * 512, rounds);
-    const place = [0, 0, 0, rounds & 0x7f, 0, 0, blocks >> 8, blocks & 0xff, 0];
+    const place = [0, 0, 0, (rounds & 0x3f) | (digests ? 0x40 : 0), 0, 0, blocks >> 8, blocks & 0xff, 0];
     const began = performance.now();
     const write = await initiator.command([0x2a, ...place], { data, immediateData: Math.min(data.length, 4096) });
     const read = await initiator.command([0x28, ...place], { read: true, length: data.length });
@@ -113,9 +118,11 @@ async function main(): Promise<number> {
 
   let stopped = false;
   const progress: Progress = { rounds: 0, slowestMs: 0, failure: undefined };
-  const beside = healthy(port, progress, () => stopped).catch((error: unknown) => {
-    progress.failure = error;
-  });
+  const beside = Promise.all([false, true].map((digests) => healthy(port, progress, digests, () => stopped))).catch(
+    (error: unknown) => {
+      progress.failure = error;
+    },
+  );
   while (progress.rounds === 0 && progress.failure === undefined) await sleep(1);
   const before = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
 
@@ -171,10 +178,10 @@ async function main(): Promise<number> {
     console.log(`${name}: ${count} inputs over ${connections} connections`);
   console.log(`${inputs} inputs, seed ${values.seed}, loops ${values.loops}`);
   console.log(
-    `healthy session: ${progress.rounds} rounds of write and read, the slowest ${Math.round(progress.slowestMs)} ms`,
+    `healthy sessions: ${progress.rounds} rounds of write and read, the slowest ${Math.round(progress.slowestMs)} ms`,
   );
   console.log(`resident memory: ${mib(before.bytes)} before, at most ${fifths.map(mib).join(', ')} in each fifth`);
-  if (progress.failure !== undefined) wrong.push(`the healthy session failed: ${progress.failure}`);
+  if (progress.failure !== undefined) wrong.push(`a healthy session failed: ${progress.failure}`);
   if (ended !== undefined) wrong.push(`the target ended with ${ended}`);
   if (bugs !== '') wrong.push(`the target reported: ${bugs.slice(0, 2000)}`);
   if (fifths[4]! - fifths[0]! > growthBytesMax) wrong.push('memory grew');
