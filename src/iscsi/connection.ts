@@ -99,6 +99,10 @@ export class Connection implements PduHandler {
     return this.closed ? 0 : this.#reader.rest(to);
   }
 
+  get headerBytes(): number {
+    return this.#reader.headerBytes;
+  }
+
   /** Whether data may go to a medium before all of it is there, and known to be right. */
   get lands(): boolean {
     return !this.#reader.dataDigest && this.output.lands === true;

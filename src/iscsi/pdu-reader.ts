@@ -48,6 +48,11 @@ export class PduReader {
     this.#handler = handler;
   }
 
+  /** Bytes of a header as they mostly come: with a digest, and without additional segments. */
+  get headerBytes(): number {
+    return headerBytes + (this.headerDigest ? digestBytes : 0);
+  }
+
   /** The rest of the data that is being received, for a transport that can receive into it. */
   get wanted(): Uint8Array | undefined {
     if (this.#dataLeft === 0 || !(this.#sink instanceof Uint8Array)) return undefined;

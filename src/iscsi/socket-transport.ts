@@ -9,7 +9,7 @@ import { Batch, keep, type Slab } from './batch.ts';
 import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBytes } from './limits.ts';
 import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
-import { headerBytes } from './pdu.ts';
+import { digestBytes, headerBytes } from './pdu.ts';
 
 /** What the transport drives: `Connection`. */
 export interface Protocol {
@@ -19,6 +19,8 @@ export interface Protocol {
   filled(count: number): void;
   /** The same for what is no buffer: adds the memory. @returns how many bytes it has; 0: none */
   rest(to: IoVector): number;
+  /** How long the header is that follows. */
+  readonly headerBytes: number;
   drained(): void;
   /** It stays here: what came is not needed again. */
   readonly settled: boolean;
@@ -34,6 +36,8 @@ export interface Before {
 
 /** Where data is received into by one call: of this thread. */
 let places: IoVector | undefined;
+/** The longest header that is received by itself (`Protocol.headerBytes`). */
+const sipBytes = headerBytes + digestBytes;
 /** Calls that a connection may receive with before others have their turn. */
 const landingRounds = 8;
 const noBytes = new Uint8Array();
@@ -45,8 +49,8 @@ export class SocketTransport implements Output, Awaited {
   readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
   readonly #buffer: Uint8Array = Buffer.allocUnsafeSlow(receiveBytes);
-  /** What is received while long data goes to its place: one header. */
-  readonly #sip = this.#buffer.subarray(0, headerBytes);
+  /** What Node's socket receives into while long data goes to its place. */
+  readonly #sip = this.#buffer.subarray(0, sipBytes);
   /** Of its first byte; 0 until it is needed. */
   #address = 0;
   /** Data is on its way that goes to its place. */
@@ -234,7 +238,7 @@ export class SocketTransport implements Output, Awaited {
     this.#landing = rest > 0;
     if (rest === 0) return false;
     this.#address ||= addressNumber(this.#sip);
-    places.add(this.#address, headerBytes);
+    places.add(this.#address, protocol.headerBytes);
     const count = this.#direct.receiveVector(places);
     if (count === undefined) this.#landing = false;
     if (!count) return false;

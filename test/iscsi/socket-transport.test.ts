@@ -22,6 +22,7 @@ const blockBytes = 8192;
 class Numbers implements Protocol {
   readonly wanted = undefined;
   readonly settled = true;
+  readonly headerBytes = 0;
   readonly slabs = new Set<Uint8Array>();
   blockedOnce = false;
   readonly #output: Output;
@@ -134,6 +135,7 @@ it('a client that never reads costs the socket and one batch, and no slab behind
  */
 class Echo implements Protocol {
   readonly settled = true;
+  readonly headerBytes = lengthBytes;
   readonly #output: Output;
   readonly #volume: Volume;
   #length = 0;
