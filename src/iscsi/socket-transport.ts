@@ -39,7 +39,7 @@ let places: IoVector | undefined;
 /** The longest header that is received by itself (`Protocol.headerBytes`). */
 const sipBytes = headerBytes + digestBytes;
 /** Calls that a connection may receive with before others have their turn. */
-const landingRounds = 8;
+const landingRounds = 4;
 const noBytes = new Uint8Array();
 
 export class SocketTransport implements Output, Awaited {
@@ -184,6 +184,7 @@ export class SocketTransport implements Output, Awaited {
       this.#received();
       return true;
     }
+    if (this.#landing) return false;
     const into = this.#nextBuffer();
     const count = this.#direct.receive(into);
     if (count > 0) this.#receive(into, count);
