@@ -100,16 +100,18 @@ export class FileVolume implements Volume {
     if (medium.discardLeavesAnything) this.discardLeavesAnything = true;
     if (discard)
       this.discard = (position, length) =>
-        this.#run('discard', position, length, async () => {
-          if (length > 0) await discard(position, length);
-          this.#pages?.emptied(position, length);
-        });
+        this.#run('discard', position, length, () =>
+          this.#empty(position, length, async () => {
+            if (length > 0) await discard(position, length);
+          }),
+        );
     if (zero)
       this.writeZeroes = (position, length, mayDiscard) =>
-        this.#run('write', position, length, async () => {
-          if (length > 0 && !(await zero(position, length, mayDiscard))) await writeZeros(this.#fd, position, length);
-          this.#pages?.emptied(position, length);
-        });
+        this.#run('write', position, length, () =>
+          this.#empty(position, length, async () => {
+            if (length > 0 && !(await zero(position, length, mayDiscard))) await writeZeros(this.#fd, position, length);
+          }),
+        );
     if (extentAt)
       this.extentAt = (position, limit) =>
         this.#run('lseek', position, limit - position, () => extentAt(position, limit));
@@ -186,7 +188,7 @@ export class FileVolume implements Volume {
       throw replaced(`The file that is served has ${found.size} bytes, and not ${size}`);
     this.size = size;
     const pages = this.#pages;
-    if (pages) this.#pages = this.#map();
+    if (pages) this.#pages = this.#map(pages);
     const before = this.#inFlight;
     this.#inFlight = { count: 0 };
     this.#earlier = Promise.all([ended(before), this.#earlier]);
@@ -202,8 +204,18 @@ export class FileVolume implements Volume {
     await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
   }
 
-  #map(): LendableFile | undefined {
-    return LendableFile.of(this.#fd, this.size, !this.readOnly);
+  #map(before?: LendableFile): LendableFile | undefined {
+    return LendableFile.of(this.#fd, this.size, !this.readOnly, before);
+  }
+
+  /** Does what may make holes. */
+  async #empty(position: number, length: number, work: () => Promise<void>): Promise<void> {
+    this.#pages?.emptying(position, length);
+    try {
+      await work();
+    } finally {
+      this.#pages?.emptied(position, length);
+    }
   }
 
   /** The file is shorter than it was: pages are not where they were found. */

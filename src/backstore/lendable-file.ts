@@ -4,7 +4,8 @@
  */
 
 import { availableParallelism, totalmem } from 'node:os';
-import type { IoVector } from '../system/io-vector.ts';
+import { endOf } from '../system/allocation.ts';
+import { hasVectors, type IoVector } from '../system/io-vector.ts';
 import { type MemoryMap, mapFile } from '../system/memory-map.ts';
 import { isCached } from '../system/page-cache.ts';
 
@@ -24,6 +25,10 @@ export class LendableFile {
   readonly #map: MemoryMap;
   /** By position / partBytes. */
   readonly #parts: Uint8Array;
+  #seenWhole = false;
+  readonly #forget = () => {
+    this.#seenWhole = false;
+  };
 
   private constructor(fd: number, map: MemoryMap) {
     this.#fd = fd;
@@ -31,21 +36,32 @@ export class LendableFile {
     this.#parts = new Uint8Array(Math.ceil(map.length / partBytes));
   }
 
-  /** Undefined where files cannot be mapped, and when too many are. */
-  static of(fd: number, size: number, writable: boolean): LendableFile | undefined {
-    const map = mappedBytes + size > mappedBytesMax ? undefined : mapFile(fd, size, writable);
+  /** Undefined where files cannot be mapped, and when too many are. @param before what will be closed when this is there */
+  static of(fd: number, size: number, writable: boolean, before?: LendableFile): LendableFile | undefined {
+    const others = mappedBytes - (before ? before.#map.length : 0);
+    const map = hasVectors && others + size <= mappedBytesMax ? mapFile(fd, size, writable) : undefined;
     if (!map) return undefined;
     mappedBytes += size;
     return new LendableFile(fd, map);
   }
 
-  /** @returns false when a part of it may be a hole */
+  /** @returns false when a part of it may be a hole, or be cut off */
   lend(position: number, length: number, to: IoVector): boolean {
+    if (!this.#isWhole()) return false;
     const last = Math.floor((position + length - 1) / partBytes);
     for (let part = Math.floor(position / partBytes); part <= last; part += 1)
       if (this.#parts[part] !== state.data && !this.#look(part)) return false;
     to.add(this.#map.address + position, length);
     return true;
+  }
+
+  /** The last page of a file that was cut off has zeros behind its end: looked for once in a turn of the event loop. */
+  #isWhole(): boolean {
+    if (this.#seenWhole) return true;
+    this.#seenWhole = endOf(this.#fd) >= this.#map.length;
+    if (this.#seenWhole) queueMicrotask(this.#forget);
+    else this.emptied(0, this.#map.length);
+    return this.#seenWhole;
   }
 
   /** @returns whether the part is data from end to end */
@@ -64,10 +80,18 @@ export class LendableFile {
       if (this.#parts[part] === state.holes) this.#parts[part] = state.unknown;
   }
 
+  /** Holes are about to come. */
+  emptying(position: number, length: number): void {
+    this.#mark(state.holes, position, length);
+  }
+
   /** Holes may have come. */
   emptied(position: number, length: number): void {
-    const last = Math.ceil((position + length) / partBytes);
-    this.#parts.fill(state.unknown, Math.floor(position / partBytes), last);
+    this.#mark(state.unknown, position, length);
+  }
+
+  #mark(as: number, position: number, length: number): void {
+    this.#parts.fill(as, Math.floor(position / partBytes), Math.ceil((position + length) / partBytes));
   }
 
   /** Nothing that was lent may be unsent. */

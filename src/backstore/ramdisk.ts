@@ -266,8 +266,13 @@ class Ramdisk implements Volume {
       this.#commitsUntilCheck = chunksPerMemoryCheck;
     }
     this.#commitsUntilCheck -= 1;
-    this.#chunks.set(index, Buffer.alloc(chunkBytes));
-    return true;
+    try {
+      this.#chunks.set(index, Buffer.alloc(chunkBytes));
+      return true;
+    } catch {
+      // A limit of the process, where the machine has memory.
+      return false;
+    }
   }
 
   #holds(position: number, length: number): boolean {

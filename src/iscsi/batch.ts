@@ -3,7 +3,7 @@
 import type { Volume } from '../backstore/backstore.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
 import type { DirectSocket } from '../system/socket-io.ts';
-import { flushBytesMax, lentBytesMin, segmentBytesMax } from './limits.ts';
+import { flushBytesMax, segmentBytesMax } from './limits.ts';
 
 /** A slab takes the longest PDU behind a batch that is not yet due. */
 const slabBytes = flushBytesMax + segmentBytesMax + 4096;
@@ -83,7 +83,7 @@ export class Batch {
    * @returns false when it has to be copied
    */
   lend(volume: Volume, position: number, length: number, header: number): boolean {
-    if (!volume.lend || length < lentBytesMin || !hasVectors) return false;
+    if (!volume.lend || !hasVectors) return false;
     if (borrower !== this && borrower) return false;
     vector ??= new IoVector();
     if (!vector.takes(2 + Math.ceil(length / pageBytes))) return false;

@@ -78,15 +78,9 @@ export class Connection implements PduHandler {
     this.#login = new LoginPhase(this);
   }
 
-  /** Takes bytes, cut anywhere. Whatever is wrong with them ends this connection and no other. */
+  /** Takes bytes, cut anywhere. */
   feed(bytes: Uint8Array, start: number, end: number): void {
-    if (this.closed) return;
-    this.#signOfLife();
-    try {
-      this.#reader.feed(bytes, start, end);
-    } catch (error) {
-      this.fail(error);
-    }
+    this.#alive(() => this.#reader.feed(bytes, start, end));
   }
 
   /** Where the transport may receive the rest of a data segment; `filled` says how much of it came. */
@@ -94,44 +88,57 @@ export class Connection implements PduHandler {
     return this.closed ? undefined : this.#reader.wanted;
   }
 
-  /** Adds the memory where the rest of a data segment belongs, when that is a volume's. @returns how many bytes; 0: none */
-  rest(to: IoVector): number {
-    return this.closed ? 0 : this.#reader.rest(to);
+  get left(): number {
+    return this.#reader.left;
   }
 
   get headerBytes(): number {
     return this.#reader.headerBytes;
   }
 
-  /** Whether data may go to a medium before all of it is there, and known to be right. */
+  lend(available: number, to: IoVector): number | undefined {
+    return this.#guarded(() => this.#reader.lend(available, to));
+  }
+
+  took(count: number): void {
+    this.#alive(() => this.#reader.took(count));
+  }
+
+  /** Whether data may go to a medium before all of it is there: it comes in order, and needs no digest to be right. */
   get lands(): boolean {
-    return !this.#reader.dataDigest && this.output.lands === true;
+    return this.output.lands === true && !this.#reader.dataDigest && this.session!.parameters.DataPDUInOrder;
   }
 
   filled(count: number): void {
-    if (this.closed) return;
-    this.#signOfLife();
-    try {
-      this.#reader.filled(count);
-    } catch (error) {
-      this.fail(error);
-    }
+    this.#alive(() => this.#reader.filled(count));
   }
 
   get settled(): boolean {
     return this.session !== undefined || this.ends.handOver === undefined;
   }
 
-  #signOfLife(): void {
+  /** The initiator is there, and this comes of it. */
+  #alive(work: () => void): void {
+    if (this.closed) return;
     this.now = this.host.now();
     this.#pingedAt = undefined;
+    this.#guarded(work);
+  }
+
+  /** Whatever is wrong with what came ends this connection and no other. */
+  #guarded<T>(work: () => T): T | undefined {
+    if (this.closed) return undefined;
+    try {
+      return work();
+    } catch (error) {
+      this.fail(error);
+      return undefined;
+    }
   }
 
   /** The output takes more. */
   drained(): void {
-    if (this.closed) return;
-    this.#signOfLife();
-    this.#transfer?.drained();
+    this.#alive(() => this.#transfer?.drained());
   }
 
   onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {

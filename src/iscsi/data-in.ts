@@ -5,7 +5,7 @@ import { type Completion, type Extent, status } from '../scsi/task.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Command } from './command.ts';
 import type { Connection } from './connection.ts';
-import { readAheadBytes, segmentBytesMax } from './limits.ts';
+import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
 import { dataIn, noTag, scsiResponse } from './pdu.ts';
 
 export class DataIn {
@@ -108,7 +108,7 @@ export class DataIn {
    * may (SAM-5 8.6).
    */
   #passes({ task }: Command, source: Uint8Array | Extent, size: number): source is Extent {
-    if (!isExtent(source) || size % 4 !== 0) return false;
+    if (!isExtent(source) || size < lentBytesMin || size % 4 !== 0) return false;
     const { output, sender } = this.#connection;
     const { lend, straight } = source.volume;
     if (!output.passes || !(lend || straight) || sender.writer.dataDigest) return false;

@@ -13,8 +13,13 @@ const ahsBytesMax = 255 * 4;
 export interface Place {
   /** Takes what has come, from byte `at` of the segment on. */
   set(bytes: Uint8Array, at: number): void;
-  /** Adds the memory of a part; false when there is none to receive into. */
-  lend(at: number, length: number, to: IoVector): boolean;
+  /**
+   * Adds memory for what is there to be received, `available` bytes from `at` on.
+   * @returns for how many of them; undefined when there is none, and they have to be `set`
+   */
+  lend(at: number, available: number, to: IoVector): number | undefined;
+  /** `count` bytes from `at` on were received there. */
+  took(at: number, count: number): void;
 }
 
 export interface PduHandler {
@@ -59,11 +64,22 @@ export class PduReader {
     return this.#sink.subarray(this.#dataLength - this.#dataLeft, this.#dataLength);
   }
 
-  /** Adds the memory of the rest when it goes to a place. @returns how many bytes that are, or 0 */
-  rest(to: IoVector): number {
+  /** Bytes of the data at hand that are still to come. */
+  get left(): number {
+    return this.#dataLeft;
+  }
+
+  /** Adds the memory of the place that `available` bytes go to. @returns for how many; undefined when they go to none */
+  lend(available: number, to: IoVector): number | undefined {
     const [sink, left] = [this.#sink, this.#dataLeft];
-    if (left === 0 || !sink || sink instanceof Uint8Array) return 0;
-    return sink.lend(this.#dataLength - left, left, to) ? left : 0;
+    if (left === 0 || !sink || sink instanceof Uint8Array) return undefined;
+    return sink.lend(this.#dataLength - left, Math.min(available, left), to);
+  }
+
+  /** `count` bytes were received where `lend` said. */
+  took(count: number): void {
+    (this.#sink as Place).took(this.#dataLength - this.#dataLeft, count);
+    this.filled(count);
   }
 
   /** `count` bytes were received into `wanted`. */

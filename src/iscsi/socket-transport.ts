@@ -17,9 +17,14 @@ export interface Protocol {
   /** Where the rest of a data segment belongs: what is received there is told by `filled`, not fed. */
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;
-  /** The same for what is no buffer: adds the memory. @returns how many bytes it has; 0: none */
-  rest(to: IoVector): number;
-  /** How long the header is that follows. */
+  /**
+   * The same for what is no buffer: adds memory for `available` bytes. @returns for how many of them, of which `took` is
+   * told; undefined when they are to be fed
+   */
+  lend(available: number, to: IoVector): number | undefined;
+  took(count: number): void;
+  /** How much is to come of the data segment at hand, and how long the header behind it is. */
+  readonly left: number;
   readonly headerBytes: number;
   drained(): void;
   /** It stays here: what came is not needed again. */
@@ -233,19 +238,27 @@ export class SocketTransport implements Output, Awaited {
   #land(): boolean {
     const protocol = this.#protocol;
     if (!protocol || !this.#direct || !this.lands || this.#ending) return false;
+    this.#landing = false;
+    if (protocol.left === 0) return false;
+    // Never more than is there, so that nothing ends where it should not.
+    const available = this.#direct.available();
     places ??= new IoVector();
     places.clear();
-    const rest = protocol.rest(places);
-    this.#landing = rest > 0;
-    if (rest === 0) return false;
-    this.#address ||= addressNumber(this.#sip);
-    places.add(this.#address, protocol.headerBytes);
+    const placed = protocol.lend(available, places);
+    if (placed === undefined) return false;
+    this.#landing = true;
+    if (available === 0) return false;
+    const { headerBytes } = protocol;
+    if (placed === protocol.left && available >= placed + headerBytes) {
+      this.#address ||= addressNumber(this.#sip);
+      places.add(this.#address, headerBytes);
+    }
     const count = this.#direct.receiveVector(places);
-    if (count === undefined) this.#landing = false;
+    this.#landing = count !== undefined;
     if (!count) return false;
     this.#receiving = true;
-    protocol.filled(Math.min(count, rest));
-    if (count > rest) protocol.feed(this.#sip, 0, count - rest);
+    protocol.took(Math.min(count, placed));
+    if (count > placed) protocol.feed(this.#sip, 0, count - placed);
     return true;
   }
 

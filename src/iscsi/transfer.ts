@@ -25,7 +25,7 @@ const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
   from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
 
 /** How much data the command takes from its initiator. */
-const takenBy = ({ task, expected }: Command): number => Math.min(expected, task!.dataOutLength);
+const takenBy = ({ task }: Command): number => Math.min(task!.dataOutOffered!, task!.dataOutLength);
 
 export class Transfer {
   readonly #connection: Connection;
@@ -252,7 +252,8 @@ export class Transfer {
     if (landing)
       return {
         set: (bytes, at) => landing.put(bytes, offset + at),
-        lend: (at, part, to) => landing.lend(offset + at, part, to),
+        lend: (at, available, to) => landing.lend(offset + at, available, to),
+        took: (at, count) => landing.took(offset + at, count),
       } satisfies Place;
     command.buffer ??= borrow(this.#unsolicitedEnd(command));
     return piece(command.buffer, offset, offset + length);

@@ -50,7 +50,6 @@ export function readFailed(task: Task, error: unknown): Completion {
 
 /** The transport is done with the task: it is answered, or dropped. */
 export function retire(task: Task): void {
-  task.landing?.end();
   task.unit?.storageObject.tasks.delete(task);
 }
 

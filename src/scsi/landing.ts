@@ -1,15 +1,16 @@
 /**
  * Writes whose data goes to its place on a medium in memory as it comes, and is not gathered first. A task that is under
- * way fetches its data itself (SAM-5, Data-Out delivery service), and of one that ends early a part may be written.
+ * way fetches its data itself (SAM-5, Data-Out delivery service), and of one that ends early some blocks may be written,
+ * but no part of one. Data has to come in order.
  */
 
 import type { Volume } from '../backstore/backstore.ts';
-import type { IoVector } from '../system/io-vector.ts';
+import { addressNumber, type IoVector } from '../system/io-vector.ts';
 import { systemError } from '../system/system-error.ts';
 import { good } from './parameter-data.ts';
 import { notReady } from './readiness.ts';
 import type { StorageObject } from './storage-object.ts';
-import type { Completion, Task } from './task.ts';
+import { type Completion, status, type Task } from './task.ts';
 
 /** Shorter ones are gathered sooner. Bytes. */
 const landingBytesMin = 32 * 1024;
@@ -19,49 +20,92 @@ export class Landing {
   readonly #lu: StorageObject;
   readonly #volume: Volume;
   readonly #position: number;
-  readonly #length: number;
-  readonly #ended = Promise.withResolvers<void>();
+  /** A block that has come in part, and how much of it. */
+  readonly #block: Uint8Array;
+  #come = 0;
+  /** What was lent last is `#block`. */
+  #lentBlock = false;
   #failure: unknown;
+  /** A part came while somebody else had the range for himself. */
+  #collided = false;
 
-  constructor(task: Task, lu: StorageObject, volume: Volume, position: number, length: number) {
+  constructor(task: Task, lu: StorageObject, volume: Volume, position: number) {
     this.#task = task;
     this.#lu = lu;
     this.#volume = volume;
     this.#position = position;
-    this.#length = length;
-    void lu.ranges.during(position, position + length, false, () => this.#ended.promise);
+    this.#block = new Uint8Array(lu.blockSize);
   }
 
-  /** Writes what has come of the data, from its byte `offset` on. */
+  /** Takes what has come of the data, from its byte `offset` on. */
   put(bytes: Uint8Array, offset: number): void {
-    if (this.#isOpen() && !this.#volume.writeNow?.(bytes, this.#position + offset, false))
-      this.#failure ??= systemError('ENOSPC', 'write');
+    let at = 0;
+    if (this.#come > 0) {
+      at = Math.min(bytes.length, this.#block.length - this.#come);
+      this.#block.set(bytes.subarray(0, at), this.#come);
+      this.#grow(offset, at);
+    }
+    const end = bytes.length - ((bytes.length - at) % this.#block.length);
+    if (end > at) this.#write(bytes.subarray(at, end), offset + at);
+    if (end === bytes.length) return;
+    this.#block.set(bytes.subarray(end));
+    this.#come = bytes.length - end;
   }
 
-  /** Adds the memory that a part of the data belongs to; false when it has to be `put`. */
-  lend(offset: number, length: number, to: IoVector): boolean {
-    return this.#isOpen() && this.#volume.lend!(this.#position + offset, length, to, true);
+  /**
+   * Adds memory for what has come, `available` bytes from `offset` on: whole blocks where they belong, or beside them what
+   * is missing of one. @returns how many bytes, which `took` is told of; undefined when they have to be `put`
+   */
+  lend(offset: number, available: number, to: IoVector): number | undefined {
+    const size = this.#block.length;
+    this.#lentBlock = this.#come > 0 || available < size;
+    if (this.#lentBlock) {
+      const count = Math.min(available, size - this.#come);
+      to.add(addressNumber(this.#block) + this.#come, count);
+      return count;
+    }
+    const whole = available - (available % size);
+    const lent = this.#isOpen(offset, whole) && this.#volume.lend!(this.#position + offset, whole, to, true);
+    return lent ? whole : undefined;
+  }
+
+  /** `count` bytes were received where `lend` said. */
+  took(offset: number, count: number): void {
+    if (this.#lentBlock) this.#grow(offset, count);
+  }
+
+  /** `count` more bytes of the block are there. */
+  #grow(offset: number, count: number): void {
+    this.#come += count;
+    if (this.#come < this.#block.length) return;
+    this.#come = 0;
+    this.#write(this.#block, offset + count - this.#block.length);
+  }
+
+  #write(bytes: Uint8Array, offset: number): void {
+    if (this.#isOpen(offset, bytes.length) && !this.#volume.writeNow?.(bytes, this.#position + offset, false))
+      this.#failure ??= systemError('ENOSPC', 'write');
   }
 
   /** All data has come. @throws what is in the way of the medium, or was */
   finish(): Completion {
     if (this.#failure) throw this.#failure;
+    // It has to be sent again: nobody holds a range for data that is still to come.
+    if (this.#collided) return { status: status.busy };
     const { statistics, blockSize } = this.#lu;
     statistics.writeCommands += 1;
-    statistics.blocksWritten += this.#length / blockSize;
+    statistics.blocksWritten += this.#task.dataOutLength / blockSize;
     return good;
   }
 
-  /** Nothing comes any more. */
-  end(): void {
-    this.#ended.resolve();
-  }
-
-  #isOpen(): boolean {
+  /** Whether a part may be written now. If not, the task does not end well. */
+  #isOpen(offset: number, length: number): boolean {
     if (this.#task.aborted || this.#task.terminated) return false;
-    const { volume } = this.#lu;
+    const { volume, ranges } = this.#lu;
     this.#failure ??= notReady(this.#lu) ?? (volume === this.#volume ? undefined : systemError('EBADF', 'write'));
-    return this.#failure === undefined;
+    const position = this.#position + offset;
+    this.#collided ||= !ranges.free(position, position + length, false);
+    return this.#failure === undefined && !this.#collided;
   }
 }
 
@@ -73,6 +117,5 @@ export function land(task: Task): Landing | undefined {
   const { volume } = lu;
   if (!volume?.lend || lu.tasks.ordered) return undefined;
   const position = command.cdb['lba']! * lu.blockSize;
-  if (!lu.ranges.free(position, position + length, false)) return undefined;
-  return new Landing(task, lu, volume, position, length);
+  return lu.ranges.free(position, position + length, false) ? new Landing(task, lu, volume, position) : undefined;
 }

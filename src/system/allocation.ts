@@ -9,6 +9,7 @@ import { foreignCall } from './ffi.ts';
 /** fallocate(2) */
 const mode = { allocate: 0, keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } as const;
 /** lseek(2) */
+const SEEK_END = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 /** stat(2): st_blocks counts these, whatever the file system's blocks are. */
@@ -49,6 +50,9 @@ export async function zeroRange(fd: number, position: number, length: number): P
     throw error;
   }
 }
+
+/** Where the file ends: nobody reads from its offset. Negative where that cannot be asked. */
+export const endOf = (fd: number): number => lseek()?.now(fd, 0, SEEK_END) ?? -1;
 
 /** Whether `extentAt` tells data from holes here; file systems that do not know holes call all of it data. */
 export const canSeekExtents = (): boolean => lseek() !== undefined;

@@ -1,4 +1,4 @@
-/** recv(2), recvmsg(2), send(2), sendmsg(2), sendfile(2) and TCP_CORK (tcp(7)) on a socket of Node's, without Node's stream in between. */
+/** recv(2), recvmsg(2), FIONREAD (tcp(7)), send(2), sendmsg(2), sendfile(2) and TCP_CORK (tcp(7)) on a socket of Node's, without Node's stream in between. */
 
 import type { Socket } from 'node:net';
 import { descriptorOf } from './descriptor.ts';
@@ -9,16 +9,20 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_MORE = 0x8000;
 const EFAULT = -14;
+const FIONREAD = 0x541b;
 const IPPROTO_TCP = 6;
 const TCP_CORK = 3;
 
 const recvCall = foreignCall('recv', 'int64', ['int', 'void *', 'size_t', 'int']);
 const recvmsgCall = foreignCall('recvmsg', 'int64', ['int', 'void *', 'int']);
+const ioctlCall = foreignCall('ioctl', 'int', ['int', 'ulong', 'void *']);
 const sendCall = foreignCall('send', 'int64', ['int', 'void *', 'size_t', 'int']);
 const sendmsgCall = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 const sendfileCall = foreignCall('sendfile', 'int64', ['int', 'int', 'int64 *', 'size_t']);
 const setsockoptCall = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'int']);
 const flags = { on: new Int32Array([1]), off: new Int32Array([0]) };
+/** FIONREAD: how much there is. */
+const unread = new Int32Array(1);
 /** sendfile(2): where it reads. One is enough, as the call does not outlive its turn. */
 const offset = new BigInt64Array(1);
 
@@ -26,7 +30,9 @@ const offset = new BigInt64Array(1);
 export interface DirectSocket {
   /** How many bytes came into `into`. 0: none yet; an end or an error, too, which Node's socket tells. */
   receive(into: Uint8Array): number;
-  /** The same, into the pieces of a vector, one after another; undefined when one of them is not there any more. */
+  /** How many bytes are there to be received. */
+  available(): number;
+  /** As `receive`, into the pieces of a vector, one after another; undefined when one of them is not there any more. */
   receiveVector(vector: IoVector): number | undefined;
   /** How many of the first `length` bytes the socket took. @param more of them will follow at once */
   send(bytes: Uint8Array, length: number, more: boolean): number;
@@ -41,12 +47,13 @@ export interface DirectSocket {
 /** Undefined where it cannot be had. */
 export function directSocket(socket: Socket): DirectSocket | undefined {
   const [recv, recvmsg, send, sendmsg] = [recvCall(), recvmsgCall(), sendCall(), sendmsgCall()];
-  const [sendfile, setsockopt] = [sendfileCall(), setsockoptCall()];
+  const [sendfile, setsockopt, ioctl] = [sendfileCall(), setsockoptCall(), ioctlCall()];
   const fd = descriptorOf(socket);
-  if (!recv || !recvmsg || !send || !sendmsg || !sendfile || !setsockopt || fd < 0) return undefined;
+  if (!recv || !recvmsg || !ioctl || !send || !sendmsg || !sendfile || !setsockopt || fd < 0) return undefined;
   // Its number may be another file's once the socket is destroyed.
   return {
     receive: (into) => (socket.destroyed ? 0 : Math.max(0, recv.now(fd, into, into.length, MSG_DONTWAIT))),
+    available: () => (!socket.destroyed && ioctl.now(fd, FIONREAD, unread) === 0 ? unread[0]! : 0),
     receiveVector(vector) {
       const count = socket.destroyed ? 0 : recvmsg.now(fd, vector.message, MSG_DONTWAIT);
       return count === EFAULT ? undefined : Math.max(0, count);

@@ -311,7 +311,9 @@ test.skipIf(noMemoryFolder)('in memory: what is data is lent, and a hole stays o
   expect(lends(0)).toBe(false);
   await volume.write(new Uint8Array(131_072).fill(1), 0, false);
   expect([0, 61_440, 65_536, 126_976, 131_072].map(lends)).toEqual([true, true, true, true, false]);
-  await volume.discard?.(65_536, 4096);
+  const discarding = volume.discard?.(65_536, 4096);
+  expect(lends(65_536)).toBe(false);
+  await discarding;
   expect([0, 65_536, 69_632].map(lends)).toEqual([true, false, false]);
   expect(volume.writeNow?.(new Uint8Array(4096).fill(1), 65_536, false)).toBe(true);
   expect([0, 65_536, 69_632].map(lends)).toEqual([true, true, true]);

@@ -14,10 +14,11 @@ const half = bytes / 2;
 const write10 = [0x2a, 0, 0, 0, 0, 0, 0, 0, blocks, 0];
 
 /** A session whose transport and volume let data land. */
-async function landing(keys: Record<string, string> = {}) {
+async function landing(keys: Record<string, string> = {}, piece?: number) {
   const unit = logicalUnit({ volume: memoryVolume(1 << 20, { lend: () => false }) });
   const target = new IscsiTarget(unit);
-  const { initiator, output } = await target.login(keys);
+  target.tpg.parameters.set('DataPDUInOrder', keys['DataPDUInOrder'] ?? 'Yes');
+  const { initiator, output } = await target.login(keys, piece);
   Object.assign(output, { lands: true });
   return { ...unit, target, initiator };
 }
@@ -81,21 +82,59 @@ describe('data that lands', () => {
     await other.initiator.logout();
   });
 
-  it('SBC-3 5.2: COMPARE AND WRITE waits for the whole of it', async () => {
+  it('SBC-3 5.2: COMPARE AND WRITE does not wait for what is still to come, and nothing lands while it is at work', async () => {
     const session = await landing();
     const { initiator, volume } = session;
     const data = Buffer.alloc(bytes, 7);
-    const { tag, r2t } = await halfWay(session, data);
     const compare = [0x89, 0, 0, 0, 0, 0, 0, 0, 0, blocks - 1, 0, 0, 0, 1, 0, 0];
-    const both = Buffer.concat([Buffer.alloc(512, 7), Buffer.alloc(512, 9)]);
-    const atomic = initiator.sendCommand(compare, { data: both, immediateData: both.length });
+    const both = Buffer.concat([Buffer.alloc(512), Buffer.alloc(512, 9)]);
+    const first = await halfWay(session, data);
+    expect((await initiator.command(compare, { data: both, immediateData: both.length })).status).toBe(0);
+    initiator.sendRequested(first.r2t, data);
+    expect((await initiator.finish(first.tag)).status).toBe(0);
+
+    const { read } = volume;
+    let goOn = () => {};
+    volume.read = async (...range) => {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      return read(...range);
+    };
+    const second = await halfWay(session, data);
+    const atomic = initiator.sendCommand(compare, { data: both.fill(7, 0, 512), immediateData: both.length });
     await new Promise((resolve) => setImmediate(resolve));
-    expect(initiator.inbox).toEqual([]);
-    initiator.sendRequested(r2t, data);
-    expect((await initiator.finish(tag)).status).toBe(0);
+    initiator.sendRequested(second.r2t, data);
+    const busy = 8;
+    expect((await initiator.finish(second.tag)).status).toBe(busy);
+    goOn();
     expect((await initiator.finish(atomic)).status).toBe(0);
     expect([volume.bytes[bytes - 513], volume.bytes[bytes - 512]]).toEqual([7, 9]);
   });
+
+  it.each([1, 47, 512, 1000, 5000])(
+    'no block is written in part, wherever its data is cut: pieces of %i bytes',
+    async (piece) => {
+      const session = await landing({}, piece);
+      const { initiator, volume } = session;
+      const data = Buffer.alloc(bytes, 7);
+      const { tag, r2t } = await halfWay(session, data);
+      const { values } = r2t;
+      const sequence = {
+        lun: values['lun']!,
+        initiatorTaskTag: tag,
+        targetTransferTag: values['targetTransferTag']!,
+        expStatSn: initiator.expStatSn,
+      };
+      const cut = half + 3 * 512 + 100;
+      initiator.send(dataOut, { ...sequence, bufferOffset: half }, data.subarray(half, cut));
+      const written = (from: number, to: number) => volume.bytes.subarray(from, to).every((byte) => byte === 7);
+      expect([written(0, half + 3 * 512), volume.bytes[half + 3 * 512]]).toEqual([true, 0]);
+      initiator.send(dataOut, { ...sequence, final: true, dataSn: 1, bufferOffset: cut }, data.subarray(cut));
+      expect((await initiator.finish(tag)).status).toBe(0);
+      expect(written(0, bytes)).toBe(true);
+    },
+  );
 
   it('a medium that goes away in between: the command says so', async () => {
     const session = await landing();
@@ -123,6 +162,7 @@ describe('data that lands', () => {
 describe('data is gathered first', () => {
   it.each<[string, Record<string, string>, (session: Session) => void | Promise<void>]>([
     ['with a data digest: it has to be right', { DataDigest: 'CRC32C' }, () => {}],
+    ['where it may come in any order', { DataPDUInOrder: 'No' }, () => {}],
     [
       'where initiators order their tasks',
       {},

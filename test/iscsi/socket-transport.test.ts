@@ -40,9 +40,11 @@ class Numbers implements Protocol {
 
   filled(): void {}
 
-  rest(): number {
-    return 0;
-  }
+  readonly left = 0;
+
+  lend(): undefined {}
+
+  took(): void {}
 
   drained(): void {
     this.#write();
@@ -161,10 +163,18 @@ class Echo implements Protocol {
     return this.#dataLeft > 0 && !this.#lands ? this.#data.subarray(-this.#dataLeft) : undefined;
   }
 
-  rest(to: IoVector): number {
+  get left(): number {
+    return this.#dataLeft;
+  }
+
+  lend(available: number, to: IoVector): number | undefined {
     const at = this.#position + this.#data.length - this.#dataLeft;
-    const lent = this.#dataLeft > 0 && this.#lands && this.#volume.lend?.(at, this.#dataLeft, to, true) === true;
-    return lent ? this.#dataLeft : 0;
+    const count = Math.min(available, this.#dataLeft);
+    return this.#lands && count > 0 && this.#volume.lend?.(at, count, to, true) ? count : undefined;
+  }
+
+  took(count: number): void {
+    this.filled(count);
   }
 
   feed(bytes: Uint8Array, start: number, end: number): void {

@@ -97,6 +97,19 @@ describe('reads', () => {
 });
 
 describe('writes', () => {
+  it.each([
+    ['WRITE(10)', write10(0, 1), 512],
+    ['MODE SELECT(6)', [0x15, 0x10, 0, 0, 24, 0], 24],
+  ])(
+    'RFC 7143 11.3.1: %s that comes with the R bit and not the W bit is asked for no data',
+    async (_name, cdb, length) => {
+      const target = new IscsiTarget();
+      const { initiator } = await target.login();
+      const { pdus } = await initiator.command(cdb, { read: true, write: false, length });
+      expect([names(pdus), target.volume.calls]).toEqual([['SCSI Response'], []]);
+    },
+  );
+
   it('RFC 7143 13.10, 13.11: immediate data, then an R2T for each burst', async () => {
     const target = new IscsiTarget();
     const { initiator } = await target.login({ MaxBurstLength: '2048', FirstBurstLength: '1024' });
