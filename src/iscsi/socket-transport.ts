@@ -44,7 +44,7 @@ let places: IoVector | undefined;
 /** The longest header that is received by itself (`Protocol.headerBytes`). */
 const sipBytes = headerBytes + digestBytes;
 /** Calls that a connection may receive with before others have their turn. */
-const landingRounds = 4;
+const landingRounds = 16;
 const noBytes = new Uint8Array();
 
 export class SocketTransport implements Output, Awaited {
