@@ -84,7 +84,7 @@ export class Batch {
    */
   lend(volume: Volume, position: number, length: number, header: number): boolean {
     if (!volume.lend || !hasVectors) return false;
-    if (borrower !== this && borrower) return false;
+    if (borrower && borrower !== this) return false;
     vector ??= new IoVector();
     if (!vector.takes(2 + Math.ceil(length / pageBytes))) return false;
     this.#slab.address ||= addressNumber(this.bytes);

@@ -71,9 +71,9 @@ export class DataIn {
     const passes = this.#passes(command, source, size);
     const straight = passes ? source.volume.straight?.(source.position + start, size) : undefined;
     let at = writer.begin(dataIn, size, passes);
-    const lent = passes && !straight && this.#lend(source, start, size);
-    if (passes && !straight && !lent) at = writer.begin(dataIn, size);
-    if (!straight && !lent && !this.#fill(command, source, writer.dataStart, size)) return false;
+    const isPassed = straight !== undefined || (passes && this.#lend(source, start, size));
+    if (passes && !isPassed) at = writer.begin(dataIn, size);
+    if (!isPassed && !this.#fill(command, source, writer.dataStart, size)) return false;
 
     const { bytes } = writer;
     const { fields } = dataIn;

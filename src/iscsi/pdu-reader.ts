@@ -64,16 +64,15 @@ export class PduReader {
     return this.#sink.subarray(this.#dataLength - this.#dataLeft, this.#dataLength);
   }
 
-  /** Bytes of the data at hand that are still to come. */
+  /** Bytes that are still to come of data that goes to a place. */
   get left(): number {
-    return this.#dataLeft;
+    return this.#sink && !(this.#sink instanceof Uint8Array) ? this.#dataLeft : 0;
   }
 
-  /** Adds the memory of the place that `available` bytes go to. @returns for how many; undefined when they go to none */
+  /** Adds the memory that `available` bytes go to. @returns for how many; undefined when they have to be fed */
   lend(available: number, to: IoVector): number | undefined {
-    const [sink, left] = [this.#sink, this.#dataLeft];
-    if (left === 0 || !sink || sink instanceof Uint8Array) return undefined;
-    return sink.lend(this.#dataLength - left, Math.min(available, left), to);
+    const { left } = this;
+    return left > 0 ? (this.#sink as Place).lend(this.#dataLength - left, Math.min(available, left), to) : undefined;
   }
 
   /** `count` bytes were received where `lend` said. */

@@ -17,15 +17,12 @@ export interface Protocol {
   /** Where the rest of a data segment belongs: what is received there is told by `filled`, not fed. */
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;
-  /**
-   * The same for what is no buffer: adds memory for `available` bytes. @returns for how many of them, of which `took` is
-   * told; undefined when they are to be fed
-   */
-  lend(available: number, to: IoVector): number | undefined;
-  took(count: number): void;
-  /** How much is to come of the data segment at hand, and how long the header behind it is. */
+  /** Bytes that are to come of data that goes to no buffer, but to a place; how long the header behind it is. */
   readonly left: number;
   readonly headerBytes: number;
+  /** Adds memory for `available` bytes of it. @returns for how many, of which `took` is told; undefined when they are to be fed */
+  lend(available: number, to: IoVector): number | undefined;
+  took(count: number): void;
   drained(): void;
   /** It stays here: what came is not needed again. */
   readonly settled: boolean;
@@ -248,10 +245,9 @@ export class SocketTransport implements Output, Awaited {
     if (placed === undefined) return false;
     this.#landing = true;
     if (available === 0) return false;
-    const { headerBytes } = protocol;
-    if (placed === protocol.left && available >= placed + headerBytes) {
+    if (placed === protocol.left && available >= placed + protocol.headerBytes) {
       this.#address ||= addressNumber(this.#sip);
-      places.add(this.#address, headerBytes);
+      places.add(this.#address, protocol.headerBytes);
     }
     const count = this.#direct.receiveVector(places);
     this.#landing = count !== undefined;

@@ -1,4 +1,4 @@
-/** Memory that one call writes to a socket, piece by piece (sendmsg(2)): addresses, which JavaScript never looks through. */
+/** Memory that one call moves to a socket or from it, piece by piece (sendmsg(2), recvmsg(2)): JavaScript never looks into it. */
 
 import { endianness } from 'node:os';
 import { addressOf } from './ffi.ts';
