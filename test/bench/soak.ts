@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { below, randomOf } from '../support/random.ts';
 import { QemuIo, type Taken } from './qemu-io.ts';
 import { builtProgram, type Disk, memoryOf, openTarget, startTcli, tcli, waitsOf } from './servers.ts';
 
@@ -89,7 +90,8 @@ function fail(error: unknown): void {
 
 /** Writes patterns, remembers them, and reads them back; now and then through a new session. */
 async function verify(url: string, part: number, seed: number): Promise<void> {
-  const random = randomOf(seed);
+  const chance = randomOf(seed);
+  const random = (bound: number) => below(chance, bound);
   const patterns = new Map<number, number>();
   const at = (piece: number) => part * regionBytes + piece * pieceBytes;
   while (running()) {
@@ -234,15 +236,4 @@ function growth(): number {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Whole numbers under a bound, the same ones for the same seed (xorshift32). */
-function randomOf(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % bound;
-  };
 }

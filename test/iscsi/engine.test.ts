@@ -17,6 +17,7 @@ import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';
 import { listeningSocket } from '../support/listening-socket.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
+import { below, randomOf } from '../support/random.ts';
 import { makeFile, makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
 
 const open: { engine?: IscsiServer; sockets: Socket[] } = { sockets: [] };
@@ -53,14 +54,14 @@ async function next(initiator: Initiator, name: string): Promise<void> {
   while (!initiator.inbox.some((pdu) => pdu.name === name)) await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function loggedIn(engine: IscsiServer, portal: Portal, host?: string) {
+async function loggedIn(engine: IscsiServer, portal: Portal, host?: string, keys: Record<string, string> = {}) {
   const parts = await initiatorAt(engine, portal, host);
   const { initiator } = parts;
   initiator.next = async () => {
     while (initiator.inbox.length === 0) await new Promise((resolve) => setImmediate(resolve));
     return initiator.inbox.shift()!;
   };
-  await initiator.login({ MaxRecvDataSegmentLength: '262144' });
+  await initiator.login({ MaxRecvDataSegmentLength: '262144', ...keys });
   await initiator.command([0, 0, 0, 0, 0, 0]);
   return parts;
 }
@@ -214,6 +215,83 @@ describe('sessions', () => {
     expect((await initiator.finish(read)).data).toEqual(Buffer.alloc(32_768, 5));
     expect((await initiator.finish(write)).status).toBe(0);
   });
+
+  it.each([
+    ['ramdisk', 'None'],
+    ['ramdisk', 'CRC32C'],
+    ['fileio', 'None'],
+    ['fileio', 'CRC32C'],
+  ])(
+    '%s, header digest %s: writes cut anywhere by their sockets, reads of all lengths, beside each other',
+    async (kind, HeaderDigest) => {
+      const size = 16 << 20;
+      const volume = await volumeOf(kind);
+      const model = pattern(size);
+      await volume.write(model, 0, false);
+      const { lu } = logicalUnit({ attributes: { hw_max_sectors: 65535 } });
+      lu.volume = volume;
+      const tree = iscsiTree(lu);
+      tree.tpg.parameters.set('HeaderDigest', HeaderDigest);
+      const { engine, portal } = await start(tree);
+      const { initiator, socket } = await loggedIn(engine, portal, undefined, { HeaderDigest });
+      const chance = randomOf(7143);
+      const random = (bound: number) => below(chance, bound);
+      // What the initiator says goes out in pieces, some of them by themselves.
+      const said: Buffer[] = [];
+      const write = socket.write.bind(socket);
+      socket.write = (bytes) => said.push(Buffer.from(bytes as Uint8Array)) > 0;
+      const utter = async () => {
+        const all = Buffer.concat(said.splice(0));
+        for (let at = 0; at < all.length; ) {
+          const piece = [1, 47, 48, 512, 700, 20_000, 70_000, 300_000][random(8)]!;
+          write(all.subarray(at, at + piece));
+          at += piece;
+          if (random(4) === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      for (let round = 0; round < 16; round += 1) {
+        // Each has a sixteenth of the medium to itself.
+        const commands = Array.from({ length: 1 + random(8) }, (_, part) => {
+          const blocks = 1 + random(random(2) === 0 ? 16 : 1024);
+          const lba = part * 2048 + random(2048 - blocks);
+          const cdb = [
+            0x28,
+            0,
+            ...[24, 16, 8, 0].map((shift) => (lba >>> shift) & 0xff),
+            0,
+            blocks >> 8,
+            blocks & 0xff,
+            0,
+          ];
+          if (random(2) === 0) return { lba, tag: initiator.sendCommand(cdb, { read: true, length: blocks * 512 }) };
+          const data = pattern(blocks * 512, round * 8 + part);
+          data.copy(model, lba * 512);
+          const options = { data, immediateData: Math.min(data.length, random(3) * 30_000) };
+          return { lba, data, tag: initiator.sendCommand([0x2a, ...cdb.slice(1)], options) };
+        });
+        await utter();
+        const found = new Map(commands.map(({ tag }) => [tag, [] as Buffer[]]));
+        for (let left = commands.length; left > 0; ) {
+          const { name, values, data, ...rest } = await initiator.next();
+          const tag = values['initiatorTaskTag']!;
+          const command = commands.find((one) => one.tag === tag)!;
+          if (name === 'Ready To Transfer') initiator.sendRequested({ name, values, data, ...rest }, command.data!);
+          if (name === 'SCSI Data-In') found.get(tag)!.push(data);
+          await utter();
+          if (name !== 'SCSI Response' && !values['hasStatus']) continue;
+          expect(values['status']).toBe(0);
+          left -= 1;
+        }
+        for (const { lba, tag, data } of commands) {
+          const got = Buffer.concat(found.get(tag)!);
+          if (!data) expect(got.equals(model.subarray(lba * 512, lba * 512 + got.length))).toBe(true);
+        }
+      }
+      const whole = Buffer.alloc(size);
+      await volume.read(whole, 0);
+      expect(whole.equals(model)).toBe(true);
+    },
+  );
 
   it.each(['ramdisk', 'fileio'])(
     'SAM-5 8.6 %s: an ordered write that comes together with a read does not change what that has read',

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 const sectorBytes = 512;
 /** Sectors in one write: a crash may cut it at any of them. */

@@ -10,9 +10,9 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openControl } from '../support/control-client.ts';
+import { randomOf } from '../support/random.ts';
 import { canonical, emptyModel, type Model, modelOf, randomChange } from './configuration.ts';
 import { Disk } from './disk.ts';
-import { randomOf } from './random.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string' }, kills: { type: 'string' }, seed: { type: 'string' } },

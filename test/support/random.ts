@@ -14,3 +14,6 @@ export function randomOf(seed: number): Random {
 }
 
 export const oneOf = <T>(random: Random, some: readonly T[]): T | undefined => some[Math.floor(random() * some.length)];
+
+/** A whole number below a bound. */
+export const below = (random: Random, bound: number): number => Math.floor(random() * bound);
