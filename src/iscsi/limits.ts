@@ -34,6 +34,7 @@ export const lentBytesMin = 4096;
 
 /** What a socket is read into; data of at least `directBytesMin` goes to its own place without it. */
 export const receiveBytes = 256 * 1024;
+export const receiveBuffersKept = 16;
 export const directBytesMin = 32 * 1024;
 
 /** How long an initiator that is asked to log out may take; what it has under way is served meanwhile. */

@@ -6,7 +6,7 @@ import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
 import { Batch, keep, type Slab } from './batch.ts';
-import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBytes } from './limits.ts';
+import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBuffersKept, receiveBytes } from './limits.ts';
 import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
 import { digestBytes, headerBytes } from './pdu.ts';
@@ -42,6 +42,11 @@ let places: IoVector | undefined;
 const sipBytes = headerBytes + digestBytes;
 /** Calls that a connection may receive with before others have their turn. */
 const landingRounds = 16;
+/**
+ * Of connections that are gone, for the next ones: where they come and go fast, fresh ones would pile up until the garbage
+ * collector sees them.
+ */
+const buffers: Uint8Array[] = [];
 const noBytes = new Uint8Array();
 
 export class SocketTransport implements Output, Awaited {
@@ -50,7 +55,7 @@ export class SocketTransport implements Output, Awaited {
   /** Absent where the platform has none: everything goes through Node's socket then. */
   readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
-  readonly #buffer: Uint8Array = Buffer.allocUnsafeSlow(receiveBytes);
+  readonly #buffer: Uint8Array = buffers.pop() ?? Buffer.allocUnsafeSlow(receiveBytes);
   /** What Node's socket receives into while long data goes to its place. */
   readonly #sip = this.#buffer.subarray(0, sipBytes);
   /** Of its first byte; 0 until it is needed. */
@@ -319,6 +324,7 @@ export class SocketTransport implements Output, Awaited {
   #closed(): void {
     this.#ending = true;
     this.#sending = [];
+    if (buffers.length < receiveBuffersKept) buffers.push(this.#buffer);
     void this.#protocol?.close('connection lost');
   }
 }
