@@ -13,7 +13,8 @@ import { parseArgs, promisify } from 'node:util';
 import { Attacker, attacks, iqn } from './attacks.ts';
 
 const run = promisify(execFile);
-const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+/** As it is shipped: its limits of memory are the launcher's. */
+const program = resolve(import.meta.dirname, '../../shell/bin/tcli');
 const inputsPerBatch = 50;
 /** What the process may hold at the end beyond its most in the first fifth, when every path has been taken. */
 const growthBytesMax = 48 << 20;
@@ -76,7 +77,7 @@ async function configure(home: string, port: number): Promise<void> {
     `/iscsi/${iqn('attacked')}/tpg1 set parameter InitialR2T=No DataPDUInOrder=No MaxOutstandingR2T=4 MaxConnections=2`,
     '/backstores/ramdisk/attacked set attribute emulate_tpu=1 emulate_tpws=1',
   ];
-  await run(process.execPath, [program, '--home', home, ...lines.flatMap((line) => ['-c', line])]);
+  await run(program, ['--home', home, ...lines.flatMap((line) => ['-c', line])]);
 }
 
 /** A batch of inputs, over as many connections as the target ends. @returns how many inputs reached it */
@@ -104,8 +105,8 @@ async function main(): Promise<number> {
   const home = await mkdtemp(join(tmpdir(), 'tcli-fuzz-'));
   const port = await freePort();
   await configure(home, port);
-  const words = [program, '--home', home, 'serve', '--loops', values.loops, '--log-level', 'warning'];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const words = ['--home', home, 'serve', '--loops', values.loops, '--log-level', 'warning'];
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let bugs = '';
   child.stderr.on('data', (data) => {
     if (/internal error|\n\s+at /.test(String(data))) bugs += data;
@@ -155,7 +156,7 @@ async function main(): Promise<number> {
       if (left.descriptors <= before.descriptors) break;
       await sleep(100);
     }
-    const { stdout } = await run(process.execPath, [program, '--home', home, 'sessions', '--json']);
+    const { stdout } = await run(program, ['--home', home, 'sessions', '--json']);
     const sessions = (JSON.parse(stdout) as { data: { targetWwn: string }[] }).data;
     const others = sessions.filter(({ targetWwn }) => targetWwn !== iqn('healthy'));
     if (others.length > 0) wrong.push(`${others.length} sessions of the attack are left`);
