@@ -96,7 +96,7 @@ export async function rehearseRestore(context: Context, params: Values, path: st
   const lines = differenceLines(found);
   if (lines.length > 0) print(lines.join('\n'));
   info(lines.length === 0 ? `${path} would change nothing.` : `${path} would change this. Nothing was changed.`);
-  if (params['clear_existing'] === true && host.root.serving)
+  if (params['clear_existing'] === true && host.root.serving && !found.nothing)
     warn('All sessions would end while it is restored, and what is in ramdisks would be lost.');
 }
 

@@ -4,7 +4,7 @@ import type { VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
 import type { Done } from './journal.ts';
 import type { Operation, Values } from './operation.ts';
-import { isSameTree, rehearse, treeOf } from './rehearsal.ts';
+import { isRestored, isSameTree, rehearse, treeOf } from './rehearsal.ts';
 import { dump } from './saveconfig.ts';
 import { type Difference, transition } from './transition.ts';
 import type { Tree } from './tree.ts';
@@ -120,11 +120,12 @@ export async function differencesFrom(saved: unknown, tree: Tree): Promise<Diffe
   return { ...(await compare(from, tree)), errors };
 }
 
-/** What `restoreconfig` would do to `tree`. @throws OperatorError as it would */
-export async function differencesByRestore(tree: Tree, params: Values): Promise<Differences> {
+/** What `restoreconfig` would do to `tree`, and whether that is nothing at all. @throws OperatorError as it would */
+export async function differencesByRestore(tree: Tree, params: Values): Promise<Differences & { nothing: boolean }> {
   const [{ tree: copy }, { tree: from }] = [await treeOf(dump(tree)), await treeOf(dump(tree))];
+  const nothing = await isRestored(tree, params['configuration']);
   const errors = await rehearse(copy, [{ path: '/', verb: 'restoreconfig', params }]);
-  return { ...(await compare(from, copy)), errors };
+  return { ...(await compare(from, copy)), errors, nothing };
 }
 
 async function compare(from: Tree, to: Tree): Promise<Omit<Differences, 'errors'>> {

@@ -6,7 +6,7 @@ import { emptyAuth } from '../target/auth.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun } from '../target/tpg.ts';
 import { operation, type Surroundings, type Value } from './operation.ts';
-import { type RestoreFilter, restore } from './restore.ts';
+import { isPartial, isThere, type RestoreFilter, restore } from './restore.ts';
 import { dump } from './saveconfig.ts';
 import { checkShape } from './saved-shape.ts';
 import { removeLun } from './storage-object-operations.ts';
@@ -24,6 +24,9 @@ export const configurationOperations = [
         storageObject: params['storage_object'] as string | undefined,
       };
       const before = dump(tree);
+      // Sessions go on, and ramdisks keep what they hold.
+      if (params['clear_existing'] === true && !isPartial(filter) && (await isThere(tree, saved, around)))
+        return { params: { configuration: before as unknown as Value, clear_existing: true }, undo: () => {} };
       if (params['clear_existing'] !== true) refuseExisting(tree, saved);
       // A volume must be closed before the same file can be opened anew.
       else await close(clear(tree, filter));
@@ -79,7 +82,7 @@ function refuseExisting(tree: Tree, saved: ReturnType<typeof checkShape>): void 
 
 /** Takes objects out of the tree; their volumes are the caller's to close. */
 function clear(tree: Tree, filter: RestoreFilter): StorageObject[] {
-  const partial = filter.target !== undefined || filter.storageObject !== undefined;
+  const partial = isPartial(filter);
   const chosen = (target: Target) => !partial || target.wwn === filter.target;
   for (const state of tree.fabrics.values()) {
     for (const target of [...state.targets.values()].filter(chosen)) {

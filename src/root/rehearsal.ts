@@ -2,7 +2,7 @@
 
 import type { Operation, Surroundings } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
-import { restore } from './restore.ts';
+import { isThere, restore } from './restore.ts';
 import { dump } from './saveconfig.ts';
 import { Tree } from './tree.ts';
 
@@ -14,6 +14,9 @@ export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: stri
   const tree = new Tree();
   return { errors: await restore(tree, saved, around), tree };
 }
+
+/** Whether restoring a saved configuration would do nothing. */
+export const isRestored = (tree: Tree, saved: unknown): Promise<boolean> => isThere(tree, saved, around);
 
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that cannot be. @returns notes */
 export async function rehearse(tree: Tree, operations: readonly Operation[]): Promise<string[]> {

@@ -210,6 +210,18 @@ test('in a terminal undo asks; dry_run only shows; somebody else’s change in b
   await expect(shell.host.takeBack(last!)).rejects.toThrow('Something else was changed meanwhile.');
 });
 
+test('restoreconfig of what is there already leaves everything as it is; of anything else, it begins anew', async () => {
+  await shell.run('/backstores/ramdisk create rd0 1M', '/ saveconfig');
+  const ramdisk = () => shell.host.root.tree.storageObject('/backstores/ramdisk/rd0');
+  const before = ramdisk();
+  const restored = `Configuration restored from ${saveFile()}\n`;
+  expect(await shell.run('restoreconfig clear_existing=true')).toBe(restored);
+  expect(ramdisk()).toBe(before);
+  await shell.run('/backstores/ramdisk create rd1 1M');
+  expect(await shell.run('restoreconfig clear_existing=true')).toBe(restored);
+  expect([ramdisk() === before, ramdisk()?.wwn === before?.wwn]).toEqual([false, true]);
+});
+
 test('restoreconfig dry_run: what it would do, and what it would refuse; nothing is done', async () => {
   await shell.run(`${tpg}/luns create /backstores/fileio/f0`, '/backstores/ramdisk create rd0 1M');
   const before = now();
