@@ -25,7 +25,7 @@ export const writeBytesMax = 64 * 1024 * 1024;
 /** Data-in that is read before it can be sent, a piece of a command at a time, when the volume has to be waited for. */
 export const readAheadBytes = 1024 * 1024;
 
-/** Output is handed to the socket when half of a batch has gathered, within these bounds, or at the end of a batch of input. */
+/** Output is handed to the socket when most of a batch has gathered, within these bounds, or at the end of a batch of input. */
 export const flushBytesMin = 64 * 1024;
 export const flushBytesMax = 256 * 1024;
 

@@ -40,6 +40,8 @@ export interface Before {
 let places: IoVector | undefined;
 /** The longest header that is received by itself (`Protocol.headerBytes`). */
 const sipBytes = headerBytes + digestBytes;
+/** How much of a batch goes out before it is complete. */
+const firstPart = 0.7;
 /** Calls that a connection may receive with before others have their turn. */
 const landingRounds = 16;
 /**
@@ -270,7 +272,7 @@ export class SocketTransport implements Output, Awaited {
     this.#socket.pause();
   }
 
-  /** The initiator goes on with the first half of a batch while the second is made: the next one will be about as long. */
+  /** The initiator goes on with the first part of a batch while the rest is made: the next one will be about as long. */
   #endBatch(): void {
     this.#receiving = false;
     this.#flush();
@@ -278,7 +280,7 @@ export class SocketTransport implements Output, Awaited {
     this.#passes = 0;
     this.#usualBytes = Math.max(this.#batchBytes, this.#usualBytes * 0.9);
     this.#batchBytes = 0;
-    this.#dueBytes = Math.min(flushBytesMax, Math.max(flushBytesMin, this.#usualBytes / 2));
+    this.#dueBytes = Math.min(flushBytesMax, Math.max(flushBytesMin, this.#usualBytes * firstPart));
   }
 
   #flush(): void {
