@@ -123,7 +123,7 @@ export async function differencesFrom(saved: unknown, tree: Tree): Promise<Diffe
 /** What `restoreconfig` would do to `tree`, and whether that is nothing at all. @throws OperatorError as it would */
 export async function differencesByRestore(tree: Tree, params: Values): Promise<Differences & { nothing: boolean }> {
   const [{ tree: copy }, { tree: from }] = [await treeOf(dump(tree)), await treeOf(dump(tree))];
-  const nothing = await isRestored(tree, params['configuration']);
+  const nothing = await isRestored(tree, params);
   const errors = await rehearse(copy, [{ path: '/', verb: 'restoreconfig', params }]);
   return { ...(await compare(from, copy)), errors, nothing };
 }

@@ -5,8 +5,10 @@ import type { StorageObject } from '../scsi/storage-object.ts';
 import { emptyAuth } from '../target/auth.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun } from '../target/tpg.ts';
+import { isThere } from './already-there.ts';
 import { operation, type Surroundings, type Value } from './operation.ts';
-import { isPartial, isThere, type RestoreFilter, restore } from './restore.ts';
+import { restore } from './restore.ts';
+import { filterOf, isPartial, type RestoreFilter } from './restore-filter.ts';
 import { dump } from './saveconfig.ts';
 import { checkShape } from './saved-shape.ts';
 import { removeLun } from './storage-object-operations.ts';
@@ -19,13 +21,10 @@ export const configurationOperations = [
     params: { configuration: 'object', clear_existing: 'boolean?', target: 'string?', storage_object: 'string?' },
     async apply(tree, _place, params, around) {
       const saved = checkShape(params['configuration']);
-      const filter: RestoreFilter = {
-        target: params['target'] as string | undefined,
-        storageObject: params['storage_object'] as string | undefined,
-      };
+      const filter = filterOf(params);
       const before = dump(tree);
       // Sessions go on, and ramdisks keep what they hold.
-      if (params['clear_existing'] === true && !isPartial(filter) && (await isThere(tree, saved, around)))
+      if (params['clear_existing'] === true && (await isThere(tree, saved, around, filter)))
         return { params: { configuration: before as unknown as Value, clear_existing: true }, undo: () => {} };
       if (params['clear_existing'] !== true) refuseExisting(tree, saved);
       // A volume must be closed before the same file can be opened anew.

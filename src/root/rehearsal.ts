@@ -1,8 +1,10 @@
 /** Trees apart from the one that is served, to see what would come of something: nothing is opened, nothing is stored. */
 
-import type { Operation, Surroundings } from './operation.ts';
+import { isThere } from './already-there.ts';
+import type { Operation, Surroundings, Values } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
-import { isThere, restore } from './restore.ts';
+import { restore } from './restore.ts';
+import { filterOf } from './restore-filter.ts';
 import { dump } from './saveconfig.ts';
 import { Tree } from './tree.ts';
 
@@ -15,8 +17,9 @@ export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: stri
   return { errors: await restore(tree, saved, around), tree };
 }
 
-/** Whether restoring a saved configuration would do nothing. */
-export const isRestored = (tree: Tree, saved: unknown): Promise<boolean> => isThere(tree, saved, around);
+/** Whether `restoreconfig` with `params` would do nothing. */
+export const isRestored = (tree: Tree, params: Values): Promise<boolean> =>
+  isThere(tree, params['configuration'], around, filterOf(params));
 
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that cannot be. @returns notes */
 export async function rehearse(tree: Tree, operations: readonly Operation[]): Promise<string[]> {

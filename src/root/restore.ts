@@ -3,7 +3,6 @@
  * rest is restored all the same, and what was left out is kept for the next save.
  */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { Attributes, AttributeTable } from '../attribute.ts';
 import { backstores } from '../backstore/index.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
@@ -14,23 +13,15 @@ import type { Target } from '../target/target.ts';
 import type { NodeAcl, Tpg } from '../target/tpg.ts';
 import type { OperationType, Surroundings, Values } from './operation.ts';
 import { placeOf } from './place.ts';
-import { dump } from './saveconfig.ts';
+import { isPartial, type RestoreFilter } from './restore-filter.ts';
 import { readAluaGroups } from './saved-alua.ts';
 import { checkShape, isRaw, listOf, others, rawOf } from './saved-shape.ts';
 import { storageObjectOperations } from './storage-object-operations.ts';
 import { targetOperations } from './target-operations.ts';
 import { tpgOperations } from './tpg-operations.ts';
-import { type Kept, type KeptList, type Raw, Tree } from './tree.ts';
+import type { Kept, KeptList, Raw, Tree } from './tree.ts';
 
 const steps: readonly OperationType[] = [...storageObjectOperations, ...targetOperations, ...tpgOperations];
-
-export interface RestoreFilter {
-  readonly target?: string | undefined;
-  readonly storageObject?: string | undefined;
-}
-
-export const isPartial = ({ target, storageObject }: RestoreFilter): boolean =>
-  target !== undefined || storageObject !== undefined;
 
 /** @throws OperatorError when `saved` is no saved configuration at all. @returns what could not be restored, a line each */
 export async function restore(
@@ -40,16 +31,6 @@ export async function restore(
   filter: RestoreFilter = {},
 ): Promise<string[]> {
   return new Restoration(tree, around).run(checkShape(saved), filter);
-}
-
-/** Whether a saved configuration is the tree's already, to the last name: restoring it would change nothing. */
-export async function isThere(tree: Tree, saved: unknown, around: Surroundings): Promise<boolean> {
-  const all = [...tree.allStorageObjects()];
-  // What is not there now may be found by restoring it; and what is empty is not worth a comparison.
-  if (all.length === 0 || all.some(({ missing }) => missing !== undefined)) return false;
-  const copy = new Tree();
-  const errors = await restore(copy, saved, { ...around, serving: false, restoring: true });
-  return errors.length === 0 && isDeepStrictEqual(dump(copy), dump(tree));
 }
 
 const chapKeys = authKeys.map((key) => `chap_${key}`);

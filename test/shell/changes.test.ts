@@ -217,9 +217,19 @@ test('restoreconfig of what is there already leaves everything as it is; of anyt
   const restored = `Configuration restored from ${saveFile()}\n`;
   expect(await shell.run('restoreconfig clear_existing=true')).toBe(restored);
   expect(ramdisk()).toBe(before);
+  expect(await shell.run('restoreconfig clear_existing=true storage_object=rd0')).toBe(restored);
+  expect(ramdisk()).not.toBe(before);
   await shell.run('/backstores/ramdisk create rd1 1M');
   expect(await shell.run('restoreconfig clear_existing=true')).toBe(restored);
   expect([ramdisk() === before, ramdisk()?.wwn === before?.wwn]).toEqual([false, true]);
+});
+
+test('restoreconfig dry_run: says that sessions would end where they would', async () => {
+  await shell.run('/backstores/ramdisk create rd0 1M', '/ saveconfig');
+  await shell.host.root.start();
+  const rehearsed = (words: string) => shell.run(`restoreconfig clear_existing=true dry_run=true ${words}`);
+  expect(await rehearsed('')).not.toContain('All sessions would end');
+  expect(await rehearsed('storage_object=rd0')).toContain('All sessions would end');
 });
 
 test('restoreconfig dry_run: what it would do, and what it would refuse; nothing is done', async () => {
