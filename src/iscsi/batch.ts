@@ -1,7 +1,7 @@
 /** Output that gathers until it is sent: bytes in a slab, and between them memory that volumes lend. */
 
 import type { Volume } from '../backstore/backstore.ts';
-import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
+import { addressNumber, IoVector } from '../system/io-vector.ts';
 import type { DirectSocket } from '../system/socket-io.ts';
 import { flushBytesMax, segmentBytesMax } from './limits.ts';
 
@@ -83,7 +83,7 @@ export class Batch {
    * @returns false when it has to be copied
    */
   lend(volume: Volume, position: number, length: number, header: number): boolean {
-    if (!volume.lend || !hasVectors) return false;
+    if (!volume.lend) return false;
     if (borrower && borrower !== this) return false;
     vector ??= new IoVector();
     if (!vector.takes(2 + Math.ceil(length / pageBytes))) return false;

@@ -32,7 +32,7 @@ export const flushBytesMax = 256 * 1024;
 /** Less of a volume that lies in memory is copied sooner than it is sent from its place. */
 export const lentBytesMin = 4096;
 
-/** What a socket is read into; data of at least `directBytesMin` goes to its own place without it. */
+/** What a socket is read into, and how many are kept; data of at least `directBytesMin` goes to its own place without it. */
 export const receiveBytes = 256 * 1024;
 export const receiveBuffersKept = 16;
 export const directBytesMin = 32 * 1024;

@@ -9,7 +9,7 @@ import { ConnectionError, FormatError } from './protocol-error.ts';
 /** Additional header segments: a length of one byte, in words (RFC 7143 11.2.1.5). */
 const ahsBytesMax = 255 * 4;
 
-/** Where a data segment goes when that is no buffer. It has no digest, and no padding. */
+/** Where a data segment goes when that is no buffer. It has no digest. */
 export interface Place {
   /** Takes what has come, from byte `at` of the segment on. */
   set(bytes: Uint8Array, at: number): void;
@@ -118,7 +118,7 @@ export class PduReader {
   }
 
   #headerLength(bytes: Uint8Array, at: number): number {
-    return headerBytes + header.totalAhsLength.get(bytes, at) * 4 + (this.headerDigest ? digestBytes : 0);
+    return this.headerBytes + header.totalAhsLength.get(bytes, at) * 4;
   }
 
   #header(bytes: Uint8Array, at: number, length: number): void {

@@ -145,7 +145,7 @@ export class SocketTransport implements Output, Awaited {
 
   /** Only of a batch of input: it is sent before anything else happens to what is lent. */
   lend(volume: Volume, position: number, length: number, header: number): boolean {
-    return this.passes && this.#receiving && this.#batch.lend(volume, position, length, header);
+    return hasVectors && this.passes && this.#receiving && this.#batch.lend(volume, position, length, header);
   }
 
   commit(length: number): void {
