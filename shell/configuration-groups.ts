@@ -13,29 +13,16 @@ import {
   type ValueType,
 } from '../src/index.ts';
 import { didYouMean } from './nearest-word.ts';
-import { type Command, type Context, type MoreWords, type Node, optional } from './node.ts';
+import {
+  type Command,
+  type ConfigurationGroup,
+  type Context,
+  type MoreWords,
+  type Node,
+  optional,
+  type Setting,
+} from './node.ts';
 import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
-
-/** One setting, as it is now. */
-export interface Setting {
-  readonly name: string;
-  readonly doc: string;
-  readonly type: ValueType<unknown>;
-  readonly value: string;
-  readonly readOnly: boolean;
-  /** The values that there are, when they can be listed and the type does not. */
-  readonly words?: readonly string[];
-}
-
-export interface ConfigurationGroup {
-  readonly name: string;
-  /** In the order in which they are listed: by name. */
-  settings(): Setting[];
-  /** @param text of the setting's type. @throws OperatorError */
-  set(name: string, text: string, context: Context): Promise<void>;
-  /** What is wrong with the settings as they are together, in a line. */
-  problem?(): string | undefined;
-}
 
 /** The shell's own preferences, at every node. */
 const globalGroup = (preferences: Preferences): ConfigurationGroup => ({

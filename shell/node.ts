@@ -4,7 +4,6 @@
  */
 
 import type { Host, Outcome, Parameter, Value, Values, ValueType } from '../src/index.ts';
-import type { ConfigurationGroup } from './configuration-groups.ts';
 import type { Preferences } from './preferences.ts';
 import type { OutputSink, Terminal } from './protocol.ts';
 
@@ -14,6 +13,28 @@ export interface Summary {
   readonly healthy: boolean | null;
   /** Lines that `status` shows besides; the first is what `ls` adds for a person. */
   readonly more?: readonly string[];
+}
+
+/** One setting, as it is now. */
+export interface Setting {
+  readonly name: string;
+  readonly doc: string;
+  readonly type: ValueType<unknown>;
+  readonly value: string;
+  readonly readOnly: boolean;
+  /** The values that there are, when they can be listed and the type does not. */
+  readonly words?: readonly string[];
+}
+
+/** Settings that `get` and `set` name together. */
+export interface ConfigurationGroup {
+  readonly name: string;
+  /** In the order in which they are listed: by name. */
+  settings(): Setting[];
+  /** @param text of the setting's type. @throws OperatorError */
+  set(name: string, text: string, context: Context): Promise<void>;
+  /** What is wrong with the settings as they are together, in a line. */
+  problem?(): string | undefined;
 }
 
 /** A node type, for nodes that show an object of type `S`. */

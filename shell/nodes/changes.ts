@@ -14,7 +14,7 @@ import {
   type Values,
 } from '../../src/index.ts';
 import { type Command, type Context, commandOf, optional } from '../node.ts';
-import { savedIn } from './configuration.ts';
+import { savedIn } from './saved-file.ts';
 
 const signs: Readonly<Record<string, '+' | '-'>> = {
   ...{ create: '+', attach: '+', enable: '+' },

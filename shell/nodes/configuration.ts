@@ -1,23 +1,18 @@
 /** The configuration as a whole: saveconfig, restoreconfig, clearconfig (targetcli.md 8.4 to 8.7). */
 
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gunzipSync } from 'node:zlib';
 import {
   authProblems,
   type Host,
   OperatorError,
-  parse,
-  reasonOf,
   type Saved,
   type StorageObject,
-  systemErrorCode,
   types,
-  type Value,
   type ValueType,
 } from '../../src/index.ts';
 import { type Command, type Commands, type Context, commandOf, given, optional } from '../node.ts';
 import { diff, rehearseRestore, undo } from './changes.ts';
+import { savedIn } from './saved-file.ts';
 
 /** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
 export async function saveConfiguration(
@@ -94,8 +89,6 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
     },
   });
 
-/** A backup that unpacks to more is not read. */
-const savedBytesMax = 256 << 20;
 /** How often a restore looks for media that are not there. */
 const mediaPollMs = 200;
 
@@ -110,19 +103,6 @@ async function missingMedia({ host, signal }: Context, waitSeconds: number): Pro
     missing = await host.root.missingMedia();
   }
   return missing;
-}
-
-/** A saved file, or a backup of one. @throws OperatorError for what is not there, or holds no JSON */
-export async function savedIn(path: string): Promise<Value> {
-  try {
-    const bytes = await readFile(path);
-    const text = path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: savedBytesMax }) : bytes;
-    return parse(text.toString('utf8'), path) as Value;
-  } catch (error) {
-    if (error instanceof OperatorError) throw error;
-    if (systemErrorCode(error) === 'ENOENT') throw new OperatorError(`Restore file ${path} not found`);
-    throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
 }
 
 const clearconfig = commandOf<Host>()({

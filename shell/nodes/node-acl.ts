@@ -10,14 +10,18 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
+import { attributesGroup, authGroup, chapEntries, engineGroup } from '../configuration-groups.ts';
 import {
-  attributesGroup,
-  authGroup,
   type ConfigurationGroup,
-  chapEntries,
-  engineGroup,
-} from '../configuration-groups.ts';
-import { type Context, child, commandOf, given, type NodeType, optional, required, type Summary } from '../node.ts';
+  type Context,
+  child,
+  commandOf,
+  given,
+  type NodeType,
+  optional,
+  required,
+  type Summary,
+} from '../node.ts';
 import { type InfoEntries, infoCommand, printInfo } from './info.ts';
 import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
 import { storageObjectNamed } from './named-storage-object.ts';

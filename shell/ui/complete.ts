@@ -2,20 +2,20 @@
 
 import { setTimeout } from 'node:timers/promises';
 import type { Candidate, Completion, ShellClient } from '../protocol.ts';
+import type { InteractiveShell } from './interactive-shell.ts';
 import { type Key, printable } from './key.ts';
 import { commonPrefix, edit, type Line, replace } from './line-editor.ts';
 import { menuHeight, moved } from './list.ts';
-import type { Desk } from './read-line.ts';
 
 /** How long Tab waits for candidates. */
 const COMPLETION_WAIT_MS = 3_000;
 
 /** @returns the line completed as far as it can be, after the person chose if there was something to choose */
-export async function complete(desk: Desk, line: Line): Promise<Line> {
-  const completion = await candidatesFor(desk.client, line);
+export async function complete(shell: InteractiveShell, line: Line): Promise<Line> {
+  const completion = await candidatesFor(shell.client, line);
   const [first, second] = completion.candidates;
   if (!first) {
-    desk.tty.bell();
+    shell.tty.bell();
     return line;
   }
   if (!second) return insert(line, completion.from, first);
@@ -23,7 +23,7 @@ export async function complete(desk: Desk, line: Line): Promise<Line> {
   const typed = line.text.slice(completion.from, line.cursor);
   if (shared.length > typed.length && shared.startsWith(typed))
     return replace(line, completion.from, line.cursor, shared);
-  return menu(desk, line, completion);
+  return menu(shell, line, completion);
 }
 
 /**
@@ -53,7 +53,7 @@ function insert(line: Line, from: number, { text, final }: Candidate): Line {
 /** Keys that change the word under completion, so that the menu goes on with what is left. */
 const narrows = (key: Key) => (key.chord === 'text' && !key.text.includes(' ')) || key.chord === 'backspace';
 
-async function menu({ tty, view, client }: Desk, before: Line, all: Completion): Promise<Line> {
+async function menu({ tty, view, client }: InteractiveShell, before: Line, all: Completion): Promise<Line> {
   let line = before;
   let completion = all;
   let selected = 0;

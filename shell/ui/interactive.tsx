@@ -5,8 +5,9 @@ import { cannotStop, type OutputSink, type Question, type ShellClient } from '..
 import { choose } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
+import type { InteractiveShell } from './interactive-shell.ts';
 import { openOutput } from './pager.ts';
-import { type Desk, readLine } from './read-line.ts';
+import { readLine } from './read-line.ts';
 import { TtyHub, type TtyInput, type TtyOutput } from './tty.ts';
 import type { View } from './view.tsx';
 
@@ -73,8 +74,8 @@ export async function interactive(
 }
 
 /** Line after line. Ends when a line asks to leave, the session is lost, or the terminal is gone. */
-async function converse(desk: Desk): Promise<number> {
-  const { tty, view, client } = desk;
+async function converse(shell: InteractiveShell): Promise<number> {
+  const { tty, view, client } = shell;
   let losing: Promise<number> | undefined;
   // A lost session shows itself twice: by `lost`, and by the request that it leaves without an answer.
   const lose = (error: Error) => {
@@ -86,9 +87,9 @@ async function converse(desk: Desk): Promise<number> {
   };
   const lines = async () => {
     for (;;) {
-      const line = await readLine(desk);
+      const line = await readLine(shell);
       if (line === null) return tty.ended;
-      if (await runLine(desk, line)) return 0;
+      if (await runLine(shell, line)) return 0;
     }
   };
   const ends = [lines().catch(lose), tty.ended];
@@ -97,15 +98,15 @@ async function converse(desk: Desk): Promise<number> {
 }
 
 /** @returns whether the line asked to leave the shell */
-async function runLine(desk: Desk, line: string): Promise<boolean> {
-  const { tty, view, client } = desk;
+async function runLine(shell: InteractiveShell, line: string): Promise<boolean> {
+  const { tty, view, client } = shell;
   const interrupt = () => client.interrupt();
-  const output = openOutput(desk, interrupt);
+  const output = openOutput(shell, interrupt);
   const sink: OutputSink = {
     write: (text) => output.write(text),
     async ask(question) {
       await output.settle();
-      return ask(desk, question);
+      return ask(shell, question);
     },
   };
   tty.interrupt = interrupt;
@@ -120,8 +121,8 @@ async function runLine(desk: Desk, line: string): Promise<boolean> {
   }
 }
 
-async function ask(desk: Desk, question: Question): Promise<string | null> {
-  const { tty, view, client } = desk;
+async function ask(shell: InteractiveShell, question: Question): Promise<string | null> {
+  const { tty, view, client } = shell;
   // While a question stands, Ctrl-C answers it.
   tty.interrupt = null;
   await view.commit();
@@ -129,7 +130,7 @@ async function ask(desk: Desk, question: Question): Promise<string | null> {
     if (question.kind === 'select') {
       const { choices } = question;
       const initial = choices.findIndex(({ value }) => value === question.initial);
-      const chosen = await choose(desk, {
+      const chosen = await choose(shell, {
         message: question.message,
         items: choices.map(({ label }) => ({ label, help: '' })),
         initial: Math.max(0, initial),

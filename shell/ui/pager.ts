@@ -3,8 +3,8 @@
  * looked at stands above the prompt as if it had been printed; the rest is dropped.
  */
 
+import type { InteractiveShell } from './interactive-shell.ts';
 import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turn } from './page.ts';
-import type { Desk } from './read-line.ts';
 
 /** How long output is held back to see whether it will be taller than the screen. */
 const HOLD_MS = 50;
@@ -25,8 +25,8 @@ export interface Output {
 }
 
 /** @param interrupt what Ctrl-C does to the line that prints */
-export function openOutput(desk: Desk, interrupt: () => void): Output {
-  const { tty, view, client } = desk;
+export function openOutput(shell: InteractiveShell, interrupt: () => void): Output {
+  const { tty, view, client } = shell;
   let held = '';
   let timer: NodeJS.Timeout | undefined;
   let pager: Pager | undefined;
@@ -66,7 +66,7 @@ export function openOutput(desk: Desk, interrupt: () => void): Output {
       }
       clearTimeout(timer);
       timer = undefined;
-      pager = new Pager(desk, interrupt, left);
+      pager = new Pager(shell, interrupt, left);
       pager.add(held);
       held = '';
     },
@@ -84,7 +84,7 @@ export function openOutput(desk: Desk, interrupt: () => void): Output {
 }
 
 class Pager {
-  readonly #desk: Desk;
+  readonly #shell: InteractiveShell;
   readonly #interrupt: () => void;
   readonly #left: () => void;
   readonly #isDone: Promise<void>;
@@ -98,20 +98,20 @@ class Pager {
   /** The row behind the last one that stood on the screen. */
   #seen = 0;
   readonly #resized = () => {
-    this.#rows = this.#lines.flatMap((line) => rowsOf(line, this.#desk.tty.columns));
+    this.#rows = this.#lines.flatMap((line) => rowsOf(line, this.#shell.tty.columns));
     this.#move(this.#page);
   };
 
-  constructor(desk: Desk, interrupt: () => void, left: () => void) {
-    this.#desk = desk;
+  constructor(shell: InteractiveShell, interrupt: () => void, left: () => void) {
+    this.#shell = shell;
     this.#interrupt = interrupt;
     this.#left = left;
     this.#isDone = new Promise((resolve) => {
       this.#done = resolve;
     });
-    desk.tty.output.on('resize', this.#resized);
+    shell.tty.output.on('resize', this.#resized);
     // While there is a page, Ctrl-C is a key of it.
-    desk.tty.interrupt = null;
+    shell.tty.interrupt = null;
     void this.#turn();
   }
 
@@ -135,7 +135,7 @@ class Pager {
 
   /** Leaves, with everything that was seen on the screen. */
   async leave(): Promise<void> {
-    const { tty, view } = this.#desk;
+    const { tty, view } = this.#shell;
     tty.forget();
     tty.output.off('resize', this.#resized);
     this.#left();
@@ -151,7 +151,7 @@ class Pager {
     let rows = 0;
     for (const line of this.#lines) {
       if (rows >= this.#seen) break;
-      rows += rowsOf(line, this.#desk.tty.columns).length;
+      rows += rowsOf(line, this.#shell.tty.columns).length;
       text += `${line}\n`;
     }
     return text;
@@ -160,13 +160,13 @@ class Pager {
   #keep(lines: readonly string[]): void {
     for (const line of lines) {
       this.#lines.push(line);
-      this.#rows.push(...rowsOf(line, this.#desk.tty.columns));
+      this.#rows.push(...rowsOf(line, this.#shell.tty.columns));
     }
     this.#draw();
   }
 
   #pages(): Pages {
-    return { rows: this.#rows, height: this.#desk.tty.rows - ROWS_LEFT, growing: this.#growing };
+    return { rows: this.#rows, height: this.#shell.tty.rows - ROWS_LEFT, growing: this.#growing };
   }
 
   #move(page: Page): void {
@@ -180,16 +180,16 @@ class Pager {
     this.#seen = Math.max(this.#seen, top + this.#pages().height);
     const status = placeOf(this.#page, this.#pages());
     const rows = shownRows(this.#page, this.#pages());
-    this.#desk.view.show({ line: null, page: { rows, status, typing } });
+    this.#shell.view.show({ line: null, page: { rows, status, typing } });
   }
 
   async #turn(): Promise<void> {
     for (;;) {
-      const key = await this.#desk.tty.take();
+      const key = await this.#shell.tty.take();
       if (!key) return this.leave();
       const isSearch = this.#page.typing !== null;
       const next = turn(this.#page, key, this.#pages());
-      if (next === undefined) this.#desk.tty.bell();
+      if (next === undefined) this.#shell.tty.bell();
       else if (next !== 'leave') this.#move(next);
       else {
         if (key.chord === 'C-c' && !isSearch && this.#growing) this.#interrupt();

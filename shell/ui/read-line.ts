@@ -1,22 +1,13 @@
 /** Reads one line from a person: edits, completes, searches the history. Each way of reading is a loop that takes keys. */
 
 import { parseCommandLine } from '../command-line.ts';
-import type { History } from '../history.ts';
-import type { Completion, ShellClient } from '../protocol.ts';
+import type { Completion } from '../protocol.ts';
 import { choose } from './choose.ts';
 import { candidatesFor, complete } from './complete.ts';
 import { cell, width } from './graphemes.ts';
+import type { InteractiveShell } from './interactive-shell.ts';
 import { ACCEPTS, accept, EMPTY_LINE, edit, type Line, suggestion } from './line-editor.ts';
 import type { TtyHub } from './tty.ts';
-import type { View } from './view.tsx';
-
-/** What a person sits at. */
-export interface Desk {
-  readonly tty: TtyHub;
-  readonly view: View;
-  readonly client: ShellClient;
-  readonly history: History;
-}
 
 /** How long the line stays as it is before the session is asked what it comes to. */
 const LOOK_WAIT_MS = 30;
@@ -28,8 +19,8 @@ interface Look {
 }
 
 /** The line, left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an empty line is `exit`. */
-export async function readLine(desk: Desk): Promise<string | null> {
-  const { tty, view, client, history } = desk;
+export async function readLine(shell: InteractiveShell): Promise<string | null> {
+  const { tty, view, client, history } = shell;
   let line = EMPTY_LINE;
   let look: Look | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -80,10 +71,10 @@ export async function readLine(desk: Desk): Promise<string | null> {
         view.clear();
         continue;
       case 'tab':
-        line = await complete(desk, line);
+        line = await complete(shell, line);
         continue;
       case 'C-r':
-        line = await searchHistory(desk, line);
+        line = await searchHistory(shell, line);
         continue;
       case 'C-d':
         if (line.text !== '') break;
@@ -130,9 +121,9 @@ function helpOf({ candidates }: Completion, { columns, rows }: Pick<TtyHub, 'col
   return [...lines, ...more].map((line) => `${line}\n`).join('');
 }
 
-async function searchHistory(desk: Desk, line: Line): Promise<Line> {
-  const newestFirst = [...new Set(desk.history.lines.toReversed())];
-  const chosen = await choose(desk, {
+async function searchHistory(shell: InteractiveShell, line: Line): Promise<Line> {
+  const newestFirst = [...new Set(shell.history.lines.toReversed())];
+  const chosen = await choose(shell, {
     message: 'history',
     items: newestFirst.map((text) => ({ label: text, help: '' })),
     initial: 0,

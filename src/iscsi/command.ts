@@ -3,7 +3,6 @@
 import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
-import type { Connection } from './connection.ts';
 import type { Coverage } from './coverage.ts';
 import { lunHalves, scsiCommand } from './pdu.ts';
 
@@ -21,8 +20,16 @@ export interface Sequence {
   readonly coverage: Coverage | undefined;
 }
 
+/** The connection that a command came by, as far as the command knows it. */
+export interface Owner {
+  /** The host's clock at the last sign of life, in milliseconds. */
+  readonly now: number;
+  /** Ends a command without an answer. @param keepsPlace its CmdSN was not received, and may come again */
+  forget(command: Command, keepsPlace?: boolean): void;
+}
+
 export interface Command {
-  readonly connection: Connection;
+  readonly connection: Owner;
   /** Initiator task tag. */
   readonly tag: number;
   readonly cmdSn: number;
@@ -79,7 +86,7 @@ export interface Command {
 const attributes: readonly TaskAttribute[] = ['simple', 'simple', 'ordered', 'head of queue', 'aca'];
 
 /** The command that a SCSI Command PDU at `start` brings. */
-export function readCommand(connection: Connection, bytes: Uint8Array, start: number): Command {
+export function readCommand(connection: Owner, bytes: Uint8Array, start: number): Command {
   const { fields } = scsiCommand;
   const write = fields.write.get(bytes, start);
   const direction = write ? 'write' : fields.read.get(bytes, start) ? 'read' : 'none';

@@ -10,10 +10,12 @@ import { bracketed, type Tpg } from '../target/tpg.ts';
 import { copyOf } from '../wire/layout.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
-import type { Ends, Host } from './host.ts';
+import type { Ends } from './ends.ts';
+import type { Host } from './host.ts';
 import { lateness, wantsPing } from './keep-alive.ts';
 import { defaultParameters, type Parameters } from './keys.ts';
 import { logoutSeconds, segmentBytesMax } from './limits.ts';
+import type { Link } from './link.ts';
 import { LoginPhase } from './login-phase.ts';
 import { announceDrop, askForLogout, ping, showWindow } from './notices.ts';
 import type { Output } from './output.ts';
@@ -39,12 +41,11 @@ import { Transfer } from './transfer.ts';
 
 const nothing: Uint8Array = new Uint8Array();
 
-export class Connection implements PduHandler {
+export class Connection implements PduHandler, Link {
   readonly host: Host;
   readonly ends: Ends;
   readonly output: Output;
   readonly sender: Sender;
-  readonly text = new TextExchange();
   /** The session's with this connection's own digests and lengths. */
   parameters: Parameters = defaultParameters();
   session: Session | undefined;
@@ -60,6 +61,7 @@ export class Connection implements PduHandler {
   /** The last Login Request, for the answer when it fails. */
   #loginHeader: Uint8Array | undefined;
   #transfer: Transfer | undefined;
+  readonly #text = new TextExchange();
   #pingedAt: number | undefined;
   /** The initiator was asked to log out: why, and the time by which it has to. */
   #leaving: { readonly why: string; readonly due: number } | undefined;
@@ -231,7 +233,7 @@ export class Connection implements PduHandler {
 
   /** It belongs to a session from now on, whose numbers its answers carry. */
   join(session: Session, { cid, parameters }: { cid: number; parameters: Parameters }): void {
-    this.session = this.sender.session = session;
+    this.session = this.sender.window = session;
     this.cid = cid;
     this.parameters = parameters;
     session.connections.set(cid, this);
@@ -247,6 +249,10 @@ export class Connection implements PduHandler {
     this.#transfer = new Transfer(this, session);
     this.#enter('login succeeded');
     this.#say('info', 'iscsi login');
+  }
+
+  exchangeText(head: Uint8Array, data: Uint8Array): void {
+    this.#text.receive(this, head, data);
   }
 
   /** Rejects the PDU whose header stands at `start` (RFC 7143 11.17). */
@@ -279,8 +285,8 @@ export class Connection implements PduHandler {
     else if (!session || this.output.blocked) return;
     else if (this.#pingedAt === undefined && wantsPing(this, session)) {
       this.#pingedAt = now;
-      ping(this);
-    } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this);
+      ping(this.sender);
+    } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this.sender);
   }
 
   /** A Logout Request: nothing new is taken from here on. @returns when what was under way has stopped */
@@ -303,7 +309,7 @@ export class Connection implements PduHandler {
     if (this.state === 'LOGGED_IN' && this.session?.type === 'Normal') {
       this.#leaving = { why, due: this.host.now() + logoutSeconds * 1000 };
       this.#enter('logout wanted');
-      askForLogout(this);
+      askForLogout(this.sender);
     } else if (!this.#leaving && this.state !== 'IN_LOGOUT') void this.close(why);
     return this.#gone.promise;
   }
@@ -311,7 +317,9 @@ export class Connection implements PduHandler {
   /** Says that the connection or its session is dropped, and closes. */
   drop(why: string, what: 'connection' | 'session'): void {
     if (this.closed) return;
-    announceDrop(this, what);
+    // RFC 7143 7.4.3: a discovery session has no such messages.
+    if (this.session?.type === 'Normal')
+      announceDrop(this.sender, what === 'session' ? what : this, this.session.parameters.DefaultTime2Wait);
     void this.close(why);
   }
 

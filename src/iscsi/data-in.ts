@@ -4,18 +4,18 @@ import { readFailed } from '../scsi/device-server.ts';
 import { type Completion, type Extent, status } from '../scsi/task.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Command } from './command.ts';
-import type { Connection } from './connection.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
+import type { Link } from './link.ts';
 import { dataIn, noTag, scsiResponse } from './pdu.ts';
 
 export class DataIn {
-  readonly #connection: Connection;
+  readonly #connection: Link;
   readonly #finish: (command: Command) => void;
   /** Commands that wait for the output to drain, oldest first. */
   #queue: Command[] = [];
 
   /** @param finish ends a command, before its status is written */
-  constructor(connection: Connection, finish: (command: Command) => void) {
+  constructor(connection: Link, finish: (command: Command) => void) {
     this.#connection = connection;
     this.#finish = finish;
   }

@@ -1,8 +1,8 @@
 /** Clocks of a connection that is logged in: silence, pings, data-out that stands still. Times are milliseconds. */
 
 import { aclAttributes } from './attributes.ts';
-import type { Connection } from './connection.ts';
 import { discoveryIdleMs } from './limits.ts';
+import type { Link } from './link.ts';
 import type { Session } from './session.ts';
 
 /** An attribute of the session's ACL in milliseconds; demo-mode sessions have the defaults. */
@@ -10,7 +10,7 @@ const timeout = (session: Session, name: keyof typeof aclAttributes): number =>
   Number(session.acl?.attributes.values[name] ?? aclAttributes[name].default) * 1000;
 
 /** Why the connection has to be given up, or undefined. */
-export function lateness(connection: Connection, session: Session): string | undefined {
+export function lateness(connection: Link, session: Session): string | undefined {
   const now = connection.host.now();
   const silence = now - connection.now;
   if (session.type === 'Discovery') return silence > discoveryIdleMs ? 'an idle discovery session' : undefined;
@@ -28,7 +28,7 @@ export function lateness(connection: Connection, session: Session): string | und
 }
 
 /** Whether it has been silent for so long that it is asked (ACL attribute nopin_timeout; 0: never). */
-export function wantsPing(connection: Connection, session: Session): boolean {
+export function wantsPing(connection: Link, session: Session): boolean {
   const pingAfter = timeout(session, 'nopin_timeout');
   return session.type === 'Normal' && pingAfter > 0 && connection.host.now() - connection.now > pingAfter;
 }

@@ -4,7 +4,7 @@ import { printPortal } from '../target/tpg.ts';
 import type { Values } from '../wire/layout.ts';
 import { printText } from '../wire/text.ts';
 import { tpgAttributes } from './attributes.ts';
-import type { Connection } from './connection.ts';
+import type { Link } from './link.ts';
 import { type LoggedIn, Login, type LoginAnswer } from './login.ts';
 import { decode, loginRequest, loginResponse } from './pdu.ts';
 import { ConnectionError, type LoginError } from './protocol-error.ts';
@@ -13,13 +13,13 @@ import type { Session } from './session.ts';
 type Request = Values<(typeof loginRequest)['fields']>;
 
 export class LoginPhase {
-  readonly #connection: Connection;
+  readonly #connection: Link;
   readonly #login: Login<Session>;
   readonly #startedAt: number;
   /** The last request was answered, or will be when the session is made: no other may come. */
   #over = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: Link) {
     const { host, ends } = connection;
     this.#connection = connection;
     this.#startedAt = host.now();

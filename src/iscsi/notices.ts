@@ -3,21 +3,21 @@
 import { encodeLun } from '../scsi/lun.ts';
 import { encodeSense, sense } from '../scsi/sense.ts';
 import type { Values } from '../wire/layout.ts';
-import type { Connection } from './connection.ts';
 import { logoutSeconds } from './limits.ts';
 import { asyncMessage, nopIn, noTag } from './pdu.ts';
+import type { Sender } from './sender.ts';
 
 /** RFC 7143 11.9.1 */
 const asyncEvent = { scsi: 0, logoutRequested: 1, connectionDropped: 2, sessionDropped: 3 } as const;
 
 /** A ping has no task tag, and a transfer tag that its answer brings back. */
-export function ping(connection: Connection): void {
-  connection.sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
+export function ping(sender: Sender): void {
+  sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
 }
 
 /** Shows the command window where no answer does: no tag, no answer wanted (RFC 7143 11.4.10). */
-export function showWindow(connection: Connection): void {
-  connection.sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: noTag });
+export function showWindow(sender: Sender): void {
+  sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: noTag });
 }
 
 /**
@@ -25,32 +25,31 @@ export function showWindow(connection: Connection): void {
  * looks for LUNs anew when it hears of it, other initiators when they meet the unit attention.
  * @param lun one that the initiator sees
  */
-export function announceLuns(connection: Connection, lun: number): void {
+export function announceLuns(sender: Sender, lun: number): void {
   const field = new Uint8Array(8);
   encodeLun(lun, field, 0);
   const data = encodeSense(sense.reportedLunsDataChanged, false);
   // RFC 7143 11.9.4: SenseLength, then the sense data.
-  announce(connection, { asyncEvent: asyncEvent.scsi, lun: field }, Uint8Array.of(0, data.length, ...data));
+  announce(sender, { asyncEvent: asyncEvent.scsi, lun: field }, Uint8Array.of(0, data.length, ...data));
 }
 
 /** Asks for a logout of this connection within `logoutSeconds`. */
-export function askForLogout(connection: Connection): void {
-  announce(connection, { asyncEvent: asyncEvent.logoutRequested, parameter3: logoutSeconds });
+export function askForLogout(sender: Sender): void {
+  announce(sender, { asyncEvent: asyncEvent.logoutRequested, parameter3: logoutSeconds });
 }
 
-/** Says that this connection, or its whole session, is dropped. */
-export function announceDrop(connection: Connection, what: 'connection' | 'session'): void {
-  const { cid, session } = connection;
-  // RFC 7143 7.4.3: a discovery session has no such messages.
-  if (session?.type !== 'Normal') return;
-  // No task can be reassigned later: Time2Retain, the third parameter, is 0.
-  const parameter2 = session.parameters.DefaultTime2Wait;
-  if (what === 'session') announce(connection, { asyncEvent: asyncEvent.sessionDropped, parameter2 });
-  else announce(connection, { asyncEvent: asyncEvent.connectionDropped, parameter1: cid, parameter2 });
+/**
+ * Says that a whole session, or the connection `cid`, is dropped. No task can be reassigned later: Time2Retain, the third
+ * parameter, is 0.
+ * @param parameter2 Time2Wait: seconds before the initiator may come back
+ */
+export function announceDrop(sender: Sender, what: 'session' | { readonly cid: number }, parameter2: number): void {
+  if (what === 'session') announce(sender, { asyncEvent: asyncEvent.sessionDropped, parameter2 });
+  else announce(sender, { asyncEvent: asyncEvent.connectionDropped, parameter1: what.cid, parameter2 });
 }
 
 type Message = Partial<Values<(typeof asyncMessage)['fields']>>;
 
-function announce(connection: Connection, values: Message, data?: Uint8Array): void {
-  connection.sender.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values }, data);
+function announce(sender: Sender, values: Message, data?: Uint8Array): void {
+  sender.send(asyncMessage, { final: true, initiatorTaskTag: noTag, ...values }, data);
 }

@@ -1,6 +1,6 @@
 /** The requests of full feature phase that are no SCSI commands: each opcode, and what answers it. */
 
-import type { Connection } from './connection.ts';
+import type { Link } from './link.ts';
 import {
   decode,
   logoutRequest,
@@ -20,7 +20,7 @@ export interface Request {
   /** It gives its place in the window back itself, when it is answered. */
   readonly answersLater?: true;
   /** Runs in the order of CmdSN; `header` and `data` are its own. */
-  run(connection: Connection, header: Uint8Array, data: Uint8Array): void;
+  run(connection: Link, header: Uint8Array, data: Uint8Array): void;
 }
 
 /** By opcode. SNACK is not here: error recovery level 0 has none. */
@@ -31,20 +31,20 @@ export const requests: ReadonlyMap<number, Request> = new Map<number, Request>([
   [logoutRequest.opcode, { inDiscovery: true, run: logout }],
 ]);
 
-function manage(connection: Connection, header: Uint8Array): void {
+function manage(connection: Link, header: Uint8Array): void {
   manageTasks(connection, header).catch((error: unknown) => connection.fail(error));
 }
 
-function logout(connection: Connection, header: Uint8Array): void {
+function logout(connection: Link, header: Uint8Array): void {
   logOut(connection, header).catch((error: unknown) => connection.fail(error));
 }
 
-function exchangeText(connection: Connection, header: Uint8Array, data: Uint8Array): void {
-  connection.text.receive(connection, header, data);
+function exchangeText(connection: Link, header: Uint8Array, data: Uint8Array): void {
+  connection.exchangeText(header, data);
 }
 
 /** NOP-Out (RFC 7143 11.18): an answer to our ping asks for none; a ping comes back with its data. */
-function ping(connection: Connection, header: Uint8Array, data: Uint8Array): void {
+function ping(connection: Link, header: Uint8Array, data: Uint8Array): void {
   const request = decode(nopOut, header);
   if (request.initiatorTaskTag === noTag) {
     if (!request.immediate) connection.reject(rejectReason.protocolError, header, 0);
@@ -60,7 +60,7 @@ const logoutReason = { closeSession: 0, closeConnection: 1, recovery: 2 } as con
 const logoutResult = { success: 0, noSuchCid: 1, recoveryNotSupported: 2 } as const;
 
 /** Logout (RFC 7143 11.14): the answer waits until what was under way has stopped, and the connection closes behind it. */
-async function logOut(connection: Connection, header: Uint8Array): Promise<void> {
+async function logOut(connection: Link, header: Uint8Array): Promise<void> {
   const { reason, cid, initiatorTaskTag } = decode(logoutRequest, header);
   const session = connection.session!;
   const named = session.connections.get(cid);

@@ -6,14 +6,23 @@ import { advance, distance } from '../wire/serial.ts';
 import type { Output } from './output.ts';
 import { numbers, type Pdu } from './pdu.ts';
 import { PduWriter } from './pdu-writer.ts';
-import type { Session } from './session.ts';
+
+/** The command window of a session (RFC 7143 4.2.2.1), as its answers show it. */
+export interface Window {
+  /** CmdSN of the next command. */
+  readonly expCmdSn: number;
+  /** CmdSN of the last command that there is room for. */
+  readonly maxCmdSn: number;
+  /** MaxCmdSN as the initiator was last told. */
+  shownMaxCmdSn: number;
+}
 
 const nothing: Uint8Array = new Uint8Array();
 
 export class Sender {
   readonly writer: PduWriter;
-  /** Whose window is shown; none before the end of login. */
-  session: Session | undefined;
+  /** The session's; none before the end of login. */
+  window: Window | undefined;
   /** Of the next answer. */
   #statSn = 0;
   /** The initiator's ExpStatSN, as it was heard last. */
@@ -34,17 +43,17 @@ export class Sender {
     const { bytes } = this.writer;
     numbers.statSn.set(bytes, start, this.#statSn);
     if (counts) this.#statSn = advance(this.#statSn);
-    const { session } = this;
-    if (!session) return;
-    session.shownMaxCmdSn = session.maxCmdSn;
-    numbers.expCmdSn.set(bytes, start, session.expCmdSn);
-    numbers.maxCmdSn.set(bytes, start, session.maxCmdSn);
+    const { window } = this;
+    if (!window) return;
+    window.shownMaxCmdSn = window.maxCmdSn;
+    numbers.expCmdSn.set(bytes, start, window.expCmdSn);
+    numbers.maxCmdSn.set(bytes, start, window.maxCmdSn);
   }
 
   /** Sends a PDU that carries a StatSN. @param cmdSn what ExpCmdSN says while there is no session */
   send<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data = nothing, cmdSn = 0): void {
     const at = this.#begin(pdu, values, data);
-    if (!this.session) {
+    if (!this.window) {
       numbers.expCmdSn.set(this.writer.bytes, at, cmdSn);
       numbers.maxCmdSn.set(this.writer.bytes, at, cmdSn);
     }

@@ -9,17 +9,34 @@ import type { SessionInfo } from '../target/fabric.ts';
 import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
 import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
 import { advance, distance } from '../wire/serial.ts';
+import type { Owner } from './command.ts';
 import { CommandTable } from './command-table.ts';
-import type { Connection } from './connection.ts';
+import type { ConnectionState } from './connection-state.ts';
+import type { Ends } from './ends.ts';
 import { type Parameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
 import type { JoinableSession, LoggedIn } from './login.ts';
 import { announceLuns, ping } from './notices.ts';
+import type { Sender, Window } from './sender.ts';
 
 /** Commands of a discovery session: it has no TPG to say so. */
 const discoveryDepth = 1;
 
-export class Session implements JoinableSession {
+/** A connection as its session sees it. */
+export interface Member extends Owner {
+  readonly cid: number;
+  readonly ends: Ends;
+  readonly state: ConnectionState;
+  readonly sender: Sender;
+  /** Asks the initiator to log out. @returns when the connection is closed */
+  requestLogout(why: string): Promise<void>;
+  /** Says that the connection or its session is dropped, and closes. */
+  drop(why: string, what: 'connection' | 'session'): void;
+  /** Closes the connection and ends its commands. @returns when they have stopped */
+  close(why: string, event?: 'lost' | 'ended by another'): Promise<void>;
+}
+
+export class Session implements JoinableSession, Window {
   /** For people: that of the connection that made it, counted up in this process. */
   readonly id: number;
   readonly tsih: number;
@@ -35,7 +52,7 @@ export class Session implements JoinableSession {
   /** Of a normal session. */
   readonly nexus: Nexus | undefined;
   /** By CID. */
-  readonly connections = new Map<number, Connection>();
+  readonly connections = new Map<number, Member>();
   /** Of all connections. */
   readonly commands = new CommandTable();
   /** RFC 7143 4.2.2.1: the next command, and the last one that there is room for. */
@@ -50,9 +67,9 @@ export class Session implements JoinableSession {
   readonly traffic = noTraffic();
   ended = false;
   /** Requests that came before their turn. */
-  readonly #held = new Map<number, { readonly from: Connection; readonly run: () => void }>();
+  readonly #held = new Map<number, { readonly from: Member; readonly run: () => void }>();
   /** What goes on when all numbers before one have been received. */
-  #awaiting: { readonly cmdSn: number; readonly from: Connection; readonly go: () => void }[] = [];
+  #awaiting: { readonly cmdSn: number; readonly from: Member; readonly go: () => void }[] = [];
   #writeBytes = 0;
   #waiting: { bytes: number; start: () => void }[] = [];
   #views = new Map<number, LogicalUnitView | undefined>();
@@ -126,7 +143,7 @@ export class Session implements JoinableSession {
     if (same || !this.nexus) return;
     lunsChanged(this.nexus);
     const [lun = 0] = this.nexus.luns();
-    for (const connection of [...this.connections.values()].slice(0, 1)) announceLuns(connection, lun);
+    for (const connection of [...this.connections.values()].slice(0, 1)) announceLuns(connection.sender, lun);
   }
 
   #takeInventory(): (number | StorageObject)[] {
@@ -140,7 +157,7 @@ export class Session implements JoinableSession {
   }
 
   /** Runs a numbered request that is in the window, now or in its turn. */
-  inTurn(cmdSn: number, from: Connection, run: () => void): void {
+  inTurn(cmdSn: number, from: Member, run: () => void): void {
     if (cmdSn !== this.expCmdSn) {
       this.#held.set(cmdSn, { from, run });
       return;
@@ -165,7 +182,7 @@ export class Session implements JoinableSession {
   }
 
   /** Forgets the requests of a connection that have not come to their turn; nothing of it waits any more. */
-  discard(from: Connection): void {
+  discard(from: Member): void {
     for (const [cmdSn, held] of this.#held) if (held.from === from) this.#held.delete(cmdSn);
     for (const one of this.#awaiting) if (one.from === from) one.go();
     this.#awaiting = this.#awaiting.filter((one) => one.from !== from);
@@ -189,7 +206,7 @@ export class Session implements JoinableSession {
   }
 
   /** Resolves when all requests numbered before `cmdSn` have been received, or `from` is gone; undefined when they have. */
-  receivedUntil(cmdSn: number, from: Connection): Promise<void> | undefined {
+  receivedUntil(cmdSn: number, from: Member): Promise<void> | undefined {
     if (!this.#hasGapBefore(cmdSn)) return undefined;
     return new Promise((go) => {
       this.#awaiting.push({ cmdSn, from, go });
@@ -197,13 +214,13 @@ export class Session implements JoinableSession {
   }
 
   /** Resolves when the initiator has everything that other connections than `one` sent until now (RFC 7143 4.2.2.3). */
-  async delivered(one: Connection): Promise<void> {
+  async delivered(one: Member): Promise<void> {
     const others = [...this.connections.values()].filter((other) => other !== one);
     await Promise.all(
       others.map((other) => {
         const delivered = other.sender.delivered;
         // Its answer says what has come.
-        if (delivered) ping(other);
+        if (delivered) ping(other.sender);
         return delivered;
       }),
     );

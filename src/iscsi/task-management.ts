@@ -5,8 +5,8 @@ import type { Nexus } from '../scsi/nexus.ts';
 import { abortTask, abortTaskSet, clearTaskSet, logicalUnitReset, targetReset } from '../scsi/task-management.ts';
 import type { Values } from '../wire/layout.ts';
 import { distance } from '../wire/serial.ts';
-import type { Connection } from './connection.ts';
 import { immediateTasksMax } from './limits.ts';
+import type { Link } from './link.ts';
 import { decode, taskManagementRequest, taskManagementResponse } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
@@ -27,7 +27,7 @@ interface Management {
   readonly nexus: Nexus;
   readonly request: Request;
   readonly lun: number;
-  readonly connection: Connection;
+  readonly connection: Link;
 }
 
 /**
@@ -63,7 +63,7 @@ const functions: ReadonlyMap<number, TaskFunction> = new Map<number, TaskFunctio
 const coldReset = 7;
 
 /** Runs the request and answers it when everything it ended has stopped; until then it has its place in the window. */
-export async function manageTasks(connection: Connection, header: Uint8Array): Promise<void> {
+export async function manageTasks(connection: Link, header: Uint8Array): Promise<void> {
   const decoded = decode(taskManagementRequest, header);
   const { immediate, initiatorTaskTag } = decoded;
   const session = connection.session!;

@@ -2,9 +2,9 @@
 
 import type { Portal } from '../target/tpg.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
-import type { Connection } from './connection.ts';
 import { sendTargets } from './discovery.ts';
 import { textBytesMax, textPairsMax } from './limits.ts';
+import type { Link } from './link.ts';
 import { Negotiation } from './negotiation.ts';
 import { decode, noTag, textRequest, textResponse } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
@@ -23,7 +23,7 @@ export class TextExchange {
   #answer: Uint8Array = nothing;
 
   /** Takes one request with its text. */
-  receive(connection: Connection, header: Uint8Array, text: Uint8Array): void {
+  receive(connection: Link, header: Uint8Array, text: Uint8Array): void {
     const request = decode(textRequest, header);
     const goesOn = request.targetTransferTag !== noTag;
     if (!goesOn) this.#begin(connection, request.initiatorTaskTag);
@@ -42,7 +42,7 @@ export class TextExchange {
   }
 
   /** Gathers text; when it is complete, makes the answer. @returns false when it is no text that we take */
-  #take(connection: Connection, request: { continue: boolean }, text: Uint8Array): boolean {
+  #take(connection: Link, request: { continue: boolean }, text: Uint8Array): boolean {
     // An empty text asks for the rest of the answer.
     if (this.#answer.length > 0) return text.length === 0;
     if (this.#received.length + text.length > textBytesMax) return false;
@@ -55,7 +55,7 @@ export class TextExchange {
     return answers !== undefined;
   }
 
-  #begin({ session, parameters }: Connection, tag: number): void {
+  #begin({ session, parameters }: Link, tag: number): void {
     this.#end();
     this.#tag = tag;
     const negotiator = {
@@ -75,7 +75,7 @@ export class TextExchange {
   }
 
   /** @returns undefined when the negotiation has failed */
-  #answerPairs(connection: Connection, pairs: readonly Pair[]): Pair[] | undefined {
+  #answerPairs(connection: Link, pairs: readonly Pair[]): Pair[] | undefined {
     const { host, ends, session } = connection;
     const asked = pairs.filter(([name]) => name === 'SendTargets');
     // RFC 7143 4.3: a discovery session asks for targets and nothing else.
@@ -94,7 +94,7 @@ export class TextExchange {
     return answers;
   }
 
-  #send(connection: Connection, lun: Uint8Array, piece: Uint8Array, more: boolean, final: boolean): void {
+  #send(connection: Link, lun: Uint8Array, piece: Uint8Array, more: boolean, final: boolean): void {
     this.#lastTransferTag = (this.#lastTransferTag + 1) % noTag;
     this.#transferTag = final ? noTag : this.#lastTransferTag;
     connection.sender.send(

@@ -8,10 +8,10 @@ import { countCommand } from '../target/traffic.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
 import { type Command, readCommand, type Sequence } from './command.ts';
-import type { Connection } from './connection.ts';
 import { Coverage } from './coverage.ts';
 import { DataIn } from './data-in.ts';
 import { immediateTasksMax } from './limits.ts';
+import type { Link } from './link.ts';
 import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
 import type { Place } from './pdu-reader.ts';
 import { rejectReason } from './protocol-error.ts';
@@ -28,7 +28,7 @@ const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
 const takenBy = ({ task }: Command): number => Math.min(task!.dataOutOffered!, task!.dataOutLength);
 
 export class Transfer {
-  readonly #connection: Connection;
+  readonly #connection: Link;
   readonly #session: Session;
   readonly #dataIn: DataIn;
   /** The PDU at hand: the command and the sequence it belongs to, where its data goes, its F bit. */
@@ -49,7 +49,7 @@ export class Transfer {
     this.#timeLeft = 0;
   };
 
-  constructor(connection: Connection, session: Session) {
+  constructor(connection: Link, session: Session) {
     this.#connection = connection;
     this.#session = session;
     this.#dataIn = new DataIn(connection, (command) => this.drop(command));

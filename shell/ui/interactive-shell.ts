@@ -1,0 +1,13 @@
+/** What a person types at and looks at: the terminal, what it shows, the session behind it, and the lines typed before. */
+
+import type { History } from '../history.ts';
+import type { ShellClient } from '../protocol.ts';
+import type { TtyHub } from './tty.ts';
+import type { View } from './view.tsx';
+
+export interface InteractiveShell {
+  readonly tty: TtyHub;
+  readonly view: View;
+  readonly client: ShellClient;
+  readonly history: History;
+}
