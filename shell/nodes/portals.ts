@@ -49,8 +49,8 @@ export const portals: NodeType<Tpg> = {
       examples: [{ line: 'create 127.0.0.1 3261', does: 'Listens on port 3261 for this machine only.' }],
       async run(tpg, { apply, info, created }, { ip_address, ip_port }) {
         if (ip_port === undefined) info(`Using default IP port ${defaultPort}`);
-        if (ip_address === undefined) info(`Binding to INADDR_ANY (${anyAddress})`);
         const [address, port] = [ip_address ?? anyAddress, ip_port ?? defaultPort];
+        if (address === anyAddress) info(`Binding to INADDR_ANY (${anyAddress})`);
         await apply(`${tpg.path}/portals`, 'create', { ip_address: address, ip_port: port });
         info(`Created network portal ${address}:${port}.`);
         await created(`${tpg.path}/portals/${printPortal({ address, port })}`);

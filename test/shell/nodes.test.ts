@@ -335,8 +335,12 @@ test('targetcli.md 6.10: portals', async () => {
   expect(await shell.run(`${tpg}/portals create`)).toBe(
     'Using default IP port 3260\nBinding to INADDR_ANY (0.0.0.0)\nCreated network portal 0.0.0.0:3260.\n',
   );
+  expect(await shell.run(`${tpg}/portals create 0.0.0.0 3260`)).toBe(
+    'Binding to INADDR_ANY (0.0.0.0)\nE| This NetworkPortal already exists in configFS\n',
+  );
   await says([
-    [`${tpg}/portals create 0.0.0.0 3260`, 'E| This NetworkPortal already exists in configFS'],
+    // As LIO does, also where the address was given.
+    [`${tpg}/portals create 0.0.0.0 3261`, 'Binding to INADDR_ANY (0.0.0.0)'],
     [`${tpg}/portals create ::1 3263`, 'Created network portal ::1:3263.'],
     [`${tpg}/portals create [::2] 3263`, 'Created network portal ::2:3263.'],
     [`${tpg}/portals/[::2]:3263 status`, `Status for ${tpg}/portals/[::2]:3263: `],
