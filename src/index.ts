@@ -2,7 +2,7 @@
  * What programs and the shell may use. The map of this tree, left to right (a file imports only from its own layer and
  * from layers to its left):
  *
- *     errors attribute log   what every layer says and declares
+ *     errors attribute log printable   what every layer says and declares
  *     system/                system calls that Node lacks
  *     wire/                  records of bytes, digests, serial numbers, key=value text
  *     backstore/             volumes: fileio, block, ramdisk, pscsi, user:…

@@ -23,7 +23,7 @@ const product = files.filter((file) => !file.startsWith('test/'));
 
 /** The line of layers, left to right; a layer that stands in one string with others may not import them. */
 const layers = [
-  ['errors', 'attribute', 'log'],
+  ['errors', 'attribute', 'log', 'printable'],
   ['system'],
   ['wire'],
   ['backstore'],

@@ -2,6 +2,7 @@
 
 import { fstatSync, writeSync } from 'node:fs';
 import { type Log, type LogLevel, type LogRecord, logLevels } from '../log.ts';
+import { printable, printableLine } from '../printable.ts';
 
 /** What a reader that is slow may leave unread, in bytes; what comes beyond is lost. */
 const unreadBytesMax = 4 << 20;
@@ -18,7 +19,7 @@ export function lineLog(write: (line: string, level: LogLevel) => void, now: () 
     const words = Object.entries(withoutSecrets(detail)).map(
       ([name, value]) => `${name}=${typeof value === 'string' ? JSON.stringify(value) : value}`,
     );
-    write([now().toISOString(), level, event, ...words].join(' '), level);
+    write(printableLine([now().toISOString(), level, event, ...words].join(' ')), level);
   };
 }
 
@@ -58,6 +59,7 @@ export async function jsonLog(lines: Lines, least: LogLevel): Promise<Log> {
     timestamp: pino.stdTimeFunctions.isoTime,
     messageKey: 'event',
   };
-  const logger = pino(options, lines);
+  const shown: Lines = { write: (text) => lines.write(printable(text)) };
+  const logger = pino(options, shown);
   return ({ level, event, detail }) => logger[level](withoutSecrets(detail), event);
 }

@@ -6,6 +6,7 @@
 import { createServer, type Server } from 'node:http';
 import { reasonOf } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
+import { printableLine } from '../printable.ts';
 import type { Host } from '../root/host.ts';
 import { printPortal } from '../target/tpg.ts';
 import { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from '../target/traffic.ts';
@@ -183,4 +184,4 @@ function line(name: string, labels: Labels, value: number): string {
   return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}\n`;
 }
 
-const escaped = (text: string): string => text.replace(/[\\"\n]/g, (one) => (one === '\n' ? '\\n' : `\\${one}`));
+const escaped = (text: string): string => printableLine(text).replace(/[\\"]/g, '\\$&');
