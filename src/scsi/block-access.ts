@@ -50,22 +50,18 @@ function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work:
   });
 }
 
-/**
- * Writes the whole blocks that came: an initiator may announce less than the CDB asks for, and the rest of the range
- * then stays as it is (RFC 7143 11.4.5.1).
- */
+/** Writes blocks; `data` is all of them. */
 export function write(lu: StorageObject, lba: number, data: Uint8Array, fua: number): Completion | Promise<Completion> {
-  const whole = wholeBlocks(data.length, lu.blockSize);
-  const blocks = whole === data.length ? data : data.subarray(0, whole);
-  if (whole === 0) return good;
+  if (data.length === 0) return good;
   lu.statistics.writeCommands += 1;
-  lu.statistics.blocksWritten += whole / lu.blockSize;
+  lu.statistics.blocksWritten += data.length / lu.blockSize;
   const volume = mediumOf(lu);
   const position = lba * lu.blockSize;
+  const end = position + data.length;
   const durable = isDurable(lu, fua);
-  if (lu.ranges.free(position, position + whole, false) && volume.writeNow?.(blocks, position, durable)) return good;
-  return lu.ranges.during(position, position + whole, false, async () => {
-    await volume.write(blocks, position, durable);
+  if (lu.ranges.free(position, end, false) && volume.writeNow?.(data, position, durable)) return good;
+  return lu.ranges.during(position, end, false, async () => {
+    await volume.write(data, position, durable);
     return good;
   });
 }
@@ -111,7 +107,6 @@ export function writeAtomic(
   task: Task,
 ): Completion | Promise<Completion> {
   const data = task.dataOut;
-  if (data.length < task.dataOutLength) throw new CheckCondition(sense.invalidFieldInCdb);
   if (data.length === 0) return good;
   const volume = mediumOf(lu);
   const position = cdb.lba * lu.blockSize;
@@ -129,7 +124,6 @@ export function compareAndWrite(
   task: Task,
 ): Completion | Promise<Completion> {
   const length = cdb.blocks * lu.blockSize;
-  if (task.dataOut.length < 2 * length) throw new CheckCondition(sense.invalidFieldInCdb);
   return readModifyWrite(lu, cdb, length, task, (found) => {
     compare(found, task.dataOut.subarray(0, length), 0);
     return task.dataOut.subarray(length, 2 * length);
@@ -142,7 +136,7 @@ export function orWrite(
   cdb: { lba: number; fua: number },
   task: Task,
 ): Completion | Promise<Completion> {
-  return readModifyWrite(lu, cdb, wholeBlocks(task.dataOut.length, lu.blockSize), task, (found) => {
+  return readModifyWrite(lu, cdb, task.dataOut.length, task, (found) => {
     for (let i = 0; i < found.length; i++) found[i] = found[i]! | task.dataOut[i]!;
     return found;
   });
@@ -168,7 +162,7 @@ export async function verify(
   const { blockSize } = lu;
   const volume = mediumOf(lu);
   const { bytchk } = cdb;
-  const end = bytchk === 1 ? wholeBlocks(task.dataOut.length, blockSize) : cdb.blocks * blockSize;
+  const end = cdb.blocks * blockSize;
   const buffer = Buffer.allocUnsafe(Math.min(end, verifyBytesMax));
   for (let done = 0; done < end; ) {
     if (task.aborted || task.terminated) return good;
@@ -183,8 +177,6 @@ export async function verify(
   }
   return good;
 }
-
-const wholeBlocks = (bytes: number, blockSize: number): number => bytes - (bytes % blockSize);
 
 /** @throws CheckCondition */
 function compare(found: Buffer, wanted: Uint8Array, offset: number): void {

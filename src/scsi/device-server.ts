@@ -81,11 +81,16 @@ function check(task: Task): Completion | undefined {
   row.check?.(lu, cdb);
   checkRange(row, lu, cdb);
   task.dataOutLength = row.dataOut ? row.dataOut(lu, cdb) : 0;
-  if (row.exactDataOut && task.dataOutOffered !== undefined && task.dataOutOffered !== task.dataOutLength)
-    throw new CheckCondition(sense.invalidFieldInCdb);
+  checkOffer(row, task);
   task.command = { row, cdb };
   lu.tasks.add(task);
   return undefined;
+}
+
+/** No command does a part of what its CDB says: one whose data will not all come gets none of it (FCP-4 9.4.2, case b). */
+function checkOffer(row: OpcodeRow, { dataOutOffered: offered, dataOutLength: wanted }: Task): void {
+  if (offered === undefined || offered === wanted || (offered > wanted && !row.exactDataOut)) return;
+  throw new CheckCondition(sense.invalidFieldInCommandInformationUnit);
 }
 
 function reportUnitAttention(nexus: Nexus, lu: StorageObject): void {

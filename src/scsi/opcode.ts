@@ -88,9 +88,9 @@ export interface Opcode<F extends Fields = Fields> {
   absent?(task: Task, cdb: Cdb<F>): Completion;
   /** Rules on the CDB beyond the usage bits. @throws CheckCondition */
   check?(lu: StorageObject, cdb: Cdb<F>): void;
-  /** Bytes of data-out. Absent: none. */
+  /** Bytes of data-out. Absent: none. An initiator that is ready to send less is refused; more is a residual of the transport. */
   dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
-  /** An initiator that is ready to send more or less than `dataOut` is refused; else it is a residual of the transport. */
+  /** An initiator that is ready to send more than `dataOut` is refused, too. */
   readonly exactDataOut?: boolean;
   /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
   readonly lands?: true;

@@ -77,7 +77,6 @@ export async function writeSame(
 ): Promise<Completion> {
   const cdb = { ...asked, blocks: asked.blocks || lu.blocks - asked.lba };
   const block = cdb.ndob === 1 ? new Uint8Array(lu.blockSize) : task.dataOut;
-  if (block.length < lu.blockSize) throw new CheckCondition(sense.invalidFieldInCdb);
   const zeros = block.every((byte) => byte === 0);
   const volume = mediumOf(lu);
   return held(lu, cdb.lba, cdb.blocks, async () => {

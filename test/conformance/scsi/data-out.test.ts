@@ -1,0 +1,65 @@
+/**
+ * An initiator that announces less data than its CDB asks for, with every opcode that takes data. How an initiator
+ * announces and sends it is the transport's: test/conformance/iscsi/data.test.ts.
+ */
+
+import { expect, test } from 'vitest';
+import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
+import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import type { StorageObject } from '../../../src/scsi/storage-object.ts';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { memoryVolume } from '../../support/memory-volume.ts';
+
+/** Values with which a CDB asks for data, by field; the first row of `special` that fits comes before. */
+const usual: Record<string, number> = { blocks: 1, length: 24, bytchk: 1 };
+const special: readonly { name: RegExp; fields: Record<string, number> }[] = [
+  { name: /^FORMAT UNIT/, fields: { hasList: 1 } },
+  { name: /^SANITIZE OVERWRITE/, fields: { length: 8 } },
+  { name: /^SET TIMESTAMP/, fields: { length: 12 } },
+  { name: /^SET TARGET PORT GROUPS/, fields: { length: 8 } },
+  { name: /^WRITE BUFFER/, fields: { length: 512, mode: 2 } },
+  { name: /^WRITE ATOMIC/, fields: { blocks: 1 } },
+  { name: /^PERSISTENT RESERVE OUT/, fields: { length: 24, type: 1 } },
+];
+
+function cdbOf(row: OpcodeRow): number[] {
+  const cdb = new Array<number>(row.cdbLength).fill(0);
+  cdb[0] = row.code;
+  if (row.serviceAction !== undefined) cdb[1] = row.serviceAction;
+  const values = special.find(({ name }) => name.test(row.name))?.fields ?? usual;
+  for (const [name, { byte, bytes, shift }] of row.fields)
+    be((values[name] ?? 0) * 2 ** shift, bytes).forEach((part, i) => {
+      cdb[byte + i]! |= part;
+    });
+  return cdb;
+}
+
+/** Offers all that can be offered. */
+function fresh(): { lu: StorageObject; initiator: Initiator; untouched: () => boolean } {
+  const volume = memoryVolume(64 * 512, { atomicWriteBytesMax: 4096 });
+  volume.bytes.set(pattern(volume.size));
+  const { lu } = logicalUnit({ volume, attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
+  lu.saveWork = async () => {};
+  return {
+    lu,
+    initiator: new Initiator(lu).login(),
+    untouched: () => pattern(volume.size).equals(volume.bytes) && volume.calls.every((call) => call.startsWith('read')),
+  };
+}
+
+const taking = opcodes.filter((row) => row.dataOut);
+
+test.each(taking.map((row) => [`${row.spec} ${row.name}`, row] as const))(
+  '%s: one byte less than the CDB asks for, a part, or nothing is INVALID FIELD IN COMMAND INFORMATION UNIT, and does nothing',
+  async (_name, row) => {
+    const { lu, initiator, untouched } = fresh();
+    const cdb = cdbOf(row);
+    const wanted = row.dataOut!(lu, decode(row, Uint8Array.from(cdb)));
+    expect(wanted).toBeGreaterThan(0);
+    for (const offered of [wanted - 1, wanted >> 1, 0]) {
+      const { status, sense } = await initiator.send(cdb, Buffer.alloc(offered));
+      expect([offered, status, sense]).toEqual([offered, 2, '5/0e/03']);
+    }
+    expect([untouched(), lu.reservations.persistent.registrations.length, lu.work]).toEqual([true, 0, undefined]);
+  },
+);
