@@ -34,7 +34,8 @@ export class Negotiation {
   /** What holds when the negotiation ends well; until then nobody goes by it. */
   readonly parameters: Parameters;
   readonly #negotiator: Negotiator;
-  readonly #seen = new Set<string>();
+  /** Every offer so far. */
+  readonly #seen = new Map<string, string>();
   readonly #full: boolean;
   /** Declarations that we made: they are made once, whoever speaks first. */
   readonly #declared = new Set<string>();
@@ -51,8 +52,11 @@ export class Negotiation {
     const answers = new Map<string, string>();
     // What depends on another key comes behind it.
     for (const [name, offer] of [...offers].sort(([a], [b]) => rank(a) - rank(b))) {
-      if (this.#seen.has(name)) return { failure: `${name} came twice` };
-      this.#seen.add(name);
+      const before = this.#seen.get(name);
+      // RFC 7143 6.3 has both refused. libiscsi says who it is in the first request of each stage; nothing comes of it.
+      if (before === offer && declarations.has(name) && !this.#full) continue;
+      if (before !== undefined) return { failure: `${name} came twice` };
+      this.#seen.set(name, offer);
       const answer = this.#one(name, offer);
       if (typeof answer === 'object') return answer;
       if (answer !== undefined) answers.set(name, answer);

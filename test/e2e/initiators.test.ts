@@ -57,6 +57,15 @@ describe.skipIf(withoutLibiscsi)(`libiscsi${withoutLibiscsi ? ` (skipped: ${with
     expect([status, stdout]).toEqual([0, expect.stringMatching(/Product:rd0/)]);
   });
 
+  it('credentials at a target and a discovery that want none do no harm', async () => {
+    const { port } = await served('/backstores/ramdisk create rd0 16M', '/backstores/ramdisk/rd0');
+    const host = `iscsi://user%secret@127.0.0.1:${port}`;
+    const listed = await run('iscsi-ls', ['-s', `${host}/`]);
+    expect([listed.status, listed.stdout]).toEqual([0, expect.stringMatching(/Lun:0 +Type:DIRECT_ACCESS/)]);
+    const inquiry = await run('iscsi-inq', [`${host}/${iqn}/0`]);
+    expect([inquiry.status, inquiry.stdout]).toEqual([0, expect.stringMatching(/Product:rd0/)]);
+  });
+
   it('iscsi-perf reads at depth', async () => {
     const { url } = await served('/backstores/ramdisk create rd0 16M', '/backstores/ramdisk/rd0');
     const { status, stdout } = await run('iscsi-perf', ['-t', '1', '-b', '8', '-m', '32', url]);
@@ -66,6 +75,12 @@ describe.skipIf(withoutLibiscsi)(`libiscsi${withoutLibiscsi ? ` (skipped: ${with
 });
 
 describe.skipIf(withoutQemu)(`qemu-img${withoutQemu ? ` (skipped: ${withoutQemu})` : ''}`, () => {
+  it('credentials at a target that wants none do no harm', async () => {
+    const { port } = await served('/backstores/ramdisk create rd0 16M', '/backstores/ramdisk/rd0');
+    const info = await run('qemu-img', ['info', `iscsi://user%secret@127.0.0.1:${port}/${iqn}/0`]);
+    expect([info.status, info.stdout]).toEqual([0, expect.stringContaining('16 MiB')]);
+  });
+
   it('a random 256 MiB image goes to the LUN and comes back the same', { timeout: 90_000 }, async () => {
     const directory = temporaryDirectory();
     const image = join(directory, 'image.raw');

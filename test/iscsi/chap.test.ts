@@ -53,9 +53,9 @@ async function attempt(
 ) {
   const { initiator, output } = target.connect();
   const first = await initiator.loginStep(0, 1, { ...initiator.names, AuthMethod: 'CHAP,None' });
-  if (first.text['AuthMethod'] !== 'CHAP') return { answer: first, output, theirs: undefined };
+  if (first.text['AuthMethod'] !== 'CHAP') return { answer: first, output, theirs: undefined, initiator };
   const challenge = await initiator.loginStep(0, undefined, { CHAP_A: algorithm });
-  if (challenge.values['statusClass'] !== 0) return { answer: challenge, output, theirs: undefined };
+  if (challenge.values['statusClass'] !== 0) return { answer: challenge, output, theirs: undefined, initiator };
   const { CHAP_A, CHAP_I, CHAP_C } = challenge.text;
   const bytes = parseBinary(CHAP_C!, 1024)!;
   const response = respond({ algorithm: CHAP_A!, identifier: Number(CHAP_I), bytes }, ours);
@@ -66,7 +66,7 @@ async function attempt(
   };
   const back = { CHAP_I: '9', CHAP_C: `0x${Buffer.from(theirs.bytes).toString('hex')}` };
   const keys = { CHAP_N: name, CHAP_R: `0x${Buffer.from(response).toString('hex')}`, ...(mutual ? back : {}) };
-  return { answer: await initiator.loginStep(0, 1, keys), output, theirs };
+  return { answer: await initiator.loginStep(0, 1, keys), output, theirs, initiator };
 }
 
 function withCredentials(mutual = false): IscsiTarget {
@@ -98,6 +98,13 @@ describe('the exchange', () => {
   ])('RFC 7143 11.13.5: %s is an authentication failure, and ends the connection', async (_name, what) => {
     const { answer, output } = await attempt(withCredentials(), what);
     expect([ended(answer), output.ended]).toEqual([failure, true]);
+  });
+
+  it('RFC 7143 6.3.1: libiscsi before 1.16 says its names again in the operational stage', async () => {
+    const { initiator } = await attempt(withCredentials());
+    const last = await initiator.loginStep(1, 3, { ...initiator.names, HeaderDigest: 'None', ImmediateData: 'Yes' });
+    initiator.loggedIn(last);
+    expect((await initiator.command([0x12, 0, 0, 0, 36, 0], { read: true, length: 36 })).status).toBe(0);
   });
 
   it('RFC 7143 12.1.3: mutual CHAP proves the target', async () => {

@@ -44,6 +44,35 @@ describe('stages', () => {
     expect(answer.values).toMatchObject({ transit: true, nextStage: 3, statusClass: 0 });
   });
 
+  it.each([
+    ['a target that wants no credentials', 'Normal', 'CHAP,None'],
+    ['discovery that wants none', 'Discovery', 'CHAP,None'],
+  ])(
+    'RFC 7143 6.3.1: names that come again with the same values are passed over, at %s',
+    async (_what, type, methods) => {
+      const { initiator } = new IscsiTarget().connect();
+      const names = { ...initiator.names, InitiatorAlias: 'me', SessionType: type };
+      const first = await initiator.loginStep(0, undefined, { ...names, AuthMethod: methods });
+      expect([status(first), first.text['AuthMethod']]).toEqual([[0, 0], 'None']);
+      expect(status(await initiator.loginStep(0, 1, names))).toEqual([0, 0]);
+      const last = await initiator.loginStep(1, 3, { ...names, HeaderDigest: 'None', MaxConnections: '1' });
+      expect(Object.keys(last.text).sort()).toEqual(['HeaderDigest', 'MaxConnections', 'MaxRecvDataSegmentLength']);
+      initiator.loggedIn(last);
+    },
+  );
+
+  it.each([
+    ['InitiatorName', 'iqn.2026-01.com.example:other'],
+    ['TargetName', 'iqn.2026-01.com.example:other'],
+    ['SessionType', 'Discovery'],
+    ['InitiatorAlias', 'you'],
+  ])('RFC 7143 6.3.1: %s that comes again with another value is an initiator error', async (name, value) => {
+    const { initiator } = new IscsiTarget().connect();
+    const names: Record<string, string> = { ...initiator.names, InitiatorAlias: 'me' };
+    await initiator.loginStep(0, 1, { ...names, AuthMethod: 'None' });
+    expect(status(await initiator.loginStep(1, 3, { ...names, [name]: value }))).toEqual([2, 0]);
+  });
+
   it('RFC 7143 11.12.1: no T bit, no transit; the stage goes on', async () => {
     const { initiator } = new IscsiTarget().connect();
     const first = await initiator.loginStep(1, undefined, { ...initiator.names, InitialR2T: 'No' });
