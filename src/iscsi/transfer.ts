@@ -364,7 +364,10 @@ export class Transfer {
     if (traffic) countCommand(traffic, good, sent, received, ms);
   }
 
-  /** The host's clock. It is not read for each of the commands that end in one go: that would be felt. */
+  /**
+   * The host's clock, never before the last arrival. It is not read for each of the commands that end in one go: that
+   * would be felt.
+   */
   #time(): number {
     if (this.#timeLeft === 0) {
       this.#now = this.#connection.host.now();
@@ -372,7 +375,8 @@ export class Transfer {
       this.#timeLeft = commandsPerTime;
     }
     this.#timeLeft -= 1;
-    return this.#now;
+    // What came after the last reading may end before the next one.
+    return Math.max(this.#now, this.#connection.now);
   }
 
   #free(command: Command): void {
