@@ -15,6 +15,7 @@ import {
   reasonOf,
   type SessionOpening,
   systemErrorCode,
+  whenLate,
 } from '../src/client.ts';
 import type { Reply, ShellClient, Terminal } from './protocol.ts';
 import { SessionClient } from './session-client.ts';
@@ -122,9 +123,8 @@ async function open(
   socket.on('error', (error) => end(error));
   socket.on('close', () => end(new Error('the process that serves it closed the connection')));
   socket.write(encodeFrame(opening));
-  const timer = setTimeout(
-    () => socket.destroy(new Error('the process that serves it does not answer')),
-    WELCOME_WAIT_MS,
+  const inTime = whenLate(WELCOME_WAIT_MS, () =>
+    socket.destroy(new Error('the process that serves it does not answer')),
   );
   try {
     await new Promise<void>((resolve, reject) =>
@@ -143,7 +143,7 @@ async function open(
     socket.destroy();
     throw error;
   } finally {
-    clearTimeout(timer);
+    inTime();
   }
   return { socket, listen };
 }
@@ -166,7 +166,7 @@ function connected(path: string): Promise<Socket | undefined> {
 async function closed(socket: Socket): Promise<void> {
   const ended = new Promise((resolve) => socket.once('close', resolve));
   socket.end();
-  const late = setTimeout(() => socket.destroy(), CLOSE_WAIT_MS);
+  const inTime = whenLate(CLOSE_WAIT_MS, () => socket.destroy());
   await ended;
-  clearTimeout(late);
+  inTime();
 }

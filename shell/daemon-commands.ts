@@ -13,6 +13,7 @@ import {
   makePrivateDirectory,
   OperatorError,
   reasonOf,
+  runningMs,
   type Status,
   summary,
 } from '../src/client.ts';
@@ -81,7 +82,7 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
   child.once('error', () => {
     ended = true;
   });
-  for (const late = performance.now() + START_WAIT_MS + serve.waitMs; !ended; await sleep(POLL_MS)) {
+  for (const late = runningMs() + START_WAIT_MS + serve.waitMs; !ended; await sleep(POLL_MS)) {
     const now = await running(home);
     if (now?.pid === child.pid && now?.serving) {
       child.unref();
@@ -89,7 +90,7 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
       for (const problem of [...now.notRestored, ...now.problems]) process.stderr.write(`${problem}\n`);
       return 0;
     }
-    if (performance.now() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
+    if (runningMs() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
   }
   throw new OperatorError('The process ended before it served.', lastLines(logFile));
 }
@@ -116,8 +117,8 @@ async function stop(home: Home, force: boolean): Promise<number> {
     throw error;
   });
   if (!asked) process.kill(pid, 'SIGTERM');
-  for (const late = performance.now() + STOP_WAIT_MS; isAlive(pid); await sleep(POLL_MS)) {
-    if (performance.now() < late) continue;
+  for (const late = runningMs() + STOP_WAIT_MS; isAlive(pid); await sleep(POLL_MS)) {
+    if (runningMs() < late) continue;
     if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
     process.kill(pid, 'SIGKILL');
   }

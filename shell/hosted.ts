@@ -1,7 +1,7 @@
 /** Lines that nobody types, where no tcli is running: the engine is this process, and serves nothing. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Home, type Host, openHost, type SessionOpening } from '../src/index.ts';
+import { type Home, type Host, openHost, runningMs, type SessionOpening } from '../src/index.ts';
 import { connectSocket } from './client-socket.ts';
 import { Preferences } from './preferences.ts';
 import type { Completion, OutputSink, SessionState, ShellClient, Terminal } from './protocol.ts';
@@ -30,7 +30,7 @@ export async function hostSession(home: Home, opening: SessionOpening, terminal:
 
 /** Whoever holds the home may have begun a moment ago. */
 async function late(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient | undefined> {
-  for (const end = performance.now() + SOCKET_WAIT_MS; performance.now() < end; await sleep(SOCKET_POLL_MS)) {
+  for (const end = runningMs() + SOCKET_WAIT_MS; runningMs() < end; await sleep(SOCKET_POLL_MS)) {
     const client = await connectSocket(home, opening, terminal);
     if (client) return client;
   }

@@ -22,3 +22,4 @@ export { makePrivateDirectory } from './root/atomic-file.ts';
 export { type Holder, holderOf, inUse, type Role } from './root/holder.ts';
 export { type Home, homeOf } from './root/home.ts';
 export { isAlive } from './system/process.ts';
+export { runningMs, whenLate } from './system/running-time.ts';

@@ -12,6 +12,7 @@ import { makePrivateDirectory } from '../root/atomic-file.ts';
 import type { Role } from '../root/holder.ts';
 import type { Host } from '../root/host.ts';
 import { peerOf } from '../system/peer.ts';
+import { whenLate } from '../system/running-time.ts';
 import {
   type ControlReply,
   controlSocketOf,
@@ -145,11 +146,11 @@ class ControlServer implements Control {
     if (this.options.inherited === undefined) await rm(this.#path, { force: true });
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const client of this.clients) client.end();
-    const late = setTimeout(() => {
+    const inTime = whenLate(farewellMs, () => {
       for (const client of this.clients) client.destroy();
-    }, farewellMs);
+    });
     await closed;
-    clearTimeout(late);
+    inTime();
   }
 
   #accept(socket: Socket): void {
@@ -187,7 +188,8 @@ class Client {
   readonly #socket: Socket;
   readonly #server: ControlServer;
   readonly #reader = new FrameReader(messageBytesMax);
-  readonly #opening: NodeJS.Timeout;
+  /** It has said what it wants. */
+  readonly #inTime: () => void;
   readonly #gone: (why?: string) => void;
   readonly #context: ControlContext;
   #opened = false;
@@ -200,11 +202,11 @@ class Client {
     this.#gone = gone;
     const { host, stop } = server.options;
     this.#context = { host, status: () => server.status(), ...(stop && { stop }) };
-    this.#opening = setTimeout(() => this.#drop('it did not say what it wants'), openingMs);
+    this.#inTime = whenLate(openingMs, () => this.#drop('it did not say what it wants'));
     socket.on('data', (bytes) => this.#receive(bytes));
     socket.on('error', () => {});
     socket.on('close', () => {
-      clearTimeout(this.#opening);
+      this.#inTime();
       this.#session?.hangUp();
       gone();
     });
@@ -244,7 +246,7 @@ class Client {
   }
 
   #open({ tcli, session }: Readonly<Record<string, unknown>>): void {
-    clearTimeout(this.#opening);
+    this.#inTime();
     this.#opened = true;
     const { version, role, createSession, log } = this.#server.options;
     try {
@@ -286,8 +288,8 @@ function sayFarewell(socket: Socket, words: Refusal): void {
   if (socket.destroyed || socket.writableEnded) return;
   socket.resume();
   socket.end(encodeFrame(words));
-  const late = setTimeout(() => socket.destroy(), farewellMs);
-  socket.once('close', () => clearTimeout(late));
+  const inTime = whenLate(farewellMs, () => socket.destroy());
+  socket.once('close', inTime);
 }
 
 function failure(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 'id'> {

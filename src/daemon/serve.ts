@@ -7,6 +7,7 @@ import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
 import type { WorkerOptions } from '../root/loops.ts';
 import { groupNamed } from '../system/group.ts';
+import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
 import { type Status, summary } from './control-protocol.ts';
@@ -108,15 +109,15 @@ export async function serve(options: ServeOptions): Promise<void> {
   } finally {
     manager.notify('STOPPING=1');
     clearInterval(retrying);
-    const late = setTimeout(() => {
+    const inTime = whenLate(stopMs, () => {
       log({ level: 'error', event: 'stopped by force', detail: { afterMs: stopMs } });
       process.exit(1);
-    }, stopMs);
+    });
     // In this order: a client that asked for the end sees its connection close when all is done.
     await host.close();
     await closeMetrics?.();
     await control?.close();
-    clearTimeout(late);
+    inTime();
     clearInterval(watchdog);
     process.off('SIGHUP', reload);
     process.off('uncaughtException', survive);

@@ -54,15 +54,15 @@ export class Connection implements PduHandler, Link {
   closed = false;
   /** Immediate task management requests that are not answered yet. */
   managing = 0;
-  /** The host's clock at the last sign of life. */
+  /** The host's clock at the last sign of life, and at the ping that nothing has come after. */
   now: number;
+  pingedAt: number | undefined;
   readonly #reader: PduReader;
   readonly #login: LoginPhase;
   /** The last Login Request, for the answer when it fails. */
   #loginHeader: Uint8Array | undefined;
   #transfer: Transfer | undefined;
   readonly #text = new TextExchange();
-  #pingedAt: number | undefined;
   /** The initiator was asked to log out: why, and the time by which it has to. */
   #leaving: { readonly why: string; readonly due: number } | undefined;
   readonly #gone = Promise.withResolvers<void>();
@@ -123,7 +123,7 @@ export class Connection implements PduHandler, Link {
   #alive(work: () => void): void {
     if (this.closed) return;
     this.now = this.host.now();
-    this.#pingedAt = undefined;
+    this.pingedAt = undefined;
     this.#guarded(work);
   }
 
@@ -283,8 +283,8 @@ export class Connection implements PduHandler, Link {
     if (late) void this.close(late);
     else if (this.#leaving && now >= this.#leaving.due) this.drop(this.#leaving.why, 'connection');
     else if (!session || this.output.blocked) return;
-    else if (this.#pingedAt === undefined && wantsPing(this, session)) {
-      this.#pingedAt = now;
+    else if (this.pingedAt === undefined && wantsPing(this, session)) {
+      this.pingedAt = now;
       ping(this.sender);
     } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this.sender);
   }

@@ -1,6 +1,6 @@
 /** The connections of one event loop: how many there may be, their clocks, their end. */
 
-import { performance } from 'node:perf_hooks';
+import { runningMs } from '../system/running-time.ts';
 import type { Connection } from './connection.ts';
 import { connectionsMax, tickMs } from './limits.ts';
 
@@ -9,13 +9,14 @@ export class Connections {
   readonly #timer: NodeJS.Timeout;
 
   constructor() {
-    this.#timer = setInterval(() => this.#tick(), tickMs);
+    // What has come while nobody listened is heard before anybody is found late: sockets are read in between.
+    this.#timer = setInterval(() => setImmediate(() => this.#tick()), tickMs);
     this.#timer.unref();
   }
 
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of the clock by which initiators are judged: it only goes forward, and stands still when this thread does. */
   now(): number {
-    return performance.now();
+    return runningMs();
   }
 
   get full(): boolean {

@@ -9,7 +9,7 @@ export interface Host {
   readonly state: FabricState;
   readonly sessionTable: Sessions;
   readonly log: Log;
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a clock that only goes forward, and stands still when this thread does. */
   now(): number;
   random(bytes: number): Uint8Array;
   boundPort(portal: Portal): number | undefined;

@@ -1,4 +1,7 @@
-/** Clocks of a connection that is logged in: silence, pings, data-out that stands still. Times are milliseconds. */
+/**
+ * Clocks of a connection that is logged in: silence, pings, data-out that stands still. Times are milliseconds of the host's
+ * clock. Nobody is late who was not asked.
+ */
 
 import { aclAttributes } from './attributes.ts';
 import { discoveryIdleMs } from './limits.ts';
@@ -15,9 +18,12 @@ export function lateness(connection: Link, session: Session): string | undefined
   const silence = now - connection.now;
   if (session.type === 'Discovery') return silence > discoveryIdleMs ? 'an idle discovery session' : undefined;
   const pingAfter = timeout(session, 'nopin_timeout');
-  if (pingAfter > 0 && silence > pingAfter + timeout(session, 'nopin_response_timeout')) return 'no answer to a ping';
-  // While nothing is read, nothing can come.
-  if (connection.output.blocked) return undefined;
+  const patienceWithAnswers = timeout(session, 'nopin_response_timeout');
+  const { pingedAt } = connection;
+  if (pingedAt !== undefined && now - pingedAt >= patienceWithAnswers) return 'no answer to a ping';
+  // While nothing is read, nothing can come: what it does not take is what it was asked.
+  if (connection.output.blocked)
+    return pingAfter > 0 && silence >= pingAfter + patienceWithAnswers ? 'it does not read what it is sent' : undefined;
   const patience =
     timeout(session, 'dataout_timeout') *
     Number(session.acl?.attributes.values['dataout_timeout_retries'] ?? aclAttributes.dataout_timeout_retries.default);

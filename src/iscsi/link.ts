@@ -19,6 +19,8 @@ export interface Link extends Member, Owner {
   /** None before the end of login. */
   readonly session: Session | undefined;
   readonly closed: boolean;
+  /** The host's clock at the ping that nothing has come after. */
+  readonly pingedAt: number | undefined;
   /** Immediate task management requests that are not answered yet. */
   managing: number;
   /** Whether data may go to a medium before all of a command's data has come. */

@@ -3,6 +3,7 @@
 import { Socket } from 'node:net';
 import type { Straight, Volume } from '../backstore/backstore.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
+import { whenLate } from '../system/running-time.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
 import { Batch, keep, type Slab } from './batch.ts';
@@ -83,6 +84,8 @@ export class SocketTransport implements Output, Awaited {
   #sent = 0;
   /** Output that the initiator has already. */
   #toSkip: number;
+  /** Prevents that the socket is cut. */
+  #forgive: () => void = () => {};
   readonly #written = () => this.#drain();
 
   /**
@@ -180,7 +183,7 @@ export class SocketTransport implements Output, Awaited {
     this.#flush();
     this.#socket.end();
     this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), closingMs).unref();
+    this.#forgive = whenLate(closingMs, () => this.#socket.destroy());
   }
 
   get lands(): boolean {
@@ -325,6 +328,7 @@ export class SocketTransport implements Output, Awaited {
 
   #closed(): void {
     this.#ending = true;
+    this.#forgive();
     this.#sending = [];
     if (buffers.length < receiveBuffersKept) buffers.push(this.#buffer);
     void this.#protocol?.close('connection lost');

@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { whenLate } from '../system/running-time.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
 import type { Export } from './export.ts';
 import { connectionsMax, negotiationMs } from './limits.ts';
@@ -91,10 +92,10 @@ export class NbdServer {
 
   /** Serves one client until it leaves. Never rejects. */
   async serve(channel: ByteChannel): Promise<void> {
-    const late = setTimeout(() => channel.destroy(), negotiationMs);
+    const inTime = whenLate(negotiationMs, () => channel.destroy());
     try {
       const agreed = await negotiate(channel, this.#exports);
-      clearTimeout(late);
+      inTime();
       if (agreed) await this.#transmit(channel, agreed);
       channel.end();
     } catch (error) {
@@ -102,7 +103,7 @@ export class NbdServer {
       if (!(error instanceof ChannelEnded))
         this.#log({ level: 'error', event: 'nbd connection failed', detail: { reason: reasonOf(error) } });
     } finally {
-      clearTimeout(late);
+      inTime();
     }
   }
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { type FileLock, lockFile, lockHolder } from '../system/lock.ts';
+import { runningMs } from '../system/running-time.ts';
 import type { Home } from './home.ts';
 
 /** What a process is to the home: `command` is over in a moment and worth waiting for. */
@@ -22,11 +23,11 @@ const lockPollMs = 25;
 export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
   const path = lockOf(home);
   const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
-  for (const end = performance.now() + lockWaitMs; ; ) {
+  for (const end = runningMs() + lockWaitMs; ; ) {
     const lock = tryLock(path, content);
     if (!('heldBy' in lock)) return lock;
     const holder = parseHolder(lock.heldBy);
-    if (holder.role !== 'command' || performance.now() > end) return holder;
+    if (holder.role !== 'command' || runningMs() > end) return holder;
     await sleep(lockPollMs);
   }
 }

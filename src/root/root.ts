@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
+import { runningMs } from '../system/running-time.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
@@ -137,10 +138,10 @@ export class Root {
     const loops = new Loops(this.tree, host, this.#options, revive);
     this.#loops = loops;
     await loops.start();
-    for (const end = performance.now() + waitMs; ; await sleep(devicePollMs)) {
+    for (const end = runningMs() + waitMs; ; await sleep(devicePollMs)) {
       await this.#openAll(true);
       const isMissing = [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
-      if (!isMissing || performance.now() >= end || givenUp?.aborted) break;
+      if (!isMissing || runningMs() >= end || givenUp?.aborted) break;
     }
     await loops.serve();
     const log = this.#log;

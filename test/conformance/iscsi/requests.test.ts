@@ -49,6 +49,29 @@ describe('requests', () => {
     expect(output.ended).toBe(true);
   });
 
+  it('RFC 7143 11.19: an initiator that was not asked is not late, however long nobody looked', async () => {
+    const target = new IscsiTarget();
+    const { initiator, connection, output } = await target.login();
+    target.time += 90_000;
+    connection.tick();
+    expect([initiator.inbox.map(({ name }) => name), output.ended]).toEqual([['NOP-In'], false]);
+    target.time += 30_000;
+    connection.tick();
+    expect(output.ended).toBe(true);
+  });
+
+  it('RFC 7143 11.19: an initiator that reads nothing cannot be asked: it is late with what was sent', async () => {
+    const target = new IscsiTarget();
+    const { connection, output } = await target.login();
+    output.blocked = true;
+    target.time += 44_999;
+    connection.tick();
+    expect(output.ended).toBe(false);
+    target.time += 1;
+    connection.tick();
+    expect(output.ended).toBe(true);
+  });
+
   it('data that was asked for and does not come ends the connection (dataout_timeout)', async () => {
     const target = new IscsiTarget();
     const { initiator, connection, output } = await target.login();
