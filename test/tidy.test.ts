@@ -92,6 +92,12 @@ describe('the laws', () => {
     expect(product.filter((file) => words.test(text(file)))).toEqual([]);
   });
 
+  it('a test is skipped by needs() alone, which tells the run why; no test has a time limit of its own', () => {
+    const words =
+      /\.(skip|skipIf|runIf|todo|only)\(|\bskip\(|\{[^}\n]*\btimeout: [\d_]+[^}\n]*\}, (async )?\(|^\s*\}, [\d_]+\);/m;
+    expect(files.filter((file) => /\.test\.tsx?$|\.suite\.ts$/.test(file) && words.test(text(file)))).toEqual([]);
+  });
+
   it('no inheritance but from Error', () => {
     const heirs = product.flatMap((file) =>
       [...text(file).matchAll(/class \w+ extends (\w+)/g)]

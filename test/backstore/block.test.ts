@@ -10,14 +10,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { block } from '../../src/backstore/block.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { discardBlocks, zeroBlocks } from '../../src/system/block-ioctl.ts';
-import {
-  attachLoopDevice,
-  detachLoopDevice,
-  makeFile,
-  makeFolder,
-  noLoopDevices,
-  removeFolder,
-} from '../support/scratch.ts';
+import { needs } from '../support/needs.ts';
+import { attachLoopDevice, detachLoopDevice, makeFile, makeFolder, removeFolder } from '../support/scratch.ts';
 import { describeVolume, suiteBytes } from './volume.suite.ts';
 
 const folder = makeFolder();
@@ -36,7 +30,12 @@ function device(bytes: number, ...options: string[]): string {
 
 const settle = (create: Record<string, unknown>) => block.settle(create, new Map());
 
-describeVolume('block', noLoopDevices, async () => block.open((await settle({ dev: device(suiteBytes) })).config), 512);
+describeVolume(
+  'block',
+  needs('loop devices'),
+  async () => block.open((await settle({ dev: device(suiteBytes) })).config),
+  512,
+);
 
 test.each([
   ['/dev/nosuch', 'Could not open /dev/nosuch'],
@@ -46,7 +45,7 @@ test.each([
   await expect(settle({ dev })).rejects.toMatchObject({ name: 'OperatorError', message: line });
 });
 
-describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${noLoopDevices})` : ''}`, () => {
+describe('on loop devices', needs('loop devices'), () => {
   const busy = (dev: string) => `Cannot configure StorageObject because device ${dev} is already in use`;
 
   test('a device says its own size, block size and limits', async () => {
@@ -156,16 +155,12 @@ describe.skipIf(noLoopDevices)(`on loop devices${noLoopDevices ? ` (skipped: ${n
     await (await fileio.open(other)).close();
   });
 
-  test('a mounted device is refused, with the command that frees it', async ({ skip }) => {
+  test('a mounted device is refused, with the command that frees it', needs('mounts', 'mkfs.ext4'), async () => {
     const dev = device(4 * 1024 * 1024);
     const where = join(folder, 'mounted here');
     mkdirSync(where);
-    try {
-      execFileSync('mkfs.ext4', ['-q', dev], { stdio: 'pipe' });
-      execFileSync('mount', [dev, where], { stdio: 'pipe' });
-    } catch {
-      return skip('cannot make and mount an ext4 here');
-    }
+    execFileSync('mkfs.ext4', ['-q', dev], { stdio: 'pipe' });
+    execFileSync('mount', [dev, where], { stdio: 'pipe' });
     try {
       await expect(settle({ dev })).rejects.toMatchObject({
         message: busy(dev),

@@ -4,22 +4,22 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { fileio } from '../../src/backstore/fileio.ts';
-import { makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
+import { makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 import { describeVolume, suiteBytes } from './volume.suite.ts';
 
 process.env['TCLI_FFI'] = 'off';
 const folder = makeFolder();
-const inMemory = noMemoryFolder ? undefined : makeFolder(memoryFolder);
+const inMemory = makeFolder(memoryFolder);
 afterAll(() => {
-  for (const path of [folder, inMemory]) if (path) removeFolder(path);
+  for (const path of [folder, inMemory]) removeFolder(path);
 });
 
 const settle = (file_or_dev: string, size: number, sparse = true) =>
   fileio.settle({ file_or_dev, size, sparse }, new Map());
 const openNew = async (path: string) => fileio.open((await settle(path, suiteBytes)).config);
 
-describeVolume('fileio on the disk', undefined, () => openNew(join(folder, 'suite.img')));
-describeVolume('fileio in memory', noMemoryFolder, () => openNew(join(inMemory ?? '', 'suite.img')));
+describeVolume('fileio on the disk', {}, () => openNew(join(folder, 'suite.img')));
+describeVolume('fileio in memory', {}, () => openNew(join(inMemory, 'suite.img')));
 
 test('what cannot be done is absent', async () => {
   const volume = await openNew(join(folder, 'absent.img'));

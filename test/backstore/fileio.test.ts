@@ -22,20 +22,14 @@ import { afterAll, expect, test } from 'vitest';
 import type { VolumeConfig } from '../../src/backstore/backstore.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { IoVector } from '../../src/system/io-vector.ts';
-import {
-  makeFile,
-  makeFolder,
-  memoryFolder,
-  mountTinyFolder,
-  noMemoryFolder,
-  removeFolder,
-} from '../support/scratch.ts';
+import { needs } from '../support/needs.ts';
+import { makeFile, makeFolder, memoryFolder, mountTinyFolder, removeFolder } from '../support/scratch.ts';
 import { describeVolume, suiteBytes } from './volume.suite.ts';
 
 const folder = makeFolder();
-const inMemory = noMemoryFolder ? undefined : makeFolder(memoryFolder);
+const inMemory = makeFolder(memoryFolder);
 afterAll(() => {
-  for (const path of [folder, inMemory]) if (path) removeFolder(path);
+  for (const path of [folder, inMemory]) removeFolder(path);
 });
 
 const mebibyte = 1024 * 1024;
@@ -44,8 +38,8 @@ const settle = (create: Record<string, unknown>, others: Record<string, VolumeCo
   fileio.settle(create, new Map(Object.entries(others)));
 const openNew = async (file_or_dev: string, size: number) => fileio.open((await settle({ file_or_dev, size })).config);
 
-describeVolume('fileio on the disk', undefined, () => openNew(at('suite.img'), suiteBytes));
-describeVolume('fileio in memory', noMemoryFolder, () => openNew(join(inMemory ?? '', 'suite.img'), suiteBytes));
+describeVolume('fileio on the disk', {}, () => openNew(at('suite.img'), suiteBytes));
+describeVolume('fileio in memory', {}, () => openNew(join(inMemory, 'suite.img'), suiteBytes));
 
 test('a new file is sparse, private and as large as asked; abandoning the creation removes it', async () => {
   const { config, notes, made } = await settle({ file_or_dev: at('new.img'), size: 100 * mebibyte });
@@ -124,7 +118,7 @@ test.each(['the disk', 'memory'])(
   'a file on %s that shrinks under us: EIO beyond its end, never zeros',
   async (where) => {
     if (where === 'memory' && !inMemory) return;
-    const path = join(where === 'memory' ? (inMemory ?? '') : folder, 'shrunk.img');
+    const path = join(where === 'memory' ? inMemory : folder, 'shrunk.img');
     const volume = await openNew(path, 65_536);
     await volume.write(new Uint8Array(65_536).fill(5), 0, false);
     truncateSync(path, 6000);
@@ -142,9 +136,9 @@ test.each(['the disk', 'memory'])(
   },
 );
 
-test('a discard gives the space back, and zeros that may not discard keep it', async ({ skip }) => {
+test('a discard gives the space back, and zeros that may not discard keep it', needs('koffi'), async () => {
   const volume = await openNew(at('space.img'), mebibyte);
-  if (!volume.discard || !volume.writeZeroes) return skip('no holes here');
+  if (!volume.discard || !volume.writeZeroes) throw new Error('no holes');
   const spaceAfter = async (call: Promise<void>) => {
     await call;
     await volume.flush();
@@ -157,9 +151,8 @@ test('a discard gives the space back, and zeros that may not discard keep it', a
   await volume.close();
 });
 
-test('hundreds of discards at once wait for one another', async ({ skip }) => {
+test('hundreds of discards at once wait for one another', needs('koffi'), async () => {
   const volume = await openNew(at('many.img'), 500 * 4096);
-  if (!volume.discard) return skip('no holes here');
   await volume.write(new Uint8Array(500 * 4096).fill(1), 0, false);
   await Promise.all(Array.from({ length: 500 }, (_, i) => volume.discard?.(i * 4096, 4096)));
   expect(await volume.extentAt?.(0, volume.size)).toEqual({ allocated: false, end: volume.size });
@@ -236,26 +229,30 @@ test('resize: a volume takes no size that its file does not have', async () => {
   await volume.close();
 });
 
-test('a full file system is ENOSPC, and says so before; writing goes on once there is space', async ({ skip }) => {
-  const small = at('small');
-  mkdirSync(small);
-  if (!mountTinyFolder(small, mebibyte)) return skip('may not mount a tmpfs here');
-  const file_or_dev = join(small, 'disk.img');
-  await expect(settle({ file_or_dev, size: 8 * mebibyte, sparse: false })).rejects.toMatchObject({
-    message: 'Could not expand file to 8388608 bytes',
-    hint: `${file_or_dev}: no space left on device.`,
-  });
-  expect(existsSync(file_or_dev)).toBe(false);
-  const volume = await openNew(file_or_dev, 8 * mebibyte);
-  const data = new Uint8Array(2 * mebibyte).fill(1);
-  expect(volume.writeNow?.(data, 0, false)).toBe(false);
-  await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
-  expect(await volume.space?.()).toEqual({ allocated: mebibyte, available: 0 });
-  await volume.discard?.(0, 8 * mebibyte);
-  await volume.write(data.subarray(0, 65_536), mebibyte, true);
-  expect(await volume.space?.()).toEqual({ allocated: 65_536, available: mebibyte - 65_536 });
-  await volume.close();
-});
+test(
+  'a full file system is ENOSPC, and says so before; writing goes on once there is space',
+  needs('mounts'),
+  async () => {
+    const small = at('small');
+    mkdirSync(small);
+    mountTinyFolder(small, mebibyte);
+    const file_or_dev = join(small, 'disk.img');
+    await expect(settle({ file_or_dev, size: 8 * mebibyte, sparse: false })).rejects.toMatchObject({
+      message: 'Could not expand file to 8388608 bytes',
+      hint: `${file_or_dev}: no space left on device.`,
+    });
+    expect(existsSync(file_or_dev)).toBe(false);
+    const volume = await openNew(file_or_dev, 8 * mebibyte);
+    const data = new Uint8Array(2 * mebibyte).fill(1);
+    expect(volume.writeNow?.(data, 0, false)).toBe(false);
+    await expect(volume.write(data, 0, false)).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(await volume.space?.()).toEqual({ allocated: mebibyte, available: 0 });
+    await volume.discard?.(0, 8 * mebibyte);
+    await volume.write(data.subarray(0, 65_536), mebibyte, true);
+    expect(await volume.space?.()).toEqual({ allocated: 65_536, available: mebibyte - 65_536 });
+    await volume.close();
+  },
+);
 
 test('close gives back every descriptor', async () => {
   const ours = () =>
@@ -275,9 +272,7 @@ test('close gives back every descriptor', async () => {
   expect(ours()).toHaveLength(0);
 });
 
-const hasFlock = spawnSync('flock', ['--version']).status === 0;
-
-test.skipIf(!hasFlock)('two processes never serve one file (needs the flock command)', async () => {
+test('two processes never serve one file', needs('flock'), async () => {
   writeFileSync(at('shared.img'), new Uint8Array(4096));
   const config = { dev: at('shared.img'), size: 4096 };
   const takenByOther = () => spawnSync('flock', ['-n', at('shared.img'), 'true']).status === 0;
@@ -303,11 +298,10 @@ test.skipIf(!hasFlock)('two processes never serve one file (needs the flock comm
   }
 });
 
-test.skipIf(noMemoryFolder)('in memory: what is data is lent, and a hole stays one', async () => {
-  const path = join(inMemory!, 'lent.img');
+test('in memory: what is data is lent, and a hole stays one', needs('koffi'), async () => {
+  const path = join(inMemory, 'lent.img');
   const volume = await openNew(path, mebibyte);
   const lends = (position: number) => volume.lend?.(position, 4096, new IoVector());
-  if (lends(0) === undefined) return;
   expect(lends(0)).toBe(false);
   await volume.write(new Uint8Array(131_072).fill(1), 0, false);
   expect([0, 61_440, 65_536, 126_976, 131_072].map(lends)).toEqual([true, true, true, true, false]);

@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { ramdisk } from '../../src/backstore/ramdisk.ts';
 import { describeVolume, suiteBytes } from './volume.suite.ts';
 
-describeVolume('ramdisk', undefined, () => ramdisk.open({ size: suiteBytes }));
+describeVolume('ramdisk', {}, () => ramdisk.open({ size: suiteBytes }));
 
 const settle = (create: Record<string, unknown>) => ramdisk.settle(create, new Map());
 

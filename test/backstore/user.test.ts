@@ -12,14 +12,16 @@ import { userQcow } from '../../src/backstore/user-qcow.ts';
 import { userRbd } from '../../src/backstore/user-rbd.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { pattern } from '../support/logical-unit.ts';
+import { needs } from '../support/needs.ts';
 import { makeFile, makeFolder, removeFolder } from '../support/scratch.ts';
-import { freePort, lacks, run } from '../support/tcli.ts';
+import { freePort, run } from '../support/tcli.ts';
 import { describeVolume, suiteBytes } from './volume.suite.ts';
 
 const folder = makeFolder();
 afterAll(() => removeFolder(folder));
-const withoutNbdkit = lacks('nbdkit');
-const withoutQemu = lacks('qemu-nbd', 'qemu-img', 'qemu-io');
+
+const withNbdkit = needs('nbdkit', 'openssl');
+const withQemu = needs('qemu-nbd', 'qemu-img', 'qemu-io', 'pgrep');
 
 const children = new Set<ChildProcess>();
 afterAll(() => {
@@ -66,15 +68,15 @@ async function image(size = suiteBytes): Promise<string> {
   return path;
 }
 
-describeVolume('user:nbd over nbdkit, of any alignment', withoutNbdkit, async () =>
+describeVolume('user:nbd over nbdkit, of any alignment', withNbdkit, async () =>
   open(userNbd, await nbdkit('memory', String(suiteBytes))),
 );
-describeVolume('user:nbd over nbdkit by simple replies, without extents, zeroes and trim', withoutNbdkit, async () =>
+describeVolume('user:nbd over nbdkit by simple replies, without extents, zeroes and trim', withNbdkit, async () =>
   open(userNbd, await nbdkit('--no-sr', '--filter=nozero', '--filter=noextents', 'memory', String(suiteBytes))),
 );
-describeVolume('user:qcow', withoutQemu, async () => open(userQcow, await image()), 512);
+describeVolume('user:qcow', withQemu, async () => open(userQcow, await image()), 512);
 
-describe.skipIf(withoutNbdkit)(`user:nbd${withoutNbdkit ? ` (skipped: ${withoutNbdkit})` : ''}`, () => {
+describe('user:nbd', withNbdkit, () => {
   const block = new Uint8Array(512).fill(7);
 
   test('an error of the server is the error of the call, and the next call is served', async () => {
@@ -144,7 +146,7 @@ describe.skipIf(withoutNbdkit)(`user:nbd${withoutNbdkit ? ` (skipped: ${withoutN
     };
     const writing = Promise.all(Array.from({ length: 8 }, (_, i) => writer(i)));
     for (const share of [0.25, 0.5]) {
-      await expect.poll(() => written, { timeout: 10_000, interval: 5 }).toBeGreaterThan(blocks * share);
+      await expect.poll(() => written, { interval: 5 }).toBeGreaterThan(blocks * share);
       await kill(server);
       removeFolder(socket);
       server = await start(words);
@@ -220,7 +222,7 @@ async function makeCertificates(): Promise<string> {
   return folder;
 }
 
-describe.skipIf(withoutQemu)(`user:qcow${withoutQemu ? ` (skipped: ${withoutQemu})` : ''}`, () => {
+describe('user:qcow', withQemu, () => {
   test('an image is sparse, is QEMU’s own, and its server goes with the volume', async () => {
     const path = await image(64 << 20);
     const volume = await open(userQcow, path, 64 << 20);
@@ -282,9 +284,8 @@ describe('the words of create', () => {
     await expect(settle(kind, text)).rejects.toBeInstanceOf(OperatorError);
   });
 
-  test('user:rbd takes what tcmu-runner takes, and says when there is no cluster', { timeout: 30_000 }, async () => {
+  test('user:rbd takes what tcmu-runner takes, and says when there is no cluster', withQemu, async () => {
     await settle(userRbd, 'pool/image;osd_op_timeout=30;conf=/nowhere.conf;id=admin');
-    if (withoutQemu) return;
     await expect(open(userRbd, 'pool/image;conf=/nowhere.conf')).rejects.toBeInstanceOf(OperatorError);
   });
 });

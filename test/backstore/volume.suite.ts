@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Volume } from '../../src/backstore/backstore.ts';
+import type { needs } from '../support/needs.ts';
 
 /** Bytes in the volume under test; not a multiple of any chunk or file system block. */
 export const suiteBytes = 1024 * 1024 + 512 * 3;
@@ -188,12 +189,12 @@ function volumeSuite(open: () => Promise<Volume>, block = 1): void {
   });
 }
 
-/** The suite under a name, skipped with the reason when the machine lacks something. */
+/** The suite under a name, for what the machine has. */
 export function describeVolume(
   name: string,
-  missing: string | undefined,
+  needed: ReturnType<typeof needs>,
   open: () => Promise<Volume>,
   block = 1,
 ): void {
-  describe.skipIf(missing)(missing ? `${name} (skipped: ${missing})` : name, () => volumeSuite(open, block));
+  describe(name, needed, () => volumeSuite(open, block));
 }

@@ -16,7 +16,8 @@ import type { LogRecord } from '../../src/log.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { listeningSocket } from '../support/listening-socket.ts';
-import { lacks, run, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { run, temporaryDirectory } from '../support/tcli.ts';
 
 interface Fixture {
   readonly host: Host;
@@ -257,8 +258,7 @@ it('docs/protocol.md: its operations can be applied as they stand, and its reque
   expect(requests).toEqual(Object.keys(controlRequests));
 });
 
-const cannotBecomeOther =
-  process.getuid?.() === 0 && !lacks('setpriv', '/usr/bin/python3') ? undefined : 'needs root, setpriv and python3';
+const becomeOther = needs('root', 'setpriv', 'python3');
 
 /** What user 65534 hears at the socket: `groups` are setpriv's words. */
 async function otherHears(path: string, ...groups: string[]): Promise<unknown> {
@@ -272,18 +272,15 @@ s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{"tcli":1}\
 
 const stranger = ['--regid=65534', '--clear-groups'];
 
-it.skipIf(cannotBecomeOther)(
-  'another user is refused by who they are, also where the modes would let them in',
-  async () => {
-    const { path } = await listen();
-    expect(await otherHears(path, ...stranger)).toBe('PermissionError');
-    chmodSync(path, 0o666);
-    chmodSync(dirname(path), 0o755);
-    expect(await otherHears(path, ...stranger)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
-  },
-);
+it('another user is refused by who they are, also where the modes would let them in', becomeOther, async () => {
+  const { path } = await listen();
+  expect(await otherHears(path, ...stranger)).toBe('PermissionError');
+  chmodSync(path, 0o666);
+  chmodSync(dirname(path), 0o755);
+  expect(await otherHears(path, ...stranger)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
+});
 
-it.skipIf(cannotBecomeOther)('--group lets its members in, by either kind of membership, and nobody else', async () => {
+it('--group lets its members in, by either kind of membership, and nobody else', becomeOther, async () => {
   const group = 54_321;
   const { path } = await listen({ group });
   const modes = [path, dirname(path)].map((at) => statSync(at)).map(({ mode, gid }) => [mode & 0o777, gid]);

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { jsonLog, lineLog, linesTo } from '../../src/daemon/log-lines.ts';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const record = {
   level: 'warning',
@@ -51,47 +52,44 @@ it('a reader that takes nothing is not waited for, and what it leaves unread has
   expect(pipe.writableLength + pipe.readableLength).toBeLessThan((4 << 20) + 2 * 65_536);
 });
 
-it.skipIf(lacks('iscsi-inq'))(
-  'lines of one session carry its number, and nothing that is written has a secret',
-  async () => {
-    const home = temporaryDirectory();
-    const port = await freePort();
-    const [secret, mutual, wrong] = ['hidden-one-way', 'hidden-mutual-x', 'hidden-wrong-1'];
-    const auth = `userid=someone password=${secret} mutual_userid=us mutual_password=${mutual}`;
-    await configure(
-      home,
-      '/backstores/ramdisk create rd0 1M',
-      ...openTarget(port, '/backstores/ramdisk/rd0'),
-      `/iscsi/${iqn}/tpg1 set attribute authentication=1`,
-      `/iscsi/${iqn}/tpg1 set auth ${auth}`,
-      `/iscsi set discovery_auth enable=1 ${auth}`,
-      '/ saveconfig',
-    );
-    const served = await serve(home, '--log-format', 'json', '--log-level', 'debug');
-    const login = (password: string) => run('iscsi-inq', [`iscsi://someone%${password}@127.0.0.1:${port}/${iqn}/0`]);
-    expect((await login(secret)).stdout).toContain('Vendor:');
-    expect((await login(wrong)).status).not.toBe(0);
-    expect(await served.stop()).toBe(0);
-    const lines = served
-      .log()
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    const of = (event: string) => lines.filter((line) => line.event === event);
-    const [opened] = of('iscsi login');
-    const whose = {
-      session: 1,
-      cid: 0,
-      target: `/iscsi/${iqn}/tpg1`,
-      address: opened.address,
-      initiator: opened.initiator,
-    };
-    expect(opened).toMatchObject({ level: 'info', ...whose });
-    expect(of('iscsi connection closed')).toMatchObject([whose]);
-    expect(of('iscsi login refused')).toMatchObject([{ level: 'warning', initiator: opened.initiator }]);
-    expect(served.log()).not.toMatch(/hidden/);
-  },
-);
+it('lines of one session carry its number, and nothing that is written has a secret', needs('iscsi-inq'), async () => {
+  const home = temporaryDirectory();
+  const port = await freePort();
+  const [secret, mutual, wrong] = ['hidden-one-way', 'hidden-mutual-x', 'hidden-wrong-1'];
+  const auth = `userid=someone password=${secret} mutual_userid=us mutual_password=${mutual}`;
+  await configure(
+    home,
+    '/backstores/ramdisk create rd0 1M',
+    ...openTarget(port, '/backstores/ramdisk/rd0'),
+    `/iscsi/${iqn}/tpg1 set attribute authentication=1`,
+    `/iscsi/${iqn}/tpg1 set auth ${auth}`,
+    `/iscsi set discovery_auth enable=1 ${auth}`,
+    '/ saveconfig',
+  );
+  const served = await serve(home, '--log-format', 'json', '--log-level', 'debug');
+  const login = (password: string) => run('iscsi-inq', [`iscsi://someone%${password}@127.0.0.1:${port}/${iqn}/0`]);
+  expect((await login(secret)).stdout).toContain('Vendor:');
+  expect((await login(wrong)).status).not.toBe(0);
+  expect(await served.stop()).toBe(0);
+  const lines = served
+    .log()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const of = (event: string) => lines.filter((line) => line.event === event);
+  const [opened] = of('iscsi login');
+  const whose = {
+    session: 1,
+    cid: 0,
+    target: `/iscsi/${iqn}/tpg1`,
+    address: opened.address,
+    initiator: opened.initiator,
+  };
+  expect(opened).toMatchObject({ level: 'info', ...whose });
+  expect(of('iscsi connection closed')).toMatchObject([whose]);
+  expect(of('iscsi login refused')).toMatchObject([{ level: 'warning', initiator: opened.initiator }]);
+  expect(served.log()).not.toMatch(/hidden/);
+});
 
 it('a saved file that is damaged beside a secret: what is said of it does not repeat it', async () => {
   for (const name of ['saveconfig.json', 'journal.jsonl']) {

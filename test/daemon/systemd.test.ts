@@ -6,11 +6,11 @@ import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { serviceManager } from '../../src/system/systemd.ts';
-import { configure, freePort, iqn, lacks, openTarget, run, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, freePort, iqn, openTarget, run, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 const packaging = resolve(import.meta.dirname, '../../packaging');
-const python = spawnSync('python3', ['-c', 'import socket']).status === 0;
 
 /** A datagram socket, as systemd's is; each message is a line of the result. */
 async function notifySocket(path: string): Promise<{ heard(): string[] }> {
@@ -27,7 +27,7 @@ while True: print(repr(s.recv(65536).decode()),flush=True)`;
   return { heard: () => output.split('\n').slice(1, -1) };
 }
 
-it.skipIf(!python)('sd_notify(3): states arrive as one datagram, by path and by abstract name', async () => {
+it('sd_notify(3): states arrive as one datagram, by path and by abstract name', needs('python3'), async () => {
   for (const path of [join(temporaryDirectory(), 'notify'), `@tcli-test-${process.pid}`]) {
     const socket = await notifySocket(path);
     serviceManager({ NOTIFY_SOCKET: path }, 1).notify('READY=1', 'STATUS=Serving 1 target');
@@ -53,7 +53,7 @@ it('what is meant for another process, or not said at all, does nothing', () => 
   expect(cleaned).toEqual({ PATH: '/bin' });
 });
 
-it.skipIf(!python)('serve says READY, WATCHDOG, after a reload READY again, and STOPPING', async () => {
+it('serve says READY, WATCHDOG, after a reload READY again, and STOPPING', needs('python3'), async () => {
   const home = temporaryDirectory();
   const path = join(home, 'notify');
   const { heard } = await notifySocket(path);
@@ -64,7 +64,7 @@ it.skipIf(!python)('serve says READY, WATCHDOG, after a reload READY again, and 
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = new Promise((done) => child.once('exit', done));
   const all = () => heard().join('\n');
-  await expect.poll(all, { timeout: 10_000 }).toMatch(/READY=1.*STATUS=Serving 0 targets/);
+  await expect.poll(all).toMatch(/READY=1.*STATUS=Serving 0 targets/);
   await expect.poll(all).toContain("'WATCHDOG=1'");
   child.kill('SIGHUP');
   await expect.poll(all).toContain("'READY=1\\nSTATUS=Serving'");
@@ -73,8 +73,9 @@ it.skipIf(!python)('serve says READY, WATCHDOG, after a reload READY again, and 
   await expect.poll(all).toContain("'STOPPING=1'");
 });
 
-it.skipIf(lacks('systemd-socket-activate'))(
+it(
   'socket activation: the first client starts it, and its socket stays',
+  needs('systemd-socket-activate'),
   async () => {
     const home = temporaryDirectory();
     spawnSync('mkdir', ['-p', join(home, 'run')]);
@@ -98,8 +99,9 @@ it.skipIf(lacks('systemd-socket-activate'))(
   },
 );
 
-it.skipIf(lacks('systemd-socket-activate', 'iscsi-ls'))(
+it(
   'socket activation of a portal: the first initiator starts it, and is answered on the socket that was passed on',
+  needs('systemd-socket-activate', 'iscsi-ls'),
   async () => {
     const home = temporaryDirectory();
     const port = await freePort();
@@ -124,7 +126,7 @@ it.skipIf(lacks('systemd-socket-activate', 'iscsi-ls'))(
   },
 );
 
-it.skipIf(lacks('systemd-analyze'))('systemd-analyze verify has nothing to say about the units', async () => {
+it('systemd-analyze verify has nothing to say about the units', needs('systemd-analyze'), async () => {
   const folder = temporaryDirectory();
   spawnSync('cp', ['-r', packaging, folder]);
   spawnSync('sed', [

@@ -238,5 +238,5 @@ it('two processes never serve one volume: the second says who has it, and serves
   const status = async () => (await tcli(two, ['daemon', 'status'])).stdout;
   expect(await status()).toMatch(/^Not served:\n {2}\/backstores\/fileio\/disk0: .*in use/im);
   await first.kill();
-  await expect.poll(status, { timeout: 10_000 }).not.toContain('Not served');
+  await expect.poll(status).not.toContain('Not served');
 });

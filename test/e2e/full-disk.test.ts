@@ -5,22 +5,24 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { needs } from '../support/needs.ts';
 import { mountTinyFolder } from '../support/scratch.ts';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 
-/** A file system of its own; undefined where this machine lets nobody mount one. */
-function smallDisk(): string | undefined {
+/** A file system of its own. */
+function smallDisk(): string {
   const folder = temporaryDirectory();
-  return mountTinyFolder(folder, 512 << 10) ? folder : undefined;
+  mountTinyFolder(folder, 512 << 10);
+  return folder;
 }
 
-it.skipIf(lacks('iscsi-ls'))(
+it(
   'a full disk: what there is is served, what cannot be stored is refused in words',
+  needs('mounts', 'iscsi-ls'),
   async () => {
     const disk = smallDisk();
-    if (!disk) return;
     const home = join(disk, 'home');
     const port = await freePort();
     const lines = ['/backstores/ramdisk create rd0 1M', ...openTarget(port, '/backstores/ramdisk/rd0'), '/ saveconfig'];
@@ -49,9 +51,8 @@ it.skipIf(lacks('iscsi-ls'))(
   },
 );
 
-it('a home that cannot be written to says so', async () => {
+it('a home that cannot be written to says so', needs('mounts'), async () => {
   const disk = smallDisk();
-  if (!disk) return;
   await configure(disk, '/backstores/ramdisk create rd0 1M', '/ saveconfig');
   spawnSync('mount', ['-o', 'remount,ro', disk]);
   for (const words of [['ls'], ['serve'], ['daemon', 'start']]) {
@@ -61,7 +62,7 @@ it('a home that cannot be written to says so', async () => {
   }
 });
 
-it.skipIf(lacks('iscsi-ls'))('a reader of the log that is gone ends nothing', async () => {
+it('a reader of the log that is gone ends nothing', needs('iscsi-ls'), async () => {
   const home = temporaryDirectory();
   const port = await freePort();
   await configure(home, '/backstores/ramdisk create rd0 1M', ...openTarget(port, '/backstores/ramdisk/rd0'));

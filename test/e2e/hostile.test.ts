@@ -5,7 +5,8 @@ import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 /** A small generator with a seed, so that a failure comes again. */
 function randomBytes(seed: number, length: number): Buffer {
@@ -45,7 +46,7 @@ function attack(port: number, bytes: Buffer): Promise<void> {
   });
 }
 
-it.skipIf(lacks('iscsi-perf', 'iscsi-inq'))('no bytes on a port disturb another initiator', async () => {
+it('no bytes on a port disturb another initiator', needs('iscsi-perf', 'iscsi-inq'), async () => {
   const home = temporaryDirectory();
   const port = await freePort();
   await configure(home, '/backstores/ramdisk create rd0 16M', ...openTarget(port, '/backstores/ramdisk/rd0'));

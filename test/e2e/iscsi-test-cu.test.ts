@@ -1,7 +1,8 @@
 // libiscsi's test suite against `tcli serve`: the families a disk must pass to be used. Not tested here: the other suites and LUN profiles (npm run conformance).
 
 import { describe, expect, it } from 'vitest';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, freePort, iqn, openTarget, run, serve, temporaryDirectory } from '../support/tcli.ts';
 
 /** Suites of Debian's iscsi-test-cu 1.19; none of their tests may fail. */
 const suites = [
@@ -34,10 +35,8 @@ const suites = [
   'iSCSI.iSCSIdatasn',
 ];
 
-const why = lacks('iscsi-test-cu');
-
-describe.skipIf(why)(`iscsi-test-cu${why ? ` (skipped: ${why})` : ''}`, () => {
-  it('passes every test of the named suites on a thin fileio LUN', { timeout: 90_000 }, async () => {
+describe('iscsi-test-cu', needs('iscsi-test-cu'), () => {
+  it('passes every test of the named suites on a thin fileio LUN', async () => {
     const home = temporaryDirectory('/dev/shm');
     const port = await freePort();
     await configure(
@@ -50,7 +49,7 @@ describe.skipIf(why)(`iscsi-test-cu${why ? ` (skipped: ${why})` : ''}`, () => {
     const url = `iscsi://127.0.0.1:${port}/${iqn}/0`;
     for (const suite of suites) {
       const words = ['--dataloss', '--test', suite, url];
-      const { stdout } = await run('iscsi-test-cu', words, { timeoutMs: 30_000 });
+      const { stdout } = await run('iscsi-test-cu', words);
       const [, total, , passed] = /tests +(\d+) +(\d+) +(\d+) /.exec(stdout) ?? [];
       expect({ suite, passed, stdout: passed === total ? '' : stdout }).toEqual({ suite, passed: total, stdout: '' });
       expect(Number(total), suite).toBeGreaterThan(0);

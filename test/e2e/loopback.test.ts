@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { configure, lacks, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const wwn = 'naa.5001405c81b9d906';
 const luns = `/loopback/${wwn}/luns`;
@@ -35,11 +36,7 @@ async function ok(command: string, ...words: string[]): Promise<string> {
   return stdout;
 }
 
-const withoutLibnbd = lacks('nbdinfo', 'nbdcopy');
-const withoutQemu = lacks('qemu-img', 'qemu-io');
-const withoutFio = lacks('fio');
-
-describe.skipIf(withoutLibnbd)(`libnbd${withoutLibnbd ? ` (skipped: ${withoutLibnbd})` : ''}`, () => {
+describe('libnbd', needs('nbdinfo', 'nbdcopy'), () => {
   it('nbdinfo lists the LUNs by name, with what they can', async () => {
     const { thin } = await served(temporaryDirectory());
     const list = JSON.parse(await ok('nbdinfo', '--list', '--json', thin.replace('lun1', '')));
@@ -78,7 +75,7 @@ describe.skipIf(withoutLibnbd)(`libnbd${withoutLibnbd ? ` (skipped: ${withoutLib
   });
 });
 
-describe.skipIf(withoutQemu)(`QEMU${withoutQemu ? ` (skipped: ${withoutQemu})` : ''}`, () => {
+describe('QEMU', needs('qemu-img', 'qemu-io'), () => {
   it('qemu-io writes, reads, zeroes and discards, aligned or not', async () => {
     const { thin } = await served(temporaryDirectory());
     const commands = [
@@ -107,7 +104,7 @@ describe.skipIf(withoutQemu)(`QEMU${withoutQemu ? ` (skipped: ${withoutQemu})` :
   });
 });
 
-describe.skipIf(withoutFio)(`fio${withoutFio ? ` (skipped: ${withoutFio})` : ''}`, () => {
+describe('fio', needs('fio'), () => {
   it('verifies what it wrote at random, 32 requests at a time', async () => {
     const { thin } = await served(temporaryDirectory());
     const job = ['--rw=randrw', '--bsrange=512-64k', '--iodepth=32', '--size=8M', '--verify=crc32c'];
@@ -123,63 +120,49 @@ describe.skipIf(withoutFio)(`fio${withoutFio ? ` (skipped: ${withoutFio})` : ''}
   });
 });
 
-const withoutDevices = noDevices();
-
-/** Why no block device can be made of a LUN here. */
-function noDevices(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (existsSync('/sys/block/nbd0')) return lacks('nbd-client', 'mkfs.ext4', 'mount');
-  if (!existsSync('/dev/fuse') || !existsSync('/dev/loop-control')) return 'neither nbd nor FUSE and loop devices here';
-  return lacks('nbdfuse', 'losetup', 'mkfs.ext4', 'mount');
-}
-
-describe.skipIf(withoutDevices)(
-  `attach${withoutDevices ? ` (skipped: ${withoutDevices})` : ''}`,
-  { timeout: 90_000 },
-  () => {
-    it('a file system is made, filled, checked; the device is back after a restart and after a kill, and goes', async () => {
-      const home = temporaryDirectory();
-      const link = join(home, 'run', `${wwn}-lun1`);
-      const attached = () => readLink(link);
-      const { program } = await served(home);
-      await program.stop();
-      await configure(home, `${luns}/lun1 attach`);
-      const second = await serve(home);
-      let device = attached();
-      expect(device).toMatch(/^\/dev\/(nbd|loop)\d+$/);
-      onTestFinished(async () => {
-        await run('umount', ['-l', join(home, 'mnt')]);
-        await run('losetup', ['-d', device]);
-        await run('umount', ['-l', `${link}.fuse`]);
-      });
-      await ok('mkfs.ext4', '-q', device);
-      const mnt = join(home, 'mnt');
-      mkdirSync(mnt);
-      await ok('mount', device, mnt);
-      await ok('cp', '-r', 'src', mnt);
-      await ok('diff', '-r', 'src', join(mnt, 'src'));
-      await ok('umount', mnt);
-      await ok('e2fsck', '-fn', device);
-      expect((await tcli(home, [`${luns}`, 'ls'])).stdout).toContain(device);
-
-      await second.stop();
-      expect(existsSync(link)).toBe(false);
-      const third = await serve(home);
-      await ok('e2fsck', '-fn', attached());
-      await third.kill();
-
-      const fourth = await serve(home);
-      device = attached();
-      await ok('mount', device, mnt);
-      await ok('diff', '-r', 'src', join(mnt, 'src'));
-      await ok('umount', mnt);
-      await fourth.stop();
-      await configure(home, `${luns}/lun1 detach`);
-      await serve(home);
-      expect(attached()).toBe('');
+describe('attach', needs('block devices of LUNs', 'mounts', 'mkfs.ext4'), () => {
+  it('a file system is made, filled, checked; the device is back after a restart and after a kill, and goes', async () => {
+    const home = temporaryDirectory();
+    const link = join(home, 'run', `${wwn}-lun1`);
+    const attached = () => readLink(link);
+    const { program } = await served(home);
+    await program.stop();
+    await configure(home, `${luns}/lun1 attach`);
+    const second = await serve(home);
+    let device = attached();
+    expect(device).toMatch(/^\/dev\/(nbd|loop)\d+$/);
+    onTestFinished(async () => {
+      await run('umount', ['-l', join(home, 'mnt')]);
+      await run('losetup', ['-d', device]);
+      await run('umount', ['-l', `${link}.fuse`]);
     });
-  },
-);
+    await ok('mkfs.ext4', '-q', device);
+    const mnt = join(home, 'mnt');
+    mkdirSync(mnt);
+    await ok('mount', device, mnt);
+    await ok('cp', '-r', 'src', mnt);
+    await ok('diff', '-r', 'src', join(mnt, 'src'));
+    await ok('umount', mnt);
+    await ok('e2fsck', '-fn', device);
+    expect((await tcli(home, [`${luns}`, 'ls'])).stdout).toContain(device);
+
+    await second.stop();
+    expect(existsSync(link)).toBe(false);
+    const third = await serve(home);
+    await ok('e2fsck', '-fn', attached());
+    await third.kill();
+
+    const fourth = await serve(home);
+    device = attached();
+    await ok('mount', device, mnt);
+    await ok('diff', '-r', 'src', join(mnt, 'src'));
+    await ok('umount', mnt);
+    await fourth.stop();
+    await configure(home, `${luns}/lun1 detach`);
+    await serve(home);
+    expect(attached()).toBe('');
+  });
+});
 
 function readLink(path: string): string {
   try {

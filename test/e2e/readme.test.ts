@@ -2,10 +2,10 @@
 // Not tested here: what the screen looks like while typing (shell/ui).
 
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { lacks, run, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { run, temporaryDirectory } from '../support/tcli.ts';
 import { TestTerminal } from '../support/terminal.ts';
 
 const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
@@ -22,34 +22,24 @@ function steps(text: string): { prompt: string; command: string; output: string[
   return found;
 }
 
-const taken = await new Promise<boolean>((done) => {
-  const server = createServer();
-  server.on('error', () => done(true)).listen(3260, '0.0.0.0', () => server.close(() => done(false)));
-});
-const why = taken ? 'port 3260 is in use' : lacks('iscsi-ls');
-
-it.skipIf(why)(
-  `the session in the README works as it is written${why ? ` (skipped: ${why})` : ''}`,
-  { timeout: 60_000 },
-  async () => {
-    const home = temporaryDirectory();
-    const here = (text: string) => text.replaceAll('/tmp/disk0.img', join(home, 'disk0.img'));
-    const program = resolve(import.meta.dirname, '../../dist/tcli.js');
-    const terminal = new TestTerminal(process.execPath, [program, '--home', home], { columns: 120 });
-    onTestFinished(() => terminal.kill());
-    const all = steps(session);
-    expect(all.length).toBeGreaterThan(6);
-    for (const { prompt, command, output } of all) {
-      await terminal.until((picture) => picture.endsWith(`\n${prompt}▏`));
-      if (command === 'exit') {
-        // The shell is still open: its target is served, as the README says.
-        expect((await run('iscsi-ls', ['-s', 'iscsi://127.0.0.1/'])).stdout).toContain('iqn.2003-01.org.example:disk0');
-      }
-      terminal.type(`${here(command)}\r`);
-      if (command !== 'exit')
-        await terminal.until((picture) => picture.includes([`${prompt}${here(command)}`, ...output].join('\n')));
+it('the session in the README works as it is written', needs('port 3260', 'iscsi-ls'), async () => {
+  const home = temporaryDirectory();
+  const here = (text: string) => text.replaceAll('/tmp/disk0.img', join(home, 'disk0.img'));
+  const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+  const terminal = new TestTerminal(process.execPath, [program, '--home', home], { columns: 120 });
+  onTestFinished(() => terminal.kill());
+  const all = steps(session);
+  expect(all.length).toBeGreaterThan(6);
+  for (const { prompt, command, output } of all) {
+    await terminal.until((picture) => picture.endsWith(`\n${prompt}▏`));
+    if (command === 'exit') {
+      // The shell is still open: its target is served, as the README says.
+      expect((await run('iscsi-ls', ['-s', 'iscsi://127.0.0.1/'])).stdout).toContain('iqn.2003-01.org.example:disk0');
     }
-    expect(await terminal.exit()).toBe(0);
-    await terminal.until(`Configuration saved to ${home}/saveconfig.json`);
-  },
-);
+    terminal.type(`${here(command)}\r`);
+    if (command !== 'exit')
+      await terminal.until((picture) => picture.includes([`${prompt}${here(command)}`, ...output].join('\n')));
+  }
+  expect(await terminal.exit()).toBe(0);
+  await terminal.until(`Configuration saved to ${home}/saveconfig.json`);
+});

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 it('a change is there after the process ended, without saveconfig', async () => {
   const home = temporaryDirectory();
@@ -24,8 +25,9 @@ it('saveconfig writes the file privately, the next one keeps a generation', asyn
   expect(again).toContain(`Last 10 configs saved in ${home}/backup/.\n${saved}`);
 });
 
-it.skipIf(lacks('qemu-img', 'qemu-io'))(
+it(
   'save, kill -9, serve again: same tree, same data, the initiator is back',
+  needs('qemu-img', 'qemu-io'),
   async () => {
     const home = temporaryDirectory();
     const port = await freePort();

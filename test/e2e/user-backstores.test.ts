@@ -7,9 +7,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { configure, freePort, iqn, lacks, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
-const missing = lacks('nbdkit', 'qemu-nbd', 'qemu-img', 'qemu-io');
 const bytes = 32 << 20;
 
 /** nbdkit on `socket`, ready when this resolves, ended after the test. */
@@ -54,7 +54,7 @@ async function thereAndBack(home: string, url: string, trouble: () => Promise<vo
   expect(readFileSync(back).equals(readFileSync(there))).toBe(true);
 }
 
-describe.skipIf(missing)(`user backstores${missing ? ` (skipped: ${missing})` : ''}`, { timeout: 90_000 }, () => {
+describe('user backstores', needs('nbdkit', 'qemu-nbd', 'qemu-img', 'qemu-io', 'pgrep'), () => {
   it('user:nbd over memory: an image goes there and comes back the same', async () => {
     const home = temporaryDirectory();
     const socket = join(home, 'nbdkit');

@@ -83,7 +83,7 @@ describe('hostile clients', () => {
     );
   });
 
-  it('anything instead of requests', { timeout: 60_000 }, async () => {
+  it('anything instead of requests', async () => {
     const { target, healthy } = await beside();
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), async (sent) => {

@@ -3,7 +3,6 @@
 import { once } from 'node:events';
 import { truncateSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Volume } from '../../src/backstore/backstore.ts';
@@ -18,7 +17,7 @@ import { listeningSocket } from '../support/listening-socket.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { below, randomOf } from '../support/random.ts';
-import { makeFile, makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
+import { makeFile, makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 
 const open: { engine?: IscsiServer; sockets: Socket[] } = { sockets: [] };
 
@@ -72,7 +71,7 @@ const volumeOf = async (kind: string): Promise<Volume> => {
 };
 
 async function fileOf(size: number): Promise<{ path: string; volume: Volume }> {
-  const folder = makeFolder(noMemoryFolder ? tmpdir() : memoryFolder);
+  const folder = makeFolder(memoryFolder);
   onTestFinished(() => removeFolder(folder));
   const path = makeFile(join(folder, `disk-${size}.img`), size);
   return { path, volume: await fileio.open({ dev: path, size }) };
@@ -348,21 +347,18 @@ describe('sessions', () => {
     expect((await initiator.command(read10(1), { read: true, length: 512 })).status).toBe(0);
   });
 
-  it.skipIf(noMemoryFolder)(
-    'a file in memory that was cut off in the middle of a page: MEDIUM ERROR, and no zeros',
-    async () => {
-      const { path, volume } = await fileOf(1 << 20);
-      await volume.write(Buffer.alloc(1 << 20, 5), 0, false);
-      const { lu } = logicalUnit();
-      lu.volume = volume;
-      const { engine, portal } = await start(iscsiTree(lu));
-      const { initiator } = await loggedIn(engine, portal);
-      const read = (block: number) =>
-        initiator.command([0x28, 0, 0, 0, block >> 8, block & 0xff, 0, 0, 8, 0], { read: true, length: 4096 });
-      expect((await read(128)).data).toEqual(Buffer.alloc(4096, 5));
-      truncateSync(path, 65536 + 512);
-      expect(await read(128)).toMatchObject({ status: 2, sense: '3/11/00' });
-      expect((await read(0)).data).toEqual(Buffer.alloc(4096, 5));
-    },
-  );
+  it('a file in memory that was cut off in the middle of a page: MEDIUM ERROR, and no zeros', async () => {
+    const { path, volume } = await fileOf(1 << 20);
+    await volume.write(Buffer.alloc(1 << 20, 5), 0, false);
+    const { lu } = logicalUnit();
+    lu.volume = volume;
+    const { engine, portal } = await start(iscsiTree(lu));
+    const { initiator } = await loggedIn(engine, portal);
+    const read = (block: number) =>
+      initiator.command([0x28, 0, 0, 0, block >> 8, block & 0xff, 0, 0, 8, 0], { read: true, length: 4096 });
+    expect((await read(128)).data).toEqual(Buffer.alloc(4096, 5));
+    truncateSync(path, 65536 + 512);
+    expect(await read(128)).toMatchObject({ status: 2, sense: '3/11/00' });
+    expect((await read(0)).data).toEqual(Buffer.alloc(4096, 5));
+  });
 });

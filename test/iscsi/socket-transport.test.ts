@@ -14,7 +14,7 @@ import type { Output } from '../../src/iscsi/output.ts';
 import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
 import type { IoVector } from '../../src/system/io-vector.ts';
 import { lengthBytes } from '../support/echo-client.ts';
-import { makeFile, makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
+import { makeFile, makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 
 const blockBytes = 8192;
 
@@ -237,9 +237,8 @@ const volumes = {
 
 it.each(['file', 'ramdisk'] as const)(
   '%s: messages of all lengths, one at a time and many at once, come back as they were',
-  { timeout: 30_000 },
   async (kind) => {
-    const folder = makeFolder(noMemoryFolder ? undefined : memoryFolder);
+    const folder = makeFolder(memoryFolder);
     const volume = await volumes[kind](folder);
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       new SocketTransport(socket, (output) => new Echo(output, volume));

@@ -8,6 +8,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { recorded } from '../support/needs.ts';
 import { type Comparison, compare, noComparison, shareOf } from './compare.ts';
 import { readRecording } from './recording.ts';
 import { replay } from './replay.ts';
@@ -15,7 +16,7 @@ import { replay } from './replay.ts';
 /** Percent. */
 const shareMin = 95;
 
-const folder = resolve(process.env['TARGETCLI_RECORDINGS'] ?? '../shared/transcripts');
+const folder = recorded('transcripts');
 const { values: options, positionals: named } = parseArgs({
   options: { show: { type: 'string' } },
   allowPositionals: true,
@@ -50,7 +51,7 @@ const print = (...lines: readonly string[]) => void process.stdout.write(lines.m
 
 const paths = recordings();
 if (paths.length === 0) {
-  print(`Skipped: no recordings in ${folder} (TARGETCLI_RECORDINGS names another folder).`);
+  print(`Skipped: no recordings in ${folder} (TCLI_RECORDINGS names the folder around it).`);
 } else {
   const total = noComparison();
   const rows: string[] = [];

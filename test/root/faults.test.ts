@@ -12,11 +12,11 @@ import { type Host, openHost } from '../../src/root/host.ts';
 import { unitStores } from '../../src/root/unit-store.ts';
 import { type Fault, type FaultyFiles, faults, faultyFiles } from '../support/faulty-files.ts';
 import { type Survives, trackedFiles } from '../support/power.ts';
-import { memoryFolder, noMemoryFolder } from '../support/scratch.ts';
+import { memoryFolder } from '../support/scratch.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 /** In memory where that can be had: what is tested is the order of calls, not the disk. */
-const makeHome = () => temporaryDirectory(noMemoryFolder ? undefined : memoryFolder);
+const makeHome = () => temporaryDirectory(memoryFolder);
 
 const objects = ({ root }: Host): string[] => [...root.tree.allStorageObjects()].map(({ name }) => name).sort();
 
@@ -146,7 +146,7 @@ describe('the power is cut in front of every system call', () => {
         await comesBack(join(left, 'etc/tcli'), run, label);
       }
     }
-  }, 120_000);
+  });
 });
 
 describe('what is kept of a logical unit', () => {

@@ -1,6 +1,6 @@
 // saveconfig.json both ways: LIO's schema, what is kept, what is reported. Not tested here: crashes (e2e/restart, journal).
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import type { Values } from '../../src/root/operation.ts';
 import { dump, format } from '../../src/root/saveconfig.ts';
+import { has, needs, recorded } from '../support/needs.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 const open = (home: string): Promise<Host> => openHost({ home: homeOf(home, {}, 1), role: 'command' });
@@ -246,26 +247,21 @@ describe('the home', () => {
   });
 });
 
-const recordings = ['../../../shared/saveconfig', process.env['TCLI_RECORDINGS'] ?? '']
-  .map((path) => join(import.meta.dirname, path))
-  .find((path) => existsSync(join(path, '03-full.json')));
+const recordings = recorded('saveconfig');
 
-describe.skipIf(!recordings)(
-  `files that a kernel target wrote${recordings ? '' : ' (skipped: recordings are not here)'}`,
-  () => {
-    const files = recordings ? readdirSync(recordings).filter((file) => file.endsWith('.json')) : [];
-    it.each(files)('%s: every value comes back', async (file) => {
-      const saved = JSON.parse(readFileSync(join(recordings!, file), 'utf8'));
-      const { host } = await restored(saved);
-      const again = JSON.parse(format(dump(host.root.tree)));
-      if (file !== 'saveconfig-bad.json') expect(sorted(again)).toMatchObject(sorted(saved) as object);
-      expect(again.storage_objects.length).toBeGreaterThanOrEqual(
-        saved.storage_objects.filter((each: unknown) => each).length,
-      );
-      await host.close();
-    });
-  },
-);
+describe('files that a kernel target wrote', needs('recordings'), () => {
+  const files = has('recordings') ? readdirSync(recordings).filter((file) => file.endsWith('.json')) : [];
+  it.each(files)('%s: every value comes back', async (file) => {
+    const saved = JSON.parse(readFileSync(join(recordings, file), 'utf8'));
+    const { host } = await restored(saved);
+    const again = JSON.parse(format(dump(host.root.tree)));
+    if (file !== 'saveconfig-bad.json') expect(sorted(again)).toMatchObject(sorted(saved) as object);
+    expect(again.storage_objects.length).toBeGreaterThanOrEqual(
+      saved.storage_objects.filter((each: unknown) => each).length,
+    );
+    await host.close();
+  });
+});
 
 it('a change that comes while the configuration is being saved is not lost', async () => {
   const home = temporaryDirectory();

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest';
 import { manual } from '../../shell/manual.ts';
 import { preferenceTable } from '../../shell/preferences.ts';
-import { lacks, run } from '../support/tcli.ts';
+import { needs } from '../support/needs.ts';
+import { run } from '../support/tcli.ts';
 
 test('commands, preferences and examples', async () => {
   const page = await manual();
@@ -15,10 +16,7 @@ test('commands, preferences and examples', async () => {
   expect(page.split('\n').filter((line) => /^'|^\.(?!TH|ad l$|SH|SS|TP|B |I |br$|sp$|nf$|fi$)/.test(line))).toEqual([]);
 });
 
-const skipped = lacks('groff');
-if (skipped) console.warn(`skipped: ${skipped}`);
-
-test.skipIf(skipped !== undefined)('groff formats it without a warning', async () => {
+test('groff formats it without a warning', needs('groff'), async () => {
   const { status, stderr } = await run('groff', ['-man', '-Tutf8', '-ww', '-K', 'utf8', '-z'], {
     input: await manual(),
   });

@@ -1,7 +1,7 @@
 /** Places to put test files: a folder of its own for each test file, on the disk or in memory; and devices, for root. */
 
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -10,24 +10,8 @@ import { onTestFinished } from 'vitest';
 export const makeFolder = (parent = tmpdir()): string => mkdtempSync(join(parent, 'tcli-test-'));
 export const removeFolder = (path: string): void => rmSync(path, { recursive: true, force: true });
 
+/** A folder in memory: every Linux has it (shm_overview(7)). */
 export const memoryFolder = '/dev/shm';
-/** Why there is no folder in memory here, or undefined. */
-export const noMemoryFolder = existsSync(memoryFolder) ? undefined : 'no /dev/shm here';
-
-/** Why no loop device can be had here, or undefined. */
-export const noLoopDevices = reasonAgainstLoopDevices();
-
-function reasonAgainstLoopDevices(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync('/dev/loop-control')) return 'no loop devices here';
-  try {
-    execFileSync('losetup', ['--find'], { stdio: 'pipe' });
-    return undefined;
-  } catch {
-    return 'losetup finds no loop device';
-  }
-}
-
 /** A sparse file of `bytes` zeros. */
 export function makeFile(path: string, bytes: number): string {
   const fd = openSync(path, 'w', 0o600);
@@ -43,13 +27,8 @@ export const detachLoopDevice = (device: string): void => {
   execFileSync('losetup', ['--detach', device]);
 };
 
-/** A tmpfs of `bytes` over `folder`, until the test ends. @returns false when it may not be mounted here */
-export function mountTinyFolder(folder: string, bytes: number): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { stdio: 'pipe' });
-  } catch {
-    return false;
-  }
+/** A tmpfs of `bytes` over `folder`, until the test ends, for a test that needs 'mounts'. */
+export function mountTinyFolder(folder: string, bytes: number): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { stdio: 'pipe' });
   onTestFinished(() => void execFileSync('umount', [folder]));
-  return true;
 }

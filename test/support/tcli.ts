@@ -1,6 +1,6 @@
 /** The built program, run as its users run it: in a home of its own, with or without a terminal. */
 
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,9 @@ import { join, resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
+
+/** Ends a program that hangs. */
+const runMs = 240_000;
 
 export interface Result {
   readonly status: number;
@@ -26,13 +29,13 @@ export function temporaryDirectory(base = tmpdir()): string {
 export function run(
   command: string,
   words: readonly string[],
-  options: { input?: string; timeoutMs?: number; env?: NodeJS.ProcessEnv } = {},
+  options: { input?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Result> {
   return new Promise((done) => {
     const child = execFile(
       command,
       words,
-      { timeout: options.timeoutMs ?? 60_000, maxBuffer: 64 << 20, env: { ...process.env, ...options.env } },
+      { timeout: runMs, maxBuffer: 64 << 20, env: { ...process.env, ...options.env } },
       (error, stdout, stderr) =>
         done({ status: typeof error?.code === 'number' ? error.code : error ? 255 : 0, stdout, stderr }),
     );
@@ -94,12 +97,6 @@ export function freePort(): Promise<number> {
       server.close(() => done(typeof address === 'object' && address ? address.port : 0));
     });
   });
-}
-
-/** Why a test that needs `command` cannot run here; undefined when it can. */
-export function lacks(...commands: string[]): string | undefined {
-  const missing = commands.filter((command) => spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0);
-  return missing.length > 0 ? `${missing.join(', ')} is not installed` : undefined;
 }
 
 export const iqn = 'iqn.2003-01.org.example:disk';

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = join(root, 'node_modules', '.cache', 'tcli-test');
 
 /** Longest wait for something to appear, in milliseconds; a loaded machine needs it, a good run does not. */
-const WAIT_MS = 10_000;
+const WAIT_MS = 120_000;
 
 /** Builds programs (paths from the project's root) as build.mjs does; @returns the path of each built file, in the same order. */
 export async function buildPrograms(name: string, entries: readonly string[]): Promise<string[]> {
@@ -40,7 +40,7 @@ export async function buildPrograms(name: string, entries: readonly string[]): P
 export interface TerminalOptions {
   readonly columns?: number;
   readonly rows?: number;
-  /** Over an environment without CI, NO_COLOR and FORCE_COLOR. */
+  /** Over an environment without NO_COLOR and FORCE_COLOR. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -55,7 +55,7 @@ export class TestTerminal {
     const { columns = 80, rows = 24, env = {} } = options;
     const cwd = dirname(built);
     mkdirSync(cwd, { recursive: true });
-    const { CI: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env;
+    const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
     this.#screen = new xterm.Terminal({ cols: columns, rows, scrollback: 20_000, allowProposedApi: true });
     this.#pty = pty.spawn(command, [...args], {
       name: env['TERM'] ?? 'xterm-256color',

@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { setCongestionControl, stopPacing } from '../../src/system/congestion-control.ts';
 import { foreignCall } from '../../src/system/ffi.ts';
+import { needs } from '../support/needs.ts';
 
 const getsockopt = foreignCall('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *']);
 
@@ -30,14 +31,14 @@ async function connected(): Promise<number> {
 
 const machines = () => readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'latin1').trim();
 
-it.skipIf(!getsockopt())('leaves a machine that does not pace alone, and replaces BBR', async () => {
+it('leaves a machine that does not pace alone, and replaces BBR', needs('koffi'), async () => {
   const fd = await connected();
   const before = controlOf(fd);
   stopPacing(fd);
   expect(controlOf(fd)).toBe(machines().startsWith('bbr') ? 'cubic' : before);
 });
 
-it.skipIf(!getsockopt())('takes the control that is named, and keeps it where there is none of a name', async () => {
+it('takes the control that is named, and keeps it where there is none of a name', needs('koffi'), async () => {
   const fd = await connected();
   setCongestionControl(fd, 'reno');
   expect(controlOf(fd)).toBe('reno');

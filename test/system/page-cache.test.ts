@@ -4,8 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { canReadCached, isInMemory, readCached } from '../../src/system/page-cache.ts';
-import { makeFolder, memoryFolder, noMemoryFolder, removeFolder } from '../support/scratch.ts';
+import { isInMemory, readCached } from '../../src/system/page-cache.ts';
+import { needs } from '../support/needs.ts';
+import { makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 
 const folder = makeFolder();
 const fd = openSync(join(folder, 'file'), 'w+');
@@ -15,9 +16,10 @@ afterAll(() => {
   closeSync(fd);
   removeFolder(folder);
 });
-const unsupported = canReadCached(fd) ? undefined : 'no koffi, or a file system without RWF_NOWAIT';
 
-test.skipIf(unsupported)('what is cached is read into views of any size and alignment', () => {
+const neverWait = needs('reads that never wait');
+
+test('what is cached is read into views of any size and alignment', neverWait, () => {
   for (const length of [1, 3, 63, 64, 65, 4096, 65_535])
     for (const offset of [0, 1, 7]) {
       const whole = new Uint8Array(length + 9).fill(0xee);
@@ -28,24 +30,28 @@ test.skipIf(unsupported)('what is cached is read into views of any size and alig
 });
 
 /** posix_fadvise(POSIX_FADV_DONTNEED), which Node does not have; the kernel may keep pages that were used just now. */
-function evict(into: Uint8Array): boolean {
+function evict(into: Uint8Array): void {
   for (let attempt = 0; attempt < 20; attempt += 1) {
     spawnSync('dd', [`if=${join(folder, 'file')}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' });
-    if (!readCached(fd, into, 8192)) return true;
+    if (!readCached(fd, into, 8192)) return;
   }
-  return false;
+  throw new Error('the page cache keeps the file');
 }
 
-test.skipIf(unsupported)('what is not cached, or not there, is not read', ({ skip }) => {
-  const into = new Uint8Array(4096);
-  expect(readCached(fd, into, 65_536)).toBe(false);
-  fsyncSync(fd);
-  if (!evict(into)) return skip('this file cannot be evicted from the page cache');
-  readSync(fd, into, 0, 4096, 8192);
-  expect(readCached(fd, into, 8192)).toBe(true);
-});
+test(
+  'what is not cached, or not there, is not read',
+  needs('reads that never wait', 'temporary files on a disk', 'dd'),
+  () => {
+    const into = new Uint8Array(4096);
+    expect(readCached(fd, into, 65_536)).toBe(false);
+    fsyncSync(fd);
+    evict(into);
+    readSync(fd, into, 0, 4096, 8192);
+    expect(readCached(fd, into, 8192)).toBe(true);
+  },
+);
 
-test.skipIf(noMemoryFolder)('a file in memory is known as such', () => {
+test('a file in memory is known as such', needs('temporary files on a disk'), () => {
   const inMemory = makeFolder(memoryFolder);
   const other = openSync(join(inMemory, 'file'), 'w+');
   expect([isInMemory(other), isInMemory(fd)]).toEqual([true, false]);

@@ -1,15 +1,14 @@
 // What sg3_utils read from LIO (Linux 6.1), byte for byte against our answers to the same CDBs. Each difference is named
 // below with its reason. What was not dumped as bytes is in replayed.test.ts.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ramdisk } from '../../../src/backstore/ramdisk.ts';
 import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
+import { has, needs, recorded } from '../../support/needs.ts';
 
-const recordings = resolve(import.meta.dirname, '../../../../shared/scsi');
-const why = existsSync(recordings) ? undefined : 'no recordings of LIO here';
+const recordings = recorded('scsi');
 
 /** The commands whose answers were dumped: the words of sg3_utils, and the CDB that they send. */
 const cdbs: [RegExp, (match: RegExpMatchArray) => number[]][] = [
@@ -123,8 +122,8 @@ const units = [
 ];
 const subjects = ['inquiry', 'capacity', 'modes', 'luns-tur', 'alua'];
 
-describe.skipIf(why)(`LIO${why ? ` (skipped: ${why})` : ''}`, () => {
-  const cases = (why ? [] : units).flatMap((unit) => {
+describe('LIO', needs('recordings'), () => {
+  const cases = (has('recordings') ? units : []).flatMap((unit) => {
     const text = subjects
       .map((subject) => readFileSync(`${recordings}/${unit.file}-${subject}.txt`, 'utf8'))
       .join('\n');

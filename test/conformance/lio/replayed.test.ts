@@ -3,16 +3,15 @@
 // dumped as bytes is in recorded.test.ts. It does not test the programs themselves.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ramdisk } from '../../../src/backstore/ramdisk.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
+import { has, needs, recorded } from '../../support/needs.ts';
 import { exitStatus, type Fields, translate } from './sg3-commands.ts';
 
-const recordings = resolve(import.meta.dirname, '../../../../shared/scsi');
-const why = existsSync(recordings) ? undefined : 'no recordings of LIO here';
+const recordings = recorded('scsi');
 
 /** Lines that say nothing of a device, or what other lines say too. */
 const passedOver: readonly [RegExp, why: string][] = [
@@ -166,9 +165,9 @@ const linesOf = (text: string): Line[] =>
       return { line: head.startsWith('sg_xcopy') ? head : head.replace(/ \/dev\/\w+/, ''), printed, exit };
     });
 
-describe.skipIf(why)(`LIO, replayed${why ? ` (skipped: ${why})` : ''}`, () => {
+describe('LIO, replayed', needs('recordings'), () => {
   const needed = new Set<Difference>();
-  const cases = (why ? [] : units).flatMap((unit) =>
+  const cases = (has('recordings') ? units : []).flatMap((unit) =>
     subjects.flatMap((subject) => {
       const path = `${recordings}/${unit.file}-${subject}.txt`;
       return existsSync(path) ? [{ ...unit, subject, text: readFileSync(path, 'utf8') }] : [];

@@ -3,8 +3,7 @@
  * LIO refuses it. Not tested: the shell's words.
  */
 
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Attribute } from '../../../src/attribute.ts';
 import { diskAttributes } from '../../../src/scsi/attributes.ts';
@@ -16,6 +15,7 @@ import type { StorageObject } from '../../../src/scsi/storage-object.ts';
 import { push } from '../../../src/scsi/unit-attention.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../../support/memory-volume.ts';
+import { has, needs, recorded } from '../../support/needs.ts';
 
 const table: readonly (readonly [string, Attribute])[] = Object.entries<Attribute>(diskAttributes);
 
@@ -111,16 +111,15 @@ describe.each(table)('%s', (name, attribute) => {
 
 // --- LIO's, as targetcli shows them ---
 
-const reference = resolve(import.meta.dirname, '../../../../shared/reference/targetcli.md');
-const why = existsSync(reference) ? undefined : 'the list of LIO is not here';
+const reference = recorded('reference/targetcli.md');
 
 /** Of kernels newer than those that were recorded. */
 const newer = /^(atomic_\*|complete_type|submit_type)/;
 /** Refused while exported by the kernel, which the list does not say. */
 const unlisted = ['unmap_zeroes_data'];
 
-describe.skipIf(why)(`LIO's attributes${why ? ` (skipped: ${why})` : ''}`, () => {
-  const section = why
+describe("LIO's attributes", needs('recordings'), () => {
+  const section = !has('recordings')
     ? ''
     : readFileSync(reference, 'utf8')
         .split(/^##### /m)

@@ -1,14 +1,11 @@
 /** What the prompt says while a person types, on a real terminal: suggestions, notes, red words, and `?`. */
 
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/tcli.ts';
 import { TestTerminal } from '../../support/terminal.ts';
 
 const program = resolve(import.meta.dirname, '../../../dist/tcli.js');
-const built = existsSync(program);
-if (!built) console.warn(`skipped: ${program} is missing; npm run build makes it`);
 
 async function start(): Promise<TestTerminal> {
   const terminal = new TestTerminal(process.execPath, [program, '--home', temporaryDirectory()], { columns: 100 });
@@ -17,33 +14,25 @@ async function start(): Promise<TestTerminal> {
   return terminal;
 }
 
-test.skipIf(!built)(
-  'a pause shows what a size comes to, what is nothing known in red, and what could follow in grey',
-  async () => {
-    const terminal = await start();
-    terminal.type('/backstores/ramdisk create r0 10G');
-    await terminal.until('10G = 10,737,418,240 B');
-    terminal.type('\x15/backstores/ramdisk crx');
-    await terminal.until(() => terminal.raw.includes('\x1b[31mcrx'));
-    terminal.type('\x15/backstores/ramd');
-    await terminal.until('/backstores/ramd▏isk/');
-    terminal.type('\x05');
-    await terminal.until('/backstores/ramdisk/▏');
-  },
-  30_000,
-);
+test('a pause shows what a size comes to, what is nothing known in red, and what could follow in grey', async () => {
+  const terminal = await start();
+  terminal.type('/backstores/ramdisk create r0 10G');
+  await terminal.until('10G = 10,737,418,240 B');
+  terminal.type('\x15/backstores/ramdisk crx');
+  await terminal.until(() => terminal.raw.includes('\x1b[31mcrx'));
+  terminal.type('\x15/backstores/ramd');
+  await terminal.until('/backstores/ramd▏isk/');
+  terminal.type('\x05');
+  await terminal.until('/backstores/ramdisk/▏');
+});
 
-test.skipIf(!built)(
-  '? prints what may follow and keeps the line; in a value and in quotes it is a character',
-  async () => {
-    const terminal = await start();
-    terminal.type('/backstores/ramdisk create r0 ?');
-    await terminal.until((picture) => /size=\s+\S/.test(picture) && picture.includes('create r0 ▏'));
-    terminal.type('\x15bookmarks add "a ?');
-    await terminal.until('"a ?▏');
-    terminal.type('\x15bookmarks add a?');
-    await terminal.until('add a?▏');
-    expect(terminal.screen().match(/size=/g)).toHaveLength(1);
-  },
-  30_000,
-);
+test('? prints what may follow and keeps the line; in a value and in quotes it is a character', async () => {
+  const terminal = await start();
+  terminal.type('/backstores/ramdisk create r0 ?');
+  await terminal.until((picture) => /size=\s+\S/.test(picture) && picture.includes('create r0 ▏'));
+  terminal.type('\x15bookmarks add "a ?');
+  await terminal.until('"a ?▏');
+  terminal.type('\x15bookmarks add a?');
+  await terminal.until('add a?▏');
+  expect(terminal.screen().match(/size=/g)).toHaveLength(1);
+});

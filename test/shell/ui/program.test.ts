@@ -3,15 +3,13 @@
  * the commands (transcripts).
  */
 
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/tcli.ts';
 import { TestTerminal } from '../../support/terminal.ts';
 
 const program = resolve(import.meta.dirname, '../../../dist/tcli.js');
-const built = existsSync(program);
-if (!built) console.warn(`skipped: ${program} is missing; npm run build makes it`);
 
 function start(home: string): TestTerminal {
   const terminal = new TestTerminal(process.execPath, [program, '--home', home], { columns: 100 });
@@ -25,49 +23,43 @@ async function run(terminal: TestTerminal, line: string, prompt = '/> ', output 
   await terminal.until((picture) => picture.includes(`> ${line}\n${output}`) && picture.endsWith(`\n${prompt}▏`));
 }
 
-test.skipIf(!built)(
-  'a session: create, complete, choose a node, leave; the next one comes back to all of it',
-  async () => {
-    const home = temporaryDirectory();
-    const terminal = start(home);
-    await terminal.until('\n/> ▏');
-    await run(terminal, '/backstores/ramdisk create disk1 10M', '/> ', 'Created');
-    terminal.type('\x0c/backstores/ramdisk/disk1 set attribute emulate_t\t');
-    await terminal.until('emulate_tpu=');
-    terminal.type('\x03\x0ccd\r');
-    await terminal.until('> o- /');
-    terminal.type('disk1\r');
-    await terminal.until('\n/backstores/ramdisk/disk1> ▏');
-    await run(terminal, 'pwd', '/backstores/ramdisk/disk1> ', '/backstores/ramdisk/disk1\n');
-    terminal.type('\x04');
-    expect(await terminal.exit()).toBe(0);
-    // What was written last may arrive after the news of its end.
-    await terminal.until('Configuration saved to ');
+test('a session: create, complete, choose a node, leave; the next one comes back to all of it', async () => {
+  const home = temporaryDirectory();
+  const terminal = start(home);
+  await terminal.until('\n/> ▏');
+  await run(terminal, '/backstores/ramdisk create disk1 10M', '/> ', 'Created');
+  terminal.type('\x0c/backstores/ramdisk/disk1 set attribute emulate_t\t');
+  await terminal.until('emulate_tpu=');
+  terminal.type('\x03\x0ccd\r');
+  await terminal.until('> o- /');
+  terminal.type('disk1\r');
+  await terminal.until('\n/backstores/ramdisk/disk1> ▏');
+  await run(terminal, 'pwd', '/backstores/ramdisk/disk1> ', '/backstores/ramdisk/disk1\n');
+  terminal.type('\x04');
+  expect(await terminal.exit()).toBe(0);
+  // What was written last may arrive after the news of its end.
+  await terminal.until('Configuration saved to ');
 
-    const history = join(home, 'history.txt');
-    expect(readFileSync(history, 'utf8')).toBe('/backstores/ramdisk create disk1 10M\ncd\npwd\n');
-    expect(statSync(history).mode & 0o777).toBe(0o600);
-    const next = start(home);
-    await next.until('\n/backstores/ramdisk/disk1> ▏');
-    next.type('\x1b[A\x1b[A\x1b[A');
-    await next.until('disk1> /backstores/ramdisk create disk1 10M▏');
-  },
-);
+  const history = join(home, 'history.txt');
+  expect(readFileSync(history, 'utf8')).toBe('/backstores/ramdisk create disk1 10M\ncd\npwd\n');
+  expect(statSync(history).mode & 0o777).toBe(0o600);
+  const next = start(home);
+  await next.until('\n/backstores/ramdisk/disk1> ▏');
+  next.type('\x1b[A\x1b[A\x1b[A');
+  await next.until('disk1> /backstores/ramdisk create disk1 10M▏');
+});
 
-test.skipIf(!built)(
-  'a configuration that cannot be read: its reason in words, status 1, the terminal restored',
-  async () => {
-    const home = temporaryDirectory();
-    writeFileSync(join(home, 'saveconfig.json'), '{ "storage_objects": [');
-    const terminal = start(home);
-    expect(await terminal.exit()).toBe(1);
-    await terminal.until('is not valid JSON');
-    expect(terminal.screen()).not.toContain('internal error');
-    expect(terminal.raw.lastIndexOf('\x1b[?2004l')).toBeGreaterThan(terminal.raw.lastIndexOf('\x1b[?2004h'));
-  },
-);
+test('a configuration that cannot be read: its reason in words, status 1, the terminal restored', async () => {
+  const home = temporaryDirectory();
+  writeFileSync(join(home, 'saveconfig.json'), '{ "storage_objects": [');
+  const terminal = start(home);
+  expect(await terminal.exit()).toBe(1);
+  await terminal.until('is not valid JSON');
+  expect(terminal.screen()).not.toContain('internal error');
+  expect(terminal.raw.lastIndexOf('\x1b[?2004l')).toBeGreaterThan(terminal.raw.lastIndexOf('\x1b[?2004h'));
+});
 
-test.skipIf(!built)('TERM=dumb: prompts and lines, nothing that moves a cursor', async () => {
+test('TERM=dumb: prompts and lines, nothing that moves a cursor', async () => {
   const home = temporaryDirectory();
   const terminal = new TestTerminal(process.execPath, [program, '--home', home], { env: { TERM: 'dumb' } });
   onTestFinished(() => terminal.kill());

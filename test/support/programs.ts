@@ -1,0 +1,42 @@
+/** The programs that tests run beside the target, each with the Debian packages it comes from. `.ci/run` installs them all. */
+export const packagesOf = {
+  bash: 'bash',
+  cc: 'gcc libc6-dev',
+  dd: 'coreutils',
+  debootstrap: 'debootstrap',
+  fio: 'fio',
+  fish: 'fish',
+  flock: 'util-linux',
+  groff: 'groff',
+  'iscsi-inq': 'libiscsi-bin',
+  'iscsi-ls': 'libiscsi-bin',
+  'iscsi-perf': 'libiscsi-bin',
+  'iscsi-readcapacity16': 'libiscsi-bin',
+  'iscsi-test-cu': 'libiscsi-bin',
+  losetup: 'mount',
+  mke2fs: 'e2fsprogs',
+  'mkfs.ext4': 'e2fsprogs',
+  mount: 'mount',
+  'nbd-client': 'nbd-client',
+  nbdcopy: 'libnbd-bin',
+  nbdfuse: 'libnbd-bin fuse3',
+  nbdinfo: 'libnbd-bin',
+  nbdkit: 'nbdkit',
+  openssl: 'openssl',
+  pgrep: 'procps',
+  python3: 'python3-minimal',
+  // The second has its driver for iSCSI.
+  'qemu-img': 'qemu-utils qemu-block-extra',
+  'qemu-io': 'qemu-utils qemu-block-extra',
+  'qemu-nbd': 'qemu-utils',
+  setpriv: 'util-linux',
+  strace: 'strace',
+  'systemd-analyze': 'systemd',
+  'systemd-socket-activate': 'systemd',
+  zsh: 'zsh',
+} as const;
+
+export type Program = keyof typeof packagesOf;
+
+/** Every package, once. */
+export const packages = (): string[] => [...new Set(Object.values(packagesOf).flatMap((names) => names.split(' ')))];
