@@ -231,7 +231,7 @@ const bookmarks = commandOf()({
   async run(_subject, { node, preferences, print, info, goTo, resolve }, { action, bookmark: name }) {
     const known = preferences.bookmarks;
     if (action === 'show' && name === undefined) return print(listBookmarks(known));
-    if (!(action in bookmarkActions) || action === 'show' || name === undefined)
+    if (!Object.hasOwn(bookmarkActions, action) || action === 'show' || name === undefined)
       throw new OperatorError("Syntax error, see 'help bookmarks'.");
     if (action === 'add') {
       if (known.has(name)) throw new OperatorError(`Bookmark ${name} already exists.`);

@@ -111,7 +111,7 @@ async function parameters(
     : moreWords(command, 'words', node, session).map(wordOf);
   const values = words.filter(fits).map(({ text, ...other }) => ({ help: '', ...other, text: quoteWord(text) }));
   const names = [...command.parameters, ...moreWords(command, 'keywords', node, session)]
-    .filter(({ name }) => !(name in filled))
+    .filter(({ name }) => !Object.hasOwn(filled, name))
     .map(({ name, doc }): Candidate => ({ text: `${name}=`, kind: 'keyword', help: briefly(doc), final: false }));
   const asData = command.json && typed.startsWith('-') ? [jsonCandidate] : [];
   return { from: open?.from ?? end, candidates: [...values, ...names.filter(fits), ...asData.filter(fits)] };

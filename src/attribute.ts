@@ -21,6 +21,10 @@ export interface ValueType<V> {
   readonly syntax?: readonly string[];
 }
 
+/** What a record used as a dictionary has under a word from outside: `constructor` is in none of them. */
+export const entryOf = <V>(dictionary: Readonly<Record<string, V>>, word: string): V | undefined =>
+  Object.hasOwn(dictionary, word) ? dictionary[word] : undefined;
+
 const oneOf = (name: string, words: readonly string[], wrong: string): ValueType<string> => ({
   name,
   wrong,
@@ -52,7 +56,7 @@ export const types = {
     name: 'bool',
     wrong: 'is not true|false.',
     words: ['true', 'false'],
-    parse: (text) => ({ true: true, false: false })[text.toLowerCase()],
+    parse: (text) => entryOf({ true: true, false: false }, text.toLowerCase()),
     print: (value) => String(value),
   } satisfies ValueType<boolean>,
   yesno: oneOf('yesno', ['Yes', 'No'], 'is not Yes|No.'),
@@ -105,8 +109,12 @@ export interface Parameter<V = unknown> {
 interface AttributeRule {
   /** 0 or a string's '' … as it stands in a new object. */
   readonly readOnly?: boolean;
-  /** Saved as a key of the object itself, once it is not the default: among LIO's attributes, LIO's tools refuse it. */
-  readonly beside?: boolean;
+  /**
+   * LIO, or one of the kernels in use, does not have it: saved once it is not the default. A TPG's and an ACL's stand in the
+   * object itself, where LIO's tools pass over them. A storage object's cannot, since rtslib restores nothing of one that has
+   * a key which it does not know: they stand among LIO's attributes, and LIO's tools say that they do not know them.
+   */
+  readonly foreign?: boolean;
   /** Refused while the storage object is exported as a LUN. */
   readonly notWhileExported?: boolean;
   readonly min?: number;
@@ -180,6 +188,8 @@ export const textNumber = (declared: Declared & { default: string; min: number; 
 export class Attributes<T extends AttributeTable> {
   readonly table: T;
   readonly values: AttributeValues<T>;
+  /** Values of a saved file that were refused: they stay in it until another one is set. */
+  readonly #refused = new Map<string, number | string>();
 
   constructor(table: T, defaults: Partial<AttributeValues<T>> = {}) {
     this.table = table;
@@ -187,28 +197,37 @@ export class Attributes<T extends AttributeTable> {
     this.values = { ...Object.fromEntries(initial), ...defaults };
   }
 
-  /** Name → value as it goes into saveconfig.json: what can be written, in the table's order. */
+  /** Name → value as it goes into saveconfig.json, in the table's order: LIO's, as far as they can be written. */
   saved(): Record<string, number | string> {
-    return this.#pick(({ readOnly, beside }) => !readOnly && !beside);
+    return this.#pick(({ readOnly, foreign }) => !readOnly && !foreign);
   }
 
-  /** What goes beside that, into the object itself. */
-  savedBeside(): Record<string, number | string> {
-    return this.#pick(({ beside, default: initial }, value) => beside === true && value !== initial);
+  /** Those that LIO does not have, where they differ from the default. */
+  savedForeign(): Record<string, number | string> {
+    return this.#pick(({ foreign }, isInitial) => foreign === true && !isInitial);
   }
 
-  /** The names of what can go there. */
-  get besideNames(): string[] {
-    return Object.keys(this.table).filter((name) => this.table[name]?.beside);
+  /** Their names. */
+  get foreignNames(): string[] {
+    return Object.keys(this.table).filter((name) => this.table[name]?.foreign);
   }
 
-  #pick(which: (attribute: Attribute, value: number | string) => boolean): Record<string, number | string> {
+  #pick(which: (attribute: Attribute, isInitial: boolean) => boolean): Record<string, number | string> {
     const values = this.values as Record<string, number | string>;
-    return Object.fromEntries(Object.entries(values).filter(([name, value]) => which(this.table[name]!, value)));
+    const picked = Object.entries(this.table).flatMap(([name, attribute]) => {
+      const value = this.#refused.get(name) ?? values[name]!;
+      return which(attribute, value === attribute.default) ? [[name, value] as const] : [];
+    });
+    return Object.fromEntries(picked);
+  }
+
+  /** The record of an attribute by a name from outside. */
+  of(name: string): Attribute | undefined {
+    return entryOf<Attribute>(this.table, name);
   }
 
   print(name: string): string {
-    const attribute = this.table[name];
+    const attribute = this.of(name);
     return attribute ? attribute.type.print(this.values[name] as number | string) : '';
   }
 
@@ -218,7 +237,7 @@ export class Attributes<T extends AttributeTable> {
    * @throws OperatorError with LIO's line (`Cannot set attribute x: [Errno 22] Invalid argument`) and the reason as hint
    */
   check(name: string, text: string, noun: string, exported = false): number | string {
-    const attribute = this.table[name];
+    const attribute = this.of(name);
     if (!attribute) throw new OperatorError(`Cannot find ${noun}: ${name}`);
     if (attribute.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
     const refused = (why: string) => refusedValue(name, noun, why);
@@ -236,7 +255,7 @@ export class Attributes<T extends AttributeTable> {
    * @throws OperatorError as `check`
    */
   checkLimit(name: string, value: number | string, noun: string): void {
-    const limit = this.table[name]?.notAbove;
+    const limit = this.of(name)?.notAbove;
     if (limit !== undefined && Number(value) > Number(this.values[limit]))
       throw refusedValue(name, noun, `${name} must not be above ${limit}, which is ${this.values[limit]}.`);
   }
@@ -244,6 +263,12 @@ export class Attributes<T extends AttributeTable> {
   /** Sets a value that `check` returned. */
   set(name: keyof T & string, value: number | string): void {
     (this.values as Record<string, number | string>)[name] = value;
+    this.#refused.delete(name);
+  }
+
+  /** Keeps a value of a saved file that `check` refused. */
+  refuse(name: keyof T & string, value: number | string): void {
+    this.#refused.set(name, value);
   }
 }
 

@@ -18,6 +18,7 @@ export {
   type Attribute,
   Attributes,
   type AttributeTable,
+  entryOf,
   type Parameter,
   syntaxError,
   types,

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   authProblems,
+  entryOf,
   type Host,
   OperatorError,
   type Saved,
@@ -31,7 +32,7 @@ export async function saveConfiguration(
 /** true and false, and what scripts for targetcli write instead of true. */
 const clearWord: ValueType<boolean> = {
   ...types.bool,
-  parse: (text) => types.bool.parse(text) ?? { clear_existing: true, 1: true, 0: false }[text],
+  parse: (text) => types.bool.parse(text) ?? entryOf({ clear_existing: true, 1: true, 0: false }, text),
 };
 
 const saveconfig = (defaultFile: string): Command<Host> =>

@@ -1,6 +1,6 @@
 /** A fabric: its targets, and what they may be called. */
 
-import { type FabricState, isMutual, letsIn, types } from '../../src/index.ts';
+import { entryOf, type FabricState, isMutual, letsIn, types } from '../../src/index.ts';
 import { authGroup } from '../configuration-groups.ts';
 import { child, commandOf, given, type NodeType, optional, required } from '../node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
@@ -113,6 +113,6 @@ const discoveryAuthGroup = (state: FabricState) =>
 const flag = {
   ...types.number,
   words: ['0', '1'],
-  parse: (text: string) => ({ 0: 0, 1: 1, false: 0, true: 1 })[text.toLowerCase()],
+  parse: (text: string) => entryOf({ 0: 0, 1: 1, false: 0, true: 1 }, text.toLowerCase()),
   print: String,
 };

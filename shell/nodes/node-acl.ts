@@ -142,7 +142,7 @@ export const nodeAcl: NodeType<AclGroup> = {
 
 function entriesOf(group: AclGroup): InfoEntries {
   const { attributes, auth, tag } = first(group);
-  return { ...chapEntries(auth), ...attributes.savedBeside(), ...(tag && { tag }) };
+  return { ...chapEntries(auth), ...attributes.savedForeign(), ...(tag && { tag }) };
 }
 
 /** @returns the number of the TPG's LUN that is meant; a storage object that is none becomes one */

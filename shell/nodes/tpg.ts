@@ -30,7 +30,7 @@ export const tpg: NodeType<Tpg> = {
         tag,
         enable: enabled,
         ...chapEntries(auth),
-        ...attributes.savedBeside(),
+        ...attributes.savedForeign(),
       }),
     ),
   },

@@ -142,6 +142,8 @@ export interface Backstore {
   /** The keys of saveconfig.json that are this kind's own; their absence is allowed unless `required`. */
   readonly keys: Readonly<Record<string, { type: 'string' | 'number' | 'boolean'; required?: boolean }>>;
 
+  /** Why a saved configuration is none, in rtslib's words where it has some; undefined when it is one. */
+  refuse?(config: VolumeConfig): string | undefined;
   /**
    * An operator's parameters → settled configuration: sizes known, paths absolute, a new file made.
    * It runs once, when the object is created; restoring opens the settled configuration.

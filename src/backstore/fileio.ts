@@ -84,6 +84,9 @@ export const fileio: Backstore = {
     aio: { type: 'boolean' },
   },
 
+  // A block device has a size of its own.
+  refuse: ({ dev, size }) => (size === 0 && !blockDevice(String(dev)) ? 'Path is to a file, size needed' : undefined),
+
   async settle(create, others) {
     const dev = resolve(String(create['file_or_dev']));
     const asked = create['size'] as number | undefined;

@@ -25,7 +25,7 @@ function nodeOf(text: string): BlockNode {
     throw new OperatorError(`cfgstring invalid: '${text}' is not POOL/IMAGE`, 'For example: rbd/disk0;id=admin');
   const given = words.map((word): [string, string] => {
     const [, key = '', value = ''] = /^([^=]*)=(.*)$/.exec(word) ?? [];
-    if (!(key in options)) throw new OperatorError(`cfgstring invalid: '${word}' is not one of conf=, id=`);
+    if (!Object.hasOwn(options, key)) throw new OperatorError(`cfgstring invalid: '${word}' is not one of conf=, id=`);
     return [options[key] ?? '', value];
   });
   const known = Object.fromEntries(given.filter(([key]) => key !== ''));

@@ -94,7 +94,7 @@ export const tpgAttributes = {
   redirect: text({
     doc: 'Where initiators are sent that log in: ADDRESS[:PORT]; with ,permanent for good. Sessions that are open stay.',
     default: '',
-    beside: true,
+    foreign: true,
     refuse: refuseRedirection,
     effect: 'login status 0101h or 0102h, with TargetAddress',
   }),
@@ -285,7 +285,7 @@ export const aclAttributes = {
     doc: 'Commands that a session of this initiator may have under way; 0: default_cmdsn_depth of the TPG.',
     default: 0,
     max: 512,
-    beside: true,
+    foreign: true,
     effect: 'MaxCmdSN - ExpCmdSN + 1 of an idle session',
   }),
 } as const;

@@ -20,16 +20,17 @@ export const configurationOperations = [
     verb: 'restoreconfig',
     params: { configuration: 'object', clear_existing: 'boolean?', target: 'string?', storage_object: 'string?' },
     async apply(tree, _place, params, around) {
-      const saved = checkShape(params['configuration']);
+      const { configuration } = params;
+      const saved = checkShape(configuration);
       const filter = filterOf(params);
       const before = dump(tree);
       // Sessions go on, and ramdisks keep what they hold.
-      if (params['clear_existing'] === true && (await isThere(tree, saved, around, filter)))
+      if (params['clear_existing'] === true && (await isThere(tree, configuration, around, filter)))
         return { params: { configuration: before as unknown as Value, clear_existing: true }, undo: () => {} };
       if (params['clear_existing'] !== true) refuseExisting(tree, saved);
       // A volume must be closed before the same file can be opened anew.
       else await close(clear(tree, filter));
-      const errors = await restore(tree, saved, around, filter);
+      const errors = await restore(tree, configuration, around, filter);
       return {
         // What came out of it, aliases and all: that is what a repetition must give.
         params: { configuration: dump(tree) as unknown as Value, clear_existing: true },

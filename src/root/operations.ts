@@ -44,7 +44,7 @@ export const worldly: Pick<Surroundings, 'randomHex' | 'randomUuid' | 'hostName'
 /** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
 function checkParams(type: OperationType, params: Values): void {
   for (const name of Object.keys(params))
-    if (!(name in type.params) && !('*' in type.params))
+    if (!Object.hasOwn(type.params, name) && !Object.hasOwn(type.params, '*'))
       throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
   for (const [name, wanted] of Object.entries(type.params)) {
     if (name === '*') continue;

@@ -94,7 +94,7 @@ function dumpStorageObject(storageObject: StorageObject, kept: Kept): Raw {
     // rtslib takes no serial number for a device that has its own.
     ...(!backstore.passesThrough && { wwn }),
     ...config,
-    attributes: withUnknown(unknown, 'attributes', attributes.saved()),
+    attributes: withUnknown(unknown, 'attributes', { ...attributes.saved(), ...attributes.savedForeign() }),
     alua_tpgs: [...aluaGroups, ...(kept.inside.get(storageObject)?.alua_tpgs ?? [])],
   };
 }
@@ -141,7 +141,7 @@ function dumpTpg(tpg: Tpg, kept: Kept): Raw {
     relative_port_id: tpg.relativePortId,
     ...(tpg.nexusWwn && { nexus_wwn: tpg.nexusWwn }),
     attributes: withUnknown(unknown, 'attributes', attributes.saved()),
-    ...attributes.savedBeside(),
+    ...attributes.savedForeign(),
     ...(Object.keys(target.fabric.tpgParameters).length > 0 && {
       parameters: withUnknown(unknown, 'parameters', parameters.saved()),
     }),
@@ -164,7 +164,7 @@ function dumpAcl(acl: NodeAcl, kept: Kept): Raw {
     ...acl.unknown,
     node_wwn: acl.wwn,
     attributes: withUnknown(acl.unknown, 'attributes', acl.attributes.saved()),
-    ...acl.attributes.savedBeside(),
+    ...acl.attributes.savedForeign(),
     mapped_luns: [...mapped, ...(kept.inside.get(acl)?.mapped_luns ?? [])],
     ...(acl.tag && { tag: acl.tag }),
     ...dumpAuth('chap_', acl.auth),

@@ -8,6 +8,7 @@ import {
   defaultAluaGroupName,
   isAluaGroupName,
 } from '../scsi/alua-group.ts';
+import { textOf } from './saved-shape.ts';
 import type { Raw } from './tree.ts';
 
 export interface SavedAluaGroups {
@@ -29,7 +30,7 @@ export function readAluaGroups(saved: readonly Raw[]): SavedAluaGroups {
     if (why === undefined) groups.push(read(raw, errors));
     else {
       refused.push(raw);
-      errors.push(`Could not create alua tpg '${raw['name'] ?? ''}': ${why}`);
+      errors.push(`Could not create alua tpg '${textOf(raw['name'] ?? '')}': ${why}`);
     }
   }
   // Every storage object that has groups has this one; a file by hand may not say so.
@@ -58,7 +59,7 @@ function read(raw: Raw, errors: string[]): AluaGroup {
   for (const [key, { readOnly }] of Object.entries(aluaGroupTable as Record<string, { readOnly?: boolean }>)) {
     if (raw[key] === undefined || readOnly) continue;
     try {
-      group[key] = checked.check(key, String(raw[key]), 'attribute');
+      group[key] = checked.check(key, textOf(raw[key]), 'attribute');
     } catch {
       errors.push(`Could not set attribute '${key}' for alua tpg '${name}'`);
     }

@@ -215,7 +215,7 @@ const losing = ({ name }: StorageObject, old: number, size: number) =>
 
 /** The size that was settled, for a tree that follows. */
 function sized({ backstore, config }: StorageObject, size = 0): Resized {
-  return { config: 'size' in backstore.keys ? { ...config, size } : config, size };
+  return { config: backstore.keys['size'] ? { ...config, size } : config, size };
 }
 
 /** Initiators are told at once. Resolves when nothing is in flight beyond the end. */

@@ -40,7 +40,7 @@ export const tpgOperations = [
       if (group === 'parameter') return { params, undo: setOne(tpg.parameters, name, value, 'parameter') };
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       const undo = setOne(tpg.attributes, name, value, 'attribute');
-      if (name !== 'authentication' || !('AuthMethod' in tpg.parameters.table)) return { params, undo };
+      if (name !== 'authentication' || !tpg.parameters.of('AuthMethod')) return { params, undo };
       const undoMethod = setOne(tpg.parameters, 'AuthMethod', methodWith(value === '1'), 'parameter');
       const undoBoth = () => {
         undo();

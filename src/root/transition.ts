@@ -307,7 +307,7 @@ function freshTpg({ target, tag, relativePortId }: Tpg): Tpg {
 
 /** The parameters once `authentication` is as it shall be, which brings AuthMethod along. */
 function withMethod(old: Tpg, tpg: Tpg): Attributes<AttributeTable> {
-  if (old.attribute('authentication') === tpg.attribute('authentication') || !('AuthMethod' in old.parameters.table))
+  if (old.attribute('authentication') === tpg.attribute('authentication') || !old.parameters.of('AuthMethod'))
     return old.parameters;
   const AuthMethod = methodWith(tpg.attribute('authentication') === 1);
   return new Attributes(old.parameters.table, { ...old.parameters.values, AuthMethod });

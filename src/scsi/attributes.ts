@@ -21,6 +21,7 @@ export const diskAttributes = {
   company_id: text({
     doc: 'IEEE company identifier of the NAA designator, six hexadecimal digits.',
     default: '001405',
+    foreign: true,
     notWhileExported: true,
     effect: 'VPD 83h',
     refuse: (value: string) => (/^[0-9a-fA-F]{6}$/.test(value) ? undefined : 'has six hexadecimal digits.'),
@@ -59,7 +60,13 @@ export const diskAttributes = {
     effect: 'PERSISTENT RESERVE; RESERVE',
   }),
   emulate_rest_reord: integer({ doc: 'Restricted reordering.', default: 0, only: [0], effect: 'Control mode page' }),
-  emulate_rsoc: flag({ doc: 'Offer REPORT SUPPORTED OPERATION CODES.', default: 1, effect: 'MAINTENANCE IN' }),
+  emulate_rsoc: flag({
+    doc: 'Offer REPORT SUPPORTED OPERATION CODES.',
+    default: 1,
+    // Linux has it from 6.4 on.
+    foreign: true,
+    effect: 'MAINTENANCE IN',
+  }),
   emulate_tas: flag({
     doc: 'Report TASK ABORTED to an initiator whose tasks another one aborted.',
     default: 1,
@@ -131,6 +138,7 @@ export const diskAttributes = {
     doc: 'Bytes in a physical block, which writes should be aligned to. 0: what the medium says.',
     default: 0,
     only: [0, 512, 1024, 2048, 4096, 8192, 16384],
+    foreign: true,
     notWhileExported: true,
     effect: 'READ CAPACITY(16) LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT; VPD B0h granularity',
   }),
@@ -155,6 +163,7 @@ export const diskAttributes = {
   product_id: text({
     doc: 'INQUIRY product identification. Empty: the name or the kind of the backstore, as emulate_model_alias says.',
     default: '',
+    foreign: true,
     notWhileExported: true,
     effect: 'INQUIRY; VPD 83h',
     refuse: identification('A product identification', 16),
@@ -170,18 +179,21 @@ export const diskAttributes = {
   read_only: flag({
     doc: 'Refuse every write.',
     default: 0,
+    foreign: true,
     notWhileExported: true,
     effect: 'MODE SENSE WP; writes end with WRITE PROTECTED',
   }),
   removable: flag({
     doc: 'The medium can be ejected and loaded by initiators.',
     default: 0,
+    foreign: true,
     notWhileExported: true,
     effect: 'INQUIRY RMB; START STOP UNIT LOEJ; PREVENT ALLOW MEDIUM REMOVAL',
   }),
   revision: text({
     doc: 'INQUIRY product revision level.',
     default: '4.0',
+    foreign: true,
     notWhileExported: true,
     effect: 'INQUIRY',
     refuse: identification('A revision', 4),
@@ -201,6 +213,7 @@ export const diskAttributes = {
   vendor_id: text({
     doc: 'T10 vendor identification.',
     default: 'LIO-ORG',
+    foreign: true,
     notWhileExported: true,
     effect: 'INQUIRY; VPD 83h',
     refuse: identification('A vendor identification', 8),

@@ -118,15 +118,11 @@ describe('attributes that are ours', () => {
 });
 
 describe('restoreconfig', () => {
-  it('reports what it cannot restore in rtslib words, and keeps it in the file', async () => {
+  it('tells what it does not know, and keeps that and what only a kernel can serve in the file', async () => {
     const { host, errors } = await restored(small);
     expect(errors).toEqual([
       "Storage Object ramdisk/rd0: unknown key 'extra' kept in the file, not used",
       'Storage Object ramdisk/rd0: Cannot find attribute: from_the_future',
-      "'plugin' not defined or invalid in storageobject u0",
-      'Could not find matching StorageObject for LUN 1',
-      'Could not find matching TPG LUN 1 for MappedLUN 6',
-      "Unknown fabric 'qla2xxx'",
     ]);
     const again = sorted(dump(host.root.tree));
     expect(again).toMatchObject(sorted({ written_by: 'somebody else' }) as object);
@@ -255,6 +251,9 @@ describe('files that a kernel target wrote', needs('recordings'), () => {
     const saved = JSON.parse(readFileSync(join(recordings, file), 'utf8'));
     const { host } = await restored(saved);
     const again = JSON.parse(format(dump(host.root.tree)));
+    // Not every kernel has it: at its default it is left out.
+    for (const { attributes } of saved.storage_objects)
+      if (attributes?.emulate_rsoc === 1) delete attributes.emulate_rsoc;
     if (file !== 'saveconfig-bad.json') expect(sorted(again)).toMatchObject(sorted(saved) as object);
     expect(again.storage_objects.length).toBeGreaterThanOrEqual(
       saved.storage_objects.filter((each: unknown) => each).length,
