@@ -1,8 +1,10 @@
 /**
  * A line → path, command, parameters, each with its span. The grammar is configshell's (targetcli.md 2), and a line it
  * takes in full parses the same here. Two things differ: quotes work where configshell stopped reading
- * ("…" with \" and \\, '…' as it stands), and what it dropped in silence is reported as `rest`.
+ * ("…" with \", \\ and the \uXXXX of what cannot be shown, '…' as it stands), and what it dropped in silence is reported as `rest`.
  */
+
+import { quoted, unprintableOf } from '../src/client.ts';
 
 /** A piece of the line: `text` is what it means (quotes removed), line[from … to) is where it stands. */
 export interface Word {
@@ -36,6 +38,7 @@ const commandWord = /\w+/y;
 const keywordName = /([\w\\-]+)[ \t]*=/y;
 const value = /[\w?;&*$!#,=\\+/.<>()~@:%[\]-]+/y;
 const quote = /["']/y;
+const unprintableWritten = /^\\u([0-9a-f]{4})$/;
 
 export function parseCommandLine(line: string): CommandLine {
   return new Reader(line).read();
@@ -45,12 +48,11 @@ export function parseCommandLine(line: string): CommandLine {
 export function quoteWord(text: string): string {
   value.lastIndex = 0;
   const plain = value.test(text) && value.lastIndex === text.length;
-  return plain ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
+  return plain ? text : quoted(text);
 }
 
 /** A path as it is typed: in quotes where a name in it needs them. */
-export const quotePath = (path: string): string =>
-  /^@?[\w:.[\]/-]*$/.test(path) ? path : `"${path.replace(/["\\]/g, '\\$&')}"`;
+export const quotePath = (path: string): string => (/^@?[\w:.[\]/-]*$/.test(path) ? path : quoted(path));
 
 class Reader {
   readonly #line: string;
@@ -135,9 +137,14 @@ class Reader {
         this.#at += 1;
         return text;
       }
+      const written = mark === '"' ? unprintableWritten.exec(this.#line.slice(this.#at, this.#at + 6))?.[1] : undefined;
+      const unprintable = written && unprintableOf(written);
       if (mark === '"' && char === '\\' && (next === '"' || next === '\\')) {
         text += next;
         this.#at += 1;
+      } else if (unprintable) {
+        text += unprintable;
+        this.#at += 5;
       } else text += char;
     }
     this.#unclosed = mark;

@@ -41,7 +41,7 @@ const ls = commandOf()({
     { line: 'ls / 1', does: 'Shows the root and its children.' },
     { line: 'ls /backstores depth=2', does: 'Shows the storage objects, without what is below them.' },
   ],
-  run(_subject, { node, preferences, terminal, resolve, print }, { path, depth }) {
+  run(_subject, { node, preferences, terminal, resolve, print, draw }, { path, depth }) {
     const start = path === undefined ? node : resolve(path, node);
     const lines = drawTree(start, {
       columns: Math.min(terminal.columns || columnsMax, columnsMax),
@@ -52,8 +52,8 @@ const ls = commandOf()({
       status: preferences.get('tree_status_mode'),
     });
     const [more] = terminal.interactive ? (start.summary().more ?? []) : [];
-    if (more !== undefined) lines.push(more);
-    if (lines.length > 0) print(lines.join('\n'));
+    if (lines.length > 0) draw(lines);
+    if (more !== undefined) print(more);
   },
   json(_subject, { node, preferences, resolve }, { path, depth }) {
     return treeOf(path === undefined ? node : resolve(path, node), depth || preferences.get('tree_max_depth') || 0);

@@ -12,6 +12,7 @@ import {
   listChanges,
   makePrivateDirectory,
   OperatorError,
+  printableLine,
   reasonOf,
   runningMs,
   type Status,
@@ -20,6 +21,7 @@ import {
 import type { DaemonAction, ServeWords } from './arguments.ts';
 import { ask } from './client-socket.ts';
 import { jsonAnswer } from './json.ts';
+import { complain, say } from './streams.ts';
 
 /** How long a new process may take to serve, on top of what it may wait for devices. */
 const START_WAIT_MS = 60_000;
@@ -47,8 +49,6 @@ export async function daemon(home: Home, { action, force, json, serve }: Wants):
   return start(home, force, serve);
 }
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
-
 async function running(home: Home): Promise<Status | undefined> {
   const reply = await ask(home, { do: 'status' });
   return reply?.is === 'status' ? reply.status : undefined;
@@ -57,7 +57,7 @@ async function running(home: Home): Promise<Status | undefined> {
 async function start(home: Home, force: boolean, serve: ServeWords): Promise<number> {
   const before = await running(home);
   if (before?.role === 'serve' && !force) {
-    say(`Already running: process ${before.pid}.`);
+    say(`Already running: process ${before.pid}.\n`);
     return 0;
   }
   const holder = holderOf(home);
@@ -86,8 +86,8 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
     const now = await running(home);
     if (now?.pid === child.pid && now?.serving) {
       child.unref();
-      say(`${summary(now)} (process ${now.pid}, log ${logFile})`);
-      for (const problem of [...now.notRestored, ...now.problems]) process.stderr.write(`${problem}\n`);
+      say(`${summary(now)} (process ${now.pid}, log ${logFile})\n`);
+      for (const problem of [...now.notRestored, ...now.problems]) complain(`${printableLine(problem)}\n`);
       return 0;
     }
     if (runningMs() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
@@ -101,7 +101,7 @@ async function openLog(path: string): Promise<number> {
     await makePrivateDirectory(dirname(path));
     return openSync(path, 'a', 0o600);
   } catch (error) {
-    process.stderr.write(`No log: ${path}: ${reasonOf(error)}\n`);
+    complain(`No log: ${path}: ${reasonOf(error)}\n`);
     return openSync('/dev/null', 'a');
   }
 }
@@ -109,7 +109,7 @@ async function openLog(path: string): Promise<number> {
 async function stop(home: Home, force: boolean): Promise<number> {
   const pid = (await running(home))?.pid ?? holderOf(home)?.pid;
   if (pid === undefined) {
-    say('Not running.');
+    say('Not running.\n');
     return 0;
   }
   const asked = await ask(home, { do: 'stop' }).catch((error) => {
@@ -122,27 +122,28 @@ async function stop(home: Home, force: boolean): Promise<number> {
     if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
     process.kill(pid, 'SIGKILL');
   }
-  say(`Stopped: process ${pid}.`);
+  say(`Stopped: process ${pid}.\n`);
   return 0;
 }
 
 async function status(home: Home, json: boolean): Promise<number> {
   const now = await running(home);
   if (json) {
-    process.stdout.write(jsonAnswer('daemon status', '/', { running: now !== undefined, ...now }));
+    say(jsonAnswer('daemon status', '/', { running: now !== undefined, ...now }));
     return now ? 0 : NOT_RUNNING;
   }
   if (now) {
-    say(describe(now));
+    say(`${describe(now)}\n`);
     return 0;
   }
   const holder = holderOf(home);
-  say(holder ? inUse(home, holder).message : `Not running. The configuration is in ${dirname(home.saveFile)}.`);
+  const where = `Not running. The configuration is in ${dirname(home.saveFile)}.`;
+  say(`${holder ? inUse(home, holder).message : where}\n`);
   return NOT_RUNNING;
 }
 
 function describe(now: Status): string {
-  const indented = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
+  const indented = (lines: readonly string[]) => lines.map((line) => `  ${printableLine(line)}`);
   const list = (title: string, lines: readonly string[]) => (lines.length > 0 ? [`${title}:`, ...indented(lines)] : []);
   return [
     `${summary(now)}; process ${now.pid}${now.role === 'shell' ? ', an interactive shell' : ''}, since ${now.startedAt}`,

@@ -4,7 +4,7 @@
  */
 
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { type Home, inUse, lastWords, lineLog, listenControl, openHost, problems } from '../src/index.ts';
+import { type Home, inUse, lastWords, lineLog, listenControl, openHost, printable, problems } from '../src/index.ts';
 import { Preferences } from './preferences.ts';
 import { NOTICE } from './protocol.ts';
 import { sessionsOf } from './served-session.ts';
@@ -24,7 +24,7 @@ export interface EngineOptions {
 const { port, engine } = workerData as { port: MessagePort; engine: EngineOptions };
 
 const notice = (text: string) =>
-  port.postMessage({ id: NOTICE, is: 'output', stream: 'error', text: `${text}\n` } as const);
+  port.postMessage({ id: NOTICE, is: 'output', stream: 'error', text: `${printable(text)}\n` } as const);
 /** A person at a prompt is told what is wrong, not what goes on. */
 const log = lineLog(notice, () => new Date(), 'warning');
 

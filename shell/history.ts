@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isPrintable } from '../src/client.ts';
 
 /** Lines taken from the file when a shell starts, and kept in memory. */
 const LINES_MAX = 5_000;
@@ -19,7 +20,7 @@ const SECRET = /password\w*["']?\s*=/i;
 
 /** Whether a line may be kept: it has no secret, and is one line. */
 export const mayBeKept = (line: string): boolean =>
-  line.trim() !== '' && line.length <= LINE_LENGTH_MAX && !SECRET.test(line) && !/[\x00-\x1f\x7f]/.test(line);
+  line.trim() !== '' && line.length <= LINE_LENGTH_MAX && !SECRET.test(line) && isPrintable(line);
 
 export class History {
   /** Why lines will not outlive this shell: one line; undefined when they will. */

@@ -1,11 +1,12 @@
 /** Lines that nobody types, where no tcli is running: the engine is this process, and serves nothing. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Home, type Host, openHost, runningMs, type SessionOpening } from '../src/index.ts';
+import { type Home, type Host, openHost, printableLine, runningMs, type SessionOpening } from '../src/index.ts';
 import { connectSocket } from './client-socket.ts';
 import { Preferences } from './preferences.ts';
 import type { Completion, OutputSink, SessionState, ShellClient, Terminal } from './protocol.ts';
 import { ShellSession } from './session.ts';
+import { complain } from './streams.ts';
 
 /** How long a process that holds the home may take to open its control socket, until it is only looked at. */
 const SOCKET_WAIT_MS = 2_000;
@@ -44,7 +45,7 @@ class HostedSession implements ScriptSession {
   #running = new AbortController();
 
   constructor(host: Host, opening: SessionOpening, terminal: Terminal) {
-    for (const warning of host.warnings) process.stderr.write(`${warning}\n`);
+    for (const warning of host.warnings) complain(`${printableLine(warning)}\n`);
     const preferences = Preferences.open(host.home.stateDirectory);
     this.#host = host;
     this.#session = new ShellSession(host, preferences, { ...opening, cwd: opening.cwd ?? preferences.lastPath });
@@ -72,7 +73,7 @@ class HostedSession implements ScriptSession {
   async close(): Promise<void> {
     // A person who changed something should know that no initiator sees it yet.
     if (process.stderr.isTTY && !this.#host.heldBy && this.#host.unsavedOperations !== this.#before)
-      process.stderr.write('The change is stored; nothing is being served. To serve it: tcli serve\n');
+      complain('The change is stored; nothing is being served. To serve it: tcli serve\n');
     await this.#host.close();
   }
 }

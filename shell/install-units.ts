@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { OperatorError, reasonOf } from '../src/client.ts';
+import { say } from './streams.ts';
 
 const units = ['tcli.service', 'tcli.socket'];
 /** Written, and left to who wants it. */
@@ -28,7 +29,7 @@ export async function installUnits({ user, yes }: InstallWords): Promise<number>
     path: join(folder, name),
     text: readFileSync(join(packaged, name), 'utf8').replace('/usr/local/bin/tcli', launcher),
   }));
-  for (const { path, text } of files) process.stdout.write(`--- ${path}\n${text}\n`);
+  for (const { path, text } of files) say(`--- ${path}\n${text}\n`);
   if (!yes && !(await agreed())) return 1;
   try {
     mkdirSync(folder, { recursive: true });
@@ -40,7 +41,7 @@ export async function installUnits({ user, yes }: InstallWords): Promise<number>
     );
   }
   const systemctl = user ? 'systemctl --user' : 'systemctl';
-  process.stdout.write(
+  say(
     `Written. To start it: ${systemctl} daemon-reload && ${systemctl} enable --now ${units.join(' ')}
 For portals that systemd opens, edit and enable besides: ${optionalUnit}\n`,
   );

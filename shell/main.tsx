@@ -8,18 +8,13 @@ import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpen
 import { type Invocation, readArguments, usage } from './arguments.ts';
 import { connectSocket } from './client-socket.ts';
 import type { ScriptSession } from './hosted.ts';
-import type { OutputSink, Terminal } from './protocol.ts';
+import type { Terminal } from './protocol.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
+import { complain, say, sessionStreams } from './streams.ts';
 
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
 const banner = bannerOf(version);
-
-/** Output goes where it belongs; questions are not asked, since nobody sits there. */
-const streams: OutputSink = {
-  write: (text, stream) => void (stream === 'error' ? process.stderr : process.stdout).write(text),
-  ask: async () => null,
-};
 
 const terminal = (): Terminal => ({
   columns: process.stdout.isTTY ? process.stdout.columns || 80 : 132,
@@ -57,7 +52,7 @@ async function main(): Promise<number> {
 }
 
 function print(text: string): number {
-  process.stdout.write(text);
+  say(text);
   return 0;
 }
 
@@ -104,8 +99,7 @@ async function script(home: Home, cwd: string | undefined, wants: Script): Promi
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
   const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
-  const say = (text: string) => void process.stdout.write(text);
-  const options = { to: streams, stopAtError: !typed, ...(typed && calledTargetcli && { say }) };
+  const options = { to: sessionStreams, stopAtError: !typed, ...(typed && calledTargetcli && { say }) };
   try {
     options.say?.(banner.map((line) => `${line}\n`).join(''));
     return (await runScript(session, linesOf(wants, options), options)) ? 0 : 1;
@@ -155,6 +149,6 @@ try {
   process.exitCode = status;
   if (status === givenUp) process.exit();
 } catch (error) {
-  process.stderr.write(`${lastWords(error)}\n`);
+  complain(`${lastWords(error)}\n`);
   process.exitCode = 1;
 }

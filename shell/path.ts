@@ -1,6 +1,6 @@
 /** Paths: from a text to a node, and a long one shortened for the prompt (targetcli.md 1.4, 2.4). */
 
-import { OperatorError } from '../src/index.ts';
+import { OperatorError, printableLine } from '../src/index.ts';
 import { didYouMean } from './nearest-word.ts';
 import type { Node } from './node.ts';
 
@@ -48,7 +48,8 @@ export function rootOf(node: Node): Node {
 }
 
 /** @param length the longest that a path may be, 0 for any: a longer one keeps its two ends */
-export function promptOf(path: string, length: number): string {
+export function promptOf(at: string, length: number): string {
+  const path = printableLine(at);
   if (length === 0 || path.length <= length) return `${path}> `;
   const half = Math.max(0, Math.floor((length - 3) / 2));
   return `${path.slice(0, half)}...${half === 0 ? '' : path.slice(-half)}> `;

@@ -1,6 +1,7 @@
 /** The shell where there is no terminal to draw on (a pipe, a file, TERM=dumb): reads lines, prints what they print. */
 
 import { createInterface, type Interface } from 'node:readline';
+import { printable } from '../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from './protocol.ts';
 
 export interface PlainOptions {
@@ -53,7 +54,7 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
     await run('exit');
     return 0;
   } catch (lost) {
-    error.write(`tcli: the session was lost: ${lost instanceof Error ? lost.message : String(lost)}\n`);
+    error.write(printable(`tcli: the session was lost: ${lost instanceof Error ? lost.message : String(lost)}\n`));
     return 1;
   } finally {
     process.off('SIGINT', interrupted);

@@ -9,6 +9,7 @@ import {
   type LogLevel,
   lineLog,
   linesTo,
+  printable,
   serve,
   serviceManager,
   summary,
@@ -40,7 +41,7 @@ export async function serveHome(
     log: logFormat === 'json' ? await jsonLog(lines, logLevel) : textLog(lines, logLevel),
     createSession: sessionsOf,
     ready(status) {
-      answers.write(`${summary(status)}\n`);
+      answers.write(printable(`${summary(status)}\n`));
       // Clients still have preferences when the program was replaced meanwhile.
       void loadConf();
     },

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
-import { type Host, OperatorError, reasonOf, systemErrorCode } from '../src/index.ts';
+import { type Host, OperatorError, printable, printableLine, reasonOf, systemErrorCode } from '../src/index.ts';
 import { type Color, paint } from './color.ts';
 import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
@@ -16,7 +16,7 @@ import type { Context, Node } from './node.ts';
 import { rootNode } from './nodes/root.ts';
 import { nearest, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
-import type { Candidate, Completion, OutputSink, SessionState, ShellBackend, Terminal } from './protocol.ts';
+import type { Candidate, Completion, OutputSink, Question, SessionState, ShellBackend, Terminal } from './protocol.ts';
 import { bind } from './signature.ts';
 import { columnsMax } from './tree-drawing.ts';
 
@@ -100,7 +100,7 @@ export class ShellSession implements ShellBackend {
       );
       return {
         from,
-        candidates: candidates.map(this.#colored),
+        candidates: candidates.map(this.#shown),
         ...inspect(before, current, this.#preferences, candidates),
       };
     } catch {
@@ -108,9 +108,10 @@ export class ShellSession implements ShellBackend {
     }
   }
 
-  readonly #colored = (candidate: Candidate): Candidate => {
+  readonly #shown = (candidate: Candidate): Candidate => {
+    const shown = { ...candidate, help: printableLine(candidate.help) };
     const color = this.#preferences.get('color_mode') && this.#preferences.get(candidateColors[candidate.kind]);
-    return color && color !== 'default' ? { ...candidate, color } : candidate;
+    return color && color !== 'default' ? { ...shown, color } : shown;
   };
 
   async #runLine(line: string, run: Run): Promise<void> {
@@ -122,7 +123,7 @@ export class ShellSession implements ShellBackend {
     const current = this.#current();
     if (path?.text === '*') {
       for (const node of current.children()) {
-        if (!json) this.#write(run.sink, `[${node.path}]`);
+        if (!json) this.#write(run.sink, printableLine(`[${node.path}]`));
         await this.#runCommand(node, command?.text ?? 'ls', parsed, run, line);
       }
       return;
@@ -160,10 +161,11 @@ export class ShellSession implements ShellBackend {
       terminal: this.#terminal,
       current: this.#current(),
       signal,
-      print: (text) => this.#write(sink, text),
+      print: (text) => this.#write(sink, printable(text)),
+      draw: (lines) => this.#write(sink, lines.join('\n')),
       info,
       warn: (text) => this.#say('warning', text, sink),
-      ask: (question) => sink.ask(question),
+      ask: (question) => sink.ask(printableQuestion(question)),
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
       fileNamed: this.#fileNamed,
       goTo: (path, visit) => this.#goTo(path, sink, visit),
@@ -212,7 +214,7 @@ export class ShellSession implements ShellBackend {
   }
 
   #complain(error: unknown, sink: OutputSink): void {
-    const [first = '', ...hints] = complaintOf(error);
+    const [first = '', ...hints] = complaintOf(error).map(printable);
     if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
     else this.#say('error', first, sink);
     const { interactive, columns } = this.#terminal;
@@ -220,7 +222,8 @@ export class ShellSession implements ShellBackend {
   }
 
   /** A message: shown, and kept in the log, when the preferences want it. */
-  #say(level: keyof typeof shownAs, text: string, sink: OutputSink): void {
+  #say(level: keyof typeof shownAs, said: string, sink: OutputSink): void {
+    const text = printable(said);
     const logFile = this.#preferences.get('logfile');
     if (logFile !== '' && isWanted(level, this.#preferences.get('loglevel_file'))) logMessage(logFile, level, text);
     if (!isWanted(level, this.#preferences.get('loglevel_console'))) return;
@@ -269,6 +272,15 @@ function wantsJson(line: string): { shown: string; parsed: CommandLine; json: bo
   const without = line.slice(0, wish.from) + ' '.repeat(wish.to - wish.from) + line.slice(wish.to);
   return { ...wantsJson(without), json: true };
 }
+
+const printableQuestion = (question: Question): Question =>
+  question.kind === 'confirm'
+    ? { ...question, message: printableLine(question.message) }
+    : {
+        ...question,
+        message: printableLine(question.message),
+        choices: question.choices.map(({ value, label }) => ({ value, label: printableLine(label) })),
+      };
 
 /** Three kinds of error: the operator's, a system call's, and ours. */
 function complaintOf(error: unknown): string[] {

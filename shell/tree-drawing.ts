@@ -1,6 +1,7 @@
 /** `ls`: nodes as targetcli draws them (targetcli.md 4). */
 
 import stringWidth from 'string-width';
+import { printableLine } from '../src/client.ts';
 import { type Color, paint } from './color.ts';
 import type { Node } from './node.ts';
 
@@ -84,14 +85,15 @@ const levelColors: readonly Color[] = ['none', 'blue', 'magenta'];
 function line({ node, prefix, isRoot }: Drawn, style: TreeStyle): string {
   const bullet = style.roundNodes ? 'o- ' : '+- ';
   const { text, healthy } = node.summary();
-  const status = text || (healthy === null ? '...' : healthy ? 'OK' : 'ERROR');
+  const called = printableLine(node.name);
+  const status = printableLine(text) || (healthy === null ? '...' : healthy ? 'OK' : 'ERROR');
   const dots = '.'.repeat(
-    Math.max(0, style.columns - 1 - (length(status) + 3) - prefix.length - bullet.length - length(node.name)),
+    Math.max(0, style.columns - 1 - (length(status) + 3) - prefix.length - bullet.length - length(called)),
   );
-  if (!style.color) return style.status ? `${bullet}${node.name} ${dots} [${status}]` : bullet + node.name;
+  if (!style.color) return style.status ? `${bullet}${called} ${dots} [${status}]` : bullet + called;
   const level = node.path === '/' ? 0 : node.path.split('/').length - 1;
   const color = levelColors[level % 3] ?? 'none';
-  const name = paint(node.name, color, isRoot ? ['underline', 'bold'] : ['bold']);
+  const name = paint(called, color, isRoot ? ['underline', 'bold'] : ['bold']);
   if (!style.status) return bullet + name;
   const shown = paint(status, healthy === null ? 'none' : healthy ? 'green' : 'red', healthy === false ? ['bold'] : []);
   return `${bullet}${name} ${paint(dots, color)}${paint(' [', 'none', ['bold'])}${shown}${paint(']', 'none', ['bold'])}`;

@@ -18,6 +18,14 @@ export {
 export { encodeFrame, FrameReader } from './daemon/frames.ts';
 export { lastWords, OperatorError, reasonOf, systemErrorCode } from './errors.ts';
 export { type LogLevel, logLevels } from './log.ts';
+export {
+  isPrintable,
+  printable,
+  printableLine,
+  quoted,
+  unprintableOf,
+  withoutUnprintable,
+} from './printable.ts';
 export { makePrivateDirectory } from './root/atomic-file.ts';
 export { type Holder, holderOf, inUse, type Role } from './root/holder.ts';
 export { type Home, homeOf } from './root/home.ts';

@@ -23,6 +23,12 @@ export const printable = (text: string): string =>
 /** Whether a name can be shown as it is. */
 export const isPrintable = (name: string): boolean => printableLine(name) === name;
 
+/** `text` in quotes, as the shell reads it back. */
+export const quoted = (text: string): string => `"${printableLine(text.replace(/["\\]/g, '\\$&'))}"`;
+
+/** What a line that is being typed takes of a paste. */
+export const withoutUnprintable = (text: string): string => text.replace(unprintable, '');
+
 /** The character that `\uXXXX` stands for where `printable` wrote it; undefined for others, which it leaves alone. */
 export function unprintableOf(digits: string): string | undefined {
   const one = String.fromCharCode(Number.parseInt(digits, 16));

@@ -87,6 +87,13 @@ describe('the laws', () => {
     expect(files.filter((file) => /(util|helper|manager|common\.|base\.|misc)/i.test(file))).toEqual([]);
   });
 
+  it('what the shell says goes through the printing door: streams.ts, or the owner of the terminal', () => {
+    const doors = ['shell/streams.ts', 'shell/manual.ts'];
+    const others = product.filter((file) => /^shell\/(?!ui\/)/.test(file) && !doors.includes(file));
+    const writers = others.filter((file) => /process\.std(?:out|err)\.write|console\./.test(text(file)));
+    expect(writers.map((file) => `${file}: say or complain, of shell/streams.ts`)).toEqual([]);
+  });
+
   it('nothing is left for later', () => {
     const words = /\b(TODO|FIXME|XXX|not yet implemented)\b/;
     expect(product.filter((file) => words.test(text(file)))).toEqual([]);

@@ -1,6 +1,6 @@
 /** `info`: `key: value` lines, sorted, as Python prints values (targetcli.md 6.0); as JSON, the values themselves. */
 
-import type { Host } from '../../src/index.ts';
+import { type Host, printableLine } from '../../src/index.ts';
 import { type Command, commandOf } from '../node.ts';
 
 export type InfoValue = string | number | boolean | null | undefined;
@@ -18,7 +18,7 @@ export const infoCommand = <S>(doc: string, entries: (subject: S, host: Host) =>
 
 export function printInfo(info: (line: string) => void, entries: InfoEntries): void {
   for (const key of Object.keys(entries).sort())
-    if (entries[key] !== undefined) info(`${key}: ${printed(entries[key])}`);
+    if (entries[key] !== undefined) info(printableLine(`${key}: ${printed(entries[key])}`));
 }
 
 function printed(value: InfoValue): string {

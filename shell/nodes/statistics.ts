@@ -6,6 +6,7 @@ import {
   latencyBoundsMs,
   OperatorError,
   placeOf,
+  printableLine,
   printSize,
   sumOf,
   type Traffic,
@@ -148,7 +149,8 @@ function dataOf(traffic: Traffic) {
 }
 
 /** The first column to the left, numbers to the right. */
-function table(rows: readonly (readonly string[])[]): string {
+function table(cellsOf: readonly (readonly string[])[]): string {
+  const rows = cellsOf.map((row) => row.map(printableLine));
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const cell = (text: string, column: number) =>
     column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0);

@@ -1,8 +1,8 @@
 /** What Ink draws at the bottom of the terminal: the prompt line and, below it, a list. A function of one value. */
 
 import { Box, Text, useCursor, useWindowSize } from 'ink';
+import { printableLine } from '../../src/client.ts';
 import { cell, width } from './graphemes.ts';
-import { printable } from './key.ts';
 import { layOut, type PromptLine } from './layout.ts';
 import type { Line } from './line-editor.ts';
 import { type List, visible } from './list.ts';
@@ -98,9 +98,9 @@ function ItemList({ list, columns }: { list: List; columns: number }) {
           // biome-ignore lint/suspicious/noArrayIndexKey: an item's identity is its place in the list
           <Text key={from + index} wrap="truncate-end">
             <Text inverse={selected} {...(item.color && !selected ? { color: item.color } : {})}>
-              {(selected ? '> ' : '  ') + cell(printable(item.label), labelColumns)}
+              {(selected ? '> ' : '  ') + cell(printableLine(item.label), labelColumns)}
             </Text>
-            {item.help !== '' && <Text dimColor>{`  ${printable(item.help)}`}</Text>}
+            {item.help !== '' && <Text dimColor>{`  ${printableLine(item.help)}`}</Text>}
           </Text>
         );
       })}

@@ -1,9 +1,10 @@
 /** Tab: one candidate is inserted, a common start first, several are shown as a menu below the prompt. */
 
 import { setTimeout } from 'node:timers/promises';
+import { isPrintable } from '../../src/client.ts';
 import type { Candidate, Completion, ShellClient } from '../protocol.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
-import { type Key, printable } from './key.ts';
+import type { Key } from './key.ts';
 import { commonPrefix, edit, type Line, replace } from './line-editor.ts';
 import { menuHeight, moved } from './list.ts';
 
@@ -36,7 +37,7 @@ export async function candidatesFor(client: ShellClient, line: Line): Promise<Co
   late.catch(() => {});
   try {
     const { candidates, ...rest } = await Promise.race<Completion>([client.complete(line.text, line.cursor), late]);
-    return { ...rest, candidates: candidates.filter(({ text }) => printable(text) === text) };
+    return { ...rest, candidates: candidates.filter(({ text }) => isPrintable(text)) };
   } finally {
     timer.abort();
   }

@@ -1,5 +1,6 @@
 /** The interactive shell: a banner, then prompt, line, output until the person leaves. Where the session lives is the client's affair. */
 
+import { printable } from '../../src/client.ts';
 import { History } from '../history.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../protocol.ts';
 import { choose } from './choose.ts';
@@ -60,7 +61,7 @@ export async function interactive(
     output.write(ERASE_LINE);
     view = openView(output, color);
     connected.notices?.((text) => view?.print(text));
-    if (history.problem) view.print(`${history.problem}\n`);
+    if (history.problem) view.print(printable(`${history.problem}\n`));
     try {
       return await converse({ tty, view, client: connected, history });
     } finally {
@@ -80,7 +81,7 @@ async function converse(shell: InteractiveShell): Promise<number> {
   // A lost session shows itself twice: by `lost`, and by the request that it leaves without an answer.
   const lose = (error: Error) => {
     losing ??= view.commit().then(() => {
-      view.print(`tcli: the session was lost: ${error.message}\n`);
+      view.print(printable(`tcli: the session was lost: ${error.message}\n`));
       return 1;
     });
     return losing;

@@ -5,6 +5,7 @@
 
 import { EventEmitter } from 'node:events';
 import { emitKeypressEvents, type Interface } from 'node:readline';
+import { withoutUnprintable } from '../../src/client.ts';
 
 export interface Key {
   /** Its name the Emacs way: `C-a`, `M-b`, `S-tab`, `left`, `return`; `text` for anything that is to be inserted. */
@@ -20,10 +21,8 @@ const ESCAPE_WAIT_MS = 50;
 /** A paste whose end has not come after this many UTF-16 units is taken as ended. */
 const PASTE_LENGTH_MAX = 1 << 20;
 
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
-
-/** Text without what would move a cursor; tabs become blanks. */
-export const printable = (text: string): string => text.replaceAll('\t', ' ').replace(CONTROL, '');
+/** What a line takes of a text; tabs become blanks. */
+const insertable = (text: string): string => withoutUnprintable(text.replaceAll('\t', ' '));
 
 /** @returns the function to feed with what was read; keys come out in order, at once (Escape: after its wait). */
 export function keyDecoder(onKey: (key: Key) => void): (bytes: Buffer) => void {
@@ -64,7 +63,7 @@ function keyOf(text: string | undefined, key: KeyPress): Key {
   const sequence = key.sequence ?? text ?? '';
   // An Escape must not swallow the Ctrl-C that follows it at once.
   if (sequence === '\x1b\x03') return { chord: 'C-c', text: '', sequence: '\x03' };
-  if (text !== undefined && !key.ctrl && !key.meta && printable(text) === text && text !== '')
+  if (text !== undefined && !key.ctrl && !key.meta && insertable(text) === text && text !== '')
     return { chord: 'text', text, sequence };
   // Terminals send the same byte for C-j and a line feed, and some send it for Enter.
   const name = key.name === 'enter' ? 'return' : (key.name ?? 'unknown');
@@ -77,7 +76,7 @@ function keyOf(text: string | undefined, key: KeyPress): Key {
 function* pastedKeys(paste: string): Generator<Key> {
   for (const [index, line] of paste.split(/\r\n|\r|\n/).entries()) {
     if (index > 0) yield { chord: 'return', text: '', sequence: '\r' };
-    const text = printable(line);
+    const text = insertable(line);
     if (text !== '') yield { chord: 'text', text, sequence: text };
   }
 }

@@ -26,7 +26,7 @@ export const aluaOperations = [
   operation({
     at: 'alua',
     verb: 'create',
-    params: { name: 'string', tag: 'number' },
+    params: { name: 'printable', tag: 'number' },
     apply(_tree, { storageObject }, params) {
       const [name, tag] = [String(params['name']), Number(params['tag'])];
       const { aluaGroups: before } = storageObject;

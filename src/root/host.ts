@@ -211,7 +211,7 @@ export class Host {
     const of = randomBytes(changeIdBytes).toString('hex');
     for (const [index, operation] of back.entries()) {
       const undoes = index === back.length - 1 ? { undoes: change } : {};
-      await this.root.apply(operation, false, { of, ...undoes });
+      await this.root.apply(operation, false, { of, ...undoes }, true);
     }
   }
 

@@ -4,6 +4,7 @@
  * journaled, sent to a worker or over a socket.
  */
 
+import { quoted } from '../printable.ts';
 import type { Place, PlaceKind } from './place.ts';
 import type { Tree } from './tree.ts';
 
@@ -37,6 +38,8 @@ export interface Surroundings {
   readonly serving: boolean;
   /** A journal or a saved file is being read back: nothing is generated, files are not made. */
   readonly restoring: boolean;
+  /** What was there before comes back: its names are taken as they are. */
+  readonly comingBack?: boolean;
   randomHex(digits: number): string;
   randomUuid(): string;
   readonly hostName: string;
@@ -47,7 +50,10 @@ export interface Surroundings {
 export interface OperationType<K extends PlaceKind = PlaceKind> {
   readonly at: K;
   readonly verb: string;
-  /** Parameter name → JSON type; a trailing `?` may be left out. Others are refused. */
+  /**
+   * Parameter name → JSON type, or `printable`: a string that people will see, as a name or a value. A trailing `?` may be
+   * left out. Others are refused.
+   */
   readonly params: Readonly<Record<string, ParamType>>;
   /**
    * Checks everything, then changes the tree.
@@ -62,8 +68,8 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
   ): Promise<Carried> | Carried;
 }
 
-type JsonType = 'string' | 'number' | 'boolean' | 'object';
-type ParamType = JsonType | `${JsonType}?`;
+type ParamWord = 'string' | 'printable' | 'number' | 'boolean' | 'object';
+type ParamType = ParamWord | `${ParamWord}?`;
 
 export interface Carried {
   readonly params: Values;
@@ -102,5 +108,3 @@ function printValue(value: Value): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return /^[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*$/.test(text) ? text : quoted(text);
 }
-
-const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;

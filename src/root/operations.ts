@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, machine } from 'node:os';
 import { OperatorError } from '../errors.ts';
+import { isPrintable, printableLine } from '../printable.ts';
 import { aluaOperations } from './alua-operations.ts';
 import { configurationOperations } from './configuration-operations.ts';
 import type { Carried, Operation, OperationType, Surroundings, Values } from './operation.ts';
@@ -27,6 +28,8 @@ export async function carryOut(tree: Tree, operation: Operation, around: Surroun
   const type = operationTypes.find((known) => known.at === place.kind && known.verb === operation.verb);
   if (!type) throw new OperatorError(`Command not found ${operation.verb}`);
   checkParams(type, operation.params);
+  // What is there already stays, whatever it is called: a disk is worth more than a name.
+  if (!around.restoring && !around.comingBack) refuseUnprintable(type, operation.params);
   return type.apply(tree, place as never, operation.params, around);
 }
 
@@ -51,7 +54,23 @@ function checkParams(type: OperationType, params: Values): void {
     const value = params[name];
     if (value === undefined) {
       if (!wanted.endsWith('?')) throw new OperatorError(`Missing required parameter ${name}`);
-    } else if (value === null || typeof value !== wanted.replace('?', ''))
-      throw new OperatorError(`${name} must be a ${wanted.replace('?', '')}`);
+      continue;
+    }
+    const json = wanted.replace('?', '').replace('printable', 'string');
+    if (value === null || typeof value !== json) throw new OperatorError(`${name} must be a ${json}`);
+  }
+}
+
+/** The one rule for names and values that people will see. @throws OperatorError */
+function refuseUnprintable(type: OperationType, params: Values): void {
+  for (const [name, wanted] of Object.entries(type.params)) {
+    const value = params[name];
+    if (!wanted.startsWith('printable') || typeof value !== 'string' || isPrintable(value)) continue;
+    // A setting is called by its own name, and its value may be a secret.
+    const [what, shown] = name === 'value' ? [params['name'], ''] : [name, `: "${printableLine(value)}"`];
+    throw new OperatorError(
+      `${what} has characters that cannot be seen${shown}`,
+      'Control characters, and those that turn or hide text, cannot be in it.',
+    );
   }
 }

@@ -6,6 +6,7 @@
 
 import { backstores } from '../backstore/index.ts';
 import { OperatorError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { authKeys } from '../target/auth.ts';
 import type { Surroundings } from './operation.ts';
@@ -44,7 +45,7 @@ export async function restore(
   for (const [number, part] of targets.entries())
     if (!partial || (filter.target !== undefined && rawOf(part)['wwn'] === filter.target))
       await restoration.part(part, keepTarget, (raw) => restoreTarget(restoration, raw, number));
-  return restoration.errors;
+  return restoration.errors.map(printableLine);
 }
 
 export const couldNotCreate = (name: string, reason: string): string =>

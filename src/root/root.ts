@@ -14,7 +14,7 @@ import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import { sumOf } from '../target/traffic.ts';
 import type { LoopCounts, LoopHost, LoopLoad, LoopState, WorkState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
-import type { Operation, Outcome, Part } from './operation.ts';
+import type { Operation, Outcome, Part, Surroundings } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import { placeOf } from './place.ts';
 import { couldNotCreate } from './restore.ts';
@@ -71,19 +71,24 @@ export class Root {
    * The one door. Checks, applies, makes durable, answers.
    * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
    * @param part absent: it is a change by itself
+   * @param comingBack as in `Surroundings`
    * @throws OperatorError; the tree is then as it was
    */
-  apply(operation: Operation, restoring = false, part?: Part): Promise<Outcome> {
-    return this.inTurn(() => this.#apply(operation, restoring, part));
+  apply(operation: Operation, restoring = false, part?: Part, comingBack = false): Promise<Outcome> {
+    return this.inTurn(() => this.#apply(operation, { restoring, comingBack }, part));
   }
 
-  async #apply(operation: Operation, restoring: boolean, part?: Part): Promise<Outcome> {
-    const surroundings = { ...worldly, serving: this.#serving, restoring };
+  async #apply(
+    operation: Operation,
+    how: Pick<Surroundings, 'restoring' | 'comingBack'>,
+    part?: Part,
+  ): Promise<Outcome> {
+    const surroundings = { ...worldly, serving: this.#serving, ...how };
     const { params, notes = [], undo, finish } = await carryOut(this.tree, operation, surroundings);
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
     try {
       await this.#follow(carried);
-      if (!restoring) await this.#record(carried, part);
+      if (!how.restoring) await this.#record(carried, part);
     } catch (error) {
       await undo();
       await this.#follow(undefined);

@@ -26,7 +26,7 @@ export const storageObjectOperations = [
     at: 'backstore',
     verb: 'create',
     // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
-    params: { name: 'string', wwn: 'string?', settled: 'object?', '*': 'string?' },
+    params: { name: 'printable', wwn: 'printable?', settled: 'object?', '*': 'string?' },
     async apply(tree, { backstore, named }, params, around) {
       const name = String(params['name']);
       checkName(name);
@@ -154,7 +154,7 @@ export const storageObjectOperations = [
     at: 'storage object',
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
-    params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
+    params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
     apply(_tree, { storageObject }, params, { restoring }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);

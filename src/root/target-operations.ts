@@ -17,7 +17,7 @@ export const targetOperations = [
   operation({
     at: 'fabric',
     verb: 'create',
-    params: { wwn: 'string?', settled: 'object?' },
+    params: { wwn: 'printable?', settled: 'object?' },
     apply(tree, { state }, params, around) {
       const given = params['wwn'];
       const wwn =
@@ -59,7 +59,7 @@ export const targetOperations = [
   operation({
     at: 'fabric',
     verb: 'set',
-    params: { group: 'string', name: 'string', value: 'string' },
+    params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { state }, params) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'discovery_auth' || !state.fabric.features.includes('discovery_auth'))

@@ -13,7 +13,7 @@ import { removeLun } from './storage-object-operations.ts';
 /** SAM-5 4.7.4: flat space addressing reaches 16,383; LIO numbers LUNs up to 65,535. */
 const lunMax = 65_535;
 
-const groupParams = { group: 'string', name: 'string', value: 'string' } as const;
+const groupParams = { group: 'string', name: 'string', value: 'printable' } as const;
 
 export const tpgOperations = [
   ...portalOperations,
@@ -125,7 +125,7 @@ export const tpgOperations = [
   operation({
     at: 'acls',
     verb: 'create',
-    params: { wwn: 'string' },
+    params: { wwn: 'printable' },
     apply(_tree, { tpg }, params) {
       const wwn = normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes);
       if (tpg.acls.has(wwn))
@@ -153,7 +153,7 @@ export const tpgOperations = [
     at: 'acls',
     verb: 'tag',
     // '' takes it out of its group.
-    params: { wwn: 'string', tag: 'string' },
+    params: { wwn: 'string', tag: 'printable' },
     apply(_tree, { tpg }, params) {
       const acl = tpg.acls.get(String(params['wwn']));
       if (!acl) throw new OperatorError(`wwn_or_tag ${params['wwn']} not found.`);

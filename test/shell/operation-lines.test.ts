@@ -72,7 +72,7 @@ const valuesOf = {
   object: fc.dictionary(fc.string(), fc.oneof(scalar, fc.array(scalar)), { noNullPrototype: true }),
 } as const;
 
-const typeOf = (declared: string) => declared.replace('?', '') as keyof typeof valuesOf;
+const typeOf = (declared: string) => declared.replace('?', '').replace('printable', 'string') as keyof typeof valuesOf;
 
 /** The parameters that a kind of backstore has besides, each with its record. */
 const ownParameters = (path: string, verb: string): readonly Parameter[] => {
