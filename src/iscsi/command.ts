@@ -55,7 +55,7 @@ export interface Command {
 
   /** Data-out. Unsolicited data may exceed what the command takes. */
   buffer: Uint8Array | undefined;
-  /** What it holds of the session's memory. */
+  /** Bytes that it holds of the session's memory. */
   reserved: number;
   received: number;
   /** Unsolicited Data-Out, while it is still to come. */
@@ -65,7 +65,7 @@ export interface Command {
   r2tSn: number;
   /** When it came; milliseconds of the host's clock. */
   readonly arrivedAt: number;
-  /** When data-out last moved. */
+  /** Until when its data-out has come as fast as it must; milliseconds of the host's clock. */
   movedAt: number;
   /** What is wrong with its data: the answer once no more is to come. */
   fault: Sense | undefined;
@@ -81,6 +81,9 @@ export interface Command {
   /** The next one at its place in the table (command-table.ts). */
   next: Command | undefined;
 }
+
+/** How much data a command that is a task takes from its initiator. */
+export const takenBy = ({ task }: Command): number => Math.min(task!.dataOutOffered!, task!.dataOutLength);
 
 /** RFC 7143 11.3.1: untagged is served as simple. */
 const attributes: readonly TaskAttribute[] = ['simple', 'simple', 'ordered', 'head of queue', 'aca'];

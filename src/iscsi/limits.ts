@@ -19,8 +19,14 @@ export const sessionConnectionsMax = 8;
 /** Immediate SCSI commands, and as many task management requests, in flight in one connection: outside the window. */
 export const immediateTasksMax = 16;
 
-/** Data-out that one session may have in memory before further writes wait for it. */
+/** Data-out that one session may have in memory before further writes wait for it; all together: system/memory-budget.ts. */
 export const writeBytesMax = 64 * 1024 * 1024;
+
+/**
+ * Data-out that was asked for and comes more slowly, for longer than an initiator's dataout_timeout allows, has not come: it
+ * keeps memory that others wait for.
+ */
+export const dataOutBytesPerSecondMin = 4096;
 
 /** Data-in that is read before it can be sent, a piece of a command at a time, when the volume has to be waited for. */
 export const readAheadBytes = 1024 * 1024;

@@ -4,6 +4,7 @@ import { type LogicalUnitView, Nexus } from '../scsi/nexus.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
+import { dataMemory } from '../system/memory-budget.ts';
 import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { SessionInfo } from '../target/fabric.ts';
 import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
@@ -70,8 +71,8 @@ export class Session implements JoinableSession, Window {
   readonly #held = new Map<number, { readonly from: Member; readonly run: () => void }>();
   /** What goes on when all numbers before one have been received. */
   #awaiting: { readonly cmdSn: number; readonly from: Member; readonly go: () => void }[] = [];
-  #writeBytes = 0;
-  #waiting: { bytes: number; start: () => void }[] = [];
+  /** For data-out that is gathered. */
+  readonly memory = dataMemory.account(writeBytesMax);
   #views = new Map<number, LogicalUnitView | undefined>();
   /** By portal and LUN: what commands are counted in until the tree changes. */
   #ways = new Map<string, Map<number, Traffic>>();
@@ -247,29 +248,6 @@ export class Session implements JoinableSession, Window {
     if (room > 0) this.maxCmdSn = advance(this.maxCmdSn, room);
   }
 
-  /** Takes memory for data-out. @returns false when there is none left: `whenReserved` waits for it */
-  reserve(bytes: number): boolean {
-    if (this.#writeBytes > 0 && this.#writeBytes + bytes > writeBytesMax) return false;
-    this.#writeBytes += bytes;
-    return true;
-  }
-
-  /** Calls `start` when the memory is taken. */
-  whenReserved(bytes: number, start: () => void): void {
-    this.#waiting.push({ bytes, start });
-  }
-
-  release(bytes: number): void {
-    this.#writeBytes -= bytes;
-    while (this.#waiting.length > 0 && !this.ended) {
-      const { bytes: wanted, start } = this.#waiting[0]!;
-      if (this.#writeBytes > 0 && this.#writeBytes + wanted > writeBytesMax) return;
-      this.#waiting.shift();
-      this.#writeBytes += wanted;
-      start();
-    }
-  }
-
   /** Asks the initiator to log out; what it has under way is served until then. */
   dismiss(why: string): void {
     for (const connection of this.connections.values()) void connection.requestLogout(why);
@@ -318,7 +296,7 @@ export class Session implements JoinableSession, Window {
     this.ended = true;
     this.#held.clear();
     for (const { go } of this.#awaiting.splice(0)) go();
-    this.#waiting = [];
+    this.memory.close();
     if (!this.nexus) return;
     const stopped = abortNexus(this.nexus);
     lose(this.nexus);

@@ -7,10 +7,10 @@ import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand } from '../target/traffic.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
-import { type Command, readCommand, type Sequence } from './command.ts';
+import { type Command, readCommand, type Sequence, takenBy } from './command.ts';
 import { Coverage } from './coverage.ts';
 import { DataIn } from './data-in.ts';
-import { immediateTasksMax } from './limits.ts';
+import { dataOutBytesPerSecondMin, immediateTasksMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
 import type { Place } from './pdu-reader.ts';
@@ -23,9 +23,6 @@ const commandsPerTime = 16;
 /** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
 const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
   from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
-
-/** How much data the command takes from its initiator. */
-const takenBy = ({ task }: Command): number => Math.min(task!.dataOutOffered!, task!.dataOutLength);
 
 export class Transfer {
   readonly #connection: Link;
@@ -157,7 +154,11 @@ export class Transfer {
     this.#current = undefined;
     if (!intact && !sequence) return false;
     if (!intact) command.fault ??= sense.protocolServiceCrcError;
-    command.movedAt = this.#connection.now;
+    // A byte is worth the time that it may take, so that a trickle does not pass for progress.
+    command.movedAt = Math.min(
+      this.#connection.now,
+      command.movedAt + (1000 * this.#length) / dataOutBytesPerSecondMin,
+    );
     if (sequence) this.#account(command, sequence);
     else command.received += this.#length;
     const afterwards = this.#afterwards;
@@ -222,17 +223,19 @@ export class Transfer {
 
   /** Gives it memory for its data, now or when there is some. */
   #reserve(command: Command): void {
-    const session = this.#session;
+    const { memory } = this.#session;
     const taken = takenBy(command);
     const bytes = Math.max(taken, this.#unsolicitedEnd(command));
-    if (session.reserve(bytes)) {
+    // What came before its turn is there already.
+    const more = bytes - command.reserved;
+    if (memory.take(more)) {
       command.reserved = bytes;
       this.#allot(command, bytes, taken);
       return;
     }
     command.waiting = true;
-    session.whenReserved(bytes, () => {
-      command.reserved = bytes;
+    memory.whenTaken(more, () => {
+      command.reserved += more;
       if (command.over) this.#free(command);
       else this.#goOn(command, () => this.#allot(command, bytes, taken));
     });
@@ -255,8 +258,16 @@ export class Transfer {
         lend: (at, available, to) => landing.lend(offset + at, available, to),
         took: (at, count) => landing.took(offset + at, count),
       } satisfies Place;
-    command.buffer ??= borrow(this.#unsolicitedEnd(command));
-    return piece(command.buffer, offset, offset + length);
+    return piece(command.buffer ?? this.#gatherEarly(command, this.#unsolicitedEnd(command)), offset, offset + length);
+  }
+
+  /** The initiator may send as much before its command has come up, or has memory. */
+  #gatherEarly(command: Command, bytes: number): Uint8Array {
+    const buffer = borrow(bytes);
+    command.buffer = buffer;
+    command.reserved += bytes;
+    this.#session.memory.add(bytes);
+    return buffer;
   }
 
   /** Asks for the data that is missing; runs the command when none is. */
@@ -306,8 +317,8 @@ export class Transfer {
     const end = command.requested + length;
     command.requests.push(this.#sequenceOf(this.#lastTransferTag, command.requested, end));
     command.requested = end;
+    if (command.r2tSn === 0) command.movedAt = this.#connection.now;
     command.r2tSn += 1;
-    command.movedAt = this.#connection.now;
   }
 
   #run(command: Command): void {
@@ -384,6 +395,6 @@ export class Transfer {
     if (command.reserved === 0) return;
     const { reserved } = command;
     command.reserved = 0;
-    this.#session.release(reserved);
+    this.#session.memory.giveBack(reserved);
   }
 }

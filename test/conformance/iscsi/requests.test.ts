@@ -2,7 +2,7 @@
 // It does not test login (test/iscsi/login.test.ts).
 
 import { describe, expect, it } from 'vitest';
-import { logoutRequest, nopOut, noTag, textRequest } from '../../../src/iscsi/pdu.ts';
+import { dataOut, logoutRequest, nopOut, noTag, textRequest } from '../../../src/iscsi/pdu.ts';
 import { addAcl, IscsiTarget, targetName } from '../../support/iscsi-target.ts';
 import { pattern } from '../../support/logical-unit.ts';
 
@@ -83,6 +83,28 @@ describe('requests', () => {
     connection.tick();
     expect(output.ended).toBe(true);
     expect(target.lu.tasks.size).toBe(0);
+  });
+
+  it.each([
+    ['a byte at a time', 1, false],
+    ['as fast as it must', 4096, true],
+  ])('data that was asked for and comes %s in a second: %i bytes', async (_name, bytes, stays) => {
+    const target = new IscsiTarget();
+    const { initiator, connection, output } = await target.login();
+    const data = pattern(128 * 512);
+    initiator.sendCommand([0x2a, 0, 0, 0, 0, 0, 0, 0, 128, 0], { data });
+    const { values } = await initiator.next();
+    for (let second = 0; second * bytes < data.length && second < 16 && !output.ended; second += 1) {
+      target.time += 1000;
+      const at = second * bytes;
+      const fields = { lun: values['lun']!, initiatorTaskTag: values['initiatorTaskTag']!, bufferOffset: at };
+      const numbers = { dataSn: second, targetTransferTag: values['targetTransferTag']! };
+      const final = at + bytes === data.length;
+      initiator.send(dataOut, { ...fields, ...numbers, final }, data.subarray(at, at + bytes));
+      connection.tick();
+    }
+    expect(output.ended).toBe(!stays);
+    if (stays) expect((await initiator.next()).values['status']).toBe(0);
   });
 
   it('RFC 7143 11.19: pings and patience are those of the ACL; nopin_timeout=0 asks for none', async () => {
