@@ -8,6 +8,7 @@ import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottli
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import type { MediumError, Space, Straight, Volume } from './backstore.ts';
+import { FileEnd } from './file-end.ts';
 import { LendableFile } from './lendable-file.ts';
 import { Pace } from './pace.ts';
 
@@ -69,6 +70,8 @@ export class FileVolume implements Volume {
   readonly #fd: number;
   readonly #durableFd: number;
   readonly #inMemory: boolean;
+  /** Of a file; a device's end is its own. */
+  readonly #end: FileEnd | undefined;
   /** Of a file in memory, where files can be mapped. */
   #pages: LendableFile | undefined;
   readonly #readsCached: boolean;
@@ -92,6 +95,7 @@ export class FileVolume implements Volume {
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
+    if (fstatSync(medium.fd).isFile()) this.#end = new FileEnd(medium.fd, this.#inMemory || this.#readsCached);
     if (this.#inMemory) this.#pages = this.#map();
     if (this.#pages)
       this.lend = (position, length, to, filled = false) =>
@@ -120,7 +124,7 @@ export class FileVolume implements Volume {
 
   readNow(into: Uint8Array, position: number): boolean {
     if (!this.#holds(position, into.length)) return false;
-    if (this.#inMemory) return readWhole(this.#fd, into, position) || this.#lost();
+    if (this.#inMemory) return readWhole(this.#fd, into, position);
     if (into.length > immediateBytesMax || !this.#readPace.mayTry()) return false;
     if (this.#readsCached) {
       const cached = readCached(this.#fd, into, position);
@@ -146,6 +150,7 @@ export class FileVolume implements Volume {
 
   writeNow(from: Uint8Array, position: number, durable: boolean): boolean {
     if (this.readOnly || !this.#holds(position, from.length)) return false;
+    this.#end?.wrote();
     // Memory is as durable as it gets; a device has to be waited for.
     if (this.#inMemory) {
       this.#pages?.written(position, from.length);
@@ -171,14 +176,17 @@ export class FileVolume implements Volume {
   }
 
   write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
-    return this.#run('write', position, from.length, async () => {
-      await writeLater(durable ? this.#durableFd : this.#fd, from, position);
-      this.#pages?.written(position, from.length);
-    });
+    return this.#run('write', position, from.length, () =>
+      this.#change('write', position, from.length, async () => {
+        await writeLater(durable ? this.#durableFd : this.#fd, from, position);
+        this.#pages?.written(position, from.length);
+      }),
+    );
   }
 
   flush(): Promise<void> {
-    return this.#run('fdatasync', 0, 0, () => fdatasyncLater(this.#fd));
+    // What was behind a cut will never be there.
+    return this.#run('fdatasync', 0, this.size, () => fdatasyncLater(this.#fd));
   }
 
   async resize(size: number): Promise<void> {
@@ -187,6 +195,7 @@ export class FileVolume implements Volume {
     if (found.isFile() && found.size < size)
       throw replaced(`The file that is served has ${found.size} bytes, and not ${size}`);
     this.size = size;
+    this.#end?.mended();
     const pages = this.#pages;
     if (pages) this.#pages = this.#map(pages);
     const before = this.#inFlight;
@@ -212,25 +221,33 @@ export class FileVolume implements Volume {
   async #empty(position: number, length: number, work: () => Promise<void>): Promise<void> {
     this.#pages?.emptying(position, length);
     try {
-      await work();
+      await this.#change('write', position, length, work);
     } finally {
       this.#pages?.emptied(position, length);
     }
   }
 
-  /** The file is shorter than it was: pages are not where they were found. */
-  #lost(): false {
-    this.#pages?.emptied(0, this.size);
-    return false;
+  /** Does what makes a file longer that was cut short. */
+  async #change(call: string, position: number, length: number, work: () => Promise<void>): Promise<void> {
+    if (!this.#end) return work();
+    const whole = await this.#end.writing(this.size, position + length, work);
+    if (whole < position + length) throw cutShort(call, position, whole);
+  }
+
+  /** Up to where the file is what it was. */
+  #whole(): number {
+    return this.#end?.whole(this.size) ?? this.size;
   }
 
   #holds(position: number, length: number): boolean {
-    return !this.#closed && position >= 0 && position + length <= this.size;
+    return !this.#closed && position >= 0 && position + length <= this.#whole();
   }
 
   async #run<T>(call: string, position: number, length: number, work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw systemError('EBADF', call);
-    if (!this.#holds(position, length)) throw systemError('ERANGE', call);
+    if (position < 0 || position + length > this.size) throw systemError('ERANGE', call);
+    const whole = this.#whole();
+    if (position + length > whole) throw cutShort(call, position, whole);
     const inFlight = this.#inFlight;
     inFlight.count += 1;
     try {
@@ -253,6 +270,10 @@ export const replaced = (message: string): OperatorError =>
   new OperatorError(message, 'Another one has taken its place: tcli daemon restart goes on with that one.');
 
 const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
+
+/** Another process has cut the file short, and what stood behind `whole` is lost. */
+const cutShort = (call: string, position: number, whole: number): MediumError =>
+  failedAt(Math.max(position, whole), systemError('EIO', call));
 
 /** Reads until `into` is full; a file that ends before that is EIO. */
 function readLater(fd: number, into: Uint8Array, position: number): Promise<void> {

@@ -4,7 +4,6 @@
  */
 
 import { availableParallelism, totalmem } from 'node:os';
-import { endOf } from '../system/allocation.ts';
 import { hasVectors, type IoVector } from '../system/io-vector.ts';
 import { type MemoryMap, mapFile } from '../system/memory-map.ts';
 import { isCached } from '../system/page-cache.ts';
@@ -25,10 +24,6 @@ export class LendableFile {
   readonly #map: MemoryMap;
   /** By position / partBytes. */
   readonly #parts: Uint8Array;
-  #seenWhole = false;
-  readonly #forget = () => {
-    this.#seenWhole = false;
-  };
 
   private constructor(fd: number, map: MemoryMap) {
     this.#fd = fd;
@@ -45,23 +40,13 @@ export class LendableFile {
     return new LendableFile(fd, map);
   }
 
-  /** @returns false when a part of it may be a hole, or be cut off */
+  /** Of a file that is as long as it was. @returns false when a part of it may be a hole */
   lend(position: number, length: number, to: IoVector): boolean {
-    if (!this.#isWhole()) return false;
     const last = Math.floor((position + length - 1) / partBytes);
     for (let part = Math.floor(position / partBytes); part <= last; part += 1)
       if (this.#parts[part] !== state.data && !this.#look(part)) return false;
     to.add(this.#map.address + position, length);
     return true;
-  }
-
-  /** The last page of a file that was cut off has zeros behind its end: looked for once in a turn of the event loop. */
-  #isWhole(): boolean {
-    if (this.#seenWhole) return true;
-    this.#seenWhole = endOf(this.#fd) >= this.#map.length;
-    if (this.#seenWhole) queueMicrotask(this.#forget);
-    else this.emptied(0, this.#map.length);
-    return this.#seenWhole;
   }
 
   /** @returns whether the part is data from end to end */

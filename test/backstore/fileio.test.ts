@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { VolumeConfig } from '../../src/backstore/backstore.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { IoVector } from '../../src/system/io-vector.ts';
@@ -135,6 +135,67 @@ test.each(['the disk', 'memory'])(
     await volume.close();
   },
 );
+
+const kindsOfFile = { 'on the disk': () => folder, 'in memory': () => inMemory };
+
+describe.each(Object.entries(kindsOfFile))('a file %s that was cut short', (_where, place) => {
+  const fives = (bytes: number) => new Uint8Array(bytes).fill(5);
+  let files = 0;
+  async function cut(to: number) {
+    files += 1;
+    const path = join(place(), `cut-${files}.img`);
+    const volume = await openNew(path, 65_536);
+    await volume.write(fives(65_536), 0, false);
+    truncateSync(path, to);
+    return { path, volume };
+  }
+
+  test('is not made longer again by a write, a discard or zeros behind the cut', async () => {
+    const { path, volume } = await cut(6000);
+    expect(volume.writeNow?.(fives(4096), 61_440, false)).not.toBe(true);
+    const calls = [
+      volume.write(fives(4096), 61_440, false),
+      volume.write(fives(4096), 4096, true),
+      volume.writeZeroes?.(8192, 4096, false),
+      volume.discard?.(8192, 4096),
+    ];
+    for (const call of calls)
+      await expect(call ?? Promise.reject({ code: 'EIO' })).rejects.toMatchObject({ code: 'EIO' });
+    expect(statSync(path).size).toBe(6000);
+    await volume.close();
+  });
+
+  test('stays so when others make it longer again: zeros are not what was acknowledged, and no flush is good', async () => {
+    const { path, volume } = await cut(6000);
+    await expect(volume.read(new Uint8Array(4096), 8192)).rejects.toMatchObject({ code: 'EIO' });
+    truncateSync(path, 65_536);
+    expect(volume.readNow?.(new Uint8Array(4096), 8192)).toBe(false);
+    expect(volume.lend?.(8192, 4096, new IoVector()) ?? false).toBe(false);
+    expect(volume.straight?.(8192, 32_768)).toBeUndefined();
+    await expect(volume.read(new Uint8Array(4096), 8192)).rejects.toMatchObject({ code: 'EIO', position: 8192 });
+    await expect(volume.flush()).rejects.toMatchObject({ code: 'EIO' });
+    const before = new Uint8Array(4096);
+    await volume.read(before, 0);
+    expect(before).toEqual(fives(4096));
+    // The operator has looked after it.
+    await volume.resize?.(65_536);
+    await volume.read(before, 8192);
+    expect(before).toEqual(new Uint8Array(4096));
+    await volume.flush();
+    await volume.close();
+  });
+
+  test('while it was being written to: nobody knows where the cut was, and nothing of it is served', async () => {
+    const { path, volume } = await cut(65_536);
+    // The cut comes between the look at the file and the write, which makes it longer again.
+    const written = volume.write(fives(4096), 16_384, false);
+    truncateSync(path, 100);
+    await expect(written).rejects.toMatchObject({ code: 'EIO' });
+    for (const position of [0, 8192, 16_384])
+      await expect(volume.read(new Uint8Array(100), position)).rejects.toMatchObject({ code: 'EIO' });
+    await volume.close();
+  });
+});
 
 test('a discard gives the space back, and zeros that may not discard keep it', needs('koffi'), async () => {
   const volume = await openNew(at('space.img'), mebibyte);
