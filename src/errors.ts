@@ -31,6 +31,12 @@ export function reasonOf(error: unknown): string {
   return text.replace(/^E[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
 }
 
+/** As `reasonOf`, with what an operator's error says on the lines below its first one. */
+export function wholeReasonOf(error: unknown): string {
+  const hint = error instanceof OperatorError ? error.hint : undefined;
+  return hint === undefined ? reasonOf(error) : `${reasonOf(error)}: ${hint.replaceAll('\n', ' ')}`;
+}
+
 /** The text of a file of ours → its JSON. @throws Error that says what is wrong and where, and quotes nothing: secrets may stand there */
 export function parseJson(text: string): unknown {
   try {

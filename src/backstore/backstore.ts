@@ -78,8 +78,18 @@ export interface Volume {
    * another thread. What is left is to close it.
    */
   takeContents?(): VolumeContents;
-  /** I/O in flight ends first. After it, every call rejects. */
+  /** Present while a medium outside of this process is not there: what is asked waits for it, or fails. */
+  readonly trouble?: Trouble | undefined;
+  /** Present where there may be trouble. @param told called whenever it begins, changes or is over */
+  watch?(told: () => void): void;
+  /** I/O in flight ends first, as long as the medium answers. After it, every call rejects. */
   close(): Promise<void>;
+}
+
+export interface Trouble {
+  readonly since: Date;
+  /** In a line. */
+  readonly reason: string;
 }
 
 /** Bytes. */
@@ -135,6 +145,8 @@ export interface Backstore {
   isVolatile?(config: VolumeConfig): boolean;
   /** Its media are SCSI devices that initiators talk to: they have an identity and target port groups of their own. */
   readonly passesThrough?: true;
+  /** Its media are served by other programs, which may take their time to open one; `settle` makes nothing. */
+  readonly elsewhere?: true;
   /** The words of `create` after the name, in order. */
   readonly parameters: readonly Parameter[];
   /** An example for help and its test: the words after `create`. */

@@ -28,9 +28,18 @@ import {
 } from '../wire/nbd.ts';
 import { shakeHands, type Terms } from './nbd-handshake.ts';
 import type { NbdAddress } from './nbd-uri.ts';
+import { beginPatience } from './patience.ts';
 
 /** How long a connection may take until its export is open. */
 const openMs = 10_000;
+/**
+ * How long a server may be silent while it owes an answer: then it is taken for gone. What concerns ranges as a whole, or
+ * all that it has in a cache, may take it longer.
+ */
+const silenceMs = 30_000;
+const longSilenceMs = 120_000;
+/** How long it may take to close its end after our goodbye. */
+const farewellMs = 1_000;
 /** Bytes of a structured reply beyond the data of the request: extents, messages. */
 const payloadExtraBytes = 1024 * 1024;
 
@@ -98,6 +107,7 @@ function upgrade(channel: ByteChannel, { socket, certificates, verifyPeer }: Nbd
       resolve(new ByteChannel(stream));
     });
     stream.once('error', reject);
+    stream.once('close', () => reject(new ChannelEnded()));
   });
 }
 
@@ -116,16 +126,28 @@ function certificatesIn(folder: string): ConnectionOptions {
 
 export class NbdConnection {
   readonly terms: Terms;
-  /** Resolves when it is no more. */
-  readonly closed: Promise<void>;
+  /** Resolves when it is no more, with the reason. */
+  readonly closed: Promise<string>;
   readonly #channel: ByteChannel;
   readonly #pending = new Map<number, Pending>();
   #lastCookie = 0;
+  /** Requests of READ and WRITE that are not answered. */
+  #transfers = 0;
 
   constructor(channel: ByteChannel, terms: Terms) {
     this.#channel = channel;
     this.terms = terms;
     this.closed = this.#receive();
+    this.#watch(silenceMs, () => this.#transfers > 0);
+    this.#watch(longSilenceMs, () => this.#pending.size > 0);
+  }
+
+  /** Loses the connection when answers are owed and nothing is heard for so long. */
+  #watch(limitMs: number, owed: () => boolean): void {
+    const heard = () => this.#channel.signsOfLife;
+    const lost = () => this.#channel.destroy(`the server does not answer, for ${limitMs / 1000} s now`);
+    const patience = beginPatience(limitMs, { owed, heard, lost });
+    void this.closed.then(() => patience.end());
   }
 
   /** Requests that are not answered. */
@@ -147,6 +169,7 @@ export class NbdConnection {
     write(requestRecord, header, 0, { magic: magic.request, type, flags, offset, length, cookie: BigInt(cookie) });
     return new Promise((resolve, reject) => {
       this.#pending.set(cookie, { request, filled: 0, error: 0, extents: [], resolve, reject });
+      if (isTransfer(request)) this.#transfers += 1;
       void (request.data ? this.#channel.send(header, request.data) : this.#channel.send(header));
     });
   }
@@ -157,13 +180,15 @@ export class NbdConnection {
     write(requestRecord, header, 0, { magic: magic.request, type: commands.disconnect });
     void this.#channel.send(header);
     this.#channel.end();
+    const late = setTimeout(() => this.destroy(), farewellMs);
+    void this.closed.then(() => clearTimeout(late));
   }
 
   destroy(): void {
     this.#channel.destroy();
   }
 
-  async #receive(): Promise<void> {
+  async #receive(): Promise<string> {
     let why = new ChannelEnded();
     try {
       for (;;) await this.#receiveReply();
@@ -175,6 +200,7 @@ export class NbdConnection {
     const lost = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of lost) reject(why);
+    return why.message;
   }
 
   /** @throws Error for what is no reply: nothing that follows can be believed */
@@ -238,6 +264,7 @@ export class NbdConnection {
 
   #finish(cookie: number, { request, filled, error, extents, resolve, reject }: Pending): void {
     this.#pending.delete(cookie);
+    if (isTransfer(request)) this.#transfers -= 1;
     // The server is about to go: as if it had gone.
     if (error === errors.ESHUTDOWN) reject(new ChannelEnded('the server shuts down'));
     else if (error !== 0) reject(systemError(known(error), 'nbd'));
@@ -245,6 +272,8 @@ export class NbdConnection {
     else resolve(extents);
   }
 }
+
+const isTransfer = ({ data, into }: Request): boolean => data !== undefined || into !== undefined;
 
 /** Error numbers that the protocol does not know are EINVAL by its own rule; of a medium, that is an error of it. */
 const known = (error: number): string => Object.entries(errors).find(([, number]) => number === error)?.[0] ?? 'EIO';

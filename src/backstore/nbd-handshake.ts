@@ -118,7 +118,24 @@ function termsOf(answers: readonly Reply[]): Omit<Terms, 'allocationId'> {
   const { size, flags } = read(exportInfo, info.data);
   const sizes = about(infoTypes.blockSize, 14);
   const { minimum, maximum } = sizes ? read(blockSizeInfo, sizes.data) : { minimum: 512, maximum: payloadBytesMax };
-  return { size, flags, minimumBlock: Math.max(1, minimum), maximumPayload: Math.min(maximum, payloadBytesMax) };
+  checkLimits(minimum, maximum);
+  return { size, flags, minimumBlock: minimum, maximumPayload: Math.min(maximum, payloadBytesMax) };
+}
+
+/** Bytes of a block that initiators can use: Linux takes no more, and none takes fewer than 512. */
+const blockBytesMin = 512;
+const blockBytesMax = 4096;
+
+/** NBD proto.md "Block size constraints". @throws OperatorError for what no disk could be made of */
+function checkLimits(minimum: number, maximum: number): void {
+  const refuse = (what: string) => new OperatorError('The NBD export cannot be used as a disk', what);
+  if (minimum < 1 || Math.log2(minimum) % 1 !== 0)
+    throw refuse(`Its server says that blocks have ${minimum} bytes, which is no power of two.`);
+  if (minimum > blockBytesMax)
+    throw refuse(`Its blocks have ${minimum} bytes or more; initiators take at most ${blockBytesMax}.`);
+  const block = Math.max(blockBytesMin, minimum);
+  if (maximum < block)
+    throw refuse(`Its server takes at most ${maximum} bytes in one request, less than a block of ${block}.`);
 }
 
 /** Servers that know no GO. What they lack ends the connection. */

@@ -13,6 +13,8 @@ export interface NbdAddress {
 }
 
 const defaultPort = 10809;
+/** sun_path of unix(7), without the zero at its end. */
+const socketPathBytesMax = 107;
 const parameters = ['socket', 'tls-certificates', 'tls-verify-peer'];
 const examples =
   'For example nbd://server/export, nbds://server:10809/export or nbd+unix:///export?socket=/run/nbd.sock';
@@ -28,15 +30,28 @@ export function parseNbdUri(text: string): NbdAddress {
   } catch {
     throw refuse('it cannot be read');
   }
+  if (url.username !== '' || url.password !== '') throw refuse('NBD knows no users and no passwords');
+  const twice = parameters.find((name) => url.searchParams.getAll(name).length > 1);
+  if (twice !== undefined) throw refuse(`'${twice}' is there twice`);
   const unknown = [...url.searchParams.keys()].find((name) => !parameters.includes(name));
   if (unknown !== undefined) throw refuse(`'${unknown}' is not known`);
   const path = url.searchParams.get('socket');
   if ((match[2] !== undefined) !== (path !== null)) throw refuse('socket=PATH goes with +unix');
+  if (path !== null && Buffer.byteLength(path) > socketPathBytesMax)
+    throw refuse(`the path of a socket has at most ${socketPathBytesMax} bytes`);
+  const verify = url.searchParams.get('tls-verify-peer');
+  if (verify !== null && verify !== 'true' && verify !== 'false') throw refuse('tls-verify-peer is true or false');
+  let exportName: string;
+  try {
+    exportName = decodeURIComponent(url.pathname.replace(/^\//, ''));
+  } catch {
+    throw refuse('a % in it is not followed by two hexadecimal digits of UTF-8');
+  }
   const address = {
-    exportName: decodeURIComponent(url.pathname.replace(/^\//, '')),
+    exportName,
     tls: match[1] === 'nbds' ? ('require' as const) : ('allow' as const),
     certificates: url.searchParams.get('tls-certificates') ?? undefined,
-    verifyPeer: url.searchParams.get('tls-verify-peer') !== 'false',
+    verifyPeer: verify !== 'false',
   };
   if (path !== null) return { ...address, socket: { path } };
   if (url.hostname === '') throw refuse('it names no server');

@@ -1,18 +1,20 @@
 /** A volume that an NBD server has. The server may go and come back: what it has not answered is asked again. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { OperatorError } from '../errors.ts';
+import { OperatorError, wholeReasonOf } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
 import { ChannelEnded } from '../wire/byte-channel.ts';
 import { commandFlag, commands, exportFlag } from '../wire/nbd.ts';
-import type { Volume } from './backstore.ts';
+import type { Trouble, Volume } from './backstore.ts';
 import type { Extent, NbdConnection, Request } from './nbd-connection.ts';
+import { beginPatience } from './patience.ts';
 import { Unflushed, unflushedBytesMax } from './unflushed.ts';
 
 /** Connections to a server for which all of them are one. */
 const connectionsMax = 4;
 /** How long a request waits for a server that is gone, and how long between two looks for it. */
 const absenceMs = 30_000;
+/** How long the end of a volume waits for what is in flight. */
+const closeMs = 5_000;
 const retryMsMin = 50;
 const retryMsMax = 1000;
 /** Bytes in one TRIM, WRITE ZEROES or BLOCK STATUS. */
@@ -29,6 +31,22 @@ export async function openNbdVolume(connect: () => Promise<NbdConnection>, size:
     );
   }
   return new NbdVolume(connect, first, size);
+}
+
+/** The server is gone, until `over`; whoever waits for it has waited long enough with `tooLong`. */
+interface Absence {
+  readonly since: Date;
+  reason: string;
+  readonly tooLong: Promise<'late'>;
+  over: Promise<void>;
+}
+
+/** Waits for `what`, and no longer. */
+async function within(ms: number, what: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([what, late]);
+  clearTimeout(timer);
 }
 
 class NbdVolume implements Volume {
@@ -48,14 +66,15 @@ class NbdVolume implements Volume {
   readonly #payloadMax: number;
   readonly #unflushed = new Unflushed();
   #connections: NbdConnection[] = [];
-  /** While the server is gone: resolves when it is back. */
-  #absence: Promise<void> | undefined;
-  #absentSince = 0;
+  /** While the server is gone. */
+  #absence: Absence | undefined;
+  #told: () => void = () => {};
   #flushing: Promise<void> | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
-  /** Nothing is wanted of the server any more. */
-  #over = false;
+  /** Resolves when nothing is wanted of the server any more. */
+  readonly #over = Promise.withResolvers<void>();
+  #isOver = false;
 
   constructor(connect: () => Promise<NbdConnection>, first: NbdConnection, size: number) {
     const { flags, minimumBlock, maximumPayload, allocationId } = first.terms;
@@ -103,6 +122,14 @@ class NbdVolume implements Volume {
     });
   }
 
+  get trouble(): Trouble | undefined {
+    return this.#absence;
+  }
+
+  watch(told: () => void): void {
+    this.#told = told;
+  }
+
   flush(): Promise<void> {
     return this.#tracked('flush', 0, 0, () => this.#flush());
   }
@@ -122,8 +149,9 @@ class NbdVolume implements Volume {
   async close(): Promise<void> {
     this.#refuse('close', 0, 0);
     this.#closed = true;
-    await Promise.allSettled(this.#running);
-    this.#over = true;
+    await within(closeMs, Promise.allSettled(this.#running));
+    this.#isOver = true;
+    this.#over.resolve();
     const connections = this.#connections;
     this.#connections = [];
     for (const connection of connections) connection.disconnect();
@@ -179,18 +207,15 @@ class NbdVolume implements Volume {
         return await connection.send(request);
       } catch (error) {
         if (!(error instanceof ChannelEnded)) throw error;
-        this.#lose(connection);
+        this.#lose(connection, error.message);
       }
     }
   }
 
   async #usable(): Promise<NbdConnection> {
     while (this.#absence) {
-      const left = this.#absentSince + absenceMs - performance.now();
-      const stop = new AbortController();
-      const tooLong = sleep(Math.max(0, left), 'late', { signal: stop.signal }).catch(() => 'late');
-      const outcome = await Promise.race([this.#absence, tooLong]);
-      stop.abort();
+      const { over, tooLong } = this.#absence;
+      const outcome = await Promise.race([over, tooLong, this.#over.promise.then(() => 'late')]);
       if (outcome === 'late') throw systemError('EIO', 'nbd');
     }
     if (this.#connections.length === 0) throw systemError('EIO', 'nbd');
@@ -199,7 +224,7 @@ class NbdVolume implements Volume {
 
   #join(connection: NbdConnection): void {
     this.#connections.push(connection);
-    void connection.closed.then(() => this.#lose(connection));
+    void connection.closed.then((why) => this.#lose(connection, why));
   }
 
   /** More connections where they are one to the server; what cannot be had is not missed. */
@@ -215,41 +240,54 @@ class NbdVolume implements Volume {
   }
 
   /** One is lost, so none is believed: the server may be another one. */
-  #lose(connection: NbdConnection): void {
+  #lose(connection: NbdConnection, why: string): void {
     if (!this.#connections.includes(connection)) return;
     const lost = this.#connections;
     this.#connections = [];
     for (const one of lost) one.destroy();
-    this.#absentSince = performance.now();
-    const absence = this.#return().finally(() => {
+    const { promise: tooLong, resolve } = Promise.withResolvers<'late'>();
+    const patience = beginPatience(absenceMs, { owed: () => true, heard: () => 0, lost: () => resolve('late') });
+    const absence: Absence = { since: new Date(), reason: why, tooLong, over: Promise.resolve() };
+    absence.over = this.#return(absence).finally(() => {
+      patience.end();
       if (this.#absence === absence) this.#absence = undefined;
+      this.#told();
     });
     this.#absence = absence;
+    this.#told();
   }
 
   /** Resolves when the server is back and has what its predecessor may have forgotten. Goes on until the volume is closed. */
-  async #return(): Promise<void> {
-    for (let pause = retryMsMin; ; pause = Math.min(2 * pause, retryMsMax)) {
-      const connection = this.#over ? undefined : await this.#connect().catch(() => undefined);
-      if (this.#over) return connection?.disconnect();
-      if (connection && (await this.#remind(connection))) {
+  async #return(absence: Absence): Promise<void> {
+    for (let pause = retryMsMin; !this.#isOver; pause = Math.min(2 * pause, retryMsMax)) {
+      try {
+        const connection = await this.#connect();
+        if (this.#isOver) return connection.disconnect();
+        await this.#remind(connection);
+        if (this.#isOver) return;
         this.#join(connection);
         void this.#joinMore();
         return;
+      } catch (error) {
+        const reason = wholeReasonOf(error);
+        const isNews = reason !== absence.reason;
+        absence.reason = reason;
+        if (isNews) this.#told();
       }
-      await sleep(pause, undefined, { ref: false });
+      await within(pause, this.#over.promise);
     }
   }
 
-  async #remind(connection: NbdConnection): Promise<boolean> {
+  /** @throws when it is not the server that there was, or goes away again */
+  async #remind(connection: NbdConnection): Promise<void> {
+    const { size, flags } = connection.terms;
     try {
-      if (connection.terms.size < this.size || (connection.terms.flags & exportFlag.readOnly && !this.readOnly))
-        throw systemError('EIO', 'nbd');
+      if (size < this.size) throw new OperatorError(`the export has ${size} bytes now, ${this.size} are wanted`);
+      if ((flags & exportFlag.readOnly) !== 0 && !this.readOnly) throw new OperatorError('the export is read-only now');
       for (const request of this.#unflushed) await connection.send(request);
-      return true;
-    } catch {
+    } catch (error) {
       connection.destroy();
-      return false;
+      throw error;
     }
   }
 

@@ -16,6 +16,7 @@ import { openNbdVolume } from './nbd-volume.ts';
 const startMs = 10_000;
 const pollMs = 10;
 const endMs = 10_000;
+const killMs = 1_000;
 /** How long after its end it is started again. */
 const restartMs = 200;
 
@@ -128,7 +129,9 @@ class QemuNbd {
     if (child) {
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), endMs);
-      await this.#exited;
+      // One that hangs in the kernel does not end by that either.
+      const given = sleep(endMs + killMs, undefined, { ref: false });
+      await Promise.race([this.#exited, given]);
       clearTimeout(late);
     }
     rmSync(this.#folder, { recursive: true, force: true });

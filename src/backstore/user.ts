@@ -44,6 +44,7 @@ export function userBackstore({ handler, doc, string, example, check, open, resi
     handler,
     doc,
     example,
+    elsewhere: true,
     parameters: [
       { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },
       { name: 'cfgstring', doc: string, type: types.string, required: true, kind: 'plain' },

@@ -18,6 +18,7 @@ export class ByteChannel {
   #wake: () => void = () => {};
   #why: string | undefined;
   #scheduled = false;
+  #signsOfLife = 0;
 
   /** @param stream nobody else reads from it while this does */
   constructor(stream: Duplex) {
@@ -28,7 +29,15 @@ export class ByteChannel {
     });
   }
 
-  readonly #arrived = (): void => this.#wake();
+  readonly #arrived = (): void => {
+    this.#signsOfLife += 1;
+    this.#wake();
+  };
+
+  /** Counts up whenever bytes came, or some that were sent have left: another number means that the other side lives. */
+  get signsOfLife(): number {
+    return this.#signsOfLife;
+  }
 
   /** The stream, for somebody else to go on with. */
   release(): Duplex {
@@ -74,8 +83,12 @@ export class ByteChannel {
       });
     }
     return new Promise((resolve) => {
+      const sent = (): void => {
+        this.#signsOfLife += 1;
+        resolve();
+      };
       parts.forEach((part, i) => {
-        stream.write(part, i === parts.length - 1 ? () => resolve() : undefined);
+        stream.write(part, i === parts.length - 1 ? sent : undefined);
       });
     });
   }

@@ -110,12 +110,12 @@ export class RawClient {
   }
 }
 
-/** Serves logical units as lun0, lun1 … of one nexus. */
-export function nbdTarget(units: { lu: StorageObject; volume: MemoryVolume }[] = [logicalUnit()]) {
+/** Serves logical units as lun0, lun1 … of one nexus. @param path of the socket, once the server is open */
+export function nbdTarget(units: { lu: StorageObject; volume: MemoryVolume }[] = [logicalUnit()], path = '/nowhere') {
   const initiator = new Initiator(new Map(units.map(({ lu }, i) => [i, lu])), 'local').login();
   const exports = units.map((_, i) => new LogicalUnitExport(initiator.nexus, i, noTraffic()));
   const server = new NbdServer(
-    '/nowhere',
+    path,
     () => exports,
     (record) => logged.push(record.event),
   );

@@ -1,0 +1,31 @@
+/** The end of a volume's use. */
+
+import { systemError } from '../system/system-error.ts';
+import type { Volume } from './backstore.ts';
+
+/** How long flushing and closing may take; a medium that has not answered by then is left to itself. */
+const putAwayMs = 10_000;
+
+/**
+ * Flushes and closes a volume.
+ * @param finish called in between
+ * @returns why it is not sure that all of it is on the medium; undefined when it is
+ */
+export async function putAway(volume: Volume, finish: () => void = () => {}): Promise<{ error: unknown } | undefined> {
+  let failure: { error: unknown } | undefined = { error: systemError('ETIMEDOUT', 'flush') };
+  const work = async () => {
+    try {
+      await volume.flush();
+      failure = undefined;
+    } catch (error) {
+      failure = { error };
+    }
+    finish();
+    await volume.close();
+  };
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, putAwayMs);
+  await Promise.race([work(), late]);
+  clearTimeout(timer);
+  return failure;
+}
