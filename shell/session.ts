@@ -174,7 +174,12 @@ export class ShellSession implements ShellBackend {
       },
       apply: async (path, verb, params) => {
         signal.throwIfAborted();
-        const outcome = await this.#host.root.apply({ path, verb, params }, false, { of: run.change });
+        const outcome = await this.#host.root.apply(
+          { path, verb, params },
+          false,
+          { of: run.change },
+          { givenUp: signal },
+        );
         for (const note of outcome.notes) info(note);
         return outcome;
       },

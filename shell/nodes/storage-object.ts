@@ -54,7 +54,7 @@ export const storageObject: NodeType<StorageObject> = {
   summary(object, { root }) {
     const { backstore, config, size, attributes, exported, missing } = object;
     const about = backstore.summary(config, size, attributes.values.emulate_write_cache === 1);
-    if (missing !== undefined) return { text: `${about} missing`, healthy: false };
+    if (missing !== undefined) return { text: `${about} missing: ${missing}`, healthy: false };
     const text = `${about} ${exported ? 'activated' : 'deactivated'}`;
     const work = root.workOn(object);
     return { text, healthy: work?.failed !== true, ...(work && { more: [workLine(work)] }) };

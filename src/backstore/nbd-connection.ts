@@ -5,6 +5,7 @@ import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { OperatorError, reasonOf } from '../errors.ts';
+import { whenLate } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
 import { read, write } from '../wire/layout.ts';
@@ -75,7 +76,7 @@ interface Pending {
 export async function openNbdConnection(address: NbdAddress): Promise<NbdConnection> {
   const where = 'path' in address.socket ? address.socket.path : `${address.socket.host} port ${address.socket.port}`;
   const socket = connectSocket({ ...address.socket, noDelay: true });
-  const late = setTimeout(() => socket.destroy(new Error(`no answer in ${openMs / 1000} s`)), openMs);
+  const inTime = whenLate(openMs, () => socket.destroy(new Error(`no answer in ${openMs / 1000} s`)));
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
@@ -89,7 +90,7 @@ export async function openNbdConnection(address: NbdAddress): Promise<NbdConnect
     if (error instanceof OperatorError) throw error;
     throw new OperatorError(`Cannot open the NBD export at ${where}`, `${reasonOf(error)}.`);
   } finally {
-    clearTimeout(late);
+    inTime();
   }
 }
 
@@ -180,8 +181,7 @@ export class NbdConnection {
     write(requestRecord, header, 0, { magic: magic.request, type: commands.disconnect });
     void this.#channel.send(header);
     this.#channel.end();
-    const late = setTimeout(() => this.destroy(), farewellMs);
-    void this.closed.then(() => clearTimeout(late));
+    void this.closed.then(whenLate(farewellMs, () => this.destroy()));
   }
 
   destroy(): void {

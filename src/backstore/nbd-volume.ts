@@ -6,7 +6,7 @@ import { ChannelEnded } from '../wire/byte-channel.ts';
 import { commandFlag, commands, exportFlag } from '../wire/nbd.ts';
 import type { Trouble, Volume } from './backstore.ts';
 import type { Extent, NbdConnection, Request } from './nbd-connection.ts';
-import { beginPatience } from './patience.ts';
+import { beginPatience, within } from './patience.ts';
 import { Unflushed, unflushedBytesMax } from './unflushed.ts';
 
 /** Connections to a server for which all of them are one. */
@@ -39,14 +39,6 @@ interface Absence {
   reason: string;
   readonly tooLong: Promise<'late'>;
   over: Promise<void>;
-}
-
-/** Waits for `what`, and no longer. */
-async function within(ms: number, what: Promise<unknown>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([what, late]);
-  clearTimeout(timer);
 }
 
 class NbdVolume implements Volume {

@@ -1,7 +1,9 @@
 /** How long an answer from outside of this process is waited for. */
 
-/** One look at the time. */
-const tickMs = 1_000;
+import { runningMs, whenLate } from '../system/running-time.ts';
+
+/** How often it is looked at whether something was heard. */
+const lookMs = 1_000;
 
 export interface Awaited {
   /** An answer is owed. */
@@ -12,21 +14,29 @@ export interface Awaited {
   lost(): void;
 }
 
-/**
- * Counts the seconds of silence that this process has seen go by, until it is ended. One that was stopped for a while
- * (SIGSTOP, a snapshot of its machine) has heard nothing because it did not listen: that is one second, however long it was.
- */
+/** Waits for signs of life, until it is ended; nothing is done for each of them. */
 export function beginPatience(limitMs: number, { owed, heard, lost }: Awaited): { end(): void } {
-  let silence = 0;
-  let before = heard();
+  let last = heard();
+  let since = runningMs();
   const timer = setInterval(() => {
     const now = heard();
-    silence = owed() && now === before ? silence + 1 : 0;
-    before = now;
-    if (silence * tickMs < limitMs) return;
+    if (!owed() || now !== last) since = runningMs();
+    last = now;
+    if (runningMs() - since < limitMs) return;
     clearInterval(timer);
     lost();
-  }, tickMs);
+  }, lookMs);
   timer.unref?.();
   return { end: () => clearInterval(timer) };
+}
+
+/** Waits for `what`, and no longer. @returns whether it was too long */
+export async function within(ms: number, what: Promise<unknown>): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<true>();
+  const end = whenLate(ms, () => resolve(true));
+  try {
+    return await Promise.race([what.then(() => false), late]);
+  } finally {
+    end();
+  }
 }

@@ -2,6 +2,7 @@
 
 import { systemError } from '../system/system-error.ts';
 import type { Volume } from './backstore.ts';
+import { within } from './patience.ts';
 
 /** How long flushing and closing may take; a medium that has not answered by then is left to itself. */
 const putAwayMs = 10_000;
@@ -23,9 +24,6 @@ export async function putAway(volume: Volume, finish: () => void = () => {}): Pr
     finish();
     await volume.close();
   };
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, putAwayMs);
-  await Promise.race([work(), late]);
-  clearTimeout(timer);
+  await within(putAwayMs, work());
   return failure;
 }

@@ -10,6 +10,8 @@ export interface ControlContext {
   readonly host: Host;
   status(): Status;
   stop?(): void;
+  /** The client has gone: what has not begun is not done. */
+  readonly gone: AbortSignal;
 }
 
 /** Earlier generations kept by `save`, when it does not say. */
@@ -25,8 +27,10 @@ export const controlRequests: Readonly<
     await host.root.observe();
     return { is: 'status', status: status() };
   },
-  async apply({ host }, { operation }) {
-    const { operation: carried, notes } = await host.root.apply(operationOf(operation));
+  async apply({ host, gone }, { operation }) {
+    const { operation: carried, notes } = await host.root.apply(operationOf(operation), false, undefined, {
+      givenUp: gone,
+    });
     return { is: 'applied', operation: carried, notes };
   },
   configuration: async ({ host }) => ({ is: 'configuration', configuration: dump(host.root.tree) as unknown as Value }),

@@ -201,13 +201,15 @@ class Client {
     this.#server = server;
     this.#gone = gone;
     const { host, stop } = server.options;
-    this.#context = { host, status: () => server.status(), ...(stop && { stop }) };
+    const left = new AbortController();
+    this.#context = { host, status: () => server.status(), gone: left.signal, ...(stop && { stop }) };
     this.#inTime = whenLate(openingMs, () => this.#drop('it did not say what it wants'));
     socket.on('data', (bytes) => this.#receive(bytes));
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#inTime();
       this.#session?.hangUp();
+      left.abort();
       gone();
     });
   }

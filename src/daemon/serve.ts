@@ -5,6 +5,7 @@ import { type Log, logBug } from '../log.ts';
 import { inUse } from '../root/holder.ts';
 import type { Home } from '../root/home.ts';
 import { type Host, openHost } from '../root/host.ts';
+import type { Again } from '../root/loop.ts';
 import type { WorkerOptions } from '../root/loops.ts';
 import { groupNamed } from '../system/group.ts';
 import { whenLate } from '../system/running-time.ts';
@@ -55,7 +56,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const group = options.group === undefined ? undefined : groupNamed(options.group);
   if (options.group !== undefined && group === undefined)
     throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
-  const host = await openHost({ home, role: 'serve', log, workers: options.workers });
+  const report = reporter(log);
+  const host = await openHost({ home, role: 'serve', log, workers: options.workers, looked: () => report(host) });
   if (host.heldBy) {
     await host.close();
     const { message } = inUse(home, host.heldBy);
@@ -73,8 +75,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   const ending = AbortSignal.any([stopped, asked.signal]);
   const watchdog = manager.watchdogMs && setInterval(() => manager.notify('WATCHDOG=1'), manager.watchdogMs / 2);
   // Without portals, nothing else keeps the process alive.
-  const retrying = setInterval(() => void retry(host, log), retryMs);
-  const reload = () => void retry(host, log).then(() => manager.notify('READY=1', 'STATUS=Serving'));
+  const retry = (again: Again) => host.root.retry(again).then(() => report(host));
+  const retrying = setInterval(() => void retry('when it is time'), retryMs);
+  const reload = () => void retry('now').then(() => manager.notify('READY=1', 'STATUS=Serving'));
   process.on('SIGHUP', reload);
   // Of those that the service manager opened; the others are portals'.
   const inherited = manager.sockets.find(({ name }) => name === 'control');
@@ -102,7 +105,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       ...(options.waitMs !== undefined && { waitMs: options.waitMs }),
     });
     const now = control.status();
-    for (const problem of now.problems) log({ level: 'warning', event: 'not served', detail: { what: problem } });
+    report(host);
     manager.notify('READY=1', `STATUS=${summary(now)}`);
     options.ready(now);
     await aborted(ending);
@@ -125,14 +128,20 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** Tries again what could not be opened, and says what can be served now. */
-async function retry(host: Host, log: Log): Promise<void> {
-  const before = problems(host);
-  if (before.length === 0) return;
-  await host.root.retry();
-  const after = new Set(problems(host));
-  for (const problem of before)
-    if (!after.has(problem)) log({ level: 'info', event: 'served now', detail: { what: problem } });
+/** @returns what logs each problem once, when it begins or is another one, and once more when it is over */
+function reporter(log: Log): (host: Host) => void {
+  let before: readonly string[] = [];
+  return (host) => {
+    if (!host.root.serving) return;
+    const now = problems(host);
+    const subject = (problem: string) => problem.split(': ', 1)[0];
+    for (const problem of now)
+      if (!before.includes(problem)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
+    for (const problem of before)
+      if (!now.some((one) => subject(one) === subject(problem)))
+        log({ level: 'info', event: 'served now', detail: { what: problem } });
+    before = now;
+  };
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -18,7 +18,7 @@ export async function isThere(
   if (isPartial(filter)) return false;
   const all = [...tree.allStorageObjects()];
   // What is not there now may be found by restoring it; and what is empty is not worth a comparison.
-  if (all.length === 0 || all.some(({ missing }) => missing !== undefined)) return false;
+  if (all.length === 0 || all.some(({ missing, size }) => missing !== undefined && size === undefined)) return false;
   const copy = new Tree();
   const errors = await restore(copy, saved, { ...around, serving: false, restoring: true });
   return errors.length === 0 && isDeepStrictEqual(dump(copy), dump(tree));

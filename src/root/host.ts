@@ -25,6 +25,7 @@ export interface HostOptions {
   readonly log?: Log;
   /** As in `RootOptions`. */
   readonly workers?: WorkerOptions | undefined;
+  readonly looked?: () => void;
   /** Where faults can be put in between. */
   readonly files?: Files;
 }
@@ -49,7 +50,7 @@ export interface Saved {
  * When a longer-lived process holds the home, the host can be looked at and not changed (`heldBy`).
  * @throws OperatorError for a saved file that is none
  */
-export async function openHost({ home, role, log, workers, files = realFiles }: HostOptions): Promise<Host> {
+export async function openHost({ home, role, log, workers, looked, files = realFiles }: HostOptions): Promise<Host> {
   await directory(home.stateDirectory, files);
   await directory(dirname(home.saveFile), files);
   const lock = await takeLock(home, role);
@@ -58,6 +59,7 @@ export async function openHost({ home, role, log, workers, files = realFiles }: 
     home,
     new Root({
       ...(log && { log }),
+      ...(looked && { looked }),
       workers,
       runDirectory: home.runDirectory,
       stateDirectory: home.stateDirectory,
@@ -211,7 +213,7 @@ export class Host {
     const of = randomBytes(changeIdBytes).toString('hex');
     for (const [index, operation] of back.entries()) {
       const undoes = index === back.length - 1 ? { undoes: change } : {};
-      await this.root.apply(operation, false, { of, ...undoes }, true);
+      await this.root.apply(operation, false, { of, ...undoes }, { comingBack: true });
     }
   }
 

@@ -1,14 +1,17 @@
 /** A loop in this thread: the volumes and the engines behind a tree of this thread. */
 
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { putAway } from '../backstore/put-away.ts';
+import { reasonOf } from '../errors.ts';
 import { commandOfWork } from '../scsi/medium-work.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import { sumOf } from '../target/traffic.ts';
-import type { Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
-import { foundBy, openVolume } from './storage-object-operations.ts';
+import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
+import { Openings } from './openings.ts';
+import { foundBy, takeFound } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
 import type { UnitStores } from './unit-store.ts';
 
@@ -23,6 +26,11 @@ export interface LocalLoopOptions {
   readonly alone: boolean;
 }
 
+function troubleOf({ volume }: StorageObject): string | undefined {
+  const trouble = volume?.trouble;
+  return trouble && `since ${trouble.since.toISOString().replace(/\.\d+/, '')}: ${trouble.reason}`;
+}
+
 /** What is looked at for the lag, in milliseconds. */
 const lagResolutionMs = 10;
 
@@ -35,6 +43,7 @@ export class LocalLoop implements Loop {
   readonly #mine = new Set<string>();
   readonly #engines = new Map<string, FabricEngine>();
   readonly #adopted = new WeakSet<StorageObject>();
+  readonly #openings: Openings;
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   #usage = performance.eventLoopUtilization();
 
@@ -44,6 +53,7 @@ export class LocalLoop implements Loop {
     this.#runDirectory = runDirectory;
     this.#stores = stores;
     this.#alone = alone;
+    this.#openings = new Openings(() => host.look());
     this.#lag.enable();
   }
 
@@ -57,16 +67,19 @@ export class LocalLoop implements Loop {
     return Promise.all(leaving.map(async (one) => ({ path: one.path, state: await one.leave() })));
   }
 
-  async follow(arrived: readonly Moving[], again: boolean): Promise<Facts> {
+  async follow(arrived: readonly Moving[], again: Again): Promise<Facts> {
     await this.#adopt();
     for (const { path, state } of arrived) this.#tree.storageObject(path)?.arrive(state);
-    const looked = [...this.#tree.allStorageObjects()].filter(
-      (one) => !one.volume && (again || one.missing === undefined) && this.#isMine(one.path),
-    );
-    for (const storageObject of looked) await this.#open(storageObject);
+    for (const one of this.#tree.allStorageObjects())
+      if (!one.volume && (again !== 'no' || one.missing === undefined) && this.#isMine(one.path))
+        this.#openings.begin(one, again !== 'when it is time');
+    await this.#openings.wait();
+    const isWanted = (one: StorageObject) => this.#tree.storageObject(one.path) === one && this.#isMine(one.path);
+    const told = await this.#openings.take(isWanted);
+    for (const one of told) await this.#opened(one);
     await this.#reconcile();
     return {
-      storageObjects: looked.map((one) => ({
+      storageObjects: [...told, ...this.#newTroubles()].map((one) => ({
         path: one.path,
         missing: one.missing,
         size: one.volume?.size,
@@ -76,7 +89,13 @@ export class LocalLoop implements Loop {
     };
   }
 
+  opened(): Promise<void> {
+    return this.#openings.allEnded();
+  }
+
   async finish(): Promise<void> {}
+
+  async release(): Promise<void> {}
 
   async serve(): Promise<void> {
     const { setBugReporter } = await import('../scsi/device-server.ts');
@@ -142,17 +161,16 @@ export class LocalLoop implements Loop {
     this.#lag.disable();
     await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
     this.#engines.clear();
-    for (const storageObject of this.#tree.allStorageObjects()) {
-      const { volume, path } = storageObject;
-      storageObject.volume = undefined;
-      if (!volume) continue;
-      await volume
-        .flush()
-        .catch((error) =>
-          this.#host.log({ level: 'error', event: 'flush failed', detail: { path, reason: String(error) } }),
-        );
-      await volume.close();
-    }
+    this.#openings.abandon();
+    await Promise.all([...this.#tree.allStorageObjects()].map((one) => this.#close(one)));
+  }
+
+  async #close(storageObject: StorageObject): Promise<void> {
+    const { volume, path } = storageObject;
+    storageObject.volume = undefined;
+    const failure = volume && (await putAway(volume));
+    if (failure)
+      this.#host.log({ level: 'error', event: 'flush failed', detail: { path, reason: reasonOf(failure.error) } });
   }
 
   #isMine(path: string): boolean {
@@ -180,14 +198,24 @@ export class LocalLoop implements Loop {
     }
   }
 
-  /** Opens the volume, and goes on with what was going on with the medium. */
-  async #open(storageObject: StorageObject): Promise<void> {
-    await openVolume(storageObject);
+  /** Goes on with what was going on with the medium. */
+  async #opened(storageObject: StorageObject): Promise<void> {
     const { path, work, volume } = storageObject;
-    if (!work || !volume) return;
+    if (!volume) return;
+    takeFound(storageObject, foundBy(storageObject));
+    volume.watch?.(() => this.#host.look());
+    if (!work) return;
     const { resume } = await import('../scsi/format-sanitize.ts');
     if (await resume(storageObject))
       this.#host.log({ level: 'info', event: 'medium work resumed', detail: { path, does: work.does } });
+  }
+
+  /** Storage objects whose volume is open, and whose medium has gone or come back since the last look. */
+  #newTroubles(): StorageObject[] {
+    const open = [...this.#tree.allStorageObjects()].filter(({ volume }) => volume?.watch);
+    const changed = open.filter((one) => one.missing !== troubleOf(one));
+    for (const one of changed) one.missing = troubleOf(one);
+    return changed;
   }
 
   /** What an initiator changes is an operation like any other. */

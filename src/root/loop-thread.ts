@@ -5,7 +5,7 @@ import { type LogRecord, logBug } from '../log.ts';
 import type { Arrival } from '../target/fabric.ts';
 import { Calls, Transferring } from './calls.ts';
 import { LocalLoop } from './local-loop.ts';
-import { type Assignment, contentsOf, type Moving } from './loop.ts';
+import { type Again, type Assignment, contentsOf, type Moving } from './loop.ts';
 import type { Carried, Operation } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import { Tree } from './tree.ts';
@@ -27,14 +27,19 @@ const calls = new Calls(parentPort!, {
     const leaving = await loop.change(operation, assignment);
     return new Transferring(leaving, contentsOf(leaving));
   },
-  async follow(arrived: readonly Moving[], again: boolean) {
+  async follow(arrived: readonly Moving[], again: Again) {
     await restored;
     return loop.follow(arrived, again);
   },
   async finish() {
     await last?.finish?.();
-    last = undefined;
   },
+  async release() {
+    const before = last;
+    last = undefined;
+    await before?.release?.();
+  },
+  opened: () => loop.opened(),
   serve: () => loop.serve(),
   state: () => loop.state(),
   counts: () => loop.counts(),
@@ -48,7 +53,7 @@ const log = (record: LogRecord) => calls.tell('log', record);
 const tree = new Tree();
 const loop = new LocalLoop({
   tree,
-  host: { log, apply: (operation) => calls.call('apply', [operation]) },
+  host: { log, look: () => calls.tell('look'), apply: (operation) => calls.call('apply', [operation]) },
   runDirectory,
   stores: stateDirectory === undefined ? undefined : unitStores(stateDirectory, log),
   alone,

@@ -82,6 +82,9 @@ export interface LoopLoad {
   readonly lagMs99: number;
 }
 
+/** Whether what could not be opened before is tried again: with growing pauses, or at once. */
+export type Again = 'no' | 'when it is time' | 'now';
+
 export interface Loop {
   /**
    * The tree has changed; `undefined` takes the last change back. What is not this loop's any more is let go of.
@@ -90,12 +93,16 @@ export interface Loop {
    */
   change(operation: Operation | undefined, assignment: Assignment): Promise<Moving[]>;
   /**
-   * Opens what is this loop's and not open, and makes what runs equal to what the tree says.
-   * @param again also what could not be opened before
+   * Opens what is this loop's and not open, and makes what runs equal to what the tree says. A volume that takes its time
+   * to open is not waited for: `LoopHost.look` asks for another call when it has.
    */
-  follow(arrived: readonly Moving[], again: boolean): Promise<Facts>;
+  follow(arrived: readonly Moving[], again: Again): Promise<Facts>;
+  /** Resolves when no volume is being opened any more. */
+  opened(): Promise<void>;
   /** The last change is durable. */
   finish(): Promise<void>;
+  /** Closes what the last change has left over. Others may be made meanwhile. */
+  release(): Promise<void>;
   /** From now on, what is this loop's is served. */
   serve(): Promise<void>;
   state(): Promise<LoopState>;
@@ -112,6 +119,8 @@ export interface Loop {
 /** What a loop asks of the management side. */
 export interface LoopHost {
   log(record: LogRecord): void;
+  /** Something has happened by itself, which `follow` will find. */
+  look(): void;
   /** Carries out what an initiator asks for. Rejects when that is refused. */
   apply(operation: Operation): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { reasonOf } from '../errors.ts';
 import type { Arrival } from '../target/fabric.ts';
 import type { Target } from '../target/target.ts';
 import { LocalLoop } from './local-loop.ts';
-import type { Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
+import type { Again, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
 import type { Operation } from './operation.ts';
 import { Placement } from './placement.ts';
 import { dump } from './saveconfig.ts';
@@ -93,7 +93,7 @@ export class Loops {
   }
 
   /** What `Loop.follow` does, in all of them. */
-  async follow(again: boolean): Promise<Facts[]> {
+  async follow(again: Again): Promise<Facts[]> {
     const moving = this.#moving;
     this.#moving = [];
     const arrivedAt = (at: number) => moving.filter(({ path }) => this.#placement.loopOf(path) === at);
@@ -106,6 +106,11 @@ export class Loops {
   async finish(): Promise<void> {
     this.#made = [];
     await this.each((loop) => loop.finish());
+  }
+
+  /** Closes what the last change has left over. */
+  async release(): Promise<void> {
+    await this.each((loop) => loop.release());
   }
 
   take(target: Target, arrival: Arrival<Socket>): void {

@@ -56,6 +56,13 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
    */
   readonly params: Readonly<Record<string, ParamType>>;
   /**
+   * What somebody outside of this process has a part in, who may take his time: done beside other changes, before this
+   * one has its turn. It changes nothing.
+   * @returns the parameters, with what it found out
+   * @throws OperatorError
+   */
+  prepare?(place: Extract<Place, { kind: K }>, params: Values, around: Surroundings): Promise<Values>;
+  /**
    * Checks everything, then changes the tree.
    * @returns the parameters as carried out, and notes
    * @throws OperatorError; the tree is then as it was
@@ -76,8 +83,10 @@ export interface Carried {
   readonly notes?: readonly string[];
   /** Puts the tree back as it was, when the change cannot be carried through (a port in use, a full disk). */
   undo(): void | Promise<void>;
-  /** What may only happen once the change is durable (closing what was deleted). */
+  /** What may only happen once the change is durable. */
   finish?(): Promise<void>;
+  /** Lets go of what is left over then. It may take its time: other changes are made meanwhile. */
+  release?(): Promise<void>;
 }
 
 /** Lets a record state its place kind once and have its `apply` typed by it. */

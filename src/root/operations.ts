@@ -7,7 +7,7 @@ import { isPrintable, printableLine } from '../printable.ts';
 import { aluaOperations } from './alua-operations.ts';
 import { configurationOperations } from './configuration-operations.ts';
 import type { Carried, Operation, OperationType, Surroundings, Values } from './operation.ts';
-import { placeOf } from './place.ts';
+import { type PlaceKind, placeOf } from './place.ts';
 import { storageObjectOperations } from './storage-object-operations.ts';
 import { targetOperations } from './target-operations.ts';
 import { tpgOperations } from './tpg-operations.ts';
@@ -22,15 +22,38 @@ export const operationTypes: readonly OperationType[] = [
   ...configurationOperations,
 ];
 
+/** Does what an operation needs of others, and may take its time. @throws OperatorError */
+export async function prepare(tree: Tree, operation: Operation, around: Surroundings): Promise<Operation> {
+  const types = operationTypes.filter(({ verb, prepare }) => verb === operation.verb && prepare);
+  // What is not there yet may be there when it has its turn.
+  const type = types.find(({ at }) => isAt(tree, operation.path, at));
+  if (!type?.prepare) return operation;
+  const { place } = find(tree, operation);
+  return { ...operation, params: await type.prepare(place as never, operation.params, around) };
+}
+
 /** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
 export async function carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
-  const place = placeOf(tree, operation.path);
-  const type = operationTypes.find((known) => known.at === place.kind && known.verb === operation.verb);
-  if (!type) throw new OperatorError(`Command not found ${operation.verb}`);
-  checkParams(type, operation.params);
+  const { type, place } = find(tree, operation);
   // What is there already stays, whatever it is called: a disk is worth more than a name.
   if (!around.restoring && !around.comingBack) refuseUnprintable(type, operation.params);
   return type.apply(tree, place as never, operation.params, around);
+}
+
+function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {
+  try {
+    return placeOf(tree, path).kind === kind;
+  } catch {
+    return false;
+  }
+}
+
+function find(tree: Tree, { path, verb, params }: Operation) {
+  const place = placeOf(tree, path);
+  const type = operationTypes.find((known) => known.at === place.kind && known.verb === verb);
+  if (!type) throw new OperatorError(`Command not found ${verb}`);
+  checkParams(type, params);
+  return { type, place };
 }
 
 /** What operations may know of the world. */

@@ -4,7 +4,7 @@
 
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OperatorError, reasonOf } from '../errors.ts';
+import { OperatorError, wholeReasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { runningMs } from '../system/running-time.ts';
@@ -12,10 +12,10 @@ import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts'
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import { sumOf } from '../target/traffic.ts';
-import type { LoopCounts, LoopHost, LoopLoad, LoopState, WorkState } from './loop.ts';
+import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, WorkState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome, Part, Surroundings } from './operation.ts';
-import { carryOut, worldly } from './operations.ts';
+import { carryOut, prepare, worldly } from './operations.ts';
 import { placeOf } from './place.ts';
 import { couldNotCreate } from './restore.ts';
 import { takeFound } from './storage-object-operations.ts';
@@ -37,6 +37,8 @@ export interface StartOptions {
 
 export interface RootOptions extends LoopOptions {
   readonly log?: Log;
+  /** Called when a medium has gone, or come, by itself. */
+  readonly looked?: () => void;
 }
 
 export class Root {
@@ -50,6 +52,8 @@ export class Root {
   #lunProblems = new Map<string, OperatorError>();
   #serving = false;
   #record: Record = async () => {};
+  /** What changes have left over and is being closed. */
+  readonly #releasing = new Set<Promise<unknown>>();
   /** Operations run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -72,23 +76,32 @@ export class Root {
    * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
    * @param part absent: it is a change by itself
    * @param comingBack as in `Surroundings`
+   * @param givenUp whoever asked for it does not any more: a change that has not begun is not made then
    * @throws OperatorError; the tree is then as it was
    */
-  apply(operation: Operation, restoring = false, part?: Part, comingBack = false): Promise<Outcome> {
-    return this.inTurn(() => this.#apply(operation, { restoring, comingBack }, part));
+  async apply(
+    operation: Operation,
+    restoring = false,
+    part?: Part,
+    { comingBack = false, givenUp }: { readonly comingBack?: boolean; readonly givenUp?: AbortSignal } = {},
+  ): Promise<Outcome> {
+    const around = () => ({ ...worldly, serving: this.#serving, restoring, comingBack });
+    const prepared = restoring ? operation : await prepare(this.tree, operation, around());
+    const { outcome, released } = await this.inTurn(() => {
+      givenUp?.throwIfAborted();
+      return this.#apply(prepared, around(), part);
+    });
+    await released;
+    return outcome;
   }
 
-  async #apply(
-    operation: Operation,
-    how: Pick<Surroundings, 'restoring' | 'comingBack'>,
-    part?: Part,
-  ): Promise<Outcome> {
-    const surroundings = { ...worldly, serving: this.#serving, ...how };
-    const { params, notes = [], undo, finish } = await carryOut(this.tree, operation, surroundings);
+  /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
+  async #apply(operation: Operation, around: Surroundings, part?: Part) {
+    const { params, notes = [], undo, finish, release } = await carryOut(this.tree, operation, around);
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
     try {
       await this.#follow(carried);
-      if (!how.restoring) await this.#record(carried, part);
+      if (!around.restoring) await this.#record(carried, part);
     } catch (error) {
       await undo();
       await this.#follow(undefined);
@@ -96,30 +109,51 @@ export class Root {
     }
     await finish?.();
     await this.#loops?.finish();
-    return { operation: carried, notes };
+    const released = Promise.all([release?.(), this.#loops?.release()]);
+    this.#releasing.add(released);
+    void released.finally(() => this.#releasing.delete(released)).catch(() => {});
+    return { outcome: { operation: carried, notes } satisfies Outcome, released };
   }
 
-  /** Opens every volume, then every portal: nobody logs in to half a configuration. */
-  start(options: StartOptions = {}): Promise<void> {
-    return this.inTurn(() => this.#start(options));
+  /**
+   * Opens every volume, then every portal: nobody logs in to half a configuration. A volume that takes its time is not
+   * waited for, unless `waitMs` says so; the tree can be changed meanwhile.
+   */
+  async start({ waitMs = 0, givenUp, sockets = [] }: StartOptions = {}): Promise<void> {
+    const loops = await this.inTurn(() => this.#begin());
+    const isMissing = () => [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
+    for (const end = runningMs() + waitMs; isMissing() && runningMs() < end && !givenUp?.aborted; ) {
+      await sleep(devicePollMs);
+      await this.#openInTurn('now');
+    }
+    await this.inTurn(() => this.#serve(loops, sockets));
   }
 
-  /** Opens what could not be opened before: volumes whose medium has appeared, portals whose address has. */
-  retry(): Promise<void> {
-    return this.inTurn(async () => {
-      if (this.#serving) await this.#openAll(true);
-    });
+  /**
+   * Opens what could not be opened before: volumes whose medium has appeared, portals whose address has.
+   * @param again whether pauses are kept between attempts
+   * @returns when nothing is being tried any more; the tree can be changed meanwhile
+   */
+  async retry(again: Again = 'now'): Promise<void> {
+    await this.#openInTurn(again);
+    await this.#loops?.each((loop) => loop.opened());
+    await this.#openInTurn('no');
   }
 
   /** Which storage objects have no medium, and why, a line each, looked at now; this process opens them if it serves. */
   async missingMedia(): Promise<string[]> {
     await this.retry();
-    const lines: string[] = [];
-    for (const storageObject of this.tree.allStorageObjects()) {
+    const lines = [...this.tree.allStorageObjects()].map(async (storageObject) => {
       const reason = this.#serving ? storageObject.missing : await whyClosed(storageObject);
-      if (reason !== undefined) lines.push(couldNotCreate(storageObject.name, reason));
-    }
-    return lines;
+      return reason === undefined ? [] : [couldNotCreate(storageObject.name, reason)];
+    });
+    return (await Promise.all(lines)).flat();
+  }
+
+  #openInTurn(again: Again): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.#loops) await this.#openAll(again);
+    });
   }
 
   /** Runs `what` after the operations before it and before those that come later: meanwhile nothing changes. */
@@ -129,25 +163,27 @@ export class Root {
     return turn;
   }
 
-  async #start({ waitMs = 0, givenUp, sockets = [] }: StartOptions): Promise<void> {
+  async #begin(): Promise<Loops> {
     const host: LoopHost = {
       log: (record) => this.#log(record),
+      look: () => void this.#openInTurn('no').then(() => this.#options.looked?.()),
       apply: async (operation) => void (await this.apply(operation)),
     };
     const revive = (replace: () => Promise<void>) =>
       void this.inTurn(async () => {
         if (this.#loops !== loops) return;
         await replace();
-        await this.#openAll(true);
+        await this.#openAll('now');
       });
     const loops = new Loops(this.tree, host, this.#options, revive);
     this.#loops = loops;
     await loops.start();
-    for (const end = runningMs() + waitMs; ; await sleep(devicePollMs)) {
-      await this.#openAll(true);
-      const isMissing = [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
-      if (!isMissing || runningMs() >= end || givenUp?.aborted) break;
-    }
+    await this.#openAll('now');
+    return loops;
+  }
+
+  async #serve(loops: Loops, sockets: readonly number[]): Promise<void> {
+    if (this.#loops !== loops) return;
     await loops.serve();
     const log = this.#log;
     const handOver = (target: Target, arrival: Arrival<Socket>) => loops.take(target, arrival);
@@ -161,6 +197,7 @@ export class Root {
   /** Closes portals, ends sessions, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
     await this.#queue;
+    await Promise.allSettled(this.#releasing);
     // Whoever asks meanwhile, asks a root that serves nothing.
     const loops = this.#loops;
     this.#loops = undefined;
@@ -255,7 +292,7 @@ export class Root {
   }
 
   /** @param again also what could not be opened before */
-  async #openAll(again = false): Promise<void> {
+  async #openAll(again: Again = 'no'): Promise<void> {
     const facts = (await this.#loops?.follow(again)) ?? [];
     for (const { storageObjects } of facts)
       for (const { path, missing, size, found } of storageObjects) {
@@ -296,6 +333,6 @@ async function whyClosed({ backstore, config }: StorageObject): Promise<string |
     await (await backstore.open(config)).close();
     return undefined;
   } catch (error) {
-    return reasonOf(error);
+    return wholeReasonOf(error);
   }
 }

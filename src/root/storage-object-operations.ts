@@ -1,7 +1,8 @@
 /** Creating, deleting and changing storage objects. */
 
 import type { AttributeTable } from '../attribute.ts';
-import type { Resized, Volume, VolumeConfig } from '../backstore/backstore.ts';
+import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts';
+import { putAway } from '../backstore/put-away.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
 import { commandOfWork } from '../scsi/medium-work.ts';
@@ -27,6 +28,15 @@ export const storageObjectOperations = [
     verb: 'create',
     // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
     params: { name: 'printable', wwn: 'printable?', settled: 'object?', '*': 'string?' },
+    async prepare({ backstore, named }, params) {
+      if (!backstore.elsewhere || params['settled']) return params;
+      const name = String(params['name']);
+      checkName(name);
+      const { storageObject, volume } = await made(backstore, named, params, String(params['wwn'] ?? ''));
+      await volume.close();
+      const { config } = storageObject;
+      return { ...params, settled: { config, attributes: changedAttributes(storageObject) } };
+    },
     async apply(tree, { backstore, named }, params, around) {
       const name = String(params['name']);
       checkName(name);
@@ -40,20 +50,10 @@ export const storageObjectOperations = [
         for (const [key, value] of Object.entries(settled.attributes))
           storageObject.attributes.set(key as never, value);
         named.set(name, storageObject);
-        return { params, undo: () => discard(named, storageObject) };
+        return { params: { ...params, wwn }, undo: () => discard(named, storageObject) };
       }
-      const others = new Map([...named.values()].map((other) => [other.name, other.config]));
-      const { config, notes, made } = await backstore.settle(params, others);
-      let volume: Volume;
-      try {
-        volume = await backstore.open(config);
-      } catch (error) {
-        if (made) await backstore.abandon?.(config);
-        throw error instanceof OperatorError
-          ? error
-          : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
-      }
-      const storageObject = new StorageObject({ backstore, name, config, wwn, volume });
+      const { storageObject, volume, notes, abandon } = await made(backstore, named, params, wwn);
+      const { config } = storageObject;
       // Whoever serves it opens it again.
       await volume.close();
       storageObject.volume = undefined;
@@ -61,7 +61,7 @@ export const storageObjectOperations = [
       const settled = { config, attributes: changedAttributes(storageObject) };
       const undo = async () => {
         await discard(named, storageObject);
-        if (made) await backstore.abandon?.(config);
+        await abandon();
       };
       return { params: { ...params, wwn, settled }, notes, undo };
     },
@@ -80,13 +80,19 @@ export const storageObjectOperations = [
         named.set(name, storageObject);
         for (const put of putBack) put();
       };
-      return { params, undo, finish: () => closeVolume(storageObject) };
+      return { params, undo, release: () => closeVolume(storageObject) };
     },
   }),
   operation({
     at: 'backstore',
     verb: 'changemedium',
     params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
+    async prepare({ backstore, named }, params) {
+      const storageObject = named.get(String(params['name']));
+      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params['settled']) return params;
+      const config = await exchanged(storageObject, Number(params['size']), String(params['cfgstring']));
+      return { ...params, settled: { config } };
+    },
     async apply(_tree, { backstore, named }, params) {
       const { name, size, cfgstring } = params;
       const storageObject = named.get(String(name));
@@ -103,12 +109,9 @@ export const storageObjectOperations = [
         Object.assign(storageObject, { config: before, volume: old });
         await volume?.close();
       };
-      const finish = async () => {
-        await old?.flush().catch(() => {});
-        await old?.close();
-        report(storageObject, sense.mediumMayHaveChanged);
-      };
-      return { params: { name: String(name), settled: { config } }, undo, finish };
+      const finish = async () => report(storageObject, sense.mediumMayHaveChanged);
+      const release = async () => void (old && (await putAway(old)));
+      return { params: { name: String(name), settled: { config } }, undo, finish, release };
     },
   }),
   operation({
@@ -170,6 +173,27 @@ export const storageObjectOperations = [
     },
   }),
 ];
+
+/**
+ * A new storage object, of a medium that can be opened.
+ * @returns with its volume, and `abandon`, which removes what was made for it
+ * @throws OperatorError
+ */
+async function made(backstore: Backstore, named: ReadonlyMap<string, StorageObject>, params: Values, wwn: string) {
+  const name = String(params['name']);
+  const others = new Map([...named.values()].map((other) => [other.name, other.config]));
+  const { config, notes, made } = await backstore.settle(params, others);
+  const abandon = async () => void (made && (await backstore.abandon?.(config)));
+  try {
+    const volume = await backstore.open(config);
+    return { storageObject: new StorageObject({ backstore, name, config, wwn, volume }), volume, notes, abandon };
+  } catch (error) {
+    await abandon();
+    throw error instanceof OperatorError
+      ? error
+      : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
+  }
+}
 
 /** A medium that can be opened. @throws OperatorError */
 async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {
@@ -254,18 +278,6 @@ export function changedAttributes({ backstore, name, config, wwn, attributes }: 
   return Object.fromEntries(
     names.filter((key) => attributes.values[key] !== fresh[key]).map((key) => [key, attributes.values[key]]),
   );
-}
-
-/** Opens the volume of an object whose configuration is known; what fails makes it `missing`, and it stays. */
-export async function openVolume(storageObject: StorageObject): Promise<void> {
-  try {
-    storageObject.volume = await storageObject.backstore.open(storageObject.config, storageObject.contents);
-    storageObject.contents = undefined;
-    storageObject.missing = undefined;
-    takeFound(storageObject, foundBy(storageObject));
-  } catch (error) {
-    storageObject.missing = reasonOf(error);
-  }
 }
 
 /** Attributes that the medium decides, as it is now. */

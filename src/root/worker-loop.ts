@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { canDuplicate, closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
 import type { Arrival } from '../target/fabric.ts';
 import { Calls } from './calls.ts';
-import type { Assignment, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
+import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
 import { contentsOf } from './loop.ts';
 import type { Operation } from './operation.ts';
 import type { SavedConfiguration } from './saveconfig.ts';
@@ -35,6 +35,7 @@ export class WorkerLoop implements Loop {
     this.#worker = new Worker(entry, { workerData: options });
     this.#calls = new Calls(this.#worker, {
       log: host.log.bind(host),
+      look: () => host.look(),
       apply: (operation: Operation) => host.apply(operation),
     });
     let reason = '';
@@ -53,12 +54,20 @@ export class WorkerLoop implements Loop {
     return this.#calls.call('change', [operation, assignment]);
   }
 
-  follow(arrived: readonly Moving[], again: boolean): Promise<Facts> {
+  follow(arrived: readonly Moving[], again: Again): Promise<Facts> {
     return this.#calls.call('follow', [arrived, again], contentsOf(arrived));
+  }
+
+  opened(): Promise<void> {
+    return this.#calls.call('opened', []);
   }
 
   finish(): Promise<void> {
     return this.#calls.call('finish', []);
+  }
+
+  release(): Promise<void> {
+    return this.#calls.call('release', []);
   }
 
   serve(): Promise<void> {

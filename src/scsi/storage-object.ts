@@ -2,6 +2,7 @@
 
 import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig, VolumeContents } from '../backstore/backstore.ts';
+import { putAway } from '../backstore/put-away.ts';
 import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import { TestBuffers } from './buffer.ts';
@@ -169,11 +170,11 @@ export class StorageObject {
   async leave(): Promise<CarriedState> {
     const { volume, mode, ejected, power, reservations, clock, statistics } = this;
     this.volume = undefined;
-    await volume?.flush().catch((error) => {
-      this.flushFailure = { error };
-    });
-    const contents = volume?.takeContents?.();
-    await volume?.close();
+    let contents: VolumeContents | undefined;
+    const takeContents = () => {
+      contents = volume?.takeContents?.();
+    };
+    this.flushFailure = (volume && (await putAway(volume, takeContents))) ?? this.flushFailure;
     const { flushFailure, work } = this;
     const { persistent } = reservations;
     return {

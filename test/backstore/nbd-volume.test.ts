@@ -15,8 +15,17 @@ import { hello, nbdTarget, u16, u32, u64 } from '../support/nbd-target.ts';
 import { SilentProxy, type Way } from '../support/silent-proxy.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
+// Time that passes at once is time that this process did not see: here it is what the timers say.
+vi.mock('../../src/system/running-time.ts', () => ({
+  runningMs: () => Date.now(),
+  whenLate: (ms: number, what: () => void) => {
+    const timer = setTimeout(what, ms);
+    return () => clearTimeout(timer);
+  },
+}));
 afterEach(() => void vi.useRealTimers());
-const fakeClock = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+const fakeClock = () =>
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] });
 
 const addressOf = (path: string) => ({
   socket: { path },

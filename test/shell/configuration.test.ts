@@ -108,7 +108,7 @@ describe('configuration', () => {
       await shell.run(`/backstores/fileio create disk0 ${disk} 1M`, 'saveconfig', 'clearconfig true');
       renameSync(disk, `${disk}.away`);
       expect(await shell.run('restoreconfig')).toBe(
-        `E| Configuration restored, 1 recoverable errors:\nE| Could not create StorageObject disk0: Could not open ${disk}, skipped\n`,
+        `E| Configuration restored, 1 recoverable errors:\nE| Could not create StorageObject disk0: Could not open ${disk}: The file is gone; it had 1048576 bytes. Put it back, or delete the storage object., skipped\n`,
       );
       await shell.run('clearconfig true');
       const waiting = shell.run('restoreconfig wait=60');
@@ -126,7 +126,7 @@ describe('configuration', () => {
     expect(await first(`restoreconfig ${file}`)).toBe('E| Configuration restored, 3 recoverable errors:');
     await shell.host.root.start();
     expect(await shell.run('ls /backstores/ramdisk 1')).toMatch(
-      /o- rd0 \.+ \[\(-1 bytes\) missing\]\n.*rd1.* missing\]\n.*rd2.* missing\]\n$/,
+      /o- rd0 \.+ \[\(-1 bytes\) missing: A ramdisk cannot have the size -1\]\n.*rd1.* missing: .*\]\n.*rd2.* missing: .*\]\n$/,
     );
   });
 

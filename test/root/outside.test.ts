@@ -1,0 +1,125 @@
+// Changes of a configuration while programs outside of this process do not answer. Not tested here: the limits themselves
+// (test/backstore/nbd-volume.test.ts).
+
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { homeOf } from '../../src/root/home.ts';
+import { openHost } from '../../src/root/host.ts';
+import { logicalUnit } from '../support/logical-unit.ts';
+import { nbdTarget } from '../support/nbd-target.ts';
+import { SilentProxy } from '../support/silent-proxy.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
+
+const nbd = '/backstores/user:nbd';
+
+async function opened() {
+  const folder = temporaryDirectory();
+  const looked = vi.fn();
+  const host = await openHost({ home: homeOf(join(folder, 'home'), {}, undefined), role: 'serve', looked });
+  const target = nbdTarget([logicalUnit()], join(folder, 'server'));
+  await target.server.open();
+  onTestFinished(() => target.server.close());
+  const proxy = await SilentProxy.open(join(folder, 'proxy'), target.server.path);
+  onTestFinished(() => host.close());
+  const apply = (path: string, verb: string, params: Record<string, string>, givenUp?: AbortSignal) =>
+    host.root.apply({ path, verb, params }, false, undefined, givenUp ? { givenUp } : {});
+  const create = (name: string, socket = proxy.path) =>
+    apply(nbd, 'create', { name, size: String(target.volume.size), cfgstring: `nbd+unix:///?socket=${socket}` });
+  const createRamdisk = (name: string) => apply('/backstores/ramdisk', 'create', { name, size: '1M' });
+  const object = (name: string) => host.root.tree.storageObject(`${nbd}/${name}`);
+  return { folder, host, looked, proxy, apply, create, createRamdisk, object };
+}
+
+/** A server that accepts and says nothing. */
+async function silent(path: string) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => void sockets.add(socket)).listen(path);
+  await once(server, 'listening');
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  onTestFinished(() => {
+    server.close();
+    cut();
+  });
+  return { cut, connected: () => expect.poll(() => sockets.size).toBeGreaterThan(0), sockets };
+}
+
+/** Whether `one` ends before `other` does. */
+const isFirst = (one: Promise<unknown>, other: Promise<unknown>) =>
+  Promise.race([one.then(() => true), other.then(() => false).catch(() => false)]);
+
+test('a create whose server does not answer holds up no other change', async () => {
+  const { folder, host, create, createRamdisk, object } = await opened();
+  await host.root.start();
+  const { cut, connected } = await silent(join(folder, 'silent'));
+  const creating = create('s', join(folder, 'silent'));
+  await connected();
+  expect(await isFirst(createRamdisk('r'), creating)).toBe(true);
+  cut();
+  await expect(creating).rejects.toThrow('Cannot open the NBD export');
+  expect(object('s')).toBeUndefined();
+});
+
+test('the delete of an object whose server does not answer any more waits for it, and no other change does', async () => {
+  const { host, proxy, apply, create, createRamdisk, object } = await opened();
+  await host.root.start();
+  await create('m');
+  const volume = object('m')?.volume;
+  proxy.allow('toClient', 0);
+  const writing = volume?.write(new Uint8Array(512), 0, false);
+  await proxy.stalled;
+  const deleting = apply(nbd, 'delete', { name: 'm' });
+  expect(await isFirst(createRamdisk('r'), deleting)).toBe(true);
+  expect(object('m')).toBeUndefined();
+  proxy.resume();
+  await Promise.all([writing, deleting]);
+});
+
+test('a start goes on without volumes whose server does not answer, and serves each when it does', async () => {
+  const { host, looked, proxy, create, createRamdisk, object } = await opened();
+  await create('a');
+  await create('b');
+  proxy.allow('toClient', 0);
+  const before = proxy.connections;
+  await host.root.start();
+  expect(host.root.serving).toBe(true);
+  expect([object('a')?.missing, object('b')?.missing]).toEqual(['it has not answered yet', 'it has not answered yet']);
+  const retries = [host.root.retry('now'), host.root.retry('now')];
+  await createRamdisk('r');
+  expect(proxy.connections - before, 'one attempt each').toBe(2);
+  proxy.resume();
+  await Promise.all(retries);
+  expect([object('a')?.missing, object('b')?.missing]).toEqual([undefined, undefined]);
+  expect(object('a')?.volume?.size).toBeGreaterThan(0);
+  await expect.poll(() => looked).toHaveBeenCalled();
+});
+
+test('what becomes of a server is the state of its storage object, which is told', async () => {
+  const { host, looked, proxy, create, object } = await opened();
+  await host.root.start();
+  await create('m');
+  expect(object('m')?.missing).toBeUndefined();
+  proxy.cut();
+  await expect.poll(() => object('m')?.missing).toMatch(/^since \d{4}-.*Z: /);
+  expect(looked).toHaveBeenCalled();
+  expect(object('m')?.volume).toBeDefined();
+  await proxy.listen();
+  await expect.poll(() => object('m')?.missing).toBeUndefined();
+});
+
+test('a change whose client has gone before its turn is not made', async () => {
+  const { host, apply, object, create } = await opened();
+  await host.root.start();
+  await create('m');
+  const gone = new AbortController();
+  const { promise: busy, resolve: done } = Promise.withResolvers<void>();
+  void host.root.inTurn(() => busy);
+  const deleting = apply(nbd, 'delete', { name: 'm' }, gone.signal);
+  gone.abort();
+  done();
+  await expect(deleting).rejects.toThrow('aborted');
+  expect(object('m')).toBeDefined();
+});
