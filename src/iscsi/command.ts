@@ -82,9 +82,6 @@ export interface Command {
   next: Command | undefined;
 }
 
-/** How much data a command that is a task takes from its initiator. */
-export const takenBy = ({ task }: Command): number => Math.min(task!.dataOutOffered!, task!.dataOutLength);
-
 /** RFC 7143 11.3.1: untagged is served as simple. */
 const attributes: readonly TaskAttribute[] = ['simple', 'simple', 'ordered', 'head of queue', 'aca'];
 

@@ -1,4 +1,4 @@
-/** SCSI commands of one connection: their arrival and their data-out (RFC 7143 4.2.4, 11.3, 11.7, 11.8). */
+/** SCSI commands of one connection: their arrival and how their data comes in (RFC 7143 4.2.4, 11.3, 11.7). */
 
 import { admit, execute, retire } from '../scsi/device-server.ts';
 import { land } from '../scsi/landing.ts';
@@ -6,13 +6,13 @@ import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand } from '../target/traffic.ts';
 import { advance } from '../wire/serial.ts';
-import { borrow, giveBack } from './buffer-pool.ts';
-import { type Command, readCommand, type Sequence, takenBy } from './command.ts';
-import { Coverage } from './coverage.ts';
+import { giveBack } from './buffer-pool.ts';
+import { type Command, readCommand, type Sequence } from './command.ts';
 import { DataIn } from './data-in.ts';
+import { Gathering } from './gathering.ts';
 import { dataOutBytesPerSecondMin, immediateTasksMax } from './limits.ts';
 import type { Link } from './link.ts';
-import { dataOut, lunHalves, noTag, readyToTransfer, scsiCommand } from './pdu.ts';
+import { dataOut, noTag, scsiCommand } from './pdu.ts';
 import type { Place } from './pdu-reader.ts';
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
@@ -20,13 +20,10 @@ import type { Session } from './session.ts';
 /** How many commands that end in one go share a reading of the clock. */
 const commandsPerTime = 16;
 
-/** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
-const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
-  from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
-
 export class Transfer {
   readonly #connection: Link;
   readonly #session: Session;
+  readonly #gathering: Gathering;
   readonly #dataIn: DataIn;
   /** The PDU at hand: the command and the sequence it belongs to, where its data goes, its F bit. */
   #current: Command | undefined;
@@ -36,7 +33,6 @@ export class Transfer {
   #final = false;
   /** What the command at hand may go on with once its PDU is complete. */
   #afterwards: (() => void) | undefined;
-  #lastTransferTag = 0;
   /** Immediate commands that are not answered yet. */
   #immediate = 0;
   /** The clock as it was read last, and for how many more commands that holds. */
@@ -49,6 +45,7 @@ export class Transfer {
   constructor(connection: Link, session: Session) {
     this.#connection = connection;
     this.#session = session;
+    this.#gathering = new Gathering(connection, session);
     this.#dataIn = new DataIn(connection, (command) => this.drop(command));
   }
 
@@ -64,7 +61,8 @@ export class Transfer {
     if (refusal !== undefined) return this.#connection.reject(refusal, bytes, start);
 
     this.#take(command, undefined, 0, dataLength, final);
-    if (!final) command.unsolicited = this.#sequenceOf(noTag, dataLength, this.#unsolicitedEnd(command));
+    if (!final)
+      command.unsolicited = this.#gathering.sequenceOf(noTag, dataLength, this.#gathering.unsolicitedEnd(command));
     session.commands.add(command);
     if (immediate) this.#immediate += 1;
     if (immediate || cmdSn === session.expCmdSn) {
@@ -74,7 +72,7 @@ export class Transfer {
       command.waiting = true;
       session.inTurn(cmdSn, this.#connection, () => this.#goOn(command, () => this.#start(command)));
     }
-    return dataLength > 0 ? this.#place(command, 0, dataLength) : undefined;
+    return dataLength > 0 ? this.#gathering.place(command, 0, dataLength) : undefined;
   }
 
   /** Why a SCSI Command is rejected (RFC 7143 11.3.1, 11.3.4, 13.10, 13.11, 13.14). */
@@ -84,19 +82,10 @@ export class Transfer {
     if (command.tag === noTag) return rejectReason.invalidPduField;
     if (commands.get(command.tag)) return rejectReason.taskInProgress;
     if (command.immediate && this.#immediate >= immediateTasksMax) return rejectReason.tooManyImmediateCommands;
-    const allowed = isWrite && parameters.ImmediateData ? this.#unsolicitedEnd(command) : 0;
+    const allowed = isWrite && parameters.ImmediateData ? this.#gathering.unsolicitedEnd(command) : 0;
     if (dataLength > allowed) return rejectReason.protocolError;
     if (!final && (!isWrite || parameters.InitialR2T)) return rejectReason.protocolError;
     return undefined;
-  }
-
-  #unsolicitedEnd({ expected }: Command): number {
-    return Math.min(this.#session.parameters.FirstBurstLength, expected);
-  }
-
-  #sequenceOf(transferTag: number, start: number, end: number): Sequence {
-    const coverage = this.#session.parameters.DataPDUInOrder ? undefined : new Coverage();
-    return { transferTag, start, end, dataSn: 0, at: start, coverage };
   }
 
   /** A Data-Out (RFC 7143 11.7). @returns where its data goes */
@@ -118,7 +107,7 @@ export class Transfer {
     // RFC 7143 7.9: a DataSN out of order stands for lost data, which is treated as a digest error.
     else if (fields.dataSn.get(bytes, start) !== sequence.dataSn) command.fault ??= sense.protocolServiceCrcError;
     this.#take(command, sequence, offset, isWanted ? dataLength : 0, fields.final.get(bytes, start));
-    return isWanted && dataLength > 0 ? this.#place(command, offset, dataLength) : undefined;
+    return isWanted && dataLength > 0 ? this.#gathering.place(command, offset, dataLength) : undefined;
   }
 
   /** Data that nobody asked for. What has all its data already is not harmed by it. */
@@ -224,50 +213,20 @@ export class Transfer {
   /** Gives it memory for its data, now or when there is some. */
   #reserve(command: Command): void {
     const { memory } = this.#session;
-    const taken = takenBy(command);
-    const bytes = Math.max(taken, this.#unsolicitedEnd(command));
+    const bytes = Math.max(command.task!.dataOutLength, this.#gathering.unsolicitedEnd(command));
     // What came before its turn is there already.
     const more = bytes - command.reserved;
     if (memory.take(more)) {
       command.reserved = bytes;
-      this.#allot(command, bytes, taken);
+      this.#gathering.allot(command, bytes);
       return;
     }
     command.waiting = true;
     memory.whenTaken(more, () => {
       command.reserved += more;
       if (command.over) this.#free(command);
-      else this.#goOn(command, () => this.#allot(command, bytes, taken));
+      else this.#goOn(command, () => this.#gathering.allot(command, bytes));
     });
-  }
-
-  #allot(command: Command, bytes: number, taken: number): void {
-    const early = command.buffer;
-    command.buffer = borrow(bytes);
-    if (early) command.buffer.set(early.subarray(0, this.#unsolicitedEnd(command)));
-    command.task!.dataOut = piece(command.buffer, 0, taken);
-  }
-
-  /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
-  #place(command: Command, offset: number, length: number): Uint8Array | Place | undefined {
-    if (command.completion) return undefined;
-    const landing = command.task?.landing;
-    if (landing)
-      return {
-        set: (bytes, at) => landing.put(bytes, offset + at),
-        lend: (at, available, to) => landing.lend(offset + at, available, to),
-        took: (at, count) => landing.took(offset + at, count),
-      } satisfies Place;
-    return piece(command.buffer ?? this.#gatherEarly(command, this.#unsolicitedEnd(command)), offset, offset + length);
-  }
-
-  /** The initiator may send as much before its command has come up, or has memory. */
-  #gatherEarly(command: Command, bytes: number): Uint8Array {
-    const buffer = borrow(bytes);
-    command.buffer = buffer;
-    command.reserved += bytes;
-    this.#session.memory.add(bytes);
-    return buffer;
   }
 
   /** Asks for the data that is missing; runs the command when none is. */
@@ -276,49 +235,11 @@ export class Transfer {
     if (command.task?.aborted) this.drop(command);
     else if (command.unsolicited) return;
     else if (command.completion) this.#complete(command, command.completion);
-    else if (!command.fault && this.#asked(command) < takenBy(command)) this.#requestAll(command);
+    else if (!command.fault && this.#gathering.lacks(command)) this.#gathering.request(command);
     // RFC 7143 7.8: the answer to damaged data, too, waits until all that was asked for has come.
     else if (command.requests.length > 0) return;
     else if (command.fault) this.#fail(command, command.fault);
     else this.#run(command);
-  }
-
-  /** How far data has come, or was asked for. */
-  #asked({ requested, received }: Command): number {
-    return Math.max(requested, received);
-  }
-
-  /** As many R2Ts as may be outstanding (RFC 7143 13.17). */
-  #requestAll(command: Command): void {
-    const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
-    const length = takenBy(command);
-    command.requested = this.#asked(command);
-    while (command.requests.length < MaxOutstandingR2T && command.requested < length)
-      this.#requestData(command, Math.min(MaxBurstLength, length - command.requested));
-  }
-
-  /** RFC 7143 11.8 */
-  #requestData(command: Command, length: number): void {
-    const { writer } = this.#connection.sender;
-    const { fields } = readyToTransfer;
-    this.#lastTransferTag = advance(this.#lastTransferTag) % noTag;
-    const at = writer.begin(readyToTransfer, 0);
-    const { bytes } = writer;
-    fields.final.set(bytes, at, true);
-    lunHalves.high.set(bytes, at, command.lunHigh);
-    lunHalves.low.set(bytes, at, command.lunLow);
-    fields.initiatorTaskTag.set(bytes, at, command.tag);
-    fields.targetTransferTag.set(bytes, at, this.#lastTransferTag);
-    fields.r2tSn.set(bytes, at, command.r2tSn);
-    fields.bufferOffset.set(bytes, at, command.requested);
-    fields.desiredDataTransferLength.set(bytes, at, length);
-    this.#connection.sender.stamp(at, false);
-    writer.end();
-    const end = command.requested + length;
-    command.requests.push(this.#sequenceOf(this.#lastTransferTag, command.requested, end));
-    command.requested = end;
-    if (command.r2tSn === 0) command.movedAt = this.#connection.now;
-    command.r2tSn += 1;
   }
 
   #run(command: Command): void {
