@@ -53,8 +53,13 @@ export interface Command {
   running: boolean;
   completion: Completion | undefined;
 
-  /** Data-out. Unsolicited data may exceed what the command takes. */
+  /** Data-out, from byte `pieceStart` on. Unsolicited data may exceed what the command takes. */
   buffer: Uint8Array | undefined;
+  /** The piece of its data that there is memory for, and that is asked for: all of it, when it is not long. */
+  pieceStart: number;
+  pieceEnd: number;
+  /** The task runs, and waits for its next piece. */
+  fetching: { resolve(data: Uint8Array): void; reject(error: unknown): void } | undefined;
   /** Bytes that it holds of the session's memory. */
   reserved: number;
   received: number;
@@ -111,6 +116,9 @@ export function readCommand(connection: Owner, bytes: Uint8Array, start: number)
     running: false,
     completion: undefined,
     buffer: undefined,
+    pieceStart: 0,
+    pieceEnd: 0,
+    fetching: undefined,
     reserved: 0,
     received: 0,
     unsolicited: undefined,

@@ -1,5 +1,10 @@
-/** Data-out of SCSI commands: where it goes, and the R2Ts that ask for it (RFC 7143 11.7, 11.8). */
+/**
+ * Data-out of SCSI commands: where it goes, and the R2Ts that ask for it (RFC 7143 11.7, 11.8). Of a long transfer there is
+ * one piece at a time: the next one is asked for when the task wants it, and takes the place of the one before.
+ */
 
+import { dataOutBytesMax } from '../scsi/opcode.ts';
+import { CheckCondition } from '../scsi/sense.ts';
 import { advance } from '../wire/serial.ts';
 import { borrow } from './buffer-pool.ts';
 import type { Command, Sequence } from './command.ts';
@@ -34,12 +39,43 @@ export class Gathering {
     return { transferTag, start, end, dataSn: 0, at: start, coverage };
   }
 
-  /** Gives a command memory for all that it takes; what has come already goes there. */
+  /** How much memory the data of a task takes at a time. What comes unsolicited has to go somewhere. */
+  bytesFor(command: Command): number {
+    return Math.max(this.#firstEnd(command), this.unsolicitedEnd(command));
+  }
+
+  #firstEnd(command: Command): number {
+    const pieces = Math.max(1, Math.ceil(this.unsolicitedEnd(command) / dataOutBytesMax));
+    return Math.min(command.task!.dataOutLength, pieces * dataOutBytesMax);
+  }
+
+  /** Gives a command that memory; what has come already goes there. */
   allot(command: Command, bytes: number): void {
     const early = command.buffer;
+    const { task } = command;
     command.buffer = borrow(bytes);
     if (early) command.buffer.set(early.subarray(0, this.unsolicitedEnd(command)));
-    command.task!.dataOut = piece(command.buffer, 0, command.task!.dataOutLength);
+    command.pieceEnd = this.#firstEnd(command);
+    task!.dataOut = piece(command.buffer, 0, command.pieceEnd);
+  }
+
+  /** The piece behind the one at hand; `hand` gives it when it has come. */
+  next(command: Command): Promise<Uint8Array> {
+    command.pieceStart = command.pieceEnd;
+    command.pieceEnd = Math.min(command.task!.dataOutLength, command.pieceStart + dataOutBytesMax);
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    command.fetching = { resolve, reject };
+    // The initiator was not asked while the medium was at work.
+    command.movedAt = this.#connection.host.now();
+    return promise;
+  }
+
+  /** Hands the task the piece that it waits for, or says what is wrong with it. */
+  hand(command: Command): void {
+    const { fetching, fault, buffer, pieceStart, pieceEnd } = command;
+    command.fetching = undefined;
+    if (fault) fetching?.reject(new CheckCondition(fault));
+    else fetching?.resolve(piece(buffer!, 0, pieceEnd - pieceStart));
   }
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
@@ -52,7 +88,8 @@ export class Gathering {
         lend: (at, available, to) => landing.lend(offset + at, available, to),
         took: (at, count) => landing.took(offset + at, count),
       } satisfies Place;
-    return piece(command.buffer ?? this.#gatherEarly(command, this.unsolicitedEnd(command)), offset, offset + length);
+    const at = offset - command.pieceStart;
+    return piece(command.buffer ?? this.#gatherEarly(command, this.unsolicitedEnd(command)), at, at + length);
   }
 
   /** The initiator may send as much before its command has come up, or has memory. */
@@ -64,15 +101,15 @@ export class Gathering {
     return buffer;
   }
 
-  /** Whether there is data that was not asked for and has not come. */
+  /** Whether there is data of the piece that was not asked for and has not come. */
   lacks(command: Command): boolean {
-    return Math.max(command.requested, command.received) < command.task!.dataOutLength;
+    return Math.max(command.requested, command.received) < command.pieceEnd;
   }
 
   /** Asks for what is missing, with as many R2Ts as may be outstanding (RFC 7143 13.17). */
   request(command: Command): void {
     const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
-    const end = command.task!.dataOutLength;
+    const end = command.pieceEnd;
     command.requested = Math.max(command.requested, command.received);
     while (command.requests.length < MaxOutstandingR2T && command.requested < end)
       this.#request(command, Math.min(MaxBurstLength, end - command.requested));

@@ -116,7 +116,8 @@ export class Transfer {
       transferTag === noTag
         ? [rejectReason.protocolError, sense.unexpectedUnsolicitedData]
         : [rejectReason.invalidPduField, sense.incorrectAmountOfData];
-    if (command.running || command.completion) return this.#connection.reject(reason, bytes, start);
+    if ((command.running && !command.fetching) || command.completion)
+      return this.#connection.reject(reason, bytes, start);
     this.#spoil(command, reason, fault, bytes, start);
     if (!command.waiting) this.#proceed(command);
   }
@@ -207,13 +208,14 @@ export class Transfer {
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
     // What has come already was gathered.
     if (!command.buffer && this.#connection.lands) task.landing = land(task);
-    if (!task.landing) this.#reserve(command);
+    if (task.landing) command.pieceEnd = task.dataOutLength;
+    else this.#reserve(command);
   }
 
   /** Gives it memory for its data, now or when there is some. */
   #reserve(command: Command): void {
     const { memory } = this.#session;
-    const bytes = Math.max(command.task!.dataOutLength, this.#gathering.unsolicitedEnd(command));
+    const bytes = this.#gathering.bytesFor(command);
     // What came before its turn is there already.
     const more = bytes - command.reserved;
     if (memory.take(more)) {
@@ -231,22 +233,31 @@ export class Transfer {
 
   /** Asks for the data that is missing; runs the command when none is. */
   #proceed(command: Command): void {
-    if (command.over || command.running) return;
+    if (command.over || (command.running && !command.fetching)) return;
     if (command.task?.aborted) this.drop(command);
     else if (command.unsolicited) return;
     else if (command.completion) this.#complete(command, command.completion);
     else if (!command.fault && this.#gathering.lacks(command)) this.#gathering.request(command);
     // RFC 7143 7.8: the answer to damaged data, too, waits until all that was asked for has come.
     else if (command.requests.length > 0) return;
+    else if (command.fetching) this.#gathering.hand(command);
     else if (command.fault) this.#fail(command, command.fault);
     else this.#run(command);
   }
 
   #run(command: Command): void {
+    const task = command.task!;
     command.running = true;
-    const result = execute(command.task!);
+    if (command.pieceEnd < task.dataOutLength) task.fetch = () => this.#fetch(command);
+    const result = execute(task);
     if (result instanceof Promise) void result.then((completion) => this.#complete(command, completion));
     else this.#complete(command, result);
+  }
+
+  #fetch(command: Command): Promise<Uint8Array> {
+    const next = this.#gathering.next(command);
+    this.#proceed(command);
+    return next;
   }
 
   /** The transport's own CHECK CONDITION (RFC 7143 11.4.7.2). */
@@ -262,6 +273,10 @@ export class Transfer {
       return;
     }
     command.completion = completion;
+    command.running = false;
+    command.fetching = undefined;
+    // A task that another nexus ended may have asked for data: its answer comes behind that.
+    if (command.requests.length > 0) return;
     // It has run, or never will: a command that is dropped on its way to the medium does not come here.
     if (command.buffer) giveBack(command.buffer);
     this.#free(command);

@@ -96,7 +96,7 @@ export const diskAttributes = {
   }),
   hw_block_size: integer({ doc: 'Block size of the medium.', default: 512, readOnly: true, effect: inert('a report') }),
   hw_max_sectors: integer({
-    doc: 'Longest transfer the medium takes, in blocks.',
+    doc: 'Longest transfer that initiators are advised to make, in blocks.',
     default: 16384,
     readOnly: true,
     effect: LIMIT,

@@ -2,8 +2,9 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
+import { withData } from './data-out.ts';
 import { good } from './parameter-data.ts';
-import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import { CheckCondition, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 
@@ -14,11 +15,6 @@ const verifyBytesMax = 1024 * 1024;
 export function mediumOf(lu: StorageObject): Volume {
   if (!lu.volume) throw new CheckCondition(sense.mediumNotPresent);
   return lu.volume;
-}
-
-/** MAXIMUM TRANSFER LENGTH of VPD page B0h. @param byte where the CDB has the number of blocks */
-export function checkTransferLength(lu: StorageObject, blocks: number, byte: number): void {
-  if (blocks > lu.attributes.values.hw_max_sectors) throw invalidCdb(byte, 7);
 }
 
 /** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
@@ -50,15 +46,35 @@ function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work:
   });
 }
 
-/** Writes blocks; `data` is all of them. */
-export function write(lu: StorageObject, lba: number, data: Uint8Array, fua: number): Completion | Promise<Completion> {
-  if (data.length === 0) return good;
-  lu.statistics.writeCommands += 1;
-  lu.statistics.blocksWritten += data.length / lu.blockSize;
+/** A range of blocks that is written, and whether it has to be on the medium at the end. */
+interface Write {
+  readonly lba: number;
+  readonly blocks: number;
+  readonly fua: number;
+}
+
+/** Writes the data that comes. FUA holds for each piece of it. */
+export function write(lu: StorageObject, cdb: Write, task: Task): Completion | Promise<Completion> {
+  if (cdb.blocks === 0) return good;
+  countWrite(lu, cdb);
+  const durable = isDurable(lu, cdb.fua);
+  const start = cdb.lba * lu.blockSize;
+  return withData(lu, task, (data, offset) => writePiece(lu, start + offset, data, durable));
+}
+
+function countWrite({ statistics }: StorageObject, { blocks }: Pick<Write, 'blocks'>): void {
+  statistics.writeCommands += 1;
+  statistics.blocksWritten += blocks;
+}
+
+function writePiece(
+  lu: StorageObject,
+  position: number,
+  data: Uint8Array,
+  durable: boolean,
+): Completion | Promise<Completion> {
   const volume = mediumOf(lu);
-  const position = lba * lu.blockSize;
   const end = position + data.length;
-  const durable = isDurable(lu, fua);
   if (lu.ranges.free(position, end, false) && volume.writeNow?.(data, position, durable)) return good;
   return lu.ranges.during(position, end, false, async () => {
     await volume.write(data, position, durable);
@@ -154,28 +170,69 @@ export function verifyLength(lu: StorageObject, bytchk: number, blocks: number):
 }
 
 /** @throws CheckCondition MISCOMPARE DURING VERIFY OPERATION with the offset of the first byte that differs */
-export async function verify(
+export function verify(
+  lu: StorageObject,
+  { lba, blocks, bytchk }: { lba: number; blocks: number; bytchk: number },
+  task: Task,
+): Completion | Promise<Completion> {
+  const { blockSize } = lu;
+  const start = lba * blockSize;
+  if (bytchk === 1) return withData(lu, task, (data, offset) => comparePiece(lu, start, offset, data, task));
+  return readBack(lu, start, 0, blocks * blockSize, task, (found, offset) => {
+    if (bytchk !== 3) return;
+    for (let at = 0; at < found.length; at += blockSize)
+      compare(found.subarray(at, at + blockSize), task.dataOut, offset + at);
+  });
+}
+
+/** Compares a piece of the data, which begins at its byte `offset`, with the blocks from `start` on. */
+const comparePiece = (
+  lu: StorageObject,
+  start: number,
+  offset: number,
+  data: Uint8Array,
+  task: Task,
+): Promise<Completion> =>
+  readBack(lu, start, offset, offset + data.length, task, (found, at) =>
+    compare(found, data.subarray(at - offset, at - offset + found.length), at),
+  );
+
+/** Reads the bytes `from` to `to` behind `start` again, some at a time. */
+async function readBack(
+  lu: StorageObject,
+  start: number,
+  from: number,
+  to: number,
+  task: Task,
+  check: (found: Buffer, offset: number) => void,
+): Promise<Completion> {
+  const volume = mediumOf(lu);
+  const buffer = Buffer.allocUnsafe(Math.min(to - from, verifyBytesMax));
+  for (let at = from; at < to; ) {
+    if (task.aborted || task.terminated) return good;
+    if (at > from) await breathe();
+    const found = buffer.subarray(0, Math.min(buffer.length, to - at));
+    await volume.read(found, start + at);
+    check(found, at);
+    at += found.length;
+  }
+  return good;
+}
+
+/** Writes each piece to the medium and reads it again, with BYTCHK 1 to compare it. */
+export function writeAndVerify(
   lu: StorageObject,
   cdb: { lba: number; blocks: number; bytchk: number },
   task: Task,
-): Promise<Completion> {
-  const { blockSize } = lu;
-  const volume = mediumOf(lu);
-  const { bytchk } = cdb;
-  const end = cdb.blocks * blockSize;
-  const buffer = Buffer.allocUnsafe(Math.min(end, verifyBytesMax));
-  for (let done = 0; done < end; ) {
-    if (task.aborted || task.terminated) return good;
-    if (done > 0) await breathe();
-    const piece = buffer.subarray(0, Math.min(buffer.length, end - done));
-    await volume.read(piece, cdb.lba * blockSize + done);
-    if (bytchk === 1) compare(piece, task.dataOut.subarray(done, done + piece.length), done);
-    if (bytchk === 3)
-      for (let at = 0; at < piece.length; at += blockSize)
-        compare(piece.subarray(at, at + blockSize), task.dataOut, done + at);
-    done += piece.length;
-  }
-  return good;
+): Completion | Promise<Completion> {
+  if (cdb.blocks === 0) return good;
+  countWrite(lu, cdb);
+  const start = cdb.lba * lu.blockSize;
+  return withData(lu, task, async (data, offset) => {
+    await writePiece(lu, start + offset, data, true);
+    if (cdb.bytchk === 1) return comparePiece(lu, start, offset, data, task);
+    return readBack(lu, start, offset, offset + data.length, task, () => {});
+  });
 }
 
 /** @throws CheckCondition */

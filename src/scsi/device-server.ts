@@ -5,7 +5,7 @@ import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { inaccessible } from './alua.ts';
 import type { LogicalUnitView, Nexus } from './nexus.ts';
-import { checkUsage, decode, type OpcodeRow } from './opcode.ts';
+import { checkUsage, dataOutBytesMax, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
 import { passedThrough } from './pass-through.ts';
 import { isBusy, isWriteProtected, notReady } from './readiness.ts';
@@ -82,6 +82,7 @@ function check(task: Task): Completion | undefined {
   checkRange(row, lu, cdb);
   task.dataOutLength = row.dataOut ? row.dataOut(lu, cdb) : 0;
   checkOffer(row, task);
+  checkLength(row, task);
   task.command = { row, cdb };
   lu.tasks.add(task);
   return undefined;
@@ -91,6 +92,11 @@ function check(task: Task): Completion | undefined {
 function checkOffer(row: OpcodeRow, { dataOutOffered: offered, dataOutLength: wanted }: Task): void {
   if (offered === undefined || offered === wanted || (offered > wanted && !row.exactDataOut)) return;
   throw new CheckCondition(sense.invalidFieldInCommandInformationUnit);
+}
+
+/** No memory is taken for data that cannot be worked off in pieces, and is more than there is memory for. */
+function checkLength(row: OpcodeRow, { dataOutLength }: Task): void {
+  if (dataOutLength > dataOutBytesMax && !row.inPieces) throw new CheckCondition(sense.invalidFieldInCdb);
 }
 
 function reportUnitAttention(nexus: Nexus, lu: StorageObject): void {

@@ -45,6 +45,9 @@ export const lba21: Field = field({ byte: 1, bytes: 3, mask: 0x1fffff });
 /** SERVICE ACTION (SPC-4 4.2.5.2). */
 export const serviceActionField: Field = bits(1, 0, 5);
 
+/** Data-out that is gathered at a time, in bytes: the rest of a command follows in pieces, or it may not have more. */
+export const dataOutBytesMax = 8 * 1024 * 1024;
+
 /** A decoded CDB: a number for each field. */
 export type Cdb<F> = { readonly [K in keyof F]: number };
 type Fields = Readonly<Record<string, Field>>;
@@ -92,6 +95,8 @@ export interface Opcode<F extends Fields = Fields> {
   dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
   /** An initiator that is ready to send more than `dataOut` is refused, too. */
   readonly exactDataOut?: boolean;
+  /** It takes its data a piece at a time, where that is long (data-out.ts). */
+  readonly inPieces?: true;
   /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
   readonly lands?: true;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;

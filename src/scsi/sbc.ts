@@ -2,7 +2,6 @@
 
 import {
   atomicBlocksMax,
-  checkTransferLength,
   compareAndWrite,
   orWrite,
   read,
@@ -10,6 +9,7 @@ import {
   verify,
   verifyLength,
   write,
+  writeAndVerify,
   writeAtomic,
 } from './block-access.ts';
 import { formatSanitizeOpcodes } from './format-sanitize.ts';
@@ -56,7 +56,6 @@ const reads = ({ range, ...named }: Variant): OpcodeRow =>
     ignores: groupOf(range),
     medium: 'read',
     whenReserved: 'reads',
-    check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
     execute: (lu, cdb, task) => read(lu, cdb.lba, cdb.blocks, task),
   });
 
@@ -68,10 +67,10 @@ const writes = ({ range, ...named }: Variant): OpcodeRow =>
     ignores: groupOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
-    check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, range.blocks.byte),
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    inPieces: true,
     lands: true,
-    execute: (lu, cdb, task) => task.landing?.finish() ?? write(lu, cdb.lba, task.dataOut, cdb.fua),
+    execute: (lu, cdb, task) => task.landing?.finish() ?? write(lu, cdb, task),
   });
 
 const verifies = ({ range, ...named }: Variant): OpcodeRow =>
@@ -82,11 +81,11 @@ const verifies = ({ range, ...named }: Variant): OpcodeRow =>
     ignores: groupOf(range),
     medium: 'read',
     whenReserved: 'reads',
-    check: (lu, cdb) => {
+    check: (_lu, cdb) => {
       if (cdb.bytchk === 2) throw invalidCdb(1, 2);
-      if (cdb.bytchk === 1) checkTransferLength(lu, cdb.blocks, range.blocks.byte);
     },
     dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
+    inPieces: true,
     execute: verify,
   });
 
@@ -98,15 +97,12 @@ const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
     ignores: groupOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
-    check: (lu, cdb) => {
+    check: (_lu, cdb) => {
       if (cdb.bytchk > 1) throw invalidCdb(1, 2);
-      checkTransferLength(lu, cdb.blocks, range.blocks.byte);
     },
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
-    execute: async (lu, cdb, task) => {
-      await write(lu, cdb.lba, task.dataOut, 1);
-      return verify(lu, cdb, task);
-    },
+    inPieces: true,
+    execute: writeAndVerify,
   });
 
 const flushes = ({ range, ...named }: Variant): OpcodeRow =>
@@ -207,7 +203,6 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     ignores: groupOf(range16),
     medium: 'write',
     whenReserved: 'conflicts',
-    check: (lu, cdb) => checkTransferLength(lu, cdb.blocks, 10),
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     execute: orWrite,
   }),

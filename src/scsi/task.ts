@@ -61,8 +61,13 @@ export class Task {
   dataOutLength = 0;
   /** Set by the transport: it writes the data as it comes, and `dataOut` stays empty. */
   landing: Landing | undefined = undefined;
-  /** The data-out buffer: all `dataOutLength` bytes, once the task runs. */
+  /** The data-out buffer: all `dataOutLength` bytes, once the task runs, or the first piece of them. */
   dataOut = none;
+  /**
+   * Set by the transport where `dataOut` is a piece: the one behind it, which takes its place (SAM-5 5.4.3.2, Receive
+   * Data-Out). Rejects with what is wrong with it.
+   */
+  fetch: (() => Promise<Uint8Array>) | undefined = undefined;
   /** Set by task management: the transport drops the task without an answer. */
   aborted = false;
   /** Set by task management: `execute` ends the task with TASK ABORTED, which the transport sends like any status. */
@@ -71,7 +76,7 @@ export class Task {
   command: Command | undefined = undefined;
   /** Set by `execute`: what the transport reads of the medium until it retires the task. */
   extent: Extent | undefined = undefined;
-  /** Set by a command whose work goes on without it (FORMAT UNIT, SANITIZE): task management need not wait for that. */
+  /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data): it need not wait any more. */
   leave: (() => void) | undefined = undefined;
   /** Set by `execute` while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;

@@ -57,6 +57,9 @@ export interface CommandOptions {
   final?: boolean;
 }
 
+/** Longest data segment that is sent. */
+const segmentBytes = 256 * 1024;
+
 const isid = Uint8Array.of(0x80, 0, 0, 0, 0, 1);
 
 export class Initiator {
@@ -247,21 +250,30 @@ export class Initiator {
     }
   }
 
-  /** What an R2T asks for, in one Data-Out. */
+  /** What an R2T asks for. */
   sendRequested({ values }: Received, data: Uint8Array): void {
-    const at = values['bufferOffset']!;
-    this.send(
-      dataOut,
+    const from = values['bufferOffset']!;
+    this.sendData(
       {
-        final: true,
         lun: values['lun']!,
         initiatorTaskTag: values['initiatorTaskTag']!,
         targetTransferTag: values['targetTransferTag']!,
-        expStatSn: this.expStatSn,
-        bufferOffset: at,
       },
-      data.subarray(at, at + values['desiredDataTransferLength']!),
+      data,
+      from,
+      from + values['desiredDataTransferLength']!,
     );
+  }
+
+  /** A sequence of Data-Out with the bytes `from` to `to` of the data, in segments that every target takes. */
+  sendData(task: Partial<Values<typeof dataOut.fields>>, data: Uint8Array, from: number, to: number): void {
+    let dataSn = 0;
+    for (let at = from; at < to; at += segmentBytes) {
+      const end = Math.min(to, at + segmentBytes);
+      const values = { ...task, final: end === to, expStatSn: this.expStatSn, dataSn, bufferOffset: at };
+      this.send(dataOut, values, data.subarray(at, end));
+      dataSn += 1;
+    }
   }
 
   async text(keys: Record<string, string>): Promise<Received> {

@@ -76,9 +76,12 @@ test('SBC-3 5.13 READ(16): an address above 2^53 is out of range, not rounded in
   expect((await initiator.send([0x88, 0, ...new Array(8).fill(0xff), 0, 0, 0, 1])).sense).toBe('5/21/00');
 });
 
-test('SBC-3 6.6.4 WRITE(16): more than MAXIMUM TRANSFER LENGTH is refused before any data', async () => {
+test('SBC-3 6.6.4: MAXIMUM TRANSFER LENGTH is an advice, and what is longer is served', async () => {
   const { initiator } = fresh({ hw_max_sectors: 8 });
-  expect((await initiator.send(forms[16](0x8a, 0, 9), pattern(9 * 512))).sense).toBe('5/24/00');
+  const limits = await initiator.send([0x12, 1, 0xb0, 0, 64, 0]);
+  expect(limits.data.readUInt32BE(8)).toBe(8);
+  expect((await initiator.send(forms[16](0x8a, 0, 9), pattern(9 * 512))).status).toBe(0);
+  expect((await initiator.send(forms[10](0x28, 0, 9))).data.equals(pattern(9 * 512))).toBe(true);
 });
 
 test('SBC-3 4.22 READ(10): RDPROTECT is refused, with a pointer to the field', async () => {
