@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { vpdPages } from '../src/scsi/inquiry.ts';
 import { logPages } from '../src/scsi/log-page.ts';
-import { modePages } from '../src/scsi/mode-page.ts';
+import { modePages } from '../src/scsi/mode-pages.ts';
+
 import { opcodes } from '../src/scsi/opcode-table.ts';
 import { type Sense, sense } from '../src/scsi/sense.ts';
 

@@ -4,7 +4,8 @@ import { reasonOf } from '../errors.ts';
 import { type Log, type LogLevel, logBug } from '../log.ts';
 import { sense } from '../scsi/sense.ts';
 import { abortTask } from '../scsi/task-management.ts';
-import { push } from '../scsi/unit-attention.ts';
+import { addUnitAttention } from '../scsi/unit-attention.ts';
+
 import type { IoVector } from '../system/io-vector.ts';
 import { bracketed, type Tpg } from '../target/tpg.ts';
 import { copyOf } from '../wire/layout.ts';
@@ -367,7 +368,7 @@ export class Connection implements PduHandler, Link {
       const { task, lun, tag } = command;
       if (task) stopping.push(abortTask(session.nexus!, lun, tag));
       // RFC 7143 7.6: a session that goes on hears of it.
-      if (task?.unit) push(session.nexus!, task.unit.storageObject, sense.commandsClearedByTransport);
+      if (task?.unit) addUnitAttention(session.nexus!, task.unit.storageObject, sense.commandsClearedByTransport);
       this.forget(command, task === undefined && !command.immediate);
     }
     await Promise.all(stopping);

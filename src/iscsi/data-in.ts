@@ -2,6 +2,7 @@
 
 import { readFailed } from '../scsi/device-server.ts';
 import { type Completion, type Extent, status } from '../scsi/task.ts';
+import { taskSet } from '../scsi/task-set.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Command } from './command.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
@@ -112,7 +113,7 @@ export class DataIn {
     const { output, sender } = this.#connection;
     const { lend, straight } = source.volume;
     if (!output.passes || !(lend || straight) || sender.writer.dataDigest) return false;
-    return !task?.unit?.storageObject.tasks.ordered;
+    return !(task?.unit && taskSet.of(task.unit.storageObject).ordered);
   }
 
   /** The PDU that was begun gets its data from where it lies. */

@@ -1,9 +1,9 @@
 /** A session: one I_T nexus over one or more connections. Command numbering, and all that its connections share. */
 
-import { type LogicalUnitView, Nexus } from '../scsi/nexus.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
+import { establishNexus, loseNexus } from '../scsi/nexus.ts';
+import { type LogicalUnitView, Nexus, type StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
-import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
+import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { SessionInfo } from '../target/fabric.ts';
@@ -107,7 +107,7 @@ export class Session implements JoinableSession, Window {
         luns: () => lunsOf(tpg, acl),
       });
     this.#inventory = this.#takeInventory();
-    if (this.nexus) establish(this.nexus);
+    if (this.nexus) establishNexus(this.nexus);
   }
 
   mayJoin(cid: number): boolean {
@@ -142,7 +142,7 @@ export class Session implements JoinableSession, Window {
     this.#inventory = this.#takeInventory();
     const same = before.length === this.#inventory.length && before.every((item, at) => item === this.#inventory[at]);
     if (same || !this.nexus) return;
-    lunsChanged(this.nexus);
+    changeLunsOf(this.nexus);
     const [lun = 0] = this.nexus.luns();
     for (const connection of [...this.connections.values()].slice(0, 1)) announceLuns(connection.sender, lun);
   }
@@ -299,7 +299,7 @@ export class Session implements JoinableSession, Window {
     this.memory.close();
     if (!this.nexus) return;
     const stopped = abortNexus(this.nexus);
-    lose(this.nexus);
+    loseNexus(this.nexus);
     await stopped;
   }
 }

@@ -1,7 +1,8 @@
 /** Task management requests (RFC 7143 11.5, 11.6): what each does to the commands of the session, and its response. */
 
 import { decodeLun } from '../scsi/lun.ts';
-import type { Nexus } from '../scsi/nexus.ts';
+import type { Nexus } from '../scsi/storage-object.ts';
+
 import { abortTask, abortTaskSet, clearTaskSet, logicalUnitReset, targetReset } from '../scsi/task-management.ts';
 import type { Values } from '../wire/layout.ts';
 import { distance } from '../wire/serial.ts';

@@ -1,5 +1,6 @@
 /** SCSI commands of one connection: their arrival and how their data comes in (RFC 7143 4.2.4, 11.3, 11.7). */
 
+import { controlMode } from '../scsi/control-mode.ts';
 import { admit, execute, retire } from '../scsi/device-server.ts';
 import { land } from '../scsi/landing.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
@@ -262,7 +263,8 @@ export class Transfer {
 
   /** The transport's own CHECK CONDITION (RFC 7143 11.4.7.2). */
   #fail(command: Command, fault: Sense): void {
-    const descriptor = command.task?.unit?.storageObject.mode.descriptorSense ?? false;
+    const lu = command.task?.unit?.storageObject;
+    const descriptor = lu !== undefined && controlMode.of(lu).descriptorSense;
     this.#complete(command, { status: status.checkCondition, sense: encodeSense(fault, descriptor) });
   }
 

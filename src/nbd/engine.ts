@@ -2,10 +2,11 @@
 
 import { mkdirSync } from 'node:fs';
 import { OperatorError, reasonOf } from '../errors.ts';
-import { Nexus } from '../scsi/nexus.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
+import { establishNexus, loseNexus } from '../scsi/nexus.ts';
+import { Nexus, type StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
-import { establish, lose, lunsChanged } from '../scsi/unit-attention.ts';
+import { changeLunsOf } from '../scsi/unit-attention.ts';
+
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { EngineContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
 import type { Lun, Tpg } from '../target/tpg.ts';
@@ -86,7 +87,7 @@ class Engine implements FabricEngine {
       view: (lun) => viewOf(tpg, undefined, lun),
       luns: () => lunsOf(tpg, undefined),
     });
-    establish(nexus);
+    establishNexus(nexus);
     const units = new Map<number, Unit>();
     const inOrder = () => [...units].sort(([a], [b]) => a - b).map(([, { served }]) => served);
     const server = new NbdServer(socketPath(tpg, runDirectory), inOrder, log);
@@ -118,7 +119,7 @@ class Engine implements FabricEngine {
       units.set(index, { storageObject, served, attached: undefined, problem: undefined });
       changed = true;
     }
-    if (changed) lunsChanged(nexus);
+    if (changed) changeLunsOf(nexus);
     server.refresh();
     for (const [index, unit] of units) await this.#followAttachment(tpg.luns.get(index)!, unit, server);
   }
@@ -168,6 +169,6 @@ class Engine implements FabricEngine {
     for (const unit of units.values()) await this.#detach(unit, true);
     await server.close();
     await abortNexus(nexus);
-    lose(nexus);
+    loseNexus(nexus);
   }
 }

@@ -16,7 +16,8 @@ import {
 } from '../scsi/alua-group.ts';
 import { sense } from '../scsi/sense.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
-import { report } from '../scsi/unit-attention.ts';
+import { reportToAll } from '../scsi/unit-attention.ts';
+
 import type { Lun } from '../target/tpg.ts';
 import { operation } from './operation.ts';
 
@@ -92,7 +93,7 @@ export const aluaOperations = [
         storageObject.aluaGroups.map((one) => (one === group ? changed : one)),
       );
       const finish = async () => {
-        if (name !== 'alua_access_state') report(storageObject, sense.asymmetricAccessStateChanged);
+        if (name !== 'alua_access_state') reportToAll(storageObject, sense.asymmetricAccessStateChanged);
         // SET TARGET PORT GROUPS says it of its own.
         else if (!byInitiator && checked !== group[name]) stateChanged(storageObject, group['name']);
       };
@@ -118,7 +119,7 @@ export const aluaOperations = [
       const undo = () => {
         lun.aluaGroup = before;
       };
-      return { params, undo, finish: async () => report(lun.storageObject, sense.asymmetricAccessStateChanged) };
+      return { params, undo, finish: async () => reportToAll(lun.storageObject, sense.asymmetricAccessStateChanged) };
     },
   }),
 ];

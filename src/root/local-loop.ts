@@ -3,7 +3,9 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { putAway } from '../backstore/put-away.ts';
 import { reasonOf } from '../errors.ts';
-import { commandOfWork } from '../scsi/medium-work.ts';
+import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
+import { arrive, leave } from '../scsi/move.ts';
+import { statistics } from '../scsi/statistics.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/fabric.ts';
@@ -13,15 +15,15 @@ import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, Lo
 import { Openings } from './openings.ts';
 import { foundBy, takeFound } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
-import type { UnitStores } from './unit-store.ts';
+import { UnitStores } from './unit-store.ts';
 
 export interface LocalLoopOptions {
   readonly tree: Tree;
   readonly host: LoopHost;
   /** Where engines may make sockets. */
   readonly runDirectory: string;
-  /** Where reservations and work on a medium outlive the process; without them they do not. */
-  readonly stores: UnitStores | undefined;
+  /** Where reservations and work on a medium outlive the process; without it they do not. */
+  readonly stateDirectory: string | undefined;
   /** Everything in the tree is this loop's; otherwise, what is assigned to it. */
   readonly alone: boolean;
 }
@@ -38,7 +40,8 @@ export class LocalLoop implements Loop {
   readonly #tree: Tree;
   readonly #host: LoopHost;
   readonly #runDirectory: string;
-  readonly #stores: UnitStores | undefined;
+  readonly #stateDirectory: string | undefined;
+  #stores: UnitStores | undefined;
   readonly #alone: boolean;
   readonly #mine = new Set<string>();
   readonly #engines = new Map<string, FabricEngine>();
@@ -47,11 +50,11 @@ export class LocalLoop implements Loop {
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   #usage = performance.eventLoopUtilization();
 
-  constructor({ tree, host, runDirectory, stores, alone }: LocalLoopOptions) {
+  constructor({ tree, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
     this.#tree = tree;
     this.#host = host;
     this.#runDirectory = runDirectory;
-    this.#stores = stores;
+    this.#stateDirectory = stateDirectory;
     this.#alone = alone;
     this.#openings = new Openings(() => host.look());
     this.#lag.enable();
@@ -64,12 +67,15 @@ export class LocalLoop implements Loop {
     // Sessions end before their disks go.
     await this.#reconcile();
     const leaving = lost.flatMap((path) => this.#tree.storageObject(path) ?? []);
-    return Promise.all(leaving.map(async (one) => ({ path: one.path, state: await one.leave() })));
+    return Promise.all(leaving.map(async (one) => ({ path: one.path, state: await leave(one) })));
   }
 
   async follow(arrived: readonly Moving[], again: Again): Promise<Facts> {
     await this.#adopt();
-    for (const { path, state } of arrived) this.#tree.storageObject(path)?.arrive(state);
+    for (const { path, state } of arrived) {
+      const storageObject = this.#tree.storageObject(path);
+      if (storageObject) arrive(storageObject, state);
+    }
     for (const one of this.#tree.allStorageObjects())
       if (!one.volume && (again !== 'no' || one.missing === undefined) && this.#isMine(one.path))
         this.#openings.begin(one, again !== 'when it is time');
@@ -113,9 +119,13 @@ export class LocalLoop implements Loop {
   async state(): Promise<LoopState> {
     return {
       sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()),
-      work: [...this.#tree.allStorageObjects()].flatMap(({ path, work, progress: { done, total } }) =>
-        work ? [{ path, command: commandOfWork(work), failed: work.failed, progress: done / total }] : [],
-      ),
+      work: [...this.#tree.allStorageObjects()].flatMap((one) => {
+        const { work, progress } = mediumWork.of(one);
+        const { path } = one;
+        return work
+          ? [{ path, command: commandOfWork(work), failed: work.failed, progress: progress.done / progress.total }]
+          : [];
+      }),
       load: this.#load(),
     };
   }
@@ -125,13 +135,16 @@ export class LocalLoop implements Loop {
     return {
       storageObjects: [...this.#tree.allStorageObjects()]
         .filter(({ path }) => this.#isMine(path))
-        .map(({ path, statistics, blockSize }) => ({
-          path,
-          reads: statistics.readCommands,
-          writes: statistics.writeCommands,
-          readBytes: statistics.blocksRead * blockSize,
-          writtenBytes: statistics.blocksWritten * blockSize,
-        })),
+        .map((one) => {
+          const { readCommands, writeCommands, blocksRead, blocksWritten } = statistics.of(one);
+          return {
+            path: one.path,
+            reads: readCommands,
+            writes: writeCommands,
+            readBytes: blocksRead * one.blockSize,
+            writtenBytes: blocksWritten * one.blockSize,
+          };
+        }),
       ways: luns.flatMap(({ tpg, index, storageObject, ways }) =>
         Array.from(ways, ({ way, traffic }) => ({
           lun: `${tpg.path}/luns/lun${index}`,
@@ -153,7 +166,7 @@ export class LocalLoop implements Loop {
 
   async resetStatistics(): Promise<void> {
     for (const engine of this.#engines.values()) engine.resetTraffic?.();
-    for (const { statistics } of this.#tree.allStorageObjects()) statistics.reset();
+    for (const one of this.#tree.allStorageObjects()) statistics.of(one).reset();
     for (const tpg of this.#tree.tpgs()) for (const { ways } of tpg.luns.values()) ways.reset();
   }
 
@@ -186,21 +199,24 @@ export class LocalLoop implements Loop {
     for (const storageObject of this.#tree.allStorageObjects()) {
       if (this.#adopted.has(storageObject)) continue;
       this.#adopted.add(storageObject);
-      const { wwn, reservations } = storageObject;
       storageObject.ports = () => portsOf(storageObject);
       storageObject.configure = (change) => this.#configure(storageObject, change);
-      const stores = this.#stores;
-      if (!stores) continue;
-      storageObject.saveReservations = (state) => stores.reservations.save(wwn, state);
-      storageObject.saveWork = (work) => stores.work.save(wwn, work);
-      reservations.persistent = (await stores.reservations.load(wwn)) ?? reservations.persistent;
-      storageObject.work = await stores.work.load(wwn);
+      await (await this.#storesOfAll())?.adopt(storageObject);
     }
+  }
+
+  /** Made when the opcodes are loaded, and with them every subject that keeps something. */
+  async #storesOfAll(): Promise<UnitStores | undefined> {
+    if (this.#stateDirectory === undefined) return undefined;
+    await import('../scsi/opcode-table.ts');
+    this.#stores ??= new UnitStores(this.#stateDirectory, (record) => this.#host.log(record));
+    return this.#stores;
   }
 
   /** Goes on with what was going on with the medium. */
   async #opened(storageObject: StorageObject): Promise<void> {
-    const { path, work, volume } = storageObject;
+    const { path, volume } = storageObject;
+    const { work } = mediumWork.of(storageObject);
     if (!volume) return;
     takeFound(storageObject, foundBy(storageObject));
     volume.watch?.(() => this.#host.look());

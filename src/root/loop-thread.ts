@@ -9,7 +9,6 @@ import { type Again, type Assignment, contentsOf, type Moving } from './loop.ts'
 import type { Carried, Operation } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import { Tree } from './tree.ts';
-import { unitStores } from './unit-store.ts';
 import type { LoopThreadOptions } from './worker-loop.ts';
 
 const { configuration, runDirectory, stateDirectory, alone } = workerData as LoopThreadOptions;
@@ -55,7 +54,7 @@ const loop = new LocalLoop({
   tree,
   host: { log, look: () => calls.tell('look'), apply: (operation) => calls.call('apply', [operation]) },
   runDirectory,
-  stores: stateDirectory === undefined ? undefined : unitStores(stateDirectory, log),
+  stateDirectory,
   alone,
 });
 /** The tree as it is when the thread begins. */

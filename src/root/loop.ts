@@ -6,7 +6,7 @@
 
 import type { Socket } from 'node:net';
 import type { LogRecord } from '../log.ts';
-import type { CarriedState } from '../scsi/storage-object.ts';
+import type { Carried } from '../scsi/move.ts';
 import type { Arrival, SessionInfo } from '../target/fabric.ts';
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Operation } from './operation.ts';
@@ -20,7 +20,7 @@ export interface Assignment {
 /** A storage object that goes to another loop, as it left the one before. Plain data. */
 export interface Moving {
   readonly path: string;
-  readonly state: CarriedState;
+  readonly state: Carried;
 }
 
 /** The memory that goes along with storage objects, rather than being copied. */

@@ -12,7 +12,6 @@ import type { Operation } from './operation.ts';
 import { Placement } from './placement.ts';
 import { dump } from './saveconfig.ts';
 import type { Tree } from './tree.ts';
-import { unitStores } from './unit-store.ts';
 import { canUseWorkers, WorkerLoop } from './worker-loop.ts';
 
 export interface LoopOptions {
@@ -197,8 +196,7 @@ export class Loops {
 
   #local(): Loop {
     const { runDirectory = tmpdir(), stateDirectory } = this.#options;
-    const stores = stateDirectory === undefined ? undefined : unitStores(stateDirectory, (one) => this.#host.log(one));
-    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stores, alone: true });
+    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, alone: true });
   }
 
   #worker(at: number, entry: URL): Loop {

@@ -5,10 +5,11 @@ import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts
 import { putAway } from '../backstore/put-away.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
-import { commandOfWork } from '../scsi/medium-work.ts';
+import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { sense } from '../scsi/sense.ts';
 import { StorageObject } from '../scsi/storage-object.ts';
-import { report } from '../scsi/unit-attention.ts';
+import { reportToAll } from '../scsi/unit-attention.ts';
+
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/tpg.ts';
 import { operation, type Values } from './operation.ts';
@@ -109,7 +110,7 @@ export const storageObjectOperations = [
         Object.assign(storageObject, { config: before, volume: old });
         await volume?.close();
       };
-      const finish = async () => report(storageObject, sense.mediumMayHaveChanged);
+      const finish = async () => reportToAll(storageObject, sense.mediumMayHaveChanged);
       const release = async () => void (old && (await putAway(old)));
       return { params: { name: String(name), settled: { config } }, undo, finish, release };
     },
@@ -208,7 +209,9 @@ async function exchanged({ backstore, config }: StorageObject, size: number, cfg
 }
 
 /** FORMAT UNIT and SANITIZE reach to the end that there was. @throws OperatorError */
-function refuseDuringWork({ name, work }: StorageObject): void {
+function refuseDuringWork(storageObject: StorageObject): void {
+  const { name } = storageObject;
+  const { work } = mediumWork.of(storageObject);
   if (!work) return;
   throw new OperatorError(
     `${name} cannot be resized: ${commandOfWork(work)} ${work.failed ? 'has failed' : 'is going on'}`,

@@ -6,59 +6,74 @@
 import { dirname, join } from 'node:path';
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type MediumWork, parseMediumWork } from '../scsi/medium-work.ts';
-import { type PersistentReservations, parseReservations } from '../scsi/persistent-reservation.ts';
+import type { StorageObject } from '../scsi/storage-object.ts';
+import { type KeptSubject, keptSubjects } from '../scsi/unit-state.ts';
 import { type Files, makePrivateDirectory, realFiles, replaceFile, syncDirectory } from './atomic-file.ts';
 
-export interface UnitStores {
-  readonly reservations: UnitStore<PersistentReservations>;
-  readonly work: UnitStore<MediumWork>;
+/** The stores of all subjects that keep something (`Subject.keep`). */
+export class UnitStores {
+  readonly #subjects: readonly { readonly subject: KeptSubject; readonly store: UnitStore }[];
+
+  /** Made when every subject is declared. @param files where faults can be put in between */
+  constructor(stateDirectory: string, log: Log, files = realFiles) {
+    this.#subjects = keptSubjects().map((subject) => ({
+      subject,
+      store: new UnitStore(join(stateDirectory, subject.keep.folder), subject.keep, log, files),
+    }));
+  }
+
+  /** Gives a logical unit what an earlier process put down, and keeps from now on what it asks to be kept. */
+  async adopt(lu: StorageObject): Promise<void> {
+    for (const { subject, store } of this.#subjects) {
+      const kept = await store.load(lu.wwn);
+      if (kept) subject.restore(lu, kept);
+    }
+    lu.keep = (name, kept) => this.of(name).save(lu.wwn, kept);
+  }
+
+  /** The store of a subject. */
+  of(name: string): UnitStore {
+    const found = this.#subjects.find(({ subject }) => subject.name === name);
+    if (!found) throw new Error(`nothing is kept of ${name}`);
+    return found.store;
+  }
 }
 
-/** @param files where faults can be put in between */
-export const unitStores = (stateDirectory: string, log: Log, files = realFiles): UnitStores => ({
-  reservations: new UnitStore(join(stateDirectory, 'reservations'), parseReservations, 'reservations lost', log, files),
-  work: new UnitStore(join(stateDirectory, 'medium-work'), parseMediumWork, 'medium work lost', log, files),
-});
-
-class UnitStore<State extends object> {
+class UnitStore {
   readonly #directory: string;
-  readonly #parse: (kept: unknown) => State;
-  readonly #lost: string;
+  readonly #keep: KeptSubject['keep'];
   readonly #log: Log;
   readonly #files: Files;
   /** Writes of one serial number come one after the other. */
   readonly #writing = new Map<string, Promise<void>>();
 
-  /** @param parse throws an Error for what is damaged @param lost the event that says so */
-  constructor(directory: string, parse: (kept: unknown) => State, lost: string, log: Log, files: Files) {
+  constructor(directory: string, keep: KeptSubject['keep'], log: Log, files: Files) {
     this.#directory = directory;
-    this.#parse = parse;
-    this.#lost = lost;
+    this.#keep = keep;
     this.#log = log;
     this.#files = files;
   }
 
   /** What was kept, or undefined, which is reported where there is something: a file that is damaged is set aside. */
-  async load(serial: string): Promise<State | undefined> {
+  async load(serial: string): Promise<object | undefined> {
     const path = this.#path(serial);
     try {
       const kept = JSON.parse(await this.#files.readFile(path, 'utf8')) as { serial?: unknown } | null;
       // Its name is only made of the serial number.
       if (kept?.serial !== serial) throw new Error('it belongs to another unit serial number');
-      return this.#parse(kept);
+      return this.#keep.parse(kept);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
       // One that cannot be read now may be read by the next process.
       const keptIn = systemErrorCode(error) ? path : `${path}.damaged`;
       if (keptIn !== path) await this.#files.rename(path, keptIn).catch(() => {});
-      this.#log({ level: 'error', event: this.#lost, detail: { serial, reason: reasonOf(error), keptIn } });
+      this.#log({ level: 'error', event: this.#keep.lostEvent, detail: { serial, reason: reasonOf(error), keptIn } });
       return undefined;
     }
   }
 
   /** Keeps `state`, or forgets when it is undefined; done means on stable storage. System errors pass through. */
-  save(serial: string, state: State | undefined): Promise<void> {
+  save(serial: string, state: object | undefined): Promise<void> {
     const turn = (this.#writing.get(serial) ?? Promise.resolve()).then(() => this.#save(serial, state));
     const settled = turn.catch(() => {});
     this.#writing.set(serial, settled);
@@ -66,7 +81,7 @@ class UnitStore<State extends object> {
     return turn;
   }
 
-  async #save(serial: string, state: State | undefined): Promise<void> {
+  async #save(serial: string, state: object | undefined): Promise<void> {
     const path = this.#path(serial);
     if (state) {
       await makePrivateDirectory(this.#directory, this.#files);

@@ -1,13 +1,15 @@
 /** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.16). */
 
 import { aluaStates } from './alua-group.ts';
+import { targetPortsOf } from './nexus.ts';
 import type { AccessStates } from './opcode.ts';
 import { bits, type OpcodeRow, opcode, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
-import { report, withdraw } from './unit-attention.ts';
+import { reportToAll, withdrawUnitAttention } from './unit-attention.ts';
+import { unitState } from './unit-state.ts';
 
 /** ASYMMETRIC ACCESS STATE (SPC-4 table 287): what runs in it, and what the others get. Active states run everything. */
 const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense }>> = {
@@ -46,24 +48,28 @@ export function accessTypes(lu: StorageObject, portGroup = 0): number {
 
 const transitioning = 0xf;
 
+/** Target port groups on their way to another state, by number; `stateChanged` begins and ends it. */
+const transitions = unitState({ name: 'ALUA transitions', initial: () => ({ under: new Map<number, object>() }) });
+
 /** The state of a group as initiators see it. */
 const stateOf = (lu: StorageObject, group: Group): number =>
-  lu.transitions.has(numberIn(group, 'tg_pt_gp_id')) ? transitioning : numberIn(group, 'alua_access_state');
+  transitions.of(lu).under.has(numberIn(group, 'tg_pt_gp_id')) ? transitioning : numberIn(group, 'alua_access_state');
 
 /** A group has another state than it had: everybody is told, now and again when the transition has ended (SPC-4 5.16.2.8). */
 export function stateChanged(lu: StorageObject, name: unknown): void {
-  report(lu, sense.asymmetricAccessStateChanged);
+  reportToAll(lu, sense.asymmetricAccessStateChanged);
   const group = lu.aluaGroups.find((one) => one['name'] === name);
   const delayMs = group ? numberIn(group, 'trans_delay_msecs') : 0;
   if (!group || delayMs === 0) return;
   const id = numberIn(group, 'tg_pt_gp_id');
   const transition = {};
-  lu.transitions.set(id, transition);
+  const { under } = transitions.of(lu);
+  under.set(id, transition);
   lu.clock.after(delayMs, () => {
     // Another one began meanwhile.
-    if (lu.transitions.get(id) !== transition) return;
-    lu.transitions.delete(id);
-    report(lu, sense.asymmetricAccessStateChanged);
+    if (under.get(id) !== transition) return;
+    under.delete(id);
+    reportToAll(lu, sense.asymmetricAccessStateChanged);
   });
 }
 
@@ -128,7 +134,7 @@ function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Arra
 /** A target port group descriptor (SPC-4 6.37). */
 function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
   const id = numberIn(group, 'tg_pt_gp_id');
-  const ports = lu.ports().filter((port) => port.portGroup === id);
+  const ports = targetPortsOf(lu).filter((port) => port.portGroup === id);
   const bytes = Buffer.alloc(8 + ports.length * 4);
   bytes[0] = stateOf(lu, group) | (numberIn(group, 'preferred') === 1 ? 0x80 : 0);
   for (const [key, bit] of Object.entries(supportBits)) if (numberIn(group, key) === 1) bytes[1]! |= bit;
@@ -166,6 +172,6 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
     await lu.configure({ name: 'alua_access_state', value, aluaGroup });
     stateChanged(lu, aluaGroup);
   }
-  withdraw(task.nexus, lu, sense.asymmetricAccessStateChanged);
+  withdrawUnitAttention(task.nexus, lu, sense.asymmetricAccessStateChanged);
   return good;
 }

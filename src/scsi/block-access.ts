@@ -4,9 +4,12 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { withData } from './data-out.ts';
 import { good } from './parameter-data.ts';
+import { rangeLocks } from './range-locks.ts';
 import { CheckCondition, sense } from './sense.ts';
+import { countRead, countWrite } from './statistics.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
+import { taskSet } from './task-set.ts';
 
 /** Bytes that VERIFY reads at a time. */
 const verifyBytesMax = 1024 * 1024;
@@ -20,14 +23,13 @@ export function mediumOf(lu: StorageObject): Volume {
 /** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
 export function read(lu: StorageObject, lba: number, blocks: number, task: Task): Completion | Promise<Completion> {
   if (blocks === 0) return good;
-  lu.statistics.readCommands += 1;
-  lu.statistics.blocksRead += blocks;
+  countRead(lu, blocks);
   const position = lba * lu.blockSize;
   const length = blocks * lu.blockSize;
   const extent = { volume: mediumOf(lu), position, length };
   const completion: Completion = { status: status.good, dataIn: extent };
-  if (!lu.ranges.free(position, position + length, false))
-    return lu.ranges.during(position, position + length, false, async () => {
+  if (!rangeLocks.of(lu).free(position, position + length, false))
+    return rangeLocks.of(lu).during(position, position + length, false, async () => {
       task.extent = extent;
       return completion;
     });
@@ -38,10 +40,10 @@ export function read(lu: StorageObject, lba: number, blocks: number, task: Task)
 /** Holds a range for one writer alone. What transports are still reading of it comes first: nobody sees a part of the write. */
 function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work: () => Promise<T>): Promise<T> {
   const isRead = ({ extent }: Task) => extent && extent.position < to && from < extent.position + extent.length;
-  return lu.ranges.during(from, to, true, async () => {
+  return rangeLocks.of(lu).during(from, to, true, async () => {
     // What was read in the same turn of the event loop may have to be sent yet (`Volume.lend`).
     await null;
-    while (!task.aborted && !task.terminated && Array.from(lu.tasks).some(isRead)) await lu.tasks.changed();
+    while (!task.aborted && !task.terminated && Array.from(taskSet.of(lu)).some(isRead)) await taskSet.of(lu).changed();
     return work();
   });
 }
@@ -56,15 +58,10 @@ interface Write {
 /** Writes the data that comes. FUA holds for each piece of it. */
 export function write(lu: StorageObject, cdb: Write, task: Task): Completion | Promise<Completion> {
   if (cdb.blocks === 0) return good;
-  countWrite(lu, cdb);
+  countWrite(lu, cdb.blocks);
   const durable = isDurable(lu, cdb.fua);
   const start = cdb.lba * lu.blockSize;
   return withData(lu, task, (data, offset) => writePiece(lu, start + offset, data, durable));
-}
-
-function countWrite({ statistics }: StorageObject, { blocks }: Pick<Write, 'blocks'>): void {
-  statistics.writeCommands += 1;
-  statistics.blocksWritten += blocks;
 }
 
 function writePiece(
@@ -75,8 +72,8 @@ function writePiece(
 ): Completion | Promise<Completion> {
   const volume = mediumOf(lu);
   const end = position + data.length;
-  if (lu.ranges.free(position, end, false) && volume.writeNow?.(data, position, durable)) return good;
-  return lu.ranges.during(position, end, false, async () => {
+  if (rangeLocks.of(lu).free(position, end, false) && volume.writeNow?.(data, position, durable)) return good;
+  return rangeLocks.of(lu).during(position, end, false, async () => {
     await volume.write(data, position, durable);
     return good;
   });
@@ -226,7 +223,7 @@ export function writeAndVerify(
   task: Task,
 ): Completion | Promise<Completion> {
   if (cdb.blocks === 0) return good;
-  countWrite(lu, cdb);
+  countWrite(lu, cdb.blocks);
   const start = cdb.lba * lu.blockSize;
   return withData(lu, task, async (data, offset) => {
     await writePiece(lu, start + offset, data, true);

@@ -1,21 +1,21 @@
 /** READ BUFFER and WRITE BUFFER: memory of the logical unit for testing the path to it (SPC-4 6.18, 6.49). */
 
-import type { Nexus } from './nexus.ts';
 import { bits, type Cdb, type OpcodeRow, opcode, u8, u24 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import type { Nexus, StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
+import { unitState } from './unit-state.ts';
 
 const dataBytes = 64 * 1024;
 /** SPC-4 6.18.9: at most 4,096, a multiple of four. */
 const echoBytes = 4096;
 
 /** What WRITE BUFFER left: one data buffer, and an echo for each nexus. */
-export class TestBuffers {
-  data: Buffer | undefined;
-  readonly echoes = new WeakMap<Nexus, Buffer>();
-}
+const buffers = unitState({
+  name: 'buffers',
+  initial: () => ({ data: undefined as Buffer | undefined, echoes: new WeakMap<Nexus, Buffer>() }),
+});
 
 /** MODE (SPC-4 tables 229, 309). */
 const mode = { data: 0x02, descriptor: 0x03, echo: 0x0a, echoDescriptor: 0x0b } as const;
@@ -60,7 +60,7 @@ export const bufferOpcodes: readonly OpcodeRow[] = [
 ];
 
 function readBuffer(lu: StorageObject, { mode: wanted, id, offset, length }: Cdb<typeof cdb>, task: Task): Completion {
-  const { buffers } = lu;
+  const { data, echoes } = buffers.of(lu);
   // Zeros where there is no such buffer.
   if (wanted === mode.descriptor)
     return allocated(
@@ -68,19 +68,19 @@ function readBuffer(lu: StorageObject, { mode: wanted, id, offset, length }: Cdb
       length,
     );
   if (wanted === mode.echoDescriptor) return allocated(Uint8Array.of(0, 0, echoBytes >> 8, 0), length);
-  if (wanted === mode.data) return allocated((buffers.data ?? Buffer.alloc(dataBytes)).subarray(offset), length);
-  const echo = buffers.echoes.get(task.nexus);
+  if (wanted === mode.data) return allocated((data ?? Buffer.alloc(dataBytes)).subarray(offset), length);
+  const echo = echoes.get(task.nexus);
   if (!echo) throw new CheckCondition(sense.commandSequenceError);
   return allocated(echo, length);
 }
 
 function writeBuffer(lu: StorageObject, { mode: wanted, offset, length }: Cdb<typeof cdb>, task: Task): Completion {
-  const { buffers } = lu;
+  const { data = Buffer.alloc(dataBytes), echoes } = buffers.of(lu);
   const bytes = Buffer.from(parameterList(task.dataOut, length));
-  if (wanted === mode.echo) buffers.echoes.set(task.nexus, bytes);
+  if (wanted === mode.echo) echoes.set(task.nexus, bytes);
   else {
-    buffers.data ??= Buffer.alloc(dataBytes);
-    buffers.data.set(bytes, offset);
+    data.set(bytes, offset);
+    buffers.set(lu, { data });
   }
   return good;
 }

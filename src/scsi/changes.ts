@@ -1,17 +1,18 @@
 /** What initiators are told when a setting of a logical unit changes: found by looking, before and after. */
 
 import { deviceData } from './inquiry.ts';
-import { modeData } from './mode-page.ts';
+import { modeData } from './mode-pages.ts';
+
 import { sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
-import { report } from './unit-attention.ts';
+import { reportToAll } from './unit-attention.ts';
 
 /** Runs `change`, and establishes a unit attention for each part of what initiators may have read that is another now. */
 export function changing(lu: StorageObject, change: () => void): void {
   const before = seen(lu);
   change();
   const after = seen(lu);
-  for (const [i, what] of conditions.entries()) if (before[i] !== after[i]) report(lu, what);
+  for (const [i, what] of conditions.entries()) if (before[i] !== after[i]) reportToAll(lu, what);
 }
 
 const conditions = [sense.modeParametersChanged, sense.inquiryDataChanged, sense.capacityDataChanged] as const;

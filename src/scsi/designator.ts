@@ -1,5 +1,9 @@
 /** Designation descriptors: how logical units, ports and devices are named in VPD pages (SPC-4 7.8.6). */
 
+import type { StorageObject } from './storage-object.ts';
+
+const serialDigits = 25;
+
 /** CODE SET. */
 export const codeSet = { binary: 1, ascii: 2, utf8: 3 } as const;
 /** ASSOCIATION, in its place. */
@@ -27,4 +31,10 @@ export function scsiName(name: string): Uint8Array {
   const bytes = Buffer.alloc((text.length + 4) & ~3);
   text.copy(bytes);
   return bytes;
+}
+
+/** 16 bytes: LIO's NAA 6, made of the company identifier and the serial number's hexadecimal digits. */
+export function naaOf(lu: StorageObject): Uint8Array {
+  const digits = lu.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigits);
+  return Buffer.from(`6${lu.attributes.values.company_id}${digits}`.padEnd(32, '0'), 'hex');
 }

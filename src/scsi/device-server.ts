@@ -4,16 +4,18 @@ import type { MediumError } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { inaccessible } from './alua.ts';
-import type { LogicalUnitView, Nexus } from './nexus.ts';
+import { controlMode } from './control-mode.ts';
 import { checkUsage, dataOutBytesMax, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
 import { passedThrough } from './pass-through.ts';
-import { isBusy, isWriteProtected, notReady } from './readiness.ts';
-import { conflicts } from './reservation-conflict.ts';
+import { provisioningThresholds } from './provisioning-threshold.ts';
+import { isBusy, isWriteProtected, notReady, power } from './readiness.ts';
+import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense, senseKey } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
-import { type Completion, status, type Task } from './task.ts';
-import { clear, pending, push } from './unit-attention.ts';
+import type { LogicalUnitView, Nexus, StorageObject } from './storage-object.ts';
+import { type CommandRow, type Completion, status, type Task } from './task.ts';
+import { taskSet } from './task-set.ts';
+import { addUnitAttention, clearUnitAttention, pendingUnitAttention } from './unit-attention.ts';
 
 let log: Log = () => {};
 
@@ -39,7 +41,7 @@ export function admit(task: Task): Completion | undefined {
  * says of a task whose `aborted` is set has no meaning. Never throws or rejects.
  */
 export function execute(task: Task): Completion | Promise<Completion> {
-  const turn = task.unit?.storageObject.tasks.turn(task);
+  const turn = task.unit && taskSet.of(task.unit.storageObject).turn(task);
   return turn ? turn.then(() => run(task)) : run(task);
 }
 
@@ -50,7 +52,7 @@ export function readFailed(task: Task, error: unknown): Completion {
 
 /** The transport is done with the task: it is answered, or dropped. */
 export function retire(task: Task): void {
-  task.unit?.storageObject.tasks.delete(task);
+  if (task.unit) taskSet.of(task.unit.storageObject).delete(task);
 }
 
 /** The standards' order (SAM-5 4.6.4, 5.14; SPC-4 5.12.1, 5.16.2): what comes first is reported first. */
@@ -66,11 +68,12 @@ function check(task: Task): Completion | undefined {
   const row = passedThrough(lu, found, task) ?? found;
   if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
-  if (!row.ignoresUnitAttention) reportUnitAttention(nexus, lu);
+  if (!row.ignoresUnitAttention) throwUnitAttention(nexus, lu);
   const reservationClass = typeof row.whenReserved === 'function' ? row.whenReserved(bytes) : row.whenReserved;
-  if (conflicts(lu.reservations, nexus, unit.port.relativePortId, reservationClass)) {
+  if (conflicts(reservations.of(lu), nexus, unit.port.relativePortId, reservationClass)) {
     // UA_INTLCK_CTRL 11b: the next command hears of it once more (SPC-4 7.5.8).
-    if (lu.attributes.values.emulate_ua_intlck_ctrl === 2) push(nexus, lu, sense.previousReservationConflict);
+    if (lu.attributes.values.emulate_ua_intlck_ctrl === 2)
+      addUnitAttention(nexus, lu, sense.previousReservationConflict);
     return { status: status.reservationConflict };
   }
   const refusal = inaccessible(lu, unit.port.portGroup, row.runsIn ?? 'active');
@@ -84,7 +87,7 @@ function check(task: Task): Completion | undefined {
   checkOffer(row, task);
   checkLength(row, task);
   task.command = { row, cdb };
-  lu.tasks.add(task);
+  taskSet.of(lu).add(task);
   return undefined;
 }
 
@@ -99,35 +102,36 @@ function checkLength(row: OpcodeRow, { dataOutLength }: Task): void {
   if (dataOutLength > dataOutBytesMax && !row.inPieces) throw new CheckCondition(sense.invalidFieldInCdb);
 }
 
-function reportUnitAttention(nexus: Nexus, lu: StorageObject): void {
-  lu.thresholdWatch?.commandArrives(nexus);
-  const condition = pending(nexus, lu);
+/** @throws CheckCondition when a unit attention is pending */
+function throwUnitAttention(nexus: Nexus, lu: StorageObject): void {
+  provisioningThresholds.of(lu).watch?.commandArrives(nexus);
+  const condition = pendingUnitAttention(nexus, lu);
   if (!condition) return;
   // UA_INTLCK_CTRL 10b and 11b: it stays until REQUEST SENSE fetches it (SPC-4 7.5.8).
-  if (lu.attributes.values.emulate_ua_intlck_ctrl === 0) clear(nexus, lu);
+  if (lu.attributes.values.emulate_ua_intlck_ctrl === 0) clearUnitAttention(nexus, lu);
   throw new CheckCondition(condition);
 }
 
-function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: LogicalUnitView): void {
+function checkMedium(row: CommandRow, { storageObject: lu, writeProtected }: LogicalUnitView): void {
   checkReady(row, lu);
   if (row.medium !== 'write') return;
-  if (lu.mode.softwareWriteProtect) throw new CheckCondition(sense.softwareWriteProtected);
+  if (controlMode.of(lu).softwareWriteProtect) throw new CheckCondition(sense.softwareWriteProtected);
   if (writeProtected || isWriteProtected(lu)) throw new CheckCondition(sense.writeProtected);
 }
 
 /** Asked again when the command runs: meanwhile the medium may be gone, or be wiped. */
-function checkReady(row: OpcodeRow, lu: StorageObject): void {
+function checkReady(row: CommandRow, lu: StorageObject): void {
   if (row.duringMediumOperation) return;
   if (isBusy(lu) || row.medium !== 'none') {
     const reason = notReady(lu, row.mends);
     if (reason) throw reason;
   }
   // Idle and standby are left by a command that needs the medium (SPC-4 5.13.3).
-  if (row.ranged) lu.power = 'active';
+  if (row.ranged && power.of(lu).condition !== 'active') power.set(lu, { condition: 'active' });
 }
 
 /** Asked again when the command runs: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
-function checkRange(row: OpcodeRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): void {
+function checkRange(row: CommandRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): void {
   // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
   if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
 }
@@ -148,7 +152,7 @@ function run(task: Task): Completion | Promise<Completion> {
 }
 
 /** Keeps hold of a command that is on its way to the medium, so that task management can wait for it. */
-function follow(task: Task, row: OpcodeRow, result: Promise<Completion>): Promise<Completion> {
+function follow(task: Task, row: CommandRow, result: Promise<Completion>): Promise<Completion> {
   const running = result.then(
     (completion) => (task.terminated ? aborted : completion),
     (error) => (task.terminated ? aborted : failed(task, row, error)),
@@ -157,7 +161,7 @@ function follow(task: Task, row: OpcodeRow, result: Promise<Completion>): Promis
   return running;
 }
 
-function failed(task: Task, row: OpcodeRow | undefined, error: unknown): Completion {
+function failed(task: Task, row: CommandRow | undefined, error: unknown): Completion {
   const lu = task.unit?.storageObject;
   if (error instanceof CheckCondition) return checkCondition(lu, error.sense, error.detail);
   const code = systemErrorCode(error);
@@ -184,7 +188,10 @@ function lbaInError({ command, unit }: Task, { position }: Partial<MediumError>)
 }
 
 function checkCondition(lu: StorageObject | undefined, what: Sense, detail?: SenseDetail): Completion {
-  return { status: status.checkCondition, sense: encodeSense(what, lu?.mode.descriptorSense ?? false, detail) };
+  return {
+    status: status.checkCondition,
+    sense: encodeSense(what, lu !== undefined && controlMode.of(lu).descriptorSense, detail),
+  };
 }
 
 /** System errors as sense; what is not here is a medium error of the command's kind. */
@@ -203,7 +210,7 @@ const systemErrors: Readonly<Record<string, Sense>> = {
   ENOMEM: sense.internalTargetFailure,
 };
 
-function senseOf(code: string | undefined, row: OpcodeRow | undefined): Sense {
+function senseOf(code: string | undefined, row: CommandRow | undefined): Sense {
   if (!code) return sense.internalTargetFailure;
   return systemErrors[code] ?? (row?.medium === 'read' ? sense.unrecoveredReadError : sense.writeError);
 }

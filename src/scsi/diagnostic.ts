@@ -4,7 +4,7 @@ import { mediumOf } from './block-access.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import type { SelfTest } from './statistics.ts';
+import { type SelfTest, statistics } from './statistics.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
@@ -68,7 +68,7 @@ function sendDiagnostic(
 /** Reads the first and the last block, or all of them. @throws CheckCondition LOGICAL UNIT FAILED SELF-TEST */
 async function test(lu: StorageObject, code: number, task: Task): Promise<Completion> {
   // Code 000b marks a log parameter that holds nothing: the default self-test is not logged.
-  const log = (test: Omit<SelfTest, 'code'>) => code !== 0 && lu.statistics.tested({ code, ...test });
+  const log = (test: Omit<SelfTest, 'code'>) => code !== 0 && statistics.of(lu).tested({ code, ...test });
   const volume = mediumOf(lu);
   const end = lu.blocks * lu.blockSize;
   const ends = [0, Math.max(0, end - lu.blockSize)];

@@ -5,16 +5,16 @@
 
 import { inaccessible } from './alua.ts';
 import { isDurable, mediumOf } from './block-access.ts';
-import { association, codeSet, designatorType } from './designator.ts';
-import { naaOf } from './inquiry.ts';
-import type { LogicalUnitView } from './nexus.ts';
+import { association, codeSet, designatorType, naaOf } from './designator.ts';
 import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
+import { rangeLocks } from './range-locks.ts';
 import { isWriteProtected, notReady } from './readiness.ts';
-import { conflicts } from './reservation-conflict.ts';
+import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import type { LogicalUnitView, Nexus, StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
+import { unitState } from './unit-state.ts';
 
 export const copyLimits = {
   targets: 2,
@@ -114,11 +114,17 @@ const copyStatus = { inProgress: 0x00, completed: 0x01, completedWithErrors: 0x0
 const resultsMax = 16;
 
 /** What RECEIVE COPY RESULTS tells of a copy, while it goes on and after. */
-export interface CopyResult {
+interface CopyResult {
   status: number;
   segments: number;
   bytes: number;
 }
+
+/** Results by nexus and list identifier, until they are fetched. */
+const copyResults = unitState({
+  name: 'copy results',
+  initial: () => ({ of: new WeakMap<Nexus, Map<number, CopyResult>>() }),
+});
 
 async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
@@ -153,9 +159,9 @@ async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> 
 
 /** @throws CheckCondition OPERATION IN PROGRESS when the nexus has a copy of this identifier under way */
 function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: CopyResult): Map<number, CopyResult> {
-  const held = lu.copyResults.get(nexus) ?? new Map<number, CopyResult>();
+  const held = copyResults.of(lu).of.get(nexus) ?? new Map<number, CopyResult>();
   if (held.get(identifier)?.status === copyStatus.inProgress) throw new CheckCondition(sense.operationInProgress);
-  lu.copyResults.set(nexus, held);
+  copyResults.of(lu).of.set(nexus, held);
   held.delete(identifier);
   held.set(identifier, result);
   const [oldest] = held.keys();
@@ -165,7 +171,7 @@ function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: Co
 
 /** SPC-4 6.25: the result of a copy, once; TRANSFER COUNT in bytes. */
 function resultOf(lu: StorageObject, { nexus }: Task, identifier: number): Uint8Array {
-  const held = lu.copyResults.get(nexus);
+  const held = copyResults.of(lu).of.get(nexus);
   const result = held?.get(identifier);
   if (!result) throw invalidCdb(2, 7);
   if (result.status !== copyStatus.inProgress) held?.delete(identifier);
@@ -233,7 +239,7 @@ async function copy(
     [from, 'reads'],
     [to, 'conflicts'],
   ] as const)
-    if (conflicts(view.storageObject.reservations, task.nexus, view.port.relativePortId, command))
+    if (conflicts(reservations.of(view.storageObject), task.nexus, view.port.relativePortId, command))
       return { status: status.reservationConflict };
   const source = from.storageObject;
   const destination = to.storageObject;
@@ -252,9 +258,11 @@ async function copy(
     if (task.aborted || task.terminated) return good;
     const piece = buffer.subarray(0, Math.min(buffer.length, bytes - done));
     await mediumOf(source).read(piece, start + done);
-    await destination.ranges.during(target + done, target + done + piece.length, false, () =>
-      mediumOf(destination).write(piece, target + done, isDurable(destination, 0)),
-    );
+    await rangeLocks
+      .of(destination)
+      .during(target + done, target + done + piece.length, false, () =>
+        mediumOf(destination).write(piece, target + done, isDurable(destination, 0)),
+      );
     result.bytes += piece.length;
   }
   return good;

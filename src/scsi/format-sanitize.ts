@@ -4,10 +4,19 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { mediumOf } from './block-access.ts';
-import { isSanitize, type MediumMethod, type MediumWork, overwriteCountMax, senseOfWork } from './medium-work.ts';
+import {
+  isSanitize,
+  type MediumMethod,
+  type MediumWork,
+  mediumWork,
+  mediumWorkName,
+  overwriteCountMax,
+  senseOfWork,
+} from './medium-work.ts';
 import { bit, bits, type OpcodeRow, opcode, u16 } from './opcode.ts';
 import { good, parameterList } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
+import { rangeLocks } from './range-locks.ts';
 import { notReady } from './readiness.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
@@ -63,8 +72,10 @@ const sanitizeOptions = (cdb: Readonly<Record<string, number>>) => ({
   exit: cdb['exit'] === 1,
 });
 
-const failedSanitize = ({ work }: StorageObject): MediumWork | undefined =>
-  work?.failed && isSanitize(work) ? work : undefined;
+function failedSanitize(lu: StorageObject): MediumWork | undefined {
+  const { work } = mediumWork.of(lu);
+  return work?.failed && isSanitize(work) ? work : undefined;
+}
 
 export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -197,11 +208,12 @@ async function start(
  * @returns whether there is something to go on with
  */
 export async function resume(lu: StorageObject): Promise<boolean> {
-  const { work, config } = lu;
+  const { config } = lu;
+  const { work } = mediumWork.of(lu);
   if (work && !isSameMedium(work.medium, config)) {
-    lu.work = undefined;
+    mediumWork.set(lu, { work: undefined });
     // Failing, it is kept for when the medium comes back; this one is not touched.
-    await lu.saveWork?.(undefined).catch(() => {});
+    await lu.keep?.(mediumWorkName, undefined).catch(() => {});
     return false;
   }
   if (!work || work.failed) return false;
@@ -215,18 +227,15 @@ const isSameMedium = (a: VolumeConfig, b: VolumeConfig): boolean =>
 
 /** What is true of the medium from now on, and kept: others are kept away before, and get at it after. */
 async function put(lu: StorageObject, work: MediumWork | undefined): Promise<void> {
-  const before = lu.work;
-  if (work) {
-    lu.work = work;
-    lu.progress = { total: 1, done: 0 };
-  }
+  const before = mediumWork.of(lu).work;
+  if (work) mediumWork.set(lu, { work, progress: { total: 1, done: 0 } });
   try {
-    await lu.saveWork?.(work);
+    await lu.keep?.(mediumWorkName, work);
   } catch {
-    lu.work = before;
+    mediumWork.set(lu, { work: before });
     throw new CheckCondition(sense.internalTargetFailure);
   }
-  lu.work = work;
+  mediumWork.set(lu, { work });
 }
 
 async function perform(lu: StorageObject, work: MediumWork): Promise<Completion> {
@@ -239,19 +248,19 @@ async function perform(lu: StorageObject, work: MediumWork): Promise<Completion>
     // Its volume was closed under it: who opens it again goes on.
     if (lu.volume !== volume) throw notReady(lu) ?? new CheckCondition(sense.logicalUnitNotReady);
     const failed = { ...work, failed: true };
-    await lu.saveWork?.(failed).catch(() => {});
-    if (lu.work === work) lu.work = failed;
+    await lu.keep?.(mediumWorkName, failed).catch(() => {});
+    if (mediumWork.of(lu).work === work) mediumWork.set(lu, { work: failed });
     throw new CheckCondition(senseOfWork(failed));
   }
 }
 
 async function overwrite(lu: StorageObject, volume: Volume, passes: readonly Pass[]): Promise<void> {
   const progress = { total: Math.max(1, volume.size * passes.length), done: 0 };
-  lu.progress = progress;
+  mediumWork.set(lu, { progress });
   const checkOpen = () => {
     if (lu.volume !== volume) throw new Error('the volume was closed');
   };
-  await lu.ranges.during(0, volume.size, true, async () => {
+  await rangeLocks.of(lu).during(0, volume.size, true, async () => {
     for (const { pieceBytes, run } of passes) {
       for (let at = 0; at < volume.size; at += pieceBytes) {
         const length = Math.min(pieceBytes, volume.size - at);

@@ -3,19 +3,18 @@
 import { accessTypes } from './alua.ts';
 import { diskAttributes } from './attributes.ts';
 import { atomicBlocksMax } from './block-access.ts';
-import { association, codeSet, designator, designatorType, protocolValid, scsiName } from './designator.ts';
+import { association, codeSet, designator, designatorType, naaOf, protocolValid, scsiName } from './designator.ts';
 import { offersBlockErase } from './format-sanitize.ts';
-import type { LogicalUnitView } from './nexus.ts';
+
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
 import { thresholdExponent } from './provisioning-threshold.ts';
 import { invalidCdb } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import type { LogicalUnitView, StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { modePagePolicy, powerConditions, scsiPorts, thirdPartyCopy } from './vpd-page.ts';
 
-const serialDigits = 25;
 const vendorBytes = 8;
 const productBytes = 16;
 const revisionBytes = 4;
@@ -123,12 +122,6 @@ export const vpdPages: readonly VpdPage[] = [
 function supportedPages(lu: StorageObject, task: Task): Uint8Array {
   const offered = vpdPages.filter(({ code, body }) => code === 0 || body(lu, task) !== undefined);
   return Uint8Array.from(offered.map(({ code }) => code));
-}
-
-/** 16 bytes: LIO's NAA 6, made of the company identifier and the serial number's hexadecimal digits. */
-export function naaOf(lu: StorageObject): Uint8Array {
-  const digits = lu.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigits);
-  return Buffer.from(`6${lu.attributes.values.company_id}${digits}`.padEnd(32, '0'), 'hex');
 }
 
 /** SPC-4 7.8.6 */

@@ -8,14 +8,17 @@ import type { Volume } from '../backstore/backstore.ts';
 import { addressNumber, type IoVector } from '../system/io-vector.ts';
 import { systemError } from '../system/system-error.ts';
 import { good } from './parameter-data.ts';
+import { rangeLocks } from './range-locks.ts';
 import { notReady } from './readiness.ts';
+import { countWrite } from './statistics.ts';
 import type { StorageObject } from './storage-object.ts';
-import { type Completion, status, type Task } from './task.ts';
+import { type Completion, type Landing, status, type Task } from './task.ts';
+import { taskSet } from './task-set.ts';
 
 /** Shorter ones are gathered sooner. Bytes. */
 const landingBytesMin = 32 * 1024;
 
-export class Landing {
+class WriteLanding implements Landing {
   readonly #task: Task;
   readonly #lu: StorageObject;
   readonly #volume: Volume;
@@ -92,19 +95,17 @@ export class Landing {
     if (this.#failure) throw this.#failure;
     // It has to be sent again: nobody holds a range for data that is still to come.
     if (this.#collided) return { status: status.busy };
-    const { statistics, blockSize } = this.#lu;
-    statistics.writeCommands += 1;
-    statistics.blocksWritten += this.#task.dataOutLength / blockSize;
+    countWrite(this.#lu, this.#task.dataOutLength / this.#lu.blockSize);
     return good;
   }
 
   /** Whether a part may be written now. If not, the task does not end well. */
   #isOpen(offset: number, length: number): boolean {
     if (this.#task.aborted || this.#task.terminated) return false;
-    const { volume, ranges } = this.#lu;
+    const { volume } = this.#lu;
     this.#failure ??= notReady(this.#lu) ?? (volume === this.#volume ? undefined : systemError('EBADF', 'write'));
     const position = this.#position + offset;
-    this.#collided ||= !ranges.free(position, position + length, false);
+    this.#collided ||= !rangeLocks.of(this.#lu).free(position, position + length, false);
     return this.#failure === undefined && !this.#collided;
   }
 }
@@ -115,7 +116,9 @@ export function land(task: Task): Landing | undefined {
   if (!unit || !command?.row.lands || length < landingBytesMin || task.dataOutOffered !== length) return undefined;
   const lu = unit.storageObject;
   const { volume } = lu;
-  if (!volume?.lend || lu.tasks.ordered) return undefined;
+  if (!volume?.lend || taskSet.of(lu).ordered) return undefined;
   const position = command.cdb['lba']! * lu.blockSize;
-  return lu.ranges.free(position, position + length, false) ? new Landing(task, lu, volume, position) : undefined;
+  return rangeLocks.of(lu).free(position, position + length, false)
+    ? new WriteLanding(task, lu, volume, position)
+    : undefined;
 }

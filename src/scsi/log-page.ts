@@ -1,12 +1,13 @@
 /** Log pages, one record each, and LOG SENSE (SPC-4 6.6, 7.3; SBC-3 6.4). What is not measured is left out. */
 
 import { mediumOf } from './block-access.ts';
+import { predictsFailure } from './informational-exceptions.ts';
 import { bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersThresholds, thresholdSetBytes } from './provisioning-threshold.ts';
 import { pollable } from './readiness.ts';
 import { invalidCdb, sense } from './sense.ts';
-import type { SelfTest } from './statistics.ts';
+import { type SelfTest, statistics } from './statistics.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion } from './task.ts';
 
@@ -70,33 +71,34 @@ export const logPages: readonly LogPage[] = [
     code: 0x0e,
     name: 'Start-Stop Cycle Counter',
     spec: 'SPC-4 7.3.18',
-    parameters: ({ statistics }) => [
-      [0x0004, u32Bytes(statistics.startStopCycles)],
-      [0x0006, u32Bytes(statistics.loadCycles)],
+    parameters: (lu) => [
+      [0x0004, u32Bytes(statistics.of(lu).startStopCycles)],
+      [0x0006, u32Bytes(statistics.of(lu).loadCycles)],
     ],
   },
   {
     code: 0x10,
     name: 'Self-Test Results',
     spec: 'SPC-4 7.3.17',
-    parameters: ({ statistics }) =>
-      Array.from({ length: 20 }, (_, i) => [i + 1, selfTestResult(statistics.selfTests[i])] as const),
+    parameters: (lu) =>
+      Array.from({ length: 20 }, (_, i) => [i + 1, selfTestResult(statistics.of(lu).selfTests[i])] as const),
   },
   {
     code: 0x19,
     name: 'General Statistics and Performance',
     spec: 'SPC-4 7.3.8',
-    parameters: ({ statistics: { readCommands, writeCommands, blocksRead, blocksWritten } }) => [
+    parameters: (lu) => {
+      const { readCommands, writeCommands, blocksRead, blocksWritten } = statistics.of(lu);
       // Processing intervals are not measured: 0.
-      [0x0001, u64Bytes(readCommands, writeCommands, blocksWritten, blocksRead, 0, 0, 0, 0)],
-    ],
+      return [[0x0001, u64Bytes(readCommands, writeCommands, blocksWritten, blocksRead, 0, 0, 0, 0)]];
+    },
   },
   {
     code: 0x2f,
     name: 'Informational Exceptions',
     spec: 'SPC-4 7.3.11',
     parameters: (lu) => {
-      const { asc, ascq } = lu.predictsFailure ? pollable(lu).sense : sense.noAdditionalSense;
+      const { asc, ascq } = predictsFailure(lu) ? pollable(lu).sense : sense.noAdditionalSense;
       return [[0x0000, Uint8Array.of(asc, ascq, noTemperature, 0)]];
     },
   },

@@ -5,6 +5,7 @@
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
 import { type Sense, sense } from './sense.ts';
+import { unitState } from './unit-state.ts';
 
 export type MediumWork = MediumMethod & {
   /** AUSE: EXIT FAILURE MODE ends a failure. */
@@ -19,6 +20,31 @@ export type MediumMethod =
   | { readonly does: 'format' | 'block erase' }
   /** So many passes of a pattern (hexadecimal digits) that fills each logical block, with `invert` of its complement too. */
   | { readonly does: 'overwrite'; readonly count: number; readonly invert: boolean; readonly pattern: string };
+
+/** What goes on, or has failed, is kept under this name. */
+export const mediumWorkName = 'medium work';
+
+/** FORMAT UNIT or SANITIZE, while it goes on and after it failed. */
+export const mediumWork = unitState<
+  {
+    readonly work: MediumWork | undefined;
+    /** Bytes to write, and written. */
+    readonly progress: { readonly total: number; done: number };
+  },
+  MediumWork | undefined,
+  MediumWork
+>({
+  name: mediumWorkName,
+  initial: () => ({ work: undefined, progress: { total: 1, done: 0 } }),
+  move: { pack: ({ work }) => work, unpack: (_lu, work) => ({ work }) },
+  keep: {
+    folder: 'medium-work',
+    lostEvent: 'medium work lost',
+    parse: parseMediumWork,
+    restore: (_lu, work) => ({ work }),
+  },
+  obstructs: ({ work }) => work !== undefined,
+});
 
 /** The command, and what others are answered meanwhile and after a failure. */
 interface Method {
@@ -47,7 +73,7 @@ export const overwriteCountMax = 31;
 const patternBytesMax = 4096;
 
 /** What a file kept. @throws Error when it is none */
-export function parseMediumWork(kept: unknown): MediumWork {
+function parseMediumWork(kept: unknown): MediumWork {
   const { does, exit, failed, medium, count, invert, pattern } = (kept ?? {}) as Record<string, unknown>;
   if (typeof exit !== 'boolean' || typeof failed !== 'boolean') throw new Error('it does not say how it ends');
   if (!medium || typeof medium !== 'object') throw new Error('it does not say which medium it is about');

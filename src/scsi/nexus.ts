@@ -1,65 +1,74 @@
-/** What the device server sees of an initiator: the I_T nexus, and the logical units that it reaches (SAM-5 4.5, 4.7). */
+/** The life of an I_T nexus at the logical units that it reaches (SAM-5 4.5, 6.3.4). */
 
-import type { Sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import type { Nexus, StorageObject, TargetPort } from './storage-object.ts';
+import { establishAt, loseAt, unitState } from './unit-state.ts';
 
-/** A storage object as one initiator reaches it. `target/access.ts` makes it; everything in it holds for the command at hand. */
-export interface LogicalUnitView {
-  readonly storageObject: StorageObject;
-  readonly writeProtected: boolean;
-  readonly port: TargetPort;
+/** Names of lost nexuses that a logical unit remembers. */
+const lostMax = 1024;
+
+const nexuses = unitState({
+  name: 'nexuses',
+  initial: () => ({
+    /** Those that reach the unit. */
+    present: new Set<Nexus>(),
+    /** Ports of nexuses that reached it once, oldest first: they tell a nexus that comes back from a new one. */
+    lost: new Set<string>(),
+  }),
+});
+
+/** The nexuses that reach a logical unit. */
+export const nexusesOf = (lu: StorageObject): ReadonlySet<Nexus> => nexuses.of(lu).present;
+
+const portsOf = (nexus: Nexus): string => `${nexus.initiatorPortName}\n${nexus.targetPortName}`;
+
+/**
+ * Registers a nexus with every logical unit that it reaches now. A transport calls it when a session enters full feature
+ * phase, and again when the LUNs changed.
+ */
+export function establishNexus(nexus: Nexus): void {
+  for (const lu of unitsOf(nexus)) {
+    const { present, lost } = nexuses.of(lu);
+    if (present.has(nexus)) continue;
+    present.add(nexus);
+    nexus.units.add(lu);
+    establishAt(lu, nexus, lost.delete(portsOf(nexus)));
+  }
 }
 
-/** The target port of the nexus, for VPD page 83h and reservations. */
-export interface TargetPort {
-  /** WWN of the target device (`iqn…`, `naa…`). */
-  readonly targetName: string;
-  /** SCSI target port name: for iSCSI `iqn…,t,0x0001` (RFC 7143 appendix on SCSI names). */
-  readonly portName: string;
-  /** Relative target port identifier: stable, never derived from list order. */
-  readonly relativePortId: number;
-  /** SPC-4 protocol identifier: 5 iSCSI. */
-  readonly protocol: number;
-  /** Target port group of this logical unit behind this port. */
-  readonly portGroup: number;
+/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4), and with it what it held there. */
+export function loseNexus(nexus: Nexus): void {
+  for (const lu of nexus.units) {
+    departNexus(lu, nexus);
+    const { lost } = nexuses.of(lu);
+    lost.add(portsOf(nexus));
+    const [oldest] = lost;
+    if (lost.size > lostMax && oldest !== undefined) lost.delete(oldest);
+  }
 }
 
-/** One initiator port × target port. Unit attentions and reservations hang on it; its session ends it with `close`. */
-export class Nexus {
-  /** SCSI initiator port name: for iSCSI `iqn…,i,0x` and the ISID in 12 hex digits. */
-  readonly initiatorPortName: string;
-  readonly initiatorName: string;
-  readonly targetPortName: string;
-  /** The number of the session that it belongs to, for the log; undefined where the fabric has none. */
-  readonly session: number | undefined;
-  readonly #view: (lun: number) => LogicalUnitView | undefined;
-  readonly #luns: () => number[];
-  /** Conditions to report, oldest first, for each logical unit (SAM-5 5.14). */
-  readonly unitAttentions = new Map<StorageObject, Sense[]>();
+/** A nexus reaches a logical unit no more, while its session goes on. */
+export function departNexus(lu: StorageObject, nexus: Nexus): void {
+  nexus.units.delete(lu);
+  nexuses.of(lu).present.delete(nexus);
+  loseAt(lu, nexus);
+}
 
-  constructor(names: {
-    initiatorName: string;
-    initiatorPortName: string;
-    targetPortName: string;
-    session?: number;
-    /** The logical unit behind a number now, or undefined; asked for every command. */
-    view: (lun: number) => LogicalUnitView | undefined;
-    /** The numbers that `view` knows, ascending. */
-    luns: () => number[];
-  }) {
-    this.initiatorName = names.initiatorName;
-    this.initiatorPortName = names.initiatorPortName;
-    this.targetPortName = names.targetPortName;
-    this.session = names.session;
-    this.#view = names.view;
-    this.#luns = names.luns;
-  }
+/** The logical units behind the LUNs of a nexus, each once. */
+export const unitsOf = (nexus: Nexus): Set<StorageObject> =>
+  new Set(nexus.luns().flatMap((lun) => nexus.view(lun)?.storageObject ?? []));
 
-  view(lun: number): LogicalUnitView | undefined {
-    return this.#view(lun);
+/** The target port through which a nexus reaches a logical unit. */
+export function portOfNexus(lu: StorageObject, nexus: Nexus): TargetPort | undefined {
+  for (const lun of nexus.luns()) {
+    const view = nexus.view(lun);
+    if (view?.storageObject === lu) return view.port;
   }
+  return undefined;
+}
 
-  luns(): number[] {
-    return this.#luns();
-  }
+/** The target ports that export a logical unit; where no tree says so, those that a nexus uses now. */
+export function targetPortsOf(lu: StorageObject): readonly TargetPort[] {
+  if (lu.ports) return lu.ports();
+  const ports = [...nexusesOf(lu)].flatMap((nexus) => portOfNexus(lu, nexus) ?? []);
+  return ports.filter((port, i) => ports.findIndex((one) => one.relativePortId === port.relativePortId) === i);
 }

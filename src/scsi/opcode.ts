@@ -4,9 +4,9 @@
  */
 
 import type { ReservationClass } from './reservation-conflict.ts';
-import { invalidCdb, type Sense } from './sense.ts';
+import { invalidCdb } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
-import type { Completion, Task } from './task.ts';
+import type { CommandRow, Completion, Task } from './task.ts';
 
 /** A field of a CDB: big-endian in whole bytes, or `mask` bits of one. */
 export interface Field {
@@ -55,11 +55,9 @@ type Fields = Readonly<Record<string, Field>>;
 /** States of a target port group, each set in the one after it: the active ones; standby too; every state (SPC-4 5.16.2). */
 export type AccessStates = 'active' | 'standby' | 'any';
 
-export interface Opcode<F extends Fields = Fields> {
+export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ranged' | 'execute'> {
   readonly code: number;
   readonly serviceAction?: number;
-  /** As the standard heads its clause: `READ(10)`. */
-  readonly name: string;
   /** The clause: `SBC-3 5.11`. */
   readonly spec: string;
   /**
@@ -71,20 +69,12 @@ export interface Opcode<F extends Fields = Fields> {
   readonly accepts?: readonly Field[];
   /** Fields that are not looked at: they may have any value, and are no usage bits (SPC-4 6.35.3). */
   readonly ignores?: readonly Field[];
-  /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
-  readonly medium: 'none' | 'read' | 'flush' | 'write';
   /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13), by the CDB where it is a matter of that. */
   readonly whenReserved: ReservationClass | ((cdb: Uint8Array) => ReservationClass);
   /** False: INVALID COMMAND OPERATION CODE, and REPORT SUPPORTED OPERATION CODES does not list it. */
   offered?(lu: StorageObject): boolean;
   /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
   readonly ignoresUnitAttention?: boolean;
-  /** It runs while a FORMAT UNIT or SANITIZE goes on (SBC-4 4.11.2). */
-  readonly duringMediumOperation?: true;
-  /** The failures of one that it runs after, to put them right. */
-  readonly mends?: readonly Sense[];
-  /** Whatever its task attribute says, it waits for nobody (SAM-5 8.6). */
-  readonly headOfQueue?: true;
   /** The ALUA states in which it runs. Absent: the active ones. */
   readonly runsIn?: AccessStates;
   /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */
@@ -97,8 +87,6 @@ export interface Opcode<F extends Fields = Fields> {
   readonly exactDataOut?: boolean;
   /** It takes its data a piece at a time, where that is long (data-out.ts). */
   readonly inPieces?: true;
-  /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
-  readonly lands?: true;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
 }
 
@@ -113,16 +101,9 @@ export interface OpcodeRow extends Opcode {
   readonly usage: Uint8Array;
   /** A 1 for each bit that may be set. */
   readonly settable: Uint8Array;
-  /** `lba` and `blocks` are there. */
   readonly ranged: boolean;
   /** The fields that have `offered`. */
   readonly conditional: readonly Field[];
-}
-
-/** An admitted command. */
-export interface Command {
-  readonly row: OpcodeRow;
-  readonly cdb: Cdb<Record<string, number>>;
 }
 
 /** CDB length by the operation code's upper three bits (SPC-4 4.2.5.1); group 3 and the vendors' are not used. */

@@ -5,11 +5,12 @@
 
 import type { Space } from '../backstore/backstore.ts';
 import type { ModePage } from './mode-page.ts';
-import type { Nexus } from './nexus.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
 import { type Sense, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
-import { push, report } from './unit-attention.ts';
+import { statistics } from './statistics.ts';
+import type { Nexus, StorageObject } from './storage-object.ts';
+import { addUnitAttention, reportToAll } from './unit-attention.ts';
+import { unitState } from './unit-state.ts';
 
 /** 2 MiB: 32 bits count enough of them for every size that a volume can have (SBC-5 6.6.7). */
 export const thresholdSetBytes = 2 * 1024 * 1024;
@@ -56,18 +57,46 @@ const singleBit = 0x01; // SITUA
 const countBytes = 4;
 
 /** The page's bytes behind its header, before anybody changed them: nothing is enabled. */
-export const initialThresholds: readonly number[] = [
+const initialPage: readonly number[] = [
   ...new Array<number>(12).fill(0),
   ...thresholds.flatMap(({ resource, arming }) => [arming === 'increasing' ? 1 : 0, resource, 0, 0, 0, 0, 0, 0]),
 ];
+
+/** What initiators ask to be told of. */
+interface Asked {
+  /** LBPERE of the Read-Write Error Recovery mode page: thresholds are reported (SBC-5 6.5.10). */
+  readonly reports: boolean;
+  /** The Logical Block Provisioning mode page behind its header (SBC-5 6.5.9). */
+  readonly page: readonly number[];
+}
+
+const initial: Asked = { reports: true, page: initialPage };
+
+/** What is asked, and who looks after the thresholds while one is enabled. */
+export const provisioningThresholds = unitState<Asked & { readonly watch: ThresholdWatch | undefined }, Asked>({
+  name: 'provisioning thresholds',
+  initial: () => ({ ...initial, watch: undefined }),
+  reset: (lu) => ({ ...initial, watch: watchOf(lu, initial) }),
+  move: {
+    pack: ({ reports, page }) => ({ reports, page }),
+    unpack: (lu, asked) => ({ ...asked, watch: watchOf(lu, asked) }),
+  },
+  // Each command is asked whether it is time to look at the space there is.
+  obstructs: ({ watch }) => watch !== undefined,
+});
+
+/** Asks for something else. */
+export function askForThresholds(lu: StorageObject, changes: Partial<Asked>): void {
+  const asked = { ...provisioningThresholds.of(lu), ...changes };
+  provisioningThresholds.set(lu, { ...asked, watch: watchOf(lu, asked) });
+}
 
 const changeable = (byte: number, mask: number): ModePage['changeable'][number] => ({
   byte,
   mask,
   set(lu, value) {
-    const { thresholds } = lu.mode;
-    lu.mode.thresholds = thresholds.with(byte, (thresholds[byte]! & ~mask) | value);
-    watchThresholds(lu);
+    const { page } = provisioningThresholds.of(lu);
+    askForThresholds(lu, { page: page.with(byte, (page[byte]! & ~mask) | value) });
   },
 });
 
@@ -77,7 +106,7 @@ export const provisioningPage: ModePage = {
   name: 'Logical Block Provisioning',
   spec: 'SBC-5 6.5.9',
   offered: offersThresholds,
-  current: ({ mode }) => Uint8Array.from(mode.thresholds),
+  current: (lu) => Uint8Array.from(provisioningThresholds.of(lu).page),
   changeable: [
     changeable(0, singleBit),
     ...thresholds.flatMap(({ at }) => {
@@ -88,15 +117,16 @@ export const provisioningPage: ModePage = {
   ],
 };
 
-/** Begins to watch, or ends it, as the modes say now: LBPERE, and what is enabled. */
-export function watchThresholds(lu: StorageObject): void {
-  const page = Buffer.from(lu.mode.thresholds);
+/** Who watches what is asked for; nobody where nothing is enabled. */
+function watchOf(lu: StorageObject, asked: Asked): ThresholdWatch | undefined {
+  const page = Buffer.from(asked.page);
   const enabled = thresholds.flatMap((one) => {
     const first = one.at - pageHeaderBytes;
     return (page[first]! & enabledBit) === 0 ? [] : [new Watched(one, page.readUInt32BE(first + 4))];
   });
-  const watches = lu.mode.thresholdReports && enabled.length > 0;
-  lu.thresholdWatch = watches ? new ThresholdWatch(lu, enabled, (page[0]! & singleBit) !== 0) : undefined;
+  return asked.reports && enabled.length > 0
+    ? new ThresholdWatch(lu, enabled, (page[0]! & singleBit) !== 0)
+    : undefined;
 }
 
 /** An enabled threshold: the ends of its range in bytes (SBC-5 4.7.3.7.2), and its notification trigger. */
@@ -148,7 +178,7 @@ export class ThresholdWatch {
 
   /** Comes before every command that can report a unit attention (SBC-5 4.7.3.7.6). */
   commandArrives(nexus: Nexus): void {
-    for (const what of this.#untold.splice(0)) push(nexus, this.#lu, what);
+    for (const what of this.#untold.splice(0)) addUnitAttention(nexus, this.#lu, what);
     if (this.looking || !this.#isDue()) return;
     this.looking = this.#look().finally(() => {
       this.looking = undefined;
@@ -157,23 +187,23 @@ export class ThresholdWatch {
 
   /** Both counts can also go back: `reset` of the statistics, and a clock that is set. */
   #isDue(): boolean {
-    const { statistics, blockSize, clock } = this.#lu;
-    const blocks = Math.abs(statistics.blocksWritten - this.#blocksWritten);
+    const { blockSize, clock } = this.#lu;
+    const blocks = Math.abs(statistics.of(this.#lu).blocksWritten - this.#blocksWritten);
     return blocks * blockSize >= bytesPerLook || Math.abs(clock.now() - this.#lookedAt) >= lookMs;
   }
 
   async #look(): Promise<void> {
     const lu = this.#lu;
     this.#lookedAt = lu.clock.now();
-    this.#blocksWritten = lu.statistics.blocksWritten;
+    this.#blocksWritten = statistics.of(lu).blocksWritten;
     if (!offersThresholds(lu)) return;
     // A volume that cannot tell just now is asked again.
     const space = await lu.volume?.space?.().catch(() => undefined);
-    if (!space || lu.thresholdWatch !== this) return;
+    if (!space || provisioningThresholds.of(lu).watch !== this) return;
     for (const one of this.#enabled) {
       if (!one.fires(space, this.#lookedAt)) continue;
       if (this.#single) this.#untold.push(one.threshold.reached);
-      else report(lu, one.threshold.reached);
+      else reportToAll(lu, one.threshold.reached);
     }
   }
 }

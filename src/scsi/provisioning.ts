@@ -4,6 +4,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { flushFor, mediumOf } from './block-access.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
+import { rangeLocks } from './range-locks.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
@@ -46,7 +47,7 @@ export async function unmap(lu: StorageObject, task: Task): Promise<Completion> 
 
 /** Keeps atomic writes out of a range while it changes. */
 const held = <T>(lu: StorageObject, lba: number, blocks: number, work: () => Promise<T>): Promise<T> =>
-  lu.ranges.during(lba * lu.blockSize, (lba + blocks) * lu.blockSize, false, work);
+  rangeLocks.of(lu).during(lba * lu.blockSize, (lba + blocks) * lu.blockSize, false, work);
 
 async function discard(lu: StorageObject, lba: number, blocks: number, task: Task): Promise<void> {
   const volume = mediumOf(lu);

@@ -1,5 +1,7 @@
 /** Ranges of a volume that are being written: what makes COMPARE AND WRITE and ORWRITE atomic (SBC-3 5.2, 5.5). */
 
+import { unitState } from './unit-state.ts';
+
 interface Held {
   /** Bytes: first, and first behind. */
   readonly from: number;
@@ -13,7 +15,7 @@ interface Waiting {
 }
 
 /** Plain writes may overlap one another; a range that is held alone overlaps nothing. First come, first served. */
-export class RangeLocks {
+class RangeLocks {
   readonly #held = new Set<Held>();
   #waiting: Waiting[] = [];
 
@@ -53,3 +55,6 @@ export class RangeLocks {
 }
 
 const conflict = (a: Held, b: Held): boolean => (a.alone || b.alone) && a.from < b.to && b.from < a.to;
+
+/** The ranges of a logical unit that are held. */
+export const rangeLocks = unitState({ name: 'range locks', initial: () => new RangeLocks() });

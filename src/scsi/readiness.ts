@@ -1,8 +1,11 @@
 /** Whether a logical unit is ready: its medium, its power condition, and what keeps other commands away from it. */
 
-import { senseOfWork } from './medium-work.ts';
+import { controlMode } from './control-mode.ts';
+import { predictsFailure } from './informational-exceptions.ts';
+import { mediumWork, senseOfWork } from './medium-work.ts';
 import { CheckCondition, type Sense, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
+import { unitState } from './unit-state.ts';
 
 /**
  * SPC-4 5.13. There is no motor: idle and standby are left by the next command that needs the medium, and the stopped
@@ -10,13 +13,24 @@ import type { StorageObject } from './storage-object.ts';
  */
 export type PowerCondition = 'active' | 'idle' | 'standby';
 
+export const power = unitState<{ readonly condition: PowerCondition }>({
+  name: 'power',
+  initial: () => ({ condition: 'active' }),
+  reset: () => ({ condition: 'active' }),
+  move: 'all',
+  obstructs: ({ condition }) => condition !== 'active',
+});
+
 /** FORMAT UNIT or SANITIZE goes on: hardly anything else runs. */
-export const isBusy = ({ work, volume }: StorageObject): boolean =>
-  volume !== undefined && work !== undefined && !work.failed;
+export function isBusy(lu: StorageObject): boolean {
+  const { work } = mediumWork.of(lu);
+  return lu.volume !== undefined && work !== undefined && !work.failed;
+}
 
 /** Why commands cannot reach the medium now, or undefined when they can. @param mends failures that do not count */
 export function notReady(lu: StorageObject, mends: readonly Sense[] = []): CheckCondition | undefined {
-  const { work, progress, volume } = lu;
+  const { volume } = lu;
+  const { work, progress } = mediumWork.of(lu);
   if (work && isBusy(lu)) return new CheckCondition(senseOfWork(work), { progress: progress.done / progress.total });
   if (!volume) return new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.logicalUnitNotReady);
   if (lu.ejected) return new CheckCondition(sense.mediumNotPresent);
@@ -28,7 +42,10 @@ export function notReady(lu: StorageObject, mends: readonly Sense[] = []): Check
 
 /** What REQUEST SENSE says when nothing is pending: pollable sense data (SPC-4 6.39, 5.13). */
 export function pollable(lu: StorageObject): CheckCondition {
-  return notReady(lu) ?? new CheckCondition(lu.predictsFailure ? sense.failurePredictionFalse : powerSense[lu.power]);
+  return (
+    notReady(lu) ??
+    new CheckCondition(predictsFailure(lu) ? sense.failurePredictionFalse : powerSense[power.of(lu).condition])
+  );
 }
 
 const powerSense: Readonly<Record<PowerCondition, Sense>> = {
@@ -39,5 +56,7 @@ const powerSense: Readonly<Record<PowerCondition, Sense>> = {
 
 /** Nothing may be written: the operator says so, the medium, or an initiator. */
 export function isWriteProtected(lu: StorageObject): boolean {
-  return lu.attributes.values.read_only === 1 || (lu.volume?.readOnly ?? false) || lu.mode.softwareWriteProtect;
+  return (
+    lu.attributes.values.read_only === 1 || (lu.volume?.readOnly ?? false) || controlMode.of(lu).softwareWriteProtect
+  );
 }

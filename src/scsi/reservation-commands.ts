@@ -1,16 +1,17 @@
 /** PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE: CDBs and parameter lists of what persistent-reservation.ts does. */
 
+import { nexusesOf, portOfNexus, targetPortsOf } from './nexus.ts';
 import { bits, type OpcodeRow, opcode, u8, u16, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import type { Change, PersistentReservations, Registration } from './persistent-reservation.ts';
 import * as pr from './persistent-reservation.ts';
-import { reservationTypes } from './reservation-conflict.ts';
+import { reservations, reservationsName, reservationTypes } from './reservation-conflict.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
 import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { preempt as abortPreempted } from './task-management.ts';
 import { decodeTransportIds, encodeTransportId } from './transport-id.ts';
-import { push } from './unit-attention.ts';
+import { addUnitAttention } from './unit-attention.ts';
 
 const conflict: Completion = { status: status.reservationConflict };
 
@@ -30,8 +31,16 @@ const reserveIn = (serviceAction: number, name: string, clause: string, data: (l
     whenReserved: 'allowed',
     runsIn: 'standby',
     offered: offersPersistent,
-    execute: (lu, cdb) => (lu.reservations.reserved ? conflict : allocated(data(lu), cdb.allocation)),
+    execute: (lu, cdb) => (reservations.of(lu).reserved ? conflict : allocated(data(lu), cdb.allocation)),
   });
+
+function readKeys(lu: StorageObject): Uint8Array {
+  const { persistent } = reservations.of(lu);
+  return withHeader(
+    persistent,
+    persistent.registrations.map(({ key }) => Buffer.from(key, 'hex')),
+  );
+}
 
 /** PRGENERATION and ADDITIONAL LENGTH in front of descriptors. */
 function withHeader(state: PersistentReservations, descriptors: readonly Uint8Array[]): Uint8Array {
@@ -42,7 +51,8 @@ function withHeader(state: PersistentReservations, descriptors: readonly Uint8Ar
   return Buffer.concat([header, body]);
 }
 
-function readReservation({ reservations: { persistent } }: StorageObject): Uint8Array {
+function readReservation(lu: StorageObject): Uint8Array {
+  const { persistent } = reservations.of(lu);
   const { reservation } = persistent;
   if (!reservation) return withHeader(persistent, []);
   const descriptor = Buffer.alloc(16);
@@ -53,12 +63,13 @@ function readReservation({ reservations: { persistent } }: StorageObject): Uint8
 
 /** CRH, SIP_C, ATP_C, PTPL_C; TMV, ALLOW COMMANDS 001b, PTPL_A; all six types. */
 function reportCapabilities(lu: StorageObject): Uint8Array {
-  const persists = lu.saveReservations !== undefined;
-  const active = lu.reservations.persistent.aptpl;
+  const persists = lu.keep !== undefined;
+  const active = reservations.of(lu).persistent.aptpl;
   return Uint8Array.of(0, 8, 0x1c | (persists ? 1 : 0), 0x90 | (active ? 1 : 0), 0xea, 0x01, 0, 0);
 }
 
-function readFullStatus({ reservations: { persistent } }: StorageObject): Uint8Array {
+function readFullStatus(lu: StorageObject): Uint8Array {
+  const { persistent } = reservations.of(lu);
   return withHeader(
     persistent,
     persistent.registrations.map((registration) => {
@@ -124,9 +135,9 @@ const reserveOut = (
     },
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, cdb, task) => {
-      if (lu.reservations.reserved) return conflict;
+      if (reservations.of(lu).reserved) return conflict;
       const list = parameterList(task.dataOut, listBytes);
-      const state = lu.reservations.persistent;
+      const state = reservations.of(lu).persistent;
       const registration = pr.registrationOf(state, task.nexus, task.unit!.port.relativePortId);
       const outcome = act({
         lu,
@@ -203,8 +214,8 @@ function otherInitiators(list: Buffer): string[] {
 
 /** APTPL as asked for, where the storage object has a place to keep it. */
 function persists(lu: StorageObject, asked: boolean): boolean {
-  if (asked && !lu.saveReservations) throw invalidParameter(20, 0);
-  return asked || (lu.saveReservations !== undefined && lu.attributes.values.force_pr_aptpl === 1);
+  if (asked && !lu.keep) throw invalidParameter(20, 0);
+  return asked || (lu.keep !== undefined && lu.attributes.values.force_pr_aptpl === 1);
 }
 
 const reserve = registered(({ state, type }, registration) => {
@@ -234,7 +245,7 @@ function registerAndMove({ lu, task, state, registration, list, key, actionKey }
   if (state.reservation.holder === null || !pr.holds(state, registration)) return 'conflict';
   if (actionKey === pr.noKey) throw invalidParameter(8);
   const port = list.readUInt16BE(18);
-  if (!lu.ports().some((one) => one.relativePortId === port)) throw invalidParameter(18);
+  if (!targetPortsOf(lu).some((one) => one.relativePortId === port)) throw invalidParameter(18);
   if (list.length !== listBytes + list.readUInt32BE(20)) throw new CheckCondition(sense.parameterListLengthError);
   const [initiator, more] = decodeTransportIds(list.subarray(listBytes), listBytes);
   if (initiator === undefined || more !== undefined) throw invalidParameter(20);
@@ -250,22 +261,22 @@ function registerAndMove({ lu, task, state, registration, list, key, actionKey }
 
 /** Makes a change durable where it has to be, then true, then known. */
 function apply(lu: StorageObject, task: Task, change: Change, abort: boolean): Completion | Promise<Completion> {
-  const before = lu.reservations.persistent;
-  lu.reservations.persistent = change.state;
-  const save = change.state.aptpl || before.aptpl ? lu.saveReservations : undefined;
-  if (!save && !abort) return announce(lu, task, change);
+  const before = reservations.of(lu).persistent;
+  reservations.set(lu, { persistent: change.state });
+  const keep = change.state.aptpl || before.aptpl ? lu.keep : undefined;
+  if (!keep && !abort) return announce(lu, task, change);
   return (async () => {
     try {
-      await save?.(change.state.aptpl ? change.state : undefined);
+      await keep?.(reservationsName, change.state.aptpl ? change.state : undefined);
     } catch {
-      if (lu.reservations.persistent === change.state) lu.reservations.persistent = before;
+      if (reservations.of(lu).persistent === change.state) reservations.set(lu, { persistent: before });
       throw new CheckCondition(sense.insufficientRegistrationResources);
     }
     announce(lu, task, change);
     const victims = change.registrationsPreempted ?? [];
     if (abort)
       await abortPreempted(lu, task.nexus, (nexus) =>
-        victims.some((one) => pr.matches(one, nexus, lu.portOf(nexus)?.relativePortId ?? 0)),
+        victims.some((one) => pr.matches(one, nexus, portOfNexus(lu, nexus)?.relativePortId ?? 0)),
       );
     return good;
   })();
@@ -274,12 +285,12 @@ function apply(lu: StorageObject, task: Task, change: Change, abort: boolean): C
 function announce(lu: StorageObject, task: Task, change: Change): Completion {
   const tell = (registrations: readonly Registration[] | undefined, what: Sense) => {
     if (!registrations?.length) return;
-    for (const nexus of lu.nexuses)
+    for (const nexus of nexusesOf(lu))
       if (
         nexus !== task.nexus &&
-        registrations.some((one) => pr.matches(one, nexus, lu.portOf(nexus)?.relativePortId ?? 0))
+        registrations.some((one) => pr.matches(one, nexus, portOfNexus(lu, nexus)?.relativePortId ?? 0))
       )
-        push(nexus, lu, what);
+        addUnitAttention(nexus, lu, what);
   };
   tell(change.released, sense.reservationsReleased);
   tell(change.registrationsPreempted, sense.registrationsPreempted);
@@ -293,7 +304,7 @@ const offersReserve = (lu: StorageObject): boolean => lu.attributes.values.emula
 
 /** With registrations they conflict, or change nothing where the nexus has what a persistent reservation gives. */
 function underRegistrations(lu: StorageObject, { nexus, unit }: Task): Completion | undefined {
-  const state = lu.reservations.persistent;
+  const state = reservations.of(lu).persistent;
   if (state.registrations.length === 0) return undefined;
   const registration = pr.registrationOf(state, nexus, unit!.port.relativePortId);
   const { reservation } = state;
@@ -304,13 +315,13 @@ function underRegistrations(lu: StorageObject, { nexus, unit }: Task): Completio
 
 function reserveUnit(lu: StorageObject, task: Task): Completion {
   const answer = underRegistrations(lu, task);
-  if (!answer) lu.reservations.reserved = task.nexus;
+  if (!answer) reservations.set(lu, { reserved: task.nexus });
   return answer ?? good;
 }
 
 function releaseUnit(lu: StorageObject, task: Task): Completion {
   const answer = underRegistrations(lu, task);
-  if (!answer && lu.reservations.reserved === task.nexus) lu.reservations.reserved = undefined;
+  if (!answer && reservations.of(lu).reserved === task.nexus) reservations.set(lu, { reserved: undefined });
   return answer ?? good;
 }
 
@@ -329,12 +340,7 @@ const reserveRelease = (code: number, name: string, spec: string, ten: boolean):
   });
 
 export const reservationOpcodes: readonly OpcodeRow[] = [
-  reserveIn(0x00, 'READ KEYS', '6.15.2', ({ reservations: { persistent } }) =>
-    withHeader(
-      persistent,
-      persistent.registrations.map(({ key }) => Buffer.from(key, 'hex')),
-    ),
-  ),
+  reserveIn(0x00, 'READ KEYS', '6.15.2', readKeys),
   reserveIn(0x01, 'READ RESERVATION', '6.15.3', readReservation),
   reserveIn(0x02, 'REPORT CAPABILITIES', '6.15.4', reportCapabilities),
   reserveIn(0x03, 'READ FULL STATUS', '6.15.5', readFullStatus),

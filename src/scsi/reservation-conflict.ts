@@ -1,7 +1,15 @@
 /** Who may do what to a reserved logical unit (SPC-4 5.12.1; SPC-2 5.5.1 for RESERVE and RELEASE). */
 
-import type { Nexus } from './nexus.ts';
-import { holds, isAllRegistrants, type PersistentReservations, registrationOf } from './persistent-reservation.ts';
+import {
+  holds,
+  isAllRegistrants,
+  noReservations,
+  type PersistentReservations,
+  parseReservations,
+  registrationOf,
+} from './persistent-reservation.ts';
+import type { Nexus } from './storage-object.ts';
+import { unitState } from './unit-state.ts';
 
 /**
  * How a command stands to a reservation that another nexus holds: `always` runs; `allowed` runs under a persistent
@@ -25,10 +33,30 @@ export const reservationTypes: ReadonlySet<number> = new Set(Object.keys(matrix)
 
 /** The reservations of a logical unit: persistent ones, and the one of RESERVE. */
 export interface Reservations {
-  persistent: PersistentReservations;
+  readonly persistent: PersistentReservations;
   /** The nexus that RESERVE was sent on. */
-  reserved: Nexus | undefined;
+  readonly reserved: Nexus | undefined;
 }
+
+/** Persistent reservations with APTPL are kept under this name. */
+export const reservationsName = 'reservations';
+
+export const reservations = unitState<Reservations, PersistentReservations, PersistentReservations>({
+  name: reservationsName,
+  initial: () => ({ persistent: noReservations, reserved: undefined }),
+  reset: () => ({ reserved: undefined }),
+  lose: (lu, nexus) => {
+    if (reservations.of(lu).reserved === nexus) reservations.set(lu, { reserved: undefined });
+  },
+  move: { pack: ({ persistent }) => persistent, unpack: (_lu, persistent) => ({ persistent }) },
+  keep: {
+    folder: 'reservations',
+    lostEvent: 'reservations lost',
+    parse: parseReservations,
+    restore: (_lu, persistent) => ({ persistent }),
+  },
+  obstructs: ({ persistent, reserved }) => reserved !== undefined || persistent.reservation !== null,
+});
 
 /** Whether a command of this class ends with RESERVATION CONFLICT. @param port relative target port identifier of the nexus */
 export function conflicts(held: Reservations, nexus: Nexus, port: number, command: ReservationClass): boolean {

@@ -14,7 +14,8 @@ import {
 } from './block-access.ts';
 import { formatSanitizeOpcodes } from './format-sanitize.ts';
 import { compareBlocksMax, physicalBlocks } from './inquiry.ts';
-import { offersFua } from './mode-page.ts';
+import { offersFua } from './mode-pages.ts';
+
 import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';

@@ -7,7 +7,8 @@ import { extendedCopyOpcodes } from './extended-copy.ts';
 import { inquiry } from './inquiry.ts';
 import { logOpcodes } from './log-page.ts';
 import { encodeLun } from './lun.ts';
-import { modeOpcodes } from './mode-page.ts';
+import { modeOpcodes } from './mode-commands.ts';
+
 import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { pollable } from './readiness.ts';
@@ -15,7 +16,7 @@ import { reservationOpcodes } from './reservation-commands.ts';
 import { CheckCondition, encodeSense, invalidCdb, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
 import { timestampOpcodes } from './timestamp.ts';
-import { clear, clearReportedLuns, pending } from './unit-attention.ts';
+import { clearReportedLuns, clearUnitAttention, pendingUnitAttention } from './unit-attention.ts';
 
 export const spcOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -39,9 +40,9 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     runsIn: 'any',
     absent: (_task, cdb) => requestSense(new CheckCondition(sense.logicalUnitNotSupported), cdb),
     execute: (lu, cdb, { nexus }) => {
-      const condition = pending(nexus, lu);
+      const condition = pendingUnitAttention(nexus, lu);
       if (!condition) return requestSense(pollable(lu), cdb);
-      clear(nexus, lu);
+      clearUnitAttention(nexus, lu);
       return requestSense(new CheckCondition(condition), cdb);
     },
   }),

@@ -3,11 +3,13 @@
 import { mediumOf, synchronize } from './block-access.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode } from './opcode.ts';
 import { good } from './parameter-data.ts';
-import type { PowerCondition } from './readiness.ts';
+import { type PowerCondition, power } from './readiness.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import { statistics } from './statistics.ts';
+import type { Nexus, StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
-import { report } from './unit-attention.ts';
+import { reportToAll } from './unit-attention.ts';
+import { unitState } from './unit-state.ts';
 
 /**
  * POWER CONDITION (SBC-3 5.25) → the condition that the unit enters. LU_CONTROL leaves it to timers, which are off; the
@@ -29,6 +31,19 @@ const cdb = {
   eject: bit(4, 1),
   start: bit(4, 0),
 };
+
+/** Nexuses that PREVENT ALLOW MEDIUM REMOVAL holds the medium in for. */
+const prevented = unitState({
+  name: 'medium removal',
+  initial: () => ({ by: new Set<Nexus>() }),
+  reset: () => ({ by: new Set<Nexus>() }),
+  lose: allowRemoval,
+});
+
+/** A nexus does not hold the medium in any more. */
+export function allowRemoval(lu: StorageObject, nexus: Nexus): void {
+  prevented.of(lu).by.delete(nexus);
+}
 
 const isRemovable = (lu: StorageObject): boolean => lu.attributes.values.removable === 1;
 
@@ -55,8 +70,8 @@ export const startStopOpcodes: readonly OpcodeRow[] = [
       if (prevent > 1) throw invalidCdb(4, 1);
     },
     execute: (lu, { prevent }, { nexus }) => {
-      if (prevent === 1) lu.preventedBy.add(nexus);
-      else lu.preventedBy.delete(nexus);
+      if (prevent === 1) prevented.of(lu).by.add(nexus);
+      else allowRemoval(lu, nexus);
       return good;
     },
   }),
@@ -74,24 +89,24 @@ function startStop(
   { nexus }: Task,
 ): Completion | Promise<Completion> {
   if (condition !== 0) {
-    lu.power = powerConditions[condition] ?? lu.power;
+    power.set(lu, { condition: powerConditions[condition] ?? power.of(lu).condition });
     return good;
   }
-  if (eject === 1 && lu.preventedBy.size > 0) throw new CheckCondition(sense.mediumRemovalPrevented);
+  if (eject === 1 && prevented.of(lu).by.size > 0) throw new CheckCondition(sense.mediumRemovalPrevented);
   if (start === 1) {
     mediumOf(lu);
     if (lu.ejected && eject === 1) {
       lu.ejected = false;
-      lu.statistics.loadCycles += 1;
-      report(lu, sense.mediumMayHaveChanged, nexus);
+      statistics.of(lu).loadCycles += 1;
+      reportToAll(lu, sense.mediumMayHaveChanged, nexus);
     }
-    lu.power = 'active';
+    power.set(lu, { condition: 'active' });
     return good;
   }
   const leave = (): Completion => {
     if (eject === 1) lu.ejected = true;
-    else lu.statistics.startStopCycles += 1;
-    lu.power = 'standby';
+    else statistics.of(lu).startStopCycles += 1;
+    power.set(lu, { condition: 'standby' });
     return good;
   };
   if (noFlush === 1 || !lu.volume) return leave();

@@ -1,5 +1,8 @@
 /** What a logical unit counts for LOG SENSE (SPC-4 7.3, SBC-3 6.4): since the process opened it. */
 
+import type { StorageObject } from './storage-object.ts';
+import { unitState } from './unit-state.ts';
+
 /** SPC-4 7.3.17: as many as the Self-Test Results log page has room for. */
 const selfTestsMax = 20;
 
@@ -13,12 +16,12 @@ export interface SelfTest {
   readonly failedAt?: number;
 }
 
-export type Counters = Pick<
+type Counters = Pick<
   Statistics,
   'readCommands' | 'writeCommands' | 'blocksRead' | 'blocksWritten' | 'startStopCycles' | 'loadCycles'
 >;
 
-export class Statistics {
+class Statistics {
   readCommands = 0;
   writeCommands = 0;
   blocksRead = 0;
@@ -49,4 +52,26 @@ export class Statistics {
   tested(test: SelfTest): void {
     this.#selfTests = [test, ...this.#selfTests].slice(0, selfTestsMax);
   }
+}
+
+/** The counts of a logical unit; they go along to another event loop, self-tests do not. */
+export const statistics = unitState({
+  name: 'statistics',
+  initial: () => new Statistics(),
+  move: {
+    pack: (counted): Counters => counted.counters(),
+    unpack: (_lu, counters) => counters,
+  },
+});
+
+export function countRead(lu: StorageObject, blocks: number): void {
+  const counted = statistics.of(lu);
+  counted.readCommands += 1;
+  counted.blocksRead += blocks;
+}
+
+export function countWrite(lu: StorageObject, blocks: number): void {
+  const counted = statistics.of(lu);
+  counted.writeCommands += 1;
+  counted.blocksWritten += blocks;
 }

@@ -1,14 +1,20 @@
 /** Task management functions (SAM-5 7): who loses which tasks, and who is told. Each resolves when what it ended has stopped. */
 
-import type { Nexus } from './nexus.ts';
+import { nexusesOf, unitsOf } from './nexus.ts';
 import { sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import { allowRemoval } from './start-stop.ts';
+import type { Nexus, StorageObject } from './storage-object.ts';
 import type { Task } from './task.ts';
-import { push, report } from './unit-attention.ts';
+import { taskSet } from './task-set.ts';
+import { addUnitAttention, reportToAll } from './unit-attention.ts';
+import { resetStates } from './unit-state.ts';
+
+/** The tasks of a logical unit as they are now, oldest first. */
+const tasksOf = (lu: StorageObject | undefined): Task[] => (lu ? Array.from(taskSet.of(lu)) : []);
 
 /** SAM-5 7.2. @returns whether the task existed */
 export async function abortTask(nexus: Nexus, lun: number, tag: number): Promise<boolean> {
-  for (const task of nexus.view(lun)?.storageObject.tasks ?? []) {
+  for (const task of tasksOf(nexus.view(lun)?.storageObject)) {
     if (task.nexus !== nexus || task.tag !== tag) continue;
     await stop(task, nexus);
     return true;
@@ -42,16 +48,14 @@ export async function logicalUnitReset(nexus: Nexus, lun: number): Promise<boole
 
 /** RFC 7143 11.5.1 TARGET WARM RESET: a logical unit reset of every logical unit that the nexus reaches. */
 export async function targetReset(nexus: Nexus): Promise<void> {
-  const storageObjects = new Set(nexus.luns().flatMap((lun) => nexus.view(lun)?.storageObject ?? []));
+  const storageObjects = unitsOf(nexus);
   await Promise.all(Array.from(storageObjects, (storageObject) => reset(storageObject, nexus)));
 }
 
 /** The nexus is gone: its tasks end, and nobody is told (SAM-5 6.3.4). */
 export async function abortNexus(nexus: Nexus): Promise<void> {
   await Promise.all(
-    Array.from(nexus.unitAttentions.keys(), (storageObject) =>
-      stopAll(storageObject, nexus, (task) => task.nexus === nexus),
-    ),
+    Array.from(nexus.units, (storageObject) => stopAll(storageObject, nexus, (task) => task.nexus === nexus)),
   );
 }
 
@@ -61,14 +65,14 @@ export async function preempt(
   by: Nexus,
   victims: (nexus: Nexus) => boolean,
 ): Promise<void> {
-  for (const nexus of storageObject.preventedBy) if (victims(nexus)) storageObject.preventedBy.delete(nexus);
+  for (const nexus of nexusesOf(storageObject)) if (victims(nexus)) allowRemoval(storageObject, nexus);
   await stopAll(storageObject, by, (task) => victims(task.nexus), 'tell the others');
 }
 
 async function reset(storageObject: StorageObject, by: Nexus): Promise<void> {
   await stopAll(storageObject, by, () => true);
-  storageObject.reset();
-  report(storageObject, sense.busDeviceReset);
+  resetStates(storageObject);
+  reportToAll(storageObject, sense.busDeviceReset);
 }
 
 async function stopAll(
@@ -77,10 +81,10 @@ async function stopAll(
   which: (task: Task) => boolean,
   cleared?: 'tell the others',
 ): Promise<void> {
-  const victims = Array.from(storageObject.tasks).filter(which);
+  const victims = tasksOf(storageObject).filter(which);
   if (cleared && storageObject.attributes.values.emulate_tas === 0)
     for (const nexus of new Set(victims.map((task) => task.nexus)))
-      if (nexus !== by) push(nexus, storageObject, sense.commandsCleared);
+      if (nexus !== by) addUnitAttention(nexus, storageObject, sense.commandsCleared);
   await Promise.all(victims.map((task) => stop(task, by)));
 }
 
@@ -92,7 +96,7 @@ async function stop(task: Task, by: Nexus): Promise<void> {
   const answered = task.nexus !== by && task.unit?.storageObject.attributes.values.emulate_tas === 1;
   if (answered) task.terminated = true;
   else task.aborted = true;
-  task.unit?.storageObject.tasks.wake();
+  if (task.unit) taskSet.of(task.unit.storageObject).wake();
   task.leave?.();
   await task.running;
 }

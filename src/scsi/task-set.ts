@@ -1,12 +1,13 @@
 /** The task set of a logical unit: every command in flight, in the order it came, and whose turn it is (SAM-5 8). */
 
 import type { Task } from './task.ts';
+import { unitState } from './unit-state.ts';
 
 /**
  * Iterates over the tasks, oldest first. They hang together by themselves: a Set would grow and shrink with every batch,
  * and each table that it leaves behind keeps what is young alive until a full collection.
  */
-export class TaskSet {
+class TaskSet {
   #oldest: Task | undefined;
   #newest: Task | undefined;
   #size = 0;
@@ -81,3 +82,6 @@ export class TaskSet {
     return false;
   }
 }
+
+/** The task set of a logical unit: every command of every nexus that is in flight there. */
+export const taskSet = unitState({ name: 'task set', initial: () => new TaskSet() });

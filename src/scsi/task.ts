@@ -1,9 +1,9 @@
 /** One SCSI command in flight, between a transport and the device server (SAM-5 5). */
 
 import type { Volume } from '../backstore/backstore.ts';
-import type { Landing } from './landing.ts';
-import type { LogicalUnitView, Nexus } from './nexus.ts';
-import type { Command } from './opcode.ts';
+import type { IoVector } from '../system/io-vector.ts';
+import type { Sense } from './sense.ts';
+import type { LogicalUnitView, Nexus, StorageObject } from './storage-object.ts';
 
 /** SAM-5 5.3.1 */
 export const status = {
@@ -34,6 +34,49 @@ export interface Completion {
   /** Sense data, fixed or descriptor format as the Control mode page's D_SENSE says. */
   readonly sense?: Uint8Array;
   readonly dataIn?: Uint8Array | Extent;
+}
+
+/** A decoded CDB: a number for each field that the opcode's record names. */
+type DecodedCdb = Readonly<Record<string, number>>;
+
+/** What is asked of an opcode's record (opcode.ts) once a command is admitted. */
+export interface CommandRow {
+  /** As the standard heads its clause: `READ(10)`. */
+  readonly name: string;
+  /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
+  readonly medium: 'none' | 'read' | 'flush' | 'write';
+  /** `lba` and `blocks` are a range that has to lie on the medium. */
+  readonly ranged: boolean;
+  /** It runs while a FORMAT UNIT or SANITIZE goes on (SBC-4 4.11.2). */
+  readonly duringMediumOperation?: true;
+  /** The failures of a FORMAT UNIT or SANITIZE that it runs after, to put them right. */
+  readonly mends?: readonly Sense[];
+  /** Whatever its task attribute says, it waits for nobody (SAM-5 8.6). */
+  readonly headOfQueue?: true;
+  /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
+  readonly lands?: true;
+  execute(lu: StorageObject, cdb: DecodedCdb, task: Task): Completion | Promise<Completion>;
+}
+
+/** An admitted command. */
+export interface Command {
+  readonly row: CommandRow;
+  readonly cdb: DecodedCdb;
+}
+
+/** A write whose data goes to its place on the medium as it comes (landing.ts). Lengths and offsets are bytes. */
+export interface Landing {
+  /** Takes what has come of the data, from its byte `offset` on. */
+  put(bytes: Uint8Array, offset: number): void;
+  /**
+   * Adds memory for what has come, `available` bytes from `offset` on.
+   * @returns how many bytes, which `took` is told of; undefined when they have to be `put`
+   */
+  lend(offset: number, available: number, to: IoVector): number | undefined;
+  /** `count` bytes were received where `lend` said. */
+  took(offset: number, count: number): void;
+  /** All data has come. @throws what is in the way of the medium, or was */
+  finish(): Completion;
 }
 
 /** What a transport says of a command. */

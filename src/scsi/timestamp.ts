@@ -3,11 +3,19 @@
 import { type OpcodeRow, opcode, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, sense } from './sense.ts';
-import { report } from './unit-attention.ts';
+import { reportToAll } from './unit-attention.ts';
+import { unitState } from './unit-state.ts';
 
 /** TIMESTAMP ORIGIN: initialized by SET TIMESTAMP, and by other means. */
 const origin = { byCommand: 2, otherwise: 3 } as const;
 const listBytes = 12;
+
+/** Milliseconds by which SET TIMESTAMP moved the clock; undefined: it was not set. */
+const timestamp = unitState({
+  name: 'timestamp',
+  initial: () => ({ setBy: undefined as number | undefined }),
+  move: { pack: ({ setBy }) => setBy, unpack: (_lu, setBy) => ({ setBy }) },
+});
 
 export const timestampOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -20,11 +28,11 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     whenReserved: 'allowed',
     runsIn: 'any',
     execute: (lu, { allocation }) => {
-      const { clock } = lu;
+      const { setBy } = timestamp.of(lu);
       const data = Buffer.alloc(listBytes);
       data.writeUInt16BE(data.length - 2, 0);
-      data[2] = clock.setBy === undefined ? origin.otherwise : origin.byCommand;
-      data.writeUIntBE(clock.now() + (clock.setBy ?? 0), 4, 6);
+      data[2] = setBy === undefined ? origin.otherwise : origin.byCommand;
+      data.writeUIntBE(lu.clock.now() + (setBy ?? 0), 4, 6);
       return allocated(data, allocation);
     },
   }),
@@ -43,8 +51,8 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     dataOut: (_lu, { length }) => length,
     execute: (lu, { length }, task) => {
       if (length === 0) return good;
-      lu.clock.setBy = parameterList(task.dataOut, length).readUIntBE(4, 6) - lu.clock.now();
-      report(lu, sense.timestampChanged, task.nexus);
+      timestamp.set(lu, { setBy: parameterList(task.dataOut, length).readUIntBE(4, 6) - lu.clock.now() });
+      reportToAll(lu, sense.timestampChanged, task.nexus);
       return good;
     },
   }),

@@ -1,105 +1,98 @@
 /** Unit attention conditions: who is told what, once (SAM-5 5.14). */
 
-import type { Nexus } from './nexus.ts';
+import { departNexus, establishNexus, nexusesOf, unitsOf } from './nexus.ts';
 import { type Sense, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
+import type { Nexus, StorageObject } from './storage-object.ts';
+import { unitState } from './unit-state.ts';
 
 /** Conditions kept for one nexus at one logical unit; further ones are dropped (SAM-5 5.14.1 leaves the number open). */
 const pendingMax = 16;
-/** Names of lost nexuses that a logical unit remembers. */
-const lostMax = 1024;
 
-const portsOf = (nexus: Nexus): string => `${nexus.initiatorPortName}\n${nexus.targetPortName}`;
-
-/**
- * Registers a nexus with every logical unit that it reaches now: I_T NEXUS LOSS where it was before, POWER ON where it
- * is new. A transport calls it when a session enters full feature phase, and again when the LUNs changed.
- */
-export function establish(nexus: Nexus): void {
-  for (const storageObject of reached(nexus)) {
-    if (storageObject.nexuses.has(nexus)) continue;
-    storageObject.nexuses.add(nexus);
-    push(nexus, storageObject, storageObject.lostNexuses.delete(portsOf(nexus)) ? sense.nexusLoss : sense.powerOnReset);
-  }
+interface UnitAttentions {
+  /** Conditions to report to each nexus, oldest first. */
+  readonly conditions: Map<Nexus, Sense[]>;
+  /** Nexuses that have one. */
+  readonly waiting: number;
 }
 
-/** Takes a nexus away from every logical unit: its session has ended (SAM-5 6.3.4), and with it what it held there. */
-export function lose(nexus: Nexus): void {
-  for (const storageObject of nexus.unitAttentions.keys()) {
-    storageObject.nexuses.delete(nexus);
-    storageObject.preventedBy.delete(nexus);
-    if (storageObject.reservations.reserved === nexus) storageObject.reservations.reserved = undefined;
-    storageObject.lostNexuses.add(portsOf(nexus));
-    const [oldest] = storageObject.lostNexuses;
-    if (storageObject.lostNexuses.size > lostMax && oldest !== undefined) storageObject.lostNexuses.delete(oldest);
-  }
-  nexus.unitAttentions.clear();
-}
+const unitAttentions = unitState<UnitAttentions>({
+  name: 'unit attentions',
+  initial: () => ({ conditions: new Map(), waiting: 0 }),
+  establish: (lu, nexus, again) => addUnitAttention(nexus, lu, again ? sense.nexusLoss : sense.powerOnReset),
+  lose: (lu, nexus) => {
+    keep(lu, nexus, []);
+    unitAttentions.of(lu).conditions.delete(nexus);
+  },
+  obstructs: ({ waiting }) => waiting > 0,
+});
 
 /** The LUNs that a nexus sees changed: registers it with new ones and says so at each (SPC-4 6.33). */
-export function lunsChanged(nexus: Nexus): void {
-  establish(nexus);
-  const now = reached(nexus);
-  for (const storageObject of nexus.unitAttentions.keys()) {
-    if (now.has(storageObject)) push(nexus, storageObject, sense.reportedLunsDataChanged);
-    else {
-      storageObject.nexuses.delete(nexus);
-      storageObject.preventedBy.delete(nexus);
-      nexus.unitAttentions.delete(storageObject);
-    }
+export function changeLunsOf(nexus: Nexus): void {
+  establishNexus(nexus);
+  const now = unitsOf(nexus);
+  for (const lu of nexus.units) {
+    if (now.has(lu)) addUnitAttention(nexus, lu, sense.reportedLunsDataChanged);
+    else departNexus(lu, nexus);
   }
 }
 
 /** Establishes a condition for every nexus of a logical unit but `except`. */
-export function report(storageObject: StorageObject, what: Sense, except?: Nexus): void {
-  for (const nexus of storageObject.nexuses) if (nexus !== except) push(nexus, storageObject, what);
+export function reportToAll(lu: StorageObject, what: Sense, except?: Nexus): void {
+  for (const nexus of nexusesOf(lu)) if (nexus !== except) addUnitAttention(nexus, lu, what);
 }
 
-/** What was reset, the most of it first: a condition comes before all others, and stands for those behind it (SAM-5 6.2). */
+/**
+ * Conditions that a reset establishes, the most comprehensive first. Such a condition is reported before all others, and
+ * one of them stands for those that follow it in this list (SAM-5 6.2).
+ */
 const resets: readonly Sense[] = [sense.powerOnReset, sense.busDeviceReset, sense.nexusLoss];
 
 /** Establishes a condition for one nexus. */
-export function push(nexus: Nexus, storageObject: StorageObject, what: Sense): void {
-  const pending = nexus.unitAttentions.get(storageObject) ?? [];
-  nexus.unitAttentions.set(storageObject, pending);
+export function addUnitAttention(nexus: Nexus, lu: StorageObject, what: Sense): void {
+  const pending = unitAttentions.of(lu).conditions.get(nexus) ?? [];
   if (pending.includes(what)) return;
-  if (!resets.includes(what)) {
-    if (pending.length < pendingMax) pending.push(what);
-    return;
-  }
-  const reset = resets.indexOf(pending[0]!);
-  if (reset < 0) pending.unshift(what);
-  else if (reset > resets.indexOf(what)) pending[0] = what;
+  const reset = pending[0] ? resets.indexOf(pending[0]) : -1;
+  if (!resets.includes(what)) keep(lu, nexus, pending.length < pendingMax ? [...pending, what] : pending);
+  else if (reset < 0) keep(lu, nexus, [what, ...pending]);
+  else if (reset > resets.indexOf(what)) keep(lu, nexus, [what, ...pending.slice(1)]);
 }
 
-/** The oldest pending condition, or undefined. It stays until `clear`. */
-export function pending(nexus: Nexus, storageObject: StorageObject): Sense | undefined {
-  return nexus.unitAttentions.get(storageObject)?.[0];
+/** The oldest pending condition, or undefined. It stays until `clearUnitAttention`. */
+export function pendingUnitAttention(nexus: Nexus, lu: StorageObject): Sense | undefined {
+  return unitAttentions.of(lu).conditions.get(nexus)?.[0];
 }
 
 /** Forgets the oldest pending condition: it has been reported. */
-export function clear(nexus: Nexus, storageObject: StorageObject): void {
-  nexus.unitAttentions.get(storageObject)?.shift();
+export function clearUnitAttention(nexus: Nexus, lu: StorageObject): void {
+  keep(lu, nexus, conditionsOf(nexus, lu).slice(1));
+}
+
+/** Forgets all conditions of a nexus, everywhere. */
+export function clearUnitAttentions(nexus: Nexus): void {
+  for (const lu of nexus.units) keep(lu, nexus, []);
 }
 
 /** REPORT LUNS has told it (SAM-5 5.14.2): the condition goes at every logical unit. */
 export function clearReportedLuns(nexus: Nexus): void {
-  for (const storageObject of nexus.unitAttentions.keys())
-    withdraw(nexus, storageObject, sense.reportedLunsDataChanged);
+  for (const lu of nexus.units) withdrawUnitAttention(nexus, lu, sense.reportedLunsDataChanged);
 }
 
-/** Takes a condition back: the nexus knows it already, having brought it about. */
-export function withdraw(nexus: Nexus, storageObject: StorageObject, what: Sense): void {
-  const conditions = nexus.unitAttentions.get(storageObject) ?? [];
-  const at = conditions.indexOf(what);
-  if (at >= 0) conditions.splice(at, 1);
+/** Takes a condition back: the nexus brought it about, and knows it. */
+export function withdrawUnitAttention(nexus: Nexus, lu: StorageObject, what: Sense): void {
+  keep(
+    lu,
+    nexus,
+    conditionsOf(nexus, lu).filter((one) => one !== what),
+  );
 }
 
-function reached(nexus: Nexus): Set<StorageObject> {
-  const storageObjects = new Set<StorageObject>();
-  for (const lun of nexus.luns()) {
-    const view = nexus.view(lun);
-    if (view) storageObjects.add(view.storageObject);
-  }
-  return storageObjects;
+const conditionsOf = (nexus: Nexus, lu: StorageObject): readonly Sense[] =>
+  unitAttentions.of(lu).conditions.get(nexus) ?? [];
+
+/** Keeps these conditions for a nexus, and the count of those that have some. */
+function keep(lu: StorageObject, nexus: Nexus, pending: Sense[]): void {
+  const { conditions, waiting } = unitAttentions.of(lu);
+  const before = conditions.get(nexus)?.length ?? 0;
+  conditions.set(nexus, pending);
+  unitAttentions.set(lu, { waiting: waiting + Math.sign(pending.length) - Math.sign(before) });
 }

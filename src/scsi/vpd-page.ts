@@ -2,6 +2,7 @@
 
 import { association, codeSet, designator, designatorType, protocolValid, scsiName } from './designator.ts';
 import { copyDescriptors, copyLimits, offersCopy } from './extended-copy.ts';
+import { targetPortsOf } from './nexus.ts';
 import type { StorageObject } from './storage-object.ts';
 
 /** Mode Page Policy (SPC-4 7.8.9): all pages and subpages are shared by all nexuses. */
@@ -9,7 +10,7 @@ export const modePagePolicy = (): Uint8Array => Uint8Array.of(0x3f, 0xff, 0x00, 
 
 /** SCSI Ports (SPC-4 7.8.14): each target port with its SCSI name. */
 export function scsiPorts(lu: StorageObject): Uint8Array {
-  const ports = lu.ports().map(({ relativePortId, portName, protocol }) => {
+  const ports = targetPortsOf(lu).map(({ relativePortId, portName, protocol }) => {
     const name = designator(
       (protocol << 4) | codeSet.utf8,
       protocolValid | association.port | designatorType.scsiName,

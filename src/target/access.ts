@@ -1,7 +1,6 @@
 /** "Why was I refused?": who may log in to a TPG, and which storage object stands behind which LUN for whom. */
 
-import type { LogicalUnitView, TargetPort } from '../scsi/nexus.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
+import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/storage-object.ts';
 import type { Lun, MappedLun, NodeAcl, Tpg } from './tpg.ts';
 
 /** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */

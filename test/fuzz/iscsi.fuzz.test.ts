@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loginRequest } from '../../src/iscsi/pdu.ts';
+import { taskSet } from '../../src/scsi/task-set.ts';
 import { parseText, printText } from '../../src/wire/text.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { pattern } from '../support/logical-unit.ts';
@@ -88,7 +89,7 @@ describe('hostile input', () => {
         await new Promise((resolve) => setImmediate(resolve));
         await connection.close('over');
         await healthy();
-        expect([[...target.sessionTable].length, target.lu.tasks.size]).toEqual([1, 0]);
+        expect([[...target.sessionTable].length, taskSet.of(target.lu).size]).toEqual([1, 0]);
       }),
       { seed, numRuns: 300 },
     );

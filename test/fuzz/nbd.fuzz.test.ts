@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NbdConnection } from '../../src/backstore/nbd-connection.ts';
 import { shakeHands } from '../../src/backstore/nbd-handshake.ts';
+import { taskSet } from '../../src/scsi/task-set.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { counted, nbdTarget, type RawClient, u16, u32, u64 } from '../support/nbd-target.ts';
@@ -62,7 +63,7 @@ async function beside() {
     const { error, data } = await client.request(0, 0, 512);
     expect([error, data.equals(pattern(512, 9))]).toEqual([0, true]);
     expect(target.logged).toEqual([]);
-    await expect.poll(() => target.lu.tasks.size).toBe(0);
+    await expect.poll(() => taskSet.of(target.lu).size).toBe(0);
   };
   return { target, healthy };
 }

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataOut, scsiCommand, taskManagementRequest } from '../../src/iscsi/pdu.ts';
+import { statistics } from '../../src/scsi/statistics.ts';
 import { clearTaskSet } from '../../src/scsi/task-management.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
@@ -39,14 +40,18 @@ describe('data that lands', () => {
     const { initiator, volume, lu } = session;
     const data = pattern(bytes);
     const { tag, r2t } = await halfWay(session, data);
-    expect([Buffer.from(volume.bytes.subarray(0, bytes)), lu.statistics.writeCommands]).toEqual([
+    expect([Buffer.from(volume.bytes.subarray(0, bytes)), statistics.of(lu).writeCommands]).toEqual([
       Buffer.concat([data.subarray(0, half), Buffer.alloc(half)]),
       0,
     ]);
     initiator.sendRequested(r2t, data);
     expect((await initiator.finish(tag)).status).toBe(0);
     expect(Buffer.from(volume.bytes.subarray(0, bytes))).toEqual(data);
-    expect([lu.statistics.writeCommands, lu.statistics.blocksWritten, volume.calls.length]).toEqual([1, blocks, 2]);
+    expect([statistics.of(lu).writeCommands, statistics.of(lu).blocksWritten, volume.calls.length]).toEqual([
+      1,
+      blocks,
+      2,
+    ]);
   });
 
   it('RFC 7143 11.6.1: changes nothing any more once ABORT TASK is answered', async () => {

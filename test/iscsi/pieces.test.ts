@@ -3,8 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataOut, noTag, taskManagementRequest } from '../../src/iscsi/pdu.ts';
+import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { dataOutBytesMax } from '../../src/scsi/opcode.ts';
 import { clearTaskSet } from '../../src/scsi/task-management.ts';
+import { taskSet } from '../../src/scsi/task-set.ts';
 import type { Received } from '../support/initiator.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { be, logicalUnit, pattern } from '../support/logical-unit.ts';
@@ -57,7 +59,10 @@ describe('a long transfer', () => {
     expect(Buffer.compare(session.volume.bytes.subarray(0, length), data)).toBe(0);
     const read = await session.initiator.command(cdb16(0x88), { read: true, length });
     expect(read.data.equals(data)).toBe(true);
-    expect([session.lu.statistics.writeCommands, session.lu.statistics.blocksWritten]).toEqual([1, length / 512]);
+    expect([statistics.of(session.lu).writeCommands, statistics.of(session.lu).blocksWritten]).toEqual([
+      1,
+      length / 512,
+    ]);
   });
 
   it('has as much unsolicited as was agreed on, also when that is more than a piece', async () => {
@@ -153,7 +158,7 @@ describe('between two pieces', () => {
     const session = await fresh();
     await asFarAs(session, write, piece);
     await session.connection.close('the test wants it');
-    expect([session.lu.tasks.size, writes(session)]).toEqual([0, pieces.slice(0, 1)]);
+    expect([taskSet.of(session.lu).size, writes(session)]).toEqual([0, pieces.slice(0, 1)]);
   });
 
   it.each<[string, (r2t: Received, session: Session) => void, string]>([
@@ -189,7 +194,7 @@ describe('between two pieces', () => {
     [
       'a SANITIZE that has begun',
       (r2t, { initiator, lu }) => {
-        lu.work = { does: 'block erase', exit: false, failed: false, medium: {} };
+        mediumWork.set(lu, { work: { does: 'block erase', exit: false, failed: false, medium: {} } });
         initiator.sendRequested(r2t, data);
       },
       '2/04/1b',

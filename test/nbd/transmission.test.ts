@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { sense } from '../../src/scsi/sense.ts';
 import { logicalUnitReset } from '../../src/scsi/task-management.ts';
-import { report } from '../../src/scsi/unit-attention.ts';
+import { reportToAll } from '../../src/scsi/unit-attention.ts';
+
 import { faultyVolume } from '../support/faulty-volume.ts';
 import { Initiator, logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
@@ -182,8 +183,8 @@ describe('errors', () => {
 
 test('unit attentions are taken note of, and the command runs', async () => {
   const { client: one, lu } = await client();
-  report(lu, sense.capacityDataChanged);
-  report(lu, sense.busDeviceReset);
+  reportToAll(lu, sense.capacityDataChanged);
+  reportToAll(lu, sense.busDeviceReset);
   expect(await one.request(READ, 0, 512)).toMatchObject({ error: 0 });
 });
 

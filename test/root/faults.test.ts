@@ -9,7 +9,9 @@ import { OperatorError } from '../../src/errors.ts';
 import { type Files, realFiles } from '../../src/root/atomic-file.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
-import { unitStores } from '../../src/root/unit-store.ts';
+import { UnitStores } from '../../src/root/unit-store.ts';
+import type { PersistentReservations } from '../../src/scsi/persistent-reservation.ts';
+import { reservationsName } from '../../src/scsi/reservation-conflict.ts';
 import { type Fault, type FaultyFiles, faults, faultyFiles } from '../support/faulty-files.ts';
 import { type Survives, trackedFiles } from '../support/power.ts';
 import { memoryFolder } from '../support/scratch.ts';
@@ -150,7 +152,7 @@ describe('the power is cut in front of every system call', () => {
 });
 
 describe('what is kept of a logical unit', () => {
-  type State = Parameters<ReturnType<typeof unitStores>['reservations']['save']>[1];
+  type State = PersistentReservations | undefined;
   const registered = (digit: string): State => ({
     generation: 0,
     aptpl: true,
@@ -163,10 +165,10 @@ describe('what is kept of a logical unit', () => {
   /** @returns what may be found afterwards: what was acknowledged last, and what was refused or under way since */
   async function keep(home: string, files: Files): Promise<State[]> {
     let possible: State[] = [undefined];
-    const { reservations } = unitStores(directoryIn(home), () => {}, files);
+    const kept = new UnitStores(directoryIn(home), () => {}, files).of(reservationsName);
     for (const state of states) {
       possible.push(state);
-      await reservations.save('serial', state).then(
+      await kept.save('serial', state).then(
         () => {
           possible = [state];
         },
@@ -178,8 +180,8 @@ describe('what is kept of a logical unit', () => {
 
   async function comesBackAs(home: string, possible: State[], label: string): Promise<void> {
     const lost: string[] = [];
-    const { reservations } = unitStores(directoryIn(home), ({ event }) => void lost.push(event));
-    expect(possible, label).toContainEqual(await reservations.load('serial'));
+    const kept = new UnitStores(directoryIn(home), ({ event }) => void lost.push(event)).of(reservationsName);
+    expect(possible, label).toContainEqual(await kept.load('serial'));
     expect(lost, label).toEqual([]);
   }
 

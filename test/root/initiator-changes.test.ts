@@ -8,6 +8,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { LogRecord } from '../../src/log.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { openHost } from '../../src/root/host.ts';
+import { mediumWork } from '../../src/scsi/medium-work.ts';
+import { targetPortsOf } from '../../src/scsi/nexus.ts';
+import { reservations } from '../../src/scsi/reservation-conflict.ts';
 import { Initiator, port } from '../support/logical-unit.ts';
 
 const serial = 'c5887601-53cb-4030-8133-a895f2f05d13';
@@ -79,7 +82,7 @@ it('SPC-4 5.12.5 a registration without APTPL takes back what was kept', async (
   await persistentOut(initiator, 0x06, 0, 0, 8, 0);
   expect(await readdir(folder)).toEqual([]);
   const { storageObject } = await afterCrash(directory);
-  expect(storageObject.reservations.persistent.registrations).toEqual([]);
+  expect(reservations.of(storageObject).persistent.registrations).toEqual([]);
 });
 
 it.each([
@@ -98,7 +101,7 @@ it.each([
   await persistentOut(initiator, 0x06, 0, 0, 7, 1);
   await writeFile(join(directory, 'reservations', `${serial}.json`), text);
   const { directory: copy, storageObject, records } = await afterCrash(directory);
-  expect(storageObject.reservations.persistent.registrations).toEqual([]);
+  expect(reservations.of(storageObject).persistent.registrations).toEqual([]);
   expect(records).toContainEqual(expect.objectContaining({ level: 'error', event: 'reservations lost' }));
   expect(await readFile(join(copy, 'reservations', `${serial}.json.damaged`), 'utf8')).toBe(text);
 });
@@ -112,7 +115,7 @@ it('SBC-4 4.11.2 a SANITIZE goes on after a crash, and is over then', async () =
   expect((await overwriteOnce(initiator)).status).toBe(0);
   const later = await afterCrash(directory);
   expect(later.records).toContainEqual(expect.objectContaining({ event: 'medium work resumed' }));
-  await expect.poll(() => later.storageObject.work).toBe(undefined);
+  await expect.poll(() => mediumWork.of(later.storageObject).work).toBe(undefined);
   const read = await new Initiator(later.storageObject, 'a').login().send([0x28, 0, 0, 0, 0, 0, 0, 0, 1]);
   expect(read.data).toEqual(Buffer.alloc(512, 7));
   expect(await readdir(join(later.directory, 'medium-work'))).toEqual([]);
@@ -122,12 +125,12 @@ it('SBC-4 4.11.2 a SANITIZE that failed is one after a crash, until another one 
   const { directory, initiator, storageObject } = await served();
   storageObject.volume!.write = () => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }));
   await overwriteOnce(initiator);
-  await expect.poll(() => storageObject.work?.failed).toBe(true);
+  await expect.poll(() => mediumWork.of(storageObject).work?.failed).toBe(true);
   const later = await afterCrash(directory);
   const again = new Initiator(later.storageObject, 'a').login();
   expect((await again.send([0x00])).sense).toBe('3/31/03');
   await overwriteOnce(again);
-  await expect.poll(() => later.storageObject.work).toBe(undefined);
+  await expect.poll(() => mediumWork.of(later.storageObject).work).toBe(undefined);
 });
 
 it.each([
@@ -144,7 +147,7 @@ it.each([
   await overwriteOnce(initiator);
   await writeFile(join(directory, 'medium-work', `${serial}.json`), text);
   const { directory: copy, storageObject: later, records } = await afterCrash(directory);
-  expect(later.work).toBe(undefined);
+  expect(mediumWork.of(later).work).toBe(undefined);
   expect(records).toContainEqual(expect.objectContaining({ level: 'error', event: 'medium work lost' }));
   expect(await readFile(join(copy, 'medium-work', `${serial}.json.damaged`), 'utf8')).toBe(text);
 });
@@ -194,7 +197,7 @@ it('SPC-4 7.8.14 the target ports are those of all TPGs that export the unit, wh
     verb: 'create',
     params: { storage_object: '/backstores/ramdisk/rd0', lun: 5 },
   });
-  expect(storageObject.ports().map(({ portName }) => portName)).toEqual([`${iqn},t,0x0001`, `${iqn},t,0x0002`]);
+  expect(targetPortsOf(storageObject).map(({ portName }) => portName)).toEqual([`${iqn},t,0x0001`, `${iqn},t,0x0002`]);
   const { data } = await initiator.send([0x12, 1, 0x88, 0, 255]);
   expect(data.toString('latin1').match(/,t,0x000\d/g)).toEqual([',t,0x0001', ',t,0x0002']);
 });

@@ -9,6 +9,7 @@ import { OperatorError } from '../../src/errors.ts';
 import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
+import { mediumWork } from '../../src/scsi/medium-work.ts';
 import type { Completion } from '../../src/scsi/task.ts';
 import { answerOf, Initiator } from '../support/logical-unit.ts';
 
@@ -167,8 +168,8 @@ it('SBC-4 4.11 not while SANITIZE goes on or has failed, and it goes on when the
   await resize(idle, path, { size: 2 * mebibyte });
   await idle.close();
   const again = (await open(directory)).root.tree.storageObject(path)!;
-  expect(again.work).toMatchObject({ does: 'overwrite' });
-  await expect.poll(() => again.work).toBe(undefined);
+  expect(mediumWork.of(again).work).toMatchObject({ does: 'overwrite' });
+  await expect.poll(() => mediumWork.of(again).work).toBe(undefined);
   expect((await new Initiator(again, 'a').login().send(read(4095))).data).toEqual(block(7));
 });
 

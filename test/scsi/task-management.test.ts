@@ -1,6 +1,7 @@
 /** Task management and task attributes, on a volume whose writes end when the test says so. Not tested: answers on a wire. */
 
 import { expect, test } from 'vitest';
+import { controlMode } from '../../src/scsi/control-mode.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
 import type { Completion, Task } from '../../src/scsi/task.ts';
 import {
@@ -119,10 +120,10 @@ test('SAM-5 7.2 a task that is ended before its data came does nothing to the me
 
 test('SAM-5 7.7 LOGICAL UNIT RESET: everybody is told, the one who asked too; an unknown LUN is none', async () => {
   const { a, b, lu } = slow();
-  lu.mode.softwareWriteProtect = true;
+  controlMode.set(lu, { softwareWriteProtect: true });
   expect(await logicalUnitReset(a.nexus, 0)).toBe(true);
   expect(await logicalUnitReset(a.nexus, 1)).toBe(false);
-  expect(lu.mode.softwareWriteProtect).toBe(false);
+  expect(controlMode.of(lu).softwareWriteProtect).toBe(false);
   expect((await a.send([0x00])).sense).toBe('6/29/03');
   expect((await b.send([0x00])).sense).toBe('6/29/03');
 });

@@ -7,6 +7,7 @@ import type { Output } from '../../src/iscsi/output.ts';
 import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { StorageObject } from '../../src/scsi/storage-object.ts';
+import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
 import { emptyAuth } from '../../src/target/auth.ts';
 import type { Fabric, FabricState } from '../../src/target/fabric.ts';
 import { Target } from '../../src/target/target.ts';
@@ -165,8 +166,7 @@ export class IscsiTarget implements Host {
   async login(keys: Record<string, string> = {}, piece?: number) {
     const parts = this.connect(piece);
     await parts.initiator.login(keys);
-    for (const session of this.sessionTable)
-      for (const pending of session.nexus?.unitAttentions.values() ?? []) pending.length = 0;
+    for (const session of this.sessionTable) if (session.nexus) clearUnitAttentions(session.nexus);
     return parts;
   }
 }

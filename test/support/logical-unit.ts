@@ -2,11 +2,12 @@
 
 import type { Backstore } from '../../src/backstore/backstore.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
-import { type LogicalUnitView, Nexus, type TargetPort } from '../../src/scsi/nexus.ts';
+import { establishNexus, loseNexus } from '../../src/scsi/nexus.ts';
 import type { Sense } from '../../src/scsi/sense.ts';
-import { StorageObject } from '../../src/scsi/storage-object.ts';
+import { type LogicalUnitView, Nexus, StorageObject, type TargetPort } from '../../src/scsi/storage-object.ts';
 import { type Completion, Task, type TaskRequest } from '../../src/scsi/task.ts';
-import { establish, lose } from '../../src/scsi/unit-attention.ts';
+import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
+
 import { type MemoryVolume, memoryVolume } from './memory-volume.ts';
 
 /** What an initiator learns from a command. */
@@ -83,14 +84,14 @@ export class Initiator {
 
   /** Registers as a session does, and drops what is pending then. */
   login(): this {
-    establish(this.nexus);
-    for (const conditions of this.nexus.unitAttentions.values()) conditions.length = 0;
+    establishNexus(this.nexus);
+    clearUnitAttentions(this.nexus);
     return this;
   }
 
   /** Its session ends. */
   logout(): void {
-    lose(this.nexus);
+    loseNexus(this.nexus);
   }
 
   task(cdb: readonly number[], options: Partial<TaskRequest> = {}): Task {

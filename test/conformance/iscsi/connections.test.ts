@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { nopOut, noTag, taskManagementRequest } from '../../../src/iscsi/pdu.ts';
+import { taskSet } from '../../../src/scsi/task-set.ts';
 import type { Initiator } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { pattern } from '../../support/logical-unit.ts';
@@ -69,7 +70,7 @@ describe('several connections', () => {
     await turns();
     await second.connection.close('lost');
     await turns();
-    expect([target.lu.tasks.size, answers(first.initiator)]).toEqual([1, ['Ready To Transfer']]);
+    expect([taskSet.of(target.lu).size, answers(first.initiator)]).toEqual([1, ['Ready To Transfer']]);
   });
 
   it('RFC 7143 4.2.2.1: each takes immediate commands, and a task management request beside them', async () => {

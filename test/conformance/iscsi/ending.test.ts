@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataOut, logoutRequest } from '../../../src/iscsi/pdu.ts';
+import { taskSet } from '../../../src/scsi/task-set.ts';
 import type { Initiator, Received } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
@@ -100,7 +101,7 @@ describe('logout', () => {
     expect((await first.initiator.next()).values).toMatchObject({ response: 0, initiatorTaskTag: 99 });
     expect([first.output.ended, second.output.ended]).toEqual(ended);
     expect([...target.sessionTable].length).toBe(reason === 0 ? 0 : 1);
-    expect(target.lu.tasks.size).toBe(ended[1] ? 0 : 1);
+    expect(taskSet.of(target.lu).size).toBe(ended[1] ? 0 : 1);
   });
 
   it('RFC 7143 11.14: the answer waits for what is on its way to the medium, and nothing new begins', async () => {

@@ -3,6 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataOut, logoutRequest, nopOut, noTag, textRequest } from '../../../src/iscsi/pdu.ts';
+import { nexusesOf } from '../../../src/scsi/nexus.ts';
+import { taskSet } from '../../../src/scsi/task-set.ts';
 import { addAcl, IscsiTarget, targetName } from '../../support/iscsi-target.ts';
 import { pattern } from '../../support/logical-unit.ts';
 
@@ -82,7 +84,7 @@ describe('requests', () => {
     target.time += 1;
     connection.tick();
     expect(output.ended).toBe(true);
-    expect(target.lu.tasks.size).toBe(0);
+    expect(taskSet.of(target.lu).size).toBe(0);
   });
 
   it.each([
@@ -158,12 +160,12 @@ describe('requests', () => {
     initiator.sendCommand(write1, { data: pattern(512) });
     initiator.inbox.length = 0;
     expect(await initiator.logout(reason)).toMatchObject({ name: 'Logout Response', values: { response: 0 } });
-    expect([output.ended, [...target.sessionTable].length, target.lu.tasks.size, target.lu.nexuses.size]).toEqual([
-      true,
-      0,
-      0,
-      0,
-    ]);
+    expect([
+      output.ended,
+      [...target.sessionTable].length,
+      taskSet.of(target.lu).size,
+      nexusesOf(target.lu).size,
+    ]).toEqual([true, 0, 0, 0]);
   });
 
   it('RFC 7143 11.15.1: recovery is not supported, other CIDs are not found', async () => {

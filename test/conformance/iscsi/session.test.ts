@@ -2,6 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { loginRequest, nopOut } from '../../../src/iscsi/pdu.ts';
+import { nexusesOf } from '../../../src/scsi/nexus.ts';
+import { taskSet } from '../../../src/scsi/task-set.ts';
+import { clearUnitAttentions } from '../../../src/scsi/unit-attention.ts';
 import type { Initiator } from '../../support/initiator.ts';
 import { addLun, IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
@@ -66,7 +69,7 @@ describe('command numbering', () => {
     const { initiator } = target.connect();
     initiator.cmdSn = 0xffffffff;
     await initiator.login();
-    for (const pending of [...target.sessionTable][0]!.nexus!.unitAttentions.values()) pending.length = 0;
+    clearUnitAttentions([...target.sessionTable][0]!.nexus!);
     expect((await initiator.command(testUnitReady)).pdus[0]!.values).toMatchObject({ status: 0, expCmdSn: 0 });
     expect((await initiator.command(testUnitReady)).pdus[0]!.values).toMatchObject({ status: 0, expCmdSn: 1 });
   });
@@ -92,12 +95,9 @@ describe('sessions', () => {
     old.initiator.sendCommand(write1, { data: pattern(512) });
     const fresh = target.connect();
     await fresh.initiator.login();
-    expect([old.output.ended, fresh.output.ended, target.lu.tasks.size, [...target.sessionTable].length]).toEqual([
-      true,
-      false,
-      0,
-      1,
-    ]);
+    expect([old.output.ended, fresh.output.ended, taskSet.of(target.lu).size, [...target.sessionTable].length]).toEqual(
+      [true, false, 0, 1],
+    );
     expect(await fresh.initiator.command(testUnitReady)).toMatchObject({ status: 2, sense: '6/29/07' });
   });
 
@@ -117,7 +117,7 @@ describe('sessions', () => {
     const second = target.connect();
     second.initiator.isid = Uint8Array.of(0x80, 0, 0, 0, 0, 2);
     await second.initiator.login();
-    expect([[...target.sessionTable].length, target.lu.nexuses.size]).toEqual([2, 2]);
+    expect([[...target.sessionTable].length, nexusesOf(target.lu).size]).toEqual([2, 2]);
     expect((await first.initiator.command(testUnitReady)).status).toBe(0);
   });
 
@@ -165,7 +165,7 @@ describe('sessions', () => {
     const { target, first, second } = await new IscsiTarget().loginTwice();
     second.initiator.sendCommand(write1, { data: pattern(512) });
     await second.connection.close('lost');
-    expect([target.lu.tasks.size, [...target.sessionTable].length]).toEqual([0, 1]);
+    expect([taskSet.of(target.lu).size, [...target.sessionTable].length]).toEqual([0, 1]);
     first.initiator.cmdSn = 2;
     expect(await first.initiator.command(testUnitReady)).toMatchObject({ status: 2, sense: '6/47/7f' });
     expect((await first.initiator.command(testUnitReady)).status).toBe(0);
@@ -178,7 +178,7 @@ describe('sessions', () => {
     const fresh = target.connect();
     Object.assign(fresh.initiator, { tsih: old.initiator.tsih, cmdSn: 2 });
     await fresh.initiator.login();
-    expect([old.output.ended, target.lu.tasks.size, [...target.sessionTable].length]).toEqual([true, 0, 1]);
+    expect([old.output.ended, taskSet.of(target.lu).size, [...target.sessionTable].length]).toEqual([true, 0, 1]);
     expect(await fresh.initiator.command(testUnitReady)).toMatchObject({ status: 2, sense: '6/47/7f' });
     expect((await fresh.initiator.command(testUnitReady)).status).toBe(0);
   });
@@ -237,7 +237,9 @@ describe('sessions', () => {
       const { initiator, connection } = target.connect();
       for (const step of steps.slice(count === 0 ? 0 : 1, count)) await step(initiator);
       await connection.close('cut');
-      expect([[...target.sessionTable].length, target.lu.tasks.size, target.lu.nexuses.size]).toEqual([0, 0, 0]);
+      expect([[...target.sessionTable].length, taskSet.of(target.lu).size, nexusesOf(target.lu).size]).toEqual([
+        0, 0, 0,
+      ]);
     }
   });
 });

@@ -3,6 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { nopOut, scsiCommand, taskManagementRequest, textRequest } from '../../../src/iscsi/pdu.ts';
+import { nexusesOf } from '../../../src/scsi/nexus.ts';
+import { taskSet } from '../../../src/scsi/task-set.ts';
 import type { Initiator } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
@@ -86,7 +88,7 @@ describe('RFC 7143 11.5: task management', () => {
       expect(initiator.inbox.map((pdu) => [pdu.name, pdu.values['response']])).toEqual([
         ['Task Management Function Response', 0],
       ]);
-      expect([target.lu.tasks.size, [...target.sessionTable][0]?.commands.size]).toEqual([0, 0]);
+      expect([taskSet.of(target.lu).size, [...target.sessionTable][0]?.commands.size]).toEqual([0, 0]);
       initiator.inbox.length = 0;
       expect((await answerPastAttentions(initiator)).status).toBe(0);
     },
@@ -187,7 +189,9 @@ describe('RFC 7143 7: a connection', () => {
       // The target counts its transfer tags and identifiers from 1 each time: the recorded bytes fit.
       await feed(initiator, stream.subarray(0, end));
       await connection.close('cut');
-      expect([[...target.sessionTable].length, target.lu.tasks.size, target.lu.nexuses.size]).toEqual([0, 0, 0]);
+      expect([[...target.sessionTable].length, taskSet.of(target.lu).size, nexusesOf(target.lu).size]).toEqual([
+        0, 0, 0,
+      ]);
     }
   });
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { noTag, taskManagementRequest } from '../../../src/iscsi/pdu.ts';
+import { taskSet } from '../../../src/scsi/task-set.ts';
 import type { Initiator } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
@@ -33,7 +34,7 @@ describe('task management', () => {
     const tag = initiator.sendCommand(write1, { data: pattern(512) });
     initiator.inbox.length = 0;
     expect(await manage(initiator, 1, { referencedTaskTag: tag, refCmdSn: 1 })).toBe(0);
-    expect([initiator.inbox, target.lu.tasks.size]).toEqual([[], 0]);
+    expect([initiator.inbox, taskSet.of(target.lu).size]).toEqual([[], 0]);
     const { status, pdus } = await initiator.command(testUnitReady);
     expect([status, pdus[0]!.values['maxCmdSn']]).toEqual([0, 66]);
   });
@@ -64,7 +65,7 @@ describe('task management', () => {
     initiator.sendCommand(write1, { data: pattern(512) });
     initiator.inbox.length = 0;
     expect(await manage(initiator, code)).toBe(expected);
-    expect(target.lu.tasks.size).toBe(expected === 0 ? 0 : 1);
+    expect(taskSet.of(target.lu).size).toBe(expected === 0 ? 0 : 1);
   });
 
   it('RFC 7143 11.6.1: a LUN that is not there', async () => {

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ramdisk } from '../../../src/backstore/ramdisk.ts';
+import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -139,7 +140,7 @@ function recordedUnits() {
       defaults: attributes,
       attributes: { emulate_rsoc: 0 },
     });
-    lu.saveReservations = async () => {};
+    lu.keep = async () => {};
     lu.ports = () => Array.from({ length: ports }, (_, at) => ({ ...port, relativePortId: at + 1 }));
     return lu;
   });
@@ -187,7 +188,7 @@ describe('LIO, replayed', needs('recordings'), () => {
       expect(steps, `sg3-commands.ts does not know: ${line}`).toBeDefined();
       for (const step of steps!) {
         const answer = await initiator.send(step.cdb, step.dataOut, { lun });
-        while (byDevice.get(device)!.work) await new Promise(setImmediate);
+        while (mediumWork.of(byDevice.get(device)!).work) await new Promise(setImmediate);
         // sg_vpd has a status of its own for a page that is not there.
         const status = line.startsWith('sg_vpd') && exit !== 0 ? Math.sign(exit) : exit;
         const ours = line.startsWith('sg_vpd') ? Math.sign(exitStatus(answer)) : exitStatus(answer);

@@ -1,7 +1,7 @@
 // The command lines of sg3_utils that stand in the recordings of LIO: the CDBs that they send, what they print, and what
 // their exit status says. Only what was recorded is known here.
 
-import { naaOf } from '../../../src/scsi/inquiry.ts';
+import { naaOf } from '../../../src/scsi/designator.ts';
 import type { StorageObject } from '../../../src/scsi/storage-object.ts';
 import { type Answer, be, pattern } from '../../support/logical-unit.ts';
 

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { admit, execute, retire } from '../../../src/scsi/device-server.ts';
+import { rangeLocks } from '../../../src/scsi/range-locks.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
@@ -64,7 +65,7 @@ test('SBC-3 5.2 COMPARE AND WRITE: of two that expect the same, one wins; a writ
 test('SBC-3 5.2 READ(10): waits while a COMPARE AND WRITE holds its range', async () => {
   const { initiator, lu } = fresh();
   let release = () => {};
-  const holding = lu.ranges.during(0, 512, true, () => new Promise<void>((resolve) => (release = resolve)));
+  const holding = rangeLocks.of(lu).during(0, 512, true, () => new Promise<void>((resolve) => (release = resolve)));
   const task = initiator.task(read10(0, 1));
   admit(task);
   const result = execute(task);

@@ -10,9 +10,12 @@ import { diskAttributes } from '../../../src/scsi/attributes.ts';
 import { changing } from '../../../src/scsi/changes.ts';
 import { vpdPages } from '../../../src/scsi/inquiry.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
+import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { sense } from '../../../src/scsi/sense.ts';
 import type { StorageObject } from '../../../src/scsi/storage-object.ts';
-import { push } from '../../../src/scsi/unit-attention.ts';
+import { addUnitAttention } from '../../../src/scsi/unit-attention.ts';
+
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../../support/memory-volume.ts';
 import { has, needs, recorded } from '../../support/needs.ts';
@@ -48,12 +51,13 @@ async function view(lu: StorageObject, volume: MemoryVolume): Promise<string[]> 
   await ask([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], oneBlock);
   await ask([0x2a, 0x08, 0, 0, 0, 0, 0, 0, 1], oneBlock);
   seen.push(volume.calls.join());
-  lu.saveReservations = async (state) => void seen.push(`kept ${state?.registrations.length}`);
+  lu.keep = async (_subject, kept) =>
+    void seen.push(`kept ${(kept as PersistentReservations | undefined)?.registrations.length}`);
   await ask([0x5f, 6, 0, 0, 0, ...be(24, 4)], Uint8Array.from([...be(0, 8), ...be(1, 8), ...be(0, 8)]));
   await ask([0x5e, 3, 0, 0, 0, 0, 0, 1, 0]);
   await ask([0x5f, 3, 0, 0, 0, ...be(24, 4)], Uint8Array.from([...be(1, 8), ...be(0, 16)]));
-  lu.reservations.persistent = { generation: 0, aptpl: false, registrations: [], reservation: null };
-  push(a.nexus, lu, sense.capacityDataChanged);
+  reservations.set(lu, { persistent: { generation: 0, aptpl: false, registrations: [], reservation: null } });
+  addUnitAttention(a.nexus, lu, sense.capacityDataChanged);
   for (const cdb of [[0x00], [0x00], [0x03, 0, 0, 0, 18]]) await ask(cdb);
   for (const how of [2, 3]) await ask([0x1b, 0, 0, 0, how]);
   a.logout();

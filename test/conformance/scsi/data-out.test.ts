@@ -4,8 +4,10 @@
  */
 
 import { expect, test } from 'vitest';
+import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import type { StorageObject } from '../../../src/scsi/storage-object.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -39,7 +41,7 @@ function fresh(): { lu: StorageObject; initiator: Initiator; untouched: () => bo
   const volume = memoryVolume(64 * 512, { atomicWriteBytesMax: 4096 });
   volume.bytes.set(pattern(volume.size));
   const { lu } = logicalUnit({ volume, attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
-  lu.saveWork = async () => {};
+  lu.keep = async () => {};
   return {
     lu,
     initiator: new Initiator(lu).login(),
@@ -60,6 +62,10 @@ test.each(taking.map((row) => [`${row.spec} ${row.name}`, row] as const))(
       const { status, sense } = await initiator.send(cdb, Buffer.alloc(offered));
       expect([offered, status, sense]).toEqual([offered, 2, '5/0e/03']);
     }
-    expect([untouched(), lu.reservations.persistent.registrations.length, lu.work]).toEqual([true, 0, undefined]);
+    expect([untouched(), reservations.of(lu).persistent.registrations.length, mediumWork.of(lu).work]).toEqual([
+      true,
+      0,
+      undefined,
+    ]);
   },
 );

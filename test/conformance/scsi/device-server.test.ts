@@ -5,10 +5,13 @@
 
 import { describe, expect, test } from 'vitest';
 import type { LogRecord } from '../../../src/log.ts';
+import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { admit, execute, readFailed, setBugReporter } from '../../../src/scsi/device-server.ts';
+import { establishNexus, loseNexus, nexusesOf } from '../../../src/scsi/nexus.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { sense } from '../../../src/scsi/sense.ts';
-import { establish, lose, lunsChanged, report } from '../../../src/scsi/unit-attention.ts';
+import { changeLunsOf, reportToAll } from '../../../src/scsi/unit-attention.ts';
+
 import { answerOf, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
@@ -29,14 +32,14 @@ describe('order', () => {
 
   test('SAM-5 5.14 an unknown operation code is reported before a unit attention, which stays', async () => {
     const initiator = fresh();
-    establish(initiator.nexus);
+    establishNexus(initiator.nexus);
     expect((await initiator.send([0xff])).sense).toBe('5/20/00');
     expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
   });
 
   test('SAM-5 5.14 a unit attention is reported before a wrong CDB, once', async () => {
     const initiator = fresh();
-    establish(initiator.nexus);
+    establishNexus(initiator.nexus);
     expect((await initiator.send([0x28, 0x20])).sense).toBe('6/29/00');
     expect((await initiator.send([0x28, 0x20])).sense).toBe('5/24/00');
   });
@@ -57,14 +60,14 @@ describe('unit attention', () => {
     ['REPORT LUNS', reportLuns],
   ])('SAM-5 5.14.2 %s runs with a unit attention pending, and leaves it', async (_name, cdb) => {
     const initiator = fresh();
-    establish(initiator.nexus);
+    establishNexus(initiator.nexus);
     expect((await initiator.send(cdb)).status).toBe(0);
     expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
   });
 
   test('SPC-4 6.39 REQUEST SENSE: gives a pending unit attention with status GOOD, then nothing', async () => {
     const initiator = fresh();
-    establish(initiator.nexus);
+    establishNexus(initiator.nexus);
     const first = await initiator.send(requestSense);
     expect([first.status, first.data.toString('hex')]).toEqual([
       0,
@@ -83,24 +86,24 @@ describe('unit attention', () => {
   test('SAM-5 6.3.4 a nexus that comes back is told I_T NEXUS LOSS, a new one POWER ON', async () => {
     const { lu } = logicalUnit();
     const first = new Initiator(lu);
-    establish(first.nexus);
-    lose(first.nexus);
+    establishNexus(first.nexus);
+    loseNexus(first.nexus);
     const again = new Initiator(lu);
-    establish(again.nexus);
+    establishNexus(again.nexus);
     expect((await again.send(testUnitReady)).sense).toBe('6/29/07');
     const other = new Initiator(lu, 'b');
-    establish(other.nexus);
+    establishNexus(other.nexus);
     expect((await other.send(testUnitReady)).sense).toBe('6/29/00');
-    expect(lu.nexuses).toEqual(new Set([again.nexus, other.nexus]));
+    expect(nexusesOf(lu)).toEqual(new Set([again.nexus, other.nexus]));
   });
 
   test('SAM-5 6.2 a reset is told before what was pending, once, the most of it', async () => {
     const { lu } = logicalUnit();
     const a = new Initiator(lu).login();
-    report(lu, sense.modeParametersChanged);
-    report(lu, sense.nexusLoss);
-    report(lu, sense.busDeviceReset);
-    report(lu, sense.nexusLoss);
+    reportToAll(lu, sense.modeParametersChanged);
+    reportToAll(lu, sense.nexusLoss);
+    reportToAll(lu, sense.busDeviceReset);
+    reportToAll(lu, sense.nexusLoss);
     expect((await a.send([0x00])).sense).toBe('6/29/03');
     expect((await a.send([0x00])).sense).toBe('6/2a/01');
     expect((await a.send([0x00])).sense).toBe('');
@@ -111,9 +114,9 @@ describe('unit attention', () => {
     const initiator = new Initiator(lu).login();
     const added = logicalUnit({ name: 'disk1' }).lu;
     initiator.luns.set(1, added);
-    lunsChanged(initiator.nexus);
+    changeLunsOf(initiator.nexus);
     expect((await initiator.send(testUnitReady)).sense).toBe('6/3f/0e');
-    lunsChanged(initiator.nexus);
+    changeLunsOf(initiator.nexus);
     await initiator.send(reportLuns);
     expect((await initiator.send(testUnitReady)).status).toBe(0);
     expect((await initiator.send(testUnitReady, undefined, { lun: 1 })).sense).toBe('6/29/00');
@@ -122,8 +125,8 @@ describe('unit attention', () => {
   test('SAM-5 5.14 a report goes to every nexus but the one that caused it, and is not repeated', async () => {
     const { lu } = logicalUnit();
     const [a, b] = [new Initiator(lu, 'a').login(), new Initiator(lu, 'b').login()];
-    report(lu, sense.capacityDataChanged, a.nexus);
-    report(lu, sense.capacityDataChanged, a.nexus);
+    reportToAll(lu, sense.capacityDataChanged, a.nexus);
+    reportToAll(lu, sense.capacityDataChanged, a.nexus);
     expect((await a.send(testUnitReady)).status).toBe(0);
     expect((await b.send(testUnitReady)).sense).toBe('6/2a/09');
     expect((await b.send(testUnitReady)).status).toBe(0);
@@ -132,7 +135,7 @@ describe('unit attention', () => {
   test('SPC-4 7.5.8 UA_INTLCK_CTRL: only REQUEST SENSE clears it', async () => {
     const { lu } = logicalUnit({ attributes: { emulate_ua_intlck_ctrl: 1 } });
     const initiator = new Initiator(lu);
-    establish(initiator.nexus);
+    establishNexus(initiator.nexus);
     await initiator.send(testUnitReady);
     expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
     await initiator.send(requestSense);
@@ -226,7 +229,7 @@ describe('medium', () => {
     'SBC-3 4.18, SPC-4 4.5 the first block that could not be read is in the INFORMATION field: %s format',
     async (format, lba, bytes) => {
       const { lu, initiator, error } = failing(lba * 512 + 17);
-      lu.mode.descriptorSense = format === 'descriptor';
+      controlMode.set(lu, { descriptorSense: format === 'descriptor' });
       const task = initiator.task(cdb16(0x88, lba - 3, 8));
       admit(task);
       for (const answer of [await initiator.send(cdb16(0x8f, lba - 3, 8)), await answerOf(readFailed(task, error))])

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { statistics } from '../../../src/scsi/statistics.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { be, Initiator, logicalUnit, pattern, senseOf } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -111,7 +112,7 @@ test('SPC-4 7.3.17 Self-Test Results: one that task management ends was aborted'
   const reset = logicalUnitReset(a.nexus, 0);
   finish();
   await Promise.all([reset, result]);
-  expect(lu.statistics.selfTests).toEqual([{ code: 5, result: 2 }]);
+  expect(statistics.of(lu).selfTests).toEqual([{ code: 5, result: 2 }]);
 });
 
 test('SPC-4 6.42 SEND DIAGNOSTIC: a block that cannot be read fails the self-test, which says where', async () => {

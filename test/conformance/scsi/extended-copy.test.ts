@@ -1,7 +1,10 @@
 /** EXTENDED COPY(LID1) and its operating parameters. Not tested: segments other than block to block, which are refused. */
 
 import { expect, test } from 'vitest';
-import { naaOf } from '../../../src/scsi/inquiry.ts';
+import { controlMode } from '../../../src/scsi/control-mode.ts';
+import { naaOf } from '../../../src/scsi/designator.ts';
+import { reservations } from '../../../src/scsi/reservation-conflict.ts';
+
 import type { StorageObject } from '../../../src/scsi/storage-object.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 
@@ -87,9 +90,9 @@ test.each([
 test('SPC-4 6.5 EXTENDED COPY(LID1): a reservation of the destination and write protection hold here too', async () => {
   const { source, destination, initiator } = two();
   const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
-  destination.lu.mode.softwareWriteProtect = true;
+  controlMode.set(destination.lu, { softwareWriteProtect: true });
   expect((await send(initiator, bytes)).sense).toBe('7/27/00');
-  destination.lu.reservations.reserved = new Initiator(destination.lu, 'b').nexus;
+  reservations.set(destination.lu, { reserved: new Initiator(destination.lu, 'b').nexus });
   expect((await send(initiator, bytes)).status).toBe(0x18);
 });
 

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest';
 import { admit, execute } from '../../../src/scsi/device-server.ts';
 import { resume } from '../../../src/scsi/format-sanitize.ts';
-import type { MediumWork } from '../../../src/scsi/medium-work.ts';
+import { mediumWork } from '../../../src/scsi/medium-work.ts';
+import { arrive, leave } from '../../../src/scsi/move.ts';
 import { abortTask, logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -83,7 +84,7 @@ test('SBC-4 5.34 SANITIZE waits for nobody, as a head of queue task', async () =
   const verify = b.send([0x2f, 0, 0, 0, 0, 0, 0, 0, 1], undefined, { attribute: 'ordered' });
   const list = overwrite(Buffer.from([0]));
   expect((await a.send(sanitize(immediate | 0x01, list.length), list)).status).toBe(0);
-  expect(lu.work).toBeDefined();
+  expect(mediumWork.of(lu).work).toBeDefined();
   finish();
   await verify;
 });
@@ -100,7 +101,7 @@ test.each([
 ])('SBC-4 5.34 SANITIZE refuses %s, and nothing changes', async (_what, cdb, list, sense) => {
   const { lu, volume, a } = fresh({}, { emulate_tpu: 1 });
   expect((await a.send(cdb, list)).sense).toBe(sense);
-  expect([lu.work, before.equals(volume.bytes)]).toEqual([undefined, true]);
+  expect([mediumWork.of(lu).work, before.equals(volume.bytes)]).toEqual([undefined, true]);
 });
 
 test('SBC-4 5.34.3 SANITIZE BLOCK ERASE: deallocates, and VPD page B1h says that reads succeed then', async () => {
@@ -124,13 +125,13 @@ test('SBC-4 4.11.2 while a SANITIZE goes on others are NOT READY, with its progr
   expect((await a.send(sanitize(immediate | 0x01, list.length), list)).status).toBe(0);
   for (const cdb of [ready, [0x28, 0, 0, 0, 0, 0, 0, 0, 1], [0x1b, 0, 0, 0, 1], [0x1a, 0, 0x3f, 0, 4], sanitize(0x1f)])
     expect((await b.send(cdb)).sense).toBe('2/04/1b');
-  lu.progress.done = size / 2;
+  mediumWork.of(lu).progress.done = size / 2;
   const { data } = await b.send(requestSense);
   expect(data.toString('hex', 12)).toBe('041b00808000');
   expect((await b.send([0x12, 0, 0, 0, 96])).status).toBe(0);
   expect((await b.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64])).status).toBe(0);
   release();
-  while (lu.work) await new Promise(setImmediate);
+  while (mediumWork.of(lu).work) await new Promise(setImmediate);
   expect((await b.send(ready)).status).toBe(0);
 });
 
@@ -144,14 +145,14 @@ test('SBC-4 4.11.2 neither ABORT TASK nor a reset stops a SANITIZE, and neither 
   expect(await abortTask(a.nexus, 0, task.tag)).toBe(true);
   await logicalUnitReset(a.nexus, 0);
   await result;
-  expect(lu.work).toBeDefined();
+  expect(mediumWork.of(lu).work).toBeDefined();
   release();
 });
 
 /** The unit in the next event loop or process, with another volume. */
 async function next(left: ReturnType<typeof fresh>['lu']) {
   const { lu, volume, a } = fresh();
-  lu.arrive(await left.leave());
+  arrive(lu, await leave(left));
   return { lu, volume, a };
 }
 
@@ -165,7 +166,7 @@ test('SBC-4 4.11.2 a SANITIZE whose volume is closed has not failed: it goes on 
   expect((await result).sense).toBe('2/04/00');
   expect((await later.a.send(ready)).sense).toBe('2/04/1b');
   expect(await resume(later.lu)).toBe(true);
-  while (later.lu.work) await new Promise(setImmediate);
+  while (mediumWork.of(later.lu).work) await new Promise(setImmediate);
   expect(Buffer.alloc(size, 7).equals(later.volume.bytes)).toBe(true);
   expect((await later.a.send(ready)).status).toBe(0);
 });
@@ -186,8 +187,8 @@ test('SBC-4 4.11.2 a SANITIZE that failed is a failure wherever the volume is op
 
 test('SBC-4 4.11.2 a SANITIZE is kept before the medium is touched and forgotten after; what cannot be kept is not begun', async () => {
   const { lu, volume, a } = fresh();
-  const kept: (MediumWork | undefined)[] = [];
-  lu.saveWork = async (work) => {
+  const kept: unknown[] = [];
+  lu.keep = async (_subject, work) => {
     kept.push(work);
     if (work) expect(volume.calls).toEqual([]);
   };
@@ -196,7 +197,7 @@ test('SBC-4 4.11.2 a SANITIZE is kept before the medium is touched and forgotten
   const work = { does: 'overwrite', count: 2, invert: true, pattern: '07', exit: true, failed: false };
   expect(kept).toEqual([{ ...work, medium: lu.config }, undefined]);
   volume.bytes.set(before);
-  lu.saveWork = () => Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+  lu.keep = () => Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
   expect((await a.send([0x04])).sense).toBe('4/44/00');
   expect(before.equals(volume.bytes)).toBe(true);
   expect((await a.send(ready)).status).toBe(0);
@@ -226,7 +227,7 @@ test('SBC-4 4.11.2 a write whose data comes after the SANITIZE began is not writ
   await a.send(sanitize(immediate | 0x01, list.length), list);
   late.dataOut = pattern(512);
   expect(await execute(late)).toMatchObject({ status: 2 });
-  while (lu.work) await new Promise(setImmediate);
+  while (mediumWork.of(lu).work) await new Promise(setImmediate);
   expect(volume.bytes[100]).toBe(0);
 });
 
@@ -262,7 +263,7 @@ test('SBC-4 5.4 FORMAT UNIT: with IMMED it answers first; meanwhile the unit is 
   const { a, b, lu } = fresh();
   expect((await a.send([0x04, 0x10], Buffer.from([0, 0x82, 0, 0]))).status).toBe(0);
   expect((await b.send(ready)).sense).toBe('2/04/04');
-  while (lu.work) await new Promise(setImmediate);
+  while (mediumWork.of(lu).work) await new Promise(setImmediate);
   expect((await b.send(ready)).status).toBe(0);
 });
 

@@ -1,6 +1,9 @@
 /** MODE SELECT, and what the modes change. Does not test MODE SENSE's layout: identity.test.ts. */
 
 import { expect, test } from 'vitest';
+import { controlMode } from '../../../src/scsi/control-mode.ts';
+import { informationalExceptions } from '../../../src/scsi/informational-exceptions.ts';
+import { packStates, resetStates } from '../../../src/scsi/unit-state.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 
 const control = (differing: Record<number, number> = {}) =>
@@ -43,7 +46,8 @@ test('SPC-4 6.13 MODE SENSE(6): default values are those before anybody changed 
   const informational = [0x1c, 0x0a, 0x04, 0x06, 0, 0, 0, 0, 0, 0, 0, 0];
   const list = [...header, ...caching(0), ...control({ 2: 0x06, 4: 0x08, 5: 0 }), ...informational];
   expect((await select6(initiator, ...list)).status).toBe(0);
-  expect(lu.mode).toMatchObject({ descriptorSense: true, softwareWriteProtect: true, exceptionTest: true });
+  expect(controlMode.of(lu)).toEqual({ descriptorSense: true, softwareWriteProtect: true });
+  expect(informationalExceptions.of(lu).test).toBe(true);
   // The header's WP and DPOFUA have no default.
   expect((await defaults()).slice(8)).toBe(before.slice(8));
 });
@@ -85,7 +89,7 @@ test('SPC-4 7.5.8 Control: SWP write protects until a reset', async () => {
   const { lu, initiator } = fresh();
   await select6(initiator, ...header, ...control({ 4: 0x08 }));
   expect((await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).sense).toBe('7/27/02');
-  lu.reset();
+  resetStates(lu);
   expect((await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).status).toBe(0);
 });
 
@@ -109,9 +113,10 @@ test.each([
   ['another capacity', [0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0x02, 0, ...control()], '5/26/00'],
 ])('SPC-4 6.11 MODE SELECT(6): %s is refused, and nothing changes', async (_what, list, sense) => {
   const { lu, initiator } = fresh();
-  const before = { ...lu.mode };
+  const modes = () => structuredClone(packStates(lu));
+  const before = modes();
   expect((await select6(initiator, ...list)).sense).toBe(sense);
-  expect(lu.mode).toEqual(before);
+  expect(modes()).toEqual(before);
 });
 
 test('SPC-4 6.11 MODE SELECT(6): saving pages is refused, there being no place for them', async () => {

@@ -1,6 +1,8 @@
 /** Thresholds of thin units: the mode pages that set them, and who hears of it when one is passed. Log page 0Ch: diagnostics.test.ts. */
 
 import { expect, test } from 'vitest';
+import { arrive, leave } from '../../../src/scsi/move.ts';
+import { provisioningThresholds } from '../../../src/scsi/provisioning-threshold.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { type Answer, be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -26,7 +28,7 @@ function thin(available = 100, allocated = 0) {
   const later = async (ms = 5_000, initiator = a): Promise<Answer> => {
     now += ms;
     const answer = await initiator.send(testUnitReady);
-    await lu.thresholdWatch?.looking;
+    await provisioningThresholds.of(lu).watch?.looking;
     return answer;
   };
   return { lu, space, asked, a, b, later };
@@ -47,7 +49,7 @@ const select = async (initiator: Initiator, ...bytes: number[]) => {
 const enable = async (initiator: Initiator, other: Initiator, which: Parameters<typeof page>[0]) => {
   expect((await select(initiator, ...page(which))).status).toBe(0);
   expect((await other.send(testUnitReady)).sense).toBe('6/2a/01');
-  await other.luns.get(0)!.thresholdWatch?.looking;
+  await provisioningThresholds.of(other.luns.get(0)!).watch?.looking;
 };
 const modeSense = async (initiator: Initiator, control: number, code: number, subpage = 0) =>
   (await initiator.send([0x1a, 0x08, (control << 6) | code, subpage, 255])).data.toString('hex', 4);
@@ -88,12 +90,13 @@ test.each([
   'SBC-5 6.5.9 Logical Block Provisioning: another %s is refused where it stands, and nothing changes',
   async (_what, byte, value) => {
     const { lu, a } = thin();
-    const before = { ...lu.mode };
+    const before = structuredClone(provisioningThresholds.of(lu));
     const { sense, senseData } = await select(a, ...Object.assign(page({ available: 5 }), { [byte]: value }));
     expect(sense).toBe('5/26/00');
     // SKSV; behind the header of four bytes.
     expect(senseData.toString('hex', 15)).toBe(hex([0x80, ...be(4 + byte, 2)]));
-    expect([lu.mode, lu.thresholdWatch]).toEqual([before, undefined]);
+    expect(provisioningThresholds.of(lu)).toEqual(before);
+    expect(before.watch).toBeUndefined();
   },
 );
 
@@ -175,7 +178,7 @@ test('SBC-5 4.7.3.7.6 threshold notification: none while LBPERE is 0, and a logi
   await later();
   expect((await a.send(testUnitReady)).sense).toBe('6/38/07');
   await logicalUnitReset(a.nexus, 0);
-  expect(lu.thresholdWatch).toBeUndefined();
+  expect(provisioningThresholds.of(lu).watch).toBeUndefined();
   expect(await modeSense(new Initiator(lu, 'c').login(), 0, 0x1c, 0x02)).toBe(hex(page()));
 });
 
@@ -183,7 +186,7 @@ test('SBC-5 4.7.3.7 thresholds: a volume is asked where one is enabled, once in 
   const { lu, asked, a, b, later } = thin();
   const write = async (blocks: number) => {
     await a.send([0x2a, 0, 0, 0, 0, 0, 0, ...be(blocks, 2)], pattern(512 * blocks));
-    await lu.thresholdWatch?.looking;
+    await provisioningThresholds.of(lu).watch?.looking;
   };
   await write(4096);
   await later();
@@ -215,7 +218,7 @@ test('SBC-5 6.5.9 Logical Block Provisioning: what was set goes along to another
   const { lu, a } = thin(0);
   await select(a, ...page({ available: 5 }));
   const there = thin(0);
-  there.lu.arrive(structuredClone(await lu.leave()));
+  arrive(there.lu, structuredClone(await leave(lu)));
   await there.later();
   expect((await there.b.send(testUnitReady)).sense).toBe('6/38/07');
 });

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { admit, retire } from '../../../src/scsi/device-server.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { Initiator, logicalUnit } from '../../support/logical-unit.ts';
 
 /**
@@ -68,12 +69,14 @@ test.each(cases)('SPC-4 5.12.1 $name $cdb', ({ name, cdb }) => {
   const holder = registration('iqn.2026-01.com.example:holder,i,0x00023d000001');
   const answers = scenarios.map(({ type, registered }) => {
     const registrations = [holder, ...(registered ? [registration(other.nexus.initiatorPortName)] : [])];
-    lu.reservations.persistent = {
-      generation: 0,
-      aptpl: false,
-      registrations,
-      reservation: { type, holder: type >= 7 ? null : holder },
-    };
+    reservations.set(lu, {
+      persistent: {
+        generation: 0,
+        aptpl: false,
+        registrations,
+        reservation: { type, holder: type >= 7 ? null : holder },
+      },
+    });
     const task = other.task(cdb);
     const refused = admit(task)?.status === 0x18;
     retire(task);

@@ -2,9 +2,12 @@
 
 import { describe, expect, test } from 'vitest';
 import { admit } from '../../../src/scsi/device-server.ts';
-import type { TargetPort } from '../../../src/scsi/nexus.ts';
+import { loseNexus } from '../../../src/scsi/nexus.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
-import { lose } from '../../../src/scsi/unit-attention.ts';
+import { reservations } from '../../../src/scsi/reservation-conflict.ts';
+import type { TargetPort } from '../../../src/scsi/storage-object.ts';
+import { resetStates } from '../../../src/scsi/unit-state.ts';
+
 import { be, Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
 
 const actions = { register: 0, reserve: 1, release: 2, clear: 3, preempt: 4, preemptAndAbort: 5, ignore: 6, move: 7 };
@@ -68,7 +71,7 @@ test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER AND IGNORE EXISTING KEY: what
 test('SPC-4 6.15.4 PERSISTENT RESERVE IN REPORT CAPABILITIES: as LIO gives it; PTPL_C where there is a place for it', async () => {
   const { lu, a } = three();
   expect(await into(a, 2)).toBe('00081c90ea010000');
-  lu.saveReservations = async () => {};
+  lu.keep = async () => {};
   expect(await into(a, 2)).toBe('00081d90ea010000');
 });
 
@@ -123,9 +126,9 @@ test('SPC-4 5.12.11.2.2 PERSISTENT RESERVE OUT RELEASE: by the holder, of the ri
   await out(a, 'reserve', { key: 0xa, type: types.WERO });
   expect((await out(a, 'release', { key: 0xa, type: types.WE })).sense).toBe('5/26/04');
   expect((await out(b, 'release', { key: 0xb, type: types.WERO })).status).toBe(0);
-  expect(lu.reservations.persistent.reservation).not.toBeNull();
+  expect(reservations.of(lu).persistent.reservation).not.toBeNull();
   expect((await out(a, 'release', { key: 0xa, type: types.WERO })).status).toBe(0);
-  expect(lu.reservations.persistent.reservation).toBeNull();
+  expect(reservations.of(lu).persistent.reservation).toBeNull();
   expect((await b.send([0x00])).sense).toBe('6/2a/04');
 });
 
@@ -133,13 +136,13 @@ test('SPC-4 5.12.11.2.2 unregistering the holder releases; all registrants types
   const { a, b, lu } = await registered();
   await out(a, 'reserve', { key: 0xa, type: types.EAAR });
   await out(a, 'register', { key: 0xa, to: 0 });
-  expect(lu.reservations.persistent.reservation?.type).toBe(types.EAAR);
+  expect(reservations.of(lu).persistent.reservation?.type).toBe(types.EAAR);
   await out(b, 'register', { key: 0xb, to: 0 });
-  expect(lu.reservations.persistent.reservation).toBeNull();
+  expect(reservations.of(lu).persistent.reservation).toBeNull();
   await out(a, 'register', { to: 0xa });
   await out(a, 'reserve', { key: 0xa, type: types.WE });
   await out(a, 'register', { key: 0xa, to: 0 });
-  expect(lu.reservations.persistent.reservation).toBeNull();
+  expect(reservations.of(lu).persistent.reservation).toBeNull();
 });
 
 test('SPC-4 5.12.7 a holder that changes its key keeps the reservation', async () => {
@@ -173,7 +176,7 @@ describe('PREEMPT', () => {
     await out(a, 'reserve', { key: 0xa, type: types.WE });
     expect((await out(a, 'preempt', { key: 0xa, to: 0x99, type: types.WE })).status).toBe(conflict);
     expect((await out(a, 'preempt', { key: 0xa, to: 0xb, type: types.EA })).status).toBe(0);
-    expect(lu.reservations.persistent.reservation?.type).toBe(types.WE);
+    expect(reservations.of(lu).persistent.reservation?.type).toBe(types.WE);
     expect((await b.send([0x00])).sense).toBe('6/2a/05');
   });
 
@@ -182,8 +185,8 @@ describe('PREEMPT', () => {
     expect((await out(b, 'preempt', { key: 0xb, to: 0, type: types.WE })).sense).toBe('5/26/00');
     await out(a, 'reserve', { key: 0xa, type: types.WEAR });
     expect((await out(b, 'preempt', { key: 0xb, to: 0, type: types.WE })).status).toBe(0);
-    expect(lu.reservations.persistent.registrations.map(({ key }) => Number(`0x${key}`))).toEqual([0xb]);
-    expect(lu.reservations.persistent.reservation?.type).toBe(types.WE);
+    expect(reservations.of(lu).persistent.registrations.map(({ key }) => Number(`0x${key}`))).toEqual([0xb]);
+    expect(reservations.of(lu).persistent.reservation?.type).toBe(types.WE);
   });
 
   test("SPC-4 5.12.11.2.6 PERSISTENT RESERVE OUT PREEMPT AND ABORT: the preempted nexus's tasks end", async () => {
@@ -256,7 +259,7 @@ describe('ports and initiators', () => {
     expect(answer.status).toBe(0);
     expect((await b.send(write, pattern(512))).status).toBe(0);
     expect((await a.send(write, pattern(512))).status).toBe(conflict);
-    expect(lu.reservations.persistent.registrations).toHaveLength(1);
+    expect(reservations.of(lu).persistent.registrations).toHaveLength(1);
   });
 
   test('SPC-4 5.12.8 PERSISTENT RESERVE OUT REGISTER AND MOVE: there has to be a reservation, and one that is not of all registrants', async () => {
@@ -272,7 +275,7 @@ describe('ports and initiators', () => {
     const { lu } = logicalUnit({ attributes: { enforce_pr_isids: 0 } });
     const a = new Initiator(lu).login();
     await out(a, 'register', { to: 1 });
-    expect(lu.reservations.persistent.registrations[0]?.initiator).toBe('iqn.2026-01.com.example:a');
+    expect(reservations.of(lu).persistent.registrations[0]?.initiator).toBe('iqn.2026-01.com.example:a');
   });
 });
 
@@ -284,8 +287,8 @@ describe('APTPL', () => {
   test('SPC-4 5.12.5 APTPL: every change is kept before it is answered, and none once it is off', async () => {
     const { lu, a } = three();
     const saved: (PersistentReservations | undefined)[] = [];
-    lu.saveReservations = async (state) => {
-      saved.push(state);
+    lu.keep = async (_subject, state) => {
+      saved.push(state as PersistentReservations | undefined);
     };
     await out(a, 'register', { to: 1, flags: 0x01 });
     await out(a, 'reserve', { key: 1, type: types.WE });
@@ -300,7 +303,7 @@ describe('APTPL', () => {
 
   test('SPC-4 5.12.5 APTPL: what could not be kept did not happen', async () => {
     const { lu, a } = three();
-    lu.saveReservations = () => Promise.reject(new Error('disk full'));
+    lu.keep = () => Promise.reject(new Error('disk full'));
     expect((await out(a, 'register', { to: 1, flags: 0x01 })).sense).toBe('5/55/04');
     expect(await into(a, 0)).toBe('0000000000000000');
   });
@@ -340,10 +343,10 @@ describe('RESERVE and RELEASE', () => {
   test('SPC-2 5.5.1 a reset and the loss of the nexus end it', async () => {
     const { lu, a, b } = three();
     await a.send(reserve);
-    lu.reset();
+    resetStates(lu);
     expect((await b.send(read)).status).toBe(0);
     await a.send(reserve);
-    lose(a.nexus);
+    loseNexus(a.nexus);
     expect((await b.send(read)).status).toBe(0);
   });
 
@@ -369,7 +372,7 @@ describe('RESERVE and RELEASE', () => {
       await out(a, 'reserve', { key: 0xa, type: types[type] });
       for (const cdb of [reserve, release])
         for (const [i, initiator] of [a, b, c].entries()) expect((await initiator.send(cdb)).status).toBe(expected[i]);
-      expect(lu.reservations).toMatchObject({
+      expect(reservations.of(lu)).toMatchObject({
         reserved: undefined,
         persistent: { reservation: { type: types[type] } },
       });

@@ -1,6 +1,7 @@
 /** START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL, read-only and removable units. Does not test what SANITIZE keeps away. */
 
 import { expect, test } from 'vitest';
+import { resetStates } from '../../../src/scsi/unit-state.ts';
 import { Initiator, logicalUnit, pattern, senseOf } from '../../support/logical-unit.ts';
 
 const load = [0x1b, 0, 0, 0, 0x03];
@@ -61,7 +62,7 @@ test('SBC-3 5.10 PREVENT ALLOW MEDIUM REMOVAL: one nexus keeps the medium in, or
 
 test.each([
   ['the loss of its nexus', async ({ a }: ReturnType<typeof removable>) => a.logout()],
-  ['a logical unit reset', async ({ lu }: ReturnType<typeof removable>) => lu.reset()],
+  ['a logical unit reset', async ({ lu }: ReturnType<typeof removable>) => resetStates(lu)],
 ])('SBC-3 5.10 PREVENT ALLOW MEDIUM REMOVAL: %s ends it', async (_what, end) => {
   const units = removable();
   await units.a.send(prevent(1));

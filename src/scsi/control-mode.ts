@@ -1,0 +1,20 @@
+/** What MODE SELECT sets in the Control mode page beyond attributes (SPC-4 7.5.8). */
+
+import { unitState } from './unit-state.ts';
+
+interface ControlMode {
+  /** D_SENSE: sense data in descriptor format. */
+  readonly descriptorSense: boolean;
+  /** SWP: software write protect. */
+  readonly softwareWriteProtect: boolean;
+}
+
+const initial: ControlMode = { descriptorSense: false, softwareWriteProtect: false };
+
+export const controlMode = unitState<ControlMode>({
+  name: 'control mode',
+  initial: () => ({ ...initial }),
+  reset: () => initial,
+  move: 'all',
+  obstructs: ({ softwareWriteProtect }) => softwareWriteProtect,
+});

@@ -1,0 +1,126 @@
+/**
+ * State of a logical unit that belongs to one subject: reservations, mode pages, a copy's results … A subject declares in
+ * its own file what it keeps, what it begins with, and what becomes of it; no other file lists the subjects.
+ */
+
+import type { Nexus, StorageObject } from './storage-object.ts';
+
+/** What a subject keeps of each logical unit, and what becomes of it. `T` has readonly fields: `set` changes them. */
+export interface Subject<T extends object, Carried, Kept extends object> {
+  /** What it is called where all that moves stands together: unique. */
+  readonly name: string;
+  /** What a unit begins with, and begins with again in another process. */
+  initial(lu: StorageObject): T;
+  /** A logical unit reset (SAM-5 6.3.3) changes this much. Absent: the state stays. */
+  reset?(lu: StorageObject, state: T): Partial<T>;
+  /** An I_T nexus reaches the unit from now on. @param again it did so before. Absent: that changes nothing */
+  establish?(lu: StorageObject, nexus: Nexus, again: boolean): void;
+  /** An I_T nexus is lost (SAM-5 6.3.4), or reaches the unit no more. Absent: the state has nothing of it. */
+  lose?(lu: StorageObject, nexus: Nexus): void;
+  /** What goes along to another event loop: plain data, `all` of it where the state is that. Absent: it begins anew there. */
+  readonly move?:
+    | 'all'
+    | {
+        pack(state: T): Carried;
+        unpack(lu: StorageObject, carried: Carried): Partial<T>;
+      };
+  /** A part that `StorageObject.keep` puts down, and a later process finds. Absent: a restart begins anew. */
+  readonly keep?: {
+    /** The folder of its files, one for each logical unit. */
+    readonly folder: string;
+    /** The log event that says that a file was damaged. */
+    readonly lostEvent: string;
+    /** @throws Error for what is damaged */
+    parse(kept: unknown): Kept;
+    restore(lu: StorageObject, kept: Kept): Partial<T>;
+  };
+  /** Whether a command that only reads or writes needs a look at the state before it may run. Absent: never. */
+  obstructs?(state: T): boolean;
+}
+
+/** The door to what a subject keeps. */
+export interface UnitState<T extends object> {
+  /** As it is now. */
+  of(lu: StorageObject): T;
+  /** Changes it. The subject alone does that. */
+  set(lu: StorageObject, changes: Partial<T>): void;
+}
+
+type AnySubject = Subject<object, unknown, object>;
+
+/** In the order of their declaration, which gives each its place in `StorageObject.states`. */
+const subjects: AnySubject[] = [];
+
+export function unitState<T extends object, Carried = never, Kept extends object = never>(
+  subject: Subject<T, Carried, Kept>,
+): UnitState<T> {
+  const place = subjects.push(subject as unknown as AnySubject) - 1;
+  return {
+    of: (lu) => (lu.states[place] as T | undefined) ?? (stateAt(lu, place) as T),
+    set: (lu, changes) => change(lu, place, changes),
+  };
+}
+
+function stateAt(lu: StorageObject, place: number): object {
+  const known = lu.states[place];
+  if (known) return known;
+  const state = subjects[place]!.initial(lu);
+  lu.states[place] = state;
+  return state;
+}
+
+function change(lu: StorageObject, place: number, changes: object): void {
+  const state = stateAt(lu, place);
+  Object.assign(state, changes);
+  if (subjects[place]!.obstructs?.(state)) lu.obstructions.add(place);
+  else lu.obstructions.delete(place);
+}
+
+/** A logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */
+export function resetStates(lu: StorageObject): void {
+  subjects.forEach((subject, place) => {
+    if (subject.reset) change(lu, place, subject.reset(lu, stateAt(lu, place)));
+  });
+}
+
+/** Tells the subjects that a nexus reaches the unit. @param again it did so before */
+export function establishAt(lu: StorageObject, nexus: Nexus, again: boolean): void {
+  for (const { establish } of subjects) establish?.(lu, nexus, again);
+}
+
+/** Tells the subjects that a nexus reaches the unit no more: nothing of it is left there. */
+export function loseAt(lu: StorageObject, nexus: Nexus): void {
+  for (const { lose } of subjects) lose?.(lu, nexus);
+}
+
+/** What goes along when a logical unit goes to another event loop, by the names of the subjects. Plain data. */
+export type CarriedStates = Readonly<Record<string, unknown>>;
+
+export const packStates = (lu: StorageObject): CarriedStates =>
+  Object.fromEntries(
+    subjects.flatMap(({ name, move }, place) => {
+      const state = stateAt(lu, place);
+      return move ? [[name, move === 'all' ? { ...state } : move.pack(state)]] : [];
+    }),
+  );
+
+export function unpackStates(lu: StorageObject, carried: CarriedStates): void {
+  subjects.forEach(({ name, move }, place) => {
+    if (!move || !Object.hasOwn(carried, name)) return;
+    const packed = carried[name];
+    change(lu, place, move === 'all' ? (packed as object) : move.unpack(lu, packed));
+  });
+}
+
+/** A subject of which something outlives the process. */
+export interface KeptSubject {
+  readonly name: string;
+  readonly keep: NonNullable<AnySubject['keep']>;
+  /** Goes on with what an earlier process put down. */
+  restore(lu: StorageObject, kept: object): void;
+}
+
+export const keptSubjects = (): readonly KeptSubject[] =>
+  subjects.flatMap(({ name, keep }, place) =>
+    keep ? [{ name, keep, restore: (lu, kept) => change(lu, place, keep.restore(lu, kept)) }] : [],
+  );
