@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { dataOut, noTag, taskManagementRequest } from '../../src/iscsi/pdu.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { dataOutBytesMax } from '../../src/scsi/opcode.ts';
+import { statistics } from '../../src/scsi/statistics.ts';
 import { clearTaskSet } from '../../src/scsi/task-management.ts';
 import { taskSet } from '../../src/scsi/task-set.ts';
 import type { Received } from '../support/initiator.ts';
