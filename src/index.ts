@@ -30,12 +30,12 @@ export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
-export { authProblems, problems } from './daemon/status.ts';
+export { authProblems, describeLoss, problems } from './daemon/status.ts';
 export { fabrics } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';
-export type { WorkState } from './root/loop.ts';
+export type { LossState, WorkState } from './root/loop.ts';
 export type { WorkerOptions } from './root/loops.ts';
 export {
   describeOperation,

@@ -1,6 +1,13 @@
 /** A storage object: what it is, its attributes, its ALUA groups. */
 
-import { type StorageObject, types, type ValueType, type WorkState } from '../../src/index.ts';
+import {
+  describeLoss,
+  OperatorError,
+  type StorageObject,
+  types,
+  type ValueType,
+  type WorkState,
+} from '../../src/index.ts';
 import { attributesGroup } from '../configuration-groups.ts';
 import { child, commandOf, given, type NodeType, optional } from '../node.ts';
 import { alua } from './alua.ts';
@@ -43,6 +50,30 @@ const resizeCommand = commandOf<StorageObject>()({
   },
 });
 
+const reopenCommand = commandOf<StorageObject>()({
+  doc: 'Closes its medium and opens it again, after writes may have been lost.',
+  details: [
+    'When a flush fails, what initiators wrote since the last good one may not be on the medium, although it was acknowledged. From then on every flush and every write that has to be stable fails, whoever sends it, also after a restart, until the ranges were written again and flushed. ls, status and info say so.',
+    'When the medium is well again, and the data on it was checked or restored, this command ends that state: what may be lost is forgotten. Sessions go on; commands that come meanwhile are answered NOT READY.',
+  ],
+  parameters: [],
+  examples: [{ line: 'reopen', does: 'Opens the medium again, and lets flushes succeed.' }],
+  async run(object, { host, info, warn }) {
+    if (host.heldBy || !host.root.serving)
+      return warn('Nothing is served from here, so nothing was opened. To serve: tcli daemon start');
+    await host.root.reopen(object);
+    if (object.missing !== undefined)
+      throw new OperatorError(`The medium of ${object.name} could not be opened again: ${object.missing}`);
+    const loss = host.root.lossOf(object);
+    if (loss)
+      throw new OperatorError(
+        `The medium of ${object.name} was opened again, and failed again: ${loss.reason}`,
+        'Its first flush failed: look at the device, then reopen once more.',
+      );
+    info(`Reopened ${object.backstore.name} ${object.name}.`);
+  },
+});
+
 /** The standard lets nobody stop it (SBC-4 4.11): what can be had is how far it is. */
 const workLine = ({ command, failed, progress }: WorkState): string =>
   failed
@@ -57,17 +88,21 @@ export const storageObject: NodeType<StorageObject> = {
     if (missing !== undefined) return { text: `${about} missing: ${missing}`, healthy: false };
     const text = `${about} ${exported ? 'activated' : 'deactivated'}`;
     const work = root.workOn(object);
-    return { text, healthy: work?.failed !== true, ...(work && { more: [workLine(work)] }) };
+    const loss = root.lossOf(object);
+    const more = [...(loss ? [describeLoss(loss)] : []), ...(work ? [workLine(work)] : [])];
+    return { text, healthy: work?.failed !== true && !loss, ...(more.length > 0 && { more }) };
   },
   children: (object) => [child('alua', alua, object)],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
   commands: {
     resize: resizeCommand,
+    reopen: reopenCommand,
     info: infoCommand<StorageObject>(
-      'Shows its name, size, serial number and so on, and how far a FORMAT UNIT or SANITIZE is.',
+      'Shows its name, size, serial number and so on, how far a FORMAT UNIT or SANITIZE is, and what writes may be lost.',
       (object, { root }) => {
         const { backstore, name, wwn, config, missing } = object;
         const work = root.workOn(object);
+        const loss = root.lossOf(object);
         return {
           ...config,
           name,
@@ -79,6 +114,7 @@ export const storageObject: NodeType<StorageObject> = {
             work_failed: work.failed,
             work_progress: Number(work.progress.toFixed(4)),
           }),
+          ...(loss && { writes_lost: describeLoss(loss) }),
         };
       },
     ),

@@ -54,6 +54,8 @@ export interface Volume {
   write(from: Uint8Array, position: number, durable: boolean): Promise<void>;
   /** All writes that completed before are on stable storage when this resolves. */
   flush(): Promise<void>;
+  /** Whether all that was acknowledged is on stable storage, as far as the range goes. Absent: nobody keeps a record of it. */
+  isFlushed?(position: number, length: number): boolean;
   /** Gives the space back; reads of it give zeros afterwards (but see `discardLeavesAnything`). Absent: the medium cannot. */
   discard?(position: number, length: number): Promise<void>;
   /** Zeros a range faster than writing zeros would. Absent: write zeros. */

@@ -62,6 +62,8 @@ class NbdVolume implements Volume {
   #absence: Absence | undefined;
   #told: () => void = () => {};
   #flushing: Promise<void> | undefined;
+  /** Why a flush failed that was ours alone: the next one that is asked for says it. */
+  #flushFailure: { readonly error: unknown } | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
   /** Resolves when nothing is wanted of the server any more. */
@@ -123,7 +125,12 @@ class NbdVolume implements Volume {
   }
 
   flush(): Promise<void> {
-    return this.#tracked('flush', 0, 0, () => this.#flush());
+    return this.#tracked('flush', 0, 0, async () => {
+      const failure = this.#flushFailure;
+      this.#flushFailure = undefined;
+      await this.#flush();
+      if (failure) throw failure.error;
+    });
   }
 
   async #extent(position: number, limit: number): Promise<{ allocated: boolean; end: number }> {
@@ -162,16 +169,25 @@ class NbdVolume implements Volume {
 
   /** Something that a server with a cache may forget again until it flushes. */
   async #change(request: Request, durable: boolean): Promise<void> {
+    if (this.#unflushed.bytes > unflushedBytesMax) await this.#relieve();
     await this.#ask(request);
     if ((this.#flags & exportFlag.flush) === 0) return;
     // What is durable is kept only behind what is not: sent again alone, the older would undo it.
     if (durable && this.#unflushed.bytes === 0) return;
     this.#unflushed.add(request);
-    if (this.#unflushed.bytes <= unflushedBytesMax) return;
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = undefined;
-    });
-    await this.#flushing;
+  }
+
+  /** A flush of our own, as too much is kept. What it fails for concerns whoever has written, not this change alone. */
+  #relieve(): Promise<void> {
+    this.#flushing ??= this.#flush()
+      .catch((error: unknown) => {
+        this.#flushFailure ??= { error };
+        throw error;
+      })
+      .finally(() => {
+        this.#flushing = undefined;
+      });
+    return this.#flushing;
   }
 
   async #flush(): Promise<void> {
@@ -208,9 +224,10 @@ class NbdVolume implements Volume {
     while (this.#absence) {
       const { over, tooLong } = this.#absence;
       const outcome = await Promise.race([over, tooLong, this.#over.promise.then(() => 'late')]);
-      if (outcome === 'late') throw systemError('EIO', 'nbd');
+      // Not EIO: what was not flushed is kept, and sent to the server that comes back.
+      if (outcome === 'late') throw systemError('ETIMEDOUT', 'nbd');
     }
-    if (this.#connections.length === 0) throw systemError('EIO', 'nbd');
+    if (this.#connections.length === 0) throw systemError('ETIMEDOUT', 'nbd');
     return this.#connections.reduce((least, one) => (one.load < least.load ? one : least));
   }
 

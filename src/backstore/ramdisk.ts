@@ -196,6 +196,11 @@ class Ramdisk implements Volume {
     this.#refuse('flush');
   }
 
+  /** Memory is as stable as it gets. */
+  isFlushed(): true {
+    return true;
+  }
+
   async discard(position: number, length: number): Promise<void> {
     this.#refuse('discard', position, length);
     const end = position + length;

@@ -106,7 +106,7 @@ async function metrics({ host, status, events }: MetricsOptions): Promise<string
     gauge('unsaved_changes', 'Changes that are stored and not in saveconfig.json.', now.unsavedOperations),
     gauge(
       'problems',
-      'Volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
+      'Writes that may be lost, volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
       now.problems.length,
     ),
     family(
@@ -123,6 +123,15 @@ async function metrics({ host, status, events }: MetricsOptions): Promise<string
       Array.from(
         root.tree.allStorageObjects(),
         ({ path, missing }) => [{ storage_object: path }, Number(missing === undefined)] as const,
+      ),
+    ),
+    family(
+      'tcli_storage_object_writes_lost',
+      'gauge',
+      'Whether writes that were acknowledged may not be on the medium.',
+      Array.from(
+        root.tree.allStorageObjects(),
+        (object) => [{ storage_object: object.path }, Number(root.lossOf(object) !== undefined)] as const,
       ),
     ),
     objectCounter('reads', 'READ commands.', ({ reads }) => reads),

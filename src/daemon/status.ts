@@ -1,6 +1,8 @@
 /** What a running process serves, and what it cannot. */
 
+import { printSize } from '../backstore/backstore.ts';
 import type { Host } from '../root/host.ts';
+import type { LossState } from '../root/loop.ts';
 import type { Tree } from '../root/tree.ts';
 import { authProblem } from '../target/auth.ts';
 import { printPortal } from '../target/tpg.ts';
@@ -34,12 +36,21 @@ export const authProblems = (tree: Tree): string[] =>
     return problem ? [`${path}: ${problem}`] : [];
   });
 
+/** What may be lost, and what to type next. */
+export const describeLoss = ({ path, bytes, reason }: LossState): string =>
+  `${bytes === undefined ? 'everything' : printSize(bytes)} that was acknowledged may not be on the medium (${reason}). ` +
+  `Flushes fail until initiators have written it again. When you have checked the medium and their data: ${path} reopen`;
+
 /**
- * What the tree asks for and cannot have: closed portals, volumes that are not there, LUNs that are not attached, CHAP
+ * What the tree asks for and cannot have: lost writes, closed portals, volumes that are not there, LUNs that are not attached, CHAP
  * words that let nobody in. A line each.
  */
 export function problems(host: Host): string[] {
   const { tree } = host.root;
+  const lost = [...tree.allStorageObjects()].flatMap((object) => {
+    const loss = host.root.lossOf(object);
+    return loss ? [`${object.path}: ${describeLoss(loss)}`] : [];
+  });
   const missing = [...tree.allStorageObjects()].flatMap(({ path, missing }) =>
     missing ? [`${path}: ${missing}`] : [],
   );
@@ -55,5 +66,5 @@ export function problems(host: Host): string[] {
       return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
     }),
   );
-  return [...missing, ...closed, ...local, ...authProblems(tree)];
+  return [...lost, ...missing, ...closed, ...local, ...authProblems(tree)];
 }

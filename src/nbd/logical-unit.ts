@@ -308,7 +308,10 @@ const senseErrors: readonly {
 function errorOf({ status: ended, sense }: Completion, writes: boolean): NbdError | 'again' | 'miscompare' {
   if (ended === status.reservationConflict) return new NbdError('EPERM', 'reserved by another initiator');
   if (!sense) return new NbdError('EIO', `SCSI status ${ended}`);
-  const [key, asc, ascq] = sense[0] === 0x72 ? [sense[1], sense[2], sense[3]] : [sense[2], sense[12], sense[13]];
+  const responseCode = sense[0]! & 0x7f;
+  // A deferred error is not this command's, which was not carried out; NBD has flushes to tell it (SPC-4 4.5.5).
+  if (responseCode === 0x71 || responseCode === 0x73) return 'again';
+  const [key, asc, ascq] = responseCode === 0x72 ? [sense[1], sense[2], sense[3]] : [sense[2], sense[12], sense[13]];
   const row = senseErrors.find((one) => one.key === key && (one.asc ?? asc) === asc && (one.ascq ?? ascq) === ascq);
   if (row?.is === 'again' || row?.is === 'miscompare') return row.is;
   if (row?.is === 'ENOSPC' && !writes) return new NbdError('EINVAL', row.says);

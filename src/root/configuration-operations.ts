@@ -1,6 +1,7 @@
 /** Replacing the whole configuration, or parts of it, at once. */
 
 import { OperatorError } from '../errors.ts';
+import { closeVolume } from '../scsi/lost-writes.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { emptyAuth } from '../target/auth.ts';
 import type { Target } from '../target/target.ts';
@@ -57,7 +58,7 @@ async function putBack(tree: Tree, before: unknown, around: Surroundings): Promi
 }
 
 async function close(removed: StorageObject[]): Promise<void> {
-  for (const { volume } of removed) await volume?.close();
+  await Promise.all(removed.map((storageObject) => closeVolume(storageObject)));
 }
 
 /** rtslib refuses when any object of the file is there already, also for a partial restore. */

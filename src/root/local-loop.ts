@@ -1,8 +1,8 @@
 /** A loop in this thread: the volumes and the engines behind a tree of this thread. */
 
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { putAway } from '../backstore/put-away.ts';
-import { reasonOf } from '../errors.ts';
+import { lostBytes } from '../backstore/write-record.ts';
+import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { arrive, leave } from '../scsi/move.ts';
 import { statistics } from '../scsi/statistics.ts';
@@ -126,6 +126,10 @@ export class LocalLoop implements Loop {
           ? [{ path, command: commandOfWork(work), failed: work.failed, progress: progress.done / progress.total }]
           : [];
       }),
+      losses: [...this.#tree.allStorageObjects()].flatMap((one) => {
+        const { lost } = writesOf(one);
+        return lost && this.#isMine(one.path) ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
+      }),
       load: this.#load(),
     };
   }
@@ -164,6 +168,14 @@ export class LocalLoop implements Loop {
     return this.#engines.get(fabric)?.endSession?.(id, why) ?? false;
   }
 
+  async reopen(path: string): Promise<boolean> {
+    const storageObject = this.#tree.storageObject(path);
+    if (!storageObject || !this.#isMine(path)) return false;
+    await closeVolume(storageObject);
+    await writesOf(storageObject).forget();
+    return true;
+  }
+
   async resetStatistics(): Promise<void> {
     for (const engine of this.#engines.values()) engine.resetTraffic?.();
     for (const one of this.#tree.allStorageObjects()) statistics.of(one).reset();
@@ -175,15 +187,7 @@ export class LocalLoop implements Loop {
     await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
     this.#engines.clear();
     this.#openings.abandon();
-    await Promise.all([...this.#tree.allStorageObjects()].map((one) => this.#close(one)));
-  }
-
-  async #close(storageObject: StorageObject): Promise<void> {
-    const { volume, path } = storageObject;
-    storageObject.volume = undefined;
-    const failure = volume && (await putAway(volume));
-    if (failure)
-      this.#host.log({ level: 'error', event: 'flush failed', detail: { path, reason: reasonOf(failure.error) } });
+    await Promise.all([...this.#tree.allStorageObjects()].map((one) => closeVolume(one)));
   }
 
   #isMine(path: string): boolean {
@@ -200,6 +204,7 @@ export class LocalLoop implements Loop {
       if (this.#adopted.has(storageObject)) continue;
       this.#adopted.add(storageObject);
       storageObject.ports = () => portsOf(storageObject);
+      storageObject.log = (record) => this.#host.log(record);
       storageObject.configure = (change) => this.#configure(storageObject, change);
       await (await this.#storesOfAll())?.adopt(storageObject);
     }

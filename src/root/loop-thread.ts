@@ -44,6 +44,7 @@ const calls = new Calls(parentPort!, {
   counts: () => loop.counts(),
   take: (fabric: string, arrival: Arrival) => loop.take(fabric, arrival),
   endSession: (fabric: string, id: number, why: string) => loop.endSession(fabric, id, why),
+  reopen: (path: string) => loop.reopen(path),
   resetStatistics: () => loop.resetStatistics(),
   stop: () => loop.stop(),
 });

@@ -52,10 +52,20 @@ export interface WorkState {
   readonly progress: number;
 }
 
+/** Writes of a storage object that were acknowledged and may not be on its medium. */
+export interface LossState {
+  readonly path: string;
+  /** Undefined where nobody can say how many. */
+  readonly bytes: number | undefined;
+  /** The system error of the flush that failed. */
+  readonly reason: string;
+}
+
 /** What goes on in a loop. Plain data. */
 export interface LoopState {
   readonly sessions: readonly SessionInfo[];
   readonly work: readonly WorkState[];
+  readonly losses: readonly LossState[];
   readonly load: LoopLoad;
 }
 
@@ -111,6 +121,8 @@ export interface Loop {
   take(fabric: string, arrival: Arrival<Socket>): Promise<void>;
   /** @returns false when the loop has no session of this number */
   endSession(fabric: string, id: number, why: string): Promise<boolean>;
+  /** Closes the medium of a storage object and opens it again; what may be lost is forgotten. @returns false when it is not this loop's */
+  reopen(path: string): Promise<boolean>;
   resetStatistics(): Promise<void>;
   /** Ends sessions, flushes and closes volumes. */
   stop(): Promise<void>;

@@ -6,6 +6,7 @@
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { within } from '../backstore/patience.ts';
 import { wholeReasonOf } from '../errors.ts';
+import { recordedFor } from '../scsi/lost-writes.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 
 /** How long whoever has the turn waits for volumes: those that open at once are there when it goes on. */
@@ -48,6 +49,7 @@ export class Openings {
       late: storageObject.missing !== undefined,
       ended: backstore
         .open(config, contents)
+        .then((volume) => recordedFor(storageObject, volume))
         .then(
           (volume): Result => ({ volume }),
           (error): Result => ({ reason: wholeReasonOf(error) }),

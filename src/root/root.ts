@@ -12,7 +12,7 @@ import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts'
 import type { Target } from '../target/target.ts';
 import type { Lun, Portal, Tpg } from '../target/tpg.ts';
 import { sumOf } from '../target/traffic.ts';
-import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, WorkState } from './loop.ts';
+import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome, Part, Surroundings } from './operation.ts';
 import { carryOut, prepare, worldly } from './operations.ts';
@@ -224,6 +224,22 @@ export class Root {
     return this.#states()
       .flatMap(({ work }) => work)
       .find((one) => one.path === path);
+  }
+
+  /** What a storage object may have lost of what it acknowledged, as of the last `observe`. */
+  lossOf({ path }: StorageObject): LossState | undefined {
+    return this.#states()
+      .flatMap(({ losses }) => losses)
+      .find((one) => one.path === path);
+  }
+
+  /** Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on. */
+  async reopen({ path }: StorageObject): Promise<void> {
+    await this.inTurn(async () => {
+      await this.#loops?.each((loop) => loop.reopen(path));
+      await this.#openAll();
+    });
+    await this.observe();
   }
 
   #states(): LoopState[] {

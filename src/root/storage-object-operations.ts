@@ -5,9 +5,10 @@ import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts
 import { putAway } from '../backstore/put-away.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { changing } from '../scsi/changes.ts';
+import { changeMedium, closeVolume } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { sense } from '../scsi/sense.ts';
-import { StorageObject } from '../scsi/storage-object.ts';
+import { StorageObject, switchWriteCache } from '../scsi/storage-object.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
 
 import { mappingsOf } from '../target/access.ts';
@@ -105,9 +106,11 @@ export const storageObjectOperations = [
       storageObject.config = config;
       // Whoever serves it opens the new one.
       storageObject.volume = undefined;
+      const putRecordBack = changeMedium(storageObject);
       const undo = async () => {
         const { volume } = storageObject;
         Object.assign(storageObject, { config: before, volume: old });
+        putRecordBack();
         await volume?.close();
       };
       const finish = async () => reportToAll(storageObject, sense.mediumMayHaveChanged);
@@ -159,7 +162,7 @@ export const storageObjectOperations = [
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
-    apply(_tree, { storageObject }, params, { restoring }) {
+    async apply(_tree, { storageObject }, params, { restoring }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
@@ -169,7 +172,8 @@ export const storageObjectOperations = [
       const before = storageObject.attributes.values[name as 'block_size'];
       const set = (to: string | number) =>
         changing(storageObject, () => storageObject.attributes.set(name as never, to));
-      set(checked);
+      if (name === 'emulate_write_cache') await switchCache(storageObject, Number(checked), set);
+      else set(checked);
       return { params, undo: () => set(before) };
     },
   }),
@@ -193,6 +197,18 @@ async function made(backstore: Backstore, named: ReadonlyMap<string, StorageObje
     throw error instanceof OperatorError
       ? error
       : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
+  }
+}
+
+/** @throws OperatorError when what was acknowledged out of the cache cannot be brought to the medium */
+async function switchCache(storageObject: StorageObject, to: number, set: (value: number) => void): Promise<void> {
+  try {
+    await switchWriteCache(storageObject, to, set);
+  } catch (error) {
+    throw new OperatorError(
+      `Cannot set attribute emulate_write_cache: what the cache holds cannot be written: ${reasonOf(error)}`,
+      `The write cache stays on. What may be lost, and what to do: ${storageObject.path} info`,
+    );
   }
 }
 
@@ -292,12 +308,6 @@ export function foundBy({ attributes, backstore, config, volume }: StorageObject
 
 export function takeFound({ attributes }: StorageObject, found: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(found)) attributes.set(name as never, value);
-}
-
-async function closeVolume(storageObject: StorageObject): Promise<void> {
-  const { volume } = storageObject;
-  storageObject.volume = undefined;
-  await volume?.close();
 }
 
 async function discard(named: Map<string, StorageObject>, storageObject: StorageObject): Promise<void> {

@@ -100,6 +100,10 @@ export class WorkerLoop implements Loop {
     return this.#calls.call('endSession', [fabric, id, why]);
   }
 
+  reopen(path: string): Promise<boolean> {
+    return this.#calls.call('reopen', [path]);
+  }
+
   resetStatistics(): Promise<void> {
     return this.#calls.call('resetStatistics', []);
   }

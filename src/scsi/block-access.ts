@@ -155,11 +155,6 @@ export function orWrite(
   });
 }
 
-/** Puts what was written with `durable` false on stable storage, when there is no write cache to leave it in. */
-export async function flushFor(lu: StorageObject, volume: Volume): Promise<void> {
-  if (isDurable(lu, 0)) await volume.flush();
-}
-
 /** Bytes of data-out that a verification takes: BYTCHK 0 reads the medium, 1 compares all of it, 3 each block with one. */
 export function verifyLength(lu: StorageObject, bytchk: number, blocks: number): number {
   if (bytchk === 1) return blocks * lu.blockSize;
@@ -242,17 +237,8 @@ function compare(found: Buffer, wanted: Uint8Array, offset: number): void {
 /** SYNCHRONIZE CACHE (SBC-3 5.26): the whole volume, whatever the range. */
 export function synchronize(lu: StorageObject, immediate: number): Completion | Promise<Completion> {
   const flushed = mediumOf(lu).flush();
-  if (immediate === 0) return flushed.then(() => reportEarlierFailure(lu));
-  // GOOD goes out first. A failure is kept for the next flush that is waited for: it must not be lost.
-  flushed.catch((error: unknown) => {
-    lu.flushFailure ??= { error };
-  });
-  return good;
-}
-
-function reportEarlierFailure(lu: StorageObject): Completion {
-  const failure = lu.flushFailure;
-  lu.flushFailure = undefined;
-  if (failure) throw failure.error;
+  if (immediate === 0) return flushed.then(() => good);
+  // GOOD goes out first. What fails then is in the unit's record, and every nexus hears of it.
+  flushed.catch(() => {});
   return good;
 }

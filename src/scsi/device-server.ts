@@ -4,6 +4,7 @@ import type { MediumError } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { inaccessible } from './alua.ts';
+import { isDurable } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
 import { checkUsage, dataOutBytesMax, decode, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
@@ -13,9 +14,9 @@ import { isBusy, isWriteProtected, notReady, power } from './readiness.ts';
 import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense, senseKey } from './sense.ts';
 import type { LogicalUnitView, Nexus, StorageObject } from './storage-object.ts';
-import { type CommandRow, type Completion, status, type Task } from './task.ts';
+import { type Command, type CommandRow, type Completion, status, type Task } from './task.ts';
 import { taskSet } from './task-set.ts';
-import { addUnitAttention, clearUnitAttention, pendingUnitAttention } from './unit-attention.ts';
+import { addUnitAttention, clearUnitAttention, pendingUnitAttention, withdrawUnitAttention } from './unit-attention.ts';
 
 let log: Log = () => {};
 
@@ -107,8 +108,8 @@ function throwUnitAttention(nexus: Nexus, lu: StorageObject): void {
   provisioningThresholds.of(lu).watch?.commandArrives(nexus);
   const condition = pendingUnitAttention(nexus, lu);
   if (!condition) return;
-  // UA_INTLCK_CTRL 10b and 11b: it stays until REQUEST SENSE fetches it (SPC-4 7.5.8).
-  if (lu.attributes.values.emulate_ua_intlck_ctrl === 0) clearUnitAttention(nexus, lu);
+  // UA_INTLCK_CTRL 10b and 11b: a unit attention stays until REQUEST SENSE fetches it (SPC-4 7.5.8).
+  if (lu.attributes.values.emulate_ua_intlck_ctrl === 0 || condition.deferred) clearUnitAttention(nexus, lu);
   throw new CheckCondition(condition);
 }
 
@@ -145,10 +146,41 @@ function run(task: Task): Completion | Promise<Completion> {
     checkReady(command.row, unit.storageObject);
     checkRange(command.row, unit.storageObject, command.cdb);
     const result = command.row.execute(unit.storageObject, command.cdb, task);
-    return result instanceof Promise ? follow(task, command.row, result) : result;
+    if (result instanceof Promise)
+      return follow(task, command.row, writes(command) ? stable(unit.storageObject, command, result) : result);
+    if (writes(command) && owesFlush(unit.storageObject, command))
+      return follow(task, command.row, stable(unit.storageObject, command, result));
+    return result;
   } catch (error) {
     return failed(task, command.row, error);
   }
+}
+
+const writes = ({ row }: Command): boolean => row.medium === 'write';
+
+/** A command that changed the medium is answered when that is as stable as it has to be. */
+async function stable(
+  lu: StorageObject,
+  command: Command,
+  result: Completion | Promise<Completion>,
+): Promise<Completion> {
+  const completion = await result;
+  if (completion.status === status.good && owesFlush(lu, command)) await lu.volume?.flush();
+  return completion;
+}
+
+/**
+ * Whether what a command wrote has to be on stable storage, and is not: FUA asks for it, or there is no write cache to leave
+ * it in. Asked when it has run: the cache may have been switched off meanwhile.
+ */
+function owesFlush(lu: StorageObject, { row, cdb }: Command): boolean {
+  if (!isDurable(lu, cdb['fua'] ?? 0)) return false;
+  const { volume, blockSize } = lu;
+  if (!volume || volume.passThrough) return false;
+  const blocks = row.ranged ? cdb['blocks']! : 0;
+  // A command without a range, or with one that ends where the medium does, may have been anywhere.
+  const [position, length] = blocks > 0 ? [cdb['lba']! * blockSize, blocks * blockSize] : [0, volume.size];
+  return volume.isFlushed?.(position, length) !== true;
 }
 
 /** Keeps hold of a command that is on its way to the medium, so that task management can wait for it. */
@@ -172,6 +204,8 @@ function failed(task: Task, row: CommandRow | undefined, error: unknown): Comple
     log({ level: 'error', event: 'medium error', detail: { ...(session !== undefined && { session }), ...detail } });
   }
   const what = senseOf(code, row);
+  // It hears of what was lost now, and need not hear of it again.
+  if (lu && what === sense.writeError) withdrawUnitAttention(task.nexus, lu, sense.deferredWriteError);
   const lba = what.key === senseKey.mediumError ? lbaInError(task, error as Partial<MediumError>) : undefined;
   return checkCondition(lu, what, lba === undefined ? {} : { information: lba });
 }

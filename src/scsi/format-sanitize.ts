@@ -1,10 +1,10 @@
 /** FORMAT UNIT and SANITIZE: the whole medium overwritten in pieces, other commands kept away meanwhile (SBC-4 4.11). */
 
 import { setImmediate as breathe } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
-import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
+import type { Volume } from '../backstore/backstore.ts';
 import { mediumOf } from './block-access.ts';
 import {
+  isSameMedium,
   isSanitize,
   type MediumMethod,
   type MediumWork,
@@ -220,10 +220,6 @@ export async function resume(lu: StorageObject): Promise<boolean> {
   perform(lu, work).catch(() => {});
   return true;
 }
-
-/** Whatever its size is. */
-const isSameMedium = (a: VolumeConfig, b: VolumeConfig): boolean =>
-  isDeepStrictEqual({ ...a, size: undefined }, { ...b, size: undefined });
 
 /** What is true of the medium from now on, and kept: others are kept away before, and get at it after. */
 async function put(lu: StorageObject, work: MediumWork | undefined): Promise<void> {

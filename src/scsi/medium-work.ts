@@ -61,6 +61,10 @@ const methods: Readonly<Record<MediumMethod['does'], Method>> = {
   overwrite: { command: 'SANITIZE OVERWRITE', ...sanitizing },
 };
 
+/** Whatever its size is, and whatever else was set. */
+export const isSameMedium = (a: VolumeConfig, b: VolumeConfig): boolean =>
+  a['dev'] === b['dev'] && a['config'] === b['config'];
+
 export const senseOfWork = ({ does, failed }: MediumWork): Sense => methods[does][failed ? 'failure' : 'inProgress'];
 
 export const isSanitize = ({ does }: MediumWork): boolean => methods[does].inProgress === sanitizing.inProgress;

@@ -2,6 +2,7 @@
 
 import { controlMode } from './control-mode.ts';
 import { informationalExceptions, onRequest } from './informational-exceptions.ts';
+import { writesOf } from './lost-writes.ts';
 import { flagOf, type ModePage } from './mode-page.ts';
 import {
   askForThresholds,
@@ -47,7 +48,7 @@ export const modePages: readonly ModePage[] = [
         byte: 0,
         mask: 0x04,
         initial: (lu) => flagOf(lu.initial('emulate_write_cache'), 0x04),
-        set: (lu, on) => lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 }),
+        set: setWriteCache,
       },
     ],
   },
@@ -139,3 +140,13 @@ export function offersFua(lu: StorageObject): boolean {
 /** All pages as they are now: to see what a setting changes. */
 export const modeData = (lu: StorageObject): Uint8Array =>
   Buffer.concat(offeredPages(lu).map((page) => page.current(lu)));
+
+/** It is refused where what the cache holds cannot be brought to the medium: for the initiator, that is the medium's error. */
+async function setWriteCache(lu: StorageObject, on: number): Promise<void> {
+  try {
+    await lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 });
+  } catch (error) {
+    writesOf(lu).check();
+    throw error;
+  }
+}

@@ -2,7 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
-import { flushFor, mediumOf } from './block-access.ts';
+import { mediumOf } from './block-access.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { rangeLocks } from './range-locks.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
@@ -84,7 +84,6 @@ export async function writeSame(
     if (zeros && cdb.unmap === 1) await discard(lu, cdb.lba, cdb.blocks, task);
     else if (zeros && volume.writeZeroes) await zero(lu, volume, cdb, task);
     else await fill(lu, volume, cdb, block, task);
-    await flushFor(lu, volume);
     return good;
   });
 }

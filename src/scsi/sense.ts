@@ -6,6 +6,8 @@ export interface Sense {
   readonly ascq: number;
   /** INFORMATION field, where the condition itself has one. */
   readonly information?: number;
+  /** It is about a command that was answered GOOD, and not about the one that it ends (SPC-4 4.5.5). */
+  readonly deferred?: true;
 }
 
 /** SPC-4 4.5.6 */
@@ -42,6 +44,7 @@ export const sense = {
   mediumNotPresent: named('notReady', 0x3a, 0x00),
 
   writeError: named('mediumError', 0x0c, 0x00),
+  deferredWriteError: { ...named('mediumError', 0x0c, 0x00), deferred: true },
   unrecoveredReadError: named('mediumError', 0x11, 0x00),
   formatCommandFailed: named('mediumError', 0x31, 0x01),
   sanitizeCommandFailed: named('mediumError', 0x31, 0x03),
@@ -150,7 +153,7 @@ export function encodeSense(what: Sense, descriptor: boolean, detail: SenseDetai
 /** SPC-4 4.5.3: 18 bytes. */
 function encodeFixed(what: Sense, { information, field, progress }: SenseDetail): Uint8Array {
   const bytes = Buffer.alloc(18);
-  bytes[0] = 0x70;
+  bytes[0] = what.deferred ? 0x71 : 0x70;
   bytes[2] = what.key;
   bytes[7] = 10;
   bytes[12] = what.asc;
@@ -169,7 +172,7 @@ function encodeFixed(what: Sense, { information, field, progress }: SenseDetail)
 function encodeDescriptor(what: Sense, { information, field, progress }: SenseDetail): Uint8Array {
   const specific = field !== undefined || progress !== undefined;
   const bytes = Buffer.alloc(8 + (information === undefined ? 0 : 12) + (specific ? 8 : 0));
-  bytes.set([0x72, what.key, what.asc, what.ascq]);
+  bytes.set([what.deferred ? 0x73 : 0x72, what.key, what.asc, what.ascq]);
   bytes[7] = bytes.length - 8;
   let at = 8;
   if (information !== undefined) {

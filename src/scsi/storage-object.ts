@@ -5,6 +5,7 @@
 
 import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig, VolumeContents } from '../backstore/backstore.ts';
+import type { Log } from '../log.ts';
 import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 
@@ -13,12 +14,30 @@ export type ConfigurationChange =
   | { readonly name: 'emulate_write_cache' | 'emulate_tas'; readonly value: 0 | 1 }
   | { readonly name: 'alua_access_state'; readonly value: number; readonly aluaGroup: string };
 
-function changeConfiguration(lu: StorageObject, change: ConfigurationChange): void {
+async function changeConfiguration(lu: StorageObject, change: ConfigurationChange): Promise<void> {
   if (change.name === 'alua_access_state')
     lu.aluaGroups = lu.aluaGroups.map((group) =>
       group['name'] === change.aluaGroup ? alteredByInitiator(group, change.value) : group,
     );
-  else lu.attributes.set(change.name, change.value);
+  else if (change.name === 'emulate_tas') lu.attributes.set(change.name, change.value);
+  else await switchWriteCache(lu, change.value, (value) => lu.attributes.set(change.name, value));
+}
+
+/**
+ * Switches the write cache on, or off: what was acknowledged out of it is on stable storage then.
+ * @param set carries the switch out @throws a system error when it could not be brought there; the cache is on again
+ */
+export async function switchWriteCache(lu: StorageObject, to: number, set: (value: 0 | 1) => void): Promise<void> {
+  const before = lu.attributes.values.emulate_write_cache;
+  set(to === 0 ? 0 : 1);
+  if (to !== 0 || before === 0) return;
+  try {
+    // Writes that end from now on are durable by themselves.
+    await lu.volume?.flush();
+  } catch (error) {
+    set(1);
+    throw error;
+  }
 }
 
 export class StorageObject {
@@ -59,11 +78,11 @@ export class StorageObject {
    * Carries out a change that an initiator asks for. The tree takes it through its one door, so that it lasts.
    * Rejects when it could not.
    */
-  configure: (change: ConfigurationChange) => Promise<void> = async (change) => changeConfiguration(this, change);
+  configure: (change: ConfigurationChange) => Promise<void> = (change) => changeConfiguration(this, change);
   /** Target ports that export it, which the tree knows. Absent: those that a nexus uses now. */
   ports?: () => readonly TargetPort[];
-  /** Why a flush failed that nobody waited for (SYNCHRONIZE CACHE with IMMED). */
-  flushFailure: { readonly error: unknown } | undefined;
+  /** Where it says what operators should know. */
+  log?: Log;
   /** ALUA groups as they stand in saveconfig.json. */
   aluaGroups: readonly Record<string, unknown>[];
   /** Keys of saveconfig.json that are not ours: written back as they were. */

@@ -1,4 +1,4 @@
-/** Unit attention conditions: who is told what, once (SAM-5 5.14). */
+/** Unit attention conditions, and errors of commands that were answered: who is told what, once (SAM-5 5.14, SPC-4 4.5.5). */
 
 import { departNexus, establishNexus, nexusesOf, unitsOf } from './nexus.ts';
 import { type Sense, sense } from './sense.ts';

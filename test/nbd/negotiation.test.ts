@@ -136,7 +136,7 @@ test('a client of an export that was resized goes on with the size that it knows
   const target = nbdTarget();
   const client = await target.connect().enter();
   for (const size of [4096, 2 << 20]) {
-    Object.assign(target.lu.volume!, { size });
+    Object.assign(target.volume, { size });
     target.server.refresh();
     expect(await client.request(0, 0, 512)).toMatchObject({ error: 0 });
     const next = target.connect();

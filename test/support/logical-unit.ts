@@ -2,6 +2,7 @@
 
 import type { Backstore } from '../../src/backstore/backstore.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
+import { recordedAnew } from '../../src/scsi/lost-writes.ts';
 import { establishNexus, loseNexus } from '../../src/scsi/nexus.ts';
 import type { Sense } from '../../src/scsi/sense.ts';
 import { type LogicalUnitView, Nexus, StorageObject, type TargetPort } from '../../src/scsi/storage-object.ts';
@@ -53,6 +54,7 @@ export function logicalUnit(options: Options = {}): { lu: StorageObject; volume:
     wwn: options.wwn ?? 'c5887601-53cb-4030-8133-a895f2f05d13',
     volume,
   });
+  lu.volume = recordedAnew(lu, volume);
   Object.assign(lu.attributes.values, options.attributes);
   return { lu, volume };
 }
@@ -140,7 +142,8 @@ export async function answerOf(completion: Completion): Promise<Answer> {
 /** `5/24/00`, of sense data in either format; '' of none. */
 export function senseOf(data: Buffer): string {
   if (data.length === 0) return '';
-  const [key, asc, ascq] = data[0] === 0x72 ? [data[1], data[2], data[3]] : [data[2], data[12], data[13]];
+  const [key, asc, ascq] =
+    data[0] === 0x72 || data[0] === 0x73 ? [data[1], data[2], data[3]] : [data[2], data[12], data[13]];
   return name({ key: key ?? 0, asc: asc ?? 0, ascq: ascq ?? 0 });
 }
 

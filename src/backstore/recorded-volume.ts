@@ -1,0 +1,179 @@
+/**
+ * A volume in front of another, of whatever kind, that keeps a record of what was written and not flushed, and answers for
+ * the medium by it. Nothing is stable as long as something that was acknowledged may be lost.
+ */
+
+import { reasonOf, systemErrorCode } from '../errors.ts';
+import type { IoVector } from '../system/io-vector.ts';
+import type { Space, Straight, Trouble, Volume } from './backstore.ts';
+import type { WriteRecord } from './write-record.ts';
+
+/** Of a flush: nobody carried it out, and the medium is as it was. */
+const unanswered: readonly (string | undefined)[] = ['EBADF', 'ETIMEDOUT'];
+
+/**
+ * `inner`, with a record. What is nowhere but in memory has no medium, and a SCSI device answers for itself: those stay as
+ * they are.
+ */
+export function recorded(inner: Volume, record: WriteRecord): Volume {
+  return inner.takeContents || inner.passThrough ? inner : new RecordedVolume(inner, record);
+}
+
+/**
+ * The same of a volume that was just opened. Those who wrote to its medium before may have left something in a cache: that is
+ * brought to the medium first, so that the record is complete from the beginning.
+ */
+export async function recordedAtOpening(inner: Volume, record: WriteRecord): Promise<Volume> {
+  const volume = recorded(inner, record);
+  if (volume === inner || inner.readOnly) return volume;
+  try {
+    await inner.flush();
+  } catch (error) {
+    if (!unanswered.includes(systemErrorCode(error))) await record.failedAtOpening(reasonOf(error));
+  }
+  return volume;
+}
+
+class RecordedVolume implements Volume {
+  readonly logicalBlockSize: number;
+  readonly physicalBlockSize: number;
+  readonly readOnly: boolean;
+  readonly discardGranularity: number;
+  readonly rotational: boolean;
+  readonly discardLeavesAnything?: true;
+  readonly atomicWriteBytesMax?: number;
+  readonly space?: () => Promise<Space>;
+  readonly readNow?: (into: Uint8Array, position: number) => boolean;
+  readonly lend?: (position: number, length: number, to: IoVector, filled?: boolean) => boolean;
+  readonly straight?: (position: number, length: number) => Straight | undefined;
+  readonly writeNow?: (from: Uint8Array, position: number, durable: boolean) => boolean;
+  readonly discard?: (position: number, length: number) => Promise<void>;
+  readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
+  readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
+  readonly resize?: (size: number) => Promise<void>;
+  readonly cut?: () => void;
+  readonly watch?: (told: () => void) => void;
+  readonly #inner: Volume;
+  readonly #record: WriteRecord;
+  /** The flush under way; it never rejects. */
+  #flushing: Promise<unknown> | undefined;
+  /** The one after it, for all who have asked since it began. */
+  #next: Promise<void> | undefined;
+
+  constructor(inner: Volume, record: WriteRecord) {
+    this.#inner = inner;
+    this.#record = record;
+    this.logicalBlockSize = inner.logicalBlockSize;
+    this.physicalBlockSize = inner.physicalBlockSize;
+    this.readOnly = inner.readOnly;
+    this.discardGranularity = inner.discardGranularity;
+    this.rotational = inner.rotational;
+    if (inner.discardLeavesAnything) this.discardLeavesAnything = true;
+    if (inner.atomicWriteBytesMax !== undefined) this.atomicWriteBytesMax = inner.atomicWriteBytesMax;
+    if (inner.space) this.space = () => inner.space!();
+    if (inner.readNow) this.readNow = (into, position) => inner.readNow!(into, position);
+    if (inner.straight) this.straight = (position, length) => inner.straight!(position, length);
+    if (inner.extentAt) this.extentAt = (position, limit) => inner.extentAt!(position, limit);
+    if (inner.resize) this.resize = (size) => inner.resize!(size);
+    if (inner.watch) this.watch = (told) => inner.watch!(told);
+    if (inner.lend)
+      this.lend = (position, length, to, filled = false) => {
+        if (!inner.lend!(position, length, to, filled)) return false;
+        if (filled) record.wrote(position, length);
+        return true;
+      };
+    if (inner.writeNow)
+      this.writeNow = (from, position, durable) => {
+        if ((durable && record.isSuspect) || !inner.writeNow!(from, position, durable)) return false;
+        if (!durable) record.wrote(position, from.length);
+        return true;
+      };
+    if (inner.discard)
+      this.discard = (position, length) => this.#during(position, length, () => inner.discard!(position, length));
+    if (inner.writeZeroes)
+      this.writeZeroes = (position, length, mayDiscard) =>
+        this.#during(position, length, () => inner.writeZeroes!(position, length, mayDiscard));
+    if (inner.cut)
+      this.cut = () => {
+        inner.cut!();
+        void record.forget(inner.size);
+      };
+  }
+
+  get trouble(): Trouble | undefined {
+    return this.#inner.trouble;
+  }
+
+  get size(): number {
+    return this.#inner.size;
+  }
+
+  read(into: Uint8Array, position: number): Promise<void> {
+    return this.#inner.read(into, position);
+  }
+
+  write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
+    return durable
+      ? this.#writeDurably(from, position)
+      : this.#during(position, from.length, () => this.#inner.write(from, position, false));
+  }
+
+  isFlushed(position: number, length: number): boolean {
+    return this.#record.isFlushed(position, length);
+  }
+
+  /** One that is under way does not cover what was written since it began: who comes then shares the next one. */
+  flush(): Promise<void> {
+    this.#next ??= this.#turn();
+    return this.#next;
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  async #turn(): Promise<void> {
+    await this.#flushing;
+    this.#next = undefined;
+    const outcome = this.#flush();
+    this.#flushing = outcome.catch(() => {});
+    return outcome;
+  }
+
+  async #flush(): Promise<void> {
+    this.#record.flushBegins();
+    try {
+      await this.#inner.flush();
+    } catch (error) {
+      if (unanswered.includes(systemErrorCode(error))) this.#record.unanswered();
+      else await this.#record.failed(reasonOf(error));
+      throw error;
+    }
+    await this.#record.flushed();
+    this.#record.check();
+  }
+
+  async #writeDurably(from: Uint8Array, position: number): Promise<void> {
+    try {
+      await this.#inner.write(from, position, true);
+    } catch (error) {
+      // It may be this write alone that was refused, or the medium that has lost others with it. Where the error itself
+      // does not say which (no space, no such place …), a flush does.
+      if (systemErrorCode(error) === 'EIO') await this.#record.failed(reasonOf(error));
+      else await this.flush().catch(() => {});
+      throw error;
+    }
+    if (!this.#record.isSuspect) return;
+    await this.#record.proved(position, from.length);
+    this.#record.check();
+  }
+
+  async #during(position: number, length: number, work: () => Promise<void>): Promise<void> {
+    const write = this.#record.begin(position, length);
+    try {
+      await work();
+    } finally {
+      this.#record.end(write);
+    }
+  }
+}

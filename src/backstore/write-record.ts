@@ -1,0 +1,163 @@
+/**
+ * What of a volume was acknowledged and is not known to be on its medium. It outlives the volume: the medium's error is told
+ * once (Linux reports a failed writeback once to each open file, and takes the pages for clean), and what it cost stays true
+ * until it is written again and flushed with success, or until an operator opens the medium anew.
+ */
+
+import { systemError } from '../system/system-error.ts';
+import { type ByteRange, SectorSet } from './sector-set.ts';
+
+/** What a flush that failed leaves behind. Plain data. */
+export interface LostWrites {
+  /** Ranges that were acknowledged and may not be on the medium. Absent: nobody can say which, so any. */
+  readonly ranges?: readonly ByteRange[];
+  /** The system error with which the first flush failed. */
+  readonly reason: string;
+}
+
+/** What a file kept. @throws Error when it is none */
+export function parseLostWrites(kept: unknown): LostWrites {
+  const { ranges, reason } = (kept ?? {}) as Record<string, unknown>;
+  if (typeof reason !== 'string') throw new Error('it does not say why writes were lost');
+  if (ranges === undefined) return { reason };
+  const isRange = (one: unknown) =>
+    Array.isArray(one) && one.length === 2 && one.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!Array.isArray(ranges) || ranges.length === 0 || !ranges.every(isRange))
+    throw new Error('its ranges are damaged');
+  return { ranges: ranges as ByteRange[], reason };
+}
+
+/** Bytes that may be lost; undefined where nobody can say how many. */
+export const lostBytes = ({ ranges }: LostWrites): number | undefined =>
+  ranges?.reduce((sum, [, length]) => sum + length, 0);
+
+/** Ranges that are told apart in `LostWrites`. */
+const rangesMax = 4096;
+
+/** A write on its way, whose bytes may be on the medium, in a cache, or nowhere. */
+export interface WriteUnderWay {
+  readonly position: number;
+  readonly length: number;
+  /** A flush failed meanwhile. */
+  overtaken: boolean;
+}
+
+export class WriteRecord {
+  /** Written since the last flush began. */
+  #unflushed = new SectorSet();
+  /** What the flush under way brings to the medium. */
+  #flushing = new SectorSet();
+  readonly #underWay = new Set<WriteUnderWay>();
+  readonly #suspect = new SectorSet();
+  #reason = '';
+
+  /** Called when it has become more or less; what it does is done before anybody is answered. */
+  changed: (grown: boolean) => Promise<void> = async () => {};
+
+  /** Undefined when all that a good flush was answered for is on the medium. */
+  get lost(): LostWrites | undefined {
+    if (this.#suspect.isEmpty) return undefined;
+    const ranges = this.#suspect.isEverything ? undefined : this.#suspect.ranges();
+    return { ...(ranges && ranges.length <= rangesMax && { ranges }), reason: this.#reason };
+  }
+
+  get isSuspect(): boolean {
+    return !this.#suspect.isEmpty;
+  }
+
+  /** Begins with what another record has known, or what was kept over the end of the process. */
+  restore(lost: LostWrites | undefined): void {
+    this.#suspect.clear();
+    if (!lost) return;
+    const { ranges, reason } = lost;
+    this.#reason = reason;
+    if (ranges) for (const [position, length] of ranges) this.#suspect.add(position, length);
+    else this.#suspect.addEverything();
+  }
+
+  /** A write without `durable` has ended, in the turn of the event loop in which it began. */
+  wrote(position: number, length: number): void {
+    this.#unflushed.add(position, length);
+  }
+
+  begin(position: number, length: number): WriteUnderWay {
+    const write = { position, length, overtaken: false };
+    this.#underWay.add(write);
+    return write;
+  }
+
+  /** A write without `durable` has ended, well or not. One that a failure has overtaken proves nothing. */
+  end(write: WriteUnderWay): void {
+    this.#underWay.delete(write);
+    if (!write.overtaken) this.#unflushed.add(write.position, write.length);
+  }
+
+  /** Whether all that was acknowledged is on the medium, as far as the range goes. */
+  isFlushed(position: number, length: number): boolean {
+    return this.#suspect.isEmpty && !this.#unflushed.has(position, length) && !this.#flushing.has(position, length);
+  }
+
+  flushBegins(): void {
+    [this.#flushing, this.#unflushed] = [this.#unflushed, this.#flushing];
+  }
+
+  /** The flush was answered: what was written before it is on the medium, and what was lost of that is there again. */
+  async flushed(): Promise<void> {
+    const mended = this.isSuspect && this.#suspect.removeSet(this.#flushing);
+    this.#flushing.clear();
+    if (mended) await this.changed(false);
+  }
+
+  /** The flush was not answered, and may be repeated. */
+  unanswered(): void {
+    this.#unflushed.addSet(this.#flushing);
+    this.#flushing.clear();
+  }
+
+  /** The medium has failed: all that it was not known to hold may be gone, also what is on its way. */
+  async failed(reason: string): Promise<void> {
+    const grown = !this.#unflushed.isEmpty || !this.#flushing.isEmpty || this.#underWay.size > 0;
+    if (!this.isSuspect) this.#reason = reason;
+    for (const set of [this.#unflushed, this.#flushing]) {
+      this.#suspect.addSet(set);
+      set.clear();
+    }
+    for (const write of this.#underWay) {
+      this.#suspect.add(write.position, write.length);
+      write.overtaken = true;
+    }
+    if (grown) await this.changed(true);
+  }
+
+  /** The first flush of a volume that was just opened has failed: what was written to it before, nobody knows. */
+  async failedAtOpening(reason: string): Promise<void> {
+    this.restore({ reason });
+    await this.changed(true);
+  }
+
+  /** A durable write has ended well: it is on the medium, whatever was lost there. */
+  async proved(position: number, length: number): Promise<void> {
+    if (!this.#suspect.has(position, length)) return;
+    this.#suspect.remove(position, length);
+    await this.changed(false);
+  }
+
+  /** @throws EIO while something may be lost: nothing is stable until that is mended */
+  check(): void {
+    if (this.isSuspect) throw systemError('EIO', 'fdatasync');
+  }
+
+  /** Forgets what may be lost, in a range or altogether: there is no such range any more, or an operator says so. */
+  async forget(position = 0, length = Number.POSITIVE_INFINITY): Promise<void> {
+    if (!this.isSuspect) return;
+    if (length === Number.POSITIVE_INFINITY && position === 0) this.#suspect.clear();
+    else
+      for (const [from, bytes] of this.#suspect.ranges()) if (from + bytes > position) this.#cut(from, bytes, position);
+    await this.changed(false);
+  }
+
+  #cut(from: number, bytes: number, position: number): void {
+    const start = Math.max(from, position);
+    this.#suspect.remove(start, from + bytes - start);
+  }
+}
