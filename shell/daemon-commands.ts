@@ -153,7 +153,7 @@ function describe(now: Status): string {
       : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,
     ...indented(listChanges(now.unsavedOperations, now.latestOperations)),
     ...list('Not restored', now.notRestored),
-    ...list('Not served', now.problems),
+    ...list('Problems', now.problems),
   ].join('\n');
 }
 

@@ -86,9 +86,9 @@ export const storageObject: NodeType<StorageObject> = {
     const { backstore, config, size, attributes, exported, missing } = object;
     const about = backstore.summary(config, size, attributes.values.emulate_write_cache === 1);
     if (missing !== undefined) return { text: `${about} missing: ${missing}`, healthy: false };
-    const text = `${about} ${exported ? 'activated' : 'deactivated'}`;
-    const work = root.workOn(object);
     const loss = root.lossOf(object);
+    const text = `${about} ${exported ? 'activated' : 'deactivated'}${loss ? ', writes lost' : ''}`;
+    const work = root.workOn(object);
     const more = [...(loss ? [describeLoss(loss)] : []), ...(work ? [workLine(work)] : [])];
     return { text, healthy: work?.failed !== true && !loss, ...(more.length > 0 && { more }) };
   },

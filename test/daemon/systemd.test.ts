@@ -120,7 +120,7 @@ it(
     expect(stdout).toMatch(new RegExp(`^Target:${iqn} Portal:127\\.0\\.0\\.1:${port},1\nLun:0 `));
     const status = (await tcli(home, ['daemon', 'status'])).stdout;
     expect(status).toContain(`process ${child.pid}, since`);
-    expect(status).not.toContain('Not served');
+    expect(status).not.toContain('Problems');
     expect(log).toContain(`inherited socket fd=4 address="127.0.0.1:${port}"`);
     expect((await tcli(home, ['daemon', 'stop'])).status).toBe(0);
   },

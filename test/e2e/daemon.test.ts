@@ -167,12 +167,12 @@ it('a disk that is not there: reported, waited for, served as soon as it appears
   const started = await tcli(home, ['daemon', 'start']);
   expect(started).toMatchObject({ status: 0, stderr: expect.stringContaining('/backstores/fileio/disk0: ') });
   const status = async () => (await tcli(home, ['daemon', 'status'])).stdout;
-  expect(await status()).toMatch(/^Not served:\n {2}\/backstores\/fileio\/disk0: /m);
+  expect(await status()).toMatch(/^Problems:\n {2}\/backstores\/fileio\/disk0: /m);
   expect((await tcli(home, ['save'])).status).toBe(0);
   expect(await readFile(join(home, 'saveconfig.json'), 'utf8')).toContain('disk0');
   await rename(`${disk}.away`, disk);
   process.kill(Number(/process (\d+)/.exec(started.stdout)?.[1]), 'SIGHUP');
-  await expect.poll(status).not.toContain('Not served');
+  await expect.poll(status).not.toContain('Problems');
   await tcli(home, ['daemon', 'stop']);
   await rename(disk, `${disk}.away`);
   const waiting = tcli(home, ['daemon', 'start', '--wait', '30']);
@@ -236,7 +236,7 @@ it('two processes never serve one volume: the second says who has it, and serves
   const first = await serve(one);
   await serve(two);
   const status = async () => (await tcli(two, ['daemon', 'status'])).stdout;
-  expect(await status()).toMatch(/^Not served:\n {2}\/backstores\/fileio\/disk0: .*in use/im);
+  expect(await status()).toMatch(/^Problems:\n {2}\/backstores\/fileio\/disk0: .*in use/im);
   await first.kill();
-  await expect.poll(status).not.toContain('Not served');
+  await expect.poll(status).not.toContain('Problems');
 });

@@ -1,0 +1,80 @@
+/**
+ * Writes that a real kernel loses: a loop device whose file lies on a full tmpfs takes them, and its flush fails with EIO,
+ * once. Not tested here: which ranges are known to be lost (test/backstore/recorded-volume.test.ts).
+ */
+
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { connectInitiator } from '../support/connect-initiator.ts';
+import { needs } from '../support/needs.ts';
+import { attachLoopDevice, detachLoopDevice, makeFile, mountTinyFolder } from '../support/scratch.ts';
+import { configure, freePort, iqn, openTarget, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+
+const synchronize = [0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const mebibyte = 1 << 20;
+
+/** WRITE(10) of the MiB at `index`. */
+const write = (index: number) => [0x2a, 0, 0, 0, (index * 2048) >> 8, 0, 0, 0x08, 0, 0];
+
+async function logIn(port: number, name: string) {
+  const { initiator, close } = await connectInitiator(port, iqn, `iqn.1994-05.com.redhat:${name}`);
+  onTestFinished(close);
+  const send = async (cdb: number[], data?: Buffer) => (await initiator.command(cdb, data ? { data } : {})).sense;
+  while ((await send([0])) !== '') {
+    // What the session is told first.
+  }
+  return send;
+}
+
+it.each(['written again', 'reopened'])(
+  'what a full disk lost stays lost for every initiator, over a restart after kill -9, until it is %s',
+  needs('mounts', 'loop devices'),
+  async (how) => {
+    const disk = temporaryDirectory();
+    const home = temporaryDirectory();
+    mountTinyFolder(disk, 4 * mebibyte);
+    const device = attachLoopDevice(makeFile(join(disk, 'image'), 64 * mebibyte));
+    onTestFinished(() => detachLoopDevice(device));
+    const port = await freePort();
+    const path = '/backstores/block/b0';
+    await configure(
+      home,
+      `/backstores/block create b0 ${device}`,
+      `${path} set attribute emulate_write_cache=1`,
+      ...openTarget(port, path),
+    );
+    let serving = await serve(home);
+    const [a, b] = [await logIn(port, 'a'), await logIn(port, 'b')];
+    for (let at = 0; at < 16; at += 1) expect(await b(write(at), Buffer.alloc(mebibyte, at + 1))).toBe('');
+    // Both in flight, or one after the other: nobody is told that it is well.
+    expect(await Promise.all([a(synchronize), b(synchronize), a(synchronize)])).toEqual(Array(3).fill('3/0c/00'));
+    expect([await a(synchronize), await b(synchronize)]).toEqual(['3/0c/00', '3/0c/00']);
+    expect((await tcli(home, ['ls', path])).stdout).toContain('write-back activated, writes lost]');
+    const { stdout } = await tcli(home, ['daemon', 'status']);
+    expect(stdout).toMatch(
+      /\/backstores\/block\/b0: .* may not be on the medium \(.*\).* \/backstores\/block\/b0 reopen/,
+    );
+    const refused = await tcli(home, [path, 'set', 'attribute', 'emulate_write_cache=0']);
+    expect(refused).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('what the cache holds cannot be written'),
+    });
+
+    await serving.kill();
+    serving = await serve(home);
+    const c = await logIn(port, 'c');
+    expect(await c(synchronize)).toBe('3/0c/00');
+    expect(await c([0x2a, 8, 0, 0, 0, 0, 0, 0, 1, 0], Buffer.alloc(512))).toBe('3/0c/00');
+
+    // There is space again, and everything is written once more; or the operator knows what to think of it.
+    execFileSync('mount', ['-o', 'remount,size=128m', disk]);
+    if (how === 'reopened') {
+      const reopened = await tcli(home, [path, 'reopen']);
+      expect(reopened).toMatchObject({ status: 0, stdout: expect.stringContaining('Reopened block b0.') });
+    } else for (let at = 0; at < 16; at += 1) expect(await c(write(at), Buffer.alloc(mebibyte, at + 1))).toBe('');
+    expect(await c(synchronize)).toBe('');
+    expect((await tcli(home, ['daemon', 'status'])).stdout).not.toContain('may not be on the medium');
+    expect(serving.log()).toContain('no writes are missing any more');
+  },
+);
