@@ -60,8 +60,6 @@ export class Connection implements PduHandler, Link {
   pingedAt: number | undefined;
   readonly #reader: PduReader;
   readonly #login: LoginPhase;
-  /** The last Login Request, for the answer when it fails. */
-  #loginHeader: Uint8Array | undefined;
   #transfer: Transfer | undefined;
   readonly #text = new TextExchange();
   /** The initiator was asked to log out: why, and the time by which it has to. */
@@ -228,7 +226,6 @@ export class Connection implements PduHandler, Link {
     this.#data = nothing;
     if (this.state === 'XPT_UP') this.sender.startAt(numbered.expStatSn.get(head, 0));
     this.#enter('login request');
-    this.#loginHeader = head;
     this.#login.receive(head, text);
   }
 
@@ -290,6 +287,11 @@ export class Connection implements PduHandler, Link {
     } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this.sender);
   }
 
+  /** The tree has changed: a login that stands on what is not so any more ends here, as sessions do. */
+  reconsider(): void {
+    if (!this.session) this.#guarded(() => this.#login.reconsider());
+  }
+
   /** A Logout Request: nothing new is taken from here on. @returns when what was under way has stopped */
   async beginLogout(): Promise<void> {
     this.#enter('logout request');
@@ -330,7 +332,7 @@ export class Connection implements PduHandler, Link {
     if (error instanceof LoginError) {
       if (error.isRedirection) this.#say('info', 'iscsi login redirected', error.message);
       else this.#say('warning', 'iscsi login refused', error.message);
-      this.#login.refuse(error, this.#loginHeader);
+      this.#login.refuse(error);
     } else if (error instanceof FormatError) {
       for (const other of this.session?.connections.values() ?? []) if (other !== this) void other.close(error.message);
     } else if (!(error instanceof ConnectionError)) logBug(this.#log, 'iscsi connection', error);

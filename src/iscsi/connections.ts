@@ -28,6 +28,10 @@ export class Connections {
     this.#all.add(connection);
   }
 
+  [Symbol.iterator](): IterableIterator<Connection> {
+    return this.#all.values();
+  }
+
   /** Asks all of them to log out. @returns when they are closed and their commands have stopped */
   async end(why: string): Promise<void> {
     await Promise.all([...this.#all].map((connection) => connection.requestLogout(why)));

@@ -1,15 +1,14 @@
 /** The sessions of the targets that one event loop serves: they follow the tree. */
 
 import { randomBytes } from 'node:crypto';
-import { admit } from '../target/access.ts';
+import { fallen } from '../target/access.ts';
 import type { Arrival, EngineContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
-import type { Portal, Tpg } from '../target/tpg.ts';
+import { type Portal, printPortal, type Tpg } from '../target/tpg.ts';
 import { noTraffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Host } from './host.ts';
 import type { Output } from './output.ts';
-import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { SocketTransport, socketOf } from './socket-transport.ts';
 
@@ -45,9 +44,17 @@ class Engine implements FabricEngine, Host {
   take({ id, ends, socket, received, sent, targetName, tpgTag, portal, boundPorts }: Arrival): void {
     for (const [address, port, bound] of boundPorts) this.#boundPorts.set(nameOf(address, port), bound);
     const tpgs = () => {
-      const tpg = this.state.targets.get(targetName)?.tpgs.get(tpgTag);
-      return tpg ? [tpg] : [];
+      const target = this.state.targets.get(targetName);
+      const tpg = target && this.#context.serves(target) ? target.tpgs.get(tpgTag) : undefined;
+      return tpg?.portals.some((one) => printPortal(one) === portal) ? [tpg] : [];
     };
+    const lost = this.state.targets.has(targetName) && tpgs().length === 0;
+    if (lost) {
+      // It moved, or its portal went, while the connection was on its way: there is nothing to say that holds. It comes back.
+      this.log({ level: 'info', event: 'iscsi connection came too late', detail: { target: targetName, portal } });
+      socketOf(socket).destroy();
+      return;
+    }
     if (this.#connections.full) {
       this.log({ level: 'warning', event: 'iscsi connection refused', detail: { reason: 'too many connections' } });
       socketOf(socket).destroy();
@@ -62,10 +69,12 @@ class Engine implements FabricEngine, Host {
   }
 
   async reconcile(): Promise<void> {
+    for (const connection of this.#connections) connection.reconsider();
     for (const session of this.sessionTable) {
-      const why = this.#dismissal(session);
+      const { tpg, acl, initiatorName } = session;
+      const why = tpg && fallen(this.state, { initiatorName, tpg, acl });
       // A logical unit is served by one loop at a time: there is nothing to wait for.
-      if (session.tpg && !this.#context.serves(session.tpg.target)) session.cut('its target moves to another loop');
+      if (tpg && !this.#context.serves(tpg.target)) session.cut('its target moves to another loop');
       else if (why) session.dismiss(why);
       else session.refresh();
     }
@@ -89,15 +98,6 @@ class Engine implements FabricEngine, Host {
 
   async stop(): Promise<void> {
     await this.#connections.end('the target stops');
-  }
-
-  /** Why access no longer admits the session, or undefined. */
-  #dismissal({ tpg, acl, initiatorName }: Session): string | undefined {
-    if (!tpg) return undefined;
-    if (this.state.targets.get(tpg.target.wwn)?.tpgs.get(tpg.tag) !== tpg) return `${tpg.path} was deleted`;
-    const admission = admit(tpg, initiatorName);
-    if (!admission.admitted) return admission.because;
-    return admission.acl === acl ? undefined : `the ACL of ${initiatorName} was made or deleted`;
   }
 }
 

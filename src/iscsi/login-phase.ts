@@ -16,6 +16,8 @@ export class LoginPhase {
   readonly #connection: Link;
   readonly #login: Login<Session>;
   readonly #startedAt: number;
+  /** The last Login Request, for the answer when it fails. */
+  #header: Uint8Array | undefined;
   /** The last request was answered, or will be when the session is made: no other may come. */
   #over = false;
 
@@ -46,6 +48,7 @@ export class LoginPhase {
 
   /** Takes a Login Request. @throws LoginError, ConnectionError */
   receive(header: Uint8Array, text: Uint8Array): void {
+    this.#header = header;
     if (this.#over) throw new ConnectionError('a request before the login was answered');
     const request = decode(loginRequest, header);
     const answer = this.#login.receive(request, text);
@@ -63,18 +66,24 @@ export class LoginPhase {
   #finish(request: Request, answer: LoginAnswer<Session>, loggedIn: LoggedIn<Session>): void {
     this.#over = true;
     const connection = this.#connection;
-    const { sessionTable } = connection.host;
-    sessionTable
-      .join(loggedIn, request.cmdSn, connection.ends.id)
-      .then((session) => {
-        if (!connection.closed) {
-          connection.join(session, loggedIn);
-          this.#answer(request, answer, session.tsih);
-          connection.enterFullFeature();
-        } else if (session.connections.size === 0) return sessionTable.end(session);
-        return undefined;
-      })
+    const enter = (session: Session) => {
+      connection.join(session, loggedIn);
+      this.#answer(request, answer, session.tsih);
+      connection.enterFullFeature();
+    };
+    const confirm = () => {
+      if (connection.closed) throw new ConnectionError('the connection closed before its login was answered');
+      loggedIn.confirm();
+    };
+    connection.host.sessionTable
+      .join({ ...loggedIn, confirm }, request.cmdSn, connection.ends.id, enter)
       .catch((error: unknown) => connection.fail(error));
+  }
+
+  /** The tree has changed. @throws LoginError when the login stands on what is not so any more */
+  reconsider(): void {
+    // It does so by itself before its end.
+    if (!this.#over) this.#login.confirm();
   }
 
   #answer(request: Request, answer: LoginAnswer<Session>, tsih: number): void {
@@ -85,7 +94,8 @@ export class LoginPhase {
   }
 
   /** The answer to a login that fails or is sent on (RFC 7143 11.13.5); the request that it is about may have been none. */
-  refuse(error: LoginError, header: Uint8Array | undefined): void {
+  refuse(error: LoginError): void {
+    const header = this.#header;
     const { isid, initiatorTaskTag, cmdSn } = header ? decode(loginRequest, header) : noRequest;
     const values = { isid, initiatorTaskTag, statusClass: error.status >> 8, statusDetail: error.status & 0xff };
     this.#connection.sender.send(loginResponse, values, printText(error.pairs), cmdSn);

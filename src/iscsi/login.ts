@@ -1,6 +1,6 @@
 /** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
 
-import { admit } from '../target/access.ts';
+import { admit, fallen } from '../target/access.ts';
 import type { FabricState } from '../target/fabric.ts';
 import type { NodeAcl, Tpg } from '../target/tpg.ts';
 import type { Values } from '../wire/layout.ts';
@@ -27,6 +27,9 @@ export interface JoinableSession {
   readonly initiatorName: string;
   readonly tpg: Tpg | undefined;
   readonly parameters: Parameters;
+  readonly acl: NodeAcl | undefined;
+  /** It is over. */
+  readonly ended: boolean;
   /** Whether there is room for a connection with this CID; one that has it is replaced. */
   mayJoin(cid: number): boolean;
 }
@@ -61,6 +64,8 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly parameters: Parameters;
   /** The session that it joins. */
   readonly session: S | undefined;
+  /** Asked at the moment the session is made: nothing that the login stands on has changed. @throws LoginError */
+  confirm(): void;
 }
 
 export interface LoginAnswer<S extends JoinableSession> {
@@ -87,6 +92,8 @@ interface Identity<S extends JoinableSession> {
   readonly place: string;
   readonly acl: NodeAcl | undefined;
   readonly session: S | undefined;
+  /** What it has to prove, as it was asked for. */
+  readonly asked: string;
   readonly authentication: Authentication;
   readonly negotiation: Negotiation;
 }
@@ -114,6 +121,7 @@ export class Login<S extends JoinableSession> {
 
   /** Takes one request with its text. @returns its answer, or the TPG whose loop has to answer it. @throws LoginError */
   receive(request: LoginRequest, text: Uint8Array): LoginAnswer<S> | { readonly elsewhere: Tpg } {
+    this.confirm();
     this.#requests += 1;
     if (this.#requests > loginRequestsMax) throw initiatorError('too many login requests');
     this.#checkHeader(request);
@@ -134,6 +142,31 @@ export class Login<S extends JoinableSession> {
       : this.#operate(request, identity, pairs, answers);
   }
 
+  /**
+   * Time passes between the requests of a login, and while it waits for what it replaces: what was found out in the first
+   * request has to be so still. @throws LoginError
+   */
+  confirm(): void {
+    const who = this.#identity;
+    if (!who) return;
+    const { tpg, acl, session, initiatorName } = who;
+    // Whoever is let in all the same comes back with the right words.
+    if (printed(this.#credentials(tpg, acl)) !== who.asked)
+      throw new LoginError(loginStatus.serviceUnavailable, 'what has to be proven changed during the login');
+    if (!tpg) return;
+    const { state, tpgs } = this.#context;
+    const why = fallen(state, { initiatorName, tpg, acl });
+    if (!state.targets.has(tpg.target.wwn)) throw new LoginError(loginStatus.notFound, `${tpg.path} was deleted`);
+    if (!tpg.enabled || !tpgs().includes(tpg))
+      throw new LoginError(loginStatus.serviceUnavailable, why ?? `${tpg.path} is not behind this portal any more`);
+    if (why) throw new LoginError(loginStatus.authorizationFailure, why);
+    if (session) confirmSession(session, acl, who.request.cid);
+  }
+
+  #credentials(tpg: Tpg | undefined, acl: NodeAcl | undefined): Credentials {
+    return tpg ? credentials(tpg, acl) : discoveryCredentials(this.#context.state);
+  }
+
   /** RFC 7143 11.12: what a header may say, and what may not change from one request to the next. */
   #checkHeader(request: LoginRequest): void {
     const first = this.#identity?.request;
@@ -151,7 +184,7 @@ export class Login<S extends JoinableSession> {
 
   /** RFC 7143 6.3.1: names and session type stand in the first request. @throws LoginError */
   #identify(request: LoginRequest, pairs: ReadonlyMap<string, string>): Identity<S> | { readonly elsewhere: Tpg } {
-    const { state, random, portal, servesTargets } = this.#context;
+    const { random, portal, servesTargets } = this.#context;
     const initiatorName = pairs.get('InitiatorName')?.toLowerCase();
     if (initiatorName === undefined) throw new LoginError(loginStatus.missingParameter, 'no InitiatorName');
     if (!isName(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
@@ -168,8 +201,9 @@ export class Login<S extends JoinableSession> {
     const acl = tpg && this.#admit(tpg, initiatorName);
     const initiatorAlias = pairs.get('InitiatorAlias') ?? '';
     if (!isLocalName(initiatorAlias)) throw initiatorError('InitiatorAlias is longer than 255 bytes');
-    const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg);
+    const session = request.tsih === 0 ? undefined : this.#findSession(request, initiatorName, tpg, acl);
     const parameter = (name: string) => tpg?.parameter(name) ?? '';
+    const wanted = this.#credentials(tpg, acl);
     return {
       request,
       discovery,
@@ -179,7 +213,8 @@ export class Login<S extends JoinableSession> {
       place: (tpg ?? this.#behindPortal(targetName))?.path ?? portal,
       acl,
       session,
-      authentication: new Authentication(tpg ? credentials(tpg, acl) : discoveryCredentials(state), random),
+      asked: printed(wanted),
+      authentication: new Authentication(wanted, random),
       negotiation: new Negotiation(
         session ? { ...session.parameters, ...connectionDefaults() } : defaultParameters(),
         { discovery, leading: session === undefined, parameter },
@@ -207,13 +242,12 @@ export class Login<S extends JoinableSession> {
     return admission.acl;
   }
 
-  #findSession(request: LoginRequest, initiatorName: string, tpg: Tpg | undefined): S {
+  #findSession(request: LoginRequest, initiatorName: string, tpg: Tpg | undefined, acl: NodeAcl | undefined): S {
     const session = this.#context.session(request.tsih);
     const same = session && session.isid === hex(request.isid) && session.initiatorName === initiatorName;
     if (!session || !same || session.tpg !== tpg)
       throw new LoginError(loginStatus.sessionDoesNotExist, `no session with TSIH ${request.tsih}`);
-    if (!session.mayJoin(request.cid))
-      throw new LoginError(loginStatus.tooManyConnections, 'MaxConnections is reached');
+    confirmSession(session, acl, request.cid);
     return session;
   }
 
@@ -274,8 +308,15 @@ export class Login<S extends JoinableSession> {
       authenticated: who.authentication.proven,
       parameters: who.negotiation.conclude(),
       session: who.session,
+      confirm: () => this.confirm(),
     };
   }
+}
+
+/** @throws LoginError when a further connection cannot join */
+function confirmSession(session: JoinableSession, acl: NodeAcl | undefined, cid: number): void {
+  if (session.ended || session.acl !== acl) throw new LoginError(loginStatus.sessionDoesNotExist, 'the session ended');
+  if (!session.mayJoin(cid)) throw new LoginError(loginStatus.tooManyConnections, 'it takes no further connection');
 }
 
 /** What a further connection negotiates for itself starts from the defaults. */
@@ -294,6 +335,9 @@ function credentials(tpg: Tpg, acl: NodeAcl | undefined): Credentials {
     owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
   };
 }
+
+/** To be compared, and shown to nobody. */
+const printed = (asked: Credentials): string => JSON.stringify(asked);
 
 const discoveryCredentials = (state: FabricState): Credentials => ({
   required: state.discoveryAuthEnabled,

@@ -71,7 +71,10 @@ class Reception implements IscsiReception, Host {
   }
 
   reconcile(): Promise<void> {
-    this.#reconciling = this.#reconciling.then(() => this.#reconcileListeners());
+    this.#reconciling = this.#reconciling.then(async () => {
+      await this.#reconcileListeners();
+      for (const connection of this.#connections) connection.reconsider();
+    });
     return this.#reconciling;
   }
 

@@ -67,6 +67,9 @@ export class Session implements JoinableSession, Window {
   #excess = 0;
   readonly traffic = noTraffic();
   ended = false;
+  #end: Promise<void> | undefined;
+  /** The initiator was asked to log out, or told that it is over: nothing new comes in. */
+  #dismissed = false;
   /** Requests that came before their turn. */
   readonly #held = new Map<number, { readonly from: Member; readonly run: () => void }>();
   /** What goes on when all numbers before one have been received. */
@@ -111,6 +114,7 @@ export class Session implements JoinableSession, Window {
   }
 
   mayJoin(cid: number): boolean {
+    if (this.#dismissed) return false;
     return this.connections.has(cid) || this.connections.size < this.parameters.MaxConnections;
   }
 
@@ -250,11 +254,13 @@ export class Session implements JoinableSession, Window {
 
   /** Asks the initiator to log out; what it has under way is served until then. */
   dismiss(why: string): void {
+    this.#dismissed = true;
     for (const connection of this.connections.values()) void connection.requestLogout(why);
   }
 
   /** Tells the initiator that the session is over, and ends it. */
   cut(why: string): void {
+    this.#dismissed = true;
     for (const connection of this.connections.values()) connection.drop(why, 'session');
   }
 
@@ -291,8 +297,12 @@ export class Session implements JoinableSession, Window {
   }
 
   /** Takes the nexus away. @returns when nothing of the session is on its way to a medium any more */
-  async end(): Promise<void> {
-    if (this.ended) return;
+  end(): Promise<void> {
+    this.#end ??= this.#stop();
+    return this.#end;
+  }
+
+  async #stop(): Promise<void> {
     this.ended = true;
     this.#held.clear();
     for (const { go } of this.#awaiting.splice(0)) go();

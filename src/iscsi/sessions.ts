@@ -9,6 +9,8 @@ const tsihMax = 0xffff;
 
 export class Sessions {
   readonly #byTsih = new Map<number, Session>();
+  /** Their tasks have not stopped yet. */
+  readonly #ending = new Set<Session>();
   #lastTsih = 0;
 
   get(tsih: number): Session | undefined {
@@ -31,30 +33,34 @@ export class Sessions {
   }
 
   /**
-   * The session of a login that succeeded: the one it joins, or a new one. What it replaces has stopped by then.
+   * Makes the session of a login that succeeded, or finds the one that it joins, once what it replaces has stopped.
    * @param id the number of a new session, for people
-   * @throws LoginError
+   * @param enter called in the same moment in which everything that the login stands on was found to be so still
+   * @throws LoginError and what `enter` throws
    */
-  async join(loggedIn: LoggedIn<Session>, cmdSn: number, id: number): Promise<Session> {
+  async join(loggedIn: LoggedIn<Session>, cmdSn: number, id: number, enter: (session: Session) => void): Promise<void> {
     const { session, cid } = loggedIn;
-    if (!session) {
-      await this.#reinstate(loggedIn);
-      return this.#open(loggedIn, cmdSn, id);
+    if (session) await session.connections.get(cid)?.close('replaced by a login with its CID', 'ended by another');
+    else await this.#reinstate(loggedIn);
+    try {
+      loggedIn.confirm();
+      enter(session ?? this.#open(loggedIn, cmdSn, id));
+    } finally {
+      // Its last connection was replaced by one that did not come.
+      if (session?.connections.size === 0) void this.end(session);
     }
-    await session.connections.get(cid)?.close('replaced by a login with its CID', 'ended by another');
-    if (session.ended) throw new LoginError(loginStatus.sessionDoesNotExist, 'the session ended');
-    return session;
   }
 
-  /** Ends the session that the login reinstates (RFC 7143 6.3.5, 7.4.2). */
+  /** Ends the sessions that the login reinstates (RFC 7143 6.3.5, 7.4.2), also one that another login makes meanwhile. */
   async #reinstate({ identity }: LoggedIn<Session>): Promise<void> {
-    for (const session of this.#byTsih.values()) {
-      if (session.identity !== identity) continue;
-      const closing = [...session.connections.values()].map((one) =>
-        one.close('session reinstated', 'ended by another'),
+    const others = () => [...this.#byTsih.values(), ...this.#ending].filter((one) => one.identity === identity);
+    for (let found = others(); found.length > 0; found = others())
+      await Promise.all(
+        found.flatMap((session) => [
+          ...[...session.connections.values()].map((one) => one.close('session reinstated', 'ended by another')),
+          this.end(session),
+        ]),
       );
-      await Promise.all([...closing, this.end(session)]);
-    }
   }
 
   #open(loggedIn: LoggedIn<Session>, cmdSn: number, id: number): Session {
@@ -68,8 +74,10 @@ export class Sessions {
   }
 
   /** Ends a session whose connections are gone. @returns when its tasks have stopped */
-  end(session: Session): Promise<void> {
-    this.#byTsih.delete(session.tsih);
-    return session.end();
+  async end(session: Session): Promise<void> {
+    if (this.#byTsih.get(session.tsih) === session) this.#byTsih.delete(session.tsih);
+    this.#ending.add(session);
+    await session.end();
+    this.#ending.delete(session);
   }
 }

@@ -41,7 +41,8 @@ export const baseAllocationId = 1;
 /** What is known so far. */
 interface Handshake {
   readonly channel: ByteChannel;
-  readonly exports: readonly Export[];
+  /** Asked each time: LUNs come and go while a client chooses. */
+  readonly exports: () => readonly Export[];
   readonly zeroes: boolean;
   structured: boolean;
   /** The name for which base:allocation was chosen. */
@@ -65,7 +66,7 @@ export async function negotiate(
   if ((client & ~flags) !== 0) return undefined;
   const handshake: Handshake = {
     channel,
-    exports: exports(),
+    exports,
     zeroes: (client & handshakeFlag.noZeroes) === 0,
     structured: false,
     contextFor: undefined,
@@ -126,7 +127,7 @@ function exportName(handshake: Handshake, _code: number, data: Buffer): Next {
 
 function list(handshake: Handshake, code: number, data: Buffer): Next {
   if (data.length > 0) throw new Malformed('LIST has no data');
-  for (const { name, description } of handshake.exports)
+  for (const { name, description } of handshake.exports())
     reply(handshake, code, replies.server, Buffer.concat([counted(name), Buffer.from(description)]));
   return reply(handshake, code, replies.ack);
 }
@@ -179,7 +180,7 @@ function metaContext(handshake: Handshake, code: number, data: Buffer): Next {
 
 /** '' is the first export. */
 const find = ({ exports }: Handshake, name: string): Export | undefined =>
-  name === '' ? exports[0] : exports.find((one) => one.name === name);
+  name === '' ? exports()[0] : exports().find((one) => one.name === name);
 
 function choose(handshake: Handshake, name: string): Negotiated | undefined {
   const chosen = find(handshake, name);

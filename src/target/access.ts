@@ -1,6 +1,7 @@
 /** "Why was I refused?": who may log in to a TPG, and which storage object stands behind which LUN for whom. */
 
 import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/storage-object.ts';
+import type { FabricState } from './fabric.ts';
 import type { Lun, MappedLun, NodeAcl, Tpg } from './tpg.ts';
 
 /** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
@@ -15,6 +16,21 @@ export function admit(tpg: Tpg, initiatorName: string): Admission {
   if (acl) return { admitted: true, acl };
   if (tpg.attribute('generate_node_acls') === 1) return { admitted: true, acl: undefined };
   return { admitted: false, because: `no ACL for ${initiatorName} in ${tpg.path}, and generate_node_acls=0` };
+}
+
+/** What somebody was let in on: a login that goes on, or a session. */
+export interface Standing {
+  readonly initiatorName: string;
+  readonly tpg: Tpg;
+  readonly acl: NodeAcl | undefined;
+}
+
+/** Why access would not say the same again, or undefined. Whoever uses an earlier answer asks this first. */
+export function fallen({ targets }: FabricState, { initiatorName, tpg, acl }: Standing): string | undefined {
+  if (targets.get(tpg.target.wwn)?.tpgs.get(tpg.tag) !== tpg) return `${tpg.path} was deleted`;
+  const admission = admit(tpg, initiatorName);
+  if (!admission.admitted) return admission.because;
+  return admission.acl === acl ? undefined : `the ACL of ${initiatorName} was made or deleted`;
 }
 
 /** The numbers that the initiator sees, ascending. */

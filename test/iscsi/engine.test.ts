@@ -181,6 +181,20 @@ describe('sessions', () => {
     expect(engine.sessions()).toEqual([]);
   });
 
+  it.each<[string, (tpg: Tpg, state: FabricState) => void]>([
+    ['its portal is removed', (tpg) => void tpg.portals.pop()],
+    ['the target is deleted', (_tpg, state) => state.targets.clear()],
+  ])('one that is being made is not, when %s meanwhile', async (_name, change) => {
+    const { engine, portal, tpg, state } = await start();
+    const { initiator, closed } = await initiatorAt(engine, portal);
+    initiator.remote = true;
+    await initiator.loginStep(0, 1, { ...initiator.names, AuthMethod: 'None' });
+    change(tpg, state);
+    await engine.reconcile();
+    await closed;
+    expect(engine.sessions()).toEqual([]);
+  });
+
   it('a change that is none of theirs leaves them alone', async () => {
     const { engine, portal, tpg } = await start();
     const { initiator } = await loggedIn(engine, portal);
