@@ -1,4 +1,5 @@
-// What iscsi-test-cu prints, taken apart test by test.
+// What iscsi-test-cu prints of one test, which has a process of its own: what one test leaves in the process (a session that
+// it closed, a heap that it broke) is no other test's.
 
 export interface TestResult {
   /** The suite: `Read10`. */
@@ -6,30 +7,25 @@ export interface TestResult {
   readonly name: string;
   /** `skipped`: nothing failed, and some of it did not run. */
   readonly outcome: 'passed' | 'skipped' | 'failed';
-  /** Why, in iscsi-test-cu's own words; '' when it passed. */
+  /** Why, in iscsi-test-cu's own words where it has some; '' when it passed. */
   readonly reason: string;
 }
 
-/** CUnit's verbose format: `Suite: NAME`, `Test: NAME ...`, what the test says, `passed` or `FAILED` and where. */
-export function parseOutput(output: string): TestResult[] {
-  const results: TestResult[] = [];
-  for (const suite of output.split(/^Suite: /m).slice(1)) {
-    const family = firstWord(suite);
-    for (const test of suite.split(/^ {2}Test: /m).slice(1)) results.push({ family, ...readTest(test) });
-  }
-  return results;
-}
-
-/** The `...passed` that ends a test stands on a line of its own when the test said something. */
-function readTest(text: string): Omit<TestResult, 'family'> {
-  const name = firstWord(text);
-  // What comes after the verdict is said by the end of the suite.
-  const body = text.split(/^Run Summary:|(?<=(?:\.\.\.|^)passed\b)/m)[0]!;
+/**
+ * CUnit's verbose format: `Test: NAME ...`, what the test says, `passed` or `FAILED` and where.
+ * @param test as `--list` names it: `SCSI.Read10.Simple`
+ */
+export function readResult(test: string, output: string): TestResult {
+  const [, family = '', name = ''] = test.split('.');
+  const said = output.split(/^ {2}Test: /m)[1];
+  if (said === undefined) return { family, name, outcome: 'failed', reason: `it did not begin: ${lastLine(output)}` };
+  // The verdict stands on a line of its own when the test said something; what comes after it is the end of the process.
+  const body = said.split(/(?<=(?:\.\.\.|^)passed\b)|^Run Summary:/m)[0]!;
+  if (!/(?:\.\.\.|^)passed\b/m.test(body)) return { family, name, outcome: 'failed', reason: failure(body) };
   const skipped = /\[SKIPPED\] *(.*)/.exec(body)?.[1]?.trim();
-  if (!/(?:\.\.\.|^)passed\b/m.test(body)) return { name, outcome: 'failed', reason: failure(body) };
   return skipped === undefined
-    ? { name, outcome: 'passed', reason: '' }
-    : { name, outcome: 'skipped', reason: skipped.replace(/\.$/, '') };
+    ? { family, name, outcome: 'passed', reason: '' }
+    : { family, name, outcome: 'skipped', reason: skipped.replace(/\.$/, '') };
 }
 
 /** The last complaint: those before it are often what the test had expected. */
@@ -39,4 +35,4 @@ function failure(body: string): string {
   return complaints.at(-1) ?? place ?? 'it did not end';
 }
 
-const firstWord = (text: string): string => /^\S+/.exec(text)?.[0] ?? '';
+const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? '';

@@ -9,7 +9,7 @@ export interface Profile {
   readonly attributes?: string;
   /** The words of the nbdkit that `user:nbd` reaches. */
   readonly nbdkit?: readonly string[];
-  /** What to run, when not `everySuite`: patterns of FAMILY.SUITE.TEST. */
+  /** What to run, when not `everyTest`: suites, or tests. */
   readonly suites?: readonly string[];
   /** Lines for the TPG: what follows its path. */
   readonly tpg?: readonly string[];
@@ -25,8 +25,12 @@ const chap = [' set attribute authentication=1', ' set auth userid=alice passwor
 
 const initiator = 'iqn.2007-10.com.github:sahlberg:libiscsi:iscsi-test';
 
-/** All but Sanitize.Reset, which needs a medium that takes long to overwrite: the last letter tells it from its family. */
-export const everySuite = ['SCSI.[!S]*', 'SCSI.StartStopUnit', 'SCSI.Sanitize.*[!t]', 'iSCSI'];
+/** The tests of a profile, of those that there are (`SCSI.Read10.Simple`). */
+export const testsOf = ({ suites }: Pick<Profile, 'suites'>, all: readonly string[]): string[] =>
+  all.filter((test) => (suites ? suites.some((one) => `${test}.`.startsWith(`${one}.`)) : test !== slowTest));
+
+/** It needs a medium that takes long to overwrite. */
+const slowTest = 'SCSI.Sanitize.Reset';
 
 /** Most tests take it for granted that they may write; these do not, and the one that is about this. */
 const readingSuites = [
@@ -106,7 +110,7 @@ export const profiles: readonly Profile[] = [
     doc: 'user:nbd over an nbdkit that takes 100 ms for each write; the test that needs a long SANITIZE',
     backstore: 'user:nbd',
     nbdkit: ['--filter=delay', 'memory', `${sizeMib}M`, 'delay-write=100ms'],
-    suites: ['SCSI.Sanitize.Reset'],
+    suites: [slowTest],
     // The test sleeps for a minute and answers no ping meanwhile.
     tpg: [`/acls create ${initiator}`, `/acls/${initiator} set attribute nopin_timeout=0`],
   },

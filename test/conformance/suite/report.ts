@@ -6,16 +6,19 @@ import type { Profile } from './profiles.ts';
 /** Results by the name of the profile, `tgt` among them. */
 export type Results = ReadonlyMap<string, readonly TestResult[]>;
 
-/** A test that does not pass, and the clause that says why it need not. */
+/** A test that does not pass, and why it need not. */
 interface Exception {
   readonly test: string;
-  /** Where it fails, against what the standard asks for; absent: no profile passes it. */
+  /** The profile where it fails, against what the standard asks for; absent: every profile skips it. */
   readonly failsOn?: string;
-  readonly because: `${'SAM' | 'SBC' | 'SPC'}-${number} ${string}`;
+  /** A clause, or what in the test itself cannot pass. */
+  readonly because: `${'SAM' | 'SBC' | 'SPC'}-${number} ${string}` | `libiscsi ${string}`;
 }
 
 const noCryptographicErase =
   'SBC-4 5.34.4: CRYPTOGRAPHIC ERASE, which it skips here, changes the keys that data was encrypted with; SBC-4 5.34.1 leaves each service action to the device, and no medium here is encrypted by its target.';
+
+const everywhere = 'every profile';
 
 const exceptions: readonly Exception[] = [
   {
@@ -30,6 +33,12 @@ const exceptions: readonly Exception[] = [
     because:
       'SBC-3 5.4: the first descriptor starts at the LBA that was asked for. The test asks for block n + 1 and expects n + 8.',
   },
+  {
+    test: 'iSCSITMF.LUNResetSimpleAsync',
+    failsOn: everywhere,
+    because:
+      'libiscsi 1.19: the test asserts that the answer to its LOGICAL UNIT RESET has come before it sends it, then frees what it still uses; behind AbortTaskSimpleAsync, in one process, it ran nothing and passed. The clause is tested in test/conformance/iscsi/task-management.test.ts.',
+  },
   ...['CryptoErase', 'Readonly', 'Reservations'].map(
     (name): Exception => ({ test: `Sanitize.${name}`, because: noCryptographicErase }),
   ),
@@ -42,8 +51,9 @@ export function report(results: Results, profiles: readonly Profile[], tgt: Read
   return [
     '# iscsi-test-cu',
     '',
-    "Debian's libiscsi tests against `tcli serve`, written by `npm run conformance -- --update`. A cell says how many",
-    'tests passed; `s`: skipped, in whole or in part; `f`: failed. Every profile has two portals for the multipath tests.',
+    "Debian's libiscsi tests against `tcli serve`, each in a process of its own; written by",
+    '`npm run conformance -- --update`. A cell says how many tests passed; `s`: skipped, in whole or in part;',
+    '`f`: failed. Every profile has two portals for the multipath tests.',
     '',
     ...profiles.map(({ name, doc }) => `- **${name}**: ${doc}`),
     "- **tgt**: a file of Debian's tgtd, for comparison; measured by `npm run conformance -- --tgt`",
@@ -55,15 +65,15 @@ export function report(results: Results, profiles: readonly Profile[], tgt: Read
     ),
     row(['**all**', ...names.map((name) => cell(results.get(name) ?? [])), tgt.get('**all**') ?? '']),
     '',
-    '## Tests that contradict the standard',
+    '## Failed',
     '',
     ...exceptions.flatMap(({ test, failsOn, because }) => (failsOn ? [`- ${test} (${failsOn}): ${because}`] : [])),
     '',
-    '## Passed by no profile',
+    '## Skipped on every profile',
     '',
     ...exceptions.flatMap(({ test, failsOn, because }) => (failsOn ? [] : [`- ${test}: ${because}`])),
     '',
-    '## Skipped',
+    '## Skipped on some',
     '',
     ...profiles.flatMap(({ name }) => skips(name, results.get(name) ?? [])),
     '',
@@ -85,14 +95,14 @@ function cell(results: readonly TestResult[], family?: string): string {
   return [count('passed'), ...others.filter(([n]) => n > 0).map(([n, letter]) => `${n}${letter}`)].join(' ');
 }
 
-const excused = (test: string, failsOn?: string): boolean =>
-  exceptions.some((one) => one.test === test && one.failsOn === failsOn);
+const excused = (test: string, failsOn: readonly (string | undefined)[]): boolean =>
+  exceptions.some((one) => one.test === test && failsOn.includes(one.failsOn));
 
 /** The tests that fail although no clause lets them, each with its profile. */
 export const failures = (results: Results): string[] =>
   [...results].flatMap(([profile, tests]) =>
     tests
-      .filter((test) => test.outcome === 'failed' && !excused(nameOf(test), profile))
+      .filter((test) => test.outcome === 'failed' && !excused(nameOf(test), [profile, everywhere]))
       .map((test) => `${nameOf(test)} fails on ${profile}: ${test.reason}`),
   );
 
@@ -106,10 +116,14 @@ export function violations(results: Results, tests: readonly string[]): string[]
     new Set(of.filter((one) => one.outcome === outcome).map(nameOf));
   const passed = named('passed');
   const needed = ({ test, failsOn }: Exception) =>
-    failsOn ? named('failed', [...(results.get(failsOn) ?? [])]).has(test) : !passed.has(test);
+    failsOn === undefined || failsOn === everywhere
+      ? !passed.has(test)
+      : named('failed', [...(results.get(failsOn) ?? [])]).has(test);
   return [
     ...failures(results),
-    ...tests.filter((test) => !passed.has(test) && !excused(test)).map((test) => `${test} passes on no profile`),
+    ...tests
+      .filter((test) => !passed.has(test) && !excused(test, [undefined, everywhere]))
+      .map((test) => `${test} passes on no profile`),
     ...exceptions.filter((one) => !needed(one)).map(({ test }) => `${test} passes: it is no exception any more`),
   ];
 }
