@@ -1,33 +1,39 @@
 #!/bin/bash
 # Builds the guest of `npm run e2e:linux`: Debian with open-iscsi, in User Mode Linux (a plain process, no KVM).
-#   sudo test/e2e-linux/build-guest.sh [DIR]     default DIR: ~/.cache/tcli-guest; some minutes, 4 GB
-# Needs debootstrap, e2fsprogs and a C compiler. Run again, it only makes a fresh disk image.
+#   sudo test/e2e-linux/build-guest.sh [DIR]     default DIR: ~/.cache/tcli-guest; about two minutes, 4 GB
+# Run again, it only makes a fresh disk image; a change of what is below builds it anew.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
-dir=${1:-$HOME/.cache/tcli-guest}
+dir=${1:-${GUEST_DIR:-$HOME/.cache/tcli-guest}}
 mirror=${MIRROR:-http://deb.debian.org/debian}
+suite=bookworm
 packages='open-iscsi multipath-tools fio sg3-utils lsscsi iproute2 kmod udev busybox-static
   e2fsprogs xfsprogs procps psmisc netcat-openbsd util-linux'
+
+PATH=$PATH:/usr/sbin:/sbin
+lacking=
+for program in debootstrap:debootstrap mke2fs:e2fsprogs cc:'gcc libc6-dev' dpkg:dpkg apt-get:apt; do
+  command -v "${program%%:*}" >/dev/null || lacking="$lacking ${program#*:}"
+done
+[ -z "$lacking" ] || { echo "build-guest.sh: what it needs is not installed: apt install$lacking" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo 'build-guest.sh: debootstrap needs root: run it by sudo' >&2; exit 1; }
+
 root=$dir/rootfs
 mkdir -p "$dir"
-
-if [ ! -e "$root/.installed" ]; then
+# shellcheck disable=SC2086
+included=$(echo $packages | tr ' ' ,)
+if [ "$(cat "$root/.installed" 2>/dev/null)" != "$suite $included" ]; then
   rm -rf --one-file-system "$root"
-  debootstrap --variant=minbase bookworm "$root" "$mirror"
-  cp /etc/resolv.conf "$root/etc/resolv.conf"
-  # Nothing is started in the chroot.
-  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-  chmod 755 "$root/usr/sbin/policy-rc.d"
-  # shellcheck disable=SC2086
-  DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -qq -y --no-install-recommends $packages
-  rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb "$root/usr/sbin/policy-rc.d"
-  touch "$root/.installed"
+  debootstrap --variant=minbase --include="$included" "$suite" "$root" "$mirror" >"$dir/debootstrap.log" 2>&1 ||
+    { tail -5 "$dir/debootstrap.log" "$root/debootstrap/debootstrap.log" >&2; exit 1; }
+  rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
+  echo "$suite $included" >"$root/.installed"
 fi
 
 if [ ! -x "$dir/uml/usr/bin/linux.uml" ]; then
   downloads=$(mktemp -d)
   chmod 777 "$downloads"
-  (cd "$downloads" && apt-get download -q user-mode-linux slirp)
+  (cd "$downloads" && apt-get download -q user-mode-linux slirp) >/dev/null
   for package in "$downloads"/*.deb; do dpkg -x "$package" "$dir/uml"; done
   rm -rf "$downloads"
 fi
