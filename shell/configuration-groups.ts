@@ -7,7 +7,10 @@ import {
   type Auth,
   authKeys,
   authProblem,
+  authTable,
+  hidden,
   OperatorError,
+  shownValue,
   syntaxError,
   types,
   type ValueType,
@@ -23,6 +26,9 @@ import {
   type Setting,
 } from './node.ts';
 import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
+
+/** The value where nobody has asked for this one. */
+const shownOf = ({ value, secret }: Setting): string => (secret && value !== '' ? hidden : value);
 
 /** The shell's own preferences, at every node. */
 const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
@@ -67,16 +73,11 @@ export const attributesGroup = (
     })),
   );
 
-const authDocs = {
-  userid: 'CHAP name that an initiator must give.',
-  password: 'CHAP secret that an initiator must know.',
-  mutual_userid: 'CHAP name that the target gives to the initiator.',
-  mutual_password: 'CHAP secret by which the target proves itself to the initiator.',
-} as const;
-
-/** The words that are set, as `info` and the saved file name them. */
+/** The words that are set, as `info` and the saved file name them, secrets hidden. */
 export const chapEntries = (auth: Auth): Record<string, string> =>
-  Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, auth[key]]));
+  Object.fromEntries(
+    authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, shownValue(key, auth[key])]),
+  );
 
 /** @param more settings of the group besides the CHAP words */
 export const authGroup = (
@@ -90,17 +91,17 @@ export const authGroup = (
 });
 
 const authSettings = (auth: Auth): Setting[] =>
-  authKeys.map((name) => ({ name, doc: authDocs[name], type: types.string, value: auth[name], readOnly: false }));
+  authKeys.map((name) => ({ name, ...authTable[name], type: types.string, value: auth[name], readOnly: false }));
 
 /** What completion offers of the group that is named in the line. */
 const offered =
   (wanted: (setting: Setting) => boolean): MoreWords['offered'] =>
   (node, { preferences, given }) => {
     const group = groupsOf(node, preferences).find(({ name }) => name === given['group']);
-    return (group?.settings() ?? []).filter(wanted).map(({ name, doc, type, value, words = [] }) => ({
-      name,
-      doc: `${doc} Now: ${value || 'empty'}.`,
-      words: type.words ?? words,
+    return (group?.settings() ?? []).filter(wanted).map((setting) => ({
+      name: setting.name,
+      doc: `${setting.doc} Now: ${shownOf(setting) || 'empty'}.`,
+      words: setting.type.words ?? setting.words ?? [],
     }));
   };
 
@@ -123,7 +124,7 @@ export const getCommand: Command<unknown> = {
   doc: 'Shows settings: the groups there are, all settings of one, or some of them.',
   details: [
     'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
-    'What is [ro] cannot be set.',
+    'What is [ro] cannot be set. A secret is shown to who asks for it by its name.',
   ],
   seeAlso: ['set'],
   parameters: [groupParameter],
@@ -137,7 +138,7 @@ export const getCommand: Command<unknown> = {
     const group = groupOf(context, values['group']);
     if (!group) return listGroups(context);
     const settings = group.settings();
-    if (words.length === 0) return listSettings(context, group, settings, ({ value }) => value);
+    if (words.length === 0) return listSettings(context, group, settings, shownOf);
     for (const word of words) {
       const setting = settingNamed(word, settings, group);
       context.print(`${setting.name}=${setting.value} ${setting.readOnly ? '[ro]' : ''}`);
@@ -147,16 +148,20 @@ export const getCommand: Command<unknown> = {
     const group = groupOf(context, values['group']);
     if (!group) return groupNames(context.node, context);
     const settings = group.settings();
-    return settingsData(words.length === 0 ? settings : words.map((word) => settingNamed(word, settings, group)));
+    if (words.length === 0) return settingsData(settings);
+    return settingsData(
+      words.map((word) => settingNamed(word, settings, group)),
+      ({ value }) => value,
+    );
   },
 };
 
-const settingsData = (settings: readonly Setting[]): unknown =>
+const settingsData = (settings: readonly Setting[], shown = shownOf): unknown =>
   Object.fromEntries(
-    settings.map(({ name, value, type, readOnly, doc }) => [
-      name,
-      { value, type: type.name, read_only: readOnly, description: doc },
-    ]),
+    settings.map((setting) => {
+      const { name, type, readOnly, doc } = setting;
+      return [name, { value: shown(setting), type: type.name, read_only: readOnly, description: doc }];
+    }),
   );
 
 /** @throws OperatorError */
@@ -211,8 +216,8 @@ export const setCommand: Command<unknown> = {
       if (setting.type.parse(text) === undefined)
         throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
       await group.set(name, text, context);
-      const now = group.settings().find((known) => known.name === name)?.value ?? '';
-      context.print(`Parameter ${name} is now '${now}'.`);
+      const now = group.settings().find((known) => known.name === name);
+      context.print(`Parameter ${name} is now '${now ? shownOf(now) : ''}'.`);
     }
     const problem = group.problem?.();
     if (problem) context.warn(problem);

@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isPrintable } from '../src/client.ts';
+import { secretsIn } from './secrets.ts';
 
 /** Lines taken from the file when a shell starts, and kept in memory. */
 const LINES_MAX = 5_000;
@@ -15,12 +16,9 @@ const READ_MAX = 4 << 20;
 /** Longer lines are not kept: UTF-16 units. */
 const LINE_LENGTH_MAX = 4_096;
 
-/** `password=`, `mutual_password=`, `password_mutual=`, however they are quoted. */
-const SECRET = /password\w*["']?\s*=/i;
-
 /** Whether a line may be kept: it has no secret, and is one line. */
 export const mayBeKept = (line: string): boolean =>
-  line.trim() !== '' && line.length <= LINE_LENGTH_MAX && !SECRET.test(line) && isPrintable(line);
+  line.trim() !== '' && line.length <= LINE_LENGTH_MAX && isPrintable(line) && secretsIn(line).length === 0;
 
 export class History {
   /** Why lines will not outlive this shell: one line; undefined when they will. */

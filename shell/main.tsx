@@ -10,6 +10,7 @@ import { connectSocket } from './client-socket.ts';
 import type { ScriptSession } from './hosted.ts';
 import type { Terminal } from './protocol.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
+import { secretsIn } from './secrets.ts';
 import { complain, say, sessionStreams } from './streams.ts';
 
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
@@ -95,6 +96,9 @@ type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install
 
 /** Lines that nobody types. */
 async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {
+  // What stands on the command line, everybody can read (ps): not longer than it takes to start.
+  const given = wants.kind === 'command' ? [wants.line] : wants.kind === 'lines' ? wants.lines : [];
+  if (given.some((line) => secretsIn(line).length > 0)) process.title = 'tcli';
   const typed = wants.kind === 'shell';
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };

@@ -23,6 +23,9 @@ export function didYouMean(typed: string, words: Iterable<string>, print: (word:
   return `Did you mean ${print(first)}${second === undefined ? '' : ` or ${print(second)}`}?`;
 }
 
+/** Whether the two are `max` slips apart at most. */
+export const isNear = (a: string, b: string, max: number): boolean => slipsBetween(a, b, max) <= max;
+
 /** Letters added, left out, changed or swapped (optimal string alignment); `max + 1` for anything beyond `max`. */
 function slipsBetween(a: string, b: string, max: number): number {
   if (Math.abs(a.length - b.length) > max) return max + 1;

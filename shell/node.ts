@@ -22,6 +22,8 @@ export interface Setting {
   readonly type: ValueType<unknown>;
   readonly value: string;
   readonly readOnly: boolean;
+  /** Its value is shown to who asks for it by name, and to nobody else. */
+  readonly secret?: boolean;
   /** The values that there are, when they can be listed and the type does not. */
   readonly words?: readonly string[];
 }

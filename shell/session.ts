@@ -17,6 +17,7 @@ import { rootNode } from './nodes/root.ts';
 import { nearest, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
 import type { Candidate, Completion, OutputSink, Question, SessionState, ShellBackend, Terminal } from './protocol.ts';
+import { type ShownLine, showLine } from './secrets.ts';
 import { bind } from './signature.ts';
 import { columnsMax } from './tree-drawing.ts';
 
@@ -76,14 +77,14 @@ export class ShellSession implements ShellBackend {
   /** Runs one line. What goes wrong is told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
     const change = randomBytes(changeIdBytes).toString('hex');
-    const run: Run = { sink, signal, change, exit: false, json: false };
+    const run: Run = { sink, signal, change, line: showLine(line, printableLine), exit: false, json: false };
     try {
       await this.#host.root.observe();
       await this.#runLine(line, run);
       if (run.exit) await this.#saveOnExit(run);
       return { ok: true, exit: run.exit };
     } catch (error) {
-      this.#complain(error, sink);
+      this.#complain(error, run);
       return { ok: false, exit: run.exit };
     }
   }
@@ -118,32 +119,33 @@ export class ShellSession implements ShellBackend {
     const { shown, parsed, json } = wantsJson(line);
     if (/^\s*(#|$)/.test(shown)) return;
     run.json = json;
-    refuseRest(line, parsed);
+    refuseRest(run.line, parsed);
     const { path, command } = parsed;
     const current = this.#current();
     if (path?.text === '*') {
       for (const node of current.children()) {
         if (!json) this.#write(run.sink, printableLine(`[${node.path}]`));
-        await this.#runCommand(node, command?.text ?? 'ls', parsed, run, line);
+        await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
       }
       return;
     }
     const node = path
-      ? marked(line, path, () => resolvePath(path.text, current, this.#preferences.bookmarks))
+      ? marked(run.line, path, () => resolvePath(path.text, current, this.#preferences.bookmarks))
       : current;
     if (command) {
-      marked(line, command, () => commandNamed(node, command.text));
-      return this.#runCommand(node, command.text, parsed, run, line);
+      marked(run.line, command, () => commandNamed(node, command.text));
+      return this.#runCommand(node, command.text, parsed, run);
     }
     const word = parsed.positional[0] ?? parsed.keywords[0]?.name;
-    if (word) throw path ? syntaxErrorNear(line, word) : new OperatorError(`Command not found ${word.text}`);
+    if (word)
+      throw path ? syntaxErrorNear(run.line, word) : new OperatorError(`Command not found ${run.line.word(word)}`);
     await this.#goTo(node.path, run.sink);
   }
 
-  async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run, line = ''): Promise<void> {
+  async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
     run.signal.throwIfAborted();
     const command = commandNamed(node, name);
-    const given = bind(name, command, parsed, (word) => placeIn(line, word));
+    const given = bind(name, command, parsed, (word) => placeIn(run.line, word));
     const context = this.#context(node, run);
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
@@ -218,8 +220,8 @@ export class ShellSession implements ShellBackend {
     await this.#runCommand(root, 'saveconfig', parseCommandLine('saveconfig'), run);
   }
 
-  #complain(error: unknown, sink: OutputSink): void {
-    const [first = '', ...hints] = complaintOf(error).map(printable);
+  #complain(error: unknown, { sink, line }: Run): void {
+    const [first = '', ...hints] = complaintOf(error).map((text) => printable(line.without(text)));
     if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
     else this.#say('error', first, sink);
     const { interactive, columns } = this.#terminal;
@@ -254,6 +256,8 @@ const changeIdBytes = 4;
 interface Run {
   readonly sink: OutputSink;
   readonly signal: AbortSignal;
+  /** The line as it may be repeated. */
+  readonly line: ShownLine;
   /** What is done by one line is taken back together. */
   readonly change: string;
   exit: boolean;
@@ -296,24 +300,25 @@ function complaintOf(error: unknown): string[] {
 }
 
 /** @throws OperatorError for what targetcli dropped without a word */
-function refuseRest(line: string, { rest, unclosed }: CommandLine): void {
+function refuseRest(line: ShownLine, { rest, unclosed }: CommandLine): void {
   if (rest) throw syntaxErrorNear(line, rest, 'Put "quotes" around a value that has such characters.');
-  if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.trimEnd());
+  if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.text.trimEnd());
 }
 
-function syntaxErrorNear(line: string, word: Word, hint?: string): OperatorError {
+function syntaxErrorNear(line: ShownLine, word: Word, hint?: string): OperatorError {
   const place = placeIn(line, word, true);
-  return new OperatorError(`Syntax error near ${word.text}`, hint === undefined ? place : `${place}\n${hint}`);
+  return new OperatorError(`Syntax error near ${line.word(word)}`, hint === undefined ? place : `${place}\n${hint}`);
 }
 
 /** The line, and carets below the word; nothing when the word is all there is, unless `always`. */
-function placeIn(line: string, { from, to }: Word, always = false): string {
-  if (!always && line.trim().length <= to - from) return '';
-  return `  ${line.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
+function placeIn({ text, at }: ShownLine, word: Word, always = false): string {
+  const [from, to] = [at(word.from), at(word.to)];
+  if (!always && text.trim().length <= to - from) return '';
+  return `  ${text.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
 }
 
 /** What `look` finds; when it fails, the place of the word is shown too. */
-function marked<T>(line: string, word: Word, look: () => T): T {
+function marked<T>(line: ShownLine, word: Word, look: () => T): T {
   try {
     return look();
   } catch (error) {

@@ -31,3 +31,4 @@ export { type Holder, holderOf, inUse, type Role } from './root/holder.ts';
 export { type Home, homeOf } from './root/home.ts';
 export { isAlive } from './system/process.ts';
 export { runningMs, whenLate } from './system/running-time.ts';
+export { authGroups, authKeys, hidden, isSecret, secretKeys } from './target/auth.ts';

@@ -44,6 +44,7 @@ export {
   printOperation,
   type Value,
   type Values,
+  withoutSecrets,
 } from './root/operation.ts';
 export { operationTypes } from './root/operations.ts';
 export { type Place, type PlaceKind, placeOf } from './root/place.ts';
@@ -55,7 +56,7 @@ export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts
 export type { StorageObject } from './scsi/storage-object.ts';
 export { serviceManager } from './system/systemd.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
-export { type Auth, authKeys, authProblem, isMutual, letsIn } from './target/auth.ts';
+export { type Auth, authKeys, authProblem, authTable, isMutual, letsIn, shownValue } from './target/auth.ts';
 export type { Fabric, FabricState, SessionInfo } from './target/fabric.ts';
 export type { Target } from './target/target.ts';
 export { bracketed, type Lun, type MappedLun, type NodeAcl, type Portal, printPortal, type Tpg } from './target/tpg.ts';

@@ -10,8 +10,10 @@ import {
   type Host,
   type Operation,
   OperatorError,
+  shownValue,
   types,
   type Values,
+  withoutSecrets,
 } from '../../src/index.ts';
 import { type Command, type Context, commandOf, optional } from '../node.ts';
 import { savedIn } from './saved-file.ts';
@@ -29,10 +31,12 @@ function shown({ path, verb, params }: Operation): Operation {
 }
 
 const lineOf = (operation: Operation): string => describeOperation(shown(operation));
-const isSecret = ({ params }: Operation): boolean => /password/.test(String(params['name']));
+
+/** What a setting was before. */
+const wasOf = ({ params }: Operation, was: string): string => shownValue(String(params['name']), was);
 
 function differenceLine({ operation, was }: Difference): string {
-  const before = was === undefined ? '' : ` (was ${isSecret(operation) && was !== '' ? '***' : was || 'empty'})`;
+  const before = was === undefined ? '' : ` (was ${wasOf(operation, was) || 'empty'})`;
   return `${signs[operation.verb] ?? '~'} ${lineOf(operation)}${before}`;
 }
 
@@ -43,10 +47,7 @@ const differenceLines = ({ differences, isAll }: Differences): string[] => [
 ];
 
 function differenceData({ operation, was }: Difference): unknown {
-  const { path, verb, params } = shown(operation);
-  const secret = isSecret(operation);
-  const hidden = secret ? { ...params, value: '***' } : params;
-  return { path, verb, params: hidden, ...(was !== undefined && { was: secret && was !== '' ? '***' : was }) };
+  return { ...withoutSecrets(shown(operation)), ...(was !== undefined && { was: wasOf(operation, was) }) };
 }
 
 export const diff = (defaultFile: string): Command<Host> =>

@@ -2,6 +2,7 @@
 
 import { parseCommandLine } from '../command-line.ts';
 import type { Completion } from '../protocol.ts';
+import { showLine } from '../secrets.ts';
 import { choose } from './choose.ts';
 import { candidatesFor, complete } from './complete.ts';
 import { cell, width } from './graphemes.ts';
@@ -49,7 +50,7 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
     clearTimeout(timer);
     timer = undefined;
   };
-  const leave = (text: string) => view.commit(client.state.prompt + text);
+  const leave = (text: string) => view.commit(client.state.prompt + showLine(text).text);
   for (;;) {
     // Without colours a suggestion could not be told from what was typed.
     draw();

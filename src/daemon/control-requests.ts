@@ -2,7 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import type { Host } from '../root/host.ts';
-import type { Operation, Value, Values } from '../root/operation.ts';
+import { type Operation, type Value, type Values, withoutSecrets } from '../root/operation.ts';
 import { dump } from '../root/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
 
@@ -31,7 +31,7 @@ export const controlRequests: Readonly<
     const { operation: carried, notes } = await host.root.apply(operationOf(operation), false, undefined, {
       givenUp: gone,
     });
-    return { is: 'applied', operation: carried, notes };
+    return { is: 'applied', operation: withoutSecrets(carried), notes };
   },
   configuration: async ({ host }) => ({ is: 'configuration', configuration: dump(host.root.tree) as unknown as Value }),
   async save({ host }, { backups = backupsKept }) {

@@ -3,14 +3,14 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { type Log, type LogLevel, type LogRecord, logLevels } from '../log.ts';
 import { printable, printableLine } from '../printable.ts';
+import { shownValue } from '../target/auth.ts';
 
 /** What a reader that is slow may leave unread, in bytes; what comes beyond is lost. */
 const unreadBytesMax = 4 << 20;
 
 /** No record has a secret in it; one that a bug put there is not written. */
-const secret = /password|secret/i;
 const withoutSecrets = (detail: LogRecord['detail'] = {}): NonNullable<LogRecord['detail']> =>
-  Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, secret.test(name) ? '***' : value]));
+  Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, shownValue(name, value)]));
 
 /** Lines: time, level, event, then name=value. @param least what weighs less is left out */
 export function lineLog(write: (line: string, level: LogLevel) => void, now: () => Date, least: LogLevel): Log {

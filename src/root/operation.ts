@@ -5,6 +5,7 @@
  */
 
 import { quoted } from '../printable.ts';
+import { shownValue } from '../target/auth.ts';
 import type { Place, PlaceKind } from './place.ts';
 import type { Tree } from './tree.ts';
 
@@ -105,13 +106,24 @@ export function printOperation({ path, verb, params }: Operation): string {
 }
 
 /** The operation as a line to show or to log: as `printOperation`, without secrets, and without what only a repetition needs. */
-export function describeOperation({ path, verb, params }: Operation): string {
-  const secret = /password/.test(String(params['name']));
-  const plain = Object.entries(params).filter(([, value]) => typeof value !== 'object');
-  const hides = (name: string, value: Value) => secret && name === 'value' && value !== '';
-  const shown = plain.map(([name, value]) => [name, hides(name, value) ? '***' : value] as const);
-  return printOperation({ path, verb, params: Object.fromEntries(shown) });
+export function describeOperation(operation: Operation): string {
+  const plain = Object.entries(operation.params).filter(([, value]) => typeof value !== 'object');
+  return printOperation(withoutSecrets({ ...operation, params: Object.fromEntries(plain) }));
 }
+
+/** The operation with its secrets hidden: the value of a setting, and those in a saved configuration. */
+export function withoutSecrets({ path, verb, params }: Operation): Operation {
+  const { name, value } = params;
+  const setting = verb === 'set' && value !== undefined ? { value: shownValue(String(name), value) } : {};
+  return { path, verb, params: { ...(hiding(params) as Values), ...setting } };
+}
+
+const hiding = (value: Value): Value =>
+  Array.isArray(value)
+    ? value.map(hiding)
+    : typeof value === 'object' && value !== null
+      ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, hiding(shownValue(key, part as Value))]))
+      : value;
 
 function printValue(value: Value): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);

@@ -1,9 +1,42 @@
-/** CHAP credentials of a TPG, an ACL or discovery, under targetcli's names. Secrets: never logged. */
+/**
+ * CHAP credentials of a TPG, an ACL or discovery, under targetcli's names. Which of them are secrets is said here, and
+ * whatever shows settings, operations, log records or typed lines asks here: a secret is shown by `get`, asked for by its
+ * name, and by nothing else.
+ */
 
 import { OperatorError } from '../errors.ts';
 
-export const authKeys = ['userid', 'password', 'mutual_userid', 'mutual_password'] as const;
-type AuthKey = (typeof authKeys)[number];
+interface AuthWord {
+  readonly doc: string;
+  readonly secret: boolean;
+}
+
+/** The words of one group, in targetcli's order. */
+export const authTable = {
+  userid: { doc: 'CHAP name that an initiator must give.', secret: false },
+  password: { doc: 'CHAP secret that an initiator must know.', secret: true },
+  mutual_userid: { doc: 'CHAP name that the target gives to the initiator.', secret: false },
+  mutual_password: { doc: 'CHAP secret by which the target proves itself to the initiator.', secret: true },
+} as const satisfies Record<string, AuthWord>;
+
+/** The groups of settings that hold them. */
+export const authGroups = ['auth', 'discovery_auth'] as const;
+
+type AuthKey = keyof typeof authTable;
+export const authKeys = Object.keys(authTable) as AuthKey[];
+export const secretKeys = authKeys.filter((key) => authTable[key].secret);
+
+/** Whether what has this name is a secret: a setting, or a key of a saved file (`chap_password`). */
+export const isSecret = (name: string): boolean =>
+  secretKeys.some((secret) => name === secret || name.endsWith(`_${secret}`));
+
+/** What stands where a secret would. */
+export const hidden = '***';
+
+/** The value of what has this name, as it may be shown; an empty secret is none. */
+export const shownValue = <V>(name: string, value: V): V | typeof hidden =>
+  isSecret(name) && value !== '' ? hidden : value;
+
 export type Auth = Record<AuthKey, string>;
 
 export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid: '', mutual_password: '' });

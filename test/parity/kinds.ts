@@ -61,7 +61,12 @@ function settingOf(it: Difference): string | undefined {
 const isSetting = (it: Difference, names: RegExp): boolean =>
   listsGroup(it) && (/^\w+=/.test(it.text) || isDashes(it.text)) && names.test(settingOf(it) ?? '');
 
+/** What shows a secret, and the line below it, which is as long. */
+const ofSecret =
+  /^(?:Info: )?(?:Parameter (?:mutual_)?password is now '|(?:chap_)?(?:mutual_)?password(?:=|: ))(?!'?\.?$)/;
+
 export const kinds: readonly Kind[] = [
+  { name: 'secrets', is: (it) => ofSecret.test(isDashes(it.text) ? it.before : it.text) },
   { name: 'hints', is: ({ hint }) => hint },
   { name: 'first-run-warning', is: ({ text }) => text.startsWith('Warning: Could not load preferences file') },
   {

@@ -174,7 +174,7 @@ describe('targetcli.md 6.5, 6.6: targets', () => {
       [`${tpg} enable`, 'The TPGT is already enabled.'],
     ]);
     await shell.run(`${tpg} set auth userid=u password=p`);
-    expect(await shell.run(`${tpg} info`)).toBe('chap_password: p\nchap_userid: u\nenable: True\ntag: 1\n');
+    expect(await shell.run(`${tpg} info`)).toBe('chap_password: ***\nchap_userid: u\nenable: True\ntag: 1\n');
   });
 
   test('targetcli.md 4.4, 4.5: what is shown of authentication', async () => {
@@ -203,7 +203,7 @@ describe('targetcli.md 6.5, 6.6: targets', () => {
     expect(await status('/iscsi')).toBe('1-way disc auth, Targets: 1');
     expect(rootNode(shell.host).child('iscsi')?.summary().healthy).toBe(false);
     expect(await shell.run('/iscsi set discovery_auth password=p enable=maybe')).toBe(
-      "Parameter password is now 'p'.\nE| Not setting enable! Syntax error, 'maybe' is not a NUMBER.\n",
+      "Parameter password is now '***'.\nE| Not setting enable! Syntax error, 'maybe' is not a NUMBER.\n",
     );
     expect(rootNode(shell.host).child('iscsi')?.summary().healthy).toBe(true);
   });
@@ -317,7 +317,7 @@ describe('targetcli.md 6.8, 6.9: LUNs and ACLs', () => {
       `Status for ${group}: (${client}), Mapped LUNs: 1\n`,
     );
     expect(await shell.run(`${tpg}/acls tag ${other} web`, `${group} status`, `${group} info`)).toBe(
-      `Status for ${group}: (group of 2), Mapped LUNs: 1\nchap_password: p\nchap_userid: u\ntag: web\nwwns:\n${client}\n${other}\n`,
+      `Status for ${group}: (group of 2), Mapped LUNs: 1\nchap_password: ***\nchap_userid: u\ntag: web\nwwns:\n${client}\n${other}\n`,
     );
     await shell.run(`${group} create 7 0`, `${group} set attribute nopin_timeout=20`, `${tpg}/acls untag web`);
     for (const path of [acl, `${tpg}/acls/${other}`])

@@ -64,11 +64,11 @@ describe('paths', () => {
   });
 
   test('what cannot be read is marked under the line', async () => {
-    expect(await shell.run('set auth password=a|b')).toBe(
+    expect(await shell.run('set global logfile=a|b')).toBe(
       [
         'E| Syntax error near |b',
-        'E|   set auth password=a|b',
-        'E|                      ^^',
+        'E|   set global logfile=a|b',
+        'E|                       ^^',
         'E| Put "quotes" around a value that has such characters.',
         '',
       ].join('\n'),
@@ -255,7 +255,7 @@ describe('targetcli.md 3.4, 3.5: get and set', () => {
   test('userid= password=x sets the one and clears the other', async () => {
     await withTarget();
     expect(await shell.run(`${tpg} set auth userid= password="a b|c"`)).toBe(
-      "Parameter userid is now ''.\nParameter password is now 'a b|c'.\n",
+      "Parameter userid is now ''.\nParameter password is now '***'.\n",
     );
   });
 
