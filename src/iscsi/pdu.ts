@@ -88,7 +88,15 @@ export const logoutRequest = pdu(0x06, 'Logout Request', {
   cid: u16(20),
   ...fromInitiator,
 });
-export const snackRequest = pdu(0x10, 'SNACK Request', { ...final, type: bits(1, 0x0f), ...lun, expStatSn: u32(28) });
+export const snackRequest = pdu(0x10, 'SNACK Request', {
+  ...final,
+  type: bits(1, 0x0f),
+  ...lun,
+  ...transferTag,
+  expStatSn: u32(28),
+  begRun: u32(40),
+  runLength: u32(44),
+});
 
 // RFC 7143 11.19, 11.4, 11.6, 11.13, 11.11, 11.7, 11.15, 11.8, 11.9, 11.17
 export const nopIn = pdu(0x20, 'NOP-In', { ...final, ...lun, ...transferTag, ...fromTarget });
