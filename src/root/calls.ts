@@ -9,46 +9,72 @@ type Message =
   | { readonly is: 'refusal'; readonly id: number; readonly message: string; readonly hint: string | undefined }
   | { readonly is: 'bug'; readonly id: number; readonly error: Error };
 
-/** A result of which memory goes along rather than being copied. */
-export class Transferring {
-  readonly value: unknown;
-  readonly memory: readonly Transferable[];
-
-  constructor(value: unknown, memory: readonly Transferable[]) {
-    this.value = value;
-    this.memory = memory;
-  }
+/** How the calls of one method cross to the other thread. Memory that goes along is not copied, and is gone here. */
+interface Crossing<Method extends (...words: never[]) => unknown> {
+  readonly memoryOfWords?: (...words: Parameters<Method>) => readonly Transferable[];
+  readonly memoryOfResult?: (result: Awaited<ReturnType<Method>>) => readonly Transferable[];
+  /** Nobody waits for it, and it returns nothing. */
+  readonly unanswered?: true;
 }
 
-/** What the other side may call, by name. */
-export type Callable = Readonly<Record<string, (...words: never[]) => unknown>>;
+type Method = (...words: never[]) => unknown;
+
+/** The methods that one thread offers to the other: all that there are, each once. */
+export type Boundary<T> = { readonly [Name in keyof T]: Crossing<Extract<T[Name], Method>> };
+
+type AnyBoundary = Readonly<Record<string, Crossing<(...words: unknown[]) => unknown>>>;
+type Methods = Readonly<Record<string, (...words: unknown[]) => unknown>>;
+
+/** What lies in the other thread, as if it lay here: each of its methods is a call. */
+export function remote<T extends object>(calls: Calls, boundary: Boundary<T>): T {
+  const crossings = Object.entries(boundary as unknown as AnyBoundary);
+  return Object.fromEntries(
+    crossings.map(([name, { memoryOfWords, unanswered }]) => [
+      name,
+      unanswered
+        ? (...words: unknown[]) => calls.tell(name, words)
+        : (...words: unknown[]) => calls.call(name, words, memoryOfWords?.(...words)),
+    ]),
+  ) as T;
+}
+
+/** What lies here, for the other thread to call. */
+export interface Offer {
+  readonly offered: Methods;
+  readonly boundary: AnyBoundary;
+}
+
+export const offer = <T extends object>(offered: T, boundary: Boundary<T>): Offer => ({
+  offered: offered as unknown as Methods,
+  boundary: boundary as unknown as AnyBoundary,
+});
 
 export class Calls {
   readonly #port: Worker | MessagePort;
-  readonly #callable: Callable;
+  readonly #offer: Offer;
   readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #lastId = 0;
   #ended: Error | undefined;
 
-  constructor(port: Worker | MessagePort, callable: Callable) {
+  constructor(port: Worker | MessagePort, offer: Offer) {
     this.#port = port;
-    this.#callable = callable;
+    this.#offer = offer;
     port.on('message', (message: Message) => this.#receive(message));
   }
 
   /** Resolves with what the other side returned; rejects with what it threw, or when it has ended. */
-  call<T>(name: string, words: readonly unknown[], memory: readonly Transferable[] = []): Promise<T> {
+  call(name: string, words: readonly unknown[], memory: readonly Transferable[] = []): Promise<unknown> {
     if (this.#ended) return Promise.reject(this.#ended);
     this.#lastId += 1;
     const id = this.#lastId;
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
       this.#post({ is: 'call', id, name, words }, memory);
     });
   }
 
   /** Calls, and does not care what comes of it. */
-  tell(name: string, ...words: unknown[]): void {
+  tell(name: string, words: readonly unknown[]): void {
     if (!this.#ended) this.#post({ is: 'call', id: 0, name, words });
   }
 
@@ -70,10 +96,10 @@ export class Calls {
   }
 
   async #answer({ id, name, words }: Extract<Message, { is: 'call' }>): Promise<void> {
+    const { offered, boundary } = this.#offer;
     try {
-      const result = await this.#callable[name]!(...(words as never[]));
-      const { value, memory } = result instanceof Transferring ? result : { value: result, memory: [] };
-      if (id > 0) this.#post({ is: 'result', id, value }, memory);
+      const value = await offered[name]!(...words);
+      if (id > 0) this.#post({ is: 'result', id, value }, boundary[name]!.memoryOfResult?.(value));
     } catch (error) {
       // Nobody waits: whoever watches this thread logs it.
       if (id === 0) throw error;

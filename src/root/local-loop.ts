@@ -1,5 +1,6 @@
 /** A loop in this thread: the volumes and the engines behind a tree of this thread. */
 
+import type { Socket } from 'node:net';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { lostBytes } from '../backstore/write-record.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
@@ -13,12 +14,16 @@ import type { Target } from '../target/target.ts';
 import { sumOf } from '../target/traffic.ts';
 import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
 import { Openings } from './openings.ts';
+import type { Operation } from './operation.ts';
 import { foundBy, takeFound } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
+import type { TreeCopy } from './tree-copy.ts';
 import { UnitStores } from './unit-store.ts';
 
 export interface LocalLoopOptions {
   readonly tree: Tree;
+  /** Whose the tree is, in a thread that has one of its own. Absent: the management side changes the tree itself. */
+  readonly copy?: TreeCopy;
   readonly host: LoopHost;
   /** Where engines may make sockets. */
   readonly runDirectory: string;
@@ -36,8 +41,9 @@ function troubleOf({ volume }: StorageObject): string | undefined {
 /** What is looked at for the lag, in milliseconds. */
 const lagResolutionMs = 10;
 
-export class LocalLoop implements Loop {
+export class LocalLoop implements Loop<Socket | number> {
   readonly #tree: Tree;
+  readonly #copy: TreeCopy | undefined;
   readonly #host: LoopHost;
   readonly #runDirectory: string;
   readonly #stateDirectory: string | undefined;
@@ -50,8 +56,9 @@ export class LocalLoop implements Loop {
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   #usage = performance.eventLoopUtilization();
 
-  constructor({ tree, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
+  constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
     this.#tree = tree;
+    this.#copy = copy;
     this.#host = host;
     this.#runDirectory = runDirectory;
     this.#stateDirectory = stateDirectory;
@@ -60,7 +67,8 @@ export class LocalLoop implements Loop {
     this.#lag.enable();
   }
 
-  async change(_made: unknown, { gained, lost }: Assignment): Promise<Moving[]> {
+  async change(operation: Operation | undefined, { gained, lost }: Assignment): Promise<Moving[]> {
+    await this.#copy?.change(operation);
     for (const path of gained) this.#mine.add(path);
     for (const path of lost) this.#mine.delete(path);
     if (lost.length === 0) return [];
@@ -71,6 +79,7 @@ export class LocalLoop implements Loop {
   }
 
   async follow(arrived: readonly Moving[], again: Again): Promise<Facts> {
+    await this.#copy?.restored();
     await this.#adopt();
     for (const { path, state } of arrived) {
       const storageObject = this.#tree.storageObject(path);
@@ -99,9 +108,13 @@ export class LocalLoop implements Loop {
     return this.#openings.allEnded();
   }
 
-  async finish(): Promise<void> {}
+  async finish(): Promise<void> {
+    await this.#copy?.finish();
+  }
 
-  async release(): Promise<void> {}
+  async release(): Promise<void> {
+    await this.#copy?.release();
+  }
 
   async serve(): Promise<void> {
     const { setBugReporter } = await import('../scsi/device-server.ts');

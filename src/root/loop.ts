@@ -9,6 +9,7 @@ import type { LogRecord } from '../log.ts';
 import type { Carried } from '../scsi/move.ts';
 import type { Arrival, SessionInfo } from '../target/fabric.ts';
 import type { WayTraffic } from '../target/traffic.ts';
+import type { Boundary } from './calls.ts';
 import type { Operation } from './operation.ts';
 
 /** Which part of the tree is whose, by path: of storage objects and of targets. */
@@ -24,7 +25,7 @@ export interface Moving {
 }
 
 /** The memory that goes along with storage objects, rather than being copied. */
-export const contentsOf = (moving: readonly Moving[]): ArrayBuffer[] =>
+const contentsOf = (moving: readonly Moving[]): ArrayBuffer[] =>
   moving.flatMap(({ state }) => (state.contents ?? []).map(([, bytes]) => bytes.buffer));
 
 /** What a loop found while it followed the tree, as far as it was not told before. Plain data. */
@@ -95,7 +96,8 @@ export interface LoopLoad {
 /** Whether what could not be opened before is tried again: with growing pauses, or at once. */
 export type Again = 'no' | 'when it is time' | 'now';
 
-export interface Loop {
+/** @typeParam S what a connection comes as: a socket of the management side's thread, or the number of a descriptor */
+export interface Loop<S = Socket> {
   /**
    * The tree has changed; `undefined` takes the last change back. What is not this loop's any more is let go of.
    * @returns the storage objects that another loop goes on with
@@ -118,7 +120,7 @@ export interface Loop {
   state(): Promise<LoopState>;
   counts(): Promise<LoopCounts>;
   /** Takes a connection that has named a target of this loop. Rejects when it cannot, and the socket is as it was. */
-  take(fabric: string, arrival: Arrival<Socket>): Promise<void>;
+  take(fabric: string, arrival: Arrival<S>): Promise<void>;
   /** @returns false when the loop has no session of this number */
   endSession(fabric: string, id: number, why: string): Promise<boolean>;
   /** Closes the medium of a storage object and opens it again; what may be lost is forgotten. @returns false when it is not this loop's */
@@ -136,3 +138,27 @@ export interface LoopHost {
   /** Carries out what an initiator asks for. Rejects when that is refused. */
   apply(operation: Operation): Promise<void>;
 }
+
+/** What the management side calls of a loop in another thread. */
+export const loopBoundary: Boundary<Loop<number>> = {
+  change: { memoryOfResult: contentsOf },
+  follow: { memoryOfWords: contentsOf },
+  opened: {},
+  finish: {},
+  release: {},
+  serve: {},
+  state: {},
+  counts: {},
+  take: {},
+  endSession: {},
+  reopen: {},
+  resetStatistics: {},
+  stop: {},
+};
+
+/** What a loop in another thread calls of the management side. */
+export const hostBoundary: Boundary<LoopHost> = {
+  log: { unanswered: true },
+  look: { unanswered: true },
+  apply: {},
+};

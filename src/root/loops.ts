@@ -12,7 +12,7 @@ import type { Operation } from './operation.ts';
 import { Placement } from './placement.ts';
 import { dump } from './saveconfig.ts';
 import type { Tree } from './tree.ts';
-import { canUseWorkers, WorkerLoop } from './worker-loop.ts';
+import { canUseWorkers, startWorkerLoop } from './worker-loop.ts';
 
 export interface LoopOptions {
   /** Where engines may make sockets. */
@@ -203,7 +203,7 @@ export class Loops {
     const { runDirectory = tmpdir(), stateDirectory } = this.#options;
     const configuration = dump(this.#tree);
     const options = { configuration, runDirectory, stateDirectory, alone: this.#all.length === 1 };
-    const loop: Loop = new WorkerLoop(entry, options, this.#host, () => {
+    const loop: Loop = startWorkerLoop(entry, options, this.#host, () => {
       // A thread that died costs its sessions, and what was in memory; a new one serves what it served.
       if (this.#all[at] === loop) this.#all[at] = undefined;
       this.#revive(async () => void (await this.#make()));
