@@ -1,7 +1,7 @@
 /**
  * The eight bytes of a logical unit number (SAM-5 4.7), single level:
  *
- *   peripheral  00 nn              0 to 255
+ *   peripheral  00bbbbbb nn        0 to 255; behind bus bb, as LIO and libiscsi write it, 0 to 16383
  *   flat        01nnnnnn nn        0 to 16383
  *   extended    d2 nn nn nn        flat, 24 bits
  */
@@ -16,8 +16,7 @@ export function decodeLun(bytes: Uint8Array): number {
   if ((b4 | b5 | b6 | b7) !== 0) return -1;
   if (b0 === extendedFlat) return (b1 << 16) | (b2 << 8) | b3;
   if ((b2 | b3) !== 0) return -1;
-  if (b0 === 0) return b1;
-  return b0 >> 6 === 1 ? ((b0 & 0x3f) << 8) | b1 : -1;
+  return b0 < 0x80 ? ((b0 & 0x3f) << 8) | b1 : -1;
 }
 
 /** Writes `number` (0 to 2^24-1) as the eight bytes at `into[at]`, in the shortest form that holds it. */

@@ -20,12 +20,14 @@ test.each([
   ['0007', 7],
   ['4007', 7],
   ['412c', 300],
+  // As LIO, libiscsi and QEMU write it: a bus.
+  ['012c', 300],
+  ['3fff', 16383],
   ['7fff', 16383],
   ['d2010000', 65536],
 ])('SAM-5 4.7.7 %s is %i', (hex, number) => expect(decoded(hex)).toBe(number));
 
 test.each([
-  ['0107', 'another bus'],
   ['8007', 'logical unit addressing'],
   ['c101', 'a well known logical unit'],
   ['00070001', 'a second level'],
