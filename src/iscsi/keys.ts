@@ -57,6 +57,8 @@ export interface Key {
   readonly irrelevantInDiscovery?: true;
   /** The result does not exceed this one's, wherever both stand in the text. */
   readonly notAbove?: ParameterName;
+  /** What we put in where there is no TPG to say it, in discovery. Absent: the default. */
+  readonly inDiscovery?: string;
   /** What we put in: always this, or the TPG's parameter of that name. */
   readonly ours: { readonly always: string } | { readonly parameter: string; readonly atMost?: number };
 }
@@ -66,7 +68,7 @@ const tpg = (parameter: string, atMost?: number) => ({
 });
 const normal = { scope: 'SW', use: 'LO', irrelevantInDiscovery: true } as const;
 const length = { min: 512, max: 0xffffff } as const;
-const digest = { result: 'list', default: 'None', scope: 'CO', use: 'IO' } as const;
+const digest = { result: 'list', default: 'None', inDiscovery: 'CRC32C,None', scope: 'CO', use: 'IO' } as const;
 
 /** The keys with a result (RFC 7143 13.1 to 13.24, and 12 for the stage they stand in). */
 export const keys: Readonly<Record<ParameterName, Key>> = {
@@ -192,7 +194,7 @@ function meaning(key: Key, text: string): number | boolean | string | undefined 
 /** Our own value of `key` as text. @param parameter the TPG's parameters by name; '' where there is none */
 export function ourValue(key: Key, parameter: (name: string) => string): string {
   if ('always' in key.ours) return key.ours.always;
-  const text = parameter(key.ours.parameter) || key.default;
+  const text = parameter(key.ours.parameter) || key.inDiscovery || key.default;
   return key.ours.atMost === undefined ? text : String(Math.min(Number(text), key.ours.atMost));
 }
 

@@ -269,6 +269,18 @@ describe('keys', () => {
     expect(answer.text['TargetPortalGroupTag']).toBeUndefined();
   });
 
+  it.each([
+    ['CRC32C', 'CRC32C'],
+    ['CRC32C,None', 'CRC32C'],
+    ['None,CRC32C', 'None'],
+    ['other', 'Reject'],
+  ])('RFC 7143 13.1: a discovery session that offers the digests %s has %s', async (offer, answer) => {
+    const { initiator } = new IscsiTarget().connect();
+    const { text } = await initiator.login({ SessionType: 'Discovery', HeaderDigest: offer, DataDigest: offer });
+    expect([text['HeaderDigest'], text['DataDigest']]).toEqual([answer, answer]);
+    expect((await initiator.text({ SendTargets: 'All' })).text['TargetName']).toBe(targetName);
+  });
+
   it.each<[string, Record<string, string>, string | undefined]>([
     ['in one text', { MaxBurstLength: '512', FirstBurstLength: '65536' }, '512'],
     ['in the other order', { FirstBurstLength: '65536', MaxBurstLength: '512' }, '512'],
