@@ -29,9 +29,14 @@ export function sendTargets(
   if (value === 'All')
     return own ? undefined : [...state.targets.values()].flatMap((target) => describe(target, asker));
   if (value === '') return own && describe(own, asker);
-  const target = state.targets.get(value.toLowerCase());
-  return target ? describe(target, asker) : [];
+  const name = value.toLowerCase();
+  const target = state.targets.get(name);
+  if (target) return describe(target, asker);
+  return isName(name) ? [] : undefined;
 }
+
+/** RFC 7143 4.2.7: its type comes first. */
+const isName = (text: string): boolean => /^(iqn|eui|naa)\../.test(text);
 
 function describe(target: Target, asker: Asker): Pair[] {
   const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker.initiatorName));

@@ -198,11 +198,12 @@ describe('discovery', () => {
     expect(Object.keys(await discover(target))).toEqual(['TargetName', 'TargetAddress']);
   });
 
-  it('RFC 7143 C: a name asks for one target; an unknown one and the empty value have no place', async () => {
+  it('RFC 7143 C: a name asks for one target, and an unknown one gets nothing; what is no name is rejected', async () => {
     const target = new IscsiTarget();
     expect((await discover(target, targetName))['TargetName']).toBe(targetName);
     expect(await discover(target, 'iqn.2026-01.com.example:none')).toEqual({});
-    expect(await discover(target, '')).toEqual({ SendTargets: 'Reject' });
+    for (const value of ['', 'Alle', 'A', 'aLL', 'disks'])
+      expect(await discover(target, value)).toEqual({ SendTargets: 'Reject' });
   });
 
   it('RFC 7143 C: in a normal session the empty value is its own target, All is rejected', async () => {
