@@ -57,7 +57,7 @@ function standardData(peripheral: number, lu: StorageObject | undefined, unit?: 
   bytes[0] = peripheral;
   bytes[1] = values?.removable === 1 ? 0x80 : 0; // RMB
   bytes[2] = 0x06; // SPC-4
-  bytes[3] = 0x02;
+  bytes[3] = 0x02; // response data format; AERC is obsolete since SPC-3, so that 0 does not say that there are no events
   bytes[4] = bytes.length - 5;
   // SCCS, TPGS, 3PC
   bytes[5] = 0x80 | (lu ? accessTypes(lu, unit?.port.portGroup) << 4 : 0) | (values?.emulate_3pc === 1 ? 0x08 : 0);
@@ -82,6 +82,9 @@ export const deviceData = (lu: StorageObject): Uint8Array =>
     logicalBlockProvisioning(lu),
     thirdPartyCopy(lu) ?? new Uint8Array(0),
   ]);
+
+/** PROVISIONING TYPE of what can be unmapped. */
+const thinProvisioned = 2;
 
 const defaults = { vendor_id: diskAttributes.vendor_id.default, revision: diskAttributes.revision.default };
 
@@ -202,10 +205,11 @@ function blockDeviceCharacteristics(lu: StorageObject): Uint8Array {
   return bytes;
 }
 
-/** SBC-3 6.6.7: THRESHOLD EXPONENT; LBPU, LBPWS and LBPWS10, LBPRZ. */
+/** SBC-3 6.6.7: THRESHOLD EXPONENT; LBPU, LBPWS and LBPWS10, LBPRZ; PROVISIONING TYPE. */
 function logicalBlockProvisioning(lu: StorageObject): Uint8Array {
   const unmap = offersUnmap(lu);
   const writeSame = offersWriteSameUnmap(lu);
   const zeroes = (unmap || writeSame) && lu.attributes.values.unmap_zeroes_data === 1;
-  return Uint8Array.of(thresholdExponent(lu), (unmap ? 0x80 : 0) | (writeSame ? 0x60 : 0) | (zeroes ? 0x04 : 0), 0, 0);
+  const flags = (unmap ? 0x80 : 0) | (writeSame ? 0x60 : 0) | (zeroes ? 0x04 : 0);
+  return Uint8Array.of(thresholdExponent(lu), flags, unmap || writeSame ? thinProvisioned : 0, 0);
 }

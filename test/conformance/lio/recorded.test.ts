@@ -82,6 +82,13 @@ const differences: readonly Difference[] = [
     because: 'SBC-5 6.6.7 THRESHOLD EXPONENT: LIO has no thresholds',
   },
   {
+    command: 'sg_vpd -HH -p 0xb2',
+    unit: 'ftp',
+    fields: /^6$/,
+    because:
+      'SBC-3 6.6.7 PROVISIONING TYPE: what can be unmapped is thin, which LIO leaves unsaid',
+  },
+  {
     command: 'sg_modes -a -H',
     unit: 'ftp',
     fields: /^page 1$/,

@@ -76,19 +76,23 @@ test.each([
   expect((await lio().send(vpd(page))).data.toString('hex')).toBe(hex(expected));
 });
 
-test('SBC-4 6.6.4 Block Limits, SBC-3 6.6.7 Logical Block Provisioning: of a thin logical unit, as LIO gives them', async () => {
+test('SBC-4 6.6.4 Block Limits, SBC-3 6.6.7 Logical Block Provisioning: of a thin logical unit, as LIO gives them, and PROVISIONING TYPE says thin', async () => {
   const thin = lio({ emulate_tpu: 1, emulate_tpws: 1 });
   expect((await thin.send(vpd(0xb0))).data.toString('hex')).toBe(
     hex(`00b0003c 01010001 00004000 00004000 00000000 00002000 00000001 00000001 00000000
          0000000000001000 ${'00'.repeat(20)}`),
   );
-  expect((await thin.send(vpd(0xb2))).data.toString('hex')).toBe('00b2000400e00000');
+  expect((await thin.send(vpd(0xb2))).data.toString('hex')).toBe('00b2000400e00200');
 });
 
 test('SBC-3 6.6.7 Logical Block Provisioning: a volume that cannot discard is not thin, whatever emulate_tpu says', async () => {
   const volume = memoryVolume(1024 * 1024, { discard: undefined });
   const initiator = new Initiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
   expect((await initiator.send(vpd(0xb2))).data.toString('hex')).toBe('00b2000400000000');
+});
+
+test('SPC-4 6.6.2 INQUIRY: the bits of byte 3 that SPC-3 made obsolete are 0, AERC among them', async () => {
+  expect((await lio().send([0x12, 0, 0, 0, 96])).data[3]! & 0xc0).toBe(0);
 });
 
 test('SPC-4 6.6 INQUIRY: no logical unit gives qualifier 3 and type 1Fh', async () => {
