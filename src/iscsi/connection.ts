@@ -188,7 +188,8 @@ export class Connection implements PduHandler, Link {
     this.#header = undefined;
     const opcode = head ? header.opcode.get(head, 0) : undefined;
     const isRequest = opcode !== undefined && (requests.has(opcode) || opcode === loginRequest.opcode);
-    // RFC 7143 7.8: the PDU is discarded and rejected.
+    // RFC 7143 7.8: the PDU is discarded and rejected; 11.17.1: a command in it does not count.
+    if (!intact) this.#transfer?.uncount();
     if (!intact && head) this.reject(rejectReason.dataDigestError, head, 0);
     if (!head || !isRequest) this.#takeTransfer(intact);
     else if (intact && opcode === loginRequest.opcode) this.#receiveLogin(head, this.#data);

@@ -137,6 +137,15 @@ export class Transfer {
     this.#final = final;
   }
 
+  /** The command at hand is lost with its immediate data: its number may come again. */
+  uncount(): void {
+    const command = this.#current;
+    const session = this.#session;
+    if (!command || this.#sequence || command.immediate || session.expCmdSn !== advance(command.cmdSn)) return;
+    session.expCmdSn = command.cmdSn;
+    this.drop(command, true);
+  }
+
   /** The PDU is complete. @returns false when its data digest was wrong and the command in it is lost */
   onData(intact: boolean): boolean {
     const command = this.#current;

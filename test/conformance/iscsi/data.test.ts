@@ -338,7 +338,8 @@ describe('framing', () => {
     initiator.raw(
       spoil(initiator.bytes(scsiCommand, { ...values, cdb: Uint8Array.from(write10(0, 1)) }, pattern(512))),
     );
-    expect((await initiator.next()).values).toMatchObject({ reason: 2 });
+    // 11.17.1: the command does not count as received.
+    expect((await initiator.next()).values).toMatchObject({ reason: 2, expCmdSn: values.cmdSn });
     expect(output.ended).toBe(true);
   });
 
