@@ -108,6 +108,7 @@ export const aluaOpcodes: readonly OpcodeRow[] = [
     cdb: { length: u32(6) },
     medium: 'none',
     whenReserved: 'conflicts',
+    changesForAll: true,
     runsIn: 'any',
     offered: offersAlua,
     check: (lu, cdb) => {

@@ -113,8 +113,9 @@ function throwUnitAttention(nexus: Nexus, lu: StorageObject): void {
   throw new CheckCondition(condition);
 }
 
-function checkMedium(row: CommandRow, { storageObject: lu, writeProtected }: LogicalUnitView): void {
+function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: LogicalUnitView): void {
   checkReady(row, lu);
+  if (row.changesForAll && writeProtected) throw new CheckCondition(sense.writeProtected);
   if (row.medium !== 'write') return;
   if (controlMode.of(lu).softwareWriteProtect) throw new CheckCondition(sense.softwareWriteProtected);
   if (writeProtected || isWriteProtected(lu)) throw new CheckCondition(sense.writeProtected);

@@ -73,6 +73,8 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   readonly whenReserved: ReservationClass | ((cdb: Uint8Array) => ReservationClass);
   /** False: INVALID COMMAND OPERATION CODE, and REPORT SUPPORTED OPERATION CODES does not list it. */
   offered?(lu: StorageObject): boolean;
+  /** It changes what all initiators share: one that sees the logical unit write protected may not. */
+  readonly changesForAll?: true;
   /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
   readonly ignoresUnitAttention?: boolean;
   /** The ALUA states in which it runs. Absent: the active ones. */

@@ -44,6 +44,7 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     cdb: { length: u32(6) },
     medium: 'none',
     whenReserved: 'conflicts',
+    changesForAll: true,
     runsIn: 'any',
     check: (_lu, { length }) => {
       if (length !== 0 && length !== listBytes) throw new CheckCondition(sense.parameterListLengthError);

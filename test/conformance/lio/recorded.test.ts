@@ -85,8 +85,7 @@ const differences: readonly Difference[] = [
     command: 'sg_vpd -HH -p 0xb2',
     unit: 'ftp',
     fields: /^6$/,
-    because:
-      'SBC-3 6.6.7 PROVISIONING TYPE: what can be unmapped is thin, which LIO leaves unsaid',
+    because: 'SBC-3 6.6.7 PROVISIONING TYPE: what can be unmapped is thin, which LIO leaves unsaid',
   },
   {
     command: 'sg_modes -a -H',

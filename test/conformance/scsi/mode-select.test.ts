@@ -123,3 +123,25 @@ test('SPC-4 6.11 MODE SELECT(6): saving pages is refused, there being no place f
   const { initiator } = fresh();
   expect((await initiator.send([0x15, 0x11, 0, 0, 0])).sense).toBe('5/24/00');
 });
+
+test.each([
+  ['SPC-4 6.11 MODE SELECT(6)', [0x15, 0x10, 0, 0, 16], [...header, ...control({ 4: 0x08 })]],
+  ['SPC-4 6.12 MODE SELECT(10)', [0x55, 0x10, 0, 0, 0, 0, 0, 0, 20], [0, 0, 0, 0, ...header, ...control({ 4: 0x08 })]],
+  ['SPC-4 6.45 SET TIMESTAMP', [0xa4, 0x0f, 0, 0, 0, 0, 0, 0, 0, 12], new Array(12).fill(1)],
+  ['SPC-4 6.45 SET TARGET PORT GROUPS', [0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8], [0, 0, 0, 0, 1, 0, 0, 0]],
+])('%s: changes what all share, so an initiator whose LUN is write protected may not', async (_name, cdb, list) => {
+  const { lu } = logicalUnit();
+  lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_type: 3 }));
+  const reader = new Initiator(lu, 'reader', { writeProtected: true }).login();
+  const before = [{ ...controlMode.of(lu) }, packStates(lu), lu.aluaGroups];
+  expect((await reader.send(cdb, Uint8Array.from(list))).sense).toBe('7/27/00');
+  expect([controlMode.of(lu), packStates(lu), lu.aluaGroups]).toEqual(before);
+});
+
+test('SPC-4 7.5.8 SWP: what an initiator has protected for all, it can open again', async () => {
+  const { lu, initiator } = fresh();
+  await select6(initiator, ...header, ...control({ 4: 0x08 }));
+  expect(controlMode.of(lu).softwareWriteProtect).toBe(true);
+  expect((await select6(initiator, ...header, ...control())).status).toBe(0);
+  expect(controlMode.of(lu).softwareWriteProtect).toBe(false);
+});
