@@ -1,6 +1,6 @@
 /** A fabric: its targets, and what they may be called. */
 
-import { entryOf, type FabricState, isMutual, letsIn, types } from '../../src/index.ts';
+import { entryOf, type FabricState, isMutual, letsIn, serviceOf, types } from '../../src/index.ts';
 import { authGroup } from '../configuration-groups.ts';
 import { child, commandOf, given, type NodeType, optional, required } from '../node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
@@ -74,18 +74,21 @@ export const fabric: NodeType<FabricState> = {
       ],
       parameters: [],
       examples: [{ line: 'info', does: 'Shows it.' }],
-      run({ fabric: { name, wwnTypes, features, start } }, { info }) {
+      run({ fabric }, { info }) {
+        const { name, wwnTypes, features } = fabric;
         info(`Fabric module name: ${name}`);
         info('ConfigFS path: none');
         info(`Allowed WWN types: ${wwnTypes.join(', ')}`);
         info(`Fabric module features: ${features.join(', ')}`);
-        info(`Corresponding kernel module: none, ${start ? 'tcli serves it' : 'it is kept and not served'}`);
+        info(
+          `Corresponding kernel module: none, ${serviceOf(fabric) ? 'tcli serves it' : 'it is kept and not served'}`,
+        );
       },
-      json: ({ fabric: { name, wwnTypes, features, start } }) => ({
-        name,
-        wwn_types: wwnTypes,
-        features,
-        served: start !== undefined,
+      json: ({ fabric }) => ({
+        name: fabric.name,
+        wwn_types: fabric.wwnTypes,
+        features: fabric.features,
+        served: serviceOf(fabric) !== undefined,
       }),
     }),
     version: commandOf<FabricState>()({

@@ -6,6 +6,7 @@ import {
   lowestFree,
   OperatorError,
   type StorageObject,
+  serviceOf,
   type Tpg,
   types,
   type ValueType,
@@ -152,12 +153,12 @@ const lun: NodeType<Lun> = {
       },
     ]),
   ],
-  commands: ({ tpg }) => ({ info, ...(tpg.target.fabric.local && { attach, detach }) }),
+  commands: ({ tpg }) => ({ info, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
 };
 
 /** How this machine reaches it: the URI of its export, and the device when it is attached. */
 function localNames(lun: Lun, { runDirectory }: Host['home']): string[] {
-  const { local } = lun.tpg.target.fabric;
+  const local = serviceOf(lun.tpg.target.fabric)?.local;
   if (!local) return [];
   const device = local.device(lun, runDirectory);
   return [local.uri(lun, runDirectory), ...(device === undefined ? [] : [device])];

@@ -2,6 +2,8 @@
 
 import { deviceOf, uriOf } from '../nbd/names.ts';
 import type { Fabric } from '../target/fabric.ts';
+import type { Service } from '../target/service.ts';
+
 import { localPorts } from './local-ports.ts';
 
 export const loopback: Fabric = {
@@ -11,6 +13,11 @@ export const loopback: Fabric = {
   features: ['nexus'],
   tpgNodes: false,
   ...localPorts,
+  isLocal: true,
+};
+
+export const loopbackService: Service = {
+  fabric: loopback,
   local: { uri: uriOf, device: deviceOf },
   start: async (state, context) => (await import('../nbd/engine.ts')).startLocal(state, context),
 };

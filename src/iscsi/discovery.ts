@@ -1,9 +1,8 @@
 /** SendTargets (RFC 7143 appendix C): which targets an initiator is shown, and under which addresses. */
 
 import { admit } from '../target/access.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import { bracketed, type Portal, type Tpg } from '../target/tpg.ts';
+
+import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/tpg.ts';
 import type { Pair } from '../wire/text.ts';
 
 export interface Asker {

@@ -1,6 +1,6 @@
 /** Where a connection comes from and goes to. */
 
-import type { Addresses } from '../target/fabric.ts';
+import type { Addresses } from '../target/service.ts';
 import type { Tpg } from '../target/tpg.ts';
 
 /** The two ends of a connection. */

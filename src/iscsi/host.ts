@@ -1,8 +1,8 @@
 /** The engine that a connection runs in, as the connection sees it. */
 
 import type { Log } from '../log.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Portal, Tpg } from '../target/tpg.ts';
+
+import type { FabricState, Portal, Tpg } from '../target/tpg.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface Host {

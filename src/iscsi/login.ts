@@ -1,8 +1,8 @@
 /** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
 
 import { admit, fallen } from '../target/access.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { NodeAcl, Tpg } from '../target/tpg.ts';
+
+import type { FabricState, NodeAcl, Tpg } from '../target/tpg.ts';
 import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import { isLocalName } from './attributes.ts';

@@ -5,15 +5,9 @@
 
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import type {
-  Addresses,
-  Arrival,
-  FabricReception,
-  FabricState,
-  ReceptionContext,
-  SessionInfo,
-} from '../target/fabric.ts';
-import { type Portal, printPortal, type Tpg } from '../target/tpg.ts';
+import type { Addresses, Arrival, FabricReception, ReceptionContext, SessionInfo } from '../target/service.ts';
+
+import { type FabricState, type Portal, printPortal, type Tpg } from '../target/tpg.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Host } from './host.ts';

@@ -6,7 +6,8 @@ import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
-import type { SessionInfo } from '../target/fabric.ts';
+import type { SessionInfo } from '../target/service.ts';
+
 import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
 import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
 import { advance, distance } from '../wire/serial.ts';

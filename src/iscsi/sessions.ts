@@ -1,6 +1,6 @@
 /** All sessions of the process, by TSIH: joining, reinstating and ending them. */
 
-import type { SessionInfo } from '../target/fabric.ts';
+import type { SessionInfo } from '../target/service.ts';
 import type { LoggedIn } from './login.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 import { Session } from './session.ts';

@@ -6,10 +6,10 @@ import { establishNexus, loseNexus } from '../scsi/nexus.ts';
 import { Nexus, type StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
-
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
-import type { EngineContext, FabricEngine, FabricState, SessionInfo } from '../target/fabric.ts';
-import type { Lun, Tpg } from '../target/tpg.ts';
+import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
+
+import type { FabricState, Lun, Tpg } from '../target/tpg.ts';
 import { type Attached, attach } from './attachment.ts';
 import { LogicalUnitExport } from './logical-unit.ts';
 import { deviceLink, exportName, socketPath, uriOf } from './names.ts';

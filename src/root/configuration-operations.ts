@@ -4,8 +4,8 @@ import { OperatorError } from '../errors.ts';
 import { closeVolume } from '../scsi/lost-writes.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { emptyAuth } from '../target/auth.ts';
-import type { Target } from '../target/target.ts';
-import type { Lun } from '../target/tpg.ts';
+
+import type { Lun, Target } from '../target/tpg.ts';
 import { isThere } from './already-there.ts';
 import { operation, type Surroundings, type Value } from './operation.ts';
 import { restore } from './restore.ts';

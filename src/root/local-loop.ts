@@ -3,14 +3,16 @@
 import type { Socket } from 'node:net';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { lostBytes } from '../backstore/write-record.ts';
+import { serviceOf } from '../fabric/index.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { arrive, leave } from '../scsi/move.ts';
 import { statistics } from '../scsi/statistics.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
 import { portsOf } from '../target/access.ts';
-import type { Arrival, FabricEngine } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
+import type { Arrival, FabricEngine } from '../target/service.ts';
+import type { Target } from '../target/tpg.ts';
+
 import { sumOf } from '../target/traffic.ts';
 import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
 import { Openings } from './openings.ts';
@@ -124,8 +126,10 @@ export class LocalLoop implements Loop<Socket | number> {
       runDirectory: this.#runDirectory,
       serves: ({ path }: Target) => this.#isMine(path),
     };
-    for (const state of this.#tree.fabrics.values())
-      if (state.fabric.start) this.#engines.set(state.fabric.name, await state.fabric.start(state, context));
+    for (const state of this.#tree.fabrics.values()) {
+      const engine = await serviceOf(state.fabric)?.start(state, context);
+      if (engine) this.#engines.set(state.fabric.name, engine);
+    }
     await this.#reconcile();
   }
 

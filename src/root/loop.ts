@@ -7,7 +7,8 @@
 import type { Socket } from 'node:net';
 import type { LogRecord } from '../log.ts';
 import type { Carried } from '../scsi/move.ts';
-import type { Arrival, SessionInfo } from '../target/fabric.ts';
+import type { Arrival, SessionInfo } from '../target/service.ts';
+
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Boundary } from './calls.ts';
 import type { Operation } from './operation.ts';

@@ -4,8 +4,9 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../errors.ts';
-import type { Arrival } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
+import type { Arrival } from '../target/service.ts';
+import type { Target } from '../target/tpg.ts';
+
 import { LocalLoop } from './local-loop.ts';
 import type { Again, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
 import type { Operation } from './operation.ts';

@@ -4,9 +4,8 @@ import type { Backstore } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
 import type { AluaGroup } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import type { Lun, NodeAcl, Tpg } from '../target/tpg.ts';
+
+import type { FabricState, Lun, NodeAcl, Target, Tpg } from '../target/tpg.ts';
 import type { Tree } from './tree.ts';
 
 export type Place =

@@ -4,8 +4,8 @@
  */
 
 import { StorageObject } from '../scsi/storage-object.ts';
-import type { Target } from '../target/target.ts';
-import type { Lun } from '../target/tpg.ts';
+
+import type { Lun, Target } from '../target/tpg.ts';
 import type { Assignment } from './loop.ts';
 import type { Tree } from './tree.ts';
 

@@ -2,9 +2,8 @@
 
 import { OperatorError } from '../errors.ts';
 import { authKeys } from '../target/auth.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import type { NodeAcl, Tpg } from '../target/tpg.ts';
+
+import type { FabricState, NodeAcl, Target, Tpg } from '../target/tpg.ts';
 import type { Values } from './operation.ts';
 import type { Restoration } from './restoration.ts';
 import { isRaw, numberOf, others, rawOf, textOf, truthOf } from './saved-shape.ts';
@@ -111,7 +110,7 @@ async function restoreLun(restoration: Restoration, tpg: Tpg, raw: Raw) {
       ...lun,
       unknown: others(raw, ['index', 'storage_object', 'alias', 'alua_tg_pt_gp_name', 'attach']),
       aluaGroup: isGroup ? (group as string | null) : lun.aluaGroup,
-      attached: raw['attach'] === true && tpg.target.fabric.local !== undefined,
+      attached: raw['attach'] === true && tpg.target.fabric.isLocal === true,
     };
     storageObject.exports.delete(lun);
     tpg.luns.set(index, restored);

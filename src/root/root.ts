@@ -5,12 +5,13 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, wholeReasonOf } from '../errors.ts';
+import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { runningMs } from '../system/running-time.ts';
-import type { Arrival, FabricReception, SessionInfo } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import type { Lun, Portal, Tpg } from '../target/tpg.ts';
+import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
+
+import type { Lun, Portal, Target, Tpg } from '../target/tpg.ts';
 import { sumOf } from '../target/traffic.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
@@ -187,9 +188,10 @@ export class Root {
     await loops.serve();
     const log = this.#log;
     const handOver = (target: Target, arrival: Arrival<Socket>) => loops.take(target, arrival);
-    for (const state of this.tree.fabrics.values())
-      if (state.fabric.receive)
-        this.#receptions.set(state.fabric.name, await state.fabric.receive(state, { log, sockets, handOver }));
+    for (const state of this.tree.fabrics.values()) {
+      const reception = await serviceOf(state.fabric)?.receive?.(state, { log, sockets, handOver });
+      if (reception) this.#receptions.set(state.fabric.name, reception);
+    }
     await this.#openAll();
     this.#serving = true;
   }

@@ -5,9 +5,8 @@
 
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, authKeys } from '../target/auth.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
+
+import { bracketed, type FabricState, type NodeAcl, type Target, type Tpg } from '../target/tpg.ts';
 import type { Kept, Raw, Tree } from './tree.ts';
 
 export interface SavedConfiguration {

@@ -3,9 +3,9 @@
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
 import { setAuth } from '../target/auth.ts';
-import type { Fabric, FabricState } from '../target/fabric.ts';
-import { Target } from '../target/target.ts';
-import { Tpg } from '../target/tpg.ts';
+import type { Fabric } from '../target/fabric.ts';
+
+import { type FabricState, Target, Tpg } from '../target/tpg.ts';
 import { generateWwn, normaliseWwn } from '../target/wwn.ts';
 import { operation, type Surroundings, type Values } from './operation.ts';
 import { removeLun } from './storage-object-operations.ts';

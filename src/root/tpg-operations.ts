@@ -110,7 +110,7 @@ export const tpgOperations = [
       apply(_tree, { tpg }, params) {
         const lun = tpg.luns.get(Number(params['lun']));
         if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
-        if (!tpg.target.fabric.local)
+        if (!tpg.target.fabric.isLocal)
           throw new OperatorError(`A LUN of ${tpg.target.fabric.name} is reached by initiators, not attached`);
         const before = lun.attached === true;
         if (before === (verb === 'attach')) throw new OperatorError(`The LUN is already ${verb}ed.`);

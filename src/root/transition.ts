@@ -12,9 +12,8 @@ import {
 } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, authKeys } from '../target/auth.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import { type Lun, type MappedLun, NodeAcl, type Portal, Tpg } from '../target/tpg.ts';
+
+import { type FabricState, type Lun, type MappedLun, NodeAcl, type Portal, type Target, Tpg } from '../target/tpg.ts';
 import type { Operation, Value, Values } from './operation.ts';
 import { changedAttributes } from './storage-object-operations.ts';
 import { methodWith } from './tpg-operations.ts';

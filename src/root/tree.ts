@@ -5,9 +5,8 @@ import { backstores } from '../backstore/index.ts';
 import { fabrics } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, emptyAuth } from '../target/auth.ts';
-import type { FabricState } from '../target/fabric.ts';
-import type { Target } from '../target/target.ts';
-import type { Tpg } from '../target/tpg.ts';
+
+import type { FabricState, Target, Tpg } from '../target/tpg.ts';
 
 export type Raw = Readonly<Record<string, unknown>>;
 

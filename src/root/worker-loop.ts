@@ -3,7 +3,8 @@
 import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { canDuplicate, closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
-import type { Arrival } from '../target/fabric.ts';
+import type { Arrival } from '../target/service.ts';
+
 import { Calls, offer, remote } from './calls.ts';
 import { hostBoundary, type Loop, type LoopHost, loopBoundary } from './loop.ts';
 import type { SavedConfiguration } from './saveconfig.ts';

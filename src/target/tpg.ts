@@ -1,12 +1,43 @@
-/** A target portal group and what stands in it: portals, LUNs, node ACLs, mapped LUNs. */
+/** What stands below a fabric: targets, their portal groups, and in these portals, LUNs, node ACLs and mapped LUNs. */
 
 import { Attributes, type AttributeTable } from '../attribute.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 import { type Auth, emptyAuth } from './auth.ts';
-import type { Target } from './target.ts';
+import type { Fabric } from './fabric.ts';
 import type { Ways } from './traffic.ts';
 
 type Unknown = Readonly<Record<string, unknown>>;
+
+/** A fabric's part of the tree. */
+export interface FabricState {
+  readonly fabric: Fabric;
+  readonly targets: Map<string, Target>;
+  readonly discoveryAuth: Auth;
+  discoveryAuthEnabled: boolean;
+  /** Unknown keys of its `fabric_modules` entry. */
+  unknown: Readonly<Record<string, unknown>>;
+}
+
+/** One WWN in a fabric, with its target portal groups. */
+export class Target {
+  readonly fabric: Fabric;
+  readonly wwn: string;
+  /** By tag. */
+  readonly tpgs = new Map<number, Tpg>();
+  /** Keys of saveconfig.json that are not ours: written back as they were. */
+  unknown: Readonly<Record<string, unknown>>;
+
+  constructor(fabric: Fabric, wwn: string, unknown: Readonly<Record<string, unknown>> = {}) {
+    this.fabric = fabric;
+    this.wwn = wwn;
+    this.unknown = unknown;
+  }
+
+  /** `/iscsi/iqn…` */
+  get path(): string {
+    return `/${this.fabric.name}/${this.wwn}`;
+  }
+}
 
 /** Address and port. IPv6 addresses stand without brackets here; `printPortal` adds them. */
 export interface Portal {

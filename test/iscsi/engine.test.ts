@@ -8,8 +8,8 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Volume } from '../../src/backstore/backstore.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { ramdisk } from '../../src/backstore/ramdisk.ts';
-import type { FabricState } from '../../src/target/fabric.ts';
-import type { Portal, Tpg } from '../../src/target/tpg.ts';
+
+import type { FabricState, Portal, Tpg } from '../../src/target/tpg.ts';
 import { Initiator } from '../support/initiator.ts';
 import { type IscsiServer, serveIscsi } from '../support/iscsi-server.ts';
 import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';

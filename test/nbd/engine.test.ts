@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { loopback } from '../../src/fabric/loopback.ts';
+import { loopback, loopbackService } from '../../src/fabric/loopback.ts';
 import { startLocal } from '../../src/nbd/engine.ts';
 import { emptyAuth } from '../../src/target/auth.ts';
-import type { FabricEngine, FabricState } from '../../src/target/fabric.ts';
-import { Target } from '../../src/target/target.ts';
-import { Tpg } from '../../src/target/tpg.ts';
+import type { FabricEngine } from '../../src/target/service.ts';
+
+import { type FabricState, Target, Tpg } from '../../src/target/tpg.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { addLun } from '../support/iscsi-target.ts';
 import { Initiator, logicalUnit } from '../support/logical-unit.ts';
@@ -97,6 +97,6 @@ test('a socket that cannot be made is the problem of its LUNs', async () => {
 test('the address of a LUN is an NBD URI', async () => {
   const { tpg } = await served();
   const lun = tpg.luns.get(0)!;
-  expect(loopback.local?.uri(lun, '/run/tcli')).toBe(`nbd+unix:///lun0?socket=/run/tcli/${wwn}.sock`);
-  expect(loopback.local?.uri(lun, '/a b/c&d')).toBe(`nbd+unix:///lun0?socket=/a%20b/c%26d/${wwn}.sock`);
+  expect(loopbackService.local?.uri(lun, '/run/tcli')).toBe(`nbd+unix:///lun0?socket=/run/tcli/${wwn}.sock`);
+  expect(loopbackService.local?.uri(lun, '/a b/c&d')).toBe(`nbd+unix:///lun0?socket=/a%20b/c%26d/${wwn}.sock`);
 });

@@ -2,7 +2,8 @@
 
 import { startIscsi } from '../../src/iscsi/engine.ts';
 import { type IscsiReception, receiveIscsi } from '../../src/iscsi/reception.ts';
-import type { FabricEngine, FabricState } from '../../src/target/fabric.ts';
+import type { FabricEngine } from '../../src/target/service.ts';
+import type { FabricState } from '../../src/target/tpg.ts';
 
 export type IscsiServer = Pick<IscsiReception, 'address' | 'portalProblem'> &
   Pick<FabricEngine, 'reconcile' | 'sessions' | 'stop'>;

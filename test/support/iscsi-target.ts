@@ -9,9 +9,9 @@ import type { LogRecord } from '../../src/log.ts';
 import type { StorageObject } from '../../src/scsi/storage-object.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
 import { emptyAuth } from '../../src/target/auth.ts';
-import type { Fabric, FabricState } from '../../src/target/fabric.ts';
-import { Target } from '../../src/target/target.ts';
-import { type Lun, NodeAcl, Tpg } from '../../src/target/tpg.ts';
+import type { Fabric } from '../../src/target/fabric.ts';
+
+import { type FabricState, type Lun, NodeAcl, Target, Tpg } from '../../src/target/tpg.ts';
 import { Ways } from '../../src/target/traffic.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';

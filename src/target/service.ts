@@ -1,0 +1,130 @@
+/** What serves a fabric: one record in fabric/, and the engine and the reception that a running process starts from it. */
+
+import type { Socket } from 'node:net';
+import type { OperatorError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Fabric } from './fabric.ts';
+import type { FabricState, Lun, Portal, Target } from './tpg.ts';
+import type { Traffic } from './traffic.ts';
+
+export interface Service {
+  readonly fabric: Fabric;
+  /** How this machine reaches its LUNs without an initiator. Absent: only initiators do. */
+  readonly local?: {
+    /** What a client of this machine opens. */
+    uri(lun: Lun, runDirectory: string): string;
+    /** The block device that an attached LUN is, undefined when there is none. */
+    device(lun: Lun, runDirectory: string): string | undefined;
+  };
+  /** Starts serving in an event loop. */
+  readonly start: (state: FabricState, context: EngineContext) => Promise<FabricEngine>;
+  /** Starts what initiators of all targets come to first. Absent: each target has a way in of its own. */
+  readonly receive?: (state: FabricState, context: ReceptionContext) => Promise<FabricReception>;
+}
+
+export interface EngineContext {
+  readonly log: Log;
+  /** Where sockets may be made. It need not exist yet. */
+  readonly runDirectory: string;
+  /** Whether a target of the tree is this loop's to serve. */
+  serves(target: Target): boolean;
+}
+
+export interface ReceptionContext {
+  readonly log: Log;
+  /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */
+  readonly sockets?: readonly number[];
+  /** Gives a connection to the loop that serves `target`. */
+  handOver(target: Target, arrival: Arrival<Socket>): void;
+}
+
+/** Addresses without brackets. */
+export interface Addresses {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** A connection that has named its target, on its way to the loop that serves it. Plain data but for the socket. */
+export interface Arrival<S = Socket | number> {
+  /** For people: counts up in this process. */
+  readonly id: number;
+  readonly ends: Addresses;
+  /** Paused; or its file descriptor. */
+  readonly socket: S;
+  /** All that came so far: the loop takes it as if it had come to itself. */
+  readonly received: Uint8Array;
+  /** How many of the bytes that this is answered with the initiator has already. */
+  readonly sent: number;
+  readonly targetName: string;
+  readonly tpgTag: number;
+  /** The portal that it came through, as the tree names it. */
+  readonly portal: string;
+  /** Address and port of the target's portals, and the port that each listens on. */
+  readonly boundPorts: readonly (readonly [address: string, port: number, bound: number | undefined])[];
+}
+
+/** What initiators come to first. The tree is the wish; it follows it, as the engines do. */
+export interface FabricReception {
+  /** Opens and closes portals. It never throws for one that cannot be opened: `portalProblem` says so. */
+  reconcile(): Promise<void>;
+  /** Why a portal is not served, in a line; undefined when it is (or when its TPG needs none). */
+  portalProblem(portal: Portal): string | undefined;
+  /** Sessions that are about no target. */
+  sessions(): SessionInfo[];
+  endSession(id: number, why: string): boolean;
+  /** Closes every portal and what has not gone on to a target. */
+  stop(): Promise<void>;
+}
+
+/** A fabric as one event loop serves it. The tree is the wish; the engine follows it. */
+export interface FabricEngine {
+  /**
+   * Makes what runs equal to what the tree says now: ends sessions that access no longer admits, tells the others what
+   * changed. Called after every operation.
+   */
+  reconcile(): Promise<void>;
+  /** Takes a connection over from the reception. */
+  take?(arrival: Arrival): void;
+  /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */
+  lunProblem?(lun: Lun): OperatorError | undefined;
+  sessions(): SessionInfo[];
+  /** Ends a session; its initiator may come back. @returns false when there is none with this number */
+  endSession?(id: number, why: string): boolean;
+  /** The traffic of sessions counts from zero again. */
+  resetTraffic?(): void;
+  /** Ends every session. */
+  stop(): Promise<void>;
+}
+
+/** A session as `sessions` shows it. Plain data. */
+export interface SessionInfo {
+  readonly id: number;
+  readonly fabric: string;
+  readonly targetWwn: string;
+  readonly tpgTag: number;
+  readonly initiatorWwn: string;
+  readonly initiatorAlias: string;
+  readonly type: 'Normal' | 'Discovery';
+  readonly state: string;
+  readonly authenticated: boolean;
+  /** Whether an explicit ACL admitted it. */
+  readonly acl: boolean;
+  /** What was negotiated, by the names of the fabric's `sessionParameters`. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Absent where a fabric does not count. */
+  readonly traffic?: Readonly<Traffic>;
+  /** SCSI commands that are not answered yet. */
+  readonly outstanding?: number;
+  /** RFC 7143 4.2.2.1: the next CmdSN, and the last that there is room for. */
+  readonly window?: { readonly expCmdSn: number; readonly maxCmdSn: number };
+  readonly connections: readonly {
+    readonly cid: number;
+    readonly state: string;
+    readonly address: string;
+    /** The portal that it came through, where that is one of the target's. */
+    readonly portal?: string;
+    readonly transport: 'TCP';
+  }[];
+}
