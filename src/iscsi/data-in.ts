@@ -191,7 +191,7 @@ function toSend(command: Command, { dataIn: source }: Completion): number {
 /** RFC 7143 11.4.5: what the command would have moved, against what the initiator expected. */
 function putResidual(bytes: Uint8Array, at: number, command: Command, completion: Completion): void {
   const given = Math.max(completion.dataIn?.length ?? 0, command.sent);
-  const taken = command.task?.dataOutLength ?? 0;
+  const taken = command.task?.dataOutAsked ?? 0;
   const moved = { read: given, write: taken, none: Math.max(given, taken) }[command.direction];
   if (moved === command.expected) return;
   const { fields } = scsiResponse;

@@ -84,17 +84,24 @@ function check(task: Task): Completion | undefined {
   checkMedium(row, unit);
   row.check?.(lu, cdb);
   checkRange(row, lu, cdb);
-  task.dataOutLength = row.dataOut ? row.dataOut(lu, cdb) : 0;
-  checkOffer(row, task);
+  task.dataOutAsked = row.dataOut ? row.dataOut(lu, cdb) : 0;
+  task.dataOutLength = taken(row, lu, task);
   checkLength(row, task);
-  task.command = { row, cdb };
+  const fewer = task.dataOutLength < task.dataOutAsked;
+  task.command = { row, cdb: fewer ? { ...cdb, blocks: task.dataOutLength / lu.blockSize } : cdb };
   taskSet.of(lu).add(task);
   return undefined;
 }
 
-/** No command does a part of what its CDB says: one whose data will not all come gets none of it (FCP-4 9.4.2, case b). */
-function checkOffer(row: OpcodeRow, { dataOutOffered: offered, dataOutLength: wanted }: Task): void {
-  if (offered === undefined || offered === wanted || (offered > wanted && !row.exactDataOut)) return;
+/**
+ * How much is taken of the data that a CDB asks for. An initiator that announces fewer blocks writes those (FCP-4 9.4.2,
+ * case a: nothing that comes is dropped); one that announces a part of a block, or of what makes sense as a whole alone,
+ * writes nothing (case b).
+ */
+function taken(row: OpcodeRow, lu: StorageObject, { dataOutOffered: offered, dataOutAsked: asked }: Task): number {
+  if (offered === undefined || offered === asked || (offered > asked && !row.exactDataOut)) return asked;
+  if (offered > asked) throw new CheckCondition(sense.invalidFieldInCdb);
+  if (row.fewerBlocks && offered % lu.blockSize === 0) return offered;
   throw new CheckCondition(sense.invalidFieldInCommandInformationUnit);
 }
 

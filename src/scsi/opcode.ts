@@ -83,10 +83,12 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   absent?(task: Task, cdb: Cdb<F>): Completion;
   /** Rules on the CDB beyond the usage bits. @throws CheckCondition */
   check?(lu: StorageObject, cdb: Cdb<F>): void;
-  /** Bytes of data-out. Absent: none. An initiator that is ready to send less is refused; more is a residual of the transport. */
+  /** Bytes of data-out. Absent: none. An initiator that announces less is refused; more is a residual of the transport. */
   dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
-  /** An initiator that is ready to send more than `dataOut` is refused, too. */
+  /** An initiator that announces more than `dataOut` is refused, too. */
   readonly exactDataOut?: boolean;
+  /** Of an initiator that announces fewer blocks than `dataOut` it takes those, and is then a command of so many blocks. */
+  readonly fewerBlocks?: true;
   /** It takes its data a piece at a time, where that is long (data-out.ts). */
   readonly inPieces?: true;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;

@@ -69,6 +69,7 @@ const writes = ({ range, ...named }: Variant): OpcodeRow =>
     medium: 'write',
     whenReserved: 'conflicts',
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    fewerBlocks: true,
     inPieces: true,
     lands: true,
     execute: (lu, cdb, task) => task.landing?.finish() ?? write(lu, cdb, task),
@@ -102,6 +103,7 @@ const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
       if (cdb.bytchk > 1) throw invalidCdb(1, 2);
     },
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    fewerBlocks: true,
     inPieces: true,
     execute: writeAndVerify,
   });
@@ -205,6 +207,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     medium: 'write',
     whenReserved: 'conflicts',
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    fewerBlocks: true,
     execute: orWrite,
   }),
   opcode({

@@ -100,7 +100,9 @@ export class Task {
   readonly dataOutOffered: number | undefined;
   /** Bytes that the initiator takes, where the transport says so; for a logical unit that answers for itself. */
   readonly dataInOffered: number | undefined;
-  /** Set by `admit`: how many bytes of parameter or block data the command takes from the initiator. */
+  /** Set by `admit`: how many bytes of parameter or block data the CDB asks for; what differs is a residual of the transport. */
+  dataOutAsked = 0;
+  /** Set by `admit`: how many of them the command takes from the initiator. */
   dataOutLength = 0;
   /** Set by the transport: it writes the data as it comes, and `dataOut` stays empty. */
   landing: Landing | undefined = undefined;

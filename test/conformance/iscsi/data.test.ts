@@ -159,9 +159,7 @@ describe('writes', () => {
   describe.each([
     ['a part of a block', 1, 200],
     ['a block and a part', 2, 700],
-    ['whole blocks, but fewer', 128, 127 * 512],
     ['a long write without its last byte', 128, 128 * 512 - 1],
-    ['no data', 1, 0],
   ])('%s', (what, blocks, length) => {
     it.each([
       ['immediate', 'Yes', (data: Buffer) => data.length],
@@ -193,6 +191,24 @@ describe('writes', () => {
       },
     );
   });
+
+  it.each([
+    ['fewer blocks, landing', 128, 127],
+    ['fewer blocks', 2, 1],
+    ['no block', 1, 0],
+  ])(
+    'RFC 7143 11.4.5.1: %s than the CDB asks for are written, and the rest is a residual',
+    async (_what, blocks, sent) => {
+      const unit = logicalUnit({ volume: memoryVolume(1 << 20, { lend: () => false }) });
+      const target = new IscsiTarget(unit);
+      const { initiator, output } = await target.login({ MaxRecvDataSegmentLength: '262144' });
+      Object.assign(output, { lands: true });
+      const outcome = await initiator.command(write10(0, blocks), { data: pattern(sent * 512) });
+      expect(outcome).toMatchObject({ status: 0, overflow: true, residual: (blocks - sent) * 512 });
+      expect(Buffer.from(unit.volume.bytes.subarray(0, sent * 512))).toEqual(pattern(sent * 512));
+      expect(unit.volume.bytes.subarray(sent * 512).every((byte) => byte === 0)).toBe(true);
+    },
+  );
 
   it('a refused write takes its unsolicited data and answers once', async () => {
     const target = new IscsiTarget();
