@@ -33,6 +33,14 @@ const exceptions: readonly Exception[] = [
     because:
       'SBC-3 5.4: the first descriptor starts at the LBA that was asked for. The test asks for block n + 1 and expects n + 8.',
   },
+  ...['EA', 'WE', 'EARO', 'WERO', 'EAAR', 'WEAR'].map(
+    (type): Exception => ({
+      test: `ProutReserve.Access${type}`,
+      failsOn: '4k',
+      because:
+        'libiscsi 1.19: the test announces 512 bytes for a block, whatever its size is, and a part of a block is not written (FCP-4 9.4.2, case b).',
+    }),
+  ),
   {
     test: 'iSCSITMF.LUNResetSimpleAsync',
     failsOn: everywhere,

@@ -26,7 +26,7 @@ async function main(): Promise<number> {
     console.error('iscsi-test-cu is not installed (apt install libiscsi-bin)');
     return 1;
   }
-  const all = list.match(/^i?SCSI\.\w+\.\w+$/gm) ?? [];
+  const all = list.match(/^i?SCSI\.[^.\s]+\.[^.\s]+$/gm) ?? [];
   const chosen = profiles.filter(({ name }) => options.only === undefined || name === options.only);
   const results = new Map<string, readonly TestResult[]>();
   const waiting = [...chosen];
