@@ -31,6 +31,7 @@ export function bind(
     throw fail(
       `Got ${positional.length} positionnal parameters, expected ${bound} ${parameters.length}.`,
       positional[parameters.length],
+      more?.kind === 'keywords' ? 'A value stands behind its name and =, in "quotes" where it has blanks.' : undefined,
     );
   }
   const missing = parameters.filter(({ name: key, required }) => required && !words.has(key) && !named.has(key));

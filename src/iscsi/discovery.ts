@@ -3,7 +3,7 @@
 import { admit } from '../target/access.ts';
 
 import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/tpg.ts';
-import type { Pair } from '../wire/text.ts';
+import { isText, type Pair } from '../wire/text.ts';
 
 export interface Asker {
   readonly initiatorName: string;
@@ -37,7 +37,9 @@ export function sendTargets(
 /** RFC 7143 4.2.7: its type comes first. */
 const isName = (text: string): boolean => /^(iqn|eui|naa)\../.test(text);
 
+/** A target out of a saved file may be called what no initiator can say: it is not told of, either. */
 function describe(target: Target, asker: Asker): Pair[] {
+  if (!isText(target.wwn)) return [];
   const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker.initiatorName));
   const addresses = shown.flatMap((tpg) => tpg.portals.flatMap((portal) => addressOf(tpg, portal, asker)));
   return shown.length === 0 ? [] : [['TargetName', target.wwn], ...addresses];

@@ -28,15 +28,13 @@ export async function prepare(tree: Tree, operation: Operation, around: Surround
   // What is not there yet may be there when it has its turn.
   const type = types.find(({ at }) => isAt(tree, operation.path, at));
   if (!type?.prepare) return operation;
-  const { place } = find(tree, operation);
+  const { place } = find(tree, operation, around);
   return { ...operation, params: await type.prepare(place as never, operation.params, around) };
 }
 
 /** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
 export async function carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
-  const { type, place } = find(tree, operation);
-  // What is there already stays, whatever it is called: a disk is worth more than a name.
-  if (!around.restoring && !around.comingBack) refuseUnprintable(type, operation.params);
+  const { type, place } = find(tree, operation, around);
   return type.apply(tree, place as never, operation.params, around);
 }
 
@@ -48,11 +46,13 @@ function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {
   }
 }
 
-function find(tree: Tree, { path, verb, params }: Operation) {
+function find(tree: Tree, { path, verb, params }: Operation, { restoring, comingBack }: Surroundings) {
   const place = placeOf(tree, path);
   const type = operationTypes.find((known) => known.at === place.kind && known.verb === verb);
   if (!type) throw new OperatorError(`Command not found ${verb}`);
   checkParams(type, params);
+  // What is there already stays, whatever it is called: a disk is worth more than a name.
+  if (!restoring && !comingBack) refuseUnprintable(type, params);
   return { type, place };
 }
 

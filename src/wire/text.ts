@@ -9,7 +9,11 @@ const keyBytesMax = 63;
 export type TextFault = 'too many pairs' | 'not ended' | 'no key=value' | 'key too long' | 'not text';
 
 /** No control characters, neither those of ASCII nor the C1 set: names are shown on terminals. */
-const printable = /^[\x20-\x7e\xa0-\uffff]*$/;
+const text = /^[\x20-\x7e\xa0-\uffff]*$/;
+
+/** Whether this can be the value of a key, in either direction. */
+export const isText = (value: string): boolean => text.test(value);
+
 /** RFC 7143 6.1, and the `#` of registered extension keys (13.22). */
 const keyName = /^[A-Za-z0-9.\-+@_#]+$/;
 
@@ -38,11 +42,11 @@ function parsePair(bytes: Uint8Array): Pair | TextFault {
   const equals = bytes.indexOf(0x3d);
   if (equals < 1) return 'no key=value';
   if (equals > keyBytesMax) return 'key too long';
-  const text = new TextDecoder().decode(bytes);
-  const at = text.indexOf('=');
-  const key = text.slice(0, at);
-  const value = text.slice(at + 1);
-  return keyName.test(key) && printable.test(value) ? [key, value] : 'not text';
+  const pair = new TextDecoder().decode(bytes);
+  const at = pair.indexOf('=');
+  const key = pair.slice(0, at);
+  const value = pair.slice(at + 1);
+  return keyName.test(key) && isText(value) ? [key, value] : 'not text';
 }
 
 export const printText = (pairs: readonly Pair[]): Uint8Array =>

@@ -11,6 +11,7 @@ import { allCommands } from '../../shell/common-commands.ts';
 import type { Node } from '../../shell/node.ts';
 import { rootNode } from '../../shell/nodes/root.ts';
 import { quoted, type SessionInfo } from '../../src/index.ts';
+import { sendTargets } from '../../src/iscsi/discovery.ts';
 import { hostile, hostileName, rawIn } from '../support/hostile.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
@@ -176,6 +177,14 @@ test('what is offered for such a name can be typed; the object can be deleted, u
   await shell.close();
   shell = await openShell({ directory: shell.directory });
   expect(there()).toBe(true);
+});
+
+test('RFC 7143 6.1: an initiator is not told of a target whose name is no text', async () => {
+  await shell.run('/iscsi create iqn.2003-01.org.example:seen');
+  const asker = { initiatorName: client, localAddress: '192.0.2.1', boundPort: () => 3260 };
+  const told = sendTargets(shell.host.root.tree.fabrics.get('iscsi')!, asker, 'All', undefined);
+  expect(told?.[0]).toEqual(['TargetName', 'iqn.2003-01.org.example:seen']);
+  expect(rawIn(JSON.stringify(told))).toBe('');
 });
 
 test('nothing new gets such a name: one rule, in every door', async () => {

@@ -99,6 +99,7 @@ test('the mark stands below its word also behind a secret, and behind what is wr
       'E| Got 3 positionnal parameters, expected at most 1.',
       `E|   ${tpg} set auth password=*** *** ***`,
       `E|   ${' '.repeat(`${tpg} set auth password=*** `.length)}^^^`,
+      'E| A value stands behind its name and =, in "quotes" where it has blanks.',
       'E| Syntax: set [group] [parameter=value...]',
       '',
     ].join('\n'),
