@@ -41,6 +41,7 @@ const conditions = {
   koffi: () => (foreignCall('getpid', 'int', [])() ? undefined : 'koffi cannot be loaded'),
   'loop devices': noLoopDevices,
   mounts: () => notRoot() ?? mounting(),
+  fuse: () => notRoot() ?? (existsSync('/dev/fuse') ? undefined : 'there is no /dev/fuse'),
   'block devices of LUNs': () => {
     if (existsSync('/sys/block/nbd0')) return notRoot() ?? missing('nbd-client');
     return noLoopDevices() ?? (existsSync('/dev/fuse') ? missing('nbdfuse') : 'there is no /dev/fuse');
@@ -67,6 +68,7 @@ export const excusedInCi: Partial<Record<Need, string>> = {
   recordings: "recordings of LIO are output of others' programs; who has them runs these tests with TCLI_RECORDINGS",
   'block devices of LUNs': 'a CI machine may be a container without /dev/fuse and loop devices',
   'loop devices': 'a CI machine may be a container that has none',
+  fuse: 'a CI machine may be a container without /dev/fuse',
   mounts: 'a CI machine may be a container that may not mount',
 };
 

@@ -1,0 +1,196 @@
+/**
+ * What is promised to be stable, seen from below: the medium logs what it gets, and at the time of the answer the blocks are
+ * there and a flush behind them. Every opcode that changes the medium, so that a new one is in the table by itself.
+ * Not tested here: media that fail (lost-writes.test.ts).
+ */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Backstore } from '../../src/backstore/backstore.ts';
+import { block } from '../../src/backstore/block.ts';
+import { fileio } from '../../src/backstore/fileio.ts';
+import { userNbd } from '../../src/backstore/user-nbd.ts';
+import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
+import { closeVolume, recordedFor } from '../../src/scsi/lost-writes.ts';
+import type { Field, OpcodeRow } from '../../src/scsi/opcode.ts';
+import { opcodes } from '../../src/scsi/opcode-table.ts';
+import { StorageObject } from '../../src/scsi/storage-object.ts';
+import { noTraffic } from '../../src/target/traffic.ts';
+import { covers, type LoggingMedium, loggingMedium, type MediumKind } from '../support/logging-medium.ts';
+import { be, Initiator, pattern } from '../support/logical-unit.ts';
+import { type Need, needs } from '../support/needs.ts';
+import { makeFolder, removeFolder } from '../support/scratch.ts';
+
+const size = 4 << 20;
+const blockSize = 512;
+const blocks = 8;
+
+interface Kind {
+  readonly kind: MediumKind;
+  readonly needs: readonly Need[];
+  readonly backstore: Backstore;
+  /** @param cached false: the kind's own way to say that there is no write cache */
+  config(name: string, cached: boolean): Record<string, string | number | boolean>;
+}
+
+const kinds: readonly Kind[] = [
+  {
+    kind: 'NBD export',
+    needs: ['nbdkit'],
+    backstore: userNbd,
+    config: (uri) => ({ config: `nbd/${uri}`, size }),
+  },
+  {
+    kind: 'file',
+    needs: ['nbdkit', 'nbdfuse', 'fuse'],
+    backstore: fileio,
+    config: (dev, cached) => ({ dev, size, write_back: cached }),
+  },
+  {
+    kind: 'block device',
+    needs: ['nbdkit', 'nbdfuse', 'fuse', 'loop devices'],
+    backstore: block,
+    config: (dev) => ({ dev, readonly: false }),
+  },
+];
+
+/** What makes a command's change stable. */
+const promises = ['FUA', 'WCE 0', 'write_back=false'] as const;
+type Promised = (typeof promises)[number];
+
+/** Data-out of the commands that take a list, and whether they change everything; the others write blocks. */
+const lists: Readonly<
+  Record<string, { cdb?: Record<string, number>; data?: (lba: number) => Uint8Array; whole?: true }>
+> = {
+  UNMAP: {
+    cdb: { length: 24 },
+    data: (lba) =>
+      Uint8Array.from([...be(22, 2), ...be(16, 2), ...be(0, 4), ...be(lba, 8), ...be(blocks, 4), ...be(0, 4)]),
+  },
+  'FORMAT UNIT': { whole: true },
+  'SANITIZE OVERWRITE': { cdb: { length: 8 }, data: () => Uint8Array.of(1, 0, 0, 4, 0, 0, 0, 0), whole: true },
+  'SANITIZE BLOCK ERASE': { whole: true },
+  // The first half is what is there: zeros, as nobody has been at this block.
+  'COMPARE AND WRITE': {
+    cdb: { blocks: 1 },
+    data: () => Buffer.concat([Buffer.alloc(blockSize), pattern(blockSize)]),
+  },
+};
+
+/** More than one way of a command. */
+const variants: Readonly<Record<string, readonly Record<string, number>[]>> = {
+  'WRITE SAME(10)': [{}, { unmap: 1 }],
+  'WRITE SAME(16)': [{}, { unmap: 1 }, { ndob: 1 }, { unmap: 1, ndob: 1 }],
+};
+
+const changing = opcodes.filter(({ medium }) => medium === 'write');
+const cases = changing.flatMap((row) => (variants[row.name] ?? [{}]).map((variant) => ({ row, variant })));
+
+function cdbOf(row: OpcodeRow, values: Readonly<Record<string, number>>): number[] {
+  const cdb = new Array<number>(16).fill(0);
+  cdb[0] = row.code;
+  const put = ({ byte, bytes, shift }: Field, value: number) => {
+    be(value * 2 ** shift, bytes).forEach((one, i) => {
+      cdb[byte + i]! |= one;
+    });
+  };
+  if (row.serviceAction !== undefined) cdb[1]! |= row.serviceAction;
+  for (const [name, field] of row.fields) put(field, values[name] ?? 0);
+  return cdb;
+}
+
+for (const { kind, needs: wanted, backstore, config } of kinds)
+  describe.each(promises)(`on a medium that is a ${kind}, by %s`, needs(...wanted), (promised: Promised) => {
+    const folder = makeFolder();
+    let medium: LoggingMedium;
+    let lu: StorageObject;
+    let initiator: Initiator;
+    /** Blocks from here on are as they were. */
+    let untouched = 0;
+
+    beforeAll(async () => {
+      const own = join(folder, 'medium');
+      mkdirSync(own);
+      medium = await loggingMedium(kind, own, size);
+      const settled = config(medium.name, promised !== 'write_back=false');
+      lu = new StorageObject({ backstore, name: 'disk', config: settled, wwn: '1', volume: undefined });
+      lu.volume = await recordedFor(lu, await backstore.open(settled));
+      if (promised !== 'write_back=false' || kind !== 'file')
+        lu.attributes.set('emulate_write_cache', promised === 'write_back=false' ? 0 : 1);
+      for (const name of ['emulate_tpu', 'emulate_tpws', 'emulate_caw', 'emulate_3pc'] as const)
+        lu.attributes.set(name, 1);
+      initiator = new Initiator(lu).login();
+      if (promised !== 'WCE 0') return;
+      // What was written before is as stable as what comes.
+      await initiator.send(
+        cdbOf(changing.find(({ name }) => name === 'WRITE(10)')!, { lba: 0, blocks }),
+        pattern(blocks * blockSize),
+      );
+      const list = [0, 0, 0, 0, 0x08, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0];
+      expect((await initiator.send([0x15, 0x10, 0, 0, list.length], Uint8Array.from(list))).status).toBe(0);
+      expect(medium.events().unstable()).toEqual([]);
+      expect(covers(medium.events().changed(), { from: 0, to: blocks * blockSize })).toBe(true);
+      untouched = blocks;
+    }, 60_000);
+
+    afterAll(async () => {
+      await closeVolume(lu);
+      await medium.close();
+      removeFolder(folder);
+    }, 60_000);
+
+    /** Runs `change`, and looks below whether the range was changed and is stable. */
+    async function isStable(change: () => Promise<void>, range: { from: number; to: number }): Promise<void> {
+      const { end } = medium.events();
+      await change();
+      const after = medium.events();
+      expect(after.unstable()).toEqual([]);
+      const seen = after.changed(end);
+      expect(covers(seen, range), JSON.stringify({ seen, range })).toBe(true);
+    }
+
+    const applicable = cases.filter(({ row }) => promised !== 'FUA' || row.fields.some(([name]) => name === 'fua'));
+    test.each(applicable.map((one) => [`${one.row.name} ${JSON.stringify(one.variant)}`, one] as const))(
+      '%s',
+      async (_name, { row, variant }) => {
+        const list = lists[row.name];
+        const isOffered = row.offered?.(lu) ?? true;
+        if (!isOffered || row.fields.some(([name, field]) => variant[name] === 1 && field.offered?.(lu) === false)) {
+          // Only memory promises atomic writes, and only some media discard, into zeros.
+          const erases = lu.volume?.discard && !lu.volume.discardLeavesAnything;
+          const lacking = ['WRITE ATOMIC(16)', ...(erases ? [] : ['SANITIZE BLOCK ERASE'])];
+          if (lu.volume?.discard) expect(lacking).toContain(row.name);
+          return;
+        }
+        const lba = untouched;
+        untouched += blocks;
+        const asked = { lba, blocks, ...list?.cdb, ...variant, ...(promised === 'FUA' && { fua: 1 }) };
+        const values = Object.fromEntries(
+          row.fields.flatMap(([name]) => (name in asked ? [[name, asked[name as 'lba']]] : [])),
+        );
+        const length = row.dataOut?.(lu, values) ?? 0;
+        // With UNMAP only zeros are deallocated.
+        const data = list?.data?.(lba) ?? (values['unmap'] === 1 ? Buffer.alloc(length) : pattern(length));
+        const end = lba + (values['blocks'] ?? blocks);
+        const range = list?.whole ? { from: 0, to: size } : { from: lba * blockSize, to: end * blockSize };
+        await isStable(async () => {
+          expect(await initiator.send(cdbOf(row, values), data.subarray(0, length))).toMatchObject({
+            status: 0,
+            sense: '',
+          });
+        }, range);
+      },
+    );
+
+    test('an NBD client of the unit writes, zeroes and trims with FUA', async () => {
+      const front = new LogicalUnitExport(initiator.nexus, 0, noTraffic());
+      const offset = 1 << 20;
+      const range = { from: offset, to: offset + 4096 };
+      await isStable(() => front.write({ offset, length: 4096 }, pattern(4096), true), range);
+      await isStable(() => front.writeZeroes({ offset, length: 4096 }, true, true), range);
+      // Where that is not the whole of a hole, nothing may be left to do.
+      if (lu.volume?.discard) await front.trim({ offset, length: 4096 }, true);
+      expect(medium.events().unstable()).toEqual([]);
+    });
+  });
