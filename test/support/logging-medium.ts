@@ -19,12 +19,13 @@ export interface LoggingMedium {
   close(): Promise<void>;
 }
 
-/** @param folder an empty one @param filters of nbdkit, above the log */
+/** @param folder an empty one @param filters of nbdkit, above the log @param settings theirs */
 export async function loggingMedium(
   kind: MediumKind,
   folder: string,
   bytes: number,
   filters: readonly string[] = [],
+  settings: readonly string[] = [],
 ): Promise<LoggingMedium> {
   const log = join(folder, 'log');
   const socket = join(folder, 'socket');
@@ -33,7 +34,17 @@ export async function loggingMedium(
   const close = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
-  const words = ['--foreground', '--unix', socket, ...filters, '--filter=log', 'file', image, `logfile=${log}`];
+  const words = [
+    '--foreground',
+    '--unix',
+    socket,
+    ...filters,
+    '--filter=log',
+    'file',
+    image,
+    `logfile=${log}`,
+    ...settings,
+  ];
   undo.push(await started('nbdkit', words, () => existsSync(socket)));
   const events = () => new MediumEvents(readFileSync(log, 'latin1'));
   const uri = `nbd+unix:///?socket=${socket}`;
@@ -76,7 +87,7 @@ const line =
   /connection=(\d+) (\.\.\.)?(Write|Zero|Trim|Flush) id=(\d+)(?: offset=0x([\da-f]+) count=0x([\da-f]+) .*?fua=(\d))?/;
 
 /** What stands in the log: what was changed, and what of that no later flush has covered. */
-export class MediumEvents {
+class MediumEvents {
   /** How long the log is, to look at what comes after it. */
   readonly end: number;
   readonly #text: string;

@@ -1,25 +1,36 @@
 // Kills the target with -9, again and again, in the middle of changes and writes, and looks each time whether what was
-// acknowledged is there: the configuration, and every sector that was flushed or written with FUA.
-// `npm run torture -- --minutes 5 [--kills N] [--seed S]`. Power loss is not tested: the page cache outlives the process.
+// acknowledged is there: the configuration, and every sector that was flushed or written with FUA. Beside that, another one
+// serves media that fail (promises.ts), and is paused and killed.
+// `npm run torture -- --minutes 5 [--kills N] [--rounds N] [--seed S]`. Power loss is not tested: the page cache outlives the
+// process.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openControl } from '../support/control-client.ts';
+import { freePort } from '../support/free-port.ts';
+import { has, type Need } from '../support/needs.ts';
 import { randomOf } from '../support/random.ts';
 import { canonical, emptyModel, type Model, modelOf, randomChange } from './configuration.ts';
 import { Disk } from './disk.ts';
+import { type FragileKind, fragileMedium, Promises } from './promises.ts';
+import { ServedTarget } from './served-target.ts';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, kills: { type: 'string' }, seed: { type: 'string' } },
+  options: {
+    minutes: { type: 'string' },
+    kills: { type: 'string' },
+    rounds: { type: 'string' },
+    seed: { type: 'string' },
+  },
 });
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const end = Date.now() + Number(values.minutes ?? 5) * 60_000;
 const killsMax = Number(values.kills ?? Number.POSITIVE_INFINITY);
+const roundsMax = Number(values.rounds ?? Number.POSITIVE_INFINITY);
 const random = randomOf(seed);
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 const home = mkdtempSync(join(tmpdir(), 'tcli-torture-'));
@@ -27,12 +38,7 @@ const fixed = { object: 'disk', wwn: 'iqn.2003-01.org.example:disk' };
 if (spawnSync('sh', ['-c', 'command -v qemu-io && command -v stdbuf']).status !== 0)
   throw new Error('torture writes by qemu-io, which is not installed: apt install qemu-utils qemu-block-extra');
 
-const port = await new Promise<number>((done) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const address = server.address();
-    server.close(() => done(typeof address === 'object' && address ? address.port : 0));
-  });
-});
+const port = await freePort();
 writeFileSync(join(home, 'disk.img'), Buffer.alloc(1 << 20));
 writeFileSync(
   join(home, 'saveconfig.json'),
@@ -122,6 +128,48 @@ async function check(inFlight: Model | undefined): Promise<void> {
   for (const line of await disk.check()) lose(line);
 }
 
+/** How long a medium is used before the next one. */
+const roundMs = 6_000;
+const fragileKinds: readonly { kind: FragileKind; needs: readonly Need[] }[] = [
+  { kind: 'NBD export', needs: ['nbdkit'] },
+  { kind: 'file', needs: ['nbdkit', 'nbdfuse', 'fuse'] },
+  { kind: 'block device', needs: ['nbdkit', 'nbdfuse', 'fuse', 'loop devices'] },
+  { kind: 'full disk', needs: ['mounts', 'loop devices'] },
+];
+
+/** Rounds on media that fail, one after the other. @returns a line of figures */
+async function breakPromises(): Promise<string> {
+  const kinds = fragileKinds.filter(({ needs }) => needs.every(has));
+  const total: Record<string, number> = { rounds: 0 };
+  if (kinds.length === 0) return 'no media that fail on this machine';
+  const random = randomOf(seed + 1);
+  while (Date.now() < end && total['rounds']! < roundsMax) {
+    const { kind } = kinds[total['rounds']! % kinds.length]!;
+    total['rounds']! += 1;
+    const folder = mkdtempSync(join(tmpdir(), 'tcli-torture-'));
+    const medium = await fragileMedium(kind, folder);
+    const target = new ServedTarget(join(folder, 'home'), await freePort());
+    const promises = new Promises(medium, target, random);
+    try {
+      await target.configure(medium.create, medium.create.replace(/ create (\w+) .*/, '/$1'));
+      await target.start();
+      await promises.run(Date.now() + roundMs);
+    } catch (error) {
+      promises.violations.push(`${error instanceof Error ? error.stack : error}\n${target.log}`);
+    } finally {
+      await target.kill();
+      await medium.close();
+    }
+    for (const violation of promises.violations) lose(`on a ${kind}: ${violation}`);
+    for (const [what, count] of Object.entries(promises.counts)) total[what] = (total[what] ?? 0) + count;
+    if (promises.violations.length === 0) rmSync(folder, { recursive: true });
+  }
+  return `on media that fail (${kinds.map(({ kind }) => kind).join(', ')}): ${Object.entries(total)
+    .map(([what, count]) => `${count} ${what}`)
+    .join(', ')}`;
+}
+
+const breaking = breakPromises();
 console.log(`seed ${seed}, in ${home}`);
 let serving = await start();
 try {
@@ -149,6 +197,7 @@ try {
   serving.child.kill('SIGKILL');
   await serving.ended;
 }
+console.log(await breaking);
 const { kills, stops, changes, losses } = counts;
 console.log(
   `${kills} kills, ${stops} stops, ${changes} changes, ${disk.writes} writes, ${disk.flushes} flushes, ` +
