@@ -132,13 +132,13 @@ for (const { kind, needs: wanted, backstore, config } of kinds)
       expect(medium.events().unstable()).toEqual([]);
       expect(covers(medium.events().changed(), { from: 0, to: blocks * blockSize })).toBe(true);
       untouched = blocks;
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await closeVolume(lu);
       await medium.close();
       removeFolder(folder);
-    }, 60_000);
+    });
 
     /** Runs `change`, and looks below whether the range was changed and is stable. */
     async function isStable(change: () => Promise<void>, range: { from: number; to: number }): Promise<void> {
