@@ -66,6 +66,8 @@ export class FileVolume implements Volume {
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
   readonly space?: () => Promise<Space>;
+  /** Of a file in memory: that is as stable as it gets. */
+  readonly isFlushed?: () => true;
 
   readonly #fd: number;
   readonly #durableFd: number;
@@ -96,7 +98,10 @@ export class FileVolume implements Volume {
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
     if (fstatSync(medium.fd).isFile()) this.#end = new FileEnd(medium.fd, this.#inMemory || this.#readsCached);
-    if (this.#inMemory) this.#pages = this.#map();
+    if (this.#inMemory) {
+      this.isFlushed = () => true;
+      this.#pages = this.#map();
+    }
     if (this.#pages)
       this.lend = (position, length, to, filled = false) =>
         this.#holds(position, length) && !(filled && this.readOnly) && this.#pages?.lend(position, length, to) === true;

@@ -12,11 +12,11 @@ import type { WriteRecord } from './write-record.ts';
 const unanswered: readonly (string | undefined)[] = ['EBADF', 'ETIMEDOUT'];
 
 /**
- * `inner`, with a record. What is nowhere but in memory has no medium, and a SCSI device answers for itself: those stay as
- * they are.
+ * `inner`, with a record. What lies in memory has no other medium, and a SCSI device answers for itself: those stay as they
+ * are.
  */
 export function recorded(inner: Volume, record: WriteRecord): Volume {
-  return inner.takeContents || inner.passThrough ? inner : new RecordedVolume(inner, record);
+  return inner.isFlushed || inner.passThrough ? inner : new RecordedVolume(inner, record);
 }
 
 /**

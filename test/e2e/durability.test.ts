@@ -12,6 +12,7 @@ import { block } from '../../src/backstore/block.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { userNbd } from '../../src/backstore/user-nbd.ts';
 import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
+import { naaOf } from '../../src/scsi/designator.ts';
 import { closeVolume, recordedFor } from '../../src/scsi/lost-writes.ts';
 import type { Field, OpcodeRow } from '../../src/scsi/opcode.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
@@ -182,6 +183,51 @@ for (const { kind, needs: wanted, backstore, config } of kinds)
         }, range);
       },
     );
+
+    test('SYNCHRONIZE CACHE covers what was written before', async () => {
+      const offset = 2 << 20;
+      await isStable(
+        async () => {
+          for (const at of [0, blocks, 5 * blocks])
+            expect(
+              (
+                await initiator.send(
+                  [0x2a, 0, ...be(offset / blockSize + at, 4), 0, ...be(blocks, 2), 0],
+                  pattern(4096),
+                )
+              ).status,
+            ).toBe(0);
+          expect((await initiator.send([0x35])).status).toBe(0);
+        },
+        { from: offset, to: offset + 2 * blocks * blockSize },
+      );
+    });
+
+    test('EXTENDED COPY to a unit without a write cache', async () => {
+      const cached = lu.attributes.values.emulate_write_cache;
+      lu.attributes.set('emulate_write_cache', 0);
+      const to = 3 << 20;
+      const target = [0xe4, 0, 0, 0, 1, 3, 0, 16, ...naaOf(lu), ...be(0, 5), 0, 2, 0];
+      const segment = [2, 2, 0, 24, ...be(0, 4), 0, 0, ...be(blocks, 2), ...be(0, 8), ...be(to / blockSize, 8)];
+      const copy = [
+        1,
+        0,
+        ...be(target.length, 2),
+        ...be(0, 4),
+        ...be(segment.length, 4),
+        ...be(0, 4),
+        ...target,
+        ...segment,
+      ];
+      await isStable(
+        async () => {
+          const cdb = [0x83, 0, ...be(0, 8), ...be(copy.length, 4)];
+          expect(await initiator.send(cdb, Uint8Array.from(copy))).toMatchObject({ status: 0, sense: '' });
+        },
+        { from: to, to: to + blocks * blockSize },
+      );
+      lu.attributes.set('emulate_write_cache', cached);
+    });
 
     test('an NBD client of the unit writes, zeroes and trims with FUA', async () => {
       const front = new LogicalUnitExport(initiator.nexus, 0, noTraffic());
