@@ -33,12 +33,16 @@ function slipsBetween(a: string, b: string, max: number): number {
   let last = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i];
+    let least = i;
     for (let j = 1; j <= b.length; j += 1) {
       const same = a[i - 1] === b[j - 1];
       let slips = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
       if (a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) slips = Math.min(slips, (before[j - 2] ?? max) + 1);
       row.push(slips);
+      if (slips < least) least = slips;
     }
+    // No row below has fewer.
+    if (least > max) return max + 1;
     [before, last] = [last, row];
   }
   return last[b.length]!;

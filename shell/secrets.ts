@@ -4,7 +4,7 @@
  * taken for one that comes after something like them.
  */
 
-import { authGroups, authKeys, hidden, isSecret, secretKeys } from '../src/client.ts';
+import { authGroups, authKeys, hidden, isSecret, secretKeys, uriPassword } from '../src/client.ts';
 import { parseCommandLine, type Word } from './command-line.ts';
 import { isNear } from './nearest-word.ts';
 
@@ -55,6 +55,7 @@ export function secretsIn(line: string, depth = 0): Span[] {
       hide(value);
       from = Math.min(from, value.to);
     }
+  for (const { index, 0: password } of line.matchAll(uriPassword)) hide({ from: index, to: index + password.length });
   // What could not be read may belong to the secret before it, whatever follows.
   if (rest && rest.from >= from) hide({ from: rest.from, to: line.trimEnd().length });
   return joined(spans);

@@ -3,6 +3,7 @@
  * engine; `index.ts` has all of this, too.
  */
 
+export { uriPassword } from './backstore/nbd-uri.ts';
 export {
   type ControlReply,
   type ControlRequest,
@@ -19,6 +20,7 @@ export { encodeFrame, FrameReader } from './daemon/frames.ts';
 export { lastWords, OperatorError, reasonOf, systemErrorCode } from './errors.ts';
 export { type LogLevel, logLevels } from './log.ts';
 export {
+  hidden,
   isPrintable,
   printable,
   printableLine,
@@ -31,4 +33,4 @@ export { type Holder, holderOf, inUse, type Role } from './root/holder.ts';
 export { type Home, homeOf } from './root/home.ts';
 export { isAlive } from './system/process.ts';
 export { runningMs, whenLate } from './system/running-time.ts';
-export { authGroups, authKeys, hidden, isSecret, secretKeys } from './target/auth.ts';
+export { authGroups, authKeys, isSecret, secretKeys } from './target/auth.ts';

@@ -35,3 +35,6 @@ export function unprintableOf(digits: string): string | undefined {
   // Half of a pair stands for half of a character that is written as two.
   return isPrintable(one) ? undefined : one;
 }
+
+/** What stands where a secret would. */
+export const hidden = '***';

@@ -1,6 +1,7 @@
 /** Where an export is and how to get there, as an NBD URI says it (NBD doc/uri.md). */
 
 import { OperatorError } from '../errors.ts';
+import { hidden } from '../printable.ts';
 
 export interface NbdAddress {
   readonly socket: { readonly path: string } | { readonly host: string; readonly port: number };
@@ -19,9 +20,13 @@ const parameters = ['socket', 'tls-certificates', 'tls-verify-peer'];
 const examples =
   'For example nbd://server/export, nbds://server:10809/export or nbd+unix:///export?socket=/run/nbd.sock';
 
+/** RFC 3986 3.2.1: what stands behind the first colon of a URI's user information is not shown. */
+export const uriPassword = /(?<=:\/\/[^/@:\s]*:)[^/\s]+(?=@)/g;
+
 /** @throws OperatorError for what is no NBD URI that can be served */
 export function parseNbdUri(text: string): NbdAddress {
-  const refuse = (why: string) => new OperatorError(`'${text}' is not usable as an NBD URI: ${why}`, examples);
+  const shown = text.replace(uriPassword, hidden);
+  const refuse = (why: string) => new OperatorError(`'${shown}' is not usable as an NBD URI: ${why}`, examples);
   const match = /^(nbds?)(\+unix)?:\/\//.exec(text);
   if (!match) throw refuse('it begins with nbd:, nbds:, nbd+unix: or nbds+unix:');
   let url: URL;

@@ -5,6 +5,7 @@
  */
 
 import { OperatorError } from '../errors.ts';
+import { hidden } from '../printable.ts';
 
 interface AuthWord {
   readonly doc: string;
@@ -29,9 +30,6 @@ export const secretKeys = authKeys.filter((key) => authTable[key].secret);
 /** Whether what has this name is a secret: a setting, or a key of a saved file (`chap_password`). */
 export const isSecret = (name: string): boolean =>
   secretKeys.some((secret) => name === secret || name.endsWith(`_${secret}`));
-
-/** What stands where a secret would. */
-export const hidden = '***';
 
 /** The value of what has this name, as it may be shown; an empty secret is none. */
 export const shownValue = <V>(name: string, value: V): V | typeof hidden =>

@@ -65,6 +65,7 @@ const slips = [
   `get auth ${secret}`,
   `# set auth password=${secret}`,
   `help auth password=${secret}`,
+  `/backstores/user:nbd create x nbd://me:${secret}@127.0.0.1/x`,
 ];
 
 test.each(slips)('no answer, history or log repeats it: %s', async (line) => {
