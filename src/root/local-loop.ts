@@ -7,8 +7,10 @@ import { serviceOf } from '../fabric/index.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { arrive, leave } from '../scsi/move.ts';
+import { sense } from '../scsi/sense.ts';
 import { statistics } from '../scsi/statistics.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/storage-object.ts';
+import { reportToAll } from '../scsi/unit-attention.ts';
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/tpg.ts';
@@ -188,8 +190,12 @@ export class LocalLoop implements Loop<Socket | number> {
   async reopen(path: string): Promise<boolean> {
     const storageObject = this.#tree.storageObject(path);
     if (!storageObject || !this.#isMine(path)) return false;
-    await closeVolume(storageObject);
+    await closeVolume(storageObject, (volume) => {
+      storageObject.contents = volume.takeContents?.();
+    });
     await writesOf(storageObject).forget();
+    // What is gone is wanted empty.
+    Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
     return true;
   }
 
@@ -241,6 +247,8 @@ export class LocalLoop implements Loop<Socket | number> {
     const { work } = mediumWork.of(storageObject);
     if (!volume) return;
     takeFound(storageObject, foundBy(storageObject));
+    // Initiators that reach the unit already have seen another medium, or none.
+    reportToAll(storageObject, sense.mediumMayHaveChanged);
     volume.watch?.(() => this.#host.look());
     if (!work) return;
     const { resume } = await import('../scsi/format-sanitize.ts');

@@ -8,8 +8,8 @@ import { hostBoundary, type LoopHost, loopBoundary } from './loop.ts';
 import { TreeCopy } from './tree-copy.ts';
 import type { LoopThreadOptions } from './worker-loop.ts';
 
-const { configuration, runDirectory, stateDirectory, alone } = workerData as LoopThreadOptions;
-const copy = new TreeCopy(configuration);
+const { configuration, lost, runDirectory, stateDirectory, alone } = workerData as LoopThreadOptions;
+const copy = new TreeCopy(configuration, lost);
 const host: LoopHost = {
   log: (record) => management.log(record),
   look: () => management.look(),

@@ -203,13 +203,26 @@ export class Loops {
   #worker(at: number, entry: URL): Loop {
     const { runDirectory = tmpdir(), stateDirectory } = this.#options;
     const configuration = dump(this.#tree);
-    const options = { configuration, runDirectory, stateDirectory, alone: this.#all.length === 1 };
+    const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
+    const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
+    const options = { configuration, lost, runDirectory, stateDirectory, alone: this.#all.length === 1 };
     const loop: Loop = startWorkerLoop(entry, options, this.#host, () => {
-      // A thread that died costs its sessions, and what was in memory; a new one serves what it served.
+      // A thread that died costs its sessions, and what was in memory; a new one serves all else that it served.
       if (this.#all[at] === loop) this.#all[at] = undefined;
+      this.#loseContents(at);
       this.#revive(async () => void (await this.#make()));
     });
     return loop;
+  }
+
+  /** What memory held goes with its thread: that is said, to initiators too, and no zeros are served in its place. */
+  #loseContents(at: number): void {
+    for (const storageObject of this.#tree.allStorageObjects()) {
+      const { path, backstore, config, size } = storageObject;
+      if (this.#placement.loopOf(path) !== at || !backstore.isVolatile?.(config) || size === undefined) continue;
+      storageObject.contentsLost = `what it held in memory was lost when the loop that served it ended. To have it again, empty: ${path} reopen`;
+      this.#host.log({ level: 'error', event: 'contents lost', detail: { path } });
+    }
   }
 
   /** Those that began with a change which is taken back know nothing else. */

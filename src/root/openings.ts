@@ -5,7 +5,7 @@
 
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { within } from '../backstore/patience.ts';
-import { wholeReasonOf } from '../errors.ts';
+import { OperatorError, wholeReasonOf } from '../errors.ts';
 import { recordedFor } from '../scsi/lost-writes.ts';
 import type { StorageObject } from '../scsi/storage-object.ts';
 
@@ -39,7 +39,7 @@ export class Openings {
 
   /** Begins to open the volume, unless that is going on, or was tried a moment ago and `now` does not matter. */
   begin(storageObject: StorageObject, now: boolean): void {
-    const { backstore, config, contents } = storageObject;
+    const { backstore, config, contents, contentsLost } = storageObject;
     if (this.#attempts.has(storageObject)) return;
     if (!now && performance.now() < (this.#pauses.get(storageObject)?.until ?? 0)) return;
     const attempt: Attempt = {
@@ -47,8 +47,10 @@ export class Openings {
       result: undefined,
       // What could not be opened a moment ago is not waited for.
       late: storageObject.missing !== undefined,
-      ended: backstore
-        .open(config, contents)
+      ended: (contentsLost === undefined
+        ? backstore.open(config, contents)
+        : Promise.reject(new OperatorError(contentsLost))
+      )
         .then((volume) => recordedFor(storageObject, volume))
         .then(
           (volume): Result => ({ volume }),

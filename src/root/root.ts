@@ -236,8 +236,10 @@ export class Root {
   }
 
   /** Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on. */
-  async reopen({ path }: StorageObject): Promise<void> {
+  async reopen(storageObject: StorageObject): Promise<void> {
+    const { path } = storageObject;
     await this.inTurn(async () => {
+      storageObject.contentsLost = undefined;
       await this.#loops?.each((loop) => loop.reopen(path));
       await this.#openAll();
     });

@@ -123,7 +123,7 @@ export const storageObjectOperations = [
     verb: 'resize',
     params: { size: 'number?', force: 'boolean?' },
     async apply(_tree, { storageObject }, params, { restoring }) {
-      const { config: before, missing, size: old, volume } = storageObject;
+      const { config: before, missing, contentsLost, size: old, volume } = storageObject;
       const asked = params['size'] as number | undefined;
       const force = params['force'] === true;
       refuseDuringWork(storageObject);
@@ -142,12 +142,12 @@ export const storageObjectOperations = [
         await resized.undo?.();
         throw error;
       }
-      // One that could not be opened with the old size perhaps can be now.
-      storageObject.missing = undefined;
+      // One that could not be opened with the old size perhaps can be now, and one whose contents are gone is wanted empty.
+      Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
       const undo = async () => {
         await hasSize(storageObject, before, old ?? size);
         if (!volume) await closeVolume(storageObject);
-        storageObject.missing = missing;
+        Object.assign(storageObject, { missing, contentsLost });
         await resized.undo?.();
       };
       const finish = async () => {

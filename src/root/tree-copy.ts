@@ -1,5 +1,6 @@
 /** A loop's own tree, in a thread that is not the management side's: it makes each change that the loop is told of. */
 
+import { entryOf } from '../attribute.ts';
 import type { Carried, Operation } from './operation.ts';
 import { carryOut, worldly } from './operations.ts';
 import type { SavedConfiguration } from './saveconfig.ts';
@@ -12,10 +13,15 @@ export class TreeCopy {
   readonly #restored: Promise<unknown>;
   #last: Carried | undefined;
 
-  /** @param configuration the tree as it is when the thread begins */
-  constructor(configuration: SavedConfiguration) {
+  /**
+   * @param configuration the tree as it is when the thread begins
+   * @param lost storage objects whose contents are gone, and why, by path
+   */
+  constructor(configuration: SavedConfiguration, lost: Readonly<Record<string, string>>) {
     const params = { configuration: configuration as never, clear_existing: true };
-    this.#restored = carryOut(this.tree, { path: '/', verb: 'restoreconfig', params }, around);
+    this.#restored = carryOut(this.tree, { path: '/', verb: 'restoreconfig', params }, around).then(() => {
+      for (const one of this.tree.allStorageObjects()) one.contentsLost = entryOf(lost, one.path);
+    });
   }
 
   /** Makes a change; `undefined` takes the last one back. */

@@ -12,6 +12,8 @@ import type { SavedConfiguration } from './saveconfig.ts';
 /** What the thread begins with. Plain data. */
 export interface LoopThreadOptions {
   readonly configuration: SavedConfiguration;
+  /** Storage objects whose contents are gone, and why, by path. */
+  readonly lost: Readonly<Record<string, string>>;
   readonly runDirectory: string;
   readonly stateDirectory: string | undefined;
   /** There is no other loop: everything in the tree is this one's. */

@@ -8,6 +8,7 @@ import { type CarriedStates, packStates, unpackStates } from './unit-state.ts';
 /** What goes along. Plain data. */
 export interface Carried {
   readonly contents: VolumeContents | undefined;
+  readonly contentsLost: string | undefined;
   readonly ejected: boolean;
   readonly states: CarriedStates;
 }
@@ -18,12 +19,13 @@ export async function leave(lu: StorageObject): Promise<Carried> {
   await closeVolume(lu, (volume) => {
     contents = volume.takeContents?.();
   });
-  return { contents, ejected: lu.ejected, states: packStates(lu) };
+  return { contents, contentsLost: lu.contentsLost, ejected: lu.ejected, states: packStates(lu) };
 }
 
 /** Goes on where another event loop ended. The volume is opened by who knows how. */
-export function arrive(lu: StorageObject, { contents, ejected, states }: Carried): void {
+export function arrive(lu: StorageObject, { contents, contentsLost, ejected, states }: Carried): void {
   lu.contents = contents;
+  lu.contentsLost = contentsLost;
   lu.ejected = ejected;
   unpackStates(lu, states);
 }

@@ -56,6 +56,8 @@ export class StorageObject {
   sizeElsewhere: number | undefined;
   /** Why the volume could not be opened, in a line; such an object stays in the tree and in the file. */
   missing: string | undefined;
+  /** Why what memory held is gone, in a line: it is not opened, and no zeros are served in place of that, until the operator says so. */
+  contentsLost: string | undefined;
   /** A removable medium is out: the volume stays open, and nobody reaches it. */
   ejected = false;
   /** LUNs that export it, in any fabric. */

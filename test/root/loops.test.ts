@@ -212,18 +212,52 @@ it('targets are spread over loops; what comes to share a disk comes together, wi
   expect(Buffer.from(data.data)).toEqual(Buffer.alloc(512, 0x5a));
 });
 
-it('a loop that dies is said and replaced, and its targets are served again', async () => {
-  const { apply, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));
+it('a loop that dies is said and replaced; what it held in memory is told to be lost, and is not zeros until the operator wants that', async () => {
+  const { apply, host, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));
   const port = await freePort();
   await makeTarget(apply, 'a', port);
+  const file = join(mkdtempSync(join(tmpdir(), 'tcli-loops-')), 'disk.img');
+  await apply('/backstores/fileio', 'create', { name: 'disk', file_or_dev: file, size: 1 << 20 });
+  await apply(`/iscsi/${name('a')}/tpg1/luns`, 'create', { storage_object: '/backstores/fileio/disk', lun: 1 });
   const session = await loggedIn(port, 'a');
+  expect((await session.initiator.command(write, { data: block })).status).toBe(0);
   const channel = new BroadcastChannel('the end of loops');
   onTestFinished(() => channel.close());
   channel.postMessage('now');
   await session.lost.catch(() => {});
-  const again = await loggedIn(port, 'a');
-  expect(await readBlock(again)).toEqual(Buffer.alloc(512));
-  expect(log.filter(({ level }) => level === 'error')).toMatchObject([{ event: 'loop ended' }]);
+  const { initiator, close } = await connectInitiator(port, name('a'), 'iqn.2026-01.com.example:initiator');
+  onTestFinished(() => close());
+  const ask = async (cdb: number[], lun = 0) => {
+    const toWrite = cdb === write && { data: block };
+    const { status, sense } = await initiator.command(cdb, { lun, ...(toWrite || { read: true, length: 512 }) });
+    return status === 0 ? 'good' : sense;
+  };
+  const powerOn = '6/29/00';
+  expect([await ask(read), await ask(read), await ask(write), await ask(read)]).toEqual([
+    powerOn,
+    '2/3a/00',
+    '2/3a/00',
+    '2/3a/00',
+  ]);
+  expect([await ask(read, 1), await ask(read, 1)]).toEqual([powerOn, 'good']);
+  expect(log.filter(({ level }) => level === 'error')).toMatchObject([
+    { event: 'loop ended' },
+    { event: 'contents lost', detail: { path: '/backstores/ramdisk/rd-a' } },
+  ]);
+  expect(await host.root.missingMedia()).toEqual([
+    'Could not create StorageObject rd-a: what it held in memory was lost when the loop that served it ended. To have it again, empty: /backstores/ramdisk/rd-a reopen',
+  ]);
+  const reopen = () => host.root.reopen(host.root.tree.storageObject('/backstores/ramdisk/rd-a')!);
+  await reopen();
+  expect([await ask(read), await ask(read)]).toEqual(['6/28/00', 'good']);
+  expect(await host.root.missingMedia()).toEqual([]);
+  // From now on it holds what is written to it, also when it is opened once more.
+  expect(await ask(write)).toBe('good');
+  await reopen();
+  expect([await ask(read), (await initiator.command(read, { read: true, length: 512 })).data]).toEqual([
+    '6/28/00',
+    Buffer.from(block),
+  ]);
 });
 
 it('what is asked of it while it stops is refused in words, not by loops that are gone', async () => {
