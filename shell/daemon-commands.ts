@@ -154,6 +154,7 @@ function describe(now: Status): string {
     ...indented(listChanges(now.unsavedOperations, now.latestOperations)),
     ...list('Not restored', now.notRestored),
     ...list('Problems', now.problems),
+    ...list('Besides', now.remarks),
   ].join('\n');
 }
 

@@ -30,7 +30,7 @@ export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
-export { authProblems, describeLoss, problems } from './daemon/status.ts';
+export { describeLoss, harmIn, problems, remarksOn } from './daemon/status.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';

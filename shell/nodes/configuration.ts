@@ -2,10 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  authProblems,
   entryOf,
   type Host,
+  harmIn,
   OperatorError,
+  remarksOn,
   type Saved,
   type StorageObject,
   types,
@@ -82,7 +83,8 @@ const restoreconfig = (defaultFile: string): Command<Host> =>
       const params = given({ configuration, clear_existing, target, storage_object });
       if (dry_run) return rehearseRestore(context, params, path);
       const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params });
-      for (const problem of authProblems(host.root.tree)) context.warn(problem);
+      for (const problem of harmIn(host.root.tree)) context.warn(problem);
+      for (const remark of remarksOn(host.root.tree)) context.info(remark);
       const errors = [...notes, ...(await missingMedia(context, wait ?? 0))];
       if (errors.length === 0) return context.info(`Configuration restored from ${path}`);
       const lines = errors.map((error) => `${error}, skipped`);

@@ -87,7 +87,7 @@ const portal: NodeType<PortalOf> = {
   summary({ tpg, portal: one }, host) {
     const problem = host.root.portalProblem(tpg, one);
     if (problem !== undefined) return { text: problem, healthy: false };
-    return { text: one.iser ? 'iser' : one.offload ? 'offload' : '', healthy: true };
+    return { text: one.iser ? 'iser kept, TCP' : one.offload ? 'offload' : '', healthy: true };
   },
   commands: {
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),

@@ -94,6 +94,7 @@ function read(folder: string, name: string): string | undefined {
 export function openBlockVolume(path: string, readOnly: boolean): FileVolume {
   const device = blockDevice(path);
   if (!device) throw gone(path);
+  if (device.size === 0) throw empty(path);
   const access = readOnly ? constants.O_RDONLY : constants.O_RDWR;
   const fd = openExclusively(path, access);
   try {
@@ -119,6 +120,7 @@ export function openBlockVolume(path: string, readOnly: boolean): FileVolume {
 export function sizeOfDevice(path: string, asked: number | undefined): number {
   const device = blockDevice(path);
   if (!device) throw gone(path);
+  if (device.size === 0) throw empty(path);
   if (asked !== undefined && asked !== device.size)
     throw new OperatorError(
       `${path} has ${device.size} bytes, not ${asked}`,
@@ -129,6 +131,13 @@ export function sizeOfDevice(path: string, asked: number | undefined): number {
 
 const gone = (path: string) =>
   new OperatorError(`Could not open ${path}`, 'There is no block device of that name now.');
+
+/** A node of a loop, nbd or md device stands there before anything is behind it; whoever sets it up needs it free. */
+const empty = (path: string) =>
+  new OperatorError(
+    `Could not open ${path}: it has 0 bytes`,
+    'Nothing is set up behind the device yet (losetup, mdadm, nbd-client …).',
+  );
 
 function openExclusively(path: string, access: number): number {
   try {

@@ -92,6 +92,8 @@ export interface Status {
   readonly latestOperations: readonly string[];
   /** What the saved file asked for and is not there. */
   readonly notRestored: readonly string[];
+  /** What is not as the saved file has it, without harm. */
+  readonly remarks: readonly string[];
   /** Portals that could not be bound, volumes that could not be opened, and why. */
   readonly problems: readonly string[];
 }

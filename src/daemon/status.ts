@@ -3,7 +3,7 @@
 import { printSize } from '../backstore/backstore.ts';
 import type { Host } from '../root/host.ts';
 import type { LossState } from '../root/loop.ts';
-import type { Tree } from '../root/tree.ts';
+import type { Raw, Tree } from '../root/tree.ts';
 import { authProblem } from '../target/auth.ts';
 import { printPortal } from '../target/tpg.ts';
 import type { Status } from './control-protocol.ts';
@@ -26,11 +26,12 @@ export function statusOf(host: Host, about: About): Status {
     latestOperations: host.latestOperations,
     notRestored: host.warnings,
     problems: problems(host),
+    remarks: [...remarksOn(tree), ...keptIn(tree)],
   };
 }
 
 /** CHAP words with which nobody can log in, a line each. */
-export const authProblems = (tree: Tree): string[] =>
+const authProblems = (tree: Tree): string[] =>
   [...tree.auths()].flatMap(({ path, auth }) => {
     const problem = authProblem(auth);
     return problem ? [`${path}: ${problem}`] : [];
@@ -40,6 +41,37 @@ export const authProblems = (tree: Tree): string[] =>
 export const describeLoss = ({ path, bytes, reason }: LossState): string =>
   `${bytes === undefined ? 'everything' : printSize(bytes)} that was acknowledged may not be on the medium (${reason}). ` +
   `Flushes fail until initiators have written it again. When you have checked the medium and their data: ${path} reopen`;
+
+/** Storage objects that share a serial number, a line each. */
+const serialProblems = (tree: Tree): string[] =>
+  Array.from(
+    tree.sharedSerials(),
+    ([one, other]) =>
+      `${other.path}: its wwn ${other.wwn} is also that of ${one.path}; initiators take both for one disk: create it anew with another one`,
+  );
+
+/** What in a configuration does harm, a line each. */
+export const harmIn = (tree: Tree): string[] => [...authProblems(tree), ...serialProblems(tree)];
+
+/** What is not as the saved file has it, without harm: serial numbers that were made, portals that speak another transport. */
+export function remarksOn(tree: Tree): string[] {
+  const made = Array.from(tree.allStorageObjects()).filter(({ isSerialMade }) => isSerialMade);
+  const iser = [...tree.tpgs()].flatMap(({ path, portals }) =>
+    portals.filter((portal) => portal.iser).map((portal) => `${path}/portals/${printPortal(portal)}`),
+  );
+  return [
+    ...made.map(
+      ({ path, wwn }) => `${path}: the saved file has no wwn; it is served with ${wwn}, which saveconfig adds`,
+    ),
+    ...iser.map((portal) => `${portal}: iser is set in the saved file; it speaks TCP`),
+  ];
+}
+
+/** What only the saved file has, a line each. */
+function keptIn({ kept: { storageObjects, targets } }: Tree): string[] {
+  const nameOf = (raw: Raw) => `${raw['plugin'] ?? raw['fabric']}/${raw['name'] ?? raw['wwn']}`;
+  return [...storageObjects, ...targets].map((raw) => `${nameOf(raw)}: kept in the saved file, not used`);
+}
 
 /**
  * What the tree asks for and cannot have: lost writes, closed portals, volumes that are not there, LUNs that are not attached, CHAP
@@ -66,5 +98,5 @@ export function problems(host: Host): string[] {
       return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
     }),
   );
-  return [...lost, ...missing, ...closed, ...local, ...authProblems(tree)];
+  return [...lost, ...missing, ...closed, ...local, ...harmIn(tree)];
 }

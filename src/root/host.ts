@@ -18,6 +18,7 @@ import type { WorkerOptions } from './loops.ts';
 import { describeOperation, type Operation, type Part } from './operation.ts';
 import { Root } from './root.ts';
 import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
+import { serialMaker } from './serial.ts';
 
 export interface HostOptions {
   readonly home: Home;
@@ -63,6 +64,7 @@ export async function openHost({ home, role, log, workers, looked, files = realF
       workers,
       runDirectory: home.runDirectory,
       stateDirectory: home.stateDirectory,
+      missingSerial: serialMaker(home.stateDirectory, files),
     }),
     'pid' in lock ? undefined : lock,
     heldBy,
@@ -273,6 +275,7 @@ export class Host {
       throw error;
     }
     this.#base = next;
+    for (const storageObject of this.root.tree.allStorageObjects()) storageObject.isSerialMade = false;
     // The announcement in the old journal says the same as a new one.
     await this.#journal?.restart(next).catch(() => {});
   }

@@ -43,6 +43,8 @@ export interface Surroundings {
   readonly comingBack?: boolean;
   randomHex(digits: number): string;
   randomUuid(): string;
+  /** The serial number of a storage object for which a saved file has none. @param of what tells it from others */
+  missingSerial(of: string): Promise<string>;
   readonly hostName: string;
   readonly machine: string;
 }

@@ -57,12 +57,13 @@ function find(tree: Tree, { path, verb, params }: Operation, { restoring, coming
 }
 
 /** What operations may know of the world. */
-export const worldly: Pick<Surroundings, 'randomHex' | 'randomUuid' | 'hostName' | 'machine'> = {
+export const worldly: Pick<Surroundings, 'randomHex' | 'randomUuid' | 'missingSerial' | 'hostName' | 'machine'> = {
   randomHex: (digits) =>
     randomBytes(Math.ceil(digits / 2))
       .toString('hex')
       .slice(0, digits),
   randomUuid: randomUUID,
+  missingSerial: async () => randomUUID(),
   hostName: hostname(),
   machine: machine(),
 };

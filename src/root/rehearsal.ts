@@ -9,7 +9,13 @@ import { dump } from './saveconfig.ts';
 import { Tree } from './tree.ts';
 
 /** A serial number that a saved file does not have is none here. */
-const around: Surroundings = { ...worldly, randomUuid: () => '', serving: false, restoring: true };
+const around: Surroundings = {
+  ...worldly,
+  randomUuid: () => '',
+  missingSerial: async () => '',
+  serving: false,
+  restoring: true,
+};
 
 /** The tree of a saved configuration. @throws OperatorError when it is none. @returns also what cannot be restored, a line each */
 export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: string[] }> {

@@ -74,7 +74,8 @@ export class Restoration {
     try {
       const place = placeOf(this.tree, path);
       const type = steps.find((known) => known.at === place.kind && known.verb === verb)!;
-      return (await type.apply(this.tree, place as never, params, this.#around)).params;
+      // What the file has is taken, and not checked against what an operator may do now.
+      return (await type.apply(this.tree, place as never, params, { ...this.#around, restoring: true })).params;
     } catch (error) {
       throw new OperatorError(line(wrong(error)));
     }
@@ -116,6 +117,10 @@ export class Restoration {
   /** A name that nobody knows here stays in the file. Whoever restores the file is told so; a start is not held to say it again. */
   strange(name: string, line: string): void {
     if (!this.#around.restoring && !inert.includes(name)) this.errors.push(line);
+  }
+
+  missingSerial(of: string): Promise<string> {
+    return this.#around.missingSerial(of);
   }
 
   auth(auth: Auth, raw: Raw, prefix: string, line: string): void {

@@ -72,10 +72,13 @@ async function restoreStorageObject(restoration: Restoration, raw: Raw, number: 
   const why = backstore.refuse?.(config);
   if (why !== undefined) throw refused(why);
   const path = `/backstores/${backstore.name}`;
-  const wwn = typeof raw['wwn'] === 'string' ? raw['wwn'] : '';
+  const given = textOf(raw['wwn'] ?? '');
+  const isMade = given === '' && !backstore.passesThrough;
+  const wwn = isMade ? await restoration.missingSerial([path, name, config['dev'], config['config']].join(' ')) : given;
   const params = { name, wwn, settled: { config, attributes: {} } };
   await restoration.do(path, 'create', params, (reason) => couldNotCreate(name, reason));
   const storageObject = restoration.tree.storageObject(`${path}/${name}`)!;
+  storageObject.isSerialMade = isMade;
   return async () => {
     const label = `Storage Object ${backstore.plugin}/${name}: `;
     const strange = others(raw, [...keysOfAll, ...Object.keys(backstore.keys)]);

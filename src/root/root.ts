@@ -40,6 +40,8 @@ export interface RootOptions extends LoopOptions {
   readonly log?: Log;
   /** Called when a medium has gone, or come, by itself. */
   readonly looked?: () => void;
+  /** As in `Surroundings`; absent: chance makes them. */
+  readonly missingSerial?: (of: string) => Promise<string>;
 }
 
 export class Root {
@@ -86,7 +88,8 @@ export class Root {
     part?: Part,
     { comingBack = false, givenUp }: { readonly comingBack?: boolean; readonly givenUp?: AbortSignal } = {},
   ): Promise<Outcome> {
-    const around = () => ({ ...worldly, serving: this.#serving, restoring, comingBack });
+    const { missingSerial = worldly.missingSerial } = this.#options;
+    const around = () => ({ ...worldly, missingSerial, serving: this.#serving, restoring, comingBack });
     const prepared = restoring ? operation : await prepare(this.tree, operation, around());
     const { outcome, released } = await this.inTurn(() => {
       givenUp?.throwIfAborted();

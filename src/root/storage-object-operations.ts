@@ -14,6 +14,7 @@ import { reportToAll } from '../scsi/unit-attention.ts';
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/tpg.ts';
 import { operation, type Values } from './operation.ts';
+import type { Tree } from './tree.ts';
 
 const badName = /[/\s]/;
 const nameBytesMax = 255;
@@ -46,6 +47,7 @@ export const storageObjectOperations = [
       if (tree.storageObjectOf(backstore.plugin, name))
         throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
       const wwn = String(params['wwn'] ?? '') || around.randomUuid();
+      if (!around.restoring) refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
       if (params['settled']) {
         const settled = params['settled'] as unknown as SettledObject;
         const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
@@ -162,7 +164,7 @@ export const storageObjectOperations = [
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
-    async apply(_tree, { storageObject }, params, { restoring }) {
+    async apply(tree, { storageObject }, params, { restoring }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
@@ -174,6 +176,13 @@ export const storageObjectOperations = [
         changing(storageObject, () => storageObject.attributes.set(name as never, to));
       if (name === 'emulate_write_cache') await switchCache(storageObject, Number(checked), set);
       else set(checked);
+      if (name === 'company_id' && !restoring)
+        try {
+          refuseShared(tree, storageObject);
+        } catch (error) {
+          set(before);
+          throw error;
+        }
       return { params, undo: () => set(before) };
     },
   }),
@@ -270,6 +279,20 @@ async function hasSize(storageObject: StorageObject, config: VolumeConfig, size:
     over = storageObject.volume?.resize?.(size);
   });
   await over;
+}
+
+/** @throws OperatorError when there is one that initiators would take for the same */
+function refuseShared(tree: Tree, mine: StorageObject): void {
+  const { naa, wwn, backstore } = mine;
+  if (backstore.passesThrough || wwn === '') return;
+  for (const other of tree.allStorageObjects())
+    if (other !== mine && other.naa === naa && other.wwn !== '' && !other.backstore.passesThrough)
+      throw new OperatorError(
+        other.wwn === wwn
+          ? `${other.path} has the wwn ${wwn} already`
+          : `The wwn ${wwn} gives initiators the name naa.${naa}, as that of ${other.path} does`,
+        'Initiators would take both for one disk, and write to the wrong one. Give another wwn, or none: then one is made.',
+      );
 }
 
 function checkName(name: string): void {

@@ -71,6 +71,17 @@ export class Tree {
     for (const named of this.storageObjects.values()) yield* named.values();
   }
 
+  /** Storage objects that initiators would take for one, whoever of them sees two. */
+  *sharedSerials(): Generator<readonly [StorageObject, StorageObject]> {
+    const first = new Map<string, StorageObject>();
+    for (const storageObject of this.allStorageObjects()) {
+      if (storageObject.backstore.passesThrough || storageObject.wwn === '') continue;
+      const other = first.get(storageObject.naa);
+      if (other) yield [other, storageObject];
+      else first.set(storageObject.naa, storageObject);
+    }
+  }
+
   /** What a saved file means by a plugin and a name: several kinds may have one plugin. A kind's own name does as well. */
   storageObjectOf(plugin: string, name: string): StorageObject | undefined {
     for (const kind of backstores) {

@@ -2,8 +2,6 @@
 
 import type { StorageObject } from './storage-object.ts';
 
-const serialDigits = 25;
-
 /** CODE SET. */
 export const codeSet = { binary: 1, ascii: 2, utf8: 3 } as const;
 /** ASSOCIATION, in its place. */
@@ -33,8 +31,5 @@ export function scsiName(name: string): Uint8Array {
   return bytes;
 }
 
-/** 16 bytes: LIO's NAA 6, made of the company identifier and the serial number's hexadecimal digits. */
-export function naaOf(lu: StorageObject): Uint8Array {
-  const digits = lu.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigits);
-  return Buffer.from(`6${lu.attributes.values.company_id}${digits}`.padEnd(32, '0'), 'hex');
-}
+/** 16 bytes. */
+export const naaOf = (lu: StorageObject): Uint8Array => Buffer.from(lu.naa, 'hex');

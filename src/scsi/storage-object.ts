@@ -40,6 +40,9 @@ export async function switchWriteCache(lu: StorageObject, to: number, set: (valu
   }
 }
 
+/** What an NAA 6 designator has room for. */
+const serialDigitsMax = 25;
+
 export class StorageObject {
   readonly backstore: Backstore;
   readonly name: string;
@@ -47,6 +50,9 @@ export class StorageObject {
   config: VolumeConfig;
   /** Unit serial number (LIO's `wwn`): text, a UUID when we made it. */
   readonly wwn: string;
+  readonly #serialDigits: string;
+  /** The saved file does not have it. */
+  isSerialMade = false;
   readonly attributes: Attributes<DiskAttributes>;
   /** Open while the process serves; closed objects have none. */
   volume: Volume | undefined;
@@ -103,6 +109,7 @@ export class StorageObject {
     this.name = parts.name;
     this.config = parts.config;
     this.wwn = parts.wwn;
+    this.#serialDigits = parts.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigitsMax);
     this.volume = parts.volume;
     this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
     this.aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
@@ -112,6 +119,14 @@ export class StorageObject {
   /** The value that an attribute of a new object of this kind has. */
   initial<K extends keyof DiskAttributes>(name: K): DiskAttributes[K]['default'] {
     return this.backstore.attributeDefaults(this.config, this.volume)[name] ?? diskAttributes[name].default;
+  }
+
+  /**
+   * LIO's NAA 6 of VPD page 83h, in hexadecimal digits: the company identifier and those of the serial number. Initiators take
+   * two units that share it for one.
+   */
+  get naa(): string {
+    return `6${this.attributes.values.company_id}${this.#serialDigits}`.toLowerCase().padEnd(32, '0');
   }
 
   /** `/backstores/fileio/disk0` */

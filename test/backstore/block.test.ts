@@ -4,7 +4,17 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { block } from '../../src/backstore/block.ts';
@@ -63,6 +73,28 @@ describe('on loop devices', needs('loop devices'), () => {
       unmap_granularity: 1,
       unmap_granularity_alignment: 0,
     });
+    await volume.close();
+  });
+
+  test('a device of 0 bytes is not there yet: it is not held, so that it can be set up, and then it is served', async () => {
+    const dev = device(65_536);
+    const backing = join(folder, `${devices.length - 1}.img`);
+    const { config } = await settle({ dev });
+    const becomes = (bytes: number) => {
+      truncateSync(backing, bytes);
+      execFileSync('losetup', ['--set-capacity', dev]);
+    };
+    becomes(0);
+    await expect(block.open(config)).rejects.toThrow(`Could not open ${dev}: it has 0 bytes`);
+    await expect(block.resize(config, undefined, false, false)).rejects.toThrow('it has 0 bytes');
+    await expect(settle({ dev })).rejects.toMatchObject({
+      message: `Could not open ${dev}: it has 0 bytes`,
+      hint: 'Nothing is set up behind the device yet (losetup, mdadm, nbd-client …).',
+    });
+    closeSync(openSync(dev, constants.O_RDWR | constants.O_EXCL));
+    becomes(65_536);
+    const volume = await block.open(config);
+    expect(volume.size).toBe(65_536);
     await volume.close();
   });
 

@@ -121,7 +121,7 @@ describe('configuration', () => {
 
   test('a storage object that cannot be meant is missing, and everything else is shown', async () => {
     const file = join(shell.directory, 'bad.json');
-    const objects = [-1, 1.5, 1e300].map((size, at) => ({ plugin: 'ramdisk', name: `rd${at}`, size, wwn: '' }));
+    const objects = [-1, 1.5, 1e300].map((size, at) => ({ plugin: 'ramdisk', name: `rd${at}`, size, wwn: `${at}` }));
     writeFileSync(file, JSON.stringify({ storage_objects: objects }));
     expect(await first(`restoreconfig ${file}`)).toBe('E| Configuration restored, 3 recoverable errors:');
     await shell.host.root.start();
