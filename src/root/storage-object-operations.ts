@@ -47,7 +47,8 @@ export const storageObjectOperations = [
       if (tree.storageObjectOf(backstore.plugin, name))
         throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
       const wwn = String(params['wwn'] ?? '') || around.randomUuid();
-      if (!around.restoring) refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
+      if (!around.restoring && !around.comingBack)
+        refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
       if (params['settled']) {
         const settled = params['settled'] as unknown as SettledObject;
         const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
