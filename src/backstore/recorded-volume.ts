@@ -154,17 +154,18 @@ class RecordedVolume implements Volume {
   }
 
   async #writeDurably(from: Uint8Array, position: number): Promise<void> {
+    const write = this.#record.beginDurable(position, from.length);
     try {
       await this.#inner.write(from, position, true);
     } catch (error) {
+      await this.#record.endDurable(write, false);
       // It may be this write alone that was refused, or the medium that has lost others with it. Where the error itself
       // does not say which (no space, no such place …), a flush does.
       if (systemErrorCode(error) === 'EIO') await this.#record.failed(reasonOf(error));
       else await this.flush().catch(() => {});
       throw error;
     }
-    if (!this.#record.isSuspect) return;
-    await this.#record.proved(position, from.length);
+    await this.#record.endDurable(write, true);
     this.#record.check();
   }
 

@@ -38,7 +38,7 @@ const rangesMax = 4096;
 export interface WriteUnderWay {
   readonly position: number;
   readonly length: number;
-  /** A flush failed meanwhile. */
+  /** A flush failed meanwhile; or, for a durable one, a write without `durable` to the same place has ended. */
   overtaken: boolean;
 }
 
@@ -48,6 +48,7 @@ export class WriteRecord {
   /** What the flush under way brings to the medium. */
   #flushing = new SectorSet();
   readonly #underWay = new Set<WriteUnderWay>();
+  readonly #durable = new Set<WriteUnderWay>();
   readonly #suspect = new SectorSet();
   #reason = '';
 
@@ -78,6 +79,7 @@ export class WriteRecord {
   /** A write without `durable` has ended, in the turn of the event loop in which it began. */
   wrote(position: number, length: number): void {
     this.#unflushed.add(position, length);
+    if (this.#durable.size > 0) this.#overtake(position, length);
   }
 
   begin(position: number, length: number): WriteUnderWay {
@@ -89,7 +91,29 @@ export class WriteRecord {
   /** A write without `durable` has ended, well or not. One that a failure has overtaken proves nothing. */
   end(write: WriteUnderWay): void {
     this.#underWay.delete(write);
-    if (!write.overtaken) this.#unflushed.add(write.position, write.length);
+    if (!write.overtaken) this.wrote(write.position, write.length);
+  }
+
+  beginDurable(position: number, length: number): WriteUnderWay {
+    const write = { position, length, overtaken: false };
+    this.#durable.add(write);
+    return write;
+  }
+
+  /** A durable write has ended. @param isGood its range is on the medium, whatever was in a cache, or lost, of it before */
+  async endDurable(write: WriteUnderWay, isGood: boolean): Promise<void> {
+    this.#durable.delete(write);
+    if (!isGood || write.overtaken) return;
+    const { position, length } = write;
+    for (const set of [this.#unflushed, this.#flushing]) if (!set.isEmpty) set.remove(position, length);
+    if (!this.#suspect.has(position, length)) return;
+    this.#suspect.remove(position, length);
+    await this.changed(false);
+  }
+
+  #overtake(position: number, length: number): void {
+    for (const write of this.#durable)
+      if (write.position < position + length && position < write.position + write.length) write.overtaken = true;
   }
 
   /** Whether all that was acknowledged is on the medium, as far as the range goes. */
@@ -133,13 +157,6 @@ export class WriteRecord {
   async failedAtOpening(reason: string): Promise<void> {
     this.restore({ reason });
     await this.changed(true);
-  }
-
-  /** A durable write has ended well: it is on the medium, whatever was lost there. */
-  async proved(position: number, length: number): Promise<void> {
-    if (!this.#suspect.has(position, length)) return;
-    this.#suspect.remove(position, length);
-    await this.changed(false);
   }
 
   /** @throws EIO while something may be lost: nothing is stable until that is mended */

@@ -139,6 +139,27 @@ test('a write that a flush did not wait for is not covered by it', async () => {
   expect(record.isFlushed(0, 4096)).toBe(false);
 });
 
+test('a durable write brings its range to the medium, unless another write went there meanwhile', async () => {
+  const { volume, release } = slowVolume(memoryVolume(size));
+  const record = new WriteRecord();
+  const served = recorded(volume, record);
+  const cached = served.write(block, 0, false);
+  release();
+  await cached;
+  expect(record.isFlushed(0, 4096)).toBe(false);
+  const durable = served.write(block, 0, true);
+  release();
+  await durable;
+  expect(record.isFlushed(0, 4096)).toBe(true);
+  const overtaken = served.write(block, 0, true);
+  const later = served.write(block, 2048, false);
+  release(1);
+  await later;
+  release();
+  await overtaken;
+  expect(record.isFlushed(0, 4096)).toBe(false);
+});
+
 test.each([
   ['a durable write that fails with EIO takes along what was not flushed', { write: 'EIO' }, [[0, 4096]]],
   ['a durable write that finds no space costs itself alone', { write: 'ENOSPC' }, undefined],

@@ -105,6 +105,8 @@ export interface PromiseCounts {
   pauses: number;
   kills: number;
   reopens: number;
+  /** Deferred errors. */
+  told: number;
 }
 
 /** What one block holds, as far as that is known. */
@@ -119,7 +121,7 @@ interface Block {
 
 export class Promises {
   readonly counts: PromiseCounts = {
-    ...{ writes: 0, flushes: 0, refusedFlushes: 0, breaks: 0, pauses: 0, kills: 0, reopens: 0 },
+    ...{ writes: 0, flushes: 0, refusedFlushes: 0, breaks: 0, pauses: 0, kills: 0, reopens: 0, told: 0 },
   };
   readonly violations: string[] = [];
   readonly #medium: FragileMedium;
@@ -259,12 +261,15 @@ export class Promises {
     this.#connections = await Promise.all(names.map((name) => connectInitiator(port, wwn, name)));
   }
 
-  /** By one or the other, again after a unit attention. */
+  /** By one or the other, again where it was told something else and the command was not carried out. */
   async #send(cdb: number[], data?: Buffer): Promise<boolean> {
     const { initiator, lost } = oneOf(this.#random, this.#connections)!;
     for (;;) {
-      const { status, sense } = await Promise.race([initiator.command(cdb, data ? { data } : {}), lost]);
-      if (!sense.startsWith('6/')) return status === 0;
+      const { status, sense, pdus } = await Promise.race([initiator.command(cdb, data ? { data } : {}), lost]);
+      // Behind the length of the sense data: a deferred error is about commands before this one (SPC-4 4.5.5).
+      const isDeferred = sense !== '' && pdus.at(-1)?.data[2] === 0x71;
+      if (isDeferred) this.counts.told += 1;
+      else if (!sense.startsWith('6/')) return status === 0;
     }
   }
 }

@@ -97,13 +97,13 @@ test('SAM-5 5.3.2 READ(10): NACA is refused, ACA being not supported', async () 
 
 describe('write cache', () => {
   const write = forms[10](0x2a, 0, 1);
-  const fua = forms[10](0x2a, 1, 1, 0x08);
+  const fua = forms[10](0x2a, 0, 1, 0x08);
 
   test('SBC-3 5.33 WRITE(10): FUA reaches the medium, without it the cache will do', async () => {
     const { initiator, volume } = fresh();
     await initiator.send(write, pattern(512));
     await initiator.send(fua, pattern(512));
-    expect(volume.calls).toEqual(['write 0+512', 'write 512+512 durable']);
+    expect(volume.calls).toEqual(['write 0+512', 'write 0+512 durable']);
   });
 
   test('SBC-3 6.5.5 WRITE(10): without a write cache every write reaches the medium', async () => {

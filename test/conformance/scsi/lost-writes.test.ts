@@ -2,6 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
+import { recordedFor } from '../../../src/scsi/lost-writes.ts';
+import { arrive, leave } from '../../../src/scsi/move.ts';
 import { establishNexus } from '../../../src/scsi/nexus.ts';
 import { sense } from '../../../src/scsi/sense.ts';
 import { clearUnitAttention, pendingUnitAttention } from '../../../src/scsi/unit-attention.ts';
@@ -103,4 +105,19 @@ test('SBC-3 5.33 WRITE(10): one that was taken into the cache, and ends when the
   end();
   expect((await writing).status).toBe(0);
   expect(volume.calls).toEqual(['flush', 'flush']);
+});
+
+test('SPC-4 4.5.5 deferred errors: what is lost goes along to another event loop', async () => {
+  const { lu, a } = fresh(1);
+  await a.send(write, pattern(512));
+  await a.send(synchronize);
+  const carried = structuredClone(await leave(lu));
+  const { lu: there } = logicalUnit();
+  const volume = memoryVolume(1 << 20);
+  arrive(there, carried);
+  there.volume = await recordedFor(there, volume);
+  const b = new Initiator(there).login();
+  expect((await b.send(synchronize)).sense).toBe('3/0c/00');
+  await b.send(write, pattern(512));
+  expect((await b.send(synchronize)).status).toBe(0);
 });
