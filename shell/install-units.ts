@@ -27,7 +27,7 @@ export async function installUnits({ user, yes }: InstallWords): Promise<number>
   const launcher = fileURLToPath(new URL('../shell/bin/tcli', import.meta.url));
   const files = [...units, optionalUnit].map((name) => ({
     path: join(folder, name),
-    text: readFileSync(join(packaged, name), 'utf8').replace('/usr/local/bin/tcli', launcher),
+    text: readFileSync(join(packaged, name), 'utf8').replace('/usr/local/bin/tcli', () => unitWord(launcher)),
   }));
   for (const { path, text } of files) say(`--- ${path}\n${text}\n`);
   if (!yes && !(await agreed())) return 1;
@@ -47,6 +47,12 @@ For portals that systemd opens, edit and enable besides: ${optionalUnit}\n`,
   );
   return 0;
 }
+
+/** A word of a command line as systemd.service(5) reads it. */
+const unitWord = (word: string): string => {
+  const expanded = word.replaceAll('%', '%%');
+  return /[\s"'\\;]/.test(expanded) ? `"${expanded.replace(/["\\]/g, '\\$&')}"` : expanded;
+};
 
 async function agreed(): Promise<boolean> {
   if (!process.stdin.isTTY) throw new OperatorError('Nothing was written.', 'To write them: tcli daemon install --yes');

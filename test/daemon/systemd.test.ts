@@ -2,7 +2,7 @@
 // why it skips. Not here: a whole system with systemd as its first process.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { serviceManager } from '../../src/system/systemd.ts';
@@ -155,4 +155,34 @@ it('daemon install --user writes units that start this very program', async () =
   expect(written.status).toBe(0);
   const { stdout } = await run('cat', [join(folder, 'systemd/user/tcli.service')]);
   expect(stdout).toContain(`ExecStart=${resolve(packaging, '../shell/bin/tcli')} serve --wait 30\n`);
+});
+
+it(
+  'the units of a program whose path has blanks, quotes and percent signs are read by systemd as they are meant',
+  needs('systemd-analyze'),
+  async () => {
+    const folder = temporaryDirectory();
+    const root = join(folder, 'a b%h"c');
+    for (const part of ['dist', 'packaging', 'shell/bin'])
+      cpSync(resolve(packaging, '..', part), join(root, part), { recursive: true });
+    symlinkSync(resolve(packaging, '../node_modules'), join(root, 'node_modules'));
+    writeFileSync(join(root, 'package.json'), '{"type":"module"}');
+    const words = [join(root, 'dist/tcli.js'), 'daemon', 'install', '--user', '--yes'];
+    expect(await run(process.execPath, words, { env: { XDG_CONFIG_HOME: folder } })).toMatchObject({ status: 0 });
+    const unit = join(folder, 'systemd/user/tcli.service');
+    expect(readFileSync(unit, 'utf8')).toContain(`ExecStart="${folder}/a b%%h\\"c/shell/bin/tcli" serve --wait 30\n`);
+    const { stderr } = await run('systemd-analyze', ['verify', '--user', unit], { env: { XDG_RUNTIME_DIR: folder } });
+    expect(stderr).not.toMatch(/not executable|quot|specifier/i);
+  },
+);
+
+it('the unit lets a LUN become a device of this machine, which outlives the service', () => {
+  const unit = readFileSync(join(packaging, 'tcli.service'), 'utf8').split('\n');
+  for (const line of [
+    'DeviceAllow=/dev/fuse rw',
+    'DeviceAllow=/dev/loop-control rw',
+    'DeviceAllow=block-* rw',
+    'KillMode=process',
+  ])
+    expect(unit).toContain(line);
 });
