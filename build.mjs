@@ -1,4 +1,4 @@
-// Builds dist/: three programs (tcli, the interactive shell's engine thread, the thread of a loop), sharing chunks, and the library.
+// Builds dist/: four programs (tcli, the interactive shell's engine thread, the thread of a loop, the process of a local device), sharing chunks, and the library.
 // --splitting matters: without it every one-shot would pay for loading Ink, and a client of a daemon for the engine.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
@@ -25,7 +25,12 @@ const options = {
 };
 await build({
   ...options,
-  entryPoints: { tcli: 'shell/main.tsx', engine: 'shell/engine-thread.ts', loop: 'src/root/loop-thread.ts' },
+  entryPoints: {
+    tcli: 'shell/main.tsx',
+    engine: 'shell/engine-thread.ts',
+    loop: 'src/root/loop-thread.ts',
+    device: 'src/nbd/device-process.ts',
+  },
 });
 // By itself: what the library exports would count as used by every program.
 await build({ ...options, entryPoints: { index: 'src/index.ts' } });

@@ -45,7 +45,7 @@ interface Wants {
 export async function daemon(home: Home, { action, force, json, serve }: Wants): Promise<number> {
   if (action === 'status') return status(home, json);
   if (action === 'stop') return stop(home, force);
-  if (action === 'restart') await stop(home, force);
+  if (action === 'restart') await stop(home, force, true);
   return start(home, force, serve);
 }
 
@@ -106,13 +106,14 @@ async function openLog(path: string): Promise<number> {
   }
 }
 
-async function stop(home: Home, force: boolean): Promise<number> {
+/** @param restarts it comes back at once: who uses a LUN on this machine waits */
+async function stop(home: Home, force: boolean, restarts = false): Promise<number> {
   const pid = (await running(home))?.pid ?? holderOf(home)?.pid;
   if (pid === undefined) {
     say('Not running.\n');
     return 0;
   }
-  const asked = await ask(home, { do: 'stop' }).catch((error) => {
+  const asked = await ask(home, { do: 'stop', force, restarts }).catch((error) => {
     if (force && error instanceof OperatorError) return undefined;
     throw error;
   });

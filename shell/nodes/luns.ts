@@ -198,11 +198,13 @@ const attach = commandOf<Lun>()({
 
 const detach = commandOf<Lun>()({
   doc: 'Takes the block device away again; refused while it is in use.',
-  parameters: [],
+  parameters: [
+    optional('force', types.bool, 'Also while it is in use: what is mounted is then lost to whoever uses it.'),
+  ],
   examples: [{ line: 'detach', does: 'Takes it away.', after: ['attach'] }],
-  async run(one, { apply, info, host }) {
+  async run(one, { apply, info, host }, { force }) {
     const [, device = 'the LUN'] = localNames(one, host.home);
-    await apply(`${one.tpg.path}/luns`, 'detach', { lun: one.index });
+    await apply(`${one.tpg.path}/luns`, 'detach', { lun: one.index, ...(force && { force }) });
     info(`Detached ${device}.`);
   },
 });

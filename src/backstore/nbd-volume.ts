@@ -11,7 +11,7 @@ import { Unflushed, unflushedBytesMax } from './unflushed.ts';
 
 /** Connections to a server for which all of them are one. */
 const connectionsMax = 4;
-/** How long a request waits for a server that is gone, and how long between two looks for it. */
+/** How long a request waits for a server that is gone unless something else is said, and how long between two looks for it. */
 const absenceMs = 30_000;
 /** How long the end of a volume waits for what is in flight. */
 const closeMs = 5_000;
@@ -20,8 +20,16 @@ const retryMsMax = 1000;
 /** Bytes in one TRIM, WRITE ZEROES or BLOCK STATUS. */
 const rangeBytesMax = 1024 * 1024 * 1024;
 
-/** @param connect opens one more connection @param size bytes of the export that are used */
-export async function openNbdVolume(connect: () => Promise<NbdConnection>, size: number): Promise<Volume> {
+/**
+ * @param connect opens one more connection
+ * @param size bytes of the export that are used
+ * @param patienceMs how long a request waits for a server that is gone
+ */
+export async function openNbdVolume(
+  connect: () => Promise<NbdConnection>,
+  size: number,
+  patienceMs = absenceMs,
+): Promise<Volume> {
   const first = await connect();
   if (first.terms.size < size) {
     first.disconnect();
@@ -30,7 +38,7 @@ export async function openNbdVolume(connect: () => Promise<NbdConnection>, size:
       'Give the size that it has, or a smaller one.',
     );
   }
-  return new NbdVolume(connect, first, size);
+  return new NbdVolume(connect, first, size, patienceMs);
 }
 
 /** The server is gone, until `over`; whoever waits for it has waited long enough with `tooLong`. */
@@ -54,6 +62,7 @@ class NbdVolume implements Volume {
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
   readonly #connect: () => Promise<NbdConnection>;
+  readonly #patienceMs: number;
   readonly #flags: number;
   readonly #payloadMax: number;
   readonly #unflushed = new Unflushed();
@@ -70,7 +79,7 @@ class NbdVolume implements Volume {
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
 
-  constructor(connect: () => Promise<NbdConnection>, first: NbdConnection, size: number) {
+  constructor(connect: () => Promise<NbdConnection>, first: NbdConnection, size: number, patienceMs: number) {
     const { flags, minimumBlock, maximumPayload, allocationId } = first.terms;
     this.size = size;
     this.logicalBlockSize = Math.max(512, minimumBlock);
@@ -79,6 +88,7 @@ class NbdVolume implements Volume {
     this.discardGranularity = Math.max(512, minimumBlock);
     this.rotational = (flags & exportFlag.rotational) !== 0;
     this.#connect = connect;
+    this.#patienceMs = patienceMs;
     this.#flags = flags;
     this.#payloadMax = Math.floor(maximumPayload / this.logicalBlockSize) * this.logicalBlockSize;
     if ((flags & exportFlag.trim) !== 0)
@@ -255,7 +265,7 @@ class NbdVolume implements Volume {
     this.#connections = [];
     for (const one of lost) one.destroy();
     const { promise: tooLong, resolve } = Promise.withResolvers<'late'>();
-    const patience = beginPatience(absenceMs, { owed: () => true, heard: () => 0, lost: () => resolve('late') });
+    const patience = beginPatience(this.#patienceMs, { owed: () => true, heard: () => 0, lost: () => resolve('late') });
     const absence: Absence = { since: new Date(), reason: why, tooLong, over: Promise.resolve() };
     absence.over = this.#return(absence).finally(() => {
       patience.end();
@@ -289,10 +299,12 @@ class NbdVolume implements Volume {
 
   /** @throws when it is not the server that there was, or goes away again */
   async #remind(connection: NbdConnection): Promise<void> {
-    const { size, flags } = connection.terms;
+    const { size, flags, minimumBlock } = connection.terms;
     try {
       if (size < this.size) throw new OperatorError(`the export has ${size} bytes now, ${this.size} are wanted`);
       if ((flags & exportFlag.readOnly) !== 0 && !this.readOnly) throw new OperatorError('the export is read-only now');
+      if (minimumBlock > this.logicalBlockSize)
+        throw new OperatorError(`blocks have ${minimumBlock} bytes now, not ${this.logicalBlockSize}`);
       for (const request of this.#unflushed) await connection.send(request);
     } catch (error) {
       connection.destroy();

@@ -60,7 +60,14 @@ export type ControlRequest =
   | { readonly id: number; readonly do: 'configuration' }
   | { readonly id: number; readonly do: 'save'; readonly backups?: number }
   /** Ends the process: it answers, then closes the connection when it is done. */
-  | { readonly id: number; readonly do: 'stop' };
+  | {
+      readonly id: number;
+      readonly do: 'stop';
+      /** Also while somebody of this machine uses a LUN as a block device. */
+      readonly force?: boolean;
+      /** Another process serves in a moment: whoever uses such a device waits. */
+      readonly restarts?: boolean;
+    };
 
 export type ControlReply =
   | { readonly id: number; readonly is: 'status'; readonly status: Status }

@@ -2,6 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import type { Host } from '../root/host.ts';
+import { inUse } from '../root/local-devices.ts';
 import { type Operation, type Value, type Values, withoutSecrets } from '../root/operation.ts';
 import { dump } from '../root/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
@@ -39,14 +40,25 @@ export const controlRequests: Readonly<
     const { path, backup } = await host.save(undefined, Number(backups));
     return { is: 'saved', path, backup };
   },
-  async stop({ stop }) {
+  async stop({ host, stop }, { force, restarts }) {
     if (!stop)
       throw new OperatorError('An interactive tcli serves this configuration.', 'It ends when its shell is left.');
+    if (force !== true && restarts !== true) await refuseLocalUse(host);
     // The answer goes first.
     setImmediate(stop);
     return { is: 'stopping' };
   },
 };
+
+/** @throws OperatorError while somebody of this machine uses a LUN as a block device */
+async function refuseLocalUse({ root }: Host): Promise<void> {
+  const uses = (await Promise.all(root.localDevices().map(inUse))).flat();
+  if (uses.length === 0) return;
+  throw new OperatorError(
+    uses.join('\n'),
+    'Umount it first. A restart needs no umount: what is asked meanwhile waits. To stop all the same: tcli daemon stop --force',
+  );
+}
 
 function operationOf(given: unknown): Operation {
   const { path, verb, params = {} } = (given ?? {}) as Partial<Operation>;

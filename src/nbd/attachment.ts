@@ -1,208 +1,193 @@
 /**
- * A LUN as a block device of this machine, by what the machine has: the kernel's nbd, or a loop device over a file that
- * nbdfuse shows. Nothing here waits in the event loop: the device's own I/O needs it.
+ * LUNs as block devices of this machine. Each has a process of its own (device-process.ts), which outlives this one: a
+ * device that is in use stays, and the next process that serves the LUN finds it.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
-import { processesWithOpen } from '../system/process.ts';
-import { findProgram, runProgram } from '../system/program.ts';
+import { fileURLToPath } from 'node:url';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { whoUses } from '../system/block-users.ts';
+import { startTimeOf } from '../system/process.ts';
+import { runProgram } from '../system/program.ts';
+import { runningMs } from '../system/running-time.ts';
+import { type DeviceSource, leftIn } from './device-ways.ts';
 
 export interface Attached {
   /** `/dev/nbd0` */
   readonly device: string;
-  /** @throws OperatorError while somebody uses it, unless it is to go all the same */
-  detach(force: boolean): Promise<void>;
+  /** Its process has ended, and the device answers nothing any more. */
+  hasEnded(): boolean;
+  /** Writes what the kernel still has of it to the LUN, and takes it away. */
+  detach(): Promise<void>;
+  /** As `detach`, but when somebody uses it, it stays for the next process that serves. @returns who does */
+  leave(): Promise<string[]>;
 }
 
 /** What is to be attached. */
 export interface Source {
-  readonly uri: string;
-  readonly socket: string;
-  readonly exportName: string;
-  /** Bytes of a logical block. */
+  /** The socket of the target. */
+  readonly target: string;
+  /** The storage object's serial number: under that name, the target gives this disk or none. */
+  readonly serial: string;
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
   readonly blockSize: number;
   readonly readOnly: boolean;
   /** A path of its own in the run directory; a link to the device stands there while it is attached. */
   readonly link: string;
 }
 
-/** How long nbdfuse may take to show its file, and how often that is looked at. */
-const mountMs = 10_000;
-const mountPollMs = 20;
-
-interface Way {
-  /** What it lacks here, a phrase each. */
-  missing(): string[];
-  attach(source: Source): Promise<Attached>;
+/** What a device's process is told. */
+export interface DeviceWords extends Omit<DeviceSource, 'exportName'> {
+  readonly target: string;
+  readonly serial: string;
+  readonly name: string;
+  readonly size: number;
 }
 
-const lacks = (missing: boolean, what: string): string[] => (missing ? [what] : []);
-const lacksProgram = (name: string, from: string): string[] => lacks(!findProgram(name), `${name} (package ${from})`);
-const isRoot = (): boolean => process.getuid?.() === 0;
+/** What it says, once. */
+export type DeviceWord = { readonly device: string } | { readonly message: string; readonly hint?: string };
 
-/** @throws OperatorError that says what is missing */
+/** How long the process may take to make its device, and to end. */
+const startMs = 15_000;
+const endMs = 35_000;
+const pollMs = 20;
+
+/** Beside the program, as build.mjs puts it. */
+const program = fileURLToPath(new URL('./device.js', import.meta.url));
+
+/** What is written down beside the link. */
+interface Note extends Omit<Source, 'link' | 'target'> {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly device: string;
+}
+
+/** Attaches a LUN, or takes the device over that it is already. @throws OperatorError that says what is in the way */
 export async function attach(source: Source): Promise<Attached> {
-  await clean(source);
-  const found = ways.map((way) => ({ way, missing: way.missing() }));
-  const usable = found.find(({ missing }) => missing.length === 0);
-  if (!usable)
-    throw new OperatorError(
-      'A LUN cannot become a block device on this machine',
-      found.map(({ missing }) => `Missing: ${missing.join(', ')}`).join('\nor: '),
-    );
-  let attached: Attached;
-  try {
-    attached = await usable.way.attach(source);
-  } catch (error) {
-    throw error instanceof OperatorError ? error : new OperatorError(`Could not attach: ${reasonOf(error)}`);
+  const earlier = noteOf(source);
+  if (earlier && isRunning(earlier)) {
+    if (isOf(earlier, source)) return attachedAs(earlier, source);
+    await refuseInUse(earlier.device, `${earlier.device} was attached as another disk`);
+    await end(earlier, source);
   }
-  symlinkSync(attached.device, source.link);
-  return {
-    device: attached.device,
-    async detach(force) {
-      await attached.detach(force);
-      rmSync(source.link, { force: true });
-    },
-  };
+  await clean(source);
+  return attachedAs(await begin(source), source);
 }
-
-const kernel: Way = {
-  missing: () => [
-    ...lacks(!isRoot(), 'root'),
-    ...lacks(!existsSync('/sys/block/nbd0'), 'the kernel module nbd (modprobe nbd)'),
-    ...lacksProgram('nbd-client', 'nbd-client'),
-  ],
-  async attach({ socket, exportName, blockSize, readOnly }) {
-    const device = freeNbdDevice();
-    const words = ['-unix', socket, device, '-name', exportName, '-block-size', String(blockSize)];
-    await runProgram('nbd-client', readOnly ? [...words, '-readonly'] : words);
-    return {
-      device,
-      async detach(force) {
-        if (!force) await refuseInUse(device);
-        await runProgram('nbd-client', ['-d', device]);
-      },
-    };
-  },
-};
-
-function freeNbdDevice(): string {
-  // The kernel shows the client's process while a device is connected.
-  const free = readdirSync('/sys/block').find((name) => /^nbd\d+$/.test(name) && !existsSync(`/sys/block/${name}/pid`));
-  if (!free) throw new OperatorError('Every nbd device is in use', 'More of them: modprobe nbd nbds_max=64');
-  return `/dev/${free}`;
-}
-
-const fuse: Way = {
-  missing: () => [
-    ...lacks(!isRoot(), 'root'),
-    ...lacks(!existsSync('/dev/fuse'), '/dev/fuse'),
-    ...lacks(!existsSync('/dev/loop-control'), 'loop devices (modprobe loop)'),
-    ...lacksProgram('nbdfuse', 'libnbd-bin'),
-    ...lacksProgram('losetup', 'util-linux'),
-    ...lacksProgram('umount', 'util-linux'),
-  ],
-  async attach(source) {
-    const folder = folderOf(source);
-    const file = join(folder, source.exportName);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const options = [...(source.readOnly ? ['--readonly'] : []), file, source.uri];
-    const child = spawn(findProgram('nbdfuse')!, options, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let device = '';
-    try {
-      await shown(child, folder);
-      const words = ['--find', '--show', '--sector-size', String(source.blockSize)];
-      device = await runProgram('losetup', [...words, ...(source.readOnly ? ['--read-only'] : []), file]);
-    } catch (error) {
-      await unmount(folder);
-      throw error;
-    }
-    return {
-      device,
-      async detach(force) {
-        if (!force) await refuseInUse(device);
-        await runProgram('losetup', ['--detach', device]);
-        await unmount(folder);
-      },
-    };
-  },
-};
-
-const ways: readonly Way[] = [kernel, fuse];
 
 const folderOf = ({ link }: Source): string => `${link}.fuse`;
+const noteFileOf = ({ link }: Source): string => `${link}.json`;
+const isRunning = ({ pid, startTime }: Note): boolean => startTimeOf(pid) === startTime;
+const isOf = (note: Note, { serial, blockSize }: Source): boolean =>
+  note.serial === serial && note.blockSize === blockSize;
 
-/** Waits until nbdfuse has mounted `folder`. @throws Error with what it said instead */
-async function shown(child: ChildProcess, folder: string): Promise<void> {
-  let said = '';
-  let ended = false;
-  child.stderr?.on('data', (data) => {
-    said = `${said}${data}`.slice(-4096);
-  });
-  child.on('error', (error) => {
-    said += error.message;
-    ended = true;
-  });
-  child.on('exit', () => {
-    ended = true;
-  });
-  for (let waited = 0; !isMounted(folder); waited += mountPollMs) {
-    if (ended || waited > mountMs) {
-      child.kill();
-      throw new Error(`nbdfuse: ${said.trim().split('\n').at(-1) || 'its file does not appear'}`);
-    }
-    await sleep(mountPollMs);
-  }
-}
-
-/** proc(5) mountinfo: field 5 is the mount point, blanks in it octal. */
-const isMounted = (folder: string): boolean =>
-  readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .some((line) => line.split(' ')[4] === folder.replaceAll(' ', '\\040'));
-
-async function unmount(folder: string): Promise<void> {
-  if (isMounted(folder)) await runProgram('umount', ['--lazy', folder]);
-  rmdirSync(folder);
-}
-
-/** What an earlier process left when it ended without a word: a device whose other end is gone. */
-async function clean(source: Source): Promise<void> {
-  const folder = folderOf(source);
-  const file = join(folder, source.exportName);
-  for (const name of readdirSync('/sys/block')) {
-    if (!name.startsWith('loop') || backingFile(name) !== file) continue;
-    await runProgram('losetup', ['--detach', `/dev/${basename(name)}`]).catch(() => {});
-  }
-  if (existsOrBroken(folder)) await unmount(folder);
-  rmSync(source.link, { force: true });
-}
-
-function backingFile(loop: string): string | undefined {
+function noteOf(source: Source): Note | undefined {
   try {
-    return readFileSync(`/sys/block/${loop}/loop/backing_file`, 'utf8').trimEnd();
+    return JSON.parse(readFileSync(noteFileOf(source), 'utf8')) as Note;
   } catch {
     return undefined;
   }
 }
 
-const existsOrBroken = (folder: string): boolean => isMounted(folder) || existsSync(folder);
+function attachedAs(note: Note, source: Source): Attached {
+  const { device } = note;
+  const sync = () => runProgram('blockdev', ['--flushbufs', device]).catch(() => {});
+  const detach = async () => {
+    if (isRunning(note)) await sync();
+    await end(note, source);
+  };
+  return {
+    device,
+    hasEnded: () => !isRunning(note),
+    detach,
+    async leave() {
+      const users = await whoUses(device);
+      if (users.length === 0) await detach();
+      else await sync();
+      return users;
+    },
+  };
+}
+
+async function begin(source: Source): Promise<Note> {
+  const { target, serial, name, size, blockSize, readOnly, link } = source;
+  const folder = folderOf(source);
+  const words: DeviceWords = { target, serial, name, size, blockSize, readOnly, folder, socket: `${link}.sock` };
+  const child = spawn(process.execPath, [program, JSON.stringify(words)], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let said = '';
+  let ended = false;
+  child.stdout.on('data', (data) => {
+    said += data;
+  });
+  child.once('error', () => {
+    ended = true;
+  });
+  child.once('close', () => {
+    ended = true;
+  });
+  for (const late = runningMs() + startMs; !said.includes('\n'); await sleep(pollMs)) {
+    if (!ended && runningMs() < late) continue;
+    child.kill('SIGKILL');
+    throw new OperatorError('Could not attach: its process does not answer');
+  }
+  const word = JSON.parse(said) as DeviceWord;
+  if (!('device' in word)) throw new OperatorError(word.message, word.hint);
+  child.unref();
+  child.stdout.destroy();
+  const pid = child.pid ?? 0;
+  const note: Note = {
+    pid,
+    startTime: startTimeOf(pid) ?? '',
+    device: word.device,
+    serial,
+    name,
+    size,
+    blockSize,
+    readOnly,
+  };
+  writeFileSync(noteFileOf(source), JSON.stringify(note), { mode: 0o600 });
+  symlinkSync(note.device, link);
+  return note;
+}
+
+/** Ends the process of a device; the device goes with it. */
+async function end(note: Note, source: Source): Promise<void> {
+  if (isRunning(note)) process.kill(note.pid, 'SIGTERM');
+  for (const late = runningMs() + endMs; isRunning(note); await sleep(pollMs))
+    if (runningMs() > late) {
+      process.kill(note.pid, 'SIGKILL');
+      break;
+    }
+  forget(source);
+}
+
+function forget(source: Source): void {
+  for (const path of [source.link, noteFileOf(source), `${source.link}.sock`]) rmSync(path, { force: true });
+}
+
+/** What a process left that ended without a word: a device whose other end is gone. */
+async function clean(source: Source): Promise<void> {
+  const left = leftIn({ folder: folderOf(source), exportName: source.name });
+  for (const device of left.devices)
+    await refuseInUse(device, `${device} has lost its other end, and what is written to it now is lost`);
+  await left.end();
+  forget(source);
+}
 
 /** @throws OperatorError while a mounted file system or a program has the device */
-async function refuseInUse(device: string): Promise<void> {
-  try {
-    await (await open(device, constants.O_RDONLY | constants.O_EXCL)).close();
-  } catch (error) {
-    if (systemErrorCode(error) !== 'EBUSY') return;
-    const who = processesWithOpen(device);
-    throw new OperatorError(
-      `${device} is in use`,
-      who.length > 0 ? `${who.join(', ')} has it open.` : `See what is mounted or built on it: lsblk ${device}`,
-    );
-  }
+async function refuseInUse(device: string, what: string): Promise<void> {
+  const users = await whoUses(device);
+  if (users.length > 0)
+    throw new OperatorError(`${what}; it is ${users.join(', ')}`, 'Umount it: then it is attached anew.');
 }
+
+/** Why it is not attached, for an operator. */
+export const problemOf = (error: unknown): OperatorError =>
+  error instanceof OperatorError ? error : new OperatorError(reasonOf(error));

@@ -1,6 +1,7 @@
 /** Local targets as they run: for each a nexus of its own, a socket with its LUNs, and the devices that they are attached as. */
 
 import { mkdirSync } from 'node:fs';
+import { within } from '../backstore/patience.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
 import { Nexus, type StorageObject } from '../scsi/storage-object.ts';
@@ -10,9 +11,9 @@ import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
 import type { FabricState, Lun, Tpg } from '../target/tpg.ts';
-import { type Attached, attach } from './attachment.ts';
+import { type Attached, attach, problemOf } from './attachment.ts';
 import { LogicalUnitExport } from './logical-unit.ts';
-import { deviceLink, exportName, socketPath, uriOf } from './names.ts';
+import { deviceLink, exportName, socketPath } from './names.ts';
 import { NbdServer } from './server.ts';
 
 export const startLocal = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
@@ -22,9 +23,14 @@ interface Unit {
   readonly storageObject: StorageObject;
   readonly served: LogicalUnitExport;
   attached: Attached | undefined;
-  /** Why it is not attached, or still is; with the lines to read after it. */
+  /** Why it is not attached; with the lines to read after it. */
   problem: OperatorError | undefined;
+  /** It is being attached or detached. */
+  work: Promise<void> | undefined;
 }
+
+/** How long a change waits for devices to come or go; it goes on without those that take longer. */
+const deviceMs = 5_000;
 
 interface Served {
   readonly nexus: Nexus;
@@ -62,7 +68,7 @@ class Engine implements FabricEngine {
 
   async stop(): Promise<void> {
     await this.#reconciling;
-    await Promise.all([...this.#served.keys()].map((tpg) => this.#end(tpg)));
+    await Promise.all([...this.#served.keys()].map((tpg) => this.#end(tpg, true)));
   }
 
   async #reconcile(): Promise<void> {
@@ -71,7 +77,8 @@ class Engine implements FabricEngine {
         .filter((target) => this.#context.serves(target))
         .flatMap((target) => [...target.tpgs.values()].filter(({ enabled }) => enabled)),
     );
-    for (const tpg of this.#served.keys()) if (!wanted.has(tpg)) await this.#end(tpg);
+    for (const tpg of this.#served.keys())
+      if (!wanted.has(tpg)) await this.#end(tpg, !this.#context.serves(tpg.target));
     for (const tpg of wanted) {
       const served = this.#served.get(tpg) ?? (await this.#begin(tpg));
       await this.#follow(tpg, served);
@@ -109,66 +116,90 @@ class Engine implements FabricEngine {
     let changed = false;
     for (const [index, unit] of units) {
       if (tpg.luns.get(index)?.storageObject === unit.storageObject) continue;
-      await this.#detach(unit, true);
+      await within(
+        deviceMs,
+        this.#settled(unit, () => this.#detach(unit)),
+      );
       units.delete(index);
       changed = true;
     }
     for (const [index, { storageObject, ways }] of tpg.luns) {
       if (units.has(index)) continue;
       const served = new LogicalUnitExport(nexus, index, ways.trafficOf({ initiator: '', number: index, portal: '' }));
-      units.set(index, { storageObject, served, attached: undefined, problem: undefined });
+      units.set(index, { storageObject, served, attached: undefined, problem: undefined, work: undefined });
       changed = true;
     }
     if (changed) changeLunsOf(nexus);
     server.refresh();
-    for (const [index, unit] of units) await this.#followAttachment(tpg.luns.get(index)!, unit, server);
+    const work = Array.from(units, ([index, unit]) => this.#followAttachment(tpg.luns.get(index)!, unit, server));
+    await within(deviceMs, Promise.all(work));
   }
 
-  async #followAttachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> {
-    unit.problem = undefined;
-    if (lun.attached !== true) return this.#detach(unit, false);
-    const geometry = unit.served.geometry();
-    if (unit.attached || server.problem || !geometry) return;
+  /** One at a time for a LUN; what happens meanwhile is seen the next time. */
+  #followAttachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> {
+    unit.work ??= this.#attachment(lun, unit, server).finally(() => {
+      unit.work = undefined;
+    });
+    return unit.work;
+  }
+
+  async #attachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> {
     const { runDirectory } = this.#context;
+    if (lun.attached !== true) return this.#detach(unit);
+    const geometry = unit.served.geometry();
+    if (unit.attached?.hasEnded()) unit.attached = undefined;
+    if (unit.attached || server.problem || !geometry) return;
     const source = {
-      uri: uriOf(lun, runDirectory),
-      socket: server.path,
-      exportName: exportName(lun.index),
+      target: server.path,
+      serial: unit.storageObject.wwn,
+      name: exportName(lun.index),
+      size: geometry.size,
       blockSize: unit.storageObject.blockSize,
       readOnly: geometry.readOnly,
       link: deviceLink(lun, runDirectory),
     };
-    await this.#attempt(unit, async () => {
-      unit.attached = await attach(source);
-    });
-  }
-
-  async #detach(unit: Unit, force: boolean): Promise<void> {
-    await this.#attempt(unit, async () => {
-      await unit.attached?.detach(force);
-      unit.attached = undefined;
-    });
-  }
-
-  async #attempt(unit: Unit, step: () => Promise<void>): Promise<void> {
     try {
-      await step();
+      unit.attached = await attach(source);
+      unit.problem = undefined;
     } catch (error) {
-      unit.problem = error instanceof OperatorError ? error : new OperatorError(reasonOf(error));
-      const { path } = unit.storageObject;
-      const { message, hint = '' } = unit.problem;
-      this.#context.log({ level: 'warning', event: 'local device', detail: { path, problem: `${message}. ${hint}` } });
+      unit.problem = problemOf(error);
     }
   }
 
-  async #end(tpg: Tpg): Promise<void> {
+  /** What is done to a LUN that goes: after what is being done to it. */
+  async #settled(unit: Unit, what: () => Promise<void>): Promise<void> {
+    await unit.work;
+    await what();
+  }
+
+  async #detach(unit: Unit): Promise<void> {
+    const { attached } = unit;
+    unit.attached = undefined;
+    unit.problem = undefined;
+    await attached?.detach();
+  }
+
+  /** Who uses a device keeps it, while it waits for whoever serves it next. */
+  async #leave({ attached, storageObject: { path } }: Unit): Promise<void> {
+    const users = (await attached?.leave()) ?? [];
+    if (users.length === 0) return;
+    const what = `${attached?.device} waits until it is served again: ${users.join(', ')}`;
+    this.#context.log({ level: 'warning', event: 'local device', detail: { path, what } });
+  }
+
+  /** @param comesBack another process or another loop serves it next */
+  async #end(tpg: Tpg, comesBack: boolean): Promise<void> {
     const served = this.#served.get(tpg);
     if (!served) return;
     this.#served.delete(tpg);
     const { nexus, server, units } = served;
-    for (const unit of units.values()) await this.#detach(unit, true);
-    await server.close();
-    await abortNexus(nexus);
+    // While it is still served: what the kernel has of it is written first.
+    const devices = Array.from(units.values(), (unit) =>
+      this.#settled(unit, () => (comesBack ? this.#leave(unit) : this.#detach(unit))),
+    );
+    await within(deviceMs, Promise.all(devices));
+    await within(deviceMs, server.close());
+    await within(deviceMs, abortNexus(nexus));
     loseNexus(nexus);
   }
 }

@@ -2,9 +2,9 @@
 
 import type { errors } from '../wire/nbd.ts';
 
-/** What a client is told when it chooses the export; it stays true while the client is there, but for the size. */
+/** What a client is told when it chooses the export: it goes on with that until it connects again. */
 export interface Geometry {
-  /** Bytes. NBD has no word for a new one: a client goes on with the one that it knows until it connects again. */
+  /** Bytes. */
   readonly size: number;
   /** Bytes to which offsets and lengths have to be multiples. */
   readonly minimumBlock: number;
@@ -34,6 +34,8 @@ export interface Export {
   /** What clients ask for it by. */
   readonly name: string;
   readonly description: string;
+  /** Another name, which stays with the disk: under it a client gets this one or none. It is not listed. */
+  readonly serial?: string | undefined;
   /** Undefined while there is no medium. */
   geometry(): Geometry | undefined;
   /** The medium itself: another one is another disk, one that was resized is the same. */

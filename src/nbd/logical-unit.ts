@@ -40,6 +40,10 @@ export class LogicalUnitExport implements Export {
     return this.#nexus.view(this.#lun)?.storageObject.path ?? '';
   }
 
+  get serial(): string | undefined {
+    return this.#nexus.view(this.#lun)?.storageObject.wwn;
+  }
+
   get medium(): object | undefined {
     return this.#nexus.view(this.#lun)?.storageObject.volume;
   }

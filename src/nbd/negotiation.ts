@@ -180,7 +180,9 @@ function metaContext(handshake: Handshake, code: number, data: Buffer): Next {
 
 /** '' is the first export. */
 const find = ({ exports }: Handshake, name: string): Export | undefined =>
-  name === '' ? exports()[0] : exports().find((one) => one.name === name);
+  name === ''
+    ? exports()[0]
+    : (exports().find((one) => one.name === name) ?? exports().find(({ serial }) => serial === name));
 
 function choose(handshake: Handshake, name: string): Negotiated | undefined {
   const chosen = find(handshake, name);

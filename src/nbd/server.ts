@@ -2,7 +2,6 @@
 
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { isDeepStrictEqual } from 'node:util';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whenLate } from '../system/running-time.ts';
@@ -58,13 +57,15 @@ export class NbdServer {
     }
   }
 
-  /** Ends the connections whose export is gone or is not what they were told: their clients come back and learn what is so. */
+  /**
+   * Ends the connections whose export is gone, or has another medium: their clients come back and learn what is so. What else
+   * they were told may change under them: what is not there any more is refused, and the rest is help for their speed.
+   */
   refresh(): void {
     const exports = this.#exports();
-    for (const [channel, { export: chosen, geometry, medium }] of this.#agreed) {
+    for (const [channel, { export: chosen, medium }] of this.#agreed) {
       const found = exports.find((one) => one === chosen);
-      const now = { ...found?.geometry(), size: geometry.size };
-      if (found?.medium !== medium || !isDeepStrictEqual(now, geometry)) channel.destroy();
+      if (!found?.geometry() || found.medium !== medium) channel.destroy();
     }
   }
 

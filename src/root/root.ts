@@ -13,6 +13,7 @@ import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts
 
 import type { Lun, Portal, Target, Tpg } from '../target/tpg.ts';
 import { sumOf } from '../target/traffic.ts';
+import { type LocalDevice, localDevices, refuseLosing } from './local-devices.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from './loop.ts';
 import { type LoopOptions, Loops } from './loops.ts';
 import type { Operation, Outcome, Part, Surroundings } from './operation.ts';
@@ -101,8 +102,16 @@ export class Root {
 
   /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
   async #apply(operation: Operation, around: Surroundings, part?: Part) {
+    const devices = around.restoring ? [] : this.localDevices();
     const { params, notes = [], undo, finish, release } = await carryOut(this.tree, operation, around);
     const carried: Operation = { path: operation.path, verb: operation.verb, params };
+    const isForced = operation.verb === 'detach' && operation.params['force'] === true;
+    try {
+      if (!isForced) await refuseLosing(devices, this.tree);
+    } catch (error) {
+      await undo();
+      throw error;
+    }
     try {
       await this.#follow(carried);
       if (!around.restoring) await this.#record(carried, part);
@@ -158,6 +167,12 @@ export class Root {
     return this.inTurn(async () => {
       if (this.#loops) await this.#openAll(again);
     });
+  }
+
+  /** LUNs that are block devices of this machine. */
+  localDevices(): LocalDevice[] {
+    const { runDirectory } = this.#options;
+    return runDirectory === undefined ? [] : localDevices(this.tree, runDirectory);
   }
 
   /** Runs `what` after the operations before it and before those that come later: meanwhile nothing changes. */

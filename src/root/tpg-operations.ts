@@ -106,7 +106,8 @@ export const tpgOperations = [
     operation({
       at: 'luns',
       verb,
-      params: { lun: 'number' },
+      // `force`: also while somebody uses the device.
+      params: { lun: 'number', ...(verb === 'detach' && { force: 'boolean?' as const }) },
       apply(_tree, { tpg }, params) {
         const lun = tpg.luns.get(Number(params['lun']));
         if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);

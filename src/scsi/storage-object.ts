@@ -5,7 +5,9 @@
 
 import { Attributes } from '../attribute.ts';
 import type { Backstore, Volume, VolumeConfig, VolumeContents } from '../backstore/backstore.ts';
+import { within } from '../backstore/patience.ts';
 import type { Log } from '../log.ts';
+import { systemError } from '../system/system-error.ts';
 import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 
@@ -23,6 +25,9 @@ async function changeConfiguration(lu: StorageObject, change: ConfigurationChang
   else await switchWriteCache(lu, change.value, (value) => lu.attributes.set(change.name, value));
 }
 
+/** How long a medium may take to bring to stable storage what it has: other changes wait for that. */
+const switchMs = 10_000;
+
 /**
  * Switches the write cache on, or off: what was acknowledged out of it is on stable storage then.
  * @param set carries the switch out @throws a system error when it could not be brought there; the cache is on again
@@ -33,7 +38,7 @@ export async function switchWriteCache(lu: StorageObject, to: number, set: (valu
   if (to !== 0 || before === 0) return;
   try {
     // Writes that end from now on are durable by themselves.
-    await lu.volume?.flush();
+    if (lu.volume && (await within(switchMs, lu.volume.flush()))) throw systemError('ETIMEDOUT', 'flush');
   } catch (error) {
     set(1);
     throw error;

@@ -162,6 +162,83 @@ describe('attach', needs('block devices of LUNs', 'mounts', 'mkfs.ext4'), () => 
     await serve(home);
     expect(attached()).toBe('');
   });
+
+  /** lun1, attached and mounted. */
+  async function mounted() {
+    const home = temporaryDirectory();
+    const { program } = await served(home);
+    await configure(home, `${luns}/lun1 attach`);
+    const link = join(home, 'run', `${wwn}-lun1`);
+    const device = readLink(link);
+    const mnt = join(home, 'mnt');
+    mkdirSync(mnt);
+    onTestFinished(async () => {
+      await run('umount', ['-l', mnt]);
+      const { pid } = existsSync(`${link}.json`) ? JSON.parse(readFileSync(`${link}.json`, 'utf8')) : { pid: 0 };
+      if (pid > 0) await run('kill', [String(pid)]);
+      await run('losetup', ['-d', device]);
+      await run('umount', ['-l', `${link}.fuse`]);
+    });
+    await ok('mkfs.ext4', '-q', device);
+    await ok('mount', device, mnt);
+    let files = 0;
+    const write = async () => {
+      files += 1;
+      const data = randomBytes(1 << 20);
+      writeFileSync(join(mnt, `f${files}`), data);
+      return { name: `f${files}`, data };
+    };
+    return { home, program, link, device, mnt, write };
+  }
+
+  it('a mounted device outlives settings, a restart and a kill; what would take it away is refused', async () => {
+    const { home, program, link, device, mnt, write } = await mounted();
+    const written = [await write()];
+    await configure(home, '/backstores/fileio/thin set attribute is_nonrot=1 emulate_caw=0 emulate_tpu=0');
+    await ok('sync', '-f', mnt);
+    const use = `${luns}/lun1 is ${device}, mounted at ${mnt}`;
+    for (const line of [
+      `${luns}/lun1 detach`,
+      '/backstores/fileio delete thin',
+      `/loopback delete ${wwn}`,
+      'clearconfig confirm=true',
+    ])
+      expect(await tcli(home, ['-c', line]), line).toMatchObject({ status: 1, stderr: expect.stringContaining(use) });
+    expect(await tcli(home, ['daemon', 'stop'])).toMatchObject({ status: 1, stderr: expect.stringContaining(use) });
+
+    written.push(await write());
+    await program.stop();
+    written.push(await write());
+    const second = await serve(home);
+    await ok('sync', '-f', mnt);
+    written.push(await write());
+    await second.kill();
+    const syncing = ok('sync', '-f', mnt);
+    await serve(home);
+    await syncing;
+    expect(readLink(link)).toBe(device);
+    await ok('umount', mnt);
+    await ok('e2fsck', '-fn', device);
+    await ok('mount', device, mnt);
+    for (const { name, data } of written) expect(readFileSync(join(mnt, name)).equals(data), name).toBe(true);
+
+    const last = await write();
+    await configure(home, `${luns}/lun1 detach force=true`, '/backstores/fileio delete thin');
+    await ok('umount', mnt);
+    await ok('mount', '-o', 'loop', join(home, 'thin.img'), mnt);
+    expect(readFileSync(join(mnt, last.name)).equals(last.data)).toBe(true);
+  });
+
+  it('a device whose other end has gone is told with who has it, and attached again once nobody has', async () => {
+    const { home, link, device, mnt } = await mounted();
+    process.kill((JSON.parse(readFileSync(`${link}.json`, 'utf8')) as { pid: number }).pid, 'SIGKILL');
+    const status = async () => (await tcli(home, ['daemon', 'status'])).stdout;
+    const problem = `lun1: ${device} has lost its other end, and what is written to it now is lost; it is mounted at ${mnt}`;
+    await expect.poll(status, { timeout: 20_000, interval: 500 }).toContain(problem);
+    await ok('umount', mnt);
+    await expect.poll(status, { timeout: 30_000, interval: 500 }).not.toContain('lost its other end');
+    await ok('dd', `if=${readLink(link)}`, 'of=/dev/null', 'count=1');
+  });
 });
 
 function readLink(path: string): string {

@@ -5,8 +5,6 @@ import { logicalUnit } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { counted, hello, nbdTarget, type OptionReply, u16, u32 } from '../support/nbd-target.ts';
 
-type NbdTarget = ReturnType<typeof nbdTarget>;
-
 const error = (code: number) => 2 ** 31 + code;
 const types = (replies: OptionReply[]) => replies.map(({ type }) => type);
 /** INFO or GO for `name`, asking for the information types `wanted`. */
@@ -119,17 +117,27 @@ test('an export without a medium is not given out', async () => {
   expect(types(await client.option(7, info('lun0')))).toEqual([error(6)]);
 });
 
-test.each([
-  ['write protection', (target: NbdTarget) => Object.assign(target.initiator.view, { writeProtected: true })],
-  ['another medium', ({ lu }: NbdTarget) => Object.assign(lu, { volume: memoryVolume(1 << 20) })],
-])('a client is told of a change by losing its connection: %s', async (_what, change) => {
+test('a client of another medium loses its connection; settings change under it, and write protection is refused then', async () => {
   const target = nbdTarget();
   const client = await target.connect().enter();
+  target.lu.attributes.set('is_nonrot', 1);
+  target.lu.attributes.set('emulate_caw', 0);
+  Object.assign(target.initiator.view, { writeProtected: true });
   target.server.refresh();
   expect(await client.request(3, 0, 0)).toMatchObject({ error: 0 });
-  change(target);
+  expect(await client.request(1, 0, 512, Buffer.alloc(512))).toMatchObject({ error: 1 });
+  Object.assign(target.lu, { volume: memoryVolume(1 << 20) });
   target.server.refresh();
   await expect(client.channel.exactly(1)).rejects.toThrow();
+});
+
+test('a serial number names the disk, whatever its LUN, and is not listed', async () => {
+  const { lu, connect } = nbdTarget();
+  const client = connect();
+  await client.greet();
+  expect((await client.option(3)).map(({ data }) => data.toString()).join()).not.toContain(lu.wwn);
+  expect(types(await client.option(7, info('another')))).toEqual([error(6)]);
+  expect(types(await client.option(7, info(lu.wwn))).at(-1)).toBe(1);
 });
 
 test('a client of an export that was resized goes on with the size that it knows, and is refused what is not there; the next one learns the new size', async () => {
