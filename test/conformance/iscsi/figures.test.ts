@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { decode, encode, pdus } from '../../../src/iscsi/pdu.ts';
+import { decode, encode, lunHalves, pdus } from '../../../src/iscsi/pdu.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { answers } from './figures/answers.ts';
 import { bytes, hex, lengths } from './figures/figure.ts';
@@ -23,6 +23,11 @@ describe.each(figures)('RFC 7143 $clause: $name', ({ pdu, header, values }) => {
   it('its fields are written where the figure has them, and nothing beside them', () => {
     expect(Buffer.from(encode(pdu, all)).toString('hex')).toBe(hex(header));
   });
+});
+
+it('RFC 7143 11.2.1: the LUN of a header in two halves is the LUN of its figure', () => {
+  const { header } = requests[0]!;
+  expect([lunHalves.high.get(bytes(header), 0), lunHalves.low.get(bytes(header), 0)]).toEqual([0x000a0b0c, 0x0d0e0f10]);
 });
 
 it('RFC 7143 11: every PDU has its figure here', () => {
