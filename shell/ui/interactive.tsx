@@ -94,7 +94,7 @@ async function converse(shell: InteractiveShell): Promise<number> {
     }
   };
   const ends = [lines().catch(lose), tty.ended];
-  if (client.lost) ends.push(client.lost.then(lose));
+  if (client.lost !== undefined) ends.push(client.lost.then(lose));
   return Promise.race(ends);
 }
 

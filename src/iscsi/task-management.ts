@@ -42,7 +42,7 @@ const atLun =
     const { nexus, lun, session, request, connection } = management;
     if (!session.view(lun)) return response.noSuchLun;
     const received = session.receivedUntil(request.cmdSn, connection);
-    if (received) await received;
+    if (received !== undefined) await received;
     // Who asked is gone, and is not answered.
     if (connection.closed) return response.noSuchLun;
     return (await act(nexus, lun)) ? response.complete : response.noSuchLun;

@@ -172,7 +172,7 @@ export class Host {
 
   async #record(operation: Operation, journal: Journal, part?: Part): Promise<void> {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
-    if (this.#closing)
+    if (this.#closing !== undefined)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     try {
       // Whatever the file says meanwhile, this operation is newer and leaves nothing of it.

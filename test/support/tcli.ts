@@ -83,7 +83,7 @@ export async function serve(home: string, ...words: string[]): Promise<Served> {
   onTestFinished(async () => void (await end('SIGKILL')));
   await new Promise<void>((ready, fail) => {
     child.stdout.on('data', (data) => String(data).includes('Serving') && ready());
-    ended.then((status) => fail(new Error(`tcli serve ended with ${status}: ${log}`)));
+    void ended.then((status) => fail(new Error(`tcli serve ended with ${status}: ${log}`)));
   });
   return { process: child, log: () => log, stop: () => end('SIGTERM'), kill: async () => void (await end('SIGKILL')) };
 }
