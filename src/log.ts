@@ -4,13 +4,129 @@
 export const logLevels = ['error', 'warning', 'info', 'debug'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export interface LogRecord {
+/** One kind of thing that is logged. */
+interface LogEventRow {
   readonly level: LogLevel;
-  /** What happened, in a few words that stay the same. */
-  readonly event: string;
-  /** The particulars: names, addresses, reasons. */
-  readonly detail?: Readonly<Record<string, string | number | boolean>>;
+  /** What has happened, for who reads the log and did not write the program. */
+  readonly doc: string;
 }
+
+/** Everything that is logged, by the few words that it is logged under: they stay the same, and docs/log.md lists them. */
+export const logEvents = {
+  'internal error': { level: 'error', doc: 'A bug of tcli: `where`, and its `stack`. The process goes on. Report it.' },
+  'loop ended': {
+    level: 'error',
+    doc: 'A thread that does I/O has ended; another one takes its place, and initiators come back to it.',
+  },
+  'contents lost': {
+    level: 'error',
+    doc: 'A ramdisk has lost what it held, with the thread that served it: it is not served until an operator reopens it, empty.',
+  },
+  'connection lost': {
+    level: 'error',
+    doc: 'A new connection could not be handed to the loop that serves its target, and was closed.',
+  },
+  'stopped by force': {
+    level: 'error',
+    doc: 'Something did not end in time when the process was to stop: it ended all the same.',
+  },
+  'medium error': {
+    level: 'error',
+    doc: 'A read, write or flush of a volume failed; the initiator was told. Look at the file, the device or the server behind it.',
+  },
+  'writes may be lost': {
+    level: 'error',
+    doc: 'Writes that were acknowledged may not be on the medium; flushes fail until they are written again, or an operator reopens the medium.',
+  },
+  'record of lost writes not kept': {
+    level: 'error',
+    doc: 'That writes may be lost could not be written down: after a restart nothing will know of it.',
+  },
+  'record of lost writes lost': {
+    level: 'error',
+    doc: 'What was written down of lost writes cannot be read; it stays in the file `keptIn`.',
+  },
+  'no writes are missing any more': {
+    level: 'info',
+    doc: 'What may have been lost was written again and flushed, or given up by the operator.',
+  },
+  'reservations lost': {
+    level: 'error',
+    doc: 'The persistent reservations of a storage object could not be read at the start; it stays in the file `keptIn`.',
+  },
+  'medium work lost': {
+    level: 'error',
+    doc: 'That a format or sanitize was under way could not be read at the start; it stays in the file `keptIn`.',
+  },
+  'medium work resumed': { level: 'info', doc: 'A format or sanitize that the last process did not finish goes on.' },
+  'not restored': {
+    level: 'warning',
+    doc: 'A part of the saved configuration is not served: `what` says which and why. It stays in the file.',
+  },
+  'not served': {
+    level: 'warning',
+    doc: 'A volume, portal or LUN cannot be opened or bound: `what` says why. It is tried again.',
+  },
+  'served now': { level: 'info', doc: 'What could not be served before is.' },
+  'no control socket': {
+    level: 'warning',
+    doc: 'The control socket could not be made: other invocations of tcli cannot speak to this process.',
+  },
+  'control socket not for the group': {
+    level: 'warning',
+    doc: 'The control socket could not be given to the group of `--group`.',
+  },
+  'control client refused': {
+    level: 'warning',
+    doc: 'Who connected to the control socket is not allowed to, or there are too many.',
+  },
+  'control client dropped': {
+    level: 'warning',
+    doc: 'A client broke the protocol of the control socket, or left its answers unread.',
+  },
+  'no metrics': { level: 'warning', doc: 'The address of `--metrics` could not be bound; everything else is served.' },
+  'iscsi portal not served': {
+    level: 'warning',
+    doc: 'The address of a portal could not be bound. It is tried again.',
+  },
+  'inherited socket': { level: 'info', doc: 'A socket that systemd opened is used for the portals with its address.' },
+  'inherited socket not used': { level: 'warning', doc: 'A socket that systemd opened is of no use: `reason`.' },
+  'iscsi login': { level: 'info', doc: 'An initiator has logged in.' },
+  'iscsi login redirected': {
+    level: 'info',
+    doc: 'An initiator was sent to another portal, as the attribute `redirect` says.',
+  },
+  'iscsi login refused': { level: 'warning', doc: 'An initiator was not let in: `reason`.' },
+  'iscsi reject': { level: 'debug', doc: 'A PDU was answered with Reject: its reason code and opcode.' },
+  'iscsi connection closed': { level: 'info', doc: 'A connection has ended: `reason`.' },
+  'iscsi connection refused': { level: 'warning', doc: 'There are as many connections as this process takes.' },
+  'iscsi connection came too late': {
+    level: 'info',
+    doc: 'The target was gone when the connection reached the loop that serves it.',
+  },
+  'local target not served': { level: 'warning', doc: "A loopback target's socket could not be made." },
+  'local device': {
+    level: 'warning',
+    doc: 'A block device for a loopback LUN could not be attached or let go: `problem`.',
+  },
+  'nbd connection refused': { level: 'warning', doc: 'There are as many clients of a loopback target as it takes.' },
+  'nbd connection failed': { level: 'error', doc: "A connection to a loopback target's socket failed." },
+} as const satisfies Readonly<Record<string, LogEventRow>>;
+
+/** What is logged, at its level, or at any. */
+export type LogEvent<L extends LogLevel = LogLevel> = {
+  [E in keyof typeof logEvents]: (typeof logEvents)[E]['level'] extends L ? E : never;
+}[keyof typeof logEvents];
+
+export type LogRecord = {
+  [L in LogLevel]: {
+    /** That of its row: a wrong one is not compiled. */
+    readonly level: L;
+    readonly event: LogEvent<L>;
+    /** The particulars: names, addresses, reasons. */
+    readonly detail?: Readonly<Record<string, string | number | boolean>>;
+  };
+}[LogLevel];
 
 export type Log = (record: LogRecord) => void;
 

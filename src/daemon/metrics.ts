@@ -60,96 +60,163 @@ function listening(server: Server, { address: host, port }: MetricsOptions['at']
 }
 
 type Labels = Readonly<Record<string, string | number>>;
-type Sample = readonly [labels: Labels, value: number];
+/** A value, and what follows the family's name where it has several. */
+type Sample = readonly [labels: Labels, value: number, suffix?: string];
 
-async function metrics({ host, status, events }: MetricsOptions): Promise<string> {
-  const { root } = host;
-  await root.observe();
-  const now = status();
-  const { ways, storageObjects } = await root.counts();
-  const wayCounter = (name: string, help: string, value: (one: Traffic) => number) =>
-    family(
-      `tcli_lun_${name}_total`,
-      'counter',
-      help,
-      ways.map((way) => [labelsOf(way), value(way)] as const),
-    );
-  const objectCounter = (name: string, help: string, value: (one: (typeof storageObjects)[number]) => number) =>
-    family(
-      `tcli_storage_object_${name}_total`,
-      'counter',
-      help,
-      storageObjects.map((one) => [{ storage_object: one.path }, value(one)] as const),
-    );
-  const gauge = (name: string, help: string, value: number) => family(`tcli_${name}`, 'gauge', help, [[{}, value]]);
-  const sessions = Map.groupBy(root.sessions(), ({ fabric, targetWwn, tpgTag, initiatorWwn }) =>
-    JSON.stringify({ fabric, target: targetWwn, tpg: tpgTag, initiator: initiatorWwn }),
-  );
-  const portals = [...root.tree.tpgs()].flatMap((tpg) =>
-    tpg.portals.map(
-      (portal): Sample => [
-        { target: tpg.target.wwn, tpg: tpg.tag, portal: printPortal(portal) },
-        Number(tpg.enabled && root.portalProblem(tpg, portal) === undefined),
-      ],
-    ),
-  );
-  const { user, system } = process.cpuUsage();
-  return [
-    family('tcli_info', 'gauge', 'The program that serves.', [[{ version: now.version }, 1]]),
-    family('process_start_time_seconds', 'gauge', 'When it began, since 1970.', [
-      [{}, Date.parse(now.startedAt) / 1000],
-    ]),
-    family('process_cpu_seconds_total', 'counter', 'Processor time, of all threads.', [[{}, (user + system) / 1e6]]),
-    family('process_resident_memory_bytes', 'gauge', 'Memory that is resident.', [[{}, process.memoryUsage.rss()]]),
-    gauge('targets', 'Targets in the tree.', now.targets),
-    gauge('control_clients', 'Clients of the control socket.', now.clients),
-    gauge('unsaved_changes', 'Changes that are stored and not in saveconfig.json.', now.unsavedOperations),
-    gauge(
-      'problems',
-      'Writes that may be lost, volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
-      now.problems.length,
-    ),
-    family(
-      'tcli_sessions',
-      'gauge',
-      'Who is logged in.',
-      Array.from(sessions, ([labels, all]) => [JSON.parse(labels), all.length] as const),
-    ),
-    family('tcli_portal_up', 'gauge', 'Whether a portal listens.', portals),
-    family(
-      'tcli_storage_object_up',
-      'gauge',
-      'Whether the medium of a storage object is there.',
+/** What a scrape looks at. */
+interface Scene extends Awaited<ReturnType<Host['root']['counts']>> {
+  readonly root: Host['root'];
+  readonly status: Status;
+  readonly cpu: NodeJS.CpuUsage;
+  readonly events: MetricsOptions['events'];
+}
+
+/** A family of metrics; docs/metrics.md has a line for each. */
+interface Family {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+  samples(scene: Scene): Iterable<Sample>;
+}
+
+const single = (type: 'gauge' | 'counter', name: string, help: string, value: (scene: Scene) => number): Family => ({
+  name,
+  type,
+  help,
+  labels: [],
+  samples: (scene) => [[{}, value(scene)]],
+});
+
+const wayLabels = ['fabric', 'target', 'tpg', 'lun', 'storage_object', 'initiator', 'portal'];
+const ofWays = (name: string, help: string, value: (one: Traffic) => number): Family => ({
+  name: `tcli_lun_${name}_total`,
+  type: 'counter',
+  help,
+  labels: wayLabels,
+  samples: ({ ways }) => ways.map((way) => [labelsOf(way), value(way)] as const),
+});
+
+const ofStorageObjects = (
+  name: string,
+  help: string,
+  value: (one: Scene['storageObjects'][number]) => number,
+): Family => ({
+  name: `tcli_storage_object_${name}_total`,
+  type: 'counter',
+  help,
+  labels: ['storage_object'],
+  samples: ({ storageObjects }) => storageObjects.map((one) => [{ storage_object: one.path }, value(one)] as const),
+});
+
+export const families: readonly Family[] = [
+  {
+    name: 'tcli_info',
+    type: 'gauge',
+    help: 'The program that serves.',
+    labels: ['version'],
+    samples: ({ status }) => [[{ version: status.version }, 1]],
+  },
+  single(
+    'gauge',
+    'process_start_time_seconds',
+    'When it began, since 1970.',
+    ({ status }) => Date.parse(status.startedAt) / 1000,
+  ),
+  single(
+    'counter',
+    'process_cpu_seconds_total',
+    'Processor time, of all threads.',
+    ({ cpu }) => (cpu.user + cpu.system) / 1e6,
+  ),
+  single('gauge', 'process_resident_memory_bytes', 'Memory that is resident.', () => process.memoryUsage.rss()),
+  single('gauge', 'tcli_targets', 'Targets in the tree.', ({ status }) => status.targets),
+  single('gauge', 'tcli_control_clients', 'Clients of the control socket.', ({ status }) => status.clients),
+  single(
+    'gauge',
+    'tcli_unsaved_changes',
+    'Changes that are stored and not in saveconfig.json.',
+    ({ status }) => status.unsavedOperations,
+  ),
+  single(
+    'gauge',
+    'tcli_problems',
+    'Volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
+    ({ status }) => status.problems.length,
+  ),
+  {
+    name: 'tcli_sessions',
+    type: 'gauge',
+    help: 'Who is logged in.',
+    labels: ['fabric', 'target', 'tpg', 'initiator'],
+    samples({ root }) {
+      const sessions = Map.groupBy(root.sessions(), ({ fabric, targetWwn, tpgTag, initiatorWwn }) =>
+        JSON.stringify({ fabric, target: targetWwn, tpg: tpgTag, initiator: initiatorWwn }),
+      );
+      return Array.from(sessions, ([labels, all]) => [JSON.parse(labels), all.length] as const);
+    },
+  },
+  {
+    name: 'tcli_portal_up',
+    type: 'gauge',
+    help: 'Whether a portal listens.',
+    labels: ['target', 'tpg', 'portal'],
+    samples: ({ root }) =>
+      [...root.tree.tpgs()].flatMap((tpg) =>
+        tpg.portals.map(
+          (portal) =>
+            [
+              { target: tpg.target.wwn, tpg: tpg.tag, portal: printPortal(portal) },
+              Number(tpg.enabled && root.portalProblem(tpg, portal) === undefined),
+            ] as const,
+        ),
+      ),
+  },
+  {
+    name: 'tcli_storage_object_up',
+    type: 'gauge',
+    help: 'Whether the medium of a storage object is there.',
+    labels: ['storage_object'],
+    samples: ({ root }) =>
       Array.from(
         root.tree.allStorageObjects(),
         ({ path, missing }) => [{ storage_object: path }, Number(missing === undefined)] as const,
       ),
-    ),
-    family(
-      'tcli_storage_object_writes_lost',
-      'gauge',
-      'Whether writes that were acknowledged may not be on the medium.',
-      Array.from(
-        root.tree.allStorageObjects(),
-        (object) => [{ storage_object: object.path }, Number(root.lossOf(object) !== undefined)] as const,
-      ),
-    ),
-    objectCounter('reads', 'READ commands.', ({ reads }) => reads),
-    objectCounter('writes', 'WRITE commands.', ({ writes }) => writes),
-    objectCounter('read_bytes', 'Bytes that they read.', ({ readBytes }) => readBytes),
-    objectCounter('written_bytes', 'Bytes that they wrote.', ({ writtenBytes }) => writtenBytes),
-    wayCounter('commands', 'SCSI commands that were answered.', ({ commands }) => commands),
-    wayCounter('failed_commands', 'Those whose status was not GOOD.', ({ failed }) => failed),
-    wayCounter('read_bytes', 'Data that was sent to initiators.', ({ readBytes }) => readBytes),
-    wayCounter('written_bytes', 'Data that came from initiators.', ({ writtenBytes }) => writtenBytes),
-    histogram(ways),
-    family(
-      'tcli_log_events_total',
-      'counter',
-      'How often what is logged has happened.',
-      Array.from(events, ([event, count]) => [JSON.parse(event) as Labels, count] as const),
-    ),
-  ].join('');
+  },
+  ofStorageObjects('reads', 'READ commands.', ({ reads }) => reads),
+  ofStorageObjects('writes', 'WRITE commands.', ({ writes }) => writes),
+  ofStorageObjects('read_bytes', 'Bytes that they read.', ({ readBytes }) => readBytes),
+  ofStorageObjects('written_bytes', 'Bytes that they wrote.', ({ writtenBytes }) => writtenBytes),
+  ofWays('commands', 'SCSI commands that were answered.', ({ commands }) => commands),
+  ofWays('failed_commands', 'Those whose status was not GOOD.', ({ failed }) => failed),
+  ofWays('read_bytes', 'Data that was sent to initiators.', ({ readBytes }) => readBytes),
+  ofWays('written_bytes', 'Data that came from initiators.', ({ writtenBytes }) => writtenBytes),
+  {
+    name: 'tcli_lun_command_seconds',
+    type: 'histogram',
+    help: 'From the arrival of a command to the end of its answer.',
+    labels: ['fabric', 'target', 'tpg', 'lun'],
+    samples: ({ ways }) => Array.from(Map.groupBy(ways, ({ lun }) => lun)).flatMap(([lun, all]) => histogram(lun, all)),
+  },
+  {
+    name: 'tcli_log_events_total',
+    type: 'counter',
+    help: 'How often what is logged has happened.',
+    labels: ['level', 'event'],
+    samples: ({ events }) => Array.from(events, ([event, count]) => [JSON.parse(event) as Labels, count] as const),
+  },
+];
+
+async function metrics({ host, status, events }: MetricsOptions): Promise<string> {
+  const { root } = host;
+  await root.observe();
+  const scene = { root, status: status(), cpu: process.cpuUsage(), events, ...(await root.counts()) };
+  return families.map((family) => printed(family, scene)).join('');
+}
+
+function printed({ name, type, help, samples }: Family, scene: Scene): string {
+  const lines = Array.from(samples(scene), ([labels, value, suffix = '']) => line(`${name}${suffix}`, labels, value));
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }
 
 /** `/iscsi/WWN/tpg1/luns/lun0`, or `/loopback/WWN/luns/lun0` */
@@ -166,27 +233,18 @@ const labelsOf = ({ lun, storageObject, initiator, portal }: WayTraffic): Labels
   portal,
 });
 
-/** How long commands took, for each LUN. */
-function histogram(ways: readonly WayTraffic[]): string {
-  const name = 'tcli_lun_command_seconds';
-  const samples = Array.from(Map.groupBy(ways, ({ lun }) => lun)).flatMap(([lun, all]) => {
-    const labels = lunLabels(lun);
-    const { commands, latencyMs, latencyBins } = sumOf(all);
-    let below = 0;
-    const bins = latencyBins.map((count, bin) => {
-      below += count;
-      const bound = latencyBoundsMs[bin];
-      return line(`${name}_bucket`, { ...labels, le: bound === undefined ? '+Inf' : bound / 1000 }, below);
-    });
-    return [...bins, line(`${name}_sum`, labels, latencyMs / 1000), line(`${name}_count`, labels, commands)];
+/** How long the commands of a LUN took. */
+function histogram(lun: string, ways: readonly WayTraffic[]): Sample[] {
+  const labels = lunLabels(lun);
+  const { commands, latencyMs, latencyBins } = sumOf(ways);
+  let below = 0;
+  const bins = latencyBins.map((count, bin): Sample => {
+    below += count;
+    const bound = latencyBoundsMs[bin];
+    return [{ ...labels, le: bound === undefined ? '+Inf' : bound / 1000 }, below, '_bucket'];
   });
-  return head(name, 'histogram', 'From the arrival of a command to the end of its answer.') + samples.join('');
+  return [...bins, [labels, latencyMs / 1000, '_sum'], [labels, commands, '_count']];
 }
-
-const head = (name: string, type: string, help: string): string => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-
-const family = (name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]): string =>
-  head(name, type, help) + samples.map(([labels, value]) => line(name, labels, value)).join('');
 
 function line(name: string, labels: Labels, value: number): string {
   const pairs = Object.entries(labels).map(([key, label]) => `${key}="${escaped(String(label))}"`);

@@ -1,7 +1,7 @@
 /** One connection: bytes in, PDUs out. From login to logout; what it cannot do itself it hands to `Transfer` and `requests`. */
 
 import { reasonOf } from '../errors.ts';
-import { type Log, type LogLevel, logBug } from '../log.ts';
+import { type Log, type LogEvent, type LogRecord, logBug, logEvents } from '../log.ts';
 import { sense } from '../scsi/sense.ts';
 import { abortTask } from '../scsi/task-management.ts';
 import { addUnitAttention } from '../scsi/unit-attention.ts';
@@ -247,7 +247,7 @@ export class Connection implements PduHandler, Link {
     this.#reader.segmentBytesMax = segmentBytesMax;
     this.#transfer = new Transfer(this, session);
     this.#enter('login succeeded');
-    this.#say('info', 'iscsi login');
+    this.#say('iscsi login');
   }
 
   exchangeText(head: Uint8Array, data: Uint8Array): void {
@@ -256,7 +256,7 @@ export class Connection implements PduHandler, Link {
 
   /** Rejects the PDU whose header stands at `start` (RFC 7143 11.17). */
   reject(reason: number, bytes: Uint8Array, start: number): undefined {
-    this.#say('debug', 'iscsi reject', `reason ${reason}, opcode ${header.opcode.get(bytes, start)}`);
+    this.#say('iscsi reject', `reason ${reason}, opcode ${header.opcode.get(bytes, start)}`);
     const bad = copyOf(bytes, start, headerBytes);
     this.sender.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
   }
@@ -331,8 +331,8 @@ export class Connection implements PduHandler, Link {
   fail(error: unknown): void {
     if (this.closed) return;
     if (error instanceof LoginError) {
-      if (error.isRedirection) this.#say('info', 'iscsi login redirected', error.message);
-      else this.#say('warning', 'iscsi login refused', error.message);
+      if (error.isRedirection) this.#say('iscsi login redirected', error.message);
+      else this.#say('iscsi login refused', error.message);
       this.#login.refuse(error);
     } else if (error instanceof FormatError) {
       for (const other of this.session?.connections.values() ?? []) if (other !== this) void other.close(error.message);
@@ -350,7 +350,7 @@ export class Connection implements PduHandler, Link {
     this.sender.end();
     const { session } = this;
     if (session) {
-      this.#say('info', 'iscsi connection closed', why);
+      this.#say('iscsi connection closed', why);
       session.connections.delete(this.cid);
       const commands = this.#endCommands();
       // Who ends a connection from another one ends the session too, or goes on with it.
@@ -381,8 +381,9 @@ export class Connection implements PduHandler, Link {
     this.state = next(this.state, event);
   }
 
-  #say(level: LogLevel, event: string, reason?: string): void {
-    this.#log({ level, event, ...(reason !== undefined && { detail: { reason } }) });
+  #say(event: LogEvent, reason?: string): void {
+    const { level } = logEvents[event];
+    this.#log({ level, event, ...(reason !== undefined && { detail: { reason } }) } as LogRecord);
   }
 
   /** Every line says whose it is. */

@@ -3,6 +3,7 @@
  * its own file what it keeps, what it begins with, and what becomes of it; no other file lists the subjects.
  */
 
+import type { LogEvent } from '../log.ts';
 import type { Nexus, StorageObject } from './storage-object.ts';
 
 /** What a subject keeps of each logical unit, and what becomes of it. `T` has readonly fields: `set` changes them. */
@@ -29,7 +30,7 @@ export interface Subject<T extends object, Carried, Kept extends object> {
     /** The folder of its files, one for each logical unit. */
     readonly folder: string;
     /** The log event that says that a file was damaged. */
-    readonly lostEvent: string;
+    readonly lostEvent: LogEvent<'error'>;
     /** @throws Error for what is damaged */
     parse(kept: unknown): Kept;
     restore(lu: StorageObject, kept: Kept): Partial<T>;
