@@ -12,7 +12,7 @@ const options = {
   platform: 'node',
   target: 'node22',
   // Ink and React are bundled: the first key is drawn in half the time. What is optional or rarely used stays outside.
-  alias: { 'when-exit': './shell/when-exit.ts' },
+  alias: { 'when-exit': './shell/process/when-exit.ts' },
   external: ['koffi', '@node-rs/crc32', 'react-devtools-core', 'enquirer'],
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
@@ -26,9 +26,9 @@ const options = {
 await build({
   ...options,
   entryPoints: {
-    tcli: 'shell/main.tsx',
-    engine: 'shell/engine-thread.ts',
-    loop: 'src/root/loop-thread.ts',
+    tcli: 'shell/process/main.tsx',
+    engine: 'shell/process/engine-thread.ts',
+    loop: 'src/loops/loop-thread.ts',
     device: 'src/nbd/device-process.ts',
   },
 });

@@ -17,6 +17,9 @@ export {
   summary,
 } from './daemon/control-protocol.ts';
 export { encodeFrame, FrameReader } from './daemon/frames.ts';
+export { makePrivateDirectory } from './durable/atomic-file.ts';
+export { type Holder, holderOf, inUse, type Role } from './durable/holder.ts';
+export { type Home, homeOf } from './durable/home.ts';
 export { lastWords, OperatorError, reasonOf, systemErrorCode } from './errors.ts';
 export { type LogLevel, logLevels } from './log.ts';
 export {
@@ -28,9 +31,6 @@ export {
   unprintableOf,
   withoutUnprintable,
 } from './printable.ts';
-export { makePrivateDirectory } from './root/atomic-file.ts';
-export { type Holder, holderOf, inUse, type Role } from './root/holder.ts';
-export { type Home, homeOf } from './root/home.ts';
 export { isAlive } from './system/process.ts';
 export { runningMs, whenLate } from './system/running-time.ts';
 export { authGroups, authKeys, isSecret, secretKeys } from './target/auth.ts';

@@ -33,10 +33,8 @@ export { serve } from './daemon/serve.ts';
 export { describeLoss, harmIn, problems, remarksOn } from './daemon/status.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export type { Log } from './log.ts';
-export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
-export { type Host, openHost, parse, type Saved } from './root/host.ts';
-export type { LossState, WorkState } from './root/loop.ts';
-export type { WorkerOptions } from './root/loops.ts';
+export type { LossState, WorkState } from './loops/loop.ts';
+export type { WorkerOptions } from './loops/loops.ts';
 export {
   describeOperation,
   type Operation,
@@ -45,21 +43,31 @@ export {
   type Value,
   type Values,
   withoutSecrets,
-} from './root/operation.ts';
-export { operationTypes } from './root/operations.ts';
-export { type Place, type PlaceKind, placeOf } from './root/place.ts';
+} from './operations/operation.ts';
+export { type Place, type PlaceKind, placeOf } from './operations/place.ts';
+export type { Tree } from './operations/tree.ts';
+export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
+export { type Host, openHost, parse, type Saved } from './root/host.ts';
 export type { Root } from './root/root.ts';
-export { dump, format } from './root/saveconfig.ts';
-export type { Difference } from './root/transition.ts';
-export type { Tree } from './root/tree.ts';
+export { operationTypes } from './saved/operations.ts';
+export { dump, format } from './saved/saveconfig.ts';
+export type { Difference } from './saved/transition.ts';
 export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts';
-export type { StorageObject } from './scsi/storage-object.ts';
+export type { StorageObject } from './scsi/logical-unit.ts';
 export { serviceManager } from './system/systemd.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type Auth, authKeys, authProblem, authTable, isMutual, letsIn, shownValue } from './target/auth.ts';
 export type { Fabric } from './target/fabric.ts';
 export type { SessionInfo } from './target/service.ts';
-export type { FabricState, Target } from './target/tpg.ts';
-export { bracketed, type Lun, type MappedLun, type NodeAcl, type Portal, printPortal, type Tpg } from './target/tpg.ts';
+export type { FabricState, Target } from './target/target.ts';
+export {
+  bracketed,
+  type Lun,
+  type MappedLun,
+  type NodeAcl,
+  type Portal,
+  printPortal,
+  type Tpg,
+} from './target/target.ts';
 export { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from './target/traffic.ts';
 export { normaliseWwn } from './target/wwn.ts';

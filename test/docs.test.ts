@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { preferenceTable } from '../shell/preferences.ts';
+import { preferenceTable } from '../shell/session/preferences.ts';
 import type { Attribute, ValueType } from '../src/attribute.ts';
 import { controlRequests } from '../src/daemon/control-requests.ts';
 import { families } from '../src/daemon/metrics.ts';

@@ -1,7 +1,7 @@
 /** `acls` of a TPG. ACLs with the same tag are one node, named after it: what is done there is done to each of them. */
 
 import { type NodeAcl, OperatorError, type SessionInfo, type Tpg, types } from '../../src/index.ts';
-import { child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { child, commandOf, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type AclGroup, nodeAcl } from './node-acl.ts';
 

@@ -9,8 +9,8 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { engineGroup, wordsOf } from '../configuration-groups.ts';
-import { type ConfigurationGroup, child, commandOf, type NodeType, required, type Setting } from '../node.ts';
+import { engineGroup, wordsOf } from '../session/configuration-groups.ts';
+import { type ConfigurationGroup, child, commandOf, type NodeType, required, type Setting } from '../session/node.ts';
 import { type InfoEntries, infoCommand } from './info.ts';
 
 const tagType: ValueType<number> = {

@@ -1,7 +1,7 @@
 /** `/backstores` and its kinds. A kind's words are in its own record: nothing here knows one of them. */
 
 import { type Backstore, OperatorError, type StorageObject, type Tree, types, type Value } from '../../src/index.ts';
-import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { type Command, child, commandOf, type NodeType, optional, required } from '../session/node.ts';
 import { saveConfiguration } from './configuration.ts';
 import { createStorageObject } from './create-storage-object.ts';
 import { exportingTpgs, mayDelete, sessionsIn } from './in-use.ts';

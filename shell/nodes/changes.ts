@@ -15,7 +15,7 @@ import {
   type Values,
   withoutSecrets,
 } from '../../src/index.ts';
-import { type Command, type Context, commandOf, optional } from '../node.ts';
+import { type Command, type Context, commandOf, optional } from '../session/node.ts';
 import { savedIn } from './saved-file.ts';
 
 const signs: Readonly<Record<string, '+' | '-'>> = {

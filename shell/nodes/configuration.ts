@@ -12,7 +12,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { type Command, type Commands, type Context, commandOf, given, optional } from '../node.ts';
+import { type Command, type Commands, type Context, commandOf, given, optional } from '../session/node.ts';
 import { diff, rehearseRestore, undo } from './changes.ts';
 import { savedIn } from './saved-file.ts';
 

@@ -1,7 +1,7 @@
 /** Creating a storage object as the preferences have it. */
 
 import type { Backstore, Value, VolumeConfig } from '../../src/index.ts';
-import { type Context, given } from '../node.ts';
+import { type Context, given } from '../session/node.ts';
 
 /**
  * Creates it and says so: with the kind's own line, or with `line`.

@@ -1,8 +1,8 @@
 /** A fabric: its targets, and what they may be called. */
 
 import { entryOf, type FabricState, isMutual, letsIn, serviceOf, types } from '../../src/index.ts';
-import { authGroup } from '../configuration-groups.ts';
-import { child, commandOf, given, type NodeType, optional, required } from '../node.ts';
+import { authGroup } from '../session/configuration-groups.ts';
+import { child, commandOf, given, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { programVersion } from './root-commands.ts';
 import { createTpg, target } from './target.ts';

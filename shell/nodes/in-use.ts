@@ -1,7 +1,7 @@
 /** Whoever sits at a terminal is told what would be lost, and asked, before something goes away under an initiator. */
 
 import type { Host, SessionInfo, StorageObject, Tpg } from '../../src/index.ts';
-import type { Context } from '../node.ts';
+import type { Context } from '../session/node.ts';
 
 /** Sessions in one of `tpgs`. */
 export const sessionsIn =

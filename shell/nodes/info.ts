@@ -1,7 +1,7 @@
 /** `info`: `key: value` lines, sorted, as Python prints values (targetcli.md 6.0); as JSON, the values themselves. */
 
 import { type Host, printableLine } from '../../src/index.ts';
-import { type Command, commandOf } from '../node.ts';
+import { type Command, commandOf } from '../session/node.ts';
 
 export type InfoValue = string | number | boolean | null | undefined;
 export type InfoEntries = Readonly<Record<string, InfoValue>>;

@@ -4,7 +4,7 @@
  */
 
 import type { Tree } from '../../src/index.ts';
-import { type Child, child, type NodeType } from '../node.ts';
+import { type Child, child, type NodeType } from '../session/node.ts';
 import { type InfoValue, infoCommand } from './info.ts';
 
 type Saved = Readonly<Record<string, unknown>>;

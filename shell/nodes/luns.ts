@@ -11,8 +11,17 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { engineGroup } from '../configuration-groups.ts';
-import { type Context, child, commandOf, given, type Node, type NodeType, optional, required } from '../node.ts';
+import { engineGroup } from '../session/configuration-groups.ts';
+import {
+  type Context,
+  child,
+  commandOf,
+  given,
+  type Node,
+  type NodeType,
+  optional,
+  required,
+} from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
 import { storageObjectNamed } from './named-storage-object.ts';

@@ -2,7 +2,7 @@
 
 import { type Stats, statSync } from 'node:fs';
 import { backstores, OperatorError, type Parameter, type StorageObject } from '../../src/index.ts';
-import type { Context } from '../node.ts';
+import type { Context } from '../session/node.ts';
 import { createStorageObject } from './create-storage-object.ts';
 
 /** @throws OperatorError with `message` when `text` is neither */

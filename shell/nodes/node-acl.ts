@@ -10,7 +10,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { attributesGroup, authGroup, chapEntries, engineGroup } from '../configuration-groups.ts';
+import { attributesGroup, authGroup, chapEntries, engineGroup } from '../session/configuration-groups.ts';
 import {
   type ConfigurationGroup,
   type Context,
@@ -21,7 +21,7 @@ import {
   optional,
   required,
   type Summary,
-} from '../node.ts';
+} from '../session/node.ts';
 import { type InfoEntries, infoCommand, printInfo } from './info.ts';
 import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
 import { storageObjectNamed } from './named-storage-object.ts';

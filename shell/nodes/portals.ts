@@ -9,7 +9,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { type Command, child, commandOf, type NodeType, optional, required } from '../node.ts';
+import { type Command, child, commandOf, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';

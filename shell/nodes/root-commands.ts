@@ -2,7 +2,7 @@
 
 import manifest from '../../package.json' with { type: 'json' };
 import { type Host, inUse, lunsOf, OperatorError, type SessionInfo, types, viewOf } from '../../src/index.ts';
-import { commandOf, optional } from '../node.ts';
+import { commandOf, optional } from '../session/node.ts';
 
 export const programVersion: string = manifest.version;
 

@@ -1,7 +1,7 @@
 /** `/`: backstores and fabrics, and the commands for the configuration as a whole. */
 
 import { type Host, listChanges } from '../../src/index.ts';
-import { child, Node, type NodeType } from '../node.ts';
+import { child, Node, type NodeType } from '../session/node.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';

@@ -14,7 +14,7 @@ import {
   types,
   type WayTraffic,
 } from '../../src/index.ts';
-import { type Context, commandOf, type Node, optional } from '../node.ts';
+import { type Context, commandOf, type Node, optional } from '../session/node.ts';
 
 export const stats = commandOf<Host>()({
   doc: 'Shows what storage objects and sessions have read and written, since serving began or since a reset.',

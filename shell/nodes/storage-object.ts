@@ -8,8 +8,8 @@ import {
   type ValueType,
   type WorkState,
 } from '../../src/index.ts';
-import { attributesGroup } from '../configuration-groups.ts';
-import { child, commandOf, given, type NodeType, optional } from '../node.ts';
+import { attributesGroup } from '../session/configuration-groups.ts';
+import { child, commandOf, given, type NodeType, optional } from '../session/node.ts';
 import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
 import { infoCommand } from './info.ts';

@@ -1,7 +1,7 @@
 /** A target of a fabric whose targets have TPG nodes. */
 
 import { bracketed, type Host, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
-import { type Context, child, commandOf, given, type NodeType, optional, required } from '../node.ts';
+import { type Context, child, commandOf, given, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, infoCommand } from './info.ts';
 import { tpg } from './tpg.ts';

@@ -1,8 +1,15 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
 import { isMutual, letsIn, type Tpg } from '../../src/index.ts';
-import { attributesGroup, authGroup, chapEntries } from '../configuration-groups.ts';
-import { type Command, type ConfigurationGroup, child, commandOf, type NodeType, type Summary } from '../node.ts';
+import { attributesGroup, authGroup, chapEntries } from '../session/configuration-groups.ts';
+import {
+  type Command,
+  type ConfigurationGroup,
+  child,
+  commandOf,
+  type NodeType,
+  type Summary,
+} from '../session/node.ts';
 import { acls } from './acls.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';

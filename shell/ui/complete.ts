@@ -2,7 +2,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { isPrintable } from '../../src/client.ts';
-import type { Candidate, Completion, ShellClient } from '../protocol.ts';
+import type { Candidate, Completion, ShellClient } from '../channel/protocol.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
 import type { Key } from './key.ts';
 import { commonPrefix, edit, type Line, replace } from './line-editor.ts';

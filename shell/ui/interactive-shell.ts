@@ -1,7 +1,7 @@
 /** What a person types at and looks at: the terminal, what it shows, the session behind it, and the lines typed before. */
 
-import type { History } from '../history.ts';
-import type { ShellClient } from '../protocol.ts';
+import type { ShellClient } from '../channel/protocol.ts';
+import type { History } from '../session/history.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
 

@@ -1,8 +1,8 @@
 /** The interactive shell: a banner, then prompt, line, output until the person leaves. Where the session lives is the client's affair. */
 
 import { printable } from '../../src/client.ts';
-import { History } from '../history.ts';
-import { cannotStop, type OutputSink, type Question, type ShellClient } from '../protocol.ts';
+import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
+import { History } from '../session/history.ts';
 import { choose } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';

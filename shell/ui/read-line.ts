@@ -1,8 +1,8 @@
 /** Reads one line from a person: edits, completes, searches the history. Each way of reading is a loop that takes keys. */
 
-import { parseCommandLine } from '../command-line.ts';
-import type { Completion } from '../protocol.ts';
-import { showLine } from '../secrets.ts';
+import type { Completion } from '../channel/protocol.ts';
+import { parseCommandLine } from '../session/command-line.ts';
+import { showLine } from '../session/secrets.ts';
 import { choose } from './choose.ts';
 import { candidatesFor, complete } from './complete.ts';
 import { cell, width } from './graphemes.ts';

@@ -4,9 +4,9 @@
  */
 
 import { join } from 'node:path';
-import type { Role } from '../root/holder.ts';
-import type { Home } from '../root/home.ts';
-import type { Operation, Value } from '../root/operation.ts';
+import type { Role } from '../durable/holder.ts';
+import type { Home } from '../durable/home.ts';
+import type { Operation, Value } from '../operations/operation.ts';
 
 /** Grows when a message changes its meaning; new messages and new keys leave it as it is. */
 export const protocolVersion = 1;

@@ -1,10 +1,10 @@
 /** What each control request does: one entry for each word of `ControlRequest`. */
 
 import { OperatorError } from '../errors.ts';
+import { type Operation, type Value, type Values, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
-import { type Operation, type Value, type Values, withoutSecrets } from '../root/operation.ts';
-import { dump } from '../root/saveconfig.ts';
+import { dump } from '../saved/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
 
 export interface ControlContext {

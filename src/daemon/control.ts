@@ -6,10 +6,10 @@
 import { chmod, chown, rename, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { makePrivateDirectory } from '../durable/atomic-file.ts';
+import type { Role } from '../durable/holder.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
-import { makePrivateDirectory } from '../root/atomic-file.ts';
-import type { Role } from '../root/holder.ts';
 import type { Host } from '../root/host.ts';
 import { peerOf } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';

@@ -8,7 +8,7 @@ import { reasonOf } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { printableLine } from '../printable.ts';
 import type { Host } from '../root/host.ts';
-import { printPortal } from '../target/tpg.ts';
+import { printPortal } from '../target/target.ts';
 import { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from '../target/traffic.ts';
 import type { Status } from './control-protocol.ts';
 

@@ -1,12 +1,12 @@
 /** The long-running process: serves a home, and who controls it, until it is told to stop. */
 
+import { inUse } from '../durable/holder.ts';
+import type { Home } from '../durable/home.ts';
 import { OperatorError } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
-import { inUse } from '../root/holder.ts';
-import type { Home } from '../root/home.ts';
+import type { Again } from '../loops/loop.ts';
+import type { WorkerOptions } from '../loops/loops.ts';
 import { type Host, openHost } from '../root/host.ts';
-import type { Again } from '../root/loop.ts';
-import type { WorkerOptions } from '../root/loops.ts';
 import { groupNamed } from '../system/group.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';

@@ -1,11 +1,11 @@
 /** What a running process serves, and what it cannot. */
 
 import { printSize } from '../backstore/backstore.ts';
+import type { LossState } from '../loops/loop.ts';
+import type { Raw, Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
-import type { LossState } from '../root/loop.ts';
-import type { Raw, Tree } from '../root/tree.ts';
 import { authProblem } from '../target/auth.ts';
-import { printPortal } from '../target/tpg.ts';
+import { printPortal } from '../target/target.ts';
 import type { Status } from './control-protocol.ts';
 
 /** What only the process itself knows. */

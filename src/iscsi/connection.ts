@@ -7,7 +7,7 @@ import { abortTask } from '../scsi/task-management.ts';
 import { addUnitAttention } from '../scsi/unit-attention.ts';
 
 import type { IoVector } from '../system/io-vector.ts';
-import { bracketed, type Tpg } from '../target/tpg.ts';
+import { bracketed, type Tpg } from '../target/target.ts';
 import { copyOf } from '../wire/layout.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';

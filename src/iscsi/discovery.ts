@@ -2,7 +2,7 @@
 
 import { admit } from '../target/access.ts';
 
-import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/tpg.ts';
+import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/target.ts';
 import { isText, type Pair } from '../wire/text.ts';
 
 export interface Asker {

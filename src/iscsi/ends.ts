@@ -1,7 +1,7 @@
 /** Where a connection comes from and goes to. */
 
 import type { Addresses } from '../target/service.ts';
-import type { Tpg } from '../target/tpg.ts';
+import type { Tpg } from '../target/target.ts';
 
 /** The two ends of a connection. */
 export interface Ends extends Addresses {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { fallen } from '../target/access.ts';
 import type { Arrival, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
-import { type FabricState, type Portal, printPortal, type Tpg } from '../target/tpg.ts';
+import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { noTraffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';

@@ -2,7 +2,7 @@
 
 import type { Log } from '../log.ts';
 
-import type { FabricState, Portal, Tpg } from '../target/tpg.ts';
+import type { FabricState, Portal, Tpg } from '../target/target.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface Host {

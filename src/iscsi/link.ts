@@ -3,7 +3,7 @@
  * this file and never the connection that is made of them.
  */
 
-import type { Tpg } from '../target/tpg.ts';
+import type { Tpg } from '../target/target.ts';
 import type { Owner } from './command.ts';
 import type { Host } from './host.ts';
 import type { Parameters } from './keys.ts';

@@ -1,6 +1,6 @@
 /** The login phase of a connection on the wire: requests to `Login`, its answers to PDUs, and the session at the end. */
 
-import { printPortal } from '../target/tpg.ts';
+import { printPortal } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
 import { printText } from '../wire/text.ts';
 import { tpgAttributes } from './attributes.ts';

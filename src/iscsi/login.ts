@@ -2,7 +2,7 @@
 
 import { admit, fallen } from '../target/access.ts';
 
-import type { FabricState, NodeAcl, Tpg } from '../target/tpg.ts';
+import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import { isLocalName } from './attributes.ts';

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Addresses, Arrival, FabricReception, ReceptionContext, SessionInfo } from '../target/service.ts';
 
-import { type FabricState, type Portal, printPortal, type Tpg } from '../target/tpg.ts';
+import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Host } from './host.ts';

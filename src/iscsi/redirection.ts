@@ -1,7 +1,7 @@
 /** Where the logins of a TPG are sent instead (RFC 7143 11.13.5, 13.8): what its attribute `redirect` says. */
 
 import { isIPv4, isIPv6 } from 'node:net';
-import { printPortal, type Tpg } from '../target/tpg.ts';
+import { printPortal, type Tpg } from '../target/target.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 
 interface Redirection {

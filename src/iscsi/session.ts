@@ -1,14 +1,14 @@
 /** A session: one I_T nexus over one or more connections. Command numbering, and all that its connections share. */
 
+import { type LogicalUnitView, Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
-import { type LogicalUnitView, Nexus, type StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { SessionInfo } from '../target/service.ts';
 
-import { bracketed, type NodeAcl, type Tpg } from '../target/tpg.ts';
+import { bracketed, type NodeAcl, type Tpg } from '../target/target.ts';
 import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
 import { advance, distance } from '../wire/serial.ts';
 import type { Owner } from './command.ts';

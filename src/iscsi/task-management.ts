@@ -1,7 +1,7 @@
 /** Task management requests (RFC 7143 11.5, 11.6): what each does to the commands of the session, and its response. */
 
+import type { Nexus } from '../scsi/logical-unit.ts';
 import { decodeLun } from '../scsi/lun.ts';
-import type { Nexus } from '../scsi/storage-object.ts';
 
 import { abortTask, abortTaskSet, clearTaskSet, logicalUnitReset, targetReset } from '../scsi/task-management.ts';
 import type { Values } from '../wire/layout.ts';

@@ -1,6 +1,6 @@
 /** Text requests of full feature phase (RFC 7143 11.10, 11.11, 6.4): a key=value text each way, in pieces where need be. */
 
-import type { Portal } from '../target/tpg.ts';
+import type { Portal } from '../target/target.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import { sendTargets } from './discovery.ts';
 import { textBytesMax, textPairsMax } from './limits.ts';

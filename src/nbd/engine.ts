@@ -3,14 +3,14 @@
 import { mkdirSync } from 'node:fs';
 import { within } from '../backstore/patience.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
+import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
-import { Nexus, type StorageObject } from '../scsi/storage-object.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
-import type { FabricState, Lun, Tpg } from '../target/tpg.ts';
+import type { FabricState, Lun, Tpg } from '../target/target.ts';
 import { type Attached, attach, problemOf } from './attachment.ts';
 import { LogicalUnitExport } from './logical-unit.ts';
 import { deviceLink, exportName, socketPath } from './names.ts';

@@ -1,10 +1,9 @@
 /** A logical unit as an export: NBD requests become SCSI commands of the target's own I_T nexus, and sense becomes errors. */
 
 import { admit, execute, readFailed, retire } from '../scsi/device-server.ts';
+import type { Nexus, StorageObject } from '../scsi/logical-unit.ts';
 import { offersFua } from '../scsi/mode-pages.ts';
-
 import { offersUnmap, offersWriteSameUnmap } from '../scsi/provisioning.ts';
-import type { Nexus, StorageObject } from '../scsi/storage-object.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand, type Traffic } from '../target/traffic.ts';
 import { type Export, type Geometry, NbdError, type Range, type StatusExtent } from './export.ts';

@@ -2,7 +2,7 @@
 
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Lun, Tpg } from '../target/tpg.ts';
+import type { Lun, Tpg } from '../target/target.ts';
 
 /** The Unix socket on which a target's LUNs are served. */
 export const socketPath = (tpg: Tpg, runDirectory: string): string => join(runDirectory, `${tpg.target.wwn}.sock`);

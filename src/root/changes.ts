@@ -1,13 +1,13 @@
 /** The last change of a configuration, and what takes it back; what a saved configuration differs in; what a restore would do. */
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
+import type { Done } from '../durable/journal.ts';
 import { OperatorError } from '../errors.ts';
-import type { Done } from './journal.ts';
-import type { Operation, Values } from './operation.ts';
-import { isRestored, isSameTree, rehearse, treeOf } from './rehearsal.ts';
-import { dump } from './saveconfig.ts';
-import { type Difference, transition } from './transition.ts';
-import type { Tree } from './tree.ts';
+import type { Operation, Values } from '../operations/operation.ts';
+import type { Tree } from '../operations/tree.ts';
+import { isRestored, isSameTree, rehearse, treeOf } from '../saved/rehearsal.ts';
+import { dump } from '../saved/saveconfig.ts';
+import { type Difference, transition } from '../saved/transition.ts';
 
 /** A change, and the operations that lead back to what was before it. */
 export interface LastChange {

@@ -4,20 +4,20 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { type Files, makePrivateDirectory, realFiles, replaceFile } from '../durable/atomic-file.ts';
+import { backUp } from '../durable/backup.ts';
+import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
+import type { Home } from '../durable/home.ts';
+import { Journal } from '../durable/journal.ts';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
+import type { WorkerOptions } from '../loops/loops.ts';
+import { describeOperation, type Operation, type Part } from '../operations/operation.ts';
+import { dump, format, merge, type SavedConfiguration } from '../saved/saveconfig.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
-import { type Files, makePrivateDirectory, realFiles, replaceFile } from './atomic-file.ts';
-import { backUp } from './backup.ts';
 import { type LastChange, lastChange } from './changes.ts';
-import { type Holder, inUse, type Role, takeLock } from './holder.ts';
-import type { Home } from './home.ts';
-import { Journal } from './journal.ts';
-import type { WorkerOptions } from './loops.ts';
-import { describeOperation, type Operation, type Part } from './operation.ts';
 import { Root } from './root.ts';
-import { dump, format, merge, type SavedConfiguration } from './saveconfig.ts';
 import { serialMaker } from './serial.ts';
 
 export interface HostOptions {

@@ -4,10 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
+import type { Tree } from '../operations/tree.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
 import { whoUses } from '../system/block-users.ts';
-import type { Lun } from '../target/tpg.ts';
-import type { Tree } from './tree.ts';
+import type { Lun } from '../target/target.ts';
 
 export interface LocalDevice {
   readonly lun: Lun;

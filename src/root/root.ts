@@ -7,21 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, wholeReasonOf } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
-import type { StorageObject } from '../scsi/storage-object.ts';
+import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
+import { type LoopOptions, Loops } from '../loops/loops.ts';
+import type { Operation, Outcome, Part, Surroundings } from '../operations/operation.ts';
+import { placeOf } from '../operations/place.ts';
+import { takeFound } from '../operations/storage-object-operations.ts';
+import { Tree } from '../operations/tree.ts';
+import { carryOut, prepare, worldly } from '../saved/operations.ts';
+import { couldNotCreate } from '../saved/restore.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
 import { runningMs } from '../system/running-time.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
-
-import type { Lun, Portal, Target, Tpg } from '../target/tpg.ts';
+import type { Lun, Portal, Target, Tpg } from '../target/target.ts';
 import { sumOf } from '../target/traffic.ts';
 import { type LocalDevice, localDevices, refuseLosing } from './local-devices.ts';
-import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from './loop.ts';
-import { type LoopOptions, Loops } from './loops.ts';
-import type { Operation, Outcome, Part, Surroundings } from './operation.ts';
-import { carryOut, prepare, worldly } from './operations.ts';
-import { placeOf } from './place.ts';
-import { couldNotCreate } from './restore.ts';
-import { takeFound } from './storage-object-operations.ts';
-import { Tree } from './tree.ts';
 
 /** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
 export type Record = (operation: Operation, part?: Part) => Promise<void>;

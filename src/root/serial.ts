@@ -5,8 +5,8 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { type Files, replaceFile } from '../durable/atomic-file.ts';
 import { systemErrorCode } from '../errors.ts';
-import { type Files, replaceFile } from './atomic-file.ts';
 
 /** @param directory where the seed is kept. @returns a UUID for what it is given; one of chance where there can be no seed */
 export function serialMaker(directory: string, files: Files): (of: string) => Promise<string> {

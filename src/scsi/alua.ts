@@ -1,12 +1,12 @@
 /** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.16). */
 
 import { aluaStates } from './alua-group.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { targetPortsOf } from './nexus.ts';
 import type { AccessStates } from './opcode.ts';
 import { bits, type OpcodeRow, opcode, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { reportToAll, withdrawUnitAttention } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';

@@ -3,11 +3,11 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { withData } from './data-out.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { good } from './parameter-data.ts';
 import { rangeLocks } from './range-locks.ts';
 import { CheckCondition, sense } from './sense.ts';
 import { countRead, countWrite } from './statistics.ts';
-import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { taskSet } from './task-set.ts';
 

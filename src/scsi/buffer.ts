@@ -1,9 +1,9 @@
 /** READ BUFFER and WRITE BUFFER: memory of the logical unit for testing the path to it (SPC-4 6.18, 6.49). */
 
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import { bits, type Cdb, type OpcodeRow, opcode, u8, u24 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
-import type { Nexus, StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { unitState } from './unit-state.ts';
 

@@ -1,10 +1,9 @@
 /** What initiators are told when a setting of a logical unit changes: found by looking, before and after. */
 
 import { deviceData } from './inquiry.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { modeData } from './mode-pages.ts';
-
 import { sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import { reportToAll } from './unit-attention.ts';
 
 /** Runs `change`, and establishes a unit attention for each part of what initiators may have read that is another now. */

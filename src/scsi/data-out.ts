@@ -1,9 +1,9 @@
 /** Data-out that is too long to be gathered as a whole: a command gets it in pieces, and waits for the next one itself. */
 
 import { systemError } from '../system/system-error.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { good } from './parameter-data.ts';
 import { notReady } from './readiness.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
 /** Does something with a piece of the data, whole blocks from byte `offset` of it on. */

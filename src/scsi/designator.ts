@@ -1,6 +1,6 @@
 /** Designation descriptors: how logical units, ports and devices are named in VPD pages (SPC-4 7.8.6). */
 
-import type { StorageObject } from './storage-object.ts';
+import type { StorageObject } from './logical-unit.ts';
 
 /** CODE SET. */
 export const codeSet = { binary: 1, ascii: 2, utf8: 3 } as const;

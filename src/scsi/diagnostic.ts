@@ -1,11 +1,11 @@
 /** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.27, 5.7). */
 
 import { mediumOf } from './block-access.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import { type SelfTest, statistics } from './statistics.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
 /** Bytes read at a time by the extended self-test. */

@@ -6,13 +6,13 @@
 import { inaccessible } from './alua.ts';
 import { isDurable, mediumOf } from './block-access.ts';
 import { association, codeSet, designatorType, naaOf } from './designator.ts';
+import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
 import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { rangeLocks } from './range-locks.ts';
 import { isWriteProtected, notReady } from './readiness.ts';
 import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import type { LogicalUnitView, Nexus, StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { unitState } from './unit-state.ts';
 

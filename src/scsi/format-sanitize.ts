@@ -3,6 +3,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { mediumOf } from './block-access.ts';
+import type { StorageObject } from './logical-unit.ts';
 import {
   isSameMedium,
   isSanitize,
@@ -19,7 +20,6 @@ import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
 import { rangeLocks } from './range-locks.ts';
 import { notReady } from './readiness.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 
 /** Bytes overwritten, zeroed and erased at a time: a closing volume gets a word in between. */

@@ -1,6 +1,6 @@
 /** Reporting of informational exceptions: what MODE SELECT sets in its mode page (SPC-4 7.5.11). */
 
-import type { StorageObject } from './storage-object.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { unitState } from './unit-state.ts';
 
 interface InformationalExceptions {

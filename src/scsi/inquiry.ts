@@ -5,13 +5,12 @@ import { diskAttributes } from './attributes.ts';
 import { atomicBlocksMax } from './block-access.ts';
 import { association, codeSet, designator, designatorType, naaOf, protocolValid, scsiName } from './designator.ts';
 import { offersBlockErase } from './format-sanitize.ts';
-
+import type { LogicalUnitView, StorageObject } from './logical-unit.ts';
 import { bit, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioning.ts';
 import { thresholdExponent } from './provisioning-threshold.ts';
 import { invalidCdb } from './sense.ts';
-import type { LogicalUnitView, StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { modePagePolicy, powerConditions, scsiPorts, thirdPartyCopy } from './vpd-page.ts';
 

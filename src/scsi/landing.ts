@@ -7,11 +7,11 @@
 import type { Volume } from '../backstore/backstore.ts';
 import { addressNumber, type IoVector } from '../system/io-vector.ts';
 import { systemError } from '../system/system-error.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { good } from './parameter-data.ts';
 import { rangeLocks } from './range-locks.ts';
 import { notReady } from './readiness.ts';
 import { countWrite } from './statistics.ts';
-import type { StorageObject } from './storage-object.ts';
 import { type Completion, type Landing, status, type Task } from './task.ts';
 import { taskSet } from './task-set.ts';
 

@@ -2,13 +2,13 @@
 
 import { mediumOf } from './block-access.ts';
 import { predictsFailure } from './informational-exceptions.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { offersThresholds, thresholdSetBytes } from './provisioning-threshold.ts';
 import { pollable } from './readiness.ts';
 import { invalidCdb, sense } from './sense.ts';
 import { type SelfTest, statistics } from './statistics.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Completion } from './task.ts';
 
 interface LogPage {

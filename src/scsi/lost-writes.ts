@@ -8,9 +8,9 @@ import { putAway } from '../backstore/put-away.ts';
 import { recorded, recordedAtOpening } from '../backstore/recorded-volume.ts';
 import { type LostWrites, lostBytes, parseLostWrites, WriteRecord } from '../backstore/write-record.ts';
 import { reasonOf } from '../errors.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { isSameMedium } from './medium-work.ts';
 import { sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import { addUnitAttention, reportToAll } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';
 

@@ -1,12 +1,12 @@
 /** MODE SENSE and MODE SELECT (SPC-4 6.11 to 6.14). */
 
+import type { StorageObject } from './logical-unit.ts';
 import { flagOf, type ModePage } from './mode-page.ts';
 import { offeredPages, offersFua } from './mode-pages.ts';
 import { bit, bits, type Cdb, opcode, u8, u16 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { isWriteProtected } from './readiness.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { reportToAll, withdrawUnitAttention } from './unit-attention.ts';
 

@@ -1,6 +1,6 @@
 /** What a mode page is: one record (SPC-4 7.5). */
 
-import type { StorageObject } from './storage-object.ts';
+import type { StorageObject } from './logical-unit.ts';
 
 export interface ModePage {
   readonly code: number;

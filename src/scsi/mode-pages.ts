@@ -2,6 +2,7 @@
 
 import { controlMode } from './control-mode.ts';
 import { informationalExceptions, onRequest } from './informational-exceptions.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { writesOf } from './lost-writes.ts';
 import { flagOf, type ModePage } from './mode-page.ts';
 import {
@@ -10,7 +11,6 @@ import {
   provisioningPage,
   provisioningThresholds,
 } from './provisioning-threshold.ts';
-import type { StorageObject } from './storage-object.ts';
 
 /** Every mode page there is, in the order of MODE SENSE. */
 export const modePages: readonly ModePage[] = [

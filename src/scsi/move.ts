@@ -1,8 +1,8 @@
 /** A logical unit leaves one event loop and goes on in another. No nexus goes along: their sessions end. */
 
 import type { VolumeContents } from '../backstore/backstore.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { closeVolume } from './lost-writes.ts';
-import type { StorageObject } from './storage-object.ts';
 import { type CarriedStates, packStates, unpackStates } from './unit-state.ts';
 
 /** What goes along. Plain data. */

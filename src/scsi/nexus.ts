@@ -1,6 +1,6 @@
 /** The life of an I_T nexus at the logical units that it reaches (SAM-5 4.5, 6.3.4). */
 
-import type { Nexus, StorageObject, TargetPort } from './storage-object.ts';
+import type { Nexus, StorageObject, TargetPort } from './logical-unit.ts';
 import { establishAt, loseAt, unitState } from './unit-state.ts';
 
 /** Names of lost nexuses that a logical unit remembers. */

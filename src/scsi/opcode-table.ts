@@ -1,11 +1,11 @@
 /** All opcodes, and the record of a CDB. */
 
+import type { StorageObject } from './logical-unit.ts';
 import { fieldValue, type OpcodeRow, serviceActionField } from './opcode.ts';
 import { reportingOpcodes } from './report-opcodes.ts';
 import { sbcOpcodes } from './sbc.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
 import { spcOpcodes } from './spc.ts';
-import type { StorageObject } from './storage-object.ts';
 
 /** Every opcode there is, by code and service action. */
 export const opcodes: readonly OpcodeRow[] = [...spcOpcodes, ...sbcOpcodes, ...reportingOpcodes(() => opcodes)].sort(

@@ -3,9 +3,9 @@
  * REPORT SUPPORTED OPERATION CODES) and the decoded CDB; its other properties are what the device server asks.
  */
 
+import type { StorageObject } from './logical-unit.ts';
 import type { ReservationClass } from './reservation-conflict.ts';
 import { invalidCdb } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { CommandRow, Completion, Task } from './task.ts';
 
 /** A field of a CDB: big-endian in whole bytes, or `mask` bits of one. */

@@ -3,9 +3,9 @@
  * initiators and this target's ports stays ours, as the device sees neither: REPORT LUNS, reservations, pending conditions.
  */
 
+import type { StorageObject } from './logical-unit.ts';
 import type { Opcode, OpcodeRow } from './opcode.ts';
 import { CheckCondition, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Task } from './task.ts';
 
 /** Operation codes that this target answers: REQUEST SENSE, RESERVE and RELEASE, PERSISTENT RESERVE, REPORT LUNS. */

@@ -3,7 +3,7 @@
  * (SPC-4 5.12, 6.16). Nothing here knows a CDB or tells anybody: a change is a value, applied by reservation-commands.ts.
  */
 
-import type { Nexus } from './storage-object.ts';
+import type { Nexus } from './logical-unit.ts';
 
 /** One registered I_T nexus. */
 export interface Registration {

@@ -4,11 +4,11 @@
  */
 
 import type { Space } from '../backstore/backstore.ts';
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import type { ModePage } from './mode-page.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
 import { type Sense, sense } from './sense.ts';
 import { statistics } from './statistics.ts';
-import type { Nexus, StorageObject } from './storage-object.ts';
 import { addUnitAttention, reportToAll } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';
 

@@ -3,10 +3,10 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { mediumOf } from './block-access.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { rangeLocks } from './range-locks.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 
 export const offersUnmap = (lu: StorageObject): boolean =>

@@ -2,9 +2,9 @@
 
 import { controlMode } from './control-mode.ts';
 import { predictsFailure } from './informational-exceptions.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { mediumWork, senseOfWork } from './medium-work.ts';
 import { CheckCondition, type Sense, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import { unitState } from './unit-state.ts';
 
 /**

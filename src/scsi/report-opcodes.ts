@@ -1,9 +1,9 @@
 /** REPORT SUPPORTED OPERATION CODES and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS: read off the opcode records. */
 
+import type { StorageObject } from './logical-unit.ts';
 import { bit, bits, type OpcodeRow, opcode, u8, u16, u32, usageFor } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { invalidCdb } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 
 const offersReporting = (lu: StorageObject): boolean => lu.attributes.values.emulate_rsoc === 1;
 

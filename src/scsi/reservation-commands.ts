@@ -1,5 +1,6 @@
 /** PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE: CDBs and parameter lists of what persistent-reservation.ts does. */
 
+import type { StorageObject } from './logical-unit.ts';
 import { nexusesOf, portOfNexus, targetPortsOf } from './nexus.ts';
 import { bits, type OpcodeRow, opcode, u8, u16, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
@@ -7,7 +8,6 @@ import type { Change, PersistentReservations, Registration } from './persistent-
 import * as pr from './persistent-reservation.ts';
 import { reservations, reservationsName, reservationTypes } from './reservation-conflict.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
-import type { StorageObject } from './storage-object.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { preempt as abortPreempted } from './task-management.ts';
 import { decodeTransportIds, encodeTransportId } from './transport-id.ts';

@@ -1,5 +1,6 @@
 /** Who may do what to a reserved logical unit (SPC-4 5.12.1; SPC-2 5.5.1 for RESERVE and RELEASE). */
 
+import type { Nexus } from './logical-unit.ts';
 import {
   holds,
   isAllRegistrants,
@@ -8,7 +9,6 @@ import {
   parseReservations,
   registrationOf,
 } from './persistent-reservation.ts';
-import type { Nexus } from './storage-object.ts';
 import { unitState } from './unit-state.ts';
 
 /**

@@ -14,14 +14,13 @@ import {
 } from './block-access.ts';
 import { formatSanitizeOpcodes } from './format-sanitize.ts';
 import { compareBlocksMax, physicalBlocks } from './inquiry.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { offersFua } from './mode-pages.ts';
-
 import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
 import { startStopOpcodes } from './start-stop.ts';
-import type { StorageObject } from './storage-object.ts';
 
 type Range = { readonly lba: Field; readonly blocks: Field };
 

@@ -1,12 +1,12 @@
 /** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL: power conditions, and a medium that can be ejected (SBC-3 5.25, 5.10). */
 
 import { mediumOf, synchronize } from './block-access.ts';
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import { bit, bits, type Cdb, type OpcodeRow, opcode } from './opcode.ts';
 import { good } from './parameter-data.ts';
 import { type PowerCondition, power } from './readiness.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
 import { statistics } from './statistics.ts';
-import type { Nexus, StorageObject } from './storage-object.ts';
 import type { Completion, Task } from './task.ts';
 import { reportToAll } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';

@@ -1,6 +1,6 @@
 /** What a logical unit counts for LOG SENSE (SPC-4 7.3, SBC-3 6.4): since the process opened it. */
 
-import type { StorageObject } from './storage-object.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { unitState } from './unit-state.ts';
 
 /** SPC-4 7.3.17: as many as the Self-Test Results log page has room for. */

@@ -1,9 +1,9 @@
 /** Task management functions (SAM-5 7): who loses which tasks, and who is told. Each resolves when what it ended has stopped. */
 
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import { nexusesOf, unitsOf } from './nexus.ts';
 import { sense } from './sense.ts';
 import { allowRemoval } from './start-stop.ts';
-import type { Nexus, StorageObject } from './storage-object.ts';
 import type { Task } from './task.ts';
 import { taskSet } from './task-set.ts';
 import { addUnitAttention, reportToAll } from './unit-attention.ts';

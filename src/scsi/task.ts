@@ -2,8 +2,8 @@
 
 import type { Volume } from '../backstore/backstore.ts';
 import type { IoVector } from '../system/io-vector.ts';
+import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
 import type { Sense } from './sense.ts';
-import type { LogicalUnitView, Nexus, StorageObject } from './storage-object.ts';
 
 /** SAM-5 5.3.1 */
 export const status = {

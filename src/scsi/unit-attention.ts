@@ -1,8 +1,8 @@
 /** Unit attention conditions, and errors of commands that were answered: who is told what, once (SAM-5 5.14, SPC-4 4.5.5). */
 
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import { departNexus, establishNexus, nexusesOf, unitsOf } from './nexus.ts';
 import { type Sense, sense } from './sense.ts';
-import type { Nexus, StorageObject } from './storage-object.ts';
 import { unitState } from './unit-state.ts';
 
 /** Conditions kept for one nexus at one logical unit; further ones are dropped (SAM-5 5.14.1 leaves the number open). */

@@ -4,7 +4,7 @@
  */
 
 import type { LogEvent } from '../log.ts';
-import type { Nexus, StorageObject } from './storage-object.ts';
+import type { Nexus, StorageObject } from './logical-unit.ts';
 
 /** What a subject keeps of each logical unit, and what becomes of it. `T` has readonly fields: `set` changes them. */
 export interface Subject<T extends object, Carried, Kept extends object> {

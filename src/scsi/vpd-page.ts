@@ -2,8 +2,8 @@
 
 import { association, codeSet, designator, designatorType, protocolValid, scsiName } from './designator.ts';
 import { copyDescriptors, copyLimits, offersCopy } from './extended-copy.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { targetPortsOf } from './nexus.ts';
-import type { StorageObject } from './storage-object.ts';
 
 /** Mode Page Policy (SPC-4 7.8.9): all pages and subpages are shared by all nexuses. */
 export const modePagePolicy = (): Uint8Array => Uint8Array.of(0x3f, 0xff, 0x00, 0x00);

@@ -1,8 +1,8 @@
 /** "Why was I refused?": who may log in to a TPG, and which storage object stands behind which LUN for whom. */
 
-import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/storage-object.ts';
+import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical-unit.ts';
 
-import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './tpg.ts';
+import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
 /** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
 export type Admission =

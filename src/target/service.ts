@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Fabric } from './fabric.ts';
-import type { FabricState, Lun, Portal, Target } from './tpg.ts';
+import type { FabricState, Lun, Portal, Target } from './target.ts';
 import type { Traffic } from './traffic.ts';
 
 export interface Service {

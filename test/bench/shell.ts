@@ -8,8 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Preferences } from '../../shell/preferences.ts';
-import { ShellSession } from '../../shell/session.ts';
+import { Preferences } from '../../shell/session/preferences.ts';
+import { ShellSession } from '../../shell/session/session.ts';
 import { homeOf, openHost } from '../../src/index.ts';
 import { TestTerminal } from '../support/terminal.ts';
 

@@ -1,5 +1,5 @@
 // The control socket of a home that is open in this process, spoken to as a program would. Not here: the shell's own words
-// (test/shell/session-server.test.ts), the built program (test/e2e/daemon.test.ts).
+// (test/shell/channel/session-server.test.ts), the built program (test/e2e/daemon.test.ts).
 
 import { once } from 'node:events';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -11,9 +11,9 @@ import { type Control, type ControlOptions, listenControl } from '../../src/daem
 import { controlSocketOf, messageBytesMax } from '../../src/daemon/control-protocol.ts';
 import { controlRequests } from '../../src/daemon/control-requests.ts';
 import { FrameReader } from '../../src/daemon/frames.ts';
+import { homeOf } from '../../src/durable/home.ts';
 import { OperatorError } from '../../src/errors.ts';
 import type { LogRecord } from '../../src/log.ts';
-import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { listeningSocket } from '../support/listening-socket.ts';
 import { needs } from '../support/needs.ts';

@@ -9,7 +9,7 @@ import type { Volume } from '../../src/backstore/backstore.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { ramdisk } from '../../src/backstore/ramdisk.ts';
 
-import type { FabricState, Portal, Tpg } from '../../src/target/tpg.ts';
+import type { FabricState, Portal, Tpg } from '../../src/target/target.ts';
 import { Initiator } from '../support/initiator.ts';
 import { type IscsiServer, serveIscsi } from '../support/iscsi-server.ts';
 import { addAcl, iscsiTree, targetName } from '../support/iscsi-target.ts';

@@ -9,7 +9,7 @@ import { startLocal } from '../../src/nbd/engine.ts';
 import { emptyAuth } from '../../src/target/auth.ts';
 import type { FabricEngine } from '../../src/target/service.ts';
 
-import { type FabricState, Target, Tpg } from '../../src/target/tpg.ts';
+import { type FabricState, Target, Tpg } from '../../src/target/target.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { addLun } from '../support/iscsi-target.ts';
 import { Initiator, logicalUnit } from '../support/logical-unit.ts';

@@ -3,12 +3,12 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readArguments, usage } from '../../shell/arguments.ts';
+import type { OutputSink } from '../../shell/channel/protocol.ts';
 import { programVersion } from '../../shell/nodes/root-commands.ts';
-import { Preferences } from '../../shell/preferences.ts';
-import type { OutputSink } from '../../shell/protocol.ts';
-import { bannerOf, runScript, untilExit } from '../../shell/script.ts';
-import { ShellSession } from '../../shell/session.ts';
+import { readArguments, usage } from '../../shell/process/arguments.ts';
+import { bannerOf, runScript, untilExit } from '../../shell/process/script.ts';
+import { Preferences } from '../../shell/session/preferences.ts';
+import { ShellSession } from '../../shell/session/session.ts';
 import { type Home, type Host, lastWords, openHost } from '../../src/index.ts';
 import { Guest } from './guest.ts';
 import type { Recording, Step } from './recording.ts';

@@ -5,11 +5,11 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type Files, realFiles } from '../../src/durable/atomic-file.ts';
+import { homeOf } from '../../src/durable/home.ts';
+import { UnitStores } from '../../src/durable/unit-store.ts';
 import { OperatorError } from '../../src/errors.ts';
-import { type Files, realFiles } from '../../src/root/atomic-file.ts';
-import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
-import { UnitStores } from '../../src/root/unit-store.ts';
 import type { PersistentReservations } from '../../src/scsi/persistent-reservation.ts';
 import { reservationsName } from '../../src/scsi/reservation-conflict.ts';
 import { type Fault, type FaultyFiles, faults, faultyFiles } from '../support/faulty-files.ts';

@@ -5,8 +5,8 @@ import { cp, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { homeOf } from '../../src/durable/home.ts';
 import type { LogRecord } from '../../src/log.ts';
-import { homeOf } from '../../src/root/home.ts';
 import { openHost } from '../../src/root/host.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { targetPortsOf } from '../../src/scsi/nexus.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { homeOf } from '../../src/root/home.ts';
+import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
 import { logicalUnit } from '../support/logical-unit.ts';
 import { nbdTarget } from '../support/nbd-target.ts';

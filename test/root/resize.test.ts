@@ -5,8 +5,8 @@ import { cp, mkdtemp, readFile, rename, stat, truncate, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { homeOf } from '../../src/durable/home.ts';
 import { OperatorError } from '../../src/errors.ts';
-import { homeOf } from '../../src/root/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';

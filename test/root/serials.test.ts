@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { harmIn, remarksOn } from '../../src/daemon/status.ts';
-import { homeOf } from '../../src/root/home.ts';
+import { homeOf } from '../../src/durable/home.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 

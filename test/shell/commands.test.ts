@@ -1,10 +1,10 @@
 /** Every command of every kind of node is documented, and each of its examples runs. What they do is tested in nodes.test.ts. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { allCommands } from '../../shell/common-commands.ts';
-import type { Node } from '../../shell/node.ts';
 import { rootNode } from '../../shell/nodes/root.ts';
-import { resolvePath } from '../../shell/path.ts';
+import { allCommands } from '../../shell/session/common-commands.ts';
+import type { Node } from '../../shell/session/node.ts';
+import { resolvePath } from '../../shell/session/path.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;

@@ -1,6 +1,6 @@
 /**
  * The configuration as a whole, by lines: exit, clearconfig, saveconfig, restoreconfig, sessions.
- * Not tested here: the saved file itself (test/root/saveconfig.test.ts).
+ * Not tested here: the saved file itself (test/saved/saveconfig.test.ts).
  */
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';

@@ -3,9 +3,9 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseCommandLine } from '../../shell/command-line.ts';
-import type { Node } from '../../shell/node.ts';
 import { rootNode } from '../../shell/nodes/root.ts';
+import { parseCommandLine } from '../../shell/session/command-line.ts';
+import type { Node } from '../../shell/session/node.ts';
 import {
   type Operation,
   operationTypes,

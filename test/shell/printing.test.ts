@@ -7,9 +7,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { allCommands } from '../../shell/common-commands.ts';
-import type { Node } from '../../shell/node.ts';
 import { rootNode } from '../../shell/nodes/root.ts';
+import { allCommands } from '../../shell/session/common-commands.ts';
+import type { Node } from '../../shell/session/node.ts';
 import { quoted, type SessionInfo } from '../../src/index.ts';
 import { sendTargets } from '../../src/iscsi/discovery.ts';
 import { hostile, hostileName, rawIn } from '../support/hostile.ts';

@@ -1,8 +1,8 @@
 /** The worker of `connectThread` in tests: a fake session behind the real plumbing. */
 
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { NOTICE } from '../../shell/protocol.ts';
-import { serveSession } from '../../shell/session-server.ts';
+import { NOTICE } from '../../shell/channel/protocol.ts';
+import { serveSession } from '../../shell/channel/session-server.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { FakeSession } from './fake-session.ts';
 

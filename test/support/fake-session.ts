@@ -1,7 +1,14 @@
 /** A session without an engine, for tests of front ends: a few commands that do what front ends must cope with. */
 
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Candidate, Completion, OutputSink, SessionState, ShellBackend, Terminal } from '../../shell/protocol.ts';
+import type {
+  Candidate,
+  Completion,
+  OutputSink,
+  SessionState,
+  ShellBackend,
+  Terminal,
+} from '../../shell/channel/protocol.ts';
 
 const HELP: Readonly<Record<string, string>> = {
   backstores: 'Storage objects by kind',

@@ -1,6 +1,6 @@
 /** The whole front end on a terminal, with a fake session in a worker; its status is the shell's. Arguments: history file. */
 
-import { connectThread } from '../../shell/client-thread.ts';
+import { connectThread } from '../../shell/channel/client-thread.ts';
 import { interactive } from '../../shell/ui/interactive.tsx';
 import type { FakeEngine } from './fake-engine.ts';
 

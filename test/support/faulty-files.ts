@@ -1,7 +1,7 @@
 /** The file system with a fault at one call: what the configuration goes through, composed, nothing mocked. */
 
 import type { FileHandle } from 'node:fs/promises';
-import { type Files, realFiles } from '../../src/root/atomic-file.ts';
+import { type Files, realFiles } from '../../src/durable/atomic-file.ts';
 import { systemError } from '../../src/system/system-error.ts';
 
 /** `crash`: this call and every later one fails, as if the process had ended in front of it. `short`: a write takes half. */

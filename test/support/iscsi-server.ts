@@ -3,7 +3,7 @@
 import { startIscsi } from '../../src/iscsi/engine.ts';
 import { type IscsiReception, receiveIscsi } from '../../src/iscsi/reception.ts';
 import type { FabricEngine } from '../../src/target/service.ts';
-import type { FabricState } from '../../src/target/tpg.ts';
+import type { FabricState } from '../../src/target/target.ts';
 
 export type IscsiServer = Pick<IscsiReception, 'address' | 'portalProblem'> &
   Pick<FabricEngine, 'reconcile' | 'sessions' | 'stop'>;

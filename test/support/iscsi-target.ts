@@ -6,12 +6,12 @@ import type { Host } from '../../src/iscsi/host.ts';
 import type { Output } from '../../src/iscsi/output.ts';
 import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
-import type { StorageObject } from '../../src/scsi/storage-object.ts';
+import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
 import { emptyAuth } from '../../src/target/auth.ts';
 import type { Fabric } from '../../src/target/fabric.ts';
 
-import { type FabricState, type Lun, NodeAcl, Target, Tpg } from '../../src/target/tpg.ts';
+import { type FabricState, type Lun, NodeAcl, Target, Tpg } from '../../src/target/target.ts';
 import { Ways } from '../../src/target/traffic.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';

@@ -2,10 +2,10 @@
 
 import type { Backstore } from '../../src/backstore/backstore.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
+import { type LogicalUnitView, Nexus, StorageObject, type TargetPort } from '../../src/scsi/logical-unit.ts';
 import { recordedAnew } from '../../src/scsi/lost-writes.ts';
 import { establishNexus, loseNexus } from '../../src/scsi/nexus.ts';
 import type { Sense } from '../../src/scsi/sense.ts';
-import { type LogicalUnitView, Nexus, StorageObject, type TargetPort } from '../../src/scsi/storage-object.ts';
 import { type Completion, Task, type TaskRequest } from '../../src/scsi/task.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
 

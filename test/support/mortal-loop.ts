@@ -2,5 +2,5 @@
 
 import { BroadcastChannel } from 'node:worker_threads';
 
-await import('../../src/root/loop-thread.ts');
+await import('../../src/loops/loop-thread.ts');
 new BroadcastChannel('the end of loops').onmessage = () => process.exit(7);

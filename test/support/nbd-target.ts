@@ -3,7 +3,7 @@
 import { duplexPair } from 'node:stream';
 import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
 import { NbdServer } from '../../src/nbd/server.ts';
-import type { StorageObject } from '../../src/scsi/storage-object.ts';
+import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { noTraffic } from '../../src/target/traffic.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { Initiator, logicalUnit } from './logical-unit.ts';

@@ -6,7 +6,7 @@
 import { constants, mkdirSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { type Files, realFiles } from '../../src/root/atomic-file.ts';
+import { type Files, realFiles } from '../../src/durable/atomic-file.ts';
 
 class File {
   now = Buffer.alloc(0);

@@ -3,9 +3,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Preferences } from '../../shell/preferences.ts';
-import type { Question, Terminal } from '../../shell/protocol.ts';
-import { type SessionOptions, ShellSession } from '../../shell/session.ts';
+import type { Question, Terminal } from '../../shell/channel/protocol.ts';
+import { Preferences } from '../../shell/session/preferences.ts';
+import { type SessionOptions, ShellSession } from '../../shell/session/session.ts';
 import { type Host, homeOf, openHost } from '../../src/index.ts';
 
 export interface TestShell {

@@ -1,6 +1,6 @@
 /** Random changes of the configuration, and what they come to: a model that knows nothing of the program's tree. */
 
-import type { Operation, Values } from '../../src/root/operation.ts';
+import type { Operation, Values } from '../../src/operations/operation.ts';
 import { oneOf, type Random } from '../support/random.ts';
 
 /** Storage objects with their sizes; targets, with LUN → storage object, or null before there is a TPG. */

@@ -2,7 +2,7 @@
 // their exit status says. Only what was recorded is known here.
 
 import { naaOf } from '../../../src/scsi/designator.ts';
-import type { StorageObject } from '../../../src/scsi/storage-object.ts';
+import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { type Answer, be, pattern } from '../../support/logical-unit.ts';
 
 /** What an answer says, field by field. */

@@ -3,8 +3,8 @@
 import { expect, test } from 'vitest';
 import type { Attribute } from '../../../src/attribute.ts';
 import { aluaGroupTable } from '../../../src/scsi/alua-group.ts';
+import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
-import type { TargetPort } from '../../../src/scsi/storage-object.ts';
 import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
 
 const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];

@@ -4,11 +4,11 @@
  */
 
 import { expect, test } from 'vitest';
+import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-import type { StorageObject } from '../../../src/scsi/storage-object.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 

@@ -3,9 +3,8 @@
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { naaOf } from '../../../src/scsi/designator.ts';
+import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-
-import type { StorageObject } from '../../../src/scsi/storage-object.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 
 const target = (lu: StorageObject, flags = 0) => [0xe4, flags, 0, 0, 1, 3, 0, 16, ...naaOf(lu), ...be(0, 5), 0, 2, 0];

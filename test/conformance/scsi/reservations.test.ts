@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from 'vitest';
 import { admit } from '../../../src/scsi/device-server.ts';
+import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { loseNexus } from '../../../src/scsi/nexus.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-import type { TargetPort } from '../../../src/scsi/storage-object.ts';
 import { resetStates } from '../../../src/scsi/unit-state.ts';
 
 import { be, Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';

@@ -1,0 +1,172 @@
+/** A running tcli, reached over its control socket: a session in it, or a single request. The engine is not loaded for it. */
+
+import { connect, type Socket } from 'node:net';
+import {
+  type ControlReply,
+  type ControlRequest,
+  controlSocketOf,
+  encodeFrame,
+  FrameReader,
+  type Home,
+  messageBytesMax,
+  type Opening,
+  OperatorError,
+  protocolVersion,
+  reasonOf,
+  type SessionOpening,
+  systemErrorCode,
+  whenLate,
+} from '../../src/client.ts';
+import type { Reply, ShellClient, Terminal } from './protocol.ts';
+import { SessionClient } from './session-client.ts';
+
+/** How long a process that took a connection may take to answer; its event loop may be busy restoring. */
+const WELCOME_WAIT_MS = 30_000;
+const CLOSE_WAIT_MS = 2_000;
+
+/** Nobody listens there, or we may not ask: not an error of this program. */
+const UNREACHABLE: readonly unknown[] = [
+  'ENOENT',
+  'ECONNREFUSED',
+  'EACCES',
+  'EPERM',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'EINVAL',
+];
+
+type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
+
+interface Listener {
+  message(message: unknown): void;
+  end(error: Error): void;
+}
+
+/**
+ * Opens a session in the process that serves `home`.
+ * @returns undefined when no process can be reached
+ * @throws OperatorError when it refuses
+ */
+export async function connectSocket(
+  home: Home,
+  session: SessionOpening,
+  terminal: Terminal,
+): Promise<ShellClient | undefined> {
+  const link = await open(home, { tcli: protocolVersion, session });
+  if (!link) return undefined;
+  const { socket, listen } = link;
+  const client = new SessionClient({
+    post: (request) => void socket.write(encodeFrame(request)),
+    close: () => closed(socket),
+  });
+  listen({ message: (reply) => client.receive(reply as Reply), end: (error) => client.end(error) });
+  await client.open(terminal);
+  return client;
+}
+
+/**
+ * Asks the process that serves `home` one thing.
+ * @param untilEnd wait for it to close the connection, which is the end of a stop
+ * @returns undefined when no process can be reached
+ * @throws OperatorError with its refusal
+ */
+export async function ask(
+  home: Home,
+  request: Unnumbered<ControlRequest>,
+  untilEnd = false,
+): Promise<Exclude<ControlReply, { is: 'failed' }> | undefined> {
+  const link = await open(home, { tcli: protocolVersion });
+  if (!link) return undefined;
+  const { socket, listen } = link;
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const reply = await new Promise<ControlReply>((resolve, reject) => {
+    listen({ message: (message) => resolve(message as ControlReply), end: reject });
+    socket.write(encodeFrame({ ...request, id: 1 }));
+  });
+  if (!untilEnd || reply.is === 'failed') socket.destroy();
+  await ended;
+  if (reply.is === 'failed') throw new OperatorError(reply.error, reply.hint);
+  return reply;
+}
+
+/** Connects, and hears the welcome. */
+async function open(
+  home: Home,
+  opening: Opening,
+): Promise<{ socket: Socket; listen(listener: Listener): void } | undefined> {
+  const socket = await connected(controlSocketOf(home));
+  if (!socket) return undefined;
+  let gone: Error | undefined;
+  let early: unknown[] = [];
+  let listener: Listener = {
+    message: (message) => void early.push(message),
+    end: () => {},
+  };
+  const listen = (next: Listener) => {
+    listener = next;
+    for (const message of early) next.message(message);
+    early = [];
+    if (gone) next.end(gone);
+  };
+  const reader = new FrameReader(messageBytesMax * 4);
+  const end = (error: Error) => {
+    gone ??= error;
+    listener.end(gone);
+  };
+  socket.on('data', (bytes) => {
+    try {
+      for (const message of reader.read(bytes)) listener.message(message);
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+  });
+  socket.on('error', (error) => end(error));
+  socket.on('close', () => end(new Error('the process that serves it closed the connection')));
+  socket.write(encodeFrame(opening));
+  const inTime = whenLate(WELCOME_WAIT_MS, () =>
+    socket.destroy(new Error('the process that serves it does not answer')),
+  );
+  try {
+    await new Promise<void>((resolve, reject) =>
+      listen({
+        message(message) {
+          const { error, hint } = message as { error?: string; hint?: string };
+          if (error !== undefined) return reject(new OperatorError(error, hint));
+          // What follows the welcome waits for who wants it.
+          listener = { message: (next) => void early.push(next), end: () => {} };
+          resolve();
+        },
+        end: (error) => reject(new OperatorError(`The running tcli cannot be reached: ${reasonOf(error)}`)),
+      }),
+    );
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    inTime();
+  }
+  return { socket, listen };
+}
+
+function connected(path: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const failed = (error: Error) => {
+      if (UNREACHABLE.includes(systemErrorCode(error))) resolve(undefined);
+      else reject(new OperatorError(`${path} cannot be reached: ${reasonOf(error)}`));
+    };
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      resolve(socket);
+    });
+  });
+}
+
+async function closed(socket: Socket): Promise<void> {
+  const ended = new Promise((resolve) => socket.once('close', resolve));
+  socket.end();
+  const inTime = whenLate(CLOSE_WAIT_MS, () => socket.destroy());
+  await ended;
+  inTime();
+}

@@ -1,0 +1,223 @@
+/** The words after `tcli` → what is wanted. */
+
+import { isIP } from 'node:net';
+import { type Home, homeOf, type LogLevel, logLevels, OperatorError } from '../../src/client.ts';
+
+export interface Invocation {
+  /** A directory, or where each thing is. */
+  readonly home: string | Home | undefined;
+  /** Where `-c`, `-f` and standard input start; undefined: where the last session left off. */
+  readonly cwd: string | undefined;
+  readonly wants:
+    | { readonly kind: 'help' | 'version' | 'shell' }
+    | { readonly kind: 'serve'; readonly serve: ServeWords }
+    | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
+    | {
+        readonly kind: 'daemon';
+        readonly action: DaemonAction;
+        /** What status shows is wanted as data. */
+        readonly json: boolean;
+        readonly force: boolean;
+        readonly serve: ServeWords;
+      }
+    | { readonly kind: 'completion'; readonly shell: string }
+    /** What can stand at the end of a line: for the completion scripts. */
+    | { readonly kind: 'complete'; readonly line: string }
+    /** One command from `/`, as targetcli takes it. */
+    | { readonly kind: 'command'; readonly line: string }
+    | { readonly kind: 'lines'; readonly lines: readonly string[] }
+    | { readonly kind: 'file'; readonly path: string };
+}
+
+const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
+export type DaemonAction = (typeof daemonActions)[number];
+
+/** What was said to the process that serves. */
+export interface ServeWords {
+  /** As they were given. */
+  readonly words: readonly string[];
+  /** How long to wait for devices that are not there. */
+  readonly waitMs: number;
+  readonly logFormat: 'text' | 'json';
+  readonly logLevel: LogLevel;
+  /** Whose members may control the process. */
+  readonly group?: string;
+  /** Where metrics are served. */
+  readonly metrics?: { readonly address: string; readonly port: number };
+  /** Threads that serve, at most; as many as make sense here when absent. */
+  readonly loops: number | undefined;
+}
+
+/** targetctl's verbs. */
+const verbs = ['save', 'restore', 'clear'] as const;
+type Verb = (typeof verbs)[number];
+
+/** targetcli's way out of its daemon. */
+const disableDaemon = 'set global auto_use_daemon=false';
+
+export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
+       tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
+       tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off
+       tcli [OPTIONS] -f FILE             lines of a file; the first error ends it
+       tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
+       tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
+       tcli [OPTIONS] daemon stop [--force] | status
+       tcli daemon install [--user] [--yes]                      units for systemd
+       tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
+       tcli completion bash|zsh|fish                             completion for that shell
+
+  --home DIR   keep everything under DIR (also: TCLI_HOME)
+  --system     root's configuration, for whom its process lets in (serve --group)
+  --cwd PATH   where -c, -f and standard input start
+  --json       what the command, or each -c LINE, shows as data
+  --version    print the version
+  --help       print this
+
+  --force      replace, or kill, what does not end by itself
+  SERVING:     --wait SECONDS          for devices that are not there yet
+               --group GROUP           its members may control it, which is all that its owner can do
+               --loops N               threads for I/O, at most; one less than cores when not said, 0: none
+               --metrics [ADDRESS:]PORT  figures for Prometheus, at http://127.0.0.1:PORT/metrics or ADDRESS
+               --log-format text|json  how the log is written, on standard error
+               --log-level LEVEL       ${logLevels.join(', ')}; info when not said
+  Environment: TCLI_HOME               as --home
+               TCLI_LINGER_US          how long I/O threads look for the next command before they sleep (100)
+               TCLI_CONGESTION_CONTROL  of iSCSI connections; the machine's when not said
+               TCLI_FFI=off            without the optional package koffi, as if it were not installed
+
+Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
+`;
+
+/** @throws OperatorError */
+export function readArguments(words: readonly string[]): Invocation {
+  let home: string | Home | undefined;
+  let cwd: string | undefined;
+  let json = '';
+  const lines: string[] = [];
+  let file: string | undefined;
+  const rest = [...words];
+  const value = (option: string): string => {
+    const word = rest.shift();
+    if (word === undefined) throw new OperatorError(`${option} needs a value`, 'See: tcli --help');
+    return word;
+  };
+  for (;;) {
+    const word = rest[0];
+    if (word === undefined || !word.startsWith('-')) break;
+    rest.shift();
+    const [option = '', inline] = /^--\w+=/.test(word) ? split(word) : [word, undefined];
+    if (option === '--home') home = inline ?? value(option);
+    else if (option === '--system') home = homeOf(undefined, {}, 0);
+    // How a process that goes to the background is told its places.
+    else if (option === '--home-paths') home = JSON.parse(value(option)) as Home;
+    else if (option === '--cwd') cwd = inline ?? value(option);
+    // A word of the shell, which stands before a line as well as behind it.
+    else if (word === '--json') json = '--json ';
+    else if (option === '-c') lines.push(value(option));
+    else if (option === '-f') file = value(option);
+    else if (option === '--help' || option === '-h') return { home, cwd, wants: { kind: 'help' } };
+    else if (option === '--version' || option === '-v') return { home, cwd, wants: { kind: 'version' } };
+    else if (option === '--disable-daemon') return { home, cwd, wants: { kind: 'command', line: disableDaemon } };
+    else throw new OperatorError(`Unknown option ${word}`, 'See: tcli --help');
+  }
+  const kinds = [lines.length > 0, file !== undefined, rest.length > 0].filter(Boolean).length;
+  if (kinds > 1) throw new OperatorError('A command, -c and -f exclude one another', 'See: tcli --help');
+  if (lines.length > 0) return { home, cwd, wants: { kind: 'lines', lines: lines.map((line) => json + line) } };
+  if (json !== '' && rest.length === 0)
+    throw new OperatorError('--json needs a command, or -c', 'tcli --json ls /iscsi');
+  if (file !== undefined) return { home, cwd, wants: { kind: 'file', path: file } };
+  if (rest.length === 0) return { home, cwd, wants: { kind: 'shell' } };
+  const [first = '', second = '', ...more] = rest;
+  if (rest.length === 1 && json === '' && (first === 'help' || first === 'version'))
+    return { home, cwd, wants: { kind: first } };
+  if (first === 'disable-daemon' && rest.length === 1)
+    return { home, cwd, wants: { kind: 'command', line: disableDaemon } };
+  if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
+  if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
+  if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
+  if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
+  const verb = verbs.find((one) => one === first);
+  if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
+  return { home, cwd, wants: { kind: 'command', line: json + rest.map(quote).join(' ') } };
+}
+
+function daemonWords(action: string, words: readonly string[], wantsJson: boolean): Invocation['wants'] {
+  const json = wantsJson || words.includes('--json');
+  const more = words.filter((word) => word !== '--json');
+  if (action === 'install') {
+    const strange = more.find((word) => word !== '--user' && word !== '--yes');
+    if (strange) throw new OperatorError(`daemon install does not take ${strange}`, 'See: tcli --help');
+    return { kind: 'install', user: more.includes('--user'), yes: more.includes('--yes') };
+  }
+  const known = daemonActions.find((one) => one === action);
+  if (!known) throw new OperatorError(`daemon takes one of: ${daemonActions.join(', ')}, install`, 'See: tcli --help');
+  if (json && known !== 'status') throw new OperatorError(`daemon ${known} has no JSON form.`, 'See: tcli --help');
+  const serve = serveWords(more.filter((word) => word !== '--force'));
+  return { kind: 'daemon', action: known, force: more.includes('--force'), json, serve };
+}
+
+/** The line of the shell that does it. */
+function verbLine(verb: Verb, words: readonly string[]): string {
+  const rest = words.flatMap((word) => (word.startsWith('--wait=') ? split(word) : [word]));
+  const at = verb === 'restore' ? rest.indexOf('--wait') : -1;
+  const [, seconds = ''] = at < 0 ? ['', '0'] : rest.splice(at, 2);
+  const file = verb === 'clear' ? undefined : rest.shift();
+  if (rest.length > 0 || !/^\d{1,6}$/.test(seconds))
+    throw new OperatorError(`${verb} does not take ${words.join(' ')}`, 'See: tcli --help');
+  if (verb === 'clear') return 'clearconfig confirm=true';
+  const savefile = file === undefined ? '' : quote(`savefile=${file}`);
+  return verb === 'save' ? `saveconfig ${savefile}` : `restoreconfig ${savefile} clear_existing=true wait=${seconds}`;
+}
+
+function serveWords(words: readonly string[]): ServeWords {
+  let waitMs = 0;
+  let logFormat: ServeWords['logFormat'] = 'text';
+  let logLevel: LogLevel = 'info';
+  let group: string | undefined;
+  let loops: number | undefined;
+  let metrics: ServeWords['metrics'];
+  const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
+  while (rest.length > 0) {
+    const [option, value = ''] = rest.splice(0, 2);
+    if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
+    else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
+    else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
+    else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
+    else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
+    else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
+    else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
+  }
+  return {
+    words,
+    waitMs,
+    logFormat,
+    logLevel,
+    loops,
+    ...(group !== undefined && { group }),
+    ...(metrics && { metrics }),
+  };
+}
+
+/** `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417` */
+function addressOf(text: string): ServeWords['metrics'] {
+  const [, bracketed, plain, digits] = /^(?:(?:\[([\da-fA-F:]+)\]|([\d.]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  const address = bracketed ?? plain ?? '127.0.0.1';
+  return isIP(address) && Number(digits) > 0 && Number(digits) < 65_536 ? { address, port: Number(digits) } : undefined;
+}
+
+const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);
+
+const split = (word: string): [string, string] => {
+  const at = word.indexOf('=');
+  return [word.slice(0, at), word.slice(at + 1)];
+};
+
+/**
+ * targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. A `key=value` whose value has blanks
+ * was quoted for the Unix shell and stays one word for ours; targetcli cuts it.
+ */
+function quote(word: string): string {
+  const match = /^([\w-]+)=(.*)$/s.exec(word);
+  if (!match || !/\s/.test(match[2] ?? '') || /\s[\w-]+=/.test(match[2] ?? '')) return word;
+  return `${match[1]}="${(match[2] ?? '').replace(/["\\]/g, '\\$&')}"`;
+}

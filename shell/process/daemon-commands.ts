@@ -1,0 +1,167 @@
+/** `tcli daemon start | stop | restart | status`: the process that serves, in the background. */
+
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Home,
+  holderOf,
+  inUse,
+  isAlive,
+  listChanges,
+  makePrivateDirectory,
+  OperatorError,
+  printableLine,
+  reasonOf,
+  runningMs,
+  type Status,
+  summary,
+} from '../../src/client.ts';
+import { ask } from '../channel/client-socket.ts';
+import { jsonAnswer } from '../session/json.ts';
+import type { DaemonAction, ServeWords } from './arguments.ts';
+import { complain, say } from './streams.ts';
+
+/** How long a new process may take to serve, on top of what it may wait for devices. */
+const START_WAIT_MS = 60_000;
+/** How long an old one may take to end: it limits itself to less. */
+const STOP_WAIT_MS = 25_000;
+const POLL_MS = 10;
+/** The exit status of `status` when nothing runs (LSB). */
+const NOT_RUNNING = 3;
+
+interface Wants {
+  readonly action: DaemonAction;
+  /** Replace, or kill, what does not go by itself. */
+  readonly force: boolean;
+  /** What status shows is wanted as data. */
+  readonly json: boolean;
+  /** For the process that is started. */
+  readonly serve: ServeWords;
+}
+
+/** @returns the exit status. @throws OperatorError */
+export async function daemon(home: Home, { action, force, json, serve }: Wants): Promise<number> {
+  if (action === 'status') return status(home, json);
+  if (action === 'stop') return stop(home, force);
+  if (action === 'restart') await stop(home, force, true);
+  return start(home, force, serve);
+}
+
+async function running(home: Home): Promise<Status | undefined> {
+  const reply = await ask(home, { do: 'status' });
+  return reply?.is === 'status' ? reply.status : undefined;
+}
+
+async function start(home: Home, force: boolean, serve: ServeWords): Promise<number> {
+  const before = await running(home);
+  if (before?.role === 'serve' && !force) {
+    say(`Already running: process ${before.pid}.\n`);
+    return 0;
+  }
+  const holder = holderOf(home);
+  if (holder && holder.role !== 'command') {
+    if (!force) throw inUse(home, holder);
+    await stop(home, true);
+  }
+  const logFile = join(home.stateDirectory, 'daemon.log');
+  const log = await openLog(logFile);
+  const [program = ''] = process.argv.slice(1);
+  const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words];
+  const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  let ended = false;
+  child.once('exit', () => {
+    ended = true;
+  });
+  child.once('error', () => {
+    ended = true;
+  });
+  for (const late = runningMs() + START_WAIT_MS + serve.waitMs; !ended; await sleep(POLL_MS)) {
+    const now = await running(home);
+    if (now?.pid === child.pid && now?.serving) {
+      child.unref();
+      say(`${summary(now)} (process ${now.pid}, log ${logFile})\n`);
+      for (const problem of [...now.notRestored, ...now.problems]) complain(`${printableLine(problem)}\n`);
+      return 0;
+    }
+    if (runningMs() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
+  }
+  throw new OperatorError('The process ended before it served.', lastLines(logFile));
+}
+
+/** A log that cannot be written is no reason not to serve. */
+async function openLog(path: string): Promise<number> {
+  try {
+    await makePrivateDirectory(dirname(path));
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    complain(`No log: ${path}: ${reasonOf(error)}\n`);
+    return openSync('/dev/null', 'a');
+  }
+}
+
+/** @param restarts it comes back at once: who uses a LUN on this machine waits */
+async function stop(home: Home, force: boolean, restarts = false): Promise<number> {
+  const pid = (await running(home))?.pid ?? holderOf(home)?.pid;
+  if (pid === undefined) {
+    say('Not running.\n');
+    return 0;
+  }
+  const asked = await ask(home, { do: 'stop', force, restarts }).catch((error) => {
+    if (force && error instanceof OperatorError) return undefined;
+    throw error;
+  });
+  if (!asked) process.kill(pid, 'SIGTERM');
+  for (const late = runningMs() + STOP_WAIT_MS; isAlive(pid); await sleep(POLL_MS)) {
+    if (runningMs() < late) continue;
+    if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
+    process.kill(pid, 'SIGKILL');
+  }
+  say(`Stopped: process ${pid}.\n`);
+  return 0;
+}
+
+async function status(home: Home, json: boolean): Promise<number> {
+  const now = await running(home);
+  if (json) {
+    say(jsonAnswer('daemon status', '/', { running: now !== undefined, ...now }));
+    return now ? 0 : NOT_RUNNING;
+  }
+  if (now) {
+    say(`${describe(now)}\n`);
+    return 0;
+  }
+  const holder = holderOf(home);
+  const where = `Not running. The configuration is in ${dirname(home.saveFile)}.`;
+  say(`${holder ? inUse(home, holder).message : where}\n`);
+  return NOT_RUNNING;
+}
+
+function describe(now: Status): string {
+  const indented = (lines: readonly string[]) => lines.map((line) => `  ${printableLine(line)}`);
+  const list = (title: string, lines: readonly string[]) => (lines.length > 0 ? [`${title}:`, ...indented(lines)] : []);
+  return [
+    `${summary(now)}; process ${now.pid}${now.role === 'shell' ? ', an interactive shell' : ''}, since ${now.startedAt}`,
+    `Storage objects: ${now.storageObjects}, sessions: ${now.sessions}, clients: ${now.clients}`,
+    now.unsavedOperations === 0
+      ? `Everything is in ${now.saveFile}`
+      : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,
+    ...indented(listChanges(now.unsavedOperations, now.latestOperations)),
+    ...list('Not restored', now.notRestored),
+    ...list('Problems', now.problems),
+    ...list('Besides', now.remarks),
+  ].join('\n');
+}
+
+function lastLines(file: string): string {
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
+  return text === ''
+    ? 'It wrote nothing to its log; in the foreground it says why: tcli serve'
+    : text.split('\n').slice(-5).join('\n');
+}

@@ -1,0 +1,79 @@
+/** Lines that nobody types, where no tcli is running: the engine is this process, and serves nothing. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Home, type Host, openHost, printableLine, runningMs, type SessionOpening } from '../../src/index.ts';
+import { connectSocket } from '../channel/client-socket.ts';
+import type { Completion, OutputSink, SessionState, ShellClient, Terminal } from '../channel/protocol.ts';
+import { Preferences } from '../session/preferences.ts';
+import { ShellSession } from '../session/session.ts';
+import { complain } from './streams.ts';
+
+/** How long a process that holds the home may take to open its control socket, until it is only looked at. */
+const SOCKET_WAIT_MS = 2_000;
+const SOCKET_POLL_MS = 50;
+
+/** What a script needs of a session. */
+export type ScriptSession = Pick<ShellClient, 'state' | 'run' | 'complete' | 'interrupt' | 'close'>;
+
+/** @throws OperatorError */
+export async function hostSession(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ScriptSession> {
+  const host = await openHost({ home, role: 'command' });
+  try {
+    const attached = host.heldBy && host.heldBy.role !== 'command' && (await late(home, opening, terminal));
+    if (!attached) return new HostedSession(host, opening, terminal);
+    await host.close();
+    return attached;
+  } catch (error) {
+    await host.close();
+    throw error;
+  }
+}
+
+/** Whoever holds the home may have begun a moment ago. */
+async function late(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient | undefined> {
+  for (const end = runningMs() + SOCKET_WAIT_MS; runningMs() < end; await sleep(SOCKET_POLL_MS)) {
+    const client = await connectSocket(home, opening, terminal);
+    if (client) return client;
+  }
+  return undefined;
+}
+
+class HostedSession implements ScriptSession {
+  readonly #host: Host;
+  readonly #session: ShellSession;
+  readonly #before: number;
+  #running = new AbortController();
+
+  constructor(host: Host, opening: SessionOpening, terminal: Terminal) {
+    for (const warning of host.warnings) complain(`${printableLine(warning)}\n`);
+    const preferences = Preferences.open(host.home.stateDirectory);
+    this.#host = host;
+    this.#session = new ShellSession(host, preferences, { ...opening, cwd: opening.cwd ?? preferences.lastPath });
+    this.#session.setTerminal(terminal);
+    this.#before = host.unsavedOperations;
+  }
+
+  get state(): SessionState {
+    return this.#session.state;
+  }
+
+  run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }> {
+    this.#running = new AbortController();
+    return this.#session.run(line, to, this.#running.signal);
+  }
+
+  complete(line: string, cursor: number): Promise<Completion> {
+    return this.#session.complete(line, cursor);
+  }
+
+  interrupt(): void {
+    this.#running.abort();
+  }
+
+  async close(): Promise<void> {
+    // A person who changed something should know that no initiator sees it yet.
+    if (process.stderr.isTTY && !this.#host.heldBy && this.#host.unsavedOperations !== this.#before)
+      complain('The change is stored; nothing is being served. To serve it: tcli serve\n');
+    await this.#host.close();
+  }
+}

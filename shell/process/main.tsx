@@ -1,0 +1,158 @@
+/** The program: one command, a script, the interactive shell, or the process that serves. */
+
+import { once } from 'node:events';
+import { createReadStream, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpening } from '../../src/client.ts';
+import { connectSocket } from '../channel/client-socket.ts';
+import type { Terminal } from '../channel/protocol.ts';
+import { secretsIn } from '../session/secrets.ts';
+import { type Invocation, readArguments, usage } from './arguments.ts';
+import type { ScriptSession } from './hosted.ts';
+import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
+import { complain, say, sessionStreams } from './streams.ts';
+
+const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+
+const banner = bannerOf(version);
+
+const terminal = (): Terminal => ({
+  columns: process.stdout.isTTY ? process.stdout.columns || 80 : 132,
+  color: process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+  interactive: false,
+});
+
+async function main(): Promise<number> {
+  const { home: directory, cwd, wants } = readArguments(process.argv.slice(2));
+  if (wants.kind === 'help') return print(usage);
+  if (wants.kind === 'version') return print(`tcli version ${version}\n`);
+  if (wants.kind === 'install') {
+    const { installUnits } = await import('./install-units.ts');
+    return installUnits(wants);
+  }
+  const home =
+    typeof directory === 'object'
+      ? directory
+      : homeOf(directory ?? process.env['TCLI_HOME'], process.env, process.getuid?.());
+  if (wants.kind === 'serve') {
+    const { serveHome } = await import('./serve-home.ts');
+    return serveHome(home, wants.serve, version);
+  }
+  if (wants.kind === 'daemon') {
+    const { daemon } = await import('./daemon-commands.ts');
+    return daemon(home, wants);
+  }
+  if (wants.kind === 'completion') {
+    const { completionScript } = await import('./completion-script.ts');
+    return print(completionScript(wants.shell));
+  }
+  if (wants.kind === 'complete') return complete(home, wants.line);
+  if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd);
+  return script(home, cwd, wants);
+}
+
+function print(text: string): number {
+  say(text);
+  return 0;
+}
+
+/** Ctrl-C before the first prompt: 128 and SIGINT's number. */
+const givenUp = 130;
+
+/** A person at a terminal, before the process that serves; where there is none, the engine runs in a thread of this one. */
+async function shell(home: Home, cwd: string | undefined): Promise<number> {
+  const drawn = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
+  const person = { ...terminal(), interactive: true };
+  const opening = { ...openingOf(cwd), saveOnExit: true };
+  const client = connectSocket(home, opening, person).then(async (attached) => {
+    if (attached) return attached;
+    const { connectThread } = await import('../channel/client-thread.ts');
+    return connectThread(new URL('./engine.js', import.meta.url), { home, cwd, version }, person);
+  });
+  const front = async () => {
+    if (!drawn) {
+      const { plain } = await import('./plain.ts');
+      return plain(await client, { banner });
+    }
+    const { interactive } = await import('../ui/interactive.tsx');
+    return interactive(client, { banner, historyFile: join(home.stateDirectory, 'history.txt') });
+  };
+  const status = await front();
+  // A start that the person gave up has nothing to close.
+  if (status !== givenUp) await client.then((connected) => connected.close()).catch(() => {});
+  return status;
+}
+
+const openingOf = (cwd: string | undefined): SessionOpening => ({
+  ...(cwd !== undefined && { cwd }),
+  workingDirectory: process.cwd(),
+});
+
+/** Installed under that name, or called by it. */
+const calledTargetcli = process.env['TCLI_CALLED'] === 'targetcli';
+
+type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' }>;
+
+/** Lines that nobody types. */
+async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {
+  // What stands on the command line, everybody can read (ps): not longer than it takes to start.
+  const given = wants.kind === 'command' ? [wants.line] : wants.kind === 'lines' ? wants.lines : [];
+  if (given.some((line) => secretsIn(line).length > 0)) process.title = 'tcli';
+  const typed = wants.kind === 'shell';
+  const start = wants.kind === 'command' ? '/' : cwd;
+  const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
+  const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
+  const options = { to: sessionStreams, stopAtError: !typed, ...(typed && calledTargetcli && { say }) };
+  try {
+    options.say?.(banner.map((line) => `${line}\n`).join(''));
+    return (await runScript(session, linesOf(wants, options), options)) ? 0 : 1;
+  } finally {
+    await session.close();
+  }
+}
+
+async function complete(home: Home, line: string): Promise<number> {
+  const { completeWords } = await import('./completion-script.ts');
+  const opening = { ...openingOf('/'), bareErrors: true };
+  const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
+  try {
+    return print((await completeWords(session, line)).map((one) => `${one}\n`).join(''));
+  } finally {
+    await session.close();
+  }
+}
+
+async function hosted(home: Home, opening: SessionOpening): Promise<ScriptSession> {
+  // Loaded here only: a client of a running tcli answers at once.
+  const { hostSession } = await import('./hosted.ts');
+  return hostSession(home, opening, terminal());
+}
+
+async function* linesOf(wants: Script, options: ScriptOptions): AsyncGenerator<string> {
+  if (wants.kind === 'command') yield wants.line;
+  else if (wants.kind === 'lines') yield* wants.lines;
+  else if (wants.kind === 'file') yield* fileLines(wants.path);
+  else yield* untilExit(createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }), options);
+}
+
+async function* fileLines(path: string): AsyncGenerator<string> {
+  const file = createReadStream(path);
+  await once(file, 'open').catch((error) => {
+    throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
+  });
+  yield* createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+// A reader that went away (`tcli ls | head -1`) is no error.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  const status = await main();
+  process.exitCode = status;
+  if (status === givenUp) process.exit();
+} catch (error) {
+  complain(`${lastWords(error)}\n`);
+  process.exitCode = 1;
+}

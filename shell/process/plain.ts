@@ -1,0 +1,79 @@
+/** The shell where there is no terminal to draw on (a pipe, a file, TERM=dumb): reads lines, prints what they print. */
+
+import { createInterface, type Interface } from 'node:readline';
+import { printable } from '../../src/client.ts';
+import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
+
+export interface PlainOptions {
+  readonly banner: readonly string[];
+  readonly input?: NodeJS.ReadableStream & { isTTY?: boolean };
+  readonly output?: NodeJS.WritableStream;
+  readonly error?: NodeJS.WritableStream;
+}
+
+/**
+ * Runs line after line until one asks to leave or the input ends, which is `exit`. Prompts and the banner are for people: they are
+ * printed when the input is a terminal. The caller closes the client.
+ * @returns the exit status: 0, as targetcli has it, whatever the lines did; 1 when the session was lost
+ */
+export async function plain(client: ShellClient, options: PlainOptions): Promise<number> {
+  const { input = process.stdin, output = process.stdout, error = process.stderr } = options;
+  const person = input.isTTY === true;
+  const say = (text: string) => void (person && output.write(text));
+  const lines = createInterface({ input, terminal: false, crlfDelay: Number.POSITIVE_INFINITY });
+  const reader = lines[Symbol.asyncIterator]();
+  let running = false;
+  const sink: OutputSink = {
+    write: (text, stream) => void (stream === 'error' ? error : output).write(text),
+    ask: (question) => (person ? ask(question, reader, output) : Promise.resolve(null)),
+  };
+  const interrupted = () => {
+    if (running) client.interrupt();
+    else say(`\n${client.state.prompt}`);
+  };
+  const stopped = () => say(`\n${cannotStop}\n${running ? '' : client.state.prompt}`);
+  if (person) process.on('SIGINT', interrupted);
+  if (person && client.hosted) process.on('SIGTSTP', stopped);
+  const run = async (line: string) => {
+    running = true;
+    try {
+      return await client.run(line, sink);
+    } finally {
+      running = false;
+    }
+  };
+  try {
+    say(options.banner.map((line) => `${line}\n`).join(''));
+    for (;;) {
+      say(client.state.prompt);
+      const { value: line, done } = await reader.next();
+      if (done) break;
+      if ((await run(line)).exit) return 0;
+    }
+    say('exit\n');
+    await run('exit');
+    return 0;
+  } catch (lost) {
+    error.write(printable(`tcli: the session was lost: ${lost instanceof Error ? lost.message : String(lost)}\n`));
+    return 1;
+  } finally {
+    process.off('SIGINT', interrupted);
+    process.off('SIGTSTP', stopped);
+    lines.close();
+  }
+}
+
+/** Asks in words: yes or no, or a number out of a list. An empty line or the end of the input cancels. */
+async function ask(
+  question: Question,
+  reader: ReturnType<Interface[typeof Symbol.asyncIterator]>,
+  output: NodeJS.WritableStream,
+): Promise<string | null> {
+  if (question.kind === 'select')
+    output.write(question.choices.map(({ label }, index) => `${index + 1}) ${label}\n`).join(''));
+  output.write(question.kind === 'confirm' ? `${question.message} (yes/no) ` : `${question.message} (number) `);
+  const { value, done } = await reader.next();
+  const answer = done ? '' : value.trim().toLowerCase();
+  if (question.kind === 'confirm') return answer === '' ? null : 'yes'.startsWith(answer) ? 'yes' : 'no';
+  return /^\d{1,9}$/.test(answer) ? (question.choices[Number(answer) - 1]?.value ?? null) : null;
+}

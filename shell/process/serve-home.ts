@@ -1,0 +1,65 @@
+/** `tcli serve`: the process that serves, in the foreground. */
+
+import { chalkStderr } from 'chalk';
+import {
+  type Home,
+  jsonLog,
+  type Lines,
+  type Log,
+  type LogLevel,
+  lineLog,
+  linesTo,
+  printable,
+  serve,
+  serviceManager,
+  summary,
+} from '../../src/index.ts';
+import { loadConf } from '../session/preferences.ts';
+import { settleColor } from '../ui/color.ts';
+import type { ServeWords } from './arguments.ts';
+import { sessionsOf } from './served-session.ts';
+import { workers } from './workers.ts';
+
+/** How long whoever reads the log may take for the end of it. */
+const lastLinesMs = 1_000;
+
+/** @returns the exit status, when a signal or a client ended it */
+export async function serveHome(
+  home: Home,
+  { logFormat, logLevel, loops, ...options }: ServeWords,
+  version: string,
+): Promise<number> {
+  const manager = serviceManager(process.env, process.pid);
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  // Who started it may be gone: the target goes on, whoever reads.
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error');
+  const [answers, lines] = [linesTo(process.stdout), linesTo(process.stderr)];
+  await serve({
+    home,
+    version,
+    log: logFormat === 'json' ? await jsonLog(lines, logLevel) : textLog(lines, logLevel),
+    createSession: sessionsOf,
+    ready(status) {
+      answers.write(printable(`${summary(status)}\n`));
+      // Clients still have preferences when the program was replaced meanwhile.
+      void loadConf();
+    },
+    stopped: stop.signal,
+    manager,
+    ...options,
+    workers: workers(loops),
+  });
+  setTimeout(() => process.exit(0), lastLinesMs).unref();
+  return 0;
+}
+
+function textLog(lines: Lines, least: LogLevel): Log {
+  const color = settleColor(process.env) && process.stderr.isTTY;
+  const paint = { error: chalkStderr.red, warning: chalkStderr.yellow, info: String, debug: String };
+  return lineLog(
+    (line, level) => lines.write(`${color ? paint[level](line) : line}\n`),
+    () => new Date(),
+    least,
+  );
+}

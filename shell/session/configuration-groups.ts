@@ -1,0 +1,279 @@
+/** Groups of settings, and `get` and `set`, which treat all of them alike (targetcli.md 3.4). */
+
+import {
+  type Attribute,
+  type Attributes,
+  type AttributeTable,
+  type Auth,
+  authKeys,
+  authProblem,
+  authTable,
+  hidden,
+  OperatorError,
+  shownValue,
+  syntaxError,
+  types,
+  type ValueType,
+} from '../../src/index.ts';
+import { didYouMean } from './nearest-word.ts';
+import {
+  type Command,
+  type ConfigurationGroup,
+  type Context,
+  type MoreWords,
+  type Node,
+  optional,
+  type Setting,
+} from './node.ts';
+import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
+
+/** The value where nobody has asked for this one. */
+const shownOf = ({ value, secret }: Setting): string => (secret && value !== '' ? hidden : value);
+
+/** The shell's own preferences, at every node. */
+const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
+  name: 'global',
+  settings: () =>
+    Object.entries(preferenceTable).map(([name, { type, doc }]) => ({
+      name,
+      doc,
+      type: type as ValueType<unknown>,
+      value: preferences.print(name as PreferenceName),
+      readOnly: false,
+    })),
+  set: (name, text) => preferences.set(name as PreferenceName, text),
+});
+
+/** A group that the engine keeps: what is set goes through its door. */
+export const engineGroup = (name: string, path: string, settings: () => Setting[]): ConfigurationGroup => ({
+  name,
+  settings: () => settings().sort((a, b) => (a.name < b.name ? -1 : 1)),
+  async set(key, value, context) {
+    await context.apply(path, 'set', { group: name, name: key, value });
+  },
+});
+
+/** The values that an attribute can have, when they can be listed. */
+export const wordsOf = ({ only, min, max }: Pick<Attribute, 'only' | 'min' | 'max'>): string[] =>
+  only?.map(String) ?? (min === 0 && max === 1 ? ['0', '1'] : []);
+
+export const attributesGroup = (
+  name: 'attribute' | 'parameter',
+  path: string,
+  attributes: Attributes<AttributeTable>,
+): ConfigurationGroup =>
+  engineGroup(name, path, () =>
+    Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false, ...rule }]) => ({
+      name: key,
+      words: wordsOf(rule),
+      doc: effect.startsWith('none: ') ? `${doc} No effect here: ${effect.slice('none: '.length)}.` : doc,
+      type: type as ValueType<unknown>,
+      value: attributes.print(key),
+      readOnly,
+    })),
+  );
+
+/** The words that are set, as `info` and the saved file name them, secrets hidden. */
+export const chapEntries = (auth: Auth): Record<string, string> =>
+  Object.fromEntries(
+    authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, shownValue(key, auth[key])]),
+  );
+
+/** @param more settings of the group besides the CHAP words */
+export const authGroup = (
+  name: 'auth' | 'discovery_auth',
+  path: string,
+  auth: Auth,
+  more: () => readonly Setting[] = () => [],
+): ConfigurationGroup => ({
+  ...engineGroup(name, path, () => [...more(), ...authSettings(auth)]),
+  problem: () => authProblem(auth),
+});
+
+const authSettings = (auth: Auth): Setting[] =>
+  authKeys.map((name) => ({ name, ...authTable[name], type: types.string, value: auth[name], readOnly: false }));
+
+/** What completion offers of the group that is named in the line. */
+const offered =
+  (wanted: (setting: Setting) => boolean): MoreWords['offered'] =>
+  (node, { preferences, given }) => {
+    const group = groupsOf(node, preferences).find(({ name }) => name === given['group']);
+    return (group?.settings() ?? []).filter(wanted).map((setting) => ({
+      name: setting.name,
+      doc: `${setting.doc} Now: ${shownOf(setting) || 'empty'}.`,
+      words: setting.type.words ?? setting.words ?? [],
+    }));
+  };
+
+const groupNames = (node: Node, { preferences }: { preferences: Preferences }) =>
+  groupsOf(node, preferences).map(({ name }) => name);
+/** What each kind of group holds. */
+const groupDocs: Readonly<Record<string, string>> = {
+  global: 'preferences of this shell, at every node the same',
+  attribute: 'how it behaves',
+  parameter: 'what is negotiated at login',
+  auth: 'CHAP names and secrets',
+  discovery_auth: 'CHAP names and secrets for discovery',
+  alua: 'asymmetric access',
+};
+const groupParameter = optional('group', types.string, 'The group of settings.', {
+  suggest: (node, session) => groupNames(node, session).map((name) => [name, groupDocs[name] ?? ''] as const),
+});
+
+export const getCommand: Command<unknown> = {
+  doc: 'Shows settings: the groups there are, all settings of one, or some of them.',
+  details: [
+    'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
+    'What is [ro] cannot be set. A secret is shown to who asks for it by its name.',
+  ],
+  seeAlso: ['set'],
+  parameters: [groupParameter],
+  more: { kind: 'words', name: 'parameter', doc: 'The settings to show.', offered: offered(() => true) },
+  examples: [
+    { line: 'get', does: 'Lists the groups of this node.' },
+    { line: 'get global', does: 'Shows every preference of the shell.' },
+    { line: 'get global color_mode prompt_length', does: 'Shows two of them.' },
+  ],
+  run(_subject, context, { values, words }) {
+    const group = groupOf(context, values['group']);
+    if (!group) return listGroups(context);
+    const settings = group.settings();
+    if (words.length === 0) return listSettings(context, group, settings, shownOf);
+    for (const word of words) {
+      const setting = settingNamed(word, settings, group);
+      context.print(`${setting.name}=${setting.value} ${setting.readOnly ? '[ro]' : ''}`);
+    }
+  },
+  json(_subject, context, { values, words }) {
+    const group = groupOf(context, values['group']);
+    if (!group) return groupNames(context.node, context);
+    const settings = group.settings();
+    if (words.length === 0) return settingsData(settings);
+    return settingsData(
+      words.map((word) => settingNamed(word, settings, group)),
+      ({ value }) => value,
+    );
+  },
+};
+
+const settingsData = (settings: readonly Setting[], shown = shownOf): unknown =>
+  Object.fromEntries(
+    settings.map((setting) => {
+      const { name, type, readOnly, doc } = setting;
+      return [name, { value: shown(setting), type: type.name, read_only: readOnly, description: doc }];
+    }),
+  );
+
+/** @throws OperatorError */
+function settingNamed(word: string, settings: readonly Setting[], group: ConfigurationGroup): Setting {
+  const setting = settings.find(({ name }) => name === word);
+  if (setting) return setting;
+  throw new OperatorError(
+    `No parameter '${word}' in group '${group.name}'.`,
+    didYouMean(
+      word,
+      settings.map(({ name }) => name),
+    ) ?? `See: get ${group.name}`,
+  );
+}
+
+export const setCommand: Command<unknown> = {
+  doc: 'Changes settings, one after the other: the first that fails ends it.',
+  details: [
+    'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
+    'Without a setting it lists what can be set in the group, with the type of each; without a group, the groups that this node has.',
+    'A value in "quotes" may have blanks, and an empty one stands for none.',
+  ],
+  seeAlso: ['get'],
+  parameters: [groupParameter],
+  more: {
+    kind: 'keywords',
+    name: 'parameter=value',
+    doc: 'The settings and their new values.',
+    offered: offered(({ readOnly }) => !readOnly),
+  },
+  examples: [
+    { line: 'set', does: 'Lists the groups of this node.' },
+    { line: 'set global', does: 'Lists what can be set in one.' },
+    { line: 'set global prompt_length=0 tree_max_depth=2', does: 'Sets two preferences.' },
+  ],
+  async run(_subject, context, { values, keywords }) {
+    const group = groupOf(context, values['group']);
+    if (!group) return listGroups(context);
+    const writable = () => group.settings().filter(({ readOnly }) => !readOnly);
+    if (keywords.length === 0) return listSettings(context, group, writable(), ({ type }) => type.name);
+    for (const [name, text] of keywords) {
+      const setting = group.settings().find((known) => known.name === name);
+      if (!setting)
+        throw new OperatorError(
+          `Unknown parameter ${name} in group '${group.name}'.`,
+          didYouMean(
+            name,
+            writable().map((known) => known.name),
+          ) ?? `See: set ${group.name}`,
+        );
+      if (setting.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
+      if (setting.type.parse(text) === undefined)
+        throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
+      await group.set(name, text, context);
+      const now = group.settings().find((known) => known.name === name);
+      context.print(`Parameter ${name} is now '${now ? shownOf(now) : ''}'.`);
+    }
+    const problem = group.problem?.();
+    if (problem) context.warn(problem);
+  },
+  json(_subject, context, { values, keywords }) {
+    if (keywords.length > 0) throw new OperatorError('Only set without a value has a JSON form.');
+    const group = groupOf(context, values['group']);
+    return group
+      ? settingsData(group.settings().filter(({ readOnly }) => !readOnly))
+      : groupNames(context.node, context);
+  },
+};
+
+/** `global` and the node's own. */
+const groupsOf = (node: Node, preferences: Preferences): ConfigurationGroup[] => [
+  globalGroup(preferences),
+  ...node.groups(),
+];
+
+/** @returns undefined when no group was named. @throws OperatorError for a group that is none */
+function groupOf({ node, preferences }: Context, name: unknown): ConfigurationGroup | undefined {
+  if (name === undefined) return undefined;
+  const groups = groupsOf(node, preferences);
+  const group = groups.find((known) => known.name === name);
+  if (!group)
+    throw new OperatorError(
+      `Unknown configuration group: ${name}`,
+      didYouMean(
+        String(name),
+        groups.map((known) => known.name),
+      ) ?? `Groups here: ${groups.map((known) => known.name).join(', ')}`,
+    );
+  return group;
+}
+
+function listGroups({ node, preferences, print }: Context): void {
+  print(`\n${underlined('AVAILABLE CONFIGURATION GROUPS', '=')}`);
+  print(
+    groupsOf(node, preferences)
+      .map(({ name }) => name)
+      .join(' '),
+  );
+}
+
+function listSettings(
+  { print }: Context,
+  group: ConfigurationGroup,
+  settings: readonly Setting[],
+  shown: (setting: Setting) => string,
+): void {
+  print(underlined(`${group.name.toUpperCase()} CONFIG GROUP`, '='));
+  for (const setting of settings) {
+    const head = `${setting.name}=${shown(setting)}${setting.readOnly ? ' [ro]' : ''}`;
+    print(`${underlined(head, '-')}\n${setting.doc}\n`);
+  }
+}
+
+/** A heading, over a line of the same length. */
+export const underlined = (text: string, mark: '=' | '-'): string => `${text}\n${mark.repeat(text.length)}`;

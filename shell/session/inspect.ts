@@ -1,0 +1,51 @@
+/** What a line that is being typed comes to: a word in it that is nothing known, and what a size is in bytes. */
+
+import { OperatorError, types } from '../../src/index.ts';
+import type { Candidate, Completion } from '../channel/protocol.ts';
+import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
+import { allCommands } from './common-commands.ts';
+import type { Command, Node } from './node.ts';
+import { resolvePath } from './path.ts';
+import type { Preferences } from './preferences.ts';
+
+/** @param candidates what can stand at the end of `before` */
+export function inspect(
+  before: string,
+  current: Node,
+  preferences: Preferences,
+  candidates: readonly Candidate[],
+): Pick<Completion, 'note' | 'unknown'> {
+  const line = parseCommandLine(before);
+  const { path, command } = line;
+  const unknown = ({ from, to }: Word) => ({ unknown: [from, to] as const });
+  /** A word at the end may still become something, as long as something begins with it. */
+  const hopeless = (word: Word) => word.to < before.length || candidates.length === 0;
+  let node = current;
+  if (path && path.text !== '*')
+    try {
+      node = resolvePath(path.text, current, preferences.bookmarks);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      return hopeless(path) ? unknown(path) : {};
+    }
+  if (!command) return {};
+  const commands = allCommands(node);
+  const record = Object.hasOwn(commands, command.text) ? commands[command.text] : undefined;
+  if (!record) return hopeless(command) ? unknown(command) : {};
+  const strange = line.keywords.find(({ name }) => !takes(record, name.text));
+  return { ...(strange && unknown(strange.name)), ...noteOf(before, line, record) };
+}
+
+const takes = ({ parameters, more }: Command<unknown>, name: string): boolean =>
+  more?.kind === 'keywords' || parameters.some((parameter) => parameter.name === name);
+
+/** `10G = 10,737,418,240 B`, of the size that is being typed. */
+function noteOf(before: string, { positional, keywords }: CommandLine, { parameters }: Command<unknown>) {
+  const at = positional.findIndex(({ to }) => to === before.length);
+  const keyword = keywords.find(({ value }) => value.to === before.length);
+  const parameter = keyword ? parameters.find(({ name }) => name === keyword.name.text) : parameters[at];
+  const text = keyword?.value.text ?? positional[at]?.text ?? '';
+  if (parameter?.type.name !== 'size') return {};
+  const bytes = types.size.parse(text);
+  return bytes !== undefined ? { note: `${text} = ${bytes.toLocaleString('en-US')} B` } : {};
+}

@@ -1,0 +1,10 @@
+/** What commands show, as data: the shape in docs/json.md. */
+
+import { printable } from '../../src/client.ts';
+
+/** It changes when something in the shape goes away or changes its meaning. */
+const version = 1;
+
+/** The text of one answer. What JSON lets stand and a terminal should not get is escaped as JSON escapes the rest. */
+export const jsonAnswer = (command: string, path: string, data: unknown): string =>
+  printable(`${JSON.stringify({ tcli: version, command, path, data }, null, 2)}\n`);

@@ -1,0 +1,64 @@
+/** Paths: from a text to a node, and a long one shortened for the prompt (targetcli.md 1.4, 2.4). */
+
+import { OperatorError, printableLine } from '../../src/index.ts';
+import { didYouMean } from './nearest-word.ts';
+import type { Node } from './node.ts';
+
+/**
+ * The node that `text` names: absolute, or seen from `from`; `@name` is a bookmark; repeated slashes are one.
+ * @throws OperatorError
+ */
+export function resolvePath(text: string, from: Node, bookmarks: ReadonlyMap<string, string>): Node {
+  if (text.startsWith('@')) {
+    const name = text.slice(1);
+    const path = bookmarks.get(name);
+    if (path === undefined)
+      throw new OperatorError(
+        `No such bookmark ${name}`,
+        didYouMean(name, bookmarks.keys(), (known) => `@${known}`) ?? 'See: bookmarks show',
+      );
+    return resolvePath(path, from, new Map());
+  }
+  let node = text.startsWith('/') ? rootOf(from) : from;
+  for (const step of text.split('/')) {
+    if (step === '' || step === '.') continue;
+    const next: Node | undefined = step === '..' ? (node.parent ?? node) : node.child(step);
+    if (!next)
+      throw new OperatorError(`No such path ${node.path === '/' ? '' : node.path}/${step}`, similar(node, step));
+    node = next;
+  }
+  return node;
+}
+
+/** The node at `path`, or the nearest above it that is there. */
+export function nearest(path: string, root: Node): Node {
+  let node = root;
+  for (const step of path.split('/').filter(Boolean)) {
+    const next = node.child(step);
+    if (!next) break;
+    node = next;
+  }
+  return node;
+}
+
+export function rootOf(node: Node): Node {
+  let root = node;
+  while (root.parent) root = root.parent;
+  return root;
+}
+
+/** @param length the longest that a path may be, 0 for any: a longer one keeps its two ends */
+export function promptOf(at: string, length: number): string {
+  const path = printableLine(at);
+  if (length === 0 || path.length <= length) return `${path}> `;
+  const half = Math.max(0, Math.floor((length - 3) / 2));
+  return `${path.slice(0, half)}...${half === 0 ? '' : path.slice(-half)}> `;
+}
+
+/** What is to be tried next. */
+function similar(node: Node, step: string): string {
+  const names = node.children().map(({ name }) => name);
+  const above = node.path === '/' ? '' : node.path;
+  if (Object.hasOwn(node.commands, step)) return `${step} is a command there: ${above}/ ${step}`;
+  return didYouMean(step, names, (name) => `${above}/${name}`) ?? `What is there: ls ${node.path} 1`;
+}

@@ -1,0 +1,124 @@
+/**
+ * Where secrets stand in a line that was typed. Whatever repeats a line asks here: errors, the history, the screen. Which
+ * settings are secret their records say; in a line that goes wrong, and which may be wrong in that very word, any value is
+ * taken for one that comes after something like them.
+ */
+
+import { authGroups, authKeys, hidden, isSecret, secretKeys, uriPassword } from '../../src/client.ts';
+import { parseCommandLine, type Word } from './command-line.ts';
+import { isNear } from './nearest-word.ts';
+
+type Span = readonly [from: number, to: number];
+
+/** Slips in a word that still make it the other word. */
+const slipsMax = 2;
+/** What people call a secret besides. */
+const otherNames = /pass|secret|pwd|chap/;
+
+/** `PASSWORD`, `paassword`, `--password` … */
+const isNearSecret = (name: string): boolean => {
+  const letters = name.toLowerCase().replace(/^-+/, '');
+  return secretKeys.some((key) => isNear(letters, key, slipsMax));
+};
+/** In the place of a name, also `passwd`, `chap_secret` … */
+const isLikeSecret = (name: string): boolean => isNearSecret(name) || otherNames.test(name.toLowerCase());
+
+const isLikeGroup = (word: string): boolean => authGroups.some((group) => isNear(word.toLowerCase(), group, 1));
+const isLikeSet = (word: string): boolean => isNear(word.toLowerCase(), 'set', 1);
+/** Names that are no secrets themselves. Each may have a value that is none. */
+const publicNames: readonly string[] = [...authKeys, ...authGroups, 'enable'];
+const isPublic = (name: string): boolean => publicNames.includes(name) && !isSecret(name);
+
+/** Quotes within quotes beyond this are not looked into. */
+const depthMax = 2;
+
+/** The parts of `line` that may be secrets, from left to right, none of them within another. */
+export function secretsIn(line: string, depth = 0): Span[] {
+  const { path, command, positional, keywords, rest } = parseCommandLine(line);
+  const words = [...(path ? [path] : []), ...(command ? [command] : []), ...positional];
+  const isSetting = command !== undefined && isLikeSet(command.text);
+  const spans: Span[] = [];
+  const hide = ({ from, to }: Pick<Word, 'from' | 'to'>) => void (to > from && spans.push([from, to]));
+  /** What comes behind such a word is not to be seen. */
+  let from = Number.POSITIVE_INFINITY;
+  for (const word of words) {
+    const { text } = word;
+    if (word.from >= from && !publicNames.includes(text)) hide(word);
+    // A whole line in quotes, or a name and its value in one word.
+    else if (word !== path && (isLikeSecret(/^[\w-]*(?=[:=])/.exec(text)?.[0] ?? '') || hasSecretInside(text, depth)))
+      hide(word);
+    const begins = (isSetting && isLikeGroup(text)) || authGroups.includes(text as never) || isNearSecret(text);
+    if (word !== path && begins) from = Math.min(from, word.to);
+  }
+  for (const { name, value } of keywords)
+    if (isLikeSecret(name.text) || (name.from > from && !isPublic(name.text))) {
+      hide(value);
+      from = Math.min(from, value.to);
+    }
+  for (const { index, 0: password } of line.matchAll(uriPassword)) hide({ from: index, to: index + password.length });
+  // What could not be read may belong to the secret before it, whatever follows.
+  if (rest && rest.from >= from) hide({ from: rest.from, to: line.trimEnd().length });
+  return joined(spans);
+}
+
+const hasSecretInside = (text: string, depth: number): boolean =>
+  depth < depthMax && /[\s=]/.test(text) && secretsIn(text, depth + 1).length > 0;
+
+/** In their order, those that touch as one. */
+function joined(spans: readonly Span[]): Span[] {
+  const all: Span[] = [];
+  for (const [from, to] of spans.toSorted(([a], [b]) => a - b)) {
+    const last = all.at(-1);
+    if (last && from <= last[1]) all[all.length - 1] = [last[0], Math.max(last[1], to)];
+    else all.push([from, to]);
+  }
+  return all;
+}
+
+/** A line as it may be shown. */
+export interface ShownLine {
+  readonly text: string;
+  /** Where what stands at `offset` of the line stands in `text`; within a secret, where what hides it begins. */
+  at(offset: number): number;
+  /** The text of a word of the line, unless that is a secret. */
+  word(word: Word): string;
+  /** `text` without the line's secrets, however they got into it. */
+  without(text: string): string;
+}
+
+/** @param show how each part that is no secret is shown */
+export function showLine(line: string, show: (part: string) => string = String): ShownLine {
+  const spans = secretsIn(line);
+  const pieces: { from: number; to: number; shown: string; secret: boolean }[] = [];
+  let end = 0;
+  for (const [from, to] of spans) {
+    pieces.push({ from: end, to: from, shown: show(line.slice(end, from)), secret: false });
+    pieces.push({ from, to, shown: hidden, secret: true });
+    end = to;
+  }
+  pieces.push({ from: end, to: line.length, shown: show(line.slice(end)), secret: false });
+  const secrets = spans.flatMap(([from, to]) => spellings(line.slice(from, to)));
+  return {
+    text: pieces.map(({ shown }) => shown).join(''),
+    at(offset) {
+      let column = 0;
+      for (const { from, to, shown, secret } of pieces) {
+        if (offset < to) return column + (secret ? 0 : show(line.slice(from, offset)).length);
+        column += shown.length;
+      }
+      return column;
+    },
+    word: ({ text, from, to }) => (spans.some(([start, stop]) => from < stop && to > start) ? hidden : text),
+    without: (text) => secrets.reduce((left, secret) => left.replaceAll(secret, hidden), text),
+  };
+}
+
+/** Shorter ones are found in any text; they are no secrets. */
+const lengthMin = 4;
+
+/** A secret as it was typed, and as it was meant, longest first. */
+function spellings(typed: string): string[] {
+  const { positional, command, path } = parseCommandLine(`x ${typed}`);
+  const meant = [path, command, ...positional].flatMap((word) => word?.text ?? []);
+  return [typed, ...meant].filter((text) => text.length >= lengthMin).sort((a, b) => b.length - a.length);
+}

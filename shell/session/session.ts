@@ -1,0 +1,337 @@
+/** The shell without a terminal: a current path, preferences, and lines that are run. */
+
+import { randomBytes } from 'node:crypto';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { type Host, OperatorError, printable, printableLine, reasonOf, systemErrorCode } from '../../src/index.ts';
+import type {
+  Candidate,
+  Completion,
+  OutputSink,
+  Question,
+  SessionState,
+  ShellBackend,
+  Terminal,
+} from '../channel/protocol.ts';
+import { rootNode } from '../nodes/root.ts';
+import { type Color, paint } from './color.ts';
+import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
+import { commandNamed } from './common-commands.ts';
+import { complete } from './complete.ts';
+import { wrap } from './help.ts';
+import { inspect } from './inspect.ts';
+import { jsonAnswer } from './json.ts';
+import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
+import type { Context, Node } from './node.ts';
+import { nearest, promptOf, resolvePath } from './path.ts';
+import type { PreferenceName, Preferences } from './preferences.ts';
+import { type ShownLine, showLine } from './secrets.ts';
+import { bind } from './signature.ts';
+import { columnsMax } from './tree-drawing.ts';
+
+export interface SessionOptions {
+  /** Where it starts; where it is no more, at the nearest node above. */
+  readonly cwd?: string;
+  /** `exit` saves the configuration when the preference auto_save_on_exit says so. */
+  readonly saveOnExit?: boolean;
+  /** Errors are shown as they are, without colour or prefix: targetcli's way for a single command. */
+  readonly bareErrors?: boolean;
+  /** Where file names start that are relative; absent: where this process stands. */
+  readonly workingDirectory?: string;
+}
+
+const shownAs = {
+  error: { prefix: 'Error: ', color: 'red' },
+  warning: { prefix: 'Warning: ', color: 'yellow' },
+  info: { prefix: 'Info: ', color: 'green' },
+} as const satisfies Partial<Record<LogLevelWord, { prefix: string; color: Color }>>;
+
+/** The preferences that say how candidates look. */
+const candidateColors = {
+  path: 'color_path',
+  bookmark: 'color_path',
+  command: 'color_command',
+  parameter: 'color_parameter',
+  keyword: 'color_keyword',
+} as const satisfies Record<Candidate['kind'], PreferenceName>;
+
+export class ShellSession implements ShellBackend {
+  readonly #host: Host;
+  readonly #preferences: Preferences;
+  readonly #options: SessionOptions;
+  #terminal: Terminal = { columns: columnsMax, color: false, interactive: false };
+  #path: string;
+
+  constructor(host: Host, preferences: Preferences, options: SessionOptions = {}) {
+    this.#host = host;
+    this.#preferences = preferences;
+    this.#options = options;
+    this.#path = options.cwd ?? '/';
+  }
+
+  get state(): SessionState {
+    const { path } = this.#current();
+    return {
+      path,
+      prompt: promptOf(path, this.#preferences.get('prompt_length') ?? 0),
+      pager: this.#preferences.get('pager'),
+    };
+  }
+
+  setTerminal(terminal: Terminal): void {
+    this.#terminal = terminal;
+  }
+
+  /** Runs one line. What goes wrong is told to `sink`; it never throws. */
+  async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
+    const change = randomBytes(changeIdBytes).toString('hex');
+    const run: Run = { sink, signal, change, line: showLine(line, printableLine), exit: false, json: false };
+    try {
+      await this.#host.root.observe();
+      await this.#runLine(line, run);
+      if (run.exit) await this.#saveOnExit(run);
+      return { ok: true, exit: run.exit };
+    } catch (error) {
+      this.#complain(error, run);
+      return { ok: false, exit: run.exit };
+    }
+  }
+
+  /** What can stand at `cursor`, and what the line comes to so far. Nothing, when something goes wrong. */
+  async complete(line: string, cursor: number): Promise<Completion> {
+    const before = line.slice(0, cursor);
+    const none: Completion = { from: cursor, candidates: [] };
+    try {
+      await this.#host.root.observe();
+      const current = this.#current();
+      const { from, candidates } = await complete(before, current, this.#preferences, this.#fileNamed).catch(
+        () => none,
+      );
+      return {
+        from,
+        candidates: candidates.map(this.#shown),
+        ...inspect(before, current, this.#preferences, candidates),
+      };
+    } catch {
+      return none;
+    }
+  }
+
+  readonly #shown = (candidate: Candidate): Candidate => {
+    const shown = { ...candidate, help: printableLine(candidate.help) };
+    const color = this.#preferences.get('color_mode') && this.#preferences.get(candidateColors[candidate.kind]);
+    return color && color !== 'default' ? { ...shown, color } : shown;
+  };
+
+  async #runLine(line: string, run: Run): Promise<void> {
+    const { shown, parsed, json } = wantsJson(line);
+    if (/^\s*(#|$)/.test(shown)) return;
+    run.json = json;
+    refuseRest(run.line, parsed);
+    const { path, command } = parsed;
+    const current = this.#current();
+    if (path?.text === '*') {
+      for (const node of current.children()) {
+        if (!json) this.#write(run.sink, printableLine(`[${node.path}]`));
+        await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
+      }
+      return;
+    }
+    const node = path
+      ? marked(run.line, path, () => resolvePath(path.text, current, this.#preferences.bookmarks))
+      : current;
+    if (command) {
+      marked(run.line, command, () => commandNamed(node, command.text));
+      return this.#runCommand(node, command.text, parsed, run);
+    }
+    const word = parsed.positional[0] ?? parsed.keywords[0]?.name;
+    if (word)
+      throw path ? syntaxErrorNear(run.line, word) : new OperatorError(`Command not found ${run.line.word(word)}`);
+    await this.#goTo(node.path, run.sink);
+  }
+
+  async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
+    run.signal.throwIfAborted();
+    const command = commandNamed(node, name);
+    const given = bind(name, command, parsed, (word) => placeIn(run.line, word));
+    const context = this.#context(node, run);
+    if (!run.json) return command.run(node.subject, context, given);
+    if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
+    const data = await command.json(node.subject, context, given);
+    run.sink.write(jsonAnswer(name, node.path, data), 'output');
+  }
+
+  #context(node: Node, run: Run): Context {
+    const { sink, signal } = run;
+    const info = (text: string) => this.#say('info', text, sink);
+    return {
+      node,
+      host: this.#host,
+      preferences: this.#preferences,
+      terminal: this.#terminal,
+      current: this.#current(),
+      signal,
+      print: (text) => this.#write(sink, printable(text)),
+      draw: (lines) => this.#write(sink, lines.join('\n')),
+      info,
+      warn: (text) => this.#say('warning', text, sink),
+      ask: (question) => sink.ask(printableQuestion(question)),
+      resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
+      fileNamed: this.#fileNamed,
+      goTo: (path, visit) => this.#goTo(path, sink, visit),
+      leave: () => {
+        run.exit = true;
+      },
+      apply: async (path, verb, params) => {
+        signal.throwIfAborted();
+        const outcome = await this.#host.root.apply(
+          { path, verb, params },
+          false,
+          { of: run.change },
+          { givenUp: signal },
+        );
+        for (const note of outcome.notes) info(note);
+        return outcome;
+      },
+      created: async (path) => {
+        await this.#remember(this.#preferences.bookmark('last', path), sink);
+        if (!this.#preferences.get('auto_cd_after_create')) return;
+        info(`Entering new node ${path}`);
+        await this.#goTo(path, sink);
+      },
+    };
+  }
+
+  readonly #fileNamed = (name: string): string =>
+    resolve(this.#options.workingDirectory ?? '.', name.replace(/^~(?=\/|$)/, homedir()));
+
+  #current(): Node {
+    const node = nearest(this.#path, rootNode(this.#host));
+    this.#path = node.path;
+    return node;
+  }
+
+  async #goTo(path: string, sink: OutputSink, visit = true): Promise<void> {
+    this.#path = path;
+    if (visit) await this.#remember(this.#preferences.visit(path), sink);
+  }
+
+  /** What was done is done, also where it cannot be remembered. */
+  async #remember(writing: Promise<void>, sink: OutputSink): Promise<void> {
+    await writing.catch((error) => this.#say('warning', reasonOf(error), sink));
+  }
+
+  async #saveOnExit(run: Run): Promise<void> {
+    if (!this.#options.saveOnExit || this.#host.heldBy || !this.#preferences.get('auto_save_on_exit')) return;
+    this.#say('info', 'Global pref auto_save_on_exit=true', run.sink);
+    const root = rootNode(this.#host);
+    await this.#runCommand(root, 'saveconfig', parseCommandLine('saveconfig'), run);
+  }
+
+  #complain(error: unknown, { sink, line }: Run): void {
+    const [first = '', ...hints] = complaintOf(error).map((text) => printable(line.without(text)));
+    if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
+    else this.#say('error', first, sink);
+    const { interactive, columns } = this.#terminal;
+    for (const hint of hints) sink.write(`${interactive ? wrap(hint, columns - 1) : hint}\n`, 'error');
+  }
+
+  /** A message: shown, and kept in the log, when the preferences want it. */
+  #say(level: keyof typeof shownAs, said: string, sink: OutputSink): void {
+    const text = printable(said);
+    const logFile = this.#preferences.get('logfile');
+    if (logFile !== '' && isWanted(level, this.#preferences.get('loglevel_file'))) logMessage(logFile, level, text);
+    if (!isWanted(level, this.#preferences.get('loglevel_console'))) return;
+    const { prefix, color } = shownAs[level];
+    const shown = !this.#preferences.get('color_mode')
+      ? prefix + text
+      : this.#terminal.color
+        ? paint(text, color)
+        : text;
+    sink.write(`${shown}\n`, level === 'error' ? 'error' : 'output');
+  }
+
+  #write(sink: OutputSink, text: string): void {
+    const color = this.#preferences.get('color_default') as Color;
+    const colored = this.#terminal.color && this.#preferences.get('color_mode') && color !== 'none';
+    sink.write(`${colored ? paint(text, color) : text}\n`, 'output');
+  }
+}
+
+/** Of the name by which a line's operations are known as one change. */
+const changeIdBytes = 4;
+
+interface Run {
+  readonly sink: OutputSink;
+  readonly signal: AbortSignal;
+  /** The line as it may be repeated. */
+  readonly line: ShownLine;
+  /** What is done by one line is taken back together. */
+  readonly change: string;
+  exit: boolean;
+  /** What the command shows is wanted as data. */
+  json: boolean;
+}
+
+const jsonWord = '--json';
+
+/**
+ * `--json` anywhere in a line, or `| json` at its end: what it shows, as data. `shown` is the line without these words,
+ * with blanks in their place, so that every other word stands where it stood.
+ */
+function wantsJson(line: string): { shown: string; parsed: CommandLine; json: boolean } {
+  const parsed = parseCommandLine(line);
+  const { rest, positional } = parsed;
+  const piped = rest && /^\|\s*json\s*$/.test(line.slice(rest.from)) ? { from: rest.from, to: line.length } : undefined;
+  const word = positional.find(({ from, to }) => line.slice(from, to) === jsonWord);
+  const wish = piped ?? word;
+  if (!wish) return { shown: line, parsed, json: false };
+  const without = line.slice(0, wish.from) + ' '.repeat(wish.to - wish.from) + line.slice(wish.to);
+  return { ...wantsJson(without), json: true };
+}
+
+const printableQuestion = (question: Question): Question =>
+  question.kind === 'confirm'
+    ? { ...question, message: printableLine(question.message) }
+    : {
+        ...question,
+        message: printableLine(question.message),
+        choices: question.choices.map(({ value, label }) => ({ value, label: printableLine(label) })),
+      };
+
+/** Three kinds of error: the operator's, a system call's, and ours. */
+function complaintOf(error: unknown): string[] {
+  if (error instanceof OperatorError) return [error.message, ...(error.hint === undefined ? [] : [error.hint])];
+  if (error instanceof Error && error.name === 'AbortError') return ['Interrupted.'];
+  if (systemErrorCode(error) !== undefined) return [reasonOf(error)];
+  return [`internal error: ${reasonOf(error)}`];
+}
+
+/** @throws OperatorError for what targetcli dropped without a word */
+function refuseRest(line: ShownLine, { rest, unclosed }: CommandLine): void {
+  if (rest) throw syntaxErrorNear(line, rest, 'Put "quotes" around a value that has such characters.');
+  if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.text.trimEnd());
+}
+
+function syntaxErrorNear(line: ShownLine, word: Word, hint?: string): OperatorError {
+  const place = placeIn(line, word, true);
+  return new OperatorError(`Syntax error near ${line.word(word)}`, hint === undefined ? place : `${place}\n${hint}`);
+}
+
+/** The line, and carets below the word; nothing when the word is all there is, unless `always`. */
+function placeIn({ text, at }: ShownLine, word: Word, always = false): string {
+  const [from, to] = [at(word.from), at(word.to)];
+  if (!always && text.trim().length <= to - from) return '';
+  return `  ${text.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
+}
+
+/** What `look` finds; when it fails, the place of the word is shown too. */
+function marked<T>(line: ShownLine, word: Word, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    const hints = [placeIn(line, word), error.hint].filter(Boolean);
+    throw new OperatorError(error.message, hints.length > 0 ? hints.join('\n') : undefined);
+  }
+}

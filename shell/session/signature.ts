@@ -1,0 +1,77 @@
+/** A parsed line's words → a command's values, or targetcli's complaint (targetcli.md 2.3). */
+
+import { OperatorError, syntaxError } from '../../src/index.ts';
+import type { CommandLine, Word } from './command-line.ts';
+import { syntaxOf } from './help.ts';
+import { didYouMean } from './nearest-word.ts';
+import type { Command, Given } from './node.ts';
+
+/**
+ * @param mark shows where in the line a word stands
+ * @throws OperatorError in targetcli's order: duplicates, too many, missing, unknown, and then values of the wrong type
+ */
+export function bind(
+  name: string,
+  command: Command<unknown>,
+  { positional, keywords }: CommandLine,
+  mark: (word: Word) => string,
+): Given {
+  const { parameters, more } = command;
+  const fail = (message: string, word?: Word, meant?: string) => {
+    const hints = [word && mark(word), meant, `Syntax: ${syntaxOf(name, command).trimEnd()}`];
+    return new OperatorError(message, hints.filter(Boolean).join('\n'));
+  };
+  const keywordNamed = (key: string) => keywords.findLast((keyword) => keyword.name.text === key);
+  const words = new Map(positional.slice(0, parameters.length).map((word, at) => [parameters[at]!.name, word.text]));
+  const named = new Map(keywords.map((keyword) => [keyword.name.text, keyword.value.text]));
+  const twice = [...named.keys()].find((key) => words.has(key));
+  if (twice !== undefined) throw fail('Duplicate parameter name.', keywordNamed(twice)?.name);
+  if (positional.length > parameters.length && more?.kind !== 'words') {
+    const bound = parameters.every((parameter) => parameter.required) ? 'exactly' : 'at most';
+    throw fail(
+      `Got ${positional.length} positionnal parameters, expected ${bound} ${parameters.length}.`,
+      positional[parameters.length],
+      more?.kind === 'keywords' ? 'A value stands behind its name and =, in "quotes" where it has blanks.' : undefined,
+    );
+  }
+  const missing = parameters.filter(({ name: key, required }) => required && !words.has(key) && !named.has(key));
+  if (missing.length > 0) throw fail(`Missing required parameter${listed(missing.map((parameter) => parameter.name))}`);
+  const known = new Set(parameters.map((parameter) => parameter.name));
+  const unknown = [...named.keys()].filter((key) => !known.has(key));
+  if (unknown.length > 0 && more?.kind !== 'keywords')
+    throw fail(
+      `Unexpected keyword parameter${unknown.length > 1 ? listed(unknown) : ` '${unknown[0]}'`}.`,
+      keywordNamed(unknown[0] ?? '')?.name,
+      didYouMean(unknown[0] ?? '', known, (key) => `${key}=`),
+    );
+  const values: Record<string, unknown> = {};
+  for (const { name: key, type } of parameters) {
+    const text = words.get(key) ?? named.get(key);
+    // An empty text is no value, as in targetcli.
+    if (text === undefined || text === '') continue;
+    const value = type.parse(text);
+    if (value === undefined) {
+      const at = words.has(key)
+        ? positional[parameters.findIndex((one) => one.name === key)]
+        : keywordNamed(key)?.value;
+      throw fail(syntaxError(type, text), at, type.words && didYouMean(text, type.words));
+    }
+    values[key] = value;
+  }
+  const empty = parameters.filter(({ name: key, required }) => required && values[key] === undefined);
+  if (empty.length > 0) throw fail(`Missing required parameter${listed(empty.map((parameter) => parameter.name))}`);
+  return {
+    values,
+    words: positional.slice(parameters.length).map((word) => word.text),
+    keywords: [...named].filter(([key]) => !known.has(key)),
+  };
+}
+
+/** ` x`, or `s 'a', 'b'` in alphabetical order. */
+const listed = (names: readonly string[]): string =>
+  names.length === 1
+    ? ` ${names[0]}`
+    : `s ${[...names]
+        .sort()
+        .map((name) => `'${name}'`)
+        .join(', ')}`;

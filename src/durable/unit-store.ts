@@ -1,0 +1,105 @@
+/**
+ * What of a logical unit survives a power loss: a file for each unit serial number, replaced as a whole before the command
+ * is answered. Persistent reservations with APTPL, and a FORMAT UNIT or SANITIZE that is not over.
+ */
+
+import { dirname, join } from 'node:path';
+import { reasonOf, systemErrorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { type KeptSubject, keptSubjects } from '../scsi/unit-state.ts';
+import { type Files, makePrivateDirectory, realFiles, replaceFile, syncDirectory } from './atomic-file.ts';
+
+/** The stores of all subjects that keep something (`Subject.keep`). */
+export class UnitStores {
+  readonly #subjects: readonly { readonly subject: KeptSubject; readonly store: UnitStore }[];
+
+  /** Made when every subject is declared. @param files where faults can be put in between */
+  constructor(stateDirectory: string, log: Log, files = realFiles) {
+    this.#subjects = keptSubjects().map((subject) => ({
+      subject,
+      store: new UnitStore(join(stateDirectory, subject.keep.folder), subject.keep, log, files),
+    }));
+  }
+
+  /** Gives a logical unit what an earlier process put down, and keeps from now on what it asks to be kept. */
+  async adopt(lu: StorageObject): Promise<void> {
+    for (const { subject, store } of this.#subjects) {
+      const kept = await store.load(lu.wwn);
+      if (kept) subject.restore(lu, kept);
+    }
+    lu.keep = (name, kept) => this.of(name).save(lu.wwn, kept);
+  }
+
+  /** The store of a subject. */
+  of(name: string): UnitStore {
+    const found = this.#subjects.find(({ subject }) => subject.name === name);
+    if (!found) throw new Error(`nothing is kept of ${name}`);
+    return found.store;
+  }
+}
+
+class UnitStore {
+  readonly #directory: string;
+  readonly #keep: KeptSubject['keep'];
+  readonly #log: Log;
+  readonly #files: Files;
+  /** Writes of one serial number come one after the other. */
+  readonly #writing = new Map<string, Promise<void>>();
+
+  constructor(directory: string, keep: KeptSubject['keep'], log: Log, files: Files) {
+    this.#directory = directory;
+    this.#keep = keep;
+    this.#log = log;
+    this.#files = files;
+  }
+
+  /** What was kept, or undefined, which is reported where there is something: a file that is damaged is set aside. */
+  async load(serial: string): Promise<object | undefined> {
+    const path = this.#path(serial);
+    try {
+      const kept = JSON.parse(await this.#files.readFile(path, 'utf8')) as { serial?: unknown } | null;
+      // Its name is only made of the serial number.
+      if (kept?.serial !== serial) throw new Error('it belongs to another unit serial number');
+      return this.#keep.parse(kept);
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return undefined;
+      // One that cannot be read now may be read by the next process.
+      const keptIn = systemErrorCode(error) ? path : `${path}.damaged`;
+      if (keptIn !== path) await this.#files.rename(path, keptIn).catch(() => {});
+      this.#log({ level: 'error', event: this.#keep.lostEvent, detail: { serial, reason: reasonOf(error), keptIn } });
+      return undefined;
+    }
+  }
+
+  /** Keeps `state`, or forgets when it is undefined; done means on stable storage. System errors pass through. */
+  save(serial: string, state: object | undefined): Promise<void> {
+    const turn = (this.#writing.get(serial) ?? Promise.resolve()).then(() => this.#save(serial, state));
+    const settled = turn.catch(() => {});
+    this.#writing.set(serial, settled);
+    settled.then(() => this.#writing.get(serial) === settled && this.#writing.delete(serial));
+    return turn;
+  }
+
+  async #save(serial: string, state: object | undefined): Promise<void> {
+    const path = this.#path(serial);
+    if (state) {
+      await makePrivateDirectory(this.#directory, this.#files);
+      await replaceFile(path, `${JSON.stringify({ serial, ...state })}\n`, this.#files);
+      return;
+    }
+    await this.#files.rm(path, { force: true });
+    await syncDirectory(dirname(path), this.#files).catch((error) => {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+    });
+  }
+
+  /** A serial number is an operator's text: what is no plain name is spelled in hexadecimal digits. */
+  #path(serial: string): string {
+    const plain = /^[\w-]{1,100}$/.test(serial);
+    return join(
+      this.#directory,
+      plain ? `${serial}.json` : `${Buffer.from(serial).toString('hex').slice(0, 200)}.hex.json`,
+    );
+  }
+}

@@ -1,0 +1,296 @@
+/** A loop in this thread: the volumes and the engines behind a tree of this thread. */
+
+import type { Socket } from 'node:net';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { lostBytes } from '../backstore/write-record.ts';
+import { UnitStores } from '../durable/unit-store.ts';
+import { serviceOf } from '../fabric/index.ts';
+import type { Operation } from '../operations/operation.ts';
+import { foundBy, takeFound } from '../operations/storage-object-operations.ts';
+import type { Tree } from '../operations/tree.ts';
+import type { ConfigurationChange, StorageObject } from '../scsi/logical-unit.ts';
+import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
+import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
+import { arrive, leave } from '../scsi/move.ts';
+import { sense } from '../scsi/sense.ts';
+import { statistics } from '../scsi/statistics.ts';
+import { reportToAll } from '../scsi/unit-attention.ts';
+import { portsOf } from '../target/access.ts';
+import type { Arrival, FabricEngine } from '../target/service.ts';
+import type { Target } from '../target/target.ts';
+import { sumOf } from '../target/traffic.ts';
+import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
+import { Openings } from './openings.ts';
+import type { TreeCopy } from './tree-copy.ts';
+
+export interface LocalLoopOptions {
+  readonly tree: Tree;
+  /** Whose the tree is, in a thread that has one of its own. Absent: the management side changes the tree itself. */
+  readonly copy?: TreeCopy;
+  readonly host: LoopHost;
+  /** Where engines may make sockets. */
+  readonly runDirectory: string;
+  /** Where reservations and work on a medium outlive the process; without it they do not. */
+  readonly stateDirectory: string | undefined;
+  /** Everything in the tree is this loop's; otherwise, what is assigned to it. */
+  readonly alone: boolean;
+}
+
+function troubleOf({ volume }: StorageObject): string | undefined {
+  const trouble = volume?.trouble;
+  return trouble && `since ${trouble.since.toISOString().replace(/\.\d+/, '')}: ${trouble.reason}`;
+}
+
+/** What is looked at for the lag, in milliseconds. */
+const lagResolutionMs = 10;
+
+export class LocalLoop implements Loop<Socket | number> {
+  readonly #tree: Tree;
+  readonly #copy: TreeCopy | undefined;
+  readonly #host: LoopHost;
+  readonly #runDirectory: string;
+  readonly #stateDirectory: string | undefined;
+  #stores: UnitStores | undefined;
+  readonly #alone: boolean;
+  readonly #mine = new Set<string>();
+  readonly #engines = new Map<string, FabricEngine>();
+  readonly #adopted = new WeakSet<StorageObject>();
+  readonly #openings: Openings;
+  readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
+  #usage = performance.eventLoopUtilization();
+
+  constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
+    this.#tree = tree;
+    this.#copy = copy;
+    this.#host = host;
+    this.#runDirectory = runDirectory;
+    this.#stateDirectory = stateDirectory;
+    this.#alone = alone;
+    this.#openings = new Openings(() => host.look());
+    this.#lag.enable();
+  }
+
+  async change(operation: Operation | undefined, { gained, lost }: Assignment): Promise<Moving[]> {
+    await this.#copy?.change(operation);
+    for (const path of gained) this.#mine.add(path);
+    for (const path of lost) this.#mine.delete(path);
+    if (lost.length === 0) return [];
+    // Sessions end before their disks go.
+    await this.#reconcile();
+    const leaving = lost.flatMap((path) => this.#tree.storageObject(path) ?? []);
+    return Promise.all(leaving.map(async (one) => ({ path: one.path, state: await leave(one) })));
+  }
+
+  async follow(arrived: readonly Moving[], again: Again): Promise<Facts> {
+    await this.#copy?.restored();
+    await this.#adopt();
+    for (const { path, state } of arrived) {
+      const storageObject = this.#tree.storageObject(path);
+      if (storageObject) arrive(storageObject, state);
+    }
+    for (const one of this.#tree.allStorageObjects())
+      if (!one.volume && (again !== 'no' || one.missing === undefined) && this.#isMine(one.path))
+        this.#openings.begin(one, again !== 'when it is time');
+    await this.#openings.wait();
+    const isWanted = (one: StorageObject) => this.#tree.storageObject(one.path) === one && this.#isMine(one.path);
+    const told = await this.#openings.take(isWanted);
+    for (const one of told) await this.#opened(one);
+    await this.#reconcile();
+    return {
+      storageObjects: [...told, ...this.#newTroubles()].map((one) => ({
+        path: one.path,
+        missing: one.missing,
+        size: one.volume?.size,
+        found: foundBy(one),
+      })),
+      luns: [...this.#lunProblems()],
+    };
+  }
+
+  opened(): Promise<void> {
+    return this.#openings.allEnded();
+  }
+
+  async finish(): Promise<void> {
+    await this.#copy?.finish();
+  }
+
+  async release(): Promise<void> {
+    await this.#copy?.release();
+  }
+
+  async serve(): Promise<void> {
+    const { setBugReporter } = await import('../scsi/device-server.ts');
+    setBugReporter((record) => this.#host.log(record));
+    const context = {
+      log: this.#host.log.bind(this.#host),
+      runDirectory: this.#runDirectory,
+      serves: ({ path }: Target) => this.#isMine(path),
+    };
+    for (const state of this.#tree.fabrics.values()) {
+      const engine = await serviceOf(state.fabric)?.start(state, context);
+      if (engine) this.#engines.set(state.fabric.name, engine);
+    }
+    await this.#reconcile();
+  }
+
+  async state(): Promise<LoopState> {
+    return {
+      sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()),
+      work: [...this.#tree.allStorageObjects()].flatMap((one) => {
+        const { work, progress } = mediumWork.of(one);
+        const { path } = one;
+        return work
+          ? [{ path, command: commandOfWork(work), failed: work.failed, progress: progress.done / progress.total }]
+          : [];
+      }),
+      losses: [...this.#tree.allStorageObjects()].flatMap((one) => {
+        const { lost } = writesOf(one);
+        return lost && this.#isMine(one.path) ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
+      }),
+      load: this.#load(),
+    };
+  }
+
+  async counts(): Promise<LoopCounts> {
+    const luns = [...this.#tree.tpgs()].flatMap((tpg) => [...tpg.luns.values()]);
+    return {
+      storageObjects: [...this.#tree.allStorageObjects()]
+        .filter(({ path }) => this.#isMine(path))
+        .map((one) => {
+          const { readCommands, writeCommands, blocksRead, blocksWritten } = statistics.of(one);
+          return {
+            path: one.path,
+            reads: readCommands,
+            writes: writeCommands,
+            readBytes: blocksRead * one.blockSize,
+            writtenBytes: blocksWritten * one.blockSize,
+          };
+        }),
+      ways: luns.flatMap(({ tpg, index, storageObject, ways }) =>
+        Array.from(ways, ({ way, traffic }) => ({
+          lun: `${tpg.path}/luns/lun${index}`,
+          storageObject: storageObject.path,
+          ...way,
+          ...sumOf([traffic]),
+        })),
+      ),
+    };
+  }
+
+  async take(fabric: string, arrival: Arrival): Promise<void> {
+    this.#engines.get(fabric)?.take?.(arrival);
+  }
+
+  async endSession(fabric: string, id: number, why: string): Promise<boolean> {
+    return this.#engines.get(fabric)?.endSession?.(id, why) ?? false;
+  }
+
+  async reopen(path: string): Promise<boolean> {
+    const storageObject = this.#tree.storageObject(path);
+    if (!storageObject || !this.#isMine(path)) return false;
+    await closeVolume(storageObject, (volume) => {
+      storageObject.contents = volume.takeContents?.();
+    });
+    await writesOf(storageObject).forget();
+    // What is gone is wanted empty.
+    Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
+    return true;
+  }
+
+  async resetStatistics(): Promise<void> {
+    for (const engine of this.#engines.values()) engine.resetTraffic?.();
+    for (const one of this.#tree.allStorageObjects()) statistics.of(one).reset();
+    for (const tpg of this.#tree.tpgs()) for (const { ways } of tpg.luns.values()) ways.reset();
+  }
+
+  async stop(): Promise<void> {
+    this.#lag.disable();
+    await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
+    this.#engines.clear();
+    this.#openings.abandon();
+    await Promise.all([...this.#tree.allStorageObjects()].map((one) => closeVolume(one)));
+  }
+
+  #isMine(path: string): boolean {
+    return this.#alone || this.#mine.has(path);
+  }
+
+  async #reconcile(): Promise<void> {
+    await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
+  }
+
+  /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
+  async #adopt(): Promise<void> {
+    for (const storageObject of this.#tree.allStorageObjects()) {
+      if (this.#adopted.has(storageObject)) continue;
+      this.#adopted.add(storageObject);
+      storageObject.ports = () => portsOf(storageObject);
+      storageObject.log = (record) => this.#host.log(record);
+      storageObject.configure = (change) => this.#configure(storageObject, change);
+      await (await this.#storesOfAll())?.adopt(storageObject);
+    }
+  }
+
+  /** Made when the opcodes are loaded, and with them every subject that keeps something. */
+  async #storesOfAll(): Promise<UnitStores | undefined> {
+    if (this.#stateDirectory === undefined) return undefined;
+    await import('../scsi/opcode-table.ts');
+    this.#stores ??= new UnitStores(this.#stateDirectory, (record) => this.#host.log(record));
+    return this.#stores;
+  }
+
+  /** Goes on with what was going on with the medium. */
+  async #opened(storageObject: StorageObject): Promise<void> {
+    const { path, volume } = storageObject;
+    const { work } = mediumWork.of(storageObject);
+    if (!volume) return;
+    takeFound(storageObject, foundBy(storageObject));
+    // Initiators that reach the unit already have seen another medium, or none.
+    reportToAll(storageObject, sense.mediumMayHaveChanged);
+    volume.watch?.(() => this.#host.look());
+    if (!work) return;
+    const { resume } = await import('../scsi/format-sanitize.ts');
+    if (await resume(storageObject))
+      this.#host.log({ level: 'info', event: 'medium work resumed', detail: { path, does: work.does } });
+  }
+
+  /** Storage objects whose volume is open, and whose medium has gone or come back since the last look. */
+  #newTroubles(): StorageObject[] {
+    const open = [...this.#tree.allStorageObjects()].filter(({ volume }) => volume?.watch);
+    const changed = open.filter((one) => one.missing !== troubleOf(one));
+    for (const one of changed) one.missing = troubleOf(one);
+    return changed;
+  }
+
+  /** What an initiator changes is an operation like any other. */
+  #configure({ path }: StorageObject, change: ConfigurationChange): Promise<void> {
+    const { name, value } = change;
+    const [at, group] =
+      change.name === 'alua_access_state' ? [`${path}/alua/${change.aluaGroup}`, 'alua'] : [path, 'attribute'];
+    return this.#host.apply({ path: at, verb: 'set', params: { group, name, value: String(value), initiator: true } });
+  }
+
+  *#lunProblems(): Generator<Facts['luns'][number]> {
+    for (const [name, engine] of this.#engines)
+      if (engine.lunProblem)
+        for (const target of this.#tree.fabrics.get(name)?.targets.values() ?? [])
+          for (const tpg of target.tpgs.values())
+            for (const lun of tpg.luns.values()) {
+              const problem = engine.lunProblem(lun);
+              if (problem)
+                yield { path: `${tpg.path}/luns/lun${lun.index}`, message: problem.message, hint: problem.hint };
+            }
+  }
+
+  #load(): LoopLoad {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, this.#usage);
+    this.#usage = now;
+    // It counts from the start of the wait: what is above the resolution is lag.
+    const late = (percentile: number) => Math.max(0, this.#lag.percentile(percentile) / 1e6 - lagResolutionMs);
+    const load = { busy: utilization, lagMs: late(50), lagMs99: late(99) };
+    this.#lag.reset();
+    return load;
+  }
+}

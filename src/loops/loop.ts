@@ -1,0 +1,164 @@
+/**
+ * One event loop that serves a part of the tree: storage objects with their volumes, and targets with their sessions
+ * (law 7). The management side speaks to it through this alone, be it the same thread (local-loop.ts) or a worker
+ * (worker-loop.ts).
+ */
+
+import type { Socket } from 'node:net';
+import type { LogRecord } from '../log.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Carried } from '../scsi/move.ts';
+import type { Arrival, SessionInfo } from '../target/service.ts';
+import type { WayTraffic } from '../target/traffic.ts';
+import type { Boundary } from './calls.ts';
+
+/** Which part of the tree is whose, by path: of storage objects and of targets. */
+export interface Assignment {
+  readonly gained: readonly string[];
+  readonly lost: readonly string[];
+}
+
+/** A storage object that goes to another loop, as it left the one before. Plain data. */
+export interface Moving {
+  readonly path: string;
+  readonly state: Carried;
+}
+
+/** The memory that goes along with storage objects, rather than being copied. */
+const contentsOf = (moving: readonly Moving[]): ArrayBuffer[] =>
+  moving.flatMap(({ state }) => (state.contents ?? []).map(([, bytes]) => bytes.buffer));
+
+/** What a loop found while it followed the tree, as far as it was not told before. Plain data. */
+export interface Facts {
+  readonly storageObjects: readonly {
+    readonly path: string;
+    /** Why the volume is not open, in a line. */
+    readonly missing: string | undefined;
+    /** Bytes, when it is. */
+    readonly size: number | undefined;
+    /** Attributes that the medium decides. */
+    readonly found: Readonly<Record<string, number>>;
+  }[];
+  /** LUNs that are not served or attached as the tree wants it; each time all of them. */
+  readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
+}
+
+/** FORMAT UNIT or SANITIZE of a storage object. */
+export interface WorkState {
+  readonly path: string;
+  readonly command: string;
+  /** Nobody reads what the medium holds until it is formatted or sanitized again. */
+  readonly failed: boolean;
+  /** How much of it is done: 0 to 1. */
+  readonly progress: number;
+}
+
+/** Writes of a storage object that were acknowledged and may not be on its medium. */
+export interface LossState {
+  readonly path: string;
+  /** Undefined where nobody can say how many. */
+  readonly bytes: number | undefined;
+  /** The system error of the flush that failed. */
+  readonly reason: string;
+}
+
+/** What goes on in a loop. Plain data. */
+export interface LoopState {
+  readonly sessions: readonly SessionInfo[];
+  readonly work: readonly WorkState[];
+  readonly losses: readonly LossState[];
+  readonly load: LoopLoad;
+}
+
+/** What a loop did since it began, or since a reset. Plain data. */
+export interface LoopCounts {
+  readonly storageObjects: readonly ObjectCounts[];
+  /** What went through LUNs: an entry for each way that was taken. */
+  readonly ways: readonly WayTraffic[];
+}
+
+interface ObjectCounts {
+  readonly path: string;
+  readonly reads: number;
+  readonly writes: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
+export interface LoopLoad {
+  /** Share of the time, since the last question, in which the loop was not idle: 0 to 1. */
+  readonly busy: number;
+  /** How late timers came since the last question, in milliseconds: the median, and one in a hundred. */
+  readonly lagMs: number;
+  readonly lagMs99: number;
+}
+
+/** Whether what could not be opened before is tried again: with growing pauses, or at once. */
+export type Again = 'no' | 'when it is time' | 'now';
+
+/** @typeParam S what a connection comes as: a socket of the management side's thread, or the number of a descriptor */
+export interface Loop<S = Socket> {
+  /**
+   * The tree has changed; `undefined` takes the last change back. What is not this loop's any more is let go of.
+   * @returns the storage objects that another loop goes on with
+   * @throws OperatorError when the change cannot be made here; nothing was changed then
+   */
+  change(operation: Operation | undefined, assignment: Assignment): Promise<Moving[]>;
+  /**
+   * Opens what is this loop's and not open, and makes what runs equal to what the tree says. A volume that takes its time
+   * to open is not waited for: `LoopHost.look` asks for another call when it has.
+   */
+  follow(arrived: readonly Moving[], again: Again): Promise<Facts>;
+  /** Resolves when no volume is being opened any more. */
+  opened(): Promise<void>;
+  /** The last change is durable. */
+  finish(): Promise<void>;
+  /** Closes what the last change has left over. Others may be made meanwhile. */
+  release(): Promise<void>;
+  /** From now on, what is this loop's is served. */
+  serve(): Promise<void>;
+  state(): Promise<LoopState>;
+  counts(): Promise<LoopCounts>;
+  /** Takes a connection that has named a target of this loop. Rejects when it cannot, and the socket is as it was. */
+  take(fabric: string, arrival: Arrival<S>): Promise<void>;
+  /** @returns false when the loop has no session of this number */
+  endSession(fabric: string, id: number, why: string): Promise<boolean>;
+  /** Closes the medium of a storage object and opens it again; what may be lost is forgotten. @returns false when it is not this loop's */
+  reopen(path: string): Promise<boolean>;
+  resetStatistics(): Promise<void>;
+  /** Ends sessions, flushes and closes volumes. */
+  stop(): Promise<void>;
+}
+
+/** What a loop asks of the management side. */
+export interface LoopHost {
+  log(record: LogRecord): void;
+  /** Something has happened by itself, which `follow` will find. */
+  look(): void;
+  /** Carries out what an initiator asks for. Rejects when that is refused. */
+  apply(operation: Operation): Promise<void>;
+}
+
+/** What the management side calls of a loop in another thread. */
+export const loopBoundary: Boundary<Loop<number>> = {
+  change: { memoryOfResult: contentsOf },
+  follow: { memoryOfWords: contentsOf },
+  opened: {},
+  finish: {},
+  release: {},
+  serve: {},
+  state: {},
+  counts: {},
+  take: {},
+  endSession: {},
+  reopen: {},
+  resetStatistics: {},
+  stop: {},
+};
+
+/** What a loop in another thread calls of the management side. */
+export const hostBoundary: Boundary<LoopHost> = {
+  log: { unanswered: true },
+  look: { unanswered: true },
+  apply: {},
+};

@@ -1,0 +1,235 @@
+/** All loops of a root, taken together: which there are, what each has, and that all of them follow the same tree. */
+
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../errors.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Tree } from '../operations/tree.ts';
+import { dump } from '../saved/saveconfig.ts';
+import type { Arrival } from '../target/service.ts';
+import type { Target } from '../target/target.ts';
+import { LocalLoop } from './local-loop.ts';
+import type { Again, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
+import { Placement } from './placement.ts';
+import { canUseWorkers, startWorkerLoop } from './worker-loop.ts';
+
+export interface LoopOptions {
+  /** Where engines may make sockets. */
+  readonly runDirectory?: string;
+  /** Where reservations and work on a medium outlive the process; without it they do not. */
+  readonly stateDirectory?: string;
+  /** Worker threads that serve. Absent, or where connections cannot go to another thread: this thread does. */
+  readonly workers?: WorkerOptions | undefined;
+}
+
+export interface WorkerOptions {
+  /** loop-thread.ts, as it was built. */
+  readonly entry: URL;
+  /** How many at most: they begin when there is something for them to serve. 0: none. */
+  readonly count: number;
+}
+
+/** How long somebody who only looks waits for a loop that is held up by its disk. */
+const stateWaitMs = 1_000;
+/** Connections that wait for a loop; more are refused. */
+const waitingMax = 256;
+
+export class Loops {
+  readonly #tree: Tree;
+  readonly #host: LoopHost;
+  readonly #options: LoopOptions;
+  readonly #workers: WorkerOptions | undefined;
+  readonly #revive: (replace: () => Promise<void>) => void;
+  /** One that has nothing to serve is not there. */
+  readonly #all: (Loop | undefined)[];
+  readonly #placement: Placement;
+  /** Those that the change at hand has made. */
+  #made: readonly number[] = [];
+  /** On the way from one loop to another. */
+  #moving: readonly Moving[] = [];
+  #serving = false;
+  #states: ReadonlyMap<number, LoopState> = new Map();
+  #counts: ReadonlyMap<number, LoopCounts> = new Map();
+  /** Those whose volumes are not open yet. */
+  readonly #opening = new Set<number>();
+  readonly #waiting: { readonly target: Target; readonly arrival: Arrival<Socket> }[] = [];
+
+  /** @param revive called when a thread has died: to call `replace` when no operation is on its way, and to follow the tree */
+  constructor(tree: Tree, host: LoopHost, options: LoopOptions, revive: (replace: () => Promise<void>) => void) {
+    const { workers } = options;
+    this.#tree = tree;
+    this.#host = host;
+    this.#options = options;
+    this.#workers = workers && workers.count > 0 && canUseWorkers() ? workers : undefined;
+    this.#revive = revive;
+    this.#all = Array.from({ length: this.#workers?.count ?? 1 }, () => undefined);
+    this.#placement = new Placement(this.#all.length);
+  }
+
+  /** Lets them begin with the tree as it is. */
+  async start(): Promise<void> {
+    this.#placement.update(this.#tree);
+    await this.#make();
+  }
+
+  async serve(): Promise<void> {
+    await this.each((loop) => loop.serve());
+    this.#serving = true;
+  }
+
+  /** What `Loop.change` does, in all of them; a storage object that leaves one arrives in another with `follow`. */
+  async change(operation: Operation | undefined): Promise<void> {
+    if (!operation) await this.#forget();
+    const assignments = this.#placement.update(this.#tree);
+    const changed = await Promise.allSettled(
+      this.#all.flatMap((loop, at) => loop?.change(operation, assignments[at]!) ?? []),
+    );
+    this.#moving = [...this.#moving, ...changed.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))];
+    const refused = changed.find((one) => one.status === 'rejected');
+    if (refused) throw refused.reason;
+    this.#made = await this.#make();
+  }
+
+  /** What `Loop.follow` does, in all of them. */
+  async follow(again: Again): Promise<Facts[]> {
+    const moving = this.#moving;
+    this.#moving = [];
+    const arrivedAt = (at: number) => moving.filter(({ path }) => this.#placement.loopOf(path) === at);
+    const facts = await this.each((loop, at) => loop.follow(arrivedAt(at), again));
+    this.#opening.clear();
+    for (const { target, arrival } of this.#waiting.splice(0)) this.take(target, arrival);
+    return facts;
+  }
+
+  async finish(): Promise<void> {
+    this.#made = [];
+    await this.each((loop) => loop.finish());
+  }
+
+  /** Closes what the last change has left over. */
+  async release(): Promise<void> {
+    await this.each((loop) => loop.release());
+  }
+
+  take(target: Target, arrival: Arrival<Socket>): void {
+    const at = this.#placement.loopOf(target.path);
+    const loop = this.#all[at];
+    // Where its thread has died, another one is on its way.
+    if (!loop || this.#opening.has(at)) this.#wait(target, arrival);
+    else
+      loop.take(target.fabric.name, arrival).catch((error) => {
+        if (this.#all[at] === loop) this.#lose(target, arrival, reasonOf(error));
+        else this.#wait(target, arrival);
+      });
+  }
+
+  #lose(target: Target, { socket }: Arrival<Socket>, reason: string): void {
+    this.#host.log({ level: 'error', event: 'connection lost', detail: { target: target.path, reason } });
+    socket.destroy();
+  }
+
+  #wait(target: Target, arrival: Arrival<Socket>): void {
+    if (this.#waiting.length < waitingMax) this.#waiting.push({ target, arrival });
+    else this.#lose(target, arrival, 'too many connections wait for the loop');
+  }
+
+  async stop(): Promise<void> {
+    for (const { arrival } of this.#waiting.splice(0)) arrival.socket.destroy();
+    await this.each((loop) => loop.stop());
+  }
+
+  /** The number of the loop that serves a storage object or a target, from 1; 0 when it is this thread. */
+  numberOf(path: string): number {
+    return this.#workers ? this.#placement.loopOf(path) + 1 : 0;
+  }
+
+  /** Asks each what goes on in it. */
+  async observe(): Promise<void> {
+    this.#states = await this.#ask((loop) => loop.state(), this.#states);
+  }
+
+  /** What went on in each, by its number, as of the last `observe`. */
+  get states(): ReadonlyMap<number, LoopState> {
+    return this.#states;
+  }
+
+  /** What each did. */
+  async counts(): Promise<LoopCounts[]> {
+    this.#counts = await this.#ask((loop) => loop.counts(), this.#counts);
+    return [...this.#counts.values()];
+  }
+
+  /** Asks each, by its number; of one that does not answer in time, what it said last. */
+  async #ask<T>(ask: (loop: Loop) => Promise<T>, known: ReadonlyMap<number, T>): Promise<ReadonlyMap<number, T>> {
+    const first = this.#workers ? 1 : 0;
+    const late = new AbortController();
+    const waited = sleep(stateWaitMs, undefined, { signal: late.signal, ref: false }).catch(() => {});
+    const asked = await this.each(async (loop, at) => {
+      const answer = (await Promise.race([ask(loop).catch(() => undefined), waited])) ?? known.get(first + at);
+      return answer ? [[first + at, answer] as const] : [];
+    });
+    late.abort();
+    return new Map(asked.flat());
+  }
+
+  each<T>(what: (loop: Loop, at: number) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.#all.flatMap((loop, at) => (loop ? [what(loop, at)] : [])));
+  }
+
+  /** Makes those that have something to serve and are not there. @returns which */
+  #make(): Promise<number[]> {
+    const wanted = [...this.#all.keys()].filter(
+      (at) => !this.#all[at] && (this.#all.length === 1 || this.#placement.pathsOf(at).length > 0),
+    );
+    return Promise.all(
+      wanted.map(async (at) => {
+        const loop = this.#workers ? this.#worker(at, this.#workers.entry) : this.#local();
+        this.#all[at] = loop;
+        this.#opening.add(at);
+        await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [] });
+        if (this.#serving) await loop.serve();
+        return at;
+      }),
+    );
+  }
+
+  #local(): Loop {
+    const { runDirectory = tmpdir(), stateDirectory } = this.#options;
+    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, alone: true });
+  }
+
+  #worker(at: number, entry: URL): Loop {
+    const { runDirectory = tmpdir(), stateDirectory } = this.#options;
+    const configuration = dump(this.#tree);
+    const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
+    const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
+    const options = { configuration, lost, runDirectory, stateDirectory, alone: this.#all.length === 1 };
+    const loop: Loop = startWorkerLoop(entry, options, this.#host, () => {
+      // A thread that died costs its sessions, and what was in memory; a new one serves all else that it served.
+      if (this.#all[at] === loop) this.#all[at] = undefined;
+      this.#loseContents(at);
+      this.#revive(async () => void (await this.#make()));
+    });
+    return loop;
+  }
+
+  /** What memory held goes with its thread: that is said, to initiators too, and no zeros are served in its place. */
+  #loseContents(at: number): void {
+    for (const storageObject of this.#tree.allStorageObjects()) {
+      const { path, backstore, config, size } = storageObject;
+      if (this.#placement.loopOf(path) !== at || !backstore.isVolatile?.(config) || size === undefined) continue;
+      storageObject.contentsLost = `what it held in memory was lost when the loop that served it ended. To have it again, empty: ${path} reopen`;
+      this.#host.log({ level: 'error', event: 'contents lost', detail: { path } });
+    }
+  }
+
+  /** Those that began with a change which is taken back know nothing else. */
+  async #forget(): Promise<void> {
+    for (const at of this.#made) {
+      await this.#all[at]?.stop();
+      this.#all[at] = undefined;
+    }
+    this.#made = [];
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Which loop serves what: a storage object lives in one loop, with all targets that export it (law 7). What is tied
+ * together that way stays where most of it is; what is new goes where least is.
+ */
+
+import type { Tree } from '../operations/tree.ts';
+import { StorageObject } from '../scsi/logical-unit.ts';
+import type { Lun, Target } from '../target/target.ts';
+import type { Assignment } from './loop.ts';
+
+export class Placement {
+  readonly #loops: number;
+  /** By the path of a storage object or a target. */
+  #at: ReadonlyMap<string, number> = new Map();
+
+  /** @param loops how many there are */
+  constructor(loops: number) {
+    this.#loops = loops;
+  }
+
+  loopOf(path: string): number {
+    return this.#at.get(path) ?? 0;
+  }
+
+  /** What is in a loop. */
+  pathsOf(loop: number): string[] {
+    return [...this.#at.keys()].filter((path) => this.#at.get(path) === loop);
+  }
+
+  /** Follows the tree. @returns what each loop gets, and gives away */
+  update(tree: Tree): Assignment[] {
+    const before = this.#at;
+    const groups = this.#loops > 1 ? groupsOf(tree) : [];
+    const sizes = Array.from({ length: this.#loops }, () => 0);
+    const placed = groups.map((paths) => ({ paths, loop: mostOf(paths, before) }));
+    for (const { paths, loop } of placed) if (loop !== undefined) sizes[loop]! += paths.length;
+    const at = new Map<string, number>();
+    for (const { paths, loop } of placed) {
+      const chosen = loop ?? sizes.indexOf(Math.min(...sizes));
+      if (loop === undefined) sizes[chosen]! += paths.length;
+      for (const path of paths) at.set(path, chosen);
+    }
+    this.#at = at;
+    return sizes.map((_, loop) => ({
+      gained: [...at.keys()].filter((path) => at.get(path) === loop && before.get(path) !== loop),
+      lost: [...before.keys()].filter((path) => before.get(path) === loop && at.get(path) !== loop),
+    }));
+  }
+}
+
+type Placed = StorageObject | Target;
+
+/** The paths of what has to be together. */
+function groupsOf(tree: Tree): string[][] {
+  const seen = new Set<Placed>();
+  const groups: string[][] = [];
+  for (const first of [...tree.targets(), ...tree.allStorageObjects()]) {
+    const group: string[] = [];
+    const found: Placed[] = [first];
+    for (let one = found.pop(); one; one = found.pop()) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      group.push(one.path);
+      found.push(...(one instanceof StorageObject ? targetsOf(one) : storageObjectsOf(one)));
+    }
+    if (group.length > 0) groups.push(group);
+  }
+  return groups;
+}
+
+const targetsOf = ({ exports }: StorageObject): Target[] => Array.from(exports as Set<Lun>, ({ tpg }) => tpg.target);
+
+const storageObjectsOf = ({ tpgs }: Target): StorageObject[] =>
+  [...tpgs.values()].flatMap(({ luns }) => Array.from(luns.values(), ({ storageObject }) => storageObject));
+
+/** The loop in which most of them are; undefined when all are new. */
+function mostOf(paths: readonly string[], before: ReadonlyMap<string, number>): number | undefined {
+  const counts = new Map<number, number>();
+  for (const path of paths) {
+    const loop = before.get(path);
+    if (loop !== undefined) counts.set(loop, (counts.get(loop) ?? 0) + 1);
+  }
+  return [...counts].sort(([a, many], [b, more]) => more - many || a - b)[0]?.[0];
+}

@@ -1,0 +1,52 @@
+/** A loop's own tree, in a thread that is not the management side's: it makes each change that the loop is told of. */
+
+import { entryOf } from '../attribute.ts';
+import type { Carried, Operation } from '../operations/operation.ts';
+import { Tree } from '../operations/tree.ts';
+import { carryOut, worldly } from '../saved/operations.ts';
+import type { SavedConfiguration } from '../saved/saveconfig.ts';
+
+const around = { ...worldly, serving: true, restoring: true };
+
+export class TreeCopy {
+  readonly tree = new Tree();
+  readonly #restored: Promise<unknown>;
+  #last: Carried | undefined;
+
+  /**
+   * @param configuration the tree as it is when the thread begins
+   * @param lost storage objects whose contents are gone, and why, by path
+   */
+  constructor(configuration: SavedConfiguration, lost: Readonly<Record<string, string>>) {
+    const params = { configuration: configuration as never, clear_existing: true };
+    this.#restored = carryOut(this.tree, { path: '/', verb: 'restoreconfig', params }, around).then(() => {
+      for (const one of this.tree.allStorageObjects()) one.contentsLost = entryOf(lost, one.path);
+    });
+  }
+
+  /** Makes a change; `undefined` takes the last one back. */
+  async change(operation: Operation | undefined): Promise<void> {
+    await this.#restored;
+    const before = this.#last;
+    this.#last = undefined;
+    if (operation) this.#last = await carryOut(this.tree, operation, around);
+    else await before?.undo();
+  }
+
+  /** Resolves when the tree is what the thread began with. */
+  async restored(): Promise<void> {
+    await this.#restored;
+  }
+
+  /** The last change is durable. */
+  async finish(): Promise<void> {
+    await this.#last?.finish?.();
+  }
+
+  /** Closes what the last change has left over. */
+  async release(): Promise<void> {
+    const before = this.#last;
+    this.#last = undefined;
+    await before?.release?.();
+  }
+}

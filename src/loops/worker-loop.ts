@@ -1,0 +1,65 @@
+/** A loop in a worker thread, with a tree of its own that follows ours operation by operation. */
+
+import type { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import type { SavedConfiguration } from '../saved/saveconfig.ts';
+import { canDuplicate, closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
+import type { Arrival } from '../target/service.ts';
+import { Calls, offer, remote } from './calls.ts';
+import { hostBoundary, type Loop, type LoopHost, loopBoundary } from './loop.ts';
+
+/** What the thread begins with. Plain data. */
+export interface LoopThreadOptions {
+  readonly configuration: SavedConfiguration;
+  /** Storage objects whose contents are gone, and why, by path. */
+  readonly lost: Readonly<Record<string, string>>;
+  readonly runDirectory: string;
+  readonly stateDirectory: string | undefined;
+  /** There is no other loop: everything in the tree is this one's. */
+  readonly alone: boolean;
+}
+
+/** Whether connections can go to another thread here. */
+export const canUseWorkers: () => boolean = canDuplicate;
+
+/**
+ * @param entry loop-thread.ts, as it was built
+ * @param died called once, when the thread ended and was not told to
+ */
+export function startWorkerLoop(entry: URL, options: LoopThreadOptions, host: LoopHost, died: () => void): Loop {
+  const worker = new Worker(entry, { workerData: options });
+  const calls = new Calls(worker, offer(host, hostBoundary));
+  const loop = remote(calls, loopBoundary);
+  let stopping = false;
+  let reason = '';
+  worker.on('error', (error) => {
+    reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  });
+  worker.on('exit', (status) => {
+    calls.end(new Error('the loop has ended'));
+    if (stopping) return;
+    host.log({ level: 'error', event: 'loop ended', detail: { status, reason } });
+    died();
+  });
+  return {
+    ...loop,
+    async take(fabric: string, arrival: Arrival<Socket>) {
+      const { socket } = arrival;
+      const descriptor = descriptorOf(socket);
+      const copy = duplicate(descriptor);
+      try {
+        await loop.take(fabric, { ...arrival, socket: copy });
+        // What the thread has is the same connection.
+        socket.destroy();
+      } catch (error) {
+        closeCopy(copy, descriptor);
+        throw error;
+      }
+    },
+    async stop() {
+      stopping = true;
+      await loop.stop();
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** Portals of a TPG: the addresses that it is to listen on. */
+
+import { isIP } from 'node:net';
+import { OperatorError } from '../errors.ts';
+import { bracketed, type Portal, type Tpg } from '../target/target.ts';
+import { operation, type Values } from './operation.ts';
+import type { Tree } from './tree.ts';
+
+export const portalOperations = [
+  operation({
+    at: 'portals',
+    verb: 'create',
+    params: { ip_address: 'string', ip_port: 'number' },
+    apply(tree, { tpg }, params) {
+      const { address, port } = portalOf(params);
+      const same = (tag: Tpg) => tag.portals.some((portal) => portal.address === address && portal.port === port);
+      if (same(tpg)) throw new OperatorError('This NetworkPortal already exists in configFS');
+      const other = [...tpg.target.tpgs.values()].find(same);
+      if (other)
+        throw new OperatorError(
+          'Could not create NetworkPortal in configFS',
+          `TPGs of one target cannot share ${bracketed(address)}:${port}: ${other.path} has it.`,
+        );
+      const taker = portalInTheWay(tree, tpg, address, port);
+      if (taker)
+        throw new OperatorError(
+          'Could not create NetworkPortal in configFS',
+          `${taker.path}/portals/${bracketed(taker.address)}:${port} and this one would take each other's connections; delete it first.`,
+        );
+      const portal: Portal = { address, port, iser: false, offload: false, unknown: {} };
+      tpg.portals.push(portal);
+      return {
+        params: { ip_address: address, ip_port: port },
+        undo: () => void tpg.portals.splice(tpg.portals.indexOf(portal), 1),
+      };
+    },
+  }),
+  operation({
+    at: 'portals',
+    verb: 'delete',
+    params: { ip_address: 'string', ip_port: 'number' },
+    apply(_tree, { tpg }, params) {
+      const address = unbracketed(String(params['ip_address']));
+      const at = tpg.portals.findIndex((portal) => portal.address === address && portal.port === params['ip_port']);
+      if (at < 0)
+        throw new OperatorError(
+          `No such NetworkPortal in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/np/${bracketed(address)}:${params['ip_port']}`,
+        );
+      const [portal] = tpg.portals.splice(at, 1);
+      return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
+    },
+  }),
+];
+
+const anyOf = { 4: /^0\.0\.0\.0$/, 6: /^[0:]+$/ } as const;
+
+/** A portal of all addresses and one of a single address cannot listen on the same port (of an address family). */
+function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string, port: number) {
+  const family = address.includes(':') ? 6 : 4;
+  const isAny = (one: string) => anyOf[family].test(one);
+  if (port === 0) return undefined;
+  for (const target of tree.fabrics.get(fabric.name)?.targets.values() ?? [])
+    for (const { portals, path } of target.tpgs.values())
+      for (const other of portals)
+        if (other.port === port && other.address.includes(':') === (family === 6) && other.address !== address)
+          if (isAny(address) !== isAny(other.address)) return { path, address: other.address };
+  return undefined;
+}
+
+const unbracketed = (address: string): string => address.replace(/^\[+|\]+$/g, '');
+
+/** @throws OperatorError for what is no numeric address or no port */
+function portalOf(params: Values): { address: string; port: number } {
+  const address = unbracketed(String(params['ip_address']));
+  const port = Number(params['ip_port']);
+  if (!isIP(address) && address !== '::0')
+    throw new OperatorError(
+      'Could not create NetworkPortal in configFS',
+      `'${address}' is no IPv4 or IPv6 address; names are not resolved.`,
+    );
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new OperatorError(
+      'Could not create NetworkPortal in configFS',
+      `'${params['ip_port']}' is no port; ports are 0 to 65535.`,
+    );
+  return { address, port };
+}

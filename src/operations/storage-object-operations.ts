@@ -1,0 +1,353 @@
+/** Creating, deleting and changing storage objects. */
+
+import type { AttributeTable } from '../attribute.ts';
+import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts';
+import { putAway } from '../backstore/put-away.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { changing } from '../scsi/changes.ts';
+import { StorageObject, switchWriteCache } from '../scsi/logical-unit.ts';
+import { changeMedium, closeVolume } from '../scsi/lost-writes.ts';
+import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
+import { sense } from '../scsi/sense.ts';
+import { reportToAll } from '../scsi/unit-attention.ts';
+
+import { mappingsOf } from '../target/access.ts';
+import type { Lun } from '../target/target.ts';
+import { operation, type Values } from './operation.ts';
+import type { Tree } from './tree.ts';
+
+const badName = /[/\s]/;
+const nameBytesMax = 255;
+
+/** What chance and the medium decided when it was created; a repetition takes it as it is. */
+interface SettledObject {
+  readonly config: VolumeConfig;
+  readonly attributes: Readonly<Record<string, number | string>>;
+}
+
+export const storageObjectOperations = [
+  operation({
+    at: 'backstore',
+    verb: 'create',
+    // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
+    params: { name: 'printable', wwn: 'printable?', settled: 'object?', '*': 'string?' },
+    async prepare({ backstore, named }, params) {
+      if (!backstore.elsewhere || params['settled']) return params;
+      const name = String(params['name']);
+      checkName(name);
+      const { storageObject, volume } = await made(backstore, named, params, String(params['wwn'] ?? ''));
+      await volume.close();
+      const { config } = storageObject;
+      return { ...params, settled: { config, attributes: changedAttributes(storageObject) } };
+    },
+    async apply(tree, { backstore, named }, params, around) {
+      const name = String(params['name']);
+      checkName(name);
+      // LUNs name their storage object by the plugin, which kinds may share.
+      if (tree.storageObjectOf(backstore.plugin, name))
+        throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
+      const wwn = String(params['wwn'] ?? '') || around.randomUuid();
+      if (!around.restoring && !around.comingBack)
+        refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
+      if (params['settled']) {
+        const settled = params['settled'] as unknown as SettledObject;
+        const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
+        for (const [key, value] of Object.entries(settled.attributes))
+          storageObject.attributes.set(key as never, value);
+        named.set(name, storageObject);
+        return { params: { ...params, wwn }, undo: () => discard(named, storageObject) };
+      }
+      const { storageObject, volume, notes, abandon } = await made(backstore, named, params, wwn);
+      const { config } = storageObject;
+      // Whoever serves it opens it again.
+      await volume.close();
+      storageObject.volume = undefined;
+      named.set(name, storageObject);
+      const settled = { config, attributes: changedAttributes(storageObject) };
+      const undo = async () => {
+        await discard(named, storageObject);
+        await abandon();
+      };
+      return { params: { ...params, wwn, settled }, notes, undo };
+    },
+  }),
+  operation({
+    at: 'backstore',
+    verb: 'delete',
+    params: { name: 'string' },
+    apply(_tree, { named }, params) {
+      const name = String(params['name']);
+      const storageObject = named.get(name);
+      if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
+      const putBack = [...storageObject.exports].map((lun) => removeLun(lun as Lun));
+      named.delete(name);
+      const undo = () => {
+        named.set(name, storageObject);
+        for (const put of putBack) put();
+      };
+      return { params, undo, release: () => closeVolume(storageObject) };
+    },
+  }),
+  operation({
+    at: 'backstore',
+    verb: 'changemedium',
+    params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
+    async prepare({ backstore, named }, params) {
+      const storageObject = named.get(String(params['name']));
+      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params['settled']) return params;
+      const config = await exchanged(storageObject, Number(params['size']), String(params['cfgstring']));
+      return { ...params, settled: { config } };
+    },
+    async apply(_tree, { backstore, named }, params) {
+      const { name, size, cfgstring } = params;
+      const storageObject = named.get(String(name));
+      if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
+      if (!backstore.exchange) throw new OperatorError('Command not found changemedium');
+      const { config: before, volume: old } = storageObject;
+      const earlier = params['settled'] as unknown as { config: VolumeConfig } | undefined;
+      const config = earlier?.config ?? (await exchanged(storageObject, Number(size), String(cfgstring)));
+      storageObject.config = config;
+      // Whoever serves it opens the new one.
+      storageObject.volume = undefined;
+      const putRecordBack = changeMedium(storageObject);
+      const undo = async () => {
+        const { volume } = storageObject;
+        Object.assign(storageObject, { config: before, volume: old });
+        putRecordBack();
+        await volume?.close();
+      };
+      const finish = async () => reportToAll(storageObject, sense.mediumMayHaveChanged);
+      const release = async () => void (old && (await putAway(old)));
+      return { params: { name: String(name), settled: { config } }, undo, finish, release };
+    },
+  }),
+  operation({
+    at: 'storage object',
+    verb: 'resize',
+    params: { size: 'number?', force: 'boolean?' },
+    async apply(_tree, { storageObject }, params, { restoring }) {
+      const { config: before, missing, contentsLost, size: old, volume } = storageObject;
+      const asked = params['size'] as number | undefined;
+      const force = params['force'] === true;
+      refuseDuringWork(storageObject);
+      if (!restoring) checkSize(storageObject, asked, force);
+      const resized = restoring
+        ? sized(storageObject, asked)
+        : await storageObject.backstore.resize(before, asked, force, old !== undefined);
+      const { config, size } = resized;
+      if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
+      // What it held before it was made smaller is not what is added now.
+      if (old !== undefined && size > old) volume?.cut?.();
+      try {
+        await hasSize(storageObject, config, size);
+      } catch (error) {
+        storageObject.config = before;
+        await resized.undo?.();
+        throw error;
+      }
+      // One that could not be opened with the old size perhaps can be now, and one whose contents are gone is wanted empty.
+      Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
+      const undo = async () => {
+        await hasSize(storageObject, before, old ?? size);
+        if (!volume) await closeVolume(storageObject);
+        Object.assign(storageObject, { missing, contentsLost });
+        await resized.undo?.();
+      };
+      const finish = async () => {
+        volume?.cut?.();
+        await resized.finish?.();
+      };
+      return { params: { size, ...(force && { force }) }, undo, finish };
+    },
+  }),
+  operation({
+    at: 'storage object',
+    verb: 'set',
+    // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
+    params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
+    async apply(tree, { storageObject }, params, { restoring }) {
+      const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
+      if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
+      checkSupport(storageObject, name, value);
+      const exported = storageObject.exported && params['initiator'] !== true;
+      const checked = storageObject.attributes.check(name, value, 'attribute', exported);
+      if (!restoring) storageObject.attributes.checkLimit(name, checked, 'attribute');
+      const before = storageObject.attributes.values[name as 'block_size'];
+      const set = (to: string | number) =>
+        changing(storageObject, () => storageObject.attributes.set(name as never, to));
+      if (name === 'emulate_write_cache') await switchCache(storageObject, Number(checked), set);
+      else set(checked);
+      if (name === 'company_id' && !restoring)
+        try {
+          refuseShared(tree, storageObject);
+        } catch (error) {
+          set(before);
+          throw error;
+        }
+      return { params, undo: () => set(before) };
+    },
+  }),
+];
+
+/**
+ * A new storage object, of a medium that can be opened.
+ * @returns with its volume, and `abandon`, which removes what was made for it
+ * @throws OperatorError
+ */
+async function made(backstore: Backstore, named: ReadonlyMap<string, StorageObject>, params: Values, wwn: string) {
+  const name = String(params['name']);
+  const others = new Map([...named.values()].map((other) => [other.name, other.config]));
+  const { config, notes, made } = await backstore.settle(params, others);
+  const abandon = async () => void (made && (await backstore.abandon?.(config)));
+  try {
+    const volume = await backstore.open(config);
+    return { storageObject: new StorageObject({ backstore, name, config, wwn, volume }), volume, notes, abandon };
+  } catch (error) {
+    await abandon();
+    throw error instanceof OperatorError
+      ? error
+      : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
+  }
+}
+
+/** @throws OperatorError when what was acknowledged out of the cache cannot be brought to the medium */
+async function switchCache(storageObject: StorageObject, to: number, set: (value: number) => void): Promise<void> {
+  try {
+    await switchWriteCache(storageObject, to, set);
+  } catch (error) {
+    throw new OperatorError(
+      `Cannot set attribute emulate_write_cache: what the cache holds cannot be written: ${reasonOf(error)}`,
+      `The write cache stays on. What may be lost, and what to do: ${storageObject.path} info`,
+    );
+  }
+}
+
+/** A medium that can be opened. @throws OperatorError */
+async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {
+  const next = backstore.exchange!(config, size, cfgstring);
+  try {
+    await (await backstore.open(next)).close();
+  } catch (error) {
+    const hint = error instanceof OperatorError ? error.hint : undefined;
+    throw new OperatorError(`ChangeMedium failed: ${reasonOf(error)}`, hint);
+  }
+  return next;
+}
+
+/** FORMAT UNIT and SANITIZE reach to the end that there was. @throws OperatorError */
+function refuseDuringWork(storageObject: StorageObject): void {
+  const { name } = storageObject;
+  const { work } = mediumWork.of(storageObject);
+  if (!work) return;
+  throw new OperatorError(
+    `${name} cannot be resized: ${commandOfWork(work)} ${work.failed ? 'has failed' : 'is going on'}`,
+    work.failed ? 'Let an initiator format or sanitize it again first.' : 'Wait until it is over; how far it is: info',
+  );
+}
+
+/** @throws OperatorError */
+function checkSize(storageObject: StorageObject, size: number | undefined, force: boolean): void {
+  const { blockSize, config } = storageObject;
+  if (size === undefined) return;
+  const next = Math.ceil(size / blockSize) * blockSize;
+  if (!Number.isSafeInteger(size) || size <= 0) throw new OperatorError('A storage object has at least one block');
+  if (next !== size)
+    throw new OperatorError(
+      `${size} is not a multiple of the block size ${blockSize}`,
+      `The next one is: resize ${next}`,
+    );
+  const old = config['size'];
+  if (typeof old === 'number' && size < old && !force) throw losing(storageObject, old, size);
+}
+
+const losing = ({ name }: StorageObject, old: number, size: number) =>
+  new OperatorError(
+    `${name} would be smaller: ${size} bytes instead of ${old}, and what lies beyond would be lost`,
+    `If nothing there is needed, and the file system on it was made smaller first: resize ${size} force=true`,
+  );
+
+/** The size that was settled, for a tree that follows. */
+function sized({ backstore, config }: StorageObject, size = 0): Resized {
+  return { config: backstore.keys['size'] ? { ...config, size } : config, size };
+}
+
+/** Initiators are told at once. Resolves when nothing is in flight beyond the end. */
+async function hasSize(storageObject: StorageObject, config: VolumeConfig, size: number): Promise<void> {
+  let over: Promise<void> | undefined;
+  changing(storageObject, () => {
+    storageObject.config = config;
+    if (storageObject.sizeElsewhere !== undefined) storageObject.sizeElsewhere = size;
+    over = storageObject.volume?.resize?.(size);
+  });
+  await over;
+}
+
+/** @throws OperatorError when there is one that initiators would take for the same */
+function refuseShared(tree: Tree, mine: StorageObject): void {
+  const { naa, wwn, backstore } = mine;
+  if (backstore.passesThrough || wwn === '') return;
+  for (const other of tree.allStorageObjects())
+    if (other !== mine && other.naa === naa && other.wwn !== '' && !other.backstore.passesThrough)
+      throw new OperatorError(
+        other.wwn === wwn
+          ? `${other.path} has the wwn ${wwn} already`
+          : `The wwn ${wwn} gives initiators the name naa.${naa}, as that of ${other.path} does`,
+        'Initiators would take both for one disk, and write to the wrong one. Give another wwn, or none: then one is made.',
+      );
+}
+
+function checkName(name: string): void {
+  if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");
+  if (name === '' || Buffer.byteLength(name) > nameBytesMax)
+    throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);
+}
+
+const aboutDiscard: readonly string[] = ['emulate_tpu', 'emulate_tpws', 'unmap_zeroes_data'];
+
+/** Thin provisioning needs a medium that can discard; a closed medium (not serving) is believed. */
+function checkSupport({ path, volume }: StorageObject, name: string, value: string): void {
+  if (!volume || value === '0' || !aboutDiscard.includes(name)) return;
+  const refused = (why: string) =>
+    new OperatorError(`Cannot set attribute ${name}: [Errno 38] Function not implemented`, `${path} ${why}`);
+  if (!volume.discard) throw refused('cannot give space back: its medium does not support discard.');
+  if (name === 'unmap_zeroes_data' && volume.discardLeavesAnything)
+    throw refused('cannot promise zeros: what its medium gives back may read as anything.');
+}
+
+/** Those that are not as they stand in an object that has just been made of the same parts, and is closed. */
+export function changedAttributes({ backstore, name, config, wwn, attributes }: StorageObject): Values {
+  const fresh = new StorageObject({ backstore, name, config, wwn }).attributes.values;
+  const names = Object.keys(fresh) as (keyof typeof fresh)[];
+  return Object.fromEntries(
+    names.filter((key) => attributes.values[key] !== fresh[key]).map((key) => [key, attributes.values[key]]),
+  );
+}
+
+/** Attributes that the medium decides, as it is now. */
+export function foundBy({ attributes, backstore, config, volume }: StorageObject): Record<string, number> {
+  const table: AttributeTable = attributes.table;
+  const all = Object.entries(backstore.attributeDefaults(config, volume));
+  return Object.fromEntries(all.filter(([name]) => table[name]?.readOnly));
+}
+
+export function takeFound({ attributes }: StorageObject, found: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(found)) attributes.set(name as never, value);
+}
+
+async function discard(named: Map<string, StorageObject>, storageObject: StorageObject): Promise<void> {
+  named.delete(storageObject.name);
+  await closeVolume(storageObject);
+}
+
+/** Takes a LUN and its mapped LUNs out of the tree. @returns what puts them back */
+export function removeLun(lun: Lun): () => void {
+  const mappings = mappingsOf(lun);
+  for (const { acl, mapped } of mappings) acl.mappedLuns.delete(mapped.index);
+  lun.tpg.luns.delete(lun.index);
+  lun.storageObject.exports.delete(lun);
+  return () => {
+    lun.tpg.luns.set(lun.index, lun);
+    lun.storageObject.exports.add(lun);
+    for (const { acl, mapped } of mappings) acl.mappedLuns.set(mapped.index, mapped);
+  };
+}

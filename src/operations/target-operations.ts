@@ -1,0 +1,146 @@
+/** Creating, deleting and changing fabrics' targets and their TPGs. */
+
+import { OperatorError } from '../errors.ts';
+import { lowestFree } from '../target/access.ts';
+import { setAuth } from '../target/auth.ts';
+import type { Fabric } from '../target/fabric.ts';
+
+import { type FabricState, Target, Tpg } from '../target/target.ts';
+import { generateWwn, normaliseWwn } from '../target/wwn.ts';
+import { operation, type Surroundings, type Values } from './operation.ts';
+import { removeLun } from './storage-object-operations.ts';
+import type { Tree } from './tree.ts';
+
+const tagMax = 0xffff;
+
+export const targetOperations = [
+  operation({
+    at: 'fabric',
+    verb: 'create',
+    params: { wwn: 'printable?', settled: 'object?' },
+    apply(tree, { state }, params, around) {
+      const given = params['wwn'];
+      const wwn =
+        given === undefined || given === ''
+          ? generateWwn(state.fabric.wwnTypes[0] ?? 'iqn', around)
+          : targetWwn(String(given), state.fabric);
+      if (state.targets.has(wwn))
+        throw new OperatorError('This Target already exists in configFS', `/${state.fabric.name}/${wwn}`);
+      const target = new Target(state.fabric, wwn);
+      state.targets.set(wwn, target);
+      const undo = () => void state.targets.delete(wwn);
+      if (state.fabric.tpgNodes) return { params: { wwn }, undo };
+      // The fabric has no TPG nodes: its one TPG comes and is enabled with the target.
+      const settled = addTpg(tree, target, 1, params['settled'], around);
+      target.tpgs.get(1)!.enabled = true;
+      return { params: { wwn, settled }, undo };
+    },
+  }),
+  operation({
+    at: 'fabric',
+    verb: 'delete',
+    params: { wwn: 'string' },
+    apply(_tree, { state }, params) {
+      const target = state.targets.get(targetWwn(String(params['wwn']), state.fabric));
+      if (!target)
+        throw new OperatorError(
+          `No such Target in configfs: /sys/kernel/config/target/${state.fabric.name}/${params['wwn']}`,
+          knownTargets(state),
+        );
+      const putBack = [...target.tpgs.values()].flatMap(removeLuns);
+      state.targets.delete(target.wwn);
+      const undo = () => {
+        state.targets.set(target.wwn, target);
+        for (const put of putBack) put();
+      };
+      return { params: { wwn: target.wwn }, undo };
+    },
+  }),
+  operation({
+    at: 'fabric',
+    verb: 'set',
+    params: { group: 'string', name: 'string', value: 'printable' },
+    apply(_tree, { state }, params) {
+      const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
+      if (group !== 'discovery_auth' || !state.fabric.features.includes('discovery_auth'))
+        throw new OperatorError(`Unknown configuration group: ${group}`);
+      if (name === 'enable') {
+        const enable = { 1: true, 0: false, true: true, false: false }[value.toLowerCase()];
+        if (enable === undefined)
+          throw new OperatorError(`Not setting enable! Syntax error, '${value}' is not a NUMBER.`);
+        const before = state.discoveryAuthEnabled;
+        state.discoveryAuthEnabled = enable;
+        const undo = () => {
+          state.discoveryAuthEnabled = before;
+        };
+        return { params, undo };
+      }
+      return { params, undo: setAuth(state.discoveryAuth, name, value) };
+    },
+  }),
+  operation({
+    at: 'target',
+    verb: 'create',
+    params: { tag: 'number?', settled: 'object?' },
+    apply(tree, { target }, params, around) {
+      const tag = params['tag'] === undefined ? lowestFree(target.tpgs, 1) : Number(params['tag']);
+      if (tag < 0) throw new OperatorError('The TPG Tag must be >=0');
+      if (!Number.isInteger(tag) || tag > tagMax)
+        throw new OperatorError('Could not create TPG in configFS', `The TPG Tag must be between 0 and ${tagMax}.`);
+      if (target.tpgs.has(tag))
+        throw new OperatorError(
+          'This TPG already exists in configFS',
+          `/${target.fabric.name}/${target.wwn}/tpg${tag}`,
+        );
+      const settled = addTpg(tree, target, tag, params['settled'], around);
+      return { params: { tag, settled }, undo: () => void target.tpgs.delete(tag) };
+    },
+  }),
+  operation({
+    at: 'target',
+    verb: 'delete',
+    params: { tag: 'number' },
+    apply(_tree, { target }, params) {
+      const tpg = target.tpgs.get(Number(params['tag']));
+      if (!tpg)
+        throw new OperatorError(
+          `No such TPG in configfs: /sys/kernel/config/target/${target.fabric.name}/${target.wwn}/tpgt_${params['tag']}`,
+          `TPGs here: ${[...target.tpgs.keys()].join(', ') || 'none'}`,
+        );
+      const putBack = removeLuns(tpg);
+      target.tpgs.delete(tpg.tag);
+      const undo = () => {
+        target.tpgs.set(tpg.tag, tpg);
+        for (const put of putBack) put();
+      };
+      return { params, undo };
+    },
+  }),
+];
+
+function addTpg(tree: Tree, target: Target, tag: number, settled: unknown, around: Surroundings): Values {
+  const earlier = (settled ?? {}) as { portId?: number; nexus?: string };
+  const tpg = new Tpg(target, tag, tree.nextPortId(earlier.portId));
+  if (target.fabric.features.includes('nexus'))
+    tpg.nexusWwn = earlier.nexus ?? generateWwn(target.fabric.wwnTypes[0] ?? 'naa', around);
+  target.tpgs.set(tag, tpg);
+  return { portId: tpg.relativePortId, ...(tpg.nexusWwn && { nexus: tpg.nexusWwn }) };
+}
+
+/** @returns what puts them back */
+const removeLuns = (tpg: Tpg): (() => void)[] => [...tpg.luns.values()].map(removeLun);
+
+/** rtslib turns an naa.6 name into naa.5 for targets (targetcli.md 9.1). */
+const targetWwn = (wwn: string, fabric: Fabric): string =>
+  normaliseWwn(
+    wwn
+      .trim()
+      .toLowerCase()
+      .replace(/^naa\.6/, 'naa.5'),
+    fabric.wwnTypes,
+  );
+
+const knownTargets = (state: FabricState): string =>
+  state.targets.size === 0
+    ? `/${state.fabric.name} has no targets.`
+    : `Targets here: ${[...state.targets.keys()].slice(0, 5).join(', ')}`;

@@ -1,0 +1,271 @@
+/** What happens inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, groups of settings. Portals: portal-operations.ts. */
+
+import { OperatorError } from '../errors.ts';
+import { lowestFree } from '../target/access.ts';
+import { setAuth } from '../target/auth.ts';
+import { type Lun, NodeAcl, type Tpg } from '../target/target.ts';
+import { Ways } from '../target/traffic.ts';
+import { normaliseWwn } from '../target/wwn.ts';
+import { operation, type Values } from './operation.ts';
+import { portalOperations } from './portal-operations.ts';
+import { removeLun } from './storage-object-operations.ts';
+
+/** SAM-5 4.7.4: flat space addressing reaches 16,383; LIO numbers LUNs up to 65,535. */
+const lunMax = 65_535;
+
+const groupParams = { group: 'string', name: 'string', value: 'printable' } as const;
+
+export const tpgOperations = [
+  ...portalOperations,
+  operation({
+    at: 'tpg',
+    verb: 'enable',
+    params: {},
+    apply: (_tree, { tpg }, params) => switchTpg(tpg, true, params),
+  }),
+  operation({
+    at: 'tpg',
+    verb: 'disable',
+    params: {},
+    apply: (_tree, { tpg }, params) => switchTpg(tpg, false, params),
+  }),
+  operation({
+    at: 'tpg',
+    verb: 'set',
+    params: groupParams,
+    apply(_tree, { tpg }, params) {
+      const { group, name, value } = words(params);
+      const { features } = tpg.target.fabric;
+      if (group === 'auth' && features.includes('auth')) return { params, undo: setAuth(tpg.auth, name, value) };
+      if (group === 'parameter') return { params, undo: setOne(tpg.parameters, name, value, 'parameter') };
+      if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
+      const undo = setOne(tpg.attributes, name, value, 'attribute');
+      if (name !== 'authentication' || !tpg.parameters.of('AuthMethod')) return { params, undo };
+      const undoMethod = setOne(tpg.parameters, 'AuthMethod', methodWith(value === '1'), 'parameter');
+      const undoBoth = () => {
+        undo();
+        undoMethod();
+      };
+      return { params, undo: undoBoth };
+    },
+  }),
+  operation({
+    at: 'luns',
+    verb: 'create',
+    params: { storage_object: 'string', lun: 'number?', settled: 'object?' },
+    apply(tree, { tpg }, params, around) {
+      const storageObject = tree.storageObject(String(params['storage_object']));
+      if (!storageObject)
+        throw new OperatorError(
+          'storage object or path not valid',
+          `${params['storage_object']} is no storage object; see: ls /backstores`,
+        );
+      if ([...tpg.luns.values()].some((lun) => lun.storageObject === storageObject))
+        throw new OperatorError(
+          `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,
+        );
+      const index = params['lun'] === undefined ? lowestFree(tpg.luns) : Number(params['lun']);
+      if (!Number.isInteger(index) || index < 0 || index > lunMax)
+        throw new OperatorError(`LUN must be 0 to ${lunMax}`);
+      if (tpg.luns.has(index))
+        throw new OperatorError(
+          'This LUN already exists in configFS',
+          `lun${index} is taken; free: ${lowestFree(tpg.luns)}`,
+        );
+      const earlier = params['settled'] as { alias?: string } | undefined;
+      const alias = earlier?.alias ?? around.randomHex(10);
+      const lun: Lun = {
+        tpg,
+        index,
+        storageObject,
+        alias,
+        aluaGroup: aluaGroupOf(storageObject.aluaGroups),
+        ways: new Ways(),
+        unknown: {},
+      };
+      tpg.luns.set(index, lun);
+      storageObject.exports.add(lun);
+      return {
+        params: { storage_object: storageObject.path, lun: index, settled: { alias } },
+        undo: () => void removeLun(lun),
+      };
+    },
+  }),
+  operation({
+    at: 'luns',
+    verb: 'delete',
+    params: { lun: 'number' },
+    apply(_tree, { tpg }, params) {
+      const lun = tpg.luns.get(Number(params['lun']));
+      if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
+      if (lun.attached) throw new OperatorError(`lun${lun.index} is attached as a block device`, 'Detach it first.');
+      return { params, undo: removeLun(lun) };
+    },
+  }),
+  ...(['attach', 'detach'] as const).map((verb) =>
+    operation({
+      at: 'luns',
+      verb,
+      // `force`: also while somebody uses the device.
+      params: { lun: 'number', ...(verb === 'detach' && { force: 'boolean?' as const }) },
+      apply(_tree, { tpg }, params) {
+        const lun = tpg.luns.get(Number(params['lun']));
+        if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
+        if (!tpg.target.fabric.isLocal)
+          throw new OperatorError(`A LUN of ${tpg.target.fabric.name} is reached by initiators, not attached`);
+        const before = lun.attached === true;
+        if (before === (verb === 'attach')) throw new OperatorError(`The LUN is already ${verb}ed.`);
+        lun.attached = !before;
+        const undo = () => {
+          lun.attached = before;
+        };
+        return { params, undo };
+      },
+    }),
+  ),
+  operation({
+    at: 'acls',
+    verb: 'create',
+    params: { wwn: 'printable' },
+    apply(_tree, { tpg }, params) {
+      const wwn = normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes);
+      if (tpg.acls.has(wwn))
+        throw new OperatorError('This NodeACL already exists in configFS', `${tpg.path}/acls/${wwn}`);
+      tpg.acls.set(wwn, new NodeAcl(tpg, wwn));
+      return { params: { wwn }, undo: () => void tpg.acls.delete(wwn) };
+    },
+  }),
+  operation({
+    at: 'acls',
+    verb: 'delete',
+    params: { wwn: 'string' },
+    apply(_tree, { tpg }, params) {
+      const acl = tpg.acls.get(normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes));
+      if (!acl)
+        throw new OperatorError(
+          `No such NodeACL in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${params['wwn']}`,
+          `ACLs here: ${[...tpg.acls.keys()].slice(0, 5).join(', ') || 'none'}`,
+        );
+      tpg.acls.delete(acl.wwn);
+      return { params: { wwn: acl.wwn }, undo: () => void tpg.acls.set(acl.wwn, acl) };
+    },
+  }),
+  operation({
+    at: 'acls',
+    verb: 'tag',
+    // '' takes it out of its group.
+    params: { wwn: 'string', tag: 'printable' },
+    apply(_tree, { tpg }, params) {
+      const acl = tpg.acls.get(String(params['wwn']));
+      if (!acl) throw new OperatorError(`wwn_or_tag ${params['wwn']} not found.`);
+      const tag = String(params['tag']);
+      const leader = [...tpg.acls.values()].find((other) => other !== acl && tag !== '' && other.tag === tag);
+      const before = stateOf(acl);
+      if (leader && acl.tag !== tag) take(acl, stateOf(leader));
+      acl.tag = tag;
+      return { params, undo: () => take(acl, before) };
+    },
+  }),
+  operation({
+    at: 'acl',
+    verb: 'create',
+    params: { mapped_lun: 'number', tpg_lun: 'number', write_protect: 'boolean?', settled: 'object?' },
+    apply(_tree, { tpg, acl }, params, around) {
+      const index = Number(params['mapped_lun']);
+      const lun = tpg.luns.get(Number(params['tpg_lun']));
+      if (!lun)
+        throw new OperatorError(
+          `LUN ${params['tpg_lun']} does not exist in this TPG`,
+          `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`,
+        );
+      if (!Number.isInteger(index) || index < 0 || index > lunMax)
+        throw new OperatorError(`Mapped LUN must be 0 to ${lunMax}`);
+      if (acl.mappedLuns.has(index))
+        throw new OperatorError('This MappedLUN already exists in configFS', `free: ${lowestFree(acl.mappedLuns)}`);
+      const earlier = params['settled'] as { alias?: string } | undefined;
+      const alias = earlier?.alias ?? around.randomHex(10);
+      const writeProtect = params['write_protect'] === true;
+      acl.mappedLuns.set(index, { index, lun, writeProtect, alias, unknown: {} });
+      return {
+        params: { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } },
+        undo: () => void acl.mappedLuns.delete(index),
+      };
+    },
+  }),
+  operation({
+    at: 'acl',
+    verb: 'delete',
+    params: { mapped_lun: 'number' },
+    apply(_tree, { tpg, acl }, params) {
+      const index = Number(params['mapped_lun']);
+      const mapped = acl.mappedLuns.get(index);
+      if (!mapped)
+        throw new OperatorError(
+          `No such MappedLUN in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${acl.wwn}/lun_${index}`,
+          `Mapped LUNs here: ${[...acl.mappedLuns.keys()].join(', ') || 'none'}`,
+        );
+      acl.mappedLuns.delete(index);
+      return { params, undo: () => void acl.mappedLuns.set(index, mapped) };
+    },
+  }),
+  operation({
+    at: 'acl',
+    verb: 'set',
+    params: groupParams,
+    apply(_tree, { acl }, params) {
+      const { group, name, value } = words(params);
+      if (group === 'attribute') return { params, undo: setOne(acl.attributes, name, value, 'attribute') };
+      if (group === 'auth' && acl.tpg.target.fabric.features.includes('auth'))
+        return { params, undo: setAuth(acl.auth, name, value) };
+      throw new OperatorError(`Unknown configuration group: ${group}`);
+    },
+  }),
+];
+
+/** LIO: requiring CHAP takes None out of the offer, and back. */
+export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
+
+function words(params: Values): { group: string; name: string; value: string } {
+  return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };
+}
+
+/** What a group shares (targetcli.md 6.9). */
+const stateOf = ({ tag, auth, attributes, mappedLuns }: NodeAcl) => ({
+  tag,
+  auth: { ...auth },
+  values: { ...attributes.values },
+  mappedLuns: [...mappedLuns.values()],
+});
+
+function take(acl: NodeAcl, { tag, auth, values, mappedLuns }: ReturnType<typeof stateOf>): void {
+  acl.tag = tag;
+  Object.assign(acl.auth, auth);
+  Object.assign(acl.attributes.values, values);
+  acl.mappedLuns.clear();
+  for (const mapped of mappedLuns) acl.mappedLuns.set(mapped.index, { ...mapped });
+}
+
+function switchTpg(tpg: Tpg, enabled: boolean, params: Values) {
+  if (tpg.enabled === enabled) throw new OperatorError(`The TPGT is already ${enabled ? 'enabled' : 'disabled'}.`);
+  tpg.enabled = enabled;
+  const undo = () => {
+    tpg.enabled = !enabled;
+  };
+  return { params, undo };
+}
+
+/** @returns what sets the old value again */
+function setOne(
+  attributes: Tpg['attributes'],
+  name: string,
+  value: string,
+  noun: 'attribute' | 'parameter',
+): () => void {
+  const checked = attributes.check(name, value, noun);
+  const before = attributes.values[name]!;
+  attributes.set(name, checked);
+  return () => attributes.set(name, before);
+}
+
+const aluaGroupOf = (groups: readonly Readonly<Record<string, unknown>>[]): string | null =>
+  groups.length === 0 ? null : String(groups[0]?.['name'] ?? null);

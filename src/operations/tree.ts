@@ -1,0 +1,121 @@
+/** The whole tree of objects: storage objects and fabrics, and what a saved file held that is not ours to understand. */
+
+import type { Backstore } from '../backstore/backstore.ts';
+import { backstores } from '../backstore/index.ts';
+import { fabrics } from '../fabric/index.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { type Auth, emptyAuth } from '../target/auth.ts';
+
+import type { FabricState, Target, Tpg } from '../target/target.ts';
+
+export type Raw = Readonly<Record<string, unknown>>;
+
+export class Tree {
+  /** Kind → name → storage object, in the order of creation. */
+  readonly storageObjects: ReadonlyMap<string, Map<string, StorageObject>> = new Map(
+    backstores.map((backstore) => [backstore.name, new Map<string, StorageObject>()]),
+  );
+  readonly fabrics: ReadonlyMap<string, FabricState> = new Map(
+    fabrics.map((fabric) => [
+      fabric.name,
+      { fabric, targets: new Map(), discoveryAuth: emptyAuth(), discoveryAuthEnabled: false, unknown: {} },
+    ]),
+  );
+  /** What could not be restored, as it stood in the file: it goes back there with every save. */
+  readonly kept: Kept = emptyKept();
+  #lastPortId = 0;
+  #portIdsWrapped = false;
+
+  /** A relative target port identifier (SPC-4 6.6.2: 1 to 65535) that no TPG has had in this process. */
+  nextPortId(wanted?: number): number {
+    if (wanted !== undefined && wanted >= 1 && wanted <= 0xffff && !this.#isPortId(wanted)) {
+      this.#lastPortId = Math.max(this.#lastPortId, wanted);
+      return wanted;
+    }
+    do {
+      this.#portIdsWrapped ||= this.#lastPortId === 0xffff;
+      this.#lastPortId = (this.#lastPortId % 0xffff) + 1;
+    } while (this.#isPortId(this.#lastPortId, this.#lastPortId - 1));
+    return this.#lastPortId;
+  }
+
+  /** Above the last one that was given, nobody has to be asked: that makes a thousand targets cheap. */
+  #isPortId(id: number, last = this.#lastPortId): boolean {
+    return (id <= last || this.#portIdsWrapped) && Array.from(this.tpgs()).some((tpg) => tpg.relativePortId === id);
+  }
+
+  backstore(kind: string): Backstore | undefined {
+    return backstores.find((backstore) => backstore.name === kind);
+  }
+
+  /** Every target of every fabric. */
+  *targets(): Generator<Target> {
+    for (const state of this.fabrics.values()) yield* state.targets.values();
+  }
+
+  *tpgs(): Generator<Tpg> {
+    for (const target of this.targets()) yield* target.tpgs.values();
+  }
+
+  /** Where CHAP words can be set: for discovery, TPGs and ACLs. */
+  *auths(): Generator<{ readonly path: string; readonly auth: Auth }> {
+    for (const { fabric, discoveryAuth } of this.fabrics.values())
+      yield { path: `/${fabric.name} discovery_auth`, auth: discoveryAuth };
+    for (const { path, auth, acls } of this.tpgs()) {
+      yield { path, auth };
+      for (const acl of acls.values()) yield { path: `${path}/acls/${acl.wwn}`, auth: acl.auth };
+    }
+  }
+
+  *allStorageObjects(): Generator<StorageObject> {
+    for (const named of this.storageObjects.values()) yield* named.values();
+  }
+
+  /** Storage objects that initiators would take for one, whoever of them sees two. */
+  *sharedSerials(): Generator<readonly [StorageObject, StorageObject]> {
+    const first = new Map<string, StorageObject>();
+    for (const storageObject of this.allStorageObjects()) {
+      if (storageObject.backstore.passesThrough || storageObject.wwn === '') continue;
+      const other = first.get(storageObject.naa);
+      if (other) yield [other, storageObject];
+      else first.set(storageObject.naa, storageObject);
+    }
+  }
+
+  /** What a saved file means by a plugin and a name: several kinds may have one plugin. A kind's own name does as well. */
+  storageObjectOf(plugin: string, name: string): StorageObject | undefined {
+    for (const kind of backstores) {
+      const found =
+        kind.plugin === plugin || kind.name === plugin ? this.storageObjects.get(kind.name)?.get(name) : undefined;
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** `/backstores/fileio/disk0` → the storage object. A user backstore's path may give the bare plugin. */
+  storageObject(path: string): StorageObject | undefined {
+    const match = /^\/backstores\/([^/]+)\/([^/]+)\/?$/.exec(path);
+    return match ? this.storageObjects.get(match[1] ?? '')?.get(match[2] ?? '') : undefined;
+  }
+}
+
+/** Parts of a saved file that have no object: kept by where they stood. */
+export interface Kept {
+  /** Unknown top-level keys. */
+  top: Record<string, unknown>;
+  fabricModules: Raw[];
+  storageObjects: Raw[];
+  targets: Raw[];
+  /** By the storage object, target, TPG or ACL that they stood in. */
+  inside: WeakMap<object, Partial<Record<KeptList, Raw[]>>>;
+}
+
+export type KeptList = 'alua_tpgs' | 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns';
+
+export const emptyKept = (): Kept => ({
+  top: {},
+  fabricModules: [],
+  storageObjects: [],
+  targets: [],
+  inside: new WeakMap(),
+});

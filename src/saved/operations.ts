@@ -1,0 +1,100 @@
+/** Every kind of operation, and how one is carried out on a tree: on that of the management side, and on those of loops. */
+
+import { randomBytes, randomUUID } from 'node:crypto';
+import { hostname, machine } from 'node:os';
+import { OperatorError } from '../errors.ts';
+import { aluaOperations } from '../operations/alua-operations.ts';
+import type { Carried, Operation, OperationType, Surroundings, Values } from '../operations/operation.ts';
+import { type PlaceKind, placeOf } from '../operations/place.ts';
+import { storageObjectOperations } from '../operations/storage-object-operations.ts';
+import { targetOperations } from '../operations/target-operations.ts';
+import { tpgOperations } from '../operations/tpg-operations.ts';
+import type { Tree } from '../operations/tree.ts';
+import { isPrintable, printableLine } from '../printable.ts';
+import { configurationOperations } from './configuration-operations.ts';
+
+/** Every kind of operation there is. */
+export const operationTypes: readonly OperationType[] = [
+  ...storageObjectOperations,
+  ...aluaOperations,
+  ...targetOperations,
+  ...tpgOperations,
+  ...configurationOperations,
+];
+
+/** Does what an operation needs of others, and may take its time. @throws OperatorError */
+export async function prepare(tree: Tree, operation: Operation, around: Surroundings): Promise<Operation> {
+  const types = operationTypes.filter(({ verb, prepare }) => verb === operation.verb && prepare);
+  // What is not there yet may be there when it has its turn.
+  const type = types.find(({ at }) => isAt(tree, operation.path, at));
+  if (!type?.prepare) return operation;
+  const { place } = find(tree, operation, around);
+  return { ...operation, params: await type.prepare(place as never, operation.params, around) };
+}
+
+/** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
+export async function carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
+  const { type, place } = find(tree, operation, around);
+  return type.apply(tree, place as never, operation.params, around);
+}
+
+function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {
+  try {
+    return placeOf(tree, path).kind === kind;
+  } catch {
+    return false;
+  }
+}
+
+function find(tree: Tree, { path, verb, params }: Operation, { restoring, comingBack }: Surroundings) {
+  const place = placeOf(tree, path);
+  const type = operationTypes.find((known) => known.at === place.kind && known.verb === verb);
+  if (!type) throw new OperatorError(`Command not found ${verb}`);
+  checkParams(type, params);
+  // What is there already stays, whatever it is called: a disk is worth more than a name.
+  if (!restoring && !comingBack) refuseUnprintable(type, params);
+  return { type, place };
+}
+
+/** What operations may know of the world. */
+export const worldly: Pick<Surroundings, 'randomHex' | 'randomUuid' | 'missingSerial' | 'hostName' | 'machine'> = {
+  randomHex: (digits) =>
+    randomBytes(Math.ceil(digits / 2))
+      .toString('hex')
+      .slice(0, digits),
+  randomUuid: randomUUID,
+  missingSerial: async () => randomUUID(),
+  hostName: hostname(),
+  machine: machine(),
+};
+
+/** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
+function checkParams(type: OperationType, params: Values): void {
+  for (const name of Object.keys(params))
+    if (!Object.hasOwn(type.params, name) && !Object.hasOwn(type.params, '*'))
+      throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
+  for (const [name, wanted] of Object.entries(type.params)) {
+    if (name === '*') continue;
+    const value = params[name];
+    if (value === undefined) {
+      if (!wanted.endsWith('?')) throw new OperatorError(`Missing required parameter ${name}`);
+      continue;
+    }
+    const json = wanted.replace('?', '').replace('printable', 'string');
+    if (value === null || typeof value !== json) throw new OperatorError(`${name} must be a ${json}`);
+  }
+}
+
+/** The one rule for names and values that people will see. @throws OperatorError */
+function refuseUnprintable(type: OperationType, params: Values): void {
+  for (const [name, wanted] of Object.entries(type.params)) {
+    const value = params[name];
+    if (!wanted.startsWith('printable') || typeof value !== 'string' || isPrintable(value)) continue;
+    // A setting is called by its own name, and its value may be a secret.
+    const [what, shown] = name === 'value' ? [params['name'], ''] : [name, `: "${printableLine(value)}"`];
+    throw new OperatorError(
+      `${what} has characters that cannot be seen${shown}`,
+      'Control characters, and those that turn or hide text, cannot be in it.',
+    );
+  }
+}

@@ -1,0 +1,17 @@
+/** What of a saved configuration is to be restored: all of it, or one target or storage object by name. */
+
+import type { Values } from '../operations/operation.ts';
+
+export interface RestoreFilter {
+  readonly target?: string | undefined;
+  readonly storageObject?: string | undefined;
+}
+
+/** What of a saved configuration the parameters of `restoreconfig` ask for. */
+export const filterOf = (params: Values): RestoreFilter => ({
+  target: params['target'] as string | undefined,
+  storageObject: params['storage_object'] as string | undefined,
+});
+
+export const isPartial = ({ target, storageObject }: RestoreFilter): boolean =>
+  target !== undefined || storageObject !== undefined;

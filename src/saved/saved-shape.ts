@@ -1,0 +1,83 @@
+/** The shape of a saved configuration: objects, lists, and keys that nobody knows. */
+
+import { types } from '../attribute.ts';
+import { OperatorError } from '../errors.ts';
+import type { Raw } from '../operations/tree.ts';
+
+/** What is nested deeper is no configuration: it would end every walk through it. */
+const depthMax = 64;
+
+const lists: readonly string[] = ['fabric_modules', 'storage_objects', 'targets'];
+
+/** The lists of a saved configuration, what is nested too deeply aside; a list that is absent is empty. */
+export function checkShape(saved: unknown): Shape {
+  if (!isRaw(saved))
+    throw new OperatorError(
+      `'${Array.isArray(saved) ? 'list' : typeof saved}' object has no attribute 'get'`,
+      'A saved configuration is a JSON object with storage_objects and targets.',
+    );
+  const tooDeep: string[] = [];
+  const isShallow = (value: unknown, name: string): boolean => {
+    const shallow = isBounded(value);
+    if (!shallow) tooDeep.push(`${name} is nested more than ${depthMax} deep and was left out`);
+    return shallow;
+  };
+  const shallow: Raw = Object.fromEntries(
+    Object.entries(saved).flatMap(([key, value]) => {
+      if (Array.isArray(value) && lists.includes(key))
+        return [[key, value.filter((one, number) => isShallow(one, `'${key}' ${number}`))]];
+      return isShallow(value, `'${key}'`) ? [[key, value]] : [];
+    }),
+  );
+  const list = (key: string): unknown[] => {
+    const value = shallow[key] ?? [];
+    if (!Array.isArray(value))
+      throw new OperatorError(
+        `'${key}' is no list`,
+        'A saved configuration has lists of fabric_modules, storage_objects and targets.',
+      );
+    return value;
+  };
+  return {
+    tooDeep,
+    top: others(shallow, lists),
+    fabric_modules: list('fabric_modules'),
+    storage_objects: list('storage_objects'),
+    targets: list('targets'),
+  };
+}
+
+/** A saved configuration, part by part. */
+interface Shape extends Readonly<Record<'fabric_modules' | 'storage_objects' | 'targets', readonly unknown[]>> {
+  /** Keys that nobody knows. */
+  readonly top: Raw;
+  /** What was left out, a line each. */
+  readonly tooDeep: readonly string[];
+}
+
+function isBounded(value: unknown, depth = depthMax): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => isBounded(inner, depth - 1));
+}
+
+export const isRaw = (value: unknown): value is Raw =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+export const rawOf = (value: unknown): Raw => (isRaw(value) ? value : {});
+/** What a value says, whatever it is: an object may have a `toString` that is none. */
+export const textOf = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+/** A whole number, also one that was written as text: rtslib takes both for ports, LUNs and tags. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && /^\s*[+-]?\d{1,15}\s*$/.test(value) ? Number(value) : undefined;
+}
+/** A truth value, also one that was written as a number or as text; undefined for what is none. */
+export function truthOf(value: unknown): boolean | undefined {
+  if (typeof value === 'boolean') return value;
+  const number = numberOf(value);
+  if (number !== undefined) return number > 0;
+  return typeof value === 'string' ? types.bool.parse(value) : undefined;
+}
+/** Keys of `raw` that are not in `known`. */
+export const others = (raw: Raw, known: readonly string[]): Raw =>
+  Object.fromEntries(Object.entries(raw).filter(([key]) => !known.includes(key)));
