@@ -40,7 +40,8 @@ export function wholeReasonOf(error: unknown): string {
 /** The text of a file of ours → its JSON. @throws Error that says what is wrong and where, and quotes nothing: secrets may stand there */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    // RFC 8259 8.1: a byte order mark before it may be passed over; editors put one there.
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
     throw new Error(withoutQuote((error as Error).message, text));
   }

@@ -27,6 +27,11 @@ export async function saveConfiguration(
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
   if (say && saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
   if (say) info(`Configuration saved to ${saved.path}`);
+  if (say && saved.behind !== undefined) info(`It is a link; what was written is ${saved.behind}`);
+  if (say && saved.inPlace)
+    info(
+      'It is mounted by itself, and so was written in place: a crash meanwhile would have left its copy, .temp, beside it.',
+    );
   return saved;
 }
 

@@ -2,8 +2,8 @@
 
 import { constants } from 'node:fs';
 import * as fileSystem from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { systemErrorCode } from '../errors.ts';
+import { dirname, join, parse as parsePath, resolve } from 'node:path';
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
 
 /** The system calls that the configuration goes through: a record, so that a test can put faults between them. */
@@ -18,18 +18,103 @@ const privateMode = 0o600;
 export async function replaceFile(path: string, content: string | Uint8Array, files = realFiles): Promise<void> {
   const temporary = `${path}.temp`;
   await files.rm(temporary, { force: true });
-  const file = await files.open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, privateMode);
+  await fill(temporary, content, files);
   try {
-    await writeAll(file, Buffer.from(content), 0);
-    await file.sync();
-    await file.close();
     await files.rename(temporary, path);
   } catch (error) {
-    await file.close().catch(() => {});
     await files.rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
   await syncDirectory(dirname(path), files);
+}
+
+/** A new file, on disk when it resolves. System errors pass through, EEXIST too: one that is there is never written over. */
+export async function makeFile(path: string, content: string | Uint8Array, files = realFiles): Promise<void> {
+  await fill(path, content, files);
+  await syncDirectory(dirname(path), files);
+}
+
+async function fill(path: string, content: string | Uint8Array, files: Files): Promise<void> {
+  const file = await files.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, privateMode);
+  try {
+    await writeAll(file, Buffer.from(content), 0);
+    await file.sync();
+    await file.close();
+  } catch (error) {
+    await file.close().catch(() => {});
+    await files.rm(path, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** How a file that may be a link, or be mounted by itself, was written. */
+export interface Written {
+  /** The file behind the link, where there was one. */
+  readonly behind?: string;
+  /** It could not be replaced: a crash meanwhile would have left a part of it. */
+  readonly inPlace?: true;
+}
+
+/**
+ * As `replaceFile`, through symbolic links: what stands behind them is replaced. A file that is mounted by itself cannot be: it
+ * is written where it stands, once a whole copy is on disk beside it (`.temp`), which a crash leaves there.
+ */
+export async function writeThrough(path: string, content: string, files = realFiles): Promise<Written> {
+  const target = await fileBehind(path);
+  const behind = target !== path && (await isLink(path)) ? { behind: target } : {};
+  try {
+    await replaceFile(target, content, files);
+    return behind;
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EBUSY') throw error;
+  }
+  const copy = `${target}.temp`;
+  await makeFile(copy, content, files);
+  const bytes = Buffer.from(content);
+  const file = await files.open(target, constants.O_WRONLY);
+  try {
+    await writeAll(file, bytes, 0);
+    await file.truncate(bytes.length);
+    await file.sync();
+  } catch (error) {
+    throw new OperatorError(
+      `${target} is mounted by itself and could not be written whole: ${reasonOf(error)}`,
+      `Put its copy in its place when there is room: cat ${copy} > ${target}`,
+    );
+  } finally {
+    await file.close();
+  }
+  await files.rm(copy, { force: true });
+  return { ...behind, inPlace: true };
+}
+
+/** Where a path leads, also one whose end is not there yet. */
+async function fileBehind(path: string): Promise<string> {
+  try {
+    return await fileSystem.realpath(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+  const link = await fileSystem.readlink(path).catch(() => undefined);
+  return link === undefined ? path : resolve(dirname(path), link);
+}
+
+const isLink = async (path: string): Promise<boolean> => (await fileSystem.lstat(path)).isSymbolicLink();
+
+/** `path`, or the first of path-2, path-3 … that nobody has: nothing that was set aside is written over. */
+export async function freePath(path: string, files = realFiles): Promise<string> {
+  for (let number = 2, free = path; ; number += 1) {
+    const taken = await files.stat(free).then(
+      () => true,
+      (error) => {
+        if (systemErrorCode(error) !== 'ENOENT') throw error;
+        return false;
+      },
+    );
+    if (!taken) return free;
+    const { dir, name, ext } = parsePath(path);
+    free = join(dir, `${name}-${number}${ext}`);
+  }
 }
 
 /** Writes all of `bytes` at `position`, in as many writes as it takes. */

@@ -1,10 +1,16 @@
-/** Earlier generations of saveconfig.json, as targetcli keeps them: `backup/saveconfig-20261120-18:15:00-json.gz`. */
+/**
+ * Earlier generations of saveconfig.json, named as targetcli names them, with a number that says which is newer: the clock may
+ * have been ahead, and several are made in a second. `backup/saveconfig-20261120-18:15:00-000017-json.gz`
+ */
 
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { type Files, makePrivateDirectory, realFiles, replaceFile } from './atomic-file.ts';
+import { type Files, makeFile, makePrivateDirectory, realFiles } from './atomic-file.ts';
 
-const name = /^saveconfig-\d{8}-\d\d:\d\d:\d\d-json(\.gz)?$|^saveconfig-\d{8}-\d\d:\d\d:\d\d\.json$/;
+/** Those without a number are targetcli's own, and those of a time before there were numbers. */
+const name = /^saveconfig-\d{8}-\d\d:\d\d:\d\d(?:-(\d{6,}))?-json(?:\.gz)?$|^saveconfig-\d{8}-\d\d:\d\d:\d\d\.json$/;
+const numberOf = (file: string): number => Number(name.exec(file)?.[1] ?? 0);
+const numberDigits = 6;
 
 /**
  * Keeps `content` as the newest generation unless the newest is the same; removes the oldest beyond `keep`.
@@ -19,13 +25,14 @@ export async function backUp(
 ): Promise<boolean> {
   await makePrivateDirectory(directory, files);
   const generations = (await files.readdir(directory)).filter((file) => name.test(file)).sort();
+  generations.sort((a, b) => numberOf(a) - numberOf(b));
   const newest = generations.at(-1);
   if (newest !== undefined && content.equals(await generation(join(directory, newest), files))) return false;
   const [date, time] = now.toISOString().slice(0, 19).split('T');
-  const file = `saveconfig-${date?.replaceAll('-', '')}-${time}-json.gz`;
-  await replaceFile(join(directory, file), gzipSync(content), files);
-  const old = [...new Set([...generations, file])].slice(0, -keep);
-  for (const extra of old) await files.rm(join(directory, extra), { force: true });
+  const number = newest === undefined ? 1 : numberOf(newest) + 1;
+  const file = `saveconfig-${date?.replaceAll('-', '')}-${time}-${String(number).padStart(numberDigits, '0')}-json.gz`;
+  await makeFile(join(directory, file), gzipSync(content), files);
+  for (const extra of [...generations, file].slice(0, -keep)) await files.rm(join(directory, extra), { force: true });
   return true;
 }
 

@@ -16,7 +16,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import { describeOperation, type Operation, type Part } from '../operations/operation.ts';
-import { type Files, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
+import { type Files, freePath, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
 
 interface Line {
   readonly journal?: number;
@@ -112,7 +112,7 @@ export class Journal {
     }
     const all = operationsIn(lines);
     if (all.length === 0) return { journal, replay: { operations: [] } };
-    const aside = join(dirname(path), `journal-${stamp(now)}.jsonl`);
+    const aside = await freePath(join(dirname(path), `journal-${stamp(now)}.jsonl`), files);
     if (!readOnly) {
       await files.rename(path, aside);
       await syncDirectory(dirname(path), files);

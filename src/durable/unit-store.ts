@@ -8,7 +8,7 @@ import { reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { type KeptSubject, keptSubjects } from '../scsi/unit-state.ts';
-import { type Files, makePrivateDirectory, realFiles, replaceFile, syncDirectory } from './atomic-file.ts';
+import { type Files, freePath, makePrivateDirectory, realFiles, replaceFile, syncDirectory } from './atomic-file.ts';
 
 /** The stores of all subjects that keep something (`Subject.keep`). */
 export class UnitStores {
@@ -65,7 +65,7 @@ class UnitStore {
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
       // One that cannot be read now may be read by the next process.
-      const keptIn = systemErrorCode(error) ? path : `${path}.damaged`;
+      const keptIn = systemErrorCode(error) ? path : await freePath(`${path}.damaged`, this.#files).catch(() => path);
       if (keptIn !== path) await this.#files.rename(path, keptIn).catch(() => {});
       this.#log({ level: 'error', event: this.#keep.lostEvent, detail: { serial, reason: reasonOf(error), keptIn } });
       return undefined;

@@ -4,7 +4,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { type Files, makePrivateDirectory, realFiles, replaceFile } from '../durable/atomic-file.ts';
+import { type Files, makePrivateDirectory, realFiles, type Written, writeThrough } from '../durable/atomic-file.ts';
 import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
@@ -39,7 +39,7 @@ export interface TakeBack extends LastChange {
 const changeIdBytes = 4;
 
 /** What `saveconfig` did, for its messages. */
-export interface Saved {
+export interface Saved extends Written {
   readonly path: string;
   readonly backup: boolean;
   /** Why no backup could be made; the file was saved all the same. */
@@ -245,16 +245,15 @@ export class Host {
     try {
       if (target !== this.home.saveFile) {
         await makePrivateDirectory(dirname(target), this.#files);
-        await replaceFile(target, only ? await this.#merged(target, only) : text, this.#files);
-        return { path: target, backup: false };
+        const content = only ? await this.#merged(target, only) : text;
+        return { path: target, backup: false, ...(await writeThrough(target, content, this.#files)) };
       }
       if (this.heldBy) throw inUse(this.home, this.heldBy);
       const old = await readIfThere(target, this.#files);
       this.#refuseForeign(old);
       const made = old ? await this.#backUp(old, backups) : { backup: false };
       if (old && made.backupProblem !== undefined) refusePoorer(old, configuration, made.backupProblem, target);
-      await this.#replaceSaved(text);
-      return { path: target, ...made };
+      return { path: target, ...made, ...(await this.#replaceSaved(text)) };
     } catch (error) {
       if (error instanceof OperatorError) throw error;
       throw new OperatorError(
@@ -264,11 +263,12 @@ export class Host {
     }
   }
 
-  async #replaceSaved(text: string): Promise<void> {
+  async #replaceSaved(text: string): Promise<Written> {
     const next = hash(text);
     await this.#journal?.announce(next, this.#base);
+    let written: Written;
     try {
-      await replaceFile(this.home.saveFile, text, this.#files);
+      written = await writeThrough(this.home.saveFile, text, this.#files);
     } catch (error) {
       // Renamed, and then the directory could not be synchronised: the journal holds for either file.
       if ((await this.#hashOnDisk()) === next) this.#base = next;
@@ -278,6 +278,7 @@ export class Host {
     for (const storageObject of this.root.tree.allStorageObjects()) storageObject.isSerialMade = false;
     // The announcement in the old journal says the same as a new one.
     await this.#journal?.restart(next).catch(() => {});
+    return written;
   }
 
   #refuseForeign(old: Buffer | null): void {
