@@ -37,7 +37,7 @@ const COLOURS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', '
 const LOG_LEVELS = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
 const SIZE = /^(\d+)([kmgt]?)(b?)$/;
 
-/** The value types there are (targetcli.md 3.5, 9.4). */
+/** The value types there are. */
 export const types = {
   /** An integer; no text is no value (null, printed `n/a`). */
   number: {

@@ -1,4 +1,4 @@
-/** ALUA groups of a storage object, as LIO names their settings (targetcli.md 6.4). */
+/** ALUA groups of a storage object, as LIO names their settings. */
 
 import {
   type AluaGroup,

@@ -1,4 +1,4 @@
-/** The configuration as a whole: saveconfig, restoreconfig, clearconfig (targetcli.md 8.4 to 8.7). */
+/** The configuration as a whole: saveconfig, restoreconfig, clearconfig. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {

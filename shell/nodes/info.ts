@@ -1,4 +1,4 @@
-/** `info`: `key: value` lines, sorted, as Python prints values (targetcli.md 6.0); as JSON, the values themselves. */
+/** `info`: `key: value` lines, sorted, as Python prints values; as JSON, the values themselves. */
 
 import { type Host, printableLine } from '../../src/index.ts';
 import { type Command, commandOf } from '../session/node.ts';

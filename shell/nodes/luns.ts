@@ -112,7 +112,7 @@ export async function createLun(
   return made;
 }
 
-/** In each ACL under `wanted`, or under the lowest number that is free there (targetcli.md 6.8). */
+/** In each ACL under `wanted`, or under the lowest number that is free there. */
 async function mapInAcls(
   { apply, info, warn }: Context,
   { tpg, index }: Lun,

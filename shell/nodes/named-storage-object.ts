@@ -1,4 +1,4 @@
-/** What an operator means by a storage object: a node, or a file or device of which one is made (targetcli.md 6.8). */
+/** What an operator means by a storage object: a node, or a file or device of which one is made. */
 
 import { type Stats, statSync } from 'node:fs';
 import { backstores, OperatorError, type Parameter, type StorageObject } from '../../src/index.ts';

@@ -154,7 +154,7 @@ async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Prom
   return (exported ?? (await createLun(context, tpg, object))).index;
 }
 
-/** targetcli.md 4.5 */
+/** What targetcli shows of the authentication of a node ACL. */
 function summaryOf(group: AclGroup): Summary {
   const { tpg, members, tag } = group;
   const { auth, mappedLuns, wwn } = first(group);

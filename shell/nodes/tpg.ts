@@ -43,7 +43,7 @@ export const tpg: NodeType<Tpg> = {
   },
 };
 
-/** targetcli.md 4.4 */
+/** What targetcli shows of the authentication of a TPG. */
 function summaryOf({ enabled, nexusWwn, target: { fabric }, auth, attributes: { values } }: Tpg): Summary {
   if (!enabled) return { text: 'disabled', healthy: false };
   const demo = values['generate_node_acls'] === 1;

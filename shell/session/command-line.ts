@@ -1,5 +1,5 @@
 /**
- * A line → path, command, parameters, each with its span. The grammar is configshell's (targetcli.md 2), and a line it
+ * A line → path, command, parameters, each with its span. The grammar is configshell's, and a line it
  * takes in full parses the same here. Two things differ: quotes work where configshell stopped reading
  * ("…" with \", \\ and the \uXXXX of what cannot be shown, '…' as it stands), and what it dropped in silence is reported as `rest`.
  */

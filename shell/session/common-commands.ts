@@ -1,4 +1,4 @@
-/** What every node has: ls, cd, pwd, status, get, set, help, bookmarks, refresh, exit (targetcli.md 3). */
+/** What every node has: ls, cd, pwd, status, get, set, help, bookmarks, refresh, exit. */
 
 import { OperatorError, types, type ValueType } from '../../src/index.ts';
 import { nodeStats } from '../nodes/statistics.ts';

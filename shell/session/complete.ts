@@ -1,4 +1,4 @@
-/** What Tab offers (targetcli.md 5): computed from the records of commands, with a line of help for each. */
+/** What Tab offers: computed from the records of commands, with a line of help for each. */
 
 import { resolve } from 'node:path';
 import type { Candidate, Completion } from '../channel/protocol.ts';

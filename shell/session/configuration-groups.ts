@@ -1,4 +1,4 @@
-/** Groups of settings, and `get` and `set`, which treat all of them alike (targetcli.md 3.4). */
+/** Groups of settings, and `get` and `set`, which treat all of them alike. */
 
 import {
   type Attribute,

@@ -1,4 +1,4 @@
-/** Help, computed from the records of commands: in targetcli's layout (targetcli.md 3.6), in words of our own. */
+/** Help, computed from the records of commands: in targetcli's layout, in words of our own. */
 
 import { underlined } from './configuration-groups.ts';
 import type { Command, CommandParameter, Commands } from './node.ts';

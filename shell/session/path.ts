@@ -1,4 +1,4 @@
-/** Paths: from a text to a node, and a long one shortened for the prompt (targetcli.md 1.4, 2.4). */
+/** Paths: from a text to a node, and a long one shortened for the prompt. */
 
 import { OperatorError, printableLine } from '../../src/index.ts';
 import { didYouMean } from './nearest-word.ts';

@@ -1,4 +1,4 @@
-/** A parsed line's words → a command's values, or targetcli's complaint (targetcli.md 2.3). */
+/** A parsed line's words → a command's values, or targetcli's complaint. */
 
 import { OperatorError, syntaxError } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';

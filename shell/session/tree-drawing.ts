@@ -1,4 +1,4 @@
-/** `ls`: nodes as targetcli draws them (targetcli.md 4). */
+/** `ls`: nodes as targetcli draws them. */
 
 import stringWidth from 'string-width';
 import { printableLine } from '../../src/client.ts';

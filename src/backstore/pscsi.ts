@@ -1,4 +1,4 @@
-/** pscsi: a SCSI device of this machine, passed through: initiators talk to the device itself (targetcli.md 6.3 pscsi). */
+/** pscsi: a SCSI device of this machine, passed through: initiators talk to the device itself. */
 
 import { closeSync, constants, openSync, readdirSync, realpathSync } from 'node:fs';
 import { types } from '../attribute.ts';

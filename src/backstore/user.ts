@@ -1,6 +1,5 @@
 /**
- * What the user backstores have in common: LIO's words and keys for a volume that a program serves (targetcli.md 6.3
- * user:H). `config` is the kind's word, a slash and the string that only the kind understands.
+ * What the user backstores have in common: LIO's words and keys for a volume that a program serves. `config` is the kind's word, a slash and the string that only the kind understands.
  */
 
 import { types, type ValueType } from '../attribute.ts';

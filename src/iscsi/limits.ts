@@ -1,4 +1,4 @@
-/** Every limit of this transport, with its unit (law 6): what an initiator can make us keep, wait for or send. */
+/** Every limit of this transport, with its unit (law 6 of docs/architecture.md): what an initiator can make us keep, wait for or send. */
 
 /** Longest data segment that we take or send. */
 export const segmentBytesMax = 256 * 1024;

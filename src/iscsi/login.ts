@@ -325,7 +325,7 @@ function connectionDefaults(): Partial<Parameters> {
   return { HeaderDigest, DataDigest, MaxRecvDataSegmentLength };
 }
 
-/** An explicit ACL has credentials of its own; the TPG's are those of demo mode (targetcli.md 6.7). */
+/** An explicit ACL has credentials of its own; the TPG's are those of demo mode. */
 function credentials(tpg: Tpg, acl: NodeAcl | undefined): Credentials {
   const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
   return {

@@ -1,7 +1,7 @@
 /**
  * One event loop that serves a part of the tree: storage objects with their volumes, and targets with their sessions
- * (law 7). The management side speaks to it through this alone, be it the same thread (local-loop.ts) or a worker
- * (worker-loop.ts).
+ * (law 7 of docs/architecture.md). The management side speaks to it through this alone, be it the same thread
+ * (local-loop.ts) or a worker (worker-loop.ts).
  */
 
 import type { Socket } from 'node:net';

@@ -1,5 +1,5 @@
 /**
- * Which loop serves what: a storage object lives in one loop, with all targets that export it (law 7). What is tied
+ * Which loop serves what: a storage object lives in one loop, with all targets that export it (law 7 of docs/architecture.md). What is tied
  * together that way stays where most of it is; what is new goes where least is.
  */
 

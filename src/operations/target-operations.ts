@@ -130,7 +130,7 @@ function addTpg(tree: Tree, target: Target, tag: number, settled: unknown, aroun
 /** @returns what puts them back */
 const removeLuns = (tpg: Tpg): (() => void)[] => [...tpg.luns.values()].map(removeLun);
 
-/** rtslib turns an naa.6 name into naa.5 for targets (targetcli.md 9.1). */
+/** rtslib turns an naa.6 name into naa.5 for targets. */
 const targetWwn = (wwn: string, fabric: Fabric): string =>
   normaliseWwn(
     wwn

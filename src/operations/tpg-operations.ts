@@ -229,7 +229,7 @@ function words(params: Values): { group: string; name: string; value: string } {
   return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };
 }
 
-/** What a group shares (targetcli.md 6.9). */
+/** What a group shares. */
 const stateOf = ({ tag, auth, attributes, mappedLuns }: NodeAcl) => ({
   tag,
   auth: { ...auth },

@@ -1,6 +1,6 @@
 /**
  * What every part of a saved file is restored with: a part that cannot be restored costs itself alone, whatever is wrong with
- * it. It is reported in rtslib's words (targetcli.md 8.6) and kept for the next save.
+ * it. It is reported in rtslib's words and kept for the next save.
  */
 
 import type { Attributes, AttributeTable } from '../attribute.ts';

@@ -1,6 +1,6 @@
 /**
  * saveconfig.json → the tree: storage objects and fabrics here, targets in restore-target.ts. Every part that cannot be
- * restored is reported in rtslib's words (targetcli.md 8.6), the rest is restored all the same, and what was left out is kept
+ * restored is reported in rtslib's words, the rest is restored all the same, and what was left out is kept
  * for the next save.
  */
 

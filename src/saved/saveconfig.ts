@@ -1,5 +1,5 @@
 /**
- * The tree as saveconfig.json: LIO's schema (targetcli.md 8.2), everything that was not understood written back as it
+ * The tree as saveconfig.json: LIO's schema, everything that was not understood written back as it
  * stood. It walks the tree and knows no attribute by name.
  */
 
@@ -30,7 +30,7 @@ export function dump(tree: Tree): SavedConfiguration {
 
 /**
  * `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays
- * (targetcli.md 8.4).
+ *.
  */
 export function merge(saved: SavedConfiguration, tree: Tree, { backstore, name }: StorageObject): SavedConfiguration {
   const now = dump(tree);

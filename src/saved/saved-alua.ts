@@ -1,4 +1,4 @@
-/** ALUA groups of a saved storage object, checked as an operator's are (targetcli.md 8.2, 8.6). */
+/** ALUA groups of a saved storage object, checked as an operator's are. */
 
 import { Attributes } from '../attribute.ts';
 import type { Raw } from '../operations/tree.ts';

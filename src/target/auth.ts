@@ -41,7 +41,7 @@ export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid:
 
 const valueBytesMax = 255;
 
-/** @throws OperatorError for a name that is none, for `NULL` and for more than 255 bytes (targetcli.md 6.7) */
+/** @throws OperatorError for a name that is none, for `NULL` and for more than 255 bytes */
 function checkAuth(name: string, value: string): AuthKey {
   const key = authKeys.find((known) => known === name);
   if (!key) throw new OperatorError(`Unknown parameter ${name} in group 'auth'.`);

@@ -84,7 +84,7 @@ export class NodeAcl {
   readonly wwn: string;
   readonly attributes: Attributes<AttributeTable>;
   readonly auth: Auth = emptyAuth();
-  /** Name of the group that it belongs to (targetcli.md 6.9), '' when none. */
+  /** Name of the group that it belongs to, '' when none. */
   tag = '';
   /** By the number that the initiator uses. */
   readonly mappedLuns = new Map<number, MappedLun>();

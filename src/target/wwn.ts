@@ -1,4 +1,4 @@
-/** World wide names: what each type accepts, how it is spelled, how one is made (targetcli.md 9.1, 9.2). */
+/** World wide names: what each type accepts, how it is spelled, how one is made. */
 
 import { OperatorError } from '../errors.ts';
 

@@ -77,7 +77,7 @@ describe('a long transfer', () => {
     expect(Buffer.compare(volume.bytes.subarray(0, length), data)).toBe(0);
   });
 
-  it('law 6: takes the memory of a piece, not of all its data', async () => {
+  it('takes the memory of a piece, not of all its data', async () => {
     const session = await fresh();
     // 64 MiB in all: eight at a time, and the others wait.
     for (let count = 0; count < 9; count += 1) session.initiator.sendCommand(write, { write: true, length });

@@ -150,7 +150,7 @@ describe('configuration', () => {
     expect(await first(`restoreconfig ${file}`)).toMatch(/^E\| .*bad\.json is not valid JSON: /);
   });
 
-  test('targetcli.md 3.8: sessions, of initiators with an ACL and in demo mode', async () => {
+  test('as targetcli: sessions, of initiators with an ACL and in demo mode', async () => {
     await withLun();
     await shell.run('/backstores/ramdisk create rd1 1M', `${tpg}/luns create /backstores/ramdisk/rd1`);
     await shell.run(`${tpg}/acls create ${client} false`, `${tpg}/acls/${client} create 7 1 1`);
@@ -184,7 +184,7 @@ describe('configuration', () => {
   });
 });
 
-test('targetcli.md 8.4: saveconfig of a storage object merges it and its first target into a file, and leaves the rest', async () => {
+test('as targetcli: saveconfig of a storage object merges it and its first target into a file, and leaves the rest', async () => {
   const path = join(shell.directory, 'part.json');
   const names = () => {
     const { storage_objects, targets } = JSON.parse(readFileSync(path, 'utf8'));

@@ -1,5 +1,5 @@
 /**
- * What the commands of each kind of node say and do (targetcli.md 6).
+ * What the commands of each kind of node say and do.
  * Not tested here: what the operations themselves check (test/root).
  */
 
@@ -39,7 +39,7 @@ const client = 'iqn.1994-05.com.redhat:client1';
 const acl = `${tpg}/acls/${client}`;
 const rd = (name: string) => `/backstores/ramdisk create ${name} 16M`;
 
-describe('targetcli.md 6.3: storage objects', () => {
+describe('as targetcli: storage objects', () => {
   test('fileio', async () => {
     await says([
       [`/backstores/fileio create f1 ${file}`, 'E| Attempting to create file for new fileio backstore, need a size'],
@@ -112,7 +112,7 @@ describe('targetcli.md 6.3: storage objects', () => {
   });
 });
 
-describe('targetcli.md 6.5, 6.6: targets', () => {
+describe('as targetcli: targets', () => {
   test('a target comes with an enabled TPG, no authentication and a portal', async () => {
     expect(await shell.run(`/iscsi create ${iqn}`, `${tpg} ls`)).toBe(
       [
@@ -177,7 +177,7 @@ describe('targetcli.md 6.5, 6.6: targets', () => {
     expect(await shell.run(`${tpg} info`)).toBe('chap_password: ***\nchap_userid: u\nenable: True\ntag: 1\n');
   });
 
-  test('targetcli.md 4.4, 4.5: what is shown of authentication', async () => {
+  test('as targetcli: what is shown of authentication', async () => {
     await shell.run(`/iscsi create ${iqn}`, `${tpg}/acls create ${client}`);
     const status = async (path: string) => (await shell.run(`${path} status`)).trim().split(': ').slice(1).join(': ');
     const both = async (line: string) => {
@@ -209,7 +209,7 @@ describe('targetcli.md 6.5, 6.6: targets', () => {
   });
 });
 
-describe('targetcli.md 6.8, 6.9: LUNs and ACLs', () => {
+describe('as targetcli: LUNs and ACLs', () => {
   beforeEach(async () => {
     await shell.run(rd('rd0'), rd('rd1'), rd('rd2'), `/iscsi create ${iqn}`);
   });
@@ -330,7 +330,7 @@ describe('targetcli.md 6.8, 6.9: LUNs and ACLs', () => {
   });
 });
 
-test('targetcli.md 6.10: portals', async () => {
+test('as targetcli: portals', async () => {
   await shell.run('set global auto_add_default_portal=false', `/iscsi create ${iqn}`);
   expect(await shell.run(`${tpg}/portals create`)).toBe(
     'Using default IP port 3260\nBinding to INADDR_ANY (0.0.0.0)\nCreated network portal 0.0.0.0:3260.\n',

@@ -182,7 +182,7 @@ describe('RFC 7143 13.18: with DataPDUInOrder=No', () => {
     expect(target.volume.calls.filter((call) => call.startsWith('write'))).toEqual([]);
   });
 
-  it('law 6: pieces without end are no transfer', async () => {
+  it('pieces without end are no transfer', async () => {
     const { initiator, tag, send } = await anyOrder(8);
     for (let at = 0; at < 4096; at += 8) send([at, 4]);
     for (let at = 4; at < 4096; at += 8) send([at, 4, at === 4092]);

@@ -258,7 +258,7 @@ describe('writes', () => {
     expect([name, answer['reason'], data.length]).toEqual(['Reject', 4, 48]);
   });
 
-  it('law 6: writes beyond the memory of a session wait for it instead of taking more', async () => {
+  it('writes beyond the memory of a session wait for it instead of taking more', async () => {
     const big = logicalUnit({
       volume: memoryVolume(64 << 20),
       attributes: { hw_max_sectors: 65535, optimal_sectors: 65535 },

@@ -90,7 +90,7 @@ describe('task management', () => {
     expect((await initiator.command(testUnitReady)).status).toBe(0);
   });
 
-  it('law 6: requests that wait for a medium keep their place in the window; immediate ones are bounded', async () => {
+  it('requests that wait for a medium keep their place in the window; immediate ones are bounded', async () => {
     const unit = logicalUnit({ volume: memoryVolume(1 << 20, { writeNow: undefined }) });
     let release = () => {};
     const held = new Promise<void>((resolve) => {

@@ -75,7 +75,7 @@ const same: readonly (readonly [
   ['=x', '', '', ['=x'], {}],
 ];
 
-describe('targetcli.md 2.2: a line that configshell reads to its end means the same here', () => {
+describe('as targetcli: a line that configshell reads to its end means the same here', () => {
   test.each(same)('%j', (line, ...meaning) => {
     expect(parsed(line)).toEqual([...meaning, '']);
   });

@@ -1,4 +1,4 @@
-/** What Tab offers (targetcli.md 5). Not tested here: how a front end shows it (ui/). */
+/** What Tab offers. Not tested here: how a front end shows it (ui/). */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -29,7 +29,7 @@ const withTarget = () => shell.run(`/iscsi create ${iqn}`);
 const withLun = () =>
   shell.run('/backstores/ramdisk create rd0 16M', `/iscsi create ${iqn}`, `${tpg}/luns create /backstores/ramdisk/rd0`);
 
-describe('targetcli.md 2.3: the signature of a command', () => {
+describe('as targetcli: the signature of a command', () => {
   test.each([
     ['/backstores/ramdisk create a name=b', 'E| Duplicate parameter name.'],
     ['pwd x', 'E| Got 1 positionnal parameters, expected exactly 0.'],
@@ -111,7 +111,7 @@ describe('paths', () => {
   });
 });
 
-describe('targetcli.md 2.5, 3.7: history and bookmarks', () => {
+describe('as targetcli: history and bookmarks', () => {
   test('cd < and cd > walk what was visited', async () => {
     expect(
       await shell.run(
@@ -202,7 +202,7 @@ describe('targetcli.md 2.5, 3.7: history and bookmarks', () => {
   });
 });
 
-describe('targetcli.md 3.4, 3.5: get and set', () => {
+describe('as targetcli: get and set', () => {
   test.each([
     ['get global color_mode prompt_length', 'color_mode=true \nprompt_length=30 \n'],
     ['get nosuch', 'E| Unknown configuration group: nosuch\nE| Groups here: global\n'],

@@ -1,4 +1,4 @@
-/** How ls draws, to the column and the byte (targetcli.md 4.1, 4.2). Not tested here: what each node says of itself (nodes.test.ts). */
+/** How ls draws, to the column and the byte. Not tested here: what each node says of itself (nodes.test.ts). */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { child, Node, type NodeType, type Summary } from '../../../shell/session/node.ts';
@@ -94,7 +94,7 @@ describe('the preferences', () => {
   });
 });
 
-test('targetcli.md 4.2: colours, byte for byte', async () => {
+test('as targetcli: colours, byte for byte', async () => {
   await shell.run('/backstores/ramdisk create rd0 16M');
   shell.session.setTerminal({ columns: 80, color: true, interactive: false });
   const dots = (count: number) => '.'.repeat(count);
@@ -130,6 +130,6 @@ test.each([
   ['/iscsi/iqn.2003-01.org.x:y/tpg1/acls', 10, '/is...cls> '],
   ['/iscsi/iqn.2003-01.org.x:y/tpg1/acls', 0, '/iscsi/iqn.2003-01.org.x:y/tpg1/acls> '],
   ['/iscsi', 2, '...> '],
-])('targetcli.md 1.4: the prompt of %s within %i characters', (path, length, prompt) => {
+])('as targetcli: the prompt of %s within %i characters', (path, length, prompt) => {
   expect(promptOf(path, length)).toBe(prompt);
 });
