@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { makePrivateDirectory } from '../durable/atomic-file.ts';
 import type { Role } from '../durable/holder.ts';
-import { OperatorError, reasonOf } from '../errors.ts';
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import type { Host } from '../root/host.ts';
 import { peerOf } from '../system/peer.ts';
@@ -27,6 +27,8 @@ import { type ControlContext, controlRequests } from './control-requests.ts';
 import { encodeFrame, FrameError, FrameReader } from './frames.ts';
 import { statusOf } from './status.ts';
 
+/** A folder or a file at its place, a link that leads nowhere. Without room or rights, disks are served all the same. */
+const blocking = ['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT'];
 const clientsMax = 256;
 /** How long a client may take to say what it wants. */
 const openingMs = 5_000;
@@ -64,6 +66,8 @@ export interface ControlOptions {
 export interface Control {
   /** Why clients cannot reach it; it goes on without them. */
   readonly problem: string | undefined;
+  /** Something else stands at its place, which only a mistake has put there. */
+  readonly isBlocked: boolean;
   status(): Status;
   /** Ends every session and removes the socket. */
   close(): Promise<void>;
@@ -80,6 +84,7 @@ class ControlServer implements Control {
   readonly options: ControlOptions;
   readonly clients = new Set<Client>();
   problem: string | undefined;
+  isBlocked = false;
   readonly #startedAt = new Date().toISOString();
   readonly #path: string;
   readonly #server: Server;
@@ -95,6 +100,7 @@ class ControlServer implements Control {
       await this.#listen();
     } catch (error) {
       this.problem = reasonOf(error);
+      this.isBlocked = blocking.includes(systemErrorCode(error) ?? '');
       this.options.log({
         level: 'warning',
         event: 'no control socket',
@@ -143,7 +149,7 @@ class ControlServer implements Control {
   }
 
   async close(): Promise<void> {
-    if (this.options.inherited === undefined) await rm(this.#path, { force: true });
+    if (this.options.inherited === undefined && this.problem === undefined) await rm(this.#path, { force: true });
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const client of this.clients) client.end();
     const inTime = whenLate(farewellMs, () => {

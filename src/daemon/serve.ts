@@ -94,6 +94,11 @@ export async function serve(options: ServeOptions): Promise<void> {
       ...(group !== undefined && { group }),
       ...(inherited && { inherited: inherited.fd }),
     });
+    if (control.isBlocked)
+      throw new OperatorError(
+        `No control socket could be made in ${home.runDirectory}: ${control.problem}`,
+        'Remove what stands there in its way, or choose another place with --home DIR.',
+      );
     if (options.metrics) {
       const { serveMetrics } = await import('./metrics.ts');
       const status = control.status.bind(control);

@@ -18,16 +18,21 @@ export interface Holder {
 /** How long a start waits for a `command` that holds the home. */
 const lockWaitMs = 10_000;
 const lockPollMs = 25;
+/** How long a holder may take to end whose file is gone already. */
+const namelessMs = 500;
 
 /** @returns the lock, or the longer-lived process that has it. @throws OperatorError */
 export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
   const path = lockOf(home);
   const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
-  for (const end = runningMs() + lockWaitMs; ; ) {
+  const begun = runningMs();
+  for (;;) {
     const lock = tryLock(path, content);
     if (!('heldBy' in lock)) return lock;
-    const holder = parseHolder(lock.heldBy);
-    if (holder.role !== 'command' || runningMs() > end) return holder;
+    // One whose file was removed does not say what it is; one that is ending at this moment is gone in the next.
+    const isNameless = lock.pid !== undefined && runningMs() > begun + namelessMs;
+    const holder: Holder = isNameless ? { pid: lock.pid ?? 0, role: 'serve' } : parseHolder(lock.heldBy);
+    if (holder.role !== 'command' || runningMs() > begun + lockWaitMs) return holder;
     await sleep(lockPollMs);
   }
 }

@@ -13,6 +13,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
 import { startTimeOf } from './process.ts';
@@ -44,6 +45,8 @@ export interface FileLock {
 export interface HeldBy {
   /** What the holder wrote into the file. */
   readonly heldBy: string;
+  /** The holder, where its file is gone and the directory alone is still locked; 0 when the kernel does not say. */
+  readonly pid?: number;
 }
 
 /** Takes over of an abandoned lock are tried this often before somebody is believed to hold it. */
@@ -51,7 +54,7 @@ const attemptsMax = 10;
 
 /**
  * Takes the lock that the file at `path` (made with mode 0600) stands for, for as long as this process lives.
- * With flock(2) the kernel keeps it; without, the file's existence and its holder's life do. Both write the same file
+ * With flock(2) the kernel keeps it, on the file and on its directory, for files are removed by mistake; without, the file's existence and its holder's life do. Both write the same file
  * (`content`, then the holder's process and its start time), so that they respect one another.
  * @param content one line that says who we are, for whoever finds the lock taken
  * @throws a system error
@@ -75,22 +78,53 @@ function lockWithKernel(path: string, content: string): FileLock | HeldBy | unde
   if (!isSameFile(fd, path)) return lost(undefined);
   const holder = holderOf(path);
   if (holder?.alive) return lost({ heldBy: holder.content });
+  const directory = openSync(dirname(path), constants.O_RDONLY);
+  if (!isOurs(directory)) {
+    const pid = lockerOf(directory);
+    closeSync(directory);
+    unlinkSync(path);
+    return lost({ heldBy: '', pid });
+  }
   try {
     write(fd, content);
   } catch (error) {
     // The lock is ours all the same, and who we are stays unsaid: a full disk is no reason not to serve others.
     if (!isFull(error)) {
+      closeSync(directory);
       closeSync(fd);
       throw error;
     }
   }
   return {
     release() {
+      // First: whoever gets the file next finds the directory free.
+      closeSync(directory);
       // Whoever removed it may have let somebody else in.
       if (isSameFile(fd, path)) unlinkSync(path);
       closeSync(fd);
     },
   };
+}
+
+/** Locks a directory; where that cannot be had (NFS), the file alone counts. */
+function isOurs(directory: number): boolean {
+  try {
+    return lockOpenFile(directory);
+  } catch {
+    return true;
+  }
+}
+
+/** The process that has locked an open file, as proc(5) /proc/locks has it: `1: FLOCK ADVISORY WRITE 1234 08:01:567 0 EOF`. */
+function lockerOf(fd: number): number {
+  const { ino } = fstatSync(fd);
+  try {
+    const all = readFileSync('/proc/locks', 'utf8').split('\n');
+    const fields = all.map((line) => line.trim().split(/\s+/));
+    return Number(fields.find(([, kind, , , , at = '']) => kind === 'FLOCK' && at.endsWith(`:${ino}`))?.[4] ?? 0);
+  } catch {
+    return 0;
+  }
 }
 
 /** @returns undefined when an abandoned file was removed: try again */

@@ -2,7 +2,7 @@
 // (test/daemon/control.test.ts).
 
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
@@ -239,4 +239,28 @@ it('two processes never serve one volume: the second says who has it, and serves
   expect(await status()).toMatch(/^Problems:\n {2}\/backstores\/fileio\/disk0: .*in use/im);
   await first.kill();
   await expect.poll(status).not.toContain('Problems');
+});
+
+it('what stands where the control socket should be is said at once, status 1', async () => {
+  for (const inTheWay of [
+    (run: string) => mkdir(join(run, 'control.sock'), { recursive: true }),
+    (run: string) => symlink('/nowhere/at/all', run),
+  ]) {
+    const home = temporaryDirectory();
+    await inTheWay(join(home, 'run'));
+    expect(await tcli(home, ['daemon', 'start'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`No control socket could be made in ${join(home, 'run')}`),
+    });
+  }
+});
+
+it('a home whose lock file was removed is served by nobody else', async () => {
+  const home = temporaryDirectory();
+  const { process: first } = await serve(home);
+  await rm(join(home, 'lock'));
+  expect(await tcli(home, ['serve'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(`is in use by tcli serve (process ${first.pid})`),
+  });
 });

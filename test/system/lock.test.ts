@@ -1,6 +1,6 @@
 /** The lock that says who may change the configuration, kept by the kernel and, without koffi, by the file alone. */
 
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { makeFolder, removeFolder } from '../support/scratch.ts';
@@ -52,6 +52,19 @@ describe.each(['on', 'off'] as const)('koffi %s', (ffi) => {
     const { lockFile } = await lockModule(ffi);
     expect(() => lockFile(join(folder, 'missing/lock'), 'me')).toThrow(expect.objectContaining({ code: 'ENOENT' }));
   });
+});
+
+test('a lock whose file was removed by a mistake is held, and its holder is known', async () => {
+  const { lockFile } = await lockModule('on');
+  const path = join(folder, 'removed');
+  const first = lockFile(path, 'first');
+  rmSync(path);
+  expect(lockFile(path, 'second')).toEqual({ heldBy: '', pid: process.pid });
+  if (!('release' in first)) throw new Error('the first must have it');
+  first.release();
+  const third = lockFile(path, 'third');
+  if (!('release' in third)) throw new Error('it was given back');
+  third.release();
 });
 
 test.each([
