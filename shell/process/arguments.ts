@@ -88,6 +88,23 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
 Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
 `;
 
+/** Called as targetctl: its words and no others. Undefined: they are none of its. @throws OperatorError */
+export function readTargetctl(words: readonly string[]): Invocation | undefined {
+  const [verb = '', ...more] = words;
+  const isIts = (verbs as readonly string[]).includes(verb) && more.length <= (verb === 'clear' ? 0 : 1);
+  return isIts && !more[0]?.startsWith('-') ? readArguments(words) : undefined;
+}
+
+/** What targetctl says to other words. */
+export const targetctlUsage = (defaultFile: string): string =>
+  [
+    'syntax: targetctl save [file_to_save_to]',
+    '        targetctl restore [file_to_restore_from]',
+    '        targetctl clear',
+    `  default file is: ${defaultFile}`,
+    '',
+  ].join('\n');
+
 /** @throws OperatorError */
 export function readArguments(words: readonly string[]): Invocation {
   let home: string | Home | undefined;
@@ -213,11 +230,17 @@ const split = (word: string): [string, string] => {
 };
 
 /**
- * targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. A `key=value` whose value has blanks
- * was quoted for the Unix shell and stays one word for ours; targetcli cuts it.
+ * targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. What else the Unix shell has quoted is one
+ * word for ours, whatever characters it has; targetcli cuts it. What is quoted for our shell already stays as it is.
  */
 function quote(word: string): string {
-  const match = /^([\w-]+)=(.*)$/s.exec(word);
-  if (!match || !/\s/.test(match[2] ?? '') || /\s[\w-]+=/.test(match[2] ?? '')) return word;
-  return `${match[1]}="${(match[2] ?? '').replace(/["\\]/g, '\\$&')}"`;
+  const [, name = '', text = word] = /^([\w-]+=)(.*)$/s.exec(word) ?? [];
+  const isLine = /\s/.test(text) && (name === '' || /\s[\w-]+=/.test(text));
+  if (isLine || wordOfLine.test(text) || /^(["']).*\1$/s.test(text)) return word;
+  // A path may have quotes in it.
+  if (name === '' && /["']/.test(text)) return word;
+  return `${name}"${text.replace(/["\\]/g, '\\$&')}"`;
 }
+
+/** What needs no quotes; `|` alone is no word. */
+const wordOfLine = /^(?:[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*|\|)$/;

@@ -8,7 +8,7 @@ import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpen
 import { connectSocket } from '../channel/client-socket.ts';
 import type { Terminal } from '../channel/protocol.ts';
 import { secretsIn } from '../session/secrets.ts';
-import { type Invocation, readArguments, usage } from './arguments.ts';
+import { type Invocation, readArguments, readTargetctl, targetctlUsage, usage } from './arguments.ts';
 import type { ScriptSession } from './hosted.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
 import { complain, say, sessionStreams } from './streams.ts';
@@ -23,8 +23,21 @@ const terminal = (): Terminal => ({
   interactive: false,
 });
 
+/** The name it was called by, where that is one of targetcli's tools. */
+const called = process.env['TCLI_CALLED'];
+
+/** targetctl's status when it does not know what is wanted. */
+const targetctlMisused = 255;
+
 async function main(): Promise<number> {
-  const { home: directory, cwd, wants } = readArguments(process.argv.slice(2));
+  const words = process.argv.slice(2);
+  const read = called === 'targetctl' ? readTargetctl(words) : readArguments(words);
+  if (!read) {
+    const { saveFile } = homeOf(process.env['TCLI_HOME'], process.env, process.getuid?.());
+    complain(targetctlUsage(saveFile));
+    return targetctlMisused;
+  }
+  const { home: directory, cwd, wants } = read;
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
   if (wants.kind === 'install') {
@@ -90,7 +103,7 @@ const openingOf = (cwd: string | undefined): SessionOpening => ({
 });
 
 /** Installed under that name, or called by it. */
-const calledTargetcli = process.env['TCLI_CALLED'] === 'targetcli';
+const calledTargetcli = called === 'targetcli';
 
 type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' }>;
 
@@ -106,7 +119,9 @@ async function script(home: Home, cwd: string | undefined, wants: Script): Promi
   const options = { to: sessionStreams, stopAtError: !typed, ...(typed && calledTargetcli && { say }) };
   try {
     options.say?.(banner.map((line) => `${line}\n`).join(''));
-    return (await runScript(session, linesOf(wants, options), options)) ? 0 : 1;
+    const ok = await runScript(session, linesOf(wants, options), options);
+    // Scripts for targetcli go on after a line that failed, and `set -e` after them: its status says nothing of lines.
+    return ok || (typed && calledTargetcli) ? 0 : 1;
   } finally {
     await session.close();
   }

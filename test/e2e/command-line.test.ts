@@ -83,6 +83,46 @@ it('called targetcli, a script on standard input has a banner and a prompt befor
   );
 });
 
+it('called targetcli, a line that failed leaves the status 0, since scripts of its users stop at another one', async () => {
+  const home = temporaryDirectory();
+  const called = join(home, 'targetcli');
+  await symlink(resolve('shell/bin/tcli'), called);
+  const { status, stderr } = await run(called, ['--home', home], {
+    input: 'nosuch\n/backstores/ramdisk create a 1M\n',
+  });
+  expect([status, stderr]).toEqual([0, expect.stringContaining('Command not found nosuch')]);
+});
+
+it('called targetctl, it has the words of that one, and says them to others', async () => {
+  const home = temporaryDirectory();
+  const called = join(home, 'targetctl');
+  await symlink(resolve('shell/bin/tcli'), called);
+  const targetctl = (...words: string[]) => run(called, words, { env: { TCLI_HOME: home } });
+  await tcli(home, ['/backstores/ramdisk', 'create', 'a', '1M']);
+  expect((await targetctl('save')).status).toBe(0);
+  expect((await targetctl('clear')).status).toBe(0);
+  expect((await targetctl('restore')).status).toBe(0);
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toMatch(/ a /);
+  for (const words of [[], ['--help'], ['ls'], ['save', 'a', 'b'], ['clear', 'x']])
+    expect(await targetctl(...words)).toMatchObject({
+      status: 255,
+      stderr: expect.stringContaining('targetctl restore ['),
+    });
+});
+
+it('a word that the Unix shell has quoted is a value, whatever characters it has', async () => {
+  const home = temporaryDirectory();
+  const { tpg, secrets } = {
+    tpg: '/iscsi/iqn.2003-01.org.example:disk/tpg1',
+    secrets: ['Xk^9{q}|mT', `a"b'c\\d;<e>`, 'grün €'],
+  };
+  await tcli(home, ['/iscsi', 'create', 'iqn.2003-01.org.example:disk']);
+  for (const secret of secrets) {
+    expect(await tcli(home, [tpg, 'set', 'auth', `password=${secret}`])).toMatchObject({ status: 0, stderr: '' });
+    expect((await tcli(home, [tpg, 'get', 'auth', 'password'])).stdout).toBe(`password=${secret} \n`);
+  }
+});
+
 it('--json is an option of the program, or a word of the line', async () => {
   const home = temporaryDirectory();
   const answer = { tcli: 1, command: 'pwd', path: '/iscsi', data: '/iscsi' };
