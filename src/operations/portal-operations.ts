@@ -67,7 +67,8 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
   return undefined;
 }
 
-const unbracketed = (address: string): string => address.replace(/^\[+|\]+$/g, '');
+/** `[::1]` → `::1`. */
+const unbracketed = (address: string): string => /^\[*([^[\]]*)\]*$/.exec(address)?.[1] ?? address;
 
 /** @throws OperatorError for what is no numeric address or no port */
 function portalOf(params: Values): { address: string; port: number } {

@@ -36,10 +36,7 @@ export function decodeTransportIds(list: Buffer, at: number): string[] {
     const format = list[from]!;
     const end = from + headerBytes + list.readUInt16BE(from + 2);
     if (end > list.length || end === from + headerBytes) throw invalidParameter(at + from + 2);
-    const text = list
-      .toString('utf8', from + headerBytes, end)
-      .replace(/\0+$/, '')
-      .toLowerCase();
+    const text = withoutPadding(list.toString('utf8', from + headerBytes, end)).toLowerCase();
     const isPort = /^[^\0,]+,i,0x[0-9a-f]{12}$/.test(text);
     if (format === (iscsi | withIsid) ? !isPort : format !== iscsi || !/^[^\0,]+$/.test(text))
       throw invalidParameter(at + from);
@@ -47,4 +44,10 @@ export function decodeTransportIds(list: Buffer, at: number): string[] {
     from = end;
   }
   return initiators;
+}
+
+function withoutPadding(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '\0') end -= 1;
+  return text.slice(0, end);
 }

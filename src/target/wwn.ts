@@ -17,7 +17,7 @@ interface WwnRule {
 
 const rules: Record<WwnType, WwnRule> = {
   // RFC 7143 4.2.7.4 allows fewer characters than LIO; LIO's rule decides, so that its files load.
-  iqn: { normalise: (text) => text, valid: /^iqn\.[0-9]{4}-[0-1][0-9]\.[^\s_]*\.[^\s_]*$/ },
+  iqn: { normalise: (text) => text, valid: /^iqn\.[0-9]{4}-[0-1][0-9]\.[^\s_.]*\.[^\s_]*$/ },
   naa: { normalise: (text) => `naa.${bare(text, 'naa')}`, valid: /^naa\.[125cde][0-9a-f]{15}$/ },
   eui: { normalise: (text) => `eui.${bare(text, 'eui')}`, valid: /^eui\.[0-9a-f]{16}$/ },
   ib: { normalise: (text) => `ib.${bare(text, 'ib')}`, valid: /^ib\.[0-9a-f]{32}$/ },
@@ -26,16 +26,18 @@ const rules: Record<WwnType, WwnRule> = {
 
 /** RFC 7143 4.2.7.1: an iSCSI name is at most 223 bytes. */
 const nameBytesMax = 223;
+/** With blanks around it, or separators in it: what is longer is looked at no further. */
+const inputLengthMax = 1024;
 
 /**
  * A name as its first matching type spells it.
  * @throws OperatorError `WWN not valid as: iqn, naa, eui`
  */
 export function normaliseWwn(input: string, wwnTypes: readonly WwnType[]): string {
-  const text = input.trim().toLowerCase();
+  const text = input.length <= inputLengthMax ? input.trim().toLowerCase() : '';
   for (const type of wwnTypes) {
     const wwn = rules[type].normalise(text);
-    if (rules[type].valid.test(wwn) && Buffer.byteLength(wwn) <= nameBytesMax) return wwn;
+    if (Buffer.byteLength(wwn) <= nameBytesMax && rules[type].valid.test(wwn)) return wwn;
   }
   throw new OperatorError(
     `WWN not valid as: ${wwnTypes.join(', ')}`,
