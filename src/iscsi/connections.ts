@@ -1,14 +1,22 @@
 /** The connections of one event loop: how many there may be, their clocks, their end. */
 
+import type { Log } from '../log.ts';
+import { isScarce } from '../system/descriptor-limit.ts';
 import { runningMs } from '../system/running-time.ts';
+import { bracketed } from '../target/target.ts';
 import type { Connection } from './connection.ts';
-import { connectionsMax, tickMs } from './limits.ts';
+import { addressStrangersMax, connectionsMax, strangersMax, tickMs } from './limits.ts';
 
 export class Connections {
+  readonly #log: Log;
   readonly #all = new Set<Connection>();
+  /** Those that have not logged in, as they came; some that have, or are closed, are still among them. */
+  readonly #strangers = new Set<Connection>();
+  readonly #byAddress = new Map<string, Set<Connection>>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor() {
+  constructor(log: Log) {
+    this.#log = log;
     // What has come while nobody listened is heard before anybody is found late: sockets are read in between.
     this.#timer = setInterval(() => setImmediate(() => this.#tick()), tickMs);
     this.#timer.unref();
@@ -19,13 +27,28 @@ export class Connections {
     return runningMs();
   }
 
-  get full(): boolean {
-    if (this.#all.size >= connectionsMax) this.#sweep();
-    return this.#all.size >= connectionsMax;
+  /**
+   * Finds room for one more. Where there is none, one that has not logged in makes it: the oldest that has said nothing,
+   * or else the oldest. So whoever logs in without delay gets in, however many others do not, and who is logged in stays.
+   * @param descriptor of its socket
+   * @returns false when there is no room all the same
+   */
+  admit(descriptor: number, address: string): boolean {
+    const fromThere = this.#byAddress.get(address);
+    if (fromThere && countOf(fromThere) >= addressStrangersMax) this.#dropOldest(fromThere);
+    else if (countOf(this.#strangers) >= strangersMax) this.#dropOldest(this.#strangers);
+    const hasRoom = () => this.#all.size < connectionsMax && !isScarce(descriptor);
+    if (!hasRoom()) this.#sweep();
+    if (hasRoom() || this.#dropOldest(this.#strangers)) return true;
+    this.#log({ level: 'warning', event: 'iscsi connection refused', detail: { reason: 'too many connections' } });
+    return false;
   }
 
   add(connection: Connection): void {
+    const { remoteAddress } = connection.ends;
     this.#all.add(connection);
+    this.#strangers.add(connection);
+    this.#byAddress.set(remoteAddress, (this.#byAddress.get(remoteAddress) ?? new Set()).add(connection));
   }
 
   [Symbol.iterator](): IterableIterator<Connection> {
@@ -38,6 +61,22 @@ export class Connections {
     clearInterval(this.#timer);
   }
 
+  /** @returns whether there was one */
+  #dropOldest(among: Set<Connection>): boolean {
+    countOf(among);
+    const [oldest] = among;
+    if (!oldest) return false;
+    const dropped = [...among].find(({ state }) => state === 'XPT_UP') ?? oldest;
+    const { remoteAddress, remotePort } = dropped.ends;
+    const address = `${bracketed(remoteAddress)}:${remotePort}`;
+    const reason = 'others came, and it had not logged in';
+    this.#log({ level: 'warning', event: 'iscsi connection dropped', detail: { address, reason } });
+    void dropped.close(reason);
+    dropped.output.cut?.();
+    this.#all.delete(dropped);
+    return true;
+  }
+
   #tick(): void {
     for (const connection of this.#all) connection.tick();
     this.#sweep();
@@ -45,5 +84,13 @@ export class Connections {
 
   #sweep(): void {
     for (const connection of this.#all) if (connection.closed) this.#all.delete(connection);
+    countOf(this.#strangers);
+    for (const [address, from] of this.#byAddress) if (countOf(from) === 0) this.#byAddress.delete(address);
   }
+}
+
+/** Forgets those that are strangers no more. @returns how many are left */
+function countOf(strangers: Set<Connection>): number {
+  for (const one of strangers) if (one.closed || one.session) strangers.delete(one);
+  return strangers.size;
 }

@@ -1,6 +1,7 @@
 /** The sessions of the targets that one event loop serves: they follow the tree. */
 
 import { randomBytes } from 'node:crypto';
+import { descriptorOf } from '../system/descriptor.ts';
 import { fallen } from '../target/access.ts';
 import type { Arrival, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
@@ -20,7 +21,7 @@ class Engine implements FabricEngine, Host {
   readonly sessionTable = new Sessions();
   readonly log: EngineContext['log'];
   readonly #context: EngineContext;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   /** What portals listen on, as the last arrivals said. */
   readonly #boundPorts = new Map<string, number | undefined>();
 
@@ -28,6 +29,7 @@ class Engine implements FabricEngine, Host {
     this.state = state;
     this.log = context.log;
     this.#context = context;
+    this.#connections = new Connections(context.log);
   }
 
   now(): number {
@@ -56,8 +58,7 @@ class Engine implements FabricEngine, Host {
       socketOf(socket).destroy();
       return;
     }
-    if (this.#connections.full) {
-      this.log({ level: 'warning', event: 'iscsi connection refused', detail: { reason: 'too many connections' } });
+    if (!this.#connections.admit(typeof socket === 'number' ? socket : descriptorOf(socket), ends.remoteAddress)) {
       socketOf(socket).destroy();
       return;
     }

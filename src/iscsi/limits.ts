@@ -11,9 +11,13 @@ export const loginRequestsMax = 64;
 export const textBytesMax = 64 * 1024;
 export const textPairsMax = 256;
 
-/** Connections that are open in this process, of one portal, and of one session. */
+/**
+ * Connections that are open in one event loop, and those of them that have not logged in: in all, and from one address. One
+ * that comes beyond that takes the place of the oldest that has not logged in. Then those of one session.
+ */
 export const connectionsMax = 4096;
-export const portalConnectionsMax = 1024;
+export const strangersMax = 1024;
+export const addressStrangersMax = 256;
 export const sessionConnectionsMax = 8;
 
 /** Immediate SCSI commands, and as many task management requests, in flight in one connection: outside the window. */

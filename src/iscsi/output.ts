@@ -27,4 +27,6 @@ export interface Output {
   pass?(source: Straight, length: number): boolean;
   /** Sends what is committed and closes; nothing is read any more. */
   end(): void;
+  /** Closes at once, whatever is still to be sent. */
+  cut?(): void;
 }

@@ -5,13 +5,13 @@
 
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
+import { descriptorOf } from '../system/descriptor.ts';
 import type { Addresses, Arrival, FabricReception, ReceptionContext, SessionInfo } from '../target/service.ts';
 
 import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Host } from './host.ts';
-import { portalConnectionsMax } from './limits.ts';
 import { type Address, keyOf, Listener } from './listener.ts';
 import { Sessions } from './sessions.ts';
 import { congestionControl, lingerMs } from './settings.ts';
@@ -26,7 +26,6 @@ export interface IscsiReception extends FabricReception {
 interface Served {
   readonly listener: Listener;
   tpgs: readonly Tpg[];
-  readonly connections: Set<Connection>;
 }
 
 export const receiveIscsi = (state: FabricState, context: ReceptionContext): IscsiReception =>
@@ -39,7 +38,7 @@ class Reception implements IscsiReception, Host {
   readonly log: ReceptionContext['log'];
   readonly #context: ReceptionContext;
   readonly #served = new Map<string, Served>();
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   /** Sockets of the service manager that are not adopted yet. */
   #passed: readonly number[];
   readonly #control: string | undefined;
@@ -50,6 +49,7 @@ class Reception implements IscsiReception, Host {
     this.state = state;
     this.log = context.log;
     this.#context = context;
+    this.#connections = new Connections(context.log);
     this.#passed = context.sockets ?? [];
     this.#control = congestionControl();
     // Said before anything is served, not when the first command comes.
@@ -156,29 +156,29 @@ class Reception implements IscsiReception, Host {
     const served: Served = {
       listener: new Listener(at, this.#control, (socket) => this.#accept(served, socket)),
       tpgs,
-      connections: new Set(),
     };
     return served;
   }
 
   #accept(served: Served, socket: Socket): void {
-    for (const connection of served.connections) if (connection.closed) served.connections.delete(connection);
-    if (this.#connections.full || served.connections.size >= portalConnectionsMax) {
-      this.log({ level: 'warning', event: 'iscsi connection refused', detail: { reason: 'too many connections' } });
+    const ends = endsOf(socket);
+    if (!this.#connections.admit(descriptorOf(socket), ends.remoteAddress)) {
       socket.destroy();
       return;
     }
     this.#lastId += 1;
     const id = this.#lastId;
-    const ends = endsOf(socket);
     const transport = new SocketTransport(socket, (output) => {
       const handOver = (tpg: Tpg) =>
         transport.handOver((rest) =>
           this.#context.handOver(tpg.target, this.#arrival(tpg, served, { ...rest, id, ends })),
         );
-      const connection = new Connection(this, { ...ends, id, tpgs: () => served.tpgs, handOver }, output);
+      const connection = new Connection(
+        this,
+        { ...ends, id, tpgs: () => this.#now(served)?.tpgs ?? [], handOver },
+        output,
+      );
       this.#connections.add(connection);
-      served.connections.add(connection);
       return connection;
     });
   }
@@ -190,7 +190,8 @@ class Reception implements IscsiReception, Host {
     parts: Pick<Arrival<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>,
   ): Arrival<Socket> {
     const portals = [...tpg.target.tpgs.values()].flatMap((one) => one.portals);
-    const portal = tpg.portals.find((one) => this.#servedFor(one) === served);
+    const now = this.#now(served);
+    const portal = now && tpg.portals.find((one) => this.#servedFor(one) === now);
     return {
       portal: portal ? printPortal(portal) : '',
       ...parts,
@@ -198,6 +199,12 @@ class Reception implements IscsiReception, Host {
       tpgTag: tpg.tag,
       boundPorts: portals.map((portal) => [portal.address, portal.port, this.boundPort(portal)] as const),
     };
+  }
+
+  /** What is served now where a connection came in: it may be another listener than then, or none. */
+  #now({ listener: { at } }: Served): Served | undefined {
+    if (typeof at !== 'number') return this.#served.get(keyOf(at));
+    return [...this.#served.values()].find(({ listener }) => listener.at === at);
   }
 
   #servedFor(portal: Portal): Served | undefined {

@@ -186,6 +186,11 @@ export class SocketTransport implements Output, Awaited {
     this.#forgive = whenLate(closingMs, () => this.#socket.destroy());
   }
 
+  cut(): void {
+    this.#ending = true;
+    this.#socket.destroy();
+  }
+
   get lands(): boolean {
     return this.#direct !== undefined && hasVectors;
   }

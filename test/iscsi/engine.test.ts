@@ -145,6 +145,28 @@ describe('listeners', () => {
   });
 });
 
+describe('connections that do not log in', () => {
+  it('make room for those that do, however many there are: the oldest that has said nothing goes first', async () => {
+    const { engine, portal } = await start();
+    const { initiator: inside } = await loggedIn(engine, portal);
+    const talking = await initiatorAt(engine, portal);
+    Object.assign(talking.initiator, { remote: true, isid: Uint8Array.of(0x80, 0, 0, 0, 0, 8) });
+    await talking.initiator.loginStep(0, 1, { ...talking.initiator.names, AuthMethod: 'None' });
+    const first = await initiatorAt(engine, portal);
+    let dropped = false;
+    void first.closed.then(() => {
+      dropped = true;
+    });
+    for (let count = 0; count < 300; count += 1) await initiatorAt(engine, portal);
+    expect(dropped).toBe(true);
+    talking.initiator.loggedIn(await talking.initiator.loginStep(1, 3, {}));
+    const late = await initiatorAt(engine, portal);
+    Object.assign(late.initiator, { remote: true, isid: Uint8Array.of(0x80, 0, 0, 0, 0, 9) });
+    await late.initiator.login();
+    expect((await inside.command(read10(1), { read: true, length: 512 })).status).toBe(0);
+  });
+});
+
 describe('sessions', () => {
   it('are shown as they are, and leave when their socket does', async () => {
     const { engine, portal } = await start();
