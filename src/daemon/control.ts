@@ -11,6 +11,8 @@ import type { Role } from '../durable/holder.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import type { Host } from '../root/host.ts';
+import { descriptorOf } from '../system/descriptor.ts';
+import { isScarce } from '../system/descriptor-limit.ts';
 import { peerOf } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
 import {
@@ -29,7 +31,10 @@ import { statusOf } from './status.ts';
 
 /** A folder or a file at its place, a link that leads nowhere. Without room or rights, disks are served all the same. */
 const blocking = ['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT'];
+/** One that comes beyond that takes the place of the one that has been idle the longest: the owner always gets in. */
 const clientsMax = 256;
+/** How much of the descriptors that are kept from strangers they may take, before the same. */
+const clientsPart = 0.5;
 /** How long a client may take to say what it wants. */
 const openingMs = 5_000;
 /** What a client has not taken yet; with more it is dropped. */
@@ -82,6 +87,7 @@ export async function listenControl(options: ControlOptions): Promise<Control> {
 
 class ControlServer implements Control {
   readonly options: ControlOptions;
+  /** The one that has been idle the longest first. */
   readonly clients = new Set<Client>();
   problem: string | undefined;
   isBlocked = false;
@@ -167,6 +173,7 @@ class ControlServer implements Control {
       sayFarewell(socket, { tcli: protocolVersion, error: refused });
       return;
     }
+    this.#makeRoom(descriptorOf(socket));
     const client = new Client(socket, this, (why) => {
       this.clients.delete(client);
       if (why) this.options.log({ level: 'warning', event: 'control client dropped', detail: { reason: why } });
@@ -174,9 +181,22 @@ class ControlServer implements Control {
     this.clients.add(client);
   }
 
+  /** It said or heard something. */
+  isActive(client: Client): void {
+    if (this.clients.delete(client)) this.clients.add(client);
+  }
+
+  #makeRoom(descriptor: number): void {
+    if (this.clients.size < clientsMax && !isScarce(descriptor, clientsPart)) return;
+    for (const client of this.clients)
+      if (!client.isBusy) {
+        client.makeRoom();
+        return;
+      }
+  }
+
   /** Permissions of the socket decide; where they are ours alone, the kernel is asked, too. */
   #refusal(socket: Socket): string | undefined {
-    if (this.clients.size >= clientsMax) return `more than ${clientsMax} clients`;
     if (this.options.inherited !== undefined) return undefined;
     const peer = peerOf(socket);
     const { group } = this.options;
@@ -230,12 +250,25 @@ class Client {
     this.#socket.destroy();
   }
 
+  /** It waits for an answer. */
+  get isBusy(): boolean {
+    return this.#requests > 0;
+  }
+
+  /** Others need its place. */
+  makeRoom(): void {
+    this.#session?.hangUp();
+    this.#session = undefined;
+    this.#drop('it was idle the longest, and others came');
+  }
+
   #drop(why: string): void {
     this.#gone(why);
     this.#socket.destroy();
   }
 
   #receive(bytes: Buffer): void {
+    this.#server.isActive(this);
     try {
       for (const message of this.#reader.read(bytes)) this.#handle(message);
     } catch (error) {
@@ -287,6 +320,7 @@ class Client {
   #post(message: object): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
     this.#socket.write(encodeFrame(message));
+    this.#server.isActive(this);
     if (this.#socket.writableLength > outputBytesMax) this.#drop('it does not read what it is told');
   }
 }

@@ -296,3 +296,19 @@ it('--group lets its members in, by either kind of membership, and nobody else',
   chmodSync(dirname(path), 0o755);
   expect(await otherHears(path, ...stranger)).toEqual({ tcli: 1, error: 'user 65534 may not control this process' });
 });
+
+it('more shells than there is room for: the one that was idle the longest goes, and whoever comes gets in', async () => {
+  const { path, control } = await listen();
+  const shells: Program[] = [];
+  for (let count = 0; count < 256; count += 1) {
+    const shell = new Program(path).say({ tcli: 1, session: {} });
+    await shell.hear();
+    shells.push(shell);
+  }
+  await shells[0]!.say({ id: 1, do: 'status' }).hear();
+  const owner = new Program(path).say({ tcli: 1 });
+  expect(await owner.hear()).toMatchObject({ tcli: 1, role: 'serve' });
+  await shells[1]!.ended;
+  expect(control.status().clients).toBe(256);
+  expect(await shells[0]!.say({ id: 2, do: 'status' }).hear()).toMatchObject({ is: 'status' });
+});
