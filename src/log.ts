@@ -78,11 +78,11 @@ export const logEvents = {
   },
   'control client refused': {
     level: 'warning',
-    doc: 'Who connected to the control socket is not allowed to, or there are too many.',
+    doc: 'Who connected to the control socket is not allowed to.',
   },
   'control client dropped': {
     level: 'warning',
-    doc: 'A client broke the protocol of the control socket, or left its answers unread.',
+    doc: 'A client broke the protocol of the control socket, left its answers unread, or was idle the longest of too many.',
   },
   'no metrics': { level: 'warning', doc: 'The address of `--metrics` could not be bound; everything else is served.' },
   'iscsi portal not served': {
@@ -99,7 +99,14 @@ export const logEvents = {
   'iscsi login refused': { level: 'warning', doc: 'An initiator was not let in: `reason`.' },
   'iscsi reject': { level: 'debug', doc: 'A PDU was answered with Reject: its reason code and opcode.' },
   'iscsi connection closed': { level: 'info', doc: 'A connection has ended: `reason`.' },
-  'iscsi connection refused': { level: 'warning', doc: 'There are as many connections as this process takes.' },
+  'iscsi connection refused': {
+    level: 'warning',
+    doc: 'There are as many connections as this process takes, or it has no descriptors left for more.',
+  },
+  'iscsi connection dropped': {
+    level: 'warning',
+    doc: 'A connection that had not logged in made room for a newer one.',
+  },
   'iscsi connection came too late': {
     level: 'info',
     doc: 'The target was gone when the connection reached the loop that serves it.',

@@ -118,7 +118,9 @@ it('docs/log.md lists everything that is logged, as its record says', async () =
 \`tcli serve\` logs to standard error, a line for each event: when, its level, what has happened, and the particulars as
 \`name=value\`. With \`--log-format json\` it is a JSON object to a line, whose \`event\` is what has happened. \`--log-level\` says the
 least serious level that is written. Secrets are never written. The words under *event* stay the same from version to version;
-how often each one was logged is a metric, \`tcli_log_events_total\` ([metrics](metrics.md)). This page is printed from the code
+how often each one was logged is a metric, \`tcli_log_events_total\` ([metrics](metrics.md)). What happens to
+the same initiator more than five times in a minute is counted: at its end, \`repeated\` says how often it was left out. This page
+is printed from the code
 (test/docs.test.ts).
 
 ${logLevels

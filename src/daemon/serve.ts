@@ -12,6 +12,7 @@ import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
 import { type Status, summary } from './control-protocol.ts';
+import { countRepeats } from './repeats.ts';
 import { problems } from './status.ts';
 
 /** How long a stop may take: sessions are told, what is open is flushed. Then the process ends as after a crash. */
@@ -48,10 +49,11 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions): Promise<void> {
   const { home, stopped, manager } = options;
   const events = new Map<string, number>();
+  const repeats = countRepeats(options.log);
   const log: Log = (record) => {
     const event = JSON.stringify({ level: record.level, event: record.event });
     events.set(event, (events.get(event) ?? 0) + 1);
-    options.log(record);
+    repeats.log(record);
   };
   const group = options.group === undefined ? undefined : groupNamed(options.group);
   if (options.group !== undefined && group === undefined)
@@ -130,6 +132,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.off('SIGHUP', reload);
     process.off('uncaughtException', survive);
     process.off('unhandledRejection', survive);
+    repeats.flush();
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseCommandLine, quotePath, quoteWord } from '../../shell/command-line.ts';
+import { parseCommandLine, quotePath, quoteWord } from '../../shell/session/command-line.ts';
 import { parseNbdUri } from '../../src/backstore/nbd-uri.ts';
 import { reasonOf } from '../../src/errors.ts';
 import { parseBinary } from '../../src/iscsi/chap.ts';

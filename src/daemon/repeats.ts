@@ -1,0 +1,61 @@
+/** A log in which what happens over and over is written a few times, then counted: nobody fills a disk by failing. */
+
+import type { Log, LogRecord } from '../log.ts';
+
+/** How long a count goes on, in milliseconds, and how often one thing is written meanwhile. */
+const intervalMs = 60_000;
+const writtenMax = 5;
+/** How many things of one event are told apart; what comes beyond is counted together. */
+const keysPerEventMax = 32;
+
+/** What differs each time that the same happens to the same initiator. */
+const passing: readonly string[] = ['address', 'session', 'cid', 'fd'];
+
+interface Counted {
+  written: number;
+  /** Not written since, and the last of them. */
+  left: number;
+  last: LogRecord;
+}
+
+/** What happens in an interval, by event and by what stays the same. */
+type Interval = Map<string, Map<string, Counted>>;
+
+const keyOf = ({ detail = {} }: LogRecord): string =>
+  JSON.stringify(Object.entries(detail).filter(([name]) => !passing.includes(name)));
+
+/**
+ * @param every calls what it is given at the end of each interval
+ * @returns the log, and what writes the counts that are left
+ */
+export function countRepeats(
+  log: Log,
+  every: (ms: number, what: () => void) => void = (ms, what) => void setInterval(what, ms).unref(),
+): { readonly log: Log; readonly flush: () => void } {
+  let interval: Interval = new Map();
+  const flush = () => {
+    const ended = interval;
+    interval = new Map();
+    for (const things of ended.values())
+      for (const { left, last } of things.values())
+        if (left > 0) log({ ...last, detail: { ...last.detail, repeated: left } });
+  };
+  every(intervalMs, flush);
+  return {
+    flush,
+    log(record) {
+      const things = interval.get(record.event) ?? new Map<string, Counted>();
+      interval.set(record.event, things);
+      const key = keyOf(record);
+      const known = things.has(key) || things.size < keysPerEventMax ? key : '';
+      const counted = things.get(known) ?? { written: 0, left: 0, last: record };
+      things.set(known, counted);
+      counted.last = record;
+      if (counted.written === writtenMax) counted.left += 1;
+      else {
+        counted.written += 1;
+        log(record);
+      }
+    },
+  };
+}
