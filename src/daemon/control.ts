@@ -12,7 +12,7 @@ import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import type { Host } from '../root/host.ts';
 import { descriptorOf } from '../system/descriptor.ts';
-import { isScarce } from '../system/descriptor-limit.ts';
+import { intoReserve } from '../system/descriptor-limit.ts';
 import { peerOf } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
 import {
@@ -187,7 +187,7 @@ class ControlServer implements Control {
   }
 
   #makeRoom(descriptor: number): void {
-    if (this.clients.size < clientsMax && !isScarce(descriptor, clientsPart)) return;
+    if (this.clients.size < clientsMax && intoReserve(descriptor, clientsPart) <= 0) return;
     for (const client of this.clients)
       if (!client.isBusy) {
         client.makeRoom();

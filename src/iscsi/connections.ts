@@ -1,7 +1,7 @@
 /** The connections of one event loop: how many there may be, their clocks, their end. */
 
 import type { Log } from '../log.ts';
-import { isScarce } from '../system/descriptor-limit.ts';
+import { intoReserve } from '../system/descriptor-limit.ts';
 import { runningMs } from '../system/running-time.ts';
 import { bracketed } from '../target/target.ts';
 import type { Connection } from './connection.ts';
@@ -14,6 +14,8 @@ export class Connections {
   readonly #strangers = new Set<Connection>();
   readonly #byAddress = new Map<string, Set<Connection>>();
   readonly #timer: NodeJS.Timeout;
+  /** For strangers beside a new one, as descriptors allow; asked again with each look at the clocks. */
+  #room = Number.POSITIVE_INFINITY;
 
   constructor(log: Log) {
     this.#log = log;
@@ -37,9 +39,14 @@ export class Connections {
     const fromThere = this.#byAddress.get(address);
     if (fromThere && countOf(fromThere) >= addressStrangersMax) this.#dropOldest(fromThere);
     else if (countOf(this.#strangers) >= strangersMax) this.#dropOldest(this.#strangers);
-    const hasRoom = () => this.#all.size < connectionsMax && !isScarce(descriptor);
-    if (!hasRoom()) this.#sweep();
-    if (hasRoom() || this.#dropOldest(this.#strangers)) return true;
+    const beyond = intoReserve(descriptor);
+    // What is freed is taken by the next one, whose number then says nothing: how many there is room for is remembered.
+    if (beyond > 0) this.#room = Math.max(0, countOf(this.#strangers) - beyond);
+    let dropped = false;
+    while (countOf(this.#strangers) > this.#room) dropped = this.#dropOldest(this.#strangers);
+    if (this.#all.size >= connectionsMax) this.#sweep();
+    const hasRoom = this.#all.size < connectionsMax && (beyond <= 0 || dropped);
+    if (hasRoom || this.#dropOldest(this.#strangers)) return true;
     this.#log({ level: 'warning', event: 'iscsi connection refused', detail: { reason: 'too many connections' } });
     return false;
   }
@@ -78,6 +85,7 @@ export class Connections {
   }
 
   #tick(): void {
+    this.#room = Number.POSITIVE_INFINITY;
     for (const connection of this.#all) connection.tick();
     this.#sweep();
   }

@@ -22,11 +22,11 @@ const reserveOf = (limit: number): number => Math.min(reservedMax, Math.max(rese
 let limit: number | undefined;
 
 /**
- * Whether a socket that was just accepted has come into the reserve. The kernel gives the lowest number that is free
+ * How far a socket that was just accepted has come into the reserve; 0 or less: it has not. The kernel gives the lowest number that is free
  * (open(2)): all below it are taken.
  * @param part of the reserve that whoever asks may use up: 0 for strangers
  */
-export function isScarce(fd: number, part = 0): boolean {
+export function intoReserve(fd: number, part = 0): number {
   limit ??= descriptorLimit();
-  return fd >= limit - reserveOf(limit) * (1 - part);
+  return fd + 1 - Math.floor(limit - reserveOf(limit) * (1 - part));
 }
