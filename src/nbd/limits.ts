@@ -9,9 +9,15 @@ export const optionsMax = 1024;
 /** Bytes of data of one option; a longer one is passed over. */
 export const optionBytesMax = 64 * 1024;
 
-/** Requests in flight on one connection, and bytes of data that they may have in memory; further ones are not read. */
+/**
+ * Requests in flight on one connection, and bytes of data that they may have in memory; further ones are not read. All
+ * together: system/memory-budget.ts.
+ */
 export const requestsMax = 128;
 export const requestBytesMax = 64 * 1024 * 1024;
+
+/** How long a client may take nothing of its answers while another waits for the memory that they are in. */
+export const unreadMs = 10_000;
 
 /** Extents in one answer to BLOCK STATUS. */
 export const extentsMax = 256;

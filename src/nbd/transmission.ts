@@ -1,7 +1,9 @@
 /** The transmission phase: requests in, answers out, in whatever order the disk ends them (NBD proto.md "Transmission"). */
 
+import { beginPatience } from '../backstore/patience.ts';
 import { type Log, logBug } from '../log.ts';
-import type { ByteChannel } from '../wire/byte-channel.ts';
+import { dataMemory } from '../system/memory-budget.ts';
+import { type ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
 import { read, type Values, write } from '../wire/layout.ts';
 import {
   commandFlag,
@@ -21,7 +23,7 @@ import {
   structuredReply,
 } from '../wire/nbd.ts';
 import { NbdError, type StatusExtent } from './export.ts';
-import { extentsMax, requestBytesMax, requestsMax } from './limits.ts';
+import { extentsMax, requestBytesMax, requestsMax, unreadMs } from './limits.ts';
 import { baseAllocationId, type Negotiated } from './negotiation.ts';
 
 type Request = Values<typeof requestRecord>;
@@ -98,7 +100,7 @@ const table: Readonly<Record<number, Command>> = {
 
 /** Serves requests until the client leaves. @throws ChannelEnded when it just goes away */
 export async function transmit(channel: ByteChannel, agreed: Negotiated, log: Log): Promise<void> {
-  const flight = new Flight();
+  const flight = new Flight(channel);
   try {
     for (;;) {
       const request = read(requestRecord, await channel.exactly(28));
@@ -113,7 +115,8 @@ export async function transmit(channel: ByteChannel, agreed: Negotiated, log: Lo
       }
       const command = table[request.type]!;
       const bytes = command.bytes?.(request) ?? 0;
-      await flight.room(bytes);
+      await flight.room();
+      await flight.memory(bytes);
       const data = isWrite ? await channel.exactly(request.length) : Buffer.alloc(0);
       await flight.start(bytes, async () =>
         send(channel, agreed, request, await carryOut(agreed, command, request, data, log)),
@@ -154,33 +157,55 @@ async function carryOut(
   }
 }
 
-/** Requests on their way, and the room that there is for more. */
+/** Requests on their way, and what they have of the memory of all. */
 class Flight {
+  readonly #channel: ByteChannel;
+  readonly #account = dataMemory.account(requestBytesMax);
+  readonly #patience: { end(): void };
   #requests = 0;
-  #bytes = 0;
   #landed: () => void = () => {};
 
-  /** Waits until a request of `bytes` fits; alone it always does. */
-  async room(bytes: number): Promise<void> {
-    while (this.#requests >= requestsMax || (this.#bytes > 0 && this.#bytes + bytes > requestBytesMax))
-      await this.#nextLanding();
+  constructor(channel: ByteChannel) {
+    this.#channel = channel;
+    // Who takes no answers may keep what they are in, as long as nobody else needs the memory.
+    this.#patience = beginPatience(unreadMs, {
+      owed: () => this.#requests > 0 && dataMemory.isAwaited,
+      heard: () => channel.signsOfLife,
+      lost: () => channel.destroy(),
+    });
   }
 
-  /** Lets `work` run beside the others. */
+  /** Waits until one more request may be on its way. */
+  async room(): Promise<void> {
+    while (this.#requests >= requestsMax) await this.#nextLanding();
+  }
+
+  /** Takes the memory that a request needs, when there is some. @throws ChannelEnded when the client leaves meanwhile */
+  async memory(bytes: number): Promise<void> {
+    if (bytes === 0 || this.#account.take(bytes)) return;
+    const taken = new Promise<void>((resolve) => this.#account.whenTaken(bytes, resolve));
+    await Promise.race([taken, this.#channel.closed]);
+    if (this.#channel.ended) throw new ChannelEnded();
+  }
+
+  /** Lets `work` run beside the others; the memory that was taken for it is given back after it. */
   async start(bytes: number, work: () => Promise<void>): Promise<void> {
-    await this.room(bytes);
+    await this.room();
     this.#requests += 1;
-    this.#bytes += bytes;
     void work().finally(() => {
       this.#requests -= 1;
-      this.#bytes -= bytes;
+      this.#account.giveBack(bytes);
       this.#landed();
     });
   }
 
   /** Resolves when none is left. */
   async landed(): Promise<void> {
+    this.#patience.end();
+    this.#account.close();
     while (this.#requests > 0) await this.#nextLanding();
+    // Taken for a request that did not come whole.
+    this.#account.giveBack(this.#account.held);
   }
 
   #nextLanding(): Promise<void> {
