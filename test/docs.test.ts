@@ -4,8 +4,8 @@
  * Not tested here: what each setting does (the tests of its subject).
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { preferenceTable } from '../shell/session/preferences.ts';
 import type { Attribute, ValueType } from '../src/attribute.ts';
@@ -18,7 +18,8 @@ import { logEvents, logLevels } from '../src/log.ts';
 import { aluaGroupTable } from '../src/scsi/alua-group.ts';
 import { diskAttributes } from '../src/scsi/attributes.ts';
 
-const docs = join(import.meta.dirname, '../docs');
+const project = join(import.meta.dirname, '..');
+const docs = join(project, 'docs');
 const page = (name: string) => readFileSync(join(docs, name), 'utf8');
 
 const cell = (text: string) => text.replaceAll('|', '\\|');
@@ -146,5 +147,39 @@ it('docs/metrics.md has a line for every metric, with its labels', () => {
     const row = rows.find((one) => one.includes(`\`${name}\``));
     return !row || labels.some((label) => !row.includes(`\`${label}\``));
   });
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...readdirSync(docs).map((name) => `docs/${name}`),
+]
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => [name, readFileSync(join(project, name), 'utf8')] as const);
+
+it.each(pages)('%s: the files and pages that it names are there', (name, text) => {
+  const files = [...text.matchAll(/`((?:src|shell|test|packaging|snapshots|docs|\.ci)\/[\w./-]*)`/g)].map(
+    ([, path]) => path!,
+  );
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, path]) =>
+    join(dirname(name), path!),
+  );
+  expect([...files, ...links].filter((path) => !existsSync(join(project, path)))).toEqual([]);
+});
+
+it.each(pages)('%s: the npm scripts that it names are there', (_name, text) => {
+  const scripts = (JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { scripts: object }).scripts;
+  const named = [...text.matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, script]) => script!);
+  expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([]);
+});
+
+it('docs/architecture.md has a line for every folder of src', () => {
+  const text = page('architecture.md');
+  const folders = readdirSync(join(project, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const rows = text.split('\n').filter((row) => row.startsWith('|'));
+  const missing = folders.filter(({ name }) => !rows.some((row) => row.split('|')[1]?.includes(`\`${name}\``)));
   expect(missing.map(({ name }) => name)).toEqual([]);
 });

@@ -6,6 +6,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { preferenceTable } from '../shell/session/preferences.ts';
+import type { Attribute } from '../src/attribute.ts';
+import { controlRequests } from '../src/daemon/control-requests.ts';
+import { aclAttributes, tpgAttributes, tpgParameters } from '../src/iscsi/attributes.ts';
+import { declarations, keys } from '../src/iscsi/keys.ts';
+import { logEvents } from '../src/log.ts';
+import { aluaGroupTable } from '../src/scsi/alua-group.ts';
 import { vpdPages } from '../src/scsi/inquiry.ts';
 import { logPages } from '../src/scsi/log-page.ts';
 import { modePages } from '../src/scsi/mode-pages.ts';
@@ -146,6 +153,29 @@ describe('every row has its test', () => {
     const unseen = Object.entries<Sense>(sense).filter(([, one]) => !tests.some((test) => test.includes(written(one))));
     expect(unseen.map(([name]) => name)).toEqual([]);
   });
+
+  it('a setting that has an effect, a text key, a preference, a control request and a log event: a test names it', () => {
+    const settings = [tpgAttributes, tpgParameters, aclAttributes, aluaGroupTable].flatMap((table) =>
+      Object.entries<Attribute>(table).flatMap(([name, { effect }]) => (effect.startsWith('none') ? [] : [name])),
+    );
+    const names = [
+      ...settings,
+      ...Object.keys(keys),
+      ...declarations.keys(),
+      ...Object.entries(preferenceTable).flatMap(([name, { doc }]) =>
+        doc.includes('nothing here asks') ? [] : [name],
+      ),
+      ...Object.keys(controlRequests),
+      ...Object.keys(logEvents),
+    ];
+    const asking = files.filter(
+      (file) => file.startsWith('test/') && !['test/tidy.test.ts', 'test/docs.test.ts'].includes(file),
+    );
+    const words = [...asking.map(text), ...transcripts].join('\n');
+    const unnamed = names.filter((name) => !new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(words));
+    // It only gets shorter: a name that a test has by now is taken out.
+    expect(unnamed.toSorted()).toEqual(untested.toSorted());
+  });
 });
 
 /** Without comments, and without the texts in quotes: `'key' in value` is a word of ours, and goes along. */
@@ -164,6 +194,35 @@ async function conformanceTests(): Promise<string[]> {
   });
   return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name.split(' > ').at(-1)!);
 }
+
+/** What people type into the shell. */
+const transcripts = readdirSync(join(project, 'test/transcripts'))
+  .filter((name) => name.endsWith('.txt'))
+  .map((name) => text(`test/transcripts/${name}`));
+
+/** What had no test when the law that asks for one was made. */
+const untested: string[] = [
+  'color_keyword',
+  'color_parameter',
+  'connection lost',
+  'control client refused',
+  'control socket not for the group',
+  'inherited socket not used',
+  'iscsi connection came too late',
+  'iscsi connection dropped',
+  'iscsi connection refused',
+  'iscsi portal not served',
+  'local device',
+  'medium error',
+  'nbd connection failed',
+  'nbd connection refused',
+  'no control socket',
+  'not restored',
+  'record of lost writes lost',
+  'record of lost writes not kept',
+  'served now',
+  'stopped by force',
+];
 
 /** Node's own stream interface can only be had by inheriting. */
 const allowedHeirs = ['shell/ui/tty.ts'];

@@ -41,6 +41,29 @@ describe('SPC-4 5.16 target port groups', () => {
     expect(await shell.run('set alua alua_access_state=5')).toContain('[Errno 22] Invalid argument');
   });
 
+  test.each([
+    ['alua_support_active_optimized', 0],
+    ['alua_support_active_nonoptimized', 1],
+    ['alua_support_standby', 2],
+    ['alua_support_unavailable', 3],
+    ['alua_support_offline', 14],
+    ['alua_support_transitioning', 15],
+  ])('%s=0: the group cannot be in the state %i', async (name, state) => {
+    await shell.run(
+      'create grp1 10',
+      'cd grp1',
+      `set alua alua_access_state=${state === 2 ? 1 : 2}`,
+      `set alua ${name}=0`,
+    );
+    expect(await shell.run(`set alua alua_access_state=${state}`)).toContain(`${name} is 0`);
+  });
+
+  test('alua_support_lba_dependent is 0 for good', async () => {
+    await shell.run('create grp1 10', 'cd grp1');
+    expect(await shell.run('set alua alua_support_lba_dependent=1')).toContain('read-only');
+    expect(await shell.run('set alua alua_access_state=4')).toContain('alua_support_lba_dependent is 0');
+  });
+
   test('a LUN is put into a group, shows among its members, and goes back when the group is deleted', async () => {
     await shell.run('create grp1 10', `/iscsi create ${target}`, `cd /iscsi/${target}/tpg1/luns`);
     await shell.run('create /backstores/ramdisk/rd0');

@@ -241,6 +241,12 @@ describe('as targetcli: LUNs and ACLs', () => {
     );
   });
 
+  test('auto_add_mapped_luns=false: a new LUN is mapped in no ACL, and a new ACL maps no LUN', async () => {
+    await shell.run(`${tpg}/luns create /backstores/ramdisk/rd0`, 'set global auto_add_mapped_luns=false');
+    await shell.run(`${tpg}/acls create ${client}`, `${tpg}/luns create /backstores/ramdisk/rd1`);
+    expect(await shell.run(`${tpg}/acls/${client} status`)).toContain('Mapped LUNs: 0');
+  });
+
   test('a new LUN is mapped in every ACL: under its number if that was said, else under the lowest free one', async () => {
     await shell.run(`${tpg}/acls create ${client}`);
     expect(
