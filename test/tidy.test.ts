@@ -211,16 +211,13 @@ const untested: string[] = [
   'iscsi connection came too late',
   'iscsi connection dropped',
   'iscsi connection refused',
-  'iscsi portal not served',
   'local device',
   'medium error',
   'nbd connection failed',
   'nbd connection refused',
   'no control socket',
-  'not restored',
   'record of lost writes lost',
   'record of lost writes not kept',
-  'served now',
   'stopped by force',
 ];
 
