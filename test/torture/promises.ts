@@ -176,6 +176,8 @@ export class Promises {
     this.counts.kills += 1;
     // What is in no flush is in the kernel's cache, or lost with a medium that fails just now: then nobody can say.
     if (this.#isBroken) for (const block of this.#blocks) if (block.dirty) block.acknowledged = undefined;
+    // The next process flushes the medium when it opens it, and knows by that whether something is missing.
+    for (const block of this.#blocks) block.dirty = false;
     await this.#target.start();
     await this.#logIn();
   }
@@ -233,6 +235,9 @@ export class Promises {
   }
 
   #suspectAll(): void {
+    // While something is missing every flush is refused, also one that the medium carried out: what was written since may
+    // be there. Whether it is, `#compare` sees.
+    if (this.#blocks.some(({ suspect }) => suspect)) return;
     for (const block of this.#blocks) block.suspect ||= block.dirty;
   }
 
