@@ -15,9 +15,9 @@ import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
 import { naaOf } from '../../src/scsi/designator.ts';
 import { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { closeVolume, recordedFor } from '../../src/scsi/lost-writes.ts';
-import type { Field, OpcodeRow } from '../../src/scsi/opcode.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
 import { noTraffic } from '../../src/target/traffic.ts';
+import { cdbOf } from '../support/cdb.ts';
 import { covers, type LoggingMedium, loggingMedium, type MediumKind } from '../support/logging-medium.ts';
 import { be, Initiator, pattern } from '../support/logical-unit.ts';
 import { type Need, needs } from '../support/needs.ts';
@@ -83,23 +83,11 @@ const lists: Readonly<
 const variants: Readonly<Record<string, readonly Record<string, number>[]>> = {
   'WRITE SAME(10)': [{}, { unmap: 1 }],
   'WRITE SAME(16)': [{}, { unmap: 1 }, { ndob: 1 }, { unmap: 1, ndob: 1 }],
+  'WRITE SAME(32)': [{}, { unmap: 1 }, { ndob: 1 }, { unmap: 1, ndob: 1 }],
 };
 
 const changing = opcodes.filter(({ medium }) => medium === 'write');
 const cases = changing.flatMap((row) => (variants[row.name] ?? [{}]).map((variant) => ({ row, variant })));
-
-function cdbOf(row: OpcodeRow, values: Readonly<Record<string, number>>): number[] {
-  const cdb = new Array<number>(16).fill(0);
-  cdb[0] = row.code;
-  const put = ({ byte, bytes, shift }: Field, value: number) => {
-    be(value * 2 ** shift, bytes).forEach((one, i) => {
-      cdb[byte + i]! |= one;
-    });
-  };
-  if (row.serviceAction !== undefined) cdb[1]! |= row.serviceAction;
-  for (const [name, field] of row.fields) put(field, values[name] ?? 0);
-  return cdb;
-}
 
 for (const { kind, needs: wanted, backstore, config } of kinds)
   describe.each(promises)(`on a medium that is a ${kind}, by %s`, needs(...wanted), (promised: Promised) => {

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { pdus, scsiCommand } from '../../src/iscsi/pdu.ts';
+import { putField, serviceActionOf } from '../../src/scsi/opcode.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
 
 const bodyBytesMax = 600;
@@ -66,8 +67,9 @@ export const noisyCdb = fc
   .tuple(fc.oneof(fc.constantFrom(...opcodes), fc.nat(255)), fc.array(byte, { minLength: 15, maxLength: 15 }))
   .map(([row, rest]) => {
     if (typeof row === 'number') return Uint8Array.of(row, ...rest);
-    const cdb = Uint8Array.of(row.code, ...rest);
-    if (row.serviceAction !== undefined) cdb[1] = (cdb[1]! & 0xe0) | row.serviceAction;
+    const cdb = Uint8Array.of(row.code, ...rest, ...new Uint8Array(Math.max(0, row.cdbLength - 16)));
+    if (row.cdbLength > 16) cdb[7] = row.cdbLength - 8;
+    if (row.serviceAction !== undefined) putField(serviceActionOf(row.code), cdb, row.serviceAction);
     return cdb;
   });
 

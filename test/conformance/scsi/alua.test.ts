@@ -5,6 +5,8 @@ import type { Attribute } from '../../../src/attribute.ts';
 import { aluaGroupTable } from '../../../src/scsi/alua-group.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import { type TargetPort } from '../../../src/scsi/logical-unit.ts';
+import { cdbOf } from '../../support/cdb.ts';
 import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
 
 const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];
@@ -84,10 +86,12 @@ test.each([
   const a = new Initiator(lu).login();
   Object.assign(lu.volume!, { atomicWriteBytesMax: 1 << 20 });
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: state }));
-  for (const { name, code, serviceAction = 0 } of opcodes) {
+  for (const row of opcodes) {
     // A reserved bit, so that nothing runs: it is looked at next.
-    const { sense } = await a.send([code, serviceAction, ...new Array(16).fill(0xff)]);
-    expect(`${name} ${sense}`).toBe(`${name} ${runs(name) ? '5/24/00' : refusal}`);
+    const reserved = row.settable.findLastIndex((bits) => bits !== 0xff);
+    const cdb = cdbOf(row).map((byte, at) => (at === reserved ? 0xff : byte));
+    const { sense } = await a.send(cdb);
+    expect(`${row.name} ${sense}`).toBe(`${row.name} ${runs(row.name) ? '5/24/00' : refusal}`);
   }
 });
 

@@ -9,7 +9,9 @@ import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { type StorageObject } from '../../../src/scsi/logical-unit.ts';
+import { cdbOf } from '../../support/cdb.ts';
+import { Initiator, be, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 /** Values with which a CDB asks for data, by field; the first row of `special` that fits comes before. */
@@ -24,17 +26,8 @@ const special: readonly { name: RegExp; fields: Record<string, number> }[] = [
   { name: /^PERSISTENT RESERVE OUT/, fields: { length: 24, type: 1 } },
 ];
 
-function cdbOf(row: OpcodeRow): number[] {
-  const cdb = new Array<number>(row.cdbLength).fill(0);
-  cdb[0] = row.code;
-  if (row.serviceAction !== undefined) cdb[1] = row.serviceAction;
-  const values = special.find(({ name }) => name.test(row.name))?.fields ?? usual;
-  for (const [name, { byte, bytes, shift }] of row.fields)
-    be((values[name] ?? 0) * 2 ** shift, bytes).forEach((part, i) => {
-      cdb[byte + i]! |= part;
-    });
-  return cdb;
-}
+/** What a row's CDB asks for data with. */
+const valuesOf = ({ name }: OpcodeRow) => special.find((one) => one.name.test(name))?.fields ?? usual;
 
 /** Offers all that can be offered. */
 function fresh(): { lu: StorageObject; initiator: Initiator; untouched: () => boolean } {
@@ -55,7 +48,7 @@ test.each(taking.map((row) => [`${row.spec} ${row.name}`, row] as const))(
   '%s: one byte less than the CDB asks for, or a part of it, is INVALID FIELD IN COMMAND INFORMATION UNIT, and does nothing; no blocks are none',
   async (_name, row) => {
     const { lu, initiator, untouched } = fresh();
-    const cdb = cdbOf(row);
+    const cdb = cdbOf(row, valuesOf(row));
     const wanted = row.dataOut!(lu, decode(row, Uint8Array.from(cdb)));
     expect(wanted).toBeGreaterThan(0);
     for (const offered of [wanted - 1, wanted >> 1, 0]) {

@@ -12,6 +12,7 @@ import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { sense } from '../../../src/scsi/sense.ts';
 import { changeLunsOf, reportToAll } from '../../../src/scsi/unit-attention.ts';
 
+import { cdbOf } from '../../support/cdb.ts';
 import { answerOf, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
@@ -315,8 +316,8 @@ test('SPC-4 6.35 every opcode refuses each bit that may not be set', async () =>
     for (let at = 1; at < row.cdbLength; at++) {
       for (let bit = 0; bit < 8; bit++) {
         if ((row.settable[at]! >> bit) & 1) continue;
-        const cdb = Array.from({ length: 16 }, (_, i) => (i === 0 ? row.code : i === 1 ? (row.serviceAction ?? 0) : 0));
-        cdb[at] = cdb[at]! | (1 << bit);
+        const cdb = cdbOf(row);
+        cdb[at] = cdb[at]! ^ (1 << bit);
         expect((await initiator.send(cdb)).sense, `${row.name} byte ${at} bit ${bit}`).toBe('5/24/00');
       }
     }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { admit, retire } from '../../../src/scsi/device-server.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
+import { cdbOf } from '../../support/cdb.ts';
 import { Initiator, logicalUnit } from '../../support/logical-unit.ts';
 
 /**
@@ -15,15 +16,15 @@ const table = `
 AAAAA INQUIRY; LOG SENSE; PERSISTENT RESERVE IN; PERSISTENT RESERVE OUT; PREVENT ALLOW MEDIUM REMOVAL; READ CAPACITY(10)
 AAAAA READ CAPACITY(16); RELEASE(6); RELEASE(10); REPORT LUNS; REPORT TARGET PORT GROUPS; REPORT TIMESTAMP
 AAAAA REQUEST SENSE; START STOP UNIT start; TEST UNIT READY
-ACAAC GET LBA STATUS; MODE SENSE(6); MODE SENSE(10); PRE-FETCH(10); PRE-FETCH(16); READ(6); READ(10); READ(12); READ(16)
+ACAAC GET LBA STATUS; MODE SENSE(6); MODE SENSE(10); PRE-FETCH(10); PRE-FETCH(16); READ(6); READ(10); READ(12); READ(16); READ(32)
 ACAAC READ BUFFER(10); READ DEFECT DATA(10); READ DEFECT DATA(12); RECEIVE COPY RESULTS(LID1)
 ACAAC RECEIVE DIAGNOSTIC RESULTS; REPORT SUPPORTED OPERATION CODES; REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS
-ACAAC VERIFY(10); VERIFY(12); VERIFY(16)
+ACAAC VERIFY(10); VERIFY(12); VERIFY(16); VERIFY(32)
 CCACC COMPARE AND WRITE; EXTENDED COPY(LID1); FORMAT UNIT; MODE SELECT(6); MODE SELECT(10); ORWRITE(16)
 CCACC PREVENT ALLOW MEDIUM REMOVAL prevent; RESERVE(6); RESERVE(10); REZERO UNIT; SANITIZE; SEEK(6); SEEK(10); SEND DIAGNOSTIC; SET TARGET PORT GROUPS
 CCACC SET TIMESTAMP; START STOP UNIT; SYNCHRONIZE CACHE(10); SYNCHRONIZE CACHE(16); UNMAP; WRITE(6); WRITE(10)
 CCACC WRITE(12); WRITE(16); WRITE AND VERIFY(10); WRITE AND VERIFY(12); WRITE AND VERIFY(16); WRITE ATOMIC(16)
-CCACC WRITE BUFFER; WRITE SAME(10); WRITE SAME(16)`;
+CCACC WRITE AND VERIFY(32); WRITE BUFFER; WRITE SAME(10); WRITE SAME(16); WRITE SAME(32); WRITE(32)`;
 
 const expected = new Map(
   table
@@ -42,9 +43,9 @@ const variants = [
   { name: 'PREVENT ALLOW MEDIUM REMOVAL prevent', cdb: [0x1e, 0, 0, 0, 0x01] },
 ];
 const cases = [
-  ...opcodes.map(({ name, code, serviceAction = 0 }) => ({
-    name: merged.find((one) => name.startsWith(one)) ?? name,
-    cdb: [code, serviceAction],
+  ...opcodes.map((row) => ({
+    name: merged.find((one) => row.name.startsWith(one)) ?? row.name,
+    cdb: cdbOf(row),
   })),
   ...variants,
 ];
