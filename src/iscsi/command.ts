@@ -4,7 +4,7 @@ import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
 import type { Coverage } from './coverage.ts';
-import { lunHalves, scsiCommand } from './pdu.ts';
+import { header, headerBytes, lunHalves, scsiCommand } from './pdu.ts';
 
 /** A sequence of Data-Out that is to come: what an R2T asked for, or the one that comes unsolicited. */
 export interface Sequence {
@@ -39,6 +39,7 @@ export interface Command {
   readonly lunHigh: number;
   readonly lunLow: number;
   readonly attribute: TaskAttribute;
+  /** Without a byte: its additional header segments are wrong. */
   readonly cdb: Uint8Array;
   /** What the flags R and W say. A command with both is served as one that writes: no opcode here has two directions. */
   readonly direction: 'read' | 'write' | 'none';
@@ -90,6 +91,30 @@ export interface Command {
 /** RFC 7143 11.3.1: untagged is served as simple. */
 const attributes: readonly TaskAttribute[] = ['simple', 'simple', 'ordered', 'head of queue', 'aca'];
 
+/** AHSType: the bytes of a CDB behind its sixteenth (RFC 7143 11.2.2.3). */
+const extendedCdbType = 1;
+const none: Uint8Array = new Uint8Array();
+
+/**
+ * The CDB of a command with additional header segments: AHSLength (what is behind the type, with a reserved byte), AHSType.
+ * Those that say how much a bidirectional command reads are passed over. @returns no byte when they are none
+ */
+function extendedCdb(bytes: Uint8Array, start: number): Uint8Array {
+  const end = start + headerBytes + header.totalAhsLength.get(bytes, start) * 4;
+  let cdb = scsiCommand.fields.cdb.get(bytes, start);
+  for (let at = start + headerBytes; at < end; ) {
+    const length = (bytes[at]! << 8) | bytes[at + 1]!;
+    const behind = at + 3 + length;
+    if (length === 0 || behind > end) return none;
+    if (bytes[at + 2] === extendedCdbType) {
+      if (cdb.length > 16) return none;
+      cdb = Uint8Array.from([...cdb, ...bytes.subarray(at + 4, behind)]);
+    }
+    at += 4 * Math.ceil((3 + length) / 4);
+  }
+  return cdb;
+}
+
 /** The command that a SCSI Command PDU at `start` brings. */
 export function readCommand(connection: Owner, bytes: Uint8Array, start: number): Command {
   const { fields } = scsiCommand;
@@ -107,7 +132,7 @@ export function readCommand(connection: Owner, bytes: Uint8Array, start: number)
     lunHigh,
     lunLow,
     attribute: attributes[fields.attribute.get(bytes, start)] ?? 'simple',
-    cdb: fields.cdb.get(bytes, start),
+    cdb: header.totalAhsLength.get(bytes, start) === 0 ? fields.cdb.get(bytes, start) : extendedCdb(bytes, start),
     direction,
     expected: direction === 'none' ? 0 : fields.expectedDataTransferLength.get(bytes, start),
     waiting: false,

@@ -80,7 +80,7 @@ export class Transfer {
   #refusal(command: Command, dataLength: number, final: boolean): number | undefined {
     const { commands, parameters } = this.#session;
     const isWrite = command.direction === 'write';
-    if (command.tag === noTag) return rejectReason.invalidPduField;
+    if (command.tag === noTag || command.cdb.length === 0) return rejectReason.invalidPduField;
     if (commands.get(command.tag)) return rejectReason.taskInProgress;
     if (command.immediate && this.#immediate >= immediateTasksMax) return rejectReason.tooManyImmediateCommands;
     const allowed = isWrite && parameters.ImmediateData ? this.#gathering.unsolicitedEnd(command) : 0;

@@ -1,7 +1,7 @@
 /** All opcodes, and the record of a CDB. */
 
 import type { StorageObject } from './logical-unit.ts';
-import { fieldValue, type OpcodeRow, serviceActionField } from './opcode.ts';
+import { fieldValue, type OpcodeRow, serviceActionOf } from './opcode.ts';
 import { reportingOpcodes } from './report-opcodes.ts';
 import { sbcOpcodes } from './sbc.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
@@ -21,8 +21,9 @@ const byCode: (OpcodeRow | ReadonlyMap<number, OpcodeRow> | undefined)[] = Array
 
 /** The record of a CDB, or undefined when no record has its operation code and service action. */
 export function lookUp(cdb: Uint8Array): OpcodeRow | undefined {
-  const entry = byCode[cdb[0]!];
-  return entry instanceof Map ? entry.get(fieldValue(serviceActionField, cdb)) : (entry as OpcodeRow | undefined);
+  const code = cdb[0]!;
+  const entry = byCode[code];
+  return entry instanceof Map ? entry.get(fieldValue(serviceActionOf(code), cdb)) : (entry as OpcodeRow | undefined);
 }
 
 /** What is wrong with a CDB that the logical unit does not offer: its service action when others of its code are offered. */
@@ -31,5 +32,6 @@ export function notOffered(cdb: Uint8Array, lu: StorageObject): CheckCondition {
   const siblings = opcodes.some(
     (row) => row.code === code && row.serviceAction !== undefined && (row.offered?.(lu) ?? true),
   );
-  return siblings ? invalidCdb(serviceActionField.byte, 4) : new CheckCondition(sense.invalidOperationCode);
+  const { byte, mask } = serviceActionOf(code);
+  return siblings ? invalidCdb(byte, 31 - Math.clz32(mask & 0xff)) : new CheckCondition(sense.invalidOperationCode);
 }

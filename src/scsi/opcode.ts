@@ -42,8 +42,19 @@ export const bit = (byte: number, low: number, offered?: Field['offered']): Fiel
 /** LOGICAL BLOCK ADDRESS of a six-byte CDB: 21 bits. */
 export const lba21: Field = field({ byte: 1, bytes: 3, mask: 0x1fffff });
 
-/** SERVICE ACTION (SPC-4 4.2.5.2). */
-export const serviceActionField: Field = bits(1, 0, 5);
+/** The operation code of CDBs that say their length themselves (SPC-4 4.2.3). Here all of them have 32 bytes. */
+export const variableLengthCode = 0x7f;
+const longCdbBytes = 32;
+/** ADDITIONAL CDB LENGTH counts what is behind it. */
+const additionalLengthByte = 7;
+const additionalLength = longCdbBytes - additionalLengthByte - 1;
+const additionalLengthField: Field = field({ byte: additionalLengthByte, mask: additionalLength });
+
+/** SERVICE ACTION (SPC-4 4.2.5.2, 4.2.3.3). */
+export const serviceActionOf = (code: number): Field =>
+  code === variableLengthCode ? longServiceAction : serviceAction;
+const serviceAction: Field = bits(1, 0, 5);
+const longServiceAction: Field = u16(8);
 
 /** Data-out that is gathered at a time, in bytes: the rest of a command follows in pieces, or it may not have more. */
 export const dataOutBytesMax = 8 * 1024 * 1024;
@@ -110,17 +121,19 @@ export interface OpcodeRow extends Opcode {
   readonly conditional: readonly Field[];
 }
 
-/** CDB length by the operation code's upper three bits (SPC-4 4.2.5.1); group 3 and the vendors' are not used. */
+/** CDB length by the operation code's upper three bits (SPC-4 4.2.5.1); of group 3 there is 7Fh alone, of the vendors' none. */
 const groupLengths = [6, 10, 10, 0, 16, 12, 0, 0] as const;
 
 /** Completes a record. */
 export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
   const fields = Object.entries<Field>(record.cdb);
-  const cdbLength = groupLengths[(record.code >> 5) as 0] as number;
+  const long = record.code === variableLengthCode;
+  const cdbLength = long ? longCdbBytes : (groupLengths[(record.code >> 5) as 0] as number);
   const usage = new Uint8Array(cdbLength);
   usage[0] = 0xff;
   const all = [...fields.map(([, one]) => one), ...(record.accepts ?? [])];
-  if (record.serviceAction !== undefined) all.push(serviceActionField);
+  if (record.serviceAction !== undefined) all.push(serviceActionOf(record.code));
+  if (long) all.push(additionalLengthField);
   for (const one of all) setBits(usage, one);
   const settable = usage.slice();
   for (const one of record.ignores ?? []) setBits(settable, one);
@@ -159,6 +172,12 @@ export function fieldValue({ byte, bytes, shift, mask, zero }: Field, cdb: Uint8
   return bytes < 4 ? value & mask : value;
 }
 
+/** Writes the value of a field, and leaves the bits beside it. */
+export function putField({ byte, bytes, shift, mask }: Field, cdb: Uint8Array, value: number): void {
+  if (bytes === 1) cdb[byte] = (cdb[byte]! & ~(mask << shift)) | (value << shift);
+  else for (let i = 0; i < bytes; i++) cdb[byte + i] = value / 256 ** (bytes - 1 - i);
+}
+
 /** A CDB as its record names the parts. */
 export function decode(row: OpcodeRow, cdb: Uint8Array): Cdb<Record<string, number>> {
   // With its fields in place from the beginning: adding them one by one would make each CDB change its shape that often.
@@ -170,6 +189,8 @@ export function decode(row: OpcodeRow, cdb: Uint8Array): Cdb<Record<string, numb
 /** @throws CheckCondition INVALID FIELD IN CDB with a pointer to the leftmost bit that may not be set */
 export function checkUsage(row: OpcodeRow, lu: StorageObject | undefined, cdb: Uint8Array): void {
   const { settable, cdbLength } = row;
+  if (row.code === variableLengthCode && (cdb.length < cdbLength || cdb[additionalLengthByte] !== additionalLength))
+    throw invalidCdb(additionalLengthByte, 7);
   for (let at = 1; at < cdbLength; at++) {
     const wrong = cdb[at]! & ~settable[at]!;
     if (wrong !== 0) throw invalidCdb(at, 31 - Math.clz32(wrong));

@@ -4,7 +4,7 @@
  */
 
 import type { StorageObject } from './logical-unit.ts';
-import type { Opcode, OpcodeRow } from './opcode.ts';
+import { type Opcode, type OpcodeRow, variableLengthCode } from './opcode.ts';
 import { CheckCondition, sense } from './sense.ts';
 import type { Task } from './task.ts';
 
@@ -13,8 +13,6 @@ const ours: ReadonlySet<number> = new Set([0x03, 0x16, 0x17, 0x56, 0x57, 0x5e, 0
 
 /** CDB length by the operation code's upper three bits, as Linux takes the vendors' (SPC-4 4.2.5.1). */
 const groupLengths = [6, 10, 10, 12, 16, 12, 10, 10] as const;
-/** VARIABLE LENGTH CDB: longer than a task's. */
-const variableLength = 0x7f;
 
 /**
  * The record by which the device server treats a CDB that goes to the device, undefined when it does not go there.
@@ -23,7 +21,8 @@ const variableLength = 0x7f;
 export function passedThrough(lu: StorageObject, row: OpcodeRow | undefined, task: Task): OpcodeRow | undefined {
   const code = task.cdb[0]!;
   if (!lu.volume?.passThrough || ours.has(code)) return undefined;
-  if (code === variableLength) throw new CheckCondition(sense.invalidOperationCode);
+  // What is longer is not sent to devices.
+  if (code === variableLengthCode) throw new CheckCondition(sense.invalidOperationCode);
   const cdbLength = groupLengths[(code >> 5) as 0] as number;
   const record: Opcode = {
     code,

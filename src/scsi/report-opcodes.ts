@@ -1,7 +1,7 @@
 /** REPORT SUPPORTED OPERATION CODES and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS: read off the opcode records. */
 
 import type { StorageObject } from './logical-unit.ts';
-import { bit, bits, type OpcodeRow, opcode, u8, u16, u32, usageFor } from './opcode.ts';
+import { bit, bits, type OpcodeRow, opcode, putField, serviceActionOf, u8, u16, u32, usageFor } from './opcode.ts';
 import { allocated } from './parameter-data.ts';
 import { invalidCdb } from './sense.ts';
 
@@ -87,7 +87,7 @@ function oneCommand(
   if (!row) return Uint8Array.of(0, 0x01, 0, 0);
   const usage = usageFor(row, lu);
   usage[0] = row.code;
-  if (row.serviceAction !== undefined) usage[1] = (usage[1]! & ~0x1f) | row.serviceAction;
+  if (row.serviceAction !== undefined) putField(serviceActionOf(row.code), usage, row.serviceAction);
   return Buffer.concat([
     Uint8Array.of(0, (timeouts ? 0x80 : 0) | 0x03, usage.length >> 8, usage.length),
     usage,

@@ -29,20 +29,35 @@ const range6: Range = { lba: lba21, blocks: u8(4, 256) };
 const range10: Range = { lba: u32(2), blocks: u16(7) };
 const range12: Range = { lba: u32(2), blocks: u32(6) };
 const range16: Range = { lba: u64(2), blocks: u32(10) };
-const group = new Map<Range, Field>([
-  [range10, bits(6, 0, 5)],
-  [range12, bits(10, 0, 5)],
-  [range16, bits(14, 0, 5)],
-]);
-const groupOf = (range: Range): Field[] => [group.get(range) ?? []].flat();
+const range32: Range = { lba: u64(12), blocks: u32(28) };
 
-/** DPO advises a cache that is not ours. Protection fields are not named: they have to be 0 (SBC-3 4.22). */
-const dpo = bit(1, 4, offersFua);
-const fua = { fua: bit(1, 3, offersFua) };
+/** What the CDBs of a length have and nobody looks at: GROUP NUMBER, and tags of protection information that there is not. */
+const ignored = new Map<Range, Field[]>([
+  [range10, [bits(6, 0, 5)]],
+  [range12, [bits(10, 0, 5)]],
+  [range16, [bits(14, 0, 5)]],
+  [range32, [bits(6, 0, 5), u32(20), u16(24), u16(26)]],
+]);
+const ignoredOf = (range: Range): Field[] => ignored.get(range) ?? [];
+
+/** The byte of the flags. DPO advises a cache that is not ours. Protection fields are not named: they have to be 0 (SBC-3 4.22). */
+const flagsOf = (byte: number) => ({
+  dpo: bit(byte, 4, offersFua),
+  fua: { fua: bit(byte, 3, offersFua) },
+  bytchk: { bytchk: bits(byte, 1, 2) },
+  unmap: { unmap: bit(byte, 3, offersWriteSameUnmap) },
+  ndob: { ndob: bit(byte, 0) },
+});
+const shortFlags = flagsOf(1);
+const longFlags = flagsOf(10);
+const flags = (range: Range) => (range === range32 ? longFlags : shortFlags);
+const { dpo, fua } = shortFlags;
 const noFua = {} as typeof fua;
+const noNdob = {} as (typeof shortFlags)['ndob'];
 
 interface Variant {
   readonly code: number;
+  readonly serviceAction?: number;
   readonly name: string;
   readonly spec: string;
   readonly range: Range;
@@ -52,8 +67,8 @@ const reads = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
     cdb: range,
-    accepts: range === range6 ? [] : [dpo, fua.fua],
-    ignores: groupOf(range),
+    accepts: range === range6 ? [] : [flags(range).dpo, flags(range).fua.fua],
+    ignores: ignoredOf(range),
     medium: 'read',
     whenReserved: 'reads',
     execute: (lu, cdb, task) => read(lu, cdb.lba, cdb.blocks, task),
@@ -62,9 +77,9 @@ const reads = ({ range, ...named }: Variant): OpcodeRow =>
 const writes = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
-    cdb: { ...range, ...(range === range6 ? noFua : fua) },
-    accepts: range === range6 ? [] : [dpo],
-    ignores: groupOf(range),
+    cdb: { ...range, ...(range === range6 ? noFua : flags(range).fua) },
+    accepts: range === range6 ? [] : [flags(range).dpo],
+    ignores: ignoredOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
@@ -77,13 +92,13 @@ const writes = ({ range, ...named }: Variant): OpcodeRow =>
 const verifies = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
-    cdb: { ...range, bytchk: bits(1, 1, 2) },
-    accepts: [dpo],
-    ignores: groupOf(range),
+    cdb: { ...range, ...flags(range).bytchk },
+    accepts: [flags(range).dpo],
+    ignores: ignoredOf(range),
     medium: 'read',
     whenReserved: 'reads',
     check: (_lu, cdb) => {
-      if (cdb.bytchk === 2) throw invalidCdb(1, 2);
+      if (cdb.bytchk === 2) throw invalidCdb(flags(range).bytchk.bytchk.byte, 2);
     },
     dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
     inPieces: true,
@@ -93,13 +108,13 @@ const verifies = ({ range, ...named }: Variant): OpcodeRow =>
 const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
-    cdb: { ...range, bytchk: bits(1, 1, 2) },
-    accepts: [dpo],
-    ignores: groupOf(range),
+    cdb: { ...range, ...flags(range).bytchk },
+    accepts: [flags(range).dpo],
+    ignores: ignoredOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
     check: (_lu, cdb) => {
-      if (cdb.bytchk > 1) throw invalidCdb(1, 2);
+      if (cdb.bytchk > 1) throw invalidCdb(flags(range).bytchk.bytchk.byte, 2);
     },
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     fewerBlocks: true,
@@ -112,7 +127,7 @@ const flushes = ({ range, ...named }: Variant): OpcodeRow =>
     ...named,
     cdb: { ...range, immediate: bit(1, 1) },
     // SYNC_NV of SBC-2: there is no non-volatile cache.
-    ignores: [bit(1, 2), ...groupOf(range)],
+    ignores: [bit(1, 2), ...ignoredOf(range)],
     medium: 'flush',
     whenReserved: 'conflicts',
     execute: (lu, cdb) => synchronize(lu, cdb.immediate),
@@ -123,7 +138,7 @@ const prefetches = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
     cdb: range,
-    ignores: [bit(1, 1), ...groupOf(range)],
+    ignores: [bit(1, 1), ...ignoredOf(range)],
     medium: 'read',
     whenReserved: 'reads',
     execute: () => good,
@@ -145,13 +160,15 @@ const seeks = (
     execute: () => good,
   });
 
-const ndob = { ndob: bit(1, 0) };
-
 const writesSame = ({ range, ...named }: Variant): OpcodeRow =>
   opcode({
     ...named,
-    cdb: { ...range, unmap: bit(1, 3, offersWriteSameUnmap), ...(range === range16 ? ndob : ({} as typeof ndob)) },
-    ignores: groupOf(range),
+    cdb: {
+      ...range,
+      ...flags(range).unmap,
+      ...(range === range10 ? noNdob : flags(range).ndob),
+    },
+    ignores: ignoredOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
     check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks.byte),
@@ -165,20 +182,31 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
   reads({ code: 0x28, name: 'READ(10)', spec: 'SBC-3 5.11', range: range10 }),
   reads({ code: 0xa8, name: 'READ(12)', spec: 'SBC-3 5.12', range: range12 }),
   reads({ code: 0x88, name: 'READ(16)', spec: 'SBC-3 5.13', range: range16 }),
+  reads({ code: 0x7f, serviceAction: 0x09, name: 'READ(32)', spec: 'SBC-3 5.14', range: range32 }),
   writes({ code: 0x0a, name: 'WRITE(6)', spec: 'SBC-2 5.24', range: range6 }),
   writes({ code: 0x2a, name: 'WRITE(10)', spec: 'SBC-3 5.33', range: range10 }),
   writes({ code: 0xaa, name: 'WRITE(12)', spec: 'SBC-3 5.34', range: range12 }),
   writes({ code: 0x8a, name: 'WRITE(16)', spec: 'SBC-3 5.35', range: range16 }),
+  writes({ code: 0x7f, serviceAction: 0x0b, name: 'WRITE(32)', spec: 'SBC-3 5.36', range: range32 }),
   verifies({ code: 0x2f, name: 'VERIFY(10)', spec: 'SBC-3 5.29', range: range10 }),
   verifies({ code: 0xaf, name: 'VERIFY(12)', spec: 'SBC-3 5.30', range: range12 }),
   verifies({ code: 0x8f, name: 'VERIFY(16)', spec: 'SBC-3 5.31', range: range16 }),
+  verifies({ code: 0x7f, serviceAction: 0x0a, name: 'VERIFY(32)', spec: 'SBC-3 5.32', range: range32 }),
   writesAndVerifies({ code: 0x2e, name: 'WRITE AND VERIFY(10)', spec: 'SBC-3 5.37', range: range10 }),
   writesAndVerifies({ code: 0xae, name: 'WRITE AND VERIFY(12)', spec: 'SBC-3 5.38', range: range12 }),
   writesAndVerifies({ code: 0x8e, name: 'WRITE AND VERIFY(16)', spec: 'SBC-3 5.39', range: range16 }),
+  writesAndVerifies({
+    code: 0x7f,
+    serviceAction: 0x0c,
+    name: 'WRITE AND VERIFY(32)',
+    spec: 'SBC-3 5.40',
+    range: range32,
+  }),
   flushes({ code: 0x35, name: 'SYNCHRONIZE CACHE(10)', spec: 'SBC-3 5.26', range: range10 }),
   flushes({ code: 0x91, name: 'SYNCHRONIZE CACHE(16)', spec: 'SBC-3 5.27', range: range16 }),
   writesSame({ code: 0x41, name: 'WRITE SAME(10)', spec: 'SBC-3 5.43', range: range10 }),
   writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.44', range: range16 }),
+  writesSame({ code: 0x7f, serviceAction: 0x0d, name: 'WRITE SAME(32)', spec: 'SBC-3 5.45', range: range32 }),
   opcode({
     code: 0x89,
     name: 'COMPARE AND WRITE',
@@ -202,7 +230,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     spec: 'SBC-3 5.5',
     cdb: { ...range16, ...fua },
     accepts: [dpo],
-    ignores: groupOf(range16),
+    ignores: ignoredOf(range16),
     medium: 'write',
     whenReserved: 'conflicts',
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,

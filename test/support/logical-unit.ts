@@ -103,7 +103,7 @@ export class Initiator {
       nexus: this.nexus,
       lun,
       unit: this.nexus.view(lun),
-      cdb: Uint8Array.from({ length: 16 }, (_, i) => cdb[i] ?? 0),
+      cdb: Uint8Array.from({ length: Math.max(16, cdb.length) }, (_, i) => cdb[i] ?? 0),
       attribute: 'simple',
       tag,
       ...options,

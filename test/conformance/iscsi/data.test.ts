@@ -1,9 +1,8 @@
-// RFC 7143 4.2.4, 11.3, 11.4, 11.7, 11.8: data both ways, residuals, numbers, digests; PDUs cut at every byte.
-// It does not test what SCSI commands mean.
+// RFC 7143 4.2.4, 11.3, 11.4, 11.7, 11.8: data both ways, residuals, numbers. It does not test what SCSI commands mean, nor
+// how PDUs are framed (framing.test.ts).
 
 import { describe, expect, it } from 'vitest';
-import { dataOut, nopOut, noTag, scsiCommand, snackRequest } from '../../../src/iscsi/pdu.ts';
-import { slicedCrc32c } from '../../../src/wire/crc32c.ts';
+import { dataOut, noTag, scsiCommand } from '../../../src/iscsi/pdu.ts';
 import type { Initiator, Received } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
@@ -285,97 +284,5 @@ describe('writes', () => {
         new Uint8Array(1 << 18),
       );
     expect(new Set(names(initiator.inbox))).toEqual(new Set(['SCSI Response', 'Ready To Transfer']));
-  });
-});
-
-describe('framing', () => {
-  const both = { HeaderDigest: 'CRC32C', DataDigest: 'CRC32C' };
-
-  it.each([1, 2, 3, 7, 47, 48, 49, 53, 513])('PDUs cut every %i bytes, digests on', async (piece) => {
-    const target = new IscsiTarget();
-    const { initiator } = await target.login(both, piece);
-    const data = pattern(2 * 512);
-    expect((await initiator.command(write10(0, 2), { data, immediateData: 1021 })).status).toBe(0);
-    expect((await initiator.command(read10(0, 2), { read: true, length: 1024 })).data).toEqual(data);
-  });
-
-  it('additional header segments are taken with the header', async () => {
-    const { initiator } = await new IscsiTarget().login({ HeaderDigest: 'CRC32C' }, 5);
-    initiator.headerDigest = false;
-    const values = {
-      ...initiator.number(),
-      final: true,
-      initiatorTaskTag: 9,
-      totalAhsLength: 2,
-      cdb: new Uint8Array(16),
-    };
-    const head = Buffer.concat([initiator.bytes(scsiCommand, values), Buffer.from([0, 5, 2, 0, 0, 0, 0, 0])]);
-    const digest = Buffer.alloc(4);
-    digest.writeUInt32LE(slicedCrc32c(head, 0, head.length));
-    initiator.headerDigest = true;
-    initiator.raw(Buffer.concat([head, digest]));
-    expect((await initiator.finish(9)).status).toBe(0);
-  });
-
-  it('RFC 7143 7.8: a wrong header digest ends the connection', async () => {
-    const { initiator, output } = await new IscsiTarget().login(both);
-    const bytes = initiator.bytes(nopOut, { ...initiator.number(), final: true, initiatorTaskTag: 1 });
-    bytes[20]! ^= 1;
-    initiator.raw(bytes);
-    expect([output.ended, initiator.inbox]).toEqual([true, []]);
-  });
-
-  const spoil = (bytes: Buffer) => {
-    bytes[bytes.length - 6]! ^= 1;
-    return bytes;
-  };
-
-  it('RFC 7143 7.8: a wrong data digest of Data-Out is rejected, and the command ends when its data has come', async () => {
-    const target = new IscsiTarget();
-    const { initiator } = await target.login(both);
-    const tag = initiator.sendCommand(write10(0, 1), { data: pattern(512) });
-    const { targetTransferTag } = (await initiator.next()).values;
-    const values = { final: true, initiatorTaskTag: tag, targetTransferTag: targetTransferTag! };
-    initiator.raw(spoil(initiator.bytes(dataOut, values, pattern(512))));
-    expect((await initiator.next()).values).toMatchObject({ reason: 2 });
-    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: 'b/47/05' });
-    expect(target.volume.bytes[1]).toBe(0);
-  });
-
-  it('RFC 7143 7.8: a command lost to its data digest is rejected; nothing fills its gap, so the connection ends', async () => {
-    const { initiator, output } = await new IscsiTarget().login(both);
-    const values = {
-      ...initiator.number(),
-      final: true,
-      write: true,
-      initiatorTaskTag: 3,
-      expectedDataTransferLength: 512,
-    };
-    initiator.raw(
-      spoil(initiator.bytes(scsiCommand, { ...values, cdb: Uint8Array.from(write10(0, 1)) }, pattern(512))),
-    );
-    // 11.17.1: the command does not count as received.
-    expect((await initiator.next()).values).toMatchObject({ reason: 2, expCmdSn: values.cmdSn });
-    expect(output.ended).toBe(true);
-  });
-
-  it('a data segment longer than we declared ends the connection', async () => {
-    const { initiator, output } = await new IscsiTarget().login();
-    const bytes = initiator.bytes(nopOut, { ...initiator.number(), final: true, initiatorTaskTag: 1 });
-    bytes.writeUIntBE(0xffffff, 5, 3);
-    initiator.raw(bytes);
-    expect(output.ended).toBe(true);
-  });
-
-  it('RFC 7143 11.17: unknown opcodes and SNACK are rejected with their header, and the connection goes on', async () => {
-    const { initiator } = await new IscsiTarget().login();
-    const bytes = initiator.bytes(nopOut, { ...initiator.number(true), initiatorTaskTag: 1 });
-    bytes[0] = 0x1c;
-    initiator.raw(bytes);
-    const unknown = await initiator.next();
-    expect([unknown.values['reason'], unknown.data]).toEqual([5, bytes]);
-    initiator.send(snackRequest, { final: true });
-    expect((await initiator.next()).values['reason']).toBe(3);
-    expect((await initiator.command(read10(0, 1), { read: true, length: 512 })).status).toBe(0);
   });
 });

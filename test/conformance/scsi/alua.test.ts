@@ -5,7 +5,6 @@ import type { Attribute } from '../../../src/attribute.ts';
 import { aluaGroupTable } from '../../../src/scsi/alua-group.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
-import { type TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { cdbOf } from '../../support/cdb.ts';
 import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
 

@@ -16,6 +16,10 @@ const forms = {
   10: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 4), 0, ...be(count, 2), 0],
   12: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 4), ...be(count, 4), 0, 0],
   16: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 8), ...be(count, 4), 0, 0],
+  32: (action: number, lba: number, count: number, flags = 0) => {
+    const head = [0x7f, 0, 0, 0, 0, 0, 0, 24, 0, action, flags, 0];
+    return [...head, ...be(lba, 8), ...new Array(8).fill(0), ...be(count, 4)];
+  },
 } as const;
 
 function fresh(attributes: Record<string, number> = {}, volume = memoryVolume(blocks * 512)) {
@@ -28,6 +32,7 @@ describe.each([
   ['SBC-3 5.11', 'READ(10)', 0x28, 'SBC-3 5.33', 'WRITE(10)', 0x2a, forms[10]],
   ['SBC-3 5.12', 'READ(12)', 0xa8, 'SBC-3 5.34', 'WRITE(12)', 0xaa, forms[12]],
   ['SBC-3 5.13', 'READ(16)', 0x88, 'SBC-3 5.35', 'WRITE(16)', 0x8a, forms[16]],
+  ['SBC-3 5.14', 'READ(32)', 0x09, 'SBC-3 5.36', 'WRITE(32)', 0x0b, forms[32]],
 ] as const)('%s %s', (readSpec, readName, readCode, writeSpec, writeName, writeCode, cdb) => {
   test(`${writeSpec} ${writeName}, ${readSpec} ${readName}: what is written is read, and nothing else is touched`, async () => {
     const { initiator, volume } = fresh();
@@ -49,6 +54,56 @@ describe.each([
     const { initiator, volume } = fresh();
     expect((await initiator.send(cdb(writeCode, end - 1, 2), pattern(1024))).sense).toBe('5/21/00');
     expect(volume.bytes.every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+describe('CDBs of 32 bytes', () => {
+  const read = forms[32](0x09, 0, 1);
+  const differing = (at: number, value: number) => read.map((byte, i) => (i === at ? value : byte));
+
+  test.each([
+    ['another ADDITIONAL CDB LENGTH', differing(7, 25), 'cf0007'],
+    ['fewer bytes than it says', read.slice(0, 16), 'cf0007'],
+    ['protection', differing(10, 0x20), 'cd000a'],
+    ['NACA', differing(1, 0x04), 'ca0001'],
+    ['another service action', differing(9, 0x63), 'cf0008'],
+  ])('SPC-4 4.2.3 %s: INVALID FIELD IN CDB, with a pointer', async (_what, cdb, pointer) => {
+    const { sense, senseData } = await fresh().initiator.send(cdb);
+    expect([sense, senseData.toString('hex', 15)]).toEqual(['5/24/00', pointer]);
+  });
+
+  test('SBC-3 5.14 READ(32): GROUP NUMBER and the tags of protection information are not looked at', async () => {
+    const cdb = read.map((byte, i) => (i === 6 ? 0x1f : i >= 20 && i < 28 ? 0xff : byte));
+    expect((await fresh().initiator.send(cdb)).data.length).toBe(512);
+  });
+
+  test('SBC-3 5.36 WRITE(32): FUA is in byte 10', async () => {
+    const { initiator, volume } = fresh();
+    await initiator.send(forms[32](0x0b, 0, 1, 0x08), pattern(512));
+    expect(volume.calls).toEqual(['write 0+512 durable']);
+  });
+
+  test('SBC-3 5.45 WRITE SAME(32): NDOB writes zeros and takes no data', async () => {
+    const { initiator, volume } = fresh();
+    volume.bytes.fill(7);
+    expect((await initiator.send(forms[32](0x0d, 1, 1, 0x01))).status).toBe(0);
+    expect([volume.bytes[511], volume.bytes[512], volume.bytes[1023], volume.bytes[1024]]).toEqual([7, 0, 0, 7]);
+  });
+
+  test('SPC-4 6.35 REPORT SUPPORTED OPERATION CODES: they are listed, and their usage is told', async () => {
+    const { initiator } = fresh();
+    const list = await initiator.send([0xa3, 0x0c, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+    const long = Array.from({ length: (list.data.length - 4) / 8 }, (_, i) =>
+      list.data.subarray(4 + 8 * i, 12 + 8 * i),
+    );
+    const rows = long
+      .filter(([code]) => code === 0x7f)
+      .map((row) => [row.readUInt16BE(2), row[5], row.readUInt16BE(6)]);
+    expect(rows).toEqual([0x09, 0x0a, 0x0b, 0x0c, 0x0d].map((action) => [action, 1, 32]));
+    const one = await initiator.send([0xa3, 0x0c, 2, 0x7f, 0, 0x0b, 0, 0, 1, 0]);
+    expect(one.data.toString('hex')).toBe(
+      `00030020 7f00000000000018 000b1800 ${'ff'.repeat(8)} ${'00'.repeat(8)} ffffffff`.replaceAll(' ', ''),
+    );
   });
 });
 
@@ -124,6 +179,7 @@ describe.each([
   ['SBC-3 5.29 VERIFY(10)', 0x2f, forms[10]],
   ['SBC-3 5.30 VERIFY(12)', 0xaf, forms[12]],
   ['SBC-3 5.31 VERIFY(16)', 0x8f, forms[16]],
+  ['SBC-3 5.32 VERIFY(32)', 0x0a, forms[32]],
 ] as const)('%s', (name, code, cdb) => {
   test(`${name}: BYTCHK 0 takes no data and reads the medium`, async () => {
     const { initiator, volume } = fresh();
@@ -171,6 +227,7 @@ test.each([
   ['SBC-3 5.37 WRITE AND VERIFY(10)', 0x2e, forms[10]],
   ['SBC-3 5.38 WRITE AND VERIFY(12)', 0xae, forms[12]],
   ['SBC-3 5.39 WRITE AND VERIFY(16)', 0x8e, forms[16]],
+  ['SBC-3 5.40 WRITE AND VERIFY(32)', 0x0c, forms[32]],
 ])('%s: writes to the medium, then reads it back', async (_name, code, cdb) => {
   const { initiator, volume } = fresh();
   expect((await initiator.send(cdb(code, 1, 2, 0x02), pattern(1024))).status).toBe(0);
@@ -190,6 +247,7 @@ test.each([
 describe.each([
   ['SBC-3 5.43 WRITE SAME(10)', 0x41, forms[10]],
   ['SBC-3 5.44 WRITE SAME(16)', 0x93, forms[16]],
+  ['SBC-3 5.45 WRITE SAME(32)', 0x0d, forms[32]],
 ] as const)('%s', (name, code, cdb) => {
   test(`${name}: every block of the range gets the one that came`, async () => {
     const { initiator, volume } = fresh();

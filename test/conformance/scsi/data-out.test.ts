@@ -9,9 +9,8 @@ import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-import { type StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { cdbOf } from '../../support/cdb.ts';
-import { Initiator, be, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 /** Values with which a CDB asks for data, by field; the first row of `special` that fits comes before. */
