@@ -10,6 +10,7 @@ import { expect, it } from 'vitest';
 import { preferenceTable } from '../shell/session/preferences.ts';
 import type { Attribute, ValueType } from '../src/attribute.ts';
 import { controlRequests } from '../src/daemon/control-requests.ts';
+import { ownLogBytesMax } from '../src/daemon/log-lines.ts';
 import { families } from '../src/daemon/metrics.ts';
 import { localPorts } from '../src/fabric/local-ports.ts';
 import { aclAttributes, tpgAttributes, tpgParameters } from '../src/iscsi/attributes.ts';
@@ -123,6 +124,10 @@ how often each one was logged is a metric, \`tcli_log_events_total\` ([metrics](
 the same initiator more than five times in a minute is counted: at its end, \`repeated\` says how often it was left out. This page
 is printed from the code
 (test/docs.test.ts).
+
+\`tcli daemon start\` opens the file \`daemon.log\` in the home for it. That file is never longer than ${ownLogBytesMax >> 20} MiB: what was in it before
+is then in \`daemon.log.1\`, and what was there is gone. Where the copy cannot be written, lines are lost, nothing else. Where standard
+error goes to otherwise, to the journal of systemd or a file of yours, tcli does not shorten it.
 
 ${logLevels
   .map((level) => {

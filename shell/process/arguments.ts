@@ -40,6 +40,8 @@ export interface ServeWords {
   readonly waitMs: number;
   readonly logFormat: 'text' | 'json';
   readonly logLevel: LogLevel;
+  /** The file that `daemon start` opened for the log: the process keeps it short. */
+  readonly ownLog?: string;
   /** Whose members may control the process. */
   readonly group?: string;
   /** Where metrics are served. */
@@ -190,6 +192,7 @@ function serveWords(words: readonly string[]): ServeWords {
   let waitMs = 0;
   let logFormat: ServeWords['logFormat'] = 'text';
   let logLevel: LogLevel = 'info';
+  let ownLog: string | undefined;
   let group: string | undefined;
   let loops: number | undefined;
   let metrics: ServeWords['metrics'];
@@ -198,6 +201,8 @@ function serveWords(words: readonly string[]): ServeWords {
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
+    // How a process that goes to the background is told where its log is.
+    else if (option === '--own-log' && value !== '') ownLog = value;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
     else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
     else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
@@ -210,6 +215,7 @@ function serveWords(words: readonly string[]): ServeWords {
     logFormat,
     logLevel,
     loops,
+    ...(ownLog !== undefined && { ownLog }),
     ...(group !== undefined && { group }),
     ...(metrics && { metrics }),
   };

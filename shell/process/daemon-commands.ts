@@ -68,7 +68,7 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
   const logFile = join(home.stateDirectory, 'daemon.log');
   const log = await openLog(logFile);
   const [program = ''] = process.argv.slice(1);
-  const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words];
+  const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words, '--own-log', logFile];
   const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
     cwd: '/',
     detached: true,

@@ -26,7 +26,7 @@ const lastLinesMs = 1_000;
 /** @returns the exit status, when a signal or a client ended it */
 export async function serveHome(
   home: Home,
-  { logFormat, logLevel, loops, ...options }: ServeWords,
+  { logFormat, logLevel, loops, ownLog, ...options }: ServeWords,
   version: string,
 ): Promise<number> {
   const manager = serviceManager(process.env, process.pid);
@@ -34,7 +34,7 @@ export async function serveHome(
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
   // Who started it may be gone: the target goes on, whoever reads.
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error');
-  const [answers, lines] = [linesTo(process.stdout), linesTo(process.stderr)];
+  const [answers, lines] = [linesTo(process.stdout, ownLog), linesTo(process.stderr, ownLog)];
   await serve({
     home,
     version,

@@ -1,6 +1,6 @@
 /** How a log is written: lines for people, or JSON lines for programs. */
 
-import { fstatSync, writeSync } from 'node:fs';
+import { copyFileSync, fstatSync, ftruncateSync, rmSync, writeSync } from 'node:fs';
 import { type Log, type LogLevel, type LogRecord, logLevels } from '../log.ts';
 import { printable, printableLine } from '../printable.ts';
 import { shownValue } from '../target/auth.ts';
@@ -28,13 +28,20 @@ export interface Lines {
   write(text: string): void;
 }
 
-/** Lines on standard output or standard error: a reader that is slow or gone, or a full disk, holds up nobody. */
-export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }): Lines {
+/** How long a log of our own may be, in bytes; what was in it before is kept once, beside it. */
+export const ownLogBytesMax = 4 << 20;
+
+/**
+ * Lines on standard output or standard error: a reader that is slow or gone, or a full disk, holds up nobody.
+ * @param ownLog where the file is that `tcli daemon start` opened for it, for appending: nobody else bounds its length
+ */
+export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }, ownLog?: string): Lines {
   // Node gives a file up at its first error; a disk may have room again.
   if (fstatSync(stream.fd).isFile())
     return {
       write(text) {
         try {
+          if (ownLog !== undefined) bound(stream.fd, ownLog, Buffer.byteLength(text));
           writeSync(stream.fd, text);
         } catch {
           // Nobody can be told.
@@ -43,6 +50,24 @@ export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }): L
     };
   stream.on('error', () => {});
   return { write: (text) => void (stream.writableLength < unreadBytesMax && stream.write(text)) };
+}
+
+/**
+ * Empties a log that has no room for so many bytes more, once it is copied. It is not renamed: its descriptor is standard
+ * output and standard error of this process and of programs that it has started, and they all go on in the same file.
+ */
+function bound(fd: number, path: string, more: number): void {
+  const { size } = fstatSync(fd);
+  if (size === 0 || size + more <= ownLogBytesMax) return;
+  const before = `${path}.1`;
+  try {
+    rmSync(before, { force: true });
+    // By its descriptor: somebody may have moved or removed the file.
+    copyFileSync(`/dev/fd/${fd}`, before);
+  } catch {
+    // A full disk, or a folder that cannot be written, costs the lines from before.
+  }
+  ftruncateSync(fd, 0);
 }
 
 /** JSON lines: level, time, pid, the particulars, event. */

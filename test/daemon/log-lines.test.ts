@@ -1,11 +1,11 @@
 // What the log looks like and what never stands in it: JSON lines of the real program while real initiators log in. Not here:
 // which events there are.
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { expect, it } from 'vitest';
-import { jsonLog, lineLog, linesTo } from '../../src/daemon/log-lines.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { jsonLog, lineLog, linesTo, ownLogBytesMax } from '../../src/daemon/log-lines.ts';
 import { needs } from '../support/needs.ts';
 import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
@@ -50,6 +50,56 @@ it('a reader that takes nothing is not waited for, and what it leaves unread has
   const { write } = linesTo(stream);
   for (let count = 0; count < 200; count += 1) write('x'.repeat(65_536));
   expect(pipe.writableLength + pipe.readableLength).toBeLessThan((4 << 20) + 2 * 65_536);
+});
+
+/** A log as `tcli daemon start` opens it, and what writes to it. */
+function openOwnLog() {
+  const path = join(temporaryDirectory(), 'daemon.log');
+  const fd = openSync(path, 'a', 0o600);
+  onTestFinished(() => closeSync(fd));
+  return { path, ...linesTo({ fd } as NodeJS.WriteStream & { fd: number }, path) };
+}
+
+const longLine = (count: number) => `${String(count).padStart(4, '0').padEnd(65_535, '.')}\n`;
+const numbersIn = (path: string) =>
+  Array.from(readFileSync(path, 'utf8').matchAll(/^\d{4}/gm), ([digits]) => Number(digits));
+
+it('the log of the background process has a limit: what was in it before is kept once, and no line between is lost', () => {
+  const { path, write } = openOwnLog();
+  for (let count = 0; count < 200; count += 1) {
+    write(longLine(count));
+    expect(statSync(path).size).toBeLessThanOrEqual(ownLogBytesMax);
+  }
+  const kept = [...numbersIn(`${path}.1`), ...numbersIn(path)];
+  expect(kept.length).toBeGreaterThan(ownLogBytesMax / 65_536);
+  expect(kept).toEqual(kept.map((_, at) => 200 - kept.length + at));
+  expect(statSync(`${path}.1`)).toMatchObject({ size: ownLogBytesMax, mode: 0o100600 });
+});
+
+it('where the copy of the log cannot be written, lines are lost; the log keeps its limit, and goes on', () => {
+  const { path, write } = openOwnLog();
+  mkdirSync(`${path}.1`);
+  for (let count = 0; count < 100; count += 1) write(longLine(count));
+  expect(numbersIn(path)).toEqual(Array.from({ length: 36 }, (_, at) => 64 + at));
+});
+
+it('a background process shortens the log that it was started with, and no other file', async () => {
+  const home = temporaryDirectory();
+  onTestFinished(async () => void (await tcli(home, ['daemon', 'stop', '--force'])));
+  const path = join(home, 'daemon.log');
+  writeFileSync(path, 'from before\n');
+  truncateSync(path, ownLogBytesMax);
+  expect(await tcli(home, ['daemon', 'start'])).toMatchObject({ status: 0, stderr: '' });
+  const status = await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M']);
+  expect(status.status).toBe(0);
+  await tcli(home, ['daemon', 'stop']);
+  expect(readFileSync(`${path}.1`, 'utf8')).toMatch(/^from before\n/);
+  expect(statSync(path).size).toBeLessThan(4096);
+  const ofTheUsers = openSync(join(home, 'mine.log'), 'a');
+  onTestFinished(() => closeSync(ofTheUsers));
+  truncateSync(join(home, 'mine.log'), ownLogBytesMax);
+  linesTo({ fd: ofTheUsers } as NodeJS.WriteStream & { fd: number }).write('more\n');
+  expect(statSync(join(home, 'mine.log')).size).toBe(ownLogBytesMax + 5);
 });
 
 it('lines of one session carry its number, and nothing that is written has a secret', needs('iscsi-inq'), async () => {
