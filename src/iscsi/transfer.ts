@@ -259,7 +259,8 @@ export class Transfer {
     const task = command.task!;
     command.running = true;
     if (command.pieceEnd < task.dataOutLength) task.fetch = () => this.#fetch(command);
-    const result = execute(task);
+    // What takes no data is admitted and run in one go: its PDU is whole when its turn comes.
+    const result = execute(task, command.direction === 'write');
     if (result instanceof Promise) void result.then((completion) => this.#complete(command, completion));
     else this.#complete(command, result);
   }

@@ -264,7 +264,7 @@ export class LogicalUnitExport implements Export {
 
   async #run(task: Task, into: Uint8Array): Promise<Completion> {
     try {
-      const completion = admit(task) ?? (await execute(task));
+      const completion = admit(task) ?? (await execute(task, false));
       const { dataIn } = completion;
       if (!dataIn || completion.status !== status.good) return completion;
       if (dataIn instanceof Uint8Array) into.set(dataIn.subarray(0, into.length));

@@ -24,8 +24,9 @@ export function mediumOf(lu: StorageObject): Volume {
 export function read(lu: StorageObject, lba: number, blocks: number, task: Task): Completion | Promise<Completion> {
   if (blocks === 0) return good;
   countRead(lu, blocks);
-  const position = lba * lu.blockSize;
-  const length = blocks * lu.blockSize;
+  const { blockSize } = lu;
+  const position = lba * blockSize;
+  const length = blocks * blockSize;
   const extent = { volume: mediumOf(lu), position, length };
   const completion: Completion = { status: status.good, dataIn: extent };
   if (!rangeLocks.of(lu).free(position, position + length, false))

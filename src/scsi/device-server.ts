@@ -40,10 +40,11 @@ export function admit(task: Task): Completion | undefined {
 /**
  * Runs an admitted command whose data-out is there. With TASK ABORTED it ends a task that another nexus aborted; what it
  * says of a task whose `aborted` is set has no meaning. Never throws or rejects.
+ * @param waited something else may have happened since `admit` returned; false: the transport went straight on
  */
-export function execute(task: Task): Completion | Promise<Completion> {
+export function execute(task: Task, waited = true): Completion | Promise<Completion> {
   const turn = task.unit && taskSet.of(task.unit.storageObject).turn(task);
-  return turn ? turn.then(() => run(task)) : run(task);
+  return turn ? turn.then(() => run(task, true)) : run(task, waited);
 }
 
 /** The transport could not read the Extent of a completion. */
@@ -128,7 +129,7 @@ function checkMedium(row: OpcodeRow, { storageObject: lu, writeProtected }: Logi
   if (writeProtected || isWriteProtected(lu)) throw new CheckCondition(sense.writeProtected);
 }
 
-/** Asked again when the command runs: meanwhile the medium may be gone, or be wiped. */
+/** Asked again when a command has waited: meanwhile the medium may be gone, or be wiped. */
 function checkReady(row: CommandRow, lu: StorageObject): void {
   if (row.duringMediumOperation) return;
   if (isBusy(lu) || row.medium !== 'none') {
@@ -139,7 +140,7 @@ function checkReady(row: CommandRow, lu: StorageObject): void {
   if (row.ranged && power.of(lu).condition !== 'active') power.set(lu, { condition: 'active' });
 }
 
-/** Asked again when the command runs: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
+/** Asked again when a command has waited: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
 function checkRange(row: CommandRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): void {
   // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
   if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
@@ -147,12 +148,14 @@ function checkRange(row: CommandRow, lu: StorageObject, cdb: Readonly<Record<str
 
 const aborted: Completion = { status: status.taskAborted };
 
-function run(task: Task): Completion | Promise<Completion> {
+function run(task: Task, waited: boolean): Completion | Promise<Completion> {
   const { command, unit } = task;
   if (!command || !unit || task.aborted || task.terminated) return aborted;
   try {
-    checkReady(command.row, unit.storageObject);
-    checkRange(command.row, unit.storageObject, command.cdb);
+    if (waited) {
+      checkReady(command.row, unit.storageObject);
+      checkRange(command.row, unit.storageObject, command.cdb);
+    }
     const result = command.row.execute(unit.storageObject, command.cdb, task);
     if (result instanceof Promise)
       return follow(task, command.row, writes(command) ? stable(unit.storageObject, command, result) : result);
