@@ -15,7 +15,7 @@ export class DataIn {
   /** Commands that wait for the output to drain, oldest first. */
   #queue: Command[] = [];
 
-  /** @param finish ends a command, before its status is written */
+  /** @param finish ends a command; it writes nothing itself, for a PDU is being written */
   constructor(connection: Link, finish: (command: Command) => void) {
     this.#connection = connection;
     this.#finish = finish;
@@ -85,7 +85,6 @@ export class DataIn {
     if (endsBurst) command.burst = 0;
     // What is not copied yet may still fail: its status comes by itself.
     const hasStatus = last && completion.status === status.good && !straight;
-    if (hasStatus) this.#finish(command);
     fields.final.set(bytes, at, endsBurst);
     fields.initiatorTaskTag.set(bytes, at, command.tag);
     fields.targetTransferTag.set(bytes, at, noTag);
@@ -94,9 +93,8 @@ export class DataIn {
     command.dataInSn += 1;
     if (hasStatus) {
       fields.hasStatus.set(bytes, at, true);
-      putResidual(bytes, at, command, completion);
-    }
-    connection.sender.stamp(at, hasStatus);
+      this.#stampLast(command, completion, at);
+    } else connection.sender.stamp(at, false);
     writer.end();
     if (straight && !connection.output.pass!(straight, size))
       command.completion = readFailed(command.task!, systemError('EIO', 'read'));
@@ -157,7 +155,6 @@ export class DataIn {
 
   /** A SCSI Response (RFC 7143 11.4). */
   #respond(command: Command, completion: Completion): void {
-    this.#finish(command);
     const { writer } = this.#connection.sender;
     const sense = completion.sense;
     const at = writer.begin(scsiResponse, sense ? sense.length + 2 : 0);
@@ -168,7 +165,6 @@ export class DataIn {
     fields.initiatorTaskTag.set(bytes, at, command.tag);
     // RFC 7143 11.4.8: R2Ts are not counted any more.
     fields.expDataSn.set(bytes, at, command.dataInSn);
-    putResidual(bytes, at, command, completion);
     if (sense) {
       // RFC 7143 11.4.7: SenseLength, then the sense data.
       const data = writer.dataStart;
@@ -176,8 +172,19 @@ export class DataIn {
       bytes[data + 1] = sense.length;
       bytes.set(sense, data + 2);
     }
-    this.#connection.sender.stamp(at, true);
+    this.#stampLast(command, completion, at);
     writer.end();
+  }
+
+  /**
+   * The PDU at `at` brings the status of a command, which ends here: after all that may still fail, and before the PDU is
+   * stamped, since the window that it shows has room for another command.
+   */
+  #stampLast(command: Command, completion: Completion, at: number): void {
+    const { sender } = this.#connection;
+    putResidual(sender.writer.bytes, at, command, completion);
+    this.#finish(command);
+    sender.stamp(at, true);
   }
 }
 
