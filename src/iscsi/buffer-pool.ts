@@ -1,5 +1,6 @@
 /** Buffers for data-out that are used again: fresh memory costs more than the copy into it. */
 
+import { leaveToCollector } from '../system/collector.ts';
 import { pooledBytesMax } from './limits.ts';
 
 /** Smaller ones are not worth keeping, larger ones too rare. */
@@ -25,10 +26,18 @@ export function borrow(bytes: number): Uint8Array {
 /** Takes back what `borrow` gave, once nobody reads or writes it any more. */
 export function giveBack(buffer: Uint8Array): void {
   const { length } = buffer;
-  if (length < smallest || length > largest || freeBytes + length > pooledBytesMax) return;
   const size = classOf(length);
-  if (smallest << size !== length) return;
+  const isKept = length >= smallest && length <= largest && smallest << size === length;
+  if (!isKept || freeBytes + length > pooledBytesMax) {
+    leaveToCollector(length);
+    return;
+  }
   free[size] ??= [];
   free[size].push(buffer);
   freeBytes += length;
+}
+
+/** Lets go of what `borrow` gave while somebody may still read or write it: it is never lent again. */
+export function abandon(buffer: Uint8Array): void {
+  leaveToCollector(buffer.length);
 }

@@ -7,7 +7,7 @@ import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand } from '../target/traffic.ts';
 import { advance } from '../wire/serial.ts';
-import { giveBack } from './buffer-pool.ts';
+import { abandon, giveBack } from './buffer-pool.ts';
 import { type Command, readCommand, type Sequence } from './command.ts';
 import { DataIn } from './data-in.ts';
 import { Gathering } from './gathering.ts';
@@ -291,6 +291,7 @@ export class Transfer {
     if (command.requests.length > 0) return;
     // It has run, or never will: a command that is dropped on its way to the medium does not come here.
     if (command.buffer) giveBack(command.buffer);
+    command.buffer = undefined;
     this.#free(command);
     this.#dataIn.answer(command);
   }
@@ -339,6 +340,7 @@ export class Transfer {
   }
 
   #free(command: Command): void {
+    if (command.buffer) abandon(command.buffer);
     command.buffer = undefined;
     if (command.reserved === 0) return;
     const { reserved } = command;

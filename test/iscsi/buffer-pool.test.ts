@@ -22,6 +22,7 @@ vi.mock('../../src/iscsi/buffer-pool.ts', async (load) => {
       if (!lent.delete(buffer)) throw new Error('given back twice');
       pool.giveBack(buffer);
     },
+    abandon: pool.abandon,
   };
 });
 
