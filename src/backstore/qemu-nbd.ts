@@ -11,6 +11,7 @@ import type { Volume } from './backstore.ts';
 import { type NbdConnection, openNbdConnection } from './nbd-connection.ts';
 import type { NbdAddress } from './nbd-uri.ts';
 import { openNbdVolume } from './nbd-volume.ts';
+import { within } from './patience.ts';
 
 /** How long it may take to open an image, how often that is looked at, and how long it may take to end. */
 const startMs = 10_000;
@@ -128,11 +129,11 @@ class QemuNbd {
     const child = this.#child;
     if (child) {
       child.kill('SIGTERM');
-      const late = setTimeout(() => child.kill('SIGKILL'), endMs);
-      // One that hangs in the kernel does not end by that either.
-      const given = sleep(endMs + killMs, undefined, { ref: false });
-      await Promise.race([this.#exited, given]);
-      clearTimeout(late);
+      if (await within(endMs, this.#exited)) {
+        child.kill('SIGKILL');
+        // One that hangs in the kernel does not end by that either.
+        await within(killMs, this.#exited);
+      }
     }
     rmSync(this.#folder, { recursive: true, force: true });
   }
