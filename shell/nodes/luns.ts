@@ -139,16 +139,19 @@ const lun: NodeType<Lun> = {
     const { storageObject, aluaGroup, attached } = lun;
     const { backstore, config, missing } = storageObject;
     const device = backstore.device?.(config);
+    // The address is long: it stands in a line of its own.
+    const [uri, ...devices] = localNames(lun, home);
     const pieces = [
       labelOf(storageObject),
       ...(device === undefined ? [] : [`(${device})`]),
       `(${aluaGroup ?? 'None'})`,
-      ...localNames(lun, home),
+      ...devices,
     ];
-    if (attached && root.lunProblem(lun)) return { text: `${pieces.join(' ')} not attached`, healthy: false };
+    const also = uri === undefined ? {} : { more: [uri] };
+    if (attached && root.lunProblem(lun)) return { text: `${pieces.join(' ')} not attached`, healthy: false, ...also };
     return missing === undefined
-      ? { text: pieces.join(' '), healthy: true }
-      : { text: `${pieces.join(' ')} missing`, healthy: false };
+      ? { text: pieces.join(' '), healthy: true, ...also }
+      : { text: `${pieces.join(' ')} missing`, healthy: false, ...also };
   },
   groups: (one) => [
     engineGroup('alua', `${one.tpg.path}/luns/lun${one.index}`, () => [

@@ -25,12 +25,18 @@ const inert: readonly string[] = ['submit_type', 'complete_type', 'exclusive'];
 export class Restoration {
   readonly tree: Tree;
   /** What could not be restored, a line each. */
+  readonly #notForUs = new WeakSet<Raw>();
   readonly errors: string[] = [];
   readonly #around: Surroundings;
 
   constructor(tree: Tree, around: Surroundings) {
     this.tree = tree;
     this.#around = around;
+  }
+
+  /** Whether a part is kept although nothing is wrong with it. What depends on it is kept the same way. */
+  isNotForUs(raw: Raw): boolean {
+    return this.#notForUs.has(raw);
   }
 
   /**
@@ -42,6 +48,7 @@ export class Restoration {
     let rest: Rest = 'kept';
     try {
       rest = await make(rawOf(raw));
+      if (rest === 'kept') this.#notForUs.add(rawOf(raw));
     } catch (error) {
       this.errors.push(wrong(error));
     }

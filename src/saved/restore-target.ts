@@ -168,7 +168,8 @@ async function restoreMappedLun(restoration: Restoration, tpg: Tpg, acl: NodeAcl
   if (tpgLun === undefined) throw new OperatorError("'tpg_lun' not in a mapped_lun");
   if (index === undefined) throw new OperatorError("'index' not in a mapped_lun");
   const keptLuns = restoration.tree.kept.inside.get(tpg)?.luns ?? [];
-  if (!tpg.luns.has(tpgLun) && keptLuns.some((lun) => numberOf(lun['index']) === tpgLun)) return 'kept';
+  if (!tpg.luns.has(tpgLun) && keptLuns.some((lun) => restoration.isNotForUs(lun) && numberOf(lun['index']) === tpgLun))
+    return 'kept';
   if (!tpg.luns.has(tpgLun))
     throw new OperatorError(`Could not find matching TPG LUN ${tpgLun} for MappedLUN ${index}`);
   // One that cannot be read as no is a yes: what was protected stays so.

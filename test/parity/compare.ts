@@ -5,7 +5,7 @@
 
 import { cells } from './cells.ts';
 import { type Difference, type Kind, kinds } from './kinds.ts';
-import { masked } from './masked.ts';
+import { maskedAt } from './masked.ts';
 import { isProse } from './prose.ts';
 import type { Replayed } from './replay.ts';
 
@@ -69,12 +69,12 @@ function compareStep({ step, shown, exit }: Replayed, result: Comparison): void 
       ];
   const texts = ours.map(({ text }) => text);
   const key = (lines: readonly string[]) =>
-    lines.map((line, at) => (isProse(lines, at, step.text) ? anyWords : masked(line)));
+    lines.map((_line, at) => (isProse(lines, at, step.text) ? anyWords : maskedAt(lines, at)));
   const [left, right] = [key(recorded), key(texts)];
   const { pairs, onlyLeft, onlyRight } = align(left, right);
   result.recorded += left.length;
   for (const [i, j] of pairs) {
-    const same = masked(recorded[i]!) === masked(texts[j]!);
+    const same = maskedAt(recorded, i) === maskedAt(texts, j);
     result[same ? 'equal' : 'reworded'] += 1;
     if (same && left[i] === anyWords && recorded[i]!.split(/\s+/).length >= copiedWordsMin)
       result.copied.push(`${step.text}\n    = ${recorded[i]}`);

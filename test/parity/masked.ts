@@ -1,6 +1,12 @@
 /** What is not compared: names and numbers that chance made, and secrets, which one side shows and the other hides. */
 
-/** It is called alike on both sides. */
+/** The line at `at`, as it is called on both sides. The line that a heading is underlined with is as long as the heading. */
+export const maskedAt = (lines: readonly string[], at: number): string =>
+  /^-+$/.test(lines[at]!) && (lines[at - 1] ?? '').length === lines[at]!.length
+    ? '-'.repeat(masked(lines[at - 1] ?? '').length)
+    : masked(lines[at]!);
+
+/** A line as it is called on both sides. */
 export const masked = (line: string): string =>
   line
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
