@@ -40,6 +40,7 @@ export {
   type Operation,
   type Outcome,
   printOperation,
+  type Steps,
   type Value,
   type Values,
   withoutSecrets,

@@ -5,6 +5,7 @@ import {
   type Lun,
   lowestFree,
   OperatorError,
+  type Steps,
   type StorageObject,
   serviceOf,
   type Tpg,
@@ -12,16 +13,7 @@ import {
   type ValueType,
 } from '../../src/index.ts';
 import { engineGroup } from '../session/configuration-groups.ts';
-import {
-  type Context,
-  child,
-  commandOf,
-  given,
-  type Node,
-  type NodeType,
-  optional,
-  required,
-} from '../session/node.ts';
+import { child, commandOf, given, type Node, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
@@ -67,9 +59,11 @@ export const luns: NodeType<Tpg> = {
       ],
       async run(tpg, context, { storage_object, lun: wanted, add_mapped_luns }) {
         const object = await storageObjectNamed(storage_object, context, 'storage object or path not valid');
-        const made = await createLun(context, tpg, object, wanted);
-        if (add_mapped_luns ?? context.preferences.get('auto_add_mapped_luns')) await mapInAcls(context, made, wanted);
-        await context.created(`${tpg.path}/luns/lun${made.index}`);
+        const maps = add_mapped_luns ?? context.preferences.get('auto_add_mapped_luns');
+        const { lun, told } = await context.applyTogether(createMapped(tpg, object, wanted, maps));
+        context.info(`Created LUN ${lun.index}.`);
+        for (const { level, text } of told) context[level](text);
+        await context.created(`${tpg.path}/luns/lun${lun.index}`);
       },
     }),
     delete: commandOf<Tpg>()({
@@ -100,34 +94,43 @@ export const luns: NodeType<Tpg> = {
   },
 };
 
-export async function createLun(
-  { apply, info }: Context,
-  tpg: Tpg,
-  object: StorageObject,
-  index?: number,
-): Promise<Lun> {
-  const { operation } = await apply(`${tpg.path}/luns`, 'create', given({ storage_object: object.path, lun: index }));
-  const made = tpg.luns.get(Number(operation.params['lun']))!;
-  info(`Created LUN ${made.index}.`);
-  return made;
+/** Makes a LUN. */
+export function* createLun(tpg: Tpg, object: StorageObject, index?: number): Steps<Lun> {
+  const params = given({ storage_object: object.path, lun: index });
+  const { operation } = yield { path: `${tpg.path}/luns`, verb: 'create', params };
+  return tpg.luns.get(Number(operation.params['lun']))!;
 }
 
-/** In each ACL under `wanted`, or under the lowest number that is free there. */
-async function mapInAcls(
-  { apply, info, warn }: Context,
-  { tpg, index }: Lun,
+interface Told {
+  readonly level: 'info' | 'warn';
+  readonly text: string;
+}
+
+/** @returns with what is to be told once it is stored */
+function* createMapped(
+  tpg: Tpg,
+  object: StorageObject,
   wanted: number | undefined,
-): Promise<void> {
+  maps: boolean,
+): Steps<{ lun: Lun; told: Told[] }> {
+  const lun = yield* createLun(tpg, object, wanted);
+  return { lun, told: maps ? yield* mapInAcls(lun, wanted) : [] };
+}
+
+/** In each ACL under `wanted`, or under the lowest number that is free there; an ACL where that cannot be goes without. */
+function* mapInAcls({ tpg, index }: Lun, wanted: number | undefined): Steps<Told[]> {
+  const told: Told[] = [];
   for (const acl of tpg.acls.values()) {
     const mapped = wanted ?? lowestFree(acl.mappedLuns);
     try {
-      await apply(`${tpg.path}/acls/${acl.wwn}`, 'create', { mapped_lun: mapped, tpg_lun: index });
-      info(`Created LUN ${index}->${mapped} mapping in node ACL ${acl.wwn}`);
+      yield { path: `${tpg.path}/acls/${acl.wwn}`, verb: 'create', params: { mapped_lun: mapped, tpg_lun: index } };
+      told.push({ level: 'info', text: `Created LUN ${index}->${mapped} mapping in node ACL ${acl.wwn}` });
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      warn(`Cannot map new lun ${index} into ACL ${acl.wwn}: ${error.message}`);
+      told.push({ level: 'warn', text: `Cannot map new lun ${index} into ACL ${acl.wwn}: ${error.message}` });
     }
   }
+  return told;
 }
 
 /** `fileio/disk0`, as LIO names a storage object wherever it is exported. */

@@ -6,8 +6,10 @@ import {
   letsIn,
   type MappedLun,
   type NodeAcl,
+  type Steps,
   type Tpg,
   types,
+  type Values,
   type ValueType,
 } from '../../src/index.ts';
 import { attributesGroup, authGroup, chapEntries, engineGroup } from '../session/configuration-groups.ts';
@@ -92,10 +94,8 @@ export const nodeAcl: NodeType<AclGroup> = {
         // The word is in the message, as in targetcli.
         if ([...first(group).mappedLuns.values()].some((mapped) => mapped.lun.index === lun))
           context.warn(`Warning: TPG LUN ${lun} already mapped to this NodeACL`);
-        for (const acl of group.members) {
-          const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
-          await context.apply(pathOf(acl), 'create', params);
-        }
+        const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
+        await context.applyTogether(inEach(group.members, 'create', params));
         context.info(`Created Mapped LUN ${index}.`);
         await context.created(`${context.node.path}/mapped_lun${index}`);
       },
@@ -121,8 +121,8 @@ export const nodeAcl: NodeType<AclGroup> = {
           after: ['/backstores/ramdisk create rd0 16M', 'create 0 /backstores/ramdisk/rd0'],
         },
       ],
-      async run({ members }, { apply, info }, { mapped_lun: index }) {
-        for (const acl of members) await apply(pathOf(acl), 'delete', { mapped_lun: index });
+      async run({ members }, { applyTogether, info }, { mapped_lun: index }) {
+        await applyTogether(inEach(members, 'delete', { mapped_lun: index }));
         info(`Deleted Mapped LUN ${index}.`);
       },
     }),
@@ -151,7 +151,10 @@ async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Prom
   if (index !== undefined) return index;
   const object = await storageObjectNamed(text, context, 'LUN, storage object, or path not valid');
   const exported = [...tpg.luns.values()].find((lun) => lun.storageObject === object);
-  return (exported ?? (await createLun(context, tpg, object))).index;
+  if (exported) return exported.index;
+  const made = await context.applyTogether(createLun(tpg, object));
+  context.info(`Created LUN ${made.index}.`);
+  return made.index;
 }
 
 /** What targetcli shows of the authentication of a node ACL. */
@@ -170,6 +173,11 @@ function summaryOf(group: AclGroup): Summary {
   return { text: [...pieces, `Mapped LUNs: ${mappedLuns.size}`].join(', '), healthy };
 }
 
+/** The same for every member. */
+function* inEach(members: readonly NodeAcl[], verb: string, params: Values): Steps<void> {
+  for (const acl of members) yield { path: pathOf(acl), verb, params };
+}
+
 /** What is set is set for every member. */
 function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   const { tpg, members } = group;
@@ -177,7 +185,7 @@ function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   const forEach = (declared: ConfigurationGroup): ConfigurationGroup => ({
     ...declared,
     async set(name, value, context) {
-      for (const acl of members) await context.apply(pathOf(acl), 'set', { group: declared.name, name, value });
+      await context.applyTogether(inEach(members, 'set', { group: declared.name, name, value }));
     },
   });
   const attribute = attributesGroup('attribute', pathOf(first(group)), attributes);

@@ -3,7 +3,7 @@
  * computed from it. A node is a view of an engine object, made when asked for: nothing is cached and nothing goes stale.
  */
 
-import type { Host, Outcome, Parameter, Value, Values, ValueType } from '../../src/index.ts';
+import type { Host, Outcome, Parameter, Steps, Value, Values, ValueType } from '../../src/index.ts';
 import type { OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
@@ -213,6 +213,8 @@ export interface Context {
   fileNamed(name: string): string;
   /** One operation through the engine's one door; its notes are shown. */
   apply(path: string, verb: string, params: Values): Promise<Outcome>;
+  /** Several operations as one change, all of them or none: what `Root.applyTogether` does. */
+  applyTogether<T>(steps: Steps<T>): Promise<T>;
   /** A creation is over: the bookmark @last is set, and perhaps the shell goes there. */
   created(path: string): Promise<void>;
   leave(): void;

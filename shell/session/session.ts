@@ -193,6 +193,7 @@ export class ShellSession implements ShellBackend {
         for (const note of outcome.notes) info(note);
         return outcome;
       },
+      applyTogether: (steps) => this.#host.root.applyTogether(steps, { of: run.change }, signal),
       created: async (path) => {
         await this.#remember(this.#preferences.bookmark('last', path), sink);
         if (!this.#preferences.get('auto_cd_after_create')) return;

@@ -6,6 +6,7 @@
  *                                 N operations, or none, are folded into the first of the lines that follow
  *     {"do":{"path":…,"verb":…,"params":…},"of":"<change>"}
  *                                 operations of one change are taken back together; without it, each by itself
+ *     {"do":[{…},{…}],"of":…}     several of one change, which are durable together or not at all
  *     {"do":{…},"of":…,"undoes":"<change>"}  the last operation of a change that takes another one back
  *     {"do":{…},"on":"<sha256>"}  one that replaces everything, done while saveconfig.json was this
  *     {"saved":"<sha256>"}        saveconfig.json is about to become this: what stands above is in it
@@ -22,7 +23,7 @@ interface Line {
   readonly journal?: number;
   readonly base?: string | null;
   readonly folded?: number;
-  readonly do?: Operation;
+  readonly do?: Operation | readonly Operation[];
   readonly of?: string;
   readonly undoes?: string;
   readonly on?: string | null;
@@ -98,7 +99,7 @@ export class Journal {
     files = realFiles,
   ): Promise<{ journal: Journal; replay: Replay }> {
     const lines = await readLines(path, files);
-    const operationsIn = (some: readonly Line[]) => some.flatMap((line) => (line.do ? [line.do] : []));
+    const operationsIn = (some: readonly Line[]) => some.flatMap((line) => line.do ?? []);
     const journal = new Journal(path, files);
     const start = startOf(lines, base);
     if (start !== undefined) {
@@ -121,14 +122,15 @@ export class Journal {
   }
 
   /**
-   * On disk when it resolves.
-   * @param on sha256 of a saveconfig.json (null: of none) that the operation goes with as well: it leaves nothing of what was there
+   * All of them, in one line, are on disk when it resolves.
+   * @param on sha256 of a saveconfig.json (null: of none) that they go with as well: they leave nothing of what was there
    */
-  async record(operation: Operation, base: string | null, on?: string | null, part?: Part): Promise<void> {
-    await this.#append({ do: operation, ...part, ...(on !== undefined && { on }) }, base);
-    this.#pending += 1;
-    this.#latest.push(describeOperation(operation));
-    if (this.#latest.length > latestMax) this.#latest.shift();
+  async record(operations: readonly Operation[], base: string | null, on?: string | null, part?: Part): Promise<void> {
+    const [first, ...more] = operations;
+    if (!first) return;
+    await this.#append({ do: more.length > 0 ? operations : first, ...part, ...(on !== undefined && { on }) }, base);
+    this.#pending += operations.length;
+    this.#latest = [...this.#latest, ...operations.map(describeOperation)].slice(-latestMax);
   }
 
   /**
@@ -143,7 +145,7 @@ export class Journal {
     const first = isWhole ? ((lines[0]?.folded ?? 0) > 0 ? 1 : -1) : start;
     const done = lines.slice(start).flatMap(({ do: operation, of, undoes }, at) => {
       const change = start + at === first ? undefined : (of ?? `line ${start + at}`);
-      return operation ? [{ operation, change, undoes }] : [];
+      return [operation ?? []].flat().map((one) => ({ operation: one, change, undoes }));
     });
     const undone = new Set(done.flatMap(({ change, undoes }) => (undoes === undefined ? [] : [change, undoes])));
     return done.filter(({ change }) => change === undefined || !undone.has(change));

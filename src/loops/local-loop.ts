@@ -70,8 +70,8 @@ export class LocalLoop implements Loop<Socket | number> {
     this.#lag.enable();
   }
 
-  async change(operation: Operation | undefined, { gained, lost }: Assignment): Promise<Moving[]> {
-    await this.#copy?.change(operation);
+  async change(operations: readonly Operation[] | undefined, { gained, lost }: Assignment): Promise<Moving[]> {
+    await this.#copy?.change(operations);
     for (const path of gained) this.#mine.add(path);
     for (const path of lost) this.#mine.delete(path);
     if (lost.length === 0) return [];

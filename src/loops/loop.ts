@@ -99,11 +99,11 @@ export type Again = 'no' | 'when it is time' | 'now';
 /** @typeParam S what a connection comes as: a socket of the management side's thread, or the number of a descriptor */
 export interface Loop<S = Socket> {
   /**
-   * The tree has changed; `undefined` takes the last change back. What is not this loop's any more is let go of.
+   * The tree has changed by these operations; `undefined` takes the last change back. What is not this loop's any more is let go of.
    * @returns the storage objects that another loop goes on with
    * @throws OperatorError when the change cannot be made here; nothing was changed then
    */
-  change(operation: Operation | undefined, assignment: Assignment): Promise<Moving[]>;
+  change(operations: readonly Operation[] | undefined, assignment: Assignment): Promise<Moving[]>;
   /**
    * Opens what is this loop's and not open, and makes what runs equal to what the tree says. A volume that takes its time
    * to open is not waited for: `LoopHost.look` asks for another call when it has.

@@ -79,11 +79,11 @@ export class Loops {
   }
 
   /** What `Loop.change` does, in all of them; a storage object that leaves one arrives in another with `follow`. */
-  async change(operation: Operation | undefined): Promise<void> {
-    if (!operation) await this.#forget();
+  async change(operations: readonly Operation[] | undefined): Promise<void> {
+    if (!operations) await this.#forget();
     const assignments = this.#placement.update(this.#tree);
     const changed = await Promise.allSettled(
-      this.#all.flatMap((loop, at) => loop?.change(operation, assignments[at]!) ?? []),
+      this.#all.flatMap((loop, at) => loop?.change(operations, assignments[at]!) ?? []),
     );
     this.#moving = [...this.#moving, ...changed.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))];
     const refused = changed.find((one) => one.status === 'rejected');

@@ -3,7 +3,7 @@
 import { entryOf } from '../attribute.ts';
 import type { Carried, Operation } from '../operations/operation.ts';
 import { Tree } from '../operations/tree.ts';
-import { carryOut, worldly } from '../saved/operations.ts';
+import { carryOut, undoAll, worldly } from '../saved/operations.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 
 const around = { ...worldly, serving: true, restoring: true };
@@ -11,7 +11,8 @@ const around = { ...worldly, serving: true, restoring: true };
 export class TreeCopy {
   readonly tree = new Tree();
   readonly #restored: Promise<unknown>;
-  #last: Carried | undefined;
+  /** What the last change did, in order. */
+  #last: readonly Carried[] = [];
 
   /**
    * @param configuration the tree as it is when the thread begins
@@ -25,12 +26,19 @@ export class TreeCopy {
   }
 
   /** Makes a change; `undefined` takes the last one back. */
-  async change(operation: Operation | undefined): Promise<void> {
+  async change(operations: readonly Operation[] | undefined): Promise<void> {
     await this.#restored;
     const before = this.#last;
-    this.#last = undefined;
-    if (operation) this.#last = await carryOut(this.tree, operation, around);
-    else await before?.undo();
+    this.#last = [];
+    if (!operations) return undoAll(before);
+    const done: Carried[] = [];
+    try {
+      for (const operation of operations) done.push(await carryOut(this.tree, operation, around));
+    } catch (error) {
+      await undoAll(done);
+      throw error;
+    }
+    this.#last = done;
   }
 
   /** Resolves when the tree is what the thread began with. */
@@ -40,13 +48,13 @@ export class TreeCopy {
 
   /** The last change is durable. */
   async finish(): Promise<void> {
-    await this.#last?.finish?.();
+    for (const { finish } of this.#last) await finish?.();
   }
 
   /** Closes what the last change has left over. */
   async release(): Promise<void> {
     const before = this.#last;
-    this.#last = undefined;
-    await before?.release?.();
+    this.#last = [];
+    await Promise.all(before.map(({ release }) => release?.()));
   }
 }

@@ -33,6 +33,12 @@ export interface Outcome {
   readonly notes: readonly string[];
 }
 
+/**
+ * The operations of one change: each is told the outcome of the one before. A refusal is thrown into it; one that it does
+ * not catch takes the whole change back. It cannot wait for anything, and what `prepare` does is not done for them.
+ */
+export type Steps<T> = Generator<Operation, T, Outcome>;
+
 /** What an operation may use besides the tree. */
 export interface Surroundings {
   /** Loops open volumes, and say what they find. False: only the configuration changes. */

@@ -153,7 +153,7 @@ export class Host {
           `${replay.setAside.operations} changes that were made on the earlier one are kept in ${replay.setAside.path}`,
       );
     if (!readOnly && journal.wantsFolding(true)) await this.#fold(journal);
-    this.root.recordTo((operation, part) => this.#record(operation, journal, part));
+    this.root.recordTo((operations, part) => this.#record(operations, journal, part));
   }
 
   /** @param from the file that it stands in */
@@ -170,15 +170,15 @@ export class Host {
     }
   }
 
-  async #record(operation: Operation, journal: Journal, part?: Part): Promise<void> {
+  async #record(operations: readonly Operation[], journal: Journal, part?: Part): Promise<void> {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
     if (this.#closing !== undefined)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     try {
-      // Whatever the file says meanwhile, this operation is newer and leaves nothing of it.
-      const on = isWhole(operation) ? await this.#hashOnDisk() : undefined;
-      await journal.record(operation, this.#base, on, part);
-      this.#recorded += 1;
+      // Whatever the file says meanwhile, an operation that replaces everything is newer and leaves nothing of it.
+      const on = operations.some(isWhole) ? await this.#hashOnDisk() : undefined;
+      await journal.record(operations, this.#base, on, part);
+      this.#recorded += operations.length;
       if (on !== undefined) this.#base = on;
       // What was restored is what stands in the file.
       if (on && hash(format(dump(this.root.tree))) === on) await journal.restart(on).catch(() => {});

@@ -9,11 +9,11 @@ import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
 import { type LoopOptions, Loops } from '../loops/loops.ts';
-import type { Operation, Outcome, Part, Surroundings } from '../operations/operation.ts';
+import type { Operation, Outcome, Part, Steps, Surroundings } from '../operations/operation.ts';
 import { placeOf } from '../operations/place.ts';
 import { takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
-import { carryOut, prepare, worldly } from '../saved/operations.ts';
+import { carryOutSteps, prepare, undoAll, worldly } from '../saved/operations.ts';
 import { couldNotCreate } from '../saved/restore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { runningMs } from '../system/running-time.ts';
@@ -22,11 +22,15 @@ import type { Lun, Portal, Target, Tpg } from '../target/target.ts';
 import { sumOf } from '../target/traffic.ts';
 import { type LocalDevice, localDevices, refuseLosing } from './local-devices.ts';
 
-/** Called with each operation as it was carried out, before it is answered; a rejection is the operator's to hear. */
-export type Record = (operation: Operation, part?: Part) => Promise<void>;
+/** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
+export type Record = (operations: readonly Operation[], part?: Part) => Promise<void>;
 
 /** How often a start looks for devices that are not there. */
 const devicePollMs = 200;
+
+function* only(operation: Operation): Steps<Outcome> {
+  return yield operation;
+}
 
 export interface StartOptions {
   /** How long it waits for devices that are not there, and what ends that early. */
@@ -69,7 +73,7 @@ export class Root {
     return this.#serving;
   }
 
-  /** From now on every operation goes to `record` (the journal) before it is answered. */
+  /** From now on every change goes to `record` (the journal) before it is answered. */
   recordTo(record: Record): void {
     this.#record = record;
   }
@@ -91,40 +95,59 @@ export class Root {
     const { missingSerial = worldly.missingSerial } = this.#options;
     const around = () => ({ ...worldly, missingSerial, serving: this.#serving, restoring, comingBack });
     const prepared = restoring ? operation : await prepare(this.tree, operation, around());
-    const { outcome, released } = await this.inTurn(() => {
+    return this.#inOneChange(only(prepared), around, part, givenUp);
+  }
+
+  /**
+   * Several operations as one change: stored by one write, followed once, all of them or none.
+   * @returns what `steps` returns
+   * @throws OperatorError that `steps` does not catch; the tree is then as it was
+   */
+  applyTogether<T>(steps: Steps<T>, part?: Part, givenUp?: AbortSignal): Promise<T> {
+    const { missingSerial = worldly.missingSerial } = this.#options;
+    const around = () => ({ ...worldly, missingSerial, serving: this.#serving, restoring: false });
+    return this.#inOneChange(steps, around, part, givenUp);
+  }
+
+  async #inOneChange<T>(
+    steps: Steps<T>,
+    around: () => Surroundings,
+    part: Part | undefined,
+    givenUp: AbortSignal | undefined,
+  ): Promise<T> {
+    const { value, released } = await this.inTurn(() => {
       givenUp?.throwIfAborted();
-      return this.#apply(prepared, around(), part);
+      return this.#apply(steps, around(), part);
     });
     await released;
-    return outcome;
+    return value;
   }
 
   /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
-  async #apply(operation: Operation, around: Surroundings, part?: Part) {
+  async #apply<T>(steps: Steps<T>, around: Surroundings, part?: Part) {
     const devices = around.restoring ? [] : this.localDevices();
-    const { params, notes = [], undo, finish, release } = await carryOut(this.tree, operation, around);
-    const carried: Operation = { path: operation.path, verb: operation.verb, params };
-    const isForced = operation.verb === 'detach' && operation.params['force'] === true;
+    const { value, done, operations } = await carryOutSteps(this.tree, steps, around);
+    const isForced = operations.some(({ verb, params }) => verb === 'detach' && params['force'] === true);
     try {
       if (!isForced) await refuseLosing(devices, this.tree);
     } catch (error) {
-      await undo();
+      await undoAll(done);
       throw error;
     }
     try {
-      await this.#follow(carried);
-      if (!around.restoring) await this.#record(carried, part);
+      await this.#follow(operations);
+      if (!around.restoring) await this.#record(operations, part);
     } catch (error) {
-      await undo();
+      await undoAll(done);
       await this.#follow(undefined);
       throw error;
     }
-    await finish?.();
+    for (const { finish } of done) await finish?.();
     await this.#loops?.finish();
-    const released = Promise.all([release?.(), this.#loops?.release()]);
+    const released = Promise.all([...done.map(({ release }) => release?.()), this.#loops?.release()]);
     this.#releasing.add(released);
     void released.finally(() => this.#releasing.delete(released)).catch(() => {});
-    return { outcome: { operation: carried, notes } satisfies Outcome, released };
+    return { value, released };
   }
 
   /**
@@ -319,13 +342,13 @@ export class Root {
 
   /**
    * Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached.
-   * @param operation what changed it; undefined: the last one was undone
+   * @param operations what changed it; undefined: the last change was undone
    */
-  async #follow(operation: Operation | undefined): Promise<void> {
+  async #follow(operations: readonly Operation[] | undefined): Promise<void> {
     if (!this.#loops) return;
-    await this.#loops.change(operation);
+    await this.#loops.change(operations);
     await this.#openAll();
-    if (operation) this.#refuse(operation);
+    for (const operation of operations ?? []) this.#refuse(operation);
   }
 
   /** @param again also what could not be opened before */

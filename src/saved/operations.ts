@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, machine } from 'node:os';
 import { OperatorError } from '../errors.ts';
 import { aluaOperations } from '../operations/alua-operations.ts';
-import type { Carried, Operation, OperationType, Surroundings, Values } from '../operations/operation.ts';
+import type { Carried, Operation, OperationType, Steps, Surroundings, Values } from '../operations/operation.ts';
 import { type PlaceKind, placeOf } from '../operations/place.ts';
 import { storageObjectOperations } from '../operations/storage-object-operations.ts';
 import { targetOperations } from '../operations/target-operations.ts';
@@ -36,6 +36,42 @@ export async function prepare(tree: Tree, operation: Operation, around: Surround
 export async function carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
   const { type, place } = find(tree, operation, around);
   return type.apply(tree, place as never, operation.params, around);
+}
+
+/**
+ * Carries out one step after the other.
+ * @returns what the steps return, and what was done
+ * @throws what they throw; the tree is then as it was
+ */
+export async function carryOutSteps<T>(tree: Tree, steps: Steps<T>, around: Surroundings) {
+  const done: Carried[] = [];
+  const operations: Operation[] = [];
+  const take = async (operation: Operation): Promise<IteratorResult<Operation, T>> => {
+    let carried: Carried;
+    try {
+      carried = await carryOut(tree, operation, around);
+    } catch (error) {
+      return steps.throw(error);
+    }
+    const { params, notes = [] } = carried;
+    const asCarried: Operation = { path: operation.path, verb: operation.verb, params };
+    done.push(carried);
+    operations.push(asCarried);
+    return steps.next({ operation: asCarried, notes });
+  };
+  try {
+    let step: IteratorResult<Operation, T> = steps.next();
+    while (!step.done) step = await take(step.value);
+    return { value: step.value, done, operations };
+  } catch (error) {
+    await undoAll(done);
+    throw error;
+  }
+}
+
+/** Takes back what was carried out, the last first. */
+export async function undoAll(done: readonly Carried[]): Promise<void> {
+  for (const { undo } of done.toReversed()) await undo();
 }
 
 function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {

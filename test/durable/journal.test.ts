@@ -19,7 +19,7 @@ const load = (base: string | null) => Journal.load(path, base, now, false);
 
 async function written(base: string | null, ...names: string[]): Promise<void> {
   const { journal } = await load(base);
-  for (const name of names) await journal.record(create(name), base);
+  for (const name of names) await journal.record([create(name)], base);
   await journal.close();
 }
 
@@ -61,7 +61,7 @@ it('says which line is damaged in the middle instead of skipping it', async () =
 
 it('a crash between announcing a save and the new file replays everything', async () => {
   const { journal } = await load('old');
-  await journal.record(create('a'), 'old');
+  await journal.record([create('a')], 'old');
   await journal.announce('new', 'old');
   await journal.close();
   expect((await load('old')).replay.operations).toEqual([create('a')]);
@@ -69,9 +69,9 @@ it('a crash between announcing a save and the new file replays everything', asyn
 
 it('a crash between the new file and the new journal replays nothing twice', async () => {
   const { journal } = await load('old');
-  await journal.record(create('a'), 'old');
+  await journal.record([create('a')], 'old');
   await journal.announce('new', 'old');
-  await journal.record(create('b'), 'old');
+  await journal.record([create('b')], 'old');
   await journal.close();
   expect((await load('new')).replay.operations).toEqual([create('b')]);
 });
@@ -82,7 +82,7 @@ it('is put aside, not replayed and not lost, when somebody else replaced the sav
   expect(replay.operations).toEqual([]);
   expect(replay.setAside).toMatchObject({ operations: 1 });
   expect(await readFile(replay.setAside!.path, 'utf8')).toContain('"name":"a"');
-  await journal.record(create('b'), 'foreign');
+  await journal.record([create('b')], 'foreign');
   await journal.close();
   expect((await load('foreign')).replay.operations).toEqual([create('b')]);
   expect(await readdir(join(path, '..'))).toHaveLength(2);
@@ -90,9 +90,9 @@ it('is put aside, not replayed and not lost, when somebody else replaced the sav
 
 it('begins anew after a save', async () => {
   const { journal } = await load(null);
-  await journal.record(create('a'), null);
+  await journal.record([create('a')], null);
   await journal.restart('saved');
-  await journal.record(create('b'), 'saved');
+  await journal.record([create('b')], 'saved');
   await journal.close();
   expect(journal.pending).toBe(1);
   expect((await load('saved')).replay.operations).toEqual([create('b')]);
