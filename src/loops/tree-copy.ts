@@ -1,9 +1,9 @@
 /** A loop's own tree, in a thread that is not the management side's: it makes each change that the loop is told of. */
 
 import { entryOf } from '../attribute.ts';
-import type { Carried, Operation } from '../operations/operation.ts';
+import type { Carried, Operation, Steps } from '../operations/operation.ts';
 import { Tree } from '../operations/tree.ts';
-import { carryOut, undoAll, worldly } from '../saved/operations.ts';
+import { carryOut, carryOutSteps, undoAll, worldly } from '../saved/operations.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 
 const around = { ...worldly, serving: true, restoring: true };
@@ -31,14 +31,7 @@ export class TreeCopy {
     const before = this.#last;
     this.#last = [];
     if (!operations) return undoAll(before);
-    const done: Carried[] = [];
-    try {
-      for (const operation of operations) done.push(await carryOut(this.tree, operation, around));
-    } catch (error) {
-      await undoAll(done);
-      throw error;
-    }
-    this.#last = done;
+    this.#last = (await carryOutSteps(this.tree, inOrder(operations), around)).done;
   }
 
   /** Resolves when the tree is what the thread began with. */
@@ -57,4 +50,8 @@ export class TreeCopy {
     this.#last = [];
     await Promise.all(before.map(({ release }) => release?.()));
   }
+}
+
+function* inOrder(operations: readonly Operation[]): Steps<void> {
+  for (const operation of operations) yield operation;
 }

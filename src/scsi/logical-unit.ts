@@ -75,7 +75,10 @@ export class StorageObject {
   readonly exports = new Set<object>();
   /** What its subjects keep, each at its own place (unit-state.ts). */
   readonly states: object[] = [];
-  /** The places of the subjects that stand in the way of a command which only reads or writes. */
+  /**
+   * The places of the subjects that stand in the way of a command which only reads or writes. ALUA states, the medium and
+   * the attributes are not among them: who relies on this asks for those besides.
+   */
   readonly obstructions = new Set<number>();
   /** Milliseconds since 1970, and a timer. */
   readonly clock: { now: () => number; after: (ms: number, what: () => void) => void } = {

@@ -13,7 +13,7 @@ export interface Subject<T extends object, Carried, Kept extends object> {
   /** What a unit begins with, and begins with again in another process. */
   initial(lu: StorageObject): T;
   /** A logical unit reset (SAM-5 6.3.3) changes this much. Absent: the state stays. */
-  reset?(lu: StorageObject, state: T): Partial<T>;
+  reset?(lu: StorageObject): Partial<T>;
   /** An I_T nexus reaches the unit from now on. @param again it did so before. Absent: that changes nothing */
   establish?(lu: StorageObject, nexus: Nexus, again: boolean): void;
   /** An I_T nexus is lost (SAM-5 6.3.4), or reaches the unit no more. Absent: the state has nothing of it. */
@@ -80,7 +80,7 @@ function change(lu: StorageObject, place: number, changes: object): void {
 /** A logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */
 export function resetStates(lu: StorageObject): void {
   subjects.forEach((subject, place) => {
-    if (subject.reset) change(lu, place, subject.reset(lu, stateAt(lu, place)));
+    if (subject.reset) change(lu, place, subject.reset(lu));
   });
 }
 
