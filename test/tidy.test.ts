@@ -212,7 +212,6 @@ const untested: string[] = [
   'iscsi connection dropped',
   'iscsi connection refused',
   'local device',
-  'medium error',
   'nbd connection failed',
   'nbd connection refused',
   'no control socket',

@@ -37,7 +37,7 @@ export interface Volume {
   /**
    * Adds the memory that a range lies in to what one system call moves before anything else happens; false when it lies
    * in none, and nothing is added. What is written to the range until then is sent: whoever puts a digest beside it copies
-   * it first. Where a volume lends, `writeNow` is as durable as can be, and fails for want of space alone.
+   * it first.
    * @param filled what the call moves goes into the range
    */
   lend?(position: number, length: number, to: IoVector, filled?: boolean): boolean;
@@ -46,8 +46,8 @@ export interface Volume {
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
   read(into: Uint8Array, position: number): Promise<void>;
   /**
-   * Takes all of `from`, as `write` does, when that needs no waiting and says true. False: `write` it; a part may be
-   * written already.
+   * Takes all of `from`, as `write` does, when that needs no waiting and says true. False: `write` it, which also says what
+   * is wrong; a part may be written already.
    */
   writeNow?(from: Uint8Array, position: number, durable: boolean): boolean;
   /** @param durable on stable storage when this resolves (FUA, write-through) */

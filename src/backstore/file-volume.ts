@@ -66,8 +66,8 @@ export class FileVolume implements Volume {
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
   readonly space?: () => Promise<Space>;
-  /** Of a file in memory: that is as stable as it gets. */
-  readonly isFlushed?: () => true;
+  /** Of a file in memory: as long as it is whole, that is as stable as it gets. */
+  readonly isFlushed?: () => boolean;
 
   readonly #fd: number;
   readonly #durableFd: number;
@@ -99,7 +99,7 @@ export class FileVolume implements Volume {
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
     if (fstatSync(medium.fd).isFile()) this.#end = new FileEnd(medium.fd, this.#inMemory || this.#readsCached);
     if (this.#inMemory) {
-      this.isFlushed = () => true;
+      this.isFlushed = () => !this.#closed && this.#whole() === this.size;
       this.#pages = this.#map();
     }
     if (this.#pages)

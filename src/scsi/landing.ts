@@ -29,8 +29,10 @@ class WriteLanding implements Landing {
   /** What was lent last is `#block`. */
   #lentBlock = false;
   #failure: unknown;
-  /** A part came while somebody else had the range for himself. */
-  #collided = false;
+  /** A part could not be written when it came: somebody else had the range for himself, or another part was in `#writing`. */
+  #missed = false;
+  /** A part that the volume did not take at once, on its way there. It never rejects. */
+  #writing: Promise<void> | undefined;
 
   constructor(task: Task, lu: StorageObject, volume: Volume, position: number) {
     this.#task = task;
@@ -86,15 +88,36 @@ class WriteLanding implements Landing {
   }
 
   #write(bytes: Uint8Array, offset: number): void {
-    if (this.#isOpen(offset, bytes.length) && !this.#volume.writeNow?.(bytes, this.#position + offset, false))
-      this.#failure ??= systemError('ENOSPC', 'write');
+    if (!this.#isOpen(offset, bytes.length)) return;
+    const position = this.#position + offset;
+    if (this.#volume.writeNow?.(bytes, position, false)) return;
+    // The memory that is taken for a landing is one part, however much of it the volume does not take at once.
+    if (this.#writing !== undefined) this.#missed = true;
+    else this.#writing = this.#writeLater(Uint8Array.from(bytes), position);
+    this.#task.running = this.#writing.then(() => good);
+  }
+
+  /** Writes as any command does: the volume says what is in its way. */
+  async #writeLater(bytes: Uint8Array, position: number): Promise<void> {
+    try {
+      await rangeLocks
+        .of(this.#lu)
+        .during(position, position + bytes.length, false, () => this.#volume.write(bytes, position, false));
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    this.#writing = undefined;
   }
 
   /** All data has come. @throws what is in the way of the medium, or was */
-  finish(): Completion {
+  finish(): Completion | Promise<Completion> {
+    return this.#writing !== undefined ? this.#writing.then(() => this.#outcome()) : this.#outcome();
+  }
+
+  #outcome(): Completion {
     if (this.#failure) throw this.#failure;
     // It has to be sent again: nobody holds a range for data that is still to come.
-    if (this.#collided) return { status: status.busy };
+    if (this.#missed) return { status: status.busy };
     countWrite(this.#lu, this.#task.dataOutLength / this.#lu.blockSize);
     return good;
   }
@@ -105,8 +128,8 @@ class WriteLanding implements Landing {
     const { volume } = this.#lu;
     this.#failure ??= notReady(this.#lu) ?? (volume === this.#volume ? undefined : systemError('EBADF', 'write'));
     const position = this.#position + offset;
-    this.#collided ||= !rangeLocks.of(this.#lu).free(position, position + length, false);
-    return this.#failure === undefined && !this.#collided;
+    this.#missed ||= !rangeLocks.of(this.#lu).free(position, position + length, false);
+    return this.#failure === undefined && !this.#missed;
   }
 }
 

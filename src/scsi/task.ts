@@ -75,8 +75,8 @@ export interface Landing {
   lend(offset: number, available: number, to: IoVector): number | undefined;
   /** `count` bytes were received where `lend` said. */
   took(offset: number, count: number): void;
-  /** All data has come. @throws what is in the way of the medium, or was */
-  finish(): Completion;
+  /** All data has come. @throws what is in the way of the medium, or was; a promise rejects with it */
+  finish(): Completion | Promise<Completion>;
 }
 
 /** What a transport says of a command. */
@@ -123,7 +123,7 @@ export class Task {
   extent: Extent | undefined = undefined;
   /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data): it need not wait any more. */
   leave: (() => void) | undefined = undefined;
-  /** Set by `execute` while the task is on its way to the medium. */
+  /** Set by `execute`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;
   /** Its neighbours in the task set (task-set.ts). */
   older: Task | undefined = undefined;

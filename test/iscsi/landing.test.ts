@@ -1,13 +1,21 @@
 // Writes whose data goes to its place as it comes: what else the commands around them see of it. That sockets receive
 // into memory is tested in socket-transport.test.ts and engine.test.ts.
 
-import { describe, expect, it } from 'vitest';
+import { statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Volume } from '../../src/backstore/backstore.ts';
+import { fileio } from '../../src/backstore/fileio.ts';
 import { dataOut, scsiCommand, taskManagementRequest } from '../../src/iscsi/pdu.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { setBugReporter } from '../../src/scsi/device-server.ts';
 import { statistics } from '../../src/scsi/statistics.ts';
 import { clearTaskSet } from '../../src/scsi/task-management.ts';
+import { systemError } from '../../src/system/system-error.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
-import { memoryVolume } from '../support/memory-volume.ts';
+import { type MemoryVolume, memoryVolume } from '../support/memory-volume.ts';
+import { makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 
 const blocks = 128;
 const bytes = blocks * 512;
@@ -15,8 +23,12 @@ const half = bytes / 2;
 const write10 = [0x2a, 0, 0, 0, 0, 0, 0, 0, blocks, 0];
 
 /** A session whose transport and volume let data land. */
-async function landing(keys: Record<string, string> = {}, piece?: number) {
-  const unit = logicalUnit({ volume: memoryVolume(1 << 20, { lend: () => false }) });
+async function landing(
+  keys: Record<string, string> = {},
+  piece?: number,
+  volume: Volume = memoryVolume(1 << 20, { lend: () => false }),
+) {
+  const unit = logicalUnit({ volume: volume as MemoryVolume });
   const target = new IscsiTarget(unit);
   target.tpg.parameters.set('DataPDUInOrder', keys['DataPDUInOrder'] ?? 'Yes');
   const { initiator, output } = await target.login(keys, piece);
@@ -153,14 +165,117 @@ describe('data that lands', () => {
     expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '2/04/00' });
   });
 
-  it('a medium that has no more space: the command says so', async () => {
+  it.each([
+    ['EIO', '3/0c/00'],
+    ['EROFS', '7/27/00'],
+    ['ENOSPC', '7/27/07'],
+    ['ERANGE', '5/21/00'],
+  ])(
+    'what the volume does not take at once is written as any command does, which says what is wrong: %s',
+    async (code, expected) => {
+      const session = await landing();
+      const { initiator, volume } = session;
+      const data = pattern(bytes);
+      const { tag, r2t } = await halfWay(session, data);
+      volume.writeNow = () => false;
+      volume.write = () => Promise.reject(systemError(code, 'write'));
+      initiator.sendRequested(r2t, data);
+      expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: expected });
+    },
+  );
+
+  it('what the volume takes later is there when the command is answered, and ABORT TASK waits for it', async () => {
+    const session = await landing();
+    const { initiator, volume } = session;
+    const write = volume.write.bind(volume);
+    const release: (() => void)[] = [];
+    const data = pattern(bytes);
+    volume.writeNow = () => false;
+    volume.write = async (from, position, durable) => {
+      await new Promise<void>((resolve) => release.push(resolve));
+      return write(from, position, durable);
+    };
+    const goOn = async () => {
+      release.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const first = await halfWay(session, data);
+    await goOn();
+    initiator.sendRequested(first.r2t, data);
+    await goOn();
+    expect((await initiator.finish(first.tag)).status).toBe(0);
+    expect(Buffer.from(volume.bytes.subarray(0, bytes))).toEqual(data);
+
+    const second = await halfWay(session, data.fill(1));
+    initiator.send(taskManagementRequest, {
+      ...initiator.number(true),
+      final: true,
+      function: 1,
+      referencedTaskTag: second.tag,
+      refCmdSn: initiator.cmdSn - 1,
+      initiatorTaskTag: initiator.tag(),
+    });
+    const answer = initiator.next();
+    let isAnswered = false;
+    void answer.then(() => {
+      isAnswered = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isAnswered).toBe(false);
+    await goOn();
+    expect((await answer).values['response']).toBe(0);
+    expect(volume.bytes[0]).toBe(1);
+  });
+
+  it('one part waits for the volume at a time: with a second one the command has to be sent again', async () => {
     const session = await landing();
     const { initiator, volume } = session;
     const data = pattern(bytes);
-    const { tag, r2t } = await halfWay(session, data);
+    let goOn = () => {};
     volume.writeNow = () => false;
+    volume.write = () =>
+      new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+    const { tag, r2t } = await halfWay(session, data);
     initiator.sendRequested(r2t, data);
-    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '7/27/07' });
+    goOn();
+    const busy = 8;
+    expect((await initiator.finish(tag)).status).toBe(busy);
+  });
+
+  it('on a file in memory that another process cut: a medium error, and no FUA write is GOOD any more', async () => {
+    const folder = makeFolder(memoryFolder);
+    onTestFinished(() => removeFolder(folder));
+    const file_or_dev = join(folder, 'cut.img');
+    const volume = await fileio.open((await fileio.settle({ file_or_dev, size: 1 << 20 }, new Map())).config);
+    // A part that cannot be lent is put, with FFI and without.
+    const session = await landing({}, undefined, Object.assign(volume, { lend: () => false }));
+    const { initiator } = session;
+    const data = pattern(bytes);
+    const { tag, r2t } = await halfWay(session, data);
+    truncateSync(file_or_dev, half);
+    const log: LogRecord[] = [];
+    setBugReporter((record) => log.push(record));
+    initiator.sendRequested(r2t, data);
+    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '3/0c/00' });
+    expect(statSync(file_or_dev).size).toBe(half);
+    expect(log).toMatchObject([{ event: 'medium error', detail: { command: 'WRITE(10)', code: 'EIO' } }]);
+    const fua = [0x2a, 8, 0, 0, 0, 0, 0, 0, 1, 0];
+    expect(await initiator.command(fua, { data: pattern(512), immediateData: 512 })).toMatchObject({
+      sense: '3/0c/00',
+    });
+    await volume.close();
+  });
+
+  it('with FUA on a volume that lends and is not flushed: it is flushed, and what fails there is told', async () => {
+    const session = await landing();
+    const { initiator, volume } = session;
+    const data = pattern(bytes);
+    const tag = initiator.sendCommand([0x2a, 8, 0, 0, 0, 0, 0, 0, blocks, 0], { data, immediateData: half });
+    volume.flush = () => Promise.reject(systemError('EIO', 'fdatasync'));
+    initiator.sendRequested(await initiator.next(), data);
+    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '3/0c/00' });
   });
 });
 
