@@ -81,8 +81,49 @@ function writePiece(
 }
 
 /** FUA asks for the medium, or there is no write cache to leave it in. */
-export const isDurable = (lu: StorageObject, fua: number): boolean =>
+const isDurable = (lu: StorageObject, fua: number): boolean =>
   fua === 1 || lu.attributes.values.emulate_write_cache === 0;
+
+/**
+ * Whether what a command wrote has to be on stable storage, and is not. Asked when it has run: the cache may have been
+ * switched off meanwhile.
+ */
+export function owesFlush(lu: StorageObject, fua: number, position: number, length: number): boolean {
+  const { volume } = lu;
+  if (!isDurable(lu, fua) || !volume || volume.passThrough) return false;
+  return volume.isFlushed?.(position, length) !== true;
+}
+
+/**
+ * Reads bytes wherever they begin and end, as whole blocks. A range that an atomic write holds is waited for.
+ * @param buffer has room for two blocks more @returns the bytes, in it
+ */
+export async function readBytes(lu: StorageObject, position: number, length: number, buffer: Buffer): Promise<Buffer> {
+  const { from, to } = wholeBlocks(lu, position, length);
+  const blocks = buffer.subarray(0, to - from);
+  await rangeLocks.of(lu).during(from, to, false, () => mediumOf(lu).read(blocks, from));
+  return blocks.subarray(position - from, position - from + length);
+}
+
+/** Writes bytes wherever they begin and end: what else is in their blocks stays, and nobody sees a block half written. */
+export function writeBytes(
+  lu: StorageObject,
+  position: number,
+  data: Uint8Array,
+  task: Task,
+): Completion | Promise<Completion> {
+  const { from, to } = wholeBlocks(lu, position, data.length);
+  if (to - from === data.length) return writePiece(lu, position, data, isDurable(lu, 0));
+  return readModifyWrite(lu, { lba: from / lu.blockSize, fua: 0 }, to - from, task, (found) => {
+    found.set(data, position - from);
+    return found;
+  });
+}
+
+const wholeBlocks = ({ blockSize }: StorageObject, position: number, length: number) => ({
+  from: Math.floor(position / blockSize) * blockSize,
+  to: Math.ceil((position + length) / blockSize) * blockSize,
+});
 
 /**
  * Reads a range, lets `modify` say what it becomes, and writes that; no other write comes in between.

@@ -4,7 +4,7 @@ import type { MediumError } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { inaccessible } from './alua.ts';
-import { isDurable } from './block-access.ts';
+import { owesFlush } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
 import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
 import { checkUsage, dataOutBytesMax, decode, type OpcodeRow } from './opcode.ts';
@@ -159,7 +159,7 @@ function run(task: Task, waited: boolean): Completion | Promise<Completion> {
     const result = command.row.execute(unit.storageObject, command.cdb, task);
     if (result instanceof Promise)
       return follow(task, command.row, writes(command) ? stable(unit.storageObject, command, result) : result);
-    if (writes(command) && owesFlush(unit.storageObject, command))
+    if (writes(command) && isOwed(unit.storageObject, command))
       return follow(task, command.row, stable(unit.storageObject, command, result));
     return result;
   } catch (error) {
@@ -176,22 +176,17 @@ async function stable(
   result: Completion | Promise<Completion>,
 ): Promise<Completion> {
   const completion = await result;
-  if (completion.status === status.good && owesFlush(lu, command)) await lu.volume?.flush();
+  if (completion.status === status.good && isOwed(lu, command)) await lu.volume?.flush();
   return completion;
 }
 
-/**
- * Whether what a command wrote has to be on stable storage, and is not: FUA asks for it, or there is no write cache to leave
- * it in. Asked when it has run: the cache may have been switched off meanwhile.
- */
-function owesFlush(lu: StorageObject, { row, cdb }: Command): boolean {
-  if (!isDurable(lu, cdb['fua'] ?? 0)) return false;
-  const { volume, blockSize } = lu;
-  if (!volume || volume.passThrough) return false;
+/** Whether what a command wrote has to be on stable storage, and is not. */
+function isOwed(lu: StorageObject, { row, cdb }: Command): boolean {
   const blocks = row.ranged ? cdb['blocks']! : 0;
   // A command without a range, or with one that ends where the medium does, may have been anywhere.
-  const [position, length] = blocks > 0 ? [cdb['lba']! * blockSize, blocks * blockSize] : [0, volume.size];
-  return volume.isFlushed?.(position, length) !== true;
+  const position = blocks > 0 ? cdb['lba']! * lu.blockSize : 0;
+  const length = blocks > 0 ? blocks * lu.blockSize : (lu.volume?.size ?? 0);
+  return owesFlush(lu, cdb['fua'] ?? 0, position, length);
 }
 
 /** Keeps hold of a command that is on its way to the medium, so that task management can wait for it. */

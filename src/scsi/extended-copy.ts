@@ -1,43 +1,43 @@
 /**
- * EXTENDED COPY(LID1) and RECEIVE COPY RESULTS(LID1), of blocks between logical units that the initiator reaches itself
- * (SPC-4 6.5, 6.23, 6.25). The limits are LIO's.
+ * EXTENDED COPY(LID1) and what RECEIVE COPY RESULTS tells of it (SPC-4 6.5, 6.22, 6.25): the parameter list, and results by
+ * list identifier. Only logical units that the initiator reaches itself can be named. The limits are LIO's.
  */
 
-import { inaccessible } from './alua.ts';
-import { isDurable, mediumOf } from './block-access.ts';
+import {
+  type CopyEnd,
+  copySegment,
+  decodeSegments,
+  segmentBytesMax,
+  segmentCodes,
+  segmentGranularity,
+} from './copy-segment.ts';
 import { association, codeSet, designatorType, naaOf } from './designator.ts';
-import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
-import { rangeLocks } from './range-locks.ts';
-import { isWriteProtected, notReady } from './readiness.ts';
-import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
-import { type Completion, status, type Task } from './task.ts';
+import type { Completion, Task } from './task.ts';
 import { unitState } from './unit-state.ts';
 
+/** What the copy manager takes, as initiators are told it. */
 export const copyLimits = {
   targets: 2,
   segments: 1,
   descriptorListBytes: 1024,
-  segmentBytes: 256 * 1024 * 1024,
+  segmentBytes: segmentBytesMax,
+  granularity: segmentGranularity,
 } as const;
-/** Bytes that one step reads and writes. */
-const pieceBytesMax = 1024 * 1024;
 
 const headerBytes = 16;
 const targetBytes = 32;
-/** Identification descriptor CSCD descriptor (SPC-4 6.5.5.6). */
+/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.5). */
 const identification = 0xe4;
 /** PERIPHERAL DEVICE TYPE. */
 const directAccess = 0x00;
-/** Block device to block device (SPC-4 6.5.6.4). */
-const blockToBlock = 0x02;
-/** IMPLEMENTED DESCRIPTOR LIST */
-export const copyDescriptors = [blockToBlock, identification] as const;
-const segmentHeaderBytes = 4;
-const blockToBlockBytes = 28;
+/** The descriptor type codes that a list may have, ascending (SPC-4 6.22). */
+export const copyDescriptors: readonly number[] = [...segmentCodes, identification];
 
+/** Whether a logical unit manages copies, and takes part in them. */
 export const offersCopy = (lu: StorageObject): boolean => lu.attributes.values.emulate_3pc === 1;
 
 export const extendedCopyOpcodes: readonly OpcodeRow[] = [
@@ -73,7 +73,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     code: 0x84,
     serviceAction: 0x03,
     name: 'RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS',
-    spec: 'SPC-4 6.23',
+    spec: 'SPC-4 6.22',
     cdb: { listIdentifier: u8(2), allocation: u32(10) },
     medium: 'none',
     whenReserved: 'reads',
@@ -83,7 +83,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
 ];
 
 function operatingParameters(lu: StorageObject): Uint8Array {
-  const data = Buffer.alloc(46);
+  const data = Buffer.alloc(44 + copyDescriptors.length);
   const granularity = Math.log2(lu.blockSize);
   data.writeUInt32BE(data.length - 4, 0);
   data[4] = 0x01; // SNLID
@@ -92,21 +92,13 @@ function operatingParameters(lu: StorageObject): Uint8Array {
   data.writeUInt32BE(copyLimits.descriptorListBytes, 12);
   data.writeUInt32BE(copyLimits.segmentBytes, 16);
   data.writeUInt16BE(1, 34); // TOTAL CONCURRENT COPIES
-  data.set([1, granularity, granularity, granularity], 36); // MAXIMUM CONCURRENT COPIES
+  // MAXIMUM CONCURRENT COPIES, and the granularity of segments, of inline and of held data.
+  data.set([1, copyLimits.granularity, granularity, granularity], 36);
   data.set([copyDescriptors.length, ...copyDescriptors], 43);
   return data;
 }
 
-interface Segment {
-  readonly source: number;
-  readonly destination: number;
-  readonly blocks: number;
-  readonly countsDestination: boolean;
-  readonly sourceLba: number;
-  readonly destinationLba: number;
-}
-
-/** LIST ID USAGE (SPC-4 6.5.3.2), in its place: what becomes of the list identifier and of the result. */
+/** LIST ID USAGE (SPC-4 6.4.3.2), in its place: what becomes of the list identifier and of the result. */
 const listIdUsage = { mask: 0x18, held: 0x00, reserved: 0x08, notHeld: 0x10, none: 0x18 } as const;
 /** COPY MANAGER STATUS (SPC-4 6.25). */
 const copyStatus = { inProgress: 0x00, completed: 0x01, completedWithErrors: 0x02 } as const;
@@ -140,12 +132,14 @@ async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> 
     throw new CheckCondition(sense.parameterListLengthError);
   if (list.length < segmentsEnd) throw new CheckCondition(sense.parameterListLengthError);
   const targets = decodeTargets(task, list.subarray(headerBytes, targetsEnd));
-  const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd));
+  const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd), targetsEnd, copyLimits.segments);
   const result: CopyResult = { status: copyStatus.inProgress, segments: 0, bytes: 0 };
   const held = usage === listIdUsage.none ? undefined : hold(lu, task, identifier, result);
   try {
     for (const segment of segments) {
-      const answer = await copy(task, targets, segment, result);
+      const answer = await copySegment(task, targets, segment, (bytes) => {
+        result.bytes += bytes;
+      });
       if (answer !== good) return answer;
       result.segments += 1;
     }
@@ -181,8 +175,8 @@ function resultOf(lu: StorageObject, { nexus }: Task, identifier: number): Uint8
 }
 
 /** Undefined where the nexus reaches no such logical unit: an error only when a segment names it. */
-function decodeTargets(task: Task, list: Buffer): (LogicalUnitView | undefined)[] {
-  const targets: (LogicalUnitView | undefined)[] = [];
+function decodeTargets(task: Task, list: Buffer): (CopyEnd | undefined)[] {
+  const targets: (CopyEnd | undefined)[] = [];
   for (let at = 0; at < list.length; at += targetBytes) {
     if (list[at] !== identification) throw new CheckCondition(sense.unsupportedTargetDescriptor);
     if (list.length < at + targetBytes) throw new CheckCondition(sense.parameterListLengthError);
@@ -193,80 +187,16 @@ function decodeTargets(task: Task, list: Buffer): (LogicalUnitView | undefined)[
 }
 
 /** By the NAA designator of VPD page 83h: no other that it has is short enough, but those that all units share. */
-function findUnit(task: Task, descriptor: Buffer): LogicalUnitView | undefined {
+function findUnit(task: Task, descriptor: Buffer): CopyEnd | undefined {
   const [, flags = 0, , , code = 0, kind = 0, , length = 0] = descriptor;
   const nul = (flags & 0x20) !== 0;
   if (nul || (flags & 0x1f) !== directAccess) return undefined;
   if ((code & 0x0f) !== codeSet.binary || (kind & 0x3f) !== (association.unit | designatorType.naa)) return undefined;
   const designator = descriptor.subarray(8, 8 + Math.min(20, length));
   for (const lun of task.nexus.luns()) {
-    const view = task.nexus.view(lun);
-    if (view && designator.equals(naaOf(view.storageObject))) return view;
+    const storageObject = task.nexus.view(lun)?.storageObject;
+    if (storageObject && offersCopy(storageObject) && designator.equals(naaOf(storageObject)))
+      return { lun, storageObject };
   }
   return undefined;
 }
-
-function decodeSegments(list: Buffer): Segment[] {
-  const segments: Segment[] = [];
-  for (let at = 0; at < list.length; at += blockToBlockBytes) {
-    if (list[at] !== blockToBlock) throw new CheckCondition(sense.unsupportedSegmentDescriptor);
-    if (list.length < at + blockToBlockBytes) throw new CheckCondition(sense.parameterListLengthError);
-    if (list.readUInt16BE(at + 2) !== blockToBlockBytes - segmentHeaderBytes) throw invalidParameter(at + 2);
-    if (segments.length === copyLimits.segments) throw new CheckCondition(sense.tooManySegmentDescriptors);
-    segments.push({
-      countsDestination: (list[at + 1]! & 0x02) !== 0, // DC
-      source: list.readUInt16BE(at + 4),
-      destination: list.readUInt16BE(at + 6),
-      blocks: list.readUInt16BE(at + 10),
-      sourceLba: Number(list.readBigUInt64BE(at + 12)),
-      destinationLba: Number(list.readBigUInt64BE(at + 20)),
-    });
-  }
-  return segments;
-}
-
-/** Copies one segment. What is wrong with a logical unit is COPY ABORTED: the list itself was right. */
-async function copy(
-  task: Task,
-  targets: readonly (LogicalUnitView | undefined)[],
-  segment: Segment,
-  result: CopyResult,
-): Promise<Completion> {
-  const from = targets[segment.source];
-  const to = targets[segment.destination];
-  if (!from || !to || !isReady(from) || !isReady(to)) throw new CheckCondition(sense.copyTargetUnreachable);
-  for (const [view, command] of [
-    [from, 'reads'],
-    [to, 'conflicts'],
-  ] as const)
-    if (conflicts(reservations.of(view.storageObject), task.nexus, view.port.relativePortId, command))
-      return { status: status.reservationConflict };
-  const source = from.storageObject;
-  const destination = to.storageObject;
-  if (to.writeProtected || isWriteProtected(destination)) throw new CheckCondition(sense.writeProtected);
-  const bytes = segment.blocks * (segment.countsDestination ? destination : source).blockSize;
-  const start = segment.sourceLba * source.blockSize;
-  const target = segment.destinationLba * destination.blockSize;
-  if (bytes > copyLimits.segmentBytes) throw new CheckCondition(sense.invalidFieldInParameterList);
-  if (start + bytes > source.blocks * source.blockSize || target + bytes > destination.blocks * destination.blockSize)
-    throw new CheckCondition(sense.copyTargetUnreachable);
-  // Without CAT and PAD there is no place for what is left over (SPC-4 6.5.6.1).
-  if (bytes % source.blockSize !== 0 || bytes % destination.blockSize !== 0)
-    throw new CheckCondition(sense.unexpectedInexactSegment);
-  const buffer = Buffer.allocUnsafe(Math.min(bytes, pieceBytesMax));
-  for (let done = 0; done < bytes; done += buffer.length) {
-    if (task.aborted || task.terminated) return good;
-    const piece = buffer.subarray(0, Math.min(buffer.length, bytes - done));
-    await mediumOf(source).read(piece, start + done);
-    await rangeLocks
-      .of(destination)
-      .during(target + done, target + done + piece.length, false, () =>
-        mediumOf(destination).write(piece, target + done, isDurable(destination, 0)),
-      );
-    result.bytes += piece.length;
-  }
-  return good;
-}
-
-const isReady = ({ storageObject, port }: LogicalUnitView): boolean =>
-  !notReady(storageObject) && !inaccessible(storageObject, port.portGroup, 'active');

@@ -93,6 +93,7 @@ export const sense = {
   softwareWriteProtected: named('dataProtect', 0x27, 0x02),
   spaceAllocationFailed: named('dataProtect', 0x27, 0x07),
 
+  thirdPartyDeviceFailure: named('copyAborted', 0x0d, 0x01),
   copyTargetUnreachable: named('copyAborted', 0x0d, 0x02),
   unexpectedInexactSegment: named('copyAborted', 0x26, 0x0a),
 

@@ -43,7 +43,7 @@ export function thirdPartyCopy(lu: StorageObject): Uint8Array | undefined {
   general.writeUInt32BE(1, 0); // TOTAL CONCURRENT COPIES
   general.writeUInt32BE(1, 4); // MAXIMUM IDENTIFIED CONCURRENT COPIES
   general.writeUInt32BE(copyLimits.segmentBytes, 8);
-  general[12] = Math.log2(lu.blockSize); // DATA SEGMENT GRANULARITY
+  general[12] = copyLimits.granularity; // DATA SEGMENT GRANULARITY
   const commands = [0x83, 1, 0x00, 0x84, 2, 0x00, 0x03];
   return Buffer.concat([
     descriptor(0x0001, Uint8Array.of(commands.length, ...commands)), // Supported Commands

@@ -12,12 +12,12 @@ import { block } from '../../src/backstore/block.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { userNbd } from '../../src/backstore/user-nbd.ts';
 import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
-import { naaOf } from '../../src/scsi/designator.ts';
 import { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { closeVolume, recordedFor } from '../../src/scsi/lost-writes.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
 import { noTraffic } from '../../src/target/traffic.ts';
 import { cdbOf } from '../support/cdb.ts';
+import { blockSegment, byteSegment, copyList, copyTarget, sendCopy } from '../support/copy-list.ts';
 import { covers, type LoggingMedium, loggingMedium, type MediumKind } from '../support/logging-medium.ts';
 import { be, Initiator, pattern } from '../support/logical-unit.ts';
 import { type Need, needs } from '../support/needs.ts';
@@ -195,25 +195,18 @@ for (const { kind, needs: wanted, backstore, config } of kinds)
       const cached = lu.attributes.values.emulate_write_cache;
       lu.attributes.set('emulate_write_cache', 0);
       const to = 3 << 20;
-      const target = [0xe4, 0, 0, 0, 1, 3, 0, 16, ...naaOf(lu), ...be(0, 5), 0, 2, 0];
-      const segment = [2, 2, 0, 24, ...be(0, 4), 0, 0, ...be(blocks, 2), ...be(0, 8), ...be(to / blockSize, 8)];
-      const copy = [
-        1,
-        0,
-        ...be(target.length, 2),
-        ...be(0, 4),
-        ...be(segment.length, 4),
-        ...be(0, 4),
-        ...target,
-        ...segment,
-      ];
-      await isStable(
-        async () => {
-          const cdb = [0x83, 0, ...be(0, 8), ...be(copy.length, 4)];
-          expect(await initiator.send(cdb, Uint8Array.from(copy))).toMatchObject({ status: 0, sense: '' });
-        },
-        { from: to, to: to + blocks * blockSize },
-      );
+      const segments = {
+        blocks: blockSegment(0, 0, blocks, 0, to / blockSize),
+        bytes: byteSegment(0, 0, blocks * blockSize - 100, [0, 7], [to / blockSize, 50]),
+      };
+      for (const segment of Object.values(segments))
+        await isStable(
+          async () => {
+            const answer = await sendCopy(initiator, copyList([copyTarget(lu)], [segment]));
+            expect(answer).toMatchObject({ status: 0, sense: '' });
+          },
+          { from: to, to: to + blocks * blockSize },
+        );
       lu.attributes.set('emulate_write_cache', cached);
     });
 

@@ -1,33 +1,15 @@
-/** EXTENDED COPY(LID1) and its operating parameters. Not tested: segments other than block to block, which are refused. */
+/** EXTENDED COPY(LID1): its parameter list, its results, its operating parameters. What segments copy: copy-segment.test.ts. */
 
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
-import { naaOf } from '../../../src/scsi/designator.ts';
-import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
-
-const target = (lu: StorageObject, flags = 0) => [0xe4, flags, 0, 0, 1, 3, 0, 16, ...naaOf(lu), ...be(0, 5), 0, 2, 0];
-const segment = (from: number, to: number, blocks: number, lba = 0, toLba = 0) => [
-  0x02,
-  0x02,
-  0,
-  24,
-  ...be(from, 2),
-  ...be(to, 2),
-  0,
-  0,
-  ...be(blocks, 2),
-  ...be(lba, 8),
-  ...be(toLba, 8),
-];
-const list = (targets: number[][], segments: number[][]) => [
-  ...[1, 0, ...be(targets.flat().length, 2), 0, 0, 0, 0, ...be(segments.flat().length, 4), 0, 0, 0, 0],
-  ...targets.flat(),
-  ...segments.flat(),
-];
-const send = (initiator: Initiator, bytes: number[]) =>
-  initiator.send([0x83, 0, ...be(0, 8), ...be(bytes.length, 4)], Uint8Array.from(bytes));
+import {
+  copyList as list,
+  blockSegment as segment,
+  sendCopy as send,
+  copyTarget as target,
+} from '../../support/copy-list.ts';
+import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 
 function two() {
   const source = logicalUnit({ wwn: '11111111-53cb-4030-8133-a895f2f05d13' });
@@ -39,10 +21,10 @@ function two() {
   return { source, destination, initiator: new Initiator(luns).login() };
 }
 
-test('SPC-4 6.23 RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS: as LIO gives them', async () => {
+test("SPC-4 6.22 RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS: LIO's, and segments of any number of bytes", async () => {
   const { data } = await two().initiator.send([0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 8]);
   expect(data.toString('hex')).toBe(
-    `0000002a01000000000200010000040010000000${'00'.repeat(12)}0000000101090909000000${'0202e4'}`,
+    `0000002b01000000000200010000040010000000${'00'.repeat(12)}0000000101000909000000${'03020ae4'}`,
   );
 });
 
@@ -112,7 +94,7 @@ test('SPC-4 6.25 RECEIVE COPY RESULTS(LID1) COPY STATUS: a copy that goes on is 
   const gate = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  destination.volume.write = () => gate;
+  Object.assign(destination.volume, { writeNow: () => false, write: () => gate });
   const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
   const first = send(initiator, bytes);
   const status = async () => (await initiator.send([0x84, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255])).data[4];
@@ -125,7 +107,7 @@ test('SPC-4 6.25 RECEIVE COPY RESULTS(LID1) COPY STATUS: a copy that goes on is 
   expect(await status()).toBeUndefined();
 });
 
-test('SPC-4 6.5.6.1 EXTENDED COPY(LID1): half a block of the destination is an inexact segment', async () => {
+test('SPC-4 5.17.7.2 EXTENDED COPY(LID1): half a block of the destination is an inexact segment', async () => {
   const { source, destination, initiator } = two();
   Object.assign(destination.lu.attributes.values, { block_size: 1024 });
   const bytes = (blocks: number) => {
@@ -143,7 +125,11 @@ test('SPC-4 6.5 EXTENDED COPY(LID1): a unit that takes no writes may still manag
   expect((await send(initiator, bytes)).status).toBe(0);
 });
 
-test('SPC-4 6.5 emulate_3pc 0 takes it away', async () => {
+test('SPC-4 6.5 emulate_3pc 0 takes it away, and the unit is no end of a copy that another one manages', async () => {
+  const { source, destination, initiator: both } = two();
+  destination.lu.attributes.set('emulate_3pc', 0);
+  const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
+  expect((await send(both, bytes)).sense).toBe('a/0d/02');
   const { lu } = logicalUnit({ attributes: { emulate_3pc: 0 } });
   const initiator = new Initiator(lu).login();
   expect((await send(initiator, [])).sense).toBe('5/20/00');
