@@ -188,11 +188,14 @@ export const textNumber = (declared: Declared & { default: string; min: number; 
 export class Attributes<T extends AttributeTable> {
   readonly table: T;
   readonly values: AttributeValues<T>;
+  readonly #changed: () => void;
   /** Values of a saved file that were refused: they stay in it until another one is set. */
   readonly #refused = new Map<string, number | string>();
 
-  constructor(table: T, defaults: Partial<AttributeValues<T>> = {}) {
+  /** @param changed called when a value was set */
+  constructor(table: T, defaults: Partial<AttributeValues<T>> = {}, changed: () => void = () => {}) {
     this.table = table;
+    this.#changed = changed;
     const initial = Object.entries(table).map(([name, attribute]) => [name, attribute.default]);
     this.values = { ...Object.fromEntries(initial), ...defaults };
   }
@@ -264,6 +267,7 @@ export class Attributes<T extends AttributeTable> {
   set(name: keyof T & string, value: number | string): void {
     (this.values as Record<string, number | string>)[name] = value;
     this.#refused.delete(name);
+    this.#changed();
   }
 
   /** Keeps a value of a saved file that `check` refused. */

@@ -49,11 +49,20 @@ export function accessTypes(lu: StorageObject, portGroup = 0): number {
 const transitioning = 0xf;
 
 /** Target port groups on their way to another state, by number; `stateChanged` begins and ends it. */
-const transitions = unitState({ name: 'ALUA transitions', initial: () => ({ under: new Map<number, object>() }) });
+const transitions = unitState<{ readonly under: ReadonlyMap<number, object> }>({
+  name: 'ALUA transitions',
+  initial: () => ({ under: new Map() }),
+  obstructs: (_state, lu) => (lu.aluaGroups.every((group) => runsAll(lu, group)) ? 'nothing' : 'reads and writes'),
+  spares: (_state, { view }) => inaccessible(view.storageObject, view.port.portGroup, 'active') === undefined,
+});
 
 /** The state of a group as initiators see it. */
 const stateOf = (lu: StorageObject, group: Group): number =>
   transitions.of(lu).under.has(numberIn(group, 'tg_pt_gp_id')) ? transitioning : numberIn(group, 'alua_access_state');
+
+/** Whether every command runs behind the ports of a group now. */
+const runsAll = (lu: StorageObject, group: Group): boolean =>
+  !offersAlua(lu) || (states[stateOf(lu, group)]?.runs ?? 'active') === 'active';
 
 /** A group has another state than it had: everybody is told, now and again when the transition has ended (SPC-4 5.16.2.8). */
 export function stateChanged(lu: StorageObject, name: unknown): void {
@@ -63,12 +72,13 @@ export function stateChanged(lu: StorageObject, name: unknown): void {
   if (!group || delayMs === 0) return;
   const id = numberIn(group, 'tg_pt_gp_id');
   const transition = {};
-  const { under } = transitions.of(lu);
-  under.set(id, transition);
+  transitions.set(lu, { under: new Map(transitions.of(lu).under).set(id, transition) });
   lu.clock.after(delayMs, () => {
     // Another one began meanwhile.
+    const under = new Map(transitions.of(lu).under);
     if (under.get(id) !== transition) return;
     under.delete(id);
+    transitions.set(lu, { under });
     reportToAll(lu, sense.asymmetricAccessStateChanged);
   });
 }

@@ -10,6 +10,7 @@ import { CheckCondition, sense } from './sense.ts';
 import { countRead, countWrite } from './statistics.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { taskSet } from './task-set.ts';
+import { unitState } from './unit-state.ts';
 
 /** Bytes that VERIFY reads at a time. */
 const verifyBytesMax = 1024 * 1024;
@@ -79,6 +80,13 @@ function writePiece(
     return good;
   });
 }
+
+/** Without a write cache, each write has to be on the medium before it is answered. */
+unitState({
+  name: 'write cache',
+  initial: () => ({}),
+  obstructs: (_state, lu) => (lu.attributes.values.emulate_write_cache === 0 ? 'writes' : 'nothing'),
+});
 
 /** FUA asks for the medium, or there is no write cache to leave it in. */
 const isDurable = (lu: StorageObject, fua: number): boolean =>

@@ -16,5 +16,4 @@ export const controlMode = unitState<ControlMode>({
   initial: () => ({ ...initial }),
   reset: () => initial,
   move: 'all',
-  obstructs: ({ softwareWriteProtect }) => softwareWriteProtect,
 });

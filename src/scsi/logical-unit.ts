@@ -45,6 +45,12 @@ export async function switchWriteCache(lu: StorageObject, to: number, set: (valu
   }
 }
 
+/** What stands in the way of commands that only read, and of those that only write: the places of subjects (unit-state.ts). */
+export interface Obstacles {
+  readonly read: readonly number[];
+  readonly write: readonly number[];
+}
+
 /** What an NAA 6 designator has room for. */
 const serialDigitsMax = 25;
 
@@ -59,8 +65,6 @@ export class StorageObject {
   /** The saved file does not have it. */
   isSerialMade = false;
   readonly attributes: Attributes<DiskAttributes>;
-  /** Open while the process serves; closed objects have none. */
-  volume: Volume | undefined;
   /** What the volume is to be opened with, where another event loop had it. */
   contents: VolumeContents | undefined;
   /** Bytes of the volume, where the tree of another thread has it open. */
@@ -69,17 +73,15 @@ export class StorageObject {
   missing: string | undefined;
   /** Why what memory held is gone, in a line: it is not opened, and no zeros are served in place of that, until the operator says so. */
   contentsLost: string | undefined;
-  /** A removable medium is out: the volume stays open, and nobody reaches it. */
-  ejected = false;
   /** LUNs that export it, in any fabric. */
   readonly exports = new Set<object>();
   /** What its subjects keep, each at its own place (unit-state.ts). */
   readonly states: object[] = [];
-  /**
-   * The places of the subjects that stand in the way of a command which only reads or writes. ALUA states, the medium and
-   * the attributes are not among them: who relies on this asks for those besides.
-   */
-  readonly obstructions = new Set<number>();
+  /** As unit-state.ts found it; undefined when something has changed since. Nobody else sets it to anything. */
+  obstacles: Obstacles | undefined;
+  #volume: Volume | undefined;
+  #ejected = false;
+  #aluaGroups: readonly Record<string, unknown>[];
   /** Milliseconds since 1970, and a timer. */
   readonly clock: { now: () => number; after: (ms: number, what: () => void) => void } = {
     now: Date.now,
@@ -99,8 +101,6 @@ export class StorageObject {
   ports?: () => readonly TargetPort[];
   /** Where it says what operators should know. */
   log?: Log;
-  /** ALUA groups as they stand in saveconfig.json. */
-  aluaGroups: readonly Record<string, unknown>[];
   /** Keys of saveconfig.json that are not ours: written back as they were. */
   unknown: Readonly<Record<string, unknown>>;
 
@@ -118,10 +118,46 @@ export class StorageObject {
     this.config = parts.config;
     this.wwn = parts.wwn;
     this.#serialDigits = parts.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigitsMax);
-    this.volume = parts.volume;
-    this.attributes = new Attributes(diskAttributes, parts.backstore.attributeDefaults(parts.config, parts.volume));
-    this.aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
+    this.#volume = parts.volume;
+    this.attributes = new Attributes(
+      diskAttributes,
+      parts.backstore.attributeDefaults(parts.config, parts.volume),
+      () => {
+        this.obstacles = undefined;
+      },
+    );
+    this.#aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
     this.unknown = parts.unknown ?? {};
+  }
+
+  /** Open while the process serves; closed objects have none. */
+  get volume(): Volume | undefined {
+    return this.#volume;
+  }
+
+  set volume(volume: Volume | undefined) {
+    this.#volume = volume;
+    this.obstacles = undefined;
+  }
+
+  /** A removable medium is out: the volume stays open, and nobody reaches it. */
+  get ejected(): boolean {
+    return this.#ejected;
+  }
+
+  set ejected(ejected: boolean) {
+    this.#ejected = ejected;
+    this.obstacles = undefined;
+  }
+
+  /** ALUA groups as they stand in saveconfig.json. */
+  get aluaGroups(): readonly Record<string, unknown>[] {
+    return this.#aluaGroups;
+  }
+
+  set aluaGroups(groups: readonly Record<string, unknown>[]) {
+    this.#aluaGroups = groups;
+    this.obstacles = undefined;
   }
 
   /** The value that an attribute of a new object of this kind has. */

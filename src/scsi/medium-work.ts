@@ -43,7 +43,7 @@ export const mediumWork = unitState<
     parse: parseMediumWork,
     restore: (_lu, work) => ({ work }),
   },
-  obstructs: ({ work }) => work !== undefined,
+  obstructs: ({ work }) => (work ? 'reads and writes' : 'nothing'),
 });
 
 /** The command, and what others are answered meanwhile and after a failure. */

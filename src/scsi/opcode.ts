@@ -76,6 +76,8 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
    * What is not named here has to be zero.
    */
   readonly cdb: F;
+  /** It reads, or writes, its range and does nothing else, if no bit beside the range is set: the fast path takes it (plain-access.ts). */
+  readonly plain?: 'read' | 'write';
   /** Fields that are looked at only for whether they may be set: they are not decoded. */
   readonly accepts?: readonly Field[];
   /** Fields that are not looked at: they may have any value, and are no usage bits (SPC-4 6.35.3). */
@@ -129,12 +131,10 @@ export function opcode<F extends Fields>(record: Opcode<F>): OpcodeRow {
   const fields = Object.entries<Field>(record.cdb);
   const long = record.code === variableLengthCode;
   const cdbLength = long ? longCdbBytes : (groupLengths[(record.code >> 5) as 0] as number);
-  const usage = new Uint8Array(cdbLength);
-  usage[0] = 0xff;
   const all = [...fields.map(([, one]) => one), ...(record.accepts ?? [])];
   if (record.serviceAction !== undefined) all.push(serviceActionOf(record.code));
   if (long) all.push(additionalLengthField);
-  for (const one of all) setBits(usage, one);
+  const usage = bitsOf(all, cdbLength);
   const settable = usage.slice();
   for (const one of record.ignores ?? []) setBits(settable, one);
   return {
@@ -157,6 +157,14 @@ export function usageFor(row: OpcodeRow, lu: StorageObject): Uint8Array {
   return usage;
 }
 
+/** The operation code, and a 1 for each bit of these fields. */
+export function bitsOf(fields: readonly Field[], cdbLength: number): Uint8Array {
+  const usage = new Uint8Array(cdbLength);
+  usage[0] = 0xff;
+  for (const one of fields) setBits(usage, one);
+  return usage;
+}
+
 function setBits(usage: Uint8Array, { byte, bytes, shift, mask }: Field): void {
   for (let i = 0; i < bytes; i++) {
     const bitsAbove = mask / 256 ** (bytes - 1 - i);
@@ -164,11 +172,12 @@ function setBits(usage: Uint8Array, { byte, bytes, shift, mask }: Field): void {
   }
 }
 
-/** The value of a field. */
-export function fieldValue({ byte, bytes, shift, mask, zero }: Field, cdb: Uint8Array): number {
-  let value = cdb[byte]!;
+/** The value of a field. @param start where the CDB begins */
+export function fieldValue({ byte, bytes, shift, mask, zero }: Field, cdb: Uint8Array, start = 0): number {
+  const first = start + byte;
+  let value = cdb[first]!;
   if (bytes === 1) return (value >> shift) & mask || zero;
-  for (let i = 1; i < bytes; i++) value = value * 256 + cdb[byte + i]!;
+  for (let i = 1; i < bytes; i++) value = value * 256 + cdb[first + i]!;
   return bytes < 4 ? value & mask : value;
 }
 

@@ -82,7 +82,7 @@ export const provisioningThresholds = unitState<Asked & { readonly watch: Thresh
     unpack: (lu, asked) => ({ ...asked, watch: watchOf(lu, asked) }),
   },
   // Each command is asked whether it is time to look at the space there is.
-  obstructs: ({ watch }) => watch !== undefined,
+  obstructs: ({ watch }) => (watch ? 'reads and writes' : 'nothing'),
 });
 
 /** Asks for something else. */

@@ -1,6 +1,6 @@
 /** Ranges of a volume that are being written: what makes COMPARE AND WRITE and ORWRITE atomic (SBC-3 5.2, 5.5). */
 
-import { unitState } from './unit-state.ts';
+import { type UnitState, unitState } from './unit-state.ts';
 
 interface Held {
   /** Bytes: first, and first behind. */
@@ -18,6 +18,19 @@ interface Waiting {
 class RangeLocks {
   readonly #held = new Set<Held>();
   #waiting: Waiting[] = [];
+  /** Ranges that are held alone, or are to be. */
+  #alone = 0;
+  readonly #aloneChanged: () => void;
+
+  /** @param aloneChanged whether somebody holds a range alone is not so any more */
+  constructor(aloneChanged: () => void) {
+    this.#aloneChanged = aloneChanged;
+  }
+
+  /** Somebody holds a range alone, or waits for it: what only reads or writes may have to wait. */
+  get isExclusive(): boolean {
+    return this.#alone > 0;
+  }
 
   /** Whether a range could be had at once. */
   free(from: number, to: number, alone: boolean): boolean {
@@ -29,14 +42,21 @@ class RangeLocks {
   /** Runs `work` while the range is held. */
   async during<T>(from: number, to: number, alone: boolean, work: () => Promise<T>): Promise<T> {
     const range: Held = { from, to, alone };
+    if (alone) this.#count(1);
     if (!this.free(from, to, alone)) await new Promise<void>((grant) => this.#waiting.push({ range, grant }));
     else this.#held.add(range);
     try {
       return await work();
     } finally {
       this.#held.delete(range);
+      if (alone) this.#count(-1);
       this.#grant();
     }
+  }
+
+  #count(alone: 1 | -1): void {
+    this.#alone += alone;
+    this.#aloneChanged();
   }
 
   /** Gives waiting ranges, in the order they came, what no longer conflicts with anybody before them. */
@@ -57,4 +77,8 @@ class RangeLocks {
 const conflict = (a: Held, b: Held): boolean => (a.alone || b.alone) && a.from < b.to && b.from < a.to;
 
 /** The ranges of a logical unit that are held. */
-export const rangeLocks = unitState({ name: 'range locks', initial: () => new RangeLocks() });
+export const rangeLocks: UnitState<RangeLocks> = unitState({
+  name: 'range locks',
+  initial: (lu) => new RangeLocks(() => rangeLocks.changed(lu)),
+  obstructs: ({ isExclusive }) => (isExclusive ? 'reads and writes' : 'nothing'),
+});

@@ -18,7 +18,18 @@ export const power = unitState<{ readonly condition: PowerCondition }>({
   initial: () => ({ condition: 'active' }),
   reset: () => ({ condition: 'active' }),
   move: 'all',
-  obstructs: ({ condition }) => condition !== 'active',
+  // Such a command wakes it.
+  obstructs: ({ condition }) => (condition === 'active' ? 'nothing' : 'reads and writes'),
+});
+
+/** The medium itself, which the unit has: there has to be one of blocks that this target reads and writes for itself. */
+unitState({
+  name: 'medium',
+  initial: () => ({}),
+  obstructs: (_state, lu) => {
+    if (!lu.volume || lu.ejected || lu.volume.passThrough) return 'reads and writes';
+    return isWriteProtected(lu) ? 'writes' : 'nothing';
+  },
 });
 
 /** FORMAT UNIT or SANITIZE goes on: hardly anything else runs. */

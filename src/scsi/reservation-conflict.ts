@@ -55,7 +55,9 @@ export const reservations = unitState<Reservations, PersistentReservations, Pers
     parse: parseReservations,
     restore: (_lu, persistent) => ({ persistent }),
   },
-  obstructs: ({ persistent, reserved }) => reserved !== undefined || persistent.reservation !== null,
+  obstructs: ({ persistent, reserved }) => (reserved || persistent.reservation ? 'reads and writes' : 'nothing'),
+  spares: (held, { kind, nexus, view }) =>
+    !conflicts(held, nexus, view.port.relativePortId, kind === 'read' ? 'reads' : 'conflicts'),
 });
 
 /** Whether a command of this class ends with RESERVATION CONFLICT. @param port relative target port identifier of the nexus */

@@ -1,7 +1,7 @@
 /** The task set of a logical unit: every command in flight, in the order it came, and whose turn it is (SAM-5 8). */
 
 import type { Task } from './task.ts';
-import { unitState } from './unit-state.ts';
+import { type UnitState, unitState } from './unit-state.ts';
 
 /**
  * Iterates over the tasks, oldest first. They hang together by themselves: a Set would grow and shrink with every batch,
@@ -16,6 +16,17 @@ class TaskSet {
   /** Initiators order their tasks, as is known from the first one on: what a task has read must not change behind it. */
   ordered = false;
   #waiting: (() => void)[] = [];
+  readonly #orderingChanged: () => void;
+
+  /** @param orderingChanged whether there are tasks that others have to wait for is not so any more */
+  constructor(orderingChanged: () => void) {
+    this.#orderingChanged = orderingChanged;
+  }
+
+  /** There are tasks whose attribute is not SIMPLE: not every task may run at once. */
+  get isOrdering(): boolean {
+    return this.#ordering > 0;
+  }
 
   get size(): number {
     return this.#size;
@@ -32,7 +43,7 @@ class TaskSet {
     this.#newest = task;
     this.#size += 1;
     if (task.attribute === 'simple') return;
-    this.#ordering += 1;
+    this.#order(1);
     this.ordered = true;
   }
 
@@ -46,8 +57,13 @@ class TaskSet {
     task.older = undefined;
     task.newer = undefined;
     this.#size -= 1;
-    if (task.attribute !== 'simple') this.#ordering -= 1;
+    if (task.attribute !== 'simple') this.#order(-1);
     if (this.#waiting.length > 0) this.wake();
+  }
+
+  #order(tasks: 1 | -1): void {
+    this.#ordering += tasks;
+    this.#orderingChanged();
   }
 
   /** Lets tasks that wait for their turn look again: one has gone, or was aborted. */
@@ -84,4 +100,8 @@ class TaskSet {
 }
 
 /** The task set of a logical unit: every command of every nexus that is in flight there. */
-export const taskSet = unitState({ name: 'task set', initial: () => new TaskSet() });
+export const taskSet: UnitState<TaskSet> = unitState({
+  name: 'task set',
+  initial: (lu) => new TaskSet(() => taskSet.changed(lu)),
+  obstructs: ({ isOrdering }) => (isOrdering ? 'reads and writes' : 'nothing'),
+});

@@ -23,7 +23,8 @@ const unitAttentions = unitState<UnitAttentions>({
     keep(lu, nexus, []);
     unitAttentions.of(lu).conditions.delete(nexus);
   },
-  obstructs: ({ waiting }) => waiting > 0,
+  obstructs: ({ waiting }) => (waiting > 0 ? 'reads and writes' : 'nothing'),
+  spares: ({ conditions }, { nexus }) => (conditions.get(nexus)?.length ?? 0) === 0,
 });
 
 /** The LUNs that a nexus sees changed: registers it with new ones and says so at each (SPC-4 6.33). */

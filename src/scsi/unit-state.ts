@@ -4,7 +4,7 @@
  */
 
 import type { LogEvent } from '../log.ts';
-import type { Nexus, StorageObject } from './logical-unit.ts';
+import type { LogicalUnitView, Nexus, Obstacles, StorageObject } from './logical-unit.ts';
 
 /** What a subject keeps of each logical unit, and what becomes of it. `T` has readonly fields: `set` changes them. */
 export interface Subject<T extends object, Carried, Kept extends object> {
@@ -35,8 +35,24 @@ export interface Subject<T extends object, Carried, Kept extends object> {
     parse(kept: unknown): Kept;
     restore(lu: StorageObject, kept: Kept): Partial<T>;
   };
-  /** Whether a command that only reads or writes needs a look at the state before it may run. Absent: never. */
-  obstructs?(state: T): boolean;
+  /**
+   * Which plain commands, which only read or only write blocks, need a look at the subject before they may run. It is asked
+   * again after the subject, an attribute, the medium or an ALUA group has changed. Absent: none.
+   */
+  obstructs?(state: T, lu: StorageObject): Obstruction;
+  /** Whether a plain command is none of the obstructing subject's business, and runs all the same. Absent: none does. */
+  spares?(state: T, command: PlainCommand): boolean;
+}
+
+/** What a subject keeps from running at once. */
+type Obstruction = 'nothing' | 'writes' | 'reads and writes';
+
+/** A command that only reads or only writes blocks, as the subjects know it. */
+export interface PlainCommand {
+  readonly kind: 'read' | 'write';
+  readonly nexus: Nexus;
+  /** The unit as the nexus reaches it. */
+  readonly view: LogicalUnitView;
 }
 
 /** The door to what a subject keeps. */
@@ -45,12 +61,16 @@ export interface UnitState<T extends object> {
   of(lu: StorageObject): T;
   /** Changes it. The subject alone does that. */
   set(lu: StorageObject, changes: Partial<T>): void;
+  /** Says that the state has changed in itself, where that is more than a set of readonly fields. */
+  changed(lu: StorageObject): void;
 }
 
 type AnySubject = Subject<object, unknown, object>;
 
-/** In the order of their declaration, which gives each its place in `StorageObject.states`. */
 const subjects: AnySubject[] = [];
+
+/** In the order of their declaration, which gives each its place in `StorageObject.states`. */
+export const unitSubjects: readonly AnySubject[] = subjects;
 
 export function unitState<T extends object, Carried = never, Kept extends object = never>(
   subject: Subject<T, Carried, Kept>,
@@ -59,6 +79,7 @@ export function unitState<T extends object, Carried = never, Kept extends object
   return {
     of: (lu) => (lu.states[place] as T | undefined) ?? (stateAt(lu, place) as T),
     set: (lu, changes) => change(lu, place, changes),
+    changed: lookAgain,
   };
 }
 
@@ -71,10 +92,37 @@ function stateAt(lu: StorageObject, place: number): object {
 }
 
 function change(lu: StorageObject, place: number, changes: object): void {
-  const state = stateAt(lu, place);
-  Object.assign(state, changes);
-  if (subjects[place]!.obstructs?.(state)) lu.obstructions.add(place);
-  else lu.obstructions.delete(place);
+  Object.assign(stateAt(lu, place), changes);
+  lookAgain(lu);
+}
+
+/** Something has changed that the answers of `obstructs` may depend on. */
+function lookAgain(lu: StorageObject): void {
+  lu.obstacles = undefined;
+}
+
+/** Asks every subject what it obstructs; the unit keeps the answers. */
+function look(lu: StorageObject): Obstacles {
+  const found = subjects.map(({ obstructs }, place) => obstructs?.(stateAt(lu, place), lu) ?? 'nothing');
+  const placesOf = (which: (one: Obstruction) => boolean): number[] =>
+    found.flatMap((one, place) => (which(one) ? [place] : []));
+  lu.obstacles = {
+    read: placesOf((one) => one === 'reads and writes'),
+    write: placesOf((one) => one !== 'nothing'),
+  };
+  return lu.obstacles;
+}
+
+/**
+ * Whether a subject stands in the way of a plain command. If none does, the command may read or write its blocks at once:
+ * what the device server would ask the subjects, it would ask in vain.
+ */
+export function isObstructed(kind: PlainCommand['kind'], nexus: Nexus, view: LogicalUnitView): boolean {
+  const lu = view.storageObject;
+  const places = (lu.obstacles ?? look(lu))[kind];
+  if (places.length === 0) return false;
+  const command: PlainCommand = { kind, nexus, view };
+  return !places.every((place) => subjects[place]!.spares?.(stateAt(lu, place), command));
 }
 
 /** A logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */

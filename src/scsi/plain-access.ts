@@ -1,0 +1,59 @@
+/**
+ * The fast path of READ and WRITE: where nothing stands in the way of such a command, its CDB says where on the medium its
+ * blocks are, and a transport reads or writes them at once. The device server (device-server.ts) is the truth: it takes every
+ * command, and these with the same result.
+ */
+
+import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
+import { bitsOf, type Field, fieldValue, type Opcode } from './opcode.ts';
+import { opcodes } from './opcode-table.ts';
+import { countRead, countWrite } from './statistics.ts';
+import { isObstructed, type PlainCommand } from './unit-state.ts';
+
+/** What the fast path has to know of an opcode. */
+interface PlainRow {
+  readonly kind: NonNullable<Opcode['plain']>;
+  readonly lba: Field;
+  readonly blocks: Field;
+  /** A 1 for each bit of the CDB beside the two: one that is set makes the command more than plain. */
+  readonly besides: Uint8Array;
+}
+
+/** By operation code. Transports hand over 16 bytes of a CDB, so that longer ones are not among them. */
+const plainRows: readonly (PlainRow | undefined)[] = Array.from({ length: 256 }, (_, code) => {
+  const row = opcodes.find((one) => one.code === code && one.plain && one.cdbLength <= 16);
+  if (!row?.plain) return undefined;
+  const { lba, blocks } = row.cdb as { lba: Field; blocks: Field };
+  const besides = bitsOf([lba, blocks], row.cdbLength).map((bits) => ~bits);
+  return { kind: row.plain, lba, blocks, besides };
+});
+
+/**
+ * Where on the medium a READ or WRITE of `length` bytes begins, in bytes; -1 when it is the device server's. The caller
+ * holds that the task attribute is SIMPLE, and reads or writes in the same turn of the event loop.
+ * @param start where the CDB begins in `bytes`
+ */
+export function plainPosition(
+  kind: PlainCommand['kind'],
+  nexus: Nexus,
+  view: LogicalUnitView,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+): number {
+  const row = plainRows[bytes[start]!];
+  if (row?.kind !== kind || isObstructed(kind, nexus, view) || (view.writeProtected && kind === 'write')) return -1;
+  const { besides } = row;
+  for (let at = 1; at < besides.length; at += 1) if ((bytes[start + at]! & besides[at]!) !== 0) return -1;
+  const lu = view.storageObject;
+  const { blockSize } = lu;
+  const lba = fieldValue(row.lba, bytes, start);
+  const blocks = fieldValue(row.blocks, bytes, start);
+  return blocks > 0 && blocks * blockSize === length && lba + blocks <= lu.blocks ? lba * blockSize : -1;
+}
+
+/** Counts a command that was carried out on the fast path (LOG SENSE). */
+export function countPlain(kind: PlainCommand['kind'], lu: StorageObject, length: number): void {
+  if (kind === 'read') countRead(lu, length / lu.blockSize);
+  else countWrite(lu, length / lu.blockSize);
+}
