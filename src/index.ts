@@ -35,6 +35,7 @@ export { fabrics, serviceOf } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
+export { printAccessList } from './operations/access-operations.ts';
 export {
   describeOperation,
   type Operation,
@@ -57,6 +58,7 @@ export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts
 export type { StorageObject } from './scsi/logical-unit.ts';
 export { serviceManager } from './system/systemd.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
+export { type AccessList, addressRuleProblem, everyAddress, isListed } from './target/access-list.ts';
 export { type Auth, authKeys, authProblem, authTable, isMutual, letsIn, shownValue } from './target/auth.ts';
 export type { Fabric } from './target/fabric.ts';
 export type { SessionInfo } from './target/service.ts';

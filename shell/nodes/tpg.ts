@@ -1,20 +1,38 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
-import { isMutual, letsIn, type Tpg } from '../../src/index.ts';
+import { type Host, isMutual, letsIn, type Tpg } from '../../src/index.ts';
 import { attributesGroup, authGroup, chapEntries } from '../session/configuration-groups.ts';
 import {
   type Command,
+  type Commands,
   type ConfigurationGroup,
   child,
   commandOf,
   type NodeType,
   type Summary,
 } from '../session/node.ts';
+import { accessCommands, accountsSettings, describeAccessList } from './access.ts';
 import { acls } from './acls.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { luns } from './luns.ts';
 import { portals } from './portals.ts';
+
+const tpgCommands: Commands<Tpg> = {
+  enable: switchCommand(true),
+  disable: switchCommand(false),
+  info: infoCommand<Tpg>(
+    'Shows its number, whether it is enabled, its CHAP words, and where it sends initiators.',
+    ({ tag, enabled, auth, attributes, accessList }) => ({
+      tag,
+      enable: enabled,
+      ...chapEntries(auth),
+      access_addresses: accessList?.addresses.join(', '),
+      access_names: accessList?.names.join(', '),
+      ...attributes.savedForeign(),
+    }),
+  ),
+};
 
 export const tpg: NodeType<Tpg> = {
   doc: 'A target portal group: portals, and the LUNs and ACLs that are reached through them.',
@@ -28,23 +46,19 @@ export const tpg: NodeType<Tpg> = {
     ];
   },
   groups: groupsOf,
-  commands: {
-    enable: switchCommand(true),
-    disable: switchCommand(false),
-    info: infoCommand<Tpg>(
-      'Shows its number, whether it is enabled, its CHAP words, and where it sends initiators.',
-      ({ tag, enabled, auth, attributes }) => ({
-        tag,
-        enable: enabled,
-        ...chapEntries(auth),
-        ...attributes.savedForeign(),
-      }),
-    ),
-  },
+  commands: (one) => ({ ...tpgCommands, ...(one.target.fabric.features.includes('nps') && accessCommands) }),
 };
 
 /** What targetcli shows of the authentication of a TPG. */
-function summaryOf({ enabled, nexusWwn, target: { fabric }, auth, attributes: { values } }: Tpg): Summary {
+function summaryOf({
+  enabled,
+  nexusWwn,
+  target: { fabric },
+  auth,
+  accounts,
+  accessList,
+  attributes: { values },
+}: Tpg): Summary {
   if (!enabled) return { text: 'disabled', healthy: false };
   const demo = values['generate_node_acls'] === 1;
   const pieces = nexusWwn ? [nexusWwn] : [];
@@ -56,19 +70,26 @@ function summaryOf({ enabled, nexusWwn, target: { fabric }, auth, attributes: { 
       healthy = demo ? true : null;
     } else if (demo) {
       pieces.push('tpg-auth', isMutual(auth) ? 'mutual auth' : '1-way auth');
-      healthy = letsIn(auth);
+      healthy = accounts.length > 0 || letsIn(auth);
     } else pieces.push('auth per-acl');
   }
+  if (accessList) pieces.push(describeAccessList(accessList));
   if (values['redirect']) pieces.push(`redirect to ${values['redirect']}`);
   return { text: pieces.join(', '), healthy };
 }
 
-function groupsOf({ path, attributes, parameters, auth, target: { fabric } }: Tpg): ConfigurationGroup[] {
+function groupsOf(
+  { path, attributes, parameters, auth, accounts, target: { fabric } }: Tpg,
+  { root }: Host,
+): ConfigurationGroup[] {
+  const state = root.tree.fabrics.get(fabric.name)!;
   const filled = (table: object) => Object.keys(table).length > 0;
   return [
     ...(filled(parameters.table) ? [attributesGroup('parameter', path, parameters)] : []),
     ...(filled(attributes.table) ? [attributesGroup('attribute', path, attributes)] : []),
-    ...(fabric.features.includes('auth') ? [authGroup('auth', path, auth)] : []),
+    ...(fabric.features.includes('auth')
+      ? [authGroup('auth', path, auth, () => accountsSettings(state, accounts))]
+      : []),
   ];
 }
 

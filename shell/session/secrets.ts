@@ -26,7 +26,7 @@ const isLikeSecret = (name: string): boolean => isNearSecret(name) || otherNames
 const isLikeGroup = (word: string): boolean => authGroups.some((group) => isNear(word.toLowerCase(), group, 1));
 const isLikeSet = (word: string): boolean => isNear(word.toLowerCase(), 'set', 1);
 /** Names that are no secrets themselves. Each may have a value that is none. */
-const publicNames: readonly string[] = [...authKeys, ...authGroups, 'enable'];
+const publicNames: readonly string[] = [...authKeys, ...authGroups, 'enable', 'accounts'];
 const isPublic = (name: string): boolean => publicNames.includes(name) && !isSecret(name);
 
 /** Quotes within quotes beyond this are not looked into. */
@@ -39,8 +39,9 @@ export function secretsIn(line: string, depth = 0): Span[] {
   const isSetting = command !== undefined && isLikeSet(command.text);
   const spans: Span[] = [];
   const hide = ({ from, to }: Pick<Word, 'from' | 'to'>) => void (to > from && spans.push([from, to]));
-  /** What comes behind such a word is not to be seen. */
-  let from = Number.POSITIVE_INFINITY;
+  /** What comes behind such a word is not to be seen: also behind the name of an account that is made. */
+  const account = command && isNear(command.text, 'create_account', slipsMax) ? positional[0] : undefined;
+  let from = account?.to ?? Number.POSITIVE_INFINITY;
   for (const word of words) {
     const { text } = word;
     if (word.from >= from && !publicNames.includes(text)) hide(word);

@@ -1,6 +1,6 @@
 /** The security stage of a login (RFC 7143 6.3.2, 12): which method, and CHAP's three steps. */
 
-import { type Auth, hasCredentials, isMutual } from '../target/auth.ts';
+import { type Account, type Auth, isMutual } from '../target/auth.ts';
 import type { Pair } from '../wire/text.ts';
 import {
   type Challenge,
@@ -21,7 +21,10 @@ export interface Credentials {
   readonly required: boolean;
   /** Methods in the TPG's AuthMethod. */
   readonly methods: readonly string[];
+  /** What the target gives of itself. */
   readonly auth: Auth;
+  /** What initiators may give, one or another. */
+  readonly accounts: readonly Account[];
   /** Whose credentials they are, for the log: `/iscsi/…/tpg1`. */
   readonly owner: string;
 }
@@ -69,18 +72,18 @@ export class Authentication {
   }
 
   #methods(): readonly string[] {
-    const { required, methods, auth } = this.#credentials;
+    const { required, methods, accounts } = this.#credentials;
     if (required) return ['CHAP'];
-    return methods.filter((method) => method !== 'CHAP' || hasCredentials(auth));
+    return methods.filter((method) => method !== 'CHAP' || accounts.length > 0);
   }
 
   #method(offer: string | undefined): Pair[] {
     if (offer === undefined) return [];
     const choice = offer.split(',').find((method) => this.#methods().includes(method));
-    const { owner, auth } = this.#credentials;
+    const { owner, accounts } = this.#credentials;
     if (choice === undefined)
       throw failure(`${owner} requires ${this.#methods().join(' or ')}, initiator offers ${offer}`);
-    if (choice === 'CHAP' && !hasCredentials(auth))
+    if (choice === 'CHAP' && accounts.length === 0)
       throw failure(`${owner} requires CHAP and has no userid and password`);
     this.#step = choice === 'CHAP' ? 'algorithm' : 'done';
     return [['AuthMethod', choice]];
@@ -101,15 +104,18 @@ export class Authentication {
   }
 
   #response(pairs: ReadonlyMap<string, string>): Pair[] {
-    const { auth, owner } = this.#credentials;
+    const { auth, accounts, owner } = this.#credentials;
     const ours = this.#challenge!;
     const name = pairs.get('CHAP_N');
     const response = pairs.get('CHAP_R');
     if (name === undefined && response === undefined) return [];
-    // Both are always compared, so that time does not tell which one was wrong.
-    const nameRight = sameText(name ?? '', auth.userid);
-    const responseRight = verify(ours, auth.password, response ?? '');
-    if (!nameRight || !responseRight) throw failure(`CHAP name or secret is wrong for ${owner}`);
+    // All are always compared, so that time does not tell which one was wrong.
+    const right = accounts.map(({ userid, password }) => {
+      const nameRight = sameText(name ?? '', userid);
+      const responseRight = verify(ours, password, response ?? '');
+      return nameRight && responseRight;
+    });
+    if (!right.includes(true)) throw failure(`CHAP name or secret is wrong for ${owner}`);
     // RFC 7143 9.2.1: who answers as we would may only have heard it from us.
     if (isMutual(auth) && verify(ours, auth.mutual_password, response ?? ''))
       throw failure(`password and mutual_password are the same for ${owner}: set another one`);

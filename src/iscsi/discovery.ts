@@ -1,12 +1,14 @@
 /** SendTargets (RFC 7143 appendix C): which targets an initiator is shown, and under which addresses. */
 
-import { admit } from '../target/access.ts';
+import { admit, unlisted } from '../target/access.ts';
 
 import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/target.ts';
 import { isText, type Pair } from '../wire/text.ts';
 
 export interface Asker {
   readonly initiatorName: string;
+  /** Where it comes from, without brackets. */
+  readonly address: string;
   /** Our end of its connection: what stands for a wildcard portal. */
   readonly localAddress: string;
   /** The port that a portal listens on; undefined when it does not. */
@@ -40,15 +42,16 @@ const isName = (text: string): boolean => /^(iqn|eui|naa)\../.test(text);
 /** A target out of a saved file may be called what no initiator can say: it is not told of, either. */
 function describe(target: Target, asker: Asker): Pair[] {
   if (!isText(target.wwn)) return [];
-  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker.initiatorName));
+  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker));
   const addresses = shown.flatMap((tpg) => tpg.portals.flatMap((portal) => addressOf(tpg, portal, asker)));
   return shown.length === 0 ? [] : [['TargetName', target.wwn], ...addresses];
 }
 
-/** As in LIO: demo_mode_discovery shows a TPG also to initiators that access would not admit. */
-function isShown(tpg: Tpg, initiatorName: string): boolean {
+/** As in LIO, demo_mode_discovery shows a TPG also to initiators that access would not admit; as in tgt, an access list hides it. */
+function isShown(tpg: Tpg, { initiatorName, address }: Asker): boolean {
+  if (unlisted(tpg, initiatorName, address) !== undefined) return false;
   if (!tpg.enabled) return tpg.attribute('tpg_enabled_sendtargets') === 0;
-  return tpg.attribute('demo_mode_discovery') === 1 || admit(tpg, initiatorName).admitted;
+  return tpg.attribute('demo_mode_discovery') === 1 || admit(tpg, initiatorName, address).admitted;
 }
 
 function addressOf(tpg: Tpg, portal: Portal, { localAddress, boundPort }: Asker): Pair[] {

@@ -74,7 +74,8 @@ class Engine implements FabricEngine, Host {
     for (const connection of this.#connections) connection.reconsider();
     for (const session of this.sessionTable) {
       const { tpg, acl, initiatorName } = session;
-      const why = tpg && fallen(this.state, { initiatorName, tpg, acl });
+      const addresses = Array.from(session.connections.values(), ({ ends }) => ends.remoteAddress);
+      const why = tpg && fallen(this.state, { initiatorName, addresses, tpg, acl });
       // A logical unit is served by one loop at a time: there is nothing to wait for.
       if (tpg && !this.#context.serves(tpg.target)) session.cut('its target moves to another loop');
       else if (why) session.dismiss(why);

@@ -28,6 +28,7 @@ export class LoginPhase {
     this.#login = new Login({
       state: host.state,
       portal: printPortal({ address: ends.localAddress, port: ends.localPort }),
+      address: ends.remoteAddress,
       tpgs: () => ends.tpgs(),
       servesTargets: ends.handOver === undefined,
       session: (tsih) => host.sessionTable.get(tsih),

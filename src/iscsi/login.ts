@@ -1,7 +1,7 @@
 /** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
 
-import { admit, fallen } from '../target/access.ts';
-
+import { admit, fallen, unlisted } from '../target/access.ts';
+import { type Auth, hasCredentials } from '../target/auth.ts';
 import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
@@ -39,6 +39,8 @@ export interface LoginContext<S extends JoinableSession> {
   readonly state: FabricState;
   /** The address and port that the connection came to, as `printPortal` has them. */
   readonly portal: string;
+  /** Where the initiator comes from, without brackets. */
+  readonly address: string;
   /** The TPGs behind that portal. */
   tpgs(): readonly Tpg[];
   /** False: the targets are served elsewhere, and a login only finds out which one is meant. */
@@ -154,8 +156,8 @@ export class Login<S extends JoinableSession> {
     if (printed(this.#credentials(tpg, acl)) !== who.asked)
       throw new LoginError(loginStatus.serviceUnavailable, 'what has to be proven changed during the login');
     if (!tpg) return;
-    const { state, tpgs } = this.#context;
-    const why = fallen(state, { initiatorName, tpg, acl });
+    const { state, tpgs, address } = this.#context;
+    const why = fallen(state, { initiatorName, addresses: [address], tpg, acl });
     if (!state.targets.has(tpg.target.wwn)) throw new LoginError(loginStatus.notFound, `${tpg.path} was deleted`);
     if (!tpg.enabled || !tpgs().includes(tpg))
       throw new LoginError(loginStatus.serviceUnavailable, why ?? `${tpg.path} is not behind this portal any more`);
@@ -164,7 +166,8 @@ export class Login<S extends JoinableSession> {
   }
 
   #credentials(tpg: Tpg | undefined, acl: NodeAcl | undefined): Credentials {
-    return tpg ? credentials(tpg, acl) : discoveryCredentials(this.#context.state);
+    const { state } = this.#context;
+    return tpg ? credentials(state, tpg, acl) : discoveryCredentials(state);
   }
 
   /** RFC 7143 11.12: what a header may say, and what may not change from one request to the next. */
@@ -194,6 +197,8 @@ export class Login<S extends JoinableSession> {
     const discovery = type === 'Discovery';
     const targetName = pairs.get('TargetName')?.toLowerCase();
     const tpg = discovery ? undefined : this.#findTpg(targetName);
+    const because = tpg && unlisted(tpg, initiatorName, this.#context.address);
+    if (because !== undefined) throw new LoginError(loginStatus.authorizationFailure, because);
     // A further connection belongs to the portal group that its session is in.
     const redirection = tpg && request.tsih === 0 ? redirected(tpg, portal) : undefined;
     if (redirection) throw redirection;
@@ -237,7 +242,7 @@ export class Login<S extends JoinableSession> {
   }
 
   #admit(tpg: Tpg, initiatorName: string): NodeAcl | undefined {
-    const admission = admit(tpg, initiatorName);
+    const admission = admit(tpg, initiatorName, this.#context.address);
     if (!admission.admitted) throw new LoginError(loginStatus.authorizationFailure, admission.because);
     return admission.acl;
   }
@@ -326,22 +331,31 @@ function connectionDefaults(): Partial<Parameters> {
 }
 
 /** An explicit ACL has credentials of its own; the TPG's are those of demo mode. */
-function credentials(tpg: Tpg, acl: NodeAcl | undefined): Credentials {
+function credentials(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): Credentials {
   const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
   return {
+    ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts),
     required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
     methods: tpg.parameter('AuthMethod').split(','),
-    auth: acl?.auth ?? tpg.auth,
     owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
   };
+}
+
+/** The words of a TPG, an ACL or discovery, and the accounts that it takes besides. */
+function accountsOf({ accounts }: FabricState, auth: Auth, names: readonly string[]) {
+  const others = names.flatMap((userid) => {
+    const password = accounts.get(userid);
+    return password ? [{ userid, password }] : [];
+  });
+  return { auth, accounts: [...(hasCredentials(auth) ? [auth] : []), ...others] };
 }
 
 /** To be compared, and shown to nobody. */
 const printed = (asked: Credentials): string => JSON.stringify(asked);
 
 const discoveryCredentials = (state: FabricState): Credentials => ({
+  ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts),
   required: state.discoveryAuthEnabled,
   methods: ['CHAP', 'None'],
-  auth: state.discoveryAuth,
   owner: 'discovery_auth',
 });

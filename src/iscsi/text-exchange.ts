@@ -84,6 +84,7 @@ export class TextExchange {
     if (!Array.isArray(answers)) return undefined;
     const asker = {
       initiatorName: session!.initiatorName,
+      address: ends.remoteAddress,
       localAddress: ends.localAddress,
       boundPort: (portal: Portal) => host.boundPort(portal),
     };

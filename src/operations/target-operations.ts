@@ -7,6 +7,7 @@ import type { Fabric } from '../target/fabric.ts';
 
 import { type FabricState, Target, Tpg } from '../target/target.ts';
 import { generateWwn, normaliseWwn } from '../target/wwn.ts';
+import { accountsSetting, setAccounts } from './access-operations.ts';
 import { operation, type Surroundings, type Values } from './operation.ts';
 import { removeLun } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
@@ -75,6 +76,7 @@ export const targetOperations = [
         };
         return { params, undo };
       }
+      if (name === accountsSetting) return { params, undo: setAccounts(state, undefined, value) };
       return { params, undo: setAuth(state.discoveryAuth, name, value) };
     },
   }),

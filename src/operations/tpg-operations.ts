@@ -6,6 +6,7 @@ import { setAuth } from '../target/auth.ts';
 import { type Lun, NodeAcl, type Tpg } from '../target/target.ts';
 import { Ways } from '../target/traffic.ts';
 import { normaliseWwn } from '../target/wwn.ts';
+import { accessOperations, accountsSetting, setAccounts } from './access-operations.ts';
 import { operation, type Values } from './operation.ts';
 import { portalOperations } from './portal-operations.ts';
 import { removeLun } from './storage-object-operations.ts';
@@ -17,6 +18,7 @@ const groupParams = { group: 'string', name: 'string', value: 'printable' } as c
 
 export const tpgOperations = [
   ...portalOperations,
+  ...accessOperations,
   operation({
     at: 'tpg',
     verb: 'enable',
@@ -33,9 +35,11 @@ export const tpgOperations = [
     at: 'tpg',
     verb: 'set',
     params: groupParams,
-    apply(_tree, { tpg }, params) {
+    apply(tree, { tpg }, params) {
       const { group, name, value } = words(params);
-      const { features } = tpg.target.fabric;
+      const { features, name: fabric } = tpg.target.fabric;
+      if (group === 'auth' && name === accountsSetting)
+        return { params, undo: setAccounts(tree.fabrics.get(fabric)!, tpg, value) };
       if (group === 'auth' && features.includes('auth')) return { params, undo: setAuth(tpg.auth, name, value) };
       if (group === 'parameter') return { params, undo: setOne(tpg.parameters, name, value, 'parameter') };
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);

@@ -4,9 +4,8 @@ import type { Backstore } from '../backstore/backstore.ts';
 import { backstores } from '../backstore/index.ts';
 import { fabrics } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { type Auth, emptyAuth } from '../target/auth.ts';
-
-import type { FabricState, Target, Tpg } from '../target/target.ts';
+import type { Auth } from '../target/auth.ts';
+import { type FabricState, fabricState, type Target, type Tpg } from '../target/target.ts';
 
 export type Raw = Readonly<Record<string, unknown>>;
 
@@ -16,10 +15,7 @@ export class Tree {
     backstores.map((backstore) => [backstore.name, new Map<string, StorageObject>()]),
   );
   readonly fabrics: ReadonlyMap<string, FabricState> = new Map(
-    fabrics.map((fabric) => [
-      fabric.name,
-      { fabric, targets: new Map(), discoveryAuth: emptyAuth(), discoveryAuthEnabled: false, unknown: {} },
-    ]),
+    fabrics.map((fabric) => [fabric.name, fabricState(fabric)]),
   );
   /** What could not be restored, as it stood in the file: it goes back there with every save. */
   readonly kept: Kept = emptyKept();

@@ -92,6 +92,8 @@ function clear(tree: Tree, filter: RestoreFilter): StorageObject[] {
     if (!partial) {
       Object.assign(state.discoveryAuth, emptyAuth());
       state.discoveryAuthEnabled = false;
+      state.accounts.clear();
+      state.discoveryAccounts = [];
       state.unknown = {};
     }
   }

@@ -3,6 +3,7 @@
 import { OperatorError } from '../errors.ts';
 import type { Values } from '../operations/operation.ts';
 import type { Raw } from '../operations/tree.ts';
+import type { AccessList } from '../target/access-list.ts';
 import { authKeys } from '../target/auth.ts';
 import type { FabricState, NodeAcl, Target, Tpg } from '../target/target.ts';
 import type { Restoration } from './restoration.ts';
@@ -76,14 +77,37 @@ async function fillTpg(restoration: Restoration, tpg: Tpg, raw: Raw): Promise<vo
   for (const acl of restoration.list(raw, 'node_acls', where))
     await restoration.part(acl, restoration.keeping(tpg, 'node_acls'), (saved) => restoreAcl(restoration, tpg, saved));
   restoration.auth(tpg.auth, raw, 'chap_', `Could not set tpg ${tpg.tag} attribute`);
+  tpg.accounts = restoration.list(raw, 'chap_accounts', where).map(textOf);
+  if (raw['access_list'] !== undefined && raw['access_list'] !== null)
+    tpg.accessList = readAccessList(restoration, raw['access_list'], where);
   const known = [
-    ...['tag', 'enable', 'relative_port_id', 'nexus_wwn', 'attributes', 'parameters', 'luns', 'portals', 'node_acls'],
+    ...[
+      'chap_accounts',
+      'access_list',
+      'tag',
+      'enable',
+      'relative_port_id',
+      'nexus_wwn',
+      'attributes',
+      'parameters',
+      'luns',
+      'portals',
+      'node_acls',
+    ],
     ...tpg.attributes.foreignNames,
     ...chapKeys,
   ];
   tpg.unknown = { ...others(raw, known), ...attributes, ...parameters };
   // Who is let in is not guessed.
   tpg.enabled = raw['enable'] === undefined || raw['enable'] === null || truthOf(raw['enable']) === true;
+}
+
+/** What cannot be read lets nobody come. */
+function readAccessList(restoration: Restoration, saved: unknown, where: string): AccessList {
+  if (!isRaw(saved)) restoration.errors.push(`'access_list' of ${where} is no object; it lets nobody come`);
+  const list = (key: keyof AccessList) =>
+    restoration.list(rawOf(saved), key, `the access list of ${where}`).map(textOf);
+  return { addresses: list('addresses'), names: list('names') };
 }
 
 async function restoreLun(restoration: Restoration, tpg: Tpg, raw: Raw) {

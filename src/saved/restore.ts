@@ -10,7 +10,8 @@ import type { Surroundings } from '../operations/operation.ts';
 import type { Raw, Tree } from '../operations/tree.ts';
 import { printableLine } from '../printable.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { authKeys } from '../target/auth.ts';
+import { authKeys, checkAccount } from '../target/auth.ts';
+import type { FabricState } from '../target/target.ts';
 import { Restoration } from './restoration.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
 import { restoreTarget } from './restore-target.ts';
@@ -111,6 +112,23 @@ function restoreFabric(restoration: Restoration, raw: Raw, number: number) {
   return () => {
     state.discoveryAuthEnabled = truthOf(raw['discovery_enable_auth']) === true;
     restoration.auth(state.discoveryAuth, raw, 'discovery_', `Could not set fabric ${name} attribute`);
-    state.unknown = others(raw, ['name', 'discovery_enable_auth', ...authKeys.map((key) => `discovery_${key}`)]);
+    restoreAccounts(restoration, state, raw);
+    const known = ['name', 'discovery_enable_auth', 'accounts', 'discovery_accounts'];
+    state.unknown = others(raw, [...known, ...authKeys.map((key) => `discovery_${key}`)]);
   };
+}
+
+function restoreAccounts(restoration: Restoration, state: FabricState, raw: Raw): void {
+  const where = `fabric ${state.fabric.name}`;
+  for (const one of restoration.list(raw, 'accounts', where)) {
+    const { userid, password } = rawOf(one);
+    const account = { userid: textOf(userid ?? ''), password: textOf(password ?? '') };
+    try {
+      checkAccount(account);
+      state.accounts.set(account.userid, account.password);
+    } catch {
+      restoration.errors.push(`Could not restore an account of ${where}`);
+    }
+  }
+  state.discoveryAccounts = restoration.list(raw, 'discovery_accounts', where).map(textOf);
 }

@@ -67,7 +67,13 @@ function sortKeys(value: unknown): unknown {
 
 /** Discovery credentials are written also while they are switched off (rtslib loses them). */
 function dumpFabric(state: FabricState): Raw[] {
-  const credentials = dumpAuth('discovery_', state.discoveryAuth);
+  const { accounts, discoveryAccounts } = state;
+  // Accounts are not LIO's; rtslib passes over their keys.
+  const credentials = {
+    ...dumpAuth('discovery_', state.discoveryAuth),
+    ...(accounts.size > 0 && { accounts: [...accounts].sort().map(([userid, password]) => ({ userid, password })) }),
+    ...(discoveryAccounts.length > 0 && { discovery_accounts: discoveryAccounts }),
+  };
   if (!state.discoveryAuthEnabled && Object.keys({ ...credentials, ...state.unknown }).length === 0) return [];
   return [
     { ...state.unknown, name: state.fabric.name, discovery_enable_auth: state.discoveryAuthEnabled, ...credentials },
@@ -147,6 +153,9 @@ function dumpTpg(tpg: Tpg, kept: Kept): Raw {
     portals: [...portals, ...(inside?.portals ?? [])],
     node_acls: [...[...tpg.acls.values()].map((acl) => dumpAcl(acl, kept)), ...(inside?.node_acls ?? [])],
     ...dumpAuth('chap_', tpg.auth),
+    // Not LIO's keys; rtslib passes over them.
+    ...(tpg.accounts.length > 0 && { chap_accounts: tpg.accounts }),
+    ...(tpg.accessList && { access_list: tpg.accessList }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** What leads from one tree to another, as operations: what must go first, then what must come, then what must change. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { Attributes, type AttributeTable } from '../attribute.ts';
+import { accountsSetting, printAccessList } from '../operations/access-operations.ts';
 import type { Operation, Value, Values } from '../operations/operation.ts';
 import { changedAttributes } from '../operations/storage-object-operations.ts';
 import { methodWith } from '../operations/tpg-operations.ts';
@@ -30,6 +32,7 @@ import {
 const steps = [
   ...[
     'detach',
+    'accounts go',
     'mapped LUNs go',
     'LUNs go',
     'ACLs go',
@@ -39,7 +42,19 @@ const steps = [
     'storage objects go',
     'ALUA groups go',
   ],
-  ...['storage objects', 'ALUA groups', 'discovery', 'targets', 'TPGs', 'LUNs', 'ACLs', 'tags', 'portals', 'attach'],
+  ...[
+    'storage objects',
+    'ALUA groups',
+    'accounts',
+    'discovery',
+    'targets',
+    'TPGs',
+    'LUNs',
+    'ACLs',
+    'tags',
+    'portals',
+    'attach',
+  ],
   'enable',
 ] as const;
 type Step = (typeof steps)[number];
@@ -68,6 +83,8 @@ class Transition {
   readonly #gone = new Set<StorageObject | Lun>();
   /** ALUA groups that go, by path: their LUNs go back to the default group. */
   readonly #goneGroups = new Set<string>();
+  /** Accounts of the fabric at hand that go, for good or to come back with another secret. */
+  #goneAccounts: ReadonlySet<string> = new Set();
 
   constructor(from: Tree, to: Tree) {
     this.#from = from;
@@ -173,9 +190,32 @@ class Transition {
       if (before[key] !== after[key]) this.#set(step, path, group, key, after[key], before[key]);
   }
 
+  #accounts({ accounts: before }: FabricState, { accounts: after, fabric }: FabricState): void {
+    this.#goneAccounts = new Set([...before.keys()].filter((userid) => after.get(userid) !== before.get(userid)));
+    for (const userid of this.#goneAccounts) this.#do('accounts go', `/${fabric.name}`, 'delete_account', { userid });
+    for (const [userid, password] of after)
+      if (before.get(userid) !== password)
+        this.#do('accounts', `/${fabric.name}`, 'create_account', { userid, password });
+  }
+
+  /** The accounts that a TPG or discovery takes; those that go were given up then. */
+  #taken(step: Step, path: string, group: string, old: readonly string[], names: readonly string[]): void {
+    const left = old.filter((name) => !this.#goneAccounts.has(name)).join();
+    if (left !== names.join()) this.#set(step, path, group, accountsSetting, names.join(), left);
+  }
+
+  #accessList({ accessList: before }: Tpg, { accessList: after, path }: Tpg): void {
+    const [was, is] = [before, after].map((list) => list && printAccessList(list));
+    if (isDeepStrictEqual(was, is)) return;
+    const printed = was ? Object.values(was).join() || 'nobody' : 'no list';
+    this.#do('TPGs', path, is ? 'restrict' : 'unrestrict', is ?? {}, printed);
+  }
+
   #fabric(before: FabricState, after: FabricState): void {
     const path = `/${after.fabric.name}`;
+    this.#accounts(before, after);
     this.#auth('discovery', path, 'discovery_auth', before.discoveryAuth, after.discoveryAuth);
+    this.#taken('discovery', path, 'discovery_auth', before.discoveryAccounts, after.discoveryAccounts);
     if (before.discoveryAuthEnabled !== after.discoveryAuthEnabled)
       this.#set(
         'discovery',
@@ -207,6 +247,8 @@ class Transition {
     this.#attributes('TPGs', path, 'attribute', old.attributes, tpg.attributes);
     this.#attributes('TPGs', path, 'parameter', withMethod(old, tpg), tpg.parameters);
     this.#auth('TPGs', path, 'auth', old.auth, tpg.auth);
+    this.#taken('TPGs', path, 'auth', old.accounts, tpg.accounts);
+    this.#accessList(old, tpg);
     if (old.enabled !== tpg.enabled) this.#do('enable', path, tpg.enabled ? 'enable' : 'disable', {});
     for (const portal of old.portals)
       if (!tpg.portals.some((one) => isSamePortal(one, portal)))

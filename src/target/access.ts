@@ -2,6 +2,7 @@
 
 import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical-unit.ts';
 
+import { isListed } from './access-list.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
 /** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
@@ -9,28 +10,44 @@ export type Admission =
   | { readonly admitted: true; readonly acl: NodeAcl | undefined }
   | { readonly admitted: false; readonly because: string };
 
-/** @param initiatorName as normalised: lower case */
-export function admit(tpg: Tpg, initiatorName: string): Admission {
+/**
+ * @param initiatorName as normalised: lower case
+ * @param address where it comes from, without brackets
+ */
+export function admit(tpg: Tpg, initiatorName: string, address: string): Admission {
   if (!tpg.enabled) return { admitted: false, because: `${tpg.path} is disabled` };
+  const because = unlisted(tpg, initiatorName, address);
+  if (because !== undefined) return { admitted: false, because };
   const acl = tpg.acls.get(initiatorName);
   if (acl) return { admitted: true, acl };
   if (tpg.attribute('generate_node_acls') === 1) return { admitted: true, acl: undefined };
   return { admitted: false, because: `no ACL for ${initiatorName} in ${tpg.path}, and generate_node_acls=0` };
 }
 
+/** Why the TPG's access list does not have an initiator, which then does not see the TPG; undefined when it has, or there is none. */
+export function unlisted({ accessList, path }: Tpg, initiatorName: string, address: string): string | undefined {
+  if (!accessList || isListed(accessList, initiatorName, address)) return undefined;
+  return `neither ${address} nor ${initiatorName} is in the access list of ${path}`;
+}
+
 /** What somebody was let in on: a login that goes on, or a session. */
 export interface Standing {
   readonly initiatorName: string;
+  /** Where its connections come from, without brackets. */
+  readonly addresses: readonly string[];
   readonly tpg: Tpg;
   readonly acl: NodeAcl | undefined;
 }
 
 /** Why access would not say the same again, or undefined. Whoever uses an earlier answer asks this first. */
-export function fallen({ targets }: FabricState, { initiatorName, tpg, acl }: Standing): string | undefined {
+export function fallen({ targets }: FabricState, { initiatorName, addresses, tpg, acl }: Standing): string | undefined {
   if (targets.get(tpg.target.wwn)?.tpgs.get(tpg.tag) !== tpg) return `${tpg.path} was deleted`;
-  const admission = admit(tpg, initiatorName);
-  if (!admission.admitted) return admission.because;
-  return admission.acl === acl ? undefined : `the ACL of ${initiatorName} was made or deleted`;
+  for (const address of addresses.length > 0 ? addresses : ['']) {
+    const admission = admit(tpg, initiatorName, address);
+    if (!admission.admitted) return admission.because;
+    if (admission.acl !== acl) return `the ACL of ${initiatorName} was made or deleted`;
+  }
+  return undefined;
 }
 
 /** The numbers that the initiator sees, ascending. */

@@ -61,6 +61,17 @@ export function setAuth(auth: Auth, name: string, value: string): () => void {
   };
 }
 
+/** What an initiator proves itself by. */
+export type Account = Pick<Auth, 'userid' | 'password'>;
+
+/** @throws OperatorError for what can be no account */
+export function checkAccount({ userid, password }: Account): void {
+  if (userid === '' || password === '') throw new OperatorError('An account has a userid and a password');
+  if (/[\s,]/.test(userid)) throw new OperatorError("An account's userid has no blanks and no commas");
+  checkAuth('userid', userid);
+  checkAuth('password', password);
+}
+
 /** One-way CHAP needs both words. */
 export const hasCredentials = (auth: Auth): boolean => auth.userid !== '' && auth.password !== '';
 /** The kernel's authenticate_target flag: both mutual words are set. */

@@ -2,6 +2,7 @@
 
 import { Attributes, type AttributeTable } from '../attribute.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import type { AccessList } from './access-list.ts';
 import { type Auth, emptyAuth } from './auth.ts';
 import type { Fabric } from './fabric.ts';
 import type { Ways } from './traffic.ts';
@@ -14,9 +15,23 @@ export interface FabricState {
   readonly targets: Map<string, Target>;
   readonly discoveryAuth: Auth;
   discoveryAuthEnabled: boolean;
+  /** CHAP accounts, name → secret: TPGs and discovery take them by name. */
+  readonly accounts: Map<string, string>;
+  /** The accounts that may ask for targets, besides that of `discoveryAuth`. */
+  discoveryAccounts: readonly string[];
   /** Unknown keys of its `fabric_modules` entry. */
   unknown: Readonly<Record<string, unknown>>;
 }
+
+export const fabricState = (fabric: Fabric): FabricState => ({
+  fabric,
+  targets: new Map(),
+  discoveryAuth: emptyAuth(),
+  discoveryAuthEnabled: false,
+  accounts: new Map(),
+  discoveryAccounts: [],
+  unknown: {},
+});
 
 /** One WWN in a fabric, with its target portal groups. */
 export class Target {
@@ -107,6 +122,10 @@ export class Tpg {
   readonly attributes: Attributes<AttributeTable>;
   readonly parameters: Attributes<AttributeTable>;
   readonly auth: Auth = emptyAuth();
+  /** The accounts of the fabric that initiators without an ACL may use, besides that of `auth`. */
+  accounts: readonly string[] = [];
+  /** Who may come to it at all; undefined: everybody. */
+  accessList: AccessList | undefined;
   readonly luns = new Map<number, Lun>();
   readonly acls = new Map<string, NodeAcl>();
   readonly portals: Portal[] = [];

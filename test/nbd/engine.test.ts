@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { loopback, loopbackService } from '../../src/fabric/loopback.ts';
 import { startLocal } from '../../src/nbd/engine.ts';
-import { emptyAuth } from '../../src/target/auth.ts';
 import type { FabricEngine } from '../../src/target/service.ts';
 
-import { type FabricState, Target, Tpg } from '../../src/target/target.ts';
+import { fabricState, Target, Tpg } from '../../src/target/target.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { addLun } from '../support/iscsi-target.ts';
 import { Initiator, logicalUnit } from '../support/logical-unit.ts';
@@ -22,13 +21,7 @@ afterEach(() => engine?.stop());
 
 /** A target with one LUN, served in `folder`. */
 async function served(folder = temporaryDirectory()) {
-  const state: FabricState = {
-    fabric: loopback,
-    targets: new Map(),
-    discoveryAuth: emptyAuth(),
-    discoveryAuthEnabled: false,
-    unknown: {},
-  };
+  const state = fabricState(loopback);
   const target = new Target(loopback, wwn);
   const tpg = new Tpg(target, 1, 1);
   tpg.nexusWwn = 'naa.5001405000000001';

@@ -8,10 +8,9 @@ import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
-import { emptyAuth } from '../../src/target/auth.ts';
 import type { Fabric } from '../../src/target/fabric.ts';
 
-import { type FabricState, type Lun, NodeAcl, Target, Tpg } from '../../src/target/target.ts';
+import { type FabricState, fabricState, type Lun, NodeAcl, Target, Tpg } from '../../src/target/target.ts';
 import { Ways } from '../../src/target/traffic.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';
@@ -33,13 +32,7 @@ const fabric: Fabric = {
 
 /** A tree with one TPG in demo mode, writable, without authentication, with a window of 64 commands, and one LUN of 1 MiB (or `lu`). */
 export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: FabricState; tpg: Tpg } {
-  const state: FabricState = {
-    fabric,
-    targets: new Map(),
-    discoveryAuth: emptyAuth(),
-    discoveryAuthEnabled: false,
-    unknown: {},
-  };
+  const state = fabricState(fabric);
   const target = new Target(fabric, targetName);
   const tpg = new Tpg(target, 1, 1);
   state.targets.set(target.wwn, target);

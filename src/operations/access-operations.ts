@@ -1,0 +1,122 @@
+/** Who may come: access lists of TPGs, and the CHAP accounts that TPGs and discovery share. */
+
+import { OperatorError } from '../errors.ts';
+import type { AccessList } from '../target/access-list.ts';
+import { checkAccount } from '../target/auth.ts';
+import type { FabricState, Tpg } from '../target/target.ts';
+import { operation, type Values } from './operation.ts';
+
+/** The setting, in a group of CHAP words, that names the accounts which are taken besides. */
+export const accountsSetting = 'accounts';
+
+export const accessOperations = [
+  operation({
+    at: 'tpg',
+    verb: 'restrict',
+    // Lists, separated by commas. Without either nobody may come.
+    params: { addresses: 'printable?', names: 'printable?' },
+    apply(_tree, { tpg }, params) {
+      if (!tpg.target.fabric.features.includes('nps'))
+        throw new OperatorError(`Initiators of ${tpg.target.fabric.name} come from no address`);
+      return { params, undo: setAccessList(tpg, accessListOf(params)) };
+    },
+  }),
+  operation({
+    at: 'tpg',
+    verb: 'unrestrict',
+    params: {},
+    apply(_tree, { tpg }, params) {
+      if (!tpg.accessList)
+        throw new OperatorError(`${tpg.path} has no access list`, 'Whoever its ACLs admit may come to it.');
+      return { params, undo: setAccessList(tpg, undefined) };
+    },
+  }),
+  operation({
+    at: 'fabric',
+    verb: 'create_account',
+    params: { userid: 'printable', password: 'printable' },
+    apply(_tree, { state }, params) {
+      const [userid, password] = [String(params['userid']), String(params['password'])];
+      if (!state.fabric.features.includes('auth'))
+        throw new OperatorError(`Initiators of ${state.fabric.name} do not log in with accounts`);
+      checkAccount({ userid, password });
+      if (state.accounts.has(userid)) throw new OperatorError(`There is an account ${userid} already`);
+      state.accounts.set(userid, password);
+      return { params, undo: () => void state.accounts.delete(userid) };
+    },
+  }),
+  operation({
+    at: 'fabric',
+    verb: 'delete_account',
+    params: { userid: 'string' },
+    apply(_tree, { state }, params) {
+      const userid = String(params['userid']);
+      const before = [...state.accounts];
+      const without = (names: readonly string[]) => names.filter((name) => name !== userid);
+      if (!state.accounts.delete(userid)) throw noAccount(state, userid);
+      const { discoveryAccounts } = state;
+      state.discoveryAccounts = without(discoveryAccounts);
+      const holders = [...state.targets.values()]
+        .flatMap(({ tpgs }) => [...tpgs.values()])
+        .map((tpg) => ({ tpg, accounts: tpg.accounts }));
+      for (const { tpg, accounts } of holders) tpg.accounts = without(accounts);
+      const undo = () => {
+        state.accounts.clear();
+        for (const [name, password] of before) state.accounts.set(name, password);
+        state.discoveryAccounts = discoveryAccounts;
+        for (const { tpg, accounts } of holders) tpg.accounts = accounts;
+      };
+      return { params, undo };
+    },
+  }),
+];
+
+function setAccessList(tpg: Tpg, list: AccessList | undefined): () => void {
+  const before = tpg.accessList;
+  tpg.accessList = list;
+  return () => {
+    tpg.accessList = before;
+  };
+}
+
+/** The words of a list as an operation and a line have them. */
+export const printAccessList = ({ addresses, names }: AccessList): Values => ({
+  ...(addresses.length > 0 && { addresses: addresses.join() }),
+  ...(names.length > 0 && { names: names.join() }),
+});
+
+const accessListOf = ({ addresses, names }: Values): AccessList => ({
+  addresses: listOf(addresses),
+  names: listOf(names),
+});
+
+const listOf = (value: unknown): string[] => [
+  ...new Set(
+    String(value ?? '')
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  ),
+];
+
+/** Takes the accounts that `value` lists, for a TPG or (undefined) for discovery. @throws OperatorError @returns what sets the old ones again */
+export function setAccounts(state: FabricState, tpg: Tpg | undefined, value: string): () => void {
+  const names = listOf(value);
+  const unknown = names.find((name) => !state.accounts.has(name));
+  if (unknown !== undefined) throw noAccount(state, unknown);
+  const take = (accounts: readonly string[]) => {
+    if (tpg) tpg.accounts = accounts;
+    else state.discoveryAccounts = accounts;
+  };
+  const before = tpg ? tpg.accounts : state.discoveryAccounts;
+  take(names);
+  return () => take(before);
+}
+
+const noAccount = ({ accounts, fabric }: FabricState, userid: string) =>
+  new OperatorError(
+    `There is no account ${userid}`,
+    accounts.size === 0
+      ? `To make it: /${fabric.name} create_account ${userid} password=SECRET`
+      : `Accounts: ${[...accounts.keys()].slice(0, 5).join(', ')}`,
+  );
