@@ -3,6 +3,7 @@
 import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
+import type { CommandState } from './command-state.ts';
 import type { Coverage } from './coverage.ts';
 import { header, headerBytes, lunHalves, scsiCommand } from './pdu.ts';
 
@@ -45,13 +46,11 @@ export interface Command {
   readonly direction: 'read' | 'write' | 'none';
   /** Expected Data Transfer Length; 0 without a direction. */
   readonly expected: number;
-  /** Its CmdSN has not come up, or its session has no memory left: its data gathers meanwhile. */
-  waiting: boolean;
-  /** It is answered or dropped. */
-  over: boolean;
+  /** Moved by transfer.ts alone. */
+  state: CommandState;
+  /** From its turn on. */
   task: Task | undefined;
-  /** It has all its data, and is on its way through the device server. */
-  running: boolean;
+  /** Its outcome, from `ending` on. */
   completion: Completion | undefined;
 
   /** Data-out, from byte `pieceStart` on. Unsolicited data may exceed what the command takes. */
@@ -60,7 +59,7 @@ export interface Command {
   pieceStart: number;
   pieceEnd: number;
   /** The task runs, and waits for its next piece. */
-  fetching: { resolve(data: Uint8Array): void; reject(error: unknown): void } | undefined;
+  piece: { resolve(data: Uint8Array): void; reject(error: unknown): void } | undefined;
   /** Bytes that it holds of the session's memory. */
   reserved: number;
   received: number;
@@ -135,15 +134,13 @@ export function readCommand(connection: Owner, bytes: Uint8Array, start: number)
     cdb: header.totalAhsLength.get(bytes, start) === 0 ? fields.cdb.get(bytes, start) : extendedCdb(bytes, start),
     direction,
     expected: direction === 'none' ? 0 : fields.expectedDataTransferLength.get(bytes, start),
-    waiting: false,
-    over: false,
+    state: 'gathering',
     task: undefined,
-    running: false,
     completion: undefined,
     buffer: undefined,
     pieceStart: 0,
     pieceEnd: 0,
-    fetching: undefined,
+    piece: undefined,
     reserved: 0,
     received: 0,
     unsolicited: undefined,

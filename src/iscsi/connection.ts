@@ -5,10 +5,10 @@ import { type Log, type LogEvent, type LogRecord, logBug, logEvents } from '../l
 import { sense } from '../scsi/sense.ts';
 import { abortTask } from '../scsi/task-management.ts';
 import { addUnitAttention } from '../scsi/unit-attention.ts';
-
 import type { IoVector } from '../system/io-vector.ts';
 import { bracketed, type Tpg } from '../target/target.ts';
 import { copyOf } from '../wire/layout.ts';
+import { Arrival } from './arrival.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
 import type { Ends } from './ends.ts';
@@ -30,17 +30,18 @@ import {
   numbered,
   reject,
   scsiCommand,
-  snackRequest,
 } from './pdu.ts';
 import { type PduHandler, PduReader, type Place } from './pdu-reader.ts';
 import { ConnectionError, FormatError, LoginError, loginStatus, rejectReason } from './protocol-error.ts';
-import { type Request, requests } from './requests.ts';
+import { type Request, refusalOf, requests } from './requests.ts';
 import { Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import { TextExchange } from './text-exchange.ts';
 import { Transfer } from './transfer.ts';
 
 const nothing: Uint8Array = new Uint8Array();
+
+const isRequestOrLogin = (opcode: number): boolean => requests.has(opcode) || opcode === loginRequest.opcode;
 
 export class Connection implements PduHandler, Link {
   readonly host: Host;
@@ -61,6 +62,7 @@ export class Connection implements PduHandler, Link {
   readonly #reader: PduReader;
   readonly #login: LoginPhase;
   #transfer: Transfer | undefined;
+  #arrival: Arrival | undefined;
   readonly #text = new TextExchange();
   /** The initiator was asked to log out: why, and the time by which it has to. */
   #leaving: { readonly why: string; readonly due: number } | undefined;
@@ -148,19 +150,24 @@ export class Connection implements PduHandler, Link {
     // Only where there are several connections is it asked what has been delivered.
     if (this.session && this.session.connections.size > 1)
       this.sender.acknowledge(numbered.expStatSn.get(bytes, start));
-    if (this.#transfer && this.session!.type === 'Normal') {
-      if (this.#reader.dataDigest) this.#header = copyOf(bytes, start, headerBytes);
+    if (this.#arrival && this.session!.type === 'Normal') {
+      if (this.#reader.dataDigest && dataLength > 0) this.#header = copyOf(bytes, start, headerBytes);
       if (opcode === scsiCommand.opcode && this.state === 'LOGGED_IN')
-        return this.#transfer.onCommand(bytes, start, dataLength);
-      if (opcode === dataOut.opcode) return this.#transfer.onDataOut(bytes, start, dataLength);
+        return this.#arrival.onCommand(bytes, start, dataLength);
+      if (opcode === dataOut.opcode) return this.#arrival.onDataOut(bytes, start, dataLength);
     }
     const refusal = this.#refusal(opcode);
     if (refusal !== undefined) {
       this.#header = undefined;
       return this.reject(refusal, bytes, start);
     }
-    this.#header = copyOf(bytes, start, headerBytes);
-    this.#data = dataLength > 0 ? new Uint8Array(dataLength) : nothing;
+    const head = copyOf(bytes, start, headerBytes);
+    if (dataLength === 0) {
+      this.#receive(head, nothing);
+      return undefined;
+    }
+    this.#header = head;
+    this.#data = new Uint8Array(dataLength);
     return this.#data;
   }
 
@@ -171,35 +178,30 @@ export class Connection implements PduHandler, Link {
         throw new LoginError(loginStatus.invalidDuringLogin, `opcode ${opcode} in login`);
       return undefined;
     }
-    const takesNone =
-      this.state === 'IN_LOGOUT' || (this.state === 'LOGOUT_REQUESTED' && opcode === scsiCommand.opcode);
-    if (takesNone) return rejectReason.waitingForLogout;
-    if (opcode === snackRequest.opcode) return rejectReason.snackReject;
-    if (opcode === loginRequest.opcode) return rejectReason.protocolError;
-    const request = requests.get(opcode);
-    if (!request)
-      return this.session!.type === 'Discovery' ? rejectReason.protocolError : rejectReason.commandNotSupported;
-    return this.session!.type === 'Discovery' && !request.inDiscovery ? rejectReason.protocolError : undefined;
+    return refusalOf(opcode, this.state, this.session!);
   }
 
   onData(intact: boolean): void {
     if (this.closed) return;
     const head = this.#header;
     this.#header = undefined;
-    const opcode = head ? header.opcode.get(head, 0) : undefined;
-    const isRequest = opcode !== undefined && (requests.has(opcode) || opcode === loginRequest.opcode);
+    const data = this.#data;
+    this.#data = nothing;
+    const isRequest = head !== undefined && isRequestOrLogin(header.opcode.get(head, 0));
     // RFC 7143 7.8: the PDU is discarded and rejected; 11.17.1: a command in it does not count.
-    if (!intact) this.#transfer?.uncount();
+    if (!intact) this.#arrival?.uncount();
     if (!intact && head) this.reject(rejectReason.dataDigestError, head, 0);
-    if (!head || !isRequest) this.#takeTransfer(intact);
-    else if (intact && opcode === loginRequest.opcode) this.#receiveLogin(head, this.#data);
-    else if (intact) this.#receiveRequest(head, requests.get(opcode!)!);
-    else this.#lost(head);
+    if (!isRequest && this.#arrival?.onData(intact) === false)
+      throw new ConnectionError('a command was lost to its data digest');
+    if (isRequest && intact) this.#receive(head, data);
+    else if (isRequest) this.#lost(head);
   }
 
-  #takeTransfer(intact: boolean): void {
-    if (this.#transfer && !this.#transfer.onData(intact))
-      throw new ConnectionError('a command was lost to its data digest');
+  /** A whole request, its header and data its own. */
+  #receive(head: Uint8Array, data: Uint8Array): void {
+    const opcode = header.opcode.get(head, 0);
+    if (opcode === loginRequest.opcode) this.#receiveLogin(head, data);
+    else this.#receiveRequest(head, data, requests.get(opcode)!);
   }
 
   /** A discarded request leaves a gap in CmdSN that nothing fills at error recovery level 0. */
@@ -207,11 +209,9 @@ export class Connection implements PduHandler, Link {
     if (!header.immediate.get(head, 0)) throw new ConnectionError('a request was lost to its data digest');
   }
 
-  #receiveRequest(head: Uint8Array, request: Request): void {
+  #receiveRequest(head: Uint8Array, data: Uint8Array, request: Request): void {
     const session = this.session!;
     const opcode = header.opcode.get(head, 0);
-    const data = this.#data;
-    this.#data = nothing;
     const cmdSn = numbered.cmdSn.get(head, 0);
     // The commands that were refused for a logout have left a gap before it.
     const isDue = this.#leaving && opcode === logoutRequest.opcode;
@@ -224,7 +224,6 @@ export class Connection implements PduHandler, Link {
   }
 
   #receiveLogin(head: Uint8Array, text: Uint8Array): void {
-    this.#data = nothing;
     if (this.state === 'XPT_UP') this.sender.startAt(numbered.expStatSn.get(head, 0));
     this.#enter('login request');
     this.#login.receive(head, text);
@@ -246,6 +245,7 @@ export class Connection implements PduHandler, Link {
     this.#reader.dataDigest = writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
     this.#reader.segmentBytesMax = segmentBytesMax;
     this.#transfer = new Transfer(this, session);
+    this.#arrival = new Arrival(this, session, this.#transfer);
     this.#enter('login succeeded');
     this.#say('iscsi login');
   }

@@ -24,11 +24,11 @@ export interface Place {
 
 export interface PduHandler {
   /**
-   * A header whose digest is right. `bytes` is lent for the call.
+   * A header whose digest is right. `bytes` is lent for the call. A PDU without data is complete.
    * @returns where its data goes, a buffer of at least `dataLength` bytes; undefined: the data is dropped
    */
   onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined;
-  /** The PDU is complete. @param intact its data digest is right */
+  /** The data of a PDU has come. @param intact its data digest is right */
   onData(intact: boolean): void;
 }
 
@@ -134,7 +134,6 @@ export class PduReader {
     // Only a PDU that is taken has data: the handler may throw.
     this.#sink = this.#handler.onHeader(bytes, at, dataLength);
     this.#dataLeft = dataLength;
-    if (dataLength === 0) this.#handler.onData(true);
   }
 
   #takeData(bytes: Uint8Array, at: number, end: number): number {

@@ -1,17 +1,22 @@
 /** The requests of full feature phase that are no SCSI commands: each opcode, and what answers it. */
 
+import type { ConnectionState } from './connection-state.ts';
 import type { Link } from './link.ts';
 import {
   decode,
+  loginRequest,
   logoutRequest,
   logoutResponse,
   nopIn,
   nopOut,
   noTag,
+  scsiCommand,
+  snackRequest,
   taskManagementRequest,
   textRequest,
 } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
+import type { Session } from './session.ts';
 import { manageTasks } from './task-management.ts';
 
 export interface Request {
@@ -30,6 +35,17 @@ export const requests: ReadonlyMap<number, Request> = new Map<number, Request>([
   [textRequest.opcode, { inDiscovery: true, run: exchangeText }],
   [logoutRequest.opcode, { inDiscovery: true, run: logout }],
 ]);
+
+/** Why a request of full feature phase is not taken, whatever it says (RFC 7143 4.3, 7.3, 11.14). */
+export function refusalOf(opcode: number, state: ConnectionState, { type }: Session): number | undefined {
+  const takesNone = state === 'IN_LOGOUT' || (state === 'LOGOUT_REQUESTED' && opcode === scsiCommand.opcode);
+  if (takesNone) return rejectReason.waitingForLogout;
+  if (opcode === snackRequest.opcode) return rejectReason.snackReject;
+  if (opcode === loginRequest.opcode) return rejectReason.protocolError;
+  const request = requests.get(opcode);
+  if (!request) return type === 'Discovery' ? rejectReason.protocolError : rejectReason.commandNotSupported;
+  return type === 'Discovery' && !request.inDiscovery ? rejectReason.protocolError : undefined;
+}
 
 function manage(connection: Link, header: Uint8Array): void {
   manageTasks(connection, header).catch((error: unknown) => connection.fail(error));

@@ -9,7 +9,7 @@ import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, noTag, scsiResponse } from './pdu.ts';
 
-export class DataIn {
+export class Answers {
   readonly #connection: Link;
   readonly #finish: (command: Command) => void;
   /** Commands that wait for the output to drain, oldest first. */
@@ -36,7 +36,7 @@ export class DataIn {
   }
 
   #send(command: Command): 'done' | 'blocked' | 'reading' {
-    if (command.over) return 'done';
+    if (isOver(command)) return 'done';
     if (command.task?.aborted || this.#connection.closed) {
       this.#finish(command);
       return 'done';
@@ -51,7 +51,7 @@ export class DataIn {
       }
     }
     // Status went with the last data (RFC 7143 11.7.4: status collapse).
-    if (!command.over) this.#respond(command, command.completion!);
+    if (!isOver(command)) this.#respond(command, command.completion!);
     return 'done';
   }
 
@@ -187,6 +187,8 @@ export class DataIn {
     sender.stamp(at, true);
   }
 }
+
+const isOver = ({ state }: Command): boolean => state === 'over';
 
 const isExtent = (source: Uint8Array | Extent): source is Extent => !(source instanceof Uint8Array);
 

@@ -6,7 +6,7 @@
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { CheckCondition } from '../scsi/sense.ts';
 import { advance } from '../wire/serial.ts';
-import { borrow } from './buffer-pool.ts';
+import { abandon, borrow, giveBack } from './buffer-pool.ts';
 import type { Command, Sequence } from './command.ts';
 import { Coverage } from './coverage.ts';
 import type { Link } from './link.ts';
@@ -15,10 +15,10 @@ import type { Place } from './pdu-reader.ts';
 import type { Session } from './session.ts';
 
 /** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
-const piece = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
+const part = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
   from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
 
-export class Gathering {
+export class DataOut {
   readonly #connection: Link;
   readonly #session: Session;
   #lastTransferTag = 0;
@@ -49,6 +49,41 @@ export class Gathering {
     return Math.min(command.task!.dataOutLength, pieces * dataOutBytesMax);
   }
 
+  /**
+   * Takes memory of the session's for a command. What came before its turn is there already.
+   * @returns false when there is none now; `whenTaken` is called when there is, while the command lives
+   */
+  reserve(command: Command, bytes: number, whenTaken: () => void): boolean {
+    const { memory } = this.#session;
+    const more = bytes - command.reserved;
+    const isThere = memory.take(more);
+    if (isThere) command.reserved = bytes;
+    else
+      memory.whenTaken(more, () => {
+        command.reserved += more;
+        if (command.state === 'over') this.abandon(command);
+        else whenTaken();
+      });
+    return isThere;
+  }
+
+  /** A command needs its memory no more, and nobody reads or writes it. */
+  giveBack(command: Command): void {
+    if (command.buffer) giveBack(command.buffer);
+    command.buffer = undefined;
+    this.abandon(command);
+  }
+
+  /** A command needs its memory no more; somebody may still read or write it. */
+  abandon(command: Command): void {
+    if (command.buffer) abandon(command.buffer);
+    command.buffer = undefined;
+    if (command.reserved === 0) return;
+    const { reserved } = command;
+    command.reserved = 0;
+    this.#session.memory.giveBack(reserved);
+  }
+
   /** Gives a command that memory; what has come already goes there. */
   allot(command: Command, bytes: number): void {
     const early = command.buffer;
@@ -56,7 +91,7 @@ export class Gathering {
     command.buffer = borrow(bytes);
     if (early) command.buffer.set(early.subarray(0, this.unsolicitedEnd(command)));
     command.pieceEnd = this.#firstEnd(command);
-    task!.dataOut = piece(command.buffer, 0, command.pieceEnd);
+    task!.dataOut = part(command.buffer, 0, command.pieceEnd);
   }
 
   /** The piece behind the one at hand; `hand` gives it when it has come. */
@@ -64,7 +99,7 @@ export class Gathering {
     command.pieceStart = command.pieceEnd;
     command.pieceEnd = Math.min(command.task!.dataOutLength, command.pieceStart + dataOutBytesMax);
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-    command.fetching = { resolve, reject };
+    command.piece = { resolve, reject };
     // The initiator was not asked while the medium was at work.
     command.movedAt = this.#connection.host.now();
     return promise;
@@ -72,15 +107,15 @@ export class Gathering {
 
   /** Hands the task the piece that it waits for, or says what is wrong with it. */
   hand(command: Command): void {
-    const { fetching, fault, buffer, pieceStart, pieceEnd } = command;
-    command.fetching = undefined;
-    if (fault) fetching?.reject(new CheckCondition(fault));
-    else fetching?.resolve(piece(buffer!, 0, pieceEnd - pieceStart));
+    const { piece: wanted, fault, buffer, pieceStart, pieceEnd } = command;
+    command.piece = undefined;
+    if (fault) wanted?.reject(new CheckCondition(fault));
+    else wanted?.resolve(part(buffer!, 0, pieceEnd - pieceStart));
   }
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
   place(command: Command, offset: number, length: number): Uint8Array | Place | undefined {
-    if (command.completion) return undefined;
+    if (command.state === 'ending') return undefined;
     const landing = command.task?.landing;
     if (landing)
       return {
@@ -89,7 +124,7 @@ export class Gathering {
         took: (at, count) => landing.took(offset + at, count),
       } satisfies Place;
     const at = offset - command.pieceStart;
-    return piece(command.buffer ?? this.#gatherEarly(command, this.unsolicitedEnd(command)), at, at + length);
+    return part(command.buffer ?? this.#gatherEarly(command, this.unsolicitedEnd(command)), at, at + length);
   }
 
   /** The initiator may send as much before its command has come up, or has memory. */
