@@ -44,12 +44,18 @@ interface Attempt {
   name?: string;
   secret?: string;
   mutual?: 'wanted' | 'reflected';
+  /** How the initiator writes its response, and its identifier. */
+  written?: (response: Buffer) => string;
+  identifier?: string;
 }
+
+const inHex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`;
+const inBase64 = (bytes: Uint8Array) => `0b${Buffer.from(bytes).toString('base64')}`;
 
 /** A login with CHAP, up to the end of the security stage. @returns the last answer */
 async function attempt(
   target: IscsiTarget,
-  { algorithm = '5', name = 'user', secret: ours = secret, mutual }: Attempt = {},
+  { algorithm = '5', name = 'user', secret: ours = secret, mutual, written = inHex, identifier = '9' }: Attempt = {},
 ) {
   const { initiator, output } = target.connect();
   const first = await initiator.loginStep(0, 1, { ...initiator.names, AuthMethod: 'CHAP,None' });
@@ -64,8 +70,8 @@ async function attempt(
     identifier: 9,
     bytes: mutual === 'reflected' ? bytes : Buffer.from('our own challenge'),
   };
-  const back = { CHAP_I: '9', CHAP_C: `0x${Buffer.from(theirs.bytes).toString('hex')}` };
-  const keys = { CHAP_N: name, CHAP_R: `0x${Buffer.from(response).toString('hex')}`, ...(mutual ? back : {}) };
+  const back = { CHAP_I: identifier, CHAP_C: inHex(theirs.bytes) };
+  const keys = { CHAP_N: name, CHAP_R: written(Buffer.from(response)), ...(mutual ? back : {}) };
   return { answer: await initiator.loginStep(0, 1, keys), output, theirs, initiator };
 }
 
@@ -89,6 +95,54 @@ describe('the exchange', () => {
   it.each(Object.keys(hashes))('RFC 7143 12.1.3: algorithm %s', async (algorithm) => {
     expect(ended((await attempt(withCredentials(), { algorithm })).answer)).toEqual(success);
   });
+
+  it('RFC 7143 12.1.3: of a list of algorithms the first is taken', async () => {
+    expect(ended((await attempt(withCredentials(), { algorithm: '5,6,7,8' })).answer)).toEqual(success);
+  });
+
+  it.each(['', '56', '05', '5 ', ' 5', '0x5', '5,', ',5', 'MD5'])(
+    'RFC 7143 12.1.3: CHAP_A=%j names no algorithm, or a list with one',
+    async (algorithm) => {
+      const { answer } = await attempt(withCredentials(), { algorithm });
+      expect(ended(answer)).toEqual(algorithm.split(',').includes('5') ? success : failure);
+    },
+  );
+
+  it.each<[string, Attempt, typeof success]>([
+    ['base64', { written: inBase64 }, success],
+    ['base64 in capitals of its prefix', { written: (response) => inBase64(response).replace('0b', '0B') }, success],
+    [
+      'base64 of one byte more',
+      { written: (response) => inBase64(Buffer.concat([response, response.subarray(0, 1)])) },
+      failure,
+    ],
+    ['base64 of far more', { written: () => inBase64(Buffer.alloc(6000)) }, failure],
+    ['hexadecimal of one byte more', { written: (response) => `${inHex(response)}00` }, failure],
+    ['hexadecimal of an odd length', { written: (response) => inHex(response).slice(0, -1) }, failure],
+    ['base64 without its end', { written: (response) => inBase64(response).replaceAll('=', '') }, failure],
+    ['base64 with a prefix of hexadecimal', { written: (response) => inBase64(response).replace('0b', '0x') }, failure],
+  ])('RFC 7143 6.1: a response in %s', async (_what, what, wanted) => {
+    expect(ended((await attempt(withCredentials(), what)).answer)).toEqual(wanted);
+  });
+
+  it.each([
+    ['hexadecimal', inHex(Buffer.from('user'))],
+    ['base64', inBase64(Buffer.from('user'))],
+  ])('RFC 7143 12.1.3: a name that looks like %s is a name, and no number', async (_what, name) => {
+    expect(ended((await attempt(withCredentials(), { name })).answer)).toEqual(failure);
+    const target = withCredentials();
+    target.tpg.auth.userid = name;
+    expect(ended((await attempt(target, { name })).answer)).toEqual(success);
+    expect(ended((await attempt(target)).answer)).toEqual(failure);
+  });
+
+  it.each(['9', '0x9', '0x09', '0X09'])(
+    'RFC 7143 6.1: an identifier of the initiator is a number, and may be written as %s',
+    async (identifier) => {
+      const { answer, theirs } = await attempt(withCredentials(true), { mutual: 'wanted', identifier });
+      expect([ended(answer), verify(theirs!, 'their secret', answer.text['CHAP_R'] ?? '')]).toEqual([success, true]);
+    },
+  );
 
   it.each<[string, Attempt]>([
     ['a wrong secret', { secret: 'guess' }],

@@ -123,6 +123,25 @@ describe('logout', () => {
     expect(output.ended).toBe(true);
   });
 
+  it('RFC 7143 11.14: writes that wait for their data are over with it, and what comes of that afterwards is not written', async () => {
+    const unit = logicalUnit();
+    const { initiator, output } = await new IscsiTarget(unit).login();
+    const writes = Array.from({ length: 10 }, (_, i) =>
+      initiator.sendCommand([0x2a, 0, 0, 0, 0, i, 0, 0, 1, 0], { data: pattern(512) }),
+    );
+    const asked: [tag: number, transferTag: number][] = [];
+    for (const tag of writes) asked.push([tag, (await initiator.next()).values['targetTransferTag']!]);
+    const send = ([initiatorTaskTag, targetTransferTag]: (typeof asked)[number]) =>
+      initiator.send(dataOut, { final: true, initiatorTaskTag, targetTransferTag }, pattern(512));
+    send(asked[0]!);
+    expect((await initiator.next()).values).toMatchObject({ initiatorTaskTag: writes[0], status: 0 });
+    sendLogout(initiator);
+    expect((await initiator.next()).values).toMatchObject({ initiatorTaskTag: 99, response: 0 });
+    for (const rest of asked.slice(1)) send(rest);
+    await turns();
+    expect([output.ended, unit.volume.calls, taskSet.of(unit.lu).size]).toEqual([true, ['write 0+512'], 0]);
+  });
+
   it('RFC 7143 11.14.1: a reason that there is none of is rejected', async () => {
     const { initiator, output } = await new IscsiTarget().login();
     sendLogout(initiator, { reason: 3 });

@@ -9,22 +9,24 @@ import { addAcl, IscsiTarget, targetName } from '../../support/iscsi-target.ts';
 import { pattern } from '../../support/logical-unit.ts';
 
 const testUnitReady = [0, 0, 0, 0, 0, 0];
+/** What SendTargets says of the one target there is. */
+const own = { TargetName: targetName, TargetAddress: '127.0.0.1:3260,1' };
 const write1 = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 
 describe('requests', () => {
-  it('RFC 7143 11.18: a ping comes back with its data', async () => {
+  it.each([100, 8, 7, 1, 0])('RFC 7143 11.18: a ping comes back with its data, %i bytes', async (bytes) => {
     const { initiator } = await new IscsiTarget().login();
     initiator.send(
       nopOut,
       { ...initiator.number(), final: true, initiatorTaskTag: 7, targetTransferTag: noTag },
-      pattern(100),
+      pattern(bytes),
     );
     const { name, values, data } = await initiator.next();
     expect([name, values['initiatorTaskTag'], values['targetTransferTag'], data]).toEqual([
       'NOP-In',
       7,
       noTag,
-      pattern(100),
+      pattern(bytes),
     ]);
   });
 
@@ -206,10 +208,24 @@ describe('discovery', () => {
       expect(await discover(target, value)).toEqual({ SendTargets: 'Reject' });
   });
 
-  it('RFC 7143 C: in a normal session the empty value is its own target, All is rejected', async () => {
+  it.each<[string, string, Record<string, string>]>([
+    ['nothing', '', own],
+    ['its own target', targetName, own],
+    ['a target that there is none of', 'iqn.2026-01.com.example:none', {}],
+    ['All, which a normal session must not support', 'All', { SendTargets: 'Reject' }],
+    ['no name', 'Alle', { SendTargets: 'Reject' }],
+    ['the beginning of one', 'A', { SendTargets: 'Reject' }],
+    ['All in other letters', 'aLL', { SendTargets: 'Reject' }],
+  ])('RFC 7143 C: a normal session is asked for %s, and goes on', async (_what, value, answer) => {
     const { initiator } = await new IscsiTarget().login();
-    expect((await initiator.text({ SendTargets: '' })).text['TargetName']).toBe(targetName);
-    expect((await initiator.text({ SendTargets: 'All' })).text).toEqual({ SendTargets: 'Reject' });
+    expect((await initiator.text({ SendTargets: value })).text).toEqual(answer);
+    expect((await initiator.command(testUnitReady)).status).toBe(0);
+  });
+
+  it('RFC 7143 6.1: a key has its own letters: another one is not understood', async () => {
+    const { initiator } = await new IscsiTarget().login();
+    for (const key of ['SendTargetsPlease', 'sENDtARGETS'])
+      expect((await initiator.text({ [key]: 'All' })).text).toEqual({ [key]: 'NotUnderstood' });
   });
 
   it('RFC 7143 11.11: an answer longer than the initiator takes comes in pieces', async () => {

@@ -2,11 +2,11 @@
 
 import { expect, test } from 'vitest';
 import type { Attribute } from '../../../src/attribute.ts';
-import { aluaGroupTable } from '../../../src/scsi/alua-group.ts';
+import { aluaGroup, aluaGroupTable } from '../../../src/scsi/alua-group.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { cdbOf } from '../../support/cdb.ts';
-import { Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
+import { be, Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
 
 const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];
 const second: TargetPort = { ...port, portName: `${port.targetName},t,0x0002`, relativePortId: 2 };
@@ -22,6 +22,33 @@ test('SPC-4 6.37 REPORT TARGET PORT GROUPS: as LIO gives it, a default group wit
   const { data } = await fresh().a.send(reportGroups);
   expect(data.toString('hex')).toBe('0000001000cf0000000000020000000100000002');
 });
+
+test.each([
+  ['length only', 0x0a],
+  ['extended', 0x2a],
+])(
+  'SPC-4 6.37 REPORT TARGET PORT GROUPS: whole groups with all their ports, and a short ALLOCATION LENGTH cuts that, wherever (%s header)',
+  async (_header, format) => {
+    const { lu, a } = fresh();
+    lu.aluaGroups = [lu.aluaGroups[0]!, aluaGroup('second', 16), aluaGroup('empty', 17)];
+    lu.ports = () => [1, 2, 3].map((id) => ({ ...port, relativePortId: id, portGroup: id === 3 ? 16 : 0 }));
+    const report = async (allocation: number) => (await a.send([0xa3, format, 0, 0, 0, 0, ...be(allocation, 4)])).data;
+    const whole = await report(0xffffffff);
+    expect(whole.readUInt32BE(0)).toBe(whole.length - 4);
+    const groups: [id: number, active: boolean, ports: number[]][] = [];
+    for (let at = format === 0x2a ? 8 : 4; at < whole.length; at += 8 + 4 * whole[at + 7]!) {
+      const ports = Array.from({ length: whole[at + 7]! }, (_, i) => whole.readUInt16BE(at + 10 + 4 * i));
+      groups.push([whole.readUInt16BE(at + 2), (whole[at]! & 0x0f) < 2, ports]);
+    }
+    expect(groups).toEqual([
+      [0, true, [1, 2]],
+      [16, true, [3]],
+      [17, true, []],
+    ]);
+    for (let allocation = 0; allocation < whole.length; allocation++)
+      expect(await report(allocation)).toEqual(whole.subarray(0, allocation));
+  },
+);
 
 test('SPC-4 6.37 REPORT TARGET PORT GROUPS: extended header with the implicit transition time', async () => {
   const { lu, a } = fresh();

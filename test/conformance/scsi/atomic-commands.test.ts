@@ -1,6 +1,7 @@
 /** COMPARE AND WRITE, ORWRITE and WRITE ATOMIC: what they write, and that nothing comes in between. Durability of a crash is not tested. */
 
 import { expect, test } from 'vitest';
+import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { admit, execute, retire } from '../../../src/scsi/device-server.ts';
 import { rangeLocks } from '../../../src/scsi/range-locks.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
@@ -28,6 +29,28 @@ test('SBC-3 5.2 COMPARE AND WRITE: writes when the block is as expected, else sa
   expect([sense, senseData.readUInt32BE(3)]).toEqual(['e/1d/00', 77]);
   expect(Buffer.compare(volume.bytes.subarray(3 * 512, 4 * 512), pattern(512))).toBe(0);
 });
+
+test.each([
+  ['fixed', false],
+  ['descriptor', true],
+])(
+  'SBC-3 5.2 COMPARE AND WRITE: INFORMATION is the offset of the first byte that differs, wherever that is (%s format)',
+  async (_format, descriptorSense) => {
+    const { initiator, volume, lu } = fresh();
+    controlMode.set(lu, { descriptorSense });
+    volume.bytes.set(pattern(512));
+    for (let at = 0; at < 512; at++) {
+      const data = Buffer.concat([pattern(512), zeros]);
+      data[at]! ^= 0xff;
+      const { sense, senseData } = await initiator.send(compareAndWrite(0, 1), data.fill(0xee, at + 1, 512));
+      const information = descriptorSense
+        ? Number(senseData.readBigUInt64BE(12))
+        : senseData[0]! & 0x80 && senseData.readUInt32BE(3);
+      expect([sense, information]).toEqual(['e/1d/00', at]);
+    }
+    expect(volume.calls.filter((call) => call.startsWith('write'))).toEqual([]);
+  },
+);
 
 test('SBC-3 5.2 COMPARE AND WRITE: more blocks than the limit, and data of another length (more of it, too), are refused', async () => {
   const { initiator, volume } = fresh();

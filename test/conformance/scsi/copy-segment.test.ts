@@ -14,7 +14,7 @@ import { abortTask } from '../../../src/scsi/task-management.ts';
 import { addUnitAttention, pendingUnitAttention } from '../../../src/scsi/unit-attention.ts';
 import { systemError } from '../../../src/system/system-error.ts';
 import { blockSegment, byteSegment, copyCdb, copyList, copyTarget, sendCopy } from '../../support/copy-list.ts';
-import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const mediumBytes = 8 << 20;
@@ -231,4 +231,31 @@ test('SPC-4 7.3 a copy counts as a read of its source and a write of its destina
   await sendCopy(initiator, between(source.lu, destination.lu, byteSegment(0, 1, 1024, [0, 100], [0, 0])));
   expect(statistics.of(source.lu).counters()).toMatchObject({ readCommands: 1, blocksRead: 3 });
   expect(statistics.of(destination.lu).counters()).toMatchObject({ writeCommands: 1, blocksWritten: 2 });
+});
+
+test('SPC-4 6.22 MAXIMUM SEGMENT LENGTH: one segment copies as much as the operating parameters promise', async () => {
+  const { data: limits } = await two().initiator.send([0x84, 3, ...be(0, 8), ...be(255, 4)]);
+  const bytes = limits.readUInt32BE(16);
+  // Half a gibibyte that no memory holds: each block has its number in it.
+  const blockAt = (position: number) => position / 512;
+  let written = 0;
+  const { lu } = logicalUnit({
+    volume: {
+      ...memoryVolume(0),
+      size: 2 * bytes,
+      async read(into, position) {
+        const view = Buffer.from(into.buffer, into.byteOffset, into.length);
+        for (let at = 0; at < view.length; at += 512) view.writeUInt32BE(blockAt(position + at), at);
+      },
+      writeNow: () => false,
+      async write(from, position) {
+        const view = Buffer.from(from.buffer, from.byteOffset, from.length);
+        for (let at = 0; at < view.length; at += 512)
+          if (view.readUInt32BE(at) === blockAt(position + at - bytes)) written += 512;
+      },
+    },
+  });
+  const list = copyList([copyTarget(lu)], [byteSegment(0, 0, bytes, [0, 0], [blockAt(bytes), 0])]);
+  expect(await sendCopy(new Initiator(lu).login(), list)).toMatchObject({ status: 0 });
+  expect([bytes, written]).toEqual([256 << 20, 256 << 20]);
 });

@@ -207,9 +207,32 @@ test('SPC-4 7.8.14 SCSI Ports: every target port by its name', async () => {
   expect(data.toString('latin1', 20)).toBe('iqn.2026-01.com.example:scsi,t,0x0001\0\0\0');
 });
 
-test('SPC-4 7.8.17 Third-party Copy: there where EXTENDED COPY is', async () => {
-  const { data } = await fresh().a.send([0x12, 1, 0x8f, 0, 255]);
-  expect(data.toString('hex', 4, 16)).toBe('000100080783010084020003');
+test('SPC-4 7.8.17 Third-party Copy: there where EXTENDED COPY is, ascending, whole descriptors, the operating parameters', async () => {
+  const { a } = fresh();
+  const { data } = await a.send([0x12, 1, 0x8f, 0, 255]);
+  const { data: limits } = await a.send([0x84, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255]);
+  expect(data.readUInt16BE(2)).toBe(data.length - 4);
+  const descriptors: [type: number, value: Buffer][] = [];
+  for (let at = 4; at < data.length; at += 4 + data.readUInt16BE(at + 2)) {
+    expect(data.readUInt16BE(at + 2) % 4).toBe(0);
+    descriptors.push([data.readUInt16BE(at), data.subarray(at + 4, at + 4 + data.readUInt16BE(at + 2))]);
+  }
+  const value = new Map(descriptors);
+  expect([...value.keys()]).toEqual([0x0001, 0x0004, 0x0008, 0x000c, 0x8001]);
+  // SUPPORTED COMMANDS: EXTENDED COPY(LID1); RECEIVE COPY STATUS(LID1), RECEIVE COPY OPERATING PARAMETERS.
+  expect(value.get(0x0001)!.toString('hex')).toBe('0783010084020003');
+  const parameters = value.get(0x0004)!;
+  expect([parameters.length, parameters.subarray(4, 12)]).toEqual([28, limits.subarray(8, 16)]);
+  const types = value.get(0x0008)!;
+  expect(types.subarray(0, 1 + types[0]!)).toEqual(limits.subarray(43));
+  expect(value.get(0x000c)!.readUInt16BE(0)).toBe(0);
+  const general = value.get(0x8001)!;
+  expect([general.length, general.readUInt32BE(0), general.readUInt32BE(4)]).toEqual([
+    32,
+    limits.readUInt16BE(34),
+    limits[36],
+  ]);
+  expect([general.readUInt32BE(8), general[12]]).toEqual([limits.readUInt32BE(16), limits[37]]);
   expect((await fresh({}, { emulate_3pc: 0 }).a.send([0x12, 1, 0x8f, 0, 255])).sense).toBe('5/24/00');
 });
 

@@ -185,9 +185,18 @@ test.each([
   expect(data.readUInt32BE(0)).toBe(bytes);
 });
 
-test('SPC-4 4.2.5.6 REPORT LUNS: a short ALLOCATION LENGTH is no error', async () => {
-  const { data } = await lio().send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 8]);
-  expect(data.toString('hex')).toBe('0000000800000000');
+test('SPC-4 4.2.5.6 REPORT LUNS: each number once, and a short ALLOCATION LENGTH cuts that, wherever', async () => {
+  const { lu } = logicalUnit();
+  const luns = [1, 0, 255, 256, 7].map((lun) => [lun, lu] as const);
+  const initiator = new Initiator(new Map([...luns, ...luns])).login();
+  const report = async (allocation: number) => (await initiator.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, allocation])).data;
+  const whole = await report(255);
+  const listed = Array.from({ length: whole.readUInt32BE(0) / 8 }, (_, i) =>
+    whole.toString('hex', 8 + 8 * i, 16 + 8 * i),
+  );
+  expect([listed.length, new Set(listed).size, whole.length]).toEqual([5, 5, 48]);
+  for (let allocation = 0; allocation < 48; allocation++)
+    expect(await report(allocation)).toEqual(whole.subarray(0, allocation));
 });
 
 test('SPC-4 6.33 REPORT LUNS: works at a number that no logical unit has', async () => {

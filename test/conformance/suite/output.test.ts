@@ -1,7 +1,9 @@
 // What counts as passed in the table of snapshots/conformance.md. Not here: the tests themselves (npm run conformance).
 
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readResult } from './output.ts';
+import { ownTests } from './report.ts';
 
 const printed = (body: string) =>
   `\nSuite: Read10\n  Test: Simple ...${body}\n\nRun Summary:    Type  Total    Ran Passed Failed Inactive
@@ -23,4 +25,9 @@ test.each([
   ['failed', 'Failed to login to target\n', 'it did not begin: Failed to login to target'],
 ])('%s: %j', (outcome, output, reason) => {
   expect(readResult('SCSI.Read10.Simple', output)).toEqual({ family: 'Read10', name: 'Simple', outcome, reason });
+});
+
+test.each(ownTests)('$test of newer libiscsi has a test of ours: $ours', ({ file, ours }) => {
+  const beginnings = readFileSync(file, 'utf8').split(/(?<=['"])(?=SBC|SPC|RFC)/);
+  expect(beginnings.filter((text) => text.startsWith(ours))).toHaveLength(1);
 });

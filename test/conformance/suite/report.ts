@@ -58,6 +58,67 @@ const exceptions: readonly Exception[] = [
   ),
 ];
 
+/** A test that Debian's libiscsi does not have yet, and the one of ours that stands for it. */
+export interface OwnTest {
+  readonly test: string;
+  /** Its file, and how the name of ours begins there. */
+  readonly file: string;
+  readonly ours: string;
+  /** Where the test asks for something else than the standard. */
+  readonly but?: `RFC ${number} ${string}`;
+}
+
+const inScsi = (file: string) => `test/conformance/scsi/${file}.test.ts`;
+const chap = 'test/iscsi/chap.test.ts';
+const requests = 'test/conformance/iscsi/requests.test.ts';
+
+/** What libiscsi has beyond the version of Debian (246 tests instead of 230, June 2026). */
+export const ownTests: readonly OwnTest[] = [
+  {
+    test: 'CompareAndWrite.MiscompareSense',
+    file: inScsi('atomic-commands'),
+    ours: 'SBC-3 5.2 COMPARE AND WRITE: INFORMATION is the offset of the first byte that differs',
+  },
+  {
+    test: 'ExtendedCopy.Large',
+    file: inScsi('copy-segment'),
+    ours: 'SPC-4 6.22 MAXIMUM SEGMENT LENGTH: one segment copies as much as the operating parameters promise',
+  },
+  { test: 'Inquiry.ThirdPartyCopy', file: inScsi('diagnostics'), ours: 'SPC-4 7.8.17 Third-party Copy' },
+  { test: 'ReportLUNs.Simple', file: inScsi('identity'), ours: 'SPC-4 4.2.5.6 REPORT LUNS: each number once' },
+  ...['Simple', 'AllocLength'].map((name) => ({
+    test: `ReportTargetPortGroups.${name}`,
+    file: inScsi('alua'),
+    ours: 'SPC-4 6.37 REPORT TARGET PORT GROUPS: whole groups with all their ports, and a short ALLOCATION LENGTH',
+  })),
+  { test: 'iSCSICHAP.Simple', file: chap, ours: 'RFC 7143 12.1.3: of a list of algorithms the first is taken' },
+  { test: 'iSCSICHAP.Invalid', file: chap, ours: 'RFC 7143 12.1.3: CHAP_A=' },
+  ...['Base64', 'Base64Oversize'].map((name) => ({
+    test: `iSCSICHAP.${name}`,
+    file: chap,
+    ours: 'RFC 7143 6.1: a response in',
+  })),
+  ...['HexName', 'Base64Name'].map((name) => ({
+    test: `iSCSICHAP.${name}`,
+    file: chap,
+    ours: 'RFC 7143 12.1.3: a name that looks like',
+  })),
+  { test: 'iSCSINop.Simple', file: requests, ours: 'RFC 7143 11.18: a ping comes back with its data' },
+  ...['Simple', 'Invalid'].map(
+    (name): OwnTest => ({
+      test: `iSCSISendTargets.${name}`,
+      file: requests,
+      ours: 'RFC 7143 C: a normal session is asked for',
+      but: 'RFC 7143 C: All must not be supported in a normal session, where the test expects it to be answered like the empty value',
+    }),
+  ),
+  {
+    test: 'iSCSITMF.LogoutDuringIOAsync',
+    file: 'test/conformance/iscsi/ending.test.ts',
+    ours: 'RFC 7143 11.14: writes that wait for their data are over with it',
+  },
+];
+
 export function report(results: Results, profiles: readonly Profile[], tgt: ReadonlyMap<string, string>): string {
   const names = profiles.map(({ name }) => name);
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
@@ -86,6 +147,12 @@ export function report(results: Results, profiles: readonly Profile[], tgt: Read
     '## Skipped on every profile',
     '',
     ...exceptions.flatMap(({ test, failsOn, because }) => (failsOn ? [] : [`- ${test}: ${because}`])),
+    '',
+    '## In newer libiscsi',
+    '',
+    'What Debian does not have yet, by the test of ours that stands for it.',
+    '',
+    ...ownTests.map(({ test, file, ours, but }) => `- ${test}: ${file}, "${ours} …"${but ? `; but ${but}` : ''}`),
     '',
     '## Skipped on some',
     '',
