@@ -133,7 +133,7 @@ function replace(storageObject: StorageObject, groups: readonly AluaGroup[]): ()
   };
 }
 
-/** SPC-4 5.16.2.6: the state must be one that the group can have, and the target one that may choose it. */
+/** SPC-4 5.15.2.8: the state must be one that the group can have, and the target one that may choose it. */
 function checkState(group: AluaGroup, state: number): void {
   const refused = (why: string) =>
     new OperatorError('Cannot set attribute alua_access_state: [Errno 22] Invalid argument', why);

@@ -1,4 +1,4 @@
-/** The settings of a target port group, as LIO names them: each one row (SPC-4 5.16). */
+/** The settings of a target port group, as LIO names them: each one row (SPC-4 5.15). */
 
 import { type Attribute, type AttributeTable, flag, integer } from '../attribute.ts';
 

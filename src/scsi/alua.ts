@@ -1,4 +1,4 @@
-/** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.16). */
+/** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.15). */
 
 import { aluaStates } from './alua-group.ts';
 import type { StorageObject } from './logical-unit.ts';
@@ -11,7 +11,7 @@ import type { Completion, Task } from './task.ts';
 import { reportToAll, withdrawUnitAttention } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';
 
-/** ASYMMETRIC ACCESS STATE (SPC-4 table 287): what runs in it, and what the others get. Active states run everything. */
+/** ASYMMETRIC ACCESS STATE (SPC-4 5.15.2.4): what runs in it, and what the others get. Active states run everything. */
 const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense }>> = {
   0: { runs: 'active', otherwise: sense.noAdditionalSense },
   1: { runs: 'active', otherwise: sense.noAdditionalSense },
@@ -64,7 +64,7 @@ const stateOf = (lu: StorageObject, group: Group): number =>
 const runsAll = (lu: StorageObject, group: Group): boolean =>
   !offersAlua(lu) || (states[stateOf(lu, group)]?.runs ?? 'active') === 'active';
 
-/** A group has another state than it had: everybody is told, now and again when the transition has ended (SPC-4 5.16.2.8). */
+/** A group has another state than it had: everybody is told, now and again when the transition has ended (SPC-4 5.15.2.5). */
 export function stateChanged(lu: StorageObject, name: unknown): void {
   reportToAll(lu, sense.asymmetricAccessStateChanged);
   const group = lu.aluaGroups.find((one) => one['name'] === name);
@@ -158,7 +158,7 @@ function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
   return bytes;
 }
 
-/** Every descriptor is checked before the first is applied; the other nexuses are told (SPC-4 5.16.2.9). */
+/** Every descriptor is checked before the first is applied; the other nexuses are told (SPC-4 5.15.2.9). */
 async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, task.dataOutLength);

@@ -17,7 +17,7 @@ const buffers = unitState({
   initial: () => ({ data: undefined as Buffer | undefined, echoes: new WeakMap<Nexus, Buffer>() }),
 });
 
-/** MODE (SPC-4 tables 229, 309). */
+/** MODE (SPC-4 6.18, 6.49). */
 const mode = { data: 0x02, descriptor: 0x03, echo: 0x0a, echoDescriptor: 0x0b } as const;
 /** OFFSET BOUNDARY: any byte. */
 const anyOffset = 0;

@@ -45,7 +45,7 @@ export interface Segment {
   readonly destination: Place;
   /** Bytes to write, once the block sizes of both ends are known. */
   readonly bytes: (source: StorageObject, destination: StorageObject) => number;
-  /** It reads and writes whole blocks: what is left over has no place without CAT and PAD (SPC-4 5.17.7.2). */
+  /** It reads and writes whole blocks: what is left over has no place without CAT and PAD (SPC-4 5.16.7.2). */
   readonly inBlocks: boolean;
 }
 
@@ -165,7 +165,7 @@ class Reach {
 
 /**
  * Copies one segment, in pieces. What is in the way of the first byte is answered as by a READ or WRITE, what comes later is
- * COPY ABORTED with the destination's blocks that are left (SPC-4 5.17.7.4).
+ * COPY ABORTED with the destination's blocks that are left (SPC-4 5.16.7.4).
  * @param ends by CSCD DESCRIPTOR ID; undefined: the nexus reaches no such unit
  * @param copied is told of each piece, in bytes
  */
@@ -181,7 +181,7 @@ export async function copySegment(
   if (source.from === source.to) return good;
   countRead(source.lu, source.blocks);
   countWrite(destination.lu, destination.blocks);
-  // The source is read before the destination is written (SPC-4 5.17.7.2), also where they overlap.
+  // The source is read before the destination is written (SPC-4 5.16.7.2), also where they overlap.
   const backwards = source.lu === destination.lu && source.from < destination.from && destination.from < source.to;
   const buffer = Buffer.allocUnsafe(Math.min(pieceBytesMax, source.to - source.from) + 2 * source.lu.blockSize);
   let at = source.lu;

@@ -136,7 +136,7 @@ function checkReady(row: CommandRow, lu: StorageObject): void {
     const reason = notReady(lu, row.mends);
     if (reason) throw reason;
   }
-  // Idle and standby are left by a command that needs the medium (SPC-4 5.13.3).
+  // Idle and standby are left by a command that needs the medium (SPC-4 5.11.3).
   if (row.ranged && power.of(lu).condition !== 'active') power.set(lu, { condition: 'active' });
 }
 

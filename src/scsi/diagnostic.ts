@@ -10,13 +10,13 @@ import type { Completion, Task } from './task.ts';
 
 /** Bytes read at a time by the extended self-test. */
 const pieceBytesMax = 1024 * 1024;
-/** SELF-TEST CODE (SPC-4 table 271): those in the foreground, and what they read. */
+/** SELF-TEST CODE (SPC-4 6.42): those in the foreground, and what they read. */
 const foregroundShort = 5;
 const foregroundExtended = 6;
-/** SELF-TEST RESULTS (SPC-4 7.3.17). */
+/** SELF-TEST RESULTS (SPC-4 7.3.16). */
 const result = { completed: 0, aborted: 2, segmentFailed: 7 } as const;
 
-/** Supported Diagnostic Pages (SPC-4 7.2.3): itself. */
+/** Supported Diagnostic Pages (SPC-4 7.2.4): itself. */
 const supportedPages = Uint8Array.of(0x00, 0, 0, 1, 0x00);
 
 const cdb = { code: bits(1, 5, 3), selfTest: bit(1, 2), length: u16(3) };
@@ -43,7 +43,7 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x1c,
     name: 'RECEIVE DIAGNOSTIC RESULTS',
-    spec: 'SPC-4 6.27',
+    spec: 'SPC-4 6.28',
     cdb: { pageCodeValid: bit(1, 0), page: u8(2), allocation: u16(3) },
     medium: 'none',
     whenReserved: 'reads',

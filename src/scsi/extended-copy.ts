@@ -30,7 +30,7 @@ export const copyLimits = {
 
 const headerBytes = 16;
 const targetBytes = 32;
-/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.5). */
+/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.6). */
 const identification = 0xe4;
 /** PERIPHERAL DEVICE TYPE. */
 const directAccess = 0x00;

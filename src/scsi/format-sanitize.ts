@@ -92,7 +92,7 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     execute: (lu, cdb, task) =>
       start(lu, task, { does: 'format' }, { immediate: cdb.hasList === 1 && checkFormatList(task), exit: false }),
   }),
-  sanitize(0x01, 'OVERWRITE', '5.34.2', {
+  sanitize(0x01, 'OVERWRITE', '5.30.2.2', {
     check: (lu, cdb) => {
       const length = cdb['length']!;
       if (length <= overwriteHeaderBytes || length > overwriteHeaderBytes + lu.blockSize) throw invalidCdb(7, 7);
@@ -100,11 +100,11 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     dataOut: (_lu, cdb) => cdb['length']!,
     execute: (lu, cdb, task) => start(lu, task, overwriteList(task), sanitizeOptions(cdb)),
   }),
-  sanitize(0x02, 'BLOCK ERASE', '5.34.3', {
+  sanitize(0x02, 'BLOCK ERASE', '5.30.2.3', {
     offered: offersBlockErase,
     execute: (lu, cdb, task) => start(lu, task, { does: 'block erase' }, sanitizeOptions(cdb)),
   }),
-  sanitize(0x1f, 'EXIT FAILURE MODE', '5.34.5', {
+  sanitize(0x1f, 'EXIT FAILURE MODE', '5.30.2.5', {
     medium: 'none',
     execute: async (lu) => {
       const failed = failedSanitize(lu);
@@ -129,7 +129,7 @@ function checkFormatList(task: Task): boolean {
   return (options & 0x02) !== 0;
 }
 
-/** OVERWRITE COUNT, INVERT and the pattern (SBC-4 5.34.2). */
+/** OVERWRITE COUNT, INVERT and the pattern (SBC-4 5.30.2.2). */
 function overwriteList(task: Task): MediumMethod {
   const list = parameterList(task.dataOut, task.dataOutLength);
   const count = list[0]! & overwriteCountMax;

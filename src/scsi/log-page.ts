@@ -70,7 +70,7 @@ export const logPages: readonly LogPage[] = [
   {
     code: 0x0e,
     name: 'Start-Stop Cycle Counter',
-    spec: 'SPC-4 7.3.18',
+    spec: 'SPC-4 7.3.17',
     parameters: (lu) => [
       [0x0004, u32Bytes(statistics.of(lu).startStopCycles)],
       [0x0006, u32Bytes(statistics.of(lu).loadCycles)],
@@ -79,14 +79,14 @@ export const logPages: readonly LogPage[] = [
   {
     code: 0x10,
     name: 'Self-Test Results',
-    spec: 'SPC-4 7.3.17',
+    spec: 'SPC-4 7.3.16',
     parameters: (lu) =>
       Array.from({ length: 20 }, (_, i) => [i + 1, selfTestResult(statistics.of(lu).selfTests[i])] as const),
   },
   {
     code: 0x19,
     name: 'General Statistics and Performance',
-    spec: 'SPC-4 7.3.8',
+    spec: 'SPC-4 7.3.6',
     parameters: (lu) => {
       const { readCommands, writeCommands, blocksRead, blocksWritten } = statistics.of(lu);
       // Processing intervals are not measured: 0.
@@ -96,7 +96,7 @@ export const logPages: readonly LogPage[] = [
   {
     code: 0x2f,
     name: 'Informational Exceptions',
-    spec: 'SPC-4 7.3.11',
+    spec: 'SPC-4 7.3.8',
     parameters: (lu) => {
       const { asc, ascq } = predictsFailure(lu) ? pollable(lu).sense : sense.noAdditionalSense;
       return [[0x0000, Uint8Array.of(asc, ascq, noTemperature, 0)]];
@@ -150,7 +150,7 @@ async function logSense(
   return allocated(withHeader(page, 0, Buffer.concat(body)), allocation);
 }
 
-/** Supported Log Pages (SPC-4 7.3.19), and with FFh their subpages (7.3.20). */
+/** Supported Log Pages (SPC-4 7.3.18), and with FFh their subpages (7.3.19, 7.3.20). */
 function supported(offered: readonly LogPage[], subpage: number): Uint8Array {
   const codes = [0x00, ...offered.map(({ code }) => code)];
   if (subpage === 0) return withHeader(0, 0, Uint8Array.from(codes));

@@ -63,7 +63,7 @@ export const dataOutBytesMax = 8 * 1024 * 1024;
 export type Cdb<F> = { readonly [K in keyof F]: number };
 type Fields = Readonly<Record<string, Field>>;
 
-/** States of a target port group, each set in the one after it: the active ones; standby too; every state (SPC-4 5.16.2). */
+/** States of a target port group, each set in the one after it: the active ones; standby too; every state (SPC-4 5.15.2). */
 export type AccessStates = 'active' | 'standby' | 'any';
 
 export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ranged' | 'execute'> {
@@ -82,7 +82,7 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   readonly accepts?: readonly Field[];
   /** Fields that are not looked at: they may have any value, and are no usage bits (SPC-4 6.35.3). */
   readonly ignores?: readonly Field[];
-  /** Its row in the reservation conflict matrix (SPC-4 table 52, SBC-3 table 13), by the CDB where it is a matter of that. */
+  /** Its row in the reservation conflict matrix (SPC-4 5.12.1, SBC-3 table 13), by the CDB where it is a matter of that. */
   readonly whenReserved: ReservationClass | ((cdb: Uint8Array) => ReservationClass);
   /** False: INVALID COMMAND OPERATION CODE, and REPORT SUPPORTED OPERATION CODES does not list it. */
   offered?(lu: StorageObject): boolean;

@@ -8,7 +8,7 @@ import { CheckCondition, type Sense, sense } from './sense.ts';
 import { unitState } from './unit-state.ts';
 
 /**
- * SPC-4 5.13. There is no motor: idle and standby are left by the next command that needs the medium, and the stopped
+ * SPC-4 5.11. There is no motor: idle and standby are left by the next command that needs the medium, and the stopped
  * condition does not exist, for a unit has more users than the one that stops it.
  */
 export type PowerCondition = 'active' | 'idle' | 'standby';
@@ -51,7 +51,7 @@ export function notReady(lu: StorageObject, mends: readonly Sense[] = []): Check
   return failure && !mends.includes(failure) ? new CheckCondition(failure) : undefined;
 }
 
-/** What REQUEST SENSE says when nothing is pending: pollable sense data (SPC-4 6.39, 5.13). */
+/** What REQUEST SENSE says when nothing is pending: pollable sense data (SPC-4 6.39, 5.10.2). */
 export function pollable(lu: StorageObject): CheckCondition {
   return (
     notReady(lu) ??

@@ -28,7 +28,7 @@ const matrix: Readonly<Record<number, { registered: Permission; others: Permissi
 };
 type Permission = 'all' | 'reads' | 'nothing';
 
-/** The types there are (SPC-4 table 62). */
+/** The types there are (SPC-4 6.15.3.4). */
 export const reservationTypes: ReadonlySet<number> = new Set(Object.keys(matrix).map(Number));
 
 /** The reservations of a logical unit: persistent ones, and the one of RESERVE. */

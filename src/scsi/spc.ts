@@ -74,7 +74,7 @@ function requestSense(what: CheckCondition, cdb: { descriptor: number; allocatio
   return allocated(encodeSense(what.sense, cdb.descriptor === 1, what.detail), cdb.allocation);
 }
 
-/** SELECT REPORT (SPC-4 table 284): which logical units; this target has neither well known nor subsidiary ones. */
+/** SELECT REPORT (SPC-4 6.33): which logical units; this target has neither well known nor subsidiary ones. */
 const selectReports: Readonly<Record<number, 'all' | 'none'>> = {
   0: 'all',
   1: 'none', // well known logical units

@@ -3,7 +3,7 @@
 import type { StorageObject } from './logical-unit.ts';
 import { unitState } from './unit-state.ts';
 
-/** SPC-4 7.3.17: as many as the Self-Test Results log page has room for. */
+/** SPC-4 7.3.16: as many as the Self-Test Results log page has room for. */
 const selfTestsMax = 20;
 
 /** One self-test as it ended. */

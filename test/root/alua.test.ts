@@ -16,7 +16,7 @@ afterEach(async () => {
 
 const target = 'iqn.2003-01.org.example:alua';
 
-describe('SPC-4 5.16 target port groups', () => {
+describe('SPC-4 5.15 target port groups', () => {
   test('a group has a name and a number of its own, and the default group stays', async () => {
     expect(await shell.run('create grp1 10')).toBe('Created ALUA TPG grp1.\n');
     expect(await shell.run('create grp2 0')).toContain('The TPG Tag must be between 1 and 65535');

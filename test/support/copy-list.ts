@@ -3,7 +3,7 @@
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { type Answer, be, type Initiator } from './logical-unit.ts';
 
-/** An identification descriptor (SPC-4 6.4.5.5) by NAA. @param flags its second byte: NUL and PERIPHERAL DEVICE TYPE */
+/** An identification descriptor (SPC-4 6.4.5.6) by NAA. @param flags its second byte: NUL and PERIPHERAL DEVICE TYPE */
 export const copyTarget = (lu: StorageObject, flags = 0): number[] => [
   ...[0xe4, flags, 0, 0, 1, 3, 0, 16],
   ...Buffer.from(lu.naa, 'hex'),

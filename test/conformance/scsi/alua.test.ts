@@ -83,7 +83,7 @@ test('SPC-4 6.45 SET TARGET PORT GROUPS: a group that is implicit only refuses, 
 });
 
 /**
- * What runs in which state (SPC-4 5.16.2.4 to 5.16.2.8); READ CAPACITY as in LIO, so that a disk has its size when it is
+ * What runs in which state (SPC-4 5.15.2.4, 5.15.2.5); READ CAPACITY as in LIO, so that a disk has its size when it is
  * found by way of a standby port; what tells of the unit and of the time, which no state has to keep back.
  */
 const anyState = [
@@ -107,7 +107,7 @@ test.each([
   [0x3, named(anyState), '2/04/0c'],
   [0xe, named(anyState), '2/04/0c'],
   [0xf, named(anyState), '2/04/0a'],
-])('SPC-4 5.16.2 state %i: every opcode runs, or says why not', async (state, runs, refusal) => {
+])('SPC-4 5.15.2 state %i: every opcode runs, or says why not', async (state, runs, refusal) => {
   const { lu } = logicalUnit({ attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
   const a = new Initiator(lu).login();
   Object.assign(lu.volume!, { atomicWriteBytesMax: 1 << 20 });
@@ -121,7 +121,7 @@ test.each([
   }
 });
 
-test('SPC-4 5.16.2.8 Transitioning: for as long as trans_delay_msecs says, and the others are told twice', async () => {
+test('SPC-4 5.15.2.5 Transitioning: for as long as trans_delay_msecs says, and the others are told twice', async () => {
   const { lu, a, b } = fresh();
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, trans_delay_msecs: 500 }));
   const waiting: [number, () => void][] = [];
@@ -141,7 +141,7 @@ test('SPC-4 5.16.2.8 Transitioning: for as long as trans_delay_msecs says, and t
   expect((await a.send(reportGroups)).data[4]).toBe(0x00);
 });
 
-test('SPC-4 5.16.2 a state is of a group: a port in another group is not concerned', async () => {
+test('SPC-4 5.15.2 a state is of a group: a port in another group is not concerned', async () => {
   const { lu } = logicalUnit();
   lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0], name: 'g1', tg_pt_gp_id: 1, alua_access_state: 2 }];
   const a = new Initiator(lu).login();
@@ -159,7 +159,7 @@ test.each([0, 1, 2, 3])('SPC-4 6.6.2 INQUIRY: TPGS says what alua_access_type %i
 
 const settings = Object.entries<Attribute>(aluaGroupTable).filter(([, { readOnly }]) => !readOnly);
 test.each(settings)(
-  'SPC-4 5.16 %s: is seen where its record says, or nowhere',
+  'SPC-4 5.15 %s: is seen where its record says, or nowhere',
   async (name, { default: value, effect, only }) => {
     const view = async (setting: unknown) => {
       const { lu, a } = fresh();

@@ -81,7 +81,7 @@ test.each([
   ['forward by less than a block', 1000, 1001],
   ['backward by less than a block', 1001, 1000],
   ['to where it is', 512, 512],
-])('SPC-4 5.17.7.2 a segment whose ends overlap is read before it is written: %s', async (_what, from, to) => {
+])('SPC-4 5.16.7.2 a segment whose ends overlap is read before it is written: %s', async (_what, from, to) => {
   const { source, initiator } = two();
   const bytes = 3 * megabyte + 512;
   const wanted = Buffer.from(source.volume.bytes);
@@ -164,7 +164,7 @@ test.each<[string, (units: ReturnType<typeof two>) => unknown]>([
   ['the destination has another medium', ({ destination: { lu } }) => (lu.volume = memoryVolume(mediumBytes))],
   ['the source is gone', ({ source: { lu } }) => (lu.volume = undefined)],
 ])(
-  'SPC-4 5.17.7.4 %s between two pieces: COPY ABORTED with the blocks that are left, and no more is written',
+  'SPC-4 5.16.7.4 %s between two pieces: COPY ABORTED with the blocks that are left, and no more is written',
   async (_what, during) => {
     const { destination, sense, left } = await interrupted(during);
     expect({ sense, left }).toEqual({ sense: aborted, left: 2048 });
@@ -193,7 +193,7 @@ test('a write cache that is switched off under a copy: what it wrote before is f
   });
 });
 
-test('SPC-4 5.17.7.4 a medium that fails: COPY ABORTED, and the log names the unit that failed', async () => {
+test('SPC-4 5.16.7.4 a medium that fails: COPY ABORTED, and the log names the unit that failed', async () => {
   const { source, destination, initiator } = two();
   const logged: unknown[] = [];
   for (const { lu } of [source, destination])

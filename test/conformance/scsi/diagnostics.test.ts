@@ -26,13 +26,13 @@ function fresh(differing = {}, attributes: Record<string, number> = {}) {
   return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
 }
 
-test('SPC-4 7.3.19 LOG SENSE: supported pages, and with FFh their subpages', async () => {
+test('SPC-4 7.3.18 LOG SENSE: supported pages, and with FFh their subpages', async () => {
   const { a } = fresh();
   expect((await a.send(logSense(0))).data.toString('hex')).toBe('80000006000d0e10192f');
   expect((await a.send(logSense(0, 0xff))).data.toString('hex')).toBe('c0ff000e000000ff0d000e00100019002f00');
 });
 
-test('SPC-4 7.3.8 General Statistics and Performance: commands and blocks are counted', async () => {
+test('SPC-4 7.3.6 General Statistics and Performance: commands and blocks are counted', async () => {
   const { a } = fresh();
   await a.send(read10(3));
   await a.send(read10(1));
@@ -42,7 +42,7 @@ test('SPC-4 7.3.8 General Statistics and Performance: commands and blocks are co
   expect([0, 1, 2, 3].map((i) => Number(data.readBigUInt64BE(8 + 8 * i)))).toEqual([2, 1, 2, 4]);
 });
 
-test('SPC-4 7.3.18 Start-Stop Cycle Counter: stops and loads', async () => {
+test('SPC-4 7.3.17 Start-Stop Cycle Counter: stops and loads', async () => {
   const { a } = fresh({}, { removable: 1 });
   for (const how of [0, 1, 2, 3]) await a.send([0x1b, 0, 0, 0, how]);
   expect((await a.send(cumulative(0x0e))).data.toString('hex', 4)).toBe('0004030400000001' + '0006030400000001');
@@ -80,7 +80,7 @@ test.each([
   ['the short foreground self-test', 0xa0, 5, ['read 0+512', 'read 1048064+512']],
   ['the extended foreground self-test', 0xc0, 6, ['read 0+1048576']],
 ])(
-  'SPC-4 6.42 SEND DIAGNOSTIC, SPC-4 7.3.17 Self-Test Results: %s reads the medium, and its result is kept',
+  'SPC-4 6.42 SEND DIAGNOSTIC, SPC-4 7.3.16 Self-Test Results: %s reads the medium, and its result is kept',
   async (_name, options, code, calls) => {
     const { a, volume } = fresh();
     expect((await a.send([0x1d, options])).status).toBe(0);
@@ -100,7 +100,7 @@ test('SPC-4 6.42 SEND DIAGNOSTIC: the default self-test reads the medium, and is
   expect((await a.send(cumulative(0x10))).data.toString('hex', 8, 24)).toBe('00'.repeat(16));
 });
 
-test('SPC-4 7.3.17 Self-Test Results: one that task management ends was aborted', async () => {
+test('SPC-4 7.3.16 Self-Test Results: one that task management ends was aborted', async () => {
   let finish = () => {};
   const gate = new Promise<void>((resolve) => {
     finish = resolve;
@@ -133,7 +133,7 @@ test('SPC-4 6.42 SEND DIAGNOSTIC: tests in the background, and tests with parame
   expect((await a.send([0x1d, 0x10, 0, 0, 4], Buffer.from([0x40, 0, 0, 0]))).sense).toBe('5/26/00');
 });
 
-test('SPC-4 6.27 RECEIVE DIAGNOSTIC RESULTS: the list of pages', async () => {
+test('SPC-4 6.28 RECEIVE DIAGNOSTIC RESULTS: the list of pages', async () => {
   const { a } = fresh();
   expect((await a.send([0x1c, 0x01, 0, 0, 255])).data.toString('hex')).toBe('0000000100');
   expect((await a.send([0x1c, 0x01, 0x40, 0, 255])).sense).toBe('5/24/00');
@@ -244,7 +244,7 @@ test('SPC-4 7.5.9 Control Extension: alone and among all', async () => {
   expect((await a.send([0x1a, 0x08, 0x3f, 0, 255])).data.toString('hex')).not.toContain('4a01');
 });
 
-test('SPC-4 7.5.11 Informational Exceptions Control, SPC-4 7.3.11 Informational Exceptions: TEST with MRIE 6h tells of a failure that is none', async () => {
+test('SPC-4 7.5.11 Informational Exceptions Control, SPC-4 7.3.8 Informational Exceptions: TEST with MRIE 6h tells of a failure that is none', async () => {
   const { a } = fresh();
   const list = (test: number, mrie: number) =>
     Buffer.from([0, 0, 0, 0, 0x1c, 0x0a, test, mrie, ...new Array(8).fill(0)]);

@@ -107,7 +107,7 @@ test('SPC-4 6.25 RECEIVE COPY RESULTS(LID1) COPY STATUS: a copy that goes on is 
   expect(await status()).toBeUndefined();
 });
 
-test('SPC-4 5.17.7.2 EXTENDED COPY(LID1): half a block of the destination is an inexact segment', async () => {
+test('SPC-4 5.16.7.2 EXTENDED COPY(LID1): half a block of the destination is an inexact segment', async () => {
   const { source, destination, initiator } = two();
   Object.assign(destination.lu.attributes.values, { block_size: 1024 });
   const bytes = (blocks: number) => {

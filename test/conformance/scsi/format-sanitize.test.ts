@@ -36,7 +36,7 @@ function slow() {
   return { ...fresh({ write: () => gate }), release, fail };
 }
 
-test('SBC-4 5.34.2 SANITIZE OVERWRITE: fills every block with the pattern, as often as asked, and flushes', async () => {
+test('SBC-4 5.30.2.2 SANITIZE OVERWRITE: fills every block with the pattern, as often as asked, and flushes', async () => {
   const { volume, a } = fresh();
   const list = overwrite(Buffer.from([1, 2, 3]), 0x02);
   expect((await a.send(sanitize(0x01, list.length), list)).status).toBe(0);
@@ -49,7 +49,7 @@ test.each([
   [0x82, ['f0', '0f']],
   [0x83, ['0f', 'f0', '0f']],
   [0x02, ['0f', '0f']],
-])('SBC-4 5.34.2 SANITIZE OVERWRITE: INVERT and count %i write %j, the pattern last', async (first, passes) => {
+])('SBC-4 5.30.2.2 SANITIZE OVERWRITE: INVERT and count %i write %j, the pattern last', async (first, passes) => {
   const written: string[] = [];
   const write = async (data: Uint8Array, position: number) => {
     if (position === 0) written.push(Buffer.from(data.subarray(0, 1)).toString('hex'));
@@ -73,7 +73,7 @@ test('SBC-4 4.11.1 SANITIZE that failed in the restricted mode: AUSE is refused,
   expect((await a.send(ready)).status).toBe(0);
 });
 
-test('SBC-4 5.34 SANITIZE waits for nobody, as a head of queue task', async () => {
+test('SBC-4 5.30 SANITIZE waits for nobody, as a head of queue task', async () => {
   const { lu, a, b, volume } = fresh();
   let finish = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -98,20 +98,20 @@ test.each([
   ['BLOCK ERASE with a list', sanitize(0x02, 8), Buffer.alloc(8), '5/24/00'],
   ['EXIT FAILURE MODE with a list', sanitize(0x1f, 8), Buffer.alloc(8), '5/24/00'],
   ['CRYPTOGRAPHIC ERASE: nothing is encrypted here', sanitize(0x03), Buffer.alloc(0), '5/24/00'],
-])('SBC-4 5.34 SANITIZE refuses %s, and nothing changes', async (_what, cdb, list, sense) => {
+])('SBC-4 5.30 SANITIZE refuses %s, and nothing changes', async (_what, cdb, list, sense) => {
   const { lu, volume, a } = fresh({}, { emulate_tpu: 1 });
   expect((await a.send(cdb, list)).sense).toBe(sense);
   expect([mediumWork.of(lu).work, before.equals(volume.bytes)]).toEqual([undefined, true]);
 });
 
-test('SBC-4 5.34.3 SANITIZE BLOCK ERASE: deallocates, and VPD page B1h says that reads succeed then', async () => {
+test('SBC-4 5.30.2.3 SANITIZE BLOCK ERASE: deallocates, and VPD page B1h says that reads succeed then', async () => {
   const { volume, a } = fresh({}, { emulate_tpu: 1 });
   expect((await a.send([0x12, 1, 0xb1, 0, 64])).data[7]).toBe(0x40);
   expect((await a.send(sanitize(0x02))).status).toBe(0);
   expect(volume.calls).toEqual([`discard 0+${size}`, 'flush']);
 });
 
-test('SBC-4 5.34.3 SANITIZE BLOCK ERASE: not offered by a thick unit, nor where a discard leaves anything', async () => {
+test('SBC-4 5.30.2.3 SANITIZE BLOCK ERASE: not offered by a thick unit, nor where a discard leaves anything', async () => {
   expect((await fresh().a.send(sanitize(0x02))).sense).toBe('5/24/00');
   expect((await fresh({ discardLeavesAnything: true }, { emulate_tpu: 1 }).a.send(sanitize(0x02))).sense).toBe(
     '5/24/00',
@@ -203,7 +203,7 @@ test('SBC-4 4.11.2 a SANITIZE is kept before the medium is touched and forgotten
   expect((await a.send(ready)).status).toBe(0);
 });
 
-test('SBC-4 5.34.5 SANITIZE EXIT FAILURE MODE: after a failure only what mends it runs, and this where AUSE allowed it', async () => {
+test('SBC-4 5.30.2.5 SANITIZE EXIT FAILURE MODE: after a failure only what mends it runs, and this where AUSE allowed it', async () => {
   for (const [option, exit] of [
     [0, '5/24/00'],
     [exitAllowed, ''],
@@ -231,7 +231,7 @@ test('SBC-4 4.11.2 a write whose data comes after the SANITIZE began is not writ
   expect(volume.bytes[100]).toBe(0);
 });
 
-test('SBC-4 5.34 a write protected unit is not sanitized', async () => {
+test('SBC-4 5.30 a write protected unit is not sanitized', async () => {
   const { a } = fresh({}, { read_only: 1 });
   const list = overwrite(Buffer.from([0]));
   expect((await a.send(sanitize(0x01, list.length), list)).sense).toBe('7/27/00');

@@ -89,7 +89,7 @@ test.each([
   ['FORCE_STANDBY_0', 0xb0, '0/5e/04'],
   ['ACTIVE', 0x10, '0/00/00'],
   ['LU_CONTROL', 0x70, '0/00/00'],
-])('SPC-4 5.13 %s is polled by REQUEST SENSE, and a read makes the unit active', async (_name, condition, code) => {
+])('SPC-4 5.11 %s is polled by REQUEST SENSE, and a read makes the unit active', async (_name, condition, code) => {
   const { a } = fixed();
   expect((await a.send([0x1b, 0, 0, 0, condition | 2])).status).toBe(0);
   expect((await a.send(ready)).status).toBe(0);

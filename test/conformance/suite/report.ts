@@ -16,7 +16,7 @@ interface Exception {
 }
 
 const noCryptographicErase =
-  'SBC-4 5.34.4: CRYPTOGRAPHIC ERASE, which it skips here, changes the keys that data was encrypted with; SBC-4 5.34.1 leaves each service action to the device, and no medium here is encrypted by its target.';
+  'SBC-4 5.30.2.4: CRYPTOGRAPHIC ERASE, which it skips here, changes the keys that data was encrypted with; SBC-4 5.30.1 leaves each service action to the device, and no medium here is encrypted by its target.';
 
 const everywhere = 'every profile';
 
