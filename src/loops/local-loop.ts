@@ -2,6 +2,8 @@
 
 import type { Socket } from 'node:net';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { within } from '../backstore/patience.ts';
 import { lostBytes } from '../backstore/write-record.ts';
 import { UnitStores } from '../durable/unit-store.ts';
 import { serviceOf } from '../fabric/index.ts';
@@ -19,8 +21,19 @@ import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
 import { sumOf } from '../target/traffic.ts';
-import type { Again, Assignment, Facts, Loop, LoopCounts, LoopHost, LoopLoad, LoopState, Moving } from './loop.ts';
-import { Openings } from './openings.ts';
+import type {
+  Again,
+  Assignment,
+  Elsewhere,
+  Facts,
+  Left,
+  Loop,
+  LoopCounts,
+  LoopHost,
+  LoopLoad,
+  LoopState,
+} from './loop.ts';
+import { notYet, Openings, waitMs } from './openings.ts';
 import type { TreeCopy } from './tree-copy.ts';
 
 export interface LocalLoopOptions {
@@ -56,6 +69,16 @@ export class LocalLoop implements Loop<Socket | number> {
   readonly #engines = new Map<string, FabricEngine>();
   readonly #adopted = new WeakSet<StorageObject>();
   readonly #openings: Openings;
+  /** Volumes that are being closed, by path: none is opened again before that is over. */
+  readonly #closing = new Map<string, Promise<void>>();
+  /** Those that could not be opened for that, or because another loop has not let go of them, at the last `follow`. */
+  #held: Set<StorageObject> = new Set();
+  /** What other loops have not let go of. */
+  #awaited: ReadonlySet<string> = new Set();
+  /** What this one has let go of since the last `follow`. */
+  #left: Left[] = [];
+  /** What was begun since somebody asked, each as long as it is waited for. */
+  #begun: Promise<unknown>[] = [];
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   #usage = performance.eventLoopUtilization();
 
@@ -70,41 +93,95 @@ export class LocalLoop implements Loop<Socket | number> {
     this.#lag.enable();
   }
 
-  async change(operations: readonly Operation[] | undefined, { gained, lost }: Assignment): Promise<Moving[]> {
+  async change(operations: readonly Operation[] | undefined, { gained, lost }: Assignment): Promise<string[]> {
     await this.#copy?.change(operations);
-    for (const path of gained) this.#mine.add(path);
-    for (const path of lost) this.#mine.delete(path);
-    if (lost.length === 0) return [];
+    const going = lost.filter((path) => this.#mine.delete(path) && !this.#awaited.has(path));
     // Sessions end before their disks go.
-    await this.#reconcile();
-    const leaving = lost.flatMap((path) => this.#tree.storageObject(path) ?? []);
-    return Promise.all(leaving.map(async (one) => ({ path: one.path, state: await leave(one) })));
+    if (lost.length > 0) await this.#reconcile();
+    const ended = Promise.all(going.flatMap((path) => [...this.#engines.values()].map((one) => one.ended?.(path))));
+    for (const path of going) this.#close(path, () => ended.then(() => this.#leave(path)));
+    for (const path of gained) {
+      this.#mine.add(path);
+      const storageObject = this.#tree.storageObject(path);
+      if (storageObject) storageObject.arriving = true;
+    }
+    return going;
   }
 
-  async follow(arrived: readonly Moving[], again: Again): Promise<Facts> {
+  async follow({ arrived, awaited }: Elsewhere, again: Again): Promise<Facts> {
     await this.#copy?.restored();
     await this.#adopt();
-    for (const { path, state } of arrived) {
-      const storageObject = this.#tree.storageObject(path);
-      if (storageObject) arrive(storageObject, state);
+    for (const one of arrived) this.#arrive(one);
+    this.#awaited = new Set(awaited);
+    const before = this.#held;
+    this.#held = new Set();
+    for (const one of this.#tree.allStorageObjects()) {
+      one.arriving = this.#awaited.has(one.path);
+      if (before.has(one)) one.missing = undefined;
+      if (one.volume || !this.#isMine(one.path)) continue;
+      if (one.arriving || this.#closing.has(one.path)) this.#held.add(one);
+      else if (again !== 'no' || one.missing === undefined) this.#openings.begin(one, again !== 'when it is time');
     }
-    for (const one of this.#tree.allStorageObjects())
-      if (!one.volume && (again !== 'no' || one.missing === undefined) && this.#isMine(one.path))
-        this.#openings.begin(one, again !== 'when it is time');
-    await this.#openings.wait();
+    // What lies in memory is there at once.
+    if (this.#openings.isWaitedFor) await breathe();
     const isWanted = (one: StorageObject) => this.#tree.storageObject(one.path) === one && this.#isMine(one.path);
     const told = await this.#openings.take(isWanted);
     for (const one of told) await this.#opened(one);
+    if (this.#openings.isWaitedFor) this.#begun.push(this.#openings.wait());
     await this.#reconcile();
+    const left = this.#left;
+    this.#left = [];
+    for (const one of this.#held) one.missing = notYet;
     return {
-      storageObjects: [...told, ...this.#newTroubles()].map((one) => ({
+      storageObjects: [...told, ...this.#newTroubles(), ...this.#held].map((one) => ({
         path: one.path,
         missing: one.missing,
         size: one.volume?.size,
         found: foundBy(one),
       })),
+      left,
       luns: [...this.#lunProblems()],
     };
+  }
+
+  async settled(): Promise<boolean> {
+    const begun = this.#begun;
+    this.#begun = [];
+    await Promise.all(begun);
+    return begun.length > 0;
+  }
+
+  /** Keeps hold of what takes its time and never rejects: one that nobody waits for any more asks for another look. */
+  #begin(work: Promise<unknown>): void {
+    const waited = within(waitMs, work).then((late) => {
+      if (late) void work.then(() => this.#host.look());
+    });
+    this.#begun.push(waited);
+  }
+
+  /** @param work after what goes on already; it never rejects */
+  #close(path: string, work: () => Promise<void>): void {
+    const closing = Promise.resolve(this.#closing.get(path))
+      .then(work)
+      .then(() => {
+        if (this.#closing.get(path) === closing) this.#closing.delete(path);
+      });
+    this.#closing.set(path, closing);
+    this.#begin(closing);
+  }
+
+  async #leave(path: string): Promise<void> {
+    const storageObject = this.#tree.storageObject(path);
+    const moving = storageObject && { wwn: storageObject.wwn, state: await leave(storageObject) };
+    this.#left.push({ path, ...(moving && { moving }) });
+  }
+
+  #arrive({ path, moving }: Left): void {
+    const storageObject = this.#tree.storageObject(path);
+    // Another one may have got its name on the way.
+    if (!storageObject || !moving || storageObject.wwn !== moving.wwn) return;
+    if (moving.state) arrive(storageObject, moving.state);
+    else storageObject.contentsLost = moving.contentsLost;
   }
 
   opened(): Promise<void> {
@@ -125,7 +202,8 @@ export class LocalLoop implements Loop<Socket | number> {
     const context = {
       log: this.#host.log.bind(this.#host),
       runDirectory: this.#runDirectory,
-      serves: ({ path }: Target) => this.#isMine(path),
+      serves: ({ path }: Target) => this.#isMine(path) && !this.#awaited.has(path),
+      begun: (work: Promise<unknown>) => this.#begin(work),
     };
     for (const state of this.#tree.fabrics.values()) {
       const engine = await serviceOf(state.fabric)?.start(state, context);
@@ -186,15 +264,21 @@ export class LocalLoop implements Loop<Socket | number> {
     return this.#engines.get(fabric)?.endSession?.(id, why) ?? false;
   }
 
+  async flush(path: string): Promise<void> {
+    await this.#tree.storageObject(path)?.volume?.flush();
+  }
+
   async reopen(path: string): Promise<boolean> {
     const storageObject = this.#tree.storageObject(path);
     if (!storageObject || !this.#isMine(path)) return false;
-    await closeVolume(storageObject, (volume) => {
-      storageObject.contents = volume.takeContents?.();
-    });
-    await writesOf(storageObject).forget();
     // What is gone is wanted empty.
     Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
+    this.#close(path, async () => {
+      await closeVolume(storageObject, (volume) => {
+        storageObject.contents = volume.takeContents?.();
+      });
+      await writesOf(storageObject).forget();
+    });
     return true;
   }
 
@@ -209,6 +293,7 @@ export class LocalLoop implements Loop<Socket | number> {
     await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
     this.#engines.clear();
     this.#openings.abandon();
+    await Promise.all(this.#closing.values());
     await Promise.all([...this.#tree.allStorageObjects()].map((one) => closeVolume(one)));
   }
 

@@ -18,15 +18,29 @@ export interface Assignment {
   readonly lost: readonly string[];
 }
 
-/** A storage object that goes to another loop, as it left the one before. Plain data. */
-export interface Moving {
+/** A storage object or a target that a loop has let go of: another may have it now. Plain data. */
+export interface Left {
   readonly path: string;
-  readonly state: Carried;
+  /** A storage object that goes on elsewhere, as it left. */
+  readonly moving?: {
+    readonly wwn: string;
+    /** Undefined: it was lost on the way, and with it what memory held, if this says so in a line. */
+    readonly state: Carried | undefined;
+    readonly contentsLost?: string | undefined;
+  };
+}
+
+/** What other loops have to do with the paths of this one. */
+export interface Elsewhere {
+  /** What they have let go of since the last call. */
+  readonly arrived: readonly Left[];
+  /** All that they have not let go of yet. */
+  readonly awaited: readonly string[];
 }
 
 /** The memory that goes along with storage objects, rather than being copied. */
-const contentsOf = (moving: readonly Moving[]): ArrayBuffer[] =>
-  moving.flatMap(({ state }) => (state.contents ?? []).map(([, bytes]) => bytes.buffer));
+const contentsOf = (left: readonly Left[]): ArrayBuffer[] =>
+  left.flatMap(({ moving }) => (moving?.state?.contents ?? []).map(([, bytes]) => bytes.buffer));
 
 /** What a loop found while it followed the tree, as far as it was not told before. Plain data. */
 export interface Facts {
@@ -39,6 +53,8 @@ export interface Facts {
     /** Attributes that the medium decides. */
     readonly found: Readonly<Record<string, number>>;
   }[];
+  /** What it has let go of. */
+  readonly left: readonly Left[];
   /** LUNs that are not served or attached as the tree wants it; each time all of them. */
   readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
 }
@@ -100,15 +116,21 @@ export type Again = 'no' | 'when it is time' | 'now';
 export interface Loop<S = Socket> {
   /**
    * The tree has changed by these operations; `undefined` takes the last change back. What is not this loop's any more is let go of.
-   * @returns the storage objects that another loop goes on with
+   * @returns what it had and is letting go of: `follow` says when that is over
    * @throws OperatorError when the change cannot be made here; nothing was changed then
    */
-  change(operations: readonly Operation[] | undefined, assignment: Assignment): Promise<Moving[]>;
+  change(operations: readonly Operation[] | undefined, assignment: Assignment): Promise<string[]>;
   /**
-   * Opens what is this loop's and not open, and makes what runs equal to what the tree says. A volume that takes its time
-   * to open is not waited for: `LoopHost.look` asks for another call when it has.
+   * Opens what is this loop's and not open, and makes what runs equal to what the tree says. Nobody outside of this process
+   * is waited for: what takes its time is only begun.
    */
-  follow(arrived: readonly Moving[], again: Again): Promise<Facts>;
+  follow(elsewhere: Elsewhere, again: Again): Promise<Facts>;
+  /**
+   * Resolves when all that was begun since the last call has ended, or takes too long to be waited for: then
+   * `LoopHost.look` asks for another `follow` when it has.
+   * @returns whether there was anything, so that `follow` finds its outcome
+   */
+  settled(): Promise<boolean>;
   /** Resolves when no volume is being opened any more. */
   opened(): Promise<void>;
   /** The last change is durable. */
@@ -123,7 +145,12 @@ export interface Loop<S = Socket> {
   take(fabric: string, arrival: Arrival<S>): Promise<void>;
   /** @returns false when the loop has no session of this number */
   endSession(fabric: string, id: number, why: string): Promise<boolean>;
-  /** Closes the medium of a storage object and opens it again; what may be lost is forgotten. @returns false when it is not this loop's */
+  /** Flushes the medium of a storage object, if this loop has it open. Rejects when that fails. */
+  flush(path: string): Promise<void>;
+  /**
+   * Begins to close the medium of a storage object; `follow` opens it again. What may be lost is forgotten.
+   * @returns false when it is not this loop's
+   */
   reopen(path: string): Promise<boolean>;
   resetStatistics(): Promise<void>;
   /** Ends sessions, flushes and closes volumes. */
@@ -141,8 +168,9 @@ export interface LoopHost {
 
 /** What the management side calls of a loop in another thread. */
 export const loopBoundary: Boundary<Loop<number>> = {
-  change: { memoryOfResult: contentsOf },
-  follow: { memoryOfWords: contentsOf },
+  change: {},
+  follow: { memoryOfWords: ({ arrived }) => contentsOf(arrived), memoryOfResult: ({ left }) => contentsOf(left) },
+  settled: {},
   opened: {},
   finish: {},
   release: {},
@@ -151,6 +179,7 @@ export const loopBoundary: Boundary<Loop<number>> = {
   counts: {},
   take: {},
   endSession: {},
+  flush: {},
   reopen: {},
   resetStatistics: {},
   stop: {},

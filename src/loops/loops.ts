@@ -10,7 +10,7 @@ import { dump } from '../saved/saveconfig.ts';
 import type { Arrival } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
 import { LocalLoop } from './local-loop.ts';
-import type { Again, Facts, Loop, LoopCounts, LoopHost, LoopState, Moving } from './loop.ts';
+import type { Again, Facts, Left, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
 import { Placement } from './placement.ts';
 import { canUseWorkers, startWorkerLoop } from './worker-loop.ts';
 
@@ -46,13 +46,15 @@ export class Loops {
   readonly #placement: Placement;
   /** Those that the change at hand has made. */
   #made: readonly number[] = [];
-  /** On the way from one loop to another. */
-  #moving: readonly Moving[] = [];
+  /** What loops are letting go of, and which of them, by path: nobody else has it until then. */
+  readonly #onTheWay = new Map<string, number>();
+  /** What they have let go of, for those that have it now. */
+  #arrived: Left[] = [];
   #serving = false;
   #states: ReadonlyMap<number, LoopState> = new Map();
   #counts: ReadonlyMap<number, LoopCounts> = new Map();
-  /** Those whose volumes are not open yet. */
-  readonly #opening = new Set<number>();
+  /** New ones, until what they have begun to open is open, or nobody waits for it any more. */
+  readonly #opening = new Map<number, 'begins' | 'is waited for' | 'settled'>();
   readonly #waiting: { readonly target: Target; readonly arrival: Arrival<Socket> }[] = [];
 
   /** @param revive called when a thread has died: to call `replace` when no operation is on its way, and to follow the tree */
@@ -78,28 +80,69 @@ export class Loops {
     this.#serving = true;
   }
 
-  /** What `Loop.change` does, in all of them; a storage object that leaves one arrives in another with `follow`. */
+  /** What `Loop.change` does, in all of them; what leaves one arrives in another with `follow`. */
   async change(operations: readonly Operation[] | undefined): Promise<void> {
     if (!operations) await this.#forget();
     const assignments = this.#placement.update(this.#tree);
     const changed = await Promise.allSettled(
-      this.#all.flatMap((loop, at) => loop?.change(operations, assignments[at]!) ?? []),
+      this.#all.flatMap(
+        (loop, at) => loop?.change(operations, assignments[at]!).then((going) => this.#go(going, at)) ?? [],
+      ),
     );
-    this.#moving = [...this.#moving, ...changed.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))];
+    for (const path of this.#onTheWay.keys()) if (!this.#placement.has(path)) this.#onTheWay.delete(path);
     const refused = changed.find((one) => one.status === 'rejected');
     if (refused) throw refused.reason;
     this.#made = await this.#make();
   }
 
-  /** What `Loop.follow` does, in all of them. */
-  async follow(again: Again): Promise<Facts[]> {
-    const moving = this.#moving;
-    this.#moving = [];
-    const arrivedAt = (at: number) => moving.filter(({ path }) => this.#placement.loopOf(path) === at);
-    const facts = await this.each((loop, at) => loop.follow(arrivedAt(at), again));
-    this.#opening.clear();
-    for (const { target, arrival } of this.#waiting.splice(0)) this.take(target, arrival);
+  #go(paths: readonly string[], from: number): void {
+    for (const path of paths) this.#onTheWay.set(path, from);
+  }
+
+  /** What `Loop.follow` does, in all of them, until nothing more arrives. */
+  async follow(again: Again): Promise<Omit<Facts, 'left'>[]> {
+    const found: Facts[][] = [];
+    do found.push(await this.#followOnce(found.length === 0 ? again : 'no'));
+    while (this.#arrived.length > 0);
+    for (const [at, state] of this.#opening) if (state === 'settled') this.#opening.delete(at);
+    this.#takeWaiting();
+    const storageObjects = found.flat().flatMap((facts) => facts.storageObjects);
+    return [{ storageObjects, luns: found.at(-1)!.flatMap(({ luns }) => luns) }];
+  }
+
+  async #followOnce(again: Again): Promise<Facts[]> {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    const facts = await this.each((loop, at) => {
+      const isHere = (path: string) => this.#placement.has(path) && this.#placement.loopOf(path) === at;
+      const awaited = [...this.#onTheWay.keys()].filter(isHere);
+      return loop.follow({ arrived: arrived.filter(({ path }) => isHere(path)), awaited }, again);
+    });
+    this.#arrive(facts.flatMap(({ left }) => left));
     return facts;
+  }
+
+  #arrive(left: readonly Left[]): void {
+    this.#arrived.push(...left.filter(({ path }) => this.#onTheWay.delete(path)));
+  }
+
+  /** What `Loop.settled` does, in all of them. @returns whether `follow` finds anything new */
+  async settled(): Promise<boolean> {
+    const settled = await this.each(async (loop, at) => {
+      const isNew = this.#opening.get(at) === 'begins';
+      if (isNew) this.#opening.set(at, 'is waited for');
+      const hasBegun = await loop.settled().catch(() => true);
+      if (!isNew || this.#all[at] !== loop) return hasBegun;
+      if (hasBegun) this.#opening.set(at, 'settled');
+      else this.#opening.delete(at);
+      return hasBegun;
+    });
+    this.#takeWaiting();
+    return settled.includes(true);
+  }
+
+  #takeWaiting(): void {
+    for (const { target, arrival } of this.#waiting.splice(0)) this.take(target, arrival);
   }
 
   async finish(): Promise<void> {
@@ -116,7 +159,7 @@ export class Loops {
     const at = this.#placement.loopOf(target.path);
     const loop = this.#all[at];
     // Where its thread has died, another one is on its way.
-    if (!loop || this.#opening.has(at)) this.#wait(target, arrival);
+    if (!loop || this.#opening.has(at) || this.#onTheWay.has(target.path)) this.#wait(target, arrival);
     else
       loop.take(target.fabric.name, arrival).catch((error) => {
         if (this.#all[at] === loop) this.#lose(target, arrival, reasonOf(error));
@@ -186,7 +229,7 @@ export class Loops {
       wanted.map(async (at) => {
         const loop = this.#workers ? this.#worker(at, this.#workers.entry) : this.#local();
         this.#all[at] = loop;
-        this.#opening.add(at);
+        this.#opening.set(at, 'begins');
         await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [] });
         if (this.#serving) await loop.serve();
         return at;
@@ -216,19 +259,37 @@ export class Loops {
 
   /** What memory held goes with its thread: that is said, to initiators too, and no zeros are served in its place. */
   #loseContents(at: number): void {
+    const going = [...this.#onTheWay].flatMap(([path, from]) => (from === at ? [path] : []));
     for (const storageObject of this.#tree.allStorageObjects()) {
       const { path, backstore, config, size } = storageObject;
-      if (this.#placement.loopOf(path) !== at || !backstore.isVolatile?.(config) || size === undefined) continue;
+      const wasOpen = !this.#onTheWay.has(path) && this.#placement.loopOf(path) === at && size !== undefined;
+      if (!backstore.isVolatile?.(config) || !(wasOpen || going.includes(path))) continue;
       storageObject.contentsLost = `what it held in memory was lost when the loop that served it ended. To have it again, empty: ${path} reopen`;
       this.#host.log({ level: 'error', event: 'contents lost', detail: { path } });
     }
+    // Those that have it now need not wait any more.
+    this.#arrive(going.map((path) => this.#lostOnTheWay(path)));
   }
 
-  /** Those that began with a change which is taken back know nothing else. */
+  #lostOnTheWay(path: string): Left {
+    const storageObject = this.#tree.storageObject(path);
+    if (!storageObject) return { path };
+    const { wwn, contentsLost } = storageObject;
+    return { path, moving: { wwn, state: undefined, contentsLost } };
+  }
+
+  /** Those that began with a change which is taken back know nothing else: what came to them goes back first. */
   async #forget(): Promise<void> {
     for (const at of this.#made) {
-      await this.#all[at]?.stop();
+      const loop = this.#all[at];
+      if (!loop) continue;
+      this.#go(await loop.change([], { gained: [], lost: this.#placement.pathsOf(at) }), at);
+      await loop.settled();
+      this.#arrive((await loop.follow({ arrived: [], awaited: [] }, 'no')).left);
+      await loop.stop();
       this.#all[at] = undefined;
+      this.#opening.delete(at);
+      this.#arrive([...this.#onTheWay].flatMap(([path, from]) => (from === at ? [this.#lostOnTheWay(path)] : [])));
     }
     this.#made = [];
   }

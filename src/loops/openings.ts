@@ -9,8 +9,10 @@ import { OperatorError, wholeReasonOf } from '../errors.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { recordedFor } from '../scsi/lost-writes.ts';
 
-/** How long whoever has the turn waits for volumes: those that open at once are there when it goes on. */
-const waitMs = 2_000;
+/** How long whoever has begun something waits for it, beside the queue: volumes that open soon are there when he goes on. */
+export const waitMs = 2_000;
+/** Why something is missing whose medium somebody waits for, or has waited for. */
+export const notYet = 'it has not answered yet';
 /** How long after a failure it is tried again: twice as long after each. */
 const pauseMsMin = 4_000;
 const pauseMsMax = 30_000;
@@ -23,7 +25,7 @@ interface Attempt {
   readonly config: VolumeConfig;
   readonly ended: Promise<void>;
   result: Result | undefined;
-  /** Nobody who has the turn waits for it any more: somebody has to be called. */
+  /** Nobody waits for it any more: somebody has to be called. */
   late: boolean;
 }
 
@@ -64,10 +66,14 @@ export class Openings {
     this.#attempts.set(storageObject, attempt);
   }
 
+  /** Whether a first attempt goes on. */
+  get isWaitedFor(): boolean {
+    return [...this.#attempts.values()].some(({ late, result }) => !late && !result);
+  }
+
   /** Waits until every first attempt has ended, and not for long. */
   async wait(): Promise<void> {
     const first = [...this.#attempts.values()].filter(({ late }) => !late);
-    if (first.length === 0) return;
     await within(waitMs, Promise.all(first.map(({ ended }) => ended)));
     for (const attempt of first) attempt.late = attempt.result === undefined;
   }
@@ -84,9 +90,11 @@ export class Openings {
    */
   async take(isWanted: (storageObject: StorageObject) => boolean): Promise<StorageObject[]> {
     const told: StorageObject[] = [];
-    for (const [storageObject, { config, result }] of this.#attempts) {
+    for (const [storageObject, { config, result, late }] of this.#attempts) {
       if (!result) {
-        storageObject.missing ??= 'it has not answered yet';
+        // As long as it is waited for, initiators are told to wait, too.
+        if (!late) continue;
+        storageObject.missing ??= notYet;
         told.push(storageObject);
         continue;
       }

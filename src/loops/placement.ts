@@ -18,6 +18,10 @@ export class Placement {
     this.#loops = loops;
   }
 
+  has(path: string): boolean {
+    return this.#at.has(path);
+  }
+
   loopOf(path: string): number {
     return this.#at.get(path) ?? 0;
   }

@@ -7,11 +7,12 @@ import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
+import { runningMs } from '../system/running-time.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
 import type { FabricState, Lun, Tpg } from '../target/target.ts';
-import { type Attached, attach, problemOf } from './attachment.ts';
+import { type Attached, attach, problemOf, type Source } from './attachment.ts';
 import { LogicalUnitExport } from './logical-unit.ts';
 import { deviceLink, exportName, socketPath } from './names.ts';
 import { NbdServer } from './server.ts';
@@ -25,24 +26,32 @@ interface Unit {
   attached: Attached | undefined;
   /** Why it is not attached; with the lines to read after it. */
   problem: OperatorError | undefined;
+  /** By the running-time clock: it is not tried again before that. */
+  notBefore: number;
   /** It is being attached or detached. */
   work: Promise<void> | undefined;
 }
 
-/** How long a change waits for devices to come or go; it goes on without those that take longer. */
-const deviceMs = 5_000;
+/** How long after a failure it is tried again to attach a LUN. */
+const pauseMs = 4_000;
+/** How long each step of an end may take. What is on its way to a medium that does not answer is left to itself. */
+const endMs = 5_000;
 
 interface Served {
   readonly nexus: Nexus;
   readonly server: NbdServer;
   /** By LUN. */
   readonly units: Map<number, Unit>;
+  /** LUNs whose last unit is being detached: the next one has the same device link. */
+  readonly leaving: Map<number, Promise<void>>;
 }
 
 class Engine implements FabricEngine {
   readonly #state: FabricState;
   readonly #context: EngineContext;
   readonly #served = new Map<Tpg, Served>();
+  /** TPGs that are not served any more, by path, until nothing is left of them: the next one has the same socket. */
+  readonly #ending = new Map<string, Promise<void>>();
   #reconciling: Promise<void> = Promise.resolve();
 
   constructor(state: FabricState, context: EngineContext) {
@@ -68,7 +77,12 @@ class Engine implements FabricEngine {
 
   async stop(): Promise<void> {
     await this.#reconciling;
-    await Promise.all([...this.#served.keys()].map((tpg) => this.#end(tpg, true)));
+    for (const tpg of this.#served.keys()) this.#end(tpg, true);
+    await Promise.all(this.#ending.values());
+  }
+
+  async ended(target: string): Promise<void> {
+    await Promise.all([...this.#ending].flatMap(([path, end]) => (path.startsWith(`${target}/`) ? [end] : [])));
   }
 
   async #reconcile(): Promise<void> {
@@ -77,11 +91,11 @@ class Engine implements FabricEngine {
         .filter((target) => this.#context.serves(target))
         .flatMap((target) => [...target.tpgs.values()].filter(({ enabled }) => enabled)),
     );
-    for (const tpg of this.#served.keys())
-      if (!wanted.has(tpg)) await this.#end(tpg, !this.#context.serves(tpg.target));
+    for (const tpg of this.#served.keys()) if (!wanted.has(tpg)) this.#end(tpg, !this.#context.serves(tpg.target));
     for (const tpg of wanted) {
+      if (this.#ending.has(tpg.path)) continue;
       const served = this.#served.get(tpg) ?? (await this.#begin(tpg));
-      await this.#follow(tpg, served);
+      this.#follow(tpg, served);
     }
   }
 
@@ -98,7 +112,7 @@ class Engine implements FabricEngine {
     const units = new Map<number, Unit>();
     const inOrder = () => [...units].sort(([a], [b]) => a - b).map(([, { served }]) => served);
     const server = new NbdServer(socketPath(tpg, runDirectory), inOrder, log);
-    const served: Served = { nexus, server, units };
+    const served: Served = { nexus, server, units, leaving: new Map() };
     this.#served.set(tpg, served);
     try {
       mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
@@ -112,64 +126,80 @@ class Engine implements FabricEngine {
   }
 
   /** Brings what is served of a target up to what the tree says of its LUNs. */
-  async #follow(tpg: Tpg, { nexus, server, units }: Served): Promise<void> {
+  #follow(tpg: Tpg, { nexus, server, units, leaving }: Served): void {
     let changed = false;
     for (const [index, unit] of units) {
       if (tpg.luns.get(index)?.storageObject === unit.storageObject) continue;
-      await within(
-        deviceMs,
-        this.#settled(unit, () => this.#detach(unit)),
-      );
       units.delete(index);
       changed = true;
+      if (!unit.attached && !unit.work) continue;
+      const left = Promise.all([leaving.get(index), this.#settled(unit, () => this.#detach(unit))]).then(() => {
+        if (leaving.get(index) === left) leaving.delete(index);
+      });
+      leaving.set(index, left);
+      this.#context.begun(left);
     }
     for (const [index, { storageObject, ways }] of tpg.luns) {
       if (units.has(index)) continue;
       const served = new LogicalUnitExport(nexus, index, ways.trafficOf({ initiator: '', number: index, portal: '' }));
-      units.set(index, { storageObject, served, attached: undefined, problem: undefined, work: undefined });
+      units.set(index, {
+        storageObject,
+        served,
+        attached: undefined,
+        problem: undefined,
+        notBefore: 0,
+        work: undefined,
+      });
       changed = true;
     }
     if (changed) changeLunsOf(nexus);
     server.refresh();
-    const work = Array.from(units, ([index, unit]) => this.#followAttachment(tpg.luns.get(index)!, unit, server));
-    await within(deviceMs, Promise.all(work));
+    for (const [index, unit] of units) {
+      // One at a time for a LUN; what happens meanwhile is seen the next time.
+      const work = unit.work || leaving.has(index) ? undefined : this.#attachment(tpg.luns.get(index)!, unit, server);
+      if (!work) continue;
+      unit.work = work
+        .catch((error) => {
+          unit.problem = problemOf(error);
+          unit.notBefore = runningMs() + pauseMs;
+        })
+        .finally(() => {
+          unit.work = undefined;
+        });
+      this.#context.begun(unit.work);
+    }
   }
 
-  /** One at a time for a LUN; what happens meanwhile is seen the next time. */
-  #followAttachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> {
-    unit.work ??= this.#attachment(lun, unit, server).finally(() => {
-      unit.work = undefined;
-    });
-    return unit.work;
-  }
-
-  async #attachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> {
-    const { runDirectory } = this.#context;
-    if (lun.attached !== true) return this.#detach(unit);
+  /** What there is to do for a LUN to be attached, or detached, as the tree says. */
+  #attachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> | undefined {
+    if (lun.attached !== true) {
+      unit.problem = undefined;
+      return unit.attached && this.#detach(unit);
+    }
     const geometry = unit.served.geometry();
     if (unit.attached?.hasEnded()) unit.attached = undefined;
-    if (unit.attached || server.problem || !geometry) return;
-    const source = {
+    if (unit.attached || server.problem || !geometry) return undefined;
+    if (unit.problem && runningMs() < unit.notBefore) return undefined;
+    return this.#attach(unit, {
       target: server.path,
       serial: unit.storageObject.wwn,
       name: exportName(lun.index),
       size: geometry.size,
       blockSize: unit.storageObject.blockSize,
       readOnly: geometry.readOnly,
-      link: deviceLink(lun, runDirectory),
-    };
-    try {
-      unit.attached = await attach(source);
-      unit.problem = undefined;
-    } catch (error) {
-      unit.problem = problemOf(error);
-    }
+      link: deviceLink(lun, this.#context.runDirectory),
+    });
+  }
+
+  async #attach(unit: Unit, source: Source): Promise<void> {
+    unit.attached = await attach(source);
+    unit.problem = undefined;
   }
 
   /** What is done to a LUN that goes: after what is being done to it. */
   async #settled(unit: Unit, what: () => Promise<void>): Promise<void> {
     await unit.work;
-    await what();
+    await what().catch((error) => this.#say(unit, reasonOf(error)));
   }
 
   async #detach(unit: Unit): Promise<void> {
@@ -179,27 +209,38 @@ class Engine implements FabricEngine {
     await attached?.detach();
   }
 
-  /** Who uses a device keeps it, while it waits for whoever serves it next. */
-  async #leave({ attached, storageObject: { path } }: Unit): Promise<void> {
-    const users = (await attached?.leave()) ?? [];
-    if (users.length === 0) return;
-    const what = `${attached?.device} waits until it is served again: ${users.join(', ')}`;
+  #say({ storageObject: { path } }: Unit, what: string): void {
     this.#context.log({ level: 'warning', event: 'local device', detail: { path, what } });
   }
 
+  /** Who uses a device keeps it, while it waits for whoever serves it next. */
+  async #leave(unit: Unit): Promise<void> {
+    const { attached } = unit;
+    const users = (await attached?.leave()) ?? [];
+    if (users.length > 0) this.#say(unit, `${attached?.device} waits until it is served again: ${users.join(', ')}`);
+  }
+
   /** @param comesBack another process or another loop serves it next */
-  async #end(tpg: Tpg, comesBack: boolean): Promise<void> {
+  #end(tpg: Tpg, comesBack: boolean): void {
     const served = this.#served.get(tpg);
     if (!served) return;
     this.#served.delete(tpg);
-    const { nexus, server, units } = served;
+    const { path } = tpg;
+    const end = Promise.allSettled([this.#ending.get(path), this.#takeAway(served, comesBack)]).then(() => {
+      if (this.#ending.get(path) === end) this.#ending.delete(path);
+    });
+    this.#ending.set(path, end);
+    this.#context.begun(end);
+  }
+
+  async #takeAway({ nexus, server, units, leaving }: Served, comesBack: boolean): Promise<void> {
     // While it is still served: what the kernel has of it is written first.
     const devices = Array.from(units.values(), (unit) =>
       this.#settled(unit, () => (comesBack ? this.#leave(unit) : this.#detach(unit))),
     );
-    await within(deviceMs, Promise.all(devices));
-    await within(deviceMs, server.close());
-    await within(deviceMs, abortNexus(nexus));
+    await within(endMs, Promise.all([...devices, ...leaving.values()]));
+    await within(endMs, server.close());
+    await within(endMs, abortNexus(nexus));
     loseNexus(nexus);
   }
 }

@@ -47,6 +47,11 @@ export interface Surroundings {
   readonly restoring: boolean;
   /** What was there before comes back: its names are taken as they are. */
   readonly comingBack?: boolean;
+  /**
+   * Brings what the cache of a storage object holds to its medium, and so finds out whether that answers: for `prepare`,
+   * before something is asked of the medium in turn. Rejects with what is wrong. Absent: nothing is open.
+   */
+  flushed?(path: string): Promise<void>;
   randomHex(digits: number): string;
   randomUuid(): string;
   /** The serial number of a storage object for which a saved file has none. @param of what tells it from others */

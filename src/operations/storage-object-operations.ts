@@ -165,6 +165,14 @@ export const storageObjectOperations = [
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
+    async prepare({ storageObject }, params, around) {
+      const { path } = storageObject;
+      if (params['name'] === 'emulate_write_cache' && params['value'] === '0')
+        await around.flushed?.(path).catch((error) => {
+          throw cannotSwitch(path, error);
+        });
+      return params;
+    },
     async apply(tree, { storageObject }, params, { restoring }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
@@ -215,12 +223,15 @@ async function switchCache(storageObject: StorageObject, to: number, set: (value
   try {
     await switchWriteCache(storageObject, to, set);
   } catch (error) {
-    throw new OperatorError(
-      `Cannot set attribute emulate_write_cache: what the cache holds cannot be written: ${reasonOf(error)}`,
-      `The write cache stays on. What may be lost, and what to do: ${storageObject.path} info`,
-    );
+    throw cannotSwitch(storageObject.path, error);
   }
 }
+
+const cannotSwitch = (path: string, error: unknown): OperatorError =>
+  new OperatorError(
+    `Cannot set attribute emulate_write_cache: what the cache holds cannot be written: ${reasonOf(error)}`,
+    `The write cache stays on. What may be lost, and what to do: ${path} info`,
+  );
 
 /** A medium that can be opened. @throws OperatorError */
 async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
+import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { whoUses } from '../system/block-users.ts';
@@ -28,6 +29,12 @@ export function localDevices(tree: Tree, runDirectory: string): LocalDevice[] {
         : [{ lun, device, storageObject: lun.storageObject, config: lun.storageObject.config }];
     }),
   );
+}
+
+/** The LUN that an operation attaches or detaches; undefined for any other. */
+export function lunOfDevice(tree: Tree, { path, verb, params }: Operation): Lun | undefined {
+  if (verb !== 'attach' && verb !== 'detach') return undefined;
+  return [...tree.tpgs()].find((tpg) => `${tpg.path}/luns` === path)?.luns.get(Number(params['lun']));
 }
 
 /** A device with those who use it, in a line; nothing when nobody does. */

@@ -2,11 +2,13 @@
  * The one object that owns all: the tree, what serves it, and the one door through which it changes.
  */
 
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, wholeReasonOf } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
+import { allCounts } from '../loops/counts.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
 import { type LoopOptions, Loops } from '../loops/loops.ts';
 import type { Operation, Outcome, Part, Steps, Surroundings } from '../operations/operation.ts';
@@ -19,8 +21,8 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { runningMs } from '../system/running-time.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
 import type { Lun, Portal, Target, Tpg } from '../target/target.ts';
-import { sumOf } from '../target/traffic.ts';
-import { type LocalDevice, localDevices, refuseLosing } from './local-devices.ts';
+import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
+import { Turns } from './turns.ts';
 
 /** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
 export type Record = (operations: readonly Operation[], part?: Part) => Promise<void>;
@@ -61,8 +63,10 @@ export class Root {
   #record: Record = async () => {};
   /** What changes have left over and is being closed. */
   readonly #releasing = new Set<Promise<unknown>>();
-  /** Operations run one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns(
+    () => this.#loops?.settled(),
+    () => this.#openAll(),
+  );
 
   constructor(options: RootOptions = {}) {
     this.#options = options;
@@ -93,7 +97,8 @@ export class Root {
     { comingBack = false, givenUp }: { readonly comingBack?: boolean; readonly givenUp?: AbortSignal } = {},
   ): Promise<Outcome> {
     const { missingSerial = worldly.missingSerial } = this.#options;
-    const around = () => ({ ...worldly, missingSerial, serving: this.#serving, restoring, comingBack });
+    const flushed = async (path: string) => void (await this.#loops?.each((loop) => loop.flush(path)));
+    const around = () => ({ ...worldly, missingSerial, flushed, serving: this.#serving, restoring, comingBack });
     const prepared = restoring ? operation : await prepare(this.tree, operation, around());
     return this.#inOneChange(only(prepared), around, part, givenUp);
   }
@@ -115,11 +120,12 @@ export class Root {
     part: Part | undefined,
     givenUp: AbortSignal | undefined,
   ): Promise<T> {
-    const { value, released } = await this.inTurn(() => {
+    const { value, released, operations } = await this.#turns.takeAndSettle(() => {
       givenUp?.throwIfAborted();
       return this.#apply(steps, around(), part);
     });
     await released;
+    for (const operation of operations) await this.#refuseUnattached(operation, part);
     return value;
   }
 
@@ -147,7 +153,7 @@ export class Root {
     const released = Promise.all([...done.map(({ release }) => release?.()), this.#loops?.release()]);
     this.#releasing.add(released);
     void released.finally(() => this.#releasing.delete(released)).catch(() => {});
-    return { value, released };
+    return { value, released, operations: around.restoring ? [] : operations };
   }
 
   /**
@@ -155,13 +161,13 @@ export class Root {
    * waited for, unless `waitMs` says so; the tree can be changed meanwhile.
    */
   async start({ waitMs = 0, givenUp, sockets = [] }: StartOptions = {}): Promise<void> {
-    const loops = await this.inTurn(() => this.#begin());
+    const loops = await this.#turns.takeAndSettle(() => this.#begin());
     const isMissing = () => [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
     for (const end = runningMs() + waitMs; isMissing() && runningMs() < end && !givenUp?.aborted; ) {
       await sleep(devicePollMs);
       await this.#openInTurn('now');
     }
-    await this.inTurn(() => this.#serve(loops, sockets));
+    await this.#turns.takeAndSettle(() => this.#serve(loops, sockets));
   }
 
   /**
@@ -186,7 +192,7 @@ export class Root {
   }
 
   #openInTurn(again: Again): Promise<void> {
-    return this.inTurn(async () => {
+    return this.#turns.takeAndSettle(async () => {
       if (this.#loops) await this.#openAll(again);
     });
   }
@@ -199,9 +205,7 @@ export class Root {
 
   /** Runs `what` after the operations before it and before those that come later: meanwhile nothing changes. */
   inTurn<T>(what: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(what);
-    this.#queue = turn.catch(() => {});
-    return turn;
+    return this.#turns.take(what);
   }
 
   async #begin(): Promise<Loops> {
@@ -211,7 +215,7 @@ export class Root {
       apply: async (operation) => void (await this.apply(operation)),
     };
     const revive = (replace: () => Promise<void>) =>
-      void this.inTurn(async () => {
+      void this.#turns.takeAndSettle(async () => {
         if (this.#loops !== loops) return;
         await replace();
         await this.#openAll('now');
@@ -238,7 +242,7 @@ export class Root {
 
   /** Closes portals, ends sessions, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
-    await this.#queue;
+    await this.#turns.empty();
     await Promise.allSettled(this.#releasing);
     // Whoever asks meanwhile, asks a root that serves nothing.
     const loops = this.#loops;
@@ -278,7 +282,7 @@ export class Root {
   /** Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on. */
   async reopen(storageObject: StorageObject): Promise<void> {
     const { path } = storageObject;
-    await this.inTurn(async () => {
+    await this.#turns.takeAndSettle(async () => {
       storageObject.contentsLost = undefined;
       await this.#loops?.each((loop) => loop.reopen(path));
       await this.#openAll();
@@ -292,20 +296,7 @@ export class Root {
 
   /** What storage objects and LUNs have done since the process began to serve, or since a reset. */
   async counts(): Promise<LoopCounts> {
-    const all = (await this.#loops?.counts()) ?? [];
-    const counted = new Map(all.flatMap(({ storageObjects }) => storageObjects.map((one) => [one.path, one])));
-    // A LUN that went from one loop to another was counted by both.
-    const ways = Map.groupBy(
-      all.flatMap((one) => one.ways),
-      ({ lun, initiator, number, portal }) => [lun, initiator, number, portal].join(' '),
-    );
-    return {
-      storageObjects: Array.from(
-        this.tree.allStorageObjects(),
-        ({ path }) => counted.get(path) ?? { ...noCounts, path },
-      ),
-      ways: Array.from(ways.values(), (same) => ({ ...same[0]!, ...sumOf(same) })),
-    };
+    return allCounts(this.tree, (await this.#loops?.counts()) ?? []);
   }
 
   /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */
@@ -341,7 +332,7 @@ export class Root {
   }
 
   /**
-   * Lets what runs follow the tree, and hears whether a new portal could be opened, a LUN attached or detached.
+   * Lets what runs follow the tree, and hears whether a new portal could be opened.
    * @param operations what changed it; undefined: the last change was undone
    */
   async #follow(operations: readonly Operation[] | undefined): Promise<void> {
@@ -367,15 +358,23 @@ export class Root {
     await Promise.all([...this.#receptions.values()].map((reception) => reception.reconcile()));
   }
 
+  /**
+   * A LUN that could not be attached, or detached. What takes its time shows where LUNs are looked at.
+   * @throws OperatorError that says why; the attaching is taken back then
+   */
+  async #refuseUnattached(operation: Operation, part: Part | undefined): Promise<void> {
+    const lun = lunOfDevice(this.tree, operation);
+    const problem = lun && this.lunProblem(lun);
+    if (!problem) return;
+    const back = { path: operation.path, verb: 'detach', params: { lun: lun.index, force: true } };
+    if (operation.verb === 'attach') await this.apply(back, false, part && { of: ofItsOwn(), undoes: part.of });
+    throw problem;
+  }
+
   /** @throws OperatorError for what was asked for and cannot be served */
   #refuse({ path, verb, params }: Operation): void {
-    if (verb !== 'create' && verb !== 'attach' && verb !== 'detach') return;
+    if (verb !== 'create') return;
     const place = placeOf(this.tree, path);
-    if (place.kind === 'luns' && verb !== 'create') {
-      const lun = place.tpg.luns.get(Number(params['lun']));
-      const problem = lun && this.lunProblem(lun);
-      if (problem) throw problem;
-    }
     if (place.kind !== 'portals') return;
     const portal = place.tpg.portals.find(
       (known) => known.address === params['ip_address'] && known.port === params['ip_port'],
@@ -385,7 +384,8 @@ export class Root {
   }
 }
 
-const noCounts = { reads: 0, writes: 0, readBytes: 0, writtenBytes: 0 } as const;
+/** A random name for a change of this process's own. */
+const ofItsOwn = (): string => randomBytes(4).toString('hex');
 
 /** Why the medium of a storage object that is not served could not be opened; undefined when it could. */
 async function whyClosed({ backstore, config }: StorageObject): Promise<string | undefined> {

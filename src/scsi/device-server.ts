@@ -67,6 +67,7 @@ function check(task: Task): Completion | undefined {
     return found.absent(task, decode(found, bytes));
   }
   const lu = unit.storageObject;
+  if (lu.arriving) return { status: status.busy };
   const row = passedThrough(lu, found, task) ?? found;
   if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);

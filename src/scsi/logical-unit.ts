@@ -73,6 +73,8 @@ export class StorageObject {
   missing: string | undefined;
   /** Why what memory held is gone, in a line: it is not opened, and no zeros are served in place of that, until the operator says so. */
   contentsLost: string | undefined;
+  /** Another event loop has not let go of it yet: until then it has nothing of what it is to go on with, and is busy. */
+  arriving = false;
   /** LUNs that export it, in any fabric. */
   readonly exports = new Set<object>();
   /** What its subjects keep, each at its own place (unit-state.ts). */

@@ -2,7 +2,9 @@
 
 import type { VolumeContents } from '../backstore/backstore.ts';
 import type { StorageObject } from './logical-unit.ts';
-import { closeVolume } from './lost-writes.ts';
+import { closeVolume, writesOf } from './lost-writes.ts';
+import { sense } from './sense.ts';
+import { reportToAll } from './unit-attention.ts';
 import { type CarriedStates, packStates, unpackStates } from './unit-state.ts';
 
 /** What goes along. Plain data. */
@@ -28,4 +30,6 @@ export function arrive(lu: StorageObject, { contents, contentsLost, ejected, sta
   lu.contentsLost = contentsLost;
   lu.ejected = ejected;
   unpackStates(lu, states);
+  // Initiators may have reached it before it was all here.
+  if (writesOf(lu).isSuspect) reportToAll(lu, sense.deferredWriteError);
 }

@@ -35,6 +35,7 @@ export const sense = {
   standbyByCommand: named('noSense', 0x5e, 0x04),
 
   logicalUnitNotReady: named('notReady', 0x04, 0x00),
+  becomingReady: named('notReady', 0x04, 0x01),
   formatInProgress: named('notReady', 0x04, 0x04),
   asymmetricAccessTransition: named('notReady', 0x04, 0x0a),
   targetPortStandby: named('notReady', 0x04, 0x0b),

@@ -28,6 +28,8 @@ export interface EngineContext {
   readonly runDirectory: string;
   /** Whether a target of the tree is this loop's to serve. */
   serves(target: Target): boolean;
+  /** Takes note of something that `reconcile` has begun, which never rejects: when it has ended, `reconcile` is called again. */
+  begun(work: Promise<unknown>): void;
 }
 
 export interface ReceptionContext {
@@ -82,9 +84,11 @@ export interface FabricReception {
 export interface FabricEngine {
   /**
    * Makes what runs equal to what the tree says now: ends sessions that access no longer admits, tells the others what
-   * changed. Called after every operation.
+   * changed. Called after every operation. Nobody outside of this process is waited for.
    */
   reconcile(): Promise<void>;
+  /** Resolves when nothing is left of a target that is not served any more. Absent: `reconcile` leaves nothing. */
+  ended?(path: string): Promise<void>;
   /** Takes a connection over from the reception. */
   take?(arrival: Arrival): void;
   /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */

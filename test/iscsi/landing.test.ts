@@ -162,7 +162,7 @@ describe('data that lands', () => {
     lu.volume = undefined;
     initiator.sendRequested(r2t, data);
     lu.volume = volume;
-    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '2/04/00' });
+    expect(await initiator.finish(tag)).toMatchObject({ status: 2, sense: '2/04/01' });
   });
 
   it.each([

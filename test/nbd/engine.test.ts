@@ -31,12 +31,19 @@ async function served(folder = temporaryDirectory()) {
   const { lu, volume } = logicalUnit();
   addLun(tpg, 0, lu);
   const log: string[] = [];
-  const running = startLocal(state, { log: ({ event }) => log.push(event), serves: () => true, runDirectory: folder });
+  const begun: Promise<unknown>[] = [];
+  const running = startLocal(state, {
+    log: ({ event }) => log.push(event),
+    serves: () => true,
+    begun: (work) => begun.push(work),
+    runDirectory: folder,
+  });
   engine = running;
+  const settle = () => Promise.all(begun.splice(0));
   await running.reconcile();
   const socket = join(folder, `${wwn}.sock`);
   const client = () => new RawClient(new ByteChannel(connect(socket))).enter();
-  return { state, tpg, lu, volume, log, socket, client, engine: running };
+  return { state, tpg, lu, volume, log, socket, client, settle, engine: running };
 }
 
 test('an initiator of iSCSI and this machine meet at the same logical unit', async () => {
@@ -64,10 +71,11 @@ test('a LUN that goes takes its clients along and no others; a new one is there 
 });
 
 test('a target that is disabled or deleted is served no more, and its socket is gone', async () => {
-  const { client, tpg, state, engine, socket } = await served();
+  const { client, tpg, state, engine, socket, settle } = await served();
   const one = await client();
   tpg.enabled = false;
   await engine.reconcile();
+  await settle();
   await expect(one.channel.exactly(1)).rejects.toThrow();
   expect(existsSync(socket)).toBe(false);
   tpg.enabled = true;
@@ -75,6 +83,7 @@ test('a target that is disabled or deleted is served no more, and its socket is 
   expect(await (await client()).request(3, 0, 0)).toMatchObject({ error: 0 });
   state.targets.clear();
   await engine.reconcile();
+  await settle();
   expect(existsSync(socket)).toBe(false);
 });
 

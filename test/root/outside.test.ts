@@ -14,17 +14,23 @@ import { temporaryDirectory } from '../support/tcli.ts';
 
 const nbd = '/backstores/user:nbd';
 
-async function opened() {
+async function opened(count?: number) {
   const folder = temporaryDirectory();
   const looked = vi.fn();
-  const host = await openHost({ home: homeOf(join(folder, 'home'), {}, undefined), role: 'serve', looked });
+  const workers =
+    count === undefined ? undefined : { entry: new URL('../../src/loops/loop-thread.ts', import.meta.url), count };
+  const host = await openHost({ home: homeOf(join(folder, 'home'), {}, undefined), role: 'serve', looked, workers });
   const target = nbdTarget([logicalUnit()], join(folder, 'server'));
   await target.server.open();
   onTestFinished(() => target.server.close());
   const proxy = await SilentProxy.open(join(folder, 'proxy'), target.server.path);
   onTestFinished(() => host.close());
-  const apply = (path: string, verb: string, params: Record<string, string>, givenUp?: AbortSignal) =>
-    host.root.apply({ path, verb, params }, false, undefined, givenUp ? { givenUp } : {});
+  const apply = (
+    path: string,
+    verb: string,
+    params: Record<string, string | number | boolean>,
+    givenUp?: AbortSignal,
+  ) => host.root.apply({ path, verb, params }, false, undefined, givenUp ? { givenUp } : {});
   const create = (name: string, socket = proxy.path) =>
     apply(nbd, 'create', { name, size: String(target.volume.size), cfgstring: `nbd+unix:///?socket=${socket}` });
   const createRamdisk = (name: string) => apply('/backstores/ramdisk', 'create', { name, size: '1M' });
@@ -78,6 +84,68 @@ test('the delete of an object whose server does not answer any more waits for it
   await Promise.all([writing, deleting]);
 });
 
+/** A disk whose server has a write of it and does not answer any more. */
+async function hung(workers?: number) {
+  const all = await opened(workers);
+  const { host, proxy, create, apply, createRamdisk } = all;
+  await host.root.start();
+  await create('m');
+  if (workers !== undefined) await createRamdisk('other');
+  for (const letter of workers === undefined ? [] : ['a', 'b']) {
+    const wwn = `iqn.2003-01.org.example:${letter}`;
+    await apply('/iscsi', 'create', { wwn });
+    await apply(`/iscsi/${wwn}`, 'create', { tag: 1 });
+  }
+  return { ...all, stall: () => proxy.allow('toClient', 0) };
+}
+
+test.each<[string, (all: Awaited<ReturnType<typeof hung>>) => Promise<unknown>]>([
+  ['reopen', ({ host, object }) => host.root.reopen(object('m')!)],
+  [
+    'write cache off',
+    ({ apply }) => apply(`${nbd}/m`, 'set', { group: 'attribute', name: 'emulate_write_cache', value: '0' }),
+  ],
+])(
+  '%s of an object whose server does not answer any more waits for it, and no other change does',
+  async (_what, act) => {
+    const all = await hung();
+    const { proxy, createRamdisk, object, stall } = all;
+    stall();
+    void object('m')!
+      .volume!.write(new Uint8Array(512), 0, false)
+      .catch(() => {});
+    await proxy.stalled;
+    const acting = act(all);
+    expect(await isFirst(createRamdisk('r'), acting)).toBe(true);
+    proxy.resume();
+    await acting;
+  },
+);
+
+test('an object whose server does not answer any more moves to another loop: no other change waits, and it is served there when it answers', async () => {
+  const { host, proxy, apply, createRamdisk, object, stall } = await hung(2);
+  const luns = (letter: string) => `/iscsi/iqn.2003-01.org.example:${letter}/tpg1/luns`;
+  await apply(luns('a'), 'create', { storage_object: `${nbd}/m`, lun: 0 });
+  await createRamdisk('third');
+  for (const [lun, name] of ['other', 'third'].entries())
+    await apply(luns('b'), 'create', { storage_object: `/backstores/ramdisk/${name}`, lun });
+  const numberOf = async (path: string) => {
+    await host.root.observe();
+    return host.root.loopOf([...host.root.tree.targets()].find((one) => one.path === path)!)?.number;
+  };
+  const [a, b] = ['a', 'b'].map((letter) => `/iscsi/iqn.2003-01.org.example:${letter}`) as [string, string];
+  expect(await numberOf(a)).not.toBe(await numberOf(b));
+  stall();
+  const moving = apply(luns('a'), 'create', { storage_object: '/backstores/ramdisk/other', lun: 1 });
+  expect(await isFirst(createRamdisk('r'), moving)).toBe(true);
+  await moving;
+  expect(await numberOf(a)).toBe(await numberOf(b));
+  expect(object('m')?.missing).toBe('it has not answered yet');
+  proxy.resume();
+  await expect.poll(() => object('m')?.missing).toBeUndefined();
+  expect(object('m')?.size).toBeGreaterThan(0);
+});
+
 test('a start goes on without volumes whose server does not answer, and serves each when it does', async () => {
   const { host, looked, proxy, create, createRamdisk, object } = await opened();
   await create('a');
@@ -122,4 +190,20 @@ test('a change whose client has gone before its turn is not made', async () => {
   done();
   await expect(deleting).rejects.toThrow('aborted');
   expect(object('m')).toBeDefined();
+});
+
+test('a LUN that cannot be attached holds up no other change, and that it was to be attached is taken back', async () => {
+  const { host, apply, createRamdisk } = await opened();
+  await host.root.start();
+  await createRamdisk('d');
+  const wwn = 'naa.5001405000000001';
+  const luns = `/loopback/${wwn}/luns`;
+  await apply('/loopback', 'create', { wwn });
+  await apply(luns, 'create', { storage_object: '/backstores/ramdisk/d', lun: 0 });
+  // The program of a device stands beside what is built, and not beside the source.
+  const attaching = host.root.apply({ path: luns, verb: 'attach', params: { lun: 0 } }, false, { of: 'attaching' });
+  expect(await isFirst(createRamdisk('r'), attaching)).toBe(true);
+  await expect(attaching).rejects.toThrow('Could not attach');
+  expect([...host.root.tree.tpgs()].map((tpg) => tpg.luns.get(0)?.attached)).toEqual([false]);
+  expect((await host.lastChange())?.operations).toMatchObject([{ path: '/backstores/ramdisk', params: { name: 'r' } }]);
 });

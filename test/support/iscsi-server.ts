@@ -10,7 +10,7 @@ export type IscsiServer = Pick<IscsiReception, 'address' | 'portalProblem'> &
 
 export function serveIscsi(state: FabricState, sockets: readonly number[] = []): IscsiServer {
   const log = () => {};
-  const engine = startIscsi(state, { log, runDirectory: '', serves: () => true });
+  const engine = startIscsi(state, { log, runDirectory: '', serves: () => true, begun: () => {} });
   const reception = receiveIscsi(state, { log, sockets, handOver: (_target, arrival) => engine.take?.(arrival) });
   return {
     address: (portal) => reception.address(portal),

@@ -171,7 +171,7 @@ describe('medium', () => {
     const { lu } = logicalUnit();
     const initiator = new Initiator(lu).login();
     lu.volume = undefined;
-    expect((await initiator.send(testUnitReady)).sense).toBe('2/04/00');
+    expect((await initiator.send(testUnitReady)).sense).toBe('2/04/01');
     lu.missing = '/srv/gone.img: no such file';
     expect((await initiator.send(read)).sense).toBe('2/3a/00');
     expect((await initiator.send(inquiry)).status).toBe(0);

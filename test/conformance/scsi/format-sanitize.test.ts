@@ -163,7 +163,7 @@ test('SBC-4 4.11.2 a SANITIZE whose volume is closed has not failed: it goes on 
   await new Promise(setImmediate);
   const later = await next(lu);
   fail(Object.assign(new Error('EBADF: bad file descriptor, write'), { code: 'EBADF' }));
-  expect((await result).sense).toBe('2/04/00');
+  expect((await result).sense).toBe('2/04/01');
   expect((await later.a.send(ready)).sense).toBe('2/04/1b');
   expect(await resume(later.lu)).toBe(true);
   while (mediumWork.of(later.lu).work) await new Promise(setImmediate);
