@@ -85,6 +85,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
   Environment: TCLI_HOME               as --home
                TCLI_LINGER_US          how long I/O threads look for the next command before they sleep (100)
                TCLI_CONGESTION_CONTROL  of iSCSI connections; the machine's when not said
+               TCLI_IO_URING=off       cold reads, flushes and durable writes through threads, as where the kernel forbids io_uring
                TCLI_FFI=off            without the optional package koffi, as if it were not installed
 
 Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.

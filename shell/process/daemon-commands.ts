@@ -149,6 +149,7 @@ function describe(now: Status): string {
   return [
     `${summary(now)}; process ${now.pid}${now.role === 'shell' ? ', an interactive shell' : ''}, since ${now.startedAt}`,
     `Storage objects: ${now.storageObjects}, sessions: ${now.sessions}, clients: ${now.clients}`,
+    ...(now.waiting === undefined ? [] : [`Files and devices that have to be waited for: by ${now.waiting}`]),
     now.unsavedOperations === 0
       ? `Everything is in ${now.saveFile}`
       : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,

@@ -1,12 +1,13 @@
 /** A volume over a file descriptor, through the page cache: what fileio and block have in common. */
 
-import { close, fdatasync, fstatSync, read, write } from 'node:fs';
+import { close, fstatSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { OperatorError } from '../errors.ts';
 import type { IoVector } from '../system/io-vector.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
+import { joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
 import type { MediumError, Space, Straight, Volume } from './backstore.ts';
 import { FileEnd } from './file-end.ts';
 import { LendableFile } from './lendable-file.ts';
@@ -14,7 +15,7 @@ import { Pace } from './pace.ts';
 
 /** Longer transfers than this never run on the event loop, unless the file lies in memory. */
 const immediateBytesMax = 1024 * 1024;
-/** Calls that a slow one sends to the thread pool: at first, and at most (pace.ts). */
+/** Calls that wait elsewhere after a slow one: at first, and at most (pace.ts). */
 const restMin = 8;
 const restMax = 1024;
 /** The same after a read that the page cache could not serve: asking in vain costs 20 us, as it starts the device. */
@@ -27,7 +28,6 @@ const straightBytesMin = 16 * 1024;
 /** Zeros that no system call could write for us are written in pieces of this size. */
 const zeroPieceBytes = 1024 * 1024;
 
-const fdatasyncLater = promisify(fdatasync);
 const closeLater = promisify(close);
 
 /** An open file and what its kind can do with it. Both descriptors become the volume's. */
@@ -125,6 +125,7 @@ export class FileVolume implements Volume {
       this.extentAt = (position, limit) =>
         this.#run('lseek', position, limit - position, () => extentAt(position, limit));
     if (space) this.space = () => this.#run('statfs', 0, 0, space);
+    if (!this.#inMemory) joinRing();
   }
 
   readNow(into: Uint8Array, position: number): boolean {
@@ -177,21 +178,26 @@ export class FileVolume implements Volume {
   }
 
   read(into: Uint8Array, position: number): Promise<void> {
-    return this.#run('read', position, into.length, () => readLater(this.#fd, into, position));
+    return this.#run('read', position, into.length, () => readAll(this.#fd, into, position));
   }
 
   write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
     return this.#run('write', position, from.length, () =>
       this.#change('write', position, from.length, async () => {
-        await writeLater(durable ? this.#durableFd : this.#fd, from, position);
+        await writeAll(from, position, (rest, at) => this.#write(rest, at, durable));
         this.#pages?.written(position, from.length);
       }),
     );
   }
 
+  #write(from: Uint8Array, position: number, durable: boolean): Promise<number> {
+    const io = waitingIo();
+    return durable ? io.writeDurably(this.#fd, this.#durableFd, from, position) : io.write(this.#fd, from, position);
+  }
+
   flush(): Promise<void> {
     // What was behind a cut will never be there.
-    return this.#run('fdatasync', 0, this.size, () => fdatasyncLater(this.#fd));
+    return this.#run('fdatasync', 0, this.size, () => waitingIo().sync(this.#fd));
   }
 
   async resize(size: number): Promise<void> {
@@ -215,6 +221,7 @@ export class FileVolume implements Volume {
     this.#closed = true;
     await Promise.all([ended(this.#inFlight), this.#earlier]);
     this.#pages?.close();
+    if (!this.#inMemory) leaveRing();
     await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
   }
 
@@ -280,38 +287,56 @@ const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError =
 const cutShort = (call: string, position: number, whole: number): MediumError =>
   failedAt(Math.max(position, whole), systemError('EIO', call));
 
-/** Reads until `into` is full; a file that ends before that is EIO. */
-function readLater(fd: number, into: Uint8Array, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const next = (done: number) => {
-      if (done === into.length) return resolve();
-      read(fd, into, done, into.length - done, position + done, (error, count) => {
-        if (error) reject(failedAt(position + done, error));
-        else if (count === 0) reject(failedAt(position + done, systemError('EIO', 'read')));
-        else next(done + count);
-      });
-    };
-    next(0);
+/** Fills `into`; a file that ends before that is EIO. */
+const readAll = (fd: number, into: Uint8Array, position: number): Promise<void> =>
+  inPieces(into, position, async (piece, at) => {
+    const count = await waitingIo().read(fd, piece, at);
+    if (count === 0) throw systemError('EIO', 'read');
+    return count;
   });
-}
 
-function writeLater(fd: number, from: Uint8Array, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const next = (done: number) => {
-      if (done === from.length) return resolve();
-      write(fd, from, done, from.length - done, position + done, (error, count) => {
-        if (error) reject(failedAt(position + done, error));
-        else if (count === 0) reject(systemError('ENOSPC', 'write'));
-        else next(done + count);
-      });
-    };
-    next(0);
+/** @param write says how much it has written */
+const writeAll = (
+  from: Uint8Array,
+  position: number,
+  write: (from: Uint8Array, position: number) => Promise<number>,
+): Promise<void> =>
+  inPieces(from, position, async (piece, at) => {
+    const count = await write(piece, at);
+    if (count === 0) throw systemError('ENOSPC', 'write');
+    return count;
   });
+
+/** Moves all of `bytes`, whose pieces need no order. What fails says that nothing was wrong before its position. */
+async function inPieces(
+  bytes: Uint8Array,
+  position: number,
+  move: (bytes: Uint8Array, position: number) => Promise<number>,
+): Promise<void> {
+  const { pieceBytes } = waitingIo();
+  const moveWhole = async (from: number, to: number): Promise<void> => {
+    for (let done = from; done < to; ) {
+      try {
+        done += await move(bytes.subarray(done, to), position + done);
+      } catch (error) {
+        throw failedAt(position + done, error as NodeJS.ErrnoException);
+      }
+    }
+  };
+  if (bytes.length <= pieceBytes) return moveWhole(0, bytes.length);
+  const starts = Array.from({ length: Math.ceil(bytes.length / pieceBytes) }, (_, at) => at * pieceBytes);
+  const moved = await Promise.allSettled(
+    starts.map((start) => moveWhole(start, Math.min(start + pieceBytes, bytes.length))),
+  );
+  const failed = moved.find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** Writes zeros in pieces, one after another. */
 export async function writeZeros(fd: number, position: number, length: number): Promise<void> {
   const zeros = Buffer.alloc(Math.min(length, zeroPieceBytes));
   for (let done = 0; done < length; done += zeros.length)
-    await writeLater(fd, zeros.subarray(0, Math.min(zeros.length, length - done)), position + done);
+    await writeAll(zeros.subarray(0, Math.min(zeros.length, length - done)), position + done, (from, at) =>
+      waitingIo().write(fd, from, at),
+    );
 }

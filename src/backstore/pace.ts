@@ -1,6 +1,6 @@
 /**
- * Whether a call that may block is worth trying on the event loop. A slow one sends the following ones to the thread
- * pool for a while, and the while doubles for as long as they stay slow.
+ * Whether a call that may block is worth trying on the event loop. A slow one makes the following ones wait
+ * elsewhere for a while, and the while doubles for as long as they stay slow.
  *
  * This is how a loop that serves many volumes keeps one cold or throttled file from making the others wait, where the
  * kernel offers no way to ask first: it has none for buffered writes.
@@ -13,11 +13,11 @@ const bytesPerMs = 1_000_000;
 export class Pace {
   readonly #restMin: number;
   readonly #restMax: number;
-  /** Calls that are still to go to the thread pool. */
+  /** Calls that are still to wait elsewhere. */
   #rest = 0;
   #nextRest: number;
 
-  /** Calls that a slow one sends to the thread pool: so many at first, and at most. */
+  /** Calls that wait elsewhere after a slow one: so many at first, and at most. */
   constructor(restMin: number, restMax: number) {
     this.#restMin = restMin;
     this.#restMax = restMax;
@@ -41,7 +41,7 @@ export class Pace {
     this.#nextRest = Math.max(this.#restMin, this.#nextRest / 2);
   }
 
-  /** The next calls go to the thread pool. */
+  /** The next calls wait elsewhere. */
   slow(): void {
     this.#rest = this.#nextRest;
     this.#nextRest = Math.min(this.#restMax, this.#nextRest * 2);

@@ -93,6 +93,8 @@ export interface Status {
   /** Each address that a TPG wants, once. */
   readonly portals: readonly string[];
   readonly clients: number;
+  /** How files and devices are reached where they have to be waited for: `io_uring`, or `threads` and why. Absent: none is open. */
+  readonly waiting?: string;
   /** Changes that are durable and not in saveconfig.json. */
   readonly unsavedOperations: number;
   /** The last of them, as lines without secrets, oldest first. */

@@ -3,6 +3,7 @@
  * core takes longer than most initiators take to send the next command; looking in vain costs what others could use.
  */
 
+import { lookAtRing } from '../system/waiting-io.ts';
 import { lingerMs } from './settings.ts';
 
 /** How long one turn looks at nothing else. */
@@ -96,6 +97,8 @@ function turn(loop: Linger): boolean {
     }
     now = performance.now();
     goesOn = loop.goesOn(now);
+    // Who has waited for a device goes on when the turn has ended.
+    if (lookAtRing()) return true;
   } while (goesOn && awaited.size > 0 && now - begin < turnMs);
   return goesOn;
 }

@@ -17,6 +17,7 @@ import { arrive, leave } from '../scsi/move.ts';
 import { sense } from '../scsi/sense.ts';
 import { statistics } from '../scsi/statistics.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
+import { wayOfWaiting } from '../system/waiting-io.ts';
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
@@ -226,6 +227,7 @@ export class LocalLoop implements Loop<Socket | number> {
         const { lost } = writesOf(one);
         return lost && this.#isMine(one.path) ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
       }),
+      waiting: wayOfWaiting(),
       load: this.#load(),
     };
   }

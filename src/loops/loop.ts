@@ -83,6 +83,8 @@ export interface LoopState {
   readonly sessions: readonly SessionInfo[];
   readonly work: readonly WorkState[];
   readonly losses: readonly LossState[];
+  /** How it reaches what it has to wait for (`wayOfWaiting`). */
+  readonly waiting: string | undefined;
   readonly load: LoopLoad;
 }
 

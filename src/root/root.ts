@@ -279,6 +279,11 @@ export class Root {
       .find((one) => one.path === path);
   }
 
+  /** How what has to wait for a device is reached, in a few words, as of the last `observe`; undefined when nothing has. */
+  waysOfWaiting(): string | undefined {
+    return [...new Set(this.#states().flatMap(({ waiting }) => waiting ?? []))].join('; ') || undefined;
+  }
+
   /** Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on. */
   async reopen(storageObject: StorageObject): Promise<void> {
     const { path } = storageObject;

@@ -5,6 +5,7 @@ import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
+import { fallocate, waitingIo } from './waiting-io.ts';
 
 /** fallocate(2) */
 const mode = { allocate: 0, keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } as const;
@@ -17,7 +18,6 @@ export const statBlockBytes = 512;
 
 const fstatLater = promisify(fstat);
 
-const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
 const lseek = foreignCall('lseek', 'int64', ['int', 'int64', 'int']);
 
 /** Whether space can be taken without writing zeros. */
@@ -25,7 +25,7 @@ export const canAllocate = (): boolean => fallocate() !== undefined;
 
 /** Takes space up to `length` bytes, which read as zeros; the file grows to it. @throws ENOSPC, ENOTSUP … */
 export async function allocate(fd: number, position: number, length: number): Promise<void> {
-  await fallocate()?.later(fd, mode.allocate, position, length);
+  await waitingIo().allocate(fd, mode.allocate, position, length);
 }
 
 /** Whether holes can be punched into this file: tried behind its end, where there is nothing to lose. */
@@ -35,15 +35,14 @@ export function canPunchHoles(fd: number): boolean {
 
 /** Gives the range's space back; it reads as zeros, also its edges that fill no whole block. */
 export async function punchHole(fd: number, position: number, length: number): Promise<void> {
-  await fallocate()?.later(fd, mode.punchHole | mode.keepSize, position, length);
+  await waitingIo().allocate(fd, mode.punchHole | mode.keepSize, position, length);
 }
 
 /** Zeros the range and keeps its space. @returns false when the file system cannot (tmpfs), and nothing happened */
 export async function zeroRange(fd: number, position: number, length: number): Promise<boolean> {
-  const call = fallocate();
-  if (!call) return false;
+  if (!canAllocate()) return false;
   try {
-    await call.later(fd, mode.zeroRange | mode.keepSize, position, length);
+    await waitingIo().allocate(fd, mode.zeroRange | mode.keepSize, position, length);
     return true;
   } catch (error) {
     if (systemErrorCode(error) === 'ENOTSUP') return false;

@@ -10,6 +10,7 @@ import { systemError } from './system-error.ts';
 /** fcntl(2): the lowest number that is free, closed in programs that are started. */
 const F_DUPFD_CLOEXEC = 1030;
 
+const close = foreignCall('close', 'int', ['int']);
 // Variadic arguments are passed as all others, on x86-64 and on arm64.
 const fcntl = foreignCall('fcntl', 'int', ['int', 'int', 'int']);
 
@@ -48,6 +49,11 @@ export function closeCopy(copy: number, fd: number): void {
   } catch (error) {
     if (systemErrorCode(error) !== 'EBADF') throw error;
   }
+}
+
+/** Closes what a foreign call has opened: Node warns of descriptors that it has not opened itself. */
+export function closeForeign(fd: number): void {
+  close()?.now(fd);
 }
 
 /** A second descriptor of the same open file, of its own life. @throws a system error */

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import { systemError } from './system-error.ts';
 
-type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address'>;
+type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view'>;
 type Library = ReturnType<Koffi['load']>;
 
 /** Calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
@@ -82,6 +82,12 @@ function bind(name: string, result: string, types: readonly string[]): ForeignCa
 export function addressOf(view: ArrayBufferView): bigint {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.address(view);
+}
+
+/** Memory that no garbage collector knows, for as long as it is mapped; only after a `foreignCall` gave a call. */
+export function viewOf(address: number, length: number): ArrayBuffer {
+  if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
+  return loaded.koffi.view(BigInt(address), length);
 }
 
 let running = 0;

@@ -1,4 +1,4 @@
-/** When calls leave the event loop for the thread pool, and for how long. Not tested: real durations. */
+/** When calls leave the event loop, and for how long. Not tested: real durations. */
 
 import { expect, test } from 'vitest';
 import { Pace } from '../../src/backstore/pace.ts';

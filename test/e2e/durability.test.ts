@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Backstore } from '../../src/backstore/backstore.ts';
 import { block } from '../../src/backstore/block.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
@@ -15,6 +15,7 @@ import { LogicalUnitExport } from '../../src/nbd/logical-unit.ts';
 import { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { closeVolume, recordedFor } from '../../src/scsi/lost-writes.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
+import { wayOfWaiting } from '../../src/system/waiting-io.ts';
 import { noTraffic } from '../../src/target/traffic.ts';
 import { cdbOf } from '../support/cdb.ts';
 import { blockSegment, byteSegment, copyList, copyTarget, sendCopy } from '../support/copy-list.ts';
@@ -27,10 +28,14 @@ const size = 4 << 20;
 const blockSize = 512;
 const blocks = 8;
 
+type Way = 'io_uring' | 'threads';
+
 interface Kind {
   readonly kind: MediumKind;
   readonly needs: readonly Need[];
   readonly backstore: Backstore;
+  /** How the volume waits for its medium (TCLI_IO_URING), where that is the backstore's own affair. */
+  readonly ways?: readonly Way[];
   /** @param cached false: the kind's own way to say that there is no write cache */
   config(name: string, cached: boolean): Record<string, string | number | boolean>;
 }
@@ -46,12 +51,14 @@ const kinds: readonly Kind[] = [
     kind: 'file',
     needs: ['nbdkit', 'nbdfuse', 'fuse'],
     backstore: fileio,
+    ways: ['io_uring', 'threads'],
     config: (dev, cached) => ({ dev, size, write_back: cached }),
   },
   {
     kind: 'block device',
     needs: ['nbdkit', 'nbdfuse', 'fuse', 'loop devices'],
     backstore: block,
+    ways: ['io_uring', 'threads'],
     config: (dev) => ({ dev, readonly: false }),
   },
 ];
@@ -89,8 +96,17 @@ const variants: Readonly<Record<string, readonly Record<string, number>[]>> = {
 const changing = opcodes.filter(({ medium }) => medium === 'write');
 const cases = changing.flatMap((row) => (variants[row.name] ?? [{}]).map((variant) => ({ row, variant })));
 
-for (const { kind, needs: wanted, backstore, config } of kinds)
-  describe.each(promises)(`on a medium that is a ${kind}, by %s`, needs(...wanted), (promised: Promised) => {
+const media = kinds.flatMap(({ ways = [undefined], ...kind }) =>
+  ways.map((way: Way | undefined) => ({
+    ...kind,
+    way,
+    name: way ? `${kind.kind} (${way})` : kind.kind,
+    needed: needs(...kind.needs, ...(way === 'io_uring' ? (['io_uring'] as const) : [])),
+  })),
+);
+
+for (const { kind, name, needed, backstore, config, way } of media)
+  describe.each(promises)(`on a medium that is a ${name}, by %s`, needed, (promised: Promised) => {
     const folder = makeFolder();
     let medium: LoggingMedium;
     let lu: StorageObject;
@@ -99,12 +115,14 @@ for (const { kind, needs: wanted, backstore, config } of kinds)
     let untouched = 0;
 
     beforeAll(async () => {
+      vi.stubEnv('TCLI_IO_URING', way === 'threads' ? 'off' : undefined);
       const own = join(folder, 'medium');
       mkdirSync(own);
       medium = await loggingMedium(kind, own, size);
       const settled = config(medium.name, promised !== 'write_back=false');
       lu = new StorageObject({ backstore, name: 'disk', config: settled, wwn: '1', volume: undefined });
       lu.volume = await recordedFor(lu, await backstore.open(settled));
+      if (way) expect(wayOfWaiting()).toMatch(way);
       if (promised !== 'write_back=false' || kind !== 'file')
         lu.attributes.set('emulate_write_cache', promised === 'write_back=false' ? 0 : 1);
       for (const name of ['emulate_tpu', 'emulate_tpws', 'emulate_caw', 'emulate_3pc'] as const)
@@ -125,6 +143,7 @@ for (const { kind, needs: wanted, backstore, config } of kinds)
 
     afterAll(async () => {
       await closeVolume(lu);
+      vi.unstubAllEnvs();
       await medium.close();
       removeFolder(folder);
     });

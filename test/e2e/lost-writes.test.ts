@@ -5,7 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { needs } from '../support/needs.ts';
 import { attachLoopDevice, detachLoopDevice, makeFile, mountTinyFolder } from '../support/scratch.ts';
@@ -27,10 +27,15 @@ async function logIn(port: number, name: string) {
   return send;
 }
 
-it.each(['written again', 'reopened'])(
-  'what a full disk lost stays lost for every initiator, over a restart after kill -9, until it is %s',
-  needs('mounts', 'loop devices'),
-  async (how) => {
+it.each([
+  ['written again', 'io_uring'],
+  ['reopened', 'threads'],
+])(
+  'what a full disk lost stays lost for every initiator, over a restart after kill -9, until it is %s (by %s)',
+  needs('mounts', 'loop devices', 'io_uring'),
+  async (how, way) => {
+    vi.stubEnv('TCLI_IO_URING', way === 'threads' ? 'off' : undefined);
+    onTestFinished(() => void vi.unstubAllEnvs());
     const disk = temporaryDirectory();
     const home = temporaryDirectory();
     mountTinyFolder(disk, 4 * mebibyte);
@@ -52,6 +57,7 @@ it.each(['written again', 'reopened'])(
     expect([await a(synchronize), await b(synchronize)]).toEqual(['3/0c/00', '3/0c/00']);
     expect((await tcli(home, ['ls', path])).stdout).toContain('write-back activated, writes lost]');
     const { stdout } = await tcli(home, ['daemon', 'status']);
+    expect(stdout).toMatch(`have to be waited for: by ${way}`);
     expect(stdout).toMatch(
       /\/backstores\/block\/b0: .* may not be on the medium \(.*\).* \/backstores\/block\/b0 reopen/,
     );

@@ -8,7 +8,9 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { reasonOf } from '../../src/errors.ts';
 import { foreignCall } from '../../src/system/ffi.ts';
+import { IoUring } from '../../src/system/io-uring.ts';
 import { canReadCached, isInMemory } from '../../src/system/page-cache.ts';
 import { type Program, packagesOf } from './programs.ts';
 
@@ -39,6 +41,13 @@ const noLoopDevices = () =>
 const conditions = {
   root: notRoot,
   koffi: () => (foreignCall('getpid', 'int', [])() ? undefined : 'koffi cannot be loaded'),
+  io_uring() {
+    try {
+      return void new IoUring().close();
+    } catch (error) {
+      return reasonOf(error);
+    }
+  },
   'loop devices': noLoopDevices,
   mounts: () => notRoot() ?? mounting(),
   fuse: () => notRoot() ?? (existsSync('/dev/fuse') ? undefined : 'there is no /dev/fuse'),
@@ -68,6 +77,7 @@ export const excusedInCi: Partial<Record<Need, string>> = {
   recordings: "recordings of LIO are output of others' programs; who has them runs these tests with TCLI_RECORDINGS",
   'block devices of LUNs': 'a CI machine may be a container without /dev/fuse and loop devices',
   'loop devices': 'a CI machine may be a container that has none',
+  io_uring: 'a CI machine may be a container whose seccomp profile forbids it',
   fuse: 'a CI machine may be a container without /dev/fuse',
   mounts: 'a CI machine may be a container that may not mount',
 };

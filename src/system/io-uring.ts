@@ -1,0 +1,300 @@
+/**
+ * io_uring(7): requests that have to wait for a device, handed to the kernel by one call for all of a turn of the event loop,
+ * and ended without a thread that waits. Rings are shared with the kernel: their indices are read and written by Atomics alone.
+ *
+ *   submission entry, 32-bit words:  0 opcode  1 descriptor  2-3 position  4-5 address  6 length  7 flags  8 user data (slot)
+ *   completion entry:                0 user data (slot)      2 result
+ *
+ * A request has a slot from when it is begun until the kernel says that it has ended, and the slot has memory of its own, outside
+ * of V8's heap: whatever becomes of who asked, or of the thread, nobody else gets that memory before.
+ */
+
+import { closeForeign } from './descriptor.ts';
+import { type EventCount, eventCount } from './event-count.ts';
+import { foreignCall, viewOf } from './ffi.ts';
+import { systemError } from './system-error.ts';
+
+/** Requests that the kernel has at one time; more wait for a slot. Of them, each has so much memory, used as far as it is needed. */
+export const slots = 128;
+export const slotBytes = 256 * 1024;
+/** Kernel threads for what cannot be done without one (flushes, writes that wait for one, discards), as many as Node's pool has. */
+const kernelThreadsMax = 16;
+
+/** How long after the kernel would not take a request it is asked again. */
+const retryMs = 1;
+
+/** The same number on every architecture. */
+const SYS_io_uring_setup = 425;
+const SYS_io_uring_enter = 426;
+const SYS_io_uring_register = 427;
+/** linux/io_uring.h: the completion work runs in this thread when it asks, and a flag in the ring says that there is some. Linux 6.1. */
+const IORING_SETUP_TASKRUN_FLAG = 1 << 9;
+const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
+const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
+const IORING_SQ_TASKRUN = 1 << 2;
+const IORING_ENTER_GETEVENTS = 1;
+const IORING_REGISTER_EVENTFD = 4;
+const IORING_REGISTER_IOWQ_MAX_WORKERS = 19;
+const IORING_OFF_SQES = 0x10000000;
+
+/** mmap(2), madvise(2) */
+const PROT_READ_WRITE = 3;
+const MAP_SHARED_POPULATE = 0x8001;
+const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
+const MADV_DONTFORK = 10;
+
+/** Opcodes of linux/io_uring.h that are used here. */
+export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
+/** Of `fsync`: as fdatasync(2). */
+export const IORING_FSYNC_DATASYNC = 1;
+
+const entryWords = 16;
+const completionWords = 4;
+const wordRange = 2 ** 32;
+const parameterWords = 30;
+/** Where struct io_uring_params has the offsets of the two rings. */
+const sqOffsets = 10;
+const cqOffsets = 20;
+
+const enter = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64']);
+const setup = foreignCall('syscall', 'int64', ['int64', 'int64', 'void *']);
+const register = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'void *', 'int64']);
+const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
+const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
+const madvise = foreignCall('madvise', 'int', ['int64', 'size_t', 'int']);
+
+/** Called in the turn in which the request ended. `memory` is the slot's, and another's when it returns. */
+type Done = (result: number, memory: Uint8Array) => void;
+
+/** What waits for a slot. */
+type Begin = (slot: number) => void;
+
+interface Region {
+  readonly address: number;
+  readonly length: number;
+}
+
+export class IoUring {
+  readonly #fd: number;
+  readonly #count: EventCount;
+  readonly #regions: readonly Region[];
+  readonly #ring: Int32Array;
+  readonly #entries: Uint32Array;
+  readonly #memory: readonly Uint8Array[];
+  readonly #address: number;
+  /** Indices into `#ring`. */
+  readonly #at: Readonly<Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries', number>>;
+  readonly #sqMask: number;
+  readonly #cqMask: number;
+  readonly #done: (Done | undefined)[] = Array(slots).fill(undefined);
+  /** The last one freed is used first: its memory is warm. */
+  readonly #free = Array.from({ length: slots }, (_, at) => slots - 1 - at);
+  #waiting: Begin[] = [];
+  #isScheduled = false;
+  #isClosing = false;
+  readonly #submit = () => {
+    this.#isScheduled = false;
+    this.#enter();
+    this.#reap();
+  };
+
+  /** @throws a system error when the kernel, or who confines this process, does not allow it */
+  constructor() {
+    const map = mmap();
+    if (!enter() || !setup() || !register() || !map || !munmap()) throw systemError('ENOSYS', 'io_uring_setup');
+    const parameters = new Uint32Array(parameterWords);
+    parameters[2] = IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    this.#fd = checked(setup()!.now(SYS_io_uring_setup, slots, parameters), 'io_uring_setup');
+    const regions: Region[] = [];
+    const region = (length: number, flags: number, fd: number, offset: number): number => {
+      const address = checked(map.now(0, length, PROT_READ_WRITE, flags, fd, offset), 'mmap');
+      regions.push({ address, length });
+      return address;
+    };
+    this.#regions = regions;
+    try {
+      const word = (at: number) => parameters[at]! / Int32Array.BYTES_PER_ELEMENT;
+      const ringBytes = Math.max(
+        parameters[sqOffsets + 6]! + parameters[0]! * Int32Array.BYTES_PER_ELEMENT,
+        parameters[cqOffsets + 5]! + parameters[1]! * completionWords * Int32Array.BYTES_PER_ELEMENT,
+      );
+      this.#ring = new Int32Array(viewOf(region(ringBytes, MAP_SHARED_POPULATE, this.#fd, 0), ringBytes));
+      const entriesBytes = slots * entryWords * Uint32Array.BYTES_PER_ELEMENT;
+      const entries = region(entriesBytes, MAP_SHARED_POPULATE, this.#fd, IORING_OFF_SQES);
+      this.#entries = new Uint32Array(viewOf(entries, entriesBytes));
+      this.#at = {
+        sqHead: word(sqOffsets),
+        sqTail: word(sqOffsets + 1),
+        sqFlags: word(sqOffsets + 4),
+        cqHead: word(cqOffsets),
+        cqTail: word(cqOffsets + 1),
+        cqEntries: word(cqOffsets + 5),
+      };
+      this.#sqMask = this.#ring[word(sqOffsets + 2)]!;
+      this.#cqMask = this.#ring[word(cqOffsets + 2)]!;
+      // The ring's entries are used in their order.
+      for (let at = 0; at < slots; at += 1) this.#ring[word(sqOffsets + 6) + at] = at;
+      const memoryBytes = slots * slotBytes;
+      this.#address = region(memoryBytes, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
+      // A copy of this process, on its way to another program, would take pages that a device is writing to.
+      madvise()?.now(this.#address, memoryBytes, MADV_DONTFORK);
+      const memory = viewOf(this.#address, memoryBytes);
+      this.#memory = Array.from({ length: slots }, (_, at) => new Uint8Array(memory, at * slotBytes, slotBytes));
+      this.#count = eventCount(this.#submit);
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    try {
+      this.#register(IORING_REGISTER_EVENTFD, Int32Array.of(this.#count.fd));
+      this.#register(IORING_REGISTER_IOWQ_MAX_WORKERS, Int32Array.of(kernelThreadsMax, 0));
+    } catch (error) {
+      this.#count.close();
+      this.#release();
+      throw error;
+    }
+  }
+
+  #register(what: number, values: Int32Array): void {
+    checked(register()!.now(SYS_io_uring_register, this.#fd, what, values, values.length), 'io_uring_register');
+  }
+
+  /** Requests that have a slot. */
+  get inFlight(): number {
+    return slots - this.#free.length;
+  }
+
+  /**
+   * Begins a request on memory of the ring's own, now or when there is a slot.
+   * @param fill puts what is written into the slot's memory
+   */
+  transfer(
+    code: number,
+    fd: number,
+    length: number,
+    position: number,
+    done: Done,
+    fill?: (memory: Uint8Array) => void,
+  ) {
+    this.#withSlot((slot) => {
+      fill?.(this.#memory[slot]!);
+      this.#begin(slot, code, fd, this.#address + slot * slotBytes, length, position, 0, done);
+    });
+  }
+
+  /** Begins a request without memory; `address`, `length` and `flags` are what its opcode makes of them. */
+  command(code: number, fd: number, address: number, length: number, position: number, flags: number, done: Done) {
+    this.#withSlot((slot) => this.#begin(slot, code, fd, address, length, position, flags, done));
+  }
+
+  #withSlot(begin: Begin): void {
+    if (this.#free.length > 0) begin(this.#free.pop()!);
+    else this.#waiting.push(begin);
+  }
+
+  #begin(
+    slot: number,
+    code: number,
+    fd: number,
+    address: number,
+    length: number,
+    position: number,
+    flags: number,
+    done: Done,
+  ): void {
+    if (this.inFlight === 1) this.#count.keepAlive(true);
+    this.#done[slot] = done;
+    const { sqTail } = this.#at;
+    const tail = this.#ring[sqTail]!;
+    const at = (tail & this.#sqMask) * entryWords;
+    const entry = this.#entries;
+    entry[at] = code;
+    entry[at + 1] = fd;
+    entry[at + 2] = position;
+    entry[at + 3] = position / wordRange;
+    entry[at + 4] = address;
+    entry[at + 5] = address / wordRange;
+    entry[at + 6] = length;
+    entry[at + 7] = flags;
+    entry[at + 8] = slot;
+    Atomics.store(this.#ring, sqTail, (tail + 1) | 0);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(this.#submit);
+  }
+
+  /** What was begun and not handed to the kernel: it takes entries in `#enter` alone. */
+  get #begun(): number {
+    return (this.#ring[this.#at.sqTail]! - Atomics.load(this.#ring, this.#at.sqHead)) | 0;
+  }
+
+  /** The device has ended something, and the kernel has a part of it to do, in this thread. */
+  get #hasWork(): boolean {
+    return (Atomics.load(this.#ring, this.#at.sqFlags) & IORING_SQ_TASKRUN) !== 0;
+  }
+
+  /** Hands over what was begun, and lets the kernel do its part, of which a call does no more than some. */
+  #enter(): void {
+    do enter()!.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
+    while (this.#hasWork);
+    if (this.#begun === 0 || this.#isScheduled) return;
+    // The kernel has no memory for so many now.
+    this.#isScheduled = true;
+    setTimeout(this.#submit, retryMs);
+  }
+
+  /** Takes what has ended. @returns whether anything had */
+  #reap(): boolean {
+    const { cqHead, cqTail, cqEntries } = this.#at;
+    const ring = this.#ring;
+    const first = ring[cqHead]!;
+    // Whoever is told may look in turn.
+    for (let head = first; head !== Atomics.load(ring, cqTail); head = ring[cqHead]!) {
+      const at = cqEntries + (head & this.#cqMask) * completionWords;
+      const slot = ring[at]!;
+      const result = ring[at + 2]!;
+      Atomics.store(ring, cqHead, (head + 1) | 0);
+      const done = this.#done[slot]!;
+      this.#done[slot] = undefined;
+      done(result, this.#memory[slot]!);
+      const next = this.#waiting.shift();
+      if (next) next(slot);
+      else this.#free.push(slot);
+    }
+    if (ring[cqHead]! === first) return false;
+    if (this.inFlight > 0) return true;
+    this.#count.keepAlive(false);
+    if (this.#isClosing) this.#close();
+    return true;
+  }
+
+  /** Looks, without waiting and without a call when there is nothing, whether something has ended. @returns whether anything had */
+  look(): boolean {
+    if (this.inFlight === 0) return false;
+    const { cqHead, cqTail } = this.#at;
+    if (this.#hasWork || this.#begun > 0) this.#enter();
+    else if (Atomics.load(this.#ring, cqTail) === this.#ring[cqHead]!) return false;
+    return this.#reap();
+  }
+
+  /** Lets go of everything, when what is in flight has ended; no more may be begun. */
+  close(): void {
+    if (this.inFlight === 0) this.#close();
+    else this.#isClosing = true;
+  }
+
+  #close(): void {
+    this.#count.close();
+    this.#release();
+  }
+
+  #release(): void {
+    closeForeign(this.#fd);
+    for (const { address, length } of this.#regions) munmap()!.now(address, length);
+  }
+}
+
+function checked(result: number, call: string): number {
+  if (result < 0) throw systemError(-result, call);
+  return result;
+}
