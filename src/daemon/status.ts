@@ -13,10 +13,10 @@ export type About = Pick<Status, 'role' | 'version' | 'startedAt' | 'clients'>;
 
 export function statusOf(host: Host, about: About): Status {
   const { tree } = host.root;
-  const waiting = host.root.waysOfWaiting();
+  const waiting = [...new Set(host.root.states().flatMap((loop) => loop.waiting ?? []))].join('; ');
   return {
     ...about,
-    ...(waiting !== undefined && { waiting }),
+    ...(waiting !== '' && { waiting }),
     pid: process.pid,
     serving: host.root.serving,
     saveFile: host.home.saveFile,

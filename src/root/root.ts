@@ -262,26 +262,21 @@ export class Root {
   /** Who is logged in, as of the last `observe`. */
   sessions(): SessionInfo[] {
     const arriving = [...this.#receptions.values()].flatMap((reception) => reception.sessions());
-    return [...arriving, ...this.#states().flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
+    return [...arriving, ...this.states().flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
   }
 
   /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
   workOn({ path }: StorageObject): WorkState | undefined {
-    return this.#states()
+    return this.states()
       .flatMap(({ work }) => work)
       .find((one) => one.path === path);
   }
 
   /** What a storage object may have lost of what it acknowledged, as of the last `observe`. */
   lossOf({ path }: StorageObject): LossState | undefined {
-    return this.#states()
+    return this.states()
       .flatMap(({ losses }) => losses)
       .find((one) => one.path === path);
-  }
-
-  /** How what has to wait for a device is reached, in a few words, as of the last `observe`; undefined when nothing has. */
-  waysOfWaiting(): string | undefined {
-    return [...new Set(this.#states().flatMap(({ waiting }) => waiting ?? []))].join('; ') || undefined;
   }
 
   /** Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on. */
@@ -295,7 +290,8 @@ export class Root {
     await this.observe();
   }
 
-  #states(): LoopState[] {
+  /** What goes on in the loops, as of the last `observe`. */
+  states(): LoopState[] {
     return [...(this.#loops?.states.values() ?? [])];
   }
 

@@ -20,7 +20,9 @@ export const slotBytes = 256 * 1024;
 /** Kernel threads for what cannot be done without one (flushes, writes that wait for one, discards), as many as Node's pool has. */
 const kernelThreadsMax = 16;
 
-/** How long after the kernel would not take a request it is asked again. */
+/** How much of its part the kernel does in one call, at least. */
+const workPerCall = 20;
+/** How long after a call that left something undone the next one is made. */
 const retryMs = 1;
 
 /** The same number on every architecture. */
@@ -92,6 +94,11 @@ export class IoUring {
   #waiting: Begin[] = [];
   #isScheduled = false;
   #isClosing = false;
+  #retrying: NodeJS.Timeout | undefined;
+  readonly #retry = () => {
+    this.#retrying = undefined;
+    if (this.inFlight > 0) this.#submit();
+  };
   readonly #submit = () => {
     this.#isScheduled = false;
     this.#enter();
@@ -233,14 +240,14 @@ export class IoUring {
     return (Atomics.load(this.#ring, this.#at.sqFlags) & IORING_SQ_TASKRUN) !== 0;
   }
 
-  /** Hands over what was begun, and lets the kernel do its part, of which a call does no more than some. */
+  /** Hands over what was begun, and lets the kernel do its part. */
   #enter(): void {
+    // The flag may stand without any work: it is set behind the work, which may be done by then.
+    let calls = Math.ceil(this.inFlight / workPerCall);
     do enter()!.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
-    while (this.#hasWork);
-    if (this.#begun === 0 || this.#isScheduled) return;
-    // The kernel has no memory for so many now.
-    this.#isScheduled = true;
-    setTimeout(this.#submit, retryMs);
+    while (this.#hasWork && --calls > 0);
+    // What is left of the work is told by nobody; and what was not taken, the kernel had no memory for.
+    if ((this.#hasWork || this.#begun > 0) && !this.#retrying) this.#retrying = setTimeout(this.#retry, retryMs);
   }
 
   /** Takes what has ended. @returns whether anything had */
@@ -284,6 +291,7 @@ export class IoUring {
   }
 
   #close(): void {
+    clearTimeout(this.#retrying);
     this.#count.close();
     this.#release();
   }
