@@ -2,7 +2,8 @@
 
 import { printSize } from '../backstore/backstore.ts';
 import type { LossState } from '../loops/loop.ts';
-import type { Raw, Tree } from '../operations/tree.ts';
+import type { Raw } from '../operations/raw.ts';
+import type { Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
 import { authProblem } from '../target/auth.ts';
 import { printPortal } from '../target/target.ts';

@@ -1,9 +1,10 @@
 /** A loop's own tree, in a thread that is not the management side's: it makes each change that the loop is told of. */
 
 import { entryOf } from '../attribute.ts';
+import { undoAll } from '../operations/door.ts';
 import type { Carried, Operation, Steps } from '../operations/operation.ts';
 import { Tree } from '../operations/tree.ts';
-import { carryOut, carryOutSteps, undoAll, worldly } from '../saved/operations.ts';
+import { door, worldly } from '../saved/operations.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 
 const around = { ...worldly, serving: true, restoring: true };
@@ -20,7 +21,7 @@ export class TreeCopy {
    */
   constructor(configuration: SavedConfiguration, lost: Readonly<Record<string, string>>) {
     const params = { configuration: configuration as never, clear_existing: true };
-    this.#restored = carryOut(this.tree, { path: '/', verb: 'restoreconfig', params }, around).then(() => {
+    this.#restored = door.carryOut(this.tree, { path: '/', verb: 'restoreconfig', params }, around).then(() => {
       for (const one of this.tree.allStorageObjects()) one.contentsLost = entryOf(lost, one.path);
     });
   }
@@ -31,7 +32,7 @@ export class TreeCopy {
     const before = this.#last;
     this.#last = [];
     if (!operations) return undoAll(before);
-    this.#last = (await carryOutSteps(this.tree, inOrder(operations), around)).done;
+    this.#last = (await door.carryOutSteps(this.tree, inOrder(operations), around)).done;
   }
 
   /** Resolves when the tree is what the thread began with. */

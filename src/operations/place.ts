@@ -1,11 +1,11 @@
-/** What a tree path names in the engine. */
+/** What a tree path names in the engine: the schema says what stands below what, and how it is called there. */
 
 import type { Backstore } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
 import type { AluaGroup } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-
-import type { FabricState, Lun, NodeAcl, Target, Tpg } from '../target/target.ts';
+import type { FabricState, Lun, MappedLun, NodeAcl, Portal, Target, Tpg } from '../target/target.ts';
+import { type Kind, schema } from './schema.ts';
 import type { Tree } from './tree.ts';
 
 export type Place =
@@ -21,7 +21,9 @@ export type Place =
   | { readonly kind: 'lun'; readonly tpg: Tpg; readonly lun: Lun }
   | { readonly kind: 'acls'; readonly tpg: Tpg }
   | { readonly kind: 'acl'; readonly tpg: Tpg; readonly acl: NodeAcl }
-  | { readonly kind: 'portals'; readonly tpg: Tpg };
+  | { readonly kind: 'mapped lun'; readonly acl: NodeAcl; readonly mapped: MappedLun }
+  | { readonly kind: 'portals'; readonly tpg: Tpg }
+  | { readonly kind: 'portal'; readonly tpg: Tpg; readonly portal: Portal };
 
 export type PlaceKind = Place['kind'];
 
@@ -33,53 +35,36 @@ export function placeOf(tree: Tree, path: string): Place {
 }
 
 function locate(tree: Tree, words: string[]): Place | undefined {
-  const [first, second, third, ...rest] = words;
+  const [first, second = '', third, ...rest] = words;
   if (first === undefined) return { kind: 'root' };
-  if (first === 'backstores') {
-    const named = tree.storageObjects.get(second ?? '');
-    const backstore = named && tree.backstore(second ?? '');
-    if (!named || !backstore) return undefined;
-    if (third === undefined) return { kind: 'backstore', backstore, named };
-    const storageObject = named.get(third);
-    return storageObject && inStorageObject(storageObject, rest);
-  }
-  const state = tree.fabrics.get(first);
-  if (!state || second === undefined) return state && { kind: 'fabric', state };
-  const target = state.targets.get(second);
-  if (!target) return undefined;
-  if (!state.fabric.tpgNodes) {
-    const tpg = target.tpgs.get(1);
-    return tpg && inTpg(tpg, third === undefined ? [] : [third, ...rest]);
-  }
-  if (third === undefined) return { kind: 'target', state, target };
-  const tag = /^tpg(\d{1,5})$/.exec(third)?.[1];
-  const tpg = tag === undefined ? undefined : target.tpgs.get(Number(tag));
-  return tpg && inTpg(tpg, rest);
-}
-
-function inStorageObject(storageObject: StorageObject, [collection, name, ...more]: string[]): Place | undefined {
-  if (collection === undefined) return { kind: 'storage object', storageObject };
-  if (collection !== 'alua' || more.length > 0) return undefined;
-  if (name === undefined) return { kind: 'alua', storageObject };
+  if (first !== 'backstores') return find(schema.fabric, tree, {}, words);
+  const named = tree.storageObjects.get(second);
+  const backstore = named && tree.backstore(second);
+  if (!named || !backstore) return undefined;
+  if (third === undefined) return { kind: 'backstore', backstore, named };
+  const [collection, name, ...more] = rest;
+  if (collection !== 'alua' || more.length > 0) return find(schema.storageObject, { named }, {}, [third, ...rest]);
+  const storageObject = named.get(third);
+  if (!storageObject || name === undefined) return storageObject && { kind: 'alua', storageObject };
   const group = storageObject.aluaGroups.find((one) => one['name'] === name);
   return group && { kind: 'alua group', storageObject, group };
 }
 
-function inTpg(tpg: Tpg, words: string[]): Place | undefined {
-  const [collection, name, ...more] = words;
-  if (collection === undefined) return { kind: 'tpg', tpg };
-  if (more.length > 0) return undefined;
-  if (collection === 'acls' && name !== undefined) {
-    const acl = tpg.acls.get(name);
-    return acl && { kind: 'acl', tpg, acl };
-  }
-  if (collection === 'luns' && name !== undefined) {
-    const number = /^lun(\d{1,5})$/.exec(name)?.[1];
-    const lun = number === undefined ? undefined : tpg.luns.get(Number(number));
-    return lun && { kind: 'lun', tpg, lun };
-  }
-  if (name !== undefined) return undefined;
-  return collection === 'luns' || collection === 'acls' || collection === 'portals'
-    ? { kind: collection, tpg }
-    : undefined;
+/** What `words` name below `above`, the first of them being the name of an object of `kind`. */
+function find(kind: Kind, above: object, around: object, [word = '', ...rest]: string[]): Place | undefined {
+  const object = kind.named(above as never, word) as object | undefined;
+  return object && inside(kind, object, around, rest);
+}
+
+function inside(kind: Kind, object: object, around: object, words: string[]): Place | undefined {
+  // The node of a target without TPG nodes is that of its TPG.
+  const only = kind === schema.target ? (object as Target).only : undefined;
+  if (only) return inside(schema.tpg, only, { target: object }, words);
+  const [word, ...rest] = words;
+  if (word === undefined) return { kind: kind.name, ...around, [kind.as]: object } as Place;
+  const below = kind.below?.find(({ collection }) => collection === undefined || collection === word);
+  if (!below) return undefined;
+  const mine = { [kind.as]: object };
+  if (below.collection === undefined) return find(below, object, mine, words);
+  return rest.length === 0 ? ({ kind: below.collection, ...mine } as Place) : find(below, object, mine, rest);
 }

@@ -23,6 +23,8 @@ const nameBytesMax = 255;
 interface SettledObject {
   readonly config: VolumeConfig;
   readonly attributes: Readonly<Record<string, number | string>>;
+  /** The saved file had no serial number for it. */
+  readonly isSerialMade?: boolean;
 }
 
 export const storageObjectOperations = [
@@ -54,6 +56,7 @@ export const storageObjectOperations = [
         const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
         for (const [key, value] of Object.entries(settled.attributes))
           storageObject.attributes.set(key as never, value);
+        storageObject.isSerialMade = settled.isSerialMade === true;
         named.set(name, storageObject);
         return { params: { ...params, wwn }, undo: () => discard(named, storageObject) };
       }

@@ -3,8 +3,7 @@
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
 import { setAuth } from '../target/auth.ts';
-import { type Lun, NodeAcl, type Tpg } from '../target/target.ts';
-import { Ways } from '../target/traffic.ts';
+import { NodeAcl, newLun, type Tpg } from '../target/target.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { accessOperations, accountsSetting, setAccounts } from './access-operations.ts';
 import { operation, type Values } from './operation.ts';
@@ -78,15 +77,7 @@ export const tpgOperations = [
         );
       const earlier = params['settled'] as { alias?: string } | undefined;
       const alias = earlier?.alias ?? around.randomHex(10);
-      const lun: Lun = {
-        tpg,
-        index,
-        storageObject,
-        alias,
-        aluaGroup: aluaGroupOf(storageObject.aluaGroups),
-        ways: new Ways(),
-        unknown: {},
-      };
+      const lun = newLun(tpg, index, storageObject, alias);
       tpg.luns.set(index, lun);
       storageObject.exports.add(lun);
       return {
@@ -117,7 +108,7 @@ export const tpgOperations = [
         if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
         if (!tpg.target.fabric.isLocal)
           throw new OperatorError(`A LUN of ${tpg.target.fabric.name} is reached by initiators, not attached`);
-        const before = lun.attached === true;
+        const before = lun.attached;
         if (before === (verb === 'attach')) throw new OperatorError(`The LUN is already ${verb}ed.`);
         lun.attached = !before;
         const undo = () => {
@@ -270,6 +261,3 @@ function setOne(
   attributes.set(name, checked);
   return () => attributes.set(name, before);
 }
-
-const aluaGroupOf = (groups: readonly Readonly<Record<string, unknown>>[]): string | null =>
-  groups.length === 0 ? null : String(groups[0]?.['name'] ?? null);

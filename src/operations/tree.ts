@@ -6,8 +6,7 @@ import { fabrics } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Auth } from '../target/auth.ts';
 import { type FabricState, fabricState, type Target, type Tpg } from '../target/target.ts';
-
-export type Raw = Readonly<Record<string, unknown>>;
+import type { Raw } from './raw.ts';
 
 export class Tree {
   /** Kind → name → storage object, in the order of creation. */
@@ -102,11 +101,11 @@ export interface Kept {
   fabricModules: Raw[];
   storageObjects: Raw[];
   targets: Raw[];
-  /** By the storage object, target, TPG or ACL that they stood in. */
+  /** By the target, TPG or ACL that they stood in. */
   inside: WeakMap<object, Partial<Record<KeptList, Raw[]>>>;
 }
 
-export type KeptList = 'alua_tpgs' | 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns';
+export type KeptList = 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns';
 
 export const emptyKept = (): Kept => ({
   top: {},

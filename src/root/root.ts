@@ -11,12 +11,13 @@ import type { Log } from '../log.ts';
 import { allCounts } from '../loops/counts.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
 import { type LoopOptions, Loops } from '../loops/loops.ts';
+import { undoAll } from '../operations/door.ts';
 import type { Operation, Outcome, Part, Steps, Surroundings } from '../operations/operation.ts';
 import { placeOf } from '../operations/place.ts';
 import { takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
-import { carryOutSteps, prepare, undoAll, worldly } from '../saved/operations.ts';
-import { couldNotCreate } from '../saved/restore.ts';
+import { door, worldly } from '../saved/operations.ts';
+import { couldNotCreate } from '../saved/reading.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { runningMs } from '../system/running-time.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
@@ -99,7 +100,7 @@ export class Root {
     const { missingSerial = worldly.missingSerial } = this.#options;
     const flushed = async (path: string) => void (await this.#loops?.each((loop) => loop.flush(path)));
     const around = () => ({ ...worldly, missingSerial, flushed, serving: this.#serving, restoring, comingBack });
-    const prepared = restoring ? operation : await prepare(this.tree, operation, around());
+    const prepared = restoring ? operation : await door.prepare(this.tree, operation, around());
     return this.#inOneChange(only(prepared), around, part, givenUp);
   }
 
@@ -132,7 +133,7 @@ export class Root {
   /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
   async #apply<T>(steps: Steps<T>, around: Surroundings, part?: Part) {
     const devices = around.restoring ? [] : this.localDevices();
-    const { value, done, operations } = await carryOutSteps(this.tree, steps, around);
+    const { value, done, operations } = await door.carryOutSteps(this.tree, steps, around);
     const isForced = operations.some(({ verb, params }) => verb === 'detach' && params['force'] === true);
     try {
       if (!isForced) await refuseLosing(devices, this.tree);

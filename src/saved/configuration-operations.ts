@@ -2,12 +2,12 @@
 
 import { OperatorError } from '../errors.ts';
 import { operation, type Surroundings, type Value } from '../operations/operation.ts';
+import type { Raw } from '../operations/raw.ts';
 import { removeLun } from '../operations/storage-object-operations.ts';
-import { emptyKept, type Raw, type Tree } from '../operations/tree.ts';
+import { emptyKept, type Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume } from '../scsi/lost-writes.ts';
-import { emptyAuth } from '../target/auth.ts';
-import type { Lun, Target } from '../target/target.ts';
+import { fabricState, type Lun, type Target } from '../target/target.ts';
 import { isThere } from './already-there.ts';
 import { restore } from './restore.ts';
 import { filterOf, isPartial, type RestoreFilter } from './restore-filter.ts';
@@ -90,11 +90,8 @@ function clear(tree: Tree, filter: RestoreFilter): StorageObject[] {
       state.targets.delete(target.wwn);
     }
     if (!partial) {
-      Object.assign(state.discoveryAuth, emptyAuth());
-      state.discoveryAuthEnabled = false;
-      state.accounts.clear();
-      state.discoveryAccounts = [];
-      state.unknown = {};
+      const { targets: _, ...fresh } = fabricState(state.fabric);
+      Object.assign(state, fresh);
     }
   }
   const removed = [...tree.allStorageObjects()].filter((known) => !partial || known.name === filter.storageObject);

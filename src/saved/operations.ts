@@ -1,96 +1,17 @@
-/** Every kind of operation, and how one is carried out on a tree: on that of the management side, and on those of loops. */
+/** Every kind of operation there is, and the one door that they go through. */
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, machine } from 'node:os';
-import { OperatorError } from '../errors.ts';
-import { aluaOperations } from '../operations/alua-operations.ts';
-import type { Carried, Operation, OperationType, Steps, Surroundings, Values } from '../operations/operation.ts';
-import { type PlaceKind, placeOf } from '../operations/place.ts';
-import { storageObjectOperations } from '../operations/storage-object-operations.ts';
-import { targetOperations } from '../operations/target-operations.ts';
-import { tpgOperations } from '../operations/tpg-operations.ts';
-import type { Tree } from '../operations/tree.ts';
-import { isPrintable, printableLine } from '../printable.ts';
+import { Door } from '../operations/door.ts';
+import { objectOperations } from '../operations/object-operations.ts';
+import type { OperationType, Surroundings } from '../operations/operation.ts';
 import { configurationOperations } from './configuration-operations.ts';
 
 /** Every kind of operation there is. */
-export const operationTypes: readonly OperationType[] = [
-  ...storageObjectOperations,
-  ...aluaOperations,
-  ...targetOperations,
-  ...tpgOperations,
-  ...configurationOperations,
-];
+export const operationTypes: readonly OperationType[] = [...objectOperations, ...configurationOperations];
 
-/** Does what an operation needs of others, and may take its time. @throws OperatorError */
-export async function prepare(tree: Tree, operation: Operation, around: Surroundings): Promise<Operation> {
-  const types = operationTypes.filter(({ verb, prepare }) => verb === operation.verb && prepare);
-  // What is not there yet may be there when it has its turn.
-  const type = types.find(({ at }) => isAt(tree, operation.path, at));
-  if (!type?.prepare) return operation;
-  const { place } = find(tree, operation, around);
-  return { ...operation, params: await type.prepare(place as never, operation.params, around) };
-}
-
-/** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
-export async function carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
-  const { type, place } = find(tree, operation, around);
-  return type.apply(tree, place as never, operation.params, around);
-}
-
-/**
- * Carries out one step after the other.
- * @returns what the steps return, and what was done
- * @throws what they throw; the tree is then as it was
- */
-export async function carryOutSteps<T>(tree: Tree, steps: Steps<T>, around: Surroundings) {
-  const done: Carried[] = [];
-  const operations: Operation[] = [];
-  const take = async (operation: Operation): Promise<IteratorResult<Operation, T>> => {
-    let carried: Carried;
-    try {
-      carried = await carryOut(tree, operation, around);
-    } catch (error) {
-      return steps.throw(error);
-    }
-    const { params, notes = [] } = carried;
-    const asCarried: Operation = { path: operation.path, verb: operation.verb, params };
-    done.push(carried);
-    operations.push(asCarried);
-    return steps.next({ operation: asCarried, notes });
-  };
-  try {
-    let step: IteratorResult<Operation, T> = steps.next();
-    while (!step.done) step = await take(step.value);
-    return { value: step.value, done, operations };
-  } catch (error) {
-    await undoAll(done);
-    throw error;
-  }
-}
-
-/** Takes back what was carried out, the last first. */
-export async function undoAll(done: readonly Carried[]): Promise<void> {
-  for (const { undo } of done.toReversed()) await undo();
-}
-
-function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {
-  try {
-    return placeOf(tree, path).kind === kind;
-  } catch {
-    return false;
-  }
-}
-
-function find(tree: Tree, { path, verb, params }: Operation, { restoring, comingBack }: Surroundings) {
-  const place = placeOf(tree, path);
-  const type = operationTypes.find((known) => known.at === place.kind && known.verb === verb);
-  if (!type) throw new OperatorError(`Command not found ${verb}`);
-  checkParams(type, params);
-  // What is there already stays, whatever it is called: a disk is worth more than a name.
-  if (!restoring && !comingBack) refuseUnprintable(type, params);
-  return { type, place };
-}
+/** Whatever changes the tree goes through it. */
+export const door = new Door(operationTypes);
 
 /** What operations may know of the world. */
 export const worldly: Pick<Surroundings, 'randomHex' | 'randomUuid' | 'missingSerial' | 'hostName' | 'machine'> = {
@@ -103,34 +24,3 @@ export const worldly: Pick<Surroundings, 'randomHex' | 'randomUuid' | 'missingSe
   hostName: hostname(),
   machine: machine(),
 };
-
-/** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
-function checkParams(type: OperationType, params: Values): void {
-  for (const name of Object.keys(params))
-    if (!Object.hasOwn(type.params, name) && !Object.hasOwn(type.params, '*'))
-      throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
-  for (const [name, wanted] of Object.entries(type.params)) {
-    if (name === '*') continue;
-    const value = params[name];
-    if (value === undefined) {
-      if (!wanted.endsWith('?')) throw new OperatorError(`Missing required parameter ${name}`);
-      continue;
-    }
-    const json = wanted.replace('?', '').replace('printable', 'string');
-    if (value === null || typeof value !== json) throw new OperatorError(`${name} must be a ${json}`);
-  }
-}
-
-/** The one rule for names and values that people will see. @throws OperatorError */
-function refuseUnprintable(type: OperationType, params: Values): void {
-  for (const [name, wanted] of Object.entries(type.params)) {
-    const value = params[name];
-    if (!wanted.startsWith('printable') || typeof value !== 'string' || isPrintable(value)) continue;
-    // A setting is called by its own name, and its value may be a secret.
-    const [what, shown] = name === 'value' ? [params['name'], ''] : [name, `: "${printableLine(value)}"`];
-    throw new OperatorError(
-      `${what} has characters that cannot be seen${shown}`,
-      'Control characters, and those that turn or hide text, cannot be in it.',
-    );
-  }
-}

@@ -1,9 +1,11 @@
 /** Trees apart from the one that is served, to see what would come of something: nothing is opened, nothing is stored. */
 
 import type { Operation, Surroundings, Values } from '../operations/operation.ts';
+import { chanceKeys } from '../operations/saved-form.ts';
+import { schema } from '../operations/schema.ts';
 import { Tree } from '../operations/tree.ts';
 import { isThere } from './already-there.ts';
-import { carryOut, worldly } from './operations.ts';
+import { door, worldly } from './operations.ts';
 import { restore } from './restore.ts';
 import { filterOf } from './restore-filter.ts';
 import { dump } from './saveconfig.ts';
@@ -30,20 +32,20 @@ export const isRestored = (tree: Tree, params: Values): Promise<boolean> =>
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that cannot be. @returns notes */
 export async function rehearse(tree: Tree, operations: readonly Operation[]): Promise<string[]> {
   const notes: string[] = [];
-  for (const operation of operations) notes.push(...((await carryOut(tree, operation, around)).notes ?? []));
+  for (const operation of operations) notes.push(...((await door.carryOut(tree, operation, around)).notes ?? []));
   return notes;
 }
 
 /** Whether two trees are the same to whoever looks at them: order, and names and numbers that chance made, aside. */
 export const isSameTree = (a: Tree, b: Tree): boolean => comparable(dump(a)) === comparable(dump(b));
 
-const chance: readonly string[] = ['alias', 'relative_port_id', 'nexus_wwn'];
+const chance = new Set(Object.values(schema).flatMap(chanceKeys));
 
 function comparable(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(comparable).sort().join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   // The serial number of a storage object that differs makes it another one.
-  const isChance = (key: string) => chance.includes(key) || (key === 'wwn' && 'plugin' in value);
+  const isChance = (key: string) => chance.has(key) || (key === 'wwn' && 'plugin' in value);
   const entries = Object.entries(value).filter(([key]) => !isChance(key));
   return `{${entries
     .map(([key, inner]) => `${JSON.stringify(key)}:${comparable(inner)}`)

@@ -3,30 +3,24 @@
  * it. It is reported in rtslib's words and kept for the next save.
  */
 
-import type { Attributes, AttributeTable } from '../attribute.ts';
-import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
-import type { OperationType, Surroundings, Values } from '../operations/operation.ts';
-import { placeOf } from '../operations/place.ts';
-import { storageObjectOperations } from '../operations/storage-object-operations.ts';
-import { targetOperations } from '../operations/target-operations.ts';
-import { tpgOperations } from '../operations/tpg-operations.ts';
-import type { KeptList, Raw, Tree } from '../operations/tree.ts';
-import { type Auth, authKeys, setAuth } from '../target/auth.ts';
-import { isRaw, rawOf, textOf } from './saved-shape.ts';
+import { OperatorError } from '../errors.ts';
+import { Door } from '../operations/door.ts';
+import { objectOperations } from '../operations/object-operations.ts';
+import type { Surroundings, Value, Values } from '../operations/operation.ts';
+import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
+import { faultOf, settleOperations } from '../operations/settle.ts';
+import type { KeptList, Tree } from '../operations/tree.ts';
 
-const steps: readonly OperationType[] = [...storageObjectOperations, ...targetOperations, ...tpgOperations];
+const door = new Door([...objectOperations, ...settleOperations]);
 
 /** What remains to be restored of a part once its object is in the tree; `kept`: nothing is wrong with it, and it is not for us. */
-type Rest = (() => void | Promise<void>) | 'kept';
-
-/** Attributes and keys of newer kernels and tools that mean nothing outside of a kernel. */
-const inert: readonly string[] = ['submit_type', 'complete_type', 'exclusive'];
+type Rest = (() => Promise<void>) | 'kept';
 
 export class Restoration {
   readonly tree: Tree;
   /** What could not be restored, a line each. */
-  readonly #notForUs = new WeakSet<Raw>();
   readonly errors: string[] = [];
+  readonly #notForUs = new WeakSet<Raw>();
   readonly #around: Surroundings;
 
   constructor(tree: Tree, around: Surroundings) {
@@ -44,16 +38,23 @@ export class Restoration {
    * @param keep takes the part as it stands, when there is no object for it
    * @param make makes the object, or throws
    */
-  async part(raw: unknown, keep: (raw: Raw) => void, make: (raw: Raw) => Rest | Promise<Rest>): Promise<void> {
+  async part(raw: unknown, keep: (raw: Raw) => void, make: (raw: Raw) => Promise<Rest>): Promise<void> {
     let rest: Rest = 'kept';
     try {
       rest = await make(rawOf(raw));
       if (rest === 'kept') this.#notForUs.add(rawOf(raw));
     } catch (error) {
-      this.errors.push(wrong(error));
+      this.errors.push(faultOf(error));
     }
-    if (rest !== 'kept') await this.try(rest);
-    else if (isRaw(raw)) keep(raw);
+    if (rest === 'kept') {
+      if (isRaw(raw)) keep(raw);
+      return;
+    }
+    try {
+      await rest();
+    } catch (error) {
+      this.errors.push(faultOf(error));
+    }
   }
 
   /** Keeps parts of an object inside of which they stood. */
@@ -65,86 +66,28 @@ export class Restoration {
     };
   }
 
-  /** Says what failed. @returns whether it went well */
-  async try(step: () => unknown, line = (reason: string) => reason): Promise<boolean> {
+  /** Makes an object, as the file has it. @throws OperatorError with `line` */
+  async create(path: string, params: Values, line: (reason: string) => string): Promise<Values> {
     try {
-      await step();
-      return true;
-    } catch (error) {
-      this.errors.push(line(wrong(error)));
-      return false;
-    }
-  }
-
-  /** Carries out an operation. @throws OperatorError with `line` */
-  async do(path: string, verb: string, params: Values, line: (reason: string) => string): Promise<Values> {
-    try {
-      const place = placeOf(this.tree, path);
-      const type = steps.find((known) => known.at === place.kind && known.verb === verb)!;
       // What the file has is taken, and not checked against what an operator may do now.
-      return (await type.apply(this.tree, place as never, params, { ...this.#around, restoring: true })).params;
+      const around = { ...this.#around, restoring: true };
+      return (await door.carryOut(this.tree, { path, verb: 'create', params }, around)).params;
     } catch (error) {
-      throw new OperatorError(line(wrong(error)));
+      throw new OperatorError(line(faultOf(error)));
     }
   }
 
-  /** A list of parts; what is none is said. */
-  list(raw: Raw, key: string, where: string): readonly unknown[] {
-    const value = raw[key] ?? [];
-    if (Array.isArray(value)) return value;
-    this.errors.push(`'${key}' of ${where} is no list`);
-    return [];
+  /** Gives an object what the file says of it. */
+  async settle(path: string, as: string, saved: Raw): Promise<void> {
+    const operation = { path, verb: 'settle', params: { as, saved: saved as Value } };
+    this.errors.push(...((await door.carryOut(this.tree, operation, this.#around)).notes ?? []));
   }
 
-  /** @returns `{ [key]: … }` with the attributes that we do not have, empty when there are none */
-  async attributes(
-    attributes: Attributes<AttributeTable>,
-    saved: unknown,
-    noun: 'attribute' | 'parameter',
-    label = '',
-  ): Promise<Raw> {
-    const strange: [string, unknown][] = [];
-    if (!isRaw(saved) && saved !== undefined && saved !== null) this.errors.push(`${label}'${noun}s' is no object`);
-    for (const [name, value] of Object.entries(rawOf(saved))) {
-      const known = attributes.of(name);
-      if (!known) {
-        this.strange(name, `${label}Cannot find ${noun}: ${name}`);
-        strange.push([name, value]);
-      } else if (!known.readOnly) {
-        const isSet = await this.try(
-          () => attributes.set(name, attributes.check(name, textOf(value), noun)),
-          (reason) => `${label}${reason}`,
-        );
-        if (!isSet) attributes.refuse(name, typeof value === 'number' ? value : textOf(value));
-      }
-    }
-    return strange.length > 0 ? { [`${noun}s`]: Object.fromEntries(strange) } : {};
-  }
-
-  /** A name that nobody knows here stays in the file. Whoever restores the file is told so; a start is not held to say it again. */
-  strange(name: string, line: string): void {
-    if (!this.#around.restoring && !inert.includes(name)) this.errors.push(line);
+  error(line: string): void {
+    this.errors.push(line);
   }
 
   missingSerial(of: string): Promise<string> {
     return this.#around.missingSerial(of);
   }
-
-  auth(auth: Auth, raw: Raw, prefix: string, line: string): void {
-    for (const key of authKeys) {
-      const value = raw[prefix + key];
-      if (value === undefined || value === null || value === '') continue;
-      try {
-        setAuth(auth, key, textOf(value));
-      } catch {
-        this.errors.push(`${line} '${prefix}${key}'`);
-      }
-    }
-  }
-}
-
-/** A bug of ours says that it is one. */
-function wrong(error: unknown): string {
-  if (error instanceof OperatorError || systemErrorCode(error) !== undefined) return reasonOf(error);
-  return `internal error: ${error instanceof Error ? error.name : typeof error}: ${reasonOf(error)}`;
 }

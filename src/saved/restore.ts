@@ -1,22 +1,20 @@
 /**
- * saveconfig.json → the tree: storage objects and fabrics here, targets in restore-target.ts. Every part that cannot be
- * restored is reported in rtslib's words, the rest is restored all the same, and what was left out is kept
- * for the next save.
+ * saveconfig.json → the tree, by the schema: each object is created and then takes what the file says of it, and so do those
+ * inside of it. Every part that cannot be restored is reported in rtslib's words, the rest is restored all the same, and what
+ * was left out is kept for the next save.
  */
 
-import { backstores } from '../backstore/index.ts';
-import { OperatorError } from '../errors.ts';
+import { listIn } from '../operations/groups.ts';
 import type { Surroundings } from '../operations/operation.ts';
-import type { Raw, Tree } from '../operations/tree.ts';
+import { type Raw, rawOf } from '../operations/raw.ts';
+import { namedBy } from '../operations/saved-form.ts';
+import { type Kind, listsIn, pathOf, type Saved, schema } from '../operations/schema.ts';
+import type { Tree } from '../operations/tree.ts';
 import { printableLine } from '../printable.ts';
-import type { StorageObject } from '../scsi/logical-unit.ts';
-import { authKeys, checkAccount } from '../target/auth.ts';
-import type { FabricState } from '../target/target.ts';
+import { readers } from './reading.ts';
 import { Restoration } from './restoration.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
-import { restoreTarget } from './restore-target.ts';
-import { readAluaGroups } from './saved-alua.ts';
-import { checkShape, isRaw, others, rawOf, textOf, truthOf } from './saved-shape.ts';
+import { checkShape } from './saved-shape.ts';
 
 /** @throws OperatorError when `saved` is no saved configuration at all. @returns what could not be restored, a line each */
 export async function restore(
@@ -33,102 +31,56 @@ export async function restore(
   const keepObject = (raw: Raw) => void kept.storageObjects.push(raw);
   for (const [number, part] of objects.entries()) {
     if (partial && (filter.storageObject === undefined || rawOf(part)['name'] !== filter.storageObject)) continue;
-    await restoration.part(part, keepObject, (raw) => restoreStorageObject(restoration, raw, number));
+    await restoration.part(part, keepObject, (raw) => restoreTop(restoration, schema.storageObject, raw, number));
     if (partial) break;
   }
   if (!partial) {
     const keepModule = (raw: Raw) => void kept.fabricModules.push(raw);
     for (const [number, part] of modules.entries())
-      await restoration.part(part, keepModule, (raw) => restoreFabric(restoration, raw, number));
+      await restoration.part(part, keepModule, (raw) => restoreTop(restoration, schema.fabric, raw, number));
     kept.top = { ...kept.top, ...top };
   }
   const keepTarget = (raw: Raw) => void kept.targets.push(raw);
   for (const [number, part] of targets.entries())
     if (!partial || (filter.target !== undefined && rawOf(part)['wwn'] === filter.target))
-      await restoration.part(part, keepTarget, (raw) => restoreTarget(restoration, raw, number));
+      await restoration.part(part, keepTarget, (raw) => restoreTop(restoration, schema.target, raw, number));
   return restoration.errors.map(printableLine);
 }
 
-export const couldNotCreate = (name: string, reason: string): string =>
-  `Could not create StorageObject ${name}: ${reason}`;
+/** An object of a list of the file itself. */
+async function restoreTop(restoration: Restoration, kind: Kind, raw: Raw, number: number) {
+  const above = readers[kind.name].above?.(restoration, raw, number) ?? 'kept';
+  return above === 'kept' ? above : restoreObject(restoration, kind, raw, above);
+}
 
-async function restoreStorageObject(restoration: Restoration, raw: Raw, number: number) {
-  const { name } = raw;
-  if (typeof name !== 'string') throw new OperatorError(`'name' not defined in storage object ${number}`);
-  const backstore = backstores.find(
-    ({ plugin, handler }) =>
-      plugin === raw['plugin'] && (handler === undefined || textOf(raw['config']).startsWith(`${handler}/`)),
-  );
-  // tcmu-runner has handlers that are not ours.
-  if (!backstore && raw['plugin'] === 'user' && typeof raw['config'] === 'string') return 'kept';
-  if (!backstore) throw new OperatorError(`'plugin' not defined or invalid in storageobject ${name}`);
-  const refused = (why: string) => new OperatorError(couldNotCreate(name, why));
-  const config: Record<string, string | number | boolean> = {};
-  for (const [key, { type, required }] of Object.entries(backstore.keys)) {
-    const value = raw[key];
-    if (typeof value === type) config[key] = value as string | number | boolean;
-    else if (value !== undefined && value !== null) throw refused(`'${key}' must be a ${type}`);
-    else if (required) throw refused(key === 'size' ? 'Path is to a file, size needed' : `'${key}' is missing`);
-  }
-  const why = backstore.refuse?.(config);
-  if (why !== undefined) throw refused(why);
-  const path = `/backstores/${backstore.name}`;
-  const given = textOf(raw['wwn'] ?? '');
-  const isMade = given === '' && !backstore.passesThrough;
-  const wwn = isMade ? await restoration.missingSerial([path, name, config['dev'], config['config']].join(' ')) : given;
-  const params = { name, wwn, settled: { config, attributes: {} } };
-  await restoration.do(path, 'create', params, (reason) => couldNotCreate(name, reason));
-  const storageObject = restoration.tree.storageObject(`${path}/${name}`)!;
-  storageObject.isSerialMade = isMade;
+async function restoreObject(restoration: Restoration, kind: Kind, raw: Raw, above: object) {
+  const found = readers[kind.name].standing?.(above as never, raw) ?? (await created(restoration, kind, raw, above));
+  if (found === 'kept') return found;
+  const object: Saved = found;
   return async () => {
-    const label = `Storage Object ${backstore.plugin}/${name}: `;
-    const strange = others(raw, [...keysOfAll, ...Object.keys(backstore.keys)]);
-    storageObject.unknown = strange;
-    for (const key of Object.keys(strange))
-      restoration.strange(key, `${label}unknown key '${key}' kept in the file, not used`);
-    const attributes = await restoration.attributes(storageObject.attributes, raw['attributes'], 'attribute', label);
-    storageObject.unknown = { ...strange, ...attributes };
-    restoreAluaGroups(restoration, storageObject, raw, label);
+    await restoration.settle(pathOf(kind, above, object), kind.as, raw);
+    for (const below of listsIn(kind)) await restoreList(restoration, kind, below, raw, object);
   };
 }
 
-/** The keys of every kind of storage object. */
-const keysOfAll = ['name', 'plugin', 'wwn', 'attributes', 'alua_tpgs', 'exists', 'buffered_mode'] as const;
-
-function restoreAluaGroups(restoration: Restoration, storageObject: StorageObject, raw: Raw, label: string): void {
-  if (raw['alua_tpgs'] === undefined || raw['alua_tpgs'] === null) return;
-  const saved = restoration.list(raw, 'alua_tpgs', label.slice(0, -2)).filter(isRaw);
-  const { groups, refused, errors } = readAluaGroups(saved);
-  storageObject.aluaGroups = groups;
-  restoration.errors.push(...errors.map((line) => `${label}${line}`));
-  refused.forEach(restoration.keeping(storageObject, 'alua_tpgs'));
+async function created(restoration: Restoration, kind: Kind, raw: Raw, above: object): Promise<Saved | 'kept'> {
+  const reader = readers[kind.name];
+  const params = await reader.create(restoration, raw, above as never);
+  if (params === 'kept') return params;
+  const failed = (reason: string) => reader.failed(raw, above as never, reason);
+  const made = await restoration.create(kind.at(above as never), params, failed);
+  return kind.named(above as never, kind.node(namedBy(kind, made) as never))!;
 }
 
-function restoreFabric(restoration: Restoration, raw: Raw, number: number) {
-  const { name } = raw;
-  if (typeof name !== 'string') throw new OperatorError(`'name' not defined in fabricmodule ${number}`);
-  const state = restoration.tree.fabrics.get(name);
-  if (!state) return 'kept';
-  return () => {
-    state.discoveryAuthEnabled = truthOf(raw['discovery_enable_auth']) === true;
-    restoration.auth(state.discoveryAuth, raw, 'discovery_', `Could not set fabric ${name} attribute`);
-    restoreAccounts(restoration, state, raw);
-    const known = ['name', 'discovery_enable_auth', 'accounts', 'discovery_accounts'];
-    state.unknown = others(raw, [...known, ...authKeys.map((key) => `discovery_${key}`)]);
-  };
-}
-
-function restoreAccounts(restoration: Restoration, state: FabricState, raw: Raw): void {
-  const where = `fabric ${state.fabric.name}`;
-  for (const one of restoration.list(raw, 'accounts', where)) {
-    const { userid, password } = rawOf(one);
-    const account = { userid: textOf(userid ?? ''), password: textOf(password ?? '') };
-    try {
-      checkAccount(account);
-      state.accounts.set(account.userid, account.password);
-    } catch {
-      restoration.errors.push(`Could not restore an account of ${where}`);
-    }
-  }
-  state.discoveryAccounts = restoration.list(raw, 'discovery_accounts', where).map(textOf);
+async function restoreList(
+  restoration: Restoration,
+  kind: Kind,
+  below: ReturnType<typeof listsIn>[number],
+  raw: Raw,
+  object: object,
+): Promise<void> {
+  const where = kind.called?.(object as never) ?? kind.name;
+  const keep = restoration.keeping(object, below.list);
+  for (const part of listIn(raw, below.list, where, restoration))
+    await restoration.part(part, keep, (one) => restoreObject(restoration, below, one, object));
 }

@@ -1,8 +1,7 @@
 /** The shape of a saved configuration: objects, lists, and keys that nobody knows. */
 
-import { types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
-import type { Raw } from '../operations/tree.ts';
+import { isRaw, others, type Raw } from '../operations/raw.ts';
 
 /** What is nested deeper is no configuration: it would end every walk through it. */
 const depthMax = 64;
@@ -59,25 +58,3 @@ function isBounded(value: unknown, depth = depthMax): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return depth > 0 && Object.values(value).every((inner) => isBounded(inner, depth - 1));
 }
-
-export const isRaw = (value: unknown): value is Raw =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-export const rawOf = (value: unknown): Raw => (isRaw(value) ? value : {});
-/** What a value says, whatever it is: an object may have a `toString` that is none. */
-export const textOf = (value: unknown): string =>
-  typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
-/** A whole number, also one that was written as text: rtslib takes both for ports, LUNs and tags. */
-export function numberOf(value: unknown): number | undefined {
-  if (typeof value === 'number') return value;
-  return typeof value === 'string' && /^\s*[+-]?\d{1,15}\s*$/.test(value) ? Number(value) : undefined;
-}
-/** A truth value, also one that was written as a number or as text; undefined for what is none. */
-export function truthOf(value: unknown): boolean | undefined {
-  if (typeof value === 'boolean') return value;
-  const number = numberOf(value);
-  if (number !== undefined) return number > 0;
-  return typeof value === 'string' ? types.bool.parse(value) : undefined;
-}
-/** Keys of `raw` that are not in `known`. */
-export const others = (raw: Raw, known: readonly string[]): Raw =>
-  Object.fromEntries(Object.entries(raw).filter(([key]) => !known.includes(key)));

@@ -1,26 +1,37 @@
-/** What stands below a fabric: targets, their portal groups, and in these portals, LUNs, node ACLs and mapped LUNs. */
+/**
+ * What stands below a fabric: targets, their portal groups, and in these portals, LUNs, node ACLs and mapped LUNs. What the
+ * saved file says of them makes their types: fields.ts.
+ */
 
 import { Attributes, type AttributeTable } from '../attribute.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { AccessList } from './access-list.ts';
 import { type Auth, emptyAuth } from './auth.ts';
 import type { Fabric } from './fabric.ts';
-import type { Ways } from './traffic.ts';
+import {
+  type aclFields,
+  type fabricFields,
+  lunAttributes,
+  type lunFields,
+  type mappedLunFields,
+  type PropertiesOf,
+  type portalFields,
+  type targetFields,
+  type tpgFields,
+} from './fields.ts';
+import { Ways } from './traffic.ts';
 
 type Unknown = Readonly<Record<string, unknown>>;
 
 /** A fabric's part of the tree. */
-export interface FabricState {
+export interface FabricState extends PropertiesOf<Omit<typeof fabricFields, 'name'>> {
   readonly fabric: Fabric;
   readonly targets: Map<string, Target>;
   readonly discoveryAuth: Auth;
-  discoveryAuthEnabled: boolean;
   /** CHAP accounts, name → secret: TPGs and discovery take them by name. */
   readonly accounts: Map<string, string>;
-  /** The accounts that may ask for targets, besides that of `discoveryAuth`. */
-  discoveryAccounts: readonly string[];
   /** Unknown keys of its `fabric_modules` entry. */
-  unknown: Readonly<Record<string, unknown>>;
+  unknown: Unknown;
 }
 
 export const fabricState = (fabric: Fabric): FabricState => ({
@@ -34,33 +45,33 @@ export const fabricState = (fabric: Fabric): FabricState => ({
 });
 
 /** One WWN in a fabric, with its target portal groups. */
-export class Target {
+export class Target implements Omit<PropertiesOf<typeof targetFields>, 'fabric'> {
   readonly fabric: Fabric;
   readonly wwn: string;
   /** By tag. */
   readonly tpgs = new Map<number, Tpg>();
   /** Keys of saveconfig.json that are not ours: written back as they were. */
-  unknown: Readonly<Record<string, unknown>>;
+  unknown: Unknown = {};
 
-  constructor(fabric: Fabric, wwn: string, unknown: Readonly<Record<string, unknown>> = {}) {
+  constructor(fabric: Fabric, wwn: string) {
     this.fabric = fabric;
     this.wwn = wwn;
-    this.unknown = unknown;
   }
 
   /** `/iscsi/iqn…` */
   get path(): string {
     return `/${this.fabric.name}/${this.wwn}`;
   }
+
+  /** The one TPG of a fabric without TPG nodes: it came with the target, and stands where it does. */
+  get only(): Tpg | undefined {
+    return this.fabric.tpgNodes ? undefined : this.tpgs.get(1);
+  }
 }
 
 /** Address and port. IPv6 addresses stand without brackets here; `printPortal` adds them. */
-export interface Portal {
-  readonly address: string;
-  readonly port: number;
-  readonly iser: boolean;
-  readonly offload: boolean;
-  readonly unknown: Unknown;
+export interface Portal extends PropertiesOf<typeof portalFields> {
+  unknown: Unknown;
 }
 
 /** `0.0.0.0:3260`, `[::1]:3260` */
@@ -70,31 +81,36 @@ export const printPortal = (portal: { address: string; port: number }): string =
 /** An address as saveconfig.json and the tree spell it. */
 export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
-export interface Lun {
+/** A storage object under a number. */
+export interface Lun extends PropertiesOf<Omit<typeof lunFields, 'storage_object'>> {
   readonly tpg: Tpg;
-  readonly index: number;
   readonly storageObject: StorageObject;
-  /** 10 hexadecimal digits, LIO's name for it; kept in the file. */
-  readonly alias: string;
-  /** The storage object's target port group that it is in; null where the kind has none. */
-  aluaGroup: string | null;
-  /** It shall be a block device of this machine, where the fabric can do that. */
-  attached?: boolean;
+  readonly attributes: Attributes<typeof lunAttributes>;
   readonly ways: Ways;
-  readonly unknown: Unknown;
+  unknown: Unknown;
 }
 
+/** A LUN as it is when it has just been created, in the storage object's first ALUA group. */
+export const newLun = (tpg: Tpg, index: number, storageObject: StorageObject, alias: string): Lun => ({
+  tpg,
+  index,
+  storageObject,
+  alias,
+  aluaGroup: (storageObject.aluaGroups[0]?.['name'] as string | undefined) ?? null,
+  attached: false,
+  attributes: new Attributes(lunAttributes),
+  ways: new Ways(),
+  unknown: {},
+});
+
 /** A LUN as one initiator sees it. */
-export interface MappedLun {
-  readonly index: number;
+export interface MappedLun extends PropertiesOf<Omit<typeof mappedLunFields, 'tpg_lun'>> {
   readonly lun: Lun;
-  readonly writeProtect: boolean;
-  readonly alias: string;
-  readonly unknown: Unknown;
+  unknown: Unknown;
 }
 
 /** One initiator name allowed in a TPG. */
-export class NodeAcl {
+export class NodeAcl implements PropertiesOf<typeof aclFields> {
   readonly tpg: Tpg;
   readonly wwn: string;
   readonly attributes: Attributes<AttributeTable>;
@@ -103,17 +119,16 @@ export class NodeAcl {
   tag = '';
   /** By the number that the initiator uses. */
   readonly mappedLuns = new Map<number, MappedLun>();
-  unknown: Unknown;
+  unknown: Unknown = {};
 
-  constructor(tpg: Tpg, wwn: string, unknown: Unknown = {}) {
+  constructor(tpg: Tpg, wwn: string) {
     this.tpg = tpg;
     this.wwn = wwn;
     this.attributes = new Attributes(tpg.target.fabric.aclAttributes);
-    this.unknown = unknown;
   }
 }
 
-export class Tpg {
+export class Tpg implements PropertiesOf<typeof tpgFields> {
   readonly target: Target;
   readonly tag: number;
   /** SCSI relative target port identifier, 1 to 65535: given once, unique in the process, never reused for another TPG. */
@@ -131,15 +146,14 @@ export class Tpg {
   readonly portals: Portal[] = [];
   /** Initiator WWN of fabrics that have a nexus of their own (loopback); '' elsewhere. */
   nexusWwn = '';
-  unknown: Unknown;
+  unknown: Unknown = {};
 
-  constructor(target: Target, tag: number, relativePortId: number, unknown: Unknown = {}) {
+  constructor(target: Target, tag: number, relativePortId: number) {
     this.target = target;
     this.tag = tag;
     this.relativePortId = relativePortId;
     this.attributes = new Attributes(target.fabric.tpgAttributes);
     this.parameters = new Attributes(target.fabric.tpgParameters);
-    this.unknown = unknown;
   }
 
   /** An attribute as a number, 0 where the fabric has none of that name. */

@@ -10,8 +10,7 @@ import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
 import type { Fabric } from '../../src/target/fabric.ts';
 
-import { type FabricState, fabricState, type Lun, NodeAcl, Target, Tpg } from '../../src/target/target.ts';
-import { Ways } from '../../src/target/traffic.ts';
+import { type FabricState, fabricState, NodeAcl, newLun, Target, Tpg } from '../../src/target/target.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';
 import type { MemoryVolume } from './memory-volume.ts';
@@ -46,8 +45,7 @@ export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: Fabric
 }
 
 export function addLun(tpg: Tpg, index: number, storageObject: StorageObject): void {
-  const lun: Lun = { tpg, index, storageObject, alias: '0123456789', aluaGroup: null, ways: new Ways(), unknown: {} };
-  tpg.luns.set(index, lun);
+  tpg.luns.set(index, newLun(tpg, index, storageObject, '0123456789'));
 }
 
 export function addAcl(tpg: Tpg, wwn: string): NodeAcl {

@@ -1,7 +1,6 @@
-/** ALUA groups of a saved storage object, checked as an operator's are. */
+/** ALUA groups of a saved storage object, checked as an operator's are: a part of the schema. */
 
 import { Attributes } from '../attribute.ts';
-import type { Raw } from '../operations/tree.ts';
 import {
   type AluaGroup,
   aluaGroup,
@@ -9,9 +8,27 @@ import {
   defaultAluaGroupName,
   isAluaGroupName,
 } from '../scsi/alua-group.ts';
-import { textOf } from './saved-shape.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { listIn, type Part } from './groups.ts';
+import { isRaw, type Raw, textOf } from './raw.ts';
 
-export interface SavedAluaGroups {
+const key = 'alua_tpgs';
+
+/** The ALUA groups of a storage object, as the file has them. @param label how lines about them begin */
+export const aluaGroupsPart = (storageObject: StorageObject, label: string): Part => ({
+  keys: [key],
+  saved: (unknown) => ({ [key]: [...storageObject.aluaGroups, ...((unknown[key] as Raw[] | undefined) ?? [])] }),
+  restore({ [key]: saved }, told) {
+    if (saved === undefined || saved === null) return {};
+    const list = listIn({ [key]: saved }, key, label.slice(0, -2), told);
+    const { groups, refused, errors } = readAluaGroups(list.filter(isRaw));
+    storageObject.aluaGroups = groups;
+    for (const line of errors) told.error(`${label}${line}`);
+    return refused.length > 0 ? { [key]: refused } : {};
+  },
+});
+
+interface SavedAluaGroups {
   readonly groups: readonly AluaGroup[];
   /** What is none, for the file. */
   readonly refused: readonly Raw[];
@@ -21,7 +38,7 @@ export interface SavedAluaGroups {
 /** SPC-4 6.37: TARGET PORT GROUP has 16 bits. */
 const numberMax = 0xffff;
 
-export function readAluaGroups(saved: readonly Raw[]): SavedAluaGroups {
+function readAluaGroups(saved: readonly Raw[]): SavedAluaGroups {
   const groups: AluaGroup[] = [];
   const refused: Raw[] = [];
   const errors: string[] = [];

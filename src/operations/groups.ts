@@ -1,0 +1,142 @@
+/**
+ * Parts of a saved object beside its fields (target/fields.ts), and among them groups of settings: what `set` names together.
+ * A further kind of part is a function here.
+ */
+
+import type { Attributes, AttributeTable } from '../attribute.ts';
+import { type Auth, authKeys, setAuth } from '../target/auth.ts';
+import { isRaw, type Raw, rawOf, textOf } from './raw.ts';
+
+/** Who restores a saved file, and hears what is wrong with it. */
+export interface Told {
+  error(line: string): void;
+  /** A name that nobody knows. It stays in the file. */
+  strange(name: string, line: string): void;
+  /** Does what may fail, and hears why. @returns whether it went well */
+  attempt(what: () => void, line: (reason: string) => string): boolean;
+}
+
+/** The list under a key; what is none is said, and empty. */
+export function listIn(saved: Raw, key: string, where: string, told: Pick<Told, 'error'>): readonly unknown[] {
+  const value = saved[key] ?? [];
+  if (Array.isArray(value)) return value;
+  told.error(`'${key}' of ${where} is no list`);
+  return [];
+}
+
+/** Some keys of the saved form of one object. */
+export interface Part {
+  readonly keys: readonly string[];
+  /** What stands under them. @param unknown what the object has that nobody knows */
+  saved(unknown: Raw): Raw;
+  /** Takes what stands under them. @returns what of it nobody knows, or could not be used: it is written back as it was */
+  restore(saved: Raw, told: Told): Raw;
+}
+
+/** Settings of one object. */
+export interface Group extends Part {
+  readonly name: string;
+  /** Those that can be set, by name, as they are printed. */
+  printed(): Readonly<Record<string, string>>;
+  /** @returns what sets the old value again. @throws OperatorError */
+  set(name: string, value: string): () => void;
+}
+
+/** Where the file has the attributes of a kind of object. */
+interface Written {
+  /** The key that has LIO's. Absent: LIO has none there. */
+  readonly under?: 'attributes' | 'parameters';
+  /** Those that LIO does not have stand among its own, or in the saved object itself. */
+  readonly ours: 'inside' | 'beside';
+}
+
+/** The lines of what is wrong with a group of attributes begin with `label`. */
+export function attributeGroup(
+  name: 'attribute' | 'parameter',
+  attributes: Attributes<AttributeTable>,
+  { under, ours }: Written,
+  label = '',
+): Group {
+  const { table } = attributes;
+  // rtslib writes an empty `attributes`, and no empty `parameters`.
+  const isAlways = under === 'attributes';
+  const beside = ours === 'beside' ? attributes.foreignNames : [];
+  const keys = [...(under ? [under] : []), ...beside];
+  const restoreOne = (key: string, value: unknown, told: Told) => {
+    const isSet = told.attempt(
+      () => attributes.set(key, attributes.check(key, textOf(value), name)),
+      (reason) => `${label}${reason}`,
+    );
+    if (!isSet) attributes.refuse(key, typeof value === 'number' ? value : textOf(value));
+  };
+  return {
+    name,
+    keys,
+    printed: () =>
+      Object.fromEntries(
+        Object.keys(table)
+          .filter((key) => !table[key]?.readOnly)
+          .map((key) => [key, attributes.print(key)]),
+      ),
+    set: (key, text) => setAttribute(attributes, key, text, name),
+    saved: (unknown) => ({
+      ...(under &&
+        (isAlways || Object.keys(table).length > 0) && {
+          [under]: {
+            ...(unknown[under] as Raw | undefined),
+            ...attributes.saved(),
+            ...(ours === 'inside' && attributes.savedForeign()),
+          },
+        }),
+      ...(ours === 'beside' && attributes.savedForeign()),
+    }),
+    restore(saved, told) {
+      const inside = under && saved[under];
+      if (!isRaw(inside) && inside !== undefined && inside !== null) told.error(`${label}'${under}' is no object`);
+      const strange: [string, unknown][] = [];
+      const ofBeside = beside.filter((key) => Object.hasOwn(saved, key)).map((key) => [key, saved[key]] as const);
+      for (const [key, value] of [...Object.entries(rawOf(inside)), ...ofBeside]) {
+        const known = attributes.of(key);
+        if (known && !known.readOnly) restoreOne(key, value, told);
+        if (known) continue;
+        told.strange(key, `${label}Cannot find ${name}: ${key}`);
+        strange.push([key, value]);
+      }
+      return under && strange.length > 0 ? { [under]: Object.fromEntries(strange) } : {};
+    },
+  };
+}
+
+/** @returns what sets the old value again */
+function setAttribute(
+  attributes: Attributes<AttributeTable>,
+  name: string,
+  text: string,
+  noun: 'attribute' | 'parameter',
+): () => void {
+  const checked = attributes.check(name, text, noun);
+  const before = attributes.values[name]!;
+  attributes.set(name, checked);
+  return () => attributes.set(name, before);
+}
+
+/** CHAP words. @param prefix of their keys in the file @param label how the line about a word that is none begins */
+export function chapGroup(name: 'auth' | 'discovery_auth', auth: Auth, prefix: string, label: string): Group {
+  const keys = authKeys.map((key) => prefix + key);
+  return {
+    name,
+    keys,
+    printed: () => auth,
+    set: (key, value) => setAuth(auth, key, value),
+    saved: () => Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [prefix + key, auth[key]])),
+    restore(saved, told) {
+      for (const key of authKeys) {
+        const value = saved[prefix + key];
+        if (value === undefined || value === null || value === '') continue;
+        const set = () => void setAuth(auth, key, textOf(value));
+        told.attempt(set, () => `${label} '${prefix}${key}'`);
+      }
+      return {};
+    },
+  };
+}

@@ -1,0 +1,15 @@
+/** Every kind of operation on a single object of the tree. */
+
+import { aluaOperations } from './alua-operations.ts';
+import type { OperationType } from './operation.ts';
+import { storageObjectOperations } from './storage-object-operations.ts';
+import { targetOperations } from './target-operations.ts';
+import { tpgOperations } from './tpg-operations.ts';
+
+/** What operators, initiators and programs do to objects. */
+export const objectOperations: readonly OperationType[] = [
+  ...storageObjectOperations,
+  ...aluaOperations,
+  ...targetOperations,
+  ...tpgOperations,
+];

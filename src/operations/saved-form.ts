@@ -1,0 +1,65 @@
+/** What the saved file says of an object, by the schema. */
+
+import type { Field } from '../target/fields.ts';
+import type { Part } from './groups.ts';
+import { numberOf, type Raw, truthOf } from './raw.ts';
+import { type Kind, listsIn, type Saved } from './schema.ts';
+
+/** The value of a field, as the file has it. */
+const writtenValue = (kind: Kind, object: object, key: string, { as }: Field): unknown =>
+  kind.written?.[key] ? kind.written[key](object as never) : (object as Raw)[as];
+
+function fieldsOf(kind: Kind, object: object): Raw {
+  const all = Object.entries(kind.fields);
+  const values = all.map(([key, field]) => [key, writtenValue(kind, object, key, field)] as const);
+  return Object.fromEntries(values.filter(([key, value]) => !isLeftOut(kind.fields[key]!, value)));
+}
+
+const isLeftOut = ({ type, unless }: Field, value: unknown): boolean =>
+  type === 'words' ? (value as readonly string[]).length === 0 : value === unless;
+
+/** The saved form of an object by itself, without the lists of what stands in it. */
+export const savedForm = (kind: Kind, object: Saved): Raw => ({
+  ...object.unknown,
+  ...fieldsOf(kind, object),
+  ...Object.assign({}, ...partsOf(kind, object).map((part) => part.saved(object.unknown))),
+});
+
+/** Its parts, as they are now. */
+export const partsOf = (kind: Kind, object: object) => kind.parts?.(object as never) ?? [];
+
+/** The keys of a saved object that are understood. */
+export const keysOf = (kind: Kind, parts: readonly Part[]): string[] => [
+  ...Object.keys(kind.fields),
+  ...(kind.idle ?? []),
+  ...listsIn(kind).map(({ list }) => list),
+  ...parts.flatMap(({ keys }) => keys),
+];
+
+/** What a saved value is taken for; undefined: the object has what a new one has. */
+export function readField({ type, chance, ours, absent, unreadable }: Field, saved: unknown): unknown {
+  if (type === 'name') return saved;
+  if (saved === undefined || saved === null) return absent;
+  // What we wrote ourselves is taken as we write it.
+  const exact = chance !== undefined || ours === true;
+  if (type === 'flag') return (exact ? asIs('boolean', saved) : truthOf(saved)) ?? unreadable;
+  if (type === 'number') return exact ? asIs('number', saved) : numberOf(saved);
+  return asIs('string', saved);
+}
+
+const asIs = (type: string, saved: unknown): unknown => (typeof saved === type ? saved : undefined);
+
+/** The keys that have what chance made. */
+export const chanceKeys = ({ fields }: Kind): string[] =>
+  Object.keys(fields).filter((key) => fields[key]?.chance !== undefined);
+
+/** What chance made, as `create` takes it in `settled`. */
+export function settledIn(kind: Kind, saved: Raw): Record<string, string | number> {
+  const all = Object.entries(kind.fields).map(([key, field]) => [field.chance, readField(field, saved[key])] as const);
+  const made = all.filter(([name, value]) => name !== undefined && value !== undefined);
+  return Object.fromEntries(made) as Record<string, string | number>;
+}
+
+/** The property values by which parameters of `create` or `delete` name an object. */
+export const namedBy = (kind: Kind, params: Raw): object =>
+  Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : [])));

@@ -1,0 +1,86 @@
+/**
+ * `settle`: an object takes what a saved file says of it, as it stands. Creating it has taken the rest, and is what is undone:
+ * an object goes with all that it has.
+ */
+
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
+import type { Field } from '../target/fields.ts';
+import { listIn, type Told } from './groups.ts';
+import { type OperationType, operation } from './operation.ts';
+import { others, type Raw, textOf } from './raw.ts';
+import { keysOf, partsOf, readField } from './saved-form.ts';
+import { type Kind, type Saved, schema } from './schema.ts';
+
+const kindsBy: ReadonlyMap<string, Kind> = new Map(Object.values(schema).map((kind) => [kind.as, kind]));
+
+/** One for each kind of object. Only restoring does it. */
+export const settleOperations: readonly OperationType[] = Object.values(schema).map((kind) =>
+  operation({
+    at: kind.name,
+    verb: 'settle',
+    // `as`: which of the objects that stand there; the node of a target without TPG nodes is that of its TPG.
+    params: { as: 'string', saved: 'object' },
+    apply(_tree, place, params, { restoring }) {
+      const notes: string[] = [];
+      const { as, saved } = params as { as: string; saved: Raw };
+      settle(
+        kindsBy.get(as)!,
+        (place as unknown as Readonly<Record<string, Saved>>)[as]!,
+        saved,
+        tellingOf(notes, restoring),
+      );
+      return { params, notes, undo: () => {} };
+    },
+  }),
+);
+
+function settle(kind: Kind, object: Saved, saved: Raw, told: Told): void {
+  const parts = partsOf(kind, object);
+  const strange = others(saved, keysOf(kind, parts));
+  if (kind.strange) for (const key of Object.keys(strange)) told.strange(key, kind.strange(object as never, key));
+  for (const [key, field] of Object.entries(kind.fields))
+    if (!isCreated(field)) take(kind, object, key, field, saved[key], told);
+  const left = parts.map((part) => part.restore(saved, told));
+  // A key may have the name of something that every object has.
+  object.unknown = Object.fromEntries([strange, ...left].flatMap(Object.entries));
+}
+
+/** Whether creating an object gives it the field. */
+const isCreated = ({ names, given, chance, type }: Field): boolean =>
+  (names ?? given ?? chance) !== undefined || type === 'reference';
+
+function take(kind: Kind, object: Saved, key: string, field: Field, saved: unknown, told: Told): void {
+  if (field.type === 'words') {
+    const words = listIn({ [key]: saved }, key, kind.called?.(object as never) ?? kind.name, told).map(textOf);
+    return void Object.assign(object, { [field.as]: words });
+  }
+  const value = readField(field, saved);
+  if (value === undefined) return;
+  const fits = kind.takes?.[key]?.(object as never, saved) ?? true;
+  if (typeof fits === 'string') told.error(fits);
+  if (fits === true) Object.assign(object, { [field.as]: value });
+}
+
+/** Attributes and keys of newer kernels and tools that mean nothing outside of a kernel. */
+const inert: readonly string[] = ['submit_type', 'complete_type', 'exclusive'];
+
+/** Puts lines into `lines`. Whoever restores a file is told of names that nobody knows; a start is not held to say it again. */
+const tellingOf = (lines: string[], isStart: boolean): Told => ({
+  error: (line) => void lines.push(line),
+  strange: (name, line) => void (!isStart && !inert.includes(name) && lines.push(line)),
+  attempt(what, line) {
+    try {
+      what();
+      return true;
+    } catch (error) {
+      lines.push(line(faultOf(error)));
+      return false;
+    }
+  },
+});
+
+/** Why something went wrong. A bug of ours says that it is one. */
+export function faultOf(error: unknown): string {
+  if (error instanceof OperatorError || systemErrorCode(error) !== undefined) return reasonOf(error);
+  return `internal error: ${error instanceof Error ? error.name : typeof error}: ${reasonOf(error)}`;
+}

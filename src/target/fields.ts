@@ -1,0 +1,111 @@
+/**
+ * What the saved file says of each kind of object below a fabric: a row for each key. Types of objects are made of these
+ * rows; saving, restoring, comparing and `info` go by them. Settings with a name of their own stand in tables of
+ * attributes, at the end of this file for those that every fabric has.
+ */
+
+import type { AttributeTable } from '../attribute.ts';
+
+/** How the value of a key is read; `fields.test.ts` lists what is taken for what. */
+interface FieldTypes {
+  readonly number: number;
+  readonly text: string;
+  /** null: none. */
+  readonly name: string | null;
+  readonly flag: boolean;
+  /** A list of them, not written while it is empty. */
+  readonly words: readonly string[];
+  /** Another object: the kind (operations/schema.ts) says how it is written. */
+  readonly reference: object;
+}
+
+/** One key of a saved object. */
+export interface Field<T extends keyof FieldTypes = keyof FieldTypes> {
+  readonly type: T;
+  /** The property that has it. */
+  readonly as: string;
+  /** The parameter of `create` that gives it, and of `delete` that names the object by it. */
+  readonly names?: string;
+  /** The parameter of `create` that gives it. It stays: with another value it is another object. */
+  readonly given?: string;
+  /** Chance makes it, unless `create` has this in `settled`. Two trees that differ in it are the same. */
+  readonly chance?: string;
+  /** It is not written while it has this value. */
+  readonly unless?: FieldTypes[T];
+  /** LIO does not have it; its tools pass over it where it stands. */
+  readonly ours?: true;
+  /** What a file means that does not say it, and one that says what is no value. Absent: what a new object has. */
+  readonly absent?: FieldTypes[T];
+  readonly unreadable?: FieldTypes[T];
+  /** `info` does not show it. */
+  readonly quiet?: true;
+}
+
+export type Fields = Readonly<Record<string, Field>>;
+
+type Fixed = { readonly names: string } | { readonly given: string } | { readonly chance: string };
+
+/** The properties of an object that has these fields. What it was made with stays. */
+export type PropertiesOf<F extends Fields> = {
+  readonly [K in keyof F as F[K] extends Fixed ? F[K]['as'] : never]: FieldTypes[F[K]['type']];
+} & {
+  -readonly [K in keyof F as F[K] extends Fixed ? never : F[K]['as']]: FieldTypes[F[K]['type']];
+};
+
+/** Of a fabric. Its CHAP words for discovery: auth.ts. */
+export const fabricFields = {
+  name: { type: 'reference', as: 'fabric', names: 'name' },
+  discovery_enable_auth: { type: 'flag', as: 'discoveryAuthEnabled', absent: false, unreadable: false },
+  // The accounts that may ask for targets, besides the one of the CHAP words.
+  discovery_accounts: { type: 'words', as: 'discoveryAccounts', ours: true },
+} as const satisfies Fields;
+
+export const targetFields = {
+  fabric: { type: 'reference', as: 'fabric' },
+  wwn: { type: 'text', as: 'wwn', names: 'wwn' },
+} as const satisfies Fields;
+
+export const tpgFields = {
+  tag: { type: 'number', as: 'tag', names: 'tag' },
+  // Who is let in is not guessed.
+  enable: { type: 'flag', as: 'enabled', absent: true, unreadable: false },
+  relative_port_id: { type: 'number', as: 'relativePortId', chance: 'portId', ours: true, quiet: true },
+  // The accounts of the fabric that initiators without an ACL may use, besides the one of the CHAP words.
+  chap_accounts: { type: 'words', as: 'accounts', ours: true },
+  nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', quiet: true },
+} as const satisfies Fields;
+
+export const portalFields = {
+  ip_address: { type: 'text', as: 'address', names: 'ip_address' },
+  port: { type: 'number', as: 'port', names: 'ip_port' },
+  iser: { type: 'flag', as: 'iser', absent: false, unreadable: false },
+  offload: { type: 'flag', as: 'offload', absent: false, unreadable: false },
+} as const satisfies Fields;
+
+export const lunFields = {
+  index: { type: 'number', as: 'index', names: 'lun' },
+  storage_object: { type: 'reference', as: 'storageObject', given: 'storage_object' },
+  // 10 hexadecimal digits, LIO's name for it.
+  alias: { type: 'text', as: 'alias', chance: 'alias' },
+  // The storage object's target port group that it is in; none where the kind has none.
+  alua_tg_pt_gp_name: { type: 'name', as: 'aluaGroup' },
+  // It shall be a block device of this machine, where the fabric can do that.
+  attach: { type: 'flag', as: 'attached', ours: true, unless: false, quiet: true },
+} as const satisfies Fields;
+
+export const aclFields = {
+  node_wwn: { type: 'text', as: 'wwn', names: 'wwn', quiet: true },
+  // The group that it belongs to.
+  tag: { type: 'text', as: 'tag', unless: '' },
+} as const satisfies Fields;
+
+export const mappedLunFields = {
+  index: { type: 'number', as: 'index', names: 'mapped_lun' },
+  tpg_lun: { type: 'reference', as: 'lun', given: 'tpg_lun' },
+  // One that cannot be read as no is a yes: what was protected stays so.
+  write_protect: { type: 'flag', as: 'writeProtect', given: 'write_protect', absent: false, unreadable: true },
+  alias: { type: 'text', as: 'alias', chance: 'alias' },
+} as const satisfies Fields;
+
+/** Attributes of a LUN, whatever its fabric. LIO has none. */
+export const lunAttributes = {} as const satisfies AttributeTable;
