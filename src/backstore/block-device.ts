@@ -7,7 +7,8 @@ import { canPunchHoles, punchHole } from '../system/allocation.ts';
 import { canControlBlockDevices, discardBlocks, zeroBlocks } from '../system/block-ioctl.ts';
 import { processesWithOpen } from '../system/process.ts';
 import type { VolumeConfig } from './backstore.ts';
-import { FileVolume, type Medium, writeZeros } from './file-volume.ts';
+import { writeZeros } from './file-transfer.ts';
+import { FileVolume, type Medium } from './file-volume.ts';
 
 /** Sectors in sysfs, whatever the device's block size. */
 const sectorBytes = 512;

@@ -7,9 +7,10 @@ import type { IoVector } from '../system/io-vector.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
-import { joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
-import type { MediumError, Space, Straight, Volume } from './backstore.ts';
+import { type Ended, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
+import type { Space, Straight, Volume } from './backstore.ts';
 import { FileEnd } from './file-end.ts';
+import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.ts';
 import { LendableFile } from './lendable-file.ts';
 import { Pace } from './pace.ts';
 
@@ -25,8 +26,6 @@ const missRestMax = 64;
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
 /** sendfile(2) is two calls for each Data-In: less than this is copied sooner. */
 const straightBytesMin = 16 * 1024;
-/** Zeros that no system call could write for us are written in pieces of this size. */
-const zeroPieceBytes = 1024 * 1024;
 
 const closeLater = promisify(close);
 
@@ -178,21 +177,32 @@ export class FileVolume implements Volume {
   }
 
   read(into: Uint8Array, position: number): Promise<void> {
-    return this.#run('read', position, into.length, () => readAll(this.#fd, into, position));
+    const refusal = this.#refusal('read', position, into.length);
+    if (refusal) return Promise.reject(refusal);
+    const inFlight = this.#inFlight;
+    inFlight.count += 1;
+    // By hand: each promise more is a part of what a cold read costs.
+    return new Promise((resolve, reject) =>
+      readWholeLater(this.#fd, into, position, (error) => {
+        endOne(inFlight);
+        if (error) reject(error);
+        else resolve();
+      }),
+    );
   }
 
   write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
     return this.#run('write', position, from.length, () =>
       this.#change('write', position, from.length, async () => {
-        await writeAll(from, position, (rest, at) => this.#write(rest, at, durable));
+        await writeAll(from, position, (piece, at, ended) => this.#write(piece, at, durable, ended));
         this.#pages?.written(position, from.length);
       }),
     );
   }
 
-  #write(from: Uint8Array, position: number, durable: boolean): Promise<number> {
-    const io = waitingIo();
-    return durable ? io.writeDurably(this.#fd, this.#durableFd, from, position) : io.write(this.#fd, from, position);
+  #write(from: Uint8Array, position: number, durable: boolean, ended: Ended): void {
+    if (durable) waitingIo().writeDurably(this.#fd, this.#durableFd, from, position, ended);
+    else waitingIo().write(this.#fd, from, position, ended);
   }
 
   flush(): Promise<void> {
@@ -255,20 +265,29 @@ export class FileVolume implements Volume {
     return !this.#closed && position >= 0 && position + length <= this.#whole();
   }
 
-  async #run<T>(call: string, position: number, length: number, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw systemError('EBADF', call);
-    if (position < 0 || position + length > this.size) throw systemError('ERANGE', call);
+  #refusal(call: string, position: number, length: number): NodeJS.ErrnoException | undefined {
+    if (this.#closed) return systemError('EBADF', call);
+    if (position < 0 || position + length > this.size) return systemError('ERANGE', call);
     const whole = this.#whole();
-    if (position + length > whole) throw cutShort(call, position, whole);
+    return position + length > whole ? cutShort(call, position, whole) : undefined;
+  }
+
+  async #run<T>(call: string, position: number, length: number, work: () => Promise<T>): Promise<T> {
+    const refusal = this.#refusal(call, position, length);
+    if (refusal) throw refusal;
     const inFlight = this.#inFlight;
     inFlight.count += 1;
     try {
       return await work();
     } finally {
-      inFlight.count -= 1;
-      if (inFlight.count === 0) inFlight.whenNone?.();
+      endOne(inFlight);
     }
   }
+}
+
+function endOne(inFlight: InFlight): void {
+  inFlight.count -= 1;
+  if (inFlight.count === 0) inFlight.whenNone?.();
 }
 
 const ended = (inFlight: InFlight): Promise<void> =>
@@ -280,63 +299,3 @@ const ended = (inFlight: InFlight): Promise<void> =>
 /** Another file stands under the name of the one that is open. */
 export const replaced = (message: string): OperatorError =>
   new OperatorError(message, 'Another one has taken its place: tcli daemon restart goes on with that one.');
-
-const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
-
-/** Another process has cut the file short, and what stood behind `whole` is lost. */
-const cutShort = (call: string, position: number, whole: number): MediumError =>
-  failedAt(Math.max(position, whole), systemError('EIO', call));
-
-/** Fills `into`; a file that ends before that is EIO. */
-const readAll = (fd: number, into: Uint8Array, position: number): Promise<void> =>
-  inPieces(into, position, async (piece, at) => {
-    const count = await waitingIo().read(fd, piece, at);
-    if (count === 0) throw systemError('EIO', 'read');
-    return count;
-  });
-
-/** @param write says how much it has written */
-const writeAll = (
-  from: Uint8Array,
-  position: number,
-  write: (from: Uint8Array, position: number) => Promise<number>,
-): Promise<void> =>
-  inPieces(from, position, async (piece, at) => {
-    const count = await write(piece, at);
-    if (count === 0) throw systemError('ENOSPC', 'write');
-    return count;
-  });
-
-/** Moves all of `bytes`, whose pieces need no order. What fails says that nothing was wrong before its position. */
-async function inPieces(
-  bytes: Uint8Array,
-  position: number,
-  move: (bytes: Uint8Array, position: number) => Promise<number>,
-): Promise<void> {
-  const { pieceBytes } = waitingIo();
-  const moveWhole = async (from: number, to: number): Promise<void> => {
-    for (let done = from; done < to; ) {
-      try {
-        done += await move(bytes.subarray(done, to), position + done);
-      } catch (error) {
-        throw failedAt(position + done, error as NodeJS.ErrnoException);
-      }
-    }
-  };
-  if (bytes.length <= pieceBytes) return moveWhole(0, bytes.length);
-  const starts = Array.from({ length: Math.ceil(bytes.length / pieceBytes) }, (_, at) => at * pieceBytes);
-  const moved = await Promise.allSettled(
-    starts.map((start) => moveWhole(start, Math.min(start + pieceBytes, bytes.length))),
-  );
-  const failed = moved.find(({ status }) => status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
-}
-
-/** Writes zeros in pieces, one after another. */
-export async function writeZeros(fd: number, position: number, length: number): Promise<void> {
-  const zeros = Buffer.alloc(Math.min(length, zeroPieceBytes));
-  for (let done = 0; done < length; done += zeros.length)
-    await writeAll(zeros.subarray(0, Math.min(zeros.length, length - done)), position + done, (from, at) =>
-      waitingIo().write(fd, from, at),
-    );
-}

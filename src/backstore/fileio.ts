@@ -34,7 +34,8 @@ import { lockOpenFile } from '../system/lock.ts';
 import { processesWithOpen } from '../system/process.ts';
 import { type Backstore, printSize, type Resized, sizeWanted, type VolumeConfig, wwnParameter } from './backstore.ts';
 import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume, sizeOfDevice } from './block-device.ts';
-import { FileVolume, type Medium, replaced, writeZeros } from './file-volume.ts';
+import { writeZeros } from './file-transfer.ts';
+import { FileVolume, type Medium, replaced } from './file-volume.ts';
 
 /** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;

@@ -4,6 +4,7 @@ import { readFailed } from '../scsi/device-server.ts';
 import { type Completion, type Extent, status } from '../scsi/task.ts';
 import { taskSet } from '../scsi/task-set.ts';
 import { systemError } from '../system/system-error.ts';
+import { borrow, giveBack } from './buffer-pool.ts';
 import type { Command } from './command.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
@@ -130,7 +131,11 @@ export class Answers {
     const { ahead } = command;
     if (ahead && command.sent - command.aheadAt + size <= ahead.length) {
       const from = command.sent - command.aheadAt;
-      bytes.set(ahead.subarray(from, from + size), at);
+      bytes.set(size === ahead.length ? ahead : ahead.subarray(from, from + size), at);
+      if (from + size === ahead.length) {
+        command.ahead = undefined;
+        giveBack(ahead);
+      }
       return true;
     }
     return source.volume.readNow?.(bytes.subarray(at, at + size), source.position + command.sent) ?? false;
@@ -138,7 +143,9 @@ export class Answers {
 
   /** Reads the next piece of the volume; the command goes on when it is there. */
   #readAhead(command: Command, source: Extent, length: number): void {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(length - command.sent, readAheadBytes));
+    const size = Math.min(length - command.sent, readAheadBytes);
+    const borrowed = borrow(size);
+    const buffer = size === borrowed.length ? borrowed : borrowed.subarray(0, size);
     source.volume.read(buffer, source.position + command.sent).then(
       () => {
         command.ahead = buffer;

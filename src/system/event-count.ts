@@ -38,7 +38,8 @@ export function eventCount(counted: () => void): EventCount {
   }
   const [end = -1, otherEnd = -1] = ends;
   const onread = {
-    buffer: new Uint8Array(8),
+    // More than the count has: a buffer that is full would be taken for a sign that there is more to read.
+    buffer: new Uint8Array(16),
     callback: () => {
       counted();
       return true;

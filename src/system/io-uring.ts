@@ -147,7 +147,7 @@ export class IoUring {
       madvise()?.now(this.#address, memoryBytes, MADV_DONTFORK);
       const memory = viewOf(this.#address, memoryBytes);
       this.#memory = Array.from({ length: slots }, (_, at) => new Uint8Array(memory, at * slotBytes, slotBytes));
-      this.#count = eventCount(this.#submit);
+      this.#count = eventCount(() => void this.look());
     } catch (error) {
       this.#release();
       throw error;

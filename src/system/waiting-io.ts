@@ -4,27 +4,29 @@
  */
 
 import { fdatasync, read, write } from 'node:fs';
+import { constants } from 'node:os';
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
 import { IORING_FSYNC_DATASYNC, IoUring, opcode, slotBytes } from './io-uring.ts';
 import { systemError } from './system-error.ts';
 
-/** Each resolves when the file has answered, and rejects with a system error. */
+/** How a call has ended: how many bytes it was, or the negative error number, as the kernel says it. */
+export type Ended = (result: number) => void;
+
 export interface WaitingIo {
   /** What is longer is faster in pieces, all at once. */
   readonly pieceBytes: number;
-  /** @returns how many bytes it was; 0: the file ends there */
-  read(fd: number, into: Uint8Array, position: number): Promise<number>;
-  /** @returns how many bytes were written */
-  write(fd: number, from: Uint8Array, position: number): Promise<number>;
-  /** fdatasync(2) */
-  sync(fd: number): Promise<void>;
+  /** It ends with 0 where the file does. Until then, `into` is the call's. */
+  read(fd: number, into: Uint8Array, position: number, ended: Ended): void;
+  write(fd: number, from: Uint8Array, position: number, ended: Ended): void;
   /**
    * As `write`, and what is written is on stable storage then.
    * @param durableFd the same file, opened by itself with O_DSYNC: whoever flushes `fd` hears of failures, too
    */
-  writeDurably(fd: number, durableFd: number, from: Uint8Array, position: number): Promise<number>;
-  /** fallocate(2) */
+  writeDurably(fd: number, durableFd: number, from: Uint8Array, position: number, ended: Ended): void;
+  /** fdatasync(2) @throws a system error */
+  sync(fd: number): Promise<void>;
+  /** fallocate(2) @throws a system error */
   allocate(fd: number, mode: number, position: number, length: number): Promise<void>;
 }
 
@@ -37,12 +39,18 @@ let refusal: string | undefined;
 /** Where it can be had, so can `allocate`. */
 export const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
 
+/** Node says how its calls have ended as others do. */
+const told =
+  (ended: Ended) =>
+  (error: NodeJS.ErrnoException | null, count = 0): void =>
+    ended(error ? (error.errno ?? -constants.errno.EIO) : count);
+
 const inThreads: WaitingIo = {
   pieceBytes: Number.POSITIVE_INFINITY,
-  read: (fd, into, position) => called((ended) => read(fd, into, 0, into.length, position, ended)),
-  write: (fd, from, position) => called((ended) => write(fd, from, 0, from.length, position, ended)),
-  sync: (fd) => called((ended) => fdatasync(fd, (error) => ended(error, 0))).then(() => {}),
-  writeDurably: (_, durableFd, from, position) => inThreads.write(durableFd, from, position),
+  read: (fd, into, position, ended) => read(fd, into, 0, into.length, position, told(ended)),
+  write: (fd, from, position, ended) => write(fd, from, 0, from.length, position, told(ended)),
+  writeDurably: (_, durableFd, from, position, ended) => inThreads.write(durableFd, from, position, ended),
+  sync: (fd) => resolved('fdatasync', (ended) => fdatasync(fd, told(ended))),
   async allocate(fd, mode, position, length) {
     await fallocate()?.later(fd, mode, position, length);
   },
@@ -50,34 +58,33 @@ const inThreads: WaitingIo = {
 
 const inRing: WaitingIo = {
   pieceBytes: slotBytes,
-  read: (fd, into, position) =>
-    ended('read', (done) =>
-      ring!.transfer(opcode.read, fd, Math.min(into.length, slotBytes), position, (result, memory) => {
-        if (result > 0) into.set(memory.subarray(0, result));
-        done(result);
-      }),
-    ),
-  write(fd, from, position) {
-    const length = Math.min(from.length, slotBytes);
-    const fill = (memory: Uint8Array) => memory.set(from.subarray(0, length));
-    return ended('write', (done) => ring!.transfer(opcode.write, fd, length, position, done, fill));
+  read(fd, into, position, ended) {
+    ring!.transfer(opcode.read, fd, Math.min(into.length, slotBytes), position, (result, memory) => {
+      if (result > 0) into.set(result === slotBytes ? memory : memory.subarray(0, result));
+      ended(result);
+    });
   },
-  sync: (fd) => sync(fd, 0, 0),
-  async writeDurably(fd, durableFd, from, position) {
+  write(fd, from, position, ended) {
+    const length = Math.min(from.length, slotBytes);
+    const fill = (memory: Uint8Array) => memory.set(length === from.length ? from : from.subarray(0, length));
+    ring!.transfer(opcode.write, fd, length, position, ended, fill);
+  },
+  writeDurably(fd, durableFd, from, position, ended) {
     // The kernel lets one thread at a time write to a file, and with O_DSYNC that thread would wait for the device. So it is
     // asked for what it does then, step by step; of the second, as many as are asked for go on at one time.
-    const count = await inRing.write(fd, from, position);
-    if (count > 0) await sync(durableFd, position, count);
-    return count;
+    inRing.write(fd, from, position, (count) => {
+      if (count <= 0) return ended(count);
+      synchronize(durableFd, position, count, (result) => ended(result < 0 ? result : count));
+    });
   },
-  async allocate(fd, mode, position, length) {
-    await ended('fallocate', (done) => ring!.command(opcode.fallocate, fd, length, mode, position, 0, done));
-  },
+  sync: (fd) => resolved('fdatasync', (ended) => synchronize(fd, 0, 0, ended)),
+  allocate: (fd, mode, position, length) =>
+    resolved('fallocate', (ended) => ring!.command(opcode.fallocate, fd, length, mode, position, 0, ended)),
 };
 
 /** @param length 0: to the end of the file */
-async function sync(fd: number, position: number, length: number): Promise<void> {
-  await ended('fdatasync', (done) => ring!.command(opcode.fsync, fd, 0, length, position, IORING_FSYNC_DATASYNC, done));
+function synchronize(fd: number, position: number, length: number, ended: Ended): void {
+  ring!.command(opcode.fsync, fd, 0, length, position, IORING_FSYNC_DATASYNC, ended);
 }
 
 /** What a kernel means by these when it is asked for a ring. */
@@ -124,12 +131,8 @@ export function wayOfWaiting(): string | undefined {
   return ring ? 'io_uring' : `threads, ${refusal}`;
 }
 
-function called(call: (ended: (error: Error | null, count: number) => void) => void): Promise<number> {
-  return new Promise((resolve, reject) => call((error, count) => (error ? reject(error) : resolve(count))));
-}
-
-function ended(call: string, begin: (done: (result: number) => void) => void): Promise<number> {
+function resolved(call: string, begin: (ended: Ended) => void): Promise<void> {
   return new Promise((resolve, reject) =>
-    begin((result) => (result < 0 ? reject(systemError(-result, call)) : resolve(result))),
+    begin((result) => (result < 0 ? reject(systemError(-result, call)) : resolve())),
   );
 }

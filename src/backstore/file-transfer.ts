@@ -1,0 +1,62 @@
+/** A range of an open file, moved as a whole: what the kernel does in parts is gone on with, and what fails says where. */
+
+import { systemError } from '../system/system-error.ts';
+import { type Ended, waitingIo } from '../system/waiting-io.ts';
+import type { MediumError } from './backstore.ts';
+
+/** Zeros that no system call could write for us are written in pieces of this size. */
+const zeroPieceBytes = 1024 * 1024;
+
+type Move = (bytes: Uint8Array, position: number, ended: Ended) => void;
+type Whole = (error?: MediumError) => void;
+
+const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
+
+/** Another process has cut the file short, and what stood behind `whole` is lost. */
+export const cutShort = (call: string, position: number, whole: number): MediumError =>
+  failedAt(Math.max(position, whole), systemError('EIO', call));
+
+/** Fills `into`; a file that ends before that is EIO. */
+export const readWholeLater = (fd: number, into: Uint8Array, position: number, whole: Whole): void =>
+  moveWhole('read', 'EIO', into, position, (piece, at, ended) => waitingIo().read(fd, piece, at, ended), whole);
+
+/** Writes all of `from`. @param write says how much it has written @throws MediumError */
+export const writeAll = (from: Uint8Array, position: number, write: Move): Promise<void> =>
+  new Promise((resolve, reject) =>
+    moveWhole('write', 'ENOSPC', from, position, write, (error) => (error ? reject(error) : resolve())),
+  );
+
+/** Writes zeros in pieces, one after another. @throws MediumError */
+export async function writeZeros(fd: number, position: number, length: number): Promise<void> {
+  const zeros = Buffer.alloc(Math.min(length, zeroPieceBytes));
+  for (let done = 0; done < length; done += zeros.length)
+    await writeAll(zeros.subarray(0, Math.min(zeros.length, length - done)), position + done, (from, at, ended) =>
+      waitingIo().write(fd, from, at, ended),
+    );
+}
+
+/** Pieces need no order; of those that fail, the first one counts. @param nothing the error when nothing was moved */
+function moveWhole(call: string, nothing: string, bytes: Uint8Array, position: number, move: Move, whole: Whole): void {
+  const { pieceBytes } = waitingIo();
+  let left = Math.max(1, Math.ceil(bytes.length / pieceBytes));
+  let failed: MediumError | undefined;
+  const movePiece = (from: number, to: number): void => {
+    const goOn = (result: number): void => {
+      if (result > 0) from += result;
+      else if (!failed || position + from < failed.position)
+        failed = failedAt(position + from, systemError(result < 0 ? -result : nothing, call));
+      if (result > 0 && from < to) {
+        next();
+        return;
+      }
+      left -= 1;
+      if (left === 0) whole(failed);
+    };
+    const next = () =>
+      move(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), position + from, goOn);
+    next();
+  };
+  if (bytes.length === 0) whole();
+  for (let from = 0; from < bytes.length; from += pieceBytes)
+    movePiece(from, Math.min(from + pieceBytes, bytes.length));
+}
