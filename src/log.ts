@@ -117,6 +117,17 @@ export const logEvents = {
     doc: 'A block device for a loopback LUN could not be attached or let go: `problem`.',
   },
   'nbd connection refused': { level: 'warning', doc: 'There are as many clients of a loopback target as it takes.' },
+  'vhost target not served': { level: 'warning', doc: "A vhost target's socket could not be made: `problem`." },
+  'vhost front-end': { level: 'info', doc: 'A virtual machine monitor has connected to the socket of a vhost target.' },
+  'vhost front-end gone': { level: 'info', doc: 'A virtual machine has gone from its vhost target: `reason`.' },
+  'vhost front-end refused': {
+    level: 'warning',
+    doc: 'A second virtual machine wanted a vhost target: it has one, or the one before is not done yet.',
+  },
+  'vhost front-end dropped': {
+    level: 'warning',
+    doc: 'A virtual machine monitor, or its guest, did what vhost-user or virtio does not allow: `reason`.',
+  },
   'nbd connection failed': { level: 'error', doc: "A connection to a loopback target's socket failed." },
 } as const satisfies Readonly<Record<string, LogEventRow>>;
 

@@ -37,7 +37,7 @@ const layers = [
   ['backstore'],
   ['scsi'],
   ['target'],
-  ['iscsi', 'nbd'],
+  ['iscsi', 'nbd', 'vhost'],
   ['fabric'],
   ['operations'],
   ['saved'],

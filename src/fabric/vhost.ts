@@ -1,6 +1,8 @@
-/** LUNs for a virtual machine on this machine (vhost-scsi). Kept in the tree and in the file; nothing serves them. */
+/** LUNs for virtual machines of this machine: virtio-scsi by vhost-user on a Unix socket. */
 
 import type { Fabric } from '../target/fabric.ts';
+import type { Service } from '../target/service.ts';
+import { clientLines } from '../vhost/names.ts';
 import { localPorts } from './local-ports.ts';
 
 export const vhost: Fabric = {
@@ -10,4 +12,10 @@ export const vhost: Fabric = {
   features: ['nexus', 'acls', 'tpgts'],
   tpgNodes: true,
   ...localPorts,
+};
+
+export const vhostService: Service = {
+  fabric: vhost,
+  clientLines,
+  start: async (state, context) => (await import('../vhost/engine.ts')).startVhost(state, context),
 };

@@ -6,15 +6,14 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { descriptorOf } from '../system/descriptor.ts';
+import { congestionControl, lingerMs } from '../system/settings.ts';
 import type { Addresses, Arrival, FabricReception, ReceptionContext, SessionInfo } from '../target/service.ts';
-
 import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Host } from './host.ts';
 import { type Address, keyOf, Listener } from './listener.ts';
 import { Sessions } from './sessions.ts';
-import { congestionControl, lingerMs } from './settings.ts';
 import { SocketTransport } from './socket-transport.ts';
 
 export interface IscsiReception extends FabricReception {

@@ -3,12 +3,12 @@
 import { Socket } from 'node:net';
 import type { Straight, Volume } from '../backstore/backstore.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
+import { type Awaited, linger } from '../system/linger.ts';
 import { whenLate } from '../system/running-time.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
 import { Batch, keep, type Slab } from './batch.ts';
 import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBuffersKept, receiveBytes } from './limits.ts';
-import { type Awaited, linger } from './linger.ts';
 import type { Output } from './output.ts';
 import { digestBytes, headerBytes } from './pdu.ts';
 

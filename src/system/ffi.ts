@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import { systemError } from './system-error.ts';
 
-type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view'>;
+type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view' | 'node'>;
 type Library = ReturnType<Koffi['load']>;
 
 /** Calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
@@ -88,6 +88,30 @@ export function addressOf(view: ArrayBufferView): bigint {
 export function viewOf(address: number, length: number): ArrayBuffer {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.view(BigInt(address), length);
+}
+
+/** A descriptor that the event loop watches. */
+export interface Watched {
+  /** Nobody is called any more, until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** For good: only then may the descriptor be closed. */
+  close(): void;
+}
+
+/**
+ * Watches a descriptor: `ready` is called in each turn of the event loop in which there is something to read, also the end.
+ * Undefined where it cannot be had.
+ */
+export function watchDescriptor(fd: number, ready: () => void): Watched | undefined {
+  loaded ??= load();
+  if (loaded === undefined || loaded === 'unavailable') return undefined;
+  const handle = loaded.koffi.node.poll(fd, { readable: true }, ready);
+  return {
+    pause: () => handle.stop(),
+    resume: () => handle.start({ readable: true }, ready),
+    close: () => handle.close(),
+  };
 }
 
 let running = 0;

@@ -16,6 +16,8 @@ export interface Service {
     /** The block device that an attached LUN is, undefined when there is none. */
     device(lun: Lun, runDirectory: string): string | undefined;
   };
+  /** What clients of this machine are told of a target, by what it is; absent where a target is reached over a network. */
+  readonly clientLines?: (target: Target, runDirectory: string) => Readonly<Record<string, string>>;
   /** Starts serving in an event loop. */
   readonly start: (state: FabricState, context: EngineContext) => Promise<FabricEngine>;
   /** Starts what initiators of all targets come to first. Absent: each target has a way in of its own. */
@@ -129,6 +131,6 @@ export interface SessionInfo {
     readonly address: string;
     /** The portal that it came through, where that is one of the target's. */
     readonly portal?: string;
-    readonly transport: 'TCP';
+    readonly transport: 'TCP' | 'vhost-user';
   }[];
 }

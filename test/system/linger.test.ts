@@ -1,8 +1,8 @@
 // When an idle event loop looks once more at its sockets: with a clock of the test's own.
 
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Awaited, Linger, linger } from '../../src/iscsi/linger.ts';
-import { congestionControl, lingerMs } from '../../src/iscsi/settings.ts';
+import { type Awaited, Linger, linger } from '../../src/system/linger.ts';
+import { congestionControl, lingerMs } from '../../src/system/settings.ts';
 
 /** A request and its answer at each of these milliseconds. @returns whether looking on was worth it after each */
 function run(linger: Linger, times: readonly number[]): boolean[] {

@@ -1,0 +1,91 @@
+/** A Unix socket that brings descriptors along with bytes (unix(7), SCM_RIGHTS). Node's sockets drop them. */
+
+import { constants } from 'node:os';
+import { addressOf, foreignCall, type Watched, watchDescriptor } from './ffi.ts';
+import { systemError } from './system-error.ts';
+
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CTRUNC = 8;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+/** struct cmsghdr: length, level, type; descriptors of four bytes follow. Of 64-bit machines, as struct msghdr below. */
+const controlHeaderBytes = 16;
+const descriptorBytes = 4;
+/** Descriptors that come at once: a table of a guest's memory has the most (vhost-user: 8). */
+const descriptorsMax = 32;
+/** struct msghdr and struct iovec. */
+const messageBytes = 56;
+const vectorBytes = 16;
+const at = { vector: 16, vectorCount: 24, control: 32, controlLength: 40, flags: 48 } as const;
+
+const recvmsg = foreignCall('recvmsg', 'int64', ['int', 'void *', 'int']);
+const sendmsg = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
+
+/** What came: bytes and descriptors, which are the caller's to close. Nothing: 'none yet'; the other side has gone: 'end'. */
+export type Received = { readonly bytes: number; readonly descriptors: readonly number[] } | 'none yet' | 'end';
+
+export class DescriptorSocket {
+  readonly fd: number;
+  readonly #message = Buffer.alloc(messageBytes);
+  readonly #vector = Buffer.alloc(vectorBytes);
+  readonly #control = Buffer.alloc(controlHeaderBytes + descriptorBytes * descriptorsMax);
+
+  /** @param fd a connected Unix socket; the caller closes it */
+  constructor(fd: number) {
+    this.fd = fd;
+    // Before the first address is asked for, foreign calls have to be there.
+    recvmsg();
+    this.#message.writeBigUInt64LE(addressOf(this.#vector), at.vector);
+    this.#message.writeBigUInt64LE(1n, at.vectorCount);
+  }
+
+  /** Calls `ready` while there is something to receive. Undefined where it cannot be had. */
+  watch(ready: () => void): Watched | undefined {
+    return watchDescriptor(this.fd, ready);
+  }
+
+  /** Takes what has come of `into`. @throws a system error, also when descriptors were lost */
+  receive(into: Uint8Array): Received {
+    this.#point(into);
+    this.#message.writeBigUInt64LE(addressOf(this.#control), at.control);
+    this.#message.writeBigUInt64LE(BigInt(this.#control.length), at.controlLength);
+    const bytes = recvmsg()!.now(this.fd, this.#message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (bytes === -constants.errno.EAGAIN || bytes === -constants.errno.EINTR) return 'none yet';
+    if (bytes === 0 || bytes === -constants.errno.ECONNRESET) return 'end';
+    if (bytes < 0) throw systemError(-bytes, 'recvmsg');
+    const descriptors = this.#descriptors();
+    if ((this.#message.readUInt32LE(at.flags) & MSG_CTRUNC) !== 0) throw systemError('EMFILE', 'recvmsg');
+    return { bytes, descriptors };
+  }
+
+  /** @returns whether the socket took all of it at once */
+  send(bytes: Uint8Array, descriptors: readonly number[] = []): boolean {
+    this.#point(bytes);
+    const length = controlHeaderBytes + descriptorBytes * descriptors.length;
+    this.#control.writeBigUInt64LE(BigInt(length), 0);
+    this.#control.writeInt32LE(SOL_SOCKET, 8);
+    this.#control.writeInt32LE(SCM_RIGHTS, 12);
+    for (const [i, fd] of descriptors.entries())
+      this.#control.writeInt32LE(fd, controlHeaderBytes + i * descriptorBytes);
+    const has = descriptors.length > 0;
+    this.#message.writeBigUInt64LE(has ? addressOf(this.#control) : 0n, at.control);
+    this.#message.writeBigUInt64LE(has ? BigInt(length) : 0n, at.controlLength);
+    return sendmsg()!.now(this.fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL) === bytes.length;
+  }
+
+  #point(bytes: Uint8Array): void {
+    this.#vector.writeBigUInt64LE(addressOf(bytes), 0);
+    this.#vector.writeBigUInt64LE(BigInt(bytes.length), 8);
+    this.#message.writeUInt32LE(0, at.flags);
+  }
+
+  #descriptors(): number[] {
+    const length = Number(this.#message.readBigUInt64LE(at.controlLength));
+    if (length < controlHeaderBytes) return [];
+    if (this.#control.readInt32LE(8) !== SOL_SOCKET || this.#control.readInt32LE(12) !== SCM_RIGHTS) return [];
+    const count = (Number(this.#control.readBigUInt64LE(0)) - controlHeaderBytes) / descriptorBytes;
+    return Array.from({ length: count }, (_, i) => this.#control.readInt32LE(controlHeaderBytes + i * descriptorBytes));
+  }
+}

@@ -1,0 +1,104 @@
+/** The control queue: task management and asynchronous notification (VIRTIO 1.2 clause 5.6.6.2). */
+
+import { abortNexus, abortTask, abortTaskSet, clearTaskSet, logicalUnitReset } from '../scsi/task-management.ts';
+import {
+  controlType,
+  functions,
+  notificationAnswerBytes,
+  readAddress,
+  responses,
+  taskManagement,
+  taskManagementBytes,
+} from '../wire/virtio-scsi.ts';
+import type { Request, Shape } from './request.ts';
+import type { Session } from './session.ts';
+
+/** The longest of either kind. */
+export const controlShape: Shape = { headerBytes: taskManagementBytes, responseBytes: notificationAnswerBytes };
+
+/** What a function is about. */
+interface Management {
+  readonly session: Session;
+  readonly lun: number;
+  /** The request in flight that is meant by the identifier, if there is one. */
+  readonly task: Request | undefined;
+  /** Whether any request of the nexus is in flight at the LUN. */
+  readonly hasTasks: boolean;
+}
+
+type TaskFunction = (management: Management) => number | Promise<number>;
+
+/** A function that ends tasks. */
+const atLun =
+  (act: (management: Management) => Promise<unknown>): TaskFunction =>
+  async (management) => {
+    if (!management.session.view(management.lun)) return responses.incorrectLun;
+    await act(management);
+    return responses.ok;
+  };
+
+/** A function that asks: whether it is so. */
+const whether =
+  (found: (management: Management) => boolean): TaskFunction =>
+  (management) =>
+    !management.session.view(management.lun)
+      ? responses.incorrectLun
+      : found(management)
+        ? responses.functionSucceeded
+        : responses.ok;
+
+/** All others are rejected: there is no ACA to clear. */
+const taskFunctions: ReadonlyMap<number, TaskFunction> = new Map([
+  [functions.abortTask, atLun(async ({ session, lun, task }) => task && abortTask(session.nexus, lun, task.task!.tag))],
+  [functions.abortTaskSet, atLun(({ session, lun }) => abortTaskSet(session.nexus, lun))],
+  [functions.clearTaskSet, atLun(({ session, lun }) => clearTaskSet(session.nexus, lun))],
+  [functions.logicalUnitReset, atLun(({ session, lun }) => logicalUnitReset(session.nexus, lun))],
+  [
+    functions.nexusReset,
+    async ({ session }) => {
+      await abortNexus(session.nexus);
+      await session.reset();
+      return responses.ok;
+    },
+  ],
+  [functions.queryTask, whether(({ task }) => task !== undefined)],
+  [functions.queryTaskSet, whether(({ hasTasks }) => hasTasks)],
+]);
+
+/** Where a control request finds what it is about. */
+export interface Requests {
+  sessionOf(target: number): Session | undefined;
+  /** All that are in flight in the queues for commands. */
+  inFlight(): Iterable<Request>;
+  /** Resolves when what was aborted of a session is answered, and nothing of it goes to the guest's memory any more. */
+  aborted(session: Session): Promise<void>;
+}
+
+/** Carries a request out. @returns what it is answered with, undefined when it is none that could be */
+export async function manage(request: Request, requests: Requests): Promise<Uint8Array | undefined> {
+  const { header, headerLength } = request;
+  const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
+  const type = headerLength < 4 ? -1 : bytes.readUInt32LE(0);
+  // There are no asynchronous events of media here: none is subscribed to.
+  if (type === controlType.asyncNotificationQuery || type === controlType.asyncNotificationSubscribe)
+    return new Uint8Array(notificationAnswerBytes);
+  if (type !== controlType.taskManagement || headerLength < taskManagementBytes) return undefined;
+  const { target, lun } = readAddress(header, taskManagement.lun);
+  const session = requests.sessionOf(target);
+  if (!session) return Uint8Array.of(responses.badTarget);
+  const act = taskFunctions.get(bytes.readUInt32LE(taskManagement.subtype));
+  if (!act) return Uint8Array.of(responses.functionRejected);
+  const own = [...requests.inFlight()].filter((one) => one.session === session && one.task);
+  const atThis = own.filter((one) => one.lun === lun);
+  const id = bytes.readBigUInt64LE(taskManagement.id);
+  const task = atThis.find((one) => idOf(one) === id);
+  // Only what it names ends by it; nothing else of the nexus is taken for aborted by its initiator.
+  for (const one of own) one.abortedByInitiator = true;
+  const code = await act({ session, lun, task, hasTasks: atThis.length > 0 });
+  await requests.aborted(session);
+  for (const one of own) one.abortedByInitiator = false;
+  return Uint8Array.of(code);
+}
+
+/** The guest's identifier of a command: all 64 bits count. */
+const idOf = ({ header }: Request): bigint => new DataView(header.buffer, header.byteOffset).getBigUint64(8, true);

@@ -1,0 +1,257 @@
+/** A device as its rings drive it: which queue is looked at when, and what is told the guest by itself. */
+
+import { type Log, logBug } from '../log.ts';
+import { clearEvent } from '../system/eventfd.ts';
+import { type Watched, watchDescriptor } from '../system/ffi.ts';
+import { type Awaited, linger } from '../system/linger.ts';
+import { eventBytes, events, feature, queue, transportReset, writeAddress, writeEvent } from '../wire/virtio-scsi.ts';
+import { controlShape, manage } from './control.ts';
+import type { GuestMemory } from './guest-memory.ts';
+import { commandsAtOnceMax, eventsMax } from './limits.ts';
+import { type Request, type Shape, scatter } from './request.ts';
+import { commandShape, ScsiDevice } from './scsi-device.ts';
+import type { LunChange, Session } from './session.ts';
+import type { VirtQueue } from './virtqueue.ts';
+
+const eventShape: Shape = { headerBytes: 0, responseBytes: eventBytes };
+
+/** How the chains of a queue begin. */
+export const shapeOf = (ring: number): Shape =>
+  ring === queue.control ? controlShape : ring === queue.event ? eventShape : commandShape;
+
+/** A ring that runs. */
+class Running implements Awaited {
+  readonly ring: number;
+  readonly queue: VirtQueue;
+  readonly #serve: (running: Running) => boolean;
+  watched: Watched | undefined;
+  isEnabled = false;
+  /** More of it waits for the next turn. */
+  isScheduled = false;
+  hasEnded = false;
+
+  constructor(ring: number, queue: VirtQueue, serve: (running: Running) => boolean) {
+    this.ring = ring;
+    this.queue = queue;
+    this.#serve = serve;
+  }
+
+  look(): boolean | undefined {
+    return this.hasEnded || !this.isEnabled ? undefined : this.#serve(this);
+  }
+}
+
+export interface DeviceHost {
+  sessionOf(target: number): Session | undefined;
+  /** The guest has written what cannot be: the device is over. */
+  fail(error: unknown): void;
+  readonly log: Log;
+}
+
+export class Device {
+  readonly #host: DeviceHost;
+  readonly #scsi: ScsiDevice;
+  readonly #rings = new Map<number, Running>();
+  /** What the driver has accepted. */
+  features = 0n;
+  /** For the guest, when it has room for them. */
+  #events: Uint8Array[] = [];
+  #hasMissed = false;
+
+  constructor(host: DeviceHost) {
+    this.#host = host;
+    this.#scsi = new ScsiDevice((target) => host.sessionOf(target));
+  }
+
+  /** Whether a ring runs. */
+  has(ring: number): boolean {
+    return this.#rings.has(ring);
+  }
+
+  queueOf(ring: number): VirtQueue | undefined {
+    return this.#rings.get(ring)?.queue;
+  }
+
+  /** @param kick the eventfd by which the guest says that there is something; the caller closes it after `stop` */
+  start(ring: number, queue: VirtQueue, kick: number, enabled: boolean): void {
+    const running = new Running(ring, queue, (one) => this.#serve(one));
+    running.isEnabled = enabled;
+    running.watched = watchDescriptor(kick, () => {
+      clearEvent(kick);
+      this.#serve(running);
+    });
+    this.#rings.set(ring, running);
+    this.#schedule(running);
+  }
+
+  enable(ring: number, enabled: boolean): void {
+    const running = this.#rings.get(ring);
+    if (!running) return;
+    running.isEnabled = enabled;
+    // A kick may have come before.
+    if (enabled) this.#schedule(running);
+  }
+
+  /** Takes nothing more from a ring. @returns when all of it that was taken is used */
+  async stop(ring: number): Promise<VirtQueue | undefined> {
+    const running = this.#rings.get(ring);
+    if (!running) return undefined;
+    this.#end(running);
+    await running.queue.idle();
+    this.#scsi.publish();
+    running.queue.publish();
+    this.#rings.delete(ring);
+    return running.queue;
+  }
+
+  /** Every ring ends at once; what is in flight is used where nobody looks any more. */
+  close(): void {
+    for (const running of this.#rings.values()) {
+      this.#end(running);
+      running.queue.abandon();
+    }
+    this.#rings.clear();
+    this.#scsi.close();
+  }
+
+  #end(running: Running): void {
+    running.hasEnded = true;
+    running.watched?.close();
+    running.watched = undefined;
+  }
+
+  /** The guest's memory has changed. @throws RingError */
+  relocate(memory: GuestMemory): void {
+    for (const { queue } of this.#rings.values()) queue.relocate(memory);
+  }
+
+  /** The guest is told what happened to the LUNs of a target, if its driver can hear it. */
+  tell(target: number, changes: readonly LunChange[]): void {
+    for (const { lun, what } of changes) {
+      const address = writeAddress(target, lun);
+      if (what === 'resized') {
+        // CAPACITY DATA HAS CHANGED, 2Ah/09h.
+        if ((this.features & feature.change) !== 0n) this.#push(writeEvent(events.parameterChange, address, 0x092a));
+        continue;
+      }
+      if ((this.features & feature.hotplug) === 0n) continue;
+      const reason = what === 'added' ? transportReset.rescan : transportReset.removed;
+      this.#push(writeEvent(events.transportReset, address, reason));
+    }
+    const running = this.#rings.get(queue.event);
+    if (running?.isEnabled) this.#serve(running);
+  }
+
+  #push(event: Uint8Array): void {
+    if (this.#events.length < eventsMax) this.#events.push(event);
+    else this.#hasMissed = true;
+  }
+
+  /** Goes on with a ring in the next turn of the event loop. */
+  #schedule(running: Running): void {
+    if (running.isScheduled) return;
+    running.isScheduled = true;
+    setImmediate(() => {
+      running.isScheduled = false;
+      this.#serve(running);
+    });
+  }
+
+  /** @returns whether there was something */
+  #serve(running: Running): boolean {
+    if (running.hasEnded || !running.isEnabled) return false;
+    try {
+      if (running.ring === queue.event) return this.#deliver(running.queue);
+      return running.ring === queue.control ? this.#manageAll(running) : this.#runAll(running);
+    } catch (error) {
+      this.#host.fail(error);
+      return false;
+    }
+  }
+
+  #runAll(running: Running): boolean {
+    const { queue } = running;
+    queue.quiet();
+    let count = 0;
+    for (;;) {
+      const request = count < commandsAtOnceMax ? queue.take() : undefined;
+      if (request) {
+        count += 1;
+        this.#scsi.run(queue, request);
+        continue;
+      }
+      this.#scsi.publish();
+      if (count >= commandsAtOnceMax) {
+        this.#schedule(running);
+        return true;
+      }
+      if (!queue.listen()) break;
+    }
+    if (count > 0) linger(running);
+    return count > 0;
+  }
+
+  #manageAll({ queue }: Running): boolean {
+    queue.quiet();
+    // What the guest has sent before has to be here first.
+    for (const one of this.#rings.values()) if (one.ring >= firstRequest) this.#serve(one);
+    let any = false;
+    do
+      for (let request = queue.take(); request; request = queue.take()) {
+        any = true;
+        void this.#manage(queue, request);
+      }
+    while (queue.listen());
+    return any;
+  }
+
+  async #manage(queue: VirtQueue, request: Request): Promise<void> {
+    try {
+      request.held = queue.memory;
+      request.held.hold();
+      const answer = await manage(request, {
+        sessionOf: (target) => this.#host.sessionOf(target),
+        inFlight: () => this.#inFlight(),
+        aborted: (session) => this.#aborted(session),
+      });
+      const written = answer ? scatter(answer, [...request.response, ...request.dataIn]) : 0;
+      queue.use(request, written);
+      queue.publish();
+    } catch (error) {
+      logBug(this.#host.log, 'vhost control queue', error);
+    }
+  }
+
+  *#inFlight(): IterableIterator<Request> {
+    for (const { ring, queue } of this.#rings.values()) if (ring >= firstRequest) yield* queue.busy();
+  }
+
+  /** Resolves when no command of a session that was aborted is on its way any more: its buffers are the guest's again. */
+  async #aborted(session: Session): Promise<void> {
+    for (const { ring, queue } of this.#rings.values()) if (ring >= firstRequest) this.#scsi.dropWaiting(queue);
+    const isOpen = () => [...this.#inFlight()].some((one) => one.session === session && one.task?.aborted);
+    while (isOpen()) await this.#scsi.used();
+    this.#scsi.publish();
+  }
+
+  /** Tells the guest what there is to tell, as far as it has room. */
+  #deliver(queue: VirtQueue): boolean {
+    let any = false;
+    while (this.#events.length > 0 || this.#hasMissed) {
+      const request = queue.take();
+      if (!request) break;
+      any = true;
+      const [next = writeEvent(events.none, new Uint8Array(8), 0)] = this.#events;
+      this.#events.shift();
+      // Some were more than could be kept: the guest looks for itself (5.6.6.3).
+      if (this.#hasMissed) next[3]! |= events.missed >>> 24;
+      this.#hasMissed = false;
+      queue.use(request, scatter(next, request.response));
+    }
+    queue.publish();
+    queue.listen();
+    return any;
+  }
+}
+
+const { firstRequest } = queue;

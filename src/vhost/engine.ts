@@ -1,0 +1,233 @@
+/** vhost targets as they run: a socket for each, one front-end at a time, and a nexus for each of its TPGs. */
+
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { within } from '../backstore/patience.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { descriptorOf, duplicate } from '../system/descriptor.ts';
+import { peerOf } from '../system/peer.ts';
+import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
+import type { FabricState, Lun, Target, Tpg } from '../target/target.ts';
+import { noTraffic } from '../target/traffic.ts';
+import { FrontEnd } from './front-end.ts';
+import { socketPath } from './names.ts';
+import { Session } from './session.ts';
+
+export const startVhost = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
+
+/** sun_path of unix(7), without the zero at its end. */
+const pathBytesMax = 107;
+/** How long the end of the process waits for commands that are on their way to a medium. */
+const stopMs = 5_000;
+
+class Served {
+  readonly target: Target;
+  readonly path: string;
+  /** Why it does not listen, in a line. */
+  problem: string | undefined;
+  readonly #log: EngineContext['log'];
+  readonly #server: Server;
+  #frontEnd: FrontEnd | undefined;
+  /** Who it is, for people. */
+  #peer = '';
+  /** Of the front-end, by the tag of their TPGs. */
+  readonly #sessions = new Map<number, Session>();
+  /** What the last front-end left is being ended. */
+  #ending: Promise<unknown> | undefined;
+
+  constructor(target: Target, { runDirectory, log }: EngineContext) {
+    this.target = target;
+    this.path = socketPath(target, runDirectory);
+    this.#log = log;
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
+    // Once it listens, errors concern a single accept (EMFILE …): the server goes on.
+    this.#server.on('error', () => {});
+  }
+
+  /** Resolves when it listens or has a `problem`; never rejects. What was left at its path by an earlier process goes. */
+  async open(runDirectory: string): Promise<void> {
+    if (Buffer.byteLength(this.path) > pathBytesMax) {
+      this.problem = `the path of its socket is longer than ${pathBytesMax} bytes: ${this.path}`;
+      return;
+    }
+    try {
+      mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
+      rmSync(this.path, { force: true });
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(this.path, () => {
+          this.#server.off('error', reject);
+          resolve();
+        });
+      });
+      chmodSync(this.path, 0o600);
+    } catch (error) {
+      this.problem = `${this.path}: ${reasonOf(error)}`;
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const peer = peerOf(socket);
+    const where = { path: this.target.path, ...(peer && { pid: peer.pid }) };
+    if (this.#frontEnd || this.#ending) {
+      const reason = this.#frontEnd ? `it has ${this.#peer}` : 'the one before has I/O under way';
+      this.#log({ level: 'warning', event: 'vhost front-end refused', detail: { ...where, reason } });
+      socket.destroy();
+      return;
+    }
+    let fd: number;
+    try {
+      fd = duplicate(descriptorOf(socket));
+    } catch (error) {
+      this.#log({ level: 'warning', event: 'vhost front-end refused', detail: { ...where, reason: reasonOf(error) } });
+      return;
+    } finally {
+      // What goes on is the same connection, by a descriptor that Node does not read.
+      socket.destroy();
+    }
+    this.#peer = peer ? `process ${peer.pid}` : 'a process';
+    this.#log({ level: 'info', event: 'vhost front-end', detail: where });
+    for (const tpg of this.target.tpgs.values()) if (tpg.enabled) this.#sessions.set(tpg.tag, new Session(tpg));
+    this.#frontEnd = new FrontEnd(
+      fd,
+      {
+        log: this.#log,
+        sessionOf: (target) => this.#sessions.get(target),
+        reset: async () => void (await Promise.all([...this.#sessions.values()].map((session) => session.reset()))),
+        ended: () => this.#frontEndEnded(),
+      },
+      where,
+    );
+  }
+
+  #frontEndEnded(): void {
+    this.#frontEnd = undefined;
+    const ended = [...this.#sessions.values()].map((session) => session.end());
+    this.#sessions.clear();
+    this.#ending = Promise.all(ended).finally(() => {
+      this.#ending = undefined;
+    });
+  }
+
+  /** The tree has changed: the front-end is told what it sees now. */
+  async follow(): Promise<void> {
+    const frontEnd = this.#frontEnd;
+    if (!frontEnd) return;
+    for (const [tag, session] of this.#sessions) {
+      if (!session.fallen(this.target.tpgs.get(tag))) {
+        frontEnd.device.tell(tag, session.refresh());
+        continue;
+      }
+      this.#sessions.delete(tag);
+      void session.end();
+      frontEnd.device.tell(
+        tag,
+        session.lunsNow().map((lun) => ({ lun, what: 'removed' })),
+      );
+    }
+    for (const tpg of this.target.tpgs.values()) {
+      if (!tpg.enabled || this.#sessions.has(tpg.tag) || this.#frontEnd !== frontEnd) continue;
+      const session = new Session(tpg);
+      this.#sessions.set(tpg.tag, session);
+      frontEnd.device.tell(
+        tpg.tag,
+        session.lunsNow().map((lun) => ({ lun, what: 'added' })),
+      );
+    }
+  }
+
+  sessions(): SessionInfo[] {
+    return Array.from(this.#sessions.values(), (session) => session.info(this.path, this.#peer));
+  }
+
+  endSession(id: number, why: string): boolean {
+    if (![...this.#sessions.values()].some((session) => session.id === id)) return false;
+    this.#frontEnd?.close(why);
+    return true;
+  }
+
+  resetTraffic(): void {
+    for (const { traffic } of this.#sessions.values()) Object.assign(traffic, noTraffic());
+  }
+
+  close(why: string): void {
+    // Node takes the socket's name away with it.
+    this.#server.close();
+    this.#frontEnd?.close(why);
+  }
+
+  /** Resolves when nothing of it is on its way to a medium any more. */
+  async ended(): Promise<void> {
+    await this.#ending;
+  }
+}
+
+class Engine implements FabricEngine {
+  readonly #state: FabricState;
+  readonly #context: EngineContext;
+  readonly #served = new Map<Target, Served>();
+  #reconciling: Promise<void> = Promise.resolve();
+
+  constructor(state: FabricState, context: EngineContext) {
+    this.#state = state;
+    this.#context = context;
+  }
+
+  reconcile(): Promise<void> {
+    this.#reconciling = this.#reconciling.then(() => this.#reconcile());
+    return this.#reconciling;
+  }
+
+  lunProblem({ tpg }: Lun): OperatorError | undefined {
+    const problem = this.#served.get(tpg.target)?.problem;
+    return problem === undefined ? undefined : new OperatorError('The LUNs are not served', problem);
+  }
+
+  sessions(): SessionInfo[] {
+    return [...this.#served.values()].flatMap((served) => served.sessions());
+  }
+
+  endSession(id: number, why: string): boolean {
+    return [...this.#served.values()].some((served) => served.endSession(id, why));
+  }
+
+  resetTraffic(): void {
+    for (const served of this.#served.values()) served.resetTraffic();
+  }
+
+  async stop(): Promise<void> {
+    await this.#reconciling;
+    const all = [...this.#served.values()];
+    for (const served of all) served.close('the target stops');
+    this.#served.clear();
+    await within(stopMs, Promise.all(all.map((served) => served.ended())));
+  }
+
+  async #reconcile(): Promise<void> {
+    const isOn = ({ tpgs }: Target) => [...tpgs.values()].some(({ enabled }: Tpg) => enabled);
+    const wanted = new Set(
+      [...this.#state.targets.values()].filter((target) => this.#context.serves(target) && isOn(target)),
+    );
+    for (const target of this.#served.keys()) if (!wanted.has(target)) this.#end(target);
+    for (const target of wanted) await (this.#served.get(target) ?? (await this.#begin(target))).follow();
+  }
+
+  async #begin(target: Target): Promise<Served> {
+    const served = new Served(target, this.#context);
+    this.#served.set(target, served);
+    await served.open(this.#context.runDirectory);
+    const { problem } = served;
+    if (problem !== undefined)
+      this.#context.log({ level: 'warning', event: 'vhost target not served', detail: { path: target.path, problem } });
+    return served;
+  }
+
+  /** Whoever closes its volumes waits for what is under way. */
+  #end(target: Target): void {
+    const why = this.#context.serves(target)
+      ? 'the target was deleted or disabled'
+      : 'its target moves to another loop';
+    this.#served.get(target)?.close(why);
+    this.#served.delete(target);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Which requests of a queue are in flight, written where a crash of this process leaves it: memory that the front-end keeps
+ * for us (QEMU, docs/interop/vhost-user.rst, "Inflight I/O tracking", split virtqueues). Who comes after us runs them again.
+ */
+
+/** A queue's part: features, version, number of descriptors, head of the last batch, used index; then a state for each descriptor. */
+const headBytes = 16;
+const at = { version: 8, size: 10, lastBatch: 12, usedIndex: 14 } as const;
+/** A descriptor's state: in flight, the next of its batch, and when it was taken. */
+const stateBytes = 16;
+const state = { inFlight: 0, next: 6, counter: 8 } as const;
+const version = 1;
+
+/** Parts begin where a line of the cache does. */
+const alignment = 64;
+
+export const inflightPartBytes = (queueSize: number): number =>
+  Math.ceil((headBytes + queueSize * stateBytes) / alignment) * alignment;
+
+export class Inflight {
+  readonly #view: DataView;
+  readonly #size: number;
+  /** Heads that are used, and not published yet. */
+  readonly #batch: number[] = [];
+  #counter = 0n;
+
+  /** @param bytes the memory, zeros when it is new @param offset of the queue's part in it */
+  constructor(bytes: ArrayBuffer, offset: number, size: number) {
+    this.#view = new DataView(bytes, offset, headBytes + size * stateBytes);
+    this.#size = size;
+  }
+
+  /**
+   * Begins, or goes on where another process ended.
+   * @param usedIndex as the ring has it
+   * @returns the heads that were in flight, in the order in which they were taken
+   */
+  begin(usedIndex: number): number[] {
+    const view = this.#view;
+    if (view.getUint16(at.version, true) !== version) {
+      view.setUint16(at.version, version, true);
+      view.setUint16(at.size, this.#size, true);
+      view.setUint16(at.usedIndex, usedIndex, true);
+      return [];
+    }
+    // The last batch was published, and not all of it was struck off.
+    const published = (usedIndex - view.getUint16(at.usedIndex, true)) & 0xffff;
+    let head = view.getUint16(at.lastBatch, true);
+    for (let i = 0; i < Math.min(published, this.#size) && head < this.#size; i += 1) {
+      this.#strike(head);
+      head = view.getUint16(this.#at(head) + state.next, true);
+    }
+    view.setUint16(at.usedIndex, usedIndex, true);
+    const heads = Array.from({ length: this.#size }, (_, i) => i).filter((one) => this.#isInFlight(one));
+    const counterOf = (one: number) => view.getBigUint64(this.#at(one) + state.counter, true);
+    heads.sort((a, b) => (counterOf(a) < counterOf(b) ? -1 : 1));
+    for (const one of heads) if (counterOf(one) >= this.#counter) this.#counter = counterOf(one) + 1n;
+    return heads;
+  }
+
+  taken(head: number): void {
+    this.#view.setBigUint64(this.#at(head) + state.counter, this.#counter, true);
+    this.#counter += 1n;
+    this.#view.setUint8(this.#at(head) + state.inFlight, 1);
+  }
+
+  /** It will be published with the next used index. */
+  used(head: number): void {
+    this.#view.setUint16(this.#at(head) + state.next, this.#view.getUint16(at.lastBatch, true), true);
+    this.#view.setUint16(at.lastBatch, head, true);
+    this.#batch.push(head);
+  }
+
+  published(usedIndex: number): void {
+    for (const head of this.#batch) this.#strike(head);
+    this.#batch.length = 0;
+    this.#view.setUint16(at.usedIndex, usedIndex, true);
+  }
+
+  #at(head: number): number {
+    return headBytes + head * stateBytes;
+  }
+
+  #isInFlight(head: number): boolean {
+    return this.#view.getUint8(this.#at(head) + state.inFlight) === 1;
+  }
+
+  #strike(head: number): void {
+    this.#view.setUint8(this.#at(head) + state.inFlight, 0);
+  }
+}

@@ -1,0 +1,318 @@
+/** A virtio-scsi device (VIRTIO 1.2 clause 5.6): requests of the guest become tasks of a nexus, and their ends responses. */
+
+import { admit, execute, readFailed, retire } from '../scsi/device-server.ts';
+import { dataOutBytesMax } from '../scsi/opcode.ts';
+import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
+import { dataMemory } from '../system/memory-budget.ts';
+import { countCommand } from '../target/traffic.ts';
+import { command, commandBytes, putResponse, readAddress, responseBytes, responses } from '../wire/virtio-scsi.ts';
+import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
+import { gather, type Request, type Shape, scatter } from './request.ts';
+import type { Session } from './session.ts';
+import type { VirtQueue } from './virtqueue.ts';
+
+/** Of the queues for commands. */
+export const commandShape: Shape = { headerBytes: commandBytes, responseBytes };
+
+/** VIRTIO 1.2 5.6.6.1, task_attr. */
+const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queue', 'aca'];
+
+const cdbBytes = commandBytes - command.cdb;
+/** How many commands that end in one go share a reading of the clock. */
+const commandsPerTime = 16;
+
+export class ScsiDevice {
+  readonly #sessionOf: (target: number) => Session | undefined;
+  readonly #memory = dataMemory.account(deviceBytesMax);
+  readonly #response = new Uint8Array(responseBytes);
+  /** Queues that have something to publish. */
+  readonly #dirty = new Set<VirtQueue>();
+  /** Who waits for a command to be used. */
+  #waiting: (() => void)[] = [];
+  #now = 0;
+  #timeLeft = 0;
+  #lastTag = 0;
+
+  /** @param sessionOf the session with the TPG that a target number stands for */
+  constructor(sessionOf: (target: number) => Session | undefined) {
+    this.#sessionOf = sessionOf;
+  }
+
+  /** Runs a command. What it ends is used at once or later; `publish` shows what was until then. */
+  run(queue: VirtQueue, request: Request): void {
+    if (request.headerLength < commandBytes || request.responseLength < responseBytes) {
+      // There is nothing to answer, or nowhere to.
+      this.#use(queue, request, 0);
+      return;
+    }
+    const { header } = request;
+    const { target, lun } = readAddress(header, command.lun);
+    const session = this.#sessionOf(target);
+    // VIRTIO_SCSI_F_INOUT is not offered.
+    const isBoth = request.dataOutLength > 0 && request.dataInLength > 0;
+    if (!session || isBoth) {
+      this.#refuse(queue, request, session ? responses.failure : responses.badTarget);
+      return;
+    }
+    this.#lastTag += 1;
+    const task = new Task({
+      nexus: session.nexus,
+      lun,
+      unit: session.view(lun),
+      cdb: header.slice(command.cdb, command.cdb + cdbBytes),
+      attribute: attributes[header[command.attribute]!] ?? 'simple',
+      tag: this.#lastTag,
+      dataOutOffered: request.dataOutLength,
+      dataInOffered: request.dataInLength,
+    });
+    request.task = task;
+    request.session = session;
+    request.lun = lun;
+    request.arrivedAt = this.#time();
+    session.outstanding += 1;
+    const refusal = admit(task);
+    if (refusal) this.#answer(queue, request, task, refusal);
+    else if (task.dataOutAsked > request.dataOutLength) {
+      retire(task);
+      this.#end(queue, request, responses.overrun, status.good, undefined, 0);
+    } else if (task.dataOutLength === 0) this.#execute(queue, request, task, false);
+    else this.#takeData(queue, request, task);
+  }
+
+  /** Data of a plain write is written from where it lies; all else is copied first, since the guest may change it. */
+  #takeData(queue: VirtQueue, request: Request, task: Task): void {
+    const [first] = request.dataOut;
+    const { dataOutLength: length } = task;
+    if (request.dataOut.length === 1 && task.command!.row.lands) {
+      task.dataOut = first!.length === length ? first! : first!.subarray(0, length);
+      this.#execute(queue, request, task, false);
+      return;
+    }
+    const bytes = Math.min(length, dataOutBytesMax);
+    const go = () => {
+      const buffer = Buffer.allocUnsafeSlow(bytes);
+      gather(request.dataOut, 0, buffer);
+      task.dataOut = buffer;
+      let done = bytes;
+      if (done < length)
+        task.fetch = async () => {
+          const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
+          gather(request.dataOut, done, piece);
+          done += piece.length;
+          return piece;
+        };
+    };
+    request.reserved = bytes;
+    if (this.#memory.take(bytes)) {
+      go();
+      this.#execute(queue, request, task, false);
+      return;
+    }
+    request.waits = true;
+    this.#hold(queue, request);
+    this.#memory.whenTaken(bytes, () => {
+      // Task management may have ended it.
+      if (request.task !== task || !request.waits) return this.#memory.giveBack(bytes);
+      request.waits = false;
+      go();
+      this.#execute(queue, request, task, true);
+    });
+  }
+
+  #execute(queue: VirtQueue, request: Request, task: Task, waited: boolean): void {
+    const result = execute(task, waited);
+    if (result instanceof Promise) {
+      this.#hold(queue, request);
+      void result.then((completion) => this.#answer(queue, request, task, completion));
+    } else this.#answer(queue, request, task, result);
+  }
+
+  /** The guest's memory stays where it is as long as somebody may write to it. */
+  #hold(queue: VirtQueue, request: Request): void {
+    if (request.held) return;
+    request.held = queue.memory;
+    request.held.hold();
+  }
+
+  #answer(queue: VirtQueue, request: Request, task: Task, completion: Completion): void {
+    const { dataIn } = completion;
+    if (!dataIn || completion.status !== status.good || task.aborted) {
+      const isGood = completion.status === status.good && !task.aborted;
+      this.#respond(queue, request, task, completion, 0, isGood ? task.dataOutAsked : 0);
+    } else if (dataIn.length > request.dataInLength) {
+      retire(task);
+      this.#end(queue, request, responses.overrun, status.good, undefined, 0);
+    } else if (dataIn instanceof Uint8Array)
+      this.#respond(queue, request, task, completion, scatter(dataIn, request.dataIn), 0);
+    else this.#read(queue, request, task, completion, dataIn);
+  }
+
+  /** Data of the volume goes straight to where the guest wants it. */
+  #read(queue: VirtQueue, request: Request, task: Task, completion: Completion, extent: Extent): void {
+    const pieces = request.dataIn;
+    const { volume, position, length } = extent;
+    if (isScattered(pieces, length)) {
+      const buffer = Buffer.allocUnsafe(length);
+      this.#readInto(queue, request, task, completion, extent, [buffer], () => scatter(buffer, pieces));
+      return;
+    }
+    const [first] = pieces;
+    if (pieces.length === 1 && first!.length === length && volume.readNow?.(first!, position)) {
+      this.#respond(queue, request, task, completion, length, 0);
+      return;
+    }
+    this.#readInto(queue, request, task, completion, extent, cut(pieces, length), () => length);
+  }
+
+  #readInto(
+    queue: VirtQueue,
+    request: Request,
+    task: Task,
+    completion: Completion,
+    { volume, position, length }: Extent,
+    pieces: readonly Uint8Array[],
+    finish: () => number,
+  ): void {
+    const slow: Promise<void>[] = [];
+    let at = position;
+    for (const piece of pieces) {
+      if (!volume.readNow?.(piece, at)) slow.push(volume.read(piece, at));
+      at += piece.length;
+    }
+    if (slow.length === 0) {
+      finish();
+      this.#respond(queue, request, task, completion, length, 0);
+      return;
+    }
+    this.#hold(queue, request);
+    void Promise.allSettled(slow).then((results) => {
+      const failure = results.find((one) => one.status === 'rejected');
+      if (failure) return this.#respond(queue, request, task, readFailed(task, failure.reason), 0, 0);
+      finish();
+      this.#respond(queue, request, task, completion, length, 0);
+    });
+  }
+
+  #respond(
+    queue: VirtQueue,
+    request: Request,
+    task: Task,
+    completion: Completion,
+    read: number,
+    written: number,
+  ): void {
+    retire(task);
+    const code = task.aborted ? (request.abortedByInitiator ? responses.aborted : responses.reset) : responses.ok;
+    const { status: ended, sense } = completion;
+    this.#end(queue, request, code, task.aborted ? 0 : ended, sense, read, written);
+  }
+
+  /** Not a task: there is no such target, or it cannot be one. */
+  #refuse(queue: VirtQueue, request: Request, code: number): void {
+    this.#putResponse(request, code, 0, 0, undefined);
+    this.#use(queue, request, responseBytes);
+  }
+
+  #end(
+    queue: VirtQueue,
+    request: Request,
+    code: number,
+    ended: number,
+    sense: Uint8Array | undefined,
+    read: number,
+    written = 0,
+  ): void {
+    const session = request.session!;
+    session.outstanding -= 1;
+    const good = code === responses.ok && ended === status.good;
+    const ms = this.#time() - request.arrivedAt;
+    countCommand(session.traffic, good, read, written, ms);
+    const traffic = session.trafficOf(request.lun);
+    if (traffic) countCommand(traffic, good, read, written, ms);
+    if (request.reserved > 0) this.#memory.giveBack(request.reserved);
+    const moved = read + Math.min(written, request.dataOutLength);
+    this.#putResponse(request, code, ended, request.dataInLength + request.dataOutLength - moved, sense);
+    this.#use(queue, request, responseBytes + read);
+  }
+
+  #putResponse(request: Request, code: number, ended: number, residual: number, sense: Uint8Array | undefined): void {
+    const [whole] = request.response;
+    if (whole!.length === responseBytes) {
+      whole!.fill(0, 0, senseStart);
+      putResponse(whole!, code, ended, residual, sense);
+      return;
+    }
+    this.#response.fill(0);
+    putResponse(this.#response, code, ended, residual, sense);
+    scatter(this.#response, request.response);
+  }
+
+  #use(queue: VirtQueue, request: Request, written: number): void {
+    queue.use(request, written);
+    if (this.#waiting.length > 0) for (const resume of this.#waiting.splice(0)) resume();
+    if (this.#dirty.size === 0) queueMicrotask(this.publish);
+    this.#dirty.add(queue);
+  }
+
+  /** Resolves when a command has been used. */
+  used(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Shows the guest what has ended, and tells it once: at the end of a batch, or of the turn. */
+  readonly publish = (): void => {
+    if (this.#dirty.size === 0) return;
+    for (const queue of this.#dirty) queue.publish();
+    this.#dirty.clear();
+  };
+
+  /** Task management has aborted what had not begun: it is answered, and what it waits for is nobody's. */
+  dropWaiting(queue: VirtQueue): void {
+    for (const request of queue.busy()) {
+      const { task } = request;
+      if (!request.waits || !task?.aborted) continue;
+      request.waits = false;
+      request.reserved = 0;
+      this.#respond(queue, request, task, { status: status.taskAborted }, 0, 0);
+    }
+  }
+
+  /** Nothing waits for memory any more. */
+  close(): void {
+    this.#memory.close();
+  }
+
+  /** A clock that is not read for each of the commands that come and end in one go. */
+  #time(): number {
+    if (this.#timeLeft === 0) {
+      this.#now = performance.now();
+      this.#timeLeft = commandsPerTime;
+      queueMicrotask(this.#forgetTime);
+    }
+    this.#timeLeft -= 1;
+    return this.#now;
+  }
+
+  readonly #forgetTime = (): void => {
+    this.#timeLeft = 0;
+  };
+}
+
+/** What stands before the sense data, which its length says how much there is of. */
+const senseStart = 12;
+
+/** Many short pieces are read at once, and copied. */
+const isScattered = (pieces: readonly Uint8Array[], length: number): boolean =>
+  pieces.length >= scatteredPiecesMin && length / pieces.length < scatteredPieceBytesMax;
+
+/** The first `length` bytes of pieces. */
+function cut(pieces: readonly Uint8Array[], length: number): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  let left = length;
+  for (const piece of pieces) {
+    if (left === 0) break;
+    found.push(piece.length <= left ? piece : piece.subarray(0, left));
+    left -= Math.min(left, piece.length);
+  }
+  return found;
+}

@@ -1,0 +1,147 @@
+/** The I_T nexus of a front-end with one TPG of its target: the guest addresses the TPG by its tag, as the kernel's vhost-scsi has it. */
+
+import { type LogicalUnitView, Nexus, type StorageObject } from '../scsi/logical-unit.ts';
+import { establishNexus, loseNexus } from '../scsi/nexus.ts';
+import { abortNexus } from '../scsi/task-management.ts';
+import { changeLunsOf } from '../scsi/unit-attention.ts';
+import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
+import type { SessionInfo } from '../target/service.ts';
+import type { NodeAcl, Tpg } from '../target/target.ts';
+import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
+
+/** A target has one front-end at a time: its TPGs' port numbers tell sessions apart. Those of iSCSI are counted from 1. */
+const sessionIdsFrom = 1_000_000_000;
+
+/** What happened to a LUN. */
+export interface LunChange {
+  readonly lun: number;
+  readonly what: 'added' | 'removed' | 'resized';
+}
+
+/** A LUN as the guest was told of it. */
+interface Known {
+  readonly storageObject: StorageObject;
+  readonly bytes: number;
+}
+
+export class Session {
+  readonly id: number;
+  readonly tpg: Tpg;
+  readonly acl: NodeAcl | undefined;
+  readonly nexus: Nexus;
+  readonly traffic = noTraffic();
+  /** Commands that are not answered. */
+  outstanding = 0;
+  readonly #views = new Map<number, LogicalUnitView | undefined>();
+  readonly #ways = new Map<number, Traffic>();
+  #known: Map<number, Known>;
+
+  /** As with the kernel's vhost-scsi: the TPG's own initiator name is let in, by its ACL if there is one. */
+  constructor(tpg: Tpg) {
+    this.id = sessionIdsFrom + tpg.relativePortId;
+    this.tpg = tpg;
+    this.acl = tpg.acls.get(tpg.nexusWwn);
+    this.nexus = new Nexus({
+      session: this.id,
+      initiatorName: tpg.nexusWwn,
+      initiatorPortName: tpg.nexusWwn,
+      targetPortName: portOf(tpg).portName,
+      view: (lun) => this.view(lun),
+      luns: () => lunsOf(tpg, this.acl),
+    });
+    this.#known = this.#inventory();
+    establishNexus(this.nexus);
+  }
+
+  /** Why it cannot go on, or undefined. @param tpg what the tree has in its place */
+  fallen(tpg: Tpg | undefined): boolean {
+    return tpg !== this.tpg || !tpg.enabled || tpg.acls.get(tpg.nexusWwn) !== this.acl;
+  }
+
+  view(lun: number): LogicalUnitView | undefined {
+    const known = this.#views.get(lun);
+    if (known) return known;
+    const view = viewOf(this.tpg, this.acl, lun);
+    if (view) this.#views.set(lun, view);
+    return view;
+  }
+
+  /** What the commands for a LUN are counted in, besides the session's own traffic. */
+  trafficOf(number: number): Traffic | undefined {
+    const known = this.#ways.get(number);
+    if (known) return known;
+    const { tpg, acl } = this;
+    const ways = lunBehind(tpg, acl, number)?.ways;
+    const traffic = ways?.trafficOf({ initiator: acl?.wwn ?? '', number, portal: '' });
+    if (traffic) this.#ways.set(number, traffic);
+    return traffic;
+  }
+
+  /** The tree has changed. @returns what the guest does not know yet */
+  refresh(): LunChange[] {
+    this.#views.clear();
+    this.#ways.clear();
+    const before = this.#known;
+    this.#known = this.#inventory();
+    const changes: LunChange[] = [];
+    for (const [lun, { storageObject }] of before)
+      if (this.#known.get(lun)?.storageObject !== storageObject) changes.push({ lun, what: 'removed' });
+    for (const [lun, { storageObject, bytes }] of this.#known) {
+      const known = before.get(lun);
+      if (known?.storageObject !== storageObject) changes.push({ lun, what: 'added' });
+      else if (known.bytes !== bytes) changes.push({ lun, what: 'resized' });
+    }
+    if (changes.some(({ what }) => what !== 'resized')) changeLunsOf(this.nexus);
+    return changes;
+  }
+
+  /** The LUNs that the guest was told of last. */
+  lunsNow(): number[] {
+    return [...this.#known.keys()];
+  }
+
+  #inventory(): Map<number, Known> {
+    const { tpg, acl } = this;
+    return new Map(
+      lunsOf(tpg, acl).map((lun) => {
+        const { storageObject } = viewOf(tpg, acl, lun)!;
+        return [lun, { storageObject, bytes: storageObject.blocks * storageObject.blockSize }];
+      }),
+    );
+  }
+
+  /** The guest has reset its device, or this nexus (SAM-5 6.3.4). */
+  async reset(): Promise<void> {
+    const stopped = abortNexus(this.nexus);
+    loseNexus(this.nexus);
+    await stopped;
+    establishNexus(this.nexus);
+  }
+
+  /** @returns when nothing of it is on its way to a medium any more */
+  async end(): Promise<void> {
+    const stopped = abortNexus(this.nexus);
+    loseNexus(this.nexus);
+    await stopped;
+  }
+
+  /** As `sessions` shows it. @param socket where its front-end came in, and who that is */
+  info(socket: string, peer: string): SessionInfo {
+    const { target, tag } = this.tpg;
+    return {
+      id: this.id,
+      fabric: target.fabric.name,
+      targetWwn: target.wwn,
+      tpgTag: tag,
+      initiatorWwn: this.tpg.nexusWwn,
+      initiatorAlias: peer,
+      type: 'Normal',
+      state: 'LOGGED_IN',
+      authenticated: false,
+      acl: this.acl !== undefined,
+      traffic: sumOf([this.traffic]),
+      outstanding: this.outstanding,
+      connections: [{ cid: 0, state: 'LOGGED_IN', address: socket, transport: 'vhost-user' }],
+    };
+  }
+}
