@@ -30,9 +30,12 @@ export interface SharedMemory {
 }
 
 /** Whether nobody can take pages of it away. */
-export const isSealed = (fd: number): boolean => ((fcntl()?.now(fd, F_GET_SEALS, 0) ?? 0) & F_SEAL_SHRINK) !== 0;
+function isSealed(fd: number): boolean {
+  const seals = fcntl()?.now(fd, F_GET_SEALS, 0) ?? -1;
+  return seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
+}
 
-/** The first `length` bytes behind a descriptor, which stays open. @throws a system error */
+/** The first `length` bytes behind a descriptor, which stays open. @throws a system error: EPERM where it is not sealed, ERANGE where it is shorter */
 export function mapShared(fd: number, length: number): SharedMemory {
   if (!isSealed(fd)) throw systemError('EPERM', 'mmap');
   if (fstatSync(fd).size < length) throw systemError('ERANGE', 'mmap');

@@ -1,8 +1,10 @@
 /** The memory of a guest: regions that its front-end shares, mapped here, and found by the guest's addresses or the front-end's. */
 
-import { closeForeign } from '../system/descriptor.ts';
+import { systemErrorCode } from '../errors.ts';
 import { mapShared, type SharedMemory } from '../system/shared-memory.ts';
-import type { RegionDescription } from '../wire/vhost-user.ts';
+import { type RegionDescription, readRegions, readSingleRegion, singleRegionBytes } from '../wire/vhost-user.ts';
+import { memorySlotsMax } from './limits.ts';
+import { closeAll, MessageError, type Rows } from './messages.ts';
 
 /** A mapping, which goes when nobody has it any more. */
 class Mapping {
@@ -30,20 +32,23 @@ export interface Region extends RegionDescription {
 }
 
 /**
- * Maps a region, and closes its descriptor. It is mapped from the beginning of the file: where pages are huge, an offset
- * would have to be one of theirs.
- * @throws a system error: EPERM where the memory is not sealed, ERANGE where it is shorter
+ * Maps a region. It is mapped from the beginning of the file: where pages are huge, an offset would have to be one of theirs.
+ * @throws MessageError, a system error
  */
-export function mapRegion(description: RegionDescription, fd: number): Region {
+function mapRegion(description: RegionDescription, fd: number): Region {
   const { guest, user, size, offset } = description;
+  if (size === 0 || ![guest, user, offset].every((start) => Number.isSafeInteger(start + size)))
+    throw new MessageError('a region that no memory can have');
   try {
-    const limit = Number.MAX_SAFE_INTEGER;
-    if (size === 0 || guest + size > limit || user + size > limit || offset + size > limit)
-      throw new RangeError('a region that no memory can have');
     const shared = mapShared(fd, offset + size);
     return { ...description, mapping: new Mapping(shared), bytes: shared.bytes };
-  } finally {
-    closeForeign(fd);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ERANGE') throw new MessageError('its memory is shorter than it says');
+    if (code !== 'EPERM') throw error;
+    throw new MessageError(
+      'its memory is not sealed, and could be taken away: QEMU seals it with -object memory-backend-memfd,share=on,seal=on',
+    );
   }
 }
 
@@ -86,5 +91,89 @@ export class GuestMemory {
       if (user >= region.user && user + length <= region.user + region.size)
         return { region, at: region.offset + user - region.user };
     return undefined;
+  }
+}
+
+/** The memory as the front-end's messages make it. */
+export class MemoryTable {
+  #current = new GuestMemory([]);
+  readonly #changed: (memory: GuestMemory) => void;
+
+  /** @param changed what is under way may go on with what was before */
+  constructor(changed: (memory: GuestMemory) => void) {
+    this.#changed = changed;
+  }
+
+  get current(): GuestMemory {
+    return this.#current;
+  }
+
+  rows(): Rows {
+    return {
+      setMemTable: {
+        name: 'SET_MEM_TABLE',
+        descriptors: memorySlotsMax,
+        act: ({ payload, descriptors }) => {
+          const descriptions = readRegions(payload);
+          if (descriptions?.length !== descriptors.length) {
+            closeAll(descriptors);
+            throw new MessageError('a table of memory with another number of descriptors');
+          }
+          return this.#replace(mapAll(descriptions, descriptors));
+        },
+      },
+      addMemReg: {
+        name: 'ADD_MEM_REG',
+        bytes: singleRegionBytes,
+        descriptors: 1,
+        act: ({ payload, descriptors }) => {
+          const { regions } = this.#current;
+          if (descriptors.length !== 1 || regions.length === memorySlotsMax) {
+            closeAll(descriptors);
+            throw new MessageError(`a region without its descriptor, or more than ${memorySlotsMax}`);
+          }
+          return this.#replace([...regions, ...mapAll([readSingleRegion(payload)], descriptors)]);
+        },
+      },
+      remMemReg: {
+        name: 'REM_MEM_REG',
+        bytes: singleRegionBytes,
+        descriptors: 1,
+        act: ({ payload, descriptors }) => {
+          closeAll(descriptors);
+          const { guest, user, size } = readSingleRegion(payload);
+          const { regions } = this.#current;
+          const found = regions.find((one) => one.guest === guest && one.user === user && one.size === size);
+          if (!found) throw new MessageError('memory is taken away that was not given');
+          return this.#replace(regions.filter((one) => one !== found));
+        },
+      },
+    };
+  }
+
+  #replace(regions: readonly Region[]): undefined {
+    const before = this.#current;
+    this.#current = new GuestMemory(regions);
+    before.release();
+    this.#changed(this.#current);
+  }
+
+  /** What is under way holds it until it ends. */
+  close(): void {
+    this.#current.release();
+  }
+}
+
+/** Maps regions and closes their descriptors. @throws MessageError, a system error; nothing is mapped then */
+function mapAll(descriptions: readonly RegionDescription[], descriptors: readonly number[]): Region[] {
+  const mapped: Region[] = [];
+  try {
+    for (const [i, description] of descriptions.entries()) mapped.push(mapRegion(description, descriptors[i]!));
+    return mapped;
+  } catch (error) {
+    new GuestMemory(mapped).release();
+    throw error;
+  } finally {
+    closeAll(descriptors);
   }
 }

@@ -3,6 +3,10 @@
  * for us (QEMU, docs/interop/vhost-user.rst, "Inflight I/O tracking", split virtqueues). Who comes after us runs them again.
  */
 
+import { mapShared, type SharedMemory } from '../system/shared-memory.ts';
+import type { InflightDescription } from '../wire/vhost-user.ts';
+import { queueSizeMax, queuesMax } from './limits.ts';
+
 /** A queue's part: features, version, number of descriptors, head of the last batch, used index; then a state for each descriptor. */
 const headBytes = 16;
 const at = { version: 8, size: 10, lastBatch: 12, usedIndex: 14 } as const;
@@ -14,8 +18,46 @@ const version = 1;
 /** Parts begin where a line of the cache does. */
 const alignment = 64;
 
-export const inflightPartBytes = (queueSize: number): number =>
+const partBytes = (queueSize: number): number =>
   Math.ceil((headBytes + queueSize * stateBytes) / alignment) * alignment;
+
+/** What so many queues take; undefined where a device cannot have them. */
+export const inflightMemoryBytes = ({ queues, queueSize }: InflightDescription): number | undefined =>
+  queues === 0 || queues > queuesMax || queueSize === 0 || queueSize > queueSizeMax
+    ? undefined
+    : queues * partBytes(queueSize);
+
+/** The memory for all queues of a device, mapped. */
+export class InflightMemory {
+  readonly #description: InflightDescription;
+  readonly #shared: SharedMemory;
+
+  private constructor(description: InflightDescription, shared: SharedMemory) {
+    this.#description = description;
+    this.#shared = shared;
+  }
+
+  /** Undefined when it does not fit. @param fd stays open @throws a system error */
+  static of(description: InflightDescription, fd: number): InflightMemory | undefined {
+    const { bytes, offset } = description;
+    const needed = inflightMemoryBytes(description);
+    if (needed === undefined || needed > bytes || offset % alignment !== 0) return undefined;
+    return Number.isSafeInteger(offset + bytes)
+      ? new InflightMemory(description, mapShared(fd, offset + bytes))
+      : undefined;
+  }
+
+  /** The part of a queue, if there is one. */
+  partOf(ring: number, size: number): Inflight | undefined {
+    const { offset, queues, queueSize } = this.#description;
+    if (ring >= queues || size > queueSize) return undefined;
+    return new Inflight(this.#shared.bytes, offset + ring * partBytes(queueSize), size);
+  }
+
+  unmap(): void {
+    this.#shared.unmap();
+  }
+}
 
 export class Inflight {
   readonly #view: DataView;

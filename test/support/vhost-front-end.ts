@@ -167,6 +167,8 @@ export class FrontEnd {
   #fds: number[] = [];
   #wake: () => void = () => {};
   hasEnded = false;
+  #isClosed = false;
+  #isOff = false;
   readonly memoryFd: number;
   readonly shared: SharedMemory;
   readonly memory: Buffer;
@@ -174,6 +176,8 @@ export class FrontEnd {
   features = 0n;
   #nextBuffer: number;
   #lastId = 0n;
+  /** Descriptors that came with replies. */
+  readonly #given: number[] = [];
 
   private constructor(
     fd: number,
@@ -312,6 +316,11 @@ export class FrontEnd {
     return at;
   }
 
+  /** Writes over all that lies outside of the rings. */
+  fillBuffers(byte: number): void {
+    this.memory.fill(byte, this.rings.length * ringBytes);
+  }
+
   /** Writes a command of 51 bytes. @returns where */
   header(cdb: readonly number[], { lun = 0, target = 1, attribute = 0, id = ++this.#lastId } = {}): number {
     const at = this.place(51);
@@ -418,8 +427,18 @@ export class FrontEnd {
     return (await this.ask(11, u32(ring.number, 0))).readUInt32LE(4);
   }
 
+  /** The memory for requests in flight, which the back-end makes. It has to be asked for before rings are started. */
+  async inflight(queues: number, queueSize: number): Promise<{ description: Buffer; fd: number }> {
+    this.send(31, Buffer.concat([u64(0, 0), Buffer.from(Uint16Array.of(queues, queueSize, 0, 0).buffer)]));
+    const { payload, descriptors } = await this.reply();
+    this.#given.push(...descriptors);
+    return { description: payload, fd: descriptors[0]! };
+  }
+
   /** Goes away; memory and rings stay for another. */
   disconnect(): void {
+    if (this.#isOff) return;
+    this.#isOff = true;
     if (!this.hasEnded) this.#watched.close();
     this.hasEnded = true;
     closeForeign(this.#socket.fd);
@@ -427,7 +446,10 @@ export class FrontEnd {
 
   close(): void {
     this.disconnect();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const ring of this.rings) ring.close();
-    closeForeign(this.memoryFd);
+    for (const fd of [this.memoryFd, ...this.#given]) closeForeign(fd);
+    this.shared.unmap();
   }
 }

@@ -1,0 +1,158 @@
+/** The messages on a front-end's socket: received whole, with their descriptors, worked off one by one, and answered. */
+
+import { closeForeign } from '../system/descriptor.ts';
+import { DescriptorSocket } from '../system/descriptor-socket.ts';
+import type { Watched } from '../system/ffi.ts';
+import { whenLate } from '../system/running-time.ts';
+import {
+  headerBytes,
+  headerFlag,
+  payloadBytesMax,
+  readHeader,
+  replyTo,
+  requests,
+  writeNumber,
+} from '../wire/vhost-user.ts';
+import { messageMs } from './limits.ts';
+
+/** The front-end has said what cannot be: its connection ends. */
+export class MessageError extends Error {}
+
+interface Message {
+  readonly payload: Buffer;
+  /** They are the row's to close, or to keep. */
+  readonly descriptors: readonly number[];
+}
+
+/** What a request is answered with: nothing but an acknowledgement where that is asked for; a payload; with descriptors, which are closed. */
+export type Answer = undefined | Buffer | { readonly payload: Buffer; readonly descriptors: readonly number[] };
+
+/** What one request does. */
+export interface Row {
+  readonly name: string;
+  /** Bytes of payload, at least. */
+  readonly bytes?: number;
+  /** Descriptors that come with it, at most. */
+  readonly descriptors?: number;
+  /** @throws what ends the connection */
+  readonly act: (message: Message) => Answer | Promise<Answer>;
+}
+
+/** By the names of wire/vhost-user.ts. */
+export type Rows = Partial<Record<keyof typeof requests, Row>>;
+
+export interface MessagesHost {
+  /** The connection cannot go on. */
+  fail(error: unknown): void;
+  /** The front-end has closed it. */
+  ended(): void;
+}
+
+export class Messages {
+  readonly #socket: DescriptorSocket;
+  /** By the number of the request. */
+  readonly #rows: ReadonlyMap<number, Row>;
+  readonly #host: MessagesHost;
+  readonly #watched: Watched | undefined;
+  readonly #buffer = Buffer.alloc(headerBytes + payloadBytesMax);
+  #come = 0;
+  #descriptors: number[] = [];
+  #inTime: (() => void) | undefined;
+  #isClosed = false;
+
+  /** @param fd of the socket, which is this one's to close */
+  constructor(fd: number, rows: Rows, host: MessagesHost) {
+    this.#socket = new DescriptorSocket(fd);
+    this.#rows = new Map(Object.entries(rows).map(([name, row]) => [requests[name as keyof Rows], row]));
+    this.#host = host;
+    this.#watched = this.#socket.watch(() => this.#receive());
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#inTime?.();
+    this.#watched?.close();
+    closeAll(this.#descriptors);
+    closeForeign(this.#socket.fd);
+  }
+
+  /**
+   * Takes what has come: a header by itself, since descriptors come with whatever is received last, and then its payload.
+   * While a message is worked off, the next one waits in the socket.
+   */
+  #receive(): void {
+    try {
+      while (!this.#isClosed) {
+        const received = this.#socket.receive(this.#buffer.subarray(this.#come, this.#wanted()));
+        if (received === 'none yet') break;
+        if (received === 'end') {
+          this.#host.ended();
+          return;
+        }
+        this.#descriptors.push(...received.descriptors);
+        this.#come += received.bytes;
+        if (this.#come < headerBytes || this.#come < this.#wanted()) continue;
+        const work = this.#workOff();
+        if (!work) continue;
+        this.#watched?.pause();
+        void work.then(
+          () => this.#isClosed || this.#watched?.resume(),
+          (error) => this.#host.fail(error),
+        );
+        break;
+      }
+      if (this.#come > 0 && !this.#isClosed)
+        this.#inTime ??= whenLate(messageMs, () => this.#host.fail(new MessageError('half a message came')));
+    } catch (error) {
+      this.#host.fail(error);
+    }
+  }
+
+  /** Bytes that are to come until the message, or its header, is whole. */
+  #wanted(): number {
+    if (this.#come < headerBytes) return headerBytes;
+    const { payloadBytes, flags } = readHeader(this.#buffer);
+    if ((flags & headerFlag.versionMask) !== headerFlag.version) throw new MessageError('it speaks another version');
+    if (payloadBytes > payloadBytesMax) throw new MessageError(`a message of ${payloadBytes} bytes`);
+    return headerBytes + payloadBytes;
+  }
+
+  /** @returns a promise where it takes its time */
+  #workOff(): Promise<void> | undefined {
+    const { request, flags, payloadBytes } = readHeader(this.#buffer);
+    const payload = Buffer.from(this.#buffer.subarray(headerBytes, headerBytes + payloadBytes));
+    const descriptors = this.#descriptors;
+    this.#descriptors = [];
+    this.#come = 0;
+    this.#inTime?.();
+    this.#inTime = undefined;
+    const row = this.#rows.get(request);
+    if (!row || descriptors.length > (row.descriptors ?? 0) || payload.length < (row.bytes ?? 0)) {
+      closeAll(descriptors);
+      throw new MessageError(
+        row
+          ? `${row.name} with ${payload.length} bytes and ${descriptors.length} descriptors`
+          : `request ${request}, which is not offered`,
+      );
+    }
+    const answer = row.act({ payload, descriptors });
+    if (answer instanceof Promise) return answer.then((later) => this.#answer(request, flags, later));
+    this.#answer(request, flags, answer);
+    return undefined;
+  }
+
+  #answer(request: number, flags: number, answer: Answer): void {
+    if (this.#isClosed) return;
+    const { payload, descriptors } = Buffer.isBuffer(answer) || !answer ? { payload: answer, descriptors: [] } : answer;
+    // An acknowledgement: what fails ends the connection.
+    const said = payload ?? ((flags & headerFlag.needReply) !== 0 ? writeNumber(0n) : undefined);
+    const isSent = !said || this.#socket.send(replyTo(request, said), descriptors);
+    closeAll(descriptors);
+    if (!isSent) throw new MessageError('it does not read its answers');
+  }
+}
+
+export function closeAll(descriptors: readonly number[]): undefined {
+  for (const fd of descriptors) closeForeign(fd);
+}
