@@ -1,6 +1,14 @@
 /** A target of a fabric whose targets have TPG nodes. */
 
-import { bracketed, type Host, OperatorError, type Target, type Tpg, type ValueType } from '../../src/index.ts';
+import {
+  bracketed,
+  type Host,
+  OperatorError,
+  serviceOf,
+  type Target,
+  type Tpg,
+  type ValueType,
+} from '../../src/index.ts';
 import { type Context, child, commandOf, given, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, infoCommand } from './info.ts';
@@ -49,13 +57,21 @@ export const target: NodeType<Target> = {
         context.info(`Deleted TPGT ${tag}.`);
       },
     }),
-    info: infoCommand<Target>('Shows its fabric, its name, and what serves it.', (one, { root }) => ({
-      fabric: one.fabric.name,
-      wwn: one.wwn,
-      ...servedBy(root.loopOf(one)),
-    })),
+    info: infoCommand<Target>(
+      'Shows its fabric, its name, what serves it, and how a client of this machine reaches it.',
+      (one, host) => ({
+        fabric: one.fabric.name,
+        wwn: one.wwn,
+        ...clientLines(one, host),
+        ...servedBy(host.root.loopOf(one)),
+      }),
+    ),
   },
 };
+
+/** What a client of this machine is told of it: nothing where it is reached over a network. */
+export const clientLines = (one: Target, { home }: Host): InfoEntries =>
+  serviceOf(one.fabric)?.clientLines?.(one, home.runDirectory) ?? {};
 
 /** The event loop that serves it, how busy it is, and how late what it does comes: half of the time, and one time in a hundred. */
 const servedBy = (loop: ReturnType<Host['root']['loopOf']>): InfoEntries => {

@@ -5,6 +5,7 @@ import {
   controlType,
   functions,
   notificationAnswerBytes,
+  notificationBytes,
   readAddress,
   responses,
   taskManagement,
@@ -80,8 +81,8 @@ export async function manage(request: Request, requests: Requests): Promise<Uint
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
   const type = headerLength < 4 ? -1 : bytes.readUInt32LE(0);
   // There are no asynchronous events of media here: none is subscribed to.
-  if (type === controlType.asyncNotificationQuery || type === controlType.asyncNotificationSubscribe)
-    return new Uint8Array(notificationAnswerBytes);
+  const isNotification = type === controlType.asyncNotificationQuery || type === controlType.asyncNotificationSubscribe;
+  if (isNotification && headerLength >= notificationBytes) return new Uint8Array(notificationAnswerBytes);
   if (type !== controlType.taskManagement || headerLength < taskManagementBytes) return undefined;
   const { target, lun } = readAddress(header, taskManagement.lun);
   const session = requests.sessionOf(target);

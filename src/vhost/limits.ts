@@ -12,8 +12,6 @@ export const memorySlotsMax = 64;
 /** Commands of one queue that are begun in one go; other queues, and all else in the loop, come in between. */
 export const commandsAtOnceMax = 64;
 
-/** Data of one command that lies in many pieces is gathered so many bytes at a time. */
-export const gatheredBytesMax = 1024 * 1024;
 /** Data-out of one device that is in our own memory; all together: system/memory-budget.ts. */
 export const deviceBytesMax = 64 * 1024 * 1024;
 

@@ -9,7 +9,7 @@ import type { Inflight } from './inflight.ts';
 import { Request, type Shape } from './request.ts';
 
 /** The guest has written what cannot be: its device ends. */
-export class RingError extends Error {}
+class RingError extends Error {}
 
 /** struct virtq_desc: address, length, flags, next. */
 const descriptorBytes = 16;

@@ -12,7 +12,7 @@ export const headerBytes = 12;
 /** Longest payload of a request here: a table of `regionsMax` regions. */
 export const payloadBytesMax = 1024;
 /** Regions in one SET_MEM_TABLE, which has room for no more. */
-export const regionsMax = 8;
+const regionsMax = 8;
 
 export const headerFlag = { versionMask: 3, version: 1, reply: 4, needReply: 8 } as const;
 

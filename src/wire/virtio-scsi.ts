@@ -19,7 +19,7 @@ export const command = { lun: 0, id: 8, attribute: 16, cdb: 19 } as const;
 
 /** Its response: length of sense, residual, status qualifier, status, response, and 96 bytes of sense. Then its data-in. */
 export const responseBytes = 108;
-export const senseBytesMax = 96;
+const senseBytesMax = 96;
 const response = { senseLength: 0, residual: 4, status: 10, code: 11, sense: 12 } as const;
 
 /** 5.6.6.1, 5.6.6.2 */

@@ -154,6 +154,7 @@ export const kinds: readonly Kind[] = [
   { name: 'words-of-the-unix-shell', is: (it) => typed(it, /create aéb /) || /^[| ]+o- aéb \./.test(it.text) },
   { name: 'made-serials', is: ({ text }) => text.includes('the saved file has no wwn; it is served with ') },
   { name: 'relative-paths', is: ({ text }) => /\[(?:\/root\/)?relative\.img /.test(text) },
+  { name: 'sockets', is: ({ text }) => text.startsWith('Its socket is ') },
   {
     name: 'local-addresses',
     is: (it) =>

@@ -13,10 +13,10 @@ import { logicalUnit } from './logical-unit.ts';
 import { temporaryDirectory } from './tcli.ts';
 import { FrontEnd, usualFeatures } from './vhost-front-end.ts';
 
-export const wwn = 'naa.5001405162d5cf9d';
+const wwn = 'naa.5001405162d5cf9d';
 
 /** One TPG, whose LUN 0 is `lu`. */
-export async function vhostTarget(lu: StorageObject = logicalUnit().lu) {
+export async function vhostTarget(lu: StorageObject = logicalUnit().lu, runDirectory = temporaryDirectory()) {
   const state: FabricState = {
     fabric: vhost,
     targets: new Map(),
@@ -36,7 +36,6 @@ export async function vhostTarget(lu: StorageObject = logicalUnit().lu) {
   addLun(tpg, 0, lu);
   state.targets.set(wwn, target);
   const log: LogRecord[] = [];
-  const runDirectory = temporaryDirectory();
   const engine = startVhost(state, { log: (record) => log.push(record), serves: () => true, runDirectory });
   onTestFinished(() => engine.stop());
   await engine.reconcile();

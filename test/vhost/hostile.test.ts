@@ -10,7 +10,8 @@ import { logicalUnit } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { slowVolume } from '../support/slow-volume.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
-import { type FrontEnd, guestAddress, userAddress, usualFeatures } from '../support/vhost-front-end.ts';
+import { guestAddress } from '../support/vhost-driver-ring.ts';
+import { type FrontEnd, userAddress, usualFeatures } from '../support/vhost-front-end.ts';
 import { vhostTarget } from '../support/vhost-target.ts';
 
 const u32 = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer);
@@ -265,6 +266,15 @@ test('a second front-end is refused as long as there is one, and comes in when t
   await expect.poll(() => engine.sessions()).toEqual([]);
   expect(await (await start()).command([0])).toMatchObject({ response: 0 });
   expect(reasons()).toContain('vhost front-end gone: it has closed the connection');
+});
+
+test('a socket that cannot be made is the problem of the LUNs', async () => {
+  const { engine, tpg, log } = await vhostTarget(undefined, join(temporaryDirectory(), 'x'.repeat(100)));
+  expect(engine.lunProblem?.(tpg.luns.get(0)!)).toMatchObject({
+    message: 'The LUNs are not served',
+    hint: expect.stringContaining('longer than 107 bytes'),
+  });
+  expect(log).toMatchObject([{ event: 'vhost target not served' }]);
 });
 
 test('its socket is for its owner alone', async () => {
