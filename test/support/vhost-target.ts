@@ -5,8 +5,7 @@ import { onTestFinished } from 'vitest';
 import { vhost } from '../../src/fabric/vhost.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
-import { emptyAuth } from '../../src/target/auth.ts';
-import { type FabricState, Target, Tpg } from '../../src/target/target.ts';
+import { fabricState, Target, Tpg } from '../../src/target/target.ts';
 import { startVhost } from '../../src/vhost/engine.ts';
 import { addLun } from './iscsi-target.ts';
 import { logicalUnit } from './logical-unit.ts';
@@ -17,13 +16,7 @@ const wwn = 'naa.5001405162d5cf9d';
 
 /** One TPG, whose LUN 0 is `lu`. */
 export async function vhostTarget(lu: StorageObject = logicalUnit().lu, runDirectory = temporaryDirectory()) {
-  const state: FabricState = {
-    fabric: vhost,
-    targets: new Map(),
-    discoveryAuth: emptyAuth(),
-    discoveryAuthEnabled: false,
-    unknown: {},
-  };
+  const state = fabricState(vhost);
   const target = new Target(vhost, wwn);
   const addTpg = (tag: number): Tpg => {
     const tpg = new Tpg(target, tag, tag);
@@ -36,7 +29,12 @@ export async function vhostTarget(lu: StorageObject = logicalUnit().lu, runDirec
   addLun(tpg, 0, lu);
   state.targets.set(wwn, target);
   const log: LogRecord[] = [];
-  const engine = startVhost(state, { log: (record) => log.push(record), serves: () => true, runDirectory });
+  const engine = startVhost(state, {
+    log: (record) => log.push(record),
+    serves: () => true,
+    begun: () => {},
+    runDirectory,
+  });
   onTestFinished(() => engine.stop());
   await engine.reconcile();
   const socket = join(runDirectory, `${wwn}.vhost`);
