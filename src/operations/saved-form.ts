@@ -1,7 +1,8 @@
 /** What the saved file says of an object, by the schema. */
 
 import type { Field } from '../target/fields.ts';
-import type { Part } from './groups.ts';
+import type { Group, Part } from './groups.ts';
+import type { Value, Values } from './operation.ts';
 import { numberOf, type Raw, truthOf } from './raw.ts';
 import { type Kind, listsIn, type Saved } from './schema.ts';
 
@@ -63,3 +64,31 @@ export function settledIn(kind: Kind, saved: Raw): Record<string, string | numbe
 /** The property values by which parameters of `create` or `delete` name an object. */
 export const namedBy = (kind: Kind, params: Raw): object =>
   Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : [])));
+
+/** Parameters of `create` by the fields that have one of that name, as the object has them. */
+function given(kind: Kind, object: object, named: (field: Field) => string | undefined): Values {
+  const all = Object.entries(kind.fields).flatMap(([key, field]) => {
+    const name = named(field);
+    const value = () => kind.given?.[key]?.(object as never) ?? ((object as Raw)[field.as] as Value);
+    return name === undefined ? [] : [[name, value()] as const];
+  });
+  return Object.fromEntries(all);
+}
+
+/** What names an object to `delete`. */
+export const nameOf = (kind: Kind, object: object): Values => given(kind, object, ({ names }) => names);
+
+/** What it was made of. With any other value it is another object. */
+const madeOf = (kind: Kind, object: object): Values => given(kind, object, (field) => field.names ?? field.given);
+export const idOf = (kind: Kind, object: object): string => JSON.stringify(madeOf(kind, object));
+
+/** What `create` is given to make it again. */
+export function creationOf(kind: Kind, object: object): Values {
+  const isMade = (field: Field) => !isLeftOut(field, (object as Raw)[field.as]);
+  const settled = given(kind, object, (field) => (isMade(field) ? field.chance : undefined));
+  return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
+}
+
+/** Its groups of settings. */
+export const groupsOf = (kind: Kind, object: object): Group[] =>
+  partsOf(kind, object).filter((part): part is Group => Object.hasOwn(part, 'printed'));

@@ -57,8 +57,10 @@ interface KindOf<O, A> {
   parts?(object: O): readonly Part[];
   /** Kinds whose objects stand below one of this kind, in the order in which they are restored. */
   readonly below?: readonly Kind[];
-  /** Its objects in one of the kind above, in the order of the file. */
+  /** Its objects in one of the kind above, in the order in which they came. */
   members(above: A): Iterable<O>;
+  /** Their order in the file, where that is another one. */
+  order?(a: O, b: O): number;
   /** What a word of a path names below the one above. */
   named(above: A, word: string): O | undefined;
   /** The path of the node that makes and deletes them. */
@@ -99,7 +101,8 @@ const mappedLun = kindOf<MappedLun, NodeAcl>({
   fields: mappedLunFields,
   written: { tpg_lun: ({ lun }) => lun.index },
   given: { tpg_lun: ({ lun }) => lun.index },
-  members: ({ mappedLuns }) => [...mappedLuns.values()].sort(byIndex),
+  members: ({ mappedLuns }) => mappedLuns.values(),
+  order: byIndex,
   named: ({ mappedLuns }, word) => numbered(mappedLuns, 'mapped_lun', word),
   at: ({ tpg, wwn }) => `${tpg.path}/acls/${wwn}`,
   node: ({ index }) => `mapped_lun${index}`,
@@ -153,7 +156,8 @@ const lun = kindOf<Lun, Tpg>({
     attach: ({ tpg: { target } }) => target.fabric.isLocal === true,
   },
   parts: ({ attributes }) => [attributeGroup('attribute', attributes, { ours: 'beside' })],
-  members: ({ luns }) => [...luns.values()].sort(byIndex),
+  members: ({ luns }) => luns.values(),
+  order: byIndex,
   named: ({ luns }, word) => numbered(luns, 'lun', word),
   at: ({ path }) => `${path}/luns`,
   node: ({ index }) => `lun${index}`,
@@ -172,7 +176,8 @@ const tpg = kindOf<Tpg, Target>({
     accessListPart(one),
   ],
   below: [lun, portal, nodeAcl],
-  members: ({ tpgs }) => [...tpgs.values()].sort((a, b) => a.tag - b.tag),
+  members: ({ tpgs }) => tpgs.values(),
+  order: (a, b) => a.tag - b.tag,
   named: ({ tpgs }, word) => numbered(tpgs, 'tpg', word),
   at: ({ path }) => path,
   node: ({ tag }) => `tpg${tag}`,

@@ -69,9 +69,14 @@ function modulesOf(tree: Tree): Raw[] {
   return states.filter(isSaved).map(({ form }) => form);
 }
 
+function inOrder(kind: Kind, above: object): readonly Saved[] {
+  const members: Saved[] = [...(kind.members(above as never) as Iterable<Saved>)];
+  return kind.order ? members.sort(kind.order as (a: Saved, b: Saved) => number) : members;
+}
+
 /** The saved forms of objects, and of all that stands in them. */
 const formsOf = (kind: Kind, above: object, kept: Kept): Raw[] =>
-  Array.from(kind.members(above as never) as Iterable<Saved>, (object) => ({
+  inOrder(kind, above).map((object) => ({
     ...savedForm(kind, object),
     ...Object.fromEntries(
       listsIn(kind).map((below) => [

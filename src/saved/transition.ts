@@ -1,9 +1,11 @@
 /** What leads from one tree to another, as operations: what must go first, then what must come, then what must change. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { Attributes, type AttributeTable } from '../attribute.ts';
+import type { Attribute } from '../attribute.ts';
 import { accountsSetting, printAccessList } from '../operations/access-operations.ts';
 import type { Operation, Value, Values } from '../operations/operation.ts';
+import { creationOf, groupsOf, idOf, nameOf } from '../operations/saved-form.ts';
+import { type Kind, pathOf, schema } from '../operations/schema.ts';
 import { changedAttributes } from '../operations/storage-object-operations.ts';
 import { methodWith } from '../operations/tpg-operations.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -17,16 +19,7 @@ import {
   implicitAccess,
 } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { type Auth, authKeys } from '../target/auth.ts';
-import {
-  type FabricState,
-  type Lun,
-  type MappedLun,
-  NodeAcl,
-  type Portal,
-  type Target,
-  Tpg,
-} from '../target/target.ts';
+import { type FabricState, type Lun, type MappedLun, NodeAcl, newLun, type Target, Tpg } from '../target/target.ts';
 
 /** What must be done in this order; within a step, in the order of the trees. */
 const steps = [
@@ -121,7 +114,7 @@ class Transition {
         const settled = { config: next.config } as unknown as Value;
         if (isResized(old, next)) this.#resize(old, next);
         else if (!isSameMedium(old, next)) this.#do('storage objects', path, 'changemedium', { name, settled });
-        this.#attributes('storage objects', next.path, 'attribute', old.attributes, next.attributes);
+        this.#settings('storage objects', schema.storageObject, next.path, old, next);
       } else {
         const settled = { config: next.config, attributes: changedAttributes(next) } as unknown as Value;
         this.#do('storage objects', path, 'create', { name, ...(next.wwn && { wwn: next.wwn }), settled });
@@ -169,25 +162,31 @@ class Transition {
       ensure(aluaStates[state]?.supportedBy ?? '', 1);
       ensure('alua_access_state', state);
     }
-    for (const name of Object.keys(aluaGroupTable))
-      if (!isReadOnly(aluaGroupTable, name)) ensure(name, settingOf(after, name));
+    for (const [name, { readOnly }] of Object.entries<Attribute>(aluaGroupTable))
+      if (!readOnly) ensure(name, settingOf(after, name));
   }
 
-  #attributes(
-    step: Step,
-    path: string,
-    group: 'attribute' | 'parameter',
-    before: Attributes<AttributeTable>,
-    after: Attributes<AttributeTable>,
-  ): void {
-    for (const name of Object.keys(after.table))
-      if (!isReadOnly(after.table, name) && before.values[name] !== after.values[name])
-        this.#set(step, path, group, name, after.print(name), before.print(name));
+  /**
+   * Settings of an object that differ.
+   * @param along by group and name, those that are as they are in consequence of others
+   */
+  #settings(step: Step, kind: Kind, path: string, before: object, after: object, along: Settings = {}): void {
+    const old = groupsOf(kind, before);
+    for (const [at, group] of groupsOf(kind, after).entries()) {
+      const was = { ...old[at]!.printed(), ...along[group.name] };
+      for (const [name, value] of Object.entries(group.printed()))
+        if (was[name] !== value) this.#set(step, path, group.name, name, value, was[name]!);
+    }
   }
 
-  #auth(step: Step, path: string, group: string, before: Auth, after: Auth): void {
-    for (const key of authKeys)
-      if (before[key] !== after[key]) this.#set(step, path, group, key, after[key], before[key]);
+  /** Objects that go. With another of what they were made of, they go and come. */
+  #going(step: Step, kind: Kind, at: string, before: Iterable<object>, after: Iterable<object>): void {
+    for (const one of missing(kind, before, after)) this.#do(step, at, 'delete', nameOf(kind, one));
+  }
+
+  /** Objects that come. */
+  #coming(step: Step, kind: Kind, at: string, before: Iterable<object>, after: Iterable<object>): void {
+    for (const one of missing(kind, after, before)) this.#do(step, at, 'create', creationOf(kind, one));
   }
 
   #accounts({ accounts: before }: FabricState, { accounts: after, fabric }: FabricState): void {
@@ -214,85 +213,73 @@ class Transition {
   #fabric(before: FabricState, after: FabricState): void {
     const path = `/${after.fabric.name}`;
     this.#accounts(before, after);
-    this.#auth('discovery', path, 'discovery_auth', before.discoveryAuth, after.discoveryAuth);
+    this.#settings('discovery', schema.fabric, path, before, after);
     this.#taken('discovery', path, 'discovery_auth', before.discoveryAccounts, after.discoveryAccounts);
-    if (before.discoveryAuthEnabled !== after.discoveryAuthEnabled)
-      this.#set(
-        'discovery',
-        path,
-        'discovery_auth',
-        'enable',
-        digit(after.discoveryAuthEnabled),
-        digit(before.discoveryAuthEnabled),
-      );
-    for (const wwn of before.targets.keys())
-      if (!after.targets.has(wwn)) this.#do('targets go', path, 'delete', { wwn });
+    const [was, is] = [before, after].map(({ discoveryAuthEnabled }) => (discoveryAuthEnabled ? '1' : '0'));
+    if (was !== is) this.#set('discovery', path, 'discovery_auth', 'enable', is!, was!);
+    this.#going('targets go', schema.target, path, before.targets.values(), after.targets.values());
     for (const target of after.targets.values()) this.#target(before.targets.get(target.wwn), target);
   }
 
   #target(old: Target | undefined, target: Target): void {
-    const { fabric, wwn, path } = target;
-    const only = fabric.tpgNodes ? undefined : target.tpgs.get(1);
-    if (!old) this.#do('targets', `/${fabric.name}`, 'create', { wwn, ...(only && { settled: settledTpg(only) }) });
-    for (const tag of old?.tpgs.keys() ?? []) if (!target.tpgs.has(tag)) this.#do('TPGs go', path, 'delete', { tag });
+    const { fabric, only, path } = target;
+    const settled = only && { settled: creationOf(schema.tpg, only)['settled']! };
+    if (!old) this.#do('targets', `/${fabric.name}`, 'create', { ...nameOf(schema.target, target), ...settled });
+    if (!only) this.#going('TPGs go', schema.tpg, path, old?.tpgs.values() ?? [], target.tpgs.values());
     for (const tpg of target.tpgs.values()) {
       const known = old?.tpgs.get(tpg.tag);
-      if (!known && fabric.tpgNodes) this.#do('TPGs', path, 'create', { tag: tpg.tag, settled: settledTpg(tpg) });
+      if (!known && !only) this.#do('TPGs', path, 'create', creationOf(schema.tpg, tpg));
       this.#tpg(known ?? freshTpg(tpg), tpg);
     }
   }
 
   #tpg(old: Tpg, tpg: Tpg): void {
     const { path } = tpg;
-    this.#attributes('TPGs', path, 'attribute', old.attributes, tpg.attributes);
-    this.#attributes('TPGs', path, 'parameter', withMethod(old, tpg), tpg.parameters);
-    this.#auth('TPGs', path, 'auth', old.auth, tpg.auth);
+    this.#settings('TPGs', schema.tpg, path, old, tpg, alongWith(old, tpg));
     this.#taken('TPGs', path, 'auth', old.accounts, tpg.accounts);
     this.#accessList(old, tpg);
     if (old.enabled !== tpg.enabled) this.#do('enable', path, tpg.enabled ? 'enable' : 'disable', {});
-    for (const portal of old.portals)
-      if (!tpg.portals.some((one) => isSamePortal(one, portal)))
-        this.#do('portals go', `${path}/portals`, 'delete', portalWords(portal));
-    for (const portal of tpg.portals)
-      if (!old.portals.some((one) => isSamePortal(one, portal)))
-        this.#do('portals', `${path}/portals`, 'create', portalWords(portal));
+    this.#going('portals go', schema.portal, `${path}/portals`, old.portals, tpg.portals);
+    this.#coming('portals', schema.portal, `${path}/portals`, old.portals, tpg.portals);
     this.#luns(old, tpg);
     this.#acls(old, tpg);
   }
 
   #luns(old: Tpg, tpg: Tpg): void {
-    const path = `${tpg.path}/luns`;
+    const path = schema.lun.at(tpg as never);
     for (const lun of old.luns.values()) {
-      const stays = !this.#gone.has(lun) && tpg.luns.get(lun.index)?.storageObject.path === lun.storageObject.path;
-      if (lun.attached && !(stays && tpg.luns.get(lun.index)?.attached))
-        this.#do('detach', path, 'detach', { lun: lun.index });
+      const next = tpg.luns.get(lun.index);
+      const stays = !this.#gone.has(lun) && next !== undefined && idOf(schema.lun, next) === idOf(schema.lun, lun);
+      if (lun.attached && !(stays && next.attached)) this.#do('detach', path, 'detach', nameOf(schema.lun, lun));
       if (stays) continue;
-      if (!this.#gone.has(lun)) this.#do('LUNs go', path, 'delete', { lun: lun.index });
+      if (!this.#gone.has(lun)) this.#do('LUNs go', path, 'delete', nameOf(schema.lun, lun));
       this.#gone.add(lun);
     }
     for (const lun of tpg.luns.values()) {
-      const { index, storageObject, alias, aluaGroup: group } = lun;
-      const known = present(old.luns.get(index), this.#gone);
-      const settled = { alias };
-      if (!known) this.#do('LUNs', path, 'create', { storage_object: storageObject.path, lun: index, settled });
+      const { storageObject, aluaGroup: group } = lun;
+      const known = present(old.luns.get(lun.index), this.#gone);
+      const fresh = newLun(tpg, lun.index, storageObject, lun.alias);
+      const at = pathOf(schema.lun, tpg, lun);
+      if (!known) this.#do('LUNs', path, 'create', creationOf(schema.lun, lun));
+      this.#settings('LUNs', schema.lun, at, known ?? fresh, lun);
       const isMoved = !known || this.#goneGroups.has(`${storageObject.path}/alua/${known.aluaGroup}`);
-      const before = isMoved ? (storageObject.aluaGroups[0]?.['name'] ?? null) : known.aluaGroup;
+      const before = isMoved ? fresh.aluaGroup : known.aluaGroup;
       if (before !== group && group !== null)
-        this.#set('LUNs', `${path}/lun${index}`, 'alua', 'alua_tg_pt_gp_name', group, String(before ?? 'None'));
-      if (lun.attached && !known?.attached) this.#do('attach', path, 'attach', { lun: index });
+        this.#set('LUNs', at, 'alua', 'alua_tg_pt_gp_name', group, String(before ?? 'None'));
+      if (lun.attached && !known?.attached) this.#do('attach', path, 'attach', nameOf(schema.lun, lun));
     }
   }
 
   #acls(old: Tpg, tpg: Tpg): void {
-    const path = `${tpg.path}/acls`;
-    for (const wwn of old.acls.keys()) if (!tpg.acls.has(wwn)) this.#do('ACLs go', path, 'delete', { wwn });
+    const path = schema.nodeAcl.at(tpg as never);
+    this.#going('ACLs go', schema.nodeAcl, path, old.acls.values(), tpg.acls.values());
     const isTagged = ({ wwn, tag }: NodeAcl) => tag !== '' && old.acls.get(wwn)?.tag === tag;
     /** Those that are in their group when the next one joins. */
     const tagged = new Set([...tpg.acls.values()].filter(isTagged).map(({ wwn }) => wwn));
     for (const acl of tpg.acls.values()) {
       const { wwn, tag } = acl;
       const known = old.acls.get(wwn);
-      if (!known) this.#do('ACLs', path, 'create', { wwn });
+      if (!known) this.#do('ACLs', path, 'create', creationOf(schema.nodeAcl, acl));
       const joins = tag !== '' && known?.tag !== tag;
       const step = joins ? 'tags' : 'ACLs';
       if (known?.tag && known.tag !== tag) this.#do('ACLs', path, 'tag', { wwn, tag: '' });
@@ -307,29 +294,25 @@ class Transition {
   }
 
   #acl(step: Step, before: NodeAcl, mapped: readonly MappedLun[], acl: NodeAcl): void {
-    const path = `${acl.tpg.path}/acls/${acl.wwn}`;
-    this.#attributes(step, path, 'attribute', before.attributes, acl.attributes);
-    this.#auth(step, path, 'auth', before.auth, acl.auth);
-    const isSame = (a: MappedLun, b: MappedLun) =>
-      a.index === b.index && a.lun.index === b.lun.index && a.writeProtect === b.writeProtect;
+    const path = pathOf(schema.nodeAcl, acl.tpg, acl);
+    this.#settings(step, schema.nodeAcl, path, before, acl);
     const after = [...acl.mappedLuns.values()];
-    for (const one of mapped)
-      if (!after.some((other) => isSame(one, other)))
-        this.#do(step === 'ACLs' ? 'mapped LUNs go' : step, path, 'delete', { mapped_lun: one.index });
-    for (const { index, lun, writeProtect, alias } of after.filter(
-      (one) => !mapped.some((other) => isSame(one, other)),
-    ))
-      this.#do(step, path, 'create', {
-        ...{ mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect },
-        settled: { alias },
-      });
+    this.#going(step === 'ACLs' ? 'mapped LUNs go' : step, schema.mappedLun, path, mapped, after);
+    this.#coming(step, schema.mappedLun, path, mapped, after);
   }
 }
 
+/** Those of `some` that `others` have none like. */
+function missing(kind: Kind, some: Iterable<object>, others: Iterable<object>): object[] {
+  const ids = new Set(Array.from(others, (one) => idOf(kind, one)));
+  return [...some].filter((one) => !ids.has(idOf(kind, one)));
+}
+
+/** Group → name → value. */
+type Settings = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 const present = <T extends StorageObject | Lun>(one: T | undefined, gone: ReadonlySet<StorageObject | Lun>) =>
   one && !gone.has(one) ? one : undefined;
-
-const isReadOnly = (table: AttributeTable, name: string): boolean => table[name]?.readOnly === true;
 
 const isSameUnit = (a: StorageObject, b: StorageObject): boolean =>
   a.wwn === b.wwn || a.wwn === '' || b.wwn === '' || a.backstore.passesThrough === true;
@@ -342,10 +325,6 @@ const isSameMedium = (a: StorageObject, b: StorageObject): boolean => isSameUnit
 const isResized = (a: StorageObject, b: StorageObject): boolean =>
   isSameUnit(a, b) && a.backstore.exchange === undefined && differing(a, b).join() === 'size';
 
-const digit = (flag: boolean): string => (flag ? '1' : '0');
-const isSamePortal = (a: Portal, b: Portal): boolean => a.address === b.address && a.port === b.port;
-const portalWords = ({ address, port }: Portal): Values => ({ ip_address: address, ip_port: port });
-
 /** As it is when it has just been created. */
 function freshTpg({ target, tag, relativePortId }: Tpg): Tpg {
   const fresh = new Tpg(target, tag, relativePortId);
@@ -353,15 +332,9 @@ function freshTpg({ target, tag, relativePortId }: Tpg): Tpg {
   return fresh;
 }
 
-/** The parameters once `authentication` is as it shall be, which brings AuthMethod along. */
-function withMethod(old: Tpg, tpg: Tpg): Attributes<AttributeTable> {
+/** Setting `authentication` brings AuthMethod along. */
+function alongWith(old: Tpg, tpg: Tpg): Settings {
   if (old.attribute('authentication') === tpg.attribute('authentication') || !old.parameters.of('AuthMethod'))
-    return old.parameters;
-  const AuthMethod = methodWith(tpg.attribute('authentication') === 1);
-  return new Attributes(old.parameters.table, { ...old.parameters.values, AuthMethod });
+    return {};
+  return { parameter: { AuthMethod: methodWith(tpg.attribute('authentication') === 1) } };
 }
-
-const settledTpg = ({ relativePortId, nexusWwn }: Tpg): Values => ({
-  portId: relativePortId,
-  ...(nexusWwn && { nexus: nexusWwn }),
-});

@@ -83,8 +83,8 @@ export const portalFields = {
 } as const satisfies Fields;
 
 export const lunFields = {
-  index: { type: 'number', as: 'index', names: 'lun' },
   storage_object: { type: 'reference', as: 'storageObject', given: 'storage_object' },
+  index: { type: 'number', as: 'index', names: 'lun' },
   // 10 hexadecimal digits, LIO's name for it.
   alias: { type: 'text', as: 'alias', chance: 'alias' },
   // The storage object's target port group that it is in; none where the kind has none.
