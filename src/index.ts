@@ -47,6 +47,8 @@ export {
   withoutSecrets,
 } from './operations/operation.ts';
 export { type Place, type PlaceKind, placeOf } from './operations/place.ts';
+export { infoOf } from './operations/saved-form.ts';
+export { schema } from './operations/schema.ts';
 export type { Tree } from './operations/tree.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';

@@ -2,17 +2,19 @@
 
 import {
   type Host,
+  infoOf,
   type Lun,
   lowestFree,
   OperatorError,
   type Steps,
   type StorageObject,
+  schema,
   serviceOf,
   type Tpg,
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { engineGroup } from '../session/configuration-groups.ts';
+import { engineGroup, filledGroup } from '../session/configuration-groups.ts';
 import { child, commandOf, given, type Node, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
@@ -157,6 +159,7 @@ const lun: NodeType<Lun> = {
       : { text: `${pieces.join(' ')} missing`, healthy: false, ...also };
   },
   groups: (one) => [
+    ...filledGroup('attribute', `${one.tpg.path}/luns/lun${one.index}`, one.attributes),
     engineGroup('alua', `${one.tpg.path}/luns/lun${one.index}`, () => [
       {
         name: 'alua_tg_pt_gp_name',
@@ -188,16 +191,8 @@ const info = commandOf<Lun>()({
 });
 
 function entriesOf(one: Lun, { home }: Host): InfoEntries {
-  const { index, alias, aluaGroup, storageObject } = one;
   const [uri, device] = localNames(one, home);
-  return {
-    alias,
-    alua_tg_pt_gp_name: aluaGroup,
-    index,
-    storage_object: `/backstores/${labelOf(storageObject)}`,
-    uri,
-    device,
-  };
+  return { ...infoOf(schema.lun, one), uri, device };
 }
 
 const attach = commandOf<Lun>()({

@@ -2,17 +2,19 @@
 
 import {
   type Host,
+  infoOf,
   isMutual,
   letsIn,
   type MappedLun,
   type NodeAcl,
   type Steps,
+  schema,
   type Tpg,
   types,
   type Values,
   type ValueType,
 } from '../../src/index.ts';
-import { attributesGroup, authGroup, chapEntries, engineGroup } from '../session/configuration-groups.ts';
+import { authGroup, engineGroup, filledGroup } from '../session/configuration-groups.ts';
 import {
   type ConfigurationGroup,
   type Context,
@@ -140,10 +142,7 @@ export const nodeAcl: NodeType<AclGroup> = {
   },
 };
 
-function entriesOf(group: AclGroup): InfoEntries {
-  const { attributes, auth, tag } = first(group);
-  return { ...chapEntries(auth), ...attributes.savedForeign(), ...(tag && { tag }) };
-}
+const entriesOf = (group: AclGroup): InfoEntries => infoOf(schema.nodeAcl, first(group));
 
 /** @returns the number of the TPG's LUN that is meant; a storage object that is none becomes one */
 async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Promise<number> {
@@ -188,10 +187,9 @@ function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
       await context.applyTogether(inEach(members, 'set', { group: declared.name, name, value }));
     },
   });
-  const attribute = attributesGroup('attribute', pathOf(first(group)), attributes);
   return [
     ...(tpg.target.fabric.sessionParameters ? [negotiated(first(group), host)] : []),
-    ...(Object.keys(attributes.table).length > 0 ? [forEach(attribute)] : []),
+    ...filledGroup('attribute', pathOf(first(group)), attributes).map(forEach),
     ...(tpg.target.fabric.features.includes('auth') ? [forEach(authGroup('auth', pathOf(first(group)), auth))] : []),
   ];
 }
@@ -222,9 +220,8 @@ const mappedLun: NodeType<MappedLun> = {
       : { text: `${text} missing`, healthy: false };
   },
   commands: {
-    info: infoCommand<MappedLun>(
-      'Shows its number, its LUN, and whether it may be written to.',
-      ({ alias, index, lun, writeProtect }) => ({ alias, index, tpg_lun: lun.index, write_protect: writeProtect }),
+    info: infoCommand<MappedLun>('Shows its number, its LUN, and whether it may be written to.', (one) =>
+      infoOf(schema.mappedLun, one),
     ),
   },
 };

@@ -2,9 +2,11 @@
 
 import {
   bracketed,
+  infoOf,
   OperatorError,
   type Portal,
   printPortal,
+  schema,
   type Tpg,
   types,
   type ValueType,
@@ -92,12 +94,7 @@ const portal: NodeType<PortalOf> = {
   commands: {
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),
     enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),
-    info: infoCommand<PortalOf>('Shows its address and port.', ({ portal: { address, port, iser, offload } }) => ({
-      ip_address: bracketed(address),
-      iser,
-      offload,
-      port,
-    })),
+    info: infoCommand<PortalOf>('Shows its address and port.', (one) => infoOf(schema.portal, one.portal)),
   },
 };
 

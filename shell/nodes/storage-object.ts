@@ -2,8 +2,10 @@
 
 import {
   describeLoss,
+  infoOf,
   OperatorError,
   type StorageObject,
+  schema,
   types,
   type ValueType,
   type WorkState,
@@ -100,14 +102,11 @@ export const storageObject: NodeType<StorageObject> = {
     info: infoCommand<StorageObject>(
       'Shows its name, size, serial number and so on, how far a FORMAT UNIT or SANITIZE is, and what writes may be lost.',
       (object, { root }) => {
-        const { backstore, name, wwn, config, missing } = object;
+        const { missing } = object;
         const work = root.workOn(object);
         const loss = root.lossOf(object);
         return {
-          ...config,
-          name,
-          plugin: backstore.plugin,
-          ...(!backstore.passesThrough && { wwn }),
+          ...infoOf(schema.storageObject, object),
           ...(missing !== undefined && { missing }),
           ...(work && {
             work: work.command,

@@ -3,7 +3,9 @@
 import {
   bracketed,
   type Host,
+  infoOf,
   OperatorError,
+  schema,
   serviceOf,
   type Target,
   type Tpg,
@@ -60,8 +62,7 @@ export const target: NodeType<Target> = {
     info: infoCommand<Target>(
       'Shows its fabric, its name, what serves it, and how a client of this machine reaches it.',
       (one, host) => ({
-        fabric: one.fabric.name,
-        wwn: one.wwn,
+        ...infoOf(schema.target, one),
         ...clientLines(one, host),
         ...servedBy(host.root.loopOf(one)),
       }),

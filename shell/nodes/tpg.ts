@@ -1,7 +1,7 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
-import { type Host, isMutual, letsIn, type Tpg } from '../../src/index.ts';
-import { attributesGroup, authGroup, chapEntries } from '../session/configuration-groups.ts';
+import { type Host, infoOf, isMutual, letsIn, schema, type Tpg } from '../../src/index.ts';
+import { authGroup, filledGroup } from '../session/configuration-groups.ts';
 import {
   type Command,
   type Commands,
@@ -23,13 +23,10 @@ const tpgCommands: Commands<Tpg> = {
   disable: switchCommand(false),
   info: infoCommand<Tpg>(
     'Shows its number, whether it is enabled, its CHAP words, and where it sends initiators.',
-    ({ tag, enabled, auth, attributes, accessList }) => ({
-      tag,
-      enable: enabled,
-      ...chapEntries(auth),
-      access_addresses: accessList?.addresses.join(', '),
-      access_names: accessList?.names.join(', '),
-      ...attributes.savedForeign(),
+    (one) => ({
+      ...infoOf(schema.tpg, one),
+      access_addresses: one.accessList?.addresses.join(', '),
+      access_names: one.accessList?.names.join(', '),
     }),
   ),
 };
@@ -83,10 +80,9 @@ function groupsOf(
   { root }: Host,
 ): ConfigurationGroup[] {
   const state = root.tree.fabrics.get(fabric.name)!;
-  const filled = (table: object) => Object.keys(table).length > 0;
   return [
-    ...(filled(parameters.table) ? [attributesGroup('parameter', path, parameters)] : []),
-    ...(filled(attributes.table) ? [attributesGroup('attribute', path, attributes)] : []),
+    ...filledGroup('parameter', path, parameters),
+    ...filledGroup('attribute', path, attributes),
     ...(fabric.features.includes('auth')
       ? [authGroup('auth', path, auth, () => accountsSettings(state, accounts))]
       : []),

@@ -10,7 +10,6 @@ import {
   authTable,
   hidden,
   OperatorError,
-  shownValue,
   syntaxError,
   types,
   type ValueType,
@@ -73,11 +72,9 @@ export const attributesGroup = (
     })),
   );
 
-/** The words that are set, as `info` and the saved file name them, secrets hidden. */
-export const chapEntries = (auth: Auth): Record<string, string> =>
-  Object.fromEntries(
-    authKeys.filter((key) => auth[key] !== '').map((key) => [`chap_${key}`, shownValue(key, auth[key])]),
-  );
+/** The same, unless there are none. */
+export const filledGroup = (...[name, path, attributes]: Parameters<typeof attributesGroup>): ConfigurationGroup[] =>
+  Object.keys(attributes.table).length > 0 ? [attributesGroup(name, path, attributes)] : [];
 
 /** @param more settings of the group besides the CHAP words */
 export const authGroup = (

@@ -20,6 +20,8 @@ import { reportToAll } from '../scsi/unit-attention.ts';
 
 import type { Lun } from '../target/target.ts';
 import { operation } from './operation.ts';
+import { groupOf } from './saved-form.ts';
+import { schema } from './schema.ts';
 
 const tagMax = 0xffff;
 
@@ -103,10 +105,10 @@ export const aluaOperations = [
   operation({
     at: 'lun',
     verb: 'set',
-    params: { group: 'string', name: 'string', value: 'string' },
+    params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { lun }, params) {
       const { group, name, value } = params;
-      if (group !== 'alua') throw new OperatorError(`Unknown configuration group: ${group}`);
+      if (group !== 'alua') return { params, undo: groupOf(schema.lun, lun, group).set(String(name), String(value)) };
       if (name !== 'alua_tg_pt_gp_name') throw new OperatorError(`Unknown parameter ${name} in group 'alua'.`);
       const groups = lun.storageObject.aluaGroups.map((one) => String(one['name']));
       if (!groups.includes(String(value)))

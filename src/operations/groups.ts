@@ -5,6 +5,7 @@
 
 import type { Attributes, AttributeTable } from '../attribute.ts';
 import { type Auth, authKeys, setAuth } from '../target/auth.ts';
+import type { Fabric } from '../target/fabric.ts';
 import { isRaw, type Raw, rawOf, textOf } from './raw.ts';
 
 /** Who restores a saved file, and hears what is wrong with it. */
@@ -36,6 +37,8 @@ export interface Part {
 /** Settings of one object. */
 export interface Group extends Part {
   readonly name: string;
+  /** Whether they can be set. The file may have some all the same. */
+  readonly isOffered: boolean;
   /** Those that can be set, by name, as they are printed. */
   printed(): Readonly<Record<string, string>>;
   /** @returns what sets the old value again. @throws OperatorError */
@@ -72,6 +75,7 @@ export function attributeGroup(
   return {
     name,
     keys,
+    isOffered: true,
     printed: () =>
       Object.fromEntries(
         Object.keys(table)
@@ -120,12 +124,23 @@ function setAttribute(
   return () => attributes.set(name, before);
 }
 
-/** CHAP words. @param prefix of their keys in the file @param label how the line about a word that is none begins */
-export function chapGroup(name: 'auth' | 'discovery_auth', auth: Auth, prefix: string, label: string): Group {
+/**
+ * CHAP words of an object of a fabric, which may have no use for them.
+ * @param prefix of their keys in the file
+ * @param label how the line about a word that is none begins
+ */
+export function chapGroup(
+  name: 'auth' | 'discovery_auth',
+  auth: Auth,
+  { features }: Fabric,
+  prefix: string,
+  label: string,
+): Group {
   const keys = authKeys.map((key) => prefix + key);
   return {
     name,
     keys,
+    isOffered: features.includes(name),
     printed: () => auth,
     set: (key, value) => setAuth(auth, key, value),
     saved: () => Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [prefix + key, auth[key]])),

@@ -1,5 +1,7 @@
-/** What the saved file says of an object, by the schema. */
+/** What the saved file says of an object, what `info` shows of it, and what makes it again, by the schema. */
 
+import { OperatorError } from '../errors.ts';
+import { shownValue } from '../target/auth.ts';
 import type { Field } from '../target/fields.ts';
 import type { Group, Part } from './groups.ts';
 import type { Value, Values } from './operation.ts';
@@ -18,6 +20,14 @@ function fieldsOf(kind: Kind, object: object): Raw {
 
 const isLeftOut = ({ type, unless }: Field, value: unknown): boolean =>
   type === 'words' ? (value as readonly string[]).length === 0 : value === unless;
+
+/** What `info` shows of an object by itself: what can be told in a line each, secrets hidden. */
+export function infoOf(kind: Kind, object: Saved): Readonly<Record<string, string | number | boolean | null>> {
+  const fields = Object.entries(fieldsOf(kind, object)).filter(([key]) => !kind.fields[key]?.quiet);
+  const parts = partsOf(kind, object).flatMap((part) => Object.entries(part.saved({})));
+  const lines = [...fields, ...parts].filter(([, value]) => typeof value !== 'object' || value === null);
+  return Object.fromEntries(lines.map(([key, value]) => [key, shownValue(key, value as string | null)]));
+}
 
 /** The saved form of an object by itself, without the lists of what stands in it. */
 export const savedForm = (kind: Kind, object: Saved): Raw => ({
@@ -87,6 +97,13 @@ export function creationOf(kind: Kind, object: object): Values {
   const isMade = (field: Field) => !isLeftOut(field, (object as Raw)[field.as]);
   const settled = given(kind, object, (field) => (isMade(field) ? field.chance : undefined));
   return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
+}
+
+/** The group of settings of that name. @throws OperatorError when there is none, or its fabric has none */
+export function groupOf(kind: Kind, object: object, name: unknown): Group {
+  const group = groupsOf(kind, object).find((one) => one.name === name && one.isOffered);
+  if (!group) throw new OperatorError(`Unknown configuration group: ${name}`);
+  return group;
 }
 
 /** Its groups of settings. */

@@ -115,9 +115,9 @@ const nodeAcl = kindOf<NodeAcl, Tpg>({
   collection: 'acls',
   fields: aclFields,
   called: ({ wwn }) => `ACL ${wwn}`,
-  parts: ({ wwn, attributes, auth }) => [
+  parts: ({ wwn, attributes, auth, tpg: { target } }) => [
     attributeGroup('attribute', attributes, { under: 'attributes', ours: 'beside' }),
-    chapGroup('auth', auth, 'chap_', `Could not set nodeacl ${wwn} attribute`),
+    chapGroup('auth', auth, target.fabric, 'chap_', `Could not set nodeacl ${wwn} attribute`),
   ],
   below: [mappedLun],
   members: ({ acls }) => acls.values(),
@@ -172,7 +172,7 @@ const tpg = kindOf<Tpg, Target>({
   parts: (one) => [
     attributeGroup('attribute', one.attributes, { under: 'attributes', ours: 'beside' }),
     attributeGroup('parameter', one.parameters, { under: 'parameters', ours: 'inside' }),
-    chapGroup('auth', one.auth, 'chap_', `Could not set tpg ${one.tag} attribute`),
+    chapGroup('auth', one.auth, one.target.fabric, 'chap_', `Could not set tpg ${one.tag} attribute`),
     accessListPart(one),
   ],
   below: [lun, portal, nodeAcl],
@@ -209,6 +209,7 @@ const fabric = kindOf<FabricState, Tree>({
     chapGroup(
       'discovery_auth',
       state.discoveryAuth,
+      state.fabric,
       'discovery_',
       `Could not set fabric ${state.fabric.name} attribute`,
     ),

@@ -2,13 +2,14 @@
 
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
-import { setAuth } from '../target/auth.ts';
 import type { Fabric } from '../target/fabric.ts';
 
 import { type FabricState, Target, Tpg } from '../target/target.ts';
 import { generateWwn, normaliseWwn } from '../target/wwn.ts';
 import { accountsSetting, setAccounts } from './access-operations.ts';
 import { operation, type Surroundings, type Values } from './operation.ts';
+import { groupOf } from './saved-form.ts';
+import { schema } from './schema.ts';
 import { removeLun } from './storage-object-operations.ts';
 import type { Tree } from './tree.ts';
 
@@ -63,8 +64,7 @@ export const targetOperations = [
     params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { state }, params) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
-      if (group !== 'discovery_auth' || !state.fabric.features.includes('discovery_auth'))
-        throw new OperatorError(`Unknown configuration group: ${group}`);
+      const settings = groupOf(schema.fabric, state, group);
       if (name === 'enable') {
         const enable = { 1: true, 0: false, true: true, false: false }[value.toLowerCase()];
         if (enable === undefined)
@@ -77,7 +77,7 @@ export const targetOperations = [
         return { params, undo };
       }
       if (name === accountsSetting) return { params, undo: setAccounts(state, undefined, value) };
-      return { params, undo: setAuth(state.discoveryAuth, name, value) };
+      return { params, undo: settings.set(name, value) };
     },
   }),
   operation({

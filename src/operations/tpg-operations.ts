@@ -2,12 +2,13 @@
 
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
-import { setAuth } from '../target/auth.ts';
 import { NodeAcl, newLun, type Tpg } from '../target/target.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { accessOperations, accountsSetting, setAccounts } from './access-operations.ts';
 import { operation, type Values } from './operation.ts';
 import { portalOperations } from './portal-operations.ts';
+import { groupOf } from './saved-form.ts';
+import { schema } from './schema.ts';
 import { removeLun } from './storage-object-operations.ts';
 
 /** SAM-5 4.7.4: flat space addressing reaches 16,383; LIO numbers LUNs up to 65,535. */
@@ -36,15 +37,13 @@ export const tpgOperations = [
     params: groupParams,
     apply(tree, { tpg }, params) {
       const { group, name, value } = words(params);
-      const { features, name: fabric } = tpg.target.fabric;
+      const settings = groupOf(schema.tpg, tpg, group);
       if (group === 'auth' && name === accountsSetting)
-        return { params, undo: setAccounts(tree.fabrics.get(fabric)!, tpg, value) };
-      if (group === 'auth' && features.includes('auth')) return { params, undo: setAuth(tpg.auth, name, value) };
-      if (group === 'parameter') return { params, undo: setOne(tpg.parameters, name, value, 'parameter') };
-      if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
-      const undo = setOne(tpg.attributes, name, value, 'attribute');
-      if (name !== 'authentication' || !tpg.parameters.of('AuthMethod')) return { params, undo };
-      const undoMethod = setOne(tpg.parameters, 'AuthMethod', methodWith(value === '1'), 'parameter');
+        return { params, undo: setAccounts(tree.fabrics.get(tpg.target.fabric.name)!, tpg, value) };
+      const undo = settings.set(name, value);
+      if (group !== 'attribute' || name !== 'authentication' || !tpg.parameters.of('AuthMethod'))
+        return { params, undo };
+      const undoMethod = groupOf(schema.tpg, tpg, 'parameter').set('AuthMethod', methodWith(value === '1'));
       const undoBoth = () => {
         undo();
         undoMethod();
@@ -209,10 +208,7 @@ export const tpgOperations = [
     params: groupParams,
     apply(_tree, { acl }, params) {
       const { group, name, value } = words(params);
-      if (group === 'attribute') return { params, undo: setOne(acl.attributes, name, value, 'attribute') };
-      if (group === 'auth' && acl.tpg.target.fabric.features.includes('auth'))
-        return { params, undo: setAuth(acl.auth, name, value) };
-      throw new OperatorError(`Unknown configuration group: ${group}`);
+      return { params, undo: groupOf(schema.nodeAcl, acl, group).set(name, value) };
     },
   }),
 ];
@@ -247,17 +243,4 @@ function switchTpg(tpg: Tpg, enabled: boolean, params: Values) {
     tpg.enabled = !enabled;
   };
   return { params, undo };
-}
-
-/** @returns what sets the old value again */
-function setOne(
-  attributes: Tpg['attributes'],
-  name: string,
-  value: string,
-  noun: 'attribute' | 'parameter',
-): () => void {
-  const checked = attributes.check(name, value, noun);
-  const before = attributes.values[name]!;
-  attributes.set(name, checked);
-  return () => attributes.set(name, before);
 }

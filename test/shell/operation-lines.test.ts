@@ -49,7 +49,7 @@ beforeAll(async () => {
       const { kind } = placeOf(tree, path);
       places.set(kind, [...(places.get(kind) ?? []), path]);
     } catch {
-      // A view of a place that is none of its own: a mapped LUN, a portal.
+      // A view of no object: /backstores.
     }
     const groups = node.groups().flatMap(({ name: group, settings: of }) => of().map(({ name }) => ({ group, name })));
     settings.set(path, groups);
@@ -130,7 +130,7 @@ test('every verb of every kind of node', () => {
         { numRuns: 20 },
       );
   }
-  expect([...places.keys()].sort()).toEqual([...new Set(operationTypes.map(({ at }) => at))].sort());
+  expect([...places.keys()]).toEqual(expect.arrayContaining(operationTypes.map(({ at }) => at)));
 });
 
 test('every setting of every group of every kind of node', () => {
