@@ -1,9 +1,7 @@
 /** `npm run man`: tcli.1 on standard output, made of the records that the shell itself runs on (man(7)). */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { homeOf, openHost } from '../../src/index.ts';
+import { rmSync } from 'node:fs';
+import { homeOf, openHost, ownFolder } from '../../src/index.ts';
 import { rootNode } from '../nodes/root.ts';
 import { programVersion } from '../nodes/root-commands.ts';
 import { allCommands } from '../session/common-commands.ts';
@@ -29,7 +27,7 @@ const everything = [
 ];
 
 export async function manual(): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'tcli-manual-'));
+  const directory = ownFolder('manual');
   const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'command' });
   try {
     const session = new ShellSession(host, Preferences.open(undefined), { bareErrors: true });

@@ -1,21 +1,20 @@
 /** Volumes that qemu-nbd serves for us: it is started, and started again when it ends, until the volume is closed. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../errors.ts';
+import { ownFolder } from '../system/own-folder.ts';
 import { findProgram } from '../system/program.ts';
+import { whenLate } from '../system/running-time.ts';
 import type { Volume } from './backstore.ts';
 import { type NbdConnection, openNbdConnection } from './nbd-connection.ts';
 import type { NbdAddress } from './nbd-uri.ts';
 import { openNbdVolume } from './nbd-volume.ts';
 import { within } from './patience.ts';
 
-/** How long it may take to open an image, how often that is looked at, and how long it may take to end. */
+/** How long it may take to open an image, and to end. */
 const startMs = 10_000;
-const pollMs = 10;
 const endMs = 10_000;
 const killMs = 1_000;
 /** How long after its end it is started again. */
@@ -61,8 +60,10 @@ function refusal(said: string): OperatorError {
 }
 
 class QemuNbd {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'tcli-qemu-'));
+  readonly #folder = ownFolder('qemu');
   readonly #socket = join(this.#folder, 'socket');
+  /** It writes its number here once it listens. */
+  readonly #pidFile = join(this.#folder, 'pid');
   readonly #address: NbdAddress = {
     socket: { path: this.#socket },
     exportName: '',
@@ -73,6 +74,8 @@ class QemuNbd {
   readonly #image: string;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
+  /** Resolves when the one that runs, or the next one, listens or has ended without. */
+  #ready: Promise<unknown> = Promise.resolve();
   #said = '';
   #wanted = true;
   /** It has accepted the image: when it ends, it is started again. */
@@ -86,15 +89,13 @@ class QemuNbd {
   /** @throws OperatorError when it does not run, or ends instead of serving */
   async connect(): Promise<NbdConnection> {
     if (!this.#served) this.#run();
-    for (let waited = 0; ; waited += pollMs) {
-      try {
-        const connection = await openNbdConnection(this.#address);
-        this.#served = true;
-        return connection;
-      } catch (error) {
-        if (this.#child && waited < startMs) await sleep(pollMs);
-        else throw this.#said === '' ? error : refusal(this.#said);
-      }
+    await within(startMs, this.#ready);
+    try {
+      const connection = await openNbdConnection(this.#address);
+      this.#served = true;
+      return connection;
+    } catch (error) {
+      throw this.#said === '' ? error : refusal(this.#said);
     }
   }
 
@@ -102,8 +103,10 @@ class QemuNbd {
   #run(): void {
     const program = findProgram('qemu-nbd');
     if (!program) throw new OperatorError('qemu-nbd is not installed', 'Install it: apt install qemu-utils');
-    rmSync(this.#socket, { force: true });
-    const options = ['--socket', this.#socket, '--shared=8', '--discard=unmap', '--cache=writeback'];
+    for (const path of [this.#socket, this.#pidFile]) rmSync(path, { force: true });
+    const places = ['--socket', this.#socket, '--pid-file', this.#pidFile];
+    const options = [...places, '--shared=8', '--discard=unmap', '--cache=writeback'];
+    const listens = appeared(this.#folder, this.#pidFile);
     const child = spawn(program, [...options, '--image-opts', this.#image], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
     child.stderr.on('data', (data) => {
@@ -116,11 +119,19 @@ class QemuNbd {
       });
       child.once('exit', () => resolve());
     });
-    void this.#exited.then(async () => {
+    this.#ready = Promise.race([listens.promise, this.#exited]).finally(listens.end);
+    void this.#exited.then(() => {
       this.#child = undefined;
-      if (!this.#wanted || !this.#served) return;
-      await sleep(restartMs, undefined, { ref: false });
+      if (this.#wanted && this.#served) this.#restart();
+    });
+  }
+
+  #restart(): void {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.#ready = promise;
+    whenLate(restartMs, () => {
       if (this.#wanted) this.#run();
+      resolve(this.#wanted && this.#ready);
     });
   }
 
@@ -137,4 +148,13 @@ class QemuNbd {
     }
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Waits for a file of a folder that there is. */
+function appeared(folder: string, path: string): { promise: Promise<void>; end(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const watcher = watch(folder, () => {
+    if (existsSync(path)) resolve();
+  });
+  return { promise, end: () => watcher.close() };
 }

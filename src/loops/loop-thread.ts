@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { logBug } from '../log.ts';
+import { keepFoldersIn } from '../system/own-folder.ts';
 import { Calls, offer, remote } from './calls.ts';
 import { LocalLoop } from './local-loop.ts';
 import { hostBoundary, type LoopHost, loopBoundary } from './loop.ts';
@@ -9,6 +10,7 @@ import { TreeCopy } from './tree-copy.ts';
 import type { LoopThreadOptions } from './worker-loop.ts';
 
 const { configuration, lost, runDirectory, stateDirectory, alone } = workerData as LoopThreadOptions;
+keepFoldersIn(runDirectory);
 const copy = new TreeCopy(configuration, lost);
 const host: LoopHost = {
   log: (record) => management.log(record),

@@ -1,12 +1,13 @@
 /** All loops of a root, taken together: which there are, what each has, and that all of them follow the same tree. */
 
+import { rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../errors.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { dump } from '../saved/saveconfig.ts';
+import { ownFolder } from '../system/own-folder.ts';
 import type { Arrival } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
 import { LocalLoop } from './local-loop.ts';
@@ -44,6 +45,7 @@ export class Loops {
   /** One that has nothing to serve is not there. */
   readonly #all: (Loop | undefined)[];
   readonly #placement: Placement;
+  #folder: string | undefined;
   /** Those that the change at hand has made. */
   #made: readonly number[] = [];
   /** What loops are letting go of, and which of them, by path: nobody else has it until then. */
@@ -180,6 +182,8 @@ export class Loops {
   async stop(): Promise<void> {
     for (const { arrival } of this.#waiting.splice(0)) arrival.socket.destroy();
     await this.each((loop) => loop.stop());
+    if (this.#options.runDirectory === undefined && this.#folder !== undefined)
+      rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** The number of the loop that serves a storage object or a target, from 1; 0 when it is this thread. */
@@ -237,13 +241,21 @@ export class Loops {
     );
   }
 
+  /** Where nobody says where sockets may be, they go when this process does. */
+  #runDirectory(): string {
+    this.#folder ??= this.#options.runDirectory ?? ownFolder('run');
+    return this.#folder;
+  }
+
   #local(): Loop {
-    const { runDirectory = tmpdir(), stateDirectory } = this.#options;
+    const { stateDirectory } = this.#options;
+    const runDirectory = this.#runDirectory();
     return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, alone: true });
   }
 
   #worker(at: number, entry: URL): Loop {
-    const { runDirectory = tmpdir(), stateDirectory } = this.#options;
+    const { stateDirectory } = this.#options;
+    const runDirectory = this.#runDirectory();
     const configuration = dump(this.#tree);
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
     const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));

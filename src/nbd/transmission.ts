@@ -2,6 +2,7 @@
 
 import { beginPatience } from '../backstore/patience.ts';
 import { type Log, logBug } from '../log.ts';
+import { leaveToCollector } from '../system/collector.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { type ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
 import { read, type Values, write } from '../wire/layout.ts';
@@ -195,6 +196,8 @@ class Flight {
     void work().finally(() => {
       this.#requests -= 1;
       this.#account.giveBack(bytes);
+      // Of an answer, too, that nobody took.
+      if (bytes > 0) leaveToCollector(bytes);
       this.#landed();
     });
   }

@@ -16,6 +16,7 @@ import { describeOperation, type Operation, type Part } from '../operations/oper
 import { dump, format, merge, type SavedConfiguration } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
+import { keepFoldersIn } from '../system/own-folder.ts';
 import { type LastChange, lastChange } from './changes.ts';
 import { Root } from './root.ts';
 import { serialMaker } from './serial.ts';
@@ -54,6 +55,7 @@ export interface Saved extends Written {
 export async function openHost({ home, role, log, workers, looked, files = realFiles }: HostOptions): Promise<Host> {
   await directory(home.stateDirectory, files);
   await directory(dirname(home.saveFile), files);
+  keepFoldersIn(home.runDirectory);
   const lock = await takeLock(home, role);
   const heldBy = 'pid' in lock ? lock : undefined;
   const host = new Host(

@@ -1,9 +1,15 @@
-// Large buffers that a session leaves behind are freed although nothing goes on afterwards. It does not test what the collector of V8 does by itself.
+// Large buffers that a session or a connection leaves behind are freed although nothing goes on afterwards. It does not test what the collector of V8 does by itself.
 
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { dataMemory } from '../../src/system/memory-budget.ts';
+import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
+import { nbdTarget, RawClient } from '../support/nbd-target.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const borrowed = vi.hoisted(() => [] as { readonly bytes: number; readonly buffer: WeakRef<Uint8Array> }[]);
 
@@ -40,4 +46,29 @@ it('what unfinished writes of many sessions kept is freed to the last byte once 
   await new Promise((resolve) => setImmediate(resolve));
   vi.advanceTimersByTime(5_000);
   expect(bytesOf(borrowed.filter(({ buffer }) => buffer.deref() !== undefined))).toBe(0);
+});
+
+it('what NBD clients did not read of their answers is freed to the last byte once they are gone', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const answers: typeof borrowed = [];
+  const volume = memoryVolume(1 << 20, { readNow: undefined });
+  const { read } = volume;
+  volume.read = (into, position) => {
+    answers.push({ bytes: into.length, buffer: new WeakRef(into.buffer as never) });
+    return read(into, position);
+  };
+  const { server } = nbdTarget([logicalUnit({ volume })], join(temporaryDirectory(), 'socket'));
+  await server.open();
+  onTestFinished(() => server.close());
+  const client = () => new RawClient(new ByteChannel(connect(server.path))).enter();
+  const clients = await Promise.all(Array.from({ length: 12 }, client));
+  await Promise.all(clients.map((one) => Promise.all(Array.from({ length: 8 }, () => one.sendRequest(0, 0, 1 << 20)))));
+  await expect.poll(() => bytesOf(answers)).toBeGreaterThanOrEqual(64 << 20);
+  const ended = clients.map(({ channel }) => channel.closed);
+  for (const { channel } of clients) channel.destroy();
+  await Promise.all(ended);
+  await expect.poll(() => dataMemory.held).toBe(0);
+  vi.advanceTimersByTime(5_000);
+  expect(bytesOf(answers.filter(({ buffer }) => buffer.deref() !== undefined))).toBe(0);
 });
