@@ -32,5 +32,5 @@ export {
   withoutUnprintable,
 } from './printable.ts';
 export { isAlive } from './system/process.ts';
-export { runningMs, whenLate } from './system/running-time.ts';
+export { runningMs, until, whenLate } from './system/running-time.ts';
 export { authGroups, authKeys, isSecret, secretKeys } from './target/auth.ts';

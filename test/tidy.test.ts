@@ -47,6 +47,21 @@ const layers = [
   ['daemon'],
 ];
 
+/** Files with a timer of Node's, and why they have one. */
+const roomsWithTimers: Readonly<Record<string, string>> = {
+  'src/system/running-time.ts': 'the clock itself',
+  'src/system/io-uring.ts': 'a kernel that has no room for more right now is asked again, which nothing tells of',
+  'src/system/collector.ts': 'gives memory back a while later, and keeps no process alive for that',
+  'src/backstore/patience.ts': 'looks by the clock for signs of life, and does nothing for each of them',
+  'src/iscsi/connections.ts': 'the tick of all connections, which looks at the clock',
+  'src/scsi/logical-unit.ts': 'the clock of SCSI, which is an argument',
+  'src/daemon/serve.ts': 'the watchdog of systemd, and media that are tried again, for as long as it serves',
+  'src/daemon/repeats.ts': 'counted log lines, from time to time',
+  'shell/process/serve-home.ts': 'ends the process when its last lines are said',
+  'shell/ui/pager.ts': 'what somebody sees who waits for more lines',
+  'shell/ui/read-line.ts': 'what somebody sees who stops typing',
+};
+
 /** What is there for the shell and for programs. */
 const doors = ['src/index.ts', 'src/client.ts'];
 
@@ -104,6 +119,14 @@ describe('the laws', () => {
     const others = product.filter((file) => /^shell\/(?!ui\/)/.test(file) && !doors.includes(file));
     const writers = others.filter((file) => /process\.std(?:out|err)\.write|console\./.test(text(file)));
     expect(writers.map((file) => `${file}: say or complain, of shell/process/streams.ts`)).toEqual([]);
+  });
+
+  it('what waits goes by the running-time clock: until, whenLate, within; or awaits who can tell', () => {
+    const waits = /\b(?:setTimeout|setInterval)\(|from '(?:node:)?timers\/promises'/;
+    const found = product.filter((file) =>
+      waits.test(codeOf(file).replace(/import \{ setImmediate[^}]*\} from 'node:timers\/promises'/g, '')),
+    );
+    expect(found.toSorted()).toEqual(Object.keys(roomsWithTimers).toSorted());
   });
 
   it('nothing is left for later', () => {

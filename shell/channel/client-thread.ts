@@ -1,8 +1,7 @@
 /** A session in a worker thread, seen from the thread of the front end: the engine never shares an event loop with drawing. */
 
-import { setTimeout } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { OperatorError } from '../../src/client.ts';
+import { OperatorError, whenLate } from '../../src/client.ts';
 import type { Reply, ShellClient, Terminal } from './protocol.ts';
 import { SessionClient } from './session-client.ts';
 
@@ -23,11 +22,9 @@ export async function connectThread(entry: URL, engine: unknown, terminal: Termi
       const ended = new Promise((resolve) => worker.once('exit', resolve));
       // The worker takes a closed port as the end of the session.
       port.close();
-      const timer = new AbortController();
-      const late = setTimeout(CLOSE_WAIT_MS, undefined, { signal: timer.signal }).then(() => worker.terminate());
-      late.catch(() => {});
+      const inTime = whenLate(CLOSE_WAIT_MS, () => void worker.terminate());
       await ended;
-      timer.abort();
+      inTime();
     },
   });
   client.hosted = true;

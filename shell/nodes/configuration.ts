@@ -1,6 +1,5 @@
 /** The configuration as a whole: saveconfig, restoreconfig, clearconfig. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   entryOf,
   type Host,
@@ -10,6 +9,7 @@ import {
   type Saved,
   type StorageObject,
   types,
+  until,
   type ValueType,
 } from '../../src/index.ts';
 import { type Command, type Commands, type Context, commandOf, given, optional } from '../session/node.ts';
@@ -102,14 +102,12 @@ const mediaPollMs = 200;
 
 /** What is not there once it is no longer waited for, a line each. */
 async function missingMedia({ host, signal }: Context, waitSeconds: number): Promise<string[]> {
-  let missing = await host.root.missingMedia();
-  for (
-    const end = performance.now() + waitSeconds * 1000;
-    missing.length > 0 && performance.now() < end && !signal.aborted;
-  ) {
-    await sleep(mediaPollMs, undefined, { signal }).catch(() => {});
+  let missing: string[] = [];
+  const look = async () => {
     missing = await host.root.missingMedia();
-  }
+    return missing.length === 0 || undefined;
+  };
+  await until(mediaPollMs, waitSeconds * 1000, look, signal);
   return missing;
 }
 

@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Home,
   holderOf,
@@ -14,9 +13,9 @@ import {
   OperatorError,
   printableLine,
   reasonOf,
-  runningMs,
   type Status,
   summary,
+  until,
 } from '../../src/client.ts';
 import { ask } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
@@ -27,6 +26,7 @@ import { complain, say } from './streams.ts';
 const START_WAIT_MS = 60_000;
 /** How long an old one may take to end: it limits itself to less. */
 const STOP_WAIT_MS = 25_000;
+const KILL_WAIT_MS = 5_000;
 const POLL_MS = 10;
 /** The exit status of `status` when nothing runs (LSB). */
 const NOT_RUNNING = 3;
@@ -82,17 +82,16 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
   child.once('error', () => {
     ended = true;
   });
-  for (const late = runningMs() + START_WAIT_MS + serve.waitMs; !ended; await sleep(POLL_MS)) {
-    const now = await running(home);
-    if (now?.pid === child.pid && now?.serving) {
-      child.unref();
-      say(`${summary(now)} (process ${now.pid}, log ${logFile})\n`);
-      for (const problem of [...now.notRestored, ...now.problems]) complain(`${printableLine(problem)}\n`);
-      return 0;
-    }
-    if (runningMs() > late) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
-  }
-  throw new OperatorError('The process ended before it served.', lastLines(logFile));
+  const now = await until(POLL_MS, START_WAIT_MS + serve.waitMs, async () => {
+    if (ended) throw new OperatorError('The process ended before it served.', lastLines(logFile));
+    const found = await running(home);
+    return found?.pid === child.pid && found?.serving ? found : undefined;
+  });
+  if (!now) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
+  child.unref();
+  say(`${summary(now)} (process ${now.pid}, log ${logFile})\n`);
+  for (const problem of [...now.notRestored, ...now.problems]) complain(`${printableLine(problem)}\n`);
+  return 0;
 }
 
 /** A log that cannot be written is no reason not to serve. */
@@ -118,10 +117,12 @@ async function stop(home: Home, force: boolean, restarts = false): Promise<numbe
     throw error;
   });
   if (!asked) process.kill(pid, 'SIGTERM');
-  for (const late = runningMs() + STOP_WAIT_MS; isAlive(pid); await sleep(POLL_MS)) {
-    if (runningMs() < late) continue;
+  const hasEnded = () => !isAlive(pid) || undefined;
+  if (!(await until(POLL_MS, STOP_WAIT_MS, hasEnded))) {
     if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
     process.kill(pid, 'SIGKILL');
+    // One that hangs in the kernel does not end by that either.
+    if (!(await until(POLL_MS, KILL_WAIT_MS, hasEnded))) throw new OperatorError(`Process ${pid} does not end.`);
   }
   say(`Stopped: process ${pid}.\n`);
   return 0;

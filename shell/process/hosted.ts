@@ -1,7 +1,6 @@
 /** Lines that nobody types, where no tcli is running: the engine is this process, and serves nothing. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Home, type Host, openHost, printableLine, runningMs, type SessionOpening } from '../../src/index.ts';
+import { type Home, type Host, openHost, printableLine, type SessionOpening, until } from '../../src/index.ts';
 import { connectSocket } from '../channel/client-socket.ts';
 import type { Completion, OutputSink, SessionState, ShellClient, Terminal } from '../channel/protocol.ts';
 import { Preferences } from '../session/preferences.ts';
@@ -30,13 +29,8 @@ export async function hostSession(home: Home, opening: SessionOpening, terminal:
 }
 
 /** Whoever holds the home may have begun a moment ago. */
-async function late(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient | undefined> {
-  for (const end = runningMs() + SOCKET_WAIT_MS; runningMs() < end; await sleep(SOCKET_POLL_MS)) {
-    const client = await connectSocket(home, opening, terminal);
-    if (client) return client;
-  }
-  return undefined;
-}
+const late = (home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient | undefined> =>
+  until(SOCKET_POLL_MS, SOCKET_WAIT_MS, () => connectSocket(home, opening, terminal));
 
 class HostedSession implements ScriptSession {
   readonly #host: Host;

@@ -1,7 +1,6 @@
 /** Tab: one candidate is inserted, a common start first, several are shown as a menu below the prompt. */
 
-import { setTimeout } from 'node:timers/promises';
-import { isPrintable } from '../../src/client.ts';
+import { isPrintable, whenLate } from '../../src/client.ts';
 import type { Candidate, Completion, ShellClient } from '../channel/protocol.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
 import type { Key } from './key.ts';
@@ -32,14 +31,13 @@ export async function complete(shell: InteractiveShell, line: Line): Promise<Lin
  * answer in time: Tab must not hang on a dead file system.
  */
 export async function candidatesFor(client: ShellClient, line: Line): Promise<Completion> {
-  const timer = new AbortController();
-  const late = setTimeout(COMPLETION_WAIT_MS, { from: line.cursor, candidates: [] }, { signal: timer.signal });
-  late.catch(() => {});
+  const { promise: late, resolve } = Promise.withResolvers<Completion>();
+  const inTime = whenLate(COMPLETION_WAIT_MS, () => resolve({ from: line.cursor, candidates: [] }));
   try {
     const { candidates, ...rest } = await Promise.race<Completion>([client.complete(line.text, line.cursor), late]);
     return { ...rest, candidates: candidates.filter(({ text }) => isPrintable(text)) };
   } finally {
-    timer.abort();
+    inTime();
   }
 }
 

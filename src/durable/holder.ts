@@ -1,10 +1,9 @@
 /** Who owns a home: one process at a time, named in its lock. */
 
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { type FileLock, lockFile, lockHolder } from '../system/lock.ts';
-import { runningMs } from '../system/running-time.ts';
+import { runningMs, until } from '../system/running-time.ts';
 import type { Home } from './home.ts';
 
 /** What a process is to the home: `command` is over in a moment and worth waiting for. */
@@ -26,15 +25,17 @@ export async function takeLock(home: Home, role: Role): Promise<FileLock | Holde
   const path = lockOf(home);
   const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
   const begun = runningMs();
-  for (;;) {
+  let seen: FileLock | Holder | undefined;
+  const look = () => {
     const lock = tryLock(path, content);
     if (!('heldBy' in lock)) return lock;
     // One whose file was removed does not say what it is; one that is ending at this moment is gone in the next.
     const isNameless = lock.pid !== undefined && runningMs() > begun + namelessMs;
     const holder: Holder = isNameless ? { pid: lock.pid ?? 0, role: 'serve' } : parseHolder(lock.heldBy);
-    if (holder.role !== 'command' || runningMs() > begun + lockWaitMs) return holder;
-    await sleep(lockPollMs);
-  }
+    seen = holder;
+    return holder.role === 'command' ? undefined : holder;
+  };
+  return (await until<FileLock | Holder>(lockPollMs, lockWaitMs, look)) ?? seen!;
 }
 
 function tryLock(path: string, content: string): ReturnType<typeof lockFile> {

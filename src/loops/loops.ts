@@ -2,7 +2,7 @@
 
 import { rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../backstore/patience.ts';
 import { reasonOf } from '../errors.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -210,14 +210,14 @@ export class Loops {
   /** Asks each, by its number; of one that does not answer in time, what it said last. */
   async #ask<T>(ask: (loop: Loop) => Promise<T>, known: ReadonlyMap<number, T>): Promise<ReadonlyMap<number, T>> {
     const first = this.#workers ? 1 : 0;
-    const late = new AbortController();
-    const waited = sleep(stateWaitMs, undefined, { signal: late.signal, ref: false }).catch(() => {});
-    const asked = await this.each(async (loop, at) => {
-      const answer = (await Promise.race([ask(loop).catch(() => undefined), waited])) ?? known.get(first + at);
-      return answer ? [[first + at, answer] as const] : [];
+    const answers = new Map(known);
+    const asked = this.each(async (loop, at) => {
+      const answer = await ask(loop).catch(() => undefined);
+      if (answer) answers.set(first + at, answer);
     });
-    late.abort();
-    return new Map(asked.flat());
+    await within(stateWaitMs, asked);
+    const there = this.#all.flatMap((loop, at) => (loop ? [first + at] : []));
+    return new Map([...answers].filter(([number]) => there.includes(number)));
   }
 
   each<T>(what: (loop: Loop, at: number) => Promise<T>): Promise<T[]> {

@@ -5,13 +5,13 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { within } from '../backstore/patience.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { whoUses } from '../system/block-users.ts';
 import { startTimeOf } from '../system/process.ts';
 import { runProgram } from '../system/program.ts';
-import { runningMs } from '../system/running-time.ts';
+import { until } from '../system/running-time.ts';
 import { type DeviceSource, leftIn } from './device-ways.ts';
 
 export interface Attached {
@@ -122,18 +122,16 @@ async function begin(source: Source): Promise<Note> {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let said = '';
-  let ended = false;
-  child.stdout.on('data', (data) => {
-    said += data;
+  const spoken = new Promise<void>((resolve) => {
+    child.stdout.on('data', (data) => {
+      said += data;
+      if (said.includes('\n')) resolve();
+    });
+    child.once('error', () => resolve());
+    child.once('close', () => resolve());
   });
-  child.once('error', () => {
-    ended = true;
-  });
-  child.once('close', () => {
-    ended = true;
-  });
-  for (const late = runningMs() + startMs; !said.includes('\n'); await sleep(pollMs)) {
-    if (!ended && runningMs() < late) continue;
+  await within(startMs, spoken);
+  if (!said.includes('\n')) {
     child.kill('SIGKILL');
     throw new OperatorError('Could not attach: its process does not answer');
   }
@@ -160,11 +158,8 @@ async function begin(source: Source): Promise<Note> {
 /** Ends the process of a device; the device goes with it. */
 async function end(note: Note, source: Source): Promise<void> {
   if (isRunning(note)) process.kill(note.pid, 'SIGTERM');
-  for (const late = runningMs() + endMs; isRunning(note); await sleep(pollMs))
-    if (runningMs() > late) {
-      process.kill(note.pid, 'SIGKILL');
-      break;
-    }
+  // It may be the child of an earlier process: nobody tells of its end.
+  if (!(await until(pollMs, endMs, () => !isRunning(note) || undefined))) process.kill(note.pid, 'SIGKILL');
   forget(source);
 }
 

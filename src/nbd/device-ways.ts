@@ -6,10 +6,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../errors.ts';
 import { findProgram, runProgram } from '../system/program.ts';
-import { runningMs } from '../system/running-time.ts';
+import { until } from '../system/running-time.ts';
 
 /** What is to be a device. */
 export interface DeviceSource {
@@ -131,11 +130,10 @@ async function shown(child: ChildProcess, folder: string): Promise<void> {
   child.on('exit', () => {
     ended = true;
   });
-  for (const end = runningMs() + mountMs; !isMounted(folder); await sleep(mountPollMs)) {
-    if (!ended && runningMs() < end) continue;
-    child.kill();
-    throw new Error(`nbdfuse: ${said.trim().split('\n').at(-1) || 'its file does not appear'}`);
-  }
+  const isShown = await until(mountPollMs, mountMs, () => isMounted(folder) || (ended ? false : undefined));
+  if (isShown) return;
+  child.kill();
+  throw new Error(`nbdfuse: ${said.trim().split('\n').at(-1) || 'its file does not appear'}`);
 }
 
 /** proc(5) mountinfo: field 5 is the mount point, blanks in it octal. */

@@ -4,7 +4,6 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError, wholeReasonOf } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
@@ -19,7 +18,7 @@ import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
 import { couldNotCreate } from '../saved/reading.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { runningMs } from '../system/running-time.ts';
+import { until } from '../system/running-time.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
 import type { Lun, Portal, Target, Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
@@ -164,10 +163,11 @@ export class Root {
   async start({ waitMs = 0, givenUp, sockets = [] }: StartOptions = {}): Promise<void> {
     const loops = await this.#turns.takeAndSettle(() => this.#begin());
     const isMissing = () => [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
-    for (const end = runningMs() + waitMs; isMissing() && runningMs() < end && !givenUp?.aborted; ) {
-      await sleep(devicePollMs);
-      await this.#openInTurn('now');
-    }
+    const look = async () => {
+      if (isMissing()) await this.#openInTurn('now');
+      return !isMissing() || undefined;
+    };
+    if (waitMs > 0) await until(devicePollMs, waitMs, look, givenUp);
     await this.#turns.takeAndSettle(() => this.#serve(loops, sockets));
   }
 

@@ -2,10 +2,11 @@
  * The clock by which this process judges others. It counts the time in which its own thread ran: a process that was
  * stopped (SIGSTOP, a frozen cgroup, a virtual machine that was paused, moved or restored), or a loop that was held up,
  * has not listened meanwhile, and nobody was silent to it. Whatever gives somebody up for being late goes by this clock:
- * by `runningMs`, or by `whenLate` in place of `setTimeout`.
+ * by `runningMs`, by `whenLate` in place of `setTimeout`, or by `until` where something has to be looked at again and again.
  */
 
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How often the clock is looked at at least, in milliseconds, and the gap between two looks that is no running any more. */
 const tickMs = 500;
@@ -64,4 +65,22 @@ export function whenLate(ms: number, what: () => void): () => void {
     clearTimeout(timer);
     clearImmediate(last);
   };
+}
+
+/**
+ * Looks for something of which nobody tells when it comes, until `look` finds it. What can tell is awaited instead.
+ * @param lateMs of running time, after which it is not looked for any more; it is looked for once in any case
+ * @returns what `look` found, or undefined
+ */
+export async function until<T>(
+  everyMs: number,
+  lateMs: number,
+  look: () => T | undefined | Promise<T | undefined>,
+  givenUp?: AbortSignal,
+): Promise<T | undefined> {
+  for (const end = runningMs() + lateMs; ; ) {
+    const found = await look();
+    if (found !== undefined || runningMs() >= end || givenUp?.aborted) return found;
+    await sleep(everyMs, undefined, givenUp && { signal: givenUp }).catch(() => {});
+  }
 }

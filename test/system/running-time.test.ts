@@ -1,7 +1,7 @@
 // The clock by which others are judged. It does not test what goes by it.
 
 import { expect, it } from 'vitest';
-import { RunningTime, whenLate } from '../../src/system/running-time.ts';
+import { RunningTime, until, whenLate } from '../../src/system/running-time.ts';
 
 it('time in which nobody looked at the clock is none, but for a tick; it never goes back', () => {
   let at = 1000;
@@ -23,4 +23,19 @@ it('who is late is found so after what has come was received, and not after it w
   });
   await late;
   expect(order).toEqual(['timer', 'late']);
+});
+
+it('what nobody tells of is looked for until it is found, given up or late, and once in any case', async () => {
+  let looks = 0;
+  const atThe = (wanted: number) => () => {
+    looks += 1;
+    return looks === wanted ? looks : undefined;
+  };
+  expect(await until(1, 60_000, atThe(3))).toBe(3);
+  looks = 0;
+  expect([await until(60_000, 0, atThe(2)), looks]).toEqual([undefined, 1]);
+  const givenUp = new AbortController();
+  const looking = until(60_000, 60_000, () => undefined, givenUp.signal);
+  givenUp.abort();
+  expect(await looking).toBe(undefined);
 });
