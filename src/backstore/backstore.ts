@@ -107,6 +107,9 @@ export interface MediumError extends NodeJS.ErrnoException {
   readonly position: number;
 }
 
+/** sendfile(2) is two calls for each piece of data: less than this never goes straight. Bytes. */
+export const straightBytesMin = 16 * 1024;
+
 /** A range of a volume on its way to a socket. */
 export interface Straight {
   /** @returns how many bytes the socket took, from the start on */

@@ -8,7 +8,7 @@ import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottli
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import { type Ended, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
-import type { Space, Straight, Volume } from './backstore.ts';
+import { type Space, type Straight, straightBytesMin, type Volume } from './backstore.ts';
 import { FileEnd } from './file-end.ts';
 import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.ts';
 import { LendableFile } from './lendable-file.ts';
@@ -24,8 +24,6 @@ const missRestMin = 1;
 const missRestMax = 64;
 /** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
-/** sendfile(2) is two calls for each Data-In: less than this is copied sooner. */
-const straightBytesMin = 16 * 1024;
 
 const closeLater = promisify(close);
 

@@ -72,9 +72,9 @@ export class Answers {
     const source = completion.dataIn!;
     const passes = this.#passes(command, source, size);
     const straight = passes ? source.volume.straight?.(source.position + start, size) : undefined;
-    let at = writer.begin(dataIn, size, passes);
+    let at = writer.begin(dataIn.blank, size, passes);
     const isPassed = straight !== undefined || (passes && this.#lend(source, start, size));
-    if (passes && !isPassed) at = writer.begin(dataIn, size);
+    if (passes && !isPassed) at = writer.begin(dataIn.blank, size);
     if (!isPassed && !this.#fill(command, source, writer.dataStart, size)) return false;
 
     const { bytes } = writer;
@@ -95,7 +95,7 @@ export class Answers {
     if (hasStatus) {
       fields.hasStatus.set(bytes, at, true);
       this.#stampLast(command, completion, at);
-    } else connection.sender.stamp(at, false);
+    } else connection.sender.stamp(bytes, at, false);
     writer.end();
     if (straight && !connection.output.pass!(straight, size))
       command.completion = readFailed(command.task!, systemError('EIO', 'read'));
@@ -138,6 +138,8 @@ export class Answers {
       }
       return true;
     }
+    // What the medium could not do at once on the fast path has to be waited for.
+    if (command.tried) return false;
     return source.volume.readNow?.(bytes.subarray(at, at + size), source.position + command.sent) ?? false;
   }
 
@@ -164,7 +166,7 @@ export class Answers {
   #respond(command: Command, completion: Completion): void {
     const { writer } = this.#connection.sender;
     const sense = completion.sense;
-    const at = writer.begin(scsiResponse, sense ? sense.length + 2 : 0);
+    const at = writer.begin(scsiResponse.blank, sense ? sense.length + 2 : 0);
     const { bytes } = writer;
     const { fields } = scsiResponse;
     fields.final.set(bytes, at, true);
@@ -189,9 +191,10 @@ export class Answers {
    */
   #stampLast(command: Command, completion: Completion, at: number): void {
     const { sender } = this.#connection;
-    putResidual(sender.writer.bytes, at, command, completion);
+    const { bytes } = sender.writer;
+    putResidual(bytes, at, command, completion);
     this.#finish(command);
-    sender.stamp(at, true);
+    sender.stamp(bytes, at, true);
   }
 }
 

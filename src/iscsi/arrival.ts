@@ -4,6 +4,7 @@ import { type Sense, sense } from '../scsi/sense.ts';
 import { advance } from '../wire/serial.ts';
 import { type Command, readCommand, type Sequence } from './command.ts';
 import type { DataOut } from './data-out.ts';
+import type { FastPath } from './fast-path.ts';
 import { dataOutBytesPerSecondMin, immediateTasksMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataOut, noTag, scsiCommand } from './pdu.ts';
@@ -17,23 +18,29 @@ export class Arrival {
   readonly #session: Session;
   readonly #transfer: Transfer;
   readonly #dataOut: DataOut;
+  readonly #fastPath: FastPath | undefined;
   /** The PDU at hand, of the command `Transfer.receiving`: the sequence that it belongs to, where its data goes, its F bit. */
   #sequence: Sequence | undefined;
   #offset = 0;
   #length = 0;
   #final = false;
 
-  constructor(connection: Link, session: Session, transfer: Transfer) {
+  constructor(connection: Link, session: Session, transfer: Transfer, fastPath: FastPath | undefined) {
     this.#connection = connection;
     this.#session = session;
     this.#transfer = transfer;
     this.#dataOut = transfer.dataOut;
+    this.#fastPath = fastPath;
   }
 
   /** A SCSI Command (RFC 7143 11.3). @returns where its immediate data goes; without any, it is complete */
   onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
     const session = this.#session;
     const command = readCommand(this.#connection, bytes, start);
+    if (this.#fastPath?.tried) {
+      command.tried = true;
+      this.#fastPath.tried = false;
+    }
     const final = scsiCommand.fields.final.get(bytes, start);
     this.#transfer.receiving = undefined;
     if (!command.immediate && !session.inWindow(command.cmdSn)) return undefined;

@@ -48,6 +48,8 @@ export interface Command {
   readonly expected: number;
   /** Moved by transfer.ts alone. */
   state: CommandState;
+  /** The medium was asked on the fast path, and cannot do it at once. */
+  tried: boolean;
   /** From its turn on. */
   task: Task | undefined;
   /** Its outcome, from `ending` on. */
@@ -135,6 +137,7 @@ export function readCommand(connection: Owner, bytes: Uint8Array, start: number)
     direction,
     expected: direction === 'none' ? 0 : fields.expectedDataTransferLength.get(bytes, start),
     state: 'gathering',
+    tried: false,
     task: undefined,
     completion: undefined,
     buffer: undefined,

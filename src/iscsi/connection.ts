@@ -2,9 +2,6 @@
 
 import { reasonOf } from '../errors.ts';
 import { type Log, type LogEvent, type LogRecord, logBug, logEvents } from '../log.ts';
-import { sense } from '../scsi/sense.ts';
-import { abortTask } from '../scsi/task-management.ts';
-import { addUnitAttention } from '../scsi/unit-attention.ts';
 import type { IoVector } from '../system/io-vector.ts';
 import { bracketed, type Tpg } from '../target/target.ts';
 import { copyOf } from '../wire/layout.ts';
@@ -12,6 +9,7 @@ import { Arrival } from './arrival.ts';
 import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
 import type { Ends } from './ends.ts';
+import { FastPath } from './fast-path.ts';
 import type { Host } from './host.ts';
 import { lateness, wantsPing } from './keep-alive.ts';
 import { defaultParameters, type Parameters } from './keys.ts';
@@ -63,6 +61,7 @@ export class Connection implements PduHandler, Link {
   readonly #login: LoginPhase;
   #transfer: Transfer | undefined;
   #arrival: Arrival | undefined;
+  #fastPath: FastPath | undefined;
   readonly #text = new TextExchange();
   /** The initiator was asked to log out: why, and the time by which it has to. */
   #leaving: { readonly why: string; readonly due: number } | undefined;
@@ -83,7 +82,12 @@ export class Connection implements PduHandler, Link {
 
   /** Takes bytes, cut anywhere. */
   feed(bytes: Uint8Array, start: number, end: number): void {
-    this.#alive(() => this.#reader.feed(bytes, start, end));
+    if (!this.#isAlive()) return;
+    try {
+      this.#reader.feed(bytes, start, end);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Where the transport may receive the rest of a data segment; `filled` says how much of it came. */
@@ -122,10 +126,14 @@ export class Connection implements PduHandler, Link {
 
   /** The initiator is there, and this comes of it. */
   #alive(work: () => void): void {
-    if (this.closed) return;
+    if (this.#isAlive()) this.#guarded(work);
+  }
+
+  #isAlive(): boolean {
+    if (this.closed) return false;
     this.now = this.host.now();
     this.pingedAt = undefined;
-    this.#guarded(work);
+    return true;
   }
 
   /** Whatever is wrong with what came ends this connection and no other. */
@@ -142,6 +150,13 @@ export class Connection implements PduHandler, Link {
   /** The output takes more. */
   drained(): void {
     this.#alive(() => this.#transfer?.drained());
+  }
+
+  onWhole(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean {
+    const fast = this.#fastPath;
+    // In a session of several connections the header says what has been delivered.
+    if (!fast || this.closed || this.state !== 'LOGGED_IN' || this.session!.connections.size > 1) return false;
+    return bytes[start] === scsiCommand.opcode && fast.take(bytes, start, dataStart, dataLength);
   }
 
   onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
@@ -245,7 +260,8 @@ export class Connection implements PduHandler, Link {
     this.#reader.dataDigest = writer.dataDigest = this.parameters.DataDigest === 'CRC32C';
     this.#reader.segmentBytesMax = segmentBytesMax;
     this.#transfer = new Transfer(this, session);
-    this.#arrival = new Arrival(this, session, this.#transfer);
+    if (session.type === 'Normal') this.#fastPath = new FastPath(this, session, this.#transfer.tally);
+    this.#arrival = new Arrival(this, session, this.#transfer, this.#fastPath);
     this.#enter('login succeeded');
     this.#say('iscsi login');
   }
@@ -296,7 +312,7 @@ export class Connection implements PduHandler, Link {
   /** A Logout Request: nothing new is taken from here on. @returns when what was under way has stopped */
   async beginLogout(): Promise<void> {
     this.#enter('logout request');
-    await this.#endCommands();
+    await this.#transfer?.end();
   }
 
   /** The Logout Response is written. */
@@ -352,29 +368,12 @@ export class Connection implements PduHandler, Link {
     if (session) {
       this.#say('iscsi connection closed', why);
       session.connections.delete(this.cid);
-      const commands = this.#endCommands();
+      const commands = this.#transfer?.end();
       // Who ends a connection from another one ends the session too, or goes on with it.
       const isLast = session.connections.size === 0 && event !== 'ended by another';
       await Promise.all([commands, isLast ? this.host.sessionTable.end(session) : undefined]);
     }
     this.#gone.resolve();
-  }
-
-  /** Ends the commands of this connection. @returns when nothing of them is on its way to a medium any more */
-  async #endCommands(): Promise<void> {
-    const session = this.session!;
-    const stopping: Promise<unknown>[] = [];
-    // RFC 7143 11.14: what has not come to its turn was never received; its number may come again.
-    session.discard(this);
-    for (const command of session.commands) {
-      if (command.connection !== this) continue;
-      const { task, lun, tag } = command;
-      if (task) stopping.push(abortTask(session.nexus!, lun, tag));
-      // RFC 7143 7.6: a session that goes on hears of it.
-      if (task?.unit) addUnitAttention(session.nexus!, task.unit.storageObject, sense.commandsClearedByTransport);
-      this.forget(command, task === undefined && !command.immediate);
-    }
-    await Promise.all(stopping);
   }
 
   #enter(event: ConnectionEvent): void {

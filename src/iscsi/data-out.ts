@@ -155,7 +155,7 @@ export class DataOut {
     const { writer } = this.#connection.sender;
     const { fields } = readyToTransfer;
     this.#lastTransferTag = advance(this.#lastTransferTag) % noTag;
-    const at = writer.begin(readyToTransfer, 0);
+    const at = writer.begin(readyToTransfer.blank, 0);
     const { bytes } = writer;
     fields.final.set(bytes, at, true);
     lunHalves.high.set(bytes, at, command.lunHigh);
@@ -165,7 +165,7 @@ export class DataOut {
     fields.r2tSn.set(bytes, at, command.r2tSn);
     fields.bufferOffset.set(bytes, at, command.requested);
     fields.desiredDataTransferLength.set(bytes, at, length);
-    this.#connection.sender.stamp(at, false);
+    this.#connection.sender.stamp(bytes, at, false);
     writer.end();
     const end = command.requested + length;
     command.requests.push(this.sequenceOf(this.#lastTransferTag, command.requested, end));

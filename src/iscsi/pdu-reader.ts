@@ -24,6 +24,11 @@ export interface Place {
 
 export interface PduHandler {
   /**
+   * A PDU without a data digest that has come as a whole; `bytes` is lent for the call.
+   * @returns whether it was taken: if not, `onHeader` follows
+   */
+  onWhole(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean;
+  /**
    * A header whose digest is right. `bytes` is lent for the call. A PDU without data is complete.
    * @returns where its data goes, a buffer of at least `dataLength` bytes; undefined: the data is dropped
    */
@@ -100,10 +105,7 @@ export class PduReader {
   #takeHeader(bytes: Uint8Array, at: number, end: number): number {
     if (this.#piecesLength === 0 && end - at >= headerBytes) {
       const length = this.#headerLength(bytes, at);
-      if (end - at >= length) {
-        this.#header(bytes, at, length);
-        return at + length;
-      }
+      if (end - at >= length) return this.#header(bytes, at, length, end);
     }
     const known = this.#piecesLength >= headerBytes;
     const length = known ? this.#headerLength(this.#pieces, 0) : headerBytes;
@@ -112,28 +114,35 @@ export class PduReader {
     this.#piecesLength += count;
     if (this.#piecesLength >= headerBytes && this.#piecesLength === this.#headerLength(this.#pieces, 0)) {
       this.#piecesLength = 0;
-      this.#header(this.#pieces, 0, this.#headerLength(this.#pieces, 0));
+      const whole = this.#headerLength(this.#pieces, 0);
+      this.#header(this.#pieces, 0, whole, whole);
     }
     return at + count;
   }
 
   #headerLength(bytes: Uint8Array, at: number): number {
-    return this.headerBytes + header.totalAhsLength.get(bytes, at) * 4;
+    return headerBytes + (this.headerDigest ? digestBytes : 0) + header.totalAhsLength.get(bytes, at) * 4;
   }
 
-  #header(bytes: Uint8Array, at: number, length: number): void {
+  /** @returns where it ends, or its PDU if that was taken */
+  #header(bytes: Uint8Array, at: number, length: number, end: number): number {
     const digestAt = at + length - digestBytes;
     // RFC 7143 7.8: a wrong header digest means that no length can be believed.
     if (this.headerDigest && crc32c(bytes, at, digestAt) !== digestOf(bytes, digestAt))
       throw new ConnectionError('header digest is wrong');
     const dataLength = header.dataSegmentLength.get(bytes, at);
     if (dataLength > this.segmentBytesMax) throw new FormatError(`a data segment of ${dataLength} bytes`);
+    const dataStart = at + length;
+    const behind = dataStart + dataLength + padding(dataLength);
+    const hasDigest = this.dataDigest && dataLength > 0;
+    if (behind <= end && !hasDigest && this.#handler.onWhole(bytes, at, dataStart, dataLength)) return behind;
     this.#dataLength = dataLength;
     this.#trailerLength = 0;
     this.#trailerLeft = dataLength > 0 ? padding(dataLength) + (this.dataDigest ? digestBytes : 0) : 0;
     // Only a PDU that is taken has data: the handler may throw.
     this.#sink = this.#handler.onHeader(bytes, at, dataLength);
     this.#dataLeft = dataLength;
+    return dataStart;
   }
 
   #takeData(bytes: Uint8Array, at: number, end: number): number {

@@ -36,12 +36,15 @@ export interface Pdu<F extends Fields> {
   readonly opcode: number;
   readonly name: string;
   readonly fields: F & typeof common;
+  /** A header of zeros but for the opcode. */
+  readonly blank: Uint8Array;
 }
 
 const pdu = <F extends Fields>(opcode: number, name: string, fields: F): Pdu<F> => ({
   opcode,
   name,
   fields: record(headerBytes, { ...common, ...fields }),
+  blank: Uint8Array.from({ length: headerBytes }, (_, at) => (at === 0 ? opcode : 0)),
 });
 
 // RFC 7143 11.18, 11.3, 11.5, 11.12, 11.10, 11.7, 11.14, 11.16
@@ -199,17 +202,9 @@ export const pdus: ReadonlyMap<number, Pdu<Fields>> = new Map(
   ].map((one) => [one.opcode, one as Pdu<Fields>]),
 );
 
-/** Starts a header at `start`: zeros, and the opcode. */
-export function startHeader(one: Pdu<Fields>, bytes: Uint8Array, start: number): void {
-  // `fill` is a call out of compiled code, which costs more than these few bytes.
-  for (let at = start; at < start + headerBytes; at += 1) bytes[at] = 0;
-  bytes[start] = one.opcode;
-}
-
 /** A header made of `values`; all other bits are 0. */
 export function encode<F extends Fields>(one: Pdu<F>, values: Partial<Values<F & typeof common>>): Uint8Array {
-  const bytes = new Uint8Array(headerBytes);
-  startHeader(one, bytes, 0);
+  const bytes = one.blank.slice();
   write(one.fields, bytes, 0, values);
   return bytes;
 }

@@ -38,9 +38,8 @@ export class Sender {
     this.#statSn = statSn;
   }
 
-  /** Puts our numbers into an answer. @param counts it carries a StatSN of its own */
-  stamp(start: number, counts: boolean): void {
-    const { bytes } = this.writer;
+  /** Puts our numbers into an answer whose header is at `start`. @param counts it carries a StatSN of its own */
+  stamp(bytes: Uint8Array, start: number, counts: boolean): void {
     numbers.statSn.set(bytes, start, this.#statSn);
     if (counts) this.#statSn = advance(this.#statSn);
     const { window } = this;
@@ -57,18 +56,19 @@ export class Sender {
       numbers.expCmdSn.set(this.writer.bytes, at, cmdSn);
       numbers.maxCmdSn.set(this.writer.bytes, at, cmdSn);
     }
-    this.stamp(at, true);
+    this.stamp(this.writer.bytes, at, true);
     this.writer.end();
   }
 
   /** Sends a PDU that shows the next StatSN and does not use it up. */
   notify<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>): void {
-    this.stamp(this.#begin(pdu, values, nothing), false);
+    const at = this.#begin(pdu, values, nothing);
+    this.stamp(this.writer.bytes, at, false);
     this.writer.end();
   }
 
   #begin<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data: Uint8Array): number {
-    const at = this.writer.begin(pdu as Pdu<Fields>, data.length);
+    const at = this.writer.begin(pdu.blank, data.length);
     write(pdu.fields as Fields, this.writer.bytes, at, values as Partial<Values<Fields>>);
     this.writer.bytes.set(data, this.writer.dataStart);
     return at;

@@ -24,6 +24,13 @@ import type { Sender, Window } from './sender.ts';
 /** Commands of a discovery session: it has no TPG to say so. */
 const discoveryDepth = 1;
 
+/** A LUN as the commands reach it that come through one portal. */
+export interface Reach {
+  readonly view: LogicalUnitView;
+  /** What they are counted in, besides the session's own traffic. */
+  readonly traffic: Traffic | undefined;
+}
+
 /** A connection as its session sees it. */
 export interface Member extends Owner {
   readonly cid: number;
@@ -78,8 +85,8 @@ export class Session implements JoinableSession, Window {
   /** For data-out that is gathered. */
   readonly memory = dataMemory.account(writeBytesMax);
   #views = new Map<number, LogicalUnitView | undefined>();
-  /** By portal and LUN: what commands are counted in until the tree changes. */
-  #ways = new Map<string, Map<number, Traffic>>();
+  /** By portal and LUN. */
+  readonly #reaches = new Map<string, Map<number, Reach>>();
   #inventory: readonly (number | StorageObject)[] = [];
 
   /** @param cmdSn of the login request that made it */
@@ -128,20 +135,31 @@ export class Session implements JoinableSession, Window {
     return view;
   }
 
-  /** What the commands for a LUN that come through a portal are counted in, besides the session's own traffic. */
-  trafficOf(number: number, portal = ''): Traffic | undefined {
-    const known = this.#ways.get(portal)?.get(number);
+  /** What is known of the LUNs that are reached through a portal: it stays the same map. */
+  reachesBy(portal = ''): Map<number, Reach> {
+    const known = this.#reaches.get(portal) ?? new Map<number, Reach>();
+    this.#reaches.set(portal, known);
+    return known;
+  }
+
+  /** A LUN as it is reached through a portal; kept until the tree changes. */
+  reach(number: number, portal = ''): Reach | undefined {
+    const reaches = this.reachesBy(portal);
+    const known = reaches.get(number);
+    if (known) return known;
+    const view = this.view(number);
     const { tpg, acl } = this;
-    if (known || !tpg) return known;
+    if (!view || !tpg) return undefined;
     const traffic = lunBehind(tpg, acl, number)?.ways.trafficOf({ initiator: acl?.wwn ?? '', number, portal });
-    if (traffic) this.#ways.set(portal, (this.#ways.get(portal) ?? new Map()).set(number, traffic));
-    return traffic;
+    const reach = { view, traffic };
+    reaches.set(number, reach);
+    return reach;
   }
 
   /** The tree has changed: what it says of LUNs is asked for again, and the initiator told of another inventory. */
   refresh(): void {
     this.#views.clear();
-    this.#ways.clear();
+    for (const reaches of this.#reaches.values()) reaches.clear();
     this.#resize();
     const before = this.#inventory;
     this.#inventory = this.#takeInventory();
@@ -160,6 +178,22 @@ export class Session implements JoinableSession, Window {
   /** Whether a numbered request may come now, in turn or before it; all others are dropped (RFC 7143 4.2.2.1). */
   inWindow(cmdSn: number): boolean {
     return distance(this.expCmdSn, cmdSn) >= 0 && distance(cmdSn, this.maxCmdSn) >= 0 && !this.#held.has(cmdSn);
+  }
+
+  /** Whether a numbered request is the next one, and nobody waits for it. */
+  isNext(cmdSn: number): boolean {
+    return (
+      cmdSn === this.expCmdSn &&
+      distance(cmdSn, this.maxCmdSn) >= 0 &&
+      this.#held.size === 0 &&
+      this.#awaiting.length === 0
+    );
+  }
+
+  /** The next request has come, and is being answered. */
+  pass(): void {
+    this.expCmdSn = advance(this.expCmdSn);
+    this.answered();
   }
 
   /** Runs a numbered request that is in the window, now or in its turn. */

@@ -1,6 +1,6 @@
 /** Counts the SCSI commands of one connection as they are answered, for its session and for the way that each took to its LUN. */
 
-import { countCommand } from '../target/traffic.ts';
+import { countCommand, type Traffic } from '../target/traffic.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
 
@@ -22,12 +22,13 @@ export class Tally {
     this.#session = session;
   }
 
-  /** @param arrivedAt milliseconds of the host's clock @param sent bytes of data-in @param received bytes of data-out */
-  count(lun: number, good: boolean, sent: number, received: number, arrivedAt: number): void {
-    const session = this.#session;
+  /**
+   * @param traffic of its way @param sent bytes of data-in @param received bytes of data-out
+   * @param arrivedAt milliseconds of the host's clock
+   */
+  count(traffic: Traffic | undefined, good: boolean, sent: number, received: number, arrivedAt: number): void {
     const ms = this.#time() - arrivedAt;
-    countCommand(session.traffic, good, sent, received, ms);
-    const traffic = session.trafficOf(lun, this.#connection.ends.portal);
+    countCommand(this.#session.traffic, good, sent, received, ms);
     if (traffic) countCommand(traffic, good, sent, received, ms);
   }
 

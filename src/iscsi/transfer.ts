@@ -3,8 +3,10 @@
 import { controlMode } from '../scsi/control-mode.ts';
 import { admit, execute, retire } from '../scsi/device-server.ts';
 import { land } from '../scsi/landing.ts';
-import { encodeSense, type Sense } from '../scsi/sense.ts';
+import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
+import { abortTask } from '../scsi/task-management.ts';
+import { addUnitAttention } from '../scsi/unit-attention.ts';
 import { advance } from '../wire/serial.ts';
 import { Answers } from './answers.ts';
 import type { Command } from './command.ts';
@@ -23,7 +25,7 @@ export class Transfer {
   readonly #session: Session;
   readonly dataOut: DataOut;
   readonly #answers: Answers;
-  readonly #tally: Tally;
+  readonly tally: Tally;
   /** The command that the PDU at hand belongs to. */
   receiving: Command | undefined;
   /** What that command may go on with once the PDU is complete. */
@@ -36,7 +38,7 @@ export class Transfer {
     this.#session = session;
     this.dataOut = new DataOut(connection, session);
     this.#answers = new Answers(connection, (command) => this.drop(command));
-    this.#tally = new Tally(connection, session);
+    this.tally = new Tally(connection, session);
   }
 
   /** A command has come, and is not refused: its life begins, now or in its turn. */
@@ -89,6 +91,7 @@ export class Transfer {
       dataOutOffered: command.direction === 'write' ? command.expected : 0,
       dataInOffered: command.direction === 'read' ? command.expected : 0,
     });
+    task.tried = command.tried;
     command.task = task;
     command.completion = admit(task);
     if (command.completion) enter(command, 'outcome');
@@ -180,14 +183,33 @@ export class Transfer {
     this.#answers.drained();
   }
 
+  /** Ends all commands of the connection. @returns when nothing of them is on its way to a medium any more */
+  async end(): Promise<void> {
+    const session = this.#session;
+    const nexus = session.nexus!;
+    const stopping: Promise<unknown>[] = [];
+    // RFC 7143 11.14: what has not come to its turn was never received; its number may come again.
+    session.discard(this.#connection);
+    for (const command of session.commands) {
+      if (command.connection !== this.#connection) continue;
+      const { task, lun, tag } = command;
+      if (task) stopping.push(abortTask(nexus, lun, tag));
+      // RFC 7143 7.6: a session that goes on hears of it.
+      if (task?.unit) addUnitAttention(nexus, task.unit.storageObject, sense.commandsClearedByTransport);
+      this.drop(command, task === undefined && !command.immediate);
+    }
+    await Promise.all(stopping);
+  }
+
   /** Ends a command: it is answered, or will never be. @param keepsPlace its number was not received, and may come again */
   drop(command: Command, keepsPlace = false): void {
     if (command.state === 'over') return;
     enter(command, 'end');
     const session = this.#session;
     session.commands.delete(command);
-    const { completion, lun, sent, received, arrivedAt } = command;
-    if (completion) this.#tally.count(lun, completion.status === status.good, sent, received, arrivedAt);
+    const { completion, sent, received, arrivedAt } = command;
+    const traffic = session.reach(command.lun, this.#connection.ends.portal)?.traffic;
+    if (completion) this.tally.count(traffic, completion.status === status.good, sent, received, arrivedAt);
     if (command.immediate) this.immediate -= 1;
     else if (!keepsPlace) session.answered();
     this.dataOut.abandon(command);

@@ -63,7 +63,7 @@ export function write(lu: StorageObject, cdb: Write, task: Task): Completion | P
   countWrite(lu, cdb.blocks);
   const durable = isDurable(lu, cdb.fua);
   const start = cdb.lba * lu.blockSize;
-  return withData(lu, task, (data, offset) => writePiece(lu, start + offset, data, durable));
+  return withData(lu, task, (data, offset) => writePiece(lu, start + offset, data, durable, !task.tried));
 }
 
 function writePiece(
@@ -71,10 +71,11 @@ function writePiece(
   position: number,
   data: Uint8Array,
   durable: boolean,
+  atOnce = true,
 ): Completion | Promise<Completion> {
   const volume = mediumOf(lu);
   const end = position + data.length;
-  if (rangeLocks.of(lu).free(position, end, false) && volume.writeNow?.(data, position, durable)) return good;
+  if (atOnce && rangeLocks.of(lu).free(position, end, false) && volume.writeNow?.(data, position, durable)) return good;
   return rangeLocks.of(lu).during(position, end, false, async () => {
     await volume.write(data, position, durable);
     return good;

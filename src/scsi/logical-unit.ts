@@ -51,6 +51,16 @@ export interface Obstacles {
   readonly write: readonly number[];
 }
 
+/** What the fast path needs of a unit, in one place, and what that holds for. */
+export interface PlainAccess
+  extends Obstacles,
+    Readonly<Pick<StorageObject, 'volume' | 'ejected' | 'arriving' | 'aluaGroups'>> {
+  readonly blockSize: number;
+  /** What is read may be sent from where it lies (`TaskSet.ordered`). */
+  readonly lends: boolean;
+  readonly counted: { readCommands: number; writeCommands: number; blocksRead: number; blocksWritten: number };
+}
+
 /** What an NAA 6 designator has room for. */
 const serialDigitsMax = 25;
 
@@ -79,11 +89,14 @@ export class StorageObject {
   readonly exports = new Set<object>();
   /** What its subjects keep, each at its own place (unit-state.ts). */
   readonly states: object[] = [];
-  /** As unit-state.ts found it; undefined when something has changed since. Nobody else sets it to anything. */
-  obstacles: Obstacles | undefined;
-  #volume: Volume | undefined;
-  #ejected = false;
-  #aluaGroups: readonly Record<string, unknown>[];
+  /** As plain-access.ts found it; undefined when a subject or an attribute has changed since. Nobody else sets it to anything. */
+  plain: PlainAccess | undefined;
+  /** Open while the process serves; closed objects have none. */
+  volume: Volume | undefined;
+  /** A removable medium is out: the volume stays open, and nobody reaches it. */
+  ejected = false;
+  /** ALUA groups as they stand in saveconfig.json. */
+  aluaGroups: readonly Record<string, unknown>[];
   /** Milliseconds since 1970, and a timer. */
   readonly clock: { now: () => number; after: (ms: number, what: () => void) => void } = {
     now: Date.now,
@@ -120,46 +133,16 @@ export class StorageObject {
     this.config = parts.config;
     this.wwn = parts.wwn;
     this.#serialDigits = parts.wwn.replace(/[^0-9a-fA-F]/g, '').slice(0, serialDigitsMax);
-    this.#volume = parts.volume;
+    this.volume = parts.volume;
     this.attributes = new Attributes(
       diskAttributes,
       parts.backstore.attributeDefaults(parts.config, parts.volume),
       () => {
-        this.obstacles = undefined;
+        this.plain = undefined;
       },
     );
-    this.#aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
+    this.aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
     this.unknown = parts.unknown ?? {};
-  }
-
-  /** Open while the process serves; closed objects have none. */
-  get volume(): Volume | undefined {
-    return this.#volume;
-  }
-
-  set volume(volume: Volume | undefined) {
-    this.#volume = volume;
-    this.obstacles = undefined;
-  }
-
-  /** A removable medium is out: the volume stays open, and nobody reaches it. */
-  get ejected(): boolean {
-    return this.#ejected;
-  }
-
-  set ejected(ejected: boolean) {
-    this.#ejected = ejected;
-    this.obstacles = undefined;
-  }
-
-  /** ALUA groups as they stand in saveconfig.json. */
-  get aluaGroups(): readonly Record<string, unknown>[] {
-    return this.#aluaGroups;
-  }
-
-  set aluaGroups(groups: readonly Record<string, unknown>[]) {
-    this.#aluaGroups = groups;
-    this.obstacles = undefined;
   }
 
   /** The value that an attribute of a new object of this kind has. */

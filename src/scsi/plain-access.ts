@@ -4,11 +4,12 @@
  * command, and these with the same result.
  */
 
-import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
+import type { LogicalUnitView, Nexus, PlainAccess, StorageObject } from './logical-unit.ts';
 import { bitsOf, type Field, fieldValue, type Opcode } from './opcode.ts';
 import { opcodes } from './opcode-table.ts';
-import { countRead, countWrite } from './statistics.ts';
-import { isObstructed, type PlainCommand } from './unit-state.ts';
+import { statistics } from './statistics.ts';
+import { taskSet } from './task-set.ts';
+import { isSpared, obstaclesOf, type PlainCommand } from './unit-state.ts';
 
 /** What the fast path has to know of an opcode. */
 interface PlainRow {
@@ -28,9 +29,32 @@ const plainRows: readonly (PlainRow | undefined)[] = Array.from({ length: 256 },
   return { kind: row.plain, lba, blocks, besides };
 });
 
+const isCurrent = (lu: StorageObject, plain: PlainAccess): boolean =>
+  plain.volume === lu.volume &&
+  plain.ejected === lu.ejected &&
+  plain.arriving === lu.arriving &&
+  plain.aluaGroups === lu.aluaGroups;
+
+/** Looks at a unit; the answer is kept until something changes. */
+function look(lu: StorageObject): PlainAccess {
+  const { volume, ejected, arriving, aluaGroups } = lu;
+  lu.plain = {
+    ...obstaclesOf(lu),
+    volume,
+    ejected,
+    arriving,
+    aluaGroups,
+    blockSize: lu.blockSize,
+    lends: !taskSet.of(lu).ordered,
+    counted: statistics.of(lu),
+  };
+  return lu.plain;
+}
+
 /**
  * Where on the medium a READ or WRITE of `length` bytes begins, in bytes; -1 when it is the device server's. The caller
- * holds that the task attribute is SIMPLE, and reads or writes in the same turn of the event loop.
+ * holds that the task attribute is SIMPLE, and reads or writes in the same turn of the event loop what `StorageObject.plain`
+ * names.
  * @param start where the CDB begins in `bytes`
  */
 export function plainPosition(
@@ -42,18 +66,30 @@ export function plainPosition(
   length: number,
 ): number {
   const row = plainRows[bytes[start]!];
-  if (row?.kind !== kind || isObstructed(kind, nexus, view) || (view.writeProtected && kind === 'write')) return -1;
+  const lu = view.storageObject;
+  const { volume } = lu;
+  const plain = lu.plain && isCurrent(lu, lu.plain) ? lu.plain : look(lu);
+  const { blockSize } = plain;
+  const places = plain[kind];
+  if (row?.kind !== kind || !volume || (kind === 'write' && view.writeProtected)) return -1;
+  if (places.length > 0 && !isSpared(places, { kind, nexus, view })) return -1;
   const { besides } = row;
   for (let at = 1; at < besides.length; at += 1) if ((bytes[start + at]! & besides[at]!) !== 0) return -1;
-  const lu = view.storageObject;
-  const { blockSize } = lu;
   const lba = fieldValue(row.lba, bytes, start);
   const blocks = fieldValue(row.blocks, bytes, start);
-  return blocks > 0 && blocks * blockSize === length && lba + blocks <= lu.blocks ? lba * blockSize : -1;
+  return length > 0 && blocks * blockSize === length && (lba + blocks) * blockSize <= volume.size
+    ? lba * blockSize
+    : -1;
 }
 
 /** Counts a command that was carried out on the fast path (LOG SENSE). */
-export function countPlain(kind: PlainCommand['kind'], lu: StorageObject, length: number): void {
-  if (kind === 'read') countRead(lu, length / lu.blockSize);
-  else countWrite(lu, length / lu.blockSize);
+export function countPlain(kind: PlainCommand['kind'], { counted, blockSize }: PlainAccess, length: number): void {
+  const blocks = length / blockSize;
+  if (kind === 'read') {
+    counted.readCommands += 1;
+    counted.blocksRead += blocks;
+  } else {
+    counted.writeCommands += 1;
+    counted.blocksWritten += blocks;
+  }
 }

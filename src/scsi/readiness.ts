@@ -22,12 +22,12 @@ export const power = unitState<{ readonly condition: PowerCondition }>({
   obstructs: ({ condition }) => (condition === 'active' ? 'nothing' : 'reads and writes'),
 });
 
-/** The medium itself, which the unit has: there has to be one of blocks that this target reads and writes for itself. */
+/** The medium itself, which the unit has: there has to be one, here, of blocks that this target reads and writes for itself. */
 unitState({
   name: 'medium',
   initial: () => ({}),
   obstructs: (_state, lu) => {
-    if (!lu.volume || lu.ejected || lu.volume.passThrough) return 'reads and writes';
+    if (lu.arriving || !lu.volume || lu.ejected || lu.volume.passThrough) return 'reads and writes';
     return isWriteProtected(lu) ? 'writes' : 'nothing';
   },
 });

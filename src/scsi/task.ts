@@ -106,6 +106,8 @@ export class Task {
   dataOutLength = 0;
   /** Set by the transport: it writes the data as it comes, and `dataOut` stays empty. */
   landing: Landing | undefined = undefined;
+  /** Set by the transport: it has asked the medium already, which cannot read or write the task's blocks at once. */
+  tried = false;
   /** The data-out buffer: all `dataOutLength` bytes, once the task runs, or the first piece of them. */
   dataOut = none;
   /**

@@ -98,31 +98,24 @@ function change(lu: StorageObject, place: number, changes: object): void {
 
 /** Something has changed that the answers of `obstructs` may depend on. */
 function lookAgain(lu: StorageObject): void {
-  lu.obstacles = undefined;
+  lu.plain = undefined;
 }
 
-/** Asks every subject what it obstructs; the unit keeps the answers. */
-function look(lu: StorageObject): Obstacles {
+/** Asks every subject what it obstructs. */
+export function obstaclesOf(lu: StorageObject): Obstacles {
   const found = subjects.map(({ obstructs }, place) => obstructs?.(stateAt(lu, place), lu) ?? 'nothing');
   const placesOf = (which: (one: Obstruction) => boolean): number[] =>
     found.flatMap((one, place) => (which(one) ? [place] : []));
-  lu.obstacles = {
+  return {
     read: placesOf((one) => one === 'reads and writes'),
     write: placesOf((one) => one !== 'nothing'),
   };
-  return lu.obstacles;
 }
 
-/**
- * Whether a subject stands in the way of a plain command. If none does, the command may read or write its blocks at once:
- * what the device server would ask the subjects, it would ask in vain.
- */
-export function isObstructed(kind: PlainCommand['kind'], nexus: Nexus, view: LogicalUnitView): boolean {
-  const lu = view.storageObject;
-  const places = (lu.obstacles ?? look(lu))[kind];
-  if (places.length === 0) return false;
-  const command: PlainCommand = { kind, nexus, view };
-  return !places.every((place) => subjects[place]!.spares?.(stateAt(lu, place), command));
+/** Whether a plain command is none of the business of the subjects at these places, which obstruct others. */
+export function isSpared(places: readonly number[], command: PlainCommand): boolean {
+  const lu = command.view.storageObject;
+  return places.every((place) => subjects[place]!.spares?.(stateAt(lu, place), command));
 }
 
 /** A logical unit reset (SAM-5 6.3.3): what initiators set is as it was at the start. */

@@ -1,4 +1,4 @@
-// Which rooms (files) one READ, one WRITE, one line and one boot walk through: `node test/bench/walk.ts [read write line boot]`.
+// Which rooms (files) READs, WRITEs, one line and one boot walk through: `node test/bench/walk.ts [WALK …]` (walks.ts names them).
 // Every function of src/ and shell/ says that it is entered. What is printed: `calls`, the functions entered; `rooms`, their
 // files; `moves`, how often the walk enters another file than the one before; `returns`, the moves into a file that was
 // left before. wire/ and pdu.ts are not counted: they are the words that all rooms speak. It measures no time.

@@ -1,4 +1,4 @@
-// The four walks that walk.ts prints, each of one thing that was done before, so that nothing is made for the first time.
+// The walks that walk.ts prints, each of one thing that was done before, so that nothing is made for the first time.
 
 import { homeOf, openHost } from '../../src/index.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
@@ -20,9 +20,15 @@ async function follow(work: () => unknown): Promise<Step[]> {
 }
 
 /** `again` is what is followed, PDU by PDU: what the initiator does in between is no part of the walk. */
-async function command(cdb: readonly number[], options: { read?: true; length?: number; data?: Buffer }) {
+async function command(
+  cdb: readonly number[],
+  options: { read?: true; length?: number; data?: Buffer; immediateData?: number },
+) {
   const target = new IscsiTarget();
-  const { initiator, connection, output } = await target.login({ ImmediateData: 'No', InitialR2T: 'Yes' });
+  const { initiator, connection, output } = await target.login({
+    ImmediateData: options.immediateData ? 'Yes' : 'No',
+    InitialR2T: 'Yes',
+  });
   await initiator.command(cdb, options);
   const steps: Step[] = [];
   const raw: Uint8Array[] = [];
@@ -35,7 +41,7 @@ async function command(cdb: readonly number[], options: { read?: true; length?: 
   };
   const tag = initiator.sendCommand(cdb, options);
   await pass();
-  if (options.data) {
+  if (options.data && !options.immediateData) {
     const asked = await initiator.next();
     initiator.sendRequested(asked, options.data);
     await pass();
@@ -71,6 +77,11 @@ async function configured() {
 export const walks = {
   /** READ(10) of 4 KiB. */
   read: () => command([0x28, 0, 0, 0, 0, 0, 0, 0, blocks, 0], { read: true, length: bytes }),
+  /** READ(10) of 4 KiB with FUA, which the fast path leaves to the general path. */
+  'read with FUA': () => command([0x28, 0x08, 0, 0, 0, 0, 0, 0, blocks, 0], { read: true, length: bytes }),
+  /** WRITE(10) of 4 KiB that brings its data. */
+  'write at once': () =>
+    command([0x2a, 0, 0, 0, 0, 0, 0, 0, blocks, 0], { data: Buffer.alloc(bytes, 1), immediateData: bytes }),
   /** WRITE(10) of 4 KiB, asked for by one R2T. */
   write: () => command([0x2a, 0, 0, 0, 0, 0, 0, 0, blocks, 0], { data: Buffer.alloc(bytes, 1) }),
   /** A LUN for one ACL: two operations. */

@@ -110,7 +110,7 @@ async function plainly(here: World, { kind, cdb, data }: Sent) {
   const { volume } = here.lu;
   const into = Buffer.alloc(kind === 'read' ? blocks * blockBytes : 0);
   const done = kind === 'read' ? volume?.readNow?.(into, position) : volume?.writeNow?.(data, position, false);
-  if (done) countPlain(kind, here.lu, blocks * blockBytes);
+  if (done) countPlain(kind, here.lu.plain!, blocks * blockBytes);
   return outcome(here, done ? { status: 0, data: into, sense: '' } : { failed: true });
 }
 
@@ -186,6 +186,9 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
     'a SCSI device': ({ lu }) => {
       const answer = { status: 2, sense: new Uint8Array(), dataIn: Buffer.alloc(0) };
       lu.volume = memoryVolume(16 * 1024, { passThrough: async () => answer });
+    },
+    'on its way from another event loop': ({ lu }) => {
+      lu.arriving = true;
     },
     'protected by the operator': ({ lu }) => lu.attributes.set('read_only', 1),
   },
@@ -264,12 +267,52 @@ test('every subject of a logical unit has its states here', () => {
   expect(Object.keys(situations).sort()).toEqual(unitSubjects.map(({ name }) => name).sort());
 });
 
+const inSituations = () => {};
+
+/** What a unit has by itself: another value for it, where the states of the subjects and the attributes do not have one. */
+const fields: Readonly<Record<string, Situation>> = {
+  ...Object.fromEntries(
+    ['volume', 'ejected', 'arriving', 'aluaGroups', 'attributes', 'states', 'plain'].map((name) => [
+      name,
+      inSituations,
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries({
+      backstore: { name: 'other' },
+      name: 'other',
+      config: { dev: '/dev/null' },
+      wwn: 'other',
+      isSerialMade: true,
+      contents: [],
+      sizeElsewhere: 1,
+      missing: 'no such file',
+      contentsLost: 'its loop is gone',
+      exports: new Set([{}]),
+      clock: { now: () => 7, after: () => {} },
+      keep: async () => {},
+      configure: async () => {},
+      ports: () => [],
+      log: () => {},
+      unknown: { key: 1 },
+    }).map(([name, value]): [string, Situation] => [name, ({ lu }) => Object.assign(lu, { [name]: value })]),
+  ),
+};
+
+test('every field of a logical unit is here, too', () => {
+  expect(Object.keys(fields).sort()).toEqual(Object.keys(world().lu).sort());
+});
+
 describe.each(sent)('%s', (_name, one) => {
   test('is taken where nothing is in its way', async () => {
     expect(await compare(() => {}, one)).toBe('same');
   });
 
   test.each(all)('%s', async (_state, situation) => {
+    expect(await compare(situation, one)).not.toBe('differs');
+  });
+
+  test.each(Object.entries(fields))('another %s', async (_name, situation) => {
     expect(await compare(situation, one)).not.toBe('differs');
   });
 

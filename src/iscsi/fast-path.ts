@@ -1,0 +1,107 @@
+/**
+ * The fast path of SCSI commands: a READ, or a WRITE with its data, that has come as a whole PDU, has its turn, is obstructed
+ * by nothing and finds its blocks at hand is answered in one step. It stands neither in the command table nor in a task set,
+ * for nobody else runs between its beginning and its end. All else is left to the general path (arrival.ts), which gives the
+ * same answers.
+ */
+
+import { straightBytesMin, type Volume } from '../backstore/backstore.ts';
+import { countPlain, plainPosition } from '../scsi/plain-access.ts';
+import { lentBytesMin, segmentBytesMax } from './limits.ts';
+import type { Link } from './link.ts';
+import { dataIn, encode, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
+import type { Reach, Session } from './session.ts';
+import type { Tally } from './tally.ts';
+
+/** The second byte of a READ, and of a WRITE that announces no more data, but for what tells untagged from SIMPLE. */
+const flagsOf = (values: { read?: true; write?: true }): number => encode(scsiCommand, { final: true, ...values })[1]!;
+const readFlags = flagsOf({ read: true });
+const writeFlags = flagsOf({ write: true });
+const simpleBit = 0x01;
+
+/** The answers, but for their numbers: the one Data-In, with status GOOD, and the SCSI Response that says it. */
+const onlyDataIn = encode(dataIn, { final: true, hasStatus: true, targetTransferTag: noTag });
+const goodResponse = encode(scsiResponse, { final: true });
+
+export class FastPath {
+  readonly #connection: Link;
+  readonly #session: Session;
+  readonly #tally: Tally;
+  readonly #reaches: ReadonlyMap<number, Reach>;
+  /** Of the command at hand: its medium was asked, and cannot do it at once. The general path takes that back. */
+  tried = false;
+
+  constructor(connection: Link, session: Session, tally: Tally) {
+    this.#connection = connection;
+    this.#session = session;
+    this.#tally = tally;
+    this.#reaches = session.reachesBy(connection.ends.portal);
+  }
+
+  /**
+   * A SCSI Command that is not immediate: its header, and its data from `dataStart` on.
+   * @returns whether it is answered; if not, nothing has happened, and the general path takes it
+   */
+  take(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean {
+    const flags = bytes[start + 1]! & ~simpleBit;
+    const isRead = flags === readFlags;
+    if (!isRead && flags !== writeFlags) return false;
+    const { fields } = scsiCommand;
+    const session = this.#session;
+    const { output, sender, ends, parameters, now } = this.#connection;
+    const { MaxBurstLength, ImmediateData, FirstBurstLength } = session.parameters;
+    const length = fields.expectedDataTransferLength.get(bytes, start);
+    // RFC 7143 11.7.6, 13.11, 13.14: one Data-In has all of the data, or the command has brought it.
+    const fits = isRead
+      ? dataLength === 0 &&
+        length <= Math.min(segmentBytesMax, parameters.MaxRecvDataSegmentLength & ~3, MaxBurstLength)
+      : dataLength === length && ImmediateData && length <= FirstBurstLength;
+    const lunHigh = lunHalves.high.get(bytes, start);
+    const isPeripheral = (lunHigh & 0xff00ffff) === 0 && lunHalves.low.get(bytes, start) === 0;
+    if (!fits || !isPeripheral || header.totalAhsLength.get(bytes, start) !== 0 || output.blocked) return false;
+    const tag = fields.initiatorTaskTag.get(bytes, start);
+    if (!session.isNext(fields.cmdSn.get(bytes, start)) || tag === noTag || session.commands.get(tag)) return false;
+    const lun = lunHigh >>> 16;
+    const reach = this.#reaches.get(lun) ?? session.reach(lun, ends.portal);
+    if (!reach) return false;
+
+    const kind = isRead ? 'read' : 'write';
+    const position = plainPosition(kind, session.nexus!, reach.view, bytes, start + fields.cdb.at, length);
+    const plain = reach.view.storageObject.plain!;
+    if (position < 0) return false;
+    const at = isRead
+      ? this.#read(plain.volume!, plain.lends, position, length)
+      : this.#write(plain.volume!, position, bytes.subarray(dataStart, dataStart + length));
+    if (at < 0) return false;
+    countPlain(kind, plain, length);
+    this.#tally.count(reach.traffic, true, isRead ? length : 0, isRead ? 0 : length, now);
+    session.pass();
+    header.initiatorTaskTag.set(output.bytes, at, tag);
+    sender.stamp(output.bytes, at, true);
+    sender.writer.end();
+    return true;
+  }
+
+  /** Begins a Data-In with the blocks in it. @returns where it begins; -1 when they cannot be had like this */
+  #read(volume: Volume, lends: boolean, position: number, length: number): number {
+    const { output, sender } = this.#connection;
+    const { writer } = sender;
+    const passes = length >= lentBytesMin && length % 4 === 0 && lends && !writer.dataDigest && output.passes === true;
+    // Its status comes by itself, behind what is sent.
+    if (passes && volume.straight && length >= straightBytesMin) return -1;
+    if (passes && volume.lend) {
+      const at = writer.begin(onlyDataIn, length, true);
+      if (output.lend?.(volume, position, length, writer.headerLength)) return at;
+    }
+    const at = writer.begin(onlyDataIn, length);
+    const data = writer.dataStart;
+    this.tried = volume.readNow?.(output.bytes.subarray(data, data + length), position) !== true;
+    return this.tried ? -1 : at;
+  }
+
+  /** Writes the blocks, and begins the answer. @returns where it begins; -1 when that cannot be done at once */
+  #write(volume: Volume, position: number, data: Uint8Array): number {
+    this.tried = volume.writeNow?.(data, position, false) !== true;
+    return this.tried ? -1 : this.#connection.sender.writer.begin(goodResponse, 0);
+  }
+}
