@@ -18,6 +18,7 @@ import { declarations, type Key, keys } from '../src/iscsi/keys.ts';
 import { logEvents, logLevels } from '../src/log.ts';
 import { aluaGroupTable } from '../src/scsi/alua-group.ts';
 import { diskAttributes } from '../src/scsi/attributes.ts';
+import { lunAttributes } from '../src/target/fields.ts';
 
 const project = join(import.meta.dirname, '..');
 const docs = join(project, 'docs');
@@ -45,6 +46,10 @@ function settings(all: Readonly<Record<string, Attribute>>): string {
   });
   return table(['name', 'default', 'values', 'what it is', 'where it is seen'], rows);
 }
+
+/** A section, where there are any. */
+const attributesOf = (owner: string, all: Readonly<Record<string, Attribute>>) =>
+  Object.keys(all).length === 0 ? '' : `## Attributes of ${owner}\n\n${settings(all)}\n\n`;
 
 function textKeys(): string {
   const ours = ({ ours: put }: Key) =>
@@ -86,7 +91,7 @@ ${settings(tpgParameters)}
 
 ${settings(aclAttributes)}
 
-## Attributes of a loopback target
+${attributesOf('a LUN', lunAttributes)}## Attributes of a loopback target
 
 ${settings(localPorts.tpgAttributes)}
 

@@ -19,6 +19,7 @@ import { modePages } from '../src/scsi/mode-pages.ts';
 
 import { opcodes } from '../src/scsi/opcode-table.ts';
 import { type Sense, sense } from '../src/scsi/sense.ts';
+import { lunAttributes } from '../src/target/fields.ts';
 
 const project = resolve(import.meta.dirname, '..');
 const files = ['src', 'shell', 'test']
@@ -178,7 +179,7 @@ describe('every row has its test', () => {
   });
 
   it('a setting that has an effect, a text key, a preference, a control request and a log event: a test names it', () => {
-    const settings = [tpgAttributes, tpgParameters, aclAttributes, aluaGroupTable].flatMap((table) =>
+    const settings = [tpgAttributes, tpgParameters, aclAttributes, lunAttributes, aluaGroupTable].flatMap((table) =>
       Object.entries<Attribute>(table).flatMap(([name, { effect }]) => (effect.startsWith('none') ? [] : [name])),
     );
     const names = [

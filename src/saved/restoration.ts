@@ -5,13 +5,13 @@
 
 import { OperatorError } from '../errors.ts';
 import { Door } from '../operations/door.ts';
+import { faultOf, fillOperations } from '../operations/fill.ts';
 import { objectOperations } from '../operations/object-operations.ts';
 import type { Surroundings, Value, Values } from '../operations/operation.ts';
 import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
-import { faultOf, settleOperations } from '../operations/settle.ts';
 import type { KeptList, Tree } from '../operations/tree.ts';
 
-const door = new Door([...objectOperations, ...settleOperations]);
+const door = new Door([...objectOperations, ...fillOperations]);
 
 /** What remains to be restored of a part once its object is in the tree; `kept`: nothing is wrong with it, and it is not for us. */
 type Rest = (() => Promise<void>) | 'kept';
@@ -78,8 +78,8 @@ export class Restoration {
   }
 
   /** Gives an object what the file says of it. */
-  async settle(path: string, as: string, saved: Raw): Promise<void> {
-    const operation = { path, verb: 'settle', params: { as, saved: saved as Value } };
+  async fill(path: string, as: string, saved: Raw): Promise<void> {
+    const operation = { path, verb: 'fill', params: { as, saved: saved as Value } };
     this.errors.push(...((await door.carryOut(this.tree, operation, this.#around)).notes ?? []));
   }
 

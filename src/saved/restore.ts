@@ -58,7 +58,7 @@ async function restoreObject(restoration: Restoration, kind: Kind, raw: Raw, abo
   if (found === 'kept') return found;
   const object: Saved = found;
   return async () => {
-    await restoration.settle(pathOf(kind, above, object), kind.as, raw);
+    await restoration.fill(pathOf(kind, above, object), kind.as, raw);
     for (const below of listsIn(kind)) await restoreList(restoration, kind, below, raw, object);
   };
 }

@@ -1,5 +1,5 @@
 /**
- * `settle`: an object takes what a saved file says of it, as it stands. Creating it has taken the rest, and is what is undone:
+ * `fill`: an object takes what a saved file says of it, as it stands. Creating it has taken the rest, and is what is undone:
  * an object goes with all that it has.
  */
 
@@ -14,16 +14,16 @@ import { type Kind, type Saved, schema } from './schema.ts';
 const kindsBy: ReadonlyMap<string, Kind> = new Map(Object.values(schema).map((kind) => [kind.as, kind]));
 
 /** One for each kind of object. Only restoring does it. */
-export const settleOperations: readonly OperationType[] = Object.values(schema).map((kind) =>
+export const fillOperations: readonly OperationType[] = Object.values(schema).map((kind) =>
   operation({
     at: kind.name,
-    verb: 'settle',
+    verb: 'fill',
     // `as`: which of the objects that stand there; the node of a target without TPG nodes is that of its TPG.
     params: { as: 'string', saved: 'object' },
     apply(_tree, place, params, { restoring }) {
       const notes: string[] = [];
       const { as, saved } = params as { as: string; saved: Raw };
-      settle(
+      fill(
         kindsBy.get(as)!,
         (place as unknown as Readonly<Record<string, Saved>>)[as]!,
         saved,
@@ -34,7 +34,7 @@ export const settleOperations: readonly OperationType[] = Object.values(schema).
   }),
 );
 
-function settle(kind: Kind, object: Saved, saved: Raw, told: Told): void {
+function fill(kind: Kind, object: Saved, saved: Raw, told: Told): void {
   const parts = partsOf(kind, object);
   const strange = others(saved, keysOf(kind, parts));
   if (kind.strange) for (const key of Object.keys(strange)) told.strange(key, kind.strange(object as never, key));
