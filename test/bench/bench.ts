@@ -1,16 +1,22 @@
-// How fast this target is beside tgtd, on the same files and the same network: `npm run bench`.
-// Servers are all up at once and take turns, load by load; a figure is the median over the rounds, a ratio the median
-// of the rounds' ratios, so that what else the machine does meets all of them. CPU is the server's, of all its threads.
+// How fast this target is beside tgtd, on the same files and the same network: `npm run bench`. In memory all servers are up at once
+// and take turns, load by load; on disks (disks.ts) they take turns with one medium, and fio on it is the limit. A figure is
+// the median over the rounds, a ratio the median of the rounds' ratios, so that what else the machine does meets all of them.
+// CPU is the server's, of all its threads.
 
 import { spawnSync } from 'node:child_process';
-import { randomFillSync } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { keepAwake } from './awake.ts';
-import { type Figures, type Load, loads } from './loads.ts';
+import { callsPerOperation } from './calls.ts';
+import { type BuiltCommit, buildCommit } from './commit.ts';
+import { diskLoads } from './disk-loads.ts';
+import { measureDisks, titleOf } from './disks.ts';
+import { type Load, loads } from './loads.ts';
+import { fill, mediumNames } from './media.ts';
 import { ownNetwork } from './network.ts';
+import { print, ratio, type Sample } from './samples.ts';
 import { builtProgram, cpuOf, type Disk, memoryOf, peer, type Server, startTcli, startTgtd } from './servers.ts';
 
 const { values: options } = parseArgs({
@@ -19,9 +25,13 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     program: { type: 'string', default: builtProgram },
+    against: { type: 'string', multiple: true, default: [] },
     isload: { type: 'string', default: process.env['ISLOAD'] ?? 'isload' },
     peer: { type: 'string', multiple: true, default: [] },
     network: { type: 'string', default: 'own' },
+    disk: { type: 'string', default: tmpdir() },
+    device: { type: 'string' },
+    'disk-mib': { type: 'string', default: '2048' },
     awake: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
@@ -36,57 +46,108 @@ const whole = ['-f', 'raw', '-t', 'none', '-d', '32', '-s', '131072', '-c', Stri
 const tolerance = 0.8;
 const recordFile = join(import.meta.dirname, '../../docs/performance.json');
 
-/** One run of a load against a server. */
-interface Sample extends Figures {
-  /** Microseconds of server CPU for each operation. */
-  readonly cpu: number;
-}
-
 const congestion = ownNetwork(options.network === 'own' && options.peer.length === 0);
 const files = Array.from({ length: lunCount }, (_, at) => `/dev/shm/tcli-bench-${process.pid}-${at}.img`);
 /** Resident memory of each process, in MiB, at most. */
 const memory = new Map<number, number>();
 const servers: Server[] = [];
+const commits: BuiltCommit[] = [];
+const isWanted = (title: string) => title.includes(options.only);
+const chosen = loads.filter(({ name }) => isWanted(name));
+const onDisk = diskLoads.filter((load) => mediumNames.some((name) => isWanted(titleOf(load, name))));
+if (chosen.length === 0 && onDisk.length === 0) {
+  console.error(`No load has "${options.only}" in its name. There are:`);
+  for (const { name } of loads) console.error(`  ${name}`);
+  for (const load of diskLoads) for (const name of mediumNames) console.error(`  ${titleOf(load, name)}`);
+  process.exit(1);
+}
 let letHalt = (): void => {};
 try {
-  for (const file of files) fill(file);
-  await startAll();
-  if (options.awake) letHalt = keepAwake();
-  await measure();
-} finally {
-  letHalt();
-  await Promise.all(servers.map((server) => server.stop()));
-  for (const file of files) rmSync(file, { force: true });
-}
-
-async function startAll(): Promise<void> {
-  if (has('tgtd')) servers.push(await startTgtd(files));
-  const kept = files.map((create): Disk => ({ kind: 'fileio', create }));
-  servers.push(await startTcli(options.program, 'fileio', kept));
-  const disks = files.map((): Disk => ({ kind: 'ramdisk', create: String(lunBytes) }));
-  const ramdisk = await startTcli(options.program, 'ramdisk', disks);
-  servers.push(ramdisk);
-  // Memory that was never written costs its first writer.
-  for (const url of ramdisk.urls) spawnSync('qemu-img', ['bench', '-w', ...whole, url]);
-  servers.push(...options.peer.map(peer));
-}
-
-async function measure(): Promise<void> {
+  commits.push(...options.against.map(buildCommit));
+  const programs = new Map([
+    ['tcli', options.program],
+    ...commits.map(({ name, program }) => [name, program] as const),
+  ]);
   console.log(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`);
   console.log(`TCP congestion control: ${congestion}`);
   console.log(options.awake ? 'cores are kept awake' : 'idle cores halt as the machine lets them');
-  const chosen = loads.filter(({ name }) => name.includes(options.only));
-  for (const client of new Set(chosen.map((load) => load.client)))
-    if (!has(programOf(client))) console.log(`${client}: not installed, its loads are left out`);
-  const runnable = chosen.filter(({ client }) => has(programOf(client)));
+  for (const client of new Set([...chosen, ...onDisk].map((load) => load.client)))
+    if (!has(programOf({ client }))) console.log(`${client}: not installed, its loads are left out`);
+  if (options.awake) letHalt = keepAwake();
+  if (chosen.length > 0) await measureInMemory(programs);
+  const runnable = onDisk.filter((load) => has(programOf(load)));
+  if (runnable.length > 0)
+    await measureDisks(runnable, {
+      folder: options.disk,
+      device: options.device,
+      bytes: Number(options['disk-mib']) * 1024 * 1024,
+      rounds: Number(options.rounds),
+      seconds: Number(options.seconds),
+      programs,
+      has,
+      programOf,
+      isWanted,
+    });
+} finally {
+  letHalt();
+  for (const commit of commits) commit.remove();
+}
+
+async function measureInMemory(programs: ReadonlyMap<string, string>): Promise<void> {
+  try {
+    for (const file of files) fill(file, lunBytes);
+    await startAll(programs);
+    await measure();
+  } finally {
+    await Promise.all(servers.splice(0).map((server) => server.stop()));
+    for (const file of files) rmSync(file, { force: true });
+  }
+}
+
+/** Of ours, a server on files and one in memory; of another commit, they have its name besides. */
+async function startAll(programs: ReadonlyMap<string, string>): Promise<void> {
+  if (has('tgtd')) servers.push(await startTgtd(files));
+  for (const [name, program] of programs) {
+    const called = (kind: string) => (name === 'tcli' ? kind : `${kind} ${name}`);
+    // A file is one process's.
+    const own = name === 'tcli' ? files.slice(0, lunCount) : commitFiles(name);
+    servers.push(
+      await startTcli(
+        program,
+        called('fileio'),
+        own.map((create): Disk => ({ kind: 'fileio', create })),
+      ),
+    );
+    const disks = Array.from({ length: lunCount }, (): Disk => ({ kind: 'ramdisk', create: String(lunBytes) }));
+    servers.push(await startTcli(program, called('ramdisk'), disks));
+  }
+  // Memory, and mappings of it, cost whoever touches them first.
+  for (const { urls } of servers)
+    for (const url of urls) for (const words of [['-w'], []]) spawnSync('qemu-img', ['bench', ...words, ...whole, url]);
+  servers.push(...options.peer.map(peer));
+}
+
+function commitFiles(name: string): string[] {
+  const own = files.slice(0, lunCount).map((file) => `${file}.${name}`);
+  files.push(...own);
+  for (const file of own) fill(file, lunBytes);
+  return own;
+}
+
+async function measure(): Promise<void> {
   const table = new Map<Load, Map<Server, Sample[]>>();
-  for (const load of runnable) {
+  for (const load of chosen.filter((one) => has(programOf(one)))) {
     const samples = new Map(servers.map((server) => [server, [] as Sample[]]));
     table.set(load, samples);
+    const able = servers.filter(({ urls }) => urls.length >= load.luns);
     for (let round = 0; round < Number(options.rounds); round += 1)
-      for (const [server, taken] of samples)
-        if (server.urls.length >= load.luns) taken.push(await sample(load, server));
-    print(load, samples);
+      for (const server of able) samples.get(server)!.push(await sample(load, server));
+    const calls = new Map<string, number>();
+    if (has('strace'))
+      for (const server of able)
+        if (server.pid) calls.set(server.name, await callsPerOperation(server.pid, () => operations(load, server)));
+    const named = new Map(Array.from(samples, ([{ name }, taken]) => [name, taken]));
+    print(load.name, load.bytes, named, servers[0]!.name, calls);
   }
   for (const { name, pid } of servers)
     if (pid)
@@ -97,34 +158,19 @@ async function measure(): Promise<void> {
   judge(table);
 }
 
+const run = (load: Load, server: Server) =>
+  load.run(server.urls.slice(0, load.luns), Number(options.seconds), programOf(load));
+
+const operations = async (load: Load, server: Server) => (await run(load, server)).iops * Number(options.seconds);
+
 async function sample(load: Load, server: Server): Promise<Sample> {
   const before = server.pid ? cpuOf(server.pid) : Number.NaN;
   const start = performance.now();
-  const figures = await load.run(server.urls.slice(0, load.luns), Number(options.seconds), programOf(load.client));
+  const figures = await run(load, server);
   const seconds = (performance.now() - start) / 1000;
   const spent = server.pid ? cpuOf(server.pid) - before : Number.NaN;
   if (server.pid) memory.set(server.pid, Math.max(memory.get(server.pid) ?? 0, memoryOf(server.pid).own));
   return { ...figures, cpu: spent / (figures.iops * seconds) };
-}
-
-function print(load: Load, samples: ReadonlyMap<Server, readonly Sample[]>): void {
-  console.log(`\n${load.name}`);
-  const base = samples.get(servers[0]!) ?? [];
-  for (const [{ name }, taken] of samples) {
-    if (taken.length === 0) continue;
-    const iops = median(taken.map((one) => one.iops));
-    const parts = [
-      `${(iops / 1000).toFixed(1)}k/s`.padStart(9),
-      `${((iops * load.bytes) / 1e6).toFixed(0)} MB/s`.padStart(10),
-      `x${ratio(taken, base, 'iops').toFixed(2)}`.padStart(7),
-      `${median(taken.map((one) => one.cpu)).toFixed(1)} us`.padStart(9),
-      `x${ratio(taken, base, 'cpu').toFixed(2)}`.padStart(7),
-      taken[0]?.p99
-        ? `p50 ${median(taken.map((one) => one.p50 ?? 0)).toFixed(0)} p99 ${median(taken.map((one) => one.p99 ?? 0)).toFixed(0)} us`
-        : '',
-    ];
-    console.log(`  ${name.padEnd(10)}${parts.join(' ')}`);
-  }
 }
 
 /**
@@ -138,7 +184,7 @@ function judge(table: ReadonlyMap<Load, ReadonlyMap<Server, readonly Sample[]>>)
   for (const [{ name }, samples] of table)
     for (const [server, taken] of samples)
       if (server !== first && server.pid && taken.length > 0) {
-        const of = (key: 'iops' | 'cpu') => Number(ratio(taken, samples.get(first)!, key).toFixed(2));
+        const of = (key: 'iops' | 'cpu') => Number(ratio(taken, samples.get(first)!, key).middle.toFixed(2));
         now[name] ??= {};
         now[name][server.name] = { iops: of('iops'), cpu: of('cpu') };
       }
@@ -156,25 +202,10 @@ function judge(table: ReadonlyMap<Load, ReadonlyMap<Server, readonly Sample[]>>)
     }
 }
 
-function ratio(taken: readonly Sample[], base: readonly Sample[], key: 'iops' | 'cpu'): number {
-  return median(taken.map((one, round) => one[key] / (base[round]?.[key] ?? Number.NaN)));
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
-function programOf(client: Load['client']): string {
+function programOf({ client }: Pick<Load, 'client'>): string {
   return client === 'isload' ? options.isload : client;
 }
 
 function has(program: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
-}
-
-/** No holes, and no two blocks the same. */
-function fill(file: string): void {
-  const piece = randomFillSync(new Uint8Array(1024 * 1024));
-  for (let done = 0; done < lunBytes; done += piece.length)
-    writeFileSync(file, piece, { flag: done === 0 ? 'w' : 'a' });
 }

@@ -24,7 +24,7 @@ export interface Load {
 const KiB = 1024;
 
 /** isload: raw PDUs from one thread in C, so that little of what is measured is the client. */
-function isload(name: string, mode: string, bytes: number, depth: number, luns = 1): Load {
+export function isload(name: string, mode: string, bytes: number, depth: number, luns = 1): Load {
   return {
     name,
     client: 'isload',
@@ -75,7 +75,13 @@ function iscsiPerf(name: string, bytes: number, depth: number, ...more: string[]
 }
 
 /** qemu-img bench takes a number of requests and no time; it goes from the start of the LUN in steps, and around. */
-function qemuImg(name: string, bytes: number, depth: number, requestsPerSecond: number, ...more: string[]): Load {
+export function qemuImg(
+  name: string,
+  bytes: number,
+  depth: number,
+  requestsPerSecond: number,
+  ...more: string[]
+): Load {
   return {
     name,
     client: 'qemu-img',

@@ -44,7 +44,7 @@ export async function startTgtd(files: readonly string[]): Promise<Server> {
 
 /** A storage object: its kind, and what follows its name in `create`. */
 export interface Disk {
-  readonly kind: 'fileio' | 'ramdisk';
+  readonly kind: 'fileio' | 'ramdisk' | 'block';
   readonly create: string;
 }
 

@@ -1,0 +1,99 @@
+// The loads of disk-loads.ts on each medium. There is one file or device, and who is measured takes turns with it: each is
+// started, runs all loads, and ends, in every round.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { callsPerOperation } from './calls.ts';
+import type { DiskLoad } from './disk-loads.ts';
+import { fio } from './fio.ts';
+import { type Medium, makeMedia } from './media.ts';
+import { print, type Sample } from './samples.ts';
+import { cpuOf, type Server, startTcli, startTgtd } from './servers.ts';
+
+export interface DiskOptions {
+  /** A folder on a disk. */
+  readonly folder: string;
+  readonly device: string | undefined;
+  readonly bytes: number;
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Programs of ours, by the name that they have in the table. */
+  readonly programs: ReadonlyMap<string, string>;
+  readonly has: (program: string) => boolean;
+  readonly programOf: (load: DiskLoad) => string;
+  /** @returns whether a load on this medium is wanted */
+  readonly isWanted: (title: string) => boolean;
+}
+
+const warmSeconds = 0.3;
+
+export const titleOf = (load: DiskLoad, medium: string): string => `${load.name}, ${medium}`;
+
+export async function measureDisks(loads: readonly DiskLoad[], options: DiskOptions): Promise<void> {
+  const folder = mkdtempSync(join(options.folder, 'tcli-bench-'));
+  const media = makeMedia(folder, options.bytes, options.device);
+  try {
+    for (const medium of media) {
+      const wanted = loads.filter((load) => options.isWanted(titleOf(load, medium.name)));
+      if (wanted.length > 0) await measureMedium(medium, wanted, options);
+    }
+  } finally {
+    for (const medium of media) medium.remove();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measureMedium(medium: Medium, loads: readonly DiskLoad[], options: DiskOptions): Promise<void> {
+  const { rounds, seconds, has } = options;
+  const table = new Map(loads.map((load) => [load, new Map<string, Sample[]>()]));
+  const calls = new Map(loads.map((load) => [load, new Map<string, number>()]));
+  const take = (load: DiskLoad, name: string, sample: Sample) => {
+    const samples = table.get(load)!;
+    samples.set(name, [...(samples.get(name) ?? []), sample]);
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    if (has('fio'))
+      for (const load of loads)
+        for (const name of ['fio direct', 'fio cached'] as const) {
+          medium.evict();
+          take(load, name, await fio(medium.path, load, name === 'fio direct', seconds));
+        }
+    for (const start of startersOf(medium, options)) {
+      const server = await start();
+      try {
+        // A program that has just begun is slower than it will be.
+        for (const load of loads) await load.run(server.urls, warmSeconds, options.programOf(load));
+        for (const load of loads) {
+          const program = options.programOf(load);
+          const run = (time: number) => load.run(server.urls, time, program);
+          medium.evict();
+          const before = cpuOf(server.pid!);
+          const begin = performance.now();
+          const figures = await run(seconds);
+          const elapsed = (performance.now() - begin) / 1000;
+          take(load, server.name, { ...figures, cpu: (cpuOf(server.pid!) - before) / (figures.iops * elapsed) });
+          if (round > 0 || !has('strace')) continue;
+          medium.evict();
+          const count = async () => (await run(seconds)).iops * seconds;
+          calls.get(load)!.set(server.name, await callsPerOperation(server.pid!, count));
+        }
+      } finally {
+        await server.stop();
+      }
+    }
+  }
+  for (const load of loads)
+    print(titleOf(load, medium.name), load.bytes, table.get(load)!, has('fio') ? load.limit : 'tcli', calls.get(load)!);
+}
+
+function startersOf({ kind, path }: Medium, { programs, has }: DiskOptions): (() => Promise<Server>)[] {
+  return [
+    ...Array.from(
+      programs,
+      ([name, program]) =>
+        () =>
+          startTcli(program, name, [{ kind, create: path }]),
+    ),
+    ...(has('tgtd') ? [() => startTgtd([path])] : []),
+  ];
+}
