@@ -21,6 +21,12 @@ export function mediumOf(lu: StorageObject): Volume {
   return lu.volume;
 }
 
+/** LBA OUT OF RANGE with the first address of a range behind the medium (SBC-3 4.18), where sense data has room for it. */
+export function lbaOutOfRange(lu: StorageObject, lba: number): CheckCondition {
+  const first = Math.max(lba, lu.blocks);
+  return new CheckCondition(sense.lbaOutOfRange, Number.isSafeInteger(first) ? { information: first } : {});
+}
+
 /** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
 export function read(lu: StorageObject, lba: number, blocks: number, task: Task): Completion | Promise<Completion> {
   if (blocks === 0) return good;

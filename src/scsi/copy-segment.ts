@@ -14,7 +14,6 @@ import { good } from './parameter-data.ts';
 import { isWriteProtected, notReady } from './readiness.ts';
 import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, invalidParameter, sense } from './sense.ts';
-import { countRead, countWrite } from './statistics.ts';
 import { type Completion, status, type Task } from './task.ts';
 
 /** Bytes that a segment may have (MAXIMUM SEGMENT LENGTH). */
@@ -179,8 +178,6 @@ export async function copySegment(
   const refusal = source.refusal() ?? destination.refusal();
   if (refusal) return refusal;
   if (source.from === source.to) return good;
-  countRead(source.lu, source.blocks);
-  countWrite(destination.lu, destination.blocks);
   // The source is read before the destination is written (SPC-4 5.16.7.2), also where they overlap.
   const backwards = source.lu === destination.lu && source.from < destination.from && destination.from < source.to;
   const buffer = Buffer.allocUnsafe(Math.min(pieceBytesMax, source.to - source.from) + 2 * source.lu.blockSize);

@@ -4,7 +4,7 @@ import type { MediumError } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { inaccessible } from './alua.ts';
-import { owesFlush } from './block-access.ts';
+import { lbaOutOfRange, owesFlush } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
 import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
 import { checkUsage, dataOutBytesMax, decode, type OpcodeRow } from './opcode.ts';
@@ -143,9 +143,12 @@ function checkReady(row: CommandRow, lu: StorageObject): void {
 
 /** Asked again when a command has waited: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
 function checkRange(row: CommandRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): void {
-  // NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there.
-  if (row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+  if (isOutOfRange(row, lu, cdb)) throw lbaOutOfRange(lu, cdb['lba']!);
 }
+
+/** NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there. */
+const isOutOfRange = (row: CommandRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): boolean =>
+  row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks;
 
 const aborted: Completion = { status: status.taskAborted };
 
@@ -213,6 +216,8 @@ function failed(task: Task, row: CommandRow | undefined, error: unknown): Comple
   const what = senseOf(code, row);
   // It hears of what was lost now, and need not hear of it again.
   if (lu && what === sense.writeError) withdrawUnitAttention(task.nexus, lu, sense.deferredWriteError);
+  if (what === sense.lbaOutOfRange && lu && task.command && isOutOfRange(task.command.row, lu, task.command.cdb))
+    return checkCondition(lu, what, lbaOutOfRange(lu, task.command.cdb['lba']!).detail);
   const lba = what.key === senseKey.mediumError ? lbaInError(task, error as Partial<MediumError>) : undefined;
   return checkCondition(lu, what, lba === undefined ? {} : { information: lba });
 }

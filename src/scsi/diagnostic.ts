@@ -1,4 +1,4 @@
-/** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.27, 5.7). */
+/** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.28, 5.14). */
 
 import { mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
@@ -61,8 +61,18 @@ function sendDiagnostic(
   task: Task,
 ): Completion | Promise<Completion> {
   if (selfTest === 1 || code !== 0) return test(lu, code, task);
-  if (length > 0 && parameterList(task.dataOut, length)[0] !== 0) throw invalidParameter(0);
+  if (length > 0) checkPage(parameterList(task.dataOut, length));
   return good;
+}
+
+const pageHeaderBytes = 4;
+
+/** One diagnostic page, whole (SPC-4 6.42): 00h, which has nothing in it when it is sent (SPC-4 7.2.4). @throws CheckCondition */
+function checkPage(list: Buffer): void {
+  const pageBytes = list.length < pageHeaderBytes ? Infinity : list.readUInt16BE(2);
+  if (list.length < pageHeaderBytes + pageBytes) throw invalidCdb(3, 7);
+  if (list[0] !== 0) throw invalidParameter(0);
+  if (pageBytes !== 0) throw invalidParameter(2);
 }
 
 /** Reads the first and the last block, or all of them. @throws CheckCondition LOGICAL UNIT FAILED SELF-TEST */

@@ -1,4 +1,4 @@
-/** Log pages, one record each, and LOG SENSE (SPC-4 6.6, 7.3; SBC-3 6.4). What is not measured is left out. */
+/** Log pages, one record each, and LOG SENSE (SPC-4 6.8, 7.3; SBC-3 6.4). What is not measured is left out. */
 
 import { mediumOf } from './block-access.ts';
 import { predictsFailure } from './informational-exceptions.ts';

@@ -52,9 +52,16 @@ export function registrationOf(state: PersistentReservations, nexus: Nexus, port
 
 const same = (a: Registration, b: Registration): boolean => a.initiator === b.initiator && a.port === b.port;
 
-/** Whether the nexuses of a registration have one already, whatever its key. */
-export const has = (state: PersistentReservations, registration: Registration): boolean =>
-  state.registrations.some((one) => same(one, registration));
+/** Whether a nexus of a registration has one already, whatever its key. */
+export const has = (state: PersistentReservations, { initiator, port }: Registration): boolean =>
+  state.registrations.some(
+    (one) =>
+      (one.initiator === initiator || nameOf(one.initiator) === initiator || one.initiator === nameOf(initiator)) &&
+      (one.port === null || port === null || one.port === port),
+  );
+
+/** The bare name in a SCSI initiator port name. */
+const nameOf = (initiator: string): string => initiator.replace(/,i,0x.*$/, '');
 
 /** Whether the registration holds the reservation. */
 export function holds(state: PersistentReservations, registration: Registration): boolean {
@@ -85,7 +92,7 @@ export function register(state: PersistentReservations, added: readonly Registra
   };
 }
 
-/** Unregistering (SPC-4 5.12.11.1.2): the reservation goes with its holder, or with the last of all registrants. */
+/** Unregistering (SPC-4 5.12.11.2.3): the reservation goes with its holder, or with the last of all registrants. */
 export function unregister(state: PersistentReservations, gone: Registration, aptpl: boolean): Change {
   const registrations = state.registrations.filter((one) => !same(one, gone));
   const { reservation } = state;
@@ -102,7 +109,7 @@ export function reserve(state: PersistentReservations, type: number, by: Registr
   return { state: { ...state, reservation: { type, holder: isAllRegistrants(type) ? null : by } } };
 }
 
-/** RELEASE by a holder (SPC-4 5.12.11.1.3). */
+/** RELEASE by a holder (SPC-4 5.12.11.2.2). */
 export function release(state: PersistentReservations, by: Registration): Change {
   const type = state.reservation?.type ?? 0;
   return {
@@ -111,7 +118,7 @@ export function release(state: PersistentReservations, by: Registration): Change
   };
 }
 
-/** CLEAR (SPC-4 5.12.11.1.6). */
+/** CLEAR (SPC-4 5.12.11.2.7). */
 export function clear(state: PersistentReservations, by: Registration): Change {
   return {
     state: { ...state, generation: next(state), registrations: [], reservation: null },
@@ -119,8 +126,12 @@ export function clear(state: PersistentReservations, by: Registration): Change {
   };
 }
 
+/** Whether PREEMPT of a key takes the reservation, and not registrations alone (SPC-4 5.12.11.2.4). */
+export const takesReservation = ({ reservation }: PersistentReservations, key: string): boolean =>
+  reservation !== null && (reservation.holder === null ? key === noKey : reservation.holder.key === key);
+
 /**
- * PREEMPT (SPC-4 5.12.11.1.4): takes registrations away by `key`, and with them the reservation when the key is its
+ * PREEMPT (SPC-4 5.12.11.2.4): takes registrations away by `key`, and with them the reservation when the key is its
  * holder's (for all registrants: when it is 0, which means all).
  * @returns undefined when no registration has the key: RESERVATION CONFLICT
  */
@@ -131,9 +142,7 @@ export function preempt(
   type: number,
 ): Change | undefined {
   const { reservation, registrations } = state;
-  const takesReservation =
-    reservation !== null && (reservation.holder === null ? key === noKey : reservation.holder.key === key);
-  if (!takesReservation) {
+  if (!reservation || !takesReservation(state, key)) {
     const victims = registrations.filter((one) => one.key === key);
     if (victims.length === 0) return undefined;
     return {

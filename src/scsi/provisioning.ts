@@ -2,11 +2,12 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
-import { mediumOf } from './block-access.ts';
+import { lbaOutOfRange, mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { rangeLocks } from './range-locks.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
+import { countWrite } from './statistics.ts';
 import type { Completion, Task } from './task.ts';
 
 export const offersUnmap = (lu: StorageObject): boolean =>
@@ -36,11 +37,13 @@ export async function unmap(lu: StorageObject, task: Task): Promise<Completion> 
     const lba = Number(list.readBigUInt64BE(at));
     const blocks = list.readUInt32BE(at + 8);
     if (blocks > max_unmap_lba_count) throw invalidParameter(at + 8);
-    if (lba + blocks > lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+    if (lba + blocks > lu.blocks) throw lbaOutOfRange(lu, lba);
     return { lba, blocks };
   });
   if (ranges.reduce((sum, { blocks }) => sum + blocks, 0) > max_unmap_lba_count)
     throw invalidParameter(headerBytes + 8);
+  // SPC-4 7.3.6 counts it among the write commands.
+  countWrite(lu, 0);
   for (const { lba, blocks } of ranges) await held(lu, lba, blocks, () => discard(lu, lba, blocks, task));
   return good;
 }

@@ -94,6 +94,7 @@ interface Request {
   readonly task: Task;
   readonly state: PersistentReservations;
   readonly registration: Registration | undefined;
+  readonly scope: number;
   readonly type: number;
   readonly list: Buffer;
   /** RESERVATION KEY and SERVICE ACTION RESERVATION KEY. */
@@ -109,11 +110,17 @@ const transportIdsBytesMax = 8192;
 
 const scopeAndType = { scope: bits(2, 4, 4), type: bits(2, 0, 4) };
 
+/** What of a reservation there is: LU_SCOPE, and six types. @throws CheckCondition */
+function checkScopeAndType({ scope, type }: { readonly scope: number; readonly type: number }): void {
+  if (scope !== 0) throw invalidCdb(2, 7);
+  if (!reservationTypes.has(type)) throw invalidCdb(2, 3);
+}
+
 const reserveOut = (
   serviceAction: number,
   name: string,
   clause: string,
-  takesType: boolean,
+  takesType: 'always' | 'sometimes' | 'never',
   act: (request: Request) => Outcome,
 ): OpcodeRow =>
   opcode({
@@ -121,15 +128,14 @@ const reserveOut = (
     serviceAction,
     name: `PERSISTENT RESERVE OUT ${name}`,
     spec: `SPC-4 ${clause}`,
-    cdb: { ...(takesType ? scopeAndType : ({} as typeof scopeAndType)), length: u32(5) },
-    ignores: takesType ? [] : Object.values(scopeAndType),
+    cdb: { ...(takesType !== 'never' ? scopeAndType : ({} as typeof scopeAndType)), length: u32(5) },
+    ignores: takesType !== 'never' ? [] : Object.values(scopeAndType),
     medium: 'none',
     whenReserved: 'allowed',
     runsIn: 'standby',
     offered: offersPersistent,
     check: (_lu, cdb) => {
-      if (takesType && cdb.scope !== 0) throw invalidCdb(2, 7);
-      if (takesType && !reservationTypes.has(cdb.type)) throw invalidCdb(2, 3);
+      if (takesType === 'always') checkScopeAndType(cdb);
       if (cdb.length < listBytes || cdb.length > listBytes + transportIdsBytesMax)
         throw new CheckCondition(sense.parameterListLengthError);
     },
@@ -144,6 +150,7 @@ const reserveOut = (
         task,
         state,
         registration,
+        scope: cdb.scope,
         type: cdb.type,
         list,
         key: list.toString('hex', 0, 8),
@@ -191,9 +198,9 @@ function registerKey({ lu, task, state, registration, list }: Request, key: stri
   const own = lu.attributes.values.enforce_pr_isids === 1 ? task.nexus.initiatorPortName : task.nexus.initiatorName;
   const added = registration
     ? [{ ...registration, key }]
-    : [...new Set([own, ...others])]
-        .map((initiator) => ({ initiator, port, key }))
-        .filter((one) => !pr.has(state, one));
+    : [...new Set([own, ...others])].map((initiator) => ({ initiator, port, key }));
+  // SPC-4 5.12.7: one that is registered must not be among those that a registration names.
+  if (added.slice(1).some((one) => pr.has(state, one))) throw invalidParameter(listBytes + 4);
   const change = pr.register(state, added, aptpl);
   if (change.state.registrations.length > pr.registrationsMax)
     throw new CheckCondition(sense.insufficientRegistrationResources);
@@ -231,9 +238,12 @@ const release = registered(({ state, type }, registration) => {
 
 const clear = registered(({ state }, registration) => pr.clear(state, registration));
 
-const preempt = registered(({ state, type, actionKey }, registration) => {
+const preempt = registered((request, registration) => {
+  const { state, type, actionKey } = request;
   const allRegistrants = state.reservation !== null && state.reservation.holder === null;
   if (actionKey === pr.noKey && !allRegistrants) throw invalidParameter(8);
+  // SCOPE and TYPE say what reservation there is to be; where only registrations go, nobody looks at them (SPC-4 5.12.11.2.5).
+  if (pr.takesReservation(state, actionKey)) checkScopeAndType(request);
   return pr.preempt(state, registration, actionKey, type) ?? 'conflict';
 });
 
@@ -250,7 +260,7 @@ function registerAndMove({ lu, task, state, registration, list, key, actionKey }
   const [initiator, more] = decodeTransportIds(list.subarray(listBytes), listBytes);
   if (initiator === undefined || more !== undefined) throw invalidParameter(20);
   const own = [task.nexus.initiatorPortName, task.nexus.initiatorName];
-  if (own.includes(initiator) && port === task.unit!.port.relativePortId) throw invalidParameter(listBytes);
+  if (own.includes(initiator)) throw invalidParameter(listBytes);
   return pr.move(
     state,
     registration,
@@ -344,14 +354,14 @@ export const reservationOpcodes: readonly OpcodeRow[] = [
   reserveIn(0x01, 'READ RESERVATION', '6.15.3', readReservation),
   reserveIn(0x02, 'REPORT CAPABILITIES', '6.15.4', reportCapabilities),
   reserveIn(0x03, 'READ FULL STATUS', '6.15.5', readFullStatus),
-  reserveOut(0x00, 'REGISTER', '5.12.7', false, register),
-  reserveOut(0x01, 'RESERVE', '5.12.9', true, reserve),
-  reserveOut(0x02, 'RELEASE', '5.12.11.2.2', true, release),
-  reserveOut(0x03, 'CLEAR', '5.12.11.2.5', false, clear),
-  reserveOut(0x04, 'PREEMPT', '5.12.11.2.3', true, preempt),
-  reserveOut(preemptAndAbort, 'PREEMPT AND ABORT', '5.12.11.2.6', true, preempt),
-  reserveOut(0x06, 'REGISTER AND IGNORE EXISTING KEY', '5.12.7', false, registerAndIgnore),
-  reserveOut(0x07, 'REGISTER AND MOVE', '5.12.8', false, registerAndMove),
+  reserveOut(0x00, 'REGISTER', '5.12.7', 'never', register),
+  reserveOut(0x01, 'RESERVE', '5.12.9', 'always', reserve),
+  reserveOut(0x02, 'RELEASE', '5.12.11.2.2', 'always', release),
+  reserveOut(0x03, 'CLEAR', '5.12.11.2.7', 'never', clear),
+  reserveOut(0x04, 'PREEMPT', '5.12.11.2.4', 'sometimes', preempt),
+  reserveOut(preemptAndAbort, 'PREEMPT AND ABORT', '5.12.11.2.6', 'sometimes', preempt),
+  reserveOut(0x06, 'REGISTER AND IGNORE EXISTING KEY', '5.12.7', 'never', registerAndIgnore),
+  reserveOut(0x07, 'REGISTER AND MOVE', '5.12.8', 'never', registerAndMove),
   reserveRelease(0x16, 'RESERVE(6)', 'SPC-2 7.21', false),
   reserveRelease(0x17, 'RELEASE(6)', 'SPC-2 7.16', false),
   reserveRelease(0x56, 'RESERVE(10)', 'SPC-2 7.22', true),

@@ -3,6 +3,7 @@
 import {
   atomicBlocksMax,
   compareAndWrite,
+  lbaOutOfRange,
   orWrite,
   read,
   synchronize,
@@ -19,7 +20,7 @@ import { offersFua } from './mode-pages.ts';
 import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
-import { CheckCondition, invalidCdb, sense } from './sense.ts';
+import { invalidCdb } from './sense.ts';
 import { startStopOpcodes } from './start-stop.ts';
 
 type Range = { readonly lba: Field; readonly blocks: Field };
@@ -157,7 +158,7 @@ const seeks = (
     medium: 'read',
     whenReserved: 'conflicts',
     check: (lu, cdb: { readonly lba?: number }) => {
-      if ((cdb.lba ?? 0) >= lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+      if ((cdb.lba ?? 0) >= lu.blocks) throw lbaOutOfRange(lu, cdb.lba ?? 0);
     },
     execute: () => good,
   });
@@ -271,7 +272,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     medium: 'read',
     whenReserved: 'reads',
     check: (lu, cdb) => {
-      if (cdb.lba >= lu.blocks) throw new CheckCondition(sense.lbaOutOfRange);
+      if (cdb.lba >= lu.blocks) throw lbaOutOfRange(lu, cdb.lba);
     },
     execute: (lu, cdb) => lbaStatus(lu, cdb.lba, cdb.allocation),
   }),

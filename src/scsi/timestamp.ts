@@ -1,4 +1,4 @@
-/** REPORT TIMESTAMP and SET TIMESTAMP: this machine's clock until an initiator sets another time (SPC-4 5.2, 6.37, 6.45). */
+/** REPORT TIMESTAMP and SET TIMESTAMP: this machine's clock until an initiator sets another time (SPC-4 5.2, 6.38, 6.46). */
 
 import { type OpcodeRow, opcode, u32 } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
@@ -9,6 +9,9 @@ import { unitState } from './unit-state.ts';
 /** TIMESTAMP ORIGIN: initialized by SET TIMESTAMP, and by other means. */
 const origin = { byCommand: 2, otherwise: 3 } as const;
 const listBytes = 12;
+/** TIMESTAMP, which begins again at 0 behind its highest value. */
+const timestampBytes = 6;
+const modulo = (value: number, by: number): number => ((value % by) + by) % by;
 
 /** Milliseconds by which SET TIMESTAMP moved the clock; undefined: it was not set. */
 const timestamp = unitState({
@@ -32,7 +35,7 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
       const data = Buffer.alloc(listBytes);
       data.writeUInt16BE(data.length - 2, 0);
       data[2] = setBy === undefined ? origin.otherwise : origin.byCommand;
-      data.writeUIntBE(lu.clock.now() + (setBy ?? 0), 4, 6);
+      data.writeUIntBE(modulo(lu.clock.now() + (setBy ?? 0), 2 ** (8 * timestampBytes)), 4, timestampBytes);
       return allocated(data, allocation);
     },
   }),
@@ -52,7 +55,7 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     dataOut: (_lu, { length }) => length,
     execute: (lu, { length }, task) => {
       if (length === 0) return good;
-      timestamp.set(lu, { setBy: parameterList(task.dataOut, length).readUIntBE(4, 6) - lu.clock.now() });
+      timestamp.set(lu, { setBy: parameterList(task.dataOut, length).readUIntBE(4, timestampBytes) - lu.clock.now() });
       reportToAll(lu, sense.timestampChanged, task.nexus);
       return good;
     },

@@ -1,31 +1,25 @@
 /**
- * READ, WRITE, VERIFY, WRITE AND VERIFY, SYNCHRONIZE CACHE, WRITE SAME, UNMAP, START STOP UNIT on a volume in memory.
+ * READ, WRITE, VERIFY, WRITE AND VERIFY, SYNCHRONIZE CACHE on a volume in memory; provisioning.test.ts has WRITE SAME and UNMAP.
  * Does not test residuals and transfer, which are the transport's.
  */
 
 import { describe, expect, test } from 'vitest';
+import { controlMode } from '../../../src/scsi/control-mode.ts';
+import { forms } from '../../support/block-cdb.ts';
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const blocks = 2048;
 const end = blocks;
 
-/** CDBs of each length for one range. @param flags byte 1 */
-const forms = {
-  6: (code: number, lba: number, count: number) => [code, ...be(lba, 3), count & 0xff, 0],
-  10: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 4), 0, ...be(count, 2), 0],
-  12: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 4), ...be(count, 4), 0, 0],
-  16: (code: number, lba: number, count: number, flags = 0) => [code, flags, ...be(lba, 8), ...be(count, 4), 0, 0],
-  32: (action: number, lba: number, count: number, flags = 0) => {
-    const head = [0x7f, 0, 0, 0, 0, 0, 0, 24, 0, action, flags, 0];
-    return [...head, ...be(lba, 8), ...new Array(8).fill(0), ...be(count, 4)];
-  },
-} as const;
-
 function fresh(attributes: Record<string, number> = {}, volume = memoryVolume(blocks * 512)) {
   const { lu } = logicalUnit({ volume, attributes });
   return { lu, volume, initiator: new Initiator(lu).login() };
 }
+
+/** INFORMATION of fixed format sense data, where it is valid. */
+const informationOf = ({ senseData }: { senseData: Buffer }) =>
+  senseData[0] === 0xf0 ? senseData.readUInt32BE(3) : undefined;
 
 describe.each([
   ['SBC-2 5.5', 'READ(6)', 0x08, 'SBC-2 5.24', 'WRITE(6)', 0x0a, forms[6]],
@@ -46,8 +40,13 @@ describe.each([
   test(`${readSpec} ${readName}: the last block is readable, one further is LBA OUT OF RANGE`, async () => {
     const { initiator } = fresh();
     expect((await initiator.send(cdb(readCode, end - 1, 1))).status).toBe(0);
-    expect((await initiator.send(cdb(readCode, end - 1, 2))).sense).toBe('5/21/00');
-    expect((await initiator.send(cdb(readCode, end, 1))).sense).toBe('5/21/00');
+    for (const [lba, count] of [
+      [end - 1, 2],
+      [end, 1],
+    ] as const) {
+      const answer = await initiator.send(cdb(readCode, lba, count));
+      expect([answer.sense, informationOf(answer)]).toEqual(['5/21/00', end]);
+    }
   });
 
   test(`${writeSpec} ${writeName}: beyond the end nothing is written`, async () => {
@@ -55,6 +54,51 @@ describe.each([
     expect((await initiator.send(cdb(writeCode, end - 1, 2), pattern(1024))).sense).toBe('5/21/00');
     expect(volume.bytes.every((byte) => byte === 0)).toBe(true);
   });
+});
+
+test('SBC-3 4.18 LBA OUT OF RANGE: INFORMATION is the first address that is not there, where there is room for it', async () => {
+  const { initiator } = fresh({ emulate_tpu: 1, max_unmap_block_desc_count: 2 });
+  const list = Buffer.from([
+    0,
+    38,
+    0,
+    32,
+    0,
+    0,
+    0,
+    0,
+    ...be(4, 8),
+    ...be(1, 4),
+    ...be(0, 4),
+    ...be(end + 7, 8),
+    ...be(1, 4),
+    ...be(0, 4),
+  ]);
+  const unmap = await initiator.send([0x42, 0, 0, 0, 0, 0, 0, 0, list.length], list);
+  const others = [
+    [0x2b, 0, ...be(end + 5, 4)],
+    [0x0b, ...be(end + 5, 3)],
+    [0x9e, 0x12, ...be(end + 5, 8), ...be(24, 4)],
+    forms[16](0x88, 2 ** 32, 1),
+    forms[16](0x88, 2 ** 60, 1),
+  ];
+  const answers = [unmap];
+  for (const cdb of others) answers.push(await initiator.send(cdb));
+  expect(answers.map(({ sense }) => sense)).toEqual(answers.map(() => '5/21/00'));
+  expect(answers.map(informationOf)).toEqual([end + 7, end + 5, end + 5, end + 5, undefined, undefined]);
+});
+
+test('SBC-3 4.18 LBA OUT OF RANGE: descriptor format has room for each that the medium can have', async () => {
+  const { lu, initiator } = fresh();
+  controlMode.set(lu, { descriptorSense: true });
+  const at = async (lba: bigint) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(lba);
+    const { senseData } = await initiator.send([0x88, 0, ...bytes, 0, 0, 0, 1, 0, 0]);
+    return senseData.toString('hex');
+  };
+  expect(await at(2n ** 40n)).toBe('720521000000000c000a80000000010000000000');
+  expect(await at(2n ** 64n - 1n)).toBe('7205210000000000');
 });
 
 describe('CDBs of 32 bytes', () => {
@@ -244,91 +288,6 @@ test.each([
   expect((await initiator.send(cdb(code, end, 1))).sense).toBe('5/21/00');
 });
 
-describe.each([
-  ['SBC-3 5.43 WRITE SAME(10)', 0x41, forms[10]],
-  ['SBC-3 5.44 WRITE SAME(16)', 0x93, forms[16]],
-  ['SBC-3 5.45 WRITE SAME(32)', 0x0d, forms[32]],
-] as const)('%s', (name, code, cdb) => {
-  test(`${name}: every block of the range gets the one that came`, async () => {
-    const { initiator, volume } = fresh();
-    const block = pattern(512);
-    expect((await initiator.send(cdb(code, 2, 3), block)).status).toBe(0);
-    const expected = Buffer.concat([Buffer.alloc(1024), block, block, block, Buffer.alloc(512)]);
-    expect(Buffer.compare(volume.bytes.subarray(0, 6 * 512), expected)).toBe(0);
-  });
-
-  test(`${name}: no blocks (WSNZ), too many blocks, and more data than a block are refused`, async () => {
-    const { initiator } = fresh({ max_write_same_len: 16 });
-    expect((await initiator.send(cdb(code, 0, 0), pattern(512))).sense).toBe('5/24/00');
-    expect((await initiator.send(cdb(code, 0, 17), pattern(512))).sense).toBe('5/24/00');
-    expect((await initiator.send(cdb(code, 0, 1), pattern(1024))).sense).toBe('5/24/00');
-  });
-
-  test(`${name}: UNMAP is refused without emulate_tpws; with it zeros are discarded and other data is written`, async () => {
-    const unmap = cdb(code, 0, 2, 0x08);
-    expect((await fresh().initiator.send(unmap, Buffer.alloc(512))).sense).toBe('5/24/00');
-    const { initiator, volume } = fresh({ emulate_tpws: 1 });
-    await initiator.send(unmap, Buffer.alloc(512));
-    await initiator.send(unmap, pattern(512));
-    expect(volume.calls).toEqual(['discard 0+1024', 'write 0+1024']);
-  });
-});
-
-test('SBC-3 5.44 WRITE SAME(16): NDOB takes no data and writes zeros', async () => {
-  const { initiator, volume } = fresh({ emulate_write_cache: 0 });
-  volume.bytes.fill(1);
-  expect((await initiator.send(forms[16](0x93, 1, 1, 0x01))).status).toBe(0);
-  expect(volume.calls).toEqual(['zeroes 512+512', 'flush']);
-});
-
-test('SBC-3 5.43 WRITE SAME(10): a long range is written in bounded pieces', async () => {
-  const volume = memoryVolume(4096 * 512);
-  const { initiator } = fresh({}, volume);
-  await initiator.send(forms[10](0x41, 0, 4096), pattern(512));
-  expect(volume.calls).toEqual(['write 0+1048576', 'write 1048576+1048576']);
-});
-
-describe('SBC-3 5.28 UNMAP', () => {
-  const cdb = (length: number) => [0x42, 0, 0, 0, 0, 0, 0, ...be(length, 2), 0];
-  const list = (...ranges: [lba: number, blocks: number][]) =>
-    Buffer.from([
-      ...be(6 + ranges.length * 16, 2),
-      ...be(ranges.length * 16, 2),
-      ...be(0, 4),
-      ...ranges.flatMap(([lba, count]) => [...be(lba, 8), ...be(count, 4), ...be(0, 4)]),
-    ]);
-  const send = (initiator: Initiator, data: Buffer) => initiator.send(cdb(data.length), data);
-  const thin = { emulate_tpu: 1, max_unmap_block_desc_count: 2, max_unmap_lba_count: 16 };
-
-  test('SBC-3 5.28 UNMAP: every range is discarded', async () => {
-    const { initiator, volume } = fresh(thin);
-    expect((await send(initiator, list([0, 4], [100, 8]))).status).toBe(0);
-    expect(volume.calls).toEqual(['discard 0+2048', 'discard 51200+4096']);
-  });
-
-  test.each([
-    ['more descriptors than the limit', list([0, 1], [1, 1], [2, 1]), '5/26/00'],
-    ['more blocks than the limit', list([0, 9], [9, 8]), '5/26/00'],
-    ['a range beyond the end', list([0, 1], [end, 1]), '5/21/00'],
-    ['a header that is cut', list([0, 1]).subarray(0, 7), '5/1a/00'],
-    ['a descriptor that is cut', list([0, 1]).subarray(0, 20), '5/1a/00'],
-  ])('SBC-3 5.28 UNMAP: %s is refused, and nothing is discarded', async (_what, data, sense) => {
-    const { initiator, volume } = fresh(thin);
-    expect((await send(initiator, data)).sense).toBe(sense);
-    expect(volume.calls).toEqual([]);
-  });
-
-  test('SBC-3 5.28 UNMAP: no parameter list is no error', async () => {
-    expect((await fresh(thin).initiator.send(cdb(0))).status).toBe(0);
-  });
-
-  test('SBC-3 4.7.3 UNMAP: not there without emulate_tpu, nor on a volume that cannot discard', async () => {
-    expect((await send(fresh().initiator, list([0, 1]))).sense).toBe('5/20/00');
-    const { initiator } = fresh(thin, memoryVolume(blocks * 512, { discard: undefined }));
-    expect((await send(initiator, list([0, 1]))).sense).toBe('5/20/00');
-  });
-});
-
 test('SBC-3 4.4 WRITE(10): blocks of 4096 bytes', async () => {
   const { initiator, volume } = fresh({ block_size: 4096 });
   await initiator.send(forms[10](0x2a, 2, 1), pattern(4096));
@@ -343,40 +302,6 @@ test.each([
   const { initiator } = fresh();
   expect((await initiator.send(cdb(code, 0, 8, 0x02))).status).toBe(0);
   expect((await initiator.send(cdb(code, end, 1))).sense).toBe('5/21/00');
-});
-
-describe('SBC-3 5.4 GET LBA STATUS', () => {
-  const cdb = (lba: number, allocation = 255) => [0x9e, 0x12, ...be(lba, 8), ...be(allocation, 4)];
-  const descriptors = (data: Buffer) =>
-    Array.from({ length: (data.readUInt32BE(0) - 4) / 16 }, (_, i) => data.subarray(8 + 16 * i, 24 + 16 * i)).map(
-      (d) => [Number(d.readBigUInt64BE(0)), d.readUInt32BE(8), d[12]],
-    );
-
-  test('SBC-3 5.4 GET LBA STATUS: extents from the address on, mapped and deallocated', async () => {
-    const { initiator } = fresh();
-    await initiator.send(forms[10](0x2a, 4, 2), pattern(1024));
-    expect(descriptors((await initiator.send(cdb(1))).data)).toEqual([
-      [1, 3, 1],
-      [4, 2, 0],
-      [6, blocks - 6, 1],
-    ]);
-    expect(descriptors((await initiator.send(cdb(1, 24))).data)).toEqual([[1, 3, 1]]);
-  });
-
-  test('SBC-3 5.4 GET LBA STATUS: a block that is a hole only in part is mapped', async () => {
-    const { volume, initiator } = fresh({ block_size: 1024 });
-    volume.bytes.set(pattern(512), 1024 + 512);
-    expect(descriptors((await initiator.send(cdb(0, 40))).data)).toEqual([
-      [0, 1, 1],
-      [1, 1, 0],
-    ]);
-  });
-
-  test('SBC-3 5.4 GET LBA STATUS: all mapped where the volume cannot tell; behind the end it is out of range', async () => {
-    const { initiator } = fresh({}, memoryVolume(blocks * 512, { extentAt: undefined }));
-    expect(descriptors((await initiator.send(cdb(8))).data)).toEqual([[8, blocks - 8, 0]]);
-    expect((await initiator.send(cdb(end))).sense).toBe('5/21/00');
-  });
 });
 
 test('SBC-3 5.17 READ DEFECT DATA(10), SBC-3 5.18 READ DEFECT DATA(12): empty lists of the kind asked for', async () => {

@@ -42,6 +42,13 @@ test('SPC-4 7.3.6 General Statistics and Performance: commands and blocks are co
   expect([0, 1, 2, 3].map((i) => Number(data.readBigUInt64BE(8 + 8 * i)))).toEqual([2, 1, 2, 4]);
 });
 
+test('SPC-4 7.3.6 General Statistics and Performance: UNMAP is among the write commands', async () => {
+  const { lu, a } = fresh({}, { emulate_tpu: 1 });
+  const list = Buffer.from([0, 22, 0, 16, 0, 0, 0, 0, ...be(0, 8), ...be(5, 4), 0, 0, 0, 0]);
+  expect((await a.send([0x42, 0, 0, 0, 0, 0, 0, 0, list.length], list)).status).toBe(0);
+  expect(statistics.of(lu).counters()).toMatchObject({ writeCommands: 1, blocksWritten: 0 });
+});
+
 test('SPC-4 7.3.17 Start-Stop Cycle Counter: stops and loads', async () => {
   const { a } = fresh({}, { removable: 1 });
   for (const how of [0, 1, 2, 3]) await a.send([0x1b, 0, 0, 0, how]);
@@ -133,6 +140,14 @@ test('SPC-4 6.42 SEND DIAGNOSTIC: tests in the background, and tests with parame
   expect((await a.send([0x1d, 0x10, 0, 0, 4], Buffer.from([0x40, 0, 0, 0]))).sense).toBe('5/26/00');
 });
 
+test.each([
+  ['a header that is cut', [0], '5/24/00'],
+  ['a page that is cut', [0, 0, 0, 3, 0, 0], '5/24/00'],
+  ['a page that asks for something', [0, 0, 0, 1, 0], '5/26/00'],
+])('SPC-4 6.42 SEND DIAGNOSTIC: %s is refused', async (_what, page, sense) => {
+  expect((await fresh().a.send([0x1d, 0x10, 0, 0, page.length], Buffer.from(page))).sense).toBe(sense);
+});
+
 test('SPC-4 6.28 RECEIVE DIAGNOSTIC RESULTS: the list of pages', async () => {
   const { a } = fresh();
   expect((await a.send([0x1c, 0x01, 0, 0, 255])).data.toString('hex')).toBe('0000000100');
@@ -188,6 +203,16 @@ test('SPC-4 6.38 REPORT TIMESTAMP: the clock, until SET TIMESTAMP sets another t
   lu.clock.now = () => 1_000_250;
   expect((await a.send(reportTimestamp)).data.toString('hex')).toBe('000a02000000000014820000');
   expect((await b.send([0x00])).sense).toBe('6/2a/10');
+});
+
+test('SPC-4 6.38 REPORT TIMESTAMP: behind its highest value a timestamp begins again', async () => {
+  const { lu, a } = fresh();
+  lu.clock.now = () => 1_000_000;
+  await a.send(setTimestamp, Buffer.from([0, 0, 0, 0, ...new Array(6).fill(0xff), 0, 0]));
+  lu.clock.now = () => 1_000_003;
+  expect((await a.send(reportTimestamp)).data.toString('hex')).toBe('000a02000000000000020000');
+  lu.clock.now = () => 999_990;
+  expect((await a.send(reportTimestamp)).data.toString('hex')).toBe('000a0200fffffffffff50000');
 });
 
 test('SPC-4 6.46 SET TIMESTAMP: another length is refused', async () => {

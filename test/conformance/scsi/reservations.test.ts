@@ -1,54 +1,13 @@
-/** PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE, and who may do what meanwhile. Not tested: writing APTPL files. */
+/** PERSISTENT RESERVE IN and OUT, and who may do what meanwhile. Not tested: writing APTPL files. */
 
 import { describe, expect, test } from 'vitest';
 import { admit } from '../../../src/scsi/device-server.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
-import { loseNexus } from '../../../src/scsi/nexus.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
-import { resetStates } from '../../../src/scsi/unit-state.ts';
 
 import { be, Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
-
-const actions = { register: 0, reserve: 1, release: 2, clear: 3, preempt: 4, preemptAndAbort: 5, ignore: 6, move: 7 };
-const types = { WE: 1, EA: 3, WERO: 5, EARO: 6, WEAR: 7, EAAR: 8 } as const;
-
-interface Parameters {
-  key?: number;
-  to?: number;
-  type?: number;
-  flags?: number;
-  more?: Uint8Array;
-}
-
-function out(
-  initiator: Initiator,
-  action: keyof typeof actions,
-  { key = 0, to = 0, type = 0, flags = 0, more }: Parameters,
-) {
-  const list = [...be(key, 8), ...be(to, 8), 0, 0, 0, 0, flags, 0, 0, 0, ...(more ?? [])];
-  return initiator.send([0x5f, actions[action], type, 0, 0, ...be(list.length, 4), 0], Uint8Array.from(list));
-}
-const into = async (initiator: Initiator, action: number) =>
-  (await initiator.send([0x5e, action, 0, 0, 0, 0, 0, 0xff, 0xff, 0])).data.toString('hex');
-
-const read = [0x28, 0, 0, 0, 0, 0, 0, 0, 1];
-const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
-const conflict = 0x18;
-
-/** a holds or is to hold, b is registered, c is not. */
-function three() {
-  const { lu } = logicalUnit();
-  const [a, b, c] = ['a', 'b', 'c'].map((name) => new Initiator(lu, name).login()) as [Initiator, Initiator, Initiator];
-  return { lu, a, b, c };
-}
-
-async function registered() {
-  const all = three();
-  await out(all.a, 'register', { to: 0xa });
-  await out(all.b, 'register', { to: 0xb });
-  return all;
-}
+import { conflict, into, out, read, registered, three, types, write } from '../../support/reserve.ts';
 
 test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER, SPC-4 6.15.2 PERSISTENT RESERVE IN READ KEYS: a key, another key, none; the key that is there has to be right', async () => {
   const { a } = three();
@@ -132,7 +91,7 @@ test('SPC-4 5.12.11.2.2 PERSISTENT RESERVE OUT RELEASE: by the holder, of the ri
   expect((await b.send([0x00])).sense).toBe('6/2a/04');
 });
 
-test('SPC-4 5.12.11.2.2 unregistering the holder releases; all registrants types last as long as one is registered', async () => {
+test('SPC-4 5.12.11.2.3 unregistering the holder releases; all registrants types last as long as one is registered', async () => {
   const { a, b, lu } = await registered();
   await out(a, 'reserve', { key: 0xa, type: types.EAAR });
   await out(a, 'register', { key: 0xa, to: 0 });
@@ -152,7 +111,7 @@ test('SPC-4 5.12.7 a holder that changes its key keeps the reservation', async (
   expect(await into(a, 1)).toBe('000000030000001000000000000000aa0000000000010000');
 });
 
-test('SPC-4 5.12.11.2.5 PERSISTENT RESERVE OUT CLEAR: nothing is left, and the others are told', async () => {
+test('SPC-4 5.12.11.2.7 PERSISTENT RESERVE OUT CLEAR: nothing is left, and the others are told', async () => {
   const { a, b } = await registered();
   await out(a, 'reserve', { key: 0xa, type: types.WE });
   expect((await out(b, 'clear', { key: 0xb })).status).toBe(0);
@@ -161,7 +120,7 @@ test('SPC-4 5.12.11.2.5 PERSISTENT RESERVE OUT CLEAR: nothing is left, and the o
 });
 
 describe('PREEMPT', () => {
-  test("SPC-4 5.12.11.2.3 PERSISTENT RESERVE OUT PREEMPT: the holder's key takes the reservation and the registration", async () => {
+  test("SPC-4 5.12.11.2.4 PERSISTENT RESERVE OUT PREEMPT: the holder's key takes the reservation and the registration", async () => {
     const { a, b } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types.WE });
     expect((await out(b, 'preempt', { key: 0xb, to: 0xa, type: types.EA })).status).toBe(0);
@@ -180,13 +139,23 @@ describe('PREEMPT', () => {
     expect((await b.send([0x00])).sense).toBe('6/2a/05');
   });
 
-  test('SPC-4 5.12.11.2.3 PERSISTENT RESERVE OUT PREEMPT: key 0 takes an all registrants reservation from everybody, and is wrong elsewhere', async () => {
+  test('SPC-4 5.12.11.2.4 PERSISTENT RESERVE OUT PREEMPT: key 0 takes an all registrants reservation from everybody, and is wrong elsewhere', async () => {
     const { a, b, lu } = await registered();
     expect((await out(b, 'preempt', { key: 0xb, to: 0, type: types.WE })).sense).toBe('5/26/00');
     await out(a, 'reserve', { key: 0xa, type: types.WEAR });
     expect((await out(b, 'preempt', { key: 0xb, to: 0, type: types.WE })).status).toBe(0);
     expect(reservations.of(lu).persistent.registrations.map(({ key }) => Number(`0x${key}`))).toEqual([0xb]);
     expect(reservations.of(lu).persistent.reservation?.type).toBe(types.WE);
+  });
+
+  test('SPC-4 5.12.11.2.4 PERSISTENT RESERVE OUT PREEMPT: SCOPE and TYPE are looked at where it takes the reservation, and nowhere else', async () => {
+    const { a, b, c, lu } = await registered();
+    await out(c, 'register', { to: 0xc });
+    await out(a, 'reserve', { key: 0xa, type: types.WE });
+    for (const type of [0, 2, 0x13])
+      expect((await out(b, 'preempt', { key: 0xb, to: 0xa, type })).sense, `type ${type}`).toBe('5/24/00');
+    expect((await out(b, 'preempt', { key: 0xb, to: 0xc, type: 0x12 })).status).toBe(0);
+    expect(reservations.of(lu).persistent.registrations.map(({ key }) => Number(`0x${key}`))).toEqual([0xa, 0xb]);
   });
 
   test("SPC-4 5.12.11.2.6 PERSISTENT RESERVE OUT PREEMPT AND ABORT: the preempted nexus's tasks end", async () => {
@@ -229,13 +198,22 @@ describe('ports and initiators', () => {
     expect((await out(b, 'reserve', { key: 1, type: types.WE })).status).toBe(0);
   });
 
-  test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER: SPEC_I_PT leaves others the key that they have', async () => {
-    const { a, b } = three();
-    await out(b, 'register', { to: 0xb });
-    const id = transportId('iqn.2026-01.com.example:b,i,0x00023d000001');
-    await out(a, 'register', { to: 0xa, flags: 0x08, more: Buffer.concat([Buffer.from(be(id.length, 4)), id]) });
-    expect(await into(a, 0)).toBe('0000000200000010000000000000000b000000000000000a');
-  });
+  test.each([
+    ['the port', 'iqn.2026-01.com.example:b,i,0x00023d000001', 0x45, 0],
+    ['the initiator', 'iqn.2026-01.com.example:b', 0x05, 0],
+    ['all target ports', 'iqn.2026-01.com.example:b,i,0x00023d000001', 0x45, 0x04],
+  ])(
+    'SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER: SPEC_I_PT with one that is registered, by %s, is refused, and nobody is registered',
+    async (_what, name, format, allPorts) => {
+      const { a, b } = three();
+      await out(b, 'register', { to: 0xb });
+      const ids = [transportId('iqn.2026-01.com.example:c', 0x05), transportId(name, format)];
+      const length = be(ids[0]!.length + ids[1]!.length, 4);
+      const more = Buffer.concat([Buffer.from(length), ...ids]);
+      expect((await out(a, 'register', { to: 0xa, flags: 0x08 | allPorts, more })).sense).toBe('5/26/00');
+      expect(await into(a, 0)).toBe('0000000100000008000000000000000b');
+    },
+  );
 
   test.each([
     ['a cut TransportID', Buffer.from([0, 0, 0, 4, 0x45, 0, 0, 99]), '5/26/00'],
@@ -269,6 +247,20 @@ describe('ports and initiators', () => {
     expect((await move()).sense).toBe('5/24/00');
     await out(a, 'reserve', { key: 0xa, type: types.EAAR });
     expect((await move()).status).toBe(conflict);
+  });
+
+  test('SPC-4 5.12.8 PERSISTENT RESERVE OUT REGISTER AND MOVE: to the port that sends it is refused, through whatever target port', async () => {
+    const { lu } = logicalUnit();
+    const a = new Initiator(lu).login();
+    new Initiator(lu, 'a', { port: second }).login();
+    await out(a, 'register', { to: 0xa });
+    await out(a, 'reserve', { key: 0xa, type: types.WE });
+    const id = transportId('iqn.2026-01.com.example:a,i,0x00023d000001');
+    for (const to of [1, 2]) {
+      const list = [...be(0xa, 8), ...be(0xaa, 8), 0, 0, ...be(to, 2), ...be(id.length, 4), ...id];
+      const answer = await a.send([0x5f, 7, 0, 0, 0, ...be(list.length, 4), 0], Uint8Array.from(list));
+      expect(answer.sense).toBe('5/26/00');
+    }
   });
 
   test('enforce_pr_isids 0: a registration is of the initiator, whatever its ISID', async () => {
@@ -314,75 +306,4 @@ test('SPC-4 6.16 PERSISTENT RESERVE OUT: a list that is too short, and one that 
   expect((await a.send([0x5f, 0, 0, 0, 0, 0, 0, 0, 20], new Uint8Array(20))).sense).toBe('5/1a/00');
   expect((await a.send([0x5f, 0, 0, 0, 0, 0, 0, 0, 28], new Uint8Array(28))).sense).toBe('5/1a/00');
   expect((await a.send([0x5f, 0, 0, 0, 0, 0x7f, 0, 0, 0])).sense).toBe('5/1a/00');
-});
-
-describe('RESERVE and RELEASE', () => {
-  const reserve = [0x16];
-  const release = [0x17];
-
-  test('SPC-2 7.21 RESERVE(6), SPC-2 7.16 RELEASE(6): the others conflict until it is released', async () => {
-    const { a, b } = three();
-    expect((await a.send(reserve)).status).toBe(0);
-    expect((await a.send(reserve)).status).toBe(0);
-    for (const cdb of [reserve, [0x00], read, [0x25]]) expect((await b.send(cdb)).status).toBe(conflict);
-    expect((await b.send([0x12, 0, 0, 0, 96])).status).toBe(0);
-    expect((await b.send(release)).status).toBe(0);
-    expect((await b.send(read)).status).toBe(conflict);
-    await a.send(release);
-    expect((await b.send(read)).status).toBe(0);
-  });
-
-  test('SPC-2 7.22 RESERVE(10), SPC-2 7.17 RELEASE(10): the same', async () => {
-    const { a, b } = three();
-    await a.send([0x56]);
-    expect((await b.send(read)).status).toBe(conflict);
-    await a.send([0x57]);
-    expect((await b.send(read)).status).toBe(0);
-  });
-
-  test('SPC-2 5.5.1 a reset and the loss of the nexus end it', async () => {
-    const { lu, a, b } = three();
-    await a.send(reserve);
-    resetStates(lu);
-    expect((await b.send(read)).status).toBe(0);
-    await a.send(reserve);
-    loseNexus(a.nexus);
-    expect((await b.send(read)).status).toBe(0);
-  });
-
-  test('SPC-2 5.5.1 RESERVE and PERSISTENT RESERVE: with the one held, or a registration, the other conflicts', async () => {
-    const { a, c } = three();
-    await a.send(reserve);
-    expect((await out(a, 'register', { to: 1 })).status).toBe(conflict);
-    await a.send(release);
-    await out(a, 'register', { to: 1 });
-    for (const cdb of [reserve, release])
-      for (const initiator of [a, c]) expect((await initiator.send(cdb)).status).toBe(conflict);
-  });
-
-  // Columns: the holder, a registered nexus and another one.
-  test.each([
-    ['WE', 0, conflict, conflict],
-    ['EARO', 0, 0, conflict],
-    ['WEAR', 0, 0, conflict],
-  ] as const)(
-    'SPC-4 5.12.3 RESERVE and RELEASE under %s change nothing, and are good for who has it',
-    async (type, ...expected) => {
-      const { lu, a, b, c } = await registered();
-      await out(a, 'reserve', { key: 0xa, type: types[type] });
-      for (const cdb of [reserve, release])
-        for (const [i, initiator] of [a, b, c].entries()) expect((await initiator.send(cdb)).status).toBe(expected[i]);
-      expect(reservations.of(lu)).toMatchObject({
-        reserved: undefined,
-        persistent: { reservation: { type: types[type] } },
-      });
-    },
-  );
-
-  test('emulate_pr 0 takes reservations away', async () => {
-    const { lu } = logicalUnit({ attributes: { emulate_pr: 0 } });
-    const a = new Initiator(lu).login();
-    expect((await a.send(reserve)).sense).toBe('5/20/00');
-    expect((await a.send([0x5e, 0, 0, 0, 0, 0, 0, 0, 8])).sense).toBe('5/20/00');
-  });
 });
