@@ -1,6 +1,7 @@
 /** The attributes of a disk storage object, as LIO names them: default, range, and where an initiator sees the effect. */
 
 import { flag, integer, text } from '../attribute.ts';
+import { textBytesMax } from './text-naa.ts';
 
 const LIMIT = 'VPD B0h';
 const inert = (why: string) => `none: ${why}`;
@@ -121,6 +122,12 @@ export const diskAttributes = {
     default: 4096,
     effect: LIMIT,
   }),
+  online: flag({
+    doc: 'The unit has its medium. 0: commands that need it end with NOT READY.',
+    default: 1,
+    foreign: true,
+    effect: 'TEST UNIT READY and all that needs the medium: MEDIUM NOT PRESENT',
+  }),
   optimal_sectors: integer({
     doc: 'Best transfer length, in blocks.',
     default: 16384,
@@ -197,6 +204,27 @@ export const diskAttributes = {
     notWhileExported: true,
     effect: 'INQUIRY',
     refuse: identification('A revision', 4),
+  }),
+  scsi_id: text({
+    doc: 'Identification of a disk that came from tgt. When it is set, VPD 83h is as tgtd gives it.',
+    default: '',
+    foreign: true,
+    effect: 'VPD 83h',
+    refuse: identification('A SCSI ID', textBytesMax),
+  }),
+  scsi_local_id: text({
+    doc: 'The locally assigned name in the VPD 83h of tgtd: target and LUN, sixteen hexadecimal digits.',
+    default: '',
+    foreign: true,
+    effect: 'VPD 83h',
+    refuse: (value: string) => (/^([0-9a-fA-F]{16})?$/.test(value) ? undefined : 'has sixteen hexadecimal digits.'),
+  }),
+  scsi_sn: text({
+    doc: 'Serial number of a disk that came from tgt. When it is set, VPD 80h is as tgtd gives it.',
+    default: '',
+    foreign: true,
+    effect: 'VPD 80h',
+    refuse: identification('A serial number', textBytesMax),
   }),
   unmap_granularity: integer({ doc: 'UNMAP granularity, in blocks.', default: 1, effect: LIMIT }),
   unmap_granularity_alignment: integer({

@@ -12,6 +12,7 @@ import { offersUnmap, offersWriteSameUnmap, writesSameToEnd } from './provisioni
 import { thresholdExponent } from './provisioning-threshold.ts';
 import { invalidCdb } from './sense.ts';
 import type { Completion, Task } from './task.ts';
+import { hasTextIdentity, textDesignators, textSerial } from './text-identity.ts';
 import { modePagePolicy, powerConditions, scsiPorts, thirdPartyCopy } from './vpd-page.ts';
 
 const vendorBytes = 8;
@@ -59,7 +60,10 @@ function standardData(peripheral: number, lu: StorageObject | undefined, unit?: 
   bytes[3] = 0x02; // response data format; AERC is obsolete since SPC-3, so that 0 does not say that there are no events
   bytes[4] = bytes.length - 5;
   // SCCS, TPGS, 3PC
-  bytes[5] = 0x80 | (lu ? accessTypes(lu, unit?.port.portGroup) << 4 : 0) | (values?.emulate_3pc === 1 ? 0x08 : 0);
+  bytes[5] =
+    0x80 |
+    (lu && !hasTextIdentity(lu.attributes.values) ? accessTypes(lu, unit?.port.portGroup) << 4 : 0) |
+    (values?.emulate_3pc === 1 ? 0x08 : 0);
   bytes[6] = lu && lu.exports.size > 1 ? 0x10 : 0; // MULTIP
   bytes[7] = 0x02; // CMDQUE
   bytes.write((values ?? defaults).vendor_id.padEnd(vendorBytes), 8, 'latin1');
@@ -76,6 +80,8 @@ function standardData(peripheral: number, lu: StorageObject | undefined, unit?: 
 export const deviceData = (lu: StorageObject): Uint8Array =>
   Buffer.concat([
     standardData(0, lu),
+    textSerial(lu.attributes.values),
+    textDesignators(lu.attributes.values),
     blockLimits(lu),
     blockDeviceCharacteristics(lu),
     logicalBlockProvisioning(lu),
@@ -104,7 +110,8 @@ interface VpdPage {
   body(lu: StorageObject, task: Task): Uint8Array | undefined;
 }
 
-const serialNumber = (lu: StorageObject): Uint8Array => Buffer.from(`${lu.wwn}\0`, 'latin1');
+const serialNumber = ({ wwn, attributes: { values } }: StorageObject): Uint8Array =>
+  values.scsi_sn === '' ? Buffer.from(`${wwn}\0`, 'latin1') : textSerial(values);
 
 /** Every VPD page there is, ascending. */
 export const vpdPages: readonly VpdPage[] = [
@@ -128,6 +135,7 @@ function supportedPages(lu: StorageObject, task: Task): Uint8Array {
 
 /** SPC-4 7.8.6 */
 function deviceIdentification(lu: StorageObject, { unit }: Task): Uint8Array {
+  if (hasTextIdentity(lu.attributes.values)) return textDesignators(lu.attributes.values);
   const port = unit!.port;
   const ofPort = (code: number, of: 'port' | 'device', type: number, value: Uint8Array) =>
     designator((port.protocol << 4) | code, protocolValid | association[of] | type, value);

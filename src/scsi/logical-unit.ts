@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import { systemError } from '../system/system-error.ts';
 import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
+import { textNaa } from './text-naa.ts';
 
 /** A setting that initiators may change: an attribute, or the state of an ALUA group. */
 export type ConfigurationChange =
@@ -155,6 +156,8 @@ export class StorageObject {
    * two units that share it for one.
    */
   get naa(): string {
+    const { scsi_id: id } = this.attributes.values;
+    if (id !== '') return textNaa(id);
     return `6${this.attributes.values.company_id}${this.#serialDigits}`.toLowerCase().padEnd(32, '0');
   }
 
@@ -168,6 +171,11 @@ export class StorageObject {
     return this.volume?.size ?? this.sizeElsewhere;
   }
 
+  /** The unit is without its medium: it was ejected, or the operator says so. */
+  get isOut(): boolean {
+    return this.ejected || this.attributes.values.online === 0;
+  }
+
   get exported(): boolean {
     return this.exports.size > 0;
   }
@@ -179,7 +187,7 @@ export class StorageObject {
 
   /** Logical blocks; 0 while there is no medium. */
   get blocks(): number {
-    return this.volume && !this.ejected ? Math.floor(this.volume.size / this.blockSize) : 0;
+    return this.volume && !this.isOut ? Math.floor(this.volume.size / this.blockSize) : 0;
   }
 }
 

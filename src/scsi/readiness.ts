@@ -27,7 +27,7 @@ unitState({
   name: 'medium',
   initial: () => ({}),
   obstructs: (_state, lu) => {
-    if (lu.arriving || !lu.volume || lu.ejected || lu.volume.passThrough) return 'reads and writes';
+    if (lu.arriving || !lu.volume || lu.isOut || lu.volume.passThrough) return 'reads and writes';
     return isWriteProtected(lu) ? 'writes' : 'nothing';
   },
 });
@@ -44,7 +44,7 @@ export function notReady(lu: StorageObject, mends: readonly Sense[] = []): Check
   const { work, progress } = mediumWork.of(lu);
   if (work && isBusy(lu)) return new CheckCondition(senseOfWork(work), { progress: progress.done / progress.total });
   if (!volume) return new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.becomingReady);
-  if (lu.ejected) return new CheckCondition(sense.mediumNotPresent);
+  if (lu.isOut) return new CheckCondition(sense.mediumNotPresent);
   // Less than one block: there is no capacity to report.
   if (lu.blocks === 0) return new CheckCondition(sense.incompatibleMedium);
   const failure = work && senseOfWork(work);

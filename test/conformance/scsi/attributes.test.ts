@@ -68,7 +68,7 @@ async function view(lu: StorageObject, volume: MemoryVolume): Promise<string[]> 
 function another(name: string, { only, type, min = 0, max, refuse }: Attribute): number | string | undefined {
   const value = thin().lu.attributes.values[name as 'block_size'];
   if (only) return only.findLast((one) => one !== value);
-  if (type.name !== 'number') return ['0055aa', 'X'].find((text) => !refuse?.(text as never));
+  if (type.name !== 'number') return ['0055aa', 'X', '0123456789abcdef'].find((text) => !refuse?.(text as never));
   return [1 - value, value - 1].find((one) => one >= min && (max === undefined || one <= max));
 }
 

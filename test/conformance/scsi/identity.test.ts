@@ -4,6 +4,7 @@
  */
 
 import { expect, test } from 'vitest';
+import { textIdentityOf } from '../../../src/scsi/text-identity.ts';
 import { Initiator, logicalUnit } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
@@ -203,4 +204,30 @@ test('SPC-4 6.33 REPORT LUNS: works at a number that no logical unit has', async
   const initiator = new Initiator(new Map([[3, logicalUnit().lu]])).login();
   const { status, data } = await initiator.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16], undefined, { lun: 0 });
   expect([status, data.toString('hex')]).toEqual([0, '00000008000000000003000000000000']);
+});
+
+// Recorded from tgtd 1.0.85, target 3: LUN 5 as it comes; LUN 6 with texts of its own; LUN 7 with texts that are too long.
+test.each([
+  [5, {}, 'IET     00030005', 'beaf35', '000000000000000e00000000030005'],
+  [6, { scsi_id: 'ID0001', scsi_sn: 'SN0001' }, 'ID0001', 'SN0001', '0000000000000000000000000d0001'],
+  [
+    7,
+    { scsi_id: 'abcdef012345678901234567890123456789', scsi_sn: '012345678901234567890123456789012345' },
+    'abcdef012345678901234567890123456789',
+    '012345678901234567890123456789012345',
+    '012345678901234567890123456789',
+  ],
+])('SPC-4 7.8.6, 7.8.18: the identity of tgtd, LUN %s', async (lun, given, id, serial, naa) => {
+  const { lu } = logicalUnit({ attributes: { ...textIdentityOf(3, lun), ...given } as never });
+  const initiator = new Initiator(lu).login();
+  const text = (value: string, pad: string, start: boolean) => {
+    const bytes = start ? value.padStart(36, pad) : value.padEnd(36, pad);
+    return Buffer.from(bytes, 'latin1').toString('hex');
+  };
+  expect((await initiator.send(vpd(0x80))).data.toString('hex')).toBe(`00800024${text(serial, ' ', true)}`);
+  expect((await initiator.send(vpd(0x83))).data.toString('hex')).toBe(
+    `0083004802010024${text(id, '\0', false)}01030008300000030000000${lun}01030010${lun === 7 ? '6f' : '60'}${naa}`,
+  );
+  // Without groups of ports in page 83h there are none to be asked for.
+  expect((await initiator.send([0x12, 0, 0, 0, 96])).data[5]! & 0x30).toBe(0);
 });

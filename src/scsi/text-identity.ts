@@ -1,0 +1,48 @@
+/**
+ * The identity of a logical unit by texts, as tgtd gives it: initiators that knew a disk of tgtd know it again. VPD page 80h
+ * is `scsi_sn`, 36 bytes; page 83h has `scsi_id` as a T10 designator, the number of target and LUN as a locally assigned
+ * NAA, and an NAA 6 of the hexadecimal digits in `scsi_id` (SPC-4 7.8.6, 7.8.18).
+ */
+
+import { association, codeSet, designator, designatorType } from './designator.ts';
+import { textBytesMax, textNaa } from './text-naa.ts';
+
+/** The attributes that say it. */
+export interface TextIdentity {
+  readonly scsi_id: string;
+  readonly scsi_sn: string;
+  readonly scsi_local_id: string;
+}
+
+/** Whether page 83h is that of tgtd. */
+export const hasTextIdentity = ({ scsi_id, scsi_local_id }: TextIdentity): boolean =>
+  scsi_id !== '' || scsi_local_id !== '';
+
+/** VPD page 80h after its header. */
+export const textSerial = ({ scsi_sn }: TextIdentity): Uint8Array =>
+  Buffer.from(scsi_sn.padStart(textBytesMax), 'latin1');
+
+/** VPD page 83h after its header. */
+export function textDesignators({ scsi_id, scsi_local_id }: TextIdentity): Uint8Array {
+  const id = Buffer.alloc(textBytesMax);
+  id.write(scsi_id, 'latin1');
+  return Buffer.concat([
+    designator(codeSet.ascii, association.unit | designatorType.t10VendorId, id),
+    designator(
+      codeSet.binary,
+      association.unit | designatorType.naa,
+      Buffer.from(`3${scsi_local_id.padStart(16, '0').slice(1)}`, 'hex'),
+    ),
+    designator(codeSet.binary, association.unit | designatorType.naa, Buffer.from(textNaa(scsi_id), 'hex')),
+  ]);
+}
+
+/** What tgtd gives a LUN that nothing was said of. */
+export function textIdentityOf(target: number, lun: number): TextIdentity {
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
+  return {
+    scsi_id: `IET     ${hex(((target << 16) | lun) >>> 0, 8)}`,
+    scsi_sn: `beaf${target}${lun}`,
+    scsi_local_id: hex(target, 8) + hex(lun, 8),
+  };
+}
