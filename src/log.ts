@@ -111,6 +111,10 @@ export const logEvents = {
     level: 'info',
     doc: 'The target was gone when the connection reached the loop that serves it.',
   },
+  'tgtadm request refused': {
+    level: 'info',
+    doc: "A request over tgtd's management socket was refused: `mode` and `op` of it, and `reason`, which tgtadm does not say.",
+  },
   'local target not served': { level: 'warning', doc: "A loopback target's socket could not be made." },
   'local device': {
     level: 'warning',

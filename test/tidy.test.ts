@@ -45,6 +45,7 @@ const layers = [
   ['durable'],
   ['loops'],
   ['root'],
+  ['tgt'],
   ['daemon'],
 ];
 

@@ -46,6 +46,8 @@ export interface ServeWords {
   readonly group?: string;
   /** Where metrics are served. */
   readonly metrics?: { readonly address: string; readonly port: number };
+  /** The number of the tgtd whose management socket is spoken as well. */
+  readonly tgtadm?: number;
   /** Threads that serve, at most; as many as make sense here when absent. */
   readonly loops: number | undefined;
 }
@@ -80,6 +82,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
                --group GROUP           its members may control it, which is all that its owner can do
                --loops N               threads for I/O, at most; one less than cores when not said, 0: none
                --metrics [ADDRESS:]PORT  figures for Prometheus, at http://127.0.0.1:PORT/metrics or ADDRESS
+               --tgtadm [N]            also speak the management socket of tgtd N (0), for tgtadm and tgt-admin
                --log-format text|json  how the log is written, on standard error
                --log-level LEVEL       ${logLevels.join(', ')}; info when not said
   Environment: TCLI_HOME               as --home
@@ -197,8 +200,14 @@ function serveWords(words: readonly string[]): ServeWords {
   let group: string | undefined;
   let loops: number | undefined;
   let metrics: ServeWords['metrics'];
+  let tgtadm: number | undefined;
   const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
   while (rest.length > 0) {
+    if (rest[0] === '--tgtadm') {
+      rest.shift();
+      tgtadm = Number(/^\d{1,4}$/.test(rest[0] ?? '') ? rest.shift() : 0);
+      continue;
+    }
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
@@ -219,6 +228,7 @@ function serveWords(words: readonly string[]): ServeWords {
     ...(ownLog !== undefined && { ownLog }),
     ...(group !== undefined && { group }),
     ...(metrics && { metrics }),
+    ...(tgtadm !== undefined && { tgtadm }),
   };
 }
 

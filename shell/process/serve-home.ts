@@ -29,6 +29,8 @@ export async function serveHome(
   { logFormat, logLevel, loops, ownLog, ...options }: ServeWords,
   version: string,
 ): Promise<number> {
+  // Scripts of tgt look for a process of its name (tgt-setup-lun: pidof tgtd).
+  if (options.tgtadm !== undefined) process.title = 'tgtd';
   const manager = serviceManager(process.env, process.pid);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());

@@ -13,7 +13,7 @@ import { type Log, logBug } from '../log.ts';
 import type { Host } from '../root/host.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
-import { peerOf } from '../system/peer.ts';
+import { mayControl } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
 import {
   type ControlReply,
@@ -198,14 +198,7 @@ class ControlServer implements Control {
   /** Permissions of the socket decide; where they are ours alone, the kernel is asked, too. */
   #refusal(socket: Socket): string | undefined {
     if (this.options.inherited !== undefined) return undefined;
-    const peer = peerOf(socket);
-    const { group } = this.options;
-    const trusted =
-      peer === undefined ||
-      peer.uid === 0 ||
-      peer.uid === process.geteuid?.() ||
-      (group !== undefined && peer.groups().includes(group));
-    return trusted ? undefined : `user ${peer.uid} may not control this process`;
+    return mayControl(socket, this.options.group);
   }
 }
 

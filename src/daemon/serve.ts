@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly waitMs?: number;
   /** Where metrics are served; absent: nowhere. */
   readonly metrics?: { readonly address: string; readonly port: number };
+  /** The number of the tgtd whose management socket is spoken as well; absent: none. */
+  readonly tgtadm?: number;
   /** As in `RootOptions`. */
   readonly workers?: WorkerOptions | undefined;
 }
@@ -85,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const inherited = manager.sockets.find(({ name }) => name === 'control');
   let control: Control | undefined;
   let closeMetrics: (() => Promise<void>) | undefined;
+  let closeTgt: (() => Promise<void>) | undefined;
   try {
     control = await listenControl({
       host,
@@ -106,6 +109,11 @@ export async function serve(options: ServeOptions): Promise<void> {
       const status = control.status.bind(control);
       closeMetrics = await serveMetrics({ host, log, at: options.metrics, status, events });
     }
+    if (options.tgtadm !== undefined) {
+      const { listenTgt, tgtSocketOf } = await import('../tgt/server.ts');
+      const path = tgtSocketOf(options.tgtadm, process.env);
+      closeTgt = await listenTgt({ host, log, path, stop: () => asked.abort(), ...(group !== undefined && { group }) });
+    }
     await host.root.start({
       givenUp: ending,
       sockets: manager.sockets.filter((socket) => socket !== inherited).map(({ fd }) => fd),
@@ -126,6 +134,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     // In this order: a client that asked for the end sees its connection close when all is done.
     await host.close();
     await closeMetrics?.();
+    await closeTgt?.();
     await control?.close();
     inTime();
     clearInterval(watchdog);

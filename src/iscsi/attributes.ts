@@ -67,6 +67,12 @@ export const tpgAttributes = {
     default: 0,
     effect: 'login and SendTargets',
   }),
+  labels: text({
+    doc: 'What management tools keep here: NAME=VALUE, separated by commas.',
+    default: '',
+    foreign: true,
+    effect: inert('it is for those tools'),
+  }),
   login_keys_workaround: flag({
     doc: 'Bear with initiators that answer keys late.',
     default: 1,

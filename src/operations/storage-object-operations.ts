@@ -176,11 +176,13 @@ export const storageObjectOperations = [
         });
       return params;
     },
-    async apply(tree, { storageObject }, params, { restoring }) {
+    async apply(tree, { storageObject }, params, { restoring, comingBack }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
-      const exported = storageObject.exported && params['initiator'] !== true;
+      // What was so before may come back while it is exported: tgt's users change it so, too.
+      const isFree = params['initiator'] === true || restoring || comingBack === true;
+      const exported = storageObject.exported && !isFree;
       const checked = storageObject.attributes.check(name, value, 'attribute', exported);
       if (!restoring) storageObject.attributes.checkLimit(name, checked, 'attribute');
       const before = storageObject.attributes.values[name as 'block_size'];

@@ -115,6 +115,12 @@ export const diskAttributes = {
     effect: inert('a report'),
   }),
   is_nonrot: flag({ doc: 'The medium does not rotate.', default: 0, effect: 'VPD B1h rotation rate' }),
+  labels: text({
+    doc: 'What management tools keep here: NAME=VALUE, separated by commas.',
+    default: '',
+    foreign: true,
+    effect: inert('it is for those tools'),
+  }),
   max_unmap_block_desc_count: integer({ doc: 'Descriptors in one UNMAP.', default: 1, effect: LIMIT }),
   max_unmap_lba_count: integer({ doc: 'Blocks in one UNMAP.', default: 8192, effect: LIMIT }),
   max_write_same_len: integer({

@@ -23,7 +23,10 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EWOULDBLOCK = -11;
 
+const F_TLOCK = 2;
+
 const flock = foreignCall('flock', 'int', ['int', 'int']);
+const lockf = foreignCall('lockf', 'int', ['int', 'int', 'int64']);
 
 /**
  * Takes an exclusive lock on an open file, until it is closed.
@@ -36,6 +39,12 @@ export function lockOpenFile(fd: number): boolean {
   if (result === EWOULDBLOCK) return false;
   throw systemError(-result, 'flock');
 }
+
+/**
+ * Takes the other kind of lock, lockf(3), which programs that know nothing of flock(2) look at, until the file is closed.
+ * @returns false when another process has it; true when it is ours, or when such locks cannot be had here
+ */
+export const lockForOthers = (fd: number): boolean => (lockf()?.now(fd, F_TLOCK, 1) ?? 0) === 0;
 
 export interface FileLock {
   /** Gives the lock back and removes the file. Ending the process gives it back, too. */

@@ -18,6 +18,20 @@ export interface Peer {
   groups(): readonly number[];
 }
 
+/**
+ * Why whoever connected may not control this process, in a line: root and its own user may, and the members of a group.
+ * Undefined when it may, or when the kernel cannot be asked: then the permissions of the socket decide.
+ */
+export function mayControl(socket: Socket, group: number | undefined): string | undefined {
+  const peer = peerOf(socket);
+  const trusted =
+    peer === undefined ||
+    peer.uid === 0 ||
+    peer.uid === process.geteuid?.() ||
+    (group !== undefined && peer.groups().includes(group));
+  return trusted ? undefined : `user ${peer.uid} may not control this process`;
+}
+
 /** unix(7) SO_PEERCRED and SO_PEERGROUPS: who connected. Undefined where it cannot be known: other platforms, no koffi. */
 export function peerOf(socket: Socket): Peer | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;

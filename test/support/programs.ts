@@ -25,6 +25,9 @@ export const packagesOf = {
   openssl: 'openssl',
   pgrep: 'procps',
   python3: 'python3-minimal',
+  'tgt-admin': 'tgt libconfig-general-perl sg3-utils',
+  'tgt-setup-lun': 'tgt',
+  tgtadm: 'tgt',
   // The second has its driver for iSCSI.
   'qemu-img': 'qemu-utils qemu-block-extra',
   'qemu-io': 'qemu-utils qemu-block-extra',

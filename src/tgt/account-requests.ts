@@ -1,0 +1,121 @@
+/** `--mode account`: CHAP accounts, and which targets and discovery take. */
+
+import type { Operation } from '../operations/operation.ts';
+import type { Auth } from '../target/auth.ts';
+import type { Tpg } from '../target/target.ts';
+import { change, type Desk, fabricName, stateOf } from './change.ts';
+import { setAttribute } from './labels.ts';
+import { Refusal, type Request } from './protocol.ts';
+import { showAccounts } from './show.ts';
+
+const path = `/${fabricName}`;
+
+export const accountRequests: Readonly<Record<string, (desk: Desk, request: Request) => Promise<string | undefined>>> =
+  {
+    async new(desk, { text }) {
+      // A secret may have commas: it comes last.
+      const [, userid, password] = /^user=([^,]*),password=(.*)$/s.exec(text) ?? [];
+      if (!userid || !password) throw new Refusal('invalid');
+      if (stateOf(desk).accounts.has(userid)) throw new Refusal('accountExists');
+      await change(desk, [{ path, verb: 'create_account', params: { userid, password } }]);
+      return undefined;
+    },
+
+    async delete(desk, request) {
+      const userid = accountOf(desk, request);
+      const places = placesOf(desk);
+      const users = places.filter(({ taken }) => taken.includes(userid));
+      const outgoing = places.filter(({ auth }) => auth.mutual_userid === userid);
+      await change(desk, [
+        { path, verb: 'delete_account', params: { userid } },
+        ...users.flatMap((one) => required(one, one.taken.length > 1 || one.auth.userid !== '')),
+        ...outgoing.flatMap((one) => setOutgoing(one, '', '')),
+      ]);
+      return undefined;
+    },
+
+    async bind(desk, request) {
+      const place = placeOf(desk, request);
+      const userid = accountOf(desk, request);
+      const { taken, auth } = place;
+      if (request.outgoing) {
+        if (auth.mutual_userid !== '') throw new Refusal('outgoingExists');
+        await change(desk, setOutgoing(place, userid, stateOf(desk).accounts.get(userid) ?? ''));
+      } else {
+        if (taken.includes(userid)) throw new Refusal('accountExists');
+        await change(desk, [take(place, [...taken, userid]), ...required(place, true)]);
+      }
+      return undefined;
+    },
+
+    async unbind(desk, request) {
+      const place = placeOf(desk, request);
+      const { taken, auth } = place;
+      const userid = wordOfUser(request);
+      if (request.outgoing) {
+        if (auth.mutual_userid !== userid) throw new Refusal('noAccount');
+        await change(desk, setOutgoing(place, '', ''));
+      } else {
+        if (!taken.includes(userid)) throw new Refusal('noAccount');
+        const left = taken.filter((name) => name !== userid);
+        await change(desk, [take(place, left), ...required(place, left.length > 0 || auth.userid !== '')]);
+      }
+      return undefined;
+    },
+
+    async show(desk) {
+      return showAccounts([...stateOf(desk).accounts.keys()].toReversed());
+    },
+  };
+
+const wordOfUser = ({ text }: Request): string => /(?:^|,)user=([^,]*)/.exec(text)?.[1] ?? '';
+
+/** @throws Refusal */
+function accountOf(desk: Desk, request: Request): string {
+  const userid = wordOfUser(request);
+  if (!stateOf(desk).accounts.has(userid)) throw new Refusal('noAccount');
+  return userid;
+}
+
+/** What takes accounts: a target, or discovery. */
+interface Place {
+  readonly path: string;
+  readonly group: 'auth' | 'discovery_auth';
+  readonly auth: Auth;
+  readonly taken: readonly string[];
+  readonly tpg?: Tpg;
+}
+
+const ofTpg = (tpg: Tpg): Place => ({ path: tpg.path, group: 'auth', auth: tpg.auth, taken: tpg.accounts, tpg });
+
+function ofDiscovery(desk: Desk): Place {
+  const { discoveryAuth: auth, discoveryAccounts: taken } = stateOf(desk);
+  return { path, group: 'discovery_auth', auth, taken };
+}
+
+/** Without a target it is discovery. @throws Refusal */
+const placeOf = (desk: Desk, { tid }: Request): Place =>
+  tid < 0 ? ofDiscovery(desk) : ofTpg(desk.numbers.find(stateOf(desk), tid).tpg);
+
+const placesOf = (desk: Desk): Place[] => [
+  ofDiscovery(desk),
+  ...desk.numbers.list(stateOf(desk)).map(({ tpg }) => ofTpg(tpg)),
+];
+
+const set = ({ path, group }: Place, name: string, value: string): Operation => ({
+  path,
+  verb: 'set',
+  params: { group, name, value },
+});
+
+const take = (place: Place, names: readonly string[]): Operation => set(place, 'accounts', names.join());
+
+const setOutgoing = (place: Place, userid: string, password: string): Operation[] => [
+  set(place, 'mutual_userid', userid),
+  set(place, 'mutual_password', password),
+];
+
+/** Whoever takes an account asks for one. */
+const required = (place: Place, asks: boolean): Operation[] => [
+  place.tpg ? setAttribute(place.path, 'authentication', asks ? 1 : 0) : set(place, 'enable', asks ? '1' : '0'),
+];

@@ -1,0 +1,58 @@
+/** What every request has at hand, and the one way in which it changes the tree. */
+
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Operation, Steps } from '../operations/operation.ts';
+import type { Host } from '../root/host.ts';
+import type { SessionInfo } from '../target/service.ts';
+import type { FabricState, Tpg } from '../target/target.ts';
+import type { TargetNumbers } from './view.ts';
+
+/** The fabric that tgt's targets are in. */
+export const fabricName = 'iscsi';
+
+export interface Desk {
+  readonly host: Host;
+  readonly numbers: TargetNumbers;
+  /** Where new targets listen, the newest first. */
+  readonly portals: string[];
+  /** tgt's `--mode sys --op update`: for this process, and only shown. */
+  readonly system: { online: boolean; debug: boolean };
+  /** Ends this process. */
+  readonly stop: () => void;
+}
+
+export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.get(fabricName)!;
+
+/** All of it or nothing, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
+export async function change({ host }: Desk, steps: Iterable<Operation>): Promise<void> {
+  const all = [...steps];
+  if (all.length > 0) await host.root.applyTogether(inOrder(all), { of: randomBytes(4).toString('hex') });
+}
+
+function* inOrder(steps: Iterable<Operation>): Steps<void> {
+  for (const operation of steps) yield operation;
+}
+
+/** A loop answers between commands: whoever has none under way then, but sent some a moment later, is at work all the same. */
+const momentMs = 50;
+
+/** Whether one of these sessions has commands under way. */
+export async function areBusy(desk: Desk, tpg: Tpg, sessions: readonly SessionInfo[]): Promise<boolean> {
+  if (sessions.some(({ outstanding = 0 }) => outstanding > 0)) return true;
+  if (sessions.length === 0) return false;
+  await sleep(momentMs);
+  const sent = new Map(sessions.map(({ id, traffic }) => [id, traffic?.commands ?? 0]));
+  const now = await sessionsOf(desk, tpg);
+  return now.some(({ id, traffic }) => (traffic?.commands ?? 0) > (sent.get(id) ?? 0));
+}
+
+/** Who is logged in to a TPG now. */
+export async function sessionsOf({ host: { root } }: Desk, tpg: Tpg): Promise<SessionInfo[]> {
+  await root.observe();
+  return root
+    .sessions()
+    .filter(
+      ({ targetWwn, tpgTag, fabric }) => fabric === fabricName && targetWwn === tpg.target.wwn && tpgTag === tpg.tag,
+    );
+}

@@ -1,0 +1,35 @@
+/** What tgt remembers of a target or a unit and the engine has no use for: the attribute `labels`, `NAME=VALUE,NAME=VALUE`. */
+
+import type { Operation } from '../operations/operation.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import type { Tpg } from '../target/target.ts';
+
+export type Labels = ReadonlyMap<string, string>;
+
+/** A comma and a percent sign in a value are written as %2C and %25. */
+export function labelsOf({ attributes }: Tpg | StorageObject): Labels {
+  const { labels = '' } = attributes.values as { readonly labels?: string };
+  const pairs = labels
+    .split(',')
+    .map((pair) => /^([^=]+)=(.*)$/.exec(pair))
+    .flatMap((match) => (match ? [[match[1]!, unescaped(match[2]!)] as const] : []));
+  return new Map(pairs);
+}
+
+const unescaped = (text: string): string => text.replace(/%(2C|25)/g, (_, code) => (code === '25' ? '%' : ','));
+const escaped = (text: string): string => text.replace(/%/g, '%25').replace(/,/g, '%2C');
+
+export const printLabels = (labels: Iterable<readonly [string, string]>): string =>
+  [...labels].map(([name, value]) => `${name}=${escaped(value)}`).join();
+
+/** The operation that sets labels; one that is '' goes. */
+export function relabel(of: Tpg | StorageObject, changes: Readonly<Record<string, string>>): Operation {
+  const labels = new Map([...labelsOf(of), ...Object.entries(changes)]);
+  return setAttribute(of.path, 'labels', printLabels([...labels].filter(([, value]) => value !== '')));
+}
+
+export const setAttribute = (path: string, name: string, value: string | number): Operation => ({
+  path,
+  verb: 'set',
+  params: { group: 'attribute', name, value: String(value) },
+});

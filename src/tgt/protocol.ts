@@ -1,0 +1,135 @@
+/**
+ * The words of tgtd's management socket, in this machine's byte order. A request is a header of 120 bytes and a text, its
+ * answer a header of 8 bytes and a text that ends with a NUL:
+ *
+ *     request   mode op  lld…  len tid sid lun cid host device_type ac_dir pack force
+ *     at        0    4   8     72  76  80  88  96  100  104         108    112  116
+ *     answer    err len
+ */
+
+import { endianness } from 'node:os';
+
+export const requestHeaderBytes = 120;
+const requestTextBytesMax = 8192;
+const answerHeaderBytes = 8;
+const lldBytes = 64;
+
+/** What a request is about, by number. */
+export const modes = ['system', 'target', 'unit', 'portal', 'lld', 'session', 'connection', 'account'] as const;
+export type Mode = (typeof modes)[number];
+
+/** What is to be done with it, by number. */
+export const operations = ['new', 'delete', 'show', 'bind', 'unbind', 'update', 'stat', 'start', 'stop'] as const;
+export type RequestOperation = (typeof operations)[number];
+
+/** Types of device, by the number that SPC-4 gives them; `pt` is tgt's own. */
+export const deviceTypes: Readonly<Record<number, string>> = {
+  0: 'disk',
+  1: 'tape',
+  5: 'cd',
+  8: 'changer',
+  17: 'osd',
+  255: 'pt',
+};
+
+export interface Request {
+  /** Undefined: a number that has no meaning. */
+  readonly mode: Mode | undefined;
+  readonly op: RequestOperation | undefined;
+  /** '' is the first driver. */
+  readonly lld: string;
+  /** Below 0: none. */
+  readonly tid: number;
+  readonly sid: number;
+  /** Undefined: none. */
+  readonly lun: number | undefined;
+  readonly cid: number;
+  readonly deviceType: number;
+  readonly outgoing: boolean;
+  readonly force: boolean;
+  readonly text: string;
+}
+
+const little = endianness() === 'LE';
+
+/** How many bytes the whole request has; undefined for a length that no request has. */
+export function requestBytes(header: Buffer): number | undefined {
+  const length = u32(header, 72);
+  return length >= requestHeaderBytes && length <= requestHeaderBytes + requestTextBytesMax ? length : undefined;
+}
+
+export function readRequest(bytes: Buffer): Request {
+  const lun = u64(bytes, 88);
+  return {
+    mode: modes[u32(bytes, 0)],
+    op: operations[u32(bytes, 4)],
+    lld: untilNul(bytes.subarray(8, 8 + lldBytes)),
+    tid: u32(bytes, 76) | 0,
+    sid: Number(u64(bytes, 80)),
+    lun: lun === 0xffff_ffff_ffff_ffffn ? undefined : Number(lun),
+    cid: u32(bytes, 96),
+    deviceType: u32(bytes, 104),
+    outgoing: u32(bytes, 108) === 1,
+    force: u32(bytes, 116) !== 0,
+    text: untilNul(bytes.subarray(requestHeaderBytes)),
+  };
+}
+
+/** @param text undefined: there is none, not even an empty one */
+export function writeAnswer(err: number, text: string | undefined): Buffer {
+  const body = text === undefined ? Buffer.alloc(0) : Buffer.from(`${text}\0`);
+  const header = Buffer.alloc(answerHeaderBytes);
+  setU32(header, 0, err);
+  setU32(header, 4, answerHeaderBytes + body.length);
+  return Buffer.concat([header, body]);
+}
+
+const u32 = (bytes: Buffer, at: number): number => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
+const u64 = (bytes: Buffer, at: number): bigint => (little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
+const setU32 = (bytes: Buffer, at: number, value: number) =>
+  little ? bytes.writeUInt32LE(value, at) : bytes.writeUInt32BE(value, at);
+
+function untilNul(bytes: Buffer): string {
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+}
+
+/** Why a request is refused, by the number that its answer has; tgtadm says it in these words. */
+export const refusals = {
+  unknown: [1, 'unknown error'],
+  noMemory: [2, 'out of memory'],
+  noDriver: [3, "can't find the driver"],
+  noTarget: [4, "can't find the target"],
+  noUnit: [5, "can't find the logical unit"],
+  noSession: [6, "can't find the session"],
+  noConnection: [7, "can't find the connection"],
+  noBinding: [8, "can't find the binding"],
+  targetExists: [9, 'this target already exists'],
+  unitExists: [10, 'this logical unit number already exists'],
+  bindingExists: [11, 'this binding already exists'],
+  ruleExists: [12, 'this access control rule already exists'],
+  noRule: [13, 'this access control rule does not exist'],
+  accountExists: [14, 'this account already exists'],
+  noAccount: [15, "can't find the account"],
+  tooManyAccounts: [16, 'too many accounts'],
+  invalid: [17, 'invalid request'],
+  outgoingExists: [18, 'this target already has an outgoing account'],
+  targetActive: [19, 'this target is still active'],
+  unitActive: [20, 'this logical unit is still active'],
+  driverActive: [21, 'this driver is busy'],
+  unsupported: [22, "this operation isn't supported"],
+  unknownParameter: [23, 'unknown parameter'],
+  removalPrevented: [24, 'this device has Prevent Removal set'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+/** Ends a request that is not done. */
+export class Refusal extends Error {
+  readonly number: number;
+
+  /** @param reason what the log says of it besides */
+  constructor(why: keyof typeof refusals, reason?: string) {
+    const [number, message] = refusals[why];
+    super(reason ?? message);
+    this.number = number;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * tgtd's management socket: tgtadm, tgt-admin and what calls them reach the process that serves. One request to a connection,
+ * one answer, and it is closed.
+ */
+
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmod, rename, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
+import { type Log, logBug } from '../log.ts';
+import type { Host } from '../root/host.ts';
+import { lockForOthers } from '../system/lock.ts';
+import { mayControl } from '../system/peer.ts';
+import { whenLate } from '../system/running-time.ts';
+import type { Desk } from './change.ts';
+import { defaultPortals } from './portal-requests.ts';
+import { refusals, requestBytes, requestHeaderBytes, writeAnswer } from './protocol.ts';
+import { answerTo } from './requests.ts';
+import { TargetNumbers } from './view.ts';
+
+/** Requests at one time; who comes beyond that waits in the kernel's queue. */
+const clientsMax = 64;
+/** How long a client may take to send its request, or to read its answer. */
+const clientMs = 5_000;
+
+/** Where tgtd N is reached: `TGT_IPC_SOCKET` stands for all before the number. */
+export const tgtSocketOf = (number: number, environment: NodeJS.ProcessEnv): string =>
+  `${environment['TGT_IPC_SOCKET'] || '/var/run/tgtd/socket'}.${number}`;
+
+export interface TgtSocketOptions {
+  readonly host: Host;
+  readonly log: Log;
+  readonly path: string;
+  /** Ends this process as SIGTERM does. */
+  readonly stop: () => void;
+  /** A group whose members may use it as well. */
+  readonly group?: number;
+}
+
+/**
+ * Opens the socket. @returns what closes it @throws OperatorError when it cannot be had */
+export async function listenTgt(options: TgtSocketOptions): Promise<() => Promise<void>> {
+  const { host, path, stop } = options;
+  const lock = await take(path);
+  const desk: Desk = {
+    host,
+    numbers: new TargetNumbers(),
+    portals: [...defaultPortals],
+    system: { online: true, debug: false },
+    stop,
+  };
+  const clients = new Set<Socket>();
+  const server = createServer((socket) => {
+    clients.add(socket);
+    socket.on('close', () => clients.delete(socket));
+    serve(socket, desk, options);
+  });
+  server.maxConnections = clientsMax;
+  try {
+    await bind(server, path);
+  } catch (error) {
+    closeSync(lock);
+    throw cannot(path, reasonOf(error));
+  }
+  return async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    const inTime = whenLate(clientMs, () => {
+      for (const client of clients) client.destroy();
+    });
+    // The socket stays: tgtadm takes a refused connection for the end of tgtd, and waits for that.
+    await closed;
+    inTime();
+    closeSync(lock);
+  };
+}
+
+const cannot = (path: string, why: string) =>
+  new OperatorError(
+    `tgtd's socket ${path} cannot be had: ${why}`,
+    'Where a tgtd runs, stop it (systemctl stop tgt), or give another number: --tgtadm N',
+  );
+
+/** The lock that tgtd takes, too. @returns its descriptor @throws OperatorError */
+async function take(path: string): Promise<number> {
+  let fd: number;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    fd = openSync(`${path}.lock`, 'a', 0o600);
+  } catch (error) {
+    throw cannot(path, reasonOf(error));
+  }
+  if (lockForOthers(fd) && !(await isAnswered(path))) return fd;
+  closeSync(fd);
+  throw cannot(path, 'another process has it');
+}
+
+/** Whether somebody listens there, locks or not. */
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path }, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error) => resolve(systemErrorCode(error) === 'EACCES'));
+  });
+}
+
+/** Under another name until its mode is right; renaming takes the place of what an earlier process left. */
+async function bind(server: Server, path: string): Promise<void> {
+  const fresh = `${path}.new`;
+  await rm(fresh, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ path: fresh }, () => {
+      server.off('error', reject);
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+  await chmod(fresh, 0o600);
+  await rename(fresh, path);
+}
+
+function serve(socket: Socket, desk: Desk, { log, group }: TgtSocketOptions): void {
+  const refused = mayControl(socket, group);
+  socket.on('error', () => {});
+  if (refused !== undefined) {
+    log({ level: 'warning', event: 'control client refused', detail: { reason: refused } });
+    socket.destroy();
+    return;
+  }
+  let inTime = whenLate(clientMs, () => socket.destroy());
+  socket.on('close', () => inTime());
+  let received: Buffer = Buffer.alloc(0);
+  let answered = false;
+  socket.on('data', (bytes) => {
+    if (answered) return;
+    received = Buffer.concat([received, bytes]);
+    if (received.length < requestHeaderBytes) return;
+    const length = requestBytes(received);
+    if (length === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (received.length < length) return;
+    answered = true;
+    inTime();
+    void answerTo(desk, received.subarray(0, length), log)
+      .catch((error: unknown) => {
+        logBug(log, 'tgt', error);
+        return writeAnswer(refusals.unknown[0], undefined);
+      })
+      .then((answer) => {
+        if (socket.destroyed) return;
+        inTime = whenLate(clientMs, () => socket.destroy());
+        socket.end(answer);
+      });
+  });
+}

@@ -1,0 +1,138 @@
+/** What tgt's words for a unit amount to: a kind of backstore, its parameters and attributes. */
+
+import { type Stats, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Operation, Values } from '../operations/operation.ts';
+import type { Tree } from '../operations/tree.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { textIdentityOf } from '../scsi/text-identity.ts';
+import type { Tpg } from '../target/target.ts';
+import { printLabels, setAttribute } from './labels.ts';
+import { Refusal } from './protocol.ts';
+import { isOfTgt } from './view.ts';
+
+/** What was said of a unit. */
+export interface UnitWords {
+  readonly type: 'disk' | 'cd' | 'pt';
+  readonly path: string | undefined;
+  /** `rdwr`, `aio` …; undefined: what the type has. */
+  readonly storeType: string | undefined;
+  /** `sync`, `direct`, `sync:direct` or ''. */
+  readonly flags: string;
+  /** 0: what the type has. */
+  readonly blockSize: number;
+}
+
+/** The same, understood. */
+export interface Store extends UnitWords {
+  readonly storeType: string;
+  readonly kind: 'fileio' | 'block' | 'ramdisk' | 'pscsi';
+  /** The file or device, where there is one. */
+  readonly found: Stats | undefined;
+}
+
+/** tgt's null store has this size, whatever is said. */
+const nullBytes = '1T';
+
+/** @throws Refusal for words of tgt that mean nothing here */
+export function storeOf(words: UnitWords): Store {
+  const { type, path, flags, blockSize: asked } = words;
+  if (flags !== '' && !/^(sync|direct)(:(sync|direct))*$/.test(flags))
+    throw new Refusal('invalid', `bsoflags ${flags}`);
+  const storeType = words.storeType ?? { disk: 'rdwr', cd: 'mmc', pt: 'sg' }[type];
+  const blockSize = [512, 1024, 2048, 4096].includes(asked) ? asked : type === 'cd' ? 2048 : 512;
+  const common = { ...words, storeType, blockSize };
+  if (storeType === 'null' || path === undefined) return { ...common, kind: 'ramdisk', found: undefined };
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new Refusal('invalid', `there is no ${path}`);
+  if (type === 'pt' && ['sg', 'bsg'].includes(storeType)) return { ...common, kind: 'pscsi', found };
+  if (!['rdwr', 'aio', 'mmc'].includes(storeType)) throw new Refusal('invalid', `there is no bstype ${storeType} here`);
+  return { ...common, kind: found.isBlockDevice() ? 'block' : 'fileio', found };
+}
+
+/** Units that have the same file or device as their medium. */
+const unitsOn = (tree: Tree, { found }: Store): StorageObject[] =>
+  found ? [...tree.allStorageObjects()].filter(({ config }) => isSameMedium(String(config['dev'] ?? ''), found)) : [];
+
+function isSameMedium(path: string, found: Stats): boolean {
+  const other = statSync(path, { throwIfNoEntry: false });
+  if (!other) return false;
+  return found.isBlockDevice() ? other.rdev === found.rdev : other.ino === found.ino && other.dev === found.dev;
+}
+
+/** A unit of another target on the same medium: a medium is one unit here, behind as many targets as one likes. */
+export const sharedUnit = (tree: Tree, store: Store, tpg: Tpg): StorageObject | undefined =>
+  unitsOn(tree, store).find(
+    (unit) =>
+      isOfTgt(unit) &&
+      unit.missing === undefined &&
+      unit.blockSize === store.blockSize &&
+      ![...tpg.luns.values()].some(({ storageObject }) => storageObject === unit),
+  );
+
+/** The operations that make the storage object, and its path. */
+export function makeUnit(tree: Tree, store: Store, tid: number, lun: number) {
+  const name = freeName(tree, `tgt${tid}-lun${lun}`);
+  const { path, operation } = creation(tree, store, name);
+  const operations = [
+    operation,
+    ...Object.entries({ ...attributesOfNew(store), ...(store.type === 'pt' ? {} : textIdentityOf(tid, lun)) }).map(
+      ([attribute, value]) => setAttribute(path, attribute, value),
+    ),
+  ];
+  return { path, operations };
+}
+
+function freeName(tree: Tree, wanted: string): string {
+  const taken = new Set(Array.from(tree.allStorageObjects(), ({ name }) => name));
+  let name = wanted;
+  for (let more = 2; taken.has(name); more += 1) name = `${wanted}-${more}`;
+  return name;
+}
+
+/** The operation that makes a storage object of this name. */
+export function creation(tree: Tree, store: Store, name: string): { path: string; operation: Operation } {
+  const create = (params: Values): Operation => ({
+    path: `/backstores/${store.kind}`,
+    verb: 'create',
+    params: { name, ...params },
+  });
+  return { path: `/backstores/${store.kind}/${name}`, operation: create(paramsOf(tree, store)) };
+}
+
+function paramsOf(tree: Tree, store: Store): Values {
+  const { kind, path = '', flags, found } = store;
+  if (kind === 'ramdisk') return { size: store.path === undefined ? '4K' : nullBytes, nullio: true };
+  const dev = resolve(path);
+  if (kind !== 'fileio') return { dev };
+  const write_back = !flags.split(':').includes('sync');
+  // The medium is in use by another LUN of the target: tgt would serve it twice. It waits until it is free.
+  const waits = unitsOn(tree, store).length > 0;
+  if (waits) return { settled: { config: { dev, size: found?.size ?? 0, write_back, aio: false }, attributes: {} } };
+  return { file_or_dev: dev, write_back };
+}
+
+/** Attributes that are not as they stand in a new object of ours. */
+export function attributesOfNew(store: Store): Record<string, string | number> {
+  const { type, path, storeType, flags, blockSize } = store;
+  const labels: [string, string][] = [
+    ['bstype', storeType],
+    ...(path === undefined ? [['medium', 'none'] as [string, string]] : []),
+    ...(path !== undefined && (store.kind === 'ramdisk' || path !== resolve(path))
+      ? [['path', path] as [string, string]]
+      : []),
+    ...(flags === '' ? [] : [['bsoflags', flags] as [string, string]]),
+    ...(type === 'disk' ? [] : [['type', type] as [string, string]]),
+  ];
+  if (type === 'pt') return { labels: printLabels(labels) };
+  return {
+    labels: printLabels(labels),
+    vendor_id: 'IET',
+    product_id: type === 'cd' ? 'VIRTUAL-CDROM' : 'VIRTUAL-DISK',
+    revision: '0001',
+    ...(blockSize === 512 ? {} : { block_size: blockSize }),
+    ...(type === 'cd' || path === undefined ? { removable: 1 } : {}),
+    ...(type === 'cd' ? { read_only: 1 } : {}),
+    ...(path === undefined ? { online: 0 } : {}),
+  };
+}

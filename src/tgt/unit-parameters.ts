@@ -1,0 +1,129 @@
+/** `--params` of a unit: what each of tgt's names is here. */
+
+import type { Operation } from '../operations/operation.ts';
+import type { Tree } from '../operations/tree.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { labelsOf, relabel, setAttribute } from './labels.ts';
+import { Refusal } from './protocol.ts';
+import { attributesOfNew, creation, storeOf } from './unit-making.ts';
+import { isEmpty } from './view.ts';
+
+/** What a list of parameters changes. */
+export interface UnitChange {
+  readonly attributes: Readonly<Record<string, string | number>>;
+  /** A file or device that takes the medium's place; '' takes it out. */
+  readonly medium: string | undefined;
+  readonly labels: readonly Operation[];
+}
+
+/** Parameters that are an attribute of the same kind. */
+const texts: Readonly<Record<string, string>> = {
+  vendor_id: 'vendor_id',
+  product_id: 'product_id',
+  product_rev: 'revision',
+  scsi_id: 'scsi_id',
+  scsi_sn: 'scsi_sn',
+};
+const flags: Readonly<Record<string, readonly string[]>> = {
+  removable: ['removable'],
+  readonly: ['read_only'],
+  thin_provisioning: ['emulate_tpu', 'emulate_tpws'],
+  online: ['online'],
+};
+/** Parameters that are remembered: what they ask for is not done, or is so anyway. */
+const remembered: readonly string[] = [
+  'sense_format',
+  'la_lba',
+  'optimal_xfer_gran',
+  'optimal_xfer_len',
+  'swp',
+  'rotation_rate',
+];
+/** How long tgt lets texts be: what is longer is cut. */
+const lengths: Readonly<Record<string, number>> = {
+  vendor_id: 8,
+  product_id: 16,
+  product_rev: 4,
+  scsi_id: 36,
+  scsi_sn: 36,
+};
+
+/** @throws Refusal for a parameter that is none */
+export function attributesOf(unit: StorageObject, params: readonly (readonly [string, string])[]): UnitChange {
+  const attributes: Record<string, string | number> = {};
+  const kept: Record<string, string> = {};
+  let medium: string | undefined;
+  for (const [name, value] of params) {
+    if (Object.hasOwn(texts, name)) attributes[texts[name]!] = value.slice(0, lengths[name]);
+    else if (Object.hasOwn(flags, name)) for (const attribute of flags[name]!) attributes[attribute] = digitOf(value);
+    else if (name === 'path') medium = value;
+    else if (name === 'mode_page') Object.assign(attributes, modePage(value));
+    else if (name === 'lbppbe') attributes['physical_block_size'] = unit.blockSize << Number(digitsOf(value));
+    else if (remembered.includes(name)) kept[name] = digitsOf(value);
+    else throw new Refusal('invalid', `there is no parameter ${name} here`);
+  }
+  if (attributes['online'] === 1 && isEmpty(unit) && !medium) throw new Refusal('invalid', 'there is no medium in it');
+  return { attributes, medium, labels: Object.keys(kept).length > 0 ? [relabel(unit, kept)] : [] };
+}
+
+function digitOf(value: string): number {
+  if (value !== '0' && value !== '1') throw new Refusal('invalid');
+  return Number(value);
+}
+
+function digitsOf(value: string): string {
+  if (!/^\d{1,9}$/.test(value)) throw new Refusal('invalid');
+  return value;
+}
+
+/** WCE of the Caching mode page (SBC-3 6.4.5). */
+const cachingPage = 8;
+const writeCacheEnable = 0x04;
+
+/** `PAGE:SUBPAGE:LENGTH:BYTE:…`. Of the pages that tgt lets be set, the caching page's WCE has a setting here. */
+function modePage(text: string): Record<string, number> {
+  const bytes = text.split(':').map(Number);
+  const [page, subpage, length, first = 0] = bytes;
+  const good = bytes.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 0xff) && bytes.length >= 3;
+  if (!good || bytes.length - 3 !== length) throw new Refusal('invalid');
+  return page === cachingPage && subpage === 0 ? { emulate_write_cache: first & writeCacheEnable ? 1 : 0 } : {};
+}
+
+/** Another medium in the same drive: the unit is made anew and keeps what it is known by. @throws Refusal */
+export function replaceMedium(
+  tree: Tree,
+  unit: StorageObject,
+  path: string,
+): { path: string; operations: Operation[] } {
+  const labels = labelsOf(unit);
+  const type = labels.get('type') === 'cd' ? 'cd' : 'disk';
+  const words = {
+    type,
+    path: path || undefined,
+    storeType: labels.get('bstype'),
+    flags: labels.get('bsoflags') ?? '',
+  } as const;
+  const store = storeOf({ ...words, blockSize: unit.blockSize });
+  const { operation, path: next } = creation(tree, store, unit.name);
+  if (next !== unit.path && !path) throw new Refusal('unsupported', 'a medium is taken out by online=0');
+  const { labels: made = '' } = attributesOfNew(store);
+  const kept = [
+    'vendor_id',
+    'product_id',
+    'revision',
+    'scsi_id',
+    'scsi_sn',
+    'scsi_local_id',
+    'removable',
+    'read_only',
+  ] as const;
+  const operations = [
+    { path: `/backstores/${unit.backstore.name}`, verb: 'delete', params: { name: unit.name } },
+    operation,
+    ...kept.map((name) => setAttribute(next, name, unit.attributes.values[name])),
+    ...(store.blockSize === 512 ? [] : [setAttribute(next, 'block_size', store.blockSize)]),
+    setAttribute(next, 'labels', String(made)),
+    ...(path ? [] : [setAttribute(next, 'online', 0)]),
+  ];
+  return { path: next, operations };
+}

@@ -1,0 +1,120 @@
+/** `--mode logicalunit`: a LUN and the storage object that it owns. What it is made of: unit-making.ts. */
+
+import type { Operation } from '../operations/operation.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import type { Lun } from '../target/target.ts';
+import { areBusy, change, type Desk, sessionsOf, stateOf } from './change.ts';
+import { setAttribute } from './labels.ts';
+import { deviceTypes, Refusal, type Request } from './protocol.ts';
+import { statisticsOf } from './statistics.ts';
+import { wordOf } from './target-requests.ts';
+import { makeUnit, sharedUnit, storeOf } from './unit-making.ts';
+import { attributesOf, replaceMedium } from './unit-parameters.ts';
+import { isOfTgt } from './view.ts';
+
+export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request) => Promise<string | undefined>>> = {
+  async new(desk, request) {
+    const { tid, lun, text, deviceType } = request;
+    const { tpg } = desk.numbers.find(stateOf(desk), tid);
+    if (lun === undefined) throw new Refusal('invalid');
+    // LUN 0 is tgt's controller.
+    if (lun === 0 || tpg.luns.has(lun)) throw new Refusal('unitExists');
+    const type = deviceTypes[deviceType];
+    if (type !== 'disk' && type !== 'cd' && type !== 'pt')
+      throw new Refusal('unsupported', `there is no ${type ?? deviceType} here`);
+    const store = storeOf({
+      type,
+      path: wordOf(text, 'path'),
+      storeType: wordOf(text, 'bstype'),
+      flags: wordOf(text, 'bsoflags') ?? '',
+      blockSize: Number(wordOf(text, 'blocksize') ?? 0),
+    });
+    const { tree } = desk.host.root;
+    const shared = sharedUnit(tree, store, tpg);
+    const made = shared ? { operations: [], path: shared.path } : makeUnit(tree, store, tid, lun);
+    const create = { path: `${tpg.path}/luns`, verb: 'create', params: { storage_object: made.path, lun } };
+    await change(desk, [...made.operations, create]);
+    return undefined;
+  },
+
+  async delete(desk, request) {
+    const lun = await idleLun(desk, request);
+    const { storageObject } = lun;
+    const goes = isOfTgt(storageObject) && storageObject.exports.size === 1;
+    await change(desk, [
+      { path: `${lun.tpg.path}/luns`, verb: 'delete', params: { lun: lun.index } },
+      ...(goes ? [deletion(storageObject)] : []),
+    ]);
+    return undefined;
+  },
+
+  async update(desk, { tid, lun: number, text }) {
+    const { tpg } = desk.numbers.find(stateOf(desk), tid);
+    const lun = tpg.luns.get(number ?? -1);
+    if (!lun) throw new Refusal('noUnit');
+    const unit = lun.storageObject;
+    const { attributes, medium, labels } = attributesOf(unit, paramsOf(text));
+    const replaced = medium === undefined ? undefined : replaceMedium(desk.host.root.tree, unit, medium);
+    const path = replaced?.path ?? unit.path;
+    const settings = Object.entries(attributes).map(([name, value]) => setAttribute(path, name, value));
+    const operations = [...(replaced?.operations ?? []), ...settings, ...labels];
+    if (operations.length > 0) await change(desk, whileUnexported(unit, operations, path));
+    return undefined;
+  },
+
+  async stat(desk, { tid, lun, sid }) {
+    const one = desk.numbers.find(stateOf(desk), tid);
+    if (lun !== 0 && !one.tpg.luns.has(lun ?? -1)) throw new Refusal('noUnit');
+    return statisticsOf(desk, [one], { lun, sid });
+  },
+};
+
+const deletion = ({ backstore, name }: StorageObject): Operation => ({
+  path: `/backstores/${backstore.name}`,
+  verb: 'delete',
+  params: { name },
+});
+
+/** @throws Refusal for a LUN that is none, or that commands are under way to */
+async function idleLun(desk: Desk, { tid, lun: number = -1 }: Request): Promise<Lun> {
+  const { tpg } = desk.numbers.find(stateOf(desk), tid);
+  const lun = tpg.luns.get(number);
+  if (!lun) throw new Refusal(number === 0 ? 'invalid' : 'noUnit');
+  const sessions = await sessionsOf(desk, tpg);
+  if (await areBusy(desk, tpg, sessions)) throw new Refusal('unitActive');
+  return lun;
+}
+
+/** `targetOps NAME=VALUE,NAME=VALUE,` */
+function paramsOf(text: string): readonly (readonly [string, string])[] {
+  const [, words = ''] = /(?:^|,)targetOps (.*)$/s.exec(text) ?? [];
+  return words
+    .split(',')
+    .filter(Boolean)
+    .map((word) => {
+      const at = word.indexOf('=');
+      if (at < 1) throw new Refusal('invalid');
+      return [word.slice(0, at).trim(), word.slice(at + 1)] as const;
+    });
+}
+
+/** Operators may not change what initiators know a unit by while it is exported; tgt's may. The LUNs go and come back in one change. */
+function* whileUnexported(unit: StorageObject, operations: readonly Operation[], path: string): Generator<Operation> {
+  const luns = [...unit.exports] as Lun[];
+  const mapped = luns.flatMap(({ tpg, index }) =>
+    [...tpg.acls.values()].flatMap((acl) =>
+      [...acl.mappedLuns.values()].filter(({ lun }) => lun.index === index).map((one) => ({ acl, one })),
+    ),
+  );
+  for (const { tpg, index } of luns) yield { path: `${tpg.path}/luns`, verb: 'delete', params: { lun: index } };
+  yield* operations;
+  for (const { tpg, index, alias } of luns) {
+    const params = { storage_object: path, lun: index, settled: { alias } };
+    yield { path: `${tpg.path}/luns`, verb: 'create', params };
+  }
+  for (const { acl, one } of mapped) {
+    const { index, lun, writeProtect, alias } = one;
+    const params = { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } };
+    yield { path: `${acl.tpg.path}/acls/${acl.wwn}`, verb: 'create', params };
+  }
+}
