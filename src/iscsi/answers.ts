@@ -6,6 +6,7 @@ import { taskSet } from '../scsi/task-set.ts';
 import { systemError } from '../system/system-error.ts';
 import { borrow, giveBack } from './buffer-pool.ts';
 import type { Command } from './command.ts';
+import { state } from './command-state.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, noTag, scsiResponse } from './pdu.ts';
@@ -198,7 +199,7 @@ export class Answers {
   }
 }
 
-const isOver = ({ state }: Command): boolean => state === 'over';
+const isOver = (command: Command): boolean => command.state === state.over;
 
 const isExtent = (source: Uint8Array | Extent): source is Extent => !(source instanceof Uint8Array);
 

@@ -3,6 +3,7 @@
 import { type Sense, sense } from '../scsi/sense.ts';
 import { advance } from '../wire/serial.ts';
 import { type Command, readCommand, type Sequence } from './command.ts';
+import { state } from './command-state.ts';
 import type { DataOut } from './data-out.ts';
 import type { FastPath } from './fast-path.ts';
 import { dataOutBytesPerSecondMin, immediateTasksMax } from './limits.ts';
@@ -99,8 +100,8 @@ export class Arrival {
       transferTag === noTag
         ? [rejectReason.protocolError, sense.unexpectedUnsolicitedData]
         : [rejectReason.invalidPduField, sense.incorrectAmountOfData];
-    const { state } = command;
-    if (state === 'running' || state === 'ending' || state === 'answering')
+    const now = command.state;
+    if (now === state.running || now === state.ending || now === state.answering)
       return this.#connection.reject(reason, bytes, start);
     this.#spoil(command, reason, fault, bytes, start);
     this.#transfer.proceed(command);

@@ -3,66 +3,87 @@
  * `running`, `ending` and `answering` to `over`; the fast path (fast-path.ts) goes all of it in one step.
  */
 
-export type CommandState =
+/** Numbers: each command goes through several, and a table of numbers costs next to nothing. */
+export const state = {
   /** Its PDU comes in, and what data comes with it and behind it without being asked for. */
-  | 'gathering'
+  gathering: 0,
   /** Its CmdSN has not come up; what comes unsolicited is gathered meanwhile. */
-  | 'waiting for its turn'
+  early: 1,
   /** Its session has no memory for its data; what comes unsolicited is gathered meanwhile. */
-  | 'waiting for memory'
+  short: 2,
   /** R2Ts have asked for data that is still to come: for all of it, or for the next piece that its task wants. */
-  | 'asking'
+  asking: 3,
   /** The data that its task wants is there, and the device server has it. */
-  | 'running'
+  running: 4,
   /** Its answer is known. Data that was announced or asked for may still be on its way, and goes nowhere. */
-  | 'ending'
+  ending: 5,
   /** Its answer is sent as far as the output takes it. */
-  | 'answering'
+  answering: 6,
   /** It is answered, or will never be. */
-  | 'over';
+  over: 7,
+} as const;
 
-export type CommandEvent =
+export const event = {
   /** Commands that are numbered before it have not come. */
-  | 'is early'
+  isEarly: 0,
   /** They have. */
-  | 'turn'
+  turn: 1,
   /** There is no memory for its data. */
-  | 'no memory'
+  noMemory: 2,
   /** There is. */
-  | 'memory'
+  memory: 3,
   /** Data is missing that nobody has asked for. */
-  | 'data missing'
+  dataMissing: 4,
   /** Nothing is missing of what its task wants. */
-  | 'data complete'
+  dataComplete: 5,
   /** The device server has refused it or carried it out, or its data was wrong. */
-  | 'outcome'
+  outcome: 6,
   /** Nothing is on its way to it any more. */
-  | 'nothing owed'
+  nothingOwed: 7,
   /** Its status is written, or it was dropped without one. */
-  | 'end';
+  end: 8,
+} as const;
+
+type StateName = keyof typeof state;
+type EventName = keyof typeof event;
+export type CommandState = (typeof state)[StateName];
+export type CommandEvent = (typeof event)[EventName];
 
 /** A missing entry is an event that cannot come in that state. */
-export const commandTransitions: Readonly<Record<CommandState, Partial<Record<CommandEvent, CommandState>>>> = {
+export const commandTransitions: Readonly<Record<StateName, Partial<Record<EventName, StateName>>>> = {
   gathering: {
-    'is early': 'waiting for its turn',
-    'no memory': 'waiting for memory',
-    'data missing': 'asking',
-    'data complete': 'running',
+    isEarly: 'early',
+    noMemory: 'short',
+    dataMissing: 'asking',
+    dataComplete: 'running',
     outcome: 'ending',
     end: 'over',
   },
-  'waiting for its turn': { turn: 'gathering', end: 'over' },
-  'waiting for memory': { memory: 'gathering', end: 'over' },
-  asking: { 'data missing': 'asking', 'data complete': 'running', outcome: 'ending', end: 'over' },
-  running: { 'data missing': 'asking', outcome: 'ending', end: 'over' },
-  ending: { 'nothing owed': 'answering', end: 'over' },
+  early: { turn: 'gathering', end: 'over' },
+  short: { memory: 'gathering', end: 'over' },
+  asking: { dataMissing: 'asking', dataComplete: 'running', outcome: 'ending', end: 'over' },
+  running: { dataMissing: 'asking', outcome: 'ending', end: 'over' },
+  ending: { nothingOwed: 'answering', end: 'over' },
   answering: { end: 'over' },
   over: {},
 };
 
+const eventNames = Object.keys(event) as EventName[];
+const stateNames = Object.keys(state) as StateName[];
+const impossible = -1;
+/** The table by numbers: a row of events for each state. */
+const after = Int8Array.from(
+  stateNames.flatMap((from) =>
+    eventNames.map((what) => {
+      const to = commandTransitions[from][what];
+      return to === undefined ? impossible : state[to];
+    }),
+  ),
+);
+
 /** The state after an event. @throws Error for an event that cannot come: a bug of ours, which ends the connection */
-export function stateAfter(state: CommandState, event: CommandEvent): CommandState {
-  const next = commandTransitions[state][event];
-  if (!next) throw new Error(`'${event}' came to a command that is ${state}`);
-  return next;
+export function stateAfter(from: CommandState, what: CommandEvent): CommandState {
+  const to = after[from * eventNames.length + what]!;
+  if (to === impossible) throw new Error(`a command that is '${stateNames[from]}' had the event '${eventNames[what]}'`);
+  return to as CommandState;
 }

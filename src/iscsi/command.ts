@@ -3,7 +3,7 @@
 import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
-import type { CommandState } from './command-state.ts';
+import { type CommandState, state } from './command-state.ts';
 import type { Coverage } from './coverage.ts';
 import { header, headerBytes, lunHalves, scsiCommand } from './pdu.ts';
 
@@ -136,7 +136,7 @@ export function readCommand(connection: Owner, bytes: Uint8Array, start: number)
     cdb: header.totalAhsLength.get(bytes, start) === 0 ? fields.cdb.get(bytes, start) : extendedCdb(bytes, start),
     direction,
     expected: direction === 'none' ? 0 : fields.expectedDataTransferLength.get(bytes, start),
-    state: 'gathering',
+    state: state.gathering,
     tried: false,
     task: undefined,
     completion: undefined,

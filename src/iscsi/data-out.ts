@@ -8,6 +8,7 @@ import { CheckCondition } from '../scsi/sense.ts';
 import { advance } from '../wire/serial.ts';
 import { abandon, borrow, giveBack } from './buffer-pool.ts';
 import type { Command, Sequence } from './command.ts';
+import { state } from './command-state.ts';
 import { Coverage } from './coverage.ts';
 import type { Link } from './link.ts';
 import { lunHalves, noTag, readyToTransfer } from './pdu.ts';
@@ -61,7 +62,7 @@ export class DataOut {
     else
       memory.whenTaken(more, () => {
         command.reserved += more;
-        if (command.state === 'over') this.abandon(command);
+        if (command.state === state.over) this.abandon(command);
         else whenTaken();
       });
     return isThere;
@@ -115,7 +116,7 @@ export class DataOut {
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
   place(command: Command, offset: number, length: number): Uint8Array | Place | undefined {
-    if (command.state === 'ending') return undefined;
+    if (command.state === state.ending) return undefined;
     const landing = command.task?.landing;
     if (landing)
       return {

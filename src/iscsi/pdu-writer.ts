@@ -37,12 +37,13 @@ export class PduWriter {
    */
   begin(head: Uint8Array, dataLength: number, passed = false): number {
     this.#dataLength = passed ? 0 : dataLength;
-    this.#start = this.#output.room(headerBytes + this.#dataLength + padding(this.#dataLength) + 2 * digestBytes);
-    const bytes = this.#output.bytes;
+    const start = this.#output.room(headerBytes + this.#dataLength + padding(this.#dataLength) + 2 * digestBytes);
+    const { bytes } = this.#output;
     // `set` is a call out of compiled code, which costs more than these few bytes.
-    for (let at = 0; at < headerBytes; at += 1) bytes[this.#start + at] = head[at]!;
-    if (dataLength > 0) header.dataSegmentLength.set(bytes, this.#start, dataLength);
-    return this.#start;
+    for (let at = 0; at < headerBytes; at += 1) bytes[start + at] = head[at]!;
+    if (dataLength > 0) header.dataSegmentLength.set(bytes, start, dataLength);
+    this.#start = start;
+    return start;
   }
 
   /** The header and the data are written: the PDU goes out. */

@@ -137,9 +137,11 @@ export class Session implements JoinableSession, Window {
 
   /** What is known of the LUNs that are reached through a portal: it stays the same map. */
   reachesBy(portal = ''): Map<number, Reach> {
-    const known = this.#reaches.get(portal) ?? new Map<number, Reach>();
-    this.#reaches.set(portal, known);
-    return known;
+    const known = this.#reaches.get(portal);
+    if (known) return known;
+    const reaches = new Map<number, Reach>();
+    this.#reaches.set(portal, reaches);
+    return reaches;
   }
 
   /** A LUN as it is reached through a portal; kept until the tree changes. */

@@ -10,14 +10,14 @@ import { addUnitAttention } from '../scsi/unit-attention.ts';
 import { advance } from '../wire/serial.ts';
 import { Answers } from './answers.ts';
 import type { Command } from './command.ts';
-import { type CommandEvent, stateAfter } from './command-state.ts';
+import { type CommandEvent, event, state, stateAfter } from './command-state.ts';
 import { DataOut } from './data-out.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
 import { Tally } from './tally.ts';
 
-const enter = (command: Command, event: CommandEvent): void => {
-  command.state = stateAfter(command.state, event);
+const enter = (command: Command, what: CommandEvent): void => {
+  command.state = stateAfter(command.state, what);
 };
 
 export class Transfer {
@@ -51,8 +51,8 @@ export class Transfer {
       if (!immediate) session.expCmdSn = advance(cmdSn);
       this.#start(command);
     } else {
-      enter(command, 'is early');
-      session.inTurn(cmdSn, this.#connection, () => this.#goOn(command, 'turn', () => this.#start(command)));
+      enter(command, event.isEarly);
+      session.inTurn(cmdSn, this.#connection, () => this.#goOn(command, event.turn, () => this.#start(command)));
     }
   }
 
@@ -66,9 +66,9 @@ export class Transfer {
   }
 
   /** What a waiting command waited for has come. */
-  #goOn(command: Command, what: 'turn' | 'memory', step: () => void): void {
+  #goOn(command: Command, what: typeof event.turn | typeof event.memory, step: () => void): void {
     const run = () => {
-      if (command.state === 'over') return;
+      if (command.state === state.over) return;
       enter(command, what);
       step();
       this.proceed(command);
@@ -94,7 +94,7 @@ export class Transfer {
     task.tried = command.tried;
     command.task = task;
     command.completion = admit(task);
-    if (command.completion) enter(command, 'outcome');
+    if (command.completion) enter(command, event.outcome);
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
     // What has come already was gathered.
     if (!command.buffer && this.#connection.lands) task.landing = land(task);
@@ -106,25 +106,25 @@ export class Transfer {
   #reserve(command: Command): void {
     const bytes = this.dataOut.bytesFor(command);
     const allot = () => this.dataOut.allot(command, bytes);
-    if (this.dataOut.reserve(command, bytes, () => this.#goOn(command, 'memory', allot))) allot();
-    else enter(command, 'no memory');
+    if (this.dataOut.reserve(command, bytes, () => this.#goOn(command, event.memory, allot))) allot();
+    else enter(command, event.noMemory);
   }
 
   /** Something has come that a command may go on with: it asks for the data that is missing, runs when none is, or is answered. */
   proceed(command: Command): void {
-    const { state } = command;
-    if (state !== 'gathering' && state !== 'asking' && state !== 'ending') return;
+    const now = command.state;
+    if (now !== state.gathering && now !== state.asking && now !== state.ending) return;
     if (command.task?.aborted) this.drop(command);
     else if (command.unsolicited) return;
-    else if (state !== 'ending' && !command.fault && this.dataOut.lacks(command)) {
-      enter(command, 'data missing');
+    else if (now !== state.ending && !command.fault && this.dataOut.lacks(command)) {
+      enter(command, event.dataMissing);
       this.dataOut.request(command);
     }
     // RFC 7143 7.8: an answer, to damaged data too, waits until all that was asked for has come.
     else if (command.requests.length > 0) return;
-    else if (state === 'ending') this.#answer(command);
+    else if (now === state.ending) this.#answer(command);
     else if (command.piece) {
-      enter(command, 'data complete');
+      enter(command, event.dataComplete);
       this.dataOut.hand(command);
     } else if (command.fault) this.#fail(command, command.fault);
     else this.#run(command);
@@ -132,7 +132,7 @@ export class Transfer {
 
   #run(command: Command): void {
     const task = command.task!;
-    enter(command, 'data complete');
+    enter(command, event.dataComplete);
     if (command.pieceEnd < task.dataOutLength) task.fetch = () => this.#fetch(command);
     // What takes no data is admitted and run in one go: its PDU is whole when its turn comes.
     const result = execute(task, command.direction === 'write');
@@ -146,7 +146,7 @@ export class Transfer {
   /** The task wants its next piece of data, which is asked for. */
   #fetch(command: Command): Promise<Uint8Array> {
     const next = this.dataOut.next(command);
-    enter(command, 'data missing');
+    enter(command, event.dataMissing);
     this.proceed(command);
     return next;
   }
@@ -159,20 +159,20 @@ export class Transfer {
   }
 
   #complete(command: Command, completion: Completion): void {
-    if (command.state === 'over') return;
+    if (command.state === state.over) return;
     if (command.task?.aborted || this.#connection.closed) {
       this.drop(command);
       return;
     }
     command.completion = completion;
     command.piece = undefined;
-    enter(command, 'outcome');
+    enter(command, event.outcome);
     // A task that another nexus ended may have asked for data: its answer comes behind that.
     if (command.requests.length === 0) this.#answer(command);
   }
 
   #answer(command: Command): void {
-    enter(command, 'nothing owed');
+    enter(command, event.nothingOwed);
     // It has run, or never will: a command that is dropped on its way to the medium does not come here.
     this.dataOut.giveBack(command);
     this.#answers.answer(command);
@@ -203,13 +203,15 @@ export class Transfer {
 
   /** Ends a command: it is answered, or will never be. @param keepsPlace its number was not received, and may come again */
   drop(command: Command, keepsPlace = false): void {
-    if (command.state === 'over') return;
-    enter(command, 'end');
+    if (command.state === state.over) return;
+    enter(command, event.end);
     const session = this.#session;
     session.commands.delete(command);
-    const { completion, sent, received, arrivedAt } = command;
-    const traffic = session.reach(command.lun, this.#connection.ends.portal)?.traffic;
-    if (completion) this.tally.count(traffic, completion.status === status.good, sent, received, arrivedAt);
+    const { completion, lun, sent, received, arrivedAt } = command;
+    if (completion) {
+      const traffic = session.reach(lun, this.#connection.ends.portal)?.traffic;
+      this.tally.count(traffic, completion.status === status.good, sent, received, arrivedAt);
+    }
     if (command.immediate) this.immediate -= 1;
     else if (!keepsPlace) session.answered();
     this.dataOut.abandon(command);

@@ -1,7 +1,14 @@
 // The table of a command's states: commands whose lives take every step that it has, and what a step that it has not comes to.
 
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { type CommandEvent, type CommandState, commandTransitions, stateAfter } from '../../src/iscsi/command-state.ts';
+import {
+  type CommandEvent,
+  type CommandState,
+  commandTransitions,
+  event,
+  state,
+  stateAfter,
+} from '../../src/iscsi/command-state.ts';
 import { dataOut, noTag } from '../../src/iscsi/pdu.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { be, logicalUnit, pattern } from '../support/logical-unit.ts';
@@ -9,16 +16,16 @@ import { memoryVolume } from '../support/memory-volume.ts';
 import { slowVolume } from '../support/slow-volume.ts';
 
 const MiB = 1 << 20;
-/** Each step that a command has taken: `gathering, data complete`. */
+/** Each step that a command has taken: `gathering, dataComplete`. */
 const taken = vi.hoisted(() => new Set<string>());
 
 vi.mock('../../src/iscsi/command-state.ts', async (load) => {
   const module = await load<typeof import('../../src/iscsi/command-state.ts')>();
   return {
     ...module,
-    stateAfter(state: CommandState, event: CommandEvent) {
-      const next = module.stateAfter(state, event);
-      taken.add(`${state}, ${event}`);
+    stateAfter(from: CommandState, what: CommandEvent) {
+      const next = module.stateAfter(from, what);
+      taken.add(`${Object.keys(module.state)[from]}, ${Object.keys(module.event)[what]}`);
       return next;
     },
   };
@@ -147,8 +154,8 @@ const lives: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-const steps = Object.entries(commandTransitions).flatMap(([state, events]) =>
-  Object.keys(events).map((event) => `${state}, ${event}`),
+const steps = Object.entries(commandTransitions).flatMap(([from, events]) =>
+  Object.keys(events).map((what) => `${from}, ${what}`),
 );
 
 describe('the life of a command', () => {
@@ -166,7 +173,7 @@ describe('an event that cannot come', () => {
   });
 
   it('is a bug: it is thrown, whatever the state', () => {
-    expect(() => stateAfter('over', 'end')).toThrow("'end' came to a command that is over");
+    expect(() => stateAfter(state.over, event.end)).toThrow("a command that is 'over' had the event 'end'");
   });
 
   it('ends the connection, and is logged as a bug of ours', async () => {
@@ -175,7 +182,7 @@ describe('an event that cannot come', () => {
     const command = session.session.commands.get(tag)!;
     give(initiator, data);
     await vi.waitUntil(() => slow.waiting.length > 0);
-    command.state = 'waiting for memory';
+    command.state = state.short;
     slow.releaseAll();
     await vi.waitUntil(() => connection.closed);
     expect(target.logged).toContainEqual(expect.objectContaining({ event: 'internal error' }));
