@@ -34,3 +34,14 @@ export {
 export { isAlive } from './system/process.ts';
 export { runningMs, until, whenLate } from './system/running-time.ts';
 export { authGroups, authKeys, isSecret, secretKeys } from './target/auth.ts';
+export {
+  deviceTypes,
+  type Mode,
+  type RequestOperation,
+  type RequestWords,
+  readAnswer,
+  refusals,
+  tgtSocketOf,
+  tgtVersion,
+  writeRequest,
+} from './tgt/protocol.ts';

@@ -11,6 +11,8 @@ export interface Invocation {
   readonly wants:
     | { readonly kind: 'help' | 'version' | 'shell' }
     | { readonly kind: 'serve'; readonly serve: ServeWords }
+    /** What tgt's own program of that name would do. */
+    | { readonly kind: 'tgtadm'; readonly words: readonly string[] }
     | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
     | {
         readonly kind: 'daemon';
@@ -68,6 +70,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] daemon stop [--force] | status
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
+       tcli tgtadm …                      as tgtadm, for a tcli that serves with --tgtadm
        tcli completion bash|zsh|fish                             completion for that shell
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
@@ -100,6 +103,13 @@ export function readTargetctl(words: readonly string[]): Invocation | undefined 
   const isIts = (verbs as readonly string[]).includes(verb) && more.length <= (verb === 'clear' ? 0 : 1);
   return isIts && !more[0]?.startsWith('-') ? readArguments(words) : undefined;
 }
+
+/** Called as tgtadm: whatever follows is for it. */
+export const readTgtadm = (words: readonly string[]): Invocation => ({
+  home: undefined,
+  cwd: undefined,
+  wants: { kind: 'tgtadm', words },
+});
 
 /** What targetctl says to other words. */
 export const targetctlUsage = (defaultFile: string): string =>
@@ -157,6 +167,7 @@ export function readArguments(words: readonly string[]): Invocation {
     return { home, cwd, wants: { kind: 'command', line: disableDaemon } };
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
+  if (first === 'tgtadm') return { home, cwd, wants: { kind: 'tgtadm', words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);

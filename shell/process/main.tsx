@@ -8,7 +8,7 @@ import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpen
 import { connectSocket } from '../channel/client-socket.ts';
 import type { Terminal } from '../channel/protocol.ts';
 import { secretsIn } from '../session/secrets.ts';
-import { type Invocation, readArguments, readTargetctl, targetctlUsage, usage } from './arguments.ts';
+import { type Invocation, readArguments, readTargetctl, readTgtadm, targetctlUsage, usage } from './arguments.ts';
 import type { ScriptSession } from './hosted.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
 import { complain, say, sessionStreams } from './streams.ts';
@@ -31,7 +31,8 @@ const targetctlMisused = 255;
 
 async function main(): Promise<number> {
   const words = process.argv.slice(2);
-  const read = called === 'targetctl' ? readTargetctl(words) : readArguments(words);
+  const readers: Record<string, typeof readTargetctl> = { targetctl: readTargetctl, tgtadm: readTgtadm };
+  const read = (readers[called ?? ''] ?? readArguments)(words);
   if (!read) {
     const { saveFile } = homeOf(process.env['TCLI_HOME'], process.env, process.getuid?.());
     complain(targetctlUsage(saveFile));
@@ -40,6 +41,15 @@ async function main(): Promise<number> {
   const { home: directory, cwd, wants } = read;
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
+  if (wants.kind === 'tgtadm') {
+    // A secret on the command line is not to be read there for longer than it takes.
+    process.title = 'tgtadm';
+    const { tgtadm } = await import('./tgtadm.ts');
+    const { status, output, error } = await tgtadm(wants.words, process.env);
+    say(output);
+    complain(error);
+    return status;
+  }
   if (wants.kind === 'install') {
     const { installUnits } = await import('./install-units.ts');
     return installUnits(wants);
@@ -105,7 +115,10 @@ const openingOf = (cwd: string | undefined): SessionOpening => ({
 /** Installed under that name, or called by it. */
 const calledTargetcli = called === 'targetcli';
 
-type Script = Exclude<Invocation['wants'], { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' }>;
+type Script = Exclude<
+  Invocation['wants'],
+  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgtadm' }
+>;
 
 /** Lines that nobody types. */
 async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {

@@ -10,6 +10,7 @@ import { type Host, openHost } from '../root/host.ts';
 import { groupNamed } from '../system/group.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';
+import { tgtSocketOf } from '../tgt/protocol.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
 import { type Status, summary } from './control-protocol.ts';
 import { countRepeats } from './repeats.ts';
@@ -110,7 +111,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       closeMetrics = await serveMetrics({ host, log, at: options.metrics, status, events });
     }
     if (options.tgtadm !== undefined) {
-      const { listenTgt, tgtSocketOf } = await import('../tgt/server.ts');
+      const { listenTgt } = await import('../tgt/server.ts');
       const path = tgtSocketOf(options.tgtadm, process.env);
       closeTgt = await listenTgt({ host, log, path, stop: () => asked.abort(), ...(group !== undefined && { group }) });
     }

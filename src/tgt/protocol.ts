@@ -9,6 +9,13 @@
 
 import { endianness } from 'node:os';
 
+/** Where tgtd N is reached: `TGT_IPC_SOCKET` stands for all before the number. */
+export const tgtSocketOf = (number: number, environment: NodeJS.ProcessEnv): string =>
+  `${environment['TGT_IPC_SOCKET'] || '/var/run/tgtd/socket'}.${number}`;
+
+/** The release of tgt whose words are spoken. */
+export const tgtVersion = '1.0.85';
+
 export const requestHeaderBytes = 120;
 const requestTextBytesMax = 8192;
 const answerHeaderBytes = 8;
@@ -66,7 +73,7 @@ export function readRequest(bytes: Buffer): Request {
     lld: untilNul(bytes.subarray(8, 8 + lldBytes)),
     tid: u32(bytes, 76) | 0,
     sid: Number(u64(bytes, 80)),
-    lun: lun === 0xffff_ffff_ffff_ffffn ? undefined : Number(lun),
+    lun: lun === noLun ? undefined : Number(lun),
     cid: u32(bytes, 96),
     deviceType: u32(bytes, 104),
     outgoing: u32(bytes, 108) === 1,
@@ -84,8 +91,43 @@ export function writeAnswer(err: number, text: string | undefined): Buffer {
   return Buffer.concat([header, body]);
 }
 
+/** What a request says; what is left out is said as tgtadm says it. */
+export interface RequestWords extends Partial<Omit<Request, 'mode' | 'op'>> {
+  readonly mode: Mode;
+  readonly op: RequestOperation;
+  readonly hostNumber?: number;
+}
+
+export function writeRequest({ mode, op, ...words }: RequestWords): Buffer {
+  const text = Buffer.from(words.text ? `${words.text}\0` : '');
+  const header = Buffer.alloc(requestHeaderBytes);
+  setU32(header, 0, modes.indexOf(mode));
+  setU32(header, 4, operations.indexOf(op));
+  header.write((words.lld ?? '').slice(0, lldBytes), 8);
+  setU32(header, 72, header.length + text.length);
+  setU32(header, 76, (words.tid ?? -1) >>> 0);
+  setU64(header, 80, BigInt(words.sid ?? 0));
+  setU64(header, 88, words.lun === undefined ? noLun : BigInt(words.lun));
+  setU32(header, 96, words.cid ?? 0);
+  setU32(header, 100, words.hostNumber ?? 0);
+  setU32(header, 104, words.deviceType ?? 0);
+  setU32(header, 108, words.outgoing ? 1 : 0);
+  setU32(header, 116, words.force ? 1 : 0);
+  return Buffer.concat([header, text]);
+}
+
+/** A whole answer, or undefined while more is to come. */
+export function readAnswer(bytes: Buffer): { readonly err: number; readonly text: string } | undefined {
+  if (bytes.length < answerHeaderBytes || bytes.length < u32(bytes, 4)) return undefined;
+  return { err: u32(bytes, 0), text: untilNul(bytes.subarray(answerHeaderBytes, u32(bytes, 4))) };
+}
+
+const noLun = 0xffff_ffff_ffff_ffffn;
+
 const u32 = (bytes: Buffer, at: number): number => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
 const u64 = (bytes: Buffer, at: number): bigint => (little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
+const setU64 = (bytes: Buffer, at: number, value: bigint) =>
+  little ? bytes.writeBigUInt64LE(value, at) : bytes.writeBigUInt64BE(value, at);
 const setU32 = (bytes: Buffer, at: number, value: number) =>
   little ? bytes.writeUInt32LE(value, at) : bytes.writeUInt32BE(value, at);
 

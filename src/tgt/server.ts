@@ -24,10 +24,6 @@ const clientsMax = 64;
 /** How long a client may take to send its request, or to read its answer. */
 const clientMs = 5_000;
 
-/** Where tgtd N is reached: `TGT_IPC_SOCKET` stands for all before the number. */
-export const tgtSocketOf = (number: number, environment: NodeJS.ProcessEnv): string =>
-  `${environment['TGT_IPC_SOCKET'] || '/var/run/tgtd/socket'}.${number}`;
-
 export interface TgtSocketOptions {
   readonly host: Host;
   readonly log: Log;

@@ -1,6 +1,8 @@
 // tgt's own programs, unchanged, before a tcli that speaks tgtd's management socket: recorded sessions, played again. What
 // each request does to the tree: test/tgt.
 
+import { symlinkSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { needs, recorded } from '../support/needs.ts';
@@ -36,17 +38,29 @@ async function stage(): Promise<Stage> {
 }
 
 const counts = { all: 0, equal: 0 };
+/** A folder in which our launcher has a name of tgt's. */
+function named(folder: string, name: string): string {
+  symlinkSync(resolve(import.meta.dirname, '../../shell/bin/tcli'), `${folder}/${name}`);
+  return folder;
+}
+
 /** Numbers of commands and bytes are chance. */
 const masked = (line: string) => (/^( *\d+){3,}/.test(line) ? line.replace(/\d+/g, 'N').replace(/ +/g, ' ') : line);
 /** The order in which Perl walks a hash is chance, too. */
 const ordered = (command: string, lines: readonly string[]) =>
   / --dump$| -p /.test(command) ? lines.toSorted() : lines.slice();
 
-test.each(recordings)(
-  'the recorded session %s: every line that differs has its reason',
+const sessions = [
+  ...recordings.map((name) => [name, 'tgt'] as const),
+  ...['02-target', '04-account', '05-portal-sys-lld'].map((name) => [name, 'tcli'] as const),
+];
+
+test.each(sessions)(
+  'the recorded session %s, by the programs of %s: every line that differs has its reason',
   needs('recordings', 'root', 'tgtadm', 'tgt-admin', 'tgt-setup-lun', 'iscsi-perf'),
-  async (name) => {
+  async (name, whose) => {
     const on = await stage();
+    if (whose === 'tcli') on.env['PATH'] = `${named(on.folder, 'tgtadm')}:${on.env['PATH']}`;
     const unexplained: string[] = [];
     for (const step of readRecording(recorded(`tgt/${name}.txt`))) {
       const { lines, exit, child } = await play(on, step);
