@@ -30,7 +30,7 @@ export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
-export { describeLoss, harmIn, problems, remarksOn } from './daemon/status.ts';
+export { describeLoss, harmIn, keptIn, problems, remarksOn } from './daemon/status.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export type { Log } from './log.ts';
 export type { LossState, WorkState } from './loops/loop.ts';
@@ -68,6 +68,7 @@ export type { SessionInfo } from './target/service.ts';
 export type { FabricState, Target } from './target/target.ts';
 export {
   bracketed,
+  keptOf,
   type Lun,
   type MappedLun,
   type NodeAcl,

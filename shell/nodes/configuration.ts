@@ -4,6 +4,7 @@ import {
   entryOf,
   type Host,
   harmIn,
+  keptIn,
   OperatorError,
   remarksOn,
   type Saved,
@@ -27,6 +28,8 @@ export async function saveConfiguration(
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
   if (say && saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
   if (say) info(`Configuration saved to ${saved.path}`);
+  const kept = keptIn(host.root.tree);
+  if (say && kept.length > 0) info(`Kept in it as it came, and not used here: ${few(kept)}`);
   if (say && saved.behind !== undefined) info(`It is a link; what was written is ${saved.behind}`);
   if (say && saved.inPlace)
     info(
@@ -34,6 +37,11 @@ export async function saveConfiguration(
     );
   return saved;
 }
+
+const namesMax = 5;
+/** Some of many names, for a line. */
+const few = (names: readonly string[]): string =>
+  [...names.slice(0, namesMax), ...(names.length > namesMax ? [`and ${names.length - namesMax} more`] : [])].join(', ');
 
 /** true and false, and what scripts for targetcli write instead of true. */
 const clearWord: ValueType<boolean> = {

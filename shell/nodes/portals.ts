@@ -3,6 +3,7 @@
 import {
   bracketed,
   infoOf,
+  keptOf,
   OperatorError,
   type Portal,
   printPortal,
@@ -89,12 +90,16 @@ const portal: NodeType<PortalOf> = {
   summary({ tpg, portal: one }, host) {
     const problem = host.root.portalProblem(tpg, one);
     if (problem !== undefined) return { text: problem, healthy: false };
-    return { text: one.iser ? 'iser kept, TCP' : one.offload ? 'offload' : '', healthy: true };
+    const kept = keptOf(one);
+    return { text: kept ? `${kept} kept, TCP` : '', healthy: true };
   },
   commands: {
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),
     enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),
-    info: infoCommand<PortalOf>('Shows its address and port.', (one) => infoOf(schema.portal, one.portal)),
+    info: infoCommand<PortalOf>('Shows its address and port.', ({ portal: one }) => ({
+      ...infoOf(schema.portal, one),
+      ...(keptOf(one) && { transport: `TCP; ${keptOf(one)} is kept in the saved file` }),
+    })),
   },
 };
 

@@ -6,7 +6,7 @@ import type { Raw } from '../operations/raw.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
 import { authProblem } from '../target/auth.ts';
-import { printPortal } from '../target/target.ts';
+import { keptOf, printPortal } from '../target/target.ts';
 import type { Status } from './control-protocol.ts';
 
 /** What only the process itself knows. */
@@ -29,7 +29,7 @@ export function statusOf(host: Host, about: About): Status {
     latestOperations: host.latestOperations,
     notRestored: host.warnings,
     problems: problems(host),
-    remarks: [...remarksOn(tree), ...keptIn(tree)],
+    remarks: [...remarksOn(tree), ...keptIn(tree).map((name) => `${name}: kept in the saved file, not used`)],
   };
 }
 
@@ -59,21 +59,24 @@ export const harmIn = (tree: Tree): string[] => [...authProblems(tree), ...seria
 /** What is not as the saved file has it, without harm: serial numbers that were made, portals that speak another transport. */
 export function remarksOn(tree: Tree): string[] {
   const made = Array.from(tree.allStorageObjects()).filter(({ isSerialMade }) => isSerialMade);
-  const iser = [...tree.tpgs()].flatMap(({ path, portals }) =>
-    portals.filter((portal) => portal.iser).map((portal) => `${path}/portals/${printPortal(portal)}`),
+  const transports = [...tree.tpgs()].flatMap(({ path, portals }) =>
+    portals.flatMap((portal) => {
+      const kept = keptOf(portal);
+      return kept ? [`${path}/portals/${printPortal(portal)}: ${kept} is set in the saved file; it speaks TCP`] : [];
+    }),
   );
   return [
     ...made.map(
       ({ path, wwn }) => `${path}: the saved file has no wwn; it is served with ${wwn}, which saveconfig adds`,
     ),
-    ...iser.map((portal) => `${portal}: iser is set in the saved file; it speaks TCP`),
+    ...transports,
   ];
 }
 
-/** What only the saved file has, a line each. */
-function keptIn({ kept: { storageObjects, targets } }: Tree): string[] {
+/** What only the saved file has: the names of storage objects and targets that nothing here is made of. */
+export function keptIn({ kept: { storageObjects, targets } }: Tree): string[] {
   const nameOf = (raw: Raw) => `${raw['plugin'] ?? raw['fabric']}/${raw['name'] ?? raw['wwn']}`;
-  return [...storageObjects, ...targets].map((raw) => `${nameOf(raw)}: kept in the saved file, not used`);
+  return [...storageObjects, ...targets].map(nameOf);
 }
 
 /**

@@ -143,6 +143,30 @@ describe('configuration', () => {
     );
   });
 
+  test('what is kept of a file and not used is said where it is saved, and where it is looked at', async () => {
+    const alien = (name: string) => ({ name, plugin: 'alien' });
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const portals = [
+      { ip_address: '127.0.0.1', port: 3261, iser: true, offload: false },
+      { ip_address: '127.0.0.1', port: 3262, iser: false, offload: true },
+    ];
+    const targets = [{ fabric: 'iscsi', wwn: iqn, tpgs: [{ tag: 1, portals }] }];
+    const file = join(shell.directory, 'kept.json');
+    writeFileSync(file, JSON.stringify({ fabric_modules: [], storage_objects: names.map(alien), targets }));
+    await shell.run(`restoreconfig ${file} true`);
+    expect(await shell.run('saveconfig')).toContain(
+      'Kept in it as it came, and not used here: alien/a, alien/b, alien/c, alien/d, alien/e, and 2 more\n',
+    );
+    for (const [port, word] of [
+      [3261, 'iser'],
+      [3262, 'offload'],
+    ]) {
+      const portal = `${tpg}/portals/127.0.0.1:${port}`;
+      expect(await shell.run(`${portal} info`)).toContain(`transport: TCP; ${word} is kept in the saved file\n`);
+      expect(await shell.run(`${portal} ls`)).toContain(`[${word} kept, TCP]`);
+    }
+  });
+
   test('a file that is not there, or is none', async () => {
     expect(await shell.run('restoreconfig /nosuch.json')).toBe('E| Restore file /nosuch.json not found\n');
     const file = join(shell.directory, 'bad.json');
