@@ -182,6 +182,14 @@ export const textNumber = (declared: Declared & { default: string; min: number; 
   saved: 'string',
 });
 
+/** What sets the attributes of one kind of object apart from those of others with the same table. */
+interface KindOfAttributes {
+  /** Those that LIO has here. Absent: all whose record does not say `foreign`. */
+  readonly lio?: readonly string[];
+  /** What one that is read from a file has without them, where that is not the record's default. */
+  initial?(): Readonly<Record<string, number | string>>;
+}
+
 /**
  * The values of one object's attributes. `values` is a plain object, so that a hot path reads a property and no more.
  */
@@ -189,37 +197,50 @@ export class Attributes<T extends AttributeTable> {
   readonly table: T;
   readonly values: AttributeValues<T>;
   readonly #changed: () => void;
+  readonly #kind: KindOfAttributes;
   /** Values of a saved file that were refused: they stay in it until another one is set. */
   readonly #refused = new Map<string, number | string>();
 
   /** @param changed called when a value was set */
-  constructor(table: T, defaults: Partial<AttributeValues<T>> = {}, changed: () => void = () => {}) {
+  constructor(
+    table: T,
+    defaults: Partial<AttributeValues<T>> = {},
+    changed: () => void = () => {},
+    kind: KindOfAttributes = {},
+  ) {
     this.table = table;
     this.#changed = changed;
+    this.#kind = kind;
     const initial = Object.entries(table).map(([name, attribute]) => [name, attribute.default]);
     this.values = { ...Object.fromEntries(initial), ...defaults };
   }
 
   /** Name → value as it goes into saveconfig.json, in the table's order: LIO's, as far as they can be written. */
   saved(): Record<string, number | string> {
-    return this.#pick(({ readOnly, foreign }) => !readOnly && !foreign);
+    return this.#pick((isForeign) => !isForeign);
   }
 
   /** Those that LIO does not have, where they differ from the default. */
   savedForeign(): Record<string, number | string> {
-    return this.#pick(({ foreign }, isInitial) => foreign === true && !isInitial);
+    return this.#pick((isForeign, isInitial) => isForeign && !isInitial);
   }
 
   /** Their names. */
   get foreignNames(): string[] {
-    return Object.keys(this.table).filter((name) => this.table[name]?.foreign);
+    return Object.keys(this.table).filter((name) => this.#isForeign(name));
   }
 
-  #pick(which: (attribute: Attribute, isInitial: boolean) => boolean): Record<string, number | string> {
+  #isForeign(name: string): boolean {
+    return this.table[name]?.foreign === true || this.#kind.lio?.includes(name) === false;
+  }
+
+  #pick(which: (isForeign: boolean, isInitial: boolean) => boolean): Record<string, number | string> {
     const values = this.values as Record<string, number | string>;
+    const initial = this.#kind.initial?.() ?? {};
     const picked = Object.entries(this.table).flatMap(([name, attribute]) => {
       const value = this.#refused.get(name) ?? values[name]!;
-      return which(attribute, value === attribute.default) ? [[name, value] as const] : [];
+      const isInitial = value === (initial[name] ?? attribute.default);
+      return !attribute.readOnly && which(this.#isForeign(name), isInitial) ? [[name, value] as const] : [];
     });
     return Object.fromEntries(picked);
   }

@@ -150,6 +150,8 @@ export interface Backstore {
   isVolatile?(config: VolumeConfig): boolean;
   /** Its media are SCSI devices that initiators talk to: they have an identity and target port groups of their own. */
   readonly passesThrough?: true;
+  /** The attributes that LIO has for this kind, where it has fewer: others are saved only where they differ. */
+  readonly lioAttributes?: readonly string[];
   /** Its media are served by other programs, which may take their time to open one; `settle` makes nothing. */
   readonly elsewhere?: true;
   /** The words of `create` after the name, in order. */

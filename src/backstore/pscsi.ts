@@ -22,6 +22,7 @@ export const pscsi: Backstore = {
     'A name below /dev/disk/by-id stays the same when disks are plugged in another order. H:C:T:L, as lsscsi shows it, does not, nor does /dev/sdX.',
   ],
   passesThrough: true,
+  lioAttributes: ['alua_support', 'emulate_pr', 'pgr_support'],
   example: 'ps0 /dev/sg0',
   parameters: [
     {

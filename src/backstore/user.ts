@@ -44,6 +44,7 @@ export function userBackstore({ handler, doc, string, example, check, open, resi
     doc,
     example,
     elsewhere: true,
+    lioAttributes: ['alua_support', 'emulate_pr', 'emulate_write_cache', 'pgr_support'],
     parameters: [
       { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },
       { name: 'cfgstring', doc: string, type: types.string, required: true, kind: 'plain' },

@@ -141,6 +141,10 @@ export class StorageObject {
       () => {
         this.plain = undefined;
       },
+      parts.backstore.lioAttributes && {
+        lio: parts.backstore.lioAttributes,
+        initial: () => parts.backstore.attributeDefaults(this.config, undefined),
+      },
     );
     this.aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
     this.unknown = parts.unknown ?? {};

@@ -72,7 +72,7 @@ export const tpgFields = {
   relative_port_id: { type: 'number', as: 'relativePortId', chance: 'portId', ours: true, quiet: true },
   // The accounts of the fabric that initiators without an ACL may use, besides the one of the CHAP words.
   chap_accounts: { type: 'words', as: 'accounts', ours: true },
-  nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', quiet: true },
+  nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
 } as const satisfies Fields;
 
 export const portalFields = {

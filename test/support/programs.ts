@@ -36,6 +36,8 @@ export const packagesOf = {
   strace: 'strace',
   'systemd-analyze': 'systemd',
   'systemd-socket-activate': 'systemd',
+  // With rtslib, which it is a small part of.
+  targetctl: 'python3-rtslib-fb',
   zsh: 'zsh',
 } as const;
 
