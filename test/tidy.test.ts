@@ -13,12 +13,11 @@ import { aclAttributes, tpgAttributes, tpgParameters } from '../src/iscsi/attrib
 import { declarations, keys } from '../src/iscsi/keys.ts';
 import { logEvents } from '../src/log.ts';
 import { aluaGroupTable } from '../src/scsi/alua-group.ts';
-import { vpdPages } from '../src/scsi/inquiry.ts';
 import { logPages } from '../src/scsi/log-page.ts';
 import { modePages } from '../src/scsi/mode-pages.ts';
-
 import { opcodes } from '../src/scsi/opcode-table.ts';
 import { type Sense, sense } from '../src/scsi/sense.ts';
+import { vpdPages } from '../src/scsi/vpd-page.ts';
 import { lunAttributes } from '../src/target/fields.ts';
 
 const project = resolve(import.meta.dirname, '..');

@@ -8,7 +8,7 @@ import { OperatorError, reasonOf } from '../errors.ts';
 import { whenLate } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
-import { read, write } from '../wire/layout.ts';
+import { encode, read, readAll } from '../wire/layout.ts';
 import {
   commands,
   errorPayload,
@@ -165,9 +165,9 @@ export class NbdConnection {
     if (this.#channel.ended) return Promise.reject(new ChannelEnded());
     this.#lastCookie += 1;
     const cookie = this.#lastCookie;
-    const header = Buffer.alloc(28);
     const { type, flags, offset, length } = request;
-    write(requestRecord, header, 0, { magic: magic.request, type, flags, offset, length, cookie: BigInt(cookie) });
+    const cookieBytes = BigInt(cookie);
+    const header = encode(requestRecord, { magic: magic.request, type, flags, offset, length, cookie: cookieBytes });
     return new Promise((resolve, reject) => {
       this.#pending.set(cookie, { request, filled: 0, error: 0, extents: [], resolve, reject });
       if (isTransfer(request)) this.#transfers += 1;
@@ -177,9 +177,7 @@ export class NbdConnection {
 
   /** Says goodbye. */
   disconnect(): void {
-    const header = Buffer.alloc(28);
-    write(requestRecord, header, 0, { magic: magic.request, type: commands.disconnect });
-    void this.#channel.send(header);
+    void this.#channel.send(encode(requestRecord, { magic: magic.request, type: commands.disconnect }));
     this.#channel.end();
     void this.closed.then(whenLate(farewellMs, () => this.destroy()));
   }
@@ -205,8 +203,8 @@ export class NbdConnection {
 
   /** @throws Error for what is no reply: nothing that follows can be believed */
   async #receiveReply(): Promise<void> {
-    const start = await this.#channel.exactly(16);
-    const kind = start.readUInt32BE(0);
+    const start = await this.#channel.exactly(simpleReply.length);
+    const kind = simpleReply.fields.magic.get(start, 0);
     if (kind === magic.simpleReply) {
       const { error, cookie } = read(simpleReply, start);
       const pending = this.#take(cookie);
@@ -219,7 +217,8 @@ export class NbdConnection {
       return this.#finish(Number(cookie), pending);
     }
     if (kind !== magic.structuredReply) throw new Error('what came is no reply');
-    const header = read(structuredReply, Buffer.concat([start, await this.#channel.exactly(4)]));
+    const rest = await this.#channel.exactly(structuredReply.length - simpleReply.length);
+    const header = read(structuredReply, Buffer.concat([start, rest]));
     const pending = this.#take(header.cookie);
     if (header.length > payloadBytesMax + payloadExtraBytes) throw new Error('a reply is too long');
     await this.#receivePiece(pending, header.type, header.length);
@@ -242,23 +241,22 @@ export class NbdConnection {
       return request.into.subarray(from, from + bytes);
     };
     if (type >= replyErrors) {
-      const { error } = length >= 6 ? read(errorPayload, payload) : { error: 0 };
+      const { error } = length >= errorPayload.length ? read(errorPayload, payload) : { error: 0 };
       pending.error ||= error || errors.EIO;
-    } else if (type === replyTypes.offsetData && length > 8) {
-      into(read(offsetData, payload).offset, length - 8).set(payload.subarray(8));
-    } else if (type === replyTypes.offsetHole && length === 12) {
+    } else if (type === replyTypes.offsetData && length > offsetData.length) {
+      const data = payload.subarray(offsetData.length);
+      into(read(offsetData, payload).offset, data.length).set(data);
+    } else if (type === replyTypes.offsetHole && length === offsetHole.length) {
       const hole = read(offsetHole, payload);
       into(hole.offset, hole.length).fill(0);
     } else if (
       type === replyTypes.blockStatus &&
-      length >= 12 &&
+      length >= statusContext.length + statusExtent.length &&
       read(statusContext, payload).id === this.terms.allocationId
     ) {
-      for (let at = 4; at + 8 <= length; at += 8) {
-        const { length: bytes, flags } = read(statusExtent, payload, at);
-        const both = extentFlag.hole | extentFlag.zero;
+      const both = extentFlag.hole | extentFlag.zero;
+      for (const { length: bytes, flags } of readAll(statusExtent, payload, statusContext.length))
         pending.extents.push({ length: bytes, hole: (flags & both) === both });
-      }
     } else if (type !== replyTypes.none) throw new Error(`a reply of type ${type}`);
   }
 

@@ -2,23 +2,30 @@
 
 import { OperatorError } from '../errors.ts';
 import type { ByteChannel } from '../wire/byte-channel.ts';
-import { read, write } from '../wire/layout.ts';
+import { encode, type Layout, read } from '../wire/layout.ts';
 import {
   baseAllocation,
   blockSizeInfo,
+  clientFlags,
+  counted,
   exportAnswer,
+  exportAnswerZeroes,
   exportFlag,
   exportInfo,
   greeting,
   handshakeFlag,
+  infoHeader,
   infoTypes,
   magic,
+  number16,
+  number32,
   option,
   optionReply,
   options,
   payloadBytesMax,
   refusals,
   replies,
+  statusContext,
 } from '../wire/nbd.ts';
 
 /** What an export offers, for the whole connection. */
@@ -56,12 +63,11 @@ export async function shakeHands(
   tls: 'require' | 'allow',
   secure: (channel: ByteChannel) => Promise<ByteChannel>,
 ): Promise<{ channel: ByteChannel; terms: Terms }> {
-  const { server, option: kind, flags } = read(greeting, await plain.exactly(18));
+  const { server, option: kind, flags } = read(greeting, await plain.exactly(greeting.length));
   if (server !== magic.server || kind !== magic.option || (flags & handshakeFlag.fixedNewstyle) === 0)
     throw new OperatorError('The server does not speak the fixed newstyle NBD protocol');
-  const ours = Buffer.alloc(4);
-  ours.writeUInt32BE(flags & (handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes));
-  void plain.send(ours);
+  const ours = flags & (handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes);
+  void plain.send(encode(clientFlags, { flags: ours }));
   const zeroes = (flags & handshakeFlag.noZeroes) === 0;
   const channel = tls === 'require' ? await startTls(plain, secure) : plain;
   try {
@@ -92,14 +98,15 @@ async function choose(channel: ByteChannel, exportName: string, zeroes: boolean)
   const name = counted(exportName);
   let allocationId: number | undefined;
   if (structured.type === replies.ack) {
-    const query = Buffer.concat([name, Buffer.from([0, 0, 0, 1]), counted(baseAllocation)]);
+    const query = Buffer.concat([name, encode(number32, { value: 1 }), counted(baseAllocation)]);
     const contexts = await ask(channel, options.setMetaContext, query);
     const found = contexts.find(
-      ({ type, data }) => type === replies.metaContext && data.toString('latin1', 4) === baseAllocation,
+      ({ type, data }) =>
+        type === replies.metaContext && data.toString('latin1', statusContext.length) === baseAllocation,
     );
-    allocationId = found?.data.readUInt32BE(0);
+    allocationId = found && read(statusContext, found.data).id;
   }
-  const wanted = Buffer.from([0, 1, 0, infoTypes.blockSize]);
+  const wanted = encode(number16, { value: 1 }, encode(infoHeader, { type: infoTypes.blockSize }));
   const answers = await ask(channel, options.go, Buffer.concat([name, wanted]));
   const last = answers.at(-1)!;
   if (last.type === replies.tlsRequired) throw new TlsRequired();
@@ -109,14 +116,14 @@ async function choose(channel: ByteChannel, exportName: string, zeroes: boolean)
 }
 
 function termsOf(answers: readonly Reply[]): Omit<Terms, 'allocationId'> {
-  const about = (type: number, length: number) =>
+  const about = (type: number, { length }: Layout) =>
     answers.find(
-      ({ type: kind, data }) => kind === replies.info && data.length >= length && data.readUInt16BE(0) === type,
+      ({ type: kind, data }) => kind === replies.info && data.length >= length && read(infoHeader, data).type === type,
     );
-  const info = about(infoTypes.export, 12);
+  const info = about(infoTypes.export, exportInfo);
   if (!info) throw new OperatorError('The server does not say how large the export is');
   const { size, flags } = read(exportInfo, info.data);
-  const sizes = about(infoTypes.blockSize, 14);
+  const sizes = about(infoTypes.blockSize, blockSizeInfo);
   const { minimum, maximum } = sizes ? read(blockSizeInfo, sizes.data) : { minimum: 512, maximum: payloadBytesMax };
   checkLimits(minimum, maximum);
   return { size, flags, minimumBlock: minimum, maximumPayload: Math.min(maximum, payloadBytesMax) };
@@ -141,8 +148,8 @@ function checkLimits(minimum: number, maximum: number): void {
 /** Servers that know no GO. What they lack ends the connection. */
 async function oldChoice(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
   sendOption(channel, options.exportName, Buffer.from(exportName));
-  const { size, flags } = read(exportAnswer, await channel.exactly(10));
-  if (zeroes) await channel.discard(124);
+  const { size, flags } = read(exportAnswer, await channel.exactly(exportAnswer.length));
+  if (zeroes) await channel.discard(exportAnswerZeroes);
   const valid = (flags & exportFlag.hasFlags) !== 0 ? flags : 0;
   return { size, flags: valid, minimumBlock: 512, maximumPayload: payloadBytesMax, allocationId: undefined };
 }
@@ -158,9 +165,7 @@ function refusal(exportName: string, { type, data }: Reply): OperatorError {
 }
 
 function sendOption(channel: ByteChannel, code: number, data: Uint8Array): void {
-  const header = Buffer.alloc(16);
-  write(option, header, 0, { magic: magic.option, code, length: data.length });
-  void channel.send(header, data);
+  void channel.send(encode(option, { magic: magic.option, code, length: data.length }), data);
 }
 
 /** Sends an option. @returns its replies; the last is an acknowledgement or a refusal */
@@ -168,7 +173,7 @@ async function ask(channel: ByteChannel, code: number, data: Uint8Array = new Ui
   sendOption(channel, code, data);
   const all: Reply[] = [];
   while (all.length < repliesMax) {
-    const header = read(optionReply, await channel.exactly(20));
+    const header = read(optionReply, await channel.exactly(optionReply.length));
     if (header.magic !== magic.optionReply || header.option !== code || header.length > replyBytesMax)
       throw new OperatorError('The server does not speak the NBD protocol: its reply makes no sense');
     const reply = { type: header.type, data: await channel.exactly(header.length) };
@@ -176,11 +181,4 @@ async function ask(channel: ByteChannel, code: number, data: Uint8Array = new Ui
     if (reply.type === replies.ack || reply.type >= refusals) return all;
   }
   throw new OperatorError('The server does not speak the NBD protocol: its replies do not end');
-}
-
-function counted(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

@@ -3,6 +3,7 @@
 import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
+import { exact64, read as readRecord, record, u32, u64, type Values } from '../wire/layout.ts';
 import { openQemuVolume } from './qemu-nbd.ts';
 import { userBackstore } from './user.ts';
 
@@ -30,11 +31,16 @@ export const userQcow = userBackstore({
 const read = (text: string) =>
   text.endsWith(follows) ? { path: text.slice(0, -follows.length), mayFollow: true } : { path: text, mayFollow: false };
 
-/**
- * The head of an image (QEMU docs/interop/qcow2.txt "Header"): magic, version, where the name of the backing file is, how
- * long that is … and at byte 72 the features that a reader has to know.
- */
-const headBytes = 80;
+/** The head of an image, as far as it matters here (QEMU docs/interop/qcow2.txt "Header"). */
+const imageHead = record(80, {
+  magic: u32(0),
+  version: u32(4),
+  /** Where the name of the backing file is. */
+  backingAt: u64(8),
+  backingLength: u32(16),
+  /** Features that a reader has to know. */
+  incompatible: exact64(72),
+});
 const magic = 0x514649fb;
 /** Incompatible feature bit 2: the data is in another file. */
 const externalData = 4n;
@@ -42,8 +48,8 @@ const externalData = 4n;
 /** @throws OperatorError when the image stands on another file. What is no image is qemu-nbd's to refuse */
 async function refuseOthers(path: string, size: number): Promise<void> {
   const { head, backing } = await headOf(path);
-  if (head.readUInt32BE(0) !== magic) return;
-  const hasData = head.readUInt32BE(4) >= 3 && (head.readBigUInt64BE(72) & externalData) !== 0n;
+  if (head.magic !== magic) return;
+  const hasData = head.version >= 3 && (head.incompatible & externalData) !== 0n;
   if (backing === undefined && !hasData) return;
   const what =
     backing === undefined ? 'has its data in another file' : `stands on another file, ${JSON.stringify(backing)}`;
@@ -53,17 +59,17 @@ async function refuseOthers(path: string, size: number): Promise<void> {
   );
 }
 
-async function headOf(path: string): Promise<{ head: Buffer; backing: string | undefined }> {
-  const head = Buffer.alloc(headBytes);
+async function headOf(path: string): Promise<{ head: Values<typeof imageHead.fields>; backing: string | undefined }> {
+  const bytes = Buffer.alloc(imageHead.length);
   try {
     const file = await open(path, 'r');
     try {
-      await file.read(head, 0, headBytes, 0);
-      const at = Number(head.readBigUInt64BE(8));
-      if (at === 0) return { head, backing: undefined };
+      await file.read(bytes, 0, bytes.length, 0);
+      const head = readRecord(imageHead, bytes);
+      if (head.backingAt === 0) return { head, backing: undefined };
       // A name has at most 1023 bytes.
-      const name = Buffer.alloc(Math.min(1023, head.readUInt32BE(16)));
-      const { bytesRead } = await file.read(name, 0, name.length, Math.min(at, Number.MAX_SAFE_INTEGER));
+      const name = Buffer.alloc(Math.min(1023, head.backingLength));
+      const { bytesRead } = await file.read(name, 0, name.length, Math.min(head.backingAt, Number.MAX_SAFE_INTEGER));
       return { head, backing: name.toString('utf8', 0, bytesRead) };
     } finally {
       await file.close();

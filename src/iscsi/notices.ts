@@ -2,9 +2,9 @@
 
 import { encodeLun } from '../scsi/lun.ts';
 import { encodeSense, sense } from '../scsi/sense.ts';
-import type { Values } from '../wire/layout.ts';
+import { encode, type Values } from '../wire/layout.ts';
 import { logoutSeconds } from './limits.ts';
-import { asyncMessage, nopIn, noTag } from './pdu.ts';
+import { asyncMessage, nopIn, noTag, senseSegment } from './pdu.ts';
 import type { Sender } from './sender.ts';
 
 /** RFC 7143 11.9.1 */
@@ -26,11 +26,8 @@ export function showWindow(sender: Sender): void {
  * @param lun one that the initiator sees
  */
 export function announceLuns(sender: Sender, lun: number): void {
-  const field = new Uint8Array(8);
-  encodeLun(lun, field, 0);
-  const data = encodeSense(sense.reportedLunsDataChanged, false);
-  // RFC 7143 11.9.4: SenseLength, then the sense data.
-  announce(sender, { asyncEvent: asyncEvent.scsi, lun: field }, Uint8Array.of(0, data.length, ...data));
+  const data = encode(senseSegment, {}, encodeSense(sense.reportedLunsDataChanged, false));
+  announce(sender, { asyncEvent: asyncEvent.scsi, lun: encodeLun(lun) }, data);
 }
 
 /** Asks for a logout of this connection within `logoutSeconds`. */

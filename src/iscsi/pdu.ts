@@ -6,7 +6,22 @@
  *        2   …             8  LUN or opcode-specific       to 47
  */
 
-import { bit, bits, type Fields, octets, read, record, u8, u16, u24, u32, type Values, write } from '../wire/layout.ts';
+import {
+  bit,
+  bits,
+  counting,
+  type Fields,
+  type Layout,
+  octets,
+  read,
+  record,
+  u8,
+  u16,
+  u24,
+  u32,
+  type Values,
+  write,
+} from '../wire/layout.ts';
 
 export const headerBytes = 48;
 export const digestBytes = 4;
@@ -32,10 +47,9 @@ const fromInitiator = { cmdSn: u32(24), expStatSn: u32(28) };
 const fromTarget = { statSn: u32(24), expCmdSn: u32(28), maxCmdSn: u32(32) };
 const residuals = { overflow: bit(1, 0x04), underflow: bit(1, 0x02), residualCount: u32(44) };
 
-export interface Pdu<F extends Fields> {
+export interface Pdu<F extends Fields> extends Layout<F & typeof common> {
   readonly opcode: number;
   readonly name: string;
-  readonly fields: F & typeof common;
   /** A header of zeros but for the opcode. */
   readonly blank: Uint8Array;
 }
@@ -43,7 +57,7 @@ export interface Pdu<F extends Fields> {
 const pdu = <F extends Fields>(opcode: number, name: string, fields: F): Pdu<F> => ({
   opcode,
   name,
-  fields: record(headerBytes, { ...common, ...fields }),
+  ...record(headerBytes, { ...common, ...fields }),
   blank: Uint8Array.from({ length: headerBytes }, (_, at) => (at === 0 ? opcode : 0)),
 });
 
@@ -166,6 +180,9 @@ export const asyncMessage = pdu(0x32, 'Asynchronous Message', {
 });
 export const reject = pdu(0x3f, 'Reject', { ...final, reason: u8(2), ...fromTarget, dataSn: u32(36) });
 
+/** The data of a SCSI Response and of a SCSI event: SenseLength, then the sense data (RFC 7143 11.4.7, 11.9.4). */
+export const senseSegment = record(2, { length: counting(u16(0)) });
+
 /** The fields that all PDUs share, for reading a header before it is known what it is. */
 export const header = common;
 /** The LUN field in two numbers: a copy costs less than eight bytes. */
@@ -205,9 +222,9 @@ export const pdus: ReadonlyMap<number, Pdu<Fields>> = new Map(
 /** A header made of `values`; all other bits are 0. */
 export function encode<F extends Fields>(one: Pdu<F>, values: Partial<Values<F & typeof common>>): Uint8Array {
   const bytes = one.blank.slice();
-  write(one.fields, bytes, 0, values);
+  write(one, bytes, 0, values);
   return bytes;
 }
 
 export const decode = <F extends Fields>(one: Pdu<F>, bytes: Uint8Array, start = 0): Values<F & typeof common> =>
-  read(one.fields, bytes, start) as Values<F & typeof common>;
+  read(one, bytes, start);

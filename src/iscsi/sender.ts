@@ -69,7 +69,7 @@ export class Sender {
 
   #begin<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data: Uint8Array): number {
     const at = this.writer.begin(pdu.blank, data.length);
-    write(pdu.fields as Fields, this.writer.bytes, at, values as Partial<Values<Fields>>);
+    write<Fields>(pdu, this.writer.bytes, at, values as Partial<Values<Fields>>);
     this.writer.bytes.set(data, this.writer.dataStart);
     return at;
   }

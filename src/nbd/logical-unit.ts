@@ -3,7 +3,10 @@
 import { admit, execute, readFailed, retire } from '../scsi/device-server.ts';
 import type { Nexus, StorageObject } from '../scsi/logical-unit.ts';
 import { offersFua } from '../scsi/mode-pages.ts';
-import { offersUnmap, offersWriteSameUnmap } from '../scsi/provisioning.ts';
+import { cdbOf } from '../scsi/opcode.ts';
+import { decodeLbaStatus, lbaStatusBytes, offersUnmap, offersWriteSameUnmap, unmapList } from '../scsi/provisioning.ts';
+import { blockCommands } from '../scsi/sbc.ts';
+import { decodeSense, type Sense, sense, senseKey } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { countCommand, type Traffic } from '../target/traffic.ts';
 import { type Export, type Geometry, NbdError, type Range, type StatusExtent } from './export.ts';
@@ -80,42 +83,46 @@ export class LogicalUnitExport implements Export {
     const { blockSize } = this.#storageObject;
     for (const [first, blocks] of this.#pieces(lba, into.length / blockSize, this.#transferBlocksMax)) {
       const from = (first - lba) * blockSize;
-      await this.#command(cdb16(0x88, first, blocks), none, into.subarray(from, from + blocks * blockSize));
+      await this.#command(
+        cdbOf(blockCommands.read16, { lba: first, blocks }),
+        none,
+        into.subarray(from, from + blocks * blockSize),
+      );
     }
   }
 
   async write(range: Range, from: Uint8Array, fua: boolean): Promise<void> {
-    const fuaBit = fua && offersFua(this.#storageObject) ? 0x08 : 0;
-    await this.#inBlocks(range, fuaBit, {
+    const inCommand = fua && offersFua(this.#storageObject);
+    await this.#inBlocks(range, inCommand, {
       part: (block, at, offset, length) => block.set(from.subarray(offset, offset + length), at),
       whole: async (lba, blocks, offset) => {
         const { blockSize } = this.#storageObject;
         for (const [first, count] of this.#pieces(lba, blocks, this.#transferBlocksMax)) {
           const start = offset + (first - lba) * blockSize;
-          await this.#command(cdb16(0x8a, first, count, fuaBit), from.subarray(start, start + count * blockSize));
+          const cdb = cdbOf(blockCommands.write16, { lba: first, blocks: count, fua: inCommand });
+          await this.#command(cdb, from.subarray(start, start + count * blockSize));
         }
       },
     });
-    if (fua && fuaBit === 0) await this.flush();
+    if (fua && !inCommand) await this.flush();
   }
 
   async writeZeroes(range: Range, mayTrim: boolean, fua: boolean): Promise<void> {
-    await this.#inBlocks(range, 0, {
+    await this.#inBlocks(range, false, {
       part: (block, at, _offset, length) => block.fill(0, at, at + length),
       whole: async (lba, blocks) => {
         const lu = this.#storageObject;
-        const unmap = mayTrim && offersWriteSameUnmap(lu) ? 0x08 : 0;
-        // WRITE SAME(16) with NDOB: blocks of zeros (SBC-3 5.44).
+        const unmap = mayTrim && offersWriteSameUnmap(lu);
+        // NDOB: blocks of zeros (SBC-3 5.44).
         for (const [first, count] of this.#pieces(lba, blocks, lu.attributes.values.max_write_same_len))
-          await this.#command(cdb16(0x93, first, count, unmap | 0x01));
+          await this.#command(cdbOf(blockCommands.writeSame16, { lba: first, blocks: count, unmap, ndob: true }));
       },
     });
     if (fua) await this.flush();
   }
 
-  /** SYNCHRONIZE CACHE(16) */
   flush(): Promise<void> {
-    return this.#command(cdb16(0x91, 0, 0));
+    return this.#command(cdbOf(blockCommands.synchronizeCache16));
   }
 
   /** A hint: blocks that the range fills only in part stay. */
@@ -124,40 +131,28 @@ export class LogicalUnitExport implements Export {
     const lba = Math.ceil(offset / blockSize);
     const blocks = Math.floor((offset + length) / blockSize) - lba;
     for (const [first, count] of this.#pieces(lba, blocks, attributes.values.max_unmap_lba_count)) {
-      // SBC-3 5.28: a header, and one block descriptor.
-      const list = Buffer.alloc(24);
-      list.writeUInt16BE(22, 0);
-      list.writeUInt16BE(16, 2);
-      list.writeBigUInt64BE(BigInt(first), 8);
-      list.writeUInt32BE(count, 16);
-      const unmap = Buffer.alloc(16);
-      unmap[0] = 0x42;
-      unmap.writeUInt16BE(list.length, 7);
-      await this.#command(unmap, list);
+      const list = unmapList([{ lba: first, blocks: count }]);
+      await this.#command(cdbOf(blockCommands.unmap, { length: list.length }), list);
     }
     if (fua) await this.flush();
   }
 
-  /** PRE-FETCH(16) */
   async cache({ offset, length }: Range): Promise<void> {
     const { lba, blocks } = this.#cover(offset, length);
-    await this.#command(cdb16(0x90, lba, blocks));
+    await this.#command(cdbOf(blockCommands.preFetch16, { lba, blocks }));
   }
 
-  /** GET LBA STATUS (SBC-3 5.4) */
   async status({ offset, length }: Range, most: number): Promise<StatusExtent[]> {
     const lu = this.#storageObject;
     const { lba } = this.#cover(offset, length);
-    const answer = Buffer.alloc(8 + 16 * most);
-    await this.#command(cdb16(0x9e, lba, answer.length, 0x12), none, answer);
-    const count = Math.min(most, Math.floor((answer.readUInt32BE(0) - 4) / 16));
+    const answer = Buffer.alloc(lbaStatusBytes(most));
+    await this.#command(cdbOf(blockCommands.getLbaStatus, { lba, allocation: answer.length }), none, answer);
     const reads = lu.volume?.discardLeavesAnything !== true;
     const extents: StatusExtent[] = [];
-    for (let i = 0; i < count; i += 1) {
-      const at = 8 + 16 * i;
-      const start = Math.max(offset, Number(answer.readBigUInt64BE(at)) * lu.blockSize);
-      const end = (Number(answer.readBigUInt64BE(at)) + answer.readUInt32BE(at + 8)) * lu.blockSize;
-      const hole = answer[at + 12] !== 0;
+    for (const { lba: first, blocks, isMapped } of decodeLbaStatus(answer).slice(0, most)) {
+      const start = Math.max(offset, first * lu.blockSize);
+      const end = (first + blocks) * lu.blockSize;
+      const hole = !isMapped;
       if (start >= offset + length) break;
       extents.push({ length: Math.min(end, offset + length) - start, hole, zero: hole && reads });
     }
@@ -181,7 +176,7 @@ export class LogicalUnitExport implements Export {
    */
   async #inBlocks(
     { offset, length }: Range,
-    fuaBit: number,
+    fua: boolean,
     {
       part,
       whole,
@@ -195,7 +190,7 @@ export class LogicalUnitExport implements Export {
     const first = Math.ceil(offset / blockSize);
     const last = Math.floor(end / blockSize);
     const edge = (from: number, to: number) =>
-      this.#change(Math.floor(from / blockSize), fuaBit, (block) =>
+      this.#change(Math.floor(from / blockSize), fua, (block) =>
         part(block, from % blockSize, from - offset, to - from),
       );
     if (offset < Math.min(first * blockSize, end)) await edge(offset, Math.min(first * blockSize, end));
@@ -204,14 +199,10 @@ export class LogicalUnitExport implements Export {
   }
 
   /** Changes a part of a block; what others write to the rest of it meanwhile stays (COMPARE AND WRITE). */
-  async #change(lba: number, fuaBit: number, modify: (block: Buffer) => void): Promise<void> {
+  async #change(lba: number, fua: boolean, modify: (block: Buffer) => void): Promise<void> {
     const { blockSize } = this.#storageObject;
     const both = Buffer.alloc(2 * blockSize);
-    const compareAndWrite = Buffer.alloc(16);
-    compareAndWrite[0] = 0x89;
-    compareAndWrite[1] = fuaBit;
-    compareAndWrite.writeBigUInt64BE(BigInt(lba), 2);
-    compareAndWrite[13] = 1;
+    const compareAndWrite = cdbOf(blockCommands.compareAndWrite, { lba, blocks: 1, fua });
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       await this.#readBlocks(lba, both.subarray(0, blockSize));
       both.copyWithin(blockSize, 0, blockSize);
@@ -278,44 +269,33 @@ export class LogicalUnitExport implements Export {
   }
 }
 
-/** The 16-byte CDBs with LOGICAL BLOCK ADDRESS in byte 2 and a length in byte 10. */
-function cdb16(code: number, lba: number, length: number, flags = 0): Buffer {
-  const cdb = Buffer.alloc(16);
-  cdb[0] = code;
-  cdb[1] = flags;
-  cdb.writeBigUInt64BE(BigInt(lba), 2);
-  cdb.writeUInt32BE(length, 10);
-  return cdb;
-}
-
-/** Sense as an error: the first row that fits (SPC-4 4.5.6, annex D). `writes` are errors of commands that send no data back. */
+/** Sense as an error: the first row that fits (SPC-4 4.5.6, annex D). */
 const senseErrors: readonly {
   readonly key: number;
-  readonly asc?: number;
-  readonly ascq?: number;
+  readonly of?: Sense;
   readonly is: NbdError['code'] | 'again' | 'miscompare';
   readonly says: string;
 }[] = [
-  { key: 0x6, is: 'again', says: 'unit attention' },
-  { key: 0xe, is: 'miscompare', says: 'miscompare' },
-  { key: 0x2, is: 'EIO', says: 'the logical unit is not ready' },
-  { key: 0x3, is: 'EIO', says: 'medium error' },
-  { key: 0x4, is: 'EIO', says: 'internal target failure' },
-  { key: 0x5, asc: 0x21, is: 'ENOSPC', says: 'beyond the end of the logical unit' },
-  { key: 0x5, asc: 0x25, is: 'EIO', says: 'no such logical unit' },
-  { key: 0x5, is: 'EINVAL', says: 'illegal request' },
-  { key: 0x7, asc: 0x27, ascq: 0x07, is: 'ENOSPC', says: 'no space left' },
-  { key: 0x7, is: 'EPERM', says: 'write protected' },
+  { key: senseKey.unitAttention, is: 'again', says: 'unit attention' },
+  { key: senseKey.miscompare, is: 'miscompare', says: 'miscompare' },
+  { key: senseKey.notReady, is: 'EIO', says: 'the logical unit is not ready' },
+  { key: senseKey.mediumError, is: 'EIO', says: 'medium error' },
+  { key: senseKey.hardwareError, is: 'EIO', says: 'internal target failure' },
+  { key: senseKey.illegalRequest, of: sense.lbaOutOfRange, is: 'ENOSPC', says: 'beyond the end of the logical unit' },
+  { key: senseKey.illegalRequest, of: sense.logicalUnitNotSupported, is: 'EIO', says: 'no such logical unit' },
+  { key: senseKey.illegalRequest, is: 'EINVAL', says: 'illegal request' },
+  { key: senseKey.dataProtect, of: sense.spaceAllocationFailed, is: 'ENOSPC', says: 'no space left' },
+  { key: senseKey.dataProtect, is: 'EPERM', says: 'write protected' },
 ];
 
-function errorOf({ status: ended, sense }: Completion, writes: boolean): NbdError | 'again' | 'miscompare' {
+/** @param writes the command sends no data back: it may have run out of space */
+function errorOf({ status: ended, sense: data }: Completion, writes: boolean): NbdError | 'again' | 'miscompare' {
   if (ended === status.reservationConflict) return new NbdError('EPERM', 'reserved by another initiator');
-  if (!sense) return new NbdError('EIO', `SCSI status ${ended}`);
-  const responseCode = sense[0]! & 0x7f;
+  if (!data) return new NbdError('EIO', `SCSI status ${ended}`);
+  const { key, asc, ascq, deferred } = decodeSense(data);
   // A deferred error is not this command's, which was not carried out; NBD has flushes to tell it (SPC-4 4.5.5).
-  if (responseCode === 0x71 || responseCode === 0x73) return 'again';
-  const [key, asc, ascq] = responseCode === 0x72 ? [sense[1], sense[2], sense[3]] : [sense[2], sense[12], sense[13]];
-  const row = senseErrors.find((one) => one.key === key && (one.asc ?? asc) === asc && (one.ascq ?? ascq) === ascq);
+  if (deferred) return 'again';
+  const row = senseErrors.find((one) => one.key === key && (!one.of || (one.of.asc === asc && one.of.ascq === ascq)));
   if (row?.is === 'again' || row?.is === 'miscompare') return row.is;
   if (row?.is === 'ENOSPC' && !writes) return new NbdError('EINVAL', row.says);
   return new NbdError(row?.is ?? 'EIO', row?.says ?? `sense ${key}h/${asc}h/${ascq}h`);

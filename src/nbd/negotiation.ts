@@ -1,19 +1,23 @@
 /** The server's side of the handshake: fixed newstyle negotiation (NBD proto.md "Newstyle negotiation"), option by option. */
 
 import type { ByteChannel } from '../wire/byte-channel.ts';
-import { read, write } from '../wire/layout.ts';
+import { encode, read } from '../wire/layout.ts';
 import {
   baseAllocation,
   blockSizeInfo,
   clientFlags,
+  counted,
   exportAnswer,
   exportAnswerZeroes,
   exportFlag,
   exportInfo,
   greeting,
   handshakeFlag,
+  infoHeader,
   infoTypes,
   magic,
+  number16,
+  number32,
   option,
   optionReply,
   options,
@@ -58,11 +62,9 @@ export async function negotiate(
   channel: ByteChannel,
   exports: () => readonly Export[],
 ): Promise<Negotiated | undefined> {
-  const hello = Buffer.alloc(18);
   const flags = handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes;
-  write(greeting, hello, 0, { server: magic.server, option: magic.option, flags });
-  void channel.send(hello);
-  const client = read(clientFlags, await channel.exactly(4)).flags;
+  void channel.send(encode(greeting, { server: magic.server, option: magic.option, flags }));
+  const client = read(clientFlags, await channel.exactly(clientFlags.length)).flags;
   if ((client & ~flags) !== 0) return undefined;
   const handshake: Handshake = {
     channel,
@@ -72,7 +74,7 @@ export async function negotiate(
     contextFor: undefined,
   };
   for (let count = 0; count < optionsMax; count += 1) {
-    const { magic: found, code, length } = read(option, await channel.exactly(16));
+    const { magic: found, code, length } = read(option, await channel.exactly(option.length));
     if (found !== magic.option) return undefined;
     if (length > optionBytesMax) {
       await channel.discard(length);
@@ -119,9 +121,9 @@ const table: Readonly<Record<number, Option>> = {
 function exportName(handshake: Handshake, _code: number, data: Buffer): Next {
   const agreed = choose(handshake, data.toString());
   if (!agreed) return 'end';
-  const answer = Buffer.alloc(10 + (handshake.zeroes ? exportAnswerZeroes : 0));
-  write(exportAnswer, answer, 0, { size: agreed.geometry.size, flags: flagsOf(agreed) });
-  void handshake.channel.send(answer);
+  const zeroes = new Uint8Array(handshake.zeroes ? exportAnswerZeroes : 0);
+  const answer = { size: agreed.geometry.size, flags: flagsOf(agreed) };
+  void handshake.channel.send(encode(exportAnswer, answer, zeroes));
   return agreed;
 }
 
@@ -141,18 +143,13 @@ function info(handshake: Handshake, code: number, data: Buffer): Next {
   if (!agreed) return refuse(handshake, code, replies.unknown, `no export '${name}' here that could be used`);
   const { geometry } = agreed;
   const tell = (bytes: Uint8Array) => reply(handshake, code, replies.info, bytes);
-  const text = (type: number, value: string) =>
-    tell(Buffer.concat([Buffer.from([type >> 8, type]), Buffer.from(value)]));
-  const about = Buffer.alloc(12);
-  write(exportInfo, about, 0, { type: infoTypes.export, size: geometry.size, flags: flagsOf(agreed) });
-  tell(about);
+  const text = (type: number, value: string) => tell(encode(infoHeader, { type }, Buffer.from(value)));
+  tell(encode(exportInfo, { type: infoTypes.export, size: geometry.size, flags: flagsOf(agreed) }));
   if (wanted.includes(infoTypes.name)) text(infoTypes.name, agreed.export.name);
   if (wanted.includes(infoTypes.description)) text(infoTypes.description, agreed.export.description);
   if (wanted.includes(infoTypes.blockSize)) {
-    const sizes = Buffer.alloc(14);
     const { minimumBlock: minimum, preferredBlock: preferred } = geometry;
-    write(blockSizeInfo, sizes, 0, { type: infoTypes.blockSize, minimum, preferred, maximum: payloadBytesMax });
-    tell(sizes);
+    tell(encode(blockSizeInfo, { type: infoTypes.blockSize, minimum, preferred, maximum: payloadBytesMax }));
   }
   reply(handshake, code, replies.ack);
   return code === options.go ? agreed : undefined;
@@ -171,9 +168,8 @@ function metaContext(handshake: Handshake, code: number, data: Buffer): Next {
   const matches = sets ? [baseAllocation] : [baseAllocation, 'base:'];
   if (queries.some((query) => matches.includes(query)) || (!sets && queries.length === 0)) {
     if (sets) handshake.contextFor = name;
-    const id = Buffer.alloc(4);
-    write(statusContext, id, 0, { id: sets ? baseAllocationId : 0 });
-    reply(handshake, code, replies.metaContext, Buffer.concat([id, Buffer.from(baseAllocation)]));
+    const context = encode(statusContext, { id: sets ? baseAllocationId : 0 }, Buffer.from(baseAllocation));
+    reply(handshake, code, replies.metaContext, context);
   }
   return reply(handshake, code, replies.ack);
 }
@@ -212,20 +208,12 @@ function flagsOf({ geometry, structured }: Negotiated): number {
 }
 
 function reply({ channel }: Handshake, code: number, type: number, data: Uint8Array = new Uint8Array()): undefined {
-  const header = Buffer.alloc(20);
-  write(optionReply, header, 0, { magic: magic.optionReply, option: code, type, length: data.length });
-  void channel.send(header, data);
+  const header = { magic: magic.optionReply, option: code, type, length: data.length };
+  void channel.send(encode(optionReply, header), data);
 }
 
 const refuse = (handshake: Handshake, code: number, type: number, why: string): undefined =>
   reply(handshake, code, type, Buffer.from(why));
-
-function counted(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
-}
 
 /** An option's data does not have its form. */
 class Malformed extends Error {}
@@ -246,18 +234,22 @@ class Words {
   }
 
   u16(): number {
-    return this.#take(2).readUInt16BE();
+    return read(number16, this.#take(number16.length)).value;
+  }
+
+  u32(): number {
+    return read(number32, this.#take(number32.length)).value;
   }
 
   /** A number of items that take `least` bytes or more each: they have to be there. */
   count(least: number): number {
-    const count = this.#take(4).readUInt32BE();
-    if (count * least > this.#bytes.length - this.#at) throw new Malformed('the data of the option is too short');
-    return count;
+    const items = this.u32();
+    if (items * least > this.#bytes.length - this.#at) throw new Malformed('the data of the option is too short');
+    return items;
   }
 
   string(): string {
-    const length = this.#take(4).readUInt32BE();
+    const length = this.u32();
     if (length > stringBytesMax) throw new Malformed(`a name has at most ${stringBytesMax} bytes`);
     return this.#take(length).toString();
   }

@@ -5,7 +5,7 @@ import { type Log, logBug } from '../log.ts';
 import { leaveToCollector } from '../system/collector.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { type ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
-import { read, type Values, write } from '../wire/layout.ts';
+import { encode, read, type Values, write } from '../wire/layout.ts';
 import {
   commandFlag,
   commands,
@@ -27,7 +27,7 @@ import { NbdError, type StatusExtent } from './export.ts';
 import { extentsMax, requestBytesMax, requestsMax, unreadMs } from './limits.ts';
 import { baseAllocationId, type Negotiated } from './negotiation.ts';
 
-type Request = Values<typeof requestRecord>;
+type Request = Values<typeof requestRecord.fields>;
 
 /** One command: what a request of it may say, and what it does. */
 interface Command {
@@ -104,7 +104,7 @@ export async function transmit(channel: ByteChannel, agreed: Negotiated, log: Lo
   const flight = new Flight(channel);
   try {
     for (;;) {
-      const request = read(requestRecord, await channel.exactly(28));
+      const request = read(requestRecord, await channel.exactly(requestRecord.length));
       if (request.magic !== magic.request || request.type === commands.disconnect) return;
       // What follows a WRITE has to be taken also when it is refused: else its data would be read as requests.
       const isWrite = request.type === commands.write;
@@ -219,41 +219,37 @@ class Flight {
 }
 
 /** Bytes in front of the data of a READ's answer. */
-const frontOf = ({ structured }: Negotiated): number => (structured ? 20 + 8 : 16);
+const frontOf = ({ structured }: Negotiated): number =>
+  structured ? structuredReply.length + offsetData.length : simpleReply.length;
 
 /** @returns when the answer has left this process: until then its bytes count */
 function send(channel: ByteChannel, agreed: Negotiated, request: Request, answer: Answer | NbdError): Promise<void> {
   const { cookie } = request;
   if (!agreed.structured) {
-    const message = answer && 'data' in answer ? answer.data : Buffer.alloc(16);
+    const message = answer && 'data' in answer ? answer.data : Buffer.alloc(simpleReply.length);
     const error = answer instanceof NbdError ? errors[answer.code] : 0;
     write(simpleReply, message, 0, { magic: magic.simpleReply, error, cookie });
     return channel.send(message);
   }
-  const piece = (type: number, length: number, message: Buffer = Buffer.alloc(20 + length)): Buffer => {
-    write(structuredReply, message, 0, { magic: magic.structuredReply, flags: replyDone, type, cookie, length });
-    return message;
+  const header = (type: number, length: number) => {
+    return { magic: magic.structuredReply, flags: replyDone, type, cookie, length };
   };
-  if (answer === undefined) return channel.send(piece(replyTypes.none, 0));
-  if (answer instanceof NbdError) {
-    const text = Buffer.from(answer.message);
-    const message = piece(replyTypes.error, 6 + text.length);
-    write(errorPayload, message, 20, { error: errors[answer.code], messageLength: text.length });
-    message.set(text, 26);
-    return channel.send(message);
-  }
+  const piece = (type: number, ...content: Uint8Array[]): Promise<void> => {
+    const length = content.reduce((sum, part) => sum + part.length, 0);
+    return channel.send(encode(structuredReply, header(type, length), ...content));
+  };
+  if (answer === undefined) return piece(replyTypes.none);
+  if (answer instanceof NbdError)
+    return piece(replyTypes.error, encode(errorPayload, { error: errors[answer.code] }, Buffer.from(answer.message)));
   if ('data' in answer) {
-    const message = piece(replyTypes.offsetData, answer.data.length - 20, answer.data);
-    write(offsetData, message, 20, { offset: request.offset });
-    return channel.send(message);
+    // Room for both headers is in front of the data: they are written where they are sent from.
+    const { data } = answer;
+    write(structuredReply, data, 0, header(replyTypes.offsetData, data.length - structuredReply.length));
+    write(offsetData, data, structuredReply.length, { offset: request.offset });
+    return channel.send(data);
   }
-  const message = piece(replyTypes.blockStatus, 4 + 8 * answer.extents.length);
-  write(statusContext, message, 20, { id: baseAllocationId });
-  answer.extents.forEach(({ length, hole, zero }, i) => {
-    write(statusExtent, message, 24 + 8 * i, {
-      length,
-      flags: (hole ? extentFlag.hole : 0) | (zero ? extentFlag.zero : 0),
-    });
-  });
-  return channel.send(message);
+  const extents = answer.extents.map(({ length, hole, zero }) =>
+    encode(statusExtent, { length, flags: (hole ? extentFlag.hole : 0) | (zero ? extentFlag.zero : 0) }),
+  );
+  return piece(replyTypes.blockStatus, encode(statusContext, { id: baseAllocationId }), ...extents);
 }

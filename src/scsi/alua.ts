@@ -1,10 +1,11 @@
 /** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.15). */
 
+import { bit, bits, counting, encode, type Field, readAll, record, u8, u16, u32 } from '../wire/layout.ts';
 import { aluaStates } from './alua-group.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { targetPortsOf } from './nexus.ts';
 import type { AccessStates } from './opcode.ts';
-import { bits, type OpcodeRow, opcode, u32 } from './opcode.ts';
+import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
@@ -21,14 +22,14 @@ const states: Readonly<Record<number, { runs: AccessStates; otherwise: Sense }>>
   15: { runs: 'any', otherwise: sense.asymmetricAccessTransition },
 };
 
-/** Bits of the second byte of a descriptor (SPC-4 6.37). */
-const supportBits: Readonly<Record<string, number>> = {
-  alua_support_transitioning: 0x80,
-  alua_support_offline: 0x40,
-  alua_support_unavailable: 0x08,
-  alua_support_standby: 0x04,
-  alua_support_active_nonoptimized: 0x02,
-  alua_support_active_optimized: 0x01,
+/** Fields of a target port group descriptor (SPC-4 6.37) by the setting of a group that they tell. */
+const supported: Readonly<Record<string, Field<boolean>>> = {
+  alua_support_transitioning: bit(1, 0x80),
+  alua_support_offline: bit(1, 0x40),
+  alua_support_unavailable: bit(1, 0x08),
+  alua_support_standby: bit(1, 0x04),
+  alua_support_active_nonoptimized: bit(1, 0x02),
+  alua_support_active_optimized: bit(1, 0x01),
 };
 
 /** alua_access_type: bit 0 implicit, bit 1 explicit. */
@@ -94,19 +95,21 @@ export function inaccessible(lu: StorageObject, portGroup: number, runsIn: Acces
   return undefined;
 }
 
+const portGroupsCdb = { format: bits(1, 0xe0), allocation: u32(6) };
+
 export const aluaOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0xa3,
     serviceAction: 0x0a,
     name: 'REPORT TARGET PORT GROUPS',
     spec: 'SPC-4 6.37',
-    cdb: { format: bits(1, 5, 3), allocation: u32(6) },
+    cdb: portGroupsCdb,
     medium: 'none',
     whenReserved: 'allowed',
     runsIn: 'any',
     offered: offersAlua,
     check: (_lu, cdb) => {
-      if (cdb.format > 1) throw invalidCdb(1, 7);
+      if (cdb.format > 1) throw invalidCdb(portGroupsCdb.format);
     },
     execute: (lu, cdb, task) => allocated(portGroups(lu, task, cdb.format === 1), cdb.allocation),
   }),
@@ -129,49 +132,70 @@ export const aluaOpcodes: readonly OpcodeRow[] = [
   }),
 ];
 
-const headerBytes = 4;
-const descriptorBytes = 4;
-const listBytes = (groups: number): number => headerBytes + groups * descriptorBytes;
+/** REPORT TARGET PORT GROUPS (SPC-4 6.37): the length counts what is behind it, an extended header, and descriptors. */
+const reportHeader = record(4, { length: counting(u32(0)) });
+const extendedHeader = record(4, { format: bits(0, 0x70), implicitTransitionSeconds: u8(1) });
+const extendedFormat = 1;
+/** Target port descriptors follow. */
+const groupHeader = record(8, {
+  preferred: bit(0, 0x80),
+  state: bits(0, 0x0f),
+  ...supported,
+  id: u16(2),
+  status: u8(5),
+  ports: u8(7),
+});
+const portDescriptor = record(4, { relativePortId: u16(2) });
 
 function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Array {
   const own = lu.aluaGroups.find((group) => group['tg_pt_gp_id'] === task.unit!.port.portGroup);
-  const header = extended ? [0x10, numberIn(own ?? {}, 'implicit_trans_secs'), 0, 0] : [];
-  const body = Buffer.concat([Uint8Array.from(header), ...lu.aluaGroups.map((group) => groupDescriptor(lu, group))]);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(body.length);
-  return Buffer.concat([length, body]);
+  const implicitTransitionSeconds = numberIn(own ?? {}, 'implicit_trans_secs');
+  return encode(
+    reportHeader,
+    {},
+    ...(extended ? [encode(extendedHeader, { format: extendedFormat, implicitTransitionSeconds })] : []),
+    ...lu.aluaGroups.map((group) => groupDescriptor(lu, group)),
+  );
 }
 
-/** A target port group descriptor (SPC-4 6.37). */
 function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
   const id = numberIn(group, 'tg_pt_gp_id');
   const ports = targetPortsOf(lu).filter((port) => port.portGroup === id);
-  const bytes = Buffer.alloc(8 + ports.length * 4);
-  bytes[0] = stateOf(lu, group) | (numberIn(group, 'preferred') === 1 ? 0x80 : 0);
-  for (const [key, bit] of Object.entries(supportBits)) if (numberIn(group, key) === 1) bytes[1]! |= bit;
-  bytes.writeUInt16BE(id, 2);
-  bytes[5] = numberIn(group, 'alua_access_status');
-  bytes[7] = ports.length;
-  ports.forEach((port, i) => {
-    bytes.writeUInt16BE(port.relativePortId, 10 + i * 4);
-  });
-  return bytes;
+  return encode(
+    groupHeader,
+    {
+      preferred: numberIn(group, 'preferred') === 1,
+      state: stateOf(lu, group),
+      ...Object.fromEntries(Object.keys(supported).map((setting) => [setting, numberIn(group, setting) === 1])),
+      id,
+      status: numberIn(group, 'alua_access_status'),
+      ports: ports.length,
+    },
+    ...ports.map(({ relativePortId }) => encode(portDescriptor, { relativePortId })),
+  );
 }
+
+/** SET TARGET PORT GROUPS (SPC-4 6.45): descriptors follow a header that says nothing. */
+const setHeaderBytes = 4;
+const setDescriptor = record(4, { state: bits(0, 0x0f), id: u16(2) });
+const listBytes = (groups: number): number => setHeaderBytes + groups * setDescriptor.length;
 
 /** Every descriptor is checked before the first is applied; the other nexuses are told (SPC-4 5.15.2.9). */
 async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, task.dataOutLength);
-  if ((list.length - headerBytes) % descriptorBytes !== 0) throw new CheckCondition(sense.parameterListLengthError);
+  if ((list.length - setHeaderBytes) % setDescriptor.length !== 0)
+    throw new CheckCondition(sense.parameterListLengthError);
   const wanted = new Map<number, number>();
-  for (let at = headerBytes; at < list.length; at += descriptorBytes) {
-    const state = list[at]! & 0x0f;
-    const id = list.readUInt16BE(at + 2);
+  for (const [i, { state, id }] of readAll(setDescriptor, list, setHeaderBytes).entries()) {
+    const at = listBytes(i);
     const group = lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === id);
-    if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0) throw invalidParameter(at + 2);
+    if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0)
+      throw invalidParameter(setDescriptor.fields.id, at);
     const supportedBy = aluaStates[state]?.supportedBy;
     // Transitioning is what happens, not what is asked for.
-    if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === transitioning) throw invalidParameter(at, 3);
+    if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === transitioning)
+      throw invalidParameter(setDescriptor.fields.state, at);
     wanted.set(id, state);
   }
   const changed = lu.aluaGroups.filter((group) => {

@@ -60,7 +60,7 @@ function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work:
 interface Write {
   readonly lba: number;
   readonly blocks: number;
-  readonly fua: number;
+  readonly fua: boolean;
 }
 
 /** Writes the data that comes. FUA holds for each piece of it. */
@@ -96,14 +96,13 @@ unitState({
 });
 
 /** FUA asks for the medium, or there is no write cache to leave it in. */
-const isDurable = (lu: StorageObject, fua: number): boolean =>
-  fua === 1 || lu.attributes.values.emulate_write_cache === 0;
+const isDurable = (lu: StorageObject, fua: boolean): boolean => fua || lu.attributes.values.emulate_write_cache === 0;
 
 /**
  * Whether what a command wrote has to be on stable storage, and is not. Asked when it has run: the cache may have been
  * switched off meanwhile.
  */
-export function owesFlush(lu: StorageObject, fua: number, position: number, length: number): boolean {
+export function owesFlush(lu: StorageObject, fua: boolean, position: number, length: number): boolean {
   const { volume } = lu;
   if (!isDurable(lu, fua) || !volume || volume.passThrough) return false;
   return volume.isFlushed?.(position, length) !== true;
@@ -128,8 +127,8 @@ export function writeBytes(
   task: Task,
 ): Completion | Promise<Completion> {
   const { from, to } = wholeBlocks(lu, position, data.length);
-  if (to - from === data.length) return writePiece(lu, position, data, isDurable(lu, 0));
-  return readModifyWrite(lu, { lba: from / lu.blockSize, fua: 0 }, to - from, task, (found) => {
+  if (to - from === data.length) return writePiece(lu, position, data, isDurable(lu, false));
+  return readModifyWrite(lu, { lba: from / lu.blockSize, fua: false }, to - from, task, (found) => {
     found.set(data, position - from);
     return found;
   });
@@ -146,7 +145,7 @@ const wholeBlocks = ({ blockSize }: StorageObject, position: number, length: num
  */
 function readModifyWrite(
   lu: StorageObject,
-  { lba, fua }: { lba: number; fua: number },
+  { lba, fua }: { lba: number; fua: boolean },
   length: number,
   task: Task,
   modify: (found: Buffer) => Uint8Array,
@@ -173,7 +172,7 @@ export function atomicBlocksMax(lu: StorageObject): number {
 /** Writes all of the data or nothing of it, and nobody reads a part (SBC-4 4.29). */
 export function writeAtomic(
   lu: StorageObject,
-  cdb: { lba: number; fua: number },
+  cdb: { lba: number; fua: boolean },
   task: Task,
 ): Completion | Promise<Completion> {
   const data = task.dataOut;
@@ -190,7 +189,7 @@ export function writeAtomic(
 /** SBC-3 5.2: the first half of the data is compared, the second is written. */
 export function compareAndWrite(
   lu: StorageObject,
-  cdb: { lba: number; blocks: number; fua: number },
+  cdb: { lba: number; blocks: number; fua: boolean },
   task: Task,
 ): Completion | Promise<Completion> {
   const length = cdb.blocks * lu.blockSize;
@@ -203,7 +202,7 @@ export function compareAndWrite(
 /** SBC-3 5.5: each bit that is 1 in the data becomes 1. */
 export function orWrite(
   lu: StorageObject,
-  cdb: { lba: number; fua: number },
+  cdb: { lba: number; fua: boolean },
   task: Task,
 ): Completion | Promise<Completion> {
   return readModifyWrite(lu, cdb, task.dataOut.length, task, (found) => {
@@ -292,9 +291,9 @@ function compare(found: Buffer, wanted: Uint8Array, offset: number): void {
 }
 
 /** SYNCHRONIZE CACHE (SBC-3 5.26): the whole volume, whatever the range. */
-export function synchronize(lu: StorageObject, immediate: number): Completion | Promise<Completion> {
+export function synchronize(lu: StorageObject, immediate: boolean): Completion | Promise<Completion> {
   const flushed = mediumOf(lu).flush();
-  if (immediate === 0) return flushed.then(() => good);
+  if (!immediate) return flushed.then(() => good);
   // GOOD goes out first. What fails then is in the unit's record, and every nexus hears of it.
   flushed.catch(() => {});
   return good;

@@ -1,7 +1,8 @@
 /** READ BUFFER and WRITE BUFFER: memory of the logical unit for testing the path to it (SPC-4 6.18, 6.49). */
 
+import { bits, encode, lower, record, u8, u16, u24 } from '../wire/layout.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
-import { bits, type Cdb, type OpcodeRow, opcode, u8, u24 } from './opcode.ts';
+import { type Cdb, type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
@@ -19,10 +20,13 @@ const buffers = unitState({
 
 /** MODE (SPC-4 6.18, 6.49). */
 const mode = { data: 0x02, descriptor: 0x03, echo: 0x0a, echoDescriptor: 0x0b } as const;
+/** SPC-4 6.18.5 and 6.18.10. */
+const descriptor = record(4, { offsetBoundary: u8(0), capacity: u24(1) });
+const echoDescriptor = record(4, { capacity: lower(13, u16(2)) });
 /** OFFSET BOUNDARY: any byte. */
 const anyOffset = 0;
 
-const cdb = { mode: bits(1, 0, 5), id: u8(2), offset: u24(3), length: u24(6) };
+const cdb = { mode: bits(1, 0x1f), id: u8(2), offset: u24(3), length: u24(6) };
 
 export const bufferOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -34,9 +38,9 @@ export const bufferOpcodes: readonly OpcodeRow[] = [
     whenReserved: 'reads',
     runsIn: 'any',
     check: (_lu, { mode: wanted, id, offset }) => {
-      if (!(Object.values(mode) as number[]).includes(wanted)) throw invalidCdb(1, 4);
-      if (id !== 0 && wanted !== mode.descriptor) throw invalidCdb(2, 7);
-      if (offset > (wanted === mode.data ? dataBytes : 0)) throw invalidCdb(3, 7);
+      if (!(Object.values(mode) as number[]).includes(wanted)) throw invalidCdb(cdb.mode);
+      if (id !== 0 && wanted !== mode.descriptor) throw invalidCdb(cdb.id);
+      if (offset > (wanted === mode.data ? dataBytes : 0)) throw invalidCdb(cdb.offset);
     },
     execute: readBuffer,
   }),
@@ -49,10 +53,10 @@ export const bufferOpcodes: readonly OpcodeRow[] = [
     whenReserved: 'conflicts',
     runsIn: 'any',
     check: (_lu, { mode: wanted, id, offset, length }) => {
-      if (wanted !== mode.data && wanted !== mode.echo) throw invalidCdb(1, 4);
-      if (id !== 0) throw invalidCdb(2, 7);
-      if (wanted === mode.echo && offset !== 0) throw invalidCdb(3, 7);
-      if (offset + length > (wanted === mode.echo ? echoBytes : dataBytes)) throw invalidCdb(6, 7);
+      if (wanted !== mode.data && wanted !== mode.echo) throw invalidCdb(cdb.mode);
+      if (id !== 0) throw invalidCdb(cdb.id);
+      if (wanted === mode.echo && offset !== 0) throw invalidCdb(cdb.offset);
+      if (offset + length > (wanted === mode.echo ? echoBytes : dataBytes)) throw invalidCdb(cdb.length);
     },
     dataOut: (_lu, { length }) => length,
     execute: writeBuffer,
@@ -63,11 +67,8 @@ function readBuffer(lu: StorageObject, { mode: wanted, id, offset, length }: Cdb
   const { data, echoes } = buffers.of(lu);
   // Zeros where there is no such buffer.
   if (wanted === mode.descriptor)
-    return allocated(
-      id === 0 ? Uint8Array.of(anyOffset, dataBytes >> 16, dataBytes >> 8, 0) : new Uint8Array(4),
-      length,
-    );
-  if (wanted === mode.echoDescriptor) return allocated(Uint8Array.of(0, 0, echoBytes >> 8, 0), length);
+    return allocated(encode(descriptor, id === 0 ? { offsetBoundary: anyOffset, capacity: dataBytes } : {}), length);
+  if (wanted === mode.echoDescriptor) return allocated(encode(echoDescriptor, { capacity: echoBytes }), length);
   if (wanted === mode.data) return allocated((data ?? Buffer.alloc(dataBytes)).subarray(offset), length);
   const echo = echoes.get(task.nexus);
   if (!echo) throw new CheckCondition(sense.commandSequenceError);

@@ -7,6 +7,19 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
+import {
+  bit,
+  type Field,
+  type Fields,
+  type Layout,
+  read,
+  record,
+  u8,
+  u16,
+  u32,
+  u64,
+  type Values,
+} from '../wire/layout.ts';
 import { inaccessible } from './alua.ts';
 import { owesFlush, readBytes, writeBytes } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
@@ -56,45 +69,41 @@ interface Kind {
   decode(descriptor: Buffer): Omit<Segment, 'at'>;
 }
 
-/** DESCRIPTOR LENGTH counts what is behind it. */
-const lengthEnd = 4;
+/** What every descriptor begins with. DESCRIPTOR LENGTH counts what is behind it. */
+const header = { code: u8(0), length: u16(2) };
+const lengthCountsFrom = 4;
 
-const place = (descriptor: Buffer, end: number, lba: number, offset = 0): Place => ({
-  end: descriptor.readUInt16BE(end),
-  lba: Number(descriptor.readBigUInt64BE(lba)),
-  offset,
+const ends = { source: u16(4), destination: u16(6), sourceLba: u64(12), destinationLba: u64(20) };
+const wholeBlocks = record(28, { ...header, ...ends, countsDestination: bit(1, 0x02), blocks: u16(10) });
+const withOffsets = record(32, {
+  ...header,
+  ...ends,
+  bytes: u32(8),
+  sourceOffset: u16(28),
+  destinationOffset: u16(30),
 });
 
+const kind = <F extends Fields>(
+  code: number,
+  layout: Layout<F>,
+  segment: (descriptor: Values<F>) => Omit<Segment, 'at'>,
+): Kind => ({ code, length: layout.length, decode: (descriptor) => segment(read(layout, descriptor)) });
+
 const kinds: readonly Kind[] = [
-  {
-    // Block device to block device (SPC-4 6.4.6.4).
-    code: 0x02,
-    length: 28,
-    decode: (descriptor) => {
-      const countsDestination = (descriptor[1]! & 0x02) !== 0; // DC
-      const blocks = descriptor.readUInt16BE(10);
-      return {
-        source: place(descriptor, 4, 12),
-        destination: place(descriptor, 6, 20),
-        bytes: (source, destination) => blocks * (countsDestination ? destination : source).blockSize,
-        inBlocks: true,
-      };
-    },
-  },
-  {
-    // Block device with offset to block device with offset (SPC-4 6.4.6.12).
-    code: 0x0a,
-    length: 32,
-    decode: (descriptor) => {
-      const bytes = descriptor.readUInt32BE(8);
-      return {
-        source: place(descriptor, 4, 12, descriptor.readUInt16BE(28)),
-        destination: place(descriptor, 6, 20, descriptor.readUInt16BE(30)),
-        bytes: () => bytes,
-        inBlocks: false,
-      };
-    },
-  },
+  // Block device to block device (SPC-4 6.4.6.4).
+  kind(0x02, wholeBlocks, ({ source, destination, sourceLba, destinationLba, blocks, countsDestination }) => ({
+    source: { end: source, lba: sourceLba, offset: 0 },
+    destination: { end: destination, lba: destinationLba, offset: 0 },
+    bytes: (from, to) => blocks * (countsDestination ? to : from).blockSize,
+    inBlocks: true,
+  })),
+  // Block device with offset to block device with offset (SPC-4 6.4.6.12).
+  kind(0x0a, withOffsets, (told) => ({
+    source: { end: told.source, lba: told.sourceLba, offset: told.sourceOffset },
+    destination: { end: told.destination, lba: told.destinationLba, offset: told.destinationOffset },
+    bytes: () => told.bytes,
+    inBlocks: false,
+  })),
 ];
 
 /** DESCRIPTOR TYPE CODES of the segments there are, ascending. */
@@ -104,14 +113,16 @@ export const segmentCodes: readonly number[] = kinds.map(({ code }) => code);
 export function decodeSegments(list: Buffer, at: number, segmentsMax: number): Segment[] {
   const segments: Segment[] = [];
   for (let from = 0; from < list.length; ) {
-    const kind = kinds.find(({ code }) => code === list[from]);
-    if (!kind) throw new CheckCondition(sense.unsupportedSegmentDescriptor);
-    const descriptor = list.subarray(from, from + kind.length);
-    if (descriptor.length < kind.length) throw new CheckCondition(sense.parameterListLengthError);
-    if (descriptor.readUInt16BE(2) !== kind.length - lengthEnd) throw invalidParameter(at + from + 2);
+    const code = header.code.get(list, from);
+    const found = kinds.find((one) => one.code === code);
+    if (!found) throw new CheckCondition(sense.unsupportedSegmentDescriptor);
+    const descriptor = list.subarray(from, from + found.length);
+    if (descriptor.length < found.length) throw new CheckCondition(sense.parameterListLengthError);
+    if (header.length.get(descriptor, 0) !== found.length - lengthCountsFrom)
+      throw invalidParameter(header.length, at + from);
     if (segments.length === segmentsMax) throw new CheckCondition(sense.tooManySegmentDescriptors);
-    segments.push({ at: at + from, ...kind.decode(descriptor) });
-    from += kind.length;
+    segments.push({ at: at + from, ...found.decode(descriptor) });
+    from += found.length;
   }
   return segments;
 }
@@ -201,7 +212,7 @@ export async function copySegment(
       if (from === written) written = to;
       copied(to - from);
     }
-    if (owesFlush(destination.lu, 0, destination.from, destination.to - destination.from)) {
+    if (owesFlush(destination.lu, false, destination.from, destination.to - destination.from)) {
       written = destination.from;
       await destination.lu.volume?.flush();
     }
@@ -219,16 +230,16 @@ function reaches(task: Task, ends: readonly (CopyEnd | undefined)[], segment: Se
   const [from, to] = [segment.source, segment.destination].map(({ end }) => ends[end]);
   if (!from || !to) throw new CheckCondition(sense.copyTargetUnreachable);
   const bytes = segment.bytes(from.storageObject, to.storageObject);
-  if (bytes > segmentBytesMax) throw invalidParameter(segment.at + 8);
+  if (bytes > segmentBytesMax) throw invalidParameter(withOffsets.fields.bytes, segment.at);
   if (segment.inBlocks && [from, to].some(({ storageObject }) => bytes % storageObject.blockSize !== 0))
     throw new CheckCondition(sense.unexpectedInexactSegment);
-  const first = ({ lba, offset }: Place, { storageObject: { blockSize } }: CopyEnd, field: number) => {
-    if (offset >= blockSize) throw invalidParameter(segment.at + field);
+  const first = ({ lba, offset }: Place, { storageObject: { blockSize } }: CopyEnd, field: Field) => {
+    if (offset >= blockSize) throw invalidParameter(field, segment.at);
     return lba * blockSize + offset;
   };
   return [
-    new Reach(task, from, false, first(segment.source, from, 28), bytes),
-    new Reach(task, to, true, first(segment.destination, to, 30), bytes),
+    new Reach(task, from, false, first(segment.source, from, withOffsets.fields.sourceOffset), bytes),
+    new Reach(task, to, true, first(segment.destination, to, withOffsets.fields.destinationOffset), bytes),
   ];
 }
 

@@ -142,13 +142,13 @@ function checkReady(row: CommandRow, lu: StorageObject): void {
 }
 
 /** Asked again when a command has waited: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
-function checkRange(row: CommandRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): void {
-  if (isOutOfRange(row, lu, cdb)) throw lbaOutOfRange(lu, cdb['lba']!);
+function checkRange(row: CommandRow, lu: StorageObject, cdb: Command['cdb']): void {
+  if (isOutOfRange(row, lu, cdb)) throw lbaOutOfRange(lu, cdb.lba ?? 0);
 }
 
 /** NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there. */
-const isOutOfRange = (row: CommandRow, lu: StorageObject, cdb: Readonly<Record<string, number>>): boolean =>
-  row.ranged && cdb['lba']! + cdb['blocks']! > lu.blocks;
+const isOutOfRange = (row: CommandRow, lu: StorageObject, { lba = 0, blocks = 0 }: Command['cdb']): boolean =>
+  row.ranged && lba + blocks > lu.blocks;
 
 const aborted: Completion = { status: status.taskAborted };
 
@@ -186,11 +186,11 @@ async function stable(
 
 /** Whether what a command wrote has to be on stable storage, and is not. */
 function isOwed(lu: StorageObject, { row, cdb }: Command): boolean {
-  const blocks = row.ranged ? cdb['blocks']! : 0;
+  const { lba = 0, blocks = 0 } = row.ranged ? cdb : {};
   // A command without a range, or with one that ends where the medium does, may have been anywhere.
-  const position = blocks > 0 ? cdb['lba']! * lu.blockSize : 0;
+  const position = blocks > 0 ? lba * lu.blockSize : 0;
   const length = blocks > 0 ? blocks * lu.blockSize : (lu.volume?.size ?? 0);
-  return owesFlush(lu, cdb['fua'] ?? 0, position, length);
+  return owesFlush(lu, cdb.fua === true, position, length);
 }
 
 /** Keeps hold of a command that is on its way to the medium, so that task management can wait for it. */
@@ -217,7 +217,7 @@ function failed(task: Task, row: CommandRow | undefined, error: unknown): Comple
   // It hears of what was lost now, and need not hear of it again.
   if (lu && what === sense.writeError) withdrawUnitAttention(task.nexus, lu, sense.deferredWriteError);
   if (what === sense.lbaOutOfRange && lu && task.command && isOutOfRange(task.command.row, lu, task.command.cdb))
-    return checkCondition(lu, what, lbaOutOfRange(lu, task.command.cdb['lba']!).detail);
+    return checkCondition(lu, what, lbaOutOfRange(lu, task.command.cdb.lba ?? 0).detail);
   const lba = what.key === senseKey.mediumError ? lbaInError(task, error as Partial<MediumError>) : undefined;
   return checkCondition(lu, what, lba === undefined ? {} : { information: lba });
 }

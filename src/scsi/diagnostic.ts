@@ -1,8 +1,9 @@
 /** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS: self-tests that read the medium (SPC-4 6.42, 6.28, 5.14). */
 
+import { bit, bits, counting, encode, record, u8, u16 } from '../wire/layout.ts';
 import { mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
-import { bit, bits, type Cdb, type OpcodeRow, opcode, u8, u16 } from './opcode.ts';
+import { type Cdb, type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import { type SelfTest, statistics } from './statistics.ts';
@@ -16,10 +17,13 @@ const foregroundExtended = 6;
 /** SELF-TEST RESULTS (SPC-4 7.3.16). */
 const result = { completed: 0, aborted: 2, segmentFailed: 7 } as const;
 
+/** A diagnostic page (SPC-4 7.2.1). */
+const pageHeader = record(4, { code: u8(0), length: counting(u16(2)) });
 /** Supported Diagnostic Pages (SPC-4 7.2.4): itself. */
-const supportedPages = Uint8Array.of(0x00, 0, 0, 1, 0x00);
+const supportedPages = encode(pageHeader, { code: 0x00 }, Uint8Array.of(0x00));
 
-const cdb = { code: bits(1, 5, 3), selfTest: bit(1, 2), length: u16(3) };
+const cdb = { code: bits(1, 0xe0), selfTest: bit(1, 0x04), length: u16(3) };
+const resultsCdb = { pageCodeValid: bit(1, 0x01), page: u8(2), allocation: u16(3) };
 
 export const diagnosticOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -28,14 +32,14 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
     spec: 'SPC-4 6.42',
     cdb,
     // PF; DEVOFFL, UNITOFFL: nothing goes off line.
-    ignores: [bit(1, 4), bits(1, 0, 2)],
+    ignores: [bit(1, 0x10), bits(1, 0x03)],
     medium: 'read',
     whenReserved: 'conflicts',
     runsIn: 'standby',
     check: (_lu, { code, selfTest, length }) => {
-      if (selfTest === 1 && code !== 0) throw invalidCdb(1, 7);
-      if (code !== 0 && code !== foregroundShort && code !== foregroundExtended) throw invalidCdb(1, 7);
-      if ((selfTest === 1 || code !== 0) && length !== 0) throw invalidCdb(3, 7);
+      if (selfTest && code !== 0) throw invalidCdb(cdb.code);
+      if (code !== 0 && code !== foregroundShort && code !== foregroundExtended) throw invalidCdb(cdb.code);
+      if ((selfTest || code !== 0) && length !== 0) throw invalidCdb(cdb.length);
     },
     dataOut: (_lu, { length }) => length,
     execute: sendDiagnostic,
@@ -44,12 +48,13 @@ export const diagnosticOpcodes: readonly OpcodeRow[] = [
     code: 0x1c,
     name: 'RECEIVE DIAGNOSTIC RESULTS',
     spec: 'SPC-4 6.28',
-    cdb: { pageCodeValid: bit(1, 0), page: u8(2), allocation: u16(3) },
+    cdb: resultsCdb,
     medium: 'none',
     whenReserved: 'reads',
     runsIn: 'standby',
     check: (_lu, { pageCodeValid, page }) => {
-      if (page !== 0 || pageCodeValid === 0) throw invalidCdb(pageCodeValid === 0 ? 1 : 2, pageCodeValid === 0 ? 0 : 7);
+      if (!pageCodeValid) throw invalidCdb(resultsCdb.pageCodeValid);
+      if (page !== 0) throw invalidCdb(resultsCdb.page);
     },
     execute: (_lu, { allocation }) => allocated(supportedPages, allocation),
   }),
@@ -60,19 +65,18 @@ function sendDiagnostic(
   { code, selfTest, length }: Cdb<typeof cdb>,
   task: Task,
 ): Completion | Promise<Completion> {
-  if (selfTest === 1 || code !== 0) return test(lu, code, task);
+  if (selfTest || code !== 0) return test(lu, code, task);
   if (length > 0) checkPage(parameterList(task.dataOut, length));
   return good;
 }
 
-const pageHeaderBytes = 4;
-
 /** One diagnostic page, whole (SPC-4 6.42): 00h, which has nothing in it when it is sent (SPC-4 7.2.4). @throws CheckCondition */
 function checkPage(list: Buffer): void {
-  const pageBytes = list.length < pageHeaderBytes ? Infinity : list.readUInt16BE(2);
-  if (list.length < pageHeaderBytes + pageBytes) throw invalidCdb(3, 7);
-  if (list[0] !== 0) throw invalidParameter(0);
-  if (pageBytes !== 0) throw invalidParameter(2);
+  const { fields } = pageHeader;
+  const pageBytes = list.length < pageHeader.length ? Infinity : fields.length.get(list, 0);
+  if (list.length < pageHeader.length + pageBytes) throw invalidCdb(cdb.length);
+  if (fields.code.get(list, 0) !== 0) throw invalidParameter(fields.code);
+  if (pageBytes !== 0) throw invalidParameter(fields.length);
 }
 
 /** Reads the first and the last block, or all of them. @throws CheckCondition LOGICAL UNIT FAILED SELF-TEST */

@@ -3,6 +3,7 @@
  * list identifier. Only logical units that the initiator reaches itself can be named. The limits are LIO's.
  */
 
+import { bit, bits, counting, encode, octets, read, record, u8, u16, u32, type Values } from '../wire/layout.ts';
 import {
   type CopyEnd,
   copySegment,
@@ -13,7 +14,7 @@ import {
 } from './copy-segment.ts';
 import { association, codeSet, designatorType, naaOf } from './designator.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
-import { type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
+import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
@@ -28,9 +29,26 @@ export const copyLimits = {
   granularity: segmentGranularity,
 } as const;
 
-const headerBytes = 16;
-const targetBytes = 32;
-/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.6). */
+/** SPC-4 6.4.3.1: CSCD descriptors follow, then segment descriptors, then inline data. */
+const header = record(16, {
+  listIdentifier: u8(0),
+  listIdUsage: bits(1, 0x18),
+  targetsLength: u16(2),
+  segmentsLength: u32(8),
+  inlineLength: u32(12),
+});
+
+/** Identification descriptor CSCD descriptor (SPC-4 6.4.5.6): a designation descriptor without the fields of a protocol. */
+const target = record(32, {
+  code: u8(0),
+  nul: bit(1, 0x20),
+  deviceType: bits(1, 0x1f),
+  codeSet: bits(4, 0x0f),
+  association: bits(5, 0x30),
+  designatorType: bits(5, 0x0f),
+  designatorLength: u8(7),
+  designator: octets(8, 20),
+});
 const identification = 0xe4;
 /** PERIPHERAL DEVICE TYPE. */
 const directAccess = 0x00;
@@ -39,6 +57,8 @@ export const copyDescriptors: readonly number[] = [...segmentCodes, identificati
 
 /** Whether a logical unit manages copies, and takes part in them. */
 export const offersCopy = (lu: StorageObject): boolean => lu.attributes.values.emulate_3pc === 1;
+
+const resultsCdb = { listIdentifier: u8(2), allocation: u32(10) };
 
 export const extendedCopyOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -52,7 +72,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     whenReserved: 'conflicts',
     offered: offersCopy,
     check: (_lu, cdb) => {
-      if (cdb.length > headerBytes + copyLimits.descriptorListBytes)
+      if (cdb.length > header.length + copyLimits.descriptorListBytes)
         throw new CheckCondition(sense.parameterListLengthError);
     },
     dataOut: (_lu, cdb) => cdb.length,
@@ -63,7 +83,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     serviceAction: 0x00,
     name: 'RECEIVE COPY RESULTS(LID1) COPY STATUS',
     spec: 'SPC-4 6.25',
-    cdb: { listIdentifier: u8(2), allocation: u32(10) },
+    cdb: resultsCdb,
     medium: 'none',
     whenReserved: 'allowed',
     offered: offersCopy,
@@ -74,7 +94,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     serviceAction: 0x03,
     name: 'RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS',
     spec: 'SPC-4 6.22',
-    cdb: { listIdentifier: u8(2), allocation: u32(10) },
+    cdb: resultsCdb,
     medium: 'none',
     whenReserved: 'allowed',
     offered: offersCopy,
@@ -83,23 +103,43 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
 ];
 
 function operatingParameters(lu: StorageObject): Uint8Array {
-  const data = Buffer.alloc(44 + copyDescriptors.length);
   const granularity = Math.log2(lu.blockSize);
-  data.writeUInt32BE(data.length - 4, 0);
-  data[4] = 0x01; // SNLID
-  data.writeUInt16BE(copyLimits.targets, 8);
-  data.writeUInt16BE(copyLimits.segments, 10);
-  data.writeUInt32BE(copyLimits.descriptorListBytes, 12);
-  data.writeUInt32BE(copyLimits.segmentBytes, 16);
-  data.writeUInt16BE(1, 34); // TOTAL CONCURRENT COPIES
-  // MAXIMUM CONCURRENT COPIES, and the granularity of segments, of inline and of held data.
-  data.set([1, copyLimits.granularity, granularity, granularity], 36);
-  data.set([copyDescriptors.length, ...copyDescriptors], 43);
-  return data;
+  return encode(
+    parameters,
+    {
+      noListIdentifier: true,
+      targets: copyLimits.targets,
+      segments: copyLimits.segments,
+      descriptorListBytes: copyLimits.descriptorListBytes,
+      segmentBytes: copyLimits.segmentBytes,
+      totalCopies: 1,
+      concurrentCopies: 1,
+      segmentGranularity: copyLimits.granularity,
+      inlineGranularity: granularity,
+      heldGranularity: granularity,
+    },
+    Uint8Array.from(copyDescriptors),
+  );
 }
 
-/** LIST ID USAGE (SPC-4 6.4.3.2), in its place: what becomes of the list identifier and of the result. */
-const listIdUsage = { mask: 0x18, held: 0x00, reserved: 0x08, notHeld: 0x10, none: 0x18 } as const;
+/** SPC-4 6.22. The descriptor type codes follow. */
+const parameters = record(44, {
+  length: counting(u32(0)),
+  noListIdentifier: bit(4, 0x01),
+  targets: u16(8),
+  segments: u16(10),
+  descriptorListBytes: u32(12),
+  segmentBytes: u32(16),
+  totalCopies: u16(34),
+  concurrentCopies: u8(36),
+  segmentGranularity: u8(37),
+  inlineGranularity: u8(38),
+  heldGranularity: u8(39),
+  descriptorsLength: counting(u8(43)),
+});
+
+/** LIST ID USAGE (SPC-4 6.4.3.2): what becomes of the list identifier and of the result. */
+const listIdUsage = { held: 0, reserved: 1, notHeld: 2, none: 3 } as const;
 /** COPY MANAGER STATUS (SPC-4 6.25). */
 const copyStatus = { inProgress: 0x00, completed: 0x01, completedWithErrors: 0x02 } as const;
 /** Results held for one nexus; the oldest goes first. */
@@ -120,18 +160,23 @@ const copyResults = unitState({
 
 async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
-  const list = parameterList(task.dataOut, headerBytes);
-  const identifier = list[0]!;
-  const usage = list[1]! & listIdUsage.mask;
-  if (usage === listIdUsage.reserved) throw invalidParameter(1, 4);
-  if (usage === listIdUsage.none && identifier !== 0) throw invalidParameter(0);
-  const targetsEnd = headerBytes + list.readUInt16BE(2);
-  const segmentsEnd = targetsEnd + list.readUInt32BE(8);
-  if (list.readUInt32BE(12) !== 0) throw invalidParameter(12); // inline data
-  if (segmentsEnd - headerBytes > copyLimits.descriptorListBytes)
+  const list = parameterList(task.dataOut, header.length);
+  const {
+    listIdentifier: identifier,
+    listIdUsage: usage,
+    targetsLength,
+    segmentsLength,
+    inlineLength,
+  } = read(header, list);
+  if (usage === listIdUsage.reserved) throw invalidParameter(header.fields.listIdUsage);
+  if (usage === listIdUsage.none && identifier !== 0) throw invalidParameter(header.fields.listIdentifier);
+  const targetsEnd = header.length + targetsLength;
+  const segmentsEnd = targetsEnd + segmentsLength;
+  if (inlineLength !== 0) throw invalidParameter(header.fields.inlineLength);
+  if (segmentsEnd - header.length > copyLimits.descriptorListBytes)
     throw new CheckCondition(sense.parameterListLengthError);
   if (list.length < segmentsEnd) throw new CheckCondition(sense.parameterListLengthError);
-  const targets = decodeTargets(task, list.subarray(headerBytes, targetsEnd));
+  const targets = decodeTargets(task, list.subarray(header.length, targetsEnd));
   const segments = decodeSegments(list.subarray(targetsEnd, segmentsEnd), targetsEnd, copyLimits.segments);
   const result: CopyResult = { status: copyStatus.inProgress, segments: 0, bytes: 0 };
   const held = usage === listIdUsage.none ? undefined : hold(lu, task, identifier, result);
@@ -167,32 +212,37 @@ function hold(lu: StorageObject, { nexus }: Task, identifier: number, result: Co
 function resultOf(lu: StorageObject, { nexus }: Task, identifier: number): Uint8Array {
   const held = copyResults.of(lu).of.get(nexus);
   const result = held?.get(identifier);
-  if (!result) throw invalidCdb(2, 7);
+  if (!result) throw invalidCdb(resultsCdb.listIdentifier);
   if (result.status !== copyStatus.inProgress) held?.delete(identifier);
-  const data = Buffer.from([0, 0, 0, 8, result.status, 0, result.segments, 0, 0, 0, 0, 0]);
-  data.writeUInt32BE(result.bytes, 8);
-  return data;
+  return encode(copyStatusData, { status: result.status, segments: result.segments, transferCount: result.bytes });
 }
+
+const copyStatusData = record(12, {
+  length: counting(u32(0)),
+  status: bits(4, 0x7f),
+  segments: u16(5),
+  transferCount: u32(8),
+});
 
 /** Undefined where the nexus reaches no such logical unit: an error only when a segment names it. */
 function decodeTargets(task: Task, list: Buffer): (CopyEnd | undefined)[] {
   const targets: (CopyEnd | undefined)[] = [];
-  for (let at = 0; at < list.length; at += targetBytes) {
-    if (list[at] !== identification) throw new CheckCondition(sense.unsupportedTargetDescriptor);
-    if (list.length < at + targetBytes) throw new CheckCondition(sense.parameterListLengthError);
+  for (let at = 0; at < list.length; at += target.length) {
+    if (target.fields.code.get(list, at) !== identification)
+      throw new CheckCondition(sense.unsupportedTargetDescriptor);
+    if (list.length < at + target.length) throw new CheckCondition(sense.parameterListLengthError);
     if (targets.length === copyLimits.targets) throw new CheckCondition(sense.tooManyTargetDescriptors);
-    targets.push(findUnit(task, list.subarray(at, at + targetBytes)));
+    targets.push(findUnit(task, read(target, list, at)));
   }
   return targets;
 }
 
 /** By the NAA designator of VPD page 83h: no other that it has is short enough, but those that all units share. */
-function findUnit(task: Task, descriptor: Buffer): CopyEnd | undefined {
-  const [, flags = 0, , , code = 0, kind = 0, , length = 0] = descriptor;
-  const nul = (flags & 0x20) !== 0;
-  if (nul || (flags & 0x1f) !== directAccess) return undefined;
-  if ((code & 0x0f) !== codeSet.binary || (kind & 0x3f) !== (association.unit | designatorType.naa)) return undefined;
-  const designator = descriptor.subarray(8, 8 + Math.min(20, length));
+function findUnit(task: Task, told: Values<typeof target.fields>): CopyEnd | undefined {
+  if (told.nul || told.deviceType !== directAccess) return undefined;
+  if (told.codeSet !== codeSet.binary || told.association !== association.unit) return undefined;
+  if (told.designatorType !== designatorType.naa) return undefined;
+  const designator = Buffer.from(told.designator.subarray(0, told.designatorLength));
   for (const lun of task.nexus.luns()) {
     const storageObject = task.nexus.view(lun)?.storageObject;
     if (storageObject && offersCopy(storageObject) && designator.equals(naaOf(storageObject)))

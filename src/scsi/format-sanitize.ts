@@ -2,6 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
+import { bit, bits, counting, read, record, u8, u16, u32 } from '../wire/layout.ts';
 import { mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
 import {
@@ -14,7 +15,7 @@ import {
   overwriteCountMax,
   senseOfWork,
 } from './medium-work.ts';
-import { bit, bits, type OpcodeRow, opcode, u16 } from './opcode.ts';
+import { type Cdb, type Opcode, type OpcodeRow, opcode, serviceActionOf } from './opcode.ts';
 import { good, parameterList } from './parameter-data.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
 import { rangeLocks } from './range-locks.ts';
@@ -38,15 +39,14 @@ const isThin = (lu: StorageObject): boolean => offersUnmap(lu) || offersWriteSam
 /** BLOCK ERASE is deallocation here: offered where that leaves zeros. VPD page B1h says what is read afterwards. */
 export const offersBlockErase = (lu: StorageObject): boolean => isThin(lu) && !lu.volume?.discardLeavesAnything;
 
-const sanitizeFields = { immediate: bit(1, 7), exit: bit(1, 5), length: u16(7) };
-const overwriteHeaderBytes = 4;
+const sanitizeFields = { immediate: bit(1, 0x80), exit: bit(1, 0x20), length: u16(7) };
 
 /** A service action of SANITIZE. CRYPTOGRAPHIC ERASE is not there: no medium here is encrypted by its target. */
 const sanitize = (
   serviceAction: number,
   name: string,
   clause: string,
-  rest: Partial<OpcodeRow> & Pick<OpcodeRow, 'execute'>,
+  rest: Partial<Opcode<typeof sanitizeFields>> & Pick<Opcode<typeof sanitizeFields>, 'execute'>,
 ): OpcodeRow =>
   opcode({
     code: 0x48,
@@ -60,17 +60,14 @@ const sanitize = (
     mends: [sense.formatCommandFailed, sense.sanitizeCommandFailed],
     ...rest,
     check: (lu, cdb) => {
-      if (!rest.check && cdb['length'] !== 0) throw invalidCdb(7, 7);
+      if (!rest.check && cdb.length !== 0) throw invalidCdb(sanitizeFields.length);
       // Only a SANITIZE in the restricted completion mode gets out of one that failed in it (SBC-4 4.11.1).
-      if (cdb['exit'] === 1 && failedSanitize(lu)?.exit === false) throw invalidCdb(1, 5);
+      if (cdb.exit && failedSanitize(lu)?.exit === false) throw invalidCdb(sanitizeFields.exit);
       rest.check?.(lu, cdb);
     },
   });
 
-const sanitizeOptions = (cdb: Readonly<Record<string, number>>) => ({
-  immediate: cdb['immediate'] === 1,
-  exit: cdb['exit'] === 1,
-});
+const sanitizeOptions = ({ immediate, exit }: Cdb<typeof sanitizeFields>) => ({ immediate, exit });
 
 function failedSanitize(lu: StorageObject): MediumWork | undefined {
   const { work } = mediumWork.of(lu);
@@ -82,22 +79,23 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     code: 0x04,
     name: 'FORMAT UNIT',
     spec: 'SBC-4 5.4',
-    cdb: { longList: bit(1, 5), hasList: bit(1, 4) },
+    cdb: { longList: bit(1, 0x20), hasList: bit(1, 0x10) },
     // CMPLST and DEFECT LIST FORMAT: the only defect list taken is an empty one.
-    ignores: [bit(1, 3), bits(1, 0, 3)],
+    ignores: [bit(1, 0x08), bits(1, 0x07)],
     medium: 'write',
     whenReserved: 'conflicts',
     mends: [sense.formatCommandFailed],
-    dataOut: (_lu, cdb) => (cdb.hasList === 0 ? 0 : cdb.longList === 1 ? 8 : 4),
+    dataOut: (_lu, cdb) => (!cdb.hasList ? 0 : (cdb.longList ? longFormatList : shortFormatList).length),
     execute: (lu, cdb, task) =>
-      start(lu, task, { does: 'format' }, { immediate: cdb.hasList === 1 && checkFormatList(task), exit: false }),
+      start(lu, task, { does: 'format' }, { immediate: cdb.hasList && checkFormatList(task), exit: false }),
   }),
   sanitize(0x01, 'OVERWRITE', '5.30.2.2', {
     check: (lu, cdb) => {
-      const length = cdb['length']!;
-      if (length <= overwriteHeaderBytes || length > overwriteHeaderBytes + lu.blockSize) throw invalidCdb(7, 7);
+      const length = cdb.length;
+      if (length <= overwriteHeader.length || length > overwriteHeader.length + lu.blockSize)
+        throw invalidCdb(sanitizeFields.length);
     },
-    dataOut: (_lu, cdb) => cdb['length']!,
+    dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, cdb, task) => start(lu, task, overwriteList(task), sanitizeOptions(cdb)),
   }),
   sanitize(0x02, 'BLOCK ERASE', '5.30.2.3', {
@@ -108,37 +106,59 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     medium: 'none',
     execute: async (lu) => {
       const failed = failedSanitize(lu);
-      if (failed?.exit === false) throw invalidCdb(1, 4);
+      if (failed?.exit === false) throw invalidCdb(serviceActionOf(0x48));
       if (failed) await put(lu, undefined);
       return good;
     },
   }),
 ];
 
-/** The parameter list header: no protection, no defects, no initialization pattern (SBC-4 5.4.2). @returns IMMED */
+/** Parameter list headers, short and long (SBC-4 5.4.2); what follows is an empty list of defects. */
+const formatOptions = {
+  protectionFieldsUsage: bits(0, 0x07),
+  optionsValid: bit(1, 0x80), // FOV
+  /** DPRY, DCRT, STPF, IP, obsolete: options of formats that nothing here does. */
+  options: bits(1, 0x7c),
+  initializationPattern: bit(1, 0x08), // IP
+  immediate: bit(1, 0x02),
+};
+const { initializationPattern, ...apart } = formatOptions;
+const shortFormatList = record(4, { ...apart, defectListLength: u16(2) });
+const longFormatList = record(8, { ...apart, protectionInformation: u8(3), defectListLength: u32(4) });
+
+/** No protection, no defects, no initialization pattern. @returns IMMED */
 function checkFormatList(task: Task): boolean {
-  const list = parameterList(task.dataOut, task.dataOutLength);
-  const options = list[1]!;
-  if ((list[0]! & 0x07) !== 0) throw invalidParameter(0, 2); // PROTECTION FIELDS USAGE
-  if ((options & 0x08) !== 0) throw invalidParameter(1, 3); // IP
-  // Without FOV the options behind it are 0.
-  if ((options & 0x80) === 0 && (options & 0x7c) !== 0) throw invalidParameter(1, 6);
-  const long = list.length === 8;
-  if (long && list[3] !== 0) throw invalidParameter(3); // P_I_INFORMATION, PROTECTION INTERVAL EXPONENT
-  if ((long ? list.readUInt32BE(4) : list.readUInt16BE(2)) !== 0) throw invalidParameter(long ? 4 : 2);
-  return (options & 0x02) !== 0;
+  const bytes = parameterList(task.dataOut, task.dataOutLength);
+  const layout = bytes.length === longFormatList.length ? longFormatList : shortFormatList;
+  const { fields } = layout;
+  const list = read<typeof shortFormatList.fields>(layout, bytes);
+  if (list.protectionFieldsUsage !== 0) throw invalidParameter(fields.protectionFieldsUsage);
+  if (initializationPattern.get(bytes, 0)) throw invalidParameter(initializationPattern);
+  if (!list.optionsValid && list.options !== 0) throw invalidParameter(fields.options);
+  const { protectionInformation } = longFormatList.fields;
+  if (layout === longFormatList && protectionInformation.get(bytes, 0) !== 0)
+    throw invalidParameter(protectionInformation);
+  if (list.defectListLength !== 0) throw invalidParameter(fields.defectListLength);
+  return list.immediate;
 }
 
-/** OVERWRITE COUNT, INVERT and the pattern (SBC-4 5.30.2.2). */
+/** OVERWRITE's parameter list (SBC-4 5.30.2.2); the pattern follows. */
+const overwriteHeader = record(4, {
+  invert: bit(0, 0x80),
+  test: bits(0, 0x60),
+  count: bits(0, overwriteCountMax),
+  patternLength: counting(u16(2)),
+});
+
 function overwriteList(task: Task): MediumMethod {
-  const list = parameterList(task.dataOut, task.dataOutLength);
-  const count = list[0]! & overwriteCountMax;
-  const length = list.readUInt16BE(2);
-  if ((list[0]! & 0x60) !== 0) throw invalidParameter(0, 6); // TEST
-  if (count === 0) throw invalidParameter(0, 4);
-  if (length === 0 || length !== list.length - overwriteHeaderBytes) throw invalidParameter(2);
-  const pattern = list.toString('hex', overwriteHeaderBytes);
-  return { does: 'overwrite', count, invert: (list[0]! & 0x80) !== 0, pattern };
+  const bytes = parameterList(task.dataOut, task.dataOutLength);
+  const { fields } = overwriteHeader;
+  const { invert, test, count, patternLength } = read(overwriteHeader, bytes);
+  if (test !== 0) throw invalidParameter(fields.test);
+  if (count === 0) throw invalidParameter(fields.count);
+  if (patternLength === 0 || patternLength !== bytes.length - overwriteHeader.length)
+    throw invalidParameter(fields.patternLength);
+  return { does: 'overwrite', count, invert, pattern: bytes.toString('hex', overwriteHeader.length) };
 }
 
 /** The complement of the pattern alternates with it where INVERT says so, and the last pass leaves the pattern. */

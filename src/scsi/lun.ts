@@ -1,27 +1,29 @@
-/**
- * The eight bytes of a logical unit number (SAM-5 4.7), single level:
- *
- *   peripheral  00bbbbbb nn        0 to 255; behind bus bb, as LIO and libiscsi write it, 0 to 16383
- *   flat        01nnnnnn nn        0 to 16383
- *   extended    d2 nn nn nn        flat, 24 bits
- */
+/** The eight bytes of a logical unit number, single level (SAM-5 4.7), and the numbers that they stand for. */
 
+import { bits, encode, lower, record, u8, u16, u24, u32 } from '../wire/layout.ts';
+
+/** ADDRESS METHOD, with LENGTH and EXTENDED ADDRESS METHOD where it is an extended one. */
+const methods = { peripheral: 0, flat: 1, extendedFlat: 0xd2 } as const;
+
+/** Peripheral, whose upper bits are a bus as LIO and libiscsi write it, and flat: 14 bits both. */
+const single = record(8, { method: bits(0, 0xc0), number: lower(14, u16(0)), second: u16(2), rest: u32(4) });
+const extended = record(8, { method: u8(0), number: u24(1), rest: u32(4) });
+
+/** Numbers that the shorter forms hold. */
 const peripheralMax = 0xff;
 const flatMax = 0x3fff;
-const extendedFlat = 0xd2;
 
 /** The number in an eight-byte LUN, or -1 when it is none that we could have. */
 export function decodeLun(bytes: Uint8Array): number {
-  const [b0 = 0, b1 = 0, b2 = 0, b3 = 0, b4 = 0, b5 = 0, b6 = 0, b7 = 0] = bytes;
-  if ((b4 | b5 | b6 | b7) !== 0) return -1;
-  if (b0 === extendedFlat) return (b1 << 16) | (b2 << 8) | b3;
-  if ((b2 | b3) !== 0) return -1;
-  return b0 < 0x80 ? ((b0 & 0x3f) << 8) | b1 : -1;
+  const { method, number, second, rest } = single.fields;
+  if (rest.get(bytes, 0) !== 0) return -1;
+  if (extended.fields.method.get(bytes, 0) === methods.extendedFlat) return extended.fields.number.get(bytes, 0);
+  if (second.get(bytes, 0) !== 0 || method.get(bytes, 0) > methods.flat) return -1;
+  return number.get(bytes, 0);
 }
 
-/** Writes `number` (0 to 2^24-1) as the eight bytes at `into[at]`, in the shortest form that holds it. */
-export function encodeLun(number: number, into: Uint8Array, at: number): void {
-  into.fill(0, at, at + 8);
-  if (number > flatMax) into.set([extendedFlat, number >> 16, (number >> 8) & 0xff, number & 0xff], at);
-  else into.set([number > peripheralMax ? 0x40 | (number >> 8) : 0, number & 0xff], at);
+/** A number (0 to 2^24-1) as a LUN, in the shortest form that holds it. */
+export function encodeLun(number: number): Buffer {
+  if (number > flatMax) return encode(extended, { method: methods.extendedFlat, number });
+  return encode(single, { method: number > peripheralMax ? methods.flat : methods.peripheral, number });
 }

@@ -1,10 +1,11 @@
 /** The mode pages there are, one record each (SPC-4 7.5; SBC-3 6.5). */
 
+import { bit, bits, record, u16 } from '../wire/layout.ts';
 import { controlMode } from './control-mode.ts';
 import { informationalExceptions, onRequest } from './informational-exceptions.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { writesOf } from './lost-writes.ts';
-import { flagOf, type ModePage } from './mode-page.ts';
+import { currentPage, type ModePage, modePage } from './mode-page.ts';
 import {
   askForThresholds,
   offersThresholds,
@@ -12,118 +13,113 @@ import {
   provisioningThresholds,
 } from './provisioning-threshold.ts';
 
+/** UA_INTLCK_CTRL by the attribute emulate_ua_intlck_ctrl. */
+const interlocks = [0, 2, 3] as const;
+/** QUEUE ALGORITHM MODIFIER. */
+const unrestrictedReordering = 1;
+/** BUSY TIMEOUT PERIOD: not defined. */
+const undefinedPeriod = 0xffff;
+const extendedSelfTestSeconds = 30;
+
 /** Every mode page there is, in the order of MODE SENSE. */
 export const modePages: readonly ModePage[] = [
-  {
+  modePage({
     code: 0x01,
     name: 'Read-Write Error Recovery',
     spec: 'SBC-3 6.5.8',
-    current: (lu) => {
-      const bytes = new Uint8Array(10);
-      bytes[5] = flagOf(offersThresholds(lu) && provisioningThresholds.of(lu).reports, 0x80); // LBPERE
-      return bytes;
-    },
-    changeable: [
-      {
-        byte: 5,
-        mask: 0x80,
+    layout: record(12, { lbpere: bit(7, 0x80) }),
+    values: (lu) => ({ lbpere: offersThresholds(lu) && provisioningThresholds.of(lu).reports }),
+    changeable: {
+      lbpere: {
         offered: offersThresholds,
-        initial: (lu) => flagOf(offersThresholds(lu), 0x80),
-        set: (lu, on) => askForThresholds(lu, { reports: on !== 0 }),
+        initial: offersThresholds,
+        set: (lu, reports) => askForThresholds(lu, { reports }),
       },
-    ],
-  },
-  {
+    },
+  }),
+  modePage({
     code: 0x08,
     name: 'Caching',
     spec: 'SBC-3 6.5.5',
-    current: (lu) => {
-      const bytes = new Uint8Array(18);
-      bytes[0] = flagOf(lu.attributes.values.emulate_write_cache, 0x04); // WCE
-      bytes[10] = 0x20; // DRA
-      return bytes;
+    layout: record(20, { wce: bit(2, 0x04), dra: bit(12, 0x20) }),
+    values: (lu) => ({ wce: lu.attributes.values.emulate_write_cache === 1, dra: true }),
+    changeable: {
+      wce: { initial: (lu) => lu.initial('emulate_write_cache') === 1, set: setWriteCache },
     },
-    changeable: [
-      {
-        byte: 0,
-        mask: 0x04,
-        initial: (lu) => flagOf(lu.initial('emulate_write_cache'), 0x04),
-        set: setWriteCache,
-      },
-    ],
-  },
-  {
+  }),
+  modePage({
     code: 0x0a,
     name: 'Control',
     spec: 'SPC-4 7.5.8',
-    current: (lu) => {
+    layout: record(12, {
+      dSense: bit(2, 0x04),
+      gltsd: bit(2, 0x02),
+      queueAlgorithmModifier: bits(3, 0xf0),
+      uaInterlock: bits(4, 0x30),
+      swp: bit(4, 0x08),
+      tas: bit(5, 0x40),
+      busyTimeoutPeriod: u16(8),
+      extendedSelfTestSeconds: u16(10),
+    }),
+    values: (lu) => {
       const { emulate_rest_reord, emulate_ua_intlck_ctrl, emulate_tas } = lu.attributes.values;
       const { descriptorSense, softwareWriteProtect } = controlMode.of(lu);
-      const interlock = [0x00, 0x20, 0x30][emulate_ua_intlck_ctrl] ?? 0;
-      const bytes = new Uint8Array(10);
-      bytes[0] = 0x02 | flagOf(descriptorSense, 0x04); // GLTSD, D_SENSE
-      bytes[1] = flagOf(emulate_rest_reord === 0, 0x10); // QUEUE ALGORITHM MODIFIER: unrestricted
-      bytes[2] = interlock | flagOf(softwareWriteProtect, 0x08); // UA_INTLCK_CTRL, SWP
-      bytes[3] = flagOf(emulate_tas, 0x40); // TAS
-      bytes.set([0xff, 0xff, 0x00, 0x1e], 6); // BUSY TIMEOUT PERIOD: not defined; self-test: 30 s
-      return bytes;
+      return {
+        dSense: descriptorSense,
+        gltsd: true,
+        queueAlgorithmModifier: emulate_rest_reord === 0 ? unrestrictedReordering : 0,
+        uaInterlock: interlocks[emulate_ua_intlck_ctrl as 0] ?? 0,
+        swp: softwareWriteProtect,
+        tas: emulate_tas === 1,
+        busyTimeoutPeriod: undefinedPeriod,
+        extendedSelfTestSeconds,
+      };
     },
-    changeable: [
-      { byte: 0, mask: 0x04, set: (lu, on) => controlMode.set(lu, { descriptorSense: on !== 0 }) },
-      { byte: 2, mask: 0x08, set: (lu, on) => controlMode.set(lu, { softwareWriteProtect: on !== 0 }) },
-      {
-        byte: 3,
-        mask: 0x40,
-        initial: (lu) => flagOf(lu.initial('emulate_tas'), 0x40),
+    changeable: {
+      dSense: { set: (lu, descriptorSense) => controlMode.set(lu, { descriptorSense }) },
+      swp: { set: (lu, softwareWriteProtect) => controlMode.set(lu, { softwareWriteProtect }) },
+      tas: {
+        initial: (lu) => lu.initial('emulate_tas') === 1,
         set: (lu, on) => lu.configure({ name: 'emulate_tas', value: on ? 1 : 0 }),
       },
-    ],
-  },
-  {
+    },
+  }),
+  modePage({
     code: 0x0a,
     subpage: 0x01,
     name: 'Control Extension',
     spec: 'SPC-4 7.5.9',
-    current: (lu) => {
-      const bytes = new Uint8Array(28);
-      bytes[0] = 0x06 | flagOf(lu.attributes.values.alua_support, 0x01); // TCMOS, SCSIP; IALUAE
-      return bytes;
-    },
-    changeable: [],
-  },
-  {
+    layout: record(32, { tcmos: bit(4, 0x04), scsip: bit(4, 0x02), ialuae: bit(4, 0x01) }),
+    values: (lu) => ({ tcmos: true, scsip: true, ialuae: lu.attributes.values.alua_support === 1 }),
+    changeable: {},
+  }),
+  modePage({
     code: 0x1a,
     name: 'Power Condition',
     spec: 'SPC-4 7.5.13',
     // No timer is enabled, and none can be.
-    current: () => new Uint8Array(38),
-    changeable: [],
-  },
-  {
+    layout: record(40, {}),
+    values: () => ({}),
+    changeable: {},
+  }),
+  modePage({
     code: 0x1c,
     name: 'Informational Exceptions Control',
     spec: 'SPC-4 7.5.11',
-    current: (lu) => {
+    layout: record(12, { dexcpt: bit(2, 0x08), test: bit(2, 0x04), mrie: bits(3, 0x0f) }),
+    values: (lu) => {
       const { disabled, test, reporting } = informationalExceptions.of(lu);
-      const bytes = new Uint8Array(10);
-      bytes[0] = flagOf(disabled, 0x08) | flagOf(test, 0x04); // DEXCPT, TEST
-      bytes[1] = reporting;
-      return bytes;
+      return { dexcpt: disabled, test, mrie: reporting };
     },
-    changeable: [
-      { byte: 0, mask: 0x08, set: (lu, on) => informationalExceptions.set(lu, { disabled: on !== 0 }) },
-      { byte: 0, mask: 0x04, set: (lu, on) => informationalExceptions.set(lu, { test: on !== 0 }) },
-      // MRIE: no reporting, or on request.
-      {
-        byte: 1,
-        mask: 0x0f,
-        only: [0, onRequest],
-        set: (lu, reporting) => informationalExceptions.set(lu, { reporting }),
-      },
-    ],
-    // DEXCPT and TEST: a failure that is made up and not reported is none.
-    wrong: (bytes) => ((bytes[0]! & 0x0c) === 0x0c ? { byte: 0, bit: 3 } : undefined),
-  },
+    changeable: {
+      dexcpt: { set: (lu, disabled) => informationalExceptions.set(lu, { disabled }) },
+      test: { set: (lu, test) => informationalExceptions.set(lu, { test }) },
+      // No reporting, or on request.
+      mrie: { only: [0, onRequest], set: (lu, reporting) => informationalExceptions.set(lu, { reporting }) },
+    },
+    // TEST makes a failure up, which DEXCPT says is not to be reported.
+    wrong: ({ dexcpt, test }) => (dexcpt && test ? 'dexcpt' : undefined),
+  }),
   provisioningPage,
 ];
 
@@ -139,10 +135,10 @@ export function offersFua(lu: StorageObject): boolean {
 
 /** All pages as they are now: to see what a setting changes. */
 export const modeData = (lu: StorageObject): Uint8Array =>
-  Buffer.concat(offeredPages(lu).map((page) => page.current(lu)));
+  Buffer.concat(offeredPages(lu).map((page) => currentPage(page, lu)));
 
 /** It is refused where what the cache holds cannot be brought to the medium: for the initiator, that is the medium's error. */
-async function setWriteCache(lu: StorageObject, on: number): Promise<void> {
+async function setWriteCache(lu: StorageObject, on: boolean): Promise<void> {
   try {
     await lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 });
   } catch (error) {

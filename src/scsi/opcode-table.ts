@@ -1,7 +1,7 @@
 /** All opcodes, and the record of a CDB. */
 
 import type { StorageObject } from './logical-unit.ts';
-import { fieldValue, type OpcodeRow, serviceActionOf } from './opcode.ts';
+import { type OpcodeRow, operationCodeOf, serviceActionOf } from './opcode.ts';
 import { reportingOpcodes } from './report-opcodes.ts';
 import { sbcOpcodes } from './sbc.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
@@ -19,19 +19,23 @@ const byCode: (OpcodeRow | ReadonlyMap<number, OpcodeRow> | undefined)[] = Array
   return first?.serviceAction === undefined ? first : new Map(rows.map((row) => [row.serviceAction!, row]));
 });
 
+/** Operation codes, of all their service actions, that this target answers for units that answer for themselves, too. */
+export const answeredHere: ReadonlySet<number> = new Set(
+  opcodes.filter((row) => row.answeredHere).map(({ code }) => code),
+);
+
 /** The record of a CDB, or undefined when no record has its operation code and service action. */
 export function lookUp(cdb: Uint8Array): OpcodeRow | undefined {
-  const code = cdb[0]!;
+  const code = operationCodeOf(cdb);
   const entry = byCode[code];
-  return entry instanceof Map ? entry.get(fieldValue(serviceActionOf(code), cdb)) : (entry as OpcodeRow | undefined);
+  return entry instanceof Map ? entry.get(serviceActionOf(code).get(cdb, 0)) : (entry as OpcodeRow | undefined);
 }
 
 /** What is wrong with a CDB that the logical unit does not offer: its service action when others of its code are offered. */
 export function notOffered(cdb: Uint8Array, lu: StorageObject): CheckCondition {
-  const code = cdb[0]!;
+  const code = operationCodeOf(cdb);
   const siblings = opcodes.some(
     (row) => row.code === code && row.serviceAction !== undefined && (row.offered?.(lu) ?? true),
   );
-  const { byte, mask } = serviceActionOf(code);
-  return siblings ? invalidCdb(byte, 31 - Math.clz32(mask & 0xff)) : new CheckCondition(sense.invalidOperationCode);
+  return siblings ? invalidCdb(serviceActionOf(code)) : new CheckCondition(sense.invalidOperationCode);
 }

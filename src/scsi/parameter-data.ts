@@ -6,6 +6,9 @@ import { type Completion, status } from './task.ts';
 /** GOOD without data. */
 export const good: Completion = { status: status.good };
 
+/** RESERVATION CONFLICT. */
+export const conflict: Completion = { status: status.reservationConflict };
+
 /** GOOD with `data`, cut to the CDB's ALLOCATION LENGTH; a shorter one is no error, and lengths inside stay as they are. */
 export function allocated(data: Uint8Array, allocationLength: number): Completion {
   return { status: status.good, dataIn: data.length > allocationLength ? data.subarray(0, allocationLength) : data };

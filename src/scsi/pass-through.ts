@@ -3,27 +3,23 @@
  * initiators and this target's ports stays ours, as the device sees neither: REPORT LUNS, reservations, pending conditions.
  */
 
+import { record } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
-import { type Opcode, type OpcodeRow, variableLengthCode } from './opcode.ts';
+import { cdbLengthOf, type Opcode, type OpcodeRow, operationCodeOf, variableLengthCode } from './opcode.ts';
+import { answeredHere } from './opcode-table.ts';
 import { CheckCondition, sense } from './sense.ts';
 import type { Task } from './task.ts';
-
-/** Operation codes that this target answers: REQUEST SENSE, RESERVE and RELEASE, PERSISTENT RESERVE, REPORT LUNS. */
-const ours: ReadonlySet<number> = new Set([0x03, 0x16, 0x17, 0x56, 0x57, 0x5e, 0x5f, 0xa0]);
-
-/** CDB length by the operation code's upper three bits, as Linux takes the vendors' (SPC-4 4.2.5.1). */
-const groupLengths = [6, 10, 10, 12, 16, 12, 10, 10] as const;
 
 /**
  * The record by which the device server treats a CDB that goes to the device, undefined when it does not go there.
  * @param row what the opcode is here; unknown ones are taken to write
  */
 export function passedThrough(lu: StorageObject, row: OpcodeRow | undefined, task: Task): OpcodeRow | undefined {
-  const code = task.cdb[0]!;
-  if (!lu.volume?.passThrough || ours.has(code)) return undefined;
+  const code = operationCodeOf(task.cdb);
+  if (!lu.volume?.passThrough || answeredHere.has(code)) return undefined;
   // What is longer is not sent to devices.
   if (code === variableLengthCode) throw new CheckCondition(sense.invalidOperationCode);
-  const cdbLength = groupLengths[(code >> 5) as 0] as number;
+  const cdbLength = cdbLengthOf(code);
   const record: Opcode = {
     code,
     name: row?.name ?? `operation code ${code.toString(16)}h`,
@@ -43,14 +39,15 @@ export function passedThrough(lu: StorageObject, row: OpcodeRow | undefined, tas
   return {
     ...record,
     cdbLength,
-    fields: [],
-    blank: {},
+    layout: noFields,
     usage: allBits,
     settable: allBits,
+    settableAnywhere: allBits,
     ranged: false,
     conditional: [],
   };
 }
 
-/** The device checks its CDBs itself. */
+/** The device takes its CDBs apart itself, and checks them. */
+const noFields = record(0, {});
 const allBits: Uint8Array = new Uint8Array(16).fill(0xff);

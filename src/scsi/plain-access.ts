@@ -4,8 +4,9 @@
  * command, and these with the same result.
  */
 
+import { bitsOf, type Field } from '../wire/layout.ts';
 import type { LogicalUnitView, Nexus, PlainAccess, StorageObject } from './logical-unit.ts';
-import { bitsOf, type Field, fieldValue, type Opcode } from './opcode.ts';
+import type { Opcode } from './opcode.ts';
 import { opcodes } from './opcode-table.ts';
 import { statistics } from './statistics.ts';
 import { taskSet } from './task-set.ts';
@@ -14,8 +15,8 @@ import { isSpared, obstaclesOf, type PlainCommand } from './unit-state.ts';
 /** What the fast path has to know of an opcode. */
 interface PlainRow {
   readonly kind: NonNullable<Opcode['plain']>;
-  readonly lba: Field;
-  readonly blocks: Field;
+  readonly lba: Field<number>;
+  readonly blocks: Field<number>;
   /** A 1 for each bit of the CDB beside the two: one that is set makes the command more than plain. */
   readonly besides: Uint8Array;
 }
@@ -24,8 +25,8 @@ interface PlainRow {
 const plainRows: readonly (PlainRow | undefined)[] = Array.from({ length: 256 }, (_, code) => {
   const row = opcodes.find((one) => one.code === code && one.plain && one.cdbLength <= 16);
   if (!row?.plain) return undefined;
-  const { lba, blocks } = row.cdb as { lba: Field; blocks: Field };
-  const besides = bitsOf([lba, blocks], row.cdbLength).map((bits) => ~bits);
+  const { lba, blocks } = row.cdb as unknown as Pick<PlainRow, 'lba' | 'blocks'>;
+  const besides = bitsOf(row.cdbLength, [lba, blocks]).map((bits) => ~bits);
   return { kind: row.plain, lba, blocks, besides };
 });
 
@@ -75,8 +76,8 @@ export function plainPosition(
   if (places.length > 0 && !isSpared(places, { kind, nexus, view })) return -1;
   const { besides } = row;
   for (let at = 1; at < besides.length; at += 1) if ((bytes[start + at]! & besides[at]!) !== 0) return -1;
-  const lba = fieldValue(row.lba, bytes, start);
-  const blocks = fieldValue(row.blocks, bytes, start);
+  const lba = row.lba.get(bytes, start);
+  const blocks = row.blocks.get(bytes, start);
   return length > 0 && blocks * blockSize === length && (lba + blocks) * blockSize <= volume.size
     ? lba * blockSize
     : -1;

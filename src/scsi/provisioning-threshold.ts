@@ -4,8 +4,9 @@
  */
 
 import type { Space } from '../backstore/backstore.ts';
+import { bit, bits, record, u8, u32 } from '../wire/layout.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
-import type { ModePage } from './mode-page.ts';
+import { modePage } from './mode-page.ts';
 import { offersUnmap, offersWriteSameUnmap } from './provisioning.ts';
 import { type Sense, sense } from './sense.ts';
 import { statistics } from './statistics.ts';
@@ -28,49 +29,56 @@ export const offersThresholds = (lu: StorageObject): boolean =>
 export const thresholdExponent = (lu: StorageObject): number =>
   offersThresholds(lu) ? Math.log2(thresholdSetBytes / lu.blockSize) : 0;
 
-/** A threshold descriptor (SBC-5 6.5.9.2): THRESHOLD RESOURCE is a parameter code of log page 0Ch. */
+/** A threshold descriptor (SBC-5 6.5.9.2). THRESHOLD RESOURCE is a parameter code of log page 0Ch. */
+const descriptorAt = (at: number) => ({
+  enabled: bit(at, 0x80),
+  arming: bits(at, 0x07),
+  resource: u8(at + 1),
+  count: u32(at + 4),
+});
+/** THRESHOLD ARMING. */
+const arming = { decreasing: 0, increasing: 1 } as const;
+
 interface Threshold {
   /** Its first byte in the mode page; a report says it in the INFORMATION field. */
   readonly at: number;
+  readonly fields: ReturnType<typeof descriptorAt>;
   readonly resource: number;
-  /** THRESHOLD ARMING. */
-  readonly arming: 'decreasing' | 'increasing';
+  readonly arming: keyof typeof arming;
   of(space: Space): number;
   readonly reached: Sense;
 }
 
-const threshold = (at: number, parts: Omit<Threshold, 'at' | 'reached'>): Threshold => ({
+const threshold = (at: number, parts: Pick<Threshold, 'resource' | 'arming' | 'of'>): Threshold => ({
   at,
   ...parts,
+  fields: descriptorAt(at),
   reached: { ...sense.thinProvisioningSoftThresholdReached, information: at },
 });
 
 /** The combinations that there are (SBC-5 table 7). */
-const thresholds: readonly Threshold[] = [
-  threshold(16, { resource: 0x01, arming: 'decreasing', of: ({ available }) => available }),
-  threshold(24, { resource: 0x02, arming: 'increasing', of: ({ allocated }) => allocated }),
-];
+const thresholds = {
+  available: threshold(16, { resource: 0x01, arming: 'decreasing', of: ({ available }) => available }),
+  used: threshold(24, { resource: 0x02, arming: 'increasing', of: ({ allocated }) => allocated }),
+} as const;
 
-const pageHeaderBytes = 4;
-const enabledBit = 0x80;
-const singleBit = 0x01; // SITUA
-const countBytes = 4;
-
-/** The page's bytes behind its header, before anybody changed them: nothing is enabled. */
-const initialPage: readonly number[] = [
-  ...new Array<number>(12).fill(0),
-  ...thresholds.flatMap(({ resource, arming }) => [arming === 'increasing' ? 1 : 0, resource, 0, 0, 0, 0, 0, 0]),
-];
-
-/** What initiators ask to be told of. */
-interface Asked {
-  /** LBPERE of the Read-Write Error Recovery mode page: thresholds are reported (SBC-5 6.5.10). */
-  readonly reports: boolean;
-  /** The Logical Block Provisioning mode page behind its header (SBC-5 6.5.9). */
-  readonly page: readonly number[];
+type Name = keyof typeof thresholds;
+/** Whether a threshold is enabled, and where it is, in threshold sets. */
+interface Setting {
+  readonly enabled: boolean;
+  readonly count: number;
 }
 
-const initial: Asked = { reports: true, page: initialPage };
+/** What initiators ask to be told of. */
+interface Asked extends Readonly<Record<Name, Setting>> {
+  /** LBPERE of the Read-Write Error Recovery mode page: thresholds are reported (SBC-5 6.5.10). */
+  readonly reports: boolean;
+  /** SITUA: one nexus is told, the first that sends a command. */
+  readonly single: boolean;
+}
+
+const off: Setting = { enabled: false, count: 0 };
+const initial: Asked = { reports: true, single: false, available: off, used: off };
 
 /** What is asked, and who looks after the thresholds while one is enabled. */
 export const provisioningThresholds = unitState<Asked & { readonly watch: ThresholdWatch | undefined }, Asked>({
@@ -78,7 +86,7 @@ export const provisioningThresholds = unitState<Asked & { readonly watch: Thresh
   initial: () => ({ ...initial, watch: undefined }),
   reset: (lu) => ({ ...initial, watch: watchOf(lu, initial) }),
   move: {
-    pack: ({ reports, page }) => ({ reports, page }),
+    pack: ({ watch, ...asked }) => asked,
     unpack: (lu, asked) => ({ ...asked, watch: watchOf(lu, asked) }),
   },
   // Each command is asked whether it is time to look at the space there is.
@@ -91,42 +99,58 @@ export function askForThresholds(lu: StorageObject, changes: Partial<Asked>): vo
   provisioningThresholds.set(lu, { ...asked, watch: watchOf(lu, asked) });
 }
 
-const changeable = (byte: number, mask: number): ModePage['changeable'][number] => ({
-  byte,
-  mask,
-  set(lu, value) {
-    const { page } = provisioningThresholds.of(lu);
-    askForThresholds(lu, { page: page.with(byte, (page[byte]! & ~mask) | value) });
-  },
-});
+function change(lu: StorageObject, name: Name, changed: Partial<Setting>): void {
+  askForThresholds(lu, { [name]: { ...provisioningThresholds.of(lu)[name], ...changed } });
+}
 
-export const provisioningPage: ModePage = {
+const { available, used } = thresholds;
+
+export const provisioningPage = modePage({
   code: 0x1c,
   subpage: 0x02,
   name: 'Logical Block Provisioning',
   spec: 'SBC-5 6.5.9',
   offered: offersThresholds,
-  current: (lu) => Uint8Array.from(provisioningThresholds.of(lu).page),
-  changeable: [
-    changeable(0, singleBit),
-    ...thresholds.flatMap(({ at }) => {
-      const first = at - pageHeaderBytes;
-      const count = Array.from({ length: countBytes }, (_, i) => changeable(first + 4 + i, 0xff));
-      return [changeable(first, enabledBit), ...count];
-    }),
-  ],
-};
+  layout: record(32, {
+    single: bit(4, 0x01), // SITUA
+    availableEnabled: available.fields.enabled,
+    availableArming: available.fields.arming,
+    availableResource: available.fields.resource,
+    availableCount: available.fields.count,
+    usedEnabled: used.fields.enabled,
+    usedArming: used.fields.arming,
+    usedResource: used.fields.resource,
+    usedCount: used.fields.count,
+  }),
+  values: (lu) => {
+    const asked = provisioningThresholds.of(lu);
+    return {
+      single: asked.single,
+      availableEnabled: asked.available.enabled,
+      availableArming: arming[available.arming],
+      availableResource: available.resource,
+      availableCount: asked.available.count,
+      usedEnabled: asked.used.enabled,
+      usedArming: arming[used.arming],
+      usedResource: used.resource,
+      usedCount: asked.used.count,
+    };
+  },
+  changeable: {
+    single: { set: (lu, single) => askForThresholds(lu, { single }) },
+    availableEnabled: { set: (lu, enabled) => change(lu, 'available', { enabled }) },
+    availableCount: { set: (lu, count) => change(lu, 'available', { count }) },
+    usedEnabled: { set: (lu, enabled) => change(lu, 'used', { enabled }) },
+    usedCount: { set: (lu, count) => change(lu, 'used', { count }) },
+  },
+});
 
 /** Who watches what is asked for; nobody where nothing is enabled. */
 function watchOf(lu: StorageObject, asked: Asked): ThresholdWatch | undefined {
-  const page = Buffer.from(asked.page);
-  const enabled = thresholds.flatMap((one) => {
-    const first = one.at - pageHeaderBytes;
-    return (page[first]! & enabledBit) === 0 ? [] : [new Watched(one, page.readUInt32BE(first + 4))];
-  });
-  return asked.reports && enabled.length > 0
-    ? new ThresholdWatch(lu, enabled, (page[0]! & singleBit) !== 0)
-    : undefined;
+  const names = Object.keys(thresholds) as Name[];
+  const enabled = names.filter((name) => asked[name].enabled);
+  const watched = enabled.map((name) => new Watched(thresholds[name], asked[name].count));
+  return asked.reports && watched.length > 0 ? new ThresholdWatch(lu, watched, asked.single) : undefined;
 }
 
 /** An enabled threshold: the ends of its range in bytes (SBC-5 4.7.3.7.2), and its notification trigger. */

@@ -2,6 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
+import { bits, counting, encode, type Field, read, readAll, record, u16, u32, u64 } from '../wire/layout.ts';
 import { lbaOutOfRange, mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
@@ -20,28 +21,32 @@ const pieceBytesMax = 1024 * 1024;
 /** Blocks discarded or zeroed in one call of the volume: task management gets a word in between. */
 const pieceBlocksMax = 0x400000;
 
-const headerBytes = 8;
-const descriptorBytes = 16;
+/** UNMAP's parameter list (SBC-3 5.28): block descriptors follow the header. */
+const unmapHeader = record(8, { length: counting(u16(0)), descriptorsLength: counting(u16(2), 8) });
+const unmapDescriptor = record(16, { lba: u64(0), blocks: u32(8) });
+
+/** The parameter list of an UNMAP. */
+export const unmapList = (ranges: readonly { readonly lba: number; readonly blocks: number }[]): Buffer =>
+  encode(unmapHeader, {}, ...ranges.map((range) => encode(unmapDescriptor, range)));
 
 /** SBC-3 5.28: every descriptor is checked before the first block goes. */
 export async function unmap(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
-  const list = parameterList(task.dataOut, headerBytes);
-  const length = list.readUInt16BE(2);
-  if (list.length < headerBytes + length) throw new CheckCondition(sense.parameterListLengthError);
-  const count = Math.floor(length / descriptorBytes);
+  const list = parameterList(task.dataOut, unmapHeader.length);
+  const { descriptorsLength } = read(unmapHeader, list);
+  const end = unmapHeader.length + descriptorsLength;
+  if (list.length < end) throw new CheckCondition(sense.parameterListLengthError);
+  const ranges = readAll(unmapDescriptor, list.subarray(unmapHeader.length, end));
   const { max_unmap_block_desc_count, max_unmap_lba_count } = lu.attributes.values;
-  if (count > max_unmap_block_desc_count) throw invalidParameter(2);
-  const ranges = Array.from({ length: count }, (_, i) => {
-    const at = headerBytes + i * descriptorBytes;
-    const lba = Number(list.readBigUInt64BE(at));
-    const blocks = list.readUInt32BE(at + 8);
-    if (blocks > max_unmap_lba_count) throw invalidParameter(at + 8);
+  if (ranges.length > max_unmap_block_desc_count) throw invalidParameter(unmapHeader.fields.descriptorsLength);
+  const tooMany = (i: number) => {
+    return invalidParameter(unmapDescriptor.fields.blocks, unmapHeader.length + i * unmapDescriptor.length);
+  };
+  for (const [i, { lba, blocks }] of ranges.entries()) {
+    if (blocks > max_unmap_lba_count) throw tooMany(i);
     if (lba + blocks > lu.blocks) throw lbaOutOfRange(lu, lba);
-    return { lba, blocks };
-  });
-  if (ranges.reduce((sum, { blocks }) => sum + blocks, 0) > max_unmap_lba_count)
-    throw invalidParameter(headerBytes + 8);
+  }
+  if (ranges.reduce((sum, { blocks }) => sum + blocks, 0) > max_unmap_lba_count) throw tooMany(0);
   // SPC-4 7.3.6 counts it among the write commands.
   countWrite(lu, 0);
   for (const { lba, blocks } of ranges) await held(lu, lba, blocks, () => discard(lu, lba, blocks, task));
@@ -64,10 +69,10 @@ async function discard(lu: StorageObject, lba: number, blocks: number, task: Tas
 /** WRITE SAME of no blocks goes to the end of the medium (SBC-3 5.43): where its length has no limit. Else WSNZ is 1. */
 export const writesSameToEnd = (lu: StorageObject): boolean => lu.attributes.values.max_write_same_len === 0;
 
-/** WRITE SAME's rules beyond its usage bits (SBC-3 5.43). @param byte where the CDB has the number of blocks */
-export function checkWriteSame(lu: StorageObject, blocks: number, byte: number): void {
+/** WRITE SAME's rules beyond its usage bits (SBC-3 5.43). @param field where the CDB has the number of blocks */
+export function checkWriteSame(lu: StorageObject, blocks: number, field: Field): void {
   const most = lu.attributes.values.max_write_same_len;
-  if (most !== 0 && (blocks === 0 || blocks > most)) throw invalidCdb(byte, 7);
+  if (most !== 0 && (blocks === 0 || blocks > most)) throw invalidCdb(field);
 }
 
 /**
@@ -76,15 +81,15 @@ export function checkWriteSame(lu: StorageObject, blocks: number, byte: number):
  */
 export async function writeSame(
   lu: StorageObject,
-  asked: { lba: number; blocks: number; unmap: number; ndob?: number },
+  asked: { lba: number; blocks: number; unmap: boolean; ndob?: boolean },
   task: Task,
 ): Promise<Completion> {
   const cdb = { ...asked, blocks: asked.blocks || lu.blocks - asked.lba };
-  const block = cdb.ndob === 1 ? new Uint8Array(lu.blockSize) : task.dataOut;
+  const block = cdb.ndob ? new Uint8Array(lu.blockSize) : task.dataOut;
   const zeros = block.every((byte) => byte === 0);
   const volume = mediumOf(lu);
   return held(lu, cdb.lba, cdb.blocks, async () => {
-    if (zeros && cdb.unmap === 1) await discard(lu, cdb.lba, cdb.blocks, task);
+    if (zeros && cdb.unmap) await discard(lu, cdb.lba, cdb.blocks, task);
     else if (zeros && volume.writeZeroes) await zero(lu, volume, cdb, task);
     else await fill(lu, volume, cdb, block, task);
     return good;
@@ -125,30 +130,41 @@ function* inPieces(lba: number, blocks: number, most: number): Generator<readonl
   for (let done = 0; done < blocks; done += most) yield [lba + done, Math.min(most, blocks - done)];
 }
 
-const lbaStatusHeaderBytes = 8;
-const lbaStatusBytes = 16;
+/** GET LBA STATUS's answer (SBC-3 5.4): descriptors follow the header. */
+const lbaStatusHeader = record(8, { dataLength: counting(u32(0)) });
+const lbaStatusDescriptor = record(16, { lba: u64(0), blocks: u32(8), status: bits(12, 0x0f) });
 /** Descriptors in one answer. */
 const lbaStatusCountMax = 256;
-const deallocated = 1;
+/** PROVISIONING STATUS (SBC-3 table 43). */
+const provisioningStatus = { mapped: 0, deallocated: 1 } as const;
+
+/** Bytes of an answer with so many descriptors. */
+export const lbaStatusBytes = (count: number): number => lbaStatusHeader.length + count * lbaStatusDescriptor.length;
+
+/** The extents of an answer. */
+export function decodeLbaStatus(answer: Uint8Array): { lba: number; blocks: number; isMapped: boolean }[] {
+  const { dataLength } = lbaStatusHeader.fields;
+  const end = dataLength.counts + dataLength.get(answer, 0);
+  return readAll(lbaStatusDescriptor, answer.subarray(0, end), lbaStatusHeader.length).map(
+    ({ lba, blocks, status }) => {
+      return { lba, blocks, isMapped: status === provisioningStatus.mapped };
+    },
+  );
+}
 
 /** SBC-3 5.4: extents from an address on; a volume that cannot tell has everything mapped. */
 export async function lbaStatus(lu: StorageObject, lba: number, allocation: number): Promise<Completion> {
   const volume = mediumOf(lu);
-  const wanted = Math.floor((allocation - lbaStatusHeaderBytes) / lbaStatusBytes);
+  const wanted = Math.floor((allocation - lbaStatusHeader.length) / lbaStatusDescriptor.length);
   const count = Math.min(lbaStatusCountMax, Math.max(1, wanted));
-  const data = Buffer.alloc(lbaStatusHeaderBytes + count * lbaStatusBytes);
-  let at = lbaStatusHeaderBytes;
-  let from = lba;
-  while (at < data.length && from < lu.blocks) {
+  const descriptors: Uint8Array[] = [];
+  for (let from = lba; descriptors.length < count && from < lu.blocks; ) {
     const extent = await extentFrom(lu, volume, from);
-    data.writeBigUInt64BE(BigInt(from), at);
-    data.writeUInt32BE(extent.end - from, at + 8);
-    data[at + 12] = extent.allocated ? 0 : deallocated;
+    const status = extent.allocated ? provisioningStatus.mapped : provisioningStatus.deallocated;
+    descriptors.push(encode(lbaStatusDescriptor, { lba: from, blocks: extent.end - from, status }));
     from = extent.end;
-    at += lbaStatusBytes;
   }
-  data.writeUInt32BE(at - 4, 0);
-  return allocated(data.subarray(0, at), allocation);
+  return allocated(encode(lbaStatusHeader, {}, ...descriptors), allocation);
 }
 
 /** In blocks: a block that is a hole only in part is mapped. */

@@ -1,90 +1,19 @@
-/** PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE: CDBs and parameter lists of what persistent-reservation.ts does. */
+/** PERSISTENT RESERVE OUT, RESERVE and RELEASE: CDBs and parameter lists of what persistent-reservation.ts does. */
 
+import { bit, bits, type Field, hex, read, record, u8, u16, u32, type Values } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { nexusesOf, portOfNexus, targetPortsOf } from './nexus.ts';
-import { bits, type OpcodeRow, opcode, u8, u16, u32 } from './opcode.ts';
-import { allocated, good, parameterList } from './parameter-data.ts';
+import { type OpcodeRow, opcode, serviceActionOf } from './opcode.ts';
+import { conflict, good, parameterList } from './parameter-data.ts';
 import type { Change, PersistentReservations, Registration } from './persistent-reservation.ts';
 import * as pr from './persistent-reservation.ts';
 import { reservations, reservationsName, reservationTypes } from './reservation-conflict.ts';
+import { keyBytes, offersPersistent, reservationReports } from './reservation-reports.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
-import { type Completion, status, type Task } from './task.ts';
+import type { Completion, Task } from './task.ts';
 import { preempt as abortPreempted } from './task-management.ts';
-import { decodeTransportIds, encodeTransportId } from './transport-id.ts';
+import { decodeTransportIds } from './transport-id.ts';
 import { addUnitAttention } from './unit-attention.ts';
-
-const conflict: Completion = { status: status.reservationConflict };
-
-const offersPersistent = (lu: StorageObject): boolean =>
-  lu.attributes.values.emulate_pr === 1 && lu.attributes.values.pgr_support === 1;
-
-// --- PERSISTENT RESERVE IN (SPC-4 6.15) ---
-
-const reserveIn = (serviceAction: number, name: string, clause: string, data: (lu: StorageObject) => Uint8Array) =>
-  opcode({
-    code: 0x5e,
-    serviceAction,
-    name: `PERSISTENT RESERVE IN ${name}`,
-    spec: `SPC-4 ${clause}`,
-    cdb: { allocation: u16(7) },
-    medium: 'none',
-    whenReserved: 'allowed',
-    runsIn: 'standby',
-    offered: offersPersistent,
-    execute: (lu, cdb) => (reservations.of(lu).reserved ? conflict : allocated(data(lu), cdb.allocation)),
-  });
-
-function readKeys(lu: StorageObject): Uint8Array {
-  const { persistent } = reservations.of(lu);
-  return withHeader(
-    persistent,
-    persistent.registrations.map(({ key }) => Buffer.from(key, 'hex')),
-  );
-}
-
-/** PRGENERATION and ADDITIONAL LENGTH in front of descriptors. */
-function withHeader(state: PersistentReservations, descriptors: readonly Uint8Array[]): Uint8Array {
-  const body = Buffer.concat(descriptors);
-  const header = Buffer.alloc(8);
-  header.writeUInt32BE(state.generation, 0);
-  header.writeUInt32BE(body.length, 4);
-  return Buffer.concat([header, body]);
-}
-
-function readReservation(lu: StorageObject): Uint8Array {
-  const { persistent } = reservations.of(lu);
-  const { reservation } = persistent;
-  if (!reservation) return withHeader(persistent, []);
-  const descriptor = Buffer.alloc(16);
-  descriptor.write(reservation.holder?.key ?? pr.noKey, 0, 'hex');
-  descriptor[13] = reservation.type;
-  return withHeader(persistent, [descriptor]);
-}
-
-/** CRH, SIP_C, ATP_C, PTPL_C; TMV, ALLOW COMMANDS 001b, PTPL_A; all six types. */
-function reportCapabilities(lu: StorageObject): Uint8Array {
-  const persists = lu.keep !== undefined;
-  const active = reservations.of(lu).persistent.aptpl;
-  return Uint8Array.of(0, 8, 0x1c | (persists ? 1 : 0), 0x90 | (active ? 1 : 0), 0xea, 0x01, 0, 0);
-}
-
-function readFullStatus(lu: StorageObject): Uint8Array {
-  const { persistent } = reservations.of(lu);
-  return withHeader(
-    persistent,
-    persistent.registrations.map((registration) => {
-      const transportId = encodeTransportId(registration.initiator);
-      const descriptor = Buffer.alloc(24);
-      const holder = pr.holds(persistent, registration);
-      descriptor.write(registration.key, 0, 'hex');
-      descriptor[12] = (registration.port === null ? 0x02 : 0) | (holder ? 0x01 : 0); // ALL_TG_PT, R_HOLDER
-      descriptor[13] = holder ? (persistent.reservation?.type ?? 0) : 0;
-      descriptor.writeUInt16BE(registration.port ?? 0, 18);
-      descriptor.writeUInt32BE(transportId.length, 20);
-      return Buffer.concat([descriptor, transportId]);
-    }),
-  );
-}
 
 // --- PERSISTENT RESERVE OUT (SPC-4 6.16) ---
 
@@ -96,24 +25,33 @@ interface Request {
   readonly registration: Registration | undefined;
   readonly scope: number;
   readonly type: number;
-  readonly list: Buffer;
-  /** RESERVATION KEY and SERVICE ACTION RESERVATION KEY. */
-  readonly key: string;
-  readonly actionKey: string;
+  /** The parameter list, and what it says; of REGISTER AND MOVE look at `moveList`. */
+  readonly bytes: Buffer;
+  readonly list: Values<typeof outList.fields>;
 }
 
 /** What a service action does: a change, GOOD without one, or RESERVATION CONFLICT. */
 type Outcome = Change | 'nothing' | 'conflict';
 
-const listBytes = 24;
+/** Parameter lists (SPC-4 6.16.3, 6.16.4). TransportIDs follow: with SPEC_I_PT behind their length. */
+const keys = { key: hex(0, keyBytes), actionKey: hex(8, keyBytes) };
+const outList = record(24, { ...keys, specIPt: bit(20, 0x08), allTgPt: bit(20, 0x04), aptpl: bit(20, 0x01) });
+const moveList = record(24, {
+  ...keys,
+  unregister: bit(17, 0x02),
+  aptpl: bit(17, 0x01),
+  relativePortId: u16(18),
+  transportIdLength: u32(20),
+});
+const transportIds = record(4, { length: u32(0) });
 const transportIdsBytesMax = 8192;
 
-const scopeAndType = { scope: bits(2, 4, 4), type: bits(2, 0, 4) };
+const scopeAndType = { scope: bits(2, 0xf0), type: bits(2, 0x0f) };
 
 /** What of a reservation there is: LU_SCOPE, and six types. @throws CheckCondition */
 function checkScopeAndType({ scope, type }: { readonly scope: number; readonly type: number }): void {
-  if (scope !== 0) throw invalidCdb(2, 7);
-  if (!reservationTypes.has(type)) throw invalidCdb(2, 3);
+  if (scope !== 0) throw invalidCdb(scopeAndType.scope);
+  if (!reservationTypes.has(type)) throw invalidCdb(scopeAndType.type);
 }
 
 const reserveOut = (
@@ -130,19 +68,20 @@ const reserveOut = (
     spec: `SPC-4 ${clause}`,
     cdb: { ...(takesType !== 'never' ? scopeAndType : ({} as typeof scopeAndType)), length: u32(5) },
     ignores: takesType !== 'never' ? [] : Object.values(scopeAndType),
+    answeredHere: true,
     medium: 'none',
     whenReserved: 'allowed',
     runsIn: 'standby',
     offered: offersPersistent,
     check: (_lu, cdb) => {
       if (takesType === 'always') checkScopeAndType(cdb);
-      if (cdb.length < listBytes || cdb.length > listBytes + transportIdsBytesMax)
+      if (cdb.length < outList.length || cdb.length > outList.length + transportIdsBytesMax)
         throw new CheckCondition(sense.parameterListLengthError);
     },
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, cdb, task) => {
       if (reservations.of(lu).reserved) return conflict;
-      const list = parameterList(task.dataOut, listBytes);
+      const bytes = parameterList(task.dataOut, outList.length);
       const state = reservations.of(lu).persistent;
       const registration = pr.registrationOf(state, task.nexus, task.unit!.port.relativePortId);
       const outcome = act({
@@ -152,9 +91,8 @@ const reserveOut = (
         registration,
         scope: cdb.scope,
         type: cdb.type,
-        list,
-        key: list.toString('hex', 0, 8),
-        actionKey: list.toString('hex', 8, 16),
+        bytes,
+        list: read(outList, bytes),
       });
       if (outcome === 'conflict') return conflict;
       return outcome === 'nothing' ? good : apply(lu, task, outcome, serviceAction === preemptAndAbort);
@@ -169,38 +107,41 @@ const registered =
   (request: Request): Outcome => {
     const { registration } = request;
     checkPlainList(request);
-    return registration && registration.key === request.key ? act(request, registration) : 'conflict';
+    return registration && registration.key === request.list.key ? act(request, registration) : 'conflict';
   };
 
 /** SPEC_I_PT is 0, and nothing follows the 24 bytes. */
-function checkPlainList({ list }: Request): void {
-  if ((list[20]! & 0x08) !== 0) throw invalidParameter(20, 3);
-  if (list.length !== listBytes) throw new CheckCondition(sense.parameterListLengthError);
+function checkPlainList({ list, bytes }: Request): void {
+  if (list.specIPt) throw invalidParameter(outList.fields.specIPt);
+  if (bytes.length !== outList.length) throw new CheckCondition(sense.parameterListLengthError);
 }
 
 function register(request: Request): Outcome {
-  const { registration, key, actionKey } = request;
-  if (key !== (registration?.key ?? pr.noKey)) return 'conflict';
-  if (registration && (request.list[20]! & 0x08) !== 0) throw invalidParameter(20, 3);
-  return registerKey(request, actionKey);
+  const { registration, list } = request;
+  if (list.key !== (registration?.key ?? pr.noKey)) return 'conflict';
+  if (registration && list.specIPt) throw invalidParameter(outList.fields.specIPt);
+  return registerKey(request);
 }
 
 function registerAndIgnore(request: Request): Outcome {
   checkPlainList(request);
-  return registerKey(request, request.actionKey);
+  return registerKey(request);
 }
 
-function registerKey({ lu, task, state, registration, list }: Request, key: string): Outcome {
-  const aptpl = persists(lu, (list[20]! & 0x01) !== 0);
-  const others = otherInitiators(list);
+function registerKey({ lu, task, state, registration, list, bytes }: Request): Outcome {
+  const { actionKey: key } = list;
+  const aptpl = persists(lu, list.aptpl, outList.fields.aptpl);
+  const others = list.specIPt ? otherInitiators(bytes) : [];
+  if (!list.specIPt && bytes.length !== outList.length) throw new CheckCondition(sense.parameterListLengthError);
   if (key === pr.noKey) return registration ? pr.unregister(state, registration, aptpl) : 'nothing';
-  const port = (list[20]! & 0x04) !== 0 ? null : task.unit!.port.relativePortId;
+  const port = list.allTgPt ? null : task.unit!.port.relativePortId;
   const own = lu.attributes.values.enforce_pr_isids === 1 ? task.nexus.initiatorPortName : task.nexus.initiatorName;
   const added = registration
     ? [{ ...registration, key }]
     : [...new Set([own, ...others])].map((initiator) => ({ initiator, port, key }));
   // SPC-4 5.12.7: one that is registered must not be among those that a registration names.
-  if (added.slice(1).some((one) => pr.has(state, one))) throw invalidParameter(listBytes + 4);
+  if (added.slice(1).some((one) => pr.has(state, one)))
+    throw invalidParameter({ at: outList.length + transportIds.length, mask: 0xff });
   const change = pr.register(state, added, aptpl);
   if (change.state.registrations.length > pr.registrationsMax)
     throw new CheckCondition(sense.insufficientRegistrationResources);
@@ -208,20 +149,17 @@ function registerKey({ lu, task, state, registration, list }: Request, key: stri
 }
 
 /** SPEC_I_PT: a list of TransportIDs behind the 24 bytes, its length in front. */
-function otherInitiators(list: Buffer): string[] {
-  if ((list[20]! & 0x08) === 0) {
-    if (list.length !== listBytes) throw new CheckCondition(sense.parameterListLengthError);
-    return [];
-  }
-  if (list.length < listBytes + 4) throw new CheckCondition(sense.parameterListLengthError);
-  const length = list.readUInt32BE(listBytes);
-  if (list.length !== listBytes + 4 + length) throw new CheckCondition(sense.parameterListLengthError);
-  return decodeTransportIds(list.subarray(listBytes + 4), listBytes + 4);
+function otherInitiators(bytes: Buffer): string[] {
+  const start = outList.length + transportIds.length;
+  if (bytes.length < start) throw new CheckCondition(sense.parameterListLengthError);
+  const { length } = read(transportIds, bytes, outList.length);
+  if (bytes.length !== start + length) throw new CheckCondition(sense.parameterListLengthError);
+  return decodeTransportIds(bytes.subarray(start), start);
 }
 
-/** APTPL as asked for, where the storage object has a place to keep it. */
-function persists(lu: StorageObject, asked: boolean): boolean {
-  if (asked && !lu.keep) throw invalidParameter(20, 0);
+/** APTPL as asked for in `field`, where the storage object has a place to keep it. */
+function persists(lu: StorageObject, asked: boolean, field: Field): boolean {
+  if (asked && !lu.keep) throw invalidParameter(field);
   return asked || (lu.keep !== undefined && lu.attributes.values.force_pr_aptpl === 1);
 }
 
@@ -239,34 +177,34 @@ const release = registered(({ state, type }, registration) => {
 const clear = registered(({ state }, registration) => pr.clear(state, registration));
 
 const preempt = registered((request, registration) => {
-  const { state, type, actionKey } = request;
+  const { state, type, list } = request;
+  const { actionKey } = list;
   const allRegistrants = state.reservation !== null && state.reservation.holder === null;
-  if (actionKey === pr.noKey && !allRegistrants) throw invalidParameter(8);
+  if (actionKey === pr.noKey && !allRegistrants) throw invalidParameter(keys.actionKey);
   // SCOPE and TYPE say what reservation there is to be; where only registrations go, nobody looks at them (SPC-4 5.12.11.2.5).
   if (pr.takesReservation(state, actionKey)) checkScopeAndType(request);
   return pr.preempt(state, registration, actionKey, type) ?? 'conflict';
 });
 
 /** Its own parameter list (SPC-4 6.16.4): UNREG, APTPL, RELATIVE TARGET PORT IDENTIFIER, one TransportID. */
-function registerAndMove({ lu, task, state, registration, list, key, actionKey }: Request): Outcome {
+function registerAndMove({ lu, task, state, registration, bytes }: Request): Outcome {
+  const { fields, length } = moveList;
+  const { key, actionKey, relativePortId: port, transportIdLength, ...list } = read(moveList, bytes);
   if (!registration || registration.key !== key) return 'conflict';
-  if (!state.reservation) throw invalidCdb(1, 4);
+  if (!state.reservation) throw invalidCdb(serviceActionOf(0x5f));
   // Where all registrants hold it, there is nobody to move it to.
   if (state.reservation.holder === null || !pr.holds(state, registration)) return 'conflict';
-  if (actionKey === pr.noKey) throw invalidParameter(8);
-  const port = list.readUInt16BE(18);
-  if (!targetPortsOf(lu).some((one) => one.relativePortId === port)) throw invalidParameter(18);
-  if (list.length !== listBytes + list.readUInt32BE(20)) throw new CheckCondition(sense.parameterListLengthError);
-  const [initiator, more] = decodeTransportIds(list.subarray(listBytes), listBytes);
-  if (initiator === undefined || more !== undefined) throw invalidParameter(20);
+  if (actionKey === pr.noKey) throw invalidParameter(fields.actionKey);
+  if (!targetPortsOf(lu).some(({ relativePortId }) => relativePortId === port))
+    throw invalidParameter(fields.relativePortId);
+  if (bytes.length !== length + transportIdLength) throw new CheckCondition(sense.parameterListLengthError);
+  const [initiator, more] = decodeTransportIds(bytes.subarray(length), length);
+  if (initiator === undefined || more !== undefined) throw invalidParameter(fields.transportIdLength);
   const own = [task.nexus.initiatorPortName, task.nexus.initiatorName];
-  if (own.includes(initiator)) throw invalidParameter(listBytes);
-  return pr.move(
-    state,
-    registration,
-    { initiator, port, key: actionKey },
-    { unregister: (list[17]! & 0x02) !== 0, aptpl: persists(lu, (list[17]! & 0x01) !== 0) },
-  );
+  // The TransportID stands behind the list.
+  if (own.includes(initiator)) throw invalidParameter({ at: length, mask: 0xff });
+  const aptpl = persists(lu, list.aptpl, fields.aptpl);
+  return pr.move(state, registration, { initiator, port, key: actionKey }, { unregister: list.unregister, aptpl });
 }
 
 /** Makes a change durable where it has to be, then true, then known. */
@@ -343,6 +281,7 @@ const reserveRelease = (code: number, name: string, spec: string, ten: boolean):
     cdb: {},
     // Of third parties and extents, which have to be there to be reserved: THIRD-PARTY DEVICE ID, list lengths.
     ignores: ten ? [u8(2), u8(3), u16(7)] : [u8(2), u16(3)],
+    answeredHere: true,
     medium: 'none',
     whenReserved: name.startsWith('RELEASE') ? 'always' : 'conflicts',
     offered: offersReserve,
@@ -350,10 +289,7 @@ const reserveRelease = (code: number, name: string, spec: string, ten: boolean):
   });
 
 export const reservationOpcodes: readonly OpcodeRow[] = [
-  reserveIn(0x00, 'READ KEYS', '6.15.2', readKeys),
-  reserveIn(0x01, 'READ RESERVATION', '6.15.3', readReservation),
-  reserveIn(0x02, 'REPORT CAPABILITIES', '6.15.4', reportCapabilities),
-  reserveIn(0x03, 'READ FULL STATUS', '6.15.5', readFullStatus),
+  ...reservationReports,
   reserveOut(0x00, 'REGISTER', '5.12.7', 'never', register),
   reserveOut(0x01, 'RESERVE', '5.12.9', 'always', reserve),
   reserveOut(0x02, 'RELEASE', '5.12.11.2.2', 'always', release),

@@ -1,6 +1,21 @@
 /** The commands of a block device (SBC-3), one record each; what they do is in block-access.ts and provisioning.ts. */
 
 import {
+  bit,
+  bits,
+  counting,
+  encode,
+  type Field,
+  lower,
+  record,
+  u8,
+  u16,
+  u24,
+  u32,
+  u64,
+  zeroMeans,
+} from '../wire/layout.ts';
+import {
   atomicBlocksMax,
   compareAndWrite,
   lbaOutOfRange,
@@ -13,20 +28,20 @@ import {
   writeAndVerify,
   writeAtomic,
 } from './block-access.ts';
+import { capacityOpcodes } from './capacity.ts';
 import { formatSanitizeOpcodes } from './format-sanitize.ts';
-import { compareBlocksMax, physicalBlocks } from './inquiry.ts';
-import type { StorageObject } from './logical-unit.ts';
 import { offersFua } from './mode-pages.ts';
-import { bit, bits, type Field, lba21, type OpcodeRow, opcode, u8, u16, u32, u64 } from './opcode.ts';
+import { type OpcodeRow, offeredIf, opcode } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
 import { invalidCdb } from './sense.ts';
 import { startStopOpcodes } from './start-stop.ts';
+import { compareBlocksMax } from './vpd-page.ts';
 
-type Range = { readonly lba: Field; readonly blocks: Field };
+type Range = { readonly lba: Field<number>; readonly blocks: Field<number> };
 
 /** Where the block commands of each CDB length have their range; behind it GROUP NUMBER, which nothing here counts by. */
-const range6: Range = { lba: lba21, blocks: u8(4, 256) };
+const range6: Range = { lba: lower(21, u24(1)), blocks: zeroMeans(256, u8(4)) };
 const range10: Range = { lba: u32(2), blocks: u16(7) };
 const range12: Range = { lba: u32(2), blocks: u32(6) };
 const range16: Range = { lba: u64(2), blocks: u32(10) };
@@ -34,20 +49,20 @@ const range32: Range = { lba: u64(12), blocks: u32(28) };
 
 /** What the CDBs of a length have and nobody looks at: GROUP NUMBER, and tags of protection information that there is not. */
 const ignored = new Map<Range, Field[]>([
-  [range10, [bits(6, 0, 5)]],
-  [range12, [bits(10, 0, 5)]],
-  [range16, [bits(14, 0, 5)]],
-  [range32, [bits(6, 0, 5), u32(20), u16(24), u16(26)]],
+  [range10, [bits(6, 0x1f)]],
+  [range12, [bits(10, 0x1f)]],
+  [range16, [bits(14, 0x1f)]],
+  [range32, [bits(6, 0x1f), u32(20), u16(24), u16(26)]],
 ]);
 const ignoredOf = (range: Range): Field[] => ignored.get(range) ?? [];
 
 /** The byte of the flags. DPO advises a cache that is not ours. Protection fields are not named: they have to be 0 (SBC-3 4.22). */
 const flagsOf = (byte: number) => ({
-  dpo: bit(byte, 4, offersFua),
-  fua: { fua: bit(byte, 3, offersFua) },
-  bytchk: { bytchk: bits(byte, 1, 2) },
-  unmap: { unmap: bit(byte, 3, offersWriteSameUnmap) },
-  ndob: { ndob: bit(byte, 0) },
+  dpo: offeredIf(offersFua, bit(byte, 0x10)),
+  fua: { fua: offeredIf(offersFua, bit(byte, 0x08)) },
+  bytchk: { bytchk: bits(byte, 0x06) },
+  unmap: { unmap: offeredIf(offersWriteSameUnmap, bit(byte, 0x08)) },
+  ndob: { ndob: bit(byte, 0x01) },
 });
 const shortFlags = flagsOf(1);
 const longFlags = flagsOf(10);
@@ -64,7 +79,7 @@ interface Variant {
   readonly range: Range;
 }
 
-const reads = ({ range, ...named }: Variant): OpcodeRow =>
+const reads = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
     cdb: range,
@@ -76,7 +91,7 @@ const reads = ({ range, ...named }: Variant): OpcodeRow =>
     execute: (lu, cdb, task) => read(lu, cdb.lba, cdb.blocks, task),
   });
 
-const writes = ({ range, ...named }: Variant): OpcodeRow =>
+const writes = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
     cdb: { ...range, ...(range === range6 ? noFua : flags(range).fua) },
@@ -92,7 +107,7 @@ const writes = ({ range, ...named }: Variant): OpcodeRow =>
     execute: (lu, cdb, task) => task.landing?.finish() ?? write(lu, cdb, task),
   });
 
-const verifies = ({ range, ...named }: Variant): OpcodeRow =>
+const verifies = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
     cdb: { ...range, ...flags(range).bytchk },
@@ -101,14 +116,14 @@ const verifies = ({ range, ...named }: Variant): OpcodeRow =>
     medium: 'read',
     whenReserved: 'reads',
     check: (_lu, cdb) => {
-      if (cdb.bytchk === 2) throw invalidCdb(flags(range).bytchk.bytchk.byte, 2);
+      if (cdb.bytchk === 2) throw invalidCdb(flags(range).bytchk.bytchk);
     },
     dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
     inPieces: true,
     execute: verify,
   });
 
-const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
+const writesAndVerifies = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
     cdb: { ...range, ...flags(range).bytchk },
@@ -117,7 +132,7 @@ const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
     medium: 'write',
     whenReserved: 'conflicts',
     check: (_lu, cdb) => {
-      if (cdb.bytchk > 1) throw invalidCdb(flags(range).bytchk.bytchk.byte, 2);
+      if (cdb.bytchk > 1) throw invalidCdb(flags(range).bytchk.bytchk);
     },
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     fewerBlocks: true,
@@ -125,23 +140,23 @@ const writesAndVerifies = ({ range, ...named }: Variant): OpcodeRow =>
     execute: writeAndVerify,
   });
 
-const flushes = ({ range, ...named }: Variant): OpcodeRow =>
+const flushes = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
-    cdb: { ...range, immediate: bit(1, 1) },
+    cdb: { ...range, immediate: bit(1, 0x02) },
     // SYNC_NV of SBC-2: there is no non-volatile cache.
-    ignores: [bit(1, 2), ...ignoredOf(range)],
+    ignores: [bit(1, 0x04), ...ignoredOf(range)],
     medium: 'flush',
     whenReserved: 'conflicts',
     execute: (lu, cdb) => synchronize(lu, cdb.immediate),
   });
 
 /** The volume's cache is not ours to fill: GOOD says that not everything is cached (SBC-3 5.8). */
-const prefetches = ({ range, ...named }: Variant): OpcodeRow =>
+const prefetches = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
     cdb: range,
-    ignores: [bit(1, 1), ...ignoredOf(range)],
+    ignores: [bit(1, 0x02), ...ignoredOf(range)],
     medium: 'read',
     whenReserved: 'reads',
     execute: () => good,
@@ -150,7 +165,7 @@ const prefetches = ({ range, ...named }: Variant): OpcodeRow =>
 /** There is no head to move: old initiators are told that it has (SCSI-2 9.2.13, 9.2.15), as LIO does. */
 const seeks = (
   named: { readonly code: number; readonly name: string; readonly spec: string },
-  lba?: Field,
+  lba?: Field<number>,
 ): OpcodeRow =>
   opcode({
     ...named,
@@ -163,7 +178,7 @@ const seeks = (
     execute: () => good,
   });
 
-const writesSame = ({ range, ...named }: Variant): OpcodeRow =>
+const writesSame = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
     cdb: {
@@ -174,22 +189,76 @@ const writesSame = ({ range, ...named }: Variant): OpcodeRow =>
     ignores: ignoredOf(range),
     medium: 'write',
     whenReserved: 'conflicts',
-    check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks.byte),
-    dataOut: (lu, cdb) => (cdb.ndob === 1 ? 0 : lu.blockSize),
+    check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks),
+    dataOut: (lu, cdb) => (cdb.ndob ? 0 : lu.blockSize),
     exactDataOut: true,
     execute: writeSame,
   });
+
+const compareAndWriteCdb = { ...fua, lba: u64(2), blocks: u8(13) };
+const writeAtomicCdb = { ...fua, lba: u64(2), boundary: u16(10), blocks: u16(12) };
+
+/** Rows of which this target makes commands itself (nbd/logical-unit.ts), beside initiators. */
+export const blockCommands = {
+  read16: reads({ code: 0x88, name: 'READ(16)', spec: 'SBC-3 5.13', range: range16 }),
+  write16: writes({ code: 0x8a, name: 'WRITE(16)', spec: 'SBC-3 5.35', range: range16 }),
+  synchronizeCache16: flushes({ code: 0x91, name: 'SYNCHRONIZE CACHE(16)', spec: 'SBC-3 5.27', range: range16 }),
+  writeSame16: writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.44', range: range16 }),
+  preFetch16: prefetches({ code: 0x90, name: 'PRE-FETCH(16)', spec: 'SBC-3 5.9', range: range16 }),
+  compareAndWrite: opcode({
+    code: 0x89,
+    name: 'COMPARE AND WRITE',
+    spec: 'SBC-3 5.2',
+    cdb: compareAndWriteCdb,
+    accepts: [dpo],
+    ignores: [bits(14, 0x1f)],
+    medium: 'write',
+    whenReserved: 'conflicts',
+    offered: (lu) => lu.attributes.values.emulate_caw === 1,
+    check: (lu, cdb) => {
+      if (cdb.blocks > compareBlocksMax(lu)) throw invalidCdb(compareAndWriteCdb.blocks);
+    },
+    dataOut: (lu, cdb) => 2 * cdb.blocks * lu.blockSize,
+    exactDataOut: true,
+    execute: compareAndWrite,
+  }),
+  getLbaStatus: opcode({
+    code: 0x9e,
+    serviceAction: 0x12,
+    name: 'GET LBA STATUS',
+    spec: 'SBC-3 5.4',
+    cdb: { lba: u64(2), allocation: u32(10) },
+    medium: 'read',
+    whenReserved: 'reads',
+    check: (lu, cdb) => {
+      if (cdb.lba >= lu.blocks) throw lbaOutOfRange(lu, cdb.lba);
+    },
+    execute: (lu, cdb) => lbaStatus(lu, cdb.lba, cdb.allocation),
+  }),
+  unmap: opcode({
+    code: 0x42,
+    name: 'UNMAP',
+    spec: 'SBC-3 5.28',
+    cdb: { length: u16(7) },
+    ignores: [bits(6, 0x1f)],
+    medium: 'write',
+    whenReserved: 'conflicts',
+    offered: offersUnmap,
+    dataOut: (_lu, cdb) => cdb.length,
+    execute: (lu, _cdb, task) => unmap(lu, task),
+  }),
+} as const;
 
 export const sbcOpcodes: readonly OpcodeRow[] = [
   reads({ code: 0x08, name: 'READ(6)', spec: 'SBC-2 5.5', range: range6 }),
   reads({ code: 0x28, name: 'READ(10)', spec: 'SBC-3 5.11', range: range10 }),
   reads({ code: 0xa8, name: 'READ(12)', spec: 'SBC-3 5.12', range: range12 }),
-  reads({ code: 0x88, name: 'READ(16)', spec: 'SBC-3 5.13', range: range16 }),
+  blockCommands.read16,
   reads({ code: 0x7f, serviceAction: 0x09, name: 'READ(32)', spec: 'SBC-3 5.14', range: range32 }),
   writes({ code: 0x0a, name: 'WRITE(6)', spec: 'SBC-2 5.24', range: range6 }),
   writes({ code: 0x2a, name: 'WRITE(10)', spec: 'SBC-3 5.33', range: range10 }),
   writes({ code: 0xaa, name: 'WRITE(12)', spec: 'SBC-3 5.34', range: range12 }),
-  writes({ code: 0x8a, name: 'WRITE(16)', spec: 'SBC-3 5.35', range: range16 }),
+  blockCommands.write16,
   writes({ code: 0x7f, serviceAction: 0x0b, name: 'WRITE(32)', spec: 'SBC-3 5.36', range: range32 }),
   verifies({ code: 0x2f, name: 'VERIFY(10)', spec: 'SBC-3 5.29', range: range10 }),
   verifies({ code: 0xaf, name: 'VERIFY(12)', spec: 'SBC-3 5.30', range: range12 }),
@@ -206,27 +275,11 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     range: range32,
   }),
   flushes({ code: 0x35, name: 'SYNCHRONIZE CACHE(10)', spec: 'SBC-3 5.26', range: range10 }),
-  flushes({ code: 0x91, name: 'SYNCHRONIZE CACHE(16)', spec: 'SBC-3 5.27', range: range16 }),
+  blockCommands.synchronizeCache16,
   writesSame({ code: 0x41, name: 'WRITE SAME(10)', spec: 'SBC-3 5.43', range: range10 }),
-  writesSame({ code: 0x93, name: 'WRITE SAME(16)', spec: 'SBC-3 5.44', range: range16 }),
+  blockCommands.writeSame16,
   writesSame({ code: 0x7f, serviceAction: 0x0d, name: 'WRITE SAME(32)', spec: 'SBC-3 5.45', range: range32 }),
-  opcode({
-    code: 0x89,
-    name: 'COMPARE AND WRITE',
-    spec: 'SBC-3 5.2',
-    cdb: { ...fua, lba: u64(2), blocks: u8(13) },
-    accepts: [dpo],
-    ignores: [bits(14, 0, 5)],
-    medium: 'write',
-    whenReserved: 'conflicts',
-    offered: (lu) => lu.attributes.values.emulate_caw === 1,
-    check: (lu, cdb) => {
-      if (cdb.blocks > compareBlocksMax(lu)) throw invalidCdb(13, 7);
-    },
-    dataOut: (lu, cdb) => 2 * cdb.blocks * lu.blockSize,
-    exactDataOut: true,
-    execute: compareAndWrite,
-  }),
+  blockCommands.compareAndWrite,
   opcode({
     code: 0x8b,
     name: 'ORWRITE(16)',
@@ -244,113 +297,51 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     code: 0x9c,
     name: 'WRITE ATOMIC(16)',
     spec: 'SBC-4 5.48',
-    cdb: { ...fua, lba: u64(2), boundary: u16(10), blocks: u16(12) },
+    cdb: writeAtomicCdb,
     accepts: [dpo],
-    ignores: [bits(14, 0, 5)],
+    ignores: [bits(14, 0x1f)],
     medium: 'write',
     whenReserved: 'conflicts',
     offered: (lu) => atomicBlocksMax(lu) > 0,
     check: (lu, cdb) => {
       // MAXIMUM ATOMIC BOUNDARY SIZE of VPD page B0h is 0: the whole write is one atomic piece.
-      if (cdb.boundary !== 0) throw invalidCdb(10, 7);
-      if (cdb.blocks > atomicBlocksMax(lu)) throw invalidCdb(12, 7);
+      if (cdb.boundary !== 0) throw invalidCdb(writeAtomicCdb.boundary);
+      if (cdb.blocks > atomicBlocksMax(lu)) throw invalidCdb(writeAtomicCdb.blocks);
     },
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     execute: writeAtomic,
   }),
   seeks({ code: 0x01, name: 'REZERO UNIT', spec: 'SCSI-2 9.2.13' }),
-  seeks({ code: 0x0b, name: 'SEEK(6)', spec: 'SCSI-2 9.2.15' }, lba21),
+  seeks({ code: 0x0b, name: 'SEEK(6)', spec: 'SCSI-2 9.2.15' }, lower(21, u24(1))),
   seeks({ code: 0x2b, name: 'SEEK(10)', spec: 'SCSI-2 9.2.15' }, u32(2)),
   prefetches({ code: 0x34, name: 'PRE-FETCH(10)', spec: 'SBC-3 5.8', range: range10 }),
-  prefetches({ code: 0x90, name: 'PRE-FETCH(16)', spec: 'SBC-3 5.9', range: range16 }),
-  opcode({
-    code: 0x9e,
-    serviceAction: 0x12,
-    name: 'GET LBA STATUS',
-    spec: 'SBC-3 5.4',
-    cdb: { lba: u64(2), allocation: u32(10) },
-    medium: 'read',
-    whenReserved: 'reads',
-    check: (lu, cdb) => {
-      if (cdb.lba >= lu.blocks) throw lbaOutOfRange(lu, cdb.lba);
-    },
-    execute: (lu, cdb) => lbaStatus(lu, cdb.lba, cdb.allocation),
-  }),
+  blockCommands.preFetch16,
+  blockCommands.getLbaStatus,
   opcode({
     code: 0x37,
     name: 'READ DEFECT DATA(10)',
     spec: 'SBC-3 5.17',
-    cdb: { lists: bits(2, 3, 2), format: bits(2, 0, 3), allocation: u16(7) },
+    cdb: { lists: bits(2, 0x18), format: bits(2, 0x07), allocation: u16(7) },
     medium: 'read',
     whenReserved: 'reads',
-    execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0), cdb.allocation),
+    execute: (_lu, cdb) => allocated(encode(defects10, { lists: cdb.lists, format: cdb.format }), cdb.allocation),
   }),
   opcode({
     code: 0xb7,
     name: 'READ DEFECT DATA(12)',
     spec: 'SBC-3 5.18',
-    cdb: { lists: bits(1, 3, 2), format: bits(1, 0, 3), index: u32(2), allocation: u32(6) },
+    cdb: { lists: bits(1, 0x18), format: bits(1, 0x07), index: u32(2), allocation: u32(6) },
     medium: 'read',
     whenReserved: 'reads',
-    execute: (_lu, cdb) => allocated(Uint8Array.of(0, (cdb.lists << 3) | cdb.format, 0, 0, 0, 0, 0, 0), cdb.allocation),
+    execute: (_lu, cdb) => allocated(encode(defects12, { lists: cdb.lists, format: cdb.format }), cdb.allocation),
   }),
-  opcode({
-    code: 0x42,
-    name: 'UNMAP',
-    spec: 'SBC-3 5.28',
-    cdb: { length: u16(7) },
-    ignores: [bits(6, 0, 5)],
-    medium: 'write',
-    whenReserved: 'conflicts',
-    offered: offersUnmap,
-    dataOut: (_lu, cdb) => cdb.length,
-    execute: (lu, _cdb, task) => unmap(lu, task),
-  }),
-  opcode({
-    code: 0x25,
-    name: 'READ CAPACITY(10)',
-    spec: 'SBC-3 5.15',
-    // LOGICAL BLOCK ADDRESS and PMI are obsolete; SBC-2 wants the address 0 without PMI.
-    cdb: { lba: u32(2), pmi: bit(8, 0) },
-    medium: 'read',
-    whenReserved: 'allowed',
-    runsIn: 'standby',
-    check: (_lu, cdb) => {
-      if (cdb.lba !== 0 && cdb.pmi === 0) throw invalidCdb(2, 7);
-    },
-    execute: (lu) => {
-      const data = Buffer.alloc(8);
-      data.writeUInt32BE(Math.min(lu.blocks - 1, 0xffffffff), 0);
-      data.writeUInt32BE(lu.blockSize, 4);
-      return allocated(data, data.length);
-    },
-  }),
-  opcode({
-    code: 0x9e,
-    serviceAction: 0x10,
-    name: 'READ CAPACITY(16)',
-    spec: 'SBC-3 5.16',
-    cdb: { lba: u64(2), allocation: u32(10), pmi: bit(14, 0) },
-    medium: 'read',
-    whenReserved: 'allowed',
-    runsIn: 'standby',
-    check: (_lu, cdb) => {
-      if (cdb.lba !== 0 && cdb.pmi === 0) throw invalidCdb(2, 7);
-    },
-    execute: (lu, cdb) => allocated(capacity16(lu), cdb.allocation),
-  }),
+  blockCommands.unmap,
+  ...capacityOpcodes,
   ...startStopOpcodes,
   ...formatSanitizeOpcodes,
 ];
 
-/** SBC-3 5.16.2 */
-function capacity16(lu: StorageObject): Uint8Array {
-  const data = Buffer.alloc(32);
-  const thin = offersUnmap(lu) || offersWriteSameUnmap(lu);
-  data.writeBigUInt64BE(BigInt(lu.blocks - 1), 0);
-  data.writeUInt32BE(lu.blockSize, 8);
-  data[13] = Math.floor(Math.log2(physicalBlocks(lu)));
-  // LBPME, LBPRZ
-  if (thin) data[14] = 0x80 | (lu.attributes.values.unmap_zeroes_data === 1 ? 0x40 : 0);
-  return data;
-}
+/** READ DEFECT DATA answers with an empty list, in the format that was asked for (SBC-3 5.17.2, 5.18.2). */
+const defects = { lists: bits(1, 0x18), format: bits(1, 0x07) };
+const defects10 = record(4, { ...defects, length: counting(u16(2)) });
+const defects12 = record(8, { ...defects, length: counting(u32(4)) });

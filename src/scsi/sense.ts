@@ -1,5 +1,7 @@
 /** Sense by name: key, additional code and qualifier (SPC-4 4.5, annex F), and its two encodings. */
 
+import { bit, bits, counting, encode, type Field, octets, read, record, u8, u16, u32, u64 } from '../wire/layout.ts';
+
 export interface Sense {
   readonly key: number;
   readonly asc: number;
@@ -106,7 +108,7 @@ export const sense = {
 } as const satisfies Record<string, Sense>;
 
 /** Where a wrong field starts (SPC-4 4.5.2.4.2). */
-export interface FieldPointer {
+interface FieldPointer {
   readonly in: 'cdb' | 'parameter list';
   readonly byte: number;
   /** Its leftmost bit, when the field is not a whole byte. */
@@ -135,67 +137,115 @@ export class CheckCondition extends Error {
   }
 }
 
-/** INVALID FIELD IN CDB that points to the field. */
-export const invalidCdb = (byte: number, bit?: number): CheckCondition =>
-  new CheckCondition(sense.invalidFieldInCdb, { field: pointer('cdb', byte, bit) });
+/** INVALID FIELD IN CDB that points to the leftmost bit of the field. */
+export const invalidCdb = ({ at, mask }: Place): CheckCondition =>
+  new CheckCondition(sense.invalidFieldInCdb, { field: { in: 'cdb', byte: at, bit: leftmostBit(mask) } });
 
-/** INVALID FIELD IN PARAMETER LIST that points to the field. */
-export const invalidParameter = (byte: number, bit?: number): CheckCondition =>
-  new CheckCondition(sense.invalidFieldInParameterList, { field: pointer('parameter list', byte, bit) });
+type Place = Pick<Field, 'at' | 'mask'>;
+const leftmostBit = (mask: number): number => 31 - Math.clz32(mask);
 
-const pointer = (where: FieldPointer['in'], byte: number, bit?: number): FieldPointer =>
-  bit === undefined ? { in: where, byte } : { in: where, byte, bit };
+/**
+ * INVALID FIELD IN PARAMETER LIST that points to the field, and to its leftmost bit when it is not a whole byte.
+ * @param start where the record with the field begins in the list
+ */
+export function invalidParameter({ at, mask }: Place, start = 0): CheckCondition {
+  const byte = start + at;
+  const field = { in: 'parameter list', byte, ...(mask !== 0xff && { bit: leftmostBit(mask) }) } as const;
+  return new CheckCondition(sense.invalidFieldInParameterList, { field });
+}
+
+/** SPC-4 4.5.3. What differs between the two formats and their deferred kinds is RESPONSE CODE. */
+const responseCode = bits(0, 0x7f);
+const responseCodes = { fixed: 0x70, fixedDeferred: 0x71, descriptor: 0x72, descriptorDeferred: 0x73 } as const;
+
+const fixed = record(18, {
+  valid: bit(0, 0x80),
+  responseCode,
+  key: bits(2, 0x0f),
+  information: u32(3),
+  additionalLength: counting(u8(7)),
+  asc: u8(12),
+  ascq: u8(13),
+  keySpecific: octets(15, 3),
+});
+
+/** SPC-4 4.5.2: descriptors follow. */
+const descriptors = record(8, {
+  responseCode,
+  key: bits(1, 0x0f),
+  asc: u8(2),
+  ascq: u8(3),
+  additionalLength: counting(u8(7)),
+});
+const descriptorType = { information: 0x00, keySpecific: 0x02 } as const;
+/** SPC-4 4.5.2.2 */
+const informationDescriptor = record(12, {
+  type: u8(0),
+  additionalLength: counting(u8(1)),
+  valid: bit(2, 0x80),
+  information: u64(4),
+});
+/** SPC-4 4.5.2.4 */
+const keySpecificDescriptor = record(8, { type: u8(0), additionalLength: counting(u8(1)), keySpecific: octets(4, 3) });
+
+/** SENSE KEY SPECIFIC about a field (SPC-4 4.5.2.4.2): SKSV, C/D, BPV, BIT POINTER, FIELD POINTER. */
+const fieldPointer = record(3, {
+  valid: bit(0, 0x80),
+  inCdb: bit(0, 0x40),
+  bitValid: bit(0, 0x08),
+  bit: bits(0, 0x07),
+  byte: u16(1),
+});
+/** SENSE KEY SPECIFIC about progress (SPC-4 4.5.2.4.4), in parts of 65,536. */
+const progressIndication = record(3, { valid: bit(0, 0x80), progress: u16(1) });
 
 /** Sense data as an initiator reads it. @param descriptor D_SENSE of the Control mode page */
 export function encodeSense(what: Sense, descriptor: boolean, detail: SenseDetail = {}): Uint8Array {
-  const whole = what.information === undefined ? detail : { information: what.information, ...detail };
-  return descriptor ? encodeDescriptor(what, whole) : encodeFixed(what, whole);
-}
-
-/** SPC-4 4.5.3: 18 bytes. */
-function encodeFixed(what: Sense, { information, field, progress }: SenseDetail): Uint8Array {
-  const bytes = Buffer.alloc(18);
-  bytes[0] = what.deferred ? 0x71 : 0x70;
-  bytes[2] = what.key;
-  bytes[7] = 10;
-  bytes[12] = what.asc;
-  bytes[13] = what.ascq;
-  // Values above 32 bits have no place here: VALID stays 0 (SPC-4 4.5.3).
-  if (information !== undefined && information <= 0xffffffff) {
-    bytes[0] |= 0x80;
-    bytes.writeUInt32BE(information, 3);
+  const { key, asc, ascq } = what;
+  const information = detail.information ?? what.information;
+  const keySpecific = keySpecificOf(detail);
+  if (!descriptor) {
+    const code = what.deferred ? responseCodes.fixedDeferred : responseCodes.fixed;
+    // Values above 32 bits have no place here: VALID stays 0 (SPC-4 4.5.3).
+    const valid = information !== undefined && information <= 0xffffffff;
+    return encode(fixed, {
+      ...{ responseCode: code, key, asc, ascq },
+      ...(valid && { valid, information }),
+      ...(keySpecific && { keySpecific }),
+    });
   }
-  if (field) encodeFieldPointer(field, bytes, 15);
-  if (progress !== undefined) encodeProgress(progress, bytes, 15);
-  return bytes;
+  return encode(
+    descriptors,
+    { responseCode: what.deferred ? responseCodes.descriptorDeferred : responseCodes.descriptor, key, asc, ascq },
+    ...(information === undefined
+      ? []
+      : [encode(informationDescriptor, { type: descriptorType.information, valid: true, information })]),
+    ...(keySpecific ? [encode(keySpecificDescriptor, { type: descriptorType.keySpecific, keySpecific })] : []),
+  );
 }
 
-/** SPC-4 4.5.2 */
-function encodeDescriptor(what: Sense, { information, field, progress }: SenseDetail): Uint8Array {
-  const specific = field !== undefined || progress !== undefined;
-  const bytes = Buffer.alloc(8 + (information === undefined ? 0 : 12) + (specific ? 8 : 0));
-  bytes.set([what.deferred ? 0x73 : 0x72, what.key, what.asc, what.ascq]);
-  bytes[7] = bytes.length - 8;
-  let at = 8;
-  if (information !== undefined) {
-    bytes.set([0x00, 10, 0x80], at);
-    bytes.writeBigUInt64BE(BigInt(information), at + 4);
-    at += 12;
+function keySpecificOf({ field, progress }: SenseDetail): Uint8Array | undefined {
+  if (progress !== undefined) {
+    const parts = Math.min(0xffff, Math.floor(progress * 0x10000));
+    return encode(progressIndication, { valid: true, progress: parts });
   }
-  if (specific) bytes.set([0x02, 6], at);
-  if (field) encodeFieldPointer(field, bytes, at + 4);
-  if (progress !== undefined) encodeProgress(progress, bytes, at + 4);
-  return bytes;
+  if (!field) return undefined;
+  const { in: where, byte, bit: pointed } = field;
+  return encode(fieldPointer, {
+    ...{ valid: true, inCdb: where === 'cdb', byte },
+    ...(pointed !== undefined && { bitValid: true, bit: pointed }),
+  });
 }
 
-/** SPC-4 4.5.2.4.2: SKSV, C/D, BPV, BIT POINTER, FIELD POINTER. */
-function encodeFieldPointer(field: FieldPointer, into: Buffer, at: number): void {
-  into[at] = 0x80 | (field.in === 'cdb' ? 0x40 : 0) | (field.bit === undefined ? 0 : 0x08 | field.bit);
-  into.writeUInt16BE(field.byte, at + 1);
-}
-
-/** SPC-4 4.5.2.4.4: SKSV, PROGRESS INDICATION in parts of 65,536. */
-function encodeProgress(progress: number, into: Buffer, at: number): void {
-  into[at] = 0x80;
-  into.writeUInt16BE(Math.min(0xffff, Math.floor(progress * 0x10000)), at + 1);
+/** What sense data says, in either format; undefined where there is none. */
+export function decodeSense(data: Uint8Array): Required<Pick<Sense, 'key' | 'asc' | 'ascq'>> & { deferred: boolean } {
+  const code = responseCode.get(data, 0);
+  const isDescriptor = code === responseCodes.descriptor || code === responseCodes.descriptorDeferred;
+  const { key, asc, ascq } = isDescriptor ? read(descriptors, data) : read(fixed, data);
+  return {
+    key,
+    asc,
+    ascq,
+    deferred: code === responseCodes.fixedDeferred || code === responseCodes.descriptorDeferred,
+  };
 }

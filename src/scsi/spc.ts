@@ -1,5 +1,6 @@
 /** The commands that every device type has (SPC-4), one record each. */
 
+import { bit, counting, encode, record, u8, u32 } from '../wire/layout.ts';
 import { aluaOpcodes } from './alua.ts';
 import { bufferOpcodes } from './buffer.ts';
 import { diagnosticOpcodes } from './diagnostic.ts';
@@ -9,7 +10,7 @@ import { logOpcodes } from './log-page.ts';
 import { encodeLun } from './lun.ts';
 import { modeOpcodes } from './mode-commands.ts';
 
-import { bit, type OpcodeRow, opcode, u8, u32 } from './opcode.ts';
+import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
 import { pollable } from './readiness.ts';
 import { reservationOpcodes } from './reservation-commands.ts';
@@ -17,6 +18,8 @@ import { CheckCondition, encodeSense, invalidCdb, sense } from './sense.ts';
 import type { Completion, Task } from './task.ts';
 import { timestampOpcodes } from './timestamp.ts';
 import { clearReportedLuns, clearUnitAttention, pendingUnitAttention } from './unit-attention.ts';
+
+const reportLunsCdb = { select: u8(2), allocation: u32(6) };
 
 export const spcOpcodes: readonly OpcodeRow[] = [
   opcode({
@@ -32,7 +35,8 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     code: 0x03,
     name: 'REQUEST SENSE',
     spec: 'SPC-4 6.39',
-    cdb: { descriptor: bit(1, 0), allocation: u8(4) },
+    cdb: { descriptor: bit(1, 0x01), allocation: u8(4) },
+    answeredHere: true,
     medium: 'none',
     whenReserved: 'always',
     ignoresUnitAttention: true,
@@ -59,7 +63,8 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     code: 0xa0,
     name: 'REPORT LUNS',
     spec: 'SPC-4 6.33',
-    cdb: { select: u8(2), allocation: u32(6) },
+    cdb: reportLunsCdb,
+    answeredHere: true,
     medium: 'none',
     whenReserved: 'always',
     ignoresUnitAttention: true,
@@ -70,8 +75,8 @@ export const spcOpcodes: readonly OpcodeRow[] = [
   }),
 ];
 
-function requestSense(what: CheckCondition, cdb: { descriptor: number; allocation: number }): Completion {
-  return allocated(encodeSense(what.sense, cdb.descriptor === 1, what.detail), cdb.allocation);
+function requestSense(what: CheckCondition, cdb: { descriptor: boolean; allocation: number }): Completion {
+  return allocated(encodeSense(what.sense, cdb.descriptor, what.detail), cdb.allocation);
 }
 
 /** SELECT REPORT (SPC-4 6.33): which logical units; this target has neither well known nor subsidiary ones. */
@@ -84,17 +89,13 @@ const selectReports: Readonly<Record<number, 'all' | 'none'>> = {
   18: 'none', // subsidiary logical units
 };
 
-const reportLunsHeaderBytes = 8;
+/** SPC-4 6.33.2: LUNs follow. */
+const lunList = record(8, { length: counting(u32(0), 8) });
 
 function reportLuns(task: Task, cdb: { select: number; allocation: number }): Completion {
   const selected = selectReports[cdb.select];
-  if (!selected) throw invalidCdb(2, 7);
+  if (!selected) throw invalidCdb(reportLunsCdb.select);
   const luns = selected === 'all' ? task.nexus.luns() : [];
-  const list = Buffer.alloc(reportLunsHeaderBytes + luns.length * 8);
-  list.writeUInt32BE(luns.length * 8, 0);
-  luns.forEach((lun, i) => {
-    encodeLun(lun, list, reportLunsHeaderBytes + i * 8);
-  });
   clearReportedLuns(task.nexus);
-  return allocated(list, cdb.allocation);
+  return allocated(encode(lunList, {}, ...luns.map(encodeLun)), cdb.allocation);
 }

@@ -1,8 +1,9 @@
 /** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL: power conditions, and a medium that can be ejected (SBC-3 5.25, 5.10). */
 
+import { bit, bits } from '../wire/layout.ts';
 import { mediumOf, synchronize } from './block-access.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
-import { bit, bits, type Cdb, type OpcodeRow, opcode } from './opcode.ts';
+import { type Cdb, type OpcodeRow, opcode } from './opcode.ts';
 import { good } from './parameter-data.ts';
 import { type PowerCondition, power } from './readiness.ts';
 import { CheckCondition, invalidCdb, sense } from './sense.ts';
@@ -24,13 +25,15 @@ const powerConditions: Readonly<Record<number, PowerCondition>> = {
 };
 
 const cdb = {
-  immediate: bit(1, 0),
-  modifier: bits(3, 0, 4),
-  condition: bits(4, 4, 4),
-  noFlush: bit(4, 2),
-  eject: bit(4, 1),
-  start: bit(4, 0),
+  immediate: bit(1, 0x01),
+  modifier: bits(3, 0x0f),
+  condition: bits(4, 0xf0),
+  noFlush: bit(4, 0x04),
+  eject: bit(4, 0x02),
+  start: bit(4, 0x01),
 };
+
+const prevent = bits(4, 0x03);
 
 /** Nexuses that PREVENT ALLOW MEDIUM REMOVAL holds the medium in for. */
 const prevented = unitState({
@@ -55,7 +58,7 @@ export const startStopOpcodes: readonly OpcodeRow[] = [
     cdb,
     medium: 'none',
     // SBC-3 table 13: START without a power condition runs under any reservation.
-    whenReserved: (bytes) => ((bytes[4]! & 0xf1) === 0x01 ? 'allowed' : 'conflicts'),
+    whenReserved: (bytes) => (cdb.condition.get(bytes, 0) === 0 && cdb.start.get(bytes, 0) ? 'allowed' : 'conflicts'),
     check: checkStartStop,
     execute: startStop,
   }),
@@ -63,14 +66,14 @@ export const startStopOpcodes: readonly OpcodeRow[] = [
     code: 0x1e,
     name: 'PREVENT ALLOW MEDIUM REMOVAL',
     spec: 'SBC-3 5.10',
-    cdb: { prevent: bits(4, 0, 2) },
+    cdb: { prevent },
     medium: 'none',
-    whenReserved: (bytes) => ((bytes[4]! & 0x03) === 0 ? 'allowed' : 'conflicts'),
-    check: (_lu, { prevent }) => {
-      if (prevent > 1) throw invalidCdb(4, 1);
+    whenReserved: (bytes) => (prevent.get(bytes, 0) === 0 ? 'allowed' : 'conflicts'),
+    check: (_lu, asked) => {
+      if (asked.prevent > 1) throw invalidCdb(prevent);
     },
-    execute: (lu, { prevent }, { nexus }) => {
-      if (prevent === 1) prevented.of(lu).by.add(nexus);
+    execute: (lu, asked, { nexus }) => {
+      if (asked.prevent === 1) prevented.of(lu).by.add(nexus);
       else allowRemoval(lu, nexus);
       return good;
     },
@@ -78,8 +81,8 @@ export const startStopOpcodes: readonly OpcodeRow[] = [
 ];
 
 function checkStartStop(lu: StorageObject, { condition, modifier, eject }: Cdb<typeof cdb>): void {
-  if (modifier !== 0) throw invalidCdb(3, 3);
-  if (condition === 0 && eject === 1 && !isRemovable(lu)) throw invalidCdb(4, 1);
+  if (modifier !== 0) throw invalidCdb(cdb.modifier);
+  if (condition === 0 && eject && !isRemovable(lu)) throw invalidCdb(cdb.eject);
 }
 
 /** With a power condition START and LOEJ are ignored. STOP puts the unit into standby, its cache flushed. */
@@ -92,10 +95,10 @@ function startStop(
     power.set(lu, { condition: powerConditions[condition] ?? power.of(lu).condition });
     return good;
   }
-  if (eject === 1 && prevented.of(lu).by.size > 0) throw new CheckCondition(sense.mediumRemovalPrevented);
-  if (start === 1) {
+  if (eject && prevented.of(lu).by.size > 0) throw new CheckCondition(sense.mediumRemovalPrevented);
+  if (start) {
     mediumOf(lu);
-    if (lu.ejected && eject === 1) {
+    if (lu.ejected && eject) {
       lu.ejected = false;
       statistics.of(lu).loadCycles += 1;
       reportToAll(lu, sense.mediumMayHaveChanged, nexus);
@@ -104,12 +107,12 @@ function startStop(
     return good;
   }
   const leave = (): Completion => {
-    if (eject === 1) lu.ejected = true;
+    if (eject) lu.ejected = true;
     else statistics.of(lu).startStopCycles += 1;
     power.set(lu, { condition: 'standby' });
     return good;
   };
-  if (noFlush === 1 || !lu.volume) return leave();
+  if (noFlush || !lu.volume) return leave();
   const flushed = synchronize(lu, immediate);
   return flushed instanceof Promise ? flushed.then(leave) : leave();
 }

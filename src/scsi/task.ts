@@ -36,8 +36,13 @@ export interface Completion {
   readonly dataIn?: Uint8Array | Extent;
 }
 
-/** A decoded CDB: a number for each field that the opcode's record names. */
-type DecodedCdb = Readonly<Record<string, number>>;
+/** A decoded CDB: the fields that the opcode's record names, of which these mean the same in every record that has them. */
+interface DecodedCdb {
+  readonly lba?: number;
+  readonly blocks?: number;
+  readonly fua?: boolean;
+  readonly [field: string]: unknown;
+}
 
 /** What is asked of an opcode's record (opcode.ts) once a command is admitted. */
 export interface CommandRow {

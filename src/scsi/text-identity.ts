@@ -4,7 +4,8 @@
  * NAA, and an NAA 6 of the hexadecimal digits in `scsi_id` (SPC-4 7.8.6, 7.8.18).
  */
 
-import { association, codeSet, designator, designatorType } from './designator.ts';
+import { encode, hex, record } from '../wire/layout.ts';
+import { unitDesignator } from './designator.ts';
 import { textBytesMax, textNaa } from './text-naa.ts';
 
 /** The attributes that say it. */
@@ -22,18 +23,17 @@ export const hasTextIdentity = ({ scsi_id, scsi_local_id }: TextIdentity): boole
 export const textSerial = ({ scsi_sn }: TextIdentity): Uint8Array =>
   Buffer.from(scsi_sn.padStart(textBytesMax), 'latin1');
 
+const localNaa = record(8, { naa: hex(0, 8) });
+const vendorNaa = record(16, { naa: hex(0, 16) });
+
 /** VPD page 83h after its header. */
 export function textDesignators({ scsi_id, scsi_local_id }: TextIdentity): Uint8Array {
   const id = Buffer.alloc(textBytesMax);
   id.write(scsi_id, 'latin1');
   return Buffer.concat([
-    designator(codeSet.ascii, association.unit | designatorType.t10VendorId, id),
-    designator(
-      codeSet.binary,
-      association.unit | designatorType.naa,
-      Buffer.from(`3${scsi_local_id.padStart(16, '0').slice(1)}`, 'hex'),
-    ),
-    designator(codeSet.binary, association.unit | designatorType.naa, Buffer.from(textNaa(scsi_id), 'hex')),
+    unitDesignator('ascii', 't10VendorId', id),
+    unitDesignator('binary', 'naa', encode(localNaa, { naa: `3${scsi_local_id.padStart(16, '0').slice(1)}` })),
+    unitDesignator('binary', 'naa', encode(vendorNaa, { naa: textNaa(scsi_id) })),
   ]);
 }
 

@@ -1,6 +1,7 @@
 /** REPORT TIMESTAMP and SET TIMESTAMP: this machine's clock until an initiator sets another time (SPC-4 5.2, 6.38, 6.46). */
 
-import { type OpcodeRow, opcode, u32 } from './opcode.ts';
+import { bits, counting, encode, read, record, u16, u32, u48 } from '../wire/layout.ts';
+import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, sense } from './sense.ts';
 import { reportToAll } from './unit-attention.ts';
@@ -8,9 +9,12 @@ import { unitState } from './unit-state.ts';
 
 /** TIMESTAMP ORIGIN: initialized by SET TIMESTAMP, and by other means. */
 const origin = { byCommand: 2, otherwise: 3 } as const;
-const listBytes = 12;
-/** TIMESTAMP, which begins again at 0 behind its highest value. */
-const timestampBytes = 6;
+
+/** SPC-4 6.38 and 6.46. In milliseconds since 1970. */
+const report = record(12, { length: counting(u16(0)), origin: bits(2, 0x07), timestamp: u48(4) });
+const list = record(12, { timestamp: u48(4) });
+/** TIMESTAMP begins again at 0 behind its highest value. */
+const timestamps = 2 ** 48;
 const modulo = (value: number, by: number): number => ((value % by) + by) % by;
 
 /** Milliseconds by which SET TIMESTAMP moved the clock; undefined: it was not set. */
@@ -32,11 +36,11 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     runsIn: 'any',
     execute: (lu, { allocation }) => {
       const { setBy } = timestamp.of(lu);
-      const data = Buffer.alloc(listBytes);
-      data.writeUInt16BE(data.length - 2, 0);
-      data[2] = setBy === undefined ? origin.otherwise : origin.byCommand;
-      data.writeUIntBE(modulo(lu.clock.now() + (setBy ?? 0), 2 ** (8 * timestampBytes)), 4, timestampBytes);
-      return allocated(data, allocation);
+      const told = {
+        origin: setBy === undefined ? origin.otherwise : origin.byCommand,
+        timestamp: modulo(lu.clock.now() + (setBy ?? 0), timestamps),
+      };
+      return allocated(encode(report, told), allocation);
     },
   }),
   opcode({
@@ -50,12 +54,13 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     changesForAll: true,
     runsIn: 'any',
     check: (_lu, { length }) => {
-      if (length !== 0 && length !== listBytes) throw new CheckCondition(sense.parameterListLengthError);
+      if (length !== 0 && length !== list.length) throw new CheckCondition(sense.parameterListLengthError);
     },
     dataOut: (_lu, { length }) => length,
     execute: (lu, { length }, task) => {
       if (length === 0) return good;
-      timestamp.set(lu, { setBy: parameterList(task.dataOut, length).readUIntBE(4, timestampBytes) - lu.clock.now() });
+      const wanted = read(list, parameterList(task.dataOut, length));
+      timestamp.set(lu, { setBy: wanted.timestamp - lu.clock.now() });
       reportToAll(lu, sense.timestampChanged, task.nexus);
       return good;
     },

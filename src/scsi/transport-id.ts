@@ -1,27 +1,21 @@
-/**
- * TransportIDs of iSCSI (SPC-4 7.6.4.6), protocol 5:
- *
- *   0      format (2 bits), protocol identifier     00b: initiator name; 01b: name ",i,0x" ISID
- *   2-3    additional length
- *   4-     text, null-terminated, padded to a multiple of four
- */
+/** TransportIDs of iSCSI (SPC-4 7.6.4.6): which initiator, or which of its ports. */
 
+import { counting, encode, read, record, u8, u16 } from '../wire/layout.ts';
 import { invalidParameter } from './sense.ts';
 
-const iscsi = 0x05;
-const withIsid = 0x40;
-const headerBytes = 4;
+/** Text follows, null-terminated and padded to a multiple of four. */
+const header = record(4, { kind: u8(0), length: counting(u16(2)) });
+/** FORMAT CODE and iSCSI's PROTOCOL IDENTIFIER: the name of an initiator; its name, `,i,0x` and ISID, which is the name of a port. */
+const kinds = { initiator: 0x05, port: 0x45 } as const;
 /** SPC-4 7.6.4.6: ADDITIONAL LENGTH is at least 20. */
 const textBytesMin = 20;
 
 /** @param initiator SCSI initiator port name, or an initiator's bare name */
 export function encodeTransportId(initiator: string): Uint8Array {
   const text = Buffer.from(initiator);
-  const bytes = Buffer.alloc(headerBytes + Math.max(textBytesMin, (text.length + 4) & ~3));
-  bytes[0] = iscsi | (initiator.includes(',i,0x') ? withIsid : 0);
-  bytes.writeUInt16BE(bytes.length - headerBytes, 2);
-  text.copy(bytes, headerBytes);
-  return bytes;
+  const kind = initiator.includes(',i,0x') ? kinds.port : kinds.initiator;
+  const padding = Math.max(textBytesMin, (text.length + 4) & ~3) - text.length;
+  return encode(header, { kind }, text, new Uint8Array(padding));
 }
 
 /**
@@ -32,14 +26,15 @@ export function encodeTransportId(initiator: string): Uint8Array {
 export function decodeTransportIds(list: Buffer, at: number): string[] {
   const initiators: string[] = [];
   for (let from = 0; from < list.length; ) {
-    if (list.length < from + headerBytes) throw invalidParameter(at + from);
-    const format = list[from]!;
-    const end = from + headerBytes + list.readUInt16BE(from + 2);
-    if (end > list.length || end === from + headerBytes) throw invalidParameter(at + from + 2);
-    const text = withoutPadding(list.toString('utf8', from + headerBytes, end)).toLowerCase();
+    if (list.length < from + header.length) throw invalidParameter(header.fields.kind, at + from);
+    const { kind, length } = read(header, list, from);
+    const start = from + header.length;
+    const end = start + length;
+    if (end > list.length || length === 0) throw invalidParameter(header.fields.length, at + from);
+    const text = withoutPadding(list.toString('utf8', start, end)).toLowerCase();
     const isPort = /^[^\0,]+,i,0x[0-9a-f]{12}$/.test(text);
-    if (format === (iscsi | withIsid) ? !isPort : format !== iscsi || !/^[^\0,]+$/.test(text))
-      throw invalidParameter(at + from);
+    if (kind === kinds.port ? !isPort : kind !== kinds.initiator || !/^[^\0,]+$/.test(text))
+      throw invalidParameter(header.fields.kind, at + from);
     initiators.push(text);
     from = end;
   }

@@ -5,8 +5,10 @@ export interface Field<V = unknown> {
   /** First byte, and how many bytes the field touches. */
   readonly at: number;
   readonly length: number;
-  /** The bits that a field within one byte owns; 0xff in all others. */
+  /** The bits of its first byte that a field owns; of the others it owns all. */
   readonly mask: number;
+  /** Of a length: the byte from which on it counts what there is. `encode` fills it in. */
+  readonly counts?: number;
   get(bytes: Uint8Array, start: number): V;
   set(bytes: Uint8Array, start: number, value: V): void;
 }
@@ -14,6 +16,16 @@ export interface Field<V = unknown> {
 export type Fields = Readonly<Record<string, Field>>;
 /** The values of a record's fields. */
 export type Values<F extends Fields> = { -readonly [K in keyof F]: F[K] extends Field<infer V> ? V : never };
+
+/** The fields of a record that begins with `length` bytes; more may follow them. */
+export interface Layout<F extends Fields = Fields> {
+  readonly length: number;
+  readonly fields: F;
+  /** The same, for walking through them. */
+  readonly entries: readonly (readonly [name: string, field: Field])[];
+  /** What the fields read in zeros. */
+  readonly unset: Values<F>;
+}
 
 export const u8 = (at: number): Field<number> => ({
   at,
@@ -64,6 +76,21 @@ export const u32 = (at: number): Field<number> => ({
     bytes[first + 3] = value;
   },
 });
+
+export const u48 = (at: number): Field<number> => {
+  const high = u16(at);
+  const low = u32(at + 2);
+  return {
+    at,
+    length: 6,
+    mask: 0xff,
+    get: (bytes, start) => high.get(bytes, start) * 2 ** 32 + low.get(bytes, start),
+    set: (bytes, start, value) => {
+      high.set(bytes, start, Math.floor(value / 2 ** 32));
+      low.set(bytes, start, value);
+    },
+  };
+};
 
 /** Above 2^53 it is rounded: further than any medium reaches. */
 export const u64 = (at: number): Field<number> => {
@@ -139,15 +166,119 @@ export const octets = (at: number, length: number): Field<Uint8Array> => ({
   set: (bytes, start, value) => bytes.set(value.subarray(0, length), start + at),
 });
 
-/** Every field's value. */
-export function read<F extends Fields>(fields: F, bytes: Uint8Array, start = 0): Values<F> {
-  const values = Object.entries(fields).map(([name, field]) => [name, field.get(bytes, start)]);
-  return Object.fromEntries(values) as Values<F>;
+/** Latin-1 text, padded with spaces to `length` bytes. */
+export const text = (at: number, length: number): Field<string> => ({
+  at,
+  length,
+  mask: 0xff,
+  get: (bytes, start) =>
+    asBuffer(bytes)
+      .toString('latin1', start + at, start + at + length)
+      .trimEnd(),
+  set: (bytes, start, value) => {
+    asBuffer(bytes).write(value.padEnd(length), start + at, length, 'latin1');
+  },
+});
+
+/** `length` bytes as two hexadecimal digits each. */
+export const hex = (at: number, length: number): Field<string> => ({
+  at,
+  length,
+  mask: 0xff,
+  get: (bytes, start) => asBuffer(bytes).toString('hex', start + at, start + at + length),
+  set: (bytes, start, value) => {
+    asBuffer(bytes).write(value, start + at, length, 'hex');
+  },
+});
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+/** The lower `width` bits of a number; those above them, in its first byte, belong to other fields. */
+export const lower = (width: number, field: Field<number>): Field<number> => {
+  const { at, length } = field;
+  const mask = 2 ** (width - 8 * (length - 1)) - 1;
+  return {
+    ...field,
+    mask,
+    get: (bytes, start) => field.get(bytes, start) % 2 ** width,
+    set: (bytes, start, value) => {
+      const above = bytes[start + at]! & ~mask;
+      field.set(bytes, start, value);
+      bytes[start + at] = above | (bytes[start + at]! & mask);
+    },
+  };
+};
+
+/** A number of which 0 stands for `meaning`. */
+export const zeroMeans = (meaning: number, field: Field<number>): Field<number> => ({
+  ...field,
+  get: (bytes, start) => field.get(bytes, start) || meaning,
+  set: (bytes, start, value) => field.set(bytes, start, value === meaning ? 0 : value),
+});
+
+/** The field of a length that `encode` knows. */
+interface Counter extends Field<number> {
+  readonly counts: number;
+}
+
+/**
+ * A length that counts the bytes from one on, to the end of what stands behind the record, too.
+ * @param from absent: those behind the field itself
+ */
+export const counting = (field: Field<number>, from = field.at + field.length): Counter => ({
+  ...field,
+  counts: from,
+});
+
+/**
+ * Fields that lie within `length` bytes, no two of which own the same bit.
+ * @throws Error at start-up: a wrong declaration is a bug
+ */
+export function record<F extends Fields>(length: number, fields: F): Layout<F> {
+  const entries = Object.entries(fields);
+  const owned = new Uint8Array(length);
+  for (const [name, field] of entries)
+    for (let i = 0; i < field.length; i += 1) {
+      const at = field.at + i;
+      const mask = i === 0 ? field.mask : 0xff;
+      if (at >= length || (owned[at]! & mask) !== 0) throw new Error(`field ${name} does not fit at byte ${at}`);
+      owned[at]! |= mask;
+    }
+  const zeros = new Uint8Array(length);
+  const unset = Object.fromEntries(entries.map(([name, field]) => [name, field.get(zeros, 0)])) as Values<F>;
+  return { length, fields, entries, unset };
+}
+
+/** `length` bytes with a 1 for each bit of these fields. */
+export function bitsOf(length: number, fields: readonly Pick<Field, 'at' | 'length' | 'mask'>[]): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (const field of fields) {
+    bytes[field.at]! |= field.mask;
+    if (field.length > 1) bytes.fill(0xff, field.at + 1, field.at + field.length);
+  }
+  return bytes;
+}
+
+/** Every field's value. The bytes have to be there: of what is shorter, look at its length first. */
+export function read<F extends Fields>({ entries, unset }: Layout<F>, bytes: Uint8Array, start = 0): Values<F> {
+  // With its fields in place from the beginning: adding them one by one would make each object change its shape that often.
+  const values: Record<string, unknown> = { ...unset };
+  for (let i = 0; i < entries.length; i += 1) {
+    const [name, field] = entries[i]!;
+    values[name] = field.get(bytes, start);
+  }
+  return values as Values<F>;
+}
+
+/** The values of records that stand behind one another from `start` on, as many as there are whole ones. */
+export function readAll<F extends Fields>(layout: Layout<F>, bytes: Uint8Array, start = 0): Values<F>[] {
+  const count = Math.floor((bytes.length - start) / layout.length);
+  return Array.from({ length: Math.max(0, count) }, (_, i) => read(layout, bytes, start + i * layout.length));
 }
 
 /** Writes the fields that `values` names, and touches no other bit. */
 export function write<F extends Fields>(
-  fields: F,
+  { fields }: Pick<Layout<F>, 'fields'>,
   bytes: Uint8Array,
   start: number,
   values: Partial<Values<NoInfer<F>>>,
@@ -155,17 +286,16 @@ export function write<F extends Fields>(
   for (const name in values) fields[name]!.set(bytes, start, values[name]);
 }
 
-/**
- * The fields, checked: they lie within `length` bytes and no two own the same bit.
- * @throws Error at start-up: a wrong declaration is a bug
- */
-export function record<F extends Fields>(length: number, fields: F): F {
-  const owned = new Uint8Array(length);
-  for (const [name, field] of Object.entries(fields)) {
-    for (let at = field.at; at < field.at + field.length; at += 1) {
-      if (at >= length || (owned[at]! & field.mask) !== 0) throw new Error(`field ${name} does not fit at byte ${at}`);
-      owned[at]! |= field.mask;
-    }
-  }
-  return fields;
+/** A record with what stands behind it. What `values` does not name is 0, but lengths that are `counting`. */
+export function encode<F extends Fields>(
+  layout: Layout<F>,
+  values: Partial<Values<NoInfer<F>>>,
+  ...behind: readonly Uint8Array[]
+): Buffer {
+  const bytes =
+    behind.length === 0 ? Buffer.alloc(layout.length) : Buffer.concat([new Uint8Array(layout.length), ...behind]);
+  for (const [, field] of layout.entries)
+    if (field.counts !== undefined) field.set(bytes, 0, bytes.length - field.counts);
+  write(layout, bytes, 0, values);
+  return bytes;
 }

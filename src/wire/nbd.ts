@@ -10,7 +10,7 @@
  *     simple reply or structured replies ->
  */
 
-import { exact64, record, u16, u32, u64 } from './layout.ts';
+import { counting, encode, exact64, record, u16, u32, u64 } from './layout.ts';
 
 /** What messages begin with. */
 export const magic = {
@@ -66,6 +66,8 @@ export const exportAnswer = record(10, { size: u64(0), flags: u16(8) });
 export const exportAnswerZeroes = 124;
 
 export const infoTypes = { export: 0, name: 1, description: 2, blockSize: 3 } as const;
+/** What each of them begins with. */
+export const infoHeader = record(2, { type: u16(0) });
 export const exportInfo = record(12, { type: u16(0), size: u64(2), flags: u16(10) });
 export const blockSizeInfo = record(14, { type: u16(0), minimum: u32(2), preferred: u32(6), maximum: u32(10) });
 
@@ -132,7 +134,7 @@ export const replyErrors = 2 ** 15;
 export const offsetData = record(8, { offset: u64(0) });
 export const offsetHole = record(12, { offset: u64(0), length: u32(8) });
 /** Behind it a message for people, and for `errorOffset` 8 bytes of offset. */
-export const errorPayload = record(6, { error: u32(0), messageLength: u16(4) });
+export const errorPayload = record(6, { error: u32(0), messageLength: counting(u16(4)) });
 /** Extents follow the identifier of the context. */
 export const statusContext = record(4, { id: u32(0) });
 export const statusExtent = record(8, { length: u32(0), flags: u32(4) });
@@ -152,6 +154,14 @@ export const errors = {
   ENOTSUP: 95,
   ESHUTDOWN: 108,
 } as const;
+
+/** Numbers in the data of an option: how many of something follow, or a kind of it. */
+export const number32 = record(4, { value: u32(0) });
+export const number16 = record(2, { value: u16(0) });
+const textHeader = record(4, { length: counting(u32(0)) });
+
+/** Text with its length in front. */
+export const counted = (text: string): Buffer => encode(textHeader, {}, Buffer.from(text));
 
 /** Bytes of a string (an export's name, a context's name, a description). */
 export const stringBytesMax = 4096;

@@ -158,13 +158,15 @@ for (const { kind, name, needed, backstore, config, way } of media)
       expect(covers(seen, range), JSON.stringify({ seen, range })).toBe(true);
     }
 
-    const applicable = cases.filter(({ row }) => promised !== 'FUA' || row.fields.some(([name]) => name === 'fua'));
+    const applicable = cases.filter(({ row }) => promised !== 'FUA' || Object.hasOwn(row.cdb, 'fua'));
     test.each(applicable.map((one) => [`${one.row.name} ${JSON.stringify(one.variant)}`, one] as const))(
       '%s',
       async (_name, { row, variant }) => {
         const list = lists[row.name];
         const isOffered = row.offered?.(lu) ?? true;
-        if (!isOffered || row.fields.some(([name, field]) => variant[name] === 1 && field.offered?.(lu) === false)) {
+        const isAsked = (field: object) =>
+          Object.keys(variant).some((name) => row.cdb[name] === field && variant[name]);
+        if (!isOffered || row.conditional.some((field) => !field.offered(lu) && isAsked(field))) {
           // Only memory promises atomic writes, and only some media discard, into zeros.
           const erases = lu.volume?.discard && !lu.volume.discardLeavesAnything;
           const lacking = ['WRITE ATOMIC(16)', ...(erases ? [] : ['SANITIZE BLOCK ERASE'])];
@@ -174,9 +176,7 @@ for (const { kind, name, needed, backstore, config, way } of media)
         const lba = untouched;
         untouched += blocks;
         const asked = { lba, blocks, ...list?.cdb, ...variant, ...(promised === 'FUA' && { fua: 1 }) };
-        const values = Object.fromEntries(
-          row.fields.flatMap(([name]) => (name in asked ? [[name, asked[name as 'lba']]] : [])),
-        );
+        const values = Object.fromEntries(Object.entries(asked).filter(([name]) => Object.hasOwn(row.cdb, name)));
         const length = row.dataOut?.(lu, values) ?? 0;
         // With UNMAP only zeros are deallocated.
         const data = list?.data?.(lba) ?? (values['unmap'] === 1 ? Buffer.alloc(length) : pattern(length));

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { pdus, scsiCommand } from '../../src/iscsi/pdu.ts';
-import { putField, serviceActionOf } from '../../src/scsi/opcode.ts';
+import { serviceActionOf } from '../../src/scsi/opcode.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
 
 const bodyBytesMax = 600;
@@ -69,7 +69,7 @@ export const noisyCdb = fc
     if (typeof row === 'number') return Uint8Array.of(row, ...rest);
     const cdb = Uint8Array.of(row.code, ...rest, ...new Uint8Array(Math.max(0, row.cdbLength - 16)));
     if (row.cdbLength > 16) cdb[7] = row.cdbLength - 8;
-    if (row.serviceAction !== undefined) putField(serviceActionOf(row.code), cdb, row.serviceAction);
+    if (row.serviceAction !== undefined) serviceActionOf(row.code).set(cdb, 0, row.serviceAction);
     return cdb;
   });
 

@@ -1,7 +1,7 @@
 /** The whole opcode table as a list to review. What each opcode does is in test/conformance/scsi. */
 
 import { expect, test } from 'vitest';
-import { putField, serviceActionOf } from '../../src/scsi/opcode.ts';
+import { serviceActionOf } from '../../src/scsi/opcode.ts';
 import { lookUp, opcodes } from '../../src/scsi/opcode-table.ts';
 
 const hex = (value: number) => value.toString(16).padStart(2, '0');
@@ -22,7 +22,7 @@ test('every opcode is found by its own CDB, and no two share one', () => {
   for (const row of opcodes) {
     const cdb = new Uint8Array(32);
     cdb[0] = row.code;
-    putField(serviceActionOf(row.code), cdb, row.serviceAction ?? 0);
+    serviceActionOf(row.code).set(cdb, 0, row.serviceAction ?? 0);
     expect(lookUp(cdb)).toBe(row);
   }
 });

@@ -15,7 +15,7 @@ import { writesOf } from '../../src/scsi/lost-writes.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
 import { countPlain, plainPosition } from '../../src/scsi/plain-access.ts';
-import { askForThresholds, provisioningThresholds } from '../../src/scsi/provisioning-threshold.ts';
+import { askForThresholds } from '../../src/scsi/provisioning-threshold.ts';
 import { rangeLocks } from '../../src/scsi/range-locks.ts';
 import { power } from '../../src/scsi/readiness.ts';
 import { reservations } from '../../src/scsi/reservation-conflict.ts';
@@ -199,7 +199,7 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
   'provisioning thresholds': {
     enabled: ({ lu }) => {
       lu.attributes.set('emulate_tpu', 1);
-      askForThresholds(lu, { page: provisioningThresholds.of(lu).page.with(12, 0x80) });
+      askForThresholds(lu, { available: { enabled: true, count: 0 } });
     },
     'not reported': ({ lu }) => askForThresholds(lu, { reports: false }),
   },

@@ -31,7 +31,7 @@ describe('records', () => {
       bytes: fc.uint8Array({ minLength: 5, maxLength: 5 }),
     });
     fc.assert(
-      fc.property(value, value, fc.constantFrom(...Object.keys(fields)), (first, second, name) => {
+      fc.property(value, value, fc.constantFrom(...Object.keys(fields.fields)), (first, second, name) => {
         const bytes = new Uint8Array(20).fill(0xa5);
         write(fields, bytes, 2, first);
         write(fields, bytes, 2, { [name]: second[name as keyof typeof second] });

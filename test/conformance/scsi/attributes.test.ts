@@ -8,13 +8,13 @@ import { describe, expect, test } from 'vitest';
 import type { Attribute } from '../../../src/attribute.ts';
 import { diskAttributes } from '../../../src/scsi/attributes.ts';
 import { changing } from '../../../src/scsi/changes.ts';
-import { vpdPages } from '../../../src/scsi/inquiry.ts';
 import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { sense } from '../../../src/scsi/sense.ts';
 import { addUnitAttention } from '../../../src/scsi/unit-attention.ts';
+import { vpdPages } from '../../../src/scsi/vpd-page.ts';
 
 import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../../support/memory-volume.ts';

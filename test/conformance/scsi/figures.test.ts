@@ -13,42 +13,46 @@ import { encodeSense, sense } from '../../../src/scsi/sense.ts';
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text.replace(/\s+/g, ''), 'hex'));
 
 /** A command, its CDB byte by byte, and the fields that its table in the standard finds there. */
-const cdbs: [name: string, cdb: string, fields: Record<string, number>][] = [
-  ['REQUEST SENSE', '03 01 00 00 fc 00', { descriptor: 1, allocation: 0xfc }],
-  ['FORMAT UNIT', '04 20 00 00 00 00', { longList: 1, hasList: 0 }],
-  ['FORMAT UNIT', '04 10 00 00 00 00', { longList: 0, hasList: 1 }],
+const cdbs: [name: string, cdb: string, fields: Record<string, number | boolean>][] = [
+  ['REQUEST SENSE', '03 01 00 00 fc 00', { descriptor: true, allocation: 0xfc }],
+  ['FORMAT UNIT', '04 20 00 00 00 00', { longList: true, hasList: false }],
+  ['FORMAT UNIT', '04 10 00 00 00 00', { longList: false, hasList: true }],
   ['READ(6)', '08 12 34 56 78 00', { lba: 0x123456, blocks: 0x78 }],
   ['READ(6)', '08 00 00 01 00 00', { lba: 1, blocks: 256 }],
   ['WRITE(6)', '0a 12 34 56 78 00', { lba: 0x123456, blocks: 0x78 }],
   ['SEEK(6)', '0b 12 34 56 00 00', { lba: 0x123456 }],
-  ['INQUIRY', '12 01 83 01 02 00', { evpd: 1, page: 0x83, allocation: 0x0102 }],
+  ['INQUIRY', '12 01 83 01 02 00', { evpd: true, page: 0x83, allocation: 0x0102 }],
   ['MODE SELECT(6)', '15 10 00 00 2c 00', { length: 0x2c }],
-  ['MODE SENSE(6)', '1a 08 8a 01 fc 00', { dbd: 1, control: 2, page: 0x0a, subpage: 1, allocation: 0xfc }],
+  ['MODE SENSE(6)', '1a 08 8a 01 fc 00', { dbd: true, control: 2, page: 0x0a, subpage: 1, allocation: 0xfc }],
   [
     'START STOP UNIT',
     '1b 01 00 0a 32 00',
-    { immediate: 1, modifier: 10, condition: 3, noFlush: 0, eject: 1, start: 0 },
+    { immediate: true, modifier: 10, condition: 3, noFlush: false, eject: true, start: false },
   ],
-  ['START STOP UNIT', '1b 00 00 00 05 00', { immediate: 0, modifier: 0, condition: 0, noFlush: 1, eject: 0, start: 1 }],
-  ['RECEIVE DIAGNOSTIC RESULTS', '1c 01 3f 01 02 00', { pageCodeValid: 1, page: 0x3f, allocation: 0x0102 }],
-  ['SEND DIAGNOSTIC', '1d a4 00 01 02 00', { code: 5, selfTest: 1, length: 0x0102 }],
+  [
+    'START STOP UNIT',
+    '1b 00 00 00 05 00',
+    { immediate: false, modifier: 0, condition: 0, noFlush: true, eject: false, start: true },
+  ],
+  ['RECEIVE DIAGNOSTIC RESULTS', '1c 01 3f 01 02 00', { pageCodeValid: true, page: 0x3f, allocation: 0x0102 }],
+  ['SEND DIAGNOSTIC', '1d a4 00 01 02 00', { code: 5, selfTest: true, length: 0x0102 }],
   ['PREVENT ALLOW MEDIUM REMOVAL', '1e 00 00 00 02 00', { prevent: 2 }],
-  ['READ CAPACITY(10)', '25 00 01 02 03 04 00 00 01 00', { lba: 0x01020304, pmi: 1 }],
+  ['READ CAPACITY(10)', '25 00 01 02 03 04 00 00 01 00', { lba: 0x01020304, pmi: true }],
   ['READ(10)', '28 00 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506 }],
-  ['WRITE(10)', '2a 08 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, fua: 1 }],
+  ['WRITE(10)', '2a 08 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, fua: true }],
   ['SEEK(10)', '2b 00 01 02 03 04 00 00 00 00', { lba: 0x01020304 }],
   ['WRITE AND VERIFY(10)', '2e 04 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, bytchk: 2 }],
   ['VERIFY(10)', '2f 04 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, bytchk: 2 }],
   ['PRE-FETCH(10)', '34 02 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506 }],
-  ['SYNCHRONIZE CACHE(10)', '35 02 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, immediate: 1 }],
+  ['SYNCHRONIZE CACHE(10)', '35 02 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, immediate: true }],
   ['READ DEFECT DATA(10)', '37 00 15 00 00 00 00 01 02 00', { lists: 2, format: 5, allocation: 0x0102 }],
   ['WRITE BUFFER', '3b 02 03 04 05 06 07 08 09 00', { mode: 2, id: 3, offset: 0x040506, length: 0x070809 }],
   ['READ BUFFER(10)', '3c 02 03 04 05 06 07 08 09 00', { mode: 2, id: 3, offset: 0x040506, length: 0x070809 }],
-  ['WRITE SAME(10)', '41 08 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, unmap: 1 }],
+  ['WRITE SAME(10)', '41 08 01 02 03 04 00 05 06 00', { lba: 0x01020304, blocks: 0x0506, unmap: true }],
   ['UNMAP', '42 00 00 00 00 00 00 01 02 00', { length: 0x0102 }],
-  ['SANITIZE OVERWRITE', '48 81 00 00 00 00 00 01 02 00', { immediate: 1, exit: 0, length: 0x0102 }],
-  ['SANITIZE BLOCK ERASE', '48 22 00 00 00 00 00 00 00 00', { immediate: 0, exit: 1, length: 0 }],
-  ['SANITIZE EXIT FAILURE MODE', '48 9f 00 00 00 00 00 00 00 00', { immediate: 1, exit: 0, length: 0 }],
+  ['SANITIZE OVERWRITE', '48 81 00 00 00 00 00 01 02 00', { immediate: true, exit: false, length: 0x0102 }],
+  ['SANITIZE BLOCK ERASE', '48 22 00 00 00 00 00 00 00 00', { immediate: false, exit: true, length: 0 }],
+  ['SANITIZE EXIT FAILURE MODE', '48 9f 00 00 00 00 00 00 00 00', { immediate: true, exit: false, length: 0 }],
   [
     'LOG SENSE',
     '4d 00 4c 01 00 02 03 04 05 00',
@@ -58,7 +62,7 @@ const cdbs: [name: string, cdb: string, fields: Record<string, number>][] = [
   [
     'MODE SENSE(10)',
     '5a 10 8a 01 00 00 00 02 03 00',
-    { longLba: 1, dbd: 0, control: 2, page: 0x0a, subpage: 1, allocation: 0x0203 },
+    { longLba: true, dbd: false, control: 2, page: 0x0a, subpage: 1, allocation: 0x0203 },
   ],
   ['PERSISTENT RESERVE IN READ KEYS', '5e 00 00 00 00 00 00 01 02 00', { allocation: 0x0102 }],
   ['PERSISTENT RESERVE IN READ RESERVATION', '5e 01 00 00 00 00 00 01 02 00', { allocation: 0x0102 }],
@@ -88,12 +92,20 @@ const cdbs: [name: string, cdb: string, fields: Record<string, number>][] = [
     { listIdentifier: 7, allocation: 0x01020304 },
   ],
   ['READ(16)', '88 00 00 00 01 02 03 04 05 06 07 08 09 0a 00 00', { lba: 0x010203040506, blocks: 0x0708090a }],
-  ['COMPARE AND WRITE', '89 08 00 00 01 02 03 04 05 06 00 00 00 07 00 00', { lba: 0x010203040506, blocks: 7, fua: 1 }],
-  ['WRITE(16)', '8a 08 00 00 01 02 03 04 05 06 07 08 09 0a 00 00', { lba: 0x010203040506, blocks: 0x0708090a, fua: 1 }],
+  [
+    'COMPARE AND WRITE',
+    '89 08 00 00 01 02 03 04 05 06 00 00 00 07 00 00',
+    { lba: 0x010203040506, blocks: 7, fua: true },
+  ],
+  [
+    'WRITE(16)',
+    '8a 08 00 00 01 02 03 04 05 06 07 08 09 0a 00 00',
+    { lba: 0x010203040506, blocks: 0x0708090a, fua: true },
+  ],
   [
     'ORWRITE(16)',
     '8b 08 00 00 01 02 03 04 05 06 07 08 09 0a 00 00',
-    { lba: 0x010203040506, blocks: 0x0708090a, fua: 1 },
+    { lba: 0x010203040506, blocks: 0x0708090a, fua: true },
   ],
   [
     'WRITE AND VERIFY(16)',
@@ -109,23 +121,27 @@ const cdbs: [name: string, cdb: string, fields: Record<string, number>][] = [
   [
     'SYNCHRONIZE CACHE(16)',
     '91 02 00 00 01 02 03 04 05 06 07 08 09 0a 00 00',
-    { lba: 0x010203040506, blocks: 0x0708090a, immediate: 1 },
+    { lba: 0x010203040506, blocks: 0x0708090a, immediate: true },
   ],
   [
     'WRITE SAME(16)',
     '93 08 00 00 01 02 03 04 05 06 07 08 09 0a 00 00',
-    { lba: 0x010203040506, blocks: 0x0708090a, unmap: 1, ndob: 0 },
+    { lba: 0x010203040506, blocks: 0x0708090a, unmap: true, ndob: false },
   ],
-  ['WRITE SAME(16)', '93 01 00 00 00 00 00 00 00 01 00 00 00 02 00 00', { lba: 1, blocks: 2, unmap: 0, ndob: 1 }],
+  [
+    'WRITE SAME(16)',
+    '93 01 00 00 00 00 00 00 00 01 00 00 00 02 00 00',
+    { lba: 1, blocks: 2, unmap: false, ndob: true },
+  ],
   [
     'WRITE ATOMIC(16)',
     '9c 08 00 00 01 02 03 04 05 06 07 08 09 0a 00 00',
-    { lba: 0x010203040506, boundary: 0x0708, blocks: 0x090a, fua: 1 },
+    { lba: 0x010203040506, boundary: 0x0708, blocks: 0x090a, fua: true },
   ],
   [
     'READ CAPACITY(16)',
     '9e 10 00 00 01 02 03 04 05 06 07 08 09 0a 01 00',
-    { lba: 0x010203040506, allocation: 0x0708090a, pmi: 1 },
+    { lba: 0x010203040506, allocation: 0x0708090a, pmi: true },
   ],
   [
     'GET LBA STATUS',
@@ -145,7 +161,7 @@ const cdbs: [name: string, cdb: string, fields: Record<string, number>][] = [
   [
     'WRITE(32)',
     '7f 00 00 00 00 00 00 18 00 0b 08 00 00 00 01 02 03 04 05 06 00 00 00 00 00 00 00 00 07 08 09 0a',
-    { lba: 0x010203040506, blocks: 0x0708090a, fua: 1 },
+    { lba: 0x010203040506, blocks: 0x0708090a, fua: true },
   ],
   [
     'WRITE AND VERIFY(32)',
@@ -155,25 +171,25 @@ const cdbs: [name: string, cdb: string, fields: Record<string, number>][] = [
   [
     'WRITE SAME(32)',
     '7f 00 00 00 00 00 00 18 00 0d 08 00 00 00 01 02 03 04 05 06 00 00 00 00 00 00 00 00 07 08 09 0a',
-    { lba: 0x010203040506, blocks: 0x0708090a, unmap: 1, ndob: 0 },
+    { lba: 0x010203040506, blocks: 0x0708090a, unmap: true, ndob: false },
   ],
   ['REPORT LUNS', 'a0 00 02 00 00 00 01 02 03 04 00 00', { select: 2, allocation: 0x01020304 }],
   ['REPORT TARGET PORT GROUPS', 'a3 2a 00 00 00 00 01 02 03 04 00 00', { format: 1, allocation: 0x01020304 }],
   [
     'REPORT SUPPORTED OPERATION CODES',
     'a3 0c 83 9e 00 10 01 02 03 04 00 00',
-    { timeouts: 1, reporting: 3, code: 0x9e, serviceAction: 0x0010, allocation: 0x01020304 },
+    { timeouts: true, reporting: 3, code: 0x9e, serviceAction: 0x0010, allocation: 0x01020304 },
   ],
   [
     'REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS',
     'a3 0d 80 00 00 00 01 02 03 04 00 00',
-    { extended: 1, allocation: 0x01020304 },
+    { extended: true, allocation: 0x01020304 },
   ],
   ['REPORT TIMESTAMP', 'a3 0f 00 00 00 00 01 02 03 04 00 00', { allocation: 0x01020304 }],
   ['SET TARGET PORT GROUPS', 'a4 0a 00 00 00 00 01 02 03 04 00 00', { length: 0x01020304 }],
   ['SET TIMESTAMP', 'a4 0f 00 00 00 00 01 02 03 04 00 00', { length: 0x01020304 }],
   ['READ(12)', 'a8 00 01 02 03 04 05 06 07 08 00 00', { lba: 0x01020304, blocks: 0x05060708 }],
-  ['WRITE(12)', 'aa 08 01 02 03 04 05 06 07 08 00 00', { lba: 0x01020304, blocks: 0x05060708, fua: 1 }],
+  ['WRITE(12)', 'aa 08 01 02 03 04 05 06 07 08 00 00', { lba: 0x01020304, blocks: 0x05060708, fua: true }],
   ['WRITE AND VERIFY(12)', 'ae 04 01 02 03 04 05 06 07 08 00 00', { lba: 0x01020304, blocks: 0x05060708, bytchk: 2 }],
   ['VERIFY(12)', 'af 04 01 02 03 04 05 06 07 08 00 00', { lba: 0x01020304, blocks: 0x05060708, bytchk: 2 }],
   [
@@ -193,7 +209,7 @@ describe('CDBs', () => {
 
   it('every command that has fields is drawn here', () => {
     const drawn = new Set(cdbs.map(([name]) => name));
-    const rows = opcodes.filter(({ fields, name }) => fields.length > 0 && !drawn.has(name));
+    const rows = opcodes.filter(({ cdb, name }) => Object.keys(cdb).length > 0 && !drawn.has(name));
     expect(rows.map(({ name }) => name)).toEqual([]);
   });
 });
@@ -239,8 +255,6 @@ describe('logical unit numbers', () => {
     ['SAM-5 4.7: flat space addressing', 0x1234, '52 34 00 00 00 00 00 00'],
     ['SAM-5 4.7: extended flat space addressing', 0x123456, 'd2 12 34 56 00 00 00 00'],
   ])('%s', (_name, number, text) => {
-    const written = new Uint8Array(8).fill(0xee);
-    encodeLun(number, written, 0);
-    expect([Buffer.from(written).toString('hex'), decodeLun(bytes(text))]).toEqual([text.replaceAll(' ', ''), number]);
+    expect([encodeLun(number).toString('hex'), decodeLun(bytes(text))]).toEqual([text.replaceAll(' ', ''), number]);
   });
 });
