@@ -37,11 +37,11 @@ export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
 export { printAccessList } from './operations/access-operations.ts';
 export {
+  type Apply,
   describeOperation,
   type Operation,
   type Outcome,
   printOperation,
-  type Steps,
   type Value,
   type Values,
   withoutSecrets,
@@ -52,6 +52,7 @@ export { schema } from './operations/schema.ts';
 export type { Tree } from './operations/tree.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parse, type Saved } from './root/host.ts';
+export type { ChangeOptions } from './root/options.ts';
 export type { Root } from './root/root.ts';
 export { operationTypes } from './saved/operations.ts';
 export { dump, format } from './saved/saveconfig.ts';

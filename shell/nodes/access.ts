@@ -7,10 +7,8 @@ import {
   type FabricState,
   isListed,
   OperatorError,
-  type Outcome,
   printAccessList,
   type SessionInfo,
-  type Steps,
   type Tpg,
   types,
 } from '../../src/index.ts';
@@ -123,11 +121,8 @@ async function change(tpg: Tpg, context: Context, next: (list: AccessList) => Ac
   const after = next(tpg.accessList ?? empty);
   const sessions = (session: SessionInfo) => sessionsIn([tpg])(session) && !isStillListed(after, session);
   if (!(await mayDelete(context, tpg.path, { sessions, act: 'Change the access list' }))) return false;
-  await context.applyTogether(
-    (function* (): Steps<Outcome> {
-      return yield { path: tpg.path, verb: 'restrict', params: printAccessList(next(tpg.accessList ?? empty)) };
-    })(),
-  );
+  await context.begin();
+  await context.apply(tpg.path, 'restrict', printAccessList(next(tpg.accessList ?? empty)));
   if (after.addresses.length + after.names.length === 0)
     context.warn(`Nobody may come to ${tpg.path} now. To take the list away: ${tpg.path} unrestrict`);
   return true;

@@ -19,10 +19,11 @@ import { savedIn } from './saved-file.ts';
 
 /** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
 export async function saveConfiguration(
-  { host, preferences, fileNamed, info, warn }: Context,
+  { host, preferences, fileNamed, settle, info, warn }: Context,
   savefile?: string,
   { say = true, only }: { readonly say?: boolean; readonly only?: StorageObject } = {},
 ): Promise<Saved> {
+  await settle();
   const keep = preferences.get('max_backup_files') ?? 10;
   const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep, only);
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);

@@ -6,7 +6,6 @@ import {
   type Lun,
   lowestFree,
   OperatorError,
-  type Steps,
   type StorageObject,
   schema,
   serviceOf,
@@ -15,7 +14,16 @@ import {
   type ValueType,
 } from '../../src/index.ts';
 import { engineGroup, filledGroup } from '../session/configuration-groups.ts';
-import { child, commandOf, given, type Node, type NodeType, optional, required } from '../session/node.ts';
+import {
+  type Context,
+  child,
+  commandOf,
+  given,
+  type Node,
+  type NodeType,
+  optional,
+  required,
+} from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
@@ -62,9 +70,9 @@ export const luns: NodeType<Tpg> = {
       async run(tpg, context, { storage_object, lun: wanted, add_mapped_luns }) {
         const object = await storageObjectNamed(storage_object, context, 'storage object or path not valid');
         const maps = add_mapped_luns ?? context.preferences.get('auto_add_mapped_luns');
-        const { lun, told } = await context.applyTogether(createMapped(tpg, object, wanted, maps));
+        const lun = await createLun(tpg, context, object, wanted);
         context.info(`Created LUN ${lun.index}.`);
-        for (const { level, text } of told) context[level](text);
+        if (maps) await mapInAcls(lun, context, wanted);
         await context.created(`${tpg.path}/luns/lun${lun.index}`);
       },
     }),
@@ -97,42 +105,24 @@ export const luns: NodeType<Tpg> = {
 };
 
 /** Makes a LUN. */
-export function* createLun(tpg: Tpg, object: StorageObject, index?: number): Steps<Lun> {
+export async function createLun(tpg: Tpg, { apply }: Context, object: StorageObject, index?: number): Promise<Lun> {
   const params = given({ storage_object: object.path, lun: index });
-  const { operation } = yield { path: `${tpg.path}/luns`, verb: 'create', params };
+  const { operation } = await apply(`${tpg.path}/luns`, 'create', params);
   return tpg.luns.get(Number(operation.params['lun']))!;
 }
 
-interface Told {
-  readonly level: 'info' | 'warn';
-  readonly text: string;
-}
-
-/** @returns with what is to be told once it is stored */
-function* createMapped(
-  tpg: Tpg,
-  object: StorageObject,
-  wanted: number | undefined,
-  maps: boolean,
-): Steps<{ lun: Lun; told: Told[] }> {
-  const lun = yield* createLun(tpg, object, wanted);
-  return { lun, told: maps ? yield* mapInAcls(lun, wanted) : [] };
-}
-
 /** In each ACL under `wanted`, or under the lowest number that is free there; an ACL where that cannot be goes without. */
-function* mapInAcls({ tpg, index }: Lun, wanted: number | undefined): Steps<Told[]> {
-  const told: Told[] = [];
+async function mapInAcls({ tpg, index }: Lun, { apply, info, warn }: Context, wanted?: number): Promise<void> {
   for (const acl of tpg.acls.values()) {
     const mapped = wanted ?? lowestFree(acl.mappedLuns);
     try {
-      yield { path: `${tpg.path}/acls/${acl.wwn}`, verb: 'create', params: { mapped_lun: mapped, tpg_lun: index } };
-      told.push({ level: 'info', text: `Created LUN ${index}->${mapped} mapping in node ACL ${acl.wwn}` });
+      await apply(`${tpg.path}/acls/${acl.wwn}`, 'create', { mapped_lun: mapped, tpg_lun: index });
+      info(`Created LUN ${index}->${mapped} mapping in node ACL ${acl.wwn}`);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      told.push({ level: 'warn', text: `Cannot map new lun ${index} into ACL ${acl.wwn}: ${error.message}` });
+      warn(`Cannot map new lun ${index} into ACL ${acl.wwn}: ${error.message}`);
     }
   }
-  return told;
 }
 
 /** `fileio/disk0`, as LIO names a storage object wherever it is exported. */
@@ -199,8 +189,9 @@ const attach = commandOf<Lun>()({
   doc: 'Makes it a block device of this machine, now and whenever it is served.',
   parameters: [],
   examples: [{ line: 'attach', does: 'Makes it /dev/nbd0, or what else this machine has for it.' }],
-  async run(one, { apply, info, host }) {
+  async run(one, { apply, settle, info, host }) {
     await apply(`${one.tpg.path}/luns`, 'attach', { lun: one.index });
+    await settle();
     const [, device] = localNames(one, host.home);
     info(device === undefined ? 'The LUN will be attached when it is served.' : `Attached as ${device}.`);
   },

@@ -7,11 +7,9 @@ import {
   letsIn,
   type MappedLun,
   type NodeAcl,
-  type Steps,
   schema,
   type Tpg,
   types,
-  type Values,
   type ValueType,
 } from '../../src/index.ts';
 import { authGroup, engineGroup, filledGroup } from '../session/configuration-groups.ts';
@@ -97,7 +95,7 @@ export const nodeAcl: NodeType<AclGroup> = {
         if ([...first(group).mappedLuns.values()].some((mapped) => mapped.lun.index === lun))
           context.warn(`Warning: TPG LUN ${lun} already mapped to this NodeACL`);
         const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
-        await context.applyTogether(inEach(group.members, 'create', params));
+        for (const acl of group.members) await context.apply(pathOf(acl), 'create', params);
         context.info(`Created Mapped LUN ${index}.`);
         await context.created(`${context.node.path}/mapped_lun${index}`);
       },
@@ -123,8 +121,8 @@ export const nodeAcl: NodeType<AclGroup> = {
           after: ['/backstores/ramdisk create rd0 16M', 'create 0 /backstores/ramdisk/rd0'],
         },
       ],
-      async run({ members }, { applyTogether, info }, { mapped_lun: index }) {
-        await applyTogether(inEach(members, 'delete', { mapped_lun: index }));
+      async run({ members }, { apply, info }, { mapped_lun: index }) {
+        for (const acl of members) await apply(pathOf(acl), 'delete', { mapped_lun: index });
         info(`Deleted Mapped LUN ${index}.`);
       },
     }),
@@ -151,7 +149,7 @@ async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Prom
   const object = await storageObjectNamed(text, context, 'LUN, storage object, or path not valid');
   const exported = [...tpg.luns.values()].find((lun) => lun.storageObject === object);
   if (exported) return exported.index;
-  const made = await context.applyTogether(createLun(tpg, object));
+  const made = await createLun(tpg, context, object);
   context.info(`Created LUN ${made.index}.`);
   return made.index;
 }
@@ -172,25 +170,15 @@ function summaryOf(group: AclGroup): Summary {
   return { text: [...pieces, `Mapped LUNs: ${mappedLuns.size}`].join(', '), healthy };
 }
 
-/** The same for every member. */
-function* inEach(members: readonly NodeAcl[], verb: string, params: Values): Steps<void> {
-  for (const acl of members) yield { path: pathOf(acl), verb, params };
-}
-
 /** What is set is set for every member. */
 function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   const { tpg, members } = group;
   const { attributes, auth } = first(group);
-  const forEach = (declared: ConfigurationGroup): ConfigurationGroup => ({
-    ...declared,
-    async set(name, value, context) {
-      await context.applyTogether(inEach(members, 'set', { group: declared.name, name, value }));
-    },
-  });
+  const paths = members.map(pathOf);
   return [
     ...(tpg.target.fabric.sessionParameters ? [negotiated(first(group), host)] : []),
-    ...filledGroup('attribute', pathOf(first(group)), attributes).map(forEach),
-    ...(tpg.target.fabric.features.includes('auth') ? [forEach(authGroup('auth', pathOf(first(group)), auth))] : []),
+    ...filledGroup('attribute', paths, attributes),
+    ...(tpg.target.fabric.features.includes('auth') ? [authGroup('auth', paths, auth)] : []),
   ];
 }
 

@@ -101,10 +101,14 @@ export async function createTpg(context: Context, one: Target, tag?: number): Pr
   return made.path;
 }
 
-async function createDefaultPortal({ apply, info, warn }: Context, { path, target: { tpgs } }: Tpg): Promise<void> {
+async function createDefaultPortal(context: Context, { path, target: { tpgs } }: Tpg): Promise<void> {
+  const { apply, settle, info, warn } = context;
   const { ip_address: address, ip_port: port } = defaultPortal;
+  // A port that somebody else has costs the portal alone.
+  await settle();
   try {
     await apply(`${path}/portals`, 'create', defaultPortal);
+    await settle();
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     const shared = [...tpgs.values()].some((one) =>

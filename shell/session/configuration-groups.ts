@@ -9,6 +9,7 @@ import {
   authProblem,
   authTable,
   hidden,
+  type Operation,
   OperatorError,
   syntaxError,
   types,
@@ -44,13 +45,22 @@ const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
 });
 
 /** A group that the engine keeps: what is set goes through its door. */
-export const engineGroup = (name: string, path: string, settings: () => Setting[]): ConfigurationGroup => ({
-  name,
-  settings: () => settings().sort((a, b) => (a.name < b.name ? -1 : 1)),
-  async set(key, value, context) {
-    await context.apply(path, 'set', { group: name, name: key, value });
-  },
-});
+export function engineGroup(
+  name: string,
+  paths: string | readonly string[],
+  settings: () => Setting[],
+): ConfigurationGroup & Required<Pick<ConfigurationGroup, 'operations'>> {
+  const operations = (key: string, value: string) =>
+    [paths].flat().map((path): Operation => ({ path, verb: 'set', params: { group: name, name: key, value } }));
+  return {
+    name,
+    settings: () => settings().sort((a, b) => (a.name < b.name ? -1 : 1)),
+    operations,
+    async set(key, value, context) {
+      for (const { path, verb, params } of operations(key, value)) await context.apply(path, verb, params);
+    },
+  };
+}
 
 /** The values that an attribute can have, when they can be listed. */
 export const wordsOf = ({ only, min, max }: Pick<Attribute, 'only' | 'min' | 'max'>): string[] =>
@@ -58,7 +68,7 @@ export const wordsOf = ({ only, min, max }: Pick<Attribute, 'only' | 'min' | 'ma
 
 export const attributesGroup = (
   name: 'attribute' | 'parameter',
-  path: string,
+  path: string | readonly string[],
   attributes: Attributes<AttributeTable>,
 ): ConfigurationGroup =>
   engineGroup(name, path, () =>
@@ -79,7 +89,7 @@ export const filledGroup = (...[name, path, attributes]: Parameters<typeof attri
 /** @param more settings of the group besides the CHAP words */
 export const authGroup = (
   name: 'auth' | 'discovery_auth',
-  path: string,
+  path: string | readonly string[],
   auth: Auth,
   more: () => readonly Setting[] = () => [],
 ): ConfigurationGroup => ({
@@ -199,23 +209,16 @@ export const setCommand: Command<unknown> = {
     if (!group) return listGroups(context);
     const writable = () => group.settings().filter(({ readOnly }) => !readOnly);
     if (keywords.length === 0) return listSettings(context, group, writable(), ({ type }) => type.name);
-    for (const [name, text] of keywords) {
-      const setting = group.settings().find((known) => known.name === name);
-      if (!setting)
-        throw new OperatorError(
-          `Unknown parameter ${name} in group '${group.name}'.`,
-          didYouMean(
-            name,
-            writable().map((known) => known.name),
-          ) ?? `See: set ${group.name}`,
-        );
-      if (setting.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
-      if (setting.type.parse(text) === undefined)
-        throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
-      await group.set(name, text, context);
-      const now = group.settings().find((known) => known.name === name);
-      context.print(`Parameter ${name} is now '${now ? shownOf(now) : ''}'.`);
-    }
+    // What one of them needs of somebody outside is waited for before the first one is set: they are one change.
+    if (keywords.length > 1)
+      await context.ahead(keywords.flatMap(([name, text]) => group.operations?.(name, text) ?? []));
+    for (const [name, text] of keywords)
+      try {
+        await setOne(name, text, group, context);
+      } catch (error) {
+        await context.keep();
+        throw error;
+      }
     const problem = group.problem?.();
     if (problem) context.warn(problem);
   },
@@ -227,6 +230,25 @@ export const setCommand: Command<unknown> = {
       : groupNames(context.node, context);
   },
 };
+
+/** @throws OperatorError */
+async function setOne(name: string, text: string, group: ConfigurationGroup, context: Context): Promise<void> {
+  const setting = group.settings().find((known) => known.name === name);
+  if (!setting)
+    throw new OperatorError(
+      `Unknown parameter ${name} in group '${group.name}'.`,
+      didYouMean(
+        name,
+        group.settings().flatMap((known) => (known.readOnly ? [] : known.name)),
+      ) ?? `See: set ${group.name}`,
+    );
+  if (setting.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
+  if (setting.type.parse(text) === undefined)
+    throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
+  await group.set(name, text, context);
+  const now = group.settings().find((known) => known.name === name);
+  context.print(`Parameter ${name} is now '${now ? shownOf(now) : ''}'.`);
+}
 
 /** `global` and the node's own. */
 const groupsOf = (node: Node, preferences: Preferences): ConfigurationGroup[] => [

@@ -3,7 +3,7 @@
  * computed from it. A node is a view of an engine object, made when asked for: nothing is cached and nothing goes stale.
  */
 
-import type { Host, Outcome, Parameter, Steps, Value, Values, ValueType } from '../../src/index.ts';
+import type { Host, Operation, Outcome, Parameter, Value, Values, ValueType } from '../../src/index.ts';
 import type { OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
@@ -35,6 +35,8 @@ export interface ConfigurationGroup {
   settings(): Setting[];
   /** @param text of the setting's type. @throws OperatorError */
   set(name: string, text: string, context: Context): Promise<void>;
+  /** The operations by which it is set, where the engine keeps it. */
+  operations?(name: string, text: string): readonly Operation[];
   /** What is wrong with the settings as they are together, in a line. */
   problem?(): string | undefined;
 }
@@ -211,10 +213,19 @@ export interface Context {
   goTo(path: string, visit?: boolean): Promise<void>;
   /** A file's name as a Unix shell takes it: `~` is the home directory, what is relative starts where the person stands. */
   fileNamed(name: string): string;
-  /** One operation through the engine's one door; its notes are shown. */
+  /**
+   * One operation through the engine's one door; its notes are shown. All those of a line are one change: the tree has each
+   * of them at once, and what is said from the first one on is said when the line has ended and the change is made.
+   */
   apply(path: string, verb: string, params: Values): Promise<Outcome>;
-  /** Several operations as one change, all of them or none: what `Root.applyTogether` does. */
-  applyTogether<T>(steps: Steps<T>): Promise<T>;
+  /** Waits for what operations need of somebody outside, before the first of them is applied. */
+  ahead(operations: readonly Operation[]): Promise<void>;
+  /** Begins the change: what is found in the tree from now on stays so. */
+  begin(): Promise<void>;
+  /** Makes what was applied so far, for who has to see what comes of it. @throws OperatorError; nothing of it is left then */
+  settle(): Promise<void>;
+  /** What was applied so far stays, although the command fails; where the line is for several nodes, it goes all the same. */
+  keep(): Promise<void>;
   /** A creation is over: the bookmark @last is set, and perhaps the shell goes there. */
   created(path: string): Promise<void>;
   leave(): void;

@@ -21,6 +21,7 @@ import { complete } from './complete.ts';
 import { wrap } from './help.ts';
 import { inspect } from './inspect.ts';
 import { jsonAnswer } from './json.ts';
+import { LineChange } from './line-change.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
 import { nearest, promptOf, resolvePath } from './path.ts';
@@ -84,14 +85,18 @@ export class ShellSession implements ShellBackend {
 
   /** Runs one line. What goes wrong is told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
-    const change = randomBytes(changeIdBytes).toString('hex');
-    const run: Run = { sink, signal, change, line: showLine(line, printableLine), exit: false, json: false };
+    // What is done by one line is taken back together.
+    const part = { of: randomBytes(changeIdBytes).toString('hex') };
+    const change = new LineChange(this.#host.root, { part, givenUp: signal });
+    const run: Run = { sink, signal, change, line: showLine(line, printableLine), ...notYet };
     try {
       await this.#host.root.observe();
       await this.#runLine(line, run);
+      await change.settle();
       if (run.exit) await this.#saveOnExit(run);
       return { ok: true, exit: run.exit };
     } catch (error) {
+      await change.giveUp(error);
       this.#complain(error, run);
       return { ok: false, exit: run.exit };
     }
@@ -131,8 +136,9 @@ export class ShellSession implements ShellBackend {
     const { path, command } = parsed;
     const current = this.#current();
     if (path?.text === '*') {
+      run.isForMany = true;
       for (const node of current.children()) {
-        if (!json) this.#write(run.sink, printableLine(`[${node.path}]`));
+        if (!json) run.change.say(() => this.#write(run.sink, printableLine(`[${node.path}]`)));
         await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
       }
       return;
@@ -162,8 +168,9 @@ export class ShellSession implements ShellBackend {
   }
 
   #context(node: Node, run: Run): Context {
-    const { sink, signal } = run;
-    const info = (text: string) => this.#say('info', text, sink);
+    const { sink, signal, change } = run;
+    const say = (what: () => void) => change.say(what);
+    const info = (text: string) => say(() => this.#say('info', text, sink));
     return {
       node,
       host: this.#host,
@@ -171,11 +178,15 @@ export class ShellSession implements ShellBackend {
       terminal: this.#terminal,
       current: this.#current(),
       signal,
-      print: (text) => this.#write(sink, printable(text)),
-      draw: (lines) => this.#write(sink, lines.join('\n')),
+      print: (text) => say(() => this.#write(sink, printable(text))),
+      draw: (lines) => say(() => this.#write(sink, lines.join('\n'))),
       info,
-      warn: (text) => this.#say('warning', text, sink),
-      ask: (question) => sink.ask(printableQuestion(question)),
+      warn: (text) => say(() => this.#say('warning', text, sink)),
+      ask: async (question) => {
+        // Nobody waits in line for a person.
+        await change.settle();
+        return sink.ask(printableQuestion(question));
+      },
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
       fileNamed: this.#fileNamed,
       goTo: (path, visit) => this.#goTo(path, sink, visit),
@@ -184,22 +195,15 @@ export class ShellSession implements ShellBackend {
       },
       apply: async (path, verb, params) => {
         signal.throwIfAborted();
-        const outcome = await this.#host.root.apply(
-          { path, verb, params },
-          false,
-          { of: run.change },
-          { givenUp: signal },
-        );
+        const outcome = await change.apply({ path, verb, params });
         for (const note of outcome.notes) info(note);
         return outcome;
       },
-      applyTogether: (steps) => this.#host.root.applyTogether(steps, { of: run.change }, signal),
-      created: async (path) => {
-        await this.#remember(this.#preferences.bookmark('last', path), sink);
-        if (!this.#preferences.get('auto_cd_after_create')) return;
-        info(`Entering new node ${path}`);
-        await this.#goTo(path, sink);
-      },
+      ahead: (operations) => change.ahead(operations),
+      begin: () => change.begin(),
+      settle: () => change.settle(),
+      keep: async () => void (run.isForMany || (await change.settle())),
+      created: async (path) => change.say(() => this.#created(path, sink)),
     };
   }
 
@@ -210,6 +214,13 @@ export class ShellSession implements ShellBackend {
     const node = nearest(this.#path, rootNode(this.#host));
     this.#path = node.path;
     return node;
+  }
+
+  async #created(path: string, sink: OutputSink): Promise<void> {
+    await this.#remember(this.#preferences.bookmark('last', path), sink);
+    if (!this.#preferences.get('auto_cd_after_create')) return;
+    this.#say('info', `Entering new node ${path}`, sink);
+    await this.#goTo(path, sink);
   }
 
   async #goTo(path: string, sink: OutputSink, visit = true): Promise<void> {
@@ -262,14 +273,18 @@ export class ShellSession implements ShellBackend {
 /** Of the name by which a line's operations are known as one change. */
 const changeIdBytes = 4;
 
+const notYet = { exit: false, json: false, isForMany: false };
+
 interface Run {
   readonly sink: OutputSink;
   readonly signal: AbortSignal;
   /** The line as it may be repeated. */
   readonly line: ShownLine;
-  /** What is done by one line is taken back together. */
-  readonly change: string;
+  /** What the line changes. */
+  readonly change: LineChange;
   exit: boolean;
+  /** The command runs at several nodes. */
+  isForMany: boolean;
   /** What the command shows is wanted as data. */
   json: boolean;
 }

@@ -1,8 +1,8 @@
 /** A loop's own tree, in a thread that is not the management side's: it makes each change that the loop is told of. */
 
 import { entryOf } from '../attribute.ts';
-import { undoAll } from '../operations/door.ts';
-import type { Carried, Operation, Steps } from '../operations/operation.ts';
+import { Carrying } from '../operations/door.ts';
+import type { Operation } from '../operations/operation.ts';
 import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
@@ -12,8 +12,8 @@ const around = { ...worldly, serving: true, restoring: true };
 export class TreeCopy {
   readonly tree = new Tree();
   readonly #restored: Promise<unknown>;
-  /** What the last change did, in order. */
-  #last: readonly Carried[] = [];
+  /** What the last change did. */
+  #last = new Carrying(door, this.tree, around);
 
   /**
    * @param configuration the tree as it is when the thread begins
@@ -29,10 +29,15 @@ export class TreeCopy {
   /** Makes a change; `undefined` takes the last one back. */
   async change(operations: readonly Operation[] | undefined): Promise<void> {
     await this.#restored;
-    const before = this.#last;
-    this.#last = [];
-    if (!operations) return undoAll(before);
-    this.#last = (await door.carryOutSteps(this.tree, inOrder(operations), around)).done;
+    if (!operations) return this.#last.undo();
+    const carrying = new Carrying(door, this.tree, around);
+    this.#last = carrying;
+    try {
+      for (const operation of operations) await carrying.apply(operation);
+    } catch (error) {
+      await carrying.undo();
+      throw error;
+    }
   }
 
   /** Resolves when the tree is what the thread began with. */
@@ -42,17 +47,11 @@ export class TreeCopy {
 
   /** The last change is durable. */
   async finish(): Promise<void> {
-    for (const { finish } of this.#last) await finish?.();
+    for (const { finish } of this.#last.done) await finish?.();
   }
 
   /** Closes what the last change has left over. */
   async release(): Promise<void> {
-    const before = this.#last;
-    this.#last = [];
-    await Promise.all(before.map(({ release }) => release?.()));
+    await Promise.all(this.#last.done.splice(0).map(({ release }) => release?.()));
   }
-}
-
-function* inOrder(operations: readonly Operation[]): Steps<void> {
-  for (const operation of operations) yield operation;
 }

@@ -2,7 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { isPrintable, printableLine } from '../printable.ts';
-import type { Carried, Operation, OperationType, Steps, Surroundings, Values } from './operation.ts';
+import type { Apply, Carried, Operation, OperationType, Surroundings, Values } from './operation.ts';
 import { type PlaceKind, placeOf } from './place.ts';
 import type { Tree } from './tree.ts';
 
@@ -16,51 +16,23 @@ export class Door {
     this.#prepared = types.filter(({ prepare }) => prepare);
   }
 
-  /** Does what an operation needs of others, and may take its time. @throws OperatorError */
-  async prepare(tree: Tree, operation: Operation, around: Surroundings): Promise<Operation> {
+  /**
+   * Does what an operation needs of others, who may take their time. Undefined: it needs nobody.
+   * @returns the operation, with what was found out; rejects with an OperatorError
+   */
+  prepare(tree: Tree, operation: Operation, around: Surroundings): Promise<Operation> | undefined {
     const types = this.#prepared.filter(({ verb }) => verb === operation.verb);
     // What is not there yet may be there when it has its turn.
     const type = types.find(({ at }) => isAt(tree, operation.path, at));
-    if (!type?.prepare) return operation;
+    if (!type?.prepare) return undefined;
     const { place } = this.#find(tree, operation, around);
-    return { ...operation, params: await type.prepare(place as never, operation.params, around) };
+    return type.prepare(place as never, operation.params, around)?.then((params) => ({ ...operation, params }));
   }
 
   /** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
   async carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
     const { type, place } = this.#find(tree, operation, around);
     return type.apply(tree, place as never, operation.params, around);
-  }
-
-  /**
-   * Carries out one step after the other.
-   * @returns what the steps return, and what was done
-   * @throws what they throw; the tree is then as it was
-   */
-  async carryOutSteps<T>(tree: Tree, steps: Steps<T>, around: Surroundings) {
-    const done: Carried[] = [];
-    const operations: Operation[] = [];
-    const take = async (operation: Operation): Promise<IteratorResult<Operation, T>> => {
-      let carried: Carried;
-      try {
-        carried = await this.carryOut(tree, operation, around);
-      } catch (error) {
-        return steps.throw(error);
-      }
-      const { params, notes = [] } = carried;
-      const asCarried: Operation = { path: operation.path, verb: operation.verb, params };
-      done.push(carried);
-      operations.push(asCarried);
-      return steps.next({ operation: asCarried, notes });
-    };
-    try {
-      let step: IteratorResult<Operation, T> = steps.next();
-      while (!step.done) step = await take(step.value);
-      return { value: step.value, done, operations };
-    } catch (error) {
-      await undoAll(done);
-      throw error;
-    }
   }
 
   #find(tree: Tree, { path, verb, params }: Operation, { restoring, comingBack }: Surroundings) {
@@ -74,9 +46,30 @@ export class Door {
   }
 }
 
-/** Takes back what was carried out, the last first. */
-export async function undoAll(done: readonly Carried[]): Promise<void> {
-  for (const { undo } of done.toReversed()) await undo();
+/** Operations that are carried out one after the other, each on what those before have left, and taken back together. */
+export class Carrying {
+  readonly done: Carried[] = [];
+  /** As they were carried out. */
+  readonly operations: Operation[] = [];
+  readonly #carryOut: (operation: Operation) => Promise<Carried>;
+
+  constructor(door: Door, tree: Tree, around: Surroundings) {
+    this.#carryOut = (operation) => door.carryOut(tree, operation, around);
+  }
+
+  readonly apply: Apply = async ({ path, verb, params: given }) => {
+    const carried = await this.#carryOut({ path, verb, params: given });
+    const { params, notes = [] } = carried;
+    const operation: Operation = { path, verb, params };
+    this.done.push(carried);
+    this.operations.push(operation);
+    return { operation, notes };
+  };
+
+  /** Takes all of it back, the last first. */
+  async undo(): Promise<void> {
+    for (const { undo } of this.done.splice(0).reverse()) await undo();
+  }
 }
 
 function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {

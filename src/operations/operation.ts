@@ -33,11 +33,8 @@ export interface Outcome {
   readonly notes: readonly string[];
 }
 
-/**
- * The operations of one change: each is told the outcome of the one before. A refusal is thrown into it; one that it does
- * not catch takes the whole change back. It cannot wait for anything, and what `prepare` does is not done for them.
- */
-export type Steps<T> = Generator<Operation, T, Outcome>;
+/** Carries an operation out. @throws OperatorError; nothing is left of it then */
+export type Apply = (operation: Operation) => Promise<Outcome>;
 
 /** What an operation may use besides the tree. */
 export interface Surroundings {
@@ -72,10 +69,9 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
   /**
    * What somebody outside of this process has a part in, who may take his time: done beside other changes, before this
    * one has its turn. It changes nothing.
-   * @returns the parameters, with what it found out
-   * @throws OperatorError
+   * @returns the parameters, with what it found out; rejects with an OperatorError. Undefined: there is nobody to wait for
    */
-  prepare?(place: Extract<Place, { kind: K }>, params: Values, around: Surroundings): Promise<Values>;
+  prepare?(place: Extract<Place, { kind: K }>, params: Values, around: Surroundings): Promise<Values> | undefined;
   /**
    * Checks everything, then changes the tree.
    * @returns the parameters as carried out, and notes

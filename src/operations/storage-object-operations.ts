@@ -33,15 +33,8 @@ export const storageObjectOperations = [
     verb: 'create',
     // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
     params: { name: 'printable', wwn: 'printable?', settled: 'object?', '*': 'string?' },
-    async prepare({ backstore, named }, params) {
-      if (!backstore.elsewhere || params['settled']) return params;
-      const name = String(params['name']);
-      checkName(name);
-      const { storageObject, volume } = await made(backstore, named, params, String(params['wwn'] ?? ''));
-      await volume.close();
-      const { config } = storageObject;
-      return { ...params, settled: { config, attributes: changedAttributes(storageObject) } };
-    },
+    prepare: ({ backstore, named }, params) =>
+      backstore.elsewhere && !params['settled'] ? settledElsewhere(backstore, named, params) : undefined,
     async apply(tree, { backstore, named }, params, around) {
       const name = String(params['name']);
       checkName(name);
@@ -95,11 +88,11 @@ export const storageObjectOperations = [
     at: 'backstore',
     verb: 'changemedium',
     params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
-    async prepare({ backstore, named }, params) {
+    prepare({ backstore, named }, params) {
       const storageObject = named.get(String(params['name']));
-      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params['settled']) return params;
-      const config = await exchanged(storageObject, Number(params['size']), String(params['cfgstring']));
-      return { ...params, settled: { config } };
+      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params['settled']) return undefined;
+      const config = exchanged(storageObject, Number(params['size']), String(params['cfgstring']));
+      return config.then((settled) => ({ ...params, settled: { config: settled } }));
     },
     async apply(_tree, { backstore, named }, params) {
       const { name, size, cfgstring } = params;
@@ -168,13 +161,12 @@ export const storageObjectOperations = [
     verb: 'set',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
-    async prepare({ storageObject }, params, around) {
-      const { path } = storageObject;
-      if (params['name'] === 'emulate_write_cache' && params['value'] === '0')
-        await around.flushed?.(path).catch((error) => {
-          throw cannotSwitch(path, error);
-        });
-      return params;
+    prepare({ storageObject: { path } }, params, around) {
+      if (params['name'] !== 'emulate_write_cache' || params['value'] !== '0') return undefined;
+      const refused = (error: unknown) => {
+        throw cannotSwitch(path, error);
+      };
+      return around.flushed?.(path).then(() => params, refused);
     },
     async apply(tree, { storageObject }, params, { restoring, comingBack }) {
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
@@ -201,6 +193,19 @@ export const storageObjectOperations = [
     },
   }),
 ];
+
+/** The parameters of `create`, with what somebody else who serves the medium has to say. @throws OperatorError */
+async function settledElsewhere(
+  backstore: Backstore,
+  named: ReadonlyMap<string, StorageObject>,
+  params: Values,
+): Promise<Values> {
+  checkName(String(params['name']));
+  const { storageObject, volume } = await made(backstore, named, params, String(params['wwn'] ?? ''));
+  await volume.close();
+  const { config } = storageObject;
+  return { ...params, settled: { config, attributes: changedAttributes(storageObject) } };
+}
 
 /**
  * A new storage object, of a medium that can be opened.

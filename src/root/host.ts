@@ -213,12 +213,13 @@ export class Host {
 
   /** Takes it back: a change like any other. @throws OperatorError also when something else was changed meanwhile */
   async takeBack({ change, back, at }: TakeBack): Promise<void> {
-    if (at !== this.#recorded) throw new OperatorError('Something else was changed meanwhile.', 'See again: undo');
-    const of = randomBytes(changeIdBytes).toString('hex');
-    for (const [index, operation] of back.entries()) {
-      const undoes = index === back.length - 1 ? { undoes: change } : {};
-      await this.root.apply(operation, false, { of, ...undoes }, { comingBack: true });
-    }
+    const part = { of: randomBytes(changeIdBytes).toString('hex'), undoes: change };
+    const options = { part, comingBack: true };
+    const prepared = await Promise.all(back.map((one) => this.root.prepare(one, options) ?? one));
+    await this.root.change(async (apply) => {
+      if (at !== this.#recorded) throw new OperatorError('Something else was changed meanwhile.', 'See again: undo');
+      for (const operation of prepared) await apply(operation);
+    }, options);
   }
 
   /** A journal that cannot be folded is long, and good. */

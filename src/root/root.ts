@@ -9,9 +9,9 @@ import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
 import { allCounts } from '../loops/counts.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
-import { type LoopOptions, Loops } from '../loops/loops.ts';
-import { undoAll } from '../operations/door.ts';
-import type { Operation, Outcome, Part, Steps, Surroundings } from '../operations/operation.ts';
+import { Loops } from '../loops/loops.ts';
+import { Carrying } from '../operations/door.ts';
+import type { Apply, Operation, Outcome, Part, Surroundings } from '../operations/operation.ts';
 import { placeOf } from '../operations/place.ts';
 import { takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
@@ -22,33 +22,11 @@ import { until } from '../system/running-time.ts';
 import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
 import type { Lun, Portal, Target, Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
+import type { ChangeOptions, Record, RootOptions, StartOptions } from './options.ts';
 import { Turns } from './turns.ts';
-
-/** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
-export type Record = (operations: readonly Operation[], part?: Part) => Promise<void>;
 
 /** How often a start looks for devices that are not there. */
 const devicePollMs = 200;
-
-function* only(operation: Operation): Steps<Outcome> {
-  return yield operation;
-}
-
-export interface StartOptions {
-  /** How long it waits for devices that are not there, and what ends that early. */
-  readonly waitMs?: number;
-  readonly givenUp?: AbortSignal;
-  /** As in `ReceptionContext`. */
-  readonly sockets?: readonly number[];
-}
-
-export interface RootOptions extends LoopOptions {
-  readonly log?: Log;
-  /** Called when a medium has gone, or come, by itself. */
-  readonly looked?: () => void;
-  /** As in `Surroundings`; absent: chance makes them. */
-  readonly missingSerial?: (of: string) => Promise<string>;
-}
 
 export class Root {
   readonly tree = new Tree();
@@ -85,66 +63,74 @@ export class Root {
   /**
    * The one door. Checks, applies, makes durable, answers.
    * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
-   * @param part absent: it is a change by itself
-   * @param comingBack as in `Surroundings`
-   * @param givenUp whoever asked for it does not any more: a change that has not begun is not made then
    * @throws OperatorError; the tree is then as it was
    */
-  async apply(
-    operation: Operation,
-    restoring = false,
-    part?: Part,
-    { comingBack = false, givenUp }: { readonly comingBack?: boolean; readonly givenUp?: AbortSignal } = {},
-  ): Promise<Outcome> {
-    const { missingSerial = worldly.missingSerial } = this.#options;
-    const flushed = async (path: string) => void (await this.#loops?.each((loop) => loop.flush(path)));
-    const around = () => ({ ...worldly, missingSerial, flushed, serving: this.#serving, restoring, comingBack });
-    const prepared = restoring ? operation : await door.prepare(this.tree, operation, around());
-    return this.#inOneChange(only(prepared), around, part, givenUp);
+  async apply(operation: Operation, restoring = false, part?: Part, options: ChangeOptions = {}): Promise<Outcome> {
+    const prepared = restoring ? operation : await this.prepare(operation, options);
+    return this.#change((apply) => apply(prepared ?? operation), { part, ...options }, restoring);
   }
 
   /**
-   * Several operations as one change: stored by one write, followed once, all of them or none.
-   * @returns what `steps` returns
-   * @throws OperatorError that `steps` does not catch; the tree is then as it was
+   * Waits for what an operation needs of somebody outside of this process, so that the change that it belongs to does not.
+   * Undefined: it needs nobody.
+   * @returns the operation to be applied; rejects with an OperatorError
    */
-  applyTogether<T>(steps: Steps<T>, part?: Part, givenUp?: AbortSignal): Promise<T> {
-    const { missingSerial = worldly.missingSerial } = this.#options;
-    const around = () => ({ ...worldly, missingSerial, serving: this.#serving, restoring: false });
-    return this.#inOneChange(steps, around, part, givenUp);
+  prepare(operation: Operation, { comingBack }: ChangeOptions = {}): Promise<Operation> | undefined {
+    return door.prepare(this.tree, operation, this.#around(false, comingBack));
   }
 
-  async #inOneChange<T>(
-    steps: Steps<T>,
-    around: () => Surroundings,
-    part: Part | undefined,
-    givenUp: AbortSignal | undefined,
+  /**
+   * Several operations as one change: stored by one write, followed once, all of them or none. Nobody else changes anything
+   * meanwhile, so `make` waits for nobody outside of this process: what an operation needs of them was prepared.
+   * @param make applies the operations; the tree has each of them at once. One that is refused leaves nothing, and may be caught
+   * @returns what `make` returns
+   * @throws OperatorError; the tree is then as it was
+   */
+  change<T>(make: (apply: Apply) => Promise<T>, options: ChangeOptions = {}): Promise<T> {
+    return this.#change(make, options, false);
+  }
+
+  #around(restoring: boolean, comingBack = false): Surroundings {
+    const { missingSerial = worldly.missingSerial } = this.#options;
+    const flushed = async (path: string) => void (await this.#loops?.each((loop) => loop.flush(path)));
+    return { ...worldly, missingSerial, flushed, serving: this.#serving, restoring, comingBack };
+  }
+
+  async #change<T>(
+    make: (apply: Apply) => Promise<T>,
+    { part, comingBack, givenUp }: ChangeOptions,
+    restoring: boolean,
   ): Promise<T> {
-    const { value, released, operations } = await this.#turns.takeAndSettle(() => {
+    const { value, released, operations, closes } = await this.#turns.takeAndSettle(() => {
       givenUp?.throwIfAborted();
-      return this.#apply(steps, around(), part);
+      return this.#apply(make, this.#around(restoring, comingBack), part);
     });
     await released;
+    // What goes may have stood in the way of what comes: the same file, under another name.
+    if (closes && this.#isAnyMissing()) await this.#openInTurn('now');
     for (const operation of operations) await this.#refuseUnattached(operation, part);
     return value;
   }
 
   /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
-  async #apply<T>(steps: Steps<T>, around: Surroundings, part?: Part) {
+  async #apply<T>(make: (apply: Apply) => Promise<T>, around: Surroundings, part?: Part) {
     const devices = around.restoring ? [] : this.localDevices();
-    const { value, done, operations } = await door.carryOutSteps(this.tree, steps, around);
-    const isForced = operations.some(({ verb, params }) => verb === 'detach' && params['force'] === true);
+    const carrying = new Carrying(door, this.tree, around);
+    const { done, operations } = carrying;
+    let value: T;
     try {
+      value = await make(carrying.apply);
+      const isForced = operations.some(({ verb, params }) => verb === 'detach' && params['force'] === true);
       if (!isForced) await refuseLosing(devices, this.tree);
     } catch (error) {
-      await undoAll(done);
+      await carrying.undo();
       throw error;
     }
     try {
-      await this.#follow(operations);
-      if (!around.restoring) await this.#record(operations, part);
+      if (operations.length > 0) await this.#follow(operations);
+      if (operations.length > 0 && !around.restoring) await this.#record(operations, part);
     } catch (error) {
-      await undoAll(done);
+      await carrying.undo();
       await this.#follow(undefined);
       throw error;
     }
@@ -153,7 +139,8 @@ export class Root {
     const released = Promise.all([...done.map(({ release }) => release?.()), this.#loops?.release()]);
     this.#releasing.add(released);
     void released.finally(() => this.#releasing.delete(released)).catch(() => {});
-    return { value, released, operations: around.restoring ? [] : operations };
+    const closes = done.length > 1 && done.some(({ release }) => release);
+    return { value, released, closes, operations: around.restoring ? [] : operations };
   }
 
   /**
@@ -162,10 +149,9 @@ export class Root {
    */
   async start({ waitMs = 0, givenUp, sockets = [] }: StartOptions = {}): Promise<void> {
     const loops = await this.#turns.takeAndSettle(() => this.#begin());
-    const isMissing = () => [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
     const look = async () => {
-      if (isMissing()) await this.#openInTurn('now');
-      return !isMissing() || undefined;
+      if (this.#isAnyMissing()) await this.#openInTurn('now');
+      return !this.#isAnyMissing() || undefined;
     };
     if (waitMs > 0) await until(devicePollMs, waitMs, look, givenUp);
     await this.#turns.takeAndSettle(() => this.#serve(loops, sockets));
@@ -190,6 +176,10 @@ export class Root {
       return reason === undefined ? [] : [couldNotCreate(storageObject.name, reason)];
     });
     return (await Promise.all(lines)).flat();
+  }
+
+  #isAnyMissing(): boolean {
+    return [...this.tree.allStorageObjects()].some(({ missing }) => missing !== undefined);
   }
 
   #openInTurn(again: Again): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Operation, Steps } from '../operations/operation.ts';
+import type { Operation } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import type { SessionInfo } from '../target/service.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
@@ -26,12 +26,11 @@ export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.g
 
 /** All of it or nothing, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
 export async function change({ host }: Desk, steps: Iterable<Operation>): Promise<void> {
-  const all = [...steps];
-  if (all.length > 0) await host.root.applyTogether(inOrder(all), { of: randomBytes(4).toString('hex') });
-}
-
-function* inOrder(steps: Iterable<Operation>): Steps<void> {
-  for (const operation of steps) yield operation;
+  const options = { part: { of: randomBytes(4).toString('hex') } };
+  const prepared = await Promise.all(Array.from(steps, (one) => host.root.prepare(one, options) ?? one));
+  await host.root.change(async (apply) => {
+    for (const operation of prepared) await apply(operation);
+  }, options);
 }
 
 /** A loop answers between commands: whoever has none under way then, but sent some a moment later, is at work all the same. */

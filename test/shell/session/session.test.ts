@@ -304,7 +304,7 @@ describe('messages', () => {
   });
 
   test('a bug is told as one, and the session goes on', async () => {
-    const broken = { apply: () => Promise.reject(new TypeError('x is undefined')) };
+    const broken = { change: () => Promise.reject(new TypeError('x is undefined')) };
     Object.assign(shell.host.root, broken);
     expect(await shell.run('/iscsi create', 'pwd')).toBe('E| internal error: x is undefined\n/\n');
   });

@@ -1,0 +1,34 @@
+/** What a root is asked with. */
+
+import type { Log } from '../log.ts';
+import type { LoopOptions } from '../loops/loops.ts';
+import type { Operation, Part } from '../operations/operation.ts';
+
+/** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
+export type Record = (operations: readonly Operation[], part?: Part) => Promise<void>;
+
+/** How a change is made. */
+export interface ChangeOptions {
+  /** Absent: it is a change by itself. */
+  readonly part?: Part | undefined;
+  /** As in `Surroundings`. */
+  readonly comingBack?: boolean;
+  /** Whoever asked for it does not any more: a change that has not begun is not made then. */
+  readonly givenUp?: AbortSignal | undefined;
+}
+
+export interface StartOptions {
+  /** How long it waits for devices that are not there, and what ends that early. */
+  readonly waitMs?: number;
+  readonly givenUp?: AbortSignal;
+  /** As in `ReceptionContext`. */
+  readonly sockets?: readonly number[];
+}
+
+export interface RootOptions extends LoopOptions {
+  readonly log?: Log;
+  /** Called when a medium has gone, or come, by itself. */
+  readonly looked?: () => void;
+  /** As in `Surroundings`; absent: chance makes them. */
+  readonly missingSerial?: (of: string) => Promise<string>;
+}
