@@ -6,7 +6,7 @@ import type { Raw } from '../operations/raw.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
 import { authProblem } from '../target/auth.ts';
-import { keptOf, printPortal } from '../target/target.ts';
+import { keptOf, portalPath, printPortal } from '../target/target.ts';
 import type { Status } from './control-protocol.ts';
 
 /** What only the process itself knows. */
@@ -59,10 +59,10 @@ export const harmIn = (tree: Tree): string[] => [...authProblems(tree), ...seria
 /** What is not as the saved file has it, without harm: serial numbers that were made, portals that speak another transport. */
 export function remarksOn(tree: Tree): string[] {
   const made = Array.from(tree.allStorageObjects()).filter(({ isSerialMade }) => isSerialMade);
-  const transports = [...tree.tpgs()].flatMap(({ path, portals }) =>
-    portals.flatMap((portal) => {
+  const transports = [...tree.tpgs()].flatMap((tpg) =>
+    tpg.portals.flatMap((portal) => {
       const kept = keptOf(portal);
-      return kept ? [`${path}/portals/${printPortal(portal)}: ${kept} is set in the saved file; it speaks TCP`] : [];
+      return kept ? [`${portalPath(tpg, portal)}: ${kept} is set in the saved file; it speaks TCP`] : [];
     }),
   );
   return [
@@ -95,7 +95,7 @@ export function problems(host: Host): string[] {
   const closed = [...tree.tpgs()].flatMap((tpg) =>
     tpg.portals.flatMap((portal) => {
       const problem = host.root.portalProblem(tpg, portal);
-      return problem ? [`${tpg.path}/portals/${printPortal(portal)}: ${problem}`] : [];
+      return problem ? [`${portalPath(tpg, portal)}: ${problem}`] : [];
     }),
   );
   const local = [...tree.tpgs()].flatMap((tpg) =>

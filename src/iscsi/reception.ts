@@ -41,7 +41,7 @@ class Reception implements IscsiReception, Host {
   /** Sockets of the service manager that are not adopted yet. */
   #passed: readonly number[];
   readonly #control: string | undefined;
-  #lastId = 0;
+  #lastId: number;
   #reconciling: Promise<void> = Promise.resolve();
 
   constructor(state: FabricState, context: ReceptionContext) {
@@ -50,6 +50,7 @@ class Reception implements IscsiReception, Host {
     this.#context = context;
     this.#connections = new Connections(context.log);
     this.#passed = context.sockets ?? [];
+    this.#lastId = context.lastId ?? 0;
     this.#control = congestionControl();
     // Said before anything is served, not when the first command comes.
     lingerMs();

@@ -9,7 +9,7 @@ type Message =
   | { readonly is: 'refusal'; readonly id: number; readonly message: string; readonly hint: string | undefined }
   | { readonly is: 'bug'; readonly id: number; readonly error: Error };
 
-/** How the calls of one method cross to the other thread. Memory that goes along is not copied, and is gone here. */
+/** How the calls of one method cross to the other thread. Memory and ports that go along are not copied, and are gone here. */
 interface Crossing<Method extends (...words: never[]) => unknown> {
   readonly memoryOfWords?: (...words: Parameters<Method>) => readonly Transferable[];
   readonly memoryOfResult?: (result: Awaited<ReturnType<Method>>) => readonly Transferable[];

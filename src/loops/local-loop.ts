@@ -1,8 +1,7 @@
 /** A loop in this thread: the volumes and the engines behind a tree of this thread. */
 
-import type { Socket } from 'node:net';
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { setImmediate as breathe } from 'node:timers/promises';
+import type { MessagePort } from 'node:worker_threads';
 import { within } from '../backstore/patience.ts';
 import { lostBytes } from '../backstore/write-record.ts';
 import { UnitStores } from '../durable/unit-store.ts';
@@ -21,20 +20,24 @@ import { wayOfWaiting } from '../system/waiting-io.ts';
 import { portsOf } from '../target/access.ts';
 import type { Arrival, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
-import { sumOf } from '../target/traffic.ts';
-import type {
-  Again,
-  Assignment,
-  Elsewhere,
-  Facts,
-  Left,
-  Loop,
-  LoopCounts,
-  LoopHost,
-  LoopLoad,
-  LoopState,
+import { Calls, offer } from './calls.ts';
+import { countsOf } from './counts.ts';
+import { LoadMeter } from './load.ts';
+import {
+  type Again,
+  type Assignment,
+  type Elsewhere,
+  type Facts,
+  type Left,
+  type Loop,
+  type LoopCounts,
+  type LoopHost,
+  type LoopState,
+  type Taker,
+  takerBoundary,
 } from './loop.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
+import { Receiving } from './receiving.ts';
 import type { TreeCopy } from './tree-copy.ts';
 
 export interface LocalLoopOptions {
@@ -55,10 +58,7 @@ function troubleOf({ volume }: StorageObject): string | undefined {
   return trouble && `since ${trouble.since.toISOString().replace(/\.\d+/, '')}: ${trouble.reason}`;
 }
 
-/** What is looked at for the lag, in milliseconds. */
-const lagResolutionMs = 10;
-
-export class LocalLoop implements Loop<Socket | number> {
+export class LocalLoop implements Loop, Taker {
   readonly #tree: Tree;
   readonly #copy: TreeCopy | undefined;
   readonly #host: LoopHost;
@@ -68,6 +68,7 @@ export class LocalLoop implements Loop<Socket | number> {
   readonly #alone: boolean;
   readonly #mine = new Set<string>();
   readonly #engines = new Map<string, FabricEngine>();
+  readonly #receiving: Receiving;
   readonly #adopted = new WeakSet<StorageObject>();
   readonly #openings: Openings;
   /** Volumes that are being closed, by path: none is opened again before that is over. */
@@ -80,8 +81,7 @@ export class LocalLoop implements Loop<Socket | number> {
   #left: Left[] = [];
   /** What was begun since somebody asked, each as long as it is waited for. */
   #begun: Promise<unknown>[] = [];
-  readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
-  #usage = performance.eventLoopUtilization();
+  readonly #load = new LoadMeter();
 
   constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
     this.#tree = tree;
@@ -91,7 +91,13 @@ export class LocalLoop implements Loop<Socket | number> {
     this.#stateDirectory = stateDirectory;
     this.#alone = alone;
     this.#openings = new Openings(() => host.look());
-    this.#lag.enable();
+    if (alone) this.#load.start();
+    this.#receiving = new Receiving({
+      tree,
+      log: host.log.bind(host),
+      isHere: (path) => this.#isMine(path),
+      take: (fabric, arrival) => this.#take(fabric, arrival),
+    });
   }
 
   async change(operations: readonly Operation[] | undefined, { gained, lost }: Assignment): Promise<string[]> {
@@ -101,6 +107,7 @@ export class LocalLoop implements Loop<Socket | number> {
     if (lost.length > 0) await this.#reconcile();
     const ended = Promise.all(going.flatMap((path) => [...this.#engines.values()].map((one) => one.ended?.(path))));
     for (const path of going) this.#close(path, () => ended.then(() => this.#leave(path)));
+    if (gained.length > 0) this.#load.start();
     for (const path of gained) {
       this.#mine.add(path);
       const storageObject = this.#tree.storageObject(path);
@@ -130,6 +137,8 @@ export class LocalLoop implements Loop<Socket | number> {
     for (const one of told) await this.#opened(one);
     if (this.#openings.isWaitedFor) this.#begun.push(this.#openings.wait());
     await this.#reconcile();
+    // Nobody comes in before what he comes for is served.
+    await this.#receiving.reconcile();
     const left = this.#left;
     this.#left = [];
     for (const one of this.#held) one.missing = notYet;
@@ -142,6 +151,7 @@ export class LocalLoop implements Loop<Socket | number> {
       })),
       left,
       luns: [...this.#lunProblems()],
+      portals: [...this.#receiving.portalProblems()],
     };
   }
 
@@ -213,9 +223,25 @@ export class LocalLoop implements Loop<Socket | number> {
     await this.#reconcile();
   }
 
+  receive(sockets: readonly number[], lastId: number): Promise<void> {
+    return this.#receiving.begin(sockets, lastId);
+  }
+
+  route(targets: readonly string[], to: number | undefined): Promise<void> {
+    return this.#receiving.route(targets, to);
+  }
+
+  async reach(loop: number, port: MessagePort): Promise<void> {
+    this.#receiving.reach(loop, port);
+  }
+
+  async listen(port: MessagePort): Promise<void> {
+    new Calls(port, offer<Taker>(this, takerBoundary));
+  }
+
   async state(): Promise<LoopState> {
     return {
-      sessions: [...this.#engines.values()].flatMap((engine) => engine.sessions()),
+      sessions: [...this.#receiving.sessions(), ...[...this.#engines.values()].flatMap((engine) => engine.sessions())],
       work: [...this.#tree.allStorageObjects()].flatMap((one) => {
         const { work, progress } = mediumWork.of(one);
         const { path } = one;
@@ -228,42 +254,25 @@ export class LocalLoop implements Loop<Socket | number> {
         return lost && this.#isMine(one.path) ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
       }),
       waiting: wayOfWaiting(),
-      load: this.#load(),
+      load: this.#load.read(),
     };
   }
 
   async counts(): Promise<LoopCounts> {
-    const luns = [...this.#tree.tpgs()].flatMap((tpg) => [...tpg.luns.values()]);
-    return {
-      storageObjects: [...this.#tree.allStorageObjects()]
-        .filter(({ path }) => this.#isMine(path))
-        .map((one) => {
-          const { readCommands, writeCommands, blocksRead, blocksWritten } = statistics.of(one);
-          return {
-            path: one.path,
-            reads: readCommands,
-            writes: writeCommands,
-            readBytes: blocksRead * one.blockSize,
-            writtenBytes: blocksWritten * one.blockSize,
-          };
-        }),
-      ways: luns.flatMap(({ tpg, index, storageObject, ways }) =>
-        Array.from(ways, ({ way, traffic }) => ({
-          lun: `${tpg.path}/luns/lun${index}`,
-          storageObject: storageObject.path,
-          ...way,
-          ...sumOf([traffic]),
-        })),
-      ),
-    };
+    return countsOf(this.#tree, (path) => this.#isMine(path));
   }
 
-  async take(fabric: string, arrival: Arrival): Promise<void> {
+  async take(fabric: string, arrival: Arrival<number>): Promise<void> {
+    this.#take(fabric, arrival);
+  }
+
+  #take(fabric: string, arrival: Arrival): void {
     this.#engines.get(fabric)?.take?.(arrival);
   }
 
   async endSession(fabric: string, id: number, why: string): Promise<boolean> {
-    return this.#engines.get(fabric)?.endSession?.(id, why) ?? false;
+    const isSession = this.#engines.get(fabric)?.endSession?.(id, why) ?? false;
+    return isSession || this.#receiving.endSession(fabric, id, why);
   }
 
   async flush(path: string): Promise<void> {
@@ -291,7 +300,8 @@ export class LocalLoop implements Loop<Socket | number> {
   }
 
   async stop(): Promise<void> {
-    this.#lag.disable();
+    this.#load.stop();
+    await this.#receiving.stop();
     await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
     this.#engines.clear();
     this.#openings.abandon();
@@ -310,7 +320,7 @@ export class LocalLoop implements Loop<Socket | number> {
   /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
   async #adopt(): Promise<void> {
     for (const storageObject of this.#tree.allStorageObjects()) {
-      if (this.#adopted.has(storageObject)) continue;
+      if (this.#adopted.has(storageObject) || !this.#isMine(storageObject.path)) continue;
       this.#adopted.add(storageObject);
       storageObject.ports = () => portsOf(storageObject);
       storageObject.log = (record) => this.#host.log(record);
@@ -368,16 +378,5 @@ export class LocalLoop implements Loop<Socket | number> {
               if (problem)
                 yield { path: `${tpg.path}/luns/lun${lun.index}`, message: problem.message, hint: problem.hint };
             }
-  }
-
-  #load(): LoopLoad {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, this.#usage);
-    this.#usage = now;
-    // It counts from the start of the wait: what is above the resolution is lag.
-    const late = (percentile: number) => Math.max(0, this.#lag.percentile(percentile) / 1e6 - lagResolutionMs);
-    const load = { busy: utilization, lagMs: late(50), lagMs99: late(99) };
-    this.#lag.reset();
-    return load;
   }
 }

@@ -9,7 +9,7 @@ import { hostBoundary, type LoopHost, loopBoundary } from './loop.ts';
 import { TreeCopy } from './tree-copy.ts';
 import type { LoopThreadOptions } from './worker-loop.ts';
 
-const { configuration, lost, runDirectory, stateDirectory, alone } = workerData as LoopThreadOptions;
+const { configuration, lost, runDirectory, stateDirectory } = workerData as LoopThreadOptions;
 keepFoldersIn(runDirectory);
 const copy = new TreeCopy(configuration, lost);
 const host: LoopHost = {
@@ -17,7 +17,7 @@ const host: LoopHost = {
   look: () => management.look(),
   apply: (operation) => management.apply(operation),
 };
-const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, alone });
+const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, alone: false });
 const management = remote(new Calls(parentPort!, offer(loop, loopBoundary)), hostBoundary);
 // A bug costs a log line, not everybody's disks.
 const survive = (error: unknown) => logBug(host.log, 'loop', error);

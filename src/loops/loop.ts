@@ -1,10 +1,10 @@
 /**
  * One event loop that serves a part of the tree: storage objects with their volumes, and targets with their sessions
  * (law 7 of docs/architecture.md). The management side speaks to it through this alone, be it the same thread
- * (local-loop.ts) or a worker (worker-loop.ts).
+ * (local-loop.ts) or a worker (worker-loop.ts). One of the loops receives: initiators of all targets come to it first.
  */
 
-import type { Socket } from 'node:net';
+import type { MessagePort } from 'node:worker_threads';
 import type { LogRecord } from '../log.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Carried } from '../scsi/move.ts';
@@ -57,6 +57,8 @@ export interface Facts {
   readonly left: readonly Left[];
   /** LUNs that are not served or attached as the tree wants it; each time all of them. */
   readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
+  /** Portals that the receiving loop cannot open, and why, in a line; each time all of them. */
+  readonly portals: readonly { readonly path: string; readonly problem: string }[];
 }
 
 /** FORMAT UNIT or SANITIZE of a storage object. */
@@ -114,8 +116,7 @@ export interface LoopLoad {
 /** Whether what could not be opened before is tried again: with growing pauses, or at once. */
 export type Again = 'no' | 'when it is time' | 'now';
 
-/** @typeParam S what a connection comes as: a socket of the management side's thread, or the number of a descriptor */
-export interface Loop<S = Socket> {
+export interface Loop {
   /**
    * The tree has changed by these operations; `undefined` takes the last change back. What is not this loop's any more is let go of.
    * @returns what it had and is letting go of: `follow` says when that is over
@@ -141,10 +142,23 @@ export interface Loop<S = Socket> {
   release(): Promise<void>;
   /** From now on, what is this loop's is served. */
   serve(): Promise<void>;
+  /**
+   * Initiators of all targets come to this loop from now on: `follow` opens and closes their portals.
+   * @param sockets descriptors of sockets that listen already, as in `ReceptionContext`
+   * @param lastId the highest number that a connection of this process was given
+   */
+  receive(sockets: readonly number[], lastId: number): Promise<void>;
+  /**
+   * Of the loop that receives: connections for these targets go to the loop of that number from now on; undefined: they wait.
+   * Resolves when none is on an earlier way.
+   */
+  route(targets: readonly string[], to: number | undefined): Promise<void>;
+  /** Of the loop that receives: another loop is behind `port`. */
+  reach(loop: number, port: MessagePort): Promise<void>;
+  /** Takes the connections that the receiving loop sends through `port`. */
+  listen(port: MessagePort): Promise<void>;
   state(): Promise<LoopState>;
   counts(): Promise<LoopCounts>;
-  /** Takes a connection that has named a target of this loop. Rejects when it cannot, and the socket is as it was. */
-  take(fabric: string, arrival: Arrival<S>): Promise<void>;
   /** @returns false when the loop has no session of this number */
   endSession(fabric: string, id: number, why: string): Promise<boolean>;
   /** Flushes the medium of a storage object, if this loop has it open. Rejects when that fails. */
@@ -155,7 +169,7 @@ export interface Loop<S = Socket> {
    */
   reopen(path: string): Promise<boolean>;
   resetStatistics(): Promise<void>;
-  /** Ends sessions, flushes and closes volumes. */
+  /** Closes portals, ends sessions, flushes and closes volumes. */
   stop(): Promise<void>;
 }
 
@@ -168,8 +182,19 @@ export interface LoopHost {
   apply(operation: Operation): Promise<void>;
 }
 
+/** What the loop that receives calls of the others, through a port straight to each. */
+export interface Taker {
+  /**
+   * Takes a connection that has named a target of this loop: the descriptor is the loop's from now on. Rejects when it
+   * cannot, and the descriptor is as it was.
+   */
+  take(fabric: string, arrival: Arrival<number>): Promise<void>;
+}
+
+export const takerBoundary: Boundary<Taker> = { take: {} };
+
 /** What the management side calls of a loop in another thread. */
-export const loopBoundary: Boundary<Loop<number>> = {
+export const loopBoundary: Boundary<Loop> = {
   change: {},
   follow: { memoryOfWords: ({ arrived }) => contentsOf(arrived), memoryOfResult: ({ left }) => contentsOf(left) },
   settled: {},
@@ -177,9 +202,12 @@ export const loopBoundary: Boundary<Loop<number>> = {
   finish: {},
   release: {},
   serve: {},
+  receive: {},
+  route: {},
+  reach: { memoryOfWords: (_loop, port) => [port] },
+  listen: { memoryOfWords: (port) => [port] },
   state: {},
   counts: {},
-  take: {},
   endSession: {},
   flush: {},
   reopen: {},

@@ -1,18 +1,17 @@
 /** All loops of a root, taken together: which there are, what each has, and that all of them follow the same tree. */
 
-import { rmSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { closeSync, rmSync } from 'node:fs';
 import { within } from '../backstore/patience.ts';
-import { reasonOf } from '../errors.ts';
+import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { dump } from '../saved/saveconfig.ts';
+import { duplicate } from '../system/descriptor.ts';
 import { ownFolder } from '../system/own-folder.ts';
-import type { Arrival } from '../target/service.ts';
-import type { Target } from '../target/target.ts';
 import { LocalLoop } from './local-loop.ts';
 import type { Again, Facts, Left, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
 import { Placement } from './placement.ts';
+import { Routes } from './routes.ts';
 import { canUseWorkers, startWorkerLoop } from './worker-loop.ts';
 
 export interface LoopOptions {
@@ -20,29 +19,28 @@ export interface LoopOptions {
   readonly runDirectory?: string;
   /** Where reservations and work on a medium outlive the process; without it they do not. */
   readonly stateDirectory?: string;
-  /** Worker threads that serve. Absent, or where connections cannot go to another thread: this thread does. */
+  /** Worker threads that serve, and one that receives. Absent, or where connections cannot go to another thread: this thread does both. */
   readonly workers?: WorkerOptions | undefined;
 }
 
 export interface WorkerOptions {
   /** loop-thread.ts, as it was built. */
   readonly entry: URL;
-  /** How many at most: they begin when there is something for them to serve. 0: none. */
+  /** How many serve at most: they begin when there is something for them to serve. 0: none. */
   readonly count: number;
 }
 
+/** Nothing goes to the loop that receives. */
+const nothingElsewhere = { arrived: [], awaited: [] };
 /** How long somebody who only looks waits for a loop that is held up by its disk. */
 const stateWaitMs = 1_000;
-/** Connections that wait for a loop; more are refused. */
-const waitingMax = 256;
-
 export class Loops {
   readonly #tree: Tree;
   readonly #host: LoopHost;
   readonly #options: LoopOptions;
   readonly #workers: WorkerOptions | undefined;
   readonly #revive: (replace: () => Promise<void>) => void;
-  /** One that has nothing to serve is not there. */
+  /** By their numbers: 0 is the one that receives, and serves where there is no other. One that has nothing to do is not there. */
   readonly #all: (Loop | undefined)[];
   readonly #placement: Placement;
   #folder: string | undefined;
@@ -53,11 +51,16 @@ export class Loops {
   /** What they have let go of, for those that have it now. */
   #arrived: Left[] = [];
   #serving = false;
+  #hasReceived = false;
   #states: ReadonlyMap<number, LoopState> = new Map();
   #counts: ReadonlyMap<number, LoopCounts> = new Map();
   /** New ones, until what they have begun to open is open, or nobody waits for it any more. */
   readonly #opening = new Map<number, 'begins' | 'is waited for' | 'settled'>();
-  readonly #waiting: { readonly target: Target; readonly arrival: Arrival<Socket> }[] = [];
+  readonly #routes = new Routes();
+  /** The loops follow the tree as it is. */
+  #followed = true;
+  /** Of sockets that listen already, for the next loop that receives. */
+  #sockets: readonly number[] = [];
 
   /** @param revive called when a thread has died: to call `replace` when no operation is on its way, and to follow the tree */
   constructor(tree: Tree, host: LoopHost, options: LoopOptions, revive: (replace: () => Promise<void>) => void) {
@@ -67,8 +70,8 @@ export class Loops {
     this.#options = options;
     this.#workers = workers && workers.count > 0 && canUseWorkers() ? workers : undefined;
     this.#revive = revive;
-    this.#all = Array.from({ length: this.#workers?.count ?? 1 }, () => undefined);
-    this.#placement = new Placement(this.#all.length);
+    this.#all = Array.from({ length: 1 + (this.#workers?.count ?? 0) }, () => undefined);
+    this.#placement = new Placement(this.#all.length, this.#workers ? 1 : 0);
   }
 
   /** Lets them begin with the tree as it is. */
@@ -77,8 +80,12 @@ export class Loops {
     await this.#make();
   }
 
-  async serve(): Promise<void> {
+  /** @param sockets as in `Loop.receive` */
+  async serve(sockets: readonly number[]): Promise<void> {
+    this.#sockets = sockets;
+    await this.#make();
     await this.each((loop) => loop.serve());
+    if (this.#all[0]) await this.#receive(this.#all[0]);
     this.#serving = true;
   }
 
@@ -86,9 +93,12 @@ export class Loops {
   async change(operations: readonly Operation[] | undefined): Promise<void> {
     if (!operations) await this.#forget();
     const assignments = this.#placement.update(this.#tree);
+    this.#followed = false;
+    const holds = (path: string, to: number) => this.#placement.has(path) && this.#placement.loopOf(path) === to;
+    await this.#unlessEnded(0, this.#receiver, (receiver) => this.#routes.withdraw(receiver, holds));
     const changed = await Promise.allSettled(
-      this.#all.flatMap(
-        (loop, at) => loop?.change(operations, assignments[at]!).then((going) => this.#go(going, at)) ?? [],
+      this.#all.map((one, at) =>
+        this.#unlessEnded(at, one, async (loop) => this.#go(await loop.change(operations, assignments[at]!), at)),
       ),
     );
     for (const path of this.#onTheWay.keys()) if (!this.#placement.has(path)) this.#onTheWay.delete(path);
@@ -101,25 +111,33 @@ export class Loops {
     for (const path of paths) this.#onTheWay.set(path, from);
   }
 
-  /** What `Loop.follow` does, in all of them, until nothing more arrives. */
+  /** What `Loop.follow` does, in all of them, until nothing more arrives; then initiators come to what is new. */
   async follow(again: Again): Promise<Omit<Facts, 'left'>[]> {
     const found: Facts[][] = [];
     do found.push(await this.#followOnce(found.length === 0 ? again : 'no'));
     while (this.#arrived.length > 0);
     for (const [at, state] of this.#opening) if (state === 'settled') this.#opening.delete(at);
-    this.#takeWaiting();
+    this.#followed = true;
+    await this.#tellRoutes();
+    const received = await this.#unlessEnded(0, this.#receiver, (loop) => loop.follow(nothingElsewhere, 'no'));
     const storageObjects = found.flat().flatMap((facts) => facts.storageObjects);
-    return [{ storageObjects, luns: found.at(-1)!.flatMap(({ luns }) => luns) }];
+    const last = [...found.at(-1)!, ...received];
+    return [
+      { storageObjects, luns: last.flatMap(({ luns }) => luns), portals: last.flatMap(({ portals }) => portals) },
+    ];
   }
 
   async #followOnce(again: Again): Promise<Facts[]> {
     const arrived = this.#arrived;
     this.#arrived = [];
-    const facts = await this.each((loop, at) => {
+    const serving = this.#all.map((loop) => (loop === this.#receiver ? undefined : loop));
+    const following = serving.map((serves, at) => {
       const isHere = (path: string) => this.#placement.has(path) && this.#placement.loopOf(path) === at;
       const awaited = [...this.#onTheWay.keys()].filter(isHere);
-      return loop.follow({ arrived: arrived.filter(({ path }) => isHere(path)), awaited }, again);
+      const elsewhere = { arrived: arrived.filter(({ path }) => isHere(path)), awaited };
+      return this.#unlessEnded(at, serves, (loop) => loop.follow(elsewhere, again));
     });
+    const facts = (await Promise.all(following)).flat();
     this.#arrive(facts.flatMap(({ left }) => left));
     return facts;
   }
@@ -139,56 +157,73 @@ export class Loops {
       else this.#opening.delete(at);
       return hasBegun;
     });
-    this.#takeWaiting();
+    if (this.#followed) await this.#tellRoutes();
     return settled.includes(true);
-  }
-
-  #takeWaiting(): void {
-    for (const { target, arrival } of this.#waiting.splice(0)) this.take(target, arrival);
   }
 
   async finish(): Promise<void> {
     this.#made = [];
-    await this.each((loop) => loop.finish());
+    await this.#eachUnlessEnded((loop) => loop.finish());
   }
 
   /** Closes what the last change has left over. */
   async release(): Promise<void> {
-    await this.each((loop) => loop.release());
+    await this.#eachUnlessEnded((loop) => loop.release());
   }
 
-  take(target: Target, arrival: Arrival<Socket>): void {
-    const at = this.#placement.loopOf(target.path);
-    const loop = this.#all[at];
-    // Where its thread has died, another one is on its way.
-    if (!loop || this.#opening.has(at) || this.#onTheWay.has(target.path)) this.#wait(target, arrival);
-    else
-      loop.take(target.fabric.name, arrival).catch((error) => {
-        if (this.#all[at] === loop) this.#lose(target, arrival, reasonOf(error));
-        else this.#wait(target, arrival);
-      });
+  /** The loop that only receives; undefined where there is none, or another one is on its way. */
+  get #receiver(): Loop | undefined {
+    return this.#workers && this.#all[0];
   }
 
-  #lose(target: Target, { socket }: Arrival<Socket>, reason: string): void {
-    this.#host.log({ level: 'error', event: 'connection lost', detail: { target: target.path, reason } });
-    socket.destroy();
+  /** What comes of a call; nothing where the loop is not there, or has ended meanwhile: the next one is told everything. */
+  async #unlessEnded<T>(at: number, loop: Loop | undefined, call: (loop: Loop) => Promise<T>): Promise<T[]> {
+    if (!loop) return [];
+    try {
+      return [await call(loop)];
+    } catch (error) {
+      if (this.#all[at] === loop) throw error;
+      return [];
+    }
   }
 
-  #wait(target: Target, arrival: Arrival<Socket>): void {
-    if (this.#waiting.length < waitingMax) this.#waiting.push({ target, arrival });
-    else this.#lose(target, arrival, 'too many connections wait for the loop');
+  async #eachUnlessEnded(call: (loop: Loop) => Promise<void>): Promise<void> {
+    await Promise.all(this.#all.map((loop, at) => this.#unlessEnded(at, loop, call)));
+  }
+
+  async #tellRoutes(): Promise<void> {
+    const routes = new Map<string, number>();
+    for (const { path } of this.#tree.targets()) {
+      const at = this.#placement.loopOf(path);
+      if (this.#all[at] && !this.#opening.has(at) && !this.#onTheWay.has(path)) routes.set(path, at);
+    }
+    await this.#unlessEnded(0, this.#receiver, (receiver) => this.#routes.tell(receiver, routes, this.#all));
+  }
+
+  async #receive(loop: Loop): Promise<void> {
+    // Their numbers go on where another thread has ended.
+    if (this.#hasReceived) await this.observe();
+    this.#hasReceived = true;
+    const ids = [...this.#states.values()].flatMap(({ sessions }) => sessions.map(({ id }) => id));
+    const sockets = this.#sockets;
+    // What a thread has ends with it.
+    if (this.#workers) this.#sockets = sockets.map(duplicate);
+    await loop.receive(sockets, Math.max(0, ...ids));
   }
 
   async stop(): Promise<void> {
-    for (const { arrival } of this.#waiting.splice(0)) arrival.socket.destroy();
-    await this.each((loop) => loop.stop());
+    // Nobody comes in any more when sessions end.
+    await this.#receiver?.stop();
+    await Promise.all(this.#all.map((loop) => (loop === this.#receiver ? undefined : loop?.stop())));
+    if (this.#workers) for (const socket of this.#sockets) closeSync(socket);
+    this.#sockets = [];
     if (this.#options.runDirectory === undefined && this.#folder !== undefined)
       rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** The number of the loop that serves a storage object or a target, from 1; 0 when it is this thread. */
   numberOf(path: string): number {
-    return this.#workers ? this.#placement.loopOf(path) + 1 : 0;
+    return this.#placement.loopOf(path);
   }
 
   /** Asks each what goes on in it. */
@@ -209,14 +244,13 @@ export class Loops {
 
   /** Asks each, by its number; of one that does not answer in time, what it said last. */
   async #ask<T>(ask: (loop: Loop) => Promise<T>, known: ReadonlyMap<number, T>): Promise<ReadonlyMap<number, T>> {
-    const first = this.#workers ? 1 : 0;
     const answers = new Map(known);
     const asked = this.each(async (loop, at) => {
       const answer = await ask(loop).catch(() => undefined);
-      if (answer) answers.set(first + at, answer);
+      if (answer) answers.set(at, answer);
     });
     await within(stateWaitMs, asked);
-    const there = this.#all.flatMap((loop, at) => (loop ? [first + at] : []));
+    const there = this.#all.flatMap((loop, at) => (loop ? [at] : []));
     return new Map([...answers].filter(([number]) => there.includes(number)));
   }
 
@@ -224,18 +258,18 @@ export class Loops {
     return Promise.all(this.#all.flatMap((loop, at) => (loop ? [what(loop, at)] : [])));
   }
 
-  /** Makes those that have something to serve and are not there. @returns which */
+  /** Makes those that have something to do and are not there. @returns which */
   #make(): Promise<number[]> {
-    const wanted = [...this.#all.keys()].filter(
-      (at) => !this.#all[at] && (this.#all.length === 1 || this.#placement.pathsOf(at).length > 0),
-    );
+    const wanted = [...this.#all.keys()].filter((at) => !this.#all[at] && this.#isWanted(at));
     return Promise.all(
       wanted.map(async (at) => {
         const loop = this.#workers ? this.#worker(at, this.#workers.entry) : this.#local();
         this.#all[at] = loop;
         this.#opening.set(at, 'begins');
         await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [] });
-        if (this.#serving) await loop.serve();
+        if (!this.#serving) return at;
+        await loop.serve();
+        if (at === 0) await this.#receive(loop);
         return at;
       }),
     );
@@ -245,6 +279,15 @@ export class Loops {
   #runDirectory(): string {
     this.#folder ??= this.#options.runDirectory ?? ownFolder('run');
     return this.#folder;
+  }
+
+  #isWanted(at: number): boolean {
+    if (at > 0) return this.#placement.pathsOf(at).length > 0;
+    return (
+      !this.#workers ||
+      this.#sockets.length > 0 ||
+      [...this.#tree.targets()].some(({ fabric }) => serviceOf(fabric)?.receive)
+    );
   }
 
   #local(): Loop {
@@ -259,10 +302,11 @@ export class Loops {
     const configuration = dump(this.#tree);
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
     const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
-    const options = { configuration, lost, runDirectory, stateDirectory, alone: this.#all.length === 1 };
-    const loop: Loop = startWorkerLoop(entry, options, this.#host, () => {
+    const options = { configuration, lost, runDirectory, stateDirectory };
+    const loop: Loop = startWorkerLoop(at, entry, options, this.#host, () => {
       // A thread that died costs its sessions, and what was in memory; a new one serves all else that it served.
       if (this.#all[at] === loop) this.#all[at] = undefined;
+      this.#routes.forget(at, at === 0);
       this.#loseContents(at);
       this.#revive(async () => void (await this.#make()));
     });

@@ -10,12 +10,17 @@ import type { Assignment } from './loop.ts';
 
 export class Placement {
   readonly #loops: number;
+  readonly #first: number;
   /** By the path of a storage object or a target. */
   #at: ReadonlyMap<string, number> = new Map();
 
-  /** @param loops how many there are */
-  constructor(loops: number) {
+  /**
+   * @param loops how many there are
+   * @param first the number of the first that serves: those before it get nothing
+   */
+  constructor(loops: number, first: number) {
     this.#loops = loops;
+    this.#first = first;
   }
 
   has(path: string): boolean {
@@ -35,7 +40,7 @@ export class Placement {
   update(tree: Tree): Assignment[] {
     const before = this.#at;
     const groups = this.#loops > 1 ? groupsOf(tree) : [];
-    const sizes = Array.from({ length: this.#loops }, () => 0);
+    const sizes = Array.from({ length: this.#loops }, (_, loop) => (loop < this.#first ? Number.POSITIVE_INFINITY : 0));
     const placed = groups.map((paths) => ({ paths, loop: mostOf(paths, before) }));
     for (const { paths, loop } of placed) if (loop !== undefined) sizes[loop]! += paths.length;
     const at = new Map<string, number>();

@@ -1,10 +1,8 @@
 /** A loop in a worker thread, with a tree of its own that follows ours operation by operation. */
 
-import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
-import { canDuplicate, closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
-import type { Arrival } from '../target/service.ts';
+import { canDuplicate } from '../system/descriptor.ts';
 import { Calls, offer, remote } from './calls.ts';
 import { hostBoundary, type Loop, type LoopHost, loopBoundary } from './loop.ts';
 
@@ -15,19 +13,24 @@ export interface LoopThreadOptions {
   readonly lost: Readonly<Record<string, string>>;
   readonly runDirectory: string;
   readonly stateDirectory: string | undefined;
-  /** There is no other loop: everything in the tree is this one's. */
-  readonly alone: boolean;
 }
 
 /** Whether connections can go to another thread here. */
 export const canUseWorkers: () => boolean = canDuplicate;
 
 /**
+ * @param number the loop's, for whoever looks at threads
  * @param entry loop-thread.ts, as it was built
  * @param died called once, when the thread ended and was not told to
  */
-export function startWorkerLoop(entry: URL, options: LoopThreadOptions, host: LoopHost, died: () => void): Loop {
-  const worker = new Worker(entry, { workerData: options });
+export function startWorkerLoop(
+  number: number,
+  entry: URL,
+  options: LoopThreadOptions,
+  host: LoopHost,
+  died: () => void,
+): Loop {
+  const worker = new Worker(entry, { name: `loop ${number}`, workerData: options });
   const calls = new Calls(worker, offer(host, hostBoundary));
   const loop = remote(calls, loopBoundary);
   let stopping = false;
@@ -43,19 +46,6 @@ export function startWorkerLoop(entry: URL, options: LoopThreadOptions, host: Lo
   });
   return {
     ...loop,
-    async take(fabric: string, arrival: Arrival<Socket>) {
-      const { socket } = arrival;
-      const descriptor = descriptorOf(socket);
-      const copy = duplicate(descriptor);
-      try {
-        await loop.take(fabric, { ...arrival, socket: copy });
-        // What the thread has is the same connection.
-        socket.destroy();
-      } catch (error) {
-        closeCopy(copy, descriptor);
-        throw error;
-      }
-    },
     async stop() {
       stopping = true;
       await loop.stop();

@@ -3,9 +3,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { OperatorError, wholeReasonOf } from '../errors.ts';
-import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
 import { allCounts } from '../loops/counts.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
@@ -19,8 +17,8 @@ import { door, worldly } from '../saved/operations.ts';
 import { couldNotCreate } from '../saved/reading.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { until } from '../system/running-time.ts';
-import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
-import type { Lun, Portal, Target, Tpg } from '../target/target.ts';
+import type { SessionInfo } from '../target/service.ts';
+import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
 import type { ChangeOptions, Record, RootOptions, StartOptions } from './options.ts';
 import { Turns } from './turns.ts';
@@ -34,9 +32,10 @@ export class Root {
   readonly #log: Log;
   /** Absent while nothing is served. */
   #loops: Loops | undefined;
-  readonly #receptions = new Map<string, FabricReception>();
   /** By the path of the LUN. */
   #lunProblems = new Map<string, OperatorError>();
+  /** By the path of the portal. */
+  #portalProblems = new Map<string, string>();
   #serving = false;
   #record: Record = async () => {};
   /** What changes have left over and is being closed. */
@@ -220,13 +219,7 @@ export class Root {
 
   async #serve(loops: Loops, sockets: readonly number[]): Promise<void> {
     if (this.#loops !== loops) return;
-    await loops.serve();
-    const log = this.#log;
-    const handOver = (target: Target, arrival: Arrival<Socket>) => loops.take(target, arrival);
-    for (const state of this.tree.fabrics.values()) {
-      const reception = await serviceOf(state.fabric)?.receive?.(state, { log, sockets, handOver });
-      if (reception) this.#receptions.set(state.fabric.name, reception);
-    }
+    await loops.serve(sockets);
     await this.#openAll();
     this.#serving = true;
   }
@@ -239,8 +232,7 @@ export class Root {
     const loops = this.#loops;
     this.#loops = undefined;
     this.#serving = false;
-    await Promise.all([...this.#receptions.values()].map((reception) => reception.stop()));
-    this.#receptions.clear();
+    this.#portalProblems.clear();
     await loops?.stop();
     for (const storageObject of this.tree.allStorageObjects()) storageObject.sizeElsewhere = undefined;
   }
@@ -252,8 +244,9 @@ export class Root {
 
   /** Who is logged in, as of the last `observe`. */
   sessions(): SessionInfo[] {
-    const arriving = [...this.#receptions.values()].flatMap((reception) => reception.sessions());
-    return [...arriving, ...this.states().flatMap(({ sessions }) => sessions)].sort((a, b) => a.id - b.id);
+    return this.states()
+      .flatMap(({ sessions }) => sessions)
+      .sort((a, b) => a.id - b.id);
   }
 
   /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
@@ -302,8 +295,7 @@ export class Root {
   async endSession(fabric: string, id: number): Promise<void> {
     const why = 'ended by the operator';
     const ended = await this.#loops?.each((loop) => loop.endSession(fabric, id, why));
-    if (!ended?.includes(true) && !this.#receptions.get(fabric)?.endSession(id, why))
-      throw new OperatorError(`no session found with sid ${id}`);
+    if (!ended?.includes(true)) throw new OperatorError(`no session found with sid ${id}`);
     await this.observe();
   }
 
@@ -315,7 +307,7 @@ export class Root {
 
   /** Why a portal is not being served; undefined when it is, or when this process serves nothing. */
   portalProblem(tpg: Tpg, portal: Portal): string | undefined {
-    return this.#receptions.get(tpg.target.fabric.name)?.portalProblem(portal);
+    return this.#portalProblems.get(portalPath(tpg, portal));
   }
 
   /** Why a LUN is not served or attached as the tree wants it; undefined when it is, or when this process serves nothing. */
@@ -347,7 +339,7 @@ export class Root {
     this.#lunProblems = new Map(
       facts.flatMap(({ luns }) => luns.map(({ path, message, hint }) => [path, new OperatorError(message, hint)])),
     );
-    await Promise.all([...this.#receptions.values()].map((reception) => reception.reconcile()));
+    this.#portalProblems = new Map(facts.flatMap(({ portals }) => portals.map(({ path, problem }) => [path, problem])));
   }
 
   /**

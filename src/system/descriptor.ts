@@ -1,7 +1,7 @@
 /** File descriptors of this process, which all its threads share. */
 
-import { closeSync, fstatSync, readdirSync, type Stats } from 'node:fs';
-import type { Socket } from 'node:net';
+import { fstatSync, readdirSync, type Stats } from 'node:fs';
+import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
@@ -42,10 +42,11 @@ export function isOpenHere({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
 /** Whether a socket can go to another thread here. */
 export const canDuplicate = (): boolean => fcntl() !== undefined;
 
-/** Closes `copy` if it is still the file that `fd` is: whoever had it may have closed it, and the number may be another's. */
+/** Closes `copy` if it is still the connection that `fd` is: whoever had it may have closed it, and the number may be another's. */
 export function closeCopy(copy: number, fd: number): void {
   try {
-    if (fstatSync(copy).ino === fstatSync(fd).ino) closeSync(copy);
+    // Not by closeSync: in a worker, Node warns of what it has not opened.
+    if (fstatSync(copy).ino === fstatSync(fd).ino) new Socket({ fd: copy }).destroy();
   } catch (error) {
     if (systemErrorCode(error) !== 'EBADF') throw error;
   }

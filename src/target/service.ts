@@ -38,6 +38,8 @@ export interface ReceptionContext {
   readonly log: Log;
   /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */
   readonly sockets?: readonly number[];
+  /** The highest number that a connection was given before; 0 when absent. */
+  readonly lastId?: number;
   /** Gives a connection to the loop that serves `target`. */
   handOver(target: Target, arrival: Arrival<Socket>): void;
 }

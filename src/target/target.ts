@@ -78,6 +78,9 @@ export interface Portal extends PropertiesOf<typeof portalFields> {
 export const printPortal = (portal: { address: string; port: number }): string =>
   `${bracketed(portal.address)}:${portal.port}`;
 
+/** The portal in the tree. */
+export const portalPath = (tpg: Tpg, portal: Portal): string => `${tpg.path}/portals/${printPortal(portal)}`;
+
 /** What a saved file asks of a portal that this target does not have: it speaks TCP. Empty where that is nothing. */
 export const keptOf = ({ iser, offload }: Portal): string => (iser ? 'iser' : offload ? 'offload' : '');
 

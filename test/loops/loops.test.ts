@@ -1,11 +1,13 @@
 // Loops in worker threads, with initiators on sockets: what goes over between threads, and what must not be lost on the
 // way. The tests of everything else run in one thread.
 
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BroadcastChannel } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
@@ -119,6 +121,28 @@ it('a login that is refused, and discovery, are answered by the reception', asyn
   await expect(connectInitiator(port, name('a'), 'iqn.2026-01.com.example:i')).rejects.toThrow('2/2');
 });
 
+it('discovery, a login and a READ go through while the management side does nothing at all', async () => {
+  const { apply, log } = await serve(1);
+  const port = await freePort();
+  await makeTarget(apply, 'a', port);
+  const { initiator } = await loggedIn(port, 'a');
+  await initiator.command(write, { data: block, immediateData: 512 });
+  log.length = 0;
+  const program = fileURLToPath(threadOf('test/support/read-block.ts'));
+  // This thread, which is the management side's, stands still until the program has ended.
+  const { stdout, stderr } = spawnSync(process.execPath, [program, String(port)], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(log).toEqual([]);
+  expect({ stderr, ...(stdout && JSON.parse(stdout)) }).toEqual({
+    stderr: '',
+    found: { TargetName: name('a'), TargetAddress: `127.0.0.1:${port},1` },
+    status: 0,
+    data: Buffer.from(block).toString('hex'),
+  });
+});
+
 it('what an initiator changes is an operation of the whole: stored, and known to every tree', async () => {
   const { apply, host, directory } = await serve(2);
   const port = await freePort();
@@ -223,7 +247,7 @@ it('a loop that dies is said and replaced; what it held in memory is told to be 
   expect((await session.initiator.command(write, { data: block })).status).toBe(0);
   const channel = new BroadcastChannel('the end of loops');
   onTestFinished(() => channel.close());
-  channel.postMessage('now');
+  channel.postMessage('loop 1');
   await session.lost.catch(() => {});
   const { initiator, close } = await connectInitiator(port, name('a'), 'iqn.2026-01.com.example:initiator');
   onTestFinished(() => close());
@@ -258,6 +282,25 @@ it('a loop that dies is said and replaced; what it held in memory is told to be 
     '6/28/00',
     Buffer.from(block),
   ]);
+});
+
+it('the loop that receives dies: sessions go on, and another one opens the portals again and goes on counting', async () => {
+  const { apply, host, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));
+  const port = await freePort();
+  await makeTarget(apply, 'a', port);
+  const session = await loggedIn(port, 'a');
+  const channel = new BroadcastChannel('the end of loops');
+  onTestFinished(() => channel.close());
+  channel.postMessage('loop 0');
+  while (!log.some(({ event }) => event === 'loop ended')) await new Promise((next) => setImmediate(next));
+  // Its turn comes after that in which another one takes its place.
+  await host.root.retry();
+  const { initiator, close } = await connectInitiator(port, name('a'), 'iqn.2026-01.com.example:other');
+  onTestFinished(() => close());
+  expect((await initiator.command([0, 0, 0, 0, 0, 0])).sense).toBe('6/29/00');
+  expect(await readBlock(session)).toEqual(Buffer.alloc(512));
+  await host.root.observe();
+  expect(host.root.sessions().map(({ id }) => id)).toEqual([1, 2]);
 });
 
 it('what is asked of it while it stops is refused in words, not by loops that are gone', async () => {

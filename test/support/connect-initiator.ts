@@ -10,8 +10,13 @@ export interface Connected {
   close(): void;
 }
 
-/** @throws Error when it cannot connect or log in */
-export async function connectInitiator(port: number, targetName: string, name: string): Promise<Connected> {
+/** @param keys of the login, besides names @throws Error when it cannot connect or log in */
+export async function connectInitiator(
+  port: number,
+  targetName: string,
+  name: string,
+  keys: Record<string, string> = {},
+): Promise<Connected> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const lost = new Promise<never>((_, reject) => {
     socket.once('error', reject);
@@ -23,7 +28,7 @@ export async function connectInitiator(port: number, targetName: string, name: s
   initiator.remote = true;
   socket.on('data', (bytes) => initiator.receive(bytes));
   try {
-    await Promise.race([initiator.login(), lost]);
+    await Promise.race([initiator.login(keys), lost]);
   } catch (error) {
     socket.destroy();
     throw error;

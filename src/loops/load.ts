@@ -1,0 +1,33 @@
+/** How busy the event loop of this thread is, and how late what it does comes. */
+
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import type { LoopLoad } from './loop.ts';
+
+/** What is looked at for the lag, in milliseconds. */
+const lagResolutionMs = 10;
+
+export class LoadMeter {
+  readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
+  #usage = performance.eventLoopUtilization();
+
+  /** It wakes the thread many times a second: who serves nothing is not measured. */
+  start(): void {
+    this.#lag.enable();
+  }
+
+  /** Since the last call. */
+  read(): LoopLoad {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, this.#usage);
+    this.#usage = now;
+    // It counts from the start of the wait: what is above the resolution is lag.
+    const late = (percentile: number) => Math.max(0, this.#lag.percentile(percentile) / 1e6 - lagResolutionMs);
+    const load = { busy: utilization, lagMs: late(50), lagMs99: late(99) };
+    this.#lag.reset();
+    return load;
+  }
+
+  stop(): void {
+    this.#lag.disable();
+  }
+}
