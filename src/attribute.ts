@@ -102,6 +102,8 @@ export interface Parameter<V = unknown> {
   readonly type: ValueType<V>;
   readonly required: boolean;
   readonly kind: ParameterKind;
+  /** It is given by its name alone: targetcli's command has no such word, and so has no place for it. */
+  readonly byName?: true;
   /** Shown by help; null when leaving it out means something no value can say. */
   readonly default?: V;
 }

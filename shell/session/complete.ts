@@ -5,7 +5,7 @@ import type { Candidate, Completion } from '../channel/protocol.ts';
 import { type CommandLine, parseCommandLine, quotePath, quoteWord, type Word } from './command-line.ts';
 import { allCommands } from './common-commands.ts';
 import { briefly } from './help.ts';
-import type { Command, CommandParameter, Node, Suggesting } from './node.ts';
+import { type Command, type CommandParameter, type Node, placesOf, type Suggesting } from './node.ts';
 import { resolvePath } from './path.ts';
 import type { Preferences } from './preferences.ts';
 import { type Suggestion, suggestBookmarks, suggestPaths, suggestValues } from './suggestions.ts';
@@ -85,9 +85,10 @@ async function parameters(
   );
   const open = positional.find((word) => word.to === end);
   const closed = positional.filter((word) => word !== open);
+  const places = placesOf(command.parameters);
   const filled: Record<string, string> = {};
   for (const [at, word] of closed.entries()) {
-    const name = command.parameters[at]?.name;
+    const name = places[at]?.name;
     if (name !== undefined) filled[name] = word.text;
   }
   for (const keyword of keywords) if (keyword !== openKeyword) filled[keyword.name.text] = keyword.value.text;
@@ -105,7 +106,7 @@ async function parameters(
   }
   const typed = open?.text ?? '';
   const fits = ({ text }: { text: string }) => text.startsWith(typed);
-  const parameter = command.parameters[closed.length];
+  const parameter = places[closed.length];
   const words = parameter
     ? await suggestValues(parameter, typed, node, session).catch(() => [])
     : moreWords(command, 'words', node, session).map(wordOf);

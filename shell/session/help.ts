@@ -1,7 +1,7 @@
 /** Help, computed from the records of commands: in targetcli's layout, in words of our own. */
 
 import { underlined } from './configuration-groups.ts';
-import type { Command, CommandParameter, Commands } from './node.ts';
+import { type Command, type CommandParameter, type Commands, placesOf } from './node.ts';
 
 /** The widest paragraph. */
 const columnsMax = 72;
@@ -47,7 +47,7 @@ that you asked about:
 
 /** `create name size [nullio] [wwn] `: with targetcli's blank at the end. */
 export function syntaxOf(name: string, { parameters, more }: Command<unknown>): string {
-  const words = parameters.map((parameter) => (parameter.required ? parameter.name : `[${parameter.name}]`));
+  const words = placesOf(parameters).map((parameter) => (parameter.required ? parameter.name : `[${parameter.name}]`));
   return `${[name, ...words, ...(more ? [`[${more.name}...]`] : [])].join(' ')} `;
 }
 
@@ -60,7 +60,7 @@ export function helpAt(commands: Commands<unknown>): string {
 /** What `help COMMAND` shows. */
 export function helpOn(name: string, command: Command<unknown>): string {
   const { doc, details = [], parameters, more, examples, seeAlso = [] } = command;
-  const defaults = parameters.filter((parameter) => !parameter.required && parameter.default !== undefined);
+  const defaults = placesOf(parameters).filter((parameter) => !parameter.required && parameter.default !== undefined);
   const documented = [...parameters, ...(more ? [more] : [])];
   const written = parameters.find(({ type }) => type.syntax)?.type;
   const section = (title: string, ...lines: readonly string[]) => `${underlined(title, '=')}\n${lines.join('\n')}\n`;

@@ -4,7 +4,7 @@ import { OperatorError, syntaxError } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';
 import { syntaxOf } from './help.ts';
 import { didYouMean } from './nearest-word.ts';
-import type { Command, Given } from './node.ts';
+import { type Command, type Given, placesOf } from './node.ts';
 
 /**
  * @param mark shows where in the line a word stands
@@ -17,20 +17,21 @@ export function bind(
   mark: (word: Word) => string,
 ): Given {
   const { parameters, more } = command;
+  const places = placesOf(parameters);
   const fail = (message: string, word?: Word, meant?: string) => {
     const hints = [word && mark(word), meant, `Syntax: ${syntaxOf(name, command).trimEnd()}`];
     return new OperatorError(message, hints.filter(Boolean).join('\n'));
   };
   const keywordNamed = (key: string) => keywords.findLast((keyword) => keyword.name.text === key);
-  const words = new Map(positional.slice(0, parameters.length).map((word, at) => [parameters[at]!.name, word.text]));
+  const words = new Map(positional.slice(0, places.length).map((word, at) => [places[at]!.name, word.text]));
   const named = new Map(keywords.map((keyword) => [keyword.name.text, keyword.value.text]));
   const twice = [...named.keys()].find((key) => words.has(key));
   if (twice !== undefined) throw fail('Duplicate parameter name.', keywordNamed(twice)?.name);
-  if (positional.length > parameters.length && more?.kind !== 'words') {
+  if (positional.length > places.length && more?.kind !== 'words') {
     const bound = parameters.every((parameter) => parameter.required) ? 'exactly' : 'at most';
     throw fail(
-      `Got ${positional.length} positionnal parameters, expected ${bound} ${parameters.length}.`,
-      positional[parameters.length],
+      `Got ${positional.length} positionnal parameters, expected ${bound} ${places.length}.`,
+      positional[places.length],
       more?.kind === 'keywords' ? 'A value stands behind its name and =, in "quotes" where it has blanks.' : undefined,
     );
   }
@@ -51,9 +52,7 @@ export function bind(
     if (text === undefined || text === '') continue;
     const value = type.parse(text);
     if (value === undefined) {
-      const at = words.has(key)
-        ? positional[parameters.findIndex((one) => one.name === key)]
-        : keywordNamed(key)?.value;
+      const at = words.has(key) ? positional[places.findIndex((one) => one.name === key)] : keywordNamed(key)?.value;
       throw fail(syntaxError(type, text), at, type.words && didYouMean(text, type.words));
     }
     values[key] = value;
@@ -62,7 +61,7 @@ export function bind(
   if (empty.length > 0) throw fail(`Missing required parameter${listed(empty.map((parameter) => parameter.name))}`);
   return {
     values,
-    words: positional.slice(parameters.length).map((word) => word.text),
+    words: positional.slice(places.length).map((word) => word.text),
     keywords: [...named].filter(([key]) => !known.has(key)),
   };
 }

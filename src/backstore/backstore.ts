@@ -211,13 +211,24 @@ interface Settled {
   readonly made: boolean;
 }
 
-/** The last word of `create` in every kind. The engine above takes it; it is no part of a `VolumeConfig`. */
+/** A word of `create` in every kind. The engine above takes it; it is no part of a `VolumeConfig`. */
 export const wwnParameter: Parameter<string> = {
   name: 'wwn',
   doc: 'The unit serial number that initiators see; a random one when absent.',
   type: types.string,
   required: false,
   kind: 'plain',
+};
+
+/** For kinds that can read and write past the page cache. */
+export const directParameter: Parameter<boolean> = {
+  name: 'direct',
+  doc: 'Read and write past the page cache, straight from and to the disk.',
+  type: types.bool,
+  required: false,
+  kind: 'plain',
+  byName: true,
+  default: false,
 };
 
 /** For kinds whose media do not say their size. @throws OperatorError */

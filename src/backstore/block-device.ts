@@ -7,6 +7,7 @@ import { canPunchHoles, punchHole } from '../system/allocation.ts';
 import { canControlBlockDevices, discardBlocks, zeroBlocks } from '../system/block-ioctl.ts';
 import { processesWithOpen } from '../system/process.ts';
 import type { VolumeConfig } from './backstore.ts';
+import { DirectFile } from './direct-file.ts';
 import { writeZeros } from './file-transfer.ts';
 import { FileVolume, type Medium } from './file-volume.ts';
 
@@ -92,17 +93,21 @@ function read(folder: string, name: string): string | undefined {
  * Opens a block device for us alone (O_EXCL): one that is mounted, swap, part of an array or served already is refused.
  * @throws OperatorError
  */
-export function openBlockVolume(path: string, readOnly: boolean): FileVolume {
+export function openBlockVolume(path: string, readOnly: boolean, isDirect: boolean): FileVolume {
   const device = blockDevice(path);
   if (!device) throw gone(path);
   if (device.size === 0) throw empty(path);
   const access = readOnly ? constants.O_RDONLY : constants.O_RDWR;
   const fd = openExclusively(path, access);
+  let direct: DirectFile | undefined;
   try {
+    if (isDirect) direct = DirectFile.open(fd, path, readOnly);
+    direct?.check(path, device.size);
     const durableFd = readOnly ? fd : openSync(`/proc/self/fd/${fd}`, access | constants.O_DSYNC);
     return new FileVolume({
       fd,
       durableFd,
+      direct,
       size: device.size,
       logicalBlockSize: device.logicalBlockSize,
       physicalBlockSize: device.physicalBlockSize,
@@ -112,7 +117,7 @@ export function openBlockVolume(path: string, readOnly: boolean): FileVolume {
       ...(readOnly ? {} : provisioning(fd, device)),
     });
   } catch (error) {
-    closeSync(fd);
+    for (const one of [fd, ...(direct?.descriptors ?? [])]) closeSync(one);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
-import { type Backstore, printSize, wwnParameter } from './backstore.ts';
+import { type Backstore, directParameter, printSize, wwnParameter } from './backstore.ts';
 import { blockAttributes, blockDevice, inUse, openBlockVolume, sizeOfDevice } from './block-device.ts';
 
 export const block: Backstore = {
@@ -23,11 +23,13 @@ export const block: Backstore = {
       kind: 'plain',
     },
     wwnParameter,
+    directParameter,
   ],
   keys: {
     dev: { type: 'string', required: true },
     readonly: { type: 'boolean' },
     write_back: { type: 'boolean' },
+    direct: { type: 'boolean' },
   },
 
   async settle(create, others) {
@@ -38,8 +40,9 @@ export const block: Backstore = {
       if (blockDevice(String(other['dev']))?.folder === device.folder)
         throw inUse(dev, `It is storage object ${name}.`);
     const readonly = typeof create['readonly'] === 'boolean' ? create['readonly'] : device.readOnly;
-    const config = { dev, readonly, write_back: false };
-    await openBlockVolume(dev, readonly).close();
+    const direct = create['direct'] === true;
+    const config = { dev, readonly, write_back: false, ...(direct && { direct }) };
+    await openBlockVolume(dev, readonly, direct).close();
     return { config, notes: [], made: false };
   },
 
@@ -48,13 +51,13 @@ export const block: Backstore = {
   },
 
   async open(config) {
-    return openBlockVolume(String(config['dev']), config['readonly'] === true);
+    return openBlockVolume(String(config['dev']), config['readonly'] === true, config['direct'] === true);
   },
 
   summary(config, served, writeCache) {
     const readOnly = config['readonly'] === true ? 'ro ' : '';
     const size = served ?? blockDevice(String(config['dev']))?.size ?? 0;
-    return `${config['dev']} (${printSize(size)}) ${readOnly}${writeCache ? 'write-back' : 'write-thru'}`;
+    return `${config['dev']} (${printSize(size)}) ${readOnly}${writeCache ? 'write-back' : 'write-thru'}${config['direct'] === true ? ' direct' : ''}`;
   },
   device: (config) => String(config['dev']),
   created: (name, config) => `Created block storage object ${name} using ${config['dev']}.`,

@@ -8,7 +8,8 @@ import type { MediumError } from './backstore.ts';
 const zeroPieceBytes = 1024 * 1024;
 
 type Move = (bytes: Uint8Array, position: number, ended: Ended) => void;
-type Whole = (error?: MediumError) => void;
+/** All was moved, or this is what went wrong. */
+export type Whole = (error?: MediumError) => void;
 
 const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
 
@@ -19,6 +20,10 @@ export const cutShort = (call: string, position: number, whole: number): MediumE
 /** Fills `into`; a file that ends before that is EIO. */
 export const readWholeLater = (fd: number, into: Uint8Array, position: number, whole: Whole): void =>
   moveWhole('read', 'EIO', into, position, (piece, at, ended) => waitingIo().read(fd, piece, at, ended), whole);
+
+/** As `readWholeLater`. @throws MediumError */
+export const readAll = (fd: number, into: Uint8Array, position: number): Promise<void> =>
+  new Promise((resolve, reject) => readWholeLater(fd, into, position, (error) => (error ? reject(error) : resolve())));
 
 /** Writes all of `from`. @param write says how much it has written @throws MediumError */
 export const writeAll = (from: Uint8Array, position: number, write: Move): Promise<void> =>

@@ -8,7 +8,8 @@ import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottli
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import { type Ended, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
-import { type Space, type Straight, straightBytesMin, type Volume } from './backstore.ts';
+import { type MediumError, type Space, type Straight, straightBytesMin, type Volume } from './backstore.ts';
+import type { DirectFile } from './direct-file.ts';
 import { FileEnd } from './file-end.ts';
 import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.ts';
 import { LendableFile } from './lendable-file.ts';
@@ -36,6 +37,8 @@ export interface Medium
   readonly fd: number;
   /** The same file opened with O_DSYNC: a write through it is on stable storage when it returns. */
   readonly durableFd: number;
+  /** Where it is read and written past the page cache. */
+  readonly direct?: DirectFile | undefined;
   readonly discardLeavesAnything?: boolean;
   discard?(position: number, length: number): Promise<void>;
   /** @returns false when the medium cannot, after all: zeros are written then */
@@ -68,6 +71,7 @@ export class FileVolume implements Volume {
 
   readonly #fd: number;
   readonly #durableFd: number;
+  readonly #direct: DirectFile | undefined;
   readonly #inMemory: boolean;
   /** Of a file; a device's end is its own. */
   readonly #end: FileEnd | undefined;
@@ -91,6 +95,7 @@ export class FileVolume implements Volume {
     this.rotational = medium.rotational;
     this.#fd = medium.fd;
     this.#durableFd = medium.durableFd;
+    this.#direct = medium.direct;
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
@@ -126,7 +131,7 @@ export class FileVolume implements Volume {
   }
 
   readNow(into: Uint8Array, position: number): boolean {
-    if (!this.#holds(position, into.length)) return false;
+    if (this.#direct || !this.#holds(position, into.length)) return false;
     if (this.#inMemory) return readWhole(this.#fd, into, position);
     if (into.length > immediateBytesMax || !this.#readPace.mayTry()) return false;
     if (this.#readsCached) {
@@ -142,7 +147,7 @@ export class FileVolume implements Volume {
   }
 
   straight(position: number, length: number): Straight | undefined {
-    if (length < straightBytesMin || !this.#holds(position, length)) return undefined;
+    if (length < straightBytesMin || this.#direct || !this.#holds(position, length)) return undefined;
     const fd = this.#fd;
     if (!this.#inMemory && !isCached(fd, position, length)) return undefined;
     return {
@@ -152,7 +157,7 @@ export class FileVolume implements Volume {
   }
 
   writeNow(from: Uint8Array, position: number, durable: boolean): boolean {
-    if (this.readOnly || !this.#holds(position, from.length)) return false;
+    if (this.readOnly || this.#direct || !this.#holds(position, from.length)) return false;
     this.#end?.wrote();
     // Memory is as durable as it gets; a device has to be waited for.
     if (this.#inMemory) {
@@ -180,19 +185,22 @@ export class FileVolume implements Volume {
     const inFlight = this.#inFlight;
     inFlight.count += 1;
     // By hand: each promise more is a part of what a cold read costs.
-    return new Promise((resolve, reject) =>
-      readWholeLater(this.#fd, into, position, (error) => {
+    return new Promise((resolve, reject) => {
+      const whole = (error?: MediumError) => {
         endOne(inFlight);
         if (error) reject(error);
         else resolve();
-      }),
-    );
+      };
+      if (this.#direct) this.#direct.read(into, position, whole);
+      else readWholeLater(this.#fd, into, position, whole);
+    });
   }
 
   write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
     return this.#run('write', position, from.length, () =>
       this.#change('write', position, from.length, async () => {
-        await writeAll(from, position, (piece, at, ended) => this.#write(piece, at, durable, ended));
+        if (this.#direct) await this.#direct.write(from, position, durable);
+        else await writeAll(from, position, (piece, at, ended) => this.#write(piece, at, durable, ended));
         this.#pages?.written(position, from.length);
       }),
     );
@@ -213,6 +221,7 @@ export class FileVolume implements Volume {
     const found = fstatSync(this.#fd);
     if (found.isFile() && found.size < size)
       throw replaced(`The file that is served has ${found.size} bytes, and not ${size}`);
+    this.#direct?.check('The volume', size);
     this.size = size;
     this.#end?.mended();
     const pages = this.#pages;
@@ -230,7 +239,8 @@ export class FileVolume implements Volume {
     await Promise.all([ended(this.#inFlight), this.#earlier]);
     this.#pages?.close();
     if (!this.#inMemory) leaveRing();
-    await Promise.all([...new Set([this.#fd, this.#durableFd])].map((fd) => closeLater(fd)));
+    const descriptors = [this.#fd, this.#durableFd, ...(this.#direct?.descriptors ?? [])];
+    await Promise.all([...new Set(descriptors)].map((fd) => closeLater(fd)));
   }
 
   #map(before?: LendableFile): LendableFile | undefined {
@@ -241,7 +251,7 @@ export class FileVolume implements Volume {
   async #empty(position: number, length: number, work: () => Promise<void>): Promise<void> {
     this.#pages?.emptying(position, length);
     try {
-      await this.#change('write', position, length, work);
+      await this.#change('write', position, length, () => this.#direct?.alone(position, length, work) ?? work());
     } finally {
       this.#pages?.emptied(position, length);
     }

@@ -7,7 +7,6 @@ import {
   fsync,
   ftruncateSync,
   openSync,
-  realpathSync,
   rmSync,
   type Stats,
   statSync,
@@ -18,24 +17,30 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { types } from '../attribute.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
-import {
-  allocate,
-  canAllocate,
-  canPunchHoles,
-  canSeekExtents,
-  extentAt,
-  punchHole,
-  spaceOf,
-  statBlockBytes,
-  zeroRange,
-} from '../system/allocation.ts';
+import { allocate, canAllocate, canSeekExtents, extentAt, statBlockBytes } from '../system/allocation.ts';
 import { isOpenHere } from '../system/descriptor.ts';
 import { lockOpenFile } from '../system/lock.ts';
-import { processesWithOpen } from '../system/process.ts';
-import { type Backstore, printSize, type Resized, sizeWanted, type VolumeConfig, wwnParameter } from './backstore.ts';
-import { blockAttributes, blockDevice, blockDeviceNumbered, openBlockVolume, sizeOfDevice } from './block-device.ts';
+import {
+  type Backstore,
+  directParameter,
+  printSize,
+  type Resized,
+  sizeWanted,
+  type VolumeConfig,
+  wwnParameter,
+} from './backstore.ts';
+import { blockAttributes, blockDevice, openBlockVolume, sizeOfDevice } from './block-device.ts';
+import {
+  couldNotOpen,
+  gone,
+  lockedByAnother,
+  openFileVolume,
+  openForWriting,
+  provisioning,
+  shrunk,
+} from './file-medium.ts';
 import { writeZeros } from './file-transfer.ts';
-import { FileVolume, type Medium, replaced } from './file-volume.ts';
+import { replaced } from './file-volume.ts';
 
 /** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;
@@ -77,12 +82,14 @@ export const fileio: Backstore = {
       default: true,
     },
     wwnParameter,
+    directParameter,
   ],
   keys: {
     dev: { type: 'string', required: true },
     size: { type: 'number', required: true },
     write_back: { type: 'boolean' },
     aio: { type: 'boolean' },
+    direct: { type: 'boolean' },
   },
 
   // A block device has a size of its own.
@@ -91,11 +98,19 @@ export const fileio: Backstore = {
   async settle(create, others) {
     const dev = resolve(String(create['file_or_dev']));
     const asked = create['size'] as number | undefined;
-    const config = (size: number) => ({ dev, size, write_back: create['write_back'] !== false, aio: false });
+    const direct = create['direct'] === true;
+    const config = (size: number) => ({
+      dev,
+      size,
+      write_back: create['write_back'] !== false,
+      aio: false,
+      ...(direct && { direct }),
+    });
     const found = inspect(dev);
     if (found) {
       refuseSharing(dev, found, others);
       const { size, notes } = existing(dev, found, asked);
+      if (direct) await (await fileio.open(config(size))).close();
       return { config: config(size), notes, made: false };
     }
     if (asked === undefined)
@@ -105,6 +120,7 @@ export const fileio: Backstore = {
       );
     const sparse = create['sparse'] !== false;
     await makeFile(dev, asked, sparse);
+    if (direct) await tried(config(asked));
     return { config: config(asked), notes: sparse ? [] : [`Writing ${asked} bytes`], made: true };
   },
 
@@ -127,9 +143,10 @@ export const fileio: Backstore = {
 
   async open(config) {
     const { dev, size } = config;
+    const direct = config['direct'] === true;
     if (typeof dev !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
       throw new OperatorError(`A fileio cannot have dev '${dev}' and size ${size}`);
-    return inspect(dev)?.isBlockDevice() ? openBlockVolume(dev, false) : openFileVolume(dev, size);
+    return inspect(dev)?.isBlockDevice() ? openBlockVolume(dev, false, direct) : openFileVolume(dev, size, direct);
   },
 
   async abandon(config) {
@@ -137,7 +154,7 @@ export const fileio: Backstore = {
   },
 
   summary: (config, size, writeCache) =>
-    `${config['dev']} (${printSize(size ?? Number(config['size']))}) ${writeCache ? 'write-back' : 'write-thru'}`,
+    `${config['dev']} (${printSize(size ?? Number(config['size']))}) ${writeCache ? 'write-back' : 'write-thru'}${config['direct'] === true ? ' direct' : ''}`,
   device: (config) => String(config['dev']),
   created: (name, config) => `Created fileio ${name} with size ${config['size']}`,
   attributeDefaults: (config) => ({
@@ -145,9 +162,6 @@ export const fileio: Backstore = {
     emulate_write_cache: config['write_back'] === false ? 0 : 1,
   }),
 };
-
-const couldNotOpen = (path: string, error: unknown) =>
-  new OperatorError(`Could not open ${path}`, `${reasonOf(error)}.`);
 
 function inspect(path: string): Stats | undefined {
   try {
@@ -313,74 +327,12 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-function openFileVolume(path: string, size: number): FileVolume {
-  const fd = openForWriting(path, size);
+/** Opens a file that was just made, and removes it when that cannot be. */
+async function tried(config: VolumeConfig): Promise<void> {
   try {
-    if (!lockOpenFile(fd)) throw lockedByAnother(path);
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new OperatorError(`Path ${path} exists but is not a file`);
-    if (found.size < size) throw shrunk(path, size, found.size);
-    // The same inode, even if the path has come to mean another one.
-    const durableFd = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_DSYNC);
-    return new FileVolume({
-      fd,
-      durableFd,
-      size,
-      logicalBlockSize: 512,
-      physicalBlockSize: 512,
-      readOnly: false,
-      discardGranularity: found.blksize,
-      rotational: blockDeviceNumbered(found.dev)?.rotational ?? false,
-      space: () => spaceOf(fd),
-      ...provisioning(fd),
-    });
+    await (await fileio.open(config)).close();
   } catch (error) {
-    closeSync(fd);
+    await fileio.abandon?.(config);
     throw error;
   }
 }
-
-function openForWriting(path: string, size: number): number {
-  try {
-    // Without O_CREAT: a file that is gone stays gone, rather than coming back empty. O_NONBLOCK: a FIFO must not hang us.
-    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  } catch (error) {
-    if (systemErrorCode(error) !== 'ENOENT') throw couldNotOpen(path, error);
-    throw gone(path, size);
-  }
-}
-
-const gone = (path: string, size: number) =>
-  new OperatorError(
-    `Could not open ${path}`,
-    `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
-  );
-
-function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'extentAt'> {
-  const punches = canPunchHoles(fd);
-  return {
-    ...(punches && { discard: (position, length) => punchHole(fd, position, length) }),
-    ...(canAllocate() && {
-      async zero(position, length, mayDiscard) {
-        if (!mayDiscard || !punches) return zeroRange(fd, position, length);
-        await punchHole(fd, position, length);
-        return true;
-      },
-    }),
-    ...(canSeekExtents() && { extentAt: (position, limit) => extentAt(fd, position, limit) }),
-  };
-}
-
-function lockedByAnother(path: string): OperatorError {
-  const who = processesWithOpen(realpathSync(path));
-  return new OperatorError(
-    `Could not open ${path}: it is already in use`,
-    who.length > 0 ? `${who.join(', ')} has it open.` : 'Another storage object of this process has it open.',
-  );
-}
-
-const shrunk = (path: string, expected: number, size: number) =>
-  new OperatorError(
-    `Could not open ${path}: it has ${size} bytes, but ${expected} are expected`,
-    `Something has shortened it. Put the data back, or go on with zeros in place of them: truncate -s ${expected} ${path}`,
-  );

@@ -16,6 +16,8 @@ export type Ended = (result: number) => void;
 export interface WaitingIo {
   /** What is longer is faster in pieces, all at once. */
   readonly pieceBytes: number;
+  /** The file may be one of direct I/O, wherever the bytes lie: they go by way of memory that suits it. */
+  readonly takesAnyMemory: boolean;
   /** It ends with 0 where the file does. Until then, `into` is the call's. */
   read(fd: number, into: Uint8Array, position: number, ended: Ended): void;
   write(fd: number, from: Uint8Array, position: number, ended: Ended): void;
@@ -47,6 +49,7 @@ const told =
 
 const inThreads: WaitingIo = {
   pieceBytes: Number.POSITIVE_INFINITY,
+  takesAnyMemory: false,
   read: (fd, into, position, ended) => read(fd, into, 0, into.length, position, told(ended)),
   write: (fd, from, position, ended) => write(fd, from, 0, from.length, position, told(ended)),
   writeDurably: (_, durableFd, from, position, ended) => inThreads.write(durableFd, from, position, ended),
@@ -58,6 +61,7 @@ const inThreads: WaitingIo = {
 
 const inRing: WaitingIo = {
   pieceBytes: slotBytes,
+  takesAnyMemory: true,
   read(fd, into, position, ended) {
     ring!.transfer(opcode.read, fd, Math.min(into.length, slotBytes), position, (result, memory) => {
       if (result > 0) into.set(result === slotBytes ? memory : memory.subarray(0, result));

@@ -158,10 +158,13 @@ async function measure(): Promise<void> {
   judge(table);
 }
 
-const run = (load: Load, server: Server) =>
-  load.run(server.urls.slice(0, load.luns), Number(options.seconds), programOf(load));
+function run(load: Load, server: Server) {
+  return load.run(server.urls.slice(0, load.luns), Number(options.seconds), programOf(load));
+}
 
-const operations = async (load: Load, server: Server) => (await run(load, server)).iops * Number(options.seconds);
+async function operations(load: Load, server: Server): Promise<number> {
+  return (await run(load, server)).iops * Number(options.seconds);
+}
 
 async function sample(load: Load, server: Server): Promise<Sample> {
   const before = server.pid ? cpuOf(server.pid) : Number.NaN;

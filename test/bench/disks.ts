@@ -94,6 +94,7 @@ function startersOf({ kind, path }: Medium, { programs, has }: DiskOptions): (()
         () =>
           startTcli(program, name, [{ kind, create: path }]),
     ),
+    () => startTcli(programs.get('tcli')!, 'tcli direct', [{ kind, create: `${path} direct=true` }]),
     ...(has('tgtd') ? [() => startTgtd([path])] : []),
   ];
 }

@@ -32,6 +32,8 @@ type Way = 'io_uring' | 'threads';
 
 interface Kind {
   readonly kind: MediumKind;
+  /** What it was created with besides. */
+  readonly more?: string;
   readonly needs: readonly Need[];
   readonly backstore: Backstore;
   /** How the volume waits for its medium (TCLI_IO_URING), where that is the backstore's own affair. */
@@ -60,6 +62,14 @@ const kinds: readonly Kind[] = [
     backstore: block,
     ways: ['io_uring', 'threads'],
     config: (dev) => ({ dev, readonly: false }),
+  },
+  {
+    kind: 'block device',
+    more: 'direct=true',
+    needs: ['nbdkit', 'nbdfuse', 'fuse', 'loop devices'],
+    backstore: block,
+    ways: ['io_uring', 'threads'],
+    config: (dev) => ({ dev, readonly: false, direct: true }),
   },
 ];
 
@@ -100,13 +110,13 @@ const media = kinds.flatMap(({ ways = [undefined], ...kind }) =>
   ways.map((way: Way | undefined) => ({
     ...kind,
     way,
-    name: way ? `${kind.kind} (${way})` : kind.kind,
+    name: [kind.kind, kind.more, way].filter((word) => word !== undefined).join(', '),
     needed: needs(...kind.needs, ...(way === 'io_uring' ? (['io_uring'] as const) : [])),
   })),
 );
 
 for (const { kind, name, needed, backstore, config, way } of media)
-  describe.each(promises)(`on a medium that is a ${name}, by %s`, needed, (promised: Promised) => {
+  describe.each(promises)(`on a medium that is a ${name}: by %s`, needed, (promised: Promised) => {
     const folder = makeFolder();
     let medium: LoggingMedium;
     let lu: StorageObject;
