@@ -26,6 +26,9 @@ const missRestMax = 64;
 /** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
 
+/** Mapped memory is lent up to this length, rather than sent by sendfile(2). */
+const lentBytesMax = 64 * 1024;
+
 const closeLater = promisify(close);
 
 /** An open file and what its kind can do with it. Both descriptors become the volume's. */
@@ -147,6 +150,8 @@ export class FileVolume implements Volume {
   }
 
   straight(position: number, length: number): Straight | undefined {
+    // What can be lent goes by one call with all else of the batch, until copying it costs more than calls.
+    if (this.#pages && length < lentBytesMax) return undefined;
     if (length < straightBytesMin || this.#direct || !this.#holds(position, length)) return undefined;
     const fd = this.#fd;
     if (!this.#inMemory && !isCached(fd, position, length)) return undefined;
