@@ -81,8 +81,12 @@ export class MemoryOutput implements Output {
 
   take(): Uint8Array {
     const taken = this.bytes.slice(0, this.#end);
-    this.#end = 0;
+    this.forget();
     return taken;
+  }
+
+  forget(): void {
+    this.#end = 0;
   }
 }
 
