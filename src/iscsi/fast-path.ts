@@ -6,7 +6,8 @@
  */
 
 import { straightBytesMin, type Volume } from '../backstore/backstore.ts';
-import { countPlain, plainPosition } from '../scsi/plain-access.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, encode, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
@@ -67,11 +68,12 @@ export class FastPath {
 
     const kind = isRead ? 'read' : 'write';
     const position = plainPosition(kind, session.nexus!, reach.view, bytes, start + fields.cdb.at, length);
-    const plain = reach.view.storageObject.plain!;
     if (position < 0) return false;
+    const lu = reach.view.storageObject;
+    const plain = lu.plain!;
     const at = isRead
       ? this.#read(plain.volume!, plain.lends, position, length)
-      : this.#write(plain.volume!, position, bytes.subarray(dataStart, dataStart + length));
+      : this.#write(lu, position, bytes.subarray(dataStart, dataStart + length));
     if (at < 0) return false;
     countPlain(kind, plain, length);
     this.#tally.count(reach.traffic, true, isRead ? length : 0, isRead ? 0 : length, now);
@@ -100,8 +102,8 @@ export class FastPath {
   }
 
   /** Writes the blocks, and begins the answer. @returns where it begins; -1 when that cannot be done at once */
-  #write(volume: Volume, position: number, data: Uint8Array): number {
-    this.tried = volume.writeNow?.(data, position, false) !== true;
+  #write(lu: StorageObject, position: number, data: Uint8Array): number {
+    this.tried = !writePlain(lu, data, position);
     return this.tried ? -1 : this.#connection.sender.writer.begin(goodResponse, 0);
   }
 }

@@ -10,7 +10,6 @@ import { CheckCondition, sense } from './sense.ts';
 import { countRead, countWrite } from './statistics.ts';
 import { type Completion, status, type Task } from './task.ts';
 import { taskSet } from './task-set.ts';
-import { unitState } from './unit-state.ts';
 
 /** Bytes that VERIFY reads at a time. */
 const verifyBytesMax = 1024 * 1024;
@@ -88,15 +87,9 @@ function writePiece(
   });
 }
 
-/** Without a write cache, each write has to be on the medium before it is answered. */
-unitState({
-  name: 'write cache',
-  initial: () => ({}),
-  obstructs: (_state, lu) => (lu.attributes.values.emulate_write_cache === 0 ? 'writes' : 'nothing'),
-});
-
 /** FUA asks for the medium, or there is no write cache to leave it in. */
-const isDurable = (lu: StorageObject, fua: boolean): boolean => fua || lu.attributes.values.emulate_write_cache === 0;
+export const isDurable = (lu: StorageObject, fua: boolean): boolean =>
+  fua || lu.attributes.values.emulate_write_cache === 0;
 
 /**
  * Whether what a command wrote has to be on stable storage, and is not. Asked when it has run: the cache may have been

@@ -57,6 +57,8 @@ export interface PlainAccess
   extends Obstacles,
     Readonly<Pick<StorageObject, 'volume' | 'ejected' | 'arriving' | 'aluaGroups'>> {
   readonly blockSize: number;
+  /** There is no write cache: what is written has to be on the medium. */
+  readonly durable: boolean;
   /** What is read may be sent from where it lies (`TaskSet.ordered`). */
   readonly lends: boolean;
   readonly counted: { readCommands: number; writeCommands: number; blocksRead: number; blocksWritten: number };

@@ -5,6 +5,7 @@
  */
 
 import { bitsOf, type Field } from '../wire/layout.ts';
+import { isDurable, owesFlush } from './block-access.ts';
 import type { LogicalUnitView, Nexus, PlainAccess, StorageObject } from './logical-unit.ts';
 import type { Opcode } from './opcode.ts';
 import { opcodes } from './opcode-table.ts';
@@ -46,6 +47,7 @@ function look(lu: StorageObject): PlainAccess {
     arriving,
     aluaGroups,
     blockSize: lu.blockSize,
+    durable: isDurable(lu, false),
     lends: !taskSet.of(lu).ordered,
     counted: statistics.of(lu),
   };
@@ -81,6 +83,16 @@ export function plainPosition(
   return length > 0 && blocks * blockSize === length && (lba + blocks) * blockSize <= volume.size
     ? lba * blockSize
     : -1;
+}
+
+/**
+ * Writes blocks whose place `plainPosition` has said.
+ * @returns false when they cannot be written, or be as stable as they have to be, at once: the device server writes them again
+ */
+export function writePlain(lu: StorageObject, data: Uint8Array, position: number): boolean {
+  const { volume, durable } = lu.plain!;
+  if (!volume?.writeNow?.(data, position, durable)) return false;
+  return !durable || !owesFlush(lu, false, position, data.length);
 }
 
 /** Counts a command that was carried out on the fast path (LOG SENSE). */

@@ -1,9 +1,14 @@
 // The fast path beside the general path, which is the truth: the same PDUs go down both, and bring the same answers, byte for
 // byte, the same numbers and the same medium. What obstructs the fast path in a logical unit: scsi/plain-access.test.ts.
 
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { fileio } from '../../src/backstore/fileio.ts';
+import { ramdisk } from '../../src/backstore/ramdisk.ts';
 import { FastPath } from '../../src/iscsi/fast-path.ts';
 import { dataOut, noTag, scsiCommand } from '../../src/iscsi/pdu.ts';
+import { StorageObject } from '../../src/scsi/logical-unit.ts';
+import { recordedAnew } from '../../src/scsi/lost-writes.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
 import { statistics } from '../../src/scsi/statistics.ts';
 import { unitState } from '../../src/scsi/unit-state.ts';
@@ -12,6 +17,7 @@ import { IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { below, oneOf, randomOf } from '../support/random.ts';
+import { makeFile, makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 
 /** A subject that sends every command down the general path. */
 let general = false;
@@ -236,6 +242,25 @@ describe('leaves to the general path', () => {
     for (const cutAt of [1, 47, 48, 49, 4143]) expect(await compare(cut(cutAt))).toBe(0);
   });
 });
+
+it.each([ramdisk, fileio])(
+  'serves a new object of $name, with the attributes that it begins with',
+  async (backstore) => {
+    const folder = makeFolder(memoryFolder);
+    onTestFinished(() => removeFolder(folder));
+    const dev = makeFile(join(folder, 'disk'), mediumBytes);
+    const config = backstore === ramdisk ? { size: mediumBytes } : { dev, size: mediumBytes, write_back: true };
+    const volume = await backstore.open(config);
+    const lu = new StorageObject({ backstore, name: 'disk', config, wwn: 'disk', volume });
+    lu.volume = recordedAnew(lu, volume);
+    const { initiator } = await new IscsiTarget({ lu, volume: memoryVolume(0) }).login();
+    await initiator.command(write(1, 8), { data: data(8), immediateData: 4096 });
+    const { data: found } = await initiator.command(read(1, 8), { read: true, length: 4096 });
+    expect(found).toEqual(data(8));
+    expect(timesTaken()).toBe(2);
+    await volume.close();
+  },
+);
 
 it('asks the medium once of a command, whichever path that takes then', async () => {
   for (const [name, command] of [

@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { AttributeTable } from '../../src/attribute.ts';
+import type { Volume } from '../../src/backstore/backstore.ts';
 import { stateChanged } from '../../src/scsi/alua.ts';
 import { diskAttributes } from '../../src/scsi/attributes.ts';
 import { controlMode } from '../../src/scsi/control-mode.ts';
@@ -14,7 +15,7 @@ import { informationalExceptions } from '../../src/scsi/informational-exceptions
 import { writesOf } from '../../src/scsi/lost-writes.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { opcodes } from '../../src/scsi/opcode-table.ts';
-import { countPlain, plainPosition } from '../../src/scsi/plain-access.ts';
+import { countPlain, plainPosition, writePlain } from '../../src/scsi/plain-access.ts';
 import { askForThresholds } from '../../src/scsi/provisioning-threshold.ts';
 import { rangeLocks } from '../../src/scsi/range-locks.ts';
 import { power } from '../../src/scsi/readiness.ts';
@@ -33,7 +34,7 @@ import { unitSubjects } from '../../src/scsi/unit-state.ts';
 
 import { cdbOf } from '../support/cdb.ts';
 import { be, Initiator, logicalUnit, pattern } from '../support/logical-unit.ts';
-import { memoryVolume } from '../support/memory-volume.ts';
+import { type MemoryVolume, memoryVolume } from '../support/memory-volume.ts';
 
 const blockBytes = 512;
 const lba = 3;
@@ -109,9 +110,10 @@ async function plainly(here: World, { kind, cdb, data }: Sent) {
   if (position < 0) return undefined;
   const { volume } = here.lu;
   const into = Buffer.alloc(kind === 'read' ? blocks * blockBytes : 0);
-  const done = kind === 'read' ? volume?.readNow?.(into, position) : volume?.writeNow?.(data, position, false);
-  if (done) countPlain(kind, here.lu.plain!, blocks * blockBytes);
-  return outcome(here, done ? { status: 0, data: into, sense: '' } : { failed: true });
+  const done = kind === 'read' ? volume?.readNow?.(into, position) : writePlain(here.lu, data, position);
+  if (!done) return undefined;
+  countPlain(kind, here.lu.plain!, blocks * blockBytes);
+  return outcome(here, { status: 0, data: into, sense: '' });
 }
 
 const held = { initiator: 'iqn.2026-01.com.example:b', port: null, key: '0000000000000001' };
@@ -242,7 +244,6 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
       await a.send([0x00]);
     },
   },
-  'write cache': { off: ({ lu }) => lu.attributes.set('emulate_write_cache', 0) },
 };
 
 /** Whether both come to the same, each in a world of its own; 'general' where the fast path does not take the command. */
@@ -338,6 +339,31 @@ describe.each(sent)('%s', (_name, one) => {
     const last = (first: number) => cdbOf(opcodes.find(({ code }) => code === one.cdb[0])!, { lba: first, blocks });
     expect(await compare(() => {}, { ...one, cdb: last(mediumBytes / blockBytes - blocks) })).toBe('same');
     expect(await compare(() => {}, { ...one, cdb: last(mediumBytes / blockBytes - 1) })).toBe('general');
+  });
+});
+
+describe('without a write cache', () => {
+  const writes = sent.filter(([, { kind }]) => kind === 'write').map(([, one]) => one);
+  const off =
+    (differing: Partial<Volume>): Situation =>
+    ({ lu, volume }) => {
+      // A volume that answers for itself, without a record.
+      lu.volume = Object.assign(volume, differing);
+      lu.attributes.set('emulate_write_cache', 0);
+    };
+  const inMemory = {
+    writeNow(this: MemoryVolume, from: Uint8Array, position: number) {
+      this.bytes.set(from, position);
+      return true;
+    },
+  };
+
+  test.each<[string, Partial<Volume>, string]>([
+    ['where writes are stable at once', { ...inMemory, isFlushed: () => true }, 'same'],
+    ['where they are not', { ...inMemory, isFlushed: () => false }, 'general'],
+    ['where nobody knows', inMemory, 'general'],
+  ])('%s', async (_where, differing, expected) => {
+    for (const one of writes) expect(await compare(off(differing), one)).toBe(expected);
   });
 });
 
