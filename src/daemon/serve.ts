@@ -6,6 +6,8 @@ import { OperatorError } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import type { Again } from '../loops/loop.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
+import { placeOf } from '../operations/place.ts';
+import type { Tree } from '../operations/tree.ts';
 import { type Host, openHost } from '../root/host.ts';
 import { groupNamed } from '../system/group.ts';
 import { whenLate } from '../system/running-time.ts';
@@ -146,20 +148,29 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** @returns what logs each problem once, when it begins or is another one, and once more when it is over */
+/** @returns what logs each problem once, when it begins or is another one, and once more when that is served which had it */
 function reporter(log: Log): (host: Host) => void {
   let before: readonly string[] = [];
   return (host) => {
     if (!host.root.serving) return;
     const now = problems(host);
-    const subject = (problem: string) => problem.split(': ', 1)[0];
+    const subject = (problem: string) => problem.split(': ', 1)[0]!;
     for (const problem of now)
       if (!before.includes(problem)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
-    for (const problem of before)
-      if (!now.some((one) => subject(one) === subject(problem)))
-        log({ level: 'info', event: 'served now', detail: { what: problem } });
+    const over = before.map(subject).filter((path) => !now.some((one) => subject(one) === path));
+    for (const path of new Set(over))
+      if (isThere(host.root.tree, path)) log({ level: 'info', event: 'served now', detail: { what: path } });
     before = now;
   };
+}
+
+/** Whether a problem is over because its subject is gone. */
+function isThere(tree: Tree, path: string): boolean {
+  try {
+    return placeOf(tree, path) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

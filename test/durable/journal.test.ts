@@ -46,6 +46,26 @@ it('loses nothing acknowledged when the last line was torn at any byte', async (
   }
 });
 
+it('of a change of several operations all come back or none, wherever its line was torn, and the next one stands behind it', async () => {
+  await written(null, 'a');
+  const { journal } = await load(null);
+  const many = ['b', 'ü', '\u2028', 'd'].map(create);
+  await journal.record(many, null, undefined, { of: 'change' });
+  await journal.close();
+  const whole = await readFile(path);
+  const acknowledged = whole.lastIndexOf('\n', whole.length - 2) + 1;
+  for (let size = whole.length; size >= acknowledged; size -= 1) {
+    await writeFile(path, whole.subarray(0, size));
+    const before = [create('a'), ...(size === whole.length ? many : [])];
+    expect((await load(null)).replay.operations, `cut at ${size}`).toEqual(before);
+    await written(null, 'e');
+    const { journal: next, replay } = await load(null);
+    expect(replay.operations, `cut at ${size}, and gone on`).toEqual([...before, create('e')]);
+    const changes = (await next.done(null)).map(({ change }) => change);
+    expect(new Set(changes.slice(1, -1))).toEqual(new Set(size === whole.length ? ['change'] : []));
+  }
+});
+
 it('goes on behind a torn line', async () => {
   await written(null, 'a');
   await appendFile(path, '{"do":{"pa');

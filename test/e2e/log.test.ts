@@ -14,8 +14,13 @@ it('a portal that is taken and a file that is gone are logged with their reasons
     join(home, 'saveconfig.json'),
     JSON.stringify({ storage_objects: [{ plugin: 'fileio', name: 'bad' }], targets: [] }),
   );
-  await configure(home, `/backstores/fileio create disk0 ${file} 1M`, ...openTarget(port, '/backstores/fileio/disk0'));
-  rmSync(file);
+  await configure(
+    home,
+    `/backstores/fileio create disk0 ${file} 1M`,
+    `/backstores/fileio create disk1 ${file}1 1M`,
+    ...openTarget(port, '/backstores/fileio/disk0'),
+  );
+  for (const path of [file, `${file}1`]) rmSync(path);
   const other = createServer();
   await new Promise<void>((listening) => other.listen(port, '127.0.0.1', listening));
   const served = await serve(home, '--log-format', 'json');
@@ -36,12 +41,16 @@ it('a portal that is taken and a file that is gone are logged with their reasons
         about('not restored', 'saveconfig.json'),
         `iscsi portal not served: 127.0.0.1:${port}`,
         about('not served', '/backstores/fileio/disk0'),
+        about('not served', '/backstores/fileio/disk1'),
         about('not served', taken),
       ]),
     );
+  await configure(home, '/backstores/fileio delete disk1');
   await new Promise((closed) => other.close(closed));
   writeFileSync(file, Buffer.alloc(1 << 20));
   await expect
     .poll(logged)
-    .toEqual(expect.arrayContaining([about('served now', '/backstores/fileio/disk0'), about('served now', taken)]));
+    .toEqual(expect.arrayContaining(['served now: /backstores/fileio/disk0', `served now: ${taken}`]));
+  // What is deleted has no problem any more, and is not served for that.
+  expect(logged()).not.toContain('served now: /backstores/fileio/disk1');
 });

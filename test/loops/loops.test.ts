@@ -14,6 +14,7 @@ import { homeOf } from '../../src/durable/home.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { loginRequest } from '../../src/iscsi/pdu.ts';
 import type { LogRecord } from '../../src/log.ts';
+import type { Operation } from '../../src/operations/operation.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { printText } from '../../src/wire/text.ts';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
@@ -179,6 +180,55 @@ it('a change that cannot be stored is taken back in the loop as well: its disks 
   while ((await session.initiator.command([0, 0, 0, 0, 0, 0])).status !== 0);
   expect(await readBlock(session)).toEqual(Buffer.from(block));
   await apply('/backstores/ramdisk', 'create', { name: 'other', size: '1M' });
+});
+
+it('a change of several operations is one in the loop as well: all of it is served, and of one that is refused or cannot be stored nothing', async () => {
+  const { apply, host } = await serve(2);
+  const port = await freePort();
+  await makeTarget(apply, 'a', port);
+  const tpg = `/iscsi/${name('a')}/tpg1`;
+  const initiatorName = 'iqn.2026-01.com.example:initiator';
+  for (const one of ['more', 'third']) await apply('/backstores/ramdisk', 'create', { name: one, size: '2M' });
+  const lun = (storage_object: string, index: number) => ({
+    path: `${tpg}/luns`,
+    verb: 'create',
+    params: { storage_object, lun: index },
+  });
+  const mapped = (index: number, from: number) => ({
+    path: `${tpg}/acls/${initiatorName}`,
+    verb: 'create',
+    params: { mapped_lun: index, tpg_lun: from },
+  });
+  const together = (...operations: Operation[]) =>
+    host.root.change(async (apply) => {
+      for (const operation of operations) await apply(operation);
+    });
+  const acl = { path: `${tpg}/acls`, verb: 'create', params: { wwn: initiatorName } };
+  await together(acl, lun('/backstores/ramdisk/more', 1), mapped(0, 0), mapped(5, 1));
+  const session = await loggedIn(port, 'a');
+  const { initiator } = session;
+  const luns = async () => {
+    const { data } = await initiator.command([0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], { read: true, length: 256 });
+    return Array.from({ length: (Buffer.from(data).readUInt32BE(0) ?? 0) / 8 }, (_, i) => data[8 + 8 * i + 1]);
+  };
+  expect(await luns()).toEqual([0, 5]);
+  await initiator.command(write, { data: block, immediateData: 512 });
+
+  const gone = { path: '/backstores/ramdisk', verb: 'delete', params: { name: 'more' } };
+  await expect(together(lun('/backstores/ramdisk/third', 7), mapped(6, 7), mapped(6, 7))).rejects.toThrow();
+  host.root.recordTo(async () => {
+    throw new OperatorError('no space');
+  });
+  await expect(together(lun('/backstores/ramdisk/third', 7), mapped(6, 7), gone)).rejects.toThrow('no space');
+  host.root.recordTo(async () => {});
+  // What was taken back shows as REPORTED LUNS DATA HAS CHANGED, if at all.
+  while ((await initiator.command([0, 0, 0, 0, 0, 0])).status !== 0);
+  expect(await luns()).toEqual([0, 5]);
+  expect(await readBlock(session)).toEqual(Buffer.from(block));
+  // A thread that begins now, and one that goes on, know the same tree.
+  await together(lun('/backstores/ramdisk/third', 7), mapped(6, 7));
+  while ((await initiator.command([0, 0, 0, 0, 0, 0])).status !== 0);
+  expect(await luns()).toEqual([0, 5, 6]);
 });
 
 it('a disk becomes larger in its loop: its initiator is told, and what cannot be stored is taken back', async () => {
