@@ -36,6 +36,7 @@ export type { Log } from './log.ts';
 export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
 export { printAccessList } from './operations/access-operations.ts';
+export { labelsOf, relabel, setAttribute } from './operations/labels.ts';
 export {
   type Apply,
   describeOperation,
@@ -78,4 +79,4 @@ export {
   type Tpg,
 } from './target/target.ts';
 export { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from './target/traffic.ts';
-export { normaliseWwn } from './target/wwn.ts';
+export { iqnOf, normaliseWwn } from './target/wwn.ts';

@@ -103,7 +103,7 @@ export const accessCommands: Commands<Tpg> = {
 };
 
 /** @throws OperatorError for what is neither an address nor the name of an initiator */
-function ruleOf(word: string): { part: keyof AccessList; rule: string } {
+export function ruleOf(word: string): { part: keyof AccessList; rule: string } {
   if (/^(iqn|eui|naa)\./i.test(word)) return { part: 'names', rule: word.toLowerCase() };
   const rule = word.toUpperCase() === everyAddress ? everyAddress : word;
   checkRule(rule);
@@ -140,25 +140,25 @@ export function describeAccessList({ addresses, names }: AccessList): string {
 }
 
 export const accountCommands: Commands<FabricState> = {
-  create_account: commandOf<FabricState>()({
+  add_account: commandOf<FabricState>()({
     doc: 'Makes a CHAP account: a name and a secret that TPGs and discovery can take.',
     details: [
       'A TPG has one userid and password of its own, and takes as many accounts besides as `set auth accounts=NAME,NAME` names at it; discovery takes those of `set discovery_auth accounts=NAME`. They count for initiators without an ACL: one with an ACL has the words of its ACL.',
     ],
-    seeAlso: ['delete_account'],
+    seeAlso: ['remove_account'],
     parameters: [
       required('userid', types.string, 'The name that initiators give.'),
       required('password', types.string, 'The secret that they have to know.'),
     ],
-    examples: [{ line: 'create_account fred password=correct-horse-battery', does: 'Makes it; nobody takes it yet.' }],
+    examples: [{ line: 'add_account fred password=correct-horse-battery', does: 'Makes it; nobody takes it yet.' }],
     async run({ fabric }, { apply, info }, { userid, password }) {
-      await apply(`/${fabric.name}`, 'create_account', given({ userid, password }));
+      await apply(`/${fabric.name}`, 'add_account', given({ userid, password }));
       info(`Created account ${userid}.`);
     },
   }),
-  delete_account: commandOf<FabricState>()({
+  remove_account: commandOf<FabricState>()({
     doc: 'Deletes a CHAP account. TPGs and discovery take it no more; sessions go on.',
-    seeAlso: ['create_account'],
+    seeAlso: ['add_account'],
     parameters: [
       required('userid', types.string, 'Its name.', {
         suggest: ({ subject }) => (subject as FabricState).accounts.keys(),
@@ -166,13 +166,13 @@ export const accountCommands: Commands<FabricState> = {
     ],
     examples: [
       {
-        line: 'delete_account fred',
+        line: 'remove_account fred',
         does: 'Deletes it.',
-        after: ['create_account fred password=correct-horse-battery'],
+        after: ['add_account fred password=correct-horse-battery'],
       },
     ],
     async run({ fabric }, { apply, info }, { userid }) {
-      await apply(`/${fabric.name}`, 'delete_account', { userid });
+      await apply(`/${fabric.name}`, 'remove_account', { userid });
       info(`Deleted account ${userid}.`);
     },
   }),

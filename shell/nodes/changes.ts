@@ -19,8 +19,8 @@ import { type Command, type Context, commandOf, optional } from '../session/node
 import { savedIn } from './saved-file.ts';
 
 const signs: Readonly<Record<string, '+' | '-'>> = {
-  ...{ create: '+', create_account: '+', attach: '+', enable: '+' },
-  ...{ delete: '-', delete_account: '-', detach: '-', disable: '-' },
+  ...{ create: '+', add_account: '+', attach: '+', enable: '+' },
+  ...{ delete: '-', remove_account: '-', detach: '-', disable: '-' },
 };
 
 /** The operation as people know it: of a storage object what it is made of, and nothing that chance made. */

@@ -7,6 +7,7 @@ import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
 import { keptFabrics } from './kept-fabric.ts';
 import { sessions, version } from './root-commands.ts';
+import { share, unshare } from './share.ts';
 import { stats } from './statistics.ts';
 
 const root: NodeType<Host> = {
@@ -26,7 +27,7 @@ const root: NodeType<Host> = {
     ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),
     ...keptFabrics(tree),
   ],
-  commands: (host) => ({ ...configurationCommands(host), sessions, stats, version }),
+  commands: (host) => ({ ...configurationCommands(host), sessions, share, stats, unshare, version }),
 };
 
 export const rootNode = (host: Host): Node => new Node(child('/', root, host), undefined, host);

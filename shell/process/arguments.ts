@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import { type Home, homeOf, type LogLevel, logLevels, OperatorError } from '../../src/client.ts';
+import { readShare, type ShareWords } from './share-words.ts';
 
 export interface Invocation {
   /** A directory, or where each thing is. */
@@ -13,6 +14,7 @@ export interface Invocation {
     | { readonly kind: 'serve'; readonly serve: ServeWords }
     /** What tgt's own program of that name would do. */
     | { readonly kind: 'tgtadm'; readonly words: readonly string[] }
+    | { readonly kind: 'share'; readonly share: ShareWords }
     | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
     | {
         readonly kind: 'daemon';
@@ -65,6 +67,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
        tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off
        tcli [OPTIONS] -f FILE             lines of a file; the first error ends it
+       tcli [OPTIONS] share [PATH [SHARING]] | unshare PATH      serve a file or device, or list what is served so
        tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
        tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
        tcli [OPTIONS] daemon stop [--force] | status
@@ -81,6 +84,10 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
   --help       print this
 
   --force      replace, or kill, what does not end by itself
+  SHARING:     --size SIZE             of a file that is to be made: 5G
+               --allow NAME|ADDRESS    who may come (repeatable); everybody when not said
+               --chap USER             asks initiators for a name and a secret, which is made; --ask: asked for
+               --read-only, --port PORT, --name IQN
   SERVING:     --wait SECONDS          for devices that are not there yet
                --group GROUP           its members may control it, which is all that its owner can do
                --loops N               threads for I/O, at most; one less than cores when not said, 0: none
@@ -167,6 +174,7 @@ export function readArguments(words: readonly string[]): Invocation {
     return { home, cwd, wants: { kind: 'command', line: disableDaemon } };
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
+  if (first === 'share' && json === '') return { home, cwd, wants: { kind: 'share', share: readShare(rest.slice(1)) } };
   if (first === 'tgtadm') return { home, cwd, wants: { kind: 'tgtadm', words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };

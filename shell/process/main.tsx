@@ -62,6 +62,15 @@ async function main(): Promise<number> {
     const { serveHome } = await import('./serve-home.ts');
     return serveHome(home, wants.serve, version);
   }
+  if (wants.kind === 'share') {
+    const { askSecret, ensureServing } = await import('./share.ts');
+    const { shareLine } = await import('./share-words.ts');
+    const { ask, path, params } = wants.share;
+    const secret = ask ? await askSecret(params['chap'] ?? '') : undefined;
+    // A list is shown whoever serves.
+    const status = path === undefined ? 0 : await ensureServing(home, path, params['size'] !== undefined);
+    return status || script(home, cwd, { kind: 'command', line: shareLine(wants.share, secret) });
+  }
   if (wants.kind === 'daemon') {
     const { daemon } = await import('./daemon-commands.ts');
     return daemon(home, wants);
@@ -117,7 +126,7 @@ const calledTargetcli = called === 'targetcli';
 
 type Script = Exclude<
   Invocation['wants'],
-  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgtadm' }
+  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgtadm' | 'share' }
 >;
 
 /** Lines that nobody types. */

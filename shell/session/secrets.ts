@@ -40,7 +40,7 @@ export function secretsIn(line: string, depth = 0): Span[] {
   const spans: Span[] = [];
   const hide = ({ from, to }: Pick<Word, 'from' | 'to'>) => void (to > from && spans.push([from, to]));
   /** What comes behind such a word is not to be seen: also behind the name of an account that is made. */
-  const account = command && isNear(command.text, 'create_account', slipsMax) ? positional[0] : undefined;
+  const account = command && isNear(command.text, 'add_account', slipsMax) ? positional[0] : undefined;
   let from = account?.to ?? Number.POSITIVE_INFINITY;
   for (const word of words) {
     const { text } = word;

@@ -33,7 +33,7 @@ export const accessOperations = [
   }),
   operation({
     at: 'fabric',
-    verb: 'create_account',
+    verb: 'add_account',
     params: { userid: 'printable', password: 'printable' },
     apply(_tree, { state }, params) {
       const [userid, password] = [String(params['userid']), String(params['password'])];
@@ -47,7 +47,7 @@ export const accessOperations = [
   }),
   operation({
     at: 'fabric',
-    verb: 'delete_account',
+    verb: 'remove_account',
     params: { userid: 'string' },
     apply(_tree, { state }, params) {
       const userid = String(params['userid']);
@@ -117,6 +117,6 @@ const noAccount = ({ accounts, fabric }: FabricState, userid: string) =>
   new OperatorError(
     `There is no account ${userid}`,
     accounts.size === 0
-      ? `To make it: /${fabric.name} create_account ${userid} password=SECRET`
+      ? `To make it: /${fabric.name} add_account ${userid} password=SECRET`
       : `Accounts: ${[...accounts.keys()].slice(0, 5).join(', ')}`,
   );

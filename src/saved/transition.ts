@@ -191,10 +191,9 @@ class Transition {
 
   #accounts({ accounts: before }: FabricState, { accounts: after, fabric }: FabricState): void {
     this.#goneAccounts = new Set([...before.keys()].filter((userid) => after.get(userid) !== before.get(userid)));
-    for (const userid of this.#goneAccounts) this.#do('accounts go', `/${fabric.name}`, 'delete_account', { userid });
+    for (const userid of this.#goneAccounts) this.#do('accounts go', `/${fabric.name}`, 'remove_account', { userid });
     for (const [userid, password] of after)
-      if (before.get(userid) !== password)
-        this.#do('accounts', `/${fabric.name}`, 'create_account', { userid, password });
+      if (before.get(userid) !== password) this.#do('accounts', `/${fabric.name}`, 'add_account', { userid, password });
   }
 
   /** The accounts that a TPG or discovery takes; those that go were given up then. */

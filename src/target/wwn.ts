@@ -65,7 +65,12 @@ export function generateWwn(type: WwnType, source: WwnSource): string {
   if (type === 'naa') return `naa.5001405${source.randomHex(9)}`;
   if (type === 'eui') return `eui.001405${source.randomHex(10)}`;
   if (type !== 'iqn') throw new OperatorError('Fabric cannot generate WWN but it was not given');
+  return iqnOf(source, `sn.${source.randomHex(12)}`);
+}
+
+/** A name of this machine's, in LIO's form, that ends as is said. */
+export function iqnOf({ hostName, machine }: Pick<WwnSource, 'hostName' | 'machine'>, end: string): string {
   const word = (text: string) => text.toLowerCase().replace(/[^a-z0-9-]/g, '');
-  const host = word(source.hostName.split('.')[0] ?? '') || 'localhost';
-  return `iqn.2003-01.org.linux-iscsi.${host}.${word(source.machine)}:sn.${source.randomHex(12)}`;
+  const host = word(hostName.split('.')[0] ?? '') || 'localhost';
+  return `iqn.2003-01.org.linux-iscsi.${host}.${word(machine)}:${end}`;
 }

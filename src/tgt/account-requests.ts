@@ -1,10 +1,10 @@
 /** `--mode account`: CHAP accounts, and which targets and discovery take. */
 
+import { setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Auth } from '../target/auth.ts';
 import type { Tpg } from '../target/target.ts';
 import { change, type Desk, fabricName, stateOf } from './change.ts';
-import { setAttribute } from './labels.ts';
 import { Refusal, type Request } from './protocol.ts';
 import { showAccounts } from './show.ts';
 
@@ -17,7 +17,7 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
       const [, userid, password] = /^user=([^,]*),password=(.*)$/s.exec(text) ?? [];
       if (!userid || !password) throw new Refusal('invalid');
       if (stateOf(desk).accounts.has(userid)) throw new Refusal('accountExists');
-      await change(desk, [{ path, verb: 'create_account', params: { userid, password } }]);
+      await change(desk, [{ path, verb: 'add_account', params: { userid, password } }]);
       return undefined;
     },
 
@@ -27,7 +27,7 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
       const users = places.filter(({ taken }) => taken.includes(userid));
       const outgoing = places.filter(({ auth }) => auth.mutual_userid === userid);
       await change(desk, [
-        { path, verb: 'delete_account', params: { userid } },
+        { path, verb: 'remove_account', params: { userid } },
         ...users.flatMap((one) => required(one, one.taken.length > 1 || one.auth.userid !== '')),
         ...outgoing.flatMap((one) => setOutgoing(one, '', '')),
       ]);

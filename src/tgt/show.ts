@@ -1,7 +1,7 @@
 /** What `tgtadm --op show` prints, line by line. */
 
+import { labelsOf } from '../operations/labels.ts';
 import type { SessionInfo } from '../target/service.ts';
-import { labelsOf } from './labels.ts';
 import { lunsIn, type NumberedTarget, type UnitView, viewOfUnit } from './view.ts';
 
 const tab = '    ';

@@ -1,11 +1,11 @@
 /** `--mode target`: targets, their parameters, and who may come to them. */
 
 import { printAccessList } from '../operations/access-operations.ts';
+import { labelsOf, printLabels, relabel, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { AccessList } from '../target/access-list.ts';
 import type { Tpg } from '../target/target.ts';
 import { areBusy, change, type Desk, fabricName, sessionsOf, stateOf } from './change.ts';
-import { labelsOf, printLabels, relabel, setAttribute } from './labels.ts';
 import { portalWords } from './portal-requests.ts';
 import { Refusal, type Request } from './protocol.ts';
 import { showTarget } from './show.ts';

@@ -2,12 +2,12 @@
 
 import { type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation, Values } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { textIdentityOf } from '../scsi/text-identity.ts';
 import type { Tpg } from '../target/target.ts';
-import { printLabels, setAttribute } from './labels.ts';
 import { Refusal } from './protocol.ts';
 import { isOfTgt } from './view.ts';
 

@@ -1,9 +1,9 @@
 /** `--params` of a unit: what each of tgt's names is here. */
 
+import { labelsOf, relabel, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { labelsOf, relabel, setAttribute } from './labels.ts';
 import { Refusal } from './protocol.ts';
 import { attributesOfNew, creation, storeOf } from './unit-making.ts';
 import { isEmpty } from './view.ts';

@@ -1,10 +1,10 @@
 /** `--mode logicalunit`: a LUN and the storage object that it owns. What it is made of: unit-making.ts. */
 
+import { setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Lun } from '../target/target.ts';
 import { areBusy, change, type Desk, sessionsOf, stateOf } from './change.ts';
-import { setAttribute } from './labels.ts';
 import { deviceTypes, Refusal, type Request } from './protocol.ts';
 import { statisticsOf } from './statistics.ts';
 import { wordOf } from './target-requests.ts';

@@ -1,8 +1,8 @@
 /** The tree as tgt sees it: targets with numbers and one TPG each, whose LUN 0 is a controller where there is no disk. */
 
+import { labelsOf } from '../operations/labels.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FabricState, Lun, Target, Tpg } from '../target/target.ts';
-import { labelsOf } from './labels.ts';
 import { Refusal } from './protocol.ts';
 
 export interface NumberedTarget {

@@ -45,8 +45,8 @@ test('what would match nobody is refused where it is typed', async () => {
 
 test('saved beside the keys of LIO, and read back by the next process; what cannot be read lets nobody come', async () => {
   await shell.run(
-    '/iscsi create_account fred password=the-secret-of-fred',
-    '/iscsi create_account bill password=the-secret-of-bill',
+    '/iscsi add_account fred password=the-secret-of-fred',
+    '/iscsi add_account bill password=the-secret-of-bill',
     `${tpg} set auth accounts=fred,bill`,
     '/iscsi set discovery_auth accounts=bill',
     `${tpg} restrict addresses=192.0.2.7 names=${client}`,
@@ -67,20 +67,20 @@ test('saved beside the keys of LIO, and read back by the next process; what cann
 test('each change is one that diff shows and undo takes back, without a secret', async () => {
   const states = [now()];
   for (const line of [
-    '/iscsi create_account fred password=the-secret-of-fred',
-    '/iscsi create_account bill the-secret-of-bill',
+    '/iscsi add_account fred password=the-secret-of-fred',
+    '/iscsi add_account bill the-secret-of-bill',
     `${tpg} set auth accounts=fred,bill`,
     `${tpg} allow 192.0.2.7`,
     `${tpg} allow ${client}`,
     `${tpg} disallow 192.0.2.7`,
-    '/iscsi delete_account fred',
+    '/iscsi remove_account fred',
     `${tpg} unrestrict`,
   ]) {
     expect(await shell.run(line)).not.toContain('E| ');
     states.push(now());
   }
   const diff = await shell.run('/ diff');
-  expect(diff).toContain('+ /iscsi create_account userid=bill password=***');
+  expect(diff).toContain('+ /iscsi add_account userid=bill password=***');
   expect(diff).toContain(`~ ${tpg} set auth accounts=bill`);
   for (const state of states.toReversed().slice(1)) {
     expect(await shell.run('/ undo')).not.toContain('the-secret');
@@ -89,10 +89,10 @@ test('each change is one that diff shows and undo takes back, without a secret',
 });
 
 test('an account: its name is one word, it is there once, and its secret is not repeated', async () => {
-  await shell.run('/iscsi create_account fred password=the-secret-of-fred');
-  expect(await shell.run('/iscsi create_account fred the-other-secret extra')).not.toContain('the-other-secret');
-  expect(await shell.run('/iscsi create_account fred password=another-secret')).toContain('There is an account fred');
-  expect(await shell.run('/iscsi create_account "a b" password=another-secret')).toContain('no blanks');
+  await shell.run('/iscsi add_account fred password=the-secret-of-fred');
+  expect(await shell.run('/iscsi add_account fred the-other-secret extra')).not.toContain('the-other-secret');
+  expect(await shell.run('/iscsi add_account fred password=another-secret')).toContain('There is an account fred');
+  expect(await shell.run('/iscsi add_account "a b" password=another-secret')).toContain('no blanks');
   expect(await shell.run(`${tpg} set auth accounts=nobody`)).toContain('E| There is no account nobody');
-  expect(await shell.run('/iscsi delete_account nobody')).toContain('Accounts: fred');
+  expect(await shell.run('/iscsi remove_account nobody')).toContain('Accounts: fred');
 });

@@ -35,7 +35,17 @@ afterAll(async () => {
 });
 
 const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'stats', 'status'];
-const ofRoot = ['clearconfig', 'diff', 'restoreconfig', 'saveconfig', 'sessions', 'undo', 'version'];
+const ofRoot = [
+  'clearconfig',
+  'diff',
+  'restoreconfig',
+  'saveconfig',
+  'sessions',
+  'share',
+  'unshare',
+  'undo',
+  'version',
+];
 const rootCommands = [...common, ...ofRoot].sort();
 
 test.each<[line: string, ...candidates: string[]]>([

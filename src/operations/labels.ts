@@ -1,8 +1,8 @@
-/** What tgt remembers of a target or a unit and the engine has no use for: the attribute `labels`, `NAME=VALUE,NAME=VALUE`. */
+/** What tools remember of a target or a unit and the engine has no use for: the attribute `labels`, `NAME=VALUE,NAME=VALUE`. */
 
-import type { Operation } from '../operations/operation.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Tpg } from '../target/target.ts';
+import type { Operation } from './operation.ts';
 
 export type Labels = ReadonlyMap<string, string>;
 

@@ -1,0 +1,98 @@
+// share and unshare as they are typed: what they make, change and leave. That a process is started, and that initiators get in:
+// test/e2e/share.test.ts.
+
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readShare, shareLine } from '../../shell/process/share-words.ts';
+import { dump } from '../../src/index.ts';
+import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+
+let shell: TestShell;
+let path: string;
+
+beforeEach(async () => {
+  shell = await openShell();
+  path = join(shell.directory, 'disk one.img');
+});
+
+afterEach(async () => {
+  await shell.close();
+  removeHome(shell.directory);
+});
+
+const now = () => JSON.stringify(dump(shell.host.root.tree));
+const share = (words = '') => shell.run(`/ share path="${path}" ${words}`);
+const data = async () => JSON.parse(await shell.run('/ share --json')).data;
+
+test('a file is made with its size, and is LUN 0 of a target that everybody may write to', async () => {
+  expect(await share()).toContain(`E| There is no ${path}.`);
+  const said = await share('size=1M');
+  expect(said).toContain(`${path} (1.0MiB) is LUN 0 of iqn.2003-01.org.linux-iscsi.`);
+  for (const system of ['Linux', 'QEMU', 'Windows', 'ESXi', 'macOS']) expect(said).toContain(`\n${system}`);
+  expect(statSync(path).size).toBe(1 << 20);
+  expect(await data()).toMatchObject([
+    { path, size: 1 << 20, portals: ['0.0.0.0:3260'], access_list: null, chap_user: null, read_only: false },
+  ]);
+  expect(await shell.run('/ ls /iscsi')).toContain('[gen-acls, no-auth]');
+});
+
+test('the same command again changes nothing; other words change what they say, and nothing else', async () => {
+  await share('size=1M read_only=true chap=fred port=3261');
+  const before = now();
+  expect(await share('size=1M read_only=true chap=fred port=3261')).toContain('Nothing to change');
+  expect(await share()).toContain('Nothing to change');
+  expect(now()).toBe(before);
+  await share('allow=192.0.2.0/24,iqn.1994-05.com.redhat:client1 read_only=false');
+  const [one] = await data();
+  expect(one).toMatchObject({ chap_user: 'fred', portals: ['0.0.0.0:3261'], read_only: false });
+  expect(one.access_list).toEqual({ addresses: ['192.0.2.0/24'], names: ['iqn.1994-05.com.redhat:client1'] });
+  expect(await share('allow=host7')).toContain("E| 'host7' is no IPv4 or IPv6 address");
+});
+
+test('a secret is made of 96 bits, shown once, and not again', async () => {
+  const [, secret = ''] = /secret ([\w-]{16})\n/.exec(await share('size=1M chap=fred')) ?? [];
+  expect(Buffer.from(secret, 'base64url')).toHaveLength(12);
+  const again = await share('chap=fred');
+  expect(again).not.toContain(secret);
+  expect(again).toContain('Nothing to change');
+  expect(await share('chap=bill')).toMatch(/CHAP user bill, secret [\w-]{16}\n/);
+});
+
+test('it is one change: undo takes the whole of it back, and a refused one leaves nothing', async () => {
+  const before = now();
+  await share('size=1M chap=fred allow=ALL');
+  await shell.run('/ undo');
+  expect(now()).toBe(before);
+  expect(await share('port=99999')).toContain('E| ');
+  expect(now()).toBe(before);
+});
+
+test('what is a storage object already is used, and stays when it is not shared any more', async () => {
+  await shell.run(`/backstores/fileio create mine "${path}" 1M`);
+  await share();
+  expect((await data())[0].path).toBe(path);
+  await shell.run(`/ unshare "${path}"`);
+  expect([...shell.host.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual([]);
+  expect(existsSync(path)).toBe(true);
+  expect(await shell.run(`/ unshare "${path}"`)).toContain('is not shared.');
+  expect(await shell.run('/ share')).toBe('(nothing is shared)\n');
+});
+
+test.each([
+  [['disk.img', '--size', '5G', '--read-only'], 'share path="disk.img" size="5G" read_only="true"'],
+  [['--allow=192.0.2.7', '--allow', 'ALL', 'a b'], 'share path="a b" allow="192.0.2.7,ALL"'],
+  [[], 'share'],
+])('tcli share %j', (words, line) => {
+  expect(shareLine(readShare(words), undefined)).toBe(line);
+});
+
+test.each([
+  [['disk.img', '--password', 'x'], 'everybody can read it'],
+  [['disk.img', 'other.img'], 'one path'],
+  [['disk.img', '--ask'], '--ask needs --chap USER'],
+  [['--size', '5G'], 'needs a path'],
+  [['disk.img', '--nosuch'], 'does not take --nosuch'],
+])('tcli share %j is refused', (words, why) => {
+  expect(() => readShare(words)).toThrow(why);
+});
