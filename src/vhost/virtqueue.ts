@@ -61,7 +61,7 @@ export class VirtQueue {
   /** Requests that were taken and are not used. */
   #busy = 0;
   #idle: (() => void)[] = [];
-  /** Nobody looks at the ring any more, and it may be gone. */
+  /** The device is over, and the memory may be gone: from here on nothing looks at the ring, whoever is still under way. */
   #isAbandoned = false;
 
   /** @throws RingError when a part does not lie in the memory */
@@ -112,6 +112,7 @@ export class VirtQueue {
   }
 
   get isPending(): boolean {
+    if (this.#isAbandoned) return false;
     return this.#again.length > 0 || Atomics.load(this.#available, 1) !== this.#next;
   }
 
@@ -131,6 +132,7 @@ export class VirtQueue {
 
   /** Takes the next chain. @throws RingError */
   take(): Request | undefined {
+    if (this.#isAbandoned) return undefined;
     let head = this.#again.shift();
     if (head === undefined) {
       const waiting = (Atomics.load(this.#available, 1) - this.#next) & indexMask;
@@ -235,7 +237,7 @@ export class VirtQueue {
     this.inflight?.used(head);
   }
 
-  /** The device is gone: what is still in flight ends, and the ring is not touched. */
+  /** The device is over. What is still in flight ends, and is used where nobody sees it. */
   abandon(): void {
     this.#isAbandoned = true;
   }
@@ -257,11 +259,12 @@ export class VirtQueue {
 
   /** Kicks are not needed for now. */
   quiet(): void {
-    if (!this.#options.eventIndex) Atomics.store(this.#usedIndex, 0, noNotify);
+    if (!this.#options.eventIndex && !this.#isAbandoned) Atomics.store(this.#usedIndex, 0, noNotify);
   }
 
   /** Kicks are wanted again. @returns whether something came meanwhile */
   listen(): boolean {
+    if (this.#isAbandoned) return false;
     if (this.#options.eventIndex) Atomics.store(this.#usedIndex, ringHead + (this.size * elementBytes) / 2, this.#next);
     else Atomics.store(this.#usedIndex, 0, 0);
     return this.isPending;

@@ -109,6 +109,7 @@ export function readAddress(bytes: Uint8Array, at: number): Address {
   return { target: bytes[at + 1]!, lun: ((high & (flatLunBit - 1)) << 8) | bytes[at + 3]! };
 }
 
+/** Of an event: the LUN in the form in which REPORT LUNS has it, since Linux compares the two bytes as they are. */
 export function writeAddress(target: number, lun: number): Uint8Array {
-  return Uint8Array.of(addressed, target, flatLunBit | (lun >> 8), lun & 0xff, 0, 0, 0, 0);
+  return Uint8Array.of(addressed, target, lun > 0xff ? flatLunBit | (lun >> 8) : 0, lun & 0xff, 0, 0, 0, 0);
 }

@@ -10,7 +10,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
+import { randomOf } from '../support/random.ts';
+import { FrontEnd } from '../support/vhost-front-end.ts';
 import { Attacker, attacks, iqn } from './attacks.ts';
+import { attackVhost } from './vhost-attacks.ts';
 
 const run = promisify(execFile);
 /** As it is shipped: its limits of memory are the launcher's. */
@@ -21,6 +24,7 @@ const growthBytesMax = 48 << 20;
 
 interface Progress {
   rounds: number;
+  guestRounds: number;
   slowestMs: number;
   failure: unknown;
 }
@@ -51,6 +55,28 @@ async function healthy(port: number, progress: Progress, digests: boolean, stopp
   one.close();
 }
 
+/** A driver of its own vhost target that does the same, in two queues. */
+async function healthyGuest(home: string, progress: Progress, stopped: () => boolean): Promise<void> {
+  const driver = await FrontEnd.connect(vhostSocket(home, 'healthy'), [16, 16, 64, 64]);
+  await driver.start();
+  await driver.command([0]);
+  for (; !stopped(); progress.guestRounds += 1) {
+    const { guestRounds: rounds } = progress;
+    const blocks = rounds % 8 === 0 ? 128 : 8;
+    const data = Buffer.alloc(blocks * 512, rounds);
+    const place = [0, 0, 0, rounds & 0x3f, 0, 0, blocks >> 8, blocks & 0xff, 0];
+    const ring = driver.rings[2 + (rounds % 2)]!;
+    const write = await driver.command([0x2a, ...place], { dataOut: data, ring, piece: 4096 });
+    const read = await driver.command([0x28, ...place], { dataIn: data.length, ring, piece: 4096 });
+    if (write.status !== 0 || read.status !== 0 || !read.data.equals(data))
+      throw new Error(`guest round ${rounds}: write ${write.status} ${write.sense}, read ${read.status} ${read.sense}`);
+  }
+  driver.close();
+}
+
+const vhostName = { healthy: 'naa.5001405000000001', attacked: 'naa.5001405000000002' } as const;
+const vhostSocket = (home: string, which: keyof typeof vhostName) => join(home, 'run', `${vhostName[which]}.vhost`);
+
 async function residentBytes({ pid }: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
@@ -76,6 +102,11 @@ async function configure(home: string, port: number): Promise<void> {
     `/iscsi/${iqn('secured')}/tpg1 set auth userid=user password=secret mutual_userid=disk mutual_password=another`,
     `/iscsi/${iqn('attacked')}/tpg1 set parameter InitialR2T=No DataPDUInOrder=No MaxOutstandingR2T=4 MaxConnections=2`,
     '/backstores/ramdisk/attacked set attribute emulate_tpu=1 emulate_tpws=1',
+    ...Object.entries(vhostName).flatMap(([name, wwn]) => [
+      `/backstores/ramdisk create vhost-${name} 16M`,
+      `/vhost create ${wwn}`,
+      `/vhost/${wwn}/tpg1/luns create /backstores/ramdisk/vhost-${name}`,
+    ]),
   ];
   await run(program, ['--home', home, ...lines.flatMap((line) => ['-c', line])]);
 }
@@ -99,6 +130,12 @@ async function attack(port: number, seed: number): Promise<{ name: string; input
   return { name, inputs: delivered, connections };
 }
 
+/** A batch of inputs by front-ends and guests. */
+async function attackGuest(home: string, seed: number): Promise<{ name: string; inputs: number; connections: number }> {
+  const connect = () => FrontEnd.connect(vhostSocket(home, 'attacked'));
+  return { name: 'vhost', ...(await attackVhost(connect, randomOf(seed), inputsPerBatch, () => sleep(1))) };
+}
+
 async function main(): Promise<number> {
   const number = (value: string) => ({ type: 'string', default: value }) as const;
   const { values } = parseArgs({ options: { inputs: number('10000'), seed: number('1'), loops: number('0') } });
@@ -118,13 +155,14 @@ async function main(): Promise<number> {
   await new Promise<void>((ready) => child.stdout.on('data', (data) => String(data).includes('Serving') && ready()));
 
   let stopped = false;
-  const progress: Progress = { rounds: 0, slowestMs: 0, failure: undefined };
-  const beside = Promise.all([false, true].map((digests) => healthy(port, progress, digests, () => stopped))).catch(
-    (error: unknown) => {
-      progress.failure = error;
-    },
-  );
-  while (progress.rounds === 0 && progress.failure === undefined) await sleep(1);
+  const progress: Progress = { rounds: 0, guestRounds: 0, slowestMs: 0, failure: undefined };
+  const beside = Promise.all([
+    ...[false, true].map((digests) => healthy(port, progress, digests, () => stopped)),
+    healthyGuest(home, progress, () => stopped),
+  ]).catch((error: unknown) => {
+    progress.failure = error;
+  });
+  while ((progress.rounds === 0 || progress.guestRounds === 0) && progress.failure === undefined) await sleep(1);
   const before = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
 
   const counts = new Map<string, { inputs: number; connections: number }>();
@@ -133,7 +171,8 @@ async function main(): Promise<number> {
   let inputs = 0;
   let trouble: unknown;
   for (let batch = 0; inputs < wanted && progress.failure === undefined && ended === undefined; batch += 1) {
-    const done = await attack(port, Number(values.seed) + batch).catch((error: unknown) => {
+    const seed = Number(values.seed) + batch;
+    const done = await (batch % 4 === 3 ? attackGuest(home, seed) : attack(port, seed)).catch((error: unknown) => {
       trouble = error;
     });
     if (!done) break;
@@ -158,7 +197,7 @@ async function main(): Promise<number> {
     }
     const { stdout } = await run(program, ['--home', home, 'sessions', '--json']);
     const sessions = (JSON.parse(stdout) as { data: { targetWwn: string }[] }).data;
-    const others = sessions.filter(({ targetWwn }) => targetWwn !== iqn('healthy'));
+    const others = sessions.filter(({ targetWwn }) => ![iqn('healthy'), vhostName.healthy].includes(targetWwn));
     if (others.length > 0) wrong.push(`${others.length} sessions of the attack are left`);
     if (left.descriptors > before.descriptors)
       wrong.push(`descriptors: ${before.descriptors} before, ${left.descriptors} after`);
@@ -179,7 +218,8 @@ async function main(): Promise<number> {
     console.log(`${name}: ${count} inputs over ${connections} connections`);
   console.log(`${inputs} inputs, seed ${values.seed}, loops ${values.loops}`);
   console.log(
-    `healthy sessions: ${progress.rounds} rounds of write and read, the slowest ${Math.round(progress.slowestMs)} ms`,
+    `healthy sessions: ${progress.rounds} rounds of write and read, the slowest ${Math.round(progress.slowestMs)} ms; ` +
+      `healthy guest: ${progress.guestRounds} rounds`,
   );
   console.log(`resident memory: ${mib(before.bytes)} before, at most ${fifths.map(mib).join(', ')} in each fifth`);
   if (progress.failure !== undefined) wrong.push(`a healthy session failed: ${progress.failure}`);

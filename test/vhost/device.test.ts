@@ -286,16 +286,26 @@ test('5.6.6.3: LUNs that come, go and grow are told by events, to a guest that h
   const driver = await start();
   addLun(tpg, 3, logicalUnit({ name: 'new' }).lu);
   await engine.reconcile();
-  expect(await driver.event()).toEqual({ what: 1, lun: [1, 1, 0x40, 3], reason: 1 });
+  expect(await driver.event()).toEqual({ what: 1, lun: [1, 1, 0, 3], reason: 1 });
   expect(await driver.command([0])).toMatchObject({ sense: '6/3f/0e' });
   const waiting = driver.event();
   const { storageObject } = tpg.luns.get(3)!;
   storageObject.volume = memoryVolume(2 * 1024 * 1024);
   await engine.reconcile();
-  expect(await waiting).toEqual({ what: 3, lun: [1, 1, 0x40, 3], reason: 0x092a });
+  expect(await waiting).toEqual({ what: 3, lun: [1, 1, 0, 3], reason: 0x092a });
   tpg.luns.delete(3);
   await engine.reconcile();
-  expect(await driver.event()).toEqual({ what: 1, lun: [1, 1, 0x40, 3], reason: 2 });
+  expect(await driver.event()).toEqual({ what: 1, lun: [1, 1, 0, 3], reason: 2 });
+});
+
+test('5.6.6.3: the LUN of an event is written as REPORT LUNS writes it', async () => {
+  const { driver: start, tpg, engine } = await vhostTarget();
+  const driver = await start();
+  addLun(tpg, 300, logicalUnit({ name: 'far' }).lu);
+  await engine.reconcile();
+  const { lun } = await driver.event();
+  const { data } = await driver.command([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64], { dataIn: 64 });
+  expect(lun).toEqual([1, 1, ...data.subarray(16, 18)]);
 });
 
 test('more events than are kept are told as missed', async () => {
@@ -303,8 +313,8 @@ test('more events than are kept are told as missed', async () => {
   const driver = await start();
   for (let lun = 1; lun <= 70; lun += 1) addLun(tpg, lun, logicalUnit({ name: `n${lun}` }).lu);
   await engine.reconcile();
-  expect(await driver.event()).toMatchObject({ what: 0x80000001, lun: [1, 1, 0x40, 1] });
-  expect(await driver.event()).toMatchObject({ what: 1, lun: [1, 1, 0x40, 2] });
+  expect(await driver.event()).toMatchObject({ what: 0x80000001, lun: [1, 1, 0, 1] });
+  expect(await driver.event()).toMatchObject({ what: 1, lun: [1, 1, 0, 2] });
 });
 
 test('a driver that has not accepted hot plug and change is told nothing', async () => {
@@ -324,10 +334,10 @@ test('a TPG that is disabled is gone for the guest, and one that is enabled come
   const driver = await start();
   tpg.enabled = false;
   await engine.reconcile();
-  expect(await driver.event()).toMatchObject({ what: 1, lun: [1, 1, 0x40, 0], reason: 2 });
+  expect(await driver.event()).toMatchObject({ what: 1, lun: [1, 1, 0, 0], reason: 2 });
   expect(await driver.command([0])).toMatchObject({ response: response.badTarget });
   tpg.enabled = true;
   await engine.reconcile();
-  expect(await driver.event()).toMatchObject({ what: 1, lun: [1, 1, 0x40, 0], reason: 1 });
+  expect(await driver.event()).toMatchObject({ what: 1, lun: [1, 1, 0, 0], reason: 1 });
   expect(await driver.command([0])).toMatchObject({ response: 0 });
 });

@@ -124,6 +124,16 @@ test('a chain that is made available again while it is under way ends the device
   expect(reasons().join('\n')).toContain('made available twice');
 });
 
+test('a ring that ends the device while another is worked off leaves that one alone, too', async () => {
+  const { driver: start, reasons } = await vhostTarget();
+  const driver = await start();
+  // A control request looks at the other rings first.
+  driver.rings[2]!.setAvailable(1000);
+  void driver.manage(7);
+  await driver.ended();
+  expect(reasons().filter((line) => line.startsWith('vhost front-end dropped'))).toHaveLength(1);
+});
+
 /** Messages that cannot be. @returns whatever has to be closed is the back-end's */
 const messages: readonly (readonly [string, (driver: FrontEnd) => void, string])[] = [
   ['another version', (driver) => driver.sendRaw(u32(1, 2, 0)), 'another version'],
