@@ -122,7 +122,7 @@ async function main(): Promise<void> {
 /** A machine whose only disk is the target's. @param words of the kernel's command line */
 function boot(socket: string, words: readonly string[], more: readonly string[]): ChildProcess {
   const memory = '512M';
-  return spawn('qemu-system-x86_64', [
+  return spawn('/usr/bin/qemu-system-x86_64', [
     ...[
       '-accel',
       'tcg,thread=multi',
@@ -140,7 +140,10 @@ function boot(socket: string, words: readonly string[], more: readonly string[])
     ...['-object', `memory-backend-memfd,id=mem,size=${memory},share=on,seal=on`, '-machine', 'q35,memory-backend=mem'],
     ...['-chardev', `socket,id=disks,path=${socket}`, '-device', 'vhost-user-scsi-pci,chardev=disks,num_queues=2'],
     ...['-kernel', join(guestDirectory, 'vm/vmlinuz'), '-initrd', join(guestDirectory, 'vm/initrd')],
-    ...['-append', ['console=ttyS0', 'quiet', 'mitigations=off', 'panic=-1', ...words].join(' ')],
+    ...[
+      '-append',
+      ['console=ttyS0', 'quiet', 'mitigations=off', 'panic=-1', 'no_timer_check', 'tsc=reliable', ...words].join(' '),
+    ],
     ...['-serial', 'stdio', ...more],
   ]);
 }
