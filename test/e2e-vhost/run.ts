@@ -103,8 +103,8 @@ async function main(): Promise<void> {
     console.log('ok a machine that was killed beside it leaves nothing behind: it begins again');
     const said = await output;
     if (!said.includes('guest exit 0')) throw new Failure(`the guest failed:\n${said.slice(-4000)}`);
-    const sessions = JSON.parse(await tell('sessions --json').catch(() => '[]')) as unknown[];
-    console.log(`sessions at the end: ${sessions.length}`);
+    const { data } = JSON.parse(await tell('sessions --json')) as { data: { targetWwn: string }[] };
+    if (data.some(({ targetWwn }) => targetWwn === machine)) throw new Failure('a session of the machine is left');
     if (/bug|internal error|dropped/.test(log)) throw new Failure(`the target says:\n${log}`);
   } catch (error) {
     console.error(log.slice(-2000));
