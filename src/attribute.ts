@@ -111,12 +111,10 @@ export interface Parameter<V = unknown> {
 interface AttributeRule {
   /** 0 or a string's '' … as it stands in a new object. */
   readonly readOnly?: boolean;
-  /**
-   * LIO, or one of the kernels in use, does not have it: saved once it is not the default. A TPG's and an ACL's stand in the
-   * object itself, where LIO's tools pass over them. A storage object's cannot, since rtslib restores nothing of one that has
-   * a key which it does not know: they stand among LIO's attributes, and LIO's tools say that they do not know them.
-   */
+  /** LIO does not have it: saved once it is not the default, and never among LIO's attributes (operations/groups.ts). */
   readonly foreign?: boolean;
+  /** One of the kernels in use does not have it: saved once it is not the default. */
+  readonly newer?: boolean;
   /** Refused while the storage object is exported as a LUN. */
   readonly notWhileExported?: boolean;
   readonly min?: number;
@@ -219,12 +217,12 @@ export class Attributes<T extends AttributeTable> {
 
   /** Name → value as it goes into saveconfig.json, in the table's order: LIO's, as far as they can be written. */
   saved(): Record<string, number | string> {
-    return this.#pick((isForeign) => !isForeign);
+    return this.#pick(({ isForeign, isInitial, newer }) => !isForeign && !(newer && isInitial));
   }
 
   /** Those that LIO does not have, where they differ from the default. */
   savedForeign(): Record<string, number | string> {
-    return this.#pick((isForeign, isInitial) => isForeign && !isInitial);
+    return this.#pick(({ isForeign, isInitial }) => isForeign && !isInitial);
   }
 
   /** Their names. */
@@ -236,13 +234,16 @@ export class Attributes<T extends AttributeTable> {
     return this.table[name]?.foreign === true || this.#kind.lio?.includes(name) === false;
   }
 
-  #pick(which: (isForeign: boolean, isInitial: boolean) => boolean): Record<string, number | string> {
+  #pick(
+    which: (one: { isForeign: boolean; isInitial: boolean; newer?: boolean | undefined }) => boolean,
+  ): Record<string, number | string> {
     const values = this.values as Record<string, number | string>;
     const initial = this.#kind.initial?.() ?? {};
     const picked = Object.entries(this.table).flatMap(([name, attribute]) => {
       const value = this.#refused.get(name) ?? values[name]!;
       const isInitial = value === (initial[name] ?? attribute.default);
-      return !attribute.readOnly && which(this.#isForeign(name), isInitial) ? [[name, value] as const] : [];
+      const { readOnly, newer } = attribute;
+      return !readOnly && which({ isForeign: this.#isForeign(name), isInitial, newer }) ? [[name, value] as const] : [];
     });
     return Object.fromEntries(picked);
   }

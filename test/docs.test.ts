@@ -40,7 +40,10 @@ const code = (value: unknown) => (value === '' || value === null ? '' : `\`${val
 
 function settings(all: Readonly<Record<string, Attribute>>): string {
   const rows = Object.entries(all).map(([name, one]) => {
-    const notes = [one.notWhileExported && 'Not while a LUN exports it.', one.foreign && 'Not one of LIO.'];
+    const notes = [
+      one.notWhileExported && 'Not while a LUN exports it.',
+      (one.foreign || one.newer) && 'Not one of LIO.',
+    ];
     const doc = [one.doc, ...notes.filter(Boolean)].join(' ');
     return [code(name), code(one.default), valuesOf(one), doc, one.effect];
   });

@@ -45,12 +45,19 @@ export interface Group extends Part {
   set(name: string, value: string): () => void;
 }
 
+/**
+ * Where the file has those attributes of storage objects that LIO does not have: not in the object, of which rtslib would
+ * restore nothing then, and not among LIO's attributes, of which its tools would say that they do not know them. It is a key
+ * of the file itself, which they pass over, and there the path names the object. Here it is a key of the object.
+ */
+export const elsewhere = 'storage_object_attributes';
+
 /** Where the file has the attributes of a kind of object. */
 interface Written {
   /** The key that has LIO's. Absent: LIO has none there. */
   readonly under?: 'attributes' | 'parameters';
-  /** Those that LIO does not have stand among its own, or in the saved object itself. */
-  readonly ours: 'inside' | 'beside';
+  /** Those that LIO does not have stand in the saved object itself, where its tools pass over them, or elsewhere. */
+  readonly ours: 'beside' | typeof elsewhere;
 }
 
 /** The lines of what is wrong with a group of attributes begin with `label`. */
@@ -64,7 +71,7 @@ export function attributeGroup(
   // rtslib writes an empty `attributes`, and no empty `parameters`.
   const isAlways = under === 'attributes';
   const beside = ours === 'beside' ? attributes.foreignNames : [];
-  const keys = [...(under ? [under] : []), ...beside];
+  const keys = [...(under ? [under] : []), ...(ours === elsewhere ? [elsewhere] : []), ...beside];
   const restoreOne = (key: string, value: unknown, told: Told) => {
     const isSet = told.attempt(
       () => attributes.set(key, attributes.check(key, textOf(value), name)),
@@ -89,24 +96,30 @@ export function attributeGroup(
           [under]: {
             ...(unknown[under] as Raw | undefined),
             ...attributes.saved(),
-            ...(ours === 'inside' && attributes.savedForeign()),
           },
         }),
       ...(ours === 'beside' && attributes.savedForeign()),
+      ...(ours === elsewhere && {
+        [elsewhere]: { ...(unknown[elsewhere] as Raw | undefined), ...attributes.savedForeign() },
+      }),
     }),
     restore(saved, told) {
       const inside = under && saved[under];
       if (!isRaw(inside) && inside !== undefined && inside !== null) told.error(`${label}'${under}' is no object`);
-      const strange: [string, unknown][] = [];
-      const ofBeside = beside.filter((key) => Object.hasOwn(saved, key)).map((key) => [key, saved[key]] as const);
-      for (const [key, value] of [...Object.entries(rawOf(inside)), ...ofBeside]) {
-        const known = attributes.of(key);
-        if (known && !known.readOnly) restoreOne(key, value, told);
-        if (known) continue;
-        told.strange(key, `${label}Cannot find ${name}: ${key}`);
-        strange.push([key, value]);
-      }
-      return under && strange.length > 0 ? { [under]: Object.fromEntries(strange) } : {};
+      const left: Record<string, Raw> = {};
+      const restoreAll = (all: Raw, where?: string) => {
+        const strange = Object.entries(all).filter(([key, value]) => {
+          const known = attributes.of(key);
+          if (!known) told.strange(key, `${label}Cannot find ${name}: ${key}`);
+          else if (!known.readOnly) restoreOne(key, value, told);
+          return !known;
+        });
+        if (where && strange.length > 0) left[where] = Object.fromEntries(strange);
+      };
+      restoreAll(rawOf(inside), under);
+      for (const key of beside) if (Object.hasOwn(saved, key)) restoreAll({ [key]: saved[key] });
+      if (ours === elsewhere) restoreAll(rawOf(saved[elsewhere]), elsewhere);
+      return left;
     },
   };
 }

@@ -27,7 +27,7 @@ import {
   type Target,
   type Tpg,
 } from '../target/target.ts';
-import { attributeGroup, chapGroup, type Part } from './groups.ts';
+import { attributeGroup, chapGroup, elsewhere, type Part } from './groups.ts';
 import { type Raw, textOf } from './raw.ts';
 import { accessListPart, accountsPart } from './saved-access.ts';
 import { aluaGroupsPart } from './saved-alua.ts';
@@ -171,7 +171,7 @@ const tpg = kindOf<Tpg, Target>({
   called: ({ tag }) => `TPG ${tag}`,
   parts: (one) => [
     attributeGroup('attribute', one.attributes, { under: 'attributes', ours: 'beside' }),
-    attributeGroup('parameter', one.parameters, { under: 'parameters', ours: 'inside' }),
+    attributeGroup('parameter', one.parameters, { under: 'parameters', ours: 'beside' }),
     chapGroup('auth', one.auth, one.target.fabric, 'chap_', `Could not set tpg ${one.tag} attribute`),
     accessListPart(one),
   ],
@@ -243,8 +243,7 @@ const storageObject = kindOf<StorageObject, KindOfBackstore>({
   strange: (one, key) => `${labelOf(one)}unknown key '${key}' kept in the file, not used`,
   parts: (one) => [
     configPart(one),
-    // rtslib restores nothing of one that has a key which it does not know.
-    attributeGroup('attribute', one.attributes, { under: 'attributes', ours: 'inside' }, labelOf(one)),
+    attributeGroup('attribute', one.attributes, { under: 'attributes', ours: elsewhere }, labelOf(one)),
     aluaGroupsPart(one, labelOf(one)),
   ],
   members: ({ named }) => named.values(),

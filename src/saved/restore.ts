@@ -11,6 +11,7 @@ import { namedBy } from '../operations/saved-form.ts';
 import { type Kind, listsIn, pathOf, type Saved, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
 import { printableLine } from '../printable.ts';
+import { checkElsewhere, together } from './elsewhere.ts';
 import { readers } from './reading.ts';
 import { Restoration } from './restoration.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
@@ -28,10 +29,11 @@ export async function restore(
   const partial = isPartial(filter);
   const restoration = new Restoration(tree, around);
   restoration.errors.push(...tooDeep);
+  checkElsewhere(top, restoration);
   const keepObject = (raw: Raw) => void kept.storageObjects.push(raw);
   for (const [number, part] of objects.entries()) {
     if (partial && (filter.storageObject === undefined || rawOf(part)['name'] !== filter.storageObject)) continue;
-    await restoration.part(part, keepObject, (raw) => restoreTop(restoration, schema.storageObject, raw, number));
+    await restoration.part(part, keepObject, (raw) => restoreTop(restoration, schema.storageObject, raw, number, top));
     if (partial) break;
   }
   if (!partial) {
@@ -48,9 +50,10 @@ export async function restore(
 }
 
 /** An object of a list of the file itself. */
-async function restoreTop(restoration: Restoration, kind: Kind, raw: Raw, number: number) {
+async function restoreTop(restoration: Restoration, kind: Kind, raw: Raw, number: number, top: Raw = {}) {
   const above = readers[kind.name].above?.(restoration, raw, number) ?? 'kept';
-  return above === 'kept' ? above : restoreObject(restoration, kind, raw, above);
+  if (above === 'kept') return above;
+  return restoreObject(restoration, kind, together(raw, `${kind.at(above as never)}/${raw['name']}`, top), above);
 }
 
 async function restoreObject(restoration: Restoration, kind: Kind, raw: Raw, above: object) {

@@ -1,10 +1,12 @@
 /** The tree as saveconfig.json, by the schema. Everything that was not understood is written back as it stood. */
 
+import { elsewhere } from '../operations/groups.ts';
 import { others, type Raw } from '../operations/raw.ts';
 import { savedForm } from '../operations/saved-form.ts';
 import { type Kind, listsIn, type Saved, schema } from '../operations/schema.ts';
 import type { Kept, Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { apart, withAttributesOf } from './elsewhere.ts';
 
 export interface SavedConfiguration {
   readonly fabric_modules: readonly Raw[];
@@ -15,21 +17,27 @@ export interface SavedConfiguration {
 
 export function dump(tree: Tree): SavedConfiguration {
   const { kept } = tree;
-  const kinds = [...tree.storageObjects].map(([name, named]) => ({ backstore: tree.backstore(name), named }));
+  const { [elsewhere]: before, ...top } = kept.top;
+  const forms = [...tree.storageObjects].flatMap(([kind, named]) =>
+    formsOf(schema.storageObject, { backstore: tree.backstore(kind), named }, kept).map(
+      (form) => [`/backstores/${kind}/${form['name']}`, form] as const,
+    ),
+  );
+  const { storage_objects, ...others } = apart(forms, before);
   return {
-    ...kept.top,
+    ...top,
+    ...others,
     fabric_modules: [...modulesOf(tree), ...kept.fabricModules],
-    storage_objects: [
-      ...kinds.flatMap((backstore) => formsOf(schema.storageObject, backstore, kept)),
-      ...kept.storageObjects,
-    ],
+    storage_objects: [...storage_objects, ...kept.storageObjects],
     targets: [...[...tree.fabrics.values()].flatMap((state) => formsOf(schema.target, state, kept)), ...kept.targets],
   };
 }
 
 /** `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays. */
-export function merge(saved: SavedConfiguration, tree: Tree, { backstore, name }: StorageObject): SavedConfiguration {
+export function merge(saved: SavedConfiguration, tree: Tree, object: StorageObject): SavedConfiguration {
   const now = dump(tree);
+  const { backstore, name } = object;
+  const { [elsewhere]: _, ...rest } = saved;
   const isIt = (raw: Raw) => raw['plugin'] === backstore.plugin && raw['name'] === name;
   const path = `/backstores/${backstore.plugin}/${name}`;
   const listOf = (value: unknown): readonly Raw[] => (Array.isArray(value) ? value : []);
@@ -38,7 +46,8 @@ export function merge(saved: SavedConfiguration, tree: Tree, { backstore, name }
   const target = now.targets.find(exportsIt);
   const isTarget = ({ fabric, wwn }: Raw) => target && fabric === target['fabric'] && wwn === target['wwn'];
   return {
-    ...saved,
+    ...rest,
+    ...withAttributesOf(object.path, now, saved),
     fabric_modules: listOf(saved.fabric_modules),
     storage_objects: [
       ...listOf(saved.storage_objects).filter((raw) => !isIt(raw)),

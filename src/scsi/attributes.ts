@@ -65,7 +65,7 @@ export const diskAttributes = {
     doc: 'Offer REPORT SUPPORTED OPERATION CODES.',
     default: 1,
     // Linux has it from 6.4 on.
-    foreign: true,
+    newer: true,
     effect: 'MAINTENANCE IN',
   }),
   emulate_tas: flag({

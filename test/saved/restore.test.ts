@@ -8,6 +8,7 @@ import { homeOf } from '../../src/durable/home.ts';
 import { Tree } from '../../src/operations/tree.ts';
 import { openHost } from '../../src/root/host.ts';
 import { worldly } from '../../src/saved/operations.ts';
+import { rehearse } from '../../src/saved/rehearsal.ts';
 import { restore } from '../../src/saved/restore.ts';
 import { dump, format } from '../../src/saved/saveconfig.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
@@ -197,10 +198,31 @@ describe('what is kept in the file', () => {
     expect(attributeIn()).toMatchObject({ unmap_zeroes_data: 1 });
   });
 
-  it('what LIO does not have is saved only where it was changed', async () => {
-    const { tree } = await restored({ storage_objects: [object('first', { attributes: { vendor_id: 'ACME' } })] });
-    const attributes = Object.keys(dump(tree).storage_objects[0]?.['attributes'] as object);
-    const foreign = ['company_id', 'emulate_rsoc', 'physical_block_size', 'product_id', 'read_only', 'removable'];
-    expect(attributes.filter((name) => [...foreign, 'revision', 'vendor_id'].includes(name))).toEqual(['vendor_id']);
+  it('what LIO does not have is saved only where it was changed, and never among what LIO has; older files have it there', async () => {
+    const changed = { vendor_id: 'ACME', emulate_rsoc: 0 };
+    const { tree } = await restored({ storage_objects: [object('first', { attributes: changed }), object('second')] });
+    const saved = dump(tree);
+    const names = saved.storage_objects.flatMap(({ attributes }) => Object.keys(attributes as object));
+    const foreign = ['company_id', 'physical_block_size', 'product_id', 'read_only', 'removable', 'scsi_sn'];
+    const found = names.filter((name) => [...foreign, 'emulate_rsoc', 'revision', 'vendor_id'].includes(name));
+    expect(found).toEqual(['emulate_rsoc']);
+    expect(saved.storage_objects.flatMap(Object.keys)).not.toContain('storage_object_attributes');
+    expect(saved['storage_object_attributes']).toEqual({ '/backstores/ramdisk/first': { vendor_id: 'ACME' } });
+    const again = await restored(saved);
+    expect([again.errors, dump(again.tree)]).toEqual([[], saved]);
+    tree.storageObject('/backstores/ramdisk/first')?.attributes.set('vendor_id', 'LIO-ORG');
+    expect(dump(tree)).not.toHaveProperty('storage_object_attributes');
+  });
+
+  it('attributes of an object that is not there are kept for it, and are not those of one that comes later', async () => {
+    const theirs = { '/backstores/ramdisk/gone': { vendor_id: 'ACME' } };
+    const { tree, errors } = await restored({ storage_objects: [], storage_object_attributes: theirs });
+    expect([errors, dump(tree)['storage_object_attributes']]).toEqual([[], theirs]);
+    const create = { path: '/backstores/ramdisk', verb: 'create', params: { name: 'gone', size: '1M' } };
+    await rehearse(tree, [create]);
+    expect(dump(tree)).not.toHaveProperty('storage_object_attributes');
+    expect((await restored({ storage_object_attributes: 5 })).errors).toEqual([
+      "'storage_object_attributes' is no object",
+    ]);
   });
 });

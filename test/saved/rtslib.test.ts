@@ -93,6 +93,7 @@ describe('rtslib', needs('targetctl'), () => {
       `/backstores/fileio create wb ${file('wb.img')} 1M`,
       `/backstores/fileio create wt ${file('wt.img')} 1M write_back=false`,
       '/backstores/ramdisk/rd set attribute emulate_tpu=1 emulate_caw=0 max_write_same_len=8',
+      '/backstores/fileio/wb set attribute vendor_id=ACME emulate_tas=0',
       '/backstores/ramdisk/rd/alua create slow 2',
       '/backstores/ramdisk/rd/alua/slow set alua alua_access_state=1 preferred=1 trans_delay_msecs=5',
       `/iscsi create ${iqn}`,
@@ -132,6 +133,9 @@ describe('rtslib', needs('targetctl'), () => {
     expect([...new Set((ours['targets'] as Json[]).map(({ fabric }) => fabric))]).toEqual(
       fabrics.map(({ name }) => name),
     );
+    // What LIO does not have stands where its tools pass over it.
+    expect(ours['storage_object_attributes']).toEqual({ '/backstores/fileio/wb': { vendor_id: 'ACME' } });
+    delete ours['storage_object_attributes'];
     const { errors, dump } = restored(path);
     expect(errors).toEqual([]);
     // LIO has no target port groups for devices that answer for themselves, and attributes that we have not.

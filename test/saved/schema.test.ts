@@ -22,10 +22,11 @@ const full = {
   storage_objects: [
     {
       ...{ plugin: 'ramdisk', name: 'rd', size: 1 << 20, nullio: true, wwn: 'serial' },
-      attributes: { emulate_tpu: 1, vendor_id: 'ACME' },
+      attributes: { emulate_tpu: 1 },
       alua_tpgs: [{ name: 'far', tg_pt_gp_id: 7, preferred: 1 }],
     },
   ],
+  storage_object_attributes: { '/backstores/ramdisk/rd': { vendor_id: 'ACME' } },
   targets: [
     {
       ...{ fabric: 'iscsi', wwn: 'iqn.2003-01.org.example:t' },

@@ -1,0 +1,35 @@
+/** Attributes of storage objects that stand in the file itself: path → name → value (operations/groups.ts says why). */
+
+import { elsewhere, type Told } from '../operations/groups.ts';
+import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
+
+/** The saved forms of storage objects, by path, and the keys of the file that have them. @param before what the file had there */
+export function apart(forms: readonly (readonly [path: string, form: Raw])[], before: unknown) {
+  // Of an object that was not restored they are kept as it is; of one that came later they are not.
+  const paths = new Set(forms.map(([path]) => path));
+  const kept = Object.entries(rawOf(before)).filter(([path]) => !paths.has(path));
+  const own = forms.map(([path, form]) => [path, rawOf(form[elsewhere])] as const);
+  const all = [...own.filter(([, attributes]) => Object.keys(attributes).length > 0), ...kept];
+  return {
+    storage_objects: forms.map(([, { [elsewhere]: _, ...form }]) => form),
+    ...(all.length > 0 && { [elsewhere]: Object.fromEntries(all) }),
+  };
+}
+
+/** A saved storage object with those of its attributes that stand in the file itself. */
+export function together(form: Raw, path: string, { [elsewhere]: all }: Raw): Raw {
+  const mine = Object.hasOwn(rawOf(all), path) ? rawOf(all)[path] : undefined;
+  return mine === undefined ? form : { ...form, [elsewhere]: mine };
+}
+
+/** Says what is wrong with them as a whole. */
+export function checkElsewhere({ [elsewhere]: all }: Raw, told: Pick<Told, 'error'>): void {
+  if (all !== undefined && !isRaw(all)) told.error(`'${elsewhere}' is no object`);
+}
+
+/** `saved` with the attributes of one storage object as they are in `now`. */
+export function withAttributesOf(path: string, { [elsewhere]: now }: Raw, { [elsewhere]: saved }: Raw): Raw {
+  const { [path]: _, ...others } = rawOf(saved);
+  const all = { ...others, ...(Object.hasOwn(rawOf(now), path) && { [path]: rawOf(now)[path] }) };
+  return Object.keys(all).length > 0 ? { [elsewhere]: all } : {};
+}
