@@ -131,7 +131,7 @@ export function isRequest(message: unknown): message is Request {
       return (
         typeof terminal === 'object' &&
         terminal !== null &&
-        isIndex(terminal['columns'], 1 << 16) &&
+        isIndex(terminal['columns'], 2 ** 16) &&
         typeof terminal['color'] === 'boolean' &&
         typeof terminal['interactive'] === 'boolean'
       );

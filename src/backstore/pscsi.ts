@@ -5,6 +5,19 @@ import { types } from '../attribute.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { canSendScsi, sendScsi } from '../system/scsi-generic.ts';
 import { systemError } from '../system/system-error.ts';
+import {
+  bit,
+  bits,
+  encode,
+  type Fields,
+  type Layout,
+  read,
+  record,
+  u8,
+  u32,
+  u64,
+  type Values,
+} from '../wire/layout.ts';
 import type { Backstore, PassThroughAnswer, Volume } from './backstore.ts';
 
 /** How long a command may take. */
@@ -128,19 +141,48 @@ function openDevice(path: string): number {
   }
 }
 
+const code = u8(0);
+const command =
+  <F extends Fields>(operationCode: number, layout: Layout<F>, always: Partial<Values<NoInfer<F>>> = {}) =>
+  (values: Partial<Values<NoInfer<F>>>): Uint8Array => {
+    const cdb = encode(layout, { ...always, ...values });
+    code.set(cdb, 0, operationCode);
+    return cdb;
+  };
+
+const range16 = record(16, { lba: u64(2), blocks: u32(10) });
+
+/** What this target itself asks of a device (SBC-3 5.13, 5.35, 5.26, 5.16; SPC-4 6.13). */
+const commands = {
+  testUnitReady: command(0x00, record(6, {})),
+  read: command(0x88, range16),
+  write: command(0x8a, range16),
+  synchronizeCache: command(0x35, record(10, {})),
+  readCapacity: command(0x9e, record(16, { serviceAction: bits(1, 0x1f), allocation: u32(10) }), {
+    serviceAction: 0x10,
+  }),
+  modeSense: command(0x1a, record(6, { dbd: bit(1, 0x08), page: bits(2, 0x3f), allocation: u8(4) }), {
+    dbd: true,
+    page: 0x3f,
+  }),
+};
+const capacity = record(12, { lastBlock: u64(0), blockSize: u32(8) });
+const modeHeader = record(4, { writeProtected: bit(2, 0x80) });
+
 /** @throws OperatorError when the device does not say how large it is */
 async function scsiVolume(fd: number): Promise<Volume> {
   const send = (cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer> =>
     sendScsi(fd, cdb, dataOut, dataInMax, commandMs);
   // A device that was just found has something to tell first: ask until it is over that (SAM-5 5.14).
-  for (let i = 0; i < 8 && (await send(new Uint8Array(6), none, 0)).status !== 0; i += 1);
-  // READ CAPACITY(16) (SBC-3 5.16), MODE SENSE(6) for the write protection (SPC-4 7.5.8)
-  const capacity = await send(cdb16(0x9e, 0, 32, 0x10), none, 32);
-  if (capacity.status !== 0 || capacity.dataIn.length < 12) throw new OperatorError('it does not say how large it is');
-  const blockSize = capacity.dataIn.readUInt32BE(8);
-  const size = (Number(capacity.dataIn.readBigUInt64BE(0)) + 1) * blockSize;
-  const modes = await send(Uint8Array.of(0x1a, 0x08, 0x3f, 0, 4, 0), none, 4);
-  const readOnly = modes.status === 0 && ((modes.dataIn[2] ?? 0) & 0x80) !== 0;
+  for (let i = 0; i < 8 && (await send(commands.testUnitReady({}), none, 0)).status !== 0; i += 1);
+  const asked = await send(commands.readCapacity({ allocation: 32 }), none, 32);
+  if (asked.status !== 0 || asked.dataIn.length < capacity.length)
+    throw new OperatorError('it does not say how large it is');
+  const { lastBlock, blockSize } = read(capacity, asked.dataIn);
+  const size = (lastBlock + 1) * blockSize;
+  const modes = await send(commands.modeSense({ allocation: modeHeader.length }), none, modeHeader.length);
+  const isKnown = modes.status === 0 && modes.dataIn.length >= modeHeader.length;
+  const readOnly = isKnown && read(modeHeader, modes.dataIn).writeProtected;
   return new ScsiVolume(fd, { size, blockSize, readOnly }, send);
 }
 
@@ -182,7 +224,7 @@ class ScsiVolume implements Volume {
 
   async read(into: Uint8Array, position: number): Promise<void> {
     for (const [offset, length] of this.#pieces('read', position, into.length)) {
-      const cdb = cdb16(0x88, (position + offset) / this.logicalBlockSize, length / this.logicalBlockSize);
+      const cdb = commands.read(this.#blocks(position + offset, length));
       const { dataIn } = await this.#good(cdb, none, length);
       if (dataIn.length < length) throw systemError('EIO', 'read');
       into.set(dataIn, offset);
@@ -191,15 +233,18 @@ class ScsiVolume implements Volume {
 
   async write(from: Uint8Array, position: number, durable: boolean): Promise<void> {
     for (const [offset, length] of this.#pieces('write', position, from.length)) {
-      const block = (position + offset) / this.logicalBlockSize;
-      await this.#good(cdb16(0x8a, block, length / this.logicalBlockSize), from.subarray(offset, offset + length), 0);
+      const cdb = commands.write(this.#blocks(position + offset, length));
+      await this.#good(cdb, from.subarray(offset, offset + length), 0);
     }
     if (durable) await this.flush();
   }
 
-  /** SYNCHRONIZE CACHE(10) */
+  #blocks(position: number, length: number): { lba: number; blocks: number } {
+    return { lba: position / this.logicalBlockSize, blocks: length / this.logicalBlockSize };
+  }
+
   async flush(): Promise<void> {
-    await this.#good(Uint8Array.of(0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0), none, 0);
+    await this.#good(commands.synchronizeCache({}), none, 0);
   }
 
   async close(): Promise<void> {
@@ -220,13 +265,4 @@ class ScsiVolume implements Volume {
     if (answer.status !== 0) throw systemError('EIO', 'SG_IO');
     return answer;
   }
-}
-
-function cdb16(code: number, lba: number, length: number, flags = 0): Buffer {
-  const cdb = Buffer.alloc(16);
-  cdb[0] = code;
-  cdb[1] = flags;
-  cdb.writeBigUInt64BE(BigInt(lba), 2);
-  cdb.writeUInt32BE(length, 10);
-  return cdb;
 }

@@ -9,7 +9,7 @@ import type { Command } from './command.ts';
 import { state } from './command-state.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
-import { dataIn, noTag, scsiResponse } from './pdu.ts';
+import { dataIn, noTag, scsiResponse, senseSegment } from './pdu.ts';
 
 export class Answers {
   readonly #connection: Link;
@@ -167,7 +167,7 @@ export class Answers {
   #respond(command: Command, completion: Completion): void {
     const { writer } = this.#connection.sender;
     const sense = completion.sense;
-    const at = writer.begin(scsiResponse.blank, sense ? sense.length + 2 : 0);
+    const at = writer.begin(scsiResponse.blank, sense ? senseSegment.length + sense.length : 0);
     const { bytes } = writer;
     const { fields } = scsiResponse;
     fields.final.set(bytes, at, true);
@@ -176,11 +176,9 @@ export class Answers {
     // RFC 7143 11.4.8: R2Ts are not counted any more.
     fields.expDataSn.set(bytes, at, command.dataInSn);
     if (sense) {
-      // RFC 7143 11.4.7: SenseLength, then the sense data.
       const data = writer.dataStart;
-      bytes[data] = sense.length >>> 8;
-      bytes[data + 1] = sense.length;
-      bytes.set(sense, data + 2);
+      senseSegment.fields.length.set(bytes, data, sense.length);
+      bytes.set(sense, data + senseSegment.length);
     }
     this.#stampLast(command, completion, at);
     writer.end();

@@ -3,9 +3,10 @@
 import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
+import { read } from '../wire/layout.ts';
 import { type CommandState, state } from './command-state.ts';
 import type { Coverage } from './coverage.ts';
-import { header, headerBytes, lunHalves, scsiCommand } from './pdu.ts';
+import { additionalHeader, header, headerBytes, lunHalves, padding, scsiCommand } from './pdu.ts';
 
 /** A sequence of Data-Out that is to come: what an R2T asked for, or the one that comes unsolicited. */
 export interface Sequence {
@@ -97,21 +98,22 @@ const extendedCdbType = 1;
 const none: Uint8Array = new Uint8Array();
 
 /**
- * The CDB of a command with additional header segments: AHSLength (what is behind the type, with a reserved byte), AHSType.
+ * The CDB of a command with additional header segments.
  * Those that say how much a bidirectional command reads are passed over. @returns no byte when they are none
  */
 function extendedCdb(bytes: Uint8Array, start: number): Uint8Array {
   const end = start + headerBytes + header.totalAhsLength.get(bytes, start) * 4;
   let cdb = scsiCommand.fields.cdb.get(bytes, start);
   for (let at = start + headerBytes; at < end; ) {
-    const length = (bytes[at]! << 8) | bytes[at + 1]!;
-    const behind = at + 3 + length;
+    const { length, type } = read(additionalHeader, bytes, at);
+    const behind = at + additionalHeader.length + length;
     if (length === 0 || behind > end) return none;
-    if (bytes[at + 2] === extendedCdbType) {
+    if (type === extendedCdbType) {
       if (cdb.length > 16) return none;
-      cdb = Uint8Array.from([...cdb, ...bytes.subarray(at + 4, behind)]);
+      // Behind a reserved byte.
+      cdb = Uint8Array.from([...cdb, ...bytes.subarray(at + additionalHeader.length + 1, behind)]);
     }
-    at += 4 * Math.ceil((3 + length) / 4);
+    at = behind + padding(behind - at);
   }
   return cdb;
 }

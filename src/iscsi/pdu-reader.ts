@@ -3,7 +3,7 @@
 import type { IoVector } from '../system/io-vector.ts';
 import { crc32c } from '../wire/crc32c.ts';
 import { loginSegmentBytesMax } from './limits.ts';
-import { digestBytes, header, headerBytes, padding } from './pdu.ts';
+import { digest, digestBytes, header, headerBytes, padding } from './pdu.ts';
 import { ConnectionError, FormatError } from './protocol-error.ts';
 
 /** Additional header segments: a length of one byte, in words (RFC 7143 11.2.1.5). */
@@ -128,7 +128,7 @@ export class PduReader {
   #header(bytes: Uint8Array, at: number, length: number, end: number): number {
     const digestAt = at + length - digestBytes;
     // RFC 7143 7.8: a wrong header digest means that no length can be believed.
-    if (this.headerDigest && crc32c(bytes, at, digestAt) !== digestOf(bytes, digestAt))
+    if (this.headerDigest && crc32c(bytes, at, digestAt) !== digest.get(bytes, digestAt))
       throw new ConnectionError('header digest is wrong');
     const dataLength = header.dataSegmentLength.get(bytes, at);
     if (dataLength > this.segmentBytesMax) throw new FormatError(`a data segment of ${dataLength} bytes`);
@@ -170,10 +170,7 @@ export class PduReader {
   #intact(): boolean {
     if (!this.dataDigest || !(this.#sink instanceof Uint8Array) || this.#dataLength === 0) return true;
     const pad = padding(this.#dataLength);
-    const digest = crc32c(this.#trailer, 0, pad, crc32c(this.#sink, 0, this.#dataLength));
-    return digest === digestOf(this.#trailer, pad);
+    const computed = crc32c(this.#trailer, 0, pad, crc32c(this.#sink, 0, this.#dataLength));
+    return computed === digest.get(this.#trailer, pad);
   }
 }
-
-const digestOf = (bytes: Uint8Array, at: number): number =>
-  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;

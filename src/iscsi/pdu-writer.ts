@@ -2,7 +2,7 @@
 
 import { crc32c } from '../wire/crc32c.ts';
 import type { Output } from './output.ts';
-import { digestBytes, header, headerBytes, padding } from './pdu.ts';
+import { digest, digestBytes, header, headerBytes, padding } from './pdu.ts';
 
 export class PduWriter {
   /** Set when login ends. */
@@ -61,11 +61,8 @@ export class PduWriter {
   }
 }
 
-/** RFC 7143 13.1: the digest stands least byte first. */
-function putDigest(bytes: Uint8Array, at: number, digest: number): number {
-  bytes[at] = digest;
-  bytes[at + 1] = digest >>> 8;
-  bytes[at + 2] = digest >>> 16;
-  bytes[at + 3] = digest >>> 24;
+/** @returns where the bytes behind it begin */
+function putDigest(bytes: Uint8Array, at: number, value: number): number {
+  digest.set(bytes, at, value);
   return at + digestBytes;
 }

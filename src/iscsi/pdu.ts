@@ -12,6 +12,7 @@ import {
   counting,
   type Fields,
   type Layout,
+  little32,
   octets,
   read,
   record,
@@ -25,6 +26,8 @@ import {
 
 export const headerBytes = 48;
 export const digestBytes = 4;
+/** RFC 7143 13.1: a digest stands least byte first. */
+export const digest = little32(0);
 /** The task tag that is none (RFC 7143 11.2.1.8). */
 export const noTag = 0xffffffff;
 
@@ -179,6 +182,9 @@ export const asyncMessage = pdu(0x32, 'Asynchronous Message', {
   parameter3: u16(42),
 });
 export const reject = pdu(0x3f, 'Reject', { ...final, reason: u8(2), ...fromTarget, dataSn: u32(36) });
+
+/** An additional header segment (RFC 7143 11.2.2): its length counts what is behind the type. */
+export const additionalHeader = record(3, { length: counting(u16(0), 3), type: u8(2) });
 
 /** The data of a SCSI Response and of a SCSI event: SenseLength, then the sense data (RFC 7143 11.4.7, 11.9.4). */
 export const senseSegment = record(2, { length: counting(u16(0)) });

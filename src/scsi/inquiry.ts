@@ -60,9 +60,16 @@ const standard = record(96, {
 });
 const spc4 = 0x06;
 const responseDataFormat = 2;
-/** Version descriptors of every logical unit (SPC-4 table 142): SAM-5, SPC-4, SBC-3; and of a transport. */
-const claimed = { sam: 0x00a0, iscsi: 0x0960, spc: 0x0460, sbc: 0x04c0 } as const;
+/** VERSION DESCRIPTORS (SPC-4 6.6.2): standards that every logical unit claims, and those of transports by protocol identifier. */
+const claimed = { sam5: 0x00a0, spc4: 0x0460, sbc3: 0x04c0 } as const;
+const transports: Readonly<Record<number, number>> = { 5: 0x0960 };
 const version = record(2, { version: u16(0) });
+
+function versions(unit: LogicalUnitView | undefined): Uint8Array {
+  const transport = unit && transports[unit.port.protocol];
+  const all = [claimed.sam5, ...(transport === undefined ? [] : [transport]), claimed.spc4, claimed.sbc3];
+  return Buffer.concat(all.map((one) => encode(version, { version: one })));
+}
 
 function standardData(peripheral: number, lu: StorageObject | undefined, unit?: LogicalUnitView): Uint8Array {
   const values = lu?.attributes.values;
@@ -80,7 +87,7 @@ function standardData(peripheral: number, lu: StorageObject | undefined, unit?: 
     vendor: (values ?? defaults).vendor_id,
     product: lu ? productOf(lu) : '',
     revision: (values ?? defaults).revision,
-    versions: Buffer.concat(Object.values(claimed).map((one) => encode(version, { version: one }))),
+    versions: versions(unit),
   });
 }
 

@@ -77,6 +77,24 @@ export const u32 = (at: number): Field<number> => ({
   },
 });
 
+/** Least byte first. */
+export const little32 = (at: number): Field<number> => ({
+  at,
+  length: 4,
+  mask: 0xff,
+  get: (bytes, start) => {
+    const first = start + at;
+    return (bytes[first]! | (bytes[first + 1]! << 8) | (bytes[first + 2]! << 16) | (bytes[first + 3]! << 24)) >>> 0;
+  },
+  set: (bytes, start, value) => {
+    const first = start + at;
+    bytes[first] = value;
+    bytes[first + 1] = value >>> 8;
+    bytes[first + 2] = value >>> 16;
+    bytes[first + 3] = value >>> 24;
+  },
+});
+
 export const u48 = (at: number): Field<number> => {
   const high = u16(at);
   const low = u32(at + 2);

@@ -3,12 +3,34 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c, slicedCrc32c } from '../../src/wire/crc32c.ts';
-import { bit, bits, octets, read, record, u8, u16, u24, u32, write } from '../../src/wire/layout.ts';
+import {
+  bit,
+  bits,
+  bitsOf,
+  counting,
+  encode,
+  hex,
+  little32,
+  lower,
+  octets,
+  read,
+  readAll,
+  record,
+  text,
+  u8,
+  u16,
+  u24,
+  u32,
+  u48,
+  u64,
+  write,
+  zeroMeans,
+} from '../../src/wire/layout.ts';
 import { advance, distance } from '../../src/wire/serial.ts';
 import { parseText, printText } from '../../src/wire/text.ts';
 
 describe('records', () => {
-  const fields = record(16, {
+  const fields = record(45, {
     flag: bit(0, 0x80),
     three: bits(0, 0x70),
     low: bits(0, 0x0f),
@@ -17,6 +39,14 @@ describe('records', () => {
     middle: u24(4),
     long: u32(7),
     bytes: octets(11, 5),
+    upper: bits(16, 0xe0),
+    part: lower(21, u24(16)),
+    six: u48(19),
+    eight: u64(25),
+    little: little32(33),
+    name: text(37, 4),
+    digits: hex(41, 3),
+    count: zeroMeans(256, u8(44)),
   });
 
   it('what is written is read, and no neighbour is touched', () => {
@@ -29,14 +59,22 @@ describe('records', () => {
       middle: fc.nat(0xffffff),
       long: fc.nat(0xffffffff),
       bytes: fc.uint8Array({ minLength: 5, maxLength: 5 }),
+      upper: fc.nat(7),
+      part: fc.nat(0x1fffff),
+      six: fc.nat({ max: 2 ** 48 - 1 }),
+      eight: fc.maxSafeNat(),
+      little: fc.nat(0xffffffff),
+      name: fc.stringMatching(/^([!-~]{0,4})$/),
+      digits: fc.stringMatching(/^[0-9a-f]{6}$/),
+      count: fc.integer({ min: 1, max: 256 }),
     });
     fc.assert(
       fc.property(value, value, fc.constantFrom(...Object.keys(fields.fields)), (first, second, name) => {
-        const bytes = new Uint8Array(20).fill(0xa5);
+        const bytes = new Uint8Array(49).fill(0xa5);
         write(fields, bytes, 2, first);
         write(fields, bytes, 2, { [name]: second[name as keyof typeof second] });
         expect(read(fields, bytes, 2)).toEqual({ ...first, [name]: second[name as keyof typeof second] });
-        expect([bytes[0], bytes[1], bytes[18], bytes[19]]).toEqual([0xa5, 0xa5, 0xa5, 0xa5]);
+        expect([bytes[0], bytes[1], bytes[47], bytes[48]]).toEqual([0xa5, 0xa5, 0xa5, 0xa5]);
       }),
     );
   });
@@ -44,6 +82,25 @@ describe('records', () => {
   it('fields that overlap or stick out are a mistake', () => {
     expect(() => record(4, { a: u16(0), b: bit(1, 1) })).toThrow('field b');
     expect(() => record(4, { a: u32(1) })).toThrow('field a');
+  });
+
+  it('what stands behind a record is counted by its lengths, from where each says', () => {
+    const list = record(6, {
+      all: counting(u16(0), 0),
+      behind: counting(u8(2)),
+      items: counting(u16(3), 6),
+      flag: bit(5, 1),
+    });
+    const item = record(2, { value: u16(0) });
+    const bytes = encode(list, { flag: true }, encode(item, { value: 7 }), encode(item, { value: 0x1234 }));
+    expect(bytes.toString('hex')).toBe('000a07000401' + '00071234');
+    expect(readAll(item, bytes, list.length)).toEqual([{ value: 7 }, { value: 0x1234 }]);
+    // One that is not whole is none.
+    expect(readAll(item, bytes.subarray(0, 9), list.length)).toEqual([{ value: 7 }]);
+  });
+
+  it('the bits of fields are as the fields own them', () => {
+    expect([...bitsOf(5, [bit(0, 0x10), lower(21, u24(1)), bits(4, 0x06)])]).toEqual([0x10, 0x1f, 0xff, 0xff, 0x06]);
   });
 
   it('octets are copies, also of a Buffer', () => {
@@ -80,8 +137,8 @@ describe('text', () => {
     ['a=\n\0', 'not text'],
     [`${'k'.repeat(64)}=\0`, 'key too long'],
     ['a=1\0b=2\0c=3\0', 'too many pairs'],
-  ])('%j: %s', (text, fault) => {
-    expect(parseText(Buffer.from(text), 2)).toBe(fault);
+  ])('%j: %s', (pairs, fault) => {
+    expect(parseText(Buffer.from(pairs), 2)).toBe(fault);
   });
 
   it('padding of NULs is borne with', () => {

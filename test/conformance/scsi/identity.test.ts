@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest';
 import { textIdentityOf } from '../../../src/scsi/text-identity.ts';
-import { Initiator, logicalUnit } from '../../support/logical-unit.ts';
+import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const lio = (attributes: Record<string, number> = {}) =>
@@ -23,6 +23,12 @@ test('SPC-4 6.6 INQUIRY: the 96 bytes of LIO', async () => {
          04 c0 00 00 00 00 00 00  00 00 00 00 00 00 00 00
          00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00`),
   );
+});
+
+test('SPC-4 6.6.2 INQUIRY: a port that is not of iSCSI does not claim that standard', async () => {
+  const sas = { ...port, protocol: 6 };
+  const { data } = await new Initiator(logicalUnit().lu, 'a', { port: sas }).login().send([0x12, 0, 0, 0, 96]);
+  expect(data.toString('hex', 58, 66)).toBe('00a0046004c00000');
 });
 
 test('SPC-4 6.6 INQUIRY: MULTIP when a second port exports the logical unit', async () => {
