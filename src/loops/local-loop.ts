@@ -69,6 +69,7 @@ export class LocalLoop implements Loop, Taker {
   readonly #mine = new Set<string>();
   readonly #engines = new Map<string, FabricEngine>();
   readonly #receiving: Receiving;
+  #serving = false;
   readonly #adopted = new WeakSet<StorageObject>();
   readonly #openings: Openings;
   /** Volumes that are being closed, by path: none is opened again before that is over. */
@@ -136,6 +137,7 @@ export class LocalLoop implements Loop, Taker {
     const told = await this.#openings.take(isWanted);
     for (const one of told) await this.#opened(one);
     if (this.#openings.isWaitedFor) this.#begun.push(this.#openings.wait());
+    if (this.#serving) await this.#startEngines();
     await this.#reconcile();
     // Nobody comes in before what he comes for is served.
     await this.#receiving.reconcile();
@@ -210,6 +212,13 @@ export class LocalLoop implements Loop, Taker {
   async serve(): Promise<void> {
     const { setBugReporter } = await import('../scsi/device-server.ts');
     setBugReporter((record) => this.#host.log(record));
+    this.#serving = true;
+    await this.#startEngines();
+    await this.#reconcile();
+  }
+
+  /** One for each fabric that has targets: what the others are made of is not even loaded. */
+  async #startEngines(): Promise<void> {
     const context = {
       log: this.#host.log.bind(this.#host),
       runDirectory: this.#runDirectory,
@@ -217,10 +226,11 @@ export class LocalLoop implements Loop, Taker {
       begun: (work: Promise<unknown>) => this.#begin(work),
     };
     for (const state of this.#tree.fabrics.values()) {
+      const { name } = state.fabric;
+      if (state.targets.size === 0 || this.#engines.has(name)) continue;
       const engine = await serviceOf(state.fabric)?.start(state, context);
-      if (engine) this.#engines.set(state.fabric.name, engine);
+      if (engine) this.#engines.set(name, engine);
     }
-    await this.#reconcile();
   }
 
   receive(sockets: readonly number[], lastId: number): Promise<void> {
@@ -301,6 +311,7 @@ export class LocalLoop implements Loop, Taker {
 
   async stop(): Promise<void> {
     this.#load.stop();
+    this.#serving = false;
     await this.#receiving.stop();
     await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));
     this.#engines.clear();
