@@ -159,7 +159,7 @@ export interface Backstore {
   /** An example for help and its test: the words after `create`. */
   readonly example: string;
   /** The keys of saveconfig.json that are this kind's own; their absence is allowed unless `required`. */
-  readonly keys: Readonly<Record<string, { type: 'string' | 'number' | 'boolean'; required?: boolean }>>;
+  readonly keys: Readonly<Record<string, KeyOfKind>>;
 
   /** Why a saved configuration is none, in rtslib's words where it has some; undefined when it is one. */
   refuse?(config: VolumeConfig): string | undefined;
@@ -201,6 +201,14 @@ export interface Resized {
   readonly size: number;
   undo?(): Promise<void>;
   finish?(): Promise<void>;
+}
+
+/** A key of saveconfig.json. */
+interface KeyOfKind {
+  readonly type: 'string' | 'number' | 'boolean';
+  readonly required?: boolean;
+  /** A number that may stand there as text, as it may for rtslib. */
+  readonly orText?: true;
 }
 
 interface Settled {

@@ -54,7 +54,7 @@ export const ramdisk: Backstore = {
     },
     wwnParameter,
   ],
-  keys: { size: { type: 'number', required: true }, nullio: { type: 'boolean' } },
+  keys: { size: { type: 'number', required: true, orText: true }, nullio: { type: 'boolean' } },
   isVolatile: ({ nullio }) => nullio !== true,
 
   async settle(create) {

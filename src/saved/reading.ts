@@ -64,8 +64,9 @@ export const readers: Readonly<Record<KindName, AnyReader>> = {
       const name = String(raw['name']);
       const refused = (why: string) => new OperatorError(couldNotCreate(name, why));
       const config: Record<string, string | number | boolean> = {};
-      for (const [key, { type, required }] of Object.entries(backstore.keys)) {
-        const value = raw[key];
+      for (const [key, { type, required, orText }] of Object.entries(backstore.keys)) {
+        const said = raw[key];
+        const value = orText && typeof said === 'string' && /^\d{1,15}$/.test(said) ? Number(said) : said;
         if (typeof value === type) config[key] = value as string | number | boolean;
         else if (value !== undefined && value !== null) throw refused(`'${key}' must be a ${type}`);
         else if (required) throw refused(key === 'size' ? 'Path is to a file, size needed' : `'${key}' is missing`);

@@ -119,7 +119,7 @@ describe('a part of a saved file that is wrong', () => {
 describe('what a file says in other words', () => {
   it('numbers and truth values as text are taken where rtslib takes them', async () => {
     const saved = {
-      storage_objects: [object('first')],
+      storage_objects: [{ ...object('first'), size: '1048576' }],
       targets: [
         target('first', {
           ...{ tag: '7', enable: '1' },

@@ -3,6 +3,7 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { leaveToCollector } from '../../src/system/collector.ts';
 import { dataMemory } from '../../src/system/memory-budget.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
@@ -12,6 +13,20 @@ import { nbdTarget, RawClient } from '../support/nbd-target.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 const borrowed = vi.hoisted(() => [] as { readonly bytes: number; readonly buffer: WeakRef<Uint8Array> }[]);
+
+const calls = vi.hoisted(() => [] as string[]);
+
+vi.mock('../../src/system/ffi.ts', async (load) => {
+  const ffi = await load<typeof import('../../src/system/ffi.ts')>();
+  return {
+    ...ffi,
+    foreignCall(...[name, ...types]: Parameters<typeof ffi.foreignCall>) {
+      const found = ffi.foreignCall(name, ...types);
+      if (name !== 'malloc_trim') return found;
+      return () => ({ ...found(), later: async () => calls.push(name) });
+    },
+  };
+});
 
 vi.mock('../../src/iscsi/buffer-pool.ts', async (load) => {
   const pool = await load<typeof import('../../src/iscsi/buffer-pool.ts')>();
@@ -71,4 +86,18 @@ it('what NBD clients did not read of their answers is freed to the last byte onc
   await expect.poll(() => dataMemory.held).toBe(0);
   vi.advanceTimersByTime(5_000);
   expect(bytesOf(answers.filter(({ buffer }) => buffer.deref() !== undefined))).toBe(0);
+});
+
+it('what connections leave behind that is not of V8 is given back: the C library is asked for it, once for thousands', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const trims = () => calls.filter((name) => name === 'malloc_trim').length;
+  const before = trims();
+  for (let connection = 0; connection < 8_192; connection += 1) leaveToCollector(16 * 1024);
+  expect(trims()).toBe(before);
+  vi.advanceTimersByTime(5_000);
+  expect(trims()).toBe(before + 1);
+  leaveToCollector(16 * 1024);
+  vi.advanceTimersByTime(5_000);
+  expect(trims()).toBe(before + 1);
 });
