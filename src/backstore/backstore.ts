@@ -43,6 +43,8 @@ export interface Volume {
   lend?(position: number, length: number, to: IoVector, filled?: boolean): boolean;
   /** A range of a file that is in memory, to be sent without a copy, as with `lend`; undefined when it is not. */
   straight?(position: number, length: number): Straight | undefined;
+  /** Where there is `straight`: bytes of the shortest range that goes so. */
+  readonly straightBytesMin?: number;
   /** Fills all of `into`; a read beyond what the medium holds is EIO, never zeros. `into` may be any view, also unaligned. */
   read(into: Uint8Array, position: number): Promise<void>;
   /**
@@ -106,9 +108,6 @@ export interface Space {
 export interface MediumError extends NodeJS.ErrnoException {
   readonly position: number;
 }
-
-/** sendfile(2) is two calls for each piece of data: less than this never goes straight. Bytes. */
-export const straightBytesMin = 16 * 1024;
 
 /** A range of a volume on its way to a socket. */
 export interface Straight {

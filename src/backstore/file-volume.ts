@@ -8,7 +8,7 @@ import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottli
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import { type Ended, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
-import { type MediumError, type Space, type Straight, straightBytesMin, type Volume } from './backstore.ts';
+import type { MediumError, Space, Straight, Volume } from './backstore.ts';
 import type { DirectFile } from './direct-file.ts';
 import { FileEnd } from './file-end.ts';
 import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.ts';
@@ -26,8 +26,8 @@ const missRestMax = 64;
 /** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
 
-/** Mapped memory is lent up to this length, rather than sent by sendfile(2). */
-const lentBytesMax = 64 * 1024;
+/** sendfile(2) is two calls for each piece of data: shorter ones are copied sooner, and mapped memory is lent sooner. */
+const straightBytesMin = { copied: 16 * 1024, mapped: 64 * 1024 } as const;
 
 const closeLater = promisify(close);
 
@@ -149,10 +149,12 @@ export class FileVolume implements Volume {
     return whole;
   }
 
+  get straightBytesMin(): number {
+    return this.#pages ? straightBytesMin.mapped : straightBytesMin.copied;
+  }
+
   straight(position: number, length: number): Straight | undefined {
-    // What can be lent goes by one call with all else of the batch, until copying it costs more than calls.
-    if (this.#pages && length < lentBytesMax) return undefined;
-    if (length < straightBytesMin || this.#direct || !this.#holds(position, length)) return undefined;
+    if (length < this.straightBytesMin || this.#direct || !this.#holds(position, length)) return undefined;
     const fd = this.#fd;
     if (!this.#inMemory && !isCached(fd, position, length)) return undefined;
     return {

@@ -3,19 +3,21 @@
  * would fill it with memory. So it is remembered which parts of the file are data from end to end.
  */
 
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, freemem } from 'node:os';
 import { hasVectors, type IoVector } from '../system/io-vector.ts';
 import { type MemoryMap, mapFile } from '../system/memory-map.ts';
 import { isCached } from '../system/page-cache.ts';
 
 /** Parts are told apart in this size: asking the kernel about one costs half a microsecond. */
 const partBytes = 64 * 1024;
-/**
- * Bytes that an event loop may have mapped. What is mapped seems to be the process's own: it is the first to go when the
- * machine runs out of memory.
- */
-const mappedBytesMax = totalmem() / 8 / availableParallelism();
+/** Bytes that this event loop has mapped. */
 let mappedBytes = 0;
+
+/**
+ * Bytes that it may map besides. What is mapped seems to be the process's own, which is the first to go when the machine runs out
+ * of memory: so it is a part of what is free.
+ */
+const roomNow = (): number => freemem() / 2 / availableParallelism() - mappedBytes;
 
 const state = { unknown: 0, data: 1, holes: 2 } as const;
 
@@ -31,17 +33,28 @@ export class LendableFile {
     this.#parts = new Uint8Array(Math.ceil(map.length / partBytes));
   }
 
-  /** Undefined where files cannot be mapped, and when too many are. @param before what will be closed when this is there */
-  static of(fd: number, size: number, writable: boolean, before?: LendableFile): LendableFile | undefined {
-    const others = mappedBytes - (before ? before.#map.length : 0);
-    const map = hasVectors && others + size <= mappedBytesMax ? mapFile(fd, size, writable) : undefined;
+  /**
+   * Of a file that is larger than `room`, the first part can be lent. Undefined where files cannot be mapped, or none of it has room.
+   * @param before what will be closed when this is there
+   */
+  static of(
+    fd: number,
+    size: number,
+    writable: boolean,
+    before?: LendableFile,
+    room = roomNow(),
+  ): LendableFile | undefined {
+    const has = room + (before ? before.#map.length : 0);
+    const length = size <= has ? size : Math.floor(has / partBytes) * partBytes;
+    const map = hasVectors && length > 0 ? mapFile(fd, length, writable) : undefined;
     if (!map) return undefined;
-    mappedBytes += size;
+    mappedBytes += length;
     return new LendableFile(fd, map);
   }
 
-  /** Of a file that is as long as it was. @returns false when a part of it may be a hole */
+  /** Of a file that is as long as it was. @returns false when a part of it may be a hole, or is not mapped */
   lend(position: number, length: number, to: IoVector): boolean {
+    if (position + length > this.#map.length) return false;
     const last = Math.floor((position + length - 1) / partBytes);
     for (let part = Math.floor(position / partBytes); part <= last; part += 1)
       if (this.#parts[part] !== state.data && !this.#look(part)) return false;

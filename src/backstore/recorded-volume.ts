@@ -46,6 +46,7 @@ class RecordedVolume implements Volume {
   readonly readNow?: (into: Uint8Array, position: number) => boolean;
   readonly lend?: (position: number, length: number, to: IoVector, filled?: boolean) => boolean;
   readonly straight?: (position: number, length: number) => Straight | undefined;
+  readonly straightBytesMin?: number;
   readonly writeNow?: (from: Uint8Array, position: number, durable: boolean) => boolean;
   readonly discard?: (position: number, length: number) => Promise<void>;
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
@@ -73,6 +74,7 @@ class RecordedVolume implements Volume {
     if (inner.space) this.space = () => inner.space!();
     if (inner.readNow) this.readNow = (into, position) => inner.readNow!(into, position);
     if (inner.straight) this.straight = (position, length) => inner.straight!(position, length);
+    if (inner.straightBytesMin !== undefined) this.straightBytesMin = inner.straightBytesMin;
     if (inner.extentAt) this.extentAt = (position, limit) => inner.extentAt!(position, limit);
     if (inner.resize) this.resize = (size) => inner.resize!(size);
     if (inner.watch) this.watch = (told) => inner.watch!(told);

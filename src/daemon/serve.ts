@@ -150,16 +150,18 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 /** @returns what logs each problem once, when it begins or is another one, and once more when that is served which had it */
 function reporter(log: Log): (host: Host) => void {
-  let before: readonly string[] = [];
+  // Sets: of ten thousand disks, all may be missing at once.
+  let before: ReadonlySet<string> = new Set();
   return (host) => {
     if (!host.root.serving) return;
-    const now = problems(host);
+    const now = new Set(problems(host));
     const subject = (problem: string) => problem.split(': ', 1)[0]!;
+    const subjects = new Set(Array.from(now, subject));
     for (const problem of now)
-      if (!before.includes(problem)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
-    const over = before.map(subject).filter((path) => !now.some((one) => subject(one) === path));
-    for (const path of new Set(over))
-      if (isThere(host.root.tree, path)) log({ level: 'info', event: 'served now', detail: { what: path } });
+      if (!before.has(problem)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
+    for (const path of new Set(Array.from(before, subject)))
+      if (!subjects.has(path) && isThere(host.root.tree, path))
+        log({ level: 'info', event: 'served now', detail: { what: path } });
     before = now;
   };
 }

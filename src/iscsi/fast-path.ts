@@ -5,7 +5,7 @@
  * same answers.
  */
 
-import { straightBytesMin, type Volume } from '../backstore/backstore.ts';
+import type { Volume } from '../backstore/backstore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
@@ -90,7 +90,7 @@ export class FastPath {
     const { writer } = sender;
     const passes = length >= lentBytesMin && length % 4 === 0 && lends && !writer.dataDigest && output.passes === true;
     // Its status comes by itself, behind what is sent.
-    if (passes && volume.straight && length >= straightBytesMin) return -1;
+    if (passes && length >= (volume.straightBytesMin ?? Number.POSITIVE_INFINITY)) return -1;
     if (passes && volume.lend) {
       const at = writer.begin(onlyDataIn, length, true);
       if (output.lend?.(volume, position, length, writer.headerLength)) return at;
