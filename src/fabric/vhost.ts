@@ -12,6 +12,7 @@ export const vhost: Fabric = {
   features: ['nexus', 'acls', 'tpgts'],
   tpgNodes: true,
   ...localPorts,
+  clientsStay: true,
 };
 
 export const vhostService: Service = {

@@ -1,6 +1,7 @@
 /**
  * Which loop serves what: a storage object lives in one loop, with all targets that export it (law 7 of docs/architecture.md). What is tied
- * together that way stays where most of it is; what is new goes where least is.
+ * together that way stays where most of it is, and above all where clients are that cannot come back from a move; what is
+ * new goes where least is.
  */
 
 import type { Tree } from '../operations/tree.ts';
@@ -41,7 +42,7 @@ export class Placement {
     const before = this.#at;
     const groups = this.#loops > 1 ? groupsOf(tree) : [];
     const sizes = Array.from({ length: this.#loops }, (_, loop) => (loop < this.#first ? Number.POSITIVE_INFINITY : 0));
-    const placed = groups.map((paths) => ({ paths, loop: mostOf(paths, before) }));
+    const placed = groups.map((group) => ({ paths: group.map(({ path }) => path), loop: mostOf(group, before) }));
     for (const { paths, loop } of placed) if (loop !== undefined) sizes[loop]! += paths.length;
     const at = new Map<string, number>();
     for (const { paths, loop } of placed) {
@@ -59,17 +60,17 @@ export class Placement {
 
 type Placed = StorageObject | Target;
 
-/** The paths of what has to be together. */
-function groupsOf(tree: Tree): string[][] {
+/** What has to be together. */
+function groupsOf(tree: Tree): Placed[][] {
   const seen = new Set<Placed>();
-  const groups: string[][] = [];
+  const groups: Placed[][] = [];
   for (const first of [...tree.targets(), ...tree.allStorageObjects()]) {
-    const group: string[] = [];
+    const group: Placed[] = [];
     const found: Placed[] = [first];
     for (let one = found.pop(); one; one = found.pop()) {
       if (seen.has(one)) continue;
       seen.add(one);
-      group.push(one.path);
+      group.push(one);
       found.push(...(one instanceof StorageObject ? targetsOf(one) : storageObjectsOf(one)));
     }
     if (group.length > 0) groups.push(group);
@@ -82,12 +83,15 @@ const targetsOf = ({ exports }: StorageObject): Target[] => Array.from(exports a
 const storageObjectsOf = ({ tpgs }: Target): StorageObject[] =>
   [...tpgs.values()].flatMap(({ luns }) => Array.from(luns.values(), ({ storageObject }) => storageObject));
 
+/** A target whose clients cannot come back counts more than all that can be tied to it. */
+const weightOf = (one: Placed): number => (one instanceof StorageObject || !one.fabric.clientsStay ? 1 : 2 ** 32);
+
 /** The loop in which most of them are; undefined when all are new. */
-function mostOf(paths: readonly string[], before: ReadonlyMap<string, number>): number | undefined {
+function mostOf(group: readonly Placed[], before: ReadonlyMap<string, number>): number | undefined {
   const counts = new Map<number, number>();
-  for (const path of paths) {
-    const loop = before.get(path);
-    if (loop !== undefined) counts.set(loop, (counts.get(loop) ?? 0) + 1);
+  for (const one of group) {
+    const loop = before.get(one.path);
+    if (loop !== undefined) counts.set(loop, (counts.get(loop) ?? 0) + weightOf(one));
   }
   return [...counts].sort(([a, many], [b, more]) => more - many || a - b)[0]?.[0];
 }

@@ -19,6 +19,8 @@ export interface Fabric {
   readonly aclAttributes: AttributeTable;
   /** This machine reaches its LUNs without an initiator (`Service.local`). */
   readonly isLocal?: true;
+  /** A client whose connection ends may not come back: its target stays in its event loop if that can be. */
+  readonly clientsStay?: true;
   /** Text parameters of a session, in the order in which an ACL shows them; absent where sessions have none. */
   readonly sessionParameters?: readonly string[];
 }

@@ -1,6 +1,6 @@
 /** vhost targets as they run: a socket for each, one front-end at a time, and a nexus for each of its TPGs. */
 
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { within } from '../backstore/patience.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
@@ -17,6 +17,8 @@ export const startVhost = (state: FabricState, context: EngineContext): FabricEn
 
 /** sun_path of unix(7), without the zero at its end. */
 const pathBytesMax = 107;
+/** Of a directory's mode: its group may open what is in it. */
+const groupEnters = 0o010;
 /** How long the end of the process waits for commands that are on their way to a medium. */
 const stopMs = 5_000;
 
@@ -60,7 +62,11 @@ class Served {
           resolve();
         });
       });
-      chmodSync(this.path, 0o600);
+      // The directory is open to those who may control this process: what they may do already, they may do here.
+      const { mode, uid, gid } = statSync(runDirectory);
+      const isShared = (mode & groupEnters) !== 0;
+      if (isShared) chownSync(this.path, uid, gid);
+      chmodSync(this.path, isShared ? 0o660 : 0o600);
     } catch (error) {
       this.problem = `${this.path}: ${reasonOf(error)}`;
     }

@@ -1,7 +1,7 @@
 // What a front-end says and a guest writes is checked: what cannot be ends that device, with its reason in the log, and no other.
 // Not tested here: chance (`npm run fuzz`).
 
-import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { closeForeign } from '../../src/system/descriptor.ts';
@@ -287,10 +287,13 @@ test('a socket that cannot be made is the problem of the LUNs', async () => {
   expect(log).toMatchObject([{ event: 'vhost target not served' }]);
 });
 
-test('its socket is for its owner alone', async () => {
+test('its socket is for its owner, and for the group that the run directory is open to', async () => {
   const { socket, log } = await vhostTarget();
-  expect(statSync(socket).mode & 0o777).toBe(0o600);
-  expect(log).toEqual([]);
+  expect([statSync(socket).mode & 0o777, log]).toEqual([0o600, []]);
+  const shared = temporaryDirectory();
+  chmodSync(shared, 0o710);
+  const { mode, gid } = statSync((await vhostTarget(undefined, shared)).socket);
+  expect([mode & 0o777, gid]).toEqual([0o660, statSync(shared).gid]);
 });
 
 test('regions come and go while rings run; what is taken away can be reached no more', async () => {
