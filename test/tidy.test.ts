@@ -45,6 +45,7 @@ const layers = [
   ['loops'],
   ['root'],
   ['tgt'],
+  ['import'],
   ['daemon'],
 ];
 

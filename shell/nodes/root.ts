@@ -5,6 +5,7 @@ import { child, Node, type NodeType } from '../session/node.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
+import { importCommand } from './import.ts';
 import { keptFabrics } from './kept-fabric.ts';
 import { sessions, version } from './root-commands.ts';
 import { share, unshare } from './share.ts';
@@ -27,7 +28,15 @@ const root: NodeType<Host> = {
     ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),
     ...keptFabrics(tree),
   ],
-  commands: (host) => ({ ...configurationCommands(host), sessions, share, stats, unshare, version }),
+  commands: (host) => ({
+    ...configurationCommands(host),
+    import: importCommand,
+    sessions,
+    share,
+    stats,
+    unshare,
+    version,
+  }),
 };
 
 export const rootNode = (host: Host): Node => new Node(child('/', root, host), undefined, host);

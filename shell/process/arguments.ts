@@ -73,6 +73,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] daemon stop [--force] | status
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
+       tcli [OPTIONS] import FILE [--dry-run]                    the configuration of tgt, IET, gotgt or ctld
        tcli tgtadm …                      as tgtadm, for a tcli that serves with --tgtadm
        tcli completion bash|zsh|fish                             completion for that shell
 
@@ -175,6 +176,9 @@ export function readArguments(words: readonly string[]): Invocation {
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'share' && json === '') return { home, cwd, wants: { kind: 'share', share: readShare(rest.slice(1)) } };
+  // As its man would have it: --dry-run.
+  if (first === 'import')
+    rest.splice(0, rest.length, ...rest.map((word) => (word === '--dry-run' ? 'dry_run=true' : word)));
   if (first === 'tgtadm') return { home, cwd, wants: { kind: 'tgtadm', words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };

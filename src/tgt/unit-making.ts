@@ -51,7 +51,7 @@ export function storeOf(words: UnitWords): Store {
 }
 
 /** Units that have the same file or device as their medium. */
-const unitsOn = (tree: Tree, { found }: Store): StorageObject[] =>
+export const unitsOn = (tree: Tree, { found }: Store): StorageObject[] =>
   found ? [...tree.allStorageObjects()].filter(({ config }) => isSameMedium(String(config['dev'] ?? ''), found)) : [];
 
 function isSameMedium(path: string, found: Stats): boolean {
@@ -70,18 +70,26 @@ export const sharedUnit = (tree: Tree, store: Store, tpg: Tpg): StorageObject | 
       ![...tpg.luns.values()].some(({ storageObject }) => storageObject === unit),
   );
 
-/** The operations that make the storage object, and its path. */
-export function makeUnit(tree: Tree, store: Store, tid: number, lun: number) {
-  const name = freeName(tree, `tgt${tid}-lun${lun}`);
+/**
+ * The operations that make the storage object, and its path.
+ * @param isTgt it has the identity that tgtd gives a unit of that target and LUN; otherwise one of our own
+ */
+export function makeUnit(tree: Tree, store: Store, tid: number, lun: number, isTgt = true) {
+  const name = freeName(tree, `${isTgt ? 'tgt' : 'disk'}${tid}-lun${lun}`);
   const { path, operation } = creation(tree, store, name);
+  const identity = isTgt && store.type !== 'pt' ? textIdentityOf(tid, lun) : {};
+  const attributes: Record<string, string | number> = {
+    ...(isTgt ? attributesOfNew(store) : sizesOf(store)),
+    ...identity,
+  };
   const operations = [
     operation,
-    ...Object.entries({ ...attributesOfNew(store), ...(store.type === 'pt' ? {} : textIdentityOf(tid, lun)) }).map(
-      ([attribute, value]) => setAttribute(path, attribute, value),
-    ),
+    ...Object.entries(attributes).map(([attribute, value]) => setAttribute(path, attribute, value)),
   ];
   return { path, operations };
 }
+
+const sizesOf = ({ blockSize }: Store): Record<string, number> => (blockSize === 512 ? {} : { block_size: blockSize });
 
 function freeName(tree: Tree, wanted: string): string {
   const taken = new Set(Array.from(tree.allStorageObjects(), ({ name }) => name));

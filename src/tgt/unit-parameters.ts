@@ -1,19 +1,19 @@
 /** `--params` of a unit: what each of tgt's names is here. */
 
-import { labelsOf, relabel, setAttribute } from '../operations/labels.ts';
+import { labelsOf, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { Refusal } from './protocol.ts';
 import { attributesOfNew, creation, storeOf } from './unit-making.ts';
-import { isEmpty } from './view.ts';
 
 /** What a list of parameters changes. */
 export interface UnitChange {
   readonly attributes: Readonly<Record<string, string | number>>;
   /** A file or device that takes the medium's place; '' takes it out. */
   readonly medium: string | undefined;
-  readonly labels: readonly Operation[];
+  /** Labels. */
+  readonly kept: Readonly<Record<string, string>>;
 }
 
 /** Parameters that are an attribute of the same kind. */
@@ -49,7 +49,10 @@ const lengths: Readonly<Record<string, number>> = {
 };
 
 /** @throws Refusal for a parameter that is none */
-export function attributesOf(unit: StorageObject, params: readonly (readonly [string, string])[]): UnitChange {
+export function attributesOf(
+  unit: { readonly blockSize: number; readonly isEmpty: boolean },
+  params: readonly (readonly [string, string])[],
+): UnitChange {
   const attributes: Record<string, string | number> = {};
   const kept: Record<string, string> = {};
   let medium: string | undefined;
@@ -62,8 +65,8 @@ export function attributesOf(unit: StorageObject, params: readonly (readonly [st
     else if (remembered.includes(name)) kept[name] = digitsOf(value);
     else throw new Refusal('invalid', `there is no parameter ${name} here`);
   }
-  if (attributes['online'] === 1 && isEmpty(unit) && !medium) throw new Refusal('invalid', 'there is no medium in it');
-  return { attributes, medium, labels: Object.keys(kept).length > 0 ? [relabel(unit, kept)] : [] };
+  if (attributes['online'] === 1 && unit.isEmpty && !medium) throw new Refusal('invalid', 'there is no medium in it');
+  return { attributes, medium, kept };
 }
 
 function digitOf(value: string): number {

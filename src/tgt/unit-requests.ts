@@ -1,6 +1,6 @@
 /** `--mode logicalunit`: a LUN and the storage object that it owns. What it is made of: unit-making.ts. */
 
-import { setAttribute } from '../operations/labels.ts';
+import { relabel, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Lun } from '../target/target.ts';
@@ -10,7 +10,7 @@ import { statisticsOf } from './statistics.ts';
 import { wordOf } from './target-requests.ts';
 import { makeUnit, sharedUnit, storeOf } from './unit-making.ts';
 import { attributesOf, replaceMedium } from './unit-parameters.ts';
-import { isOfTgt } from './view.ts';
+import { isEmpty, isOfTgt } from './view.ts';
 
 export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request) => Promise<string | undefined>>> = {
   async new(desk, request) {
@@ -53,7 +53,9 @@ export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request
     const lun = tpg.luns.get(number ?? -1);
     if (!lun) throw new Refusal('noUnit');
     const unit = lun.storageObject;
-    const { attributes, medium, labels } = attributesOf(unit, paramsOf(text));
+    const { blockSize } = unit;
+    const { attributes, medium, kept } = attributesOf({ blockSize, isEmpty: isEmpty(unit) }, paramsOf(text));
+    const labels = Object.keys(kept).length > 0 ? [relabel(unit, kept)] : [];
     const replaced = medium === undefined ? undefined : replaceMedium(desk.host.root.tree, unit, medium);
     const path = replaced?.path ?? unit.path;
     const settings = Object.entries(attributes).map(([name, value]) => setAttribute(path, name, value));

@@ -28,6 +28,7 @@ export const packagesOf = {
   'tgt-admin': 'tgt libconfig-general-perl sg3-utils',
   'tgt-setup-lun': 'tgt',
   tgtadm: 'tgt',
+  tgtd: 'tgt',
   // The second has its driver for iSCSI.
   'qemu-img': 'qemu-utils qemu-block-extra',
   'qemu-io': 'qemu-utils qemu-block-extra',

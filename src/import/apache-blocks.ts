@@ -1,0 +1,120 @@
+/** Apache-like configuration files: `<name argument>` … `</name>` around lines of a key and a value, and files that include others. */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { OperatorError, reasonOf } from '../errors.ts';
+import type { At } from './imported.ts';
+
+export interface Option extends At {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface Block extends At {
+  readonly name: string;
+  readonly argument: string;
+  readonly options: readonly Option[];
+  readonly blocks: readonly Block[];
+}
+
+interface Open extends At {
+  readonly name: string;
+  readonly argument: string;
+  readonly options: Option[];
+  readonly blocks: Block[];
+}
+
+/** Files that include one another, and blocks in blocks, are followed so far. */
+const depthMax = 16;
+
+/** @returns a block without a name around all of it @throws OperatorError with file and line */
+export function readBlocks(text: string, file: string): Block {
+  const root: Open = { name: '', argument: '', file, line: 1, options: [], blocks: [] };
+  readInto([root], text, file, 0);
+  return root;
+}
+
+export const wrongAt = ({ file, line }: At, why: string): OperatorError => new OperatorError(`${file}:${line}: ${why}`);
+
+function readInto(open: Open[], text: string, file: string, depth: number): void {
+  const outside = open.length;
+  for (const { line, content } of linesOf(text)) {
+    const at = { file, line };
+    const inner = open.at(-1)!;
+    const [, closing] = /^<\/\s*([^\s>]+)\s*>$/.exec(content) ?? [];
+    const [, name, argument = ''] = /^<\s*([^\s/>][^\s>]*)\s*(.*?)\s*>$/.exec(content) ?? [];
+    const [, included] = /^(?:<<\s*)?include\s+(.+?)(?:\s*>>)?$/i.exec(content) ?? [];
+    if (included !== undefined) {
+      if (depth >= depthMax) throw wrongAt(at, 'files include one another without end');
+      for (const path of filesOf(unquoted(included), file)) readInto(open, textOf(path, at), path, depth + 1);
+    } else if (closing !== undefined) {
+      if (open.length <= outside || closing.toLowerCase() !== inner.name)
+        throw wrongAt(
+          at,
+          `</${closing}> closes nothing; open is ${inner.name ? `<${inner.name}> of line ${inner.line}` : 'no block'}`,
+        );
+      open.pop();
+      open.at(-1)!.blocks.push(inner);
+    } else if (name !== undefined) {
+      if (open.length >= depthMax) throw wrongAt(at, 'blocks stand in one another too deeply');
+      open.push({ ...at, name: name.toLowerCase(), argument: unquoted(argument), options: [], blocks: [] });
+    } else {
+      const [, key = content, value = ''] = /^(\S+?)(?:\s*=\s*|\s+)(.*)$/s.exec(content) ?? [];
+      if (content.startsWith('<')) throw wrongAt(at, `'${content}' is no block`);
+      inner.options.push({ ...at, key, value: unquoted(value.trim()) });
+    }
+  }
+  const inner = open.at(-1)!;
+  if (open.length > outside) throw wrongAt(inner, `<${inner.name} ${inner.argument}> is not closed`);
+}
+
+/** Without comments and empty lines; one that ends with a backslash goes on in the next. */
+function* linesOf(text: string): Generator<{ line: number; content: string }> {
+  let started = 0;
+  let held = '';
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    if (held === '') started = index + 1;
+    const plain = raw.replace(/(^|\s)#.*$/, '$1');
+    if (plain.endsWith('\\')) {
+      held += plain.slice(0, -1);
+      continue;
+    }
+    const content = (held + plain).trim();
+    held = '';
+    if (content !== '') yield { line: started, content };
+  }
+  if (held.trim() !== '') yield { line: started, content: held.trim() };
+}
+
+const unquoted = (text: string): string => /^(["'])(.*)\1$/s.exec(text)?.[2] ?? text;
+
+/** What a name with `*` and `?` in its last part stands for; a folder stands for what is in it. */
+function filesOf(name: string, from: string): string[] {
+  const path = resolve(dirname(from), name);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return filesOf(join(path, '*'), from);
+  const pattern = path.slice(dirname(path).length).replace(/^\//, '');
+  if (!/[*?]/.test(pattern)) return [path];
+  const matches = new RegExp(
+    `^${pattern
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replace(/\*/g, '.*')
+      .replace(/\?/g, '.')}$`,
+  );
+  try {
+    const names = readdirSync(dirname(path)).filter((one) => matches.test(one) && !one.startsWith('.'));
+    return names
+      .sort()
+      .map((one) => join(dirname(path), one))
+      .filter((one) => statSync(one).isFile());
+  } catch {
+    return [];
+  }
+}
+
+function textOf(path: string, at: At): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw wrongAt(at, `${path} cannot be read: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,118 @@
+/** The ietd.conf of the iSCSI Enterprise Target: lines of words, where `Target` begins one and `Lun` says a disk of it. */
+
+import { OperatorError } from '../errors.ts';
+import type { Account } from '../target/auth.ts';
+import { Refusal } from '../tgt/protocol.ts';
+import { storeOf } from '../tgt/unit-making.ts';
+import { wrongAt } from './apache-blocks.ts';
+import {
+  type At,
+  accountOf,
+  defaultPortals,
+  type ImportedTarget,
+  type ImportedUnit,
+  type ImportKind,
+  type Left,
+} from './imported.ts';
+
+export const ietdConf: ImportKind = {
+  name: "IET's ietd.conf",
+  recognises: (text) => /^\s*Target\s+\S+/im.test(text) && !/^\s*(target\s.*\{|<target)/im.test(text),
+  read(text, file) {
+    const left: Left[] = [];
+    const discovery: { accounts: Account[]; outgoing: Account | undefined } = { accounts: [], outgoing: undefined };
+    const targets: Open[] = [];
+    for (const [index, raw] of text.split(/\r?\n/).entries()) {
+      const at = { file, line: index + 1 };
+      const [, key = '', value = ''] = /^\s*([^\s#]+)\s*(.*?)\s*(?:#.*)?$/.exec(raw) ?? [];
+      if (key === '') continue;
+      const target = targets.at(-1);
+      const word = key.toLowerCase();
+      const account = accountOf(value);
+      if (word === 'target') {
+        if (value === '') throw wrongAt(at, 'Target needs a name');
+        targets.push({ ...at, wwn: value.toLowerCase(), units: [], accounts: [], outgoing: undefined, parameters: {} });
+      } else if ((word === 'incominguser' || word === 'outgoinguser') && account) {
+        const of = target ?? discovery;
+        if (word === 'incominguser') of.accounts.push(account);
+        else of.outgoing ??= account;
+      } else if (word === 'lun' && target) addUnit(target, value, at, left);
+      else if (target && Object.hasOwn(parameters, word)) target.parameters[parameters[word]!] = valueOfKey(value);
+      else left.push({ ...at, what: key.endsWith('User') ? key : `${key} ${value}`.trim() });
+    }
+    left.push({ file, line: 1, what: 'initiators.allow and targets.allow: say who may come with `allow` at each TPG' });
+    if (targets.some(({ units }) => units.length > 0))
+      left.push({
+        file,
+        line: 1,
+        what: 'the identities of disks (VPD 83h), which IET makes by itself: initiators see new disks',
+      });
+    return {
+      targets: targets.map(
+        (one): ImportedTarget => ({
+          ...one,
+          tid: undefined,
+          enabled: true,
+          accessList: undefined,
+          portals: defaultPortals,
+        }),
+      ),
+      discovery,
+      left,
+    };
+  },
+};
+
+interface Open extends At {
+  readonly wwn: string;
+  readonly units: ImportedUnit[];
+  readonly accounts: Account[];
+  outgoing: Account | undefined;
+  readonly parameters: Record<string, string>;
+}
+
+const parameters: Readonly<Record<string, string>> = {
+  ...{ alias: 'TargetAlias', headerdigest: 'HeaderDigest', datadigest: 'DataDigest', initialr2t: 'InitialR2T' },
+  ...{ immediatedata: 'ImmediateData', maxoutstandingr2t: 'MaxOutstandingR2T', maxconnections: 'MaxConnections' },
+  ...{ maxburstlength: 'MaxBurstLength', firstburstlength: 'FirstBurstLength', defaulttime2wait: 'DefaultTime2Wait' },
+  ...{ defaulttime2retain: 'DefaultTime2Retain', datapduinorder: 'DataPDUInOrder' },
+  ...{ datasequenceinorder: 'DataSequenceInOrder', errorrecoverylevel: 'ErrorRecoveryLevel' },
+  // IET's is what the target takes, which LIO calls by the other name.
+  maxrecvdatasegmentlength: 'MaxXmitDataSegmentLength',
+};
+
+const valueOfKey = (value: string): string => (value === 'None' ? 'CRC32C,None' : value);
+
+/** `0 Path=/dev/sdc,Type=fileio,IOMode=wt` */
+function addUnit({ units }: Open, value: string, at: At, left: Left[]): void {
+  const [, number = '', words = ''] = /^(\d{1,5})\s+(.*)$/.exec(value) ?? [];
+  if (number === '') throw wrongAt(at, `Lun needs a number and a path: Lun 0 Path=/dev/sdb`);
+  const lun = Number(number);
+  const pairs = new Map(
+    words.split(',').map((word) => {
+      const [name = '', ...rest] = word.trim().split('=');
+      return [name.toLowerCase(), rest.join('=')] as const;
+    }),
+  );
+  const mode = (pairs.get('iomode') ?? '').toLowerCase();
+  const isNull = pairs.get('type')?.toLowerCase() === 'nullio';
+  for (const [name, word] of pairs)
+    if (!['path', 'type', 'iomode', 'scsisn', 'blocksize', ...(isNull ? ['sectors'] : [])].includes(name))
+      left.push({ ...at, what: `LUN ${lun}: ${name}=${word}` });
+  try {
+    const store = storeOf({
+      type: 'disk',
+      path: pairs.get('path') ?? (isNull ? 'nullio' : undefined),
+      storeType: isNull ? 'null' : 'rdwr',
+      flags: mode === 'wt' ? 'sync' : '',
+      blockSize: Number(pairs.get('blocksize') ?? 0),
+    });
+    if (!isNull && !pairs.get('path')) throw new Refusal('invalid', 'there is no Path');
+    const serial = pairs.get('scsisn');
+    const attributes = { ...(mode === 'ro' && { read_only: 1 }), ...(serial && { scsi_sn: serial.slice(0, 36) }) };
+    units.push({ ...at, lun, store, attributes });
+  } catch (error) {
+    if (!(error instanceof Refusal || error instanceof OperatorError)) throw error;
+    left.push({ ...at, what: `LUN ${lun}: ${error.message}` });
+  }
+}

@@ -1,0 +1,62 @@
+/** What a configuration of another target says, whatever its form: targets, their disks, who may come to them. */
+
+import type { AccessList } from '../target/access-list.ts';
+import type { Account } from '../target/auth.ts';
+import type { Store } from '../tgt/unit-making.ts';
+
+/** A line of a file. */
+export interface At {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** Something that was not taken over, and why. */
+export interface Left extends At {
+  readonly what: string;
+}
+
+export interface ImportedUnit extends At {
+  readonly lun: number;
+  readonly store: Store;
+  /** Attributes of the storage object, besides what its kind has. */
+  readonly attributes: Readonly<Record<string, string | number>>;
+}
+
+export interface ImportedTarget extends At {
+  readonly wwn: string;
+  /** tgt's number; undefined where the other has none. */
+  readonly tid: number | undefined;
+  readonly enabled: boolean;
+  readonly units: readonly ImportedUnit[];
+  /** Undefined: whoever comes. */
+  readonly accessList: AccessList | undefined;
+  readonly accounts: readonly Account[];
+  readonly outgoing: Account | undefined;
+  /** Text parameters of the TPG. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** `ADDRESS:PORT` */
+  readonly portals: readonly string[];
+}
+
+export interface Imported {
+  readonly targets: readonly ImportedTarget[];
+  readonly discovery: { readonly accounts: readonly Account[]; readonly outgoing: Account | undefined };
+  readonly left: readonly Left[];
+}
+
+/** A form of configuration. */
+export interface ImportKind {
+  readonly name: string;
+  /** Whether a text is of this form. */
+  recognises(text: string): boolean;
+  /** @throws OperatorError for a text that cannot be read, with file and line */
+  read(text: string, file: string): Imported;
+}
+
+export const defaultPortals: readonly string[] = ['0.0.0.0:3260', '[::]:3260'];
+
+/** A secret's words, `USER SECRET`. */
+export function accountOf(value: string): Account | undefined {
+  const [, userid, password] = /^(\S+)\s+(\S+)$/.exec(value.trim()) ?? [];
+  return userid !== undefined && password !== undefined ? { userid, password } : undefined;
+}

@@ -1,0 +1,140 @@
+/** An imported configuration → the operations that it amounts to. */
+
+import { printAccessList } from '../operations/access-operations.ts';
+import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Tree } from '../operations/tree.ts';
+import { portalWords } from '../tgt/portal-requests.ts';
+import { makeUnit, unitsOn } from '../tgt/unit-making.ts';
+import type { Imported, ImportedTarget, ImportedUnit, Left } from './imported.ts';
+
+const fabric = '/iscsi';
+
+export interface Plan {
+  readonly operations: readonly Operation[];
+  readonly left: readonly Left[];
+}
+
+/** What is there already stays as it is. */
+export function planOf(tree: Tree, imported: Imported): Plan {
+  const plan = new Planning(tree);
+  plan.all(imported);
+  const left = [...imported.left, ...plan.left].sort((a, b) =>
+    a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1,
+  );
+  const isFirst = (one: Left, at: number) =>
+    left.findIndex(({ line, what, file }) => line === one.line && what === one.what && file === one.file) === at;
+  return { operations: plan.operations, left: left.filter(isFirst) };
+}
+
+class Planning {
+  readonly operations: Operation[] = [];
+  readonly left: Left[] = [];
+  readonly #tree: Tree;
+  /** Accounts that are there by then. */
+  readonly #accounts: Map<string, string>;
+  /** Storage objects by the file or device that they are on, as they are made. */
+  readonly #units = new Map<string, string>();
+
+  /** tgt's numbers of targets that are there. */
+  readonly #numbers: ReadonlySet<number>;
+
+  constructor(tree: Tree) {
+    this.#tree = tree;
+    this.#numbers = new Set(Array.from(tree.tpgs(), (tpg) => Number(labelsOf(tpg).get('tid') ?? 0)));
+    this.#accounts = new Map(tree.fabrics.get('iscsi')!.accounts);
+  }
+
+  all({ targets, discovery }: Imported): void {
+    for (const target of targets) this.#target(target);
+    const { accounts, outgoing } = discovery;
+    const at = { file: '', line: 0 };
+    const set = (name: string, value: string) =>
+      this.operations.push({ path: fabric, verb: 'set', params: { group: 'discovery_auth', name, value } });
+    for (const account of accounts) this.#account(account, at);
+    if (accounts.length > 0) {
+      set('accounts', accounts.map(({ userid }) => userid).join());
+      set('enable', '1');
+    }
+    if (outgoing) {
+      set('mutual_userid', outgoing.userid);
+      set('mutual_password', outgoing.password);
+    }
+  }
+
+  #target(target: ImportedTarget): void {
+    const { wwn, tid, accounts, outgoing, parameters, accessList, portals, enabled } = target;
+    if (this.#tree.fabrics.get('iscsi')!.targets.has(wwn)) {
+      this.left.push({ ...target, what: `target ${wwn} is there already` });
+      return;
+    }
+    const path = `${fabric}/${wwn}/tpg1`;
+    const auth = (name: string, value: string): Operation => ({
+      path,
+      verb: 'set',
+      params: { group: 'auth', name, value },
+    });
+    const known = accounts.filter((account) => this.#account(account, target));
+    const units = target.units.flatMap((unit) => this.#unit(unit, target));
+    this.operations.push(
+      { path: fabric, verb: 'create', params: { wwn } },
+      { path: `${fabric}/${wwn}`, verb: 'create', params: { tag: 1 } },
+      setAttribute(path, 'authentication', known.length > 0 ? 1 : 0),
+      setAttribute(path, 'generate_node_acls', 1),
+      setAttribute(path, 'demo_mode_write_protect', 0),
+      // A number that another target has stays that one's; the disks are known by theirs all the same.
+      ...(tid === undefined || this.#numbers.has(tid)
+        ? []
+        : [setAttribute(path, 'labels', printLabels([['tid', String(tid)]]))]),
+      ...Object.entries(parameters).map(([name, value]) => ({
+        path,
+        verb: 'set',
+        params: { group: 'parameter', name, value },
+      })),
+      ...(known.length > 0 ? [auth('accounts', known.map(({ userid }) => userid).join())] : []),
+      ...(outgoing ? [auth('mutual_userid', outgoing.userid), auth('mutual_password', outgoing.password)] : []),
+      ...(accessList ? [{ path, verb: 'restrict', params: printAccessList(accessList) }] : []),
+      ...units.map(({ lun, path: storage_object }) => ({
+        path: `${path}/luns`,
+        verb: 'create',
+        params: { storage_object, lun },
+      })),
+      ...portals.map((portal) => ({ path: `${path}/portals`, verb: 'create', params: portalWords(portal) })),
+      ...(enabled ? [{ path, verb: 'enable', params: {} }] : []),
+    );
+  }
+
+  /** @returns whether it can be used */
+  #account({ userid, password }: { userid: string; password: string }, at: { file: string; line: number }): boolean {
+    const there = this.#accounts.get(userid);
+    if (there === password) return true;
+    if (there !== undefined) {
+      this.left.push({ ...at, what: `account ${userid} is there already, with another secret` });
+      return false;
+    }
+    this.#accounts.set(userid, password);
+    this.operations.push({ path: fabric, verb: 'add_account', params: { userid, password } });
+    return true;
+  }
+
+  #unit(unit: ImportedUnit, { tid, units }: ImportedTarget): { lun: number; path: string }[] {
+    const { lun, store, attributes } = unit;
+    const medium = store.found
+      ? `${store.found.dev} ${store.found.ino} ${store.found.rdev}`
+      : `${unit.file} ${unit.line}`;
+    const isTwice = units.some((one) => one !== unit && one.lun < lun && one.store.path === store.path && store.found);
+    if (isTwice) {
+      this.left.push({ ...unit, what: `LUN ${lun}: ${store.path} is another LUN of this target already` });
+      return [];
+    }
+    const shared = this.#units.get(medium) ?? unitsOn(this.#tree, store)[0]?.path;
+    if (shared) return [{ lun, path: shared }];
+    const made = makeUnit(this.#tree, store, tid ?? this.#units.size + 1, lun, tid !== undefined);
+    this.operations.push(
+      ...made.operations,
+      ...Object.entries(attributes).map(([name, value]) => setAttribute(made.path, name, value)),
+    );
+    this.#units.set(medium, made.path);
+    return [{ lun, path: made.path }];
+  }
+}

@@ -1,0 +1,235 @@
+/** tgt's targets.conf (targets.conf(5)): Apache-like blocks, read as tgt-admin reads them, so that numbers and names are the same. */
+
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { OperatorError } from '../errors.ts';
+import type { AccessList } from '../target/access-list.ts';
+import type { Account } from '../target/auth.ts';
+import { Refusal } from '../tgt/protocol.ts';
+import { storeOf, type UnitWords } from '../tgt/unit-making.ts';
+import { attributesOf } from '../tgt/unit-parameters.ts';
+import { type Block, type Option, readBlocks } from './apache-blocks.ts';
+import {
+  type At,
+  accountOf,
+  defaultPortals,
+  type ImportedTarget,
+  type ImportedUnit,
+  type ImportKind,
+  type Left,
+} from './imported.ts';
+
+export const targetsConf: ImportKind = {
+  name: "tgt's targets.conf",
+  recognises: (text) => /^\s*(<target\s+\S+\s*>|default-driver\s|include\s)/m.test(text),
+  read(text, file) {
+    const root = readBlocks(text, file);
+    const left: Left[] = [];
+    const reading = new Reading(left);
+    reading.globals(root);
+    const targets = reading.targets(root.blocks);
+    return { targets, discovery: { accounts: reading.discovery, outgoing: reading.outgoingDiscovery }, left };
+  },
+};
+
+/** What a target says of all of its LUNs, and a LUN of itself. */
+const unitKeys: readonly string[] = [
+  ...['device-type', 'bs-type', 'bsopts', 'bsoflags', 'block-size', 'write-cache', 'lun', 'allow-in-use'],
+  ...[
+    'vendor_id',
+    'product_id',
+    'product_rev',
+    'scsi_id',
+    'scsi_sn',
+    'sense_format',
+    'removable',
+    'online',
+    'readonly',
+  ],
+  ...['mode_page', 'lbppbe', 'la_lba', 'optimal_xfer_gran', 'optimal_xfer_len', 'params', 'path'],
+];
+/** Those of them that are parameters of `tgtadm --params` under the same name. */
+const parameterKeys = unitKeys.slice(8, -1);
+/** Text keys, with the name that they have at a TPG. */
+const textKeys: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    [
+      ...['HeaderDigest', 'DataDigest', 'InitialR2T', 'MaxOutstandingR2T', 'ImmediateData', 'FirstBurstLength'],
+      ...['MaxBurstLength', 'DataPDUInOrder', 'DataSequenceInOrder', 'ErrorRecoveryLevel', 'IFMarker', 'OFMarker'],
+      ...['DefaultTime2Wait', 'DefaultTime2Retain', 'OFMarkInt', 'IFMarkInt', 'MaxConnections'],
+    ].map((name) => [name, name]),
+  ),
+  MaxRecvDataSegmentLength: 'MaxXmitDataSegmentLength',
+  MaxXmitDataSegmentLength: 'MaxRecvDataSegmentLength',
+};
+
+class Reading {
+  readonly discovery: Account[] = [];
+  outgoingDiscovery: Account | undefined;
+  readonly #left: Left[];
+
+  constructor(left: Left[]) {
+    this.#left = left;
+  }
+
+  #leave({ file, line }: At, what: string): void {
+    this.#left.push({ file, line, what });
+  }
+
+  globals({ options, blocks }: Block): void {
+    for (const option of options) {
+      const { key, value } = option;
+      const account = accountOf(value);
+      if (key === 'incomingdiscoveruser' && account) this.discovery.push(account);
+      else if (key === 'outgoingdiscoveruser' && account) this.outgoingDiscovery ??= account;
+      else if (key === 'default-driver' && value === 'iscsi') continue;
+      else this.#leave(option, `${key} ${key.endsWith('user') ? '' : value}`.trim());
+    }
+    for (const block of blocks) if (block.name !== 'target') this.#leave(block, `<${block.name} ${block.argument}>`);
+  }
+
+  /** In the order of their names, numbered as tgt-admin numbers them. */
+  targets(blocks: readonly Block[]): ImportedTarget[] {
+    const byName = new Map<string, Block>();
+    for (const block of blocks.filter(({ name }) => name === 'target')) {
+      const known = byName.get(block.argument);
+      // Two blocks of one target are one.
+      const merged = known && {
+        ...known,
+        options: [...known.options, ...block.options],
+        blocks: [...known.blocks, ...block.blocks],
+      };
+      byName.set(block.argument, merged ?? block);
+    }
+    let tid = 0;
+    return [...byName]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([name, block]) => {
+        const number = Number(last(block, 'controller_tid'));
+        tid = Number.isInteger(number) && number > 0 ? number : tid + 1;
+        const driver = last(block, 'driver');
+        if (driver === undefined || driver === 'iscsi') return [this.#target(name, block, tid)];
+        this.#leave(block, `target ${name}: there is no driver ${driver} here`);
+        return [];
+      });
+  }
+
+  #target(name: string, block: Block, tid: number): ImportedTarget {
+    const addresses: string[] = [];
+    const names: string[] = [];
+    const accounts: Account[] = [];
+    const parameters: Record<string, string> = {};
+    let outgoing: Account | undefined;
+    let enabled = true;
+    for (const option of block.options) {
+      const { key, value } = option;
+      const account = accountOf(value);
+      if (key === 'initiator-address') addresses.push(value);
+      else if (key === 'initiator-name') names.push(value);
+      else if (key === 'incominguser' && account) accounts.push(account);
+      else if (key === 'outgoinguser' && account) outgoing ??= account;
+      else if (Object.hasOwn(textKeys, key)) parameters[textKeys[key]!] ??= value === 'None' ? 'CRC32C,None' : value;
+      else if (key === 'state') enabled = value !== 'offline';
+      else if (!['driver', 'controller_tid', 'backing-store', 'direct-store', ...unitKeys].includes(key))
+        this.#leave(option, `${key} ${value}`);
+    }
+    // With names alone tgt-admin lets every address in besides, against its own manual: here the names are meant.
+    const everybody = addresses.length + names.length === 0;
+    const accessList: AccessList = { addresses: everybody ? ['ALL'] : addresses, names };
+    const { file, line } = block;
+    const about = { file, line, tid, enabled, accounts, outgoing, parameters, accessList };
+    return { ...about, wwn: name.toLowerCase(), units: this.#units(block, tid), portals: defaultPortals };
+  }
+
+  /** Backing stores, then direct stores, each in the order of their paths; LUNs that nobody has a number for get the lowest. */
+  #units(block: Block, tid: number): ImportedUnit[] {
+    const stores = ['backing-store', 'direct-store'].flatMap((kind) => {
+      const lines = block.options
+        .filter(({ key }) => key === kind)
+        .map((option) => ({ ...option, options: [] as Option[], path: option.value }));
+      const blocks = block.blocks.filter(({ name }) => name === kind).map((one) => ({ ...one, path: one.argument }));
+      const all = [...new Map([...lines, ...blocks].map((one) => [one.path, one])).values()];
+      return all
+        .sort((a, b) => (a.path < b.path ? -1 : 1))
+        .map((one) => ({ ...one, isDirect: kind === 'direct-store' }));
+    });
+    for (const one of block.blocks)
+      if (one.name !== 'backing-store' && one.name !== 'direct-store')
+        this.#leave(one, `<${one.name} ${one.argument}>`);
+    const wanted = new Set(stores.flatMap(({ options }) => last({ options }, 'lun') ?? []));
+    const ofTarget = last(block, 'lun');
+    const taken = new Set<number>();
+    const units: ImportedUnit[] = [];
+    for (const { path, options, file, line, isDirect } of stores) {
+      let lun = Number(ofTarget ?? last({ options }, 'lun') ?? 1);
+      if (ofTarget === undefined && last({ options }, 'lun') === undefined)
+        while (wanted.has(String(lun)) || taken.has(lun)) lun += 1;
+      for (const option of options)
+        if (!unitKeys.includes(option.key)) this.#leave(option, `${option.key} ${option.value}`);
+      try {
+        if (!Number.isInteger(lun) || lun < 1 || taken.has(lun))
+          throw new Refusal('unitExists', `LUN ${lun} of target ${tid} is taken or no number`);
+        units.push({ file, line, lun, ...this.#unit(path, options, block.options, isDirect, { file, line }) });
+        taken.add(lun);
+      } catch (error) {
+        if (!(error instanceof Refusal || error instanceof OperatorError)) throw error;
+        this.#leave({ file, line }, `${path}: ${error.message}`);
+      }
+    }
+    return units;
+  }
+
+  #unit(path: string, own: readonly Option[], ofTarget: readonly Option[], isDirect: boolean, at: At) {
+    const wordOf = (key: string) => last({ options: own }, key) ?? last({ options: ofTarget }, key);
+    const type = wordOf('device-type') ?? 'disk';
+    if (type !== 'disk' && type !== 'cd' && type !== 'pt') throw new Refusal('unsupported', `there is no ${type} here`);
+    const words: UnitWords = {
+      type,
+      path,
+      storeType: wordOf('bs-type'),
+      flags: wordOf('bsoflags') ?? '',
+      blockSize: Number(wordOf('block-size') ?? 0),
+    };
+    const store = storeOf(words);
+    for (const key of ['bsopts', 'path']) if (wordOf(key) !== undefined) this.#leave(at, `${key} ${wordOf(key)}`);
+    const params = parameterKeys.flatMap((key) => {
+      const values = own.filter((option) => option.key === key);
+      const all = values.length > 0 ? values : ofTarget.filter((option) => option.key === key);
+      if (key === 'params') return all.flatMap(({ value }) => value.split(',').map((pair) => splitPair(pair)));
+      return all.map(({ value }) => [key, value] as const);
+    });
+    const found = isDirect ? identityOfDevice(path) : {};
+    const { attributes, kept } = attributesOf({ blockSize: store.blockSize, isEmpty: false }, params);
+    for (const name of Object.keys(kept)) this.#leave(at, `${name} has no effect here`);
+    const cache = wordOf('write-cache') === 'off' ? { emulate_write_cache: 0 } : {};
+    return { store, attributes: { ...found, ...attributes, ...cache } };
+  }
+}
+
+const splitPair = (pair: string): readonly [string, string] => {
+  const at = pair.indexOf('=');
+  return [pair.slice(0, at).trim(), pair.slice(at + 1)];
+};
+
+const last = ({ options }: { readonly options: readonly Option[] }, key: string): string | undefined =>
+  options.findLast((option) => option.key === key)?.value;
+
+/** What a direct-store takes over of the device itself, as far as the kernel shows it (sysfs). */
+function identityOfDevice(path: string): Record<string, string> {
+  const read = (name: string) => {
+    try {
+      return readFileSync(`/sys/block/${basename(path)}/device/${name}`);
+    } catch {
+      return undefined;
+    }
+  };
+  const text = (name: string, bytes: number) => read(name)?.toString('latin1').trim().slice(0, bytes);
+  const serial = read('vpd_pg80')?.subarray(4).toString('latin1').replace(/\0/g, '').trim();
+  const all = {
+    vendor_id: text('vendor', 8),
+    product_id: text('model', 16),
+    revision: text('rev', 4),
+    scsi_sn: serial,
+  };
+  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => Boolean(entry[1])));
+}
