@@ -21,7 +21,7 @@ export const builtProgram = resolve(import.meta.dirname, '../../shell/bin/tcli')
 
 const startMs = 10_000;
 const tgtdControlPorts = 32_768;
-const iqn = (name: string, index: number): string => `iqn.2026-01.org.example:${name}${index}`;
+const iqn = (name: string, index: number): string => `iqn.2026-01.org.example:${name.replaceAll(' ', '-')}${index}`;
 
 /** tgtd as Debian ships it: its own defaults, one target for each file. */
 export async function startTgtd(files: readonly string[]): Promise<Server> {
