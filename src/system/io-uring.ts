@@ -94,6 +94,8 @@ export class IoUring {
   #waiting: Begin[] = [];
   #isScheduled = false;
   #isClosing = false;
+  /** The flag stood without any work when it was last asked: from then on only the event says that there is some. */
+  #isVain = false;
   #retrying: NodeJS.Timeout | undefined;
   readonly #retry = () => {
     this.#retrying = undefined;
@@ -147,7 +149,10 @@ export class IoUring {
       madvise()?.now(this.#address, memoryBytes, MADV_DONTFORK);
       const memory = viewOf(this.#address, memoryBytes);
       this.#memory = Array.from({ length: slots }, (_, at) => new Uint8Array(memory, at * slotBytes, slotBytes));
-      this.#count = eventCount(() => void this.look());
+      this.#count = eventCount(() => {
+        this.#isVain = false;
+        this.look();
+      });
     } catch (error) {
       this.#release();
       throw error;
@@ -279,9 +284,12 @@ export class IoUring {
   look(): boolean {
     if (this.inFlight === 0) return false;
     const { cqHead, cqTail } = this.#at;
-    if (this.#hasWork || this.#begun > 0) this.#enter();
+    const asks = this.#hasWork && !this.#isVain;
+    if (asks || this.#begun > 0) this.#enter();
     else if (Atomics.load(this.#ring, cqTail) === this.#ring[cqHead]!) return false;
-    return this.#reap();
+    const found = this.#reap();
+    this.#isVain = asks && !found;
+    return found;
   }
 
   /** Lets go of everything, when what is in flight has ended; no more may be begun. */
