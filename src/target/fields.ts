@@ -6,7 +6,7 @@
 
 import type { AttributeTable } from '../attribute.ts';
 
-/** How the value of a key is read; `fields.test.ts` lists what is taken for what. */
+/** What the values of keys are. What is taken for one of them: operations/saved-form.ts, `readField`. */
 interface FieldTypes {
   readonly number: number;
   readonly text: string;
