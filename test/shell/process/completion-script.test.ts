@@ -36,7 +36,7 @@ _tcli; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const { stdout } = await run('bash', ['-c', script], { env: { TCLI_HOME: home } });
     return stdout.trim().split('\n');
   };
-  expect(await completed('/iscsi del')).toEqual(['delete', 'delete_account']);
+  expect(await completed('/iscsi del')).toEqual(['delete']);
   expect(await completed('/backstores/r')).toEqual(['/backstores/ramdisk/']);
   expect(await completed('/iscsi delete iqn.2003-01.org.example:')).toEqual(['one', 'two']);
   expect(await completed('set global color_mode=')).toEqual(['true', 'false']);
