@@ -41,7 +41,7 @@ export class Openings {
 
   /** Begins to open the volume, unless that is going on, or was tried a moment ago and `now` does not matter. */
   begin(storageObject: StorageObject, now: boolean): void {
-    const { backstore, config, contents, contentsLost } = storageObject;
+    const { config } = storageObject;
     if (this.#attempts.has(storageObject)) return;
     if (!now && performance.now() < (this.#pauses.get(storageObject)?.until ?? 0)) return;
     const attempt: Attempt = {
@@ -49,11 +49,7 @@ export class Openings {
       result: undefined,
       // What could not be opened a moment ago is not waited for.
       late: storageObject.missing !== undefined,
-      ended: (contentsLost === undefined
-        ? backstore.open(config, contents)
-        : Promise.reject(new OperatorError(contentsLost))
-      )
-        .then((volume) => recordedFor(storageObject, volume))
+      ended: this.#open(storageObject)
         .then(
           (volume): Result => ({ volume }),
           (error): Result => ({ reason: wholeReasonOf(error) }),
@@ -64,6 +60,13 @@ export class Openings {
         }),
     };
     this.#attempts.set(storageObject, attempt);
+  }
+
+  /** A kind that throws at once, before it has begun, rejects like any other. */
+  async #open(storageObject: StorageObject): Promise<Volume> {
+    const { backstore, config, contents, contentsLost } = storageObject;
+    if (contentsLost !== undefined) throw new OperatorError(contentsLost);
+    return recordedFor(storageObject, await backstore.open(config, contents));
   }
 
   /** Whether a first attempt goes on. */

@@ -165,6 +165,25 @@ test('a start goes on without volumes whose server does not answer, and serves e
   await expect.poll(() => looked).toHaveBeenCalled();
 });
 
+test('a medium whose saved words cannot be meant is the problem of its storage object, and not of the start', async () => {
+  const { host, createRamdisk } = await opened();
+  const config = { config: 'rbd/pool/image;constructor=x', size: 1 << 20 };
+  const create = {
+    path: '/backstores/user:rbd',
+    verb: 'create',
+    params: { name: 'u', wwn: 'serial', settled: { config, attributes: {} } },
+  };
+  await host.root.apply(create, true);
+  await createRamdisk('r');
+  await host.root.start();
+  expect(host.root.serving).toBe(true);
+  const missing = (path: string) => host.root.tree.storageObject(path)?.missing;
+  expect([missing('/backstores/user:rbd/u'), missing('/backstores/ramdisk/r')]).toEqual([
+    expect.stringContaining("'constructor=x' is not one of conf=, id="),
+    undefined,
+  ]);
+});
+
 test('what becomes of a server is the state of its storage object, which is told', async () => {
   const { host, looked, proxy, create, object } = await opened();
   await host.root.start();
