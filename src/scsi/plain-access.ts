@@ -18,8 +18,8 @@ interface PlainRow {
   readonly kind: NonNullable<Opcode['plain']>;
   readonly lba: Field<number>;
   readonly blocks: Field<number>;
-  /** A 1 for each bit of the CDB beside the two: one that is set makes the command more than plain. */
-  readonly besides: Uint8Array;
+  /** The bits of the CDB beside the two: one that is set makes the command more than plain. */
+  readonly besides: readonly { readonly at: number; readonly mask: number }[];
 }
 
 /** By operation code. Transports hand over 16 bytes of a CDB, so that longer ones are not among them. */
@@ -27,8 +27,9 @@ const plainRows: readonly (PlainRow | undefined)[] = Array.from({ length: 256 },
   const row = opcodes.find((one) => one.code === code && one.plain && one.cdbLength <= 16);
   if (!row?.plain) return undefined;
   const { lba, blocks } = row.cdb as unknown as Pick<PlainRow, 'lba' | 'blocks'>;
-  const besides = bitsOf(row.cdbLength, [lba, blocks]).map((bits) => ~bits);
-  return { kind: row.plain, lba, blocks, besides };
+  const fields = [{ at: 0, length: 1, mask: 0xff }, lba, blocks];
+  const besides = Array.from(bitsOf(row.cdbLength, fields), (bits, at) => ({ at, mask: ~bits & 0xff }));
+  return { kind: row.plain, lba, blocks, besides: besides.filter(({ mask }) => mask !== 0) };
 });
 
 const isCurrent = (lu: StorageObject, plain: PlainAccess): boolean =>
@@ -77,7 +78,10 @@ export function plainPosition(
   if (row?.kind !== kind || !volume || (kind === 'write' && view.writeProtected)) return -1;
   if (places.length > 0 && !isSpared(places, { kind, nexus, view })) return -1;
   const { besides } = row;
-  for (let at = 1; at < besides.length; at += 1) if ((bytes[start + at]! & besides[at]!) !== 0) return -1;
+  for (let i = 0; i < besides.length; i += 1) {
+    const { at, mask } = besides[i]!;
+    if ((bytes[start + at]! & mask) !== 0) return -1;
+  }
   const lba = row.lba.get(bytes, start);
   const blocks = row.blocks.get(bytes, start);
   return length > 0 && blocks * blockSize === length && (lba + blocks) * blockSize <= volume.size
