@@ -90,6 +90,7 @@ export interface Volume {
   close(): Promise<void>;
 }
 
+/** Why a medium outside of this process is not there. */
 export interface Trouble {
   readonly since: Date;
   /** In a line. */
@@ -218,7 +219,7 @@ interface Settled {
   readonly made: boolean;
 }
 
-/** A word of `create` in every kind. The engine above takes it; it is no part of a `VolumeConfig`. */
+/** A parameter of `create` in every kind. It belongs to the storage object, and never gets into a `VolumeConfig`. */
 export const wwnParameter: Parameter<string> = {
   name: 'wwn',
   doc: 'The unit serial number that initiators see; a random one when absent.',

@@ -7,6 +7,7 @@ import { OperatorError } from '../errors.ts';
 import { type Backstore, directParameter, printSize, wwnParameter } from './backstore.ts';
 import { blockAttributes, blockDevice, inUse, openBlockVolume, sizeOfDevice } from './block-device.ts';
 
+/** A block device of this machine. */
 export const block: Backstore = {
   name: 'block',
   plugin: 'block',

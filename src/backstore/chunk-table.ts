@@ -5,6 +5,7 @@ import { addressNumber } from '../system/io-vector.ts';
 /** Chunks come and go in tables of this many: a lookup is two loads, however large and however empty the volume is. */
 const tableSize = 1024;
 
+/** Memory of a piece of a volume. */
 export type Chunk = Buffer<ArrayBuffer>;
 
 interface Table {
@@ -14,6 +15,7 @@ interface Table {
   count: number;
 }
 
+/** The chunks of a volume, by their number. */
 export class ChunkTable {
   readonly #tables: (Table | undefined)[] = [];
   #size = 0;

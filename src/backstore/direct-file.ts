@@ -11,6 +11,7 @@ import type { MediumError } from './backstore.ts';
 import { readAll, readWholeLater, type Whole, writeAll } from './file-transfer.ts';
 import { RangeLocks } from './range-locks.ts';
 
+/** A file without the page cache. */
 export class DirectFile {
   /** The same file twice: the second with O_DSYNC. */
   readonly descriptors: readonly [fd: number, durableFd: number];

@@ -10,6 +10,7 @@ import { endOf } from '../system/allocation.ts';
 
 const fstatLater = promisify(fstat);
 
+/** Watches the end of an open file. */
 export class FileEnd {
   readonly #fd: number;
   /** Asking never waits: the file is not on the other side of a network. */

@@ -56,6 +56,7 @@ interface InFlight {
   whenNone?: () => void;
 }
 
+/** A volume in a file or a block device. */
 export class FileVolume implements Volume {
   size: number;
   readonly logicalBlockSize: number;

@@ -47,6 +47,7 @@ const allocationPieceBytes = 1024 ** 3;
 
 const fsyncLater = promisify(fsync);
 
+/** A file of this machine. */
 export const fileio: Backstore = {
   name: 'fileio',
   plugin: 'fileio',

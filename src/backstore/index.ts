@@ -9,4 +9,5 @@ import { userNbd } from './user-nbd.ts';
 import { userQcow } from './user-qcow.ts';
 import { userRbd } from './user-rbd.ts';
 
+/** Every kind of backstore. */
 export const backstores: readonly Backstore[] = [block, fileio, pscsi, ramdisk, userNbd, userQcow, userRbd];

@@ -21,6 +21,7 @@ const roomNow = (): number => freemem() / 2 / availableParallelism() - mappedByt
 
 const state = { unknown: 0, data: 1, holes: 2 } as const;
 
+/** The pages of a file, to be lent. */
 export class LendableFile {
   readonly #fd: number;
   readonly #map: MemoryMap;

@@ -44,6 +44,7 @@ const farewellMs = 1_000;
 /** Bytes of a structured reply beyond the data of the request: extents, messages. */
 const payloadExtraBytes = 1024 * 1024;
 
+/** A request to a server. */
 export interface Request {
   readonly type: number;
   /** `commandFlag`s */
@@ -56,6 +57,7 @@ export interface Request {
   readonly into?: Uint8Array;
 }
 
+/** A stretch of an export, as BLOCK STATUS tells it. Bytes. */
 export interface Extent {
   readonly length: number;
   /** Nothing is stored there, and it reads as zeros. */
@@ -125,6 +127,7 @@ function certificatesIn(folder: string): ConnectionOptions {
   return { ca, ...(cert && { cert }), ...(key && { key }) };
 }
 
+/** A connection to an NBD server, once the handshake is over. */
 export class NbdConnection {
   readonly terms: Terms;
   /** Resolves when it is no more, with the reason. */

@@ -3,6 +3,7 @@
 import { OperatorError } from '../errors.ts';
 import { hidden } from '../printable.ts';
 
+/** What an NBD URI names. */
 export interface NbdAddress {
   readonly socket: { readonly path: string } | { readonly host: string; readonly port: number };
   readonly exportName: string;

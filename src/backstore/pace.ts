@@ -10,6 +10,7 @@
 const quickMs = 0.1;
 /** … and longer in proportion to what it moves: 1 GB/s is still the page cache. */
 const bytesPerMs = 1_000_000;
+/** Judges calls by how long they took. */
 export class Pace {
   readonly #restMin: number;
   readonly #restMax: number;

@@ -5,6 +5,7 @@ import { runningMs, whenLate } from '../system/running-time.ts';
 /** How often it is looked at whether something was heard. */
 const lookMs = 1_000;
 
+/** Somebody outside of this process, of whom an answer is waited for. */
 export interface Awaited {
   /** An answer is owed. */
   owed(): boolean;

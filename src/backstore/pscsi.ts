@@ -26,6 +26,7 @@ const commandMs = 60_000;
 const transferBytesMax = 256 * 1024;
 const none = new Uint8Array();
 
+/** A SCSI device of this machine. */
 export const pscsi: Backstore = {
   name: 'pscsi',
   plugin: 'pscsi',

@@ -37,6 +37,7 @@ const typedSize: ValueType<string> = {
   print: (text) => text,
 };
 
+/** Memory. */
 export const ramdisk: Backstore = {
   name: 'ramdisk',
   plugin: 'ramdisk',

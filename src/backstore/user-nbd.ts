@@ -5,6 +5,7 @@ import { parseNbdUri } from './nbd-uri.ts';
 import { openNbdVolume } from './nbd-volume.ts';
 import { userBackstore } from './user.ts';
 
+/** An export of an NBD server. */
 export const userNbd = userBackstore({
   handler: 'nbd',
   doc: 'An export of an NBD server.',

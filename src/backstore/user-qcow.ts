@@ -10,6 +10,7 @@ import { userBackstore } from './user.ts';
 /** Behind the path: the image may name other files of this machine, and what they hold can be read through it. */
 const follows = ';backing=follow';
 
+/** A qcow2 image. */
 export const userQcow = userBackstore({
   handler: 'qcow',
   doc: 'A qcow2 image, by qemu-nbd.',

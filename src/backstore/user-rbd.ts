@@ -7,6 +7,7 @@ import { userBackstore } from './user.ts';
 /** tcmu-runner's option → QEMU's; `osd_op_timeout` is librados's affair, in ceph.conf. */
 const options: Readonly<Record<string, string | undefined>> = { conf: 'conf', id: 'user', osd_op_timeout: undefined };
 
+/** An image of a Ceph cluster. */
 export const userRbd = userBackstore({
   handler: 'rbd',
   doc: 'An image of a Ceph cluster, by qemu-nbd.',

@@ -30,6 +30,7 @@ const blocksMax: ValueType<number> = {
   print: String,
 };
 
+/** Completes a kind that LIO has by tcmu-runner: its parameters, and how a `cfgstring` is taken apart. */
 export function userBackstore({ handler, doc, string, example, check, open, resized }: UserKind): Backstore {
   const mediumOf = (size: number, text: string) => {
     if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);

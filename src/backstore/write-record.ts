@@ -42,6 +42,7 @@ export interface WriteUnderWay {
   overtaken: boolean;
 }
 
+/** Which sectors were written and not flushed. */
 export class WriteRecord {
   /** Written since the last flush began. */
   #unflushed = new SectorSet();

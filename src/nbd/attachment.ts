@@ -14,6 +14,7 @@ import { runProgram } from '../system/program.ts';
 import { until } from '../system/running-time.ts';
 import { type DeviceSource, leftIn } from './device-ways.ts';
 
+/** A LUN that is a block device of this machine. */
 export interface Attached {
   /** `/dev/nbd0` */
   readonly device: string;

@@ -34,6 +34,7 @@ interface Device {
 const mountMs = 10_000;
 const mountPollMs = 20;
 
+/** A way to make a block device of an export. */
 export interface DeviceWay {
   /** What it lacks here, a phrase each. */
   missing(): string[];

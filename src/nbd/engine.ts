@@ -17,6 +17,7 @@ import { LogicalUnitExport } from './logical-unit.ts';
 import { deviceLink, exportName, socketPath } from './names.ts';
 import { NbdServer } from './server.ts';
 
+/** Starts serving LUNs to this machine. */
 export const startLocal = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
 
 /** One LUN that is served: with another storage object behind it, it is another one. */

@@ -24,12 +24,14 @@ export interface Range {
   readonly length: number;
 }
 
+/** A stretch of an export, as BLOCK STATUS tells it. Bytes. */
 export interface StatusExtent {
   readonly length: number;
   readonly hole: boolean;
   readonly zero: boolean;
 }
 
+/** A disk to be served. */
 export interface Export {
   /** What clients ask for it by. */
   readonly name: string;

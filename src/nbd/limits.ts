@@ -5,6 +5,7 @@ export const connectionsMax = 64;
 
 /** How long a client may take to choose an export, and how many options it may send until then. */
 export const negotiationMs = 30_000;
+/** Options of one client. */
 export const optionsMax = 1024;
 /** Bytes of data of one option; a longer one is passed over. */
 export const optionBytesMax = 64 * 1024;
@@ -14,6 +15,7 @@ export const optionBytesMax = 64 * 1024;
  * together: system/memory-budget.ts.
  */
 export const requestsMax = 128;
+/** Bytes of data that they may have. */
 export const requestBytesMax = 64 * 1024 * 1024;
 
 /** How long a client may take nothing of its answers while another waits for the memory that they are in. */

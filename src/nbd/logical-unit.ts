@@ -17,6 +17,7 @@ const none: Uint8Array = new Uint8Array();
 /** Blocks in one WRITE SAME or UNMAP where the attributes set no limit. */
 const pieceBlocksMax = 0x400000;
 
+/** A LUN as an export. */
 export class LogicalUnitExport implements Export {
   readonly name: string;
   readonly #nexus: Nexus;

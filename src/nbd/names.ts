@@ -7,6 +7,7 @@ import type { Lun, Tpg } from '../target/target.ts';
 /** The Unix socket on which a target's LUNs are served. */
 export const socketPath = (tpg: Tpg, runDirectory: string): string => join(runDirectory, `${tpg.target.wwn}.sock`);
 
+/** What clients ask for a LUN by. */
 export const exportName = (index: number): string => `lun${index}`;
 
 /** The LUN as an NBD client names it (NBD uri.md): `nbd+unix:///lun0?socket=/run/tcli/naa….sock` */

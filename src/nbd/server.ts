@@ -14,6 +14,7 @@ import { transmit } from './transmission.ts';
 /** sun_path of unix(7), without the zero at its end. */
 const pathBytesMax = 107;
 
+/** Serves exports on a socket. */
 export class NbdServer {
   readonly path: string;
   /** Why it does not listen, in a line. */

@@ -5,6 +5,7 @@ import { systemErrorCode } from '../errors.ts';
 import { errors } from '../wire/nbd.ts';
 import { type Export, type Geometry, NbdError, type Range, type StatusExtent } from './export.ts';
 
+/** A volume as an export, without SCSI. */
 export class VolumeExport implements Export {
   readonly name: string;
   readonly description = '';

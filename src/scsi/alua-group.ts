@@ -29,6 +29,7 @@ const reported = 'REPORT TARGET PORT GROUPS';
 const can = (state: string): Attribute<number> =>
   flag({ doc: `The state ${state} can occur.`, default: 1, effect: reported });
 
+/** The settings of a target port group, as LIO names them. */
 export const aluaGroupTable = {
   alua_access_state: integer({
     doc: `The state: ${Object.entries(aluaStates)
@@ -102,6 +103,7 @@ export function aluaGroup(name: string, id: number): AluaGroup {
 /** alua_access_status of a state that SET TARGET PORT GROUPS asked for. */
 const alteredExplicitly = 1;
 
+/** The group in another state, which an initiator asked for. */
 export const alteredByInitiator = (group: AluaGroup, state: number): AluaGroup => ({
   ...group,
   alua_access_state: state,

@@ -97,6 +97,7 @@ export function inaccessible(lu: StorageObject, portGroup: number, runsIn: Acces
 
 const portGroupsCdb = { format: bits(1, 0xe0), allocation: u32(6) };
 
+/** The commands of ALUA. */
 export const aluaOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0xa3,

@@ -254,4 +254,5 @@ export const diskAttributes = {
   }),
 } as const;
 
+/** The attributes of a storage object, by name. */
 export type DiskAttributes = typeof diskAttributes;

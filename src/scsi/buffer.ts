@@ -28,6 +28,7 @@ const anyOffset = 0;
 
 const cdb = { mode: bits(1, 0x1f), id: u8(2), offset: u24(3), length: u24(6) };
 
+/** READ BUFFER and WRITE BUFFER. */
 export const bufferOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x3c,

@@ -34,6 +34,7 @@ function capacity16(lu: StorageObject): Uint8Array {
   });
 }
 
+/** READ CAPACITY, both of them. */
 export const capacityOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x25,

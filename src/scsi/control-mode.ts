@@ -11,6 +11,7 @@ interface ControlMode {
 
 const initial: ControlMode = { descriptorSense: false, softwareWriteProtect: false };
 
+/** What initiators set in the Control mode page. */
 export const controlMode = unitState<ControlMode>({
   name: 'control mode',
   initial: () => ({ ...initial }),

@@ -43,7 +43,7 @@ export interface CopyEnd {
 }
 
 /** Where a segment begins at one of its ends: CSCD DESCRIPTOR ID, block, and byte in that. */
-interface Place {
+interface CopyPoint {
   readonly end: number;
   readonly lba: number;
   readonly offset: number;
@@ -53,8 +53,8 @@ interface Place {
 export interface Segment {
   /** Its byte in the parameter list. */
   readonly at: number;
-  readonly source: Place;
-  readonly destination: Place;
+  readonly source: CopyPoint;
+  readonly destination: CopyPoint;
   /** Bytes to write, once the block sizes of both ends are known. */
   readonly bytes: (source: StorageObject, destination: StorageObject) => number;
   /** It reads and writes whole blocks: what is left over has no place without CAT and PAD (SPC-4 5.16.7.2). */
@@ -233,7 +233,7 @@ function reaches(task: Task, ends: readonly (CopyEnd | undefined)[], segment: Se
   if (bytes > segmentBytesMax) throw invalidParameter(withOffsets.fields.bytes, segment.at);
   if (segment.inBlocks && [from, to].some(({ storageObject }) => bytes % storageObject.blockSize !== 0))
     throw new CheckCondition(sense.unexpectedInexactSegment);
-  const first = ({ lba, offset }: Place, { storageObject: { blockSize } }: CopyEnd, field: Field) => {
+  const first = ({ lba, offset }: CopyPoint, { storageObject: { blockSize } }: CopyEnd, field: Field) => {
     if (offset >= blockSize) throw invalidParameter(field, segment.at);
     return lba * blockSize + offset;
   };

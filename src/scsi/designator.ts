@@ -74,4 +74,5 @@ export function productOf(lu: StorageObject): string {
 }
 
 const naa = record(16, { naa: hex(0, 16) });
+/** LIO's NAA 6 of a logical unit: 16 bytes. */
 export const naaOf = (lu: StorageObject): Buffer => encode(naa, { naa: lu.naa });

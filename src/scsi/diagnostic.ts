@@ -25,6 +25,7 @@ const supportedPages = encode(pageHeader, { code: 0x00 }, Uint8Array.of(0x00));
 const cdb = { code: bits(1, 0xe0), selfTest: bit(1, 0x04), length: u16(3) };
 const resultsCdb = { pageCodeValid: bit(1, 0x01), page: u8(2), allocation: u16(3) };
 
+/** SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS. */
 export const diagnosticOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x1d,

@@ -60,6 +60,7 @@ export const offersCopy = (lu: StorageObject): boolean => lu.attributes.values.e
 
 const resultsCdb = { listIdentifier: u8(2), allocation: u32(10) };
 
+/** The commands of copies. */
 export const extendedCopyOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x83,

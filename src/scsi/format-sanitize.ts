@@ -74,6 +74,7 @@ function failedSanitize(lu: StorageObject): MediumWork | undefined {
   return work?.failed && isSanitize(work) ? work : undefined;
 }
 
+/** FORMAT UNIT and SANITIZE. */
 export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x04,

@@ -17,6 +17,7 @@ const nothingHere = 0x7f;
 
 const cdb = { evpd: bit(1, 0x01), page: u8(2), allocation: u16(3) };
 
+/** The row of INQUIRY. */
 export const inquiry = opcode({
   code: 0x12,
   name: 'INQUIRY',

@@ -151,6 +151,7 @@ const allSubpages = 0xff;
 const cumulative = 1;
 const cdb = { control: bits(2, 0xc0), page: bits(2, 0x3f), subpage: u8(3), pointer: u16(5), allocation: u16(7) };
 
+/** LOG SENSE. */
 export const logOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x4d,

@@ -67,6 +67,7 @@ export interface PlainAccess
 /** What an NAA 6 designator has room for. */
 const serialDigitsMax = 25;
 
+/** A logical unit: a volume, the identity that it has for initiators, and its attributes. */
 export class StorageObject {
   readonly backstore: Backstore;
   readonly name: string;

@@ -7,6 +7,7 @@ import type { VolumeConfig } from '../backstore/backstore.ts';
 import { type Sense, sense } from './sense.ts';
 import { unitState } from './unit-state.ts';
 
+/** Work on a medium that goes on, or has failed. */
 export type MediumWork = MediumMethod & {
   /** AUSE: EXIT FAILURE MODE ends a failure. */
   readonly exit: boolean;
@@ -16,6 +17,7 @@ export type MediumWork = MediumMethod & {
   readonly medium: VolumeConfig;
 };
 
+/** What is done to it. */
 export type MediumMethod =
   | { readonly does: 'format' | 'block erase' }
   /** So many passes of a pattern (hexadecimal digits) that fills each logical block, with `invert` of its complement too. */
@@ -65,8 +67,10 @@ const methods: Readonly<Record<MediumMethod['does'], Method>> = {
 export const isSameMedium = (a: VolumeConfig, b: VolumeConfig): boolean =>
   a['dev'] === b['dev'] && a['config'] === b['config'];
 
+/** What other commands are answered. */
 export const senseOfWork = ({ does, failed }: MediumWork): Sense => methods[does][failed ? 'failure' : 'inProgress'];
 
+/** It is a SANITIZE, after which nobody may read what the medium held. */
 export const isSanitize = ({ does }: MediumWork): boolean => methods[does].inProgress === sanitizing.inProgress;
 
 /** As the standard heads its clause: `FORMAT UNIT`. */

@@ -30,6 +30,7 @@ const cdb10 = {
   allocation: u16(7),
 };
 
+/** MODE SENSE and MODE SELECT. */
 export const modeOpcodes = [
   opcode({
     code: 0x1a,
@@ -172,7 +173,7 @@ async function modeSelect(
     }
   if (!changed) return good;
   reportToAll(lu, sense.modeParametersChanged, task.nexus);
-  // What the tree changed it told to everybody.
+  // A setting of the tree that was changed told every nexus; the one that changed it need not hear of it.
   withdrawUnitAttention(task.nexus, lu, sense.modeParametersChanged);
   return good;
 }

@@ -17,6 +17,7 @@ import {
 } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
 
+/** A mode page: what its fields are now, and which of them initiators can change. */
 export interface ModePage<F extends Fields = Fields> {
   readonly code: number;
   /** Absent: the page itself, in page_0 format (SPC-4 7.5.7). */
@@ -49,6 +50,7 @@ export const modePage = <F extends Fields>(page: ModePage<F>): ModePage => page 
 
 /** Page_0 and sub_page format (SPC-4 7.5.7). */
 export const pageHeader = record(2, { spf: bit(0, 0x40), code: bits(0, 0x3f), length: counting(u8(1)) });
+/** What a subpage begins with. */
 export const subpageHeader = record(4, {
   spf: bit(0, 0x40),
   code: bits(0, 0x3f),

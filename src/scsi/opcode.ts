@@ -27,6 +27,7 @@ export interface ConditionalField<V = unknown> extends Field<V> {
   readonly offered: (lu: StorageObject) => boolean;
 }
 
+/** The field, where a logical unit offers it. */
 export const offeredIf = <V>(offered: (lu: StorageObject) => boolean, field: Field<V>): ConditionalField<V> => ({
   ...field,
   offered,
@@ -46,6 +47,7 @@ const groupLengths = [6, 10, 10, 12, 16, 12, 10, 10] as const;
 export const cdbLengthOf = (code: number): number => groupLengths[(code >> 5) as 0] as number;
 
 const operationCode = u8(0);
+/** OPERATION CODE. */
 export const operationCodeOf = (cdb: Uint8Array): number => operationCode.get(cdb, 0);
 
 /** SERVICE ACTION (SPC-4 4.2.5.2, 4.2.3.3). */
@@ -66,6 +68,7 @@ export type Cdb<F extends Fields> = Readonly<Values<F>>;
 /** States of a target port group, each set in the one after it: the active ones; standby too; every state (SPC-4 5.15.2). */
 export type AccessStates = 'active' | 'standby' | 'any';
 
+/** What a command is: its CDB, and how the device server treats it. */
 export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ranged' | 'execute'> {
   readonly code: number;
   readonly serviceAction?: number;

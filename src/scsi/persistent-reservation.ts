@@ -26,6 +26,7 @@ export interface PersistentReservations {
   readonly reservation: { readonly type: number; readonly holder: Registration | null } | null;
 }
 
+/** Nobody is registered. */
 export const noReservations: PersistentReservations = {
   generation: 0,
   aptpl: false,
@@ -35,17 +36,21 @@ export const noReservations: PersistentReservations = {
 
 /** Registrations that a logical unit keeps. */
 export const registrationsMax = 512;
+/** RESERVATION KEY 0, which is none. */
 export const noKey = '0'.repeat(16);
 
 const writeExclusiveAllRegistrants = 7;
+/** All registrants types: everybody who is registered holds the reservation. */
 export const isAllRegistrants = (type: number): boolean => type >= writeExclusiveAllRegistrants;
 /** Registrants only and all registrants types: others than the holder have something of the reservation. */
 export const concernsRegistrants = (type: number): boolean => type >= 5;
 
+/** Whether a registration is that of a nexus at a target port. */
 export const matches = (registration: Registration, nexus: Nexus, port: number): boolean =>
   (registration.port === null || registration.port === port) &&
   (registration.initiator === nexus.initiatorPortName || registration.initiator === nexus.initiatorName);
 
+/** The registration of a nexus at a target port. */
 export function registrationOf(state: PersistentReservations, nexus: Nexus, port: number): Registration | undefined {
   return state.registrations.find((registration) => matches(registration, nexus, port));
 }

@@ -105,6 +105,7 @@ function change(lu: StorageObject, name: Name, changed: Partial<Setting>): void 
 
 const { available, used } = thresholds;
 
+/** The Logical Block Provisioning mode page. */
 export const provisioningPage = modePage({
   code: 0x1c,
   subpage: 0x02,

@@ -11,8 +11,10 @@ import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts'
 import { countWrite } from './statistics.ts';
 import type { Completion, Task } from './task.ts';
 
+/** UNMAP takes space away, which the volume and the operator allow. */
 export const offersUnmap = (lu: StorageObject): boolean =>
   lu.attributes.values.emulate_tpu === 1 && lu.volume?.discard !== undefined;
+/** WRITE SAME with UNMAP does. */
 export const offersWriteSameUnmap = (lu: StorageObject): boolean =>
   lu.attributes.values.emulate_tpws === 1 && lu.volume?.discard !== undefined;
 

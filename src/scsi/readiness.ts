@@ -13,6 +13,7 @@ import { unitState } from './unit-state.ts';
  */
 export type PowerCondition = 'active' | 'idle' | 'standby';
 
+/** The power condition of a logical unit. */
 export const power = unitState<{ readonly condition: PowerCondition }>({
   name: 'power',
   initial: () => ({ condition: 'active' }),

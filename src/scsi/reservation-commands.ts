@@ -18,7 +18,7 @@ import { addUnitAttention } from './unit-attention.ts';
 // --- PERSISTENT RESERVE OUT (SPC-4 6.16) ---
 
 /** A command, its parameter list, and the registration of its nexus. */
-interface Request {
+interface ReserveRequest {
   readonly lu: StorageObject;
   readonly task: Task;
   readonly state: PersistentReservations;
@@ -31,7 +31,7 @@ interface Request {
 }
 
 /** What a service action does: a change, GOOD without one, or RESERVATION CONFLICT. */
-type Outcome = Change | 'nothing' | 'conflict';
+type ReserveOutcome = Change | 'nothing' | 'conflict';
 
 /** Parameter lists (SPC-4 6.16.3, 6.16.4). TransportIDs follow: with SPEC_I_PT behind their length. */
 const keys = { key: hex(0, keyBytes), actionKey: hex(8, keyBytes) };
@@ -59,7 +59,7 @@ const reserveOut = (
   name: string,
   clause: string,
   takesType: 'always' | 'sometimes' | 'never',
-  act: (request: Request) => Outcome,
+  act: (request: ReserveRequest) => ReserveOutcome,
 ): OpcodeRow =>
   opcode({
     code: 0x5f,
@@ -103,32 +103,32 @@ const preemptAndAbort = 0x05;
 
 /** For the actions that only a registered nexus with the right key may do. */
 const registered =
-  (act: (request: Request, registration: Registration) => Outcome) =>
-  (request: Request): Outcome => {
+  (act: (request: ReserveRequest, registration: Registration) => ReserveOutcome) =>
+  (request: ReserveRequest): ReserveOutcome => {
     const { registration } = request;
     checkPlainList(request);
     return registration && registration.key === request.list.key ? act(request, registration) : 'conflict';
   };
 
 /** SPEC_I_PT is 0, and nothing follows the 24 bytes. */
-function checkPlainList({ list, bytes }: Request): void {
+function checkPlainList({ list, bytes }: ReserveRequest): void {
   if (list.specIPt) throw invalidParameter(outList.fields.specIPt);
   if (bytes.length !== outList.length) throw new CheckCondition(sense.parameterListLengthError);
 }
 
-function register(request: Request): Outcome {
+function register(request: ReserveRequest): ReserveOutcome {
   const { registration, list } = request;
   if (list.key !== (registration?.key ?? pr.noKey)) return 'conflict';
   if (registration && list.specIPt) throw invalidParameter(outList.fields.specIPt);
   return registerKey(request);
 }
 
-function registerAndIgnore(request: Request): Outcome {
+function registerAndIgnore(request: ReserveRequest): ReserveOutcome {
   checkPlainList(request);
   return registerKey(request);
 }
 
-function registerKey({ lu, task, state, registration, list, bytes }: Request): Outcome {
+function registerKey({ lu, task, state, registration, list, bytes }: ReserveRequest): ReserveOutcome {
   const { actionKey: key } = list;
   const aptpl = persists(lu, list.aptpl, outList.fields.aptpl);
   const others = list.specIPt ? otherInitiators(bytes) : [];
@@ -187,7 +187,7 @@ const preempt = registered((request, registration) => {
 });
 
 /** Its own parameter list (SPC-4 6.16.4): UNREG, APTPL, RELATIVE TARGET PORT IDENTIFIER, one TransportID. */
-function registerAndMove({ lu, task, state, registration, bytes }: Request): Outcome {
+function registerAndMove({ lu, task, state, registration, bytes }: ReserveRequest): ReserveOutcome {
   const { fields, length } = moveList;
   const { key, actionKey, relativePortId: port, transportIdLength, ...list } = read(moveList, bytes);
   if (!registration || registration.key !== key) return 'conflict';
@@ -288,6 +288,7 @@ const reserveRelease = (code: number, name: string, spec: string, ten: boolean):
     execute: (lu, _cdb, task) => (name.startsWith('RELEASE') ? releaseUnit(lu, task) : reserveUnit(lu, task)),
   });
 
+/** The commands of reservations. */
 export const reservationOpcodes: readonly OpcodeRow[] = [
   ...reservationReports,
   reserveOut(0x00, 'REGISTER', '5.12.7', 'never', register),

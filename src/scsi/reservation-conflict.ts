@@ -41,6 +41,7 @@ export interface Reservations {
 /** Persistent reservations with APTPL are kept under this name. */
 export const reservationsName = 'reservations';
 
+/** Who has reserved a logical unit, by RESERVE or persistently. */
 export const reservations = unitState<Reservations, PersistentReservations, PersistentReservations>({
   name: reservationsName,
   initial: () => ({ persistent: noReservations, reserved: undefined }),

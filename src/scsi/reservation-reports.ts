@@ -97,6 +97,7 @@ function readFullStatus(lu: StorageObject): Uint8Array {
   return encode(inHeader, { generation: persistent.generation }, ...descriptors);
 }
 
+/** The service actions of PERSISTENT RESERVE IN. */
 export const reservationReports: readonly OpcodeRow[] = [
   reserveIn(0x00, 'READ KEYS', '6.15.2', readKeys),
   reserveIn(0x01, 'READ RESERVATION', '6.15.3', readReservation),

@@ -38,23 +38,23 @@ import { invalidCdb } from './sense.ts';
 import { startStopOpcodes } from './start-stop.ts';
 import { compareBlocksMax } from './vpd-page.ts';
 
-type Range = { readonly lba: Field<number>; readonly blocks: Field<number> };
+type RangeFields = { readonly lba: Field<number>; readonly blocks: Field<number> };
 
 /** Where the block commands of each CDB length have their range; behind it GROUP NUMBER, which nothing here counts by. */
-const range6: Range = { lba: lower(21, u24(1)), blocks: zeroMeans(256, u8(4)) };
-const range10: Range = { lba: u32(2), blocks: u16(7) };
-const range12: Range = { lba: u32(2), blocks: u32(6) };
-const range16: Range = { lba: u64(2), blocks: u32(10) };
-const range32: Range = { lba: u64(12), blocks: u32(28) };
+const range6: RangeFields = { lba: lower(21, u24(1)), blocks: zeroMeans(256, u8(4)) };
+const range10: RangeFields = { lba: u32(2), blocks: u16(7) };
+const range12: RangeFields = { lba: u32(2), blocks: u32(6) };
+const range16: RangeFields = { lba: u64(2), blocks: u32(10) };
+const range32: RangeFields = { lba: u64(12), blocks: u32(28) };
 
 /** What the CDBs of a length have and nobody looks at: GROUP NUMBER, and tags of protection information that there is not. */
-const ignored = new Map<Range, Field[]>([
+const ignored = new Map<RangeFields, Field[]>([
   [range10, [bits(6, 0x1f)]],
   [range12, [bits(10, 0x1f)]],
   [range16, [bits(14, 0x1f)]],
   [range32, [bits(6, 0x1f), u32(20), u16(24), u16(26)]],
 ]);
-const ignoredOf = (range: Range): Field[] => ignored.get(range) ?? [];
+const ignoredOf = (range: RangeFields): Field[] => ignored.get(range) ?? [];
 
 /** The byte of the flags. DPO advises a cache that is not ours. Protection fields are not named: they have to be 0 (SBC-3 4.22). */
 const flagsOf = (byte: number) => ({
@@ -66,7 +66,7 @@ const flagsOf = (byte: number) => ({
 });
 const shortFlags = flagsOf(1);
 const longFlags = flagsOf(10);
-const flags = (range: Range) => (range === range32 ? longFlags : shortFlags);
+const flags = (range: RangeFields) => (range === range32 ? longFlags : shortFlags);
 const { dpo, fua } = shortFlags;
 const noFua = {} as typeof fua;
 const noNdob = {} as (typeof shortFlags)['ndob'];
@@ -76,7 +76,7 @@ interface Variant {
   readonly serviceAction?: number;
   readonly name: string;
   readonly spec: string;
-  readonly range: Range;
+  readonly range: RangeFields;
 }
 
 const reads = ({ range, ...named }: Variant) =>
@@ -162,7 +162,7 @@ const prefetches = ({ range, ...named }: Variant) =>
     execute: () => good,
   });
 
-/** There is no head to move: old initiators are told that it has (SCSI-2 9.2.13, 9.2.15), as LIO does. */
+/** There is no head to move: GOOD tells old initiators that it was moved (SCSI-2 9.2.13, 9.2.15), as LIO does. */
 const seeks = (
   named: { readonly code: number; readonly name: string; readonly spec: string },
   lba?: Field<number>,
@@ -249,6 +249,7 @@ export const blockCommands = {
   }),
 } as const;
 
+/** The commands of a block device. */
 export const sbcOpcodes: readonly OpcodeRow[] = [
   reads({ code: 0x08, name: 'READ(6)', spec: 'SBC-2 5.5', range: range6 }),
   reads({ code: 0x28, name: 'READ(10)', spec: 'SBC-3 5.11', range: range10 }),

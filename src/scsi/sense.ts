@@ -2,6 +2,7 @@
 
 import { bit, bits, counting, encode, type Field, octets, read, record, u8, u16, u32, u64 } from '../wire/layout.ts';
 
+/** A condition that sense data tells. */
 export interface Sense {
   readonly key: number;
   readonly asc: number;
@@ -138,17 +139,18 @@ export class CheckCondition extends Error {
 }
 
 /** INVALID FIELD IN CDB that points to the leftmost bit of the field. */
-export const invalidCdb = ({ at, mask }: Place): CheckCondition =>
+export const invalidCdb = ({ at, mask }: FieldBits): CheckCondition =>
   new CheckCondition(sense.invalidFieldInCdb, { field: { in: 'cdb', byte: at, bit: leftmostBit(mask) } });
 
-type Place = Pick<Field, 'at' | 'mask'>;
+/** What of a field a pointer needs. */
+type FieldBits = Pick<Field, 'at' | 'mask'>;
 const leftmostBit = (mask: number): number => 31 - Math.clz32(mask);
 
 /**
  * INVALID FIELD IN PARAMETER LIST that points to the field, and to its leftmost bit when it is not a whole byte.
  * @param start where the record with the field begins in the list
  */
-export function invalidParameter({ at, mask }: Place, start = 0): CheckCondition {
+export function invalidParameter({ at, mask }: FieldBits, start = 0): CheckCondition {
   const byte = start + at;
   const field = { in: 'parameter list', byte, ...(mask !== 0xff && { bit: leftmostBit(mask) }) } as const;
   return new CheckCondition(sense.invalidFieldInParameterList, { field });

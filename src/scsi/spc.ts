@@ -21,6 +21,7 @@ import { clearReportedLuns, clearUnitAttention, pendingUnitAttention } from './u
 
 const reportLunsCdb = { select: u8(2), allocation: u32(6) };
 
+/** The commands of every device type. */
 export const spcOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x00,

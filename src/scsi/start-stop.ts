@@ -50,6 +50,7 @@ export function allowRemoval(lu: StorageObject, nexus: Nexus): void {
 
 const isRemovable = (lu: StorageObject): boolean => lu.attributes.values.removable === 1;
 
+/** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL. */
 export const startStopOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0x1b,

@@ -64,12 +64,14 @@ export const statistics = unitState({
   },
 });
 
+/** Counts a command that reads. */
 export function countRead(lu: StorageObject, blocks: number): void {
   const counted = statistics.of(lu);
   counted.readCommands += 1;
   counted.blocksRead += blocks;
 }
 
+/** Counts a command that writes. */
 export function countWrite(lu: StorageObject, blocks: number): void {
   const counted = statistics.of(lu);
   counted.writeCommands += 1;

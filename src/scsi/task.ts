@@ -90,6 +90,7 @@ export type TaskRequest = Pick<Task, 'nexus' | 'lun' | 'unit' | 'cdb' | 'attribu
 
 const none: Uint8Array = new Uint8Array();
 
+/** A command in flight. */
 export class Task {
   readonly nexus: Nexus;
   /** LUN as decoded (scsi/lun.ts), -1 when it is none that we could have. */

@@ -24,6 +24,7 @@ const timestamp = unitState({
   move: { pack: ({ setBy }) => setBy, unpack: (_lu, setBy) => ({ setBy }) },
 });
 
+/** REPORT TIMESTAMP and SET TIMESTAMP. */
 export const timestampOpcodes: readonly OpcodeRow[] = [
   opcode({
     code: 0xa3,

@@ -72,6 +72,7 @@ const subjects: AnySubject[] = [];
 /** In the order of their declaration, which gives each its place in `StorageObject.states`. */
 export const unitSubjects: readonly AnySubject[] = subjects;
 
+/** Declares a subject, with its place in every logical unit. */
 export function unitState<T extends object, Carried = never, Kept extends object = never>(
   subject: Subject<T, Carried, Kept>,
 ): UnitState<T> {
@@ -138,6 +139,7 @@ export function loseAt(lu: StorageObject, nexus: Nexus): void {
 /** What goes along when a logical unit goes to another event loop, by the names of the subjects. Plain data. */
 export type CarriedStates = Readonly<Record<string, unknown>>;
 
+/** What the subjects of a unit send along. */
 export const packStates = (lu: StorageObject): CarriedStates =>
   Object.fromEntries(
     subjects.flatMap(({ name, move }, place) => {
@@ -146,6 +148,7 @@ export const packStates = (lu: StorageObject): CarriedStates =>
     }),
   );
 
+/** Gives a unit what its subjects had in the loop that it came from. */
 export function unpackStates(lu: StorageObject, carried: CarriedStates): void {
   subjects.forEach(({ name, move }, place) => {
     if (!move || !Object.hasOwn(carried, name)) return;
@@ -162,6 +165,7 @@ export interface KeptSubject {
   restore(lu: StorageObject, kept: object): void;
 }
 
+/** The subjects of which something outlives the process. */
 export const keptSubjects = (): readonly KeptSubject[] =>
   subjects.flatMap(({ name, keep }, place) =>
     keep ? [{ name, keep, restore: (lu, kept) => change(lu, place, keep.restore(lu, kept)) }] : [],

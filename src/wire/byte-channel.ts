@@ -13,6 +13,7 @@ export class ChannelEnded extends Error {
 /** Bytes that are taken away at a time when nobody wants them. */
 const discardBytes = 64 * 1024;
 
+/** Bytes of a stream, by exact lengths. */
 export class ByteChannel {
   readonly #stream: Duplex;
   #wake: () => void = () => {};

@@ -13,6 +13,7 @@ export interface Field<V = unknown> {
   set(bytes: Uint8Array, start: number, value: V): void;
 }
 
+/** Fields by their names. */
 export type Fields = Readonly<Record<string, Field>>;
 /** The values of a record's fields. */
 export type Values<F extends Fields> = { -readonly [K in keyof F]: F[K] extends Field<infer V> ? V : never };
@@ -27,6 +28,7 @@ export interface Layout<F extends Fields = Fields> {
   readonly unset: Values<F>;
 }
 
+/** A whole byte. */
 export const u8 = (at: number): Field<number> => ({
   at,
   length: 1,
@@ -37,6 +39,7 @@ export const u8 = (at: number): Field<number> => ({
   },
 });
 
+/** A number of two bytes. */
 export const u16 = (at: number): Field<number> => ({
   at,
   length: 2,
@@ -48,6 +51,7 @@ export const u16 = (at: number): Field<number> => ({
   },
 });
 
+/** A number of three bytes. */
 export const u24 = (at: number): Field<number> => ({
   at,
   length: 3,
@@ -60,6 +64,7 @@ export const u24 = (at: number): Field<number> => ({
   },
 });
 
+/** A number of four bytes. */
 export const u32 = (at: number): Field<number> => ({
   at,
   length: 4,
@@ -95,6 +100,7 @@ export const little32 = (at: number): Field<number> => ({
   },
 });
 
+/** A number of six bytes. */
 export const u48 = (at: number): Field<number> => {
   const high = u16(at);
   const low = u32(at + 2);

@@ -22,13 +22,19 @@ export const magic = {
   structuredReply: 0x668e33ef,
 } as const;
 
+/** What a server says first. */
 export const greeting = record(18, { server: exact64(0), option: exact64(8), flags: u16(16) });
+/** What a client answers to that. */
 export const clientFlags = record(4, { flags: u32(0) });
+/** Flags of both. */
 export const handshakeFlag = { fixedNewstyle: 1, noZeroes: 2 } as const;
 
+/** An option of a client; its data follows. */
 export const option = record(16, { magic: exact64(0), code: u32(8), length: u32(12) });
+/** A reply to one; its data follows. */
 export const optionReply = record(20, { magic: exact64(0), option: u32(8), type: u32(12), length: u32(16) });
 
+/** The options there are. */
 export const options = {
   exportName: 1,
   abort: 2,
@@ -43,6 +49,7 @@ export const options = {
 
 const replyError = (code: number): number => 2 ** 31 + code;
 
+/** What replies say. */
 export const replies = {
   ack: 1,
   server: 2,
@@ -63,12 +70,16 @@ export const refusals = 2 ** 31;
 
 /** What EXPORT_NAME is answered with; behind it 124 zeros, unless both sides set `noZeroes`. */
 export const exportAnswer = record(10, { size: u64(0), flags: u16(8) });
+/** Zeros behind it, in bytes. */
 export const exportAnswerZeroes = 124;
 
+/** What GO and INFO can tell of an export. */
 export const infoTypes = { export: 0, name: 1, description: 2, blockSize: 3 } as const;
 /** What each of them begins with. */
 export const infoHeader = record(2, { type: u16(0) });
+/** How large it is, and what it can do. */
 export const exportInfo = record(12, { type: u16(0), size: u64(2), flags: u16(10) });
+/** Which offsets and lengths it takes. */
 export const blockSizeInfo = record(14, { type: u16(0), minimum: u32(2), preferred: u32(6), maximum: u32(10) });
 
 /** Transmission flags: what an export can do. */
@@ -86,6 +97,7 @@ export const exportFlag = {
   fastZero: 1 << 11,
 } as const;
 
+/** A request; the data of a WRITE follows. */
 export const request = record(28, {
   magic: u32(0),
   flags: u16(4),
@@ -95,6 +107,7 @@ export const request = record(28, {
   length: u32(24),
 });
 
+/** What a request asks for. */
 export const commands = {
   read: 0,
   write: 1,
@@ -106,10 +119,13 @@ export const commands = {
   blockStatus: 7,
 } as const;
 
+/** How it is to be done. */
 export const commandFlag = { fua: 1 << 0, noHole: 1 << 1, df: 1 << 2, reqOne: 1 << 3, fastZero: 1 << 4 } as const;
 
+/** An answer of one piece; the data of a READ follows. */
 export const simpleReply = record(16, { magic: u32(0), error: u32(4), cookie: exact64(8) });
 
+/** A piece of an answer; its payload follows. */
 export const structuredReply = record(20, {
   magic: u32(0),
   flags: u16(4),
@@ -120,6 +136,7 @@ export const structuredReply = record(20, {
 
 /** The last piece of an answer. */
 export const replyDone = 1;
+/** What a piece brings. */
 export const replyTypes = {
   none: 0,
   offsetData: 1,
@@ -131,16 +148,20 @@ export const replyTypes = {
 /** Structured reply types from here on are errors. */
 export const replyErrors = 2 ** 15;
 
+/** Data follows. */
 export const offsetData = record(8, { offset: u64(0) });
+/** Zeros, which are not sent. */
 export const offsetHole = record(12, { offset: u64(0), length: u32(8) });
 /** Behind it a message for people, and for `errorOffset` 8 bytes of offset. */
 export const errorPayload = record(6, { error: u32(0), messageLength: counting(u16(4)) });
 /** Extents follow the identifier of the context. */
 export const statusContext = record(4, { id: u32(0) });
+/** A stretch of an export, and what is true of it (`extentFlag`). */
 export const statusExtent = record(8, { length: u32(0), flags: u32(4) });
 
 /** The metadata context that says what is allocated, and its flags. */
 export const baseAllocation = 'base:allocation';
+/** No storage; reads as zeros. */
 export const extentFlag = { hole: 1, zero: 2 } as const;
 
 /** Error numbers on the wire: Linux's, whatever the machine. */
@@ -157,6 +178,7 @@ export const errors = {
 
 /** Numbers in the data of an option: how many of something follow, or a kind of it. */
 export const number32 = record(4, { value: u32(0) });
+/** A shorter one. */
 export const number16 = record(2, { value: u16(0) });
 const textHeader = record(4, { length: counting(u32(0)) });
 

@@ -1,5 +1,6 @@
 /** `key=value` text, each pair ended by a NUL (RFC 7143 6.1): bytes ↔ pairs, with limits. */
 
+/** A key and its value. */
 export type Pair = readonly [key: string, value: string];
 
 /** RFC 7143 6.1: a key has at most 63 bytes. */
@@ -49,5 +50,6 @@ function parsePair(bytes: Uint8Array): Pair | TextFault {
   return keyName.test(key) && isText(value) ? [key, value] : 'not text';
 }
 
+/** Pairs as they are sent. */
 export const printText = (pairs: readonly Pair[]): Uint8Array =>
   new TextEncoder().encode(pairs.map(([key, value]) => `${key}=${value}\0`).join(''));

@@ -1,6 +1,6 @@
 /** An iSCSI target without sockets: a tree with one TPG and one disk, and connections that are fed by hand. */
 
-import { aclAttributes, tpgAttributes, tpgParameters } from '../../src/iscsi/attributes.ts';
+import { iscsi as fabric } from '../../src/fabric/iscsi.ts';
 import { Connection } from '../../src/iscsi/connection.ts';
 import type { Host } from '../../src/iscsi/host.ts';
 import type { Output } from '../../src/iscsi/output.ts';
@@ -8,26 +8,12 @@ import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
-import type { Fabric } from '../../src/target/fabric.ts';
-
 import { type FabricState, fabricState, NodeAcl, newLun, Target, Tpg } from '../../src/target/target.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';
 import type { MemoryVolume } from './memory-volume.ts';
 
 export const targetName = 'iqn.2026-01.com.example:disks';
-
-const fabric: Fabric = {
-  name: 'iscsi',
-  doc: '',
-  wwnTypes: ['iqn'],
-  features: [],
-  tpgNodes: true,
-  protocol: 5,
-  tpgAttributes,
-  tpgParameters,
-  aclAttributes,
-};
 
 /** A tree with one TPG in demo mode, writable, without authentication, with a window of 64 commands, and one LUN of 1 MiB (or `lu`). */
 export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: FabricState; tpg: Tpg } {

@@ -1,6 +1,7 @@
 /** A logical unit over a memory volume, and initiators that send it commands without a transport. */
 
 import type { Backstore } from '../../src/backstore/backstore.ts';
+import { fileio } from '../../src/backstore/fileio.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
 import { type LogicalUnitView, Nexus, StorageObject, type TargetPort } from '../../src/scsi/logical-unit.ts';
 import { recordedAnew } from '../../src/scsi/lost-writes.ts';
@@ -28,12 +29,11 @@ export const port: TargetPort = {
   portGroup: 0,
 };
 
-const backstore = (defaults: Record<string, number>) =>
-  ({
-    name: 'fileio',
-    plugin: 'fileio',
-    attributeDefaults: () => ({ emulate_write_cache: 1, emulate_model_alias: 1, ...defaults }),
-  }) as unknown as Backstore;
+/** fileio, but that INQUIRY has the name of the object, as LIO's recordings do. */
+const backstore = (defaults: Record<string, number>): Backstore => ({
+  ...fileio,
+  attributeDefaults: () => ({ emulate_write_cache: 1, emulate_model_alias: 1, ...defaults }),
+});
 
 interface Options {
   readonly name?: string;

@@ -256,7 +256,7 @@ test.each([
   ['SCSI-2 9.2.15 SEEK(6)', [0x0b, 0, 0x08, 0x00], '5/21/00'],
   ['SCSI-2 9.2.15 SEEK(10)', [0x2b, 0, 0, 0, 0x07, 0xff], ''],
   ['SCSI-2 9.2.15 SEEK(10)', [0x2b, 0, 0, 0, 0x08, 0x00], '5/21/00'],
-])('%s: %j moves nothing', async (_name, cdb, sense) => {
+])('%s: %j is answered with sense %j and moves nothing', async (_name, cdb, sense) => {
   expect((await fresh().initiator.send(cdb)).sense).toBe(sense);
 });
 

@@ -79,7 +79,7 @@ test.each([
   // FUAB and VBULS, which LIO leaves at 0.
   ['SBC-3 6.6.5 Block Device Characteristics', 0xb1, `00b1003c 00000000 03 ${'00'.repeat(55)}`],
   ['SBC-3 6.6.7 Logical Block Provisioning', 0xb2, '00b20004 00000000'],
-] as const)('%s: as LIO gives it', async (_name, page, expected) => {
+] as const)('%s: the bytes that LIO gives, but where a note says otherwise', async (_name, page, expected) => {
   expect((await lio().send(vpd(page))).data.toString('hex')).toBe(hex(expected));
 });
 
