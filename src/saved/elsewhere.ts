@@ -22,6 +22,13 @@ export function together(form: Raw, path: string, { [elsewhere]: all }: Raw): Ra
   return mine === undefined ? form : { ...form, [elsewhere]: mine };
 }
 
+/** The keys of the file without the attributes of objects that have them now: they go with these. */
+export function unclaimed({ [elsewhere]: all, ...top }: Raw, isThere: (path: string) => boolean): Raw {
+  if (!isRaw(all)) return all === undefined ? top : { ...top, [elsewhere]: all };
+  const left = Object.entries(all).filter(([path]) => !isThere(path));
+  return left.length > 0 ? { ...top, [elsewhere]: Object.fromEntries(left) } : top;
+}
+
 /** Says what is wrong with them as a whole. */
 export function checkElsewhere({ [elsewhere]: all }: Raw, told: Pick<Told, 'error'>): void {
   if (all !== undefined && !isRaw(all)) told.error(`'${elsewhere}' is no object`);

@@ -11,7 +11,7 @@ import { namedBy } from '../operations/saved-form.ts';
 import { type Kind, listsIn, pathOf, type Saved, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
 import { printableLine } from '../printable.ts';
-import { checkElsewhere, together } from './elsewhere.ts';
+import { checkElsewhere, together, unclaimed } from './elsewhere.ts';
 import { readers } from './reading.ts';
 import { Restoration } from './restoration.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
@@ -40,7 +40,7 @@ export async function restore(
     const keepModule = (raw: Raw) => void kept.fabricModules.push(raw);
     for (const [number, part] of modules.entries())
       await restoration.part(part, keepModule, (raw) => restoreTop(restoration, schema.fabric, raw, number));
-    kept.top = { ...kept.top, ...top };
+    kept.top = { ...kept.top, ...unclaimed(top, (path) => tree.storageObject(path) !== undefined) };
   }
   const keepTarget = (raw: Raw) => void kept.targets.push(raw);
   for (const [number, part] of targets.entries())

@@ -11,6 +11,7 @@ import { worldly } from '../../src/saved/operations.ts';
 import { rehearse } from '../../src/saved/rehearsal.ts';
 import { restore } from '../../src/saved/restore.ts';
 import { dump, format } from '../../src/saved/saveconfig.ts';
+import { openShell, removeHome } from '../support/shell.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 async function restored(saved: unknown, restoring = false): Promise<{ tree: Tree; errors: string[] }> {
@@ -225,4 +226,29 @@ describe('what is kept in the file', () => {
       "'storage_object_attributes' is no object",
     ]);
   });
+});
+
+it('attributes that stand in the file itself go with their object, and come back with it', async () => {
+  const shell = await openShell();
+  const own = () => (dump(shell.host.root.tree) as unknown as Record<string, unknown>)['storage_object_attributes'];
+  await shell.run('/backstores/ramdisk create rd 1M', '/backstores/ramdisk/rd set attribute vendor_id=ACME');
+  const saved = dump(shell.host.root.tree) as never;
+  await shell.host.root.apply({
+    path: '/',
+    verb: 'restoreconfig',
+    params: { configuration: saved, clear_existing: true },
+  });
+  expect(own()).toEqual({ '/backstores/ramdisk/rd': { vendor_id: 'ACME' } });
+  await shell.run('/backstores/ramdisk delete rd');
+  expect(own()).toBeUndefined();
+  expect(
+    await shell.run(
+      '/backstores/ramdisk create rd2 1M',
+      '/backstores/ramdisk/rd2 set attribute vendor_id=ACME',
+      'undo',
+      'undo',
+    ),
+  ).not.toContain('E| ');
+  await shell.close();
+  removeHome(shell.directory);
 });
