@@ -32,6 +32,7 @@ export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
 export { describeLoss, harmIn, keptIn, problems, remarksOn } from './daemon/status.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
+export { exportTargetsConf } from './import/export-targets-conf.ts';
 export { planImport } from './import/index.ts';
 export type { Log } from './log.ts';
 export type { LossState, WorkState } from './loops/loop.ts';

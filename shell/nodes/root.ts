@@ -5,7 +5,7 @@ import { child, Node, type NodeType } from '../session/node.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
-import { importCommand } from './import.ts';
+import { exportCommand, importCommand } from './import.ts';
 import { keptFabrics } from './kept-fabric.ts';
 import { sessions, version } from './root-commands.ts';
 import { share, unshare } from './share.ts';
@@ -30,6 +30,7 @@ const root: NodeType<Host> = {
   ],
   commands: (host) => ({
     ...configurationCommands(host),
+    export: exportCommand,
     import: importCommand,
     sessions,
     share,

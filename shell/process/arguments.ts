@@ -74,6 +74,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
        tcli [OPTIONS] import FILE [--dry-run]                    the configuration of tgt, IET, gotgt or ctld
+       tcli [OPTIONS] export --tgt                               the iSCSI targets as a targets.conf, with secrets
        tcli tgtadm …                      as tgtadm, for a tcli that serves with --tgtadm
        tcli completion bash|zsh|fish                             completion for that shell
 
@@ -179,6 +180,7 @@ export function readArguments(words: readonly string[]): Invocation {
   // As its man would have it: --dry-run.
   if (first === 'import')
     rest.splice(0, rest.length, ...rest.map((word) => (word === '--dry-run' ? 'dry_run=true' : word)));
+  if (first === 'export') rest.splice(0, rest.length, ...rest.map((word) => (word === '--tgt' ? 'tgt' : word)));
   if (first === 'tgtadm') return { home, cwd, wants: { kind: 'tgtadm', words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };

@@ -315,6 +315,49 @@ test('dry_run changes nothing; the same file again changes nothing; undo takes a
   expect(JSON.stringify(dump(tree()))).toBe(before);
 });
 
+test('what was imported is exported as a targets.conf, from which the same is imported again', async () => {
+  await imported(`
+    incomingdiscoveruser disco the-secret-of-disco
+    <target ${iqn}>
+      controller_tid 9
+      initiator-address 192.0.2.7
+      initiator-name iqn.1994-05.com.redhat:client1
+      incominguser fred the-secret-of-fred
+      outgoinguser out the-secret-of-out
+      <backing-store @/a>
+        lun 4
+        vendor_id ACME
+        write-cache off
+        readonly 1
+        block-size 4096
+      </backing-store>
+      <backing-store @/b>
+        scsi_sn SN1
+      </backing-store>
+    </target>`);
+  const before = dump(tree());
+  const text = await shell.run('/ export tgt');
+  await shell.run('/ clearconfig confirm=true');
+  await imported(text);
+  const serial = (from: typeof before) =>
+    from.storage_objects.map(({ name, ...others }) => [name, { ...others, wwn: '' }]);
+  expect(Object.fromEntries(serial(dump(tree())) as never)).toEqual(Object.fromEntries(serial(before) as never));
+  expect(
+    lunsOf()
+      .map(([lun]) => lun)
+      .toSorted(),
+  ).toEqual([1, 4]);
+  expect(tpgOf().accessList).toEqual({ addresses: ['192.0.2.7'], names: ['iqn.1994-05.com.redhat:client1'] });
+});
+
+test('a target that nobody may come to is not exported as one that everybody may', async () => {
+  await shell.run(`/iscsi create ${iqn}`);
+  const text = await shell.run('/ export tgt');
+  expect(text).toContain('initiator-address 192.0.2.255');
+  await shell.run(`/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1`);
+  expect(await shell.run('/ export tgt')).toContain('initiator-address ALL');
+});
+
 test('whatever a file says, it is read, or refused with its line', async () => {
   const words = [
     '<target a>',

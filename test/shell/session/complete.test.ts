@@ -38,6 +38,7 @@ const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh'
 const ofRoot = [
   'clearconfig',
   'diff',
+  'export',
   'import',
   'restoreconfig',
   'saveconfig',

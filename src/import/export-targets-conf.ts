@@ -1,0 +1,81 @@
+/** The targets of iSCSI as a targets.conf for tgt. What tgt cannot say is a comment, so that it is not lost unseen. */
+
+import { labelsOf } from '../operations/labels.ts';
+import type { Tree } from '../operations/tree.ts';
+import type { FabricState, Lun, Tpg } from '../target/target.ts';
+
+/** Secrets of accounts are in it. */
+export function exportTargetsConf(tree: Tree): string {
+  const state = tree.fabrics.get('iscsi')!;
+  const lines = ['default-driver iscsi', ''];
+  for (const userid of state.discoveryAccounts)
+    lines.push(`incomingdiscoveruser ${userid} ${state.accounts.get(userid)}`);
+  const { mutual_userid: user, mutual_password: secret } = state.discoveryAuth;
+  if (user !== '') lines.push(`outgoingdiscoveruser ${user} ${secret}`);
+  for (const target of state.targets.values()) {
+    const [tpg, ...others] = [...target.tpgs.values()].sort((a, b) => a.tag - b.tag);
+    if (!tpg) continue;
+    lines.push('', `<target ${target.wwn}>`, ...targetLines(state, tpg).map((line) => `    ${line}`), '</target>');
+    if (others.length > 0) lines.push(`# ${target.wwn} has ${others.length} more TPGs, which tgt does not have`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function targetLines(state: FabricState, tpg: Tpg): string[] {
+  const { auth, accounts, accessList, acls, luns, enabled } = tpg;
+  const tid = labelsOf(tpg).get('tid');
+  const own = auth.userid === '' ? [] : [`incominguser ${auth.userid} ${auth.password}`];
+  const names = [...acls.keys()];
+  return [
+    ...(tid === undefined ? [] : [`controller_tid ${tid}`]),
+    ...(enabled ? [] : ['state offline']),
+    ...own,
+    ...accounts.map((userid) => `incominguser ${userid} ${state.accounts.get(userid)}`),
+    ...(auth.mutual_userid === '' ? [] : [`outgoinguser ${auth.mutual_userid} ${auth.mutual_password}`]),
+    ...rulesOf(tpg, names),
+    ...(accessList && names.length > 0 ? [`# besides, only initiators with an ACL: ${names.join(', ')}`] : []),
+    ...[...luns.values()].sort((a, b) => a.index - b.index).flatMap(unitLines),
+  ];
+}
+
+/** Where demo mode is off, only those come that have an ACL. */
+function rulesOf({ accessList, attributes }: Tpg, names: readonly string[]): string[] {
+  const isDemo = (attributes.values as { generate_node_acls?: number }).generate_node_acls === 1;
+  if (!accessList && isDemo) return ['initiator-address ALL'];
+  const { addresses = [], names: listed = names } = accessList ?? {};
+  const rules = [
+    ...addresses.map((one) => `initiator-address ${one}`),
+    ...listed.map((one) => `initiator-name ${one}`),
+  ];
+  // A target without any rule is everybody's in tgt: this address is nobody's (RFC 5737).
+  const needsAddress = rules.every((rule) => !rule.startsWith('initiator-address'));
+  return needsAddress ? ['initiator-address 192.0.2.255', ...rules] : rules;
+}
+
+function unitLines({ index, storageObject }: Lun): string[] {
+  const { config, attributes, backstore } = storageObject;
+  const { values } = attributes;
+  const labels = labelsOf(storageObject);
+  const path = typeof config['dev'] === 'string' ? config['dev'] : undefined;
+  if (path === undefined || !['fileio', 'block'].includes(backstore.name))
+    return [`# LUN ${index} is a ${backstore.name}, which has no file or device`];
+  // LUN 0 is a controller in tgt.
+  if (index === 0) return [`# LUN 0 cannot be a disk in tgt; give it another number:`, `# backing-store ${path}`];
+  const options = [
+    `lun ${index}`,
+    ...['vendor_id', 'product_id', 'scsi_id', 'scsi_sn'].flatMap((name) => {
+      const value = values[name as 'scsi_id'];
+      return value === '' ? [] : [`${name} "${value}"`];
+    }),
+    `product_rev "${values.revision}"`,
+    ...(values.scsi_sn === '' ? [`scsi_sn "${storageObject.wwn.slice(0, 36)}"`] : []),
+    ...(values.block_size === 512 ? [] : [`block-size ${values.block_size}`]),
+    ...(values.read_only === 1 ? ['readonly 1'] : []),
+    ...(values.removable === 1 ? ['removable 1'] : []),
+    ...(values.online === 0 ? ['online 0'] : []),
+    ...(values.emulate_tpu === 1 ? ['params thin_provisioning=1'] : []),
+    `write-cache ${values.emulate_write_cache === 1 ? 'on' : 'off'}`,
+    ...(labels.has('bsoflags') ? [`bsoflags ${labels.get('bsoflags')}`] : []),
+  ];
+  return [`<backing-store ${path}>`, ...options.map((line) => `    ${line}`), '</backing-store>'];
+}
