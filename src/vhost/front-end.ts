@@ -94,7 +94,7 @@ export class FrontEnd {
         act({ payload }) {
           const wanted = readNumber(payload);
           refuseOthers(wanted, features);
-          if ((wanted & feature.version1) === 0n) throw new MessageError('the driver is older than VIRTIO 1.0');
+          // Without VIRTIO_F_VERSION_1 the driver is a legacy one (OVMF's): rings and requests are the same on machines that are little-endian.
           device.features = wanted;
           return undefined;
         },

@@ -1,5 +1,6 @@
 // `npm run e2e:boot [FIRMWARE…]`: a machine (QEMU) without a disk boots from a fileio LUN of `tcli serve`, by the iPXE in its
 // network adapter, once with UEFI and once with BIOS. The UEFI loader is larger than the longest transfer that the LUN advises.
+// The same disks boot as vhost disks, by the drivers that the firmware has for virtio-scsi.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -13,6 +14,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 const iqn = 'iqn.2003-01.org.example:boot';
+const naa = 'naa.5001405162d5cf9d';
 const MiB = 1 << 20;
 const bootMs = 400_000;
 
@@ -30,28 +32,29 @@ const wanted: Readonly<Record<string, string>> = {
 
 /** A way to boot: how its disk is made, the ROM of its network adapter, what else the machine has, and what proves it. */
 interface Firmware {
-  readonly rom: string;
+  /** Absent: the disk is a vhost disk. */
+  readonly rom?: string;
   readonly machine: (folder: string) => Promise<readonly string[]>;
   /** Makes the disk. @returns lines that the machine has to print, in this order */
   readonly disk: (image: string, folder: string) => Promise<readonly string[]>;
 }
 
+const uefi: Firmware = {
+  machine: async (folder) => {
+    const variables = join(folder, 'variables.fd');
+    await copyFile('/usr/share/OVMF/OVMF_VARS.fd', variables);
+    const flash = (file: string, more = '') => ['-drive', `if=pflash,format=raw,file=${file}${more}`];
+    return [...flash('/usr/share/OVMF/OVMF_CODE.fd', ',readonly=on'), ...flash(variables)];
+  },
+  disk: uefiDisk,
+};
+const bios: Firmware = { machine: async () => [], disk: biosDisk };
+
 const firmwares: Readonly<Record<string, Firmware>> = {
-  uefi: {
-    rom: '/usr/lib/ipxe/qemu/efi-e1000.rom',
-    machine: async (folder) => {
-      const variables = join(folder, 'variables.fd');
-      await copyFile('/usr/share/OVMF/OVMF_VARS.fd', variables);
-      const flash = (file: string, more = '') => ['-drive', `if=pflash,format=raw,file=${file}${more}`];
-      return [...flash('/usr/share/OVMF/OVMF_CODE.fd', ',readonly=on'), ...flash(variables)];
-    },
-    disk: uefiDisk,
-  },
-  bios: {
-    rom: '/usr/lib/ipxe/qemu/pxe-e1000.rom',
-    machine: async () => [],
-    disk: biosDisk,
-  },
+  uefi: { ...uefi, rom: '/usr/lib/ipxe/qemu/efi-e1000.rom' },
+  bios: { ...bios, rom: '/usr/lib/ipxe/qemu/pxe-e1000.rom' },
+  'vhost-uefi': uefi,
+  'vhost-bios': bios,
 };
 
 /** FAT32 with GRUB, which the firmware loads whole, and which then reads a file of the LUN and says its digest. */
@@ -126,12 +129,24 @@ async function boots(name: string, { rom, machine, disk }: Firmware): Promise<bo
     `/iscsi/${iqn}/tpg1/portals create 127.0.0.1 ${port}`,
     `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
     `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/disk0`,
+    `/vhost create ${naa}`,
+    `/vhost/${naa}/tpg1/luns create /backstores/fileio/disk0`,
   ]);
+  const boot =
+    rom === undefined
+      ? [
+          ...['-object', 'memory-backend-memfd,id=mem,size=512M,share=on,seal=on', '-machine', 'memory-backend=mem'],
+          ...['-chardev', `socket,id=disk,path=${home}/run/${naa}.vhost`],
+          ...['-device', 'vhost-user-scsi-pci,chardev=disk,bootindex=0'],
+        ]
+      : [
+          ...['-netdev', `user,id=net0,restrict=off,tftp=${netboot},bootfile=boot.ipxe`],
+          ...['-device', `e1000,netdev=net0,romfile=${rom},bootindex=0`],
+        ];
   const qemu = spawn('/usr/bin/qemu-system-x86_64', [
     ...['-machine', 'q35', '-accel', 'tcg', '-m', '512', '-nodefaults', '-display', 'none'],
     ...['-serial', 'stdio', '-no-reboot', ...(await machine(folder))],
-    ...['-netdev', `user,id=net0,restrict=off,tftp=${netboot},bootfile=boot.ipxe`],
-    ...['-device', `e1000,netdev=net0,romfile=${rom},bootindex=0`, '-vga', 'std'],
+    ...['-vga', 'std', ...boot],
   ]);
   try {
     const { output, missing } = await untilPrinted(qemu, lines);

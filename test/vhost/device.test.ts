@@ -52,6 +52,7 @@ test.each([
   ['behind an indirect descriptor', usualFeatures, { piece: 4096, indirect: true }],
   ['with event indices', usualFeatures | F.eventIndex, { piece: 4096 }],
   ['without protocol features', F.version1, {}],
+  ['by a legacy driver', 0n, {}],
 ])(
   'what is written %s is read again, from a medium that answers at once and from one that does not',
   async (_, features, options) => {

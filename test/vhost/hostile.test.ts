@@ -141,7 +141,6 @@ const messages: readonly (readonly [string, (driver: FrontEnd) => void, string])
   ['a request that is not offered', (driver) => driver.send(6, u64(0)), 'request 6, which is not offered'],
   ['a payload that is too short', (driver) => driver.send(2, u32(0)), 'SET_FEATURES with 4 bytes'],
   ['features that were not offered', (driver) => driver.send(2, u64((1n << 3n) | usualFeatures)), 'features 8h'],
-  ['a driver older than VIRTIO 1.0', (driver) => driver.send(2, u64(0)), 'older than VIRTIO 1.0'],
   ['protocol features that were not offered', (driver) => driver.send(16, u64(2)), 'features 2h'],
   ['a ring that is none', (driver) => driver.send(18, u32(999, 1)), 'ring 999'],
   ['a size that is no power of two', (driver) => driver.send(8, u32(4, 100)), '100 descriptors'],
