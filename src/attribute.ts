@@ -190,6 +190,17 @@ interface KindOfAttributes {
   initial?(): Readonly<Record<string, number | string>>;
 }
 
+const defaults = new WeakMap<AttributeTable, Readonly<Record<string, number | string>>>();
+
+/** Every attribute of a table with its default: made once, for there may be ten thousand objects with the same table. */
+function defaultsOf(table: AttributeTable): Readonly<Record<string, number | string>> {
+  const known = defaults.get(table);
+  if (known) return known;
+  const made = Object.fromEntries(Object.entries(table).map(([name, attribute]) => [name, attribute.default]));
+  defaults.set(table, made);
+  return made;
+}
+
 /**
  * The values of one object's attributes. `values` is a plain object, so that a hot path reads a property and no more.
  */
@@ -211,8 +222,7 @@ export class Attributes<T extends AttributeTable> {
     this.table = table;
     this.#changed = changed;
     this.#kind = kind;
-    const initial = Object.entries(table).map(([name, attribute]) => [name, attribute.default]);
-    this.values = { ...Object.fromEntries(initial), ...defaults };
+    this.values = { ...(defaultsOf(table) as AttributeValues<T>), ...defaults };
   }
 
   /** Name → value as it goes into saveconfig.json, in the table's order: LIO's, as far as they can be written. */
@@ -239,13 +249,15 @@ export class Attributes<T extends AttributeTable> {
   ): Record<string, number | string> {
     const values = this.values as Record<string, number | string>;
     const initial = this.#kind.initial?.() ?? {};
-    const picked = Object.entries(this.table).flatMap(([name, attribute]) => {
+    const picked: Record<string, number | string> = {};
+    for (const name in this.table) {
+      const { readOnly, newer, default: usual } = this.table[name]!;
+      if (readOnly) continue;
       const value = this.#refused.get(name) ?? values[name]!;
-      const isInitial = value === (initial[name] ?? attribute.default);
-      const { readOnly, newer } = attribute;
-      return !readOnly && which({ isForeign: this.#isForeign(name), isInitial, newer }) ? [[name, value] as const] : [];
-    });
-    return Object.fromEntries(picked);
+      const isInitial = value === (initial[name] ?? usual);
+      if (which({ isForeign: this.#isForeign(name), isInitial, newer })) picked[name] = value;
+    }
+    return picked;
   }
 
   /** The record of an attribute by a name from outside. */

@@ -12,7 +12,7 @@ import { LocalLoop } from './local-loop.ts';
 import type { Again, Facts, Left, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
 import { Placement } from './placement.ts';
 import { Routes } from './routes.ts';
-import { canUseWorkers, startWorkerLoop } from './worker-loop.ts';
+import { canUseWorkers, type LoopThreadOptions, startWorkerLoop } from './worker-loop.ts';
 
 export interface LoopOptions {
   /** Where engines may make sockets. */
@@ -261,9 +261,12 @@ export class Loops {
   /** Makes those that have something to do and are not there. @returns which */
   #make(): Promise<number[]> {
     const wanted = [...this.#all.keys()].filter((at) => !this.#all[at] && this.#isWanted(at));
+    const workers = wanted.length > 0 ? this.#workers : undefined;
+    // Each begins with the same tree.
+    const options = workers && this.#threadOptions();
     return Promise.all(
       wanted.map(async (at) => {
-        const loop = this.#workers ? this.#worker(at, this.#workers.entry) : this.#local();
+        const loop = workers && options ? this.#worker(at, workers.entry, options) : this.#local();
         this.#all[at] = loop;
         this.#opening.set(at, 'begins');
         await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [] });
@@ -296,13 +299,15 @@ export class Loops {
     return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, alone: true });
   }
 
-  #worker(at: number, entry: URL): Loop {
+  /** What a thread that begins now begins with. */
+  #threadOptions(): LoopThreadOptions {
     const { stateDirectory } = this.#options;
-    const runDirectory = this.#runDirectory();
-    const configuration = dump(this.#tree);
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
     const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
-    const options = { configuration, lost, runDirectory, stateDirectory };
+    return { configuration: dump(this.#tree), lost, runDirectory: this.#runDirectory(), stateDirectory };
+  }
+
+  #worker(at: number, entry: URL, options: LoopThreadOptions): Loop {
     const loop: Loop = startWorkerLoop(at, entry, options, this.#host, () => {
       // A thread that died costs its sessions, and what was in memory; a new one serves all else that it served.
       if (this.#all[at] === loop) this.#all[at] = undefined;

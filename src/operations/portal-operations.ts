@@ -60,10 +60,10 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
   const isAny = (one: string) => anyOf[family].test(one);
   if (port === 0) return undefined;
   for (const target of tree.fabrics.get(fabric.name)?.targets.values() ?? [])
-    for (const { portals, path } of target.tpgs.values())
-      for (const other of portals)
-        if (other.port === port && other.address.includes(':') === (family === 6) && other.address !== address)
-          if (isAny(address) !== isAny(other.address)) return { path, address: other.address };
+    for (const tpg of target.tpgs.values())
+      for (const other of tpg.portals)
+        if (other.port === port && other.address !== address && other.address.includes(':') === (family === 6))
+          if (isAny(address) !== isAny(other.address)) return { path: tpg.path, address: other.address };
   return undefined;
 }
 

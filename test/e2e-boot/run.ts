@@ -137,7 +137,7 @@ async function boots(name: string, { rom, machine, disk }: Firmware): Promise<bo
       ? [
           ...['-object', 'memory-backend-memfd,id=mem,size=512M,share=on,seal=on', '-machine', 'memory-backend=mem'],
           ...['-chardev', `socket,id=disk,path=${home}/run/${naa}.vhost`],
-          ...['-device', 'vhost-user-scsi-pci,chardev=disk,bootindex=0'],
+          ...['-device', 'vhost-user-scsi-pci,chardev=disk,bootindex=0,boot_tpgt=1'],
         ]
       : [
           ...['-netdev', `user,id=net0,restrict=off,tftp=${netboot},bootfile=boot.ipxe`],
