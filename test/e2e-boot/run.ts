@@ -130,14 +130,16 @@ async function boots(name: string, { rom, machine, disk }: Firmware): Promise<bo
     `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
     `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/disk0`,
     `/vhost create ${naa}`,
-    `/vhost/${naa}/tpg1/luns create /backstores/fileio/disk0`,
+    // Where a boot index names the disk, OVMF looks at target 0 alone.
+    `/vhost/${naa} create 0`,
+    `/vhost/${naa}/tpg0/luns create /backstores/fileio/disk0`,
   ]);
   const boot =
     rom === undefined
       ? [
           ...['-object', 'memory-backend-memfd,id=mem,size=512M,share=on,seal=on', '-machine', 'memory-backend=mem'],
           ...['-chardev', `socket,id=disk,path=${home}/run/${naa}.vhost`],
-          ...['-device', 'vhost-user-scsi-pci,chardev=disk,bootindex=0,boot_tpgt=1'],
+          ...['-device', 'vhost-user-scsi-pci,chardev=disk,bootindex=0'],
         ]
       : [
           ...['-netdev', `user,id=net0,restrict=off,tftp=${netboot},bootfile=boot.ipxe`],
