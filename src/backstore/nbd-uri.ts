@@ -2,6 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { hidden } from '../printable.ts';
+import { pathBytesMax } from '../system/unix-socket.ts';
 
 /** What an NBD URI names. */
 export interface NbdAddress {
@@ -15,8 +16,6 @@ export interface NbdAddress {
 }
 
 const defaultPort = 10809;
-/** sun_path of unix(7), without the zero at its end. */
-const socketPathBytesMax = 107;
 const parameters = ['socket', 'tls-certificates', 'tls-verify-peer'];
 const examples =
   'For example nbd://server/export, nbds://server:10809/export or nbd+unix:///export?socket=/run/nbd.sock';
@@ -43,8 +42,8 @@ export function parseNbdUri(text: string): NbdAddress {
   if (unknown !== undefined) throw refuse(`'${unknown}' is not known`);
   const path = url.searchParams.get('socket');
   if ((match[2] !== undefined) !== (path !== null)) throw refuse('socket=PATH goes with +unix');
-  if (path !== null && Buffer.byteLength(path) > socketPathBytesMax)
-    throw refuse(`the path of a socket has at most ${socketPathBytesMax} bytes`);
+  if (path !== null && Buffer.byteLength(path) > pathBytesMax)
+    throw refuse(`the path of a socket has at most ${pathBytesMax} bytes`);
   const verify = url.searchParams.get('tls-verify-peer');
   if (verify !== null && verify !== 'true' && verify !== 'false') throw refuse('tls-verify-peer is true or false');
   let exportName: string;

@@ -15,6 +15,7 @@ import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
 import { mayControl } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
+import { listening } from '../system/unix-socket.ts';
 import {
   type ControlReply,
   controlSocketOf,
@@ -343,16 +344,4 @@ function sessionOpening(wanted: unknown): SessionOpening {
   for (const [key, type] of known)
     if (typeof given[key] !== type) throw new OperatorError(`session.${key} must be a ${type}`);
   return Object.fromEntries(known.map(([key]) => [key, given[key]]));
-}
-
-function listening(server: Server, where: { path: string } | { fd: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(where, () => {
-      server.off('error', reject);
-      // From here on errors concern one accept (EMFILE …): the server goes on.
-      server.on('error', () => {});
-      resolve();
-    });
-  });
 }

@@ -1,18 +1,15 @@
 /** A Unix socket on which exports are served; clients come and go. */
 
-import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { whenLate } from '../system/running-time.ts';
+import { openAt } from '../system/unix-socket.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
 import type { Export } from './export.ts';
 import { connectionsMax, negotiationMs } from './limits.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
 import { transmit } from './transmission.ts';
-
-/** sun_path of unix(7), without the zero at its end. */
-const pathBytesMax = 107;
 
 /** Serves exports on a socket. */
 export class NbdServer {
@@ -33,29 +30,11 @@ export class NbdServer {
     this.#exports = exports;
     this.#log = log;
     this.#server = createServer((socket) => this.#accept(socket));
-    // Once it listens, errors concern a single accept (EMFILE …): the server goes on.
-    this.#server.on('error', () => {});
   }
 
   /** Resolves when it listens or has a `problem`; never rejects. What was left at its path by an earlier process goes. */
   async open(): Promise<void> {
-    if (Buffer.byteLength(this.path) > pathBytesMax) {
-      this.problem = `the path of its socket is longer than ${pathBytesMax} bytes: ${this.path}`;
-      return;
-    }
-    try {
-      rmSync(this.path, { force: true });
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject);
-        this.#server.listen(this.path, () => {
-          this.#server.off('error', reject);
-          resolve();
-        });
-      });
-      chmodSync(this.path, 0o600);
-    } catch (error) {
-      this.problem = `${this.path}: ${reasonOf(error)}`;
-    }
+    this.problem = await openAt(this.#server, this.path);
   }
 
   /**

@@ -7,9 +7,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTimeOf } from './process.ts';
+import { pathBytesMax } from './unix-socket.ts';
 
-/** sun_path of unix(7), without the zero at its end; and what a folder's name and a short one in it take of it. */
-const pathBytesMax = 107;
+/** What a folder's name and a short one in it take of a socket's path. */
 const nameBytesMax = 60;
 
 /** `tcli-qemu-1234-567890-Ab3dEf`: what it is for, a process, when that began, and chance. */

@@ -1,6 +1,6 @@
 /** The control queue: task management and asynchronous notification (VIRTIO 1.2 clause 5.6.6.2). */
 
-import { abortNexus, abortTask, abortTaskSet, clearTaskSet, logicalUnitReset } from '../scsi/task-management.ts';
+import { abortTask, abortTaskSet, clearTaskSet, logicalUnitReset } from '../scsi/task-management.ts';
 import {
   controlType,
   functions,
@@ -57,7 +57,6 @@ const taskFunctions: ReadonlyMap<number, TaskFunction> = new Map([
   [
     functions.nexusReset,
     async ({ session }) => {
-      await abortNexus(session.nexus);
       await session.reset();
       return responses.ok;
     },

@@ -1,11 +1,12 @@
 /** vhost targets as they run: a socket for each, one front-end at a time, and a nexus for each of its TPGs. */
 
-import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { within } from '../backstore/patience.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { descriptorOf, duplicate } from '../system/descriptor.ts';
 import { peerOf } from '../system/peer.ts';
+import { openAt } from '../system/unix-socket.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 import type { FabricState, Lun, Target, Tpg } from '../target/target.ts';
 import { noTraffic } from '../target/traffic.ts';
@@ -15,8 +16,6 @@ import { Session } from './session.ts';
 
 export const startVhost = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
 
-/** sun_path of unix(7), without the zero at its end. */
-const pathBytesMax = 107;
 /** Of a directory's mode: its group may open what is in it. */
 const groupEnters = 0o010;
 /** How long the end of the process waits for commands that are on their way to a medium. */
@@ -42,31 +41,18 @@ class Served {
     this.path = socketPath(target, runDirectory);
     this.#log = log;
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
-    // Once it listens, errors concern a single accept (EMFILE …): the server goes on.
-    this.#server.on('error', () => {});
   }
 
   /** Resolves when it listens or has a `problem`; never rejects. What was left at its path by an earlier process goes. */
   async open(runDirectory: string): Promise<void> {
-    if (Buffer.byteLength(this.path) > pathBytesMax) {
-      this.problem = `the path of its socket is longer than ${pathBytesMax} bytes: ${this.path}`;
-      return;
-    }
     try {
       mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
-      rmSync(this.path, { force: true });
-      await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', reject);
-        this.#server.listen(this.path, () => {
-          this.#server.off('error', reject);
-          resolve();
-        });
-      });
+      this.problem = await openAt(this.#server, this.path);
       // The directory is open to those who may control this process: what they may do already, they may do here.
       const { mode, uid, gid } = statSync(runDirectory);
-      const isShared = (mode & groupEnters) !== 0;
-      if (isShared) chownSync(this.path, uid, gid);
-      chmodSync(this.path, isShared ? 0o660 : 0o600);
+      if (this.problem !== undefined || (mode & groupEnters) === 0) return;
+      chownSync(this.path, uid, gid);
+      chmodSync(this.path, 0o660);
     } catch (error) {
       this.problem = `${this.path}: ${reasonOf(error)}`;
     }

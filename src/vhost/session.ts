@@ -53,7 +53,7 @@ export class Session {
     establishNexus(this.nexus);
   }
 
-  /** Why it cannot go on, or undefined. @param tpg what the tree has in its place */
+  /** Whether it may not go on: access would not say the same again. @param tpg what the tree has in its place */
   fallen(tpg: Tpg | undefined): boolean {
     return tpg !== this.tpg || !tpg.enabled || tpg.acls.get(tpg.nexusWwn) !== this.acl;
   }

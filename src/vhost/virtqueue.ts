@@ -111,11 +111,6 @@ export class VirtQueue {
     return this.#memory;
   }
 
-  get isPending(): boolean {
-    if (this.#isAbandoned) return false;
-    return this.#again.length > 0 || Atomics.load(this.#available, 1) !== this.#next;
-  }
-
   /** Requests that are in flight. */
   *busy(): IterableIterator<Request> {
     for (const request of this.#requests) if (request?.isBusy) yield request;
@@ -267,6 +262,6 @@ export class VirtQueue {
     if (this.#isAbandoned) return false;
     if (this.#options.eventIndex) Atomics.store(this.#usedIndex, ringHead + (this.size * elementBytes) / 2, this.#next);
     else Atomics.store(this.#usedIndex, 0, 0);
-    return this.isPending;
+    return this.#again.length > 0 || Atomics.load(this.#available, 1) !== this.#next;
   }
 }
