@@ -44,17 +44,17 @@ export {
   describeOperation,
   type Operation,
   type Outcome,
+  type ParameterValues,
   printOperation,
   type Value,
-  type Values,
   withoutSecrets,
 } from './operations/operation.ts';
 export { type Place, type PlaceKind, placeOf } from './operations/place.ts';
 export { infoOf } from './operations/saved-form.ts';
-export { schema } from './operations/schema.ts';
+export { type KindOfBackstore, schema } from './operations/schema.ts';
 export type { Tree } from './operations/tree.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
-export { type Host, openHost, parse, type Saved } from './root/host.ts';
+export { type Host, openHost, parse, type SavedFile } from './root/host.ts';
 export type { ChangeOptions } from './root/options.ts';
 export type { Root } from './root/root.ts';
 export { operationTypes } from './saved/operations.ts';

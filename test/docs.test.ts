@@ -14,7 +14,7 @@ import { ownLogBytesMax } from '../src/daemon/log-lines.ts';
 import { families } from '../src/daemon/metrics.ts';
 import { localPorts } from '../src/fabric/local-ports.ts';
 import { aclAttributes, tpgAttributes, tpgParameters } from '../src/iscsi/attributes.ts';
-import { declarations, type Key, keys } from '../src/iscsi/keys.ts';
+import { declarations, keys, type TextKey } from '../src/iscsi/keys.ts';
 import { logEvents, logLevels } from '../src/log.ts';
 import { aluaGroupTable } from '../src/scsi/alua-group.ts';
 import { diskAttributes } from '../src/scsi/attributes.ts';
@@ -55,7 +55,7 @@ const attributesOf = (owner: string, all: Readonly<Record<string, Attribute>>) =
   Object.keys(all).length === 0 ? '' : `## Attributes of ${owner}\n\n${settings(all)}\n\n`;
 
 function textKeys(): string {
-  const ours = ({ ours: put }: Key) =>
+  const ours = ({ ours: put }: TextKey) =>
     'always' in put
       ? `always ${code(put.always)}`
       : `parameter ${code(put.parameter)}${put.atMost === undefined ? '' : `, at most ${put.atMost}`}`;

@@ -116,6 +116,26 @@ describe('the laws', () => {
     expect(files.filter((file) => /(util|helper|manager|common\.|base\.|misc)/i.test(file))).toEqual([]);
   });
 
+  it('the name of an exported type means one thing: no other file exports it, no other of the product declares it', () => {
+    const types = files.flatMap((file) =>
+      [...text(file).matchAll(/^(export )?(?:interface|type|class) (\w+)/gm)].map(([, exported, name = '']) => ({
+        name,
+        file,
+        isExported: exported !== undefined,
+        isProduct: !file.startsWith('test/'),
+      })),
+    );
+    const twice = types.filter((one) =>
+      types.some(
+        (other) =>
+          other.name === one.name &&
+          other.file !== one.file &&
+          (one.isProduct && other.isProduct ? one.isExported || other.isExported : one.isExported && other.isExported),
+      ),
+    );
+    expect(twice.map(({ name, file }) => `${name}: ${file}`).toSorted()).toEqual([]);
+  });
+
   it('what the shell says goes through the printing door: streams.ts, or the owner of the terminal', () => {
     const doors = ['shell/process/streams.ts', 'shell/process/manual.ts'];
     const others = product.filter((file) => /^shell\/(?!ui\/)/.test(file) && !doors.includes(file));

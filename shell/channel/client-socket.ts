@@ -17,7 +17,7 @@ import {
   systemErrorCode,
   whenLate,
 } from '../../src/client.ts';
-import type { Reply, ShellClient, Terminal } from './protocol.ts';
+import type { ShellClient, ShellReply, Terminal } from './protocol.ts';
 import { SessionClient } from './session-client.ts';
 
 /** How long a process that took a connection may take to answer; its event loop may be busy restoring. */
@@ -37,7 +37,7 @@ const UNREACHABLE: readonly unknown[] = [
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
-interface Listener {
+interface ReplyListener {
   message(message: unknown): void;
   end(error: Error): void;
 }
@@ -59,7 +59,7 @@ export async function connectSocket(
     post: (request) => void socket.write(encodeFrame(request)),
     close: () => closed(socket),
   });
-  listen({ message: (reply) => client.receive(reply as Reply), end: (error) => client.end(error) });
+  listen({ message: (reply) => client.receive(reply as ShellReply), end: (error) => client.end(error) });
   await client.open(terminal);
   return client;
 }
@@ -93,16 +93,16 @@ export async function ask(
 async function open(
   home: Home,
   opening: Opening,
-): Promise<{ socket: Socket; listen(listener: Listener): void } | undefined> {
+): Promise<{ socket: Socket; listen(listener: ReplyListener): void } | undefined> {
   const socket = await connected(controlSocketOf(home));
   if (!socket) return undefined;
   let gone: Error | undefined;
   let early: unknown[] = [];
-  let listener: Listener = {
+  let listener: ReplyListener = {
     message: (message) => void early.push(message),
     end: () => {},
   };
-  const listen = (next: Listener) => {
+  const listen = (next: ReplyListener) => {
     listener = next;
     for (const message of early) next.message(message);
     early = [];

@@ -2,7 +2,7 @@
 
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { OperatorError, whenLate } from '../../src/client.ts';
-import type { Reply, ShellClient, Terminal } from './protocol.ts';
+import type { ShellClient, ShellReply, Terminal } from './protocol.ts';
 import { SessionClient } from './session-client.ts';
 
 /** How long the engine may take to stop: sessions are logged out, what is open is flushed. */
@@ -30,7 +30,7 @@ export async function connectThread(entry: URL, engine: unknown, terminal: Termi
   client.hosted = true;
   worker.on('error', (error) => client.end(error instanceof Error ? error : new Error(String(error))));
   worker.on('exit', (status) => client.end(new Error(`the engine's thread ended with status ${status}`)));
-  port.on('message', (reply: Reply) => client.receive(reply));
+  port.on('message', (reply: ShellReply) => client.receive(reply));
   try {
     await client.open(terminal);
   } catch (error) {

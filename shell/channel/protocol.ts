@@ -13,7 +13,7 @@ export interface Terminal {
   readonly interactive: boolean;
 }
 
-export type Request =
+export type ShellRequest =
   /** Sets or changes the terminal (first request, and after a resize). */
   | { readonly id: number; readonly do: 'terminal'; readonly terminal: Terminal }
   | { readonly id: number; readonly do: 'run'; readonly line: string }
@@ -26,7 +26,7 @@ export type Request =
 /** The id of output that no request asked for: what the engine has to tell a person. */
 export const NOTICE = 0;
 
-export type Reply =
+export type ShellReply =
   /** A piece of output, newlines included; `error` goes to standard error. */
   | { readonly id: number; readonly is: 'output'; readonly stream: 'output' | 'error'; readonly text: string }
   /** A question to the person, in the middle of `run`. */
@@ -39,7 +39,7 @@ export type Reply =
       readonly exit: boolean;
       readonly state: SessionState;
     }
-  | { readonly id: number; readonly is: 'completions'; readonly completion: Completion };
+  | { readonly id: number; readonly is: 'completions'; readonly completion: LineCompletion };
 
 export type Question =
   /** The answer is the chosen item's value. */
@@ -61,7 +61,7 @@ export interface SessionState {
   readonly pager: boolean;
 }
 
-export interface Completion {
+export interface LineCompletion {
   /** Where the word being completed starts in the line; candidates replace line[from … cursor]. */
   readonly from: number;
   readonly candidates: readonly Candidate[];
@@ -87,7 +87,7 @@ export interface Candidate {
 export interface ShellBackend {
   readonly state: SessionState;
   run(line: string, to: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }>;
-  complete(line: string, cursor: number): Promise<Completion>;
+  complete(line: string, cursor: number): Promise<LineCompletion>;
   setTerminal(terminal: Terminal): void;
 }
 
@@ -106,7 +106,7 @@ export interface ShellClient {
   notices?(to: (text: string) => void): void;
   /** @returns whether the line succeeded, and whether it asked to leave */
   run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }>;
-  complete(line: string, cursor: number): Promise<Completion>;
+  complete(line: string, cursor: number): Promise<LineCompletion>;
   setTerminal(terminal: Terminal): void;
   interrupt(): void;
   /** Ends the session; what was acknowledged is durable. */

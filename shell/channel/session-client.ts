@@ -1,19 +1,19 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
 import {
-  type Completion,
+  type LineCompletion,
   NOTICE,
   type OutputSink,
-  type Reply,
-  type Request,
   type SessionState,
   type ShellClient,
+  type ShellReply,
+  type ShellRequest,
   type Terminal,
 } from './protocol.ts';
 
 /** A way to the session, and what ends it. */
 export interface Channel {
-  post(request: Request): void;
+  post(request: ShellRequest): void;
   /** Resolves when the other side is gone. */
   close(): Promise<void>;
 }
@@ -27,7 +27,10 @@ export class SessionClient implements ShellClient {
   readonly lost: Promise<Error>;
   readonly #channel: Channel;
   /** By the id of the request. */
-  readonly #waiting = new Map<number, { receive(reply: Reply): void; fail(error: Error): void; to?: OutputSink }>();
+  readonly #waiting = new Map<
+    number,
+    { receive(reply: ShellReply): void; fail(error: Error): void; to?: OutputSink }
+  >();
   #id = 0;
   #running = 0;
   #gone: Error | null = null;
@@ -52,7 +55,7 @@ export class SessionClient implements ShellClient {
   }
 
   /** Takes what came over the channel. */
-  receive(reply: Reply): void {
+  receive(reply: ShellReply): void {
     const waiting = this.#waiting.get(reply.id);
     if (reply.id === NOTICE && reply.is === 'output') this.#notify(reply.text);
     else if (reply.is === 'output') waiting?.to?.write(reply.text, reply.stream);
@@ -78,7 +81,7 @@ export class SessionClient implements ShellClient {
     return done.is === 'done' ? { ok: done.ok, exit: done.exit } : { ok: false, exit: false };
   }
 
-  async complete(line: string, cursor: number): Promise<Completion> {
+  async complete(line: string, cursor: number): Promise<LineCompletion> {
     const reply = await this.#request({ do: 'complete', line, cursor });
     return reply.is === 'completions' ? reply.completion : { from: cursor, candidates: [] };
   }
@@ -103,12 +106,12 @@ export class SessionClient implements ShellClient {
     await this.#channel.close();
   }
 
-  #request(request: Unnumbered<Request>, to?: OutputSink): Promise<Reply> {
+  #request(request: Unnumbered<ShellRequest>, to?: OutputSink): Promise<ShellReply> {
     if (this.#gone) return Promise.reject(this.#gone);
     const id = ++this.#id;
     return new Promise((receive, fail) => {
       this.#waiting.set(id, { receive, fail, ...(to && { to }) });
-      this.#channel.post({ ...request, id } as Request);
+      this.#channel.post({ ...request, id } as ShellRequest);
     });
   }
 }

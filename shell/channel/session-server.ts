@@ -1,6 +1,6 @@
 /** Serves one session over a channel of requests and replies: a worker's port, or a socket. Knows neither. */
 
-import type { OutputSink, Reply, Request, ShellBackend } from './protocol.ts';
+import type { OutputSink, ShellBackend, ShellReply, ShellRequest } from './protocol.ts';
 
 /** Longer lines are refused: UTF-16 units. */
 const LINE_LENGTH_MAX = 1 << 20;
@@ -15,7 +15,7 @@ export interface SessionServer {
 }
 
 /** @param post sends a reply; called in the order in which replies must arrive */
-export function serveSession(session: ShellBackend, post: (reply: Reply) => void): SessionServer {
+export function serveSession(session: ShellBackend, post: (reply: ShellReply) => void): SessionServer {
   let running: AbortController | null = null;
   let answer: { id: number; give: (answer: string | null) => void } | null = null;
 
@@ -83,7 +83,7 @@ export function serveSession(session: ShellBackend, post: (reply: Reply) => void
 }
 
 /** Collects pieces of one stream into one reply, in order. */
-function bufferedOutput(id: number, post: (reply: Reply) => void) {
+function bufferedOutput(id: number, post: (reply: ShellReply) => void) {
   let text = '';
   let stream: 'output' | 'error' = 'output';
   let scheduled = false;
@@ -113,7 +113,7 @@ function pieceEnd(text: string): number {
 }
 
 /** Whether something that came over a channel is a request, whole and of the right types. */
-export function isRequest(message: unknown): message is Request {
+export function isRequest(message: unknown): message is ShellRequest {
   if (typeof message !== 'object' || message === null) return false;
   const it = message as Record<string, unknown>;
   if (!Number.isSafeInteger(it['id'])) return false;

@@ -1,7 +1,7 @@
 /** `/backstores` and its kinds. A kind's words are in its own record: nothing here knows one of them. */
 
-import { type Backstore, OperatorError, type StorageObject, type Tree, types, type Value } from '../../src/index.ts';
-import { type Command, child, commandOf, type NodeType, optional, required } from '../session/node.ts';
+import { type Backstore, type KindOfBackstore, OperatorError, type Tree, types, type Value } from '../../src/index.ts';
+import { child, commandOf, type NodeType, optional, required, type ShellCommand } from '../session/node.ts';
 import { saveConfiguration } from './configuration.ts';
 import { createStorageObject } from './create-storage-object.ts';
 import { exportingTpgs, mayDelete, sessionsIn } from './in-use.ts';
@@ -12,20 +12,15 @@ export const backstores: NodeType<Tree> = {
   children: (tree) =>
     [...tree.storageObjects].flatMap(([name, named]) => {
       const kind = tree.backstore(name);
-      return kind ? [child(name, backstore, { kind, named })] : [];
+      return kind ? [child(name, backstore, { backstore: kind, named })] : [];
     }),
 };
-
-interface KindOfBackstore {
-  readonly kind: Backstore;
-  readonly named: ReadonlyMap<string, StorageObject>;
-}
 
 const backstore: NodeType<KindOfBackstore> = {
   doc: 'One kind of storage object.',
   summary: ({ named }) => ({ text: `Storage Objects: ${named.size}`, healthy: null }),
   children: ({ named }) => [...named].map(([name, object]) => child(name, storageObject, object)),
-  commands: ({ kind }) => ({
+  commands: ({ backstore: kind }) => ({
     create: createCommand(kind),
     delete: deleteCommand,
     ...(kind.exchange && { changemedium: exchangeCommand(kind) }),
@@ -34,7 +29,7 @@ const backstore: NodeType<KindOfBackstore> = {
 
 const nameParameter = required('name', types.string, 'Its name in the tree, and what initiators see as the product.');
 
-function createCommand(kind: Backstore): Command<KindOfBackstore> {
+function createCommand(kind: Backstore): ShellCommand<KindOfBackstore> {
   return {
     doc: `Creates a storage object of this kind. ${kind.doc}`,
     ...(kind.details && { details: kind.details }),
@@ -57,7 +52,7 @@ const deleteCommand = commandOf<KindOfBackstore>()({
     optional('save', types.bool, 'Save the configuration afterwards.', { default: false }),
   ],
   examples: [{ line: 'delete disk0', does: 'Deletes disk0 and its LUNs.' }],
-  async run({ kind, named }, context, { name, save }) {
+  async run({ backstore: kind, named }, context, { name, save }) {
     const object = named.get(name);
     if (!object) throw new OperatorError(`No storage object named ${name}.`, `Here: ${namesOf(named)}`);
     const tpgs = exportingTpgs(context.host, object);
@@ -72,7 +67,7 @@ const deleteCommand = commandOf<KindOfBackstore>()({
 });
 
 /** Of the kinds that have a string of their own: the same unit, with another medium. */
-function exchangeCommand(kind: Backstore): Command<KindOfBackstore> {
+function exchangeCommand(kind: Backstore): ShellCommand<KindOfBackstore> {
   const [string] = kind.parameters.filter(({ name }) => name === 'cfgstring');
   return commandOf<KindOfBackstore>()({
     doc: 'Puts another medium into a storage object. Its LUNs, serial number and settings stay.',

@@ -10,12 +10,12 @@ import {
   type Host,
   type Operation,
   OperatorError,
+  type ParameterValues,
   shownValue,
   types,
-  type Values,
   withoutSecrets,
 } from '../../src/index.ts';
-import { type Command, type Context, commandOf, optional } from '../session/node.ts';
+import { type Context, commandOf, optional, type ShellCommand } from '../session/node.ts';
 import { savedIn } from './saved-file.ts';
 
 const signs: Readonly<Record<string, '+' | '-'>> = {
@@ -26,7 +26,7 @@ const signs: Readonly<Record<string, '+' | '-'>> = {
 /** The operation as people know it: of a storage object what it is made of, and nothing that chance made. */
 function shown({ path, verb, params }: Operation): Operation {
   const { settled, wwn, ...words } = params;
-  const { config } = (settled ?? {}) as { config?: Values };
+  const { config } = (settled ?? {}) as { config?: ParameterValues };
   return { path, verb, params: config ? { ...words, ...config } : { ...(wwn !== undefined && { wwn }), ...words } };
 }
 
@@ -50,7 +50,7 @@ function differenceData({ operation, was }: Difference): unknown {
   return { ...withoutSecrets(shown(operation)), ...(was !== undefined && { was: wasOf(operation, was) }) };
 }
 
-export const diff = (defaultFile: string): Command<Host> =>
+export const diff = (defaultFile: string): ShellCommand<Host> =>
   commandOf<Host>()({
     doc: 'Shows in what the configuration differs from a saved one.',
     details: [
@@ -90,7 +90,7 @@ async function comparedWith(defaultFile: string, named: string | undefined) {
 }
 
 /** Shows what `restoreconfig` would do. @throws OperatorError as it would */
-export async function rehearseRestore(context: Context, params: Values, path: string): Promise<void> {
+export async function rehearseRestore(context: Context, params: ParameterValues, path: string): Promise<void> {
   const { host, print, info, warn } = context;
   const found = await differencesByRestore(host.root.tree, params);
   for (const error of found.errors) warn(`${error}, would be skipped`);

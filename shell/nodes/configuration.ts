@@ -7,13 +7,13 @@ import {
   keptIn,
   OperatorError,
   remarksOn,
-  type Saved,
+  type SavedFile,
   type StorageObject,
   types,
   until,
   type ValueType,
 } from '../../src/index.ts';
-import { type Command, type Commands, type Context, commandOf, given, optional } from '../session/node.ts';
+import { type Commands, type Context, commandOf, given, optional, type ShellCommand } from '../session/node.ts';
 import { diff, rehearseRestore, undo } from './changes.ts';
 import { savedIn } from './saved-file.ts';
 
@@ -22,7 +22,7 @@ export async function saveConfiguration(
   { host, preferences, fileNamed, settle, info, warn }: Context,
   savefile?: string,
   { say = true, only }: { readonly say?: boolean; readonly only?: StorageObject } = {},
-): Promise<Saved> {
+): Promise<SavedFile> {
   await settle();
   const keep = preferences.get('max_backup_files') ?? 10;
   const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep, only);
@@ -50,7 +50,7 @@ const clearWord: ValueType<boolean> = {
   parse: (text) => types.bool.parse(text) ?? entryOf({ clear_existing: true, 1: true, 0: false }, text),
 };
 
-const saveconfig = (defaultFile: string): Command<Host> =>
+const saveconfig = (defaultFile: string): ShellCommand<Host> =>
   commandOf<Host>()({
     doc: 'Saves the configuration. What is there already is kept as a compressed backup.',
     details: ['Changes are never lost without it: they are in the journal, from which they come back.'],
@@ -61,7 +61,7 @@ const saveconfig = (defaultFile: string): Command<Host> =>
     },
   });
 
-const restoreconfig = (defaultFile: string): Command<Host> =>
+const restoreconfig = (defaultFile: string): ShellCommand<Host> =>
   commandOf<Host>()({
     doc: 'Restores a saved configuration, all of it or one target or storage object. What cannot be restored is reported, and kept for the next saveconfig.',
     parameters: [

@@ -1,13 +1,13 @@
 /** `info`: `key: value` lines, sorted, as Python prints values; as JSON, the values themselves. */
 
 import { type Host, printableLine } from '../../src/index.ts';
-import { type Command, commandOf } from '../session/node.ts';
+import { commandOf, type ShellCommand } from '../session/node.ts';
 
 export type InfoValue = string | number | boolean | null | undefined;
 export type InfoEntries = Readonly<Record<string, InfoValue>>;
 
 /** @param entries what there is to know; what is undefined is left out */
-export const infoCommand = <S>(doc: string, entries: (subject: S, host: Host) => InfoEntries): Command<S> =>
+export const infoCommand = <S>(doc: string, entries: (subject: S, host: Host) => InfoEntries): ShellCommand<S> =>
   commandOf<S>()({
     doc,
     parameters: [],

@@ -12,7 +12,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
-import { type Command, child, commandOf, type NodeType, optional, required } from '../session/node.ts';
+import { child, commandOf, type NodeType, optional, required, type ShellCommand } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';
@@ -104,7 +104,7 @@ const portal: NodeType<PortalOf> = {
 };
 
 /** A switch that this target cannot turn on: it speaks TCP. */
-function unavailable(key: 'iser' | 'offload', name: string, what: string): Command<PortalOf> {
+function unavailable(key: 'iser' | 'offload', name: string, what: string): ShellCommand<PortalOf> {
   return commandOf<PortalOf>()({
     doc: `Switches ${name} on or off for this portal, in targetcli.`,
     details: [`Here it stays off: it needs ${what}, and this target speaks TCP.`],

@@ -8,7 +8,7 @@ interface Shared {
   readonly port: number;
 }
 
-export interface Told {
+export interface SharedTarget {
   readonly address: Shared;
   readonly iqn: string;
   /** '' where none is asked for. */
@@ -19,7 +19,7 @@ export interface Told {
   readonly seeSecret: string;
 }
 
-export function instructions({ address: { address, port }, iqn, userid, secret, seeSecret }: Told): string[] {
+export function instructions({ address: { address, port }, iqn, userid, secret, seeSecret }: SharedTarget): string[] {
   const host = /^(0\.0\.0\.0|[0:]+)$/.test(address) ? outerAddress() : address;
   const at = `${bracketed(host)}:${port}`;
   const word = secret ?? 'SECRET';

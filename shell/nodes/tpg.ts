@@ -3,12 +3,12 @@
 import { type Host, infoOf, isMutual, letsIn, schema, type Tpg } from '../../src/index.ts';
 import { authGroup, filledGroup } from '../session/configuration-groups.ts';
 import {
-  type Command,
   type Commands,
   type ConfigurationGroup,
   child,
   commandOf,
   type NodeType,
+  type ShellCommand,
   type Summary,
 } from '../session/node.ts';
 import { accessCommands, accountsSettings, describeAccessList } from './access.ts';
@@ -89,7 +89,7 @@ function groupsOf(
   ];
 }
 
-function switchCommand(wanted: boolean): Command<Tpg> {
+function switchCommand(wanted: boolean): ShellCommand<Tpg> {
   const [verb, state] = wanted ? ['enable', 'enabled'] : ['disable', 'disabled'];
   return commandOf<Tpg>()({
     doc: wanted

@@ -1,7 +1,7 @@
 /** Completion of `tcli …` in bash, zsh and fish: scripts that ask the program itself (`tcli __complete -- LINE`). */
 
 import { OperatorError } from '../../src/client.ts';
-import type { Completion } from '../channel/protocol.ts';
+import type { LineCompletion } from '../channel/protocol.ts';
 
 const scripts: Readonly<Record<string, string>> = {
   bash: `# tcli completion bash > /etc/bash_completion.d/tcli, or: source <(tcli completion bash)
@@ -56,7 +56,7 @@ const programWords = {
 
 /** What can stand at the end of `line`, a line each: the word, a tab, its help. */
 export async function completeWords(
-  session: { complete(line: string, cursor: number): Promise<Completion> },
+  session: { complete(line: string, cursor: number): Promise<LineCompletion> },
   line: string,
 ): Promise<string[]> {
   // Options of the program are no part of a line.

@@ -2,7 +2,7 @@
 
 import { type Home, type Host, openHost, printableLine, type SessionOpening, until } from '../../src/index.ts';
 import { connectSocket } from '../channel/client-socket.ts';
-import type { Completion, OutputSink, SessionState, ShellClient, Terminal } from '../channel/protocol.ts';
+import type { LineCompletion, OutputSink, SessionState, ShellClient, Terminal } from '../channel/protocol.ts';
 import { Preferences } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
 import { complain } from './streams.ts';
@@ -56,7 +56,7 @@ class HostedSession implements ScriptSession {
     return this.#session.run(line, to, this.#running.signal);
   }
 
-  complete(line: string, cursor: number): Promise<Completion> {
+  complete(line: string, cursor: number): Promise<LineCompletion> {
     return this.#session.complete(line, cursor);
   }
 

@@ -6,7 +6,7 @@ import { rootNode } from '../nodes/root.ts';
 import { programVersion } from '../nodes/root-commands.ts';
 import { allCommands } from '../session/common-commands.ts';
 import { syntaxOf } from '../session/help.ts';
-import type { Command, Node } from '../session/node.ts';
+import type { Node, ShellCommand } from '../session/node.ts';
 import { Preferences, preferenceTable } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
 import { usage } from './arguments.ts';
@@ -66,10 +66,10 @@ function nodes(node: Node, seen: Set<string>): string[] {
   ];
 }
 
-const commandsOf = (commands: readonly (readonly [string, Command<unknown>])[]): string[] =>
+const commandsOf = (commands: readonly (readonly [string, ShellCommand<unknown>])[]): string[] =>
   [...commands].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, command]) => describe(name, command));
 
-function describe(name: string, command: Command<unknown>): string {
+function describe(name: string, command: ShellCommand<unknown>): string {
   const documented = [...command.parameters, ...(command.more ? [command.more] : [])];
   return [
     `.TP\n.B ${roff(syntaxOf(name, command).trimEnd())}`,

@@ -15,7 +15,7 @@ import {
 import { getopt, type LongOption } from './getopt.ts';
 
 /** What it says, and how it ends. */
-export interface Outcome {
+export interface RunOutcome {
   readonly status: number;
   readonly output: string;
   readonly error: string;
@@ -72,7 +72,7 @@ const seeHelp = "Try `tgtadm --help' for more information.\n";
 const failed = (message: string, status = EINVAL) => new Ended(status, `tgtadm: ${message}\n`);
 
 /** Runs it. */
-export async function tgtadm(words: readonly string[], environment: NodeJS.ProcessEnv): Promise<Outcome> {
+export async function tgtadm(words: readonly string[], environment: NodeJS.ProcessEnv): Promise<RunOutcome> {
   try {
     const { request, port } = readWords(words);
     return await ask(request, tgtSocketOf(port, environment));
@@ -257,7 +257,7 @@ function check(
 }
 
 /** Sends a request. @throws Ended */
-function ask(request: RequestWords, path: string): Promise<Outcome> {
+function ask(request: RequestWords, path: string): Promise<RunOutcome> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);
     const socket = connect({ path }, () => socket.write(writeRequest(request)));

@@ -5,7 +5,7 @@ import { nodeStats } from '../nodes/statistics.ts';
 import { getCommand, setCommand, underlined } from './configuration-groups.ts';
 import { briefly, helpAt, helpData, helpDataOn, helpOn } from './help.ts';
 import { didYouMean } from './nearest-word.ts';
-import { type Command, type Commands, type Context, commandOf, type Node, optional, required } from './node.ts';
+import { type Commands, type Context, commandOf, type Node, optional, required, type ShellCommand } from './node.ts';
 import { rootOf } from './path.ts';
 import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
 
@@ -179,7 +179,7 @@ const help = commandOf()({
     topic === undefined ? helpData(allCommands(node)) : helpDataOn(topic, topicNamed(topic, node)),
 });
 
-function topicNamed(topic: string, node: Node): Command<unknown> {
+function topicNamed(topic: string, node: Node): ShellCommand<unknown> {
   const commands = allCommands(node);
   const command = Object.hasOwn(commands, topic) ? commands[topic] : undefined;
   if (command) return command;
@@ -275,7 +275,7 @@ const commonCommands: Commands<unknown> = {
 export const allCommands = (node: Node): Commands<unknown> => ({ ...commonCommands, ...node.commands });
 
 /** The command called `name`. @throws OperatorError */
-export function commandNamed(node: Node, name: string): Command<unknown> {
+export function commandNamed(node: Node, name: string): ShellCommand<unknown> {
   const commands = allCommands(node);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command) return command;

@@ -1,11 +1,11 @@
 /** What Tab offers: computed from the records of commands, with a line of help for each. */
 
 import { resolve } from 'node:path';
-import type { Candidate, Completion } from '../channel/protocol.ts';
+import type { Candidate, LineCompletion } from '../channel/protocol.ts';
 import { type CommandLine, parseCommandLine, quotePath, quoteWord, type Word } from './command-line.ts';
 import { allCommands } from './common-commands.ts';
 import { briefly } from './help.ts';
-import { type Command, type CommandParameter, type Node, placesOf, type Suggesting } from './node.ts';
+import { type CommandParameter, type Node, placesOf, type ShellCommand, type Suggesting } from './node.ts';
 import { resolvePath } from './path.ts';
 import type { Preferences } from './preferences.ts';
 import { type Suggestion, suggestBookmarks, suggestPaths, suggestValues } from './suggestions.ts';
@@ -19,9 +19,9 @@ export async function complete(
   current: Node,
   preferences: Preferences,
   fileNamed: Suggesting['fileNamed'] = resolve,
-): Promise<Completion> {
+): Promise<LineCompletion> {
   const line = parseCommandLine(before);
-  const none: Completion = { from: before.length, candidates: [] };
+  const none: LineCompletion = { from: before.length, candidates: [] };
   if (line.rest || /^\s*#/.test(before)) return none;
   const session: Suggesting = { preferences, given: {}, fileNamed };
   const { path, command } = line;
@@ -43,7 +43,7 @@ export async function complete(
 }
 
 /** A path, or (`orCommand`) a command of the current node. */
-function firstWord({ text, from }: Word, current: Node, session: Suggesting, orCommand: boolean): Completion {
+function firstWord({ text, from }: Word, current: Node, session: Suggesting, orCommand: boolean): LineCompletion {
   const paths = text.startsWith('@') ? suggestBookmarks(session) : suggestPaths(text, current, session);
   const others: Suggestion[] =
     text === '' ? [{ text: '/', kind: 'path', final: false }, ...suggestBookmarks(session)] : [];
@@ -75,10 +75,10 @@ const commandsAt = (node: Node, typed: string): Candidate[] =>
 async function parameters(
   before: string,
   { positional, keywords }: CommandLine,
-  command: Command<unknown>,
+  command: ShellCommand<unknown>,
   node: Node,
   around: Suggesting,
-): Promise<Completion> {
+): Promise<LineCompletion> {
   const end = before.length;
   const openKeyword = keywords.find(
     ({ name, value }) => value.to === end || (value.text === '' && name.to + 1 === end),
@@ -128,13 +128,13 @@ const wordOf = ({ name, doc }: { name: string; doc: string }): Suggestion => ({
   final: true,
 });
 
-const moreWords = ({ more }: Command<unknown>, kind: 'words' | 'keywords', node: Node, session: Suggesting) =>
+const moreWords = ({ more }: ShellCommand<unknown>, kind: 'words' | 'keywords', node: Node, session: Suggesting) =>
   more?.kind === kind ? more.offered(node, session) : [];
 
 async function valuesNamed(
   name: string,
   typed: string,
-  command: Command<unknown>,
+  command: ShellCommand<unknown>,
   node: Node,
   session: Suggesting,
 ): Promise<Suggestion[]> {

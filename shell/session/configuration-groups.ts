@@ -17,13 +17,13 @@ import {
 } from '../../src/index.ts';
 import { didYouMean } from './nearest-word.ts';
 import {
-  type Command,
   type ConfigurationGroup,
   type Context,
   type MoreWords,
   type Node,
   optional,
   type Setting,
+  type ShellCommand,
 } from './node.ts';
 import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
 
@@ -127,7 +127,7 @@ const groupParameter = optional('group', types.string, 'The group of settings.',
   suggest: (node, session) => groupNames(node, session).map((name) => [name, groupDocs[name] ?? ''] as const),
 });
 
-export const getCommand: Command<unknown> = {
+export const getCommand: ShellCommand<unknown> = {
   doc: 'Shows settings: the groups there are, all settings of one, or some of them.',
   details: [
     'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
@@ -184,7 +184,7 @@ function settingNamed(word: string, settings: readonly Setting[], group: Configu
   );
 }
 
-export const setCommand: Command<unknown> = {
+export const setCommand: ShellCommand<unknown> = {
   doc: 'Changes settings, one after the other: the first that fails ends it.',
   details: [
     'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',

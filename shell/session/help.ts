@@ -1,7 +1,7 @@
 /** Help, computed from the records of commands: in targetcli's layout, in words of our own. */
 
 import { underlined } from './configuration-groups.ts';
-import { type Command, type CommandParameter, type Commands, placesOf } from './node.ts';
+import { type CommandParameter, type Commands, placesOf, type ShellCommand } from './node.ts';
 
 /** The widest paragraph. */
 const columnsMax = 72;
@@ -46,7 +46,7 @@ that you asked about:
 `;
 
 /** `create name size [nullio] [wwn] `: with targetcli's blank at the end. */
-export function syntaxOf(name: string, { parameters, more }: Command<unknown>): string {
+export function syntaxOf(name: string, { parameters, more }: ShellCommand<unknown>): string {
   const words = placesOf(parameters).map((parameter) => (parameter.required ? parameter.name : `[${parameter.name}]`));
   return `${[name, ...words, ...(more ? [`[${more.name}...]`] : [])].join(' ')} `;
 }
@@ -58,7 +58,7 @@ export function helpAt(commands: Commands<unknown>): string {
 }
 
 /** What `help COMMAND` shows. */
-export function helpOn(name: string, command: Command<unknown>): string {
+export function helpOn(name: string, command: ShellCommand<unknown>): string {
   const { doc, details = [], parameters, more, examples, seeAlso = [] } = command;
   const defaults = placesOf(parameters).filter((parameter) => !parameter.required && parameter.default !== undefined);
   const documented = [...parameters, ...(more ? [more] : [])];
@@ -92,7 +92,7 @@ export const helpData = (commands: Commands<unknown>): unknown =>
   );
 
 /** What `help COMMAND` shows, as data. */
-export const helpDataOn = (name: string, command: Command<unknown>): unknown => ({
+export const helpDataOn = (name: string, command: ShellCommand<unknown>): unknown => ({
   syntax: syntaxOf(name, command).trimEnd(),
   description: [command.doc, ...(command.details ?? [])].join('\n\n'),
   parameters: command.parameters.map(({ name: parameter, type, required, doc, default: value }) => ({

@@ -1,10 +1,10 @@
 /** What a line that is being typed comes to: a word in it that is nothing known, and what a size is in bytes. */
 
 import { OperatorError, types } from '../../src/index.ts';
-import type { Candidate, Completion } from '../channel/protocol.ts';
+import type { Candidate, LineCompletion } from '../channel/protocol.ts';
 import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
 import { allCommands } from './common-commands.ts';
-import type { Command, Node } from './node.ts';
+import type { Node, ShellCommand } from './node.ts';
 import { resolvePath } from './path.ts';
 import type { Preferences } from './preferences.ts';
 
@@ -14,7 +14,7 @@ export function inspect(
   current: Node,
   preferences: Preferences,
   candidates: readonly Candidate[],
-): Pick<Completion, 'note' | 'unknown'> {
+): Pick<LineCompletion, 'note' | 'unknown'> {
   const line = parseCommandLine(before);
   const { path, command } = line;
   const unknown = ({ from, to }: Word) => ({ unknown: [from, to] as const });
@@ -36,11 +36,11 @@ export function inspect(
   return { ...(strange && unknown(strange.name)), ...noteOf(before, line, record) };
 }
 
-const takes = ({ parameters, more }: Command<unknown>, name: string): boolean =>
+const takes = ({ parameters, more }: ShellCommand<unknown>, name: string): boolean =>
   more?.kind === 'keywords' || parameters.some((parameter) => parameter.name === name);
 
 /** `10G = 10,737,418,240 B`, of the size that is being typed. */
-function noteOf(before: string, { positional, keywords }: CommandLine, { parameters }: Command<unknown>) {
+function noteOf(before: string, { positional, keywords }: CommandLine, { parameters }: ShellCommand<unknown>) {
   const at = positional.findIndex(({ to }) => to === before.length);
   const keyword = keywords.find(({ value }) => value.to === before.length);
   const parameter = keyword ? parameters.find(({ name }) => name === keyword.name.text) : parameters[at];

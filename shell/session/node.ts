@@ -3,7 +3,7 @@
  * computed from it. A node is a view of an engine object, made when asked for: nothing is cached and nothing goes stale.
  */
 
-import type { Host, Operation, Outcome, Parameter, Value, Values, ValueType } from '../../src/index.ts';
+import type { Host, Operation, Outcome, Parameter, ParameterValues, Value, ValueType } from '../../src/index.ts';
 import type { OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
@@ -52,7 +52,7 @@ export interface NodeType<S> {
   readonly commands?: Commands<S> | ((subject: S) => Commands<S>);
 }
 
-export type Commands<S> = Readonly<Record<string, Command<S>>>;
+export type Commands<S> = Readonly<Record<string, ShellCommand<S>>>;
 
 /** A name below a node, and what stands there. */
 export interface Child {
@@ -102,7 +102,7 @@ interface Offered {
   readonly words: readonly string[];
 }
 
-export interface Command<S> {
+export interface ShellCommand<S> {
   /** The first sentence is what completion shows. */
   readonly doc: string;
   /** What `help COMMAND` says besides, a paragraph each. A line that begins with a blank stays as it is. */
@@ -182,7 +182,7 @@ export const commandOf =
     readonly examples: readonly Example[];
     run(subject: S, context: Context, values: ValuesOf<P>): Promise<void> | void;
     json?(subject: S, context: Context, values: ValuesOf<P>): unknown;
-  }): Command<S> => ({
+  }): ShellCommand<S> => ({
     doc: declared.doc,
     parameters: declared.parameters,
     examples: declared.examples,
@@ -221,7 +221,7 @@ export interface Context {
    * One operation through the engine's one door; its notes are shown. All those of a line are one change: the tree has each
    * of them at once, and what is said from the first one on is said when the line has ended and the change is made.
    */
-  apply(path: string, verb: string, params: Values): Promise<Outcome>;
+  apply(path: string, verb: string, params: ParameterValues): Promise<Outcome>;
   /** Waits for what operations need of somebody outside, before the first of them is applied. */
   ahead(operations: readonly Operation[]): Promise<void>;
   /** Begins the change: what is found in the tree from now on stays so. */
@@ -287,5 +287,5 @@ export class Node {
 }
 
 /** The entries that are there. */
-export const given = (values: Readonly<Record<string, Value | undefined>>): Values =>
+export const given = (values: Readonly<Record<string, Value | undefined>>): ParameterValues =>
   Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Value] => entry[1] !== undefined));

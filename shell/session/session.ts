@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { type Host, OperatorError, printable, printableLine, reasonOf, systemErrorCode } from '../../src/index.ts';
 import type {
   Candidate,
-  Completion,
+  LineCompletion,
   OutputSink,
   Question,
   SessionState,
@@ -103,9 +103,9 @@ export class ShellSession implements ShellBackend {
   }
 
   /** What can stand at `cursor`, and what the line comes to so far. Nothing, when something goes wrong. */
-  async complete(line: string, cursor: number): Promise<Completion> {
+  async complete(line: string, cursor: number): Promise<LineCompletion> {
     const before = line.slice(0, cursor);
-    const none: Completion = { from: cursor, candidates: [] };
+    const none: LineCompletion = { from: cursor, candidates: [] };
     try {
       await this.#host.root.observe();
       const current = this.#current();

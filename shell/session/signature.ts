@@ -4,7 +4,7 @@ import { OperatorError, syntaxError } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';
 import { syntaxOf } from './help.ts';
 import { didYouMean } from './nearest-word.ts';
-import { type Command, type Given, placesOf } from './node.ts';
+import { type Given, placesOf, type ShellCommand } from './node.ts';
 
 /**
  * @param mark shows where in the line a word stands
@@ -12,7 +12,7 @@ import { type Command, type Given, placesOf } from './node.ts';
  */
 export function bind(
   name: string,
-  command: Command<unknown>,
+  command: ShellCommand<unknown>,
   { positional, keywords }: CommandLine,
   mark: (word: Word) => string,
 ): Given {

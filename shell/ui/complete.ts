@@ -1,7 +1,7 @@
 /** Tab: one candidate is inserted, a common start first, several are shown as a menu below the prompt. */
 
 import { isPrintable, whenLate } from '../../src/client.ts';
-import type { Candidate, Completion, ShellClient } from '../channel/protocol.ts';
+import type { Candidate, LineCompletion, ShellClient } from '../channel/protocol.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
 import type { Key } from './key.ts';
 import { commonPrefix, edit, type Line, replace } from './line-editor.ts';
@@ -30,11 +30,11 @@ export async function complete(shell: InteractiveShell, line: Line): Promise<Lin
  * What the session offers, without names that a line cannot hold (a file's may have control characters). Nothing when it does not
  * answer in time: Tab must not hang on a dead file system.
  */
-export async function candidatesFor(client: ShellClient, line: Line): Promise<Completion> {
-  const { promise: late, resolve } = Promise.withResolvers<Completion>();
+export async function candidatesFor(client: ShellClient, line: Line): Promise<LineCompletion> {
+  const { promise: late, resolve } = Promise.withResolvers<LineCompletion>();
   const inTime = whenLate(COMPLETION_WAIT_MS, () => resolve({ from: line.cursor, candidates: [] }));
   try {
-    const { candidates, ...rest } = await Promise.race<Completion>([client.complete(line.text, line.cursor), late]);
+    const { candidates, ...rest } = await Promise.race<LineCompletion>([client.complete(line.text, line.cursor), late]);
     return { ...rest, candidates: candidates.filter(({ text }) => isPrintable(text)) };
   } finally {
     inTime();
@@ -52,7 +52,7 @@ function insert(line: Line, from: number, { text, final }: Candidate): Line {
 /** Keys that change the word under completion, so that the menu goes on with what is left. */
 const narrows = (key: Key) => (key.chord === 'text' && !key.text.includes(' ')) || key.chord === 'backspace';
 
-async function menu({ tty, view, client }: InteractiveShell, before: Line, all: Completion): Promise<Line> {
+async function menu({ tty, view, client }: InteractiveShell, before: Line, all: LineCompletion): Promise<Line> {
   let line = before;
   let completion = all;
   let selected = 0;

@@ -16,7 +16,7 @@ export interface PromptLine {
   readonly unknown?: readonly [from: number, to: number] | undefined;
 }
 
-export interface Layout {
+export interface LineLayout {
   readonly rows: readonly string[];
   /** Of each row, the part that is nothing known: from, to. Absent when the line has none. */
   readonly unknown?: readonly (readonly [from: number, to: number])[];
@@ -28,7 +28,7 @@ export interface Layout {
 }
 
 /** @param rowsMax when there are more rows, those around the cursor are kept */
-export function layOut(line: PromptLine, columns: number, rowsMax: number): Layout {
+export function layOut(line: PromptLine, columns: number, rowsMax: number): LineLayout {
   const rows = [''];
   /** Where in `whole` each row starts. */
   const starts = [0];

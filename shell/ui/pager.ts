@@ -16,7 +16,7 @@ const SCREEN_ROWS_MIN = 6;
 const LENGTH_MAX = 32 << 20;
 
 /** What a line prints, while it runs. */
-export interface Output {
+export interface PagedOutput {
   write(text: string): void;
   /** Something else is to come on the screen (a question): what was held is printed, a page is left. */
   settle(): Promise<void>;
@@ -25,7 +25,7 @@ export interface Output {
 }
 
 /** @param interrupt what Ctrl-C does to the line that prints */
-export function openOutput(shell: InteractiveShell, interrupt: () => void): Output {
+export function openOutput(shell: InteractiveShell, interrupt: () => void): PagedOutput {
   const { tty, view, client } = shell;
   let held = '';
   let timer: NodeJS.Timeout | undefined;

@@ -1,6 +1,6 @@
 /** Reads one line from a person: edits, completes, searches the history. Each way of reading is a loop that takes keys. */
 
-import type { Completion } from '../channel/protocol.ts';
+import type { LineCompletion } from '../channel/protocol.ts';
 import { parseCommandLine } from '../session/command-line.ts';
 import { showLine } from '../session/secrets.ts';
 import { choose } from './choose.ts';
@@ -16,7 +16,7 @@ const LOOK_WAIT_MS = 30;
 /** What the session said of a line. */
 interface Look {
   readonly at: Line;
-  readonly completion: Completion;
+  readonly completion: LineCompletion;
 }
 
 /** The line, left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an empty line is `exit`. */
@@ -110,7 +110,7 @@ const asksForHelp = ({ text, cursor }: Line): boolean =>
 const helpColumns = 24;
 
 /** A line for each, no more of them than the screen has room for: keys that follow are for the line, not for a pager. */
-function helpOf({ candidates }: Completion, { columns, rows }: Pick<TtyHub, 'columns' | 'rows'>): string {
+function helpOf({ candidates }: LineCompletion, { columns, rows }: Pick<TtyHub, 'columns' | 'rows'>): string {
   if (candidates.length === 0) return '  nothing more\n';
   const fits = candidates.length <= rows - 2;
   const shown = fits ? candidates : candidates.slice(0, Math.max(1, rows - 3));

@@ -1,13 +1,13 @@
 /** A range of an open file, moved as a whole: what the kernel does in parts is gone on with, and what fails says where. */
 
 import { systemError } from '../system/system-error.ts';
-import { type Ended, waitingIo } from '../system/waiting-io.ts';
+import { type IoEnd, waitingIo } from '../system/waiting-io.ts';
 import type { MediumError } from './backstore.ts';
 
 /** Zeros that no system call could write for us are written in pieces of this size. */
 const zeroPieceBytes = 1024 * 1024;
 
-type Move = (bytes: Uint8Array, position: number, ended: Ended) => void;
+type Move = (bytes: Uint8Array, position: number, ended: IoEnd) => void;
 /** All was moved, or this is what went wrong. */
 export type Whole = (error?: MediumError) => void;
 

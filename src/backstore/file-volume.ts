@@ -7,7 +7,7 @@ import type { IoVector } from '../system/io-vector.ts';
 import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottling } from '../system/page-cache.ts';
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
-import { type Ended, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
+import { type IoEnd, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
 import type { MediumError, Space, Straight, Volume } from './backstore.ts';
 import type { DirectFile } from './direct-file.ts';
 import { FileEnd } from './file-end.ts';
@@ -214,7 +214,7 @@ export class FileVolume implements Volume {
     );
   }
 
-  #write(from: Uint8Array, position: number, durable: boolean, ended: Ended): void {
+  #write(from: Uint8Array, position: number, durable: boolean, ended: IoEnd): void {
     if (durable) waitingIo().writeDurably(this.#fd, this.#durableFd, from, position, ended);
     else waitingIo().write(this.#fd, from, position, ended);
   }

@@ -45,7 +45,7 @@ const farewellMs = 1_000;
 const payloadExtraBytes = 1024 * 1024;
 
 /** A request to a server. */
-export interface Request {
+export interface NbdRequest {
   readonly type: number;
   /** `commandFlag`s */
   readonly flags: number;
@@ -58,19 +58,19 @@ export interface Request {
 }
 
 /** A stretch of an export, as BLOCK STATUS tells it. Bytes. */
-export interface Extent {
+export interface NbdExtent {
   readonly length: number;
   /** Nothing is stored there, and it reads as zeros. */
   readonly hole: boolean;
 }
 
 interface Pending {
-  readonly request: Request;
+  readonly request: NbdRequest;
   /** Bytes of data that have come. */
   filled: number;
   error: number;
-  extents: Extent[];
-  resolve(extents: Extent[]): void;
+  extents: NbdExtent[];
+  resolve(extents: NbdExtent[]): void;
   reject(error: Error): void;
 }
 
@@ -164,7 +164,7 @@ export class NbdConnection {
    * @returns when it is answered; extents of a BLOCK STATUS
    * @throws a system error when the server could not, ChannelEnded when nobody knows whether it did
    */
-  send(request: Request): Promise<Extent[]> {
+  send(request: NbdRequest): Promise<NbdExtent[]> {
     if (this.#channel.ended) return Promise.reject(new ChannelEnded());
     this.#lastCookie += 1;
     const cookie = this.#lastCookie;
@@ -274,7 +274,7 @@ export class NbdConnection {
   }
 }
 
-const isTransfer = ({ data, into }: Request): boolean => data !== undefined || into !== undefined;
+const isTransfer = ({ data, into }: NbdRequest): boolean => data !== undefined || into !== undefined;
 
 /** Error numbers that the protocol does not know are EINVAL by its own rule; of a medium, that is an error of it. */
 const known = (error: number): string => Object.entries(errors).find(([, number]) => number === error)?.[0] ?? 'EIO';

@@ -5,7 +5,7 @@ import { systemError } from '../system/system-error.ts';
 import { ChannelEnded } from '../wire/byte-channel.ts';
 import { commandFlag, commands, exportFlag } from '../wire/nbd.ts';
 import type { Trouble, Volume } from './backstore.ts';
-import type { Extent, NbdConnection, Request } from './nbd-connection.ts';
+import type { NbdConnection, NbdExtent, NbdRequest } from './nbd-connection.ts';
 import { beginPatience, within } from './patience.ts';
 import { Unflushed, unflushedBytesMax } from './unflushed.ts';
 
@@ -178,7 +178,7 @@ class NbdVolume implements Volume {
   }
 
   /** Something that a server with a cache may forget again until it flushes. */
-  async #change(request: Request, durable: boolean): Promise<void> {
+  async #change(request: NbdRequest, durable: boolean): Promise<void> {
     if (this.#unflushed.bytes > unflushedBytesMax) await this.#relieve();
     await this.#ask(request);
     if ((this.#flags & exportFlag.flush) === 0) return;
@@ -218,7 +218,7 @@ class NbdVolume implements Volume {
   }
 
   /** Asks until there is an answer, of whatever connection. @throws a system error; EIO when the server does not come back */
-  async #ask(request: Request): Promise<Extent[]> {
+  async #ask(request: NbdRequest): Promise<NbdExtent[]> {
     for (;;) {
       const connection = await this.#usable();
       try {

@@ -6,7 +6,7 @@ import { runningMs, whenLate } from '../system/running-time.ts';
 const lookMs = 1_000;
 
 /** Somebody outside of this process, of whom an answer is waited for. */
-export interface Awaited {
+export interface AwaitedPeer {
   /** An answer is owed. */
   owed(): boolean;
   /** A number that is another one after each sign of life. */
@@ -16,7 +16,7 @@ export interface Awaited {
 }
 
 /** Waits for signs of life, until it is ended; nothing is done for each of them. */
-export function beginPatience(limitMs: number, { owed, heard, lost }: Awaited): { end(): void } {
+export function beginPatience(limitMs: number, { owed, heard, lost }: AwaitedPeer): { end(): void } {
   let last = heard();
   let since = runningMs();
   const timer = setInterval(() => {

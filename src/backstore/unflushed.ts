@@ -3,7 +3,7 @@
  * although the server that comes after it flushes without an error. So it is kept, and sent to that one again.
  */
 
-import type { Request } from './nbd-connection.ts';
+import type { NbdRequest } from './nbd-connection.ts';
 
 /** Bytes that are kept; when there are more, the server is told to flush. A request without data counts as a few. */
 export const unflushedBytesMax = 64 * 1024 * 1024;
@@ -11,7 +11,7 @@ const requestBytes = 256;
 
 /** Iterates over the requests, oldest first, also over those that are added meanwhile. */
 export class Unflushed {
-  #requests: Request[] = [];
+  #requests: NbdRequest[] = [];
   #bytes = 0;
   /** How many were forgotten: positions count on. */
   #forgotten = 0;
@@ -26,7 +26,7 @@ export class Unflushed {
   }
 
   /** Keeps a request that has been answered; its data is copied. */
-  add(request: Request): void {
+  add(request: NbdRequest): void {
     this.#requests.push(request.data ? { ...request, data: Buffer.from(request.data) } : request);
     this.#bytes += requestBytes + (request.data?.length ?? 0);
   }
@@ -38,7 +38,7 @@ export class Unflushed {
     for (const { data } of gone) this.#bytes -= requestBytes + (data?.length ?? 0);
   }
 
-  *[Symbol.iterator](): Generator<Request> {
+  *[Symbol.iterator](): Generator<NbdRequest> {
     for (let at = 0; at < this.#requests.length; at += 1) yield this.#requests[at]!;
   }
 }

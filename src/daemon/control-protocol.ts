@@ -46,7 +46,7 @@ export interface Welcome {
 }
 
 /** The server's last message. */
-export interface Refusal {
+export interface ControlRefusal {
   readonly tcli: number;
   readonly error: string;
   readonly hint?: string;

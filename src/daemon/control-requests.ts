@@ -1,7 +1,7 @@
 /** What each control request does: one entry for each word of `ControlRequest`. */
 
 import { OperatorError } from '../errors.ts';
-import { type Operation, type Value, type Values, withoutSecrets } from '../operations/operation.ts';
+import { type Operation, type ParameterValues, type Value, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
 import { dump } from '../saved/saveconfig.ts';
@@ -67,6 +67,6 @@ function operationOf(given: unknown): Operation {
   if (typeof params !== 'object' || params === null || Array.isArray(params))
     throw new OperatorError("An operation's params are an object");
   // What chance decided, and what an initiator asked for, are not for clients to say: they are believed.
-  const { settled: _, initiator: __, ...said } = params as Values;
+  const { settled: _, initiator: __, ...said } = params as ParameterValues;
   return { path, verb, params: said };
 }

@@ -17,11 +17,11 @@ import { mayControl } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
 import { listening } from '../system/unix-socket.ts';
 import {
+  type ControlRefusal,
   type ControlReply,
   controlSocketOf,
   messageBytesMax,
   protocolVersion,
-  type Refusal,
   type SessionOpening,
   type Status,
   type Welcome,
@@ -320,7 +320,7 @@ class Client {
 }
 
 /** The last words; what the client says meanwhile is not heard, and its end of the connection not waited for. */
-function sayFarewell(socket: Socket, words: Refusal): void {
+function sayFarewell(socket: Socket, words: ControlRefusal): void {
   if (socket.destroyed || socket.writableEnded) return;
   socket.resume();
   socket.end(encodeFrame(words));

@@ -59,9 +59,9 @@ function listening(server: Server, { address: host, port }: MetricsOptions['at']
   });
 }
 
-type Labels = Readonly<Record<string, string | number>>;
+type MetricLabels = Readonly<Record<string, string | number>>;
 /** A value, and what follows the family's name where it has several. */
-type Sample = readonly [labels: Labels, value: number, suffix?: string];
+type Sample = readonly [labels: MetricLabels, value: number, suffix?: string];
 
 /** What a scrape looks at. */
 interface Scene extends Awaited<ReturnType<Host['root']['counts']>> {
@@ -203,7 +203,8 @@ export const families: readonly Family[] = [
     type: 'counter',
     help: 'How often what is logged has happened.',
     labels: ['level', 'event'],
-    samples: ({ events }) => Array.from(events, ([event, count]) => [JSON.parse(event) as Labels, count] as const),
+    samples: ({ events }) =>
+      Array.from(events, ([event, count]) => [JSON.parse(event) as MetricLabels, count] as const),
   },
 ];
 
@@ -221,12 +222,12 @@ function printed({ name, type, help, samples }: Family, scene: Scene): string {
 
 /** `/iscsi/WWN/tpg1/luns/lun0`, or `/loopback/WWN/luns/lun0` */
 const lunPath = /^\/(?<fabric>[^/]+)\/(?<target>[^/]+)(?:\/tpg(?<tpg>\d+))?\/luns\/lun(?<lun>\d+)$/;
-function lunLabels(path: string): Labels {
+function lunLabels(path: string): MetricLabels {
   const { fabric = '', target = '', tpg = '1', lun = '' } = lunPath.exec(path)?.groups ?? {};
   return { fabric, target, tpg, lun };
 }
 
-const labelsOf = ({ lun, storageObject, initiator, portal }: WayTraffic): Labels => ({
+const labelsOf = ({ lun, storageObject, initiator, portal }: WayTraffic): MetricLabels => ({
   ...lunLabels(lun),
   storage_object: storageObject,
   initiator,
@@ -246,7 +247,7 @@ function histogram(lun: string, ways: readonly WayTraffic[]): Sample[] {
   return [...bins, [labels, latencyMs / 1000, '_sum'], [labels, commands, '_count']];
 }
 
-function line(name: string, labels: Labels, value: number): string {
+function line(name: string, labels: MetricLabels, value: number): string {
   const pairs = Object.entries(labels).map(([key, label]) => `${key}="${escaped(String(label))}"`);
   return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}\n`;
 }

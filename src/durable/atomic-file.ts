@@ -48,7 +48,7 @@ async function fill(path: string, content: string | Uint8Array, files: Files): P
 }
 
 /** How a file that may be a link, or be mounted by itself, was written. */
-export interface Written {
+export interface WrittenFile {
   /** The file behind the link, where there was one. */
   readonly behind?: string;
   /** It could not be replaced: a crash meanwhile would have left a part of it. */
@@ -59,7 +59,7 @@ export interface Written {
  * As `replaceFile`, through symbolic links: what stands behind them is replaced. A file that is mounted by itself cannot be: it
  * is written where it stands, once a whole copy is on disk beside it (`.temp`), which a crash leaves there.
  */
-export async function writeThrough(path: string, content: string, files = realFiles): Promise<Written> {
+export async function writeThrough(path: string, content: string, files = realFiles): Promise<WrittenFile> {
   const target = await fileBehind(path);
   const behind = target !== path && (await isLink(path)) ? { behind: target } : {};
   try {

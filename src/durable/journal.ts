@@ -16,10 +16,10 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
-import { describeOperation, type Operation, type Part } from '../operations/operation.ts';
+import { describeOperation, type Operation, type PartOfChange } from '../operations/operation.ts';
 import { type Files, freePath, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
 
-interface Line {
+interface JournalLine {
   readonly journal?: number;
   readonly base?: string | null;
   readonly folded?: number;
@@ -38,7 +38,7 @@ export interface Replay {
 }
 
 /** An operation, and the change that it is a part of. */
-export interface Done {
+export interface JournaledOperation {
   readonly operation: Operation;
   readonly change: string | undefined;
 }
@@ -99,7 +99,7 @@ export class Journal {
     files = realFiles,
   ): Promise<{ journal: Journal; replay: Replay }> {
     const lines = await readLines(path, files);
-    const operationsIn = (some: readonly Line[]) => some.flatMap((line) => line.do ?? []);
+    const operationsIn = (some: readonly JournalLine[]) => some.flatMap((line) => line.do ?? []);
     const journal = new Journal(path, files);
     const start = startOf(lines, base);
     if (start !== undefined) {
@@ -125,7 +125,12 @@ export class Journal {
    * All of them, in one line, are on disk when it resolves.
    * @param on sha256 of a saveconfig.json (null: of none) that they go with as well: they leave nothing of what was there
    */
-  async record(operations: readonly Operation[], base: string | null, on?: string | null, part?: Part): Promise<void> {
+  async record(
+    operations: readonly Operation[],
+    base: string | null,
+    on?: string | null,
+    part?: PartOfChange,
+  ): Promise<void> {
     const [first, ...more] = operations;
     if (!first) return;
     await this.#append({ do: more.length > 0 ? operations : first, ...part, ...(on !== undefined && { on }) }, base);
@@ -137,7 +142,7 @@ export class Journal {
    * What happened since saveconfig.json was written, oldest first, without the changes that were taken back. An operation that
    * was folded, or that came to stand on another file, belongs to no change: what was before it is not known.
    */
-  async done(base: string | null): Promise<Done[]> {
+  async done(base: string | null): Promise<JournaledOperation[]> {
     const lines = await readLines(this.#path, this.#files);
     const written = lines.findLastIndex(({ saved }) => saved === base);
     const isWhole = written >= 0 || lines[0]?.base === base;
@@ -175,7 +180,7 @@ export class Journal {
     this.#file = undefined;
   }
 
-  async #replace(lines: readonly Line[]): Promise<void> {
+  async #replace(lines: readonly JournalLine[]): Promise<void> {
     await this.close();
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     await replaceFile(this.#path, text, this.#files);
@@ -184,7 +189,7 @@ export class Journal {
     this.#torn = false;
   }
 
-  async #append(line: Line, base: string | null): Promise<void> {
+  async #append(line: JournalLine, base: string | null): Promise<void> {
     this.#file ??= await this.#open(base);
     if (this.#torn) await this.#file.truncate(this.#size);
     this.#torn = true;
@@ -210,7 +215,7 @@ export class Journal {
       this.#size = text.lastIndexOf('\n') + 1;
       this.#torn = this.#size !== text.length;
       if (this.#size > 0) return file;
-      const header = Buffer.from(`${JSON.stringify({ journal: 1, base } satisfies Line)}\n`);
+      const header = Buffer.from(`${JSON.stringify({ journal: 1, base } satisfies JournalLine)}\n`);
       await file.truncate(0);
       await writeAll(file, header, 0);
       await file.datasync();
@@ -227,7 +232,7 @@ export class Journal {
 }
 
 /** The first line to replay onto a saved file whose hash is `base`; undefined when the journal does not go with it. */
-function startOf(lines: readonly Line[], base: string | null): number | undefined {
+function startOf(lines: readonly JournalLine[], base: string | null): number | undefined {
   for (let at = lines.length - 1; at >= 0; at -= 1) {
     if (lines[at]?.saved === base) return at + 1;
     if (lines[at]?.on === base) return at;
@@ -235,7 +240,7 @@ function startOf(lines: readonly Line[], base: string | null): number | undefine
   return lines.length === 0 || lines[0]?.base === base ? 0 : undefined;
 }
 
-async function readLines(path: string, files: Files): Promise<Line[]> {
+async function readLines(path: string, files: Files): Promise<JournalLine[]> {
   let text: string;
   try {
     text = await files.readFile(path, 'utf8');
@@ -249,7 +254,7 @@ async function readLines(path: string, files: Files): Promise<Line[]> {
     .slice(0, -1);
   return lines.map((line, number) => {
     try {
-      return parseJson(line) as Line;
+      return parseJson(line) as JournalLine;
     } catch (error) {
       throw new Error(`${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
     }

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { At } from './imported.ts';
 
-export interface Option extends At {
+export interface BlockOption extends At {
   readonly key: string;
   readonly value: string;
 }
@@ -13,14 +13,14 @@ export interface Option extends At {
 export interface Block extends At {
   readonly name: string;
   readonly argument: string;
-  readonly options: readonly Option[];
+  readonly options: readonly BlockOption[];
   readonly blocks: readonly Block[];
 }
 
 interface Open extends At {
   readonly name: string;
   readonly argument: string;
-  readonly options: Option[];
+  readonly options: BlockOption[];
   readonly blocks: Block[];
 }
 

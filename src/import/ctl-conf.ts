@@ -12,7 +12,7 @@ import {
   type ImportedTarget,
   type ImportedUnit,
   type ImportKind,
-  type Left,
+  type LeftOut,
 } from './imported.ts';
 
 interface Statement extends At {
@@ -28,7 +28,7 @@ export const ctlConf: ImportKind = {
   recognises: (text) => /^\s*(target|portal-group|auth-group|lun)\s+\S+\s*\{/m.test(text),
   read(text, file) {
     const all = parse(text, file);
-    const left: Left[] = [];
+    const left: LeftOut[] = [];
     const named = (kind: string) =>
       new Map(all.filter(({ words }) => words[0] === kind).map((one) => [one.words[1] ?? '', one] as const));
     const [portalGroups, authGroups, units] = ['portal-group', 'auth-group', 'lun'].map(named);
@@ -65,7 +65,7 @@ interface Allowed {
   denied: boolean;
 }
 
-function targetOf(target: Statement, groups: Groups, left: Left[]): ImportedTarget {
+function targetOf(target: Statement, groups: Groups, left: LeftOut[]): ImportedTarget {
   const allowed: Allowed = { accounts: [], addresses: [], names: [], outgoing: undefined, denied: true };
   const units: ImportedUnit[] = [];
   const portals: string[] = [];
@@ -99,7 +99,7 @@ function targetOf(target: Statement, groups: Groups, left: Left[]): ImportedTarg
   };
 }
 
-function allow(to: Allowed, rule: Statement, left: Left[]): void {
+function allow(to: Allowed, rule: Statement, left: LeftOut[]): void {
   const [key, first = '', second = '', third = '', fourth = ''] = rule.words;
   to.denied = false;
   if (key === 'chap') to.accounts.push({ userid: first, password: second });
@@ -117,7 +117,7 @@ const portalOf = (text: string): string => {
 };
 
 /** `lun 0 { path /x }`, or `lun 0 name` for one that stands by itself. */
-function addUnit(units: ImportedUnit[], statement: Statement, { units: named }: Groups, left: Left[]): void {
+function addUnit(units: ImportedUnit[], statement: Statement, { units: named }: Groups, left: LeftOut[]): void {
   const [, number = '', name = ''] = statement.words;
   const said = statement.inner ?? named.get(name)?.inner;
   const values = new Map((said ?? []).map(({ words }) => [words[0] ?? '', words[1] ?? ''] as const));

@@ -1,13 +1,11 @@
 /** gotgt's config.json: portals, targets and storages, which name one another by numbers. */
 
 import { OperatorError, parseJson, reasonOf } from '../errors.ts';
+import { type Raw, rawOf } from '../operations/raw.ts';
 import { Refusal } from '../tgt/protocol.ts';
 import { storeOf } from '../tgt/unit-making.ts';
-import type { ImportedTarget, ImportedUnit, ImportKind, Left } from './imported.ts';
+import type { ImportedTarget, ImportedUnit, ImportKind, LeftOut } from './imported.ts';
 
-type Raw = Readonly<Record<string, unknown>>;
-const isRaw = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
-const rawOf = (value: unknown): Raw => (isRaw(value) ? value : {});
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 export const gotgtJson: ImportKind = {
@@ -21,7 +19,7 @@ export const gotgtJson: ImportKind = {
       throw new OperatorError(`${file} is not valid JSON: ${reasonOf(error)}`);
     }
     const { iscsiportals, iscsitargets, storages } = rawOf(saved);
-    const left: Left[] = [];
+    const left: LeftOut[] = [];
     const lineOf = (word: string) => text.slice(0, Math.max(0, text.indexOf(word))).split('\n').length;
     const portals = new Map(
       listOf(iscsiportals).map((one) => [String(rawOf(one)['id']), String(rawOf(one)['portal'] ?? '')] as const),

@@ -12,14 +12,14 @@ import {
   type ImportedTarget,
   type ImportedUnit,
   type ImportKind,
-  type Left,
+  type LeftOut,
 } from './imported.ts';
 
 export const ietdConf: ImportKind = {
   name: "IET's ietd.conf",
   recognises: (text) => /^\s*Target\s+\S+/im.test(text) && !/^\s*(target\s.*\{|<target)/im.test(text),
   read(text, file) {
-    const left: Left[] = [];
+    const left: LeftOut[] = [];
     const discovery: { accounts: Account[]; outgoing: Account | undefined } = { accounts: [], outgoing: undefined };
     const targets: Open[] = [];
     for (const [index, raw] of text.split(/\r?\n/).entries()) {
@@ -84,7 +84,7 @@ const parameters: Readonly<Record<string, string>> = {
 const valueOfKey = (value: string): string => (value === 'None' ? 'CRC32C,None' : value);
 
 /** `0 Path=/dev/sdc,Type=fileio,IOMode=wt` */
-function addUnit({ units }: Open, value: string, at: At, left: Left[]): void {
+function addUnit({ units }: Open, value: string, at: At, left: LeftOut[]): void {
   const [, number = '', words = ''] = /^(\d{1,5})\s+(.*)$/.exec(value) ?? [];
   if (number === '') throw wrongAt(at, `Lun needs a number and a path: Lun 0 Path=/dev/sdb`);
   const lun = Number(number);

@@ -11,7 +11,7 @@ export interface At {
 }
 
 /** Something that was not taken over, and why. */
-export interface Left extends At {
+export interface LeftOut extends At {
   readonly what: string;
 }
 
@@ -41,7 +41,7 @@ export interface ImportedTarget extends At {
 export interface Imported {
   readonly targets: readonly ImportedTarget[];
   readonly discovery: { readonly accounts: readonly Account[]; readonly outgoing: Account | undefined };
-  readonly left: readonly Left[];
+  readonly left: readonly LeftOut[];
 }
 
 /** A form of configuration. */

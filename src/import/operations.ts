@@ -6,13 +6,13 @@ import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { portalWords } from '../tgt/portal-requests.ts';
 import { makeUnit, unitsOn } from '../tgt/unit-making.ts';
-import type { Imported, ImportedTarget, ImportedUnit, Left } from './imported.ts';
+import type { Imported, ImportedTarget, ImportedUnit, LeftOut } from './imported.ts';
 
 const fabric = '/iscsi';
 
 export interface Plan {
   readonly operations: readonly Operation[];
-  readonly left: readonly Left[];
+  readonly left: readonly LeftOut[];
 }
 
 /** What is there already stays as it is. */
@@ -22,14 +22,14 @@ export function planOf(tree: Tree, imported: Imported): Plan {
   const left = [...imported.left, ...plan.left].sort((a, b) =>
     a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1,
   );
-  const isFirst = (one: Left, at: number) =>
+  const isFirst = (one: LeftOut, at: number) =>
     left.findIndex(({ line, what, file }) => line === one.line && what === one.what && file === one.file) === at;
   return { operations: plan.operations, left: left.filter(isFirst) };
 }
 
 class Planning {
   readonly operations: Operation[] = [];
-  readonly left: Left[] = [];
+  readonly left: LeftOut[] = [];
   readonly #tree: Tree;
   /** Accounts that are there by then. */
   readonly #accounts: Map<string, string>;

@@ -8,7 +8,7 @@ import type { Account } from '../target/auth.ts';
 import { Refusal } from '../tgt/protocol.ts';
 import { storeOf, type UnitWords } from '../tgt/unit-making.ts';
 import { attributesOf } from '../tgt/unit-parameters.ts';
-import { type Block, type Option, readBlocks } from './apache-blocks.ts';
+import { type Block, type BlockOption, readBlocks } from './apache-blocks.ts';
 import {
   type At,
   accountOf,
@@ -16,7 +16,7 @@ import {
   type ImportedTarget,
   type ImportedUnit,
   type ImportKind,
-  type Left,
+  type LeftOut,
 } from './imported.ts';
 
 export const targetsConf: ImportKind = {
@@ -24,7 +24,7 @@ export const targetsConf: ImportKind = {
   recognises: (text) => /^\s*(<target\s+\S+\s*>|default-driver\s|include\s)/m.test(text),
   read(text, file) {
     const root = readBlocks(text, file);
-    const left: Left[] = [];
+    const left: LeftOut[] = [];
     const reading = new Reading(left);
     reading.globals(root);
     const targets = reading.targets(root.blocks);
@@ -66,9 +66,9 @@ const textKeys: Readonly<Record<string, string>> = {
 class Reading {
   readonly discovery: Account[] = [];
   outgoingDiscovery: Account | undefined;
-  readonly #left: Left[];
+  readonly #left: LeftOut[];
 
-  constructor(left: Left[]) {
+  constructor(left: LeftOut[]) {
     this.#left = left;
   }
 
@@ -146,7 +146,7 @@ class Reading {
     const stores = ['backing-store', 'direct-store'].flatMap((kind) => {
       const lines = block.options
         .filter(({ key }) => key === kind)
-        .map((option) => ({ ...option, options: [] as Option[], path: option.value }));
+        .map((option) => ({ ...option, options: [] as BlockOption[], path: option.value }));
       const blocks = block.blocks.filter(({ name }) => name === kind).map((one) => ({ ...one, path: one.argument }));
       const all = [...new Map([...lines, ...blocks].map((one) => [one.path, one])).values()];
       return all
@@ -179,7 +179,7 @@ class Reading {
     return units;
   }
 
-  #unit(path: string, own: readonly Option[], ofTarget: readonly Option[], isDirect: boolean, at: At) {
+  #unit(path: string, own: readonly BlockOption[], ofTarget: readonly BlockOption[], isDirect: boolean, at: At) {
     const wordOf = (key: string) => last({ options: own }, key) ?? last({ options: ofTarget }, key);
     const type = wordOf('device-type') ?? 'disk';
     if (type !== 'disk' && type !== 'cd' && type !== 'pt') throw new Refusal('unsupported', `there is no ${type} here`);
@@ -211,7 +211,7 @@ const splitPair = (pair: string): readonly [string, string] => {
   return [pair.slice(0, at).trim(), pair.slice(at + 1)];
 };
 
-const last = ({ options }: { readonly options: readonly Option[] }, key: string): string | undefined =>
+const last = ({ options }: { readonly options: readonly BlockOption[] }, key: string): string | undefined =>
   options.findLast((option) => option.key === key)?.value;
 
 /** What a direct-store takes over of the device itself, as far as the kernel shows it (sysfs). */

@@ -9,7 +9,7 @@ import type { FastPath } from './fast-path.ts';
 import { dataOutBytesPerSecondMin, immediateTasksMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataOut, noTag, scsiCommand } from './pdu.ts';
-import type { Place } from './pdu-reader.ts';
+import type { SegmentPlace } from './pdu-reader.ts';
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 import type { Transfer } from './transfer.ts';
@@ -35,7 +35,7 @@ export class Arrival {
   }
 
   /** A SCSI Command (RFC 7143 11.3). @returns where its immediate data goes; without any, it is complete */
-  onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
+  onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined {
     const session = this.#session;
     const command = readCommand(this.#connection, bytes, start);
     if (this.#fastPath?.tried) {
@@ -72,7 +72,7 @@ export class Arrival {
   }
 
   /** A Data-Out (RFC 7143 11.7). @returns where its data goes; without any, it is complete */
-  onDataOut(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
+  onDataOut(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined {
     const { fields } = dataOut;
     const command = this.#session.commands.get(fields.initiatorTaskTag.get(bytes, start));
     this.#transfer.receiving = undefined;

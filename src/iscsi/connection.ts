@@ -10,9 +10,9 @@ import type { Command } from './command.ts';
 import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
 import type { Ends } from './ends.ts';
 import { FastPath } from './fast-path.ts';
-import type { Host } from './host.ts';
+import type { ConnectionHost } from './host.ts';
 import { lateness, wantsPing } from './keep-alive.ts';
-import { defaultParameters, type Parameters } from './keys.ts';
+import { defaultParameters, type NegotiatedParameters } from './keys.ts';
 import { logoutSeconds, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { LoginPhase } from './login-phase.ts';
@@ -29,9 +29,9 @@ import {
   reject,
   scsiCommand,
 } from './pdu.ts';
-import { type PduHandler, PduReader, type Place } from './pdu-reader.ts';
+import { type PduHandler, PduReader, type SegmentPlace } from './pdu-reader.ts';
 import { ConnectionError, FormatError, LoginError, loginStatus, rejectReason } from './protocol-error.ts';
-import { type Request, refusalOf, requests } from './requests.ts';
+import { type RequestPdu, refusalOf, requests } from './requests.ts';
 import { Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import { TextExchange } from './text-exchange.ts';
@@ -42,12 +42,12 @@ const nothing: Uint8Array = new Uint8Array();
 const isRequestOrLogin = (opcode: number): boolean => requests.has(opcode) || opcode === loginRequest.opcode;
 
 export class Connection implements PduHandler, Link {
-  readonly host: Host;
+  readonly host: ConnectionHost;
   readonly ends: Ends;
   readonly output: Output;
   readonly sender: Sender;
   /** The session's with this connection's own digests and lengths. */
-  parameters: Parameters = defaultParameters();
+  parameters: NegotiatedParameters = defaultParameters();
   session: Session | undefined;
   cid = 0;
   state: ConnectionState = 'XPT_UP';
@@ -70,7 +70,7 @@ export class Connection implements PduHandler, Link {
   #header: Uint8Array | undefined;
   #data: Uint8Array = nothing;
 
-  constructor(host: Host, ends: Ends, output: Output) {
+  constructor(host: ConnectionHost, ends: Ends, output: Output) {
     this.host = host;
     this.ends = ends;
     this.output = output;
@@ -159,7 +159,7 @@ export class Connection implements PduHandler, Link {
     return bytes[start] === scsiCommand.opcode && fast.take(bytes, start, dataStart, dataLength);
   }
 
-  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined {
+  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined {
     if (this.closed) return undefined;
     const opcode = header.opcode.get(bytes, start);
     // Only where there are several connections is it asked what has been delivered.
@@ -224,7 +224,7 @@ export class Connection implements PduHandler, Link {
     if (!header.immediate.get(head, 0)) throw new ConnectionError('a request was lost to its data digest');
   }
 
-  #receiveRequest(head: Uint8Array, data: Uint8Array, request: Request): void {
+  #receiveRequest(head: Uint8Array, data: Uint8Array, request: RequestPdu): void {
     const session = this.session!;
     const opcode = header.opcode.get(head, 0);
     const cmdSn = numbered.cmdSn.get(head, 0);
@@ -245,7 +245,7 @@ export class Connection implements PduHandler, Link {
   }
 
   /** It belongs to a session from now on, whose numbers its answers carry. */
-  join(session: Session, { cid, parameters }: { cid: number; parameters: Parameters }): void {
+  join(session: Session, { cid, parameters }: { cid: number; parameters: NegotiatedParameters }): void {
     this.session = this.sender.window = session;
     this.cid = cid;
     this.parameters = parameters;

@@ -12,7 +12,7 @@ import { state } from './command-state.ts';
 import { Coverage } from './coverage.ts';
 import type { Link } from './link.ts';
 import { lunHalves, noTag, readyToTransfer } from './pdu.ts';
-import type { Place } from './pdu-reader.ts';
+import type { SegmentPlace } from './pdu-reader.ts';
 import type { Session } from './session.ts';
 
 /** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
@@ -115,7 +115,7 @@ export class DataOut {
   }
 
   /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
-  place(command: Command, offset: number, length: number): Uint8Array | Place | undefined {
+  place(command: Command, offset: number, length: number): Uint8Array | SegmentPlace | undefined {
     if (command.state === state.ending) return undefined;
     const landing = command.task?.landing;
     if (landing)
@@ -123,7 +123,7 @@ export class DataOut {
         set: (bytes, at) => landing.put(bytes, offset + at),
         lend: (at, available, to) => landing.lend(offset + at, available, to),
         took: (at, count) => landing.took(offset + at, count),
-      } satisfies Place;
+      } satisfies SegmentPlace;
     const at = offset - command.pieceStart;
     return part(command.buffer ?? this.#gatherEarly(command, this.unsolicitedEnd(command)), at, at + length);
   }

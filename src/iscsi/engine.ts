@@ -3,20 +3,20 @@
 import { randomBytes } from 'node:crypto';
 import { descriptorOf } from '../system/descriptor.ts';
 import { fallen } from '../target/access.ts';
-import type { Arrival, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
+import type { ArrivingConnection, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
 import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { noTraffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
-import type { Host } from './host.ts';
+import type { ConnectionHost } from './host.ts';
 import type { Output } from './output.ts';
 import { Sessions } from './sessions.ts';
 import { SocketTransport, socketOf } from './socket-transport.ts';
 
-export const startIscsi = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
+export const startIscsi = (state: FabricState, context: EngineContext): FabricEngine => new IscsiEngine(state, context);
 
-class Engine implements FabricEngine, Host {
+class IscsiEngine implements FabricEngine, ConnectionHost {
   readonly state: FabricState;
   readonly sessionTable = new Sessions();
   readonly log: EngineContext['log'];
@@ -44,7 +44,7 @@ class Engine implements FabricEngine, Host {
     return this.#boundPorts.get(nameOf(portal.address, portal.port));
   }
 
-  take({ id, ends, socket, received, sent, targetName, tpgTag, portal, boundPorts }: Arrival): void {
+  take({ id, ends, socket, received, sent, targetName, tpgTag, portal, boundPorts }: ArrivingConnection): void {
     for (const [address, port, bound] of boundPorts) this.#boundPorts.set(nameOf(address, port), bound);
     const tpgs = () => {
       const target = this.state.targets.get(targetName);

@@ -11,7 +11,7 @@ import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, encode, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
-import type { Reach, Session } from './session.ts';
+import type { ReachedUnit, Session } from './session.ts';
 import type { Tally } from './tally.ts';
 
 /** The second byte of a READ, and of a WRITE that announces no more data, but for what tells untagged from SIMPLE. */
@@ -28,7 +28,7 @@ export class FastPath {
   readonly #connection: Link;
   readonly #session: Session;
   readonly #tally: Tally;
-  readonly #reaches: ReadonlyMap<number, Reach>;
+  readonly #reaches: ReadonlyMap<number, ReachedUnit>;
   /** Of the command at hand: its medium was asked, and cannot do it at once. The general path takes that back. */
   tried = false;
 

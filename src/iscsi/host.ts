@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { FabricState, Portal, Tpg } from '../target/target.ts';
 import type { Sessions } from './sessions.ts';
 
-export interface Host {
+export interface ConnectionHost {
   readonly state: FabricState;
   readonly sessionTable: Sessions;
   readonly log: Log;

@@ -3,7 +3,7 @@
 import { segmentBytesMax, sessionConnectionsMax } from './limits.ts';
 
 /** What a session and its connection run with. Lengths are bytes. */
-export interface Parameters {
+export interface NegotiatedParameters {
   HeaderDigest: string;
   DataDigest: string;
   MaxConnections: number;
@@ -22,7 +22,7 @@ export interface Parameters {
   TaskReporting: string;
   iSCSIProtocolLevel: number;
 }
-export type ParameterName = keyof Parameters;
+export type ParameterName = keyof NegotiatedParameters;
 
 /** What LIO shows of a session beside its ACL. */
 export const sessionParameters = [
@@ -42,7 +42,7 @@ export const sessionParameters = [
 /** How both sides' values become one (RFC 7143 6.2.1, 6.2.2). */
 type Result = 'lower' | 'higher' | 'or' | 'and' | 'list' | 'declared';
 
-export interface Key {
+export interface TextKey {
   readonly result: Result;
   /** The value when the key is not spoken of. */
   readonly default: string;
@@ -71,7 +71,7 @@ const length = { min: 512, max: 0xffffff } as const;
 const digest = { result: 'list', default: 'None', inDiscovery: 'CRC32C,None', scope: 'CO', use: 'IO' } as const;
 
 /** The keys with a result (RFC 7143 13.1 to 13.24, and 12 for the stage they stand in). */
-export const keys: Readonly<Record<ParameterName, Key>> = {
+export const keys: Readonly<Record<ParameterName, TextKey>> = {
   HeaderDigest: { ...digest, ...tpg('HeaderDigest') },
   DataDigest: { ...digest, ...tpg('DataDigest') },
   MaxConnections: {
@@ -136,7 +136,7 @@ export const keys: Readonly<Record<ParameterName, Key>> = {
 };
 
 /** Keys of an initiator that say something and negotiate nothing, and whether they may also come after login. */
-export const declarations: ReadonlyMap<string, Key['use']> = new Map([
+export const declarations: ReadonlyMap<string, TextKey['use']> = new Map([
   ['InitiatorName', 'IO'],
   ['InitiatorAlias', 'ALL'],
   ['TargetName', 'IO'],
@@ -168,7 +168,7 @@ export const isMisplaced = (name: string): boolean =>
 export const isParameter = (name: string): name is ParameterName => Object.hasOwn(keys, name);
 
 /** The parameters of a session nobody has spoken of. */
-export const defaultParameters = (): Parameters =>
+export const defaultParameters = (): NegotiatedParameters =>
   Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, meaning(key, key.default)])) as never;
 
 /** A number in decimal or hexadecimal (RFC 7143 6.1: numerical-value); undefined when it is none or out of range. */
@@ -179,7 +179,7 @@ function parseNumber(text: string, min: number, max: number): number | undefined
 }
 
 /** What a value of the key means, or undefined when the key cannot have it. */
-function meaning(key: Key, text: string): number | boolean | string | undefined {
+function meaning(key: TextKey, text: string): number | boolean | string | undefined {
   switch (key.result) {
     case 'or':
     case 'and':
@@ -192,20 +192,20 @@ function meaning(key: Key, text: string): number | boolean | string | undefined 
 }
 
 /** Our own value of `key` as text. @param parameter the TPG's parameters by name; '' where there is none */
-export function ourValue(key: Key, parameter: (name: string) => string): string {
+export function ourValue(key: TextKey, parameter: (name: string) => string): string {
   if ('always' in key.ours) return key.ours.always;
   const text = parameter(key.ours.parameter) || key.inDiscovery || key.default;
   return key.ours.atMost === undefined ? text : String(Math.min(Number(text), key.ours.atMost));
 }
 
 /** The result of an offer: the answer, and what it comes to; `Reject` leaves what held before (RFC 7143 6.2). */
-export interface Outcome {
+export interface KeyOutcome {
   readonly answer: string;
   readonly value?: number | boolean | string;
 }
 
 /** @param offer the initiator's value @param ours as `ourValue` says */
-export function negotiate(key: Key, offer: string, ours: string): Outcome {
+export function negotiate(key: TextKey, offer: string, ours: string): KeyOutcome {
   if (key.result === 'list') {
     const choice = offer.split(',').find((one) => ours.split(',').includes(one));
     return choice === undefined ? { answer: 'Reject' } : { answer: choice, value: choice };

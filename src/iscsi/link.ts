@@ -5,17 +5,17 @@
 
 import type { Tpg } from '../target/target.ts';
 import type { Owner } from './command.ts';
-import type { Host } from './host.ts';
-import type { Parameters } from './keys.ts';
+import type { ConnectionHost } from './host.ts';
+import type { NegotiatedParameters } from './keys.ts';
 import type { LoggedIn } from './login.ts';
 import type { Output } from './output.ts';
 import type { Member, Session } from './session.ts';
 
 export interface Link extends Member, Owner {
-  readonly host: Host;
+  readonly host: ConnectionHost;
   readonly output: Output;
   /** The session's with this connection's own digests and lengths. */
-  parameters: Parameters;
+  parameters: NegotiatedParameters;
   /** None before the end of login. */
   readonly session: Session | undefined;
   readonly closed: boolean;

@@ -5,7 +5,7 @@ import { reasonOf } from '../errors.ts';
 import { setCongestionControl, stopPacing } from '../system/congestion-control.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 
-export interface Address {
+export interface ListenAddress {
   readonly address: string;
   readonly port: number;
   /** Leaves IPv4 to another listener; only of `::`. */
@@ -13,7 +13,7 @@ export interface Address {
 }
 
 /** What a portal is known by here: the address as the system spells it, and the port. */
-export function keyOf({ address, port }: Pick<Address, 'address' | 'port'>): string {
+export function keyOf({ address, port }: Pick<ListenAddress, 'address' | 'port'>): string {
   const [host = '', zone] = address.split('%');
   const plain = host.includes(':') ? new SocketAddress({ address: host, family: 'ipv6' }).address : host;
   return `${zone === undefined ? plain : `${plain}%${zone}`} ${port}`;
@@ -21,13 +21,13 @@ export function keyOf({ address, port }: Pick<Address, 'address' | 'port'>): str
 
 export class Listener {
   /** A number: the descriptor of a socket that listens already. */
-  readonly at: Address | number;
+  readonly at: ListenAddress | number;
   /** Why it does not listen, in a line. */
   problem: string | undefined;
   readonly #server: Server;
 
   /** @param control the congestion control of its connections, where it is said */
-  constructor(at: Address | number, control: string | undefined, accept: (socket: Socket) => void) {
+  constructor(at: ListenAddress | number, control: string | undefined, accept: (socket: Socket) => void) {
     this.at = at;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       if (control) setCongestionControl(descriptorOf(socket), control);

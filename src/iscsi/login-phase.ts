@@ -10,7 +10,7 @@ import { decode, loginRequest, loginResponse } from './pdu.ts';
 import { ConnectionError, type LoginError } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
-type Request = Values<(typeof loginRequest)['fields']>;
+type RequestHeader = Values<(typeof loginRequest)['fields']>;
 
 export class LoginPhase {
   readonly #connection: Link;
@@ -57,14 +57,14 @@ export class LoginPhase {
     else this.#go(request, answer);
   }
 
-  #go(request: Request, answer: LoginAnswer<Session>): void {
+  #go(request: RequestHeader, answer: LoginAnswer<Session>): void {
     const { loggedIn } = answer;
     if (loggedIn) this.#finish(request, answer, loggedIn);
     else this.#answer(request, answer, request.tsih);
   }
 
   /** What the login replaces has to stop first; then the last answer goes out. */
-  #finish(request: Request, answer: LoginAnswer<Session>, loggedIn: LoggedIn<Session>): void {
+  #finish(request: RequestHeader, answer: LoginAnswer<Session>, loggedIn: LoggedIn<Session>): void {
     this.#over = true;
     const connection = this.#connection;
     const enter = (session: Session) => {
@@ -87,7 +87,7 @@ export class LoginPhase {
     if (!this.#over) this.#login.confirm();
   }
 
-  #answer(request: Request, answer: LoginAnswer<Session>, tsih: number): void {
+  #answer(request: RequestHeader, answer: LoginAnswer<Session>, tsih: number): void {
     const { transit, currentStage, nextStage, pairs } = answer;
     const { isid, initiatorTaskTag } = request;
     const values = { transit, currentStage, nextStage, isid, tsih, initiatorTaskTag };

@@ -7,7 +7,7 @@ import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import { isLocalName } from './attributes.ts';
 import { Authentication, type Credentials } from './authentication.ts';
-import { defaultParameters, isSecurityKey, type Parameters } from './keys.ts';
+import { defaultParameters, isSecurityKey, type NegotiatedParameters } from './keys.ts';
 import { loginRequestsMax, loginSegmentBytesMax, textBytesMax, textPairsMax } from './limits.ts';
 import { Negotiation } from './negotiation.ts';
 import type { loginRequest } from './pdu.ts';
@@ -26,7 +26,7 @@ export interface JoinableSession {
   readonly isid: string;
   readonly initiatorName: string;
   readonly tpg: Tpg | undefined;
-  readonly parameters: Parameters;
+  readonly parameters: NegotiatedParameters;
   readonly acl: NodeAcl | undefined;
   /** It is over. */
   readonly ended: boolean;
@@ -63,7 +63,7 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly tpg: Tpg | undefined;
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;
-  readonly parameters: Parameters;
+  readonly parameters: NegotiatedParameters;
   /** The session that it joins. */
   readonly session: S | undefined;
   /** Asked at the moment the session is made: nothing that the login stands on has changed. @throws LoginError */
@@ -325,7 +325,7 @@ function confirmSession(session: JoinableSession, acl: NodeAcl | undefined, cid:
 }
 
 /** What a further connection negotiates for itself starts from the defaults. */
-function connectionDefaults(): Partial<Parameters> {
+function connectionDefaults(): Partial<NegotiatedParameters> {
   const { HeaderDigest, DataDigest, MaxRecvDataSegmentLength } = defaultParameters();
   return { HeaderDigest, DataDigest, MaxRecvDataSegmentLength };
 }

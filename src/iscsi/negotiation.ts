@@ -6,11 +6,11 @@ import {
   isMisplaced,
   isParameter,
   keys,
+  type NegotiatedParameters,
   negotiate,
   ourDeclarations,
   ourValue,
   type ParameterName,
-  type Parameters,
 } from './keys.ts';
 
 /** What decides how a key is answered. */
@@ -32,7 +32,7 @@ const constants = ['Reject', 'Irrelevant', 'NotUnderstood'];
 
 export class Negotiation {
   /** What holds when the negotiation ends well; until then nobody goes by it. */
-  readonly parameters: Parameters;
+  readonly parameters: NegotiatedParameters;
   readonly #negotiator: Negotiator;
   /** Every offer so far. */
   readonly #seen = new Map<string, string>();
@@ -41,7 +41,7 @@ export class Negotiation {
   readonly #declared = new Set<string>();
 
   /** @param parameters what holds so far @param full in full feature phase, where most is fixed */
-  constructor(parameters: Parameters, negotiator: Negotiator, full: boolean) {
+  constructor(parameters: NegotiatedParameters, negotiator: Negotiator, full: boolean) {
     this.parameters = { ...parameters };
     this.#negotiator = negotiator;
     this.#full = full;
@@ -76,7 +76,7 @@ export class Negotiation {
   }
 
   /** The results, once the rules between keys hold among all of them (RFC 7143 6.2). */
-  conclude(): Parameters {
+  conclude(): NegotiatedParameters {
     for (const name of Object.keys(keys) as ParameterName[]) {
       const { notAbove } = keys[name];
       if (notAbove) this.#set(name, Math.min(Number(this.parameters[name]), Number(this.parameters[notAbove])));

@@ -10,7 +10,7 @@ import { ConnectionError, FormatError } from './protocol-error.ts';
 const ahsBytesMax = 255 * 4;
 
 /** Where a data segment goes when that is no buffer. It has no digest. */
-export interface Place {
+export interface SegmentPlace {
   /** Takes what has come, from byte `at` of the segment on. */
   set(bytes: Uint8Array, at: number): void;
   /**
@@ -32,7 +32,7 @@ export interface PduHandler {
    * A header whose digest is right. `bytes` is lent for the call. A PDU without data is complete.
    * @returns where its data goes, a buffer of at least `dataLength` bytes; undefined: the data is dropped
    */
-  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | Place | undefined;
+  onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined;
   /** The data of a PDU has come. @param intact its data digest is right */
   onData(intact: boolean): void;
 }
@@ -50,7 +50,7 @@ export class PduReader {
   #dataLeft = 0;
   #trailerLeft = 0;
   #dataLength = 0;
-  #sink: Uint8Array | Place | undefined;
+  #sink: Uint8Array | SegmentPlace | undefined;
   readonly #trailer = new Uint8Array(8);
   #trailerLength = 0;
 
@@ -77,12 +77,14 @@ export class PduReader {
   /** Adds the memory that `available` bytes go to. @returns for how many; undefined when they have to be fed */
   lend(available: number, to: IoVector): number | undefined {
     const { left } = this;
-    return left > 0 ? (this.#sink as Place).lend(this.#dataLength - left, Math.min(available, left), to) : undefined;
+    return left > 0
+      ? (this.#sink as SegmentPlace).lend(this.#dataLength - left, Math.min(available, left), to)
+      : undefined;
   }
 
   /** `count` bytes were received where `lend` said. */
   took(count: number): void {
-    (this.#sink as Place).took(this.#dataLength - this.#dataLeft, count);
+    (this.#sink as SegmentPlace).took(this.#dataLength - this.#dataLeft, count);
     this.filled(count);
   }
 

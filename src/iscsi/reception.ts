@@ -7,12 +7,18 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { descriptorOf } from '../system/descriptor.ts';
 import { congestionControl, lingerMs } from '../system/settings.ts';
-import type { Addresses, Arrival, FabricReception, ReceptionContext, SessionInfo } from '../target/service.ts';
+import type {
+  Addresses,
+  ArrivingConnection,
+  FabricReception,
+  ReceptionContext,
+  SessionInfo,
+} from '../target/service.ts';
 import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
-import type { Host } from './host.ts';
-import { type Address, keyOf, Listener } from './listener.ts';
+import type { ConnectionHost } from './host.ts';
+import { keyOf, type ListenAddress, Listener } from './listener.ts';
 import { Sessions } from './sessions.ts';
 import { SocketTransport } from './socket-transport.ts';
 
@@ -30,7 +36,7 @@ interface Served {
 export const receiveIscsi = (state: FabricState, context: ReceptionContext): IscsiReception =>
   new Reception(state, context);
 
-class Reception implements IscsiReception, Host {
+class Reception implements IscsiReception, ConnectionHost {
   readonly state: FabricState;
   /** Discovery sessions: all others are in the loops of their targets. */
   readonly sessionTable = new Sessions();
@@ -105,7 +111,7 @@ class Reception implements IscsiReception, Host {
   }
 
   async #reconcileListeners(): Promise<void> {
-    const wanted = new Map<string, { at: Address; tpgs: Tpg[] }>();
+    const wanted = new Map<string, { at: ListenAddress; tpgs: Tpg[] }>();
     for (const { portal, tpg } of this.#portals()) {
       const key = keyOf(portal);
       const entry = wanted.get(key) ?? { at: this.#addressOf(portal), tpgs: [] };
@@ -143,7 +149,7 @@ class Reception implements IscsiReception, Host {
       for (const tpg of target.tpgs.values()) if (tpg.enabled) for (const portal of tpg.portals) yield { portal, tpg };
   }
 
-  async #listen(key: string, at: Address, tpgs: Tpg[]): Promise<void> {
+  async #listen(key: string, at: ListenAddress, tpgs: Tpg[]): Promise<void> {
     const served = this.#servedAt(at, tpgs);
     this.#served.set(key, served);
     await served.listener.open();
@@ -152,7 +158,7 @@ class Reception implements IscsiReception, Host {
     if (problem) this.log({ level: 'warning', event: 'iscsi portal not served', detail: { address, problem } });
   }
 
-  #servedAt(at: Address | number, tpgs: Tpg[]): Served {
+  #servedAt(at: ListenAddress | number, tpgs: Tpg[]): Served {
     const served: Served = {
       listener: new Listener(at, this.#control, (socket) => this.#accept(served, socket)),
       tpgs,
@@ -187,8 +193,8 @@ class Reception implements IscsiReception, Host {
   #arrival(
     tpg: Tpg,
     served: Served,
-    parts: Pick<Arrival<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>,
-  ): Arrival<Socket> {
+    parts: Pick<ArrivingConnection<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>,
+  ): ArrivingConnection<Socket> {
     const portals = [...tpg.target.tpgs.values()].flatMap((one) => one.portals);
     const now = this.#now(served);
     const portal = now && tpg.portals.find((one) => this.#servedFor(one) === now);
@@ -212,7 +218,7 @@ class Reception implements IscsiReception, Host {
   }
 
   /** `::` takes IPv4 too, unless a portal of its own does. */
-  #addressOf({ address, port }: Portal): Address {
+  #addressOf({ address, port }: Portal): ListenAddress {
     const isAny6 = /^[0:]+$/.test(address) && address.includes(':');
     const ipv6Only =
       isAny6 && [...this.#portals()].some(({ portal }) => portal.address === '0.0.0.0' && portal.port === port);

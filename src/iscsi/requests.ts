@@ -19,7 +19,7 @@ import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 import { manageTasks } from './task-management.ts';
 
-export interface Request {
+export interface RequestPdu {
   /** Allowed in a discovery session (RFC 7143 4.3). */
   readonly inDiscovery: boolean;
   /** It gives its place in the window back itself, when it is answered. */
@@ -29,7 +29,7 @@ export interface Request {
 }
 
 /** By opcode. SNACK is not here: error recovery level 0 has none. */
-export const requests: ReadonlyMap<number, Request> = new Map<number, Request>([
+export const requests: ReadonlyMap<number, RequestPdu> = new Map<number, RequestPdu>([
   [nopOut.opcode, { inDiscovery: false, run: ping }],
   [taskManagementRequest.opcode, { inDiscovery: false, answersLater: true, run: manage }],
   [textRequest.opcode, { inDiscovery: true, run: exchangeText }],

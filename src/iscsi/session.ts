@@ -15,7 +15,7 @@ import type { Owner } from './command.ts';
 import { CommandTable } from './command-table.ts';
 import type { ConnectionState } from './connection-state.ts';
 import type { Ends } from './ends.ts';
-import { type Parameters, sessionParameters } from './keys.ts';
+import { type NegotiatedParameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
 import type { JoinableSession, LoggedIn } from './login.ts';
 import { announceLuns, ping } from './notices.ts';
@@ -25,7 +25,7 @@ import type { Sender, Window } from './sender.ts';
 const discoveryDepth = 1;
 
 /** A LUN as the commands reach it that come through one portal. */
-export interface Reach {
+export interface ReachedUnit {
   readonly view: LogicalUnitView;
   /** What they are counted in, besides the session's own traffic. */
   readonly traffic: Traffic | undefined;
@@ -57,7 +57,7 @@ export class Session implements JoinableSession, Window {
   readonly tpg: Tpg | undefined;
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;
-  readonly parameters: Parameters;
+  readonly parameters: NegotiatedParameters;
   /** Of a normal session. */
   readonly nexus: Nexus | undefined;
   /** By CID. */
@@ -86,7 +86,7 @@ export class Session implements JoinableSession, Window {
   readonly memory = dataMemory.account(writeBytesMax);
   #views = new Map<number, LogicalUnitView | undefined>();
   /** By portal and LUN. */
-  readonly #reaches = new Map<string, Map<number, Reach>>();
+  readonly #reaches = new Map<string, Map<number, ReachedUnit>>();
   #inventory: readonly (number | StorageObject)[] = [];
 
   /** @param cmdSn of the login request that made it */
@@ -136,16 +136,16 @@ export class Session implements JoinableSession, Window {
   }
 
   /** What is known of the LUNs that are reached through a portal: it stays the same map. */
-  reachesBy(portal = ''): Map<number, Reach> {
+  reachesBy(portal = ''): Map<number, ReachedUnit> {
     const known = this.#reaches.get(portal);
     if (known) return known;
-    const reaches = new Map<number, Reach>();
+    const reaches = new Map<number, ReachedUnit>();
     this.#reaches.set(portal, reaches);
     return reaches;
   }
 
   /** A LUN as it is reached through a portal; kept until the tree changes. */
-  reach(number: number, portal = ''): Reach | undefined {
+  reach(number: number, portal = ''): ReachedUnit | undefined {
     const reaches = this.reachesBy(portal);
     const known = reaches.get(number);
     if (known) return known;

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import type { Straight, Volume } from '../backstore/backstore.ts';
 import { leaveToCollector } from '../system/collector.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
-import { type Awaited, linger } from '../system/linger.ts';
+import { type AwaitedConnection, linger } from '../system/linger.ts';
 import { whenLate } from '../system/running-time.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
@@ -55,7 +55,7 @@ const connectionBytes = 16 * 1024;
 const buffers: Uint8Array[] = [];
 const noBytes = new Uint8Array();
 
-export class SocketTransport implements Output, Awaited {
+export class SocketTransport implements Output, AwaitedConnection {
   readonly #batch = new Batch();
   readonly #socket: Socket;
   /** Absent where the platform has none: everything goes through Node's socket then. */

@@ -21,12 +21,12 @@ const response = {
   notSupported: 5,
 } as const;
 
-type Request = Values<(typeof taskManagementRequest)['fields']>;
+type FunctionRequest = Values<(typeof taskManagementRequest)['fields']>;
 
 interface Management {
   readonly session: Session;
   readonly nexus: Nexus;
-  readonly request: Request;
+  readonly request: FunctionRequest;
   readonly lun: number;
   readonly connection: Link;
 }

@@ -18,7 +18,7 @@ import { statistics } from '../scsi/statistics.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
 import { wayOfWaiting } from '../system/waiting-io.ts';
 import { portsOf } from '../target/access.ts';
-import type { Arrival, FabricEngine } from '../target/service.ts';
+import type { ArrivingConnection, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
 import { Calls, offer } from './calls.ts';
 import { countsOf } from './counts.ts';
@@ -28,7 +28,7 @@ import {
   type Assignment,
   type Elsewhere,
   type Facts,
-  type Left,
+  type LeftUnit,
   type Loop,
   type LoopCounts,
   type LoopHost,
@@ -79,7 +79,7 @@ export class LocalLoop implements Loop, Taker {
   /** What other loops have not let go of. */
   #awaited: ReadonlySet<string> = new Set();
   /** What this one has let go of since the last `follow`. */
-  #left: Left[] = [];
+  #left: LeftUnit[] = [];
   /** What was begun since somebody asked, each as long as it is waited for. */
   #begun: Promise<unknown>[] = [];
   readonly #load = new LoadMeter();
@@ -189,7 +189,7 @@ export class LocalLoop implements Loop, Taker {
     this.#left.push({ path, ...(moving && { moving }) });
   }
 
-  #arrive({ path, moving }: Left): void {
+  #arrive({ path, moving }: LeftUnit): void {
     const storageObject = this.#tree.storageObject(path);
     // Another one may have got its name on the way.
     if (!storageObject || !moving || storageObject.wwn !== moving.wwn) return;
@@ -272,11 +272,11 @@ export class LocalLoop implements Loop, Taker {
     return countsOf(this.#tree, (path) => this.#isMine(path));
   }
 
-  async take(fabric: string, arrival: Arrival<number>): Promise<void> {
+  async take(fabric: string, arrival: ArrivingConnection<number>): Promise<void> {
     this.#take(fabric, arrival);
   }
 
-  #take(fabric: string, arrival: Arrival): void {
+  #take(fabric: string, arrival: ArrivingConnection): void {
     this.#engines.get(fabric)?.take?.(arrival);
   }
 

@@ -7,8 +7,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { LogRecord } from '../log.ts';
 import type { Operation } from '../operations/operation.ts';
-import type { Carried } from '../scsi/move.ts';
-import type { Arrival, SessionInfo } from '../target/service.ts';
+import type { CarriedUnit } from '../scsi/move.ts';
+import type { ArrivingConnection, SessionInfo } from '../target/service.ts';
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Boundary } from './calls.ts';
 
@@ -19,13 +19,13 @@ export interface Assignment {
 }
 
 /** A storage object or a target that a loop has let go of: another may have it now. Plain data. */
-export interface Left {
+export interface LeftUnit {
   readonly path: string;
   /** A storage object that goes on elsewhere, as it left. */
   readonly moving?: {
     readonly wwn: string;
     /** Undefined: it was lost on the way, and with it what memory held, if this says so in a line. */
-    readonly state: Carried | undefined;
+    readonly state: CarriedUnit | undefined;
     readonly contentsLost?: string | undefined;
   };
 }
@@ -33,13 +33,13 @@ export interface Left {
 /** What other loops have to do with the paths of this one. */
 export interface Elsewhere {
   /** What they have let go of since the last call. */
-  readonly arrived: readonly Left[];
+  readonly arrived: readonly LeftUnit[];
   /** All that they have not let go of yet. */
   readonly awaited: readonly string[];
 }
 
 /** The memory that goes along with storage objects, rather than being copied. */
-const contentsOf = (left: readonly Left[]): ArrayBuffer[] =>
+const contentsOf = (left: readonly LeftUnit[]): ArrayBuffer[] =>
   left.flatMap(({ moving }) => (moving?.state?.contents ?? []).map(([, bytes]) => bytes.buffer));
 
 /** What a loop found while it followed the tree, as far as it was not told before. Plain data. */
@@ -54,7 +54,7 @@ export interface Facts {
     readonly found: Readonly<Record<string, number>>;
   }[];
   /** What it has let go of. */
-  readonly left: readonly Left[];
+  readonly left: readonly LeftUnit[];
   /** LUNs that are not served or attached as the tree wants it; each time all of them. */
   readonly luns: readonly { readonly path: string; readonly message: string; readonly hint: string | undefined }[];
   /** Portals that the receiving loop cannot open, and why, in a line; each time all of them. */
@@ -188,7 +188,7 @@ export interface Taker {
    * Takes a connection that has named a target of this loop: the descriptor is the loop's from now on. Rejects when it
    * cannot, and the descriptor is as it was.
    */
-  take(fabric: string, arrival: Arrival<number>): Promise<void>;
+  take(fabric: string, arrival: ArrivingConnection<number>): Promise<void>;
 }
 
 export const takerBoundary: Boundary<Taker> = { take: {} };

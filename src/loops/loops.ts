@@ -9,7 +9,7 @@ import { dump } from '../saved/saveconfig.ts';
 import { duplicate } from '../system/descriptor.ts';
 import { ownFolder } from '../system/own-folder.ts';
 import { LocalLoop } from './local-loop.ts';
-import type { Again, Facts, Left, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
+import type { Again, Facts, LeftUnit, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
 import { Placement } from './placement.ts';
 import { Routes } from './routes.ts';
 import { canUseWorkers, type LoopThreadOptions, startWorkerLoop } from './worker-loop.ts';
@@ -49,7 +49,7 @@ export class Loops {
   /** What loops are letting go of, and which of them, by path: nobody else has it until then. */
   readonly #onTheWay = new Map<string, number>();
   /** What they have let go of, for those that have it now. */
-  #arrived: Left[] = [];
+  #arrived: LeftUnit[] = [];
   #serving = false;
   #hasReceived = false;
   #states: ReadonlyMap<number, LoopState> = new Map();
@@ -142,7 +142,7 @@ export class Loops {
     return facts;
   }
 
-  #arrive(left: readonly Left[]): void {
+  #arrive(left: readonly LeftUnit[]): void {
     this.#arrived.push(...left.filter(({ path }) => this.#onTheWay.delete(path)));
   }
 
@@ -332,7 +332,7 @@ export class Loops {
     this.#arrive(going.map((path) => this.#lostOnTheWay(path)));
   }
 
-  #lostOnTheWay(path: string): Left {
+  #lostOnTheWay(path: string): LeftUnit {
     const storageObject = this.#tree.storageObject(path);
     if (!storageObject) return { path };
     const { wwn, contentsLost } = storageObject;

@@ -11,7 +11,7 @@ import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
 import type { Tree } from '../operations/tree.ts';
 import { closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
-import type { Arrival, FabricReception, SessionInfo } from '../target/service.ts';
+import type { ArrivingConnection, FabricReception, SessionInfo } from '../target/service.ts';
 import { portalPath, type Target } from '../target/target.ts';
 import { Calls, offer, remote } from './calls.ts';
 import { type Facts, type Taker, takerBoundary } from './loop.ts';
@@ -22,7 +22,7 @@ const waitingMax = 256;
 /** A connection and where it wants to. */
 interface Passage {
   readonly target: Target;
-  readonly arrival: Arrival<Socket>;
+  readonly arrival: ArrivingConnection<Socket>;
 }
 
 export interface ReceivingOptions {
@@ -31,7 +31,7 @@ export interface ReceivingOptions {
   /** Whether this loop itself serves what has this path. */
   isHere(path: string): boolean;
   /** Takes a connection in this loop. */
-  take(fabric: string, arrival: Arrival<Socket>): void;
+  take(fabric: string, arrival: ArrivingConnection<Socket>): void;
 }
 
 export class Receiving {
@@ -52,7 +52,7 @@ export class Receiving {
   /** As `Loop.receive`. */
   async begin(sockets: readonly number[], lastId: number): Promise<void> {
     const { tree, log } = this.#options;
-    const handOver = (target: Target, arrival: Arrival<Socket>) => this.#handOver({ target, arrival });
+    const handOver = (target: Target, arrival: ArrivingConnection<Socket>) => this.#handOver({ target, arrival });
     for (const state of tree.fabrics.values()) {
       const reception = await serviceOf(state.fabric)?.receive?.(state, { log, sockets, lastId, handOver });
       if (reception) this.#receptions.set(state.fabric.name, reception);
@@ -151,7 +151,10 @@ export class Receiving {
 }
 
 /** Gives another thread a descriptor of its own of the same connection. Rejects when it is not taken: the socket is then as it was. */
-async function passOn(arrival: Arrival<Socket>, take: (copy: Arrival<number>) => Promise<void>): Promise<void> {
+async function passOn(
+  arrival: ArrivingConnection<Socket>,
+  take: (copy: ArrivingConnection<number>) => Promise<void>,
+): Promise<void> {
   const { socket } = arrival;
   const descriptor = descriptorOf(socket);
   const copy = duplicate(descriptor);

@@ -22,7 +22,7 @@ export interface DeviceSource {
   readonly folder: string;
 }
 
-interface Device {
+interface NbdDevice {
   /** `/dev/nbd0` */
   readonly path: string;
   /** Resolves when the device has ended by itself, with the reason. */
@@ -38,7 +38,7 @@ const mountPollMs = 20;
 export interface DeviceWay {
   /** What it lacks here, a phrase each. */
   missing(): string[];
-  make(source: DeviceSource): Promise<Device>;
+  make(source: DeviceSource): Promise<NbdDevice>;
 }
 
 const lacks = (missing: boolean, what: string): string[] => (missing ? [what] : []);

@@ -18,7 +18,7 @@ import { deviceLink, exportName, socketPath } from './names.ts';
 import { NbdServer } from './server.ts';
 
 /** Starts serving LUNs to this machine. */
-export const startLocal = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
+export const startLocal = (state: FabricState, context: EngineContext): FabricEngine => new NbdEngine(state, context);
 
 /** One LUN that is served: with another storage object behind it, it is another one. */
 interface Unit {
@@ -47,7 +47,7 @@ interface Served {
   readonly leaving: Map<number, Promise<void>>;
 }
 
-class Engine implements FabricEngine {
+class NbdEngine implements FabricEngine {
   readonly #state: FabricState;
   readonly #context: EngineContext;
   readonly #served = new Map<Tpg, Served>();

@@ -27,10 +27,10 @@ import { NbdError, type StatusExtent } from './export.ts';
 import { extentsMax, requestBytesMax, requestsMax, unreadMs } from './limits.ts';
 import { baseAllocationId, type Negotiated } from './negotiation.ts';
 
-type Request = Values<typeof requestRecord.fields>;
+type TransmissionRequest = Values<typeof requestRecord.fields>;
 
 /** One command: what a request of it may say, and what it does. */
-interface Command {
+interface RequestRow {
   /** The flags that it may have; FUA is for those that change something. */
   readonly flags: number;
   /** It changes the export. */
@@ -38,17 +38,17 @@ interface Command {
   /** It has no range. */
   readonly whole?: true;
   /** Bytes that it has in memory. */
-  readonly bytes?: (request: Request) => number;
-  run(agreed: Negotiated, request: Request, data: Buffer): Promise<Answer>;
+  readonly bytes?: (request: TransmissionRequest) => number;
+  run(agreed: Negotiated, request: TransmissionRequest, data: Buffer): Promise<Answer>;
 }
 
 /** Data and extents go into pieces of their own; nothing is a success without words. */
 type Answer = undefined | { readonly data: Buffer } | { readonly extents: readonly StatusExtent[] };
 
-const asks = ({ flags }: Request, flag: number): boolean => (flags & flag) !== 0;
-const payload = ({ length }: Request): number => length;
+const asks = ({ flags }: TransmissionRequest, flag: number): boolean => (flags & flag) !== 0;
+const payload = ({ length }: TransmissionRequest): number => length;
 
-const table: Readonly<Record<number, Command>> = {
+const table: Readonly<Record<number, RequestRow>> = {
   [commands.read]: {
     flags: commandFlag.df,
     bytes: payload,
@@ -129,7 +129,7 @@ export async function transmit(channel: ByteChannel, agreed: Negotiated, log: Lo
 }
 
 /** What is wrong with a request before anything is done. */
-function check({ geometry }: Negotiated, { type, flags, offset, length }: Request): NbdError | undefined {
+function check({ geometry }: Negotiated, { type, flags, offset, length }: TransmissionRequest): NbdError | undefined {
   const command = table[type];
   if (!command) return new NbdError('EINVAL', `command ${type} is unknown`);
   if ((flags & ~command.flags) !== 0) return new NbdError('EINVAL', `flags ${flags} are not for command ${type}`);
@@ -144,8 +144,8 @@ function check({ geometry }: Negotiated, { type, flags, offset, length }: Reques
 
 async function carryOut(
   agreed: Negotiated,
-  command: Command,
-  request: Request,
+  command: RequestRow,
+  request: TransmissionRequest,
   data: Buffer,
   log: Log,
 ): Promise<Answer | NbdError> {
@@ -223,7 +223,12 @@ const frontOf = ({ structured }: Negotiated): number =>
   structured ? structuredReply.length + offsetData.length : simpleReply.length;
 
 /** @returns when the answer has left this process: until then its bytes count */
-function send(channel: ByteChannel, agreed: Negotiated, request: Request, answer: Answer | NbdError): Promise<void> {
+function send(
+  channel: ByteChannel,
+  agreed: Negotiated,
+  request: TransmissionRequest,
+  answer: Answer | NbdError,
+): Promise<void> {
   const { cookie } = request;
   if (!agreed.structured) {
     const message = answer && 'data' in answer ? answer.data : Buffer.alloc(simpleReply.length);

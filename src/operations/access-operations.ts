@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts';
 import type { AccessList } from '../target/access-list.ts';
 import { checkAccount } from '../target/auth.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
-import { operation, type Values } from './operation.ts';
+import { operation, type ParameterValues } from './operation.ts';
 
 /** The setting, in a group of CHAP words, that names the accounts which are taken besides. */
 export const accountsSetting = 'accounts';
@@ -80,12 +80,12 @@ function setAccessList(tpg: Tpg, list: AccessList | undefined): () => void {
 }
 
 /** The words of a list as an operation and a line have them. */
-export const printAccessList = ({ addresses, names }: AccessList): Values => ({
+export const printAccessList = ({ addresses, names }: AccessList): ParameterValues => ({
   ...(addresses.length > 0 && { addresses: addresses.join() }),
   ...(names.length > 0 && { names: names.join() }),
 });
 
-const accessListOf = ({ addresses, names }: Values): AccessList => ({
+const accessListOf = ({ addresses, names }: ParameterValues): AccessList => ({
   addresses: listOf(addresses),
   names: listOf(names),
 });

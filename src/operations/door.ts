@@ -2,7 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { isPrintable, printableLine } from '../printable.ts';
-import type { Apply, Carried, Operation, OperationType, Surroundings, Values } from './operation.ts';
+import type { Apply, CarriedOut, Operation, OperationType, ParameterValues, Surroundings } from './operation.ts';
 import { type PlaceKind, placeOf } from './place.ts';
 import type { Tree } from './tree.ts';
 
@@ -30,7 +30,7 @@ export class Door {
   }
 
   /** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
-  async carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<Carried> {
+  async carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<CarriedOut> {
     const { type, place } = this.#find(tree, operation, around);
     return type.apply(tree, place as never, operation.params, around);
   }
@@ -48,10 +48,10 @@ export class Door {
 
 /** Operations that are carried out one after the other, each on what those before have left, and taken back together. */
 export class Carrying {
-  readonly done: Carried[] = [];
+  readonly done: CarriedOut[] = [];
   /** As they were carried out. */
   readonly operations: Operation[] = [];
-  readonly #carryOut: (operation: Operation) => Promise<Carried>;
+  readonly #carryOut: (operation: Operation) => Promise<CarriedOut>;
 
   constructor(door: Door, tree: Tree, around: Surroundings) {
     this.#carryOut = (operation) => door.carryOut(tree, operation, around);
@@ -81,7 +81,7 @@ function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {
 }
 
 /** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
-function checkParams(type: OperationType, params: Values): void {
+function checkParams(type: OperationType, params: ParameterValues): void {
   for (const name of Object.keys(params))
     if (!Object.hasOwn(type.params, name) && !Object.hasOwn(type.params, '*'))
       throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
@@ -98,7 +98,7 @@ function checkParams(type: OperationType, params: Values): void {
 }
 
 /** The one rule for names and values that people will see. @throws OperatorError */
-function refuseUnprintable(type: OperationType, params: Values): void {
+function refuseUnprintable(type: OperationType, params: ParameterValues): void {
   for (const [name, wanted] of Object.entries(type.params)) {
     const value = params[name];
     if (!wanted.startsWith('printable') || typeof value !== 'string' || isPrintable(value)) continue;

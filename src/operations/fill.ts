@@ -4,14 +4,14 @@
  */
 
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
-import type { Field } from '../target/fields.ts';
+import type { SavedField } from '../target/fields.ts';
 import { listIn, type Told } from './groups.ts';
 import { type OperationType, operation } from './operation.ts';
 import { others, type Raw, textOf } from './raw.ts';
 import { keysOf, partsOf, readField } from './saved-form.ts';
-import { type Kind, type Saved, schema } from './schema.ts';
+import { type ObjectKind, type SavedObject, schema } from './schema.ts';
 
-const kindsBy: ReadonlyMap<string, Kind> = new Map(Object.values(schema).map((kind) => [kind.as, kind]));
+const kindsBy: ReadonlyMap<string, ObjectKind> = new Map(Object.values(schema).map((kind) => [kind.as, kind]));
 
 /** One for each kind of object. Only restoring does it. */
 export const fillOperations: readonly OperationType[] = Object.values(schema).map((kind) =>
@@ -25,7 +25,7 @@ export const fillOperations: readonly OperationType[] = Object.values(schema).ma
       const { as, saved } = params as { as: string; saved: Raw };
       fill(
         kindsBy.get(as)!,
-        (place as unknown as Readonly<Record<string, Saved>>)[as]!,
+        (place as unknown as Readonly<Record<string, SavedObject>>)[as]!,
         saved,
         tellingOf(notes, restoring),
       );
@@ -34,7 +34,7 @@ export const fillOperations: readonly OperationType[] = Object.values(schema).ma
   }),
 );
 
-function fill(kind: Kind, object: Saved, saved: Raw, told: Told): void {
+function fill(kind: ObjectKind, object: SavedObject, saved: Raw, told: Told): void {
   const parts = partsOf(kind, object);
   const strange = others(saved, keysOf(kind, parts));
   if (kind.strange) for (const key of Object.keys(strange)) told.strange(key, kind.strange(object as never, key));
@@ -46,10 +46,10 @@ function fill(kind: Kind, object: Saved, saved: Raw, told: Told): void {
 }
 
 /** Whether creating an object gives it the field. */
-const isCreated = ({ names, given, chance, type }: Field): boolean =>
+const isCreated = ({ names, given, chance, type }: SavedField): boolean =>
   (names ?? given ?? chance) !== undefined || type === 'reference';
 
-function take(kind: Kind, object: Saved, key: string, field: Field, saved: unknown, told: Told): void {
+function take(kind: ObjectKind, object: SavedObject, key: string, field: SavedField, saved: unknown, told: Told): void {
   if (field.type === 'words') {
     const words = listIn({ [key]: saved }, key, kind.called?.(object as never) ?? kind.name, told).map(textOf);
     return void Object.assign(object, { [field.as]: words });

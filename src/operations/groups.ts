@@ -26,7 +26,7 @@ export function listIn(saved: Raw, key: string, where: string, told: Pick<Told, 
 }
 
 /** Some keys of the saved form of one object. */
-export interface Part {
+export interface SavedPart {
   readonly keys: readonly string[];
   /** What stands under them. @param unknown what the object has that nobody knows */
   saved(unknown: Raw): Raw;
@@ -35,7 +35,7 @@ export interface Part {
 }
 
 /** Settings of one object. */
-export interface Group extends Part {
+export interface SettingGroup extends SavedPart {
   readonly name: string;
   /** Whether they can be set. The file may have some all the same. */
   readonly isOffered: boolean;
@@ -66,7 +66,7 @@ export function attributeGroup(
   attributes: Attributes<AttributeTable>,
   { under, ours }: Written,
   label = '',
-): Group {
+): SettingGroup {
   const { table } = attributes;
   // rtslib writes an empty `attributes`, and no empty `parameters`.
   const isAlways = under === 'attributes';
@@ -148,7 +148,7 @@ export function chapGroup(
   { features }: Fabric,
   prefix: string,
   label: string,
-): Group {
+): SettingGroup {
   const keys = authKeys.map((key) => prefix + key);
   return {
     name,

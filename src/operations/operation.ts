@@ -10,17 +10,17 @@ import type { Place, PlaceKind } from './place.ts';
 import type { Tree } from './tree.ts';
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
-export type Values = Readonly<Record<string, Value>>;
+export type ParameterValues = Readonly<Record<string, Value>>;
 
 export interface Operation {
   /** The tree path of the node that changes: `/backstores/fileio`, `/iscsi/iqn…/tpg1/luns`. */
   readonly path: string;
   readonly verb: string;
-  readonly params: Values;
+  readonly params: ParameterValues;
 }
 
 /** Which change an operation is a part of: those of one command are one change. */
-export interface Part {
+export interface PartOfChange {
   readonly of: string;
   /** The change that is taken back by this one, as of its last operation. */
   readonly undoes?: string;
@@ -71,7 +71,11 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
    * one has its turn. It changes nothing.
    * @returns the parameters, with what it found out; rejects with an OperatorError. Undefined: there is nobody to wait for
    */
-  prepare?(place: Extract<Place, { kind: K }>, params: Values, around: Surroundings): Promise<Values> | undefined;
+  prepare?(
+    place: Extract<Place, { kind: K }>,
+    params: ParameterValues,
+    around: Surroundings,
+  ): Promise<ParameterValues> | undefined;
   /**
    * Checks everything, then changes the tree.
    * @returns the parameters as carried out, and notes
@@ -80,16 +84,16 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
   apply(
     tree: Tree,
     place: Extract<Place, { kind: K }>,
-    params: Values,
+    params: ParameterValues,
     around: Surroundings,
-  ): Promise<Carried> | Carried;
+  ): Promise<CarriedOut> | CarriedOut;
 }
 
 type ParamWord = 'string' | 'printable' | 'number' | 'boolean' | 'object';
 type ParamType = ParamWord | `${ParamWord}?`;
 
-export interface Carried {
-  readonly params: Values;
+export interface CarriedOut {
+  readonly params: ParameterValues;
   readonly notes?: readonly string[];
   /** Puts the tree back as it was, when the change cannot be carried through (a port in use, a full disk). */
   undo(): void | Promise<void>;
@@ -124,7 +128,7 @@ export function describeOperation(operation: Operation): string {
 export function withoutSecrets({ path, verb, params }: Operation): Operation {
   const { name, value } = params;
   const setting = verb === 'set' && value !== undefined ? { value: shownValue(String(name), value) } : {};
-  return { path, verb, params: { ...(hiding(params) as Values), ...setting } };
+  return { path, verb, params: { ...(hiding(params) as ParameterValues), ...setting } };
 }
 
 const hiding = (value: Value): Value =>

@@ -5,7 +5,7 @@ import { OperatorError } from '../errors.ts';
 import type { AluaGroup } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Portal, Target, Tpg } from '../target/target.ts';
-import { type Kind, schema } from './schema.ts';
+import { type ObjectKind, schema } from './schema.ts';
 import type { Tree } from './tree.ts';
 
 export type Place =
@@ -51,12 +51,12 @@ function locate(tree: Tree, words: string[]): Place | undefined {
 }
 
 /** What `words` name below `above`, the first of them being the name of an object of `kind`. */
-function find(kind: Kind, above: object, around: object, [word = '', ...rest]: string[]): Place | undefined {
+function find(kind: ObjectKind, above: object, around: object, [word = '', ...rest]: string[]): Place | undefined {
   const object = kind.named(above as never, word) as object | undefined;
   return object && inside(kind, object, around, rest);
 }
 
-function inside(kind: Kind, object: object, around: object, words: string[]): Place | undefined {
+function inside(kind: ObjectKind, object: object, around: object, words: string[]): Place | undefined {
   // The node of a target without TPG nodes is that of its TPG.
   const only = kind === schema.target ? (object as Target).only : undefined;
   if (only) return inside(schema.tpg, only, { target: object }, words);

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
 import { bracketed, type Portal, type Tpg } from '../target/target.ts';
-import { operation, type Values } from './operation.ts';
+import { operation, type ParameterValues } from './operation.ts';
 import type { Tree } from './tree.ts';
 
 export const portalOperations = [
@@ -71,7 +71,7 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
 const unbracketed = (address: string): string => /^\[*([^[\]]*)\]*$/.exec(address)?.[1] ?? address;
 
 /** @throws OperatorError for what is no numeric address or no port */
-function portalOf(params: Values): { address: string; port: number } {
+function portalOf(params: ParameterValues): { address: string; port: number } {
   const address = unbracketed(String(params['ip_address']));
   const port = Number(params['ip_port']);
   if (!isIP(address) && address !== '::0')

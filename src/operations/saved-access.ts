@@ -3,11 +3,11 @@
 import type { AccessList } from '../target/access-list.ts';
 import { checkAccount } from '../target/auth.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
-import { listIn, type Part, type Told } from './groups.ts';
+import { listIn, type SavedPart, type Told } from './groups.ts';
 import { isRaw, rawOf, textOf } from './raw.ts';
 
 /** The CHAP accounts of a fabric. */
-export const accountsPart = ({ accounts, fabric }: FabricState): Part => ({
+export const accountsPart = ({ accounts, fabric }: FabricState): SavedPart => ({
   keys: ['accounts'],
   saved: () =>
     accounts.size > 0 ? { accounts: [...accounts].sort().map(([userid, password]) => ({ userid, password })) } : {},
@@ -27,7 +27,7 @@ export const accountsPart = ({ accounts, fabric }: FabricState): Part => ({
 });
 
 /** A TPG's list of who may come to it. */
-export const accessListPart = (tpg: Tpg): Part => ({
+export const accessListPart = (tpg: Tpg): SavedPart => ({
   keys: ['access_list'],
   saved: () => (tpg.accessList ? { access_list: tpg.accessList } : {}),
   restore({ access_list: saved }, told) {

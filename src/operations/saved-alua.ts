@@ -9,13 +9,13 @@ import {
   isAluaGroupName,
 } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { listIn, type Part } from './groups.ts';
+import { listIn, type SavedPart } from './groups.ts';
 import { isRaw, type Raw, textOf } from './raw.ts';
 
 const key = 'alua_tpgs';
 
 /** The ALUA groups of a storage object, as the file has them. @param label how lines about them begin */
-export const aluaGroupsPart = (storageObject: StorageObject, label: string): Part => ({
+export const aluaGroupsPart = (storageObject: StorageObject, label: string): SavedPart => ({
   keys: [key],
   saved: (unknown) => ({ [key]: [...storageObject.aluaGroups, ...((unknown[key] as Raw[] | undefined) ?? [])] }),
   restore({ [key]: saved }, told) {

@@ -2,27 +2,30 @@
 
 import { OperatorError } from '../errors.ts';
 import { shownValue } from '../target/auth.ts';
-import type { Field } from '../target/fields.ts';
-import type { Group, Part } from './groups.ts';
-import type { Value, Values } from './operation.ts';
+import type { SavedField } from '../target/fields.ts';
+import type { SavedPart, SettingGroup } from './groups.ts';
+import type { ParameterValues, Value } from './operation.ts';
 import { numberOf, type Raw, truthOf } from './raw.ts';
-import { type Kind, listsIn, type Saved } from './schema.ts';
+import { listsIn, type ObjectKind, type SavedObject } from './schema.ts';
 
 /** The value of a field, as the file has it. */
-const writtenValue = (kind: Kind, object: object, key: string, { as }: Field): unknown =>
+const writtenValue = (kind: ObjectKind, object: object, key: string, { as }: SavedField): unknown =>
   kind.written?.[key] ? kind.written[key](object as never) : (object as Raw)[as];
 
-function fieldsOf(kind: Kind, object: object): Raw {
+function fieldsOf(kind: ObjectKind, object: object): Raw {
   const all = Object.entries(kind.fields);
   const values = all.map(([key, field]) => [key, writtenValue(kind, object, key, field)] as const);
   return Object.fromEntries(values.filter(([key, value]) => !isLeftOut(kind.fields[key]!, value)));
 }
 
-const isLeftOut = ({ type, unless }: Field, value: unknown): boolean =>
+const isLeftOut = ({ type, unless }: SavedField, value: unknown): boolean =>
   type === 'words' ? (value as readonly string[]).length === 0 : value === unless;
 
 /** What `info` shows of an object by itself: what can be told in a line each, secrets hidden. */
-export function infoOf(kind: Kind, object: Saved): Readonly<Record<string, string | number | boolean | null>> {
+export function infoOf(
+  kind: ObjectKind,
+  object: SavedObject,
+): Readonly<Record<string, string | number | boolean | null>> {
   const fields = Object.entries(fieldsOf(kind, object)).filter(([key]) => !kind.fields[key]?.quiet);
   const parts = partsOf(kind, object).flatMap((part) => Object.entries(part.saved({})));
   const lines = [...fields, ...parts].filter(([, value]) => typeof value !== 'object' || value === null);
@@ -30,17 +33,17 @@ export function infoOf(kind: Kind, object: Saved): Readonly<Record<string, strin
 }
 
 /** The saved form of an object by itself, without the lists of what stands in it. */
-export const savedForm = (kind: Kind, object: Saved): Raw => ({
+export const savedForm = (kind: ObjectKind, object: SavedObject): Raw => ({
   ...object.unknown,
   ...fieldsOf(kind, object),
   ...Object.assign({}, ...partsOf(kind, object).map((part) => part.saved(object.unknown))),
 });
 
 /** Its parts, as they are now. */
-export const partsOf = (kind: Kind, object: object) => kind.parts?.(object as never) ?? [];
+export const partsOf = (kind: ObjectKind, object: object) => kind.parts?.(object as never) ?? [];
 
 /** The keys of a saved object that are understood. */
-export const keysOf = (kind: Kind, parts: readonly Part[]): string[] => [
+export const keysOf = (kind: ObjectKind, parts: readonly SavedPart[]): string[] => [
   ...Object.keys(kind.fields),
   ...(kind.idle ?? []),
   ...listsIn(kind).map(({ list }) => list),
@@ -48,7 +51,7 @@ export const keysOf = (kind: Kind, parts: readonly Part[]): string[] => [
 ];
 
 /** What a saved value is taken for; undefined: the object has what a new one has. */
-export function readField({ type, chance, ours, absent, unreadable }: Field, saved: unknown): unknown {
+export function readField({ type, chance, ours, absent, unreadable }: SavedField, saved: unknown): unknown {
   if (type === 'name') return saved;
   if (saved === undefined || saved === null) return absent;
   // What we wrote ourselves is taken as we write it.
@@ -61,22 +64,22 @@ export function readField({ type, chance, ours, absent, unreadable }: Field, sav
 const asIs = (type: string, saved: unknown): unknown => (typeof saved === type ? saved : undefined);
 
 /** The keys that have what chance made. */
-export const chanceKeys = ({ fields }: Kind): string[] =>
+export const chanceKeys = ({ fields }: ObjectKind): string[] =>
   Object.keys(fields).filter((key) => fields[key]?.chance !== undefined);
 
 /** What chance made, as `create` takes it in `settled`. */
-export function settledIn(kind: Kind, saved: Raw): Record<string, string | number> {
+export function settledIn(kind: ObjectKind, saved: Raw): Record<string, string | number> {
   const all = Object.entries(kind.fields).map(([key, field]) => [field.chance, readField(field, saved[key])] as const);
   const made = all.filter(([name, value]) => name !== undefined && value !== undefined);
   return Object.fromEntries(made) as Record<string, string | number>;
 }
 
 /** The property values by which parameters of `create` or `delete` name an object. */
-export const namedBy = (kind: Kind, params: Raw): object =>
+export const namedBy = (kind: ObjectKind, params: Raw): object =>
   Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : [])));
 
 /** Parameters of `create` by the fields that have one of that name, as the object has them. */
-function given(kind: Kind, object: object, named: (field: Field) => string | undefined): Values {
+function given(kind: ObjectKind, object: object, named: (field: SavedField) => string | undefined): ParameterValues {
   const all = Object.entries(kind.fields).flatMap(([key, field]) => {
     const name = named(field);
     const value = () => kind.given?.[key]?.(object as never) ?? ((object as Raw)[field.as] as Value);
@@ -86,26 +89,27 @@ function given(kind: Kind, object: object, named: (field: Field) => string | und
 }
 
 /** What names an object to `delete`. */
-export const nameOf = (kind: Kind, object: object): Values => given(kind, object, ({ names }) => names);
+export const nameOf = (kind: ObjectKind, object: object): ParameterValues => given(kind, object, ({ names }) => names);
 
 /** What it was made of. With any other value it is another object. */
-const madeOf = (kind: Kind, object: object): Values => given(kind, object, (field) => field.names ?? field.given);
-export const idOf = (kind: Kind, object: object): string => JSON.stringify(madeOf(kind, object));
+const madeOf = (kind: ObjectKind, object: object): ParameterValues =>
+  given(kind, object, (field) => field.names ?? field.given);
+export const idOf = (kind: ObjectKind, object: object): string => JSON.stringify(madeOf(kind, object));
 
 /** What `create` is given to make it again. */
-export function creationOf(kind: Kind, object: object): Values {
-  const isMade = (field: Field) => !isLeftOut(field, (object as Raw)[field.as]);
+export function creationOf(kind: ObjectKind, object: object): ParameterValues {
+  const isMade = (field: SavedField) => !isLeftOut(field, (object as Raw)[field.as]);
   const settled = given(kind, object, (field) => (isMade(field) ? field.chance : undefined));
   return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
 }
 
 /** The group of settings of that name. @throws OperatorError when there is none, or its fabric has none */
-export function groupOf(kind: Kind, object: object, name: unknown): Group {
+export function groupOf(kind: ObjectKind, object: object, name: unknown): SettingGroup {
   const group = groupsOf(kind, object).find((one) => one.name === name && one.isOffered);
   if (!group) throw new OperatorError(`Unknown configuration group: ${name}`);
   return group;
 }
 
 /** Its groups of settings. */
-export const groupsOf = (kind: Kind, object: object): Group[] =>
-  partsOf(kind, object).filter((part): part is Group => Object.hasOwn(part, 'printed'));
+export const groupsOf = (kind: ObjectKind, object: object): SettingGroup[] =>
+  partsOf(kind, object).filter((part): part is SettingGroup => Object.hasOwn(part, 'printed'));

@@ -8,11 +8,11 @@ import type { Backstore } from '../backstore/backstore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import {
   aclFields,
-  type Fields,
   fabricFields,
   lunFields,
   mappedLunFields,
   portalFields,
+  type SavedFields,
   targetFields,
   tpgFields,
 } from '../target/fields.ts';
@@ -27,7 +27,7 @@ import {
   type Target,
   type Tpg,
 } from '../target/target.ts';
-import { attributeGroup, chapGroup, elsewhere, type Part } from './groups.ts';
+import { attributeGroup, chapGroup, elsewhere, type SavedPart } from './groups.ts';
 import { type Raw, textOf } from './raw.ts';
 import { accessListPart, accountsPart } from './saved-access.ts';
 import { aluaGroupsPart } from './saved-alua.ts';
@@ -42,7 +42,7 @@ interface KindOf<O, A> {
   readonly list: ListKey;
   /** The word of a path, below the one above, where they are made and deleted. Absent: there itself. */
   readonly collection?: 'acls' | 'luns' | 'portals';
-  readonly fields: Fields;
+  readonly fields: SavedFields;
   /** What stands under a key that is a reference, or is written in another way; and what `create` is given for it. */
   readonly written?: Readonly<Record<string, (object: O) => unknown>>;
   readonly given?: Readonly<Record<string, (object: O) => string | number>>;
@@ -54,9 +54,9 @@ interface KindOf<O, A> {
   readonly called?: (object: O) => string;
   /** The line about a key that nobody knows. Absent: it is kept without a word. */
   readonly strange?: (object: O, key: string) => string;
-  parts?(object: O): readonly Part[];
+  parts?(object: O): readonly SavedPart[];
   /** Kinds whose objects stand below one of this kind, in the order in which they are restored. */
-  readonly below?: readonly Kind[];
+  readonly below?: readonly ObjectKind[];
   /** Its objects in one of the kind above, in the order in which they came. */
   members(above: A): Iterable<O>;
   /** Their order in the file, where that is another one. */
@@ -72,16 +72,16 @@ interface KindOf<O, A> {
 }
 
 /** One kind of object. Which objects belong to it is known to who asks. */
-export interface Kind extends KindOf<never, never> {}
+export interface ObjectKind extends KindOf<never, never> {}
 
 export type KindName = 'storage object' | 'fabric' | 'target' | 'tpg' | 'lun' | 'portal' | 'acl' | 'mapped lun';
 /** The keys of lists of objects. */
 type ListKey = KeptList | 'fabric_modules' | 'storage_objects' | 'targets';
 
-const kindOf = <O extends Saved, A>(record: KindOf<O, A>): Kind => record as unknown as Kind;
+const kindOf = <O extends SavedObject, A>(record: KindOf<O, A>): ObjectKind => record as unknown as ObjectKind;
 
 /** An object that a saved file has. */
-export interface Saved {
+export interface SavedObject {
   /** Keys that nobody knows, and what could not be used: written back as they were. */
   unknown: Raw;
 }
@@ -253,7 +253,7 @@ const storageObject = kindOf<StorageObject, KindOfBackstore>({
 });
 
 /** What it was made of: `create` has taken it. */
-const configPart = ({ backstore, config, wwn }: StorageObject): Part => ({
+const configPart = ({ backstore, config, wwn }: StorageObject): SavedPart => ({
   keys: ['wwn', ...Object.keys(backstore.keys)],
   // rtslib takes no serial number for a device that has its own.
   saved: () => ({ ...(!backstore.passesThrough && { wwn }), ...config }),
@@ -263,11 +263,11 @@ const configPart = ({ backstore, config, wwn }: StorageObject): Part => ({
 const topLists: readonly ListKey[] = ['fabric_modules', 'storage_objects', 'targets'];
 
 /** The kinds that have a list in the saved form of an object: all that stand below it, but for those with one in the file itself. */
-export const listsIn = ({ below = [] }: Kind): readonly (Kind & { readonly list: KeptList })[] =>
-  below.filter((one): one is Kind & { readonly list: KeptList } => !topLists.includes(one.list));
+export const listsIn = ({ below = [] }: ObjectKind): readonly (ObjectKind & { readonly list: KeptList })[] =>
+  below.filter((one): one is ObjectKind & { readonly list: KeptList } => !topLists.includes(one.list));
 
 /** The path of an object. */
-export const pathOf = (kind: Kind, above: object, object: object): string =>
+export const pathOf = (kind: ObjectKind, above: object, object: object): string =>
   kind.path?.(object as never) ?? `${kind.at(above as never)}/${kind.node(object as never)}`;
 
 /** All kinds. */

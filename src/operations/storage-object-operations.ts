@@ -13,7 +13,7 @@ import { reportToAll } from '../scsi/unit-attention.ts';
 
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/target.ts';
-import { operation, type Values } from './operation.ts';
+import { operation, type ParameterValues } from './operation.ts';
 import type { Tree } from './tree.ts';
 
 const badName = /[/\s]/;
@@ -198,8 +198,8 @@ export const storageObjectOperations = [
 async function settledElsewhere(
   backstore: Backstore,
   named: ReadonlyMap<string, StorageObject>,
-  params: Values,
-): Promise<Values> {
+  params: ParameterValues,
+): Promise<ParameterValues> {
   checkName(String(params['name']));
   const { storageObject, volume } = await made(backstore, named, params, String(params['wwn'] ?? ''));
   await volume.close();
@@ -212,7 +212,12 @@ async function settledElsewhere(
  * @returns with its volume, and `abandon`, which removes what was made for it
  * @throws OperatorError
  */
-async function made(backstore: Backstore, named: ReadonlyMap<string, StorageObject>, params: Values, wwn: string) {
+async function made(
+  backstore: Backstore,
+  named: ReadonlyMap<string, StorageObject>,
+  params: ParameterValues,
+  wwn: string,
+) {
   const name = String(params['name']);
   const others = new Map([...named.values()].map((other) => [other.name, other.config]));
   const { config, notes, made } = await backstore.settle(params, others);
@@ -336,7 +341,7 @@ function checkSupport({ path, volume }: StorageObject, name: string, value: stri
 }
 
 /** Those that are not as they stand in an object that has just been made of the same parts, and is closed. */
-export function changedAttributes({ backstore, name, config, wwn, attributes }: StorageObject): Values {
+export function changedAttributes({ backstore, name, config, wwn, attributes }: StorageObject): ParameterValues {
   const fresh = new StorageObject({ backstore, name, config, wwn }).attributes.values;
   const names = Object.keys(fresh) as (keyof typeof fresh)[];
   return Object.fromEntries(

@@ -7,7 +7,7 @@ import type { Fabric } from '../target/fabric.ts';
 import { type FabricState, Target, Tpg } from '../target/target.ts';
 import { generateWwn, normaliseWwn } from '../target/wwn.ts';
 import { accountsSetting, setAccounts } from './access-operations.ts';
-import { operation, type Surroundings, type Values } from './operation.ts';
+import { operation, type ParameterValues, type Surroundings } from './operation.ts';
 import { groupOf } from './saved-form.ts';
 import { schema } from './schema.ts';
 import { removeLun } from './storage-object-operations.ts';
@@ -120,7 +120,7 @@ export const targetOperations = [
   }),
 ];
 
-function addTpg(tree: Tree, target: Target, tag: number, settled: unknown, around: Surroundings): Values {
+function addTpg(tree: Tree, target: Target, tag: number, settled: unknown, around: Surroundings): ParameterValues {
   const earlier = (settled ?? {}) as { portId?: number; nexus?: string };
   const tpg = new Tpg(target, tag, tree.nextPortId(earlier.portId));
   if (target.fabric.features.includes('nexus'))

@@ -5,7 +5,7 @@ import { lowestFree } from '../target/access.ts';
 import { NodeAcl, newLun, type Tpg } from '../target/target.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { accessOperations, accountsSetting, setAccounts } from './access-operations.ts';
-import { operation, type Values } from './operation.ts';
+import { operation, type ParameterValues } from './operation.ts';
 import { portalOperations } from './portal-operations.ts';
 import { groupOf } from './saved-form.ts';
 import { schema } from './schema.ts';
@@ -216,7 +216,7 @@ export const tpgOperations = [
 /** LIO: requiring CHAP takes None out of the offer, and back. */
 export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
 
-function words(params: Values): { group: string; name: string; value: string } {
+function words(params: ParameterValues): { group: string; name: string; value: string } {
   return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };
 }
 
@@ -236,7 +236,7 @@ function take(acl: NodeAcl, { tag, auth, values, mappedLuns }: ReturnType<typeof
   for (const mapped of mappedLuns) acl.mappedLuns.set(mapped.index, { ...mapped });
 }
 
-function switchTpg(tpg: Tpg, enabled: boolean, params: Values) {
+function switchTpg(tpg: Tpg, enabled: boolean, params: ParameterValues) {
   if (tpg.enabled === enabled) throw new OperatorError(`The TPGT is already ${enabled ? 'enabled' : 'disabled'}.`);
   tpg.enabled = enabled;
   const undo = () => {

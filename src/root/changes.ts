@@ -1,9 +1,9 @@
 /** The last change of a configuration, and what takes it back; what a saved configuration differs in; what a restore would do. */
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
-import type { Done } from '../durable/journal.ts';
+import type { JournaledOperation } from '../durable/journal.ts';
 import { OperatorError } from '../errors.ts';
-import type { Operation, Values } from '../operations/operation.ts';
+import type { Operation, ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { isRestored, isSameTree, rehearse, treeOf } from '../saved/rehearsal.ts';
 import { dump } from '../saved/saveconfig.ts';
@@ -35,7 +35,7 @@ export interface Differences {
 export async function lastChange(
   tree: Tree,
   saved: unknown,
-  done: readonly Done[],
+  done: readonly JournaledOperation[],
   serving: boolean,
 ): Promise<LastChange | undefined> {
   const changes = [...new Set(done.flatMap(({ change }) => change ?? []))];
@@ -55,7 +55,11 @@ export async function lastChange(
   return undefined;
 }
 
-async function treeAfter(saved: unknown, done: readonly Done[], last: readonly Operation[]): Promise<Tree> {
+async function treeAfter(
+  saved: unknown,
+  done: readonly JournaledOperation[],
+  last: readonly Operation[],
+): Promise<Tree> {
   const { tree } = await treeOf(saved);
   try {
     await rehearse(
@@ -121,7 +125,10 @@ export async function differencesFrom(saved: unknown, tree: Tree): Promise<Diffe
 }
 
 /** What `restoreconfig` would do to `tree`, and whether that is nothing at all. @throws OperatorError as it would */
-export async function differencesByRestore(tree: Tree, params: Values): Promise<Differences & { nothing: boolean }> {
+export async function differencesByRestore(
+  tree: Tree,
+  params: ParameterValues,
+): Promise<Differences & { nothing: boolean }> {
   const [{ tree: copy }, { tree: from }] = [await treeOf(dump(tree)), await treeOf(dump(tree))];
   const nothing = await isRestored(tree, params);
   const errors = await rehearse(copy, [{ path: '/', verb: 'restoreconfig', params }]);

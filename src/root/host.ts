@@ -4,7 +4,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { type Files, makePrivateDirectory, realFiles, type Written, writeThrough } from '../durable/atomic-file.ts';
+import { type Files, makePrivateDirectory, realFiles, type WrittenFile, writeThrough } from '../durable/atomic-file.ts';
 import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
@@ -12,7 +12,7 @@ import { Journal } from '../durable/journal.ts';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
-import { describeOperation, type Operation, type Part } from '../operations/operation.ts';
+import { describeOperation, type Operation, type PartOfChange } from '../operations/operation.ts';
 import { dump, format, merge, type SavedConfiguration } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
@@ -40,7 +40,7 @@ export interface TakeBack extends LastChange {
 const changeIdBytes = 4;
 
 /** What `saveconfig` did, for its messages. */
-export interface Saved extends Written {
+export interface SavedFile extends WrittenFile {
   readonly path: string;
   readonly backup: boolean;
   /** Why no backup could be made; the file was saved all the same. */
@@ -172,7 +172,7 @@ export class Host {
     }
   }
 
-  async #record(operations: readonly Operation[], journal: Journal, part?: Part): Promise<void> {
+  async #record(operations: readonly Operation[], journal: Journal, part?: PartOfChange): Promise<void> {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
     if (this.#closing !== undefined)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
@@ -236,12 +236,12 @@ export class Host {
    *   was acknowledged comes back in any case
    * @throws OperatorError when it cannot be written; the old file is then as it was
    */
-  save(path: string | undefined, backups: number, only?: StorageObject): Promise<Saved> {
+  save(path: string | undefined, backups: number, only?: StorageObject): Promise<SavedFile> {
     // What is written and where the new journal begins must be the same moment.
     return this.root.inTurn(() => this.#save(path, backups, only));
   }
 
-  async #save(path: string | undefined, backups: number, only?: StorageObject): Promise<Saved> {
+  async #save(path: string | undefined, backups: number, only?: StorageObject): Promise<SavedFile> {
     const configuration = dump(this.root.tree);
     const text = format(configuration);
     const target = path ?? this.home.saveFile;
@@ -266,10 +266,10 @@ export class Host {
     }
   }
 
-  async #replaceSaved(text: string): Promise<Written> {
+  async #replaceSaved(text: string): Promise<WrittenFile> {
     const next = hash(text);
     await this.#journal?.announce(next, this.#base);
-    let written: Written;
+    let written: WrittenFile;
     try {
       written = await writeThrough(this.home.saveFile, text, this.#files);
     } catch (error) {

@@ -2,15 +2,15 @@
 
 import type { Log } from '../log.ts';
 import type { LoopOptions } from '../loops/loops.ts';
-import type { Operation, Part } from '../operations/operation.ts';
+import type { Operation, PartOfChange } from '../operations/operation.ts';
 
 /** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
-export type Record = (operations: readonly Operation[], part?: Part) => Promise<void>;
+export type RecordChange = (operations: readonly Operation[], part?: PartOfChange) => Promise<void>;
 
 /** How a change is made. */
 export interface ChangeOptions {
   /** Absent: it is a change by itself. */
-  readonly part?: Part | undefined;
+  readonly part?: PartOfChange | undefined;
   /** As in `Surroundings`. */
   readonly comingBack?: boolean;
   /** Whoever asked for it does not any more: a change that has not begun is not made then. */

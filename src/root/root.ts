@@ -9,7 +9,7 @@ import { allCounts } from '../loops/counts.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
 import { Loops } from '../loops/loops.ts';
 import { Carrying } from '../operations/door.ts';
-import type { Apply, Operation, Outcome, Part, Surroundings } from '../operations/operation.ts';
+import type { Apply, Operation, Outcome, PartOfChange, Surroundings } from '../operations/operation.ts';
 import { placeOf } from '../operations/place.ts';
 import { takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
@@ -20,7 +20,7 @@ import { until } from '../system/running-time.ts';
 import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
-import type { ChangeOptions, Record, RootOptions, StartOptions } from './options.ts';
+import type { ChangeOptions, RecordChange, RootOptions, StartOptions } from './options.ts';
 import { Turns } from './turns.ts';
 
 /** How often a start looks for devices that are not there. */
@@ -37,7 +37,7 @@ export class Root {
   /** By the path of the portal. */
   #portalProblems = new Map<string, string>();
   #serving = false;
-  #record: Record = async () => {};
+  #record: RecordChange = async () => {};
   /** What changes have left over and is being closed. */
   readonly #releasing = new Set<Promise<unknown>>();
   readonly #turns = new Turns(
@@ -55,7 +55,7 @@ export class Root {
   }
 
   /** From now on every change goes to `record` (the journal) before it is answered. */
-  recordTo(record: Record): void {
+  recordTo(record: RecordChange): void {
     this.#record = record;
   }
 
@@ -64,7 +64,12 @@ export class Root {
    * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
    * @throws OperatorError; the tree is then as it was
    */
-  async apply(operation: Operation, restoring = false, part?: Part, options: ChangeOptions = {}): Promise<Outcome> {
+  async apply(
+    operation: Operation,
+    restoring = false,
+    part?: PartOfChange,
+    options: ChangeOptions = {},
+  ): Promise<Outcome> {
     const prepared = restoring ? operation : await this.prepare(operation, options);
     return this.#change((apply) => apply(prepared ?? operation), { part, ...options }, restoring);
   }
@@ -112,7 +117,7 @@ export class Root {
   }
 
   /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
-  async #apply<T>(make: (apply: Apply) => Promise<T>, around: Surroundings, part?: Part) {
+  async #apply<T>(make: (apply: Apply) => Promise<T>, around: Surroundings, part?: PartOfChange) {
     const devices = around.restoring ? [] : this.localDevices();
     const carrying = new Carrying(door, this.tree, around);
     const { done, operations } = carrying;
@@ -346,7 +351,7 @@ export class Root {
    * A LUN that could not be attached, or detached. What takes its time shows where LUNs are looked at.
    * @throws OperatorError that says why; the attaching is taken back then
    */
-  async #refuseUnattached(operation: Operation, part: Part | undefined): Promise<void> {
+  async #refuseUnattached(operation: Operation, part: PartOfChange | undefined): Promise<void> {
     const lun = lunOfDevice(this.tree, operation);
     const problem = lun && this.lunProblem(lun);
     if (!problem) return;

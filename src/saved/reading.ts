@@ -5,7 +5,7 @@
 
 import { backstores } from '../backstore/index.ts';
 import { OperatorError } from '../errors.ts';
-import type { Value, Values } from '../operations/operation.ts';
+import type { ParameterValues, Value } from '../operations/operation.ts';
 import { numberOf, type Raw, rawOf, textOf } from '../operations/raw.ts';
 import { readField, settledIn } from '../operations/saved-form.ts';
 import { type KindName, type KindOfBackstore, schema } from '../operations/schema.ts';
@@ -24,7 +24,7 @@ interface Reader<A, O> {
   /** The object, where it came with what stands above. */
   standing?(above: A, saved: Raw): O | undefined;
   /** The parameters of `create`; 'kept': nothing is wrong, and it is not for us. @throws OperatorError in rtslib's words */
-  create(restoration: Restoration, saved: Raw, above: A): Values | 'kept' | Promise<Values>;
+  create(restoration: Restoration, saved: Raw, above: A): ParameterValues | 'kept' | Promise<ParameterValues>;
   /** The line about one that could not be created. */
   failed(saved: Raw, above: A, reason: string): string;
 }

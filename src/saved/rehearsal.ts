@@ -1,6 +1,6 @@
 /** Trees apart from the one that is served, to see what would come of something: nothing is opened, nothing is stored. */
 
-import type { Operation, Surroundings, Values } from '../operations/operation.ts';
+import type { Operation, ParameterValues, Surroundings } from '../operations/operation.ts';
 import { chanceKeys } from '../operations/saved-form.ts';
 import { schema } from '../operations/schema.ts';
 import { Tree } from '../operations/tree.ts';
@@ -26,7 +26,7 @@ export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: stri
 }
 
 /** Whether `restoreconfig` with `params` would do nothing. */
-export const isRestored = (tree: Tree, params: Values): Promise<boolean> =>
+export const isRestored = (tree: Tree, params: ParameterValues): Promise<boolean> =>
   isThere(tree, params['configuration'], around, filterOf(params));
 
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that cannot be. @returns notes */

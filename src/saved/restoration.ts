@@ -7,7 +7,7 @@ import { OperatorError } from '../errors.ts';
 import { Door } from '../operations/door.ts';
 import { faultOf, fillOperations } from '../operations/fill.ts';
 import { objectOperations } from '../operations/object-operations.ts';
-import type { Surroundings, Value, Values } from '../operations/operation.ts';
+import type { ParameterValues, Surroundings, Value } from '../operations/operation.ts';
 import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
 import type { KeptList, Tree } from '../operations/tree.ts';
 
@@ -67,7 +67,7 @@ export class Restoration {
   }
 
   /** Makes an object, as the file has it. @throws OperatorError with `line` */
-  async create(path: string, params: Values, line: (reason: string) => string): Promise<Values> {
+  async create(path: string, params: ParameterValues, line: (reason: string) => string): Promise<ParameterValues> {
     try {
       // What the file has is taken, and not checked against what an operator may do now.
       const around = { ...this.#around, restoring: true };

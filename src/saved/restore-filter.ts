@@ -1,6 +1,6 @@
 /** What of a saved configuration is to be restored: all of it, or one target or storage object by name. */
 
-import type { Values } from '../operations/operation.ts';
+import type { ParameterValues } from '../operations/operation.ts';
 
 export interface RestoreFilter {
   readonly target?: string | undefined;
@@ -8,7 +8,7 @@ export interface RestoreFilter {
 }
 
 /** What of a saved configuration the parameters of `restoreconfig` ask for. */
-export const filterOf = (params: Values): RestoreFilter => ({
+export const filterOf = (params: ParameterValues): RestoreFilter => ({
   target: params['target'] as string | undefined,
   storageObject: params['storage_object'] as string | undefined,
 });

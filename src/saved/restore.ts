@@ -8,7 +8,7 @@ import { listIn } from '../operations/groups.ts';
 import type { Surroundings } from '../operations/operation.ts';
 import { type Raw, rawOf } from '../operations/raw.ts';
 import { namedBy } from '../operations/saved-form.ts';
-import { type Kind, listsIn, pathOf, type Saved, schema } from '../operations/schema.ts';
+import { listsIn, type ObjectKind, pathOf, type SavedObject, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
 import { printableLine } from '../printable.ts';
 import { checkElsewhere, together, unclaimed } from './elsewhere.ts';
@@ -50,23 +50,28 @@ export async function restore(
 }
 
 /** An object of a list of the file itself. */
-async function restoreTop(restoration: Restoration, kind: Kind, raw: Raw, number: number, top: Raw = {}) {
+async function restoreTop(restoration: Restoration, kind: ObjectKind, raw: Raw, number: number, top: Raw = {}) {
   const above = readers[kind.name].above?.(restoration, raw, number) ?? 'kept';
   if (above === 'kept') return above;
   return restoreObject(restoration, kind, together(raw, `${kind.at(above as never)}/${raw['name']}`, top), above);
 }
 
-async function restoreObject(restoration: Restoration, kind: Kind, raw: Raw, above: object) {
+async function restoreObject(restoration: Restoration, kind: ObjectKind, raw: Raw, above: object) {
   const found = readers[kind.name].standing?.(above as never, raw) ?? (await created(restoration, kind, raw, above));
   if (found === 'kept') return found;
-  const object: Saved = found;
+  const object: SavedObject = found;
   return async () => {
     await restoration.fill(pathOf(kind, above, object), kind.as, raw);
     for (const below of listsIn(kind)) await restoreList(restoration, kind, below, raw, object);
   };
 }
 
-async function created(restoration: Restoration, kind: Kind, raw: Raw, above: object): Promise<Saved | 'kept'> {
+async function created(
+  restoration: Restoration,
+  kind: ObjectKind,
+  raw: Raw,
+  above: object,
+): Promise<SavedObject | 'kept'> {
   const reader = readers[kind.name];
   const params = await reader.create(restoration, raw, above as never);
   if (params === 'kept') return params;
@@ -77,7 +82,7 @@ async function created(restoration: Restoration, kind: Kind, raw: Raw, above: ob
 
 async function restoreList(
   restoration: Restoration,
-  kind: Kind,
+  kind: ObjectKind,
   below: ReturnType<typeof listsIn>[number],
   raw: Raw,
   object: object,

@@ -3,7 +3,7 @@
 import { elsewhere } from '../operations/groups.ts';
 import { others, type Raw } from '../operations/raw.ts';
 import { savedForm } from '../operations/saved-form.ts';
-import { type Kind, listsIn, type Saved, schema } from '../operations/schema.ts';
+import { listsIn, type ObjectKind, type SavedObject, schema } from '../operations/schema.ts';
 import type { Kept, Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { apart, withAttributesOf } from './elsewhere.ts';
@@ -78,13 +78,13 @@ function modulesOf(tree: Tree): Raw[] {
   return states.filter(isSaved).map(({ form }) => form);
 }
 
-function inOrder(kind: Kind, above: object): readonly Saved[] {
-  const members: Saved[] = [...(kind.members(above as never) as Iterable<Saved>)];
-  return kind.order ? members.sort(kind.order as (a: Saved, b: Saved) => number) : members;
+function inOrder(kind: ObjectKind, above: object): readonly SavedObject[] {
+  const members: SavedObject[] = [...(kind.members(above as never) as Iterable<SavedObject>)];
+  return kind.order ? members.sort(kind.order as (a: SavedObject, b: SavedObject) => number) : members;
 }
 
 /** The saved forms of objects, and of all that stands in them. */
-const formsOf = (kind: Kind, above: object, kept: Kept): Raw[] =>
+const formsOf = (kind: ObjectKind, above: object, kept: Kept): Raw[] =>
   inOrder(kind, above).map((object) => ({
     ...savedForm(kind, object),
     ...Object.fromEntries(

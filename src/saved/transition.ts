@@ -3,9 +3,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Attribute } from '../attribute.ts';
 import { accountsSetting, printAccessList } from '../operations/access-operations.ts';
-import type { Operation, Value, Values } from '../operations/operation.ts';
+import type { Operation, ParameterValues, Value } from '../operations/operation.ts';
 import { creationOf, groupsOf, idOf, nameOf } from '../operations/saved-form.ts';
-import { type Kind, pathOf, schema } from '../operations/schema.ts';
+import { type ObjectKind, pathOf, schema } from '../operations/schema.ts';
 import { changedAttributes } from '../operations/storage-object-operations.ts';
 import { methodWith } from '../operations/tpg-operations.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -90,7 +90,7 @@ class Transition {
     return [...this.#steps.values()].flat();
   }
 
-  #do(step: Step, path: string, verb: string, params: Values, was?: string): void {
+  #do(step: Step, path: string, verb: string, params: ParameterValues, was?: string): void {
     this.#steps.get(step)?.push({ operation: { path, verb, params }, ...(was !== undefined && { was }) });
   }
 
@@ -170,7 +170,7 @@ class Transition {
    * Settings of an object that differ.
    * @param along by group and name, those that are as they are in consequence of others
    */
-  #settings(step: Step, kind: Kind, path: string, before: object, after: object, along: Settings = {}): void {
+  #settings(step: Step, kind: ObjectKind, path: string, before: object, after: object, along: Settings = {}): void {
     const old = groupsOf(kind, before);
     for (const [at, group] of groupsOf(kind, after).entries()) {
       const was = { ...old[at]!.printed(), ...along[group.name] };
@@ -180,12 +180,12 @@ class Transition {
   }
 
   /** Objects that go. With another of what they were made of, they go and come. */
-  #going(step: Step, kind: Kind, at: string, before: Iterable<object>, after: Iterable<object>): void {
+  #going(step: Step, kind: ObjectKind, at: string, before: Iterable<object>, after: Iterable<object>): void {
     for (const one of missing(kind, before, after)) this.#do(step, at, 'delete', nameOf(kind, one));
   }
 
   /** Objects that come. */
-  #coming(step: Step, kind: Kind, at: string, before: Iterable<object>, after: Iterable<object>): void {
+  #coming(step: Step, kind: ObjectKind, at: string, before: Iterable<object>, after: Iterable<object>): void {
     for (const one of missing(kind, after, before)) this.#do(step, at, 'create', creationOf(kind, one));
   }
 
@@ -302,7 +302,7 @@ class Transition {
 }
 
 /** Those of `some` that `others` have none like. */
-function missing(kind: Kind, some: Iterable<object>, others: Iterable<object>): object[] {
+function missing(kind: ObjectKind, some: Iterable<object>, others: Iterable<object>): object[] {
   const ids = new Set(Array.from(others, (one) => idOf(kind, one)));
   return [...some].filter((one) => !ids.has(idOf(kind, one)));
 }

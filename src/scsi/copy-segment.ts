@@ -128,7 +128,7 @@ export function decodeSegments(list: Buffer, at: number, segmentsMax: number): S
 }
 
 /** A range of bytes at one end of a segment, and what may stand in the way there. */
-class Reach {
+class SegmentEnd {
   readonly lu: StorageObject;
   readonly from: number;
   readonly to: number;
@@ -226,7 +226,11 @@ export async function copySegment(
 }
 
 /** Both ends of a segment. @throws CheckCondition for what the list says wrong */
-function reaches(task: Task, ends: readonly (CopyEnd | undefined)[], segment: Segment): [source: Reach, to: Reach] {
+function reaches(
+  task: Task,
+  ends: readonly (CopyEnd | undefined)[],
+  segment: Segment,
+): [source: SegmentEnd, to: SegmentEnd] {
   const [from, to] = [segment.source, segment.destination].map(({ end }) => ends[end]);
   if (!from || !to) throw new CheckCondition(sense.copyTargetUnreachable);
   const bytes = segment.bytes(from.storageObject, to.storageObject);
@@ -238,13 +242,13 @@ function reaches(task: Task, ends: readonly (CopyEnd | undefined)[], segment: Se
     return lba * blockSize + offset;
   };
   return [
-    new Reach(task, from, false, first(segment.source, from, withOffsets.fields.sourceOffset), bytes),
-    new Reach(task, to, true, first(segment.destination, to, withOffsets.fields.destinationOffset), bytes),
+    new SegmentEnd(task, from, false, first(segment.source, from, withOffsets.fields.sourceOffset), bytes),
+    new SegmentEnd(task, to, true, first(segment.destination, to, withOffsets.fields.destinationOffset), bytes),
   ];
 }
 
 /** A range in pieces that begin and end at blocks, but for the first and last. */
-function* pieces({ from, to }: Reach, backwards: boolean): Generator<readonly [from: number, to: number]> {
+function* pieces({ from, to }: SegmentEnd, backwards: boolean): Generator<readonly [from: number, to: number]> {
   const first = Math.floor(from / pieceBytesMax);
   const count = Math.ceil(to / pieceBytesMax) - first;
   for (let i = 0; i < count; i++) {

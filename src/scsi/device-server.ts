@@ -14,7 +14,7 @@ import { provisioningThresholds } from './provisioning-threshold.ts';
 import { isBusy, isWriteProtected, notReady, power } from './readiness.ts';
 import { conflicts, reservations } from './reservation-conflict.ts';
 import { CheckCondition, encodeSense, type Sense, type SenseDetail, sense, senseKey } from './sense.ts';
-import { type Command, type CommandRow, type Completion, status, type Task } from './task.ts';
+import { type AdmittedCommand, type CommandRow, type Completion, status, type Task } from './task.ts';
 import { taskSet } from './task-set.ts';
 import { addUnitAttention, clearUnitAttention, pendingUnitAttention, withdrawUnitAttention } from './unit-attention.ts';
 
@@ -142,12 +142,12 @@ function checkReady(row: CommandRow, lu: StorageObject): void {
 }
 
 /** Asked again when a command has waited: meanwhile the medium may be smaller. What is under way then is told ERANGE. */
-function checkRange(row: CommandRow, lu: StorageObject, cdb: Command['cdb']): void {
+function checkRange(row: CommandRow, lu: StorageObject, cdb: AdmittedCommand['cdb']): void {
   if (isOutOfRange(row, lu, cdb)) throw lbaOutOfRange(lu, cdb.lba ?? 0);
 }
 
 /** NUMBER OF LOGICAL BLOCKS may be 0 just behind the last block: nothing is transferred there. */
-const isOutOfRange = (row: CommandRow, lu: StorageObject, { lba = 0, blocks = 0 }: Command['cdb']): boolean =>
+const isOutOfRange = (row: CommandRow, lu: StorageObject, { lba = 0, blocks = 0 }: AdmittedCommand['cdb']): boolean =>
   row.ranged && lba + blocks > lu.blocks;
 
 const aborted: Completion = { status: status.taskAborted };
@@ -171,12 +171,12 @@ function run(task: Task, waited: boolean): Completion | Promise<Completion> {
   }
 }
 
-const writes = ({ row }: Command): boolean => row.medium === 'write';
+const writes = ({ row }: AdmittedCommand): boolean => row.medium === 'write';
 
 /** A command that changed the medium is answered when that is as stable as it has to be. */
 async function stable(
   lu: StorageObject,
-  command: Command,
+  command: AdmittedCommand,
   result: Completion | Promise<Completion>,
 ): Promise<Completion> {
   const completion = await result;
@@ -185,7 +185,7 @@ async function stable(
 }
 
 /** Whether what a command wrote has to be on stable storage, and is not. */
-function isOwed(lu: StorageObject, { row, cdb }: Command): boolean {
+function isOwed(lu: StorageObject, { row, cdb }: AdmittedCommand): boolean {
   const { lba = 0, blocks = 0 } = row.ranged ? cdb : {};
   // A command without a range, or with one that ends where the medium does, may have been anywhere.
   const position = blocks > 0 ? lba * lu.blockSize : 0;

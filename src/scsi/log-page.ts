@@ -18,10 +18,10 @@ interface LogPage {
   readonly spec: string;
   readonly offered?: (lu: StorageObject) => boolean;
   /** Parameter code → its value's bytes, ascending. */
-  readonly parameters: (lu: StorageObject) => Parameters | Promise<Parameters>;
+  readonly parameters: (lu: StorageObject) => LogParameters | Promise<LogParameters>;
 }
 
-type Parameters = readonly (readonly [code: number, value: Uint8Array])[];
+type LogParameters = readonly (readonly [code: number, value: Uint8Array])[];
 
 /** SPC-4 7.3.2: log parameters follow. */
 const pageHeader = record(4, {

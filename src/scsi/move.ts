@@ -8,7 +8,7 @@ import { reportToAll } from './unit-attention.ts';
 import { type CarriedStates, packStates, unpackStates } from './unit-state.ts';
 
 /** What goes along. Plain data. */
-export interface Carried {
+export interface CarriedUnit {
   readonly contents: VolumeContents | undefined;
   readonly contentsLost: string | undefined;
   readonly ejected: boolean;
@@ -16,7 +16,7 @@ export interface Carried {
 }
 
 /** Closes the volume. @returns what another event loop goes on with */
-export async function leave(lu: StorageObject): Promise<Carried> {
+export async function leave(lu: StorageObject): Promise<CarriedUnit> {
   let contents: VolumeContents | undefined;
   await closeVolume(lu, (volume) => {
     contents = volume.takeContents?.();
@@ -25,7 +25,7 @@ export async function leave(lu: StorageObject): Promise<Carried> {
 }
 
 /** Goes on where another event loop ended. The volume is opened by who knows how. */
-export function arrive(lu: StorageObject, { contents, contentsLost, ejected, states }: Carried): void {
+export function arrive(lu: StorageObject, { contents, contentsLost, ejected, states }: CarriedUnit): void {
   lu.contents = contents;
   lu.contentsLost = contentsLost;
   lu.ejected = ejected;

@@ -64,20 +64,20 @@ const thresholds = {
 
 type Name = keyof typeof thresholds;
 /** Whether a threshold is enabled, and where it is, in threshold sets. */
-interface Setting {
+interface ThresholdSetting {
   readonly enabled: boolean;
   readonly count: number;
 }
 
 /** What initiators ask to be told of. */
-interface Asked extends Readonly<Record<Name, Setting>> {
+interface Asked extends Readonly<Record<Name, ThresholdSetting>> {
   /** LBPERE of the Read-Write Error Recovery mode page: thresholds are reported (SBC-5 6.5.10). */
   readonly reports: boolean;
   /** SITUA: one nexus is told, the first that sends a command. */
   readonly single: boolean;
 }
 
-const off: Setting = { enabled: false, count: 0 };
+const off: ThresholdSetting = { enabled: false, count: 0 };
 const initial: Asked = { reports: true, single: false, available: off, used: off };
 
 /** What is asked, and who looks after the thresholds while one is enabled. */
@@ -99,7 +99,7 @@ export function askForThresholds(lu: StorageObject, changes: Partial<Asked>): vo
   provisioningThresholds.set(lu, { ...asked, watch: watchOf(lu, asked) });
 }
 
-function change(lu: StorageObject, name: Name, changed: Partial<Setting>): void {
+function change(lu: StorageObject, name: Name, changed: Partial<ThresholdSetting>): void {
   askForThresholds(lu, { [name]: { ...provisioningThresholds.of(lu)[name], ...changed } });
 }
 

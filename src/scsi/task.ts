@@ -64,7 +64,7 @@ export interface CommandRow {
 }
 
 /** An admitted command. */
-export interface Command {
+export interface AdmittedCommand {
   readonly row: CommandRow;
   readonly cdb: DecodedCdb;
 }
@@ -126,7 +126,7 @@ export class Task {
   /** Set by task management: `execute` ends the task with TASK ABORTED, which the transport sends like any status. */
   terminated = false;
   /** Set by `admit`: the opcode's record and the CDB as it decodes it. */
-  command: Command | undefined = undefined;
+  command: AdmittedCommand | undefined = undefined;
   /** Set by `execute`: what the transport reads of the medium until it retires the task. */
   extent: Extent | undefined = undefined;
   /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data): it need not wait any more. */

@@ -1,7 +1,7 @@
 /** A Unix socket that brings descriptors along with bytes (unix(7), SCM_RIGHTS). Node's sockets drop them. */
 
 import { constants } from 'node:os';
-import { addressOf, foreignCall, type Watched, watchDescriptor } from './ffi.ts';
+import { addressOf, foreignCall, type WatchedDescriptor, watchDescriptor } from './ffi.ts';
 import { systemError } from './system-error.ts';
 
 const SOL_SOCKET = 1;
@@ -42,7 +42,7 @@ export class DescriptorSocket {
   }
 
   /** Calls `ready` while there is something to receive. Undefined where it cannot be had. */
-  watch(ready: () => void): Watched | undefined {
+  watch(ready: () => void): WatchedDescriptor | undefined {
     return watchDescriptor(this.fd, ready);
   }
 

@@ -91,7 +91,7 @@ export function viewOf(address: number, length: number): ArrayBuffer {
 }
 
 /** A descriptor that the event loop watches. */
-export interface Watched {
+export interface WatchedDescriptor {
   /** Nobody is called any more, until `resume`. */
   pause(): void;
   resume(): void;
@@ -103,7 +103,7 @@ export interface Watched {
  * Watches a descriptor: `ready` is called in each turn of the event loop in which there is something to read, also the end.
  * Undefined where it cannot be had.
  */
-export function watchDescriptor(fd: number, ready: () => void): Watched | undefined {
+export function watchDescriptor(fd: number, ready: () => void): WatchedDescriptor | undefined {
   loaded ??= load();
   if (loaded === undefined || loaded === 'unavailable') return undefined;
   const handle = loaded.koffi.node.poll(fd, { readable: true }, ready);

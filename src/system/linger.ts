@@ -43,7 +43,7 @@ export class Linger {
 }
 
 /** A connection whose next request may be near. */
-export interface Awaited {
+export interface AwaitedConnection {
   /** Takes what has come, without waiting for it. @returns whether something had; undefined when it is not to be looked at */
   look(): boolean | undefined;
 }
@@ -51,11 +51,11 @@ export interface Awaited {
 /** Of this thread's event loop. */
 let loop: Linger | undefined;
 /** Connections that requests came over a moment ago, and when. */
-const awaited = new Map<Awaited, number>();
+const awaited = new Map<AwaitedConnection, number>();
 let looking = false;
 
 /** What came over `connection` is answered: it is looked at again before the loop sleeps, if that is worth it. */
-export function linger(connection: Awaited): void {
+export function linger(connection: AwaitedConnection): void {
   loop ??= new Linger(lingerMs());
   const now = performance.now();
   loop.received(now);

@@ -19,7 +19,7 @@ const bytesMin = 128 * mib;
 const bytesMax = 1024 * mib;
 
 interface Waiting {
-  readonly account: Account;
+  readonly account: MemoryAccount;
   readonly bytes: number;
   readonly start: () => void;
 }
@@ -39,15 +39,15 @@ export class MemoryBudget {
   }
 
   /** @param most what this account may have, beyond one piece that is longer */
-  account(most: number): Account {
-    return new Account(this, most);
+  account(most: number): MemoryAccount {
+    return new MemoryAccount(this, most);
   }
 
   /**
    * Whether an account may have more: it has no more than is then still free, however many there are that keep all they
    * can get. So somebody who has nothing finds something. Where nobody has anything, any length fits.
    */
-  fits({ held, most }: Account, bytes: number): boolean {
+  fits({ held, most }: MemoryAccount, bytes: number): boolean {
     if (this.#held === 0) return true;
     if (held === 0) return this.#held + bytes <= this.#bytes;
     return held + bytes <= most && held + bytes <= this.#bytes - this.#held;
@@ -63,11 +63,11 @@ export class MemoryBudget {
     if (bytes < 0 && this.#waiting.length > 0) this.#serve();
   }
 
-  wait(account: Account, bytes: number, start: () => void): void {
+  wait(account: MemoryAccount, bytes: number, start: () => void): void {
     this.#waiting.push({ account, bytes, start });
   }
 
-  forget(account: Account): void {
+  forget(account: MemoryAccount): void {
     if (this.#waiting.some((one) => one.account === account))
       this.#waiting = this.#waiting.filter((one) => one.account !== account);
     this.#serve();
@@ -90,7 +90,7 @@ export class MemoryBudget {
 }
 
 /** What one session or connection holds of a budget. */
-export class Account {
+export class MemoryAccount {
   readonly #budget: MemoryBudget;
   readonly most: number;
   held = 0;

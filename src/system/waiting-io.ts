@@ -11,7 +11,7 @@ import { IORING_FSYNC_DATASYNC, IoUring, opcode, slotBytes } from './io-uring.ts
 import { systemError } from './system-error.ts';
 
 /** How a call has ended: how many bytes it was, or the negative error number, as the kernel says it. */
-export type Ended = (result: number) => void;
+export type IoEnd = (result: number) => void;
 
 export interface WaitingIo {
   /** What is longer is faster in pieces, all at once. */
@@ -19,13 +19,13 @@ export interface WaitingIo {
   /** The file may be one of direct I/O, wherever the bytes lie: they go by way of memory that suits it. */
   readonly takesAnyMemory: boolean;
   /** It ends with 0 where the file does. Until then, `into` is the call's. */
-  read(fd: number, into: Uint8Array, position: number, ended: Ended): void;
-  write(fd: number, from: Uint8Array, position: number, ended: Ended): void;
+  read(fd: number, into: Uint8Array, position: number, ended: IoEnd): void;
+  write(fd: number, from: Uint8Array, position: number, ended: IoEnd): void;
   /**
    * As `write`, and what is written is on stable storage then.
    * @param durableFd the same file, opened by itself with O_DSYNC: whoever flushes `fd` hears of failures, too
    */
-  writeDurably(fd: number, durableFd: number, from: Uint8Array, position: number, ended: Ended): void;
+  writeDurably(fd: number, durableFd: number, from: Uint8Array, position: number, ended: IoEnd): void;
   /** fdatasync(2) @throws a system error */
   sync(fd: number): Promise<void>;
   /** fallocate(2) @throws a system error */
@@ -43,7 +43,7 @@ export const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64',
 
 /** Node says how its calls have ended as others do. */
 const told =
-  (ended: Ended) =>
+  (ended: IoEnd) =>
   (error: NodeJS.ErrnoException | null, count = 0): void =>
     ended(error ? (error.errno ?? -constants.errno.EIO) : count);
 
@@ -87,7 +87,7 @@ const inRing: WaitingIo = {
 };
 
 /** @param length 0: to the end of the file */
-function synchronize(fd: number, position: number, length: number, ended: Ended): void {
+function synchronize(fd: number, position: number, length: number, ended: IoEnd): void {
   ring!.command(opcode.fsync, fd, 0, length, position, IORING_FSYNC_DATASYNC, ended);
 }
 
@@ -135,7 +135,7 @@ export function wayOfWaiting(): string | undefined {
   return ring ? 'io_uring' : `threads, ${refusal}`;
 }
 
-function resolved(call: string, begin: (ended: Ended) => void): Promise<void> {
+function resolved(call: string, begin: (ended: IoEnd) => void): Promise<void> {
   return new Promise((resolve, reject) =>
     begin((result) => (result < 0 ? reject(systemError(-result, call)) : resolve())),
   );

@@ -20,7 +20,7 @@ interface FieldTypes {
 }
 
 /** One key of a saved object. */
-export interface Field<T extends keyof FieldTypes = keyof FieldTypes> {
+export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly type: T;
   /** The property that has it. */
   readonly as: string;
@@ -41,12 +41,12 @@ export interface Field<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly quiet?: true;
 }
 
-export type Fields = Readonly<Record<string, Field>>;
+export type SavedFields = Readonly<Record<string, SavedField>>;
 
 type Fixed = { readonly names: string } | { readonly given: string } | { readonly chance: string };
 
 /** The properties of an object that has these fields. What it was made with stays. */
-export type PropertiesOf<F extends Fields> = {
+export type PropertiesOf<F extends SavedFields> = {
   readonly [K in keyof F as F[K] extends Fixed ? F[K]['as'] : never]: FieldTypes[F[K]['type']];
 } & {
   -readonly [K in keyof F as F[K] extends Fixed ? never : F[K]['as']]: FieldTypes[F[K]['type']];
@@ -58,12 +58,12 @@ export const fabricFields = {
   discovery_enable_auth: { type: 'flag', as: 'discoveryAuthEnabled', absent: false, unreadable: false },
   // The accounts that may ask for targets, besides the one of the CHAP words.
   discovery_accounts: { type: 'words', as: 'discoveryAccounts', ours: true },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 export const targetFields = {
   fabric: { type: 'reference', as: 'fabric' },
   wwn: { type: 'text', as: 'wwn', names: 'wwn' },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 export const tpgFields = {
   tag: { type: 'number', as: 'tag', names: 'tag' },
@@ -73,14 +73,14 @@ export const tpgFields = {
   // The accounts of the fabric that initiators without an ACL may use, besides the one of the CHAP words.
   chap_accounts: { type: 'words', as: 'accounts', ours: true },
   nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 export const portalFields = {
   ip_address: { type: 'text', as: 'address', names: 'ip_address' },
   port: { type: 'number', as: 'port', names: 'ip_port' },
   iser: { type: 'flag', as: 'iser', absent: false, unreadable: false },
   offload: { type: 'flag', as: 'offload', absent: false, unreadable: false },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 export const lunFields = {
   storage_object: { type: 'reference', as: 'storageObject', given: 'storage_object' },
@@ -91,13 +91,13 @@ export const lunFields = {
   alua_tg_pt_gp_name: { type: 'name', as: 'aluaGroup' },
   // It shall be a block device of this machine, where the fabric can do that.
   attach: { type: 'flag', as: 'attached', ours: true, unless: false, quiet: true },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 export const aclFields = {
   node_wwn: { type: 'text', as: 'wwn', names: 'wwn', quiet: true },
   // The group that it belongs to.
   tag: { type: 'text', as: 'tag', unless: '' },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 export const mappedLunFields = {
   index: { type: 'number', as: 'index', names: 'mapped_lun' },
@@ -105,7 +105,7 @@ export const mappedLunFields = {
   // One that cannot be read as no is a yes: what was protected stays so.
   write_protect: { type: 'flag', as: 'writeProtect', given: 'write_protect', absent: false, unreadable: true },
   alias: { type: 'text', as: 'alias', chance: 'alias' },
-} as const satisfies Fields;
+} as const satisfies SavedFields;
 
 /** Attributes of a LUN, whatever its fabric. LIO has none. */
 export const lunAttributes = {} as const satisfies AttributeTable;

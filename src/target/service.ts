@@ -41,7 +41,7 @@ export interface ReceptionContext {
   /** The highest number that a connection was given before; 0 when absent. */
   readonly lastId?: number;
   /** Gives a connection to the loop that serves `target`. */
-  handOver(target: Target, arrival: Arrival<Socket>): void;
+  handOver(target: Target, arrival: ArrivingConnection<Socket>): void;
 }
 
 /** Addresses without brackets. */
@@ -53,7 +53,7 @@ export interface Addresses {
 }
 
 /** A connection that has named its target, on its way to the loop that serves it. Plain data but for the socket. */
-export interface Arrival<S = Socket | number> {
+export interface ArrivingConnection<S = Socket | number> {
   /** For people: counts up in this process. */
   readonly id: number;
   readonly ends: Addresses;
@@ -94,7 +94,7 @@ export interface FabricEngine {
   /** Resolves when nothing is left of a target that is not served any more. Absent: `reconcile` leaves nothing. */
   ended?(path: string): Promise<void>;
   /** Takes a connection over from the reception. */
-  take?(arrival: Arrival): void;
+  take?(arrival: ArrivingConnection): void;
   /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */
   lunProblem?(lun: Lun): OperatorError | undefined;
   sessions(): SessionInfo[];

@@ -78,7 +78,7 @@ function accountOf(desk: Desk, request: Request): string {
 }
 
 /** What takes accounts: a target, or discovery. */
-interface Place {
+interface AccountPlace {
   readonly path: string;
   readonly group: 'auth' | 'discovery_auth';
   readonly auth: Auth;
@@ -86,36 +86,36 @@ interface Place {
   readonly tpg?: Tpg;
 }
 
-const ofTpg = (tpg: Tpg): Place => ({ path: tpg.path, group: 'auth', auth: tpg.auth, taken: tpg.accounts, tpg });
+const ofTpg = (tpg: Tpg): AccountPlace => ({ path: tpg.path, group: 'auth', auth: tpg.auth, taken: tpg.accounts, tpg });
 
-function ofDiscovery(desk: Desk): Place {
+function ofDiscovery(desk: Desk): AccountPlace {
   const { discoveryAuth: auth, discoveryAccounts: taken } = stateOf(desk);
   return { path, group: 'discovery_auth', auth, taken };
 }
 
 /** Without a target it is discovery. @throws Refusal */
-const placeOf = (desk: Desk, { tid }: Request): Place =>
+const placeOf = (desk: Desk, { tid }: Request): AccountPlace =>
   tid < 0 ? ofDiscovery(desk) : ofTpg(desk.numbers.find(stateOf(desk), tid).tpg);
 
-const placesOf = (desk: Desk): Place[] => [
+const placesOf = (desk: Desk): AccountPlace[] => [
   ofDiscovery(desk),
   ...desk.numbers.list(stateOf(desk)).map(({ tpg }) => ofTpg(tpg)),
 ];
 
-const set = ({ path, group }: Place, name: string, value: string): Operation => ({
+const set = ({ path, group }: AccountPlace, name: string, value: string): Operation => ({
   path,
   verb: 'set',
   params: { group, name, value },
 });
 
-const take = (place: Place, names: readonly string[]): Operation => set(place, 'accounts', names.join());
+const take = (place: AccountPlace, names: readonly string[]): Operation => set(place, 'accounts', names.join());
 
-const setOutgoing = (place: Place, userid: string, password: string): Operation[] => [
+const setOutgoing = (place: AccountPlace, userid: string, password: string): Operation[] => [
   set(place, 'mutual_userid', userid),
   set(place, 'mutual_password', password),
 ];
 
 /** Whoever takes an account asks for one. */
-const required = (place: Place, asks: boolean): Operation[] => [
+const required = (place: AccountPlace, asks: boolean): Operation[] => [
   place.tpg ? setAttribute(place.path, 'authentication', asks ? 1 : 0) : set(place, 'enable', asks ? '1' : '0'),
 ];

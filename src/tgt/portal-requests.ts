@@ -1,7 +1,7 @@
 /** `--mode portal`: where every target listens. */
 
 import { createServer } from 'node:net';
-import type { Values } from '../operations/operation.ts';
+import type { ParameterValues } from '../operations/operation.ts';
 import { printPortal, type Tpg } from '../target/target.ts';
 import { change, type Desk, stateOf } from './change.ts';
 import { Refusal, type Request } from './protocol.ts';
@@ -59,7 +59,7 @@ function portalOf(text: string): string {
 }
 
 /** The parameters of an operation for a portal that is written `ADDRESS:PORT`. */
-export function portalWords(portal: string): Values {
+export function portalWords(portal: string): ParameterValues {
   const at = portal.lastIndexOf(':');
   return { ip_address: portal.slice(0, at).replace(/[[\]]/g, ''), ip_port: Number(portal.slice(at + 1)) };
 }

@@ -3,7 +3,7 @@
 import { type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { printLabels, setAttribute } from '../operations/labels.ts';
-import type { Operation, Values } from '../operations/operation.ts';
+import type { Operation, ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { textIdentityOf } from '../scsi/text-identity.ts';
@@ -100,7 +100,7 @@ function freeName(tree: Tree, wanted: string): string {
 
 /** The operation that makes a storage object of this name. */
 export function creation(tree: Tree, store: Store, name: string): { path: string; operation: Operation } {
-  const create = (params: Values): Operation => ({
+  const create = (params: ParameterValues): Operation => ({
     path: `/backstores/${store.kind}`,
     verb: 'create',
     params: { name, ...params },
@@ -108,7 +108,7 @@ export function creation(tree: Tree, store: Store, name: string): { path: string
   return { path: `/backstores/${store.kind}/${name}`, operation: create(paramsOf(tree, store)) };
 }
 
-function paramsOf(tree: Tree, store: Store): Values {
+function paramsOf(tree: Tree, store: Store): ParameterValues {
   const { kind, path = '', flags, found } = store;
   if (kind === 'ramdisk') return { size: store.path === undefined ? '4K' : nullBytes, nullio: true };
   const dev = resolve(path);

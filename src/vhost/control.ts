@@ -11,18 +11,18 @@ import {
   taskManagement,
   taskManagementBytes,
 } from '../wire/virtio-scsi.ts';
-import type { Request, Shape } from './request.ts';
-import type { Session } from './session.ts';
+import type { ChainRequest, ChainShape } from './request.ts';
+import type { VhostSession } from './session.ts';
 
 /** The longest of either kind. */
-export const controlShape: Shape = { headerBytes: taskManagementBytes, responseBytes: notificationAnswerBytes };
+export const controlShape: ChainShape = { headerBytes: taskManagementBytes, responseBytes: notificationAnswerBytes };
 
 /** What a function is about. */
 interface Management {
-  readonly session: Session;
+  readonly session: VhostSession;
   readonly lun: number;
   /** The request in flight that is meant by the identifier, if there is one. */
-  readonly task: Request | undefined;
+  readonly task: ChainRequest | undefined;
   /** Whether any request of the nexus is in flight at the LUN. */
   readonly hasTasks: boolean;
 }
@@ -67,15 +67,15 @@ const taskFunctions: ReadonlyMap<number, TaskFunction> = new Map([
 
 /** Where a control request finds what it is about. */
 export interface Requests {
-  sessionOf(target: number): Session | undefined;
+  sessionOf(target: number): VhostSession | undefined;
   /** All that are in flight in the queues for commands. */
-  inFlight(): Iterable<Request>;
+  inFlight(): Iterable<ChainRequest>;
   /** Resolves when what was aborted of a session is answered, and nothing of it goes to the guest's memory any more. */
-  aborted(session: Session): Promise<void>;
+  aborted(session: VhostSession): Promise<void>;
 }
 
 /** Carries a request out. @returns what it is answered with, undefined when it is none that could be */
-export async function manage(request: Request, requests: Requests): Promise<Uint8Array | undefined> {
+export async function manage(request: ChainRequest, requests: Requests): Promise<Uint8Array | undefined> {
   const { header, headerLength } = request;
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
   const type = headerLength < 4 ? -1 : bytes.readUInt32LE(0);
@@ -101,4 +101,4 @@ export async function manage(request: Request, requests: Requests): Promise<Uint
 }
 
 /** The guest's identifier of a command: all 64 bits count. */
-const idOf = ({ header }: Request): bigint => new DataView(header.buffer, header.byteOffset).getBigUint64(8, true);
+const idOf = ({ header }: ChainRequest): bigint => new DataView(header.buffer, header.byteOffset).getBigUint64(8, true);

@@ -2,29 +2,29 @@
 
 import { type Log, logBug } from '../log.ts';
 import { clearEvent } from '../system/eventfd.ts';
-import { type Watched, watchDescriptor } from '../system/ffi.ts';
-import { type Awaited, linger } from '../system/linger.ts';
+import { type WatchedDescriptor, watchDescriptor } from '../system/ffi.ts';
+import { type AwaitedConnection, linger } from '../system/linger.ts';
 import { eventBytes, events, feature, queue, transportReset, writeAddress, writeEvent } from '../wire/virtio-scsi.ts';
 import { controlShape, manage } from './control.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { commandsAtOnceMax, eventsMax } from './limits.ts';
-import { type Request, type Shape, scatter } from './request.ts';
+import { type ChainRequest, type ChainShape, scatter } from './request.ts';
 import { commandShape, ScsiDevice } from './scsi-device.ts';
-import type { LunChange, Session } from './session.ts';
+import type { LunChange, VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
-const eventShape: Shape = { headerBytes: 0, responseBytes: eventBytes };
+const eventShape: ChainShape = { headerBytes: 0, responseBytes: eventBytes };
 
 /** How the chains of a queue begin. */
-export const shapeOf = (ring: number): Shape =>
+export const shapeOf = (ring: number): ChainShape =>
   ring === queue.control ? controlShape : ring === queue.event ? eventShape : commandShape;
 
 /** A ring that runs. */
-class Running implements Awaited {
+class Running implements AwaitedConnection {
   readonly ring: number;
   readonly queue: VirtQueue;
   readonly #serve: (running: Running) => boolean;
-  watched: Watched | undefined;
+  watched: WatchedDescriptor | undefined;
   isEnabled = false;
   /** More of it waits for the next turn. */
   isScheduled = false;
@@ -42,7 +42,7 @@ class Running implements Awaited {
 }
 
 export interface DeviceHost {
-  sessionOf(target: number): Session | undefined;
+  sessionOf(target: number): VhostSession | undefined;
   /** The guest has written what cannot be: the device is over. */
   fail(error: unknown): void;
   readonly log: Log;
@@ -205,7 +205,7 @@ export class Device {
     return any;
   }
 
-  async #manage(queue: VirtQueue, request: Request): Promise<void> {
+  async #manage(queue: VirtQueue, request: ChainRequest): Promise<void> {
     try {
       request.held = queue.memory;
       request.held.hold();
@@ -222,12 +222,12 @@ export class Device {
     }
   }
 
-  *#inFlight(): IterableIterator<Request> {
+  *#inFlight(): IterableIterator<ChainRequest> {
     for (const { ring, queue } of this.#rings.values()) if (ring >= firstRequest) yield* queue.busy();
   }
 
   /** Resolves when no command of a session that was aborted is on its way any more: its buffers are the guest's again. */
-  async #aborted(session: Session): Promise<void> {
+  async #aborted(session: VhostSession): Promise<void> {
     for (const { ring, queue } of this.#rings.values()) if (ring >= firstRequest) this.#scsi.dropWaiting(queue);
     const isOpen = () => [...this.#inFlight()].some((one) => one.session === session && one.task?.aborted);
     while (isOpen()) await this.#scsi.used();

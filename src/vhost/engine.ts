@@ -12,9 +12,9 @@ import type { FabricState, Lun, Target, Tpg } from '../target/target.ts';
 import { noTraffic } from '../target/traffic.ts';
 import { FrontEnd } from './front-end.ts';
 import { socketPath } from './names.ts';
-import { Session } from './session.ts';
+import { VhostSession } from './session.ts';
 
-export const startVhost = (state: FabricState, context: EngineContext): FabricEngine => new Engine(state, context);
+export const startVhost = (state: FabricState, context: EngineContext): FabricEngine => new VhostEngine(state, context);
 
 /** Of a directory's mode: its group may open what is in it. */
 const groupEnters = 0o010;
@@ -32,7 +32,7 @@ class Served {
   /** Who it is, for people. */
   #peer = '';
   /** Of the front-end, by the tag of their TPGs. */
-  readonly #sessions = new Map<number, Session>();
+  readonly #sessions = new Map<number, VhostSession>();
   /** What the last front-end left is being ended. */
   #ending: Promise<unknown> | undefined;
 
@@ -79,7 +79,7 @@ class Served {
     }
     this.#peer = peer ? `process ${peer.pid}` : 'a process';
     this.#log({ level: 'info', event: 'vhost front-end', detail: where });
-    for (const tpg of this.target.tpgs.values()) if (tpg.enabled) this.#sessions.set(tpg.tag, new Session(tpg));
+    for (const tpg of this.target.tpgs.values()) if (tpg.enabled) this.#sessions.set(tpg.tag, new VhostSession(tpg));
     this.#frontEnd = new FrontEnd(
       fd,
       {
@@ -119,7 +119,7 @@ class Served {
     }
     for (const tpg of this.target.tpgs.values()) {
       if (!tpg.enabled || this.#sessions.has(tpg.tag) || this.#frontEnd !== frontEnd) continue;
-      const session = new Session(tpg);
+      const session = new VhostSession(tpg);
       this.#sessions.set(tpg.tag, session);
       frontEnd.device.tell(
         tpg.tag,
@@ -154,7 +154,7 @@ class Served {
   }
 }
 
-class Engine implements FabricEngine {
+class VhostEngine implements FabricEngine {
   readonly #state: FabricState;
   readonly #context: EngineContext;
   readonly #served = new Map<Target, Served>();

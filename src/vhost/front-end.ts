@@ -9,7 +9,7 @@ import { MemoryTable } from './guest-memory.ts';
 import { memorySlotsMax, queuesMax } from './limits.ts';
 import { MessageError, Messages, type Rows } from './messages.ts';
 import { Rings } from './rings.ts';
-import type { Session } from './session.ts';
+import type { VhostSession } from './session.ts';
 
 /** What is offered to the driver. T10 PI, INOUT, IOMMU, packed rings and the log of a migration are not. */
 const features =
@@ -29,7 +29,7 @@ const protocolFeatures =
 
 export interface FrontEndHost {
   readonly log: Log;
-  sessionOf(target: number): Session | undefined;
+  sessionOf(target: number): VhostSession | undefined;
   /** The guest has reset its device: what it held is lost. */
   reset(): Promise<void>;
   /** It is gone. */

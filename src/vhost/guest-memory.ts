@@ -25,7 +25,7 @@ class Mapping {
   }
 }
 
-export interface Region extends RegionDescription {
+export interface MemoryRegion extends RegionDescription {
   readonly mapping: Mapping;
   /** `offset` is where the region begins in them. */
   readonly bytes: ArrayBuffer;
@@ -35,7 +35,7 @@ export interface Region extends RegionDescription {
  * Maps a region. It is mapped from the beginning of the file: where pages are huge, an offset would have to be one of theirs.
  * @throws MessageError, a system error
  */
-function mapRegion(description: RegionDescription, fd: number): Region {
+function mapRegion(description: RegionDescription, fd: number): MemoryRegion {
   const { guest, user, size, offset } = description;
   if (size === 0 || ![guest, user, offset].every((start) => Number.isSafeInteger(start + size)))
     throw new MessageError('a region that no memory can have');
@@ -54,11 +54,11 @@ function mapRegion(description: RegionDescription, fd: number): Region {
 
 /** Regions as they are at one time; what is under way keeps those that it began with. */
 export class GuestMemory {
-  readonly regions: readonly Region[];
+  readonly regions: readonly MemoryRegion[];
   #users = 1;
-  #last: Region | undefined;
+  #last: MemoryRegion | undefined;
 
-  constructor(regions: readonly Region[]) {
+  constructor(regions: readonly MemoryRegion[]) {
     this.regions = regions;
     for (const { mapping } of regions) mapping.hold();
   }
@@ -74,7 +74,7 @@ export class GuestMemory {
   }
 
   /** The region in which a range of the guest's lies. */
-  find(guest: number, length: number): Region | undefined {
+  find(guest: number, length: number): MemoryRegion | undefined {
     const last = this.#last;
     if (last && guest >= last.guest && guest + length <= last.guest + last.size) return last;
     for (const region of this.regions)
@@ -86,7 +86,7 @@ export class GuestMemory {
   }
 
   /** The same for a range by the front-end's addresses. @returns with `at`, where it begins in the region's bytes */
-  findByUser(user: number, length: number): { readonly region: Region; readonly at: number } | undefined {
+  findByUser(user: number, length: number): { readonly region: MemoryRegion; readonly at: number } | undefined {
     for (const region of this.regions)
       if (user >= region.user && user + length <= region.user + region.size)
         return { region, at: region.offset + user - region.user };
@@ -151,7 +151,7 @@ export class MemoryTable {
     };
   }
 
-  #replace(regions: readonly Region[]): undefined {
+  #replace(regions: readonly MemoryRegion[]): undefined {
     const before = this.#current;
     this.#current = new GuestMemory(regions);
     before.release();
@@ -165,8 +165,8 @@ export class MemoryTable {
 }
 
 /** Maps regions and closes their descriptors. @throws MessageError, a system error; nothing is mapped then */
-function mapAll(descriptions: readonly RegionDescription[], descriptors: readonly number[]): Region[] {
-  const mapped: Region[] = [];
+function mapAll(descriptions: readonly RegionDescription[], descriptors: readonly number[]): MemoryRegion[] {
+  const mapped: MemoryRegion[] = [];
   try {
     for (const [i, description] of descriptions.entries()) mapped.push(mapRegion(description, descriptors[i]!));
     return mapped;

@@ -2,7 +2,7 @@
 
 import { closeForeign } from '../system/descriptor.ts';
 import { DescriptorSocket } from '../system/descriptor-socket.ts';
-import type { Watched } from '../system/ffi.ts';
+import type { WatchedDescriptor } from '../system/ffi.ts';
 import { whenLate } from '../system/running-time.ts';
 import {
   headerBytes,
@@ -25,7 +25,7 @@ interface Message {
 }
 
 /** What a request is answered with: nothing but an acknowledgement where that is asked for; a payload; with descriptors, which are closed. */
-export type Answer = undefined | Buffer | { readonly payload: Buffer; readonly descriptors: readonly number[] };
+export type MessageAnswer = undefined | Buffer | { readonly payload: Buffer; readonly descriptors: readonly number[] };
 
 /** What one request does. */
 export interface Row {
@@ -35,7 +35,7 @@ export interface Row {
   /** Descriptors that come with it, at most. */
   readonly descriptors?: number;
   /** @throws what ends the connection */
-  readonly act: (message: Message) => Answer | Promise<Answer>;
+  readonly act: (message: Message) => MessageAnswer | Promise<MessageAnswer>;
 }
 
 /** By the names of wire/vhost-user.ts. */
@@ -53,7 +53,7 @@ export class Messages {
   /** By the number of the request. */
   readonly #rows: ReadonlyMap<number, Row>;
   readonly #host: MessagesHost;
-  readonly #watched: Watched | undefined;
+  readonly #watched: WatchedDescriptor | undefined;
   readonly #buffer = Buffer.alloc(headerBytes + payloadBytesMax);
   #come = 0;
   #descriptors: number[] = [];
@@ -142,7 +142,7 @@ export class Messages {
     return undefined;
   }
 
-  #answer(request: number, flags: number, answer: Answer): void {
+  #answer(request: number, flags: number, answer: MessageAnswer): void {
     if (this.#isClosed) return;
     const { payload, descriptors } = Buffer.isBuffer(answer) || !answer ? { payload: answer, descriptors: [] } : answer;
     // An acknowledgement: what fails ends the connection.

@@ -2,16 +2,16 @@
 
 import type { Task } from '../scsi/task.ts';
 import type { GuestMemory } from './guest-memory.ts';
-import type { Session } from './session.ts';
+import type { VhostSession } from './session.ts';
 
 /** How a queue's chains begin: bytes of the readable part that are the header, and of the writable part that are the response. */
-export interface Shape {
+export interface ChainShape {
   readonly headerBytes: number;
   readonly responseBytes: number;
 }
 
 /** One for each descriptor that may head a chain, used again and again. */
-export class Request {
+export class ChainRequest {
   readonly head: number;
   /** Copied, so that the guest cannot change it after it was checked. */
   readonly header: Uint8Array;
@@ -26,7 +26,7 @@ export class Request {
   /** It was taken, and is not used yet. */
   isBusy = false;
   task: Task | undefined;
-  session: Session | undefined;
+  session: VhostSession | undefined;
   lun = 0;
   /** Milliseconds. */
   arrivedAt = 0;
@@ -39,7 +39,7 @@ export class Request {
   /** Its initiator wanted it to end. */
   abortedByInitiator = false;
 
-  constructor(head: number, { headerBytes }: Shape) {
+  constructor(head: number, { headerBytes }: ChainShape) {
     this.head = head;
     this.header = new Uint8Array(headerBytes);
   }

@@ -22,7 +22,7 @@ import { type Device, shapeOf } from './device.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { InflightMemory, inflightMemoryBytes } from './inflight.ts';
 import { queueSizeMax, queuesMax } from './limits.ts';
-import { type Answer, closeAll, MessageError, type Rows } from './messages.ts';
+import { closeAll, type MessageAnswer, MessageError, type Rows } from './messages.ts';
 import { type RingAddresses, VirtQueue } from './virtqueue.ts';
 
 /** A ring as it was told. */
@@ -211,7 +211,7 @@ export class Rings {
     await this.#reset();
   }
 
-  #giveInflight(wanted: InflightDescription): Answer {
+  #giveInflight(wanted: InflightDescription): MessageAnswer {
     const bytes = inflightMemoryBytes(wanted);
     if (bytes === undefined) throw new MessageError(`memory for requests in flight of ${wanted.queues} queues`);
     const fd = createShared('tcli-inflight', bytes);

@@ -7,12 +7,12 @@ import { dataMemory } from '../system/memory-budget.ts';
 import { countCommand } from '../target/traffic.ts';
 import { command, commandBytes, putResponse, readAddress, responseBytes, responses } from '../wire/virtio-scsi.ts';
 import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
-import { gather, type Request, type Shape, scatter } from './request.ts';
-import type { Session } from './session.ts';
+import { type ChainRequest, type ChainShape, gather, scatter } from './request.ts';
+import type { VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
 /** Of the queues for commands. */
-export const commandShape: Shape = { headerBytes: commandBytes, responseBytes };
+export const commandShape: ChainShape = { headerBytes: commandBytes, responseBytes };
 
 /** VIRTIO 1.2 5.6.6.1, task_attr. */
 const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queue', 'aca'];
@@ -22,7 +22,7 @@ const cdbBytes = commandBytes - command.cdb;
 const commandsPerTime = 16;
 
 export class ScsiDevice {
-  readonly #sessionOf: (target: number) => Session | undefined;
+  readonly #sessionOf: (target: number) => VhostSession | undefined;
   readonly #memory = dataMemory.account(deviceBytesMax);
   readonly #response = new Uint8Array(responseBytes);
   /** Queues that have something to publish. */
@@ -34,12 +34,12 @@ export class ScsiDevice {
   #lastTag = 0;
 
   /** @param sessionOf the session with the TPG that a target number stands for */
-  constructor(sessionOf: (target: number) => Session | undefined) {
+  constructor(sessionOf: (target: number) => VhostSession | undefined) {
     this.#sessionOf = sessionOf;
   }
 
   /** Runs a command. What it ends is used at once or later; `publish` shows what was until then. */
-  run(queue: VirtQueue, request: Request): void {
+  run(queue: VirtQueue, request: ChainRequest): void {
     if (request.headerLength < commandBytes || request.responseLength < responseBytes) {
       // There is nothing to answer, or nowhere to.
       this.#use(queue, request, 0);
@@ -80,7 +80,7 @@ export class ScsiDevice {
   }
 
   /** Data of a plain write is written from where it lies; all else is copied first, since the guest may change it. */
-  #takeData(queue: VirtQueue, request: Request, task: Task): void {
+  #takeData(queue: VirtQueue, request: ChainRequest, task: Task): void {
     const [first] = request.dataOut;
     const { dataOutLength: length } = task;
     if (request.dataOut.length === 1 && task.command!.row.lands) {
@@ -119,7 +119,7 @@ export class ScsiDevice {
     });
   }
 
-  #execute(queue: VirtQueue, request: Request, task: Task, waited: boolean): void {
+  #execute(queue: VirtQueue, request: ChainRequest, task: Task, waited: boolean): void {
     const result = execute(task, waited);
     if (result instanceof Promise) {
       this.#hold(queue, request);
@@ -128,13 +128,13 @@ export class ScsiDevice {
   }
 
   /** The guest's memory stays where it is as long as somebody may write to it. */
-  #hold(queue: VirtQueue, request: Request): void {
+  #hold(queue: VirtQueue, request: ChainRequest): void {
     if (request.held) return;
     request.held = queue.memory;
     request.held.hold();
   }
 
-  #answer(queue: VirtQueue, request: Request, task: Task, completion: Completion): void {
+  #answer(queue: VirtQueue, request: ChainRequest, task: Task, completion: Completion): void {
     const { dataIn } = completion;
     if (!dataIn || completion.status !== status.good || task.aborted) {
       const isGood = completion.status === status.good && !task.aborted;
@@ -148,7 +148,7 @@ export class ScsiDevice {
   }
 
   /** Data of the volume goes straight to where the guest wants it. */
-  #read(queue: VirtQueue, request: Request, task: Task, completion: Completion, extent: Extent): void {
+  #read(queue: VirtQueue, request: ChainRequest, task: Task, completion: Completion, extent: Extent): void {
     const pieces = request.dataIn;
     const { volume, position, length } = extent;
     if (isScattered(pieces, length)) {
@@ -166,7 +166,7 @@ export class ScsiDevice {
 
   #readInto(
     queue: VirtQueue,
-    request: Request,
+    request: ChainRequest,
     task: Task,
     completion: Completion,
     { volume, position, length }: Extent,
@@ -195,7 +195,7 @@ export class ScsiDevice {
 
   #respond(
     queue: VirtQueue,
-    request: Request,
+    request: ChainRequest,
     task: Task,
     completion: Completion,
     read: number,
@@ -208,14 +208,14 @@ export class ScsiDevice {
   }
 
   /** Not a task: there is no such target, or it cannot be one. */
-  #refuse(queue: VirtQueue, request: Request, code: number): void {
+  #refuse(queue: VirtQueue, request: ChainRequest, code: number): void {
     this.#putResponse(request, code, 0, 0, undefined);
     this.#use(queue, request, responseBytes);
   }
 
   #end(
     queue: VirtQueue,
-    request: Request,
+    request: ChainRequest,
     code: number,
     ended: number,
     sense: Uint8Array | undefined,
@@ -235,7 +235,13 @@ export class ScsiDevice {
     this.#use(queue, request, responseBytes + read);
   }
 
-  #putResponse(request: Request, code: number, ended: number, residual: number, sense: Uint8Array | undefined): void {
+  #putResponse(
+    request: ChainRequest,
+    code: number,
+    ended: number,
+    residual: number,
+    sense: Uint8Array | undefined,
+  ): void {
     const [whole] = request.response;
     if (whole!.length === responseBytes) {
       whole!.fill(0, 0, senseStart);
@@ -247,7 +253,7 @@ export class ScsiDevice {
     scatter(this.#response, request.response);
   }
 
-  #use(queue: VirtQueue, request: Request, written: number): void {
+  #use(queue: VirtQueue, request: ChainRequest, written: number): void {
     queue.use(request, written);
     if (this.#waiting.length > 0) for (const resume of this.#waiting.splice(0)) resume();
     if (this.#dirty.size === 0) queueMicrotask(this.publish);

@@ -24,7 +24,7 @@ interface Known {
   readonly bytes: number;
 }
 
-export class Session {
+export class VhostSession {
   readonly id: number;
   readonly tpg: Tpg;
   readonly acl: NodeAcl | undefined;

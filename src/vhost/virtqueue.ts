@@ -4,9 +4,9 @@
  */
 
 import { raiseEvent } from '../system/eventfd.ts';
-import type { GuestMemory, Region } from './guest-memory.ts';
+import type { GuestMemory, MemoryRegion } from './guest-memory.ts';
 import type { Inflight } from './inflight.ts';
-import { Request, type Shape } from './request.ts';
+import { ChainRequest, type ChainShape } from './request.ts';
 
 /** The guest has written what cannot be: its device ends. */
 class RingError extends Error {}
@@ -37,7 +37,7 @@ export interface RingOptions {
   readonly base: number;
   readonly eventIndex: boolean;
   readonly indirect: boolean;
-  readonly shape: Shape;
+  readonly shape: ChainShape;
 }
 
 export class VirtQueue {
@@ -57,7 +57,7 @@ export class VirtQueue {
   #published: number;
   /** Entries that another process took and did not use, in their order. */
   #again: number[] = [];
-  readonly #requests: (Request | undefined)[];
+  readonly #requests: (ChainRequest | undefined)[];
   /** Requests that were taken and are not used. */
   #busy = 0;
   #idle: (() => void)[] = [];
@@ -79,7 +79,7 @@ export class VirtQueue {
   /** The guest's memory has changed. @throws RingError */
   relocate(memory: GuestMemory): void {
     const { size, addresses } = this.#options;
-    const part = (user: number, bytes: number, alignment: number): { region: Region; at: number } => {
+    const part = (user: number, bytes: number, alignment: number): { region: MemoryRegion; at: number } => {
       const found = memory.findByUser(user, bytes);
       if (!found) throw new RingError('a part of a ring lies outside of the memory');
       if (found.at % alignment !== 0) throw new RingError('a part of a ring is not aligned');
@@ -112,7 +112,7 @@ export class VirtQueue {
   }
 
   /** Requests that are in flight. */
-  *busy(): IterableIterator<Request> {
+  *busy(): IterableIterator<ChainRequest> {
     for (const request of this.#requests) if (request?.isBusy) yield request;
   }
 
@@ -126,7 +126,7 @@ export class VirtQueue {
   }
 
   /** Takes the next chain. @throws RingError */
-  take(): Request | undefined {
+  take(): ChainRequest | undefined {
     if (this.#isAbandoned) return undefined;
     let head = this.#again.shift();
     if (head === undefined) {
@@ -137,7 +137,7 @@ export class VirtQueue {
       this.#next = (this.#next + 1) & indexMask;
     }
     if (head >= this.size) throw new RingError('a chain begins outside of the table');
-    const request = this.#requests[head] ?? new Request(head, this.#options.shape);
+    const request = this.#requests[head] ?? new ChainRequest(head, this.#options.shape);
     this.#requests[head] = request;
     if (request.isBusy) throw new RingError('a chain was made available twice');
     request.begin();
@@ -147,7 +147,7 @@ export class VirtQueue {
     return request;
   }
 
-  #walk(request: Request): void {
+  #walk(request: ChainRequest): void {
     const words = this.#descriptors;
     const { size } = this;
     const { responseBytes } = this.#options.shape;
@@ -171,7 +171,7 @@ export class VirtQueue {
     }
   }
 
-  #walkIndirect(request: Request, address: number, length: number, wasWritable: boolean): void {
+  #walkIndirect(request: ChainRequest, address: number, length: number, wasWritable: boolean): void {
     const { responseBytes } = this.#options.shape;
     const count = length / descriptorBytes;
     if (!Number.isInteger(count) || count === 0 || count > this.size)
@@ -196,7 +196,7 @@ export class VirtQueue {
 
   /** @returns whether what follows has to be writable (2.7.4.2: readable descriptors come first) */
   #add(
-    request: Request,
+    request: ChainRequest,
     address: number,
     length: number,
     writes: boolean,
@@ -214,7 +214,7 @@ export class VirtQueue {
   }
 
   /** A request is done with, `written` bytes of its writable part are: `publish` shows it to the guest. */
-  use(request: Request, written: number): void {
+  use(request: ChainRequest, written: number): void {
     if (!this.#isAbandoned) this.#put(request.head, written);
     request.end();
     this.#busy -= 1;

@@ -94,15 +94,15 @@ const addressed = 1;
 const wellKnown = [0xc1, 1] as const;
 const flatLunBit = 0x40;
 
-export interface Address {
+export interface UnitAddress {
   /** -1: none that could be. */
   readonly target: number;
   readonly lun: number;
 }
 
-const nowhere: Address = { target: -1, lun: -1 };
+const nowhere: UnitAddress = { target: -1, lun: -1 };
 
-export function readAddress(bytes: Uint8Array, at: number): Address {
+export function readAddress(bytes: Uint8Array, at: number): UnitAddress {
   const high = bytes[at + 2]!;
   if (bytes[at] === wellKnown[0] && bytes[at + 1] === wellKnown[1]) return { target: 0, lun: -1 };
   if (bytes[at] !== addressed || high >= 2 * flatLunBit) return nowhere;

@@ -12,7 +12,7 @@ import { openNbdVolume } from '../../src/backstore/nbd-volume.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { logicalUnit, pattern } from '../support/logical-unit.ts';
 import { hello, nbdTarget, u16, u32, u64 } from '../support/nbd-target.ts';
-import { SilentProxy, type Way } from '../support/silent-proxy.ts';
+import { type ProxyDirection, SilentProxy } from '../support/silent-proxy.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 // Time that passes at once is time that this process did not see: here it is what the timers say.
@@ -55,7 +55,7 @@ async function use(volume: Volume): Promise<Buffer> {
   return into;
 }
 
-test.each<Way>(['toServer', 'toClient'])(
+test.each<ProxyDirection>(['toServer', 'toClient'])(
   'a server that falls silent at any byte %s is not waited for: an open is refused, requests are sent to the next one',
   { timeout: 60_000 },
   async (way) => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { callsPerOperation } from './calls.ts';
 import type { DiskLoad } from './disk-loads.ts';
 import { fio } from './fio.ts';
-import { type Medium, makeMedia } from './media.ts';
+import { type BenchMedium, makeMedia } from './media.ts';
 import { print, type Sample } from './samples.ts';
 import { cpuOf, type Server, startTcli, startTgtd } from './servers.ts';
 
@@ -43,7 +43,7 @@ export async function measureDisks(loads: readonly DiskLoad[], options: DiskOpti
   }
 }
 
-async function measureMedium(medium: Medium, loads: readonly DiskLoad[], options: DiskOptions): Promise<void> {
+async function measureMedium(medium: BenchMedium, loads: readonly DiskLoad[], options: DiskOptions): Promise<void> {
   const { rounds, seconds, has } = options;
   const table = new Map(loads.map((load) => [load, new Map<string, Sample[]>()]));
   const calls = new Map(loads.map((load) => [load, new Map<string, number>()]));
@@ -86,7 +86,7 @@ async function measureMedium(medium: Medium, loads: readonly DiskLoad[], options
     print(titleOf(load, medium.name), load.bytes, table.get(load)!, has('fio') ? load.limit : 'tcli', calls.get(load)!);
 }
 
-function startersOf({ kind, path }: Medium, { programs, has }: DiskOptions): (() => Promise<Server>)[] {
+function startersOf({ kind, path }: BenchMedium, { programs, has }: DiskOptions): (() => Promise<Server>)[] {
   return [
     ...Array.from(
       programs,

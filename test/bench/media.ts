@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, rmSync, statfsSync, statSync, writeSync
 import { join } from 'node:path';
 import type { Disk } from './servers.ts';
 
-export interface Medium {
+export interface BenchMedium {
   /** One of `mediumNames`. */
   readonly name: string;
   readonly kind: Disk['kind'];
@@ -31,9 +31,9 @@ const run = (program: string, ...words: string[]): string =>
   execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
 /** @param folder on a disk @param device a block device whose contents may be lost; absent: a loop device with direct I/O */
-export function makeMedia(folder: string, bytes: number, device: string | undefined): Medium[] {
-  const made: Medium[] = [];
-  const attempt = (name: string, make: () => Medium) => {
+export function makeMedia(folder: string, bytes: number, device: string | undefined): BenchMedium[] {
+  const made: BenchMedium[] = [];
+  const attempt = (name: string, make: () => BenchMedium) => {
     try {
       made.push(make());
     } catch (error) {
@@ -48,7 +48,7 @@ export function makeMedia(folder: string, bytes: number, device: string | undefi
   return made;
 }
 
-function file(name: string, path: string, bytes: number, release: () => void): Medium {
+function file(name: string, path: string, bytes: number, release: () => void): BenchMedium {
   fill(path, bytes);
   return {
     name,
@@ -66,7 +66,7 @@ function file(name: string, path: string, bytes: number, release: () => void): M
   };
 }
 
-function xfsFile(folder: string, bytes: number): Medium {
+function xfsFile(folder: string, bytes: number): BenchMedium {
   const image = join(folder, 'xfs.img');
   const mounted = join(folder, 'xfs');
   run('truncate', '-s', String(bytes + ownBytes), image);
@@ -87,7 +87,7 @@ function xfsFile(folder: string, bytes: number): Medium {
   }
 }
 
-function loopDevice(folder: string, bytes: number): Medium {
+function loopDevice(folder: string, bytes: number): BenchMedium {
   const image = join(folder, 'device.img');
   fill(image, bytes);
   const device = run('losetup', '--find', '--show', '--direct-io=on', image);
@@ -97,13 +97,13 @@ function loopDevice(folder: string, bytes: number): Medium {
   });
 }
 
-function wholeDevice(path: string, bytes: number): Medium {
+function wholeDevice(path: string, bytes: number): BenchMedium {
   if (!statSync(path).isBlockDevice()) throw new Error(`${path} is not a block device`);
   fill(path, Math.min(bytes, Number(run('blockdev', '--getsize64', path))));
   return blockMedium(path, () => {});
 }
 
-const blockMedium = (path: string, remove: () => void): Medium => ({
+const blockMedium = (path: string, remove: () => void): BenchMedium => ({
   name: 'block device',
   kind: 'block',
   path,

@@ -10,7 +10,7 @@ import { build, type Plugin, transform } from 'esbuild';
 import { parseAstAsync } from 'vitest/node';
 
 /** A function that was entered. */
-export interface Step {
+export interface WalkStep {
   readonly room: string;
   readonly name: string;
 }
@@ -75,12 +75,12 @@ const instrument: Plugin = {
 };
 
 /** The files of a walk, one for each stay in it. */
-function roomsOf(steps: readonly Step[]): string[] {
+function roomsOf(steps: readonly WalkStep[]): string[] {
   const counted = steps.map(({ room }) => room).filter((room) => !isPassedOver(room));
   return counted.filter((room, at) => room !== counted[at - 1]);
 }
 
-function print(name: string, steps: readonly Step[]): void {
+function print(name: string, steps: readonly WalkStep[]): void {
   const stays = roomsOf(steps);
   const rooms = new Set(stays);
   const returns = stays.length - rooms.size;

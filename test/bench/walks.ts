@@ -3,7 +3,7 @@
 import { homeOf, openHost } from '../../src/index.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { openShell, removeHome } from '../support/shell.ts';
-import type { Step } from './walk.ts';
+import type { WalkStep } from './walk.ts';
 
 declare global {
   /** What an instrumented function calls first. */
@@ -11,8 +11,8 @@ declare global {
 }
 
 /** What is entered while `work` goes on. */
-async function follow(work: () => unknown): Promise<Step[]> {
-  const steps: Step[] = [];
+async function follow(work: () => unknown): Promise<WalkStep[]> {
+  const steps: WalkStep[] = [];
   globalThis.walked = (room, name) => void steps.push({ room, name });
   await work();
   globalThis.walked = undefined;
@@ -30,7 +30,7 @@ async function command(
     InitialR2T: 'Yes',
   });
   await initiator.command(cdb, options);
-  const steps: Step[] = [];
+  const steps: WalkStep[] = [];
   const raw: Uint8Array[] = [];
   initiator.raw = (bytes) => void raw.push(bytes);
   output.onCommit = () => {};

@@ -20,7 +20,7 @@ import { noTraffic } from '../../src/target/traffic.ts';
 import { cdbOf } from '../support/cdb.ts';
 import { blockSegment, byteSegment, copyList, copyTarget, sendCopy } from '../support/copy-list.ts';
 import { covers, type LoggingMedium, loggingMedium, type MediumKind } from '../support/logging-medium.ts';
-import { be, Initiator, pattern } from '../support/logical-unit.ts';
+import { be, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { type Need, needs } from '../support/needs.ts';
 import { makeFolder, removeFolder } from '../support/scratch.ts';
 
@@ -120,7 +120,7 @@ for (const { kind, name, needed, backstore, config, way } of media)
     const folder = makeFolder();
     let medium: LoggingMedium;
     let lu: StorageObject;
-    let initiator: Initiator;
+    let initiator: ScsiInitiator;
     /** Blocks from here on are as they were. */
     let untouched = 0;
 
@@ -137,7 +137,7 @@ for (const { kind, name, needed, backstore, config, way } of media)
         lu.attributes.set('emulate_write_cache', promised === 'write_back=false' ? 0 : 1);
       for (const name of ['emulate_tpu', 'emulate_tpws', 'emulate_caw', 'emulate_3pc'] as const)
         lu.attributes.set(name, 1);
-      initiator = new Initiator(lu).login();
+      initiator = new ScsiInitiator(lu).login();
       if (promised !== 'WCE 0') return;
       // What was written before is as stable as what comes.
       await initiator.send(

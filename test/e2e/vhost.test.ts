@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { configure, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
-import { FrontEnd } from '../support/vhost-front-end.ts';
+import { TestFrontEnd } from '../support/vhost-front-end.ts';
 
 const wwn = 'naa.5001405162d5cf9d';
 const target = `/vhost/${wwn}`;
@@ -52,12 +52,12 @@ it('a served target is used, shown, changed under its front-end, taken back, and
   );
   const socket = join(home, `run/${wwn}.vhost`);
   const program = await serve(home, '--loops', '2');
-  const open: FrontEnd[] = [];
+  const open: TestFrontEnd[] = [];
   onTestFinished(() => {
     for (const one of open) one.close();
   });
   const connect = async () => {
-    const driver = await (await FrontEnd.connect(socket)).start();
+    const driver = await (await TestFrontEnd.connect(socket)).start();
     open.push(driver);
     await driver.command([0]);
     return driver;

@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { randomOf } from '../support/random.ts';
-import { FrontEnd } from '../support/vhost-front-end.ts';
+import { TestFrontEnd } from '../support/vhost-front-end.ts';
 import { Attacker, attacks, iqn } from './attacks.ts';
 import { attackVhost } from './vhost-attacks.ts';
 
@@ -57,7 +57,7 @@ async function healthy(port: number, progress: Progress, digests: boolean, stopp
 
 /** A driver of its own vhost target that does the same, in two queues. */
 async function healthyGuest(home: string, progress: Progress, stopped: () => boolean): Promise<void> {
-  const driver = await FrontEnd.connect(vhostSocket(home, 'healthy'), [16, 16, 64, 64]);
+  const driver = await TestFrontEnd.connect(vhostSocket(home, 'healthy'), [16, 16, 64, 64]);
   await driver.start();
   await driver.command([0]);
   for (; !stopped(); progress.guestRounds += 1) {
@@ -132,7 +132,7 @@ async function attack(port: number, seed: number): Promise<{ name: string; input
 
 /** A batch of inputs by front-ends and guests. */
 async function attackGuest(home: string, seed: number): Promise<{ name: string; inputs: number; connections: number }> {
-  const connect = () => FrontEnd.connect(vhostSocket(home, 'attacked'));
+  const connect = () => TestFrontEnd.connect(vhostSocket(home, 'attacked'));
   return { name: 'vhost', ...(await attackVhost(connect, randomOf(seed), inputsPerBatch, () => sleep(1))) };
 }
 

@@ -5,7 +5,7 @@ import { closeForeign } from '../../src/system/descriptor.ts';
 import { openEvent } from '../../src/system/eventfd.ts';
 import { below, oneOf, type Random } from '../support/random.ts';
 import { guestAddress } from '../support/vhost-driver-ring.ts';
-import { F, type FrontEnd, usualFeatures } from '../support/vhost-front-end.ts';
+import { F, type TestFrontEnd, usualFeatures } from '../support/vhost-front-end.ts';
 
 /** Numbers near what matters. */
 const edges = [0, 1, 2, 15, 16, 63, 64, 65, 127, 0x7fff, 0xffff, 0x10000, 0x7fff_ffff, 0xffff_ffff];
@@ -19,7 +19,7 @@ function randomBytes(random: Random, length: number): Buffer {
 }
 
 /** Descriptors that are mostly nearly right, in the table and in an indirect one. */
-function ringNoise(driver: FrontEnd, random: Random): void {
+function ringNoise(driver: TestFrontEnd, random: Random): void {
   const ring = driver.rings[below(random, driver.rings.length)]!;
   const table = random() < 0.3 ? driver.place(1024) : ring.descriptors;
   for (let i = 0; i < 1 + below(random, 8); i += 1) {
@@ -42,7 +42,7 @@ function ringNoise(driver: FrontEnd, random: Random): void {
 }
 
 /** Whole requests with CDBs that are noise behind a known operation code, written over while they run. */
-function commandNoise(driver: FrontEnd, random: Random): void {
+function commandNoise(driver: TestFrontEnd, random: Random): void {
   for (let i = 0; i < 1 + below(random, 16); i += 1) {
     const cdb = [...randomBytes(random, 32)];
     cdb[0] = oneOf(random, codes)!;
@@ -67,7 +67,7 @@ function commandNoise(driver: FrontEnd, random: Random): void {
 }
 
 /** Messages that are noise but for a known number, with descriptors that are of some kind or of none. */
-function messageNoise(driver: FrontEnd, random: Random): void {
+function messageNoise(driver: TestFrontEnd, random: Random): void {
   const request = oneOf(
     random,
     [1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 31, 32, 34, 36, 37, 38, 6, 99],
@@ -91,12 +91,12 @@ const kinds = [ringNoise, commandNoise, messageNoise] as const;
  * @param settle resolves when the back-end may have worked off what was sent
  */
 export async function attackVhost(
-  connect: () => Promise<FrontEnd>,
+  connect: () => Promise<TestFrontEnd>,
   random: Random,
   count: number,
   settle: () => Promise<void>,
 ): Promise<{ readonly inputs: number; readonly connections: number }> {
-  let driver: FrontEnd | undefined;
+  let driver: TestFrontEnd | undefined;
   let connections = 0;
   for (let input = 0; input < count; input += 1) {
     if (driver?.hasEnded) {

@@ -8,7 +8,7 @@ import { dataOutBytesMax } from '../../src/scsi/opcode.ts';
 import { statistics } from '../../src/scsi/statistics.ts';
 import { clearTaskSet } from '../../src/scsi/task-management.ts';
 import { taskSet } from '../../src/scsi/task-set.ts';
-import type { Received } from '../support/initiator.ts';
+import type { ReceivedPdu } from '../support/initiator.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { be, logicalUnit, pattern } from '../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../support/memory-volume.ts';
@@ -162,7 +162,7 @@ describe('between two pieces', () => {
     expect([taskSet.of(session.lu).size, writes(session)]).toEqual([0, pieces.slice(0, 1)]);
   });
 
-  it.each<[string, (r2t: Received, session: Session) => void, string]>([
+  it.each<[string, (r2t: ReceivedPdu, session: Session) => void, string]>([
     [
       'less data than the R2T asked for',
       (r2t, { initiator }) => {

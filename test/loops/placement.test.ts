@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { Placement } from '../../src/loops/placement.ts';
-import type { Values } from '../../src/operations/operation.ts';
+import type { ParameterValues } from '../../src/operations/operation.ts';
 import { Tree } from '../../src/operations/tree.ts';
 import { door, worldly } from '../../src/saved/operations.ts';
 
@@ -10,7 +10,7 @@ const vhost = '/vhost/naa.5001405162d5cf9d';
 const iqn = '/iscsi/iqn.2003-01.org.example:many';
 
 async function treeOf(
-  ...operations: readonly (readonly [path: string, verb: string, params: Values])[]
+  ...operations: readonly (readonly [path: string, verb: string, params: ParameterValues])[]
 ): Promise<Tree> {
   const tree = new Tree();
   for (const [path, verb, params] of operations)

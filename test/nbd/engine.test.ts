@@ -11,7 +11,7 @@ import type { FabricEngine } from '../../src/target/service.ts';
 import { fabricState, Target, Tpg } from '../../src/target/target.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { addLun } from '../support/iscsi-target.ts';
-import { Initiator, logicalUnit } from '../support/logical-unit.ts';
+import { logicalUnit, ScsiInitiator } from '../support/logical-unit.ts';
 import { RawClient } from '../support/nbd-target.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
@@ -50,7 +50,7 @@ test('an initiator of iSCSI and this machine meet at the same logical unit', asy
   const { client, lu, volume } = await served();
   const local = await client();
   await local.request(1, 0, 512, Buffer.alloc(512, 5));
-  const remote = new Initiator(lu, 'remote').login();
+  const remote = new ScsiInitiator(lu, 'remote').login();
   expect((await remote.send([0x28, 0, 0, 0, 0, 0, 0, 0, 1])).data).toEqual(Buffer.alloc(512, 5));
   expect(await remote.send([0x16])).toMatchObject({ status: 0 });
   expect(await local.request(1, 0, 512, Buffer.alloc(512, 6))).toMatchObject({ error: 1 });

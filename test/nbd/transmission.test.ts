@@ -6,7 +6,7 @@ import { logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { reportToAll } from '../../src/scsi/unit-attention.ts';
 
 import { faultyVolume } from '../support/faulty-volume.ts';
-import { Initiator, logicalUnit, pattern } from '../support/logical-unit.ts';
+import { logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { nbdTarget } from '../support/nbd-target.ts';
 import { slowVolume } from '../support/slow-volume.ts';
@@ -173,7 +173,7 @@ describe('errors', () => {
 
   test("another initiator's reservation holds here too", async () => {
     const { client: one, lu } = await client();
-    const other = new Initiator(lu, 'other').login();
+    const other = new ScsiInitiator(lu, 'other').login();
     expect(await other.send([0x16])).toMatchObject({ status: 0 });
     expect(await one.request(WRITE, 0, 512, Buffer.alloc(512))).toMatchObject({ error: EPERM });
     expect(await other.send([0x17])).toMatchObject({ status: 0 });
@@ -195,7 +195,7 @@ test('a command that a reset by another initiator ends is sent again', async () 
   const { client: one, lu } = await client([unit]);
   const writing = one.request(WRITE, 0, 512, Buffer.alloc(512, 7));
   await expect.poll(() => slow.waiting).toEqual(['write 0+512']);
-  const other = new Initiator(lu, 'other').login();
+  const other = new ScsiInitiator(lu, 'other').login();
   const reset = logicalUnitReset(other.nexus, 0);
   slow.release(0);
   await reset;

@@ -4,7 +4,7 @@
  */
 
 import { cells } from './cells.ts';
-import { type Difference, type Kind, kinds } from './kinds.ts';
+import { type Kind, kinds, type LineDifference } from './kinds.ts';
 import { maskedAt } from './masked.ts';
 import { isProse } from './prose.ts';
 import type { Replayed } from './replay.ts';
@@ -80,7 +80,7 @@ function compareStep({ step, shown, exit }: Replayed, result: Comparison): void 
       result.copied.push(`${step.text}\n    = ${recorded[i]}`);
   }
   const shared = { step, recorded, ours };
-  const differences: Difference[] = [
+  const differences: LineDifference[] = [
     ...onlyLeft.map((at) => ({
       ...shared,
       side: 'recorded' as const,
@@ -105,7 +105,7 @@ function compareStep({ step, shown, exit }: Replayed, result: Comparison): void 
     );
 }
 
-function count({ side, step, text }: Difference, kind: Kind | undefined, result: Comparison): void {
+function count({ side, step, text }: LineDifference, kind: Kind | undefined, result: Comparison): void {
   const shown = `${step.text}\n    ${side === 'ours' ? '+' : '-'} ${text}`;
   result.differences.push({ kind: kind?.name ?? 'unlisted', text: shown });
   if (!kind) return void result.unlisted.push(shown);

@@ -1,7 +1,7 @@
 /** The initiator of a recording, as far as `sessions` can see it: it logs in and out where the recorded iscsiadm did. */
 
 import type { Host, SessionInfo } from '../../src/index.ts';
-import type { Step } from './recording.ts';
+import type { RecordedStep } from './recording.ts';
 
 const initiatorWwn = 'iqn.1993-08.org.debian:01:guest';
 
@@ -13,7 +13,7 @@ export class Guest {
   }
 
   /** A command of the machine was run. */
-  saw({ text, shown }: Step): void {
+  saw({ text, shown }: RecordedStep): void {
     const target = /^iscsiadm .*-T (\S+) .*--log(?:in|out)\b/.exec(text)?.[1];
     if (target && shown.some((line) => line.endsWith(' successful.')))
       this.#targetWwn = text.includes('--login') ? target : undefined;

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { cells } from './cells.ts';
 import { compare } from './compare.ts';
 import { kinds } from './kinds.ts';
-import type { Step } from './recording.ts';
+import type { RecordedStep } from './recording.ts';
 
 const [differences = '', machines = ''] = readFileSync('docs/differences.md', 'utf8').split('\n## Machines\n');
 const sections = (text: string) => Array.from(text.matchAll(/^### (\S+)$/gm), ([, name]) => name).sort();
@@ -17,7 +17,7 @@ test('every kind has a section of its name in docs/differences.md, and every sec
   expect(sections(machines)).toEqual(names(kinds.filter(({ machine }) => machine)));
 });
 
-const step = (text: string, shown: readonly string[]): Step => ({ kind: 'words', text, shown, exit: 0 });
+const step = (text: string, shown: readonly string[]): RecordedStep => ({ kind: 'words', text, shown, exit: 0 });
 const line = (text: string, hint = false) => ({ text, hint });
 
 test('equal lines are counted, listed differences are named, others are printed', () => {

@@ -4,11 +4,11 @@
  */
 
 import { masked } from './masked.ts';
-import type { Step } from './recording.ts';
-import type { Line } from './replay.ts';
+import type { RecordedStep } from './recording.ts';
+import type { RecordedLine } from './replay.ts';
 
 /** A line that only one side showed. */
-export interface Difference {
+export interface LineDifference {
   readonly side: 'recorded' | 'ours';
   readonly text: string;
   readonly hint: boolean;
@@ -16,31 +16,31 @@ export interface Difference {
   readonly prose: boolean;
   /** The line before it on its side, '' at the start. */
   readonly before: string;
-  readonly step: Step;
+  readonly step: RecordedStep;
   /** All lines of both sides. */
   readonly recorded: readonly string[];
-  readonly ours: readonly Line[];
+  readonly ours: readonly RecordedLine[];
 }
 
 export interface Kind {
   readonly name: string;
   /** It says something of the machine that was recorded, and nothing of targetcli: left out of the share. */
   readonly machine?: true;
-  is(difference: Difference): boolean;
+  is(difference: LineDifference): boolean;
 }
 
-const typed = ({ step }: Difference, pattern: RegExp): boolean => pattern.test(step.text);
+const typed = ({ step }: LineDifference, pattern: RegExp): boolean => pattern.test(step.text);
 const isDashes = (text: string): boolean => /^-+$/.test(text);
 const isError = (text: string): boolean => /^(?:E\| |Error: )/.test(text);
 /** Without what marks an error in a recording. */
 const plain = (text: string): string => text.replace(/^(?:E\| |Error: |Info: |Warning: )/, '');
-const oursOf = ({ ours }: Difference): readonly string[] => ours.map(({ text }) => text);
+const oursOf = ({ ours }: LineDifference): readonly string[] => ours.map(({ text }) => text);
 /** What the other side showed. */
-const counterpart = (it: Difference): readonly string[] => (it.side === 'recorded' ? oursOf(it) : it.recorded);
-const hasOurs = (it: Difference, pattern: RegExp): boolean => it.ours.some(({ text }) => pattern.test(text));
-const hasRecorded = (it: Difference, pattern: RegExp): boolean => it.recorded.some((line) => pattern.test(line));
+const counterpart = (it: LineDifference): readonly string[] => (it.side === 'recorded' ? oursOf(it) : it.recorded);
+const hasOurs = (it: LineDifference, pattern: RegExp): boolean => it.ours.some(({ text }) => pattern.test(text));
+const hasRecorded = (it: LineDifference, pattern: RegExp): boolean => it.recorded.some((line) => pattern.test(line));
 /** A whole answer is of a kind: the error line or the answer in its place, and the exit status. */
-const answer = (it: Difference, recorded: RegExp): boolean =>
+const answer = (it: LineDifference, recorded: RegExp): boolean =>
   it.recorded.some((line) => recorded.test(plain(line)) && !it.ours.some(({ text }) => text === line));
 
 /** Two lines that differ in nothing but what `what` matches. */
@@ -49,16 +49,16 @@ const sameBut = (what: RegExp, a: string, b: string): boolean =>
 /** A line of a tree without the lines that lead to it. */
 const unrailed = (line: string): string => line.replace(/^[| ]+(?=[o+]- )/, (rails) => ' '.repeat(rails.length));
 
-const isHelp = (it: Difference): boolean => typed(it, /(?:^|\s)help(?:\s|$)/);
-const listsGroup = (it: Difference): boolean => typed(it, /(?:^|\s)[gs]et \w+$/);
+const isHelp = (it: LineDifference): boolean => typed(it, /(?:^|\s)help(?:\s|$)/);
+const listsGroup = (it: LineDifference): boolean => typed(it, /(?:^|\s)[gs]et \w+$/);
 /** The setting of a list that a line is part of: its own name, or the nearest above it. */
-function settingOf(it: Difference): string | undefined {
+function settingOf(it: LineDifference): string | undefined {
   const lines = it.side === 'recorded' ? it.recorded : oursOf(it);
   const here = lines.findIndex((line, at) => line === it.text && (lines[at - 1] ?? '') === it.before);
   const nearest = lines.slice(0, here + 1).findLast((line) => /^\w+=/.test(line));
   return nearest && /^\w+/.exec(nearest)![0];
 }
-const isSetting = (it: Difference, names: RegExp): boolean =>
+const isSetting = (it: LineDifference, names: RegExp): boolean =>
   listsGroup(it) && (/^\w+=/.test(it.text) || isDashes(it.text)) && names.test(settingOf(it) ?? '');
 
 /** What shows a secret, and the line below it, which is as long. */

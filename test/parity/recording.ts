@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 /** One thing that was done, and the lines that came of it. */
-export interface Step {
+export interface RecordedStep {
   /**
    * `unix`: a command of the machine; `words`: targetcli with arguments; `piped`: lines on its standard input; `line`: typed
    * at a prompt; `tab`: Tab at its end.
@@ -30,7 +30,7 @@ export interface Recording {
   readonly marked: boolean;
   /** The preference color_mode was false: messages have prefixes. */
   readonly prefixes: boolean;
-  readonly steps: readonly Step[];
+  readonly steps: readonly RecordedStep[];
 }
 
 export function readRecording(path: string): Recording {
@@ -50,8 +50,8 @@ export function readRecording(path: string): Recording {
 /** What a terminal obeys and does not show (ECMA-48). */
 const escapes = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>])/g;
 
-function oneShotSteps(text: string): Step[] {
-  const steps: Step[] = [];
+function oneShotSteps(text: string): RecordedStep[] {
+  const steps: RecordedStep[] = [];
   let command: string | undefined;
   let shown: string[] = [];
   for (const line of text.split('\n')) {
@@ -92,7 +92,7 @@ const scrolled: Readonly<Record<string, string>> = {
     '/iscsi/iqn.2026-01.com.example:one/tpg1/luns/ create /backstores/ramdisk/rd2',
 };
 
-function typedSteps(text: string): Step[] {
+function typedSteps(text: string): RecordedStep[] {
   const steps: Mutable[] = [];
   // What the shell that recorded says after the program has ended is no answer of it.
   for (const row of text.replace(/\n*^\[exit -?\d+\]$(?:.|\n)*/m, '').split('\n')) {
@@ -112,7 +112,7 @@ function typedSteps(text: string): Step[] {
   return steps.filter(({ kind, text: line, shown }) => (kind === 'tab' ? isListing(shown) : line.trim() !== ''));
 }
 
-interface Mutable extends Step {
+interface Mutable extends RecordedStep {
   readonly shown: string[];
 }
 

@@ -11,17 +11,17 @@ import { Preferences } from '../../shell/session/preferences.ts';
 import { ShellSession } from '../../shell/session/session.ts';
 import { type Home, type Host, lastWords, openHost } from '../../src/index.ts';
 import { Guest } from './guest.ts';
-import type { Recording, Step } from './recording.ts';
+import type { RecordedStep, Recording } from './recording.ts';
 import { resyncs } from './resync.ts';
 
 export interface Replayed {
-  readonly step: Step;
+  readonly step: RecordedStep;
   /** What this program showed, in the recording's names for things. */
-  readonly shown: readonly Line[];
+  readonly shown: readonly RecordedLine[];
   readonly exit: number | undefined;
 }
 
-export interface Line {
+export interface RecordedLine {
   readonly text: string;
   /** It follows an error and says what to do: targetcli has no such lines. */
   readonly hint: boolean;
@@ -97,7 +97,7 @@ export async function replay(recording: Recording): Promise<Replayed[]> {
 }
 
 /** Lines by which a target that chance named gets the name that it got in the recording. */
-function renaming({ root: { tree } }: Host, recorded: readonly string[], shown: readonly Line[]): string[] {
+function renaming({ root: { tree } }: Host, recorded: readonly string[], shown: readonly RecordedLine[]): string[] {
   const created = (lines: readonly string[]) => /Created target (\S+)\.$/m.exec(lines.join('\n'))?.[1];
   const [there, here] = [created(recorded), created(shown.map(({ text }) => text))];
   const target = there !== here && [...tree.targets()].find(({ wwn }) => wwn === here);
@@ -115,7 +115,11 @@ function session(host: Host, { columns, color }: Recording, oneShot: boolean, cw
 }
 
 /** What the program does with lines on standard input, called targetcli. */
-async function runPiped(host: Host, recording: Recording, text: string): Promise<{ lines: Line[]; ok: boolean }> {
+async function runPiped(
+  host: Host,
+  recording: Recording,
+  text: string,
+): Promise<{ lines: RecordedLine[]; ok: boolean }> {
   const { lastPath } = Preferences.open(host.home.stateDirectory);
   const piped = session(host, recording, false, lastPath);
   let said = bannerOf(programVersion)
@@ -144,7 +148,11 @@ async function runPiped(host: Host, recording: Recording, text: string): Promise
 }
 
 /** What the program does with arguments, which a Unix shell takes apart before. */
-async function runWords(session: ShellSession, text: string, marked: boolean): Promise<{ lines: Line[]; ok: boolean }> {
+async function runWords(
+  session: ShellSession,
+  text: string,
+  marked: boolean,
+): Promise<{ lines: RecordedLine[]; ok: boolean }> {
   const words = Array.from(text.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g), ([word]) => word.replace(/["']/g, ''));
   const said = (answer: string, mark = '') =>
     answer.split('\n').map((line, at) => ({ text: mark + line, hint: mark !== '' && at > 0 }));
@@ -158,8 +166,12 @@ async function runWords(session: ShellSession, text: string, marked: boolean): P
 }
 
 /** @param marked standard error is told apart, as one-shot recordings do */
-async function run(session: ShellSession, line: string, marked: boolean): Promise<{ lines: Line[]; ok: boolean }> {
-  const lines: Line[] = [];
+async function run(
+  session: ShellSession,
+  line: string,
+  marked: boolean,
+): Promise<{ lines: RecordedLine[]; ok: boolean }> {
+  const lines: RecordedLine[] = [];
   let complained = false;
   const write = (text: string, stream: 'output' | 'error') => {
     for (const one of text.replace(/\n$/, '').split('\n'))

@@ -11,7 +11,7 @@ import { openHost } from '../../src/root/host.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { targetPortsOf } from '../../src/scsi/nexus.ts';
 import { reservations } from '../../src/scsi/reservation-conflict.ts';
-import { Initiator, port } from '../support/logical-unit.ts';
+import { port, ScsiInitiator } from '../support/logical-unit.ts';
 
 const serial = 'c5887601-53cb-4030-8133-a895f2f05d13';
 const iqn = 'iqn.2003-01.org.example:disk';
@@ -37,7 +37,7 @@ async function served() {
   await apply(`/iscsi/${iqn}/tpg1/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0', lun: 0 });
   await host.close();
   const running = await open(directory);
-  return { ...running, initiator: new Initiator(running.storageObject, 'a', { port }).login() };
+  return { ...running, initiator: new ScsiInitiator(running.storageObject, 'a', { port }).login() };
 }
 
 /** What a crash now would leave behind, opened by the next process. */
@@ -49,7 +49,7 @@ async function afterCrash(directory: string) {
 
 const key = (digit: number) => [0, 0, 0, 0, 0, 0, 0, digit];
 const persistentOut = (
-  initiator: Initiator,
+  initiator: ScsiInitiator,
   action: number,
   type: number,
   reservation: number,
@@ -60,7 +60,7 @@ const persistentOut = (
     [0x5f, action, type, 0, 0, 0, 0, 0, 24],
     Uint8Array.from([...key(reservation), ...key(service), 0, 0, 0, 0, aptpl, 0, 0, 0]),
   );
-const readReservation = async (initiator: Initiator) =>
+const readReservation = async (initiator: ScsiInitiator) =>
   (await initiator.send([0x5e, 0x01, 0, 0, 0, 0, 0, 0, 255])).data.toString('hex');
 
 it('SPC-4 5.12.5 a reservation with APTPL is there after a crash, for the same initiator', async () => {
@@ -68,7 +68,7 @@ it('SPC-4 5.12.5 a reservation with APTPL is there after a crash, for the same i
   expect((await persistentOut(initiator, 0x06, 0, 0, 7, 1)).status).toBe(0);
   expect((await persistentOut(initiator, 0x01, 5, 7, 0, 0)).status).toBe(0);
   const { storageObject } = await afterCrash(directory);
-  const [same, other] = ['a', 'b'].map((name) => new Initiator(storageObject, name).login());
+  const [same, other] = ['a', 'b'].map((name) => new ScsiInitiator(storageObject, name).login());
   expect(await readReservation(same!)).toBe('00000000000000100000000000000007' + '0000000000050000');
   expect((await other!.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], Buffer.alloc(512))).status).toBe(0x18);
   expect((await same!.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], Buffer.alloc(512))).status).toBe(0);
@@ -106,7 +106,7 @@ it.each([
   expect(await readFile(join(copy, 'reservations', `${serial}.json.damaged`), 'utf8')).toBe(text);
 });
 
-const overwriteOnce = (initiator: Initiator) =>
+const overwriteOnce = (initiator: ScsiInitiator) =>
   initiator.send([0x48, 0x81, 0, 0, 0, 0, 0, 0, 5], Uint8Array.of(1, 0, 0, 1, 7));
 
 it('SBC-4 4.11.2 a SANITIZE goes on after a crash, and is over then', async () => {
@@ -116,7 +116,7 @@ it('SBC-4 4.11.2 a SANITIZE goes on after a crash, and is over then', async () =
   const later = await afterCrash(directory);
   expect(later.records).toContainEqual(expect.objectContaining({ event: 'medium work resumed' }));
   await expect.poll(() => mediumWork.of(later.storageObject).work).toBe(undefined);
-  const read = await new Initiator(later.storageObject, 'a').login().send([0x28, 0, 0, 0, 0, 0, 0, 0, 1]);
+  const read = await new ScsiInitiator(later.storageObject, 'a').login().send([0x28, 0, 0, 0, 0, 0, 0, 0, 1]);
   expect(read.data).toEqual(Buffer.alloc(512, 7));
   expect(await readdir(join(later.directory, 'medium-work'))).toEqual([]);
 });
@@ -127,7 +127,7 @@ it('SBC-4 4.11.2 a SANITIZE that failed is one after a crash, until another one 
   await overwriteOnce(initiator);
   await expect.poll(() => mediumWork.of(storageObject).work?.failed).toBe(true);
   const later = await afterCrash(directory);
-  const again = new Initiator(later.storageObject, 'a').login();
+  const again = new ScsiInitiator(later.storageObject, 'a').login();
   expect((await again.send([0x00])).sense).toBe('3/31/03');
   await overwriteOnce(again);
   await expect.poll(() => mediumWork.of(later.storageObject).work).toBe(undefined);
@@ -167,7 +167,7 @@ it('SPC-4 6.11 MODE SELECT of WCE is an operation: journaled, and there after a 
 
 it('SPC-4 6.45 SET TARGET PORT GROUPS is an operation, and the state says that an initiator asked for it', async () => {
   const { directory, initiator, storageObject } = await served();
-  const other = new Initiator(storageObject, 'b', { port }).login();
+  const other = new ScsiInitiator(storageObject, 'b', { port }).login();
   expect(
     (await initiator.send([0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8], Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0))).status,
   ).toBe(0);

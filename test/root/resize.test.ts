@@ -11,7 +11,7 @@ import { type Host, openHost } from '../../src/root/host.ts';
 import { admit, execute, retire } from '../../src/scsi/device-server.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import type { Completion } from '../../src/scsi/task.ts';
-import { answerOf, Initiator } from '../support/logical-unit.ts';
+import { answerOf, ScsiInitiator } from '../support/logical-unit.ts';
 
 const mebibyte = 2 ** 20;
 const block = (fill: number) => Buffer.alloc(512, fill);
@@ -32,7 +32,7 @@ async function home(kind: 'fileio' | 'ramdisk', size = mebibyte) {
   await host.root.apply({ path: `/backstores/${kind}`, verb: 'create', params: { name: 'disk', ...words } });
   const path = `/backstores/${kind}/disk`;
   const disk = host.root.tree.storageObject(path)!;
-  const [a, b] = ['a', 'b'].map((name) => new Initiator(disk, name).login()) as [Initiator, Initiator];
+  const [a, b] = ['a', 'b'].map((name) => new ScsiInitiator(disk, name).login()) as [ScsiInitiator, ScsiInitiator];
   return { directory, file, host, path, disk, a, b };
 }
 
@@ -44,7 +44,7 @@ const write = (lba: number) => [0x8a, ...read(lba).slice(1)];
 /** WRITE SAME(16) of 2 MiB. */
 const writeSame = [0x93, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0];
 /** What each initiator is told of a disk with so many blocks. */
-async function told(initiator: Initiator) {
+async function told(initiator: ScsiInitiator) {
   const capacity = await initiator.send([0x25]);
   const long = await initiator.send([0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32]);
   const mode = await initiator.send([0x1a, 0, 0x3f, 0, 255]);
@@ -170,7 +170,7 @@ it('SBC-4 4.11 not while SANITIZE goes on or has failed, and it goes on when the
   const again = (await open(directory)).root.tree.storageObject(path)!;
   expect(mediumWork.of(again).work).toMatchObject({ does: 'overwrite' });
   await expect.poll(() => mediumWork.of(again).work).toBe(undefined);
-  expect((await new Initiator(again, 'a').login().send(read(4095))).data).toEqual(block(7));
+  expect((await new ScsiInitiator(again, 'a').login().send(read(4095))).data).toEqual(block(7));
 });
 
 it('one whose file was shortened is served again with the size that the file has', async () => {

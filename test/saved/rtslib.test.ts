@@ -11,11 +11,11 @@ import { backstores } from '../../src/backstore/index.ts';
 import { fabrics } from '../../src/fabric/index.ts';
 import {
   aclFields,
-  type Fields,
   fabricFields,
   lunFields,
   mappedLunFields,
   portalFields,
+  type SavedFields,
   targetFields,
   tpgFields,
 } from '../../src/target/fields.ts';
@@ -39,7 +39,7 @@ const elsewhere = [
 
 /** Keys that are ours: LIO passes over them. */
 const own = [fabricFields, targetFields, tpgFields, portalFields, lunFields, aclFields, mappedLunFields].flatMap(
-  (fields: Fields) => Object.entries(fields).flatMap(([key, { ours }]) => (ours ? [key] : [])),
+  (fields: SavedFields) => Object.entries(fields).flatMap(([key, { ours }]) => (ours ? [key] : [])),
 );
 
 let shell: TestShell;

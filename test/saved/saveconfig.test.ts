@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
-import type { Values } from '../../src/operations/operation.ts';
+import type { ParameterValues } from '../../src/operations/operation.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { dump, format } from '../../src/saved/saveconfig.ts';
 import { has, needs, recorded } from '../support/needs.ts';
@@ -18,7 +18,7 @@ async function restored(configuration: unknown): Promise<{ host: Host; errors: r
   const { notes } = await host.root.apply({
     path: '/',
     verb: 'restoreconfig',
-    params: { configuration: configuration as Values },
+    params: { configuration: configuration as ParameterValues },
   });
   return { host, errors: notes };
 }
@@ -214,7 +214,7 @@ describe('restoreconfig', () => {
       host.root.apply({
         path: '/',
         verb: 'restoreconfig',
-        params: { configuration: small as unknown as Values, clear_existing },
+        params: { configuration: small as unknown as ParameterValues, clear_existing },
       });
     await expect(restore(false)).rejects.toThrow("storageobject 'ramdisk:rd0' exist not restoring");
     await restore(true);

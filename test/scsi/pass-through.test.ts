@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { pscsi } from '../../src/backstore/pscsi.ts';
-import { Initiator, logicalUnit } from '../support/logical-unit.ts';
+import { logicalUnit, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 
 /** A device that notes what it is asked and answers with what `answer` says. */
@@ -13,7 +13,7 @@ function device(answer: { status: number; sense: Uint8Array; dataIn: Buffer }) {
     return answer;
   };
   const unit = logicalUnit({ volume: memoryVolume(1024 * 1024, { passThrough }) });
-  return { ...unit, asked, initiator: new Initiator(unit.lu).login() };
+  return { ...unit, asked, initiator: new ScsiInitiator(unit.lu).login() };
 }
 const good = (data = '') => ({ status: 0, sense: new Uint8Array(), dataIn: Buffer.from(data) });
 
@@ -39,12 +39,12 @@ test('what the device says of a failure is what the initiator hears', async () =
 
 test('reservations, REPORT LUNS and write protection are the target’s own', async () => {
   const { initiator, lu, asked } = device(good());
-  const other = new Initiator(lu, 'other').login();
+  const other = new ScsiInitiator(lu, 'other').login();
   expect(await other.send([0x16])).toMatchObject({ status: 0 });
   expect(await initiator.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], new Uint8Array(512))).toMatchObject({ status: 0x18 });
   expect(await other.send([0x17])).toMatchObject({ status: 0 });
   expect((await initiator.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16])).data.length).toBe(16);
-  const reader = new Initiator(lu, 'reader', { writeProtected: true }).login();
+  const reader = new ScsiInitiator(lu, 'reader', { writeProtected: true }).login();
   expect(await reader.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], new Uint8Array(512))).toMatchObject({ sense: '7/27/00' });
   // A vendor's command may write, too.
   expect(await reader.send([0xc1])).toMatchObject({ sense: '7/27/00' });

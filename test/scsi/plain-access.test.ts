@@ -33,7 +33,7 @@ import {
 import { unitSubjects } from '../../src/scsi/unit-state.ts';
 
 import { cdbOf } from '../support/cdb.ts';
-import { be, Initiator, logicalUnit, pattern } from '../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../support/memory-volume.ts';
 
 const blockBytes = 512;
@@ -56,7 +56,7 @@ function world() {
   // A standing clock, whose timers the test does not wait for.
   lu.clock.now = () => 1_000_000;
   lu.clock.after = () => {};
-  return { lu, volume, asked, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+  return { lu, volume, asked, a: new ScsiInitiator(lu).login(), b: new ScsiInitiator(lu, 'b').login() };
 }
 type World = ReturnType<typeof world>;
 
@@ -196,7 +196,7 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
   },
   'medium removal': { prevented: ({ a }) => a.send([0x1e, 0, 0, 0, 1]) },
   'medium work': { 'goes on': work(false), 'has failed': work(true) },
-  nexuses: { 'one more': ({ lu }) => new Initiator(lu, 'c').login(), 'one less': ({ b }) => b.logout() },
+  nexuses: { 'one more': ({ lu }) => new ScsiInitiator(lu, 'c').login(), 'one less': ({ b }) => b.logout() },
   power: { idle: ({ a }) => a.send([0x1b, 0, 0, 0, 0x20]), standby: ({ a }) => a.send([0x1b, 0, 0, 0, 0x30]) },
   'provisioning thresholds': {
     enabled: ({ lu }) => {
@@ -369,7 +369,7 @@ describe('without a write cache', () => {
 
 test('an initiator that sees the unit write protected writes nothing', () => {
   const { lu } = world();
-  const { nexus } = new Initiator(lu, 'c', { writeProtected: true }).login();
+  const { nexus } = new ScsiInitiator(lu, 'c', { writeProtected: true }).login();
   const [write] = sent.find(([, { kind }]) => kind === 'write')!.slice(1) as [Sent];
   expect(plainPosition('write', nexus, nexus.view(0)!, Uint8Array.from(write.cdb), 0, write.data.length)).toBe(-1);
 });

@@ -12,7 +12,7 @@ import {
   logicalUnitReset,
   targetReset,
 } from '../../src/scsi/task-management.ts';
-import { Initiator, logicalUnit, pattern } from '../support/logical-unit.ts';
+import { logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 
 const write = (lba: number) => [0x2a, 0, 0, 0, 0, lba, 0, 0, 1];
@@ -30,7 +30,7 @@ function slow(attributes: Record<string, number> = {}) {
   });
   const started: number[] = [];
   const { lu } = logicalUnit({ volume, attributes });
-  const start = (initiator: Initiator, cdb: number[], options: Partial<Task> = {}) => {
+  const start = (initiator: ScsiInitiator, cdb: number[], options: Partial<Task> = {}) => {
     const task = initiator.task(cdb, options);
     expect(admit(task)).toBeUndefined();
     task.dataOut = pattern(512);
@@ -47,8 +47,8 @@ function slow(attributes: Record<string, number> = {}) {
     finish: () => {
       for (const resolve of pending.splice(0)) resolve();
     },
-    a: new Initiator(lu, 'a').login(),
-    b: new Initiator(lu, 'b').login(),
+    a: new ScsiInitiator(lu, 'a').login(),
+    b: new ScsiInitiator(lu, 'b').login(),
   };
 }
 
@@ -131,7 +131,7 @@ test('SAM-5 7.7 LOGICAL UNIT RESET: everybody is told, the one who asked too; an
 test('RFC 7143 11.5.1 TARGET WARM RESET: resets every logical unit that the nexus reaches', async () => {
   const first = logicalUnit().lu;
   const second = logicalUnit({ name: 'disk1' }).lu;
-  const initiator = new Initiator(
+  const initiator = new ScsiInitiator(
     new Map([
       [0, first],
       [1, second],

@@ -1,7 +1,7 @@
 // What the shell shows of FORMAT UNIT and SANITIZE. What they do is tested in test/conformance/scsi.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Initiator } from '../support/logical-unit.ts';
+import { ScsiInitiator } from '../support/logical-unit.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;
@@ -23,7 +23,7 @@ const info = async () => JSON.parse(await shell.run(`${path} info --json`)).data
 test('SBC-4 4.11 info and status: how far a SANITIZE is, then that it failed, then nothing', async () => {
   expect(await info()).not.toHaveProperty('work');
   const disk = shell.host.root.tree.storageObject(path)!;
-  const initiator = new Initiator(disk).login();
+  const initiator = new ScsiInitiator(disk).login();
   const overwrite = () => initiator.send([0x48, 0x01, 0, 0, 0, 0, 0, 0, 5], Uint8Array.of(1, 0, 0, 1, 7));
   const write = disk.volume!.write.bind(disk.volume);
   // It comes as far as three quarters, and waits there until it is told to fail.

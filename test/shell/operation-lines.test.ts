@@ -10,11 +10,11 @@ import {
   type Operation,
   operationTypes,
   type Parameter,
+  type ParameterValues,
   type PlaceKind,
   placeOf,
   printOperation,
   type Value,
-  type Values,
 } from '../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
@@ -84,7 +84,7 @@ const ownValues = ({ type }: Parameter): fc.Arbitrary<Value> =>
   type.name === 'bool' ? valuesOf.boolean : typeof type.parse('1') === 'number' ? sizes : sizes.map(String);
 
 /** What an operation of this type can carry. */
-const paramsOf = (params: OperationType['params'], own: readonly Parameter[] = []): fc.Arbitrary<Values> => {
+const paramsOf = (params: OperationType['params'], own: readonly Parameter[] = []): fc.Arbitrary<ParameterValues> => {
   const named = Object.keys(params).filter((name) => name !== '*');
   const arbitraries: Record<string, fc.Arbitrary<Value>> = Object.fromEntries([
     ...named.map((name) => [name, valuesOf[typeOf(params[name]!)]]),

@@ -1,7 +1,7 @@
 /** Parameter lists of EXTENDED COPY(LID1), built by hand after SPC-4 6.4.3 to 6.4.6. */
 
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
-import { type Answer, be, type Initiator } from './logical-unit.ts';
+import { type Answer, be, type ScsiInitiator } from './logical-unit.ts';
 
 /** An identification descriptor (SPC-4 6.4.5.6) by NAA. @param flags its second byte: NUL and PERIPHERAL DEVICE TYPE */
 export const copyTarget = (lu: StorageObject, flags = 0): number[] => [
@@ -40,5 +40,5 @@ export const copyList = (targets: number[][], segments: number[][]): number[] =>
 export const copyCdb = (list: readonly number[]): number[] => [0x83, 0, ...be(0, 8), ...be(list.length, 4)];
 
 /** Sends a list, to LUN 0. */
-export const sendCopy = (initiator: Initiator, list: readonly number[]): Promise<Answer> =>
+export const sendCopy = (initiator: ScsiInitiator, list: readonly number[]): Promise<Answer> =>
   initiator.send(copyCdb(list), Uint8Array.from(list));

@@ -3,7 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type {
   Candidate,
-  Completion,
+  LineCompletion,
   OutputSink,
   SessionState,
   ShellBackend,
@@ -96,7 +96,7 @@ export class FakeSession implements ShellBackend {
     return { ok: true, exit: false };
   }
 
-  async complete(line: string, cursor: number): Promise<Completion> {
+  async complete(line: string, cursor: number): Promise<LineCompletion> {
     const from = line.slice(0, cursor).search(/\S*$/);
     const word = line.slice(from, cursor);
     const candidates = Object.entries(HELP)

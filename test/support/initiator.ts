@@ -21,7 +21,7 @@ import type { Fields, Values } from '../../src/wire/layout.ts';
 import { type Pair, parseText, printText } from '../../src/wire/text.ts';
 
 /** An answer: the fields of its declaration by name, and its data. */
-export interface Received {
+export interface ReceivedPdu {
   readonly name: string;
   readonly values: Record<string, number & boolean & Uint8Array>;
   readonly data: Buffer;
@@ -30,7 +30,7 @@ export interface Received {
 }
 
 /** What a command came to. */
-export interface Outcome {
+export interface CommandOutcome {
   readonly status: number;
   readonly data: Buffer;
   /** `5/24/00` */
@@ -39,7 +39,7 @@ export interface Outcome {
   readonly underflow: boolean;
   readonly residual: number;
   /** All answers on the way, in order. */
-  readonly pdus: readonly Received[];
+  readonly pdus: readonly ReceivedPdu[];
 }
 
 export interface CommandOptions {
@@ -72,7 +72,7 @@ export class Initiator {
   headerDigest = false;
   dataDigest = false;
   /** Every answer that nobody asked for yet. */
-  readonly inbox: Received[] = [];
+  readonly inbox: ReceivedPdu[] = [];
   readonly #targetName: string;
   readonly #send: (bytes: Uint8Array) => void;
   lastTag = 0;
@@ -97,7 +97,7 @@ export class Initiator {
     for (const resume of this.#waiting.splice(0)) resume();
   }
 
-  #takePdu(): Received | undefined {
+  #takePdu(): ReceivedPdu | undefined {
     const bytes = this.#rest;
     if (bytes.length < headerBytes) return undefined;
     const length = header.dataSegmentLength.get(bytes, 0);
@@ -110,7 +110,7 @@ export class Initiator {
     this.#rest = bytes.subarray(end);
     const pdu = pdus.get(header.opcode.get(bytes, 0));
     if (!pdu) throw new Error(`opcode ${bytes[0]} from the target`);
-    const values = decode(pdu, bytes) as unknown as Received['values'];
+    const values = decode(pdu, bytes) as unknown as ReceivedPdu['values'];
     if (typeof values['statSn'] === 'number' && values['initiatorTaskTag'] !== noTag)
       this.expStatSn = values['statSn'] + 1;
     const data = Buffer.from(bytes.subarray(dataAt, dataAt + length));
@@ -119,7 +119,7 @@ export class Initiator {
   }
 
   /** The next answer, as soon as it is there. */
-  async next(): Promise<Received> {
+  async next(): Promise<ReceivedPdu> {
     for (let turns = 0; this.inbox.length === 0; turns += 1) {
       if (turns > 1000) throw new Error('no answer');
       await new Promise<void>((resolve) => {
@@ -171,7 +171,7 @@ export class Initiator {
     stage: number,
     nextStage: number | undefined,
     keys: Record<string, string> | readonly Pair[],
-  ): Promise<Received> {
+  ): Promise<ReceivedPdu> {
     const pairs = Array.isArray(keys) ? keys : Object.entries(keys);
     const transit = nextStage !== undefined;
     this.send(loginRequest, { ...this.loginValues(stage), transit, nextStage: nextStage ?? 0 }, printText(pairs));
@@ -188,7 +188,7 @@ export class Initiator {
   }
 
   /** Logs in from the operational stage. @throws Error with class and detail when refused */
-  async login(keys: Record<string, string> = {}): Promise<Received> {
+  async login(keys: Record<string, string> = {}): Promise<ReceivedPdu> {
     const names = keys['SessionType'] === 'Discovery' ? { InitiatorName: this.name } : this.names;
     const answer = await this.loginStep(1, 3, { ...names, ...keys });
     this.loggedIn(answer);
@@ -196,7 +196,7 @@ export class Initiator {
   }
 
   /** Takes over what the last login answer said. */
-  loggedIn(answer: Received): void {
+  loggedIn(answer: ReceivedPdu): void {
     const { statusClass, statusDetail, tsih } = answer.values;
     if (answer.name !== loginResponse.name || statusClass !== 0)
       throw new Error(`login refused: ${statusClass}/${statusDetail}`);
@@ -228,14 +228,14 @@ export class Initiator {
   }
 
   /** Sends a SCSI command and sees it through, answering R2Ts. */
-  async command(cdb: readonly number[], options: CommandOptions = {}): Promise<Outcome> {
+  async command(cdb: readonly number[], options: CommandOptions = {}): Promise<CommandOutcome> {
     const tag = this.sendCommand(cdb, options);
     return this.finish(tag, options.data);
   }
 
   /** Sees a command through. */
-  async finish(tag: number, data: Uint8Array = new Uint8Array()): Promise<Outcome> {
-    const answers: Received[] = [];
+  async finish(tag: number, data: Uint8Array = new Uint8Array()): Promise<CommandOutcome> {
+    const answers: ReceivedPdu[] = [];
     const pieces: Buffer[] = [];
     for (;;) {
       const pdu = await this.next();
@@ -251,7 +251,7 @@ export class Initiator {
   }
 
   /** What an R2T asks for. */
-  sendRequested({ values }: Received, data: Uint8Array): void {
+  sendRequested({ values }: ReceivedPdu, data: Uint8Array): void {
     const from = values['bufferOffset']!;
     this.sendData(
       {
@@ -276,13 +276,13 @@ export class Initiator {
     }
   }
 
-  async text(keys: Record<string, string>): Promise<Received> {
+  async text(keys: Record<string, string>): Promise<ReceivedPdu> {
     const numbers = { ...this.number(), initiatorTaskTag: this.tag(), targetTransferTag: noTag };
     this.send(textRequest, { ...numbers, final: true }, printText(Object.entries(keys)));
     return this.next();
   }
 
-  async logout(reason = 0): Promise<Received> {
+  async logout(reason = 0): Promise<ReceivedPdu> {
     this.send(logoutRequest, { ...this.number(), final: true, reason, cid: this.cid, initiatorTaskTag: this.tag() });
     return this.next();
   }
@@ -300,7 +300,7 @@ function checkDigest(bytes: Buffer, start: number, end: number): void {
   if (bytes.readUInt32LE(end) !== slicedCrc32c(bytes, start, end)) throw new Error('digest of the target is wrong');
 }
 
-function outcome(last: Received, pieces: Buffer[], answers: Received[]): Outcome {
+function outcome(last: ReceivedPdu, pieces: Buffer[], answers: ReceivedPdu[]): CommandOutcome {
   const { values } = last;
   const sense = last.name === 'SCSI Response' && last.data.length > 2 ? last.data.subarray(2) : undefined;
   const hex = (at: number) => sense![at]!.toString(16).padStart(2, '0');

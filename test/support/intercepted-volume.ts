@@ -3,10 +3,10 @@
 import type { Volume } from '../../src/backstore/backstore.ts';
 
 export type VolumeCall = 'read' | 'write' | 'flush' | 'discard' | 'writeZeroes' | 'extentAt' | 'close';
-export type Before = (call: VolumeCall, position: number, length: number) => Promise<void> | void;
+export type BeforeCall = (call: VolumeCall, position: number, length: number) => Promise<void> | void;
 
 /** `inner` without its immediate calls, so that every one passes `before`. What `inner` lacks stays absent. */
-export function interceptedVolume(inner: Volume, before: Before): Volume {
+export function interceptedVolume(inner: Volume, before: BeforeCall): Volume {
   const { size, logicalBlockSize, physicalBlockSize, readOnly, discardGranularity, rotational } = inner;
   return {
     size,

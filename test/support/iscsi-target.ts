@@ -2,7 +2,7 @@
 
 import { iscsi as fabric } from '../../src/fabric/iscsi.ts';
 import { Connection } from '../../src/iscsi/connection.ts';
-import type { Host } from '../../src/iscsi/host.ts';
+import type { ConnectionHost } from '../../src/iscsi/host.ts';
 import type { Output } from '../../src/iscsi/output.ts';
 import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
@@ -77,7 +77,7 @@ export class MemoryOutput implements Output {
 }
 
 /** A target in this process. Its clock stands still unless the test moves it; its randomness counts up. */
-export class IscsiTarget implements Host {
+export class IscsiTarget implements ConnectionHost {
   readonly state: FabricState;
   readonly tpg: Tpg;
   readonly lu: StorageObject;

@@ -62,7 +62,7 @@ export function logicalUnit(options: Options = {}): { lu: StorageObject; volume:
 let tag = 0;
 
 /** One nexus with a logical unit at each given number. */
-export class Initiator {
+export class ScsiInitiator {
   readonly nexus: Nexus;
   readonly luns: Map<number, StorageObject>;
   readonly view: Partial<LogicalUnitView>;

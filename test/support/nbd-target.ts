@@ -6,7 +6,7 @@ import { NbdServer } from '../../src/nbd/server.ts';
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { noTraffic } from '../../src/target/traffic.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
-import { Initiator, logicalUnit } from './logical-unit.ts';
+import { logicalUnit, ScsiInitiator } from './logical-unit.ts';
 import type { MemoryVolume } from './memory-volume.ts';
 
 /** The server's first words: NBDMAGIC, IHAVEOPT, fixed newstyle and no zeroes. */
@@ -112,7 +112,7 @@ export class RawClient {
 
 /** Serves logical units as lun0, lun1 … of one nexus. @param path of the socket, once the server is open */
 export function nbdTarget(units: { lu: StorageObject; volume: MemoryVolume }[] = [logicalUnit()], path = '/nowhere') {
-  const initiator = new Initiator(new Map(units.map(({ lu }, i) => [i, lu])), 'local').login();
+  const initiator = new ScsiInitiator(new Map(units.map(({ lu }, i) => [i, lu])), 'local').login();
   const exports = units.map((_, i) => new LogicalUnitExport(initiator.nexus, i, noTraffic()));
   const server = new NbdServer(
     path,

@@ -1,6 +1,6 @@
 /** Three initiators, and the commands with which they reserve. */
 
-import { be, Initiator, logicalUnit } from './logical-unit.ts';
+import { be, logicalUnit, ScsiInitiator } from './logical-unit.ts';
 
 const actions = { register: 0, reserve: 1, release: 2, clear: 3, preempt: 4, preemptAndAbort: 5, ignore: 6, move: 7 };
 export const types = { WE: 1, EA: 3, WERO: 5, EARO: 6, WEAR: 7, EAAR: 8 } as const;
@@ -14,14 +14,14 @@ interface Parameters {
 }
 
 export function out(
-  initiator: Initiator,
+  initiator: ScsiInitiator,
   action: keyof typeof actions,
   { key = 0, to = 0, type = 0, flags = 0, more }: Parameters,
 ) {
   const list = [...be(key, 8), ...be(to, 8), 0, 0, 0, 0, flags, 0, 0, 0, ...(more ?? [])];
   return initiator.send([0x5f, actions[action], type, 0, 0, ...be(list.length, 4), 0], Uint8Array.from(list));
 }
-export const into = async (initiator: Initiator, action: number) =>
+export const into = async (initiator: ScsiInitiator, action: number) =>
   (await initiator.send([0x5e, action, 0, 0, 0, 0, 0, 0xff, 0xff, 0])).data.toString('hex');
 
 export const read = [0x28, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -31,7 +31,11 @@ export const conflict = 0x18;
 /** a holds or is to hold, b is registered, c is not. */
 export function three() {
   const { lu } = logicalUnit();
-  const [a, b, c] = ['a', 'b', 'c'].map((name) => new Initiator(lu, name).login()) as [Initiator, Initiator, Initiator];
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => new ScsiInitiator(lu, name).login()) as [
+    ScsiInitiator,
+    ScsiInitiator,
+    ScsiInitiator,
+  ];
   return { lu, a, b, c };
 }
 

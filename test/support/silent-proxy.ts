@@ -6,17 +6,17 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-export type Way = 'toServer' | 'toClient';
+export type ProxyDirection = 'toServer' | 'toClient';
 
 export class SilentProxy {
   readonly path: string;
   /** Connections so far. */
   connections = 0;
   /** Bytes that were forwarded, by way. */
-  readonly passed: Record<Way, number> = { toServer: 0, toClient: 0 };
+  readonly passed: Record<ProxyDirection, number> = { toServer: 0, toClient: 0 };
   /** Resolves when it begins to hold bytes back. */
   stalled: Promise<void> = Promise.resolve();
-  #left: Record<Way, number> = { toServer: Infinity, toClient: Infinity };
+  #left: Record<ProxyDirection, number> = { toServer: Infinity, toClient: Infinity };
   #stall: () => void = () => {};
   #held: { readonly to: Socket; readonly bytes: Buffer }[] = [];
   readonly #open = new Set<Socket>();
@@ -51,7 +51,7 @@ export class SilentProxy {
   }
 
   /** From now on so many bytes pass on this way, whatever connections they are of. */
-  allow(way: Way, bytes: number): void {
+  allow(way: ProxyDirection, bytes: number): void {
     this.#left[way] = bytes;
     this.stalled = new Promise((resolve) => {
       this.#stall = resolve;
@@ -70,7 +70,7 @@ export class SilentProxy {
     for (const { to, bytes } of this.#held.splice(0)) to.write(bytes);
   }
 
-  #join(from: Socket, to: Socket, way: Way): void {
+  #join(from: Socket, to: Socket, way: ProxyDirection): void {
     this.#open.add(from);
     from.on('error', () => {});
     from.on('close', () => {

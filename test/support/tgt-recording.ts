@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run } from './tcli.ts';
 
-export interface Step {
+export interface TgtStep {
   readonly kind: 'run' | 'file' | 'initiator';
   /** The command, or the initiator's. */
   readonly text: string;
@@ -15,8 +15,8 @@ export interface Step {
   readonly exit: number | undefined;
 }
 
-export function readRecording(path: string): Step[] {
-  const steps: Step[] = [];
+export function readRecording(path: string): TgtStep[] {
+  const steps: TgtStep[] = [];
   for (const block of readFileSync(path, 'utf8').split(/^(?=\$ |\()/m)) {
     const [head = '', ...lines] = block.replace(/\n$/, '').split('\n');
     const [, exit] = /^\[exit (\d+)\]$/.exec(lines.at(-1) ?? '') ?? [];
@@ -56,7 +56,10 @@ function offStage({ folder, ports }: Stage, text: string): string {
 }
 
 /** Runs a step. @returns its lines and exit status, as they would have been recorded */
-export async function play(stage: Stage, step: Step): Promise<{ lines: string[]; exit: number; child?: ChildProcess }> {
+export async function play(
+  stage: Stage,
+  step: TgtStep,
+): Promise<{ lines: string[]; exit: number; child?: ChildProcess }> {
   if (step.kind === 'file') {
     const path = onStage(stage, step.text.slice('cat '.length));
     mkdirSync(dirname(path), { recursive: true });

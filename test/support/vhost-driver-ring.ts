@@ -2,7 +2,7 @@
 
 import { closeForeign } from '../../src/system/descriptor.ts';
 import { clearEvent, openEvent, raiseEvent } from '../../src/system/eventfd.ts';
-import { type Watched, watchDescriptor } from '../../src/system/ffi.ts';
+import { type WatchedDescriptor, watchDescriptor } from '../../src/system/ffi.ts';
 
 /** Where the guest has the memory. */
 export const guestAddress = 0x1_0000_0000;
@@ -27,7 +27,7 @@ export class DriverRing {
   #seen = 0;
   #free: number[];
   readonly #chains = new Map<number, { heads: number[]; resolve: (written: number) => void }>();
-  readonly #watched: Watched;
+  readonly #watched: WatchedDescriptor;
   indirect = false;
   calls = 0;
 

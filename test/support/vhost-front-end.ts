@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { closeForeign, descriptorOf, duplicate } from '../../src/system/descriptor.ts';
 import { DescriptorSocket } from '../../src/system/descriptor-socket.ts';
-import type { Watched } from '../../src/system/ffi.ts';
+import type { WatchedDescriptor } from '../../src/system/ffi.ts';
 import { createShared, mapShared, type SharedMemory } from '../../src/system/shared-memory.ts';
 import { DriverRing, guestAddress, type Piece, ringBytes } from './vhost-driver-ring.ts';
 
@@ -39,9 +39,9 @@ const u64 = (...values: (bigint | number)[]): Buffer => {
 };
 const u32 = (...values: number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
 
-export class FrontEnd {
+export class TestFrontEnd {
   readonly #socket: DescriptorSocket;
-  readonly #watched: Watched;
+  readonly #watched: WatchedDescriptor;
   #come = Buffer.alloc(0);
   #fds: number[] = [];
   #wake: () => void = () => {};
@@ -73,13 +73,17 @@ export class FrontEnd {
   }
 
   /** @param before one whose back-end has gone: memory and rings stay as they are */
-  static async connect(path: string, sizes: readonly number[] = [16, 16, 64], before?: FrontEnd): Promise<FrontEnd> {
+  static async connect(
+    path: string,
+    sizes: readonly number[] = [16, 16, 64],
+    before?: TestFrontEnd,
+  ): Promise<TestFrontEnd> {
     const socket = connect(path);
     await once(socket, 'connect');
     socket.pause();
     const fd = duplicate(descriptorOf(socket));
     socket.destroy();
-    return new FrontEnd(fd, before, sizes);
+    return new TestFrontEnd(fd, before, sizes);
   }
 
   #receive(): void {

@@ -10,7 +10,7 @@ import { startVhost } from '../../src/vhost/engine.ts';
 import { addLun } from './iscsi-target.ts';
 import { logicalUnit } from './logical-unit.ts';
 import { temporaryDirectory } from './tcli.ts';
-import { FrontEnd, usualFeatures } from './vhost-front-end.ts';
+import { TestFrontEnd, usualFeatures } from './vhost-front-end.ts';
 
 const wwn = 'naa.5001405162d5cf9d';
 
@@ -38,12 +38,12 @@ export async function vhostTarget(lu: StorageObject = logicalUnit().lu, runDirec
   onTestFinished(() => engine.stop());
   await engine.reconcile();
   const socket = join(runDirectory, `${wwn}.vhost`);
-  const open: FrontEnd[] = [];
+  const open: TestFrontEnd[] = [];
   onTestFinished(() => {
     for (const one of open) one.close();
   });
   const connect = async (sizes?: readonly number[]) => {
-    const frontEnd = await FrontEnd.connect(socket, sizes);
+    const frontEnd = await TestFrontEnd.connect(socket, sizes);
     open.push(frontEnd);
     return frontEnd;
   };

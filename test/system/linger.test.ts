@@ -1,7 +1,7 @@
 // When an idle event loop looks once more at its sockets: with a clock of the test's own.
 
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { type Awaited, Linger, linger } from '../../src/system/linger.ts';
+import { type AwaitedConnection, Linger, linger } from '../../src/system/linger.ts';
 import { congestionControl, lingerMs } from '../../src/system/settings.ts';
 
 /** A request and its answer at each of these milliseconds. @returns whether looking on was worth it after each */
@@ -50,7 +50,7 @@ function ownLoop(): { now: number } {
 }
 
 /** So many requests over a connection at once make it worth being looked at. */
-function requestsOver(connection: Awaited): void {
+function requestsOver(connection: AwaitedConnection): void {
   for (let request = 0; request < 20; request += 1) linger(connection);
 }
 

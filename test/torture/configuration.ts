@@ -1,6 +1,6 @@
 /** Random changes of the configuration, and what they come to: a model that knows nothing of the program's tree. */
 
-import type { Operation, Values } from '../../src/operations/operation.ts';
+import type { Operation, ParameterValues } from '../../src/operations/operation.ts';
 import { oneOf, type Random } from '../support/random.ts';
 
 /** Storage objects with their sizes; targets, with LUN → storage object, or null before there is a TPG. */
@@ -14,7 +14,7 @@ export interface Model {
 export const emptyModel: Model = { objects: {}, targets: {}, attributes: {} };
 
 /** What is done, and what is there when it is. */
-export interface Change {
+export interface TortureChange {
   readonly request: { readonly do: 'apply'; readonly operation: Operation } | { readonly do: 'save' };
   readonly after: Model;
 }
@@ -22,13 +22,13 @@ export interface Change {
 const wwnOf = (name: string) => `iqn.2003-01.org.example:${name}`;
 const most = 12;
 
-const apply = (path: string, verb: string, params: Values, after: Model): Change => ({
+const apply = (path: string, verb: string, params: ParameterValues, after: Model): TortureChange => ({
   request: { do: 'apply', operation: { path, verb, params } },
   after,
 });
 
 /** @param serial makes names that were never used before */
-export function randomChange(model: Model, random: Random, serial: number): Change {
+export function randomChange(model: Model, random: Random, serial: number): TortureChange {
   const { objects, targets, attributes } = model;
   const names = Object.keys(targets);
   const object = oneOf(random, Object.keys(objects));

@@ -14,14 +14,14 @@ const diskSectors = 2048;
 /** The part from here on is qemu-io's. */
 const toolFrom = 1024;
 
-export interface DiskOptions {
+export interface TortureDiskOptions {
   readonly port: number;
   readonly wwn: string;
   readonly random: Random;
 }
 
-export class Disk {
-  readonly #options: DiskOptions;
+export class TortureDisk {
+  readonly #options: TortureDiskOptions;
   /** Per sector: the stamp that must be there at least, and every later one that was sent. */
   readonly #stable = new Uint32Array(diskSectors);
   readonly #sent: number[][] = Array.from({ length: diskSectors }, () => []);
@@ -30,7 +30,7 @@ export class Disk {
   flushes = 0;
   toolWrites = 0;
 
-  constructor(options: DiskOptions) {
+  constructor(options: TortureDiskOptions) {
     this.#options = options;
   }
 

@@ -87,7 +87,7 @@ async function fullDisk(folder: string): Promise<FragileMedium> {
 }
 
 /** The target under torture. */
-export interface Target {
+export interface PromisedTarget {
   readonly port: number;
   readonly wwn: string;
   kill(): Promise<void>;
@@ -125,7 +125,7 @@ export class Promises {
   };
   readonly violations: string[] = [];
   readonly #medium: FragileMedium;
-  readonly #target: Target;
+  readonly #target: PromisedTarget;
   readonly #random: Random;
   readonly #blocks: Block[] = Array.from({ length: blockCount }, () => ({
     ...{ acknowledged: 0, dirty: false, suspect: false },
@@ -134,7 +134,7 @@ export class Promises {
   #stamp = 0;
   #isBroken = false;
 
-  constructor(medium: FragileMedium, target: Target, random: Random) {
+  constructor(medium: FragileMedium, target: PromisedTarget, random: Random) {
     this.#medium = medium;
     this.#target = target;
     this.#random = random;

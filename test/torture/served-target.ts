@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Target } from './promises.ts';
+import type { PromisedTarget } from './promises.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 
 /** How long the operator tries to reopen a medium that has just been mended. */
 const reopenMs = 5_000;
 
-export class ServedTarget implements Target {
+export class ServedTarget implements PromisedTarget {
   readonly wwn = 'iqn.2003-01.org.example:fragile';
   readonly port: number;
   readonly #home: string;

@@ -15,7 +15,7 @@ import { freePort } from '../support/free-port.ts';
 import { has, type Need } from '../support/needs.ts';
 import { randomOf } from '../support/random.ts';
 import { canonical, emptyModel, type Model, modelOf, randomChange } from './configuration.ts';
-import { Disk } from './disk.ts';
+import { TortureDisk } from './disk.ts';
 import { type FragileKind, fragileMedium, Promises } from './promises.ts';
 import { ServedTarget } from './served-target.ts';
 
@@ -81,7 +81,7 @@ async function start(): Promise<Serving> {
   return { child, ended };
 }
 
-const disk = new Disk({ port, wwn: fixed.wwn, random });
+const disk = new TortureDisk({ port, wwn: fixed.wwn, random });
 let model: Model = emptyModel;
 const counts = { kills: 0, stops: 0, changes: 0, losses: 0 };
 let serial = 0;

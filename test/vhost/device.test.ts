@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import { logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { addAcl, addLun } from '../support/iscsi-target.ts';
-import { Initiator, logicalUnit } from '../support/logical-unit.ts';
+import { logicalUnit, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { slowVolume } from '../support/slow-volume.ts';
 import { F, usualFeatures } from '../support/vhost-front-end.ts';
@@ -172,7 +172,7 @@ test('parameter data is judged as it was when it came: what the guest writes aft
 test('one nexus among others: a reservation of an iSCSI initiator holds against the guest, and the other way round', async () => {
   const { lu, driver: start } = await vhostTarget();
   const driver = await start();
-  const remote = new Initiator(lu, 'remote').login();
+  const remote = new ScsiInitiator(lu, 'remote').login();
   expect(await remote.send([0x16])).toMatchObject({ status: 0 });
   expect(await driver.command(read10(0, 1), { dataIn: 512 })).toMatchObject({ response: 0, status: 0x18 });
   expect(await remote.send([0x17])).toMatchObject({ status: 0 });
@@ -276,7 +276,7 @@ test.each([
   const driver = await (await vhostTarget(lu)).driver();
   const command = driver.command(write10(0, 1), { dataOut: Buffer.alloc(512) });
   await expect.poll(() => held.waiting.length).toBe(1);
-  const reset = logicalUnitReset(new Initiator(lu, 'remote').login().nexus, 0);
+  const reset = logicalUnitReset(new ScsiInitiator(lu, 'remote').login().nexus, 0);
   held.releaseAll();
   await reset;
   expect(await command).toMatchObject(answer);

@@ -11,14 +11,14 @@ import { memoryVolume } from '../support/memory-volume.ts';
 import { slowVolume } from '../support/slow-volume.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 import { guestAddress } from '../support/vhost-driver-ring.ts';
-import { type FrontEnd, userAddress, usualFeatures } from '../support/vhost-front-end.ts';
+import { type TestFrontEnd, userAddress, usualFeatures } from '../support/vhost-front-end.ts';
 import { vhostTarget } from '../support/vhost-target.ts';
 
 const u32 = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer);
 const u64 = (...values: (bigint | number)[]) => Buffer.from(BigUint64Array.from(values.map(BigInt)).buffer);
 
 /** Rings that cannot be: what is written into the third one, and the reason that is logged. */
-const rings: readonly (readonly [string, (driver: FrontEnd) => void, string])[] = [
+const rings: readonly (readonly [string, (driver: TestFrontEnd) => void, string])[] = [
   ['an available index that has run away', ({ rings: [, , ring] }) => ring!.setAvailable(1000), 'run away'],
   ['a head outside of the table', ({ rings: [, , ring] }) => ring!.publish(64), 'begins outside of the table'],
   [
@@ -135,7 +135,7 @@ test('a ring that ends the device while another is worked off leaves that one al
 });
 
 /** Messages that cannot be. @returns whatever has to be closed is the back-end's */
-const messages: readonly (readonly [string, (driver: FrontEnd) => void, string])[] = [
+const messages: readonly (readonly [string, (driver: TestFrontEnd) => void, string])[] = [
   ['another version', (driver) => driver.sendRaw(u32(1, 2, 0)), 'another version'],
   ['a payload that is too long', (driver) => driver.sendRaw(u32(5, 1, 100_000)), '100000 bytes'],
   ['a request that is not offered', (driver) => driver.send(6, u64(0)), 'request 6, which is not offered'],

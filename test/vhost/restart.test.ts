@@ -5,18 +5,18 @@ import { expect, test } from 'vitest';
 import { logicalUnit } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 import { slowVolume } from '../support/slow-volume.ts';
-import { FrontEnd } from '../support/vhost-front-end.ts';
+import { TestFrontEnd } from '../support/vhost-front-end.ts';
 import { vhostTarget } from '../support/vhost-target.ts';
 
 const write10 = (lba: number) => [0x2a, 0, 0, 0, lba >> 8, lba & 0xff, 0, 0, 1, 0];
 
 /** Connects to another back-end with the memory and the rings of a front-end whose own has gone. */
 async function goOn(
-  before: FrontEnd,
+  before: TestFrontEnd,
   socket: string,
   inflight: { description: Buffer; fd: number },
-): Promise<FrontEnd> {
-  const after = await FrontEnd.connect(socket, [16, 16, 64], before);
+): Promise<TestFrontEnd> {
+  const after = await TestFrontEnd.connect(socket, [16, 16, 64], before);
   await after.negotiate();
   await after.tell(32, inflight.description, [inflight.fd]);
   // What QEMU takes for the base when it could not ask: the used index.
@@ -111,6 +111,6 @@ test('a device that is reset begins anew: rings, features, and an I_T nexus that
     await driver.startRing(ring);
   }
   expect(await driver.command([0])).toMatchObject({ sense: '6/29/07' });
-  const { Initiator } = await import('../support/logical-unit.ts');
-  expect(await new Initiator(lu, 'remote').login().send([0])).toMatchObject({ status: 0 });
+  const { ScsiInitiator } = await import('../support/logical-unit.ts');
+  expect(await new ScsiInitiator(lu, 'remote').login().send([0])).toMatchObject({ status: 0 });
 });

@@ -3,14 +3,14 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataOut, noTag, scsiCommand } from '../../../src/iscsi/pdu.ts';
-import type { Initiator, Received } from '../../support/initiator.ts';
+import type { Initiator, ReceivedPdu } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const read10 = (lba: number, blocks: number) => [0x28, 0, 0, 0, lba >> 8, lba & 0xff, 0, blocks >> 8, blocks & 0xff, 0];
 const write10 = (lba: number, blocks: number) => [0x2a, ...read10(lba, blocks).slice(1)];
-const names = (pdus: readonly Received[]) => pdus.map(({ name }) => name);
+const names = (pdus: readonly ReceivedPdu[]) => pdus.map(({ name }) => name);
 
 /** One Data-Out, as wrong as `values` say. */
 function sendDataOut(initiator: Initiator, tag: number, values: Record<string, unknown>, data: Uint8Array): void {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { dataOut, logoutRequest } from '../../../src/iscsi/pdu.ts';
 import { taskSet } from '../../../src/scsi/task-set.ts';
-import type { Initiator, Received } from '../../support/initiator.ts';
+import type { Initiator, ReceivedPdu } from '../../support/initiator.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { logicalUnit, pattern } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -14,7 +14,7 @@ const write1 = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 const turns = async (count = 10) => {
   for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 };
-const events = (inbox: readonly Received[]) =>
+const events = (inbox: readonly ReceivedPdu[]) =>
   inbox.map(({ name, values: v }) => [name, v['asyncEvent'], v['parameter1'], v['parameter2'], v['parameter3']]);
 
 function sendLogout(initiator: Initiator, values: Record<string, unknown> = {}): void {

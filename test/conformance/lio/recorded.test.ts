@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ramdisk } from '../../../src/backstore/ramdisk.ts';
-import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
+import { logicalUnit, port, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 import { has, needs, recorded } from '../../support/needs.ts';
 
@@ -155,7 +155,7 @@ describe('LIO', needs('recordings'), () => {
     });
     for (let at = 0; at < ports; at += 1) lu.exports.add({});
     lu.ports = () => Array.from({ length: ports }, (_, at) => ({ ...port, relativePortId: at + 1 }));
-    const initiator = new Initiator(new Map([0, 1, 2, 3, 4].map((number) => [number, lu]))).login();
+    const initiator = new ScsiInitiator(new Map([0, 1, 2, 3, 4].map((number) => [number, lu]))).login();
     const { status, data } = await initiator.send(cdb);
     const meant = differences.filter((one) => one.command === command && (one.unit ?? name) === name);
     const theirs = Object.entries(fieldsOf(command, bytes)).filter(

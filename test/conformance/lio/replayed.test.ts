@@ -7,10 +7,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ramdisk } from '../../../src/backstore/ramdisk.ts';
 import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
-import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
+import { logicalUnit, port, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 import { has, needs, recorded } from '../../support/needs.ts';
-import { exitStatus, type Fields, translate } from './sg3-commands.ts';
+import { exitStatus, type Sg3Fields, translate } from './sg3-commands.ts';
 
 const recordings = recorded('scsi');
 
@@ -146,7 +146,7 @@ function recordedUnits() {
   });
   const more = lus[0]!;
   const luns = new Map([...lus, more, more].map((lu, lun) => [lun, lu]));
-  const initiator = new Initiator(luns, 'iqn.1993-08.org.debian:01:guest').login();
+  const initiator = new ScsiInitiator(luns, 'iqn.1993-08.org.debian:01:guest').login();
   return { initiator, byDevice: new Map(units.map(({ device }, i) => [device, lus[i]!])) };
 }
 
@@ -193,7 +193,7 @@ describe('LIO, replayed', needs('recordings'), () => {
         const status = line.startsWith('sg_vpd') && exit !== 0 ? Math.sign(exit) : exit;
         const ours = line.startsWith('sg_vpd') ? Math.sign(exitStatus(answer)) : exitStatus(answer);
         const both = exit === 0 && answer.status === 0 && step.fields;
-        const [theirs, our]: [Fields, Fields] = [
+        const [theirs, our]: [Sg3Fields, Sg3Fields] = [
           { exit: status, ...(both && step.fields!.printed(printed)) },
           { exit: ours, ...(both && step.fields!.of(answer.data)) },
         ];

@@ -6,14 +6,14 @@ import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { type Answer, be, pattern } from '../../support/logical-unit.ts';
 
 /** What an answer says, field by field. */
-export type Fields = Readonly<Record<string, unknown>>;
+export type Sg3Fields = Readonly<Record<string, unknown>>;
 
 /** One command of a line. */
-export interface Step {
+export interface Sg3Step {
   readonly cdb: readonly number[];
   readonly dataOut?: Uint8Array;
   /** The same fields out of the bytes, and out of what the program printed. */
-  readonly fields?: { of(data: Buffer): Fields; printed(lines: readonly string[]): Fields };
+  readonly fields?: { of(data: Buffer): Sg3Fields; printed(lines: readonly string[]): Sg3Fields };
 }
 
 /** The exit status of sg3_utils for an answer (sg3_utils(8)). */
@@ -66,7 +66,7 @@ const capabilities: readonly [name: string, byte: number, bit: number][] = [
   ['Exclusive Access, all registrants', 5, 0],
 ];
 
-const reserveIn: Readonly<Record<string, readonly [number, NonNullable<Step['fields']>]>> = {
+const reserveIn: Readonly<Record<string, readonly [number, NonNullable<Sg3Step['fields']>]>> = {
   k: [
     0,
     {
@@ -136,7 +136,7 @@ const reserveIn: Readonly<Record<string, readonly [number, NonNullable<Step['fie
 
 const reserveOut: Readonly<Record<string, number>> = { G: 0, R: 1, L: 2, C: 3, P: 4, A: 5, I: 6 };
 
-function persist(words: string): Step {
+function persist(words: string): Sg3Step {
   const [, direction, action = ''] = / -([io]) -(\w)/.exec(words) ?? [];
   if (direction === 'i') {
     const [serviceAction, fields] = reserveIn[action]!;
@@ -158,7 +158,7 @@ const bytesOf = (lines: readonly string[]): string =>
     .join('')
     .replace(/ /g, '');
 
-const luns: Step['fields'] = {
+const luns: Sg3Step['fields'] = {
   of: (data) => ({ luns: data.toString('hex', 8).match(/.{16}/g) ?? [] }),
   printed: (lines) => ({ luns: findAll(lines, /^ {4}([0-9a-f]{16})$/) }),
 };
@@ -167,7 +167,7 @@ const supports = ['T_SUP', 'O_SUP', 'LBD_SUP', 'U_SUP', 'S_SUP', 'AN_SUP', 'AO_S
 const supportBits = [0x80, 0x40, 0x10, 0x08, 0x04, 0x02, 0x01];
 
 /** Of the first group; sg_rtpg loses count of the ports behind an extended header. */
-const portGroups = (extended: boolean): Step['fields'] => ({
+const portGroups = (extended: boolean): Sg3Step['fields'] => ({
   of: (data) => {
     const group = data.subarray(extended ? 8 : 4);
     return {
@@ -192,7 +192,7 @@ const portGroups = (extended: boolean): Step['fields'] => ({
 });
 
 /** Page by page; the header's length depends on how many there are. */
-const modePages: Step['fields'] = {
+const modePages: Sg3Step['fields'] = {
   of: (data) => {
     const pages: Record<string, string> = {};
     for (let at = 8 + data.readUInt16BE(6); at < data.length; ) {
@@ -217,7 +217,7 @@ const modePages: Step['fields'] = {
   },
 };
 
-const rest: Step['fields'] = {
+const rest: Sg3Step['fields'] = {
   of: (data) => ({ bytes: data.toString('hex') }),
   printed: (lines) => ({ bytes: bytesOf(lines) }),
 };
@@ -230,10 +230,12 @@ const files: Readonly<Record<string, Uint8Array>> = {
   '/tmp/zz': Buffer.alloc(0),
 };
 
-const inquiry = (page: number): Step => ({ cdb: [0x12, 1, page, 0, 252] });
-const maintenanceIn = (action: number, ...more: number[]): Step => ({ cdb: [0xa3, action, ...more, ...be(0x400, 4)] });
+const inquiry = (page: number): Sg3Step => ({ cdb: [0x12, 1, page, 0, 252] });
+const maintenanceIn = (action: number, ...more: number[]): Sg3Step => ({
+  cdb: [0xa3, action, ...more, ...be(0x400, 4)],
+});
 
-function unmap(words: string): Step {
+function unmap(words: string): Sg3Step {
   const list = (name: string) => (option(words, name) ?? '').split(',').map(Number);
   const blocks = list('-n');
   const descriptors = list('-l').flatMap((lba, i) => [...be(lba, 8), ...be(blocks[i]!, 4), 0, 0, 0, 0]);
@@ -241,7 +243,7 @@ function unmap(words: string): Step {
   return { cdb: [0x42, 0, 0, 0, 0, 0, 0, ...be(bytes.length, 2)], dataOut: Uint8Array.from(bytes) };
 }
 
-function writeSame(words: string): Step {
+function writeSame(words: string): Sg3Step {
   const [lba, blocks] = [number(words, '-l'), number(words, '-n')];
   const flags = (words.includes(' -U') ? 0x08 : 0) | (words.includes(' -N') ? 0x01 : 0);
   const dataOut = Buffer.alloc(words.includes(' -N') ? 0 : 512);
@@ -252,7 +254,7 @@ function writeSame(words: string): Step {
 }
 
 /** 65,535 blocks in a command at most. */
-function extendedCopy(words: string, from: StorageObject, to: StorageObject): Step[] {
+function extendedCopy(words: string, from: StorageObject, to: StorageObject): Sg3Step[] {
   const total = number(words, 'count');
   const usage = words.includes('id_usage=disable') ? 0x18 : 0x10;
   const target = (lu: StorageObject) => [0xe4, 0, 0, 0, 1, 3, 0, 16, ...naaOf(lu), 0, 0, 0, 0, 0, 0, 2, 0];
@@ -270,7 +272,7 @@ const written = (words: string): Uint8Array => files[option(words, '-i') ?? ''] 
 const lbaAndBlocks16 = (words: string) => [...be(number(words, '-l'), 8), ...be(number(words, '-n'), 4)];
 const lbaAndBlocks10 = (words: string) => [...be(number(words, '-l'), 4), 0, ...be(number(words, '-n'), 2)];
 
-const commands: readonly [RegExp, (words: string, match: RegExpExecArray) => Step][] = [
+const commands: readonly [RegExp, (words: string, match: RegExpExecArray) => Sg3Step][] = [
   [/^sg_persist/, persist],
   [/^sg_opcodes -t/, () => maintenanceIn(0x0d, 0, 0, 0, 0)],
   [/^sg_opcodes -R/, () => maintenanceIn(0x0c, 0x80, 0, 0, 0)],
@@ -337,13 +339,13 @@ const commands: readonly [RegExp, (words: string, match: RegExpExecArray) => Ste
 ];
 
 /** sg_copy_results prints its whole buffer. */
-const copyParameters: Step['fields'] = {
+const copyParameters: Sg3Step['fields'] = {
   of: (data) => ({ bytes: data.toString('hex') }),
   printed: (lines) => ({ bytes: bytesOf(lines).slice(0, 92) }),
 };
 
 /** The steps of a command line without its device; undefined where the line is not one of these. */
-export function translate(line: string, units: ReadonlyMap<string, StorageObject>): Step[] | undefined {
+export function translate(line: string, units: ReadonlyMap<string, StorageObject>): Sg3Step[] | undefined {
   const [, from, to] = /^sg_xcopy if=(\S+) of=(\S+)/.exec(line) ?? [];
   if (from && to) return extendedCopy(line, units.get(from)!, units.get(to)!);
   for (const [pattern, step] of commands) {

@@ -6,16 +6,16 @@ import { aluaGroup, aluaGroupTable } from '../../../src/scsi/alua-group.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { cdbOf } from '../../support/cdb.ts';
-import { be, Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, port, ScsiInitiator } from '../../support/logical-unit.ts';
 
 const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];
 const second: TargetPort = { ...port, portName: `${port.targetName},t,0x0002`, relativePortId: 2 };
 
 function fresh() {
   const { lu } = logicalUnit();
-  return { lu, a: new Initiator(lu).login(), b: new Initiator(lu, 'b', { port: second }).login() };
+  return { lu, a: new ScsiInitiator(lu).login(), b: new ScsiInitiator(lu, 'b', { port: second }).login() };
 }
-const set = (initiator: Initiator, state: number, group = 0) =>
+const set = (initiator: ScsiInitiator, state: number, group = 0) =>
   initiator.send([0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8], Uint8Array.of(0, 0, 0, 0, state, 0, 0, group));
 
 test('SPC-4 6.37 REPORT TARGET PORT GROUPS: as LIO gives it, a default group with two ports', async () => {
@@ -109,7 +109,7 @@ test.each([
   [0xf, named(anyState), '2/04/0a'],
 ])('SPC-4 5.15.2 state %i: every opcode runs, or says why not', async (state, runs, refusal) => {
   const { lu } = logicalUnit({ attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   Object.assign(lu.volume!, { atomicWriteBytesMax: 1 << 20 });
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: state }));
   for (const row of opcodes) {
@@ -144,8 +144,8 @@ test('SPC-4 5.15.2.5 Transitioning: for as long as trans_delay_msecs says, and t
 test('SPC-4 5.15.2 a state is of a group: a port in another group is not concerned', async () => {
   const { lu } = logicalUnit();
   lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0], name: 'g1', tg_pt_gp_id: 1, alua_access_state: 2 }];
-  const a = new Initiator(lu).login();
-  const b = new Initiator(lu, 'b', { port: { ...second, portGroup: 1 } }).login();
+  const a = new ScsiInitiator(lu).login();
+  const b = new ScsiInitiator(lu, 'b', { port: { ...second, portGroup: 1 } }).login();
   const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
   expect((await a.send(write, pattern(512))).status).toBe(0);
   expect((await b.send(write, pattern(512))).sense).toBe('2/04/0b');
@@ -178,7 +178,7 @@ test.each(settings)(
 test('SPC-4 6.37 alua_support 0 takes the commands and the states away', async () => {
   const { lu } = logicalUnit({ attributes: { alua_support: 0 } });
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: 2 }));
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   expect((await a.send(reportGroups)).status).toBe(2);
   expect((await a.send([0x00])).status).toBe(0);
   expect((await a.send([0x12, 0, 0, 0, 96])).data[5]).toBe(0x88);

@@ -13,7 +13,7 @@ import { modePages } from '../../../src/scsi/mode-pages.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { vpdPages } from '../../../src/scsi/vpd-page.ts';
 import { cdbOf } from '../../support/cdb.ts';
-import { be, Initiator } from '../../support/logical-unit.ts';
+import { be, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const allocation = 0x2000;
@@ -88,7 +88,7 @@ async function answersOf(kind: (typeof backstores)[number]): Promise<string[]> {
   const lu = new StorageObject({ backstore: kind, name: 'disk0', config: {}, wwn, volume });
   lu.volume = recordedAnew(lu, volume);
   lu.attributes.set('emulate_tpu', 1);
-  const initiator = new Initiator(new Map([0, 300, 20000].map((lun) => [lun, lu]))).login();
+  const initiator = new ScsiInitiator(new Map([0, 300, 20000].map((lun) => [lun, lu]))).login();
   const lines: string[] = [];
   for (const [name, cdb, rest = 0] of questions) {
     const { status, data, sense } = await initiator.send(cdb, typeof rest === 'number' ? undefined : rest);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { admit, execute, retire } from '../../../src/scsi/device-server.ts';
 import { rangeLocks } from '../../../src/scsi/range-locks.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const compareAndWrite = (lba: number, blocks: number) => [0x89, 0, ...be(lba, 8), 0, 0, 0, blocks];
@@ -15,7 +15,7 @@ const zeros = Buffer.alloc(512);
 
 function fresh(differing = {}) {
   const { lu, volume } = logicalUnit({ volume: memoryVolume(64 * 512, differing) });
-  return { lu, volume, initiator: new Initiator(lu).login() };
+  return { lu, volume, initiator: new ScsiInitiator(lu).login() };
 }
 
 test('SBC-3 5.2 COMPARE AND WRITE: writes when the block is as expected, else says where it differs', async () => {
@@ -64,7 +64,7 @@ test('SBC-3 5.2 COMPARE AND WRITE: more blocks than the limit, and data of anoth
 
 test('SBC-3 5.2 COMPARE AND WRITE: emulate_caw 0 takes it away', async () => {
   const { lu } = logicalUnit({ attributes: { emulate_caw: 0 } });
-  expect((await new Initiator(lu).login().send(compareAndWrite(0, 1), pattern(1024))).sense).toBe('5/20/00');
+  expect((await new ScsiInitiator(lu).login().send(compareAndWrite(0, 1), pattern(1024))).sense).toBe('5/20/00');
 });
 
 test('SBC-3 5.2 COMPARE AND WRITE: of two that expect the same, one wins; a write waits for its turn', async () => {

@@ -16,7 +16,7 @@ import { sense } from '../../../src/scsi/sense.ts';
 import { addUnitAttention } from '../../../src/scsi/unit-attention.ts';
 import { vpdPages } from '../../../src/scsi/vpd-page.ts';
 
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../../support/memory-volume.ts';
 import { has, needs, recorded } from '../../support/needs.ts';
 
@@ -31,7 +31,7 @@ function thin() {
 
 /** Everything that an initiator can tell a unit by. */
 async function view(lu: StorageObject, volume: MemoryVolume): Promise<string[]> {
-  const a = new Initiator(lu, 'viewer').login();
+  const a = new ScsiInitiator(lu, 'viewer').login();
   const seen: string[] = [];
   const ask = async (cdb: readonly number[], dataOut?: Uint8Array) => {
     const { status, sense: code, data } = await a.send(cdb, dataOut);

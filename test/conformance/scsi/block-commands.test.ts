@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { forms } from '../../support/block-cdb.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const blocks = 2048;
@@ -14,7 +14,7 @@ const end = blocks;
 
 function fresh(attributes: Record<string, number> = {}, volume = memoryVolume(blocks * 512)) {
   const { lu } = logicalUnit({ volume, attributes });
-  return { lu, volume, initiator: new Initiator(lu).login() };
+  return { lu, volume, initiator: new ScsiInitiator(lu).login() };
 }
 
 /** INFORMATION of fixed format sense data, where it is valid. */

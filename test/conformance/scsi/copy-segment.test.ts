@@ -14,7 +14,7 @@ import { abortTask } from '../../../src/scsi/task-management.ts';
 import { addUnitAttention, pendingUnitAttention } from '../../../src/scsi/unit-attention.ts';
 import { systemError } from '../../../src/system/system-error.ts';
 import { blockSegment, byteSegment, copyCdb, copyList, copyTarget, sendCopy } from '../../support/copy-list.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const mediumBytes = 8 << 20;
@@ -33,7 +33,7 @@ function two(blockSizes: { source?: number; destination?: number } = {}) {
   };
   const source = unit(1, blockSizes.source);
   const destination = unit(2, blockSizes.destination);
-  const initiator = new Initiator(
+  const initiator = new ScsiInitiator(
     new Map([
       [0, source.lu],
       [1, destination.lu],
@@ -146,11 +146,11 @@ const aborted = [0xa, 0x0d, 0x01];
 test.each<[string, (units: ReturnType<typeof two>) => unknown]>([
   [
     'the destination is reserved by another initiator',
-    ({ destination: { lu } }) => reservations.set(lu, { reserved: new Initiator(lu, 'b').nexus }),
+    ({ destination: { lu } }) => reservations.set(lu, { reserved: new ScsiInitiator(lu, 'b').nexus }),
   ],
   [
     'the source is reserved by another initiator',
-    ({ source: { lu } }) => reservations.set(lu, { reserved: new Initiator(lu, 'b').nexus }),
+    ({ source: { lu } }) => reservations.set(lu, { reserved: new ScsiInitiator(lu, 'b').nexus }),
   ],
   [
     'the destination is write protected',
@@ -256,6 +256,6 @@ test('SPC-4 6.22 MAXIMUM SEGMENT LENGTH: one segment copies as much as the opera
     },
   });
   const list = copyList([copyTarget(lu)], [byteSegment(0, 0, bytes, [0, 0], [blockAt(bytes), 0])]);
-  expect(await sendCopy(new Initiator(lu).login(), list)).toMatchObject({ status: 0 });
+  expect(await sendCopy(new ScsiInitiator(lu).login(), list)).toMatchObject({ status: 0 });
   expect([bytes, written]).toEqual([256 << 20, 256 << 20]);
 });

@@ -10,7 +10,7 @@ import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { cdbOf } from '../../support/cdb.ts';
-import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 /** Values with which a CDB asks for data, by field; the first row of `special` that fits comes before. */
@@ -29,14 +29,14 @@ const special: readonly { name: RegExp; fields: Record<string, number> }[] = [
 const valuesOf = ({ name }: OpcodeRow) => special.find((one) => one.name.test(name))?.fields ?? usual;
 
 /** Offers all that can be offered. */
-function fresh(): { lu: StorageObject; initiator: Initiator; untouched: () => boolean } {
+function fresh(): { lu: StorageObject; initiator: ScsiInitiator; untouched: () => boolean } {
   const volume = memoryVolume(64 * 512, { atomicWriteBytesMax: 4096 });
   volume.bytes.set(pattern(volume.size));
   const { lu } = logicalUnit({ volume, attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
   lu.keep = async () => {};
   return {
     lu,
-    initiator: new Initiator(lu).login(),
+    initiator: new ScsiInitiator(lu).login(),
     untouched: () => pattern(volume.size).equals(volume.bytes) && volume.calls.every((call) => call.startsWith('read')),
   };
 }

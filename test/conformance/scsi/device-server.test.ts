@@ -13,7 +13,7 @@ import { sense } from '../../../src/scsi/sense.ts';
 import { changeLunsOf, reportToAll } from '../../../src/scsi/unit-attention.ts';
 
 import { cdbOf } from '../../support/cdb.ts';
-import { answerOf, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { answerOf, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const testUnitReady = [0x00];
@@ -23,7 +23,7 @@ const reportLuns = [0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 const read = [0x28, 0, 0, 0, 0, 0, 0, 0, 1];
 const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
 
-const fresh = () => new Initiator(logicalUnit().lu);
+const fresh = () => new ScsiInitiator(logicalUnit().lu);
 const systemError = (code: string) => Object.assign(new Error(`${code}: oops`), { code });
 
 describe('order', () => {
@@ -86,13 +86,13 @@ describe('unit attention', () => {
 
   test('SAM-5 6.3.4 a nexus that comes back is told I_T NEXUS LOSS, a new one POWER ON', async () => {
     const { lu } = logicalUnit();
-    const first = new Initiator(lu);
+    const first = new ScsiInitiator(lu);
     establishNexus(first.nexus);
     loseNexus(first.nexus);
-    const again = new Initiator(lu);
+    const again = new ScsiInitiator(lu);
     establishNexus(again.nexus);
     expect((await again.send(testUnitReady)).sense).toBe('6/29/07');
-    const other = new Initiator(lu, 'b');
+    const other = new ScsiInitiator(lu, 'b');
     establishNexus(other.nexus);
     expect((await other.send(testUnitReady)).sense).toBe('6/29/00');
     expect(nexusesOf(lu)).toEqual(new Set([again.nexus, other.nexus]));
@@ -100,7 +100,7 @@ describe('unit attention', () => {
 
   test('SAM-5 6.2 a reset is told before what was pending, once, the most of it', async () => {
     const { lu } = logicalUnit();
-    const a = new Initiator(lu).login();
+    const a = new ScsiInitiator(lu).login();
     reportToAll(lu, sense.modeParametersChanged);
     reportToAll(lu, sense.nexusLoss);
     reportToAll(lu, sense.busDeviceReset);
@@ -112,7 +112,7 @@ describe('unit attention', () => {
 
   test('SPC-4 6.33 a change of LUNs is told at each, until REPORT LUNS has answered', async () => {
     const { lu } = logicalUnit();
-    const initiator = new Initiator(lu).login();
+    const initiator = new ScsiInitiator(lu).login();
     const added = logicalUnit({ name: 'disk1' }).lu;
     initiator.luns.set(1, added);
     changeLunsOf(initiator.nexus);
@@ -125,7 +125,7 @@ describe('unit attention', () => {
 
   test('SAM-5 5.14 a report goes to every nexus but the one that caused it, and is not repeated', async () => {
     const { lu } = logicalUnit();
-    const [a, b] = [new Initiator(lu, 'a').login(), new Initiator(lu, 'b').login()];
+    const [a, b] = [new ScsiInitiator(lu, 'a').login(), new ScsiInitiator(lu, 'b').login()];
     reportToAll(lu, sense.capacityDataChanged, a.nexus);
     reportToAll(lu, sense.capacityDataChanged, a.nexus);
     expect((await a.send(testUnitReady)).status).toBe(0);
@@ -135,7 +135,7 @@ describe('unit attention', () => {
 
   test('SPC-4 7.5.8 UA_INTLCK_CTRL: only REQUEST SENSE clears it', async () => {
     const { lu } = logicalUnit({ attributes: { emulate_ua_intlck_ctrl: 1 } });
-    const initiator = new Initiator(lu);
+    const initiator = new ScsiInitiator(lu);
     establishNexus(initiator.nexus);
     await initiator.send(testUnitReady);
     expect((await initiator.send(testUnitReady)).sense).toBe('6/29/00');
@@ -146,7 +146,7 @@ describe('unit attention', () => {
 
 test('SPC-4 7.5.8 UA_INTLCK_CTRL 11b: a reservation conflict is told once more, as a unit attention', async () => {
   const { lu } = logicalUnit({ attributes: { emulate_ua_intlck_ctrl: 2 } });
-  const [a, b] = [new Initiator(lu, 'a').login(), new Initiator(lu, 'b').login()];
+  const [a, b] = [new ScsiInitiator(lu, 'a').login(), new ScsiInitiator(lu, 'b').login()];
   await a.send([0x16]);
   expect((await b.send(read)).status).toBe(0x18);
   await a.send([0x17]);
@@ -162,14 +162,14 @@ describe('medium', () => {
 
   test('SBC-3 4.10 a medium without room for a block is INCOMPATIBLE MEDIUM INSTALLED', async () => {
     const { lu } = logicalUnit({ volume: memoryVolume(512), attributes: { block_size: 4096 } });
-    const a = new Initiator(lu).login();
+    const a = new ScsiInitiator(lu).login();
     for (const cdb of [[0x00], [0x25], [0x9e, 0x10, ...new Array(11).fill(0), 32]])
       expect((await a.send(cdb)).sense).toBe('2/30/00');
   });
 
   test('SBC-3 4.10 a medium that could not be opened is MEDIUM NOT PRESENT; INQUIRY still answers', async () => {
     const { lu } = logicalUnit();
-    const initiator = new Initiator(lu).login();
+    const initiator = new ScsiInitiator(lu).login();
     lu.volume = undefined;
     expect((await initiator.send(testUnitReady)).sense).toBe('2/04/01');
     lu.missing = '/srv/gone.img: no such file';
@@ -178,8 +178,8 @@ describe('medium', () => {
   });
 
   test.each([
-    ['a read-only volume', () => new Initiator(logicalUnit({ volume: memoryVolume(4096, { readOnly: true }) }).lu)],
-    ['a write protected mapped LUN', () => new Initiator(logicalUnit().lu, 'a', { writeProtected: true })],
+    ['a read-only volume', () => new ScsiInitiator(logicalUnit({ volume: memoryVolume(4096, { readOnly: true }) }).lu)],
+    ['a write protected mapped LUN', () => new ScsiInitiator(logicalUnit().lu, 'a', { writeProtected: true })],
   ])('SBC-3 4.12 WRITE(10): %s is WRITE PROTECTED', async (_what, make) => {
     const initiator = make().login();
     expect((await initiator.send(write, pattern(512))).sense).toBe('7/27/00');
@@ -193,7 +193,9 @@ describe('medium', () => {
     ['ENXIO', '2/04/00'],
   ])('SBC-3 4.18 WRITE(10): %s of the medium is sense %s', async (code, expected) => {
     const volume = memoryVolume(4096, { writeNow: undefined, write: () => Promise.reject(systemError(code)) });
-    expect((await new Initiator(logicalUnit({ volume }).lu).login().send(write, pattern(512))).sense).toBe(expected);
+    expect((await new ScsiInitiator(logicalUnit({ volume }).lu).login().send(write, pattern(512))).sense).toBe(
+      expected,
+    );
   });
 
   test('SBC-3 4.18 READ(10): what the transport could not read is UNRECOVERED READ ERROR', async () => {
@@ -218,7 +220,7 @@ describe('medium', () => {
       read: () => Promise.reject(error),
     };
     const { lu } = logicalUnit({ volume: memoryVolume(4096, fails) });
-    return { lu, error, initiator: new Initiator(lu).login() };
+    return { lu, error, initiator: new ScsiInitiator(lu).login() };
   };
 
   test.each([
@@ -239,7 +241,7 @@ describe('medium', () => {
   );
 
   test('SBC-3 4.18 WRITE(16): the block in error, also where the medium does not say it and there is only one; else none is named', async () => {
-    const information = async (initiator: Initiator, blocks: number) => {
+    const information = async (initiator: ScsiInitiator, blocks: number) => {
       const { sense: code, senseData } = await initiator.send(cdb16(0x8a, 7, blocks), pattern(blocks * 512));
       return [code, senseData[0], senseData.readUInt32BE(3)];
     };
@@ -256,7 +258,7 @@ describe('medium', () => {
         throw new TypeError('oops');
       },
     });
-    const answer = await new Initiator(logicalUnit({ volume }).lu).login().send(write, pattern(512));
+    const answer = await new ScsiInitiator(logicalUnit({ volume }).lu).login().send(write, pattern(512));
     setBugReporter(() => {});
     expect(answer.sense).toBe('4/44/00');
     expect(records).toMatchObject([{ event: 'internal error', detail: { where: 'WRITE(10)' } }]);
@@ -305,13 +307,13 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
 
   test('SPC-4 6.35 emulate_rsoc 0 takes both away', async () => {
     const { lu } = logicalUnit({ attributes: { emulate_rsoc: 0 } });
-    expect((await new Initiator(lu).login().send(ask(0))).status).toBe(2);
+    expect((await new ScsiInitiator(lu).login().send(ask(0))).status).toBe(2);
   });
 });
 
 test('SPC-4 6.35 every opcode refuses each bit that may not be set', async () => {
   const volume = memoryVolume(1024 * 1024, { atomicWriteBytesMax: 4096 });
-  const initiator = new Initiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
+  const initiator = new ScsiInitiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
   for (const row of opcodes) {
     for (let at = 1; at < row.cdbLength; at++) {
       for (let bit = 0; bit < 8; bit++) {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { admit, execute } from '../../../src/scsi/device-server.ts';
 import { statistics } from '../../../src/scsi/statistics.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
-import { be, Initiator, logicalUnit, pattern, senseOf } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator, senseOf } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const logSense = (page: number, subpage = 0, pointer = 0) => [
@@ -23,7 +23,7 @@ const write10 = (blocks: number) => [0x2a, 0, 0, 0, 0, 0, 0, ...be(blocks, 2)];
 
 function fresh(differing = {}, attributes: Record<string, number> = {}) {
   const { lu, volume } = logicalUnit({ volume: memoryVolume(1024 * 1024, differing), attributes });
-  return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+  return { lu, volume, a: new ScsiInitiator(lu).login(), b: new ScsiInitiator(lu, 'b').login() };
 }
 
 test('SPC-4 7.3.18 LOG SENSE: supported pages, and with FFh their subpages', async () => {

@@ -9,7 +9,7 @@ import {
   sendCopy as send,
   copyTarget as target,
 } from '../../support/copy-list.ts';
-import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 
 function two() {
   const source = logicalUnit({ wwn: '11111111-53cb-4030-8133-a895f2f05d13' });
@@ -18,7 +18,7 @@ function two() {
     [0, source.lu],
     [1, destination.lu],
   ]);
-  return { source, destination, initiator: new Initiator(luns).login() };
+  return { source, destination, initiator: new ScsiInitiator(luns).login() };
 }
 
 test("SPC-4 6.22 RECEIVE COPY RESULTS(LID1) OPERATING PARAMETERS: LIO's, and segments of any number of bytes", async () => {
@@ -73,7 +73,7 @@ test('SPC-4 6.5 EXTENDED COPY(LID1): a reservation of the destination and write 
   const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
   controlMode.set(destination.lu, { softwareWriteProtect: true });
   expect((await send(initiator, bytes)).sense).toBe('7/27/00');
-  reservations.set(destination.lu, { reserved: new Initiator(destination.lu, 'b').nexus });
+  reservations.set(destination.lu, { reserved: new ScsiInitiator(destination.lu, 'b').nexus });
   expect((await send(initiator, bytes)).status).toBe(0x18);
 });
 
@@ -131,7 +131,7 @@ test('SPC-4 6.5 emulate_3pc 0 takes it away, and the unit is no end of a copy th
   const bytes = list([target(source.lu), target(destination.lu)], [segment(0, 1, 1)]);
   expect((await send(both, bytes)).sense).toBe('a/0d/02');
   const { lu } = logicalUnit({ attributes: { emulate_3pc: 0 } });
-  const initiator = new Initiator(lu).login();
+  const initiator = new ScsiInitiator(lu).login();
   expect((await send(initiator, [])).sense).toBe('5/20/00');
   expect((await initiator.send([0x12, 0, 0, 0, 96])).data[5]).toBe(0xb0);
 });

@@ -6,7 +6,7 @@ import { resume } from '../../../src/scsi/format-sanitize.ts';
 import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { arrive, leave } from '../../../src/scsi/move.ts';
 import { abortTask, logicalUnitReset } from '../../../src/scsi/task-management.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const size = 3 * 1024 * 1024;
@@ -21,7 +21,7 @@ const ready = [0x00];
 function fresh(differing = {}, attributes: Record<string, number> = {}) {
   const { lu, volume } = logicalUnit({ volume: memoryVolume(size, differing), attributes });
   volume.bytes.set(before);
-  return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+  return { lu, volume, a: new ScsiInitiator(lu).login(), b: new ScsiInitiator(lu, 'b').login() };
 }
 
 /** A volume whose writes wait until they are let go, or fail. */

@@ -10,7 +10,7 @@ import { setBugReporter } from '../../../src/scsi/device-server.ts';
 import { mediumWork } from '../../../src/scsi/medium-work.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { bytesOf, type HostileCommand, hostileCommands } from '../../support/hostile-cdb.ts';
-import { type Answer, be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { type Answer, be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const medium = pattern(16 * 512);
@@ -22,7 +22,7 @@ function fresh() {
   const { lu } = logicalUnit({ volume, attributes });
   lu.keep = async () => {};
   lu.clock.now = () => 1_000_000;
-  return { lu, volume, initiator: new Initiator(lu).login() };
+  return { lu, volume, initiator: new ScsiInitiator(lu).login() };
 }
 
 type Unit = ReturnType<typeof fresh>;

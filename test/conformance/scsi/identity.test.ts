@@ -5,11 +5,11 @@
 
 import { expect, test } from 'vitest';
 import { textIdentityOf } from '../../../src/scsi/text-identity.ts';
-import { Initiator, logicalUnit, port } from '../../support/logical-unit.ts';
+import { logicalUnit, port, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const lio = (attributes: Record<string, number> = {}) =>
-  new Initiator(logicalUnit({ name: 'fdef', volume: memoryVolume(64 * 1024 * 1024), attributes }).lu).login();
+  new ScsiInitiator(logicalUnit({ name: 'fdef', volume: memoryVolume(64 * 1024 * 1024), attributes }).lu).login();
 const hex = (text: string) => text.replace(/\s+/g, '');
 const vpd = (page: number) => [0x12, 1, page, 0xff, 0xff];
 
@@ -27,14 +27,14 @@ test('SPC-4 6.6 INQUIRY: the 96 bytes of LIO', async () => {
 
 test('SPC-4 6.6.2 INQUIRY: a port that is not of iSCSI does not claim that standard', async () => {
   const sas = { ...port, protocol: 6 };
-  const { data } = await new Initiator(logicalUnit().lu, 'a', { port: sas }).login().send([0x12, 0, 0, 0, 96]);
+  const { data } = await new ScsiInitiator(logicalUnit().lu, 'a', { port: sas }).login().send([0x12, 0, 0, 0, 96]);
   expect(data.toString('hex', 58, 66)).toBe('00a0046004c00000');
 });
 
 test('SPC-4 6.6 INQUIRY: MULTIP when a second port exports the logical unit', async () => {
   const { lu } = logicalUnit();
   lu.exports.add({}).add({});
-  const { data } = await new Initiator(lu).login().send([0x12, 0, 0, 0, 96]);
+  const { data } = await new ScsiInitiator(lu).login().send([0x12, 0, 0, 0, 96]);
   expect(data[6]).toBe(0x10);
 });
 
@@ -94,7 +94,7 @@ test('SBC-4 6.6.4 Block Limits, SBC-3 6.6.7 Logical Block Provisioning: of a thi
 
 test('SBC-3 6.6.7 Logical Block Provisioning: a volume that cannot discard is not thin, whatever emulate_tpu says', async () => {
   const volume = memoryVolume(1024 * 1024, { discard: undefined });
-  const initiator = new Initiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
+  const initiator = new ScsiInitiator(logicalUnit({ volume, attributes: { emulate_tpu: 1 } }).lu).login();
   expect((await initiator.send(vpd(0xb2))).data.toString('hex')).toBe('00b2000400000000');
 });
 
@@ -113,7 +113,7 @@ test('SBC-3 5.15 READ CAPACITY(10): as LIO gives it', async () => {
 
 test('SBC-3 5.15 READ CAPACITY(10): FFFFFFFFh when the last address needs more', async () => {
   const volume = { ...memoryVolume(512), size: 3 * 1024 ** 4 };
-  const { data } = await new Initiator(logicalUnit({ volume }).lu).login().send([0x25]);
+  const { data } = await new ScsiInitiator(logicalUnit({ volume }).lu).login().send([0x25]);
   expect(data.toString('hex')).toBe('ffffffff00000200');
 });
 
@@ -127,7 +127,7 @@ test('SBC-3 5.16 READ CAPACITY(16): as LIO gives it, cut to the allocation lengt
 test('SBC-3 5.16 READ CAPACITY(16): LBPME, LBPRZ and the physical block exponent', async () => {
   const volume = memoryVolume(1024 * 1024, { physicalBlockSize: 4096 });
   const { lu } = logicalUnit({ volume, attributes: { emulate_tpu: 1, unmap_zeroes_data: 1 } });
-  const { data } = await new Initiator(lu).login().send([0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32]);
+  const { data } = await new ScsiInitiator(lu).login().send([0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32]);
   expect(data.subarray(13, 16).toString('hex')).toBe('03c000');
 });
 
@@ -160,7 +160,7 @@ test('SPC-4 6.14 MODE SENSE(10): DBD leaves the descriptor out, LLBAA makes it l
 
 test('SPC-4 6.13 MODE SENSE(6): WP when this initiator may not write, no DPOFUA without a write cache', async () => {
   const { lu } = logicalUnit({ attributes: { emulate_write_cache: 0 } });
-  const { data } = await new Initiator(lu, 'a', { writeProtected: true }).login().send([0x1a, 0x08, 0x08, 0, 252]);
+  const { data } = await new ScsiInitiator(lu, 'a', { writeProtected: true }).login().send([0x1a, 0x08, 0x08, 0, 252]);
   expect(data.toString('hex')).toBe(`170080000812${'00'.repeat(10)}20${'00'.repeat(7)}`);
 });
 
@@ -175,7 +175,7 @@ test.each([
 
 test('SPC-4 6.33 REPORT LUNS: peripheral numbers to 255, then flat ones', async () => {
   const { lu } = logicalUnit();
-  const initiator = new Initiator(new Map([0, 1, 255, 256, 300].map((lun) => [lun, lu]))).login();
+  const initiator = new ScsiInitiator(new Map([0, 1, 255, 256, 300].map((lun) => [lun, lu]))).login();
   const { data } = await initiator.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
   expect(data.toString('hex')).toBe(
     hex(`00000028 00000000 0000000000000000 0001000000000000 00ff000000000000 4100000000000000 412c000000000000`),
@@ -195,7 +195,7 @@ test.each([
 test('SPC-4 4.2.5.6 REPORT LUNS: each number once, and a short ALLOCATION LENGTH cuts that, wherever', async () => {
   const { lu } = logicalUnit();
   const luns = [1, 0, 255, 256, 7].map((lun) => [lun, lu] as const);
-  const initiator = new Initiator(new Map([...luns, ...luns])).login();
+  const initiator = new ScsiInitiator(new Map([...luns, ...luns])).login();
   const report = async (allocation: number) => (await initiator.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, allocation])).data;
   const whole = await report(255);
   const listed = Array.from({ length: whole.readUInt32BE(0) / 8 }, (_, i) =>
@@ -207,7 +207,7 @@ test('SPC-4 4.2.5.6 REPORT LUNS: each number once, and a short ALLOCATION LENGTH
 });
 
 test('SPC-4 6.33 REPORT LUNS: works at a number that no logical unit has', async () => {
-  const initiator = new Initiator(new Map([[3, logicalUnit().lu]])).login();
+  const initiator = new ScsiInitiator(new Map([[3, logicalUnit().lu]])).login();
   const { status, data } = await initiator.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16], undefined, { lun: 0 });
   expect([status, data.toString('hex')]).toEqual([0, '00000008000000000003000000000000']);
 });
@@ -225,7 +225,7 @@ test.each([
   ],
 ])('SPC-4 7.8.6, 7.8.18: the identity of tgtd, LUN %s', async (lun, given, id, serial, naa) => {
   const { lu } = logicalUnit({ attributes: { ...textIdentityOf(3, lun), ...given } as never });
-  const initiator = new Initiator(lu).login();
+  const initiator = new ScsiInitiator(lu).login();
   const text = (value: string, pad: string, start: boolean) => {
     const bytes = start ? value.padStart(36, pad) : value.padEnd(36, pad);
     return Buffer.from(bytes, 'latin1').toString('hex');

@@ -7,7 +7,7 @@ import { arrive, leave } from '../../../src/scsi/move.ts';
 import { establishNexus } from '../../../src/scsi/nexus.ts';
 import { sense } from '../../../src/scsi/sense.ts';
 import { clearUnitAttention, pendingUnitAttention } from '../../../src/scsi/unit-attention.ts';
-import { Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
@@ -29,7 +29,7 @@ function fresh(failures: number) {
       },
     }),
   });
-  return { lu, calls, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+  return { lu, calls, a: new ScsiInitiator(lu).login(), b: new ScsiInitiator(lu, 'b').login() };
 }
 
 test('SPC-4 4.5.5 deferred errors: every nexus hears once that writes may be lost, by response code 71h, and no flush is GOOD for any', async () => {
@@ -67,14 +67,14 @@ test('SPC-4 4.5.5 deferred errors: a nexus that comes back hears of it, too', as
   await b.send(write, pattern(512));
   b.logout();
   await a.send(synchronize);
-  const told = ({ nexus }: Initiator) => {
+  const told = ({ nexus }: ScsiInitiator) => {
     establishNexus(nexus);
     const first = pendingUnitAttention(nexus, lu);
     clearUnitAttention(nexus, lu);
     return [first, pendingUnitAttention(nexus, lu)];
   };
   expect(told(b)).toEqual([sense.nexusLoss, sense.deferredWriteError]);
-  expect(told(new Initiator(lu, 'c'))).toEqual([sense.powerOnReset, undefined]);
+  expect(told(new ScsiInitiator(lu, 'c'))).toEqual([sense.powerOnReset, undefined]);
 });
 
 test('SPC-4 6.11 MODE SELECT(6): WCE 0 is answered when the cache is on the medium, and refused when that fails', async () => {
@@ -99,7 +99,7 @@ test('SBC-3 5.33 WRITE(10): one that was taken into the cache, and ends when the
         }),
     }),
   });
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   const writing = a.send(write, pattern(512));
   expect((await a.send(modeSelect, wceOff)).status).toBe(0);
   end();
@@ -116,7 +116,7 @@ test('SPC-4 4.5.5 deferred errors: what is lost goes along to another event loop
   const volume = memoryVolume(1 << 20);
   arrive(there, carried);
   there.volume = await recordedFor(there, volume);
-  const b = new Initiator(there).login();
+  const b = new ScsiInitiator(there).login();
   expect((await b.send(synchronize)).sense).toBe('3/0c/00');
   await b.send(write, pattern(512));
   expect((await b.send(synchronize)).status).toBe(0);

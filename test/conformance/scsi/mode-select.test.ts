@@ -4,18 +4,18 @@ import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { informationalExceptions } from '../../../src/scsi/informational-exceptions.ts';
 import { packStates, resetStates } from '../../../src/scsi/unit-state.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 
 const control = (differing: Record<number, number> = {}) =>
   Object.assign([0x0a, 0x0a, 0x02, 0x10, 0, 0x40, 0, 0, 0xff, 0xff, 0, 0x1e], differing);
 const caching = (wce: number) => [0x08, 0x12, wce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0];
-const select6 = (initiator: Initiator, ...list: number[]) =>
+const select6 = (initiator: ScsiInitiator, ...list: number[]) =>
   initiator.send([0x15, 0x10, 0, 0, list.length], Uint8Array.from(list));
 const header = [0, 0, 0, 0];
 
 function fresh() {
   const { lu } = logicalUnit();
-  return { lu, initiator: new Initiator(lu).login(), other: new Initiator(lu, 'b').login() };
+  return { lu, initiator: new ScsiInitiator(lu).login(), other: new ScsiInitiator(lu, 'b').login() };
 }
 
 // Current values, and bits that can change: WCE; D_SENSE, SWP, TAS; DEXCPT, TEST, MRIE.
@@ -132,7 +132,7 @@ test.each([
 ])('%s: changes what all share, so an initiator whose LUN is write protected may not', async (_name, cdb, list) => {
   const { lu } = logicalUnit();
   lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_type: 3 }));
-  const reader = new Initiator(lu, 'reader', { writeProtected: true }).login();
+  const reader = new ScsiInitiator(lu, 'reader', { writeProtected: true }).login();
   const before = [{ ...controlMode.of(lu) }, packStates(lu), lu.aluaGroups];
   expect((await reader.send(cdb, Uint8Array.from(list))).sense).toBe('7/27/00');
   expect([controlMode.of(lu), packStates(lu), lu.aluaGroups]).toEqual(before);

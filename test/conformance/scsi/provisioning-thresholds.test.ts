@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { arrive, leave } from '../../../src/scsi/move.ts';
 import { provisioningThresholds } from '../../../src/scsi/provisioning-threshold.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
-import { type Answer, be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { type Answer, be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const mebibyte = 2 ** 20;
@@ -23,7 +23,7 @@ function thin(available = 100, allocated = 0) {
   const { lu } = logicalUnit({ volume, attributes: { emulate_tpu: 1 } });
   let now = 0;
   lu.clock.now = () => now;
-  const [a, b] = [new Initiator(lu).login(), new Initiator(lu, 'b').login()];
+  const [a, b] = [new ScsiInitiator(lu).login(), new ScsiInitiator(lu, 'b').login()];
   /** Time goes by, a command comes, and the volume has been asked. It may be told of what was found before. */
   const later = async (ms = 5_000, initiator = a): Promise<Answer> => {
     now += ms;
@@ -41,17 +41,17 @@ const page = ({ situa = 0, available = -1, used = -1 } = {}) => [
   ...[used < 0 ? 0x01 : 0x81, 0x02, 0, 0, ...be(Math.max(0, used), 4)],
 ];
 const errorRecovery = (lbpere: number) => [0x01, 0x0a, 0, 0, 0, 0, 0, lbpere, 0, 0, 0, 0];
-const select = async (initiator: Initiator, ...bytes: number[]) => {
+const select = async (initiator: ScsiInitiator, ...bytes: number[]) => {
   const list = [0, 0, 0, 0, ...bytes];
   return initiator.send([0x15, 0x10, 0, 0, list.length], Uint8Array.from(list));
 };
 /** Enables thresholds. The other initiator hears of it, and with its command the volume is asked for the first time. */
-const enable = async (initiator: Initiator, other: Initiator, which: Parameters<typeof page>[0]) => {
+const enable = async (initiator: ScsiInitiator, other: ScsiInitiator, which: Parameters<typeof page>[0]) => {
   expect((await select(initiator, ...page(which))).status).toBe(0);
   expect((await other.send(testUnitReady)).sense).toBe('6/2a/01');
   await provisioningThresholds.of(other.luns.get(0)!).watch?.looking;
 };
-const modeSense = async (initiator: Initiator, control: number, code: number, subpage = 0) =>
+const modeSense = async (initiator: ScsiInitiator, control: number, code: number, subpage = 0) =>
   (await initiator.send([0x1a, 0x08, (control << 6) | code, subpage, 255])).data.toString('hex', 4);
 const hex = (bytes: number[]) => Buffer.from(bytes).toString('hex');
 /** Sense data of a threshold that was passed: where its descriptor stands in the page is in INFORMATION. */
@@ -74,7 +74,7 @@ test('SBC-5 6.5.10 LBPERE, SBC-5 6.5.9: there where thresholds are, and nowhere 
   expect(await modeSense(a, 0, 0x01)).toBe(hex(errorRecovery(0x80)));
   expect(await modeSense(a, 1, 0x01)).toBe(hex(errorRecovery(0x80)));
   expect(await modeSense(a, 2, 0x01)).toBe(hex(errorRecovery(0x80)));
-  const thick = new Initiator(logicalUnit().lu).login();
+  const thick = new ScsiInitiator(logicalUnit().lu).login();
   expect(await modeSense(thick, 1, 0x01)).toBe(hex(errorRecovery(0)));
   expect((await thick.send([0x1a, 0x08, 0x1c, 0x02, 255])).sense).toBe('5/24/00');
   expect((await select(thick, ...page())).sense).toBe('5/26/00');
@@ -179,7 +179,7 @@ test('SBC-5 4.7.3.7.6 threshold notification: none while LBPERE is 0, and a logi
   expect((await a.send(testUnitReady)).sense).toBe('6/38/07');
   await logicalUnitReset(a.nexus, 0);
   expect(provisioningThresholds.of(lu).watch).toBeUndefined();
-  expect(await modeSense(new Initiator(lu, 'c').login(), 0, 0x1c, 0x02)).toBe(hex(page()));
+  expect(await modeSense(new ScsiInitiator(lu, 'c').login(), 0, 0x1c, 0x02)).toBe(hex(page()));
 });
 
 test('SBC-5 4.7.3.7 thresholds: a volume is asked where one is enabled, once in five seconds or 2 MiB written', async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { forms } from '../../support/block-cdb.ts';
-import { be, Initiator, logicalUnit, pattern } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
 
 const blocks = 2048;
@@ -10,7 +10,7 @@ const end = blocks;
 
 function fresh(attributes: Record<string, number> = {}, volume = memoryVolume(blocks * 512)) {
   const { lu } = logicalUnit({ volume, attributes });
-  return { volume, initiator: new Initiator(lu).login() };
+  return { volume, initiator: new ScsiInitiator(lu).login() };
 }
 
 describe.each([
@@ -66,7 +66,7 @@ describe('SBC-3 5.28 UNMAP', () => {
       ...be(0, 4),
       ...ranges.flatMap(([lba, count]) => [...be(lba, 8), ...be(count, 4), ...be(0, 4)]),
     ]);
-  const send = (initiator: Initiator, data: Buffer) => initiator.send(cdb(data.length), data);
+  const send = (initiator: ScsiInitiator, data: Buffer) => initiator.send(cdb(data.length), data);
   const thin = { emulate_tpu: 1, max_unmap_block_desc_count: 2, max_unmap_lba_count: 16 };
 
   test('SBC-3 5.28 UNMAP: every range is discarded', async () => {

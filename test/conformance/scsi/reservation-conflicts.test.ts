@@ -5,7 +5,7 @@ import { admit, retire } from '../../../src/scsi/device-server.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { cdbOf } from '../../support/cdb.ts';
-import { Initiator, logicalUnit } from '../../support/logical-unit.ts';
+import { logicalUnit, ScsiInitiator } from '../../support/logical-unit.ts';
 
 /**
  * SPC-4 5.12.1, SBC-3 table 13. Columns: any nexus under Write Exclusive and under Exclusive Access; a registered nexus
@@ -65,7 +65,7 @@ test('SPC-4 5.12.1 every opcode stands in the tables once, and nothing else does
 test.each(cases)('SPC-4 5.12.1 $name $cdb', ({ name, cdb }) => {
   const { lu } = logicalUnit({ attributes: { emulate_tpu: 1, emulate_tpws: 1 } });
   Object.assign(lu.volume!, { atomicWriteBytesMax: 1 << 20 });
-  const other = new Initiator(lu, 'other').login();
+  const other = new ScsiInitiator(lu, 'other').login();
   const registration = (initiator: string) => ({ initiator, port: 1, key: '1'.padStart(16, '0') });
   const holder = registration('iqn.2026-01.com.example:holder,i,0x00023d000001');
   const answers = scenarios.map(({ type, registered }) => {

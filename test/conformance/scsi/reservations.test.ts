@@ -6,7 +6,7 @@ import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 
-import { be, Initiator, logicalUnit, pattern, port } from '../../support/logical-unit.ts';
+import { be, logicalUnit, pattern, port, ScsiInitiator } from '../../support/logical-unit.ts';
 import { conflict, into, out, read, registered, three, types, write } from '../../support/reserve.ts';
 
 test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER, SPC-4 6.15.2 PERSISTENT RESERVE IN READ KEYS: a key, another key, none; the key that is there has to be right', async () => {
@@ -60,7 +60,7 @@ describe.each([
   test(`SPC-4 5.12.1 ${type}: holder ${expected[0]}, registered ${expected[1]}, other ${expected[2]}`, async () => {
     const { a, b, c } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types[type] });
-    const may = async (initiator: Initiator) =>
+    const may = async (initiator: ScsiInitiator) =>
       ((await initiator.send(read)).status === 0 ? 'r' : '-') +
       ((await initiator.send(write, pattern(512))).status === 0 ? 'w' : '-');
     expect([await may(a), await may(b), await may(c)]).toEqual(expected);
@@ -180,8 +180,8 @@ describe('ports and initiators', () => {
 
   test('SPC-4 5.12.7 PERSISTENT RESERVE OUT REGISTER: it is of one initiator port and one target port; ALL_TG_PT makes it of all', async () => {
     const { lu } = logicalUnit();
-    const one = new Initiator(lu).login();
-    const two = new Initiator(lu, 'a', { port: second }).login();
+    const one = new ScsiInitiator(lu).login();
+    const two = new ScsiInitiator(lu, 'a', { port: second }).login();
     await out(one, 'register', { to: 1 });
     expect((await out(two, 'register', { key: 1, to: 2 })).status).toBe(conflict);
     await out(one, 'register', { key: 1, to: 0 });
@@ -251,8 +251,8 @@ describe('ports and initiators', () => {
 
   test('SPC-4 5.12.8 PERSISTENT RESERVE OUT REGISTER AND MOVE: to the port that sends it is refused, through whatever target port', async () => {
     const { lu } = logicalUnit();
-    const a = new Initiator(lu).login();
-    new Initiator(lu, 'a', { port: second }).login();
+    const a = new ScsiInitiator(lu).login();
+    new ScsiInitiator(lu, 'a', { port: second }).login();
     await out(a, 'register', { to: 0xa });
     await out(a, 'reserve', { key: 0xa, type: types.WE });
     const id = transportId('iqn.2026-01.com.example:a,i,0x00023d000001');
@@ -265,7 +265,7 @@ describe('ports and initiators', () => {
 
   test('enforce_pr_isids 0: a registration is of the initiator, whatever its ISID', async () => {
     const { lu } = logicalUnit({ attributes: { enforce_pr_isids: 0 } });
-    const a = new Initiator(lu).login();
+    const a = new ScsiInitiator(lu).login();
     await out(a, 'register', { to: 1 });
     expect(reservations.of(lu).persistent.registrations[0]?.initiator).toBe('iqn.2026-01.com.example:a');
   });

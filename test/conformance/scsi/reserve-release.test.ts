@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { loseNexus } from '../../../src/scsi/nexus.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { resetStates } from '../../../src/scsi/unit-state.ts';
-import { Initiator, logicalUnit } from '../../support/logical-unit.ts';
+import { logicalUnit, ScsiInitiator } from '../../support/logical-unit.ts';
 import { conflict, out, read, registered, three, types } from '../../support/reserve.ts';
 
 describe('RESERVE and RELEASE', () => {
@@ -72,7 +72,7 @@ describe('RESERVE and RELEASE', () => {
 
   test('emulate_pr 0 takes reservations away', async () => {
     const { lu } = logicalUnit({ attributes: { emulate_pr: 0 } });
-    const a = new Initiator(lu).login();
+    const a = new ScsiInitiator(lu).login();
     expect((await a.send(reserve)).sense).toBe('5/20/00');
     expect((await a.send([0x5e, 0, 0, 0, 0, 0, 0, 0, 8])).sense).toBe('5/20/00');
   });

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { resetStates } from '../../../src/scsi/unit-state.ts';
-import { Initiator, logicalUnit, pattern, senseOf } from '../../support/logical-unit.ts';
+import { logicalUnit, pattern, ScsiInitiator, senseOf } from '../../support/logical-unit.ts';
 
 const load = [0x1b, 0, 0, 0, 0x03];
 const eject = [0x1b, 0, 0, 0, 0x02];
@@ -13,12 +13,12 @@ const prevent = (how: number) => [0x1e, 0, 0, 0, how];
 
 function removable() {
   const { lu, volume } = logicalUnit({ attributes: { removable: 1 } });
-  return { lu, volume, a: new Initiator(lu).login(), b: new Initiator(lu, 'b').login() };
+  return { lu, volume, a: new ScsiInitiator(lu).login(), b: new ScsiInitiator(lu, 'b').login() };
 }
 
 function fixed() {
   const { lu, volume } = logicalUnit();
-  return { lu, volume, a: new Initiator(lu).login() };
+  return { lu, volume, a: new ScsiInitiator(lu).login() };
 }
 
 test('SPC-4 6.6.2 RMB is the attribute removable', async () => {
@@ -122,7 +122,7 @@ test('SBC-3 table 13: a reservation keeps others from ejecting and preventing, n
 
 test('SBC-3 6.5.1 read_only: MODE SENSE says WP, and writes end with WRITE PROTECTED', async () => {
   const { lu } = logicalUnit({ attributes: { read_only: 1 } });
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   expect((await a.send([0x1a, 0, 0x3f, 0, 4])).data[2]! & 0x80).toBe(0x80);
   expect((await a.send([0x2a, 0, 0, 0, 0, 0, 0, 0, 1], pattern(512))).sense).toBe('7/27/00');
   expect((await a.send([0x28, 0, 0, 0, 0, 0, 0, 0, 1])).status).toBe(0);
@@ -130,7 +130,7 @@ test('SBC-3 6.5.1 read_only: MODE SENSE says WP, and writes end with WRITE PROTE
 
 test('SBC-3 5.16.2 physical_block_size gives the exponent and the granularity of transfers', async () => {
   const { lu } = logicalUnit({ attributes: { physical_block_size: 4096 } });
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   expect((await a.send([0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32])).data[13]).toBe(3);
   expect((await a.send([0x12, 1, 0xb0, 0, 64])).data.readUInt16BE(6)).toBe(8);
 });
@@ -143,7 +143,7 @@ test('SPC-4 6.6.2 identification: vendor, product and revision are what the oper
     revision: '7',
     company_id: '00abcd',
   });
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   expect((await a.send([0x12, 0, 0, 0, 96])).data.toString('latin1', 8, 36)).toBe('ACME    FASTDISK        7   ');
   expect((await a.send([0x12, 1, 0x83, 0, 24])).data.toString('hex', 8, 12)).toBe('600abcdc');
 });
@@ -160,7 +160,7 @@ test.each([
 
 test('SBC-3 5.43 WRITE SAME of no blocks goes to the end where its length has no limit', async () => {
   const { lu, volume } = logicalUnit({ attributes: { max_write_same_len: 0 } });
-  const a = new Initiator(lu).login();
+  const a = new ScsiInitiator(lu).login();
   expect((await a.send([0x12, 1, 0xb0, 0, 64])).data[4]).toBe(0);
   expect((await a.send([0x41, 0, 0, 0, 0, 1, 0, 0, 0], pattern(512))).status).toBe(0);
   expect(Buffer.from(volume.bytes.subarray(volume.size - 512))).toEqual(pattern(512));

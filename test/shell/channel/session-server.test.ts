@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { connectThread } from '../../../shell/channel/client-thread.ts';
-import type { OutputSink, Reply, ShellBackend, ShellClient } from '../../../shell/channel/protocol.ts';
+import type { OutputSink, ShellBackend, ShellClient, ShellReply } from '../../../shell/channel/protocol.ts';
 import { isRequest, serveSession } from '../../../shell/channel/session-server.ts';
 import { OperatorError } from '../../../src/errors.ts';
 import { FakeSession } from '../../support/fake-session.ts';
@@ -12,14 +12,14 @@ const TERMINAL = { columns: 80, color: false, interactive: true };
 
 /** Sends requests to a served session and waits for the reply that ends the last. */
 function serve(session: ShellBackend) {
-  const replies: Reply[] = [];
+  const replies: ShellReply[] = [];
   let ended: (() => void) | undefined;
   const server = serveSession(session, (reply) => {
     replies.push(reply);
     if (reply.is === 'done' || reply.is === 'completions' || reply.is === 'question') ended?.();
   });
   const receive = (...messages: unknown[]) =>
-    new Promise<Reply[]>((resolve) => {
+    new Promise<ShellReply[]>((resolve) => {
       ended = () => resolve(replies.splice(0));
       for (const message of messages) server.receive(message);
     });
