@@ -1,9 +1,9 @@
 /** ramdisk: a volume in this process's memory. Memory is committed by the first write to it; `nullio` keeps nothing. */
 
-import { totalmem } from 'node:os';
 import { types, type ValueType } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { addressNumber, type IoVector } from '../system/io-vector.ts';
+import { memoryOfProcess } from '../system/memory-budget.ts';
 import { systemError } from '../system/system-error.ts';
 import {
   type Backstore,
@@ -103,10 +103,9 @@ function settled(config: VolumeConfig): { size: number; nullio: boolean } {
 }
 
 function refuseTooLarge(size: number, nullio: boolean): void {
-  const memory = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
-  if (nullio || size <= memory) return;
+  if (nullio || size <= memoryOfProcess) return;
   throw new OperatorError(
-    `A ramdisk of ${size} bytes (${printSize(size)}) does not fit: there are ${printSize(memory)} of memory`,
+    `A ramdisk of ${size} bytes (${printSize(size)}) does not fit: there are ${printSize(memoryOfProcess)} of memory`,
     'Give a smaller size, use fileio with a sparse file, or nullio=true if the data need not be kept.',
   );
 }

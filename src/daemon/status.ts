@@ -50,7 +50,7 @@ const serialProblems = (tree: Tree): string[] =>
   Array.from(
     tree.sharedSerials(),
     ([one, other]) =>
-      `${other.path}: its wwn ${other.wwn} is also that of ${one.path}; initiators take both for one disk: create it anew with another one`,
+      `${other.path}: initiators know it as naa.${other.naa}, as they know ${one.path}, and take both for one disk: create it anew with another wwn`,
   );
 
 /** What in a configuration does harm, a line each. */

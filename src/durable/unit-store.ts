@@ -3,7 +3,7 @@
  * is answered. Persistent reservations with APTPL, and a FORMAT UNIT or SANITIZE that is not over.
  */
 
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
@@ -22,13 +22,17 @@ export class UnitStores {
     }));
   }
 
-  /** Gives a logical unit what an earlier process put down, and keeps from now on what it asks to be kept. */
-  async adopt(lu: StorageObject): Promise<void> {
+  /** Gives logical units what an earlier process put down, and keeps from now on what they ask to be kept. */
+  async adopt(units: readonly StorageObject[]): Promise<void> {
     for (const { subject, store } of this.#subjects) {
-      const kept = await store.load(lu.wwn);
-      if (kept) subject.restore(lu, kept);
+      // One listing for all of them: hardly any of ten thousand units has a file.
+      const isThere = await store.listing();
+      for (const lu of units.filter(({ wwn }) => isThere(wwn))) {
+        const kept = await store.load(lu.wwn);
+        if (kept) subject.restore(lu, kept);
+      }
     }
-    lu.keep = (name, kept) => this.of(name).save(lu.wwn, kept);
+    for (const lu of units) lu.keep = (name, kept) => this.of(name).save(lu.wwn, kept);
   }
 
   /** The store of a subject. */
@@ -52,6 +56,17 @@ class UnitStore {
     this.#keep = keep;
     this.#log = log;
     this.#files = files;
+  }
+
+  /** Whether a serial number has a file now. Of a directory that cannot be listed every file is tried, and reported. */
+  async listing(): Promise<(serial: string) => boolean> {
+    try {
+      const names = new Set(await this.#files.readdir(this.#directory));
+      return (serial) => names.has(basename(this.#path(serial)));
+    } catch (error) {
+      const isEmpty = systemErrorCode(error) === 'ENOENT';
+      return () => !isEmpty;
+    }
   }
 
   /** What was kept, or undefined, which is reported where there is something: a file that is damaged is set aside. */

@@ -330,14 +330,16 @@ export class LocalLoop implements Loop, Taker {
 
   /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
   async #adopt(): Promise<void> {
-    for (const storageObject of this.#tree.allStorageObjects()) {
-      if (this.#adopted.has(storageObject) || !this.#isMine(storageObject.path)) continue;
+    const isNew = (one: StorageObject) => !this.#adopted.has(one) && this.#isMine(one.path);
+    const units = [...this.#tree.allStorageObjects()].filter(isNew);
+    if (units.length === 0) return;
+    for (const storageObject of units) {
       this.#adopted.add(storageObject);
       storageObject.ports = () => portsOf(storageObject);
       storageObject.log = (record) => this.#host.log(record);
       storageObject.configure = (change) => this.#configure(storageObject, change);
-      await (await this.#storesOfAll())?.adopt(storageObject);
     }
+    await (await this.#storesOfAll())?.adopt(units);
   }
 
   /** Made when the opcodes are loaded, and with them every subject that keeps something. */

@@ -49,6 +49,7 @@ export interface Surroundings {
    * before something is asked of the medium in turn. Rejects with what is wrong. Absent: nothing is open.
    */
   flushed?(path: string): Promise<void>;
+  /** At most 12 digits. */
   randomHex(digits: number): string;
   randomUuid(): string;
   /** The serial number of a storage object for which a saved file has none. @param of what tells it from others */

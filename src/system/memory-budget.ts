@@ -129,7 +129,7 @@ export class MemoryAccount {
 }
 
 /** What this process may have: the machine's memory, or what its cgroup leaves of it. */
-const memoryOfProcess = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+export const memoryOfProcess = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 
 /** Of this thread: every loop has an equal share. */
 export const dataMemory = new MemoryBudget(

@@ -29,7 +29,7 @@ writeFileSync(
       plugin: 'ramdisk',
       name: `rd${number}`,
       size: 1 << 20,
-      wwn: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+      wwn: `${String(number).padStart(8, '0')}-0000-4000-8000-000000000000`,
     })),
     targets: Array.from({ length: targets }, (_, number) => ({
       fabric: 'iscsi',

@@ -80,10 +80,18 @@ describe('a serial number that another storage object has', () => {
 
   it('is told when a file brings it: both are served, as LIO does', async () => {
     const home = temporaryDirectory();
-    await write(home, ramdisk('a', { wwn: 'abc' }), ramdisk('b', { wwn: 'abc' }), ramdisk('c', { wwn: 'abd' }));
+    const digits = '1'.repeat(25);
+    const [same, longer] = [
+      [ramdisk('a', { wwn: 'abc' }), ramdisk('b', { wwn: 'abc' }), ramdisk('c', { wwn: 'abd' })],
+      [ramdisk('d', { wwn: `${digits}2` }), ramdisk('e', { wwn: `${digits}3` })],
+    ];
+    await write(home, ...same, ...longer);
     const host = await open(home);
+    const told = (naa: string, one: string, other: string) =>
+      `/backstores/ramdisk/${other}: initiators know it as naa.${naa}, as they know /backstores/ramdisk/${one}, and take both for one disk: create it anew with another wwn`;
     expect(harmIn(host.root.tree)).toEqual([
-      '/backstores/ramdisk/b: its wwn abc is also that of /backstores/ramdisk/a; initiators take both for one disk: create it anew with another one',
+      told(`6001405abc${'0'.repeat(22)}`, 'a', 'b'),
+      told(`6001405${digits}`, 'd', 'e'),
     ]);
   });
 });
