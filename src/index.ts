@@ -38,7 +38,7 @@ export type { Log } from './log.ts';
 export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
 export { printAccessList } from './operations/access-operations.ts';
-export { labelsOf, relabel, setAttribute } from './operations/labels.ts';
+export { labelOperation, labelsOf, setAttribute } from './operations/labels.ts';
 export {
   type Apply,
   describeOperation,
@@ -54,11 +54,11 @@ export { infoOf } from './operations/saved-form.ts';
 export { type KindOfBackstore, schema } from './operations/schema.ts';
 export type { Tree } from './operations/tree.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
-export { type Host, openHost, parse, type SavedFile } from './root/host.ts';
+export { type Host, openHost, parseConfiguration, type SavedFile } from './root/host.ts';
 export type { ChangeOptions } from './root/options.ts';
 export type { Root } from './root/root.ts';
 export { operationTypes } from './saved/operations.ts';
-export { dump, format } from './saved/saveconfig.ts';
+export { dumpTree, formatSaved } from './saved/saveconfig.ts';
 export type { Difference } from './saved/transition.ts';
 export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts';
 export type { StorageObject } from './scsi/logical-unit.ts';

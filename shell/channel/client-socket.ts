@@ -70,7 +70,7 @@ export async function connectSocket(
  * @returns undefined when no process can be reached
  * @throws OperatorError with its refusal
  */
-export async function ask(
+export async function askServer(
   home: Home,
   request: Unnumbered<ControlRequest>,
   untilEnd = false,

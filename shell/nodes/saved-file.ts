@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { OperatorError, parse, reasonOf, systemErrorCode, type Value } from '../../src/index.ts';
+import { OperatorError, parseConfiguration, reasonOf, systemErrorCode, type Value } from '../../src/index.ts';
 
 /** A backup that unpacks to more bytes is not read. */
 const savedBytesMax = 256 << 20;
@@ -12,7 +12,7 @@ export async function savedIn(path: string): Promise<Value> {
   try {
     const bytes = await readFile(path);
     const text = path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: savedBytesMax }) : bytes;
-    return parse(text.toString('utf8'), path) as Value;
+    return parseConfiguration(text.toString('utf8'), path) as Value;
   } catch (error) {
     if (error instanceof OperatorError) throw error;
     if (systemErrorCode(error) === 'ENOENT') throw new OperatorError(`Restore file ${path} not found`);

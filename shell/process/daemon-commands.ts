@@ -17,7 +17,7 @@ import {
   summary,
   until,
 } from '../../src/client.ts';
-import { ask } from '../channel/client-socket.ts';
+import { askServer } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
 import type { DaemonAction, ServeWords } from './arguments.ts';
 import { complain, say } from './streams.ts';
@@ -50,7 +50,7 @@ export async function daemon(home: Home, { action, force, json, serve }: Wants):
 }
 
 async function running(home: Home): Promise<Status | undefined> {
-  const reply = await ask(home, { do: 'status' });
+  const reply = await askServer(home, { do: 'status' });
   return reply?.is === 'status' ? reply.status : undefined;
 }
 
@@ -112,7 +112,7 @@ async function stop(home: Home, force: boolean, restarts = false): Promise<numbe
     say('Not running.\n');
     return 0;
   }
-  const asked = await ask(home, { do: 'stop', force, restarts }).catch((error) => {
+  const asked = await askServer(home, { do: 'stop', force, restarts }).catch((error) => {
     if (force && error instanceof OperatorError) return undefined;
     throw error;
   });

@@ -6,7 +6,7 @@ const styles = { bold: 1, underline: 4 } as const;
 export type Color = keyof typeof colors | 'none';
 
 /** `text`, which is printable, in a color and styles, and what follows as it was before. */
-export function paint(text: string, color: Color, inStyles: readonly (keyof typeof styles)[] = []): string {
+export function paintText(text: string, color: Color, inStyles: readonly (keyof typeof styles)[] = []): string {
   const codes = [...inStyles.map((style) => styles[style]), ...(color === 'none' ? [] : [colors[color]])];
   if (text === '') return '';
   return codes.length === 0 ? text : `${codes.map((code) => `\x1b[${code}m`).join('')}${text}\x1b[0m`;

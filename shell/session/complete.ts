@@ -14,7 +14,7 @@ import { type Suggestion, suggestBookmarks, suggestPaths, suggestValues } from '
  * What can stand at the end of `before`.
  * @throws whatever looking things up throws: an unknown path, a folder that cannot be read
  */
-export async function complete(
+export async function completeLine(
   before: string,
   current: Node,
   preferences: Preferences,

@@ -68,13 +68,13 @@ export function helpOn(name: string, command: ShellCommand<unknown>): string {
     `\n${section('SYNTAX', syntaxOf(name, command))}\n`,
     defaults.length > 0 &&
       `${section('DEFAULT VALUES', defaults.map((one) => `${one.name}=${printDefault(one)} `).join(''))}\n`,
-    section('DESCRIPTION', '', [doc, ...details].map((one) => wrap(one)).join('\n\n')),
+    section('DESCRIPTION', '', [doc, ...details].map((one) => wrapText(one)).join('\n\n')),
     documented.length > 0 && `${underlined('PARAMETERS', '=')}\n`,
-    ...documented.map((one) => `${underlined(one.name, '-')}\n${wrap(docOf(one))}\n`),
+    ...documented.map((one) => `${underlined(one.name, '-')}\n${wrapText(docOf(one))}\n`),
     written?.syntax && section(`${written.name.toUpperCase()} SYNTAX`, ...written.syntax),
     section(
       examples.length > 1 ? 'EXAMPLES' : 'EXAMPLE',
-      examples.map(({ line, does }) => `${underlined(line, '-')}\n${wrap(does)}`).join('\n\n'),
+      examples.map(({ line, does }) => `${underlined(line, '-')}\n${wrapText(does)}`).join('\n\n'),
     ),
     seeAlso.length > 0 && section('SEE ALSO', seeAlso.join(' ')),
   ]
@@ -118,7 +118,7 @@ const printDefault = ({ type, default: value }: CommandParameter): string =>
 export const briefly = (doc: string): string => doc.split(/\n|(?<=\.) /, 1)[0] ?? '';
 
 /** Paragraphs are wrapped; lines that are indented stay as they are. */
-export function wrap(text: string, columns = columnsMax): string {
+export function wrapText(text: string, columns = columnsMax): string {
   return text
     .split('\n')
     .map((line) => wrapLine(line, columns))

@@ -206,7 +206,7 @@ export interface Context {
   readonly current: Node;
   /** Output proper: shown at every log level and without a colour. */
   print(text: string): void;
-  /** Lines that have their own colours (`paint`), and no characters beside them that `printable` would write out. */
+  /** Lines that have their own colours (`paintText`), and no characters beside them that `printable` would write out. */
   draw(lines: readonly string[]): void;
   info(text: string): void;
   warn(text: string): void;

@@ -31,7 +31,7 @@ export function resolvePath(text: string, from: Node, bookmarks: ReadonlyMap<str
 }
 
 /** The node at `path`, or the nearest above it that is there. */
-export function nearest(path: string, root: Node): Node {
+export function nearestNode(path: string, root: Node): Node {
   let node = root;
   for (const step of path.split('/').filter(Boolean)) {
     const next = node.child(step);

@@ -14,20 +14,20 @@ import type {
   Terminal,
 } from '../channel/protocol.ts';
 import { rootNode } from '../nodes/root.ts';
-import { type Color, paint } from './color.ts';
+import { type Color, paintText } from './color.ts';
 import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
-import { complete } from './complete.ts';
-import { wrap } from './help.ts';
+import { completeLine } from './complete.ts';
+import { wrapText } from './help.ts';
 import { inspect } from './inspect.ts';
 import { jsonAnswer } from './json.ts';
 import { LineChange } from './line-change.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
-import { nearest, promptOf, resolvePath } from './path.ts';
+import { nearestNode, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
 import { type ShownLine, showLine } from './secrets.ts';
-import { bind } from './signature.ts';
+import { bindParameters } from './signature.ts';
 import { columnsMax } from './tree-drawing.ts';
 
 export interface SessionOptions {
@@ -109,7 +109,7 @@ export class ShellSession implements ShellBackend {
     try {
       await this.#host.root.observe();
       const current = this.#current();
-      const { from, candidates } = await complete(before, current, this.#preferences, this.#fileNamed).catch(
+      const { from, candidates } = await completeLine(before, current, this.#preferences, this.#fileNamed).catch(
         () => none,
       );
       return {
@@ -159,7 +159,7 @@ export class ShellSession implements ShellBackend {
   async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {
     run.signal.throwIfAborted();
     const command = commandNamed(node, name);
-    const given = bind(name, command, parsed, (word) => placeIn(run.line, word));
+    const given = bindParameters(name, command, parsed, (word) => placeIn(run.line, word));
     const context = this.#context(node, run);
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
@@ -211,7 +211,7 @@ export class ShellSession implements ShellBackend {
     resolve(this.#options.workingDirectory ?? '.', name.replace(/^~(?=\/|$)/, homedir()));
 
   #current(): Node {
-    const node = nearest(this.#path, rootNode(this.#host));
+    const node = nearestNode(this.#path, rootNode(this.#host));
     this.#path = node.path;
     return node;
   }
@@ -245,7 +245,7 @@ export class ShellSession implements ShellBackend {
     if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
     else this.#say('error', first, sink);
     const { interactive, columns } = this.#terminal;
-    for (const hint of hints) sink.write(`${interactive ? wrap(hint, columns - 1) : hint}\n`, 'error');
+    for (const hint of hints) sink.write(`${interactive ? wrapText(hint, columns - 1) : hint}\n`, 'error');
   }
 
   /** A message: shown, and kept in the log, when the preferences want it. */
@@ -258,7 +258,7 @@ export class ShellSession implements ShellBackend {
     const shown = !this.#preferences.get('color_mode')
       ? prefix + text
       : this.#terminal.color
-        ? paint(text, color)
+        ? paintText(text, color)
         : text;
     sink.write(`${shown}\n`, level === 'error' ? 'error' : 'output');
   }
@@ -266,7 +266,7 @@ export class ShellSession implements ShellBackend {
   #write(sink: OutputSink, text: string): void {
     const color = this.#preferences.get('color_default') as Color;
     const colored = this.#terminal.color && this.#preferences.get('color_mode') && color !== 'none';
-    sink.write(`${colored ? paint(text, color) : text}\n`, 'output');
+    sink.write(`${colored ? paintText(text, color) : text}\n`, 'output');
   }
 }
 

@@ -10,7 +10,7 @@ import { type Given, placesOf, type ShellCommand } from './node.ts';
  * @param mark shows where in the line a word stands
  * @throws OperatorError in targetcli's order: duplicates, too many, missing, unknown, and then values of the wrong type
  */
-export function bind(
+export function bindParameters(
   name: string,
   command: ShellCommand<unknown>,
   { positional, keywords }: CommandLine,

@@ -2,7 +2,7 @@
 
 import stringWidth from 'string-width';
 import { printableLine } from '../../src/client.ts';
-import { type Color, paint } from './color.ts';
+import { type Color, paintText } from './color.ts';
 import type { Node } from './node.ts';
 
 export interface TreeStyle {
@@ -93,8 +93,12 @@ function line({ node, prefix, isRoot }: Drawn, style: TreeStyle): string {
   if (!style.color) return style.status ? `${bullet}${called} ${dots} [${status}]` : bullet + called;
   const level = node.path === '/' ? 0 : node.path.split('/').length - 1;
   const color = levelColors[level % 3] ?? 'none';
-  const name = paint(called, color, isRoot ? ['underline', 'bold'] : ['bold']);
+  const name = paintText(called, color, isRoot ? ['underline', 'bold'] : ['bold']);
   if (!style.status) return bullet + name;
-  const shown = paint(status, healthy === null ? 'none' : healthy ? 'green' : 'red', healthy === false ? ['bold'] : []);
-  return `${bullet}${name} ${paint(dots, color)}${paint(' [', 'none', ['bold'])}${shown}${paint(']', 'none', ['bold'])}`;
+  const shown = paintText(
+    status,
+    healthy === null ? 'none' : healthy ? 'green' : 'red',
+    healthy === false ? ['bold'] : [],
+  );
+  return `${bullet}${name} ${paintText(dots, color)}${paintText(' [', 'none', ['bold'])}${shown}${paintText(']', 'none', ['bold'])}`;
 }

@@ -1,7 +1,7 @@
 /** Lets a person choose from a list: arrows move, typing filters, Enter takes, Esc or Ctrl-C leaves. */
 
-import { EMPTY_LINE, edit, replace } from './line-editor.ts';
-import { type Item, listHeight, matches, menuHeight, moved } from './list.ts';
+import { EMPTY_LINE, editLine, replaceText } from './line-editor.ts';
+import { type Item, listHeight, matchesFilter, menuHeight, movedSelection } from './list.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
 
@@ -17,12 +17,12 @@ export interface Choice {
 }
 
 /** @returns the index of the item chosen; null when the person left, or the terminal is gone */
-export async function choose({ tty, view }: { tty: TtyHub; view: View }, choice: Choice): Promise<number | null> {
-  let line = replace(EMPTY_LINE, 0, 0, choice.filter ?? '');
+export async function chooseItem({ tty, view }: { tty: TtyHub; view: View }, choice: Choice): Promise<number | null> {
+  let line = replaceText(EMPTY_LINE, 0, 0, choice.filter ?? '');
   // Only while the filter is empty does the list stand where the caller wants it.
   let index = choice.initial;
   for (;;) {
-    const found = [...choice.items.keys()].filter((item) => matches(choice.items[item]!.label, line.text));
+    const found = [...choice.items.keys()].filter((item) => matchesFilter(choice.items[item]!.label, line.text));
     const list = {
       items: found.map((item) => choice.items[item]!),
       selected: Math.max(0, found.indexOf(index)),
@@ -36,11 +36,11 @@ export async function choose({ tty, view }: { tty: TtyHub; view: View }, choice:
       });
     const key = await tty.take();
     if (!key || key.chord === 'escape' || key.chord === 'C-c' || key.chord === 'C-g') return null;
-    const to = moved(list, key.chord === 'C-r' ? 'down' : key.chord);
+    const to = movedSelection(list, key.chord === 'C-r' ? 'down' : key.chord);
     if (key.chord === 'return' && selected !== undefined) return selected;
     if (to !== undefined) index = found[to] ?? index;
     else {
-      const edited = edit(line, key, []);
+      const edited = editLine(line, key, []);
       if (edited && edited.text !== line.text) index = selected ?? index;
       if (edited) line = edited;
       else tty.bell();

@@ -4,14 +4,14 @@ import { isPrintable, whenLate } from '../../src/client.ts';
 import type { Candidate, LineCompletion, ShellClient } from '../channel/protocol.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
 import type { Key } from './key.ts';
-import { commonPrefix, edit, type Line, replace } from './line-editor.ts';
-import { menuHeight, moved } from './list.ts';
+import { commonPrefix, editLine, type Line, replaceText } from './line-editor.ts';
+import { menuHeight, movedSelection } from './list.ts';
 
 /** How long Tab waits for candidates. */
 const COMPLETION_WAIT_MS = 3_000;
 
 /** @returns the line completed as far as it can be, after the person chose if there was something to choose */
-export async function complete(shell: InteractiveShell, line: Line): Promise<Line> {
+export async function completeTyped(shell: InteractiveShell, line: Line): Promise<Line> {
   const completion = await candidatesFor(shell.client, line);
   const [first, second] = completion.candidates;
   if (!first) {
@@ -22,7 +22,7 @@ export async function complete(shell: InteractiveShell, line: Line): Promise<Lin
   const shared = commonPrefix(completion.candidates.map((candidate) => candidate.text));
   const typed = line.text.slice(completion.from, line.cursor);
   if (shared.length > typed.length && shared.startsWith(typed))
-    return replace(line, completion.from, line.cursor, shared);
+    return replaceText(line, completion.from, line.cursor, shared);
   return menu(shell, line, completion);
 }
 
@@ -43,10 +43,10 @@ export async function candidatesFor(client: ShellClient, line: Line): Promise<Li
 
 /** The line with the candidate in the place of its word, and a blank behind it when the word is complete. */
 function insert(line: Line, from: number, { text, final }: Candidate): Line {
-  const next = replace(line, from, line.cursor, text);
+  const next = replaceText(line, from, line.cursor, text);
   if (!final) return next;
   if (next.text[next.cursor] === ' ') return { ...next, cursor: next.cursor + 1 };
-  return replace(next, next.cursor, next.cursor, ' ');
+  return replaceText(next, next.cursor, next.cursor, ' ');
 }
 
 /** Keys that change the word under completion, so that the menu goes on with what is left. */
@@ -64,7 +64,7 @@ async function menu({ tty, view, client }: InteractiveShell, before: Line, all: 
       view.show({ line: { prompt: client.state.prompt, text: line.text, cursor: line.cursor, suggestion: '' }, list });
     const key = await tty.take();
     if (!key || key.chord === 'escape' || key.chord === 'C-g') return line;
-    const to = moved(list, key.chord);
+    const to = movedSelection(list, key.chord);
     const chosen = candidates[selected];
     const takes = key.chord === 'return' || (key.chord === 'tab' && candidates.length === 1);
     if (takes && chosen) return insert(line, from, chosen);
@@ -73,7 +73,7 @@ async function menu({ tty, view, client }: InteractiveShell, before: Line, all: 
       tty.untake(key);
       return line;
     } else {
-      line = edit(line, key, []) ?? line;
+      line = editLine(line, key, []) ?? line;
       completion = await candidatesFor(client, line);
       selected = 0;
       const [only, another] = completion.candidates;

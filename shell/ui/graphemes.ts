@@ -22,7 +22,7 @@ export function previousBoundary(text: string, index: number): number {
 export const width = (text: string): number => stringWidth(text);
 
 /** The start of `text` that fits into `columns`. */
-export function clip(text: string, columns: number): string {
+export function clipText(text: string, columns: number): string {
   let left = columns;
   for (const { segment, index } of graphemes(text)) {
     left -= width(segment);
@@ -33,6 +33,6 @@ export function clip(text: string, columns: number): string {
 
 /** `text` in exactly `columns` columns: filled with blanks, or cut with an ellipsis. */
 export function cell(text: string, columns: number): string {
-  const shown = width(text) <= columns ? text : `${clip(text, columns - 1)}…`;
+  const shown = width(text) <= columns ? text : `${clipText(text, columns - 1)}…`;
   return shown + ' '.repeat(Math.max(0, columns - width(shown)));
 }

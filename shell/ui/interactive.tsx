@@ -3,7 +3,7 @@
 import { printable } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
 import { History } from '../session/history.ts';
-import { choose } from './choose.ts';
+import { chooseItem } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
@@ -131,7 +131,7 @@ async function ask(shell: InteractiveShell, question: Question): Promise<string 
     if (question.kind === 'select') {
       const { choices } = question;
       const initial = choices.findIndex(({ value }) => value === question.initial);
-      const chosen = await choose(shell, {
+      const chosen = await chooseItem(shell, {
         message: question.message,
         items: choices.map(({ label }) => ({ label, help: '' })),
         initial: Math.max(0, initial),

@@ -3,7 +3,7 @@
  * place is known. Pure.
  */
 
-import { clip, graphemes, width } from './graphemes.ts';
+import { clipText, graphemes, width } from './graphemes.ts';
 
 export interface PromptLine {
   readonly prompt: string;
@@ -57,7 +57,7 @@ export function layOut(line: PromptLine, columns: number, rowsMax: number): Line
   }
   place(whole.length);
 
-  const grey = clip(line.suggestion, columns - x - 1);
+  const grey = clipText(line.suggestion, columns - x - 1);
   const first = Math.max(0, Math.min(cursor.y, rows.length - rowsMax));
   const shown = rows.slice(first, first + rowsMax);
   const { unknown } = line;

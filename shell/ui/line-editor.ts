@@ -30,7 +30,7 @@ type Edit = (line: Line, history: readonly string[]) => Line;
 const at = (line: Line, cursor: number): Line => ({ ...line, cursor });
 
 /** Replaces text[from … to] and leaves the cursor behind it; a line that would become too long stays as it is. */
-export function replace(line: Line, from: number, to: number, by: string): Line {
+export function replaceText(line: Line, from: number, to: number, by: string): Line {
   const text = line.text.slice(0, from) + by + line.text.slice(to);
   return text.length > LINE_LENGTH_MAX ? line : { ...line, text, cursor: from + by.length };
 }
@@ -47,7 +47,7 @@ function transpose(line: Line): Line {
   const left = previousBoundary(text, right);
   if (right === 0) return line;
   const end = nextBoundary(text, right);
-  return replace(line, left, end, text.slice(right, end) + text.slice(left, right));
+  return replaceText(line, left, end, text.slice(right, end) + text.slice(left, right));
 }
 
 const backBy =
@@ -66,8 +66,9 @@ const left: Edit = (line) => at(line, previousBoundary(line.text, line.cursor));
 const right: Edit = (line) => at(line, nextBoundary(line.text, line.cursor));
 const wordLeft: Edit = (line) => at(line, wordStart(line));
 const wordRight: Edit = (line) => at(line, wordEnd(line));
-const erase: Edit = (line) => replace(line, previousBoundary(line.text, line.cursor), line.cursor, '');
-const eraseNext: Edit = (line) => at(replace(line, line.cursor, nextBoundary(line.text, line.cursor), ''), line.cursor);
+const erase: Edit = (line) => replaceText(line, previousBoundary(line.text, line.cursor), line.cursor, '');
+const eraseNext: Edit = (line) =>
+  at(replaceText(line, line.cursor, nextBoundary(line.text, line.cursor), ''), line.cursor);
 
 /** What each key does. */
 const EDITS: Readonly<Record<string, Edit>> = {
@@ -89,7 +90,7 @@ const EDITS: Readonly<Record<string, Edit>> = {
   'C-h': erase,
   delete: eraseNext,
   'C-d': eraseNext,
-  'C-y': (line) => replace(line, line.cursor, line.cursor, line.killed),
+  'C-y': (line) => replaceText(line, line.cursor, line.cursor, line.killed),
   'C-t': transpose,
   up: backBy(1),
   'C-p': backBy(1),
@@ -113,17 +114,17 @@ function kill(line: Line, to: number): Line {
   const before = line.killing ? line.killed : '';
   if (cut === '') return line;
   const killed = to < cursor ? cut + before : before + cut;
-  return { ...replace(line, Math.min(cursor, to), Math.max(cursor, to), ''), killed, killing: true };
+  return { ...replaceText(line, Math.min(cursor, to), Math.max(cursor, to), ''), killed, killing: true };
 }
 
 /**
  * The line after `key`, or undefined when the key is none of the editor's.
  * @param history oldest first
  */
-export function edit(line: Line, key: Key, history: readonly string[]): Line | undefined {
+export function editLine(line: Line, key: Key, history: readonly string[]): Line | undefined {
   const killTo = KILLS[key.chord];
   if (killTo) return kill(line, killTo(line));
-  const insert = key.chord === 'text' && replace(line, line.cursor, line.cursor, key.text);
+  const insert = key.chord === 'text' && replaceText(line, line.cursor, line.cursor, key.text);
   const next = insert || EDITS[key.chord]?.(line, history);
   return next && { ...next, killing: false };
 }
@@ -147,8 +148,8 @@ export const ACCEPTS: Readonly<Record<string, 'all' | 'word'>> = {
 };
 
 /** The line with the suggestion, or its first word, at its end. */
-export function accept(line: Line, suggested: string, how: 'all' | 'word'): Line {
-  const whole = replace(line, line.text.length, line.text.length, suggested);
+export function acceptSuggestion(line: Line, suggested: string, how: 'all' | 'word'): Line {
+  const whole = replaceText(line, line.text.length, line.text.length, suggested);
   if (how === 'all') return whole;
   const stop = wordEnd({ ...whole, cursor: line.cursor });
   return { ...whole, text: whole.text.slice(0, stop), cursor: stop };

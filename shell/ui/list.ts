@@ -28,7 +28,7 @@ export const menuHeight = (rows: number): number => Math.min(MENU_LINES_MAX, lis
 export const listHeight = (rows: number): number => Math.max(1, rows - PROMPT_LINES);
 
 /** Where `chord` moves the selection of a list: round at its ends by lines, not by pages; undefined: not a key that moves. */
-export function moved({ items, selected, height }: List, chord: string): number | undefined {
+export function movedSelection({ items, selected, height }: List, chord: string): number | undefined {
   const count = items.length;
   const to = {
     tab: (selected + 1) % count,
@@ -52,7 +52,7 @@ export function visible({ items, selected, height }: List): { from: number; to: 
 }
 
 /** Whether each word of `filter` occurs in `label`, whatever its case. */
-export function matches(label: string, filter: string): boolean {
+export function matchesFilter(label: string, filter: string): boolean {
   const text = label.toLowerCase();
   return filter
     .toLowerCase()

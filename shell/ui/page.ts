@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import wrapAnsi from 'wrap-ansi';
 import { width } from './graphemes.ts';
 import type { Key } from './key.ts';
-import { EMPTY_LINE, edit, type Line } from './line-editor.ts';
+import { EMPTY_LINE, editLine, type Line } from './line-editor.ts';
 
 export interface Page {
   /** The row that stands at its top. */
@@ -71,7 +71,7 @@ const LEAVES: readonly string[] = ['q', 'Q', 'escape', 'C-c', 'C-g'];
 const LEAVES_AT_END: readonly string[] = [' ', 'return', 'f', 'pagedown', 'C-f', 'C-v'];
 
 /** The page after `key`, `leave` when the person is done, undefined when the key is none of the pager's. */
-export function turn(page: Page, key: Key, pages: Pages): Page | 'leave' | undefined {
+export function turnPage(page: Page, key: Key, pages: Pages): Page | 'leave' | undefined {
   if (page.typing) return typed(page, page.typing, key, pages);
   const name = key.chord === 'text' ? key.text : key.chord;
   const { height, rows, growing } = pages;
@@ -95,7 +95,7 @@ function typed(page: Page, typing: Line, key: Key, pages: Pages): Page | undefin
   const isEmptied = key.chord === 'backspace' && typing.text === '';
   if (isEmptied || key.chord === 'escape' || key.chord === 'C-c' || key.chord === 'C-g')
     return { ...page, typing: null };
-  const next = edit(typing, key, []);
+  const next = editLine(typing, key, []);
   return next && { ...page, typing: next };
 }
 

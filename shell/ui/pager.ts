@@ -4,7 +4,7 @@
  */
 
 import type { InteractiveShell } from './interactive-shell.ts';
-import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turn } from './page.ts';
+import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turnPage } from './page.ts';
 
 /** How long output is held back to see whether it will be taller than the screen. */
 const HOLD_MS = 50;
@@ -188,7 +188,7 @@ class Pager {
       const key = await this.#shell.tty.take();
       if (!key) return this.leave();
       const isSearch = this.#page.typing !== null;
-      const next = turn(this.#page, key, this.#pages());
+      const next = turnPage(this.#page, key, this.#pages());
       if (next === undefined) this.#shell.tty.bell();
       else if (next !== 'leave') this.#move(next);
       else {

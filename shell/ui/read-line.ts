@@ -3,11 +3,11 @@
 import type { LineCompletion } from '../channel/protocol.ts';
 import { parseCommandLine } from '../session/command-line.ts';
 import { showLine } from '../session/secrets.ts';
-import { choose } from './choose.ts';
-import { candidatesFor, complete } from './complete.ts';
+import { chooseItem } from './choose.ts';
+import { candidatesFor, completeTyped } from './complete.ts';
 import { cell, width } from './graphemes.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
-import { ACCEPTS, accept, EMPTY_LINE, edit, type Line, suggestion } from './line-editor.ts';
+import { ACCEPTS, acceptSuggestion, EMPTY_LINE, editLine, type Line, suggestion } from './line-editor.ts';
 import type { TtyHub } from './tty.ts';
 
 /** How long the line stays as it is before the session is asked what it comes to. */
@@ -72,7 +72,7 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
         view.clear();
         continue;
       case 'tab':
-        line = await complete(shell, line);
+        line = await completeTyped(shell, line);
         continue;
       case 'C-r':
         line = await searchHistory(shell, line);
@@ -87,7 +87,7 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
         continue;
     }
     const taken = suggested === '' ? undefined : ACCEPTS[key.chord];
-    const next = taken ? accept(line, suggested, taken) : edit(line, key, history.lines);
+    const next = taken ? acceptSuggestion(line, suggested, taken) : editLine(line, key, history.lines);
     if (next) line = next;
     else tty.bell();
   }
@@ -124,7 +124,7 @@ function helpOf({ candidates }: LineCompletion, { columns, rows }: Pick<TtyHub, 
 
 async function searchHistory(shell: InteractiveShell, line: Line): Promise<Line> {
   const newestFirst = [...new Set(shell.history.lines.toReversed())];
-  const chosen = await choose(shell, {
+  const chosen = await chooseItem(shell, {
     message: 'history',
     items: newestFirst.map((text) => ({ label: text, help: '' })),
     initial: 0,

@@ -17,7 +17,7 @@ import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { types } from '../attribute.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
-import { allocate, canAllocate, canSeekExtents, extentAt, statBlockBytes } from '../system/allocation.ts';
+import { allocateSpace, canAllocate, canSeekExtents, extentAt, statBlockBytes } from '../system/allocation.ts';
 import { isOpenHere } from '../system/descriptor.ts';
 import { lockOpenFile } from '../system/lock.ts';
 import {
@@ -242,7 +242,7 @@ async function fill(fd: number, from: number, size: number): Promise<void> {
   if (!canAllocate()) return writeZeros(fd, from, size - from);
   try {
     for (let done = from; done < size; done += allocationPieceBytes)
-      await allocate(fd, done, Math.min(allocationPieceBytes, size - done));
+      await allocateSpace(fd, done, Math.min(allocationPieceBytes, size - done));
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOTSUP') throw error;
     await writeZeros(fd, from, size - from);

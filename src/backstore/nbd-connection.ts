@@ -8,7 +8,7 @@ import { OperatorError, reasonOf } from '../errors.ts';
 import { whenLate } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
-import { encode, read, readAll } from '../wire/layout.ts';
+import { decode, decodeAll, encode } from '../wire/layout.ts';
 import {
   commands,
   errorPayload,
@@ -209,7 +209,7 @@ export class NbdConnection {
     const start = await this.#channel.exactly(simpleReply.length);
     const kind = simpleReply.fields.magic.get(start, 0);
     if (kind === magic.simpleReply) {
-      const { error, cookie } = read(simpleReply, start);
+      const { error, cookie } = decode(simpleReply, start);
       const pending = this.#take(cookie);
       const { into } = pending.request;
       if (error === 0 && into) {
@@ -221,7 +221,7 @@ export class NbdConnection {
     }
     if (kind !== magic.structuredReply) throw new Error('what came is no reply');
     const rest = await this.#channel.exactly(structuredReply.length - simpleReply.length);
-    const header = read(structuredReply, Buffer.concat([start, rest]));
+    const header = decode(structuredReply, Buffer.concat([start, rest]));
     const pending = this.#take(header.cookie);
     if (header.length > payloadBytesMax + payloadExtraBytes) throw new Error('a reply is too long');
     await this.#receivePiece(pending, header.type, header.length);
@@ -244,21 +244,21 @@ export class NbdConnection {
       return request.into.subarray(from, from + bytes);
     };
     if (type >= replyErrors) {
-      const { error } = length >= errorPayload.length ? read(errorPayload, payload) : { error: 0 };
+      const { error } = length >= errorPayload.length ? decode(errorPayload, payload) : { error: 0 };
       pending.error ||= error || errors.EIO;
     } else if (type === replyTypes.offsetData && length > offsetData.length) {
       const data = payload.subarray(offsetData.length);
-      into(read(offsetData, payload).offset, data.length).set(data);
+      into(decode(offsetData, payload).offset, data.length).set(data);
     } else if (type === replyTypes.offsetHole && length === offsetHole.length) {
-      const hole = read(offsetHole, payload);
+      const hole = decode(offsetHole, payload);
       into(hole.offset, hole.length).fill(0);
     } else if (
       type === replyTypes.blockStatus &&
       length >= statusContext.length + statusExtent.length &&
-      read(statusContext, payload).id === this.terms.allocationId
+      decode(statusContext, payload).id === this.terms.allocationId
     ) {
       const both = extentFlag.hole | extentFlag.zero;
-      for (const { length: bytes, flags } of readAll(statusExtent, payload, statusContext.length))
+      for (const { length: bytes, flags } of decodeAll(statusExtent, payload, statusContext.length))
         pending.extents.push({ length: bytes, hole: (flags & both) === both });
     } else if (type !== replyTypes.none) throw new Error(`a reply of type ${type}`);
   }

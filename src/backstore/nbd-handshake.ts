@@ -2,7 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import type { ByteChannel } from '../wire/byte-channel.ts';
-import { encode, type Layout, read } from '../wire/layout.ts';
+import { decode, encode, type Layout } from '../wire/layout.ts';
 import {
   baseAllocation,
   blockSizeInfo,
@@ -63,7 +63,7 @@ export async function shakeHands(
   tls: 'require' | 'allow',
   secure: (channel: ByteChannel) => Promise<ByteChannel>,
 ): Promise<{ channel: ByteChannel; terms: Terms }> {
-  const { server, option: kind, flags } = read(greeting, await plain.exactly(greeting.length));
+  const { server, option: kind, flags } = decode(greeting, await plain.exactly(greeting.length));
   if (server !== magic.server || kind !== magic.option || (flags & handshakeFlag.fixedNewstyle) === 0)
     throw new OperatorError('The server does not speak the fixed newstyle NBD protocol');
   const ours = flags & (handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes);
@@ -104,7 +104,7 @@ async function choose(channel: ByteChannel, exportName: string, zeroes: boolean)
       ({ type, data }) =>
         type === replies.metaContext && data.toString('latin1', statusContext.length) === baseAllocation,
     );
-    allocationId = found && read(statusContext, found.data).id;
+    allocationId = found && decode(statusContext, found.data).id;
   }
   const wanted = encode(number16, { value: 1 }, encode(infoHeader, { type: infoTypes.blockSize }));
   const answers = await ask(channel, options.go, Buffer.concat([name, wanted]));
@@ -118,13 +118,14 @@ async function choose(channel: ByteChannel, exportName: string, zeroes: boolean)
 function termsOf(answers: readonly Reply[]): Omit<Terms, 'allocationId'> {
   const about = (type: number, { length }: Layout) =>
     answers.find(
-      ({ type: kind, data }) => kind === replies.info && data.length >= length && read(infoHeader, data).type === type,
+      ({ type: kind, data }) =>
+        kind === replies.info && data.length >= length && decode(infoHeader, data).type === type,
     );
   const info = about(infoTypes.export, exportInfo);
   if (!info) throw new OperatorError('The server does not say how large the export is');
-  const { size, flags } = read(exportInfo, info.data);
+  const { size, flags } = decode(exportInfo, info.data);
   const sizes = about(infoTypes.blockSize, blockSizeInfo);
-  const { minimum, maximum } = sizes ? read(blockSizeInfo, sizes.data) : { minimum: 512, maximum: payloadBytesMax };
+  const { minimum, maximum } = sizes ? decode(blockSizeInfo, sizes.data) : { minimum: 512, maximum: payloadBytesMax };
   checkLimits(minimum, maximum);
   return { size, flags, minimumBlock: minimum, maximumPayload: Math.min(maximum, payloadBytesMax) };
 }
@@ -148,7 +149,7 @@ function checkLimits(minimum: number, maximum: number): void {
 /** Servers that know no GO. What they lack ends the connection. */
 async function oldChoice(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
   sendOption(channel, options.exportName, Buffer.from(exportName));
-  const { size, flags } = read(exportAnswer, await channel.exactly(exportAnswer.length));
+  const { size, flags } = decode(exportAnswer, await channel.exactly(exportAnswer.length));
   if (zeroes) await channel.discard(exportAnswerZeroes);
   const valid = (flags & exportFlag.hasFlags) !== 0 ? flags : 0;
   return { size, flags: valid, minimumBlock: 512, maximumPayload: payloadBytesMax, allocationId: undefined };
@@ -173,7 +174,7 @@ async function ask(channel: ByteChannel, code: number, data: Uint8Array = new Ui
   sendOption(channel, code, data);
   const all: Reply[] = [];
   while (all.length < repliesMax) {
-    const header = read(optionReply, await channel.exactly(optionReply.length));
+    const header = decode(optionReply, await channel.exactly(optionReply.length));
     if (header.magic !== magic.optionReply || header.option !== code || header.length > replyBytesMax)
       throw new OperatorError('The server does not speak the NBD protocol: its reply makes no sense');
     const reply = { type: header.type, data: await channel.exactly(header.length) };

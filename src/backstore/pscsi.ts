@@ -8,10 +8,10 @@ import { systemError } from '../system/system-error.ts';
 import {
   bit,
   bits,
+  decode,
   encode,
   type Fields,
   type Layout,
-  read,
   record,
   u8,
   u32,
@@ -179,11 +179,11 @@ async function scsiVolume(fd: number): Promise<Volume> {
   const asked = await send(commands.readCapacity({ allocation: 32 }), none, 32);
   if (asked.status !== 0 || asked.dataIn.length < capacity.length)
     throw new OperatorError('it does not say how large it is');
-  const { lastBlock, blockSize } = read(capacity, asked.dataIn);
+  const { lastBlock, blockSize } = decode(capacity, asked.dataIn);
   const size = (lastBlock + 1) * blockSize;
   const modes = await send(commands.modeSense({ allocation: modeHeader.length }), none, modeHeader.length);
   const isKnown = modes.status === 0 && modes.dataIn.length >= modeHeader.length;
-  const readOnly = isKnown && read(modeHeader, modes.dataIn).writeProtected;
+  const readOnly = isKnown && decode(modeHeader, modes.dataIn).writeProtected;
   return new ScsiVolume(fd, { size, blockSize, readOnly }, send);
 }
 

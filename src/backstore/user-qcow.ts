@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
-import { exact64, read as readRecord, record, u32, u64, type Values } from '../wire/layout.ts';
+import { exact64, decode as readRecord, record, u32, u64, type Values } from '../wire/layout.ts';
 import { openQemuVolume } from './qemu-nbd.ts';
 import { userBackstore } from './user.ts';
 

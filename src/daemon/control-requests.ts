@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts';
 import { type Operation, type ParameterValues, type Value, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
-import { dump } from '../saved/saveconfig.ts';
+import { dumpTree } from '../saved/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
 
 export interface ControlContext {
@@ -34,7 +34,10 @@ export const controlRequests: Readonly<
     });
     return { is: 'applied', operation: withoutSecrets(carried), notes };
   },
-  configuration: async ({ host }) => ({ is: 'configuration', configuration: dump(host.root.tree) as unknown as Value }),
+  configuration: async ({ host }) => ({
+    is: 'configuration',
+    configuration: dumpTree(host.root.tree) as unknown as Value,
+  }),
   async save({ host }, { backups = backupsKept }) {
     if (!Number.isSafeInteger(backups) || Number(backups) < 1) throw new OperatorError('backups must be at least 1');
     const { path, backup } = await host.save(undefined, Number(backups));

@@ -15,7 +15,7 @@ import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
 import { mayControl } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
-import { listening } from '../system/unix-socket.ts';
+import { whenListening } from '../system/unix-socket.ts';
 import {
   type ControlRefusal,
   type ControlReply,
@@ -119,7 +119,7 @@ class ControlServer implements Control {
   async #listen(): Promise<void> {
     const { inherited, group } = this.options;
     if (inherited !== undefined) {
-      await listening(this.#server, { fd: inherited });
+      await whenListening(this.#server, { fd: inherited });
       // Only a TCP socket has an address here. On a network, everybody would be the owner.
       if (this.#server.address() === null) return;
       this.#server.close();
@@ -130,7 +130,7 @@ class ControlServer implements Control {
     // Under another name until its mode is right; renaming takes the place of what a killed process left.
     const fresh = `${this.#path}.new`;
     await rm(fresh, { force: true });
-    await listening(this.#server, { path: fresh });
+    await whenListening(this.#server, { path: fresh });
     await chmod(fresh, 0o600);
     if (group !== undefined) await this.#letIn(group, directory, fresh);
     await rename(fresh, this.#path);

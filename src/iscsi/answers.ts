@@ -4,7 +4,7 @@ import { readFailed } from '../scsi/device-server.ts';
 import { type Completion, type Extent, status } from '../scsi/task.ts';
 import { taskSet } from '../scsi/task-set.ts';
 import { systemError } from '../system/system-error.ts';
-import { borrow, giveBack } from './buffer-pool.ts';
+import { borrowBuffer, giveBack } from './buffer-pool.ts';
 import type { Command } from './command.ts';
 import { state } from './command-state.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
@@ -147,7 +147,7 @@ export class Answers {
   /** Reads the next piece of the volume; the command goes on when it is there. */
   #readAhead(command: Command, source: Extent, length: number): void {
     const size = Math.min(length - command.sent, readAheadBytes);
-    const borrowed = borrow(size);
+    const borrowed = borrowBuffer(size);
     const buffer = size === borrowed.length ? borrowed : borrowed.subarray(0, size);
     source.volume.read(buffer, source.position + command.sent).then(
       () => {

@@ -1,7 +1,7 @@
 /** SCSI Command and Data-Out PDUs as they come in: what is refused, where their data goes (RFC 7143 4.2.4, 11.3, 11.7). */
 
 import { type Sense, sense } from '../scsi/sense.ts';
-import { advance } from '../wire/serial.ts';
+import { advanceSerial } from '../wire/serial.ts';
 import { type Command, readCommand, type Sequence } from './command.ts';
 import { state } from './command-state.ts';
 import type { DataOut } from './data-out.ts';
@@ -125,7 +125,7 @@ export class Arrival {
   uncount(): void {
     const command = this.#transfer.receiving;
     const session = this.#session;
-    if (!command || this.#sequence || command.immediate || session.expCmdSn !== advance(command.cmdSn)) return;
+    if (!command || this.#sequence || command.immediate || session.expCmdSn !== advanceSerial(command.cmdSn)) return;
     session.expCmdSn = command.cmdSn;
     this.#transfer.drop(command, true);
   }

@@ -5,13 +5,13 @@ import type { Pair } from '../wire/text.ts';
 import {
   type Challenge,
   challengeBytes,
+  chapResponse,
   chooseAlgorithm,
   parseChallenge,
   printBinary,
-  respond,
   sameBytes,
   sameText,
-  verify,
+  verifyResponse,
 } from './chap.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 
@@ -112,12 +112,12 @@ export class Authentication {
     // All are always compared, so that time does not tell which one was wrong.
     const right = accounts.map(({ userid, password }) => {
       const nameRight = sameText(name ?? '', userid);
-      const responseRight = verify(ours, password, response ?? '');
+      const responseRight = verifyResponse(ours, password, response ?? '');
       return nameRight && responseRight;
     });
     if (!right.includes(true)) throw failure(`CHAP name or secret is wrong for ${owner}`);
     // RFC 7143 9.2.1: who answers as we would may only have heard it from us.
-    if (isMutual(auth) && verify(ours, auth.mutual_password, response ?? ''))
+    if (isMutual(auth) && verifyResponse(ours, auth.mutual_password, response ?? ''))
       throw failure(`password and mutual_password are the same for ${owner}: set another one`);
     this.proven = true;
     this.#step = 'done';
@@ -134,7 +134,7 @@ export class Authentication {
     if (!isMutual(auth)) throw failure(`the initiator wants mutual CHAP and ${owner} has no mutual credentials`);
     return [
       ['CHAP_N', auth.mutual_userid],
-      ['CHAP_R', printBinary(respond(theirs, auth.mutual_password))],
+      ['CHAP_R', printBinary(chapResponse(theirs, auth.mutual_password))],
     ];
   }
 }

@@ -22,7 +22,7 @@ const noSlab: Slab = { bytes: new Uint8Array(), address: 0 };
 const slabs: Slab[] = [];
 
 /** A slab nobody reads any more. */
-export function keep(slab: Slab): void {
+export function keepSlab(slab: Slab): void {
   if (slabs.length < slabsKept) slabs.push(slab);
 }
 
@@ -139,7 +139,7 @@ export class Batch {
       }
     }
     copy(from.bytes.subarray(listed + sent, this.#end));
-    keep(from);
+    keepSlab(from);
     return into.bytes.subarray(0, at);
   }
 

@@ -14,7 +14,7 @@ let freeBytes = 0;
 const classOf = (bytes: number): number => 32 - Math.clz32((bytes - 1) >>> 12);
 
 /** At least `bytes` bytes, with whatever was in them. */
-export function borrow(bytes: number): Uint8Array {
+export function borrowBuffer(bytes: number): Uint8Array {
   if (bytes < smallest || bytes > largest) return Buffer.allocUnsafeSlow(bytes);
   const size = classOf(bytes);
   const buffer = free[size]?.pop();
@@ -23,7 +23,7 @@ export function borrow(bytes: number): Uint8Array {
   return buffer;
 }
 
-/** Takes back what `borrow` gave, once nobody reads or writes it any more. */
+/** Takes back what `borrowBuffer` gave, once nobody reads or writes it any more. */
 export function giveBack(buffer: Uint8Array): void {
   const { length } = buffer;
   const size = classOf(length);
@@ -37,7 +37,7 @@ export function giveBack(buffer: Uint8Array): void {
   freeBytes += length;
 }
 
-/** Lets go of what `borrow` gave while somebody may still read or write it: it is never lent again. */
-export function abandon(buffer: Uint8Array): void {
+/** Lets go of what `borrowBuffer` gave while somebody may still read or write it: it is never lent again. */
+export function abandonBuffer(buffer: Uint8Array): void {
   leaveToCollector(buffer.length);
 }

@@ -36,7 +36,7 @@ export function parseChallenge(algorithm: string, identifier: string, bytes: str
 }
 
 /** The response to a challenge: a digest over identifier, secret, challenge. */
-export function respond(challenge: Challenge, secret: string): Uint8Array {
+export function chapResponse(challenge: Challenge, secret: string): Uint8Array {
   const algorithm = algorithms[challenge.algorithm];
   if (!algorithm) throw new Error(`CHAP algorithm ${challenge.algorithm}`);
   return createHash(algorithm.hash)
@@ -47,8 +47,8 @@ export function respond(challenge: Challenge, secret: string): Uint8Array {
 }
 
 /** Whether `response` answers the challenge, in a time that does not tell how much of it was right. */
-export function verify(challenge: Challenge, secret: string, response: string): boolean {
-  const expected = respond(challenge, secret);
+export function verifyResponse(challenge: Challenge, secret: string, response: string): boolean {
+  const expected = chapResponse(challenge, secret);
   const given = parseBinary(response, expected.length);
   return given !== undefined && given.length === expected.length && timingSafeEqual(given, expected);
 }

@@ -3,7 +3,7 @@
 import { decodeLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
-import { read } from '../wire/layout.ts';
+import { decode } from '../wire/layout.ts';
 import { type CommandState, state } from './command-state.ts';
 import type { Coverage } from './coverage.ts';
 import { additionalHeader, header, headerBytes, lunHalves, padding, scsiCommand } from './pdu.ts';
@@ -105,7 +105,7 @@ function extendedCdb(bytes: Uint8Array, start: number): Uint8Array {
   const end = start + headerBytes + header.totalAhsLength.get(bytes, start) * 4;
   let cdb = scsiCommand.fields.cdb.get(bytes, start);
   for (let at = start + headerBytes; at < end; ) {
-    const { length, type } = read(additionalHeader, bytes, at);
+    const { length, type } = decode(additionalHeader, bytes, at);
     const behind = at + additionalHeader.length + length;
     if (length === 0 || behind > end) return none;
     if (type === extendedCdbType) {

@@ -54,5 +54,5 @@ const transitions: Readonly<Record<ConnectionState, Partial<Record<ConnectionEve
 };
 
 /** The state after `event`; an event that has no place in `state` changes nothing. */
-export const next = (state: ConnectionState, event: ConnectionEvent): ConnectionState =>
+export const nextState = (state: ConnectionState, event: ConnectionEvent): ConnectionState =>
   transitions[state][event] ?? state;

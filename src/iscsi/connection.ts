@@ -7,7 +7,7 @@ import { bracketed, type Tpg } from '../target/target.ts';
 import { copyOf } from '../wire/layout.ts';
 import { Arrival } from './arrival.ts';
 import type { Command } from './command.ts';
-import { type ConnectionEvent, type ConnectionState, next } from './connection-state.ts';
+import { type ConnectionEvent, type ConnectionState, nextState } from './connection-state.ts';
 import type { Ends } from './ends.ts';
 import { FastPath } from './fast-path.ts';
 import type { ConnectionHost } from './host.ts';
@@ -16,7 +16,7 @@ import { defaultParameters, type NegotiatedParameters } from './keys.ts';
 import { logoutSeconds, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { LoginPhase } from './login-phase.ts';
-import { announceDrop, askForLogout, ping, showWindow } from './notices.ts';
+import { announceDrop, askForLogout, sendPing, showWindow } from './notices.ts';
 import type { Output } from './output.ts';
 import {
   dataOut,
@@ -300,7 +300,7 @@ export class Connection implements PduHandler, Link {
     else if (!session || this.output.blocked) return;
     else if (this.pingedAt === undefined && wantsPing(this, session)) {
       this.pingedAt = now;
-      ping(this.sender);
+      sendPing(this.sender);
     } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this.sender);
   }
 
@@ -377,7 +377,7 @@ export class Connection implements PduHandler, Link {
   }
 
   #enter(event: ConnectionEvent): void {
-    this.state = next(this.state, event);
+    this.state = nextState(this.state, event);
   }
 
   #say(event: LogEvent, reason?: string): void {

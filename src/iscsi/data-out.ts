@@ -5,8 +5,8 @@
 
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { CheckCondition } from '../scsi/sense.ts';
-import { advance } from '../wire/serial.ts';
-import { abandon, borrow, giveBack } from './buffer-pool.ts';
+import { advanceSerial } from '../wire/serial.ts';
+import { abandonBuffer, borrowBuffer, giveBack } from './buffer-pool.ts';
 import type { Command, Sequence } from './command.ts';
 import { state } from './command-state.ts';
 import { Coverage } from './coverage.ts';
@@ -77,7 +77,7 @@ export class DataOut {
 
   /** A command needs its memory no more; somebody may still read or write it. */
   abandon(command: Command): void {
-    if (command.buffer) abandon(command.buffer);
+    if (command.buffer) abandonBuffer(command.buffer);
     command.buffer = undefined;
     if (command.reserved === 0) return;
     const { reserved } = command;
@@ -89,7 +89,7 @@ export class DataOut {
   allot(command: Command, bytes: number): void {
     const early = command.buffer;
     const { task } = command;
-    command.buffer = borrow(bytes);
+    command.buffer = borrowBuffer(bytes);
     if (early) command.buffer.set(early.subarray(0, this.unsolicitedEnd(command)));
     command.pieceEnd = this.#firstEnd(command);
     task!.dataOut = part(command.buffer, 0, command.pieceEnd);
@@ -130,7 +130,7 @@ export class DataOut {
 
   /** The initiator may send as much before its command has come up, or has memory. */
   #gatherEarly(command: Command, bytes: number): Uint8Array {
-    const buffer = borrow(bytes);
+    const buffer = borrowBuffer(bytes);
     command.buffer = buffer;
     command.reserved += bytes;
     this.#session.memory.add(bytes);
@@ -155,7 +155,7 @@ export class DataOut {
   #request(command: Command, length: number): void {
     const { writer } = this.#connection.sender;
     const { fields } = readyToTransfer;
-    this.#lastTransferTag = advance(this.#lastTransferTag) % noTag;
+    this.#lastTransferTag = advanceSerial(this.#lastTransferTag) % noTag;
     const at = writer.begin(readyToTransfer.blank, 0);
     const { bytes } = writer;
     fields.final.set(bytes, at, true);

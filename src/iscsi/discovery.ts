@@ -1,6 +1,6 @@
 /** SendTargets (RFC 7143 appendix C): which targets an initiator is shown, and under which addresses. */
 
-import { admit, unlisted } from '../target/access.ts';
+import { admitInitiator, whyUnlisted } from '../target/access.ts';
 
 import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/target.ts';
 import { isText, type Pair } from '../wire/text.ts';
@@ -49,9 +49,9 @@ function describe(target: Target, asker: Asker): Pair[] {
 
 /** As in LIO, demo_mode_discovery shows a TPG also to initiators that access would not admit; as in tgt, an access list hides it. */
 function isShown(tpg: Tpg, { initiatorName, address }: Asker): boolean {
-  if (unlisted(tpg, initiatorName, address) !== undefined) return false;
+  if (whyUnlisted(tpg, initiatorName, address) !== undefined) return false;
   if (!tpg.enabled) return tpg.attribute('tpg_enabled_sendtargets') === 0;
-  return tpg.attribute('demo_mode_discovery') === 1 || admit(tpg, initiatorName, address).admitted;
+  return tpg.attribute('demo_mode_discovery') === 1 || admitInitiator(tpg, initiatorName, address).admitted;
 }
 
 function addressOf(tpg: Tpg, portal: Portal, { localAddress, boundPort }: Asker): Pair[] {

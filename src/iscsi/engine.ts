@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { descriptorOf } from '../system/descriptor.ts';
-import { fallen } from '../target/access.ts';
+import { whyAccessEnded } from '../target/access.ts';
 import type { ArrivingConnection, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
 import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
@@ -75,7 +75,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
     for (const session of this.sessionTable) {
       const { tpg, acl, initiatorName } = session;
       const addresses = Array.from(session.connections.values(), ({ ends }) => ends.remoteAddress);
-      const why = tpg && fallen(this.state, { initiatorName, addresses, tpg, acl });
+      const why = tpg && whyAccessEnded(this.state, { initiatorName, addresses, tpg, acl });
       // A logical unit is served by one loop at a time: there is nothing to wait for.
       if (tpg && !this.#context.serves(tpg.target)) session.cut('its target moves to another loop');
       else if (why) session.dismiss(why);

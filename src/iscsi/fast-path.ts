@@ -10,19 +10,20 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
-import { dataIn, encode, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
+import { dataIn, encodePdu, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
 import type { ReachedUnit, Session } from './session.ts';
 import type { Tally } from './tally.ts';
 
 /** The second byte of a READ, and of a WRITE that announces no more data, but for what tells untagged from SIMPLE. */
-const flagsOf = (values: { read?: true; write?: true }): number => encode(scsiCommand, { final: true, ...values })[1]!;
+const flagsOf = (values: { read?: true; write?: true }): number =>
+  encodePdu(scsiCommand, { final: true, ...values })[1]!;
 const readFlags = flagsOf({ read: true });
 const writeFlags = flagsOf({ write: true });
 const simpleBit = 0x01;
 
 /** The answers, but for their numbers: the one Data-In, with status GOOD, and the SCSI Response that says it. */
-const onlyDataIn = encode(dataIn, { final: true, hasStatus: true, targetTransferTag: noTag });
-const goodResponse = encode(scsiResponse, { final: true });
+const onlyDataIn = encodePdu(dataIn, { final: true, hasStatus: true, targetTransferTag: noTag });
+const goodResponse = encodePdu(scsiResponse, { final: true });
 
 export class FastPath {
   readonly #connection: Link;

@@ -205,7 +205,7 @@ export interface KeyOutcome {
 }
 
 /** @param offer the initiator's value @param ours as `ourValue` says */
-export function negotiate(key: TextKey, offer: string, ours: string): KeyOutcome {
+export function negotiateKey(key: TextKey, offer: string, ours: string): KeyOutcome {
   if (key.result === 'list') {
     const choice = offer.split(',').find((one) => ours.split(',').includes(one));
     return choice === undefined ? { answer: 'Reject' } : { answer: choice, value: choice };

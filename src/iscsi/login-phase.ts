@@ -6,7 +6,7 @@ import { printText } from '../wire/text.ts';
 import { tpgAttributes } from './attributes.ts';
 import type { Link } from './link.ts';
 import { type LoggedIn, Login, type LoginAnswer } from './login.ts';
-import { decode, loginRequest, loginResponse } from './pdu.ts';
+import { decodePdu, loginRequest, loginResponse } from './pdu.ts';
 import { ConnectionError, type LoginError } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
@@ -51,7 +51,7 @@ export class LoginPhase {
   receive(header: Uint8Array, text: Uint8Array): void {
     this.#header = header;
     if (this.#over) throw new ConnectionError('a request before the login was answered');
-    const request = decode(loginRequest, header);
+    const request = decodePdu(loginRequest, header);
     const answer = this.#login.receive(request, text);
     if ('elsewhere' in answer) this.#connection.leave(answer.elsewhere);
     else this.#go(request, answer);
@@ -97,7 +97,7 @@ export class LoginPhase {
   /** The answer to a login that fails or is sent on (RFC 7143 11.13.5); the request that it is about may have been none. */
   refuse(error: LoginError): void {
     const header = this.#header;
-    const { isid, initiatorTaskTag, cmdSn } = header ? decode(loginRequest, header) : noRequest;
+    const { isid, initiatorTaskTag, cmdSn } = header ? decodePdu(loginRequest, header) : noRequest;
     const values = { isid, initiatorTaskTag, statusClass: error.status >> 8, statusDetail: error.status & 0xff };
     this.#connection.sender.send(loginResponse, values, printText(error.pairs), cmdSn);
   }

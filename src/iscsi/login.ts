@@ -1,6 +1,6 @@
 /** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
 
-import { admit, fallen, unlisted } from '../target/access.ts';
+import { admitInitiator, whyAccessEnded, whyUnlisted } from '../target/access.ts';
 import { type Auth, hasCredentials } from '../target/auth.ts';
 import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
@@ -12,7 +12,7 @@ import { loginRequestsMax, loginSegmentBytesMax, textBytesMax, textPairsMax } fr
 import { Negotiation } from './negotiation.ts';
 import type { loginRequest } from './pdu.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
-import { redirected } from './redirection.ts';
+import { redirectionOf } from './redirection.ts';
 
 export type LoginRequest = Values<(typeof loginRequest)['fields']>;
 
@@ -157,7 +157,7 @@ export class Login<S extends JoinableSession> {
       throw new LoginError(loginStatus.serviceUnavailable, 'what has to be proven changed during the login');
     if (!tpg) return;
     const { state, tpgs, address } = this.#context;
-    const why = fallen(state, { initiatorName, addresses: [address], tpg, acl });
+    const why = whyAccessEnded(state, { initiatorName, addresses: [address], tpg, acl });
     if (!state.targets.has(tpg.target.wwn)) throw new LoginError(loginStatus.notFound, `${tpg.path} was deleted`);
     if (!tpg.enabled || !tpgs().includes(tpg))
       throw new LoginError(loginStatus.serviceUnavailable, why ?? `${tpg.path} is not behind this portal any more`);
@@ -197,10 +197,10 @@ export class Login<S extends JoinableSession> {
     const discovery = type === 'Discovery';
     const targetName = pairs.get('TargetName')?.toLowerCase();
     const tpg = discovery ? undefined : this.#findTpg(targetName);
-    const because = tpg && unlisted(tpg, initiatorName, this.#context.address);
+    const because = tpg && whyUnlisted(tpg, initiatorName, this.#context.address);
     if (because !== undefined) throw new LoginError(loginStatus.authorizationFailure, because);
     // A further connection belongs to the portal group that its session is in.
-    const redirection = tpg && request.tsih === 0 ? redirected(tpg, portal) : undefined;
+    const redirection = tpg && request.tsih === 0 ? redirectionOf(tpg, portal) : undefined;
     if (redirection) throw redirection;
     if (tpg && !servesTargets) return { elsewhere: tpg };
     const acl = tpg && this.#admit(tpg, initiatorName);
@@ -242,7 +242,7 @@ export class Login<S extends JoinableSession> {
   }
 
   #admit(tpg: Tpg, initiatorName: string): NodeAcl | undefined {
-    const admission = admit(tpg, initiatorName, this.#context.address);
+    const admission = admitInitiator(tpg, initiatorName, this.#context.address);
     if (!admission.admitted) throw new LoginError(loginStatus.authorizationFailure, admission.because);
     return admission.acl;
   }

@@ -7,7 +7,7 @@ import {
   isParameter,
   keys,
   type NegotiatedParameters,
-  negotiate,
+  negotiateKey,
   ourDeclarations,
   ourValue,
   type ParameterName,
@@ -95,7 +95,7 @@ export class Negotiation {
     if (discovery && key.irrelevantInDiscovery) return 'Irrelevant';
     if (this.#full && key.use !== 'ALL') return 'Reject';
     if (!leading && key.use === 'LO') return 'Irrelevant';
-    const { answer, value } = negotiate(key, offer, this.#ours(name));
+    const { answer, value } = negotiateKey(key, offer, this.#ours(name));
     if (value !== undefined) this.#set(name, value);
     if (key.result !== 'declared') return answer;
     // RFC 7143 7.12: a declaration cannot be answered; one that is not acceptable is a failure.

@@ -11,7 +11,7 @@ import type { Sender } from './sender.ts';
 const asyncEvent = { scsi: 0, logoutRequested: 1, connectionDropped: 2, sessionDropped: 3 } as const;
 
 /** A ping has no task tag, and a transfer tag that its answer brings back. */
-export function ping(sender: Sender): void {
+export function sendPing(sender: Sender): void {
   sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
 }
 

@@ -10,18 +10,18 @@ import {
   bit,
   bits,
   counting,
+  decode,
+  encodeInto,
   type Fields,
   type Layout,
   little32,
   octets,
-  read,
   record,
   u8,
   u16,
   u24,
   u32,
   type Values,
-  write,
 } from '../wire/layout.ts';
 
 export const headerBytes = 48;
@@ -226,11 +226,11 @@ export const pdus: ReadonlyMap<number, Pdu<Fields>> = new Map(
 );
 
 /** A header made of `values`; all other bits are 0. */
-export function encode<F extends Fields>(one: Pdu<F>, values: Partial<Values<F & typeof common>>): Uint8Array {
+export function encodePdu<F extends Fields>(one: Pdu<F>, values: Partial<Values<F & typeof common>>): Uint8Array {
   const bytes = one.blank.slice();
-  write(one, bytes, 0, values);
+  encodeInto(one, bytes, 0, values);
   return bytes;
 }
 
-export const decode = <F extends Fields>(one: Pdu<F>, bytes: Uint8Array, start = 0): Values<F & typeof common> =>
-  read(one, bytes, start);
+export const decodePdu = <F extends Fields>(one: Pdu<F>, bytes: Uint8Array, start = 0): Values<F & typeof common> =>
+  decode(one, bytes, start);

@@ -36,7 +36,7 @@ export const refuseRedirection = (text: string): string | undefined =>
  * What a login to the TPG comes to where it is redirected. Who has come to the address in question is let in.
  * @param portal the address and port that the connection came to, as `printPortal` has it
  */
-export function redirected(tpg: Tpg, portal: string): LoginError | undefined {
+export function redirectionOf(tpg: Tpg, portal: string): LoginError | undefined {
   const to = parse(String(tpg.attributes.values['redirect'] ?? ''));
   if (!to || to.address === portal) return undefined;
   const status = to.permanent ? loginStatus.movedPermanently : loginStatus.movedTemporarily;

@@ -3,7 +3,7 @@
 import type { ConnectionState } from './connection-state.ts';
 import type { Link } from './link.ts';
 import {
-  decode,
+  decodePdu,
   loginRequest,
   logoutRequest,
   logoutResponse,
@@ -61,7 +61,7 @@ function exchangeText(connection: Link, header: Uint8Array, data: Uint8Array): v
 
 /** NOP-Out (RFC 7143 11.18): an answer to our ping asks for none; a ping comes back with its data. */
 function ping(connection: Link, header: Uint8Array, data: Uint8Array): void {
-  const request = decode(nopOut, header);
+  const request = decodePdu(nopOut, header);
   if (request.initiatorTaskTag === noTag) {
     if (!request.immediate) connection.reject(rejectReason.protocolError, header, 0);
     return;
@@ -77,7 +77,7 @@ const logoutResult = { success: 0, noSuchCid: 1, recoveryNotSupported: 2 } as co
 
 /** Logout (RFC 7143 11.14): the answer waits until what was under way has stopped, and the connection closes behind it. */
 async function logOut(connection: Link, header: Uint8Array): Promise<void> {
-  const { reason, cid, initiatorTaskTag } = decode(logoutRequest, header);
+  const { reason, cid, initiatorTaskTag } = decodePdu(logoutRequest, header);
   const session = connection.session!;
   const named = session.connections.get(cid);
   const answer = (result: number) => {

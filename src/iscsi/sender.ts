@@ -1,8 +1,8 @@
 /** Whole PDUs out, with our numbers in them: StatSN of the connection, the command window of its session (RFC 7143 4.2.2). */
 
 import type { Fields, Values } from '../wire/layout.ts';
-import { write } from '../wire/layout.ts';
-import { advance, distance } from '../wire/serial.ts';
+import { encodeInto } from '../wire/layout.ts';
+import { advanceSerial, distance } from '../wire/serial.ts';
 import type { Output } from './output.ts';
 import { numbers, type Pdu } from './pdu.ts';
 import { PduWriter } from './pdu-writer.ts';
@@ -41,7 +41,7 @@ export class Sender {
   /** Puts our numbers into an answer whose header is at `start`. @param counts it carries a StatSN of its own */
   stamp(bytes: Uint8Array, start: number, counts: boolean): void {
     numbers.statSn.set(bytes, start, this.#statSn);
-    if (counts) this.#statSn = advance(this.#statSn);
+    if (counts) this.#statSn = advanceSerial(this.#statSn);
     const { window } = this;
     if (!window) return;
     window.shownMaxCmdSn = window.maxCmdSn;
@@ -69,7 +69,7 @@ export class Sender {
 
   #begin<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data: Uint8Array): number {
     const at = this.writer.begin(pdu.blank, data.length);
-    write<Fields>(pdu, this.writer.bytes, at, values as Partial<Values<Fields>>);
+    encodeInto<Fields>(pdu, this.writer.bytes, at, values as Partial<Values<Fields>>);
     this.writer.bytes.set(data, this.writer.dataStart);
     return at;
   }

@@ -10,7 +10,7 @@ import type { SessionInfo } from '../target/service.ts';
 
 import { bracketed, type NodeAcl, type Tpg } from '../target/target.ts';
 import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
-import { advance, distance } from '../wire/serial.ts';
+import { advanceSerial, distance } from '../wire/serial.ts';
 import type { Owner } from './command.ts';
 import { CommandTable } from './command-table.ts';
 import type { ConnectionState } from './connection-state.ts';
@@ -18,7 +18,7 @@ import type { Ends } from './ends.ts';
 import { type NegotiatedParameters, sessionParameters } from './keys.ts';
 import { writeBytesMax } from './limits.ts';
 import type { JoinableSession, LoggedIn } from './login.ts';
-import { announceLuns, ping } from './notices.ts';
+import { announceLuns, sendPing } from './notices.ts';
 import type { Sender, Window } from './sender.ts';
 
 /** Commands of a discovery session: it has no TPG to say so. */
@@ -105,7 +105,7 @@ export class Session implements JoinableSession, Window {
     this.parameters = loggedIn.parameters;
     this.expCmdSn = cmdSn;
     this.#depth = this.#depthWanted();
-    this.maxCmdSn = advance(cmdSn, this.#depth - 1);
+    this.maxCmdSn = advanceSerial(cmdSn, this.#depth - 1);
     this.nexus =
       tpg &&
       new Nexus({
@@ -194,7 +194,7 @@ export class Session implements JoinableSession, Window {
 
   /** The next request has come, and is being answered. */
   pass(): void {
-    this.expCmdSn = advance(this.expCmdSn);
+    this.expCmdSn = advanceSerial(this.expCmdSn);
     this.answered();
   }
 
@@ -204,7 +204,7 @@ export class Session implements JoinableSession, Window {
       this.#held.set(cmdSn, { from, run });
       return;
     }
-    this.expCmdSn = advance(cmdSn);
+    this.expCmdSn = advanceSerial(cmdSn);
     run();
     this.runHeld();
   }
@@ -214,7 +214,7 @@ export class Session implements JoinableSession, Window {
     let next = this.#held.get(this.expCmdSn);
     while (next && !this.ended) {
       this.#held.delete(this.expCmdSn);
-      this.expCmdSn = advance(this.expCmdSn);
+      this.expCmdSn = advanceSerial(this.expCmdSn);
       next.run();
       next = this.#held.get(this.expCmdSn);
     }
@@ -232,7 +232,7 @@ export class Session implements JoinableSession, Window {
 
   /** Whether requests numbered before `cmdSn` are still to come; never for a number that cannot be. */
   #hasGapBefore(cmdSn: number): boolean {
-    return distance(this.expCmdSn, cmdSn) > 0 && distance(cmdSn, advance(this.maxCmdSn)) >= 0;
+    return distance(this.expCmdSn, cmdSn) > 0 && distance(cmdSn, advanceSerial(this.maxCmdSn)) >= 0;
   }
 
   /** All requests numbered before `cmdSn` count as received. */
@@ -240,7 +240,7 @@ export class Session implements JoinableSession, Window {
     while (this.#hasGapBefore(cmdSn)) {
       const held = this.#held.get(this.expCmdSn);
       this.#held.delete(this.expCmdSn);
-      this.expCmdSn = advance(this.expCmdSn);
+      this.expCmdSn = advanceSerial(this.expCmdSn);
       if (held) held.run();
       else this.answered();
     }
@@ -262,7 +262,7 @@ export class Session implements JoinableSession, Window {
       others.map((other) => {
         const delivered = other.sender.delivered;
         // Its answer says what has come.
-        if (delivered) ping(other.sender);
+        if (delivered) sendPing(other.sender);
         return delivered;
       }),
     );
@@ -271,7 +271,7 @@ export class Session implements JoinableSession, Window {
   /** A numbered request is answered: there is room for another. */
   answered(): void {
     if (this.#excess > 0) this.#excess -= 1;
-    else this.maxCmdSn = advance(this.maxCmdSn);
+    else this.maxCmdSn = advanceSerial(this.maxCmdSn);
   }
 
   /** The initiator's own depth, or the TPG's for all. */
@@ -286,7 +286,7 @@ export class Session implements JoinableSession, Window {
     const room = wanted - this.#depth - this.#excess;
     this.#depth = wanted;
     this.#excess = Math.max(0, -room);
-    if (room > 0) this.maxCmdSn = advance(this.maxCmdSn, room);
+    if (room > 0) this.maxCmdSn = advanceSerial(this.maxCmdSn, room);
   }
 
   /** Asks the initiator to log out; what it has under way is served until then. */

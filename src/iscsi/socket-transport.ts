@@ -8,7 +8,7 @@ import { type AwaitedConnection, linger } from '../system/linger.ts';
 import { whenLate } from '../system/running-time.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
 import { copyOf } from '../wire/layout.ts';
-import { Batch, keep, type Slab } from './batch.ts';
+import { Batch, keepSlab, type Slab } from './batch.ts';
 import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBuffersKept, receiveBytes } from './limits.ts';
 import type { Output } from './output.ts';
 import { digestBytes, headerBytes } from './pdu.ts';
@@ -316,13 +316,13 @@ export class SocketTransport implements Output, AwaitedConnection {
     if (!rest) this.#socket.destroy();
     else if (rest.length > 0) this.#socket.write(rest, this.#written);
     // Written at once, as it mostly is: nobody reads the slab any more.
-    if (this.#socket.writableLength === 0) keep(slab);
+    if (this.#socket.writableLength === 0) keepSlab(slab);
     else this.#sending.push(slab);
   }
 
   #drain(): void {
     if (this.#sending.length === 0 || this.#socket.writableLength > 0) return;
-    for (const slab of this.#sending) keep(slab);
+    for (const slab of this.#sending) keepSlab(slab);
     this.#sending = [];
     // Of a dead socket the writes come back, too: what would be written now is read for nobody.
     if (this.#ending || !this.#socket.writable) return;

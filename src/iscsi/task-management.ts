@@ -8,7 +8,7 @@ import type { Values } from '../wire/layout.ts';
 import { distance } from '../wire/serial.ts';
 import { immediateTasksMax } from './limits.ts';
 import type { Link } from './link.ts';
-import { decode, taskManagementRequest, taskManagementResponse } from './pdu.ts';
+import { decodePdu, taskManagementRequest, taskManagementResponse } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
@@ -65,7 +65,7 @@ const coldReset = 7;
 
 /** Runs the request and answers it when everything it ended has stopped; until then it has its place in the window. */
 export async function manageTasks(connection: Link, header: Uint8Array): Promise<void> {
-  const decoded = decode(taskManagementRequest, header);
+  const decoded = decodePdu(taskManagementRequest, header);
   const { immediate, initiatorTaskTag } = decoded;
   const session = connection.session!;
   if (immediate && connection.managing >= immediateTasksMax) {

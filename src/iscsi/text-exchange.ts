@@ -6,7 +6,7 @@ import { sendTargets } from './discovery.ts';
 import { textBytesMax, textPairsMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { Negotiation } from './negotiation.ts';
-import { decode, noTag, textRequest, textResponse } from './pdu.ts';
+import { decodePdu, noTag, textRequest, textResponse } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
 
 const nothing: Uint8Array = new Uint8Array();
@@ -24,7 +24,7 @@ export class TextExchange {
 
   /** Takes one request with its text. */
   receive(connection: Link, header: Uint8Array, text: Uint8Array): void {
-    const request = decode(textRequest, header);
+    const request = decodePdu(textRequest, header);
     const goesOn = request.targetTransferTag !== noTag;
     if (!goesOn) this.#begin(connection, request.initiatorTaskTag);
     const isOurs =

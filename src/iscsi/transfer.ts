@@ -1,13 +1,13 @@
 /** The life of the SCSI commands of one connection: what becomes of a command in each of its states (command-state.ts). */
 
 import { controlMode } from '../scsi/control-mode.ts';
-import { admit, execute, retire } from '../scsi/device-server.ts';
-import { land } from '../scsi/landing.ts';
+import { admitTask, executeTask, retireTask } from '../scsi/device-server.ts';
+import { landingOf } from '../scsi/landing.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { abortTask } from '../scsi/task-management.ts';
 import { addUnitAttention } from '../scsi/unit-attention.ts';
-import { advance } from '../wire/serial.ts';
+import { advanceSerial } from '../wire/serial.ts';
 import { Answers } from './answers.ts';
 import type { Command } from './command.ts';
 import { type CommandEvent, event, state, stateAfter } from './command-state.ts';
@@ -48,7 +48,7 @@ export class Transfer {
     session.commands.add(command);
     if (immediate) this.immediate += 1;
     if (immediate || cmdSn === session.expCmdSn) {
-      if (!immediate) session.expCmdSn = advance(cmdSn);
+      if (!immediate) session.expCmdSn = advanceSerial(cmdSn);
       this.#start(command);
     } else {
       enter(command, event.isEarly);
@@ -93,11 +93,11 @@ export class Transfer {
     });
     task.tried = command.tried;
     command.task = task;
-    command.completion = admit(task);
+    command.completion = admitTask(task);
     if (command.completion) enter(command, event.outcome);
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
     // What has come already was gathered.
-    if (!command.buffer && this.#connection.lands) task.landing = land(task);
+    if (!command.buffer && this.#connection.lands) task.landing = landingOf(task);
     if (task.landing) command.pieceEnd = task.dataOutLength;
     else this.#reserve(command);
   }
@@ -135,7 +135,7 @@ export class Transfer {
     enter(command, event.dataComplete);
     if (command.pieceEnd < task.dataOutLength) task.fetch = () => this.#fetch(command);
     // What takes no data is admitted and run in one go: its PDU is whole when its turn comes.
-    const result = execute(task, command.direction === 'write');
+    const result = executeTask(task, command.direction === 'write');
     if (result instanceof Promise)
       result
         .then((completion) => this.#complete(command, completion))
@@ -215,6 +215,6 @@ export class Transfer {
     if (command.immediate) this.immediate -= 1;
     else if (!keepsPlace) session.answered();
     this.dataOut.abandon(command);
-    if (command.task) retire(command.task);
+    if (command.task) retireTask(command.task);
   }
 }

@@ -26,7 +26,7 @@ type AnyBoundary = Readonly<Record<string, Crossing<(...words: unknown[]) => unk
 type Methods = Readonly<Record<string, (...words: unknown[]) => unknown>>;
 
 /** What lies in the other thread, as if it lay here: each of its methods is a call. */
-export function remote<T extends object>(calls: Calls, boundary: Boundary<T>): T {
+export function remoteObject<T extends object>(calls: Calls, boundary: Boundary<T>): T {
   const crossings = Object.entries(boundary as unknown as AnyBoundary);
   return Object.fromEntries(
     crossings.map(([name, { memoryOfWords, unanswered }]) => [
@@ -44,7 +44,7 @@ export interface Offer {
   readonly boundary: AnyBoundary;
 }
 
-export const offer = <T extends object>(offered: T, boundary: Boundary<T>): Offer => ({
+export const offerObject = <T extends object>(offered: T, boundary: Boundary<T>): Offer => ({
   offered: offered as unknown as Methods,
   boundary: boundary as unknown as AnyBoundary,
 });

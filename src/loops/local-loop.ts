@@ -12,7 +12,7 @@ import type { Tree } from '../operations/tree.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
-import { arrive, leave } from '../scsi/move.ts';
+import { handOverUnit, takeOverUnit } from '../scsi/move.ts';
 import { sense } from '../scsi/sense.ts';
 import { statistics } from '../scsi/statistics.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
@@ -20,7 +20,7 @@ import { wayOfWaiting } from '../system/waiting-io.ts';
 import { portsOf } from '../target/access.ts';
 import type { ArrivingConnection, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
-import { Calls, offer } from './calls.ts';
+import { Calls, offerObject } from './calls.ts';
 import { countsOf } from './counts.ts';
 import { LoadMeter } from './load.ts';
 import {
@@ -185,7 +185,7 @@ export class LocalLoop implements Loop, Taker {
 
   async #leave(path: string): Promise<void> {
     const storageObject = this.#tree.storageObject(path);
-    const moving = storageObject && { wwn: storageObject.wwn, state: await leave(storageObject) };
+    const moving = storageObject && { wwn: storageObject.wwn, state: await handOverUnit(storageObject) };
     this.#left.push({ path, ...(moving && { moving }) });
   }
 
@@ -193,7 +193,7 @@ export class LocalLoop implements Loop, Taker {
     const storageObject = this.#tree.storageObject(path);
     // Another one may have got its name on the way.
     if (!storageObject || !moving || storageObject.wwn !== moving.wwn) return;
-    if (moving.state) arrive(storageObject, moving.state);
+    if (moving.state) takeOverUnit(storageObject, moving.state);
     else storageObject.contentsLost = moving.contentsLost;
   }
 
@@ -246,7 +246,7 @@ export class LocalLoop implements Loop, Taker {
   }
 
   async listen(port: MessagePort): Promise<void> {
-    new Calls(port, offer<Taker>(this, takerBoundary));
+    new Calls(port, offerObject<Taker>(this, takerBoundary));
   }
 
   async state(): Promise<LoopState> {
@@ -360,8 +360,8 @@ export class LocalLoop implements Loop, Taker {
     reportToAll(storageObject, sense.mediumMayHaveChanged);
     volume.watch?.(() => this.#host.look());
     if (!work) return;
-    const { resume } = await import('../scsi/format-sanitize.ts');
-    if (await resume(storageObject))
+    const { resumeWork } = await import('../scsi/format-sanitize.ts');
+    if (await resumeWork(storageObject))
       this.#host.log({ level: 'info', event: 'medium work resumed', detail: { path, does: work.does } });
   }
 

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { logBug } from '../log.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
-import { Calls, offer, remote } from './calls.ts';
+import { Calls, offerObject, remoteObject } from './calls.ts';
 import { LocalLoop } from './local-loop.ts';
 import { hostBoundary, type LoopHost, loopBoundary } from './loop.ts';
 import { TreeCopy } from './tree-copy.ts';
@@ -18,7 +18,7 @@ const host: LoopHost = {
   apply: (operation) => management.apply(operation),
 };
 const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, alone: false });
-const management = remote(new Calls(parentPort!, offer(loop, loopBoundary)), hostBoundary);
+const management = remoteObject(new Calls(parentPort!, offerObject(loop, loopBoundary)), hostBoundary);
 // A bug costs a log line, not everybody's disks.
 const survive = (error: unknown) => logBug(host.log, 'loop', error);
 process.on('uncaughtException', survive);

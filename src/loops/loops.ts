@@ -5,8 +5,8 @@ import { within } from '../backstore/patience.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
-import { dump } from '../saved/saveconfig.ts';
-import { duplicate } from '../system/descriptor.ts';
+import { dumpTree } from '../saved/saveconfig.ts';
+import { duplicateDescriptor } from '../system/descriptor.ts';
 import { ownFolder } from '../system/own-folder.ts';
 import { LocalLoop } from './local-loop.ts';
 import type { Again, Facts, LeftUnit, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
@@ -207,7 +207,7 @@ export class Loops {
     const ids = [...this.#states.values()].flatMap(({ sessions }) => sessions.map(({ id }) => id));
     const sockets = this.#sockets;
     // What a thread has ends with it.
-    if (this.#workers) this.#sockets = sockets.map(duplicate);
+    if (this.#workers) this.#sockets = sockets.map(duplicateDescriptor);
     await loop.receive(sockets, Math.max(0, ...ids));
   }
 
@@ -304,7 +304,7 @@ export class Loops {
     const { stateDirectory } = this.#options;
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
     const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
-    return { configuration: dump(this.#tree), lost, runDirectory: this.#runDirectory(), stateDirectory };
+    return { configuration: dumpTree(this.#tree), lost, runDirectory: this.#runDirectory(), stateDirectory };
   }
 
   #worker(at: number, entry: URL, options: LoopThreadOptions): Loop {

@@ -10,10 +10,10 @@ import { reasonOf } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Log } from '../log.ts';
 import type { Tree } from '../operations/tree.ts';
-import { closeCopy, descriptorOf, duplicate } from '../system/descriptor.ts';
+import { closeCopy, descriptorOf, duplicateDescriptor } from '../system/descriptor.ts';
 import type { ArrivingConnection, FabricReception, SessionInfo } from '../target/service.ts';
 import { portalPath, type Target } from '../target/target.ts';
-import { Calls, offer, remote } from './calls.ts';
+import { Calls, offerObject, remoteObject } from './calls.ts';
 import { type Facts, type Taker, takerBoundary } from './loop.ts';
 
 /** Connections that wait for a loop; more are refused. */
@@ -71,8 +71,8 @@ export class Receiving {
 
   /** As `Loop.reach`. */
   reach(loop: number, port: MessagePort): void {
-    const calls = new Calls(port, offer({}, {}));
-    const taker = remote(calls, takerBoundary);
+    const calls = new Calls(port, offerObject({}, {}));
+    const taker = remoteObject(calls, takerBoundary);
     this.#loops.set(loop, taker);
     port.on('close', () => {
       if (this.#loops.get(loop) === taker) this.#loops.delete(loop);
@@ -157,7 +157,7 @@ async function passOn(
 ): Promise<void> {
   const { socket } = arrival;
   const descriptor = descriptorOf(socket);
-  const copy = duplicate(descriptor);
+  const copy = duplicateDescriptor(descriptor);
   try {
     await take({ ...arrival, socket: copy });
     // What the thread has is the same connection.

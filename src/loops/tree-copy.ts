@@ -5,7 +5,7 @@ import { Carrying } from '../operations/door.ts';
 import type { Operation } from '../operations/operation.ts';
 import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
-import { restore } from '../saved/restore.ts';
+import { restoreTree } from '../saved/restore.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 
 const around = { ...worldly, serving: true, restoring: true };
@@ -21,7 +21,7 @@ export class TreeCopy {
    * @param lost storage objects whose contents are gone, and why, by path
    */
   constructor(configuration: SavedConfiguration, lost: Readonly<Record<string, string>>) {
-    this.#restored = restore(this.tree, configuration, around).then(() => {
+    this.#restored = restoreTree(this.tree, configuration, around).then(() => {
       for (const one of this.tree.allStorageObjects()) one.contentsLost = entryOf(lost, one.path);
     });
   }

@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 import { canDuplicate } from '../system/descriptor.ts';
-import { Calls, offer, remote } from './calls.ts';
+import { Calls, offerObject, remoteObject } from './calls.ts';
 import { hostBoundary, type Loop, type LoopHost, loopBoundary } from './loop.ts';
 
 /** What the thread begins with. Plain data. */
@@ -31,8 +31,8 @@ export function startWorkerLoop(
   died: () => void,
 ): Loop {
   const worker = new Worker(entry, { name: `loop ${number}`, workerData: options });
-  const calls = new Calls(worker, offer(host, hostBoundary));
-  const loop = remote(calls, loopBoundary);
+  const calls = new Calls(worker, offerObject(host, hostBoundary));
+  const loop = remoteObject(calls, loopBoundary);
   let stopping = false;
   let reason = '';
   worker.on('error', (error) => {

@@ -68,7 +68,7 @@ interface Note extends Omit<Source, 'link' | 'target'> {
 }
 
 /** Attaches a LUN, or takes the device over that it is already. @throws OperatorError that says what is in the way */
-export async function attach(source: Source): Promise<Attached> {
+export async function attachLun(source: Source): Promise<Attached> {
   const earlier = noteOf(source);
   if (earlier && isRunning(earlier)) {
     if (isOf(earlier, source)) return attachedAs(earlier, source);

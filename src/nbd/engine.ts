@@ -12,7 +12,7 @@ import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
 import type { FabricState, Lun, Tpg } from '../target/target.ts';
-import { type Attached, attach, problemOf, type Source } from './attachment.ts';
+import { type Attached, attachLun, problemOf, type Source } from './attachment.ts';
 import { LogicalUnitExport } from './logical-unit.ts';
 import { deviceLink, exportName, socketPath } from './names.ts';
 import { NbdServer } from './server.ts';
@@ -193,7 +193,7 @@ class NbdEngine implements FabricEngine {
   }
 
   async #attach(unit: Unit, source: Source): Promise<void> {
-    unit.attached = await attach(source);
+    unit.attached = await attachLun(source);
     unit.problem = undefined;
   }
 

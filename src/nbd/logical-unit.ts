@@ -1,6 +1,6 @@
 /** A logical unit as an export: NBD requests become SCSI commands of the target's own I_T nexus, and sense becomes errors. */
 
-import { admit, execute, readFailed, retire } from '../scsi/device-server.ts';
+import { admitTask, executeTask, readFailed, retireTask } from '../scsi/device-server.ts';
 import type { Nexus, StorageObject } from '../scsi/logical-unit.ts';
 import { offersFua } from '../scsi/mode-pages.ts';
 import { cdbOf } from '../scsi/opcode.ts';
@@ -256,7 +256,7 @@ export class LogicalUnitExport implements Export {
 
   async #run(task: Task, into: Uint8Array): Promise<Completion> {
     try {
-      const completion = admit(task) ?? (await execute(task, false));
+      const completion = admitTask(task) ?? (await executeTask(task, false));
       const { dataIn } = completion;
       if (!dataIn || completion.status !== status.good) return completion;
       if (dataIn instanceof Uint8Array) into.set(dataIn.subarray(0, into.length));
@@ -265,7 +265,7 @@ export class LogicalUnitExport implements Export {
     } catch (error) {
       return readFailed(task, error);
     } finally {
-      retire(task);
+      retireTask(task);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The server's side of the handshake: fixed newstyle negotiation (NBD proto.md "Newstyle negotiation"), option by option. */
 
 import type { ByteChannel } from '../wire/byte-channel.ts';
-import { encode, read } from '../wire/layout.ts';
+import { decode, encode } from '../wire/layout.ts';
 import {
   baseAllocation,
   blockSizeInfo,
@@ -58,13 +58,13 @@ type Next = Negotiated | 'end' | undefined;
 type Option = (handshake: Handshake, code: number, data: Buffer) => Next;
 
 /** @returns what was agreed, or undefined when the client has left in good order. @throws ChannelEnded */
-export async function negotiate(
+export async function negotiateExport(
   channel: ByteChannel,
   exports: () => readonly Export[],
 ): Promise<Negotiated | undefined> {
   const flags = handshakeFlag.fixedNewstyle | handshakeFlag.noZeroes;
   void channel.send(encode(greeting, { server: magic.server, option: magic.option, flags }));
-  const client = read(clientFlags, await channel.exactly(clientFlags.length)).flags;
+  const client = decode(clientFlags, await channel.exactly(clientFlags.length)).flags;
   if ((client & ~flags) !== 0) return undefined;
   const handshake: Handshake = {
     channel,
@@ -74,7 +74,7 @@ export async function negotiate(
     contextFor: undefined,
   };
   for (let count = 0; count < optionsMax; count += 1) {
-    const { magic: found, code, length } = read(option, await channel.exactly(option.length));
+    const { magic: found, code, length } = decode(option, await channel.exactly(option.length));
     if (found !== magic.option) return undefined;
     if (length > optionBytesMax) {
       await channel.discard(length);
@@ -234,11 +234,11 @@ class Words {
   }
 
   u16(): number {
-    return read(number16, this.#take(number16.length)).value;
+    return decode(number16, this.#take(number16.length)).value;
   }
 
   u32(): number {
-    return read(number32, this.#take(number32.length)).value;
+    return decode(number32, this.#take(number32.length)).value;
   }
 
   /** A number of items that take `least` bytes or more each: they have to be there. */

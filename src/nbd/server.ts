@@ -8,8 +8,8 @@ import { openAt } from '../system/unix-socket.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
 import type { Export } from './export.ts';
 import { connectionsMax, negotiationMs } from './limits.ts';
-import { type Negotiated, negotiate } from './negotiation.ts';
-import { transmit } from './transmission.ts';
+import { type Negotiated, negotiateExport } from './negotiation.ts';
+import { serveRequests } from './transmission.ts';
 
 /** Serves exports on a socket. */
 export class NbdServer {
@@ -75,7 +75,7 @@ export class NbdServer {
   async serve(channel: ByteChannel): Promise<void> {
     const inTime = whenLate(negotiationMs, () => channel.destroy());
     try {
-      const agreed = await negotiate(channel, this.#exports);
+      const agreed = await negotiateExport(channel, this.#exports);
       inTime();
       if (agreed) await this.#transmit(channel, agreed);
       channel.end();
@@ -91,7 +91,7 @@ export class NbdServer {
   async #transmit(channel: ByteChannel, agreed: Negotiated): Promise<void> {
     this.#agreed.set(channel, agreed);
     try {
-      await transmit(channel, agreed, this.#log);
+      await serveRequests(channel, agreed, this.#log);
     } finally {
       this.#agreed.delete(channel);
     }

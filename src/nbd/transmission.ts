@@ -5,7 +5,7 @@ import { type Log, logBug } from '../log.ts';
 import { leaveToCollector } from '../system/collector.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { type ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
-import { encode, read, type Values, write } from '../wire/layout.ts';
+import { decode, encode, encodeInto, type Values } from '../wire/layout.ts';
 import {
   commandFlag,
   commands,
@@ -100,11 +100,11 @@ const table: Readonly<Record<number, RequestRow>> = {
 };
 
 /** Serves requests until the client leaves. @throws ChannelEnded when it just goes away */
-export async function transmit(channel: ByteChannel, agreed: Negotiated, log: Log): Promise<void> {
+export async function serveRequests(channel: ByteChannel, agreed: Negotiated, log: Log): Promise<void> {
   const flight = new Flight(channel);
   try {
     for (;;) {
-      const request = read(requestRecord, await channel.exactly(requestRecord.length));
+      const request = decode(requestRecord, await channel.exactly(requestRecord.length));
       if (request.magic !== magic.request || request.type === commands.disconnect) return;
       // What follows a WRITE has to be taken also when it is refused: else its data would be read as requests.
       const isWrite = request.type === commands.write;
@@ -233,7 +233,7 @@ function send(
   if (!agreed.structured) {
     const message = answer && 'data' in answer ? answer.data : Buffer.alloc(simpleReply.length);
     const error = answer instanceof NbdError ? errors[answer.code] : 0;
-    write(simpleReply, message, 0, { magic: magic.simpleReply, error, cookie });
+    encodeInto(simpleReply, message, 0, { magic: magic.simpleReply, error, cookie });
     return channel.send(message);
   }
   const header = (type: number, length: number) => {
@@ -249,8 +249,8 @@ function send(
   if ('data' in answer) {
     // Room for both headers is in front of the data: they are written where they are sent from.
     const { data } = answer;
-    write(structuredReply, data, 0, header(replyTypes.offsetData, data.length - structuredReply.length));
-    write(offsetData, data, structuredReply.length, { offset: request.offset });
+    encodeInto(structuredReply, data, 0, header(replyTypes.offsetData, data.length - structuredReply.length));
+    encodeInto(offsetData, data, structuredReply.length, { offset: request.offset });
     return channel.send(data);
   }
   const extents = answer.extents.map(({ length, hole, zero }) =>

@@ -23,7 +23,7 @@ export const printLabels = (labels: Iterable<readonly [string, string]>): string
   [...labels].map(([name, value]) => `${name}=${escaped(value)}`).join();
 
 /** The operation that sets labels; one that is '' goes. */
-export function relabel(of: Tpg | StorageObject, changes: Readonly<Record<string, string>>): Operation {
+export function labelOperation(of: Tpg | StorageObject, changes: Readonly<Record<string, string>>): Operation {
   const labels = new Map([...labelsOf(of), ...Object.entries(changes)]);
   return setAttribute(of.path, 'labels', printLabels([...labels].filter(([, value]) => value !== '')));
 }

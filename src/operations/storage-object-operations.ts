@@ -4,7 +4,7 @@ import type { AttributeTable } from '../attribute.ts';
 import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts';
 import { putAway } from '../backstore/put-away.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
-import { changing } from '../scsi/changes.ts';
+import { withChangesReported } from '../scsi/changes.ts';
 import { StorageObject, switchWriteCache } from '../scsi/logical-unit.ts';
 import { changeMedium, closeVolume } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
@@ -179,7 +179,7 @@ export const storageObjectOperations = [
       if (!restoring) storageObject.attributes.checkLimit(name, checked, 'attribute');
       const before = storageObject.attributes.values[name as 'block_size'];
       const set = (to: string | number) =>
-        changing(storageObject, () => storageObject.attributes.set(name as never, to));
+        withChangesReported(storageObject, () => storageObject.attributes.set(name as never, to));
       if (name === 'emulate_write_cache') await switchCache(storageObject, Number(checked), set);
       else set(checked);
       if (name === 'company_id' && !restoring)
@@ -300,7 +300,7 @@ function sized({ backstore, config }: StorageObject, size = 0): Resized {
 /** Initiators are told at once. Resolves when nothing is in flight beyond the end. */
 async function hasSize(storageObject: StorageObject, config: VolumeConfig, size: number): Promise<void> {
   let over: Promise<void> | undefined;
-  changing(storageObject, () => {
+  withChangesReported(storageObject, () => {
     storageObject.config = config;
     if (storageObject.sizeElsewhere !== undefined) storageObject.sizeElsewhere = size;
     over = storageObject.volume?.resize?.(size);

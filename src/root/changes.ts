@@ -5,8 +5,8 @@ import type { JournaledOperation } from '../durable/journal.ts';
 import { OperatorError } from '../errors.ts';
 import type { Operation, ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
-import { isRestored, isSameTree, rehearse, treeOf } from '../saved/rehearsal.ts';
-import { dump } from '../saved/saveconfig.ts';
+import { isRestored, isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
+import { dumpTree } from '../saved/saveconfig.ts';
 import { type Difference, transition } from '../saved/transition.ts';
 
 /** A change, and the operations that lead back to what was before it. */
@@ -62,7 +62,7 @@ async function treeAfter(
 ): Promise<Tree> {
   const { tree } = await treeOf(saved);
   try {
-    await rehearse(
+    await rehearseOperations(
       tree,
       done.map(({ operation }) => operation),
     );
@@ -78,8 +78,8 @@ async function treeAfter(
 
 /** @throws OperatorError when `back` does not lead from `tree` to `before` */
 async function check(tree: Tree, back: readonly Operation[], before: Tree): Promise<void> {
-  const { tree: copy } = await treeOf(dump(tree));
-  await rehearse(copy, back);
+  const { tree: copy } = await treeOf(dumpTree(tree));
+  await rehearseOperations(copy, back);
   if (!isSameTree(copy, before))
     throw new OperatorError(
       'The last change cannot be taken back in steps: it concerns parts of a saved file that tcli keeps and does not use.',
@@ -129,17 +129,17 @@ export async function differencesByRestore(
   tree: Tree,
   params: ParameterValues,
 ): Promise<Differences & { nothing: boolean }> {
-  const [{ tree: copy }, { tree: from }] = [await treeOf(dump(tree)), await treeOf(dump(tree))];
+  const [{ tree: copy }, { tree: from }] = [await treeOf(dumpTree(tree)), await treeOf(dumpTree(tree))];
   const nothing = await isRestored(tree, params);
-  const errors = await rehearse(copy, [{ path: '/', verb: 'restoreconfig', params }]);
+  const errors = await rehearseOperations(copy, [{ path: '/', verb: 'restoreconfig', params }]);
   return { ...(await compare(from, copy)), errors, nothing };
 }
 
 async function compare(from: Tree, to: Tree): Promise<Omit<Differences, 'errors'>> {
   const differences = transition(from, to);
-  const { tree: copy } = await treeOf(dump(from));
+  const { tree: copy } = await treeOf(dumpTree(from));
   // An attribute that cannot change while its object is exported differs all the same.
-  const isAll = await rehearse(
+  const isAll = await rehearseOperations(
     copy,
     differences.map(({ operation }) => operation),
   ).then(

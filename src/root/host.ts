@@ -13,7 +13,7 @@ import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.t
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
 import { describeOperation, type Operation, type PartOfChange } from '../operations/operation.ts';
-import { dump, format, merge, type SavedConfiguration } from '../saved/saveconfig.ts';
+import { dumpTree, formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
@@ -141,7 +141,7 @@ export class Host {
     // What came before one that replaces everything needs no repetition.
     const whole = replay.operations.findLastIndex(isWhole);
     if (saved && whole < 0) {
-      const configuration = parse(saved.toString('utf8'), saveFile);
+      const configuration = parseConfiguration(saved.toString('utf8'), saveFile);
       await this.#repeat(
         { path: '/', verb: 'restoreconfig', params: { configuration: configuration as never } },
         saveFile,
@@ -183,7 +183,7 @@ export class Host {
       this.#recorded += operations.length;
       if (on !== undefined) this.#base = on;
       // What was restored is what stands in the file.
-      if (on && hash(format(dump(this.root.tree))) === on) await journal.restart(on).catch(() => {});
+      if (on && hash(formatSaved(dumpTree(this.root.tree))) === on) await journal.restart(on).catch(() => {});
     } catch (error) {
       throw new OperatorError(
         `The change could not be stored in ${this.#journalPath}: ${reasonOf(error)}`,
@@ -204,7 +204,7 @@ export class Host {
         throw new OperatorError(
           `${this.home.saveFile} was changed by somebody else since it was read; what came before is not known any more.`,
         );
-      const configuration = saved ? parse(saved.toString('utf8'), this.home.saveFile) : {};
+      const configuration = saved ? parseConfiguration(saved.toString('utf8'), this.home.saveFile) : {};
       const done = (await this.#journal?.done(this.#base)) ?? [];
       const last = await lastChange(this.root.tree, configuration, done, this.root.serving);
       return last && { ...last, at: this.#recorded };
@@ -224,7 +224,7 @@ export class Host {
 
   /** A journal that cannot be folded is long, and good. */
   async #fold(journal: Journal): Promise<void> {
-    const configuration = dump(this.root.tree) as never;
+    const configuration = dumpTree(this.root.tree) as never;
     const operation = { path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } };
     await journal.fold(operation, this.#base).catch(() => {});
   }
@@ -242,8 +242,8 @@ export class Host {
   }
 
   async #save(path: string | undefined, backups: number, only?: StorageObject): Promise<SavedFile> {
-    const configuration = dump(this.root.tree);
-    const text = format(configuration);
+    const configuration = dumpTree(this.root.tree);
+    const text = formatSaved(configuration);
     const target = path ?? this.home.saveFile;
     try {
       if (target !== this.home.saveFile) {
@@ -303,8 +303,8 @@ export class Host {
   async #merged(path: string, object: StorageObject): Promise<string> {
     const old = await readIfThere(path, this.#files);
     const empty: SavedConfiguration = { fabric_modules: [], storage_objects: [], targets: [] };
-    const saved = old ? (parse(old.toString('utf8'), path) as SavedConfiguration) : empty;
-    return format(merge(saved, this.root.tree, object));
+    const saved = old ? (parseConfiguration(old.toString('utf8'), path) as SavedConfiguration) : empty;
+    return formatSaved(mergeObject(saved, this.root.tree, object));
   }
 
   async #backUp(old: Buffer, keep: number): Promise<{ backup: boolean; backupProblem?: string }> {
@@ -334,7 +334,7 @@ function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, pa
     const { storage_objects: objects, targets } = from as Partial<SavedConfiguration>;
     return [objects, targets].map((list) => (Array.isArray(list) ? list.length : 0)) as [number, number];
   };
-  const [objectsBefore, targetsBefore] = count(parse(old.toString('utf8'), path));
+  const [objectsBefore, targetsBefore] = count(parseConfiguration(old.toString('utf8'), path));
   const [objects, targets] = count(next);
   if (objects >= objectsBefore && targets >= targetsBefore) return;
   throw new OperatorError(
@@ -345,7 +345,7 @@ function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, pa
 }
 
 /** The text of a saved configuration → its JSON. @throws OperatorError in the words of a decoder, with the place */
-export function parse(text: string, path: string): unknown {
+export function parseConfiguration(text: string, path: string): unknown {
   try {
     return parseJson(text);
   } catch (error) {

@@ -3,9 +3,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Surroundings } from '../operations/operation.ts';
 import { Tree } from '../operations/tree.ts';
-import { restore } from './restore.ts';
+import { restoreTree } from './restore.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
-import { dump } from './saveconfig.ts';
+import { dumpTree } from './saveconfig.ts';
 
 /** Whether a saved configuration is the tree's already, to the last name: restoring it would change nothing. */
 export async function isThere(
@@ -20,6 +20,6 @@ export async function isThere(
   // What is not there now may be found by restoring it; and what is empty is not worth a comparison.
   if (all.length === 0 || all.some(({ missing, size }) => missing !== undefined && size === undefined)) return false;
   const copy = new Tree();
-  const errors = await restore(copy, saved, { ...around, serving: false, restoring: true });
-  return errors.length === 0 && isDeepStrictEqual(dump(copy), dump(tree));
+  const errors = await restoreTree(copy, saved, { ...around, serving: false, restoring: true });
+  return errors.length === 0 && isDeepStrictEqual(dumpTree(copy), dumpTree(tree));
 }

@@ -9,9 +9,9 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume } from '../scsi/lost-writes.ts';
 import { fabricState, type Lun, type Target } from '../target/target.ts';
 import { isThere } from './already-there.ts';
-import { restore } from './restore.ts';
+import { restoreTree } from './restore.ts';
 import { filterOf, isPartial, type RestoreFilter } from './restore-filter.ts';
-import { dump } from './saveconfig.ts';
+import { dumpTree } from './saveconfig.ts';
 import { checkShape } from './saved-shape.ts';
 
 export const configurationOperations = [
@@ -23,17 +23,17 @@ export const configurationOperations = [
       const { configuration } = params;
       const saved = checkShape(configuration);
       const filter = filterOf(params);
-      const before = dump(tree);
+      const before = dumpTree(tree);
       // Sessions go on, and ramdisks keep what they hold.
       if (params['clear_existing'] === true && (await isThere(tree, configuration, around, filter)))
         return { params: { configuration: before as unknown as Value, clear_existing: true }, undo: () => {} };
       if (params['clear_existing'] !== true) refuseExisting(tree, saved);
       // A volume must be closed before the same file can be opened anew.
       else await close(clear(tree, filter));
-      const errors = await restore(tree, configuration, around, filter);
+      const errors = await restoreTree(tree, configuration, around, filter);
       return {
         // What came out of it, aliases and all: that is what a repetition must give.
-        params: { configuration: dump(tree) as unknown as Value, clear_existing: true },
+        params: { configuration: dumpTree(tree) as unknown as Value, clear_existing: true },
         notes: errors,
         undo: () => putBack(tree, before, around),
       };
@@ -44,7 +44,7 @@ export const configurationOperations = [
     verb: 'clearconfig',
     params: {},
     apply(tree, _place, params, around) {
-      const before = dump(tree);
+      const before = dumpTree(tree);
       const removed = clear(tree, {});
       return { params, undo: () => putBack(tree, before, around), finish: () => close(removed) };
     },
@@ -53,7 +53,7 @@ export const configurationOperations = [
 
 async function putBack(tree: Tree, before: unknown, around: Surroundings): Promise<void> {
   await close(clear(tree, {}));
-  await restore(tree, before, { ...around, restoring: true });
+  await restoreTree(tree, before, { ...around, restoring: true });
 }
 
 async function close(removed: StorageObject[]): Promise<void> {

@@ -6,9 +6,9 @@ import { schema } from '../operations/schema.ts';
 import { Tree } from '../operations/tree.ts';
 import { isThere } from './already-there.ts';
 import { door, worldly } from './operations.ts';
-import { restore } from './restore.ts';
+import { restoreTree } from './restore.ts';
 import { filterOf } from './restore-filter.ts';
-import { dump } from './saveconfig.ts';
+import { dumpTree } from './saveconfig.ts';
 
 /** A serial number that a saved file does not have is none here. */
 const around: Surroundings = {
@@ -22,7 +22,7 @@ const around: Surroundings = {
 /** The tree of a saved configuration. @throws OperatorError when it is none. @returns also what cannot be restored, a line each */
 export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: string[] }> {
   const tree = new Tree();
-  return { errors: await restore(tree, saved, around), tree };
+  return { errors: await restoreTree(tree, saved, around), tree };
 }
 
 /** Whether `restoreconfig` with `params` would do nothing. */
@@ -30,14 +30,14 @@ export const isRestored = (tree: Tree, params: ParameterValues): Promise<boolean
   isThere(tree, params['configuration'], around, filterOf(params));
 
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that cannot be. @returns notes */
-export async function rehearse(tree: Tree, operations: readonly Operation[]): Promise<string[]> {
+export async function rehearseOperations(tree: Tree, operations: readonly Operation[]): Promise<string[]> {
   const notes: string[] = [];
   for (const operation of operations) notes.push(...((await door.carryOut(tree, operation, around)).notes ?? []));
   return notes;
 }
 
 /** Whether two trees are the same to whoever looks at them: order, and names and numbers that chance made, aside. */
-export const isSameTree = (a: Tree, b: Tree): boolean => comparable(dump(a)) === comparable(dump(b));
+export const isSameTree = (a: Tree, b: Tree): boolean => comparable(dumpTree(a)) === comparable(dumpTree(b));
 
 const chance = new Set(Object.values(schema).flatMap(chanceKeys));
 

@@ -18,7 +18,7 @@ import { isPartial, type RestoreFilter } from './restore-filter.ts';
 import { checkShape } from './saved-shape.ts';
 
 /** @throws OperatorError when `saved` is no saved configuration at all. @returns what could not be restored, a line each */
-export async function restore(
+export async function restoreTree(
   tree: Tree,
   saved: unknown,
   around: Surroundings,

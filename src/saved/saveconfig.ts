@@ -15,7 +15,7 @@ export interface SavedConfiguration {
   readonly [unknown: string]: unknown;
 }
 
-export function dump(tree: Tree): SavedConfiguration {
+export function dumpTree(tree: Tree): SavedConfiguration {
   const { kept } = tree;
   const { [elsewhere]: before, ...top } = kept.top;
   const forms = [...tree.storageObjects].flatMap(([kind, named]) =>
@@ -34,8 +34,8 @@ export function dump(tree: Tree): SavedConfiguration {
 }
 
 /** `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays. */
-export function merge(saved: SavedConfiguration, tree: Tree, object: StorageObject): SavedConfiguration {
-  const now = dump(tree);
+export function mergeObject(saved: SavedConfiguration, tree: Tree, object: StorageObject): SavedConfiguration {
+  const now = dumpTree(tree);
   const { backstore, name } = object;
   const { [elsewhere]: _, ...rest } = saved;
   const isIt = (raw: Raw) => raw['plugin'] === backstore.plugin && raw['name'] === name;
@@ -58,7 +58,7 @@ export function merge(saved: SavedConfiguration, tree: Tree, object: StorageObje
 }
 
 /** As Python's json writes it, with two blanks, sorted keys and ASCII only: what rtslib writes, byte for byte. */
-export function format(configuration: unknown): string {
+export function formatSaved(configuration: unknown): string {
   const text = JSON.stringify(sortKeys(configuration), null, 2);
   return `${text.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }

@@ -1,6 +1,6 @@
 /** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.15). */
 
-import { bit, bits, counting, encode, type Field, readAll, record, u8, u16, u32 } from '../wire/layout.ts';
+import { bit, bits, counting, decodeAll, encode, type Field, record, u8, u16, u32 } from '../wire/layout.ts';
 import { aluaStates } from './alua-group.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { targetPortsOf } from './nexus.ts';
@@ -188,7 +188,7 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
   if ((list.length - setHeaderBytes) % setDescriptor.length !== 0)
     throw new CheckCondition(sense.parameterListLengthError);
   const wanted = new Map<number, number>();
-  for (const [i, { state, id }] of readAll(setDescriptor, list, setHeaderBytes).entries()) {
+  for (const [i, { state, id }] of decodeAll(setDescriptor, list, setHeaderBytes).entries()) {
     const at = listBytes(i);
     const group = lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === id);
     if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0)

@@ -27,7 +27,12 @@ export function lbaOutOfRange(lu: StorageObject, lba: number): CheckCondition {
 }
 
 /** The data of a range; the transport reads it. A range that an atomic write holds is waited for. */
-export function read(lu: StorageObject, lba: number, blocks: number, task: Task): Completion | Promise<Completion> {
+export function readBlocks(
+  lu: StorageObject,
+  lba: number,
+  blocks: number,
+  task: Task,
+): Completion | Promise<Completion> {
   if (blocks === 0) return good;
   countRead(lu, blocks);
   const { blockSize } = lu;
@@ -63,7 +68,7 @@ interface Write {
 }
 
 /** Writes the data that comes. FUA holds for each piece of it. */
-export function write(lu: StorageObject, cdb: Write, task: Task): Completion | Promise<Completion> {
+export function writeBlocks(lu: StorageObject, cdb: Write, task: Task): Completion | Promise<Completion> {
   if (cdb.blocks === 0) return good;
   countWrite(lu, cdb.blocks);
   const durable = isDurable(lu, cdb.fua);
@@ -211,7 +216,7 @@ export function verifyLength(lu: StorageObject, bytchk: number, blocks: number):
 }
 
 /** @throws CheckCondition MISCOMPARE DURING VERIFY OPERATION with the offset of the first byte that differs */
-export function verify(
+export function verifyBlocks(
   lu: StorageObject,
   { lba, blocks, bytchk }: { lba: number; blocks: number; bytchk: number },
   task: Task,
@@ -284,7 +289,7 @@ function compare(found: Buffer, wanted: Uint8Array, offset: number): void {
 }
 
 /** SYNCHRONIZE CACHE (SBC-3 5.26): the whole volume, whatever the range. */
-export function synchronize(lu: StorageObject, immediate: boolean): Completion | Promise<Completion> {
+export function synchronizeCache(lu: StorageObject, immediate: boolean): Completion | Promise<Completion> {
   const flushed = mediumOf(lu).flush();
   if (!immediate) return flushed.then(() => good);
   // GOOD goes out first. What fails then is in the unit's record, and every nexus hears of it.

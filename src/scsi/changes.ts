@@ -7,7 +7,7 @@ import { sense } from './sense.ts';
 import { reportToAll } from './unit-attention.ts';
 
 /** Runs `change`, and establishes a unit attention for each part of what initiators may have read that is another now. */
-export function changing(lu: StorageObject, change: () => void): void {
+export function withChangesReported(lu: StorageObject, change: () => void): void {
   const before = seen(lu);
   change();
   const after = seen(lu);

@@ -9,10 +9,10 @@ import { systemErrorCode } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
 import {
   bit,
+  decode,
   type Field,
   type Fields,
   type Layout,
-  read,
   record,
   u8,
   u16,
@@ -87,7 +87,7 @@ const kind = <F extends Fields>(
   code: number,
   layout: Layout<F>,
   segment: (descriptor: Values<F>) => Omit<Segment, 'at'>,
-): Kind => ({ code, length: layout.length, decode: (descriptor) => segment(read(layout, descriptor)) });
+): Kind => ({ code, length: layout.length, decode: (descriptor) => segment(decode(layout, descriptor)) });
 
 const kinds: readonly Kind[] = [
   // Block device to block device (SPC-4 6.4.6.4).

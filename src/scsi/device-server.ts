@@ -7,7 +7,7 @@ import { inaccessible } from './alua.ts';
 import { lbaOutOfRange, owesFlush } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
 import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
-import { checkUsage, dataOutBytesMax, decode, type OpcodeRow } from './opcode.ts';
+import { checkUsage, dataOutBytesMax, decodeCdb, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
 import { passedThrough } from './pass-through.ts';
 import { provisioningThresholds } from './provisioning-threshold.ts';
@@ -27,9 +27,9 @@ export function setBugReporter(to: Log): void {
 
 /**
  * Everything that comes before data. @returns how the command ended, or undefined: then it stands in its logical unit's
- * task set, `dataOutLength` is set, and it waits for `execute`. Never throws.
+ * task set, `dataOutLength` is set, and it waits for `executeTask`. Never throws.
  */
-export function admit(task: Task): Completion | undefined {
+export function admitTask(task: Task): Completion | undefined {
   try {
     return check(task);
   } catch (error) {
@@ -40,9 +40,9 @@ export function admit(task: Task): Completion | undefined {
 /**
  * Runs an admitted command whose data-out is there. With TASK ABORTED it ends a task that another nexus aborted; what it
  * says of a task whose `aborted` is set has no meaning. Never throws or rejects.
- * @param waited something else may have happened since `admit` returned; false: the transport went straight on
+ * @param waited something else may have happened since `admitTask` returned; false: the transport went straight on
  */
-export function execute(task: Task, waited = true): Completion | Promise<Completion> {
+export function executeTask(task: Task, waited = true): Completion | Promise<Completion> {
   const turn = task.unit && taskSet.of(task.unit.storageObject).turn(task);
   return turn ? turn.then(() => run(task, true)) : run(task, waited);
 }
@@ -53,7 +53,7 @@ export function readFailed(task: Task, error: unknown): Completion {
 }
 
 /** The transport is done with the task: it is answered, or dropped. */
-export function retire(task: Task): void {
+export function retireTask(task: Task): void {
   if (task.unit) taskSet.of(task.unit.storageObject).delete(task);
 }
 
@@ -64,7 +64,7 @@ function check(task: Task): Completion | undefined {
   if (!unit) {
     if (!found?.absent) throw new CheckCondition(sense.logicalUnitNotSupported);
     checkUsage(found, undefined, bytes);
-    return found.absent(task, decode(found, bytes));
+    return found.absent(task, decodeCdb(found, bytes));
   }
   const lu = unit.storageObject;
   if (lu.arriving) return { status: status.busy };
@@ -82,7 +82,7 @@ function check(task: Task): Completion | undefined {
   const refusal = inaccessible(lu, unit.port.portGroup, row.runsIn ?? 'active');
   if (refusal) throw new CheckCondition(refusal);
   checkUsage(row, lu, bytes);
-  const cdb = decode(row, bytes);
+  const cdb = decodeCdb(row, bytes);
   checkMedium(row, unit);
   row.check?.(lu, cdb);
   checkRange(row, lu, cdb);

@@ -3,7 +3,7 @@
  * list identifier. Only logical units that the initiator reaches itself can be named. The limits are LIO's.
  */
 
-import { bit, bits, counting, encode, octets, read, record, u8, u16, u32, type Values } from '../wire/layout.ts';
+import { bit, bits, counting, decode, encode, octets, record, u8, u16, u32, type Values } from '../wire/layout.ts';
 import {
   type CopyEnd,
   copySegment,
@@ -168,7 +168,7 @@ async function extendedCopy(lu: StorageObject, task: Task): Promise<Completion> 
     targetsLength,
     segmentsLength,
     inlineLength,
-  } = read(header, list);
+  } = decode(header, list);
   if (usage === listIdUsage.reserved) throw invalidParameter(header.fields.listIdUsage);
   if (usage === listIdUsage.none && identifier !== 0) throw invalidParameter(header.fields.listIdentifier);
   const targetsEnd = header.length + targetsLength;
@@ -233,7 +233,7 @@ function decodeTargets(task: Task, list: Buffer): (CopyEnd | undefined)[] {
       throw new CheckCondition(sense.unsupportedTargetDescriptor);
     if (list.length < at + target.length) throw new CheckCondition(sense.parameterListLengthError);
     if (targets.length === copyLimits.targets) throw new CheckCondition(sense.tooManyTargetDescriptors);
-    targets.push(findUnit(task, read(target, list, at)));
+    targets.push(findUnit(task, decode(target, list, at)));
   }
   return targets;
 }

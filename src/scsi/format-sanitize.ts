@@ -2,7 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
-import { bit, bits, counting, read, record, u8, u16, u32 } from '../wire/layout.ts';
+import { bit, bits, counting, decode, record, u8, u16, u32 } from '../wire/layout.ts';
 import { mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
 import {
@@ -132,7 +132,7 @@ function checkFormatList(task: Task): boolean {
   const bytes = parameterList(task.dataOut, task.dataOutLength);
   const layout = bytes.length === longFormatList.length ? longFormatList : shortFormatList;
   const { fields } = layout;
-  const list = read<typeof shortFormatList.fields>(layout, bytes);
+  const list = decode<typeof shortFormatList.fields>(layout, bytes);
   if (list.protectionFieldsUsage !== 0) throw invalidParameter(fields.protectionFieldsUsage);
   if (initializationPattern.get(bytes, 0)) throw invalidParameter(initializationPattern);
   if (!list.optionsValid && list.options !== 0) throw invalidParameter(fields.options);
@@ -154,7 +154,7 @@ const overwriteHeader = record(4, {
 function overwriteList(task: Task): MediumMethod {
   const bytes = parameterList(task.dataOut, task.dataOutLength);
   const { fields } = overwriteHeader;
-  const { invert, test, count, patternLength } = read(overwriteHeader, bytes);
+  const { invert, test, count, patternLength } = decode(overwriteHeader, bytes);
   if (test !== 0) throw invalidParameter(fields.test);
   if (count === 0) throw invalidParameter(fields.count);
   if (patternLength === 0 || patternLength !== bytes.length - overwriteHeader.length)
@@ -228,7 +228,7 @@ async function start(
  * Goes on, from the beginning, with what was going on when the medium was left. For who has opened the volume.
  * @returns whether there is something to go on with
  */
-export async function resume(lu: StorageObject): Promise<boolean> {
+export async function resumeWork(lu: StorageObject): Promise<boolean> {
   const { config } = lu;
   const { work } = mediumWork.of(lu);
   if (work && !isSameMedium(work.medium, config)) {

@@ -134,7 +134,7 @@ class WriteLanding implements Landing {
 }
 
 /** How an admitted task takes its data; undefined: it is gathered in `dataOut`. */
-export function land(task: Task): Landing | undefined {
+export function landingOf(task: Task): Landing | undefined {
   const { command, unit, dataOutLength: length } = task;
   if (!unit || !command?.row.lands || length < landingBytesMin || task.dataOutOffered !== length) return undefined;
   const lu = unit.storageObject;

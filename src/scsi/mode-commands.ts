@@ -1,6 +1,6 @@
 /** MODE SENSE and MODE SELECT (SPC-4 6.11 to 6.14). */
 
-import { bit, bits, counting, encode, read, record, u8, u16, u24, u32, u64 } from '../wire/layout.ts';
+import { bit, bits, counting, decode, encode, record, u8, u16, u24, u32, u64 } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
 import {
   changeablePage,
@@ -204,7 +204,7 @@ function checkPage(lu: StorageObject, page: ModePage, bytes: Uint8Array, at: num
     if (((current[i]! ^ bytes[i]!) & ~mask[i]!) !== 0) throw invalidParameter({ at: i, mask: 0xff }, at);
   for (const [, field, { only }] of changesOf(page))
     if (only && !only.includes(field.get(bytes, 0))) throw invalidParameter(field, at);
-  const name = wrong?.(read(layout, bytes));
+  const name = wrong?.(decode(layout, bytes));
   if (name !== undefined) throw invalidParameter(layout.fields[name]!, at);
 }
 
@@ -217,7 +217,7 @@ function checkBlockDescriptor(
 ): void {
   if (descriptor.length === 0) return;
   if (descriptor.length !== layout.length) throw invalidParameter(header.fields.descriptorsLength);
-  const { blocks, blockSize } = read<typeof shortDescriptor.fields>(layout, descriptor);
+  const { blocks, blockSize } = decode<typeof shortDescriptor.fields>(layout, descriptor);
   const all = layout === longDescriptor ? 2 ** 64 : 0xffffffff;
   if (blocks !== 0 && blocks !== all && blocks !== lu.blocks)
     throw invalidParameter(layout.fields.blocks, header.length);

@@ -6,6 +6,7 @@ import {
   bitsOf,
   counting,
   encode,
+  encodeInto,
   type Field,
   type Fields,
   type Layout,
@@ -13,7 +14,6 @@ import {
   u8,
   u16,
   type Values,
-  write,
 } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
 
@@ -79,7 +79,7 @@ export function initialPage(page: ModePage, lu: StorageObject): Buffer {
   const bytes = currentPage(page, lu);
   const { unset } = page.layout;
   const values = Object.entries(page.changeable).map(([name, field]) => [name, field?.initial?.(lu) ?? unset[name]]);
-  write(page.layout, bytes, 0, Object.fromEntries(values));
+  encodeInto(page.layout, bytes, 0, Object.fromEntries(values));
   return bytes;
 }
 

@@ -16,7 +16,7 @@ export interface CarriedUnit {
 }
 
 /** Closes the volume. @returns what another event loop goes on with */
-export async function leave(lu: StorageObject): Promise<CarriedUnit> {
+export async function handOverUnit(lu: StorageObject): Promise<CarriedUnit> {
   let contents: VolumeContents | undefined;
   await closeVolume(lu, (volume) => {
     contents = volume.takeContents?.();
@@ -25,7 +25,7 @@ export async function leave(lu: StorageObject): Promise<CarriedUnit> {
 }
 
 /** Goes on where another event loop ended. The volume is opened by who knows how. */
-export function arrive(lu: StorageObject, { contents, contentsLost, ejected, states }: CarriedUnit): void {
+export function takeOverUnit(lu: StorageObject, { contents, contentsLost, ejected, states }: CarriedUnit): void {
   lu.contents = contents;
   lu.contentsLost = contentsLost;
   lu.ejected = ejected;

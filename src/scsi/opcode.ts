@@ -7,11 +7,11 @@ import {
   bits,
   bitsOf,
   counting,
+  decode,
   encode,
   type Field,
   type Fields,
   type Layout,
-  read,
   record,
   u8,
   u16,
@@ -162,8 +162,8 @@ export function usageFor(row: OpcodeRow, lu: StorageObject): Uint8Array {
 }
 
 /** A CDB as its record names the parts. */
-export const decode = <F extends Fields>({ layout }: Pick<OpcodeRow<F>, 'layout'>, cdb: Uint8Array): Cdb<F> =>
-  read(layout, cdb);
+export const decodeCdb = <F extends Fields>({ layout }: Pick<OpcodeRow<F>, 'layout'>, cdb: Uint8Array): Cdb<F> =>
+  decode(layout, cdb);
 
 /** Writes which command it is. */
 export function putCode({ code, serviceAction }: Pick<Opcode, 'code' | 'serviceAction'>, cdb: Uint8Array): void {

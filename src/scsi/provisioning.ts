@@ -2,7 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
-import { bits, counting, encode, type Field, read, readAll, record, u16, u32, u64 } from '../wire/layout.ts';
+import { bits, counting, decode, decodeAll, encode, type Field, record, u16, u32, u64 } from '../wire/layout.ts';
 import { lbaOutOfRange, mediumOf } from './block-access.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
@@ -32,13 +32,13 @@ export const unmapList = (ranges: readonly { readonly lba: number; readonly bloc
   encode(unmapHeader, {}, ...ranges.map((range) => encode(unmapDescriptor, range)));
 
 /** SBC-3 5.28: every descriptor is checked before the first block goes. */
-export async function unmap(lu: StorageObject, task: Task): Promise<Completion> {
+export async function unmapBlocks(lu: StorageObject, task: Task): Promise<Completion> {
   if (task.dataOutLength === 0) return good;
   const list = parameterList(task.dataOut, unmapHeader.length);
-  const { descriptorsLength } = read(unmapHeader, list);
+  const { descriptorsLength } = decode(unmapHeader, list);
   const end = unmapHeader.length + descriptorsLength;
   if (list.length < end) throw new CheckCondition(sense.parameterListLengthError);
-  const ranges = readAll(unmapDescriptor, list.subarray(unmapHeader.length, end));
+  const ranges = decodeAll(unmapDescriptor, list.subarray(unmapHeader.length, end));
   const { max_unmap_block_desc_count, max_unmap_lba_count } = lu.attributes.values;
   if (ranges.length > max_unmap_block_desc_count) throw invalidParameter(unmapHeader.fields.descriptorsLength);
   const tooMany = (i: number) => {
@@ -147,7 +147,7 @@ export const lbaStatusBytes = (count: number): number => lbaStatusHeader.length 
 export function decodeLbaStatus(answer: Uint8Array): { lba: number; blocks: number; isMapped: boolean }[] {
   const { dataLength } = lbaStatusHeader.fields;
   const end = dataLength.counts + dataLength.get(answer, 0);
-  return readAll(lbaStatusDescriptor, answer.subarray(0, end), lbaStatusHeader.length).map(
+  return decodeAll(lbaStatusDescriptor, answer.subarray(0, end), lbaStatusHeader.length).map(
     ({ lba, blocks, status }) => {
       return { lba, blocks, isMapped: status === provisioningStatus.mapped };
     },

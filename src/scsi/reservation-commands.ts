@@ -1,6 +1,6 @@
 /** PERSISTENT RESERVE OUT, RESERVE and RELEASE: CDBs and parameter lists of what persistent-reservation.ts does. */
 
-import { bit, bits, type Field, hex, read, record, u8, u16, u32, type Values } from '../wire/layout.ts';
+import { bit, bits, decode, type Field, hex, record, u8, u16, u32, type Values } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { nexusesOf, portOfNexus, targetPortsOf } from './nexus.ts';
 import { type OpcodeRow, opcode, serviceActionOf } from './opcode.ts';
@@ -92,7 +92,7 @@ const reserveOut = (
         scope: cdb.scope,
         type: cdb.type,
         bytes,
-        list: read(outList, bytes),
+        list: decode(outList, bytes),
       });
       if (outcome === 'conflict') return conflict;
       return outcome === 'nothing' ? good : apply(lu, task, outcome, serviceAction === preemptAndAbort);
@@ -152,7 +152,7 @@ function registerKey({ lu, task, state, registration, list, bytes }: ReserveRequ
 function otherInitiators(bytes: Buffer): string[] {
   const start = outList.length + transportIds.length;
   if (bytes.length < start) throw new CheckCondition(sense.parameterListLengthError);
-  const { length } = read(transportIds, bytes, outList.length);
+  const { length } = decode(transportIds, bytes, outList.length);
   if (bytes.length !== start + length) throw new CheckCondition(sense.parameterListLengthError);
   return decodeTransportIds(bytes.subarray(start), start);
 }
@@ -189,7 +189,7 @@ const preempt = registered((request, registration) => {
 /** Its own parameter list (SPC-4 6.16.4): UNREG, APTPL, RELATIVE TARGET PORT IDENTIFIER, one TransportID. */
 function registerAndMove({ lu, task, state, registration, bytes }: ReserveRequest): ReserveOutcome {
   const { fields, length } = moveList;
-  const { key, actionKey, relativePortId: port, transportIdLength, ...list } = read(moveList, bytes);
+  const { key, actionKey, relativePortId: port, transportIdLength, ...list } = decode(moveList, bytes);
   if (!registration || registration.key !== key) return 'conflict';
   if (!state.reservation) throw invalidCdb(serviceActionOf(0x5f));
   // Where all registrants hold it, there is nobody to move it to.

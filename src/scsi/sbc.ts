@@ -20,20 +20,27 @@ import {
   compareAndWrite,
   lbaOutOfRange,
   orWrite,
-  read,
-  synchronize,
-  verify,
+  readBlocks,
+  synchronizeCache,
+  verifyBlocks,
   verifyLength,
-  write,
   writeAndVerify,
   writeAtomic,
+  writeBlocks,
 } from './block-access.ts';
 import { capacityOpcodes } from './capacity.ts';
 import { formatSanitizeOpcodes } from './format-sanitize.ts';
 import { offersFua } from './mode-pages.ts';
 import { type OpcodeRow, offeredIf, opcode } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
-import { checkWriteSame, lbaStatus, offersUnmap, offersWriteSameUnmap, unmap, writeSame } from './provisioning.ts';
+import {
+  checkWriteSame,
+  lbaStatus,
+  offersUnmap,
+  offersWriteSameUnmap,
+  unmapBlocks,
+  writeSame,
+} from './provisioning.ts';
 import { invalidCdb } from './sense.ts';
 import { startStopOpcodes } from './start-stop.ts';
 import { compareBlocksMax } from './vpd-page.ts';
@@ -88,7 +95,7 @@ const reads = ({ range, ...named }: Variant) =>
     plain: 'read',
     medium: 'read',
     whenReserved: 'reads',
-    execute: (lu, cdb, task) => read(lu, cdb.lba, cdb.blocks, task),
+    execute: (lu, cdb, task) => readBlocks(lu, cdb.lba, cdb.blocks, task),
   });
 
 const writes = ({ range, ...named }: Variant) =>
@@ -104,7 +111,7 @@ const writes = ({ range, ...named }: Variant) =>
     fewerBlocks: true,
     inPieces: true,
     lands: true,
-    execute: (lu, cdb, task) => task.landing?.finish() ?? write(lu, cdb, task),
+    execute: (lu, cdb, task) => task.landing?.finish() ?? writeBlocks(lu, cdb, task),
   });
 
 const verifies = ({ range, ...named }: Variant) =>
@@ -120,7 +127,7 @@ const verifies = ({ range, ...named }: Variant) =>
     },
     dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
     inPieces: true,
-    execute: verify,
+    execute: verifyBlocks,
   });
 
 const writesAndVerifies = ({ range, ...named }: Variant) =>
@@ -148,7 +155,7 @@ const flushes = ({ range, ...named }: Variant) =>
     ignores: [bit(1, 0x04), ...ignoredOf(range)],
     medium: 'flush',
     whenReserved: 'conflicts',
-    execute: (lu, cdb) => synchronize(lu, cdb.immediate),
+    execute: (lu, cdb) => synchronizeCache(lu, cdb.immediate),
   });
 
 /** The volume's cache is not ours to fill: GOOD says that not everything is cached (SBC-3 5.8). */
@@ -245,7 +252,7 @@ export const blockCommands = {
     whenReserved: 'conflicts',
     offered: offersUnmap,
     dataOut: (_lu, cdb) => cdb.length,
-    execute: (lu, _cdb, task) => unmap(lu, task),
+    execute: (lu, _cdb, task) => unmapBlocks(lu, task),
   }),
 } as const;
 

@@ -1,6 +1,6 @@
 /** Sense by name: key, additional code and qualifier (SPC-4 4.5, annex F), and its two encodings. */
 
-import { bit, bits, counting, encode, type Field, octets, read, record, u8, u16, u32, u64 } from '../wire/layout.ts';
+import { bit, bits, counting, decode, encode, type Field, octets, record, u8, u16, u32, u64 } from '../wire/layout.ts';
 
 /** A condition that sense data tells. */
 export interface Sense {
@@ -125,7 +125,7 @@ export interface SenseDetail {
   readonly progress?: number;
 }
 
-/** The initiator's kind of error, inside scsi/: `execute` and `admit` turn it into CHECK CONDITION. */
+/** The initiator's kind of error, inside scsi/: `executeTask` and `admitTask` turn it into CHECK CONDITION. */
 export class CheckCondition extends Error {
   readonly sense: Sense;
   readonly detail: SenseDetail;
@@ -243,7 +243,7 @@ function keySpecificOf({ field, progress }: SenseDetail): Uint8Array | undefined
 export function decodeSense(data: Uint8Array): Required<Pick<Sense, 'key' | 'asc' | 'ascq'>> & { deferred: boolean } {
   const code = responseCode.get(data, 0);
   const isDescriptor = code === responseCodes.descriptor || code === responseCodes.descriptorDeferred;
-  const { key, asc, ascq } = isDescriptor ? read(descriptors, data) : read(fixed, data);
+  const { key, asc, ascq } = isDescriptor ? decode(descriptors, data) : decode(fixed, data);
   return {
     key,
     asc,

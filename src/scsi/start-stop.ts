@@ -1,7 +1,7 @@
 /** START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL: power conditions, and a medium that can be ejected (SBC-3 5.25, 5.10). */
 
 import { bit, bits } from '../wire/layout.ts';
-import { mediumOf, synchronize } from './block-access.ts';
+import { mediumOf, synchronizeCache } from './block-access.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
 import { type Cdb, type OpcodeRow, opcode } from './opcode.ts';
 import { good } from './parameter-data.ts';
@@ -114,6 +114,6 @@ function startStop(
     return good;
   };
   if (noFlush || !lu.volume) return leave();
-  const flushed = synchronize(lu, immediate);
+  const flushed = synchronizeCache(lu, immediate);
   return flushed instanceof Promise ? flushed.then(leave) : leave();
 }

@@ -106,9 +106,9 @@ export class Task {
   readonly dataOutOffered: number | undefined;
   /** Bytes that the initiator takes, where the transport says so; for a logical unit that answers for itself. */
   readonly dataInOffered: number | undefined;
-  /** Set by `admit`: how many bytes of parameter or block data the CDB asks for; what differs is a residual of the transport. */
+  /** Set by `admitTask`: how many bytes of parameter or block data the CDB asks for; what differs is a residual of the transport. */
   dataOutAsked = 0;
-  /** Set by `admit`: how many of them the command takes from the initiator. */
+  /** Set by `admitTask`: how many of them the command takes from the initiator. */
   dataOutLength = 0;
   /** Set by the transport: it writes the data as it comes, and `dataOut` stays empty. */
   landing: Landing | undefined = undefined;
@@ -123,15 +123,15 @@ export class Task {
   fetch: (() => Promise<Uint8Array>) | undefined = undefined;
   /** Set by task management: the transport drops the task without an answer. */
   aborted = false;
-  /** Set by task management: `execute` ends the task with TASK ABORTED, which the transport sends like any status. */
+  /** Set by task management: `executeTask` ends the task with TASK ABORTED, which the transport sends like any status. */
   terminated = false;
-  /** Set by `admit`: the opcode's record and the CDB as it decodes it. */
+  /** Set by `admitTask`: the opcode's record and the CDB as it decodes it. */
   command: AdmittedCommand | undefined = undefined;
-  /** Set by `execute`: what the transport reads of the medium until it retires the task. */
+  /** Set by `executeTask`: what the transport reads of the medium until it retires the task. */
   extent: Extent | undefined = undefined;
   /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data): it need not wait any more. */
   leave: (() => void) | undefined = undefined;
-  /** Set by `execute`, and by a landing, while the task is on its way to the medium. */
+  /** Set by `executeTask`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;
   /** Its neighbours in the task set (task-set.ts). */
   older: Task | undefined = undefined;

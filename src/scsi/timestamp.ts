@@ -1,6 +1,6 @@
 /** REPORT TIMESTAMP and SET TIMESTAMP: this machine's clock until an initiator sets another time (SPC-4 5.2, 6.38, 6.46). */
 
-import { bits, counting, encode, read, record, u16, u32, u48 } from '../wire/layout.ts';
+import { bits, counting, decode, encode, record, u16, u32, u48 } from '../wire/layout.ts';
 import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, sense } from './sense.ts';
@@ -60,7 +60,7 @@ export const timestampOpcodes: readonly OpcodeRow[] = [
     dataOut: (_lu, { length }) => length,
     execute: (lu, { length }, task) => {
       if (length === 0) return good;
-      const wanted = read(list, parameterList(task.dataOut, length));
+      const wanted = decode(list, parameterList(task.dataOut, length));
       timestamp.set(lu, { setBy: wanted.timestamp - lu.clock.now() });
       reportToAll(lu, sense.timestampChanged, task.nexus);
       return good;

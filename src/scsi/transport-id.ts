@@ -1,6 +1,6 @@
 /** TransportIDs of iSCSI (SPC-4 7.6.4.6): which initiator, or which of its ports. */
 
-import { counting, encode, read, record, u8, u16 } from '../wire/layout.ts';
+import { counting, decode, encode, record, u8, u16 } from '../wire/layout.ts';
 import { invalidParameter } from './sense.ts';
 
 /** Text follows, null-terminated and padded to a multiple of four. */
@@ -27,7 +27,7 @@ export function decodeTransportIds(list: Buffer, at: number): string[] {
   const initiators: string[] = [];
   for (let from = 0; from < list.length; ) {
     if (list.length < from + header.length) throw invalidParameter(header.fields.kind, at + from);
-    const { kind, length } = read(header, list, from);
+    const { kind, length } = decode(header, list, from);
     const start = from + header.length;
     const end = start + length;
     if (end > list.length || length === 0) throw invalidParameter(header.fields.length, at + from);

@@ -24,7 +24,7 @@ const lseek = foreignCall('lseek', 'int64', ['int', 'int64', 'int']);
 export const canAllocate = (): boolean => fallocate() !== undefined;
 
 /** Takes space up to `length` bytes, which read as zeros; the file grows to it. @throws ENOSPC, ENOTSUP … */
-export async function allocate(fd: number, position: number, length: number): Promise<void> {
+export async function allocateSpace(fd: number, position: number, length: number): Promise<void> {
   await waitingIo().allocate(fd, mode.allocate, position, length);
 }
 

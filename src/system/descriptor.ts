@@ -58,7 +58,7 @@ export function closeForeign(fd: number): void {
 }
 
 /** A second descriptor of the same open file, of its own life. @throws a system error */
-export function duplicate(fd: number): number {
+export function duplicateDescriptor(fd: number): number {
   const copy = fcntl()?.now(fd, F_DUPFD_CLOEXEC, 0) ?? -constants.errno.ENOSYS;
   if (copy < 0) throw systemError(-copy, 'fcntl');
   return copy;

@@ -8,7 +8,7 @@ import { reasonOf } from '../errors.ts';
 export const pathBytesMax = 107;
 
 /** Resolves when a server listens; rejects when it cannot. */
-export function listening(server: Server, where: { path: string } | { fd: number }): Promise<void> {
+export function whenListening(server: Server, where: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(where, () => {
@@ -29,7 +29,7 @@ export async function openAt(server: Server, path: string): Promise<string | und
     return `the path of its socket is longer than ${pathBytesMax} bytes: ${path}`;
   try {
     rmSync(path, { force: true });
-    await listening(server, { path });
+    await whenListening(server, { path });
     chmodSync(path, 0o600);
     return undefined;
   } catch (error) {

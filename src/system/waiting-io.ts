@@ -38,7 +38,7 @@ let users = 0;
 /** Why there is none. */
 let refusal: string | undefined;
 
-/** Where it can be had, so can `allocate`. */
+/** Where it can be had, so can `allocateSpace`. */
 export const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
 
 /** Node says how its calls have ended as others do. */

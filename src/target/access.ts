@@ -14,9 +14,9 @@ export type Admission =
  * @param initiatorName as normalised: lower case
  * @param address where it comes from, without brackets
  */
-export function admit(tpg: Tpg, initiatorName: string, address: string): Admission {
+export function admitInitiator(tpg: Tpg, initiatorName: string, address: string): Admission {
   if (!tpg.enabled) return { admitted: false, because: `${tpg.path} is disabled` };
-  const because = unlisted(tpg, initiatorName, address);
+  const because = whyUnlisted(tpg, initiatorName, address);
   if (because !== undefined) return { admitted: false, because };
   const acl = tpg.acls.get(initiatorName);
   if (acl) return { admitted: true, acl };
@@ -25,7 +25,7 @@ export function admit(tpg: Tpg, initiatorName: string, address: string): Admissi
 }
 
 /** Why the TPG's access list does not have an initiator, which then does not see the TPG; undefined when it has, or there is none. */
-export function unlisted({ accessList, path }: Tpg, initiatorName: string, address: string): string | undefined {
+export function whyUnlisted({ accessList, path }: Tpg, initiatorName: string, address: string): string | undefined {
   if (!accessList || isListed(accessList, initiatorName, address)) return undefined;
   return `neither ${address} nor ${initiatorName} is in the access list of ${path}`;
 }
@@ -40,10 +40,13 @@ export interface Standing {
 }
 
 /** Why access would not say the same again, or undefined. Whoever uses an earlier answer asks this first. */
-export function fallen({ targets }: FabricState, { initiatorName, addresses, tpg, acl }: Standing): string | undefined {
+export function whyAccessEnded(
+  { targets }: FabricState,
+  { initiatorName, addresses, tpg, acl }: Standing,
+): string | undefined {
   if (targets.get(tpg.target.wwn)?.tpgs.get(tpg.tag) !== tpg) return `${tpg.path} was deleted`;
   for (const address of addresses.length > 0 ? addresses : ['']) {
-    const admission = admit(tpg, initiatorName, address);
+    const admission = admitInitiator(tpg, initiatorName, address);
     if (!admission.admitted) return admission.because;
     if (admission.acl !== acl) return `the ACL of ${initiatorName} was made or deleted`;
   }

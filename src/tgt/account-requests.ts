@@ -4,7 +4,7 @@ import { setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Auth } from '../target/auth.ts';
 import type { Tpg } from '../target/target.ts';
-import { change, type Desk, fabricName, stateOf } from './change.ts';
+import { changeTree, type Desk, fabricName, stateOf } from './change.ts';
 import { Refusal, type Request } from './protocol.ts';
 import { showAccounts } from './show.ts';
 
@@ -17,7 +17,7 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
       const [, userid, password] = /^user=([^,]*),password=(.*)$/s.exec(text) ?? [];
       if (!userid || !password) throw new Refusal('invalid');
       if (stateOf(desk).accounts.has(userid)) throw new Refusal('accountExists');
-      await change(desk, [{ path, verb: 'add_account', params: { userid, password } }]);
+      await changeTree(desk, [{ path, verb: 'add_account', params: { userid, password } }]);
       return undefined;
     },
 
@@ -26,7 +26,7 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
       const places = placesOf(desk);
       const users = places.filter(({ taken }) => taken.includes(userid));
       const outgoing = places.filter(({ auth }) => auth.mutual_userid === userid);
-      await change(desk, [
+      await changeTree(desk, [
         { path, verb: 'remove_account', params: { userid } },
         ...users.flatMap((one) => required(one, one.taken.length > 1 || one.auth.userid !== '')),
         ...outgoing.flatMap((one) => setOutgoing(one, '', '')),
@@ -40,10 +40,10 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
       const { taken, auth } = place;
       if (request.outgoing) {
         if (auth.mutual_userid !== '') throw new Refusal('outgoingExists');
-        await change(desk, setOutgoing(place, userid, stateOf(desk).accounts.get(userid) ?? ''));
+        await changeTree(desk, setOutgoing(place, userid, stateOf(desk).accounts.get(userid) ?? ''));
       } else {
         if (taken.includes(userid)) throw new Refusal('accountExists');
-        await change(desk, [take(place, [...taken, userid]), ...required(place, true)]);
+        await changeTree(desk, [take(place, [...taken, userid]), ...required(place, true)]);
       }
       return undefined;
     },
@@ -54,11 +54,11 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
       const userid = wordOfUser(request);
       if (request.outgoing) {
         if (auth.mutual_userid !== userid) throw new Refusal('noAccount');
-        await change(desk, setOutgoing(place, '', ''));
+        await changeTree(desk, setOutgoing(place, '', ''));
       } else {
         if (!taken.includes(userid)) throw new Refusal('noAccount');
         const left = taken.filter((name) => name !== userid);
-        await change(desk, [take(place, left), ...required(place, left.length > 0 || auth.userid !== '')]);
+        await changeTree(desk, [take(place, left), ...required(place, left.length > 0 || auth.userid !== '')]);
       }
       return undefined;
     },

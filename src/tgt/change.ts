@@ -25,7 +25,7 @@ export interface Desk {
 export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.get(fabricName)!;
 
 /** All of it or nothing, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
-export async function change({ host }: Desk, steps: Iterable<Operation>): Promise<void> {
+export async function changeTree({ host }: Desk, steps: Iterable<Operation>): Promise<void> {
   const options = { part: { of: randomBytes(4).toString('hex') } };
   const prepared = await Promise.all(Array.from(steps, (one) => host.root.prepare(one, options) ?? one));
   await host.root.change(async (apply) => {

@@ -3,7 +3,7 @@
 import { createServer } from 'node:net';
 import type { ParameterValues } from '../operations/operation.ts';
 import { printPortal, type Tpg } from '../target/target.ts';
-import { change, type Desk, stateOf } from './change.ts';
+import { changeTree, type Desk, stateOf } from './change.ts';
 import { Refusal, type Request } from './protocol.ts';
 import { showPortals } from './show.ts';
 
@@ -18,7 +18,7 @@ export const portalRequests: Readonly<Record<string, (desk: Desk, request: Reque
     if (!(await canListen(String(address), Number(port))))
       throw new Refusal('invalid', `${portal} cannot be listened on`);
     const tpgs = tpgsOf(desk);
-    await change(
+    await changeTree(
       desk,
       tpgs.map(({ path }) => ({ path: `${path}/portals`, verb: 'create', params: portalWords(portal) })),
     );
@@ -30,7 +30,7 @@ export const portalRequests: Readonly<Record<string, (desk: Desk, request: Reque
     const portal = portalOf(text);
     if (!portalsOf(desk).includes(portal)) throw new Refusal('invalid');
     const having = tpgsOf(desk).filter(({ portals }) => portals.some((one) => printPortal(one) === portal));
-    await change(
+    await changeTree(
       desk,
       having.map(({ path }) => ({ path: `${path}/portals`, verb: 'delete', params: portalWords(portal) })),
     );

@@ -13,7 +13,7 @@ import type { Host } from '../root/host.ts';
 import { lockForOthers } from '../system/lock.ts';
 import { mayControl } from '../system/peer.ts';
 import { whenLate } from '../system/running-time.ts';
-import { listening } from '../system/unix-socket.ts';
+import { whenListening } from '../system/unix-socket.ts';
 import type { Desk } from './change.ts';
 import { defaultPortals } from './portal-requests.ts';
 import { refusals, requestBytes, requestHeaderBytes, writeAnswer } from './protocol.ts';
@@ -107,7 +107,7 @@ function isAnswered(path: string): Promise<boolean> {
 async function bind(server: Server, path: string): Promise<void> {
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });
-  await listening(server, { path: fresh });
+  await whenListening(server, { path: fresh });
   await chmod(fresh, 0o600);
   await rename(fresh, path);
 }

@@ -1,11 +1,11 @@
 /** `--mode target`: targets, their parameters, and who may come to them. */
 
 import { printAccessList } from '../operations/access-operations.ts';
-import { labelsOf, printLabels, relabel, setAttribute } from '../operations/labels.ts';
+import { labelOperation, labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { AccessList } from '../target/access-list.ts';
 import type { Tpg } from '../target/target.ts';
-import { areBusy, change, type Desk, fabricName, sessionsOf, stateOf } from './change.ts';
+import { areBusy, changeTree, type Desk, fabricName, sessionsOf, stateOf } from './change.ts';
 import { portalWords } from './portal-requests.ts';
 import { Refusal, type Request } from './protocol.ts';
 import { showTarget } from './show.ts';
@@ -22,7 +22,7 @@ export const targetRequests: Readonly<Record<string, Handler>> = {
     const exists = desk.numbers.list(state).some((one) => one.tid === tid || one.target.wwn === wwn.toLowerCase());
     if (exists) throw new Refusal('targetExists');
     const path = `/${fabricName}/${wwn.toLowerCase()}/tpg1`;
-    await change(desk, [
+    await changeTree(desk, [
       { path: `/${fabricName}`, verb: 'create', params: { wwn } },
       { path: `/${fabricName}/${wwn.toLowerCase()}`, verb: 'create', params: { tag: 1 } },
       setAttribute(path, 'authentication', 0),
@@ -46,7 +46,7 @@ export const targetRequests: Readonly<Record<string, Handler>> = {
     if (await areBusy(desk, tpg, sessions)) throw new Refusal('unitActive');
     const units = [...target.tpgs.values()].flatMap(({ luns }) => [...luns.values()].map((lun) => lun.storageObject));
     const alone = units.filter((unit) => isOfTgt(unit) && unit.exports.size === 1);
-    await change(desk, [
+    await changeTree(desk, [
       { path: `/${fabricName}`, verb: 'delete', params: { wwn: target.wwn } },
       ...alone.map(({ backstore, name }) => ({
         path: `/backstores/${backstore.name}`,
@@ -72,7 +72,7 @@ export const targetRequests: Readonly<Record<string, Handler>> = {
     const { tpg } = desk.numbers.find(stateOf(desk), tid);
     const [, name = '', value = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
     const operations = updatesOf(tpg, name, value);
-    if (operations.length > 0) await change(desk, operations);
+    if (operations.length > 0) await changeTree(desk, operations);
     return undefined;
   },
 
@@ -109,7 +109,7 @@ async function changeRules(desk: Desk, { tid, text }: Request, next: ChangeRule)
   let list: AccessList = tpg.accessList ?? { addresses: ['ALL'], names: [] };
   if (address) list = next(list, 'addresses', address);
   if (name) list = next(list, 'names', name);
-  await change(desk, [{ path: tpg.path, verb: 'restrict', params: printAccessList(list) }]);
+  await changeTree(desk, [{ path: tpg.path, verb: 'restrict', params: printAccessList(list) }]);
   return undefined;
 }
 
@@ -177,11 +177,11 @@ function updatesOf(tpg: Tpg, name: string, value: string): Operation[] {
   }
   if (name === 'nop_interval' || name === 'nop_count') {
     if (!/^\d{1,9}$/.test(value)) throw new Refusal('invalid');
-    return [relabel(tpg, { [name]: value === '0' ? '' : value })];
+    return [labelOperation(tpg, { [name]: value === '0' ? '' : value })];
   }
   if (name.startsWith('Redirect')) return redirectTo(tpg, name, value);
   if (name === 'MaxQueueCmd') return [setAttribute(tpg.path, 'default_cmdsn_depth', value)];
-  if (Object.hasOwn(remembered, name)) return [relabel(tpg, { [name]: value })];
+  if (Object.hasOwn(remembered, name)) return [labelOperation(tpg, { [name]: value })];
   if (!(keys as readonly string[]).includes(name)) throw new Refusal('invalid');
   const digests = name.endsWith('Digest') && value === 'None' ? 'CRC32C,None' : value;
   return [{ path: tpg.path, verb: 'set', params: { group: 'parameter', name: parameterOf(name), value: digests } }];
@@ -199,7 +199,7 @@ function redirectTo(tpg: Tpg, name: string, value: string): Operation[] {
     [name]: value,
   };
   const { RedirectAddress: address = '', RedirectPort: port, RedirectReason: reason } = words;
-  if (address === '' && name !== 'RedirectAddress') return [relabel(tpg, { [name]: value })];
+  if (address === '' && name !== 'RedirectAddress') return [labelOperation(tpg, { [name]: value })];
   const at = address.includes(':') ? `[${address}]` : address;
   const redirect = address === '' ? '' : `${at}:${port}${reason === 'Permanent' ? ',permanent' : ''}`;
   return [setAttribute(tpg.path, 'redirect', redirect)];

@@ -1,10 +1,10 @@
 /** `--mode logicalunit`: a LUN and the storage object that it owns. What it is made of: unit-making.ts. */
 
-import { relabel, setAttribute } from '../operations/labels.ts';
+import { labelOperation, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Lun } from '../target/target.ts';
-import { areBusy, change, type Desk, sessionsOf, stateOf } from './change.ts';
+import { areBusy, changeTree, type Desk, sessionsOf, stateOf } from './change.ts';
 import { deviceTypes, Refusal, type Request } from './protocol.ts';
 import { statisticsOf } from './statistics.ts';
 import { wordOf } from './target-requests.ts';
@@ -33,7 +33,7 @@ export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request
     const shared = sharedUnit(tree, store, tpg);
     const made = shared ? { operations: [], path: shared.path } : makeUnit(tree, store, tid, lun);
     const create = { path: `${tpg.path}/luns`, verb: 'create', params: { storage_object: made.path, lun } };
-    await change(desk, [...made.operations, create]);
+    await changeTree(desk, [...made.operations, create]);
     return undefined;
   },
 
@@ -41,7 +41,7 @@ export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request
     const lun = await idleLun(desk, request);
     const { storageObject } = lun;
     const goes = isOfTgt(storageObject) && storageObject.exports.size === 1;
-    await change(desk, [
+    await changeTree(desk, [
       { path: `${lun.tpg.path}/luns`, verb: 'delete', params: { lun: lun.index } },
       ...(goes ? [deletion(storageObject)] : []),
     ]);
@@ -55,12 +55,12 @@ export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request
     const unit = lun.storageObject;
     const { blockSize } = unit;
     const { attributes, medium, kept } = attributesOf({ blockSize, isEmpty: isEmpty(unit) }, paramsOf(text));
-    const labels = Object.keys(kept).length > 0 ? [relabel(unit, kept)] : [];
+    const labels = Object.keys(kept).length > 0 ? [labelOperation(unit, kept)] : [];
     const replaced = medium === undefined ? undefined : replaceMedium(desk.host.root.tree, unit, medium);
     const path = replaced?.path ?? unit.path;
     const settings = Object.entries(attributes).map(([name, value]) => setAttribute(path, name, value));
     const operations = [...(replaced?.operations ?? []), ...settings, ...labels];
-    if (operations.length > 0) await change(desk, whileUnexported(unit, operations, path));
+    if (operations.length > 0) await changeTree(desk, whileUnexported(unit, operations, path));
     return undefined;
   },
 

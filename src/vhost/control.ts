@@ -75,7 +75,7 @@ export interface Requests {
 }
 
 /** Carries a request out. @returns what it is answered with, undefined when it is none that could be */
-export async function manage(request: ChainRequest, requests: Requests): Promise<Uint8Array | undefined> {
+export async function carryOutControl(request: ChainRequest, requests: Requests): Promise<Uint8Array | undefined> {
   const { header, headerLength } = request;
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
   const type = headerLength < 4 ? -1 : bytes.readUInt32LE(0);

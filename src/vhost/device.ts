@@ -5,10 +5,10 @@ import { clearEvent } from '../system/eventfd.ts';
 import { type WatchedDescriptor, watchDescriptor } from '../system/ffi.ts';
 import { type AwaitedConnection, linger } from '../system/linger.ts';
 import { eventBytes, events, feature, queue, transportReset, writeAddress, writeEvent } from '../wire/virtio-scsi.ts';
-import { controlShape, manage } from './control.ts';
+import { carryOutControl, controlShape } from './control.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { commandsAtOnceMax, eventsMax } from './limits.ts';
-import { type ChainRequest, type ChainShape, scatter } from './request.ts';
+import { type ChainRequest, type ChainShape, scatterPieces } from './request.ts';
 import { commandShape, ScsiDevice } from './scsi-device.ts';
 import type { LunChange, VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
@@ -209,12 +209,12 @@ export class Device {
     try {
       request.held = queue.memory;
       request.held.hold();
-      const answer = await manage(request, {
+      const answer = await carryOutControl(request, {
         sessionOf: (target) => this.#host.sessionOf(target),
         inFlight: () => this.#inFlight(),
         aborted: (session) => this.#aborted(session),
       });
-      const written = answer ? scatter(answer, [...request.response, ...request.dataIn]) : 0;
+      const written = answer ? scatterPieces(answer, [...request.response, ...request.dataIn]) : 0;
       queue.use(request, written);
       queue.publish();
     } catch (error) {
@@ -246,7 +246,7 @@ export class Device {
       // Some were more than could be kept: the guest looks for itself (5.6.6.3).
       if (this.#hasMissed) next[3]! |= events.missed >>> 24;
       this.#hasMissed = false;
-      queue.use(request, scatter(next, request.response));
+      queue.use(request, scatterPieces(next, request.response));
     }
     queue.publish();
     queue.listen();

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { within } from '../backstore/patience.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
-import { descriptorOf, duplicate } from '../system/descriptor.ts';
+import { descriptorOf, duplicateDescriptor } from '../system/descriptor.ts';
 import { peerOf } from '../system/peer.ts';
 import { openAt } from '../system/unix-socket.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
@@ -69,7 +69,7 @@ class Served {
     }
     let fd: number;
     try {
-      fd = duplicate(descriptorOf(socket));
+      fd = duplicateDescriptor(descriptorOf(socket));
     } catch (error) {
       this.#log({ level: 'warning', event: 'vhost front-end refused', detail: { ...where, reason: reasonOf(error) } });
       return;

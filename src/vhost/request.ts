@@ -97,7 +97,7 @@ export class ChainRequest {
 }
 
 /** Copies `from` into pieces, one after another. @returns how many bytes had a place */
-export function scatter(from: Uint8Array, into: readonly Uint8Array[]): number {
+export function scatterPieces(from: Uint8Array, into: readonly Uint8Array[]): number {
   let at = 0;
   for (const piece of into) {
     if (at === from.length) break;
@@ -109,7 +109,7 @@ export function scatter(from: Uint8Array, into: readonly Uint8Array[]): number {
 }
 
 /** Fills `into` from pieces, from byte `start` of them on. */
-export function gather(from: readonly Uint8Array[], start: number, into: Uint8Array): void {
+export function gatherPieces(from: readonly Uint8Array[], start: number, into: Uint8Array): void {
   let skip = start;
   let at = 0;
   for (const piece of from) {

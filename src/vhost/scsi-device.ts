@@ -1,13 +1,13 @@
 /** A virtio-scsi device (VIRTIO 1.2 clause 5.6): requests of the guest become tasks of a nexus, and their ends responses. */
 
-import { admit, execute, readFailed, retire } from '../scsi/device-server.ts';
+import { admitTask, executeTask, readFailed, retireTask } from '../scsi/device-server.ts';
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { countCommand } from '../target/traffic.ts';
 import { command, commandBytes, putResponse, readAddress, responseBytes, responses } from '../wire/virtio-scsi.ts';
 import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
-import { type ChainRequest, type ChainShape, gather, scatter } from './request.ts';
+import { type ChainRequest, type ChainShape, gatherPieces, scatterPieces } from './request.ts';
 import type { VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
@@ -70,10 +70,10 @@ export class ScsiDevice {
     request.lun = lun;
     request.arrivedAt = this.#time();
     session.outstanding += 1;
-    const refusal = admit(task);
+    const refusal = admitTask(task);
     if (refusal) this.#answer(queue, request, task, refusal);
     else if (task.dataOutAsked > request.dataOutLength) {
-      retire(task);
+      retireTask(task);
       this.#end(queue, request, responses.overrun, status.good, undefined, 0);
     } else if (task.dataOutLength === 0) this.#execute(queue, request, task, false);
     else this.#takeData(queue, request, task);
@@ -91,13 +91,13 @@ export class ScsiDevice {
     const bytes = Math.min(length, dataOutBytesMax);
     const go = () => {
       const buffer = Buffer.allocUnsafeSlow(bytes);
-      gather(request.dataOut, 0, buffer);
+      gatherPieces(request.dataOut, 0, buffer);
       task.dataOut = buffer;
       let done = bytes;
       if (done < length)
         task.fetch = async () => {
           const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
-          gather(request.dataOut, done, piece);
+          gatherPieces(request.dataOut, done, piece);
           done += piece.length;
           return piece;
         };
@@ -120,7 +120,7 @@ export class ScsiDevice {
   }
 
   #execute(queue: VirtQueue, request: ChainRequest, task: Task, waited: boolean): void {
-    const result = execute(task, waited);
+    const result = executeTask(task, waited);
     if (result instanceof Promise) {
       this.#hold(queue, request);
       void result.then((completion) => this.#answer(queue, request, task, completion));
@@ -140,10 +140,10 @@ export class ScsiDevice {
       const isGood = completion.status === status.good && !task.aborted;
       this.#respond(queue, request, task, completion, 0, isGood ? task.dataOutAsked : 0);
     } else if (dataIn.length > request.dataInLength) {
-      retire(task);
+      retireTask(task);
       this.#end(queue, request, responses.overrun, status.good, undefined, 0);
     } else if (dataIn instanceof Uint8Array)
-      this.#respond(queue, request, task, completion, scatter(dataIn, request.dataIn), 0);
+      this.#respond(queue, request, task, completion, scatterPieces(dataIn, request.dataIn), 0);
     else this.#read(queue, request, task, completion, dataIn);
   }
 
@@ -153,7 +153,7 @@ export class ScsiDevice {
     const { volume, position, length } = extent;
     if (isScattered(pieces, length)) {
       const buffer = Buffer.allocUnsafe(length);
-      this.#readInto(queue, request, task, completion, extent, [buffer], () => scatter(buffer, pieces));
+      this.#readInto(queue, request, task, completion, extent, [buffer], () => scatterPieces(buffer, pieces));
       return;
     }
     const [first] = pieces;
@@ -201,7 +201,7 @@ export class ScsiDevice {
     read: number,
     written: number,
   ): void {
-    retire(task);
+    retireTask(task);
     const code = task.aborted ? (request.abortedByInitiator ? responses.aborted : responses.reset) : responses.ok;
     const { status: ended, sense } = completion;
     this.#end(queue, request, code, task.aborted ? 0 : ended, sense, read, written);
@@ -250,7 +250,7 @@ export class ScsiDevice {
     }
     this.#response.fill(0);
     putResponse(this.#response, code, ended, residual, sense);
-    scatter(this.#response, request.response);
+    scatterPieces(this.#response, request.response);
   }
 
   #use(queue: VirtQueue, request: ChainRequest, written: number): void {

@@ -284,7 +284,7 @@ export function bitsOf(length: number, fields: readonly Pick<Field, 'at' | 'leng
 }
 
 /** Every field's value. The bytes have to be there: of what is shorter, look at its length first. */
-export function read<F extends Fields>({ entries, unset }: Layout<F>, bytes: Uint8Array, start = 0): Values<F> {
+export function decode<F extends Fields>({ entries, unset }: Layout<F>, bytes: Uint8Array, start = 0): Values<F> {
   // With its fields in place from the beginning: adding them one by one would make each object change its shape that often.
   const values: Record<string, unknown> = { ...unset };
   for (let i = 0; i < entries.length; i += 1) {
@@ -295,13 +295,13 @@ export function read<F extends Fields>({ entries, unset }: Layout<F>, bytes: Uin
 }
 
 /** The values of records that stand behind one another from `start` on, as many as there are whole ones. */
-export function readAll<F extends Fields>(layout: Layout<F>, bytes: Uint8Array, start = 0): Values<F>[] {
+export function decodeAll<F extends Fields>(layout: Layout<F>, bytes: Uint8Array, start = 0): Values<F>[] {
   const count = Math.floor((bytes.length - start) / layout.length);
-  return Array.from({ length: Math.max(0, count) }, (_, i) => read(layout, bytes, start + i * layout.length));
+  return Array.from({ length: Math.max(0, count) }, (_, i) => decode(layout, bytes, start + i * layout.length));
 }
 
 /** Writes the fields that `values` names, and touches no other bit. */
-export function write<F extends Fields>(
+export function encodeInto<F extends Fields>(
   { fields }: Pick<Layout<F>, 'fields'>,
   bytes: Uint8Array,
   start: number,
@@ -320,6 +320,6 @@ export function encode<F extends Fields>(
     behind.length === 0 ? Buffer.alloc(layout.length) : Buffer.concat([new Uint8Array(layout.length), ...behind]);
   for (const [, field] of layout.entries)
     if (field.counts !== undefined) field.set(bytes, 0, bytes.length - field.counts);
-  write(layout, bytes, 0, values);
+  encodeInto(layout, bytes, 0, values);
   return bytes;
 }

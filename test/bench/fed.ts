@@ -4,9 +4,9 @@
 
 import { parseArgs } from 'node:util';
 import { ramdisk } from '../../src/backstore/ramdisk.ts';
-import { dataOut, encode, header, headerBytes, numbered, padding, readyToTransfer } from '../../src/iscsi/pdu.ts';
+import { dataOut, encodePdu, header, headerBytes, numbered, padding, readyToTransfer } from '../../src/iscsi/pdu.ts';
 import { recordedAnew } from '../../src/scsi/lost-writes.ts';
-import { advance } from '../../src/wire/serial.ts';
+import { advanceSerial } from '../../src/wire/serial.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit } from '../support/logical-unit.ts';
 
@@ -62,7 +62,7 @@ async function measure({ cdb, writes }: Command): Promise<number[]> {
       const targetTransferTag = fields.targetTransferTag.get(answers, at);
       if (header.opcode.get(answers, at) === readyToTransfer.opcode)
         asked.push(
-          encode(dataOut, { final: true, initiatorTaskTag, targetTransferTag, dataSegmentLength: bytes }),
+          encodePdu(dataOut, { final: true, initiatorTaskTag, targetTransferTag, dataSegmentLength: bytes }),
           new Uint8Array(bytes),
         );
       const length = header.dataSegmentLength.get(answers, at);
@@ -76,7 +76,7 @@ async function measure({ cdb, writes }: Command): Promise<number[]> {
     for (let count = 0; count < batches; count += 1) {
       for (let at = 0; at < batch.length; at += batch.length / depth) {
         numbered.cmdSn.set(batch, at, cmdSn);
-        cmdSn = advance(cmdSn);
+        cmdSn = advanceSerial(cmdSn);
       }
       connection.feed(batch, 0, batch.length);
       if (writes === 'when asked') give();

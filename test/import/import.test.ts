@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
 import { importKinds, planImport } from '../../src/import/index.ts';
-import { dump } from '../../src/index.ts';
+import { dumpTree } from '../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;
@@ -301,18 +301,18 @@ target ${iqn}2 { portal-group pg0 }
 });
 
 test('dry_run changes nothing; the same file again changes nothing; undo takes all of it back', async () => {
-  const before = JSON.stringify(dump(tree()));
+  const before = JSON.stringify(dumpTree(tree()));
   const text = withDisk('vendor_id ACME');
   writeFileSync(join(shell.directory, 'config'), text.replaceAll('@', shell.directory));
   const dry = await shell.run(`/ import ${join(shell.directory, 'config')} dry_run=true`);
   expect(dry).toContain('/backstores/fileio/tgt1-lun1 set attribute vendor_id=ACME\n');
-  expect(JSON.stringify(dump(tree()))).toBe(before);
+  expect(JSON.stringify(dumpTree(tree()))).toBe(before);
   await imported(text);
-  const after = JSON.stringify(dump(tree()));
+  const after = JSON.stringify(dumpTree(tree()));
   expect(await imported(text)).toContain('Nothing to do.');
-  expect(JSON.stringify(dump(tree()))).toBe(after);
+  expect(JSON.stringify(dumpTree(tree()))).toBe(after);
   await shell.run('/ undo');
-  expect(JSON.stringify(dump(tree()))).toBe(before);
+  expect(JSON.stringify(dumpTree(tree()))).toBe(before);
 });
 
 test('what was imported is exported as a targets.conf, from which the same is imported again', async () => {
@@ -335,13 +335,13 @@ test('what was imported is exported as a targets.conf, from which the same is im
         scsi_sn SN1
       </backing-store>
     </target>`);
-  const before = dump(tree());
+  const before = dumpTree(tree());
   const text = await shell.run('/ export tgt');
   await shell.run('/ clearconfig confirm=true');
   await imported(text);
   const serial = (from: typeof before) =>
     from.storage_objects.map(({ name, ...others }) => [name, { ...others, wwn: '' }]);
-  expect(Object.fromEntries(serial(dump(tree())) as never)).toEqual(Object.fromEntries(serial(before) as never));
+  expect(Object.fromEntries(serial(dumpTree(tree())) as never)).toEqual(Object.fromEntries(serial(before) as never));
   expect(
     lunsOf()
       .map(([lun]) => lun)

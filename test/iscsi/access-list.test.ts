@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parseBinary, respond } from '../../src/iscsi/chap.ts';
-import { fallen } from '../../src/target/access.ts';
+import { chapResponse, parseBinary } from '../../src/iscsi/chap.ts';
+import { whyAccessEnded } from '../../src/target/access.ts';
 import { Initiator } from '../support/initiator.ts';
 import { serveIscsi } from '../support/iscsi-server.ts';
 import { addAcl, IscsiTarget, iscsiTree, targetName } from '../support/iscsi-target.ts';
@@ -95,8 +95,8 @@ describe('an access list', () => {
     const { state, tpg } = iscsiTree();
     tpg.accessList = { addresses: [address], names: [] };
     const standing = { initiatorName: name, tpg, acl: undefined };
-    expect(fallen(state, { ...standing, addresses: [address] })).toBeUndefined();
-    expect(fallen(state, { ...standing, addresses: [address, '198.51.100.1'] })).toContain('198.51.100.1');
+    expect(whyAccessEnded(state, { ...standing, addresses: [address] })).toBeUndefined();
+    expect(whyAccessEnded(state, { ...standing, addresses: [address, '198.51.100.1'] })).toContain('198.51.100.1');
   });
 });
 
@@ -111,7 +111,7 @@ describe('several CHAP accounts', () => {
       identifier: Number(text['CHAP_I']),
       bytes: parseBinary(text['CHAP_C']!, 1024)!,
     };
-    const response = Buffer.from(respond(challenge, secret)).toString('hex');
+    const response = Buffer.from(chapResponse(challenge, secret)).toString('hex');
     return status(await initiator.loginStep(0, 1, { CHAP_N: user, CHAP_R: `0x${response}` }));
   }
 

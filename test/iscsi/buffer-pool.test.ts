@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
-import { borrow, giveBack } from '../../src/iscsi/buffer-pool.ts';
+import { borrowBuffer, giveBack } from '../../src/iscsi/buffer-pool.ts';
 import { IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
@@ -12,8 +12,8 @@ const lent = vi.hoisted(() => new Set<Uint8Array>());
 vi.mock('../../src/iscsi/buffer-pool.ts', async (load) => {
   const pool = await load<typeof import('../../src/iscsi/buffer-pool.ts')>();
   return {
-    borrow(bytes: number) {
-      const buffer = pool.borrow(bytes);
+    borrowBuffer(bytes: number) {
+      const buffer = pool.borrowBuffer(bytes);
       if (lent.has(buffer)) throw new Error('lent to two at once');
       lent.add(buffer);
       return buffer;
@@ -22,14 +22,14 @@ vi.mock('../../src/iscsi/buffer-pool.ts', async (load) => {
       if (!lent.delete(buffer)) throw new Error('given back twice');
       pool.giveBack(buffer);
     },
-    abandon: pool.abandon,
+    abandonBuffer: pool.abandonBuffer,
   };
 });
 
 it('no two hold the same buffer, and each is as long as was asked for', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 2 << 20 }), { maxLength: 20 }), (sizes) => {
-      const held = sizes.map(borrow);
+      const held = sizes.map(borrowBuffer);
       expect(new Set(held.map((buffer) => buffer.buffer)).size).toBe(sizes.length);
       held.forEach((buffer, at) => {
         expect(buffer.length).toBeGreaterThanOrEqual(sizes[at]!);
@@ -91,7 +91,7 @@ it('a buffer that a write still reads from is not lent again when its connection
   const [held] = lent;
   const closed = connection.close('the test ends it');
   expect(held).toBeDefined();
-  expect([...Array(8)].map(() => borrow(4096))).not.toContain(held);
+  expect([...Array(8)].map(() => borrowBuffer(4096))).not.toContain(held);
   finish();
   await closed;
 });

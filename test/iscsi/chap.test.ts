@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { chooseAlgorithm, parseBinary, respond, verify } from '../../src/iscsi/chap.ts';
+import { chapResponse, chooseAlgorithm, parseBinary, verifyResponse } from '../../src/iscsi/chap.ts';
 import { addAcl, IscsiTarget } from '../support/iscsi-target.ts';
 
 const hashes: Record<string, string> = { 5: 'md5', 6: 'sha1', 7: 'sha256', 8: 'sha3-256' };
@@ -23,10 +23,10 @@ describe('numbers', () => {
       const expected = createHash(hash)
         .update(Buffer.concat([Buffer.from([7]), Buffer.from(secret), challenge.bytes]))
         .digest();
-      expect(Buffer.from(respond(challenge, secret))).toEqual(expected);
-      expect(verify(challenge, secret, `0b${expected.toString('base64')}`)).toBe(true);
-      expect(verify(challenge, secret, `0x${expected.subarray(1).toString('hex')}`)).toBe(false);
-      expect(verify(challenge, `${secret}!`, `0x${expected.toString('hex')}`)).toBe(false);
+      expect(Buffer.from(chapResponse(challenge, secret))).toEqual(expected);
+      expect(verifyResponse(challenge, secret, `0b${expected.toString('base64')}`)).toBe(true);
+      expect(verifyResponse(challenge, secret, `0x${expected.subarray(1).toString('hex')}`)).toBe(false);
+      expect(verifyResponse(challenge, `${secret}!`, `0x${expected.toString('hex')}`)).toBe(false);
     },
   );
 
@@ -64,7 +64,7 @@ async function attempt(
   if (challenge.values['statusClass'] !== 0) return { answer: challenge, output, theirs: undefined, initiator };
   const { CHAP_A, CHAP_I, CHAP_C } = challenge.text;
   const bytes = parseBinary(CHAP_C!, 1024)!;
-  const response = respond({ algorithm: CHAP_A!, identifier: Number(CHAP_I), bytes }, ours);
+  const response = chapResponse({ algorithm: CHAP_A!, identifier: Number(CHAP_I), bytes }, ours);
   const theirs = {
     algorithm: CHAP_A!,
     identifier: 9,
@@ -140,7 +140,10 @@ describe('the exchange', () => {
     'RFC 7143 6.1: an identifier of the initiator is a number, and may be written as %s',
     async (identifier) => {
       const { answer, theirs } = await attempt(withCredentials(true), { mutual: 'wanted', identifier });
-      expect([ended(answer), verify(theirs!, 'their secret', answer.text['CHAP_R'] ?? '')]).toEqual([success, true]);
+      expect([ended(answer), verifyResponse(theirs!, 'their secret', answer.text['CHAP_R'] ?? '')]).toEqual([
+        success,
+        true,
+      ]);
     },
   );
 
@@ -165,7 +168,7 @@ describe('the exchange', () => {
     const { answer, theirs } = await attempt(withCredentials(true), { mutual: 'wanted' });
     expect(ended(answer)).toEqual(success);
     expect(answer.text['CHAP_N']).toBe('disks');
-    expect(verify(theirs!, 'their secret', answer.text['CHAP_R']!)).toBe(true);
+    expect(verifyResponse(theirs!, 'their secret', answer.text['CHAP_R']!)).toBe(true);
   });
 
   it('RFC 7143 9.2.1: one secret for both directions is refused, and the log says so', async () => {

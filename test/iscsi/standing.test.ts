@@ -2,7 +2,7 @@
 // session is made, and when the tree changes. It does not test what access says (login.test.ts, chap.test.ts).
 
 import { describe, expect, it } from 'vitest';
-import { parseBinary, respond } from '../../src/iscsi/chap.ts';
+import { chapResponse, parseBinary } from '../../src/iscsi/chap.ts';
 import { loginRequest } from '../../src/iscsi/pdu.ts';
 import { addAcl, IscsiTarget } from '../support/iscsi-target.ts';
 import { logicalUnit } from '../support/logical-unit.ts';
@@ -64,7 +64,7 @@ describe('RFC 7143 6.3: a login is not finished on an old answer', () => {
     await initiator.loginStep(0, undefined, { ...initiator.names, AuthMethod: 'CHAP' });
     const { text } = await initiator.loginStep(0, undefined, { CHAP_A: '7' });
     const bytes = parseBinary(text['CHAP_C']!, 1024)!;
-    const response = respond({ algorithm: '7', identifier: Number(text['CHAP_I']), bytes }, secret);
+    const response = chapResponse({ algorithm: '7', identifier: Number(text['CHAP_I']), bytes }, secret);
     const proof = { CHAP_N: 'user', CHAP_R: `0x${Buffer.from(response).toString('hex')}` };
     expect(status(await initiator.loginStep(0, 1, proof))).toEqual([0, 0]);
     change(target);

@@ -5,7 +5,7 @@ import { connect, Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
-import { Calls, offer } from '../../src/loops/calls.ts';
+import { Calls, offerObject } from '../../src/loops/calls.ts';
 import { takerBoundary } from '../../src/loops/loop.ts';
 import { Receiving } from '../../src/loops/receiving.ts';
 import { openHost } from '../../src/root/host.ts';
@@ -60,7 +60,7 @@ function loop() {
       });
       came();
     });
-  new Calls(port2, offer({ take }, takerBoundary));
+  new Calls(port2, offerObject({ take }, takerBoundary));
   const next = async () => {
     if (asked.length === 0)
       await new Promise<void>((resolve) => {

@@ -10,7 +10,7 @@ import { homeOf } from '../../src/durable/home.ts';
 import { LocalLoop } from '../../src/loops/local-loop.ts';
 import type { Apply } from '../../src/operations/operation.ts';
 import { openHost } from '../../src/root/host.ts';
-import { dump } from '../../src/saved/saveconfig.ts';
+import { dumpTree } from '../../src/saved/saveconfig.ts';
 import { faultyFiles } from '../support/faulty-files.ts';
 import { memoryFolder } from '../support/scratch.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
@@ -46,7 +46,7 @@ async function serve() {
     return said;
   };
   const journal = () => readFile(join(directory, 'journal.jsonl'), 'utf8');
-  return { directory, host, faulty, open, run, session, journal, tree: () => JSON.stringify(dump(host.root.tree)) };
+  return { directory, host, faulty, open, run, session, journal, tree: () => JSON.stringify(dumpTree(host.root.tree)) };
 }
 
 /** What is written and followed while `what` runs. */
@@ -74,12 +74,12 @@ it(`a LUN that is mapped in ${acls} ACLs is one fsync and one reconciliation, an
   };
   expect(await counted(served, line)).toEqual(once);
   expect(said).toContain(`Created LUN 0->0 mapping in node ACL ${iqn}-i${acls - 1}`);
-  const before = dump(host.root.tree);
+  const before = dumpTree(host.root.tree);
   expect((await host.lastChange())?.operations).toHaveLength(acls + 1);
   await host.close();
   const again = await open();
   onTestFinished(() => again.close());
-  expect(dump(again.root.tree)).toEqual(before);
+  expect(dumpTree(again.root.tree)).toEqual(before);
 });
 
 it('a change that is refused, or cannot be stored, is taken back whole', async () => {
@@ -196,7 +196,7 @@ it('what goes and what comes with one change may be the same file', async () => 
   const { directory, host, run } = await serve();
   const [file, saved] = [join(directory, 'disk.img'), join(directory, 'other.json')];
   await run(`/backstores/fileio create f0 ${file} 1M wwn=11111111-1111-4111-8111-111111111111`);
-  const other = JSON.stringify(dump(host.root.tree)).replaceAll('11111111-1111-4111', '22222222-2222-4222');
+  const other = JSON.stringify(dumpTree(host.root.tree)).replaceAll('11111111-1111-4111', '22222222-2222-4222');
   await writeFile(saved, other);
   await run(`restoreconfig ${saved} clear_existing=true`);
   const object = () => host.root.tree.storageObject('/backstores/fileio/f0')!;

@@ -8,7 +8,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
-import { admit, execute, retire } from '../../src/scsi/device-server.ts';
+import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import type { Completion } from '../../src/scsi/task.ts';
 import { answerOf, ScsiInitiator } from '../support/logical-unit.ts';
@@ -108,16 +108,16 @@ it.each(['fileio', 'ramdisk'] as const)(
 it('commands that were admitted, or are under way, when their blocks go end with LBA OUT OF RANGE', async () => {
   const { host, path, disk, a } = await home('ramdisk', 64 * mebibyte);
   const waiting = a.task(read(100_000));
-  expect(admit(waiting)).toBe(undefined);
+  expect(admitTask(waiting)).toBe(undefined);
   const under = a.send(writeSame, block(5));
   const sending = a.task(read(100_000));
-  admit(sending);
-  const { dataIn } = (await execute(sending)) as Completion & { dataIn: { volume: typeof disk.volume } };
+  admitTask(sending);
+  const { dataIn } = (await executeTask(sending)) as Completion & { dataIn: { volume: typeof disk.volume } };
   await resize(host, path, { size: mebibyte, force: true });
-  expect((await answerOf(await execute(waiting))).sense).toBe('5/21/00');
+  expect((await answerOf(await executeTask(waiting))).sense).toBe('5/21/00');
   expect((await under).sense).toBe('5/21/00');
   await expect(dataIn.volume!.read(new Uint8Array(512), 100_000 * 512)).rejects.toMatchObject({ code: 'ERANGE' });
-  for (const task of [waiting, sending]) retire(task);
+  for (const task of [waiting, sending]) retireTask(task);
 });
 
 it('the new size is there in the next process, after an end without a word as well', async () => {

@@ -8,15 +8,15 @@ import { homeOf } from '../../src/durable/home.ts';
 import { Tree } from '../../src/operations/tree.ts';
 import { openHost } from '../../src/root/host.ts';
 import { worldly } from '../../src/saved/operations.ts';
-import { rehearse } from '../../src/saved/rehearsal.ts';
-import { restore } from '../../src/saved/restore.ts';
-import { dump, format } from '../../src/saved/saveconfig.ts';
+import { rehearseOperations } from '../../src/saved/rehearsal.ts';
+import { restoreTree } from '../../src/saved/restore.ts';
+import { dumpTree, formatSaved } from '../../src/saved/saveconfig.ts';
 import { openShell, removeHome } from '../support/shell.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 async function restored(saved: unknown, restoring = false): Promise<{ tree: Tree; errors: string[] }> {
   const tree = new Tree();
-  return { tree, errors: await restore(tree, saved, { ...worldly, serving: false, restoring }) };
+  return { tree, errors: await restoreTree(tree, saved, { ...worldly, serving: false, restoring }) };
 }
 
 const object = (name: string, more: object = {}) => ({
@@ -91,8 +91,8 @@ describe('a part of a saved file that is wrong', () => {
       const second = tree.fabrics.get('iscsi')!.targets.get('iqn.2003-01.org.example:second')!.tpgs.get(1)!;
       expect([second.luns.size, second.portals.length, second.acls.size], where).toEqual([1, 1, 1]);
       // What is kept of it does not keep a later start, or a thread, from what is right.
-      const again = await restored(structuredClone(JSON.parse(format(dump(tree)))));
-      expect(dump(again.tree), where).toEqual(dump(tree));
+      const again = await restored(structuredClone(JSON.parse(formatSaved(dumpTree(tree)))));
+      expect(dumpTree(again.tree), where).toEqual(dumpTree(tree));
     }
     expect({}).not.toHaveProperty('polluted');
   });
@@ -104,7 +104,7 @@ describe('a part of a saved file that is wrong', () => {
     await writeFile(join(home, 'saveconfig.json'), JSON.stringify(saved));
     const host = await openHost({ home: homeOf(home, {}, 1), role: 'command' });
     expect(host.warnings).toEqual([]);
-    expect(format(dump(host.root.tree))).toMatch(
+    expect(formatSaved(dumpTree(host.root.tree))).toMatch(
       /"__proto__": 3,\s+"alua_support"[\s\S]*"constructor": 1[\s\S]*"toString": 2/,
     );
     await host.close();
@@ -170,7 +170,7 @@ describe('what is kept in the file', () => {
     };
     const { tree, errors } = await restored(saved);
     expect(errors).toEqual([]);
-    expect(dump(tree)).toMatchObject({
+    expect(dumpTree(tree)).toMatchObject({
       storage_objects: [{ attributes: { submit_type: 0, complete_type: 1 } }, saved.storage_objects[1]],
       targets: [
         { tpgs: [{ luns: [{ index: 4 }], node_acls: [{ mapped_luns: [{ index: 4, tpg_lun: 4 }] }] }] },
@@ -193,7 +193,7 @@ describe('what is kept in the file', () => {
     expect(errors).toEqual([
       'Storage Object ramdisk/first: Cannot set attribute unmap_zeroes_data: [Errno 22] Invalid argument',
     ]);
-    const attributeIn = () => dump(tree).storage_objects[0]?.['attributes'] as object;
+    const attributeIn = () => dumpTree(tree).storage_objects[0]?.['attributes'] as object;
     expect(attributeIn()).toMatchObject({ unmap_zeroes_data: 4294967295 });
     tree.storageObject('/backstores/ramdisk/first')?.attributes.set('unmap_zeroes_data', 1);
     expect(attributeIn()).toMatchObject({ unmap_zeroes_data: 1 });
@@ -202,7 +202,7 @@ describe('what is kept in the file', () => {
   it('what LIO does not have is saved only where it was changed, and never among what LIO has; older files have it there', async () => {
     const changed = { vendor_id: 'ACME', emulate_rsoc: 0 };
     const { tree } = await restored({ storage_objects: [object('first', { attributes: changed }), object('second')] });
-    const saved = dump(tree);
+    const saved = dumpTree(tree);
     const names = saved.storage_objects.flatMap(({ attributes }) => Object.keys(attributes as object));
     const foreign = ['company_id', 'physical_block_size', 'product_id', 'read_only', 'removable', 'scsi_sn'];
     const found = names.filter((name) => [...foreign, 'emulate_rsoc', 'revision', 'vendor_id'].includes(name));
@@ -210,18 +210,18 @@ describe('what is kept in the file', () => {
     expect(saved.storage_objects.flatMap(Object.keys)).not.toContain('storage_object_attributes');
     expect(saved['storage_object_attributes']).toEqual({ '/backstores/ramdisk/first': { vendor_id: 'ACME' } });
     const again = await restored(saved);
-    expect([again.errors, dump(again.tree)]).toEqual([[], saved]);
+    expect([again.errors, dumpTree(again.tree)]).toEqual([[], saved]);
     tree.storageObject('/backstores/ramdisk/first')?.attributes.set('vendor_id', 'LIO-ORG');
-    expect(dump(tree)).not.toHaveProperty('storage_object_attributes');
+    expect(dumpTree(tree)).not.toHaveProperty('storage_object_attributes');
   });
 
   it('attributes of an object that is not there are kept for it, and are not those of one that comes later', async () => {
     const theirs = { '/backstores/ramdisk/gone': { vendor_id: 'ACME' } };
     const { tree, errors } = await restored({ storage_objects: [], storage_object_attributes: theirs });
-    expect([errors, dump(tree)['storage_object_attributes']]).toEqual([[], theirs]);
+    expect([errors, dumpTree(tree)['storage_object_attributes']]).toEqual([[], theirs]);
     const create = { path: '/backstores/ramdisk', verb: 'create', params: { name: 'gone', size: '1M' } };
-    await rehearse(tree, [create]);
-    expect(dump(tree)).not.toHaveProperty('storage_object_attributes');
+    await rehearseOperations(tree, [create]);
+    expect(dumpTree(tree)).not.toHaveProperty('storage_object_attributes');
     expect((await restored({ storage_object_attributes: 5 })).errors).toEqual([
       "'storage_object_attributes' is no object",
     ]);
@@ -230,9 +230,9 @@ describe('what is kept in the file', () => {
 
 it('attributes that stand in the file itself go with their object, and come back with it', async () => {
   const shell = await openShell();
-  const own = () => (dump(shell.host.root.tree) as unknown as Record<string, unknown>)['storage_object_attributes'];
+  const own = () => (dumpTree(shell.host.root.tree) as unknown as Record<string, unknown>)['storage_object_attributes'];
   await shell.run('/backstores/ramdisk create rd 1M', '/backstores/ramdisk/rd set attribute vendor_id=ACME');
-  const saved = dump(shell.host.root.tree) as never;
+  const saved = dumpTree(shell.host.root.tree) as never;
   await shell.host.root.apply({
     path: '/',
     verb: 'restoreconfig',

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import type { ParameterValues } from '../../src/operations/operation.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
-import { dump, format } from '../../src/saved/saveconfig.ts';
+import { dumpTree, formatSaved } from '../../src/saved/saveconfig.ts';
 import { has, needs, recorded } from '../support/needs.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
@@ -108,12 +108,12 @@ describe('attributes that are ours', () => {
     };
     const { host, errors } = await restored({ targets: [{ fabric: 'iscsi', wwn: target, tpgs: [tpg] }] });
     expect(errors).toEqual([]);
-    const [saved] = dump(host.root.tree).targets as unknown as [{ tpgs: [typeof tpg] }];
+    const [saved] = dumpTree(host.root.tree).targets as unknown as [{ tpgs: [typeof tpg] }];
     expect(saved.tpgs[0]).toMatchObject({ redirect: '192.0.2.9', node_acls: [{ tcq_depth: 16 }] });
     expect(Object.keys(saved.tpgs[0].attributes)).not.toContain('redirect');
     const path = `/iscsi/${target}/tpg1`;
     await host.root.apply({ path, verb: 'set', params: { group: 'attribute', name: 'redirect', value: '' } });
-    expect(format(dump(host.root.tree))).not.toContain('redirect');
+    expect(formatSaved(dumpTree(host.root.tree))).not.toContain('redirect');
   });
 });
 
@@ -124,9 +124,9 @@ describe('restoreconfig', () => {
       "Storage Object ramdisk/rd0: unknown key 'extra' kept in the file, not used",
       'Storage Object ramdisk/rd0: Cannot find attribute: from_the_future',
     ]);
-    const again = sorted(dump(host.root.tree));
+    const again = sorted(dumpTree(host.root.tree));
     expect(again).toMatchObject(sorted({ written_by: 'somebody else' }) as object);
-    const text = format(again);
+    const text = formatSaved(again);
     for (const kept of [
       '"extra": 1',
       '"from_the_future": 7',
@@ -171,16 +171,16 @@ describe('restoreconfig', () => {
       { name: 'mine', tg_pt_gp_id: 7, alua_access_state: 0, preferred: 1, from_the_future: 1 },
     ]);
     expect([...host.root.tree.tpgs()][0]?.luns.get(0)?.aluaGroup).toBe('default_tg_pt_gp');
-    const again = dump(host.root.tree).storage_objects[0]?.['alua_tpgs'];
+    const again = dumpTree(host.root.tree).storage_objects[0]?.['alua_tpgs'];
     expect(again).toEqual([...(object?.aluaGroups ?? []), ...alua_tpgs.slice(1)]);
     await host.close();
   });
 
   it('a saved configuration restores to itself', async () => {
     const first = await restored(small);
-    const saved = dump(first.host.root.tree);
-    const second = await restored(JSON.parse(format(saved)));
-    expect(format(dump(second.host.root.tree))).toBe(format(saved));
+    const saved = dumpTree(first.host.root.tree);
+    const second = await restored(JSON.parse(formatSaved(saved)));
+    expect(formatSaved(dumpTree(second.host.root.tree))).toBe(formatSaved(saved));
     await first.host.close();
     await second.host.close();
   });
@@ -193,7 +193,7 @@ describe('restoreconfig', () => {
     '{"targets": [3, null, []], "storage_objects": [7, {"name": {}}]}',
   ])('does not fall over %s', async (text) => {
     const host = await open(temporaryDirectory());
-    const before = dump(host.root.tree);
+    const before = dumpTree(host.root.tree);
     const restoring = host.root.apply({
       path: '/',
       verb: 'restoreconfig',
@@ -204,7 +204,7 @@ describe('restoreconfig', () => {
       (error) => expect(error.name).toBe('OperatorError'),
     );
     expect([...host.root.tree.allStorageObjects()]).toEqual([]);
-    expect(dump(host.root.tree).storage_objects.length).toBeGreaterThanOrEqual(before.storage_objects.length);
+    expect(dumpTree(host.root.tree).storage_objects.length).toBeGreaterThanOrEqual(before.storage_objects.length);
     await host.close();
   });
 
@@ -250,7 +250,7 @@ describe('files that a kernel target wrote', needs('recordings'), () => {
   it.each(files)('%s: every value comes back', async (file) => {
     const saved = JSON.parse(readFileSync(join(recordings, file), 'utf8'));
     const { host } = await restored(saved);
-    const again = JSON.parse(format(dump(host.root.tree)));
+    const again = JSON.parse(formatSaved(dumpTree(host.root.tree)));
     // Not every kernel has it: at its default it is left out.
     for (const { attributes } of saved.storage_objects)
       if (attributes?.emulate_rsoc === 1) delete attributes.emulate_rsoc;

@@ -6,7 +6,7 @@ import { placeOf } from '../../src/operations/place.ts';
 import { pathOf, schema } from '../../src/operations/schema.ts';
 import type { Tree } from '../../src/operations/tree.ts';
 import { treeOf } from '../../src/saved/rehearsal.ts';
-import { dump } from '../../src/saved/saveconfig.ts';
+import { dumpTree } from '../../src/saved/saveconfig.ts';
 
 const client = 'iqn.1994-05.com.redhat:client';
 const chap = { chap_userid: 'u', chap_password: 'p', chap_mutual_userid: 'mu', chap_mutual_password: 'mp' };
@@ -82,7 +82,7 @@ describe('the schema', () => {
   it('every key that a kind declares is restored and saved again', async () => {
     const { tree, errors } = await treeOf(structuredClone(full));
     expect(errors).toEqual([]);
-    const saved = dump(tree);
+    const saved = dumpTree(tree);
     expect(saved).toMatchObject({ ...full, storage_objects: [{ ...full.storage_objects[0], alua_tpgs: [{}, {}] }] });
     for (const { list, fields } of Object.values(schema))
       expect([...keysAt(saved, list)], list).toEqual(expect.arrayContaining(Object.keys(fields)));
@@ -94,12 +94,12 @@ describe('the schema', () => {
     const ours = ['access_list', 'accounts'];
     const levels = [...objectsIn(strange, 'the file')].filter(([where]) => !ours.includes(where));
     for (const [number, [, one]] of levels.entries()) one['from_the_future'] = number;
-    const saved = dump((await treeOf(structuredClone(strange))).tree);
+    const saved = dumpTree((await treeOf(structuredClone(strange))).tree);
     const kept = [...objectsIn(saved, 'the file')].flatMap(([where, one]) =>
       Object.hasOwn(one, 'from_the_future') ? [`${where} ${one['from_the_future']}`] : [],
     );
     expect(kept.sort()).toEqual(levels.map(([where], number) => `${where} ${number}`).sort());
-    expect(dump((await treeOf(structuredClone(saved))).tree)).toEqual(saved);
+    expect(dumpTree((await treeOf(structuredClone(saved))).tree)).toEqual(saved);
   });
 
   it('what LIO does not have is restored although what LIO has beside it is none', async () => {

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
 import type { Operation } from '../../src/operations/operation.ts';
 import type { Tree } from '../../src/operations/tree.ts';
-import { isSameTree, rehearse, treeOf } from '../../src/saved/rehearsal.ts';
-import { dump } from '../../src/saved/saveconfig.ts';
+import { isSameTree, rehearseOperations, treeOf } from '../../src/saved/rehearsal.ts';
+import { dumpTree } from '../../src/saved/saveconfig.ts';
 import { transition } from '../../src/saved/transition.ts';
 
 const one = <T>(...values: T[]) => fc.constantFrom(...values);
@@ -118,7 +118,7 @@ const operations = fc.oneof(
 async function treeWith(some: readonly Operation[]): Promise<Tree> {
   const { tree } = await treeOf({});
   for (const operation of some)
-    await rehearse(tree, [operation]).catch((error) => {
+    await rehearseOperations(tree, [operation]).catch((error) => {
       if (!(error instanceof OperatorError)) throw error;
     });
   return tree;
@@ -156,13 +156,13 @@ test('its operations turn any tree into any other, and there are none between tw
   await fc.assert(
     fc.asyncProperty(trees, trees, async (some, others) => {
       const [from, to] = await Promise.all([treeWith(some), treeWith(others)]);
-      await rehearse(
+      await rehearseOperations(
         from,
         transition(from, to).map(({ operation: step }) => step),
       );
-      expect(isSameTree(from, to) || dump(from)).toEqual(isSameTree(from, to) || dump(to));
+      expect(isSameTree(from, to) || dumpTree(from)).toEqual(isSameTree(from, to) || dumpTree(to));
       expect(transition(from, to)).toEqual([]);
-      expect(transition(to, (await treeOf(dump(to))).tree)).toEqual([]);
+      expect(transition(to, (await treeOf(dumpTree(to))).tree)).toEqual([]);
     }),
     { numRuns: 100 },
   );

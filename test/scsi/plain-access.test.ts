@@ -10,7 +10,7 @@ import type { Volume } from '../../src/backstore/backstore.ts';
 import { stateChanged } from '../../src/scsi/alua.ts';
 import { diskAttributes } from '../../src/scsi/attributes.ts';
 import { controlMode } from '../../src/scsi/control-mode.ts';
-import { admit } from '../../src/scsi/device-server.ts';
+import { admitTask } from '../../src/scsi/device-server.ts';
 import { informationalExceptions } from '../../src/scsi/informational-exceptions.ts';
 import { writesOf } from '../../src/scsi/lost-writes.ts';
 import { mediumWork } from '../../src/scsi/medium-work.ts';
@@ -130,7 +130,7 @@ const setGroups = ({ lu }: World, settings: Readonly<Record<string, unknown>>) =
 const inQueue =
   (attribute: TaskAttribute) =>
   ({ b }: World) =>
-    admit(b.task([0x28, 0, 0, 0, 0, 0, 0, 0, 1], { attribute }));
+    admitTask(b.task([0x28, 0, 0, 0, 0, 0, 0, 0, 1], { attribute }));
 const work =
   (failed: boolean) =>
   ({ lu }: World) =>

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { controlMode } from '../../src/scsi/control-mode.ts';
-import { admit, execute, retire } from '../../src/scsi/device-server.ts';
+import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server.ts';
 import type { Completion, Task } from '../../src/scsi/task.ts';
 import {
   abortNexus,
@@ -32,10 +32,10 @@ function slow(attributes: Record<string, number> = {}) {
   const { lu } = logicalUnit({ volume, attributes });
   const start = (initiator: ScsiInitiator, cdb: number[], options: Partial<Task> = {}) => {
     const task = initiator.task(cdb, options);
-    expect(admit(task)).toBeUndefined();
+    expect(admitTask(task)).toBeUndefined();
     task.dataOut = pattern(512);
-    const result = Promise.resolve(execute(task)).then((completion: Completion) => {
-      retire(task);
+    const result = Promise.resolve(executeTask(task)).then((completion: Completion) => {
+      retireTask(task);
       return completion.status;
     });
     return { task, result };
@@ -111,10 +111,10 @@ test('SAM-5 5.6.2 CLEAR TASK SET: without TAS they end in silence, and a unit at
 test('SAM-5 7.2 a task that is ended before its data came does nothing to the medium', async () => {
   const { a, b, started } = slow();
   const task = b.task(write(0));
-  admit(task);
+  admitTask(task);
   await clearTaskSet(a.nexus, 0);
   task.dataOut = pattern(512);
-  expect(execute(task)).toEqual({ status: 0x40 });
+  expect(executeTask(task)).toEqual({ status: 0x40 });
   expect(started).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 // Access lists and accounts as they are typed, shown, saved, compared and undone. What they do: test/iscsi/access-list.test.ts.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dump } from '../../src/index.ts';
+import { dumpTree } from '../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 const iqn = 'iqn.2003-01.org.example:t1';
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 const list = () => shell.host.root.tree.fabrics.get('iscsi')!.targets.get(iqn)!.tpgs.get(1)!.accessList;
-const now = () => JSON.stringify(dump(shell.host.root.tree));
+const now = () => JSON.stringify(dumpTree(shell.host.root.tree));
 
 test('allow begins a list, disallow may leave an empty one, which is not the same as none', async () => {
   expect(await shell.run(`${tpg} allow 192.0.2.0/24`)).toBe(`192.0.2.0/24 may come to ${tpg}.\n`);

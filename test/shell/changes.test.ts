@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dump } from '../../src/index.ts';
+import { dumpTree } from '../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;
@@ -27,7 +27,7 @@ afterEach(async () => {
   removeHome(shell.directory);
 });
 
-const now = () => JSON.stringify(dump(shell.host.root.tree));
+const now = () => JSON.stringify(dumpTree(shell.host.root.tree));
 const saveFile = () => join(shell.directory, 'saveconfig.json');
 
 test('diff: what came, went and changed since the file was written; as data; secrets are not shown', async () => {
@@ -152,10 +152,10 @@ test('while it is served, a target comes back with all that was in it; before th
   const fresh = await openShell();
   await fresh.run(`/iscsi create ${iqn}`, `${tpg}/acls create ${client}`, `${tpg} disable`);
   await fresh.host.root.start();
-  const before = JSON.stringify(dump(fresh.host.root.tree));
+  const before = JSON.stringify(dumpTree(fresh.host.root.tree));
   await fresh.run(`/iscsi delete ${iqn}`);
   expect(await fresh.run('undo')).toContain('The change was taken back.');
-  expect(JSON.stringify(dump(fresh.host.root.tree)).replace(/"relative_port_id":\d+/, '')).toBe(
+  expect(JSON.stringify(dumpTree(fresh.host.root.tree)).replace(/"relative_port_id":\d+/, '')).toBe(
     before.replace(/"relative_port_id":\d+/, ''),
   );
   expect(await fresh.run('diff')).toMatch(/^\+ \/iscsi create/);

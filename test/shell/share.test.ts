@@ -5,7 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readShare, shareLine } from '../../shell/process/share-words.ts';
-import { dump } from '../../src/index.ts';
+import { dumpTree } from '../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;
@@ -21,7 +21,7 @@ afterEach(async () => {
   removeHome(shell.directory);
 });
 
-const now = () => JSON.stringify(dump(shell.host.root.tree));
+const now = () => JSON.stringify(dumpTree(shell.host.root.tree));
 const share = (words = '') => shell.run(`/ share path="${path}" ${words}`);
 const data = async () => JSON.parse(await shell.run('/ share --json')).data;
 

@@ -2,8 +2,8 @@
 
 import {
   dataOut,
-  decode,
-  encode,
+  decodePdu,
+  encodePdu,
   header,
   headerBytes,
   loginRequest,
@@ -110,7 +110,7 @@ export class Initiator {
     this.#rest = bytes.subarray(end);
     const pdu = pdus.get(header.opcode.get(bytes, 0));
     if (!pdu) throw new Error(`opcode ${bytes[0]} from the target`);
-    const values = decode(pdu, bytes) as unknown as ReceivedPdu['values'];
+    const values = decodePdu(pdu, bytes) as unknown as ReceivedPdu['values'];
     if (typeof values['statSn'] === 'number' && values['initiatorTaskTag'] !== noTag)
       this.expStatSn = values['statSn'] + 1;
     const data = Buffer.from(bytes.subarray(dataAt, dataAt + length));
@@ -142,7 +142,7 @@ export class Initiator {
     values: Partial<Values<Pdu<F>['fields']>>,
     data: Uint8Array = new Uint8Array(),
   ): Buffer {
-    const head = encode(pdu, { ...values, dataSegmentLength: data.length } as never);
+    const head = encodePdu(pdu, { ...values, dataSegmentLength: data.length } as never);
     const padded = Buffer.concat([data, new Uint8Array(padding(data.length))]);
     const digests = [
       this.headerDigest ? digest(head) : none,

@@ -2,7 +2,7 @@
 
 import type { Backstore } from '../../src/backstore/backstore.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
-import { admit, execute, retire } from '../../src/scsi/device-server.ts';
+import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server.ts';
 import { type LogicalUnitView, Nexus, StorageObject, type TargetPort } from '../../src/scsi/logical-unit.ts';
 import { recordedAnew } from '../../src/scsi/lost-writes.ts';
 import { establishNexus, loseNexus } from '../../src/scsi/nexus.ts';
@@ -117,12 +117,12 @@ export class ScsiInitiator {
     options: Partial<TaskRequest> = {},
   ): Promise<Answer> {
     const task = this.task(cdb, { dataOutOffered: dataOut.length, ...options });
-    const refused = admit(task);
+    const refused = admitTask(task);
     if (refused) return answerOf(refused);
     task.dataOut = dataOut.subarray(0, task.dataOutLength);
-    const completion = await execute(task);
+    const completion = await executeTask(task);
     const answer = await answerOf(completion);
-    retire(task);
+    retireTask(task);
     return answer;
   }
 }

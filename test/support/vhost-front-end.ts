@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { closeForeign, descriptorOf, duplicate } from '../../src/system/descriptor.ts';
+import { closeForeign, descriptorOf, duplicateDescriptor } from '../../src/system/descriptor.ts';
 import { DescriptorSocket } from '../../src/system/descriptor-socket.ts';
 import type { WatchedDescriptor } from '../../src/system/ffi.ts';
 import { createShared, mapShared, type SharedMemory } from '../../src/system/shared-memory.ts';
@@ -81,7 +81,7 @@ export class TestFrontEnd {
     const socket = connect(path);
     await once(socket, 'connect');
     socket.pause();
-    const fd = duplicate(descriptorOf(socket));
+    const fd = duplicateDescriptor(descriptorOf(socket));
     socket.destroy();
     return new TestFrontEnd(fd, before, sizes);
   }

@@ -32,8 +32,8 @@ vi.mock('../../src/iscsi/buffer-pool.ts', async (load) => {
   const pool = await load<typeof import('../../src/iscsi/buffer-pool.ts')>();
   return {
     ...pool,
-    borrow(bytes: number) {
-      const buffer = pool.borrow(bytes);
+    borrowBuffer(bytes: number) {
+      const buffer = pool.borrowBuffer(bytes);
       borrowed.push({ bytes: buffer.length, buffer: new WeakRef(buffer) });
       return buffer;
     },

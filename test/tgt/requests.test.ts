@@ -5,7 +5,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dump } from '../../src/index.ts';
+import { dumpTree } from '../../src/index.ts';
 import { modes, operations } from '../../src/tgt/protocol.ts';
 import { answerTo } from '../../src/tgt/requests.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
@@ -69,7 +69,7 @@ test('a unit has the identity of tgtd, and what --params say, also while it is e
     ...{ vendor_id: 'IET', product_id: 'VIRTUAL-DISK', revision: '0001' },
     ...{ scsi_id: 'IET     00030005', scsi_sn: 'beaf35', scsi_local_id: '0000000300000005' },
   });
-  const before = dump(tree());
+  const before = dumpTree(tree());
   const text =
     'targetOps vendor_id=ACME,product_rev=010399,scsi_sn=S1,removable=1,readonly=1,online=0,mode_page=8:0:1:0,';
   expect(await client.ask('unit', 'update', { tid: 3, lun: 5, text })).toBe('');
@@ -78,7 +78,7 @@ test('a unit has the identity of tgtd, and what --params say, also while it is e
     emulate_write_cache: 0,
   });
   expect(await shell.run('/ undo')).not.toContain('E| ');
-  expect(dump(tree())).toEqual(before);
+  expect(dumpTree(tree())).toEqual(before);
 });
 
 test('an ACL of the shell keeps its mapped LUNs when a unit is updated', async () => {

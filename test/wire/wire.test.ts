@@ -8,13 +8,14 @@ import {
   bits,
   bitsOf,
   counting,
+  decode,
+  decodeAll,
   encode,
+  encodeInto,
   hex,
   little32,
   lower,
   octets,
-  read,
-  readAll,
   record,
   text,
   u8,
@@ -23,10 +24,9 @@ import {
   u32,
   u48,
   u64,
-  write,
   zeroMeans,
 } from '../../src/wire/layout.ts';
-import { advance, distance } from '../../src/wire/serial.ts';
+import { advanceSerial, distance } from '../../src/wire/serial.ts';
 import { parseText, printText } from '../../src/wire/text.ts';
 
 describe('records', () => {
@@ -71,9 +71,9 @@ describe('records', () => {
     fc.assert(
       fc.property(value, value, fc.constantFrom(...Object.keys(fields.fields)), (first, second, name) => {
         const bytes = new Uint8Array(49).fill(0xa5);
-        write(fields, bytes, 2, first);
-        write(fields, bytes, 2, { [name]: second[name as keyof typeof second] });
-        expect(read(fields, bytes, 2)).toEqual({ ...first, [name]: second[name as keyof typeof second] });
+        encodeInto(fields, bytes, 2, first);
+        encodeInto(fields, bytes, 2, { [name]: second[name as keyof typeof second] });
+        expect(decode(fields, bytes, 2)).toEqual({ ...first, [name]: second[name as keyof typeof second] });
         expect([bytes[0], bytes[1], bytes[47], bytes[48]]).toEqual([0xa5, 0xa5, 0xa5, 0xa5]);
       }),
     );
@@ -94,9 +94,9 @@ describe('records', () => {
     const item = record(2, { value: u16(0) });
     const bytes = encode(list, { flag: true }, encode(item, { value: 7 }), encode(item, { value: 0x1234 }));
     expect(bytes.toString('hex')).toBe('000a07000401' + '00071234');
-    expect(readAll(item, bytes, list.length)).toEqual([{ value: 7 }, { value: 0x1234 }]);
+    expect(decodeAll(item, bytes, list.length)).toEqual([{ value: 7 }, { value: 0x1234 }]);
     // One that is not whole is none.
-    expect(readAll(item, bytes.subarray(0, 9), list.length)).toEqual([{ value: 7 }]);
+    expect(decodeAll(item, bytes.subarray(0, 9), list.length)).toEqual([{ value: 7 }]);
   });
 
   it('the bits of fields are as the fields own them', () => {
@@ -112,7 +112,7 @@ describe('records', () => {
 });
 
 it('RFC 1982: numbers wrap, and half of the circle is ahead', () => {
-  expect([advance(0xffffffff), advance(0, -1), distance(0xfffffffe, 3), distance(3, 0xfffffffe)]).toEqual([
+  expect([advanceSerial(0xffffffff), advanceSerial(0, -1), distance(0xfffffffe, 3), distance(3, 0xfffffffe)]).toEqual([
     0, 0xffffffff, 5, -5,
   ]);
   expect(distance(0, 0x7fffffff)).toBe(0x7fffffff);

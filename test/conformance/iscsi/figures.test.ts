@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { decode, encode, lunHalves, pdus } from '../../../src/iscsi/pdu.ts';
+import { decodePdu, encodePdu, lunHalves, pdus } from '../../../src/iscsi/pdu.ts';
 import { IscsiTarget } from '../../support/iscsi-target.ts';
 import { answers } from './figures/answers.ts';
 import { bytes, hex, lengths } from './figures/figure.ts';
@@ -17,11 +17,11 @@ describe.each(figures)('RFC 7143 $clause: $name', ({ pdu, header, values }) => {
   const all = { opcode: pdu.opcode, ...lengths, ...values };
 
   it('its bytes are read as the figure names them', () => {
-    expect(decode(pdu, bytes(header))).toEqual(all);
+    expect(decodePdu(pdu, bytes(header))).toEqual(all);
   });
 
   it('its fields are written where the figure has them, and nothing beside them', () => {
-    expect(Buffer.from(encode(pdu, all)).toString('hex')).toBe(hex(header));
+    expect(Buffer.from(encodePdu(pdu, all)).toString('hex')).toBe(hex(header));
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
-import { admit, execute, retire } from '../../../src/scsi/device-server.ts';
+import { admitTask, executeTask, retireTask } from '../../../src/scsi/device-server.ts';
 import { rangeLocks } from '../../../src/scsi/range-locks.ts';
 import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -71,9 +71,9 @@ test('SBC-3 5.2 COMPARE AND WRITE: of two that expect the same, one wins; a writ
   const { initiator, volume } = fresh();
   const start = (cdb: number[], data: Buffer) => {
     const task = initiator.task(cdb);
-    expect(admit(task)).toBeUndefined();
+    expect(admitTask(task)).toBeUndefined();
     task.dataOut = data;
-    return execute(task);
+    return executeTask(task);
   };
   const both = (seed: number) => Buffer.concat([zeros, pattern(512, seed)]);
   const results = [start(compareAndWrite(0, 1), both(1)), start(compareAndWrite(0, 1), both(2))];
@@ -90,8 +90,8 @@ test('SBC-3 5.2 READ(10): waits while a COMPARE AND WRITE holds its range', asyn
   let release = () => {};
   const holding = rangeLocks.of(lu).during(0, 512, true, () => new Promise<void>((resolve) => (release = resolve)));
   const task = initiator.task(read10(0, 1));
-  admit(task);
-  const result = execute(task);
+  admitTask(task);
+  const result = executeTask(task);
   expect(result).toBeInstanceOf(Promise);
   release();
   await holding;
@@ -111,17 +111,17 @@ test('SBC-3 5.2 COMPARE AND WRITE: waits until a transport has read what it was 
   const { initiator, volume } = fresh();
   const begin = (cdb: number[], dataOut = zeros) => {
     const task = initiator.task(cdb);
-    admit(task);
+    admitTask(task);
     task.dataOut = dataOut;
-    return { task, result: execute(task) };
+    return { task, result: executeTask(task) };
   };
   const reading = begin(read10(0, 8));
   const elsewhere = begin(read10(8, 1));
   const { result } = begin(compareAndWrite(1, 1), Buffer.concat([zeros, pattern(512)]));
-  retire(elsewhere.task);
+  retireTask(elsewhere.task);
   await new Promise(setImmediate);
   expect(volume.calls).toEqual([]);
-  retire(reading.task);
+  retireTask(reading.task);
   expect((await result).status).toBe(0);
   expect(volume.calls).toEqual(['read 512+512', 'write 512+512']);
 });

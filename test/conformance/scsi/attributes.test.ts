@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Attribute } from '../../../src/attribute.ts';
 import { diskAttributes } from '../../../src/scsi/attributes.ts';
-import { changing } from '../../../src/scsi/changes.ts';
+import { withChangesReported } from '../../../src/scsi/changes.ts';
 import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
@@ -77,7 +77,7 @@ describe.each(table)('%s', (name, attribute) => {
   const set = (lu: StorageObject, text: string, exported = false) => {
     const checked = lu.attributes.check(name, text, 'attribute', exported);
     lu.attributes.checkLimit(name, checked, 'attribute');
-    changing(lu, () => lu.attributes.set(name as never, checked));
+    withChangesReported(lu, () => lu.attributes.set(name as never, checked));
   };
 
   if (attribute.readOnly || value === undefined) {

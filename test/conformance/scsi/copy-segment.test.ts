@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
-import { admit, execute, retire } from '../../../src/scsi/device-server.ts';
+import { admitTask, executeTask, retireTask } from '../../../src/scsi/device-server.ts';
 import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { sense } from '../../../src/scsi/sense.ts';
@@ -126,7 +126,7 @@ async function interrupted(during: (units: ReturnType<typeof two>, tag: number) 
   const { source, destination, initiator } = units;
   const list = between(source.lu, destination.lu, byteSegment(0, 1, 2 * megabyte, [0, 0], [0, 0]));
   const task = initiator.task(copyCdb(list), { dataOutOffered: list.length });
-  expect(admit(task)).toBeUndefined();
+  expect(admitTask(task)).toBeUndefined();
   task.dataOut = Uint8Array.from(list);
   const { writeNow } = destination.volume;
   const held: { during?: unknown } = {};
@@ -134,8 +134,8 @@ async function interrupted(during: (units: ReturnType<typeof two>, tag: number) 
     if (!('during' in held)) held.during = during(units, task.tag);
     return writeNow!(...write);
   };
-  const completion = await execute(task);
-  retire(task);
+  const completion = await executeTask(task);
+  retireTask(task);
   await held.during;
   const data = Buffer.from(completion.sense ?? Buffer.alloc(18));
   const told = data[0]! & 0x80 ? data.readUInt32BE(3) : undefined;

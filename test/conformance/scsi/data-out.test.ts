@@ -6,7 +6,7 @@
 import { expect, test } from 'vitest';
 import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { mediumWork } from '../../../src/scsi/medium-work.ts';
-import { decode, type OpcodeRow } from '../../../src/scsi/opcode.ts';
+import { decodeCdb, type OpcodeRow } from '../../../src/scsi/opcode.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { cdbOf } from '../../support/cdb.ts';
@@ -48,7 +48,7 @@ test.each(taking.map((row) => [`${row.spec} ${row.name}`, row] as const))(
   async (_name, row) => {
     const { lu, initiator, untouched } = fresh();
     const cdb = cdbOf(row, valuesOf(row));
-    const wanted = row.dataOut!(lu, decode(row, Uint8Array.from(cdb)));
+    const wanted = row.dataOut!(lu, decodeCdb(row, Uint8Array.from(cdb)));
     expect(wanted).toBeGreaterThan(0);
     for (const offered of [wanted - 1, wanted >> 1, 0]) {
       const { status, sense } = await initiator.send(cdb, Buffer.alloc(offered));

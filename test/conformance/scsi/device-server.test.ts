@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LogRecord } from '../../../src/log.ts';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
-import { admit, execute, readFailed, setBugReporter } from '../../../src/scsi/device-server.ts';
+import { admitTask, executeTask, readFailed, setBugReporter } from '../../../src/scsi/device-server.ts';
 import { establishNexus, loseNexus, nexusesOf } from '../../../src/scsi/nexus.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { sense } from '../../../src/scsi/sense.ts';
@@ -200,7 +200,7 @@ describe('medium', () => {
 
   test('SBC-3 4.18 READ(10): what the transport could not read is UNRECOVERED READ ERROR', async () => {
     const task = fresh().login().task(read);
-    admit(task);
+    admitTask(task);
     expect((await answerOf(readFailed(task, systemError('EIO')))).sense).toBe('3/11/00');
   });
 
@@ -234,7 +234,7 @@ describe('medium', () => {
       const { lu, initiator, error } = failing(lba * 512 + 17);
       controlMode.set(lu, { descriptorSense: format === 'descriptor' });
       const task = initiator.task(cdb16(0x88, lba - 3, 8));
-      admit(task);
+      admitTask(task);
       for (const answer of [await initiator.send(cdb16(0x8f, lba - 3, 8)), await answerOf(readFailed(task, error))])
         expect(answer.senseData.toString('hex')).toMatch(new RegExp(`^${bytes}`));
     },
@@ -331,7 +331,7 @@ test('SAM-5 4.6 admit and execute never throw, whatever the CDB', async () => {
   for (let i = 0; i < 5000; i++) {
     const cdb = Array.from({ length: 16 }, (_, at) => (at === 0 ? i % 256 : (i * 2654435761 * (at + 1)) >>> 24));
     const task = initiator.task(cdb);
-    const done = admit(task) ?? (await execute(task));
+    const done = admitTask(task) ?? (await executeTask(task));
     expect(done.status).toBeTypeOf('number');
   }
 });

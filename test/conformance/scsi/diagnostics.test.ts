@@ -1,7 +1,7 @@
 /** LOG SENSE, SEND DIAGNOSTIC, buffers, timestamps, and the pages that sg3-utils knows beyond LIO's. No transport is tested. */
 
 import { expect, test } from 'vitest';
-import { admit, execute } from '../../../src/scsi/device-server.ts';
+import { admitTask, executeTask } from '../../../src/scsi/device-server.ts';
 import { statistics } from '../../../src/scsi/statistics.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { be, logicalUnit, pattern, ScsiInitiator, senseOf } from '../../support/logical-unit.ts';
@@ -114,8 +114,8 @@ test('SPC-4 7.3.16 Self-Test Results: one that task management ends was aborted'
   });
   const { lu, a } = fresh({ read: () => gate });
   const task = a.task([0x1d, 0xa0]);
-  admit(task);
-  const result = execute(task);
+  admitTask(task);
+  const result = executeTask(task);
   const reset = logicalUnitReset(a.nexus, 0);
   finish();
   await Promise.all([reset, result]);

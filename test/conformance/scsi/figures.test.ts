@@ -6,7 +6,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { decodeLun, encodeLun } from '../../../src/scsi/lun.ts';
-import { decode } from '../../../src/scsi/opcode.ts';
+import { decodeCdb } from '../../../src/scsi/opcode.ts';
 import { lookUp, opcodes } from '../../../src/scsi/opcode-table.ts';
 import { encodeSense, sense } from '../../../src/scsi/sense.ts';
 
@@ -204,7 +204,7 @@ describe('CDBs', () => {
     const cdb = bytes(text);
     const row = lookUp(cdb)!;
     expect([row.name, row.cdbLength]).toEqual([name, cdb.length]);
-    expect(decode(row, cdb)).toEqual(fields);
+    expect(decodeCdb(row, cdb)).toEqual(fields);
   });
 
   it('every command that has fields is drawn here', () => {

@@ -1,10 +1,10 @@
 /** FORMAT UNIT and SANITIZE. Does not test that other media keep nothing: what a volume's discard leaves is its own test. */
 
 import { expect, test } from 'vitest';
-import { admit, execute } from '../../../src/scsi/device-server.ts';
-import { resume } from '../../../src/scsi/format-sanitize.ts';
+import { admitTask, executeTask } from '../../../src/scsi/device-server.ts';
+import { resumeWork } from '../../../src/scsi/format-sanitize.ts';
 import { mediumWork } from '../../../src/scsi/medium-work.ts';
-import { arrive, leave } from '../../../src/scsi/move.ts';
+import { handOverUnit, takeOverUnit } from '../../../src/scsi/move.ts';
 import { abortTask, logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
 import { memoryVolume } from '../../support/memory-volume.ts';
@@ -139,9 +139,9 @@ test('SBC-4 4.11.2 neither ABORT TASK nor a reset stops a SANITIZE, and neither 
   const { lu, a, release } = slow();
   const list = overwrite(Buffer.from([0]));
   const task = a.task(sanitize(0x01, list.length));
-  admit(task);
+  admitTask(task);
   task.dataOut = list;
-  const result = execute(task);
+  const result = executeTask(task);
   expect(await abortTask(a.nexus, 0, task.tag)).toBe(true);
   await logicalUnitReset(a.nexus, 0);
   await result;
@@ -152,7 +152,7 @@ test('SBC-4 4.11.2 neither ABORT TASK nor a reset stops a SANITIZE, and neither 
 /** The unit in the next event loop or process, with another volume. */
 async function next(left: ReturnType<typeof fresh>['lu']) {
   const { lu, volume, a } = fresh();
-  arrive(lu, await leave(left));
+  takeOverUnit(lu, await handOverUnit(left));
   return { lu, volume, a };
 }
 
@@ -165,7 +165,7 @@ test('SBC-4 4.11.2 a SANITIZE whose volume is closed has not failed: it goes on 
   fail(Object.assign(new Error('EBADF: bad file descriptor, write'), { code: 'EBADF' }));
   expect((await result).sense).toBe('2/04/01');
   expect((await later.a.send(ready)).sense).toBe('2/04/1b');
-  expect(await resume(later.lu)).toBe(true);
+  expect(await resumeWork(later.lu)).toBe(true);
   while (mediumWork.of(later.lu).work) await new Promise(setImmediate);
   expect(Buffer.alloc(size, 7).equals(later.volume.bytes)).toBe(true);
   expect((await later.a.send(ready)).status).toBe(0);
@@ -178,10 +178,10 @@ test('SBC-4 4.11.2 a SANITIZE that failed is a failure wherever the volume is op
   fail(Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' }));
   await result;
   const later = await next(lu);
-  expect(await resume(later.lu)).toBe(false);
+  expect(await resumeWork(later.lu)).toBe(false);
   expect((await later.a.send(ready)).sense).toBe('3/31/03');
   later.lu.config = { ...later.lu.config, dev: 'another' };
-  expect(await resume(later.lu)).toBe(false);
+  expect(await resumeWork(later.lu)).toBe(false);
   expect((await later.a.send(ready)).status).toBe(0);
 });
 
@@ -222,11 +222,11 @@ test('SBC-4 5.30.2.5 SANITIZE EXIT FAILURE MODE: after a failure only what mends
 test('SBC-4 4.11.2 a write whose data comes after the SANITIZE began is not written onto the clean medium', async () => {
   const { a, b, volume, lu } = fresh();
   const late = b.task([0x2a, 0, 0, 0, 0, 0, 0, 0, 1]);
-  admit(late);
+  admitTask(late);
   const list = overwrite(Buffer.from([0]));
   await a.send(sanitize(immediate | 0x01, list.length), list);
   late.dataOut = pattern(512);
-  expect(await execute(late)).toMatchObject({ status: 2 });
+  expect(await executeTask(late)).toMatchObject({ status: 2 });
   while (mediumWork.of(lu).work) await new Promise(setImmediate);
   expect(volume.bytes[100]).toBe(0);
 });

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
 import { recordedFor } from '../../../src/scsi/lost-writes.ts';
-import { arrive, leave } from '../../../src/scsi/move.ts';
+import { handOverUnit, takeOverUnit } from '../../../src/scsi/move.ts';
 import { establishNexus } from '../../../src/scsi/nexus.ts';
 import { sense } from '../../../src/scsi/sense.ts';
 import { clearUnitAttention, pendingUnitAttention } from '../../../src/scsi/unit-attention.ts';
@@ -111,10 +111,10 @@ test('SPC-4 4.5.5 deferred errors: what is lost goes along to another event loop
   const { lu, a } = fresh(1);
   await a.send(write, pattern(512));
   await a.send(synchronize);
-  const carried = structuredClone(await leave(lu));
+  const carried = structuredClone(await handOverUnit(lu));
   const { lu: there } = logicalUnit();
   const volume = memoryVolume(1 << 20);
-  arrive(there, carried);
+  takeOverUnit(there, carried);
   there.volume = await recordedFor(there, volume);
   const b = new ScsiInitiator(there).login();
   expect((await b.send(synchronize)).sense).toBe('3/0c/00');

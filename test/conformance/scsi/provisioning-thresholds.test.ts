@@ -1,7 +1,7 @@
 /** Thresholds of thin units: the mode pages that set them, and who hears of it when one is passed. Log page 0Ch: diagnostics.test.ts. */
 
 import { expect, test } from 'vitest';
-import { arrive, leave } from '../../../src/scsi/move.ts';
+import { handOverUnit, takeOverUnit } from '../../../src/scsi/move.ts';
 import { provisioningThresholds } from '../../../src/scsi/provisioning-threshold.ts';
 import { logicalUnitReset } from '../../../src/scsi/task-management.ts';
 import { type Answer, be, logicalUnit, pattern, ScsiInitiator } from '../../support/logical-unit.ts';
@@ -218,7 +218,7 @@ test('SBC-5 6.5.9 Logical Block Provisioning: what was set goes along to another
   const { lu, a } = thin(0);
   await select(a, ...page({ available: 5 }));
   const there = thin(0);
-  arrive(there.lu, structuredClone(await leave(lu)));
+  takeOverUnit(there.lu, structuredClone(await handOverUnit(lu)));
   await there.later();
   expect((await there.b.send(testUnitReady)).sense).toBe('6/38/07');
 });

@@ -1,7 +1,7 @@
 /** What runs beside a persistent reservation that another nexus holds: the standards' tables, an opcode each. */
 
 import { expect, test } from 'vitest';
-import { admit, retire } from '../../../src/scsi/device-server.ts';
+import { admitTask, retireTask } from '../../../src/scsi/device-server.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
 import { cdbOf } from '../../support/cdb.ts';
@@ -79,8 +79,8 @@ test.each(cases)('SPC-4 5.12.1 $name $cdb', ({ name, cdb }) => {
       },
     });
     const task = other.task(cdb);
-    const refused = admit(task)?.status === 0x18;
-    retire(task);
+    const refused = admitTask(task)?.status === 0x18;
+    retireTask(task);
     return refused ? 'C' : 'A';
   });
   expect(answers.join('')).toBe(expected.get(name));

@@ -1,7 +1,7 @@
 /** PERSISTENT RESERVE IN and OUT, and who may do what meanwhile. Not tested: writing APTPL files. */
 
 import { describe, expect, test } from 'vitest';
-import { admit } from '../../../src/scsi/device-server.ts';
+import { admitTask } from '../../../src/scsi/device-server.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import type { PersistentReservations } from '../../../src/scsi/persistent-reservation.ts';
 import { reservations } from '../../../src/scsi/reservation-conflict.ts';
@@ -162,9 +162,9 @@ describe('PREEMPT', () => {
     const { a, b } = await registered();
     await out(a, 'reserve', { key: 0xa, type: types.EARO });
     const task = a.task(write);
-    admit(task);
+    admitTask(task);
     const other = b.task(write);
-    admit(other);
+    admitTask(other);
     expect((await out(b, 'preemptAndAbort', { key: 0xb, to: 0xa, type: types.EARO })).status).toBe(0);
     expect([task.terminated, other.terminated ?? other.aborted]).toEqual([true, false]);
   });

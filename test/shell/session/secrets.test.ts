@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { mayBeKept } from '../../../shell/session/history.ts';
 import { showLine } from '../../../shell/session/secrets.ts';
-import { dump, withoutSecrets } from '../../../src/index.ts';
+import { dumpTree, withoutSecrets } from '../../../src/index.ts';
 import { openShell, removeHome, type TestShell } from '../../support/shell.ts';
 
 let shell: TestShell;
@@ -133,7 +133,7 @@ test('it is set as ever, and what shows settings hides it; only get, asked for i
         "Parameter mutual_userid is now ''.\n",
       ].join('\n'),
     );
-  expect(JSON.stringify(dump(shell.host.root.tree)).split(secret)).toHaveLength(7);
+  expect(JSON.stringify(dumpTree(shell.host.root.tree)).split(secret)).toHaveLength(7);
   const shown = [
     await shell.run(
       `${tpg} get auth`,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { width } from '../../../shell/ui/graphemes.ts';
 import { layOut } from '../../../shell/ui/layout.ts';
-import { matches, moved, visible } from '../../../shell/ui/list.ts';
+import { matchesFilter, movedSelection, visible } from '../../../shell/ui/list.ts';
 
 const at = (prompt: string, text: string, cursor = text.length, suggestion = '') => ({
   prompt,
@@ -59,12 +59,12 @@ const list = (count: number, selected: number, height: number) => ({
 });
 
 test('a list goes round by lines and stops at its ends by pages', () => {
-  expect(moved(list(3, 2, 5), 'down')).toBe(0);
-  expect(moved(list(3, 0, 5), 'S-tab')).toBe(2);
-  expect(moved(list(30, 4, 10), 'pageup')).toBe(0);
-  expect(moved(list(30, 25, 10), 'pagedown')).toBe(29);
-  expect(moved(list(0, 0, 10), 'down')).toBe(0);
-  expect(moved(list(3, 0, 5), 'left')).toBeUndefined();
+  expect(movedSelection(list(3, 2, 5), 'down')).toBe(0);
+  expect(movedSelection(list(3, 0, 5), 'S-tab')).toBe(2);
+  expect(movedSelection(list(30, 4, 10), 'pageup')).toBe(0);
+  expect(movedSelection(list(30, 25, 10), 'pagedown')).toBe(29);
+  expect(movedSelection(list(0, 0, 10), 'down')).toBe(0);
+  expect(movedSelection(list(3, 0, 5), 'left')).toBeUndefined();
 });
 
 test('a list higher than its place shows the selection and says where it is', () => {
@@ -78,7 +78,7 @@ test('a list higher than its place shows the selection and says where it is', ()
 });
 
 test('a filter wants each of its words', () => {
-  expect(matches('set attribute Emulate_tpu=1', 'emu SET')).toBe(true);
-  expect(matches('set attribute', 'set x')).toBe(false);
-  expect(matches('anything', '')).toBe(true);
+  expect(matchesFilter('set attribute Emulate_tpu=1', 'emu SET')).toBe(true);
+  expect(matchesFilter('set attribute', 'set x')).toBe(false);
+  expect(matchesFilter('anything', '')).toBe(true);
 });

@@ -3,13 +3,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  accept,
+  acceptSuggestion,
   commonPrefix,
   EMPTY_LINE,
-  edit,
+  editLine,
   LINE_LENGTH_MAX,
   type Line,
-  replace,
+  replaceText,
   suggestion,
 } from '../../../shell/ui/line-editor.ts';
 
@@ -25,7 +25,7 @@ const picture = ({ text, cursor }: Line) => `${text.slice(0, cursor)}|${text.sli
 const press = (from: Line, ...chords: string[]) =>
   chords.reduce(
     (now, chord) =>
-      edit(now, chord.startsWith("'") ? key('text', chord.slice(1)) : key(chord), HISTORY) ?? expect.fail(chord),
+      editLine(now, chord.startsWith("'") ? key('text', chord.slice(1)) : key(chord), HISTORY) ?? expect.fail(chord),
     from,
   );
 const key = (chord: string, text = '') => ({ chord, text, sequence: '' });
@@ -86,17 +86,17 @@ test('a suggestion is the newest line that starts alike, only at the end of the 
   expect(suggestion(line('|c'), HISTORY)).toBe('');
   expect(suggestion(line('|'), HISTORY)).toBe('');
   expect(suggestion(line('ls|'), HISTORY)).toBe('');
-  expect(picture(accept(line('c|'), 'reate disk1 1G', 'all'))).toBe('create disk1 1G|');
-  expect(picture(accept(line('c|'), 'reate disk1 1G', 'word'))).toBe('create|');
+  expect(picture(acceptSuggestion(line('c|'), 'reate disk1 1G', 'all'))).toBe('create disk1 1G|');
+  expect(picture(acceptSuggestion(line('c|'), 'reate disk1 1G', 'word'))).toBe('create|');
 });
 
 test('a line that would become too long stays as it is', () => {
-  const full = replace(EMPTY_LINE, 0, 0, 'x'.repeat(LINE_LENGTH_MAX));
+  const full = replaceText(EMPTY_LINE, 0, 0, 'x'.repeat(LINE_LENGTH_MAX));
   expect(press(full, "'y").text).toBe(full.text);
 });
 
 test('a key that is none of the editor is said to be none', () => {
-  expect(edit(EMPTY_LINE, key('f5'), [])).toBeUndefined();
+  expect(editLine(EMPTY_LINE, key('f5'), [])).toBeUndefined();
 });
 
 test('the common start is cut between characters', () => {

@@ -1,7 +1,7 @@
 // One screenful out of many rows. How it looks and when it comes is tested in session.test.ts.
 
 import { expect, test } from 'vitest';
-import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turn } from '../../../shell/ui/page.ts';
+import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turnPage } from '../../../shell/ui/page.ts';
 
 const hundred: Pages = { rows: Array.from({ length: 100 }, (_, at) => `row ${at + 1}`), height: 10, growing: false };
 const key = (chord: string) =>
@@ -10,7 +10,7 @@ const key = (chord: string) =>
 /** The page after these keys; a word longer than one character is a chord. */
 function after(chords: readonly string[], pages = hundred, from: Page = FIRST_PAGE): Page | 'leave' | undefined {
   let page: Page | 'leave' | undefined = from;
-  for (const chord of chords) if (typeof page === 'object') page = turn(page, key(chord), pages);
+  for (const chord of chords) if (typeof page === 'object') page = turnPage(page, key(chord), pages);
   return page;
 }
 const top = (...chords: string[]) => (after(chords) as Page).top + 1;
