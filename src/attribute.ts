@@ -59,6 +59,14 @@ export const types = {
     parse: (text) => entryOf({ true: true, false: false }, text.toLowerCase()),
     print: (value) => String(value),
   } satisfies ValueType<boolean>,
+  /** 0 or 1, or a word for it. */
+  onOff: {
+    name: 'number',
+    wrong: 'is not a NUMBER.',
+    words: ['0', '1'],
+    parse: (text) => entryOf({ 0: 0, 1: 1, false: 0, true: 1 }, text.toLowerCase()),
+    print: (value) => String(value),
+  } satisfies ValueType<number>,
   yesno: oneOf('yesno', ['Yes', 'No'], 'is not Yes|No.'),
   loglevel: oneOf('loglevel', LOG_LEVELS, `is not ${LOG_LEVELS.join('|')}`),
   color: oneOf('color', [...COLOURS, 'default'], `is not ${[...COLOURS, 'default'].join('|')}`),

@@ -1,6 +1,6 @@
 /** A fabric: its targets, and what they may be called. */
 
-import { entryOf, type FabricState, isMutual, letsIn, serviceOf, types } from '../../src/index.ts';
+import { type FabricState, isMutual, letsIn, serviceOf, types } from '../../src/index.ts';
 import { authGroup } from '../session/configuration-groups.ts';
 import { type Commands, child, commandOf, given, type NodeType, optional, required } from '../session/node.ts';
 import { accountCommands, accountsSettings } from './access.ts';
@@ -113,17 +113,9 @@ const discoveryAuthGroup = (state: FabricState) =>
     {
       name: 'enable',
       doc: 'Ask for these credentials before telling which targets there are.',
-      type: flag,
+      type: types.onOff,
       value: state.discoveryAuthEnabled ? 'True' : 'False',
       readOnly: false,
     },
     ...accountsSettings(state, state.discoveryAccounts),
   ]);
-
-/** 0 or 1; also the words for them, which are what is shown. */
-const flag = {
-  ...types.number,
-  words: ['0', '1'],
-  parse: (text: string) => entryOf({ 0: 0, 1: 1, false: 0, true: 1 }, text.toLowerCase()),
-  print: String,
-};

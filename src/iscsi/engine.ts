@@ -5,7 +5,7 @@ import { descriptorOf } from '../system/descriptor.ts';
 import { whyAccessEnded } from '../target/access.ts';
 import type { ArrivingConnection, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
-import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
+import { type FabricState, type Portal, printPortal } from '../target/target.ts';
 import { noTraffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
@@ -18,7 +18,7 @@ export const startIscsi = (state: FabricState, context: EngineContext): FabricEn
 
 class IscsiEngine implements FabricEngine, ConnectionHost {
   readonly state: FabricState;
-  readonly sessionTable = new Sessions();
+  readonly sessionTable: Sessions;
   readonly log: EngineContext['log'];
   readonly #context: EngineContext;
   readonly #connections: Connections;
@@ -27,6 +27,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
 
   constructor(state: FabricState, context: EngineContext) {
     this.state = state;
+    this.sessionTable = new Sessions(state.fabric.name);
     this.log = context.log;
     this.#context = context;
     this.#connections = new Connections(context.log);
@@ -85,10 +86,6 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
 
   sessions(): SessionInfo[] {
     return this.sessionTable.describe();
-  }
-
-  endSessions(tpg: Tpg, why: string): void {
-    for (const session of this.sessionTable) if (session.tpg === tpg) session.cut(why);
   }
 
   endSession(id: number, why: string): boolean {

@@ -1,10 +1,10 @@
 /** The engine that a connection runs in, as the connection sees it. */
 
 import type { Log } from '../log.ts';
-
-import type { FabricState, Portal, Tpg } from '../target/target.ts';
+import type { FabricState, Portal } from '../target/target.ts';
 import type { Sessions } from './sessions.ts';
 
+/** What a connection asks of the engine that it runs in. */
 export interface ConnectionHost {
   readonly state: FabricState;
   readonly sessionTable: Sessions;
@@ -13,5 +13,4 @@ export interface ConnectionHost {
   now(): number;
   random(bytes: number): Uint8Array;
   boundPort(portal: Portal): number | undefined;
-  endSessions(tpg: Tpg, why: string): void;
 }

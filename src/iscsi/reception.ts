@@ -39,7 +39,7 @@ export const receiveIscsi = (state: FabricState, context: ReceptionContext): Isc
 class Reception implements IscsiReception, ConnectionHost {
   readonly state: FabricState;
   /** Discovery sessions: all others are in the loops of their targets. */
-  readonly sessionTable = new Sessions();
+  readonly sessionTable: Sessions;
   readonly log: ReceptionContext['log'];
   readonly #context: ReceptionContext;
   readonly #served = new Map<string, Served>();
@@ -52,6 +52,7 @@ class Reception implements IscsiReception, ConnectionHost {
 
   constructor(state: FabricState, context: ReceptionContext) {
     this.state = state;
+    this.sessionTable = new Sessions(state.fabric.name);
     this.log = context.log;
     this.#context = context;
     this.#connections = new Connections(context.log);
@@ -97,10 +98,6 @@ class Reception implements IscsiReception, ConnectionHost {
 
   endSession(id: number, why: string): boolean {
     return this.sessionTable.dismiss((session) => session.id === id, why);
-  }
-
-  endSessions(): void {
-    // Only targets are reset, and discovery sessions have none.
   }
 
   async stop(): Promise<void> {

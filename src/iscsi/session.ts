@@ -302,10 +302,10 @@ export class Session implements JoinableSession, Window {
   }
 
   /** As `sessions` shows it. */
-  info(): SessionInfo {
+  info(fabric: string): SessionInfo {
     return {
       id: this.id,
-      fabric: 'iscsi',
+      fabric,
       targetWwn: this.tpg?.target.wwn ?? '',
       tpgTag: this.tpg?.tag ?? 0,
       initiatorWwn: this.initiatorName,

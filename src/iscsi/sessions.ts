@@ -1,6 +1,7 @@
 /** All sessions of the process, by TSIH: joining, reinstating and ending them. */
 
 import type { SessionInfo } from '../target/service.ts';
+import type { Tpg } from '../target/target.ts';
 import type { LoggedIn } from './login.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 import { Session } from './session.ts';
@@ -12,6 +13,12 @@ export class Sessions {
   /** Their tasks have not stopped yet. */
   readonly #ending = new Set<Session>();
   #lastTsih = 0;
+  readonly #fabric: string;
+
+  /** @param fabric what the sessions' fabric is called */
+  constructor(fabric: string) {
+    this.#fabric = fabric;
+  }
 
   get(tsih: number): Session | undefined {
     return this.#byTsih.get(tsih);
@@ -28,8 +35,14 @@ export class Sessions {
     return ending.length > 0;
   }
 
+  /** Tells the initiators in a TPG that their sessions are over, and ends them. */
+  cut(tpg: Tpg, why: string): void {
+    for (const session of this) if (session.tpg === tpg) session.cut(why);
+  }
+
+  /** As `sessions` shows them. */
   describe(): SessionInfo[] {
-    return Array.from(this, (session) => session.info());
+    return Array.from(this, (session) => session.info(this.#fabric));
   }
 
   /**

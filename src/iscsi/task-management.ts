@@ -84,7 +84,7 @@ export async function manageTasks(connection: Link, header: Uint8Array): Promise
   else session.answered();
   if (connection.closed) return;
   connection.sender.send(taskManagementResponse, { final: true, response: code, initiatorTaskTag });
-  if (decoded.function === coldReset) connection.host.endSessions(session.tpg!, 'target cold reset');
+  if (decoded.function === coldReset) connection.host.sessionTable.cut(session.tpg!, 'target cold reset');
 }
 
 async function manage(management: Management): Promise<number> {

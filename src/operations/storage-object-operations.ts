@@ -227,11 +227,13 @@ async function made(
     return { storageObject: new StorageObject({ backstore, name, config, wwn, volume }), volume, notes, abandon };
   } catch (error) {
     await abandon();
-    throw error instanceof OperatorError
-      ? error
-      : new OperatorError(`Could not create StorageObject ${name}: ${reasonOf(error)}`);
+    throw error instanceof OperatorError ? error : new OperatorError(couldNotCreate(name, reasonOf(error)));
   }
 }
+
+/** As rtslib says it. */
+export const couldNotCreate = (name: string, reason: string): string =>
+  `Could not create StorageObject ${name}: ${reason}`;
 
 /** @throws OperatorError when what was acknowledged out of the cache cannot be brought to the medium */
 async function switchCache(storageObject: StorageObject, to: number, set: (value: number) => void): Promise<void> {

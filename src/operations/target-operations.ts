@@ -1,5 +1,6 @@
 /** Creating, deleting and changing fabrics' targets and their TPGs. */
 
+import { syntaxError, types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
 import type { Fabric } from '../target/fabric.ts';
@@ -66,11 +67,10 @@ export const targetOperations = [
       const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
       const settings = groupOf(schema.fabric, state, group);
       if (name === 'enable') {
-        const enable = { 1: true, 0: false, true: true, false: false }[value.toLowerCase()];
-        if (enable === undefined)
-          throw new OperatorError(`Not setting enable! Syntax error, '${value}' is not a NUMBER.`);
+        const enable = types.onOff.parse(value);
+        if (enable === undefined) throw new OperatorError(`Not setting enable! ${syntaxError(types.onOff, value)}`);
         const before = state.discoveryAuthEnabled;
-        state.discoveryAuthEnabled = enable;
+        state.discoveryAuthEnabled = enable === 1;
         const undo = () => {
           state.discoveryAuthEnabled = before;
         };

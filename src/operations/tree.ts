@@ -87,7 +87,7 @@ export class Tree {
     return undefined;
   }
 
-  /** `/backstores/fileio/disk0` → the storage object. A user backstore's path may give the bare plugin. */
+  /** `/backstores/fileio/disk0` → the storage object. */
   storageObject(path: string): StorageObject | undefined {
     const match = /^\/backstores\/([^/]+)\/([^/]+)\/?$/.exec(path);
     return match ? this.storageObjects.get(match[1] ?? '')?.get(match[2] ?? '') : undefined;

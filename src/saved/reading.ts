@@ -9,6 +9,7 @@ import type { ParameterValues, Value } from '../operations/operation.ts';
 import { numberOf, type Raw, rawOf, textOf } from '../operations/raw.ts';
 import { readField, settledIn } from '../operations/saved-form.ts';
 import { type KindName, type KindOfBackstore, schema } from '../operations/schema.ts';
+import { couldNotCreate } from '../operations/storage-object-operations.ts';
 import type { Tree } from '../operations/tree.ts';
 import { mappedLunFields } from '../target/fields.ts';
 import type { FabricState, NodeAcl, Target, Tpg } from '../target/target.ts';
@@ -161,6 +162,3 @@ export const readers: Readonly<Record<KindName, AnyReader>> = {
     failed: (raw) => `Creating MappedLUN object ${numberOf(raw['index'])} failed`,
   }),
 };
-
-export const couldNotCreate = (name: string, reason: string): string =>
-  `Could not create StorageObject ${name}: ${reason}`;

@@ -82,7 +82,7 @@ export class IscsiTarget implements ConnectionHost {
   readonly tpg: Tpg;
   readonly lu: StorageObject;
   readonly volume: MemoryVolume;
-  readonly sessionTable = new Sessions();
+  readonly sessionTable = new Sessions('iscsi');
   readonly logged: LogRecord[] = [];
   readonly log = (record: LogRecord): void => {
     this.logged.push(record);
@@ -109,10 +109,6 @@ export class IscsiTarget implements ConnectionHost {
 
   boundPort(): number {
     return 3260;
-  }
-
-  endSessions(tpg: Tpg, why: string): void {
-    for (const session of this.sessionTable) if (session.tpg === tpg) session.cut(why);
   }
 
   /** A new connection, and an initiator at its other end. @param piece bytes that are fed at a time; all by default */
