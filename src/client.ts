@@ -12,11 +12,14 @@ export {
   messageBytesMax,
   type Opening,
   protocolVersion,
+  type SampleReply,
   type SessionOpening,
   type Status,
   summary,
+  type WatchEvent,
 } from './daemon/control-protocol.ts';
 export { encodeFrame, FrameReader } from './daemon/frames.ts';
+export { learnRows, type SampleRow, type WatchTopic } from './daemon/topics.ts';
 export { makePrivateDirectory } from './durable/atomic-file.ts';
 export { type Holder, holderOf, inUse, type Role } from './durable/holder.ts';
 export { type Home, homeOf } from './durable/home.ts';

@@ -55,6 +55,17 @@ export { type KindOfBackstore, schema } from './operations/schema.ts';
 export type { Tree } from './operations/tree.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parseConfiguration, type SavedFile } from './root/host.ts';
+export {
+  type DiskRow,
+  type InitiatorRow,
+  type InventoryKind,
+  InventoryRows,
+  inventoryKinds,
+  type LunRow,
+  type PortalRow,
+  rowsOf,
+  type TargetRow,
+} from './root/inventory.ts';
 export type { ChangeOptions } from './root/options.ts';
 export type { Root } from './root/root.ts';
 export { operationTypes } from './saved/operations.ts';

@@ -8,8 +8,8 @@ const LINE_LENGTH_MAX = 1 << 20;
 const OUTPUT_CHUNK = 65_536;
 
 export interface SessionServer {
-  /** Handles what came in. What is no request is ignored: who sends such a thing cannot be answered. */
-  receive(message: unknown): void;
+  /** Handles what came in. @returns false when it is no request of a session: nothing is done then */
+  receive(message: unknown): boolean;
   /** The other side is gone: ends the running line and the question that it may wait in. */
   hangUp(): void;
 }
@@ -65,7 +65,7 @@ export function serveSession(session: ShellBackend, post: (reply: ShellReply) =>
 
   return {
     receive(message) {
-      if (!isRequest(message)) return;
+      if (!isRequest(message)) return false;
       if (message.do === 'run') void run(message.id, message.line);
       else if (message.do === 'complete') void complete(message.id, message.line, message.cursor);
       else if (message.do === 'answer') give(message.id, message.answer);
@@ -74,6 +74,7 @@ export function serveSession(session: ShellBackend, post: (reply: ShellReply) =>
         session.setTerminal(message.terminal);
         done(message.id, true);
       }
+      return true;
     },
     hangUp() {
       running?.abort();

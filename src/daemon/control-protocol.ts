@@ -6,7 +6,10 @@
 import { join } from 'node:path';
 import type { Role } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
+import type { LogLevel } from '../log.ts';
 import type { Operation, Value } from '../operations/operation.ts';
+import type { LoginRefusal } from '../root/refusals.ts';
+import type { SampledTopic, SampleLists, SampleRow, WatchTopic } from './topics.ts';
 
 /** Grows when a message changes its meaning; new messages and new keys leave it as it is. */
 export const protocolVersion = 1;
@@ -67,7 +70,48 @@ export type ControlRequest =
       readonly force?: boolean;
       /** Another process serves in a moment: whoever uses such a device waits. */
       readonly restarts?: boolean;
-    };
+    }
+  /** What one of the topics is like now. */
+  | { readonly id: number; readonly do: SampledTopic }
+  /** Who was refused lately. */
+  | { readonly id: number; readonly do: 'refusals' }
+  /** Begins to tell, in messages with the same id, what is wanted. */
+  | {
+      readonly id: number;
+      readonly do: 'watch';
+      readonly of: readonly WatchTopic[];
+      readonly everyMs?: number;
+      readonly level?: LogLevel;
+    }
+  | { readonly id: number; readonly do: 'unwatch'; readonly watch: number };
+
+/** A sample: its lists of rows stand beside these, by their names. */
+export type SampleReply = {
+  readonly is: SampledTopic;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly atMs: number;
+} & { readonly [list: string]: string | number | readonly SampleRow[] };
+
+/** What comes of a watch, besides its answer. In samples are the rows that have changed, and what named those that are gone. */
+export type WatchEvent =
+  | (SampleReply & { readonly gone?: SampleLists })
+  | {
+      readonly is: 'log';
+      readonly at: string;
+      readonly level: LogLevel;
+      readonly event: string;
+      readonly detail: Readonly<Record<string, string | number | boolean>>;
+    }
+  | {
+      readonly is: 'changes';
+      readonly at: string;
+      readonly operations: readonly (Operation & { readonly line: string })[];
+    }
+  | { readonly is: 'refusals'; readonly at: string; readonly refusal: LoginRefusal }
+  /** How much of each topic the reader has lost, since it did not read. */
+  | { readonly is: 'lost'; readonly lost: Readonly<Partial<Record<WatchTopic, number>>> };
 
 export type ControlReply =
   | { readonly id: number; readonly is: 'status'; readonly status: Status }
@@ -75,6 +119,10 @@ export type ControlReply =
   | { readonly id: number; readonly is: 'configuration'; readonly configuration: Value }
   | { readonly id: number; readonly is: 'saved'; readonly path: string; readonly backup: boolean }
   | { readonly id: number; readonly is: 'stopping' }
+  | ({ readonly id: number } & SampleReply)
+  | { readonly id: number; readonly is: 'refusals'; readonly refusals: readonly LoginRefusal[] }
+  | { readonly id: number; readonly is: 'watching'; readonly of: readonly WatchTopic[]; readonly everyMs: number }
+  | { readonly id: number; readonly is: 'unwatched' }
   | { readonly id: number; readonly is: 'failed'; readonly error: string; readonly hint?: string };
 
 /** What a running tcli is and does. */

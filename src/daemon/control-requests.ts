@@ -1,11 +1,16 @@
 /** What each control request does: one entry for each word of `ControlRequest`. */
 
 import { OperatorError } from '../errors.ts';
+import { type LogLevel, logLevels } from '../log.ts';
 import { type Operation, type ParameterValues, type Value, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
+import type { Sampler } from './samples.ts';
+import { type SampledTopic, type WatchTopic, watchTopics } from './topics.ts';
+import type { WatchOptions } from './watch.ts';
+import type { Watches } from './watches.ts';
 
 export interface ControlContext {
   readonly host: Host;
@@ -13,10 +18,17 @@ export interface ControlContext {
   stop?(): void;
   /** The client has gone: what has not begun is not done. */
   readonly gone: AbortSignal;
+  readonly sampler: Sampler;
+  readonly watches: Watches;
 }
 
 /** Earlier generations kept by `save`, when it does not say. */
 const backupsKept = 10;
+
+/** Between two samples, when a client does not say, and at least and at most. */
+const everyMsDefault = 1_000;
+const everyMsMin = 200;
+const everyMsMax = 3_600_000;
 
 type Answer = ControlReply extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
@@ -51,7 +63,42 @@ export const controlRequests: Readonly<
     setImmediate(stop);
     return { is: 'stopping' };
   },
+  stats: (context) => sample(context, 'stats'),
+  sessions: (context) => sample(context, 'sessions'),
+  loops: (context) => sample(context, 'loops'),
+  objects: (context) => sample(context, 'objects'),
+  refusals: async ({ host }) => ({ is: 'refusals', refusals: host.onlookers.refusals.latest() }),
+  async watch({ watches }, message) {
+    const options = watchOptions(message);
+    watches.begin(Number(message['id']), options);
+    return { is: 'watching', of: options.of, everyMs: options.everyMs };
+  },
+  async unwatch({ watches }, { watch }) {
+    watches.stop(Number(watch));
+    return { is: 'unwatched' };
+  },
 };
+
+async function sample({ sampler }: ControlContext, topic: SampledTopic): Promise<Answer> {
+  const { at, atMs, lists } = await sampler.take(topic);
+  return { is: topic, at, atMs, ...lists };
+}
+
+/** @throws OperatorError */
+function watchOptions({
+  of,
+  everyMs = everyMsDefault,
+  level = 'info',
+}: Readonly<Record<string, unknown>>): WatchOptions {
+  const isTopic = (word: unknown): word is WatchTopic => (watchTopics as readonly unknown[]).includes(word);
+  if (!Array.isArray(of) || of.length === 0 || !of.every(isTopic))
+    throw new OperatorError(`of must be a list of: ${watchTopics.join(', ')}`);
+  if (!Number.isSafeInteger(everyMs) || Number(everyMs) < everyMsMin || Number(everyMs) > everyMsMax)
+    throw new OperatorError(`everyMs must be a whole number from ${everyMsMin} to ${everyMsMax}`);
+  if (!(logLevels as readonly unknown[]).includes(level))
+    throw new OperatorError(`level must be one of: ${logLevels.join(', ')}`);
+  return { of: [...new Set(of)], everyMs: Number(everyMs), level: level as LogLevel };
+}
 
 /** @throws OperatorError while somebody of this machine uses a LUN as a block device */
 async function refuseLocalUse({ root }: Host): Promise<void> {

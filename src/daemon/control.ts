@@ -10,11 +10,12 @@ import { makePrivateDirectory } from '../durable/atomic-file.ts';
 import type { Role } from '../durable/holder.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
+import { printableLine } from '../printable.ts';
 import type { Host } from '../root/host.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
 import { mayControl } from '../system/peer.ts';
-import { whenLate } from '../system/running-time.ts';
+import { runningMs, whenLate } from '../system/running-time.ts';
 import { whenListening } from '../system/unix-socket.ts';
 import {
   type ControlRefusal,
@@ -28,7 +29,10 @@ import {
 } from './control-protocol.ts';
 import { type ControlContext, controlRequests } from './control-requests.ts';
 import { encodeFrame, FrameError, FrameReader } from './frames.ts';
+import { Sampler } from './samples.ts';
 import { statusOf } from './status.ts';
+import type { WatchReader } from './watch.ts';
+import { Watches } from './watches.ts';
 
 /** A folder or a file at its place, a link that leads nowhere. Without room or rights, disks are served all the same. */
 const blocking = ['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT'];
@@ -40,6 +44,8 @@ const clientsPart = 0.5;
 const openingMs = 5_000;
 /** What a client has not taken yet; with more it is dropped. */
 const outputBytesMax = 32 << 20;
+/** What a client that watches may leave unread before it is sent no more, in bytes; it goes on when it has read. */
+const watchedBytesMax = 1 << 20;
 /** Control requests of one client at one time; it is not read from meanwhile. */
 const requestsMax = 64;
 /** How long a client may take to read the last words. */
@@ -47,7 +53,8 @@ const farewellMs = 500;
 
 /** A shell session behind a connection. It is told what comes in that is no control request. */
 export interface SessionChannel {
-  receive(message: unknown): void;
+  /** @returns false when it is no request that it knows */
+  receive(message: unknown): boolean;
   hangUp(): void;
 }
 
@@ -92,12 +99,14 @@ class ControlServer implements Control {
   readonly clients = new Set<Client>();
   problem: string | undefined;
   isBlocked = false;
+  readonly sampler: Sampler;
   readonly #startedAt = new Date().toISOString();
   readonly #path: string;
   readonly #server: Server;
 
   constructor(options: ControlOptions) {
     this.options = options;
+    this.sampler = new Sampler(options.host.root, runningMs);
     this.#path = controlSocketOf(options.host.home);
     this.#server = createServer((socket) => this.#accept(socket));
   }
@@ -215,6 +224,7 @@ class Client {
   #opened = false;
   #session: SessionChannel | undefined;
   #requests = 0;
+  readonly #watches: Watches;
 
   constructor(socket: Socket, server: ControlServer, gone: (why?: string) => void) {
     this.#socket = socket;
@@ -222,16 +232,26 @@ class Client {
     this.#gone = gone;
     const { host, stop } = server.options;
     const left = new AbortController();
-    this.#context = { host, status: () => server.status(), gone: left.signal, ...(stop && { stop }) };
+    this.#watches = new Watches(host, server.sampler, (id) => this.#readerOf(id));
+    this.#context = {
+      host,
+      status: () => server.status(),
+      gone: left.signal,
+      sampler: server.sampler,
+      watches: this.#watches,
+      ...(stop && { stop }),
+    };
     this.#inTime = whenLate(openingMs, () => this.#drop('it did not say what it wants'));
     socket.on('data', (bytes) => this.#receive(bytes));
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#inTime();
       this.#session?.hangUp();
+      this.#watches.end();
       left.abort();
       gone();
     });
+    socket.on('drain', () => this.#watches.resumed());
   }
 
   /** Says no more, and lets it read what it was told. */
@@ -277,7 +297,18 @@ class Client {
     if (!this.#opened) this.#open(words);
     else if (typeof verb === 'string' && Object.hasOwn(controlRequests, verb) && Number.isSafeInteger(id))
       void this.#request(Number(id), verb, words);
-    else this.#session?.receive(message);
+    else if (!this.#session?.receive(message) && Number.isSafeInteger(id))
+      this.#post({ id: Number(id), ...unknownRequest(verb) } as ControlReply);
+  }
+
+  #readerOf(id: number): WatchReader {
+    const socket = this.#socket;
+    return {
+      get hasRoom() {
+        return socket.writableLength < watchedBytesMax;
+      },
+      post: (message) => this.#post({ id, ...message }),
+    };
   }
 
   #open({ tcli, session }: Readonly<Record<string, unknown>>): void {
@@ -334,6 +365,17 @@ function failure(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 
   const text = ours ? error.message : `internal error: ${reasonOf(error)}`;
   return { is: 'failed', error: text, ...(hint !== undefined && { hint }) };
 }
+
+/** A newer client asks for what this process does not know: it is not left waiting. */
+const unknownRequest = (verb: unknown) =>
+  failure(
+    typeof verb === 'string'
+      ? new OperatorError(
+          `There is no request '${printableLine(verb)}', or its keys are wrong.`,
+          'See docs/protocol.md.',
+        )
+      : new OperatorError('A request has the word do.'),
+  );
 
 /** @throws OperatorError for a key of the wrong type; unknown keys are passed over */
 function sessionOpening(wanted: unknown): SessionOpening {

@@ -8,15 +8,15 @@ import { shownValue } from '../target/auth.ts';
 /** What a reader that is slow may leave unread, in bytes; what comes beyond is lost. */
 const unreadBytesMax = 4 << 20;
 
-/** No record has a secret in it; one that a bug put there is not written. */
-const withoutSecrets = (detail: LogRecord['detail'] = {}): NonNullable<LogRecord['detail']> =>
+/** The particulars as they may be shown: no record has a secret in it, and one that a bug put there is not told. */
+export const shownDetail = (detail: LogRecord['detail'] = {}): NonNullable<LogRecord['detail']> =>
   Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, shownValue(name, value)]));
 
 /** Lines: time, level, event, then name=value. @param least what weighs less is left out */
 export function lineLog(write: (line: string, level: LogLevel) => void, now: () => Date, least: LogLevel): Log {
   return ({ level, event, detail }: LogRecord) => {
     if (logLevels.indexOf(level) > logLevels.indexOf(least)) return;
-    const words = Object.entries(withoutSecrets(detail)).map(
+    const words = Object.entries(shownDetail(detail)).map(
       ([name, value]) => `${name}=${typeof value === 'string' ? JSON.stringify(value) : value}`,
     );
     write(printableLine([now().toISOString(), level, event, ...words].join(' ')), level);
@@ -86,5 +86,5 @@ export async function jsonLog(lines: Lines, least: LogLevel): Promise<Log> {
   };
   const shown: Lines = { write: (text) => lines.write(printable(text)) };
   const logger = pino(options, shown);
-  return ({ level, event, detail }) => logger[level](withoutSecrets(detail), event);
+  return ({ level, event, detail }) => logger[level](shownDetail(detail), event);
 }

@@ -55,7 +55,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { home, stopped, manager } = options;
   const events = new Map<string, number>();
   const repeats = countRepeats(options.log);
-  const log: Log = (record) => {
+  const counted: Log = (record) => {
     const event = JSON.stringify({ level: record.level, event: record.event });
     events.set(event, (events.get(event) ?? 0) + 1);
     repeats.log(record);
@@ -63,8 +63,12 @@ export async function serve(options: ServeOptions): Promise<void> {
   const group = options.group === undefined ? undefined : groupNamed(options.group);
   if (options.group !== undefined && group === undefined)
     throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
+  const host = await openHost({
+    ...{ home, role: 'serve' as const, log: counted, workers: options.workers },
+    looked: () => report(host),
+  });
+  const { log } = host;
   const report = reporter(log);
-  const host = await openHost({ home, role: 'serve', log, workers: options.workers, looked: () => report(host) });
   if (host.heldBy) {
     await host.close();
     const { message } = inUse(home, host.heldBy);

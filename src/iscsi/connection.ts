@@ -3,7 +3,7 @@
 import { reasonOf } from '../errors.ts';
 import { type Log, type LogEvent, type LogRecord, logBug, logEvents } from '../log.ts';
 import type { IoVector } from '../system/io-vector.ts';
-import { bracketed, type Tpg } from '../target/target.ts';
+import { bracketed, printPortal, type Tpg } from '../target/target.ts';
 import { copyOf } from '../wire/layout.ts';
 import { Arrival } from './arrival.ts';
 import type { Command } from './command.ts';
@@ -347,8 +347,8 @@ export class Connection implements PduHandler, Link {
   fail(error: unknown): void {
     if (this.closed) return;
     if (error instanceof LoginError) {
-      if (error.isRedirection) this.#say('iscsi login redirected', error.message);
-      else this.#say('iscsi login refused', error.message);
+      const portal = printPortal({ address: this.ends.localAddress, port: this.ends.localPort });
+      this.#say(error.isRedirection ? 'iscsi login redirected' : 'iscsi login refused', error.message, { portal });
       this.#login.refuse(error);
     } else if (error instanceof FormatError) {
       for (const other of this.session?.connections.values() ?? []) if (other !== this) void other.close(error.message);
@@ -380,17 +380,18 @@ export class Connection implements PduHandler, Link {
     this.state = nextState(this.state, event);
   }
 
-  #say(event: LogEvent, reason?: string): void {
+  #say(event: LogEvent, reason?: string, more: LogRecord['detail'] = {}): void {
     const { level } = logEvents[event];
-    this.#log({ level, event, ...(reason !== undefined && { detail: { reason } }) } as LogRecord);
+    this.#log({ level, event, detail: { ...more, ...(reason !== undefined && { reason }) } } as LogRecord);
   }
 
   /** Every line says whose it is. */
   readonly #log: Log = ({ detail, ...record }) => {
     const { session, cid, ends } = this;
-    const initiator = this.#login.initiatorName;
+    const { initiator, target } = this.#login.claims;
     const whose = {
-      ...(session && { session: session.id, cid, target: session.tpg?.path ?? 'discovery' }),
+      ...(session && { session: session.id, cid }),
+      ...(session ? { target: session.tpg?.path ?? 'discovery' } : target && { target }),
       ...(initiator && { initiator }),
       address: `${bracketed(ends.remoteAddress)}:${ends.remotePort}`,
     };

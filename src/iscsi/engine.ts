@@ -6,7 +6,7 @@ import { whyAccessEnded } from '../target/access.ts';
 import type { ArrivingConnection, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
 import { type FabricState, type Portal, printPortal } from '../target/target.ts';
-import { noTraffic } from '../target/traffic.ts';
+import { noTraffic, type Traffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { ConnectionHost } from './host.ts';
@@ -86,6 +86,19 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
 
   sessions(): SessionInfo[] {
     return this.sessionTable.describe();
+  }
+
+  inFlight(): ReadonlyMap<Traffic, number> {
+    const counts = new Map<Traffic, number>();
+    for (const session of this.sessionTable) {
+      const portals = new Map<unknown, string | undefined>();
+      for (const one of session.connections.values()) portals.set(one, one.ends.portal);
+      for (const { lun, connection } of session.commands) {
+        const traffic = session.reach(lun, portals.get(connection))?.traffic;
+        if (traffic) counts.set(traffic, (counts.get(traffic) ?? 0) + 1);
+      }
+    }
+    return counts;
   }
 
   endSession(id: number, why: string): boolean {

@@ -36,9 +36,9 @@ export class LoginPhase {
     });
   }
 
-  /** '' until it is known. */
-  get initiatorName(): string {
-    return this.#login.initiatorName ?? '';
+  /** As in `Login`. */
+  get claims(): Login<Session>['claims'] {
+    return this.#login.claims;
   }
 
   /** Why the login has to be given up, or undefined: how long it may take is an attribute of the TPG. */

@@ -106,14 +106,11 @@ export class Login<S extends JoinableSession> {
   #stage: number | undefined;
   #text: Uint8Array = new Uint8Array();
   #identity: Identity<S> | undefined;
+  /** What the first request says of who comes and where to: for the log, since nothing of it is proved. */
+  claims: { readonly initiator?: string; readonly target?: string } = {};
 
   constructor(context: LoginContext<S>) {
     this.#context = context;
-  }
-
-  /** Who logs in, once that is known. */
-  get initiatorName(): string | undefined {
-    return this.#identity?.initiatorName;
   }
 
   /** The TPG that is being logged in to, once that is known. */
@@ -191,11 +188,13 @@ export class Login<S extends JoinableSession> {
     const initiatorName = pairs.get('InitiatorName')?.toLowerCase();
     if (initiatorName === undefined) throw new LoginError(loginStatus.missingParameter, 'no InitiatorName');
     if (!isName(initiatorName)) throw initiatorError('InitiatorName is no iSCSI name');
+    this.claims = { initiator: initiatorName };
     const type = pairs.get('SessionType') ?? 'Normal';
     if (type !== 'Normal' && type !== 'Discovery')
       throw new LoginError(loginStatus.sessionTypeNotSupported, `SessionType ${type}`);
     const discovery = type === 'Discovery';
     const targetName = pairs.get('TargetName')?.toLowerCase();
+    this.claims = { initiator: initiatorName, target: discovery ? 'discovery' : (targetName ?? '') };
     const tpg = discovery ? undefined : this.#findTpg(targetName);
     const because = tpg && whyUnlisted(tpg, initiatorName, this.#context.address);
     if (because !== undefined) throw new LoginError(loginStatus.authorizationFailure, because);

@@ -2,13 +2,20 @@
 
 import type { Tree } from '../operations/tree.ts';
 import { statistics } from '../scsi/statistics.ts';
-import { sumOf } from '../target/traffic.ts';
+import { sumOf, type Traffic, type WayTraffic } from '../target/traffic.ts';
 import type { LoopCounts } from './loop.ts';
 
 const noCounts = { reads: 0, writes: 0, readBytes: 0, writtenBytes: 0 } as const;
 
-/** @param isMine whether the loop serves the storage object of a path: others have nothing to count here */
-export function countsOf(tree: Tree, isMine: (path: string) => boolean): LoopCounts {
+/**
+ * @param isMine whether the loop serves the storage object of a path: others have nothing to count here
+ * @param inFlight commands that are not answered yet, by what they will be counted in
+ */
+export function countsOf(
+  tree: Tree,
+  isMine: (path: string) => boolean,
+  inFlight: ReadonlyMap<Traffic, number>,
+): LoopCounts {
   const luns = [...tree.tpgs()].flatMap((tpg) => [...tpg.luns.values()]);
   return {
     storageObjects: [...tree.allStorageObjects()]
@@ -28,7 +35,9 @@ export function countsOf(tree: Tree, isMine: (path: string) => boolean): LoopCou
         lun: `${tpg.path}/luns/lun${index}`,
         storageObject: storageObject.path,
         ...way,
-        ...sumOf([traffic]),
+        ...traffic,
+        latencyBins: [...traffic.latencyBins],
+        outstanding: inFlight.get(traffic) ?? 0,
       })),
     ),
   };
@@ -44,6 +53,11 @@ export function allCounts(tree: Tree, all: readonly LoopCounts[]): LoopCounts {
   );
   return {
     storageObjects: Array.from(tree.allStorageObjects(), ({ path }) => counted.get(path) ?? { ...noCounts, path }),
-    ways: Array.from(ways.values(), (same) => ({ ...same[0]!, ...sumOf(same) })),
+    ways: Array.from(ways.values(), (same) => (same.length === 1 ? same[0]! : { ...same[0]!, ...together(same) })),
   };
 }
+
+const together = (ways: readonly WayTraffic[]) => ({
+  ...sumOf(ways),
+  outstanding: ways.reduce((sum, { outstanding }) => sum + outstanding, 0),
+});

@@ -269,7 +269,8 @@ export class LocalLoop implements Loop, Taker {
   }
 
   async counts(): Promise<LoopCounts> {
-    return countsOf(this.#tree, (path) => this.#isMine(path));
+    const inFlight = new Map([...this.#engines.values()].flatMap((engine) => [...(engine.inFlight?.() ?? [])]));
+    return countsOf(this.#tree, (path) => this.#isMine(path), inFlight);
   }
 
   async take(fabric: string, arrival: ArrivingConnection<number>): Promise<void> {

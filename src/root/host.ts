@@ -18,6 +18,7 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
 import { type LastChange, lastChange } from './changes.ts';
+import { Onlookers } from './onlookers.ts';
 import { Root } from './root.ts';
 import { serialMaker } from './serial.ts';
 
@@ -58,10 +59,12 @@ export async function openHost({ home, role, log, workers, looked, files = realF
   keepFoldersIn(home.runDirectory);
   const lock = await takeLock(home, role);
   const heldBy = 'pid' in lock ? lock : undefined;
+  const onlookers = new Onlookers();
+  const heard = onlookers.hearing(log ?? (() => {}));
   const host = new Host(
     home,
     new Root({
-      ...(log && { log }),
+      log: heard,
       ...(looked && { looked }),
       workers,
       runDirectory: home.runDirectory,
@@ -70,7 +73,7 @@ export async function openHost({ home, role, log, workers, looked, files = realF
     }),
     'pid' in lock ? undefined : lock,
     heldBy,
-    files,
+    { onlookers, log: heard, files },
   );
   try {
     await host.load();
@@ -90,6 +93,9 @@ export class Host {
   readonly root: Root;
   /** The process that owns the home, when it is not this one. */
   readonly heldBy: Holder | undefined;
+  readonly onlookers: Onlookers;
+  /** Where what happens with the home is logged: onlookers hear it. */
+  readonly log: Log;
   /** What the operator should know about the start, a line each. */
   readonly warnings: string[] = [];
   readonly #lock: FileLock | undefined;
@@ -104,11 +110,19 @@ export class Host {
   /** sha256 of one that somebody else wrote, and that the operator was told of. */
   #told: string | null = null;
 
-  constructor(home: Home, root: Root, lock: FileLock | undefined, heldBy: Holder | undefined, files: Files) {
+  constructor(
+    home: Home,
+    root: Root,
+    lock: FileLock | undefined,
+    heldBy: Holder | undefined,
+    { onlookers, log, files }: { readonly onlookers: Onlookers; readonly log: Log; readonly files: Files },
+  ) {
     this.home = home;
     this.root = root;
     this.#lock = lock;
     this.heldBy = heldBy;
+    this.onlookers = onlookers;
+    this.log = log;
     this.#files = files;
     this.#journalPath = join(home.stateDirectory, 'journal.jsonl');
   }
@@ -190,6 +204,7 @@ export class Host {
         'Nothing was changed.',
       );
     }
+    this.onlookers.changed(operations);
     if (journal.wantsFolding()) await this.#fold(journal);
   }
 

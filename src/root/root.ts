@@ -288,6 +288,11 @@ export class Root {
     return allCounts(this.tree, (await this.#loops?.counts()) ?? []);
   }
 
+  /** How busy each loop is, as of the last `observe`. */
+  loads(): (LoopLoad & { readonly number: number })[] {
+    return Array.from(this.#loops?.states ?? [], ([number, { load }]) => ({ number, ...load }));
+  }
+
   /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */
   loopOf({ path }: Target): { readonly number: number; readonly load: LoopLoad } | undefined {
     const number = this.#loops?.numberOf(path) ?? 0;

@@ -98,6 +98,8 @@ export interface FabricEngine {
   /** Why a LUN is not served, not attached or not detached, as the tree wants it; undefined when it is. */
   lunProblem?(lun: Lun): OperatorError | undefined;
   sessions(): SessionInfo[];
+  /** Commands that are not answered yet, by what they will be counted in when they are. Absent: nobody can say. */
+  inFlight?(): ReadonlyMap<Traffic, number>;
   /** Ends a session; its initiator may come back. @returns false when there is none with this number */
   endSession?(id: number, why: string): boolean;
   /** The traffic of sessions counts from zero again. */

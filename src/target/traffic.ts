@@ -89,6 +89,8 @@ export class Ways {
 
 /** A way and what took it. Plain data. */
 export interface WayTraffic extends Way, Traffic {
+  /** Commands on it that are not answered yet. */
+  readonly outstanding: number;
   /** Paths. */
   readonly lun: string;
   readonly storageObject: string;

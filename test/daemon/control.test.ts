@@ -35,7 +35,7 @@ async function listen(options: Partial<ControlOptions> = {}): Promise<Fixture> {
     role: 'serve',
     version: '1.2.3',
     log: (record) => void logged.push(record),
-    createSession: () => ({ receive: () => {}, hangUp: () => {} }),
+    createSession: () => ({ receive: () => false, hangUp: () => {} }),
     ...options,
   });
   onTestFinished(async () => {
@@ -93,7 +93,7 @@ it('is there for its owner alone, and takes the place of what a killed process l
   writeFileSync(controlSocketOf(home), 'stale');
   const host = await openHost({ home, role: 'serve' });
   const log = () => {};
-  const createSession = () => ({ receive: () => {}, hangUp: () => {} });
+  const createSession = () => ({ receive: () => false, hangUp: () => {} });
   const control = await listenControl({ host, role: 'serve', version: '1.2.3', log, createSession });
   const stats = statSync(controlSocketOf(home));
   expect([stats.isSocket(), stats.mode & 0o777]).toEqual([true, 0o600]);
@@ -173,7 +173,10 @@ it('a session is told where its client stands, what it says, and that it is gone
   const heard: unknown[] = [];
   const { path } = await listen({
     createSession: (opening, post) => ({
-      receive: (message) => post({ id: 1, is: 'done', opening, message }),
+      receive: (message) => {
+        post({ id: 1, is: 'done', opening, message });
+        return true;
+      },
       hangUp: () => void heard.push('gone'),
     }),
   });
@@ -209,6 +212,7 @@ it('a client that does not read is dropped, and nobody else notices', async () =
     createSession: (_opening, post) => ({
       receive: () => {
         for (let count = 0; count < 40; count += 1) post({ id: 0, is: 'output', stream: 'output', text: flood });
+        return true;
       },
       hangUp: () => {},
     }),
@@ -254,7 +258,7 @@ it('docs/protocol.md: its operations can be applied as they stand, and its reque
     expect(await program.say({ id, do: 'apply', operation }).hear()).toMatchObject({ id, is: 'applied' });
   expect([...host.root.tree.tpgs()][0]?.luns.size).toBe(1);
   const documented = text.slice(text.indexOf('## Control requests'), text.indexOf('## A shell session'));
-  const requests = [...documented.matchAll(/^\| `\{"id": \d, "do": "(\w+)"/gm)].map(([, word]) => word);
+  const requests = [...documented.matchAll(/^\| `\{"id": \d+, "do": "(\w+)"/gm)].map(([, word]) => word);
   expect(requests).toEqual(Object.keys(controlRequests));
 });
 

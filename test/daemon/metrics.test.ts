@@ -33,7 +33,7 @@ async function serve(port: number, metricsPort: number) {
   await host.root.start();
   const logged: LogRecord[] = [];
   const log = (record: LogRecord) => void logged.push(record);
-  const createSession = () => ({ receive: () => {}, hangUp: () => {} });
+  const createSession = () => ({ receive: () => false, hangUp: () => {} });
   const control = await listenControl({ host, role: 'serve', version: '1.2.3', log, createSession });
   onTestFinished(() => control.close());
   const close = await serveMetrics({

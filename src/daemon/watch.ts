@@ -1,0 +1,138 @@
+/**
+ * A reader that looks on: samples at intervals, and what happens when it happens. Whoever does not read loses what comes
+ * meanwhile and is told how much; nothing waits for him, and nothing is kept for him.
+ */
+
+import { type LogLevel, type LogRecord, logLevels } from '../log.ts';
+import { describeOperation, type Operation, withoutSecrets } from '../operations/operation.ts';
+import type { Host } from '../root/host.ts';
+import type { LoginRefusal } from '../root/refusals.ts';
+import { whenLate } from '../system/running-time.ts';
+import { shownDetail } from './log-lines.ts';
+import type { Sampler } from './samples.ts';
+import { type SampledTopic, sampledTopicNames, ToldRows, type ToldTopic, type WatchTopic } from './topics.ts';
+
+export interface WatchOptions {
+  readonly of: readonly WatchTopic[];
+  /** Between two samples. */
+  readonly everyMs: number;
+  /** What weighs less is not told. */
+  readonly level: LogLevel;
+}
+
+/** Where it goes. */
+export interface WatchReader {
+  /** False while it has not read what it was sent: then it is sent nothing. */
+  readonly hasRoom: boolean;
+  post(message: object): void;
+}
+
+export class Watch {
+  readonly #host: Host;
+  readonly #sampler: Sampler;
+  readonly #options: WatchOptions;
+  readonly #reader: WatchReader;
+  readonly #sampled: readonly SampledTopic[];
+  readonly #told: ReadonlyMap<SampledTopic, ToldRows>;
+  /** What objects there are, and how they are, may be another than the reader was told. */
+  #objectsMayDiffer = true;
+  #lost: Partial<Record<WatchTopic, number>> = {};
+  #ended = false;
+  #forget: () => void = () => {};
+  #cancel: () => void = () => {};
+
+  constructor(host: Host, sampler: Sampler, options: WatchOptions, reader: WatchReader) {
+    this.#host = host;
+    this.#sampler = sampler;
+    this.#options = options;
+    this.#reader = reader;
+    this.#sampled = sampledTopicNames.filter((name) => options.of.includes(name));
+    this.#told = new Map(this.#sampled.map((name) => [name, new ToldRows(name)]));
+  }
+
+  begin(): void {
+    const wants = (topic: ToldTopic) => this.#options.of.includes(topic);
+    this.#forget = this.#host.onlookers.add({
+      logged: (record) => {
+        this.#objectsMayDiffer = true;
+        if (wants('log') && isWanted(record, this.#options.level)) this.#tell('log', logged(record));
+      },
+      changed: (operations) => {
+        this.#objectsMayDiffer = true;
+        if (wants('changes')) this.#tell('changes', { operations: operations.map(shown) });
+      },
+      refused: (refusal: LoginRefusal) => {
+        if (wants('refusals')) this.#tell('refusals', { refusal });
+      },
+    });
+    if (this.#sampled.length > 0) void this.#look();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#forget();
+    this.#cancel();
+  }
+
+  /** The reader has read: it hears what it has lost. */
+  resumed(): void {
+    if (!this.#ended) this.#sayLost();
+  }
+
+  async #look(): Promise<void> {
+    for (const topic of this.#sampled) {
+      await this.#sample(topic);
+      if (this.#ended) return;
+    }
+    this.#cancel = whenLate(this.#options.everyMs, () => void this.#look());
+  }
+
+  async #sample(topic: SampledTopic): Promise<void> {
+    if (topic === 'objects' && !this.#objectsMayDiffer) return;
+    if (!this.#reader.hasRoom) return this.#lose(topic);
+    if (topic === 'objects') this.#objectsMayDiffer = false;
+    const { at, atMs, lists } = await this.#sampler.take(topic);
+    if (this.#ended) return;
+    if (!this.#reader.hasRoom) {
+      if (topic === 'objects') this.#objectsMayDiffer = true;
+      return this.#lose(topic);
+    }
+    const { changed, gone } = this.#told.get(topic)!.news(lists);
+    // That nothing moved is a figure, too.
+    const isNews = topic === 'stats' || gone !== undefined || Object.values(changed).some(({ length }) => length > 0);
+    if (isNews) this.#say({ is: topic, at, atMs, ...changed, ...(gone && { gone }) });
+  }
+
+  #tell(topic: ToldTopic, message: object): void {
+    if (this.#reader.hasRoom) this.#say({ is: topic, at: new Date().toISOString(), ...message });
+    else this.#lose(topic);
+  }
+
+  #lose(topic: WatchTopic): void {
+    this.#lost[topic] = (this.#lost[topic] ?? 0) + 1;
+  }
+
+  #say(message: object): void {
+    this.#sayLost();
+    this.#reader.post(message);
+  }
+
+  #sayLost(): void {
+    if (Object.keys(this.#lost).length === 0) return;
+    const lost = this.#lost;
+    this.#lost = {};
+    this.#reader.post({ is: 'lost', lost });
+  }
+}
+
+const isWanted = ({ level }: LogRecord, least: LogLevel): boolean =>
+  logLevels.indexOf(level) <= logLevels.indexOf(least);
+
+const logged = ({ level, event, detail }: LogRecord) => ({ level, event, detail: shownDetail(detail) });
+
+/** A change as a line and as data: without secrets, and without what only a repetition needs. */
+function shown(operation: Operation) {
+  const { path, verb, params } = withoutSecrets(operation);
+  const plain = Object.entries(params).filter(([, value]) => typeof value !== 'object');
+  return { line: describeOperation(operation), path, verb, params: Object.fromEntries(plain) };
+}

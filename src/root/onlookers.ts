@@ -1,0 +1,45 @@
+/** Who looks on: hears what is logged, what changes and who is refused, as it happens, and has no part in it. */
+
+import type { Log, LogRecord } from '../log.ts';
+import type { Operation } from '../operations/operation.ts';
+import { type LoginRefusal, Refusals } from './refusals.ts';
+
+/** What somebody wants to hear of; none of it may throw or take its time. */
+export interface Onlooker {
+  logged?(record: LogRecord): void;
+  /** Operations that were made together, and are on disk. */
+  changed?(operations: readonly Operation[]): void;
+  refused?(refusal: LoginRefusal): void;
+}
+
+export class Onlookers {
+  readonly refusals = new Refusals();
+  readonly #all = new Set<Onlooker>();
+  readonly #now: () => Date;
+
+  constructor(now: () => Date = () => new Date()) {
+    this.#now = now;
+  }
+
+  /** @returns what ends it */
+  add(onlooker: Onlooker): () => void {
+    this.#all.add(onlooker);
+    return () => void this.#all.delete(onlooker);
+  }
+
+  /** A log that onlookers hear, too. */
+  hearing(log: Log): Log {
+    return (record) => {
+      log(record);
+      const refusal = this.refusals.note(record, this.#now());
+      for (const one of this.#all) {
+        one.logged?.(record);
+        if (refusal) one.refused?.(refusal);
+      }
+    };
+  }
+
+  changed(operations: readonly Operation[]): void {
+    for (const one of this.#all) one.changed?.(operations);
+  }
+}
