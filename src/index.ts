@@ -24,7 +24,13 @@ export {
   types,
   type ValueType,
 } from './attribute.ts';
-export { type Backstore, printSize, type VolumeConfig } from './backstore/backstore.ts';
+export {
+  type Backstore,
+  checkSnapshotName,
+  printSize,
+  type Snapshot,
+  type VolumeConfig,
+} from './backstore/backstore.ts';
 export { backstores } from './backstore/index.ts';
 export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
@@ -52,6 +58,7 @@ export {
 export { type Place, type PlaceKind, placeOf } from './operations/place.ts';
 export { infoOf } from './operations/saved-form.ts';
 export { type KindOfBackstore, schema } from './operations/schema.ts';
+export { changedAttributes } from './operations/storage-object-operations.ts';
 export type { Tree } from './operations/tree.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
 export { type Host, openHost, parseConfiguration, type SavedFile } from './root/host.ts';

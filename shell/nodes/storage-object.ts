@@ -15,6 +15,7 @@ import { child, commandOf, given, type NodeType, optional } from '../session/nod
 import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
 import { infoCommand } from './info.ts';
+import { snapshots } from './snapshots.ts';
 
 /** Bytes, or with a plus how many more. */
 const newSize: ValueType<string> = {
@@ -94,7 +95,10 @@ export const storageObject: NodeType<StorageObject> = {
     const more = [...(loss ? [describeLoss(loss)] : []), ...(work ? [workLine(work)] : [])];
     return { text, healthy: work?.failed !== true && !loss, ...(more.length > 0 && { more }) };
   },
-  children: (object) => [child('alua', alua, object)],
+  children: (object) => [
+    child('alua', alua, object),
+    ...(object.backstore.snapshots ? [child('snapshots', snapshots, object)] : []),
+  ],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
   commands: {
     resize: resizeCommand,

@@ -46,6 +46,8 @@ export interface NodeType<S> {
   readonly doc: string;
   summary?(subject: S, host: Host): Summary;
   children?(subject: S, host: Host): Child[];
+  /** Asks somebody else for what `children` shows, where the tree does not have it. Rejects when that cannot be had. */
+  look?(subject: S, host: Host): Promise<void>;
   /** Besides `global`, in the order in which `get` names them. */
   groups?(subject: S, host: Host): ConfigurationGroup[];
   /** Besides those that every node has; a function where they depend on the object. */
@@ -59,12 +61,15 @@ export interface Child {
   readonly name: string;
   readonly type: NodeType<never>;
   readonly subject: unknown;
+  /** A drawing that begins further up leaves it out: what it shows has to be asked for first (`NodeType.look`). */
+  readonly apart?: true;
 }
 
 export const child = <S>(name: string, type: NodeType<S>, subject: S): Child => ({
   name,
   type: type as NodeType<never>,
   subject,
+  ...(type.look && { apart: true }),
 });
 
 /** A word of a command: the record that values share, and what else completion may offer. */
@@ -179,8 +184,9 @@ export const commandOf =
     readonly details?: readonly string[];
     readonly seeAlso?: readonly string[];
     readonly parameters: P;
+    readonly more?: MoreWords;
     readonly examples: readonly Example[];
-    run(subject: S, context: Context, values: ValuesOf<P>): Promise<void> | void;
+    run(subject: S, context: Context, values: ValuesOf<P>, words: readonly string[]): Promise<void> | void;
     json?(subject: S, context: Context, values: ValuesOf<P>): unknown;
   }): ShellCommand<S> => ({
     doc: declared.doc,
@@ -188,7 +194,8 @@ export const commandOf =
     examples: declared.examples,
     ...(declared.details && { details: declared.details }),
     ...(declared.seeAlso && { seeAlso: declared.seeAlso }),
-    run: (subject, context, given) => declared.run(subject, context, given.values as ValuesOf<P>),
+    ...(declared.more && { more: declared.more }),
+    run: (subject, context, given) => declared.run(subject, context, given.values as ValuesOf<P>, given.words),
     ...(declared.json && {
       json: (subject: S, context: Context, given: Given) =>
         declared.json?.(subject, context, given.values as ValuesOf<P>),
@@ -242,14 +249,17 @@ export class Node {
   readonly path: string;
   readonly parent: Node | undefined;
   readonly host: Host;
+  /** As of `Child`. */
+  readonly apart: boolean | undefined;
   readonly #type: NodeType<never>;
   readonly #subject: never;
 
-  constructor({ name, type, subject }: Child, parent: Node | undefined, host: Host) {
+  constructor({ name, type, subject, apart }: Child, parent: Node | undefined, host: Host) {
     this.name = name;
     this.parent = parent;
     this.path = parent === undefined ? '/' : parent.parent === undefined ? `/${name}` : `${parent.path}/${name}`;
     this.host = host;
+    this.apart = apart;
     this.#type = type;
     this.#subject = subject as never;
   }
@@ -269,6 +279,10 @@ export class Node {
   child(name: string): Node | undefined {
     const found = this.#type.children?.(this.#subject, this.host).find((below) => below.name === name);
     return found && new Node(found, this, this.host);
+  }
+
+  async look(): Promise<void> {
+    await this.#type.look?.(this.#subject, this.host);
   }
 
   groups(): ConfigurationGroup[] {

@@ -30,6 +30,19 @@ export function resolvePath(text: string, from: Node, bookmarks: ReadonlyMap<str
   return node;
 }
 
+/** Lets each node on the way to `text` look at what is below it, as far as there is a way: so `resolvePath` finds it. */
+export async function lookAlong(text: string, from: Node, bookmarks: ReadonlyMap<string, string>): Promise<void> {
+  const path = text.startsWith('@') ? (bookmarks.get(text.slice(1)) ?? '') : text;
+  let node: Node | undefined = path.startsWith('/') ? rootOf(from) : from;
+  for (const step of ['.', ...path.split('/')]) {
+    if (step === '..') node = node.parent ?? node;
+    else if (step !== '' && step !== '.') node = node.child(step);
+    if (!node) return;
+    // What it cannot have, its commands say.
+    await node.look().catch(() => {});
+  }
+}
+
 /** The node at `path`, or the nearest above it that is there. */
 export function nearestNode(path: string, root: Node): Node {
   let node = root;

@@ -24,7 +24,7 @@ import { jsonAnswer } from './json.ts';
 import { LineChange } from './line-change.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
-import { nearestNode, promptOf, resolvePath } from './path.ts';
+import { lookAlong, nearestNode, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
 import { type ShownLine, showLine } from './secrets.ts';
 import { bindParameters } from './signature.ts';
@@ -109,6 +109,7 @@ export class ShellSession implements ShellBackend {
     try {
       await this.#host.root.observe();
       const current = this.#current();
+      await this.#lookAlong(parseCommandLine(before), current);
       const { from, candidates } = await completeLine(before, current, this.#preferences, this.#fileNamed).catch(
         () => none,
       );
@@ -135,6 +136,7 @@ export class ShellSession implements ShellBackend {
     refuseRest(run.line, parsed);
     const { path, command } = parsed;
     const current = this.#current();
+    await this.#lookAlong(parsed, current);
     if (path?.text === '*') {
       run.isForMany = true;
       for (const node of current.children()) {
@@ -154,6 +156,12 @@ export class ShellSession implements ShellBackend {
     if (word)
       throw path ? syntaxErrorNear(run.line, word) : new OperatorError(`Command not found ${run.line.word(word)}`);
     await this.#goTo(node.path, run.sink);
+  }
+
+  /** Any word may be a path, or a name of what stands there. */
+  async #lookAlong({ path, positional }: CommandLine, current: Node): Promise<void> {
+    for (const { text } of [...(path ? [path] : []), ...positional])
+      await lookAlong(text, current, this.#preferences.bookmarks);
   }
 
   async #runCommand(node: Node, name: string, parsed: CommandLine, run: Run): Promise<void> {

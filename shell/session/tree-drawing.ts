@@ -37,12 +37,16 @@ export function* walkTree(node: Node, depth: number, showRoot = true): Generator
 function* walk(drawn: Drawn, indent: string, depth: number, level: number): Generator<Drawn> {
   yield drawn;
   if (depth !== 0 && level >= depth) return;
-  const children = sorted(drawn.node.children());
+  const children = shownBelow(drawn.node, level);
   for (const [at, node] of children.entries()) {
     const below = `${indent}${at < children.length - 1 ? '| ' : '  '}`;
     yield* walk({ node, prefix: indent, isRoot: false }, below, depth, level + 1);
   }
 }
+
+/** What has to be asked for first is shown only where the drawing begins with it, or with what it stands below. */
+const shownBelow = (node: Node, level: number): Node[] =>
+  node.apart && level > 0 ? [] : sorted(node.children().filter(({ apart }) => !apart || level === 0));
 
 /** The lines of `node` and what stands below it. */
 export const drawTree = (node: Node, style: TreeStyle): string[] =>
@@ -62,7 +66,7 @@ export interface TreeData {
 export function treeOf(node: Node, depth: number, level = 0): TreeData {
   const { text: status, healthy } = node.summary();
   const ends = depth !== 0 && level >= depth;
-  const children = () => sorted(node.children()).map((one) => treeOf(one, depth, level + 1));
+  const children = () => shownBelow(node, level).map((one) => treeOf(one, depth, level + 1));
   return { name: node.name, path: node.path, status, healthy, ...(!ends && { children: children() }) };
 }
 

@@ -82,12 +82,46 @@ export interface Volume {
    * another thread. What is left is to close it.
    */
   takeContents?(): VolumeContents;
+  /** Present when the medium can keep what it holds at a moment. */
+  readonly snapshots?: Snapshots;
   /** Present while a medium outside of this process is not there: what is asked waits for it, or fails. */
   readonly trouble?: Trouble | undefined;
   /** Present where there may be trouble. @param told called whenever it begins, changes or is over */
   watch?(told: () => void): void;
   /** I/O in flight ends first, as long as the medium answers. After it, every call rejects. */
   close(): Promise<void>;
+}
+
+/** What a volume held at a moment, as its engine says it: nobody else keeps a list. Plain data. */
+export interface Snapshot {
+  readonly name: string;
+  /** When it was made: milliseconds since 1970. */
+  readonly madeAt: number;
+  /** Bytes that the volume had then. */
+  readonly size: number;
+}
+
+/** What a medium can do with snapshots. What is refused is an OperatorError that names the way out, or a system error. */
+export interface Snapshots {
+  /** Oldest first. */
+  list(): Promise<readonly Snapshot[]>;
+  /**
+   * Keeps what the volume holds, under a name that it has no snapshot of; it is on stable storage when this resolves. The
+   * caller has flushed the volume, and writes nothing meanwhile.
+   */
+  create(name: string): Promise<void>;
+  /** Forgets one, and gives its space back. */
+  remove(name: string): Promise<void>;
+  /**
+   * The volume holds what it held then, and that is on stable storage when this resolves. The caller has flushed the volume,
+   * neither reads nor writes meanwhile, and holds that the size is the same. After a failure it holds one or the other.
+   */
+  rollback(name: string): Promise<void>;
+  /**
+   * Makes the medium that `Backstore.cloned` names, of what a snapshot holds: whoever writes to one of the two changes nothing
+   * of the other. Volume and clone may be written to meanwhile. A failure leaves nothing behind.
+   */
+  clone(name: string, config: VolumeConfig): Promise<void>;
 }
 
 /** Why a medium outside of this process is not there. */
@@ -152,6 +186,19 @@ export interface Backstore {
   readonly passesThrough?: true;
   /** The attributes that LIO has for this kind, where it has fewer: others are saved only where they differ. */
   readonly lioAttributes?: readonly string[];
+  /**
+   * Some of its media can have snapshots (`Volume.snapshots`). Absent: none can.
+   */
+  readonly snapshots?: {
+    /** What the others lack, in a sentence for operators. */
+    readonly needs: string;
+    /**
+     * The configuration of a clone that is called `name`: a medium beside that of `config`.
+     * @param where the operator's word for the medium (a path, an image), where he gives one
+     * @throws OperatorError
+     */
+    cloned(config: VolumeConfig, name: string, where: string | undefined): VolumeConfig;
+  };
   /** Its media are served by other programs, which may take their time to open one; `settle` makes nothing. */
   readonly elsewhere?: true;
   /** The words of `create` after the name, in order. */
@@ -238,6 +285,22 @@ export const directParameter: Parameter<boolean> = {
   byName: true,
   default: false,
 };
+
+/** What a snapshot may be called, everywhere: it becomes a part of names of files and images. */
+const snapshotName = /^[A-Za-z0-9][\w.:-]{0,63}$/;
+
+/** @throws OperatorError */
+export function checkSnapshotName(name: string): void {
+  if (snapshotName.test(name) && !name.endsWith('.new')) return;
+  throw new OperatorError(
+    `'${name}' cannot be the name of a snapshot`,
+    'It has up to 64 letters, digits and characters of _ . : -, begins with a letter or digit, and does not end with .new',
+  );
+}
+
+/** There is no such snapshot. */
+export const snapshotMissing = (name: string): OperatorError =>
+  new OperatorError(`There is no snapshot ${name}.`, 'See those that there are: ls');
 
 /** For kinds whose media do not say their size. @throws OperatorError */
 export function sizeWanted(size: number | undefined): number {

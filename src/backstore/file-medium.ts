@@ -16,6 +16,7 @@ import { isInMemory } from '../system/page-cache.ts';
 import { processesWithOpen } from '../system/process.ts';
 import { blockDeviceNumbered } from './block-device.ts';
 import { DirectFile } from './direct-file.ts';
+import { fileSnapshots } from './file-snapshots.ts';
 import { FileVolume, type Medium } from './file-volume.ts';
 
 /** @param size bytes that it has to have at least @throws OperatorError */
@@ -45,6 +46,7 @@ export function openFileVolume(path: string, size: number, isDirect: boolean): F
       discardGranularity: found.blksize,
       rotational: blockDeviceNumbered(found.dev)?.rotational ?? false,
       space: () => spaceOf(fd),
+      snapshots: (bytes) => fileSnapshots(path, fd, bytes),
       ...provisioning(fd),
     });
   } catch (error) {

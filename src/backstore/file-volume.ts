@@ -8,7 +8,7 @@ import { canReadCached, isCached, isInMemory, readCached, writersAreNearThrottli
 import { readWhole, writeWhole } from '../system/positioned-io.ts';
 import { systemError } from '../system/system-error.ts';
 import { type IoEnd, joinRing, leaveRing, waitingIo } from '../system/waiting-io.ts';
-import type { MediumError, Space, Straight, Volume } from './backstore.ts';
+import type { MediumError, Snapshots, Space, Straight, Volume } from './backstore.ts';
 import type { DirectFile } from './direct-file.ts';
 import { FileEnd } from './file-end.ts';
 import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.ts';
@@ -48,6 +48,8 @@ export interface Medium
   zero?(position: number, length: number, mayDiscard: boolean): Promise<boolean>;
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
   space?(): Promise<Space>;
+  /** @param size bytes that the volume has now */
+  snapshots?(size: () => number): Snapshots | undefined;
 }
 
 /** What is under way, until the size changes: then what comes is counted anew. */
@@ -70,6 +72,7 @@ export class FileVolume implements Volume {
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
   readonly space?: () => Promise<Space>;
+  readonly snapshots?: Snapshots;
   /** Of a file in memory: as long as it is whole, that is as stable as it gets. */
   readonly isFlushed?: () => boolean;
 
@@ -131,6 +134,8 @@ export class FileVolume implements Volume {
       this.extentAt = (position, limit) =>
         this.#run('lseek', position, limit - position, () => extentAt(position, limit));
     if (space) this.space = () => this.#run('statfs', 0, 0, space);
+    const snapshots = medium.snapshots?.(() => this.size);
+    if (snapshots) this.snapshots = during(snapshots, (work) => this.#run('ioctl', 0, 0, work));
     if (!this.#inMemory) joinRing();
   }
 
@@ -300,6 +305,15 @@ export class FileVolume implements Volume {
     }
   }
 }
+
+/** Snapshots that are made and used while the volume is open, and keep it so. */
+const during = (snapshots: Snapshots, run: <T>(work: () => Promise<T>) => Promise<T>): Snapshots => ({
+  list: () => run(() => snapshots.list()),
+  create: (name) => run(() => snapshots.create(name)),
+  remove: (name) => run(() => snapshots.remove(name)),
+  rollback: (name) => run(() => snapshots.rollback(name)),
+  clone: (name, config) => run(() => snapshots.clone(name, config)),
+});
 
 function endOne(inFlight: InFlight): void {
   inFlight.count -= 1;

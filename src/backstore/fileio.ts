@@ -39,6 +39,7 @@ import {
   provisioning,
   shrunk,
 } from './file-medium.ts';
+import { clonedFile } from './file-snapshots.ts';
 import { writeZeros } from './file-transfer.ts';
 import { replaced } from './file-volume.ts';
 
@@ -148,6 +149,11 @@ export const fileio: Backstore = {
     if (typeof dev !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
       throw new OperatorError(`A fileio cannot have dev '${dev}' and size ${size}`);
     return inspect(dev)?.isBlockDevice() ? openBlockVolume(dev, false, direct) : openFileVolume(dev, size, direct);
+  },
+
+  snapshots: {
+    needs: 'A file has snapshots where its file system lets files share blocks: XFS, Btrfs, bcachefs.',
+    cloned: clonedFile,
   },
 
   async abandon(config) {

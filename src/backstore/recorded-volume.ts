@@ -5,7 +5,7 @@
 
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import type { IoVector } from '../system/io-vector.ts';
-import type { Space, Straight, Trouble, Volume } from './backstore.ts';
+import type { Snapshots, Space, Straight, Trouble, Volume } from './backstore.ts';
 import type { WriteRecord } from './write-record.ts';
 
 /** Of a flush: nobody carried it out, and the medium is as it was. */
@@ -54,6 +54,7 @@ class RecordedVolume implements Volume {
   readonly resize?: (size: number) => Promise<void>;
   readonly cut?: () => void;
   readonly watch?: (told: () => void) => void;
+  readonly snapshots?: Snapshots;
   readonly #inner: Volume;
   readonly #record: WriteRecord;
   /** The flush under way; it never rejects. */
@@ -78,6 +79,16 @@ class RecordedVolume implements Volume {
     if (inner.extentAt) this.extentAt = (position, limit) => inner.extentAt!(position, limit);
     if (inner.resize) this.resize = (size) => inner.resize!(size);
     if (inner.watch) this.watch = (told) => inner.watch!(told);
+    const { snapshots } = inner;
+    if (snapshots)
+      this.snapshots = {
+        list: () => snapshots.list(),
+        create: (name) => snapshots.create(name),
+        remove: (name) => snapshots.remove(name),
+        clone: (name, config) => snapshots.clone(name, config),
+        // What was lost is not missed any more: all of the volume is what it was, and stable.
+        rollback: (name) => snapshots.rollback(name).then(() => record.forget()),
+      };
     if (inner.lend)
       this.lend = (position, length, to, filled = false) => {
         if (!inner.lend!(position, length, to, filled)) return false;

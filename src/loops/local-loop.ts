@@ -2,8 +2,8 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
+import type { Snapshot } from '../backstore/backstore.ts';
 import { within } from '../backstore/patience.ts';
-import { lostBytes } from '../backstore/write-record.ts';
 import { UnitStores } from '../durable/unit-store.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -11,9 +11,10 @@ import { foundBy, takeFound } from '../operations/storage-object-operations.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
-import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
+import { mediumWork } from '../scsi/medium-work.ts';
 import { handOverUnit, takeOverUnit } from '../scsi/move.ts';
 import { sense } from '../scsi/sense.ts';
+import { askSnapshots, type SnapshotRequest } from '../scsi/snapshot.ts';
 import { statistics } from '../scsi/statistics.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
 import { wayOfWaiting } from '../system/waiting-io.ts';
@@ -36,6 +37,7 @@ import {
   type Taker,
   takerBoundary,
 } from './loop.ts';
+import { objectStates } from './object-states.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
 import { Receiving } from './receiving.ts';
 import type { TreeCopy } from './tree-copy.ts';
@@ -252,17 +254,7 @@ export class LocalLoop implements Loop, Taker {
   async state(): Promise<LoopState> {
     return {
       sessions: [...this.#receiving.sessions(), ...[...this.#engines.values()].flatMap((engine) => engine.sessions())],
-      work: [...this.#tree.allStorageObjects()].flatMap((one) => {
-        const { work, progress } = mediumWork.of(one);
-        const { path } = one;
-        return work
-          ? [{ path, command: commandOfWork(work), failed: work.failed, progress: progress.done / progress.total }]
-          : [];
-      }),
-      losses: [...this.#tree.allStorageObjects()].flatMap((one) => {
-        const { lost } = writesOf(one);
-        return lost && this.#isMine(one.path) ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
-      }),
+      ...objectStates([...this.#tree.allStorageObjects()].filter((one) => this.#isMine(one.path))),
       waiting: wayOfWaiting(),
       load: this.#load.read(),
     };
@@ -291,8 +283,8 @@ export class LocalLoop implements Loop, Taker {
   }
 
   async reopen(path: string): Promise<boolean> {
-    const storageObject = this.#tree.storageObject(path);
-    if (!storageObject || !this.#isMine(path)) return false;
+    const storageObject = this.#own(path);
+    if (!storageObject) return false;
     // What is gone is wanted empty.
     Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
     this.#close(path, async () => {
@@ -302,6 +294,11 @@ export class LocalLoop implements Loop, Taker {
       await writesOf(storageObject).forget();
     });
     return true;
+  }
+
+  async snapshots(path: string, request: SnapshotRequest): Promise<readonly Snapshot[] | undefined> {
+    const storageObject = this.#own(path);
+    return storageObject && askSnapshots(storageObject, request);
   }
 
   async resetStatistics(): Promise<void> {
@@ -323,6 +320,10 @@ export class LocalLoop implements Loop, Taker {
 
   #isMine(path: string): boolean {
     return this.#alone || this.#mine.has(path);
+  }
+
+  #own(path: string): StorageObject | undefined {
+    return this.#isMine(path) ? this.#tree.storageObject(path) : undefined;
   }
 
   async #reconcile(): Promise<void> {

@@ -5,9 +5,11 @@
  */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { Snapshot } from '../backstore/backstore.ts';
 import type { LogRecord } from '../log.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { CarriedUnit } from '../scsi/move.ts';
+import type { SnapshotRequest } from '../scsi/snapshot.ts';
 import type { ArrivingConnection, SessionInfo } from '../target/service.ts';
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Boundary } from './calls.ts';
@@ -168,6 +170,11 @@ export interface Loop {
    * @returns false when it is not this loop's
    */
   reopen(path: string): Promise<boolean>;
+  /**
+   * Carries out what is asked of a storage object's snapshots. Rejects with an OperatorError.
+   * @returns those that there are then; undefined when the storage object is not this loop's
+   */
+  snapshots(path: string, request: SnapshotRequest): Promise<readonly Snapshot[] | undefined>;
   resetStatistics(): Promise<void>;
   /** Closes portals, ends sessions, flushes and closes volumes. */
   stop(): Promise<void>;
@@ -211,6 +218,7 @@ export const loopBoundary: Boundary<Loop> = {
   endSession: {},
   flush: {},
   reopen: {},
+  snapshots: {},
   resetStatistics: {},
   stop: {},
 };

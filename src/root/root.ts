@@ -20,6 +20,7 @@ import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
 import type { ChangeOptions, RecordChange, RootOptions, StartOptions } from './options.ts';
+import { ObjectSnapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
 
 /** How often a start looks for devices that are not there. */
@@ -39,6 +40,10 @@ export class Root {
   #record: RecordChange = async () => {};
   /** What changes have left over and is being closed. */
   readonly #releasing = new Set<Promise<unknown>>();
+  readonly snapshots = new ObjectSnapshots(() => {
+    const loops = this.#loops;
+    return loops && ((call) => loops.each(call));
+  });
   readonly #turns = new Turns(
     () => this.#loops?.settled(),
     () => this.#openAll(),

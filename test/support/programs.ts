@@ -16,6 +16,7 @@ export const packagesOf = {
   losetup: 'mount',
   mke2fs: 'e2fsprogs',
   'mkfs.ext4': 'e2fsprogs',
+  'mkfs.xfs': 'xfsprogs',
   mount: 'mount',
   'nbd-client': 'nbd-client',
   nbdcopy: 'libnbd-bin',

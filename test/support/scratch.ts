@@ -32,3 +32,10 @@ export function mountTinyFolder(folder: string, bytes: number): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { stdio: 'pipe' });
   onTestFinished(() => void execFileSync('umount', [folder]));
 }
+
+/** A file system whose files can share blocks, over `folder`, until the test ends, for a test that needs 'mounts', 'loop devices' and 'mkfs.xfs'. */
+export function mountSharingFolder(folder: string, image: string): void {
+  execFileSync('mkfs.xfs', ['-q', '-m', 'reflink=1', makeFile(image, 400 * 1024 * 1024)]);
+  execFileSync('mount', ['-o', 'loop', image, folder], { stdio: 'pipe' });
+  onTestFinished(() => void execFileSync('umount', [folder]));
+}

@@ -1,0 +1,22 @@
+/** What goes on in the storage objects of a loop, for whoever watches them. */
+
+import { lostBytes } from '../backstore/write-record.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { writesOf } from '../scsi/lost-writes.ts';
+import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
+import type { LoopState } from './loop.ts';
+
+/** FORMAT UNIT and SANITIZE, and writes that may be lost. */
+export const objectStates = (objects: readonly StorageObject[]): Pick<LoopState, 'work' | 'losses'> => ({
+  work: objects.flatMap((one) => {
+    const { work, progress } = mediumWork.of(one);
+    const { path } = one;
+    return work
+      ? [{ path, command: commandOfWork(work), failed: work.failed, progress: progress.done / progress.total }]
+      : [];
+  }),
+  losses: objects.flatMap((one) => {
+    const { lost } = writesOf(one);
+    return lost ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
+  }),
+});
