@@ -103,7 +103,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
                TCLI_IO_URING=off       cold reads, flushes and durable writes through threads, as where the kernel forbids io_uring
                TCLI_FFI=off            without the optional package koffi, as if it were not installed
 
-Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs.
+Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs, 4 when what runs does not answer.
 `;
 
 /** Called as targetctl: its words and no others. Undefined: they are none of its. @throws OperatorError */

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Home,
   holderOf,
@@ -27,9 +28,12 @@ const START_WAIT_MS = 60_000;
 /** How long an old one may take to end: it limits itself to less. */
 const STOP_WAIT_MS = 25_000;
 const KILL_WAIT_MS = 5_000;
+/** How long one that is to be killed if need be may take to answer: it may hang. */
+const FORCED_ANSWER_MS = 5_000;
 const POLL_MS = 10;
-/** The exit status of `status` when nothing runs (LSB). */
+/** Exit statuses of `status` (LSB): nothing runs; what runs does not answer. */
 const NOT_RUNNING = 3;
+const UNKNOWN = 4;
 
 interface Wants {
   readonly action: DaemonAction;
@@ -107,15 +111,14 @@ async function openLog(path: string): Promise<number> {
 
 /** @param restarts it comes back at once: who uses a LUN on this machine waits */
 async function stop(home: Home, force: boolean, restarts = false): Promise<number> {
-  const pid = (await running(home))?.pid ?? holderOf(home)?.pid;
+  const pid = force
+    ? (holderOf(home)?.pid ?? (await running(home))?.pid)
+    : ((await running(home))?.pid ?? holderOf(home)?.pid);
   if (pid === undefined) {
     say('Not running.\n');
     return 0;
   }
-  const asked = await askServer(home, { do: 'stop', force, restarts }).catch((error) => {
-    if (force && error instanceof OperatorError) return undefined;
-    throw error;
-  });
+  const asked = await (force ? askBriefly(home, restarts) : askServer(home, { do: 'stop', force, restarts }));
   if (!asked) process.kill(pid, 'SIGTERM');
   const hasEnded = () => !isAlive(pid) || undefined;
   if (!(await until(POLL_MS, STOP_WAIT_MS, hasEnded))) {
@@ -128,20 +131,33 @@ async function stop(home: Home, force: boolean, restarts = false): Promise<numbe
   return 0;
 }
 
+/** Undefined also for a process that refuses, or does not answer. */
+async function askBriefly(home: Home, restarts: boolean): Promise<unknown> {
+  const late = new AbortController();
+  const answer = askServer(home, { do: 'stop', force: true, restarts }).catch((error) => {
+    if (error instanceof OperatorError) return undefined;
+    throw error;
+  });
+  return Promise.race([answer, sleep(FORCED_ANSWER_MS, undefined, { signal: late.signal })]).finally(() =>
+    late.abort(),
+  );
+}
+
 async function status(home: Home, json: boolean): Promise<number> {
   const now = await running(home);
+  const holder = now ? undefined : holderOf(home);
+  const exitStatus = now ? 0 : holder && holder.role !== 'command' ? UNKNOWN : NOT_RUNNING;
   if (json) {
     say(jsonAnswer('daemon status', '/', { running: now !== undefined, ...now }));
-    return now ? 0 : NOT_RUNNING;
+    return exitStatus;
   }
   if (now) {
     say(`${describe(now)}\n`);
     return 0;
   }
-  const holder = holderOf(home);
   const where = `Not running. The configuration is in ${dirname(home.saveFile)}.`;
   say(`${holder ? inUse(home, holder).message : where}\n`);
-  return NOT_RUNNING;
+  return exitStatus;
 }
 
 function describe(now: Status): string {

@@ -2,6 +2,7 @@
 export const packagesOf = {
   bash: 'bash',
   cc: 'gcc libc6-dev',
+  corosync: 'corosync',
   dd: 'coreutils',
   debootstrap: 'debootstrap',
   fio: 'fio',
@@ -18,6 +19,9 @@ export const packagesOf = {
   'mkfs.ext4': 'e2fsprogs',
   'mkfs.xfs': 'xfsprogs',
   mount: 'mount',
+  // Its driver of the network, and the field's own tester of agents.
+  'ocf-tester': 'resource-agents iproute2',
+  pacemakerd: 'pacemaker pacemaker-cli-utils',
   'nbd-client': 'nbd-client',
   nbdcopy: 'libnbd-bin',
   nbdfuse: 'libnbd-bin fuse3',
@@ -42,6 +46,7 @@ export const packagesOf = {
   'systemd-socket-activate': 'systemd',
   // With rtslib, which it is a small part of.
   targetctl: 'python3-rtslib-fb',
+  xmllint: 'libxml2-utils',
   zsh: 'zsh',
 } as const;
 
