@@ -132,7 +132,7 @@ interface AttributeRule {
   /** The only values accepted, when a range does not say it. */
   readonly only?: readonly (number | string)[];
   /** A rule of its own: the reason why `value` is refused, or undefined. */
-  refuse?(value: never): string | undefined;
+  refuse?(value: number | string): string | undefined;
 }
 
 /** One attribute or text parameter of an object: its name is its key in the table it stands in. */
@@ -309,8 +309,15 @@ export class Attributes<T extends AttributeTable> {
 
   /** Sets a value that `check` returned. */
   set(name: keyof T & string, value: number | string): void {
-    (this.values as Record<string, number | string>)[name] = value;
-    this.#refused.delete(name);
+    this.assign({ [name]: value });
+  }
+
+  /** Sets values that were checked, or were settled before, whatever the table is. */
+  assign(values: Readonly<Record<string, number | string>>): void {
+    for (const [name, value] of Object.entries(values)) {
+      (this.values as Record<string, number | string>)[name] = value;
+      this.#refused.delete(name);
+    }
     this.#changed();
   }
 
@@ -329,5 +336,5 @@ function refusal(attribute: Attribute, value: number | string): string | undefin
   const number = Number(value);
   if (attribute.type.name === 'number' && ((min !== undefined && number < min) || (max !== undefined && number > max)))
     return `must be between ${min} and ${max}.`;
-  return attribute.refuse?.(value as never);
+  return attribute.refuse?.(value);
 }

@@ -48,7 +48,7 @@ export function secretsIn(line: string, depth = 0): Span[] {
     // A whole line in quotes, or a name and its value in one word.
     else if (word !== path && (isLikeSecret(/^[\w-]*(?=[:=])/.exec(text)?.[0] ?? '') || hasSecretInside(text, depth)))
       hide(word);
-    const begins = (isSetting && isLikeGroup(text)) || authGroups.includes(text as never) || isNearSecret(text);
+    const begins = (isSetting && isLikeGroup(text)) || authGroups.some((group) => group === text) || isNearSecret(text);
     if (word !== path && begins) from = Math.min(from, word.to);
   }
   for (const { name, value } of keywords)

@@ -2,10 +2,10 @@
 
 import { OperatorError } from '../errors.ts';
 import { type LogLevel, logLevels } from '../log.ts';
-import { type Operation, type ParameterValues, type Value, withoutSecrets } from '../operations/operation.ts';
+import { type Operation, type ParameterValues, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
-import { dumpTree } from '../saved/saveconfig.ts';
+import { dumpValue } from '../saved/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
 import type { Sampler } from './samples.ts';
 import { type SampledTopic, type WatchTopic, watchTopics } from './topics.ts';
@@ -46,10 +46,7 @@ export const controlRequests: Readonly<
     });
     return { is: 'applied', operation: withoutSecrets(carried), notes };
   },
-  configuration: async ({ host }) => ({
-    is: 'configuration',
-    configuration: dumpTree(host.root.tree) as unknown as Value,
-  }),
+  configuration: async ({ host }) => ({ is: 'configuration', configuration: dumpValue(host.root.tree) }),
   async save({ host }, { backups = backupsKept }) {
     if (!Number.isSafeInteger(backups) || Number(backups) < 1) throw new OperatorError('backups must be at least 1');
     const { path, backup } = await host.save(undefined, Number(backups));

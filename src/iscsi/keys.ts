@@ -178,8 +178,10 @@ function parseNumber(text: string, min: number, max: number): number | undefined
   return value >= min && value <= max ? value : undefined;
 }
 
+type Meaning = number | boolean | string;
+
 /** What a value of the key means, or undefined when the key cannot have it. */
-function meaning(key: TextKey, text: string): number | boolean | string | undefined {
+function meaning(key: TextKey, text: string): Meaning | undefined {
   switch (key.result) {
     case 'or':
     case 'and':
@@ -214,13 +216,20 @@ export function negotiateKey(key: TextKey, offer: string, ours: string): KeyOutc
   const mine = meaning(key, ours);
   if (theirs === undefined || mine === undefined) return { answer: 'Reject' };
   if (key.result === 'declared') return { answer: ours, value: theirs };
-  const value = results[key.result](theirs as never, mine as never);
+  const value = combined(key.result, theirs, mine);
   return { answer: typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value), value };
 }
 
-const results = {
-  lower: (a: number, b: number) => Math.min(a, b),
-  higher: (a: number, b: number) => Math.max(a, b),
-  or: (a: boolean, b: boolean) => a || b,
-  and: (a: boolean, b: boolean) => a && b,
-};
+/** What two values come to that both sides understand. */
+function combined(result: Exclude<Result, 'list' | 'declared'>, theirs: Meaning, mine: Meaning): number | boolean {
+  switch (result) {
+    case 'lower':
+      return Math.min(Number(theirs), Number(mine));
+    case 'higher':
+      return Math.max(Number(theirs), Number(mine));
+    case 'or':
+      return theirs === true || mine === true;
+    case 'and':
+      return theirs === true && mine === true;
+  }
+}

@@ -112,7 +112,7 @@ export class Negotiation {
   }
 
   #set(name: ParameterName, value: number | boolean | string): void {
-    (this.parameters as unknown as Record<string, unknown>)[name] = value;
+    Object.assign(this.parameters, { [name]: value });
   }
 }
 

@@ -36,7 +36,7 @@ export const accessOperations = [
     verb: 'add_account',
     params: { userid: 'printable', password: 'printable' },
     apply(_tree, { state }, params) {
-      const [userid, password] = [String(params['userid']), String(params['password'])];
+      const { userid, password } = params;
       if (!state.fabric.features.includes('auth'))
         throw new OperatorError(`Initiators of ${state.fabric.name} do not log in with accounts`);
       checkAccount({ userid, password });
@@ -50,7 +50,7 @@ export const accessOperations = [
     verb: 'remove_account',
     params: { userid: 'string' },
     apply(_tree, { state }, params) {
-      const userid = String(params['userid']);
+      const { userid } = params;
       const before = [...state.accounts];
       const without = (names: readonly string[]) => names.filter((name) => name !== userid);
       if (!state.accounts.delete(userid)) throw noAccount(state, userid);

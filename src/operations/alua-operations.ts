@@ -31,7 +31,7 @@ export const aluaOperations = [
     verb: 'create',
     params: { name: 'printable', tag: 'number' },
     apply(_tree, { storageObject }, params) {
-      const [name, tag] = [String(params['name']), Number(params['tag'])];
+      const { name, tag } = params;
       const { aluaGroups: before } = storageObject;
       if (before.length === 0) throw new OperatorError('Backend does not support ALUA setup');
       if (!Number.isInteger(tag) || tag < 1 || tag > tagMax)
@@ -70,7 +70,7 @@ export const aluaOperations = [
       );
       const undo = () => {
         putBack();
-        for (const lun of members) lun.aluaGroup = String(name);
+        for (const lun of members) lun.aluaGroup = name;
       };
       return { params, undo };
     },
@@ -81,10 +81,10 @@ export const aluaOperations = [
     // `initiator`: SET TARGET PORT GROUPS asks for the state, and has checked that it may.
     params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
     apply(_tree, { storageObject, group }, params) {
-      const [name, value] = [String(params['name']), String(params['value'])];
-      if (params['group'] !== 'alua') throw new OperatorError(`Unknown configuration group: ${params['group']}`);
+      const { name, value } = params;
+      if (params.group !== 'alua') throw new OperatorError(`Unknown configuration group: ${params.group}`);
       const checked = new Attributes(aluaGroupTable).check(name, value, 'attribute');
-      const byInitiator = params['initiator'] === true;
+      const byInitiator = params.initiator === true;
       if (name === 'alua_access_state' && !byInitiator) checkState(group, Number(checked));
       const status = name === 'alua_access_state' ? { alua_access_status: alteredImplicitly } : {};
       const changed = byInitiator
@@ -108,16 +108,16 @@ export const aluaOperations = [
     params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { lun }, params) {
       const { group, name, value } = params;
-      if (group !== 'alua') return { params, undo: groupOf(schema.lun, lun, group).set(String(name), String(value)) };
+      if (group !== 'alua') return { params, undo: groupOf(schema.lun, lun, group).set(name, value) };
       if (name !== 'alua_tg_pt_gp_name') throw new OperatorError(`Unknown parameter ${name} in group 'alua'.`);
       const groups = lun.storageObject.aluaGroups.map((one) => String(one['name']));
-      if (!groups.includes(String(value)))
+      if (!groups.includes(value))
         throw new OperatorError(
           `Cannot set attribute ${name}: [Errno 19] No such device`,
           `Groups of ${lun.storageObject.path}: ${groups.join(', ') || 'none'}`,
         );
       const before = lun.aluaGroup;
-      lun.aluaGroup = String(value);
+      lun.aluaGroup = value;
       const undo = () => {
         lun.aluaGroup = before;
       };

@@ -26,13 +26,13 @@ export class Door {
     const type = types.find(({ at }) => isAt(tree, operation.path, at));
     if (!type?.prepare) return undefined;
     const { place } = this.#find(tree, operation, around);
-    return type.prepare(place as never, operation.params, around)?.then((params) => ({ ...operation, params }));
+    return type.prepare(place, operation.params, around)?.then((params) => ({ ...operation, params }));
   }
 
   /** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
   async carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<CarriedOut> {
     const { type, place } = this.#find(tree, operation, around);
-    return type.apply(tree, place as never, operation.params, around);
+    return type.apply(tree, place, operation.params, around);
   }
 
   #find(tree: Tree, { path, verb, params }: Operation, { restoring, comingBack }: Surroundings) {

@@ -37,7 +37,7 @@ export const fillOperations: readonly OperationType[] = Object.values(schema).ma
 function fill(kind: ObjectKind, object: SavedObject, saved: Raw, told: Told): void {
   const parts = partsOf(kind, object);
   const strange = others(saved, keysOf(kind, parts));
-  if (kind.strange) for (const key of Object.keys(strange)) told.strange(key, kind.strange(object as never, key));
+  if (kind.strange) for (const key of Object.keys(strange)) told.strange(key, kind.strange(object, key));
   for (const [key, field] of Object.entries(kind.fields))
     if (!isCreated(field)) take(kind, object, key, field, saved[key], told);
   const left = parts.map((part) => part.restore(saved, told));
@@ -51,12 +51,12 @@ const isCreated = ({ names, given, chance, type }: SavedField): boolean =>
 
 function take(kind: ObjectKind, object: SavedObject, key: string, field: SavedField, saved: unknown, told: Told): void {
   if (field.type === 'words') {
-    const words = listIn({ [key]: saved }, key, kind.called?.(object as never) ?? kind.name, told).map(textOf);
+    const words = listIn({ [key]: saved }, key, kind.called?.(object) ?? kind.name, told).map(textOf);
     return void Object.assign(object, { [field.as]: words });
   }
   const value = readField(field, saved);
   if (value === undefined) return;
-  const fits = kind.takes?.[key]?.(object as never, saved) ?? true;
+  const fits = kind.takes?.[key]?.(object, saved) ?? true;
   if (typeof fits === 'string') told.error(fits);
   if (fits === true) Object.assign(object, { [field.as]: value });
 }

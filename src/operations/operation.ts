@@ -59,14 +59,14 @@ export interface Surroundings {
 }
 
 /** One kind of operation: a verb at a kind of place. */
-export interface OperationType<K extends PlaceKind = PlaceKind> {
+export interface OperationType<K extends PlaceKind = PlaceKind, P extends DeclaredParameters = DeclaredParameters> {
   readonly at: K;
   readonly verb: string;
   /**
    * Parameter name → JSON type, or `printable`: a string that people will see, as a name or a value. A trailing `?` may be
    * left out. Others are refused.
    */
-  readonly params: Readonly<Record<string, ParamType>>;
+  readonly params: P;
   /**
    * What somebody outside of this process has a part in, who may take his time: done beside other changes, before this
    * one has its turn. It changes nothing.
@@ -74,7 +74,7 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
    */
   prepare?(
     place: Extract<Place, { kind: K }>,
-    params: ParameterValues,
+    params: ParametersOf<P>,
     around: Surroundings,
   ): Promise<ParameterValues> | undefined;
   /**
@@ -85,13 +85,30 @@ export interface OperationType<K extends PlaceKind = PlaceKind> {
   apply(
     tree: Tree,
     place: Extract<Place, { kind: K }>,
-    params: ParameterValues,
+    params: ParametersOf<P>,
     around: Surroundings,
   ): Promise<CarriedOut> | CarriedOut;
 }
 
-type ParamWord = 'string' | 'printable' | 'number' | 'boolean' | 'object';
-type ParamType = ParamWord | `${ParamWord}?`;
+interface ParamTypes {
+  readonly string: string;
+  readonly printable: string;
+  readonly number: number;
+  readonly boolean: boolean;
+  readonly object: { readonly [key: string]: Value } | readonly Value[];
+}
+type ParamType = keyof ParamTypes | `${keyof ParamTypes}?`;
+type DeclaredParameters = Readonly<Record<string, ParamType>>;
+
+/** The parameters that an operation's record declares, as the door has checked them. */
+type ParametersOf<P extends DeclaredParameters> = string extends keyof P
+  ? ParameterValues
+  : { readonly [K in keyof P as P[K] extends keyof ParamTypes ? K : never]: ParamTypes[P[K] & keyof ParamTypes] } & {
+      readonly [K in Exclude<keyof P, '*'> as P[K] extends `${string}?` ? K : never]?: P[K] extends `${infer T extends
+        keyof ParamTypes}?`
+        ? ParamTypes[T]
+        : never;
+    };
 
 export interface CarriedOut {
   readonly params: ParameterValues;
@@ -104,9 +121,10 @@ export interface CarriedOut {
   release?(): Promise<void>;
 }
 
-/** Lets a record state its place kind once and have its `apply` typed by it. */
-export const operation = <K extends PlaceKind>(type: OperationType<K>): OperationType =>
-  type as unknown as OperationType;
+/** Lets a record state its kind of place and its parameters once, and has its functions typed by them. */
+export const operation = <K extends PlaceKind, const P extends DeclaredParameters>(
+  type: OperationType<K, P>,
+): OperationType => type as unknown as OperationType;
 
 /** The operation as a line of the shell's grammar. Values that are objects are printed as quoted JSON. */
 export function printOperation({ path, verb, params }: Operation): string {

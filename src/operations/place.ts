@@ -52,7 +52,7 @@ function locate(tree: Tree, words: string[]): Place | undefined {
 
 /** What `words` name below `above`, the first of them being the name of an object of `kind`. */
 function find(kind: ObjectKind, above: object, around: object, [word = '', ...rest]: string[]): Place | undefined {
-  const object = kind.named(above as never, word) as object | undefined;
+  const object = kind.named(above, word);
   return object && inside(kind, object, around, rest);
 }
 

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
 import { bracketed, type Portal, type Tpg } from '../target/target.ts';
-import { operation, type ParameterValues } from './operation.ts';
+import { operation } from './operation.ts';
 import type { Tree } from './tree.ts';
 
 export const portalOperations = [
@@ -40,11 +40,11 @@ export const portalOperations = [
     verb: 'delete',
     params: { ip_address: 'string', ip_port: 'number' },
     apply(_tree, { tpg }, params) {
-      const address = unbracketed(String(params['ip_address']));
-      const at = tpg.portals.findIndex((portal) => portal.address === address && portal.port === params['ip_port']);
+      const address = unbracketed(params.ip_address);
+      const at = tpg.portals.findIndex((portal) => portal.address === address && portal.port === params.ip_port);
       if (at < 0)
         throw new OperatorError(
-          `No such NetworkPortal in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/np/${bracketed(address)}:${params['ip_port']}`,
+          `No such NetworkPortal in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/np/${bracketed(address)}:${params.ip_port}`,
         );
       const [portal] = tpg.portals.splice(at, 1);
       return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
@@ -71,9 +71,8 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
 const unbracketed = (address: string): string => /^\[*([^[\]]*)\]*$/.exec(address)?.[1] ?? address;
 
 /** @throws OperatorError for what is no numeric address or no port */
-function portalOf(params: ParameterValues): { address: string; port: number } {
-  const address = unbracketed(String(params['ip_address']));
-  const port = Number(params['ip_port']);
+function portalOf({ ip_address, ip_port: port }: { ip_address: string; ip_port: number }) {
+  const address = unbracketed(ip_address);
   if (!isIP(address) && address !== '::0')
     throw new OperatorError(
       'Could not create NetworkPortal in configFS',
@@ -82,7 +81,7 @@ function portalOf(params: ParameterValues): { address: string; port: number } {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new OperatorError(
       'Could not create NetworkPortal in configFS',
-      `'${params['ip_port']}' is no port; ports are 0 to 65535.`,
+      `'${port}' is no port; ports are 0 to 65535.`,
     );
   return { address, port };
 }

@@ -8,11 +8,14 @@ import type { ParameterValues, Value } from './operation.ts';
 import { numberOf, type Raw, truthOf } from './raw.ts';
 import { listsIn, type ObjectKind, type SavedObject } from './schema.ts';
 
-/** The value of a field, as the file has it. */
-const writtenValue = (kind: ObjectKind, object: object, key: string, { as }: SavedField): unknown =>
-  kind.written?.[key] ? kind.written[key](object as never) : (object as Raw)[as];
+/** The value of a field, as the object has it. */
+const valueIn = (object: object, { as }: SavedField): unknown => (object as Raw)[as];
 
-function fieldsOf(kind: ObjectKind, object: object): Raw {
+/** The value of a field, as the file has it. */
+const writtenValue = (kind: ObjectKind, object: SavedObject, key: string, field: SavedField): unknown =>
+  kind.written?.[key] ? kind.written[key](object) : valueIn(object, field);
+
+function fieldsOf(kind: ObjectKind, object: SavedObject): Raw {
   const all = Object.entries(kind.fields);
   const values = all.map(([key, field]) => [key, writtenValue(kind, object, key, field)] as const);
   return Object.fromEntries(values.filter(([key, value]) => !isLeftOut(kind.fields[key]!, value)));
@@ -40,7 +43,7 @@ export const savedForm = (kind: ObjectKind, object: SavedObject): Raw => ({
 });
 
 /** Its parts, as they are now. */
-export const partsOf = (kind: ObjectKind, object: object) => kind.parts?.(object as never) ?? [];
+export const partsOf = (kind: ObjectKind, object: SavedObject) => kind.parts?.(object) ?? [];
 
 /** The keys of a saved object that are understood. */
 export const keysOf = (kind: ObjectKind, parts: readonly SavedPart[]): string[] => [
@@ -74,42 +77,49 @@ export function settledIn(kind: ObjectKind, saved: Raw): Record<string, string |
   return Object.fromEntries(made) as Record<string, string | number>;
 }
 
-/** The property values by which parameters of `create` or `delete` name an object. */
-export const namedBy = (kind: ObjectKind, params: Raw): object =>
-  Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : [])));
+/** An object that has only what parameters of `create` or `delete` name it by. */
+export const namedBy = (kind: ObjectKind, params: Raw): SavedObject => ({
+  unknown: {},
+  ...Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : []))),
+});
 
 /** Parameters of `create` by the fields that have one of that name, as the object has them. */
-function given(kind: ObjectKind, object: object, named: (field: SavedField) => string | undefined): ParameterValues {
+function given(
+  kind: ObjectKind,
+  object: SavedObject,
+  named: (field: SavedField) => string | undefined,
+): ParameterValues {
   const all = Object.entries(kind.fields).flatMap(([key, field]) => {
     const name = named(field);
-    const value = () => kind.given?.[key]?.(object as never) ?? ((object as Raw)[field.as] as Value);
+    const value = () => kind.given?.[key]?.(object) ?? (valueIn(object, field) as Value);
     return name === undefined ? [] : [[name, value()] as const];
   });
   return Object.fromEntries(all);
 }
 
 /** What names an object to `delete`. */
-export const nameOf = (kind: ObjectKind, object: object): ParameterValues => given(kind, object, ({ names }) => names);
+export const nameOf = (kind: ObjectKind, object: SavedObject): ParameterValues =>
+  given(kind, object, ({ names }) => names);
 
 /** What it was made of. With any other value it is another object. */
-const madeOf = (kind: ObjectKind, object: object): ParameterValues =>
+const madeOf = (kind: ObjectKind, object: SavedObject): ParameterValues =>
   given(kind, object, (field) => field.names ?? field.given);
-export const idOf = (kind: ObjectKind, object: object): string => JSON.stringify(madeOf(kind, object));
+export const idOf = (kind: ObjectKind, object: SavedObject): string => JSON.stringify(madeOf(kind, object));
 
 /** What `create` is given to make it again. */
-export function creationOf(kind: ObjectKind, object: object): ParameterValues {
-  const isMade = (field: SavedField) => !isLeftOut(field, (object as Raw)[field.as]);
+export function creationOf(kind: ObjectKind, object: SavedObject): ParameterValues {
+  const isMade = (field: SavedField) => !isLeftOut(field, valueIn(object, field));
   const settled = given(kind, object, (field) => (isMade(field) ? field.chance : undefined));
   return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
 }
 
 /** The group of settings of that name. @throws OperatorError when there is none, or its fabric has none */
-export function groupOf(kind: ObjectKind, object: object, name: unknown): SettingGroup {
+export function groupOf(kind: ObjectKind, object: SavedObject, name: unknown): SettingGroup {
   const group = groupsOf(kind, object).find((one) => one.name === name && one.isOffered);
   if (!group) throw new OperatorError(`Unknown configuration group: ${name}`);
   return group;
 }
 
 /** Its groups of settings. */
-export const groupsOf = (kind: ObjectKind, object: object): SettingGroup[] =>
+export const groupsOf = (kind: ObjectKind, object: SavedObject): SettingGroup[] =>
   partsOf(kind, object).filter((part): part is SettingGroup => Object.hasOwn(part, 'printed'));

@@ -71,8 +71,8 @@ interface KindOf<O, A> {
   path?(object: O): string;
 }
 
-/** One kind of object. Which objects belong to it is known to who asks. */
-export interface ObjectKind extends KindOf<never, never> {}
+/** One kind of object. Whoever calls it knows which objects are of that kind, and what stands above them. */
+export interface ObjectKind extends KindOf<SavedObject, object> {}
 
 export type KindName = 'storage object' | 'fabric' | 'target' | 'tpg' | 'lun' | 'portal' | 'acl' | 'mapped lun';
 /** The keys of lists of objects. */
@@ -267,8 +267,8 @@ export const listsIn = ({ below = [] }: ObjectKind): readonly (ObjectKind & { re
   below.filter((one): one is ObjectKind & { readonly list: KeptList } => !topLists.includes(one.list));
 
 /** The path of an object. */
-export const pathOf = (kind: ObjectKind, above: object, object: object): string =>
-  kind.path?.(object as never) ?? `${kind.at(above as never)}/${kind.node(object as never)}`;
+export const pathOf = (kind: ObjectKind, above: object, object: SavedObject): string =>
+  kind.path?.(object) ?? `${kind.at(above)}/${kind.node(object)}`;
 
 /** All kinds. */
 export const schema = { storageObject, fabric, target, tpg, lun, portal, nodeAcl, mappedLun } as const;

@@ -34,21 +34,20 @@ export const storageObjectOperations = [
     // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
     params: { name: 'printable', wwn: 'printable?', settled: 'object?', '*': 'string?' },
     prepare: ({ backstore, named }, params) =>
-      backstore.elsewhere && !params['settled'] ? settledElsewhere(backstore, named, params) : undefined,
+      backstore.elsewhere && !params.settled ? settledElsewhere(backstore, named, params) : undefined,
     async apply(tree, { backstore, named }, params, around) {
-      const name = String(params['name']);
+      const { name } = params;
       checkName(name);
       // LUNs name their storage object by the plugin, which kinds may share.
       if (tree.storageObjectOf(backstore.plugin, name))
         throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
-      const wwn = String(params['wwn'] ?? '') || around.randomUuid();
+      const wwn = params.wwn || around.randomUuid();
       if (!around.restoring && !around.comingBack)
         refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
-      if (params['settled']) {
-        const settled = params['settled'] as unknown as SettledObject;
+      if (params.settled) {
+        const settled = params.settled as unknown as SettledObject;
         const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
-        for (const [key, value] of Object.entries(settled.attributes))
-          storageObject.attributes.set(key as never, value);
+        storageObject.attributes.assign(settled.attributes);
         storageObject.isSerialMade = settled.isSerialMade === true;
         named.set(name, storageObject);
         return { params: { ...params, wwn }, undo: () => discard(named, storageObject) };
@@ -72,7 +71,7 @@ export const storageObjectOperations = [
     verb: 'delete',
     params: { name: 'string' },
     apply(_tree, { named }, params) {
-      const name = String(params['name']);
+      const { name } = params;
       const storageObject = named.get(name);
       if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
       const putBack = [...storageObject.exports].map((lun) => removeLun(lun as Lun));
@@ -89,18 +88,18 @@ export const storageObjectOperations = [
     verb: 'changemedium',
     params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
     prepare({ backstore, named }, params) {
-      const storageObject = named.get(String(params['name']));
-      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params['settled']) return undefined;
-      const config = exchanged(storageObject, Number(params['size']), String(params['cfgstring']));
+      const storageObject = named.get(params.name);
+      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params.settled) return undefined;
+      const config = exchanged(storageObject, Number(params.size), String(params.cfgstring));
       return config.then((settled) => ({ ...params, settled: { config: settled } }));
     },
     async apply(_tree, { backstore, named }, params) {
       const { name, size, cfgstring } = params;
-      const storageObject = named.get(String(name));
+      const storageObject = named.get(name);
       if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
       if (!backstore.exchange) throw new OperatorError('Command not found changemedium');
       const { config: before, volume: old } = storageObject;
-      const earlier = params['settled'] as unknown as { config: VolumeConfig } | undefined;
+      const earlier = params.settled as unknown as { config: VolumeConfig } | undefined;
       const config = earlier?.config ?? (await exchanged(storageObject, Number(size), String(cfgstring)));
       storageObject.config = config;
       // Whoever serves it opens the new one.
@@ -114,7 +113,7 @@ export const storageObjectOperations = [
       };
       const finish = async () => reportToAll(storageObject, sense.mediumMayHaveChanged);
       const release = async () => void (old && (await putAway(old)));
-      return { params: { name: String(name), settled: { config } }, undo, finish, release };
+      return { params: { name, settled: { config } }, undo, finish, release };
     },
   }),
   operation({
@@ -123,8 +122,7 @@ export const storageObjectOperations = [
     params: { size: 'number?', force: 'boolean?' },
     async apply(_tree, { storageObject }, params, { restoring }) {
       const { config: before, missing, contentsLost, size: old, volume } = storageObject;
-      const asked = params['size'] as number | undefined;
-      const force = params['force'] === true;
+      const { size: asked, force = false } = params;
       refuseDuringWork(storageObject);
       if (!restoring) checkSize(storageObject, asked, force);
       const resized = restoring
@@ -162,24 +160,24 @@ export const storageObjectOperations = [
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
     prepare({ storageObject: { path } }, params, around) {
-      if (params['name'] !== 'emulate_write_cache' || params['value'] !== '0') return undefined;
+      if (params.name !== 'emulate_write_cache' || params.value !== '0') return undefined;
       const refused = (error: unknown) => {
         throw cannotSwitch(path, error);
       };
       return around.flushed?.(path).then(() => params, refused);
     },
     async apply(tree, { storageObject }, params, { restoring, comingBack }) {
-      const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
+      const { group, name, value } = params;
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
       // What was so before may come back while it is exported: tgt's users change it so, too.
-      const isFree = params['initiator'] === true || restoring || comingBack === true;
+      const isFree = params.initiator === true || restoring || comingBack === true;
       const exported = storageObject.exported && !isFree;
       const checked = storageObject.attributes.check(name, value, 'attribute', exported);
       if (!restoring) storageObject.attributes.checkLimit(name, checked, 'attribute');
       const before = storageObject.attributes.values[name as 'block_size'];
       const set = (to: string | number) =>
-        withChangesReported(storageObject, () => storageObject.attributes.set(name as never, to));
+        withChangesReported(storageObject, () => storageObject.attributes.assign({ [name]: to }));
       if (name === 'emulate_write_cache') await switchCache(storageObject, Number(checked), set);
       else set(checked);
       if (name === 'company_id' && !restoring)
@@ -198,10 +196,10 @@ export const storageObjectOperations = [
 async function settledElsewhere(
   backstore: Backstore,
   named: ReadonlyMap<string, StorageObject>,
-  params: ParameterValues,
+  params: ParameterValues & { readonly name: string; readonly wwn?: string },
 ): Promise<ParameterValues> {
-  checkName(String(params['name']));
-  const { storageObject, volume } = await made(backstore, named, params, String(params['wwn'] ?? ''));
+  checkName(params.name);
+  const { storageObject, volume } = await made(backstore, named, params, params.wwn ?? '');
   await volume.close();
   const { config } = storageObject;
   return { ...params, settled: { config, attributes: changedAttributes(storageObject) } };
@@ -215,10 +213,10 @@ async function settledElsewhere(
 async function made(
   backstore: Backstore,
   named: ReadonlyMap<string, StorageObject>,
-  params: ParameterValues,
+  params: ParameterValues & { readonly name: string },
   wwn: string,
 ) {
-  const name = String(params['name']);
+  const { name } = params;
   const others = new Map([...named.values()].map((other) => [other.name, other.config]));
   const { config, notes, made } = await backstore.settle(params, others);
   const abandon = async () => void (made && (await backstore.abandon?.(config)));
@@ -359,7 +357,7 @@ export function foundBy({ attributes, backstore, config, volume }: StorageObject
 }
 
 export function takeFound({ attributes }: StorageObject, found: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(found)) attributes.set(name as never, value);
+  attributes.assign(found);
 }
 
 async function discard(named: Map<string, StorageObject>, storageObject: StorageObject): Promise<void> {

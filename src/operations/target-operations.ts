@@ -22,7 +22,7 @@ export const targetOperations = [
     verb: 'create',
     params: { wwn: 'printable?', settled: 'object?' },
     apply(tree, { state }, params, around) {
-      const given = params['wwn'];
+      const given = params.wwn;
       const wwn =
         given === undefined || given === ''
           ? generateWwn(state.fabric.wwnTypes[0] ?? 'iqn', around)
@@ -34,7 +34,7 @@ export const targetOperations = [
       const undo = () => void state.targets.delete(wwn);
       if (state.fabric.tpgNodes) return { params: { wwn }, undo };
       // The fabric has no TPG nodes: its one TPG comes and is enabled with the target.
-      const settled = addTpg(tree, target, 1, params['settled'], around);
+      const settled = addTpg(tree, target, 1, params.settled, around);
       target.tpgs.get(1)!.enabled = true;
       return { params: { wwn, settled }, undo };
     },
@@ -44,10 +44,10 @@ export const targetOperations = [
     verb: 'delete',
     params: { wwn: 'string' },
     apply(_tree, { state }, params) {
-      const target = state.targets.get(targetWwn(String(params['wwn']), state.fabric));
+      const target = state.targets.get(targetWwn(params.wwn, state.fabric));
       if (!target)
         throw new OperatorError(
-          `No such Target in configfs: /sys/kernel/config/target/${state.fabric.name}/${params['wwn']}`,
+          `No such Target in configfs: /sys/kernel/config/target/${state.fabric.name}/${params.wwn}`,
           knownTargets(state),
         );
       const putBack = [...target.tpgs.values()].flatMap(removeLuns);
@@ -64,7 +64,7 @@ export const targetOperations = [
     verb: 'set',
     params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { state }, params) {
-      const [group, name, value] = [String(params['group']), String(params['name']), String(params['value'])];
+      const { group, name, value } = params;
       const settings = groupOf(schema.fabric, state, group);
       if (name === 'enable') {
         const enable = types.onOff.parse(value);
@@ -85,7 +85,7 @@ export const targetOperations = [
     verb: 'create',
     params: { tag: 'number?', settled: 'object?' },
     apply(tree, { target }, params, around) {
-      const tag = params['tag'] === undefined ? lowestFree(target.tpgs, 1) : Number(params['tag']);
+      const tag = params.tag ?? lowestFree(target.tpgs, 1);
       if (tag < 0) throw new OperatorError('The TPG Tag must be >=0');
       if (!Number.isInteger(tag) || tag > tagMax)
         throw new OperatorError('Could not create TPG in configFS', `The TPG Tag must be between 0 and ${tagMax}.`);
@@ -94,7 +94,7 @@ export const targetOperations = [
           'This TPG already exists in configFS',
           `/${target.fabric.name}/${target.wwn}/tpg${tag}`,
         );
-      const settled = addTpg(tree, target, tag, params['settled'], around);
+      const settled = addTpg(tree, target, tag, params.settled, around);
       return { params: { tag, settled }, undo: () => void target.tpgs.delete(tag) };
     },
   }),
@@ -103,10 +103,10 @@ export const targetOperations = [
     verb: 'delete',
     params: { tag: 'number' },
     apply(_tree, { target }, params) {
-      const tpg = target.tpgs.get(Number(params['tag']));
+      const tpg = target.tpgs.get(params.tag);
       if (!tpg)
         throw new OperatorError(
-          `No such TPG in configfs: /sys/kernel/config/target/${target.fabric.name}/${target.wwn}/tpgt_${params['tag']}`,
+          `No such TPG in configfs: /sys/kernel/config/target/${target.fabric.name}/${target.wwn}/tpgt_${params.tag}`,
           `TPGs here: ${[...target.tpgs.keys()].join(', ') || 'none'}`,
         );
       const putBack = removeLuns(tpg);

@@ -36,7 +36,7 @@ export const tpgOperations = [
     verb: 'set',
     params: groupParams,
     apply(tree, { tpg }, params) {
-      const { group, name, value } = words(params);
+      const { group, name, value } = params;
       const settings = groupOf(schema.tpg, tpg, group);
       if (group === 'auth' && name === accountsSetting)
         return { params, undo: setAccounts(tree.fabrics.get(tpg.target.fabric.name)!, tpg, value) };
@@ -56,17 +56,17 @@ export const tpgOperations = [
     verb: 'create',
     params: { storage_object: 'string', lun: 'number?', settled: 'object?' },
     apply(tree, { tpg }, params, around) {
-      const storageObject = tree.storageObject(String(params['storage_object']));
+      const storageObject = tree.storageObject(params.storage_object);
       if (!storageObject)
         throw new OperatorError(
           'storage object or path not valid',
-          `${params['storage_object']} is no storage object; see: ls /backstores`,
+          `${params.storage_object} is no storage object; see: ls /backstores`,
         );
       if ([...tpg.luns.values()].some((lun) => lun.storageObject === storageObject))
         throw new OperatorError(
           `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,
         );
-      const index = params['lun'] === undefined ? lowestFree(tpg.luns) : Number(params['lun']);
+      const index = params.lun ?? lowestFree(tpg.luns);
       if (!Number.isInteger(index) || index < 0 || index > lunMax)
         throw new OperatorError(`LUN must be 0 to ${lunMax}`);
       if (tpg.luns.has(index))
@@ -74,7 +74,7 @@ export const tpgOperations = [
           'This LUN already exists in configFS',
           `lun${index} is taken; free: ${lowestFree(tpg.luns)}`,
         );
-      const earlier = params['settled'] as { alias?: string } | undefined;
+      const earlier = params.settled as { alias?: string } | undefined;
       const alias = earlier?.alias ?? around.randomHex(10);
       const lun = newLun(tpg, index, storageObject, alias);
       tpg.luns.set(index, lun);
@@ -90,7 +90,7 @@ export const tpgOperations = [
     verb: 'delete',
     params: { lun: 'number' },
     apply(_tree, { tpg }, params) {
-      const lun = tpg.luns.get(Number(params['lun']));
+      const lun = tpg.luns.get(params.lun);
       if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
       if (lun.attached) throw new OperatorError(`lun${lun.index} is attached as a block device`, 'Detach it first.');
       return { params, undo: removeLun(lun) };
@@ -103,7 +103,7 @@ export const tpgOperations = [
       // `force`: also while somebody uses the device.
       params: { lun: 'number', ...(verb === 'detach' && { force: 'boolean?' as const }) },
       apply(_tree, { tpg }, params) {
-        const lun = tpg.luns.get(Number(params['lun']));
+        const lun = tpg.luns.get(params.lun);
         if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
         if (!tpg.target.fabric.isLocal)
           throw new OperatorError(`A LUN of ${tpg.target.fabric.name} is reached by initiators, not attached`);
@@ -122,7 +122,7 @@ export const tpgOperations = [
     verb: 'create',
     params: { wwn: 'printable' },
     apply(_tree, { tpg }, params) {
-      const wwn = normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes);
+      const wwn = normaliseWwn(params.wwn, tpg.target.fabric.wwnTypes);
       if (tpg.acls.has(wwn))
         throw new OperatorError('This NodeACL already exists in configFS', `${tpg.path}/acls/${wwn}`);
       tpg.acls.set(wwn, new NodeAcl(tpg, wwn));
@@ -134,10 +134,10 @@ export const tpgOperations = [
     verb: 'delete',
     params: { wwn: 'string' },
     apply(_tree, { tpg }, params) {
-      const acl = tpg.acls.get(normaliseWwn(String(params['wwn']), tpg.target.fabric.wwnTypes));
+      const acl = tpg.acls.get(normaliseWwn(params.wwn, tpg.target.fabric.wwnTypes));
       if (!acl)
         throw new OperatorError(
-          `No such NodeACL in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${params['wwn']}`,
+          `No such NodeACL in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${params.wwn}`,
           `ACLs here: ${[...tpg.acls.keys()].slice(0, 5).join(', ') || 'none'}`,
         );
       tpg.acls.delete(acl.wwn);
@@ -150,9 +150,9 @@ export const tpgOperations = [
     // '' takes it out of its group.
     params: { wwn: 'string', tag: 'printable' },
     apply(_tree, { tpg }, params) {
-      const acl = tpg.acls.get(String(params['wwn']));
-      if (!acl) throw new OperatorError(`wwn_or_tag ${params['wwn']} not found.`);
-      const tag = String(params['tag']);
+      const acl = tpg.acls.get(params.wwn);
+      if (!acl) throw new OperatorError(`wwn_or_tag ${params.wwn} not found.`);
+      const { tag } = params;
       const leader = [...tpg.acls.values()].find((other) => other !== acl && tag !== '' && other.tag === tag);
       const before = stateOf(acl);
       if (leader && acl.tag !== tag) take(acl, stateOf(leader));
@@ -165,20 +165,20 @@ export const tpgOperations = [
     verb: 'create',
     params: { mapped_lun: 'number', tpg_lun: 'number', write_protect: 'boolean?', settled: 'object?' },
     apply(_tree, { tpg, acl }, params, around) {
-      const index = Number(params['mapped_lun']);
-      const lun = tpg.luns.get(Number(params['tpg_lun']));
+      const index = params.mapped_lun;
+      const lun = tpg.luns.get(params.tpg_lun);
       if (!lun)
         throw new OperatorError(
-          `LUN ${params['tpg_lun']} does not exist in this TPG`,
+          `LUN ${params.tpg_lun} does not exist in this TPG`,
           `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`,
         );
       if (!Number.isInteger(index) || index < 0 || index > lunMax)
         throw new OperatorError(`Mapped LUN must be 0 to ${lunMax}`);
       if (acl.mappedLuns.has(index))
         throw new OperatorError('This MappedLUN already exists in configFS', `free: ${lowestFree(acl.mappedLuns)}`);
-      const earlier = params['settled'] as { alias?: string } | undefined;
+      const earlier = params.settled as { alias?: string } | undefined;
       const alias = earlier?.alias ?? around.randomHex(10);
-      const writeProtect = params['write_protect'] === true;
+      const writeProtect = params.write_protect === true;
       acl.mappedLuns.set(index, { index, lun, writeProtect, alias, unknown: {} });
       return {
         params: { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } },
@@ -191,7 +191,7 @@ export const tpgOperations = [
     verb: 'delete',
     params: { mapped_lun: 'number' },
     apply(_tree, { tpg, acl }, params) {
-      const index = Number(params['mapped_lun']);
+      const index = params.mapped_lun;
       const mapped = acl.mappedLuns.get(index);
       if (!mapped)
         throw new OperatorError(
@@ -207,7 +207,7 @@ export const tpgOperations = [
     verb: 'set',
     params: groupParams,
     apply(_tree, { acl }, params) {
-      const { group, name, value } = words(params);
+      const { group, name, value } = params;
       return { params, undo: groupOf(schema.nodeAcl, acl, group).set(name, value) };
     },
   }),
@@ -215,10 +215,6 @@ export const tpgOperations = [
 
 /** LIO: requiring CHAP takes None out of the offer, and back. */
 export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
-
-function words(params: ParameterValues): { group: string; name: string; value: string } {
-  return { group: String(params['group']), name: String(params['name']), value: String(params['value']) };
-}
 
 /** What a group shares. */
 const stateOf = ({ tag, auth, attributes, mappedLuns }: NodeAcl) => ({

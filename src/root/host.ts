@@ -12,8 +12,8 @@ import { Journal } from '../durable/journal.ts';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
-import { describeOperation, type Operation, type PartOfChange } from '../operations/operation.ts';
-import { dumpTree, formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
+import { describeOperation, type Operation, type PartOfChange, type Value } from '../operations/operation.ts';
+import { dumpTree, dumpValue, formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
@@ -157,7 +157,7 @@ export class Host {
     if (saved && whole < 0) {
       const configuration = parseConfiguration(saved.toString('utf8'), saveFile);
       await this.#repeat(
-        { path: '/', verb: 'restoreconfig', params: { configuration: configuration as never } },
+        { path: '/', verb: 'restoreconfig', params: { configuration: configuration as Value } },
         saveFile,
       );
     }
@@ -239,7 +239,7 @@ export class Host {
 
   /** A journal that cannot be folded is long, and good. */
   async #fold(journal: Journal): Promise<void> {
-    const configuration = dumpTree(this.root.tree) as never;
+    const configuration = dumpValue(this.root.tree);
     const operation = { path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } };
     await journal.fold(operation, this.#base).catch(() => {});
   }

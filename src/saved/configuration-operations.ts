@@ -1,7 +1,7 @@
 /** Replacing the whole configuration, or parts of it, at once. */
 
 import { OperatorError } from '../errors.ts';
-import { operation, type Surroundings, type Value } from '../operations/operation.ts';
+import { operation, type Surroundings } from '../operations/operation.ts';
 import type { Raw } from '../operations/raw.ts';
 import { removeLun } from '../operations/storage-object-operations.ts';
 import { emptyKept, type Tree } from '../operations/tree.ts';
@@ -11,7 +11,7 @@ import { fabricState, type Lun, type Target } from '../target/target.ts';
 import { isThere } from './already-there.ts';
 import { restoreTree } from './restore.ts';
 import { filterOf, isPartial, type RestoreFilter } from './restore-filter.ts';
-import { dumpTree } from './saveconfig.ts';
+import { dumpValue } from './saveconfig.ts';
 import { checkShape } from './saved-shape.ts';
 
 export const configurationOperations = [
@@ -23,17 +23,17 @@ export const configurationOperations = [
       const { configuration } = params;
       const saved = checkShape(configuration);
       const filter = filterOf(params);
-      const before = dumpTree(tree);
+      const before = dumpValue(tree);
       // Sessions go on, and ramdisks keep what they hold.
-      if (params['clear_existing'] === true && (await isThere(tree, configuration, around, filter)))
-        return { params: { configuration: before as unknown as Value, clear_existing: true }, undo: () => {} };
-      if (params['clear_existing'] !== true) refuseExisting(tree, saved);
+      if (params.clear_existing === true && (await isThere(tree, configuration, around, filter)))
+        return { params: { configuration: before, clear_existing: true }, undo: () => {} };
+      if (params.clear_existing !== true) refuseExisting(tree, saved);
       // A volume must be closed before the same file can be opened anew.
       else await close(clear(tree, filter));
       const errors = await restoreTree(tree, configuration, around, filter);
       return {
         // What came out of it, aliases and all: that is what a repetition must give.
-        params: { configuration: dumpTree(tree) as unknown as Value, clear_existing: true },
+        params: { configuration: dumpValue(tree), clear_existing: true },
         notes: errors,
         undo: () => putBack(tree, before, around),
       };
@@ -44,7 +44,7 @@ export const configurationOperations = [
     verb: 'clearconfig',
     params: {},
     apply(tree, _place, params, around) {
-      const before = dumpTree(tree);
+      const before = dumpValue(tree);
       const removed = clear(tree, {});
       return { params, undo: () => putBack(tree, before, around), finish: () => close(removed) };
     },

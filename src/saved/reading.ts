@@ -8,7 +8,7 @@ import { OperatorError } from '../errors.ts';
 import type { ParameterValues, Value } from '../operations/operation.ts';
 import { numberOf, type Raw, rawOf, textOf } from '../operations/raw.ts';
 import { readField, settledIn } from '../operations/saved-form.ts';
-import { type KindName, type KindOfBackstore, schema } from '../operations/schema.ts';
+import { type KindName, type KindOfBackstore, type SavedObject, schema } from '../operations/schema.ts';
 import { couldNotCreate } from '../operations/storage-object-operations.ts';
 import type { Tree } from '../operations/tree.ts';
 import { mappedLunFields } from '../target/fields.ts';
@@ -31,9 +31,10 @@ interface Reader<A, O> {
 }
 
 /** A reader; whose it is is known to who asks. */
-export interface AnyReader extends Reader<never, never> {}
+export interface AnyReader extends Reader<object, SavedObject> {}
 
-const reader = <A, O = object>(record: Reader<A, O>): AnyReader => record as unknown as AnyReader;
+const reader = <A, O extends SavedObject = SavedObject>(record: Reader<A, O>): AnyReader =>
+  record as unknown as AnyReader;
 
 /** Fabrics that rtslib knows and that need hardware or a kernel. */
 const kernelFabrics: readonly string[] = [

@@ -53,11 +53,11 @@ export async function restoreTree(
 async function restoreTop(restoration: Restoration, kind: ObjectKind, raw: Raw, number: number, top: Raw = {}) {
   const above = readers[kind.name].above?.(restoration, raw, number) ?? 'kept';
   if (above === 'kept') return above;
-  return restoreObject(restoration, kind, together(raw, `${kind.at(above as never)}/${raw['name']}`, top), above);
+  return restoreObject(restoration, kind, together(raw, `${kind.at(above)}/${raw['name']}`, top), above);
 }
 
 async function restoreObject(restoration: Restoration, kind: ObjectKind, raw: Raw, above: object) {
-  const found = readers[kind.name].standing?.(above as never, raw) ?? (await created(restoration, kind, raw, above));
+  const found = readers[kind.name].standing?.(above, raw) ?? (await created(restoration, kind, raw, above));
   if (found === 'kept') return found;
   const object: SavedObject = found;
   return async () => {
@@ -76,8 +76,8 @@ async function created(
   const params = await reader.create(restoration, raw, above as never);
   if (params === 'kept') return params;
   const failed = (reason: string) => reader.failed(raw, above as never, reason);
-  const made = await restoration.create(kind.at(above as never), params, failed);
-  return kind.named(above as never, kind.node(namedBy(kind, made) as never))!;
+  const made = await restoration.create(kind.at(above), params, failed);
+  return kind.named(above, kind.node(namedBy(kind, made)))!;
 }
 
 async function restoreList(
@@ -85,9 +85,9 @@ async function restoreList(
   kind: ObjectKind,
   below: ReturnType<typeof listsIn>[number],
   raw: Raw,
-  object: object,
+  object: SavedObject,
 ): Promise<void> {
-  const where = kind.called?.(object as never) ?? kind.name;
+  const where = kind.called?.(object) ?? kind.name;
   const keep = restoration.keeping(object, below.list);
   for (const part of listIn(raw, below.list, where, restoration))
     await restoration.part(part, keep, (one) => restoreObject(restoration, below, one, object));

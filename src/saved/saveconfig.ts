@@ -1,6 +1,7 @@
 /** The tree as saveconfig.json, by the schema. Everything that was not understood is written back as it stood. */
 
 import { elsewhere } from '../operations/groups.ts';
+import type { ParameterValues } from '../operations/operation.ts';
 import { others, type Raw } from '../operations/raw.ts';
 import { savedForm } from '../operations/saved-form.ts';
 import { listsIn, type ObjectKind, type SavedObject, schema } from '../operations/schema.ts';
@@ -32,6 +33,9 @@ export function dumpTree(tree: Tree): SavedConfiguration {
     targets: [...[...tree.fabrics.values()].flatMap((state) => formsOf(schema.target, state, kept)), ...kept.targets],
   };
 }
+
+/** The same as a value that operations and answers have: all of it is JSON. */
+export const dumpValue = (tree: Tree): ParameterValues => dumpTree(tree) as Raw as ParameterValues;
 
 /** `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays. */
 export function mergeObject(saved: SavedConfiguration, tree: Tree, object: StorageObject): SavedConfiguration {
@@ -79,8 +83,8 @@ function modulesOf(tree: Tree): Raw[] {
 }
 
 function inOrder(kind: ObjectKind, above: object): readonly SavedObject[] {
-  const members: SavedObject[] = [...(kind.members(above as never) as Iterable<SavedObject>)];
-  return kind.order ? members.sort(kind.order as (a: SavedObject, b: SavedObject) => number) : members;
+  const members: SavedObject[] = [...kind.members(above)];
+  return kind.order ? members.sort(kind.order) : members;
 }
 
 /** The saved forms of objects, and of all that stands in them. */

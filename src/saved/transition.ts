@@ -3,9 +3,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Attribute } from '../attribute.ts';
 import { accountsSetting, printAccessList } from '../operations/access-operations.ts';
-import type { Operation, ParameterValues, Value } from '../operations/operation.ts';
+import type { Operation, ParameterValues } from '../operations/operation.ts';
 import { creationOf, groupsOf, idOf, nameOf } from '../operations/saved-form.ts';
-import { type ObjectKind, pathOf, schema } from '../operations/schema.ts';
+import { type ObjectKind, pathOf, type SavedObject, schema } from '../operations/schema.ts';
 import { changedAttributes } from '../operations/storage-object-operations.ts';
 import { methodWith } from '../operations/tpg-operations.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -111,12 +111,12 @@ class Transition {
     for (const [name, next] of after) {
       const old = present(before.get(name), this.#gone);
       if (old) {
-        const settled = { config: next.config } as unknown as Value;
+        const settled = { config: next.config };
         if (isResized(old, next)) this.#resize(old, next);
         else if (!isSameMedium(old, next)) this.#do('storage objects', path, 'changemedium', { name, settled });
         this.#settings('storage objects', schema.storageObject, next.path, old, next);
       } else {
-        const settled = { config: next.config, attributes: changedAttributes(next) } as unknown as Value;
+        const settled = { config: next.config, attributes: changedAttributes(next) };
         this.#do('storage objects', path, 'create', { name, ...(next.wwn && { wwn: next.wwn }), settled });
       }
       this.#aluaGroups(old, next);
@@ -170,7 +170,14 @@ class Transition {
    * Settings of an object that differ.
    * @param along by group and name, those that are as they are in consequence of others
    */
-  #settings(step: Step, kind: ObjectKind, path: string, before: object, after: object, along: Settings = {}): void {
+  #settings(
+    step: Step,
+    kind: ObjectKind,
+    path: string,
+    before: SavedObject,
+    after: SavedObject,
+    along: Settings = {},
+  ): void {
     const old = groupsOf(kind, before);
     for (const [at, group] of groupsOf(kind, after).entries()) {
       const was = { ...old[at]!.printed(), ...along[group.name] };
@@ -180,12 +187,12 @@ class Transition {
   }
 
   /** Objects that go. With another of what they were made of, they go and come. */
-  #going(step: Step, kind: ObjectKind, at: string, before: Iterable<object>, after: Iterable<object>): void {
+  #going(step: Step, kind: ObjectKind, at: string, before: Iterable<SavedObject>, after: Iterable<SavedObject>): void {
     for (const one of missing(kind, before, after)) this.#do(step, at, 'delete', nameOf(kind, one));
   }
 
   /** Objects that come. */
-  #coming(step: Step, kind: ObjectKind, at: string, before: Iterable<object>, after: Iterable<object>): void {
+  #coming(step: Step, kind: ObjectKind, at: string, before: Iterable<SavedObject>, after: Iterable<SavedObject>): void {
     for (const one of missing(kind, after, before)) this.#do(step, at, 'create', creationOf(kind, one));
   }
 
@@ -245,7 +252,7 @@ class Transition {
   }
 
   #luns(old: Tpg, tpg: Tpg): void {
-    const path = schema.lun.at(tpg as never);
+    const path = schema.lun.at(tpg);
     for (const lun of old.luns.values()) {
       const next = tpg.luns.get(lun.index);
       const stays = !this.#gone.has(lun) && next !== undefined && idOf(schema.lun, next) === idOf(schema.lun, lun);
@@ -270,7 +277,7 @@ class Transition {
   }
 
   #acls(old: Tpg, tpg: Tpg): void {
-    const path = schema.nodeAcl.at(tpg as never);
+    const path = schema.nodeAcl.at(tpg);
     this.#going('ACLs go', schema.nodeAcl, path, old.acls.values(), tpg.acls.values());
     const isTagged = ({ wwn, tag }: NodeAcl) => tag !== '' && old.acls.get(wwn)?.tag === tag;
     /** Those that are in their group when the next one joins. */
@@ -302,7 +309,7 @@ class Transition {
 }
 
 /** Those of `some` that `others` have none like. */
-function missing(kind: ObjectKind, some: Iterable<object>, others: Iterable<object>): object[] {
+function missing(kind: ObjectKind, some: Iterable<SavedObject>, others: Iterable<SavedObject>): SavedObject[] {
   const ids = new Set(Array.from(others, (one) => idOf(kind, one)));
   return [...some].filter((one) => !ids.has(idOf(kind, one)));
 }

@@ -125,7 +125,7 @@ describe('the schema', () => {
 /** The paths of all objects of a kind, and of those below. */
 function* pathsBelow(tree: Tree, name: keyof typeof schema, above: object): Generator<string> {
   const kind = schema[name];
-  for (const object of kind.members(above as never) as Iterable<object>) {
+  for (const object of kind.members(above)) {
     yield pathOf(kind, above, object);
     for (const [below, one] of Object.entries(schema))
       if (kind.below?.includes(one)) yield* pathsBelow(tree, below as keyof typeof schema, object);
