@@ -74,7 +74,8 @@ function* linesOf(text: string): Generator<{ line: number; content: string }> {
   let held = '';
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     if (held === '') started = index + 1;
-    const plain = raw.replace(/(^|\s)#.*$/, '$1');
+    // Behind a backslash it is none.
+    const plain = raw.replace(/(?<!\\)#.*$/, '');
     if (plain.endsWith('\\')) {
       held += plain.slice(0, -1);
       continue;
@@ -86,7 +87,8 @@ function* linesOf(text: string): Generator<{ line: number; content: string }> {
   if (held.trim() !== '') yield { line: started, content: held.trim() };
 }
 
-const unquoted = (text: string): string => /^(["'])(.*)\1$/s.exec(text)?.[2] ?? text;
+/** Double quotes around a value, and backslashes before signs that would mean something. */
+const unquoted = (text: string): string => text.replace(/^"(.*)"$/s, '$1').replace(/\\([$\\"#])/g, '$1');
 
 /** What a name with `*` and `?` in its last part stands for; a folder stands for what is in it. */
 function filesOf(name: string, from: string): string[] {

@@ -9,9 +9,9 @@ export function exportTargetsConf(tree: Tree): string {
   const state = tree.fabrics.get('iscsi')!;
   const lines = ['default-driver iscsi', ''];
   for (const userid of state.discoveryAccounts)
-    lines.push(`incomingdiscoveruser ${userid} ${state.accounts.get(userid)}`);
+    lines.push(`incomingdiscoveryuser ${escaped(userid)} ${escaped(state.accounts.get(userid))}`);
   const { mutual_userid: user, mutual_password: secret } = state.discoveryAuth;
-  if (user !== '') lines.push(`outgoingdiscoveruser ${user} ${secret}`);
+  if (user !== '') lines.push(`outgoingdiscoveryuser ${escaped(user)} ${escaped(secret)}`);
   for (const target of state.targets.values()) {
     const [tpg, ...others] = [...target.tpgs.values()].sort((a, b) => a.tag - b.tag);
     if (!tpg) continue;
@@ -21,17 +21,22 @@ export function exportTargetsConf(tree: Tree): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** Signs that would mean something in the file. */
+const escaped = (text: string | undefined): string => (text ?? '').replace(/[$\\"#]/g, '\\$&');
+
 function targetLines(state: FabricState, tpg: Tpg): string[] {
   const { auth, accounts, accessList, acls, luns, enabled } = tpg;
   const tid = labelsOf(tpg).get('tid');
-  const own = auth.userid === '' ? [] : [`incominguser ${auth.userid} ${auth.password}`];
+  const own = auth.userid === '' ? [] : [`incominguser ${escaped(auth.userid)} ${escaped(auth.password)}`];
   const names = [...acls.keys()];
   return [
     ...(tid === undefined ? [] : [`controller_tid ${tid}`]),
     ...(enabled ? [] : ['state offline']),
     ...own,
-    ...accounts.map((userid) => `incominguser ${userid} ${state.accounts.get(userid)}`),
-    ...(auth.mutual_userid === '' ? [] : [`outgoinguser ${auth.mutual_userid} ${auth.mutual_password}`]),
+    ...accounts.map((userid) => `incominguser ${escaped(userid)} ${escaped(state.accounts.get(userid))}`),
+    ...(auth.mutual_userid === ''
+      ? []
+      : [`outgoinguser ${escaped(auth.mutual_userid)} ${escaped(auth.mutual_password)}`]),
     ...rulesOf(tpg, names),
     ...(accessList && names.length > 0 ? [`# besides, only initiators with an ACL: ${names.join(', ')}`] : []),
     ...[...luns.values()].sort((a, b) => a.index - b.index).flatMap(unitLines),
@@ -60,14 +65,15 @@ function unitLines({ index, storageObject }: Lun): string[] {
   if (path === undefined || !['fileio', 'block'].includes(backstore.name))
     return [`# LUN ${index} is a ${backstore.name}, which has no file or device`];
   // LUN 0 is a controller in tgt.
-  if (index === 0) return [`# LUN 0 cannot be a disk in tgt; give it another number:`, `# backing-store ${path}`];
+  if (index === 0)
+    return [`# LUN 0 cannot be a disk in tgt; give it another number:`, `# backing-store ${escaped(path)}`];
   const options = [
     `lun ${index}`,
     ...['vendor_id', 'product_id', 'scsi_id', 'scsi_sn'].flatMap((name) => {
       const value = values[name as 'scsi_id'];
-      return value === '' ? [] : [`${name} "${value}"`];
+      return value === '' ? [] : [`${name} "${escaped(value)}"`];
     }),
-    `product_rev "${values.revision}"`,
+    `product_rev "${escaped(values.revision)}"`,
     ...(values.scsi_sn === '' ? [`scsi_sn "${storageObject.wwn.slice(0, 36)}"`] : []),
     ...(values.block_size === 512 ? [] : [`block-size ${values.block_size}`]),
     ...(values.read_only === 1 ? ['readonly 1'] : []),

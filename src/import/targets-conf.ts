@@ -1,7 +1,5 @@
 /** tgt's targets.conf (targets.conf(5)): Apache-like blocks, read as tgt-admin reads them, so that numbers and names are the same. */
 
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { OperatorError } from '../errors.ts';
 import type { AccessList } from '../target/access-list.ts';
 import type { Account } from '../target/auth.ts';
@@ -9,6 +7,7 @@ import { Refusal } from '../tgt/protocol.ts';
 import { storeOf, type UnitWords } from '../tgt/unit-making.ts';
 import { attributesOf } from '../tgt/unit-parameters.ts';
 import { type Block, type BlockOption, readBlocks } from './apache-blocks.ts';
+import { identityOfDevice } from './device-identity.ts';
 import {
   type At,
   accountOf,
@@ -66,6 +65,7 @@ const textKeys: Readonly<Record<string, string>> = {
 class Reading {
   readonly discovery: Account[] = [];
   outgoingDiscovery: Account | undefined;
+  #driver = 'iscsi';
   readonly #left: LeftOut[];
 
   constructor(left: LeftOut[]) {
@@ -80,9 +80,9 @@ class Reading {
     for (const option of options) {
       const { key, value } = option;
       const account = accountOf(value);
-      if (key === 'incomingdiscoveruser' && account) this.discovery.push(account);
-      else if (key === 'outgoingdiscoveruser' && account) this.outgoingDiscovery ??= account;
-      else if (key === 'default-driver' && value === 'iscsi') continue;
+      if (key === 'incomingdiscoveryuser' && account) this.discovery.push(account);
+      else if (key === 'outgoingdiscoveryuser' && account) this.outgoingDiscovery ??= account;
+      else if (key === 'default-driver') this.#driver = value;
       else this.#leave(option, `${key} ${key.endsWith('user') ? '' : value}`.trim());
     }
     for (const block of blocks) if (block.name !== 'target') this.#leave(block, `<${block.name} ${block.argument}>`);
@@ -102,15 +102,24 @@ class Reading {
       byName.set(block.argument, merged ?? block);
     }
     let tid = 0;
+    const numbers = new Set<number>();
     return [...byName]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .flatMap(([name, block]) => {
         const number = Number(last(block, 'controller_tid'));
         tid = Number.isInteger(number) && number > 0 ? number : tid + 1;
-        const driver = last(block, 'driver');
-        if (driver === undefined || driver === 'iscsi') return [this.#target(name, block, tid)];
-        this.#leave(block, `target ${name}: there is no driver ${driver} here`);
-        return [];
+        const driver = last(block, 'driver') ?? this.#driver;
+        if (driver !== 'iscsi') {
+          this.#leave(block, `target ${name}: there is no driver ${driver} here`);
+          return [];
+        }
+        // What initiators know disks by is made of it: it cannot be two targets'.
+        const wanted = tid;
+        while (numbers.has(tid)) tid += 1;
+        if (tid !== wanted)
+          this.#leave(block, `number ${wanted} of ${name}: another target has it; this one is ${tid}`);
+        numbers.add(tid);
+        return [this.#target(name, block, tid)];
       });
   }
 
@@ -159,11 +168,14 @@ class Reading {
     const wanted = new Set(stores.flatMap(({ options }) => last({ options }, 'lun') ?? []));
     const ofTarget = last(block, 'lun');
     const taken = new Set<number>();
+    // A path has one, also where it is a backing-store and a direct-store: then it is the first alone.
+    const numbers = new Map<string, number>();
     const units: ImportedUnit[] = [];
     for (const { path, options, file, line, isDirect } of stores) {
-      let lun = Number(ofTarget ?? last({ options }, 'lun') ?? 1);
-      if (ofTarget === undefined && last({ options }, 'lun') === undefined)
+      let lun = Number(ofTarget ?? last({ options }, 'lun') ?? numbers.get(path) ?? 1);
+      if (ofTarget === undefined && last({ options }, 'lun') === undefined && !numbers.has(path))
         while (wanted.has(String(lun)) || taken.has(lun)) lun += 1;
+      numbers.set(path, lun);
       for (const option of options)
         if (!unitKeys.includes(option.key)) this.#leave(option, `${option.key} ${option.value}`);
       try {
@@ -181,6 +193,11 @@ class Reading {
 
   #unit(path: string, own: readonly BlockOption[], ofTarget: readonly BlockOption[], isDirect: boolean, at: At) {
     const wordOf = (key: string) => last({ options: own }, key) ?? last({ options: ofTarget }, key);
+    // Against its own manual, tgt-admin takes it of a LUN alone.
+    const blockSize = last({ options: own }, 'block-size');
+    const ofAll = ofTarget.find(({ key }) => key === 'block-size');
+    if (blockSize === undefined && ofAll)
+      this.#leave(ofAll, `block-size ${ofAll.value}: tgt serves blocks of another size unless the LUN itself says it`);
     const type = wordOf('device-type') ?? 'disk';
     if (type !== 'disk' && type !== 'cd' && type !== 'pt') throw new Refusal('unsupported', `there is no ${type} here`);
     const words: UnitWords = {
@@ -188,21 +205,21 @@ class Reading {
       path,
       storeType: wordOf('bs-type'),
       flags: wordOf('bsoflags') ?? '',
-      blockSize: Number(wordOf('block-size') ?? 0),
+      blockSize: Number(blockSize ?? 0),
     };
     const store = storeOf(words);
     for (const key of ['bsopts', 'path']) if (wordOf(key) !== undefined) this.#leave(at, `${key} ${wordOf(key)}`);
-    const params = parameterKeys.flatMap((key) => {
+    const said = parameterKeys.flatMap((key) => {
       const values = own.filter((option) => option.key === key);
       const all = values.length > 0 ? values : ofTarget.filter((option) => option.key === key);
       if (key === 'params') return all.flatMap(({ value }) => value.split(',').map((pair) => splitPair(pair)));
       return all.map(({ value }) => [key, value] as const);
     });
-    const found = isDirect ? identityOfDevice(path) : {};
-    const { attributes, kept } = attributesOf({ blockSize: store.blockSize, isEmpty: false }, params);
+    const device = isDirect ? Object.entries(identityOfDevice(path)) : [];
+    const { attributes, kept } = attributesOf({ blockSize: store.blockSize, isEmpty: false }, [...device, ...said]);
     for (const name of Object.keys(kept)) this.#leave(at, `${name} has no effect here`);
     const cache = wordOf('write-cache') === 'off' ? { emulate_write_cache: 0 } : {};
-    return { store, attributes: { ...found, ...attributes, ...cache } };
+    return { store, attributes: { ...attributes, ...cache } };
   }
 }
 
@@ -213,23 +230,3 @@ const splitPair = (pair: string): readonly [string, string] => {
 
 const last = ({ options }: { readonly options: readonly BlockOption[] }, key: string): string | undefined =>
   options.findLast((option) => option.key === key)?.value;
-
-/** What a direct-store takes over of the device itself, as far as the kernel shows it (sysfs). */
-function identityOfDevice(path: string): Record<string, string> {
-  const read = (name: string) => {
-    try {
-      return readFileSync(`/sys/block/${basename(path)}/device/${name}`);
-    } catch {
-      return undefined;
-    }
-  };
-  const text = (name: string, bytes: number) => read(name)?.toString('latin1').trim().slice(0, bytes);
-  const serial = read('vpd_pg80')?.subarray(4).toString('latin1').replace(/\0/g, '').trim();
-  const all = {
-    vendor_id: text('vendor', 8),
-    product_id: text('model', 16),
-    revision: text('rev', 4),
-    scsi_sn: serial,
-  };
-  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => Boolean(entry[1])));
-}

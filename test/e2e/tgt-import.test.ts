@@ -2,13 +2,13 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
-import { needs } from '../support/needs.ts';
-import { configure, freePort, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { needs, tgtExamples } from '../support/needs.ts';
+import { configure, freePort, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 const iqns = ['a', 'b'].map((name) => `iqn.2026-11.org.example:${name}`);
 /** The LUNs of each. */
@@ -78,3 +78,63 @@ test('a switch from tgtd by import', needs('root', 'tgtadm', 'tgt-admin', 'tgtd'
   await serve(home);
   expect(await seen(ours)).toEqual(before);
 });
+
+/** What commands of tgtadm say of targets, units and rules. */
+function madeBy(commands: string) {
+  const words = commands.split('\n').filter((line) => line.startsWith('tgtadm'));
+  const found = (pattern: RegExp) => words.flatMap((line) => pattern.exec(line)?.slice(1).join(' ') ?? []);
+  return {
+    targets: found(/--op new --mode target --tid (\d+) -T (\S+)/),
+    units: found(/--op new --mode logicalunit --tid (\d+) --lun (\d+) -b "(.*?)"/),
+    rules: found(/--op bind --mode target --tid (\d+) -[IQ] (\S+)/),
+    accounts: found(/--mode account --op bind --tid=(\d+) --user=(\S+(?: --outgoing)?)/),
+  };
+}
+
+test(
+  'the examples of the tgt package: import makes what tgt-admin would make of them',
+  needs('root', 'tgt-admin', "tgt's examples"),
+  async () => {
+    const folder = temporaryDirectory();
+    const env = { ...process.env, TGT_IPC_SOCKET: join(folder, 'socket') };
+    mkdirSync(join(folder, 'dev/LVM'), { recursive: true });
+    const disks = [
+      'sda',
+      'sdb',
+      'sdb1',
+      'sdc',
+      'sdd',
+      'sdd1',
+      'sde',
+      ...['', '1', '2', '3'].map((n) => `LVM/somedevice${n}`),
+    ];
+    for (const name of disks) writeFileSync(join(folder, 'dev', name), randomBytes(1 << 16));
+    const conf = join(folder, 'targets.conf');
+    // The number 10 is asked for twice in it, which tgtd refuses.
+    const text = readFileSync(join(tgtExamples, 'targets.conf.example'), 'utf8').replaceAll('/dev/', `${folder}/dev/`);
+    writeFileSync(conf, text.replace(/(.*)controller_tid 10/s, '$1controller_tid 20'));
+    const home = join(folder, 'home');
+    process.env['TGT_IPC_SOCKET'] = env.TGT_IPC_SOCKET;
+    await serve(home, '--tgtadm');
+    const theirs = madeBy((await run('tgt-admin', ['-c', conf, '-f', '-p', '-e'], { env })).stdout);
+    expect(theirs.units).toHaveLength(19);
+    const { stdout } = await tcli(home, ['import', conf]);
+    const exported = join(folder, 'exported.conf');
+    writeFileSync(exported, (await tcli(home, ['export', '--tgt'])).stdout);
+    // One disk is a backing-store and a direct-store of one target.
+    const listed = (said: string) => said.split('\n').filter((line) => line.startsWith('Not taken over'));
+    expect(listed(stdout)).toEqual([expect.stringMatching(/dev\/sdc: LUN 1 of target 4 is taken/)]);
+    expect(stdout).toContain('Imported: 9 targets.');
+    const ours = madeBy((await run('tgt-admin', ['-c', exported, '-f', '-p', '--update', 'ALL'], { env })).stdout);
+    const sorted = (made: typeof ours) => Object.values(made).map((all) => [...new Set(all)].toSorted());
+    expect(sorted(ours)).toEqual(sorted(theirs));
+    for (const name of ['targets.conf.vtl.L700', 'targets.conf.vtl.MSL2024']) {
+      const said = await tcli(home, ['import', join(tgtExamples, name), '--dry-run']);
+      expect([name, said.status, listed(said.stdout)]).toEqual([
+        name,
+        0,
+        expect.arrayContaining([expect.stringContaining('there is no tape here')]),
+      ]);
+    }
+  },
+);

@@ -1,205 +1,16 @@
-// Configurations of other targets: what each directive becomes, what is listed as left, and where errors are. That initiators of
-// tgtd know its disks again: test/e2e/tgt-import.test.ts.
+// Configurations of IET, gotgt and ctld, and what holds for every import and export. tgt's: targets-conf.test.ts.
 
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
 import { importKinds, planImport } from '../../src/import/index.ts';
 import { dumpTree } from '../../src/index.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { importing, iqn, left } from '../support/importing.ts';
 
-let shell: TestShell;
-const iqn = 'iqn.2026-11.org.example:one';
-
-beforeEach(async () => {
-  shell = await openShell();
-  for (const name of ['a', 'b', 'c']) disk(name);
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
-});
-
-function disk(name: string): string {
-  const path = join(shell.directory, name);
-  writeFileSync(path, '');
-  truncateSync(path, 1 << 20);
-  return path;
-}
-
-/** Writes a file in which `@` stands for the folder of the disks, and imports it. */
-async function imported(text: string, name = 'config'): Promise<string> {
-  const path = join(shell.directory, name);
-  writeFileSync(path, text.replaceAll('@', shell.directory));
-  return shell.run(`/ import ${path}`);
-}
-
-const tree = () => shell.host.root.tree;
-const tpgOf = (wwn = iqn) => tree().fabrics.get('iscsi')!.targets.get(wwn)!.tpgs.get(1)!;
-const lunsOf = (wwn = iqn) =>
-  [...tpgOf(wwn).luns.values()].map(({ index, storageObject }) => [index, storageObject.config['dev']]);
-const valuesOf = (lun: number) => tpgOf().luns.get(lun)!.storageObject.attributes.values;
-const left = (said: string) =>
-  [...said.matchAll(/Not taken over: \S+?:(\d+): (.*)/g)].map(([, line, what]) => `${line} ${what}`);
-
-/** A target of tgt with one disk, and lines of the disk or of the target. */
-const withDisk = (lines: string, ofTarget = '') =>
-  `<target ${iqn}>\n${ofTarget}\n<backing-store @/a>\n${lines}\n</backing-store>\n</target>\n`;
-
-describe('targets.conf', () => {
-  test.each<[string, Record<string, string | number>]>([
-    ['vendor_id ACME', { vendor_id: 'ACME' }],
-    ['product_id "MY DISK"', { product_id: 'MY DISK' }],
-    ['product_rev 0103', { revision: '0103' }],
-    ['scsi_id ID1', { scsi_id: 'ID1' }],
-    ['scsi_sn = SN1', { scsi_sn: 'SN1' }],
-    ['removable 1', { removable: 1 }],
-    ['readonly 1', { read_only: 1 }],
-    ['online 0', { online: 0 }],
-    ['write-cache off', { emulate_write_cache: 0 }],
-    ['write-cache on', { emulate_write_cache: 1 }],
-    ['block-size 4096', { block_size: 4096 }],
-    ['lbppbe 3', { physical_block_size: 4096 }],
-    ['mode_page 8:0:1:0', { emulate_write_cache: 0 }],
-    ['params thin_provisioning=1', { emulate_tpu: 1, emulate_tpws: 1 }],
-    ['bsoflags sync', { emulate_write_cache: 0, labels: 'bstype=rdwr,bsoflags=sync' }],
-    ['bs-type aio', { labels: 'bstype=aio' }],
-    ['device-type cd', { removable: 1, read_only: 1, block_size: 2048 }],
-    ['allow-in-use yes', {}],
-  ])('%s, of a disk and of its target', async (line, values) => {
-    expect(left(await imported(withDisk(line)))).toEqual([]);
-    expect(valuesOf(1)).toMatchObject({ scsi_sn: 'beaf11', ...values });
-    await shell.run('/ undo');
-    expect(left(await imported(withDisk('', line)))).toEqual([]);
-    expect(valuesOf(1)).toMatchObject(values);
-  });
-
-  test.each(['sense_format 1', 'la_lba 0', 'optimal_xfer_gran 8', 'optimal_xfer_len 8', 'bsopts x'])(
-    '%s has no effect here, and is listed',
-    async (line) => {
-      expect(left(await imported(withDisk(line)))).toEqual([expect.stringContaining(line.split(' ')[0]!)]);
-    },
-  );
-
-  test('targets are numbered in the order of their names, LUNs in the order of their paths, as tgt-admin does it', async () => {
-    await imported(`
-      <target iqn.2026-11.org.example:z>
-        backing-store @/c
-      </target>
-      <target ${iqn}>
-        controller_tid 40
-        direct-store @/c
-        backing-store @/b
-        <backing-store @/a>
-          lun 1
-        </backing-store>
-      </target>`);
-    const shared = tpgOf('iqn.2026-11.org.example:z').luns.get(1)!.storageObject;
-    const at = (name: string) => join(shell.directory, name);
-    expect(lunsOf()).toEqual([
-      [1, at('a')],
-      [2, at('b')],
-      [3, at('c')],
-    ]);
-    expect(valuesOf(2).scsi_id).toBe('IET     00280002');
-    expect(tpgOf('iqn.2026-11.org.example:z').attributes.print('labels')).toBe('tid=41');
-    expect(shared).toBe(tpgOf().luns.get(3)!.storageObject);
-  });
-
-  test('who may come, accounts, text keys, state', async () => {
-    const said = await imported(`
-      default-driver iscsi
-      incomingdiscoveruser disco the-secret-of-disco
-      outgoingdiscoveruser back the-secret-of-back
-      iSNSServerIP 192.0.2.1
-      <target ${iqn}>
-        initiator-address 192.0.2.7   # and a comment
-        initiator-address 198.51.100.0/24
-        initiator-name iqn.1994-05.com.redhat:client1
-        incominguser fred the-secret-of-fred
-        incominguser bill the-secret-of-bill
-        outgoinguser out the-secret-of-out
-        MaxRecvDataSegmentLength 131072
-        HeaderDigest CRC32C
-        state offline
-        driver iscsi
-        nosuch 1
-      </target>
-      <target iqn.2026-11.org.example:iser>
-        driver iser
-      </target>`);
-    const tpg = tpgOf();
-    expect(tpg.accessList).toEqual({
-      addresses: ['192.0.2.7', '198.51.100.0/24'],
-      names: ['iqn.1994-05.com.redhat:client1'],
-    });
-    expect([tpg.accounts, tpg.auth.mutual_userid, tpg.attribute('authentication')]).toEqual([
-      ['fred', 'bill'],
-      'out',
-      1,
-    ]);
-    expect([tpg.parameter('MaxXmitDataSegmentLength'), tpg.parameter('HeaderDigest'), tpg.enabled]).toEqual([
-      '131072',
-      'CRC32C',
-      false,
-    ]);
-    const { discoveryAccounts, discoveryAuth, discoveryAuthEnabled } = tree().fabrics.get('iscsi')!;
-    expect([discoveryAccounts, discoveryAuth.mutual_userid, discoveryAuthEnabled]).toEqual([['disco'], 'back', true]);
-    expect(left(said)).toEqual([
-      '5 iSNSServerIP 192.0.2.1',
-      '17 nosuch 1',
-      '19 target iqn.2026-11.org.example:iser: there is no driver iser here',
-    ]);
-    expect(said).not.toContain('the-secret-of');
-  });
-
-  test('without a rule everybody may come; with names alone, only they', async () => {
-    await imported(`<target ${iqn}>\n</target>\n<target ${iqn}2>\ninitiator-name iqn.x\n</target>`);
-    expect(tpgOf().accessList).toEqual({ addresses: ['ALL'], names: [] });
-    expect(tpgOf(`${iqn}2`).accessList).toEqual({ addresses: [], names: ['iqn.x'] });
-  });
-
-  test('includes: a file, a pattern, a folder; blocks of one target are one', async () => {
-    mkdirSync(join(shell.directory, 'conf.d'));
-    const inner = (name: string) => `<target ${iqn}>\nbacking-store ${join(shell.directory, name)}\n</target>\n`;
-    writeFileSync(join(shell.directory, 'conf.d/1.conf'), inner('a'));
-    writeFileSync(join(shell.directory, 'conf.d/2.conf'), inner('b'));
-    writeFileSync(join(shell.directory, 'conf.d/3.off'), inner('c'));
-    await imported('include conf.d/*.conf\ninclude /nosuch/*.conf\n');
-    expect(lunsOf().map(([lun]) => lun)).toEqual([1, 2]);
-    await shell.run('/ undo');
-    await imported('default-driver iscsi\n<<include conf.d>>\n');
-    expect(lunsOf()).toHaveLength(3);
-  });
-
-  test.each([
-    ['<target a>\nbacking-store x\n', ':1: <target a> is not closed'],
-    ['default-driver iscsi\n</target>\n', ':2: </target> closes nothing'],
-    ['<target a>\n<b\n</target>', ":2: '<b' is no block"],
-    ['include /nosuch/file\n', ':1: /nosuch/file cannot be read'],
-    ['default-driver iscsi\ninclude config\n', ':2: files include one another without end'],
-  ])('%j: the line stands in the error', async (text, why) => {
-    expect(await imported(text)).toContain(why);
-  });
-
-  test('what is not there, and what is no disk, is left; the rest is taken over', async () => {
-    const said = await imported(`<target ${iqn}>
-backing-store @/nosuch
-backing-store @/a
-<backing-store @/b>
-device-type tape
-</backing-store>
-</target>`);
-    expect(left(said)).toEqual([
-      `2 ${shell.directory}/nosuch: there is no ${shell.directory}/nosuch`,
-      `4 ${shell.directory}/b: there is no tape here`,
-    ]);
-    expect(lunsOf()).toHaveLength(1);
-  });
-});
+const on = importing();
+const { imported, tree, tpgOf, lunsOf, valuesOf } = on;
 
 test('ietd.conf', async () => {
   const said = await imported(`
@@ -302,22 +113,22 @@ target ${iqn}2 { portal-group pg0 }
 
 test('dry_run changes nothing; the same file again changes nothing; undo takes all of it back', async () => {
   const before = JSON.stringify(dumpTree(tree()));
-  const text = withDisk('vendor_id ACME');
-  writeFileSync(join(shell.directory, 'config'), text.replaceAll('@', shell.directory));
-  const dry = await shell.run(`/ import ${join(shell.directory, 'config')} dry_run=true`);
+  const text = `<target ${iqn}>\n<backing-store @/a>\nvendor_id ACME\n</backing-store>\n</target>\n`;
+  writeFileSync(join(on.directory, 'config'), text.replaceAll('@', on.directory));
+  const dry = await on.run(`/ import ${join(on.directory, 'config')} dry_run=true`);
   expect(dry).toContain('/backstores/fileio/tgt1-lun1 set attribute vendor_id=ACME\n');
   expect(JSON.stringify(dumpTree(tree()))).toBe(before);
   await imported(text);
   const after = JSON.stringify(dumpTree(tree()));
   expect(await imported(text)).toContain('Nothing to do.');
   expect(JSON.stringify(dumpTree(tree()))).toBe(after);
-  await shell.run('/ undo');
+  await on.run('/ undo');
   expect(JSON.stringify(dumpTree(tree()))).toBe(before);
 });
 
 test('what was imported is exported as a targets.conf, from which the same is imported again', async () => {
-  await imported(`
-    incomingdiscoveruser disco the-secret-of-disco
+  await imported(String.raw`
+    incomingdiscoveryuser disco the-secret\#of-disco
     <target ${iqn}>
       controller_tid 9
       initiator-address 192.0.2.7
@@ -336,8 +147,9 @@ test('what was imported is exported as a targets.conf, from which the same is im
       </backing-store>
     </target>`);
   const before = dumpTree(tree());
-  const text = await shell.run('/ export tgt');
-  await shell.run('/ clearconfig confirm=true');
+  expect(tree().fabrics.get('iscsi')!.accounts.get('disco')).toBe('the-secret#of-disco');
+  const text = await on.run('/ export tgt');
+  await on.run('/ clearconfig confirm=true');
   await imported(text);
   const serial = (from: typeof before) =>
     from.storage_objects.map(({ name, ...others }) => [name, { ...others, wwn: '' }]);
@@ -348,14 +160,15 @@ test('what was imported is exported as a targets.conf, from which the same is im
       .toSorted(),
   ).toEqual([1, 4]);
   expect(tpgOf().accessList).toEqual({ addresses: ['192.0.2.7'], names: ['iqn.1994-05.com.redhat:client1'] });
+  expect(tree().fabrics.get('iscsi')!.accounts.get('disco')).toBe('the-secret#of-disco');
 });
 
 test('a target that nobody may come to is not exported as one that everybody may', async () => {
-  await shell.run(`/iscsi create ${iqn}`);
-  const text = await shell.run('/ export tgt');
+  await on.run(`/iscsi create ${iqn}`);
+  const text = await on.run('/ export tgt');
   expect(text).toContain('initiator-address 192.0.2.255');
-  await shell.run(`/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1`);
-  expect(await shell.run('/ export tgt')).toContain('initiator-address ALL');
+  await on.run(`/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1`);
+  expect(await on.run('/ export tgt')).toContain('initiator-address ALL');
 });
 
 test('whatever a file says, it is read, or refused with its line', async () => {

@@ -33,6 +33,9 @@ const recordings = resolve(process.env['TCLI_RECORDINGS'] ?? join(import.meta.di
 /** A file or folder of the recordings. */
 export const recorded = (name: string): string => join(recordings, name);
 
+/** Where Debian's package of tgt has them. */
+export const tgtExamples = '/usr/share/doc/tgt/examples';
+
 const notRoot = () => (process.getuid?.() === 0 ? undefined : 'the tests do not run as root');
 const noLoopDevices = () =>
   notRoot() ?? (existsSync('/dev/loop-control') ? failing('losetup', '--find') : 'there is no /dev/loop-control');
@@ -65,6 +68,8 @@ const conditions = {
     ['/proc/net/tcp', '/proc/net/tcp6'].some((table) => / [0-9A-F]+:0CBC \S+ 0A /.test(readFileSync(table, 'latin1')))
       ? 'something listens on port 3260'
       : undefined,
+  "tgt's examples": () =>
+    existsSync(tgtExamples) ? undefined : `${tgtExamples} is not there (apt install tgt, with documentation)`,
   recordings: () =>
     existsSync(recordings) ? undefined : `${recordings} is not there (TCLI_RECORDINGS names the folder)`,
 } satisfies Record<string, () => string | undefined>;
@@ -74,6 +79,7 @@ export type Need = Program | keyof typeof conditions;
 
 /** What CI does without, and why; whatever else a test lacks there is an error. */
 export const excusedInCi: Partial<Record<Need, string>> = {
+  "tgt's examples": 'a CI machine may be a container without documentation of packages',
   recordings: "recordings of LIO are output of others' programs; who has them runs these tests with TCLI_RECORDINGS",
   'block devices of LUNs': 'a CI machine may be a container without /dev/fuse and loop devices',
   'loop devices': 'a CI machine may be a container that has none',
