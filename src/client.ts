@@ -24,6 +24,8 @@ export { makePrivateDirectory } from './durable/atomic-file.ts';
 export { type Holder, holderOf, inUse, type Role } from './durable/holder.ts';
 export { type Home, homeOf } from './durable/home.ts';
 export { lastWords, OperatorError, reasonOf, systemErrorCode } from './errors.ts';
+export { type Block, readBlocks } from './import/apache-blocks.ts';
+export { identityOfDevice } from './import/device-identity.ts';
 export { type LogLevel, logLevels } from './log.ts';
 export {
   hidden,

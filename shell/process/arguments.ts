@@ -13,7 +13,7 @@ export interface Invocation {
     | { readonly kind: 'help' | 'version' | 'shell' }
     | { readonly kind: 'serve'; readonly serve: ServeWords }
     /** What tgt's own program of that name would do. */
-    | { readonly kind: 'tgtadm'; readonly words: readonly string[] }
+    | { readonly kind: 'tgt'; readonly tool: TgtTool; readonly words: readonly string[] }
     | { readonly kind: 'share'; readonly share: ShareWords }
     | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
     | {
@@ -32,6 +32,10 @@ export interface Invocation {
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
     | { readonly kind: 'file'; readonly path: string };
 }
+
+/** tgt's programs. */
+export const tgtTools = ['tgtadm', 'tgt-admin', 'tgt-setup-lun'] as const;
+export type TgtTool = (typeof tgtTools)[number];
 
 const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
 export type DaemonAction = (typeof daemonActions)[number];
@@ -75,7 +79,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
        tcli [OPTIONS] import FILE [--dry-run]                    the configuration of tgt, IET, gotgt or ctld
        tcli [OPTIONS] export --tgt                               the iSCSI targets as a targets.conf, with secrets
-       tcli tgtadm …                      as tgtadm, for a tcli that serves with --tgtadm
+       tcli tgtadm|tgt-admin|tgt-setup-lun …                     as tgt's programs, for a tcli that serves with --tgtadm
        tcli completion bash|zsh|fish                             completion for that shell
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
@@ -113,11 +117,11 @@ export function readTargetctl(words: readonly string[]): Invocation | undefined 
   return isIts && !more[0]?.startsWith('-') ? readArguments(words) : undefined;
 }
 
-/** Called as tgtadm: whatever follows is for it. */
-export const readTgtadm = (words: readonly string[]): Invocation => ({
+/** Called as a program of tgt: whatever follows is for it. */
+export const readTgtTool = (tool: TgtTool, words: readonly string[]): Invocation => ({
   home: undefined,
   cwd: undefined,
-  wants: { kind: 'tgtadm', words },
+  wants: { kind: 'tgt', tool, words },
 });
 
 /** What targetctl says to other words. */
@@ -181,7 +185,8 @@ export function readArguments(words: readonly string[]): Invocation {
   if (first === 'import')
     rest.splice(0, rest.length, ...rest.map((word) => (word === '--dry-run' ? 'dry_run=true' : word)));
   if (first === 'export') rest.splice(0, rest.length, ...rest.map((word) => (word === '--tgt' ? 'tgt' : word)));
-  if (first === 'tgtadm') return { home, cwd, wants: { kind: 'tgtadm', words: rest.slice(1) } };
+  const tool = tgtTools.find((one) => one === first);
+  if (tool) return { home, cwd, wants: { kind: 'tgt', tool, words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);

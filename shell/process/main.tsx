@@ -8,7 +8,15 @@ import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpen
 import { connectSocket } from '../channel/client-socket.ts';
 import type { Terminal } from '../channel/protocol.ts';
 import { secretsIn } from '../session/secrets.ts';
-import { type Invocation, readArguments, readTargetctl, readTgtadm, targetctlUsage, usage } from './arguments.ts';
+import {
+  type Invocation,
+  readArguments,
+  readTargetctl,
+  readTgtTool,
+  targetctlUsage,
+  tgtTools,
+  usage,
+} from './arguments.ts';
 import type { ScriptSession } from './hosted.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
 import { complain, say, sessionStreams } from './streams.ts';
@@ -23,7 +31,7 @@ const terminal = (): Terminal => ({
   interactive: false,
 });
 
-/** The name it was called by, where that is one of targetcli's tools. */
+/** The name it was called by, where that is a tool of targetcli or tgt. */
 const called = process.env['TCLI_CALLED'];
 
 /** targetctl's status when it does not know what is wanted. */
@@ -31,8 +39,8 @@ const targetctlMisused = 255;
 
 async function main(): Promise<number> {
   const words = process.argv.slice(2);
-  const readers: Record<string, typeof readTargetctl> = { targetctl: readTargetctl, tgtadm: readTgtadm };
-  const read = (readers[called ?? ''] ?? readArguments)(words);
+  const tool = tgtTools.find((one) => one === called);
+  const read = tool ? readTgtTool(tool, words) : called === 'targetctl' ? readTargetctl(words) : readArguments(words);
   if (!read) {
     const { saveFile } = homeOf(process.env['TCLI_HOME'], process.env, process.getuid?.());
     complain(targetctlUsage(saveFile));
@@ -41,14 +49,11 @@ async function main(): Promise<number> {
   const { home: directory, cwd, wants } = read;
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
-  if (wants.kind === 'tgtadm') {
+  if (wants.kind === 'tgt') {
     // A secret on the command line is not to be read there for longer than it takes.
-    process.title = 'tgtadm';
-    const { tgtadm } = await import('./tgtadm.ts');
-    const { status, output, error } = await tgtadm(wants.words, process.env);
-    say(output);
-    complain(error);
-    return status;
+    process.title = wants.tool;
+    const { tgtTool } = await import('../tgt/tools.ts');
+    return tgtTool(wants.tool, wants.words, process.env, { say, complain }, askLine);
   }
   if (wants.kind === 'install') {
     const { installUnits } = await import('./install-units.ts');
@@ -126,7 +131,7 @@ const calledTargetcli = called === 'targetcli';
 
 type Script = Exclude<
   Invocation['wants'],
-  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgtadm' | 'share' }
+  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgt' | 'share' }
 >;
 
 /** Lines that nobody types. */
@@ -158,6 +163,14 @@ async function complete(home: Home, line: string): Promise<number> {
   } finally {
     await session.close();
   }
+}
+
+/** A line of standard input; the question is for a person. */
+async function askLine(question: string): Promise<string> {
+  if (process.stdin.isTTY) say(question);
+  const lines = createInterface({ input: process.stdin });
+  for await (const line of lines) return line;
+  return '';
 }
 
 async function hosted(home: Home, opening: SessionOpening): Promise<ScriptSession> {
