@@ -1,6 +1,6 @@
 /** The security stage of a login (RFC 7143 6.3.2, 12): which method, and CHAP's three steps. */
 
-import { type Account, type Auth, isMutual } from '../target/auth.ts';
+import { isMutual } from '../target/auth.ts';
 import type { Pair } from '../wire/text.ts';
 import {
   type Challenge,
@@ -13,21 +13,8 @@ import {
   sameText,
   verifyResponse,
 } from './chap.ts';
+import { type Credentials, methodsOf, whyNobodyCan } from './credentials.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
-
-/** Who has to prove what. */
-export interface Credentials {
-  /** None is refused. */
-  readonly required: boolean;
-  /** Methods in the TPG's AuthMethod. */
-  readonly methods: readonly string[];
-  /** What the target gives of itself. */
-  readonly auth: Auth;
-  /** What initiators may give, one or another. */
-  readonly accounts: readonly Account[];
-  /** Whose credentials they are, for the log: `/iscsi/…/tpg1`. */
-  readonly owner: string;
-}
 
 const failure = (message: string) => new LoginError(loginStatus.authenticationFailure, message);
 
@@ -52,7 +39,7 @@ export class Authentication {
   skip(): void {
     if (this.done) return;
     if (this.#step !== 'method') throw failure('CHAP was left unfinished');
-    if (!this.#methods().includes('None')) throw failure(`${this.#credentials.owner} requires CHAP`);
+    if (!methodsOf(this.#credentials).includes('None')) throw failure(`${this.#credentials.owner} requires CHAP`);
     this.#step = 'done';
   }
 
@@ -71,20 +58,14 @@ export class Authentication {
     }
   }
 
-  #methods(): readonly string[] {
-    const { required, methods, accounts } = this.#credentials;
-    if (required) return ['CHAP'];
-    return methods.filter((method) => method !== 'CHAP' || accounts.length > 0);
-  }
-
   #method(offer: string | undefined): Pair[] {
     if (offer === undefined) return [];
-    const choice = offer.split(',').find((method) => this.#methods().includes(method));
-    const { owner, accounts } = this.#credentials;
+    const choice = offer.split(',').find((method) => methodsOf(this.#credentials).includes(method));
+    const { owner } = this.#credentials;
     if (choice === undefined)
-      throw failure(`${owner} requires ${this.#methods().join(' or ')}, initiator offers ${offer}`);
-    if (choice === 'CHAP' && accounts.length === 0)
-      throw failure(`${owner} requires CHAP and has no userid and password`);
+      throw failure(`${owner} requires ${methodsOf(this.#credentials).join(' or ')}, initiator offers ${offer}`);
+    const nobody = choice === 'CHAP' && whyNobodyCan(this.#credentials);
+    if (nobody) throw failure(nobody);
     this.#step = choice === 'CHAP' ? 'algorithm' : 'done';
     return [['AuthMethod', choice]];
   }

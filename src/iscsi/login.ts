@@ -1,12 +1,12 @@
 /** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
 
-import { admitInitiator, whyAccessEnded, whyUnlisted } from '../target/access.ts';
-import { type Auth, hasCredentials } from '../target/auth.ts';
+import { admitInitiator, whyAccessEnded, whyDisabled, whyUnlisted } from '../target/access.ts';
 import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import { isLocalName } from './attributes.ts';
-import { Authentication, type Credentials } from './authentication.ts';
+import { Authentication } from './authentication.ts';
+import { type Credentials, credentialsOf, discoveryCredentials } from './credentials.ts';
 import { defaultParameters, isSecurityKey, type NegotiatedParameters } from './keys.ts';
 import { loginRequestsMax, loginSegmentBytesMax, textBytesMax, textPairsMax } from './limits.ts';
 import { Negotiation } from './negotiation.ts';
@@ -164,7 +164,7 @@ export class Login<S extends JoinableSession> {
 
   #credentials(tpg: Tpg | undefined, acl: NodeAcl | undefined): Credentials {
     const { state } = this.#context;
-    return tpg ? credentials(state, tpg, acl) : discoveryCredentials(state);
+    return tpg ? credentialsOf(state, tpg, acl) : discoveryCredentials(state);
   }
 
   /** RFC 7143 11.12: what a header may say, and what may not change from one request to the next. */
@@ -232,7 +232,8 @@ export class Login<S extends JoinableSession> {
     if (!this.#context.state.targets.has(name)) throw new LoginError(loginStatus.notFound, `no target ${name}`);
     const tpg = this.#behindPortal(name);
     if (!tpg) throw new LoginError(loginStatus.notFound, `${name} is not behind this portal`);
-    if (!tpg.enabled) throw new LoginError(loginStatus.serviceUnavailable, `${tpg.path} is disabled`);
+    const disabled = whyDisabled(tpg);
+    if (disabled !== undefined) throw new LoginError(loginStatus.serviceUnavailable, disabled);
     return tpg;
   }
 
@@ -329,32 +330,5 @@ function connectionDefaults(): Partial<NegotiatedParameters> {
   return { HeaderDigest, DataDigest, MaxRecvDataSegmentLength };
 }
 
-/** An explicit ACL has credentials of its own; the TPG's are those of demo mode. */
-function credentials(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): Credentials {
-  const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
-  return {
-    ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts),
-    required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
-    methods: tpg.parameter('AuthMethod').split(','),
-    owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
-  };
-}
-
-/** The words of a TPG, an ACL or discovery, and the accounts that it takes besides. */
-function accountsOf({ accounts }: FabricState, auth: Auth, names: readonly string[]) {
-  const others = names.flatMap((userid) => {
-    const password = accounts.get(userid);
-    return password ? [{ userid, password }] : [];
-  });
-  return { auth, accounts: [...(hasCredentials(auth) ? [auth] : []), ...others] };
-}
-
 /** To be compared, and shown to nobody. */
 const printed = (asked: Credentials): string => JSON.stringify(asked);
-
-const discoveryCredentials = (state: FabricState): Credentials => ({
-  ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts),
-  required: state.discoveryAuthEnabled,
-  methods: ['CHAP', 'None'],
-  owner: 'discovery_auth',
-});

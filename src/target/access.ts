@@ -10,18 +10,41 @@ export type Admission =
   | { readonly admitted: true; readonly acl: NodeAcl | undefined }
   | { readonly admitted: false; readonly because: string };
 
-/**
- * @param initiatorName as normalised: lower case
- * @param address where it comes from, without brackets
- */
+/** One thing that is asked before an initiator is let in to a TPG. */
+export interface AccessRule {
+  readonly name: 'enabled' | 'access list' | 'acl';
+  /**
+   * Why it does not let the initiator in, in a line; undefined when it does.
+   * @param initiatorName as normalised: lower case
+   * @param address where it comes from, without brackets
+   */
+  readonly refusal: (tpg: Tpg, initiatorName: string, address: string) => string | undefined;
+}
+
+/** Why nobody can come in. */
+export const whyDisabled = ({ enabled, path }: Tpg): string | undefined =>
+  enabled ? undefined : `${path} is disabled`;
+
+/** In the order in which they are asked: the first that refuses decides. */
+export const accessRules: readonly AccessRule[] = [
+  { name: 'enabled', refusal: whyDisabled },
+  { name: 'access list', refusal: (tpg, initiatorName, address) => whyUnlisted(tpg, initiatorName, address) },
+  {
+    name: 'acl',
+    refusal: (tpg, initiatorName) =>
+      tpg.acls.has(initiatorName) || tpg.attribute('generate_node_acls') === 1
+        ? undefined
+        : `no ACL for ${initiatorName} in ${tpg.path}, and generate_node_acls=0`,
+  },
+];
+
+/** As every rule says, with the words of `AccessRule.refusal`. */
 export function admitInitiator(tpg: Tpg, initiatorName: string, address: string): Admission {
-  if (!tpg.enabled) return { admitted: false, because: `${tpg.path} is disabled` };
-  const because = whyUnlisted(tpg, initiatorName, address);
-  if (because !== undefined) return { admitted: false, because };
-  const acl = tpg.acls.get(initiatorName);
-  if (acl) return { admitted: true, acl };
-  if (tpg.attribute('generate_node_acls') === 1) return { admitted: true, acl: undefined };
-  return { admitted: false, because: `no ACL for ${initiatorName} in ${tpg.path}, and generate_node_acls=0` };
+  for (const { refusal } of accessRules) {
+    const because = refusal(tpg, initiatorName, address);
+    if (because !== undefined) return { admitted: false, because };
+  }
+  return { admitted: true, acl: tpg.acls.get(initiatorName) };
 }
 
 /** Why the TPG's access list does not have an initiator, which then does not see the TPG; undefined when it has, or there is none. */

@@ -1,0 +1,61 @@
+/** What an initiator has to prove, and by which words: those of discovery, of a TPG, or of its ACL. */
+
+import { type Account, type Auth, authProblem, hasCredentials } from '../target/auth.ts';
+import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
+
+/** Who has to prove what. */
+export interface Credentials {
+  /** None is refused. */
+  readonly required: boolean;
+  /** Methods in the TPG's AuthMethod. */
+  readonly methods: readonly string[];
+  /** What the target gives of itself. */
+  readonly auth: Auth;
+  /** What initiators may give, one or another. */
+  readonly accounts: readonly Account[];
+  /** Whose credentials they are, for the log: `/iscsi/…/tpg1`. */
+  readonly owner: string;
+}
+
+/** An explicit ACL has credentials of its own; the TPG's are those of demo mode. */
+export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): Credentials {
+  const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
+  return {
+    ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts),
+    required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
+    methods: tpg.parameter('AuthMethod').split(','),
+    owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
+  };
+}
+
+/** What has to be proved by who asks for targets. */
+export const discoveryCredentials = (state: FabricState): Credentials => ({
+  ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts),
+  required: state.discoveryAuthEnabled,
+  methods: ['CHAP', 'None'],
+  owner: 'discovery_auth',
+});
+
+/** The words of a TPG, an ACL or discovery, and the accounts that it takes besides. */
+function accountsOf({ accounts }: FabricState, auth: Auth, names: readonly string[]) {
+  const others = names.flatMap((userid) => {
+    const password = accounts.get(userid);
+    return password ? [{ userid, password }] : [];
+  });
+  return { auth, accounts: [...(hasCredentials(auth) ? [auth] : []), ...others] };
+}
+
+/** The methods that an initiator may choose from (RFC 7143 12.1). */
+export function methodsOf({ required, methods, accounts }: Credentials): readonly string[] {
+  if (required) return ['CHAP'];
+  return methods.filter((method) => method !== 'CHAP' || accounts.length > 0);
+}
+
+/** Why nobody can prove what is asked, whatever he knows, in a line; undefined when somebody can, or need not. */
+export function whyNobodyCan(credentials: Credentials): string | undefined {
+  const { required, accounts, auth, owner } = credentials;
+  if (required && accounts.length === 0) return `${owner} requires CHAP and has no userid and password`;
+  const problem =
+    methodsOf(credentials).includes('None') || accounts.some((one) => one !== auth) ? undefined : authProblem(auth);
+  return problem && `${owner}: ${problem}`;
+}
