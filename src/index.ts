@@ -74,7 +74,15 @@ export {
   type TargetRow,
 } from './root/inventory.ts';
 export type { ChangeOptions } from './root/options.ts';
+export type { LoginRefusal } from './root/refusals.ts';
 export type { Root } from './root/root.ts';
+export {
+  type LoginWalk,
+  type LunVerdict,
+  type WhyQuestion,
+  whyAtLun,
+  whyRefused,
+} from './root/why.ts';
 export { operationTypes } from './saved/operations.ts';
 export { dumpTree, formatSaved } from './saved/saveconfig.ts';
 export type { Difference } from './saved/transition.ts';
@@ -86,7 +94,7 @@ export { lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type AccessList, addressRuleProblem, everyAddress, isListed } from './target/access-list.ts';
 export { type Auth, authKeys, authProblem, authTable, isMutual, letsIn, shownValue } from './target/auth.ts';
 export type { Fabric } from './target/fabric.ts';
-export type { SessionInfo } from './target/service.ts';
+export type { SessionInfo, Verdict } from './target/service.ts';
 export type { FabricState, Target } from './target/target.ts';
 export {
   bracketed,

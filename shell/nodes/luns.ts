@@ -27,6 +27,7 @@ import {
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
+import { lunWhy } from './why.ts';
 
 /** `3` or `lun3`. */
 export const lunType: ValueType<number> = {
@@ -161,7 +162,7 @@ const lun: NodeType<Lun> = {
       },
     ]),
   ],
-  commands: ({ tpg }) => ({ info, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
+  commands: ({ tpg }) => ({ info, why: lunWhy, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
 };
 
 /** How this machine reaches it: the URI of its export, and the device when it is attached. */

@@ -10,6 +10,7 @@ import { keptFabrics } from './kept-fabric.ts';
 import { sessions, version } from './root-commands.ts';
 import { share, unshare } from './share.ts';
 import { stats } from './statistics.ts';
+import { why } from './why.ts';
 
 const root: NodeType<Host> = {
   doc: 'The whole configuration.',
@@ -37,6 +38,7 @@ const root: NodeType<Host> = {
     stats,
     unshare,
     version,
+    why,
   }),
 };
 

@@ -6,7 +6,6 @@ import {
   latencyBoundsMs,
   OperatorError,
   placeOf,
-  printableLine,
   printSize,
   sumOf,
   type Traffic,
@@ -15,6 +14,7 @@ import {
   type WayTraffic,
 } from '../../src/index.ts';
 import { type Context, commandOf, type Node, optional } from '../session/node.ts';
+import { tableOf } from '../session/table.ts';
 
 export const stats = commandOf<Host>()({
   doc: 'Shows what storage objects and sessions have read and written, since serving began or since a reset.',
@@ -149,10 +149,4 @@ function dataOf(traffic: Traffic) {
 }
 
 /** The first column to the left, numbers to the right. */
-function table(cellsOf: readonly (readonly string[])[]): string {
-  const rows = cellsOf.map((row) => row.map(printableLine));
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const cell = (text: string, column: number) =>
-    column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0);
-  return rows.map((row) => row.map(cell).join('  ')).join('\n');
-}
+const table = (cellsOf: readonly (readonly string[])[]): string => tableOf(cellsOf, (column) => column > 0);

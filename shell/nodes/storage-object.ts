@@ -16,6 +16,7 @@ import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
 import { infoCommand } from './info.ts';
 import { snapshots } from './snapshots.ts';
+import { diskWhy } from './why.ts';
 
 /** Bytes, or with a plus how many more. */
 const newSize: ValueType<string> = {
@@ -103,6 +104,7 @@ export const storageObject: NodeType<StorageObject> = {
   commands: {
     resize: resizeCommand,
     reopen: reopenCommand,
+    why: diskWhy,
     info: infoCommand<StorageObject>(
       'Shows its name, size, serial number and so on, how far a FORMAT UNIT or SANITIZE is, and what writes may be lost.',
       (object, { root }) => {

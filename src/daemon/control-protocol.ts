@@ -9,6 +9,7 @@ import type { Home } from '../durable/home.ts';
 import type { LogLevel } from '../log.ts';
 import type { Operation, Value } from '../operations/operation.ts';
 import type { LoginRefusal } from '../root/refusals.ts';
+import type { WhyAnswer, WhyQuestion } from '../root/why.ts';
 import type { SampledTopic, SampleLists, SampleRow, WatchTopic } from './topics.ts';
 
 /** Grows when a message changes its meaning; new messages and new keys leave it as it is. */
@@ -75,6 +76,8 @@ export type ControlRequest =
   | { readonly id: number; readonly do: SampledTopic }
   /** Who was refused lately. */
   | { readonly id: number; readonly do: 'refusals' }
+  /** What an initiator meets that wants to log in. */
+  | ({ readonly id: number; readonly do: 'why' } & WhyQuestion)
   /** Begins to tell, in messages with the same id, what is wanted. */
   | {
       readonly id: number;
@@ -121,6 +124,7 @@ export type ControlReply =
   | { readonly id: number; readonly is: 'stopping' }
   | ({ readonly id: number } & SampleReply)
   | { readonly id: number; readonly is: 'refusals'; readonly refusals: readonly LoginRefusal[] }
+  | ({ readonly id: number; readonly is: 'why' } & WhyAnswer)
   | { readonly id: number; readonly is: 'watching'; readonly of: readonly WatchTopic[]; readonly everyMs: number }
   | { readonly id: number; readonly is: 'unwatched' }
   | { readonly id: number; readonly is: 'failed'; readonly error: string; readonly hint?: string };

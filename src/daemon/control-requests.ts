@@ -5,6 +5,7 @@ import { type LogLevel, logLevels } from '../log.ts';
 import { type Operation, type ParameterValues, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
+import { type WhyQuestion, whyRefused } from '../root/why.ts';
 import { dumpValue } from '../saved/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
 import type { Sampler } from './samples.ts';
@@ -65,6 +66,14 @@ export const controlRequests: Readonly<
   loops: (context) => sample(context, 'loops'),
   objects: (context) => sample(context, 'objects'),
   refusals: async ({ host }) => ({ is: 'refusals', refusals: host.onlookers.refusals.latest() }),
+  async why({ host }, { initiator, target, from }) {
+    const words = { initiator, target, from };
+    for (const [name, word] of Object.entries(words))
+      if (typeof word !== 'string' && (name === 'initiator' || word !== undefined))
+        throw new OperatorError(`${name} must be a string`);
+    await host.root.observe();
+    return { is: 'why', ...(await whyRefused(host.root, host.onlookers.refusals, words as unknown as WhyQuestion)) };
+  },
   async watch({ watches }, message) {
     const options = watchOptions(message);
     watches.begin(Number(message['id']), options);

@@ -21,6 +21,7 @@ export const iscsi: Fabric = {
 /** Its engine is loaded by who serves: a command that only changes the configuration starts faster without it. */
 export const iscsiService: Service = {
   fabric: iscsi,
+  examine: async (...words) => (await import('../iscsi/examination.ts')).examineLogin(...words),
   start: async (state, context) => (await import('../iscsi/engine.ts')).startIscsi(state, context),
   receive: async (state, context) => (await import('../iscsi/reception.ts')).receiveIscsi(state, context),
 };

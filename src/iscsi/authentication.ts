@@ -39,7 +39,8 @@ export class Authentication {
   skip(): void {
     if (this.done) return;
     if (this.#step !== 'method') throw failure('CHAP was left unfinished');
-    if (!methodsOf(this.#credentials).includes('None')) throw failure(`${this.#credentials.owner} requires CHAP`);
+    if (!methodsOf(this.#credentials).includes('None'))
+      throw failure(whyNobodyCan(this.#credentials) ?? `${this.#credentials.owner} requires CHAP`);
     this.#step = 'done';
   }
 

@@ -10,6 +10,7 @@ import type { LogRecord } from '../log.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { CarriedUnit } from '../scsi/move.ts';
 import type { SnapshotRequest } from '../scsi/snapshot.ts';
+import type { UnitHold } from '../scsi/unit-hold.ts';
 import type { ArrivingConnection, SessionInfo } from '../target/service.ts';
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Boundary } from './calls.ts';
@@ -87,6 +88,7 @@ export interface LoopState {
   readonly sessions: readonly SessionInfo[];
   readonly work: readonly WorkState[];
   readonly losses: readonly LossState[];
+  readonly holds: readonly UnitHold[];
   /** How it reaches what it has to wait for (`wayOfWaiting`). */
   readonly waiting: string | undefined;
   readonly load: LoopLoad;

@@ -4,10 +4,11 @@ import { lostBytes } from '../backstore/write-record.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { writesOf } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
+import { holdOf } from '../scsi/unit-hold.ts';
 import type { LoopState } from './loop.ts';
 
-/** FORMAT UNIT and SANITIZE, and writes that may be lost. */
-export const objectStates = (objects: readonly StorageObject[]): Pick<LoopState, 'work' | 'losses'> => ({
+/** FORMAT UNIT and SANITIZE, writes that may be lost, and who holds a unit. */
+export const objectStates = (objects: readonly StorageObject[]): Pick<LoopState, 'work' | 'losses' | 'holds'> => ({
   work: objects.flatMap((one) => {
     const { work, progress } = mediumWork.of(one);
     const { path } = one;
@@ -19,4 +20,5 @@ export const objectStates = (objects: readonly StorageObject[]): Pick<LoopState,
     const { lost } = writesOf(one);
     return lost ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
   }),
+  holds: objects.flatMap((one) => holdOf(one) ?? []),
 });

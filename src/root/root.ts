@@ -3,7 +3,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { OperatorError, wholeReasonOf } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { allCounts } from '../loops/counts.ts';
 import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
@@ -15,6 +15,7 @@ import { couldNotCreate, takeFound } from '../operations/storage-object-operatio
 import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import type { UnitHold } from '../scsi/unit-hold.ts';
 import { until } from '../system/running-time.ts';
 import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
@@ -22,6 +23,7 @@ import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './loc
 import type { ChangeOptions, RecordChange, RootOptions, StartOptions } from './options.ts';
 import { ObjectSnapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
+import { whyClosed } from './why-closed.ts';
 
 /** How often a start looks for devices that are not there. */
 const devicePollMs = 200;
@@ -261,14 +263,21 @@ export class Root {
   /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
   workOn({ path }: StorageObject): WorkState | undefined {
     return this.states()
-      .flatMap(({ work }) => work)
+      .flatMap((loop) => loop.work)
       .find((one) => one.path === path);
   }
 
   /** What a storage object may have lost of what it acknowledged, as of the last `observe`. */
   lossOf({ path }: StorageObject): LossState | undefined {
     return this.states()
-      .flatMap(({ losses }) => losses)
+      .flatMap((loop) => loop.losses)
+      .find((one) => one.path === path);
+  }
+
+  /** Who holds a storage object, as of the last `observe`; undefined: nobody, and nothing protects it. */
+  holdOn({ path }: StorageObject): UnitHold | undefined {
+    return this.states()
+      .flatMap((loop) => loop.holds)
       .find((one) => one.path === path);
   }
 
@@ -384,13 +393,3 @@ export class Root {
 
 /** A random name for a change of this process's own. */
 const ofItsOwn = (): string => randomBytes(4).toString('hex');
-
-/** Why the medium of a storage object that is not served could not be opened; undefined when it could. */
-async function whyClosed({ backstore, config }: StorageObject): Promise<string | undefined> {
-  try {
-    await (await backstore.open(config)).close();
-    return undefined;
-  } catch (error) {
-    return wholeReasonOf(error);
-  }
-}

@@ -45,13 +45,20 @@ export const isAllRegistrants = (type: number): boolean => type >= writeExclusiv
 /** Registrants only and all registrants types: others than the holder have something of the reservation. */
 export const concernsRegistrants = (type: number): boolean => type >= 5;
 
+/** What of a nexus a registration goes by. */
+export type NexusNames = Pick<Nexus, 'initiatorName' | 'initiatorPortName'>;
+
 /** Whether a registration is that of a nexus at a target port. */
-export const matches = (registration: Registration, nexus: Nexus, port: number): boolean =>
+export const matches = (registration: Registration, nexus: NexusNames, port: number): boolean =>
   (registration.port === null || registration.port === port) &&
   (registration.initiator === nexus.initiatorPortName || registration.initiator === nexus.initiatorName);
 
 /** The registration of a nexus at a target port. */
-export function registrationOf(state: PersistentReservations, nexus: Nexus, port: number): Registration | undefined {
+export function registrationOf(
+  state: PersistentReservations,
+  nexus: NexusNames,
+  port: number,
+): Registration | undefined {
   return state.registrations.find((registration) => matches(registration, nexus, port));
 }
 

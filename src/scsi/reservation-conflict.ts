@@ -4,6 +4,7 @@ import type { Nexus } from './logical-unit.ts';
 import {
   holds,
   isAllRegistrants,
+  type NexusNames,
   noReservations,
   type PersistentReservations,
   parseReservations,
@@ -61,8 +62,14 @@ export const reservations = unitState<Reservations, PersistentReservations, Pers
     !conflicts(held, nexus, view.port.relativePortId, kind === 'read' ? 'reads' : 'conflicts'),
 });
 
+/** What decides about a command: who holds the unit, as the one that is asked about can be told from. */
+interface Held {
+  readonly persistent: PersistentReservations;
+  readonly reserved: unknown;
+}
+
 /** Whether a command of this class ends with RESERVATION CONFLICT. @param port relative target port identifier of the nexus */
-export function conflicts(held: Reservations, nexus: Nexus, port: number, command: ReservationClass): boolean {
+export function conflicts(held: Held, nexus: NexusNames, port: number, command: ReservationClass): boolean {
   if (command === 'always') return false;
   if (held.reserved) return held.reserved !== nexus;
   const { reservation } = held.persistent;

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Fabric } from './fabric.ts';
-import type { FabricState, Lun, Portal, Target } from './target.ts';
+import type { FabricState, Lun, Portal, Target, Tpg } from './target.ts';
 import type { Traffic } from './traffic.ts';
 
 export interface Service {
@@ -20,8 +20,31 @@ export interface Service {
   readonly clientLines?: (target: Target, runDirectory: string) => Readonly<Record<string, string>>;
   /** Starts serving in an event loop. */
   readonly start: (state: FabricState, context: EngineContext) => Promise<FabricEngine>;
+  /** What a login would come to, rule by rule. Absent: nobody logs in. */
+  readonly examine?: (state: FabricState, tpg: Tpg, comer: Comer) => Promise<Verdict[]>;
   /** Starts what initiators of all targets come to first. Absent: each target has a way in of its own. */
   readonly receive?: (state: FabricState, context: ReceptionContext) => Promise<FabricReception>;
+}
+
+/** An initiator that may want to log in. */
+export interface Comer {
+  /** As normalised: lower case. */
+  readonly initiatorName: string;
+  /** Where it comes from, without brackets; undefined where nobody knows. */
+  readonly address: string | undefined;
+  /** That are open in the thread that serves the target. */
+  readonly connections: number;
+}
+
+/** What one rule says to an initiator. Plain data. */
+export interface Verdict {
+  readonly rule: string;
+  /** `depends`: on what only the initiator knows or has. */
+  readonly outcome: 'passes' | 'depends' | 'refuses';
+  /** In a line. */
+  readonly says: string;
+  /** The line that changes it. */
+  readonly mend?: string;
 }
 
 export interface EngineContext {

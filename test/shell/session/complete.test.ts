@@ -47,6 +47,7 @@ const ofRoot = [
   'unshare',
   'undo',
   'version',
+  'why',
 ];
 const rootCommands = [...common, ...ofRoot].sort();
 

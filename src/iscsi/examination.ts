@@ -1,0 +1,115 @@
+/**
+ * What a login of an initiator would come to, rule by rule, as the configuration is now: by the very rules that a login
+ * goes through (access.ts, redirection.ts, credentials.ts), with nobody logging in.
+ */
+
+import { accessRules } from '../target/access.ts';
+import { isMutual } from '../target/auth.ts';
+import type { Comer, Verdict } from '../target/service.ts';
+import { type FabricState, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
+import { credentialsOf, methodsOf, whyNobodyCan } from './credentials.ts';
+import { connectionsMax } from './limits.ts';
+import { redirectionOf } from './redirection.ts';
+
+/** In the order of a login. What comes behind an ACL that is not there has no answer. */
+export function examineLogin(state: FabricState, tpg: Tpg, comer: Comer): Verdict[] {
+  const { initiatorName } = comer;
+  const [enabled, list, acl] = accessRules.map((rule) => accessVerdict(rule, tpg, comer));
+  const entered = [enabled!, list!, redirectVerdict(tpg), limitVerdict(comer), acl!];
+  if (acl!.outcome === 'refuses') return entered;
+  return [...entered, ...chapVerdicts(state, tpg, tpg.acls.get(initiatorName))];
+}
+
+function accessVerdict(
+  { name, refusal }: (typeof accessRules)[number],
+  tpg: Tpg,
+  { initiatorName, address }: Comer,
+): Verdict {
+  const because = refusal(tpg, initiatorName, address ?? '');
+  const { says, mend } = accessWords[name](tpg, initiatorName);
+  if (because === undefined) return { rule: name, outcome: 'passes', says };
+  const rules = tpg.accessList?.addresses ?? [];
+  if (name === 'access list' && address === undefined && rules.length > 0) {
+    return { rule: name, outcome: 'depends', says: `it may come from ${rules.join(', ')} only: say where from` };
+  }
+  const said =
+    name === 'access list' && address === undefined
+      ? `${initiatorName} is not in the access list of ${tpg.path}`
+      : because;
+  return { rule: name, outcome: 'refuses', says: said, mend };
+}
+
+/** What is so where a rule lets in, and the line by which it does. */
+const accessWords: Record<
+  (typeof accessRules)[number]['name'],
+  (tpg: Tpg, name: string) => { says: string; mend: string }
+> = {
+  enabled: ({ path }) => ({ says: `${path} is enabled`, mend: `${path} enable` }),
+  'access list': ({ path, accessList }, name) => ({
+    says: accessList ? 'it is on the access list' : 'there is no access list: everybody may come',
+    mend: `${path} allow ${name}`,
+  }),
+  acl: ({ path, acls }, name) => ({
+    says: acls.has(name) ? 'it has an ACL' : 'generate_node_acls=1 lets in who has no ACL',
+    mend: `${path}/acls create ${name}`,
+  }),
+};
+
+/** Each portal is a way in of its own. */
+function redirectVerdict(tpg: Tpg): Verdict {
+  const rule = 'redirect';
+  const sent = tpg.portals.filter((portal) => redirectionOf(tpg, printPortal(portal)));
+  const [first] = sent;
+  if (!first) return { rule, outcome: 'passes', says: 'logins stay here' };
+  const to = redirectionOf(tpg, printPortal(first))!.message;
+  if (sent.length < tpg.portals.length)
+    return { rule, outcome: 'depends', says: `who comes to ${sent.map(printPortal).join(', ')} is sent ${to}` };
+  return { rule, outcome: 'refuses', says: `every login is sent ${to}`, mend: `${tpg.path} set attribute redirect=` };
+}
+
+function limitVerdict({ connections }: Comer): Verdict {
+  const says = `${connections} of ${connectionsMax} connections are open in its thread`;
+  const isFull = connections >= connectionsMax;
+  return { rule: 'limits', outcome: isFull ? 'refuses' : 'passes', says, ...(isFull && { mend: 'sessions' }) };
+}
+
+function chapVerdicts(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): Verdict[] {
+  const credentials = credentialsOf(state, tpg, acl);
+  const { owner, accounts, auth } = credentials;
+  const nobody = whyNobodyCan(credentials);
+  const rule = 'chap';
+  if (nobody !== undefined)
+    return [{ rule, outcome: 'refuses', says: nobody, mend: `${owner} set auth userid=NAME password=SECRET` }];
+  const methods = methodsOf(credentials);
+  if (methods.length === 0)
+    return [
+      {
+        ...{
+          rule,
+          outcome: 'refuses',
+          says: `AuthMethod of ${tpg.path} asks for CHAP, and ${owner} has no userid and password`,
+        },
+        mend: `${owner} set auth userid=NAME password=SECRET`,
+      },
+    ];
+  const names = [...new Set(accounts.map(({ userid }) => userid))].join(' or ');
+  if (!methods.includes('CHAP')) return [{ rule, outcome: 'passes', says: 'no CHAP is asked for, or possible' }];
+  const required = !methods.includes('None');
+  const inward: Verdict = {
+    rule,
+    outcome: required ? 'depends' : 'passes',
+    says: required
+      ? `it has to give the name ${names} and the secret of ${owner}`
+      : `it may give the name ${names} and the secret of ${owner}, or nothing`,
+  };
+  const outward: Verdict = isMutual(auth)
+    ? {
+        ...{ rule: 'chap back', outcome: 'depends' },
+        says: `asked for it, the target proves itself as ${auth.mutual_userid}: the initiator must expect that secret, and another than its own`,
+      }
+    : {
+        ...{ rule: 'chap back', outcome: 'depends' },
+        says: `the target cannot prove itself: an initiator that asks for it is refused (${owner} set auth mutual_userid=NAME mutual_password=SECRET)`,
+      };
+  return [inward, outward];
+}

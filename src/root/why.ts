@@ -1,0 +1,315 @@
+/**
+ * Why an initiator cannot come in, or does not see or write a disk: every rule that it meets, in the order in which it
+ * meets them, asked of the rules themselves as the configuration and the process are now.
+ */
+
+import { serviceOf } from '../fabric/index.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { bareName, leftBy } from '../scsi/unit-hold.ts';
+import { lunsOf, mappingsOf, viewOf } from '../target/access.ts';
+import type { SessionInfo, Verdict } from '../target/service.ts';
+import {
+  type FabricState,
+  type Lun,
+  type NodeAcl,
+  portalPath,
+  printPortal,
+  type Target,
+  type Tpg,
+} from '../target/target.ts';
+import { InventoryRows } from './inventory.ts';
+import type { LoginRefusal, Refusals } from './refusals.ts';
+import type { Root } from './root.ts';
+
+/** What an initiator may do with a LUN, and why not more. Plain data. */
+export interface LunVerdict {
+  /** As the initiator numbers it. */
+  readonly number: number;
+  /** A path. */
+  readonly disk: string;
+  readonly reads: boolean;
+  readonly writes: boolean;
+  /** Lines; none where it may do everything. */
+  readonly because: readonly string[];
+  /** The line that changes the first of them. */
+  readonly mend?: string;
+}
+
+/** What an initiator meets at one TPG. Plain data. */
+export interface LoginWalk {
+  /** The TPG's, or what was asked for where there is none. */
+  readonly path: string;
+  readonly verdicts: readonly Verdict[];
+  /** None where it is refused. */
+  readonly luns: readonly LunVerdict[];
+  /** The first that refuses. */
+  readonly refusedBy?: Verdict;
+}
+
+export interface WhyAnswer {
+  readonly initiator: string;
+  readonly address?: string;
+  readonly walks: readonly LoginWalk[];
+  /** How it was refused of late, the latest first. */
+  readonly refusals: readonly LoginRefusal[];
+}
+
+/** Whom it is about. */
+export interface WhyQuestion {
+  readonly initiator: string;
+  /** One target; otherwise all to which initiators log in. */
+  readonly target?: string;
+  /** Where it comes from, without brackets. */
+  readonly from?: string;
+}
+
+/** @param root as of its last `observe` */
+export async function whyRefused(root: Root, refusals: Refusals, question: WhyQuestion): Promise<WhyAnswer> {
+  const initiator = question.initiator.toLowerCase();
+  const wanted = question.target?.toLowerCase();
+  const states = [...root.tree.fabrics.values()].filter(({ fabric }) => serviceOf(fabric)?.examine);
+  const found = states.flatMap((state) =>
+    [...state.targets.values()]
+      .filter(({ wwn }) => wanted === undefined || wwn === wanted)
+      .map((target) => ({ state, target })),
+  );
+  const walks = await Promise.all(
+    found.flatMap(({ state, target }) =>
+      Array.from(target.tpgs.values(), (tpg) => walk(root, state, tpg, initiator, question.from)),
+    ),
+  );
+  return {
+    initiator,
+    ...(question.from !== undefined && { address: question.from }),
+    walks: walks.length > 0 ? walks : [nowhere(wanted, found[0]?.target)],
+    refusals: refusals.latest().filter((one) => one.initiator === initiator && (!wanted || one.target === wanted)),
+  };
+}
+
+/** There is nothing to log in to. */
+function nowhere(wanted: string | undefined, target: Target | undefined): LoginWalk {
+  const verdict: Verdict = target
+    ? { rule: 'target', outcome: 'refuses', says: `${target.path} has no TPG`, mend: `${target.path} create` }
+    : {
+        ...{ rule: 'target', outcome: 'refuses' },
+        says: wanted === undefined ? 'there is no target' : `there is no target ${wanted}`,
+        mend: `/iscsi create${wanted === undefined ? '' : ` ${wanted}`}`,
+      };
+  return { path: target?.path ?? wanted ?? '/iscsi', verdicts: [verdict], luns: [], refusedBy: verdict };
+}
+
+async function walk(
+  root: Root,
+  state: FabricState,
+  tpg: Tpg,
+  initiatorName: string,
+  address: string | undefined,
+): Promise<LoginWalk> {
+  const connections = connectionsBeside(root, tpg.target);
+  const examined = await serviceOf(state.fabric)!.examine!(state, tpg, { initiatorName, address, connections });
+  const verdicts = [serving(root), portals(root, tpg), ...examined];
+  const refusedBy = verdicts.find(({ outcome }) => outcome === 'refuses');
+  if (refusedBy) return { path: tpg.path, verdicts, luns: [], refusedBy };
+  const acl = tpg.acls.get(initiatorName);
+  const luns = lunsOf(tpg, acl).flatMap((number) => lunVerdict(root, tpg, acl, number, initiatorName) ?? []);
+  const seen = lunsSeen(tpg, acl, luns.length, initiatorName);
+  return {
+    path: tpg.path,
+    verdicts: [...verdicts, seen],
+    luns,
+    ...(seen.outcome === 'refuses' && { refusedBy: seen }),
+  };
+}
+
+function serving({ serving }: Root): Verdict {
+  const rule = 'serving';
+  return serving
+    ? { rule, outcome: 'passes', says: 'targets are served' }
+    : { rule, outcome: 'refuses', says: 'nothing is served from here', mend: 'tcli daemon start' };
+}
+
+function portals(root: Root, tpg: Tpg): Verdict {
+  const rule = 'portal';
+  const add = `${tpg.path}/portals create`;
+  if (tpg.portals.length === 0) return { rule, outcome: 'refuses', says: `${tpg.path} has no portal`, mend: add };
+  const closed = tpg.portals.flatMap((portal) => {
+    const problem = root.portalProblem(tpg, portal);
+    return problem === undefined ? [] : [`${portalPath(tpg, portal)}: ${problem}`];
+  });
+  if (closed.length === tpg.portals.length) return { rule, outcome: 'refuses', says: closed.join('; '), mend: add };
+  const open = tpg.portals.filter((portal) => root.portalProblem(tpg, portal) === undefined).map(printPortal);
+  const also = closed.length > 0 ? `; not: ${closed.join('; ')}` : '';
+  return { rule, outcome: 'passes', says: `${open.join(', ')}${also}` };
+}
+
+function lunsSeen({ path }: Tpg, acl: NodeAcl | undefined, count: number, initiatorName: string): Verdict {
+  const rule = 'luns';
+  if (count > 0) return { rule, outcome: 'passes', says: `it sees ${count}` };
+  return acl
+    ? {
+        ...{ rule, outcome: 'refuses', says: `it logs in and sees no disk: its ACL maps no LUN` },
+        mend: `${path}/acls/${acl.tag || initiatorName} create 0 LUN`,
+      }
+    : {
+        ...{ rule, outcome: 'refuses', says: `it logs in and sees no disk: ${path} has no LUN` },
+        mend: `${path}/luns create STORAGE_OBJECT`,
+      };
+}
+
+/** Connections that are open in the loop that serves a target. */
+function connectionsBeside(root: Root, target: Target): number {
+  const number = root.loopOf(target)?.number;
+  const isBeside = ({ fabric, targetWwn }: SessionInfo) => {
+    const other = root.tree.fabrics.get(fabric)?.targets.get(targetWwn);
+    return other !== undefined && root.loopOf(other)?.number === number;
+  };
+  return root.sessions().reduce((sum, session) => sum + (isBeside(session) ? session.connections.length : 0), 0);
+}
+
+/** What stands in the way of an initiator at a LUN, and the line that takes it away, where there is one. */
+interface Obstacle {
+  readonly takes: 'all' | 'writes';
+  readonly says: string;
+  readonly mend?: string;
+}
+
+function lunVerdict(
+  root: Root,
+  tpg: Tpg,
+  acl: NodeAcl | undefined,
+  number: number,
+  initiatorName: string,
+): LunVerdict | undefined {
+  const view = viewOf(tpg, acl, number);
+  if (!view) return undefined;
+  const obstacles = [
+    ...mediumObstacles(root, view.storageObject),
+    ...(view.writeProtected ? protections(tpg, acl, number) : []),
+    ...holdObstacles(root, view.storageObject, tpg, initiatorName),
+  ];
+  const mend = obstacles.find((one) => one.mend !== undefined)?.mend;
+  const takesAll = obstacles.some(({ takes }) => takes === 'all');
+  return {
+    number,
+    disk: view.storageObject.path,
+    reads: !takesAll,
+    writes: obstacles.length === 0,
+    because: obstacles.map(({ says }) => says),
+    ...(mend !== undefined && { mend }),
+  };
+}
+
+function mediumObstacles(root: Root, object: StorageObject): Obstacle[] {
+  const { missing, path, attributes } = object;
+  const work = root.workOn(object);
+  const protectedBy = root.holdOn(object)?.writeProtectedBy;
+  return [
+    ...(missing === undefined ? [] : [{ takes: 'all' as const, says: `its medium is not there: ${missing}` }]),
+    ...(work ? [{ takes: 'all' as const, says: `${work.command} ${work.failed ? 'has failed' : 'goes on'}` }] : []),
+    ...(attributes.values.read_only === 1
+      ? [{ takes: 'writes' as const, says: `read_only=1 of ${path}`, mend: `${path} set attribute read_only=0` }]
+      : []),
+    ...(protectedBy === 'medium' ? [{ takes: 'writes' as const, says: 'its medium cannot be written' }] : []),
+    ...(protectedBy === 'initiator'
+      ? [{ takes: 'writes' as const, says: 'an initiator has set its software write protect (mode page 0Ah, SWP)' }]
+      : []),
+  ];
+}
+
+/** What makes access show it read-only (access.ts). */
+function protections(tpg: Tpg, acl: NodeAcl | undefined, number: number): Obstacle[] {
+  const attribute = acl ? 'prod_mode_write_protect' : 'demo_mode_write_protect';
+  const mapped = acl?.mappedLuns.get(number);
+  return [
+    ...(mapped?.writeProtect
+      ? [
+          {
+            takes: 'writes' as const,
+            says: `it is mapped read-only: ${tpg.path}/acls/${acl!.tag || acl!.wwn}/mapped_lun${number}`,
+          },
+        ]
+      : []),
+    ...(tpg.attribute(attribute) === 1
+      ? [
+          {
+            ...{ takes: 'writes' as const, says: `${attribute}=1 of ${tpg.path}` },
+            mend: `${tpg.path} set attribute ${attribute}=0`,
+          },
+        ]
+      : []),
+  ];
+}
+
+function holdObstacles(root: Root, object: StorageObject, tpg: Tpg, initiatorName: string): Obstacle[] {
+  const hold = root.holdOn(object);
+  if (!hold) return [];
+  const { reads, writes } = leftBy(hold, initiatorName, tpg.relativePortId);
+  if (reads && writes) return [];
+  const kill = hold.reservedBy?.session === undefined ? {} : { mend: `sessions kill ${hold.reservedBy.session}` };
+  return [{ takes: reads ? 'writes' : 'all', says: `reserved by ${holderOf(hold).join(', ')}`, ...kill }];
+}
+
+/** Who holds the reservation. */
+function holderOf({
+  persistent: { reservation, registrations },
+  reservedBy,
+}: NonNullable<ReturnType<Root['holdOn']>>): string[] {
+  if (reservedBy) return [reservedBy.initiatorName];
+  if (!reservation) return [];
+  const holders = reservation.holder ? [reservation.holder] : registrations;
+  return [...new Set(holders.map(({ initiator }) => bareName(initiator)))];
+}
+
+/** What there is to know of a LUN: who holds it, who uses it, who may and what. Plain data. */
+export interface LunAnswer {
+  readonly path: string;
+  readonly disk: string;
+  readonly problem: string;
+  /** A persistent reservation by its type, or RESERVE; null: none. */
+  readonly reservation: { readonly type: string; readonly holders: readonly string[] } | null;
+  readonly registered: readonly string[];
+  /** Who is logged in and sees it. */
+  readonly users: readonly {
+    readonly initiator: string;
+    readonly session: number;
+    readonly addresses: readonly string[];
+  }[];
+  /** Whose ACL maps it; `*` stands for everybody who has none. */
+  readonly may: readonly (LunVerdict & { readonly initiator: string })[];
+}
+
+/** SPC-4 6.15.3.4 */
+const typeNames: Readonly<Record<number, string>> = {
+  1: 'write exclusive',
+  3: 'exclusive access',
+  5: 'write exclusive, registrants only',
+  6: 'exclusive access, registrants only',
+  7: 'write exclusive, all registrants',
+  8: 'exclusive access, all registrants',
+};
+
+/** @param root as of its last `observe` */
+export function whyAtLun(root: Root, lun: Lun): LunAnswer {
+  const rows = new InventoryRows(root);
+  const { tpg, storageObject } = lun;
+  const { path, disk, problem } = rows.lun(lun);
+  const hold = root.holdOn(storageObject);
+  const reservation = hold?.persistent.reservation;
+  const type = hold?.reservedBy ? 'RESERVE' : reservation ? typeNames[reservation.type] : undefined;
+  const mapped = mappingsOf(lun).flatMap(({ acl, mapped: { index } }) => {
+    const verdict = lunVerdict(root, tpg, acl, index, acl.wwn);
+    return verdict ? [{ initiator: acl.wwn, ...verdict }] : [];
+  });
+  const everybody = tpg.attribute('generate_node_acls') === 1 && lunVerdict(root, tpg, undefined, lun.index, '*');
+  return {
+    ...{ path, disk, problem },
+    reservation: hold && type !== undefined ? { type, holders: holderOf(hold) } : null,
+    registered: [...new Set((hold?.persistent.registrations ?? []).map(({ initiator }) => bareName(initiator)))],
+    users: rows.usersOf(lun).map(({ initiatorWwn, id, connections }) => ({
+      initiator: initiatorWwn,
+      session: id,
+      addresses: connections.map(({ address }) => address),
+    })),
+    may: [...mapped, ...(everybody ? [{ initiator: '*', ...everybody }] : [])],
+  };
+}
