@@ -1,6 +1,6 @@
 // Builds dist/: four programs (tcli, the interactive shell's engine thread, the thread of a loop, the process of a local device), sharing chunks, and the library.
 // --splitting matters: without it every one-shot would pay for loading Ink, and a client of a daemon for the engine.
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 rmSync('dist', { recursive: true, force: true });
@@ -20,7 +20,10 @@ const options = {
   sourcemap: 'linked',
   minifySyntax: true,
   minifyWhitespace: true,
-  define: { 'process.env.NODE_ENV': '"production"' },
+  define: {
+    'process.env.NODE_ENV': '"production"',
+    TCLI_VERSION: JSON.stringify(JSON.parse(readFileSync('package.json', 'utf8')).version),
+  },
   logLevel: 'warning',
 };
 await build({
@@ -33,4 +36,4 @@ await build({
   },
 });
 // By itself: what the library exports would count as used by every program.
-await build({ ...options, entryPoints: { index: 'src/index.ts' } });
+await build({ ...options, entryPoints: { index: 'src/library/index.ts' } });

@@ -47,6 +47,7 @@ const layers = [
   ['tgt'],
   ['import'],
   ['daemon'],
+  ['library'],
 ];
 
 /** Files with a timer of Node's, and why they have one. */
@@ -58,6 +59,7 @@ const roomsWithTimers: Readonly<Record<string, string>> = {
   'src/iscsi/connections.ts': 'the tick of all connections, which looks at the clock',
   'src/scsi/logical-unit.ts': 'the clock of SCSI, which is an argument',
   'src/daemon/serve.ts': 'the watchdog of systemd, and media that are tried again, for as long as it serves',
+  'src/library/own.ts': 'media that are tried again, for as long as it serves',
   'src/daemon/repeats.ts': 'counted log lines, from time to time',
   'shell/process/serve-home.ts': 'ends the process when its last lines are said',
   'shell/ui/pager.ts': 'what somebody sees who waits for more lines',

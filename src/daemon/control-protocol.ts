@@ -60,8 +60,8 @@ export type ControlRequest =
   | { readonly id: number; readonly do: 'status' }
   /** One change through the engine's one door. */
   | { readonly id: number; readonly do: 'apply'; readonly operation: Operation }
-  /** Everything, in saveconfig.json's form, secrets included. */
-  | { readonly id: number; readonly do: 'configuration' }
+  /** What stands at a path (everything when it does not say), in saveconfig.json's form, secrets included. */
+  | { readonly id: number; readonly do: 'configuration'; readonly path?: string }
   | { readonly id: number; readonly do: 'save'; readonly backups?: number }
   /** Ends the process: it answers, then closes the connection when it is done. */
   | {

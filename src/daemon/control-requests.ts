@@ -2,7 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { type LogLevel, logLevels } from '../log.ts';
-import { type Operation, type ParameterValues, withoutSecrets } from '../operations/operation.ts';
+import { type Operation, ownParams, type ParameterValues, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
 import { type WhyQuestion, whyRefused } from '../root/why.ts';
@@ -47,7 +47,10 @@ export const controlRequests: Readonly<
     });
     return { is: 'applied', operation: withoutSecrets(carried), notes };
   },
-  configuration: async ({ host }) => ({ is: 'configuration', configuration: dumpValue(host.root.tree) }),
+  async configuration({ host }, { path = '/' }) {
+    if (typeof path !== 'string') throw new OperatorError('path must be a string');
+    return { is: 'configuration', configuration: dumpValue(host.root.tree, path) };
+  },
   async save({ host }, { backups = backupsKept }) {
     if (!Number.isSafeInteger(backups) || Number(backups) < 1) throw new OperatorError('backups must be at least 1');
     const { path, backup } = await host.save(undefined, Number(backups));
@@ -122,7 +125,6 @@ function operationOf(given: unknown): Operation {
     throw new OperatorError('An operation has a path and a verb, both strings');
   if (typeof params !== 'object' || params === null || Array.isArray(params))
     throw new OperatorError("An operation's params are an object");
-  // What chance decided, and what an initiator asked for, are not for clients to say: they are believed.
-  const { settled: _, initiator: __, ...said } = params as ParameterValues;
-  return { path, verb, params: said };
+  const said = Object.entries(params as ParameterValues).filter(([name]) => !ownParams.includes(name));
+  return { path, verb, params: Object.fromEntries(said) };
 }

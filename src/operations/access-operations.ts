@@ -13,6 +13,7 @@ export const accessOperations = [
   operation({
     at: 'tpg',
     verb: 'restrict',
+    doc: 'Begins the access list of the TPG, or replaces it: nobody else sees it and may come to it.',
     // Lists, separated by commas. Without either nobody may come.
     params: { addresses: 'printable?', names: 'printable?' },
     apply(_tree, { tpg }, params) {
@@ -24,6 +25,7 @@ export const accessOperations = [
   operation({
     at: 'tpg',
     verb: 'unrestrict',
+    doc: 'Ends the access list: whoever ACLs or demo mode admit may come.',
     params: {},
     apply(_tree, { tpg }, params) {
       if (!tpg.accessList)
@@ -34,6 +36,7 @@ export const accessOperations = [
   operation({
     at: 'fabric',
     verb: 'add_account',
+    doc: 'Makes a CHAP account, which TPGs and discovery take by its name.',
     params: { userid: 'printable', password: 'printable' },
     apply(_tree, { state }, params) {
       const { userid, password } = params;
@@ -48,6 +51,7 @@ export const accessOperations = [
   operation({
     at: 'fabric',
     verb: 'remove_account',
+    doc: 'Removes a CHAP account, from all that take it, too.',
     params: { userid: 'string' },
     apply(_tree, { state }, params) {
       const { userid } = params;

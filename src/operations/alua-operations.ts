@@ -29,6 +29,7 @@ export const aluaOperations = [
   operation({
     at: 'alua',
     verb: 'create',
+    doc: 'Makes a target port group.',
     params: { name: 'printable', tag: 'number' },
     apply(_tree, { storageObject }, params) {
       const { name, tag } = params;
@@ -51,6 +52,7 @@ export const aluaOperations = [
   operation({
     at: 'alua',
     verb: 'delete',
+    doc: 'Removes a target port group; its LUNs go back to the default one.',
     params: { name: 'string' },
     apply(_tree, { storageObject }, params) {
       const { name } = params;
@@ -78,6 +80,7 @@ export const aluaOperations = [
   operation({
     at: 'alua group',
     verb: 'set',
+    doc: 'Changes a setting of the group.',
     // `initiator`: SET TARGET PORT GROUPS asks for the state, and has checked that it may.
     params: { group: 'string', name: 'string', value: 'string', initiator: 'boolean?' },
     apply(_tree, { storageObject, group }, params) {
@@ -105,6 +108,7 @@ export const aluaOperations = [
   operation({
     at: 'lun',
     verb: 'set',
+    doc: 'Changes a setting of the LUN: its target port group is `alua_tg_pt_gp_name` of the group `alua`.',
     params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { lun }, params) {
       const { group, name, value } = params;

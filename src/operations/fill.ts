@@ -18,6 +18,7 @@ export const fillOperations: readonly OperationType[] = Object.values(schema).ma
   operation({
     at: kind.name,
     verb: 'fill',
+    doc: 'Takes what a saved file says of the object.',
     // `as`: which of the objects that stand there; the node of a target without TPG nodes is that of its TPG.
     params: { as: 'string', saved: 'object' },
     apply(_tree, place, params, { restoring }) {

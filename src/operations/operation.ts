@@ -62,6 +62,8 @@ export interface Surroundings {
 export interface OperationType<K extends PlaceKind = PlaceKind, P extends DeclaredParameters = DeclaredParameters> {
   readonly at: K;
   readonly verb: string;
+  /** What it does, in a sentence or two: for who calls it. */
+  readonly doc: string;
   /**
    * Parameter name → JSON type, or `printable`: a string that people will see, as a name or a value. A trailing `?` may be
    * left out. Others are refused.
@@ -89,6 +91,9 @@ export interface OperationType<K extends PlaceKind = PlaceKind, P extends Declar
     around: Surroundings,
   ): Promise<CarriedOut> | CarriedOut;
 }
+
+/** Parameters that are not for clients to give: what chance decided, and what an initiator asked for, are believed. */
+export const ownParams: readonly string[] = ['settled', 'initiator'];
 
 interface ParamTypes {
   readonly string: string;

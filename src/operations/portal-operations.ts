@@ -10,7 +10,8 @@ export const portalOperations = [
   operation({
     at: 'portals',
     verb: 'create',
-    params: { ip_address: 'string', ip_port: 'number' },
+    doc: 'Listens on an address and a port.',
+    params: { ip_address: 'string', ip_port: 'number?' },
     apply(tree, { tpg }, params) {
       const { address, port } = portalOf(params);
       const same = (tag: Tpg) => tag.portals.some((portal) => portal.address === address && portal.port === port);
@@ -38,6 +39,7 @@ export const portalOperations = [
   operation({
     at: 'portals',
     verb: 'delete',
+    doc: 'Stops listening there.',
     params: { ip_address: 'string', ip_port: 'number' },
     apply(_tree, { tpg }, params) {
       const address = unbracketed(params.ip_address);
@@ -51,6 +53,9 @@ export const portalOperations = [
     },
   }),
 ];
+
+/** RFC 7143 13.8: the port of iSCSI. */
+const defaultPort = 3260;
 
 const anyOf = { 4: /^0\.0\.0\.0$/, 6: /^[0:]+$/ } as const;
 
@@ -71,7 +76,7 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
 const unbracketed = (address: string): string => /^\[*([^[\]]*)\]*$/.exec(address)?.[1] ?? address;
 
 /** @throws OperatorError for what is no numeric address or no port */
-function portalOf({ ip_address, ip_port: port }: { ip_address: string; ip_port: number }) {
+function portalOf({ ip_address, ip_port: port = defaultPort }: { ip_address: string; ip_port?: number }) {
   const address = unbracketed(ip_address);
   if (!isIP(address) && address !== '::0')
     throw new OperatorError(

@@ -12,19 +12,22 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { listIn, type SavedPart } from './groups.ts';
 import { isRaw, type Raw, textOf } from './raw.ts';
 
-const key = 'alua_tpgs';
+/** The key of a saved storage object that has them. */
+export const aluaGroupsKey = 'alua_tpgs';
 
 /** The ALUA groups of a storage object, as the file has them. @param label how lines about them begin */
 export const aluaGroupsPart = (storageObject: StorageObject, label: string): SavedPart => ({
-  keys: [key],
-  saved: (unknown) => ({ [key]: [...storageObject.aluaGroups, ...((unknown[key] as Raw[] | undefined) ?? [])] }),
-  restore({ [key]: saved }, told) {
+  keys: [aluaGroupsKey],
+  saved: (unknown) => ({
+    [aluaGroupsKey]: [...storageObject.aluaGroups, ...((unknown[aluaGroupsKey] as Raw[] | undefined) ?? [])],
+  }),
+  restore({ [aluaGroupsKey]: saved }, told) {
     if (saved === undefined || saved === null) return {};
-    const list = listIn({ [key]: saved }, key, label.slice(0, -2), told);
+    const list = listIn({ [aluaGroupsKey]: saved }, aluaGroupsKey, label.slice(0, -2), told);
     const { groups, refused, errors } = readAluaGroups(list.filter(isRaw));
     storageObject.aluaGroups = groups;
     for (const line of errors) told.error(`${label}${line}`);
-    return refused.length > 0 ? { [key]: refused } : {};
+    return refused.length > 0 ? { [aluaGroupsKey]: refused } : {};
   },
 });
 

@@ -14,10 +14,8 @@ import { reportToAll } from '../scsi/unit-attention.ts';
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/target.ts';
 import { operation, type ParameterValues } from './operation.ts';
+import { checkName, typedCreation } from './storage-object-creation.ts';
 import type { Tree } from './tree.ts';
-
-const badName = /[/\s]/;
-const nameBytesMax = 255;
 
 /** What chance and the medium decided when it was created; a repetition takes it as it is. */
 interface SettledObject {
@@ -31,11 +29,15 @@ export const storageObjectOperations = [
   operation({
     at: 'backstore',
     verb: 'create',
+    doc: 'Makes a storage object of this kind.',
     // The rest of the parameters are the kind's own; its record declares and `settle` checks them.
     params: { name: 'printable', wwn: 'printable?', settled: 'object?', '*': 'string?' },
     prepare: ({ backstore, named }, params) =>
-      backstore.elsewhere && !params.settled ? settledElsewhere(backstore, named, params) : undefined,
-    async apply(tree, { backstore, named }, params, around) {
+      backstore.elsewhere && !params.settled
+        ? settledElsewhere(backstore, named, typedCreation(backstore, params))
+        : undefined,
+    async apply(tree, { backstore, named }, given, around) {
+      const params = given.settled ? given : typedCreation(backstore, given);
       const { name } = params;
       checkName(name);
       // LUNs name their storage object by the plugin, which kinds may share.
@@ -69,6 +71,7 @@ export const storageObjectOperations = [
   operation({
     at: 'backstore',
     verb: 'delete',
+    doc: 'Removes a storage object and its LUNs. Its file or device stays.',
     params: { name: 'string' },
     apply(_tree, { named }, params) {
       const { name } = params;
@@ -86,6 +89,7 @@ export const storageObjectOperations = [
   operation({
     at: 'backstore',
     verb: 'changemedium',
+    doc: 'Puts another medium into a storage object; initiators are told.',
     params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
     prepare({ backstore, named }, params) {
       const storageObject = named.get(params.name);
@@ -119,6 +123,7 @@ export const storageObjectOperations = [
   operation({
     at: 'storage object',
     verb: 'resize',
+    doc: 'Changes the size, while it is served, too. Without a size: the one that its medium has now.',
     params: { size: 'number?', force: 'boolean?' },
     async apply(_tree, { storageObject }, params, { restoring }) {
       const { config: before, missing, contentsLost, size: old, volume } = storageObject;
@@ -157,6 +162,7 @@ export const storageObjectOperations = [
   operation({
     at: 'storage object',
     verb: 'set',
+    doc: 'Changes an attribute.',
     // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
     prepare({ storageObject: { path } }, params, around) {
@@ -320,12 +326,6 @@ function refuseShared(tree: Tree, mine: StorageObject): void {
           : `The wwn ${wwn} gives initiators the name naa.${naa}, as that of ${other.path} does`,
         'Initiators would take both for one disk, and write to the wrong one. Give another wwn, or none: then one is made.',
       );
-}
-
-function checkName(name: string): void {
-  if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");
-  if (name === '' || Buffer.byteLength(name) > nameBytesMax)
-    throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);
 }
 
 const aboutDiscard: readonly string[] = ['emulate_tpu', 'emulate_tpws', 'unmap_zeroes_data'];

@@ -20,6 +20,7 @@ export const targetOperations = [
   operation({
     at: 'fabric',
     verb: 'create',
+    doc: 'Makes a target; without a name, one is made up.',
     params: { wwn: 'printable?', settled: 'object?' },
     apply(tree, { state }, params, around) {
       const given = params.wwn;
@@ -42,6 +43,7 @@ export const targetOperations = [
   operation({
     at: 'fabric',
     verb: 'delete',
+    doc: 'Removes a target with all that it has.',
     params: { wwn: 'string' },
     apply(_tree, { state }, params) {
       const target = state.targets.get(targetWwn(params.wwn, state.fabric));
@@ -62,6 +64,7 @@ export const targetOperations = [
   operation({
     at: 'fabric',
     verb: 'set',
+    doc: 'Changes the CHAP words of discovery, or switches it on and off by `enable`.',
     params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { state }, params) {
       const { group, name, value } = params;
@@ -83,6 +86,7 @@ export const targetOperations = [
   operation({
     at: 'target',
     verb: 'create',
+    doc: 'Makes a TPG, disabled; without a tag, with the lowest that is free.',
     params: { tag: 'number?', settled: 'object?' },
     apply(tree, { target }, params, around) {
       const tag = params.tag ?? lowestFree(target.tpgs, 1);
@@ -101,6 +105,7 @@ export const targetOperations = [
   operation({
     at: 'target',
     verb: 'delete',
+    doc: 'Removes a TPG with all that it has.',
     params: { tag: 'number' },
     apply(_tree, { target }, params) {
       const tpg = target.tpgs.get(params.tag);

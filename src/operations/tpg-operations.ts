@@ -22,18 +22,21 @@ export const tpgOperations = [
   operation({
     at: 'tpg',
     verb: 'enable',
+    doc: 'Lets initiators in.',
     params: {},
     apply: (_tree, { tpg }, params) => switchTpg(tpg, true, params),
   }),
   operation({
     at: 'tpg',
     verb: 'disable',
+    doc: 'Lets no initiator in; those that are logged in are sent away.',
     params: {},
     apply: (_tree, { tpg }, params) => switchTpg(tpg, false, params),
   }),
   operation({
     at: 'tpg',
     verb: 'set',
+    doc: 'Changes a setting of the TPG.',
     params: groupParams,
     apply(tree, { tpg }, params) {
       const { group, name, value } = params;
@@ -54,6 +57,7 @@ export const tpgOperations = [
   operation({
     at: 'luns',
     verb: 'create',
+    doc: 'Exports a storage object; without a number, under the lowest that is free.',
     params: { storage_object: 'string', lun: 'number?', settled: 'object?' },
     apply(tree, { tpg }, params, around) {
       const storageObject = tree.storageObject(params.storage_object);
@@ -88,6 +92,7 @@ export const tpgOperations = [
   operation({
     at: 'luns',
     verb: 'delete',
+    doc: 'Takes a LUN and its mapped LUNs away.',
     params: { lun: 'number' },
     apply(_tree, { tpg }, params) {
       const lun = tpg.luns.get(params.lun);
@@ -100,7 +105,10 @@ export const tpgOperations = [
     operation({
       at: 'luns',
       verb,
-      // `force`: also while somebody uses the device.
+      doc:
+        verb === 'attach'
+          ? 'Makes the LUN a block device of this machine, where the fabric can do that.'
+          : 'Lets the LUN be a block device no longer; `force` also while somebody uses it.',
       params: { lun: 'number', ...(verb === 'detach' && { force: 'boolean?' as const }) },
       apply(_tree, { tpg }, params) {
         const lun = tpg.luns.get(params.lun);
@@ -120,6 +128,7 @@ export const tpgOperations = [
   operation({
     at: 'acls',
     verb: 'create',
+    doc: 'Admits an initiator, which sees the LUNs that are mapped for it.',
     params: { wwn: 'printable' },
     apply(_tree, { tpg }, params) {
       const wwn = normaliseWwn(params.wwn, tpg.target.fabric.wwnTypes);
@@ -132,6 +141,7 @@ export const tpgOperations = [
   operation({
     at: 'acls',
     verb: 'delete',
+    doc: 'Admits an initiator no longer, and ends its sessions.',
     params: { wwn: 'string' },
     apply(_tree, { tpg }, params) {
       const acl = tpg.acls.get(normaliseWwn(params.wwn, tpg.target.fabric.wwnTypes));
@@ -147,6 +157,7 @@ export const tpgOperations = [
   operation({
     at: 'acls',
     verb: 'tag',
+    doc: 'Puts the ACL of an initiator into a group, whose settings and mapped LUNs it then has.',
     // '' takes it out of its group.
     params: { wwn: 'string', tag: 'printable' },
     apply(_tree, { tpg }, params) {
@@ -163,6 +174,7 @@ export const tpgOperations = [
   operation({
     at: 'acl',
     verb: 'create',
+    doc: 'Maps a LUN for the initiator, under a number of its own.',
     params: { mapped_lun: 'number', tpg_lun: 'number', write_protect: 'boolean?', settled: 'object?' },
     apply(_tree, { tpg, acl }, params, around) {
       const index = params.mapped_lun;
@@ -189,6 +201,7 @@ export const tpgOperations = [
   operation({
     at: 'acl',
     verb: 'delete',
+    doc: 'Takes a mapped LUN away.',
     params: { mapped_lun: 'number' },
     apply(_tree, { tpg, acl }, params) {
       const index = params.mapped_lun;
@@ -205,6 +218,7 @@ export const tpgOperations = [
   operation({
     at: 'acl',
     verb: 'set',
+    doc: 'Changes a setting of the ACL.',
     params: groupParams,
     apply(_tree, { acl }, params) {
       const { group, name, value } = params;

@@ -18,6 +18,7 @@ export const configurationOperations = [
   operation({
     at: 'root',
     verb: 'restoreconfig',
+    doc: 'Loads a saved configuration, or a part of it.',
     params: { configuration: 'object', clear_existing: 'boolean?', target: 'string?', storage_object: 'string?' },
     async apply(tree, _place, params, around) {
       const { configuration } = params;
@@ -42,6 +43,7 @@ export const configurationOperations = [
   operation({
     at: 'root',
     verb: 'clearconfig',
+    doc: 'Removes every storage object and every target.',
     params: {},
     apply(tree, _place, params, around) {
       const before = dumpValue(tree);

@@ -2,7 +2,9 @@
 
 import { elsewhere } from '../operations/groups.ts';
 import type { ParameterValues } from '../operations/operation.ts';
+import { type Place, placeOf } from '../operations/place.ts';
 import { others, type Raw } from '../operations/raw.ts';
+import { aluaGroupsKey } from '../operations/saved-alua.ts';
 import { savedForm } from '../operations/saved-form.ts';
 import { listsIn, type ObjectKind, type SavedObject, schema } from '../operations/schema.ts';
 import type { Kept, Tree } from '../operations/tree.ts';
@@ -34,8 +36,27 @@ export function dumpTree(tree: Tree): SavedConfiguration {
   };
 }
 
-/** The same as a value that operations and answers have: all of it is JSON. */
-export const dumpValue = (tree: Tree): ParameterValues => dumpTree(tree) as Raw as ParameterValues;
+/**
+ * What stands at a path, as `dumpTree` has it: an object with all that stands in it, or the list of those that a node holds,
+ * under the key that such a list has in the file. At a target of a fabric without TPG nodes, its TPG.
+ * @throws OperatorError `No such path …`
+ */
+function configurationAt(tree: Tree, path: string): Raw {
+  const place = placeOf(tree, path);
+  const listed = (kind: ObjectKind, above: object): Raw => ({ [kind.list]: formsOf(kind, above, tree.kept) });
+  if (place.kind === 'root') return dumpTree(tree);
+  if (place.kind === 'backstore') return listed(schema.storageObject, place);
+  if (place.kind === 'alua') return { [aluaGroupsKey]: place.storageObject.aluaGroups };
+  if (place.kind === 'alua group') return place.group;
+  const collected = Object.values(schema).find(({ collection }) => collection === place.kind);
+  if (collected) return listed(collected, (place as Extract<Place, { kind: 'luns' }>).tpg);
+  const kind = Object.values(schema).find(({ name }) => name === place.kind)!;
+  const form = formOf(kind, (place as unknown as Readonly<Record<string, SavedObject>>)[kind.as]!, tree.kept);
+  return place.kind === 'fabric' ? { ...form, ...listed(schema.target, place.state) } : form;
+}
+
+/** What stands at a path, or everything, as a value that operations and answers have: all of it is JSON. @throws OperatorError `No such path …` */
+export const dumpValue = (tree: Tree, path = '/'): ParameterValues => configurationAt(tree, path) as ParameterValues;
 
 /** `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays. */
 export function mergeObject(saved: SavedConfiguration, tree: Tree, object: StorageObject): SavedConfiguration {
@@ -87,14 +108,16 @@ function inOrder(kind: ObjectKind, above: object): readonly SavedObject[] {
   return kind.order ? members.sort(kind.order) : members;
 }
 
-/** The saved forms of objects, and of all that stands in them. */
+/** The saved form of an object, and of all that stands in it. */
+const formOf = (kind: ObjectKind, object: SavedObject, kept: Kept): Raw => ({
+  ...savedForm(kind, object),
+  ...Object.fromEntries(
+    listsIn(kind).map((below) => [
+      below.list,
+      [...formsOf(below, object, kept), ...(kept.inside.get(object)?.[below.list] ?? [])],
+    ]),
+  ),
+});
+
 const formsOf = (kind: ObjectKind, above: object, kept: Kept): Raw[] =>
-  inOrder(kind, above).map((object) => ({
-    ...savedForm(kind, object),
-    ...Object.fromEntries(
-      listsIn(kind).map((below) => [
-        below.list,
-        [...formsOf(below, object, kept), ...(kept.inside.get(object)?.[below.list] ?? [])],
-      ]),
-    ),
-  }));
+  inOrder(kind, above).map((object) => formOf(kind, object, kept));

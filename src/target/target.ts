@@ -85,7 +85,8 @@ export const portalPath = (tpg: Tpg, portal: Portal): string => `${tpg.path}/por
 export const keptOf = ({ iser, offload }: Portal): string => (iser ? 'iser' : offload ? 'offload' : '');
 
 /** An address as saveconfig.json and the tree spell it. */
-export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+export const bracketed = (address: string): string =>
+  address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
 
 /** A storage object under a number. */
 export interface Lun extends PropertiesOf<Omit<typeof lunFields, 'storage_object'>> {

@@ -49,7 +49,7 @@ export interface Disk {
 }
 
 /** `tcli serve`, with what belongs to it. */
-export interface Tcli extends Server {
+export interface TcliServer extends Server {
   readonly home: string;
   readonly pid: number;
   /** What it logged so far. */
@@ -62,7 +62,7 @@ export async function startTcli(
   name: string,
   disks: readonly Disk[],
   words: readonly string[] = [],
-): Promise<Tcli> {
+): Promise<TcliServer> {
   const port = await freePort();
   const home = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
   const targets = disks.map((_, at) => iqn(name, at));
