@@ -154,8 +154,10 @@ it('docs/protocol.md has a line for every control request', () => {
   expect(Object.keys(controlRequests).filter((name) => !text.includes(`"do": "${name}"`))).toEqual([]);
 });
 
-it('docs/metrics.md has a line for every metric, with its labels', () => {
+it('docs/metrics.md has a line for every metric, with its labels, and of no other', () => {
   const rows = page('metrics.md').split('\n');
+  const told = rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name!));
+  expect(told.filter((told) => !families.some(({ name }) => name === told))).toEqual([]);
   const missing = families.filter(({ name, labels }) => {
     const row = rows.find((one) => one.includes(`\`${name}\``));
     return !row || labels.some((label) => !row.includes(`\`${label}\``));

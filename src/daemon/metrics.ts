@@ -141,7 +141,7 @@ export const families: readonly Family[] = [
   single(
     'gauge',
     'tcli_problems',
-    'Volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
+    'Writes that may be lost, volumes, portals and LUNs that are not served as the tree wants it, and CHAP words that let nobody in.',
     ({ status }) => status.problems.length,
   ),
   {
@@ -181,6 +181,17 @@ export const families: readonly Family[] = [
       Array.from(
         root.tree.allStorageObjects(),
         ({ path, missing }) => [{ storage_object: path }, Number(missing === undefined)] as const,
+      ),
+  },
+  {
+    name: 'tcli_storage_object_writes_lost',
+    type: 'gauge',
+    help: 'Whether writes that were acknowledged may not be on the medium: a flush failed.',
+    labels: ['storage_object'],
+    samples: ({ root }) =>
+      Array.from(
+        root.tree.allStorageObjects(),
+        (one) => [{ storage_object: one.path }, Number(root.lossOf(one) !== undefined)] as const,
       ),
   },
   ofStorageObjects('reads', 'READ commands.', ({ reads }) => reads),

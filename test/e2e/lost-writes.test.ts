@@ -49,7 +49,14 @@ it.each([
       `${path} set attribute emulate_write_cache=1`,
       ...openTarget(port, path),
     );
-    let serving = await serve(home);
+    const metricsPort = await freePort();
+    const serveAll = () => serve(home, '--metrics', String(metricsPort));
+    /** What Prometheus is told: 1, or 0. */
+    const lost = async () => {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return /^tcli_storage_object_writes_lost\{storage_object="(.*)"\} (\d)$/m.exec(text)?.slice(1);
+    };
+    let serving = await serveAll();
     const [a, b] = [await logIn(port, 'a'), await logIn(port, 'b')];
     for (let at = 0; at < 16; at += 1) expect(await b(write(at), Buffer.alloc(mebibyte, at + 1))).toBe('');
     // Both in flight, or one after the other: nobody is told that it is well.
@@ -61,6 +68,7 @@ it.each([
     expect(stdout).toMatch(
       /\/backstores\/block\/b0: .* may not be on the medium \(.*\).* \/backstores\/block\/b0 reopen/,
     );
+    expect(await lost()).toEqual([path, '1']);
     const refused = await tcli(home, [path, 'set', 'attribute', 'emulate_write_cache=0']);
     expect(refused).toMatchObject({
       status: 1,
@@ -68,7 +76,7 @@ it.each([
     });
 
     await serving.kill();
-    serving = await serve(home);
+    serving = await serveAll();
     const c = await logIn(port, 'c');
     expect(await c(synchronize)).toBe('3/0c/00');
     expect(await c([0x2a, 8, 0, 0, 0, 0, 0, 0, 1, 0], Buffer.alloc(512))).toBe('3/0c/00');
@@ -83,6 +91,7 @@ it.each([
     } else for (let at = 0; at < 16; at += 1) expect(await c(write(at), Buffer.alloc(mebibyte, at + 1))).toBe('');
     expect(await c(synchronize)).toBe('');
     expect((await tcli(home, ['daemon', 'status'])).stdout).not.toContain('may not be on the medium');
+    expect(await lost()).toEqual([path, '0']);
     expect(serving.log()).toContain('no writes are missing any more');
   },
 );

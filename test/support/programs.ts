@@ -29,6 +29,8 @@ export const packagesOf = {
   nbdkit: 'nbdkit',
   openssl: 'openssl',
   pgrep: 'procps',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   python3: 'python3-minimal',
   'tgt-admin': 'tgt libconfig-general-perl sg3-utils',
   'tgt-setup-lun': 'tgt',
