@@ -23,7 +23,7 @@ const tagType: ValueType<number> = {
 export const alua: NodeType<StorageObject> = {
   doc: 'Asymmetric access: the groups of target ports through which initiators reach the storage object.',
   summary: ({ aluaGroups }) => ({ text: `ALUA Groups: ${aluaGroups.length}`, healthy: null }),
-  children: (object) => object.aluaGroups.map((group) => child(String(group['name']), aluaGroup, { object, group })),
+  children: (object) => object.aluaGroups.map((group) => child(group.name, aluaGroup, { object, group })),
   commands: {
     create: commandOf<StorageObject>()({
       doc: 'Creates a group. A LUN is put into it with: set alua alua_tg_pt_gp_name=NAME, at the LUN.',
@@ -61,7 +61,7 @@ interface GroupOf {
 const aluaGroup: NodeType<GroupOf> = {
   doc: 'A group of target ports that share a state.',
   summary: ({ group }) => ({
-    text: `ALUA state: ${aluaStates[Number(group['alua_access_state'])]?.name ?? 'unknown'}`,
+    text: `ALUA state: ${aluaStates[group.alua_access_state]?.name ?? 'unknown'}`,
     healthy: true,
   }),
   groups: (group) => [settingsOf(group)],
@@ -71,9 +71,9 @@ const aluaGroup: NodeType<GroupOf> = {
 };
 
 /** As it is now: a group that was changed is another value. */
-const settingsOf = ({ object, group: { name: of } }: GroupOf): ConfigurationGroup =>
-  engineGroup('alua', `${object.path}/alua/${of}`, () => {
-    const group = object.aluaGroups.find(({ name }) => name === of) ?? {};
+const settingsOf = ({ object, group: before }: GroupOf): ConfigurationGroup =>
+  engineGroup('alua', `${object.path}/alua/${before.name}`, () => {
+    const group = object.aluaGroups.find(({ name }) => name === before.name) ?? before;
     return [
       ...Object.entries(aluaGroupTable).map(
         ([name, { doc, type, default: initial, readOnly = false, ...rule }]): Setting => ({
@@ -96,6 +96,6 @@ const settingsOf = ({ object, group: { name: of } }: GroupOf): ConfigurationGrou
   });
 
 function membersOf(object: StorageObject, group: AluaGroup): string {
-  const members = ([...object.exports] as Lun[]).filter((lun) => lun.aluaGroup === group['name']);
+  const members = ([...object.exports] as Lun[]).filter((lun) => lun.aluaGroup === group.name);
   return `[${members.map(({ tpg, index }) => `${tpg.path}/luns/lun${index}`).join(', ')}]`;
 }

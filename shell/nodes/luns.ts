@@ -158,7 +158,7 @@ const lun: NodeType<Lun> = {
         type: types.string,
         value: one.aluaGroup ?? 'None',
         readOnly: false,
-        words: one.storageObject.aluaGroups.map((group) => String(group['name'])),
+        words: one.storageObject.aluaGroups.map((group) => group.name),
       },
     ]),
   ],

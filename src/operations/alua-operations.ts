@@ -38,14 +38,14 @@ export const aluaOperations = [
       if (!Number.isInteger(tag) || tag < 1 || tag > tagMax)
         throw new OperatorError(`The TPG Tag must be between 1 and ${tagMax}`);
       if (!isAluaGroupName(name)) throw new OperatorError('Invalid ALUA group name');
-      if (before.some((group) => group['name'] === name))
+      if (before.some((group) => group.name === name))
         throw new OperatorError(
           'This ALUATargetPortGroup already exists in configFS',
           `${storageObject.path}/alua/${name}`,
         );
-      const taken = before.find((group) => group['tg_pt_gp_id'] === tag);
+      const taken = before.find((group) => group.tg_pt_gp_id === tag);
       if (taken)
-        throw new OperatorError('Could not create ALUATargetPortGroup in configFS', `${taken['name']} has tag ${tag}.`);
+        throw new OperatorError('Could not create ALUATargetPortGroup in configFS', `${taken.name} has tag ${tag}.`);
       return { params: { name, tag }, undo: replace(storageObject, [...before, aluaGroup(name, tag)]) };
     },
   }),
@@ -58,17 +58,17 @@ export const aluaOperations = [
       const { name } = params;
       const { aluaGroups: before } = storageObject;
       if (name === defaultAluaGroupName) throw new OperatorError(`Can not delete ${defaultAluaGroupName}`);
-      if (!before.some((group) => group['name'] === name))
+      if (!before.some((group) => group.name === name))
         throw new OperatorError(
           'Invalid ALUA group name',
-          `Groups here: ${before.map((group) => group['name']).join(', ') || 'none'}`,
+          `Groups here: ${before.map((group) => group.name).join(', ') || 'none'}`,
         );
       // LIO puts its LUNs back into the default group.
       const members = ([...storageObject.exports] as Lun[]).filter((lun) => lun.aluaGroup === name);
       for (const lun of members) lun.aluaGroup = defaultAluaGroupName;
       const putBack = replace(
         storageObject,
-        before.filter((group) => group['name'] !== name),
+        before.filter((group) => group.name !== name),
       );
       const undo = () => {
         putBack();
@@ -100,7 +100,7 @@ export const aluaOperations = [
       const finish = async () => {
         if (name !== 'alua_access_state') reportToAll(storageObject, sense.asymmetricAccessStateChanged);
         // SET TARGET PORT GROUPS says it of its own.
-        else if (!byInitiator && checked !== group[name]) stateChanged(storageObject, group['name']);
+        else if (!byInitiator && checked !== group[name]) stateChanged(storageObject, group.name);
       };
       return { params, undo, finish };
     },
@@ -114,7 +114,7 @@ export const aluaOperations = [
       const { group, name, value } = params;
       if (group !== 'alua') return { params, undo: groupOf(schema.lun, lun, group).set(name, value) };
       if (name !== 'alua_tg_pt_gp_name') throw new OperatorError(`Unknown parameter ${name} in group 'alua'.`);
-      const groups = lun.storageObject.aluaGroups.map((one) => String(one['name']));
+      const groups = lun.storageObject.aluaGroups.map((one) => one.name);
       if (!groups.includes(value))
         throw new OperatorError(
           `Cannot set attribute ${name}: [Errno 19] No such device`,
@@ -146,6 +146,6 @@ function checkState(group: AluaGroup, state: number): void {
   const supportedBy = aluaStates[state]?.supportedBy ?? '';
   if (Number(group[supportedBy] ?? 0) !== 1)
     throw refused(`The group does not have the state ${aluaStates[state]?.name}: ${supportedBy} is 0.`);
-  if ((Number(group['alua_access_type'] ?? 0) & implicitAccess) === 0)
+  if ((group.alua_access_type & implicitAccess) === 0)
     throw refused('Only initiators may change it: alua_access_type has no implicit access (1).');
 }

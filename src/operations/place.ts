@@ -46,7 +46,7 @@ function locate(tree: Tree, words: string[]): Place | undefined {
   if (collection !== 'alua' || more.length > 0) return find(schema.storageObject, { named }, {}, [third, ...rest]);
   const storageObject = named.get(third);
   if (!storageObject || name === undefined) return storageObject && { kind: 'alua', storageObject };
-  const group = storageObject.aluaGroups.find((one) => one['name'] === name);
+  const group = storageObject.aluaGroups.find((one) => one.name === name);
   return group && { kind: 'alua group', storageObject, group };
 }
 

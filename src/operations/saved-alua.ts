@@ -67,22 +67,22 @@ function refusal({ name, tg_pt_gp_id: id }: Raw, before: readonly AluaGroup[]): 
   const isDefault = name === defaultAluaGroupName;
   if (!Number.isInteger(id) || Number(id) > numberMax || Number(id) < 0 || (id === 0) !== isDefault)
     return `tg_pt_gp_id must be ${isDefault ? '0' : `1 to ${numberMax}`}`;
-  if (before.some((one) => one['name'] === name || one['tg_pt_gp_id'] === id)) return 'its name or its number is taken';
+  if (before.some((one) => one.name === name || one.tg_pt_gp_id === id)) return 'its name or its number is taken';
   return undefined;
 }
 
 function read(raw: Raw, errors: string[]): AluaGroup {
   const name = String(raw['name']);
   const checked = new Attributes(aluaGroupTable);
-  // Keys that nobody knows stay in it.
-  const group: Record<string, unknown> = { ...raw, ...aluaGroup(name, Number(raw['tg_pt_gp_id'])) };
+  const read: Record<string, number | string> = {};
   for (const [key, { readOnly }] of Object.entries(aluaGroupTable as Record<string, { readOnly?: boolean }>)) {
     if (raw[key] === undefined || readOnly) continue;
     try {
-      group[key] = checked.check(key, textOf(raw[key]), 'attribute');
+      read[key] = checked.check(key, textOf(raw[key]), 'attribute');
     } catch {
       errors.push(`Could not set attribute '${key}' for alua tpg '${name}'`);
     }
   }
-  return group;
+  // Keys that nobody knows stay in it.
+  return { ...raw, ...aluaGroup(name, Number(raw['tg_pt_gp_id'])), ...read };
 }

@@ -131,14 +131,14 @@ class Transition {
   #aluaGroups(old: StorageObject | undefined, { path, aluaGroups, backstore }: StorageObject): void {
     const fresh = backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)];
     const before = old?.aluaGroups ?? fresh;
-    const isSame = (a: AluaGroup, b: AluaGroup) => a['name'] === b['name'] && a['tg_pt_gp_id'] === b['tg_pt_gp_id'];
+    const isSame = (a: AluaGroup, b: AluaGroup) => a.name === b.name && a.tg_pt_gp_id === b.tg_pt_gp_id;
     for (const group of before)
       if (!aluaGroups.some((one) => isSame(one, group))) {
-        this.#do('ALUA groups go', `${path}/alua`, 'delete', { name: String(group['name']) });
-        this.#goneGroups.add(`${path}/alua/${group['name']}`);
+        this.#do('ALUA groups go', `${path}/alua`, 'delete', { name: group.name });
+        this.#goneGroups.add(`${path}/alua/${group.name}`);
       }
     for (const group of aluaGroups) {
-      const [name, tag] = [String(group['name']), Number(group['tg_pt_gp_id'])];
+      const [name, tag] = [group.name, group.tg_pt_gp_id];
       const found = before.find((one) => isSame(one, group));
       if (!found) this.#do('ALUA groups', `${path}/alua`, 'create', { name, tag });
       this.#aluaSettings(`${path}/alua/${name}`, found ?? aluaGroup(name, tag), group);

@@ -1,6 +1,6 @@
 /** The settings of a target port group, as LIO names them: each one row (SPC-4 5.15). */
 
-import { type Attribute, type AttributeTable, flag, integer } from '../attribute.ts';
+import { type Attribute, Attributes, type AttributeTable, type AttributeValues, flag, integer } from '../attribute.ts';
 
 /** ASYMMETRIC ACCESS STATE (SPC-4 6.37), and the setting that must allow it. */
 export const aluaStates: Readonly<Record<number, { readonly name: string; readonly supportedBy: string }>> = {
@@ -90,15 +90,20 @@ export const aluaGroupTable = {
   }),
 } as const satisfies AttributeTable;
 
-/** A group as saveconfig.json has it; keys that nobody knows stay in it. */
-export type AluaGroup = Readonly<Record<string, unknown>>;
+/** A group as saveconfig.json has it: its settings, what LIO only shows and keys that nobody knows as they came. */
+export type AluaGroup = Readonly<Omit<AttributeValues<typeof aluaGroupTable>, 'alua_support_lba_dependent'>> & {
+  readonly name: string;
+} & Readonly<Record<string, unknown>>;
 
-/** A new group: the table's defaults, without what LIO only shows. */
-export function aluaGroup(name: string, id: number): AluaGroup {
-  const { alua_support_lba_dependent: _, ...table } = aluaGroupTable;
-  const defaults = Object.entries(table).map(([key, { default: value }]) => [key, value]);
-  return { ...Object.fromEntries(defaults), name, tg_pt_gp_id: id };
-}
+/** The settings that a new group has: LIO only shows the other one. */
+const { alua_support_lba_dependent: _, ...settings } = aluaGroupTable;
+
+/** A new group: the table's defaults. */
+export const aluaGroup = (name: string, id: number): AluaGroup => ({
+  ...new Attributes(settings).values,
+  name,
+  tg_pt_gp_id: id,
+});
 
 /** alua_access_status of a state that SET TARGET PORT GROUPS asked for. */
 const alteredExplicitly = 1;

@@ -1,7 +1,7 @@
 /** Asymmetric logical unit access: groups as saveconfig.json has them, their states, and the commands (SPC-4 5.15). */
 
 import { bit, bits, counting, decodeAll, encode, type Field, record, u8, u16, u32 } from '../wire/layout.ts';
-import { aluaStates } from './alua-group.ts';
+import { type AluaGroup, aluaStates } from './alua-group.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { targetPortsOf } from './nexus.ts';
 import type { AccessStates } from './opcode.ts';
@@ -35,16 +35,12 @@ const supported: Readonly<Record<string, Field<boolean>>> = {
 /** alua_access_type: bit 0 implicit, bit 1 explicit. */
 const explicit = 2;
 
-type Group = Readonly<Record<string, unknown>>;
-
-const numberIn = (group: Group, key: string): number => Number(group[key] ?? 0);
-
 const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
 
 /** TPGS (SPC-4 6.6.2): what a port's group allows, implicit transitions 1 and explicit ones 2; 0 without ALUA. */
 export function accessTypes(lu: StorageObject, portGroup = 0): number {
-  const group = offersAlua(lu) && lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === portGroup);
-  return group ? numberIn(group, 'alua_access_type') : 0;
+  const group = offersAlua(lu) && lu.aluaGroups.find((one) => one.tg_pt_gp_id === portGroup);
+  return group ? group.alua_access_type : 0;
 }
 
 const transitioning = 0xf;
@@ -58,20 +54,20 @@ const transitions = unitState<{ readonly under: ReadonlyMap<number, object> }>({
 });
 
 /** The state of a group as initiators see it. */
-const stateOf = (lu: StorageObject, group: Group): number =>
-  transitions.of(lu).under.has(numberIn(group, 'tg_pt_gp_id')) ? transitioning : numberIn(group, 'alua_access_state');
+const stateOf = (lu: StorageObject, group: AluaGroup): number =>
+  transitions.of(lu).under.has(group.tg_pt_gp_id) ? transitioning : group.alua_access_state;
 
 /** Whether every command runs behind the ports of a group now. */
-const runsAll = (lu: StorageObject, group: Group): boolean =>
+const runsAll = (lu: StorageObject, group: AluaGroup): boolean =>
   !offersAlua(lu) || (states[stateOf(lu, group)]?.runs ?? 'active') === 'active';
 
 /** A group has another state than it had: everybody is told, now and again when the transition has ended (SPC-4 5.15.2.5). */
 export function stateChanged(lu: StorageObject, name: unknown): void {
   reportToAll(lu, sense.asymmetricAccessStateChanged);
-  const group = lu.aluaGroups.find((one) => one['name'] === name);
-  const delayMs = group ? numberIn(group, 'trans_delay_msecs') : 0;
+  const group = lu.aluaGroups.find((one) => one.name === name);
+  const delayMs = group ? group.trans_delay_msecs : 0;
   if (!group || delayMs === 0) return;
-  const id = numberIn(group, 'tg_pt_gp_id');
+  const id = group.tg_pt_gp_id;
   const transition = {};
   transitions.set(lu, { under: new Map(transitions.of(lu).under).set(id, transition) });
   lu.clock.after(delayMs, () => {
@@ -88,7 +84,7 @@ export function stateChanged(lu: StorageObject, name: unknown): void {
 export function inaccessible(lu: StorageObject, portGroup: number, runsIn: AccessStates): Sense | undefined {
   if (runsIn === 'any' || !offersAlua(lu)) return undefined;
   for (const group of lu.aluaGroups) {
-    if (group['tg_pt_gp_id'] !== portGroup) continue;
+    if (group.tg_pt_gp_id !== portGroup) continue;
     const state = states[stateOf(lu, group)];
     if (state && state.runs !== 'active' && state.runs !== runsIn) return state.otherwise;
   }
@@ -149,8 +145,8 @@ const groupHeader = record(8, {
 const portDescriptor = record(4, { relativePortId: u16(2) });
 
 function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Array {
-  const own = lu.aluaGroups.find((group) => group['tg_pt_gp_id'] === task.unit!.port.portGroup);
-  const implicitTransitionSeconds = numberIn(own ?? {}, 'implicit_trans_secs');
+  const own = lu.aluaGroups.find((group) => group.tg_pt_gp_id === task.unit!.port.portGroup);
+  const implicitTransitionSeconds = own?.implicit_trans_secs ?? 0;
   return encode(
     reportHeader,
     {},
@@ -159,17 +155,17 @@ function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Arra
   );
 }
 
-function groupDescriptor(lu: StorageObject, group: Group): Uint8Array {
-  const id = numberIn(group, 'tg_pt_gp_id');
+function groupDescriptor(lu: StorageObject, group: AluaGroup): Uint8Array {
+  const id = group.tg_pt_gp_id;
   const ports = targetPortsOf(lu).filter((port) => port.portGroup === id);
   return encode(
     groupHeader,
     {
-      preferred: numberIn(group, 'preferred') === 1,
+      preferred: group.preferred === 1,
       state: stateOf(lu, group),
-      ...Object.fromEntries(Object.keys(supported).map((setting) => [setting, numberIn(group, setting) === 1])),
+      ...Object.fromEntries(Object.keys(supported).map((setting) => [setting, group[setting] === 1])),
       id,
-      status: numberIn(group, 'alua_access_status'),
+      status: group.alua_access_status,
       ports: ports.length,
     },
     ...ports.map(({ relativePortId }) => encode(portDescriptor, { relativePortId })),
@@ -190,21 +186,20 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
   const wanted = new Map<number, number>();
   for (const [i, { state, id }] of decodeAll(setDescriptor, list, setHeaderBytes).entries()) {
     const at = listBytes(i);
-    const group = lu.aluaGroups.find((one) => one['tg_pt_gp_id'] === id);
-    if (!group || (numberIn(group, 'alua_access_type') & explicit) === 0)
-      throw invalidParameter(setDescriptor.fields.id, at);
+    const group = lu.aluaGroups.find((one) => one.tg_pt_gp_id === id);
+    if (!group || (group.alua_access_type & explicit) === 0) throw invalidParameter(setDescriptor.fields.id, at);
     const supportedBy = aluaStates[state]?.supportedBy;
     // Transitioning is what happens, not what is asked for.
-    if (!supportedBy || numberIn(group, supportedBy) !== 1 || state === transitioning)
+    if (!supportedBy || Number(group[supportedBy] ?? 0) !== 1 || state === transitioning)
       throw invalidParameter(setDescriptor.fields.state, at);
     wanted.set(id, state);
   }
   const changed = lu.aluaGroups.filter((group) => {
-    const state = wanted.get(numberIn(group, 'tg_pt_gp_id'));
-    return state !== undefined && state !== numberIn(group, 'alua_access_state');
+    const state = wanted.get(group.tg_pt_gp_id);
+    return state !== undefined && state !== group.alua_access_state;
   });
   for (const group of changed) {
-    const [value, aluaGroup] = [wanted.get(numberIn(group, 'tg_pt_gp_id'))!, String(group['name'])];
+    const [value, aluaGroup] = [wanted.get(group.tg_pt_gp_id)!, group.name];
     await lu.configure({ name: 'alua_access_state', value, aluaGroup });
     stateChanged(lu, aluaGroup);
   }

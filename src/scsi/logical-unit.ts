@@ -8,7 +8,7 @@ import type { Backstore, Volume, VolumeConfig, VolumeContents } from '../backsto
 import { within } from '../backstore/patience.ts';
 import type { Log } from '../log.ts';
 import { systemError } from '../system/system-error.ts';
-import { alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
+import { type AluaGroup, alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import { textNaa } from './text-naa.ts';
 
@@ -20,7 +20,7 @@ export type ConfigurationChange =
 async function changeConfiguration(lu: StorageObject, change: ConfigurationChange): Promise<void> {
   if (change.name === 'alua_access_state')
     lu.aluaGroups = lu.aluaGroups.map((group) =>
-      group['name'] === change.aluaGroup ? alteredByInitiator(group, change.value) : group,
+      group.name === change.aluaGroup ? alteredByInitiator(group, change.value) : group,
     );
   else if (change.name === 'emulate_tas') lu.attributes.set(change.name, change.value);
   else await switchWriteCache(lu, change.value, (value) => lu.attributes.set(change.name, value));
@@ -100,7 +100,7 @@ export class StorageObject {
   /** A removable medium is out: the volume stays open, and nobody reaches it. */
   ejected = false;
   /** ALUA groups as they stand in saveconfig.json. */
-  aluaGroups: readonly Record<string, unknown>[];
+  aluaGroups: readonly AluaGroup[];
   /** Milliseconds since 1970, and a timer. */
   readonly clock: { now: () => number; after: (ms: number, what: () => void) => void } = {
     now: Date.now,
@@ -129,7 +129,7 @@ export class StorageObject {
     config: VolumeConfig;
     wwn: string;
     volume?: Volume | undefined;
-    aluaGroups?: readonly Record<string, unknown>[];
+    aluaGroups?: readonly AluaGroup[];
     unknown?: Readonly<Record<string, unknown>>;
   }) {
     this.backstore = parts.backstore;

@@ -106,7 +106,7 @@ function view(lun: Lun, writeProtected: boolean): LogicalUnitView {
 /** The number of the target port group that a LUN is in; 0, the default group, where it is in none. */
 function portGroupOf({ storageObject, aluaGroup }: Lun): number {
   const group = storageObject.aluaGroups.find(({ name }) => name === aluaGroup);
-  return Number(group?.['tg_pt_gp_id'] ?? 0);
+  return group?.tg_pt_gp_id ?? 0;
 }
 
 /** The target ports through which a storage object is exported (SPC-4 7.8.14), whoever uses them. */

@@ -103,7 +103,7 @@ export const newLun = (tpg: Tpg, index: number, storageObject: StorageObject, al
   index,
   storageObject,
   alias,
-  aluaGroup: (storageObject.aluaGroups[0]?.['name'] as string | undefined) ?? null,
+  aluaGroup: storageObject.aluaGroups[0]?.name ?? null,
   attached: false,
   attributes: new Attributes(lunAttributes),
   ways: new Ways(),

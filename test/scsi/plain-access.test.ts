@@ -154,7 +154,7 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
       for (const { nexus } of [here.a, here.b]) clearUnitAttentions(nexus);
     },
     'another group is unavailable': ({ lu }) => {
-      lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0], name: 'g1', tg_pt_gp_id: 1, alua_access_state: 3 }];
+      lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0]!, name: 'g1', tg_pt_gp_id: 1, alua_access_state: 3 }];
     },
     'a state without ALUA': (here) => {
       here.lu.attributes.set('alua_support', 0);

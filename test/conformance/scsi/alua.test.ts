@@ -143,7 +143,7 @@ test('SPC-4 5.15.2.5 Transitioning: for as long as trans_delay_msecs says, and t
 
 test('SPC-4 5.15.2 a state is of a group: a port in another group is not concerned', async () => {
   const { lu } = logicalUnit();
-  lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0], name: 'g1', tg_pt_gp_id: 1, alua_access_state: 2 }];
+  lu.aluaGroups = [...lu.aluaGroups, { ...lu.aluaGroups[0]!, name: 'g1', tg_pt_gp_id: 1, alua_access_state: 2 }];
   const a = new ScsiInitiator(lu).login();
   const b = new ScsiInitiator(lu, 'b', { port: { ...second, portGroup: 1 } }).login();
   const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1];
