@@ -3,11 +3,12 @@
 import { OperatorError } from '../errors.ts';
 import type { AccessList } from '../target/access-list.ts';
 import { checkAccount } from '../target/auth.ts';
+import { tpgFields } from '../target/fields.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
 import { operation, type ParameterValues } from './operation.ts';
 
 /** The setting, in a group of CHAP words, that names the accounts which are taken besides. */
-export const accountsSetting = 'accounts';
+export const accountsSetting = tpgFields.chap_accounts.setBy.name;
 
 export const accessOperations = [
   operation({

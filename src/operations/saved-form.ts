@@ -113,6 +113,27 @@ export function creationOf(kind: ObjectKind, object: SavedObject): ParameterValu
   return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
 }
 
+/** A setting, as it is printed; null: there is none, and none can be set. */
+export interface PrintedSetting {
+  readonly group: string;
+  readonly name: string;
+  readonly value: string | null;
+}
+
+/** What `set` changes of an object: its fields that a setting changes, behind its groups of settings. */
+export const printedSettings = (kind: ObjectKind, object: SavedObject): PrintedSetting[] => [
+  ...groupsOf(kind, object).flatMap((group) =>
+    Object.entries(group.printed()).map(([name, value]) => ({ group: group.name, name, value })),
+  ),
+  ...Object.values(kind.fields).flatMap((field) =>
+    field.setBy ? [{ ...field.setBy, value: printField(valueIn(object, field)) }] : [],
+  ),
+];
+
+/** As `set` takes it. */
+const printField = (value: unknown): string | null =>
+  typeof value === 'boolean' ? (value ? '1' : '0') : value === null ? null : String(value);
+
 /** The group of settings of that name. @throws OperatorError when there is none, or its fabric has none */
 export function groupOf(kind: ObjectKind, object: SavedObject, name: unknown): SettingGroup {
   const group = groupsOf(kind, object).find((one) => one.name === name && one.isOffered);

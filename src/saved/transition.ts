@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Attribute } from '../attribute.ts';
 import { accountsSetting, printAccessList } from '../operations/access-operations.ts';
 import type { Operation, ParameterValues } from '../operations/operation.ts';
-import { creationOf, groupsOf, idOf, nameOf } from '../operations/saved-form.ts';
+import { creationOf, idOf, nameOf, printedSettings } from '../operations/saved-form.ts';
 import { type ObjectKind, pathOf, type SavedObject, schema } from '../operations/schema.ts';
 import { changedAttributes } from '../operations/storage-object-operations.ts';
 import { methodWith } from '../operations/tpg-operations.ts';
@@ -168,7 +168,7 @@ class Transition {
 
   /**
    * Settings of an object that differ.
-   * @param along by group and name, those that are as they are in consequence of others
+   * @param along by group and name, what they were when others had been changed before
    */
   #settings(
     step: Step,
@@ -178,11 +178,10 @@ class Transition {
     after: SavedObject,
     along: Settings = {},
   ): void {
-    const old = groupsOf(kind, before);
-    for (const [at, group] of groupsOf(kind, after).entries()) {
-      const was = { ...old[at]!.printed(), ...along[group.name] };
-      for (const [name, value] of Object.entries(group.printed()))
-        if (was[name] !== value) this.#set(step, path, group.name, name, value, was[name]!);
+    const old = printedSettings(kind, before);
+    for (const [at, { group, name, value }] of printedSettings(kind, after).entries()) {
+      const was = along[group]?.[name] ?? old[at]!.value;
+      if (value !== was && value !== null) this.#set(step, path, group, name, value, was ?? 'None');
     }
   }
 
@@ -203,10 +202,9 @@ class Transition {
       if (before.get(userid) !== password) this.#do('accounts', `/${fabric.name}`, 'add_account', { userid, password });
   }
 
-  /** The accounts that a TPG or discovery takes; those that go were given up then. */
-  #taken(step: Step, path: string, group: string, old: readonly string[], names: readonly string[]): void {
-    const left = old.filter((name) => !this.#goneAccounts.has(name)).join();
-    if (left !== names.join()) this.#set(step, path, group, accountsSetting, names.join(), left);
+  /** The accounts that a TPG or discovery takes of those that it took: the others have gone. */
+  #left(accounts: readonly string[]): Readonly<Record<string, string>> {
+    return { [accountsSetting]: accounts.filter((name) => !this.#goneAccounts.has(name)).join() };
   }
 
   #accessList({ accessList: before }: Tpg, { accessList: after, path }: Tpg): void {
@@ -219,10 +217,8 @@ class Transition {
   #fabric(before: FabricState, after: FabricState): void {
     const path = `/${after.fabric.name}`;
     this.#accounts(before, after);
-    this.#settings('discovery', schema.fabric, path, before, after);
-    this.#taken('discovery', path, 'discovery_auth', before.discoveryAccounts, after.discoveryAccounts);
-    const [was, is] = [before, after].map(({ discoveryAuthEnabled }) => (discoveryAuthEnabled ? '1' : '0'));
-    if (was !== is) this.#set('discovery', path, 'discovery_auth', 'enable', is!, was!);
+    const along = { discovery_auth: this.#left(before.discoveryAccounts) };
+    this.#settings('discovery', schema.fabric, path, before, after, along);
     this.#going('targets go', schema.target, path, before.targets.values(), after.targets.values());
     for (const target of after.targets.values()) this.#target(before.targets.get(target.wwn), target);
   }
@@ -241,8 +237,8 @@ class Transition {
 
   #tpg(old: Tpg, tpg: Tpg): void {
     const { path } = tpg;
-    this.#settings('TPGs', schema.tpg, path, old, tpg, alongWith(old, tpg));
-    this.#taken('TPGs', path, 'auth', old.accounts, tpg.accounts);
+    const along = { ...alongWith(old, tpg), auth: this.#left(old.accounts) };
+    this.#settings('TPGs', schema.tpg, path, old, tpg, along);
     this.#accessList(old, tpg);
     if (old.enabled !== tpg.enabled) this.#do('enable', path, tpg.enabled ? 'enable' : 'disable', {});
     this.#going('portals go', schema.portal, `${path}/portals`, old.portals, tpg.portals);
@@ -262,16 +258,14 @@ class Transition {
       this.#gone.add(lun);
     }
     for (const lun of tpg.luns.values()) {
-      const { storageObject, aluaGroup: group } = lun;
+      const { storageObject } = lun;
       const known = present(old.luns.get(lun.index), this.#gone);
       const fresh = newLun(tpg, lun.index, storageObject, lun.alias);
       const at = pathOf(schema.lun, tpg, lun);
       if (!known) this.#do('LUNs', path, 'create', creationOf(schema.lun, lun));
-      this.#settings('LUNs', schema.lun, at, known ?? fresh, lun);
-      const isMoved = !known || this.#goneGroups.has(`${storageObject.path}/alua/${known.aluaGroup}`);
-      const before = isMoved ? fresh.aluaGroup : known.aluaGroup;
-      if (before !== group && group !== null)
-        this.#set('LUNs', at, 'alua', 'alua_tg_pt_gp_name', group, String(before ?? 'None'));
+      const isMoved = known && this.#goneGroups.has(`${storageObject.path}/alua/${known.aluaGroup}`);
+      const before = isMoved ? { ...known, aluaGroup: fresh.aluaGroup } : (known ?? fresh);
+      this.#settings('LUNs', schema.lun, at, before, lun);
       if (lun.attached && !known?.attached) this.#do('attach', path, 'attach', nameOf(schema.lun, lun));
     }
   }

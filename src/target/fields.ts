@@ -39,6 +39,8 @@ export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly unreadable?: FieldTypes[T];
   /** `info` does not show it. */
   readonly quiet?: true;
+  /** The setting that changes it. Absent: it stays, or verbs of its own change it. */
+  readonly setBy?: { readonly group: string; readonly name: string };
 }
 
 export type SavedFields = Readonly<Record<string, SavedField>>;
@@ -55,9 +57,20 @@ export type PropertiesOf<F extends SavedFields> = {
 /** Of a fabric. Its CHAP words for discovery: auth.ts. */
 export const fabricFields = {
   name: { type: 'reference', as: 'fabric', names: 'name' },
-  discovery_enable_auth: { type: 'flag', as: 'discoveryAuthEnabled', absent: false, unreadable: false },
   // The accounts that may ask for targets, besides the one of the CHAP words.
-  discovery_accounts: { type: 'words', as: 'discoveryAccounts', ours: true },
+  discovery_accounts: {
+    type: 'words',
+    as: 'discoveryAccounts',
+    ours: true,
+    setBy: { group: 'discovery_auth', name: 'accounts' },
+  },
+  discovery_enable_auth: {
+    type: 'flag',
+    as: 'discoveryAuthEnabled',
+    absent: false,
+    unreadable: false,
+    setBy: { group: 'discovery_auth', name: 'enable' },
+  },
 } as const satisfies SavedFields;
 
 export const targetFields = {
@@ -71,7 +84,7 @@ export const tpgFields = {
   enable: { type: 'flag', as: 'enabled', absent: true, unreadable: false },
   relative_port_id: { type: 'number', as: 'relativePortId', chance: 'portId', ours: true, quiet: true },
   // The accounts of the fabric that initiators without an ACL may use, besides the one of the CHAP words.
-  chap_accounts: { type: 'words', as: 'accounts', ours: true },
+  chap_accounts: { type: 'words', as: 'accounts', ours: true, setBy: { group: 'auth', name: 'accounts' } },
   nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
 } as const satisfies SavedFields;
 
@@ -88,7 +101,7 @@ export const lunFields = {
   // 10 hexadecimal digits, LIO's name for it.
   alias: { type: 'text', as: 'alias', chance: 'alias' },
   // The storage object's target port group that it is in; none where the kind has none.
-  alua_tg_pt_gp_name: { type: 'name', as: 'aluaGroup' },
+  alua_tg_pt_gp_name: { type: 'name', as: 'aluaGroup', setBy: { group: 'alua', name: 'alua_tg_pt_gp_name' } },
   // It shall be a block device of this machine, where the fabric can do that.
   attach: { type: 'flag', as: 'attached', ours: true, unless: false, quiet: true },
 } as const satisfies SavedFields;
