@@ -37,6 +37,7 @@ export { type CreateSession, listenControl, type SessionChannel } from './daemon
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
 export { describeLoss, harmIn, keptIn, problems, remarksOn } from './daemon/status.ts';
+export type { AuditedChange } from './durable/audit.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export { exportTargetsConf } from './import/export-targets-conf.ts';
 export { planImport } from './import/index.ts';
@@ -47,10 +48,12 @@ export { printAccessList } from './operations/access-operations.ts';
 export { labelOperation, labelsOf, setAttribute } from './operations/labels.ts';
 export {
   type Apply,
+  type Author,
   describeOperation,
   type Operation,
   type Outcome,
   type ParameterValues,
+  type PartOfChange,
   printOperation,
   type Value,
   withoutSecrets,
@@ -60,8 +63,10 @@ export { infoOf } from './operations/saved-form.ts';
 export { type KindOfBackstore, schema } from './operations/schema.ts';
 export { changedAttributes } from './operations/storage-object-operations.ts';
 export type { Tree } from './operations/tree.ts';
+export { ownAuthor } from './root/author.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
-export { type Host, openHost, parseConfiguration, type SavedFile } from './root/host.ts';
+export type { HistoryStep } from './root/history.ts';
+export { type Host, openHost, type SavedFile } from './root/host.ts';
 export {
   type DiskRow,
   type InitiatorRow,
@@ -73,9 +78,10 @@ export {
   rowsOf,
   type TargetRow,
 } from './root/inventory.ts';
-export type { ChangeOptions } from './root/options.ts';
+export { type ChangeOptions, newPart } from './root/options.ts';
 export type { LoginRefusal } from './root/refusals.ts';
 export type { Root } from './root/root.ts';
+export { parseConfiguration } from './root/saved-file.ts';
 export {
   type LoginWalk,
   type LunVerdict,

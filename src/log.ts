@@ -67,6 +67,10 @@ export const logEvents = {
     level: 'warning',
     doc: 'A volume, portal or LUN cannot be opened or bound: `what` says why. It is tried again.',
   },
+  changed: {
+    level: 'info',
+    doc: 'The configuration was changed: `user` on `terminal`, or what `via` says, and the `line`. `tcli changes` has them all.',
+  },
   'served now': { level: 'info', doc: 'What could not be served before is.' },
   'no control socket': {
     level: 'warning',

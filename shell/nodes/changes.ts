@@ -1,4 +1,4 @@
-/** What changed: `diff` shows it, `undo` takes the last of it back, `restoreconfig dry_run=true` shows what would. */
+/** What differs: `diff` shows it, and `restoreconfig dry_run=true` shows what would. */
 
 import { existsSync } from 'node:fs';
 import {
@@ -7,6 +7,7 @@ import {
   describeOperation,
   differencesByRestore,
   differencesFrom,
+  dumpTree,
   type Host,
   type Operation,
   OperatorError,
@@ -16,9 +17,11 @@ import {
   withoutSecrets,
 } from '../../src/index.ts';
 import { type Context, commandOf, optional, type ShellCommand } from '../session/node.ts';
+import { printTime, timeType } from '../session/time-type.ts';
 import { savedIn } from './saved-file.ts';
 
-const signs: Readonly<Record<string, '+' | '-'>> = {
+/** Verbs by which something comes or goes. */
+export const signs: Readonly<Record<string, '+' | '-'>> = {
   ...{ create: '+', add_account: '+', attach: '+', enable: '+' },
   ...{ delete: '-', remove_account: '-', detach: '-', disable: '-' },
 };
@@ -30,7 +33,8 @@ function shown({ path, verb, params }: Operation): Operation {
   return { path, verb, params: config ? { ...words, ...config } : { ...(wwn !== undefined && { wwn }), ...words } };
 }
 
-const lineOf = (operation: Operation): string => describeOperation(shown(operation));
+/** The operation in a line. */
+export const lineOf = (operation: Operation): string => describeOperation(shown(operation));
 
 /** What a setting was before. */
 const wasOf = ({ params }: Operation, was: string): string => shownValue(String(params['name']), was);
@@ -59,6 +63,7 @@ export const diff = (defaultFile: string): ShellCommand<Host> =>
     seeAlso: ['saveconfig', 'undo'],
     parameters: [
       optional('savefile', types.string, 'The saved configuration.', { kind: 'file', default: defaultFile }),
+      optional('since', timeType, 'Compare with what was there then instead: 2h ago, yesterday, or at a time.'),
     ],
     examples: [
       {
@@ -66,27 +71,54 @@ export const diff = (defaultFile: string): ShellCommand<Host> =>
         does: 'Shows what is not in saveconfig.json yet.',
         after: ['/ saveconfig', '/backstores/ramdisk create rd7 1M'],
       },
+      {
+        line: 'diff since=2h',
+        does: 'Shows what has changed in two hours.',
+        after: ['/backstores/ramdisk create rd8 1M', 'saveconfig'],
+      },
     ],
-    async run({ root }, { print, info, warn, fileNamed }, { savefile }) {
-      const { path, saved } = await comparedWith(defaultFile, savefile && fileNamed(savefile));
-      const found = await differencesFrom(saved, root.tree);
+    async run(host, { print, info, warn, fileNamed }, { savefile, since }) {
+      const { path, saved } = await comparedWith(host, defaultFile, savefile && fileNamed(savefile), since);
+      const found = await differencesFrom(saved, host.root.tree);
       for (const error of found.errors) warn(`${path}: ${error}`);
       const lines = differenceLines(found);
       if (lines.length === 0) return info(`Nothing differs from ${path}`);
       print(lines.join('\n'));
     },
-    async json({ root }, { fileNamed }, { savefile }) {
-      const { path, saved } = await comparedWith(defaultFile, savefile && fileNamed(savefile));
-      const { differences, isAll, errors } = await differencesFrom(saved, root.tree);
+    async json(host, { fileNamed }, { savefile, since }) {
+      const { path, saved } = await comparedWith(host, defaultFile, savefile && fileNamed(savefile), since);
+      const { differences, isAll, errors } = await differencesFrom(saved, host.root.tree);
       const same = differences.length === 0 && isAll;
       return { file: path, same, differences: differences.map(differenceData), errors };
     },
   });
 
 /** A file that was named must be there; a home in which nothing was saved yet has saved nothing. */
-async function comparedWith(defaultFile: string, named: string | undefined) {
+async function comparedWith(host: Host, defaultFile: string, named: string | undefined, since: Date | undefined) {
+  if (since !== undefined) {
+    if (named !== undefined) throw new OperatorError('diff compares with a file or with a time, not with both');
+    return comparedWithTime(host, since);
+  }
   const path = named ?? defaultFile;
   return { path, saved: named === undefined && !existsSync(path) ? {} : await savedIn(path) };
+}
+
+/** What was there at a time; where the journal does not reach so far back, what was saved then. @throws OperatorError */
+async function comparedWithTime({ history }: Host, since: Date) {
+  const tree = await history.treeAt(since);
+  const time = printTime(since);
+  if (tree) return { path: `what was there at ${time}`, saved: dumpTree(tree) };
+  const backups = await history.backups();
+  // A backup is made of what was saved, when something else takes its place.
+  const at = backups.findIndex(({ replaced }) => replaced !== undefined && new Date(replaced) >= since);
+  const then = backups[at];
+  const from = then?.saved ?? backups[at - 1]?.replaced;
+  if (then && from !== undefined && new Date(from) <= since)
+    return { path: `${then.path}, which was saved at ${time}`, saved: await savedIn(then.path) };
+  throw new OperatorError(
+    `What was there at ${time} is not known any more.`,
+    'How far back it is known: changes last=0, and backups',
+  );
 }
 
 /** Shows what `restoreconfig` would do. @throws OperatorError as it would */
@@ -100,48 +132,3 @@ export async function rehearseRestore(context: Context, params: ParameterValues,
   if (params['clear_existing'] === true && host.root.serving && !found.nothing)
     warn('All sessions would end while it is restored, and what is in ramdisks would be lost.');
 }
-
-export const undo = commandOf<Host>()({
-  doc: 'Takes the last change back, whoever made it.',
-  details: [
-    'A change is what one line did. It shows that line and what takes it back, and asks in a terminal. Again, it takes back the change before.',
-    'It goes back as far as saveconfig.json, and restoreconfig from there. What was destroyed with a change (the contents of a ramdisk) does not come back, and what became larger is not cut off again: then nothing is done.',
-  ],
-  seeAlso: ['diff', 'restoreconfig'],
-  parameters: [optional('dry_run', types.bool, 'Only show what would be taken back.', { default: false })],
-  examples: [
-    {
-      line: 'undo',
-      does: 'Takes back what was done last.',
-      after: ['/ saveconfig', '/iscsi create iqn.2003-01.org.example:mistake'],
-    },
-  ],
-  async run(host, context, { dry_run }) {
-    const { print, info, terminal, ask } = context;
-    const last = await host.lastChange();
-    if (!last)
-      throw new OperatorError(
-        'Nothing to undo.',
-        `Nothing was changed since ${host.home.saveFile} was written or restored; earlier ones: ${host.home.backupDirectory}`,
-      );
-    print(['Last change:', ...last.operations.map((one) => `  ${lineOf(one)}`)].join('\n'));
-    print(['To take it back:', ...last.back.map((one) => `  ${lineOf(one)}`)].join('\n'));
-    if (dry_run) return;
-    const question = [...inUse(host, last.back), 'Take it back?'].join(' ');
-    if (terminal.interactive && (await ask({ kind: 'confirm', message: question })) !== 'yes') return;
-    await host.takeBack(last);
-    info('The change was taken back.');
-  },
-});
-
-/** Who is logged in to what goes. */
-function inUse({ root }: Host, operations: readonly Operation[]): string[] {
-  const going = operations.filter(({ verb }) => signs[verb] === '-').map((one) => printable(one));
-  const users = root
-    .sessions()
-    .filter(({ targetWwn }) => going.some((text) => text.includes(targetWwn)))
-    .map(({ initiatorWwn }) => initiatorWwn);
-  return users.length === 0 ? [] : [`It is in use by ${[...new Set(users)].join(', ')}.`];
-}
-
-const printable = ({ path, params }: Operation): string => `${path} ${JSON.stringify(params)}`;

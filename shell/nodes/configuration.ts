@@ -14,18 +14,22 @@ import {
   type ValueType,
 } from '../../src/index.ts';
 import { type Commands, type Context, commandOf, given, optional, type ShellCommand } from '../session/node.ts';
-import { diff, rehearseRestore, undo } from './changes.ts';
+import { diff, rehearseRestore } from './changes.ts';
+import { backups, changes, redo, undo } from './history.ts';
 import { savedIn } from './saved-file.ts';
 
 /** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
 export async function saveConfiguration(
-  { host, preferences, fileNamed, settle, info, warn }: Context,
+  { host, preferences, fileNamed, settle, info, warn, part }: Context,
   savefile?: string,
   { say = true, only }: { readonly say?: boolean; readonly only?: StorageObject } = {},
 ): Promise<SavedFile> {
   await settle();
   const keep = preferences.get('max_backup_files') ?? 10;
-  const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep, only);
+  const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep, {
+    only,
+    by: part.by,
+  });
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
   if (say && saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
   if (say) info(`Configuration saved to ${saved.path}`);
@@ -96,7 +100,7 @@ const restoreconfig = (defaultFile: string): ShellCommand<Host> =>
       context.signal.throwIfAborted();
       const params = given({ configuration, clear_existing, target, storage_object });
       if (dry_run) return rehearseRestore(context, params, path);
-      const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params });
+      const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params }, false, context.part);
       for (const problem of harmIn(host.root.tree)) context.warn(problem);
       for (const remark of remarksOn(host.root.tree)) context.info(remark);
       const errors = [...notes, ...(await missingMedia(context, wait ?? 0))];
@@ -153,6 +157,9 @@ export const configurationCommands = ({ home }: Host): Commands<Host> => ({
   saveconfig: saveconfig(home.saveFile),
   restoreconfig: restoreconfig(home.saveFile),
   clearconfig,
+  backups,
+  changes,
   diff: diff(home.saveFile),
+  redo,
   undo,
 });

@@ -4,7 +4,17 @@
  */
 
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { type Home, inUse, lastWords, lineLog, listenControl, openHost, printable, problems } from '../../src/index.ts';
+import {
+  type Home,
+  inUse,
+  lastWords,
+  lineLog,
+  listenControl,
+  openHost,
+  ownAuthor,
+  printable,
+  problems,
+} from '../../src/index.ts';
 import { NOTICE } from '../channel/protocol.ts';
 import { serveSession } from '../channel/session-server.ts';
 import { Preferences } from '../session/preferences.ts';
@@ -46,7 +56,11 @@ process.on('uncaughtException', survive);
 process.on('unhandledRejection', survive);
 
 const preferences = Preferences.open(engine.home.stateDirectory);
-const session = new ShellSession(host, preferences, { cwd: engine.cwd ?? preferences.lastPath, saveOnExit: true });
+const session = new ShellSession(host, preferences, {
+  by: ownAuthor('shell'),
+  cwd: engine.cwd ?? preferences.lastPath,
+  saveOnExit: true,
+});
 const server = serveSession(session, (reply) => port.postMessage(reply));
 port.on('message', (message) => server.receive(message));
 port.on('close', async () => {

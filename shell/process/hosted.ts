@@ -1,6 +1,14 @@
 /** Lines that nobody types, where no tcli is running: the engine is this process, and serves nothing. */
 
-import { type Home, type Host, openHost, printableLine, type SessionOpening, until } from '../../src/index.ts';
+import {
+  type Home,
+  type Host,
+  openHost,
+  ownAuthor,
+  printableLine,
+  type SessionOpening,
+  until,
+} from '../../src/index.ts';
 import { connectSocket } from '../channel/client-socket.ts';
 import type { LineCompletion, OutputSink, SessionState, ShellClient, Terminal } from '../channel/protocol.ts';
 import { Preferences } from '../session/preferences.ts';
@@ -42,7 +50,11 @@ class HostedSession implements ScriptSession {
     for (const warning of host.warnings) complain(`${printableLine(warning)}\n`);
     const preferences = Preferences.open(host.home.stateDirectory);
     this.#host = host;
-    this.#session = new ShellSession(host, preferences, { ...opening, cwd: opening.cwd ?? preferences.lastPath });
+    this.#session = new ShellSession(host, preferences, {
+      ...opening,
+      by: ownAuthor('shell'),
+      cwd: opening.cwd ?? preferences.lastPath,
+    });
     this.#session.setTerminal(terminal);
     this.#before = host.unsavedOperations;
   }

@@ -8,7 +8,10 @@ import { ShellSession } from '../session/session.ts';
 
 export const sessionsOf =
   (host: Host): CreateSession =>
-  ({ cwd, ...options }, post: (reply: ShellReply) => void) => {
+  ({ cwd, ...options }, post: (reply: ShellReply) => void, by) => {
     const preferences = Preferences.open(host.home.stateDirectory);
-    return serveSession(new ShellSession(host, preferences, { ...options, cwd: cwd ?? preferences.lastPath }), post);
+    return serveSession(
+      new ShellSession(host, preferences, { ...options, by, cwd: cwd ?? preferences.lastPath }),
+      post,
+    );
   };

@@ -3,7 +3,16 @@
  * computed from it. A node is a view of an engine object, made when asked for: nothing is cached and nothing goes stale.
  */
 
-import type { Host, Operation, Outcome, Parameter, ParameterValues, Value, ValueType } from '../../src/index.ts';
+import type {
+  Host,
+  Operation,
+  Outcome,
+  Parameter,
+  ParameterValues,
+  PartOfChange,
+  Value,
+  ValueType,
+} from '../../src/index.ts';
 import type { OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
@@ -209,6 +218,8 @@ export interface Context {
   readonly preferences: Preferences;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
+  /** By what the changes of this line are known, and who makes them. */
+  readonly part: PartOfChange;
   /** Where the shell stands. */
   readonly current: Node;
   /** Output proper: shown at every log level and without a colour. */

@@ -1,9 +1,18 @@
 /** The shell without a terminal: a current path, preferences, and lines that are run. */
 
-import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
-import { type Host, OperatorError, printable, printableLine, reasonOf, systemErrorCode } from '../../src/index.ts';
+import {
+  type Author,
+  type Host,
+  newPart,
+  OperatorError,
+  type PartOfChange,
+  printable,
+  printableLine,
+  reasonOf,
+  systemErrorCode,
+} from '../../src/index.ts';
 import type {
   Candidate,
   LineCompletion,
@@ -37,6 +46,8 @@ export interface SessionOptions {
   readonly saveOnExit?: boolean;
   /** Errors are shown as they are, without colour or prefix: targetcli's way for a single command. */
   readonly bareErrors?: boolean;
+  /** Who types. */
+  readonly by?: Author;
   /** Where file names start that are relative; absent: where this process stands. */
   readonly workingDirectory?: string;
 }
@@ -86,9 +97,11 @@ export class ShellSession implements ShellBackend {
   /** Runs one line. What goes wrong is told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
     // What is done by one line is taken back together.
-    const part = { of: randomBytes(changeIdBytes).toString('hex') };
+    const shown = showLine(line, printableLine);
+    const { by } = this.#options;
+    const part = newPart({ line: shown.text.trim(), ...(by && { by }) });
     const change = new LineChange(this.#host.root, { part, givenUp: signal });
-    const run: Run = { sink, signal, change, line: showLine(line, printableLine), ...notYet };
+    const run: Run = { sink, signal, change, part, line: shown, ...notYet };
     try {
       await this.#host.root.observe();
       await this.#runLine(line, run);
@@ -186,6 +199,7 @@ export class ShellSession implements ShellBackend {
       terminal: this.#terminal,
       current: this.#current(),
       signal,
+      part: run.part,
       print: (text) => say(() => this.#write(sink, printable(text))),
       draw: (lines) => say(() => this.#write(sink, lines.join('\n'))),
       info,
@@ -278,9 +292,6 @@ export class ShellSession implements ShellBackend {
   }
 }
 
-/** Of the name by which a line's operations are known as one change. */
-const changeIdBytes = 4;
-
 const notYet = { exit: false, json: false, isForMany: false };
 
 interface Run {
@@ -288,6 +299,8 @@ interface Run {
   readonly signal: AbortSignal;
   /** The line as it may be repeated. */
   readonly line: ShownLine;
+  /** What its operations are known by, and who typed it. */
+  readonly part: PartOfChange;
   /** What the line changes. */
   readonly change: LineChange;
   exit: boolean;

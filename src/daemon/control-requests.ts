@@ -2,9 +2,16 @@
 
 import { OperatorError } from '../errors.ts';
 import { type LogLevel, logLevels } from '../log.ts';
-import { type Operation, ownParams, type ParameterValues, withoutSecrets } from '../operations/operation.ts';
+import {
+  type Author,
+  type Operation,
+  ownParams,
+  type ParameterValues,
+  withoutSecrets,
+} from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import { inUse } from '../root/local-devices.ts';
+import { newPart } from '../root/options.ts';
 import { type WhyQuestion, whyRefused } from '../root/why.ts';
 import { dumpValue } from '../saved/saveconfig.ts';
 import type { ControlReply, Status } from './control-protocol.ts';
@@ -19,6 +26,8 @@ export interface ControlContext {
   stop?(): void;
   /** The client has gone: what has not begun is not done. */
   readonly gone: AbortSignal;
+  /** Who asks. */
+  readonly by: Author;
   readonly sampler: Sampler;
   readonly watches: Watches;
 }
@@ -41,8 +50,8 @@ export const controlRequests: Readonly<
     await host.root.observe();
     return { is: 'status', status: status() };
   },
-  async apply({ host, gone }, { operation }) {
-    const { operation: carried, notes } = await host.root.apply(operationOf(operation), false, undefined, {
+  async apply({ host, gone, by }, { operation }) {
+    const { operation: carried, notes } = await host.root.apply(operationOf(operation), false, newPart({ by }), {
       givenUp: gone,
     });
     return { is: 'applied', operation: withoutSecrets(carried), notes };
@@ -51,9 +60,9 @@ export const controlRequests: Readonly<
     if (typeof path !== 'string') throw new OperatorError('path must be a string');
     return { is: 'configuration', configuration: dumpValue(host.root.tree, path) };
   },
-  async save({ host }, { backups = backupsKept }) {
+  async save({ host, by }, { backups = backupsKept }) {
     if (!Number.isSafeInteger(backups) || Number(backups) < 1) throw new OperatorError('backups must be at least 1');
-    const { path, backup } = await host.save(undefined, Number(backups));
+    const { path, backup } = await host.save(undefined, Number(backups), { by });
     return { is: 'saved', path, backup };
   },
   async stop({ host, stop }, { force, restarts }) {

@@ -10,7 +10,9 @@ import { makePrivateDirectory } from '../durable/atomic-file.ts';
 import type { Role } from '../durable/holder.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
+import type { Author } from '../operations/operation.ts';
 import { printableLine } from '../printable.ts';
+import { authorOf } from '../root/author.ts';
 import type { Host } from '../root/host.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
@@ -59,7 +61,7 @@ export interface SessionChannel {
 }
 
 /** @throws OperatorError that refuses the session */
-export type CreateSession = (opening: SessionOpening, post: (reply: unknown) => void) => SessionChannel;
+export type CreateSession = (opening: SessionOpening, post: (reply: unknown) => void, by: Author) => SessionChannel;
 
 export interface ControlOptions {
   readonly host: Host;
@@ -237,6 +239,7 @@ class Client {
       host,
       status: () => server.status(),
       gone: left.signal,
+      by: authorOf(socket, 'socket'),
       sampler: server.sampler,
       watches: this.#watches,
       ...(stop && { stop }),
@@ -319,7 +322,10 @@ class Client {
       if (tcli !== protocolVersion)
         throw new OperatorError(`This tcli speaks version ${protocolVersion} of the protocol, not ${tcli}.`);
       if (session !== undefined)
-        this.#session = createSession(sessionOpening(session), (reply) => this.#post(reply as object));
+        this.#session = createSession(sessionOpening(session), (reply) => this.#post(reply as object), {
+          ...this.#context.by,
+          via: 'shell',
+        });
       this.#post({ tcli: protocolVersion, version, pid: process.pid, role } satisfies Welcome);
     } catch (error) {
       if (!(error instanceof OperatorError)) logBug(log, 'control', error);

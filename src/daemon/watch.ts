@@ -57,9 +57,12 @@ export class Watch {
         this.#objectsMayDiffer = true;
         if (wants('log') && isWanted(record, this.#options.level)) this.#tell('log', logged(record));
       },
-      changed: (operations) => {
+      changed: (operations, { of: change, by, line }) => {
         this.#objectsMayDiffer = true;
-        if (wants('changes')) this.#tell('changes', { operations: operations.map(shown) });
+        if (wants('changes')) {
+          const who = { change, ...(by && { by }), ...(line !== undefined && { line }) };
+          this.#tell('changes', { ...who, operations: operations.map(shown) });
+        }
       },
       refused: (refusal: LoginRefusal) => {
         if (wants('refusals')) this.#tell('refusals', { refusal });

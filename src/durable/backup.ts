@@ -3,8 +3,10 @@
  * have been ahead, and several are made in a second. `backup/saveconfig-20261120-18:15:00-000017-json.gz`
  */
 
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { systemErrorCode } from '../errors.ts';
 import { type Files, makeFile, makePrivateDirectory, realFiles } from './atomic-file.ts';
 
 /** Those without a number are targetcli's own, and those of a time before there were numbers. */
@@ -24,8 +26,7 @@ export async function backUp(
   files = realFiles,
 ): Promise<boolean> {
   await makePrivateDirectory(directory, files);
-  const generations = (await files.readdir(directory)).filter((file) => name.test(file)).sort();
-  generations.sort((a, b) => numberOf(a) - numberOf(b));
+  const generations = generationsIn(await files.readdir(directory));
   const newest = generations.at(-1);
   if (newest !== undefined && content.equals(await generation(join(directory, newest), files))) return false;
   const [date, time] = now.toISOString().slice(0, 19).split('T');
@@ -45,3 +46,37 @@ async function generation(path: string, files: Files): Promise<Buffer> {
     return Buffer.alloc(0);
   }
 }
+
+/** A saved configuration of an earlier time. */
+export interface Backup {
+  readonly path: string;
+  /** When something else took its place; ISO 8601, UTC. */
+  readonly replaced?: string;
+  /** sha256 of what is in it. */
+  readonly hash: string;
+}
+
+/** Those that there are, the oldest first; one that is damaged is none. System errors pass through. */
+export async function backupsIn(directory: string, files = realFiles): Promise<Backup[]> {
+  const names = await files.readdir(directory).catch((error: unknown) => {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return [];
+  });
+  const backups: Backup[] = [];
+  for (const file of generationsIn(names)) {
+    const path = join(directory, file);
+    const content = await generation(path, files);
+    const [, day, time] = /-(\d{8})-(\d\d:\d\d:\d\d)/.exec(file) ?? [];
+    const date = day && `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T${time}.000Z`;
+    if (content.length === 0) continue;
+    backups.push({ path, hash: createHash('sha256').update(content).digest('hex'), ...(date && { replaced: date }) });
+  }
+  return backups;
+}
+
+/** In the order in which they were made. */
+const generationsIn = (names: readonly string[]): string[] =>
+  names
+    .filter((file) => name.test(file))
+    .sort()
+    .sort((a, b) => numberOf(a) - numberOf(b));

@@ -1,34 +1,27 @@
 /**
- * The append-only journal: every acknowledged operation since saveconfig.json was written, one JSON line each, on disk
- * before the operation is answered. The saved file and the journal together are the configuration.
+ * Every change that was acknowledged, one JSON line each, on disk before it is answered. saveconfig.json and what stands here
+ * behind the last `base` are the configuration. What stands before that is the past: who made which change, and what it takes
+ * to go back there, secrets included. It is bounded; what is given up of it goes to the audit first (audit.ts).
  *
  *     {"journal":1,"base":"<sha256 of saveconfig.json>"|null,"folded":N}
- *                                 N operations, or none, are folded into the first of the lines that follow
- *     {"do":{"path":…,"verb":…,"params":…},"of":"<change>"}
- *                                 operations of one change are taken back together; without it, each by itself
+ *                                 the beginning. With `folded`, the line behind it is everything as it was then, in one
+ *                                 operation: N that are not in saveconfig.json are in it
+ *     {"do":{"path":…,"verb":…,"params":…},"of":"<change>","at":…,"by":{…},"line":…}
+ *                                 operations of one change are taken back together; without `of`, each by itself
  *     {"do":[{…},{…}],"of":…}     several of one change, which are durable together or not at all
- *     {"do":{…},"of":…,"undoes":"<change>"}  the last operation of a change that takes another one back
+ *     {"do":{…},"of":…,"undoes":"<change>"}  a change that takes another one back, or (`redoes`) makes it again
  *     {"do":{…},"on":"<sha256>"}  one that replaces everything, done while saveconfig.json was this
- *     {"saved":"<sha256>"}        saveconfig.json is about to become this: what stands above is in it
+ *     {"saved":"<sha256>","at":…,"by":{…}}  saveconfig.json is about to become this: what stands above is in it
+ *     {"base":"<sha256>"}         saveconfig.json is this now, and holds all that stands above
  */
 
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
-import { describeOperation, type Operation, type PartOfChange } from '../operations/operation.ts';
+import { describeOperation, type Operation } from '../operations/operation.ts';
 import { type Files, freePath, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
-
-interface JournalLine {
-  readonly journal?: number;
-  readonly base?: string | null;
-  readonly folded?: number;
-  readonly do?: Operation | readonly Operation[];
-  readonly of?: string;
-  readonly undoes?: string;
-  readonly on?: string | null;
-  readonly saved?: string;
-}
+import { foldedAt, type JournalLine, type Mark, operationsOf, readLines, startOf } from './journal-lines.ts';
+import { Past } from './past.ts';
 
 export interface Replay {
   /** What happened since the saved file. */
@@ -37,36 +30,53 @@ export interface Replay {
   readonly setAside?: { readonly path: string; readonly operations: number };
 }
 
-/** An operation, and the change that it is a part of. */
-export interface JournaledOperation {
-  readonly operation: Operation;
-  readonly change: string | undefined;
+export interface JournalOptions {
+  readonly path: string;
+  /** sha256 of saveconfig.json as it is on disk now, null when there is none. */
+  readonly base: string | null;
+  readonly now: Date;
+  /** Another process owns the journal: nothing is moved. */
+  readonly readOnly: boolean;
+  /** The operation that makes what saveconfig.json holds, for a journal that begins on one; undefined when that cannot be said. */
+  readonly beginning?: () => Promise<Operation | undefined>;
+  /** What is archived of the replacement of saveconfig.json by somebody else. */
+  readonly replaced?: Mark;
+  /** Called before lines are given up, with all there are; `before`: the number of the first that stays. */
+  readonly archive?: (lines: readonly JournalLine[], before: number) => Promise<void>;
+  readonly files?: Files;
 }
 
 /** How many of the latest operations are kept to be shown. */
 const latestMax = 100;
-/** A journal of fewer bytes is left as it grew. */
-const foldBytesMin = 8 << 20;
-/** How many times as long as when it was folded last it becomes, before it is folded again. */
+/** How long the past may become, in lines and bytes beside the first operation, before the older half is given up. */
+const linesMax = 1_000;
+const bytesMax = 8 << 20;
+/** At least how many times as long as when it was folded last it becomes, before it is folded again. */
 const foldGrowth = 2;
-/** More lines than this make a start slow. */
-const foldLinesMin = 1_000;
+
+/** What the journal is called, in the state directory. */
+export const journalFile = 'journal.jsonl';
 
 export class Journal {
   readonly #path: string;
   readonly #files: Files;
+  readonly #options: JournalOptions;
   #file: FileHandle | undefined;
   #pending = 0;
+  #recorded = 0;
   #latest: string[] = [];
   #lines = 0;
   /** Bytes that are acknowledged; what stands behind them is a line that failed. */
   #size = 0;
   #foldedSize = 0;
   #torn = false;
+  /** saveconfig.json was replaced, and the line that says so was not written any more. */
+  #unsettled = false;
 
-  private constructor(path: string, files: Files) {
-    this.#path = path;
-    this.#files = files;
+  private constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#path = options.path;
+    this.#files = options.files ?? realFiles;
   }
 
   /** Operations that are not in saveconfig.json. */
@@ -74,47 +84,41 @@ export class Journal {
     return this.#pending;
   }
 
-  /** The last of them, a line each, oldest first. */
+  /** Operations that this process has recorded. */
+  get recorded(): number {
+    return this.#recorded;
+  }
+
+  /** The last of those that are not in saveconfig.json, a line each, oldest first. */
   get latest(): readonly string[] {
     return this.#latest;
   }
 
-  /** Whether it is time to `fold`. @param atStart it was read just now */
+  /** Whether it is time to `fold`. @param atStart it was read just now: many lines make a start slow */
   wantsFolding(atStart = false): boolean {
-    return atStart
-      ? this.#lines > foldLinesMin
-      : this.#size > foldBytesMin && this.#size > foldGrowth * this.#foldedSize;
+    return (atStart && this.#lines > linesMax) || this.#size > Math.max(bytesMax, foldGrowth * this.#foldedSize);
   }
 
-  /**
-   * @param base sha256 of saveconfig.json as it is on disk now, null when there is none
-   * @param readOnly another process owns the journal: nothing is moved
-   * @throws system errors, and an Error that names a line which is damaged in the middle
-   */
-  static async load(
-    path: string,
-    base: string | null,
-    now: Date,
-    readOnly: boolean,
-    files = realFiles,
-  ): Promise<{ journal: Journal; replay: Replay }> {
+  /** @throws system errors, and an Error that names a line which is damaged in the middle */
+  static async load(options: JournalOptions): Promise<{ journal: Journal; replay: Replay }> {
+    const { path, base, now, readOnly, files = realFiles } = options;
     const lines = await readLines(path, files);
-    const operationsIn = (some: readonly JournalLine[]) => some.flatMap((line) => line.do ?? []);
-    const journal = new Journal(path, files);
+    const journal = new Journal(options);
     const start = startOf(lines, base);
     if (start !== undefined) {
-      const operations = operationsIn(lines.slice(start));
-      const folded = start === 0 ? (lines[0]?.folded ?? 0) : 0;
-      const single = folded > 0 ? operations.slice(1) : operations;
-      journal.#pending = folded + single.length;
+      const operations = lines.slice(start).flatMap(operationsOf);
+      const single = start === 0 && lines[0]?.folded !== undefined ? operations.slice(1) : operations;
+      journal.#pending = foldedAt(lines, start) + single.length;
       journal.#latest = single.slice(-latestMax).map(describeOperation);
       journal.#lines = lines.length;
+      journal.#unsettled = start === lines.length && lines.at(-1)?.saved !== undefined;
       return { journal, replay: { operations } };
     }
-    const all = operationsIn(lines);
+    const all = lines.flatMap(operationsOf);
     if (all.length === 0) return { journal, replay: { operations: [] } };
     const aside = await freePath(join(dirname(path), `journal-${stamp(now)}.jsonl`), files);
     if (!readOnly) {
+      await options.archive?.([...lines, { ...options.replaced, do: [] }], lines.length + 1);
       await files.rename(path, aside);
       await syncDirectory(dirname(path), files);
     }
@@ -125,53 +129,51 @@ export class Journal {
    * All of them, in one line, are on disk when it resolves.
    * @param on sha256 of a saveconfig.json (null: of none) that they go with as well: they leave nothing of what was there
    */
-  async record(
-    operations: readonly Operation[],
-    base: string | null,
-    on?: string | null,
-    part?: PartOfChange,
-  ): Promise<void> {
+  async record(operations: readonly Operation[], base: string | null, mark?: Mark, on?: string | null): Promise<void> {
     const [first, ...more] = operations;
     if (!first) return;
-    await this.#append({ do: more.length > 0 ? operations : first, ...part, ...(on !== undefined && { on }) }, base);
+    await this.#append({ do: more.length > 0 ? operations : first, ...mark, ...(on !== undefined && { on }) }, base);
     this.#pending += operations.length;
+    this.#recorded += operations.length;
     this.#latest = [...this.#latest, ...operations.map(describeOperation)].slice(-latestMax);
   }
 
-  /**
-   * What happened since saveconfig.json was written, oldest first, without the changes that were taken back. An operation that
-   * was folded, or that came to stand on another file, belongs to no change: what was before it is not known.
-   */
-  async done(base: string | null): Promise<JournaledOperation[]> {
-    const lines = await readLines(this.#path, this.#files);
-    const written = lines.findLastIndex(({ saved }) => saved === base);
-    const isWhole = written >= 0 || lines[0]?.base === base;
-    const start = isWhole ? written + 1 : (startOf(lines, base) ?? lines.length);
-    const first = isWhole ? ((lines[0]?.folded ?? 0) > 0 ? 1 : -1) : start;
-    const done = lines.slice(start).flatMap(({ do: operation, of, undoes }, at) => {
-      const change = start + at === first ? undefined : (of ?? `line ${start + at}`);
-      return [operation ?? []].flat().map((one) => ({ operation: one, change, undoes }));
-    });
-    const undone = new Set(done.flatMap(({ change, undoes }) => (undoes === undefined ? [] : [change, undoes])));
-    return done.filter(({ change }) => change === undefined || !undone.has(change));
+  /** All that was acknowledged and is still here. @throws as `load` does */
+  lines(): Promise<JournalLine[]> {
+    return readLines(this.#path, this.#files);
+  }
+
+  /** All that is known of what was before. */
+  async past(base: string | null): Promise<Past> {
+    return new Past(await this.lines(), base);
   }
 
   /** Announces that saveconfig.json is about to be replaced by what `hash` names. */
-  async announce(hash: string, base: string | null): Promise<void> {
-    await this.#append({ saved: hash }, base);
+  async announce(hash: string, base: string | null, mark?: Omit<Mark, 'of'>): Promise<void> {
+    await this.#append({ saved: hash, ...mark }, base);
   }
 
-  /** saveconfig.json holds everything now: a new journal begins. */
-  async restart(base: string | null): Promise<void> {
+  /** saveconfig.json holds everything now. */
+  async settle(base: string | null): Promise<void> {
     this.#pending = 0;
     this.#latest = [];
-    await this.#replace([{ journal: 1, base }]);
-    this.#foldedSize = 0;
+    this.#unsettled = true;
+    await this.#append({}, base);
   }
 
-  /** Everything so far in one operation, which gives what all of them gave. */
-  async fold(operation: Operation, base: string | null): Promise<void> {
-    await this.#replace([{ journal: 1, base, folded: this.#pending }, { do: operation }]);
+  /**
+   * Gives up what stands before a line.
+   * @param cut the number of the first line that stays
+   * @param operation gives what all before it gave
+   */
+  async fold(cut: number, operation: Operation, base: string | null): Promise<void> {
+    const lines = await readLines(this.#path, this.#files);
+    const start = startOf(lines, base) ?? lines.length;
+    await this.#options.archive?.(lines, cut);
+    const gone = lines.slice(start, cut).flatMap(operationsOf).length;
+    const isFirstGone = start === 0 && cut > 1 && lines[0]?.folded !== undefined;
+    const folded = Math.max(0, foldedAt(lines, start) + gone - (isFirstGone ? 1 : 0));
+    await this.#replace([{ journal: 1, base, folded }, { do: operation }, ...lines.slice(cut)]);
     this.#foldedSize = this.#size;
   }
 
@@ -189,11 +191,13 @@ export class Journal {
     this.#torn = false;
   }
 
+  /** An empty line is none: what is due is written. */
   async #append(line: JournalLine, base: string | null): Promise<void> {
     this.#file ??= await this.#open(base);
     if (this.#torn) await this.#file.truncate(this.#size);
     this.#torn = true;
-    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    const lines = [...(this.#unsettled ? [{ base }] : []), ...(Object.keys(line).length > 0 ? [line] : [])];
+    const bytes = Buffer.from(lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
     try {
       await writeAll(this.#file, bytes, this.#size);
       await this.#file.datasync();
@@ -203,62 +207,35 @@ export class Journal {
       throw error;
     }
     this.#torn = false;
+    this.#unsettled = false;
     this.#size += bytes.length;
-    this.#lines += 1;
+    this.#lines += lines.length;
   }
 
   async #open(base: string | null): Promise<FileHandle> {
-    const file = await this.#files.open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    let file = await this.#files.open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
       const text = await file.readFile();
       // A torn last line was never acknowledged.
       this.#size = text.lastIndexOf('\n') + 1;
       this.#torn = this.#size !== text.length;
       if (this.#size > 0) return file;
-      const header = Buffer.from(`${JSON.stringify({ journal: 1, base } satisfies JournalLine)}\n`);
-      await file.truncate(0);
-      await writeAll(file, header, 0);
-      await file.datasync();
-      await syncDirectory(dirname(this.#path), this.#files);
-      this.#torn = false;
-      this.#size = header.length;
-      this.#lines = 1;
+      await file.close();
+      await this.#begin(base);
+      file = await this.#files.open(this.#path, constants.O_RDWR, 0o600);
       return file;
     } catch (error) {
       await file.close().catch(() => {});
       throw error;
     }
   }
-}
 
-/** The first line to replay onto a saved file whose hash is `base`; undefined when the journal does not go with it. */
-function startOf(lines: readonly JournalLine[], base: string | null): number | undefined {
-  for (let at = lines.length - 1; at >= 0; at -= 1) {
-    if (lines[at]?.saved === base) return at + 1;
-    if (lines[at]?.on === base) return at;
+  /** What saveconfig.json holds is the first thing that is known: it will be another file one day. */
+  async #begin(base: string | null): Promise<void> {
+    const beginning = base === null ? undefined : await this.#options.beginning?.();
+    const known = [{ journal: 1, base: null, folded: 0 }, { do: beginning! }, { base }];
+    await this.#replace(beginning ? known : [{ journal: 1, base }]);
   }
-  return lines.length === 0 || lines[0]?.base === base ? 0 : undefined;
-}
-
-async function readLines(path: string, files: Files): Promise<JournalLine[]> {
-  let text: string;
-  try {
-    text = await files.readFile(path, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  const lines = text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .split('\n')
-    .slice(0, -1);
-  return lines.map((line, number) => {
-    try {
-      return parseJson(line) as JournalLine;
-    } catch (error) {
-      throw new Error(`${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
-    }
-  });
 }
 
 /** `20261120-181500` */

@@ -19,11 +19,30 @@ export interface Operation {
   readonly params: ParameterValues;
 }
 
-/** Which change an operation is a part of: those of one command are one change. */
+/** Which change an operation is a part of: those of one command are one change. And who made that, and why. */
 export interface PartOfChange {
   readonly of: string;
   /** The change that is taken back by this one, as of its last operation. */
   readonly undoes?: string;
+  /** The change that was taken back, and is made again by this one. */
+  readonly redoes?: string;
+  readonly by?: Author;
+  /** What was typed, without secrets. Absent: its operations say it. */
+  readonly line?: string;
+}
+
+/** How a change came: a line of a shell, a request, a file that was restored, a SCSI command. */
+export type Via = 'shell' | 'socket' | 'tgtadm' | 'restore' | 'initiator';
+
+/** Who made a change, as far as the kernel knows. */
+export interface Author {
+  readonly via: Via;
+  /** The user of the process that asked, and who had logged in to become that one, where it is another. */
+  readonly user?: string;
+  readonly login?: string;
+  /** The terminal that the process belongs to, and the address from which somebody sits at it. */
+  readonly terminal?: string;
+  readonly address?: string;
 }
 
 export interface Outcome {
@@ -130,6 +149,12 @@ export interface CarriedOut {
 export const operation = <K extends PlaceKind, const P extends DeclaredParameters>(
   type: OperationType<K, P>,
 ): OperationType => type as unknown as OperationType;
+
+/** Operations after which nothing is left of what was before. */
+const wholeVerbs: readonly string[] = ['restoreconfig', 'clearconfig'];
+
+/** Whether nothing is left of what was before. */
+export const isWhole = ({ path, verb }: Operation): boolean => path === '/' && wholeVerbs.includes(verb);
 
 /** The operation as a line of the shell's grammar. Values that are objects are printed as quoted JSON. */
 export function printOperation({ path, verb, params }: Operation): string {

@@ -1,20 +1,12 @@
-/** The last change of a configuration, and what takes it back; what a saved configuration differs in; what a restore would do. */
+/** What a change could not bring back; what a saved configuration differs in; what a restore would do. */
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
-import type { JournaledOperation } from '../durable/journal.ts';
 import { OperatorError } from '../errors.ts';
 import type { Operation, ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { isRestored, isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import { type Difference, transition } from '../saved/transition.ts';
-
-/** A change, and the operations that lead back to what was before it. */
-export interface LastChange {
-  readonly change: string;
-  readonly operations: readonly Operation[];
-  readonly back: readonly Operation[];
-}
 
 /** What leads from one configuration to another. */
 export interface Differences {
@@ -25,59 +17,8 @@ export interface Differences {
   readonly errors: readonly string[];
 }
 
-/**
- * The newest change that left a trace.
- * @param saved the configuration that `done` was done on
- * @param serving volumes are open: what is in memory is lost when it goes
- * @returns undefined when there is none
- * @throws OperatorError when it cannot be taken back
- */
-export async function lastChange(
-  tree: Tree,
-  saved: unknown,
-  done: readonly JournaledOperation[],
-  serving: boolean,
-): Promise<LastChange | undefined> {
-  const changes = [...new Set(done.flatMap(({ change }) => change ?? []))];
-  const gone = new Set<string>();
-  for (const change of changes.reverse()) {
-    gone.add(change);
-    const operations = done.flatMap((one) => (one.change === change ? [one.operation] : []));
-    const earlier = done.filter((one) => one.change === undefined || !gone.has(one.change));
-    const before = await treeAfter(saved, earlier, operations);
-    const back = transition(tree, before).map(({ operation }) => operation);
-    if (back.length === 0 && isSameTree(tree, before)) continue;
-    await check(tree, back, before);
-    refuseResize(tree, back);
-    if (serving) refuseLost(tree, back);
-    return { change, operations, back };
-  }
-  return undefined;
-}
-
-async function treeAfter(
-  saved: unknown,
-  done: readonly JournaledOperation[],
-  last: readonly Operation[],
-): Promise<Tree> {
-  const { tree } = await treeOf(saved);
-  try {
-    await rehearseOperations(
-      tree,
-      done.map(({ operation }) => operation),
-    );
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    throw new OperatorError(
-      `What came after ${last[0]?.path} ${last[0]?.verb} stands on it: ${error.message}`,
-      error.hint,
-    );
-  }
-  return tree;
-}
-
 /** @throws OperatorError when `back` does not lead from `tree` to `before` */
-async function check(tree: Tree, back: readonly Operation[], before: Tree): Promise<void> {
+export async function checkStep(tree: Tree, back: readonly Operation[], before: Tree): Promise<void> {
   const { tree: copy } = await treeOf(dumpTree(tree));
   await rehearseOperations(copy, back);
   if (!isSameTree(copy, before))
@@ -88,7 +29,7 @@ async function check(tree: Tree, back: readonly Operation[], before: Tree): Prom
 }
 
 /** What was in memory does not come back. @throws OperatorError */
-function refuseLost(tree: Tree, back: readonly Operation[]): void {
+export function refuseLost(tree: Tree, back: readonly Operation[]): void {
   for (const { path, verb, params } of back) {
     if (verb !== 'create') continue;
     const { config = {} } = (params['settled'] ?? {}) as { config?: VolumeConfig };
@@ -101,7 +42,7 @@ function refuseLost(tree: Tree, back: readonly Operation[]): void {
 }
 
 /** What lies beyond the end does not come back, and is not given up on the way. @throws OperatorError */
-function refuseResize(tree: Tree, back: readonly Operation[]): void {
+export function refuseResize(tree: Tree, back: readonly Operation[]): void {
   for (const { path, verb, params } of back) {
     if (verb !== 'resize') continue;
     const { size, force } = params;

@@ -2,24 +2,33 @@
  * A root with its durable home: what was acknowledged comes back. One process owns a home at a time; others may look.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { type Files, makePrivateDirectory, realFiles, type WrittenFile, writeThrough } from '../durable/atomic-file.ts';
+import { Audit } from '../durable/audit.ts';
 import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
-import { Journal } from '../durable/journal.ts';
-import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
+import { Journal, journalFile } from '../durable/journal.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
-import { describeOperation, type Operation, type PartOfChange, type Value } from '../operations/operation.ts';
-import { dumpTree, dumpValue, formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
+import {
+  type Author,
+  describeOperation,
+  isWhole,
+  type Operation,
+  type PartOfChange,
+  type Value,
+} from '../operations/operation.ts';
+import { dumpTree, formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
-import { type LastChange, lastChange } from './changes.ts';
+import { ChangeHistory } from './history.ts';
 import { Onlookers } from './onlookers.ts';
+import { newPart } from './options.ts';
 import { Root } from './root.ts';
+import { hash, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
 import { serialMaker } from './serial.ts';
 
 export interface HostOptions {
@@ -31,14 +40,20 @@ export interface HostOptions {
   readonly looked?: () => void;
   /** Where faults can be put in between. */
   readonly files?: Files;
+  /** What time it is. */
+  readonly now?: () => Date;
 }
 
-/** A change that can be taken back, as long as nothing else happens. */
-export interface TakeBack extends LastChange {
-  readonly at: number;
+/** How a configuration is saved. */
+export interface SaveOptions {
+  /**
+   * Merge this storage object into another file; the home's own file always gets everything, since what was acknowledged
+   * comes back in any case.
+   */
+  readonly only?: StorageObject | undefined;
+  /** Who saves it. */
+  readonly by?: Author | undefined;
 }
-
-const changeIdBytes = 4;
 
 /** What `saveconfig` did, for its messages. */
 export interface SavedFile extends WrittenFile {
@@ -53,7 +68,8 @@ export interface SavedFile extends WrittenFile {
  * When a longer-lived process holds the home, the host can be looked at and not changed (`heldBy`).
  * @throws OperatorError for a saved file that is none
  */
-export async function openHost({ home, role, log, workers, looked, files = realFiles }: HostOptions): Promise<Host> {
+export async function openHost(options: HostOptions): Promise<Host> {
+  const { home, role, log, workers, looked, files = realFiles } = options;
   await directory(home.stateDirectory, files);
   await directory(dirname(home.saveFile), files);
   keepFoldersIn(home.runDirectory);
@@ -62,7 +78,7 @@ export async function openHost({ home, role, log, workers, looked, files = realF
   const onlookers = new Onlookers();
   const heard = onlookers.hearing(log ?? (() => {}));
   const host = new Host(
-    home,
+    { ...options, log: heard },
     new Root({
       log: heard,
       ...(looked && { looked }),
@@ -73,7 +89,7 @@ export async function openHost({ home, role, log, workers, looked, files = realF
     }),
     'pid' in lock ? undefined : lock,
     heldBy,
-    { onlookers, log: heard, files },
+    onlookers,
   );
   try {
     await host.load();
@@ -83,10 +99,6 @@ export async function openHost({ home, role, log, workers, looked, files = realF
   }
   return host;
 }
-
-/** Operations after which nothing is left of what was before. */
-const wholeVerbs: readonly string[] = ['restoreconfig', 'clearconfig'];
-const isWhole = ({ path, verb }: Operation): boolean => path === '/' && wholeVerbs.includes(verb);
 
 export class Host {
   readonly home: Home;
@@ -98,25 +110,28 @@ export class Host {
   readonly log: Log;
   /** What the operator should know about the start, a line each. */
   readonly warnings: string[] = [];
+  /** Everything that was done, and the way back to it. */
+  readonly history: ChangeHistory;
   readonly #lock: FileLock | undefined;
   readonly #files: Files;
+  readonly #now: () => Date;
   readonly #journalPath: string;
+  readonly #audit: Audit;
   #journal: Journal | undefined;
   #closing: Promise<void> | undefined;
-  /** How many operations this process has stored. */
-  #recorded = 0;
   /** sha256 of the saveconfig.json that the tree stands on. */
   #base: string | null = null;
   /** sha256 of one that somebody else wrote, and that the operator was told of. */
   #told: string | null = null;
 
   constructor(
-    home: Home,
+    options: HostOptions,
     root: Root,
     lock: FileLock | undefined,
     heldBy: Holder | undefined,
-    { onlookers, log, files }: { readonly onlookers: Onlookers; readonly log: Log; readonly files: Files },
+    onlookers: Onlookers,
   ) {
+    const { home, files = realFiles, now = () => new Date(), log = () => {} } = options;
     this.home = home;
     this.root = root;
     this.#lock = lock;
@@ -124,7 +139,18 @@ export class Host {
     this.onlookers = onlookers;
     this.log = log;
     this.#files = files;
-    this.#journalPath = join(home.stateDirectory, 'journal.jsonl');
+    this.#now = now;
+    this.#journalPath = join(home.stateDirectory, journalFile);
+    this.#audit = new Audit(home.stateDirectory, files);
+    this.history = new ChangeHistory({
+      root,
+      audit: this.#audit,
+      journal: () => this.#journal,
+      base: () => this.#base,
+      backupDirectory: home.backupDirectory,
+      files,
+      saved: () => this.#saved(),
+    });
   }
 
   /** Operations that are acknowledged and durable but not in saveconfig.json. */
@@ -142,14 +168,7 @@ export class Host {
     const saved = await readIfThere(saveFile, this.#files);
     this.#base = saved && hash(saved);
     const readOnly = this.heldBy !== undefined;
-    const loaded = await Journal.load(this.#journalPath, this.#base, new Date(), readOnly, this.#files).catch(
-      (error) => {
-        throw new OperatorError(
-          `Cannot read the journal: ${reasonOf(error)}`,
-          `Mend or move away ${this.#journalPath}`,
-        );
-      },
-    );
+    const loaded = await this.#loadJournal(readOnly);
     const { journal, replay } = loaded;
     this.#journal = journal;
     // What came before one that replaces everything needs no repetition.
@@ -168,7 +187,7 @@ export class Host {
         `${saveFile} was replaced by somebody else; it is what is loaded now. ` +
           `${replay.setAside.operations} changes that were made on the earlier one are kept in ${replay.setAside.path}`,
       );
-    if (!readOnly && journal.wantsFolding(true)) await this.#fold(journal);
+    if (!readOnly && journal.wantsFolding(true)) await this.history.shorten();
     this.root.recordTo((operations, part) => this.#record(operations, journal, part));
   }
 
@@ -186,77 +205,77 @@ export class Host {
     }
   }
 
-  async #record(operations: readonly Operation[], journal: Journal, part?: PartOfChange): Promise<void> {
+  async #record(operations: readonly Operation[], journal: Journal, part: PartOfChange = newPart()): Promise<void> {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
     if (this.#closing !== undefined)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     try {
       // Whatever the file says meanwhile, an operation that replaces everything is newer and leaves nothing of it.
       const on = operations.some(isWhole) ? await this.#hashOnDisk() : undefined;
-      await journal.record(operations, this.#base, on, part);
-      this.#recorded += operations.length;
+      await journal.record(operations, this.#base, { ...part, at: this.#now().toISOString() }, on);
       if (on !== undefined) this.#base = on;
       // What was restored is what stands in the file.
-      if (on && hash(formatSaved(dumpTree(this.root.tree))) === on) await journal.restart(on).catch(() => {});
+      if (on && hash(formatSaved(dumpTree(this.root.tree))) === on) await journal.settle(on).catch(() => {});
     } catch (error) {
       throw new OperatorError(
         `The change could not be stored in ${this.#journalPath}: ${reasonOf(error)}`,
         'Nothing was changed.',
       );
     }
-    this.onlookers.changed(operations);
-    if (journal.wantsFolding()) await this.#fold(journal);
+    this.onlookers.changed(operations, part);
+    this.log({ level: 'info', event: 'changed', detail: toLog(operations, part) });
+    if (journal.wantsFolding()) await this.history.shorten();
   }
 
-  /**
-   * The last change since saveconfig.json was written, and what takes it back; undefined when there is none.
-   * @throws OperatorError when it cannot be taken back
-   */
-  lastChange(): Promise<TakeBack | undefined> {
-    return this.root.inTurn(async () => {
-      const saved = await readIfThere(this.home.saveFile, this.#files);
-      if ((saved && hash(saved)) !== this.#base)
-        throw new OperatorError(
-          `${this.home.saveFile} was changed by somebody else since it was read; what came before is not known any more.`,
-        );
-      const configuration = saved ? parseConfiguration(saved.toString('utf8'), this.home.saveFile) : {};
-      const done = (await this.#journal?.done(this.#base)) ?? [];
-      const last = await lastChange(this.root.tree, configuration, done, this.root.serving);
-      return last && { ...last, at: this.#recorded };
+  async #loadJournal(readOnly: boolean) {
+    const now = this.#now();
+    const line = `${this.home.saveFile} was replaced by somebody else`;
+    const options = {
+      path: this.#journalPath,
+      base: this.#base,
+      now,
+      readOnly,
+      beginning: () => this.#beginning(),
+      archive: this.#audit.keep.bind(this.#audit),
+      replaced: { ...newPart({ by: { via: 'restore' as const }, line }), at: now.toISOString() },
+      files: this.#files,
+    };
+    return Journal.load(options).catch((error) => {
+      throw new OperatorError(`Cannot read the journal: ${reasonOf(error)}`, `Mend or move away ${this.#journalPath}`);
     });
   }
 
-  /** Takes it back: a change like any other. @throws OperatorError also when something else was changed meanwhile */
-  async takeBack({ change, back, at }: TakeBack): Promise<void> {
-    const part = { of: randomBytes(changeIdBytes).toString('hex'), undoes: change };
-    const options = { part, comingBack: true };
-    const prepared = await Promise.all(back.map((one) => this.root.prepare(one, options) ?? one));
-    await this.root.change(async (apply) => {
-      if (at !== this.#recorded) throw new OperatorError('Something else was changed meanwhile.', 'See again: undo');
-      for (const operation of prepared) await apply(operation);
-    }, options);
+  /** What a journal begins with, that begins on a saved file. */
+  async #beginning(): Promise<Operation | undefined> {
+    const { configuration, hash: found } = await this.#saved();
+    if (found !== this.#base) return undefined;
+    return {
+      path: '/',
+      verb: 'restoreconfig',
+      params: { configuration: configuration as never, clear_existing: true },
+    };
   }
 
-  /** A journal that cannot be folded is long, and good. */
-  async #fold(journal: Journal): Promise<void> {
-    const configuration = dumpValue(this.root.tree);
-    const operation = { path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } };
-    await journal.fold(operation, this.#base).catch(() => {});
+  async #saved(): Promise<{ configuration: unknown; hash: string | null }> {
+    const { saveFile } = this.home;
+    const saved = await readIfThere(saveFile, this.#files);
+    return {
+      configuration: saved ? parseConfiguration(saved.toString('utf8'), saveFile) : {},
+      hash: saved && hash(saved),
+    };
   }
 
   /**
    * Writes saveconfig.json, or `path` when given. Only the home's own file has backups and ends the journal.
    * One that somebody else changed is not overwritten until the operator was told of it.
-   * @param only merge this storage object into another file; the home's own file always gets everything, since what
-   *   was acknowledged comes back in any case
    * @throws OperatorError when it cannot be written; the old file is then as it was
    */
-  save(path: string | undefined, backups: number, only?: StorageObject): Promise<SavedFile> {
-    // What is written and where the new journal begins must be the same moment.
-    return this.root.inTurn(() => this.#save(path, backups, only));
+  save(path: string | undefined, backups: number, { only, by }: SaveOptions = {}): Promise<SavedFile> {
+    // What is written and what the journal says of it must be the same moment.
+    return this.root.inTurn(() => this.#save(path, backups, { only, by }));
   }
 
-  async #save(path: string | undefined, backups: number, only?: StorageObject): Promise<SavedFile> {
+  async #save(path: string | undefined, backups: number, { only, by }: SaveOptions): Promise<SavedFile> {
     const configuration = dumpTree(this.root.tree);
     const text = formatSaved(configuration);
     const target = path ?? this.home.saveFile;
@@ -271,7 +290,7 @@ export class Host {
       this.#refuseForeign(old);
       const made = old ? await this.#backUp(old, backups) : { backup: false };
       if (old && made.backupProblem !== undefined) refusePoorer(old, configuration, made.backupProblem, target);
-      return { path: target, ...made, ...(await this.#replaceSaved(text)) };
+      return { path: target, ...made, ...(await this.#replaceSaved(text, by)) };
     } catch (error) {
       if (error instanceof OperatorError) throw error;
       throw new OperatorError(
@@ -281,9 +300,9 @@ export class Host {
     }
   }
 
-  async #replaceSaved(text: string): Promise<WrittenFile> {
+  async #replaceSaved(text: string, by: Author | undefined): Promise<WrittenFile> {
     const next = hash(text);
-    await this.#journal?.announce(next, this.#base);
+    await this.#journal?.announce(next, this.#base, { at: this.#now().toISOString(), ...(by && { by }) });
     let written: WrittenFile;
     try {
       written = await writeThrough(this.home.saveFile, text, this.#files);
@@ -294,8 +313,8 @@ export class Host {
     }
     this.#base = next;
     for (const storageObject of this.root.tree.allStorageObjects()) storageObject.isSerialMade = false;
-    // The announcement in the old journal says the same as a new one.
-    await this.#journal?.restart(next).catch(() => {});
+    // The announcement says the same.
+    await this.#journal?.settle(next).catch(() => {});
     return written;
   }
 
@@ -324,7 +343,7 @@ export class Host {
 
   async #backUp(old: Buffer, keep: number): Promise<{ backup: boolean; backupProblem?: string }> {
     try {
-      return { backup: await backUp(this.home.backupDirectory, old, keep, new Date(), this.#files) };
+      return { backup: await backUp(this.home.backupDirectory, old, keep, this.#now(), this.#files) };
     } catch (error) {
       return { backup: false, backupProblem: reasonOf(error) };
     }
@@ -343,32 +362,20 @@ export class Host {
   }
 }
 
-/** Without a backup nothing is given up. */
-function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, path: string): void {
-  const count = (from: unknown) => {
-    const { storage_objects: objects, targets } = from as Partial<SavedConfiguration>;
-    return [objects, targets].map((list) => (Array.isArray(list) ? list.length : 0)) as [number, number];
+/** What the log says of a change: who made it, and what was typed, or the first of its operations. */
+function toLog(
+  operations: readonly Operation[],
+  { of, by, line, undoes, redoes }: PartOfChange,
+): Readonly<Record<string, string>> {
+  const words = {
+    via: 'program',
+    ...by,
+    line: line ?? operations.slice(0, 1).map(describeOperation).join(),
+    undoes,
+    redoes,
   };
-  const [objectsBefore, targetsBefore] = count(parseConfiguration(old.toString('utf8'), path));
-  const [objects, targets] = count(next);
-  if (objects >= objectsBefore && targets >= targetsBefore) return;
-  throw new OperatorError(
-    `Could not create backup file: ${problem}. ${path} has ${objectsBefore} storage objects and ${targetsBefore} targets, ` +
-      `${objects} and ${targets} would replace them; it is not overwritten.`,
-    `Make room for a backup, or save elsewhere: saveconfig FILE`,
-  );
-}
-
-/** The text of a saved configuration → its JSON. @throws OperatorError in the words of a decoder, with the place */
-export function parseConfiguration(text: string, path: string): unknown {
-  try {
-    return parseJson(text);
-  } catch (error) {
-    throw new OperatorError(
-      `${path} is not valid JSON: ${reasonOf(error)}`,
-      'Mend it, or put a backup in its place; tcli does not overwrite what it cannot read.',
-    );
-  }
+  const said = Object.entries(words).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return { change: of, ...Object.fromEntries(said) };
 }
 
 async function directory(path: string, files: Files): Promise<void> {
@@ -381,14 +388,3 @@ async function directory(path: string, files: Files): Promise<void> {
     );
   }
 }
-
-async function readIfThere(path: string, files: Files): Promise<Buffer | null> {
-  try {
-    return await files.readFile(path);
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return null;
-    throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
-}
-
-const hash = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');

@@ -1,14 +1,14 @@
 /** Who looks on: hears what is logged, what changes and who is refused, as it happens, and has no part in it. */
 
 import type { Log, LogRecord } from '../log.ts';
-import type { Operation } from '../operations/operation.ts';
+import type { Operation, PartOfChange } from '../operations/operation.ts';
 import { type LoginRefusal, Refusals } from './refusals.ts';
 
 /** What somebody wants to hear of; none of it may throw or take its time. */
 export interface Onlooker {
   logged?(record: LogRecord): void;
   /** Operations that were made together, and are on disk. */
-  changed?(operations: readonly Operation[]): void;
+  changed?(operations: readonly Operation[], part: PartOfChange): void;
   refused?(refusal: LoginRefusal): void;
 }
 
@@ -39,7 +39,7 @@ export class Onlookers {
     };
   }
 
-  changed(operations: readonly Operation[]): void {
-    for (const one of this.#all) one.changed?.(operations);
+  changed(operations: readonly Operation[], part: PartOfChange): void {
+    for (const one of this.#all) one.changed?.(operations, part);
   }
 }

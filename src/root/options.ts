@@ -1,11 +1,24 @@
 /** What a root is asked with. */
 
+import { randomBytes } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { LoopOptions } from '../loops/loops.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
 
 /** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
 export type RecordChange = (operations: readonly Operation[], part?: PartOfChange) => Promise<void>;
+
+/** What is said of a change besides its name. */
+export type PartWords = Omit<PartOfChange, 'of'>;
+
+/** Of the name by which the operations of a change are known. */
+const changeIdBytes = 4;
+
+/** A change of its own, with a name that it alone has. */
+export const newPart = (said: PartWords = {}): PartOfChange => ({
+  ...said,
+  of: randomBytes(changeIdBytes).toString('hex'),
+});
 
 /** How a change is made. */
 export interface ChangeOptions {

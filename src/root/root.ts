@@ -2,7 +2,6 @@
  * The one object that owns all: the tree, what serves it, and the one door through which it changes.
  */
 
-import { randomBytes } from 'node:crypto';
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { allCounts } from '../loops/counts.ts';
@@ -20,7 +19,7 @@ import { until } from '../system/running-time.ts';
 import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
-import type { ChangeOptions, RecordChange, RootOptions, StartOptions } from './options.ts';
+import { type ChangeOptions, newPart, type RecordChange, type RootOptions, type StartOptions } from './options.ts';
 import { ObjectSnapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
 import { whyClosed } from './why-closed.ts';
@@ -213,7 +212,7 @@ export class Root {
     const host: LoopHost = {
       log: (record) => this.#log(record),
       look: () => void this.#openInTurn('no').then(() => this.#options.looked?.()),
-      apply: async (operation) => void (await this.apply(operation)),
+      apply: async (operation) => void (await this.apply(operation, false, newPart({ by: { via: 'initiator' } }))),
     };
     const revive = (replace: () => Promise<void>) =>
       void this.#turns.takeAndSettle(async () => {
@@ -374,7 +373,7 @@ export class Root {
     const problem = lun && this.lunProblem(lun);
     if (!problem) return;
     const back = { path: operation.path, verb: 'detach', params: { lun: lun.index, force: true } };
-    if (operation.verb === 'attach') await this.apply(back, false, part && { of: ofItsOwn(), undoes: part.of });
+    if (operation.verb === 'attach') await this.apply(back, false, part && newPart({ ...part, undoes: part.of }));
     throw problem;
   }
 
@@ -390,6 +389,3 @@ export class Root {
     if (problem) throw new OperatorError('Could not create NetworkPortal in configFS', problem);
   }
 }
-
-/** A random name for a change of this process's own. */
-const ofItsOwn = (): string => randomBytes(4).toString('hex');

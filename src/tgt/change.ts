@@ -1,9 +1,9 @@
 /** What every request has at hand, and the one way in which it changes the tree. */
 
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Operation } from '../operations/operation.ts';
+import type { Author, Operation } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
+import { newPart } from '../root/options.ts';
 import type { SessionInfo } from '../target/service.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
 import type { TargetNumbers } from './view.ts';
@@ -18,6 +18,8 @@ export interface Desk {
   readonly portals: string[];
   /** tgt's `--mode sys --op update`: for this process, and only shown. */
   readonly system: { online: boolean; debug: boolean };
+  /** Who asks. */
+  readonly by: Author;
   /** Ends this process. */
   readonly stop: () => void;
 }
@@ -25,8 +27,8 @@ export interface Desk {
 export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.get(fabricName)!;
 
 /** All of it or nothing, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
-export async function changeTree({ host }: Desk, steps: Iterable<Operation>): Promise<void> {
-  const options = { part: { of: randomBytes(4).toString('hex') } };
+export async function changeTree({ host, by }: Desk, steps: Iterable<Operation>): Promise<void> {
+  const options = { part: newPart({ by }) };
   const prepared = await Promise.all(Array.from(steps, (one) => host.root.prepare(one, options) ?? one));
   await host.root.change(async (apply) => {
     for (const operation of prepared) await apply(operation);

@@ -9,6 +9,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
+import { authorOf } from '../root/author.ts';
 import type { Host } from '../root/host.ts';
 import { lockForOthers } from '../system/lock.ts';
 import { mayControl } from '../system/peer.ts';
@@ -45,13 +46,14 @@ export async function listenTgt(options: TgtSocketOptions): Promise<() => Promis
     numbers: new TargetNumbers(),
     portals: [...defaultPortals],
     system: { online: true, debug: false },
+    by: { via: 'tgtadm' },
     stop,
   };
   const clients = new Set<Socket>();
   const server = createServer((socket) => {
     clients.add(socket);
     socket.on('close', () => clients.delete(socket));
-    serve(socket, desk, options);
+    serve(socket, { ...desk, by: authorOf(socket, 'tgtadm') }, options);
   });
   server.maxConnections = clientsMax;
   try {

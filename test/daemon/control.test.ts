@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Control, type ControlOptions, listenControl } from '../../src/daemon/control.ts';
@@ -315,4 +316,27 @@ it('more shells than there is room for: the one that was idle the longest goes, 
   await shells[1]!.ended;
   expect(control.status().clients).toBe(256);
   expect(await shells[0]!.say({ id: 2, do: 'status' }).hear()).toMatchObject({ is: 'status' });
+});
+
+it('a change is known by the user of the process that asked, and logged without secrets', needs('koffi'), async () => {
+  const logged: LogRecord[] = [];
+  const home = homeOf(temporaryDirectory(), {}, undefined);
+  const host = await openHost({ home, role: 'serve', log: (record) => void logged.push(record) });
+  await listen({ host });
+  const program = new Program(controlSocketOf(home));
+  program.say(
+    { tcli: 1 },
+    { id: 1, do: 'apply', operation: { path: '/iscsi', verb: 'create', params: { wwn: 'iqn.2003-01.org.example:t' } } },
+  );
+  const params = { userid: 'me', password: 'verysecret' };
+  program.say({ id: 2, do: 'apply', operation: { path: '/iscsi', verb: 'add_account', params } });
+  await program.hear();
+  await program.hear();
+  await program.hear();
+  const { changes } = await host.history.all();
+  expect(changes.map(({ by }) => [by?.via, by?.user])).toEqual(changes.map(() => ['socket', userInfo().username]));
+  expect(logged).toMatchObject([
+    { event: 'changed', detail: { via: 'socket', line: '/iscsi create wwn=iqn.2003-01.org.example:t' } },
+    { event: 'changed', detail: { line: '/iscsi add_account userid=me password=***', change: changes[1]!.change } },
+  ]);
 });

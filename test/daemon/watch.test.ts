@@ -138,8 +138,11 @@ it('log, changes and refusals are told as they happen, without secrets; refusals
   await client.ask({ do: 'watch', of: ['log', 'changes', 'refusals'] });
   await apply(tpg, 'set', { group: 'auth', name: 'password', value: 'hidden-secret' });
   const change = await client.hear();
+  expect(change['change']).toMatch(/^[0-9a-f]{8}$/);
   expect(change).toMatchObject({ is: 'changes', operations: [{ path: tpg, verb: 'set', params: { value: '***' } }] });
   expect(JSON.stringify(change)).not.toContain('hidden');
+  const record = await client.hear('log');
+  expect(record).toMatchObject({ event: 'changed', detail: { line: `${tpg} set auth password=***` } });
   const stranger = 'iqn.1994-05.com.redhat:two';
   const refusal = {
     ...{ event: 'iscsi login refused', initiator: stranger, target: iqn, address: '127.0.0.1' },

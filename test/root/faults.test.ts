@@ -272,7 +272,9 @@ describe('a long journal', () => {
     const lines = async () => (await readFile(join(home, 'journal.jsonl'), 'utf8')).split('\n').length - 1;
     expect(await lines()).toBe(1201);
     const folded = await openHost({ home: homeOf(home, {}, 1), role: 'command' });
-    expect([objects(folded), folded.unsavedOperations, await lines()]).toEqual([names, pending, 2]);
+    expect([objects(folded), folded.unsavedOperations, await lines()]).toEqual([names, pending, 502]);
+    const last = await folded.history.last();
+    expect(last?.change.operations).toMatchObject([{ verb: 'delete', params: { name: 'rd798' } }]);
     await folded.close();
   });
 

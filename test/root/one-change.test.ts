@@ -75,7 +75,7 @@ it(`a LUN that is mapped in ${acls} ACLs is one fsync and one reconciliation, an
   expect(await counted(served, line)).toEqual(once);
   expect(said).toContain(`Created LUN 0->0 mapping in node ACL ${iqn}-i${acls - 1}`);
   const before = dumpTree(host.root.tree);
-  expect((await host.lastChange())?.operations).toHaveLength(acls + 1);
+  expect((await host.history.last())?.change.operations).toHaveLength(acls + 1);
   await host.close();
   const again = await open();
   onTestFinished(() => again.close());
@@ -133,9 +133,9 @@ describe('a line that makes several operations', () => {
     const said = run.bind(undefined, template.replace('FILE', join(directory, 'disk.img')));
     expect(await counted(served, said)).toEqual(cost);
     expect((await journal()).split('\n')).toHaveLength(lines + 1);
-    const last = await host.lastChange();
-    expect(last?.operations).toHaveLength(operations);
-    expect(await counted(served, () => host.takeBack(last!))).toMatchObject({ syncs: ['datasync'], changes: 1 });
+    const last = await host.history.last();
+    expect(last?.change.operations).toHaveLength(operations);
+    expect(await counted(served, () => host.history.take(last!))).toMatchObject({ syncs: ['datasync'], changes: 1 });
     expect((await journal()).split('\n')).toHaveLength(lines + 2);
     expect(served.tree()).toBe(tree);
   });
@@ -201,6 +201,6 @@ it('what goes and what comes with one change may be the same file', async () => 
   await run(`restoreconfig ${saved} clear_existing=true`);
   const object = () => host.root.tree.storageObject('/backstores/fileio/f0')!;
   expect(object().wwn).toMatch(/^2/);
-  await host.takeBack((await host.lastChange())!);
+  await host.history.take((await host.history.last())!);
   expect([object().wwn[0], object().missing, object().size]).toEqual(['1', undefined, 1 << 20]);
 });

@@ -224,5 +224,7 @@ test('a LUN that cannot be attached holds up no other change, and that it was to
   expect(await isFirst(createRamdisk('r'), attaching)).toBe(true);
   await expect(attaching).rejects.toThrow('Could not attach');
   expect([...host.root.tree.tpgs()].map((tpg) => tpg.luns.get(0)?.attached)).toEqual([false]);
-  expect((await host.lastChange())?.operations).toMatchObject([{ path: '/backstores/ramdisk', params: { name: 'r' } }]);
+  expect((await host.history.last())?.change.operations).toMatchObject([
+    { path: '/backstores/ramdisk', params: { name: 'r' } },
+  ]);
 });

@@ -96,7 +96,7 @@ test('undo takes back what one line did, all of it; again, the line before; then
   expect(now()).toBe(between);
   await shell.run('undo');
   expect(now()).toBe(before);
-  expect(await shell.run('undo')).toMatch(/^E\| Nothing to undo/);
+  expect(await shell.run('undo', 'undo', 'undo')).toMatch(/E\| Nothing to undo/);
 });
 
 test('undo goes on in the next process, and what it did comes back like any other change', async () => {
@@ -205,9 +205,9 @@ test('in a terminal undo asks; dry_run only shows; somebody else’s change in b
   await asking.run('undo');
   expect(asking.questions).toEqual([{ kind: 'confirm', message: 'Take it back?' }]);
   expect(now()).toBe(before);
-  const last = await shell.host.lastChange();
+  const last = await shell.host.history.last();
   await shell.run('/iscsi create iqn.2003-01.org.example:t2');
-  await expect(shell.host.takeBack(last!)).rejects.toThrow('Something else was changed meanwhile.');
+  await expect(shell.host.history.take(last!)).rejects.toThrow('Something else was changed meanwhile.');
 });
 
 test('restoreconfig of what is there already leaves everything as it is; of anything else, it begins anew', async () => {

@@ -27,6 +27,8 @@ export interface TestShell {
 export interface TestShellOptions extends SessionOptions {
   readonly directory?: string;
   readonly terminal?: Partial<Terminal>;
+  /** What time it is. */
+  readonly now?: () => Date;
 }
 
 /** Every change is made durable: on a disk that others load, a thousand of them take a while. */
@@ -35,13 +37,13 @@ const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 export async function openShell(options: TestShellOptions = {}): Promise<TestShell> {
   const directory = options.directory ?? mkdtempSync(join(memory, 'tcli-shell-'));
   const home = homeOf(directory, {}, undefined);
-  const host = await openHost({ home, role: 'shell' });
+  const host = await openHost({ home, role: 'shell', ...(options.now && { now: options.now }) });
   return testShell(host, directory, options);
 }
 
 export const removeHome = (directory: string): void => rmSync(directory, { recursive: true, force: true });
 
-function testShell(host: Host, directory: string, { terminal, ...options }: TestShellOptions): TestShell {
+function testShell(host: Host, directory: string, { terminal, now: _, ...options }: TestShellOptions): TestShell {
   const session = new ShellSession(host, Preferences.open(host.home.stateDirectory), options);
   session.setTerminal({ columns: 132, color: false, interactive: false, ...terminal });
   const shell: TestShell = {

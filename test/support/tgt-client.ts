@@ -28,6 +28,7 @@ export class TgtClient {
       numbers: new TargetNumbers(),
       portals: [...defaultPortals],
       system: { online: true, debug: false },
+      by: { via: 'tgtadm' },
       stop: () => {
         this.stopped = true;
       },

@@ -36,10 +36,13 @@ afterAll(async () => {
 
 const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'stats', 'status'];
 const ofRoot = [
+  'backups',
+  'changes',
   'clearconfig',
   'diff',
   'export',
   'import',
+  'redo',
   'restoreconfig',
   'saveconfig',
   'sessions',
@@ -53,7 +56,7 @@ const rootCommands = [...common, ...ofRoot].sort();
 
 test.each<[line: string, ...candidates: string[]]>([
   ['', 'backstores/', 'iscsi/', 'loopback/', 'vhost/', '/', '@last', '@here', '*', ...rootCommands],
-  ['b', 'backstores/', 'bookmarks'],
+  ['b', 'backstores/', 'backups', 'bookmarks'],
   ['/', '/backstores/', '/iscsi/', '/loopback/', '/vhost/', ...[...ofRoot, 'stats'].sort().map((name) => `/ ${name}`)],
   ['@', '@last', '@here'],
   ['/backstores/', ...backstores.map(({ name }) => `/backstores/${name}/`).sort()],

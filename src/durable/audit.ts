@@ -1,0 +1,142 @@
+/**
+ * Who changed what, long after the journal has given it up: a JSON line for each change and each save, without secrets, in
+ * `changes.jsonl`. A file that is full becomes `changes.1.jsonl`, that one `changes.2.jsonl`, and so on. What the journal still
+ * has is not here yet; after a crash some of it may be in both, and is told once.
+ */
+
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import { parseJson, systemErrorCode } from '../errors.ts';
+import { type Author, describeOperation, type Operation } from '../operations/operation.ts';
+import { type Files, realFiles, syncDirectory, writeAll } from './atomic-file.ts';
+import type { JournalLine } from './journal-lines.ts';
+import { changesIn, type PastChange, type PastSave, savesIn } from './past.ts';
+
+/** A change, as it is kept. */
+export interface AuditedChange {
+  readonly change: string;
+  /** ISO 8601, UTC; absent where it was made before changes had one. */
+  readonly at?: string;
+  readonly by?: Author;
+  /** What was typed. */
+  readonly line?: string;
+  /** What was done, a line of the shell for each operation. */
+  readonly did: readonly string[];
+  /** How many operations there were beyond those. */
+  readonly more?: number;
+  /** The change that it took back, or made again. */
+  readonly undoes?: string;
+  readonly redoes?: string;
+}
+
+/** Everything that is kept. */
+export interface Audited {
+  readonly changes: readonly AuditedChange[];
+  readonly saves: readonly PastSave[];
+}
+
+/** A file has no more bytes than this, and what it is called when it has. */
+const fileBytesMax = 4 << 20;
+/** How many full files there are, the newest first. */
+const filesMax = 4;
+/** Of a change of more operations only so many are kept. */
+const operationsMax = 200;
+
+const nameOf = (number: number): string => (number === 0 ? 'changes.jsonl' : `changes.${number}.jsonl`);
+
+/** A change without its secrets. */
+function audited({ id, operations, at, by, line, undoes, redoes }: PastChange): AuditedChange {
+  const more = operations.length - operationsMax;
+  return {
+    change: id,
+    ...(at !== undefined && { at }),
+    ...(by && { by }),
+    ...(line !== undefined && { line }),
+    ...(undoes !== undefined && { undoes }),
+    ...(redoes !== undefined && { redoes }),
+    did: operations.slice(0, operationsMax).map((one: Operation) => describeOperation(one)),
+    ...(more > 0 && { more }),
+  };
+}
+
+export class Audit {
+  readonly #directory: string;
+  readonly #files: Files;
+  readonly #bytesMax: number;
+
+  /** @param directory where the files are, which is there */
+  constructor(directory: string, files = realFiles, bytesMax = fileBytesMax) {
+    this.#directory = directory;
+    this.#files = files;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Keeps what lines of the journal say; on disk when it resolves. System errors pass through. */
+  async keep(lines: readonly JournalLine[], before: number): Promise<void> {
+    // A change that goes on behind `before` is none of them: `Past.cut`.
+    const given = lines.slice(0, before);
+    const records = [...changesIn(given).map(audited), ...savesIn(given)];
+    if (records.length === 0) return;
+    const text = records.map((record) => `${JSON.stringify(record)}\n`).join('');
+    const path = this.#path(0);
+    const size = await this.#files.stat(path).then((found) => found.size, ifThere(0));
+    if (size > 0 && size + Buffer.byteLength(text) > this.#bytesMax) await this.#rotate();
+    const file = await this.#files.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      const before = await file.readFile();
+      // What a crash has torn was still in the journal.
+      const end = before.lastIndexOf('\n') + 1;
+      await file.truncate(end);
+      await writeAll(file, Buffer.from(text), end);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await syncDirectory(this.#directory, this.#files);
+  }
+
+  /** Everything, oldest first, and what the journal has behind it. */
+  async read(journal: readonly JournalLine[]): Promise<Audited> {
+    const texts: string[] = [];
+    for (let number = filesMax; number >= 0; number -= 1)
+      texts.push(await this.#files.readFile(this.#path(number), 'utf8').catch(ifThere('')));
+    const kept = texts.flatMap((text) => text.split('\n').flatMap(recordIn));
+    const all = [...kept, ...changesIn(journal).map(audited), ...savesIn(journal)];
+    const once = [...new Map(all.map((one) => [keyOf(one), one])).values()];
+    return {
+      changes: once.filter((one): one is AuditedChange => 'change' in one),
+      saves: once.filter((one): one is PastSave => 'hash' in one),
+    };
+  }
+
+  async #rotate(): Promise<void> {
+    await this.#files.rm(this.#path(filesMax), { force: true });
+    for (let number = filesMax - 1; number >= 0; number -= 1)
+      await this.#files.rename(this.#path(number), this.#path(number + 1)).catch(ifThere(undefined));
+  }
+
+  #path(number: number): string {
+    return join(this.#directory, nameOf(number));
+  }
+}
+
+const keyOf = (one: AuditedChange | PastSave): string => `${'change' in one ? one.change : one.hash} ${one.at ?? ''}`;
+
+/** @returns what stands for something that is not there. @throws every other error */
+const ifThere =
+  <T>(otherwise: T) =>
+  (error: unknown): T => {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return otherwise;
+  };
+
+/** A line that cannot be read is none: what the others say is worth more. */
+function recordIn(line: string): (AuditedChange | PastSave)[] {
+  try {
+    const record = parseJson(line) as Partial<AuditedChange & PastSave> | null;
+    if (typeof record?.change === 'string' && Array.isArray(record.did)) return [record as AuditedChange];
+    return typeof record?.hash === 'string' ? [record as PastSave] : [];
+  } catch {
+    return [];
+  }
+}

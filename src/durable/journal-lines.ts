@@ -1,0 +1,77 @@
+/** The lines of the journal: what each of them says, and where the configuration begins among them. */
+
+import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
+import type { Operation, PartOfChange } from '../operations/operation.ts';
+import type { Files } from './atomic-file.ts';
+
+/** Of which change a line is a part, and when it was made. */
+export interface Mark extends PartOfChange {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+}
+
+/** One line; `journal.ts` says what each kind of line means. */
+export interface JournalLine extends Partial<Mark> {
+  readonly journal?: number;
+  readonly base?: string | null;
+  readonly folded?: number;
+  readonly do?: Operation | readonly Operation[];
+  readonly on?: string | null;
+  readonly saved?: string;
+}
+
+/** The operations of a line. */
+export const operationsOf = (line: JournalLine): Operation[] => [line.do ?? []].flat() as Operation[];
+
+/** The number of the line from which on nothing is in saveconfig.json for certain: the last one that names its base. */
+const sectionIn = (lines: readonly JournalLine[]): number =>
+  Math.max(
+    0,
+    lines.findLastIndex(({ base }) => base !== undefined),
+  );
+
+/** The first line behind all that a saved file holds whose hash is `base`; undefined when none is known. */
+export function savedAt(lines: readonly JournalLine[], base: string | null): number | undefined {
+  const section = sectionIn(lines);
+  const written = lines.findLastIndex(({ saved }, at) => at >= section && saved !== undefined && saved === base);
+  if (written >= 0) return written + 1;
+  return lines.length === 0 || lines[section]?.base === base ? section : undefined;
+}
+
+/** The first line to replay onto a saved file whose hash is `base`; undefined when the journal does not go with it. */
+export function startOf(lines: readonly JournalLine[], base: string | null): number | undefined {
+  const section = sectionIn(lines);
+  const saved = savedAt(lines, base);
+  // One that replaces everything goes with the file that it was done on, too.
+  const whole = lines.findLastIndex(({ on }, at) => at >= (saved ?? section) && on !== undefined && on === base);
+  return whole >= 0 ? whole : saved;
+}
+
+/** How many operations the first one of a journal stands for that are not in saveconfig.json; the rest of `lines` begins at `start`. */
+export const foldedAt = (lines: readonly JournalLine[], start: number): number =>
+  start === 0 ? (lines[0]?.folded ?? 0) : 0;
+
+/**
+ * All lines that were acknowledged.
+ * @throws system errors, and an Error that names a line which is damaged in the middle
+ */
+export async function readLines(path: string, files: Files): Promise<JournalLine[]> {
+  let text: string;
+  try {
+    text = await files.readFile(path, 'utf8');
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+  const lines = text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .slice(0, -1);
+  return lines.map((line, number) => {
+    try {
+      return parseJson(line) as JournalLine;
+    } catch (error) {
+      throw new Error(`${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
+    }
+  });
+}

@@ -1,0 +1,188 @@
+/** Back and forth through what was done: the last change is taken back, one that was taken back is made again. */
+
+import type { Files } from '../durable/atomic-file.ts';
+import type { Audit, Audited } from '../durable/audit.ts';
+import { type Backup, backupsIn } from '../durable/backup.ts';
+import type { Journal } from '../durable/journal.ts';
+import type { Past, PastChange, Route } from '../durable/past.ts';
+import { OperatorError } from '../errors.ts';
+import type { Author, Operation } from '../operations/operation.ts';
+import type { Tree } from '../operations/tree.ts';
+import { isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
+import { dumpTree } from '../saved/saveconfig.ts';
+import { transition } from '../saved/transition.ts';
+import { checkStep, refuseLost, refuseResize } from './changes.ts';
+import type { PartWords } from './options.ts';
+import { newPart } from './options.ts';
+import type { Root } from './root.ts';
+
+/** A change that can be taken back, or made again, as long as nothing else happens. */
+export interface HistoryStep {
+  readonly does: 'undo' | 'redo';
+  readonly change: PastChange;
+  /** The operations that lead there. */
+  readonly operations: readonly Operation[];
+  /** How many operations this process had recorded. */
+  readonly at: number;
+}
+
+/** A saved configuration of an earlier time; what is not known of it is absent. */
+export interface SavedBackup extends Omit<Backup, 'hash'> {
+  readonly saved?: string | undefined;
+  readonly by?: Author | undefined;
+  readonly changes?: number;
+}
+
+/** What of the home it looks at. */
+export interface HistoryOptions {
+  readonly root: Root;
+  readonly audit: Audit;
+  readonly journal: () => Journal | undefined;
+  /** sha256 of the saveconfig.json that the tree stands on, null where it stands on none. */
+  readonly base: () => string | null;
+  readonly backupDirectory: string;
+  readonly files: Files;
+  /** saveconfig.json as it is on disk, and its hash; {} and null when there is none. @throws OperatorError */
+  readonly saved: () => Promise<{ readonly configuration: unknown; readonly hash: string | null }>;
+}
+
+/** The hash of no file. */
+const unknownBase = 'unknown';
+
+export class ChangeHistory {
+  readonly #options: HistoryOptions;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The newest change that left a trace, or the one of that name; undefined when there is none.
+   * @throws OperatorError when it cannot be taken back
+   */
+  last(id?: string): Promise<HistoryStep | undefined> {
+    return this.#look(async (past, treeBy) => {
+      const gone: string[] = [];
+      for (const change of past.standing) {
+        if (id !== undefined && change !== id) continue;
+        gone.push(change);
+        const route = past.route({ without: gone });
+        if (!route) return undefined;
+        const step = await this.#step('undo', past.change(change)!, () => treeBy(route));
+        if (step) return step;
+      }
+      return undefined;
+    });
+  }
+
+  /** The change that was taken back last; undefined when there is none. @throws OperatorError when it cannot be made again */
+  undone(): Promise<HistoryStep | undefined> {
+    return this.#look(async (past, treeBy) => {
+      const change = past.undone === undefined ? undefined : past.change(past.undone);
+      const route = change && past.route({ again: [change.id] });
+      return route && this.#step('redo', change, () => treeBy(route));
+    });
+  }
+
+  /** Takes it: a change like any other. @throws OperatorError also when something else was changed meanwhile */
+  async take({ does, change, operations, at }: HistoryStep, said: PartWords = {}): Promise<void> {
+    const { root, journal } = this.#options;
+    const part = newPart({ ...said, ...(does === 'undo' ? { undoes: change.id } : { redoes: change.id }) });
+    const options = { part, comingBack: true };
+    const prepared = await Promise.all(operations.map((one) => root.prepare(one, options) ?? one));
+    await root.change(async (apply) => {
+      if (at !== journal()?.recorded)
+        throw new OperatorError('Something else was changed meanwhile.', `See again: ${does}`);
+      for (const operation of prepared) await apply(operation);
+    }, options);
+  }
+
+  /** Every change and every save that is known, oldest first. */
+  async all(): Promise<Audited> {
+    const { audit, journal } = this.#options;
+    return audit.read((await journal()?.lines()) ?? []);
+  }
+
+  /** Earlier saved configurations, the oldest first, with who saved them and how many changes came with each. */
+  async backups(): Promise<SavedBackup[]> {
+    const { backupDirectory, files } = this.#options;
+    const { saves } = await this.all();
+    return (await backupsIn(backupDirectory, files)).map(({ hash, ...backup }) => {
+      const save = saves.findLast((one) => one.hash === hash);
+      return save ? { ...backup, saved: save.at, by: save.by, changes: save.changes } : backup;
+    });
+  }
+
+  /** The tree as it was at a time; undefined when that is longer ago than what is known. */
+  treeAt(time: Date): Promise<Tree | undefined> {
+    return this.#look(async (past, treeBy) => {
+      const line = past.lineAt(time);
+      const route = line === undefined ? undefined : past.routeTo(line);
+      return route && treeBy(route);
+    });
+  }
+
+  /** Gives up the older half of what the journal knows. One that cannot be shortened is long, and good. */
+  async shorten(): Promise<void> {
+    const { journal: current, saved, root } = this.#options;
+    const base = this.#options.base();
+    const journal = current();
+    if (!journal) return;
+    const { tree } = root;
+    try {
+      const { hash } = await saved();
+      const past = await journal.past(hash === base ? hash : unknownBase);
+      let cut = past.cut(new Set());
+      const route = past.routeTo(cut);
+      let before = route && (await this.#treeBy(route));
+      let configuration = before && dumpTree(before);
+      if (before) await rehearseOperations(before, past.operationsFrom(cut)).catch(() => (before = undefined));
+      if (!before || !isSameTree(before, tree)) [cut, configuration] = [past.length, dumpTree(tree)];
+      const params = { configuration: configuration as never, clear_existing: true };
+      await journal.fold(cut, { path: '/', verb: 'restoreconfig', params }, base);
+    } catch {
+      // The next start tries again.
+    }
+  }
+
+  /** Looks while nothing changes. */
+  #look<T>(what: (past: Past, treeBy: (route: Route) => Promise<Tree>) => Promise<T | undefined>) {
+    const { root, journal, saved } = this.#options;
+    return root.inTurn(async () => {
+      const { configuration, hash } = await saved();
+      const past = await journal()?.past(hash);
+      return past && what(past, (route) => this.#treeBy(route, configuration));
+    });
+  }
+
+  async #treeBy({ onSaved, operations }: Route, configuration?: unknown): Promise<Tree> {
+    const from = onSaved ? (configuration ?? (await this.#options.saved()).configuration) : {};
+    const { tree } = await treeOf(from);
+    await rehearseOperations(tree, operations);
+    return tree;
+  }
+
+  /** @returns undefined when there is nothing to do */
+  async #step(
+    does: HistoryStep['does'],
+    change: PastChange,
+    wanted: () => Promise<Tree>,
+  ): Promise<HistoryStep | undefined> {
+    const { root, journal } = this.#options;
+    const { tree, serving } = root;
+    const wish = await wanted().catch((error: unknown) => {
+      if (!(error instanceof OperatorError)) throw error;
+      const [first] = change.operations;
+      throw new OperatorError(
+        `What came after ${first?.path} ${first?.verb} stands on it: ${error.message}`,
+        error.hint,
+      );
+    });
+    const operations = transition(tree, wish).map(({ operation }) => operation);
+    if (operations.length === 0 && isSameTree(tree, wish)) return undefined;
+    await checkStep(tree, operations, wish);
+    refuseResize(tree, operations);
+    if (serving) refuseLost(tree, operations);
+    return { does, change, operations, at: journal()?.recorded ?? 0 };
+  }
+}
