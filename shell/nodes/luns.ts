@@ -27,6 +27,7 @@ import {
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
+import { lunUsers } from './users.ts';
 import { lunWhy } from './why.ts';
 
 /** `3` or `lun3`. */
@@ -149,6 +150,7 @@ const lun: NodeType<Lun> = {
       ? { text: pieces.join(' '), healthy: true, ...also }
       : { text: `${pieces.join(' ')} missing`, healthy: false, ...also };
   },
+  row: (one, rows) => rows.lun(one),
   groups: (one) => [
     ...filledGroup('attribute', `${one.tpg.path}/luns/lun${one.index}`, one.attributes),
     engineGroup('alua', `${one.tpg.path}/luns/lun${one.index}`, () => [
@@ -162,7 +164,7 @@ const lun: NodeType<Lun> = {
       },
     ]),
   ],
-  commands: ({ tpg }) => ({ info, why: lunWhy, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
+  commands: ({ tpg }) => ({ info, users: lunUsers, why: lunWhy, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
 };
 
 /** How this machine reaches it: the URI of its export, and the device when it is attached. */

@@ -27,6 +27,7 @@ import {
 import { type InfoEntries, infoCommand, printInfo } from './info.ts';
 import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
+import { disksCommand } from './users.ts';
 
 /** At least one member; more only where they share a tag. */
 export interface AclGroup {
@@ -57,6 +58,7 @@ const writeProtectType: ValueType<boolean> = {
 export const nodeAcl: NodeType<AclGroup> = {
   doc: 'An initiator that may log in, and the LUNs that it sees.',
   summary: summaryOf,
+  row: (group, rows) => rows.initiator(group.tpg, first(group).wwn, first(group)),
   children: (group) =>
     [...first(group).mappedLuns.values()].map((mapped) => child(`mapped_lun${mapped.index}`, mappedLun, mapped)),
   groups: groupsOf,
@@ -126,6 +128,7 @@ export const nodeAcl: NodeType<AclGroup> = {
         info(`Deleted Mapped LUN ${index}.`);
       },
     }),
+    disks: disksCommand<AclGroup>(first),
     info: commandOf<AclGroup>()({
       doc: 'Shows its CHAP words, its tag, its queue depth, and the initiators that it stands for.',
       parameters: [],

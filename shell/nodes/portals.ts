@@ -93,6 +93,7 @@ const portal: NodeType<PortalOf> = {
     const kept = keptOf(one);
     return { text: kept ? `${kept} kept, TCP` : '', healthy: true };
   },
+  row: ({ tpg, portal: one }, rows) => rows.portal(tpg, one),
   commands: {
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),
     enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),

@@ -7,6 +7,7 @@ import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
 import { exportCommand, importCommand } from './import.ts';
 import { keptFabrics } from './kept-fabric.ts';
+import { list } from './list.ts';
 import { sessions, version } from './root-commands.ts';
 import { share, unshare } from './share.ts';
 import { stats } from './statistics.ts';
@@ -33,6 +34,7 @@ const root: NodeType<Host> = {
     ...configurationCommands(host),
     export: exportCommand,
     import: importCommand,
+    list,
     sessions,
     share,
     stats,

@@ -16,6 +16,7 @@ import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
 import { infoCommand } from './info.ts';
 import { snapshots } from './snapshots.ts';
+import { diskUsers } from './users.ts';
 import { diskWhy } from './why.ts';
 
 /** Bytes, or with a plus how many more. */
@@ -96,6 +97,7 @@ export const storageObject: NodeType<StorageObject> = {
     const more = [...(loss ? [describeLoss(loss)] : []), ...(work ? [workLine(work)] : [])];
     return { text, healthy: work?.failed !== true && !loss, ...(more.length > 0 && { more }) };
   },
+  row: (object, rows) => rows.disk(object),
   children: (object) => [
     child('alua', alua, object),
     ...(object.backstore.snapshots ? [child('snapshots', snapshots, object)] : []),
@@ -104,6 +106,7 @@ export const storageObject: NodeType<StorageObject> = {
   commands: {
     resize: resizeCommand,
     reopen: reopenCommand,
+    users: diskUsers,
     why: diskWhy,
     info: infoCommand<StorageObject>(
       'Shows its name, size, serial number and so on, how far a FORMAT UNIT or SANITIZE is, and what writes may be lost.',

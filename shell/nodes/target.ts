@@ -29,6 +29,7 @@ const tagType: ValueType<number> = {
 export const target: NodeType<Target> = {
   doc: 'A target: a name that initiators log in to, with one TPG or more.',
   summary: ({ tpgs }) => ({ text: `TPGs: ${tpgs.size}`, healthy: null }),
+  row: (one, rows) => rows.target(one),
   children: ({ tpgs }) => [...tpgs.values()].map((one) => child(`tpg${one.tag}`, tpg, one)),
   commands: {
     create: commandOf<Target>()({

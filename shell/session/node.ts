@@ -5,6 +5,7 @@
 
 import type {
   Host,
+  InventoryRows,
   Operation,
   Outcome,
   Parameter,
@@ -54,6 +55,8 @@ export interface ConfigurationGroup {
 export interface NodeType<S> {
   readonly doc: string;
   summary?(subject: S, host: Host): Summary;
+  /** What `ls --json` says of it besides: sizes and counts are numbers. */
+  row?(subject: S, rows: InventoryRows): object;
   children?(subject: S, host: Host): Child[];
   /** Asks somebody else for what `children` shows, where the tree does not have it. Rejects when that cannot be had. */
   look?(subject: S, host: Host): Promise<void>;
@@ -281,6 +284,11 @@ export class Node {
 
   summary(): Summary {
     return this.#type.summary?.(this.#subject, this.host) ?? { text: '', healthy: null };
+  }
+
+  /** Undefined: there is nothing to say that has a type. */
+  row(rows: InventoryRows): object | undefined {
+    return this.#type.row?.(this.#subject, rows);
   }
 
   children(): Node[] {

@@ -2,6 +2,7 @@
 
 import stringWidth from 'string-width';
 import { printableLine } from '../../src/client.ts';
+import { printSize } from '../../src/index.ts';
 
 const gap = '  ';
 
@@ -18,3 +19,33 @@ export function tableOf(rows: readonly (readonly string[])[], right: (column: nu
   };
   return shown.map((row) => row.map(cell).join(gap).trimEnd()).join('\n');
 }
+
+/** What stands in a column, to be sorted by. */
+export type Cell = string | number | boolean | null;
+
+/** A column: what rows are sorted by, and how it is written, where that is another thing. */
+export interface Column<R> {
+  readonly value: (row: R) => Cell;
+  readonly shown?: (row: R) => string;
+  /** Only shown when it is asked for. */
+  readonly hidden?: true;
+}
+
+/** By their heads. */
+export type Columns<R> = Readonly<Record<string, Column<R>>>;
+
+/** The columns to show, in their order. */
+export type ColumnEntries<R> = readonly (readonly [name: string, column: Column<R>])[];
+
+/** Rows with the heads of their columns above them. */
+export function drawRows<R>(rows: readonly R[], columns: ColumnEntries<R>): string {
+  const cells = rows.map((row) => columns.map(([, { value, shown }]) => shown?.(row) ?? String(value(row) ?? '')));
+  const isNumber = (column: number) => rows.every((row) => typeof columns[column]![1].value(row) !== 'string');
+  return tableOf([columns.map(([name]) => name), ...cells], isNumber);
+}
+
+/** Bytes, as people read them. */
+export const sizeColumn = <R extends { readonly size: number | null }>(): Column<R> => ({
+  value: (row) => row.size,
+  shown: (row) => (row.size === null ? '?' : printSize(row.size)),
+});

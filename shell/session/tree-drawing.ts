@@ -1,7 +1,7 @@
 /** `ls`: nodes as targetcli draws them. */
 
 import stringWidth from 'string-width';
-import { printableLine } from '../../src/client.ts';
+import { InventoryRows, printableLine } from '../../src/index.ts';
 import { type Color, paintText } from './color.ts';
 import type { Node } from './node.ts';
 
@@ -58,16 +58,26 @@ export interface TreeData {
   readonly path: string;
   readonly status: string;
   readonly healthy: boolean | null;
+  /** As `list` has it, of what it lists. */
+  readonly object?: object;
   /** Absent where the depth ends. */
   readonly children?: readonly TreeData[];
 }
 
 /** @param depth as of `TreeStyle` */
-export function treeOf(node: Node, depth: number, level = 0): TreeData {
+export function treeOf(node: Node, depth: number, level = 0, rows = new InventoryRows(node.host.root)): TreeData {
   const { text: status, healthy } = node.summary();
   const ends = depth !== 0 && level >= depth;
-  const children = () => shownBelow(node, level).map((one) => treeOf(one, depth, level + 1));
-  return { name: node.name, path: node.path, status, healthy, ...(!ends && { children: children() }) };
+  const children = () => shownBelow(node, level).map((one) => treeOf(one, depth, level + 1, rows));
+  const object = node.row(rows);
+  return {
+    name: node.name,
+    path: node.path,
+    status,
+    healthy,
+    ...(object && { object }),
+    ...(!ends && { children: children() }),
+  };
 }
 
 /** Siblings in targetcli's order: by what comes before trailing digits, then by their number. */

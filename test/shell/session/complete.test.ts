@@ -42,6 +42,7 @@ const ofRoot = [
   'diff',
   'export',
   'import',
+  'list',
   'redo',
   'restoreconfig',
   'saveconfig',

@@ -62,7 +62,12 @@ test('ls is a tree, as deep as was asked for', async () => {
     path: '/backstores/ramdisk',
     status: 'Storage Objects: 1',
     healthy: null,
-    children: [{ name: 'rd0', path: '/backstores/ramdisk/rd0', status: '(16.0MiB) deactivated', healthy: true }],
+    children: [
+      {
+        ...{ name: 'rd0', path: '/backstores/ramdisk/rd0', status: '(16.0MiB) deactivated', healthy: true },
+        object: expect.objectContaining({ size: 16 << 20, luns: [] }),
+      },
+    ],
   });
 });
 
