@@ -1,45 +1,27 @@
-/** Linux block devices: what sysfs says of them, who uses them, and how one is opened as a volume. */
+/** Block devices: what sysfs says of them (of those of macOS: mac-disk.ts), who uses them, and how one is opened as a volume. */
 
 import { closeSync, constants, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { canPunchHoles, punchHole } from '../system/allocation.ts';
 import { canControlBlockDevices, discardBlocks, zeroBlocks } from '../system/block-ioctl.ts';
+import { fileOf } from '../system/descriptor.ts';
 import { processesWithOpen } from '../system/process.ts';
 import type { VolumeConfig } from './backstore.ts';
 import { DirectFile } from './direct-file.ts';
+import type { BlockDevice } from './disk.ts';
 import { writeZeros } from './file-transfer.ts';
 import { FileVolume, type Medium } from './file-volume.ts';
+import { macDisk, usersOfMacDisk } from './mac-disk.ts';
 
 /** Sectors in sysfs, whatever the device's block size. */
 const sectorBytes = 512;
 
-/** A disk or a partition. Bytes throughout. */
-export interface BlockDevice {
-  /** The kernel's name: `sda1`. */
-  readonly name: string;
-  /** Its own folder in sysfs, and the disk's, which differ for a partition. */
-  readonly folder: string;
-  readonly disk: string;
-  readonly size: number;
-  readonly readOnly: boolean;
-  readonly logicalBlockSize: number;
-  readonly physicalBlockSize: number;
-  readonly rotational: boolean;
-  /** Its cache loses what was not flushed. */
-  readonly volatileCache: boolean;
-  readonly transferBytesMax: number;
-  readonly queueDepth: number;
-  /** 0: it cannot discard. */
-  readonly discardBytesMax: number;
-  readonly discardGranularity: number;
-  readonly discardAlignment: number;
-  /** 0: it has no command that writes zeros. */
-  readonly zeroBytesMax: number;
-}
+const isMac = process.platform === 'darwin';
 
 /** The block device at `path`, or undefined when there is none or it is something else. */
 export function blockDevice(path: string): BlockDevice | undefined {
+  if (isMac) return macDisk(path);
   try {
     const stat = statSync(path);
     return stat.isBlockDevice() ? blockDeviceNumbered(stat.rdev) : undefined;
@@ -47,6 +29,9 @@ export function blockDevice(path: string): BlockDevice | undefined {
     return undefined;
   }
 }
+
+/** The size of the disk that a path names, or undefined where it names none. One of macOS has a raw name besides, of a character device. */
+export const blockDeviceBytes = (path: string): number | undefined => blockDevice(path)?.size;
 
 /** The block device with this device number, as stat(2) gives it. */
 export function blockDeviceNumbered(number: number): BlockDevice | undefined {
@@ -103,7 +88,7 @@ export function openBlockVolume(path: string, readOnly: boolean, isDirect: boole
   try {
     if (isDirect) direct = DirectFile.open(fd, path, readOnly);
     direct?.check(path, device.size);
-    const durableFd = readOnly ? fd : openSync(`/proc/self/fd/${fd}`, access | constants.O_DSYNC);
+    const durableFd = readOnly ? fd : openSync(fileOf(fd, path), access | constants.O_DSYNC);
     return new FileVolume({
       fd,
       durableFd,
@@ -146,6 +131,8 @@ const empty = (path: string) =>
   );
 
 function openExclusively(path: string, access: number): number {
+  // There O_EXCL means nothing to a device.
+  if (isMac && usersOfMacDisk(path).length > 0) throw inUse(path);
   try {
     return openSync(path, access | constants.O_EXCL);
   } catch (error) {
@@ -206,10 +193,14 @@ async function onWholeBlocks(
 export function inUse(path: string, user?: string): OperatorError {
   const users = user === undefined ? usersOf(path) : [user];
   const line = `Cannot configure StorageObject because device ${path} is already in use`;
-  return new OperatorError(line, users.length > 0 ? users.join('\n') : `See who has it: lsblk ${path}`);
+  return new OperatorError(
+    line,
+    users.length > 0 ? users.join('\n') : `See who has it: ${isMac ? 'lsof' : 'lsblk'} ${path}`,
+  );
 }
 
 function usersOf(path: string): string[] {
+  if (isMac) return usersOfMacDisk(path);
   const device = blockDevice(path);
   if (!device) return [];
   const partitions = readdirSync(device.folder).filter((name) => read(`${device.folder}/${name}`, 'partition'));

@@ -5,6 +5,7 @@
 
 import { closeSync, constants, openSync } from 'node:fs';
 import { OperatorError, reasonOf } from '../errors.ts';
+import { fileOf } from '../system/descriptor.ts';
 import { alignedMemory, directBlockBytes } from '../system/direct-io.ts';
 import { waitingIo } from '../system/waiting-io.ts';
 import type { MediumError } from './backstore.ts';
@@ -34,7 +35,7 @@ export class DirectFile {
     const opened: number[] = [];
     try {
       for (const flags of readOnly ? [access] : [access, access | constants.O_DSYNC])
-        opened.push(openSync(`/proc/self/fd/${fd}`, flags));
+        opened.push(openSync(fileOf(fd, path), flags));
       const [own = -1, durable = own] = opened;
       const block = directBlockBytes(own);
       if (block === undefined) throw new OperatorError('its file system or device has no direct I/O');

@@ -11,6 +11,7 @@ import {
   spaceOf,
   zeroRange,
 } from '../system/allocation.ts';
+import { fileOf } from '../system/descriptor.ts';
 import { lockOpenFile } from '../system/lock.ts';
 import { isInMemory } from '../system/page-cache.ts';
 import { processesWithOpen } from '../system/process.ts';
@@ -34,7 +35,7 @@ export function openFileVolume(path: string, size: number, isDirect: boolean): F
       direct.check(path, size);
     }
     // The same inode, even if the path has come to mean another one.
-    const durableFd = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_DSYNC);
+    const durableFd = openSync(fileOf(fd, path), constants.O_RDWR | constants.O_DSYNC);
     return new FileVolume({
       fd,
       durableFd,
@@ -45,7 +46,7 @@ export function openFileVolume(path: string, size: number, isDirect: boolean): F
       readOnly: false,
       discardGranularity: found.blksize,
       rotational: blockDeviceNumbered(found.dev)?.rotational ?? false,
-      space: () => spaceOf(fd),
+      space: () => spaceOf(fd, path),
       snapshots: (bytes) => fileSnapshots(path, fd, bytes),
       ...provisioning(fd),
     });

@@ -4,6 +4,7 @@ import { fstat, fstatSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { systemErrorCode } from '../errors.ts';
+import { fileOf } from './descriptor.ts';
 import { foreignCall } from './ffi.ts';
 import { fallocate, waitingIo } from './waiting-io.ts';
 
@@ -76,7 +77,7 @@ export async function extentAt(
 }
 
 /** Bytes that the file takes of its file system, and what is left there for those who are not root, as df(1) says. */
-export async function spaceOf(fd: number): Promise<{ allocated: number; available: number }> {
-  const [{ blocks }, { bavail, bsize }] = await Promise.all([fstatLater(fd), statfs(`/proc/self/fd/${fd}`)]);
+export async function spaceOf(fd: number, path: string): Promise<{ allocated: number; available: number }> {
+  const [{ blocks }, { bavail, bsize }] = await Promise.all([fstatLater(fd), statfs(fileOf(fd, path))]);
   return { allocated: blocks * statBlockBytes, available: bavail * bsize };
 }

@@ -42,6 +42,10 @@ export function isOpenHere({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
 /** Whether a socket can go to another thread here. */
 export const canDuplicate = (): boolean => fcntl() !== undefined;
 
+/** A name by which an open file can be opened again: its own, also when the path has come to mean another one; the path where there is no /proc. */
+export const fileOf = (fd: number, path: string): string =>
+  process.platform === 'linux' ? `/proc/self/fd/${fd}` : path;
+
 /** Closes `copy` if it is still the connection that `fd` is: whoever had it may have closed it, and the number may be another's. */
 export function closeCopy(copy: number, fd: number): void {
   try {

@@ -17,6 +17,7 @@ const iovec = new BigUint64Array(2);
  * file system in memory, too (devtmpfs), and what is behind it does not.
  */
 export function isInMemory(fd: number): boolean {
+  if (process.platform !== 'linux') return false;
   return fstatSync(fd).isFile() && memoryFileSystems.includes(statfsSync(`/proc/self/fd/${fd}`).type);
 }
 
