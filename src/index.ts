@@ -31,6 +31,7 @@ export {
   type Snapshot,
   type VolumeConfig,
 } from './backstore/backstore.ts';
+export { blockDeviceBytes } from './backstore/block-device.ts';
 export { backstores } from './backstore/index.ts';
 export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';

@@ -1,11 +1,12 @@
 /** `share` and `unshare` of the root: from a file or a device to a disk that is served, in one command and one change. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { hostname, machine } from 'node:os';
 import { basename } from 'node:path';
 import {
   authProblem,
+  blockDeviceBytes,
   type Host,
   iqnOf,
   labelsOf,
@@ -27,6 +28,8 @@ import { mayDelete, sessionsIn } from './in-use.ts';
 import { instructions } from './share-instructions.ts';
 
 const defaultPort = 3260;
+/** The labels of a target and of a storage object that `share` made: `unshare` removes those. */
+const madeHere = 'share=yes';
 /** 96 bits, as RFC 7143 9.2.1 wants them, in the 16 characters that Windows takes. */
 const secretBytes = 12;
 
@@ -151,7 +154,8 @@ export const unshare = commandOf<Host>()({
     const { tpg, unit } = found;
     if (!(await mayDelete(context, file, { sessions: sessionsIn([tpg]), act: 'Unshare' }))) return;
     await context.apply('/iscsi', 'delete', { wwn: tpg.target.wwn });
-    if (unit.exports.size === 0)
+    // What was there before stays.
+    if (unit.exports.size === 0 && labelsOf(unit).get('share') === 'yes')
       await context.apply(`/backstores/${unit.backstore.name}`, 'delete', { name: unit.name });
     context.info(`${file} is not shared any more. It stays as it is.`);
   },
@@ -184,7 +188,8 @@ function shares({ tree }: Root): Share[] {
 const shareOf = (root: Root, path: string): Share | undefined => shares(root).find(({ unit }) => isOn(unit, path));
 
 const pathOf = ({ backstore, config }: StorageObject): string => backstore.device?.(config) ?? '';
-const sizeOf = ({ size, config }: StorageObject): number => size ?? Number(config['size'] ?? 0);
+const sizeOf = (unit: StorageObject): number =>
+  unit.size ?? Number(unit.config['size'] ?? blockDeviceBytes(pathOf(unit)) ?? 0);
 
 /** By whatever names: the same file. */
 const isOn = (unit: StorageObject, path: string): boolean => real(pathOf(unit)) === real(path);
@@ -202,7 +207,7 @@ function* creation(root: Root, wish: Wish): Generator<Operation> {
   const slug = basename(wish.path).replace(/[^A-Za-z0-9._-]/g, '-');
   let unit = [...tree.allStorageObjects()].find((one) => isOn(one, wish.path))?.path;
   if (!unit) {
-    const isDevice = existsSync(wish.path) && statSync(wish.path).isBlockDevice();
+    const isDevice = blockDeviceBytes(wish.path) !== undefined;
     const kind = isDevice ? 'block' : 'fileio';
     const name = free(slug, (word) => tree.storageObjectOf(kind, word) !== undefined);
     const params = isDevice
@@ -210,6 +215,7 @@ function* creation(root: Root, wish: Wish): Generator<Operation> {
       : { name, file_or_dev: wish.path, ...(wish.size !== undefined && { size: wish.size }) };
     yield { path: `/backstores/${kind}`, verb: 'create', params };
     unit = `/backstores/${kind}/${name}`;
+    yield setAttribute(unit, 'labels', madeHere);
   }
   const { targets } = tree.fabrics.get('iscsi')!;
   const end = slug.toLowerCase().replace(/[^a-z0-9.-]/g, '-');
@@ -219,7 +225,7 @@ function* creation(root: Root, wish: Wish): Generator<Operation> {
   const path = `/iscsi/${wwn}/tpg1`;
   yield { path: '/iscsi', verb: 'create', params: { wwn } };
   yield { path: `/iscsi/${wwn}`, verb: 'create', params: { tag: 1 } };
-  yield setAttribute(path, 'labels', 'share=yes');
+  yield setAttribute(path, 'labels', madeHere);
   yield setAttribute(path, 'generate_node_acls', 1);
   yield setAttribute(path, 'demo_mode_write_protect', wish.readOnly === true ? 1 : 0);
   yield* chap(path, wish, 0);

@@ -1,11 +1,12 @@
 /** `--params` of a unit: what each of tgt's names is here. */
 
-import { labelsOf, setAttribute } from '../operations/labels.ts';
+import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { Refusal } from './protocol.ts';
 import { attributesOfNew, creation, storeOf } from './unit-making.ts';
+import { isOfTgt } from './view.ts';
 
 /** What a list of parameters changes. */
 export interface UnitChange {
@@ -109,7 +110,8 @@ export function replaceMedium(
   const store = storeOf({ ...words, blockSize: unit.blockSize });
   const { operation, path: next } = creation(tree, store, unit.name);
   if (next !== unit.path && !path) throw new Refusal('unsupported', 'a medium is taken out by online=0');
-  const { labels: made = '' } = attributesOfNew(store);
+  // One that others made stays theirs: it does not go with its last LUN.
+  const made = isOfTgt(unit) ? String(attributesOfNew(store)['labels'] ?? '') : labels;
   const kept = [
     'vendor_id',
     'product_id',
@@ -125,7 +127,7 @@ export function replaceMedium(
     operation,
     ...kept.map((name) => setAttribute(next, name, unit.attributes.values[name])),
     ...(store.blockSize === 512 ? [] : [setAttribute(next, 'block_size', store.blockSize)]),
-    setAttribute(next, 'labels', String(made)),
+    setAttribute(next, 'labels', typeof made === 'string' ? made : printLabels(made)),
     ...(path ? [] : [setAttribute(next, 'online', 0)]),
   ];
   return { path: next, operations };

@@ -1,11 +1,14 @@
 // share and unshare as they are typed: what they make, change and leave. That a process is started, and that initiators get in:
 // test/e2e/share.test.ts.
 
-import { existsSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readShare, shareLine } from '../../shell/process/share-words.ts';
 import { dumpTree } from '../../src/index.ts';
+import { needs } from '../support/needs.ts';
+import { attachLoopDevice, detachLoopDevice, makeFile } from '../support/scratch.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;
@@ -73,11 +76,43 @@ test('what is a storage object already is used, and stays when it is not shared 
   await share();
   expect((await data())[0].path).toBe(path);
   await shell.run(`/ unshare "${path}"`);
-  expect([...shell.host.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual([]);
+  const names = () => [...shell.host.root.tree.allStorageObjects()].map(({ name }) => name);
+  expect(names()).toEqual(['mine']);
+  await shell.run('/backstores/fileio delete mine');
+  await share();
+  await shell.run(`/ unshare "${path}"`);
+  expect(names()).toEqual([]);
   expect(existsSync(path)).toBe(true);
   expect(await shell.run(`/ unshare "${path}"`)).toContain('is not shared.');
   expect(await shell.run('/ share')).toBe('(nothing is shared)\n');
 });
+
+test(
+  'a device that is mounted is refused with what frees it',
+  needs('loop devices', 'mounts', 'mkfs.ext4'),
+  async () => {
+    const image = makeFile(join(shell.directory, 'image'), 8 << 20);
+    const device = attachLoopDevice(image);
+    const where = join(shell.directory, 'mounted here');
+    mkdirSync(where);
+    execFileSync('mkfs.ext4', ['-q', device]);
+    execFileSync('mount', [device, where]);
+    try {
+      expect(await shell.run(`/ share ${device}`)).toContain(`It is mounted on ${where}: umount ${where}`);
+      expect(await shell.run('/ share')).toBe('(nothing is shared)\n');
+      execFileSync('umount', [where]);
+      expect(await shell.run(`/ share ${device}`)).toContain(`${device} (8.0MiB) is LUN 0 of `);
+      await shell.run(`/ unshare ${device}`);
+    } finally {
+      try {
+        execFileSync('umount', [where], { stdio: 'ignore' });
+      } catch {
+        // It is not any more.
+      }
+      detachLoopDevice(device);
+    }
+  },
+);
 
 test.each([
   [['disk.img', '--size', '5G', '--read-only'], 'share path="disk.img" size="5G" read_only="true"'],

@@ -62,6 +62,23 @@ test('targets of the shell have the free numbers, the same ones as long as the p
   expect(await numbers()).toEqual(all.slice(1));
 });
 
+test('a storage object that was there before stays: when its LUN, its target or its medium goes', async () => {
+  await newTarget(3);
+  await shell.run(
+    `/backstores/fileio create mine ${file('m')}`,
+    `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/mine 4`,
+  );
+  const names = () => [...tree().allStorageObjects()].map(({ name }) => name);
+  expect(await client.ask('unit', 'update', { tid: 3, lun: 4, text: `targetOps path=${file('n')},` })).toBe('');
+  expect(unitOf(4).config['dev']).toBe(join(shell.directory, 'n'));
+  await newUnit(3, 5, `path=${file('a')}`);
+  expect(await client.ask('unit', 'delete', { tid: 3, lun: 4 })).toBe('');
+  expect(names()).toEqual(['mine', 'tgt3-lun5']);
+  await shell.run(`/iscsi/${iqn}/tpg1/luns create /backstores/fileio/mine 4`);
+  expect(await client.ask('target', 'delete', { tid: 3 })).toBe('');
+  expect(names()).toEqual(['mine']);
+});
+
 test('a unit has the identity of tgtd, and what --params say, also while it is exported; undo takes it back', async () => {
   await newTarget(3);
   expect(await newUnit(3, 5, `path=${file('a')}`)).toBe('');
