@@ -22,10 +22,9 @@ export const ietdConf: ImportKind = {
     const left: LeftOut[] = [];
     const discovery: { accounts: Account[]; outgoing: Account | undefined } = { accounts: [], outgoing: undefined };
     const targets: Open[] = [];
-    for (const [index, raw] of text.split(/\r?\n/).entries()) {
-      const at = { file, line: index + 1 };
-      const [, key = '', value = ''] = /^\s*([^\s#]+)\s*(.*?)\s*(?:#.*)?$/.exec(raw) ?? [];
-      if (key === '') continue;
+    for (const { line, content } of linesOf(text)) {
+      const at = { file, line };
+      const [, key = '', value = ''] = /^(\S+)\s*(.*)$/.exec(content) ?? [];
       const target = targets.at(-1);
       const word = key.toLowerCase();
       const account = accountOf(value);
@@ -63,6 +62,23 @@ export const ietdConf: ImportKind = {
   },
 };
 
+/** Lines that are no comments. `#` within one is a sign like others; one that ends with a backslash goes on in the next. */
+function* linesOf(text: string): Generator<{ line: number; content: string }> {
+  let held = '';
+  let from = 1;
+  for (const [index, raw] of `${text}\n`.split(/\r?\n/).entries()) {
+    if (held === '') from = index + 1;
+    held += raw;
+    if (held.endsWith('\\')) {
+      held = held.slice(0, -1);
+      continue;
+    }
+    const content = held.trim();
+    held = '';
+    if (content !== '' && !content.startsWith('#')) yield { line: from, content };
+  }
+}
+
 interface Open extends At {
   readonly wwn: string;
   readonly units: ImportedUnit[];
@@ -77,8 +93,9 @@ const parameters: Readonly<Record<string, string>> = {
   ...{ maxburstlength: 'MaxBurstLength', firstburstlength: 'FirstBurstLength', defaulttime2wait: 'DefaultTime2Wait' },
   ...{ defaulttime2retain: 'DefaultTime2Retain', datapduinorder: 'DataPDUInOrder' },
   ...{ datasequenceinorder: 'DataSequenceInOrder', errorrecoverylevel: 'ErrorRecoveryLevel' },
-  // IET's is what the target takes, which LIO calls by the other name.
+  // IET names them from the target's side, LIO from the initiator's.
   maxrecvdatasegmentlength: 'MaxXmitDataSegmentLength',
+  maxxmitdatasegmentlength: 'MaxRecvDataSegmentLength',
 };
 
 const valueOfKey = (value: string): string => (value === 'None' ? 'CRC32C,None' : value);
@@ -97,7 +114,7 @@ function addUnit({ units }: Open, value: string, at: At, left: LeftOut[]): void 
   const mode = (pairs.get('iomode') ?? '').toLowerCase();
   const isNull = pairs.get('type')?.toLowerCase() === 'nullio';
   for (const [name, word] of pairs)
-    if (!['path', 'type', 'iomode', 'scsisn', 'blocksize', ...(isNull ? ['sectors'] : [])].includes(name))
+    if (!['path', 'type', 'iomode', 'scsisn', 'blocksize'].includes(name))
       left.push({ ...at, what: `LUN ${lun}: ${name}=${word}` });
   try {
     const store = storeOf({

@@ -36,8 +36,94 @@ Target ${iqn}
     '1 initiators.allow and t',
     '1 the identities of disk',
     '6 LUN 3: scsiid=xyz',
+    '7 LUN 4: sectors=100',
     '10 Wthreads 8',
   ]);
+});
+
+test('every key of ietd.conf(5), lines that go on, and secrets with any sign', async () => {
+  const said = await imported(`
+# only lines are comments
+IncomingUser joe a#secret-of-joe
+OutgoingUser jack a-secret-of-jack
+Target ${iqn}
+    IncomingUser jim a-secret-of-jim
+    OutgoingUser james a-secret-of-james
+    Lun 0 Path=@/a,Type=fileio
+    Lun 1 Blocks=10000,BlockSize=4096,Type=nullio
+    HeaderDigest None
+    DataDigest None
+    MaxConnections 1
+    MaxSessions 0
+    InitialR2T Yes
+    ImmediateData No
+    MaxRecvDataSegmentLength 16384
+    MaxXmitDataSegmentLength 32768
+    MaxBurstLength 262144
+    FirstBurstLength 65536
+    DefaultTime2Wait 2
+    DefaultTime2Retain 0
+    MaxOutstandingR2T 8
+    NOPInterval 0
+    NOPTimeout 0
+    DataPDUInOrder Yes
+    DataSequenceInOrder Yes
+    ErrorRecoveryLevel 0
+`);
+  expect(tree().fabrics.get('iscsi')!.accounts.get('joe')).toBe('a#secret-of-joe');
+  expect(lunsOf()).toEqual([
+    [0, join(on.directory, 'a')],
+    [1, undefined],
+  ]);
+  const of = (name: string) => tpgOf().parameter(name);
+  expect([of('ImmediateData'), of('MaxXmitDataSegmentLength'), of('MaxRecvDataSegmentLength')]).toEqual([
+    'No',
+    '16384',
+    '32768',
+  ]);
+  expect([of('MaxOutstandingR2T'), of('DefaultTime2Retain'), of('HeaderDigest')]).toEqual(['8', '0', 'CRC32C,None']);
+  expect(left(said).slice(2)).toEqual([
+    '10 LUN 1: blocks=10000',
+    '14 MaxSessions 0',
+    '24 NOPInterval 0',
+    '25 NOPTimeout 0',
+  ]);
+});
+
+test("the first example of gotgt's own pages: without block size or provisioning", async () => {
+  const config = {
+    storages: [{ deviceID: 1000, path: 'file:@/a', online: true }],
+    iscsiportals: [{ id: 0, portal: '127.0.0.1:3260' }],
+    iscsitargets: { [iqn]: { tpgts: { 1: [0] }, luns: { 0: 1000 } } },
+  };
+  await imported(JSON.stringify(config));
+  expect([lunsOf(), valuesOf(0).block_size]).toEqual([[[0, join(on.directory, 'a')]], 512]);
+});
+
+test("the first example of FreeBSD's handbook: whoever comes, on every address", async () => {
+  const said = await imported(`portal-group pg0 {
+	discovery-auth-group no-authentication
+	listen 0.0.0.0
+	listen [::]
+}
+
+target ${iqn} {
+	auth-group no-authentication
+	portal-group pg0
+
+	lun 0 {
+		path @/a
+		size 1M
+	}
+}`);
+  expect(tpgOf().accessList).toBeUndefined();
+  expect(tpgOf().attribute('authentication')).toBe(0);
+  expect(tpgOf().portals.map(({ address, port }) => [address, port])).toEqual([
+    ['0.0.0.0', 3260],
+    ['::', 3260],
+  ]);
+  expect(lunsOf()).toEqual([[0, join(on.directory, 'a')]]);
+  expect(left(said).slice(1)).toEqual(['2 discovery-auth-group no-authentication']);
 });
 
 test("gotgt's config.json, as the seeds of this project have it", async () => {
