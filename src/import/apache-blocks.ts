@@ -1,8 +1,9 @@
 /** Apache-like configuration files: `<name argument>` … `</name>` around lines of a key and a value, and files that include others. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
+import { statOf } from '../system/stat.ts';
 import type { At } from './imported.ts';
 
 export interface BlockOption extends At {
@@ -93,7 +94,7 @@ const unquoted = (text: string): string => text.replace(/^"(.*)"$/s, '$1').repla
 /** What a name with `*` and `?` in its last part stands for; a folder stands for what is in it. */
 function filesOf(name: string, from: string): string[] {
   const path = resolve(dirname(from), name);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return filesOf(join(path, '*'), from);
+  if (statOf(path)?.isDirectory()) return filesOf(join(path, '*'), from);
   const pattern = path.slice(dirname(path).length).replace(/^\//, '');
   if (!/[*?]/.test(pattern)) return [path];
   const matches = new RegExp(
@@ -107,7 +108,7 @@ function filesOf(name: string, from: string): string[] {
     return names
       .sort()
       .map((one) => join(dirname(path), one))
-      .filter((one) => statSync(one).isFile());
+      .filter((one) => statOf(one)?.isFile());
   } catch {
     return [];
   }

@@ -1,12 +1,13 @@
 /** What tgt's words for a unit amount to: a kind of backstore, its parameters and attributes. */
 
-import { type Stats, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import { printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation, ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { textIdentityOf } from '../scsi/text-identity.ts';
+import { statOf } from '../system/stat.ts';
 import type { Tpg } from '../target/target.ts';
 import { Refusal } from './protocol.ts';
 import { isOfTgt } from './view.ts';
@@ -43,7 +44,7 @@ export function storeOf(words: UnitWords): Store {
   const blockSize = [512, 1024, 2048, 4096].includes(asked) ? asked : type === 'cd' ? 2048 : 512;
   const common = { ...words, storeType, blockSize };
   if (storeType === 'null' || path === undefined) return { ...common, kind: 'ramdisk', found: undefined };
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = statOf(path);
   if (!found) throw new Refusal('invalid', `there is no ${path}`);
   if (type === 'pt' && ['sg', 'bsg'].includes(storeType)) return { ...common, kind: 'pscsi', found };
   if (!['rdwr', 'aio', 'mmc'].includes(storeType)) throw new Refusal('invalid', `there is no bstype ${storeType} here`);
@@ -55,7 +56,7 @@ export const unitsOn = (tree: Tree, { found }: Store): StorageObject[] =>
   found ? [...tree.allStorageObjects()].filter(({ config }) => isSameMedium(String(config['dev'] ?? ''), found)) : [];
 
 function isSameMedium(path: string, found: Stats): boolean {
-  const other = statSync(path, { throwIfNoEntry: false });
+  const other = statOf(path);
   if (!other) return false;
   return found.isBlockDevice() ? other.rdev === found.rdev : other.ino === found.ino && other.dev === found.dev;
 }

@@ -4,15 +4,16 @@
 // sessions or descriptors of the attack are left when it is over.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs, promisify } from 'node:util';
+import { inspect, parseArgs, promisify } from 'node:util';
 import { randomOf } from '../support/random.ts';
 import { TestFrontEnd } from '../support/vhost-front-end.ts';
 import { Attacker, attacks, iqn } from './attacks.ts';
+import { attackImports, attackTgt } from './tgt-attacks.ts';
 import { attackVhost } from './vhost-attacks.ts';
 
 const run = promisify(execFile);
@@ -136,14 +137,30 @@ async function attackGuest(home: string, seed: number): Promise<{ name: string; 
   return { name: 'vhost', ...(await attackVhost(connect, randomOf(seed), inputsPerBatch, () => sleep(1))) };
 }
 
+/** A batch of requests of tgt's tools, or of configurations that somebody damaged. */
+async function attackByTgt(home: string, seed: number): Promise<{ name: string; inputs: number; connections: number }> {
+  const random = randomOf(seed);
+  return random() < 0.5
+    ? { name: 'tgt', ...(await attackTgt(join(home, 'tgt.0'), home, random, inputsPerBatch)) }
+    : { name: 'import', ...(await attackImports(home, random, inputsPerBatch)) };
+}
+
+/** What a batch is of, by its number: every fourth is a guest's, every eighth tgt's. */
+function nextAttack(home: string, port: number, batch: number, seed: number) {
+  if (batch % 4 === 3) return attackGuest(home, seed);
+  return batch % 8 === 5 ? attackByTgt(home, seed) : attack(port, seed);
+}
+
 async function main(): Promise<number> {
   const number = (value: string) => ({ type: 'string', default: value }) as const;
   const { values } = parseArgs({ options: { inputs: number('10000'), seed: number('1'), loops: number('0') } });
   const home = await mkdtemp(join(tmpdir(), 'tcli-fuzz-'));
   const port = await freePort();
   await configure(home, port);
-  const words = ['--home', home, 'serve', '--loops', values.loops, '--log-level', 'warning'];
-  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const words = ['--home', home, 'serve', '--loops', values.loops, '--log-level', 'warning', '--tgtadm'];
+  for (const disk of ['a', 'b']) await writeFile(join(home, disk), Buffer.alloc(1 << 20));
+  const env = { ...process.env, TGT_IPC_SOCKET: join(home, 'tgt') };
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let bugs = '';
   child.stderr.on('data', (data) => {
     if (/internal error|\n\s+at /.test(String(data))) bugs += data;
@@ -172,7 +189,7 @@ async function main(): Promise<number> {
   let trouble: unknown;
   for (let batch = 0; inputs < wanted && progress.failure === undefined && ended === undefined; batch += 1) {
     const seed = Number(values.seed) + batch;
-    const done = await (batch % 4 === 3 ? attackGuest(home, seed) : attack(port, seed)).catch((error: unknown) => {
+    const done = await nextAttack(home, port, batch, seed).catch((error: unknown) => {
       trouble = error;
     });
     if (!done) break;
@@ -186,7 +203,7 @@ async function main(): Promise<number> {
   }
 
   const wrong: string[] = [];
-  if (trouble !== undefined) wrong.push(`a valid login beside the noise failed: ${trouble}`);
+  if (trouble !== undefined) wrong.push(`what had to be answered was not: ${inspect(trouble)}`);
   if (ended === undefined) {
     // What the attack left dies with its sockets, which the target hears of a little later.
     let left = before;

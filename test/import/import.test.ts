@@ -49,7 +49,8 @@ OutgoingUser jack a-secret-of-jack
 Target ${iqn}
     IncomingUser jim a-secret-of-jim
     OutgoingUser james a-secret-of-james
-    Lun 0 Path=@/a,Type=fileio
+    Lun 0 Path=@/a,\\
+Type=fileio
     Lun 1 Blocks=10000,BlockSize=4096,Type=nullio
     HeaderDigest None
     DataDigest None
