@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -34,10 +34,23 @@ async function main(scenarios: readonly string[]): Promise<number> {
   await configure(home, port);
   let target = await startTarget(home);
   const secondPath = new Path(port);
+  // Where tgt's programs, or a tcli in their place, are run.
+  const tgt = join(home, 'tgt');
+  await mkdir(tgt);
+  const tgtEnvironment = {
+    ...process.env,
+    TCLI: `${process.execPath} ${program}`,
+    TGT_IPC_SOCKET: join(tgt, 'socket'),
+    PATH: `${process.env['PATH']}:/usr/sbin:/sbin`,
+  };
   const control = await answer({
     cut: () => secondPath.cut(),
     mend: () => secondPath.mend(),
     allocated: async () => String((await stat(join(home, 'disk0.img'))).blocks * 512),
+    host: async (line) => {
+      const { stdout } = await run('bash', ['-c', line], { cwd: tgt, env: tgtEnvironment });
+      return stdout.trim() || undefined;
+    },
     tell: async (line) => {
       const { stdout } = await run(process.execPath, [program, '--home', home, '-c', line]);
       return stdout.trim();
@@ -63,6 +76,9 @@ async function main(scenarios: readonly string[]): Promise<number> {
     control.close();
     await secondPath.cut();
     await ended(target, 'SIGTERM');
+    // What a scenario that failed has left.
+    const leave = '[ ! -f tgtd.pid ] || kill -9 $(cat tgtd.pid); $TCLI --home $PWD/home daemon stop --force';
+    await run('bash', ['-c', leave], { cwd: tgt, env: tgtEnvironment }).catch(() => {});
     await rm(home, { recursive: true, force: true });
   }
 }
