@@ -1,30 +1,35 @@
-/** eventfd(2): a count in the kernel that one process raises and another waits for. */
+/** eventfd(2): a count in the kernel that one side raises, and that the other takes back to 0 when it sees it. */
 
 import { readlinkSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { closeForeign } from './descriptor.ts';
 import { foreignCall } from './ffi.ts';
+import { systemError } from './system-error.ts';
 
 const F_GETFL = 3;
 const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
-const EFD_CLOEXEC = 0o2000000;
+const O_CLOEXEC = 0o2000000;
 /** A count is eight bytes. */
 const countBytes = 8;
 
-const eventfdCall = foreignCall('eventfd', 'int', ['uint', 'int']);
+const eventfd = foreignCall('eventfd', 'int', ['uint', 'int']);
 const fcntl = foreignCall('fcntl', 'int', ['int', 'int', 'int']);
-const read = foreignCall('read', 'int64', ['int', 'void *', 'size_t']);
 const write = foreignCall('write', 'int64', ['int', 'void *', 'size_t']);
+const pipe2 = foreignCall('pipe2', 'int', ['void *', 'int']);
+const dup3 = foreignCall('dup3', 'int', ['int', 'int', 'int']);
 
 const one = new BigUint64Array([1n]);
-const count = new BigUint64Array(1);
 
-/** A new one. Undefined where it cannot be had. */
-export function openEvent(): number | undefined {
-  const fd = eventfdCall()?.now(0, EFD_CLOEXEC | O_NONBLOCK) ?? -1;
-  return fd < 0 ? undefined : fd;
+/** A new event, which whoever opened it closes. @throws a system error, ENOSYS where it cannot be had */
+export function openEvent(): number {
+  const fd = eventfd()?.now(0, O_CLOEXEC | O_NONBLOCK);
+  if (fd === undefined) throw systemError('ENOSYS', 'eventfd');
+  if (fd < 0) throw systemError(-fd, 'eventfd');
+  return fd;
 }
 
-/** Whether a descriptor that came from elsewhere is one; from then on no call on it waits, whoever opened it. */
+/** Whether a descriptor that came from elsewhere is an event; from then on no call on it waits, whoever opened it. */
 export function takeEvent(fd: number): boolean {
   let name: string;
   try {
@@ -37,12 +42,52 @@ export function takeEvent(fd: number): boolean {
   return flags >= 0 && fcntl()!.now(fd, F_SETFL, flags | O_NONBLOCK) === 0;
 }
 
-/** Takes the count back to 0. */
-export function clearEvent(fd: number): void {
-  read()?.now(fd, count, countBytes);
-}
-
 /** Raises the count by 1. One that is as high as can be is noticed all the same. */
 export function raiseEvent(fd: number): void {
   write()?.now(fd, one, countBytes);
 }
+
+/** An event that the event loop looks at. */
+export interface WatchedEvent {
+  /** Whether the event loop goes on as long as nothing else is to come. At first it does not. */
+  keepAlive(kept: boolean): void;
+  /** Nobody is called any more. The event itself stays open. */
+  close(): void;
+}
+
+/**
+ * Watches an event in the event loop, without a thread that waits. Node looks at nothing but sockets and pipes, so a pipe is
+ * opened for it, and the event then put in the pipe's place, under the same number. Against a poll of the descriptor, with
+ * a call that reads the count, that saves a quarter of the time.
+ * @param raised called in a turn of the event loop after the count was raised; it is 0 again then
+ * @throws a system error
+ */
+export function watchEvent(fd: number, raised: () => void): WatchedEvent {
+  const [makePipe, put] = [pipe2(), dup3()];
+  if (!makePipe || !put) throw systemError('ENOSYS', 'pipe2');
+  const ends = new Int32Array(2);
+  const piped = makePipe.now(ends, O_CLOEXEC);
+  if (piped < 0) throw systemError(-piped, 'pipe2');
+  const [end = -1, otherEnd = -1] = ends;
+  const onread = {
+    // More than the count has: a buffer that is full would be taken for a sign that there is more to read.
+    buffer: new Uint8Array(2 * countBytes),
+    callback: () => {
+      raised();
+      return true;
+    },
+  };
+  // Node does not look at the pipe before this turn ends.
+  const socket = new Socket({ fd: end, readable: true, writable: false, onread } as SocketOptions);
+  put.now(fd, end, O_CLOEXEC);
+  closeForeign(otherEnd);
+  socket.on('error', () => {});
+  socket.unref();
+  return {
+    keepAlive: (kept) => void (kept ? socket.ref() : socket.unref()),
+    close: () => void socket.destroy(),
+  };
+}
+
+/** Node's types have `onread` at `connect` alone. */
+type SocketOptions = NonNullable<ConstructorParameters<typeof Socket>[0]>;

@@ -10,7 +10,7 @@
  */
 
 import { closeForeign } from './descriptor.ts';
-import { type EventCount, eventCount } from './event-count.ts';
+import { openEvent, type WatchedEvent, watchEvent } from './eventfd.ts';
 import { foreignCall, viewOf } from './ffi.ts';
 import { systemError } from './system-error.ts';
 
@@ -78,7 +78,8 @@ interface Region {
 
 export class IoUring {
   readonly #fd: number;
-  readonly #count: EventCount;
+  readonly #event: number;
+  readonly #watched: WatchedEvent;
   readonly #regions: readonly Region[];
   readonly #ring: Int32Array;
   readonly #entries: Uint32Array;
@@ -149,22 +150,26 @@ export class IoUring {
       madvise()?.now(this.#address, memoryBytes, MADV_DONTFORK);
       const memory = viewOf(this.#address, memoryBytes);
       this.#memory = Array.from({ length: slots }, (_, at) => new Uint8Array(memory, at * slotBytes, slotBytes));
-      this.#count = eventCount(() => {
+      this.#event = openEvent();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    let watched: WatchedEvent | undefined;
+    try {
+      watched = watchEvent(this.#event, () => {
         this.#isVain = false;
         this.look();
       });
-    } catch (error) {
-      this.#release();
-      throw error;
-    }
-    try {
-      this.#register(IORING_REGISTER_EVENTFD, Int32Array.of(this.#count.fd));
+      this.#register(IORING_REGISTER_EVENTFD, Int32Array.of(this.#event));
       this.#register(IORING_REGISTER_IOWQ_MAX_WORKERS, Int32Array.of(kernelThreadsMax, 0));
     } catch (error) {
-      this.#count.close();
+      watched?.close();
+      closeForeign(this.#event);
       this.#release();
       throw error;
     }
+    this.#watched = watched;
   }
 
   #register(what: number, values: Int32Array): void {
@@ -214,7 +219,7 @@ export class IoUring {
     flags: number,
     done: Done,
   ): void {
-    if (this.inFlight === 1) this.#count.keepAlive(true);
+    if (this.inFlight === 1) this.#watched.keepAlive(true);
     this.#done[slot] = done;
     const { sqTail } = this.#at;
     const tail = this.#ring[sqTail]!;
@@ -275,7 +280,7 @@ export class IoUring {
     }
     if (ring[cqHead]! === first) return false;
     if (this.inFlight > 0) return true;
-    this.#count.keepAlive(false);
+    this.#watched.keepAlive(false);
     if (this.#isClosing) this.#close();
     return true;
   }
@@ -300,7 +305,8 @@ export class IoUring {
 
   #close(): void {
     clearTimeout(this.#retrying);
-    this.#count.close();
+    this.#watched.close();
+    closeForeign(this.#event);
     this.#release();
   }
 

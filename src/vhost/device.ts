@@ -1,8 +1,7 @@
 /** A device as its rings drive it: which queue is looked at when, and what is told the guest by itself. */
 
 import { type Log, logBug } from '../log.ts';
-import { clearEvent } from '../system/eventfd.ts';
-import { type WatchedDescriptor, watchDescriptor } from '../system/ffi.ts';
+import { type WatchedEvent, watchEvent } from '../system/eventfd.ts';
 import { type AwaitedConnection, linger } from '../system/linger.ts';
 import { eventBytes, events, feature, queue, transportReset, writeAddress, writeEvent } from '../wire/virtio-scsi.ts';
 import { carryOutControl, controlShape } from './control.ts';
@@ -24,7 +23,7 @@ class Running implements AwaitedConnection {
   readonly ring: number;
   readonly queue: VirtQueue;
   readonly #serve: (running: Running) => boolean;
-  watched: WatchedDescriptor | undefined;
+  watched: WatchedEvent | undefined;
   isEnabled = false;
   /** More of it waits for the next turn. */
   isScheduled = false;
@@ -76,10 +75,7 @@ export class Device {
   start(ring: number, queue: VirtQueue, kick: number, enabled: boolean): void {
     const running = new Running(ring, queue, (one) => this.#serve(one));
     running.isEnabled = enabled;
-    running.watched = watchDescriptor(kick, () => {
-      clearEvent(kick);
-      this.#serve(running);
-    });
+    running.watched = watchEvent(kick, () => void this.#serve(running));
     this.#rings.set(ring, running);
     this.#schedule(running);
   }

@@ -76,7 +76,7 @@ function messageNoise(driver: TestFrontEnd, random: Random): void {
   for (let at = 0; at + 4 <= payload.length; at += 4)
     if (random() < 0.7) payload.writeUInt32LE(oneOf(random, edges)!, at);
   if (random() < 0.3 && payload.length >= 24) payload.writeBigUInt64LE(BigInt(guestAddress), 8);
-  const event = openEvent()!;
+  const event = openEvent();
   const descriptors = Array.from({ length: below(random, 4) }, () => oneOf(random, [event, driver.memoryFd, 0])!);
   const flags = random() < 0.9 ? oneOf(random, [1, 9])! : below(random, 0xffff);
   if (random() < 0.05) driver.sendRaw(randomBytes(random, below(random, 40)));

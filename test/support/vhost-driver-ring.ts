@@ -1,8 +1,7 @@
 /** A split virtqueue as its driver sees it (VIRTIO 1.2 clause 2.7), in memory that the test shares. */
 
 import { closeForeign } from '../../src/system/descriptor.ts';
-import { clearEvent, openEvent, raiseEvent } from '../../src/system/eventfd.ts';
-import { type WatchedDescriptor, watchDescriptor } from '../../src/system/ffi.ts';
+import { openEvent, raiseEvent, type WatchedEvent, watchEvent } from '../../src/system/eventfd.ts';
 
 /** Where the guest has the memory. */
 export const guestAddress = 0x1_0000_0000;
@@ -19,15 +18,15 @@ export interface Piece {
 export class DriverRing {
   readonly number: number;
   readonly size: number;
-  readonly kick = openEvent()!;
-  readonly call = openEvent()!;
+  readonly kick = openEvent();
+  readonly call = openEvent();
   readonly offset: number;
   readonly #memory: Buffer;
   #available = 0;
   #seen = 0;
   #free: number[];
   readonly #chains = new Map<number, { heads: number[]; resolve: (written: number) => void }>();
-  readonly #watched: WatchedDescriptor;
+  readonly #watched: WatchedEvent;
   indirect = false;
   calls = 0;
 
@@ -37,11 +36,10 @@ export class DriverRing {
     this.offset = number * ringBytes;
     this.#memory = memory;
     this.#free = Array.from({ length: size }, (_, i) => i);
-    this.#watched = watchDescriptor(this.call, () => {
-      clearEvent(this.call);
+    this.#watched = watchEvent(this.call, () => {
       this.calls += 1;
       this.collect();
-    })!;
+    });
   }
 
   /** Of the parts, in the memory. */
