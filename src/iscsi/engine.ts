@@ -94,7 +94,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
       const portals = new Map<unknown, string | undefined>();
       for (const one of session.connections.values()) portals.set(one, one.ends.portal);
       for (const { lun, connection } of session.commands) {
-        const traffic = session.reach(lun, portals.get(connection))?.traffic;
+        const traffic = session.units.reach(lun, portals.get(connection))?.traffic;
         if (traffic) counts.set(traffic, (counts.get(traffic) ?? 0) + 1);
       }
     }

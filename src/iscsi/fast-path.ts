@@ -8,10 +8,11 @@
 import type { Volume } from '../backstore/backstore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
+import type { ReachedUnit } from '../target/reached-units.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, encodePdu, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
-import type { ReachedUnit, Session } from './session.ts';
+import type { Session } from './session.ts';
 import type { Tally } from './tally.ts';
 
 /** The second byte of a READ, and of a WRITE that announces no more data, but for what tells untagged from SIMPLE. */
@@ -37,7 +38,7 @@ export class FastPath {
     this.#connection = connection;
     this.#session = session;
     this.#tally = tally;
-    this.#reaches = session.reachesBy(connection.ends.portal);
+    this.#reaches = session.units.knownThrough(connection.ends.portal);
   }
 
   /**
@@ -64,7 +65,7 @@ export class FastPath {
     const tag = fields.initiatorTaskTag.get(bytes, start);
     if (!session.isNext(fields.cmdSn.get(bytes, start)) || tag === noTag || session.commands.get(tag)) return false;
     const lun = lunHigh >>> 16;
-    const reach = this.#reaches.get(lun) ?? session.reach(lun, ends.portal);
+    const reach = this.#reaches.get(lun) ?? session.units.reach(lun, ends.portal);
     if (!reach) return false;
 
     const kind = isRead ? 'read' : 'write';

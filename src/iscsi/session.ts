@@ -1,15 +1,16 @@
 /** A session: one I_T nexus over one or more connections. Command numbering, and all that its connections share. */
 
-import { type LogicalUnitView, Nexus, type StorageObject } from '../scsi/logical-unit.ts';
+import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { dataMemory } from '../system/memory-budget.ts';
-import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
+import { lunsOf, portOf, viewOf } from '../target/access.ts';
+import { ReachedUnits } from '../target/reached-units.ts';
 import type { SessionInfo } from '../target/service.ts';
 
 import { bracketed, type NodeAcl, type Tpg } from '../target/target.ts';
-import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
+import { noTraffic, sumOf } from '../target/traffic.ts';
 import { advanceSerial, distance } from '../wire/serial.ts';
 import type { Owner } from './command.ts';
 import { CommandTable } from './command-table.ts';
@@ -23,13 +24,6 @@ import type { Sender, Window } from './sender.ts';
 
 /** Commands of a discovery session: it has no TPG to say so. */
 const discoveryDepth = 1;
-
-/** A LUN as the commands reach it that come through one portal. */
-export interface ReachedUnit {
-  readonly view: LogicalUnitView;
-  /** What they are counted in, besides the session's own traffic. */
-  readonly traffic: Traffic | undefined;
-}
 
 /** A connection as its session sees it. */
 export interface Member extends Owner {
@@ -84,9 +78,8 @@ export class Session implements JoinableSession, Window {
   #awaiting: { readonly cmdSn: number; readonly from: Member; readonly go: () => void }[] = [];
   /** For data-out that is gathered. */
   readonly memory = dataMemory.account(writeBytesMax);
-  #views = new Map<number, LogicalUnitView | undefined>();
-  /** By portal and LUN. */
-  readonly #reaches = new Map<string, Map<number, ReachedUnit>>();
+  /** What its commands reach. */
+  readonly units: ReachedUnits;
   #inventory: readonly (number | StorageObject)[] = [];
 
   /** @param cmdSn of the login request that made it */
@@ -106,6 +99,7 @@ export class Session implements JoinableSession, Window {
     this.expCmdSn = cmdSn;
     this.#depth = this.#depthWanted();
     this.maxCmdSn = advanceSerial(cmdSn, this.#depth - 1);
+    this.units = new ReachedUnits(tpg, acl);
     this.nexus =
       tpg &&
       new Nexus({
@@ -114,7 +108,7 @@ export class Session implements JoinableSession, Window {
         // RFC 7143 4.4.1: iSCSI initiator name, ",i,0x" and the ISID.
         initiatorPortName: `${this.initiatorName},i,0x${this.isid}`,
         targetPortName: portOf(tpg).portName,
-        view: (lun) => this.view(lun),
+        view: (lun) => this.units.view(lun),
         luns: () => lunsOf(tpg, acl),
       });
     this.#inventory = this.#takeInventory();
@@ -126,42 +120,9 @@ export class Session implements JoinableSession, Window {
     return this.connections.has(cid) || this.connections.size < this.parameters.MaxConnections;
   }
 
-  /** The logical unit behind a number; what access says is kept until the tree changes. */
-  view(lun: number): LogicalUnitView | undefined {
-    const known = this.#views.get(lun);
-    if (known || !this.tpg) return known;
-    const view = viewOf(this.tpg, this.acl, lun);
-    if (view) this.#views.set(lun, view);
-    return view;
-  }
-
-  /** What is known of the LUNs that are reached through a portal: it stays the same map. */
-  reachesBy(portal = ''): Map<number, ReachedUnit> {
-    const known = this.#reaches.get(portal);
-    if (known) return known;
-    const reaches = new Map<number, ReachedUnit>();
-    this.#reaches.set(portal, reaches);
-    return reaches;
-  }
-
-  /** A LUN as it is reached through a portal; kept until the tree changes. */
-  reach(number: number, portal = ''): ReachedUnit | undefined {
-    const reaches = this.reachesBy(portal);
-    const known = reaches.get(number);
-    if (known) return known;
-    const view = this.view(number);
-    const { tpg, acl } = this;
-    if (!view || !tpg) return undefined;
-    const traffic = lunBehind(tpg, acl, number)?.ways.trafficOf({ initiator: acl?.wwn ?? '', number, portal });
-    const reach = { view, traffic };
-    reaches.set(number, reach);
-    return reach;
-  }
-
   /** The tree has changed: what it says of LUNs is asked for again, and the initiator told of another inventory. */
   refresh(): void {
-    this.#views.clear();
-    for (const reaches of this.#reaches.values()) reaches.clear();
+    this.units.forget();
     this.#resize();
     const before = this.#inventory;
     this.#inventory = this.#takeInventory();

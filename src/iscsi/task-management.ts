@@ -40,7 +40,7 @@ const atLun =
   (act: (nexus: Nexus, lun: number) => Promise<boolean>) =>
   async (management: Management): Promise<number> => {
     const { nexus, lun, session, request, connection } = management;
-    if (!session.view(lun)) return response.noSuchLun;
+    if (!session.units.view(lun)) return response.noSuchLun;
     const received = session.receivedUntil(request.cmdSn, connection);
     if (received !== undefined) await received;
     // Who asked is gone, and is not answered.
@@ -111,7 +111,7 @@ async function abort({ session, nexus, request, lun, connection }: Management): 
     session.answered();
     return response.complete;
   }
-  return session.view(lun) ? response.noSuchTask : response.noSuchLun;
+  return session.units.view(lun) ? response.noSuchTask : response.noSuchLun;
 }
 
 /** TARGET WARM RESET and COLD RESET (RFC 7143 11.5.1): every logical unit; a cold one ends the sessions after its answer. */

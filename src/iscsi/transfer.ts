@@ -84,7 +84,7 @@ export class Transfer {
     const task = new Task({
       nexus: session.nexus!,
       lun: command.lun,
-      unit: session.view(command.lun),
+      unit: session.units.view(command.lun),
       cdb: command.cdb,
       attribute: command.attribute,
       tag: command.tag,
@@ -209,7 +209,7 @@ export class Transfer {
     session.commands.delete(command);
     const { completion, lun, sent, received, arrivedAt } = command;
     if (completion) {
-      const traffic = session.reach(lun, this.#connection.ends.portal)?.traffic;
+      const traffic = session.units.reach(lun, this.#connection.ends.portal)?.traffic;
       this.tally.count(traffic, completion.status === status.good, sent, received, arrivedAt);
     }
     if (command.immediate) this.immediate -= 1;

@@ -33,7 +33,7 @@ type TaskFunction = (management: Management) => number | Promise<number>;
 const atLun =
   (act: (management: Management) => Promise<unknown>): TaskFunction =>
   async (management) => {
-    if (!management.session.view(management.lun)) return responses.incorrectLun;
+    if (!management.session.units.view(management.lun)) return responses.incorrectLun;
     await act(management);
     return responses.ok;
   };
@@ -42,7 +42,7 @@ const atLun =
 const whether =
   (found: (management: Management) => boolean): TaskFunction =>
   (management) =>
-    !management.session.view(management.lun)
+    !management.session.units.view(management.lun)
       ? responses.incorrectLun
       : found(management)
         ? responses.functionSucceeded

@@ -4,6 +4,7 @@ import { admitTask, executeTask, readFailed, retireTask } from '../scsi/device-s
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
 import { dataMemory } from '../system/memory-budget.ts';
+import { CommandClock } from '../target/command-clock.ts';
 import { countCommand } from '../target/traffic.ts';
 import { command, commandBytes, putResponse, readAddress, responseBytes, responses } from '../wire/virtio-scsi.ts';
 import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
@@ -18,8 +19,6 @@ export const commandShape: ChainShape = { headerBytes: commandBytes, responseByt
 const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queue', 'aca'];
 
 const cdbBytes = commandBytes - command.cdb;
-/** How many commands that end in one go share a reading of the clock. */
-const commandsPerTime = 16;
 
 export class ScsiDevice {
   readonly #sessionOf: (target: number) => VhostSession | undefined;
@@ -29,8 +28,7 @@ export class ScsiDevice {
   readonly #dirty = new Set<VirtQueue>();
   /** Who waits for a command to be used. */
   #waiting: (() => void)[] = [];
-  #now = 0;
-  #timeLeft = 0;
+  readonly #clock = new CommandClock(() => performance.now());
   #lastTag = 0;
 
   /** @param sessionOf the session with the TPG that a target number stands for */
@@ -58,7 +56,7 @@ export class ScsiDevice {
     const task = new Task({
       nexus: session.nexus,
       lun,
-      unit: session.view(lun),
+      unit: session.units.view(lun),
       cdb: header.slice(command.cdb, command.cdb + cdbBytes),
       attribute: attributes[header[command.attribute]!] ?? 'simple',
       tag: this.#lastTag,
@@ -68,7 +66,7 @@ export class ScsiDevice {
     request.task = task;
     request.session = session;
     request.lun = lun;
-    request.arrivedAt = this.#time();
+    request.arrivedAt = this.#clock.now();
     session.outstanding += 1;
     const refusal = admitTask(task);
     if (refusal) this.#answer(queue, request, task, refusal);
@@ -225,9 +223,9 @@ export class ScsiDevice {
     const session = request.session!;
     session.outstanding -= 1;
     const good = code === responses.ok && ended === status.good;
-    const ms = this.#time() - request.arrivedAt;
+    const ms = this.#clock.now() - request.arrivedAt;
     countCommand(session.traffic, good, read, written, ms);
-    const traffic = session.trafficOf(request.lun);
+    const traffic = session.units.reach(request.lun)?.traffic;
     if (traffic) countCommand(traffic, good, read, written, ms);
     if (request.reserved > 0) this.#memory.giveBack(request.reserved);
     const moved = read + Math.min(written, request.dataOutLength);
@@ -289,19 +287,6 @@ export class ScsiDevice {
   }
 
   /** A clock that is not read for each of the commands that come and end in one go. */
-  #time(): number {
-    if (this.#timeLeft === 0) {
-      this.#now = performance.now();
-      this.#timeLeft = commandsPerTime;
-      queueMicrotask(this.#forgetTime);
-    }
-    this.#timeLeft -= 1;
-    return this.#now;
-  }
-
-  readonly #forgetTime = (): void => {
-    this.#timeLeft = 0;
-  };
 }
 
 /** What stands before the sense data, which its length says how much there is of. */

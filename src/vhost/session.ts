@@ -1,13 +1,14 @@
 /** The I_T nexus of a front-end with one TPG of its target: the guest addresses the TPG by its tag, as the kernel's vhost-scsi has it. */
 
-import { type LogicalUnitView, Nexus, type StorageObject } from '../scsi/logical-unit.ts';
+import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
-import { lunBehind, lunsOf, portOf, viewOf } from '../target/access.ts';
+import { lunsOf, portOf, viewOf } from '../target/access.ts';
+import { ReachedUnits } from '../target/reached-units.ts';
 import type { SessionInfo } from '../target/service.ts';
 import type { NodeAcl, Tpg } from '../target/target.ts';
-import { noTraffic, sumOf, type Traffic } from '../target/traffic.ts';
+import { noTraffic, sumOf } from '../target/traffic.ts';
 
 /** A target has one front-end at a time: its TPGs' port numbers tell sessions apart. Those of iSCSI are counted from 1. */
 const sessionIdsFrom = 1_000_000_000;
@@ -32,8 +33,7 @@ export class VhostSession {
   readonly traffic = noTraffic();
   /** Commands that are not answered. */
   outstanding = 0;
-  readonly #views = new Map<number, LogicalUnitView | undefined>();
-  readonly #ways = new Map<number, Traffic>();
+  readonly units: ReachedUnits;
   #known: Map<number, Known>;
 
   /** As with the kernel's vhost-scsi: the TPG's own initiator name is let in, by its ACL if there is one. */
@@ -41,12 +41,13 @@ export class VhostSession {
     this.id = sessionIdsFrom + tpg.relativePortId;
     this.tpg = tpg;
     this.acl = tpg.acls.get(tpg.nexusWwn);
+    this.units = new ReachedUnits(tpg, this.acl);
     this.nexus = new Nexus({
       session: this.id,
       initiatorName: tpg.nexusWwn,
       initiatorPortName: tpg.nexusWwn,
       targetPortName: portOf(tpg).portName,
-      view: (lun) => this.view(lun),
+      view: (lun) => this.units.view(lun),
       luns: () => lunsOf(tpg, this.acl),
     });
     this.#known = this.#inventory();
@@ -58,29 +59,9 @@ export class VhostSession {
     return tpg !== this.tpg || !tpg.enabled || tpg.acls.get(tpg.nexusWwn) !== this.acl;
   }
 
-  view(lun: number): LogicalUnitView | undefined {
-    const known = this.#views.get(lun);
-    if (known) return known;
-    const view = viewOf(this.tpg, this.acl, lun);
-    if (view) this.#views.set(lun, view);
-    return view;
-  }
-
-  /** What the commands for a LUN are counted in, besides the session's own traffic. */
-  trafficOf(number: number): Traffic | undefined {
-    const known = this.#ways.get(number);
-    if (known) return known;
-    const { tpg, acl } = this;
-    const ways = lunBehind(tpg, acl, number)?.ways;
-    const traffic = ways?.trafficOf({ initiator: acl?.wwn ?? '', number, portal: '' });
-    if (traffic) this.#ways.set(number, traffic);
-    return traffic;
-  }
-
   /** The tree has changed. @returns what the guest does not know yet */
   refresh(): LunChange[] {
-    this.#views.clear();
-    this.#ways.clear();
+    this.units.forget();
     const before = this.#known;
     this.#known = this.#inventory();
     const changes: LunChange[] = [];
