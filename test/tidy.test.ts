@@ -287,11 +287,11 @@ const laidOutByHand: Readonly<Record<string, string>> = {
     'structures of the kernel and of the C library, in the order of the machine; system stands to the left of wire',
   'src/vhost/':
     'virtio is in little-endian order, in memory that is shared with a guest, where what is read when is the protocol',
-  'src/iscsi/command.ts': 'a LUN as it mostly comes is compared as two numbers, on the way of every command',
-  'src/iscsi/fast-path.ts': 'flags and LUN are compared as one number each, on the way of every READ and WRITE',
+  'src/iscsi/fast-path.ts': 'flags are compared as one number, on the way of every READ and WRITE',
   'src/iscsi/login-phase.ts':
     "a login's status is written as the table of RFC 7143 11.13.5 does: class and detail in one number",
   'src/iscsi/protocol-error.ts': 'the same number',
+  'src/scsi/lun.ts': 'a LUN as it mostly comes is compared as two numbers, on the way of every command',
   'src/target/access-list.ts': 'IP addresses are numbers, of which a mask takes the upper bits',
   'src/tgt/protocol.ts': "tgtd's messages are in the order of the machine, which is known at run time alone",
 };

@@ -1,6 +1,6 @@
 /** A SCSI command on its way through the transport, from its PDU to its answer. Lengths and offsets are bytes. */
 
-import { decodeLun } from '../scsi/lun.ts';
+import { decodeLun, peripheralLun } from '../scsi/lun.ts';
 import type { Sense } from '../scsi/sense.ts';
 import type { Completion, Task, TaskAttribute } from '../scsi/task.ts';
 import { decode } from '../wire/layout.ts';
@@ -125,13 +125,13 @@ export function readCommand(connection: Owner, bytes: Uint8Array, start: number)
   const direction = write ? 'write' : fields.read.get(bytes, start) ? 'read' : 'none';
   const lunHigh = lunHalves.high.get(bytes, start);
   const lunLow = lunHalves.low.get(bytes, start);
-  const isPeripheral = lunLow === 0 && (lunHigh & 0xff00ffff) === 0;
+  const peripheral = peripheralLun(lunHigh, lunLow);
   return {
     connection,
     tag: fields.initiatorTaskTag.get(bytes, start),
     cmdSn: fields.cmdSn.get(bytes, start),
     immediate: fields.immediate.get(bytes, start),
-    lun: isPeripheral ? lunHigh >>> 16 : decodeLun(bytes.subarray(start + 8, start + 16)),
+    lun: peripheral >= 0 ? peripheral : decodeLun(bytes.subarray(start + 8, start + 16)),
     lunHigh,
     lunLow,
     attribute: attributes[fields.attribute.get(bytes, start)] ?? 'simple',

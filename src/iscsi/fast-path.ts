@@ -7,6 +7,7 @@
 
 import type { Volume } from '../backstore/backstore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { peripheralLun } from '../scsi/lun.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import type { ReachedUnit } from '../target/reached-units.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
@@ -59,12 +60,10 @@ export class FastPath {
       ? dataLength === 0 &&
         length <= Math.min(segmentBytesMax, parameters.MaxRecvDataSegmentLength & ~3, MaxBurstLength)
       : dataLength === length && ImmediateData && length <= FirstBurstLength;
-    const lunHigh = lunHalves.high.get(bytes, start);
-    const isPeripheral = (lunHigh & 0xff00ffff) === 0 && lunHalves.low.get(bytes, start) === 0;
-    if (!fits || !isPeripheral || header.totalAhsLength.get(bytes, start) !== 0 || output.blocked) return false;
+    const lun = peripheralLun(lunHalves.high.get(bytes, start), lunHalves.low.get(bytes, start));
+    if (!fits || lun < 0 || header.totalAhsLength.get(bytes, start) !== 0 || output.blocked) return false;
     const tag = fields.initiatorTaskTag.get(bytes, start);
     if (!session.isNext(fields.cmdSn.get(bytes, start)) || tag === noTag || session.commands.get(tag)) return false;
-    const lun = lunHigh >>> 16;
     const reach = this.#reaches.get(lun) ?? session.units.reach(lun, ends.portal);
     if (!reach) return false;
 

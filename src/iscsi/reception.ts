@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { descriptorOf } from '../system/descriptor.ts';
 import { congestionControl, lingerMs } from '../system/settings.ts';
+import { WorkQueue } from '../system/work-queue.ts';
 import type {
   Addresses,
   ArrivingConnection,
@@ -48,7 +49,7 @@ class Reception implements IscsiReception, ConnectionHost {
   #passed: readonly number[];
   readonly #control: string | undefined;
   #lastId: number;
-  #reconciling: Promise<void> = Promise.resolve();
+  readonly #following = new WorkQueue();
 
   constructor(state: FabricState, context: ReceptionContext) {
     this.state = state;
@@ -72,11 +73,10 @@ class Reception implements IscsiReception, ConnectionHost {
   }
 
   reconcile(): Promise<void> {
-    this.#reconciling = this.#reconciling.then(async () => {
+    return this.#following.take(async () => {
       await this.#reconcileListeners();
       for (const connection of this.#connections) connection.reconsider();
     });
-    return this.#reconciling;
   }
 
   portalProblem(portal: Portal): string | undefined {
@@ -101,7 +101,7 @@ class Reception implements IscsiReception, ConnectionHost {
   }
 
   async stop(): Promise<void> {
-    await this.#reconciling;
+    await this.#following.empty();
     for (const { listener } of this.#served.values()) listener.close();
     this.#served.clear();
     await this.#connections.end('the target stops');

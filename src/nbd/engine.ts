@@ -8,6 +8,7 @@ import { establishNexus, loseNexus } from '../scsi/nexus.ts';
 import { abortNexus } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { runningMs } from '../system/running-time.ts';
+import { WorkQueue } from '../system/work-queue.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 
@@ -53,7 +54,7 @@ class NbdEngine implements FabricEngine {
   readonly #served = new Map<Tpg, Served>();
   /** TPGs that are not served any more, by path, until nothing is left of them: the next one has the same socket. */
   readonly #ending = new Map<string, Promise<void>>();
-  #reconciling: Promise<void> = Promise.resolve();
+  readonly #following = new WorkQueue();
 
   constructor(state: FabricState, context: EngineContext) {
     this.#state = state;
@@ -61,8 +62,7 @@ class NbdEngine implements FabricEngine {
   }
 
   reconcile(): Promise<void> {
-    this.#reconciling = this.#reconciling.then(() => this.#reconcile());
-    return this.#reconciling;
+    return this.#following.take(() => this.#reconcile());
   }
 
   lunProblem({ tpg, index }: Lun): OperatorError | undefined {
@@ -77,7 +77,7 @@ class NbdEngine implements FabricEngine {
   }
 
   async stop(): Promise<void> {
-    await this.#reconciling;
+    await this.#following.empty();
     for (const tpg of this.#served.keys()) this.#end(tpg, true);
     await Promise.all(this.#ending.values());
   }

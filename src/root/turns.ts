@@ -3,6 +3,8 @@
  * change begins with those is waited for beside the queue, while others have their turns.
  */
 
+import { WorkQueue } from '../system/work-queue.ts';
+
 /** What became of a turn, and of what it has begun. */
 interface Begun<T> {
   readonly outcome: PromiseSettledResult<T>;
@@ -14,7 +16,7 @@ interface Begun<T> {
 const stepsMax = 3;
 
 export class Turns {
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #queue = new WorkQueue();
   readonly #settled: () => Promise<boolean> | undefined;
   readonly #look: () => Promise<void>;
 
@@ -29,9 +31,7 @@ export class Turns {
 
   /** Runs `what` after what came before it and before what comes later: meanwhile nothing changes. */
   take<T>(what: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(what);
-    this.#queue = turn.catch(() => {});
-    return turn;
+    return this.#queue.take(what);
   }
 
   /** The same, and waits for what `what` has begun. */
@@ -46,7 +46,7 @@ export class Turns {
 
   /** Resolves when those that are in the queue now have had their turn. */
   async empty(): Promise<void> {
-    await this.#queue;
+    await this.#queue.empty();
   }
 
   #begin<T>(what: () => Promise<T>): Promise<Begun<T>> {

@@ -22,6 +22,10 @@ export function decodeLun(bytes: Uint8Array): number {
   return number.get(bytes, 0);
 }
 
+/** The number in a LUN of the peripheral method, given as its two halves; -1: it has another method, which `decodeLun` knows. */
+export const peripheralLun = (high: number, low: number): number =>
+  low === 0 && (high & 0xff00ffff) === 0 ? high >>> 16 : -1;
+
 /** A number (0 to 2^24-1) as a LUN, in the shortest form that holds it. */
 export function encodeLun(number: number): Buffer {
   if (number > flatMax) return encode(extended, { method: methods.extendedFlat, number });

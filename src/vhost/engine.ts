@@ -7,6 +7,7 @@ import { OperatorError, reasonOf } from '../errors.ts';
 import { descriptorOf, duplicateDescriptor } from '../system/descriptor.ts';
 import { peerOf } from '../system/peer.ts';
 import { openAt } from '../system/unix-socket.ts';
+import { WorkQueue } from '../system/work-queue.ts';
 import type { EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
 import type { FabricState, Lun, Target, Tpg } from '../target/target.ts';
 import { noTraffic } from '../target/traffic.ts';
@@ -158,7 +159,7 @@ class VhostEngine implements FabricEngine {
   readonly #state: FabricState;
   readonly #context: EngineContext;
   readonly #served = new Map<Target, Served>();
-  #reconciling: Promise<void> = Promise.resolve();
+  readonly #following = new WorkQueue();
 
   constructor(state: FabricState, context: EngineContext) {
     this.#state = state;
@@ -166,8 +167,7 @@ class VhostEngine implements FabricEngine {
   }
 
   reconcile(): Promise<void> {
-    this.#reconciling = this.#reconciling.then(() => this.#reconcile());
-    return this.#reconciling;
+    return this.#following.take(() => this.#reconcile());
   }
 
   lunProblem({ tpg }: Lun): OperatorError | undefined {
@@ -188,7 +188,7 @@ class VhostEngine implements FabricEngine {
   }
 
   async stop(): Promise<void> {
-    await this.#reconciling;
+    await this.#following.empty();
     const all = [...this.#served.values()];
     for (const served of all) served.close('the target stops');
     this.#served.clear();
