@@ -83,6 +83,7 @@ export { type ChangeOptions, newPart } from './root/options.ts';
 export type { LoginRefusal } from './root/refusals.ts';
 export type { Root } from './root/root.ts';
 export { parseConfiguration } from './root/saved-file.ts';
+export { describeTrial } from './root/trials.ts';
 export {
   type LoginWalk,
   type LunVerdict,

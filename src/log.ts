@@ -71,6 +71,10 @@ export const logEvents = {
     level: 'info',
     doc: 'The configuration was changed: `user` on `terminal`, or what `via` says, and the `line`. `tcli changes` has them all.',
   },
+  'trial not taken back': {
+    level: 'warning',
+    doc: 'Nobody has confirmed a change on trial in time, and it could not be taken back: `reason`. It stays until somebody confirms it or takes back what stands on it.',
+  },
   'served now': { level: 'info', doc: 'What could not be served before is.' },
   'no control socket': {
     level: 'warning',

@@ -30,7 +30,7 @@ export type ShellReply =
   /** A piece of output, newlines included; `error` goes to standard error. */
   | { readonly id: number; readonly is: 'output'; readonly stream: 'output' | 'error'; readonly text: string }
   /** A question to the person, in the middle of `run`. */
-  | { readonly id: number; readonly is: 'question'; readonly question: Question }
+  | { readonly id: number; readonly is: 'question'; readonly question: Question | FileQuestion }
   /** The request is over. `exit`: the line asked to leave the shell. */
   | {
       readonly id: number;
@@ -40,6 +40,15 @@ export type ShellReply =
       readonly state: SessionState;
     }
   | { readonly id: number; readonly is: 'completions'; readonly completion: LineCompletion };
+
+/**
+ * Asks the program of whoever types, and not him, what is in a file: it is opened with his rights. The answer is JSON,
+ * `{"text": …}` or `{"error": …}`.
+ */
+export interface FileQuestion {
+  readonly kind: 'file';
+  readonly path: string;
+}
 
 export type Question =
   /** The answer is the chosen item's value. */
@@ -116,4 +125,6 @@ export interface ShellClient {
 export interface OutputSink {
   write(text: string, stream: 'output' | 'error'): void;
   ask(question: Question): Promise<string | null>;
+  /** The answer to a `FileQuestion`. Absent: whoever types does it in this process. */
+  read?(path: string): Promise<string | null>;
 }

@@ -1,5 +1,6 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
+import { answerFile } from './client-file.ts';
 import {
   type LineCompletion,
   NOTICE,
@@ -60,9 +61,9 @@ export class SessionClient implements ShellClient {
     if (reply.id === NOTICE && reply.is === 'output') this.#notify(reply.text);
     else if (reply.is === 'output') waiting?.to?.write(reply.text, reply.stream);
     else if (reply.is === 'question') {
-      void waiting?.to
-        ?.ask(reply.question)
-        .then((answer) => this.#gone ?? this.#channel.post({ id: reply.id, do: 'answer', answer }));
+      const { question } = reply;
+      const asked = question.kind === 'file' ? answerFile(question.path) : waiting?.to?.ask(question);
+      void asked?.then((answer) => this.#gone ?? this.#channel.post({ id: reply.id, do: 'answer', answer }));
     } else {
       if (reply.is === 'done') this.state = reply.state;
       this.#waiting.delete(reply.id);

@@ -15,7 +15,7 @@ import {
 } from '../../src/index.ts';
 import { type Commands, type Context, commandOf, given, optional, type ShellCommand } from '../session/node.ts';
 import { diff, rehearseRestore } from './changes.ts';
-import { backups, changes, redo, undo } from './history.ts';
+import { backups, changes, confirmCommand, redo, tryCommand, undo } from './history.ts';
 import { savedIn } from './saved-file.ts';
 
 /** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
@@ -159,7 +159,9 @@ export const configurationCommands = ({ home }: Host): Commands<Host> => ({
   clearconfig,
   backups,
   changes,
+  confirm: confirmCommand,
   diff: diff(home.saveFile),
   redo,
+  try: tryCommand,
   undo,
 });

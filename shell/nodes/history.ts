@@ -9,8 +9,8 @@ import {
   OperatorError,
   types,
 } from '../../src/index.ts';
-import { type Context, commandOf, optional } from '../session/node.ts';
-import { printTime, timeType } from '../session/time-type.ts';
+import { type Context, commandOf, optional, required } from '../session/node.ts';
+import { durationType, printTime, timeType } from '../session/time-type.ts';
 import { lineOf, signs } from './changes.ts';
 
 /** How many changes are shown when nobody says. */
@@ -170,6 +170,42 @@ export const redo = commandOf<Host>()({
       );
     const does = { what: 'Taken back last', how: 'To make it again' };
     await take(host, context, step, { ...does, ask: 'Make it again?', done: 'The change was made again.' }, dry_run);
+  },
+});
+
+export const tryCommand = commandOf<Host>()({
+  doc: 'Makes a line on trial: what it changes is taken back by itself, unless somebody confirms it in time.',
+  details: [
+    'For what may cut you off: a change of portals, of ACLs or of CHAP. When you can still reach it afterwards, `confirm` keeps it; when you cannot, it is taken back.',
+    'The line stands behind the time as it is: `try 5m /iscsi delete …`. With `-f FILE` all lines of a file are one change on trial.',
+    'The end of the time is stored with the change: after a crash or a reboot that has outlasted it, the change is taken back before anything is served. What others change meanwhile stays; where it stands on what was tried, that stays as well, and the log and `confirm` say so. What could not be taken back (the contents of a ramdisk) cannot be tried.',
+  ],
+  seeAlso: ['confirm', 'undo', 'changes'],
+  parameters: [
+    required('time', durationType, 'How long it stands without a word: 90s, 5m, 2h; a week at most.'),
+    required('line', types.string, 'The line, or -f and a file of lines.'),
+  ],
+  examples: [
+    { line: 'try 5m /backstores/ramdisk create rd5 1M', does: 'Makes it, and takes it back in five minutes.' },
+  ],
+  // The session has read the line already.
+  run: () => {},
+});
+
+export const confirmCommand = commandOf<Host>()({
+  doc: 'Keeps what is on trial.',
+  seeAlso: ['try', 'changes'],
+  parameters: [optional('change', types.string, 'The name of one change; all that are on trial when absent.')],
+  examples: [
+    {
+      line: 'confirm',
+      does: 'Keeps all of it.',
+      after: ['try 5m /backstores/ramdisk create rd6 1M'],
+    },
+  ],
+  async run(host, { part, info }, { change }) {
+    const by = part.by ?? { via: 'shell' };
+    for (const one of await host.trials.confirm(change, by)) info(`Kept: ${one.line}`);
   },
 });
 

@@ -1,7 +1,8 @@
 /** `/`: backstores and fabrics, and the commands for the configuration as a whole. */
 
-import { type Host, listChanges } from '../../src/index.ts';
+import { describeTrial, type Host, listChanges } from '../../src/index.ts';
 import { child, Node, type NodeType } from '../session/node.ts';
+import { printTime } from '../session/time-type.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
@@ -15,16 +16,15 @@ import { why } from './why.ts';
 
 const root: NodeType<Host> = {
   doc: 'The whole configuration.',
-  summary: ({ unsavedOperations: count, latestOperations }) => ({
-    text: '',
-    healthy: null,
-    ...(count > 0 && {
-      more: [
-        `Changes that are stored but not in saveconfig.json: ${count}`,
-        ...listChanges(count, latestOperations).map((line) => `  ${line}`),
-      ],
-    }),
-  }),
+  summary({ unsavedOperations: count, latestOperations, trials }) {
+    const tried = trials.all.map((one) => describeTrial(one, printTime(one.until)));
+    const unsaved = [
+      `Changes that are stored but not in saveconfig.json: ${count}`,
+      ...listChanges(count, latestOperations).map((line) => `  ${line}`),
+    ];
+    const more = [...tried, ...(count > 0 ? unsaved : [])];
+    return { text: '', healthy: null, ...(more.length > 0 && { more }) };
+  },
   children: ({ root: { tree } }) => [
     child('backstores', backstores, tree),
     ...[...tree.fabrics.values()].map((state) => child(state.fabric.name, fabric, state)),

@@ -11,8 +11,8 @@ import {
   printable,
   printableLine,
   reasonOf,
-  systemErrorCode,
 } from '../../src/index.ts';
+import { readClientFile } from '../channel/client-file.ts';
 import type {
   Candidate,
   LineCompletion,
@@ -24,8 +24,9 @@ import type {
 } from '../channel/protocol.ts';
 import { rootNode } from '../nodes/root.ts';
 import { type Color, paintText } from './color.ts';
-import { type CommandLine, parseCommandLine, type Word } from './command-line.ts';
+import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
+import { complaintOf, marked, placeIn, refuseRest, syntaxErrorNear } from './complaint.ts';
 import { completeLine } from './complete.ts';
 import { wrapText } from './help.ts';
 import { inspect } from './inspect.ts';
@@ -37,7 +38,9 @@ import { lookAlong, nearestNode, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
 import { type ShownLine, showLine } from './secrets.ts';
 import { bindParameters } from './signature.ts';
+import { printTime } from './time-type.ts';
 import { columnsMax } from './tree-drawing.ts';
+import { readTrialLine, type TrialLine } from './trial-line.ts';
 
 export interface SessionOptions {
   /** Where it starts; where it is no more, at the nearest node above. */
@@ -101,15 +104,18 @@ export class ShellSession implements ShellBackend {
     const { by } = this.#options;
     const part = newPart({ line: shown.text.trim(), ...(by && { by }) });
     const change = new LineChange(this.#host.root, { part, givenUp: signal });
-    const run: Run = { sink, signal, change, part, line: shown, ...notYet };
+    let run: Run = { sink, signal, change, part, line: shown, ...notYet };
     try {
       await this.#host.root.observe();
-      await this.#runLine(line, run);
-      await change.settle();
+      const trial = readTrialLine(line);
+      if (trial) run = await this.#try(trial, run);
+      else await this.#runLine(line, run);
+      await run.change.settle();
+      if (trial) this.#sayTrial(run);
       if (run.exit) await this.#saveOnExit(run);
       return { ok: true, exit: run.exit };
     } catch (error) {
-      await change.giveUp(error);
+      await run.change.giveUp(error);
       this.#complain(error, run);
       return { ok: false, exit: run.exit };
     }
@@ -171,6 +177,40 @@ export class ShellSession implements ShellBackend {
     await this.#goTo(node.path, run.sink);
   }
 
+  /** Runs a line, or those of a file, as one change on trial. @returns that run */
+  async #try({ ms, line, file }: TrialLine, given: Run): Promise<Run> {
+    const trial = { ms, until: new Date(Date.now() + ms).toISOString() };
+    const part = { ...given.part, trial };
+    const run: Run = { ...given, part, change: new LineChange(this.#host.root, { part, givenUp: given.signal }) };
+    try {
+      if (line !== undefined) await this.#runLine(line, run);
+      else await this.#runLines(await readClientFile(run.sink, file!), file!, run);
+    } catch (error) {
+      await run.change.giveUp(error);
+      throw error;
+    }
+    return run;
+  }
+
+  /** Runs lines as one change. @throws OperatorError that names the line which failed */
+  async #runLines(text: string, file: string, run: Run): Promise<void> {
+    for (const [number, line] of text.split('\n').entries())
+      try {
+        await this.#runLine(line, { ...run, line: showLine(line, printableLine) });
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        throw new OperatorError(`${file}:${number + 1}: ${error.message}`, error.hint);
+      }
+  }
+
+  #sayTrial({ part, sink }: Run): void {
+    const tried = this.#host.trials.all.find(({ change }) => change === part.of);
+    const said = tried
+      ? `It is taken back at ${printTime(tried.until)}, unless you say: confirm`
+      : 'Nothing was changed, so nothing is on trial.';
+    this.#say('info', said, sink);
+  }
+
   /** Any word may be a path, or a name of what stands there. */
   async #lookAlong({ path, positional }: CommandLine, current: Node): Promise<void> {
     for (const { text } of [...(path ? [path] : []), ...positional])
@@ -211,6 +251,7 @@ export class ShellSession implements ShellBackend {
       },
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
       fileNamed: this.#fileNamed,
+      readFile: (name) => readClientFile(sink, name),
       goTo: (path, visit) => this.#goTo(path, sink, visit),
       leave: () => {
         run.exit = true;
@@ -335,40 +376,3 @@ const printableQuestion = (question: Question): Question =>
         message: printableLine(question.message),
         choices: question.choices.map(({ value, label }) => ({ value, label: printableLine(label) })),
       };
-
-/** Three kinds of error: the operator's, a system call's, and ours. */
-function complaintOf(error: unknown): string[] {
-  if (error instanceof OperatorError) return [error.message, ...(error.hint === undefined ? [] : [error.hint])];
-  if (error instanceof Error && error.name === 'AbortError') return ['Interrupted.'];
-  if (systemErrorCode(error) !== undefined) return [reasonOf(error)];
-  return [`internal error: ${reasonOf(error)}`];
-}
-
-/** @throws OperatorError for what targetcli dropped without a word */
-function refuseRest(line: ShownLine, { rest, unclosed }: CommandLine): void {
-  if (rest) throw syntaxErrorNear(line, rest, 'Put "quotes" around a value that has such characters.');
-  if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.text.trimEnd());
-}
-
-function syntaxErrorNear(line: ShownLine, word: Word, hint?: string): OperatorError {
-  const place = placeIn(line, word, true);
-  return new OperatorError(`Syntax error near ${line.word(word)}`, hint === undefined ? place : `${place}\n${hint}`);
-}
-
-/** The line, and carets below the word; nothing when the word is all there is, unless `always`. */
-function placeIn({ text, at }: ShownLine, word: Word, always = false): string {
-  const [from, to] = [at(word.from), at(word.to)];
-  if (!always && text.trim().length <= to - from) return '';
-  return `  ${text.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
-}
-
-/** What `look` finds; when it fails, the place of the word is shown too. */
-function marked<T>(line: ShownLine, word: Word, look: () => T): T {
-  try {
-    return look();
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    const hints = [placeIn(line, word), error.hint].filter(Boolean);
-    throw new OperatorError(error.message, hints.length > 0 ? hints.join('\n') : undefined);
-  }
-}

@@ -10,6 +10,18 @@ function durationOf(text: string): number | undefined {
   return unit === undefined ? undefined : Number(number) * unitsMs[unit as keyof typeof unitsMs];
 }
 
+/** A length of time, in milliseconds. */
+export const durationType: ValueType<number> = {
+  name: 'duration',
+  wrong: 'is no length of time, as 90s, 5m, 2h or 3d.',
+  parse: (text) => durationOf(text) || undefined,
+  print: (ms) => {
+    const units = Object.entries(unitsMs).toReversed();
+    const [unit, size] = units.find(([name, size]) => name !== 'min' && ms >= size && ms % size === 0) ?? ['s', 1_000];
+    return `${Math.round(ms / size)}${unit}`;
+  },
+};
+
 /** A moment in the past, in the time of this machine. */
 export const timeType: ValueType<Date> = {
   name: 'time',

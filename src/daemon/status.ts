@@ -104,5 +104,8 @@ export function problems(host: Host): string[] {
       return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
     }),
   );
-  return [...lost, ...missing, ...closed, ...local, ...harmIn(tree)];
+  const tried = host.trials.all.flatMap(({ change, line, problem }) =>
+    problem === undefined ? [] : [`${change}: on trial (${line}), and could not be taken back: ${problem}`],
+  );
+  return [...lost, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
 }

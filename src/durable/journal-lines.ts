@@ -18,6 +18,8 @@ export interface JournalLine extends Partial<Mark> {
   readonly do?: Operation | readonly Operation[];
   readonly on?: string | null;
   readonly saved?: string;
+  /** The change on trial that is to stay. */
+  readonly confirms?: string;
 }
 
 /** The operations of a line. */

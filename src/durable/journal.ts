@@ -10,6 +10,8 @@
  *                                 operations of one change are taken back together; without `of`, each by itself
  *     {"do":[{…},{…}],"of":…}     several of one change, which are durable together or not at all
  *     {"do":{…},"of":…,"undoes":"<change>"}  a change that takes another one back, or (`redoes`) makes it again
+ *     {"do":{…},"trial":{"ms":…,"until":…}}  a change that is taken back when nobody confirms it by then
+ *     {"do":[],"confirms":"<change>"}  somebody has
  *     {"do":{…},"on":"<sha256>"}  one that replaces everything, done while saveconfig.json was this
  *     {"saved":"<sha256>","at":…,"by":{…}}  saveconfig.json is about to become this: what stands above is in it
  *     {"base":"<sha256>"}         saveconfig.json is this now, and holds all that stands above
@@ -136,6 +138,11 @@ export class Journal {
     this.#pending += operations.length;
     this.#recorded += operations.length;
     this.#latest = [...this.#latest, ...operations.map(describeOperation)].slice(-latestMax);
+  }
+
+  /** A change on trial stays; on disk when it resolves. */
+  async confirm(change: string, base: string | null, mark: Mark): Promise<void> {
+    await this.#append({ do: [], confirms: change, ...mark }, base);
   }
 
   /** All that was acknowledged and is still here. @throws as `load` does */

@@ -80,11 +80,18 @@ export class Past {
   /** The change that was taken back last, as long as nobody has made another one since; initiators aside. */
   get undone(): string | undefined {
     const undone: string[] = [];
-    for (const { undoes, redoes, by } of changesIn(this.#lines))
-      if (undoes !== undefined) undone.push(undoes);
+    for (const { undoes, redoes, by, operations } of changesIn(this.#lines))
+      if (operations.length === 0) continue;
+      else if (undoes !== undefined) undone.push(undoes);
       else if (redoes !== undefined) undone.splice(undone.lastIndexOf(redoes), 1);
       else if (by?.via !== 'initiator') undone.length = 0;
     return undone.at(-1);
+  }
+
+  /** Changes that nobody has confirmed or taken back, the oldest first. */
+  get onTrial(): PastChange[] {
+    const over = new Set(this.#lines.flatMap(({ confirms, undoes }) => [confirms ?? [], undoes ?? []].flat()));
+    return this.changes.filter(({ id, trial }) => trial !== undefined && !over.has(id));
   }
 
   change(id: string): PastChange | undefined {
@@ -175,9 +182,9 @@ export function changesIn(lines: readonly JournalLine[]): PastChange[] {
   const changes = new Map<string, PastChange>();
   for (const [number, line] of lines.entries()) {
     if (line.do === undefined || (number === 1 && lines[0]?.folded !== undefined)) continue;
-    const { of: id = `line ${number}`, at, by, line: typed, undoes, redoes } = line;
+    const { of: id = `line ${number}`, at, by, line: typed, undoes, redoes, trial } = line;
     const before = changes.get(id);
-    const known = { at, by, line: typed, undoes, redoes };
+    const known = { at, by, line: typed, undoes, redoes, trial };
     const given = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
     changes.set(id, { id, ...given, ...before, operations: [...(before?.operations ?? []), ...operationsOf(line)] });
   }

@@ -29,10 +29,19 @@ export interface PartOfChange {
   readonly by?: Author;
   /** What was typed, without secrets. Absent: its operations say it. */
   readonly line?: string;
+  /** It is taken back when nobody confirms it in time. */
+  readonly trial?: Trial;
 }
 
-/** How a change came: a line of a shell, a request, a file that was restored, a SCSI command. */
-export type Via = 'shell' | 'socket' | 'tgtadm' | 'restore' | 'initiator';
+/** How long a change stands that nobody confirms. */
+export interface Trial {
+  readonly ms: number;
+  /** When that is over; ISO 8601, UTC. A process that knows how long it has waited goes by that. */
+  readonly until: string;
+}
+
+/** How a change came: a line of a shell, a request, a file that was restored, a SCSI command, a trial that is over. */
+export type Via = 'shell' | 'socket' | 'tgtadm' | 'restore' | 'initiator' | 'trial';
 
 /** Who made a change, as far as the kernel knows. */
 export interface Author {

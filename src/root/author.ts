@@ -1,7 +1,13 @@
 /** Who makes a change: whoever is at the other end of a socket, or this process itself. */
 
 import type { Socket } from 'node:net';
-import type { Author, Via } from '../operations/operation.ts';
+import {
+  type Author,
+  describeOperation,
+  type Operation,
+  type PartOfChange,
+  type Via,
+} from '../operations/operation.ts';
 import { callerOf, ownCaller } from '../system/caller.ts';
 import { peerOf } from '../system/peer.ts';
 
@@ -13,3 +19,19 @@ export function authorOf(socket: Socket, via: Via): Author {
 
 /** The user of this process. */
 export const ownAuthor = (via: Via): Author => ({ via, ...ownCaller() });
+
+/** What the log says of a change: who made it, and what was typed, or the first of its operations. */
+export function logDetail(
+  operations: readonly Operation[],
+  { of, by, line, undoes, redoes }: PartOfChange,
+): Readonly<Record<string, string>> {
+  const words = {
+    via: 'program',
+    ...by,
+    line: line ?? operations.slice(0, 1).map(describeOperation).join(),
+    undoes,
+    redoes,
+  };
+  const said = Object.entries(words).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return { change: of, ...Object.fromEntries(said) };
+}

@@ -97,6 +97,25 @@ export class ChangeHistory {
     }, options);
   }
 
+  /**
+   * Whether a change could be taken back that the tree has and the journal does not have yet; in a turn.
+   * @param of its name
+   * @throws OperatorError when it could not
+   */
+  async refuseLasting(of: string, operations: readonly Operation[]): Promise<void> {
+    const { saved, journal } = this.#options;
+    const { configuration, hash } = await saved();
+    const route = (await journal()?.past(hash))?.route({ without: [of] });
+    if (!route) throw new OperatorError('What was before is not known, so this could not be taken back.');
+    await this.#step('undo', { id: of, operations }, () => this.#treeBy(route, configuration));
+  }
+
+  /** Changes on trial, the oldest first. */
+  async onTrial(): Promise<PastChange[]> {
+    const { base, journal } = this.#options;
+    return (await journal()?.past(base()))?.onTrial ?? [];
+  }
+
   /** Every change and every save that is known, oldest first. */
   async all(): Promise<Audited> {
     const { audit, journal } = this.#options;
@@ -132,12 +151,16 @@ export class ChangeHistory {
     try {
       const { hash } = await saved();
       const past = await journal.past(hash === base ? hash : unknownBase);
-      let cut = past.cut(new Set());
+      let cut = past.cut(new Set(past.onTrial.map(({ id }) => id)));
       const route = past.routeTo(cut);
       let before = route && (await this.#treeBy(route));
       let configuration = before && dumpTree(before);
       if (before) await rehearseOperations(before, past.operationsFrom(cut)).catch(() => (before = undefined));
-      if (!before || !isSameTree(before, tree)) [cut, configuration] = [past.length, dumpTree(tree)];
+      if (!before || !isSameTree(before, tree)) {
+        // What is on trial has to be taken back one day.
+        if (past.onTrial.length > 0) return;
+        [cut, configuration] = [past.length, dumpTree(tree)];
+      }
       const params = { configuration: configuration as never, clear_existing: true };
       await journal.fold(cut, { path: '/', verb: 'restoreconfig', params }, base);
     } catch {

@@ -24,12 +24,14 @@ import { dumpTree, formatSaved, mergeObject, type SavedConfiguration } from '../
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
+import { logDetail } from './author.ts';
 import { ChangeHistory } from './history.ts';
 import { Onlookers } from './onlookers.ts';
 import { newPart } from './options.ts';
 import { Root } from './root.ts';
 import { hash, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
 import { serialMaker } from './serial.ts';
+import { Trials } from './trials.ts';
 
 export interface HostOptions {
   readonly home: Home;
@@ -112,6 +114,8 @@ export class Host {
   readonly warnings: string[] = [];
   /** Everything that was done, and the way back to it. */
   readonly history: ChangeHistory;
+  /** Changes that are taken back when nobody confirms them in time. */
+  readonly trials: Trials;
   readonly #lock: FileLock | undefined;
   readonly #files: Files;
   readonly #now: () => Date;
@@ -151,6 +155,12 @@ export class Host {
       files,
       saved: () => this.#saved(),
     });
+    this.trials = new Trials({
+      history: this.history,
+      log,
+      now,
+      confirm: (change, by) => root.inTurn(() => this.#confirm(change, by)),
+    });
   }
 
   /** Operations that are acknowledged and durable but not in saveconfig.json. */
@@ -189,6 +199,7 @@ export class Host {
       );
     if (!readOnly && journal.wantsFolding(true)) await this.history.shorten();
     this.root.recordTo((operations, part) => this.#record(operations, journal, part));
+    if (!readOnly) this.warnings.push(...(await this.trials.resume()));
   }
 
   /** @param from the file that it stands in */
@@ -209,6 +220,7 @@ export class Host {
     if (this.heldBy) throw inUse(this.home, this.heldBy);
     if (this.#closing !== undefined)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
+    if (part.trial) await this.history.refuseLasting(part.of, operations);
     try {
       // Whatever the file says meanwhile, an operation that replaces everything is newer and leaves nothing of it.
       const on = operations.some(isWhole) ? await this.#hashOnDisk() : undefined;
@@ -222,9 +234,15 @@ export class Host {
         'Nothing was changed.',
       );
     }
+    this.trials.made(part);
     this.onlookers.changed(operations, part);
-    this.log({ level: 'info', event: 'changed', detail: toLog(operations, part) });
+    this.log({ level: 'info', event: 'changed', detail: logDetail(operations, part) });
     if (journal.wantsFolding()) await this.history.shorten();
+  }
+
+  async #confirm(change: string, by: Author): Promise<void> {
+    const mark = { ...newPart({ by, line: `confirm ${change}` }), at: this.#now().toISOString() };
+    await this.#journal?.confirm(change, this.#base, mark);
   }
 
   async #loadJournal(readOnly: boolean) {
@@ -356,26 +374,11 @@ export class Host {
   }
 
   async #close(): Promise<void> {
+    await this.trials.close();
     await this.root.stop();
     await this.#journal?.close();
     this.#lock?.release();
   }
-}
-
-/** What the log says of a change: who made it, and what was typed, or the first of its operations. */
-function toLog(
-  operations: readonly Operation[],
-  { of, by, line, undoes, redoes }: PartOfChange,
-): Readonly<Record<string, string>> {
-  const words = {
-    via: 'program',
-    ...by,
-    line: line ?? operations.slice(0, 1).map(describeOperation).join(),
-    undoes,
-    redoes,
-  };
-  const said = Object.entries(words).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return { change: of, ...Object.fromEntries(said) };
 }
 
 async function directory(path: string, files: Files): Promise<void> {
