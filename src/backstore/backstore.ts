@@ -88,6 +88,11 @@ export interface Volume {
   readonly trouble?: Trouble | undefined;
   /** Present where there may be trouble. @param told called whenever it begins, changes or is over */
   watch?(told: () => void): void;
+  /**
+   * Present where what was acknowledged can be lost without a flush that fails. @param lost called when all that was not
+   * flushed may be lost, with the reason in a line
+   */
+  watchLosses?(lost: (reason: string) => void): void;
   /** I/O in flight ends first, as long as the medium answers. After it, every call rejects. */
   close(): Promise<void>;
 }

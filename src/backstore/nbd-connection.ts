@@ -41,6 +41,8 @@ const silenceMs = 30_000;
 const longSilenceMs = 120_000;
 /** How long it may take to close its end after our goodbye. */
 const farewellMs = 1_000;
+/** After so long without a word, the kernel asks whether the other machine is there, and ends the connection when it is not. */
+const keepAliveMs = 10_000;
 /** Bytes of a structured reply beyond the data of the request: extents, messages. */
 const payloadExtraBytes = 1024 * 1024;
 
@@ -65,7 +67,7 @@ export interface NbdExtent {
 }
 
 interface Pending {
-  readonly request: NbdRequest;
+  request: NbdRequest;
   /** Bytes of data that have come. */
   filled: number;
   error: number;
@@ -77,7 +79,12 @@ interface Pending {
 /** @throws OperatorError when the server cannot be reached or does not give the export */
 export async function openNbdConnection(address: NbdAddress): Promise<NbdConnection> {
   const where = 'path' in address.socket ? address.socket.path : `${address.socket.host} port ${address.socket.port}`;
-  const socket = connectSocket({ ...address.socket, noDelay: true });
+  const socket = connectSocket({
+    ...address.socket,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveMs,
+  });
   const inTime = whenLate(openMs, () => socket.destroy(new Error(`no answer in ${openMs / 1000} s`)));
   try {
     await new Promise<void>((resolve, reject) => {
@@ -130,8 +137,13 @@ function certificatesIn(folder: string): ConnectionOptions {
 /** A connection to an NBD server, once the handshake is over. */
 export class NbdConnection {
   readonly terms: Terms;
-  /** Resolves when it is no more, with the reason. */
-  readonly closed: Promise<string>;
+  /** Resolves when nothing more is to be had of it, with the reason: it is closed, or the server is silent, or talks nonsense. */
+  readonly lost: Promise<string>;
+  /** Resolves when it is no more. Where the server has closed it, nothing that was sent reaches the medium any more. */
+  readonly closed: Promise<void>;
+  readonly #lose: (why: string) => void;
+  #isLost = false;
+  #isLeft = false;
   readonly #channel: ByteChannel;
   readonly #pending = new Map<number, Pending>();
   #lastCookie = 0;
@@ -141,17 +153,23 @@ export class NbdConnection {
   constructor(channel: ByteChannel, terms: Terms) {
     this.#channel = channel;
     this.terms = terms;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.lost = promise;
+    this.#lose = (why) => {
+      this.#isLost = true;
+      resolve(why);
+    };
     this.closed = this.#receive();
     this.#watch(silenceMs, () => this.#transfers > 0);
     this.#watch(longSilenceMs, () => this.#pending.size > 0);
   }
 
-  /** Loses the connection when answers are owed and nothing is heard for so long. */
+  /** The connection is lost when answers are owed and nothing is heard for so long. */
   #watch(limitMs: number, owed: () => boolean): void {
     const heard = () => this.#channel.signsOfLife;
-    const lost = () => this.#channel.destroy(`the server does not answer, for ${limitMs / 1000} s now`);
+    const lost = () => this.#lose(`the server does not answer, for ${limitMs / 1000} s now`);
     const patience = beginPatience(limitMs, { owed, heard, lost });
-    void this.closed.then(() => patience.end());
+    void this.lost.then(() => patience.end());
   }
 
   /** Requests that are not answered. */
@@ -165,7 +183,7 @@ export class NbdConnection {
    * @throws a system error when the server could not, ChannelEnded when nobody knows whether it did
    */
   send(request: NbdRequest): Promise<NbdExtent[]> {
-    if (this.#channel.ended) return Promise.reject(new ChannelEnded());
+    if (this.#channel.ended || this.#isLost) return Promise.reject(new ChannelEnded());
     this.#lastCookie += 1;
     const cookie = this.#lastCookie;
     const { type, flags, offset, length } = request;
@@ -185,23 +203,57 @@ export class NbdConnection {
     void this.closed.then(whenLate(farewellMs, () => this.destroy()));
   }
 
+  /**
+   * Asks nothing more of it. What changes the medium and is not answered may still be carried out: it is waited for, until
+   * the server answers it or closes its end. Whatever else is not answered fails now.
+   */
+  leave(): void {
+    this.#lose('the connection was left');
+    const why = new ChannelEnded();
+    const owed = [...this.#pending.values()];
+    for (const pending of owed) {
+      if (isChange(pending.request)) continue;
+      pending.reject(why);
+      // The caller has its buffer back.
+      const { into } = pending.request;
+      if (into) pending.request = { ...pending.request, into: new Uint8Array(into.length) };
+    }
+    this.#isLeft = true;
+    // It answers what it has before it closes its end (NBD proto.md, NBD_CMD_DISC). Half of a connection some would take for none.
+    void this.#channel.send(encode(requestRecord, { magic: magic.request, type: commands.disconnect }));
+    this.#destroyWhenSettled();
+  }
+
+  #destroyWhenSettled(): void {
+    if (this.#isLeft && ![...this.#pending.values()].some(({ request }) => isChange(request))) this.destroy();
+  }
+
   destroy(): void {
     this.#channel.destroy();
   }
 
-  async #receive(): Promise<string> {
+  async #receive(): Promise<void> {
     let why = new ChannelEnded();
     try {
       for (;;) await this.#receiveReply();
     } catch (error) {
       if (error instanceof ChannelEnded) why = error;
-      else why = new ChannelEnded(reasonOf(error));
+      else {
+        why = new ChannelEnded(reasonOf(error));
+        this.#lose(why.message);
+        // What it says from now on is nothing, but that it says no more is something.
+        for (let goesOn = true; goesOn; )
+          goesOn = await this.#channel.exactly(1).then(
+            () => true,
+            () => false,
+          );
+      }
     }
+    this.#lose(why.message);
     this.#channel.destroy();
     const lost = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of lost) reject(why);
-    return why.message;
   }
 
   /** @throws Error for what is no reply: nothing that follows can be believed */
@@ -271,8 +323,13 @@ export class NbdConnection {
     else if (error !== 0) reject(systemError(known(error), 'nbd'));
     else if (request.into && filled !== request.into.length) reject(systemError('EIO', 'nbd'));
     else resolve(extents);
+    this.#destroyWhenSettled();
   }
 }
+
+/** Whether the medium is another one when it was carried out. */
+export const isChange = ({ type }: { readonly type: number }): boolean =>
+  type === commands.write || type === commands.trim || type === commands.writeZeroes;
 
 const isTransfer = ({ data, into }: NbdRequest): boolean => data !== undefined || into !== undefined;
 

@@ -1,36 +1,29 @@
-/** A volume that an NBD server has. The server may go and come back: what it has not answered is asked again. */
+/**
+ * A volume that an NBD server has. The server may go and come back. What was read is asked again; what was written and not
+ * flushed, or not answered, is sent again only where it is proven that the medium is as it was: somebody else may have
+ * written to it meanwhile, and his data are newer. Else it counts as lost, and that is said.
+ */
 
-import { OperatorError, wholeReasonOf } from '../errors.ts';
+import { OperatorError } from '../errors.ts';
 import { systemError } from '../system/system-error.ts';
-import { ChannelEnded } from '../wire/byte-channel.ts';
 import { commandFlag, commands, exportFlag } from '../wire/nbd.ts';
 import type { Trouble, Volume } from './backstore.ts';
-import type { NbdConnection, NbdExtent, NbdRequest } from './nbd-connection.ts';
-import { beginPatience, within } from './patience.ts';
+import type { NbdConnection, NbdRequest } from './nbd-connection.ts';
+import { NbdConnections, type NbdReturn, type NbdSource } from './nbd-connections.ts';
+import { within } from './patience.ts';
 import { Unflushed, unflushedBytesMax } from './unflushed.ts';
 
-/** Connections to a server for which all of them are one. */
-const connectionsMax = 4;
-/** How long a request waits for a server that is gone unless something else is said, and how long between two looks for it. */
-const absenceMs = 30_000;
 /** How long the end of a volume waits for what is in flight. */
 const closeMs = 5_000;
-const retryMsMin = 50;
-const retryMsMax = 1000;
 /** Bytes in one TRIM, WRITE ZEROES or BLOCK STATUS. */
 const rangeBytesMax = 1024 * 1024 * 1024;
 
 /**
- * @param connect opens one more connection
  * @param size bytes of the export that are used
  * @param patienceMs how long a request waits for a server that is gone
  */
-export async function openNbdVolume(
-  connect: () => Promise<NbdConnection>,
-  size: number,
-  patienceMs = absenceMs,
-): Promise<Volume> {
-  const first = await connect();
+export async function openNbdVolume(source: NbdSource, size: number, patienceMs?: number): Promise<NbdVolume> {
+  const first = await source.connect();
   if (first.terms.size < size) {
     first.disconnect();
     throw new OperatorError(
@@ -38,19 +31,13 @@ export async function openNbdVolume(
       'Give the size that it has, or a smaller one.',
     );
   }
-  return new NbdVolume(connect, first, size, patienceMs);
+  return new NbdVolume(source, first, size, patienceMs);
 }
 
-/** The server is gone, until `over`; whoever waits for it has waited long enough with `tooLong`. */
-interface Absence {
-  readonly since: Date;
-  reason: string;
-  readonly tooLong: Promise<'late'>;
-  over: Promise<void>;
-}
-
-class NbdVolume implements Volume {
-  readonly size: number;
+/** A volume that an NBD server has. */
+export class NbdVolume implements Volume {
+  /** Whoever makes the export larger or smaller says so here. */
+  size: number;
   readonly logicalBlockSize: number;
   readonly physicalBlockSize: number;
   readonly readOnly: boolean;
@@ -61,25 +48,20 @@ class NbdVolume implements Volume {
   readonly discard?: (position: number, length: number) => Promise<void>;
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
-  readonly #connect: () => Promise<NbdConnection>;
-  readonly #patienceMs: number;
+  readonly #server: NbdConnections;
   readonly #flags: number;
   readonly #payloadMax: number;
   readonly #unflushed = new Unflushed();
-  #connections: NbdConnection[] = [];
-  /** While the server is gone. */
-  #absence: Absence | undefined;
-  #told: () => void = () => {};
+  #lostWrites: (reason: string) => void = () => {};
+  /** How often writes were lost. */
+  #losses = 0;
   #flushing: Promise<void> | undefined;
   /** Why a flush failed that was ours alone: the next one that is asked for says it. */
   #flushFailure: { readonly error: unknown } | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
-  /** Resolves when nothing is wanted of the server any more. */
-  readonly #over = Promise.withResolvers<void>();
-  #isOver = false;
 
-  constructor(connect: () => Promise<NbdConnection>, first: NbdConnection, size: number, patienceMs: number) {
+  constructor(source: NbdSource, first: NbdConnection, size: number, patienceMs?: number) {
     const { flags, minimumBlock, maximumPayload, allocationId } = first.terms;
     this.size = size;
     this.logicalBlockSize = Math.max(512, minimumBlock);
@@ -87,8 +69,6 @@ class NbdVolume implements Volume {
     this.readOnly = (flags & exportFlag.readOnly) !== 0;
     this.discardGranularity = Math.max(512, minimumBlock);
     this.rotational = (flags & exportFlag.rotational) !== 0;
-    this.#connect = connect;
-    this.#patienceMs = patienceMs;
     this.#flags = flags;
     this.#payloadMax = Math.floor(maximumPayload / this.logicalBlockSize) * this.logicalBlockSize;
     if ((flags & exportFlag.trim) !== 0)
@@ -103,15 +83,14 @@ class NbdVolume implements Volume {
       };
     if (allocationId !== undefined)
       this.extentAt = (position, limit) => this.#tracked('lseek', position, 0, () => this.#extent(position, limit));
-    this.#join(first);
-    void this.#joinMore();
+    this.#server = new NbdConnections(source, first, (back) => this.#takeBack(back), patienceMs);
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
     await this.#tracked('read', position, into.length, () =>
       this.#pieces(position, into.length, this.#payloadMax, async (offset, length) => {
         const part = into.subarray(offset - position, offset - position + length);
-        await this.#ask({ type: commands.read, flags: 0, offset, length, into: part });
+        await this.#server.ask({ type: commands.read, flags: 0, offset, length, into: part });
       }),
     );
   }
@@ -127,25 +106,30 @@ class NbdVolume implements Volume {
   }
 
   get trouble(): Trouble | undefined {
-    return this.#absence;
+    return this.#server.trouble;
   }
 
   watch(told: () => void): void {
-    this.#told = told;
+    this.#server.told = told;
+  }
+
+  watchLosses(lost: (reason: string) => void): void {
+    this.#lostWrites = lost;
   }
 
   flush(): Promise<void> {
     return this.#tracked('flush', 0, 0, async () => {
+      const [outcome] = await Promise.allSettled([this.#flush()]);
       const failure = this.#flushFailure;
       this.#flushFailure = undefined;
-      await this.#flush();
       if (failure) throw failure.error;
+      if (outcome.status === 'rejected') throw outcome.reason;
     });
   }
 
   async #extent(position: number, limit: number): Promise<{ allocated: boolean; end: number }> {
     const length = Math.min(limit - position, rangeBytesMax);
-    const extents = await this.#ask({ type: commands.blockStatus, flags: 0, offset: position, length });
+    const extents = await this.#server.ask({ type: commands.blockStatus, flags: 0, offset: position, length });
     const hole = extents[0]?.hole ?? false;
     let end = position;
     for (const extent of extents) {
@@ -155,16 +139,27 @@ class NbdVolume implements Volume {
     return { allocated: !hole, end: end > position ? Math.min(end, limit) : limit };
   }
 
+  /** Bytes that the export has. */
+  get exportSize(): number {
+    return this.#server.size;
+  }
+
+  /** As of `NbdConnections`; what was written so far is flushed. */
+  async whileAway(reason: string, work: () => Promise<void>): Promise<void> {
+    await this.#flush();
+    await this.#server.whileAway(reason, work);
+  }
+
+  /** Resolves when nothing that began with a larger size goes on. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+
   async close(): Promise<void> {
     this.#refuse('close', 0, 0);
     this.#closed = true;
     await within(closeMs, Promise.allSettled(this.#running));
-    this.#isOver = true;
-    this.#over.resolve();
-    const connections = this.#connections;
-    this.#connections = [];
-    for (const connection of connections) connection.disconnect();
-    await Promise.all(connections.map(({ closed }) => closed));
+    await this.#server.end();
   }
 
   #fua(durable: boolean): number {
@@ -180,7 +175,7 @@ class NbdVolume implements Volume {
   /** Something that a server with a cache may forget again until it flushes. */
   async #change(request: NbdRequest, durable: boolean): Promise<void> {
     if (this.#unflushed.bytes > unflushedBytesMax) await this.#relieve();
-    await this.#ask(request);
+    await this.#server.ask(request);
     if ((this.#flags & exportFlag.flush) === 0) return;
     // What is durable is kept only behind what is not: sent again alone, the older would undo it.
     if (durable && this.#unflushed.bytes === 0) return;
@@ -203,7 +198,10 @@ class NbdVolume implements Volume {
   async #flush(): Promise<void> {
     if ((this.#flags & exportFlag.flush) === 0) return;
     const position = this.#unflushed.end;
-    await this.#ask({ type: commands.flush, flags: 0, offset: 0, length: 0 });
+    const losses = this.#losses;
+    await this.#server.ask({ type: commands.flush, flags: 0, offset: 0, length: 0 });
+    // It was another server that has flushed.
+    if (this.#losses !== losses) throw systemError('EIO', 'nbd');
     this.#unflushed.forget(position);
   }
 
@@ -217,99 +215,25 @@ class NbdVolume implements Volume {
     for (let done = 0; done < length; done += most) await work(position + done, Math.min(most, length - done));
   }
 
-  /** Asks until there is an answer, of whatever connection. @throws a system error; EIO when the server does not come back */
-  async #ask(request: NbdRequest): Promise<NbdExtent[]> {
-    for (;;) {
-      const connection = await this.#usable();
-      try {
-        return await connection.send(request);
-      } catch (error) {
-        if (!(error instanceof ChannelEnded)) throw error;
-        this.#lose(connection, error.message);
-      }
-    }
-  }
-
-  async #usable(): Promise<NbdConnection> {
-    while (this.#absence) {
-      const { over, tooLong } = this.#absence;
-      const outcome = await Promise.race([over, tooLong, this.#over.promise.then(() => 'late')]);
-      // Not EIO: what was not flushed is kept, and sent to the server that comes back.
-      if (outcome === 'late') throw systemError('ETIMEDOUT', 'nbd');
-    }
-    if (this.#connections.length === 0) throw systemError('ETIMEDOUT', 'nbd');
-    return this.#connections.reduce((least, one) => (one.load < least.load ? one : least));
-  }
-
-  #join(connection: NbdConnection): void {
-    this.#connections.push(connection);
-    void connection.closed.then((why) => this.#lose(connection, why));
-  }
-
-  /** More connections where they are one to the server; what cannot be had is not missed. */
-  async #joinMore(): Promise<void> {
-    if ((this.#flags & exportFlag.multiConn) === 0) return;
-    const [first] = this.#connections;
-    for (let count = 1; count < connectionsMax; count += 1) {
-      const more = await this.#connect().catch(() => undefined);
-      if (!more) return;
-      if (this.#closed || first === undefined || !this.#connections.includes(first)) return more.disconnect();
-      this.#join(more);
-    }
-  }
-
-  /** One is lost, so none is believed: the server may be another one. */
-  #lose(connection: NbdConnection, why: string): void {
-    if (!this.#connections.includes(connection)) return;
-    const lost = this.#connections;
-    this.#connections = [];
-    for (const one of lost) one.destroy();
-    const { promise: tooLong, resolve } = Promise.withResolvers<'late'>();
-    const patience = beginPatience(this.#patienceMs, { owed: () => true, heard: () => 0, lost: () => resolve('late') });
-    const absence: Absence = { since: new Date(), reason: why, tooLong, over: Promise.resolve() };
-    absence.over = this.#return(absence).finally(() => {
-      patience.end();
-      if (this.#absence === absence) this.#absence = undefined;
-      this.#told();
-    });
-    this.#absence = absence;
-    this.#told();
-  }
-
-  /** Resolves when the server is back and has what its predecessor may have forgotten. Goes on until the volume is closed. */
-  async #return(absence: Absence): Promise<void> {
-    for (let pause = retryMsMin; !this.#isOver; pause = Math.min(2 * pause, retryMsMax)) {
-      try {
-        const connection = await this.#connect();
-        if (this.#isOver) return connection.disconnect();
-        await this.#remind(connection);
-        if (this.#isOver) return;
-        this.#join(connection);
-        void this.#joinMore();
-        return;
-      } catch (error) {
-        const reason = wholeReasonOf(error);
-        const isNews = reason !== absence.reason;
-        absence.reason = reason;
-        if (isNews) this.#told();
-      }
-      await within(pause, this.#over.promise);
-    }
-  }
-
   /** @throws when it is not the server that there was, or goes away again */
-  async #remind(connection: NbdConnection): Promise<void> {
+  async #takeBack({ connection, isSame, isUnchanged, reason }: NbdReturn): Promise<void> {
     const { size, flags, minimumBlock } = connection.terms;
-    try {
-      if (size < this.size) throw new OperatorError(`the export has ${size} bytes now, ${this.size} are wanted`);
-      if ((flags & exportFlag.readOnly) !== 0 && !this.readOnly) throw new OperatorError('the export is read-only now');
-      if (minimumBlock > this.logicalBlockSize)
-        throw new OperatorError(`blocks have ${minimumBlock} bytes now, not ${this.logicalBlockSize}`);
-      for (const request of this.#unflushed) await connection.send(request);
-    } catch (error) {
-      connection.destroy();
-      throw error;
-    }
+    if (size < this.size) throw new OperatorError(`the export has ${size} bytes now, ${this.size} are wanted`);
+    if ((flags & exportFlag.readOnly) !== 0 && !this.readOnly) throw new OperatorError('the export is read-only now');
+    if (minimumBlock > this.logicalBlockSize)
+      throw new OperatorError(`blocks have ${minimumBlock} bytes now, not ${this.logicalBlockSize}`);
+    if (isSame) return;
+    if (isUnchanged) for (const request of this.#unflushed) await connection.send(request);
+    else this.#lose(reason);
+  }
+
+  /** What was not flushed may be on the medium, or not. It is not sent again. */
+  #lose(why: string): void {
+    if (this.#unflushed.bytes === 0) return;
+    this.#unflushed.forget(this.#unflushed.end);
+    this.#losses += 1;
+    this.#flushFailure ??= { error: systemError('EIO', 'nbd') };
+    this.#lostWrites(`the server went away before it had flushed, and somebody else may have written since (${why})`);
   }
 
   async #tracked<T>(call: string, position: number, length: number, work: () => Promise<T>): Promise<T> {

@@ -30,7 +30,7 @@ export interface BlockNode {
 export async function openQemuVolume(image: BlockNode, size: number): Promise<Volume> {
   const server = new QemuNbd(imageOptions(image));
   try {
-    const volume = await openNbdVolume(() => server.connect(), size);
+    const volume = await openNbdVolume({ connect: () => server.connect() }, size);
     const close = volume.close.bind(volume);
     volume.close = () => close().finally(() => server.end());
     return volume;

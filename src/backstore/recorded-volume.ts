@@ -78,6 +78,7 @@ class RecordedVolume implements Volume {
     if (inner.straightBytesMin !== undefined) this.straightBytesMin = inner.straightBytesMin;
     if (inner.extentAt) this.extentAt = (position, limit) => inner.extentAt!(position, limit);
     if (inner.resize) this.resize = (size) => inner.resize!(size);
+    inner.watchLosses?.((reason) => void record.failed(reason));
     if (inner.watch) this.watch = (told) => inner.watch!(told);
     const { snapshots } = inner;
     if (snapshots)

@@ -14,7 +14,7 @@ export const userNbd = userBackstore({
   check: (uri) => void parseNbdUri(uri),
   async open(uri, size) {
     const address = parseNbdUri(uri);
-    return openNbdVolume(() => openNbdConnection(address), size);
+    return openNbdVolume({ connect: () => openNbdConnection(address) }, size);
   },
   resized: (uri, size) => `When its server has it: changemedium NAME ${size} ${uri}`,
 });

@@ -4,7 +4,15 @@
 
 import { types, type ValueType } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
-import { type Backstore, printSize, type Volume, type VolumeConfig, wwnParameter } from './backstore.ts';
+import {
+  type Backstore,
+  printSize,
+  type Resized,
+  sizeWanted,
+  type Volume,
+  type VolumeConfig,
+  wwnParameter,
+} from './backstore.ts';
 
 /** What a kind says of itself. */
 export interface UserKind {
@@ -18,8 +26,17 @@ export interface UserKind {
   check(string: string): void;
   /** @throws OperatorError, or a system error */
   open(string: string, size: number): Promise<Volume>;
-  /** What to do for another size, in a line. */
-  resized(string: string, size: string): string;
+  /**
+   * Prepares another size, as of `Backstore.resize`. Absent: the medium keeps the size that it was opened with, and `resized`
+   * says what to do instead, in a line.
+   */
+  resize?(string: string, before: number, size: number, served: boolean): Promise<Pick<Resized, 'undo' | 'finish'>>;
+  resized?(string: string, size: string): string;
+  /** As of `Backstore`, for strings. */
+  readonly snapshots?: {
+    readonly needs: string;
+    cloned(string: string, name: string, where: string | undefined): string;
+  };
 }
 
 /** Bytes of a block, to which sizes are rounded down. */
@@ -31,7 +48,8 @@ const blocksMax: ValueType<number> = {
 };
 
 /** Completes a kind that LIO has by tcmu-runner: its parameters, and how a `cfgstring` is taken apart. */
-export function userBackstore({ handler, doc, string, example, check, open, resized }: UserKind): Backstore {
+export function userBackstore(kind: UserKind): Backstore {
+  const { handler, doc, string, example, check, open, snapshots } = kind;
   const mediumOf = (size: number, text: string) => {
     if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);
     check(text);
@@ -83,12 +101,27 @@ export function userBackstore({ handler, doc, string, example, check, open, resi
 
     exchange: (config, size, cfgstring) => ({ ...config, ...mediumOf(size, cfgstring) }),
 
-    async resize(config, size) {
+    async resize(config, asked, _force, served) {
+      if (kind.resize) {
+        const size = sizeWanted(asked);
+        const more = await kind.resize(stringOf(config), Number(config['size']), size, served);
+        return { config: { ...config, size }, size, ...more };
+      }
       throw new OperatorError(
         `user:${handler} goes on with the size that it was opened with.`,
-        resized(stringOf(config), String(size ?? 'SIZE')),
+        kind.resized?.(stringOf(config), String(asked ?? 'SIZE')),
       );
     },
+
+    ...(snapshots && {
+      snapshots: {
+        needs: snapshots.needs,
+        cloned: (config: VolumeConfig, name: string, where: string | undefined) => ({
+          ...config,
+          ...mediumOf(Number(config['size']), snapshots.cloned(stringOf(config), name, where)),
+        }),
+      },
+    }),
 
     open: (config) => open(stringOf(config), Number(config['size'])),
 

@@ -46,7 +46,12 @@ async function run(): Promise<void> {
     certificates: undefined,
     verifyPeer: true,
   };
-  const volume = await openNbdVolume(() => openNbdConnection(address), size, absenceMs);
+  // Who serves comes and goes; the storage object behind it stays, and has its own record of what its medium may have lost.
+  const volume = await openNbdVolume(
+    { connect: () => openNbdConnection(address), isUnchanged: () => true },
+    size,
+    absenceMs,
+  );
   const exported = new VolumeExport(name, volume);
   const server = new NbdServer(
     source.socket,

@@ -3,6 +3,7 @@
 import type { MediumError } from '../backstore/backstore.ts';
 import { systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
+import { isBehindAborted } from './aborted-writes.ts';
 import { inaccessible } from './alua.ts';
 import { lbaOutOfRange, owesFlush } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
@@ -151,6 +152,7 @@ const isOutOfRange = (row: CommandRow, lu: StorageObject, { lba = 0, blocks = 0 
   row.ranged && lba + blocks > lu.blocks;
 
 const aborted: Completion = { status: status.taskAborted };
+const busy: Completion = { status: status.busy };
 
 function run(task: Task, waited: boolean): Completion | Promise<Completion> {
   const { command, unit } = task;
@@ -160,6 +162,7 @@ function run(task: Task, waited: boolean): Completion | Promise<Completion> {
       checkReady(command.row, unit.storageObject);
       checkRange(command.row, unit.storageObject, command.cdb);
     }
+    if (isBehindAborted(unit.storageObject, command)) return busy;
     const result = command.row.execute(unit.storageObject, command.cdb, task);
     if (result instanceof Promise)
       return follow(task, command.row, writes(command) ? stable(unit.storageObject, command, result) : result);
@@ -213,6 +216,8 @@ function failed(task: Task, row: CommandRow | undefined, error: unknown): Comple
     const detail = { path: lu?.path ?? '', command: row?.name ?? '', code, initiator };
     log({ level: 'error', event: 'medium error', detail: { ...(session !== undefined && { session }), ...detail } });
   }
+  // Nobody knows whether it was carried out: whoever has sent it knows best whether to send it again.
+  if (code === 'ECONNRESET') return busy;
   const what = senseOf(code, row);
   // It hears of what was lost now, and need not hear of it again.
   if (lu && what === sense.writeError) withdrawUnitAttention(task.nexus, lu, sense.deferredWriteError);
@@ -252,6 +257,7 @@ const systemErrors: Readonly<Record<string, Sense>> = {
   EBADF: sense.logicalUnitNotReady,
   ENXIO: sense.logicalUnitNotReady,
   ENODEV: sense.logicalUnitNotReady,
+  ETIMEDOUT: sense.logicalUnitNotReady,
   ENOMEDIUM: sense.mediumNotPresent,
   ENOMEM: sense.internalTargetFailure,
 };

@@ -1,5 +1,6 @@
 /** Task management functions (SAM-5 7): who loses which tasks, and who is told. Each resolves when what it ended has stopped. */
 
+import { keepBehind } from './aborted-writes.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
 import { nexusesOf, unitsOf } from './nexus.ts';
 import { sense } from './sense.ts';
@@ -96,6 +97,7 @@ async function stop(task: Task, by: Nexus): Promise<void> {
   const answered = task.nexus !== by && task.unit?.storageObject.attributes.values.emulate_tas === 1;
   if (answered) task.terminated = true;
   else task.aborted = true;
+  keepBehind(task);
   if (task.unit) taskSet.of(task.unit.storageObject).wake();
   task.leave?.();
   await task.running;

@@ -42,7 +42,7 @@ async function served() {
   await target.server.open();
   const proxy = await SilentProxy.open(join(folder, 'proxy'), target.server.path);
   onTestFinished(() => target.server.close());
-  const open = () => openNbdVolume(() => openNbdConnection(addressOf(proxy.path)), target.volume.size);
+  const open = () => openNbdVolume({ connect: () => openNbdConnection(addressOf(proxy.path)) }, target.volume.size);
   return { ...target, proxy, open };
 }
 
@@ -56,7 +56,7 @@ async function use(volume: Volume): Promise<Buffer> {
 }
 
 test.each<ProxyDirection>(['toServer', 'toClient'])(
-  'a server that falls silent at any byte %s is not waited for: an open is refused, requests are sent to the next one',
+  'a server that falls silent at any byte %s: an open is refused, reads are sent to the next one, and what was written is answered when nothing of it can land any more',
   { timeout: 60_000 },
   async (way) => {
     const { proxy, open } = await served();
@@ -81,17 +81,50 @@ test.each<ProxyDirection>(['toServer', 'toClient'])(
       await Promise.race([using, proxy.stalled]);
       proxy.heal();
       let ended = false;
-      void using.then(() => {
+      const outcome = using.then(
+        (read) => read.equals(pattern(512, 5)),
+        (error: NodeJS.ErrnoException) => error.code,
+      );
+      void outcome.then(() => {
         ended = true;
       });
       for (let seconds = 0; !ended && !volume.trouble && seconds < 200; seconds += 1)
         await vi.advanceTimersByTimeAsync(1_000);
-      expect((await using).equals(pattern(512, 5)), `at ${at}`).toBe(true);
+      proxy.hangUp();
+      // Whether a write was carried out, and whether one that was is still there, is not known: nothing is sent again.
+      expect([true, 'ECONNRESET', 'EIO'], `at ${at}`).toContain(await outcome);
+      expect((await use(volume)).equals(pattern(512, 5)), `at ${at}`).toBe(true);
       await volume.close();
     }
     expect(refused).toBeGreaterThan(50);
   },
 );
+
+test('a server that is held: a write that it has is not answered before it can land no more, and what comes meanwhile waits', async () => {
+  const { volume: medium, proxy, open } = await served();
+  fakeClock();
+  const volume = await open();
+  proxy.allow('toServer', 300);
+  const outcome = vi.fn();
+  const writing = volume.write(pattern(512, 1), 0, false).then(outcome);
+  await proxy.stalled;
+  // The connection is given up after 30 s of silence, and whoever waits for another one after as many.
+  for (let seconds = 0; seconds < 70; seconds += 1) await vi.advanceTimersByTimeAsync(1_000);
+  expect(volume.trouble?.reason).toBe('the server does not answer, for 30 s now');
+  const { connections } = proxy;
+  await expect(volume.read(Buffer.alloc(512), 0)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  expect(outcome).not.toHaveBeenCalled();
+  expect(proxy.connections).toBe(connections);
+  vi.useRealTimers();
+  proxy.resume();
+  await writing;
+  await expect.poll(() => volume.trouble).toBeUndefined();
+  expect(Buffer.from(medium.bytes.subarray(0, 512))).toEqual(pattern(512, 1));
+  // The server that has it may be another one than the server that is there now.
+  await expect(volume.flush()).rejects.toMatchObject({ code: 'EIO' });
+  expect(await use(volume)).toEqual(pattern(512, 5));
+  await volume.close();
+});
 
 test('a volume of a silent server is closed in its time, and what was in flight fails', async () => {
   const { proxy, open } = await served();

@@ -8,7 +8,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { needs } from '../support/needs.ts';
-import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import {
+  configure,
+  freePort,
+  iqn,
+  openTarget,
+  run,
+  type Served,
+  serve,
+  tcli,
+  temporaryDirectory,
+} from '../support/tcli.ts';
 
 const bytes = 32 << 20;
 
@@ -22,14 +32,23 @@ async function nbdkit(socket: string, ...words: string[]): Promise<ChildProcess>
   return child;
 }
 
-/** A served target whose LUN 0 is what `create` makes. @returns its URL for QEMU */
-async function exported(home: string, kind: string, cfgstring: string): Promise<string> {
+/** A target whose LUN 0 is what `create` makes, and who serves it. @returns its URL for QEMU */
+async function served(home: string, kind: string, cfgstring: string): Promise<{ url: string; tcli: Served }> {
   const port = await freePort();
   const create = `/backstores/${kind} create disk ${bytes} ${cfgstring}`;
   await configure(home, create, ...openTarget(port, `/backstores/${kind}/disk`));
-  await serve(home);
-  return `iscsi://127.0.0.1:${port}/${iqn}/0`;
+  return { tcli: await serve(home), url: `iscsi://127.0.0.1:${port}/${iqn}/0` };
 }
+
+const exported = async (...words: Parameters<typeof served>): Promise<string> => (await served(...words)).url;
+
+/** The processes that a target has started. */
+async function enginesOf({ process }: Served): Promise<number[]> {
+  const { stdout } = await run('pgrep', ['-P', String(process.pid), 'qemu-storage']);
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
 const io = (url: string, ...commands: string[]) =>
   run('qemu-io', ['-f', 'raw', ...commands.flatMap((one) => ['-c', one]), url]);
@@ -51,10 +70,10 @@ async function thereAndBack(home: string, url: string, trouble: () => Promise<vo
   expect(written).toBe(false);
   expect(await writing).toMatchObject({ status: 0, stderr: '' });
   expect(await run('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', url, back])).toMatchObject({ status: 0 });
-  expect(readFileSync(back).equals(readFileSync(there))).toBe(true);
+  expect(readFileSync(back).subarray(0, bytes).equals(readFileSync(there))).toBe(true);
 }
 
-describe('user backstores', needs('nbdkit', 'qemu-nbd', 'qemu-img', 'qemu-io', 'pgrep'), () => {
+describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', 'qemu-io', 'pgrep', 'setpriv'), () => {
   it('user:nbd over memory: an image goes there and comes back the same', async () => {
     const home = temporaryDirectory();
     const socket = join(home, 'nbdkit');
@@ -135,18 +154,53 @@ describe('user backstores', needs('nbdkit', 'qemu-nbd', 'qemu-img', 'qemu-io', '
     });
   });
 
-  it('user:qcow: a qemu-nbd that is killed in the middle of writing: nothing is lost, the image is sound', async () => {
+  it('user:qcow: a qemu-storage-daemon that is killed in the middle of writing: nothing is lost, the image is sound', async () => {
+    const home = temporaryDirectory();
+    const image = join(home, 'disk.qcow2');
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(bytes)]);
+    const { url, tcli: target } = await served(home, 'user:qcow', image);
+    await thereAndBack(home, url, async () => {
+      for (let time = 0; time < 2; time += 1) {
+        await sleep(150);
+        for (const pid of await enginesOf(target)) process.kill(pid, 'SIGKILL');
+      }
+    });
+    expect((await run('qemu-img', ['check', '-U', image])).stdout).not.toMatch(/corruptions/);
+  });
+
+  it('kill -9 of tcli ends its engines, and the next tcli goes on with the image', async () => {
+    const home = temporaryDirectory();
+    const image = join(home, 'disk.qcow2');
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(bytes)]);
+    const { url, tcli: target } = await served(home, 'user:qcow', image);
+    expect((await io(url, 'write -P 1 0 64k', 'flush')).stdout).toContain('wrote 65536/65536');
+    const engines = await enginesOf(target);
+    expect(engines).toHaveLength(1);
+    await target.kill();
+    await expect.poll(() => engines.filter(isAlive)).toEqual([]);
+    await serve(home);
+    expect((await io(url, 'read -P 1 0 64k')).stdout).toContain('read 65536/65536');
+  });
+
+  it('user:qcow: resized, kept in snapshots and rolled back while an initiator uses it', async () => {
     const home = temporaryDirectory();
     const image = join(home, 'disk.qcow2');
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(bytes)]);
     const url = await exported(home, 'user:qcow', image);
+    const disk = '/backstores/user:qcow/disk';
     await thereAndBack(home, url, async () => {
-      for (let time = 0; time < 2; time += 1) {
-        await sleep(150);
-        const { stdout } = await run('pgrep', ['-f', `qemu-nbd .*${image}`]);
-        for (const pid of stdout.trim().split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL');
+      for (const name of ['one', 'two']) {
+        expect(await tcli(home, [`${disk}/snapshots`, 'create', name])).toMatchObject({ status: 0 });
+        expect(await tcli(home, [disk, 'resize', '+16M'])).toMatchObject({ status: 0 });
       }
     });
+    expect((await run('qemu-img', ['info', '-U', '--output=json', image])).stdout).toContain(
+      `"virtual-size": ${bytes + (32 << 20)}`,
+    );
+    expect(await tcli(home, [`${disk}/snapshots`, 'create', 'three'])).toMatchObject({ status: 0 });
+    expect((await io(url, 'write -P 9 0 64k', 'flush')).stdout).toContain('wrote 65536/65536');
+    expect(await tcli(home, [`${disk}/snapshots`, 'rollback', 'three'])).toMatchObject({ status: 0, stderr: '' });
+    expect((await io(url, 'read -P 9 0 64k')).stdout).toContain('Pattern verification failed');
     expect((await run('qemu-img', ['check', '-U', image])).stdout).not.toMatch(/corruptions/);
   });
 });

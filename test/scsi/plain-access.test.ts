@@ -23,7 +23,7 @@ import { reservations } from '../../src/scsi/reservation-conflict.ts';
 import { sense } from '../../src/scsi/sense.ts';
 import { statistics } from '../../src/scsi/statistics.ts';
 import type { TaskAttribute } from '../../src/scsi/task.ts';
-import { logicalUnitReset } from '../../src/scsi/task-management.ts';
+import { abortTask, logicalUnitReset } from '../../src/scsi/task-management.ts';
 import {
   addUnitAttention,
   clearUnitAttentions,
@@ -204,6 +204,12 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
       askForThresholds(lu, { available: { enabled: true, count: 0 } });
     },
     'not reported': ({ lu }) => askForThresholds(lu, { reports: false }),
+  },
+  'aborted writes': {
+    'under way': ({ b }) => {
+      const task = Object.assign(b.task([0x2a, 0, 0, 0, 0, lba, 0, 0, 1]), { running: new Promise<never>(() => {}) });
+      void (admitTask(task) ?? abortTask(b.nexus, 0, task.tag));
+    },
   },
   'range locks': {
     'held alone': ({ lu }) => void rangeLocks.of(lu).during(0, 4096, true, () => never),

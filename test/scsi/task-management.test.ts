@@ -180,3 +180,33 @@ test('SAM-5 8.6 an ORDERED task that waits can be aborted', async () => {
   await waiting.result;
   expect(started).toEqual([0]);
 });
+
+test('an aborted write that is still on its way keeps newer ones away from its blocks: BUSY, until it has ended', async () => {
+  const { a, b, started, start, finish } = slow();
+  const old = start(a, [0x2a, 0, 0, 0, 0, 4, 0, 0, 1]);
+  const aborting = abortTask(a.nexus, 0, old.task.tag);
+  await turn();
+  const busy = 0x08;
+  // WRITE(10) of the same block, by anybody; WRITE SAME to the end; UNMAP, which names its blocks later.
+  expect(await start(a, write(4)).result).toBe(busy);
+  expect(await start(b, write(4)).result).toBe(busy);
+  expect(await start(b, [0x93, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 4]).result).toBe(busy);
+  const beside = start(b, write(5));
+  expect(started).toEqual([4, 5]);
+  finish();
+  await aborting;
+  expect(await beside.result).toBe(0);
+  const newer = start(b, write(4));
+  expect(started).toEqual([4, 5, 4]);
+  finish();
+  expect(await newer.result).toBe(0);
+});
+
+test('a write of which nobody knows whether it was carried out is BUSY: the initiator sends it again, or not', async () => {
+  const volume = memoryVolume(64 * 512, {
+    writeNow: undefined,
+    write: () => Promise.reject(Object.assign(new Error('reset'), { code: 'ECONNRESET', syscall: 'nbd' })),
+  });
+  const { lu } = logicalUnit({ volume });
+  expect((await new ScsiInitiator(lu).login().send(write(0), pattern(512))).status).toBe(0x08);
+});

@@ -40,6 +40,7 @@ export const packagesOf = {
   'qemu-img': 'qemu-utils qemu-block-extra',
   'qemu-io': 'qemu-utils qemu-block-extra',
   'qemu-nbd': 'qemu-utils',
+  'qemu-storage-daemon': 'qemu-utils',
   // Its firmware comes along.
   'qemu-system-x86_64': 'qemu-system-x86',
   setpriv: 'util-linux',

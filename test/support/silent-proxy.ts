@@ -18,15 +18,15 @@ export class SilentProxy {
   stalled: Promise<void> = Promise.resolve();
   #left: Record<ProxyDirection, number> = { toServer: Infinity, toClient: Infinity };
   #stall: () => void = () => {};
-  #held: { readonly to: Socket; readonly bytes: Buffer }[] = [];
+  #held: { readonly from: Socket; readonly to: Socket; readonly bytes: Buffer }[] = [];
   readonly #open = new Set<Socket>();
   readonly #server: Server;
 
   private constructor(path: string, serverPath: string) {
     this.path = path;
-    this.#server = createServer((client) => {
+    this.#server = createServer({ allowHalfOpen: true }, (client) => {
       this.connections += 1;
-      const server = connect(serverPath);
+      const server = connect({ path: serverPath, allowHalfOpen: true });
       this.#join(client, server, 'toServer');
       this.#join(server, client, 'toClient');
     });
@@ -64,10 +64,19 @@ export class SilentProxy {
     for (const socket of this.#open) silent.add(socket);
   }
 
+  /** Connections that were held back are closed, and what was held back is gone. */
+  hangUp(): void {
+    this.#held = [];
+    for (const socket of this.#open) if (silent.has(socket)) socket.destroy();
+  }
+
   /** What was held back arrives, and all that follows. */
   resume(): void {
     this.#left = { toServer: Infinity, toClient: Infinity };
-    for (const { to, bytes } of this.#held.splice(0)) to.write(bytes);
+    for (const { from, to, bytes } of this.#held.splice(0)) {
+      to.write(bytes);
+      if (from.readableEnded) to.end();
+    }
   }
 
   #join(from: Socket, to: Socket, way: ProxyDirection): void {
@@ -77,6 +86,10 @@ export class SilentProxy {
       this.#open.delete(from);
       to.destroy();
     });
+    from.on('end', () => {
+      // The end of what is held back is held back, too.
+      if (!silent.has(from) && !this.#held.some((held) => held.from === from)) to.end();
+    });
     from.on('data', (bytes: Buffer) => {
       const left = silent.has(from) ? 0 : this.#left[way];
       const some = bytes.subarray(0, left);
@@ -84,7 +97,7 @@ export class SilentProxy {
       this.passed[way] += some.length;
       if (some.length > 0) to.write(some);
       if (some.length === bytes.length) return;
-      this.#held.push({ to, bytes: bytes.subarray(some.length) });
+      this.#held.push({ from, to, bytes: bytes.subarray(some.length) });
       this.#stall();
     });
   }
