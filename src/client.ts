@@ -5,6 +5,7 @@
 
 export { uriPassword } from './backstore/nbd-uri.ts';
 export {
+  type ControlRefusal,
   type ControlReply,
   type ControlRequest,
   controlSocketOf,
@@ -14,7 +15,10 @@ export {
   protocolVersion,
   type SampleReply,
   type SessionOpening,
+  type StartedBy,
   type Status,
+  served,
+  starters,
   summary,
   type WatchEvent,
 } from './daemon/control-protocol.ts';

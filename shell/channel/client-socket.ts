@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import {
+  type ControlRefusal,
   type ControlReply,
   type ControlRequest,
   controlSocketOf,
@@ -28,12 +29,17 @@ const CLOSE_WAIT_MS = 2_000;
 const UNREACHABLE: readonly unknown[] = [
   'ENOENT',
   'ECONNREFUSED',
+  // It died with the connection in its queue.
+  'ECONNRESET',
   'EACCES',
   'EPERM',
   'ENOTDIR',
   'ENAMETOOLONG',
   'EINVAL',
 ];
+
+/** The process ends, or ended before it said a word. */
+class Ending extends Error {}
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -124,23 +130,25 @@ async function open(
   socket.on('close', () => end(new Error('the process that serves it closed the connection')));
   socket.write(encodeFrame(opening));
   const inTime = whenLate(WELCOME_WAIT_MS, () =>
-    socket.destroy(new Error('the process that serves it does not answer')),
+    socket.destroy(new OperatorError('The running tcli does not answer.')),
   );
   try {
     await new Promise<void>((resolve, reject) =>
       listen({
         message(message) {
-          const { error, hint } = message as { error?: string; hint?: string };
+          const { error, hint, ends } = message as Partial<ControlRefusal>;
+          if (ends !== undefined) return reject(new Ending());
           if (error !== undefined) return reject(new OperatorError(error, hint));
           // What follows the welcome waits for who wants it.
           listener = { message: (next) => void early.push(next), end: () => {} };
           resolve();
         },
-        end: (error) => reject(new OperatorError(`The running tcli cannot be reached: ${reasonOf(error)}`)),
+        end: (error) => reject(error instanceof OperatorError ? error : new Ending()),
       }),
     );
   } catch (error) {
     socket.destroy();
+    if (error instanceof Ending) return undefined;
     throw error;
   } finally {
     inTime();

@@ -4,6 +4,8 @@
  * front end's choosing, from 1; every reply names the request that it belongs to, and `done` or `completions` ends it.
  */
 
+import type { Status } from '../../src/client.ts';
+
 /** What the session must know of the place its output goes to. */
 export interface Terminal {
   /** 132 where there is no terminal, as targetcli has it. */
@@ -111,6 +113,8 @@ export interface ShellClient {
   readonly hosted?: boolean;
   /** Resolves when the session was lost without being closed; absent where that cannot happen (the same thread). */
   readonly lost?: Promise<Error>;
+  /** What the process behind the session serves; absent where there is none. */
+  status?(): Promise<Status>;
   /** Where what the engine says unasked goes from now on, and what it has said before; absent where it says nothing. */
   notices?(to: (text: string) => void): void;
   /** @returns whether the line succeeded, and whether it asked to leave */

@@ -1,5 +1,6 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
+import type { ControlRefusal, Status } from '../../src/client.ts';
 import { answerFile } from './client-file.ts';
 import {
   type LineCompletion,
@@ -12,11 +13,27 @@ import {
   type Terminal,
 } from './protocol.ts';
 
+/** A request of the control socket, beside the session's own. */
+type StatusRequest = { readonly id: number; readonly do: 'status' };
+type StatusReply = { readonly id: number; readonly is: 'status'; readonly status: Status };
+
 /** A way to the session, and what ends it. */
 export interface Channel {
-  post(request: ShellRequest): void;
+  post(request: ShellRequest | StatusRequest): void;
   /** Resolves when the other side is gone. */
   close(): Promise<void>;
+}
+
+/** Why a session ended, in the words of the process that it was in. */
+export class Farewell extends Error {
+  /** `restart`: another process takes its place in a moment. */
+  readonly ends: ControlRefusal['ends'];
+
+  constructor({ error, ends }: ControlRefusal) {
+    super(error);
+    this.name = 'Farewell';
+    this.ends = ends;
+  }
 }
 
 /** Omit that keeps the members of a union apart. */
@@ -30,11 +47,12 @@ export class SessionClient implements ShellClient {
   /** By the id of the request. */
   readonly #waiting = new Map<
     number,
-    { receive(reply: ShellReply): void; fail(error: Error): void; to?: OutputSink }
+    { receive(reply: ShellReply): void; fail(error: Error): void; to?: OutputSink; told?(status: Status): void }
   >();
   #id = 0;
   #running = 0;
   #gone: Error | null = null;
+  #farewell: Farewell | undefined;
   #closing = false;
   #lose: (error: Error) => void = () => {};
   #notices: string[] = [];
@@ -49,18 +67,25 @@ export class SessionClient implements ShellClient {
 
   /** The channel broke, or ended: what waits for an answer fails. */
   end(error: Error): void {
-    this.#gone ??= error;
+    this.#gone ??= this.#farewell ?? error;
     for (const { fail } of this.#waiting.values()) fail(this.#gone);
     this.#waiting.clear();
     if (!this.#closing) this.#lose(this.#gone);
   }
 
   /** Takes what came over the channel. */
-  receive(reply: ShellReply): void {
+  receive(reply: ShellReply | StatusReply | ControlRefusal): void {
+    if (!('is' in reply)) {
+      this.#farewell = new Farewell(reply);
+      return;
+    }
     const waiting = this.#waiting.get(reply.id);
     if (reply.id === NOTICE && reply.is === 'output') this.#notify(reply.text);
     else if (reply.is === 'output') waiting?.to?.write(reply.text, reply.stream);
-    else if (reply.is === 'question') {
+    else if (reply.is === 'status') {
+      this.#waiting.delete(reply.id);
+      waiting?.told?.(reply.status);
+    } else if (reply.is === 'question') {
       const { question } = reply;
       const asked = question.kind === 'file' ? answerFile(question.path) : waiting?.to?.ask(question);
       void asked?.then((answer) => this.#gone ?? this.#channel.post({ id: reply.id, do: 'answer', answer }));
@@ -80,6 +105,16 @@ export class SessionClient implements ShellClient {
     this.#running = this.#id;
     const done = await reply;
     return done.is === 'done' ? { ok: done.ok, exit: done.exit } : { ok: false, exit: false };
+  }
+
+  /** What the process that the session is in serves. */
+  status(): Promise<Status> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    const id = ++this.#id;
+    return new Promise((told, fail) => {
+      this.#waiting.set(id, { receive: () => {}, fail, told });
+      this.#channel.post({ id, do: 'status' });
+    });
   }
 
   async complete(line: string, cursor: number): Promise<LineCompletion> {

@@ -1,7 +1,15 @@
 /** The words after `tcli` → what is wanted. */
 
 import { isIP } from 'node:net';
-import { type Home, homeOf, type LogLevel, logLevels, OperatorError } from '../../src/client.ts';
+import {
+  type Home,
+  homeOf,
+  type LogLevel,
+  logLevels,
+  OperatorError,
+  type StartedBy,
+  starters,
+} from '../../src/client.ts';
 import { readShare, type ShareWords } from './share-words.ts';
 
 export interface Invocation {
@@ -9,6 +17,8 @@ export interface Invocation {
   readonly home: string | Home | undefined;
   /** Where `-c`, `-f` and standard input start; undefined: where the last session left off. */
   readonly cwd: string | undefined;
+  /** No process is started in the background: the shell serves itself. */
+  readonly noDaemon?: boolean;
   readonly wants:
     | { readonly kind: 'help' | 'version' | 'shell' }
     | { readonly kind: 'serve'; readonly serve: ServeWords }
@@ -50,6 +60,8 @@ export interface ServeWords {
   readonly logLevel: LogLevel;
   /** The file that `daemon start` opened for the log: the process keeps it short. */
   readonly ownLog?: string;
+  /** Who started the process, where that is this program. */
+  readonly startedBy?: StartedBy['what'];
   /** Whose members may control the process. */
   readonly group?: string;
   /** Where metrics are served. */
@@ -84,6 +96,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
 
   --home DIR   keep everything under DIR (also: TCLI_HOME)
   --system     root's configuration, for whom its process lets in (serve --group)
+  --no-daemon  the shell itself serves, and nothing is started in the background
   --cwd PATH   where -c, -f and standard input start
   --json       what the command, or each -c LINE, shows as data
   --version    print the version
@@ -141,6 +154,7 @@ export function readArguments(words: readonly string[]): Invocation {
   let json = '';
   const lines: string[] = [];
   let file: string | undefined;
+  let noDaemon = false;
   const rest = [...words];
   const value = (option: string): string => {
     const word = rest.shift();
@@ -159,6 +173,7 @@ export function readArguments(words: readonly string[]): Invocation {
     else if (option === '--cwd') cwd = inline ?? value(option);
     // A word of the shell, which stands before a line as well as behind it.
     else if (word === '--json') json = '--json ';
+    else if (word === '--no-daemon') noDaemon = true;
     else if (option === '-c') lines.push(value(option));
     else if (option === '-f') file = value(option);
     else if (option === '--help' || option === '-h') return { home, cwd, wants: { kind: 'help' } };
@@ -172,7 +187,7 @@ export function readArguments(words: readonly string[]): Invocation {
   if (json !== '' && rest.length === 0)
     throw new OperatorError('--json needs a command, or -c', 'tcli --json ls /iscsi');
   if (file !== undefined) return { home, cwd, wants: { kind: 'file', path: file } };
-  if (rest.length === 0) return { home, cwd, wants: { kind: 'shell' } };
+  if (rest.length === 0) return { home, cwd, noDaemon, wants: { kind: 'shell' } };
   const [first = '', second = '', ...more] = rest;
   if (rest.length === 1 && json === '' && (first === 'help' || first === 'version'))
     return { home, cwd, wants: { kind: first } };
@@ -227,6 +242,7 @@ function serveWords(words: readonly string[]): ServeWords {
   let logFormat: ServeWords['logFormat'] = 'text';
   let logLevel: LogLevel = 'info';
   let ownLog: string | undefined;
+  let startedBy: ServeWords['startedBy'];
   let group: string | undefined;
   let loops: number | undefined;
   let metrics: ServeWords['metrics'];
@@ -243,6 +259,8 @@ function serveWords(words: readonly string[]): ServeWords {
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
     // How a process that goes to the background is told where its log is.
     else if (option === '--own-log' && value !== '') ownLog = value;
+    // And who started it.
+    else if (option === '--started-by' && Object.hasOwn(starters, value)) startedBy = value as keyof typeof starters;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
     else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
     else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
@@ -256,6 +274,7 @@ function serveWords(words: readonly string[]): ServeWords {
     logLevel,
     loops,
     ...(ownLog !== undefined && { ownLog }),
+    ...(startedBy && { startedBy }),
     ...(group !== undefined && { group }),
     ...(metrics && { metrics }),
     ...(tgtadm !== undefined && { tgtadm }),

@@ -1,8 +1,6 @@
 /** `tcli daemon start | stop | restart | status`: the process that serves, in the background. */
 
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Home,
@@ -10,17 +8,17 @@ import {
   inUse,
   isAlive,
   listChanges,
-  makePrivateDirectory,
   OperatorError,
   printableLine,
-  reasonOf,
   type Status,
+  served,
   summary,
   until,
 } from '../../src/client.ts';
 import { askServer } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
 import type { DaemonAction, ServeWords } from './arguments.ts';
+import { startDaemon } from './start-daemon.ts';
 import { complain, say } from './streams.ts';
 
 /** How long a new process may take to serve, on top of what it may wait for devices. */
@@ -45,12 +43,16 @@ interface Wants {
   readonly serve: ServeWords;
 }
 
-/** @returns the exit status. @throws OperatorError */
-export async function daemon(home: Home, { action, force, json, serve }: Wants): Promise<number> {
+/** @param by what starts it. @returns the exit status. @throws OperatorError */
+export async function daemon(
+  home: Home,
+  { action, force, json, serve }: Wants,
+  by: 'command' | 'share' = 'command',
+): Promise<number> {
   if (action === 'status') return status(home, json);
   if (action === 'stop') return stop(home, force);
   if (action === 'restart') await stop(home, force, true);
-  return start(home, force, serve);
+  return start(home, force, serve, by);
 }
 
 async function running(home: Home): Promise<Status | undefined> {
@@ -58,7 +60,7 @@ async function running(home: Home): Promise<Status | undefined> {
   return reply?.is === 'status' ? reply.status : undefined;
 }
 
-async function start(home: Home, force: boolean, serve: ServeWords): Promise<number> {
+async function start(home: Home, force: boolean, serve: ServeWords, by: 'command' | 'share'): Promise<number> {
   const before = await running(home);
   if (before?.role === 'serve' && !force) {
     say(`Already running: process ${before.pid}.\n`);
@@ -69,44 +71,18 @@ async function start(home: Home, force: boolean, serve: ServeWords): Promise<num
     if (!force) throw inUse(home, holder);
     await stop(home, true);
   }
-  const logFile = join(home.stateDirectory, 'daemon.log');
-  const log = await openLog(logFile);
-  const [program = ''] = process.argv.slice(1);
-  const words = ['--home-paths', JSON.stringify(home), 'serve', ...serve.words, '--own-log', logFile];
-  const child = spawn(process.execPath, [...process.execArgv, program, ...words], {
-    cwd: '/',
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
-  closeSync(log);
-  let ended = false;
-  child.once('exit', () => {
-    ended = true;
-  });
-  child.once('error', () => {
-    ended = true;
-  });
+  const started = await startDaemon(home, serve.words, by);
   const now = await until(POLL_MS, START_WAIT_MS + serve.waitMs, async () => {
-    if (ended) throw new OperatorError('The process ended before it served.', lastLines(logFile));
+    const why = started.ended();
+    if (why !== undefined) throw new OperatorError('The process ended before it served.', why);
     const found = await running(home);
-    return found?.pid === child.pid && found?.serving ? found : undefined;
+    return found?.pid === started.pid && found?.serving ? found : undefined;
   });
-  if (!now) throw new OperatorError('The process does not get ready.', `See ${logFile}`);
-  child.unref();
-  say(`${summary(now)} (process ${now.pid}, log ${logFile})\n`);
+  if (!now) throw new OperatorError('The process does not get ready.', `See ${started.logFile}`);
+  started.letGo();
+  say(`${summary(now)} (process ${now.pid}, log ${started.logFile})\n`);
   for (const problem of [...now.notRestored, ...now.problems]) complain(`${printableLine(problem)}\n`);
   return 0;
-}
-
-/** A log that cannot be written is no reason not to serve. */
-async function openLog(path: string): Promise<number> {
-  try {
-    await makePrivateDirectory(dirname(path));
-    return openSync(path, 'a', 0o600);
-  } catch (error) {
-    complain(`No log: ${path}: ${reasonOf(error)}\n`);
-    return openSync('/dev/null', 'a');
-  }
 }
 
 /** @param restarts it comes back at once: who uses a LUN on this machine waits */
@@ -164,7 +140,7 @@ function describe(now: Status): string {
   const indented = (lines: readonly string[]) => lines.map((line) => `  ${printableLine(line)}`);
   const list = (title: string, lines: readonly string[]) => (lines.length > 0 ? [`${title}:`, ...indented(lines)] : []);
   return [
-    `${summary(now)}; process ${now.pid}${now.role === 'shell' ? ', an interactive shell' : ''}, since ${now.startedAt}`,
+    `${summary(now)}; ${served(now)}, since ${now.startedAt}`,
     `Storage objects: ${now.storageObjects}, sessions: ${now.sessions}, clients: ${now.clients}`,
     ...(now.waiting === undefined ? [] : [`Files and devices that have to be waited for: by ${now.waiting}`]),
     now.unsavedOperations === 0
@@ -175,11 +151,4 @@ function describe(now: Status): string {
     ...list('Problems', now.problems),
     ...list('Besides', now.remarks),
   ].join('\n');
-}
-
-function lastLines(file: string): string {
-  const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
-  return text === ''
-    ? 'It wrote nothing to its log; in the foreground it says why: tcli serve'
-    : text.split('\n').slice(-5).join('\n');
 }

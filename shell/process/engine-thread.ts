@@ -14,12 +14,16 @@ import {
   ownAuthor,
   printable,
   problems,
+  refuseLocalUse,
+  type ServingProcess,
+  served,
 } from '../../src/index.ts';
 import { NOTICE } from '../channel/protocol.ts';
 import { serveSession } from '../channel/session-server.ts';
 import { Preferences } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
 import { sessionsOf } from './served-session.ts';
+import { currentUser } from './start-daemon.ts';
 import { workers } from './workers.ts';
 
 /** What `connectThread` hands over. */
@@ -39,6 +43,7 @@ const notice = (text: string) =>
 const log = lineLog(notice, () => new Date(), 'warning');
 
 const { version } = engine;
+const startedBy = { what: 'shell', ...currentUser() } as const;
 const host = await openHost({ home: engine.home, role: 'shell', log, workers: workers() });
 if (host.heldBy) {
   const { message, hint } = inUse(engine.home, host.heldBy);
@@ -47,7 +52,7 @@ if (host.heldBy) {
 // Other shells and programs reach what this one serves.
 const control = host.heldBy
   ? undefined
-  : await listenControl({ host, role: 'shell', version, log, createSession: sessionsOf(host) });
+  : await listenControl({ host, role: 'shell', startedBy, version, log, createSession: sessionsOf(host) });
 for (const warning of [...host.warnings, ...(host.heldBy ? [] : problems(host))]) notice(warning);
 
 // A bug costs a line, not everybody's disks.
@@ -56,13 +61,26 @@ process.on('uncaughtException', survive);
 process.on('unhandledRejection', survive);
 
 const preferences = Preferences.open(engine.home.stateDirectory);
+/** What this shell serves ends with it. */
+const serving: ServingProcess | undefined = control && {
+  fate: () => 'ends',
+  describe: () => served(control.status()),
+  othersOpen: () => 0,
+  keep: () => {},
+  mayStop: () => refuseLocalUse(host),
+  stop: () => {},
+};
 const session = new ShellSession(host, preferences, {
   by: ownAuthor('shell'),
   cwd: engine.cwd ?? preferences.lastPath,
   saveOnExit: true,
+  ...(serving && { serving }),
 });
 const server = serveSession(session, (reply) => port.postMessage(reply));
-port.on('message', (message) => server.receive(message));
+port.on('message', (message: { readonly id: number; readonly do: string }) => {
+  if (message.do === 'status' && control) port.postMessage({ id: message.id, is: 'status', status: control.status() });
+  else server.receive(message);
+});
 port.on('close', async () => {
   server.hangUp();
   await host.close();

@@ -15,30 +15,36 @@ import { Preferences } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
 import { complain } from './streams.ts';
 
-/** How long a process that holds the home may take to open its control socket, until it is only looked at. */
-const SOCKET_WAIT_MS = 2_000;
-const SOCKET_POLL_MS = 50;
+/** How long a process that holds the home may take to open its control socket, or to end, until it is only looked at. */
+const HOLDER_WAIT_MS = 5_000;
+const HOLDER_POLL_MS = 50;
 
 /** What a script needs of a session. */
 export type ScriptSession = Pick<ShellClient, 'state' | 'run' | 'complete' | 'interrupt' | 'close'>;
 
 /** @throws OperatorError */
 export async function hostSession(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ScriptSession> {
-  const host = await openHost({ home, role: 'command' });
+  let host: Host | undefined;
+  // Whoever holds the home may have begun a moment ago, or be about to end.
+  const found = await until(HOLDER_POLL_MS, HOLDER_WAIT_MS, async () => {
+    await host?.close();
+    host = undefined;
+    const attached = await connectSocket(home, opening, terminal);
+    if (attached) return attached;
+    host = await openHost({ home, role: 'command' });
+    return host.heldBy && host.heldBy.role !== 'command' ? undefined : host;
+  });
+  return found && 'run' in found ? found : hosted(host!, opening, terminal);
+}
+
+async function hosted(host: Host, opening: SessionOpening, terminal: Terminal): Promise<ScriptSession> {
   try {
-    const attached = host.heldBy && host.heldBy.role !== 'command' && (await late(home, opening, terminal));
-    if (!attached) return new HostedSession(host, opening, terminal);
-    await host.close();
-    return attached;
+    return new HostedSession(host, opening, terminal);
   } catch (error) {
     await host.close();
     throw error;
   }
 }
-
-/** Whoever holds the home may have begun a moment ago. */
-const late = (home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient | undefined> =>
-  until(SOCKET_POLL_MS, SOCKET_WAIT_MS, () => connectSocket(home, opening, terminal));
 
 class HostedSession implements ScriptSession {
   readonly #host: Host;

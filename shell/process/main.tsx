@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpening } from '../../src/client.ts';
 import { connectSocket } from '../channel/client-socket.ts';
-import type { Terminal } from '../channel/protocol.ts';
+import type { ShellClient, Terminal } from '../channel/protocol.ts';
 import { secretsIn } from '../session/secrets.ts';
 import {
   type Invocation,
@@ -46,7 +46,7 @@ async function main(): Promise<number> {
     complain(targetctlUsage(saveFile));
     return targetctlMisused;
   }
-  const { home: directory, cwd, wants } = read;
+  const { home: directory, cwd, noDaemon, wants } = read;
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
   if (wants.kind === 'tgt') {
@@ -85,7 +85,7 @@ async function main(): Promise<number> {
     return print(completionScript(wants.shell));
   }
   if (wants.kind === 'complete') return complete(home, wants.line);
-  if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd);
+  if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd, noDaemon === true);
   return script(home, cwd, wants);
 }
 
@@ -97,23 +97,27 @@ function print(text: string): number {
 /** Ctrl-C before the first prompt: 128 and SIGINT's number. */
 const givenUp = 130;
 
-/** A person at a terminal, before the process that serves; where there is none, the engine runs in a thread of this one. */
-async function shell(home: Home, cwd: string | undefined): Promise<number> {
+/** A person at a terminal, before the process that serves, which is started where there is none; or before one's own engine. */
+async function shell(home: Home, cwd: string | undefined, noDaemon: boolean): Promise<number> {
   const drawn = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
   const person = { ...terminal(), interactive: true };
-  const opening = { ...openingOf(cwd), saveOnExit: true };
-  const client = connectSocket(home, opening, person).then(async (attached) => {
+  const opening = { ...openingOf(cwd), saveOnExit: true, person: true };
+  const { attach, greet } = await import('./attach.ts');
+  const greeting = (reached: ShellClient) => greet(reached, terminal().columns);
+  const alone = async () => {
+    const attached = await connectSocket(home, opening, person);
     if (attached) return attached;
     const { connectThread } = await import('../channel/client-thread.ts');
     return connectThread(new URL('./engine.js', import.meta.url), { home, cwd, version }, person);
-  });
+  };
+  const client = noDaemon ? alone() : attach(home, opening, person);
   const front = async () => {
     if (!drawn) {
       const { plain } = await import('./plain.ts');
-      return plain(await client, { banner });
+      return plain(await client, { banner, greeting });
     }
     const { interactive } = await import('../ui/interactive.tsx');
-    return interactive(client, { banner, historyFile: join(home.stateDirectory, 'history.txt') });
+    return interactive(client, { banner, greeting, historyFile: join(home.stateDirectory, 'history.txt') });
   };
   const status = await front();
   // A start that the person gave up has nothing to close.

@@ -6,6 +6,8 @@ import { cannotStop, type OutputSink, type Question, type ShellClient } from '..
 
 export interface PlainOptions {
   readonly banner: readonly string[];
+  /** What a person is told besides, once the session is there. */
+  readonly greeting?: (client: ShellClient) => Promise<readonly string[]>;
   readonly input?: NodeJS.ReadableStream & { isTTY?: boolean };
   readonly output?: NodeJS.WritableStream;
   readonly error?: NodeJS.WritableStream;
@@ -43,7 +45,9 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
     }
   };
   try {
-    say(options.banner.map((line) => `${line}\n`).join(''));
+    const greeting = person ? await options.greeting?.(client) : undefined;
+    say([...options.banner, ...(greeting ?? [])].map((line) => `${line}\n`).join(''));
+    client.notices?.((text) => void error.write(text));
     for (;;) {
       say(client.state.prompt);
       const { value: line, done } = await reader.next();
@@ -51,7 +55,9 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
       if ((await run(line)).exit) return 0;
     }
     say('exit\n');
-    await run('exit');
+    // Nobody can be asked at the end of an input: what is served goes on.
+    const { exit } = await run('exit');
+    if (!exit && !client.hosted) say('\nIt goes on serving; to stop it: tcli daemon stop\n');
     return 0;
   } catch (lost) {
     error.write(printable(`tcli: the session was lost: ${lost instanceof Error ? lost.message : String(lost)}\n`));

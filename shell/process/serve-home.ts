@@ -18,6 +18,7 @@ import { loadConf } from '../session/preferences.ts';
 import { settleColor } from '../ui/color.ts';
 import type { ServeWords } from './arguments.ts';
 import { sessionsOf } from './served-session.ts';
+import { currentUser } from './start-daemon.ts';
 import { workers } from './workers.ts';
 
 /** How long whoever reads the log may take for the end of it. */
@@ -26,7 +27,7 @@ const lastLinesMs = 1_000;
 /** @returns the exit status, when a signal or a client ended it */
 export async function serveHome(
   home: Home,
-  { logFormat, logLevel, loops, ownLog, ...options }: ServeWords,
+  { logFormat, logLevel, loops, ownLog, startedBy, ...options }: ServeWords,
   version: string,
 ): Promise<number> {
   // Scripts of tgt look for a process of its name (tgt-setup-lun: pidof tgtd).
@@ -42,6 +43,7 @@ export async function serveHome(
     version,
     log: logFormat === 'json' ? await jsonLog(lines, logLevel) : textLog(lines, logLevel),
     createSession: sessionsOf,
+    startedBy: { what: startedBy ?? (manager.isThere ? 'manager' : 'hand'), ...currentUser() },
     ready(status) {
       answers.write(printable(`${summary(status)}\n`));
       // Clients still have preferences when the program was replaced meanwhile.

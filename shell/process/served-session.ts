@@ -8,10 +8,8 @@ import { ShellSession } from '../session/session.ts';
 
 export const sessionsOf =
   (host: Host): CreateSession =>
-  ({ cwd, ...options }, post: (reply: ShellReply) => void, by) => {
+  ({ cwd, ...options }, post: (reply: ShellReply) => void, by, serving) => {
     const preferences = Preferences.open(host.home.stateDirectory);
-    return serveSession(
-      new ShellSession(host, preferences, { ...options, by, cwd: cwd ?? preferences.lastPath }),
-      post,
-    );
+    const where = { ...options, by, serving, cwd: cwd ?? preferences.lastPath };
+    return serveSession(new ShellSession(host, preferences, where), post);
   };

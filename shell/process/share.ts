@@ -21,7 +21,7 @@ export async function ensureServing(home: Home, path: string, isMade: boolean): 
       `To make it, say how large it is to be: tcli share ${path} --size 5G`,
     );
   const { daemon } = await import('./daemon-commands.ts');
-  return daemon(home, { action: 'start', force: false, json: false, serve: plainly });
+  return daemon(home, { action: 'start', force: false, json: false, serve: plainly }, 'share');
 }
 
 /** A secret from the terminal, where it is not shown, or a line of standard input. @throws OperatorError */

@@ -2,9 +2,7 @@
 
 import { underlined } from './configuration-groups.ts';
 import { type CommandParameter, type Commands, placesOf, type ShellCommand } from './node.ts';
-
-/** The widest paragraph. */
-const columnsMax = 72;
+import { wrapText } from './wrap.ts';
 
 const introduction = `
 ${underlined('GENERALITIES', '=')}
@@ -116,22 +114,3 @@ const printDefault = ({ type, default: value }: CommandParameter): string =>
 
 /** The first line, or the first sentence: what completion has room for. */
 export const briefly = (doc: string): string => doc.split(/\n|(?<=\.) /, 1)[0] ?? '';
-
-/** Paragraphs are wrapped; lines that are indented stay as they are. */
-export function wrapText(text: string, columns = columnsMax): string {
-  return text
-    .split('\n')
-    .map((line) => wrapLine(line, columns))
-    .join('\n');
-}
-
-function wrapLine(line: string, columns: number): string {
-  if (line.startsWith(' ') || line.length <= columns) return line;
-  const lines: string[] = [];
-  for (const word of line.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > columns) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines.join('\n');
-}

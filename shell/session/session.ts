@@ -11,6 +11,7 @@ import {
   printable,
   printableLine,
   reasonOf,
+  type ServingProcess,
 } from '../../src/index.ts';
 import { readClientFile } from '../channel/client-file.ts';
 import type {
@@ -28,9 +29,9 @@ import { type CommandLine, parseCommandLine } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
 import { complaintOf, marked, placeIn, refuseRest, syntaxErrorNear } from './complaint.ts';
 import { completeLine } from './complete.ts';
-import { wrapText } from './help.ts';
 import { inspect } from './inspect.ts';
 import { jsonAnswer } from './json.ts';
+import { askHowToLeave } from './leaving.ts';
 import { LineChange } from './line-change.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
@@ -41,6 +42,7 @@ import { bindParameters } from './signature.ts';
 import { printTime } from './time-type.ts';
 import { columnsMax } from './tree-drawing.ts';
 import { readTrialLine, type TrialLine } from './trial-line.ts';
+import { wrapText } from './wrap.ts';
 
 export interface SessionOptions {
   /** Where it starts; where it is no more, at the nearest node above. */
@@ -53,6 +55,8 @@ export interface SessionOptions {
   readonly by?: Author;
   /** Where file names start that are relative; absent: where this process stands. */
   readonly workingDirectory?: string;
+  /** The process that serves, where the session stands in one. */
+  readonly serving?: ServingProcess;
 }
 
 const shownAs = {
@@ -112,7 +116,7 @@ export class ShellSession implements ShellBackend {
       else await this.#runLine(line, run);
       await run.change.settle();
       if (trial) this.#sayTrial(run);
-      if (run.exit) await this.#saveOnExit(run);
+      if (run.exit) run.exit = await this.#leave(run);
       return { ok: true, exit: run.exit };
     } catch (error) {
       await run.change.giveUp(error);
@@ -294,6 +298,23 @@ export class ShellSession implements ShellBackend {
   /** What was done is done, also where it cannot be remembered. */
   async #remember(writing: Promise<void>, sink: OutputSink): Promise<void> {
     await writing.catch((error) => this.#say('warning', reasonOf(error), sink));
+  }
+
+  /** @returns whether the shell is left */
+  async #leave(run: Run): Promise<boolean> {
+    const { serving } = this.#options;
+    const { interactive, columns } = this.#terminal;
+    const how = serving && interactive ? await askHowToLeave(this.#host, serving, run.sink, columns) : 'leave';
+    if (how === 'stay') return false;
+    run.exit = how === 'leave';
+    if (how === 'stop') await serving?.mayStop();
+    run.exit = true;
+    await this.#saveOnExit(run);
+    if (how === 'stop') {
+      run.sink.write('Stopping; initiators are told.\n', 'output');
+      serving?.stop();
+    }
+    return true;
   }
 
   async #saveOnExit(run: Run): Promise<void> {

@@ -14,6 +14,8 @@ import type { View } from './view.tsx';
 
 export interface InteractiveOptions {
   readonly banner: readonly string[];
+  /** What the person is told besides, once the session is there. */
+  readonly greeting?: (client: ShellClient) => Promise<readonly string[]>;
   readonly historyFile: string;
   /** Both must be terminals. */
   readonly input?: TtyInput;
@@ -51,6 +53,9 @@ export async function interactive(
     const connected = await Promise.race([connecting, tty.ended]);
     if (typeof connected === 'number') return connected;
     client = connected;
+    const greeting = await Promise.race([options.greeting?.(connected) ?? [], tty.ended]);
+    if (typeof greeting === 'number') return greeting;
+    output.write(greeting.map((line) => `${line}\n`).join(''));
     tty.interrupt = null;
     const resized = () => connected.setTerminal({ columns: tty.columns, color, interactive: true });
     resized();

@@ -39,6 +39,25 @@ export interface SessionOpening {
   readonly saveOnExit?: boolean;
   /** Errors are shown without colour or prefix. */
   readonly bareErrors?: boolean;
+  /** A person's shell: a process that a shell started, and that serves nothing, ends with the last of them. */
+  readonly person?: boolean;
+}
+
+/** How a process that serves was started, as it stands behind `started`. */
+export const starters = {
+  shell: 'for a shell',
+  command: 'by tcli daemon start',
+  share: 'by tcli share',
+  manager: 'by the service manager',
+  hand: 'by tcli serve',
+  program: 'by a program that uses the library',
+} as const;
+
+/** Who started a process that serves. */
+export interface StartedBy {
+  readonly what: keyof typeof starters;
+  /** The user's name, where it is known. */
+  readonly user?: string;
 }
 
 /** The server's first message, or `Refusal`. */
@@ -54,6 +73,8 @@ export interface ControlRefusal {
   readonly tcli: number;
   readonly error: string;
   readonly hint?: string;
+  /** The process ends. `restart`: another takes its place in a moment. */
+  readonly ends?: 'stop' | 'restart';
 }
 
 export type ControlRequest =
@@ -134,6 +155,7 @@ export interface Status {
   readonly version: string;
   readonly pid: number;
   readonly role: Role;
+  readonly startedBy: StartedBy;
   /** Every volume and portal that can be open is. */
   readonly serving: boolean;
   /** ISO 8601, UTC. */
@@ -165,8 +187,15 @@ export function listChanges(count: number, latest: readonly string[]): string[] 
   return count > shown.length ? [`… and ${count - shown.length} before`, ...shown] : shown;
 }
 
+/** In a line: which process serves, and who started it. */
+export function served({ pid, role, startedBy: { what, user } }: Status): string {
+  const of = user === undefined ? '' : ` (${user})`;
+  if (role === 'shell') return `process ${pid}, a shell that serves itself${of}`;
+  return `process ${pid}, started ${starters[what]}${of}`;
+}
+
 /** In a line: what is served, and where. */
-export function summary({ targets, portals }: Status): string {
+export function summary({ targets, portals }: Pick<Status, 'targets' | 'portals'>): string {
   const where = portals.length > 0 ? ` on ${portals.join(', ')}` : '; no portals yet';
   return `Serving ${targets} ${targets === 1 ? 'target' : 'targets'}${where}`;
 }

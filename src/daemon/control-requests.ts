@@ -14,7 +14,7 @@ import { inUse } from '../root/local-devices.ts';
 import { newPart } from '../root/options.ts';
 import { type WhyQuestion, whyRefused } from '../root/why.ts';
 import { dumpValue } from '../saved/saveconfig.ts';
-import type { ControlReply, Status } from './control-protocol.ts';
+import type { ControlReply, SessionOpening, Status } from './control-protocol.ts';
 import type { Sampler } from './samples.ts';
 import { type SampledTopic, type WatchTopic, watchTopics } from './topics.ts';
 import type { WatchOptions } from './watch.ts';
@@ -23,7 +23,7 @@ import type { Watches } from './watches.ts';
 export interface ControlContext {
   readonly host: Host;
   status(): Status;
-  stop?(): void;
+  stop?(how: 'stop' | 'restart'): void;
   /** The client has gone: what has not begun is not done. */
   readonly gone: AbortSignal;
   /** Who asks. */
@@ -70,7 +70,7 @@ export const controlRequests: Readonly<
       throw new OperatorError('An interactive tcli serves this configuration.', 'It ends when its shell is left.');
     if (force !== true && restarts !== true) await refuseLocalUse(host);
     // The answer goes first.
-    setImmediate(stop);
+    setImmediate(() => stop(restarts === true ? 'restart' : 'stop'));
     return { is: 'stopping' };
   },
   stats: (context) => sample(context, 'stats'),
@@ -119,7 +119,7 @@ function watchOptions({
 }
 
 /** @throws OperatorError while somebody of this machine uses a LUN as a block device */
-async function refuseLocalUse({ root }: Host): Promise<void> {
+export async function refuseLocalUse({ root }: Host): Promise<void> {
   const uses = (await Promise.all(root.localDevices().map(inUse))).flat();
   if (uses.length === 0) return;
   throw new OperatorError(
@@ -136,4 +136,21 @@ function operationOf(given: unknown): Operation {
     throw new OperatorError("An operation's params are an object");
   const said = Object.entries(params as ParameterValues).filter(([name]) => !ownParams.includes(name));
   return { path, verb, params: Object.fromEntries(said) };
+}
+
+/** How a client wants its session. @throws OperatorError for a key of the wrong type; unknown keys are passed over */
+export function sessionOpening(wanted: unknown): SessionOpening {
+  if (typeof wanted !== 'object' || wanted === null) throw new OperatorError('session must be an object');
+  const types = {
+    cwd: 'string',
+    workingDirectory: 'string',
+    saveOnExit: 'boolean',
+    bareErrors: 'boolean',
+    person: 'boolean',
+  };
+  const given = wanted as Record<string, unknown>;
+  const known = Object.entries(types).filter(([key]) => given[key] !== undefined);
+  for (const [key, type] of known)
+    if (typeof given[key] !== type) throw new OperatorError(`session.${key} must be a ${type}`);
+  return Object.fromEntries(known.map(([key]) => [key, given[key]]));
 }

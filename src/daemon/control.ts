@@ -3,7 +3,7 @@
  * costs itself its connection, never the target its time.
  */
 
-import { chmod, chown, rename, rm } from 'node:fs/promises';
+import { chmod, rename, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { makePrivateDirectory } from '../durable/atomic-file.ts';
@@ -11,27 +11,30 @@ import type { Role } from '../durable/holder.ts';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import type { Author } from '../operations/operation.ts';
-import { printableLine } from '../printable.ts';
 import { authorOf } from '../root/author.ts';
 import type { Host } from '../root/host.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
+import { letGroupIn } from '../system/group.ts';
 import { mayControl } from '../system/peer.ts';
 import { runningMs, whenLate } from '../system/running-time.ts';
 import { whenListening } from '../system/unix-socket.ts';
 import {
-  type ControlRefusal,
   type ControlReply,
   controlSocketOf,
   messageBytesMax,
   protocolVersion,
   type SessionOpening,
+  type StartedBy,
   type Status,
+  served,
   type Welcome,
 } from './control-protocol.ts';
-import { type ControlContext, controlRequests } from './control-requests.ts';
-import { encodeFrame, FrameError, FrameReader } from './frames.ts';
+import { type ControlContext, controlRequests, refuseLocalUse, sessionOpening } from './control-requests.ts';
+import { endsWith, failureOf, farewellMs, sayFarewell, unknownRequest } from './farewell.ts';
+import { encodeFrame, FrameReader } from './frames.ts';
 import { Sampler } from './samples.ts';
+import { type ServingProcess, Shells } from './shells.ts';
 import { statusOf } from './status.ts';
 import type { WatchReader } from './watch.ts';
 import { Watches } from './watches.ts';
@@ -50,8 +53,6 @@ const outputBytesMax = 32 << 20;
 const watchedBytesMax = 1 << 20;
 /** Control requests of one client at one time; it is not read from meanwhile. */
 const requestsMax = 64;
-/** How long a client may take to read the last words. */
-const farewellMs = 500;
 
 /** A shell session behind a connection. It is told what comes in that is no control request. */
 export interface SessionChannel {
@@ -61,17 +62,23 @@ export interface SessionChannel {
 }
 
 /** @throws OperatorError that refuses the session */
-export type CreateSession = (opening: SessionOpening, post: (reply: unknown) => void, by: Author) => SessionChannel;
+export type CreateSession = (
+  opening: SessionOpening,
+  post: (reply: unknown) => void,
+  by: Author,
+  serving: ServingProcess,
+) => SessionChannel;
 
 export interface ControlOptions {
   readonly host: Host;
   readonly role: Role;
+  readonly startedBy: StartedBy;
   /** The program's. */
   readonly version: string;
   readonly log: Log;
   readonly createSession: CreateSession;
   /** Ends this process as SIGTERM does; absent where it is somebody's shell. */
-  readonly stop?: () => void;
+  readonly stop?: (how: 'stop' | 'restart') => void;
   /** A group whose members may connect as well; otherwise the owner alone, and root. */
   readonly group?: number;
   /** A listening socket that the service manager opened: who may connect is its affair. */
@@ -84,6 +91,8 @@ export interface Control {
   /** Something else stands at its place, which only a mistake has put there. */
   readonly isBlocked: boolean;
   status(): Status;
+  /** The process ends soon: no more sessions are opened, and those that are open will hear of it when they end. */
+  ending(how: 'stop' | 'restart'): void;
   /** Ends every session and removes the socket. */
   close(): Promise<void>;
 }
@@ -99,9 +108,11 @@ class ControlServer implements Control {
   readonly options: ControlOptions;
   /** The one that has been idle the longest first. */
   readonly clients = new Set<Client>();
+  readonly shells: Shells;
   problem: string | undefined;
   isBlocked = false;
   readonly sampler: Sampler;
+  ends: 'stop' | 'restart' | undefined;
   readonly #startedAt = new Date().toISOString();
   readonly #path: string;
   readonly #server: Server;
@@ -109,6 +120,12 @@ class ControlServer implements Control {
   constructor(options: ControlOptions) {
     this.options = options;
     this.sampler = new Sampler(options.host.root, runningMs);
+    this.shells = new Shells({
+      startedBy: options.startedBy,
+      serves: () => options.host.root.tree.targets().next().done === false,
+      isAsked: () => this.clients.size > 0,
+      end: () => options.stop?.('stop'),
+    });
     this.#path = controlSocketOf(options.host.home);
     this.#server = createServer((socket) => this.#accept(socket));
   }
@@ -147,23 +164,33 @@ class ControlServer implements Control {
     await rename(fresh, this.#path);
   }
 
-  /** The way to the socket and the socket; what cannot be given away stays the owner's. */
   async #letIn(group: number, directory: string, socket: string): Promise<void> {
-    const owner = process.geteuid?.() ?? 0;
-    try {
-      await chown(directory, owner, group);
-      await chmod(directory, 0o710);
-      await chown(socket, owner, group);
-      await chmod(socket, 0o660);
-    } catch (error) {
-      const detail = { group, reason: reasonOf(error) };
-      this.options.log({ level: 'warning', event: 'control socket not for the group', detail });
-    }
+    const reason = await letGroupIn(group, directory, socket);
+    if (reason)
+      this.options.log({ level: 'warning', event: 'control socket not for the group', detail: { group, reason } });
   }
 
   status(): Status {
-    const { host, role, version } = this.options;
-    return statusOf(host, { role, version, startedAt: this.#startedAt, clients: this.clients.size });
+    const { host, role, version, startedBy } = this.options;
+    return statusOf(host, { role, version, startedBy, startedAt: this.#startedAt, clients: this.clients.size });
+  }
+
+  ending(how: 'stop' | 'restart'): void {
+    this.ends = how;
+    this.shells.close();
+  }
+
+  /** This process, for the session of a person or of a program. */
+  processFor({ person = false }: SessionOpening): ServingProcess {
+    const { shells, options } = this;
+    return {
+      fate: () => shells.fate,
+      describe: () => served(this.status()),
+      othersOpen: () => shells.open - Number(person),
+      keep: () => shells.keep(),
+      mayStop: () => refuseLocalUse(options.host),
+      stop: () => options.stop?.('stop'),
+    };
   }
 
   async close(): Promise<void> {
@@ -225,6 +252,7 @@ class Client {
   readonly #context: ControlContext;
   #opened = false;
   #session: SessionChannel | undefined;
+  #left: (() => void) | undefined;
   #requests = 0;
   readonly #watches: Watches;
 
@@ -253,13 +281,18 @@ class Client {
       this.#watches.end();
       left.abort();
       gone();
+      if (this.#left) this.#left();
+      else server.shells.programLeft();
     });
     socket.on('drain', () => this.#watches.resumed());
   }
 
-  /** Says no more, and lets it read what it was told. */
+  /** Says the last words, and lets it read what it was told. */
   end(): void {
     this.#session?.hangUp();
+    const { ends } = this.#server;
+    // A program that asked one thing, and has its answer, is told nothing more.
+    if (this.#session && ends) this.#post(endsWith(ends));
     this.#socket.end();
   }
 
@@ -321,11 +354,12 @@ class Client {
     try {
       if (tcli !== protocolVersion)
         throw new OperatorError(`This tcli speaks version ${protocolVersion} of the protocol, not ${tcli}.`);
-      if (session !== undefined)
-        this.#session = createSession(sessionOpening(session), (reply) => this.#post(reply as object), {
-          ...this.#context.by,
-          via: 'shell',
-        });
+      const { ends } = this.#server;
+      if (session !== undefined && ends) {
+        sayFarewell(this.#socket, endsWith(ends));
+        return;
+      }
+      if (session !== undefined) this.#openSession(sessionOpening(session), createSession);
       this.#post({ tcli: protocolVersion, version, pid: process.pid, role } satisfies Welcome);
     } catch (error) {
       if (!(error instanceof OperatorError)) logBug(log, 'control', error);
@@ -333,10 +367,17 @@ class Client {
     }
   }
 
+  #openSession(opening: SessionOpening, createSession: CreateSession): void {
+    const post = (reply: unknown) => this.#post(reply as object);
+    const by = { ...this.#context.by, via: 'shell' } as const;
+    this.#session = createSession(opening, post, by, this.#server.processFor(opening));
+    if (opening.person) this.#left = this.#server.shells.enter();
+  }
+
   async #request(id: number, verb: string, message: Readonly<Record<string, unknown>>): Promise<void> {
     this.#requests += 1;
     if (this.#requests >= requestsMax) this.#socket.pause();
-    const reply = await controlRequests[verb]!(this.#context, message).catch((error: unknown) => failure(error));
+    const reply = await controlRequests[verb]!(this.#context, message).catch((error: unknown) => failureOf(error));
     this.#requests -= 1;
     if (this.#requests < requestsMax) this.#socket.resume();
     this.#post({ id, ...reply } as ControlReply);
@@ -344,7 +385,7 @@ class Client {
 
   /** The last message of a connection. */
   #refuse(error: unknown): void {
-    const { is: _, ...refusal } = failure(error);
+    const { is: _, ...refusal } = failureOf(error);
     sayFarewell(this.#socket, { tcli: protocolVersion, ...refusal });
   }
 
@@ -354,42 +395,4 @@ class Client {
     this.#server.isActive(this);
     if (this.#socket.writableLength > outputBytesMax) this.#drop('it does not read what it is told');
   }
-}
-
-/** The last words; what the client says meanwhile is not heard, and its end of the connection not waited for. */
-function sayFarewell(socket: Socket, words: ControlRefusal): void {
-  if (socket.destroyed || socket.writableEnded) return;
-  socket.resume();
-  socket.end(encodeFrame(words));
-  const inTime = whenLate(farewellMs, () => socket.destroy());
-  socket.once('close', inTime);
-}
-
-function failure(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 'id'> {
-  const hint = error instanceof OperatorError ? error.hint : undefined;
-  const ours = error instanceof OperatorError || error instanceof FrameError;
-  const text = ours ? error.message : `internal error: ${reasonOf(error)}`;
-  return { is: 'failed', error: text, ...(hint !== undefined && { hint }) };
-}
-
-/** A newer client asks for what this process does not know: it is not left waiting. */
-const unknownRequest = (verb: unknown) =>
-  failure(
-    typeof verb === 'string'
-      ? new OperatorError(
-          `There is no request '${printableLine(verb)}', or its keys are wrong.`,
-          'See docs/protocol.md.',
-        )
-      : new OperatorError('A request has the word do.'),
-  );
-
-/** @throws OperatorError for a key of the wrong type; unknown keys are passed over */
-function sessionOpening(wanted: unknown): SessionOpening {
-  if (typeof wanted !== 'object' || wanted === null) throw new OperatorError('session must be an object');
-  const types = { cwd: 'string', workingDirectory: 'string', saveOnExit: 'boolean', bareErrors: 'boolean' };
-  const given = wanted as Record<string, unknown>;
-  const known = Object.entries(types).filter(([key]) => given[key] !== undefined);
-  for (const [key, type] of known)
-    if (typeof given[key] !== type) throw new OperatorError(`session.${key} must be a ${type}`);
-  return Object.fromEntries(known.map(([key]) => [key, given[key]]));
 }

@@ -14,7 +14,7 @@ import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { tgtSocketOf } from '../tgt/protocol.ts';
 import { type Control, type CreateSession, listenControl } from './control.ts';
-import { type Status, summary } from './control-protocol.ts';
+import { type StartedBy, type Status, summary } from './control-protocol.ts';
 import { countRepeats } from './repeats.ts';
 import { problems } from './status.ts';
 
@@ -29,6 +29,7 @@ export interface ServeOptions {
   /** The program's. */
   readonly version: string;
   readonly log: Log;
+  readonly startedBy: StartedBy;
   /** A shell session for a client of the control socket. */
   readonly createSession: (host: Host) => CreateSession;
   /** Called once every portal is open. */
@@ -83,6 +84,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   process.on('uncaughtException', survive);
   process.on('unhandledRejection', survive);
   const asked = new AbortController();
+  let ends: 'stop' | 'restart' = 'stop';
   const ending = AbortSignal.any([stopped, asked.signal]);
   const watchdog = manager.watchdogMs && setInterval(() => manager.notify('WATCHDOG=1'), manager.watchdogMs / 2);
   // Without portals, nothing else keeps the process alive.
@@ -102,7 +104,11 @@ export async function serve(options: ServeOptions): Promise<void> {
       version: options.version,
       log,
       createSession: options.createSession(host),
-      stop: () => asked.abort(),
+      startedBy: options.startedBy,
+      stop(how) {
+        ends = how;
+        asked.abort();
+      },
       ...(group !== undefined && { group }),
       ...(inherited && { inherited: inherited.fd }),
     });
@@ -133,6 +139,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await aborted(ending);
   } finally {
     manager.notify('STOPPING=1');
+    control?.ending(ends);
     clearInterval(retrying);
     const inTime = whenLate(stopMs, () => {
       log({ level: 'error', event: 'stopped by force', detail: { afterMs: stopMs } });

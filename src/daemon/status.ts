@@ -10,7 +10,7 @@ import { keptOf, portalPath, printPortal } from '../target/target.ts';
 import type { Status } from './control-protocol.ts';
 
 /** What only the process itself knows. */
-export type About = Pick<Status, 'role' | 'version' | 'startedAt' | 'clients'>;
+export type About = Pick<Status, 'role' | 'startedBy' | 'version' | 'startedAt' | 'clients'>;
 
 export function statusOf(host: Host, about: About): Status {
   const { tree } = host.root;

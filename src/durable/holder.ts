@@ -60,11 +60,15 @@ const lockOf = (home: Home): string => join(home.stateDirectory, 'lock');
 export function inUse(home: Home, holder: Holder): OperatorError {
   const what =
     holder.role === 'serve' ? 'tcli serve' : holder.role === 'shell' ? 'an interactive tcli' : 'another tcli command';
+  const next: Record<Role, string> = {
+    command: 'Try again in a moment.',
+    serve:
+      'Its control socket does not answer here. Reading commands work meanwhile; to replace it: tcli daemon restart --force',
+    shell: 'Its control socket does not answer here. Reading commands work meanwhile; it ends when that shell is left.',
+  };
   return new OperatorError(
     `The configuration in ${dirname(home.saveFile)} is in use by ${what} (process ${holder.pid || 'unknown'}).`,
-    holder.role === 'command'
-      ? 'Try again in a moment.'
-      : `Reading commands work meanwhile. To change it here, end that process first: kill ${holder.pid}`,
+    next[holder.role],
   );
 }
 

@@ -54,7 +54,7 @@ export async function ownLink({ home, version, loops, log }: OwnOptions): Promis
     configuration: async (path) => dumpValue(host.root.tree, path),
     async status() {
       await host.root.observe();
-      return statusOf(host, { role: 'serve', version, startedAt, clients: 0 });
+      return statusOf(host, { role: 'serve', startedBy: { what: 'program' }, version, startedAt, clients: 0 });
     },
     async save() {
       const { path, backup } = await host.save(undefined, backupsKept);

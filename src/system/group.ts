@@ -1,6 +1,8 @@
 /** Groups of this machine. */
 
 import { spawnSync } from 'node:child_process';
+import { chmod, chown } from 'node:fs/promises';
+import { reasonOf } from '../errors.ts';
 
 /** The number of a group, by its name or by the number itself; undefined when there is none of that name. */
 export function groupNamed(name: string): number | undefined {
@@ -9,4 +11,21 @@ export function groupNamed(name: string): number | undefined {
   const { stdout } = spawnSync('getent', ['group', name], { encoding: 'utf8' });
   const number = /^[^:]*:[^:]*:(\d+):/.exec(stdout ?? '')?.[1];
   return number === undefined ? undefined : Number(number);
+}
+
+/**
+ * Lets a group to a socket: the way to it, and the socket.
+ * @returns why that could not be; what could not be given away stays its owner's
+ */
+export async function letGroupIn(group: number, directory: string, socket: string): Promise<string | undefined> {
+  const owner = process.geteuid?.() ?? 0;
+  try {
+    await chown(directory, owner, group);
+    await chmod(directory, 0o710);
+    await chown(socket, owner, group);
+    await chmod(socket, 0o660);
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
 }

@@ -23,6 +23,8 @@ interface InheritedSocket {
 }
 
 export interface ServiceManager {
+  /** This process was started by one. */
+  readonly isThere: boolean;
   /** Assignments as in sd_notify(3): `READY=1`, `STATUS=…`. It never throws: nobody may be listening. */
   notify(...states: readonly string[]): void;
   /** How often it wants to hear `WATCHDOG=1`, in milliseconds; undefined: never. */
@@ -42,6 +44,7 @@ export function serviceManager(environment: NodeJS.ProcessEnv, pid: number): Ser
   const names = (LISTEN_FDNAMES ?? '').split(':');
   const sockets = Array.from({ length: count }, (_, at) => ({ name: names[at] || 'unknown', fd: listenFdsStart + at }));
   return {
+    isThere: NOTIFY_SOCKET !== undefined || count > 0,
     notify: (...states) => NOTIFY_SOCKET && send(NOTIFY_SOCKET, states),
     watchdogMs,
     sockets,

@@ -34,6 +34,7 @@ async function listen(options: Partial<ControlOptions> = {}): Promise<Fixture> {
   const control = await listenControl({
     host,
     role: 'serve',
+    startedBy: { what: 'hand' },
     version: '1.2.3',
     log: (record) => void logged.push(record),
     createSession: () => ({ receive: () => false, hangUp: () => {} }),
@@ -95,7 +96,14 @@ it('is there for its owner alone, and takes the place of what a killed process l
   const host = await openHost({ home, role: 'serve' });
   const log = () => {};
   const createSession = () => ({ receive: () => false, hangUp: () => {} });
-  const control = await listenControl({ host, role: 'serve', version: '1.2.3', log, createSession });
+  const control = await listenControl({
+    host,
+    role: 'serve',
+    startedBy: { what: 'hand' },
+    version: '1.2.3',
+    log,
+    createSession,
+  });
   const stats = statSync(controlSocketOf(home));
   expect([stats.isSocket(), stats.mode & 0o777]).toEqual([true, 0o600]);
   await opened(controlSocketOf(home));

@@ -34,7 +34,14 @@ async function serve(port: number, metricsPort: number) {
   const logged: LogRecord[] = [];
   const log = (record: LogRecord) => void logged.push(record);
   const createSession = () => ({ receive: () => false, hangUp: () => {} });
-  const control = await listenControl({ host, role: 'serve', version: '1.2.3', log, createSession });
+  const control = await listenControl({
+    host,
+    role: 'serve',
+    startedBy: { what: 'hand' },
+    version: '1.2.3',
+    log,
+    createSession,
+  });
   onTestFinished(() => control.close());
   const close = await serveMetrics({
     host,

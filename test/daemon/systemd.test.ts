@@ -94,7 +94,9 @@ it(
     await new Promise((listening) => child.stderr.once('data', listening));
     const created = await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M']);
     expect(created).toEqual({ status: 0, stdout: 'Created ramdisk rd0 with size 1M.\n', stderr: '' });
-    expect((await tcli(home, ['daemon', 'status'])).stdout).toContain(`process ${child.pid}, since`);
+    expect((await tcli(home, ['daemon', 'status'])).stdout).toContain(
+      `process ${child.pid}, started by the service manager`,
+    );
     expect((await tcli(home, ['daemon', 'stop'])).status).toBe(0);
   },
 );
@@ -119,7 +121,7 @@ it(
     const { stdout } = await run('iscsi-ls', ['-s', `iscsi://127.0.0.1:${port}/`]);
     expect(stdout).toMatch(new RegExp(`^Target:${iqn} Portal:127\\.0\\.0\\.1:${port},1\nLun:0 `));
     const status = (await tcli(home, ['daemon', 'status'])).stdout;
-    expect(status).toContain(`process ${child.pid}, since`);
+    expect(status).toContain(`process ${child.pid}, started by the service manager`);
     expect(status).not.toContain('Problems');
     expect(log).toContain(`inherited socket fd=4 address="127.0.0.1:${port}"`);
     expect((await tcli(home, ['daemon', 'stop'])).status).toBe(0);

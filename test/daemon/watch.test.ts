@@ -34,7 +34,14 @@ async function serve() {
   await apply(tpg, 'enable');
   await host.root.start();
   const { log } = host;
-  const control = await listenControl({ host, role: 'serve', version: '1', log, createSession: sessionsOf(host) });
+  const control = await listenControl({
+    host,
+    role: 'serve',
+    startedBy: { what: 'hand' },
+    version: '1',
+    log,
+    createSession: sessionsOf(host),
+  });
   onTestFinished(() => control.close());
   const open = async (opening = {}) => {
     const client = await openControl(directory, opening);

@@ -18,7 +18,8 @@ function daemonHome(): string {
   return home;
 }
 
-const shellAt = (home: string) => new TestTerminal(process.execPath, [program, '--home', home]);
+const shellAt = (home: string, ...words: string[]) =>
+  new TestTerminal(process.execPath, [program, '--home', home, ...words]);
 
 it('a one-shot changes what the running process serves; output, errors and statuses are as without it', async () => {
   const home = temporaryDirectory();
@@ -74,9 +75,9 @@ it('two shells side by side: each stands where it went, and sees at once what th
   expect(await one.exit()).toBe(0);
 });
 
-it('an open shell hosts the target for others: a one-shot beside it may change it', async () => {
+it('a shell with --no-daemon serves itself, and others are its clients', async () => {
   const home = temporaryDirectory();
-  const shell = shellAt(home);
+  const shell = shellAt(home, '--no-daemon');
   onTestFinished(() => shell.kill());
   await shell.until('/> ▏');
   await expect.poll(() => stat(join(home, 'run/control.sock')).catch(() => null)).not.toBe(null);
@@ -87,20 +88,6 @@ it('an open shell hosts the target for others: a one-shot beside it may change i
     status: 1,
     stderr: expect.stringContaining('An interactive tcli serves this configuration.'),
   });
-});
-
-it('a process that is killed: the attached shell says so and ends with 1; the next command hosts the target itself', async () => {
-  const home = temporaryDirectory();
-  const served = await serve(home);
-  const shell = shellAt(home);
-  onTestFinished(() => shell.kill());
-  await shell.until('/> ▏');
-  await served.kill();
-  await shell.until('the session was lost');
-  expect(await shell.exit()).toBe(1);
-  expect(await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M'])).toMatchObject({ status: 0, stderr: '' });
-  await serve(home);
-  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('o- rd0 ');
 });
 
 it('Ctrl-C ends the line of an attached one-shot, status 1', async () => {
@@ -127,7 +114,11 @@ it('daemon start, status, start again, restart, stop', async () => {
   await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M']);
   const status = await tcli(home, ['daemon', 'status']);
   expect(status.status).toBe(0);
-  expect(status.stdout).toMatch(new RegExp(`^Serving 0 targets; no portals yet; process ${pid}, since 20\\d\\d-`));
+  expect(status.stdout).toMatch(
+    new RegExp(
+      `^Serving 0 targets; no portals yet; process ${pid}, started by tcli daemon start \\(\\w+\\), since 20\\d\\d-`,
+    ),
+  );
   expect(status.stdout).toContain(`Changes that are stored but not in ${home}/saveconfig.json: 2`);
   expect(await tcli(home, ['daemon', 'start'])).toMatchObject({
     status: 0,

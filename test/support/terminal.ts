@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = join(root, 'node_modules', '.cache', 'tcli-test');
 
 /** Longest wait for something to appear, in milliseconds; a loaded machine needs it, a good run does not. */
-const WAIT_MS = 120_000;
+const WAIT_MS = Number(process.env['TCLI_TEST_WAIT_MS'] ?? 120_000);
 
 /** Builds programs (paths from the project's root) as build.mjs does; @returns the path of each built file, in the same order. */
 export async function buildPrograms(name: string, entries: readonly string[]): Promise<string[]> {

@@ -1,0 +1,87 @@
+/** Starts the process that serves a home, in the background: for `tcli daemon start`, for shells and for `tcli share` alike. */
+
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type Home, makePrivateDirectory, reasonOf, type StartedBy } from '../../src/client.ts';
+import { complain } from './streams.ts';
+
+/** Lines of its log that say why a process ended. */
+const linesShown = 5;
+
+/**
+ * What of the environment follows into a process that outlives who started it: where things are, how words and times are written, and
+ * settings of the machine. Not what belongs to a login or a terminal, nor the secrets that commands are given this way.
+ */
+const followsAlong =
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI))$/;
+
+/** A process that was started. */
+export interface Started {
+  readonly pid: number | undefined;
+  readonly logFile: string;
+  /** Why it ended; undefined as long as it runs. */
+  ended(): string | undefined;
+  /** It may outlive this process. */
+  letGo(): void;
+}
+
+/** @param words for `serve` */
+export async function startDaemon(home: Home, words: readonly string[], by: StartedBy['what']): Promise<Started> {
+  const logFile = join(home.stateDirectory, 'daemon.log');
+  const log = await openLog(logFile);
+  const [program = ''] = process.argv.slice(1);
+  const own = ['--own-log', logFile, '--started-by', by];
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, program, '--home-paths', JSON.stringify(home), 'serve', ...words, ...own],
+    {
+      cwd: '/',
+      // A session of its own (setsid): no terminal can end it.
+      detached: true,
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => followsAlong.test(name))),
+      stdio: ['ignore', log, log],
+    },
+  );
+  closeSync(log);
+  let hasEnded = false;
+  for (const event of ['exit', 'error'] as const)
+    child.once(event, () => {
+      hasEnded = true;
+    });
+  return {
+    pid: child.pid,
+    logFile,
+    ended: () => (hasEnded ? lastLines(logFile) : undefined),
+    letGo: () => child.unref(),
+  };
+}
+
+/** The name of the user whose process this is. */
+export function currentUser(): { user?: string } {
+  try {
+    return { user: userInfo().username };
+  } catch {
+    // A container's user need not have a name.
+    return {};
+  }
+}
+
+/** A log that cannot be written is no reason not to serve. */
+async function openLog(path: string): Promise<number> {
+  try {
+    await makePrivateDirectory(dirname(path));
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    complain(`No log: ${path}: ${reasonOf(error)}\n`);
+    return openSync('/dev/null', 'a');
+  }
+}
+
+function lastLines(file: string): string {
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
+  return text === ''
+    ? 'It wrote nothing to its log; in the foreground it says why: tcli serve'
+    : text.split('\n').slice(-linesShown).join('\n');
+}

@@ -1,0 +1,46 @@
+/** What a client of the control socket is told where it gets nothing else: refusals, and last words. */
+
+import type { Socket } from 'node:net';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { printableLine } from '../printable.ts';
+import { whenLate } from '../system/running-time.ts';
+import { type ControlRefusal, type ControlReply, protocolVersion } from './control-protocol.ts';
+import { encodeFrame, FrameError } from './frames.ts';
+
+/** How long a client may take to read the last words. */
+export const farewellMs = 500;
+
+/** The last words to a session whose process ends. */
+export const endsWith = (ends: 'stop' | 'restart'): ControlRefusal => ({
+  tcli: protocolVersion,
+  error: ends === 'restart' ? 'The process that serves is restarted.' : 'The process that serves was stopped.',
+  ends,
+});
+
+/** The last words; what the client says meanwhile is not heard, and its end of the connection not waited for. */
+export function sayFarewell(socket: Socket, words: ControlRefusal): void {
+  if (socket.destroyed || socket.writableEnded) return;
+  socket.resume();
+  socket.end(encodeFrame(words));
+  const inTime = whenLate(farewellMs, () => socket.destroy());
+  socket.once('close', inTime);
+}
+
+/** What could not be done, as it is answered. */
+export function failureOf(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 'id'> {
+  const hint = error instanceof OperatorError ? error.hint : undefined;
+  const ours = error instanceof OperatorError || error instanceof FrameError;
+  const text = ours ? error.message : `internal error: ${reasonOf(error)}`;
+  return { is: 'failed', error: text, ...(hint !== undefined && { hint }) };
+}
+
+/** A newer client asks for what this process does not know: it is not left waiting. */
+export const unknownRequest = (verb: unknown) =>
+  failureOf(
+    typeof verb === 'string'
+      ? new OperatorError(
+          `There is no request '${printableLine(verb)}', or its keys are wrong.`,
+          'See docs/protocol.md.',
+        )
+      : new OperatorError('A request has the word do.'),
+  );
