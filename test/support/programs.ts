@@ -2,6 +2,9 @@
 export const packagesOf = {
   bash: 'bash',
   cc: 'gcc libc6-dev',
+  chromium: 'chromium',
+  // Where its server is, which PATH does not know.
+  'cockpit-bridge': 'cockpit-bridge cockpit-ws',
   corosync: 'corosync',
   dd: 'coreutils',
   debootstrap: 'debootstrap',
