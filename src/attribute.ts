@@ -146,7 +146,9 @@ export interface Attribute<V extends number | string = number | string> extends 
   readonly saved: 'number' | 'string';
 }
 
+/** Attributes by their names. */
 export type AttributeTable = Readonly<Record<string, Attribute>>;
+/** The values of the attributes of a table, by their names. */
 export type AttributeValues<T extends AttributeTable> = {
   [K in keyof T]: T[K]['default'];
 };

@@ -148,6 +148,7 @@ export type LogEvent<L extends LogLevel = LogLevel> = {
   [E in keyof typeof logEvents]: (typeof logEvents)[E]['level'] extends L ? E : never;
 }[keyof typeof logEvents];
 
+/** One thing that is logged: an event of the table, and the details that it has. */
 export type LogRecord = {
   [L in LogLevel]: {
     /** That of its row: a wrong one is not compiled. */
@@ -158,6 +159,7 @@ export type LogRecord = {
   };
 }[LogLevel];
 
+/** Takes log records. */
 export type Log = (record: LogRecord) => void;
 
 /** A bug of ours: logged with its stack; the process goes on. */

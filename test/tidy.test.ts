@@ -114,6 +114,23 @@ describe('the laws', () => {
     expect(silent).toEqual([]);
   });
 
+  it('an export says what it is, unless the head of its file does, or the `doc` of its record', () => {
+    const silent = product.flatMap((file) => {
+      const lines = text(file).split('\n');
+      let isFirst = true;
+      let isTold = false;
+      return lines.flatMap((line, at) => {
+        if (line === '') isTold = false;
+        if (!/^export (?:async |abstract )?(?:function|class|const|interface|type) ?\*?\w/.test(line)) return [];
+        // Lines of a group stand below one comment.
+        isTold ||= isFirst || lines[at - 1]!.endsWith('*/') || /^ +doc: /m.test(lines.slice(at + 1, at + 3).join('\n'));
+        isFirst = false;
+        return isTold ? [] : [`${file}:${at + 1} ${line}`];
+      });
+    });
+    expect(silent).toEqual([]);
+  });
+
   it("names are the field's: no utils, helpers, managers, commons", () => {
     expect(files.filter((file) => /(util|helper|manager|common\.|base\.|misc)/i.test(file))).toEqual([]);
   });

@@ -27,6 +27,7 @@ export type Reconnect = (loss: LostConnection) => Promise<ShellClient>;
 /** Words that leave a shell which has nobody to ask. */
 const leaving: readonly string[] = ['exit', 'quit'];
 
+/** A session that outlives the connection to it. */
 export class LastingClient implements ShellClient {
   readonly lost: Promise<Error>;
   readonly #reconnect: Reconnect;

@@ -15,6 +15,7 @@ export interface Terminal {
   readonly interactive: boolean;
 }
 
+/** What a front end asks of its session. */
 export type ShellRequest =
   /** Sets or changes the terminal (first request, and after a resize). */
   | { readonly id: number; readonly do: 'terminal'; readonly terminal: Terminal }
@@ -28,6 +29,7 @@ export type ShellRequest =
 /** The id of output that no request asked for: what the engine has to tell a person. */
 export const NOTICE = 0;
 
+/** What a session answers. */
 export type ShellReply =
   /** A piece of output, newlines included; `error` goes to standard error. */
   | { readonly id: number; readonly is: 'output'; readonly stream: 'output' | 'error'; readonly text: string }
@@ -52,6 +54,7 @@ export interface FileQuestion {
   readonly path: string;
 }
 
+/** What a person is asked in the middle of a line. */
 export type Question =
   /** The answer is the chosen item's value. */
   | {
@@ -72,6 +75,7 @@ export interface SessionState {
   readonly pager: boolean;
 }
 
+/** What can stand at the cursor. */
 export interface LineCompletion {
   /** Where the word being completed starts in the line; candidates replace line[from … cursor]. */
   readonly from: number;
@@ -82,6 +86,7 @@ export interface LineCompletion {
   readonly unknown?: readonly [from: number, to: number];
 }
 
+/** One of the things that can stand there. */
 export interface Candidate {
   /** What stands in the line afterwards. */
   readonly text: string;
@@ -126,6 +131,7 @@ export interface ShellClient {
   close(): Promise<void>;
 }
 
+/** Where a line prints, and who answers its questions. */
 export interface OutputSink {
   write(text: string, stream: 'output' | 'error'): void;
   ask(question: Question): Promise<string | null>;

@@ -39,6 +39,7 @@ export class Farewell extends Error {
 /** Omit that keeps the members of a union apart. */
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
+/** One session, as its front end sees it. */
 export class SessionClient implements ShellClient {
   hosted = false;
   state: SessionState = { prompt: '', path: '/', pager: false };

@@ -139,6 +139,7 @@ export function describeAccessList({ addresses, names }: AccessList): string {
   return `only ${parts.join(' and ') || 'nobody'}`;
 }
 
+/** The commands of a fabric for its accounts. */
 export const accountCommands: Commands<FabricState> = {
   add_account: commandOf<FabricState>()({
     doc: 'Makes a CHAP account: a name and a secret that TPGs and discovery can take.',

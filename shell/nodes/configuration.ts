@@ -153,6 +153,7 @@ function all({ root }: Host): string {
   ].join(', ');
 }
 
+/** The commands of the root for the configuration as a whole. */
 export const configurationCommands = ({ home }: Host): Commands<Host> => ({
   saveconfig: saveconfig(home.saveFile),
   restoreconfig: restoreconfig(home.saveFile),

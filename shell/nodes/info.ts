@@ -16,6 +16,7 @@ export const infoCommand = <S>(doc: string, entries: (subject: S, host: Host) =>
     json: (subject, { host }) => entries(subject, host),
   });
 
+/** Prints the lines of `info`. */
 export function printInfo(info: (line: string) => void, entries: InfoEntries): void {
   for (const key of Object.keys(entries).sort())
     if (entries[key] !== undefined) info(printableLine(`${key}: ${printed(entries[key])}`));

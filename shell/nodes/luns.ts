@@ -38,6 +38,7 @@ export const lunType: ValueType<number> = {
   print: String,
 };
 
+/** The paths of all storage objects, each with what it is. */
 export const storageObjectPaths = ({ host }: Node): Iterable<readonly [string, string]> =>
   Array.from(host.root.tree.allStorageObjects(), (object) => [object.path, labelOf(object)] as const);
 

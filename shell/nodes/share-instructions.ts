@@ -19,6 +19,7 @@ export interface SharedTarget {
   readonly seeSecret: string;
 }
 
+/** The lines for all of them. */
 export function instructions({ address: { address, port }, iqn, userid, secret, seeSecret }: SharedTarget): string[] {
   const host = /^(0\.0\.0\.0|[0:]+)$/.test(address) ? outerAddress() : address;
   const at = `${bracketed(host)}:${port}`;

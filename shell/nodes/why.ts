@@ -139,6 +139,7 @@ function shownRefusal({ at, since, count, initiator, target, address, portal, re
   return lines([`${briefTime(at)}${times}  ${who} ${way}`.trimEnd(), `    ${event}: ${reason}`]);
 }
 
+/** The command of a LUN. */
 export const lunWhy = commandOf<Lun>()({
   doc: 'Shows who holds it, who uses it, who may, and why not more.',
   parameters: [],
@@ -147,6 +148,7 @@ export const lunWhy = commandOf<Lun>()({
   json: (lun, { host }) => whyAtLun(host.root, lun),
 });
 
+/** The command of a storage object. */
 export const diskWhy = commandOf<StorageObject>()({
   doc: 'Shows who holds it, who uses it, who may, and why not more, LUN by LUN.',
   parameters: [],

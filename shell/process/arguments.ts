@@ -48,6 +48,7 @@ export const tgtTools = ['tgtadm', 'tgt-admin', 'tgt-setup-lun'] as const;
 export type TgtTool = (typeof tgtTools)[number];
 
 const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
+/** What `tcli daemon` can do. */
 export type DaemonAction = (typeof daemonActions)[number];
 
 /** What was said to the process that serves. */
@@ -79,6 +80,7 @@ type Verb = (typeof verbs)[number];
 /** targetcli's way out of its daemon. */
 const disableDaemon = 'set global auto_use_daemon=false';
 
+/** What --help prints. */
 export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
        tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off

@@ -19,6 +19,7 @@ interface Keyword {
   readonly value: Word;
 }
 
+/** A line in its parts. */
 export interface CommandLine {
   readonly path: Word | undefined;
   readonly command: Word | undefined;
@@ -40,6 +41,7 @@ const value = /[\w?;&*$!#,=\\+/.<>()~@:%[\]-]+/y;
 const quote = /["']/y;
 const unprintableWritten = /^\\u([0-9a-f]{4})$/;
 
+/** Takes a line apart. It never throws: what is wrong stands in the result. */
 export function parseCommandLine(line: string): CommandLine {
   return new Reader(line).read();
 }

@@ -66,6 +66,7 @@ export function engineGroup(
 export const wordsOf = ({ only, min, max }: Pick<Attribute, 'only' | 'min' | 'max'>): string[] =>
   only?.map(String) ?? (min === 0 && max === 1 ? ['0', '1'] : []);
 
+/** The group of an object whose settings stand in a table of attributes. */
 export const attributesGroup = (
   name: 'attribute' | 'parameter',
   path: string | readonly string[],

@@ -20,6 +20,7 @@ const LINE_LENGTH_MAX = 4_096;
 export const mayBeKept = (line: string): boolean =>
   line.trim() !== '' && line.length <= LINE_LENGTH_MAX && isPrintable(line) && secretsIn(line).length === 0;
 
+/** The lines that were typed. */
 export class History {
   /** Why lines will not outlive this shell: one line; undefined when they will. */
   readonly problem: string | undefined;

@@ -66,6 +66,7 @@ export interface NodeType<S> {
   readonly commands?: Commands<S> | ((subject: S) => Commands<S>);
 }
 
+/** Commands by their names. */
 export type Commands<S> = Readonly<Record<string, ShellCommand<S>>>;
 
 /** A name below a node, and what stands there. */
@@ -77,6 +78,7 @@ export interface Child {
   readonly apart?: true;
 }
 
+/** A node below another one. */
 export const child = <S>(name: string, type: NodeType<S>, subject: S): Child => ({
   name,
   type: type as NodeType<never>,
@@ -119,6 +121,7 @@ interface Offered {
   readonly words: readonly string[];
 }
 
+/** A command of a kind of node. */
 export interface ShellCommand<S> {
   /** The first sentence is what completion shows. */
   readonly doc: string;
@@ -135,6 +138,7 @@ export interface ShellCommand<S> {
   json?(subject: S, context: Context, given: Given): unknown;
 }
 
+/** A line that is right, and what it does. */
 export interface Example {
   readonly line: string;
   readonly does: string;
@@ -174,6 +178,7 @@ const parameter = <N extends string, V, R extends boolean>(
   { kind = 'plain', ...others }: ParameterOptions<V>,
 ) => ({ name, type, required, doc, kind, ...others }) as Named<N, V, R>;
 
+/** A parameter that has to be given. */
 export const required = <N extends string, V>(
   name: N,
   type: ValueType<V>,
@@ -181,6 +186,7 @@ export const required = <N extends string, V>(
   options: ParameterOptions<V> = {},
 ): Named<N, V, true> => parameter(name, type, true, doc, options);
 
+/** A parameter that may be left out. */
 export const optional = <N extends string, V>(
   name: N,
   type: ValueType<V>,

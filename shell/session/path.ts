@@ -54,6 +54,7 @@ export function nearestNode(path: string, root: Node): Node {
   return node;
 }
 
+/** The node at `/`. */
 export function rootOf(node: Node): Node {
   let root = node;
   while (root.parent) root = root.parent;

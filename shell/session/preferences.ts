@@ -56,7 +56,9 @@ export const preferenceTable = {
   tree_status_mode: switched(true, 'ls shows the status of nodes.'),
 } as const;
 
+/** What preferences are called. */
 export type PreferenceName = keyof typeof preferenceTable;
+/** The value of a preference. */
 export type PreferenceValue<N extends PreferenceName> =
   (typeof preferenceTable)[N] extends Preference<infer V> ? V : never;
 
@@ -74,6 +76,7 @@ type Stored = Partial<Record<PreferenceName | keyof Hidden, unknown>>;
 /** It takes longer than everything else that a one-shot does: loaded by who writes, or serves long enough to see its file go. */
 export const loadConf = () => import('conf');
 
+/** The preferences of one user. */
 export class Preferences {
   readonly #directory: string | undefined;
   #stored: Stored;

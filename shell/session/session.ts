@@ -74,6 +74,7 @@ const candidateColors = {
   keyword: 'color_keyword',
 } as const satisfies Record<Candidate['kind'], PreferenceName>;
 
+/** One session. */
 export class ShellSession implements ShellBackend {
   readonly #host: Host;
   readonly #preferences: Preferences;

@@ -44,6 +44,7 @@ async function suggestKind(
   return [];
 }
 
+/** The bookmarks there are. */
 export const suggestBookmarks = ({ preferences }: Suggesting): Suggestion[] =>
   Array.from(preferences.bookmarks, ([name, path]) => ({
     text: `@${name}`,

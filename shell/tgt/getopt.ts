@@ -6,6 +6,7 @@ export interface LongOption {
   readonly argument: boolean;
 }
 
+/** The options that were found, and the words that are none. */
 export interface Options {
   /** Letter and argument, in the order of the line. */
   readonly found: readonly (readonly [letter: string, argument: string])[];

@@ -9,6 +9,7 @@ export interface PerlOptions {
   readonly problems: readonly string[];
 }
 
+/** Takes the options out of words, as Getopt::Long does. */
 export function perlOptions(words: readonly string[], options: readonly LongOption[]): PerlOptions {
   const found = new Map<string, string>();
   const problems: string[] = [];

@@ -9,6 +9,7 @@ export type FileOptions = ReadonlyMap<string, readonly string[]>;
 /** Stores of one kind (`backing-store`), by their path. */
 type Stores = ReadonlyMap<string, FileOptions>;
 
+/** A target of the file. */
 export interface TargetSection {
   readonly name: string;
   readonly options: FileOptions;
@@ -16,12 +17,14 @@ export interface TargetSection {
   readonly stores: ReadonlyMap<string, Stores>;
 }
 
+/** All of the file. */
 export interface TargetsFile {
   readonly globals: FileOptions;
   /** In the order of their names. */
   readonly targets: readonly TargetSection[];
 }
 
+/** The keys that name a store. */
 export const storeKinds: readonly string[] = ['backing-store', 'direct-store'];
 
 /** @throws OperatorError with the line that cannot be read */

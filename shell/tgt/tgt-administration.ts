@@ -21,6 +21,7 @@ export interface AdminWords {
   readonly isUpdate: boolean;
 }
 
+/** The file that is read unless another one is named. */
 export const defaultFile = '/etc/tgt/targets.conf';
 
 /** A file that cannot be read: as Perl dies. */
@@ -53,6 +54,7 @@ const isMedium = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
 
 const ruleOption = (rule: string): string => (isAddressRule(rule) ? '-I' : '-Q');
 
+/** One run of tgt-admin. */
 export class Administration {
   readonly #words: AdminWords;
   readonly #streams: Streams;

@@ -21,6 +21,7 @@ export interface Frame {
 /** Columns that the labels of a list take at most, of all columns, when help stands beside them. */
 const LABEL_SHARE = 0.6;
 
+/** Draws a frame. */
 export function Screen({ frame }: { frame: Frame }) {
   const { columns, rows } = useWindowSize();
   const { setCursorPosition } = useCursor();

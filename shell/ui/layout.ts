@@ -16,6 +16,7 @@ export interface PromptLine {
   readonly unknown?: readonly [from: number, to: number] | undefined;
 }
 
+/** The rows of a line, and where the cursor stands in them. */
 export interface LineLayout {
   readonly rows: readonly string[];
   /** Of each row, the part that is nothing known: from, to. Absent when the line has none. */

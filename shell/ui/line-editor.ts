@@ -23,6 +23,7 @@ export interface Line {
 /** Longer lines are not accepted: UTF-16 units. */
 export const LINE_LENGTH_MAX = 16_384;
 
+/** Nothing was typed. */
 export const EMPTY_LINE: Line = { text: '', cursor: 0, killed: '', killing: false, back: 0, typed: '' };
 
 type Edit = (line: Line, history: readonly string[]) => Line;

@@ -9,6 +9,7 @@ export interface Item {
   readonly color?: string;
 }
 
+/** A list of which one item is selected. */
 export interface List {
   readonly items: readonly Item[];
   readonly selected: number;

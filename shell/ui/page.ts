@@ -18,6 +18,7 @@ export interface Page {
   readonly note: string;
 }
 
+/** The beginning of what is shown. */
 export const FIRST_PAGE: Page = { top: 0, sought: '', found: -1, typing: null, note: '' };
 
 /** What there is to page through. */

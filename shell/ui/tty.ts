@@ -44,6 +44,7 @@ export interface TtyHandlers {
   repaint(): void;
 }
 
+/** The terminal, which several want to read. */
 export class TtyHub {
   readonly input: TtyInput;
   readonly output: TtyOutput;

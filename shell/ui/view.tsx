@@ -34,6 +34,7 @@ interface Hands {
   suspend(borrower: () => Promise<void>): Promise<void>;
 }
 
+/** Begins to draw below what is on the screen. */
 export function openView(output: TtyOutput, color: boolean): View {
   let hands: Hands | null = null;
   let frame = NOTHING;

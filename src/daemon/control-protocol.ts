@@ -21,6 +21,7 @@ const changesShown = 10;
 /** The longest message, in bytes, in either direction. */
 export const messageBytesMax = 16 << 20;
 
+/** Where the control socket of a home is. */
 export const controlSocketOf = (home: Home): string => join(home.runDirectory, 'control.sock');
 
 /** The client's first message. */
@@ -30,6 +31,7 @@ export interface Opening {
   readonly session?: SessionOpening;
 }
 
+/** What a client says of itself when it opens a shell session. */
 export interface SessionOpening {
   /** The path where it starts; absent: where the last session left off. */
   readonly cwd?: string;
@@ -77,6 +79,7 @@ export interface ControlRefusal {
   readonly ends?: 'stop' | 'restart';
 }
 
+/** What a client may ask. */
 export type ControlRequest =
   | { readonly id: number; readonly do: 'status' }
   /** One change through the engine's one door. */
@@ -137,6 +140,7 @@ export type WatchEvent =
   /** How much of each topic the reader has lost, since it did not read. */
   | { readonly is: 'lost'; readonly lost: Readonly<Partial<Record<WatchTopic, number>>> };
 
+/** What the server answers. */
 export type ControlReply =
   | { readonly id: number; readonly is: 'status'; readonly status: Status }
   | { readonly id: number; readonly is: 'applied'; readonly operation: Operation; readonly notes: readonly string[] }

@@ -69,6 +69,7 @@ export type CreateSession = (
   serving: ServingProcess,
 ) => SessionChannel;
 
+/** What the control socket is opened with. */
 export interface ControlOptions {
   readonly host: Host;
   readonly role: Role;
@@ -85,6 +86,7 @@ export interface ControlOptions {
   readonly inherited?: number;
 }
 
+/** An open control socket. */
 export interface Control {
   /** Why clients cannot reach it; it goes on without them. */
   readonly problem: string | undefined;

@@ -5,6 +5,7 @@ const NEWLINE = 0x0a;
 /** A line that is longer, or that is no JSON. */
 export class FrameError extends Error {}
 
+/** A message as its line. */
 export const encodeFrame = (message: unknown): string => `${JSON.stringify(message)}\n`;
 
 /** Bytes in, messages out. */

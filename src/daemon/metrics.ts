@@ -109,6 +109,7 @@ const ofStorageObjects = (
   samples: ({ storageObjects }) => storageObjects.map((one) => [{ storage_object: one.path }, value(one)] as const),
 });
 
+/** Every metric, one row each. */
 export const families: readonly Family[] = [
   {
     name: 'tcli_info',

@@ -31,6 +31,7 @@ export interface TopicSample {
 /** How old a sample may be that another reader takes, too: many readers cost as much as a few. */
 const sharedMs = 200;
 
+/** Takes the samples of one process. */
 export class Sampler {
   readonly #root: Root;
   readonly #clock: () => number;

@@ -33,6 +33,7 @@ export interface ServingProcess {
   stop(): void;
 }
 
+/** What the shells of a process are opened with. */
 export interface ShellsOptions {
   readonly startedBy: StartedBy;
   /** Whether it serves something. */
@@ -43,6 +44,7 @@ export interface ShellsOptions {
   readonly end: () => void;
 }
 
+/** The shells that one process runs for its clients. */
 export class Shells {
   readonly #options: ShellsOptions;
   readonly #inTime: (() => void) | undefined;

@@ -12,6 +12,7 @@ import type { Status } from './control-protocol.ts';
 /** What only the process itself knows. */
 export type About = Pick<Status, 'role' | 'startedBy' | 'version' | 'startedAt' | 'clients'>;
 
+/** The status of a process, as clients are told it. */
 export function statusOf(host: Host, about: About): Status {
   const { tree } = host.root;
   const waiting = [...new Set(host.root.states().flatMap((loop) => loop.waiting ?? []))].join('; ');

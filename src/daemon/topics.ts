@@ -44,11 +44,16 @@ const sampledTopics = {
 /** What is told when it happens. */
 const toldTopics = ['log', 'changes', 'refusals'] as const;
 
+/** A topic that is looked at from time to time. */
 export type SampledTopic = keyof typeof sampledTopics;
+/** A topic of what is told when it happens. */
 export type ToldTopic = (typeof toldTopics)[number];
+/** What can be watched. */
 export type WatchTopic = SampledTopic | ToldTopic;
 
+/** The topics that are looked at from time to time. */
 export const sampledTopicNames = Object.keys(sampledTopics) as SampledTopic[];
+/** All topics. */
 export const watchTopics: readonly WatchTopic[] = [...sampledTopicNames, ...toldTopics];
 
 /** What of a topic somebody was told. */

@@ -27,6 +27,7 @@ export interface WatchReader {
   post(message: object): void;
 }
 
+/** One reader that looks on. */
 export class Watch {
   readonly #host: Host;
   readonly #sampler: Sampler;

@@ -9,6 +9,7 @@ import { systemError } from '../system/system-error.ts';
 /** The system calls that the configuration goes through: a record, so that a test can put faults between them. */
 export type Files = Pick<typeof fileSystem, 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat'>;
 
+/** The files of this machine; tests have others. */
 export const realFiles: Files = fileSystem;
 
 /** Readable by the owner alone from the first byte: configuration files hold CHAP secrets. */
@@ -126,6 +127,7 @@ export async function writeAll(file: fileSystem.FileHandle, bytes: Uint8Array, p
   }
 }
 
+/** Brings the entries of a directory to the disk. Rejects with a system error. */
 export async function syncDirectory(path: string, files = realFiles): Promise<void> {
   const directory = await files.open(path, constants.O_RDONLY);
   try {

@@ -59,6 +59,7 @@ function audited({ id, operations, at, by, line, undoes, redoes }: PastChange): 
   };
 }
 
+/** The record of changes of one home. */
 export class Audit {
   readonly #directory: string;
   readonly #files: Files;

@@ -9,6 +9,7 @@ import type { Home } from './home.ts';
 /** What a process is to the home: `command` is over in a moment and worth waiting for. */
 export type Role = 'serve' | 'shell' | 'command';
 
+/** The process that owns a home. */
 export interface Holder {
   readonly pid: number;
   readonly role: Role;
@@ -57,6 +58,7 @@ export function holderOf(home: Home): Holder | undefined {
 
 const lockOf = (home: Home): string => join(home.stateDirectory, 'lock');
 
+/** What somebody is told who needs the home for himself. */
 export function inUse(home: Home, holder: Holder): OperatorError {
   const what =
     holder.role === 'serve' ? 'tcli serve' : holder.role === 'shell' ? 'an interactive tcli' : 'another tcli command';

@@ -32,6 +32,7 @@ export interface Replay {
   readonly setAside?: { readonly path: string; readonly operations: number };
 }
 
+/** What a journal is opened with. */
 export interface JournalOptions {
   readonly path: string;
   /** sha256 of saveconfig.json as it is on disk now, null when there is none. */
@@ -59,6 +60,7 @@ const foldGrowth = 2;
 /** What the journal is called, in the state directory. */
 export const journalFile = 'journal.jsonl';
 
+/** An open journal. */
 export class Journal {
   readonly #path: string;
   readonly #files: Files;

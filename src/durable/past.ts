@@ -35,6 +35,7 @@ export interface Route {
 /** How many lines are left at most when the older ones are given up. */
 const linesKept = 500;
 
+/** The past as the lines of a journal tell it. */
 export class Past {
   readonly #lines: readonly JournalLine[];
   readonly #entries: readonly Entry[];

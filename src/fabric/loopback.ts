@@ -16,6 +16,7 @@ export const loopback: Fabric = {
   isLocal: true,
 };
 
+/** Its engine is loaded by who serves. */
 export const loopbackService: Service = {
   fabric: loopback,
   local: { uri: uriOf, device: deviceOf },

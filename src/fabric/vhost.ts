@@ -15,6 +15,7 @@ export const vhost: Fabric = {
   clientsStay: true,
 };
 
+/** Its engine is loaded by who serves. */
 export const vhostService: Service = {
   fabric: vhost,
   clientLines,

@@ -11,6 +11,7 @@ export interface BlockOption extends At {
   readonly value: string;
 }
 
+/** A block: its name, its argument, and what stands in it. */
 export interface Block extends At {
   readonly name: string;
   readonly argument: string;
@@ -35,6 +36,7 @@ export function readBlocks(text: string, file: string): Block {
   return root;
 }
 
+/** An error that names the file and the line. */
 export const wrongAt = ({ file, line }: At, why: string): OperatorError => new OperatorError(`${file}:${line}: ${why}`);
 
 function readInto(open: Open[], text: string, file: string, depth: number): void {

@@ -15,6 +15,7 @@ export interface LeftOut extends At {
   readonly what: string;
 }
 
+/** A disk of a target, under its LUN. */
 export interface ImportedUnit extends At {
   readonly lun: number;
   readonly store: Store;
@@ -22,6 +23,7 @@ export interface ImportedUnit extends At {
   readonly attributes: Readonly<Record<string, string | number>>;
 }
 
+/** A target, with its disks and who may come to it. */
 export interface ImportedTarget extends At {
   readonly wwn: string;
   /** tgt's number; undefined where the other has none. */
@@ -38,6 +40,7 @@ export interface ImportedTarget extends At {
   readonly portals: readonly string[];
 }
 
+/** All that was read. */
 export interface Imported {
   readonly targets: readonly ImportedTarget[];
   readonly discovery: { readonly accounts: readonly Account[]; readonly outgoing: Account | undefined };
@@ -53,6 +56,7 @@ export interface ImportKind {
   read(text: string, file: string): Imported;
 }
 
+/** Where targets listen when their configuration does not say it. */
 export const defaultPortals: readonly string[] = ['0.0.0.0:3260', '[::]:3260'];
 
 /** A secret's words, `USER SECRET`. */

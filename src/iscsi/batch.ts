@@ -43,6 +43,7 @@ let loanCount = 0;
 let vector: IoVector | undefined;
 let borrower: Batch | undefined;
 
+/** The output of one connection until it is sent. */
 export class Batch {
   #slab = noSlab;
   #end = 0;

@@ -59,6 +59,7 @@ export function sameText(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
+/** Whether two values are the same. The time that this takes may tell. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 /** `0x…` in hexadecimal or `0b…` in base64 (RFC 7143 6.1: large-binary-value); undefined when it is neither. */
@@ -72,4 +73,5 @@ export function parseBinary(text: string, bytesMax: number): Uint8Array | undefi
   return bytes && bytes.length <= bytesMax ? bytes : undefined;
 }
 
+/** Bytes as a hexadecimal text value (RFC 7143 6.1). */
 export const printBinary = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString('hex')}`;

@@ -23,6 +23,7 @@ export const state = {
   over: 7,
 } as const;
 
+/** What can happen to a command. */
 export const event = {
   /** Commands that are numbered before it have not come. */
   isEarly: 0,
@@ -46,7 +47,9 @@ export const event = {
 
 type StateName = keyof typeof state;
 type EventName = keyof typeof event;
+/** One of the states. */
 export type CommandState = (typeof state)[StateName];
+/** One of the events. */
 export type CommandEvent = (typeof event)[EventName];
 
 /** A missing entry is an event that cannot come in that state. */

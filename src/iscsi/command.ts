@@ -30,6 +30,7 @@ export interface Owner {
   forget(command: Command, keepsPlace?: boolean): void;
 }
 
+/** A SCSI command of a session, from its PDU to its answer. */
 export interface Command {
   readonly connection: Owner;
   /** Initiator task tag. */

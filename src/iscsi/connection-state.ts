@@ -9,6 +9,7 @@ export type ConnectionState =
   | 'CLEANUP_WAIT'
   | 'FREE';
 
+/** What moves a connection from one state to another. */
 export type ConnectionEvent =
   /** The first Login Request came. */
   | 'login request'

@@ -42,6 +42,7 @@ export const sessionParameters = [
 /** How both sides' values become one (RFC 7143 6.2.1, 6.2.2). */
 type Result = 'lower' | 'higher' | 'or' | 'and' | 'list' | 'declared';
 
+/** One text key: how both sides come to its value. */
 export interface TextKey {
   readonly result: Result;
   /** The value when the key is not spoken of. */
@@ -165,6 +166,7 @@ const markers = ['IFMarker', 'OFMarker', 'IFMarkInt', 'OFMarkInt'];
 export const isMisplaced = (name: string): boolean =>
   targetKeys.includes(name) || markers.includes(name) || isSecurityKey(name);
 
+/** Whether the key has a result that a session runs with. */
 export const isParameter = (name: string): name is ParameterName => Object.hasOwn(keys, name);
 
 /** The parameters of a session nobody has spoken of. */

@@ -19,6 +19,7 @@ export function keyOf({ address, port }: Pick<ListenAddress, 'address' | 'port'>
   return `${zone === undefined ? plain : `${plain}%${zone}`} ${port}`;
 }
 
+/** One listening socket. */
 export class Listener {
   /** A number: the descriptor of a socket that listens already. */
   readonly at: ListenAddress | number;

@@ -70,6 +70,7 @@ export interface LoggedIn<S extends JoinableSession> {
   confirm(): void;
 }
 
+/** What a Login Request is answered with. */
 export interface LoginAnswer<S extends JoinableSession> {
   readonly transit: boolean;
   readonly currentStage: number;
@@ -100,6 +101,7 @@ interface Identity<S extends JoinableSession> {
   readonly negotiation: Negotiation;
 }
 
+/** The login phase of one connection. */
 export class Login<S extends JoinableSession> {
   readonly #context: LoginContext<S>;
   #requests = 0;

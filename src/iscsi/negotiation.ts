@@ -30,6 +30,7 @@ export interface Failure {
 /** Answers that are never offers (RFC 7143 6.2). */
 const constants = ['Reject', 'Irrelevant', 'NotUnderstood'];
 
+/** One negotiation, from its first offer to its end. */
 export class Negotiation {
   /** What holds when the negotiation ends well; until then nobody goes by it. */
   readonly parameters: NegotiatedParameters;

@@ -22,6 +22,7 @@ export interface SegmentPlace {
   took(at: number, count: number): void;
 }
 
+/** Who is handed what the reader finds. */
 export interface PduHandler {
   /**
    * A PDU without a data digest that has come as a whole; `bytes` is lent for the call.
@@ -37,6 +38,7 @@ export interface PduHandler {
   onData(intact: boolean): void;
 }
 
+/** Finds PDUs in the bytes of one connection. */
 export class PduReader {
   /** Set when login ends. */
   headerDigest = false;

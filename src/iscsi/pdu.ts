@@ -50,6 +50,7 @@ const fromInitiator = { cmdSn: u32(24), expStatSn: u32(28) };
 const fromTarget = { statSn: u32(24), expCmdSn: u32(28), maxCmdSn: u32(32) };
 const residuals = { overflow: bit(1, 0x04), underflow: bit(1, 0x02), residualCount: u32(44) };
 
+/** The declaration of one PDU. */
 export interface Pdu<F extends Fields> extends Layout<F & typeof common> {
   readonly opcode: number;
   readonly name: string;
@@ -65,7 +66,9 @@ const pdu = <F extends Fields>(opcode: number, name: string, fields: F): Pdu<F> 
 });
 
 // RFC 7143 11.18, 11.3, 11.5, 11.12, 11.10, 11.7, 11.14, 11.16
+/** RFC 7143 11.18. */
 export const nopOut = pdu(0x00, 'NOP-Out', { ...final, ...lun, ...transferTag, ...fromInitiator });
+/** RFC 7143 11.3. */
 export const scsiCommand = pdu(0x01, 'SCSI Command', {
   ...final,
   read: bit(1, 0x40),
@@ -76,6 +79,7 @@ export const scsiCommand = pdu(0x01, 'SCSI Command', {
   ...fromInitiator,
   cdb: octets(32, 16),
 });
+/** RFC 7143 11.5. */
 export const taskManagementRequest = pdu(0x02, 'Task Management Function Request', {
   ...final,
   function: bits(1, 0x7f),
@@ -85,6 +89,7 @@ export const taskManagementRequest = pdu(0x02, 'Task Management Function Request
   refCmdSn: u32(32),
   expDataSn: u32(36),
 });
+/** RFC 7143 11.12. */
 export const loginRequest = pdu(0x03, 'Login Request', {
   ...stages,
   versionMax: u8(2),
@@ -93,7 +98,9 @@ export const loginRequest = pdu(0x03, 'Login Request', {
   cid: u16(20),
   ...fromInitiator,
 });
+/** RFC 7143 11.10. */
 export const textRequest = pdu(0x04, 'Text Request', { ...more, ...lun, ...transferTag, ...fromInitiator });
+/** RFC 7143 11.7. */
 export const dataOut = pdu(0x05, 'SCSI Data-Out', {
   ...final,
   ...lun,
@@ -102,12 +109,14 @@ export const dataOut = pdu(0x05, 'SCSI Data-Out', {
   dataSn: u32(36),
   bufferOffset: u32(40),
 });
+/** RFC 7143 11.14. */
 export const logoutRequest = pdu(0x06, 'Logout Request', {
   ...final,
   reason: bits(1, 0x7f),
   cid: u16(20),
   ...fromInitiator,
 });
+/** RFC 7143 11.16. */
 export const snackRequest = pdu(0x10, 'SNACK Request', {
   ...final,
   type: bits(1, 0x0f),
@@ -119,7 +128,9 @@ export const snackRequest = pdu(0x10, 'SNACK Request', {
 });
 
 // RFC 7143 11.19, 11.4, 11.6, 11.13, 11.11, 11.7, 11.15, 11.8, 11.9, 11.17
+/** RFC 7143 11.19. */
 export const nopIn = pdu(0x20, 'NOP-In', { ...final, ...lun, ...transferTag, ...fromTarget });
+/** RFC 7143 11.4. */
 export const scsiResponse = pdu(0x21, 'SCSI Response', {
   ...final,
   ...residuals,
@@ -128,11 +139,13 @@ export const scsiResponse = pdu(0x21, 'SCSI Response', {
   ...fromTarget,
   expDataSn: u32(36),
 });
+/** RFC 7143 11.6. */
 export const taskManagementResponse = pdu(0x22, 'Task Management Function Response', {
   ...final,
   response: u8(2),
   ...fromTarget,
 });
+/** RFC 7143 11.13. */
 export const loginResponse = pdu(0x23, 'Login Response', {
   ...stages,
   versionMax: u8(2),
@@ -142,7 +155,9 @@ export const loginResponse = pdu(0x23, 'Login Response', {
   statusClass: u8(36),
   statusDetail: u8(37),
 });
+/** RFC 7143 11.11. */
 export const textResponse = pdu(0x24, 'Text Response', { ...more, ...lun, ...transferTag, ...fromTarget });
+/** RFC 7143 11.7. */
 export const dataIn = pdu(0x25, 'SCSI Data-In', {
   ...final,
   acknowledge: bit(1, 0x40),
@@ -155,6 +170,7 @@ export const dataIn = pdu(0x25, 'SCSI Data-In', {
   dataSn: u32(36),
   bufferOffset: u32(40),
 });
+/** RFC 7143 11.15. */
 export const logoutResponse = pdu(0x26, 'Logout Response', {
   ...final,
   response: u8(2),
@@ -162,6 +178,7 @@ export const logoutResponse = pdu(0x26, 'Logout Response', {
   time2Wait: u16(40),
   time2Retain: u16(42),
 });
+/** RFC 7143 11.8. */
 export const readyToTransfer = pdu(0x31, 'Ready To Transfer', {
   ...final,
   ...lun,
@@ -171,6 +188,7 @@ export const readyToTransfer = pdu(0x31, 'Ready To Transfer', {
   bufferOffset: u32(40),
   desiredDataTransferLength: u32(44),
 });
+/** RFC 7143 11.9. */
 export const asyncMessage = pdu(0x32, 'Asynchronous Message', {
   ...final,
   ...lun,
@@ -181,6 +199,7 @@ export const asyncMessage = pdu(0x32, 'Asynchronous Message', {
   parameter2: u16(40),
   parameter3: u16(42),
 });
+/** RFC 7143 11.17. */
 export const reject = pdu(0x3f, 'Reject', { ...final, reason: u8(2), ...fromTarget, dataSn: u32(36) });
 
 /** An additional header segment (RFC 7143 11.2.2): its length counts what is behind the type. */
@@ -232,5 +251,6 @@ export function encodePdu<F extends Fields>(one: Pdu<F>, values: Partial<Values<
   return bytes;
 }
 
+/** The values of a header that stands at `start`. */
 export const decodePdu = <F extends Fields>(one: Pdu<F>, bytes: Uint8Array, start = 0): Values<F & typeof common> =>
   decode(one, bytes, start);

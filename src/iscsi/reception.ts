@@ -34,6 +34,7 @@ interface Served {
   tpgs: readonly Tpg[];
 }
 
+/** Begins to receive for the targets of a fabric. */
 export const receiveIscsi = (state: FabricState, context: ReceptionContext): IscsiReception =>
   new Reception(state, context);
 

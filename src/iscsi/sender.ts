@@ -19,6 +19,7 @@ export interface Window {
 
 const nothing: Uint8Array = new Uint8Array();
 
+/** Sends the PDUs of one connection. */
 export class Sender {
   readonly writer: PduWriter;
   /** The session's; none before the end of login. */

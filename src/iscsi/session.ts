@@ -39,6 +39,7 @@ export interface Member extends Owner {
   close(why: string, event?: 'lost' | 'ended by another'): Promise<void>;
 }
 
+/** One session. */
 export class Session implements JoinableSession, Window {
   /** For people: that of the connection that made it, counted up in this process. */
   readonly id: number;

@@ -55,6 +55,7 @@ const connectionBytes = 16 * 1024;
 const buffers: Uint8Array[] = [];
 const noBytes = new Uint8Array();
 
+/** One connection on its socket. */
 export class SocketTransport implements Output, AwaitedConnection {
   readonly #batch = new Batch();
   readonly #socket: Socket;

@@ -16,4 +16,5 @@ export const verbs: Readonly<Record<string, readonly string[]>> = {
   tpg: ['restrict', 'unrestrict', 'enable', 'disable', 'set'],
 };
 
+/** The kinds of backstore. */
 export const backstoreNames = ['block', 'fileio', 'pscsi', 'ramdisk', 'user:nbd', 'user:qcow', 'user:rbd'] as const;

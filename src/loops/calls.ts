@@ -44,11 +44,13 @@ export interface Offer {
   readonly boundary: AnyBoundary;
 }
 
+/** An object whose methods the other thread may call, those that the boundary has. */
 export const offerObject = <T extends object>(offered: T, boundary: Boundary<T>): Offer => ({
   offered: offered as unknown as Methods,
   boundary: boundary as unknown as AnyBoundary,
 });
 
+/** This end of a message port. */
 export class Calls {
   readonly #port: Worker | MessagePort;
   readonly #offer: Offer;

@@ -60,6 +60,7 @@ function troubleOf({ volume }: StorageObject): string | undefined {
   return trouble && `since ${trouble.since.toISOString().replace(/\.\d+/, '')}: ${trouble.reason}`;
 }
 
+/** A loop that runs in this thread. */
 export class LocalLoop implements Loop, Taker {
   readonly #tree: Tree;
   readonly #copy: TreeCopy | undefined;

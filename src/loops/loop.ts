@@ -109,6 +109,7 @@ interface ObjectCounts {
   readonly writtenBytes: number;
 }
 
+/** How busy a loop is. */
 export interface LoopLoad {
   /** Share of the time, since the last question, in which the loop was not idle: 0 to 1. */
   readonly busy: number;
@@ -120,6 +121,7 @@ export interface LoopLoad {
 /** Whether what could not be opened before is tried again: with growing pauses, or at once. */
 export type Again = 'no' | 'when it is time' | 'now';
 
+/** A loop as the management side sees it. */
 export interface Loop {
   /**
    * The tree has changed by these operations; `undefined` takes the last change back. What is not this loop's any more is let go of.
@@ -200,6 +202,7 @@ export interface Taker {
   take(fabric: string, arrival: ArrivingConnection<number>): Promise<void>;
 }
 
+/** What the receiving loop may call of those that serve. */
 export const takerBoundary: Boundary<Taker> = { take: {} };
 
 /** What the management side calls of a loop in another thread. */

@@ -23,6 +23,7 @@ export interface LoopOptions {
   readonly workers?: WorkerOptions | undefined;
 }
 
+/** The threads that loops may have. */
 export interface WorkerOptions {
   /** loop-thread.ts, as it was built. */
   readonly entry: URL;
@@ -34,6 +35,7 @@ export interface WorkerOptions {
 const nothingElsewhere = { arrived: [], awaited: [] };
 /** How long somebody who only looks waits for a loop that is held up by its disk. */
 const stateWaitMs = 1_000;
+/** All loops of a root. */
 export class Loops {
   readonly #tree: Tree;
   readonly #host: LoopHost;

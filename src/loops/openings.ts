@@ -29,6 +29,7 @@ interface Attempt {
   late: boolean;
 }
 
+/** The attempts of one loop to open volumes. */
 export class Openings {
   readonly #call: () => void;
   readonly #attempts = new Map<StorageObject, Attempt>();

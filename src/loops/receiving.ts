@@ -34,6 +34,7 @@ export interface ReceivingOptions {
   take(fabric: string, arrival: ArrivingConnection<Socket>): void;
 }
 
+/** The part of a loop that receives. */
 export class Receiving {
   readonly #options: ReceivingOptions;
   /** By the name of the fabric. */

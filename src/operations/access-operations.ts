@@ -10,6 +10,7 @@ import { operation, type ParameterValues } from './operation.ts';
 /** The setting, in a group of CHAP words, that names the accounts which are taken besides. */
 export const accountsSetting = tpgFields.chap_accounts.setBy.name;
 
+/** The operations on access lists and accounts. */
 export const accessOperations = [
   operation({
     at: 'tpg',

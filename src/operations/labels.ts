@@ -19,6 +19,7 @@ export function labelsOf({ attributes }: Tpg | StorageObject): Labels {
 const unescaped = (text: string): string => text.replace(/%(2C|25)/g, (_, code) => (code === '25' ? '%' : ','));
 const escaped = (text: string): string => text.replace(/%/g, '%25').replace(/,/g, '%2C');
 
+/** Labels as the attribute has them. */
 export const printLabels = (labels: Iterable<readonly [string, string]>): string =>
   [...labels].map(([name, value]) => `${name}=${escaped(value)}`).join();
 
@@ -28,6 +29,7 @@ export function labelOperation(of: Tpg | StorageObject, changes: Readonly<Record
   return setAttribute(of.path, 'labels', printLabels([...labels].filter(([, value]) => value !== '')));
 }
 
+/** The operation that sets an attribute. */
 export const setAttribute = (path: string, name: string, value: string | number): Operation => ({
   path,
   verb: 'set',

@@ -10,8 +10,10 @@ import type { Place, PlaceKind } from './place.ts';
 import type { Tree } from './tree.ts';
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
+/** Parameters by their names. */
 export type ParameterValues = Readonly<Record<string, Value>>;
 
+/** A change of the tree as plain data. */
 export interface Operation {
   /** The tree path of the node that changes: `/backstores/fileio`, `/iscsi/iqn…/tpg1/luns`. */
   readonly path: string;
@@ -54,6 +56,7 @@ export interface Author {
   readonly address?: string;
 }
 
+/** What came of an operation. */
 export interface Outcome {
   /** The operation as it was carried out: nothing left to chance or to defaults, so that it can be repeated. */
   readonly operation: Operation;
@@ -143,6 +146,7 @@ type ParametersOf<P extends DeclaredParameters> = string extends keyof P
         : never;
     };
 
+/** What an operation has done to the tree, and how that is taken back. */
 export interface CarriedOut {
   readonly params: ParameterValues;
   readonly notes?: readonly string[];

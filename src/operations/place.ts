@@ -25,6 +25,7 @@ export type Place =
   | { readonly kind: 'portals'; readonly tpg: Tpg }
   | { readonly kind: 'portal'; readonly tpg: Tpg; readonly portal: Portal };
 
+/** The kinds of what a path can name. */
 export type PlaceKind = Place['kind'];
 
 /** @throws OperatorError `No such path …` */

@@ -5,8 +5,10 @@ import { types } from '../attribute.ts';
 /** An object of a saved file, as it stands there. */
 export type Raw = Readonly<Record<string, unknown>>;
 
+/** Whether a value is an object with keys: no list, and not null. */
 export const isRaw = (value: unknown): value is Raw =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+/** The value if it is an object with keys, else one without any. */
 export const rawOf = (value: unknown): Raw => (isRaw(value) ? value : {});
 
 /** What a value says, whatever it is: an object may have a `toString` that is none. */

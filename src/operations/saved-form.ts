@@ -104,6 +104,7 @@ export const nameOf = (kind: ObjectKind, object: SavedObject): ParameterValues =
 /** What it was made of. With any other value it is another object. */
 const madeOf = (kind: ObjectKind, object: SavedObject): ParameterValues =>
   given(kind, object, (field) => field.names ?? field.given);
+/** What an object was made of, as a text: another text means another object. */
 export const idOf = (kind: ObjectKind, object: SavedObject): string => JSON.stringify(madeOf(kind, object));
 
 /** What `create` is given to make it again. */

@@ -74,6 +74,7 @@ interface KindOf<O, A> {
 /** One kind of object. Whoever calls it knows which objects are of that kind, and what stands above them. */
 export interface ObjectKind extends KindOf<SavedObject, object> {}
 
+/** What the kinds are called. */
 export type KindName = 'storage object' | 'fabric' | 'target' | 'tpg' | 'lun' | 'portal' | 'acl' | 'mapped lun';
 /** The keys of lists of objects. */
 type ListKey = KeptList | 'fabric_modules' | 'storage_objects' | 'targets';

@@ -356,6 +356,7 @@ export function foundBy({ attributes, backstore, config, volume }: StorageObject
   return Object.fromEntries(all.filter(([name]) => table[name]?.readOnly));
 }
 
+/** Sets the attributes that the medium decides to what was found. */
 export function takeFound({ attributes }: StorageObject, found: Readonly<Record<string, number>>): void {
   attributes.assign(found);
 }

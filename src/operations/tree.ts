@@ -105,8 +105,10 @@ export interface Kept {
   inside: WeakMap<object, Partial<Record<KeptList, Raw[]>>>;
 }
 
+/** The lists of saved objects in which something may be kept. */
 export type KeptList = 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns';
 
+/** Nothing is kept. */
 export const emptyKept = (): Kept => ({
   top: {},
   fabricModules: [],

@@ -49,6 +49,7 @@ export interface HistoryOptions {
 /** The hash of no file. */
 const unknownBase = 'unknown';
 
+/** The way back and forth of one root. */
 export class ChangeHistory {
   readonly #options: HistoryOptions;
 

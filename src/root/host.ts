@@ -102,6 +102,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   return host;
 }
 
+/** A root and its home. */
 export class Host {
   readonly home: Home;
   readonly root: Root;

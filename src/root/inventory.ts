@@ -38,6 +38,7 @@ export interface DiskRow {
   readonly problem: string;
 }
 
+/** A LUN. */
 export interface LunRow {
   readonly path: string;
   readonly target: string;
@@ -68,6 +69,7 @@ export interface InitiatorRow {
   readonly luns: readonly { readonly lun: number; readonly disk: string; readonly writeProtected: boolean }[];
 }
 
+/** A target. */
 export interface TargetRow {
   readonly path: string;
   readonly fabric: string;
@@ -80,6 +82,7 @@ export interface TargetRow {
   readonly sessions: number;
 }
 
+/** A portal. */
 export interface PortalRow {
   readonly path: string;
   readonly target: string;
@@ -92,6 +95,7 @@ export interface PortalRow {
   readonly problem: string;
 }
 
+/** All rows, by kind. */
 export interface Inventory {
   readonly disks: readonly DiskRow[];
   readonly luns: readonly LunRow[];
@@ -100,6 +104,7 @@ export interface Inventory {
   readonly portals: readonly PortalRow[];
 }
 
+/** A kind of rows. */
 export type InventoryKind = keyof Inventory;
 type RowOf<K extends InventoryKind> = Inventory[K][number];
 
@@ -256,6 +261,7 @@ const inventory: { readonly [K in InventoryKind]: (root: Root, rows: InventoryRo
   portals: ({ tree }, rows) => [...tree.tpgs()].flatMap((tpg) => tpg.portals.map((one) => rows.portal(tpg, one))),
 };
 
+/** The kinds of rows there are. */
 export const inventoryKinds = Object.keys(inventory) as InventoryKind[];
 
 /** @param root with sessions as of its last `observe` */

@@ -12,6 +12,7 @@ export interface Onlooker {
   refused?(refusal: LoginRefusal): void;
 }
 
+/** Those who look on at one root. */
 export class Onlookers {
   readonly refusals = new Refusals();
   readonly #all = new Set<Onlooker>();

@@ -30,6 +30,7 @@ export interface ChangeOptions {
   readonly givenUp?: AbortSignal | undefined;
 }
 
+/** How a root begins to serve. */
 export interface StartOptions {
   /** How long it waits for devices that are not there, and what ends that early. */
   readonly waitMs?: number;
@@ -38,6 +39,7 @@ export interface StartOptions {
   readonly sockets?: readonly number[];
 }
 
+/** What a root is made with. */
 export interface RootOptions extends LoopOptions {
   readonly log?: Log;
   /** Called when a medium has gone, or come, by itself. */

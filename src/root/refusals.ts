@@ -34,6 +34,7 @@ export interface LoginRefusal {
   readonly at: string;
 }
 
+/** The last refusals, a line for each who, where and why. */
 export class Refusals {
   /** By who, where and why; the latest last. */
   readonly #all = new Map<string, LoginRefusal>();

@@ -33,6 +33,7 @@ export interface TrialsOptions {
   readonly confirm: (change: string, by: Author) => Promise<void>;
 }
 
+/** The changes on trial of one root. */
 export class Trials {
   readonly #options: TrialsOptions;
   readonly #pending = new Map<string, Pending>();

@@ -46,6 +46,7 @@ export interface LoginWalk {
   readonly refusedBy?: Verdict;
 }
 
+/** What is found out about one initiator. */
 export interface WhyAnswer {
   readonly initiator: string;
   readonly address?: string;

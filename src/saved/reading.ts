@@ -48,6 +48,7 @@ const kernelFabrics: readonly string[] = [
   'xen-pvscsi',
 ];
 
+/** How the objects of each kind are read. */
 export const readers: Readonly<Record<KindName, AnyReader>> = {
   'storage object': reader<KindOfBackstore>({
     above({ tree }, raw, number) {

@@ -13,5 +13,6 @@ export const filterOf = (params: ParameterValues): RestoreFilter => ({
   storageObject: params['storage_object'] as string | undefined,
 });
 
+/** Whether less than everything is asked for. */
 export const isPartial = ({ target, storageObject }: RestoreFilter): boolean =>
   target !== undefined || storageObject !== undefined;

@@ -18,6 +18,7 @@ export interface SavedConfiguration {
   readonly [unknown: string]: unknown;
 }
 
+/** The tree as the file has it. */
 export function dumpTree(tree: Tree): SavedConfiguration {
   const { kept } = tree;
   const { [elsewhere]: before, ...top } = kept.top;

@@ -26,6 +26,7 @@ const sendmsg = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 /** What came: bytes and descriptors, which are the caller's to close. Nothing: 'none yet'; the other side has gone: 'end'. */
 export type Received = { readonly bytes: number; readonly descriptors: readonly number[] } | 'none yet' | 'end';
 
+/** One connected socket. */
 export class DescriptorSocket {
   readonly fd: number;
   readonly #message = Buffer.alloc(messageBytes);

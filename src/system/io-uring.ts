@@ -76,6 +76,7 @@ interface Region {
   readonly length: number;
 }
 
+/** The ring of one event loop. */
 export class IoUring {
   readonly #fd: number;
   readonly #event: number;

@@ -16,6 +16,7 @@ const wordRange = 2 ** 32;
 /** Whether the two structures are laid out as they are here. */
 export const hasVectors = endianness() === 'LE' && !['ia32', 'arm', 'mipsel'].includes(process.arch);
 
+/** The pieces of one call. */
 export class IoVector {
   readonly #message = new Uint32Array(messageWords);
   readonly #words = new Uint32Array(piecesMax * iovecWords);

@@ -46,11 +46,13 @@ export function lockOpenFile(fd: number): boolean {
  */
 export const lockForOthers = (fd: number): boolean => (lockf()?.now(fd, F_TLOCK, 1) ?? 0) === 0;
 
+/** A lock that this process has. */
 export interface FileLock {
   /** Gives the lock back and removes the file. Ending the process gives it back, too. */
   release(): void;
 }
 
+/** Who has the lock. */
 export interface HeldBy {
   /** What the holder wrote into the file. */
   readonly heldBy: string;

@@ -18,6 +18,7 @@ export function startTimeOf(pid: number): string | undefined {
   }
 }
 
+/** Whether a process of that number runs. */
 export function isAlive(pid: number): boolean {
   if (process.platform === 'linux') return startTimeOf(pid) !== undefined;
   try {

@@ -32,6 +32,7 @@ const ioctl = foreignCall('ioctl', 'int', ['int', 'ulong', 'void *']);
 /** Whether such commands can be sent from here. */
 export const canSendScsi = (): boolean => ioctl() !== undefined;
 
+/** What the device has answered. */
 export interface ScsiAnswer {
   readonly status: number;
   readonly sense: Buffer;

@@ -13,6 +13,7 @@ import { systemError } from './system-error.ts';
 /** How a call has ended: how many bytes it was, or the negative error number, as the kernel says it. */
 export type IoEnd = (result: number) => void;
 
+/** A way to do what has to wait for a device. */
 export interface WaitingIo {
   /** What is longer is faster in pieces, all at once. */
   readonly pieceBytes: number;

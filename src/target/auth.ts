@@ -24,7 +24,9 @@ export const authTable = {
 export const authGroups = ['auth', 'discovery_auth'] as const;
 
 type AuthKey = keyof typeof authTable;
+/** The words of CHAP credentials. */
 export const authKeys = Object.keys(authTable) as AuthKey[];
+/** Those of them that are secrets. */
 export const secretKeys = authKeys.filter((key) => authTable[key].secret);
 
 /** Whether what has this name is a secret: a setting, or a key of a saved file (`chap_password`). */
@@ -35,8 +37,10 @@ export const isSecret = (name: string): boolean =>
 export const shownValue = <V>(name: string, value: V): V | typeof hidden =>
   isSecret(name) && value !== '' ? hidden : value;
 
+/** Credentials; '' is none. */
 export type Auth = Record<AuthKey, string>;
 
+/** No credentials. */
 export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid: '', mutual_password: '' });
 
 const valueBytesMax = 255;

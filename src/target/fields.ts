@@ -43,6 +43,7 @@ export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly setBy?: { readonly group: string; readonly name: string };
 }
 
+/** Fields by their keys. */
 export type SavedFields = Readonly<Record<string, SavedField>>;
 
 type Fixed = { readonly names: string } | { readonly given: string } | { readonly chance: string };
@@ -73,11 +74,13 @@ export const fabricFields = {
   },
 } as const satisfies SavedFields;
 
+/** Of a target. */
 export const targetFields = {
   fabric: { type: 'reference', as: 'fabric' },
   wwn: { type: 'text', as: 'wwn', names: 'wwn' },
 } as const satisfies SavedFields;
 
+/** Of a TPG. */
 export const tpgFields = {
   tag: { type: 'number', as: 'tag', names: 'tag' },
   // Who is let in is not guessed.
@@ -88,6 +91,7 @@ export const tpgFields = {
   nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
 } as const satisfies SavedFields;
 
+/** Of a portal. */
 export const portalFields = {
   ip_address: { type: 'text', as: 'address', names: 'ip_address' },
   port: { type: 'number', as: 'port', names: 'ip_port' },
@@ -95,6 +99,7 @@ export const portalFields = {
   offload: { type: 'flag', as: 'offload', absent: false, unreadable: false },
 } as const satisfies SavedFields;
 
+/** Of a LUN. */
 export const lunFields = {
   storage_object: { type: 'reference', as: 'storageObject', given: 'storage_object' },
   index: { type: 'number', as: 'index', names: 'lun' },
@@ -106,12 +111,14 @@ export const lunFields = {
   attach: { type: 'flag', as: 'attached', ours: true, unless: false, quiet: true },
 } as const satisfies SavedFields;
 
+/** Of a node ACL. */
 export const aclFields = {
   node_wwn: { type: 'text', as: 'wwn', names: 'wwn', quiet: true },
   // The group that it belongs to.
   tag: { type: 'text', as: 'tag', unless: '' },
 } as const satisfies SavedFields;
 
+/** Of a mapped LUN. */
 export const mappedLunFields = {
   index: { type: 'number', as: 'index', names: 'mapped_lun' },
   tpg_lun: { type: 'reference', as: 'lun', given: 'tpg_lun' },

@@ -47,6 +47,7 @@ export interface Verdict {
   readonly mend?: string;
 }
 
+/** What an engine is given by its loop. */
 export interface EngineContext {
   readonly log: Log;
   /** Where sockets may be made. It need not exist yet. */
@@ -57,6 +58,7 @@ export interface EngineContext {
   begun(work: Promise<unknown>): void;
 }
 
+/** What a reception is given by its loop. */
 export interface ReceptionContext {
   readonly log: Log;
   /** Descriptors of listening sockets that the service manager opened: a portal with the same address takes one over. */

@@ -34,6 +34,7 @@ export interface FabricState extends PropertiesOf<Omit<typeof fabricFields, 'nam
   unknown: Unknown;
 }
 
+/** A fabric without targets. */
 export const fabricState = (fabric: Fabric): FabricState => ({
   fabric,
   targets: new Map(),
@@ -135,6 +136,7 @@ export class NodeAcl implements PropertiesOf<typeof aclFields> {
   }
 }
 
+/** A target portal group. */
 export class Tpg implements PropertiesOf<typeof tpgFields> {
   readonly target: Target;
   readonly tag: number;

@@ -19,6 +19,7 @@ export interface Traffic {
   latencyBins: number[];
 }
 
+/** Nothing was counted yet. */
 export const noTraffic = (): Traffic => ({
   commands: 0,
   failed: 0,
@@ -29,6 +30,7 @@ export const noTraffic = (): Traffic => ({
   latencyBins: new Array(latencyBoundsMs.length + 1).fill(0),
 });
 
+/** Counts one command that was answered. @param ms how long it took */
 export function countCommand(to: Traffic, good: boolean, readBytes: number, writtenBytes: number, ms: number): void {
   to.commands += 1;
   if (!good) to.failed += 1;
@@ -40,6 +42,7 @@ export function countCommand(to: Traffic, good: boolean, readBytes: number, writ
   to.latencyBins[Math.min(32 - Math.clz32(ms * 8), latencyBoundsMs.length)]! += 1;
 }
 
+/** What several counted together. */
 export function sumOf(all: Iterable<Traffic>): Traffic {
   const sum = noTraffic();
   for (const one of all) {

@@ -53,6 +53,7 @@ const examples: Record<WwnType, string> = {
   free: 'any-name',
 };
 
+/** Of what a name is made. */
 export interface WwnSource {
   hostName: string;
   /** `x86_64` … */
@@ -61,6 +62,7 @@ export interface WwnSource {
   randomHex(digits: number): string;
 }
 
+/** A new name of a type. */
 export function generateWwn(type: WwnType, source: WwnSource): string {
   if (type === 'naa') return `naa.5001405${source.randomHex(9)}`;
   if (type === 'eui') return `eui.001405${source.randomHex(10)}`;

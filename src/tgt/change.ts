@@ -11,6 +11,7 @@ import type { TargetNumbers } from './view.ts';
 /** The fabric that tgt's targets are in. */
 export const fabricName = 'iscsi';
 
+/** What a request has at hand. */
 export interface Desk {
   readonly host: Host;
   readonly numbers: TargetNumbers;
@@ -24,6 +25,7 @@ export interface Desk {
   readonly stop: () => void;
 }
 
+/** The fabric that tgt's targets are in. */
 export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.get(fabricName)!;
 
 /** All of it or nothing, as one change: one line of the journal, one step of `undo`. @throws OperatorError */

@@ -10,6 +10,7 @@ import { showPortals } from './show.ts';
 /** Where tgtd listens when nothing was said. */
 export const defaultPortals = ['[::]:3260', '0.0.0.0:3260'] as const;
 
+/** What each operation on portals does. */
 export const portalRequests: Readonly<Record<string, (desk: Desk, request: Request) => Promise<string | undefined>>> = {
   async new(desk, { text }) {
     const portal = portalOf(text);

@@ -16,6 +16,7 @@ export const tgtSocketOf = (number: number, environment: NodeJS.ProcessEnv): str
 /** The release of tgt whose words are spoken. */
 export const tgtVersion = '1.0.85';
 
+/** The length of a header. */
 export const requestHeaderBytes = 120;
 const requestTextBytesMax = 8192;
 const answerHeaderBytes = 8;
@@ -39,6 +40,7 @@ export const deviceTypes: Readonly<Record<number, string>> = {
   255: 'pt',
 };
 
+/** A request as its header and text have it. */
 export interface Request {
   /** Undefined: a number that has no meaning. */
   readonly mode: Mode | undefined;
@@ -65,6 +67,7 @@ export function requestBytes(header: Buffer): number | undefined {
   return length >= requestHeaderBytes && length <= requestHeaderBytes + requestTextBytesMax ? length : undefined;
 }
 
+/** The request that bytes hold. */
 export function readRequest(bytes: Buffer): Request {
   const lun = u64(bytes, 88);
   return {
@@ -98,6 +101,7 @@ export interface RequestWords extends Partial<Omit<Request, 'mode' | 'op'>> {
   readonly hostNumber?: number;
 }
 
+/** The bytes of a request. */
 export function writeRequest({ mode, op, ...words }: RequestWords): Buffer {
   const text = Buffer.from(words.text ? `${words.text}\0` : '');
   const header = Buffer.alloc(requestHeaderBytes);

@@ -96,6 +96,7 @@ function megabytes(bytes: number): number {
   return Math.floor((sectors - (Math.floor(sectors / 625) - 974)) / 1950);
 }
 
+/** The connections of a target. */
 export const showConnections = (sessions: readonly SessionInfo[]): string =>
   sessions
     .map(({ id, initiatorWwn, connections }) =>
@@ -110,12 +111,15 @@ export const showConnections = (sessions: readonly SessionInfo[]): string =>
     )
     .join('');
 
+/** The accounts there are. */
 export const showAccounts = (names: readonly string[]): string =>
   names.length === 0 ? '' : `Account list:\n${lines(1, names)}`;
 
+/** The portals there are. */
 export const showPortals = (portals: readonly string[]): string =>
   portals.map((portal) => `Portal: ${portal},1\n`).join('');
 
+/** The system: its state, its drivers and its kinds of store. */
 export function showSystem({ online, debug }: { readonly online: boolean; readonly debug: boolean }): string {
   return [
     'System:\n',
@@ -131,6 +135,7 @@ export function showSystem({ online, debug }: { readonly online: boolean; readon
   ].join('');
 }
 
+/** The state of the drivers. */
 export const showDrivers = (targets: readonly NumberedTarget[]): string =>
   [
     'LLDs:\n',

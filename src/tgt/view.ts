@@ -70,6 +70,7 @@ export interface UnitView {
   readonly flags: string;
 }
 
+/** A storage object as tgt shows it. */
 export function viewOfUnit(unit: StorageObject): UnitView {
   const { values } = unit.attributes;
   const labels = labelsOf(unit);

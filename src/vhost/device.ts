@@ -40,6 +40,7 @@ class Running implements AwaitedConnection {
   }
 }
 
+/** What a device asks of the front-end that it belongs to. */
 export interface DeviceHost {
   sessionOf(target: number): VhostSession | undefined;
   /** The guest has written what cannot be: the device is over. */
@@ -47,6 +48,7 @@ export interface DeviceHost {
   readonly log: Log;
 }
 
+/** The device of one front-end. */
 export class Device {
   readonly #host: DeviceHost;
   readonly #scsi: ScsiDevice;

@@ -36,6 +36,7 @@ export interface FrontEndHost {
   ended(): void;
 }
 
+/** One connected front-end. */
 export class FrontEnd {
   readonly device: Device;
   readonly #messages: Messages;

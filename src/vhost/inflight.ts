@@ -59,6 +59,7 @@ export class InflightMemory {
   }
 }
 
+/** The record of one queue. */
 export class Inflight {
   readonly #view: DataView;
   readonly #size: number;

@@ -41,6 +41,7 @@ export interface Row {
 /** By the names of wire/vhost-user.ts. */
 export type Rows = Partial<Record<keyof typeof requests, Row>>;
 
+/** Who is told when the messages have ended. */
 export interface MessagesHost {
   /** The connection cannot go on. */
   fail(error: unknown): void;
@@ -48,6 +49,7 @@ export interface MessagesHost {
   ended(): void;
 }
 
+/** The messages of one front-end. */
 export class Messages {
   readonly #socket: DescriptorSocket;
   /** By the number of the request. */
@@ -153,6 +155,7 @@ export class Messages {
   }
 }
 
+/** Closes descriptors that nobody takes. */
 export function closeAll(descriptors: readonly number[]): undefined {
   for (const fd of descriptors) closeForeign(fd);
 }

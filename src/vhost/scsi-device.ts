@@ -20,6 +20,7 @@ const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queu
 
 const cdbBytes = commandBytes - command.cdb;
 
+/** The SCSI side of one device. */
 export class ScsiDevice {
   readonly #sessionOf: (target: number) => VhostSession | undefined;
   readonly #memory = dataMemory.account(deviceBytesMax);

@@ -25,6 +25,7 @@ interface Known {
   readonly bytes: number;
 }
 
+/** One nexus. */
 export class VhostSession {
   readonly id: number;
   readonly tpg: Tpg;

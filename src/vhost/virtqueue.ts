@@ -30,6 +30,7 @@ export interface RingAddresses {
   readonly used: number;
 }
 
+/** Where a queue lies, and where it goes on. */
 export interface RingOptions {
   readonly size: number;
   readonly addresses: RingAddresses;
@@ -40,6 +41,7 @@ export interface RingOptions {
   readonly shape: ChainShape;
 }
 
+/** One queue. */
 export class VirtQueue {
   readonly size: number;
   /** The eventfd that tells the guest; -1 while there is none. */

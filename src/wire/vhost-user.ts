@@ -14,6 +14,7 @@ export const payloadBytesMax = 1024;
 /** Regions in one SET_MEM_TABLE, which has room for no more. */
 const regionsMax = 8;
 
+/** The flags of a header. */
 export const headerFlag = { versionMask: 3, version: 1, reply: 4, needReply: 8 } as const;
 
 /** Requests of the front-end that a back-end for SCSI may get, by number. */
@@ -42,6 +43,7 @@ export const requests = {
   remMemReg: 38,
 } as const;
 
+/** Bits of the protocol features. */
 export const protocolFeature = {
   mq: 1n << 0n,
   replyAck: 1n << 3n,
@@ -53,12 +55,14 @@ export const protocolFeature = {
 /** Of SET_VRING_KICK, CALL and ERR: the ring in bits 0 to 7, and whether there is no descriptor. */
 export const vringDescriptor = { ringMask: 0xffn, none: 1n << 8n } as const;
 
+/** What stands before every payload. */
 export interface Header {
   readonly request: number;
   readonly flags: number;
   readonly payloadBytes: number;
 }
 
+/** The header of a message. */
 export const readHeader = (bytes: Buffer): Header => ({
   request: bytes.readUInt32LE(0),
   flags: bytes.readUInt32LE(4),

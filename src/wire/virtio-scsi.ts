@@ -94,6 +94,7 @@ const addressed = 1;
 const wellKnown = [0xc1, 1] as const;
 const flatLunBit = 0x40;
 
+/** What an address of eight bytes names. */
 export interface UnitAddress {
   /** -1: none that could be. */
   readonly target: number;
@@ -102,6 +103,7 @@ export interface UnitAddress {
 
 const nowhere: UnitAddress = { target: -1, lun: -1 };
 
+/** The address that stands at `at`. */
 export function readAddress(bytes: Uint8Array, at: number): UnitAddress {
   const high = bytes[at + 2]!;
   if (bytes[at] === wellKnown[0] && bytes[at + 1] === wellKnown[1]) return { target: 0, lun: -1 };
