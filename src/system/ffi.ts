@@ -1,16 +1,25 @@
 /**
- * Calls into the C library that Node does not offer, through koffi. It is loaded by the first call that needs it, and
+ * Calls into C libraries, the machine's own first of all, through koffi. It is loaded by the first call that needs it, and
  * everything works without it: `TCLI_FFI=off`, another platform or a missing koffi make every call absent.
  */
 
 import { createRequire } from 'node:module';
 import { systemError } from './system-error.ts';
 
-type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view' | 'node'>;
-type Library = ReturnType<Koffi['load']>;
+type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view' | 'node' | 'decode'>;
+type Loaded = ReturnType<Koffi['load']>;
 
 /** Calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
 const callsOffLoopMax = 64;
+
+/** A library, and how its functions say that they have failed: by -1 and errno, or by the negative error number itself. */
+export interface Library {
+  /** Its name, as the dynamic linker looks for it. Absent: what is in this process anyway, the C library with it. */
+  readonly file?: string;
+  readonly failure: 'errno' | 'result';
+}
+
+const libc: Library = { failure: 'errno' };
 
 /** One C function. Its arguments are passed as they are. */
 export interface ForeignCall {
@@ -20,46 +29,54 @@ export interface ForeignCall {
   later(...args: unknown[]): Promise<number>;
 }
 
-let loaded: { koffi: Koffi; library: Library } | 'unavailable' | undefined;
+let loaded: { readonly koffi: Koffi; readonly libraries: Map<string | undefined, Loaded> } | 'unavailable' | undefined;
 
 function load(): typeof loaded {
   if (process.platform !== 'linux' || process.env['TCLI_FFI'] === 'off') return 'unavailable';
   try {
-    const koffi: Koffi = createRequire(import.meta.url)('koffi');
-    return { koffi, library: koffi.load(null) };
+    return { koffi: createRequire(import.meta.url)('koffi'), libraries: new Map() };
   } catch {
     return 'unavailable';
   }
 }
 
 /**
- * Declares a C function that returns -1 and sets errno when it fails; it is looked up when first asked for.
+ * Declares a C function; it is looked up when first asked for.
  * @param result what it returns, exactly: the upper half of a register means nothing after an `int`
  * @param types its arguments in koffi's words
  * @returns a function that gives the call, or undefined when it cannot be had here
  */
 export function foreignCall(
   name: string,
-  result: 'int' | 'int64',
+  result: 'int' | 'int64' | 'void',
   types: readonly string[],
+  library = libc,
 ): () => ForeignCall | undefined {
   let call: ForeignCall | 'unavailable' | undefined;
   return () => {
-    call ??= bind(name, result, types) ?? 'unavailable';
+    call ??= bind(name, result, types, library) ?? 'unavailable';
     return call === 'unavailable' ? undefined : call;
   };
 }
 
-function bind(name: string, result: string, types: readonly string[]): ForeignCall | undefined {
+function bind(
+  name: string,
+  result: string,
+  types: readonly string[],
+  { file, failure }: Library,
+): ForeignCall | undefined {
   loaded ??= load();
   if (loaded === undefined || loaded === 'unavailable') return undefined;
-  const { koffi, library } = loaded;
+  const { koffi, libraries } = loaded;
+  const errorOf = (value: number) => (failure === 'errno' ? koffi.errno() : -value);
   try {
+    const library = libraries.get(file) ?? koffi.load(file ?? null);
+    libraries.set(file, library);
     const native = library.func(name, result, [...types]);
     return {
       now(...args) {
         const value: number = native(...args);
-        return value < 0 ? -koffi.errno() : value;
+        return value < 0 ? -errorOf(value) : value;
       },
       later: (...args) =>
         offLoop(
@@ -67,7 +84,7 @@ function bind(name: string, result: string, types: readonly string[]): ForeignCa
             new Promise((resolve, reject) => {
               native.async(...args, (failure: unknown, value: number) => {
                 if (failure) reject(failure);
-                else if (value < 0) reject(systemError(koffi.errno(), name));
+                else if (value < 0) reject(systemError(errorOf(value), name));
                 else resolve(value);
               });
             }),
@@ -88,6 +105,12 @@ export function addressOf(view: ArrayBufferView): bigint {
 export function viewOf(address: number, length: number): ArrayBuffer {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.view(BigInt(address), length);
+}
+
+/** The text at an address, up to its zero byte; only after a `foreignCall` gave a call. */
+export function textAt(address: number | bigint): string {
+  if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
+  return loaded.koffi.decode(BigInt(address), 'char', -1);
 }
 
 /** A descriptor that the event loop watches. */

@@ -12,6 +12,7 @@
 import { closeForeign } from './descriptor.ts';
 import { openEvent, type WatchedEvent, watchEvent } from './eventfd.ts';
 import { foreignCall, viewOf } from './ffi.ts';
+import { type ForeignMemory, foreignMemory } from './foreign-memory.ts';
 import { systemError } from './system-error.ts';
 
 /** Requests that the kernel has at one time; more wait for a slot. Of them, each has so much memory, used as far as it is needed. */
@@ -39,11 +40,9 @@ const IORING_REGISTER_EVENTFD = 4;
 const IORING_REGISTER_IOWQ_MAX_WORKERS = 19;
 const IORING_OFF_SQES = 0x10000000;
 
-/** mmap(2), madvise(2) */
+/** mmap(2) */
 const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
-const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
-const MADV_DONTFORK = 10;
 
 /** Opcodes of linux/io_uring.h that are used here. */
 export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
@@ -63,7 +62,6 @@ const setup = foreignCall('syscall', 'int64', ['int64', 'int64', 'void *']);
 const register = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'void *', 'int64']);
 const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
 const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
-const madvise = foreignCall('madvise', 'int', ['int64', 'size_t', 'int']);
 
 /** Called in the turn in which the request ended. `memory` is the slot's, and another's when it returns. */
 type Done = (result: number, memory: Uint8Array) => void;
@@ -86,6 +84,7 @@ export class IoUring {
   readonly #entries: Uint32Array;
   readonly #memory: readonly Uint8Array[];
   readonly #address: number;
+  #held: ForeignMemory | undefined;
   /** Indices into `#ring`. */
   readonly #at: Readonly<Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries', number>>;
   readonly #sqMask: number;
@@ -145,12 +144,10 @@ export class IoUring {
       this.#cqMask = this.#ring[word(cqOffsets + 2)]!;
       // The ring's entries are used in their order.
       for (let at = 0; at < slots; at += 1) this.#ring[word(sqOffsets + 6) + at] = at;
-      const memoryBytes = slots * slotBytes;
-      this.#address = region(memoryBytes, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
-      // A copy of this process, on its way to another program, would take pages that a device is writing to.
-      madvise()?.now(this.#address, memoryBytes, MADV_DONTFORK);
-      const memory = viewOf(this.#address, memoryBytes);
-      this.#memory = Array.from({ length: slots }, (_, at) => new Uint8Array(memory, at * slotBytes, slotBytes));
+      const memory = foreignMemory(slots * slotBytes);
+      this.#held = memory;
+      this.#address = memory.address;
+      this.#memory = Array.from({ length: slots }, (_, at) => new Uint8Array(memory.bytes, at * slotBytes, slotBytes));
       this.#event = openEvent();
     } catch (error) {
       this.#release();
@@ -314,6 +311,7 @@ export class IoUring {
   #release(): void {
     closeForeign(this.#fd);
     for (const { address, length } of this.#regions) munmap()!.now(address, length);
+    this.#held?.release();
   }
 }
 
