@@ -4,6 +4,7 @@ import { SkipReporter } from './test/support/skip-reporter.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
+    exclude: ['test/e2e-engines/**'],
     pool: 'forks',
     reporters: ['default', new SkipReporter()],
     // Most of the slow ones wait for programs that they started.

@@ -99,6 +99,7 @@ export type { Difference } from './saved/transition.ts';
 export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts';
 export type { StorageObject } from './scsi/logical-unit.ts';
 export { ownFolder } from './system/own-folder.ts';
+export { endProcess } from './system/process.ts';
 export { serviceManager } from './system/systemd.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type AccessList, addressRuleProblem, everyAddress, isListed } from './target/access-list.ts';

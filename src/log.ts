@@ -50,6 +50,14 @@ export const logEvents = {
     level: 'info',
     doc: 'What may have been lost was written again and flushed, or given up by the operator.',
   },
+  'record of claims lost': {
+    level: 'error',
+    doc: 'As whom an earlier process had an image in Ceph cannot be read: its lock is free when the cluster takes it for dead, after 30 s; the file is `keptIn`.',
+  },
+  'size not followed': {
+    level: 'error',
+    doc: 'A medium has another size by itself, and its storage object could not take it.',
+  },
   'reservations lost': {
     level: 'error',
     doc: 'The persistent reservations of a storage object could not be read at the start; it stays in the file `keptIn`.',

@@ -55,6 +55,8 @@ const roomsWithTimers: Readonly<Record<string, string>> = {
   'src/system/running-time.ts': 'the clock itself',
   'src/system/io-uring.ts': 'a kernel that has no room for more right now is asked again, which nothing tells of',
   'src/system/collector.ts': 'gives memory back a while later, and keeps no process alive for that',
+  'src/backstore/rbd-image.ts': 'requests that librbd refuses, and does not always tell of',
+  'src/backstore/rbd-volume.ts': 'a lock that is lost, and a size that is changed, which nothing tells of',
   'src/backstore/patience.ts': 'looks by the clock for signs of life, and does nothing for each of them',
   'src/iscsi/connections.ts': 'the tick of all connections, which looks at the clock',
   'src/scsi/logical-unit.ts': 'the clock of SCSI, which is an argument',

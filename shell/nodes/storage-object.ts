@@ -56,17 +56,20 @@ const resizeCommand = commandOf<StorageObject>()({
 });
 
 const reopenCommand = commandOf<StorageObject>()({
-  doc: 'Closes its medium and opens it again, after writes may have been lost.',
+  doc: 'Closes its medium and opens it again, after writes may have been lost, or another gateway has taken it.',
   details: [
     'When a flush fails, what initiators wrote since the last good one may not be on the medium, although it was acknowledged. From then on every flush and every write that has to be stable fails, whoever sends it, also after a restart, until the ranges were written again and flushed. ls, status and info say so.',
     'When the medium is well again, and the data on it was checked or restored, this command ends that state: what may be lost is forgotten. Sessions go on; commands that come meanwhile are answered NOT READY.',
+    'An image in Ceph is served under its exclusive lock. One that another client has stays away from here until that one lets go of it or is dead; force=true shuts that client out of the cluster, whatever it serves, and takes the lock.',
   ],
-  parameters: [],
+  parameters: [
+    optional('force', types.bool, 'Shut out whoever else has the medium, although he is alive.', { default: false }),
+  ],
   examples: [{ line: 'reopen', does: 'Opens the medium again, and lets flushes succeed.' }],
-  async run(object, { host, info, warn }) {
+  async run(object, { host, info, warn }, { force }) {
     if (host.heldBy || !host.root.serving)
       return warn('Nothing is served from here, so nothing was opened. To serve: tcli daemon start');
-    await host.root.reopen(object);
+    await host.root.reopen(object, force ? 'anybody' : undefined);
     if (object.missing !== undefined)
       throw new OperatorError(`The medium of ${object.name} could not be opened again: ${object.missing}`);
     const loss = host.root.lossOf(object);

@@ -2,6 +2,7 @@
 
 import { chalkStderr } from 'chalk';
 import {
+  endProcess,
   type Home,
   jsonLog,
   type Lines,
@@ -54,7 +55,7 @@ export async function serveHome(
     ...options,
     workers: workers(loops),
   });
-  setTimeout(() => process.exit(0), lastLinesMs).unref();
+  setTimeout(() => endProcess(0), lastLinesMs).unref();
   return 0;
 }
 

@@ -60,6 +60,13 @@ export interface Volume {
   isFlushed?(position: number, length: number): boolean;
   /** Gives the space back; reads of it give zeros afterwards (but see `discardLeavesAnything`). Absent: the medium cannot. */
   discard?(position: number, length: number): Promise<void>;
+  /**
+   * Writes `data` if the range holds `expected`, at once and durably. Absent: it is read, compared and written.
+   * @returns whether it was written
+   */
+  compareAndWrite?(expected: Uint8Array, data: Uint8Array, position: number): Promise<boolean>;
+  /** Where there is `compareAndWrite`: whether it can have this range. */
+  canCompareAndWrite?(position: number, length: number): boolean;
   /** Zeros a range faster than writing zeros would. Absent: write zeros. */
   writeZeroes?(position: number, length: number, mayDiscard: boolean): Promise<void>;
   /** The first extent at `position`: whether it holds data, and where it ends (at most `limit`). Absent: all is data. */
@@ -86,13 +93,17 @@ export interface Volume {
   readonly snapshots?: Snapshots;
   /** Present while a medium outside of this process is not there: what is asked waits for it, or fails. */
   readonly trouble?: Trouble | undefined;
-  /** Present where there may be trouble. @param told called whenever it begins, changes or is over */
+  /** Present where there may be trouble. @param told called whenever it begins, changes or is over, and when `found` changes */
   watch?(told: () => void): void;
   /**
    * Present where what was acknowledged can be lost without a flush that fails. @param lost called when all that was not
    * flushed may be lost, with the reason in a line
    */
   watchLosses?(lost: (reason: string) => void): void;
+  /** Present where the medium may change its size by itself: bytes that it should have now, which is told by an operation `resize`. */
+  readonly found?: number | undefined;
+  /** As whom the medium knows us, where it has a lock and we hold it: whoever takes it over shuts out this client. */
+  readonly client?: string;
   /** I/O in flight ends first, as long as the medium answers. After it, every call rejects. */
   close(): Promise<void>;
 }
@@ -134,7 +145,25 @@ export interface Trouble {
   readonly since: Date;
   /** In a line. */
   readonly reason: string;
+  /** It does not come back by itself: the volume is of no use any more, and is opened anew when an operator says so. */
+  readonly isOver?: true;
 }
+
+/**
+ * What a medium is opened with that others can reach, too, and only one may write to: what is left of us there, and whom we
+ * may shut out.
+ */
+export interface Claim {
+  /** As whom threads of ours that are gone had the medium: they are shut out at once. */
+  readonly earlier: readonly string[];
+  /** As whom we have it, told before we have it, or undefined when we do not any more. Resolves when the next process knows. */
+  keep(client: string | undefined): Promise<void>;
+  /** A holder that lives, and is to be shut out all the same. Absent: none is. */
+  readonly over?: string | 'anybody';
+}
+
+/** Of a medium that nobody shares. */
+export const unclaimed: Claim = { earlier: [], keep: async () => {} };
 
 /** Bytes. */
 export interface Space {
@@ -224,7 +253,7 @@ export interface Backstore {
    */
   settle(create: Readonly<Record<string, unknown>>, others: ReadonlyMap<string, VolumeConfig>): Promise<Settled>;
   /** Opens it. @param contents what `takeContents` gave @throws OperatorError, or a system error */
-  open(config: VolumeConfig, contents?: VolumeContents): Promise<Volume>;
+  open(config: VolumeConfig, contents?: VolumeContents, claim?: Claim): Promise<Volume>;
   /** Undoes what `settle` did on disk, when the object could not be created after all. */
   abandon?(config: VolumeConfig): Promise<void>;
   /**

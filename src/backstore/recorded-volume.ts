@@ -55,6 +55,7 @@ class RecordedVolume implements Volume {
   readonly cut?: () => void;
   readonly watch?: (told: () => void) => void;
   readonly snapshots?: Snapshots;
+  readonly client?: string;
   readonly #inner: Volume;
   readonly #record: WriteRecord;
   /** The flush under way; it never rejects. */
@@ -79,6 +80,7 @@ class RecordedVolume implements Volume {
     if (inner.extentAt) this.extentAt = (position, limit) => inner.extentAt!(position, limit);
     if (inner.resize) this.resize = (size) => inner.resize!(size);
     inner.watchLosses?.((reason) => void record.failed(reason));
+    if (inner.client !== undefined) this.client = inner.client;
     if (inner.watch) this.watch = (told) => inner.watch!(told);
     const { snapshots } = inner;
     if (snapshots)
@@ -120,6 +122,10 @@ class RecordedVolume implements Volume {
 
   get size(): number {
     return this.#inner.size;
+  }
+
+  get found(): number | undefined {
+    return this.#inner.found;
   }
 
   read(into: Uint8Array, position: number): Promise<void> {

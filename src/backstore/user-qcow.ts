@@ -2,6 +2,7 @@
 
 import { dirname, isAbsolute, join } from 'node:path';
 import { OperatorError } from '../errors.ts';
+import { sizeWanted } from './backstore.ts';
 import { readImage } from './qcow-image.ts';
 import { openQcowVolume, qemuImg } from './qcow-volume.ts';
 import { userBackstore } from './user.ts';
@@ -23,16 +24,20 @@ export const userQcow = userBackstore({
     const { path, mayFollow } = parse(text);
     return openQcowVolume(path, size, await standsAlone(path, size, mayFollow));
   },
-  async resize(text, before, size, served) {
+  async resize(text, before, asked, served) {
+    const size = sizeWanted(asked);
     // Whoever serves it tells the daemon.
-    if (served) return {};
+    if (served) return { size };
     const { path } = parse(text);
     if (size < before)
-      return { finish: () => qemuImg(['resize', '-q', '-f', 'qcow2', '--shrink', path, String(size)]) };
+      return { size, finish: () => qemuImg(['resize', '-q', '-f', 'qcow2', '--shrink', path, String(size)]) };
     const found = await readImage(path);
-    if (found && found.size >= size) return {};
+    if (found && found.size >= size) return { size };
     await qemuImg(['resize', '-q', '-f', 'qcow2', path, String(size)]);
-    return { undo: () => qemuImg(['resize', '-q', '-f', 'qcow2', '--shrink', path, String(found?.size ?? before)]) };
+    return {
+      size,
+      undo: () => qemuImg(['resize', '-q', '-f', 'qcow2', '--shrink', path, String(found?.size ?? before)]),
+    };
   },
   snapshots: {
     needs: 'An image that stands on other files has none here.',

@@ -6,9 +6,9 @@ import { types, type ValueType } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import {
   type Backstore,
+  type Claim,
   printSize,
   type Resized,
-  sizeWanted,
   type Volume,
   type VolumeConfig,
   wwnParameter,
@@ -25,12 +25,12 @@ export interface UserKind {
   /** Before anything is opened. @throws OperatorError for a string that cannot be meant */
   check(string: string): void;
   /** @throws OperatorError, or a system error */
-  open(string: string, size: number): Promise<Volume>;
+  open(string: string, size: number, claim?: Claim): Promise<Volume>;
   /**
-   * Prepares another size, as of `Backstore.resize`. Absent: the medium keeps the size that it was opened with, and `resized`
+   * Prepares another size, as of `Backstore.resize`; undefined: the one that the medium has. Absent: the medium keeps the size that it was opened with, and `resized`
    * says what to do instead, in a line.
    */
-  resize?(string: string, before: number, size: number, served: boolean): Promise<Pick<Resized, 'undo' | 'finish'>>;
+  resize?(string: string, before: number, size: number | undefined, served: boolean): Promise<Omit<Resized, 'config'>>;
   resized?(string: string, size: string): string;
   /** As of `Backstore`, for strings. */
   readonly snapshots?: {
@@ -41,6 +41,8 @@ export interface UserKind {
 
 /** Bytes of a block, to which sizes are rounded down. */
 const blockBytes = 512;
+/** To whole blocks. */
+export const roundDown = (bytes: number): number => bytes - (bytes % blockBytes);
 const blocksMax: ValueType<number> = {
   ...types.number,
   parse: (text) => (/^\d{1,9}$/.test(text) && Number(text) > 0 ? Number(text) : undefined),
@@ -53,7 +55,7 @@ export function userBackstore(kind: UserKind): Backstore {
   const mediumOf = (size: number, text: string) => {
     if (!(size >= blockBytes)) throw new OperatorError(`A volume has at least ${blockBytes} bytes`);
     check(text);
-    return { config: `${handler}/${text}`, size: size - (size % blockBytes) };
+    return { config: `${handler}/${text}`, size: roundDown(size) };
   };
   const stringOf = (config: VolumeConfig): string => String(config['config']).slice(handler.length + 1);
   return {
@@ -103,9 +105,8 @@ export function userBackstore(kind: UserKind): Backstore {
 
     async resize(config, asked, _force, served) {
       if (kind.resize) {
-        const size = sizeWanted(asked);
-        const more = await kind.resize(stringOf(config), Number(config['size']), size, served);
-        return { config: { ...config, size }, size, ...more };
+        const resized = await kind.resize(stringOf(config), Number(config['size']), asked, served);
+        return { config: { ...config, size: resized.size }, ...resized };
       }
       throw new OperatorError(
         `user:${handler} goes on with the size that it was opened with.`,
@@ -123,7 +124,7 @@ export function userBackstore(kind: UserKind): Backstore {
       },
     }),
 
-    open: (config) => open(stringOf(config), Number(config['size'])),
+    open: (config, _contents, claim) => open(stringOf(config), Number(config['size']), claim),
 
     summary: (config) => `${stringOf(config) || '(no config)'} (${printSize(Number(config['size']))})`,
     created: (name, config) => `Created user-backed storage object ${name} size ${config['size']}.`,

@@ -10,6 +10,7 @@ import { placeOf } from '../operations/place.ts';
 import type { Tree } from '../operations/tree.ts';
 import { type Host, openHost } from '../root/host.ts';
 import { groupNamed } from '../system/group.ts';
+import { endProcess } from '../system/process.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { tgtSocketOf } from '../tgt/protocol.ts';
@@ -143,7 +144,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     clearInterval(retrying);
     const inTime = whenLate(stopMs, () => {
       log({ level: 'error', event: 'stopped by force', detail: { afterMs: stopMs } });
-      process.exit(1);
+      endProcess(1);
     });
     // In this order: a client that asked for the end sees its connection close when all is done.
     await host.close();

@@ -9,6 +9,7 @@ import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import { foundBy, takeFound } from '../operations/storage-object-operations.ts';
 import type { Tree } from '../operations/tree.ts';
+import { claimOver } from '../scsi/claim.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
 import { mediumWork } from '../scsi/medium-work.ts';
@@ -37,6 +38,7 @@ import {
   type Taker,
   takerBoundary,
 } from './loop.ts';
+import { Media } from './media.ts';
 import { objectStates } from './object-states.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
 import { Receiving } from './receiving.ts';
@@ -53,11 +55,6 @@ export interface LocalLoopOptions {
   readonly stateDirectory: string | undefined;
   /** Everything in the tree is this loop's; otherwise, what is assigned to it. */
   readonly alone: boolean;
-}
-
-function troubleOf({ volume }: StorageObject): string | undefined {
-  const trouble = volume?.trouble;
-  return trouble && `since ${trouble.since.toISOString().replace(/\.\d+/, '')}: ${trouble.reason}`;
 }
 
 /** A loop that runs in this thread. */
@@ -85,6 +82,7 @@ export class LocalLoop implements Loop, Taker {
   #left: LeftUnit[] = [];
   /** What was begun since somebody asked, each as long as it is waited for. */
   #begun: Promise<unknown>[] = [];
+  readonly #media: Media;
   readonly #load = new LoadMeter();
 
   constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
@@ -94,6 +92,7 @@ export class LocalLoop implements Loop, Taker {
     this.#runDirectory = runDirectory;
     this.#stateDirectory = stateDirectory;
     this.#alone = alone;
+    this.#media = new Media(host);
     this.#openings = new Openings(() => host.look());
     if (alone) this.#load.start();
     this.#receiving = new Receiving({
@@ -142,13 +141,14 @@ export class LocalLoop implements Loop, Taker {
     if (this.#openings.isWaitedFor) this.#begun.push(this.#openings.wait());
     if (this.#serving) await this.#startEngines();
     await this.#reconcile();
+    this.#media.followSizes(this.#tree.allStorageObjects());
     // Nobody comes in before what he comes for is served.
     await this.#receiving.reconcile();
     const left = this.#left;
     this.#left = [];
     for (const one of this.#held) one.missing = notYet;
     return {
-      storageObjects: [...told, ...this.#newTroubles(), ...this.#held].map((one) => ({
+      storageObjects: [...told, ...this.#media.changed(this.#tree.allStorageObjects()), ...this.#held].map((one) => ({
         path: one.path,
         missing: one.missing,
         size: one.volume?.size,
@@ -283,11 +283,12 @@ export class LocalLoop implements Loop, Taker {
     await this.#tree.storageObject(path)?.volume?.flush();
   }
 
-  async reopen(path: string): Promise<boolean> {
+  async reopen(path: string, over?: string): Promise<boolean> {
     const storageObject = this.#own(path);
     if (!storageObject) return false;
     // What is gone is wanted empty.
     Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
+    if (over !== undefined) claimOver(storageObject, over);
     this.#close(path, async () => {
       await closeVolume(storageObject, (volume) => {
         storageObject.contents = volume.takeContents?.();
@@ -366,14 +367,6 @@ export class LocalLoop implements Loop, Taker {
     const { resumeWork } = await import('../scsi/format-sanitize.ts');
     if (await resumeWork(storageObject))
       this.#host.log({ level: 'info', event: 'medium work resumed', detail: { path, does: work.does } });
-  }
-
-  /** Storage objects whose volume is open, and whose medium has gone or come back since the last look. */
-  #newTroubles(): StorageObject[] {
-    const open = [...this.#tree.allStorageObjects()].filter(({ volume }) => volume?.watch);
-    const changed = open.filter((one) => one.missing !== troubleOf(one));
-    for (const one of changed) one.missing = troubleOf(one);
-    return changed;
   }
 
   /** What an initiator changes is an operation like any other. */

@@ -171,9 +171,10 @@ export interface Loop {
   flush(path: string): Promise<void>;
   /**
    * Begins to close the medium of a storage object; `follow` opens it again. What may be lost is forgotten.
+   * @param over a holder of the medium that is shut out although it lives, as in `Claim`
    * @returns false when it is not this loop's
    */
-  reopen(path: string): Promise<boolean>;
+  reopen(path: string, over?: string): Promise<boolean>;
   /**
    * Carries out what is asked of a storage object's snapshots. Rejects with an OperatorError.
    * @returns those that there are then; undefined when the storage object is not this loop's

@@ -6,6 +6,7 @@
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
 import { within } from '../backstore/patience.ts';
 import { OperatorError, wholeReasonOf } from '../errors.ts';
+import { claimOf } from '../scsi/claim.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { recordedFor } from '../scsi/lost-writes.ts';
 
@@ -67,7 +68,7 @@ export class Openings {
   async #open(storageObject: StorageObject): Promise<Volume> {
     const { backstore, config, contents, contentsLost } = storageObject;
     if (contentsLost !== undefined) throw new OperatorError(contentsLost);
-    return recordedFor(storageObject, await backstore.open(config, contents));
+    return recordedFor(storageObject, await backstore.open(config, contents, claimOf(storageObject)));
   }
 
   /** Whether a first attempt goes on. */

@@ -1,10 +1,14 @@
 /** A loop in a worker thread, with a tree of its own that follows ours operation by operation. */
 
 import { Worker } from 'node:worker_threads';
+import { within } from '../backstore/patience.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 import { canDuplicate } from '../system/descriptor.ts';
 import { Calls, offerObject, remoteObject } from './calls.ts';
 import { hostBoundary, type Loop, type LoopHost, loopBoundary } from './loop.ts';
+
+/** How long its end may take when it has stopped. */
+const terminateMs = 1_000;
 
 /** What the thread begins with. Plain data. */
 export interface LoopThreadOptions {
@@ -49,7 +53,8 @@ export function startWorkerLoop(
     async stop() {
       stopping = true;
       await loop.stop();
-      await worker.terminate();
+      // One of its calls may hang in a thread that nothing ends.
+      await within(terminateMs, worker.terminate());
     },
   };
 }

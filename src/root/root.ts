@@ -280,12 +280,15 @@ export class Root {
       .find((one) => one.path === path);
   }
 
-  /** Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on. */
-  async reopen(storageObject: StorageObject): Promise<void> {
+  /**
+   * Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on.
+   * @param over a holder of the medium that is shut out although it lives: a client, or `anybody`
+   */
+  async reopen(storageObject: StorageObject, over?: string): Promise<void> {
     const { path } = storageObject;
     await this.#turns.takeAndSettle(async () => {
       storageObject.contentsLost = undefined;
-      await this.#loops?.each((loop) => loop.reopen(path));
+      await this.#loops?.each((loop) => loop.reopen(path, over));
       await this.#openAll();
     });
     await this.observe();

@@ -2,6 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Volume } from '../backstore/backstore.ts';
+import { systemError } from '../system/system-error.ts';
 import { withData } from './data-out.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { good } from './parameter-data.ts';
@@ -191,6 +192,18 @@ export function compareAndWrite(
   task: Task,
 ): Completion | Promise<Completion> {
   const length = cdb.blocks * lu.blockSize;
+  const position = cdb.lba * lu.blockSize;
+  const volume = mediumOf(lu);
+  if (volume.canCompareAndWrite?.(position, length))
+    return alone(lu, position, position + length, task, async () => {
+      if (task.aborted || task.terminated) return good;
+      const [expected, data] = [task.dataOut.subarray(0, length), task.dataOut.subarray(length, 2 * length)];
+      if (await volume.compareAndWrite!(expected, data, position)) return good;
+      const found = Buffer.allocUnsafe(length);
+      await volume.read(found, position);
+      compare(found, expected, 0);
+      throw systemError('EIO', 'compare-and-write');
+    });
   return readModifyWrite(lu, cdb, length, task, (found) => {
     compare(found, task.dataOut.subarray(0, length), 0);
     return task.dataOut.subarray(length, 2 * length);

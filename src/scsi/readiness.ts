@@ -45,6 +45,7 @@ export function notReady(lu: StorageObject, mends: readonly Sense[] = []): Check
   const { work, progress } = mediumWork.of(lu);
   if (work && isBusy(lu)) return new CheckCondition(senseOfWork(work), { progress: progress.done / progress.total });
   if (!volume) return new CheckCondition(lu.missing ? sense.mediumNotPresent : sense.becomingReady);
+  if (volume.trouble?.isOver) return new CheckCondition(sense.logicalUnitNotReady);
   if (lu.isOut) return new CheckCondition(sense.mediumNotPresent);
   // Less than one block: there is no capacity to report.
   if (lu.blocks === 0) return new CheckCondition(sense.incompatibleMedium);

@@ -1,7 +1,16 @@
-/** Other processes, as /proc shows them: whether one still lives, and which ones hold a file open. */
+/** Processes: how this one ends, and others as /proc shows them: whether one still lives, and which ones hold a file open. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { systemErrorCode } from '../errors.ts';
+import { foreignCall } from './ffi.ts';
+
+const exitNow = foreignCall('_exit', 'void', ['int']);
+
+/** Ends this process, although threads of it may hang in a call: an orderly end would wait for those. */
+export function endProcess(status: number): never {
+  exitNow()?.now(status);
+  return process.exit(status);
+}
 
 /**
  * What tells a process from a later one with the same number: its start time in clock ticks since boot; undefined when

@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { ceph } from '../../src/backstore/librbd.ts';
 import { reasonOf } from '../../src/errors.ts';
 import { foreignCall } from '../../src/system/ffi.ts';
 import { IoUring } from '../../src/system/io-uring.ts';
@@ -44,6 +45,7 @@ const noLoopDevices = () =>
 const conditions = {
   root: notRoot,
   koffi: () => (foreignCall('getpid', 'int', [])() ? undefined : 'koffi cannot be loaded'),
+  librbd: () => (ceph() ? undefined : 'librbd cannot be called (apt install librbd1)'),
   io_uring() {
     try {
       return void new IoUring().close();

@@ -6,6 +6,11 @@ export const packagesOf = {
   // Where its server is, which PATH does not know.
   'cockpit-bridge': 'cockpit-bridge cockpit-ws',
   corosync: 'corosync',
+  ceph: 'ceph-common',
+  // With ceph-authtool and monmaptool.
+  'ceph-mgr': 'ceph-mgr',
+  'ceph-mon': 'ceph-mon ceph-base',
+  'ceph-osd': 'ceph-osd',
   dd: 'coreutils',
   debootstrap: 'debootstrap',
   fio: 'fio',
@@ -34,6 +39,7 @@ export const packagesOf = {
   pgrep: 'procps',
   prometheus: 'prometheus',
   promtool: 'prometheus',
+  rbd: 'ceph-common librbd1',
   python3: 'python3-minimal',
   'tgt-admin': 'tgt libconfig-general-perl sg3-utils',
   'tgt-setup-lun': 'tgt',

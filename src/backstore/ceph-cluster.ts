@@ -1,0 +1,206 @@
+/**
+ * Connections to Ceph clusters: one for a cluster and user in each event loop, for as long as an image of it is open there.
+ * Ceph knows it as a client of its own, and shuts out clients: what is shut out of one loop is not shut out of another.
+ */
+
+import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
+import { addressOf, type ForeignCall, textAt, viewOf } from '../system/ffi.ts';
+import { systemError } from '../system/system-error.ts';
+import { type Ceph, ceph } from './librbd.ts';
+
+/** Where a cluster is, and as whom we come; absent words are librados's own defaults. */
+export interface CephAddress {
+  readonly conf?: string;
+  readonly user?: string;
+}
+
+/**
+ * Calls that wait for the cluster in a thread at one time, of an event loop and a cluster. They come out of the pool that other
+ * media need: a cluster that hangs keeps these and no more.
+ */
+const waitingCallsMax = 2;
+/** How long connecting, and a question to the monitors, may take. */
+const monitorSeconds = 10;
+
+/**
+ * What is asked of librados whatever ceph.conf says. Without a cache of librbd's, what it has acknowledged is on the OSDs:
+ * nothing can be lost with this process, and nothing old comes from it later. A discard clears just what it says.
+ */
+const settings: Readonly<Record<string, string>> = {
+  rbd_cache: 'false',
+  rbd_skip_partial_discard: 'false',
+  rbd_blocklist_on_break_lock: 'true',
+  client_mount_timeout: String(monitorSeconds),
+  rados_mon_op_timeout: String(monitorSeconds),
+  log_to_stderr: 'false',
+  err_to_stderr: 'false',
+  admin_socket: '',
+};
+
+/** Calls that wait for one cluster: the connection that they go through may be another one after the first was shut out. */
+class Waits {
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running === waitingCallsMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+}
+
+/** Of this thread, by address. */
+const waits = new Map<string, Waits>();
+const connections = new Map<string, Promise<CephCluster>>();
+
+/** The connection to a cluster, opened where there is none. Whoever has it leaves it again. @throws OperatorError */
+export async function joinCluster(address: CephAddress): Promise<CephCluster> {
+  const library = ceph();
+  if (!library) throw new OperatorError('librbd is not installed', 'Install it: apt install librbd1');
+  const key = `${address.conf ?? ''};${address.user ?? ''}`;
+  for (;;) {
+    const before = connections.get(key);
+    const found = before ?? connect(library, key, address);
+    connections.set(key, found);
+    try {
+      const cluster = await found;
+      if (cluster.join()) return cluster;
+    } catch (error) {
+      if (connections.get(key) === found) connections.delete(key);
+      throw error;
+    }
+    if (connections.get(key) === found) connections.delete(key);
+  }
+}
+
+async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress): Promise<CephCluster> {
+  const place = new BigInt64Array(1);
+  const refused = (what: string, error: unknown) =>
+    new OperatorError(
+      `The Ceph cluster${conf === undefined ? '' : ` of ${conf}`} cannot be reached as client.${user ?? 'admin'}: ${what}`,
+      reasonOf(error),
+    );
+  const check = (what: string, result: number) => {
+    if (result < 0) throw refused(what, errorOf(result, what));
+  };
+  check('librados cannot begin', rados.create.now(place, user ?? null));
+  const handle = Number(place[0]);
+  const queue = waits.get(key) ?? new Waits();
+  waits.set(key, queue);
+  try {
+    check(`its configuration cannot be read`, rados.readConfiguration.now(handle, conf ?? null));
+    // An older librados does not know all of them.
+    for (const [name, value] of Object.entries(settings)) rados.set.now(handle, name, value);
+    await queue.during(() =>
+      rados.connect.later(handle).catch((error: unknown) => {
+        throw refused('it does not answer', error);
+      }),
+    );
+  } catch (error) {
+    void queue.during(() => rados.shutdown.later(handle));
+    throw error;
+  }
+  check('it does not say our address', rados.addresses.now(handle, place));
+  const client = bareAddress(textAt(place[0]!));
+  rados.free.now(place[0]!);
+  return new CephCluster(handle, client, rados, queue);
+}
+
+/** A system error of a result. */
+const errorOf = (result: number, call: string) => systemError(-result, call);
+
+/** A connection, and who uses it. */
+export class CephCluster {
+  /** As whom the cluster knows us: the address that a blocklist names. */
+  readonly client: string;
+  readonly #handle: number;
+  readonly #rados: Ceph['rados'];
+  readonly #waits: Waits;
+  readonly #pools = new Map<string, Promise<number>>();
+  #users = 0;
+  #isOver = false;
+
+  constructor(handle: number, client: string, rados: Ceph['rados'], queue: Waits) {
+    this.#handle = handle;
+    this.client = client;
+    this.#rados = rados;
+    this.#waits = queue;
+  }
+
+  /** @returns false when nobody can come to it any more */
+  join(): boolean {
+    if (!this.#isOver) this.#users += 1;
+    return !this.#isOver;
+  }
+
+  /** The cluster has shut us out: whoever comes from now on comes as another client. */
+  shutOut(): void {
+    this.#isOver = true;
+  }
+
+  /** Nothing that went through it for this user goes on. */
+  leave(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#isOver = true;
+    void this.#end();
+  }
+
+  async #end(): Promise<void> {
+    for (const pool of this.#pools.values()) await pool.then((one) => this.#rados.leavePool.now(one)).catch(() => {});
+    await this.#waits.during(() => this.#rados.shutdown.later(this.#handle));
+  }
+
+  /** A call that may wait for the cluster. It keeps `args` until it ends. @throws a system error */
+  call(call: ForeignCall, ...args: unknown[]): Promise<number> {
+    return this.#waits.during(() => call.later(...args));
+  }
+
+  /** An address of a pool, and of a namespace in it. @throws OperatorError when there is none */
+  pool(name: string, namespace: string | undefined): Promise<number> {
+    const key = `${name}/${namespace ?? ''}`;
+    const found = this.#pools.get(key) ?? this.#openPool(name, namespace);
+    this.#pools.set(key, found);
+    found.catch(() => this.#pools.delete(key));
+    return found;
+  }
+
+  async #openPool(name: string, namespace: string | undefined): Promise<number> {
+    const place = new BigInt64Array(1);
+    try {
+      await this.call(this.#rados.pool, this.#handle, name, place);
+    } catch (error) {
+      const hint = systemErrorCode(error) === 'ENOENT' ? 'ceph osd pool ls shows which there are.' : reasonOf(error);
+      throw new OperatorError(`There is no pool ${name} that we can use`, hint);
+    }
+    const pool = Number(place[0]);
+    if (namespace !== undefined) this.#rados.setNamespace.now(pool, namespace);
+    return pool;
+  }
+
+  /** What the monitors answer to a command. @throws a system error, SyntaxError */
+  async ask(command: Readonly<Record<string, string>>): Promise<unknown> {
+    const words = Buffer.from(`${JSON.stringify(command)}\0`);
+    const list = new BigInt64Array([addressOf(words)]);
+    const [output, outputLength] = [new BigInt64Array(1), new BigInt64Array(1)];
+    const [status, statusLength] = [new BigInt64Array(1), new BigInt64Array(1)];
+    const { ask, free } = this.#rados;
+    await this.call(ask, this.#handle, list, 1, 0, 0, output, outputLength, status, statusLength);
+    try {
+      return JSON.parse(Buffer.from(viewOf(Number(output[0]), Number(outputLength[0]))).toString('utf8'));
+    } finally {
+      // The words were the call's until here.
+      words.fill(0);
+      for (const one of [output[0]!, status[0]!]) if (one !== 0n) free.now(one);
+    }
+  }
+}
+
+/** An address without the protocol that some versions say before it, to be compared. */
+export const bareAddress = (address: string): string => address.replace(/^(?:v1|v2|any):/, '');

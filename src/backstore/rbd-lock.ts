@@ -1,0 +1,106 @@
+/**
+ * The exclusive lock of an RBD image: who has it, and how we get it. A holder that lives is left alone unless somebody has
+ * said otherwise; what is left of one that does not is shut out of the cluster first, so that nothing of it comes later.
+ */
+
+import { OperatorError, systemErrorCode } from '../errors.ts';
+import { textAt } from '../system/ffi.ts';
+import type { Claim } from './backstore.ts';
+import { bareAddress, type CephCluster } from './ceph-cluster.ts';
+import { ceph, exclusive, feature, watcherWords } from './librbd.ts';
+import type { RbdImage } from './rbd-image.ts';
+
+/** One client has an exclusive lock; more are counted while it changes hands. */
+const ownersMax = 8;
+const watchersMax = 64;
+/** A number of the kernel's, which means that there is no lock now. */
+const nobody = 'ENOENT';
+
+/** The client that holds an image's lock, by its address; undefined when nobody does. @throws a system error */
+async function holderOf(cluster: CephCluster, { handle }: RbdImage): Promise<string | undefined> {
+  const { rbd } = ceph()!;
+  const mode = new Int32Array(1);
+  const owners = new BigInt64Array(ownersMax);
+  const count = new BigInt64Array([BigInt(ownersMax)]);
+  try {
+    await cluster.call(rbd.owners, handle, mode, owners, count);
+  } catch (error) {
+    if (systemErrorCode(error) === nobody) return undefined;
+    throw error;
+  }
+  if (count[0] === 0n) return undefined;
+  const address = textAt(owners[0]!);
+  rbd.freeOwners.now(owners, count[0]);
+  return address;
+}
+
+/** Clients that watch the image: each that has it open tells the cluster again and again that it lives. @throws a system error */
+async function watchersOf(cluster: CephCluster, { handle }: RbdImage): Promise<string[]> {
+  const { rbd } = ceph()!;
+  const watchers = new BigInt64Array(watcherWords * watchersMax);
+  const count = new BigInt64Array([BigInt(watchersMax)]);
+  await cluster.call(rbd.watchers, handle, watchers, count);
+  const addresses = Array.from({ length: Number(count[0]) }, (_, at) => textAt(watchers[at * watcherWords]!));
+  rbd.freeWatchers.now(watchers, count[0]);
+  return addresses;
+}
+
+/**
+ * Takes the lock, for as long as the image is open. @param name as the operator writes it
+ * @throws OperatorError when somebody has it who lives
+ */
+export async function takeLock(cluster: CephCluster, image: RbdImage, name: string, claim: Claim): Promise<void> {
+  const { rbd } = ceph()!;
+  const features = new BigUint64Array(1);
+  await cluster.call(rbd.features, image.handle, features);
+  const [offered = 0n] = features;
+  if ((offered & feature.exclusiveLock) === 0n)
+    throw new OperatorError(
+      `The image ${name} has no exclusive lock: two gateways could write to it at once`,
+      `To give it one: rbd feature enable ${name} exclusive-lock`,
+    );
+  const holder = await holderOf(cluster, image);
+  if (holder !== undefined) await makeWay(cluster, image, name, holder, claim);
+  // Whatever becomes of this process, the next one knows whom to shut out.
+  await claim.keep(cluster.client);
+  try {
+    await cluster.call(rbd.lock, image.handle, exclusive);
+  } catch (error) {
+    const who = await holderOf(cluster, image).catch(() => undefined);
+    if (who !== undefined) throw held(name, who);
+    throw error;
+  }
+}
+
+/** @throws OperatorError when the holder stays */
+async function makeWay(
+  cluster: CephCluster,
+  image: RbdImage,
+  name: string,
+  holder: string,
+  { earlier, over }: Claim,
+): Promise<void> {
+  const address = bareAddress(holder);
+  if (address === cluster.client)
+    throw new OperatorError(`The image ${name} is open here already, behind another storage object`);
+  const isMeant = over === 'anybody' || (over !== undefined && bareAddress(over) === address);
+  if (!isMeant && !earlier.includes(address)) {
+    const watchers = await watchersOf(cluster, image);
+    if (watchers.some((one) => bareAddress(one) === address)) throw held(name, address);
+  }
+  // It is blocklisted before its lock is taken away (rbd_blocklist_on_break_lock).
+  await cluster.call(ceph()!.rbd.breakLock, image.handle, exclusive, holder);
+}
+
+const held = (name: string, holder: string) =>
+  new OperatorError(
+    `The image ${name} is in use by another client, ${bareAddress(holder)}, which is alive`,
+    `It is served here once that one has closed it, or is gone for 30 s (rbd status ${name} shows it). To shut it out and serve it here at once: reopen force=true`,
+  );
+
+/** Whether the lock is ours, as the cluster sees it. @throws a system error: ESHUTDOWN when we are shut out */
+export async function holdsLock(cluster: CephCluster, { handle }: RbdImage): Promise<boolean> {
+  const isOwner = new Int32Array(1);
+  await cluster.call(ceph()!.rbd.isOwner, handle, isOwner);
+  return isOwner[0] === 1;
+}
