@@ -45,7 +45,7 @@ import { readTrialLine, type TrialLine } from './trial-line.ts';
 import { wrapText } from './wrap.ts';
 
 export interface SessionOptions {
-  /** Where it starts; where it is no more, at the nearest node above. */
+  /** The path where the session starts; if it is gone, the session starts at the nearest node above. */
   readonly cwd?: string;
   /** `exit` saves the configuration when the preference auto_save_on_exit says so. */
   readonly saveOnExit?: boolean;
@@ -104,7 +104,7 @@ export class ShellSession implements ShellBackend {
 
   /** Runs one line. What goes wrong is told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
-    // What is done by one line is taken back together.
+    // The operations of one line are taken back together.
     const shown = showLine(line, printableLine);
     const { by } = this.#options;
     const part = newPart({ line: shown.text.trim(), ...(by && { by }) });
@@ -216,7 +216,7 @@ export class ShellSession implements ShellBackend {
     this.#say('info', said, sink);
   }
 
-  /** Any word may be a path, or a name of what stands there. */
+  /** Looks up whatever the line's words may name: any of them may be a path, or the name of something there. */
   async #lookAlong({ path, positional }: CommandLine, current: Node): Promise<void> {
     for (const { text } of [...(path ? [path] : []), ...positional])
       await lookAlong(text, current, this.#preferences.bookmarks);
@@ -250,7 +250,7 @@ export class ShellSession implements ShellBackend {
       info,
       warn: (text) => say(() => this.#say('warning', text, sink)),
       ask: async (question) => {
-        // Nobody waits in line for a person.
+        // A question to a person must not hold up the changes of others.
         await change.settle();
         return sink.ask(printableQuestion(question));
       },
@@ -296,7 +296,7 @@ export class ShellSession implements ShellBackend {
     if (visit) await this.#remember(this.#preferences.visit(path), sink);
   }
 
-  /** What was done is done, also where it cannot be remembered. */
+  /** Waits for preferences to be written. A line that was carried out does not fail when they cannot be. */
   async #remember(writing: Promise<void>, sink: OutputSink): Promise<void> {
     await writing.catch((error) => this.#say('warning', reasonOf(error), sink));
   }

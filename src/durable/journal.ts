@@ -74,7 +74,7 @@ export class Journal {
   #size = 0;
   #foldedSize = 0;
   #torn = false;
-  /** saveconfig.json was replaced, and the line that says so was not written any more. */
+  /** saveconfig.json was replaced, and the process ended before it wrote the line that says so. */
   #unsettled = false;
 
   private constructor(options: JournalOptions) {
@@ -93,7 +93,7 @@ export class Journal {
     return this.#recorded;
   }
 
-  /** The last of those that are not in saveconfig.json, a line each, oldest first. */
+  /** The last operations that are not in saveconfig.json, a line each, oldest first. */
   get latest(): readonly string[] {
     return this.#latest;
   }
@@ -147,7 +147,7 @@ export class Journal {
     await this.#append({ do: [], confirms: change, ...mark }, base);
   }
 
-  /** All that was acknowledged and is still here. @throws as `load` does */
+  /** All lines that were acknowledged and have not been given up. @throws as `load` does */
   lines(): Promise<JournalLine[]> {
     return readLines(this.#path, this.#files);
   }
@@ -200,7 +200,7 @@ export class Journal {
     this.#torn = false;
   }
 
-  /** An empty line is none: what is due is written. */
+  /** Appends a line; with an empty one only what is still due is written. */
   async #append(line: JournalLine, base: string | null): Promise<void> {
     this.#file ??= await this.#open(base);
     if (this.#torn) await this.#file.truncate(this.#size);
@@ -211,7 +211,7 @@ export class Journal {
       await writeAll(this.#file, bytes, this.#size);
       await this.#file.datasync();
     } catch (error) {
-      // What was not acknowledged must not come back, nor stand in front of the next line.
+      // A line that was not acknowledged must neither come back nor stand in front of the next one.
       await this.#file.truncate(this.#size).catch(() => {});
       throw error;
     }
@@ -239,7 +239,7 @@ export class Journal {
     }
   }
 
-  /** What saveconfig.json holds is the first thing that is known: it will be another file one day. */
+  /** Begins the past with what saveconfig.json holds now: the file will be replaced one day. */
   async #begin(base: string | null): Promise<void> {
     const beginning = base === null ? undefined : await this.#options.beginning?.();
     const known = [{ journal: 1, base: null, folded: 0 }, { do: beginning! }, { base }];

@@ -85,7 +85,7 @@ export class Answers {
     const last = command.sent === length;
     const endsBurst = last || command.burst === MaxBurstLength;
     if (endsBurst) command.burst = 0;
-    // What is not copied yet may still fail: its status comes by itself.
+    // Data that is not copied yet may still fail to be read: status then comes in a PDU of its own.
     const hasStatus = last && completion.status === status.good && !straight;
     fields.final.set(bytes, at, endsBurst);
     fields.initiatorTaskTag.set(bytes, at, command.tag);
@@ -156,7 +156,7 @@ export class Answers {
         this.answer(command);
       },
       (error: unknown) => {
-        // What was sent stays sent; the residual says how much is missing.
+        // Data that was sent cannot be taken back; the residual says how much is missing.
         command.completion = readFailed(command.task!, error);
         this.answer(command);
       },

@@ -5,7 +5,7 @@ import { addressNumber, IoVector } from '../system/io-vector.ts';
 import type { DirectSocket } from '../system/socket-io.ts';
 import { flushBytesMax, segmentBytesMax } from './limits.ts';
 
-/** A slab takes the longest PDU behind a batch that is not yet due. */
+/** The length of a slab: a batch that is not yet due, and behind it the longest PDU. */
 const slabBytes = flushBytesMax + segmentBytesMax + 4096;
 /** Slabs that are kept for the next batch; the one used last is used first, while it is in the cache. */
 const slabsKept = 16;
@@ -14,14 +14,14 @@ const pageBytes = 4096;
 
 export interface Slab {
   readonly bytes: Uint8Array;
-  /** Of its first byte; 0 until it is needed. */
+  /** The address of its first byte; 0 until it is needed. */
   address: number;
 }
 
 const noSlab: Slab = { bytes: new Uint8Array(), address: 0 };
 const slabs: Slab[] = [];
 
-/** A slab nobody reads any more. */
+/** Takes back a slab that nobody reads any more. */
 export function keepSlab(slab: Slab): void {
   if (slabs.length < slabsKept) slabs.push(slab);
 }
@@ -35,8 +35,8 @@ interface Loan {
 }
 
 /**
- * What is lent to the batch at hand. A batch with loans is sent before its thread does anything else, so one has them at
- * a time, and what is lent needs no counting.
+ * The memory that volumes lend to a batch. A batch with loans is sent before its thread does anything else: so only one
+ * batch has loans at a time, and nobody has to count them.
  */
 const loans: Loan[] = [];
 let loanCount = 0;
@@ -70,7 +70,7 @@ export class Batch {
     return this.#slab.bytes.length - this.#end >= length;
   }
 
-  /** An empty one gets a slab. */
+  /** Gives an empty batch a slab. */
   open(): void {
     if (this.#slab === noSlab) this.#slab = slabs.pop() ?? newSlab();
   }
@@ -144,7 +144,7 @@ export class Batch {
     return into.bytes.subarray(0, at);
   }
 
-  /** Begins anew. @returns the slab of what was */
+  /** Empties the batch. @returns its slab */
   clear(): Slab {
     const slab = this.#slab;
     this.#slab = noSlab;

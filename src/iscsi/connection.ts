@@ -111,7 +111,7 @@ export class Connection implements PduHandler, Link {
     this.#alive(() => this.#reader.took(count));
   }
 
-  /** Whether data may go to a medium before all of it is there: it comes in order, and needs no digest to be right. */
+  /** Whether data may go to a medium before all of it has come: if it comes in order, and has no digest. */
   get lands(): boolean {
     return this.output.lands === true && !this.#reader.dataDigest && this.session!.parameters.DataPDUInOrder;
   }
@@ -124,7 +124,7 @@ export class Connection implements PduHandler, Link {
     return this.session !== undefined || this.ends.handOver === undefined;
   }
 
-  /** The initiator is there, and this comes of it. */
+  /** Does the work that a sign of life of the initiator brings. */
   #alive(work: () => void): void {
     if (this.#isAlive()) this.#guarded(work);
   }
@@ -136,7 +136,7 @@ export class Connection implements PduHandler, Link {
     return true;
   }
 
-  /** Whatever is wrong with what came ends this connection and no other. */
+  /** Does work that may throw: an error ends this connection and no other. */
   #guarded<T>(work: () => T): T | undefined {
     if (this.closed) return undefined;
     try {
@@ -154,7 +154,7 @@ export class Connection implements PduHandler, Link {
 
   onWhole(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean {
     const fast = this.#fastPath;
-    // In a session of several connections the header says what has been delivered.
+    // In a session of several connections every header has to be read for its ExpStatSN.
     if (!fast || this.closed || this.state !== 'LOGGED_IN' || this.session!.connections.size > 1) return false;
     return bytes[start] === scsiCommand.opcode && fast.take(bytes, start, dataStart, dataLength);
   }
@@ -162,7 +162,7 @@ export class Connection implements PduHandler, Link {
   onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined {
     if (this.closed) return undefined;
     const opcode = header.opcode.get(bytes, start);
-    // Only where there are several connections is it asked what has been delivered.
+    // ExpStatSN matters only where a session has several connections.
     if (this.session && this.session.connections.size > 1)
       this.sender.acknowledge(numbered.expStatSn.get(bytes, start));
     if (this.#arrival && this.session!.type === 'Normal') {
@@ -244,7 +244,7 @@ export class Connection implements PduHandler, Link {
     this.#login.receive(head, text);
   }
 
-  /** It belongs to a session from now on, whose numbers its answers carry. */
+  /** The connection belongs to a session from now on, whose numbers its answers carry. */
   join(session: Session, { cid, parameters }: { cid: number; parameters: NegotiatedParameters }): void {
     this.session = this.sender.window = session;
     this.cid = cid;
@@ -277,7 +277,7 @@ export class Connection implements PduHandler, Link {
     this.sender.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
   }
 
-  /** The target is served elsewhere: nothing is done with the connection here any more, and it stays open. */
+  /** The target is served by another loop: this one does nothing with the connection any more, which stays open. */
   leave(tpg: Tpg): void {
     this.closed = true;
     this.#gone.resolve();
@@ -304,7 +304,7 @@ export class Connection implements PduHandler, Link {
     } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this.sender);
   }
 
-  /** The tree has changed: a login that stands on what is not so any more ends here, as sessions do. */
+  /** The tree has changed: a login that is not allowed any more ends here, as sessions do. */
   reconsider(): void {
     if (!this.session) this.#guarded(() => this.#login.reconsider());
   }
@@ -343,7 +343,7 @@ export class Connection implements PduHandler, Link {
     void this.close(why);
   }
 
-  /** Something was thrown: the initiator's fault ends the connection with what answer there is; ours is logged too. */
+  /** Ends the connection for what was thrown: with an answer to the initiator where there is one, and logged if it is a bug. */
   fail(error: unknown): void {
     if (this.closed) return;
     if (error instanceof LoginError) {
@@ -369,7 +369,7 @@ export class Connection implements PduHandler, Link {
       this.#say('iscsi connection closed', why);
       session.connections.delete(this.cid);
       const commands = this.#transfer?.end();
-      // Who ends a connection from another one ends the session too, or goes on with it.
+      // A connection that was ended by another one leaves the session to that one.
       const isLast = session.connections.size === 0 && event !== 'ended by another';
       await Promise.all([commands, isLast ? this.host.sessionTable.end(session) : undefined]);
     }
@@ -385,7 +385,7 @@ export class Connection implements PduHandler, Link {
     this.#log({ level, event, detail: { ...more, ...(reason !== undefined && { reason }) } } as LogRecord);
   }
 
-  /** Every line says whose it is. */
+  /** Logs with the session, the initiator and the target that a record belongs to. */
   readonly #log: Log = ({ detail, ...record }) => {
     const { session, cid, ends } = this;
     const { initiator, target } = this.#login.claims;

@@ -68,14 +68,14 @@ export class DataOut {
     return isThere;
   }
 
-  /** A command needs its memory no more, and nobody reads or writes it. */
+  /** Gives back the memory of a command, which nobody reads or writes any more. */
   giveBack(command: Command): void {
     if (command.buffer) giveBack(command.buffer);
     command.buffer = undefined;
     this.abandon(command);
   }
 
-  /** A command needs its memory no more; somebody may still read or write it. */
+  /** Gives up the memory of a command, which somebody may still read or write. */
   abandon(command: Command): void {
     if (command.buffer) abandonBuffer(command.buffer);
     command.buffer = undefined;
@@ -101,7 +101,7 @@ export class DataOut {
     command.pieceEnd = Math.min(command.task!.dataOutLength, command.pieceStart + dataOutBytesMax);
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     command.piece = { resolve, reject };
-    // The initiator was not asked while the medium was at work.
+    // The initiator was not asked for data while the medium was at work: that time does not count against it.
     command.movedAt = this.#connection.host.now();
     return promise;
   }
@@ -114,7 +114,7 @@ export class DataOut {
     else wanted?.resolve(part(buffer!, 0, pieceEnd - pieceStart));
   }
 
-  /** Where data goes; nowhere when the command was refused. A waiting command has room for what comes unsolicited. */
+  /** The place of data; undefined when the command was refused. A command that waits has room for unsolicited data. */
   place(command: Command, offset: number, length: number): Uint8Array | SegmentPlace | undefined {
     if (command.state === state.ending) return undefined;
     const landing = command.task?.landing;

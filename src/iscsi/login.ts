@@ -28,9 +28,9 @@ export interface JoinableSession {
   readonly tpg: Tpg | undefined;
   readonly parameters: NegotiatedParameters;
   readonly acl: NodeAcl | undefined;
-  /** It is over. */
+  /** The session has ended. */
   readonly ended: boolean;
-  /** Whether there is room for a connection with this CID; one that has it is replaced. */
+  /** Whether a connection with this CID may join the session; a connection that has the CID now is replaced. */
   mayJoin(cid: number): boolean;
 }
 
@@ -56,7 +56,7 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly initiatorAlias: string;
   /** 12 hexadecimal digits. */
   readonly isid: string;
-  /** There is one session of each: initiator name, ISID, and where it is logged in to (RFC 7143 4.4.3, 7.4.2). */
+  /** What no two sessions share: initiator name, ISID and portal group (RFC 7143 4.4.3, 7.4.2). */
   readonly identity: string;
   readonly cid: number;
   /** Of a normal session. */
@@ -64,7 +64,7 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;
   readonly parameters: NegotiatedParameters;
-  /** The session that it joins. */
+  /** The session that the connection joins. */
   readonly session: S | undefined;
   /** Asked at the moment the session is made: nothing that the login stands on has changed. @throws LoginError */
   confirm(): void;
@@ -81,7 +81,7 @@ export interface LoginAnswer<S extends JoinableSession> {
 
 const initiatorError = (message: string) => new LoginError(loginStatus.initiatorError, message);
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-/** RFC 7143 4.2.7.1: at most 223 bytes; what else is in a name is compared, not judged. */
+/** RFC 7143 4.2.7.1: a name has at most 223 bytes. Its other rules are not checked: names are only compared. */
 const isName = (text: string): boolean => /^[^\s\x00-\x1f=,]+$/.test(text) && Buffer.byteLength(text) <= 223;
 
 /** Who the first request says it is. */
@@ -108,7 +108,7 @@ export class Login<S extends JoinableSession> {
   #stage: number | undefined;
   #text: Uint8Array = new Uint8Array();
   #identity: Identity<S> | undefined;
-  /** What the first request says of who comes and where to: for the log, since nothing of it is proved. */
+  /** Initiator and target as the first request names them: for the log only, since neither is proved. */
   claims: { readonly initiator?: string; readonly target?: string } = {};
 
   constructor(context: LoginContext<S>) {
@@ -144,14 +144,14 @@ export class Login<S extends JoinableSession> {
   }
 
   /**
-   * Time passes between the requests of a login, and while it waits for what it replaces: what was found out in the first
-   * request has to be so still. @throws LoginError
+   * Checks again what the first request was answered by: the tree may have changed between two requests of a login, and
+   * while the login waits for the session that it replaces to end. @throws LoginError
    */
   confirm(): void {
     const who = this.#identity;
     if (!who) return;
     const { tpg, acl, session, initiatorName } = who;
-    // Whoever is let in all the same comes back with the right words.
+    // An initiator that has the new credentials logs in again with them.
     if (printed(this.#credentials(tpg, acl)) !== who.asked)
       throw new LoginError(loginStatus.serviceUnavailable, 'what has to be proven changed during the login');
     if (!tpg) return;
@@ -200,7 +200,7 @@ export class Login<S extends JoinableSession> {
     const tpg = discovery ? undefined : this.#findTpg(targetName);
     const because = tpg && whyUnlisted(tpg, initiatorName, this.#context.address);
     if (because !== undefined) throw new LoginError(loginStatus.authorizationFailure, because);
-    // A further connection belongs to the portal group that its session is in.
+    // A connection that joins a session belongs to the session's portal group.
     const redirection = tpg && request.tsih === 0 ? redirectionOf(tpg, portal) : undefined;
     if (redirection) throw redirection;
     if (tpg && !servesTargets) return { elsewhere: tpg };
@@ -293,7 +293,7 @@ export class Login<S extends JoinableSession> {
   }
 
   #answer(request: LoginRequest, transit: boolean, pairs: readonly Pair[]): LoginAnswer<S> {
-    // Only keys of nobody's make it that long: it is not cut into pieces, but not given.
+    // Answers to known keys fit. Only offers of many unknown keys make the text longer: such a login is refused.
     if (printText(pairs).length > loginSegmentBytesMax) throw initiatorError('too many keys to be answered');
     const currentStage = this.#stage!;
     const nextStage = transit ? request.nextStage : 0;
@@ -332,5 +332,5 @@ function connectionDefaults(): Partial<NegotiatedParameters> {
   return { HeaderDigest, DataDigest, MaxRecvDataSegmentLength };
 }
 
-/** To be compared, and shown to nobody. */
+/** Credentials as a text that is compared, and never shown. */
 const printed = (asked: Credentials): string => JSON.stringify(asked);

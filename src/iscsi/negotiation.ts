@@ -27,18 +27,18 @@ export interface Failure {
   readonly failure: string;
 }
 
-/** Answers that are never offers (RFC 7143 6.2). */
+/** Values that only an answer may have, and no offer (RFC 7143 6.2). */
 const constants = ['Reject', 'Irrelevant', 'NotUnderstood'];
 
 /** One negotiation, from its first offer to its end. */
 export class Negotiation {
-  /** What holds when the negotiation ends well; until then nobody goes by it. */
+  /** The parameters as they will hold when the negotiation ends well; until then they are not used. */
   readonly parameters: NegotiatedParameters;
   readonly #negotiator: Negotiator;
   /** Every offer so far. */
   readonly #seen = new Map<string, string>();
   readonly #full: boolean;
-  /** Declarations that we made: they are made once, whoever speaks first. */
+  /** The keys that we have declared: each is declared once, whoever speaks first. */
   readonly #declared = new Set<string>();
 
   /** @param parameters what holds so far @param full in full feature phase, where most is fixed */
@@ -51,10 +51,10 @@ export class Negotiation {
   /** Our answers, in the offers' order. */
   answer(offers: readonly Pair[]): Pair[] | Failure {
     const answers = new Map<string, string>();
-    // What depends on another key comes behind it.
+    // A key that depends on another one is answered after it.
     for (const [name, offer] of [...offers].sort(([a], [b]) => rank(a) - rank(b))) {
       const before = this.#seen.get(name);
-      // RFC 7143 6.3 has both refused. libiscsi says who it is in the first request of each stage; nothing comes of it.
+      // RFC 7143 6.3 wants both refused. libiscsi names itself again in the first request of each stage, which does no harm.
       if (before === offer && declarations.has(name) && !this.#full) continue;
       if (before !== undefined) return { failure: `${name} came twice` };
       this.#seen.set(name, offer);

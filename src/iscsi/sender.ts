@@ -22,9 +22,9 @@ const nothing: Uint8Array = new Uint8Array();
 /** Sends the PDUs of one connection. */
 export class Sender {
   readonly writer: PduWriter;
-  /** The session's; none before the end of login. */
+  /** The session's window; there is none before the end of login. */
   window: Window | undefined;
-  /** Of the next answer. */
+  /** StatSN of the next answer. */
   #statSn = 0;
   /** The initiator's ExpStatSN, as it was heard last. */
   #expStatSn = 0;
@@ -39,7 +39,7 @@ export class Sender {
     this.#statSn = statSn;
   }
 
-  /** Puts our numbers into an answer whose header is at `start`. @param counts it carries a StatSN of its own */
+  /** Puts our numbers into an answer whose header is at `start`. @param counts whether the PDU uses up a StatSN */
   stamp(bytes: Uint8Array, start: number, counts: boolean): void {
     numbers.statSn.set(bytes, start, this.#statSn);
     if (counts) this.#statSn = advanceSerial(this.#statSn);
@@ -75,7 +75,7 @@ export class Sender {
     return at;
   }
 
-  /** The initiator has everything before `expStatSn`. */
+  /** Takes note that the initiator has every answer before `expStatSn`. */
   acknowledge(expStatSn: number): void {
     this.#expStatSn = expStatSn;
     this.#undelivered = this.#undelivered.filter(({ statSn, resolve }) => {
@@ -93,7 +93,7 @@ export class Sender {
     });
   }
 
-  /** Nothing is acknowledged any more: whoever waits goes on. */
+  /** The connection has ended, so nothing will be acknowledged: whoever waits for that goes on. */
   end(): void {
     for (const { resolve } of this.#undelivered.splice(0)) resolve();
   }

@@ -16,7 +16,7 @@ import { digestBytes, headerBytes } from './pdu.ts';
 /** What the transport drives: `Connection`. */
 export interface Protocol {
   feed(bytes: Uint8Array, start: number, end: number): void;
-  /** Where the rest of a data segment belongs: what is received there is told by `filled`, not fed. */
+  /** The buffer for the rest of a data segment. Bytes that are received there are reported by `filled`, and not fed. */
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;
   /** Bytes that are to come of data that goes to no buffer, but to a place; how long the header behind it is. */
@@ -26,9 +26,9 @@ export interface Protocol {
   lend(available: number, to: IoVector): number | undefined;
   took(count: number): void;
   drained(): void;
-  /** It stays here: what came is not needed again. */
+  /** Whether the connection stays in this loop for good: what it has received need not be kept for another loop. */
   readonly settled: boolean;
-  /** The socket is gone. */
+  /** The socket has closed. */
   close(why: string): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export interface Before {
   readonly sent: number;
 }
 
-/** Where data is received into by one call: of this thread. */
+/** The memory that one receiving call of this thread fills. */
 let places: IoVector | undefined;
 /** The longest header that is received by itself (`Protocol.headerBytes`). */
 const sipBytes = headerBytes + digestBytes;
@@ -46,11 +46,11 @@ const sipBytes = headerBytes + digestBytes;
 const firstPart = 0.7;
 /** Calls that a connection may receive with before others have their turn. */
 const landingRounds = 16;
-/** What a connection leaves behind besides, of its socket and its session, as it was measured over thousands. */
+/** Bytes of its socket and session that a closed connection leaves to the garbage collector: measured over thousands. */
 const connectionBytes = 16 * 1024;
 /**
- * Of connections that are gone, for the next ones: where they come and go fast, fresh ones would pile up until the garbage
- * collector sees them.
+ * Receive buffers of closed connections, for the next ones. Where connections come and go fast, new buffers would pile up
+ * until the garbage collector runs.
  */
 const buffers: Uint8Array[] = [];
 const noBytes = new Uint8Array();
@@ -59,23 +59,23 @@ const noBytes = new Uint8Array();
 export class SocketTransport implements Output, AwaitedConnection {
   readonly #batch = new Batch();
   readonly #socket: Socket;
-  /** Absent where the platform has none: everything goes through Node's socket then. */
+  /** System calls on the socket itself. Absent where the platform has none: all data goes through Node's socket then. */
   readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
   readonly #buffer: Uint8Array = buffers.pop() ?? Buffer.allocUnsafeSlow(receiveBytes);
   /** What Node's socket receives into while long data goes to its place. */
   readonly #sip = this.#buffer.subarray(0, sipBytes);
-  /** Of its first byte; 0 until it is needed. */
+  /** The address of the first byte of `#sip`; 0 until it is needed. */
   #address = 0;
-  /** Data is on its way that goes to its place. */
+  /** Whether the data that comes next goes to its place. */
   #landing = false;
   /** What Node's socket receives into. */
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
   #sending: Slab[] = [];
-  /** How often data went past the slab in the batch at hand. */
+  /** How often, in this batch, a volume's data went to the socket without the slab. */
   #passes = 0;
-  /** Output of the batch at hand, and of batches as they are here; how much of it is sent before the batch has ended. */
+  /** Bytes of output in this batch, bytes in a usual batch, and how many have to gather before a part is sent. */
   #batchBytes = 0;
   #usualBytes = 0;
   #dueBytes = flushBytesMax;
@@ -83,12 +83,12 @@ export class SocketTransport implements Output, AwaitedConnection {
   #scheduled = false;
   #ending = false;
   #paused = false;
-  /** What came so far, while it may have to go on to another loop. */
+  /** All that was received, while the connection may still go to another loop. */
   #kept: Uint8Array[] | undefined;
   #sent = 0;
-  /** Output that the initiator has already. */
+  /** Bytes of output that another loop has sent already: they are made again, and left out. */
   #toSkip: number;
-  /** Prevents that the socket is cut. */
+  /** Calls off the end of a socket that takes too long to close. */
   #forgive: () => void = () => {};
   readonly #written = () => this.#drain();
 
@@ -108,7 +108,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     );
     this.#socket.setNoDelay(true);
     this.#direct = directSocket(this.#socket);
-    // Errors end in 'close', which is all that has to be known here.
+    // An error is followed by 'close', which is handled.
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#closed());
     this.#protocol = open(this);
@@ -119,14 +119,14 @@ export class SocketTransport implements Output, AwaitedConnection {
   }
 
   /**
-   * Lets go of the socket, in the middle of what is being received.
+   * Lets go of the socket, also while its data is being received.
    * @param to gets the socket, paused, with all that came over it, and how many bytes of answer went out
    */
   handOver(to: (rest: Before & { socket: Socket }) => void): void {
     const received = Buffer.concat(this.#kept ?? []);
     this.#ending = true;
     this.#socket.pause();
-    // Not while the socket still calls us with what came.
+    // The socket cannot be given away while it is calling this transport with data.
     setImmediate(() => to({ socket: this.#socket, received, sent: this.#sent }));
   }
 
@@ -150,7 +150,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     return this.#batch.end;
   }
 
-  /** Only of a batch of input: it is sent before anything else happens to what is lent. */
+  /** Lends only while a batch of input is worked off: the batch is sent before anything else happens to the memory lent. */
   lend(volume: Volume, position: number, length: number, header: number): boolean {
     return hasVectors && this.passes && this.#receiving && this.#batch.lend(volume, position, length, header);
   }
@@ -218,7 +218,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     return wanted && wanted.length >= directBytesMin ? wanted : this.#buffer;
   }
 
-  /** Node's socket asks long before it receives: with `look` in between, only the buffer will still be right. */
+  /** Node's socket asks for a buffer long before it receives. `look` may receive meanwhile: only our own buffer is right then. */
   #nodeBuffer(): Uint8Array {
     this.#into = this.#landing ? this.#sip : this.#direct ? this.#buffer : this.#nextBuffer();
     return this.#into;
@@ -242,8 +242,8 @@ export class SocketTransport implements Output, AwaitedConnection {
   }
 
   /**
-   * Receives as long as data comes that belongs into a volume's memory, each time with one header behind it: what that
-   * brings can go to its place in turn. @returns whether anything came
+   * Receives while data comes that belongs into a volume's memory, each time with the one header behind it, so that the data
+   * of the next PDU can go to its place, too. @returns whether anything came
    */
   #landAll(): boolean {
     let landed = false;
@@ -256,7 +256,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     if (!protocol || !this.#direct || !this.lands || this.#ending) return false;
     this.#landing = false;
     if (protocol.left === 0) return false;
-    // Never more than is there, so that nothing ends where it should not.
+    // No more than has arrived is asked for: then the call fills every piece of memory but the last.
     const available = this.#direct.available();
     places ??= new IoVector();
     places.clear();
@@ -284,7 +284,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     this.#socket.pause();
   }
 
-  /** The initiator goes on with the first part of a batch while the rest is made: the next one will be about as long. */
+  /** Ends a batch. A part of the next one is sent early, so that the initiator can go on: how much, this batch's length tells. */
   #endBatch(): void {
     this.#receiving = false;
     this.#flush();
@@ -296,7 +296,7 @@ export class SocketTransport implements Output, AwaitedConnection {
   }
 
   #flush(): void {
-    // While the socket is behind, a few bytes wait for it: each write would hold a slab of its own.
+    // While the socket takes no more, little output waits here: each write to it would hold a slab of its own.
     if (!this.blocked || this.#batch.length >= flushBytesMax || this.#ending) this.#write();
   }
 
@@ -316,7 +316,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     const slab = batch.clear();
     if (!rest) this.#socket.destroy();
     else if (rest.length > 0) this.#socket.write(rest, this.#written);
-    // Written at once, as it mostly is: nobody reads the slab any more.
+    // The socket has mostly taken everything: the slab is free again.
     if (this.#socket.writableLength === 0) keepSlab(slab);
     else this.#sending.push(slab);
   }
@@ -325,7 +325,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     if (this.#sending.length === 0 || this.#socket.writableLength > 0) return;
     for (const slab of this.#sending) keepSlab(slab);
     this.#sending = [];
-    // Of a dead socket the writes come back, too: what would be written now is read for nobody.
+    // Writes to a dead socket end like others: nothing more is read from a volume for it.
     if (this.#ending || !this.#socket.writable) return;
     this.#receiving = true;
     this.#protocol?.drained();
@@ -380,5 +380,5 @@ function withBuffers(source: Socket | number, next: () => Uint8Array, receive: (
   return new Socket({ handle, onread } as SocketOptions);
 }
 
-/** Its types do not know that a buffer may be a function, nor `handle`. */
+/** Node's types know neither that a buffer may be a function nor `handle`. */
 type SocketOptions = NonNullable<ConstructorParameters<typeof Socket>[0]>;

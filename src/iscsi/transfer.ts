@@ -96,7 +96,7 @@ export class Transfer {
     command.completion = admitTask(task);
     if (command.completion) enter(command, event.outcome);
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
-    // What has come already was gathered.
+    // The data that has come already lies in memory.
     if (!command.buffer && this.#connection.lands) task.landing = landingOf(task);
     if (task.landing) command.pieceEnd = task.dataOutLength;
     else this.#reserve(command);
@@ -134,7 +134,7 @@ export class Transfer {
     const task = command.task!;
     enter(command, event.dataComplete);
     if (command.pieceEnd < task.dataOutLength) task.fetch = () => this.#fetch(command);
-    // What takes no data is admitted and run in one go: its PDU is whole when its turn comes.
+    // A command without data-out is admitted and run in one step: its PDU is complete when its turn comes.
     const result = executeTask(task, command.direction === 'write');
     if (result instanceof Promise)
       result
@@ -173,7 +173,7 @@ export class Transfer {
 
   #answer(command: Command): void {
     enter(command, event.nothingOwed);
-    // It has run, or never will: a command that is dropped on its way to the medium does not come here.
+    // The command has run, or never will: one that is dropped on its way to the medium does not come here.
     this.dataOut.giveBack(command);
     this.#answers.answer(command);
   }
@@ -188,13 +188,13 @@ export class Transfer {
     const session = this.#session;
     const nexus = session.nexus!;
     const stopping: Promise<unknown>[] = [];
-    // RFC 7143 11.14: what has not come to its turn was never received; its number may come again.
+    // RFC 7143 11.14: a command that has not had its turn counts as never received, and its number may come again.
     session.discard(this.#connection);
     for (const command of session.commands) {
       if (command.connection !== this.#connection) continue;
       const { task, lun, tag } = command;
       if (task) stopping.push(abortTask(nexus, lun, tag));
-      // RFC 7143 7.6: a session that goes on hears of it.
+      // RFC 7143 7.6: the initiator of a session that goes on is told.
       if (task?.unit) addUnitAttention(nexus, task.unit.storageObject, sense.commandsClearedByTransport);
       this.drop(command, task === undefined && !command.immediate);
     }

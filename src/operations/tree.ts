@@ -34,7 +34,7 @@ export class Tree {
     return this.#lastPortId;
   }
 
-  /** Above the last one that was given, nobody has to be asked: that makes a thousand targets cheap. */
+  /** Whether a TPG has this identifier. One above the last that was given is free, and no TPG has to be asked. */
   #isPortId(id: number, last = this.#lastPortId): boolean {
     return (id <= last || this.#portIdsWrapped) && Array.from(this.tpgs()).some((tpg) => tpg.relativePortId === id);
   }
@@ -66,7 +66,7 @@ export class Tree {
     for (const named of this.storageObjects.values()) yield* named.values();
   }
 
-  /** Storage objects that initiators would take for one, whoever of them sees two. */
+  /** Pairs of storage objects that have the same name for initiators, which would take the two for one disk. */
   *sharedSerials(): Generator<readonly [StorageObject, StorageObject]> {
     const first = new Map<string, StorageObject>();
     for (const storageObject of this.allStorageObjects()) {
@@ -77,7 +77,7 @@ export class Tree {
     }
   }
 
-  /** What a saved file means by a plugin and a name: several kinds may have one plugin. A kind's own name does as well. */
+  /** What a saved file names by plugin and name. Several kinds may share a plugin; a kind's own name is understood, too. */
   storageObjectOf(plugin: string, name: string): StorageObject | undefined {
     for (const kind of backstores) {
       const found =

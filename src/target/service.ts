@@ -84,9 +84,9 @@ export interface ArrivingConnection<S = Socket | number> {
   readonly ends: Addresses;
   /** Paused; or its file descriptor. */
   readonly socket: S;
-  /** All that came so far: the loop takes it as if it had come to itself. */
+  /** Every byte that was received so far: the loop goes on as if it had received them itself. */
   readonly received: Uint8Array;
-  /** How many of the bytes that this is answered with the initiator has already. */
+  /** How many bytes of the answers to it were sent already. */
   readonly sent: number;
   readonly targetName: string;
   readonly tpgTag: number;
@@ -96,20 +96,20 @@ export interface ArrivingConnection<S = Socket | number> {
   readonly boundPorts: readonly (readonly [address: string, port: number, bound: number | undefined])[];
 }
 
-/** What initiators come to first. The tree is the wish; it follows it, as the engines do. */
+/** What the initiators of all targets come to first. The tree says what is wanted, and the reception follows it, as engines do. */
 export interface FabricReception {
   /** Opens and closes portals. It never throws for one that cannot be opened: `portalProblem` says so. */
   reconcile(): Promise<void>;
   /** Why a portal is not served, in a line; undefined when it is (or when its TPG needs none). */
   portalProblem(portal: Portal): string | undefined;
-  /** Sessions that are about no target. */
+  /** Discovery sessions: they belong to no target. */
   sessions(): SessionInfo[];
   endSession(id: number, why: string): boolean;
   /** Closes every portal and what has not gone on to a target. */
   stop(): Promise<void>;
 }
 
-/** A fabric as one event loop serves it. The tree is the wish; the engine follows it. */
+/** A fabric as one event loop serves it. The tree says what is wanted, and the engine follows it. */
 export interface FabricEngine {
   /**
    * Makes what runs equal to what the tree says now: ends sessions that access no longer admits, tells the others what
