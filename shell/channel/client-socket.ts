@@ -29,7 +29,7 @@ const CLOSE_WAIT_MS = 2_000;
 const UNREACHABLE: readonly unknown[] = [
   'ENOENT',
   'ECONNREFUSED',
-  // It died with the connection in its queue.
+  // The server died with the connection in its queue.
   'ECONNRESET',
   'EACCES',
   'EPERM',

@@ -66,7 +66,7 @@ const deleteCommand = commandOf<KindOfBackstore>()({
   },
 });
 
-/** Of the kinds that have a string of their own: the same unit, with another medium. */
+/** The command of kinds whose media have a string of their own: another medium for the same unit. */
 function exchangeCommand(kind: Backstore): ShellCommand<KindOfBackstore> {
   const [string] = kind.parameters.filter(({ name }) => name === 'cfgstring');
   return commandOf<KindOfBackstore>()({

@@ -23,7 +23,7 @@ export interface Started {
   readonly logFile: string;
   /** Why it ended; undefined as long as it runs. */
   ended(): string | undefined;
-  /** It may outlive this process. */
+  /** The process that was started may outlive this one. */
   letGo(): void;
 }
 

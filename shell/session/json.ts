@@ -2,7 +2,7 @@
 
 import { printable } from '../../src/client.ts';
 
-/** It changes when something in the shape goes away or changes its meaning. */
+/** The version of the shape: it changes when something goes away or changes its meaning. */
 const version = 1;
 
 /** The text of one answer. What JSON lets stand and a terminal should not get is escaped as JSON escapes the rest. */

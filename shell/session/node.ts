@@ -92,7 +92,7 @@ export interface CommandParameter<V = unknown> extends Parameter<V> {
   suggest?(node: Node, session: Suggesting): Iterable<string | readonly [text: string, help: string]>;
 }
 
-/** Those that may be given without their names, in this order. */
+/** The parameters that may be given without their names, in this order. */
 export const placesOf = (parameters: readonly CommandParameter[]): readonly CommandParameter[] =>
   parameters.filter(({ byName }) => !byName);
 

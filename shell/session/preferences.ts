@@ -73,7 +73,7 @@ interface Hidden {
 
 type Stored = Partial<Record<PreferenceName | keyof Hidden, unknown>>;
 
-/** It takes longer than everything else that a one-shot does: loaded by who writes, or serves long enough to see its file go. */
+/** Loading `conf` takes longer than all else that a one-shot does: only who writes loads it, or who serves long enough to see its file go. */
 export const loadConf = () => import('conf');
 
 /** The preferences of one user. */

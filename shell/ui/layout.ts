@@ -19,7 +19,7 @@ export interface PromptLine {
 /** The rows of a line, and where the cursor stands in them. */
 export interface LineLayout {
   readonly rows: readonly string[];
-  /** Of each row, the part that is nothing known: from, to. Absent when the line has none. */
+  /** The part of each row that is nothing known: from, to. Absent when the line has none. */
   readonly unknown?: readonly (readonly [from: number, to: number])[];
   /** What of the suggestion stands behind the last row. */
   readonly grey: string;

@@ -204,7 +204,7 @@ export interface Backstore {
   /** Its name in the tree and, for LIO's kinds, the `plugin` in saveconfig.json. */
   readonly name: string;
   readonly plugin: string;
-  /** Of a kind that shares its plugin with others: how `config` in saveconfig.json begins, before a slash. */
+  /** How `config` in saveconfig.json begins, before a slash, for a kind that shares its plugin with others. */
   readonly handler?: string;
   readonly doc: string;
   /** What help on `create` says besides, a paragraph each. */

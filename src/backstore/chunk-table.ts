@@ -10,7 +10,7 @@ export type Chunk = Buffer<ArrayBuffer>;
 
 interface Table {
   readonly chunks: (Chunk | undefined)[];
-  /** Of their first bytes; 0: not known yet. By themselves they stay in the cache, where chunks do not. */
+  /** The addresses of the chunks' first bytes; 0: not known yet. An array of their own stays in the processor's cache. */
   readonly addresses: Float64Array;
   count: number;
 }

@@ -73,16 +73,16 @@ export class FileVolume implements Volume {
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
   readonly space?: () => Promise<Space>;
   readonly snapshots?: Snapshots;
-  /** Of a file in memory: as long as it is whole, that is as stable as it gets. */
+  /** A file in memory has no cache to flush: as long as the file is whole, its data is as stable as it gets. */
   readonly isFlushed?: () => boolean;
 
   readonly #fd: number;
   readonly #durableFd: number;
   readonly #direct: DirectFile | undefined;
   readonly #inMemory: boolean;
-  /** Of a file; a device's end is its own. */
+  /** The end of a file. A device takes care of its own. */
   readonly #end: FileEnd | undefined;
-  /** Of a file in memory, where files can be mapped. */
+  /** The pages of a file in memory, where files can be mapped. */
   #pages: LendableFile | undefined;
   readonly #readsCached: boolean;
   readonly #readPace: Pace;

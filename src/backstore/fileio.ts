@@ -307,7 +307,7 @@ async function truncateFile(path: string, size: number): Promise<void> {
       .then(() => file.sync())
       .finally(() => file.close());
   } catch {
-    // It is looked at again when the volume grows.
+    // The file is looked at again when the volume grows.
   }
 }
 

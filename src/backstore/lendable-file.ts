@@ -53,7 +53,7 @@ export class LendableFile {
     return new LendableFile(fd, map);
   }
 
-  /** Of a file that is as long as it was. @returns false when a part of it may be a hole, or is not mapped */
+  /** Lends a range of a file that is as long as it was. @returns false when a part of it may be a hole, or is not mapped */
   lend(position: number, length: number, to: IoVector): boolean {
     if (position + length > this.#map.length) return false;
     const last = Math.floor((position + length - 1) / partBytes);

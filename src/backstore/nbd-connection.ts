@@ -53,9 +53,9 @@ export interface NbdRequest {
   readonly flags: number;
   readonly offset: number;
   readonly length: number;
-  /** Of a WRITE. */
+  /** The data of a WRITE. */
   readonly data?: Uint8Array;
-  /** Of a READ: what is filled. */
+  /** The buffer that a READ fills. */
   readonly into?: Uint8Array;
 }
 
@@ -219,7 +219,7 @@ export class NbdConnection {
       if (into) pending.request = { ...pending.request, into: new Uint8Array(into.length) };
     }
     this.#isLeft = true;
-    // It answers what it has before it closes its end (NBD proto.md, NBD_CMD_DISC). Half of a connection some would take for none.
+    // The server answers what it has before it closes its end (NBD proto.md, NBD_CMD_DISC). Some servers take a half-closed connection for a lost one.
     void this.#channel.send(encode(requestRecord, { magic: magic.request, type: commands.disconnect }));
     this.#destroyWhenSettled();
   }

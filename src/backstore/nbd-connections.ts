@@ -37,7 +37,7 @@ export interface NbdSource {
 /** Whether a server that is there again is taken. */
 export interface NbdReturn {
   readonly connection: NbdConnection;
-  /** It is the server that there was: what it has in a cache, it still has. */
+  /** Whether it is the server of before, which then still has what it had in its cache. */
   readonly isSame: boolean;
   /** As of `NbdSource`. */
   readonly isUnchanged: boolean;
@@ -65,9 +65,9 @@ export class NbdConnections {
   /** Bytes that the export has. */
   #size: number;
   #connections: NbdConnection[] = [];
-  /** Those that are lost and not closed yet. */
+  /** Connections that are lost and not closed yet. */
   readonly #leaving = new Set<NbdConnection>();
-  /** Of those that are lost: the absence that began with each. */
+  /** The absence that began with each lost connection. */
   readonly #absences = new WeakMap<NbdConnection, Absence>();
   /** While the server is gone. */
   #absence: Absence | undefined;

@@ -200,7 +200,7 @@ export class NbdVolume implements Volume {
     const position = this.#unflushed.end;
     const losses = this.#losses;
     await this.#server.ask({ type: commands.flush, flags: 0, offset: 0, length: 0 });
-    // It was another server that has flushed.
+    // Another server than the one that took the writes has flushed.
     if (this.#losses !== losses) throw systemError('EIO', 'nbd');
     this.#unflushed.forget(position);
   }

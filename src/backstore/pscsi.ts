@@ -106,7 +106,7 @@ function devicePath(dev: string): string {
     const real = realpathSync(dev);
     if (real !== dev) return devicePath(real);
   } catch {
-    // It is refused below.
+    // A device that cannot be looked at is refused below.
   }
   throw new OperatorError(
     `Cannot find SCSI device by path, and dev parameter not in H:C:T:L format: ${dev}`,

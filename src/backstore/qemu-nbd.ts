@@ -62,7 +62,7 @@ function refusal(said: string): OperatorError {
 class QemuNbd {
   readonly #folder = ownFolder('qemu');
   readonly #socket = join(this.#folder, 'socket');
-  /** It writes its number here once it listens. */
+  /** qemu-nbd writes its process number here once it listens. */
   readonly #pidFile = join(this.#folder, 'pid');
   readonly #address: NbdAddress = {
     socket: { path: this.#socket },
@@ -78,7 +78,7 @@ class QemuNbd {
   #ready: Promise<unknown> = Promise.resolve();
   #said = '';
   #wanted = true;
-  /** It has accepted the image: when it ends, it is started again. */
+  /** Whether qemu-nbd has accepted the image: if it ends then, it is started again. */
   #served = false;
 
   /** @param image as `imageOptions` writes it */
@@ -99,7 +99,7 @@ class QemuNbd {
     }
   }
 
-  /** It ends by itself when its last client has gone, also when that is because we ended without a word. */
+  /** Starts qemu-nbd, which ends by itself when its last client has gone, also when that is because this process was killed. */
   #run(): void {
     const program = findProgram('qemu-nbd');
     if (!program) throw new OperatorError('qemu-nbd is not installed', 'Install it: apt install qemu-utils');

@@ -8,7 +8,7 @@ import type { IoVector } from '../system/io-vector.ts';
 import type { Snapshots, Space, Straight, Trouble, Volume } from './backstore.ts';
 import type { WriteRecord } from './write-record.ts';
 
-/** Of a flush: nobody carried it out, and the medium is as it was. */
+/** Errors of a flush that nobody carried out: the medium is as it was. */
 const unanswered: readonly (string | undefined)[] = ['EBADF', 'ETIMEDOUT'];
 
 /**
@@ -179,7 +179,7 @@ class RecordedVolume implements Volume {
       await this.#inner.write(from, position, true);
     } catch (error) {
       await this.#record.endDurable(write, false);
-      // It may be this write alone that was refused, or the medium that has lost others with it. Where the error itself
+      // Perhaps this write alone was refused, perhaps the medium has lost others with it. Where the error itself
       // does not say which (no space, no such place …), a flush does.
       if (systemErrorCode(error) === 'EIO') await this.#record.failed(reasonOf(error));
       else await this.flush().catch(() => {});

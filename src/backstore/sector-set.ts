@@ -26,7 +26,7 @@ export class SectorSet {
     return this.#leaves.size === 0 && !this.#everything;
   }
 
-  /** It was more than can be told apart. */
+  /** Whether there were more ranges than can be told apart. */
   get isEverything(): boolean {
     return this.#everything;
   }

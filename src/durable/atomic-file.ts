@@ -52,7 +52,7 @@ async function fill(path: string, content: string | Uint8Array, files: Files): P
 export interface WrittenFile {
   /** The file behind the link, where there was one. */
   readonly behind?: string;
-  /** It could not be replaced: a crash meanwhile would have left a part of it. */
+  /** The file could not be replaced: a crash meanwhile would have left a part of it. */
   readonly inPlace?: true;
 }
 

@@ -9,7 +9,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { systemErrorCode } from '../errors.ts';
 import { type Files, makeFile, makePrivateDirectory, realFiles } from './atomic-file.ts';
 
-/** Those without a number are targetcli's own, and those of a time before there were numbers. */
+/** The names of backups. Backups without a number are targetcli's, or were made before there were numbers. */
 const name = /^saveconfig-\d{8}-\d\d:\d\d:\d\d(?:-(\d{6,}))?-json(?:\.gz)?$|^saveconfig-\d{8}-\d\d:\d\d:\d\d\.json$/;
 const numberOf = (file: string): number => Number(name.exec(file)?.[1] ?? 0);
 const numberDigits = 6;
@@ -56,7 +56,7 @@ export interface Backup {
   readonly hash: string;
 }
 
-/** Those that there are, the oldest first; one that is damaged is none. System errors pass through. */
+/** The backups there are, the oldest first, without damaged ones. System errors pass through. */
 export async function backupsIn(directory: string, files = realFiles): Promise<Backup[]> {
   const names = await files.readdir(directory).catch((error: unknown) => {
     if (systemErrorCode(error) !== 'ENOENT') throw error;

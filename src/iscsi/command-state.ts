@@ -19,7 +19,7 @@ export const state = {
   ending: 5,
   /** Its answer is sent as far as the output takes it. */
   answering: 6,
-  /** It is answered, or will never be. */
+  /** The command is answered, or will never be. */
   over: 7,
 } as const;
 
@@ -27,7 +27,7 @@ export const state = {
 export const event = {
   /** Commands that are numbered before it have not come. */
   isEarly: 0,
-  /** They have. */
+  /** Every command that is numbered before it has come. */
   turn: 1,
   /** There is no memory for its data. */
   noMemory: 2,

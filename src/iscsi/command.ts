@@ -14,7 +14,7 @@ export interface Sequence {
   readonly transferTag: number;
   readonly start: number;
   readonly end: number;
-  /** Of the next PDU. */
+  /** The DataSN of the next PDU. */
   dataSn: number;
   /** How far it has come without a gap. */
   at: number;

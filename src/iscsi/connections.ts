@@ -10,7 +10,7 @@ import { addressStrangersMax, connectionsMax, strangersMax, tickMs } from './lim
 export class Connections {
   readonly #log: Log;
   readonly #all = new Set<Connection>();
-  /** Those that have not logged in, as they came; some that have, or are closed, are still among them. */
+  /** Connections that have not logged in, in the order in which they came. Some that have logged in, or are closed, may still be among them. */
   readonly #strangers = new Set<Connection>();
   readonly #byAddress = new Map<string, Set<Connection>>();
   readonly #timer: NodeJS.Timeout;

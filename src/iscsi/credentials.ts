@@ -5,7 +5,7 @@ import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 
 /** Who has to prove what. */
 export interface Credentials {
-  /** None is refused. */
+  /** Whether a login without CHAP is refused. */
   readonly required: boolean;
   /** Methods in the TPG's AuthMethod. */
   readonly methods: readonly string[];

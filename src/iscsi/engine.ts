@@ -54,7 +54,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
     };
     const lost = this.state.targets.has(targetName) && tpgs().length === 0;
     if (lost) {
-      // It moved, or its portal went, while the connection was on its way: there is nothing to say that holds. It comes back.
+      // The target moved, or its portal went, while the connection was on its way. The initiator connects again.
       this.log({ level: 'info', event: 'iscsi connection came too late', detail: { target: targetName, portal } });
       socketOf(socket).destroy();
       return;

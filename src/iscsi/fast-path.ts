@@ -32,7 +32,7 @@ export class FastPath {
   readonly #session: Session;
   readonly #tally: Tally;
   readonly #reaches: ReadonlyMap<number, ReachedUnit>;
-  /** Of the command at hand: its medium was asked, and cannot do it at once. The general path takes that back. */
+  /** Whether the medium was asked for the command at hand, and cannot do it at once. The general path sets it back. */
   tried = false;
 
   constructor(connection: Link, session: Session, tally: Tally) {

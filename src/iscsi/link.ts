@@ -16,7 +16,7 @@ export interface Link extends Member, Owner {
   readonly output: Output;
   /** The session's with this connection's own digests and lengths. */
   parameters: NegotiatedParameters;
-  /** None before the end of login. */
+  /** The session; there is none before the end of login. */
   readonly session: Session | undefined;
   readonly closed: boolean;
   /** The host's clock at the ping that nothing has come after. */

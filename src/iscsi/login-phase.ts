@@ -83,7 +83,7 @@ export class LoginPhase {
 
   /** The tree has changed. @throws LoginError when the login stands on what is not so any more */
   reconsider(): void {
-    // It does so by itself before its end.
+    // A login does so by itself before its end.
     if (!this.#over) this.#login.confirm();
   }
 

@@ -59,7 +59,7 @@ export interface LoggedIn<S extends JoinableSession> {
   /** What no two sessions share: initiator name, ISID and portal group (RFC 7143 4.4.3, 7.4.2). */
   readonly identity: string;
   readonly cid: number;
-  /** Of a normal session. */
+  /** The TPG of a normal session. */
   readonly tpg: Tpg | undefined;
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;

@@ -48,7 +48,7 @@ export class PduReader {
   /** A header that came in pieces. */
   readonly #pieces = new Uint8Array(headerBytes + ahsBytesMax + digestBytes);
   #piecesLength = 0;
-  /** Of the data segment at hand: bytes still to come, and then of its padding and digest. */
+  /** Bytes still to come of the data segment at hand, and then of its padding and digest. */
   #dataLeft = 0;
   #trailerLeft = 0;
   #dataLength = 0;

@@ -22,7 +22,7 @@ import { manageTasks } from './task-management.ts';
 export interface RequestPdu {
   /** Allowed in a discovery session (RFC 7143 4.3). */
   readonly inDiscovery: boolean;
-  /** It gives its place in the window back itself, when it is answered. */
+  /** The request gives back its place in the window by itself, when it is answered. */
   readonly answersLater?: true;
   /** Runs in the order of CmdSN; `header` and `data` are its own. */
   run(connection: Link, header: Uint8Array, data: Uint8Array): void;

@@ -53,11 +53,11 @@ export class Session implements JoinableSession, Window {
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;
   readonly parameters: NegotiatedParameters;
-  /** Of a normal session. */
+  /** The nexus of a normal session. */
   readonly nexus: Nexus | undefined;
   /** By CID. */
   readonly connections = new Map<number, Member>();
-  /** Of all connections. */
+  /** The commands of all connections. */
   readonly commands = new CommandTable();
   /** RFC 7143 4.2.2.1: the next command, and the last one that there is room for. */
   expCmdSn: number;

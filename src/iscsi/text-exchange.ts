@@ -12,7 +12,7 @@ import { rejectReason } from './protocol-error.ts';
 const nothing: Uint8Array = new Uint8Array();
 
 export class TextExchange {
-  /** Of the exchange that is going on; noTag: none is. */
+  /** The task tag of the exchange that is going on; `noTag`: none is. */
   #tag = noTag;
   #transferTag = noTag;
   #lastTransferTag = 0;

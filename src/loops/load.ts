@@ -10,7 +10,7 @@ export class LoadMeter {
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   #usage = performance.eventLoopUtilization();
 
-  /** It wakes the thread many times a second: who serves nothing is not measured. */
+  /** Begins to measure. That wakes the thread many times a second, so a loop that serves nothing is not measured. */
   start(): void {
     this.#lag.enable();
   }
@@ -20,7 +20,7 @@ export class LoadMeter {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.#usage);
     this.#usage = now;
-    // It counts from the start of the wait: what is above the resolution is lag.
+    // The histogram counts from the start of a wait: what is above the resolution is lag.
     const late = (percentile: number) => Math.max(0, this.#lag.percentile(percentile) / 1e6 - lagResolutionMs);
     const load = { busy: utilization, lagMs: late(50), lagMs99: late(99) };
     this.#lag.reset();

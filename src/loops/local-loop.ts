@@ -74,7 +74,7 @@ export class LocalLoop implements Loop, Taker {
   readonly #openings: Openings;
   /** Volumes that are being closed, by path: none is opened again before that is over. */
   readonly #closing = new Map<string, Promise<void>>();
-  /** Those that could not be opened for that, or because another loop has not let go of them, at the last `follow`. */
+  /** Storage objects that could not be opened at the last `follow` because of that, or because another loop still had them. */
   #held: Set<StorageObject> = new Set();
   /** What other loops have not let go of. */
   #awaited: ReadonlySet<string> = new Set();
@@ -220,7 +220,7 @@ export class LocalLoop implements Loop, Taker {
     await this.#reconcile();
   }
 
-  /** One for each fabric that has targets: what the others are made of is not even loaded. */
+  /** Starts an engine for each fabric that has targets. The engines of other fabrics are not even loaded. */
   async #startEngines(): Promise<void> {
     const context = {
       log: this.#host.log.bind(this.#host),

@@ -155,11 +155,11 @@ export interface Loop {
    */
   receive(sockets: readonly number[], lastId: number): Promise<void>;
   /**
-   * Of the loop that receives: connections for these targets go to the loop of that number from now on; undefined: they wait.
+   * For the loop that receives: connections for these targets go to the loop of that number from now on; undefined: they wait.
    * Resolves when none is on an earlier way.
    */
   route(targets: readonly string[], to: number | undefined): Promise<void>;
-  /** Of the loop that receives: another loop is behind `port`. */
+  /** For the loop that receives: another loop is behind `port`. */
   reach(loop: number, port: MessagePort): Promise<void>;
   /** Takes the connections that the receiving loop sends through `port`. */
   listen(port: MessagePort): Promise<void>;

@@ -46,7 +46,7 @@ export class Loops {
   readonly #all: (Loop | undefined)[];
   readonly #placement: Placement;
   #folder: string | undefined;
-  /** Those that the change at hand has made. */
+  /** The loops that the change at hand has made. */
   #made: readonly number[] = [];
   /** What loops are letting go of, and which of them, by path: nobody else has it until then. */
   readonly #onTheWay = new Map<string, number>();
@@ -61,7 +61,7 @@ export class Loops {
   readonly #routes = new Routes();
   /** The loops follow the tree as it is. */
   #followed = true;
-  /** Of sockets that listen already, for the next loop that receives. */
+  /** Descriptors of sockets that listen already, for the next loop that receives. */
   #sockets: readonly number[] = [];
 
   /** @param revive called when a thread has died: to call `replace` when no operation is on its way, and to follow the tree */
@@ -330,7 +330,7 @@ export class Loops {
       storageObject.contentsLost = `what it held in memory was lost when the loop that served it ended. To have it again, empty: ${path} reopen`;
       this.#host.log({ level: 'error', event: 'contents lost', detail: { path } });
     }
-    // Those that have it now need not wait any more.
+    // The loops that have it now need not wait any more.
     this.#arrive(going.map((path) => this.#lostOnTheWay(path)));
   }
 
@@ -341,7 +341,7 @@ export class Loops {
     return { path, moving: { wwn, state: undefined, contentsLost } };
   }
 
-  /** Those that began with a change which is taken back know nothing else: what came to them goes back first. */
+  /** Ends the loops that began with a change which is taken back. What came to them goes back first. */
   async #forget(): Promise<void> {
     for (const at of this.#made) {
       const loop = this.#all[at];

@@ -115,12 +115,12 @@ export class Receiving {
     const { target, arrival } = passage;
     const { fabric, path, wwn } = target;
     const isGone = !this.#options.tree.fabrics.get(fabric.name)?.targets.has(wwn);
-    // Of a target that is gone no loop knows more than this one: the login is refused here.
+    // The target is gone. No loop knows more of it than this one, so the login is refused here.
     const number = this.#routes.get(path);
     const loop = number === undefined ? undefined : this.#loops.get(number);
     if (isGone || this.#options.isHere(path)) this.#options.take(fabric.name, arrival);
     else if (number !== undefined && loop) this.#passOn(passage, number, loop);
-    // It goes to another loop just now, or its loop has died and another one is on its way.
+    // The target is going to another loop, or its loop has died and another one is on its way.
     else this.#wait(passage);
   }
 

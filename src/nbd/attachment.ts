@@ -159,7 +159,7 @@ async function begin(source: Source): Promise<Note> {
 /** Ends the process of a device; the device goes with it. */
 async function end(note: Note, source: Source): Promise<void> {
   if (isRunning(note)) process.kill(note.pid, 'SIGTERM');
-  // It may be the child of an earlier process: nobody tells of its end.
+  // The process may be the child of an earlier tcli: nobody tells of its end.
   if (!(await until(pollMs, endMs, () => !isRunning(note) || undefined))) process.kill(note.pid, 'SIGKILL');
   forget(source);
 }

@@ -30,7 +30,7 @@ interface Unit {
   problem: OperatorError | undefined;
   /** By the running-time clock: it is not tried again before that. */
   notBefore: number;
-  /** It is being attached or detached. */
+  /** Resolves when the LUN has been attached or detached, while that is going on. */
   work: Promise<void> | undefined;
 }
 

@@ -12,7 +12,7 @@ export interface Geometry {
   readonly readOnly: boolean;
   readonly rotational: boolean;
   readonly trims: boolean;
-  /** It can write zeros without being sent them. */
+  /** Whether the export can write zeros without being sent them. */
   readonly zeroes: boolean;
   /** Zeros are written faster than data. */
   readonly zeroesFast: boolean;

@@ -33,9 +33,9 @@ type TransmissionRequest = Values<typeof requestRecord.fields>;
 interface RequestRow {
   /** The flags that it may have; FUA is for those that change something. */
   readonly flags: number;
-  /** It changes the export. */
+  /** The command changes the export. */
   readonly writes?: true;
-  /** It has no range. */
+  /** The command has no range. */
   readonly whole?: true;
   /** Bytes that it has in memory. */
   readonly bytes?: (request: TransmissionRequest) => number;
@@ -196,7 +196,7 @@ class Flight {
     void work().finally(() => {
       this.#requests -= 1;
       this.#account.giveBack(bytes);
-      // Of an answer, too, that nobody took.
+      // The memory of an answer that nobody took goes there, too.
       if (bytes > 0) leaveToCollector(bytes);
       this.#landed();
     });

@@ -39,7 +39,7 @@ export interface SettingGroup extends SavedPart {
   readonly name: string;
   /** Whether they can be set. The file may have some all the same. */
   readonly isOffered: boolean;
-  /** Those that can be set, by name, as they are printed. */
+  /** The settings that can be changed, by name, as they are printed. */
   printed(): Readonly<Record<string, string>>;
   /** @returns what sets the old value again. @throws OperatorError */
   set(name: string, value: string): () => void;
@@ -56,7 +56,7 @@ export const elsewhere = 'storage_object_attributes';
 interface Written {
   /** The key that has LIO's. Absent: LIO has none there. */
   readonly under?: 'attributes' | 'parameters';
-  /** Those that LIO does not have stand in the saved object itself, where its tools pass over them, or elsewhere. */
+  /** Attributes that LIO does not have stand in the saved object itself, where its tools pass over them, or elsewhere. */
   readonly ours: 'beside' | typeof elsewhere;
 }
 

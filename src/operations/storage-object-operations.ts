@@ -340,7 +340,7 @@ function checkSupport({ path, volume }: StorageObject, name: string, value: stri
     throw refused('cannot promise zeros: what its medium gives back may read as anything.');
 }
 
-/** Those that are not as they stand in an object that has just been made of the same parts, and is closed. */
+/** The attributes that differ from those of a new, closed object that is made of the same parts. */
 export function changedAttributes({ backstore, name, config, wwn, attributes }: StorageObject): ParameterValues {
   const fresh = new StorageObject({ backstore, name, config, wwn }).attributes.values;
   const names = Object.keys(fresh) as (keyof typeof fresh)[];

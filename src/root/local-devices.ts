@@ -18,7 +18,7 @@ export interface LocalDevice {
   readonly config: VolumeConfig;
 }
 
-/** Those that there are now, whoever attached them. */
+/** The block devices that LUNs are now, whoever attached them. */
 export function localDevices(tree: Tree, runDirectory: string): LocalDevice[] {
   return [...tree.tpgs()].flatMap((tpg) =>
     [...tpg.luns.values()].flatMap((lun) => {

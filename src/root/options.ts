@@ -11,7 +11,7 @@ export type RecordChange = (operations: readonly Operation[], part?: PartOfChang
 /** What is said of a change besides its name. */
 export type PartWords = Omit<PartOfChange, 'of'>;
 
-/** Of the name by which the operations of a change are known. */
+/** The length of the name by which the operations of a change are known. */
 const changeIdBytes = 4;
 
 /** A change of its own, with a name that it alone has. */

@@ -5,7 +5,7 @@ import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
 
 /** The saved forms of storage objects, by path, and the keys of the file that have them. @param before what the file had there */
 export function apart(forms: readonly (readonly [path: string, form: Raw])[], before: unknown) {
-  // Of an object that was not restored they are kept as it is; of one that came later they are not.
+  // The attributes of an object that was not restored are kept as that is; those of one that came later are not.
   const paths = new Set(forms.map(([path]) => path));
   const kept = Object.entries(rawOf(before)).filter(([path]) => !paths.has(path));
   const own = forms.map(([path, form]) => [path, rawOf(form[elsewhere])] as const);

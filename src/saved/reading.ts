@@ -15,7 +15,7 @@ import { mappedLunFields } from '../target/fields.ts';
 import type { FabricState, NodeAcl, Target, Tpg } from '../target/target.ts';
 import type { Restoration } from './restoration.ts';
 
-/** Of one kind of object. `A` is what stands above. */
+/** How objects of one kind are read. `A` is what stands above. */
 interface Reader<A, O> {
   /**
    * What stands above, of an object of the file itself; 'kept': nothing is wrong, and it is not for us.

@@ -64,7 +64,7 @@ export function transition(from: Tree, to: Tree): Difference[] {
 /** One operation that leads from one tree to another. */
 export interface Difference {
   readonly operation: Operation;
-  /** Of a setting: what it is in the first one. */
+  /** What a setting is in the first tree. */
   readonly was?: string;
 }
 
@@ -157,7 +157,7 @@ class Transition {
     };
     const state = settingOf(after, 'alua_access_state');
     if (state !== settingOf(before, 'alua_access_state')) {
-      // It may have come about when more was allowed than is now.
+      // The state may have come about when more was allowed than is now.
       ensure('alua_access_type', settingOf(now, 'alua_access_type') | implicitAccess);
       ensure(aluaStates[state]?.supportedBy ?? '', 1);
       ensure('alua_access_state', state);
@@ -274,7 +274,7 @@ class Transition {
     const path = schema.nodeAcl.at(tpg);
     this.#going('ACLs go', schema.nodeAcl, path, old.acls.values(), tpg.acls.values());
     const isTagged = ({ wwn, tag }: NodeAcl) => tag !== '' && old.acls.get(wwn)?.tag === tag;
-    /** Those that are in their group when the next one joins. */
+    /** The ACLs that are in their group when the next one joins. */
     const tagged = new Set([...tpg.acls.values()].filter(isTagged).map(({ wwn }) => wwn));
     for (const acl of tpg.acls.values()) {
       const { wwn, tag } = acl;
@@ -302,7 +302,7 @@ class Transition {
   }
 }
 
-/** Those of `some` that `others` have none like. */
+/** The objects of `some` to which no object of `others` is equal. */
 function missing(kind: ObjectKind, some: Iterable<SavedObject>, others: Iterable<SavedObject>): SavedObject[] {
   const ids = new Set(Array.from(others, (one) => idOf(kind, one)));
   return [...some].filter((one) => !ids.has(idOf(kind, one)));

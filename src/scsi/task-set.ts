@@ -74,7 +74,7 @@ class TaskSet {
   }
 
   /**
-   * Undefined when the task may run now; else resolves when it may, or when it was aborted. One that is ordered never runs
+   * Undefined when the task may run now; else resolves when it may, or when it was aborted. An ordered task never runs
    * at once: what was read before it may have to be sent yet (`Volume.lend`).
    */
   turn(task: Task): Promise<void> | undefined {

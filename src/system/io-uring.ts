@@ -46,7 +46,7 @@ const MAP_SHARED_POPULATE = 0x8001;
 
 /** Opcodes of linux/io_uring.h that are used here. */
 export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
-/** Of `fsync`: as fdatasync(2). */
+/** The flag of `fsync` that makes it fdatasync(2). */
 export const IORING_FSYNC_DATASYNC = 1;
 
 const entryWords = 16;

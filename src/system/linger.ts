@@ -48,7 +48,7 @@ export interface AwaitedConnection {
   look(): boolean | undefined;
 }
 
-/** Of this thread's event loop. */
+/** How this thread's event loop lingers. */
 let loop: Linger | undefined;
 /** Connections that requests came over a moment ago, and when. */
 const awaited = new Map<AwaitedConnection, number>();

@@ -131,7 +131,7 @@ export class MemoryAccount {
 /** What this process may have: the machine's memory, or what its cgroup leaves of it. */
 export const memoryOfProcess = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 
-/** Of this thread: every loop has an equal share. */
+/** The budget of this thread: every loop has an equal share. */
 export const dataMemory = new MemoryBudget(
   Math.min(bytesMax, Math.max(bytesMin, memoryOfProcess / 4)) / availableParallelism(),
 );

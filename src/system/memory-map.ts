@@ -10,7 +10,7 @@ const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'i
 const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
 
 export interface MemoryMap {
-  /** Of the file's first byte. */
+  /** The address of the file's first byte. */
   readonly address: number;
   readonly length: number;
   /** No system call may be given the address any more. */

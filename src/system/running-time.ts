@@ -33,7 +33,7 @@ export class RunningTime {
   }
 }
 
-/** Of this thread; it begins to tick when it is first asked. */
+/** The clock of this thread, which begins to tick when it is first asked. */
 let time: RunningTime | undefined;
 
 function begin(): RunningTime {

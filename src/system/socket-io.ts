@@ -26,7 +26,7 @@ const unread = new Int32Array(1);
 /** sendfile(2): where it reads. One is enough, as the call does not outlive its turn. */
 const offset = new BigInt64Array(1);
 
-/** None of its calls waits. What it cannot do now, or not any more, Node's socket does, and says what is wrong. */
+/** System calls on a socket, none of which waits. What they cannot do now, or not any more, Node's socket does, which says what is wrong. */
 export interface DirectSocket {
   /** How many bytes came into `into`. 0: none yet; an end or an error, too, which Node's socket tells. */
   receive(into: Uint8Array): number;

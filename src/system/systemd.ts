@@ -23,7 +23,7 @@ interface InheritedSocket {
 }
 
 export interface ServiceManager {
-  /** This process was started by one. */
+  /** Whether systemd has started this process. */
   readonly isThere: boolean;
   /** Assignments as in sd_notify(3): `READY=1`, `STATUS=…`. It never throws: nobody may be listening. */
   notify(...states: readonly string[]): void;

@@ -19,7 +19,7 @@ export interface WaitingIo {
   readonly pieceBytes: number;
   /** The file may be one of direct I/O, wherever the bytes lie: they go by way of memory that suits it. */
   readonly takesAnyMemory: boolean;
-  /** It ends with 0 where the file does. Until then, `into` is the call's. */
+  /** Reads; the call ends with 0 where the file does. Until it has ended, `into` belongs to it. */
   read(fd: number, into: Uint8Array, position: number, ended: IoEnd): void;
   write(fd: number, from: Uint8Array, position: number, ended: IoEnd): void;
   /**
@@ -33,7 +33,7 @@ export interface WaitingIo {
   allocate(fd: number, mode: number, position: number, length: number): Promise<void>;
 }
 
-/** Of this thread: it is there while somebody uses it. */
+/** The ring of this thread, which is there while somebody uses it. */
 let ring: IoUring | undefined;
 let users = 0;
 /** Why there is none. */

@@ -26,7 +26,7 @@ export const authGroups = ['auth', 'discovery_auth'] as const;
 type AuthKey = keyof typeof authTable;
 /** The words of CHAP credentials. */
 export const authKeys = Object.keys(authTable) as AuthKey[];
-/** Those of them that are secrets. */
+/** The words that are secrets. */
 export const secretKeys = authKeys.filter((key) => authTable[key].secret);
 
 /** Whether what has this name is a secret: a setting, or a key of a saved file (`chap_password`). */

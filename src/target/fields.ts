@@ -30,7 +30,7 @@ export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly given?: string;
   /** Chance makes it, unless `create` has this in `settled`. Two trees that differ in it are the same. */
   readonly chance?: string;
-  /** It is not written while it has this value. */
+  /** The key is not written while it has this value. */
   readonly unless?: FieldTypes[T];
   /** LIO does not have it; its tools pass over it where it stands. */
   readonly ours?: true;
@@ -55,7 +55,7 @@ export type PropertiesOf<F extends SavedFields> = {
   -readonly [K in keyof F as F[K] extends Fixed ? never : F[K]['as']]: FieldTypes[F[K]['type']];
 };
 
-/** Of a fabric. Its CHAP words for discovery: auth.ts. */
+/** The fields of a fabric. Its CHAP words for discovery: auth.ts. */
 export const fabricFields = {
   name: { type: 'reference', as: 'fabric', names: 'name' },
   // The accounts that may ask for targets, besides the one of the CHAP words.
@@ -74,13 +74,13 @@ export const fabricFields = {
   },
 } as const satisfies SavedFields;
 
-/** Of a target. */
+/** The fields of a target. */
 export const targetFields = {
   fabric: { type: 'reference', as: 'fabric' },
   wwn: { type: 'text', as: 'wwn', names: 'wwn' },
 } as const satisfies SavedFields;
 
-/** Of a TPG. */
+/** The fields of a TPG. */
 export const tpgFields = {
   tag: { type: 'number', as: 'tag', names: 'tag' },
   // Who is let in is not guessed.
@@ -91,7 +91,7 @@ export const tpgFields = {
   nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
 } as const satisfies SavedFields;
 
-/** Of a portal. */
+/** The fields of a portal. */
 export const portalFields = {
   ip_address: { type: 'text', as: 'address', names: 'ip_address' },
   port: { type: 'number', as: 'port', names: 'ip_port' },
@@ -99,7 +99,7 @@ export const portalFields = {
   offload: { type: 'flag', as: 'offload', absent: false, unreadable: false },
 } as const satisfies SavedFields;
 
-/** Of a LUN. */
+/** The fields of a LUN. */
 export const lunFields = {
   storage_object: { type: 'reference', as: 'storageObject', given: 'storage_object' },
   index: { type: 'number', as: 'index', names: 'lun' },
@@ -107,18 +107,18 @@ export const lunFields = {
   alias: { type: 'text', as: 'alias', chance: 'alias' },
   // The storage object's target port group that it is in; none where the kind has none.
   alua_tg_pt_gp_name: { type: 'name', as: 'aluaGroup', setBy: { group: 'alua', name: 'alua_tg_pt_gp_name' } },
-  // It shall be a block device of this machine, where the fabric can do that.
+  // Whether the LUN shall be a block device of this machine, where the fabric can do that.
   attach: { type: 'flag', as: 'attached', ours: true, unless: false, quiet: true },
 } as const satisfies SavedFields;
 
-/** Of a node ACL. */
+/** The fields of a node ACL. */
 export const aclFields = {
   node_wwn: { type: 'text', as: 'wwn', names: 'wwn', quiet: true },
   // The group that it belongs to.
   tag: { type: 'text', as: 'tag', unless: '' },
 } as const satisfies SavedFields;
 
-/** Of a mapped LUN. */
+/** The fields of a mapped LUN. */
 export const mappedLunFields = {
   index: { type: 'number', as: 'index', names: 'mapped_lun' },
   tpg_lun: { type: 'reference', as: 'lun', given: 'tpg_lun' },

@@ -32,7 +32,7 @@ export interface Comer {
   readonly initiatorName: string;
   /** Where it comes from, without brackets; undefined where nobody knows. */
   readonly address: string | undefined;
-  /** That are open in the thread that serves the target. */
+  /** How many connections are open in the thread that serves the target. */
   readonly connections: number;
 }
 

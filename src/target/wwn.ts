@@ -53,7 +53,7 @@ const examples: Record<WwnType, string> = {
   free: 'any-name',
 };
 
-/** Of what a name is made. */
+/** What a name is made of. */
 export interface WwnSource {
   hostName: string;
   /** `x86_64` … */

@@ -17,7 +17,7 @@ import { VhostSession } from './session.ts';
 
 export const startVhost = (state: FabricState, context: EngineContext): FabricEngine => new VhostEngine(state, context);
 
-/** Of a directory's mode: its group may open what is in it. */
+/** The bit of a directory's mode that lets its group open what is in it. */
 const groupEnters = 0o010;
 /** How long the end of the process waits for commands that are on their way to a medium. */
 const stopMs = 5_000;
@@ -32,7 +32,7 @@ class Served {
   #frontEnd: FrontEnd | undefined;
   /** Who it is, for people. */
   #peer = '';
-  /** Of the front-end, by the tag of their TPGs. */
+  /** The sessions of the front-end, by the tag of their TPGs. */
   readonly #sessions = new Map<number, VhostSession>();
   /** What the last front-end left is being ended. */
   #ending: Promise<unknown> | undefined;

@@ -32,7 +32,7 @@ export interface FrontEndHost {
   sessionOf(target: number): VhostSession | undefined;
   /** The guest has reset its device: what it held is lost. */
   reset(): Promise<void>;
-  /** It is gone. */
+  /** The front-end is gone. */
   ended(): void;
 }
 

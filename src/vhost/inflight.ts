@@ -107,7 +107,7 @@ export class Inflight {
     this.#view.setUint8(this.#at(head) + state.inFlight, 1);
   }
 
-  /** It will be published with the next used index. */
+  /** The request of `head` is used; it will be published with the next used index. */
   used(head: number): void {
     this.#view.setUint16(this.#at(head) + state.next, this.#view.getUint16(at.lastBatch, true), true);
     this.#view.setUint16(at.lastBatch, head, true);

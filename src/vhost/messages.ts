@@ -20,7 +20,7 @@ export class MessageError extends Error {}
 
 interface Message {
   readonly payload: Buffer;
-  /** They are the row's to close, or to keep. */
+  /** The row closes the descriptors, or keeps them. */
   readonly descriptors: readonly number[];
 }
 

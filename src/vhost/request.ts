@@ -23,7 +23,7 @@ export class ChainRequest {
   dataOutLength = 0;
   readonly dataIn: Uint8Array[] = [];
   dataInLength = 0;
-  /** It was taken, and is not used yet. */
+  /** The request was taken from the ring, and is not used yet. */
   isBusy = false;
   task: Task | undefined;
   session: VhostSession | undefined;
@@ -34,7 +34,7 @@ export class ChainRequest {
   held: GuestMemory | undefined;
   /** Bytes of our own that its data-out takes. */
   reserved = 0;
-  /** It waits for these bytes. */
+  /** The request waits for the bytes that are `reserved`. */
   waits = false;
   /** Its initiator wanted it to end. */
   abortedByInitiator = false;
@@ -83,7 +83,7 @@ export class ChainRequest {
     this.dataInLength += length - skipped;
   }
 
-  /** It is used: nothing of the guest's memory is kept. */
+  /** The request is used: nothing of the guest's memory is kept. */
   end(): void {
     this.isBusy = false;
     this.response.length = 0;

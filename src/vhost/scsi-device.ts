@@ -12,7 +12,7 @@ import { type ChainRequest, type ChainShape, gatherPieces, scatterPieces } from 
 import type { VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
-/** Of the queues for commands. */
+/** How chains of the queues for commands begin. */
 export const commandShape: ChainShape = { headerBytes: commandBytes, responseBytes };
 
 /** VIRTIO 1.2 5.6.6.1, task_attr. */
