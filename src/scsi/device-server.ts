@@ -7,6 +7,7 @@ import { isBehindAborted } from './aborted-writes.ts';
 import { inaccessible } from './alua.ts';
 import { lbaOutOfRange, owesFlush } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
+import { limitedTurn } from './limits.ts';
 import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
 import { checkUsage, dataOutBytesMax, decodeCdb, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
@@ -44,6 +45,11 @@ export function admitTask(task: Task): Completion | undefined {
  * @param waited something else may have happened since `admitTask` returned; false: the transport went straight on
  */
 export function executeTask(task: Task, waited = true): Completion | Promise<Completion> {
+  const limited = task.unit?.limits && limitedTurn(task);
+  return limited ? limited.then(() => inTurn(task, true)) : inTurn(task, waited);
+}
+
+function inTurn(task: Task, waited: boolean): Completion | Promise<Completion> {
   const turn = task.unit && taskSet.of(task.unit.storageObject).turn(task);
   return turn ? turn.then(() => run(task, true)) : run(task, waited);
 }

@@ -139,7 +139,8 @@ export function landingOf(task: Task): Landing | undefined {
   if (!unit || !command?.row.lands || length < landingBytesMin || task.dataOutOffered !== length) return undefined;
   const lu = unit.storageObject;
   const { volume } = lu;
-  if (!volume?.lend || taskSet.of(lu).ordered) return undefined;
+  // What is limited is not written before its turn.
+  if (!volume?.lend || unit.limits || taskSet.of(lu).ordered) return undefined;
   const position = command.cdb['lba']! * lu.blockSize;
   return rangeLocks.of(lu).free(position, position + length, false)
     ? new WriteLanding(task, lu, volume, position)

@@ -203,6 +203,18 @@ export interface LogicalUnitView {
   readonly storageObject: StorageObject;
   readonly writeProtected: boolean;
   readonly port: TargetPort;
+  /** How much may be asked of it through this LUN; absent where nothing is limited. */
+  readonly limits?: LunLimits;
+}
+
+/** What a LUN asks before a command that reads or writes runs (limits.ts). */
+export interface LunLimits {
+  /** Undefined when it may run now; else resolves when it may, or is not wanted any more. */
+  turn(
+    nexus: Nexus,
+    cost: { readonly kind: 'read' | 'write'; readonly bytes: number },
+    isWanted: () => boolean,
+  ): Promise<void> | undefined;
 }
 
 /** The target port of the nexus, for VPD page 83h and reservations. */

@@ -75,7 +75,7 @@ export function plainPosition(
   const plain = lu.plain && isCurrent(lu, lu.plain) ? lu.plain : look(lu);
   const { blockSize } = plain;
   const places = plain[kind];
-  if (row?.kind !== kind || !volume || (kind === 'write' && view.writeProtected)) return -1;
+  if (row?.kind !== kind || !volume || view.limits || (kind === 'write' && view.writeProtected)) return -1;
   if (places.length > 0 && !isSpared(places, { kind, nexus, view })) return -1;
   const { besides } = row;
   for (let i = 0; i < besides.length; i += 1) {

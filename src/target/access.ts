@@ -100,6 +100,7 @@ function view(lun: Lun, writeProtected: boolean): LogicalUnitView {
     storageObject: lun.storageObject,
     writeProtected,
     port: { ...portOf(lun.tpg), portGroup: portGroupOf(lun) },
+    ...(lun.limits.isSet && { limits: lun.limits }),
   };
 }
 

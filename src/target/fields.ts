@@ -5,6 +5,7 @@
  */
 
 import type { AttributeTable } from '../attribute.ts';
+import { limitAttributes } from '../scsi/limits.ts';
 
 /** What the values of keys are. What is taken for one of them: operations/saved-form.ts, `readField`. */
 interface FieldTypes {
@@ -128,4 +129,4 @@ export const mappedLunFields = {
 } as const satisfies SavedFields;
 
 /** Attributes of a LUN, whatever its fabric. LIO has none. */
-export const lunAttributes = {} as const satisfies AttributeTable;
+export const lunAttributes = { ...limitAttributes } as const satisfies AttributeTable;

@@ -4,6 +4,7 @@
  */
 
 import { Attributes, type AttributeTable } from '../attribute.ts';
+import { CommandLimits } from '../scsi/limits.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { AccessList } from './access-list.ts';
 import { type Auth, emptyAuth } from './auth.ts';
@@ -94,22 +95,29 @@ export interface Lun extends PropertiesOf<Omit<typeof lunFields, 'storage_object
   readonly tpg: Tpg;
   readonly storageObject: StorageObject;
   readonly attributes: Attributes<typeof lunAttributes>;
+  /** As its attributes say. */
+  readonly limits: CommandLimits;
   readonly ways: Ways;
   unknown: Unknown;
 }
 
 /** A LUN as it is when it has just been created, in the storage object's first ALUA group. */
-export const newLun = (tpg: Tpg, index: number, storageObject: StorageObject, alias: string): Lun => ({
-  tpg,
-  index,
-  storageObject,
-  alias,
-  aluaGroup: storageObject.aluaGroups[0]?.name ?? null,
-  attached: false,
-  attributes: new Attributes(lunAttributes),
-  ways: new Ways(),
-  unknown: {},
-});
+export function newLun(tpg: Tpg, index: number, storageObject: StorageObject, alias: string): Lun {
+  const limits = new CommandLimits();
+  const attributes: Lun['attributes'] = new Attributes(lunAttributes, {}, () => limits.set(attributes.values));
+  return {
+    tpg,
+    index,
+    storageObject,
+    alias,
+    aluaGroup: storageObject.aluaGroups[0]?.name ?? null,
+    attached: false,
+    attributes,
+    limits,
+    ways: new Ways(),
+    unknown: {},
+  };
+}
 
 /** A LUN as one initiator sees it. */
 export interface MappedLun extends PropertiesOf<Omit<typeof mappedLunFields, 'tpg_lun'>> {

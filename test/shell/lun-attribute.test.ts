@@ -1,4 +1,4 @@
-// What a further property of a LUN costs: one row of a table. The table is empty, so the test adds a row, and asks whether
+// What a further property of a LUN costs: one row of a table. The test adds a row, and asks whether
 // everything that is to be done with a property is done with this one. Effects of properties are tested by their subjects.
 
 import { readFileSync } from 'node:fs';

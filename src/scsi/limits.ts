@@ -1,0 +1,218 @@
+/**
+ * How much initiators may ask of a LUN in a second: commands and bytes, of reads, of writes, and of both together. What is
+ * more waits for its turn, and initiators that wait have their turns in proportion to how little they had.
+ */
+
+import { type Attribute, type AttributeValues, integer, types, type ValueType } from '../attribute.ts';
+import { runningMs, whenLate } from '../system/running-time.ts';
+import type { LunLimits, Nexus } from './logical-unit.ts';
+import type { Task } from './task.ts';
+
+const commands = (which: string): Attribute<number> =>
+  integer({
+    doc: `${which} that are carried out in a second; 0 for as many as come.`,
+    default: 0,
+    foreign: true,
+    effect: 'What is more waits; it is not refused',
+  });
+const bytes = (which: string): Attribute<number> => ({
+  ...integer({
+    doc: `Bytes of ${which} in a second, as in 100M; 0 for as many as come.`,
+    default: 0,
+    foreign: true,
+    max: Number.MAX_SAFE_INTEGER,
+    effect: 'What is more waits; it is not refused',
+  }),
+  type: types.size as ValueType<number>,
+});
+
+/** Attributes of a LUN that say how much may be asked of it. */
+export const limitAttributes = {
+  limit_iops: commands('Commands that read or write'),
+  limit_read_iops: commands('Commands that read'),
+  limit_write_iops: commands('Commands that write'),
+  limit_bytes: bytes('what is read and written'),
+  limit_read_bytes: bytes('what is read'),
+  limit_write_bytes: bytes('what is written'),
+  limit_burst: integer({
+    doc: 'Seconds of the limits that may be used up at once, after a time in which less was asked.',
+    default: 1,
+    min: 1,
+    max: 3600,
+    foreign: true,
+    effect: 'How much goes at once after a pause',
+  }),
+} as const;
+
+/** What a command takes of the limits. */
+export interface CommandCost {
+  readonly kind: 'read' | 'write';
+  readonly bytes: number;
+}
+
+/** One limit: so much is there, and it fills up again. */
+interface Bucket {
+  readonly of: 'read' | 'write' | 'both';
+  readonly unit: 'commands' | 'bytes';
+  readonly perSecond: number;
+  readonly most: number;
+  /** What is left; below nothing after a command that took more than there was. */
+  left: number;
+}
+
+interface WaitingCommand {
+  readonly cost: CommandCost;
+  readonly isWanted: () => boolean;
+  readonly go: () => void;
+}
+
+/** Those of one initiator and one kind, in their order. */
+interface Waiting {
+  readonly nexus: Nexus;
+  readonly kind: CommandCost['kind'];
+  readonly commands: WaitingCommand[];
+  /** How much it had, as a share of the limits. */
+  had: number;
+}
+
+/** Milliseconds that only go forward, and a timer. */
+export interface LimitClock {
+  now(): number;
+  after(ms: number, what: () => void): void;
+}
+
+const clock: LimitClock = { now: runningMs, after: whenLate };
+
+/** The limits of one LUN, and who waits for them. */
+export class CommandLimits implements LunLimits {
+  readonly #clock: LimitClock;
+  #buckets: Bucket[] = [];
+  #filledAt = 0;
+  readonly #waiting = new Set<Waiting>();
+  /** How much those had that are served now: who comes new begins there. */
+  #had = 0;
+  #isTimed = false;
+
+  constructor(timers: LimitClock = clock) {
+    this.#clock = timers;
+  }
+
+  /** Whether anything is limited. */
+  get isSet(): boolean {
+    return this.#buckets.length > 0 || this.#waiting.size > 0;
+  }
+
+  /** Begins with full buckets. Who waits goes on waiting by the new limits. */
+  set(values: AttributeValues<typeof limitAttributes>): void {
+    const bucket = (of: Bucket['of'], unit: Bucket['unit'], perSecond: number): Bucket[] => {
+      const most = perSecond * values.limit_burst;
+      return perSecond > 0 ? [{ of, unit, perSecond, most, left: most }] : [];
+    };
+    this.#buckets = [
+      ...bucket('both', 'commands', values.limit_iops),
+      ...bucket('read', 'commands', values.limit_read_iops),
+      ...bucket('write', 'commands', values.limit_write_iops),
+      ...bucket('both', 'bytes', values.limit_bytes),
+      ...bucket('read', 'bytes', values.limit_read_bytes),
+      ...bucket('write', 'bytes', values.limit_write_bytes),
+    ];
+    this.#filledAt = this.#clock.now();
+    this.#serve();
+  }
+
+  /**
+   * Undefined when a command may run now; else resolves when it may, or is not wanted any more.
+   * @param isWanted asked when its turn comes: one that was aborted takes nothing
+   */
+  turn(nexus: Nexus, cost: CommandCost, isWanted: () => boolean): Promise<void> | undefined {
+    this.#fill();
+    const { kind } = cost;
+    const all = [...this.#waiting].filter((one) => one.kind === kind);
+    if (all.length === 0 && this.#isFree(cost)) {
+      this.#take(cost);
+      return undefined;
+    }
+    return new Promise((go) => {
+      const waiting = all.find((one) => one.nexus === nexus) ?? { nexus, kind, commands: [], had: this.#had };
+      this.#waiting.add(waiting);
+      waiting.commands.push({ cost, isWanted, go });
+      this.#serve();
+    });
+  }
+
+  #fill(): void {
+    const now = this.#clock.now();
+    const seconds = Math.max(0, now - this.#filledAt) / 1000;
+    this.#filledAt = now;
+    for (const bucket of this.#buckets) bucket.left = Math.min(bucket.most, bucket.left + seconds * bucket.perSecond);
+  }
+
+  #isFree(cost: CommandCost): boolean {
+    return this.#buckets.every((bucket) => !concerns(bucket, cost) || bucket.left > 0);
+  }
+
+  /** @returns the share of a second that it was */
+  #take(cost: CommandCost): number {
+    let share = 0;
+    for (const bucket of this.#buckets) {
+      if (!concerns(bucket, cost)) continue;
+      const amount = bucket.unit === 'commands' ? 1 : cost.bytes;
+      bucket.left -= amount;
+      share = Math.max(share, amount / bucket.perSecond);
+    }
+    return share;
+  }
+
+  /** Lets go who may, those first that had least. */
+  #serve(): void {
+    this.#fill();
+    for (let next = this.#next(); next; next = this.#next()) {
+      const { cost, isWanted, go } = next.commands.shift()!;
+      this.#had = Math.max(this.#had, next.had);
+      if (isWanted()) next.had += this.#take(cost);
+      if (next.commands.length === 0) this.#waiting.delete(next);
+      go();
+    }
+    if (this.#waiting.size > 0) this.#wait();
+  }
+
+  #next(): Waiting | undefined {
+    let found: Waiting | undefined;
+    for (const waiting of this.#waiting) {
+      const { cost, isWanted } = waiting.commands[0]!;
+      if (isWanted() && !this.#isFree(cost)) continue;
+      if (!found || waiting.had < found.had) found = waiting;
+    }
+    return found;
+  }
+
+  /** Until the first that waits may go. */
+  #wait(): void {
+    if (this.#isTimed) return;
+    const waits = Array.from(this.#waiting, ({ commands: [first] }) =>
+      Math.max(
+        ...this.#buckets
+          .filter((bucket) => concerns(bucket, first!.cost) && bucket.left <= 0)
+          .map(({ left, perSecond }) => (-left / perSecond) * 1000),
+      ),
+    );
+    this.#isTimed = true;
+    this.#clock.after(Math.max(1, Math.ceil(Math.min(...waits))), () => {
+      this.#isTimed = false;
+      this.#serve();
+    });
+  }
+}
+
+const concerns = ({ of }: Bucket, { kind }: CommandCost): boolean => of === 'both' || of === kind;
+
+/** When a task may run, by the limits of its LUN; undefined: now. */
+export function limitedTurn(task: Task): Promise<void> | undefined {
+  const { command, unit, nexus } = task;
+  const limits = unit?.limits;
+  if (!limits || !command) return undefined;
+  const { row, cdb } = command;
+  if (row.medium !== 'read' && row.medium !== 'write') return undefined;
+  const moved = row.medium === 'write' ? task.dataOutLength : (cdb.blocks ?? 0) * unit.storageObject.blockSize;
+  return limits.turn(nexus, { kind: row.medium, bytes: moved }, () => !task.aborted && !task.terminated);
+}

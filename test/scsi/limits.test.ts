@@ -1,0 +1,139 @@
+// Limits of a LUN, on a clock of the test's own: who goes when. Not tested: how exactly a real second is kept.
+
+import { expect, test } from 'vitest';
+import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server.ts';
+import { CommandLimits, limitAttributes } from '../../src/scsi/limits.ts';
+import { plainPosition } from '../../src/scsi/plain-access.ts';
+import { abortTask } from '../../src/scsi/task-management.ts';
+import { logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
+
+const unlimited = Object.fromEntries(Object.entries(limitAttributes).map(([name, { default: none }]) => [name, none]));
+const read = (blocks = 1) => [0x28, 0, 0, 0, 0, 0, 0, 0, blocks];
+const write = (blocks = 1) => [0x2a, 0, 0, 0, 0, 0, 0, 0, blocks];
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A LUN with limits, and two initiators of it; time goes on when the test says so. */
+function limited(values: Partial<Record<keyof typeof limitAttributes, number>>) {
+  let now = 0;
+  let timers: { at: number; what: () => void }[] = [];
+  const limits = new CommandLimits({
+    now: () => now,
+    after: (ms, what) => void timers.push({ at: now + ms, what }),
+  });
+  limits.set({ ...unlimited, ...values } as never);
+  const { lu } = logicalUnit();
+  const done: string[] = [];
+  const initiator = (name: string) => {
+    const one = new ScsiInitiator(lu, name, { limits }).login();
+    const send = (cdb: number[], label = name) => {
+      const task = one.task(cdb);
+      expect(admitTask(task)).toBeUndefined();
+      task.dataOut = pattern(task.dataOutLength);
+      void Promise.resolve(executeTask(task)).then(({ status }) => {
+        retireTask(task);
+        done.push(status === 0 ? label : `${label}: ${status}`);
+      });
+      return task;
+    };
+    return { one, send };
+  };
+  const pass = async (ms: number) => {
+    for (const end = now + ms; now < end; ) {
+      const due = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      now = Math.max(now, due?.at ?? end);
+      timers = timers.filter((one) => one !== due);
+      due?.what();
+      await turn();
+    }
+  };
+  return { lu, limits, done, pass, a: initiator('a'), b: initiator('b') };
+}
+
+test.each([
+  ['limit_iops', 1, 1, 1],
+  ['limit_read_iops', 1, 1, 2],
+  ['limit_write_iops', 1, 2, 1],
+  ['limit_bytes', 512, 1, 1],
+  ['limit_read_bytes', 512, 1, 2],
+  ['limit_write_bytes', 512, 2, 1],
+] as const)('%s: of two reads and of two writes of a block, so many go at once', async (name, most, reads, writes) => {
+  for (const [cdb, count] of [
+    [read(), reads],
+    [write(), writes],
+  ] as const) {
+    const { a, done } = limited({ [name]: most });
+    a.send(cdb);
+    a.send(cdb);
+    await turn();
+    expect(done).toHaveLength(count);
+  }
+});
+
+test('commands in a second: what is there goes at once, the rest as it fills up again', async () => {
+  const { a, done, pass } = limited({ limit_iops: 10 });
+  for (let i = 0; i < 30; i += 1) a.send(i % 2 === 0 ? read() : write());
+  await turn();
+  expect(done).toHaveLength(10);
+  await pass(1000);
+  expect(done.length).toBeGreaterThanOrEqual(19);
+  expect(done.length).toBeLessThanOrEqual(21);
+  await pass(1100);
+  expect(done).toHaveLength(30);
+});
+
+test('bytes in a second, apart for reads and writes: one larger than what is there goes, and reads behind it wait for it', async () => {
+  const { a, done, pass } = limited({ limit_read_bytes: 1024 });
+  a.send(read(8), 'long read');
+  a.send(read(), 'read');
+  a.send(write(8), 'write');
+  await turn();
+  expect(done).toEqual(['long read', 'write']);
+  await pass(2900);
+  expect(done).toEqual(['long read', 'write']);
+  await pass(200);
+  expect(done).toEqual(['long read', 'write', 'read']);
+});
+
+test('a burst: what was not used is there later, so many seconds of it', async () => {
+  const { a, done, pass } = limited({ limit_iops: 2, limit_burst: 5 });
+  for (let i = 0; i < 30; i += 1) a.send(read());
+  await turn();
+  expect(done).toHaveLength(10);
+  await pass(10_100);
+  expect(done).toHaveLength(30);
+});
+
+test('initiators share a LUN: one that asks for much does not keep out one that asks for little', async () => {
+  const { a, b, done, pass } = limited({ limit_bytes: 4096 });
+  for (let i = 0; i < 200; i += 1) a.send(read(8));
+  await pass(3000);
+  done.length = 0;
+  for (let i = 0; i < 200; i += 1) b.send(read(2));
+  await pass(20_000);
+  const [ofA, ofB] = ['a', 'b'].map((name) => done.filter((one) => one === name).length) as [number, number];
+  // Half of the bytes each: four times as many commands of a quarter the length.
+  expect(ofB / ofA).toBeGreaterThan(3);
+  expect(ofB / ofA).toBeLessThan(5);
+});
+
+test('a command that waits and is aborted takes nothing, and is not carried out', async () => {
+  const { a, b, lu, done, pass } = limited({ limit_write_iops: 1 });
+  a.send(write(), 'first');
+  const waiting = a.send(write(), 'aborted');
+  b.send(write(), 'other');
+  await abortTask(a.one.nexus, 0, waiting.tag);
+  await pass(1050);
+  expect(done.filter((one) => !one.startsWith('aborted'))).toEqual(['first', 'other']);
+  expect(lu.volume).toBeDefined();
+});
+
+test('the fast path takes nothing of a LUN that is limited, and all where nothing is', () => {
+  const { limits, a, lu } = limited({ limit_iops: 5 });
+  const cdb = Uint8Array.from({ length: 16 }, (_, i) => read()[i] ?? 0);
+  const plain = (initiator: ScsiInitiator) =>
+    plainPosition('read', initiator.nexus, initiator.nexus.view(0)!, cdb, 0, 512);
+  expect(plain(a.one)).toBe(-1);
+  expect(plain(new ScsiInitiator(lu).login())).toBe(0);
+  limits.set({ ...unlimited } as never);
+  expect(limits.isSet).toBe(false);
+});
