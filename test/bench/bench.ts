@@ -1,4 +1,4 @@
-// How fast this target is beside tgtd, on the same files and the same network: `npm run bench`. In memory all servers are up at once
+// How fast this target is beside tgtd, on the same files and the same network, and for guests beside qemu-storage-daemon: `npm run bench`. In memory all servers are up at once
 // and take turns, load by load; on disks (disks.ts) they take turns with one medium, and fio on it is the limit. A figure is
 // the median over the rounds, a ratio the median of the rounds' ratios, so that what else the machine does meets all of them.
 // CPU is the server's, of all its threads.
@@ -18,6 +18,7 @@ import { fill, mediumNames } from './media.ts';
 import { ownNetwork } from './network.ts';
 import { print, ratio, type Sample } from './samples.ts';
 import { builtProgram, cpuOf, type Disk, memoryOf, peer, type Server, startTcli, startTgtd } from './servers.ts';
+import { besides, buildFrontEnd, isVhost, startStorageDaemon } from './vhost-load.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -54,7 +55,8 @@ const servers: Server[] = [];
 const commits: BuiltCommit[] = [];
 const isWanted = (title: string) => title.includes(options.only);
 const chosen = loads.filter(({ name }) => isWanted(name));
-const onDisk = diskLoads.filter((load) => mediumNames.some((name) => isWanted(titleOf(load, name))));
+const onDisk =
+  options.disk === 'none' ? [] : diskLoads.filter((load) => mediumNames.some((name) => isWanted(titleOf(load, name))));
 if (chosen.length === 0 && onDisk.length === 0) {
   console.error(`No load has "${options.only}" in its name. There are:`);
   for (const { name } of loads) console.error(`  ${name}`);
@@ -111,19 +113,21 @@ async function startAll(programs: ReadonlyMap<string, string>): Promise<void> {
     const called = (kind: string) => (name === 'tcli' ? kind : `${kind} ${name}`);
     // A file is one process's.
     const own = name === 'tcli' ? files.slice(0, lunCount) : commitFiles(name);
-    servers.push(
-      await startTcli(
-        program,
-        called('fileio'),
-        own.map((create): Disk => ({ kind: 'fileio', create })),
-      ),
-    );
-    const disks = Array.from({ length: lunCount }, (): Disk => ({ kind: 'ramdisk', create: String(lunBytes) }));
-    servers.push(await startTcli(program, called('ramdisk'), disks));
+    const vhost = name === 'tcli';
+    const ramdisks = Array.from({ length: lunCount }, (): Disk => ({ kind: 'ramdisk', create: String(lunBytes) }));
+    const onFiles = own.map((create): Disk => ({ kind: 'fileio', create }));
+    for (const [kind, disks] of [['fileio', onFiles] as const, ['ramdisk', ramdisks] as const]) {
+      const server = await startTcli(program, called(kind), disks, { vhost });
+      servers.push(server);
+      if (vhost && has('cc')) servers.push(besides(server, server.sockets, lunBytes));
+    }
   }
+  if (has('cc')) buildFrontEnd();
+  if (has('cc') && has('qemu-storage-daemon')) servers.push(await startStorageDaemon(files[0]!, lunBytes));
   // Memory, and mappings of it, cost whoever touches them first.
   for (const { urls } of servers)
-    for (const url of urls) for (const words of [['-w'], []]) spawnSync('qemu-img', ['bench', ...words, ...whole, url]);
+    for (const url of urls.filter((one) => !isVhost(one)))
+      for (const words of [['-w'], []]) spawnSync('qemu-img', ['bench', ...words, ...whole, url]);
   servers.push(...options.peer.map(peer));
 }
 
@@ -136,10 +140,11 @@ function commitFiles(name: string): string[] {
 
 async function measure(): Promise<void> {
   const table = new Map<Load, Map<Server, Sample[]>>();
-  for (const load of chosen.filter((one) => has(programOf(one)))) {
+  for (const load of chosen) {
+    const able = servers.filter((server) => server.urls.length >= load.luns && canMeasure(load, server));
+    if (able.length === 0) continue;
     const samples = new Map(servers.map((server) => [server, [] as Sample[]]));
     table.set(load, samples);
-    const able = servers.filter(({ urls }) => urls.length >= load.luns);
     for (let round = 0; round < Number(options.rounds); round += 1)
       for (const server of able) samples.get(server)!.push(await sample(load, server));
     const calls = new Map<string, number>();
@@ -156,6 +161,11 @@ async function measure(): Promise<void> {
           'of volumes in memory that it has mapped',
       );
   judge(table);
+}
+
+/** A vhost target is loaded by a front-end of ours, in the place of isload. */
+function canMeasure(load: Load, { urls: [url = ''] }: Server): boolean {
+  return isVhost(url) ? load.client === 'isload' : has(programOf(load));
 }
 
 function run(load: Load, server: Server) {

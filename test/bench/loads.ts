@@ -1,6 +1,7 @@
 // What is asked of a target: each load one record, run by a client that initiators' users know, or by a lean one.
 
-import { execFile } from 'node:child_process';
+import { output } from './output.ts';
+import { isVhost, runFrontEnd } from './vhost-load.ts';
 
 /** What a client measured; what it does not say is absent. */
 export interface Figures {
@@ -23,7 +24,7 @@ export interface Load {
 
 const KiB = 1024;
 
-/** isload: raw PDUs from one thread in C, so that little of what is measured is the client. */
+/** isload: raw PDUs from one thread in C, so that little of what is measured is the client. Of a vhost target, a front-end of ours in its place. */
 export function isload(name: string, mode: string, bytes: number, depth: number, luns = 1): Load {
   return {
     name,
@@ -31,6 +32,12 @@ export function isload(name: string, mode: string, bytes: number, depth: number,
     bytes,
     luns,
     async run(urls, seconds, program) {
+      const figuresOf = (text: string): Figures => {
+        const figure = (key: string) => Number(new RegExp(`\\b${key}=([\\d.]+)`).exec(text)?.[1] ?? Number.NaN);
+        return { iops: figure('iops'), p50: figure('p50'), p99: figure('p99') };
+      };
+      const [first = ''] = urls;
+      if (isVhost(first)) return figuresOf(await runFrontEnd(first, mode, bytes, depth, seconds));
       const parts = urls.map(partsOf);
       const { host, port, lun } = parts[0]!;
       const targets = parts.map(({ target }) => target).join(',');
@@ -52,9 +59,7 @@ export function isload(name: string, mode: string, bytes: number, depth: number,
         '-s',
         seconds,
       ];
-      const text = await output(program, words.map(String));
-      const figure = (key: string) => Number(new RegExp(`\\b${key}=([\\d.]+)`).exec(text)?.[1] ?? Number.NaN);
-      return { iops: figure('iops'), p50: figure('p50'), p99: figure('p99') };
+      return figuresOf(await output(program, words.map(String)));
     },
   };
 }
@@ -116,13 +121,4 @@ function partsOf(url: string): { host: string; port: string; target: string; lun
   const [, host = '', port = '3260', target = '', lun = '0'] =
     /^iscsi:\/\/([^:/]+)(?::(\d+))?\/([^/]+)\/(\d+)$/.exec(url) ?? [];
   return { host, port, target, lun };
-}
-
-/** A client that fails has measured nothing: its own words are the error. */
-function output(program: string, words: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(program, words, { timeout: 120_000 }, (error, stdout, stderr) =>
-      error ? reject(new Error(`${program} ${words.join(' ')}: ${stderr || error.message}`)) : resolve(stdout),
-    );
-  });
 }

@@ -52,22 +52,29 @@ export interface Disk {
 export interface TcliServer extends Server {
   readonly home: string;
   readonly pid: number;
+  /** Of its vhost targets. */
+  readonly sockets: readonly string[];
   /** What it logged so far. */
   log(): string;
 }
 
-/** Serves each disk as a target of its own, open to everybody. @param words more of `serve` */
+/** Serves each disk as a target of its own, open to everybody. @param words more of `serve` @param vhost behind a vhost target each, too */
 export async function startTcli(
   program: string,
   name: string,
   disks: readonly Disk[],
-  words: readonly string[] = [],
+  { words = [], vhost = false }: { readonly words?: readonly string[]; readonly vhost?: boolean } = {},
 ): Promise<TcliServer> {
   const port = await freePort();
   const home = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
   const targets = disks.map((_, at) => iqn(name, at));
   const lines = disks.flatMap((disk, at) => openTarget(targets[at]!, port, `disk${at}`, disk));
-  await tcli(program, home, ['/ set global auto_add_default_portal=false', ...lines]);
+  const wwns = vhost ? disks.map((_, at) => `naa.500140500000000${at + 1}`) : [];
+  const guests = wwns.flatMap((wwn, at) => [
+    `/vhost create ${wwn}`,
+    `/vhost/${wwn}/tpg1/luns create /backstores/${disks[at]!.kind}/disk${at}`,
+  ]);
+  await tcli(program, home, ['/ set global auto_add_default_portal=false', ...lines, ...guests]);
   const child = spawn(program, ['--home', home, 'serve', ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (data) => {
@@ -78,6 +85,7 @@ export async function startTcli(
     name,
     home,
     urls: targets.map((target) => `iscsi://127.0.0.1:${port}/${target}/0`),
+    sockets: wwns.map((wwn) => join(home, 'run', `${wwn}.vhost`)),
     pid: child.pid!,
     log: () => log,
     async stop() {

@@ -56,7 +56,9 @@ const disks: readonly Disk[] = [
   ...files.map((create): Disk => ({ kind: 'fileio', create })),
   { kind: 'ramdisk', create: String(lunBytes) },
 ];
-const server = await startTcli(options.program, 'soak', disks, options.loops ? ['--loops', options.loops] : []);
+const server = await startTcli(options.program, 'soak', disks, {
+  words: options.loops ? ['--loops', options.loops] : [],
+});
 const { home, pid } = server;
 const before = descriptors();
 const memory: number[] = [];
