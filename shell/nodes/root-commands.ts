@@ -45,6 +45,7 @@ export const sessions = commandOf<Host>()({
   ],
   async run(host, { print, info, warn }, { action = 'list', sid }) {
     if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; its sessions are not seen from here.`);
+    else if (host.isOffline) warn('Nothing is served: no session can be open. To serve: tcli daemon start');
     const wanted = chosen(host, action, sid);
     if (action === 'kill') {
       for (const { fabric, id } of wanted) await host.root.endSession(fabric, id);

@@ -90,12 +90,13 @@ const workLine = ({ command, failed, progress }: WorkState): string =>
 
 export const storageObject: NodeType<StorageObject> = {
   doc: 'A storage object: a volume with a SCSI identity.',
-  summary(object, { root }) {
+  summary(object, { root, isOffline }) {
     const { backstore, config, size, attributes, exported, missing } = object;
     const about = backstore.summary(config, size, attributes.values.emulate_write_cache === 1);
     if (missing !== undefined) return { text: `${about} missing: ${missing}`, healthy: false };
     const loss = root.lossOf(object);
-    const text = `${about} ${exported ? 'activated' : 'deactivated'}${loss ? ', writes lost' : ''}`;
+    const state = isOffline ? 'not served' : exported ? 'activated' : 'deactivated';
+    const text = `${about} ${state}${loss ? ', writes lost' : ''}`;
     const work = root.workOn(object);
     const more = [...(loss ? [describeLoss(loss)] : []), ...(work ? [workLine(work)] : [])];
     return { text, healthy: work?.failed !== true && !loss, ...(more.length > 0 && { more }) };

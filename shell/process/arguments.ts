@@ -41,6 +41,8 @@ export interface Invocation {
     | { readonly kind: 'command'; readonly line: string }
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
     | { readonly kind: 'file'; readonly path: string };
+  /** Whether lines after one that failed are not run; undefined: as it is for that way in. */
+  readonly stopAtError?: boolean | undefined;
 }
 
 /** tgt's programs. */
@@ -84,7 +86,7 @@ const disableDaemon = 'set global auto_use_daemon=false';
 export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
        tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off
-       tcli [OPTIONS] -f FILE             lines of a file; the first error ends it
+       tcli [OPTIONS] -f FILE             lines of a file; the first error ends it, and names its line
        tcli [OPTIONS] share [PATH [SHARING]] | unshare PATH      serve a file or device, or list what is served so
        tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
        tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
@@ -100,6 +102,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
   --system     root's configuration, for whom its process lets in (serve --group)
   --no-daemon  the shell itself serves, and nothing is started in the background
   --cwd PATH   where -c, -f and standard input start
+  --on-error stop|continue  whether an error of a line ends -c, -f (as they do) or standard input (as it does not)
   --json       what the command, or each -c LINE, shows as data
   --version    print the version
   --help       print this
@@ -157,6 +160,7 @@ export function readArguments(words: readonly string[]): Invocation {
   const lines: string[] = [];
   let file: string | undefined;
   let noDaemon = false;
+  let stopAtError: boolean | undefined;
   const rest = [...words];
   const value = (option: string): string => {
     const word = rest.shift();
@@ -167,7 +171,7 @@ export function readArguments(words: readonly string[]): Invocation {
     const word = rest[0];
     if (word === undefined || !word.startsWith('-')) break;
     rest.shift();
-    const [option = '', inline] = /^--\w+=/.test(word) ? split(word) : [word, undefined];
+    const [option = '', inline] = /^--[\w-]+=/.test(word) ? split(word) : [word, undefined];
     if (option === '--home') home = inline ?? value(option);
     else if (option === '--system') home = homeOf(undefined, {}, 0);
     // How a process that goes to the background is told its places.
@@ -176,6 +180,7 @@ export function readArguments(words: readonly string[]): Invocation {
     // A word of the shell, which stands before a line as well as behind it.
     else if (word === '--json') json = '--json ';
     else if (word === '--no-daemon') noDaemon = true;
+    else if (option === '--on-error') stopAtError = isStop(inline ?? value(option));
     else if (option === '-c') lines.push(value(option));
     else if (option === '-f') file = value(option);
     else if (option === '--help' || option === '-h') return { home, cwd, wants: { kind: 'help' } };
@@ -185,11 +190,12 @@ export function readArguments(words: readonly string[]): Invocation {
   }
   const kinds = [lines.length > 0, file !== undefined, rest.length > 0].filter(Boolean).length;
   if (kinds > 1) throw new OperatorError('A command, -c and -f exclude one another', 'See: tcli --help');
-  if (lines.length > 0) return { home, cwd, wants: { kind: 'lines', lines: lines.map((line) => json + line) } };
+  if (lines.length > 0)
+    return { home, cwd, stopAtError, wants: { kind: 'lines', lines: lines.map((line) => json + line) } };
   if (json !== '' && rest.length === 0)
     throw new OperatorError('--json needs a command, or -c', 'tcli --json ls /iscsi');
-  if (file !== undefined) return { home, cwd, wants: { kind: 'file', path: file } };
-  if (rest.length === 0) return { home, cwd, noDaemon, wants: { kind: 'shell' } };
+  if (file !== undefined) return { home, cwd, stopAtError, wants: { kind: 'file', path: file } };
+  if (rest.length === 0) return { home, cwd, noDaemon, stopAtError, wants: { kind: 'shell' } };
   const [first = '', second = '', ...more] = rest;
   if (rest.length === 1 && json === '' && (first === 'help' || first === 'version'))
     return { home, cwd, wants: { kind: first } };
@@ -208,7 +214,9 @@ export function readArguments(words: readonly string[]): Invocation {
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);
   if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
-  return { home, cwd, wants: { kind: 'command', line: json + rest.map(quote).join(' ') } };
+  // One word is a line; of several, each is what the Unix shell made of it.
+  const line = rest.length === 1 ? quote(first) : rest.map(quoteSigns).join(' ');
+  return { home, cwd, wants: { kind: 'command', line: json + line } };
 }
 
 function daemonWords(action: string, words: readonly string[], wantsJson: boolean): Invocation['wants'] {
@@ -235,7 +243,7 @@ function verbLine(verb: Verb, words: readonly string[]): string {
   if (rest.length > 0 || !/^\d{1,6}$/.test(seconds))
     throw new OperatorError(`${verb} does not take ${words.join(' ')}`, 'See: tcli --help');
   if (verb === 'clear') return 'clearconfig confirm=true';
-  const savefile = file === undefined ? '' : quote(`savefile=${file}`);
+  const savefile = file === undefined ? '' : quoteSigns(`savefile=${file}`);
   return verb === 'save' ? `saveconfig ${savefile}` : `restoreconfig ${savefile} clear_existing=true wait=${seconds}`;
 }
 
@@ -290,6 +298,13 @@ function addressOf(text: string): ServeWords['metrics'] {
   return isIP(address) && Number(digits) > 0 && Number(digits) < 65_536 ? { address, port: Number(digits) } : undefined;
 }
 
+/** @throws OperatorError */
+function isStop(word: string): boolean {
+  if (word !== 'stop' && word !== 'continue')
+    throw new OperatorError(`--on-error is stop or continue, not ${word}`, 'See: tcli --help');
+  return word === 'stop';
+}
+
 const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);
 
 const split = (word: string): [string, string] => {
@@ -307,6 +322,15 @@ function quote(word: string): string {
   if (isLine || wordOfLine.test(text) || /^(["']).*\1$/s.test(text)) return word;
   // A path may have quotes in it.
   if (name === '' && /["']/.test(text)) return word;
+  return quoteAll(word);
+}
+
+/** As `quote`, where signs of a line (`;`, `>`) belong to the word. */
+const quoteSigns = (word: string): string =>
+  word !== '|' && /;|^[|>]|\s[|>]/.test(word) && !/^(["']).*\1$/s.test(word) ? quoteAll(word) : quote(word);
+
+function quoteAll(word: string): string {
+  const [, name = '', text = word] = /^([\w-]+=)(.*)$/s.exec(word) ?? [];
   return `${name}"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 

@@ -46,7 +46,7 @@ async function main(): Promise<number> {
     complain(targetctlUsage(saveFile));
     return targetctlMisused;
   }
-  const { home: directory, cwd, noDaemon, wants } = read;
+  const { home: directory, cwd, noDaemon, stopAtError, wants } = read;
   if (wants.kind === 'help') return print(usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
   if (wants.kind === 'tgt') {
@@ -86,7 +86,7 @@ async function main(): Promise<number> {
   }
   if (wants.kind === 'complete') return complete(home, wants.line);
   if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd, noDaemon === true);
-  return script(home, cwd, wants);
+  return script(home, cwd, wants, stopAtError);
 }
 
 function print(text: string): number {
@@ -139,7 +139,7 @@ type Script = Exclude<
 >;
 
 /** Lines that nobody types. */
-async function script(home: Home, cwd: string | undefined, wants: Script): Promise<number> {
+async function script(home: Home, cwd: string | undefined, wants: Script, stopAtError?: boolean): Promise<number> {
   // What stands on the command line, everybody can read (ps): not longer than it takes to start.
   const given = wants.kind === 'command' ? [wants.line] : wants.kind === 'lines' ? wants.lines : [];
   if (given.some((line) => secretsIn(line).length > 0)) process.title = 'tcli';
@@ -147,7 +147,12 @@ async function script(home: Home, cwd: string | undefined, wants: Script): Promi
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
   const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
-  const options = { to: sessionStreams, stopAtError: !typed, ...(typed && calledTargetcli && { say }) };
+  const options = {
+    to: sessionStreams,
+    stopAtError: stopAtError ?? !typed,
+    source: sourceOf(wants),
+    ...(typed && calledTargetcli && { say }),
+  };
   try {
     options.say?.(banner.map((line) => `${line}\n`).join(''));
     const ok = await runScript(session, linesOf(wants, options), options);
@@ -156,6 +161,12 @@ async function script(home: Home, cwd: string | undefined, wants: Script): Promi
   } finally {
     await session.close();
   }
+}
+
+/** What errors of a script name. targetcli names nothing. */
+function sourceOf(wants: Script): string | undefined {
+  if (wants.kind === 'file') return wants.path;
+  return wants.kind === 'shell' && !calledTargetcli ? 'stdin' : undefined;
 }
 
 async function complete(home: Home, line: string): Promise<number> {

@@ -3,6 +3,7 @@
 import { createInterface, type Interface } from 'node:readline';
 import { printable } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
+import { runTyped } from '../channel/run-line.ts';
 
 export interface PlainOptions {
   readonly banner: readonly string[];
@@ -39,7 +40,7 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
   const run = async (line: string) => {
     running = true;
     try {
-      return await client.run(line, sink);
+      return await runTyped(client, line, sink);
     } finally {
       running = false;
     }

@@ -2,10 +2,13 @@
 
 import { OperatorError, reasonOf } from '../../src/client.ts';
 import type { OutputSink, ShellClient } from '../channel/protocol.ts';
+import { runTyped } from '../channel/run-line.ts';
 
 export interface ScriptOptions {
   readonly to: OutputSink;
   readonly stopAtError: boolean;
+  /** The file that the lines stand in: errors name it, and the line. */
+  readonly source?: string | undefined;
   /** Prompts, and the word for the end of the input. */
   readonly say?: (text: string) => void;
 }
@@ -27,11 +30,25 @@ export async function* untilExit(
   yield 'exit';
 }
 
+/** Errors of a line begin with the place where it stands. */
+function placed(to: OutputSink, source: string | undefined, line: number): OutputSink {
+  if (source === undefined) return to;
+  let named = false;
+  return {
+    ...to,
+    write(text, stream) {
+      const place = stream === 'error' && !named ? `${source}:${line}: ` : '';
+      named ||= stream === 'error';
+      to.write(place + text, stream);
+    },
+  };
+}
+
 /** @returns whether every line went well. @throws OperatorError when the session is lost */
 export async function runScript(
   session: Pick<ShellClient, 'state' | 'run' | 'interrupt'>,
   lines: AsyncIterable<string>,
-  { to, stopAtError, say }: ScriptOptions,
+  { to, stopAtError, source, say }: ScriptOptions,
 ): Promise<boolean> {
   let interrupted = false;
   const interrupt = () => {
@@ -40,10 +57,13 @@ export async function runScript(
   };
   process.once('SIGINT', interrupt);
   let ok = true;
+  let number = 0;
   say?.(session.state.prompt);
   for await (const line of lines) {
     if (interrupted) break;
-    const result = await session.run(line, to).catch((error) => {
+    number += 1;
+    const result = await runTyped(session, line, placed(to, source, number)).catch((error) => {
+      if (error instanceof OperatorError) throw error;
       throw new OperatorError(`The session was lost: ${reasonOf(error)}`);
     });
     ok &&= result.ok;

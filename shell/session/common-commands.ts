@@ -1,13 +1,18 @@
 /** What every node has: ls, cd, pwd, status, get, set, help, bookmarks, refresh, exit. */
 
+import { join } from 'node:path';
 import { OperatorError, types, type ValueType } from '../../src/index.ts';
 import { nodeStats } from '../nodes/statistics.ts';
 import { getCommand, setCommand, underlined } from './configuration-groups.ts';
 import { briefly, helpAt, helpData, helpDataOn, helpOn } from './help.ts';
+import { readHistory } from './history.ts';
 import { didYouMean } from './nearest-word.ts';
 import { type Commands, type Context, commandOf, type Node, optional, required, type ShellCommand } from './node.ts';
 import { rootOf } from './path.ts';
 import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
+
+/** Lines that `history` shows. */
+const historyShown = 20;
 
 const depthType: ValueType<number> = {
   name: 'number',
@@ -17,6 +22,16 @@ const depthType: ValueType<number> = {
   print: String,
   words: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
 };
+
+/** Why a tree does not say what initiators meet; undefined where it does, or where they meet nothing. */
+function whyOffline({ host }: Node): string | undefined {
+  const { tree } = host.root;
+  const isEmpty = tree.allStorageObjects().next().done === true && tree.targets().next().done === true;
+  if (!host.isOffline || isEmpty) return undefined;
+  return host.heldBy
+    ? `Process ${host.heldBy.pid} has this configuration, and cannot be asked from here: what it serves is not shown.`
+    : 'Nothing of this is served. To serve it: tcli daemon start';
+}
 
 const ls = commandOf()({
   doc: 'Shows the tree below a node, with the state of each node.',
@@ -54,6 +69,8 @@ const ls = commandOf()({
     const [more] = terminal.interactive ? (start.summary().more ?? []) : [];
     if (lines.length > 0) draw(lines);
     if (more !== undefined) print(more);
+    const offline = whyOffline(node);
+    if (offline !== undefined) print(offline);
   },
   json(_subject, { node, preferences, resolve }, { path, depth }) {
     return treeOf(path === undefined ? node : resolve(path, node), depth || preferences.get('tree_max_depth') || 0);
@@ -142,7 +159,8 @@ const status = commandOf()({
   examples: [{ line: 'status', does: 'Shows the state of this node.' }],
   run(_subject, { node, info }) {
     const { text, more = [] } = node.summary();
-    info([`Status for ${node.path}: ${text}`, ...more].join('\n'));
+    const offline = whyOffline(node);
+    info([`Status for ${node.path}: ${text}`, ...more, ...(offline === undefined ? [] : [offline])].join('\n'));
   },
   json: (_subject, { node }) => node.summary(),
 });
@@ -181,7 +199,7 @@ const help = commandOf()({
 
 function topicNamed(topic: string, node: Node): ShellCommand<unknown> {
   const commands = allCommands(node);
-  const command = Object.hasOwn(commands, topic) ? commands[topic] : undefined;
+  const command = ownOf(commands, topic) ?? ownOf(otherWords, topic);
   if (command) return command;
   throw new OperatorError(
     `Cannot find help topic ${topic}.`,
@@ -271,16 +289,43 @@ const commonCommands: Commands<unknown> = {
   status,
 };
 
+const clear = commandOf()({
+  doc: 'Clears the screen; Ctrl-L does it, too, and keeps the line. The configuration is cleared by: / clearconfig',
+  parameters: [],
+  examples: [{ line: 'clear', does: 'Clears the screen.' }],
+  // The screen is the front end's.
+  run: () => {},
+});
+
+const history = commandOf()({
+  doc: 'Shows the lines that were typed last, without those that have secrets.',
+  details: ['Ctrl-R searches them. What was changed, by whom and when, is shown by: / changes'],
+  parameters: [optional('count', types.number, 'How many lines.', { default: historyShown })],
+  examples: [{ line: 'history 5', does: 'Shows the last five lines.' }],
+  async run(_subject, { host, print }, { count = historyShown }) {
+    const lines = await readHistory(join(host.home.stateDirectory, 'history.txt'));
+    print(lines.slice(-Math.max(1, count ?? historyShown)).join('\n') || '(no lines yet)');
+  },
+  json: async (_subject, { host }, { count = historyShown }) =>
+    (await readHistory(join(host.home.stateDirectory, 'history.txt'))).slice(-Math.max(1, count ?? historyShown)),
+});
+
+/** Words of other shells. They are understood, and no list of commands has them: those are targetcli's. */
+const otherWords: Commands<unknown> = { clear, history, logout: exit, quit: exit };
+
 /** The commands of a node: everybody's and its own. */
 export const allCommands = (node: Node): Commands<unknown> => ({ ...commonCommands, ...node.commands });
 
 /** The command called `name`. @throws OperatorError */
 export function commandNamed(node: Node, name: string): ShellCommand<unknown> {
   const commands = allCommands(node);
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const command = ownOf(commands, name) ?? ownOf(otherWords, name);
   if (command) return command;
   throw new OperatorError(`Command not found ${name}`, elsewhere(node, name) ?? similar(node, name));
 }
+
+const ownOf = (commands: Commands<unknown>, name: string): ShellCommand<unknown> | undefined =>
+  Object.hasOwn(commands, name) ? commands[name] : undefined;
 
 /** Where the word would mean something. */
 function elsewhere(node: Node, name: string): string | undefined {

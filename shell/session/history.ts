@@ -82,6 +82,16 @@ export class History {
   }
 }
 
+/** The lines of a history, oldest first; none where there is no file. */
+export async function readHistory(path: string): Promise<readonly string[]> {
+  try {
+    await using file = await open(path, 'r');
+    return await lastLines(file, (await file.stat()).size);
+  } catch {
+    return [];
+  }
+}
+
 async function lastLines(file: FileHandle, size: number): Promise<string[]> {
   const length = Math.min(size, READ_MAX);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);

@@ -291,7 +291,10 @@ export class Node {
   }
 
   summary(): Summary {
-    return this.#type.summary?.(this.#subject, this.host) ?? { text: '', healthy: null };
+    const summary = this.#type.summary?.(this.#subject, this.host) ?? { text: '', healthy: null };
+    // Nobody knows whether it would go well.
+    if (!this.host.isOffline || summary.healthy !== true) return summary;
+    return { ...summary, text: summary.text || 'not served', healthy: null };
   }
 
   /** Undefined: there is nothing to say that has a type. */

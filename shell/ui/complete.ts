@@ -2,6 +2,7 @@
 
 import { isPrintable, whenLate } from '../../src/client.ts';
 import type { Candidate, LineCompletion, ShellClient } from '../channel/protocol.ts';
+import { completeStatement } from '../channel/run-line.ts';
 import type { InteractiveShell } from './interactive-shell.ts';
 import type { Key } from './key.ts';
 import { commonPrefix, editLine, type Line, replaceText } from './line-editor.ts';
@@ -34,7 +35,10 @@ export async function candidatesFor(client: ShellClient, line: Line): Promise<Li
   const { promise: late, resolve } = Promise.withResolvers<LineCompletion>();
   const inTime = whenLate(COMPLETION_WAIT_MS, () => resolve({ from: line.cursor, candidates: [] }));
   try {
-    const { candidates, ...rest } = await Promise.race<LineCompletion>([client.complete(line.text, line.cursor), late]);
+    const { candidates, ...rest } = await Promise.race<LineCompletion>([
+      completeStatement(client, line.text, line.cursor),
+      late,
+    ]);
     return { ...rest, candidates: candidates.filter(({ text }) => isPrintable(text)) };
   } finally {
     inTime();

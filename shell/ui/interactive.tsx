@@ -2,6 +2,7 @@
 
 import { printable } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
+import { runTyped } from '../channel/run-line.ts';
 import { History } from '../session/history.ts';
 import { chooseItem } from './choose.ts';
 import { settleColor } from './color.ts';
@@ -117,7 +118,8 @@ async function runLine(shell: InteractiveShell, line: string): Promise<boolean> 
   };
   tty.interrupt = interrupt;
   try {
-    const { exit } = await client.run(line, sink);
+    if (line.trim() === 'clear') view.clear();
+    const { exit } = await runTyped(client, line, sink);
     await output.end();
     return exit;
   } finally {

@@ -76,7 +76,6 @@ export async function openHost(options: HostOptions): Promise<Host> {
   await directory(dirname(home.saveFile), files);
   keepFoldersIn(home.runDirectory);
   const lock = await takeLock(home, role);
-  const heldBy = 'pid' in lock ? lock : undefined;
   const onlookers = new Onlookers();
   const heard = onlookers.hearing(log ?? (() => {}));
   const host = new Host(
@@ -89,8 +88,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       stateDirectory: home.stateDirectory,
       missingSerial: serialMaker(home.stateDirectory, files),
     }),
-    'pid' in lock ? undefined : lock,
-    heldBy,
+    lock,
     onlookers,
   );
   try {
@@ -108,6 +106,7 @@ export class Host {
   readonly root: Root;
   /** The process that owns the home, when it is not this one. */
   readonly heldBy: Holder | undefined;
+  readonly #isBrief: boolean;
   readonly onlookers: Onlookers;
   /** Where what happens with the home is logged: onlookers hear it. */
   readonly log: Log;
@@ -129,18 +128,13 @@ export class Host {
   /** sha256 of one that somebody else wrote, and that the operator was told of. */
   #told: string | null = null;
 
-  constructor(
-    options: HostOptions,
-    root: Root,
-    lock: FileLock | undefined,
-    heldBy: Holder | undefined,
-    onlookers: Onlookers,
-  ) {
-    const { home, files = realFiles, now = () => new Date(), log = () => {} } = options;
+  constructor(options: HostOptions, root: Root, lock: FileLock | Holder, onlookers: Onlookers) {
+    const { home, role, files = realFiles, now = () => new Date(), log = () => {} } = options;
     this.home = home;
+    this.#isBrief = role === 'command';
     this.root = root;
-    this.#lock = lock;
-    this.heldBy = heldBy;
+    this.#lock = 'pid' in lock ? undefined : lock;
+    this.heldBy = 'pid' in lock ? lock : undefined;
     this.onlookers = onlookers;
     this.log = log;
     this.#files = files;
@@ -162,6 +156,11 @@ export class Host {
       now,
       confirm: (change, by) => root.inTurn(() => this.#confirm(change, by)),
     });
+  }
+
+  /** This process looks and changes, and serves nothing: what initiators meet is not known here. */
+  get isOffline(): boolean {
+    return this.#isBrief && !this.root.serving;
   }
 
   /** Operations that are acknowledged and durable but not in saveconfig.json. */

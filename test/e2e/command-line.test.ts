@@ -172,3 +172,33 @@ it('a home that cannot be made is an error in words', async () => {
     stderr: expect.stringContaining('no such file'),
   });
 });
+
+it('an error of a script names file and line; whether the rest runs can be said', async () => {
+  const home = temporaryDirectory();
+  const file = join(home, 's.tcli');
+  await writeFile(
+    file,
+    '# disks\n/backstores/ramdisk create a 1M\n\n/backstores/ramdisk create a 1M\n/backstores/ramdisk create b 1M\n',
+  );
+  const stopped = await tcli(home, ['-f', file]);
+  expect(stopped).toMatchObject({ status: 1, stderr: `${file}:4: Storage object ramdisk/a exists\n` });
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).not.toContain('o- b ');
+  const gone = await tcli(home, ['--on-error', 'continue', '-f', file]);
+  expect(gone.stderr).toContain(
+    `${file}:2: Storage object ramdisk/a exists\n${file}:4: Storage object ramdisk/a exists\n`,
+  );
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('o- b ');
+  const piped = await tcli(home, ['--on-error=stop'], 'pwd\nnosuch\npwd\n');
+  expect(piped).toMatchObject({ status: 1, stdout: '/\n' });
+  expect(piped.stderr).toContain('stdin:2: Command not found nosuch');
+});
+
+it('one word is a line, with ; and |; a word among others that the Unix shell quoted is a value', async () => {
+  const home = temporaryDirectory();
+  expect((await tcli(home, ['cd /iscsi; pwd'])).stdout).toBe('/iscsi\n');
+  expect((await tcli(home, ['-c', 'ls /backstores | grep -c ramdisk'])).stdout).toBe('1\n');
+  expect(await tcli(home, ['bookmarks', 'add', 'a; / clearconfig confirm=true'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("'a; / clearconfig confirm=true' cannot be a bookmark."),
+  });
+});

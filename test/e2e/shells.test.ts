@@ -202,3 +202,21 @@ it('--no-daemon: what the shell serves ends with it, which is asked', async () =
   expect(await shell.exit()).toBe(0);
   expect(holder(home)).toBeUndefined();
 });
+
+it('what nothing serves is not shown as well', async () => {
+  const home = newHome();
+  const port = await freePort();
+  const disk = join(home, 'disk.img');
+  await configure(home, `/backstores/fileio create fd ${disk} 1M`, ...openTarget(port, '/backstores/fileio/fd'));
+  const offline = (await tcli(home, ['ls'])).stdout;
+  expect(offline).not.toMatch(/\[OK\]|activated/);
+  expect(offline).toMatch(/ \[not served\]\n/);
+  expect(offline).toMatch(/1\.0MiB\) write-back not served\]\n/);
+  expect(offline).toMatch(/\nNothing of this is served\. To serve it: tcli daemon start\n$/);
+  expect((await tcli(home, ['status'])).stdout).toContain('Nothing of this is served.');
+  expect((await tcli(home, ['sessions'])).stdout).toContain('Nothing is served');
+  await tcli(home, ['daemon', 'start']);
+  const online = (await tcli(home, ['ls'])).stdout;
+  expect(online).toMatch(/ \[OK\]\n/);
+  expect(online).not.toContain('not served');
+});

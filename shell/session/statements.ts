@@ -1,0 +1,134 @@
+/**
+ * A line as it was typed → its commands, and where the output of each goes: `a; b`, `a | grep x`, `a > FILE`. Quotes protect these
+ * signs, and so does a value that they belong to: the `;` of POOL/IMAGE;id=USER, which a name and its value follow at once.
+ */
+
+import { OperatorError } from '../../src/client.ts';
+import { parseCommandLine } from './command-line.ts';
+
+/** One command of a line. */
+export interface TypedCommand {
+  /** line[from … to) is what the session runs. */
+  readonly from: number;
+  readonly to: number;
+  /** Lines of output that have it are kept, or those that do not. */
+  readonly greps: readonly Grep[];
+  readonly file?: OutputFile;
+}
+
+/** Where output goes that nobody wants to see. */
+export interface OutputFile {
+  readonly path: string;
+  readonly append: boolean;
+}
+
+/** `| grep PATTERN`, with -i, -v and -c as grep(1) has them. */
+export interface Grep {
+  readonly pattern: RegExp;
+  readonly inverted: boolean;
+  readonly counts: boolean;
+}
+
+/** A `;` that a value goes on behind. */
+const goesOn = /^\S*?;[\w-]+=/;
+
+/** A sign of the line: where it stands, and what it is. */
+interface Sign {
+  readonly at: number;
+  readonly sign: ';' | '|' | '>' | '>>';
+}
+
+/** Where a line's commands stand, each without its signs. Never throws: for lines that are being typed. */
+export function commandsIn(line: string): { readonly from: number; readonly to: number }[] {
+  const ends = signsIn(line).filter(({ sign }) => sign === ';');
+  return [...ends.map(({ at }) => at), line.length].map((to, index) => ({
+    from: index === 0 ? 0 : ends[index - 1]!.at + 1,
+    to,
+  }));
+}
+
+/** @throws OperatorError for what cannot be meant */
+export function statementsOf(line: string): TypedCommand[] {
+  if (/^\s*#/.test(line)) return [{ from: 0, to: line.length, greps: [] }];
+  const commands = commandsIn(line).filter(({ from, to }) => line.slice(from, to).trim() !== '');
+  if (commands.length > 1 && /^\s*(?:\/\s+)?try\s/.test(line))
+    throw new OperatorError('One line can be tried.', 'Several, in a file: try 5m -f FILE');
+  return commands.map(({ from, to }) => commandOf(line, from, to));
+}
+
+function commandOf(line: string, from: number, to: number): TypedCommand {
+  const text = line.slice(from, to);
+  const greps: Grep[] = [];
+  let file: OutputFile | undefined;
+  let end = text.length;
+  for (const { at, sign } of signsIn(text).toReversed()) {
+    const words = wordsOf(text.slice(at + sign.length, end));
+    if (sign === '|') {
+      // What the session shows as data is its own affair, and so is what it does not know.
+      if (words[0] !== 'grep') break;
+      greps.unshift(grepOf(words.slice(1)));
+    } else {
+      // `cd >` goes forward.
+      if (words.length === 0) break;
+      if (words.length > 1 || file)
+        throw new OperatorError('One file takes the output.', 'Put quotes around a name with blanks: ls > "a file"');
+      file = { path: words[0]!, append: sign === '>>' };
+    }
+    end = at;
+  }
+  return { from, to: from + end, greps, ...(file && { file }) };
+}
+
+/** The signs of a line that stand in no quotes. */
+function signsIn(line: string): Sign[] {
+  const signs: Sign[] = [];
+  let quote = '';
+  for (let at = 0; at < line.length; at += 1) {
+    const char = line[at]!;
+    if (quote !== '') {
+      if (char === '\\' && quote === '"') at += 1;
+      else if (char === quote) quote = '';
+      continue;
+    }
+    const afterBlank = at === 0 || /\s/.test(line[at - 1]!);
+    if (char === '"' || char === "'") quote = char;
+    else if (char === ';' && (afterBlank || !goesOn.test(line.slice(at)))) signs.push({ at, sign: ';' });
+    else if (char === '|' && afterBlank) signs.push({ at, sign: '|' });
+    else if (char === '>' && afterBlank) {
+      const sign = line[at + 1] === '>' ? '>>' : '>';
+      signs.push({ at, sign });
+      at += sign.length - 1;
+    }
+  }
+  return signs;
+}
+
+/** Words with their quotes taken away. */
+function wordsOf(text: string): string[] {
+  // Behind a command, so that the first word is none.
+  const { positional, keywords, rest } = parseCommandLine(`x ${text}`);
+  const all = [
+    ...positional,
+    ...keywords.map(({ name, value }) => ({ from: name.from, text: `${name.text}=${value.text}` })),
+  ];
+  return [...all, ...(rest ? [rest] : [])].sort((a, b) => a.from - b.from).map((word) => word.text);
+}
+
+function grepOf(words: readonly string[]): Grep {
+  const options = words.filter((word) => /^-[ivc]+$/.test(word)).join('');
+  const [pattern, ...more] = words.filter((word) => !/^-[ivc]+$/.test(word));
+  if (pattern === undefined || more.length > 0)
+    throw new OperatorError('grep takes one pattern.', 'Syntax: COMMAND | grep [-i] [-v] [-c] PATTERN');
+  try {
+    return {
+      pattern: new RegExp(pattern, options.includes('i') ? 'i' : ''),
+      inverted: options.includes('v'),
+      counts: options.includes('c'),
+    };
+  } catch {
+    throw new OperatorError(
+      `'${pattern}' is no pattern of grep.`,
+      'A sign that is meant as it stands has a \\ before it.',
+    );
+  }
+}
