@@ -304,8 +304,9 @@ const untested: string[] = [
 const laidOutByHand: Readonly<Record<string, string>> = {
   'src/system/':
     'structures of the kernel and of the C library, in the order of the machine; system stands to the left of wire',
-  'src/vhost/':
-    'virtio is in little-endian order, in memory that is shared with a guest, where what is read when is the protocol',
+  'src/vhost/inflight.ts': 'memory that a next process reads, where the order of writes is the protocol',
+  'src/vhost/virtqueue.ts':
+    'rings are in memory that is shared with a guest, where what is read when is the protocol, for every command',
   'src/iscsi/fast-path.ts': 'flags are compared as one number, on the way of every READ and WRITE',
   'src/iscsi/login-phase.ts':
     "a login's status is written as the table of RFC 7143 11.13.5 does: class and detail in one number",

@@ -1,21 +1,25 @@
 /** The control queue: task management and asynchronous notification (VIRTIO 1.2 clause 5.6.6.2). */
 
 import { abortTask, abortTaskSet, clearTaskSet, logicalUnitReset } from '../scsi/task-management.ts';
+import { encode } from '../wire/layout.ts';
 import {
+  command,
   controlType,
   functions,
-  notificationAnswerBytes,
-  notificationBytes,
+  notification,
+  notificationAnswer,
   readAddress,
   responses,
   taskManagement,
-  taskManagementBytes,
 } from '../wire/virtio-scsi.ts';
 import type { ChainRequest, ChainShape } from './request.ts';
 import type { VhostSession } from './session.ts';
 
 /** The longest of either kind. */
-export const controlShape: ChainShape = { headerBytes: taskManagementBytes, responseBytes: notificationAnswerBytes };
+export const controlShape: ChainShape = {
+  headerBytes: taskManagement.length,
+  responseBytes: notificationAnswer.length,
+};
 
 /** What a function is about. */
 interface Management {
@@ -77,20 +81,20 @@ export interface Requests {
 /** Carries a request out. @returns what it is answered with, undefined when it is none that could be */
 export async function carryOutControl(request: ChainRequest, requests: Requests): Promise<Uint8Array | undefined> {
   const { header, headerLength } = request;
-  const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
-  const type = headerLength < 4 ? -1 : bytes.readUInt32LE(0);
+  const { fields } = taskManagement;
+  const type = headerLength < 4 ? -1 : fields.type.get(header, 0);
   // There are no asynchronous events of media here: none is subscribed to.
   const isNotification = type === controlType.asyncNotificationQuery || type === controlType.asyncNotificationSubscribe;
-  if (isNotification && headerLength >= notificationBytes) return new Uint8Array(notificationAnswerBytes);
-  if (type !== controlType.taskManagement || headerLength < taskManagementBytes) return undefined;
-  const { target, lun } = readAddress(header, taskManagement.lun);
+  if (isNotification && headerLength >= notification.length) return encode(notificationAnswer, {});
+  if (type !== controlType.taskManagement || headerLength < taskManagement.length) return undefined;
+  const { target, lun } = readAddress(header, fields.address.at);
   const session = requests.sessionOf(target);
   if (!session) return Uint8Array.of(responses.badTarget);
-  const act = taskFunctions.get(bytes.readUInt32LE(taskManagement.subtype));
+  const act = taskFunctions.get(fields.subtype.get(header, 0));
   if (!act) return Uint8Array.of(responses.functionRejected);
   const own = [...requests.inFlight()].filter((one) => one.session === session && one.task);
   const atThis = own.filter((one) => one.lun === lun);
-  const id = bytes.readBigUInt64LE(taskManagement.id);
+  const id = fields.id.get(header, 0);
   const task = atThis.find((one) => idOf(one) === id);
   // Only what it names ends by it; nothing else of the nexus is taken for aborted by its initiator.
   for (const one of own) one.abortedByInitiator = true;
@@ -101,4 +105,4 @@ export async function carryOutControl(request: ChainRequest, requests: Requests)
 }
 
 /** The guest's identifier of a command: all 64 bits count. */
-const idOf = ({ header }: ChainRequest): bigint => new DataView(header.buffer, header.byteOffset).getBigUint64(8, true);
+const idOf = ({ header }: ChainRequest): bigint => command.fields.id.get(header, 0);

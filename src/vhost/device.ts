@@ -3,7 +3,8 @@
 import { type Log, logBug } from '../log.ts';
 import { type WatchedEvent, watchEvent } from '../system/eventfd.ts';
 import { type AwaitedConnection, linger } from '../system/linger.ts';
-import { eventBytes, events, feature, queue, transportReset, writeAddress, writeEvent } from '../wire/virtio-scsi.ts';
+import { encode } from '../wire/layout.ts';
+import { eventRecord, events, feature, queue, transportReset, writeAddress } from '../wire/virtio-scsi.ts';
 import { carryOutControl, controlShape } from './control.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { commandsAtOnceMax, eventsMax } from './limits.ts';
@@ -12,7 +13,7 @@ import { commandShape, ScsiDevice } from './scsi-device.ts';
 import type { LunChange, VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
-const eventShape: ChainShape = { headerBytes: 0, responseBytes: eventBytes };
+const eventShape: ChainShape = { headerBytes: 0, responseBytes: eventRecord.length };
 
 /** How the chains of a queue begin. */
 export const shapeOf = (ring: number): ChainShape =>
@@ -129,12 +130,13 @@ export class Device {
       const address = writeAddress(target, lun);
       if (what === 'resized') {
         // CAPACITY DATA HAS CHANGED, 2Ah/09h.
-        if ((this.features & feature.change) !== 0n) this.#push(writeEvent(events.parameterChange, address, 0x092a));
+        if ((this.features & feature.change) !== 0n)
+          this.#push(encode(eventRecord, { what: events.parameterChange, address, reason: 0x092a }));
         continue;
       }
       if ((this.features & feature.hotplug) === 0n) continue;
       const reason = what === 'added' ? transportReset.rescan : transportReset.removed;
-      this.#push(writeEvent(events.transportReset, address, reason));
+      this.#push(encode(eventRecord, { what: events.transportReset, address, reason }));
     }
     const running = this.#rings.get(queue.event);
     if (running?.isEnabled) this.#serve(running);
@@ -239,10 +241,11 @@ export class Device {
       const request = queue.take();
       if (!request) break;
       any = true;
-      const [next = writeEvent(events.none, new Uint8Array(8), 0)] = this.#events;
+      const [next = encode(eventRecord, { what: events.none })] = this.#events;
       this.#events.shift();
       // Some were more than could be kept: the guest looks for itself (5.6.6.3).
-      if (this.#hasMissed) next[3]! |= events.missed >>> 24;
+      const { what } = eventRecord.fields;
+      if (this.#hasMissed) what.set(next, 0, what.get(next, 0) | events.missed);
       this.#hasMissed = false;
       queue.use(request, scatterPieces(next, request.response));
     }

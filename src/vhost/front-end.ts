@@ -2,7 +2,8 @@
 
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { numberBytes, protocolFeature, readNumber, writeNumber } from '../wire/vhost-user.ts';
+import { decode, encode } from '../wire/layout.ts';
+import { numberPayload, protocolFeature } from '../wire/vhost-user.ts';
 import { feature } from '../wire/virtio-scsi.ts';
 import { Device } from './device.ts';
 import { MemoryTable } from './guest-memory.ts';
@@ -88,12 +89,12 @@ export class FrontEnd {
   #rows(): Rows {
     const { device } = this;
     return {
-      getFeatures: { name: 'GET_FEATURES', act: () => writeNumber(features) },
+      getFeatures: { name: 'GET_FEATURES', act: () => encode(numberPayload, { value: features }) },
       setFeatures: {
         name: 'SET_FEATURES',
-        bytes: numberBytes,
+        bytes: numberPayload.length,
         act({ payload }) {
-          const wanted = readNumber(payload);
+          const wanted = decode(numberPayload, payload).value;
           refuseOthers(wanted, features);
           // Without VIRTIO_F_VERSION_1 the driver is a legacy one (OVMF's): rings and requests are the same on machines that are little-endian.
           device.features = wanted;
@@ -102,14 +103,20 @@ export class FrontEnd {
       },
       setOwner: { name: 'SET_OWNER', act: () => undefined },
       resetOwner: { name: 'RESET_OWNER', act: () => undefined },
-      getProtocolFeatures: { name: 'GET_PROTOCOL_FEATURES', act: () => writeNumber(protocolFeatures) },
+      getProtocolFeatures: {
+        name: 'GET_PROTOCOL_FEATURES',
+        act: () => encode(numberPayload, { value: protocolFeatures }),
+      },
       setProtocolFeatures: {
         name: 'SET_PROTOCOL_FEATURES',
-        bytes: numberBytes,
-        act: ({ payload }) => refuseOthers(readNumber(payload), protocolFeatures),
+        bytes: numberPayload.length,
+        act: ({ payload }) => refuseOthers(decode(numberPayload, payload).value, protocolFeatures),
       },
-      getQueueNum: { name: 'GET_QUEUE_NUM', act: () => writeNumber(BigInt(queuesMax)) },
-      getMaxMemSlots: { name: 'GET_MAX_MEM_SLOTS', act: () => writeNumber(BigInt(memorySlotsMax)) },
+      getQueueNum: { name: 'GET_QUEUE_NUM', act: () => encode(numberPayload, { value: BigInt(queuesMax) }) },
+      getMaxMemSlots: {
+        name: 'GET_MAX_MEM_SLOTS',
+        act: () => encode(numberPayload, { value: BigInt(memorySlotsMax) }),
+      },
     };
   }
 }

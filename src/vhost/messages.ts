@@ -4,15 +4,8 @@ import { closeForeign } from '../system/descriptor.ts';
 import { DescriptorSocket } from '../system/descriptor-socket.ts';
 import type { WatchedDescriptor } from '../system/ffi.ts';
 import { whenLate } from '../system/running-time.ts';
-import {
-  headerBytes,
-  headerFlag,
-  payloadBytesMax,
-  readHeader,
-  replyTo,
-  requests,
-  writeNumber,
-} from '../wire/vhost-user.ts';
+import { decode, encode } from '../wire/layout.ts';
+import { headerFlag, messageHeader, numberPayload, payloadBytesMax, replyTo, requests } from '../wire/vhost-user.ts';
 import { messageMs } from './limits.ts';
 
 /** The front-end has said what cannot be: its connection ends. */
@@ -56,7 +49,7 @@ export class Messages {
   readonly #rows: ReadonlyMap<number, Row>;
   readonly #host: MessagesHost;
   readonly #watched: WatchedDescriptor | undefined;
-  readonly #buffer = Buffer.alloc(headerBytes + payloadBytesMax);
+  readonly #buffer = Buffer.alloc(messageHeader.length + payloadBytesMax);
   #come = 0;
   #descriptors: number[] = [];
   #inTime: (() => void) | undefined;
@@ -94,7 +87,7 @@ export class Messages {
         }
         this.#descriptors.push(...received.descriptors);
         this.#come += received.bytes;
-        if (this.#come < headerBytes || this.#come < this.#wanted()) continue;
+        if (this.#come < messageHeader.length || this.#come < this.#wanted()) continue;
         const work = this.#workOff();
         if (!work) continue;
         this.#watched?.pause();
@@ -113,17 +106,17 @@ export class Messages {
 
   /** Bytes that are to come until the message, or its header, is whole. */
   #wanted(): number {
-    if (this.#come < headerBytes) return headerBytes;
-    const { payloadBytes, flags } = readHeader(this.#buffer);
+    if (this.#come < messageHeader.length) return messageHeader.length;
+    const { payloadBytes, flags } = decode(messageHeader, this.#buffer);
     if ((flags & headerFlag.versionMask) !== headerFlag.version) throw new MessageError('it speaks another version');
     if (payloadBytes > payloadBytesMax) throw new MessageError(`a message of ${payloadBytes} bytes`);
-    return headerBytes + payloadBytes;
+    return messageHeader.length + payloadBytes;
   }
 
   /** @returns a promise where it takes its time */
   #workOff(): Promise<void> | undefined {
-    const { request, flags, payloadBytes } = readHeader(this.#buffer);
-    const payload = Buffer.from(this.#buffer.subarray(headerBytes, headerBytes + payloadBytes));
+    const { request, flags, payloadBytes } = decode(messageHeader, this.#buffer);
+    const payload = Buffer.from(this.#buffer.subarray(messageHeader.length, messageHeader.length + payloadBytes));
     const descriptors = this.#descriptors;
     this.#descriptors = [];
     this.#come = 0;
@@ -148,7 +141,7 @@ export class Messages {
     if (this.#isClosed) return;
     const { payload, descriptors } = Buffer.isBuffer(answer) || !answer ? { payload: answer, descriptors: [] } : answer;
     // An acknowledgement: what fails ends the connection.
-    const said = payload ?? ((flags & headerFlag.needReply) !== 0 ? writeNumber(0n) : undefined);
+    const said = payload ?? ((flags & headerFlag.needReply) !== 0 ? encode(numberPayload, { value: 0n }) : undefined);
     const isSent = !said || this.#socket.send(replyTo(request, said), descriptors);
     closeAll(descriptors);
     if (!isSent) throw new MessageError('it does not read its answers');

@@ -3,19 +3,14 @@
 import { closeForeign } from '../system/descriptor.ts';
 import { takeEvent } from '../system/eventfd.ts';
 import { createShared } from '../system/shared-memory.ts';
+import { decode, encode } from '../wire/layout.ts';
 import {
   type InflightDescription,
-  inflightBytes,
-  numberBytes,
-  readInflight,
-  readNumber,
-  readRingAddresses,
-  readRingState,
-  ringAddressBytes,
-  ringStateBytes,
+  inflightDescription,
+  numberPayload,
+  ringAddresses,
+  ringState,
   vringDescriptor,
-  writeInflight,
-  writeRingState,
 } from '../wire/vhost-user.ts';
 import { feature } from '../wire/virtio-scsi.ts';
 import { type Device, shapeOf } from './device.ts';
@@ -53,24 +48,24 @@ export class Rings {
   }
 
   rows(): Rows {
-    const state = { bytes: ringStateBytes };
-    const event = { bytes: numberBytes, descriptors: 1 };
+    const state = { bytes: ringState.length };
+    const event = { bytes: numberPayload.length, descriptors: 1 };
     return {
-      setVringNum: { name: 'SET_VRING_NUM', ...state, act: ({ payload }) => this.#setSize(readRingState(payload)) },
+      setVringNum: { name: 'SET_VRING_NUM', ...state, act: ({ payload }) => this.#setSize(decode(ringState, payload)) },
       setVringBase: {
         name: 'SET_VRING_BASE',
         ...state,
         act: ({ payload }) => {
-          const { ring, value } = readRingState(payload);
+          const { ring, value } = decode(ringState, payload);
           this.#stopped(ring).base = value;
           return undefined;
         },
       },
       setVringAddr: {
         name: 'SET_VRING_ADDR',
-        bytes: ringAddressBytes,
+        bytes: ringAddresses.length,
         act: ({ payload }) => {
-          const { ring, flags, ...addresses } = readRingAddresses(payload);
+          const { ring, flags, ...addresses } = decode(ringAddresses, payload);
           if (flags !== 0) throw new MessageError('it wants a log for live migration, which is not offered');
           this.#stopped(ring).addresses = addresses;
           return undefined;
@@ -79,12 +74,12 @@ export class Rings {
       setVringKick: {
         name: 'SET_VRING_KICK',
         ...event,
-        act: ({ payload, descriptors }) => this.#setKick(readNumber(payload), descriptors),
+        act: ({ payload, descriptors }) => this.#setKick(decode(numberPayload, payload).value, descriptors),
       },
       setVringCall: {
         name: 'SET_VRING_CALL',
         ...event,
-        act: ({ payload, descriptors }) => this.#setCall(readNumber(payload), descriptors),
+        act: ({ payload, descriptors }) => this.#setCall(decode(numberPayload, payload).value, descriptors),
       },
       // What is wrong ends the connection.
       setVringErr: { name: 'SET_VRING_ERR', ...event, act: ({ descriptors }) => closeAll(descriptors) },
@@ -92,26 +87,30 @@ export class Rings {
         name: 'SET_VRING_ENABLE',
         ...state,
         act: ({ payload }) => {
-          const { ring, value } = readRingState(payload);
+          const { ring, value } = decode(ringState, payload);
           this.#at(ring).isEnabled = value === 1;
           this.#device.enable(ring, value === 1);
           return undefined;
         },
       },
-      getVringBase: { name: 'GET_VRING_BASE', ...state, act: ({ payload }) => this.#stop(readRingState(payload).ring) },
+      getVringBase: {
+        name: 'GET_VRING_BASE',
+        ...state,
+        act: ({ payload }) => this.#stop(decode(ringState, payload).ring),
+      },
       resetDevice: { name: 'RESET_DEVICE', act: () => this.#resetAll() },
       getInflightFd: {
         name: 'GET_INFLIGHT_FD',
-        bytes: inflightBytes,
-        act: ({ payload }) => this.#giveInflight(readInflight(payload)),
+        bytes: inflightDescription.length,
+        act: ({ payload }) => this.#giveInflight(decode(inflightDescription, payload)),
       },
       setInflightFd: {
         name: 'SET_INFLIGHT_FD',
-        bytes: inflightBytes,
+        bytes: inflightDescription.length,
         descriptors: 1,
         act: ({ payload, descriptors }) => {
           try {
-            return this.#takeInflight(readInflight(payload), descriptors[0]);
+            return this.#takeInflight(decode(inflightDescription, payload), descriptors[0]);
           } finally {
             closeAll(descriptors);
           }
@@ -197,7 +196,7 @@ export class Rings {
     const base = queue ? queue.next : ring.base;
     if (!this.#isClosed) closeEvents(ring);
     ring.base = base;
-    return writeRingState(number, base);
+    return encode(ringState, { ring: number, value: base });
   }
 
   /** All rings stop, and are to be described again. */
@@ -217,7 +216,7 @@ export class Rings {
     const fd = createShared('tcli-inflight', bytes);
     const description = { ...wanted, bytes, offset: 0 };
     this.#takeInflight(description, fd);
-    return { payload: writeInflight(description), descriptors: [fd] };
+    return { payload: encode(inflightDescription, description), descriptors: [fd] };
   }
 
   #takeInflight(description: InflightDescription, fd: number | undefined): undefined {

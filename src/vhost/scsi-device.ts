@@ -6,25 +6,25 @@ import { type Completion, type Extent, status, Task, type TaskAttribute } from '
 import { dataMemory } from '../system/memory-budget.ts';
 import { CommandClock } from '../target/command-clock.ts';
 import { countCommand } from '../target/traffic.ts';
-import { command, commandBytes, putResponse, readAddress, responseBytes, responses } from '../wire/virtio-scsi.ts';
+import { command, putResponse, readAddress, response, responses } from '../wire/virtio-scsi.ts';
 import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
 import { type ChainRequest, type ChainShape, gatherPieces, scatterPieces } from './request.ts';
 import type { VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
 /** How chains of the queues for commands begin. */
-export const commandShape: ChainShape = { headerBytes: commandBytes, responseBytes };
+export const commandShape: ChainShape = { headerBytes: command.length, responseBytes: response.length };
 
 /** VIRTIO 1.2 5.6.6.1, task_attr. */
 const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queue', 'aca'];
 
-const cdbBytes = commandBytes - command.cdb;
+const { cdb, address, attribute } = command.fields;
 
 /** The SCSI side of one device. */
 export class ScsiDevice {
   readonly #sessionOf: (target: number) => VhostSession | undefined;
   readonly #memory = dataMemory.account(deviceBytesMax);
-  readonly #response = new Uint8Array(responseBytes);
+  readonly #response = new Uint8Array(response.length);
   /** Queues that have something to publish. */
   readonly #dirty = new Set<VirtQueue>();
   /** Who waits for a command to be used. */
@@ -39,13 +39,13 @@ export class ScsiDevice {
 
   /** Runs a command. What it ends is used at once or later; `publish` shows what was until then. */
   run(queue: VirtQueue, request: ChainRequest): void {
-    if (request.headerLength < commandBytes || request.responseLength < responseBytes) {
+    if (request.headerLength < command.length || request.responseLength < response.length) {
       // There is nothing to answer, or nowhere to.
       this.#use(queue, request, 0);
       return;
     }
     const { header } = request;
-    const { target, lun } = readAddress(header, command.lun);
+    const { target, lun } = readAddress(header, address.at);
     const session = this.#sessionOf(target);
     // VIRTIO_SCSI_F_INOUT is not offered.
     const isBoth = request.dataOutLength > 0 && request.dataInLength > 0;
@@ -58,8 +58,8 @@ export class ScsiDevice {
       nexus: session.nexus,
       lun,
       unit: session.units.view(lun),
-      cdb: header.slice(command.cdb, command.cdb + cdbBytes),
-      attribute: attributes[header[command.attribute]!] ?? 'simple',
+      cdb: cdb.get(header, 0),
+      attribute: attributes[attribute.get(header, 0)] ?? 'simple',
       tag: this.#lastTag,
       dataOutOffered: request.dataOutLength,
       dataInOffered: request.dataInLength,
@@ -209,7 +209,7 @@ export class ScsiDevice {
   /** Not a task: there is no such target, or it cannot be one. */
   #refuse(queue: VirtQueue, request: ChainRequest, code: number): void {
     this.#putResponse(request, code, 0, 0, undefined);
-    this.#use(queue, request, responseBytes);
+    this.#use(queue, request, response.length);
   }
 
   #end(
@@ -231,7 +231,7 @@ export class ScsiDevice {
     if (request.reserved > 0) this.#memory.giveBack(request.reserved);
     const moved = read + Math.min(written, request.dataOutLength);
     this.#putResponse(request, code, ended, request.dataInLength + request.dataOutLength - moved, sense);
-    this.#use(queue, request, responseBytes + read);
+    this.#use(queue, request, response.length + read);
   }
 
   #putResponse(
@@ -242,8 +242,8 @@ export class ScsiDevice {
     sense: Uint8Array | undefined,
   ): void {
     const [whole] = request.response;
-    if (whole!.length === responseBytes) {
-      whole!.fill(0, 0, senseStart);
+    if (whole!.length === response.length) {
+      whole!.fill(0, 0, response.fields.sense.at);
       putResponse(whole!, code, ended, residual, sense);
       return;
     }
@@ -289,9 +289,6 @@ export class ScsiDevice {
 
   /** A clock that is not read for each of the commands that come and end in one go. */
 }
-
-/** What stands before the sense data, which its length says how much there is of. */
-const senseStart = 12;
 
 /** Many short pieces are read at once, and copied. */
 const isScattered = (pieces: readonly Uint8Array[], length: number): boolean =>

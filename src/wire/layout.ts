@@ -82,7 +82,19 @@ export const u32 = (at: number): Field<number> => ({
   },
 });
 
-/** Least byte first. */
+/** A number of two bytes, least byte first. */
+export const little16 = (at: number): Field<number> => ({
+  at,
+  length: 2,
+  mask: 0xff,
+  get: (bytes, start) => bytes[start + at]! | (bytes[start + at + 1]! << 8),
+  set: (bytes, start, value) => {
+    bytes[start + at] = value;
+    bytes[start + at + 1] = value >>> 8;
+  },
+});
+
+/** A number of four bytes, least byte first. */
 export const little32 = (at: number): Field<number> => ({
   at,
   length: 4,
@@ -144,6 +156,36 @@ export const exact64 = (at: number): Field<bigint> => {
     set: (bytes, start, value) => {
       high.set(bytes, start, Number(value >> 32n));
       low.set(bytes, start, Number(value & 0xffffffffn));
+    },
+  };
+};
+
+/** A number of eight bytes, least byte first. Above 2^53 it is rounded. */
+export const little64 = (at: number): Field<number> => {
+  const [low, high] = [little32(at), little32(at + 4)];
+  return {
+    at,
+    length: 8,
+    mask: 0xff,
+    get: (bytes, start) => high.get(bytes, start) * 2 ** 32 + low.get(bytes, start),
+    set: (bytes, start, value) => {
+      low.set(bytes, start, value % 2 ** 32);
+      high.set(bytes, start, Math.floor(value / 2 ** 32));
+    },
+  };
+};
+
+/** All 64 bits, least byte first. */
+export const exactLittle64 = (at: number): Field<bigint> => {
+  const [low, high] = [little32(at), little32(at + 4)];
+  return {
+    at,
+    length: 8,
+    mask: 0xff,
+    get: (bytes, start) => (BigInt(high.get(bytes, start)) << 32n) | BigInt(low.get(bytes, start)),
+    set: (bytes, start, value) => {
+      low.set(bytes, start, Number(value & 0xffffffffn));
+      high.set(bytes, start, Number(value >> 32n));
     },
   };
 };
@@ -221,10 +263,11 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 export const lower = (width: number, field: Field<number>): Field<number> => {
   const { at, length } = field;
   const mask = 2 ** (width - 8 * (length - 1)) - 1;
+  const range = 2 ** width;
   return {
     ...field,
     mask,
-    get: (bytes, start) => field.get(bytes, start) % 2 ** width,
+    get: (bytes, start) => field.get(bytes, start) % range,
     set: (bytes, start, value) => {
       const above = bytes[start + at]! & ~mask;
       field.set(bytes, start, value);

@@ -7,8 +7,10 @@
  *                                         <- reply, where the request has one or asks for one
  */
 
-/** Request, flags, bytes of payload: four bytes each. */
-export const headerBytes = 12;
+import { decode, encode, exactLittle64, little16, little32, little64, record, type Values } from './layout.ts';
+
+/** What stands before every payload. */
+export const messageHeader = record(12, { request: little32(0), flags: little32(4), payloadBytes: little32(8) });
 /** Longest payload of a request here: a table of `regionsMax` regions. */
 export const payloadBytesMax = 1024;
 /** Regions in one SET_MEM_TABLE, which has room for no more. */
@@ -55,57 +57,27 @@ export const protocolFeature = {
 /** Of SET_VRING_KICK, CALL and ERR: the ring in bits 0 to 7, and whether there is no descriptor. */
 export const vringDescriptor = { ringMask: 0xffn, none: 1n << 8n } as const;
 
-/** What stands before every payload. */
-export interface Header {
-  readonly request: number;
-  readonly flags: number;
-  readonly payloadBytes: number;
-}
-
-/** The header of a message. */
-export const readHeader = (bytes: Buffer): Header => ({
-  request: bytes.readUInt32LE(0),
-  flags: bytes.readUInt32LE(4),
-  payloadBytes: bytes.readUInt32LE(8),
-});
-
 /** A whole message of the back-end. */
-export function replyTo(request: number, payload: Uint8Array): Buffer {
-  const message = Buffer.alloc(headerBytes + payload.length);
-  message.writeUInt32LE(request, 0);
-  message.writeUInt32LE(headerFlag.version | headerFlag.reply, 4);
-  message.writeUInt32LE(payload.length, 8);
-  message.set(payload, headerBytes);
-  return message;
-}
+export const replyTo = (request: number, payload: Uint8Array): Buffer =>
+  encode(
+    messageHeader,
+    { request, flags: headerFlag.version | headerFlag.reply, payloadBytes: payload.length },
+    payload,
+  );
 
-/** The requests whose payload is one number. */
-export const numberBytes = 8;
-export const readNumber = (payload: Buffer): bigint => payload.readBigUInt64LE(0);
-export function writeNumber(value: bigint): Buffer {
-  const payload = Buffer.alloc(numberBytes);
-  payload.writeBigUInt64LE(value, 0);
-  return payload;
-}
+/** The payload of requests that have one number. */
+export const numberPayload = record(8, { value: exactLittle64(0) });
 
 /** SET_VRING_NUM, SET_VRING_BASE, SET_VRING_ENABLE, GET_VRING_BASE. */
-export const ringStateBytes = 8;
-export const readRingState = (payload: Buffer) => ({ ring: payload.readUInt32LE(0), value: payload.readUInt32LE(4) });
-export function writeRingState(ring: number, value: number): Buffer {
-  const payload = Buffer.alloc(ringStateBytes);
-  payload.writeUInt32LE(ring, 0);
-  payload.writeUInt32LE(value, 4);
-  return payload;
-}
+export const ringState = record(8, { ring: little32(0), value: little32(4) });
 
-/** SET_VRING_ADDR: where the parts of a ring lie, by the front-end's own addresses. */
-export const ringAddressBytes = 40;
-export const readRingAddresses = (payload: Buffer) => ({
-  ring: payload.readUInt32LE(0),
-  flags: payload.readUInt32LE(4),
-  descriptors: numberAt(payload, 8),
-  used: numberAt(payload, 16),
-  available: numberAt(payload, 24),
+/** SET_VRING_ADDR: where the parts of a ring lie, by the front-end's own addresses; behind them, where a log would. */
+export const ringAddresses = record(40, {
+  ring: little32(0),
+  flags: little32(4),
+  descriptors: little64(8),
+  used: little64(16),
+  available: little64(24),
 });
 
 /** A piece of the guest's memory: bytes `offset` to `offset + size` of the descriptor that comes with it. */
@@ -117,52 +89,31 @@ export interface RegionDescription {
   readonly offset: number;
 }
 
-const regionBytes = 32;
+const region = record(32, { guest: little64(0), size: little64(8), user: little64(16), offset: little64(24) });
 /** A table begins with the number of its regions, a single region with eight bytes of nothing. */
-const regionsStart = 8;
-
-const readRegion = (payload: Buffer, at: number): RegionDescription => ({
-  guest: numberAt(payload, at),
-  size: numberAt(payload, at + 8),
-  user: numberAt(payload, at + 16),
-  offset: numberAt(payload, at + 24),
-});
+const tableHeader = record(8, { regions: little32(0) });
 
 /** SET_MEM_TABLE. Undefined when its length does not fit. */
 export function readRegions(payload: Buffer): RegionDescription[] | undefined {
-  const count = payload.length < regionsStart ? regionsMax + 1 : payload.readUInt32LE(0);
-  if (count > regionsMax || payload.length < regionsStart + count * regionBytes) return undefined;
-  return Array.from({ length: count }, (_, i) => readRegion(payload, regionsStart + i * regionBytes));
+  if (payload.length < tableHeader.length) return undefined;
+  const { regions: count } = decode(tableHeader, payload);
+  if (count > regionsMax || payload.length < tableHeader.length + count * region.length) return undefined;
+  return Array.from({ length: count }, (_, i) => decode(region, payload, tableHeader.length + i * region.length));
 }
 
 /** ADD_MEM_REG and REM_MEM_REG. */
-export const singleRegionBytes = regionsStart + regionBytes;
-export const readSingleRegion = (payload: Buffer): RegionDescription => readRegion(payload, regionsStart);
+export const singleRegionBytes = tableHeader.length + region.length;
 
-/** GET_INFLIGHT_FD and SET_INFLIGHT_FD: memory for the requests in flight of so many queues of one size. */
-export interface InflightDescription {
-  readonly bytes: number;
-  readonly offset: number;
-  readonly queues: number;
-  readonly queueSize: number;
-}
+/** The region that ADD_MEM_REG or REM_MEM_REG names. */
+export const readSingleRegion = (payload: Buffer): RegionDescription => decode(region, payload, tableHeader.length);
 
-/** Four bytes at the end are padding. */
-export const inflightBytes = 24;
-export const readInflight = (payload: Buffer): InflightDescription => ({
-  bytes: numberAt(payload, 0),
-  offset: numberAt(payload, 8),
-  queues: payload.readUInt16LE(16),
-  queueSize: payload.readUInt16LE(18),
+/** GET_INFLIGHT_FD and SET_INFLIGHT_FD: memory for the requests in flight of so many queues of one size. Four bytes of padding. */
+export const inflightDescription = record(24, {
+  bytes: little64(0),
+  offset: little64(8),
+  queues: little16(16),
+  queueSize: little16(18),
 });
-export function writeInflight({ bytes, offset, queues, queueSize }: InflightDescription): Buffer {
-  const payload = Buffer.alloc(inflightBytes);
-  payload.writeBigUInt64LE(BigInt(bytes), 0);
-  payload.writeBigUInt64LE(BigInt(offset), 8);
-  payload.writeUInt16LE(queues, 16);
-  payload.writeUInt16LE(queueSize, 18);
-  return payload;
-}
 
-/** An address or a length. Above 2^53 it is rounded: nobody has memory there. */
-const numberAt = (payload: Buffer, at: number): number => Number(payload.readBigUInt64LE(at));
+/** The values of an `inflightDescription`. */
+export type InflightDescription = Values<(typeof inflightDescription)['fields']>;

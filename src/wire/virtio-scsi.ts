@@ -1,5 +1,7 @@
 /** virtio-scsi (VIRTIO 1.2 clause 5.6): what lies in the buffers of its queues, and the features that concern it. Little-endian. */
 
+import { bit, encode, exactLittle64, little16, little32, lower, octets, record, u8, u16 } from './layout.ts';
+
 /** Queues 0 and 1; all others are for commands. */
 export const queue = { control: 0, event: 1, firstRequest: 2 } as const;
 
@@ -13,14 +15,25 @@ export const feature = {
   version1: 1n << 32n,
 } as const;
 
-/** A command (5.6.6.1): LUN, identifier, task attribute, priority, CRN, and a CDB of 32 bytes. Then its data-out. */
-export const commandBytes = 51;
-export const command = { lun: 0, id: 8, attribute: 16, cdb: 19 } as const;
+/** A command (5.6.6.1). Then its data-out. */
+export const command = record(51, {
+  address: octets(0, 8),
+  id: exactLittle64(8),
+  attribute: u8(16),
+  priority: u8(17),
+  crn: u8(18),
+  cdb: octets(19, 32),
+});
 
-/** Its response: length of sense, residual, status qualifier, status, response, and 96 bytes of sense. Then its data-in. */
-export const responseBytes = 108;
-const senseBytesMax = 96;
-const response = { senseLength: 0, residual: 4, status: 10, code: 11, sense: 12 } as const;
+/** The response of a command. Then its data-in. */
+export const response = record(108, {
+  senseLength: little32(0),
+  residual: little32(4),
+  statusQualifier: little16(8),
+  status: u8(10),
+  code: u8(11),
+  sense: octets(12, 96),
+});
 
 /** 5.6.6.1, 5.6.6.2 */
 export const responses = {
@@ -35,7 +48,7 @@ export const responses = {
   incorrectLun: 12,
 } as const;
 
-/** Writes a response, but for what is 0 already. @param into `responseBytes` of zeros */
+/** Writes a response, but for what is 0 already. @param into as many zeros as a response has bytes */
 export function putResponse(
   into: Uint8Array,
   code: number,
@@ -43,22 +56,28 @@ export function putResponse(
   residual: number,
   sense: Uint8Array | undefined,
 ): void {
-  into[response.residual] = residual;
-  into[response.residual + 1] = residual >>> 8;
-  into[response.residual + 2] = residual >>> 16;
-  into[response.residual + 3] = residual >>> 24;
-  into[response.status] = status;
-  into[response.code] = code;
+  const { fields } = response;
+  fields.residual.set(into, 0, residual);
+  fields.status.set(into, 0, status);
+  fields.code.set(into, 0, code);
   if (!sense) return;
-  const length = Math.min(sense.length, senseBytesMax);
-  into[response.senseLength] = length;
-  into.set(length === sense.length ? sense : sense.subarray(0, length), response.sense);
+  const { at, length: most } = fields.sense;
+  const length = Math.min(sense.length, most);
+  fields.senseLength.set(into, 0, length);
+  into.set(length === sense.length ? sense : sense.subarray(0, length), at);
 }
 
-/** Control requests (5.6.6.2) begin with their type; task management then has a subtype, a LUN and the identifier of a task. */
+/** Control requests (5.6.6.2) begin with their type. */
 export const controlType = { taskManagement: 0, asyncNotificationQuery: 1, asyncNotificationSubscribe: 2 } as const;
-export const taskManagementBytes = 24;
-export const taskManagement = { subtype: 4, lun: 8, id: 16 } as const;
+/** Task management: a function, a logical unit, and the identifier of a task. */
+export const taskManagement = record(24, {
+  type: little32(0),
+  subtype: little32(4),
+  address: octets(8, 8),
+  id: exactLittle64(16),
+});
+
+/** The functions of task management. */
 export const functions = {
   abortTask: 0,
   abortTaskSet: 1,
@@ -69,30 +88,31 @@ export const functions = {
   queryTask: 6,
   queryTaskSet: 7,
 } as const;
-/** Type, LUN, and the events that are asked for; the answer has those that will come, and a response. */
-export const notificationBytes = 16;
-export const notificationAnswerBytes = 5;
 
-/** An event (5.6.6.3): what, the LUN, why. */
-export const eventBytes = 16;
+/** The events that are asked for. */
+export const notification = record(16, { type: little32(0), address: octets(4, 8), events: little32(12) });
+/** Those that will come, and a response. */
+export const notificationAnswer = record(5, { events: little32(0), code: u8(4) });
+
+/** An event (5.6.6.3): what happened, to which logical unit, and why. */
+export const eventRecord = record(16, { what: little32(0), address: octets(4, 8), reason: little32(12) });
 export const events = { none: 0, transportReset: 1, parameterChange: 3, missed: 0x80000000 } as const;
 /** Why a transport reset: what happened to the LUN. */
 export const transportReset = { rescan: 1, removed: 2 } as const;
 
-/** @param lun the eight bytes of the LUN as the device addresses it */
-export function writeEvent(what: number, lun: Uint8Array, reason: number): Uint8Array {
-  const bytes = Buffer.alloc(eventBytes);
-  bytes.writeUInt32LE(what >>> 0, 0);
-  bytes.set(lun, 4);
-  bytes.writeUInt32LE(reason, 12);
-  return bytes;
-}
-
-/** 5.6.6.1: the eight bytes of a LUN are 1, the target, and a single-level LUN of two bytes. */
+/** 5.6.6.1: the eight bytes of a LUN are 1, the target, and a single-level LUN of two bytes, peripheral or flat. */
+const unitAddress = record(8, {
+  kind: u8(0),
+  target: u8(1),
+  isOther: bit(2, 0x80),
+  isFlat: bit(2, 0x40),
+  lun: lower(14, u16(2)),
+});
 const addressed = 1;
 /** The well-known logical unit REPORT LUNS, whatever the target. */
-const wellKnown = [0xc1, 1] as const;
-const flatLunBit = 0x40;
+const wellKnown = { kind: 0xc1, target: 1 } as const;
+/** Numbers that the peripheral form holds. */
+const peripheralMax = 0xff;
 
 /** What an address of eight bytes names. */
 export interface UnitAddress {
@@ -105,13 +125,13 @@ const nowhere: UnitAddress = { target: -1, lun: -1 };
 
 /** The address that stands at `at`. */
 export function readAddress(bytes: Uint8Array, at: number): UnitAddress {
-  const high = bytes[at + 2]!;
-  if (bytes[at] === wellKnown[0] && bytes[at + 1] === wellKnown[1]) return { target: 0, lun: -1 };
-  if (bytes[at] !== addressed || high >= 2 * flatLunBit) return nowhere;
-  return { target: bytes[at + 1]!, lun: ((high & (flatLunBit - 1)) << 8) | bytes[at + 3]! };
+  const { kind, target, isOther, lun } = unitAddress.fields;
+  const [first, second] = [kind.get(bytes, at), target.get(bytes, at)];
+  if (first === wellKnown.kind && second === wellKnown.target) return { target: 0, lun: -1 };
+  if (first !== addressed || isOther.get(bytes, at)) return nowhere;
+  return { target: second, lun: lun.get(bytes, at) };
 }
 
-/** Of an event: the LUN in the form in which REPORT LUNS has it, since Linux compares the two bytes as they are. */
-export function writeAddress(target: number, lun: number): Uint8Array {
-  return Uint8Array.of(addressed, target, lun > 0xff ? flatLunBit | (lun >> 8) : 0, lun & 0xff, 0, 0, 0, 0);
-}
+/** The address of an event: the LUN in the form in which REPORT LUNS has it, since Linux compares the two bytes as they are. */
+export const writeAddress = (target: number, lun: number): Uint8Array =>
+  encode(unitAddress, { kind: addressed, target, isFlat: lun > peripheralMax, lun });
