@@ -24,6 +24,7 @@ export const packagesOf = {
   'iscsi-test-cu': 'libiscsi-bin',
   losetup: 'mount',
   mke2fs: 'e2fsprogs',
+  ip: 'iproute2',
   'mkfs.ext4': 'e2fsprogs',
   'mkfs.xfs': 'xfsprogs',
   mount: 'mount',

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { build } from 'esbuild';
+import { screenSvg } from './screen-svg.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Inside the project, so that what is built there finds its packages. */
@@ -119,6 +120,17 @@ export class TestTerminal {
     const line = (lines[y] ?? '').padEnd(before.length);
     lines[y] = `${before}▏${line.slice(before.length)}`;
     return lines.join('\n');
+  }
+
+  /** The screen as an SVG image, with its colours and the cursor. */
+  svg(): string {
+    const { columns, rows } = { columns: this.#screen.cols, rows: this.#screen.rows };
+    const { baseY } = this.#screen.buffer.active;
+    const lines = Array.from({ length: rows }, (_, y) => {
+      const line = this.#screen.buffer.active.getLine(baseY + y);
+      return Array.from({ length: columns }, (_, x) => line?.getCell(x)).flatMap((cell) => (cell ? [cell] : []));
+    });
+    return screenSvg(lines, columns, this.cursor());
   }
 
   /** Resolves when the picture fulfils `wanted` (a text in it, or a condition). @throws with the picture when it never does */
