@@ -62,6 +62,16 @@ const rbdCalls = {
   stat: rbd('stat', [handle, out, 'size_t']),
   stripeUnit: rbd('get_stripe_unit', [handle, out]),
   resize: rbd('resize', [handle, 'uint64']),
+  snapshots: rbd('snap_list', [handle, out, out]),
+  freeSnapshots: rbd('snap_list_end', [out], 'void'),
+  snapshotTime: rbd('snap_get_timestamp', [handle, 'uint64', out]),
+  createSnapshot: rbd('snap_create', [handle, text]),
+  removeSnapshot: rbd('snap_remove', [handle, text]),
+  rollback: rbd('snap_rollback', [handle, text]),
+  createOptions: rbd('image_options_create', [out], 'void'),
+  setOption: rbd('image_options_set_uint64', [handle, 'int', 'uint64']),
+  freeOptions: rbd('image_options_destroy', [handle], 'void'),
+  clone: rbd('clone3', [handle, text, text, handle, text, handle]),
   lock: rbd('lock_acquire', [handle, 'int']),
   isOwner: rbd('is_exclusive_lock_owner', [handle, out]),
   owners: rbd('lock_get_owners', [handle, out, out, out]),
@@ -81,6 +91,10 @@ export const feature = { exclusiveLock: 1n << 2n, objectMap: 1n << 3n } as const
 export const thick = 1;
 /** `rbd_image_watcher_t`: address of the client's address, its number, a cookie. */
 export const watcherWords = 3;
+/** `rbd_snap_info_t`: number, size, address of the name. */
+export const snapshotWords = 3;
+/** `RBD_IMAGE_OPTION_CLONE_FORMAT`, and the format whose snapshots need not be protected. */
+export const cloneFormat = { option: 12, unprotected: 2 } as const;
 /** `rbd_image_info_t`: size, object size and more, of which the last is a pool number. */
 export const imageInfoBytes = 80;
 

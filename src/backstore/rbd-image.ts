@@ -44,6 +44,8 @@ export class RbdImage {
   /** librbd raises it. */
   readonly #event: number;
   readonly #watched: WatchedEvent;
+  /** For memory in one piece, and in several. */
+  readonly #transfers: Readonly<Record<'read' | 'write', readonly [ForeignCall, ForeignCall]>>;
   readonly #running = new Map<number, Ended>();
   readonly #free = Array.from({ length: slots }, (_, at) => slots - 1 - at);
   readonly #sweeping: NodeJS.Timeout;
@@ -54,6 +56,7 @@ export class RbdImage {
   private constructor(handle: number, rbd: Ceph['rbd']) {
     this.handle = handle;
     this.#rbd = rbd;
+    this.#transfers = { read: [rbd.read, rbd.readVector], write: [rbd.write, rbd.writeVector] };
     const memory = foreignMemory(memoryBytes);
     this.#memory = memory;
     this.#slots = Array.from({ length: slots }, (_, at) => new Uint8Array(memory.bytes, at * slotBytes, slotBytes));
@@ -154,11 +157,7 @@ export class RbdImage {
 
   async #transfer(does: 'read' | 'write', bytes: Uint8Array, position: number): Promise<void> {
     const wants = Math.ceil(bytes.length / slotBytes);
-    const calls: Record<string, readonly [ForeignCall, ForeignCall]> = {
-      read: [this.#rbd.read, this.#rbd.readVector],
-      write: [this.#rbd.write, this.#rbd.writeVector],
-    };
-    const [plain, vector] = calls[does]!;
+    const [plain, vector] = this.#transfers[does];
     const begin = (taken: readonly number[], completion: number) => {
       if (does === 'write') this.#each(taken, bytes, (slot, part) => slot.set(part));
       if (taken.length === 1)

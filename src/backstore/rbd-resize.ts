@@ -4,8 +4,9 @@ import { OperatorError } from '../errors.ts';
 import type { CephCluster } from './ceph-cluster.ts';
 import { ceph } from './librbd.ts';
 import { within } from './patience.ts';
+import { nameOfImage, type RbdAddress } from './rbd-address.ts';
 import type { RbdImage } from './rbd-image.ts';
-import { nameOfImage, openImage, type RbdAddress, shapeOf, withCluster } from './rbd-volume.ts';
+import { openImage, shapeOf, withCluster } from './rbd-volume.ts';
 
 /** How long it may take: other changes wait meanwhile. */
 const resizeMs = 15_000;

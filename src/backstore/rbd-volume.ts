@@ -6,20 +6,15 @@
 import { OperatorError, systemErrorCode } from '../errors.ts';
 import { runningMs } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
-import type { Claim, Space, Trouble, Volume } from './backstore.ts';
+import type { Claim, Snapshots, Space, Trouble, Volume } from './backstore.ts';
 import { type CephAddress, type CephCluster, joinCluster } from './ceph-cluster.ts';
 import { ceph, imageInfoBytes, thick } from './librbd.ts';
 import { within } from './patience.ts';
+import { nameOfImage, type RbdAddress } from './rbd-address.ts';
 import { RbdImage } from './rbd-image.ts';
 import { holdsLock, takeLock } from './rbd-lock.ts';
+import { imageSnapshots } from './rbd-snapshots.ts';
 import { spaceOfImage } from './rbd-space.ts';
-
-/** An image: where it is, and what it is called there. */
-export interface RbdAddress extends CephAddress {
-  readonly pool: string;
-  readonly namespace?: string;
-  readonly image: string;
-}
 
 /** How long opening may take before it is said that the cluster does not answer, and the end of a volume. */
 const openMs = 15_000;
@@ -35,10 +30,6 @@ const blockBytes = 512;
 /** What a client gets that the cluster has shut out, or that has lost the lock. */
 const shutOut = 'ESHUTDOWN';
 const lockLost = 'EROFS';
-
-/** As the operator writes it: `pool/image`. */
-export const nameOfImage = ({ pool, namespace, image }: RbdAddress): string =>
-  [pool, namespace, image].filter((part) => part !== undefined).join('/');
 
 /** Attempts to open an image that nobody waits for any more, by their addresses: the next one begins when they have ended. */
 const late = new Map<string, Promise<unknown>>();
@@ -132,6 +123,7 @@ class RbdVolume implements Volume {
   readonly discardGranularity: number;
   readonly rotational = false;
   readonly client: string;
+  readonly snapshots: Snapshots;
   readonly #cluster: CephCluster;
   readonly #image: RbdImage;
   readonly #address: RbdAddress;
@@ -161,6 +153,7 @@ class RbdVolume implements Volume {
     this.#isWhole = size === bytes - (bytes % blockBytes);
     this.#objectBytes = objectBytes;
     this.client = cluster.client;
+    this.snapshots = imageSnapshots(cluster, image, address, (work) => this.#tracked('snapshot', 0, 0, work));
     this.discardGranularity = Math.min(discardBytes, objectBytes);
     this.#looking = setInterval(() => this.#lookAgain(), lookMs);
     this.#looking.unref();

@@ -219,6 +219,47 @@ describe('an image', withCeph, () => {
   });
 });
 
+describe('snapshots of an image', withCeph, () => {
+  const holds = async (volume: Volume, seed: number) => {
+    const held = new Uint8Array(4096);
+    await volume.read(held, 0);
+    return Buffer.compare(held, pattern(4096, seed)) === 0;
+  };
+
+  test('are made while it is open, listed as the cluster has them, rolled back, cloned and deleted', async () => {
+    const name = await image();
+    const volume = await open(name);
+    const snapshots = volume.snapshots!;
+    await volume.write(pattern(4096, 1), 0, true);
+    const before = Date.now();
+    await snapshots.create('one');
+    await volume.write(pattern(4096, 2), 0, true);
+    await cluster.rbd('snap', 'create', '--no-progress', `rbd/${name}@two`);
+    const listed = await snapshots.list();
+    expect(listed).toMatchObject([
+      { name: 'one', size: 8 * mib },
+      { name: 'two', size: 8 * mib },
+    ]);
+    expect(Math.abs(listed[0]!.madeAt - before)).toBeLessThan(60_000);
+    const cloned = userRbd.snapshots!.cloned(config(name, 8 * mib), `${name}-copy`, undefined);
+    expect(cloned).toEqual(config(`${name}-copy`, 8 * mib));
+    await snapshots.clone('one', cloned);
+    await expect(snapshots.clone('one', cloned)).rejects.toThrow(`There is an image rbd/${name}-copy already.`);
+    const clone = await userRbd.open(cloned);
+    expect(await holds(clone, 1)).toBe(true);
+    await clone.write(pattern(4096, 3), 0, true);
+    expect(await holds(volume, 2)).toBe(true);
+    await snapshots.rollback('one');
+    expect(await holds(volume, 1)).toBe(true);
+    expect(await holds(clone, 3)).toBe(true);
+    await snapshots.remove('two');
+    await expect(snapshots.remove('two')).rejects.toThrow('There is no snapshot two.');
+    await expect(snapshots.rollback('two')).rejects.toThrow('There is no snapshot two.');
+    await clone.close();
+    await volume.close();
+  });
+});
+
 describe('a cluster that hangs', withCeph, () => {
   test('what is asked waits, the volume says so, and all goes on when it is back', async () => {
     const volume = await open(await image());

@@ -1,0 +1,33 @@
+/** Where an image of a Ceph cluster is: the string of user:rbd, as tcmu-runner's rbd handler takes it. */
+
+import { OperatorError } from '../errors.ts';
+import type { CephAddress } from './ceph-cluster.ts';
+
+/** An image: where it is, and what it is called there. */
+export interface RbdAddress extends CephAddress {
+  readonly pool: string;
+  readonly namespace?: string;
+  readonly image: string;
+}
+
+/** As the operator writes it: `pool/image`. */
+export const nameOfImage = ({ pool, namespace, image }: RbdAddress): string =>
+  [pool, namespace, image].filter((part) => part !== undefined).join('/');
+
+/** tcmu-runner's options, and ours for them; `osd_op_timeout` is librados's affair, in ceph.conf. */
+const options: Readonly<Record<string, string | undefined>> = { conf: 'conf', id: 'user', osd_op_timeout: undefined };
+
+/** @param text `POOL/IMAGE`, `POOL/NAMESPACE/IMAGE`, and options behind it @throws OperatorError */
+export function parseRbdAddress(text: string): RbdAddress {
+  const [path = '', ...words] = text.replace(/^\//, '').split(';');
+  const [, pool, namespace, image] = /^([^/]+)\/(?:([^/]+)\/)?([^/]+)$/.exec(path) ?? [];
+  if (pool === undefined || image === undefined)
+    throw new OperatorError(`cfgstring invalid: '${text}' is not POOL/IMAGE`, 'For example: rbd/disk0;id=admin');
+  const given = words.map((word): [string, string] => {
+    const [, key = '', value = ''] = /^([^=]*)=(.*)$/.exec(word) ?? [];
+    if (!Object.hasOwn(options, key)) throw new OperatorError(`cfgstring invalid: '${word}' is not one of conf=, id=`);
+    return [options[key] ?? '', value];
+  });
+  const known = Object.fromEntries(given.filter(([key]) => key !== ''));
+  return { pool, ...(namespace !== undefined && { namespace }), image, ...known };
+}
