@@ -93,6 +93,9 @@ export {
   whyAtLun,
   whyRefused,
 } from './root/why.ts';
+export { describeTree, planDescription } from './saved/description.ts';
+export { descriptionSchema } from './saved/description-schema.ts';
+export { printDescription, readDescription, type SecretPlace } from './saved/description-text.ts';
 export { operationTypes } from './saved/operations.ts';
 export { dumpTree, formatSaved } from './saved/saveconfig.ts';
 export type { Difference } from './saved/transition.ts';

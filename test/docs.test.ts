@@ -16,6 +16,7 @@ import { localPorts } from '../src/fabric/local-ports.ts';
 import { aclAttributes, tpgAttributes, tpgParameters } from '../src/iscsi/attributes.ts';
 import { declarations, keys, type TextKey } from '../src/iscsi/keys.ts';
 import { logEvents, logLevels } from '../src/log.ts';
+import { descriptionSchema } from '../src/saved/description-schema.ts';
 import { aluaGroupTable } from '../src/scsi/alua-group.ts';
 import { diskAttributes } from '../src/scsi/attributes.ts';
 import { lunAttributes } from '../src/target/fields.ts';
@@ -147,6 +148,11 @@ ${logLevels
   })
   .join('\n')}`;
   await expect(text).toMatchFileSnapshot(join(docs, 'log.md'));
+});
+
+it('docs/description.schema.json is what descriptions are checked by', async () => {
+  const text = `${JSON.stringify(descriptionSchema, null, 2)}\n`;
+  await expect(text).toMatchFileSnapshot(join(docs, 'description.schema.json'));
 });
 
 it('docs/protocol.md has a line for every control request', () => {

@@ -34,7 +34,7 @@ export type ShellReply =
   /** A piece of output, newlines included; `error` goes to standard error. */
   | { readonly id: number; readonly is: 'output'; readonly stream: 'output' | 'error'; readonly text: string }
   /** A question to the person, in the middle of `run`. */
-  | { readonly id: number; readonly is: 'question'; readonly question: Question | FileQuestion }
+  | { readonly id: number; readonly is: 'question'; readonly question: Question | ClientQuestion }
   /** The request is over. `exit`: the line asked to leave the shell. */
   | {
       readonly id: number;
@@ -46,13 +46,12 @@ export type ShellReply =
   | { readonly id: number; readonly is: 'completions'; readonly completion: LineCompletion };
 
 /**
- * Asks the program of whoever types, and not him, what is in a file: it is opened with his rights. The answer is JSON,
- * `{"text": …}` or `{"error": …}`.
+ * Asks the program of whoever types, and not him, what is in a file, which is opened with his rights, or what a variable of its
+ * environment is. The answer is JSON, `{"text": …}` or `{"error": …}`.
  */
-export interface FileQuestion {
-  readonly kind: 'file';
-  readonly path: string;
-}
+export type ClientQuestion =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'variable'; readonly name: string };
 
 /** What a person is asked in the middle of a line. */
 export type Question =
@@ -135,6 +134,6 @@ export interface ShellClient {
 export interface OutputSink {
   write(text: string, stream: 'output' | 'error'): void;
   ask(question: Question): Promise<string | null>;
-  /** The answer to a `FileQuestion`. Absent: whoever types does it in this process. */
-  read?(path: string): Promise<string | null>;
+  /** The answer of the program of whoever types. Absent: he does it in this process. */
+  read?(question: ClientQuestion): Promise<string | null>;
 }

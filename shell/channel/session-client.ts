@@ -1,11 +1,13 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
 import type { ControlRefusal, Status } from '../../src/client.ts';
-import { answerFile } from './client-file.ts';
+import { answerHere } from './client-file.ts';
 import {
+  type ClientQuestion,
   type LineCompletion,
   NOTICE,
   type OutputSink,
+  type Question,
   type SessionState,
   type ShellClient,
   type ShellReply,
@@ -16,6 +18,9 @@ import {
 /** A request of the control socket, beside the session's own. */
 type StatusRequest = { readonly id: number; readonly do: 'status' };
 type StatusReply = { readonly id: number; readonly is: 'status'; readonly status: Status };
+
+const isForClient = (question: Question | ClientQuestion): question is ClientQuestion =>
+  question.kind === 'file' || question.kind === 'variable';
 
 /** A way to the session, and what ends it. */
 export interface Channel {
@@ -88,7 +93,7 @@ export class SessionClient implements ShellClient {
       waiting?.told?.(reply.status);
     } else if (reply.is === 'question') {
       const { question } = reply;
-      const asked = question.kind === 'file' ? answerFile(question.path) : waiting?.to?.ask(question);
+      const asked = isForClient(question) ? answerHere(question) : waiting?.to?.ask(question);
       void asked?.then((answer) => this.#gone ?? this.#channel.post({ id: reply.id, do: 'answer', answer }));
     } else {
       if (reply.is === 'done') this.state = reply.state;

@@ -1,6 +1,6 @@
 /** Serves one session over a channel of requests and replies: a worker's port, or a socket. Knows neither. */
 
-import type { FileQuestion, OutputSink, Question, ShellBackend, ShellReply, ShellRequest } from './protocol.ts';
+import type { ClientQuestion, OutputSink, Question, ShellBackend, ShellReply, ShellRequest } from './protocol.ts';
 
 /** Longer lines are refused: UTF-16 units. */
 const LINE_LENGTH_MAX = 1 << 20;
@@ -29,14 +29,14 @@ export function serveSession(session: ShellBackend, post: (reply: ShellReply) =>
       return done(id, false);
     }
     running = new AbortController();
-    const ask = (question: Question | FileQuestion): Promise<string | null> => {
+    const ask = (question: Question | ClientQuestion): Promise<string | null> => {
       output.flush();
       post({ id, is: 'question', question });
       return new Promise((give) => {
         answer = { id, give };
       });
     };
-    const sink: OutputSink = { write: output.write, ask, read: (path) => ask({ kind: 'file', path }) };
+    const sink: OutputSink = { write: output.write, ask, read: ask };
     let result = { ok: false, exit: false };
     try {
       result = await session.run(line, sink, running.signal);

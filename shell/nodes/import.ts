@@ -1,6 +1,6 @@
-/** `import` and `export` of the root: the configuration of another target. */
+/** `import` of the root: the configuration of another target. */
 
-import { describeOperation, exportTargetsConf, type Host, OperatorError, planImport, types } from '../../src/index.ts';
+import { describeOperation, type Host, planImport, types } from '../../src/index.ts';
 import { commandOf, optional, required } from '../session/node.ts';
 
 export const importCommand = commandOf<Host>()({
@@ -25,23 +25,5 @@ export const importCommand = commandOf<Host>()({
     if (dry_run) return info('Nothing was changed: dry_run=true.');
     for (const { path, verb, params } of operations) await apply(path, verb, params);
     info(`Imported: ${operations.filter(({ verb, path }) => verb === 'create' && path === '/iscsi').length} targets.`);
-  },
-});
-
-export const exportCommand = commandOf<Host>()({
-  doc: 'Prints the iSCSI targets as the configuration of another target, secrets included.',
-  details: [
-    'What that one cannot say is a comment in it: disks without a file or device, LUN 0, which is a controller in tgt, and the ACLs of a TPG that has an access list besides.',
-  ],
-  seeAlso: ['import'],
-  parameters: [required('format', types.string, 'What it is for: tgt, a targets.conf.', { suggest: () => ['tgt'] })],
-  examples: [{ line: 'export tgt', does: 'Prints a targets.conf.' }],
-  run({ root }, { print }, { format }) {
-    if (format !== 'tgt')
-      throw new OperatorError(
-        `There is no export for ${format}`,
-        'To have all of it in LIO\u2019s form: saveconfig FILE',
-      );
-    print(exportTargetsConf(root.tree).trimEnd());
   },
 });

@@ -3,10 +3,11 @@
 import { describeTrial, type Host, listChanges } from '../../src/index.ts';
 import { child, Node, type NodeType } from '../session/node.ts';
 import { printTime } from '../session/time-type.ts';
+import { applyCommand, exportCommand } from './apply.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
 import { fabric } from './fabric.ts';
-import { exportCommand, importCommand } from './import.ts';
+import { importCommand } from './import.ts';
 import { keptFabrics } from './kept-fabric.ts';
 import { list } from './list.ts';
 import { sessions, version } from './root-commands.ts';
@@ -32,6 +33,7 @@ const root: NodeType<Host> = {
   ],
   commands: (host) => ({
     ...configurationCommands(host),
+    apply: applyCommand,
     export: exportCommand,
     import: importCommand,
     list,

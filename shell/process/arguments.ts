@@ -38,7 +38,12 @@ export interface Invocation {
     /** What can stand at the end of a line: for the completion scripts. */
     | { readonly kind: 'complete'; readonly line: string }
     /** One command from `/`, as targetcli takes it. */
-    | { readonly kind: 'command'; readonly line: string }
+    | {
+        readonly kind: 'command';
+        readonly line: string;
+        /** It has a plan as data, and its exit status is to say whether that changes anything. */
+        readonly tellsChange?: true;
+      }
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
     | { readonly kind: 'file'; readonly path: string };
   /** Whether lines after one that failed are not run; undefined: as it is for that way in. */
@@ -94,7 +99,8 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
        tcli [OPTIONS] import FILE [--dry-run]                    the configuration of tgt, IET, gotgt or ctld
-       tcli [OPTIONS] export --tgt                               the iSCSI targets as a targets.conf, with secrets
+       tcli [OPTIONS] apply FILE [--prune] [--dry-run] [--exit-code]  makes the configuration what a file describes
+       tcli [OPTIONS] export yaml|json|schema|tgt                a description for apply, or a targets.conf
        tcli tgtadm|tgt-admin|tgt-setup-lun …                     as tgt's programs, for a tcli that serves with --tgtadm
        tcli completion bash|zsh|fish                             completion for that shell
 
@@ -125,7 +131,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
                TCLI_IO_URING=off       cold reads, flushes and durable writes through threads, as where the kernel forbids io_uring
                TCLI_FFI=off            without the optional package koffi, as if it were not installed
 
-Exit status: 0, or 1 after an error; of daemon status 3 when nothing runs, 4 when what runs does not answer.
+Exit status: 0, or 1 after an error; of apply --exit-code 2 when something was, or would be, changed; of daemon status 3 when nothing runs, 4 when what runs does not answer.
 `;
 
 /** Called as targetctl: its words and no others. Undefined: they are none of its. @throws OperatorError */
@@ -207,6 +213,13 @@ export function readArguments(words: readonly string[]): Invocation {
   // As its man would have it: --dry-run.
   if (first === 'import')
     rest.splice(0, rest.length, ...rest.map((word) => (word === '--dry-run' ? 'dry_run=true' : word)));
+  if (first === 'apply') {
+    const known: Record<string, string> = { '--prune': 'prune=true', '--dry-run': 'dry_run=true' };
+    const asks = rest.includes('--exit-code') && json === '';
+    rest.splice(0, rest.length, ...rest.filter((word) => word !== '--exit-code').map((word) => known[word] ?? word));
+    if (asks)
+      return { home, cwd, wants: { kind: 'command', line: `--json ${rest.map(quote).join(' ')}`, tellsChange: true } };
+  }
   if (first === 'export') rest.splice(0, rest.length, ...rest.map((word) => (word === '--tgt' ? 'tgt' : word)));
   const tool = tgtTools.find((one) => one === first);
   if (tool) return { home, cwd, wants: { kind: 'tgt', tool, words: rest.slice(1) } };

@@ -18,6 +18,7 @@ import {
   usage,
 } from './arguments.ts';
 import type { ScriptSession } from './hosted.ts';
+import { planStream } from './plan-stream.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
 import { complain, say, sessionStreams } from './streams.ts';
 
@@ -147,8 +148,9 @@ async function script(home: Home, cwd: string | undefined, wants: Script, stopAt
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
   const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
+  const planned = wants.kind === 'command' && wants.tellsChange ? planStream() : undefined;
   const options = {
-    to: sessionStreams,
+    to: planned?.to ?? sessionStreams,
     stopAtError: stopAtError ?? !typed,
     source: sourceOf(wants),
     ...(typed && calledTargetcli && { say }),
@@ -156,6 +158,7 @@ async function script(home: Home, cwd: string | undefined, wants: Script, stopAt
   try {
     options.say?.(banner.map((line) => `${line}\n`).join(''));
     const ok = await runScript(session, linesOf(wants, options), options);
+    if (planned && ok) return planned.status();
     // Scripts for targetcli go on after a line that failed, and `set -e` after them: its status says nothing of lines.
     return ok || (typed && calledTargetcli) ? 0 : 1;
   } finally {

@@ -14,7 +14,7 @@ import type {
   Value,
   ValueType,
 } from '../../src/index.ts';
-import type { OutputSink, Terminal } from '../channel/protocol.ts';
+import type { ClientQuestion, OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
 /** What `ls` shows in brackets; an empty text is drawn as OK, ERROR or ... (healthy, not, neither). */
@@ -244,8 +244,8 @@ export interface Context {
   goTo(path: string, visit?: boolean): Promise<void>;
   /** A file's name as a Unix shell takes it: `~` is the home directory, what is relative starts where the person stands. */
   fileNamed(name: string): string;
-  /** What is in a file of whoever types: opened where he sits, with his rights. @throws OperatorError */
-  readFile(name: string): Promise<string>;
+  /** What is in a file, or a variable, of whoever types: looked at where he sits, with his rights. @throws OperatorError */
+  askClient(question: ClientQuestion): Promise<string>;
   /**
    * One operation through the engine's one door; its notes are shown. All those of a line are one change: the tree has each
    * of them at once, and what is said from the first one on is said when the line has ended and the change is made.

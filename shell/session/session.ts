@@ -13,7 +13,7 @@ import {
   reasonOf,
   type ServingProcess,
 } from '../../src/index.ts';
-import { readClientFile } from '../channel/client-file.ts';
+import { askClient } from '../channel/client-file.ts';
 import type {
   Candidate,
   LineCompletion,
@@ -189,7 +189,7 @@ export class ShellSession implements ShellBackend {
     const run: Run = { ...given, part, change: new LineChange(this.#host.root, { part, givenUp: given.signal }) };
     try {
       if (line !== undefined) await this.#runLine(line, run);
-      else await this.#runLines(await readClientFile(run.sink, file!), file!, run);
+      else await this.#runLines(await askClient(run.sink, { kind: 'file', path: file! }), file!, run);
     } catch (error) {
       await run.change.giveUp(error);
       throw error;
@@ -230,7 +230,7 @@ export class ShellSession implements ShellBackend {
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
     const data = await command.json(node.subject, context, given);
-    run.sink.write(jsonAnswer(name, node.path, data), 'output');
+    run.change.say(() => run.sink.write(jsonAnswer(name, node.path, data), 'output'));
   }
 
   #context(node: Node, run: Run): Context {
@@ -256,7 +256,7 @@ export class ShellSession implements ShellBackend {
       },
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
       fileNamed: this.#fileNamed,
-      readFile: (name) => readClientFile(sink, name),
+      askClient: (question) => askClient(sink, question),
       goTo: (path, visit) => this.#goTo(path, sink, visit),
       leave: () => {
         run.exit = true;

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { answerFile } from '../../shell/channel/client-file.ts';
+import { answerHere } from '../../shell/channel/client-file.ts';
 import type { ShellReply } from '../../shell/channel/protocol.ts';
 import { serveSession } from '../../shell/channel/session-server.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
@@ -75,7 +75,9 @@ test('a file is opened by the program of whoever typed, not by the one that serv
       if (reply.is === 'done') return resolve();
       if (reply.is !== 'question' || reply.question.kind !== 'file') return;
       asked.push(reply.question.path);
-      void answerFile(file).then((answer) => server.receive({ id: reply.id, do: 'answer', answer }));
+      void answerHere({ kind: 'file', path: file }).then((answer) =>
+        server.receive({ id: reply.id, do: 'answer', answer }),
+      );
     });
     server.receive({ id: 1, do: 'run', line: 'try 5m -f lines.of/mine' });
   });

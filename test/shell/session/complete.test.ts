@@ -36,6 +36,7 @@ afterAll(async () => {
 
 const common = ['bookmarks', 'cd', 'exit', 'get', 'help', 'ls', 'pwd', 'refresh', 'set', 'stats', 'status'];
 const ofRoot = [
+  'apply',
   'backups',
   'changes',
   'clearconfig',

@@ -1,0 +1,250 @@
+/**
+ * A description of a configuration beside the tree: what it takes to make the tree as it says, and the tree described. It has the
+ * keys of saveconfig.json, and may leave out what is to stay as it is. With `prune` the tree has what it says, and nothing else.
+ */
+
+import { isAbsolute } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { types } from '../attribute.ts';
+import { backstores } from '../backstore/index.ts';
+import { OperatorError } from '../errors.ts';
+import { elsewhere } from '../operations/groups.ts';
+import { setAttribute } from '../operations/labels.ts';
+import type { Operation, ParameterValues, Value } from '../operations/operation.ts';
+import { isRaw, type Raw, rawOf, textOf } from '../operations/raw.ts';
+import { chanceKeys } from '../operations/saved-form.ts';
+import { listsIn, type ObjectKind, schema } from '../operations/schema.ts';
+import type { Tree } from '../operations/tree.ts';
+import { isSecret } from '../target/auth.ts';
+import { bracketed } from '../target/target.ts';
+import { schemaOf } from './description-schema.ts';
+import { treeOf } from './rehearsal.ts';
+import { dumpTree } from './saveconfig.ts';
+import { transition } from './transition.ts';
+
+/** The lists of a description, and the kinds of objects that stand in them. */
+const topKinds = [schema.storageObject, schema.fabric, schema.target] as const satisfies readonly ObjectKind[];
+
+/** What a description leaves to be understood, by the list that an object stands in. */
+const understood: Readonly<Record<string, (raw: Raw) => Raw>> = {
+  targets: (raw) => ({ fabric: 'iscsi', ...raw, wwn: textOf(raw['wwn']).toLowerCase() }),
+  tpgs: (raw) => ({ tag: 1, ...raw }),
+  portals: (raw) => ({ port: 3260, ...raw, ip_address: bracketed(textOf(raw['ip_address']).replace(/[[\]]/g, '')) }),
+  node_acls: (raw) => ({ ...raw, node_wwn: textOf(raw['node_wwn']).toLowerCase() }),
+  mapped_luns: (raw) => ({ tpg_lun: raw['index'], ...raw }),
+};
+
+/** The size of a storage object that is not there yet, until its medium has said it. */
+const unknownBytes = 512;
+
+/** Groups of settings, which are named one by one. */
+const groups: readonly string[] = ['attributes', 'parameters'];
+
+const rawsIn = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRaw) : []);
+
+/** What tells an object from the others of its list. */
+const identityOf = (kind: ObjectKind, raw: Raw): string =>
+  JSON.stringify([
+    ...Object.entries(kind.fields).flatMap(([key, { names }]) => (names === undefined ? [] : [raw[key]])),
+    raw['plugin'],
+    raw['fabric'],
+  ]);
+
+/** What a description makes of a saved form. */
+function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: boolean): Raw {
+  const old: Raw = before ?? {};
+  const lists = listsIn(kind);
+  const stays = kind === schema.storageObject ? ['wwn', ...Object.keys(kindOf(old)?.keys ?? {})] : [];
+  const kept = prune
+    ? Object.fromEntries(
+        [...chanceKeys(kind), ...stays].flatMap((key) => (Object.hasOwn(old, key) ? [[key, old[key]]] : [])),
+      )
+    : old;
+  const form: Record<string, unknown> = { ...kept };
+  for (const [key, value] of Object.entries(given)) {
+    if (lists.some(({ list }) => list === key)) continue;
+    const settings = groups.includes(key) ? { ...(prune ? {} : rawOf(old[key])), ...rawOf(value) } : value;
+    form[key] = settings;
+    // Those that LIO does not have stand elsewhere in a saved form, and would be taken from there.
+    if (groups.includes(key)) for (const name of Object.keys(rawOf(value))) delete form[name];
+    if (key === 'attributes' && isRaw(form[elsewhere]))
+      form[elsewhere] = Object.fromEntries(
+        Object.entries(form[elsewhere]).filter(([name]) => !Object.hasOwn(rawOf(value), name)),
+      );
+  }
+  for (const below of lists)
+    if (prune || given[below.list] !== undefined)
+      form[below.list] = mergedList(below, rawsIn(old[below.list]), rawsIn(given[below.list]), prune);
+  return form;
+}
+
+function mergedList(kind: ObjectKind, before: readonly Raw[], given: readonly Raw[], prune: boolean): Raw[] {
+  const wanted = new Map(
+    given.map((raw) => {
+      const whole = understood[kind.list]?.(raw) ?? raw;
+      return [identityOf(kind, whole), whole] as const;
+    }),
+  );
+  const old = new Map(before.map((raw) => [identityOf(kind, raw), raw]));
+  const left = prune ? [] : before.filter((raw) => !wanted.has(identityOf(kind, raw)));
+  return [...left, ...[...wanted].map(([id, raw]) => merged(kind, old.get(id), raw, prune))];
+}
+
+const kindOf = (raw: Raw) =>
+  backstores.find(
+    ({ plugin, handler }) =>
+      plugin === raw['plugin'] && (handler === undefined || textOf(raw['config']).startsWith(`${handler}/`)),
+  );
+
+/** A storage object as a saved file has it: sizes are numbers; a new one without a size takes that of its medium. */
+function settledObject(raw: Raw): Raw {
+  const keys = kindOf(raw)?.keys ?? {};
+  const { dev } = raw;
+  if (typeof dev === 'string' && raw['plugin'] !== 'pscsi' && !isAbsolute(dev))
+    throw new OperatorError(`${raw['plugin']}/${raw['name']}: '${dev}' is no absolute path`);
+  const sizes = Object.entries(keys).flatMap(([key, { type }]) =>
+    type === 'number' && typeof raw[key] === 'string' ? [[key, types.size.parse(raw[key])] as const] : [],
+  );
+  return { ...raw, ...Object.fromEntries(sizes) };
+}
+
+/** What `create` is given for a storage object that is not there yet: its medium is opened, or made. */
+function creation(raw: Raw): ParameterValues {
+  const kind = kindOf(raw);
+  const prefix = `${kind?.handler}/`;
+  const words = (kind?.parameters ?? []).flatMap(({ name, kind: what }) => {
+    const isMedium = what === 'file' || what === 'block-device';
+    const value =
+      name === 'cfgstring'
+        ? textOf(raw['config']).replace(prefix, '')
+        : (raw[name] ?? (isMedium ? raw['dev'] : undefined));
+    return value === undefined || value === null ? [] : [[name, value as Value] as const];
+  });
+  return { name: textOf(raw['name']), ...Object.fromEntries(words) };
+}
+
+/** What it takes, in order. @throws OperatorError for a description that cannot be carried out */
+export async function planDescription(tree: Tree, given: Raw, prune = false): Promise<Operation[]> {
+  const objects = rawsIn(given['storage_objects']).map(settledObject);
+  const wish = await wishedTree(tree, { ...given, storage_objects: objects }, prune);
+  return transition(tree, wish).flatMap(({ operation }) => made(operation, objects));
+}
+
+/** The tree as it is to be. @throws OperatorError when that cannot be */
+export async function wishedTree(tree: Tree, given: Raw, prune = false): Promise<Tree> {
+  const now = dumpTree(tree);
+  const before = together(now);
+  const lists = topKinds.map(
+    (kind) => [kind.list, mergedList(kind, rawsIn(before[kind.list]), rawsIn(given[kind.list]), prune)] as const,
+  );
+  const wish = Object.fromEntries(lists);
+  const isNew = (raw: Raw) => tree.storageObjectOf(textOf(raw['plugin']), textOf(raw['name'])) === undefined;
+  wish['storage_objects'] = wish['storage_objects']!.map((raw) =>
+    isNew(raw) && kindOf(raw)?.keys['size'] && raw['size'] === undefined ? { ...raw, size: unknownBytes } : raw,
+  );
+  const [{ tree: wanted, errors }, { errors: known }] = [
+    await treeOf({ ...now, ...wish, [elsewhere]: undefined }),
+    await treeOf(now),
+  ];
+  const faults = errors.filter((line) => !known.includes(line));
+  if (faults.length > 0) throw new OperatorError(faults[0]!, faults.slice(1).join('\n') || 'Nothing was changed.');
+  return wanted;
+}
+
+/** A storage object that comes is made as an operator makes it; what it differs in from a new one is set. */
+function made(operation: Operation, objects: readonly Raw[]): Operation[] {
+  const { path, verb, params } = operation;
+  const raw = objects.find(({ name }) => name === params['name']);
+  if (!path.startsWith('/backstores/') || path.split('/').length !== 3 || verb !== 'create' || !raw) return [operation];
+  const { attributes = {} } = (params['settled'] ?? {}) as { attributes?: Record<string, string | number> };
+  const at = `${path}/${params['name']}`;
+  return [
+    { path, verb, params: { ...creation(raw), ...(typeof raw['wwn'] === 'string' && { wwn: raw['wwn'] }) } },
+    ...Object.entries(attributes).map(([name, value]) => setAttribute(at, name, value)),
+  ];
+}
+
+/** A saved form whose storage objects have all of their attributes. */
+function together(saved: Raw): Raw {
+  const all = rawOf(saved[elsewhere]);
+  const paths = rawsIn(saved['storage_objects']).map((raw) => {
+    const path = `/backstores/${kindOf(raw)?.name}/${raw['name']}`;
+    return Object.hasOwn(all, path)
+      ? { ...raw, attributes: { ...rawOf(raw['attributes']), ...rawOf(all[path]) } }
+      : raw;
+  });
+  return { ...saved, storage_objects: paths };
+}
+
+/** How secrets are described: as they are, or where they will be found. */
+export type DescribedSecrets = 'plain' | 'variables';
+
+/** The tree as a description: what is as in a new object, or made by chance, is left out. */
+export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promise<Raw> {
+  const now = together(dumpTree(tree));
+  const lists = topKinds.map((kind) => [kind.list, rawsIn(now[kind.list])] as const);
+  const bare = Object.fromEntries(
+    topKinds.map((kind) => [kind.list, rawsIn(now[kind.list]).map((raw) => bareForm(kind, raw))]),
+  );
+  const { tree: freshTree } = await treeOf(bare);
+  const fresh = together(dumpTree(freshTree));
+  let number = 0;
+  const hide = (key: string, value: unknown): unknown => {
+    if (secrets === 'plain' || (!isSecret(key) && key !== 'password')) return value;
+    number += 1;
+    return { env: `TCLI_SECRET_${number}` };
+  };
+  const described = lists.map(([list, raws]) => {
+    const kind = topKinds.find((one) => one.list === list)!;
+    return [list, raws.map((raw) => difference(kind, raw, freshOf(kind, fresh[list], raw), hide))] as const;
+  });
+  return Object.fromEntries(described.filter(([, raws]) => raws.length > 0));
+}
+
+/** Only what makes it this object, and what it is made of. */
+function bareForm(kind: ObjectKind, raw: Raw): Raw {
+  const keys = [
+    ...Object.entries(kind.fields).flatMap(([key, { names, given, type }]) =>
+      (names ?? given) !== undefined || type === 'reference' ? [key] : [],
+    ),
+    ...(kind === schema.storageObject ? ['wwn', ...Object.keys(kindOf(raw)?.keys ?? {})] : []),
+  ];
+  const own = keys.flatMap((key) => (raw[key] === undefined ? [] : [[key, raw[key]] as const]));
+  const lists = listsIn(kind).map(
+    (below) => [below.list, rawsIn(raw[below.list]).map((one) => bareForm(below, one))] as const,
+  );
+  return Object.fromEntries([...own, ...lists]);
+}
+
+const freshOf = (kind: ObjectKind, list: unknown, raw: Raw): Raw =>
+  rawsIn(list).find((one) => identityOf(kind, one) === identityOf(kind, raw)) ?? {};
+
+function difference(kind: ObjectKind, raw: Raw, fresh: Raw, hide: (key: string, value: unknown) => unknown): Raw {
+  const bare = bareForm(kind, raw);
+  const lists = listsIn(kind);
+  const known = schemaOf(kind).properties ?? {};
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(raw)) {
+    const group = groups.find((one) => Object.hasOwn(known[one]?.properties ?? {}, key));
+    const isChance = chanceKeys(kind).includes(key);
+    if (isChance || lists.some(({ list }) => list === key) || value === null || value === undefined) continue;
+    if (groups.includes(key)) {
+      const settable = known[key]?.properties ?? {};
+      const changed = Object.entries(rawOf(value)).filter(
+        ([name, one]) => Object.hasOwn(settable, name) && textOf(one) !== textOf(rawOf(fresh[key])[name] ?? ''),
+      );
+      if (changed.length > 0) out[key] = { ...rawOf(out[key]), ...Object.fromEntries(changed) };
+    } else if (group) out[group] = { ...rawOf(out[group]), [key]: value };
+    else if (!Object.hasOwn(known, key)) continue;
+    else if (key === 'accounts')
+      out[key] = rawsIn(value).map(({ userid, password }) => ({ userid, password: hide('password', password) }));
+    else if (Object.hasOwn(bare, key) || !isDeepStrictEqual(value, fresh[key])) out[key] = hide(key, value);
+  }
+  for (const below of lists) {
+    const some = rawsIn(raw[below.list]).map((one) =>
+      difference(below, one, freshOf(below, fresh[below.list], one), hide),
+    );
+    if (some.length > 0) out[below.list] = some;
+  }
+  return out;
+}

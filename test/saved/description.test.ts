@@ -1,0 +1,114 @@
+// Descriptions: what is exported gives the same tree again, whatever was there before; what is no description is refused where it stands.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { describeTree, planDescription, wishedTree } from '../../src/saved/description.ts';
+import { descriptionSchema, faultsIn } from '../../src/saved/description-schema.ts';
+import { printDescription, readDescription } from '../../src/saved/description-text.ts';
+import { isSameTree, treeOf } from '../../src/saved/rehearsal.ts';
+import { dumpTree } from '../../src/saved/saveconfig.ts';
+import { transition } from '../../src/saved/transition.ts';
+import { trees, treeWith } from '../support/random-trees.ts';
+
+const noSecret = () => Promise.reject(new Error('no secret is asked for'));
+const read = (text: string) => readDescription(text, 'FILE', noSecret);
+
+test('export, apply: the same tree, from nothing and with prune from any other; what is there already takes nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(trees, trees, fc.constantFrom('yaml', 'json'), async (some, others, format) => {
+      const [tree, other, empty] = [await treeWith(some), await treeWith(others), (await treeOf({})).tree];
+      const described = await describeTree(tree, 'plain');
+      expect(faultsIn(described, descriptionSchema)).toEqual([]);
+      const given = await read(await printDescription(described, format as 'yaml'));
+      for (const from of [empty, tree, other]) {
+        const wish = await wishedTree(from, given, from === other);
+        if (!isSameTree(wish, tree)) expect(dumpTree(wish)).toEqual(dumpTree(tree));
+        expect(isSameTree(wish, tree)).toBe(true);
+      }
+      expect(transition(tree, await wishedTree(tree, given))).toEqual([]);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('without secrets there is a variable in the place of each, and the same tree where they are set', async () => {
+  const { tree } = await treeOf({
+    fabric_modules: [{ name: 'iscsi', accounts: [{ userid: 'me', password: 'secret-1' }] }],
+    targets: [
+      {
+        fabric: 'iscsi',
+        wwn: 'iqn.2003-01.org.example:t',
+        tpgs: [{ tag: 1, chap_userid: 'u', chap_password: 'secret-2' }],
+      },
+    ],
+  });
+  const text = await printDescription(await describeTree(tree, 'variables'), 'yaml');
+  expect(text).not.toContain('secret-');
+  const secrets: Record<string, string> = { TCLI_SECRET_1: 'secret-1', TCLI_SECRET_2: 'secret-2' };
+  const given = await readDescription(text, 'FILE', async (place) => secrets['env' in place ? place.env : '']!);
+  expect(isSameTree(await wishedTree((await treeOf({})).tree, given), tree)).toBe(true);
+});
+
+test('what is left out stays as it is; with prune it goes, but for the names and numbers that an object has', async () => {
+  const { tree } = await treeOf({
+    storage_objects: [{ plugin: 'ramdisk', name: 'rd0', size: 1 << 20, wwn: 'serial' }],
+    targets: ['a', 'b'].map((name) => ({
+      fabric: 'iscsi',
+      wwn: `iqn.2003-01.org.example:${name}`,
+      tpgs: [
+        {
+          tag: 1,
+          attributes: { login_timeout: 20 },
+          luns: [{ index: 0, storage_object: '/backstores/ramdisk/rd0', alias: 'abcdef0123' }],
+        },
+      ],
+    })),
+  });
+  const given = await read(
+    'storage_objects: [{plugin: ramdisk, name: rd0}]\n' +
+      'targets: [{wwn: IQN.2003-01.org.example:A, tpgs: [{luns: [{index: 0, storage_object: /backstores/ramdisk/rd0}]}]}]\n',
+  );
+  expect(await planDescription(tree, given)).toEqual([]);
+  expect((await planDescription(tree, given, true)).map(({ path, verb }) => `${path} ${verb}`)).toEqual([
+    '/iscsi delete',
+    '/iscsi/iqn.2003-01.org.example:a/tpg1 set',
+  ]);
+});
+
+test.each([
+  [
+    'targets:\n  - wwn: iqn.2003-01.org.example:t\n    tpg: []\n',
+    /^FILE:3: targets\.0\.tpg is not known here; there are: fabric, wwn, tpgs/,
+  ],
+  ['# a comment\n---\nstorage_objects: []\n---\ntargets: 7\n', /^FILE:5: targets is to be array, and is integer/],
+  ['storage_objects: [{plugin: fileio}]\n', /^FILE:1: storage_objects\.0 lacks 'name'/],
+  [
+    'storage_objects:\n - {plugin: fileio, name: d, dev: /d,\n    size: 10 GB}\n',
+    /^FILE:3: .*size is no size, as 512M or 10G/,
+  ],
+  ['targets:\n- wwn: x\n  tpgs:\n  - attributes: {authentication: 2}\n', /^FILE:4: .*authentication is to be/],
+  ['targets: [\n', /^FILE:2: /],
+  ['- 1\n', /^FILE:1: this is to be object, and is array/],
+  [
+    'targets: [{wwn: x, tpgs: [{chap_password: {variable: X}}]}]',
+    /^FILE:1: .*chap_password is a text, {env: NAME} or {file: PATH}/,
+  ],
+])('%j is refused with its line', async (text, reason) => {
+  await expect(read(text)).rejects.toThrow(reason);
+});
+
+test('several documents are one description; nothing is described by nothing', async () => {
+  const given = await read('targets: [{wwn: a}]\n---\ntargets: [{wwn: b}]\nstorage_objects: []\n');
+  expect(given).toEqual({ targets: [{ wwn: 'a' }, { wwn: 'b' }], storage_objects: [] });
+  expect(await read('# nothing yet\n')).toEqual({});
+  expect(await read('')).toEqual({});
+});
+
+test('what cannot be carried out is refused whole: a LUN of nothing, a file with a relative name', async () => {
+  const { tree } = await treeOf({});
+  const target = (tpg: object) => ({ targets: [{ wwn: 'iqn.2003-01.org.example:t', tpgs: [tpg] }] });
+  const orphan = target({ luns: [{ index: 0, storage_object: '/backstores/ramdisk/none' }] });
+  await expect(planDescription(tree, orphan)).rejects.toThrow('Could not find matching StorageObject for LUN 0');
+  const relative = { storage_objects: [{ plugin: 'fileio', name: 'd', dev: 'd.img', size: '1M' }] };
+  await expect(planDescription(tree, relative)).rejects.toThrow("fileio/d: 'd.img' is no absolute path");
+});
