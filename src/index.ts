@@ -39,7 +39,7 @@ export { refuseLocalUse } from './daemon/control-requests.ts';
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
 export type { ServingProcess } from './daemon/shells.ts';
-export { describeLoss, harmIn, keptIn, problems, remarksOn } from './daemon/status.ts';
+export { describeLoss, describeOverdue, harmIn, keptIn, problems, remarksOn } from './daemon/status.ts';
 export type { AuditedChange } from './durable/audit.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export { exportTargetsConf } from './import/export-targets-conf.ts';

@@ -34,6 +34,14 @@ export const logEvents = {
     level: 'error',
     doc: 'A read, write or flush of a volume failed; the initiator was told. Look at the file, the device or the server behind it.',
   },
+  'medium does not answer': {
+    level: 'error',
+    doc: 'A medium has had commands for more than 10 seconds. Said once, until all of them are answered; `status` goes on saying it. Look at the file, the device or the engine behind it.',
+  },
+  'medium answers again': {
+    level: 'info',
+    doc: 'A medium has no commands any more that it has had for long.',
+  },
   'writes may be lost': {
     level: 'error',
     doc: 'Writes that were acknowledged may not be on the medium; flushes fail until they are written again, or an operator reopens the medium.',

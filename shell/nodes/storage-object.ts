@@ -2,6 +2,7 @@
 
 import {
   describeLoss,
+  describeOverdue,
   infoOf,
   OperatorError,
   type StorageObject,
@@ -91,15 +92,18 @@ const workLine = ({ command, failed, progress }: WorkState): string =>
 export const storageObject: NodeType<StorageObject> = {
   doc: 'A storage object: a volume with a SCSI identity.',
   summary(object, { root, isOffline }) {
-    const { backstore, config, size, attributes, exported, missing } = object;
+    const { backstore, name, config, size, attributes, exported, missing } = object;
     const about = backstore.summary(config, size, attributes.values.emulate_write_cache === 1);
     if (missing !== undefined) return { text: `${about} missing: ${missing}`, healthy: false };
     const loss = root.lossOf(object);
+    const overdue = root.overdueOf(object);
+    const isLate = overdue !== undefined && overdue.commands > 0;
     const state = isOffline ? 'not served' : exported ? 'activated' : 'deactivated';
-    const text = `${about} ${state}${loss ? ', writes lost' : ''}`;
+    const text = `${about} ${state}${loss ? ', writes lost' : ''}${isLate ? ', does not answer' : ''}`;
     const work = root.workOn(object);
-    const more = [...(loss ? [describeLoss(loss)] : []), ...(work ? [workLine(work)] : [])];
-    return { text, healthy: work?.failed !== true && !loss, ...(more.length > 0 && { more }) };
+    const late = isLate ? [`${name}: ${describeOverdue(overdue)}.`] : [];
+    const more = [...(loss ? [describeLoss(loss)] : []), ...late, ...(work ? [workLine(work)] : [])];
+    return { text, healthy: work?.failed !== true && !loss && !isLate, ...(more.length > 0 && { more }) };
   },
   row: (object, rows) => rows.disk(object),
   children: (object) => [

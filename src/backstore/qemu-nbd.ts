@@ -5,7 +5,7 @@ import { existsSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError } from '../errors.ts';
 import { ownFolder } from '../system/own-folder.ts';
-import { findProgram } from '../system/program.ts';
+import { endingWithUs, findProgram } from '../system/program.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { Volume } from './backstore.ts';
 import { type NbdConnection, openNbdConnection } from './nbd-connection.ts';
@@ -107,7 +107,8 @@ class QemuNbd {
     const places = ['--socket', this.#socket, '--pid-file', this.#pidFile];
     const options = [...places, '--shared=8', '--discard=unmap', '--cache=writeback'];
     const listens = appeared(this.#folder, this.#pidFile);
-    const child = spawn(program, [...options, '--image-opts', this.#image], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [command, words] = endingWithUs(program, [...options, '--image-opts', this.#image]);
+    const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
     child.stderr.on('data', (data) => {
       this.#said = `${this.#said}${data}`.slice(-4096);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { ownFolder } from '../system/own-folder.ts';
-import { findProgram } from '../system/program.ts';
+import { endingWithUs, findProgram } from '../system/program.ts';
 import { type NbdConnection, openNbdConnection } from './nbd-connection.ts';
 import { within } from './patience.ts';
 import { Qmp } from './qmp.ts';
@@ -168,11 +168,10 @@ export class StorageDaemon {
   #spawn(): Running {
     const program = findProgram('qemu-storage-daemon');
     if (!program) throw new OperatorError('qemu-storage-daemon is not installed', 'Install it: apt install qemu-utils');
-    const guard = findProgram('setpriv');
     const words = ['--chardev', 'stdio,id=qmp,signal=off', '--monitor', 'chardev=qmp'];
-    const [command, ...more] = guard ? [guard, '--pdeathsig', 'KILL', program, ...words] : [program, ...words];
+    const [command, more] = endingWithUs(program, words);
     const { fd } = this.#image;
-    const child = spawn(command!, more, {
+    const child = spawn(command, more, {
       stdio: ['pipe', 'pipe', 'pipe', ...(fd === undefined ? [] : [fd])],
     }) as unknown as Running['child'];
     const { promise: exited, resolve } = Promise.withResolvers<void>();

@@ -195,6 +195,28 @@ export const families: readonly Family[] = [
         (one) => [{ storage_object: one.path }, Number(root.lossOf(one) !== undefined)] as const,
       ),
   },
+  {
+    name: 'tcli_storage_object_overdue',
+    type: 'gauge',
+    help: 'Commands that the medium has had for more than 10 seconds.',
+    labels: ['storage_object'],
+    samples: ({ root }) =>
+      Array.from(
+        root.tree.allStorageObjects(),
+        (one) => [{ storage_object: one.path }, root.overdueOf(one)?.commands ?? 0] as const,
+      ),
+  },
+  {
+    name: 'tcli_storage_object_overdue_total',
+    type: 'counter',
+    help: 'Commands that the medium had for more than 10 seconds.',
+    labels: ['storage_object'],
+    samples: ({ root }) =>
+      Array.from(
+        root.tree.allStorageObjects(),
+        (one) => [{ storage_object: one.path }, root.overdueOf(one)?.total ?? 0] as const,
+      ),
+  },
   ofStorageObjects('reads', 'READ commands.', ({ reads }) => reads),
   ofStorageObjects('writes', 'WRITE commands.', ({ writes }) => writes),
   ofStorageObjects('read_bytes', 'Bytes that they read.', ({ readBytes }) => readBytes),

@@ -1,7 +1,7 @@
 /** What a running process serves, and what it cannot. */
 
 import { printSize } from '../backstore/backstore.ts';
-import type { LossState } from '../loops/loop.ts';
+import type { LossState, OverdueState } from '../loops/loop.ts';
 import type { Raw } from '../operations/raw.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
@@ -40,6 +40,10 @@ const authProblems = (tree: Tree): string[] =>
     const problem = authProblem(auth);
     return problem ? [`${path}: ${problem}`] : [];
   });
+
+/** That a medium has had commands for long. */
+export const describeOverdue = ({ commands, seconds }: OverdueState): string =>
+  `its medium does not answer: it has ${commands} ${commands === 1 ? 'command' : 'commands'}, the oldest for ${seconds} s`;
 
 /** What may be lost, and what to type next. */
 export const describeLoss = ({ path, bytes, reason }: LossState): string =>
@@ -108,5 +112,9 @@ export function problems(host: Host): string[] {
   const tried = host.trials.all.flatMap(({ change, line, problem }) =>
     problem === undefined ? [] : [`${change}: on trial (${line}), and could not be taken back: ${problem}`],
   );
-  return [...lost, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
+  const overdue = [...tree.allStorageObjects()].flatMap((object) => {
+    const late = host.root.overdueOf(object);
+    return late && late.commands > 0 ? [`${object.path}: ${describeOverdue(late)}`] : [];
+  });
+  return [...lost, ...overdue, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
 }

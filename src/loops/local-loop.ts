@@ -41,6 +41,7 @@ import {
 import { Media } from './media.ts';
 import { objectStates } from './object-states.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
+import { OverdueWatch } from './overdue.ts';
 import { Receiving } from './receiving.ts';
 import type { TreeCopy } from './tree-copy.ts';
 
@@ -84,6 +85,7 @@ export class LocalLoop implements Loop, Taker {
   #begun: Promise<unknown>[] = [];
   readonly #media: Media;
   readonly #load = new LoadMeter();
+  readonly #overdue: OverdueWatch;
 
   constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
     this.#tree = tree;
@@ -94,7 +96,9 @@ export class LocalLoop implements Loop, Taker {
     this.#alone = alone;
     this.#media = new Media(host);
     this.#openings = new Openings(() => host.look());
+    this.#overdue = new OverdueWatch(() => this.#tree.allStorageObjects(), host.log.bind(host));
     if (alone) this.#load.start();
+    if (alone) this.#overdue.start();
     this.#receiving = new Receiving({
       tree,
       log: host.log.bind(host),
@@ -111,6 +115,7 @@ export class LocalLoop implements Loop, Taker {
     const ended = Promise.all(going.flatMap((path) => [...this.#engines.values()].map((one) => one.ended?.(path))));
     for (const path of going) this.#close(path, () => ended.then(() => this.#leave(path)));
     if (gained.length > 0) this.#load.start();
+    if (gained.length > 0) this.#overdue.start();
     for (const path of gained) {
       this.#mine.add(path);
       const storageObject = this.#tree.storageObject(path);
@@ -258,6 +263,7 @@ export class LocalLoop implements Loop, Taker {
       ...objectStates([...this.#tree.allStorageObjects()].filter((one) => this.#isMine(one.path))),
       waiting: wayOfWaiting(),
       load: this.#load.read(),
+      overdue: this.#overdue.states(),
     };
   }
 
@@ -311,6 +317,7 @@ export class LocalLoop implements Loop, Taker {
 
   async stop(): Promise<void> {
     this.#load.stop();
+    this.#overdue.stop();
     this.#serving = false;
     await this.#receiving.stop();
     await Promise.all([...this.#engines.values()].map((engine) => engine.stop()));

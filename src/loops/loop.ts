@@ -83,11 +83,23 @@ export interface LossState {
   readonly reason: string;
 }
 
+/** A storage object whose medium has, or had, commands for long. */
+export interface OverdueState {
+  readonly path: string;
+  /** How many it has for long now. */
+  readonly commands: number;
+  /** How long it has had the oldest; 0 when there is none. */
+  readonly seconds: number;
+  /** How many there were since the loop began. */
+  readonly total: number;
+}
+
 /** What goes on in a loop. Plain data. */
 export interface LoopState {
   readonly sessions: readonly SessionInfo[];
   readonly work: readonly WorkState[];
   readonly losses: readonly LossState[];
+  readonly overdue: readonly OverdueState[];
   readonly holds: readonly UnitHold[];
   /** How it reaches what it has to wait for (`wayOfWaiting`). */
   readonly waiting: string | undefined;

@@ -5,7 +5,16 @@
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { allCounts } from '../loops/counts.ts';
-import type { Again, LoopCounts, LoopHost, LoopLoad, LoopState, LossState, WorkState } from '../loops/loop.ts';
+import type {
+  Again,
+  LoopCounts,
+  LoopHost,
+  LoopLoad,
+  LoopState,
+  LossState,
+  OverdueState,
+  WorkState,
+} from '../loops/loop.ts';
 import { Loops } from '../loops/loops.ts';
 import { Carrying } from '../operations/door.ts';
 import type { Apply, Operation, Outcome, PartOfChange, Surroundings } from '../operations/operation.ts';
@@ -260,23 +269,20 @@ export class Root {
   }
 
   /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
-  workOn({ path }: StorageObject): WorkState | undefined {
-    return this.states()
-      .flatMap((loop) => loop.work)
-      .find((one) => one.path === path);
-  }
+  workOn = (object: StorageObject): WorkState | undefined => this.#of(object, ({ work }) => work);
 
   /** What a storage object may have lost of what it acknowledged, as of the last `observe`. */
-  lossOf({ path }: StorageObject): LossState | undefined {
-    return this.states()
-      .flatMap((loop) => loop.losses)
-      .find((one) => one.path === path);
-  }
+  lossOf = (object: StorageObject): LossState | undefined => this.#of(object, ({ losses }) => losses);
+
+  /** Commands that the medium of a storage object has, or had, for long, as of the last `observe`. */
+  overdueOf = (object: StorageObject): OverdueState | undefined => this.#of(object, ({ overdue }) => overdue);
 
   /** Who holds a storage object, as of the last `observe`; undefined: nobody, and nothing protects it. */
-  holdOn({ path }: StorageObject): UnitHold | undefined {
+  holdOn = (object: StorageObject): UnitHold | undefined => this.#of(object, ({ holds }) => holds);
+
+  #of<T extends { readonly path: string }>({ path }: StorageObject, all: (state: LoopState) => readonly T[]) {
     return this.states()
-      .flatMap((loop) => loop.holds)
+      .flatMap(all)
       .find((one) => one.path === path);
   }
 

@@ -13,6 +13,15 @@ export function findProgram(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
+/**
+ * How a program is started that must not outlive who starts it, however that ends: by setpriv(1), where it is installed.
+ * @returns the program to run and its words
+ */
+export function endingWithUs(program: string, words: readonly string[]): [program: string, words: string[]] {
+  const guard = findProgram('setpriv');
+  return guard === undefined ? [program, [...words]] : [guard, ['--pdeathsig', 'KILL', program, ...words]];
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
