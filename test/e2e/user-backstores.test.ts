@@ -7,6 +7,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { taskManagementRequest } from '../../src/iscsi/pdu.ts';
+import { connectInitiator } from '../support/connect-initiator.ts';
 import { needs } from '../support/needs.ts';
 import {
   configure,
@@ -202,5 +204,42 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
     expect(await tcli(home, [`${disk}/snapshots`, 'rollback', 'three'])).toMatchObject({ status: 0, stderr: '' });
     expect((await io(url, 'read -P 9 0 64k')).stdout).toContain('Pattern verification failed');
     expect((await run('qemu-img', ['check', '-U', image])).stdout).not.toMatch(/corruptions/);
+  });
+
+  it('an engine is held, its write aborted, the block written anew, the engine let go: the newer data stays', async () => {
+    const home = temporaryDirectory();
+    const socket = join(home, 'nbdkit');
+    const server = await nbdkit(socket, 'memory', String(bytes));
+    const { url } = await served(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
+    const port = Number(new URL(url.replace('iscsi:', 'http:')).port);
+    const [a, b] = await Promise.all(
+      ['a', 'b'].map((name) =>
+        connectInitiator(port, iqn, `iqn.2026-01.com.example:${name}`, { ImmediateData: 'Yes' }),
+      ),
+    );
+    for (const one of [a, b]) while ((await one!.initiator.command([0])).status !== 0);
+    const write = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+    const put = (fill: number) => ({ write: true, data: Buffer.alloc(512, fill), immediateData: 512 });
+    server.kill('SIGSTOP');
+    const tag = a!.initiator.sendCommand(write, put(1));
+    a!.initiator.send(taskManagementRequest, {
+      ...a!.initiator.number(true),
+      final: true,
+      function: 1,
+      referencedTaskTag: tag,
+      refCmdSn: a!.initiator.cmdSn - 1,
+      initiatorTaskTag: a!.initiator.tag(),
+    });
+    // What comes behind the abort is answered, and the abort is not: its write may land yet.
+    expect((await a!.initiator.command([0])).status).toBe(0);
+    const answered = a!.initiator.next();
+    expect((await b!.initiator.command(write, put(2))).status).toBe(0x08);
+    expect(await Promise.race([answered, Promise.resolve('not yet')])).toBe('not yet');
+    server.kill('SIGCONT');
+    expect(await answered).toMatchObject({ name: 'Task Management Function Response' });
+    expect((await b!.initiator.command(write, put(2))).status).toBe(0);
+    const { data } = await a!.initiator.command([0x28, ...write.slice(1)], { read: true, length: 512 });
+    expect(data).toEqual(Buffer.alloc(512, 2));
+    for (const one of [a, b]) one!.close();
   });
 });
