@@ -6,7 +6,7 @@
 
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import { parseJson, systemErrorCode } from '../errors.ts';
+import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import { type Author, describeOperation, type Operation } from '../operations/operation.ts';
 import { type Files, realFiles, syncDirectory, writeAll } from './atomic-file.ts';
 import type { JournalLine } from './journal-lines.ts';
@@ -99,8 +99,7 @@ export class Audit {
   /** Everything, oldest first, and what the journal has behind it. */
   async read(journal: readonly JournalLine[]): Promise<Audited> {
     const texts: string[] = [];
-    for (let number = filesMax; number >= 0; number -= 1)
-      texts.push(await this.#files.readFile(this.#path(number), 'utf8').catch(ifThere('')));
+    for (let number = filesMax; number >= 0; number -= 1) texts.push(await this.#text(this.#path(number)));
     const kept = texts.flatMap((text) => text.split('\n').flatMap(recordIn));
     const all = [...kept, ...changesIn(journal).map(audited), ...savesIn(journal)];
     const once = [...new Map(all.map((one) => [keyOf(one), one])).values()];
@@ -108,6 +107,15 @@ export class Audit {
       changes: once.filter((one): one is AuditedChange => 'change' in one),
       saves: once.filter((one): one is PastSave => 'hash' in one),
     };
+  }
+
+  async #text(path: string): Promise<string> {
+    return this.#files
+      .readFile(path, 'utf8')
+      .catch(ifThere(''))
+      .catch((error) => {
+        throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
+      });
   }
 
   async #rotate(): Promise<void> {

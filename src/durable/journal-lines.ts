@@ -1,6 +1,6 @@
 /** The lines of the journal: what each of them says, and where the configuration begins among them. */
 
-import { parseJson, reasonOf, systemErrorCode } from '../errors.ts';
+import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
 import type { Files } from './atomic-file.ts';
 
@@ -55,7 +55,7 @@ export const foldedAt = (lines: readonly JournalLine[], start: number): number =
 
 /**
  * All lines that were acknowledged.
- * @throws system errors, and an Error that names a line which is damaged in the middle
+ * @throws OperatorError when they cannot be read, or one in the middle is damaged
  */
 export async function readLines(path: string, files: Files): Promise<JournalLine[]> {
   let text: string;
@@ -63,7 +63,7 @@ export async function readLines(path: string, files: Files): Promise<JournalLine
     text = await files.readFile(path, 'utf8');
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
+    throw unreadable(path, reasonOf(error));
   }
   const lines = text
     .slice(0, text.lastIndexOf('\n') + 1)
@@ -73,7 +73,11 @@ export async function readLines(path: string, files: Files): Promise<JournalLine
     try {
       return parseJson(line) as JournalLine;
     } catch (error) {
-      throw new Error(`${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
+      throw unreadable(path, `${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
     }
   });
 }
+
+/** @param reason why the journal at `path` cannot be read */
+export const unreadable = (path: string, reason: string): OperatorError =>
+  new OperatorError(`Cannot read the journal: ${reason}`, `Mend or move away ${path}`);

@@ -9,6 +9,7 @@ import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
 import { Journal, journalFile } from '../durable/journal.ts';
+import { unreadable } from '../durable/journal-lines.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
@@ -259,7 +260,7 @@ export class Host {
       files: this.#files,
     };
     return Journal.load(options).catch((error) => {
-      throw new OperatorError(`Cannot read the journal: ${reasonOf(error)}`, `Mend or move away ${this.#journalPath}`);
+      throw error instanceof OperatorError ? error : unreadable(this.#journalPath, reasonOf(error));
     });
   }
 
