@@ -10,11 +10,11 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { peripheralLun } from '../scsi/lun.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import type { ReachedUnit } from '../target/reached-units.ts';
+import type { Tally } from '../target/traffic.ts';
 import { lentBytesMin, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, encodePdu, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
 import type { Session } from './session.ts';
-import type { Tally } from './tally.ts';
 
 /** The second byte of a READ, and of a WRITE that announces no more data, but for what tells untagged from SIMPLE. */
 const flagsOf = (values: { read?: true; write?: true }): number =>
@@ -77,7 +77,7 @@ export class FastPath {
       : this.#write(lu, position, bytes.subarray(dataStart, dataStart + length));
     if (at < 0) return false;
     countPlain(kind, plain, length);
-    this.#tally.count(reach.traffic, true, isRead ? length : 0, isRead ? 0 : length, now);
+    this.#tally.count(session.traffic, reach.traffic, true, isRead ? length : 0, isRead ? 0 : length, now);
     session.pass();
     header.initiatorTaskTag.set(output.bytes, at, tag);
     sender.stamp(output.bytes, at, true);

@@ -7,6 +7,7 @@ import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
 import { abortTask } from '../scsi/task-management.ts';
 import { addUnitAttention } from '../scsi/unit-attention.ts';
+import { Tally } from '../target/traffic.ts';
 import { advanceSerial } from '../wire/serial.ts';
 import { Answers } from './answers.ts';
 import type { Command } from './command.ts';
@@ -14,7 +15,6 @@ import { type CommandEvent, event, state, stateAfter } from './command-state.ts'
 import { DataOut } from './data-out.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
-import { Tally } from './tally.ts';
 
 const enter = (command: Command, what: CommandEvent): void => {
   command.state = stateAfter(command.state, what);
@@ -38,7 +38,7 @@ export class Transfer {
     this.#session = session;
     this.dataOut = new DataOut(connection, session);
     this.#answers = new Answers(connection, (command) => this.drop(command));
-    this.tally = new Tally(connection, session);
+    this.tally = new Tally(connection.host);
   }
 
   /** A command has come, and is not refused: its life begins, now or in its turn. */
@@ -210,7 +210,8 @@ export class Transfer {
     const { completion, lun, sent, received, arrivedAt } = command;
     if (completion) {
       const traffic = session.units.reach(lun, this.#connection.ends.portal)?.traffic;
-      this.tally.count(traffic, completion.status === status.good, sent, received, arrivedAt);
+      const { now } = this.#connection;
+      this.tally.count(session.traffic, traffic, completion.status === status.good, sent, received, arrivedAt, now);
     }
     if (command.immediate) this.immediate -= 1;
     else if (!keepsPlace) session.answered();

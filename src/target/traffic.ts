@@ -57,6 +57,57 @@ export function sumOf(all: Iterable<Traffic>): Traffic {
   return sum;
 }
 
+/** How many commands that end in one go share a reading. */
+const commandsPerReading = 16;
+
+/**
+ * Counts the commands of one connection or device as they are answered, and has the clock that they are measured by. It is not
+ * read for each of the commands that end in one go: that would be felt.
+ */
+export class Tally {
+  readonly #clock: { now(): number };
+  #now = 0;
+  /** For how many more commands the last reading holds. */
+  #left = 0;
+  readonly #forget = () => {
+    this.#left = 0;
+  };
+
+  /** @param clock in milliseconds */
+  constructor(clock: { now(): number }) {
+    this.#clock = clock;
+  }
+
+  /** The time as it was read in this turn of the event loop. */
+  now(): number {
+    if (this.#left === 0) {
+      this.#now = this.#clock.now();
+      queueMicrotask(this.#forget);
+      this.#left = commandsPerReading;
+    }
+    this.#left -= 1;
+    return this.#now;
+  }
+
+  /**
+   * @param session what its session counts in @param way what the way to its LUN counts in
+   * @param notBefore a time that has come: a command that came after the last reading may end before the next one
+   */
+  count(
+    session: Traffic,
+    way: Traffic | undefined,
+    good: boolean,
+    readBytes: number,
+    writtenBytes: number,
+    arrivedAt: number,
+    notBefore = arrivedAt,
+  ): void {
+    const ms = Math.max(this.now(), notBefore) - arrivedAt;
+    countCommand(session, good, readBytes, writtenBytes, ms);
+    if (way) countCommand(way, good, readBytes, writtenBytes, ms);
+  }
+}
+
 /** How commands reach a LUN. */
 export interface Way {
   /** The WWN of the ACL that lets the initiator in; '' for those that none does. */

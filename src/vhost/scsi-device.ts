@@ -4,8 +4,7 @@ import { admitTask, executeTask, readFailed, retireTask } from '../scsi/device-s
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
 import { dataMemory } from '../system/memory-budget.ts';
-import { CommandClock } from '../target/command-clock.ts';
-import { countCommand } from '../target/traffic.ts';
+import { Tally } from '../target/traffic.ts';
 import { command, putResponse, readAddress, response, responses } from '../wire/virtio-scsi.ts';
 import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
 import { type ChainRequest, type ChainShape, gatherPieces, scatterPieces } from './request.ts';
@@ -29,7 +28,7 @@ export class ScsiDevice {
   readonly #dirty = new Set<VirtQueue>();
   /** Who waits for a command to be used. */
   #waiting: (() => void)[] = [];
-  readonly #clock = new CommandClock(() => performance.now());
+  readonly #tally = new Tally(performance);
   #lastTag = 0;
 
   /** @param sessionOf the session with the TPG that a target number stands for */
@@ -67,7 +66,7 @@ export class ScsiDevice {
     request.task = task;
     request.session = session;
     request.lun = lun;
-    request.arrivedAt = this.#clock.now();
+    request.arrivedAt = this.#tally.now();
     session.outstanding += 1;
     const refusal = admitTask(task);
     if (refusal) this.#answer(queue, request, task, refusal);
@@ -224,10 +223,8 @@ export class ScsiDevice {
     const session = request.session!;
     session.outstanding -= 1;
     const good = code === responses.ok && ended === status.good;
-    const ms = this.#clock.now() - request.arrivedAt;
-    countCommand(session.traffic, good, read, written, ms);
     const traffic = session.units.reach(request.lun)?.traffic;
-    if (traffic) countCommand(traffic, good, read, written, ms);
+    this.#tally.count(session.traffic, traffic, good, read, written, request.arrivedAt);
     if (request.reserved > 0) this.#memory.giveBack(request.reserved);
     const moved = read + Math.min(written, request.dataOutLength);
     this.#putResponse(request, code, ended, request.dataInLength + request.dataOutLength - moved, sense);
@@ -286,8 +283,6 @@ export class ScsiDevice {
   close(): void {
     this.#memory.close();
   }
-
-  /** A clock that is not read for each of the commands that come and end in one go. */
 }
 
 /** Many short pieces are read at once, and copied. */
