@@ -68,7 +68,7 @@ export interface CreateUserNbd {
   control?: string;
 }
 
-/** What a user:qcow is made of. A qcow2 image, by qemu-nbd. */
+/** What a user:qcow is made of. A qcow2 image, by qemu-storage-daemon. */
 export interface CreateUserQcow {
   /** What it is called. */
   name: string;
@@ -87,7 +87,7 @@ export interface CreateUserQcow {
   control?: string;
 }
 
-/** What a user:rbd is made of. An image of a Ceph cluster, by qemu-nbd. */
+/** What a user:rbd is made of. An image of a Ceph cluster, by librbd. */
 export interface CreateUserRbd {
   /** What it is called. */
   name: string;

@@ -20,6 +20,7 @@ import type {
   IscsiTpgAttributes,
   IscsiTpgParameters,
   LoopbackTpgAttributes,
+  LunAttributes,
   StorageObjectAttributes,
   VhostTpgAttributes,
 } from './settings.ts';
@@ -54,8 +55,8 @@ export interface SavedAluaGroup extends AluaGroupSettings {
 /** What saveconfig.json has of one: fabric. */
 export interface SavedFabric {
   name: string;
-  discovery_enable_auth: boolean;
   discovery_accounts?: readonly string[];
+  discovery_enable_auth: boolean;
   discovery_userid?: string;
   discovery_password?: string;
   discovery_mutual_userid?: string;
@@ -98,6 +99,13 @@ export interface SavedLun {
   alias: string;
   alua_tg_pt_gp_name: string | null;
   attach?: boolean;
+  limit_iops?: number;
+  limit_read_iops?: number;
+  limit_write_iops?: number;
+  limit_bytes?: number;
+  limit_read_bytes?: number;
+  limit_write_bytes?: number;
+  limit_burst?: number;
 }
 
 /** What saveconfig.json has of one: portal. */
@@ -160,6 +168,8 @@ export interface AluaGroupNode extends TreeObject<SavedAluaGroup> {
 export interface LunNode extends TreeObject<SavedLun> {
   readonly index: number;
   /** Changes a setting of the LUN: its target port group is `alua_tg_pt_gp_name` of the group `alua`. */
+  set(group: 'attribute', values: Partial<LunAttributes>): Promise<void>;
+  /** Changes a setting of the LUN: its target port group is `alua_tg_pt_gp_name` of the group `alua`. */
   set(group: 'alua', values: Partial<{ alua_tg_pt_gp_name: string }>): Promise<void>;
 }
 
@@ -206,9 +216,9 @@ export interface Backstores {
   readonly ramdisk: Collection<StorageObjectNode, CreateRamdisk, [name: string]>;
   /** An export of an NBD server. */
   readonly 'user:nbd': Collection<StorageObjectNode, CreateUserNbd, [name: string]> & MediumActions;
-  /** A qcow2 image, by qemu-nbd. */
+  /** A qcow2 image, by qemu-storage-daemon. */
   readonly 'user:qcow': Collection<StorageObjectNode, CreateUserQcow, [name: string]> & MediumActions;
-  /** An image of a Ceph cluster, by qemu-nbd. */
+  /** An image of a Ceph cluster, by librbd. */
   readonly 'user:rbd': Collection<StorageObjectNode, CreateUserRbd, [name: string]> & MediumActions;
 }
 

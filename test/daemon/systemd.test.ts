@@ -134,7 +134,7 @@ it('systemd-analyze verify has nothing to say about the units', needs('systemd-a
   spawnSync('sed', [
     '-i',
     's|/usr/local/bin/tcli|/bin/true|',
-    ...['', 'user/'].map((at) => join(folder, 'packaging', at, 'tcli.service')),
+    ...['tcli.service', 'tcli-files.service', 'user/tcli.service'].map((name) => join(folder, 'packaging', name)),
   ]);
   for (const [words, place] of [
     [[], 'packaging'],
@@ -146,6 +146,11 @@ it('systemd-analyze verify has nothing to say about the units', needs('systemd-a
     const about = `${stdout}${stderr}`.split('\n').filter((line) => /tcli.*\.(service|socket)/.test(line));
     expect(about, place).toEqual([]);
   }
+});
+
+it('the unit that serves files only exposes at most 3.0 of 10', needs('systemd-analyze'), async () => {
+  const words = ['security', '--offline=yes', '--threshold=30', join(packaging, 'tcli-files.service')];
+  expect(await run('systemd-analyze', words)).toMatchObject({ status: 0 });
 });
 
 it('daemon install --user writes units that start this very program', async () => {

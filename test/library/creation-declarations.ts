@@ -43,6 +43,6 @@ export const verbs = (): string => {
     `export const verbs: Readonly<Record<string, readonly string[]>> = {\n${lines
       .map(([place, list]) => `  ${isName(place) ? place : `'${place}'`}: [${list}],\n`)
       .join('')}};\n`,
-    `export const backstoreNames = [${backstores.map(({ name }) => `'${name}'`).join(', ')}] as const;\n`,
+    `/** The kinds of backstore. */\nexport const backstoreNames = [${backstores.map(({ name }) => `'${name}'`).join(', ')}] as const;\n`,
   ].join('\n');
 };

@@ -3,6 +3,7 @@
  * setting, key or verb has its name here but for those that records only hold as code.
  */
 
+import type { AttributeTable } from '../../src/attribute.ts';
 import { backstores } from '../../src/backstore/index.ts';
 import { fabrics } from '../../src/fabric/index.ts';
 import { namesOf, roomsOf } from '../../src/library/node.ts';
@@ -13,7 +14,7 @@ import { listsIn, type ObjectKind, type SavedObject, schema } from '../../src/op
 import { operationTypes } from '../../src/saved/operations.ts';
 import { StorageObject } from '../../src/scsi/logical-unit.ts';
 import type { Fabric } from '../../src/target/fabric.ts';
-import type { SavedField } from '../../src/target/fields.ts';
+import { lunAttributes, type SavedField } from '../../src/target/fields.ts';
 import { fabricState, NodeAcl, newLun, Target, Tpg } from '../../src/target/target.ts';
 import { tablesOf, typeOf } from './settings-declarations.ts';
 import { comment, face, pascal, printed, property } from './typescript.ts';
@@ -70,10 +71,13 @@ function partType(kind: keyof typeof schema, key: string): string {
   const known = partTypes[kind]?.[key];
   if (known !== undefined) return known;
   if (/^(chap|discovery)_/.test(key)) return 'string';
-  const tables = fabrics.flatMap((fabric) => Object.values(tablesOf(fabric)));
+  const tables: readonly AttributeTable[] = [
+    lunAttributes,
+    ...fabrics.flatMap((fabric) => Object.values(tablesOf(fabric))),
+  ];
   const own = tables.find((table) => table[key])?.[key];
   if (own) return typeOf(own);
-  throw new Error(`partTypes of test/library/declarations.ts says no type for ${key} of ${kind}`);
+  throw new Error(`partTypes of test/library/tree-declarations.ts says no type for ${key} of ${kind}`);
 }
 
 function savedFace(name: keyof typeof schema): string {
