@@ -44,9 +44,14 @@ function* walk(drawn: Drawn, indent: string, depth: number, level: number): Gene
   }
 }
 
-/** What has to be asked for first is shown only where the drawing begins with it, or with what it stands below. */
-const shownBelow = (node: Node, level: number): Node[] =>
-  node.apart && level > 0 ? [] : sorted(node.children().filter(({ apart }) => !apart || level === 0));
+/**
+ * What has to be asked for first is shown only where the drawing begins with it, or with what it stands below; and there only if
+ * there is something, for targetcli has no such node.
+ */
+const shownBelow = (node: Node, level: number): Node[] => {
+  const shown = (one: Node) => !one.apart || (level === 0 && one.children().length > 0);
+  return node.apart && level > 0 ? [] : sorted(node.children().filter(shown));
+};
 
 /** The lines of `node` and what stands below it. */
 export const drawTree = (node: Node, style: TreeStyle): string[] =>
