@@ -20,7 +20,9 @@ export interface Invocation {
   /** No process is started in the background: the shell serves itself. */
   readonly noDaemon?: boolean;
   readonly wants:
-    | { readonly kind: 'help' | 'version' | 'shell' }
+    | { readonly kind: 'version' | 'shell' }
+    /** Of the whole program, or of one of its own words. */
+    | { readonly kind: 'help'; readonly topic?: string }
     | { readonly kind: 'serve'; readonly serve: ServeWords }
     /** What tgt's own program of that name would do. */
     | { readonly kind: 'tgt'; readonly tool: TgtTool; readonly words: readonly string[] }
@@ -54,7 +56,7 @@ export interface Invocation {
 export const tgtTools = ['tgtadm', 'tgt-admin', 'tgt-setup-lun'] as const;
 export type TgtTool = (typeof tgtTools)[number];
 
-const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
+export const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
 /** What `tcli daemon` can do. */
 export type DaemonAction = (typeof daemonActions)[number];
 
@@ -203,6 +205,8 @@ export function readArguments(words: readonly string[]): Invocation {
   if (file !== undefined) return { home, cwd, stopAtError, wants: { kind: 'file', path: file } };
   if (rest.length === 0) return { home, cwd, noDaemon, stopAtError, wants: { kind: 'shell' } };
   const [first = '', second = '', ...more] = rest;
+  const isAsked = ['--help', '-h'].includes(rest.at(-1) ?? '') && first !== 'tgtadm' && first !== '__complete';
+  if (isAsked && rest.length > 1) return { home, cwd, wants: helpWords(rest.slice(0, -1)) };
   if (rest.length === 1 && json === '' && (first === 'help' || first === 'version'))
     return { home, cwd, wants: { kind: first } };
   if (first === 'disable-daemon' && rest.length === 1)
@@ -231,6 +235,35 @@ export function readArguments(words: readonly string[]): Invocation {
   const line = rest.length === 1 ? quote(first) : rest.map(quoteSigns).join(' ');
   return { home, cwd, wants: { kind: 'command', line: json + line } };
 }
+
+/** Help on a word of the program's own, out of its usage; on a command of the shell, what its `help` says. */
+function helpWords(words: readonly string[]): Invocation['wants'] {
+  const [first = ''] = words;
+  if (usageOn(first) !== undefined) return { kind: 'help', topic: first };
+  const [path, command] = first.startsWith('/') ? [first, words[1]] : ['', first];
+  return { kind: 'command', line: [path, 'help', command].filter(Boolean).join(' ') };
+}
+
+/** What the usage explains below itself. */
+const blockOf = (name: string): string => {
+  const [, ...rest] = usage.split(`  ${name}:`);
+  return `  ${name}:${rest.join('').split(/\n(?! {15})/, 1)[0]}`;
+};
+
+/** What the usage has on one of the program's own words; undefined for others. */
+export function usageOn(topic: string): string | undefined {
+  const lines = usage.split('\n');
+  const own = lines.filter((line) => / {2}tcli |: tcli /.test(line) && line.split(/\s+/).includes(topic));
+  if (!/^[a-z]+$/.test(topic) || own.length === 0) return undefined;
+  const blocks = ['SHARING', 'SERVING'].filter((block) => own.some((line) => line.includes(`[${block}]`)));
+  return [...own, ...blocks.map(blockOf), 'OPTIONS, and all other commands: tcli --help', ''].join('\n');
+}
+
+/** The options of the program, or those of a block of its usage. */
+export const optionsOf = (block?: 'SERVING'): string[] =>
+  block
+    ? (blockOf(block).match(/--[\w-]+(?= )/g) ?? [])
+    : Array.from(usage.matchAll(/^ {2}(--[\w-]+)/gm), ([, option = '']) => option);
 
 function daemonWords(action: string, words: readonly string[], wantsJson: boolean): Invocation['wants'] {
   const json = wantsJson || words.includes('--json');

@@ -2,6 +2,7 @@
 
 import { OperatorError } from '../../src/client.ts';
 import type { LineCompletion } from '../channel/protocol.ts';
+import { daemonActions, optionsOf } from './arguments.ts';
 
 const scripts: Readonly<Record<string, string>> = {
   bash: `# tcli completion bash > /etc/bash_completion.d/tcli, or: source <(tcli completion bash)
@@ -47,12 +48,22 @@ export function completionScript(shell: string): string {
   return script;
 }
 
-/** Words of the program's own. */
-const programWords = {
-  completion: 'A script for bash, zsh or fish.',
-  daemon: 'The process that serves, in the background.',
-  serve: 'Restores the configuration and serves it.',
-} as const;
+/** Words of the program's own, and those that stand behind them. */
+const programWords: Readonly<Record<string, { readonly help: string; readonly words: readonly string[] }>> = {
+  completion: { help: 'A script for bash, zsh or fish.', words: Object.keys(scripts) },
+  daemon: { help: 'The process that serves, in the background.', words: [...daemonActions, 'install'] },
+  serve: { help: 'Restores the configuration and serves it.', words: optionsOf('SERVING') },
+};
+
+/** What is the program's at the end of `typed`: options, its own words, and those behind them. */
+function ownWords(typed: string): [string, string][] {
+  const [, first, word = ''] = /^(?:(\S+)\s+(?:\S+\s+)*)?(\S*)$/.exec(typed) ?? [];
+  const behind = first !== undefined && Object.hasOwn(programWords, first) ? programWords[first]?.words : undefined;
+  const names = word.startsWith('-') && first === undefined ? optionsOf() : Object.keys(programWords);
+  return (first === undefined ? names : (behind ?? []))
+    .filter((name) => name.startsWith(word))
+    .map((name) => [name, (first === undefined && programWords[name]?.help) || '']);
+}
 
 /** What can stand at the end of `line`, a line each: the word, a tab, its help. */
 export async function completeWords(
@@ -60,8 +71,8 @@ export async function completeWords(
   line: string,
 ): Promise<string[]> {
   // Options of the program are no part of a line.
-  const typed = line.replace(/^(?:\s*--(?:home|cwd)(?:=|\s+)\S+\s+)*/, '');
-  const own = /^\S*$/.test(typed) ? Object.entries(programWords).filter(([word]) => word.startsWith(typed)) : [];
+  const typed = line.replace(/^(?:\s*(?:--(?:home|cwd|on-error)(?:=|\s+)\S+|--json|--system|--no-daemon)\s+)*/, '');
+  const own = ownWords(typed);
   const { candidates } = await session.complete(typed, typed.length);
   return [...candidates.map(({ text, help }): [string, string] => [text, help]), ...own].map(
     ([text, help]) => `${text}\t${help}`,

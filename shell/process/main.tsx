@@ -16,6 +16,7 @@ import {
   targetctlUsage,
   tgtTools,
   usage,
+  usageOn,
 } from './arguments.ts';
 import type { ScriptSession } from './hosted.ts';
 import { planStream } from './plan-stream.ts';
@@ -48,7 +49,7 @@ async function main(): Promise<number> {
     return targetctlMisused;
   }
   const { home: directory, cwd, noDaemon, stopAtError, wants } = read;
-  if (wants.kind === 'help') return print(usage);
+  if (wants.kind === 'help') return print((wants.topic && usageOn(wants.topic)) || usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
   if (wants.kind === 'tgt') {
     // A secret on the command line is not to be read there for longer than it takes.

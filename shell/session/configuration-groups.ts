@@ -207,6 +207,7 @@ export const setCommand: ShellCommand<unknown> = {
   ],
   async run(_subject, context, { values, keywords }) {
     const group = groupOf(context, values['group']);
+    if (!group && keywords.length > 0) throw withoutGroup(context, keywords);
     if (!group) return listGroups(context);
     const writable = () => group.settings().filter(({ readOnly }) => !readOnly);
     if (keywords.length === 0) return listSettings(context, group, writable(), ({ type }) => type.name);
@@ -271,6 +272,17 @@ function groupOf({ node, preferences }: Context, name: unknown): ConfigurationGr
       ) ?? `Groups here: ${groups.map((known) => known.name).join(', ')}`,
     );
   return group;
+}
+
+/** Values without a group set nothing: nobody means that. */
+function withoutGroup({ node, preferences }: Context, keywords: readonly (readonly [string, string])[]): OperatorError {
+  const [[name] = ['']] = keywords;
+  const groups = groupsOf(node, preferences).filter((group) => group.settings().some((known) => known.name === name));
+  const meant = groups.map((group) => `Did you mean: set ${group.name} ${name}=…`);
+  return new OperatorError(
+    `The group that ${name} belongs to is missing; nothing was set.`,
+    meant.length > 0 ? meant.join('\n') : `Groups here: ${groupNames(node, { preferences }).join(', ')}`,
+  );
 }
 
 function listGroups({ node, preferences, print }: Context): void {

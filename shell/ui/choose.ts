@@ -16,13 +16,17 @@ export interface Choice {
   readonly height: 'menu' | 'screen';
 }
 
+/** A part of a path is looked for where an item has one. */
+const isMeant = ({ label, path }: Item, text: string): boolean =>
+  matchesFilter(text.includes('/') && path !== undefined ? path : label, text);
+
 /** @returns the index of the item chosen; null when the person left, or the terminal is gone */
 export async function chooseItem({ tty, view }: { tty: TtyHub; view: View }, choice: Choice): Promise<number | null> {
   let line = replaceText(EMPTY_LINE, 0, 0, choice.filter ?? '');
   // Only while the filter is empty does the list stand where the caller wants it.
   let index = choice.initial;
   for (;;) {
-    const found = [...choice.items.keys()].filter((item) => matchesFilter(choice.items[item]!.label, line.text));
+    const found = [...choice.items.keys()].filter((item) => isMeant(choice.items[item]!, line.text));
     const list = {
       items: found.map((item) => choice.items[item]!),
       selected: Math.max(0, found.indexOf(index)),
@@ -31,7 +35,12 @@ export async function chooseItem({ tty, view }: { tty: TtyHub; view: View }, cho
     const selected = found[list.selected];
     if (!tty.busy)
       view.show({
-        line: { prompt: `${choice.message}: `, text: line.text, cursor: line.cursor, suggestion: '' },
+        line: {
+          prompt: `${choice.message}${found.length === 0 ? ' (nothing matches)' : ''}: `,
+          text: line.text,
+          cursor: line.cursor,
+          suggestion: '',
+        },
         list,
       });
     const key = await tty.take();

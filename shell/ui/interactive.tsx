@@ -140,7 +140,7 @@ async function ask(shell: InteractiveShell, question: Question): Promise<string 
       const initial = choices.findIndex(({ value }) => value === question.initial);
       const chosen = await chooseItem(shell, {
         message: question.message,
-        items: choices.map(({ label }) => ({ label, help: '' })),
+        items: choices.map(({ label, value }) => ({ label, help: '', path: value })),
         initial: Math.max(0, initial),
         height: 'screen',
       });

@@ -5,6 +5,8 @@ export interface Item {
   readonly label: string;
   /** One line of help, '' when there is none. */
   readonly help: string;
+  /** The path that it stands for. */
+  readonly path?: string;
   /** The colour of the label. */
   readonly color?: string;
 }

@@ -27,6 +27,8 @@ export function typedCreation<P extends { readonly name: string }>({ parameters 
 /** @throws OperatorError for what can be no name */
 export function checkName(name: string): void {
   if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");
+  // A path could not name it.
+  if (name === '.' || name === '..') throw new OperatorError(`A storage object cannot be called ${name}`);
   if (name === '' || Buffer.byteLength(name) > nameBytesMax)
     throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);
 }

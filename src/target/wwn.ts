@@ -1,6 +1,7 @@
 /** World wide names: what each type accepts, how it is spelled, how one is made. */
 
 import { OperatorError } from '../errors.ts';
+import { printableLine } from '../printable.ts';
 
 export type WwnType = 'iqn' | 'naa' | 'eui' | 'ib' | 'free';
 
@@ -41,9 +42,17 @@ export function normaliseWwn(input: string, wwnTypes: readonly WwnType[]): strin
   }
   throw new OperatorError(
     `WWN not valid as: ${wwnTypes.join(', ')}`,
-    `For example: ${wwnTypes.map((t) => examples[t]).join(' or ')}`,
+    [...strangeSign(text), `For example: ${wwnTypes.map((t) => examples[t]).join(' or ')}`].join('\n'),
   );
 }
+
+/** RFC 7143 4.2.7.2: what a name can be made of. */
+const strangeSign = (text: string): string[] => {
+  const [sign] = /[^a-z0-9.:-]/u.exec(text) ?? [];
+  return sign === undefined
+    ? []
+    : [`${sign === ' ' ? 'A blank' : printableLine(sign)} cannot be in it: letters, digits and - . : can.`];
+};
 
 const examples: Record<WwnType, string> = {
   iqn: 'iqn.2003-01.org.example:disk0',

@@ -202,3 +202,18 @@ it('one word is a line, with ; and |; a word among others that the Unix shell qu
     stderr: expect.stringContaining("'a; / clearconfig confirm=true' cannot be a bookmark."),
   });
 });
+
+it('every word of the program, and every command of the shell, has --help', async () => {
+  const home = temporaryDirectory();
+  for (const word of ['serve', 'daemon', 'share', 'save', 'restore', 'completion']) {
+    const { status, stdout } = await tcli(home, [word, '--help']);
+    expect([word, status]).toEqual([word, 0]);
+    expect(stdout).toContain(`tcli ${word === 'completion' ? '' : '[OPTIONS] '}`);
+  }
+  expect((await tcli(home, ['daemon', 'start', '--help'])).stdout).toContain('--metrics [ADDRESS:]PORT');
+  expect(await tcli(home, ['ls', '--help'])).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('ls [path] [depth]'),
+  });
+  expect((await tcli(home, ['/backstores/fileio', 'create', '--help'])).stdout).toContain('file_or_dev');
+});

@@ -1,0 +1,45 @@
+// What a tired operator types, and what the answer says to type instead. Not here: the commands themselves.
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+
+let shell: TestShell;
+beforeEach(async () => {
+  shell = await openShell();
+});
+afterEach(async () => {
+  await shell.close();
+  removeHome(shell.directory);
+});
+
+const tpg = '/iscsi/iqn.2003-01.org.example:disk/tpg1';
+const target = ['/ set global auto_add_default_portal=false', '/iscsi create iqn.2003-01.org.example:disk'];
+
+test('a value without its group sets nothing, which is an error that names the group', async () => {
+  await shell.run(...target);
+  const said = await shell.run(`${tpg} set generate_node_acls=1`);
+  expect(said).toMatch(/^E\| .*nothing was set\.\nE\| Did you mean: set attribute generate_node_acls=/);
+  expect(await shell.run(`${tpg} get attribute generate_node_acls`)).toContain('generate_node_acls=0');
+});
+
+test('a portal is made as ls writes it', async () => {
+  await shell.run(...target);
+  await shell.run(`${tpg}/portals create 127.0.0.1:14101`, `${tpg}/portals create [::1]:14102`);
+  const drawn = await shell.run(`ls ${tpg}/portals`);
+  expect(drawn).toContain('o- 127.0.0.1:14101 ');
+  expect(drawn).toContain('o- [::1]:14102 ');
+});
+
+test('the sign that a target cannot have in its name is named', async () => {
+  expect(await shell.run('/iscsi create iqn.2003-01.org.example:Disk_0')).toContain('_ cannot be in it');
+});
+
+test.each(['.', '..'])('a storage object that no path could name is not made: %s', async (name) => {
+  expect(await shell.run(`/backstores/ramdisk create ${name} 1M`)).toContain(`cannot be called ${name}`);
+});
+
+test('words of other shells are understood', async () => {
+  expect(await shell.run('clear')).toBe('');
+  expect(await shell.run('history')).toBe('(no lines yet)\n');
+  expect(await shell.run('help quit')).toContain('Leaves the shell');
+});
