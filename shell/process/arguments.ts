@@ -56,6 +56,7 @@ export interface Invocation {
 export const tgtTools = ['tgtadm', 'tgt-admin', 'tgt-setup-lun'] as const;
 export type TgtTool = (typeof tgtTools)[number];
 
+/** What can be done with the process in the background. */
 export const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
 /** What `tcli daemon` can do. */
 export type DaemonAction = (typeof daemonActions)[number];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { OperatorError, reasonOf } from '../../src/client.ts';
-import { say } from './streams.ts';
+import { complain, say } from './streams.ts';
 
 const units = ['tcli.service', 'tcli.socket'];
 /** Written, and left to who wants it. */
@@ -29,6 +29,8 @@ export async function installUnits({ user, yes }: InstallWords): Promise<number>
     path: join(folder, name),
     text: readFileSync(join(packaged, name), 'utf8').replace('/usr/local/bin/tcli', () => unitWord(launcher)),
   }));
+  const home = process.env['TCLI_HOME'];
+  if (home) complain(`These units serve ${user ? 'your own home' : '/etc/tcli'}, and not TCLI_HOME (${home}).\n`);
   for (const { path, text } of files) say(`--- ${path}\n${text}\n`);
   if (!yes && !(await agreed())) return 1;
   try {

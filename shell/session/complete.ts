@@ -44,9 +44,9 @@ export async function completeLine(
 
 /** A path, or (`orCommand`) a command of the current node. */
 function firstWord({ text, from }: Word, current: Node, session: Suggesting, orCommand: boolean): LineCompletion {
-  const paths = text.startsWith('@') ? suggestBookmarks(session) : suggestPaths(text, current, session);
+  const paths = text.startsWith('@') ? suggestBookmarks(current, session) : suggestPaths(text, current, session);
   const others: Suggestion[] =
-    text === '' ? [{ text: '/', kind: 'path', final: false }, ...suggestBookmarks(session)] : [];
+    text === '' ? [{ text: '/', kind: 'path', final: false }, ...suggestBookmarks(current, session)] : [];
   if (text === '' && current.children().length > 0)
     others.push({ text: '*', kind: 'path', help: 'every node below, one after the other', final: true });
   const fitting = [...paths, ...others].filter((one) => one.text.startsWith(text));

@@ -36,7 +36,7 @@ async function suggestKind(
   node: Node,
   session: Suggesting,
 ): Promise<Suggestion[]> {
-  if (kind === 'path') return [...suggestBookmarks(session), ...suggestPaths(typed, node, session)];
+  if (kind === 'path') return [...suggestBookmarks(node, session), ...suggestPaths(typed, node, session)];
   if (kind === 'file') return suggestFiles(typed, session, () => true);
   if (kind === 'block-device') return suggestFiles(typed, session, (entry) => entry.isBlockDevice());
   // What is in the tree comes first; files are offered to whoever begins to type the name of one.
@@ -44,14 +44,20 @@ async function suggestKind(
   return [];
 }
 
-/** The bookmarks there are. */
-export const suggestBookmarks = ({ preferences }: Suggesting): Suggestion[] =>
-  Array.from(preferences.bookmarks, ([name, path]) => ({
-    text: `@${name}`,
-    help: path,
-    kind: 'bookmark',
-    final: true,
-  }));
+/** The bookmarks whose paths are there. */
+export const suggestBookmarks = (from: Node, { preferences }: Suggesting): Suggestion[] =>
+  [...preferences.bookmarks]
+    .filter(([, path]) => isThere(path, from))
+    .map(([name, path]) => ({ text: `@${name}`, help: path, kind: 'bookmark', final: true }));
+
+function isThere(path: string, from: Node): boolean {
+  try {
+    resolvePath(path, from, new Map());
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The nodes below the last slash of `typed`, each with a slash at its end. */
 export function suggestPaths(typed: string, from: Node, { preferences }: Suggesting): Suggestion[] {

@@ -1,9 +1,10 @@
 /** The interactive shell: a banner, then prompt, line, output until the person leaves. Where the session lives is the client's affair. */
 
-import { printable } from '../../src/client.ts';
+import { printable, printableLine } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
 import { runTyped } from '../channel/run-line.ts';
 import { History } from '../session/history.ts';
+import { showLine } from '../session/secrets.ts';
 import { chooseItem } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
@@ -25,6 +26,8 @@ export interface InteractiveOptions {
 
 /** The exit status of a start that Ctrl-C gave up: 128 and SIGINT's number. */
 const INTERRUPTED = 130;
+/** Lines that are named of a paste that was not run to its end. */
+const pasteLinesShown = 10;
 const ERASE_LINE = '\r\x1b[K';
 
 /**
@@ -119,14 +122,24 @@ async function runLine(shell: InteractiveShell, line: string): Promise<boolean> 
   tty.interrupt = interrupt;
   try {
     if (line.trim() === 'clear') view.clear();
-    const { exit } = await runTyped(client, line, sink);
+    const { ok, exit } = await runTyped(client, line, sink);
     await output.end();
+    // The lines behind one that failed were meant for what it would have done.
+    const rest = ok ? [] : tty.dropPaste();
+    if (rest.length > 0) view.print(notRun(rest));
     return exit;
   } finally {
     await output.settle();
     tty.interrupt = null;
     await view.commit();
   }
+}
+
+/** Lines of a paste that were not run: shown, to be pasted again. */
+function notRun(lines: readonly string[]): string {
+  const shown = lines.slice(0, pasteLinesShown).map((line) => `  ${showLine(line, printableLine).text}\n`);
+  const more = lines.length > shown.length ? `  … and ${lines.length - shown.length} more\n` : '';
+  return `The paste ends at this error. Not run:\n${shown.join('')}${more}`;
 }
 
 async function ask(shell: InteractiveShell, question: Question): Promise<string | null> {

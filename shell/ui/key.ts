@@ -14,6 +14,8 @@ export interface Key {
   readonly text: string;
   /** The bytes that it came from, for whoever decodes keys itself. */
   readonly sequence: string;
+  /** It stands in a paste. */
+  readonly pasted?: true;
 }
 
 /** How long an ESC may be the start of a sequence before it is the Escape key. */
@@ -75,8 +77,8 @@ function keyOf(text: string | undefined, key: KeyPress): Key {
 
 function* pastedKeys(paste: string): Generator<Key> {
   for (const [index, line] of paste.split(/\r\n|\r|\n/).entries()) {
-    if (index > 0) yield { chord: 'return', text: '', sequence: '\r' };
+    if (index > 0) yield { chord: 'return', text: '', sequence: '\r', pasted: true };
     const text = insertable(line);
-    if (text !== '') yield { chord: 'text', text, sequence: text };
+    if (text !== '') yield { chord: 'text', text, sequence: text, pasted: true };
   }
 }

@@ -122,6 +122,14 @@ export class TtyHub {
     this.#keys.unshift(key);
   }
 
+  /** Takes away what is left of a paste. @returns its lines */
+  dropPaste(): string[] {
+    const end = this.#keys.findIndex(({ pasted }) => !pasted);
+    const dropped = this.#keys.splice(0, end < 0 ? this.#keys.length : end);
+    const text = dropped.map((key) => (key.chord === 'return' ? '\n' : key.text)).join('');
+    return text.split('\n').filter((line) => line.trim() !== '');
+  }
+
   bell(): void {
     this.output.write(BELL);
   }

@@ -43,3 +43,10 @@ test('words of other shells are understood', async () => {
   expect(await shell.run('history')).toBe('(no lines yet)\n');
   expect(await shell.run('help quit')).toContain('Leaves the shell');
 });
+
+test('@last is not offered once what it names is gone', async () => {
+  await shell.run('/backstores/ramdisk create rd 1M');
+  expect(await shell.complete('cd @')).toContain('@last');
+  await shell.run('/backstores/ramdisk delete rd');
+  expect(await shell.complete('cd @')).not.toContain('@last');
+});

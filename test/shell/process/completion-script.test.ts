@@ -40,6 +40,10 @@ _tcli; printf '%s\\n' "\${COMPREPLY[@]}"`;
   expect(await completed('/backstores/r')).toEqual(['/backstores/ramdisk/']);
   expect(await completed('/iscsi delete iqn.2003-01.org.example:')).toEqual(['one', 'two']);
   expect(await completed('set global color_mode=')).toEqual(['true', 'false']);
+  expect(await completed('daemon st')).toEqual(['start', 'stop', 'status']);
+  expect(await completed('completion ')).toEqual(['bash', 'zsh', 'fish']);
+  expect(await completed('--no-')).toEqual(['--no-daemon']);
+  expect(await completed('--json l')).toContain('ls');
 });
 
 for (const shell of ['bash', 'zsh', 'fish'] as const)

@@ -122,6 +122,12 @@ test('a paste of several lines runs line by line; its last piece waits for Enter
   expect(terminal.picture()).toMatchSnapshot();
 });
 
+test('a paste ends at the first error, and says what was not run', async () => {
+  const terminal = await ready();
+  terminal.type('\x1b[200~echo one\rnonsense\recho two\rset auth password=verysecret1\r\x1b[201~');
+  await terminal.until(/Not run:\n {2}echo two\n {2}set auth password=\*\*\*\n\/> ▏/);
+});
+
 test('wide characters and accents: the cursor stands where the terminal has them', async () => {
   const terminal = await ready({ columns: 20 });
   terminal.type('echo 漢字e\u0301👍');
