@@ -36,6 +36,8 @@ export class ChainRequest {
   reserved = 0;
   /** The request waits for the bytes that are `reserved`. */
   waits = false;
+  /** Its medium was asked on the fast path, and cannot do it at once. */
+  tried = false;
   /** Its initiator wanted it to end. */
   abortedByInitiator = false;
 
@@ -52,6 +54,7 @@ export class ChainRequest {
     this.dataInLength = 0;
     this.reserved = 0;
     this.waits = false;
+    this.tried = false;
     this.abortedByInitiator = false;
   }
 

@@ -2,6 +2,7 @@
 
 import { admitTask, executeTask, readFailed, retireTask } from '../scsi/device-server.ts';
 import { dataOutBytesMax } from '../scsi/opcode.ts';
+import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { Tally } from '../target/traffic.ts';
@@ -16,6 +17,8 @@ export const commandShape: ChainShape = { headerBytes: command.length, responseB
 
 /** VIRTIO 1.2 5.6.6.1, task_attr. */
 const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queue', 'aca'];
+
+const simpleAttribute = attributes.indexOf('simple');
 
 const { cdb, address, attribute } = command.fields;
 
@@ -52,6 +55,7 @@ export class ScsiDevice {
       this.#refuse(queue, request, session ? responses.failure : responses.badTarget);
       return;
     }
+    if (this.#runPlain(queue, request, session, lun)) return;
     this.#lastTag += 1;
     const task = new Task({
       nexus: session.nexus,
@@ -75,6 +79,33 @@ export class ScsiDevice {
       this.#end(queue, request, responses.overrun, status.good, undefined, 0);
     } else if (task.dataOutLength === 0) this.#execute(queue, request, task, false);
     else this.#takeData(queue, request, task);
+  }
+
+  /**
+   * The fast path: a READ or WRITE whose data is one piece of the guest's memory, and that nothing stands in the way of, begins and
+   * ends here. @returns false where nothing has happened, and the device server is to take it
+   */
+  #runPlain(queue: VirtQueue, request: ChainRequest, session: VhostSession, lun: number): boolean {
+    const { header, dataIn, dataOut, dataInLength, dataOutLength } = request;
+    const isRead = dataOutLength === 0;
+    const [piece] = isRead ? dataIn : dataOut;
+    if (!piece || dataIn.length + dataOut.length !== 1 || attribute.get(header, 0) !== simpleAttribute) return false;
+    const reach = session.units.reach(lun);
+    if (!reach) return false;
+    const { view, traffic } = reach;
+    const kind = isRead ? 'read' : 'write';
+    const position = plainPosition(kind, session.nexus, view, header, cdb.at, piece.length);
+    if (position < 0) return false;
+    const lu = view.storageObject;
+    const plain = lu.plain!;
+    const isDone = isRead ? plain.volume!.readNow?.(piece, position) === true : writePlain(lu, piece, position);
+    request.tried = !isDone;
+    if (!isDone) return false;
+    countPlain(kind, plain, piece.length);
+    this.#tally.count(session.traffic, traffic, true, dataInLength, dataOutLength, this.#tally.now());
+    this.#putResponse(request, responses.ok, status.good, 0, undefined);
+    this.#use(queue, request, response.length + dataInLength);
+    return true;
   }
 
   /** Data of a plain write is written from where it lies; all else is copied first, since the guest may change it. */
@@ -155,7 +186,7 @@ export class ScsiDevice {
       return;
     }
     const [first] = pieces;
-    if (pieces.length === 1 && first!.length === length && volume.readNow?.(first!, position)) {
+    if (pieces.length === 1 && first!.length === length && !request.tried && volume.readNow?.(first!, position)) {
       this.#respond(queue, request, task, completion, length, 0);
       return;
     }
@@ -174,7 +205,7 @@ export class ScsiDevice {
     const slow: Promise<void>[] = [];
     let at = position;
     for (const piece of pieces) {
-      if (!volume.readNow?.(piece, at)) slow.push(volume.read(piece, at));
+      if (request.tried || !volume.readNow?.(piece, at)) slow.push(volume.read(piece, at));
       at += piece.length;
     }
     if (slow.length === 0) {
