@@ -12,6 +12,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
+import { engineGroup } from '../session/configuration-groups.ts';
 import { child, commandOf, type NodeType, optional, required, type ShellCommand } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
@@ -43,7 +44,7 @@ export const portals: NodeType<Tpg> = {
       details: [
         `Without an address that is every IPv4 address of this machine, ${anyAddress}, and without a port it is ${defaultPort}, which is the port of iSCSI. A portal on one address and one on all of them cannot have the same port.`,
         'An IPv6 address may stand in brackets; ::0 is every address, of IPv4 as well. Names are not resolved.',
-        'Where it listens on all addresses, discovery tells an initiator the one by which it came.',
+        'Where it listens on all addresses, discovery tells an initiator the one by which it came. Where initiators know it by another one, as behind NAT or in a container, set attribute advertised=ADDRESS:PORT at the portal.',
       ],
       seeAlso: ['delete'],
       parameters: [
@@ -97,8 +98,22 @@ const portal: NodeType<PortalOf> = {
     const problem = host.root.portalProblem(tpg, one);
     if (problem !== undefined) return { text: problem, healthy: false };
     const kept = keptOf(one);
-    return { text: kept ? `${kept} kept, TCP` : '', healthy: true };
+    const text = [...(one.advertised ? [`as ${one.advertised}`] : []), ...(kept ? [`${kept} kept, TCP`] : [])].join(
+      ', ',
+    );
+    return { text, healthy: true };
   },
+  groups: ({ tpg, portal: one }) => [
+    engineGroup('attribute', `${tpg.path}/portals/${printPortal(one)}`, () => [
+      {
+        name: 'advertised',
+        doc: 'What discovery tells initiators instead of the address on which it listens: ADDRESS or ADDRESS:PORT, where a container or NAT has another one. Empty: the address itself.',
+        type: types.string,
+        value: one.advertised,
+        readOnly: false,
+      },
+    ]),
+  ],
   row: ({ tpg, portal: one }, rows) => rows.portal(tpg, one),
   commands: {
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),

@@ -4,6 +4,7 @@ import { admitInitiator, whyUnlisted } from '../target/access.ts';
 
 import { bracketed, type FabricState, type Portal, type Target, type Tpg } from '../target/target.ts';
 import { isText, type Pair } from '../wire/text.ts';
+import { advertisedAs } from './redirection.ts';
 
 export interface Asker {
   readonly initiatorName: string;
@@ -56,6 +57,8 @@ function isShown(tpg: Tpg, { initiatorName, address }: Asker): boolean {
 
 function addressOf(tpg: Tpg, portal: Portal, { localAddress, boundPort }: Asker): Pair[] {
   const port = boundPort(portal) ?? portal.port;
+  const advertised = advertisedAs(portal, port);
+  if (advertised !== undefined) return [['TargetAddress', `${advertised},${tpg.tag}`]];
   const address = isWildcard(portal.address) ? localAddress : portal.address;
   // An IPv4 wildcard is not reached over the IPv6 address that the initiator came by.
   if (portal.address === '0.0.0.0' && address.includes(':')) return [];

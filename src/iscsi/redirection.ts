@@ -1,7 +1,7 @@
 /** Where the logins of a TPG are sent instead (RFC 7143 11.13.5, 13.8): what its attribute `redirect` says. */
 
 import { isIPv4, isIPv6 } from 'node:net';
-import { printPortal, type Tpg } from '../target/target.ts';
+import { type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 
 interface Redirection {
@@ -32,13 +32,24 @@ export const refuseRedirection = (text: string): string | undefined =>
     ? undefined
     : 'takes ADDRESS[:PORT], or ADDRESS[:PORT],permanent: 192.0.2.9, [2001:db8::9]:3260, storage.example.org,permanent.';
 
+/** Why `text` cannot be what a portal is advertised as, or undefined; '' is where it listens. */
+export const refuseAdvertised = (text: string): string | undefined =>
+  text === '' || (parse(text) && !text.includes(','))
+    ? undefined
+    : `'${text}' is no ADDRESS or ADDRESS:PORT, as 192.0.2.9, [2001:db8::9]:3260 or storage.example.org.`;
+
+/** What a portal is advertised as, with the port that it listens on where none is said; undefined: as it is. */
+export const advertisedAs = ({ advertised }: Portal, port: number): string | undefined =>
+  advertised === '' ? undefined : /:\d+$/.test(advertised) ? advertised : `${advertised}:${port}`;
+
 /**
  * What a login to the TPG comes to where it is redirected. Who has come to the address in question is let in.
  * @param portal the address and port that the connection came to, as `printPortal` has it
  */
 export function redirectionOf(tpg: Tpg, portal: string): LoginError | undefined {
   const to = parse(String(tpg.attributes.values['redirect'] ?? ''));
-  if (!to || to.address === portal) return undefined;
+  const isHere = (one: Portal) => portal.endsWith(`:${one.port}`) && advertisedAs(one, one.port) === to?.address;
+  if (!to || to.address === portal || tpg.portals.some(isHere)) return undefined;
   const status = to.permanent ? loginStatus.movedPermanently : loginStatus.movedTemporarily;
   return new LoginError(status, `to ${to.address}`, [['TargetAddress', to.address]]);
 }

@@ -2,7 +2,8 @@
 
 import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
-import { bracketed, type Portal, type Tpg } from '../target/target.ts';
+import { refuseAdvertised } from '../iscsi/redirection.ts';
+import { bracketed, freshPortal, type Portal, type Tpg } from '../target/target.ts';
 import { operation } from './operation.ts';
 import type { Tree } from './tree.ts';
 
@@ -28,7 +29,7 @@ export const portalOperations = [
           'Could not create NetworkPortal in configFS',
           `${taker.path}/portals/${bracketed(taker.address)}:${port} and this one would take each other's connections; delete it first.`,
         );
-      const portal: Portal = { address, port, iser: false, offload: false, unknown: {} };
+      const portal: Portal = { ...freshPortal(address, port) };
       tpg.portals.push(portal);
       return {
         params: { ip_address: address, ip_port: port },
@@ -50,6 +51,25 @@ export const portalOperations = [
         );
       const [portal] = tpg.portals.splice(at, 1);
       return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
+    },
+  }),
+  operation({
+    at: 'portal',
+    verb: 'set',
+    doc: 'Sets what initiators are told instead of the address on which it listens.',
+    params: { group: 'string', name: 'string', value: 'printable' },
+    apply(_tree, { portal }, params) {
+      const { group, name, value } = params;
+      if (group !== 'attribute' || name !== 'advertised')
+        throw new OperatorError(`Unknown parameter ${name} in group '${group}'.`);
+      const refused = refuseAdvertised(value);
+      if (refused) throw new OperatorError('Cannot set attribute advertised: [Errno 22] Invalid argument', refused);
+      const { advertised: before } = portal;
+      portal.advertised = value;
+      const undo = () => {
+        portal.advertised = before;
+      };
+      return { params, undo };
     },
   }),
 ];

@@ -19,7 +19,16 @@ import {
   implicitAccess,
 } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { type FabricState, type Lun, type MappedLun, NodeAcl, newLun, type Target, Tpg } from '../target/target.ts';
+import {
+  type FabricState,
+  freshPortal,
+  type Lun,
+  type MappedLun,
+  NodeAcl,
+  newLun,
+  type Target,
+  Tpg,
+} from '../target/target.ts';
 
 /** What must be done in this order; within a step, in the order of the trees. */
 const steps = [
@@ -243,6 +252,11 @@ class Transition {
     if (old.enabled !== tpg.enabled) this.#do('enable', path, tpg.enabled ? 'enable' : 'disable', {});
     this.#going('portals go', schema.portal, `${path}/portals`, old.portals, tpg.portals);
     this.#coming('portals', schema.portal, `${path}/portals`, old.portals, tpg.portals);
+    for (const portal of tpg.portals) {
+      const before = old.portals.find((one) => idOf(schema.portal, one) === idOf(schema.portal, portal));
+      const at = pathOf(schema.portal, tpg, portal);
+      this.#settings('portals', schema.portal, at, before ?? freshPortal(portal.address, portal.port), portal);
+    }
     this.#luns(old, tpg);
     this.#acls(old, tpg);
   }

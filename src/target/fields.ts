@@ -98,6 +98,14 @@ export const portalFields = {
   port: { type: 'number', as: 'port', names: 'ip_port' },
   iser: { type: 'flag', as: 'iser', absent: false, unreadable: false },
   offload: { type: 'flag', as: 'offload', absent: false, unreadable: false },
+  // What initiators are told instead of where it listens: ADDRESS or ADDRESS:PORT.
+  advertised: {
+    type: 'text',
+    as: 'advertised',
+    unless: '',
+    ours: true,
+    setBy: { group: 'attribute', name: 'advertised' },
+  },
 } as const satisfies SavedFields;
 
 /** The fields of a LUN. */

@@ -76,6 +76,16 @@ export interface Portal extends PropertiesOf<typeof portalFields> {
   unknown: Unknown;
 }
 
+/** A portal as it is when it has just been created. */
+export const freshPortal = (address: string, port: number): Portal => ({
+  address,
+  port,
+  iser: false,
+  offload: false,
+  advertised: '',
+  unknown: {},
+});
+
 /** `0.0.0.0:3260`, `[::1]:3260` */
 export const printPortal = (portal: { address: string; port: number }): string =>
   `${bracketed(portal.address)}:${portal.port}`;

@@ -38,7 +38,7 @@ const full = {
           luns: [
             { index: 4, storage_object: '/backstores/ramdisk/rd', alias: '0123456789', alua_tg_pt_gp_name: 'far' },
           ],
-          portals: [{ ip_address: '[::1]', port: 3261, iser: true, offload: true }],
+          portals: [{ ip_address: '[::1]', port: 3261, iser: true, offload: true, advertised: '192.0.2.9' }],
           node_acls: [
             {
               ...{ node_wwn: client, tag: 'web', attributes: { nopin_timeout: 20 }, tcq_depth: 16, ...chap },

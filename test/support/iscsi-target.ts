@@ -8,7 +8,7 @@ import { Sessions } from '../../src/iscsi/sessions.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
-import { type FabricState, fabricState, NodeAcl, newLun, Target, Tpg } from '../../src/target/target.ts';
+import { type FabricState, fabricState, freshPortal, NodeAcl, newLun, Target, Tpg } from '../../src/target/target.ts';
 import { Initiator } from './initiator.ts';
 import { logicalUnit } from './logical-unit.ts';
 import type { MemoryVolume } from './memory-volume.ts';
@@ -26,7 +26,7 @@ export function iscsiTree(lu: StorageObject = logicalUnit().lu): { state: Fabric
   Object.assign(tpg.attributes.values, { generate_node_acls: 1, demo_mode_write_protect: 0, authentication: 0 });
   tpg.attributes.set('default_cmdsn_depth', 64);
   addLun(tpg, 0, lu);
-  tpg.portals.push({ address: '127.0.0.1', port: 0, iser: false, offload: false, unknown: {} });
+  tpg.portals.push(freshPortal('127.0.0.1', 0));
   return { state, tpg };
 }
 
