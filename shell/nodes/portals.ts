@@ -26,9 +26,6 @@ const portType = types.number as ValueType<number>;
 /** `[::1]` and `::1` are the same address. */
 const addressType: ValueType<string> = { ...types.string, parse: (text) => text.replace(/^\[(.*)\]$/, '$1') };
 
-/** `192.0.2.1:3261`, `[::1]:3261` */
-const withPort = /^(\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\]):(\d{1,5})$/i;
-
 interface PortalOf {
   readonly tpg: Tpg;
   readonly portal: Portal;
@@ -55,11 +52,8 @@ export const portals: NodeType<Tpg> = {
       ],
       examples: [{ line: 'create 127.0.0.1 3261', does: 'Listens on port 3261 for this machine only.' }],
       async run(tpg, { apply, info, created }, { ip_address, ip_port }) {
-        // As ls shows it, and as people write it.
-        const [, together, digits] = ip_port === undefined ? (withPort.exec(ip_address ?? '') ?? []) : [];
-        const given = digits === undefined ? ip_port : Number(digits);
-        if (given === undefined) info(`Using default IP port ${defaultPort}`);
-        const [address, port] = [together ?? ip_address ?? anyAddress, given ?? defaultPort];
+        if (ip_port === undefined) info(`Using default IP port ${defaultPort}`);
+        const [address, port] = [ip_address ?? anyAddress, ip_port ?? defaultPort];
         if (address === anyAddress) info(`Binding to INADDR_ANY (${anyAddress})`);
         await apply(`${tpg.path}/portals`, 'create', { ip_address: address, ip_port: port });
         info(`Created network portal ${address}:${port}.`);

@@ -95,13 +95,19 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
 /** `[::1]` → `::1`. */
 const unbracketed = (address: string): string => /^\[*([^[\]]*)\]*$/.exec(address)?.[1] ?? address;
 
+/** An address and a port as `ls` shows them, in one word. */
+const meantPort = (text: string): string[] => {
+  const [, address, port] = /^(\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\]):(\d{1,5})$/i.exec(text) ?? [];
+  return port === undefined ? [] : [`The port stands by itself: create ${address} ${port}`];
+};
+
 /** @throws OperatorError for what is no numeric address or no port */
 function portalOf({ ip_address, ip_port: port = defaultPort }: { ip_address: string; ip_port?: number }) {
   const address = unbracketed(ip_address);
   if (!isIP(address) && address !== '::0')
     throw new OperatorError(
       'Could not create NetworkPortal in configFS',
-      `'${address}' is no IPv4 or IPv6 address; names are not resolved.`,
+      [...meantPort(ip_address), `'${address}' is no IPv4 or IPv6 address; names are not resolved.`].join('\n'),
     );
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new OperatorError(
