@@ -44,6 +44,15 @@ export { isAlive } from './system/process.ts';
 export { runningMs, until, whenLate } from './system/running-time.ts';
 export { authGroups, authKeys, isSecret, secretKeys } from './target/auth.ts';
 export {
+  latencyBoundsMs,
+  noTraffic,
+  percentileMs,
+  sumOf,
+  type Traffic,
+  trafficSince,
+  type WayTraffic,
+} from './target/traffic.ts';
+export {
   deviceTypes,
   type Mode,
   type RequestOperation,

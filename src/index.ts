@@ -40,6 +40,7 @@ export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
 export type { ServingProcess } from './daemon/shells.ts';
 export { describeLoss, describeOverdue, harmIn, keptIn, problems, remarksOn } from './daemon/status.ts';
+export { watchHost } from './daemon/watch.ts';
 export type { AuditedChange } from './durable/audit.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export { exportTargetsConf } from './import/export-targets-conf.ts';
@@ -120,5 +121,4 @@ export {
   printPortal,
   type Tpg,
 } from './target/target.ts';
-export { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from './target/traffic.ts';
 export { iqnOf, normaliseWwn } from './target/wwn.ts';

@@ -16,6 +16,7 @@ import {
   reasonOf,
   type SessionOpening,
   systemErrorCode,
+  type WatchEvent,
   whenLate,
 } from '../../src/client.ts';
 import type { ShellClient, ShellReply, Terminal } from './protocol.ts';
@@ -93,6 +94,32 @@ export async function askServer(
   await ended;
   if (reply.is === 'failed') throw new OperatorError(reply.error, reply.hint);
   return reply;
+}
+
+/**
+ * Watches the process that serves `home`, on a connection of its own: what comes there waits for nothing else.
+ * @throws OperatorError when it cannot be reached, or refuses
+ */
+export async function watchSocket(
+  home: Home,
+  request: Omit<Extract<ControlRequest, { do: 'watch' }>, 'id' | 'do'>,
+  hear: (event: WatchEvent) => void,
+): Promise<{ readonly lost: Promise<Error>; end(): void }> {
+  const link = await open(home, { tcli: protocolVersion });
+  if (!link) throw new OperatorError('No tcli serves this configuration.', 'To serve: tcli daemon start');
+  const { socket, listen } = link;
+  const lost = new Promise<Error>((resolve) => {
+    listen({
+      message(message) {
+        const reply = message as ControlReply | WatchEvent;
+        if (reply.is === 'failed') socket.destroy(new OperatorError(reply.error, reply.hint));
+        else if (reply.is !== 'watching') hear(reply as WatchEvent);
+      },
+      end: resolve,
+    });
+  });
+  socket.write(encodeFrame({ ...request, do: 'watch', id: 1 }));
+  return { lost, end: () => void socket.destroy() };
 }
 
 /** Connects, and hears the welcome. */

@@ -13,6 +13,8 @@ export interface Terminal {
   readonly color: boolean;
   /** A person sits there: questions may be asked, hints given. */
   readonly interactive: boolean;
+  /** It can show a live view (`TopQuestion`). */
+  readonly live?: boolean;
 }
 
 /** What a front end asks of its session. */
@@ -53,8 +55,19 @@ export type ClientQuestion =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'variable'; readonly name: string };
 
+/** Not a question but a view, of which the front end is told; the answer is null, or why it ended by itself. */
+export interface TopQuestion {
+  readonly kind: 'top';
+  readonly message: string;
+  readonly view: 'luns' | 'disks' | 'initiators' | 'portals';
+  readonly sort: string;
+  readonly filter: string;
+  readonly everyMs: number;
+}
+
 /** What a person is asked in the middle of a line. */
 export type Question =
+  | TopQuestion
   /** The answer is the chosen item's value. */
   | {
       readonly kind: 'select';

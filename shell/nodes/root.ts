@@ -13,6 +13,7 @@ import { list } from './list.ts';
 import { sessions, version } from './root-commands.ts';
 import { share, unshare } from './share.ts';
 import { stats } from './statistics.ts';
+import { top } from './top.ts';
 import { why } from './why.ts';
 
 const root: NodeType<Host> = {
@@ -40,6 +41,7 @@ const root: NodeType<Host> = {
     sessions,
     share,
     stats,
+    top,
     unshare,
     version,
     why,

@@ -5,8 +5,8 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpening } from '../../src/client.ts';
-import { connectSocket } from '../channel/client-socket.ts';
-import type { ShellClient, Terminal } from '../channel/protocol.ts';
+import { connectSocket, watchSocket } from '../channel/client-socket.ts';
+import type { OutputSink, ShellClient, Terminal } from '../channel/protocol.ts';
 import { secretsIn } from '../session/secrets.ts';
 import {
   type Invocation,
@@ -119,7 +119,10 @@ async function shell(home: Home, cwd: string | undefined, noDaemon: boolean): Pr
       return plain(await client, { banner, greeting });
     }
     const { interactive } = await import('../ui/interactive.tsx');
-    return interactive(client, { banner, greeting, historyFile: join(home.stateDirectory, 'history.txt') });
+    return interactive(client, {
+      ...{ banner, greeting, historyFile: join(home.stateDirectory, 'history.txt') },
+      openWatch: (request, hear) => watchSocket(home, request, hear),
+    });
   };
   const status = await front();
   // A start that the person gave up has nothing to close.
@@ -148,10 +151,10 @@ async function script(home: Home, cwd: string | undefined, wants: Script, stopAt
   const typed = wants.kind === 'shell';
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
-  const session = (await connectSocket(home, opening, terminal())) ?? (await hosted(home, opening));
+  const session = (await connectSocket(home, opening, scriptTerminal(wants))) ?? (await hosted(home, opening));
   const planned = wants.kind === 'command' && wants.tellsChange ? planStream() : undefined;
   const options = {
-    to: planned?.to ?? sessionStreams,
+    to: planned?.to ?? sinkOf(home),
     stopAtError: stopAtError ?? !typed,
     source: sourceOf(wants),
     ...(typed && calledTargetcli && { say }),
@@ -172,6 +175,21 @@ function sourceOf(wants: Script): string | undefined {
   if (wants.kind === 'file') return wants.path;
   return wants.kind === 'shell' && !calledTargetcli ? 'stdin' : undefined;
 }
+
+/** One command of a person at a terminal may show a live view there. */
+const scriptTerminal = ({ kind }: Script): Terminal => {
+  const isSeen = process.stdin.isTTY === true && process.stdout.isTTY === true && process.env['TERM'] !== 'dumb';
+  return { ...terminal(), ...(isSeen && kind === 'command' && { live: true }) };
+};
+
+const sinkOf = (home: Home): OutputSink => ({
+  ...sessionStreams,
+  async ask(question) {
+    if (question.kind !== 'top') return null;
+    const { topAlone } = await import('../ui/top-alone.ts');
+    return topAlone((request, hear) => watchSocket(home, request, hear), question);
+  },
+});
 
 async function complete(home: Home, line: string): Promise<number> {
   const { completeWords } = await import('./completion-script.ts');

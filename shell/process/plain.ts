@@ -76,6 +76,7 @@ async function ask(
   reader: ReturnType<Interface[typeof Symbol.asyncIterator]>,
   output: NodeJS.WritableStream,
 ): Promise<string | null> {
+  if (question.kind === 'top') return null;
   if (question.kind === 'select')
     output.write(question.choices.map(({ label }, index) => `${index + 1}) ${label}\n`).join(''));
   output.write(question.kind === 'confirm' ? `${question.message} (yes/no) ` : `${question.message} (number) `);

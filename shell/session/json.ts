@@ -8,3 +8,11 @@ const version = 1;
 /** The text of one answer. What JSON lets stand and a terminal should not get is escaped as JSON escapes the rest. */
 export const jsonAnswer = (command: string, path: string, data: unknown): string =>
   printable(`${JSON.stringify({ tcli: version, command, path, data }, null, 2)}\n`);
+
+/** What goes on and on: each part of it is an answer on a line of its own. */
+export const jsonLine = (command: string, path: string, data: unknown): string =>
+  printable(`${JSON.stringify({ tcli: version, command, path, data })}\n`);
+
+/** Whether data comes in parts, each when it is there. */
+export const isStream = (data: unknown): data is AsyncIterable<unknown> =>
+  typeof (data as Partial<AsyncIterable<unknown>> | null | undefined)?.[Symbol.asyncIterator] === 'function';

@@ -18,7 +18,6 @@ import type {
   Candidate,
   LineCompletion,
   OutputSink,
-  Question,
   SessionState,
   ShellBackend,
   Terminal,
@@ -30,13 +29,14 @@ import { commandNamed } from './common-commands.ts';
 import { complaintOf, marked, placeIn, refuseRest, syntaxErrorNear } from './complaint.ts';
 import { completeLine } from './complete.ts';
 import { inspect } from './inspect.ts';
-import { jsonAnswer } from './json.ts';
+import { isStream, jsonAnswer, jsonLine } from './json.ts';
 import { askHowToLeave } from './leaving.ts';
 import { LineChange } from './line-change.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
 import { lookAlong, nearestNode, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
+import { printableQuestion } from './printable-question.ts';
 import { type ShownLine, showLine } from './secrets.ts';
 import { bindParameters } from './signature.ts';
 import { printTime } from './time-type.ts';
@@ -230,7 +230,8 @@ export class ShellSession implements ShellBackend {
     if (!run.json) return command.run(node.subject, context, given);
     if (!command.json) throw new OperatorError(`${name} has no JSON form.`, 'Commands that show something have one.');
     const data = await command.json(node.subject, context, given);
-    run.change.say(() => run.sink.write(jsonAnswer(name, node.path, data), 'output'));
+    if (!isStream(data)) return run.change.say(() => run.sink.write(jsonAnswer(name, node.path, data), 'output'));
+    for await (const part of data) run.sink.write(jsonLine(name, node.path, part), 'output');
   }
 
   #context(node: Node, run: Run): Context {
@@ -389,12 +390,3 @@ function wantsJson(line: string): { shown: string; parsed: CommandLine; json: bo
   const without = line.slice(0, wish.from) + ' '.repeat(wish.to - wish.from) + line.slice(wish.to);
   return { ...wantsJson(without), json: true };
 }
-
-const printableQuestion = (question: Question): Question =>
-  question.kind === 'confirm'
-    ? { ...question, message: printableLine(question.message) }
-    : {
-        ...question,
-        message: printableLine(question.message),
-        choices: question.choices.map(({ value, label }) => ({ value, label: printableLine(label) })),
-      };

@@ -2,6 +2,7 @@
 
 import type { ShellClient } from '../channel/protocol.ts';
 import type { History } from '../session/history.ts';
+import type { OpenWatch } from '../top/live.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
 
@@ -10,4 +11,6 @@ export interface InteractiveShell {
   readonly view: View;
   readonly client: ShellClient;
   readonly history: History;
+  /** Live views watch the process that serves by it; absent: there are none. */
+  readonly openWatch?: OpenWatch | undefined;
 }

@@ -5,6 +5,7 @@ import { cannotStop, type OutputSink, type Question, type ShellClient } from '..
 import { runTyped } from '../channel/run-line.ts';
 import { History } from '../session/history.ts';
 import { showLine } from '../session/secrets.ts';
+import type { OpenWatch } from '../top/live.ts';
 import { chooseItem } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
@@ -19,6 +20,8 @@ export interface InteractiveOptions {
   /** What the person is told besides, once the session is there. */
   readonly greeting?: (client: ShellClient) => Promise<readonly string[]>;
   readonly historyFile: string;
+  /** Live views watch the process that serves by it; absent: there are none. */
+  readonly openWatch?: OpenWatch;
   /** Both must be terminals. */
   readonly input?: TtyInput;
   readonly output?: TtyOutput;
@@ -61,7 +64,8 @@ export async function interactive(
     if (typeof greeting === 'number') return greeting;
     output.write(greeting.map((line) => `${line}\n`).join(''));
     tty.interrupt = null;
-    const resized = () => connected.setTerminal({ columns: tty.columns, color, interactive: true });
+    const resized = () =>
+      connected.setTerminal({ columns: tty.columns, color, interactive: true, live: options.openWatch !== undefined });
     resized();
     output.on('resize', resized);
     // The prompt stands there while Ink loads (when one line can hold it); keys are kept.
@@ -72,7 +76,7 @@ export async function interactive(
     connected.notices?.((text) => view?.print(text));
     if (history.problem) view.print(printable(`${history.problem}\n`));
     try {
-      return await converse({ tty, view, client: connected, history });
+      return await converse({ tty, view, client: connected, history, openWatch: options.openWatch });
     } finally {
       output.off('resize', resized);
       await history.close();
@@ -148,6 +152,11 @@ async function ask(shell: InteractiveShell, question: Question): Promise<string 
   tty.interrupt = null;
   await view.commit();
   try {
+    if (question.kind === 'top') {
+      if (!shell.openWatch) return null;
+      const { liveTop } = await import('../top/live.ts');
+      return (await liveTop(shell, shell.openWatch, question)) ?? null;
+    }
     if (question.kind === 'select') {
       const { choices } = question;
       const initial = choices.findIndex(({ value }) => value === question.initial);

@@ -4,20 +4,14 @@ import { inventoryOf } from '../root/inventory.ts';
 import type { Root } from '../root/root.ts';
 import type { SampledTopic, SampleLists } from './topics.ts';
 
-const takes: Readonly<Record<SampledTopic, (root: Root) => Promise<object>>> = {
+/** @param observed `Root.observe` */
+type Take = (root: Root, observed: () => Promise<void>) => Promise<object>;
+
+const takes: Readonly<Record<SampledTopic, Take>> = {
   stats: (root) => root.counts(),
-  async sessions(root) {
-    await root.observe();
-    return { sessions: root.sessions() };
-  },
-  async loops(root) {
-    await root.observe();
-    return { loops: root.loads() };
-  },
-  async objects(root) {
-    await root.observe();
-    return inventoryOf(root);
-  },
+  sessions: async (root, observed) => observed().then(() => ({ sessions: root.sessions() })),
+  loops: async (root, observed) => observed().then(() => ({ loops: root.loads() })),
+  objects: async (root, observed) => observed().then(() => inventoryOf(root)),
 };
 
 export interface TopicSample {
@@ -37,18 +31,35 @@ export class Sampler {
   readonly #clock: () => number;
   readonly #last = new Map<SampledTopic, { readonly atMs: number; readonly sample: Promise<TopicSample> }>();
 
+  #observedAtMs = Number.NEGATIVE_INFINITY;
+  #observing: Promise<void> = Promise.resolve();
+
   /** @param clock milliseconds that only go forward */
   constructor(root: Root, clock: () => number) {
     this.#root = root;
     this.#clock = clock;
   }
 
+  /** Once for all topics of a moment: how busy a loop is, is since the last question. */
+  readonly #observed = (): Promise<void> => {
+    const atMs = this.#clock();
+    if (atMs - this.#observedAtMs >= sharedMs) {
+      this.#observedAtMs = atMs;
+      this.#observing = this.#root.observe();
+    }
+    return this.#observing;
+  };
+
   take(topic: SampledTopic): Promise<TopicSample> {
     const atMs = this.#clock();
     const last = this.#last.get(topic);
     if (last && atMs - last.atMs < sharedMs) return last.sample;
     const at = new Date().toISOString();
-    const sample = takes[topic](this.#root).then((lists) => ({ at, atMs, lists: lists as SampleLists }));
+    const sample = takes[topic](this.#root, this.#observed).then((lists) => ({
+      at,
+      atMs,
+      lists: lists as SampleLists,
+    }));
     this.#last.set(topic, { atMs, sample });
     return sample;
   }

@@ -20,6 +20,16 @@ const wholeBy = (...by: string[]): SampledList => ({ by, mark: (row) => JSON.str
 
 /** What is looked at every so often, by the name of the topic. */
 const sampledTopics = {
+  sessions: { sessions: wholeBy('fabric', 'id') },
+  loops: { loops: wholeBy('number') },
+  objects: {
+    disks: wholeBy('path'),
+    luns: wholeBy('path'),
+    initiators: wholeBy('path', 'name'),
+    targets: wholeBy('path'),
+    portals: wholeBy('path'),
+  },
+  // The last: who hears of figures has heard all else of the same moment.
   stats: {
     ways: {
       by: ['lun', 'initiator', 'number', 'portal'],
@@ -29,15 +39,6 @@ const sampledTopics = {
       by: ['path'],
       mark: ({ reads, writes, readBytes, writtenBytes }) => `${reads} ${writes} ${readBytes} ${writtenBytes}`,
     },
-  },
-  sessions: { sessions: wholeBy('fabric', 'id') },
-  loops: { loops: wholeBy('number') },
-  objects: {
-    disks: wholeBy('path'),
-    luns: wholeBy('path'),
-    initiators: wholeBy('path', 'name'),
-    targets: wholeBy('path'),
-    portals: wholeBy('path'),
   },
 } as const satisfies Readonly<Record<string, Topic>>;
 

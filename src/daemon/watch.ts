@@ -7,9 +7,10 @@ import { type LogLevel, type LogRecord, logLevels } from '../log.ts';
 import { describeOperation, type Operation, withoutSecrets } from '../operations/operation.ts';
 import type { Host } from '../root/host.ts';
 import type { LoginRefusal } from '../root/refusals.ts';
-import { whenLate } from '../system/running-time.ts';
+import { runningMs, whenLate } from '../system/running-time.ts';
+import type { WatchEvent } from './control-protocol.ts';
 import { shownDetail } from './log-lines.ts';
-import type { Sampler } from './samples.ts';
+import { Sampler } from './samples.ts';
 import { type SampledTopic, sampledTopicNames, ToldRows, type ToldTopic, type WatchTopic } from './topics.ts';
 
 export interface WatchOptions {
@@ -139,4 +140,15 @@ function shown(operation: Operation) {
   const { path, verb, params } = withoutSecrets(operation);
   const plain = Object.entries(params).filter(([, value]) => typeof value !== 'object');
   return { line: describeOperation(operation), path, verb, params: Object.fromEntries(plain) };
+}
+
+/**
+ * Watches in this process what a client of the control socket would be told, for a reader that always reads.
+ * @returns what ends it
+ */
+export function watchHost(host: Host, options: WatchOptions, hear: (event: WatchEvent) => void): () => void {
+  const reader = { hasRoom: true, post: (message: object) => hear(message as WatchEvent) };
+  const watch = new Watch(host, new Sampler(host.root, runningMs), options, reader);
+  watch.begin();
+  return () => watch.end();
 }

@@ -149,3 +149,40 @@ export interface WayTraffic extends Way, Traffic {
   readonly lun: string;
   readonly storageObject: string;
 }
+
+/**
+ * How long the fastest `share` (0 to 1) of commands took at most, in milliseconds: as exact as the bins, between whose ends
+ * commands are taken to be spread evenly. Of the first bin it is the end, for nobody knows how much less it was. Infinity: longer
+ * than bins tell. Undefined where there are none.
+ */
+export function percentileMs(bins: readonly number[], share: number): number | undefined {
+  const total = bins.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return undefined;
+  let below = 0;
+  for (const [bin, count] of bins.entries()) {
+    if (below + count < total * share || count === 0) {
+      below += count;
+      continue;
+    }
+    const upper = latencyBoundsMs[bin];
+    if (upper === undefined) return Number.POSITIVE_INFINITY;
+    const lower = latencyBoundsMs[bin - 1];
+    if (lower === undefined) return upper;
+    return lower + (upper - lower) * ((total * share - below) / count);
+  }
+  return undefined;
+}
+
+/** What was added to counts between two looks at them; all of it where they began again meanwhile. */
+export function trafficSince(now: Traffic, before: Traffic | undefined): Traffic {
+  if (!before || now.commands < before.commands) return { ...now, latencyBins: [...now.latencyBins] };
+  return {
+    commands: now.commands - before.commands,
+    failed: now.failed - before.failed,
+    readBytes: now.readBytes - before.readBytes,
+    writtenBytes: now.writtenBytes - before.writtenBytes,
+    latencyMs: now.latencyMs - before.latencyMs,
+    latencyMaxMs: now.latencyMaxMs,
+    latencyBins: now.latencyBins.map((count, bin) => count - (before.latencyBins[bin] ?? 0)),
+  };
+}

@@ -51,6 +51,7 @@ const ofRoot = [
   'saveconfig',
   'sessions',
   'share',
+  'top',
   'unshare',
   'undo',
   'version',
