@@ -6,6 +6,7 @@ import { printTime } from '../session/time-type.ts';
 import { applyCommand, exportCommand } from './apply.ts';
 import { backstores } from './backstores.ts';
 import { configurationCommands } from './configuration.ts';
+import { doctor } from './doctor.ts';
 import { fabric } from './fabric.ts';
 import { importCommand } from './import.ts';
 import { keptFabrics } from './kept-fabric.ts';
@@ -35,6 +36,7 @@ const root: NodeType<Host> = {
   commands: (host) => ({
     ...configurationCommands(host),
     apply: applyCommand,
+    doctor,
     export: exportCommand,
     import: importCommand,
     list,

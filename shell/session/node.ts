@@ -262,6 +262,8 @@ export interface Context {
   /** A creation is over: the bookmark @last is set, and perhaps the shell goes there. */
   created(path: string): Promise<void>;
   leave(): void;
+  /** The line fails, although the command says what it has to say. */
+  fail(): void;
 }
 
 /** One node of the tree, as it is now. */

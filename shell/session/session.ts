@@ -118,7 +118,7 @@ export class ShellSession implements ShellBackend {
       await run.change.settle();
       if (trial) this.#sayTrial(run);
       if (run.exit) run.exit = await this.#leave(run);
-      return { ok: true, exit: run.exit };
+      return { ok: !run.failed, exit: run.exit };
     } catch (error) {
       await run.change.giveUp(error);
       this.#complain(error, run);
@@ -262,6 +262,9 @@ export class ShellSession implements ShellBackend {
       leave: () => {
         run.exit = true;
       },
+      fail: () => {
+        run.failed = true;
+      },
       apply: async (path, verb, params) => {
         signal.throwIfAborted();
         const outcome = await change.apply({ path, verb, params });
@@ -356,7 +359,7 @@ export class ShellSession implements ShellBackend {
   }
 }
 
-const notYet = { exit: false, json: false, isForMany: false };
+const notYet = { exit: false, failed: false, json: false, isForMany: false };
 
 interface Run {
   readonly sink: OutputSink;
@@ -368,6 +371,7 @@ interface Run {
   /** What the line changes. */
   readonly change: LineChange;
   exit: boolean;
+  failed: boolean;
   /** The command runs at several nodes. */
   isForMany: boolean;
   /** What the command shows is wanted as data. */

@@ -42,6 +42,7 @@ const ofRoot = [
   'clearconfig',
   'confirm',
   'diff',
+  'doctor',
   'export',
   'import',
   'list',

@@ -1,0 +1,36 @@
+/** `doctor`: what is wrong, or will be one day, and the line that mends it. */
+
+import { type DoctorFinding, doctorChecks, examineHost, type Host, printableLine } from '../../src/index.ts';
+import { commandOf } from '../session/node.ts';
+
+export const doctor = commandOf<Host>()({
+  doc: 'Looks for what is wrong with the configuration, or will be one day, and says the line that mends it.',
+  details: [
+    `It looks at: ${doctorChecks.join(', ')}.`,
+    'A problem does harm or will; advice may be meant as it is. The exit status is 1 when there is a problem.',
+  ],
+  seeAlso: ['status', 'why', 'list'],
+  parameters: [],
+  examples: [{ line: 'doctor', does: 'Every finding, with the line that mends it.' }],
+  async run(host, { print, fail }) {
+    const findings = await examineHost(host);
+    if (findings.some(isProblem)) fail();
+    if (findings.length === 0) return print('Nothing was found.');
+    const of = (level: DoctorFinding['level']) => findings.filter((one) => one.level === level);
+    print([...of('problem'), ...of('advice')].flatMap(shown).join('\n'));
+    const [harm, other] = [of('problem').length, of('advice').length];
+    print(`\n${harm} ${harm === 1 ? 'problem' : 'problems'}, ${other} of advice.`);
+  },
+  async json(host, { fail }) {
+    const findings = await examineHost(host);
+    if (findings.some(isProblem)) fail();
+    return findings;
+  },
+});
+
+const isProblem = ({ level }: DoctorFinding): boolean => level === 'problem';
+
+const shown = ({ check, level, says, mend }: DoctorFinding): string[] => [
+  printableLine(`${level.padEnd(7)}  ${check}: ${says}`),
+  ...(mend === '' ? [] : [printableLine(`         To change it: ${mend}`)]),
+];

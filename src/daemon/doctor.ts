@@ -1,0 +1,356 @@
+/**
+ * What is wrong with a configuration, or will be one day, beyond what is not served at present: a record for each check.
+ * Each finding names the line that mends it, where there is one.
+ */
+
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
+import { printSize } from '../backstore/backstore.ts';
+import { credentialsOf, discoveryCredentials, whyNobodyCan } from '../iscsi/credentials.ts';
+import type { Host } from '../root/host.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import { type Auth, hasCredentials, isMutual } from '../target/auth.ts';
+import { type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
+import { problems } from './status.ts';
+
+/** Something found. `problem`: it does harm or will; `advice`: it may be meant so. Plain data. */
+export interface DoctorFinding {
+  readonly check: string;
+  readonly level: 'problem' | 'advice';
+  /** In a line. */
+  readonly says: string;
+  /** The line that changes it; '' where no line does. */
+  readonly mend: string;
+}
+
+type Found = Omit<DoctorFinding, 'check'>;
+
+const problem = (says: string, mend = ''): Found => ({ level: 'problem', says, mend });
+const advice = (says: string, mend = ''): Found => ({ level: 'advice', says, mend });
+
+interface DoctorCheck {
+  readonly name: string;
+  look(host: Host, mounts: readonly Mount[]): Found[] | Promise<Found[]>;
+}
+
+/** The unit that starts a tcli at boot, where systemd does. */
+const systemdRuns = '/run/systemd/system';
+const unitLinks = ['/etc/systemd/system/multi-user.target.wants', '/etc/systemd/system/sockets.target.wants'];
+
+/** Microsoft's initiator takes 12 to 16 bytes; RFC 7143 9.2.1 asks for 96 bits that cannot be guessed. */
+const secretBytesMin = 12;
+/** Of a file system that holds disks. */
+const freeShareMin = 0.05;
+
+/** File systems that are gone with the machine, and those that come with the network. */
+const memoryFileSystems: readonly string[] = ['tmpfs', 'ramfs'];
+const networkFileSystems: readonly string[] = ['nfs', 'nfs4', 'cifs', 'smb3', 'ceph', 'fuse.glusterfs', '9p'];
+
+const checks: readonly DoctorCheck[] = [
+  {
+    name: 'serving',
+    look: ({ root, heldBy }) =>
+      root.serving || heldBy ? [] : [problem('nothing is served: no initiator can log in', 'tcli daemon start')],
+  },
+  {
+    name: 'boot',
+    look: () =>
+      existsSync(systemdRuns) &&
+      !unitLinks.some((folder) => existsSync(`${folder}/tcli.service`) || existsSync(`${folder}/tcli.socket`))
+        ? [problem('nothing starts tcli when this machine boots', 'tcli daemon install --yes')]
+        : [],
+  },
+  { name: 'not served', look: (host) => problems(host).map((line) => problem(line)) },
+  {
+    name: 'survives a boot',
+    look: ({ root }, mounts) => [...root.tree.allStorageObjects()].flatMap((one) => lostAtBoot(one, mounts)),
+  },
+  { name: 'exported twice', look: ({ root }) => exportedTwice([...root.tree.allStorageObjects()]) },
+  { name: 'space', look: ({ root }) => spaceFindings([...root.tree.allStorageObjects()]) },
+  {
+    name: 'mounts',
+    look: ({ root }, mounts) => [...root.tree.allStorageObjects()].flatMap((one) => lateMounts(one, mounts)),
+  },
+  { name: 'portals', look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => portalFindings(tpg)) },
+  { name: 'second path', look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => pathFindings(tpg)) },
+  {
+    name: 'open to all',
+    look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ state, tpg }) => openFindings(state, tpg)),
+  },
+  { name: 'chap', look: ({ root }) => chapFindings(root.tree.fabrics) },
+  { name: 'sees nothing', look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => blindFindings(tpg)) },
+];
+
+/** The names of the checks, in the order in which they are made. */
+export const doctorChecks: readonly string[] = checks.map(({ name }) => name);
+
+/** Makes every check. @param host with its root as of its last `observe` */
+export async function examineHost(host: Host): Promise<DoctorFinding[]> {
+  const mounts = mountsNow();
+  const found = await Promise.all(
+    checks.map(async ({ name, look }) => (await look(host, mounts)).map((one) => ({ check: name, ...one }))),
+  );
+  return found.flat();
+}
+
+const mediumOf = ({ config }: StorageObject): string => String(config['dev'] ?? '');
+
+function lostAtBoot(object: StorageObject, mounts: readonly Mount[]): Found[] {
+  const { path, backstore } = object;
+  const medium = mediumOf(object);
+  if (backstore.isVolatile?.(object.config))
+    return [advice(`${path} is in memory: a restart of tcli or of the machine empties it`)];
+  const mount = mountOf(medium, mounts);
+  if (mount && memoryFileSystems.includes(mount.type) && !medium.startsWith('/dev/'))
+    return [
+      problem(
+        `${path} is on ${mount.type} (${mount.point}): it is gone after a boot`,
+        `/backstores/fileio create NAME FILE`,
+      ),
+    ];
+  if (/^\/dev\/(sd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|loop\d+)(p?\d+)?$/.test(medium))
+    return [
+      advice(`${path} names ${medium}, which may be another disk after a boot: a name under /dev/disk/by-id stays`),
+    ];
+  return [];
+}
+
+/** Storage objects that write to one medium without knowing of each other. */
+function exportedTwice(objects: readonly StorageObject[]): Found[] {
+  const byMedium = Map.groupBy(
+    objects.filter((object) => mediumOf(object) !== ''),
+    (object) => identityOf(mediumOf(object)),
+  );
+  const shared = [...byMedium].filter(([, all]) => all.length > 1);
+  const several = objects.flatMap((object) => {
+    const targets = new Set(Array.from(object.exports as Set<Lun>, ({ tpg }) => tpg.target));
+    return targets.size > 1
+      ? [
+          advice(
+            `${object.path} is exported by ${targets.size} targets: initiators of both must know how to share it`,
+            `${object.path} users`,
+          ),
+        ]
+      : [];
+  });
+  return [
+    ...shared.map(([, all]) =>
+      problem(
+        `${all.map(({ path }) => path).join(' and ')} are one medium, ${mediumOf(all[0]!)}: what one writes, the other does not expect`,
+        `${all[0]!.path.replace(/\/[^/]*$/, '')} delete ${all.at(-1)!.name}`,
+      ),
+    ),
+    ...several,
+  ];
+}
+
+/** File systems that cannot hold all that the sparse files on them may become. */
+async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]> {
+  const files = objects.flatMap((object) => {
+    const file = statOf(mediumOf(object));
+    return file?.isFile() ? [{ object, file }] : [];
+  });
+  const byDevice = Map.groupBy(files, ({ file }) => file.dev);
+  const found = await Promise.all(
+    [...byDevice.values()].map(async (all) => {
+      const folder = dirname(mediumOf(all[0]!.object));
+      const { bavail, blocks, bsize } = await statfs(folder);
+      const free = bavail * bsize;
+      const wanted = all.reduce((sum, { file }) => sum + Math.max(0, file.size - file.blocks * 512), 0);
+      const where = `the file system of ${folder} has ${printSize(free)} left`;
+      const add = `df -h ${folder}`;
+      if (wanted > free)
+        return [
+          problem(`${where}, and its ${all.length} disks may ask for ${printSize(wanted)}: writes will fail`, add),
+        ];
+      return bavail < blocks * freeShareMin ? [advice(`${where}, less than ${freeShareMin * 100} %`, add)] : [];
+    }),
+  );
+  return found.flat();
+}
+
+function lateMounts(object: StorageObject, mounts: readonly Mount[]): Found[] {
+  const mount = mountOf(mediumOf(object), mounts);
+  if (!mount || !networkFileSystems.includes(mount.type)) return [];
+  return [
+    advice(
+      `${object.path} is on ${mount.type} (${mount.point}), which a boot may mount later than tcli starts: until then it is missing`,
+      `systemctl edit tcli.service, and there: [Unit] RequiresMountsFor=${mount.point}`,
+    ),
+  ];
+}
+
+function* tpgsOf(fabrics: ReadonlyMap<string, FabricState>): Generator<{ state: FabricState; tpg: Tpg }> {
+  for (const state of fabrics.values())
+    if (state.fabric.features.includes('nps'))
+      for (const target of state.targets.values()) for (const tpg of target.tpgs.values()) yield { state, tpg };
+}
+
+/** Those to which initiators come over a network. */
+const iscsiTpgs = (fabrics: ReadonlyMap<string, FabricState>) => [...tpgsOf(fabrics)];
+
+const isWildcard = (address: string): boolean => /^(0\.0\.0\.0|[0:]+)$/.test(address);
+const isLoopback = (address: string): boolean => /^127\.|^::1$/.test(address);
+
+/** Addresses of this machine that others may reach. */
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .filter(({ internal, address }) => !internal && !address.startsWith('fe80'))
+    .map(({ address }) => address);
+
+function portalFindings({ path, enabled, portals, luns }: Tpg): Found[] {
+  if (!enabled) return luns.size > 0 ? [advice(`${path} is disabled: nobody can log in`, `${path} enable`)] : [];
+  if (portals.length === 0) return [problem(`${path} has no portal: nobody can log in`, `${path}/portals create`)];
+  return portals.every(({ address }) => isLoopback(address))
+    ? [
+        advice(
+          `${path} listens on ${portals.map(printPortal).join(', ')} only: other machines do not reach it`,
+          `${path}/portals create`,
+        ),
+      ]
+    : [];
+}
+
+function pathFindings({ path, enabled, portals, luns }: Tpg): Found[] {
+  const reached = new Set(
+    portals.flatMap(({ address }) => (isWildcard(address) ? ownAddresses() : isLoopback(address) ? [] : [address])),
+  );
+  if (!enabled || luns.size === 0 || reached.size !== 1) return [];
+  return [
+    advice(
+      `${path} is reached by one address, ${[...reached][0]}: without it initiators lose their disks`,
+      `${path}/portals create ADDRESS`,
+    ),
+  ];
+}
+
+function openFindings(state: FabricState, tpg: Tpg): Found[] {
+  const { path, enabled, accessList, portals } = tpg;
+  if (!enabled || portals.length === 0 || portals.every(({ address }) => isLoopback(address))) return [];
+  const noSecret = (acl: NodeAcl | undefined) => !credentialsOf(state, tpg, acl).required;
+  const listed = accessList ? ' that is on its access list' : '';
+  const demo = tpg.attribute('generate_node_acls') === 1 && noSecret(undefined);
+  const named = [...tpg.acls.values()].filter(noSecret);
+  return [
+    ...(demo
+      ? [
+          (accessList || tpg.attribute('demo_mode_write_protect') === 1 ? advice : problem)(
+            `${path} lets in every initiator${listed} without a secret${tpg.attribute('demo_mode_write_protect') === 1 ? ', to read' : ', to read and write'}`,
+            `${path} set attribute generate_node_acls=0`,
+          ),
+        ]
+      : []),
+    ...(named.length > 0
+      ? [
+          advice(
+            `${path} lets in ${named.length === 1 ? named[0]!.wwn : `${named.length} initiators`} by name alone, which everybody can give`,
+            `${path} set attribute authentication=1`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** CHAP that admits nobody, and secrets that are weak. */
+function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
+  const owners = [...tpgsOf(fabrics)].flatMap(({ state, tpg }) => [
+    ...(tpg.attribute('generate_node_acls') === 1 ? [credentialsOf(state, tpg, undefined)] : []),
+    ...Array.from(tpg.acls.values(), (acl) => credentialsOf(state, tpg, acl)),
+  ]);
+  const discovery = [...fabrics.values()]
+    .filter(({ fabric }) => fabric.features.includes('discovery_auth'))
+    .map((state) => ({ ...discoveryCredentials(state), owner: `/${state.fabric.name}` }));
+  return [
+    ...[...owners, ...discovery].flatMap((credentials) => {
+      const why = whyNobodyCan(credentials);
+      const group = credentials.owner.includes('/tpg') ? 'auth' : 'discovery_auth';
+      return why === undefined
+        ? []
+        : [problem(`${why}: nobody gets in`, `${credentials.owner} set ${group} userid=NAME password=SECRET`)];
+    }),
+    ...owners.flatMap(({ owner, auth }) => weakSecrets(owner, 'auth', auth)),
+    ...discovery.flatMap(({ owner, auth }) => weakSecrets(owner, 'discovery_auth', auth)),
+  ];
+}
+
+const weakSecrets = (owner: string, group: string, auth: Auth): Found[] =>
+  (['password', 'mutual_password'] as const).flatMap((name) => {
+    const isUsed = name === 'password' ? hasCredentials(auth) : isMutual(auth);
+    return isUsed && Buffer.byteLength(auth[name]) < secretBytesMin
+      ? [
+          advice(
+            `the ${name} of ${owner} has fewer than ${secretBytesMin} bytes: it can be guessed, and Windows refuses it`,
+            `${owner} set ${group} ${name}=SECRET`,
+          ),
+        ]
+      : [];
+  });
+
+function blindFindings({ path, acls }: Tpg): Found[] {
+  return [...acls.values()]
+    .filter(({ mappedLuns }) => mappedLuns.size === 0)
+    .map(({ wwn, tag }) =>
+      advice(`${wwn} may log in to ${path} and sees no disk`, `${path}/acls/${tag || wwn} create 0 LUN`),
+    );
+}
+
+/** The same for two names of one file or device. */
+function identityOf(path: string): string {
+  const file = statOf(path);
+  if (!file) return path;
+  return file.isBlockDevice() ? `device ${file.rdev}` : `file ${file.dev} ${file.ino}`;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function statOf(path: string) {
+  try {
+    return path.startsWith('/') ? statSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Mount {
+  readonly point: string;
+  readonly type: string;
+}
+
+/** The mount that a path lies on: the last one of those that lie nearest. */
+function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
+  if (!path.startsWith('/')) return undefined;
+  const real = realPath(path);
+  let found: Mount | undefined;
+  for (const mount of mounts) {
+    const { point } = mount;
+    const isAbove = point === '/' || real === point || real.startsWith(`${point}/`);
+    if (isAbove && point.length >= (found?.point.length ?? 0)) found = mount;
+  }
+  return found;
+}
+
+/** proc(5) mountinfo: field 5 is the mount point, blanks in it octal; the one behind the dash is its type. */
+function mountsNow(): Mount[] {
+  const plain = (text: string) =>
+    text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => {
+        const [before = '', after = ''] = line.split(' - ');
+        return { point: plain(before.split(' ')[4] ?? ''), type: after.split(' ')[0] ?? '' };
+      });
+  } catch {
+    return [];
+  }
+}
