@@ -7,12 +7,15 @@ export type InfoValue = string | number | boolean | null | undefined;
 export type InfoEntries = Readonly<Record<string, InfoValue>>;
 
 /** @param entries what there is to know; what is undefined is left out */
-export const infoCommand = <S>(doc: string, entries: (subject: S, host: Host) => InfoEntries): ShellCommand<S> =>
+export const infoCommand = <S>(
+  doc: string,
+  entries: (subject: S, host: Host) => InfoEntries | Promise<InfoEntries>,
+): ShellCommand<S> =>
   commandOf<S>()({
     doc,
     parameters: [],
     examples: [{ line: 'info', does: doc }],
-    run: (subject, { info, host }) => printInfo(info, entries(subject, host)),
+    run: async (subject, { info, host }) => printInfo(info, await entries(subject, host)),
     json: (subject, { host }) => entries(subject, host),
   });
 

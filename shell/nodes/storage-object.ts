@@ -117,9 +117,10 @@ export const storageObject: NodeType<StorageObject> = {
     users: diskUsers,
     why: diskWhy,
     info: infoCommand<StorageObject>(
-      'Shows its name, size, serial number and so on, how far a FORMAT UNIT or SANITIZE is, and what writes may be lost.',
-      (object, { root }) => {
+      'Shows its name, size, serial number and so on, what it takes of its medium and what is left there, how far a FORMAT UNIT or SANITIZE is, and what writes may be lost.',
+      async (object, { root }) => {
         const { missing } = object;
+        const [space] = await root.spaces(object.path);
         const work = root.workOn(object);
         const loss = root.lossOf(object);
         return {
@@ -131,6 +132,8 @@ export const storageObject: NodeType<StorageObject> = {
             work_progress: Number(work.progress.toFixed(4)),
           }),
           ...(loss && { writes_lost: describeLoss(loss) }),
+          ...(space && { space_allocated: space.allocated, space_available: space.available }),
+          client: root.clientOf(object)?.client,
         };
       },
     ),

@@ -65,6 +65,7 @@ type Sample = readonly [labels: MetricLabels, value: number, suffix?: string];
 
 /** What a scrape looks at. */
 interface Scene extends Awaited<ReturnType<Host['root']['counts']>> {
+  readonly spaces: Awaited<ReturnType<Host['root']['spaces']>>;
   readonly root: Host['root'];
   readonly status: Status;
   readonly cpu: NodeJS.CpuUsage;
@@ -107,6 +108,14 @@ const ofStorageObjects = (
   help,
   labels: ['storage_object'],
   samples: ({ storageObjects }) => storageObjects.map((one) => [{ storage_object: one.path }, value(one)] as const),
+});
+
+const ofSpace = (name: string, help: string, value: (one: Scene['spaces'][number]) => number): Family => ({
+  name: `tcli_storage_object_${name}_bytes`,
+  type: 'gauge',
+  help,
+  labels: ['storage_object'],
+  samples: ({ spaces }) => spaces.map((one) => [{ storage_object: one.path }, value(one)] as const),
 });
 
 /** Every metric, one row each. */
@@ -217,6 +226,8 @@ export const families: readonly Family[] = [
         (one) => [{ storage_object: one.path }, root.overdueOf(one)?.total ?? 0] as const,
       ),
   },
+  ofSpace('allocated', 'Bytes that they take of their media.', ({ allocated }) => allocated),
+  ofSpace('available', 'Bytes that are left on their media, for whoever uses them.', ({ available }) => available),
   ofStorageObjects('reads', 'READ commands.', ({ reads }) => reads),
   ofStorageObjects('writes', 'WRITE commands.', ({ writes }) => writes),
   ofStorageObjects('read_bytes', 'Bytes that they read.', ({ readBytes }) => readBytes),
@@ -245,7 +256,8 @@ export const families: readonly Family[] = [
 async function metrics({ host, status, events }: MetricsOptions): Promise<string> {
   const { root } = host;
   await root.observe();
-  const scene = { root, status: status(), cpu: process.cpuUsage(), events, ...(await root.counts()) };
+  const [counts, spaces] = await Promise.all([root.counts(), root.spaces()]);
+  const scene = { root, status: status(), cpu: process.cpuUsage(), events, spaces, ...counts };
   return families.map((family) => printed(family, scene)).join('');
 }
 

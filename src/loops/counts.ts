@@ -61,3 +61,9 @@ const together = (ways: readonly WayTraffic[]) => ({
   ...sumOf(ways),
   outstanding: ways.reduce((sum, { outstanding }) => sum + outstanding, 0),
 });
+
+/** Counts of storage objects and of ways through LUNs begin at zero again. */
+export function resetCounts(tree: Tree): void {
+  for (const one of tree.allStorageObjects()) statistics.of(one).reset();
+  for (const tpg of tree.tpgs()) for (const { ways } of tpg.luns.values()) ways.reset();
+}

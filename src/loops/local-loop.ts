@@ -16,14 +16,13 @@ import { mediumWork } from '../scsi/medium-work.ts';
 import { handOverUnit, takeOverUnit } from '../scsi/move.ts';
 import { sense } from '../scsi/sense.ts';
 import { askSnapshots, type SnapshotRequest } from '../scsi/snapshot.ts';
-import { statistics } from '../scsi/statistics.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
 import { wayOfWaiting } from '../system/waiting-io.ts';
 import { portsOf } from '../target/access.ts';
 import type { ArrivingConnection, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
 import { Calls, offerObject } from './calls.ts';
-import { countsOf } from './counts.ts';
+import { countsOf, resetCounts } from './counts.ts';
 import { LoadMeter } from './load.ts';
 import {
   type Again,
@@ -43,6 +42,7 @@ import { objectStates } from './object-states.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
 import { OverdueWatch } from './overdue.ts';
 import { Receiving } from './receiving.ts';
+import { spacesOf } from './spaces.ts';
 import type { TreeCopy } from './tree-copy.ts';
 
 export interface LocalLoopOptions {
@@ -272,6 +272,8 @@ export class LocalLoop implements Loop, Taker {
     return countsOf(this.#tree, (path) => this.#isMine(path), inFlight);
   }
 
+  spaces = (path?: string) => spacesOf(this.#tree, (one) => this.#isMine(one) && (path === undefined || path === one));
+
   async take(fabric: string, arrival: ArrivingConnection<number>): Promise<void> {
     this.#take(fabric, arrival);
   }
@@ -311,8 +313,7 @@ export class LocalLoop implements Loop, Taker {
 
   async resetStatistics(): Promise<void> {
     for (const engine of this.#engines.values()) engine.resetTraffic?.();
-    for (const one of this.#tree.allStorageObjects()) statistics.of(one).reset();
-    for (const tpg of this.#tree.tpgs()) for (const { ways } of tpg.luns.values()) ways.reset();
+    resetCounts(this.#tree);
   }
 
   async stop(): Promise<void> {

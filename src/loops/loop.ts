@@ -14,6 +14,7 @@ import type { UnitHold } from '../scsi/unit-hold.ts';
 import type { ArrivingConnection, SessionInfo } from '../target/service.ts';
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Boundary } from './calls.ts';
+import type { SpaceState } from './spaces.ts';
 
 /** Which part of the tree is whose, by path: of storage objects and of targets. */
 export interface Assignment {
@@ -94,12 +95,22 @@ export interface OverdueState {
   readonly total: number;
 }
 
+/** As whom its medium knows a storage object, where that has a lock which we hold. Plain data. */
+interface ClientState {
+  readonly path: string;
+  /** What whoever takes the medium over shuts out. */
+  readonly client: string;
+  /** Somebody has: it is not served here any more. */
+  readonly isShutOut: boolean;
+}
+
 /** What goes on in a loop. Plain data. */
 export interface LoopState {
   readonly sessions: readonly SessionInfo[];
   readonly work: readonly WorkState[];
   readonly losses: readonly LossState[];
   readonly overdue: readonly OverdueState[];
+  readonly clients: readonly ClientState[];
   readonly holds: readonly UnitHold[];
   /** How it reaches what it has to wait for (`wayOfWaiting`). */
   readonly waiting: string | undefined;
@@ -177,6 +188,8 @@ export interface Loop {
   listen(port: MessagePort): Promise<void>;
   state(): Promise<LoopState>;
   counts(): Promise<LoopCounts>;
+  /** What its storage objects take of their media, and what is left there; of one alone where its path is given. */
+  spaces(path?: string): Promise<SpaceState[]>;
   /** @returns false when the loop has no session of this number */
   endSession(fabric: string, id: number, why: string): Promise<boolean>;
   /** Flushes the medium of a storage object, if this loop has it open. Rejects when that fails. */
@@ -233,6 +246,7 @@ export const loopBoundary: Boundary<Loop> = {
   listen: { memoryOfWords: (port) => [port] },
   state: {},
   counts: {},
+  spaces: {},
   endSession: {},
   flush: {},
   reopen: {},

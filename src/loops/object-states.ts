@@ -7,8 +7,10 @@ import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { holdOf } from '../scsi/unit-hold.ts';
 import type { LoopState } from './loop.ts';
 
-/** FORMAT UNIT and SANITIZE, writes that may be lost, and who holds a unit. */
-export const objectStates = (objects: readonly StorageObject[]): Pick<LoopState, 'work' | 'losses' | 'holds'> => ({
+/** FORMAT UNIT and SANITIZE, writes that may be lost, who holds a unit, and as whom we have media that have a lock. */
+export const objectStates = (
+  objects: readonly StorageObject[],
+): Pick<LoopState, 'work' | 'losses' | 'holds' | 'clients'> => ({
   work: objects.flatMap((one) => {
     const { work, progress } = mediumWork.of(one);
     const { path } = one;
@@ -21,4 +23,8 @@ export const objectStates = (objects: readonly StorageObject[]): Pick<LoopState,
     return lost ? [{ path: one.path, bytes: lostBytes(lost), reason: lost.reason }] : [];
   }),
   holds: objects.flatMap((one) => holdOf(one) ?? []),
+  clients: objects.flatMap(({ path, volume }) => {
+    const { client, trouble } = volume ?? {};
+    return client === undefined ? [] : [{ path, client, isShutOut: trouble?.isOver === true }];
+  }),
 });

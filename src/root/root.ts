@@ -18,7 +18,6 @@ import type {
 import { Loops } from '../loops/loops.ts';
 import { Carrying } from '../operations/door.ts';
 import type { Apply, Operation, Outcome, PartOfChange, Surroundings } from '../operations/operation.ts';
-import { placeOf } from '../operations/place.ts';
 import { couldNotCreate, takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
@@ -28,6 +27,7 @@ import { until } from '../system/running-time.ts';
 import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
+import { portalMadeBy } from './made-portal.ts';
 import { type ChangeOptions, newPart, type RecordChange, type RootOptions, type StartOptions } from './options.ts';
 import { ObjectSnapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
@@ -280,16 +280,19 @@ export class Root {
   /** Who holds a storage object, as of the last `observe`; undefined: nobody, and nothing protects it. */
   holdOn = (object: StorageObject): UnitHold | undefined => this.#of(object, ({ holds }) => holds);
 
+  /** As whom the medium of a storage object knows us, where it has a lock that we hold, as of the last `observe`. */
+  clientOf = (object: StorageObject) => this.#of(object, ({ clients }) => clients);
+
   #of<T extends { readonly path: string }>({ path }: StorageObject, all: (state: LoopState) => readonly T[]) {
     return this.states()
       .flatMap(all)
       .find((one) => one.path === path);
   }
 
-  /**
-   * Closes the medium of a storage object and opens it again. What may be lost there is the operator's to know from now on.
-   * @param over a holder of the medium that is shut out although it lives: a client, or `anybody`
-   */
+  /** What storage objects take of their media, and what is left there, of those that say it; of one alone by its path. */
+  spaces = async (path?: string) => ((await this.#loops?.each((loop) => loop.spaces(path))) ?? []).flat();
+
+  /** Closes a medium and opens it anew; losses are the operator's to know. @param over a living holder to shut out, or `anybody` */
   async reopen(storageObject: StorageObject, over?: string): Promise<void> {
     const { path } = storageObject;
     await this.#turns.takeAndSettle(async () => {
@@ -387,14 +390,9 @@ export class Root {
   }
 
   /** @throws OperatorError for what was asked for and cannot be served */
-  #refuse({ path, verb, params }: Operation): void {
-    if (verb !== 'create') return;
-    const place = placeOf(this.tree, path);
-    if (place.kind !== 'portals') return;
-    const portal = place.tpg.portals.find(
-      (known) => known.address === params['ip_address'] && known.port === params['ip_port'],
-    );
-    const problem = portal && this.portalProblem(place.tpg, portal);
+  #refuse(operation: Operation): void {
+    const made = portalMadeBy(this.tree, operation);
+    const problem = made && this.portalProblem(made.tpg, made.portal);
     if (problem) throw new OperatorError('Could not create NetworkPortal in configFS', problem);
   }
 }

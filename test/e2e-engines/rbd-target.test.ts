@@ -118,6 +118,9 @@ describe('user:rbd under a target', withCeph, () => {
     expect(await status(second)).toContain(`in use by another client, ${await holderOf(name)}, which is alive`);
     expect(await io(second, 'read 0 4k')).not.toContain(read);
     expect(await io(first, 'write -P 1 0 4k', 'flush')).toContain(written);
+    const { stdout } = await tcli(first.home, [disk, 'info']);
+    expect(stdout).toContain(`client: ${await holderOf(name)}`);
+    expect(stdout).toMatch(/space_allocated: \d+\nspace_available: \d+/);
     const { stderr } = await tcli(second.home, [disk, 'reopen']);
     expect(stderr).toContain('reopen force=true');
     expect(await first.served.stop()).toBe(0);

@@ -1,0 +1,40 @@
+/** What storage objects take of their media, and what is left there, for whoever watches. */
+
+import type { Space } from '../backstore/backstore.ts';
+import { within } from '../backstore/patience.ts';
+import type { Tree } from '../operations/tree.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+
+/** How long a medium may take to say it. */
+const spaceMs = 1_000;
+
+/** The space of a storage object. Plain data. */
+export interface SpaceState extends Space {
+  readonly path: string;
+}
+
+/** Questions under way: a medium that does not answer is asked once. */
+const asked = new WeakMap<StorageObject, Promise<SpaceState | undefined>>();
+
+function ask(one: StorageObject): Promise<SpaceState | undefined> {
+  const { path, volume } = one;
+  const found = volume?.space?.().then(
+    ({ allocated, available }) => ({ path, allocated, available }),
+    () => undefined,
+  );
+  const asking = Promise.resolve(found).finally(() => asked.delete(one));
+  asked.set(one, asking);
+  return asking;
+}
+
+/** Of storage objects that can say it, and do so in time. @param isWanted by path */
+export async function spacesOf(tree: Tree, isWanted: (path: string) => boolean): Promise<SpaceState[]> {
+  const answers: SpaceState[] = [];
+  const open = [...tree.allStorageObjects()].filter(({ path, volume }) => volume?.space && isWanted(path));
+  const told = open.map(async (one) => {
+    const space = await (asked.get(one) ?? ask(one));
+    if (space) answers.push(space);
+  });
+  await within(spaceMs, Promise.all(told));
+  return [...answers];
+}
