@@ -93,7 +93,7 @@ function madeBy(commands: string) {
 
 test(
   'the examples of the tgt package: import makes what tgt-admin would make of them',
-  needs('root', 'tgt-admin', "tgt's examples"),
+  needs('root', 'tgt-admin', "tgt's examples", 'port 3260'),
   async () => {
     const folder = temporaryDirectory();
     const env = { ...process.env, TGT_IPC_SOCKET: join(folder, 'socket') };
