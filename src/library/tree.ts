@@ -114,6 +114,7 @@ export interface SavedPortal {
   port: number;
   iser: boolean;
   offload: boolean;
+  advertised?: string;
 }
 
 /** What saveconfig.json has of one: acl. */
