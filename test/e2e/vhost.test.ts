@@ -32,6 +32,7 @@ it('the session of the kernel is typed as it was, and `create` says the socket b
     '      o- acls [ACLs: 0]',
     '      o- luns [LUNs: 1]',
     '        o- lun0 [ramdisk/rd0 (default_tg_pt_gp)]',
+    'Nothing of this is served. To serve it: tcli daemon start',
     '',
   ]);
   const info = await said(home, target, 'info');
