@@ -1,10 +1,11 @@
 /** Apache-like configuration files: `<name argument>` … `</name>` around lines of a key and a value, and files that include others. */
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { statOf } from '../system/stat.ts';
 import type { At } from './imported.ts';
+import { SourceFiles } from './source-files.ts';
 
 export interface BlockOption extends At {
   readonly key: string;
@@ -32,24 +33,27 @@ const depthMax = 16;
 /** @returns a block without a name around all of it @throws OperatorError with file and line */
 export function readBlocks(text: string, file: string): Block {
   const root: Open = { name: '', argument: '', file, line: 1, options: [], blocks: [] };
-  readInto([root], text, file, 0);
+  readInto([root], text, file, new SourceFiles(Buffer.byteLength(text)), 0);
   return root;
 }
 
 /** An error that names the file and the line. */
 export const wrongAt = ({ file, line }: At, why: string): OperatorError => new OperatorError(`${file}:${line}: ${why}`);
 
-function readInto(open: Open[], text: string, file: string, depth: number): void {
+function readInto(open: Open[], text: string, file: string, files: SourceFiles, depth: number): void {
   const outside = open.length;
   for (const { line, content } of linesOf(text)) {
     const at = { file, line };
     const inner = open.at(-1)!;
     const [, closing] = /^<\/\s*([^\s>]+)\s*>$/.exec(content) ?? [];
-    const [, name, argument = ''] = /^<\s*([^\s/>][^\s>]*)\s*(.*?)\s*>$/.exec(content) ?? [];
-    const [, included] = /^(?:<<\s*)?include\s+(.+?)(?:\s*>>)?$/i.exec(content) ?? [];
+    // Each of these goes through a line once, however long its blanks are.
+    const [, name, argument = ''] = /^([^\s/>][^\s>]*)\s*(.*)$/.exec(bracketed(content)) ?? [];
+    const [, included] = /^(?:<<\s*)?include\s+(.+)$/i.exec(content) ?? [];
     if (included !== undefined) {
       if (depth >= depthMax) throw wrongAt(at, 'files include one another without end');
-      for (const path of filesOf(unquoted(included), file)) readInto(open, textOf(path, at), path, depth + 1);
+      const names = unquoted(included.replace(/>>$/, '').trimEnd());
+      for (const path of filesOf(names, file, files, at))
+        readInto(open, textOf(path, files, at), path, files, depth + 1);
     } else if (closing !== undefined) {
       if (open.length <= outside || closing.toLowerCase() !== inner.name)
         throw wrongAt(
@@ -90,36 +94,61 @@ function* linesOf(text: string): Generator<{ line: number; content: string }> {
   if (held.trim() !== '') yield { line: started, content: held.trim() };
 }
 
+/** What stands between `<` and `>`; nothing where they are not around all of it. */
+const bracketed = (content: string): string => (/^<.*>$/.test(content) ? content.slice(1, -1).trim() : '');
+
 /** Double quotes around a value, and backslashes before signs that would mean something. */
 const unquoted = (text: string): string => text.replace(/^"(.*)"$/s, '$1').replace(/\\([$\\"#])/g, '$1');
 
 /** What a name with `*` and `?` in its last part stands for; a folder stands for what is in it. */
-function filesOf(name: string, from: string): string[] {
+function filesOf(name: string, from: string, files: SourceFiles, at: At): string[] {
+  within(at, '', () => files.count());
   const path = resolve(dirname(from), name);
-  if (statOf(path)?.isDirectory()) return filesOf(join(path, '*'), from);
-  const pattern = path.slice(dirname(path).length).replace(/^\//, '');
-  if (!/[*?]/.test(pattern)) return [path];
-  const matches = new RegExp(
-    `^${pattern
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replace(/\*/g, '.*')
-      .replace(/\?/g, '.')}$`,
-  );
+  const pattern = basename(path);
+  if (statOf(path)?.isDirectory()) return filesIn(path, '*');
+  return /[*?]/.test(pattern) ? filesIn(dirname(path), pattern) : [path];
+}
+
+function filesIn(folder: string, pattern: string): string[] {
   try {
-    const names = readdirSync(dirname(path)).filter((one) => matches.test(one) && !one.startsWith('.'));
+    const names = readdirSync(folder).filter((one) => !one.startsWith('.') && matches(one, pattern));
     return names
       .sort()
-      .map((one) => join(dirname(path), one))
+      .map((one) => join(folder, one))
       .filter((one) => statOf(one)?.isFile());
   } catch {
     return [];
   }
 }
 
-function textOf(path: string, at: At): string {
+/** Whether a name is of a pattern with `*` and `?`. It goes back to the last `*` alone: a regular expression would try all of them with one another. */
+function matches(name: string, pattern: string): boolean {
+  let [at, of] = [0, 0];
+  let star = -1;
+  let from = 0;
+  while (at < name.length) {
+    if (pattern[of] === '*') {
+      star = of++;
+      from = at;
+    } else if (pattern[of] === '?' || pattern[of] === name[at]) {
+      at += 1;
+      of += 1;
+    } else if (star >= 0) {
+      of = star + 1;
+      at = ++from;
+    } else return false;
+  }
+  return /^\**$/.test(pattern.slice(of));
+}
+
+const textOf = (path: string, files: SourceFiles, at: At): string =>
+  within(at, `${path} cannot be read: `, () => files.read(path));
+
+/** What goes wrong is told with the line that asked for it. */
+function within<T>(at: At, what: string, work: () => T): T {
   try {
-    return readFileSync(path, 'utf8');
+    return work();
   } catch (error) {
-    throw wrongAt(at, `${path} cannot be read: ${reasonOf(error)}`);
+    throw wrongAt(at, `${what}${reasonOf(error)}`);
   }
 }

@@ -25,7 +25,7 @@ const depthMax = 8;
 
 export const ctlConf: ImportKind = {
   name: "FreeBSD's ctl.conf",
-  recognises: (text) => /^\s*(target|portal-group|auth-group|lun)\s+\S+\s*\{/m.test(text),
+  recognises: (text) => /^[ \t]*(target|portal-group|auth-group|lun)\s+\S+\s*\{/m.test(text),
   read(text, file) {
     const all = parse(text, file);
     const left: LeftOut[] = [];
@@ -152,7 +152,7 @@ function parse(text: string, file: string): Statement[] {
   const open: { into: Statement[]; line: number }[] = [{ into: root, line: 1 }];
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const at = { file, line: index + 1 };
-    const words = [...raw.replace(/(^|\s)#.*$/, '').matchAll(/"((?:[^"\\]|\\.)*)"|[{};]|[^\s{};"]+/g)].map(
+    const words = [...raw.replace(/(^|\s)#.*$/, '').matchAll(/"((?:[^"\\]|\\.|\\$)*)(?:"|$)|[{};]|[^\s{};"]+/g)].map(
       ([word, quoted]) => ({ text: quoted ?? word, isQuoted: quoted !== undefined }),
     );
     let held: string[] = [];

@@ -17,7 +17,7 @@ import {
 
 export const ietdConf: ImportKind = {
   name: "IET's ietd.conf",
-  recognises: (text) => /^\s*Target\s+\S+/im.test(text) && !/^\s*(target\s.*\{|<target)/im.test(text),
+  recognises: (text) => /^[ \t]*Target\s+\S+/im.test(text) && !/^[ \t]*(target\s.*\{|<target)/im.test(text),
   read(text, file) {
     const left: LeftOut[] = [];
     const discovery: { accounts: Account[]; outgoing: Account | undefined } = { accounts: [], outgoing: undefined };

@@ -1,6 +1,5 @@
 /** Configurations of other targets, each kind in a file of its own; which one a file is, its content says. */
 
-import { readFile, stat } from 'node:fs/promises';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Tree } from '../operations/tree.ts';
 import { ctlConf } from './ctl-conf.ts';
@@ -8,19 +7,17 @@ import { gotgtJson } from './gotgt-json.ts';
 import { ietdConf } from './ietd-conf.ts';
 import type { ImportKind } from './imported.ts';
 import { type Plan, planOf } from './operations.ts';
+import { SourceFiles } from './source-files.ts';
 import { targetsConf } from './targets-conf.ts';
 
 /** In the order in which they are asked. */
 export const importKinds: readonly ImportKind[] = [gotgtJson, ctlConf, targetsConf, ietdConf];
 
-const fileBytesMax = 1 << 20;
-
 /** What the configuration in `path` amounts to beside what is there. @throws OperatorError */
 export async function planImport(tree: Tree, path: string): Promise<Plan & { readonly kind: string }> {
   let text: string;
   try {
-    if ((await stat(path)).size > fileBytesMax) throw new Error(`it has more than ${fileBytesMax} bytes`);
-    text = await readFile(path, 'utf8');
+    text = new SourceFiles().read(path);
   } catch (error) {
     throw new OperatorError(`Cannot read ${path}: ${reasonOf(error)}`);
   }

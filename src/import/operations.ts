@@ -22,8 +22,11 @@ export function planOf(tree: Tree, imported: Imported): Plan {
   const left = [...imported.left, ...plan.left].sort((a, b) =>
     a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1,
   );
-  const isFirst = (one: LeftOut, at: number) =>
-    left.findIndex(({ line, what, file }) => line === one.line && what === one.what && file === one.file) === at;
+  const known = new Set<string>();
+  const isFirst = ({ line, what, file }: LeftOut) => {
+    const before = known.size;
+    return known.add(JSON.stringify([file, line, what])).size > before;
+  };
   return { operations: plan.operations, left: left.filter(isFirst) };
 }
 

@@ -20,7 +20,7 @@ import {
 
 export const targetsConf: ImportKind = {
   name: "tgt's targets.conf",
-  recognises: (text) => /^\s*(<target\s+\S+\s*>|default-driver\s|include\s)/m.test(text),
+  recognises: (text) => /^[ \t]*(<target\s+\S+\s*>|default-driver\s|include\s)/m.test(text),
   read(text, file) {
     const root = readBlocks(text, file);
     const left: LeftOut[] = [];

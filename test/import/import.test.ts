@@ -295,5 +295,5 @@ test('whatever a file says, it is read, or refused with its line', async () => {
       { numRuns: 300 },
     );
   fc.assert(fc.property(fc.json(), (text) => void importKinds[0]!.read(text, '/nowhere/config')));
-  await expect(planImport(tree(), '/dev/null')).rejects.toThrow('no configuration that is known here');
+  await expect(planImport(tree(), '/dev/null')).rejects.toThrow('Cannot read /dev/null: it is no regular file');
 });
