@@ -66,13 +66,13 @@ export const applyCommand = commandOf<Host>()({
 
 async function planned({ askClient, host, begin }: Context, { file, prune }: ApplyWords): Promise<Operation[]> {
   const text = await askClient({ kind: 'file', path: file });
-  const given = await readDescription(text, file, async (place) => {
+  const description = await readDescription(text, file, async (place) => {
     const question =
       'env' in place ? ({ kind: 'variable', name: place.env } as const) : ({ kind: 'file', path: place.file } as const);
     return (await askClient(question)).replace(/\r?\n$/, '');
   });
   await begin();
-  return planDescription(host.root.tree, given, prune);
+  return planDescription(host.root.tree, description, prune);
 }
 
 async function carryOut({ apply }: Context, operations: readonly Operation[]): Promise<void> {

@@ -10,6 +10,16 @@ const aliasesMax = 100;
 /** Loaded by who has a description. It is a module of CommonJS, which bundled has its exports in one. */
 const yaml = async () => (await import('yaml')).default;
 
+/** A description, and where it stands. */
+export interface Description {
+  readonly given: Raw;
+  readonly where: Where;
+}
+
+/** `FILE:LINE` of what the words lead to: a list, the number of an object in it, and so on. Without words: `FILE`. */
+export type Where = (at: Words) => string;
+type Words = readonly (string | number)[];
+
 /** Where a secret is. */
 export type SecretPlace = { readonly env: string } | { readonly file: string };
 
@@ -21,30 +31,46 @@ export async function readDescription(
   text: string,
   name: string,
   secret: (place: SecretPlace) => Promise<string>,
-): Promise<Raw> {
+): Promise<Description> {
   const { LineCounter, parseAllDocuments } = await yaml();
   const lines = new LineCounter();
   const lineOf = (offset: number) => lines.linePos(offset).line;
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const lineIn = (document: Parsed, at: Words): number => {
+    const node = document.getIn(at, true) as { range?: readonly number[] } | undefined;
+    if (node?.range || at.length === 0) return lineOf((node?.range ?? document.range)[0]!);
+    return lineIn(document, at.slice(0, -1));
+  };
   const whole: Record<string, unknown[]> = {};
+  /** By list, where each of its objects was. */
+  const origins: Record<string, { document: Parsed; number: number }[]> = {};
   for (const document of 'empty' in documents ? [] : documents) {
     const [error] = document.errors;
     if (error) throw new OperatorError(`${name}:${lineOf(error.pos[0])}: ${error.message}`);
     const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
     if (value === null) continue;
     const [fault] = faultsIn(value, descriptionSchema);
-    if (fault) {
-      const node = document.getIn(fault.at, true) as { range?: readonly number[] } | undefined;
-      const line = lineOf(node?.range?.[0] ?? document.range[0]);
+    if (fault)
       throw new OperatorError(
-        `${name}:${line}: ${fault.at.join('.') || 'this'} ${fault.what}`,
+        `${name}:${lineIn(document, fault.at)}: ${fault.at.join('.') || 'this'} ${fault.what}`,
         'What there is: export schema',
       );
-    }
-    for (const [key, list] of Object.entries(value as Record<string, unknown[]>))
+    for (const [key, list] of Object.entries(value as Record<string, unknown[]>)) {
       whole[key] = [...(whole[key] ?? []), ...list];
+      origins[key] = [...(origins[key] ?? []), ...list.map((_, number) => ({ document, number }))];
+    }
   }
-  return (await resolved(whole, secret)) as Raw;
+  const where: Where = ([list, number, ...more]) => {
+    const origin = origins[list ?? '']?.[Number(number)];
+    return origin ? `${name}:${lineIn(origin.document, [list!, origin.number, ...more])}` : name;
+  };
+  return { given: (await resolved(whole, secret)) as Raw, where };
+}
+
+/** A document of the YAML parser. */
+interface Parsed {
+  readonly range: readonly number[];
+  getIn(at: Words, keepScalar: true): unknown;
 }
 
 /** With secrets in the place of where they are. */

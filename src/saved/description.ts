@@ -18,6 +18,7 @@ import type { Tree } from '../operations/tree.ts';
 import { isSecret } from '../target/auth.ts';
 import { bracketed } from '../target/target.ts';
 import { schemaOf } from './description-schema.ts';
+import type { Description, Where } from './description-text.ts';
 import { treeOf } from './rehearsal.ts';
 import { dumpTree } from './saveconfig.ts';
 import { transition } from './transition.ts';
@@ -123,11 +124,33 @@ function creation(raw: Raw): ParameterValues {
   return { name: textOf(raw['name']), ...Object.fromEntries(words) };
 }
 
-/** What it takes, in order. @throws OperatorError for a description that cannot be carried out */
-export async function planDescription(tree: Tree, given: Raw, prune = false): Promise<Operation[]> {
+/** What it takes, in order. @throws OperatorError for a description that cannot be carried out, or not without a loss of data */
+export async function planDescription(tree: Tree, { given, where }: Description, prune = false): Promise<Operation[]> {
   const objects = rawsIn(given['storage_objects']).map(settledObject);
   const wish = await wishedTree(tree, { ...given, storage_objects: objects }, prune);
-  return transition(tree, wish).flatMap(({ operation }) => made(operation, objects));
+  const operations = transition(tree, wish).map(({ operation }) => operation);
+  for (const operation of operations) refuseLoss(tree, operation, objects, where);
+  return operations.flatMap((operation) => made(operation, objects));
+}
+
+/** What a plan would destroy, `undo` could not bring back: that is typed by hand. @throws OperatorError */
+function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: readonly Raw[], where: Where): void {
+  const [, root, kind, below] = path.split('/');
+  if (root !== 'backstores' || kind === undefined) return;
+  const name = below ?? textOf(params['name']);
+  const number = objects.findIndex((raw) => kindOf(raw)?.name === kind && raw['name'] === name);
+  const old = tree.storageObjects.get(kind)?.get(name);
+  if (below !== undefined && verb === 'resize' && params['force'] === true)
+    throw new OperatorError(
+      `${where(['storage_objects', number, 'size'])}: ${path} has ${old?.config['size']} bytes: what lies beyond ${params['size']} would be lost`,
+      `If nothing there is needed: ${path} resize ${params['size']} force=true`,
+    );
+  const isGone = below === undefined && verb === 'delete' && old?.contentsLost === undefined;
+  if (isGone && old?.backstore.isVolatile?.(old.config))
+    throw new OperatorError(
+      `${where(number < 0 ? [] : ['storage_objects', number])}: ${path}/${name} would ${number < 0 ? 'go' : 'be made anew'}, and what it holds in memory would be lost`,
+      `If it is not needed: ${path} delete ${name}`,
+    );
 }
 
 /** The tree as it is to be. @throws OperatorError when that cannot be */

@@ -2,6 +2,8 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Raw } from '../../src/operations/raw.ts';
+import type { Tree } from '../../src/operations/tree.ts';
 import { describeTree, planDescription, wishedTree } from '../../src/saved/description.ts';
 import { descriptionSchema, faultsIn } from '../../src/saved/description-schema.ts';
 import { printDescription, readDescription } from '../../src/saved/description-text.ts';
@@ -11,7 +13,9 @@ import { transition } from '../../src/saved/transition.ts';
 import { trees, treeWith } from '../support/random-trees.ts';
 
 const noSecret = () => Promise.reject(new Error('no secret is asked for'));
-const read = (text: string) => readDescription(text, 'FILE', noSecret);
+const described = (text: string) => readDescription(text, 'FILE', noSecret);
+const read = async (text: string) => (await described(text)).given;
+const planned = (tree: Tree, given: Raw, prune = false) => planDescription(tree, { given, where: () => 'FILE' }, prune);
 
 test('export, apply: the same tree, from nothing and with prune from any other; what is there already takes nothing', async () => {
   await fc.assert(
@@ -45,7 +49,7 @@ test('without secrets there is a variable in the place of each, and the same tre
   const text = await printDescription(await describeTree(tree, 'variables'), 'yaml');
   expect(text).not.toContain('secret-');
   const secrets: Record<string, string> = { TCLI_SECRET_1: 'secret-1', TCLI_SECRET_2: 'secret-2' };
-  const given = await readDescription(text, 'FILE', async (place) => secrets['env' in place ? place.env : '']!);
+  const { given } = await readDescription(text, 'FILE', async (place) => secrets['env' in place ? place.env : '']!);
   expect(isSameTree(await wishedTree((await treeOf({})).tree, given), tree)).toBe(true);
 });
 
@@ -68,8 +72,8 @@ test('what is left out stays as it is; with prune it goes, but for the names and
     'storage_objects: [{plugin: ramdisk, name: rd0}]\n' +
       'targets: [{wwn: IQN.2003-01.org.example:A, tpgs: [{luns: [{index: 0, storage_object: /backstores/ramdisk/rd0}]}]}]\n',
   );
-  expect(await planDescription(tree, given)).toEqual([]);
-  expect((await planDescription(tree, given, true)).map(({ path, verb }) => `${path} ${verb}`)).toEqual([
+  expect(await planned(tree, given)).toEqual([]);
+  expect((await planned(tree, given, true)).map(({ path, verb }) => `${path} ${verb}`)).toEqual([
     '/iscsi delete',
     '/iscsi/iqn.2003-01.org.example:a/tpg1 set',
   ]);
@@ -108,7 +112,34 @@ test('what cannot be carried out is refused whole: a LUN of nothing, a file with
   const { tree } = await treeOf({});
   const target = (tpg: object) => ({ targets: [{ wwn: 'iqn.2003-01.org.example:t', tpgs: [tpg] }] });
   const orphan = target({ luns: [{ index: 0, storage_object: '/backstores/ramdisk/none' }] });
-  await expect(planDescription(tree, orphan)).rejects.toThrow('Could not find matching StorageObject for LUN 0');
+  await expect(planned(tree, orphan)).rejects.toThrow('Could not find matching StorageObject for LUN 0');
   const relative = { storage_objects: [{ plugin: 'fileio', name: 'd', dev: 'd.img', size: '1M' }] };
-  await expect(planDescription(tree, relative)).rejects.toThrow("fileio/d: 'd.img' is no absolute path");
+  await expect(planned(tree, relative)).rejects.toThrow("fileio/d: 'd.img' is no absolute path");
+});
+
+test('what would lose data is refused where it stands, with what to type: a smaller size, a ramdisk that goes or is made anew', async () => {
+  const { tree } = await treeOf({
+    storage_objects: [
+      { plugin: 'ramdisk', name: 'rd0', size: 1 << 20, wwn: 'a' },
+      { plugin: 'fileio', name: 'd', dev: '/srv/d.img', size: 2 << 20 },
+    ],
+  });
+  const refusal = async (text: string, prune = false) =>
+    planDescription(tree, await described(text), prune).then(String, ({ message, hint }) => `${message}\n${hint}`);
+  expect(
+    await refusal(
+      'storage_objects:\n- {plugin: ramdisk, name: rd0}\n---\nstorage_objects:\n- name: d\n  plugin: fileio\n  size: 1M',
+    ),
+  ).toBe(
+    'FILE:7: /backstores/fileio/d has 2097152 bytes: what lies beyond 1048576 would be lost\n' +
+      'If nothing there is needed: /backstores/fileio/d resize 1048576 force=true',
+  );
+  expect(await refusal('storage_objects:\n- {plugin: ramdisk, name: rd0, wwn: b}')).toBe(
+    'FILE:2: /backstores/ramdisk/rd0 would be made anew, and what it holds in memory would be lost\n' +
+      'If it is not needed: /backstores/ramdisk delete rd0',
+  );
+  expect(await refusal('storage_objects: []', true)).toBe(
+    'FILE: /backstores/ramdisk/rd0 would go, and what it holds in memory would be lost\n' +
+      'If it is not needed: /backstores/ramdisk delete rd0',
+  );
 });

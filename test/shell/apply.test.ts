@@ -65,13 +65,18 @@ test('a change is what differs: another size resizes, what goes with prune goes,
   const text = (size: string) =>
     `storage_objects: [{plugin: fileio, name: d, dev: ${shell.directory}/d.img, size: ${size}}]\n`;
   writeFileSync(file, text('1M'));
-  await shell.run(`apply ${file}`, '/backstores/ramdisk create rd0 1M');
+  await shell.run(`apply ${file}`, `/backstores/fileio create e ${shell.directory}/e.img 1M`);
   writeFileSync(file, text('2M'));
   expect(await shell.run(`apply ${file}`)).toBe('/backstores/fileio/d resize size=2097152\nApplied: 1 operation.\n');
   expect(JSON.parse(await shell.run(`apply ${file} prune=true --json`)).data).toEqual({
     changed: true,
-    plan: ['/backstores/ramdisk delete name=rd0'],
+    plan: ['/backstores/fileio delete name=e'],
   });
+  writeFileSync(file, text('1M'));
+  expect(await shell.run(`apply ${file}`)).toMatch(
+    /disks\.yaml:1: .*\n.* \/backstores\/fileio\/d resize 1048576 force=true\n$/,
+  );
+  expect(statSync(join(shell.directory, 'd.img')).size).toBe(2 << 20);
   const before = await shell.run('export yaml secrets=true');
   writeFileSync(
     file,
