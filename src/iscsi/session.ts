@@ -2,7 +2,7 @@
 
 import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
-import { abortNexus } from '../scsi/task-management.ts';
+import { abortNexus, endLimited } from '../scsi/task-management.ts';
 import { changeLunsOf } from '../scsi/unit-attention.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
@@ -254,6 +254,7 @@ export class Session implements JoinableSession, Window {
   /** Asks the initiator to log out; what it has under way is served until then. */
   dismiss(why: string): void {
     this.#dismissed = true;
+    if (this.nexus) endLimited(this.nexus);
     for (const connection of this.connections.values()) void connection.requestLogout(why);
   }
 

@@ -46,12 +46,13 @@ export function admitTask(task: Task): Completion | undefined {
  */
 export function executeTask(task: Task, waited = true): Completion | Promise<Completion> {
   const limited = task.unit?.limits && limitedTurn(task);
-  return limited ? limited.then(() => inTurn(task, true)) : inTurn(task, waited);
+  return limited ? limited.then(() => inTurn(task, true, true)) : inTurn(task, waited, false);
 }
 
-function inTurn(task: Task, waited: boolean): Completion | Promise<Completion> {
+/** @param limited it has waited for the limits of its LUN */
+function inTurn(task: Task, waited: boolean, limited: boolean): Completion | Promise<Completion> {
   const turn = task.unit && taskSet.of(task.unit.storageObject).turn(task);
-  return turn ? turn.then(() => run(task, true)) : run(task, waited);
+  return turn ? turn.then(() => run(task, true, limited)) : run(task, waited, limited);
 }
 
 /** The transport could not read the Extent of a completion. */
@@ -66,7 +67,7 @@ export function retireTask(task: Task): void {
 
 /** The standards' order (SAM-5 4.6.4, 5.14; SPC-4 5.12.1, 5.16.2): what comes first is reported first. */
 function check(task: Task): Completion | undefined {
-  const { cdb: bytes, nexus, unit } = task;
+  const { cdb: bytes, unit } = task;
   const found = lookUp(bytes);
   if (!unit) {
     if (!found?.absent) throw new CheckCondition(sense.logicalUnitNotSupported);
@@ -78,8 +79,25 @@ function check(task: Task): Completion | undefined {
   const row = passedThrough(lu, found, task) ?? found;
   if (!row || (row.offered && !row.offered(lu))) throw notOffered(bytes, lu);
   if (task.attribute === 'aca') throw new CheckCondition(sense.invalidMessage);
+  const refused = checkStanding(row, task, unit);
+  if (refused) return refused;
+  checkUsage(row, lu, bytes);
+  const cdb = decodeCdb(row, bytes);
+  checkMeans(row, unit, cdb);
+  task.dataOutAsked = row.dataOut ? row.dataOut(lu, cdb) : 0;
+  task.dataOutLength = taken(row, lu, task);
+  checkLength(row, task);
+  const fewer = task.dataOutLength < task.dataOutAsked;
+  task.command = { row, cdb: fewer ? { ...cdb, blocks: task.dataOutLength / lu.blockSize } : cdb };
+  taskSet.of(lu).add(task);
+  return undefined;
+}
+
+/** Whether who sends a command may do so now: what is pending for it, reservations, the state of the port's ALUA group. */
+function checkStanding(row: OpcodeRow, { nexus, cdb }: Task, unit: LogicalUnitView): Completion | undefined {
+  const lu = unit.storageObject;
   if (!row.ignoresUnitAttention) throwUnitAttention(nexus, lu);
-  const reservationClass = typeof row.whenReserved === 'function' ? row.whenReserved(bytes) : row.whenReserved;
+  const reservationClass = typeof row.whenReserved === 'function' ? row.whenReserved(cdb) : row.whenReserved;
   if (conflicts(reservations.of(lu), nexus, unit.port.relativePortId, reservationClass)) {
     // UA_INTLCK_CTRL 11b: the next command hears of it once more (SPC-4 7.5.8).
     if (lu.attributes.values.emulate_ua_intlck_ctrl === 2)
@@ -88,17 +106,30 @@ function check(task: Task): Completion | undefined {
   }
   const refusal = inaccessible(lu, unit.port.portGroup, row.runsIn ?? 'active');
   if (refusal) throw new CheckCondition(refusal);
-  checkUsage(row, lu, bytes);
-  const cdb = decodeCdb(row, bytes);
+  return undefined;
+}
+
+/** Whether the medium lets a command do what its CDB says. @throws CheckCondition */
+function checkMeans(row: OpcodeRow, unit: LogicalUnitView, cdb: AdmittedCommand['cdb']): void {
   checkMedium(row, unit);
-  row.check?.(lu, cdb);
-  checkRange(row, lu, cdb);
-  task.dataOutAsked = row.dataOut ? row.dataOut(lu, cdb) : 0;
-  task.dataOutLength = taken(row, lu, task);
-  checkLength(row, task);
-  const fewer = task.dataOutLength < task.dataOutAsked;
-  task.command = { row, cdb: fewer ? { ...cdb, blocks: task.dataOutLength / lu.blockSize } : cdb };
-  taskSet.of(lu).add(task);
+  row.check?.(unit.storageObject, cdb as Parameters<NonNullable<OpcodeRow['check']>>[1]);
+  checkRange(row, unit.storageObject, cdb);
+}
+
+/**
+ * A command that has waited for the limits of its LUN begins now: whatever `check` asks that may have changed meanwhile is
+ * asked again. A write whose LUN was taken away, fenced or write protected while it waited is not carried out.
+ */
+function checkAgain(task: Task, lu: StorageObject, { row, cdb }: AdmittedCommand): Completion | undefined {
+  const now = task.nexus.view(task.lun);
+  if (!now) throw new CheckCondition(sense.logicalUnitNotSupported);
+  // Another one is behind the LUN: its initiator is told of that with the next command.
+  if (now.storageObject !== lu || lu.arriving) return busy;
+  const asked = row as OpcodeRow;
+  if (asked.offered && !asked.offered(lu)) throw notOffered(task.cdb, lu);
+  const refused = checkStanding(asked, task, now);
+  if (refused) return refused;
+  checkMeans(asked, now, cdb);
   return undefined;
 }
 
@@ -160,11 +191,14 @@ const isOutOfRange = (row: CommandRow, lu: StorageObject, { lba = 0, blocks = 0 
 const aborted: Completion = { status: status.taskAborted };
 const busy: Completion = { status: status.busy };
 
-function run(task: Task, waited: boolean): Completion | Promise<Completion> {
+function run(task: Task, waited: boolean, limited: boolean): Completion | Promise<Completion> {
   const { command, unit } = task;
   if (!command || !unit || task.aborted || task.terminated) return aborted;
   try {
-    if (waited) {
+    if (limited) {
+      const refused = checkAgain(task, unit.storageObject, command);
+      if (refused) return refused;
+    } else if (waited) {
       checkReady(command.row, unit.storageObject);
       checkRange(command.row, unit.storageObject, command.cdb);
     }

@@ -5,7 +5,7 @@
 
 import { type Attribute, type AttributeValues, integer, types, type ValueType } from '../attribute.ts';
 import { runningMs, whenLate } from '../system/running-time.ts';
-import type { LunLimits, Nexus } from './logical-unit.ts';
+import type { LimitTurn, LunLimits, Nexus } from './logical-unit.ts';
 import type { Task } from './task.ts';
 
 const commands = (which: string): Attribute<number> =>
@@ -62,7 +62,6 @@ interface Bucket {
 
 interface WaitingCommand {
   readonly cost: CommandCost;
-  readonly isWanted: () => boolean;
   readonly go: () => void;
 }
 
@@ -78,7 +77,8 @@ interface Waiting {
 /** Milliseconds that only go forward, and a timer. */
 export interface LimitClock {
   now(): number;
-  after(ms: number, what: () => void): void;
+  /** @returns what prevents that */
+  after(ms: number, what: () => void): () => void;
 }
 
 const clock: LimitClock = { now: runningMs, after: whenLate };
@@ -120,11 +120,7 @@ export class CommandLimits implements LunLimits {
     this.#serve();
   }
 
-  /**
-   * Undefined when a command may run now; else resolves when it may, or is not wanted any more.
-   * @param isWanted asked when its turn comes: one that was aborted takes nothing
-   */
-  turn(nexus: Nexus, cost: CommandCost, isWanted: () => boolean): Promise<void> | undefined {
+  turn(nexus: Nexus, cost: CommandCost): LimitTurn | undefined {
     this.#fill();
     const { kind } = cost;
     const all = [...this.#waiting].filter((one) => one.kind === kind);
@@ -132,12 +128,26 @@ export class CommandLimits implements LunLimits {
       this.#take(cost);
       return undefined;
     }
-    return new Promise((go) => {
+    let leave = () => {};
+    const come = new Promise<void>((go) => {
       const waiting = all.find((one) => one.nexus === nexus) ?? { nexus, kind, commands: [], had: this.#had };
       this.#waiting.add(waiting);
-      waiting.commands.push({ cost, isWanted, go });
+      const command = { cost, go };
+      waiting.commands.push(command);
+      leave = () => this.#leave(waiting, command);
       this.#serve();
     });
+    return { come, leave };
+  }
+
+  /** A command does not wait any more: it takes nothing. */
+  #leave(waiting: Waiting, command: WaitingCommand): void {
+    const at = waiting.commands.indexOf(command);
+    if (at < 0) return;
+    waiting.commands.splice(at, 1);
+    if (waiting.commands.length === 0) this.#waiting.delete(waiting);
+    command.go();
+    this.#serve();
   }
 
   #fill(): void {
@@ -167,9 +177,9 @@ export class CommandLimits implements LunLimits {
   #serve(): void {
     this.#fill();
     for (let next = this.#next(); next; next = this.#next()) {
-      const { cost, isWanted, go } = next.commands.shift()!;
+      const { cost, go } = next.commands.shift()!;
       this.#had = Math.max(this.#had, next.had);
-      if (isWanted()) next.had += this.#take(cost);
+      next.had += this.#take(cost);
       if (next.commands.length === 0) this.#waiting.delete(next);
       go();
     }
@@ -179,8 +189,7 @@ export class CommandLimits implements LunLimits {
   #next(): Waiting | undefined {
     let found: Waiting | undefined;
     for (const waiting of this.#waiting) {
-      const { cost, isWanted } = waiting.commands[0]!;
-      if (isWanted() && !this.#isFree(cost)) continue;
+      if (!this.#isFree(waiting.commands[0]!.cost)) continue;
       if (!found || waiting.had < found.had) found = waiting;
     }
     return found;
@@ -206,13 +215,21 @@ export class CommandLimits implements LunLimits {
 
 const concerns = ({ of }: Bucket, { kind }: CommandCost): boolean => of === 'both' || of === kind;
 
-/** When a task may run, by the limits of its LUN; undefined: now. */
+/** When a task may run, by the limits of its LUN, or does not wait any more; undefined: now. */
 export function limitedTurn(task: Task): Promise<void> | undefined {
   const { command, unit, nexus } = task;
   const limits = unit?.limits;
-  if (!limits || !command) return undefined;
+  if (!limits || !command || task.aborted || task.terminated) return undefined;
   const { row, cdb } = command;
   if (row.medium !== 'read' && row.medium !== 'write') return undefined;
   const moved = row.medium === 'write' ? task.dataOutLength : (cdb.blocks ?? 0) * unit.storageObject.blockSize;
-  return limits.turn(nexus, { kind: row.medium, bytes: moved }, () => !task.aborted && !task.terminated);
+  const turn = limits.turn(nexus, { kind: row.medium, bytes: moved });
+  if (!turn) return undefined;
+  // Task management ends the wait.
+  task.leave = turn.leave;
+  task.limited = true;
+  return turn.come.then(() => {
+    task.leave = undefined;
+    task.limited = false;
+  });
 }

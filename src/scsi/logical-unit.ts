@@ -209,12 +209,16 @@ export interface LogicalUnitView {
 
 /** What a LUN asks before a command that reads or writes runs (limits.ts). */
 export interface LunLimits {
-  /** Undefined when it may run now; else resolves when it may, or is not wanted any more. */
-  turn(
-    nexus: Nexus,
-    cost: { readonly kind: 'read' | 'write'; readonly bytes: number },
-    isWanted: () => boolean,
-  ): Promise<void> | undefined;
+  /** Undefined when it may run now. */
+  turn(nexus: Nexus, cost: { readonly kind: 'read' | 'write'; readonly bytes: number }): LimitTurn | undefined;
+}
+
+/** A command waits for the limits of its LUN. */
+export interface LimitTurn {
+  /** Resolves when it may run, or has left. */
+  readonly come: Promise<void>;
+  /** It does not wait any more. */
+  leave(): void;
 }
 
 /** The target port of the nexus, for VPD page 83h and reservations. */

@@ -60,6 +60,16 @@ export async function abortNexus(nexus: Nexus): Promise<void> {
   );
 }
 
+/** The nexus may not be here any more, and is asked to go: what waits for the limits of a LUN ends with TASK ABORTED. */
+export function endLimited(nexus: Nexus): void {
+  for (const lu of nexus.units)
+    for (const task of tasksOf(lu)) {
+      if (task.nexus !== nexus || !task.limited) continue;
+      task.terminated = true;
+      task.leave?.();
+    }
+}
+
 /** Ends the tasks of `victims` for PREEMPT AND ABORT, and their hold on the medium (SPC-4 5.12.11.2.6). */
 export async function preempt(
   storageObject: StorageObject,

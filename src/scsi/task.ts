@@ -129,8 +129,10 @@ export class Task {
   command: AdmittedCommand | undefined = undefined;
   /** Set by `executeTask`: what the transport reads of the medium until it retires the task. */
   extent: Extent | undefined = undefined;
-  /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data): it need not wait any more. */
+  /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data, the limits of its LUN): it need not wait any more. */
   leave: (() => void) | undefined = undefined;
+  /** Set by `executeTask` while it waits for the limits of its LUN. */
+  limited = false;
   /** Set by `executeTask`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;
   /** Its neighbours in the task set (task-set.ts). */

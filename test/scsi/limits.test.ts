@@ -4,8 +4,11 @@ import { expect, test } from 'vitest';
 import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server.ts';
 import { CommandLimits, limitAttributes } from '../../src/scsi/limits.ts';
 import { plainPosition } from '../../src/scsi/plain-access.ts';
-import { abortTask } from '../../src/scsi/task-management.ts';
-import { logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
+import { sense } from '../../src/scsi/sense.ts';
+import type { Task } from '../../src/scsi/task.ts';
+import { abortNexus, abortTask, clearTaskSet, endLimited, logicalUnitReset } from '../../src/scsi/task-management.ts';
+import { addUnitAttention, changeLunsOf, clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
+import { be, logicalUnit, pattern, ScsiInitiator, senseOf } from '../support/logical-unit.ts';
 
 const unlimited = Object.fromEntries(Object.entries(limitAttributes).map(([name, { default: none }]) => [name, none]));
 const read = (blocks = 1) => [0x28, 0, 0, 0, 0, 0, 0, 0, blocks];
@@ -18,7 +21,13 @@ function limited(values: Partial<Record<keyof typeof limitAttributes, number>>) 
   let timers: { at: number; what: () => void }[] = [];
   const limits = new CommandLimits({
     now: () => now,
-    after: (ms, what) => void timers.push({ at: now + ms, what }),
+    after: (ms, what) => {
+      const timer = { at: now + ms, what };
+      timers.push(timer);
+      return () => {
+        timers = timers.filter((one) => one !== timer);
+      };
+    },
   });
   limits.set({ ...unlimited, ...values } as never);
   const { lu } = logicalUnit();
@@ -29,9 +38,9 @@ function limited(values: Partial<Record<keyof typeof limitAttributes, number>>) 
       const task = one.task(cdb);
       expect(admitTask(task)).toBeUndefined();
       task.dataOut = pattern(task.dataOutLength);
-      void Promise.resolve(executeTask(task)).then(({ status }) => {
+      void Promise.resolve(executeTask(task)).then(({ status, sense }) => {
         retireTask(task);
-        done.push(status === 0 ? label : `${label}: ${status}`);
+        done.push(status === 0 ? label : `${label}: ${sense ? senseOf(Buffer.from(sense)) : status}`);
       });
       return task;
     };
@@ -46,7 +55,7 @@ function limited(values: Partial<Record<keyof typeof limitAttributes, number>>) 
       await turn();
     }
   };
-  return { lu, limits, done, pass, a: initiator('a'), b: initiator('b') };
+  return { lu, limits, done, pass, a: initiator('a'), b: initiator('b'), c: initiator('c') };
 }
 
 test.each([
@@ -125,6 +134,81 @@ test('a command that waits and is aborted takes nothing, and is not carried out'
   await pass(1050);
   expect(done.filter((one) => !one.startsWith('aborted'))).toEqual(['first', 'other']);
   expect(lu.volume).toBeDefined();
+});
+
+type Limited = ReturnType<typeof limited>;
+
+test.each<[string, string, (at: Limited) => unknown]>([
+  [
+    'another initiator has reserved the LUN',
+    'waiting: 24',
+    async ({ b }) => {
+      const key = be(0xabc, 8);
+      const reserve = (action: number, type: number, list: number[]) =>
+        b.one.send([0x5f, action, type, 0, 0, 0, 0, 0, 24], Buffer.from([...list, ...be(0, 8)]));
+      expect(await reserve(0, 0, [...be(0, 8), ...key])).toMatchObject({ status: 0 });
+      expect(await reserve(1, 1, [...key, ...be(0, 8)])).toMatchObject({ status: 0 });
+    },
+  ],
+  ['the LUN is write protected', 'waiting: 7/27/00', ({ a }) => Object.assign(a.one.view, { writeProtected: true })],
+  ['the unit is read-only', 'waiting: 7/27/00', ({ lu }) => lu.attributes.set('read_only', 1)],
+  ['the LUN is not there any more', 'waiting: 5/25/00', ({ a }) => a.one.luns.delete(0)],
+  ['another unit is behind the LUN', 'waiting: 8', ({ a }) => a.one.luns.set(0, logicalUnit({ name: 'other' }).lu)],
+  [
+    'its ALUA group is on standby',
+    'waiting: 2/04/0b',
+    ({ lu }) => {
+      lu.aluaGroups = lu.aluaGroups.map((group) => ({ ...group, alua_access_state: 2 }));
+    },
+  ],
+  [
+    'a unit attention is pending',
+    'waiting: 6/2a/09',
+    ({ a, lu }) => addUnitAttention(a.one.nexus, lu, sense.capacityDataChanged),
+  ],
+])('a write that waits is checked again in its turn, and not carried out: %s', async (_case, outcome, change) => {
+  const at = limited({ limit_write_iops: 1 });
+  at.a.send(write(), 'first');
+  await turn();
+  const volume = at.lu.volume!;
+  const before = Buffer.alloc(512);
+  await volume.read(before, 512);
+  at.a.send([0x2a, 0, 0, 0, 0, 1, 0, 0, 1], 'waiting');
+  await change(at);
+  await at.pass(1100);
+  expect(at.done).toEqual(['first', outcome]);
+  const after = Buffer.alloc(512);
+  await volume.read(after, 512);
+  expect(after).toEqual(before);
+});
+
+test.each<[string, string, (at: Limited, task: Task) => unknown]>([
+  ['it is aborted', 'waiting: 64', ({ a }, { tag }) => abortTask(a.one.nexus, 0, tag)],
+  ['the task set is cleared', 'waiting: 64', ({ b }) => clearTaskSet(b.one.nexus, 0)],
+  ['the LUN is reset', 'waiting: 64', ({ b }) => logicalUnitReset(b.one.nexus, 0)],
+  ['its nexus is ended', 'waiting: 64', ({ a }) => abortNexus(a.one.nexus)],
+  ['its nexus is asked to go', 'waiting: 64', ({ a }) => endLimited(a.one.nexus)],
+  [
+    'its LUN is taken away',
+    'waiting: 5/25/00',
+    ({ a }) => {
+      a.one.luns.delete(0);
+      changeLunsOf(a.one.nexus);
+    },
+  ],
+])('a write that waits ends at once, and takes nothing: %s', async (_case, outcome, end) => {
+  const at = limited({ limit_write_iops: 1 });
+  at.a.send(write(), 'first');
+  const task = at.a.send(write(), 'waiting');
+  await turn();
+  expect(at.done).toEqual(['first']);
+  await end(at, task);
+  await turn();
+  expect(at.done).toEqual(['first', outcome]);
+  clearUnitAttentions(at.c.one.nexus);
+  at.c.send(write());
+  await at.pass(1050);
+  expect(at.done).toEqual(['first', outcome, 'c']);
 });
 
 test('the fast path takes nothing of a LUN that is limited, and all where nothing is', () => {
