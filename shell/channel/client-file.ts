@@ -6,6 +6,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { OperatorError, reasonOf } from '../../src/client.ts';
+import type { SecretPlace } from '../../src/index.ts';
+import { parseCommandLine } from '../session/command-line.ts';
+import { readTrialLine, type TrialLine } from '../session/trial-line.ts';
 import type { ClientQuestion, OutputSink } from './protocol.ts';
 
 /** A larger file is not read. */
@@ -25,6 +28,65 @@ function parseAnswer(answer: string | null): { readonly text?: string; readonly 
     return { ...(typeof text === 'string' && { text }), ...(typeof error === 'string' && { error }) };
   } catch {
     return {};
+  }
+}
+
+/** What a file is to a line: a description, whose secrets may be elsewhere; lines, each of which may name files; or a secret. */
+type Purpose = 'description' | 'lines' | 'secret';
+
+/**
+ * A line that was typed, and what the engine may ask for while the line runs: the file that the line names, by that very name, and
+ * then what that file refers to. Whoever serves may be somebody else's process, which would otherwise read everything here.
+ */
+export class TypedLine {
+  readonly #files = new Map<string, Purpose>();
+  readonly #variables = new Set<string>();
+
+  constructor(line: string) {
+    const trial = trialOf(line);
+    if (trial?.file !== undefined) this.#files.set(trial.file, 'lines');
+    else this.#allowDescription(trial?.line ?? line);
+  }
+
+  async answer(question: ClientQuestion): Promise<string> {
+    if (question.kind === 'variable')
+      return this.#variables.has(question.name) ? answerHere(question) : refused('the variable');
+    const purpose = this.#files.get(question.path);
+    if (purpose === undefined) return refused('the file');
+    const answer = await answerHere(question);
+    const { text } = parseAnswer(answer);
+    if (text !== undefined && purpose === 'lines') for (const line of text.split('\n')) this.#allowDescription(line);
+    if (text !== undefined && purpose === 'description') await this.#allowSecrets(text);
+    return answer;
+  }
+
+  #allowDescription(line: string): void {
+    const { command, positional, keywords } = parseCommandLine(line);
+    if (command?.text !== 'apply') return;
+    const file = keywords.find(({ name }) => name.text === 'file')?.value ?? positional[0];
+    if (file) this.#files.set(file.text, 'description');
+  }
+
+  async #allowSecrets(text: string): Promise<void> {
+    // Loaded for this only: it comes with the engine.
+    const { readDescription } = await import('../../src/index.ts');
+    const allow = async (place: SecretPlace) => {
+      if ('env' in place) this.#variables.add(place.env);
+      else if (!this.#files.has(place.file)) this.#files.set(place.file, 'secret');
+      return '';
+    };
+    // What is no description the engine refuses, in words of its own.
+    await readDescription(text, '', allow).catch(() => {});
+  }
+}
+
+const refused = (what: string) => JSON.stringify({ error: `the line that was typed does not name ${what}` });
+
+function trialOf(line: string): TrialLine | undefined {
+  try {
+    return readTrialLine(line);
+  } catch {
+    return undefined;
   }
 }
 

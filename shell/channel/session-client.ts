@@ -1,7 +1,7 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
 import type { ControlRefusal, Status } from '../../src/client.ts';
-import { answerHere } from './client-file.ts';
+import { TypedLine } from './client-file.ts';
 import {
   type ClientQuestion,
   type LineCompletion,
@@ -41,6 +41,12 @@ export class Farewell extends Error {
   }
 }
 
+/** A line that runs, and where it prints. */
+interface Typed {
+  readonly line: TypedLine;
+  readonly to: OutputSink;
+}
+
 /** Omit that keeps the members of a union apart. */
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -53,7 +59,7 @@ export class SessionClient implements ShellClient {
   /** By the id of the request. */
   readonly #waiting = new Map<
     number,
-    { receive(reply: ShellReply): void; fail(error: Error): void; to?: OutputSink; told?(status: Status): void }
+    { receive(reply: ShellReply): void; fail(error: Error): void; typed?: Typed; told?(status: Status): void }
   >();
   #id = 0;
   #running = 0;
@@ -87,13 +93,13 @@ export class SessionClient implements ShellClient {
     }
     const waiting = this.#waiting.get(reply.id);
     if (reply.id === NOTICE && reply.is === 'output') this.#notify(reply.text);
-    else if (reply.is === 'output') waiting?.to?.write(reply.text, reply.stream);
+    else if (reply.is === 'output') waiting?.typed?.to.write(reply.text, reply.stream);
     else if (reply.is === 'status') {
       this.#waiting.delete(reply.id);
       waiting?.told?.(reply.status);
     } else if (reply.is === 'question') {
       const { question } = reply;
-      const asked = isForClient(question) ? answerHere(question) : waiting?.to?.ask(question);
+      const asked = isForClient(question) ? waiting?.typed?.line.answer(question) : waiting?.typed?.to.ask(question);
       void asked?.then((answer) => this.#gone ?? this.#channel.post({ id: reply.id, do: 'answer', answer }));
     } else {
       if (reply.is === 'done') this.state = reply.state;
@@ -107,7 +113,7 @@ export class SessionClient implements ShellClient {
   }
 
   async run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }> {
-    const reply = this.#request({ do: 'run', line }, to);
+    const reply = this.#request({ do: 'run', line }, { line: new TypedLine(line), to });
     this.#running = this.#id;
     const done = await reply;
     return done.is === 'done' ? { ok: done.ok, exit: done.exit } : { ok: false, exit: false };
@@ -148,11 +154,11 @@ export class SessionClient implements ShellClient {
     await this.#channel.close();
   }
 
-  #request(request: Unnumbered<ShellRequest>, to?: OutputSink): Promise<ShellReply> {
+  #request(request: Unnumbered<ShellRequest>, typed?: Typed): Promise<ShellReply> {
     if (this.#gone) return Promise.reject(this.#gone);
     const id = ++this.#id;
     return new Promise((receive, fail) => {
-      this.#waiting.set(id, { receive, fail, ...(to && { to }) });
+      this.#waiting.set(id, { receive, fail, ...(typed && { typed }) });
       this.#channel.post({ ...request, id } as ShellRequest);
     });
   }

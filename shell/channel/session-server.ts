@@ -17,6 +17,7 @@ export interface SessionServer {
 /** @param post sends a reply; called in the order in which replies must arrive */
 export function serveSession(session: ShellBackend, post: (reply: ShellReply) => void): SessionServer {
   let running: AbortController | null = null;
+  let isGone = false;
   let answer: { id: number; give: (answer: string | null) => void } | null = null;
 
   const done = (id: number, ok: boolean, exit = false) => post({ id, is: 'done', ok, exit, state: session.state });
@@ -29,7 +30,15 @@ export function serveSession(session: ShellBackend, post: (reply: ShellReply) =>
       return done(id, false);
     }
     running = new AbortController();
+    // One question at a time: an answer does not say which one it is for.
+    let asked: Promise<unknown> = Promise.resolve();
     const ask = (question: Question | ClientQuestion): Promise<string | null> => {
+      const next = asked.then(() => put(question));
+      asked = next;
+      return next;
+    };
+    const put = (question: Question | ClientQuestion): Promise<string | null> => {
+      if (isGone) return Promise.resolve(null);
       output.flush();
       post({ id, is: 'question', question });
       return new Promise((give) => {
@@ -75,6 +84,7 @@ export function serveSession(session: ShellBackend, post: (reply: ShellReply) =>
       return true;
     },
     hangUp() {
+      isGone = true;
       running?.abort();
       give(undefined, null);
     },

@@ -1,0 +1,97 @@
+// What whoever serves can get out of a front end, and what it can do to its terminal.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { ClientQuestion, ShellReply, ShellRequest } from '../../../shell/channel/protocol.ts';
+import { type Channel, SessionClient } from '../../../shell/channel/session-client.ts';
+import { serveSession } from '../../../shell/channel/session-server.ts';
+import { openShell, removeHome } from '../../support/shell.ts';
+
+function folder(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tcli-client-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A server that asks these questions, one after the other, whatever is run. @returns the answers */
+async function served(line: string, questions: readonly ClientQuestion[]): Promise<string[]> {
+  const answers: string[] = [];
+  const left = [...questions];
+  const post: Channel['post'] = (request) => {
+    const { id } = request;
+    if (request.do === 'answer') answers.push(request.answer ?? '');
+    const question = left.shift();
+    const state = { prompt: '', path: '/', pager: false };
+    const reply: ShellReply = question
+      ? { id, is: 'question', question }
+      : { id, is: 'done', ok: true, exit: false, state };
+    queueMicrotask(() => client.receive(reply));
+  };
+  const client = new SessionClient({ post, close: async () => {} });
+  await client.run(line, { write: () => {}, ask: async () => null });
+  return answers.map((answer) => (JSON.parse(answer) as { text?: string }).text ?? 'refused');
+}
+
+test('a server gets the file that the line names, by that name, and what the file refers to; nothing else', async () => {
+  const directory = folder();
+  const file = (name: string, text: string) => {
+    writeFileSync(join(directory, name), text);
+    return join(directory, name);
+  };
+  vi.stubEnv('TCLI_TEST_NAMED', 'named');
+  vi.stubEnv('TCLI_TEST_OTHER', 'other');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const secret = file('secret', 'secret');
+  const other = file('other', 'other');
+  const acl = (place: string) => `{node_wwn: iqn.2003-01.org.example:i, chap_userid: i, chap_password: ${place}}`;
+  const acls = `[${acl('{env: TCLI_TEST_NAMED}')}, ${acl(`{file: ${secret}}`)}]`;
+  const text = `# ${other} TCLI_TEST_OTHER\ntargets: [{wwn: "iqn.2003-01.org.example:t", tpgs: [{node_acls: ${acls}}]}]\n`;
+  const description = file('description', text);
+  const lines = file('lines', `ls ${other}\napply ${description}\n`);
+  const asked = (...paths: string[]): ClientQuestion[] => [
+    ...paths.map((path) => ({ kind: 'file', path }) as const),
+    { kind: 'variable', name: 'TCLI_TEST_NAMED' },
+    { kind: 'variable', name: 'TCLI_TEST_OTHER' },
+  ];
+
+  const got = ['refused', 'refused', text, 'secret', 'refused', 'named', 'refused'];
+  const applied = asked(other, secret, description, secret, `${directory}/./description`);
+  expect(await served(`apply ${description}`, applied)).toEqual(got);
+  expect(await served(`try 5m / apply file="${description}" dry_run=true`, applied)).toEqual(got);
+  const [first, second, ...rest] = await served(`try 5m -f ${lines}`, asked(description, lines, other, description));
+  expect([first, second?.slice(0, 3), ...rest]).toEqual(['refused', 'ls ', 'refused', text, 'named', 'refused']);
+  for (const line of [`ls ${other}`, `import ${other}`, `# apply ${other}`, 'apply', `try ${other}`, '"apply'])
+    expect(await served(line, asked(other))).toEqual(['refused', 'refused', 'refused']);
+});
+
+test('an honest server gets what apply and try need, several secrets among it', async () => {
+  const shell = await openShell();
+  onTestFinished(async () => {
+    await shell.close();
+    removeHome(shell.directory);
+  });
+  vi.stubEnv('TCLI_TEST_NAMED', 'named-secret');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const file = join(shell.directory, 'description');
+  const acl = (name: string) =>
+    `{node_wwn: iqn.2003-01.org.example:${name}, chap_userid: ${name}, chap_password: {env: TCLI_TEST_NAMED}}`;
+  writeFileSync(
+    file,
+    `targets: [{wwn: "iqn.2003-01.org.example:t", tpgs: [{node_acls: [${acl('a')}, ${acl('b')}]}]}]\n`,
+  );
+  const client: SessionClient = new SessionClient({
+    post: (request) => void server.receive(request as ShellRequest),
+    close: async () => {},
+  });
+  const server = serveSession(shell.session, (reply) => client.receive(reply));
+  let errors = '';
+  const write = (text: string) => {
+    errors += text;
+  };
+  const to = { write, ask: async () => null };
+  expect(await client.run(`apply ${file}`, to), errors).toMatchObject({ ok: true });
+  expect((await client.run(`try 5m -f ${file}`, to)).ok).toBe(false);
+  expect(errors).toContain(`${file}:1: `);
+});
