@@ -223,7 +223,15 @@ export function readArguments(words: readonly string[]): Invocation {
     const asks = rest.includes('--exit-code') && json === '';
     rest.splice(0, rest.length, ...rest.filter((word) => word !== '--exit-code').map((word) => known[word] ?? word));
     if (asks)
-      return { home, cwd, wants: { kind: 'command', line: `--json ${rest.map(quote).join(' ')}`, tellsChange: true } };
+      return {
+        home,
+        cwd,
+        wants: {
+          kind: 'command',
+          line: `--json ${rest.map((word, at) => quote(word, isBehindCommand(rest, at))).join(' ')}`,
+          tellsChange: true,
+        },
+      };
   }
   if (first === 'export') rest.splice(0, rest.length, ...rest.map((word) => (word === '--tgt' ? 'tgt' : word)));
   const tool = tgtTools.find((one) => one === first);
@@ -233,7 +241,8 @@ export function readArguments(words: readonly string[]): Invocation {
   const verb = verbs.find((one) => one === first);
   if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
   // One word is a line; of several, each is what the Unix shell made of it.
-  const line = rest.length === 1 ? quote(first) : rest.map(quoteSigns).join(' ');
+  const line =
+    rest.length === 1 ? quote(first) : rest.map((word, at) => quoteSigns(word, isBehindCommand(rest, at))).join(' ');
   return { home, cwd, wants: { kind: 'command', line: json + line } };
 }
 
@@ -362,10 +371,11 @@ const split = (word: string): [string, string] => {
 /**
  * targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. What else the Unix shell has quoted is one
  * word for ours, whatever characters it has; targetcli cuts it. What is quoted for our shell already stays as it is.
+ * @param isValue a command stands before it: blanks do not part it
  */
-function quote(word: string): string {
+function quote(word: string, isValue = false): string {
   const [, name = '', text = word] = /^([\w-]+=)(.*)$/s.exec(word) ?? [];
-  const isLine = /\s/.test(text) && (name === '' || /\s[\w-]+=/.test(text));
+  const isLine = /\s/.test(text) && (name === '' ? !isValue : /\s[\w-]+=/.test(text));
   if (isLine || wordOfLine.test(text) || /^(["']).*\1$/s.test(text)) return word;
   // A path may have quotes in it.
   if (name === '' && /["']/.test(text)) return word;
@@ -373,8 +383,12 @@ function quote(word: string): string {
 }
 
 /** As `quote`, where signs of a line (`;`, `>`) belong to the word. */
-const quoteSigns = (word: string): string =>
-  word !== '|' && /;|^[|>]|\s[|>]/.test(word) && !/^(["']).*\1$/s.test(word) ? quoteAll(word) : quote(word);
+const quoteSigns = (word: string, isValue = false): string =>
+  word !== '|' && /;|^[|>]|\s[|>]/.test(word) && !/^(["']).*\1$/s.test(word) ? quoteAll(word) : quote(word, isValue);
+
+/** Whether a word before that at `at` is a command: a path has a slash, or is no plain word. */
+const isBehindCommand = (words: readonly string[], at: number): boolean =>
+  words.slice(0, at).some((word) => /^\w+$/.test(word));
 
 function quoteAll(word: string): string {
   const [, name = '', text = word] = /^([\w-]+=)(.*)$/s.exec(word) ?? [];

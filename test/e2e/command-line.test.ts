@@ -1,5 +1,6 @@
 // The ways in from a Unix shell: words, -c, -f, standard input; exit statuses and streams. Not tested here: the commands.
 
+import { existsSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
@@ -121,6 +122,15 @@ it('a word that the Unix shell has quoted is a value, whatever characters it has
     expect(await tcli(home, [tpg, 'set', 'auth', `password=${secret}`])).toMatchObject({ status: 0, stderr: '' });
     expect((await tcli(home, [tpg, 'get', 'auth', 'password'])).stdout).toBe(`password=${secret} \n`);
   }
+});
+
+it('a word with blanks is a line where a command may stand, and a value behind one', async () => {
+  const home = temporaryDirectory();
+  const disk = join(home, 'my disk.img');
+  expect(await tcli(home, ['/backstores/fileio', 'create', 'x1', disk, '1M'])).toMatchObject({ status: 0, stderr: '' });
+  expect(existsSync(disk)).toBe(true);
+  expect(await tcli(home, ['/backstores/fileio delete x1'])).toMatchObject({ status: 0 });
+  expect(await tcli(home, ['/backstores/fileio', `create x2 "${disk}" 1M`])).toMatchObject({ status: 0, stderr: '' });
 });
 
 it('--json is an option of the program, or a word of the line', async () => {
