@@ -42,6 +42,8 @@ export interface JournalOptions {
   readonly readOnly: boolean;
   /** The operation that makes what saveconfig.json holds, for a journal that begins on one; undefined when that cannot be said. */
   readonly beginning?: () => Promise<Operation | undefined>;
+  /** Called before the journal is put aside for a saved file that somebody else wrote. @throws for one that cannot be loaded */
+  readonly check?: () => void;
   /** What is archived of the replacement of saveconfig.json by somebody else. */
   readonly replaced?: Mark;
   /** Called before lines are given up, with all there are; `before`: the number of the first that stays. */
@@ -120,6 +122,7 @@ export class Journal {
     }
     const all = lines.flatMap(operationsOf);
     if (all.length === 0) return { journal, replay: { operations: [] } };
+    options.check?.();
     const aside = await freePath(join(dirname(path), `journal-${stamp(now)}.jsonl`), files);
     if (!readOnly) {
       await options.archive?.([...lines, { ...options.replaced, do: [] }], lines.length + 1);

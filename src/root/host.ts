@@ -30,7 +30,7 @@ import { ChangeHistory } from './history.ts';
 import { Onlookers } from './onlookers.ts';
 import { newPart } from './options.ts';
 import { Root } from './root.ts';
-import { hash, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
+import { checkLoadable, hash, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
 import { serialMaker } from './serial.ts';
 import { Trials } from './trials.ts';
 
@@ -179,7 +179,9 @@ export class Host {
     const saved = await readIfThere(saveFile, this.#files);
     this.#base = saved && hash(saved);
     const readOnly = this.heldBy !== undefined;
-    const loaded = await this.#loadJournal(readOnly);
+    // A start that fails changes nothing: the journal stands beside the file until that was mended.
+    const check = () => void (saved && checkLoadable(saved, saveFile));
+    const loaded = await this.#loadJournal(readOnly, check);
     const { journal, replay } = loaded;
     this.#journal = journal;
     // What came before one that replaces everything needs no repetition.
@@ -246,7 +248,7 @@ export class Host {
     await this.#journal?.confirm(change, this.#base, mark);
   }
 
-  async #loadJournal(readOnly: boolean) {
+  async #loadJournal(readOnly: boolean, check: () => void) {
     const now = this.#now();
     const line = `${this.home.saveFile} was replaced by somebody else`;
     const options = {
@@ -254,6 +256,7 @@ export class Host {
       base: this.#base,
       now,
       readOnly,
+      check,
       beginning: () => this.#beginning(),
       archive: this.#audit.keep.bind(this.#audit),
       replaced: { ...newPart({ by: { via: 'restore' as const }, line }), at: now.toISOString() },

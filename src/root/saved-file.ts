@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Files } from '../durable/atomic-file.ts';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
+import { checkShape } from '../saved/saved-shape.ts';
 
 /** The text of a saved configuration → its JSON. @throws OperatorError in the words of a decoder, with the place */
 export function parseConfiguration(text: string, path: string): unknown {
@@ -14,6 +15,16 @@ export function parseConfiguration(text: string, path: string): unknown {
       `${path} is not valid JSON: ${reasonOf(error)}`,
       'Mend it, or put a backup in its place; tcli does not overwrite what it cannot read.',
     );
+  }
+}
+
+/** @throws OperatorError for bytes that no start could load, naming their file */
+export function checkLoadable(content: Buffer, path: string): void {
+  const configuration = parseConfiguration(content.toString('utf8'), path);
+  try {
+    checkShape(configuration);
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be loaded: ${reasonOf(error)}`, 'Mend it, or put a backup in its place.');
   }
 }
 

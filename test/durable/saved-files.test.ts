@@ -101,3 +101,26 @@ it('a byte order mark before the saved file is passed over', async () => {
   writeFileSync(join(home, 'saveconfig.json'), `\ufeff${empty}`);
   expect((await open(home)).warnings).toEqual([]);
 });
+
+it.each([
+  ['cut', (text: string) => text.slice(0, 100)],
+  ['no configuration', () => '[1, 2]'],
+])(
+  'a saved file that cannot be loaded (%s) costs nothing: with the old one in its place all is as it was',
+  async (_, damaged) => {
+    const home = temporaryDirectory();
+    const file = join(home, 'saveconfig.json');
+    const before = await open(home);
+    await create(before, 'a');
+    await before.save(undefined, 10);
+    await create(before, 'b');
+    await before.close();
+    const good = readFileSync(file, 'utf8');
+    writeFileSync(file, damaged(good));
+    await expect(open(home)).rejects.toThrow(file);
+    writeFileSync(file, good);
+    const after = await open(home);
+    expect([...after.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(after.warnings).toEqual([]);
+  },
+);

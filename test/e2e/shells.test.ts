@@ -16,6 +16,8 @@ const target = '/iscsi create iqn.2003-01.org.example:disk';
 /** A home that nothing serves when the test has ended. */
 function newHome(): string {
   const home = temporaryDirectory();
+  // Port 3260 is other tests'.
+  writeFileSync(join(home, 'preferences.json'), '{"auto_add_default_portal":false}');
   onTestFinished(async () => void (await tcli(home, ['daemon', 'stop', '--force'])));
   return home;
 }
@@ -101,7 +103,7 @@ it('go on serving: the process goes on, and is not asked about again; a shell be
   const shell = await shellAt(home);
   const other = await shellAt(home);
   shell.type(`${target}\r`);
-  await shell.until('Created default portal');
+  await shell.until('Created TPG 1.');
   other.type('exit\r');
   expect(await other.exit()).toBe(0);
   shell.type('exit\r');
@@ -110,7 +112,7 @@ it('go on serving: the process goes on, and is not asked about again; a shell be
   expect(await shell.exit()).toBe(0);
   expect(await served(home)).toBe(true);
   const next = await shellAt(home);
-  expect(next.all()).toContain('Serving 1 target on 0.0.0.0:3260: process');
+  expect(next.all()).toContain('Serving 1 target; no portals yet: process');
   next.type('exit\r');
   expect(await next.exit()).toBe(0);
   expect(await served(home)).toBe(true);
@@ -120,7 +122,7 @@ it('stop serving: saved, and the process ends; the next shell and the next comma
   const home = newHome();
   const shell = await shellAt(home);
   shell.type(`${target}\r`);
-  await shell.until('Created default portal');
+  await shell.until('Created TPG 1.');
   shell.type('exit\r');
   await shell.until('stop serving');
   shell.type('\x1b[B\r');
@@ -138,7 +140,7 @@ it('a terminal that is closed, a pipe and -f neither ask nor stop anything', asy
   const home = newHome();
   const shell = await shellAt(home);
   shell.type(`${target}\r`);
-  await shell.until('Created default portal');
+  await shell.until('Created TPG 1.');
   const pid = holder(home)?.pid;
   shell.hangUp();
   await shell.exit();
@@ -193,7 +195,7 @@ it('--no-daemon: what the shell serves ends with it, which is asked', async () =
   const home = newHome();
   const shell = await shellAt(home, {}, '--no-daemon');
   shell.type(`${target}\r`);
-  await shell.until('Created default portal');
+  await shell.until('Created TPG 1.');
   expect(holder(home)).toEqual({ pid: shell.pid, role: 'shell' });
   shell.type('exit\r');
   await shell.until('> stay in this shell');
