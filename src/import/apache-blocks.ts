@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { statOf } from '../system/stat.ts';
-import type { At } from './imported.ts';
+import { type At, keywordOf } from './imported.ts';
 import { SourceFiles } from './source-files.ts';
 
 export interface BlockOption extends At {
@@ -58,7 +58,7 @@ function readInto(open: Open[], text: string, file: string, files: SourceFiles, 
       if (open.length <= outside || closing.toLowerCase() !== inner.name)
         throw wrongAt(
           at,
-          `</${closing}> closes nothing; open is ${inner.name ? `<${inner.name}> of line ${inner.line}` : 'no block'}`,
+          `</${keywordOf(closing, true)}> closes nothing; open is ${inner.name ? `<${keywordOf(inner.name, true)}> of line ${inner.line}` : 'no block'}`,
         );
       open.pop();
       open.at(-1)!.blocks.push(inner);
@@ -67,12 +67,12 @@ function readInto(open: Open[], text: string, file: string, files: SourceFiles, 
       open.push({ ...at, name: name.toLowerCase(), argument: unquoted(argument), options: [], blocks: [] });
     } else {
       const [, key = content, value = ''] = /^(\S+?)(?:\s*=\s*|\s+)(.*)$/s.exec(content) ?? [];
-      if (content.startsWith('<')) throw wrongAt(at, `'${content}' is no block`);
+      if (content.startsWith('<')) throw wrongAt(at, 'a < without its > is no block');
       inner.options.push({ ...at, key, value: unquoted(value.trim()) });
     }
   }
   const inner = open.at(-1)!;
-  if (open.length > outside) throw wrongAt(inner, `<${inner.name} ${inner.argument}> is not closed`);
+  if (open.length > outside) throw wrongAt(inner, `<${keywordOf(inner.name, true)}> is not closed`);
 }
 
 /** Without comments and empty lines; one that ends with a backslash goes on in the next. */

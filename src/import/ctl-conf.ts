@@ -12,7 +12,10 @@ import {
   type ImportedTarget,
   type ImportedUnit,
   type ImportKind,
+  keywordOf,
   type LeftOut,
+  nobody,
+  nobodyComes,
 } from './imported.ts';
 
 interface Statement extends At {
@@ -33,8 +36,7 @@ export const ctlConf: ImportKind = {
       new Map(all.filter(({ words }) => words[0] === kind).map((one) => [one.words[1] ?? '', one] as const));
     const [portalGroups, authGroups, units] = ['portal-group', 'auth-group', 'lun'].map(named);
     const known = ['portal-group', 'auth-group', 'lun', 'target'];
-    for (const one of all)
-      if (!known.includes(one.words[0] ?? '')) left.push({ ...place(one), what: one.words.join(' ') });
+    for (const one of all) if (!known.includes(one.words[0] ?? '')) leave(left, one);
     const targets = all
       .filter(({ words }) => words[0] === 'target')
       .map((one) => targetOf(one, { portalGroups: portalGroups!, authGroups: authGroups!, units: units! }, left));
@@ -46,6 +48,10 @@ export const ctlConf: ImportKind = {
       });
     return { targets, discovery: { accounts: [], outgoing: undefined }, left };
   },
+};
+
+const leave = (left: LeftOut[], { file, line, words, inner }: Statement): void => {
+  left.push({ file, line, what: keywordOf(words[0] ?? '', words.length > 1 || inner !== undefined) });
 };
 
 const place = ({ file, line }: At): At => ({ file, line });
@@ -61,12 +67,21 @@ interface Allowed {
   readonly addresses: string[];
   readonly names: string[];
   outgoing: Account | undefined;
+  /** A secret stands there that cannot be read. */
+  isBroken: boolean;
   /** Nobody said how; ctld then lets nobody in. */
   denied: boolean;
 }
 
 function targetOf(target: Statement, groups: Groups, left: LeftOut[]): ImportedTarget {
-  const allowed: Allowed = { accounts: [], addresses: [], names: [], outgoing: undefined, denied: true };
+  const allowed: Allowed = {
+    accounts: [],
+    addresses: [],
+    names: [],
+    outgoing: undefined,
+    isBroken: false,
+    denied: true,
+  };
   const units: ImportedUnit[] = [];
   const portals: string[] = [];
   const parameters: Record<string, string> = {};
@@ -78,17 +93,19 @@ function targetOf(target: Statement, groups: Groups, left: LeftOut[]): ImportedT
     else if (key === 'portal-group' && groups.portalGroups.has(first)) {
       for (const line of groups.portalGroups.get(first)!.inner ?? [])
         if (line.words[0] === 'listen') portals.push(portalOf(line.words[1] ?? ''));
-        else left.push({ ...place(line), what: line.words.join(' ') });
+        else leave(left, line);
     } else if (key === 'portal-group' && first === 'default') portals.push(...defaultPortals);
     else if (key === 'alias') parameters['TargetAlias'] = first;
     else if (key === 'lun') addUnit(units, one, groups, left);
     else if (/^(chap|chap-mutual|initiator-name|initiator-portal)$/.test(key)) allow(allowed, one, left);
-    else left.push({ ...place(one), what: one.words.join(' ') });
+    else leave(left, one);
   }
   const { accounts, addresses, names, outgoing, denied } = allowed;
   const narrow = addresses.length + names.length > 0;
-  const nobody = denied && accounts.length === 0 && !narrow;
-  const accessList: AccessList | undefined = narrow || nobody ? { addresses, names } : undefined;
+  const isClosed = allowed.isBroken && accounts.length === 0;
+  if (isClosed) left.push({ ...place(target), what: nobodyComes });
+  const isDenied = isClosed || (denied && accounts.length === 0 && !narrow);
+  const accessList: AccessList | undefined = isDenied ? nobody : narrow ? { addresses, names } : undefined;
   if (addresses.length > 0 && names.length > 0)
     left.push({ ...place(target), what: 'initiator-name and initiator-portal together: one of them is enough here' });
   const wwn = (target.words[1] ?? '').toLowerCase();
@@ -99,16 +116,25 @@ function targetOf(target: Statement, groups: Groups, left: LeftOut[]): ImportedT
   };
 }
 
+/** With another number of words it is not known which of them is the secret. */
+const wordsOf: ReadonlyMap<string, number> = new Map([
+  ['chap', 3],
+  ['chap-mutual', 5],
+]);
+
 function allow(to: Allowed, rule: Statement, left: LeftOut[]): void {
-  const [key, first = '', second = '', third = '', fourth = ''] = rule.words;
+  const [key = '', first = '', second = '', third = '', fourth = ''] = rule.words;
   to.denied = false;
-  if (key === 'chap') to.accounts.push({ userid: first, password: second });
+  if (key.startsWith('chap') && !(rule.words.length === wordsOf.get(key) && rule.words.every((word) => word !== ''))) {
+    to.isBroken = true;
+    leave(left, rule);
+  } else if (key === 'chap') to.accounts.push({ userid: first, password: second });
   else if (key === 'chap-mutual') {
     to.accounts.push({ userid: first, password: second });
     to.outgoing ??= { userid: third, password: fourth };
   } else if (key === 'initiator-name') to.names.push(first);
   else if (key === 'initiator-portal') to.addresses.push(first.replace(/[[\]]/g, ''));
-  else if (!(key === 'auth-type' && first === 'none')) left.push({ ...place(rule), what: rule.words.join(' ') });
+  else if (!(key === 'auth-type' && first === 'none')) leave(left, rule);
 }
 
 const portalOf = (text: string): string => {
@@ -122,8 +148,7 @@ function addUnit(units: ImportedUnit[], statement: Statement, { units: named }: 
   const said = statement.inner ?? named.get(name)?.inner;
   const values = new Map((said ?? []).map(({ words }) => [words[0] ?? '', words[1] ?? ''] as const));
   for (const one of said ?? [])
-    if (!['path', 'size', 'blocksize', 'serial', 'backend'].includes(one.words[0] ?? ''))
-      left.push({ ...place(one), what: one.words.join(' ') });
+    if (!['path', 'size', 'blocksize', 'serial', 'backend'].includes(one.words[0] ?? '')) leave(left, one);
   try {
     if (!/^\d{1,5}$/.test(number) || !said) throw new Refusal('invalid', `lun ${number} ${name} is nowhere`);
     if (values.get('backend') === 'ramdisk')

@@ -12,7 +12,10 @@ import {
   type ImportedTarget,
   type ImportedUnit,
   type ImportKind,
+  keywordOf,
   type LeftOut,
+  nobody,
+  nobodyComes,
 } from './imported.ts';
 
 export const ietdConf: ImportKind = {
@@ -30,15 +33,28 @@ export const ietdConf: ImportKind = {
       const account = accountOf(value);
       if (word === 'target') {
         if (value === '') throw wrongAt(at, 'Target needs a name');
-        targets.push({ ...at, wwn: value.toLowerCase(), units: [], accounts: [], outgoing: undefined, parameters: {} });
+        targets.push({
+          ...at,
+          wwn: value.toLowerCase(),
+          units: [],
+          accounts: [],
+          outgoing: undefined,
+          parameters: {},
+          isBroken: false,
+        });
       } else if ((word === 'incominguser' || word === 'outgoinguser') && account) {
         const of = target ?? discovery;
         if (word === 'incominguser') of.accounts.push(account);
         else of.outgoing ??= account;
       } else if (word === 'lun' && target) addUnit(target, value, at, left);
       else if (target && Object.hasOwn(parameters, word)) target.parameters[parameters[word]!] = valueOfKey(value);
-      else left.push({ ...at, what: key.endsWith('User') ? key : `${key} ${value}`.trim() });
+      else {
+        left.push({ ...at, what: keywordOf(key, value !== '') });
+        if (word === 'incominguser' && target) target.isBroken = true;
+      }
     }
+    const isClosed = ({ isBroken, accounts }: Open) => isBroken && accounts.length === 0;
+    for (const { line } of targets.filter(isClosed)) left.push({ file, line, what: nobodyComes });
     left.push({ file, line: 1, what: 'initiators.allow and targets.allow: say who may come with `allow` at each TPG' });
     if (targets.some(({ units }) => units.length > 0))
       left.push({
@@ -52,7 +68,7 @@ export const ietdConf: ImportKind = {
           ...one,
           tid: undefined,
           enabled: true,
-          accessList: undefined,
+          accessList: isClosed(one) ? nobody : undefined,
           portals: defaultPortals,
         }),
       ),
@@ -84,6 +100,8 @@ interface Open extends At {
   readonly units: ImportedUnit[];
   readonly accounts: Account[];
   outgoing: Account | undefined;
+  /** It has an account that cannot be read. */
+  isBroken: boolean;
   readonly parameters: Record<string, string>;
 }
 
@@ -115,7 +133,7 @@ function addUnit({ units }: Open, value: string, at: At, left: LeftOut[]): void 
   const isNull = pairs.get('type')?.toLowerCase() === 'nullio';
   for (const [name, word] of pairs)
     if (!['path', 'type', 'iomode', 'scsisn', 'blocksize'].includes(name))
-      left.push({ ...at, what: `LUN ${lun}: ${name}=${word}` });
+      left.push({ ...at, what: `LUN ${lun}: ${keywordOf(name, word !== '')}` });
   try {
     const store = storeOf({
       type: 'disk',

@@ -59,6 +59,17 @@ export interface ImportKind {
 /** Where targets listen when their configuration does not say it. */
 export const defaultPortals: readonly string[] = ['0.0.0.0:3260', '[::]:3260'];
 
+/**
+ * What is told of a line that is not taken over: its keyword alone. The rest may be a secret, and so may any line of a file
+ * that is none of a configuration and that only root can read: a word that stands alone, or looks like no keyword, is not shown.
+ */
+export const keywordOf = (key: string, hasMore: boolean): string =>
+  hasMore && /^[a-z][\w.-]{0,31}$/i.test(key) ? key : 'a line that is not understood';
+
+/** Nobody may come: accounts are meant and none can be read, so it must not be everybody. */
+export const nobody: AccessList = { addresses: [], names: [] };
+export const nobodyComes = 'who may come: no account of it can be read, so nobody is let in (say who may with `allow`)';
+
 /** A secret's words, `USER SECRET`. */
 export function accountOf(value: string): Account | undefined {
   const [, userid, password] = /^(\S+)\s+(\S+)$/.exec(value.trim()) ?? [];

@@ -82,7 +82,8 @@ class Planning {
     this.operations.push(
       { path: fabric, verb: 'create', params: { wwn } },
       { path: `${fabric}/${wwn}`, verb: 'create', params: { tag: 1 } },
-      setAttribute(path, 'authentication', known.length > 0 ? 1 : 0),
+      // An account that is there with another secret was meant all the same: then nobody comes, rather than everybody.
+      setAttribute(path, 'authentication', accounts.length > 0 ? 1 : 0),
       setAttribute(path, 'generate_node_acls', 1),
       setAttribute(path, 'demo_mode_write_protect', 0),
       // A number that another target has stays that one's; the disks are known by theirs all the same.

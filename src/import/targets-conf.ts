@@ -15,7 +15,10 @@ import {
   type ImportedTarget,
   type ImportedUnit,
   type ImportKind,
+  keywordOf,
   type LeftOut,
+  nobody,
+  nobodyComes,
 } from './imported.ts';
 
 export const targetsConf: ImportKind = {
@@ -76,6 +79,10 @@ class Reading {
     this.#left.push({ file, line, what });
   }
 
+  #leaveBlock(block: Block): void {
+    this.#leave(block, `a block <${keywordOf(block.name, true)}>`);
+  }
+
   globals({ options, blocks }: Block): void {
     for (const option of options) {
       const { key, value } = option;
@@ -83,9 +90,9 @@ class Reading {
       if (key === 'incomingdiscoveryuser' && account) this.discovery.push(account);
       else if (key === 'outgoingdiscoveryuser' && account) this.outgoingDiscovery ??= account;
       else if (key === 'default-driver') this.#driver = value;
-      else this.#leave(option, `${key} ${key.endsWith('user') ? '' : value}`.trim());
+      else this.#leave(option, keywordOf(key, value !== ''));
     }
-    for (const block of blocks) if (block.name !== 'target') this.#leave(block, `<${block.name} ${block.argument}>`);
+    for (const block of blocks) if (block.name !== 'target') this.#leaveBlock(block);
   }
 
   /** In the order of their names, numbered as tgt-admin numbers them. */
@@ -140,11 +147,13 @@ class Reading {
       else if (Object.hasOwn(textKeys, key)) parameters[textKeys[key]!] ??= value === 'None' ? 'CRC32C,None' : value;
       else if (key === 'state') enabled = value !== 'offline';
       else if (!['driver', 'controller_tid', 'backing-store', 'direct-store', ...unitKeys].includes(key))
-        this.#leave(option, `${key} ${value}`);
+        this.#leave(option, keywordOf(key, value !== ''));
     }
     // With names alone tgt-admin lets every address in besides, against its own manual: here the names are meant.
     const everybody = addresses.length + names.length === 0;
-    const accessList: AccessList = { addresses: everybody ? ['ALL'] : addresses, names };
+    const isBroken = accounts.length === 0 && block.options.some(({ key }) => key === 'incominguser');
+    if (isBroken) this.#leave(block, nobodyComes);
+    const accessList: AccessList = isBroken ? nobody : { addresses: everybody ? ['ALL'] : addresses, names };
     const { file, line } = block;
     const about = { file, line, tid, enabled, accounts, outgoing, parameters, accessList };
     return { ...about, wwn: name.toLowerCase(), units: this.#units(block, tid), portals: defaultPortals };
@@ -163,8 +172,7 @@ class Reading {
         .map((one) => ({ ...one, isDirect: kind === 'direct-store' }));
     });
     for (const one of block.blocks)
-      if (one.name !== 'backing-store' && one.name !== 'direct-store')
-        this.#leave(one, `<${one.name} ${one.argument}>`);
+      if (one.name !== 'backing-store' && one.name !== 'direct-store') this.#leaveBlock(one);
     const wanted = new Set(stores.flatMap(({ options }) => last({ options }, 'lun') ?? []));
     const ofTarget = last(block, 'lun');
     const taken = new Set<number>();
@@ -177,7 +185,7 @@ class Reading {
         while (wanted.has(String(lun)) || taken.has(lun)) lun += 1;
       numbers.set(path, lun);
       for (const option of options)
-        if (!unitKeys.includes(option.key)) this.#leave(option, `${option.key} ${option.value}`);
+        if (!unitKeys.includes(option.key)) this.#leave(option, keywordOf(option.key, option.value !== ''));
       try {
         if (!Number.isInteger(lun) || lun < 1 || taken.has(lun))
           throw new Refusal('unitExists', `LUN ${lun} of target ${tid} is taken or no number`);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readBlocks } from '../../src/import/apache-blocks.ts';
 import { importKinds, planImport } from '../../src/import/index.ts';
-import { importing } from '../support/importing.ts';
+import { importing, iqn, left } from '../support/importing.ts';
 
 const on = importing();
 
@@ -72,4 +72,54 @@ test('a pattern of includes is compared without trying every way', () => {
   expect(['o*.conf', '*o*.con', 'tw?.c*n', '?', 'aa*', '*.conf*', '?ne.conf?'].map(named)).toEqual([
     ...[['one.conf'], ['two.con'], ['two.con'], [], ['aaaaaaaa'], ['one.conf'], []],
   ]);
+});
+
+test.each([
+  [
+    "tgt's",
+    `<target ${iqn}>\nincominguser u SECRET one\nincomingusr u SECRET\noutgoinguser u SECRET more\nchappass SECRET\nSECRET\n<SECRET1/ x>\n</SECRET1/>\n<other SECRET>\n</other>\n<backing-store @/a>\nusr SECRET\n</backing-store>\n</target>\nincomingdiscoveryuser u SECRET x`,
+    ['incominguser', 'incomingusr', 'outgoinguser', 'chappass', 'usr', 'incomingdiscoveryuser', 'a block <other>'],
+  ],
+  [
+    "IET's",
+    `IncomingUser u SECRET x\nTarget ${iqn}\nIncomingUser u SECRET x\nIncomingUsr u SECRET\noutgoinguser u SECRET x\nLun 0 Path=@/a,pass=SECRET\nSECRET`,
+    ['IncomingUser', 'IncomingUsr', 'outgoinguser', 'LUN 0: pass'],
+  ],
+  [
+    "FreeBSD's",
+    `auth-group ag {\nchap u SECRET x\nchp u SECRET\nchap-mutual u SECRET m\nchap-mutual u SECRET m "" \n}\nSECRET\ntarget ${iqn} {\nauth-group ag\nchap SECRET\nuser SECRET\nlun 0 { path @/a; pass SECRET }\n}`,
+    ['chap', 'chp', 'chap-mutual', 'user', 'pass'],
+  ],
+])(
+  'of lines of %s that are not taken over the keyword is shown alone, and a broken account lets nobody in',
+  async (_, text, keywords) => {
+    const said = await on.imported(text);
+    expect(said).not.toContain('SECRET');
+    expect(said).not.toContain('mutual_password');
+    expect(left(said).map((line) => line.replace(/^\d+ /, ''))).toEqual(
+      expect.arrayContaining([
+        ...keywords,
+        'a line that is not understood',
+        expect.stringContaining('nobody is let in'),
+      ]),
+    );
+    expect(on.tpgOf().accessList).toEqual({ addresses: [], names: [] });
+  },
+);
+
+test('a line of a file that is none of a configuration is not shown', async () => {
+  writeFileSync(join(on.directory, 'shadow'), 'root:$y$SECRET:20000::\nSECRET\n-----BEGIN SECRET KEY-----\n');
+  expect(await on.imported('include @/shadow\n')).not.toContain('SECRET');
+  for (const line of ['<password>SECRET</password>', '<a SECRET', '<a SECRET>']) {
+    writeFileSync(join(on.directory, 'shadow'), line);
+    const said = await on.imported('include @/shadow\n');
+    expect(said).toContain('shadow:1: ');
+    expect(said).not.toContain('SECRET');
+  }
+});
+
+test('an account that is there with another secret is not taken for none', async () => {
+  await on.run('/iscsi add_account fred another-secret');
+  await on.imported(`<target ${iqn}>\nincominguser fred the-secret-of-fred\n</target>`);
+  expect([on.tpgOf().accounts, on.tpgOf().attribute('authentication')]).toEqual([[], 1]);
 });

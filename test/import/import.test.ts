@@ -35,9 +35,9 @@ Target ${iqn}
   expect(left(said).map((line) => line.slice(0, 24))).toEqual([
     '1 initiators.allow and t',
     '1 the identities of disk',
-    '6 LUN 3: scsiid=xyz',
-    '7 LUN 4: sectors=100',
-    '10 Wthreads 8',
+    '6 LUN 3: scsiid',
+    '7 LUN 4: sectors',
+    '10 Wthreads',
   ]);
 });
 
@@ -83,12 +83,7 @@ Type=fileio
     '32768',
   ]);
   expect([of('MaxOutstandingR2T'), of('DefaultTime2Retain'), of('HeaderDigest')]).toEqual(['8', '0', 'CRC32C,None']);
-  expect(left(said).slice(2)).toEqual([
-    '10 LUN 1: blocks=10000',
-    '14 MaxSessions 0',
-    '24 NOPInterval 0',
-    '25 NOPTimeout 0',
-  ]);
+  expect(left(said).slice(2)).toEqual(['10 LUN 1: blocks', '14 MaxSessions', '24 NOPInterval', '25 NOPTimeout']);
 });
 
 test("the first example of gotgt's own pages: without block size or provisioning", async () => {
@@ -124,7 +119,7 @@ target ${iqn} {
     ['::', 3260],
   ]);
   expect(lunsOf()).toEqual([[0, join(on.directory, 'a')]]);
-  expect(left(said).slice(1)).toEqual(['2 discovery-auth-group no-authentication']);
+  expect(left(said).slice(1)).toEqual(['2 discovery-auth-group']);
 });
 
 test("gotgt's config.json, as the seeds of this project have it", async () => {
@@ -193,8 +188,8 @@ target ${iqn}2 { portal-group pg0 }
   expect(tpgOf(`${iqn}2`).accessList).toEqual({ addresses: [], names: [] });
   expect(left(said).map((line) => line.slice(0, 25))).toEqual([
     '1 the identities of disks',
-    '3 discovery-auth-group no',
-    '20 option vendor FreeBSD',
+    '3 discovery-auth-group',
+    '20 option',
   ]);
 });
 

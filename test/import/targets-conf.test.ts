@@ -203,8 +203,8 @@ test('who may come, accounts, text keys, state', async () => {
   const { discoveryAccounts, discoveryAuth, discoveryAuthEnabled } = tree().fabrics.get('iscsi')!;
   expect([discoveryAccounts, discoveryAuth.mutual_userid, discoveryAuthEnabled]).toEqual([['disco'], 'back', true]);
   expect(left(said)).toEqual([
-    '5 iSNSServerIP 192.0.2.1',
-    '17 nosuch 1',
+    '5 iSNSServerIP',
+    '17 nosuch',
     '19 target iqn.2026-11.org.example:iser: there is no driver iser here',
   ]);
   expect(said).not.toContain('the-secret-of');
@@ -230,9 +230,9 @@ test('includes: a file, a pattern, a folder; blocks of one target are one', asyn
 });
 
 test.each([
-  ['<target a>\nbacking-store x\n', ':1: <target a> is not closed'],
+  ['<target a>\nbacking-store x\n', ':1: <target> is not closed'],
   ['default-driver iscsi\n</target>\n', ':2: </target> closes nothing'],
-  ['<target a>\n<b\n</target>', ":2: '<b' is no block"],
+  ['<target a>\n<b\n</target>', ':2: a < without its > is no block'],
   ['include /nosuch/file\n', ':1: /nosuch/file cannot be read'],
   ['default-driver iscsi\ninclude config\n', ':2: files include one another without end'],
 ])('%j: the line stands in the error', async (text, why) => {
