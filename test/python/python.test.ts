@@ -46,6 +46,16 @@ it('objects are found, made and changed as rtslib documents it', needs('python3'
   expect(told).toEqual({ status: 0, stdout: 'well\n', stderr: '' });
 });
 
+it(
+  'an answer that comes late, or that tcli never gives, ends the connection and is no answer',
+  needs('python3'),
+  async () => {
+    const home = temporaryDirectory();
+    const told = await run(python, [join(import.meta.dirname, 'hostile.py'), home], { env: environment(home) });
+    expect(told).toEqual({ status: 0, stdout: 'well\n', stderr: '' });
+  },
+);
+
 it('without a tcli that serves, it says where it looked and what starts one', needs('python3'), async () => {
   const home = temporaryDirectory();
   const told = await run(python, ['-c', 'import tcli_rtslib; tcli_rtslib.RTSRoot()'], { env: environment(home) });

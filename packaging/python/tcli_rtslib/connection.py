@@ -36,8 +36,35 @@ def home_files(environment=os.environ, uid=None):
     return os.path.join(config, "tcli/saveconfig.json"), os.path.join(run, "control.sock")
 
 
+#: A message is not longer (docs/protocol.md).
+LINE_BYTES_MAX = 16 << 20
+
+
+class _Answer(dict):
+    """A JSON object of an answer: what lacks in it is an error as others are."""
+
+    def __missing__(self, key):
+        raise RTSLibError("The answer of tcli has no %r" % (key,))
+
+
+def _object(value):
+    """A JSON object, where one has to stand."""
+    if not isinstance(value, _Answer):
+        raise RTSLibError("The answer of tcli is not understood")
+    return value
+
+
+def _text(value):
+    """Words for a person: what a terminal would take as a command is left out."""
+    return "".join(sign for sign in str(value) if sign.isprintable() or sign == "\n")
+
+
 class Connection:
-    """A connection that is opened when it is needed, and again when it was lost."""
+    """A connection that is opened when it is needed, and again when it was lost.
+
+    It is one question and its answer at a time: where that is interrupted in any way, the connection is given up. The
+    answer that is still under way would be taken for the answer to the next question.
+    """
 
     def __init__(self, path=None):
         self._path = path
@@ -46,51 +73,71 @@ class Connection:
 
     def _open(self):
         path = self._path or os.environ.get("TCLI_SOCKET") or home_files()[1]
-        end = socket.socket(socket.AF_UNIX)
-        try:
-            end.connect(path)
-        except OSError as error:
-            raise RTSLibError("No tcli can be reached at %s: %s" % (path, error), "To start one: tcli daemon start")
-        self._stream = end.makefile("rwb")
-        end.close()
-        self._say({"tcli": 1})
-        self._hear()
+        with socket.socket(socket.AF_UNIX) as end:
+            try:
+                end.connect(path)
+            except OSError as error:
+                raise RTSLibError("No tcli can be reached at %s: %s" % (path, error), "To start one: tcli daemon start")
+            self._stream = end.makefile("rwb")
+        return self._exchange({"tcli": 1})
 
-    def _say(self, message):
+    def _close(self):
+        stream, self._stream = self._stream, None
+        try:
+            if stream is not None:
+                stream.close()
+        except (OSError, ValueError):
+            pass
+
+    def _exchange(self, message):
         self._stream.write(json.dumps(message).encode() + b"\n")
         self._stream.flush()
-
-    def _hear(self):
-        line = self._stream.readline()
-        if not line:
+        line = self._stream.readline(LINE_BYTES_MAX + 1)
+        if len(line) > LINE_BYTES_MAX:
+            raise RTSLibError("The answer of tcli is longer than %d bytes" % LINE_BYTES_MAX)
+        if not line.endswith(b"\n"):
             raise OSError("the process that serves it closed the connection")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RTSLibError(answer["error"], answer.get("hint"))
+        try:
+            answer = _object(json.loads(line, object_hook=_Answer))
+        except (ValueError, RecursionError) as error:
+            raise RTSLibError("The answer of tcli is not JSON: %s" % error)
+        # What has no id is said of the connection: why it ends.
+        if answer.get("id") != message.get("id") and "error" not in answer:
+            raise RTSLibError("The answer of tcli is none to what was asked")
         return answer
 
     def ask(self, word, **request):
         """The answer to one request. Raises RTSLibError for what is refused, and where tcli cannot be reached."""
-        if self._stream is None:
-            self._open()
         self._id += 1
+        asked = dict(request, id=self._id, do=word)
+        done = False
         try:
-            self._say(dict(request, id=self._id, do=word))
-            return self._hear()
+            answer = self._open() if self._stream is None else None
+            if answer is None or "error" not in answer:
+                answer = self._exchange(asked)
+            done = answer.get("id") == self._id
         except OSError as error:
             # Whether it was done is not known: it is not asked again.
-            self._stream = None
             raise RTSLibError("The connection to tcli was lost: %s" % error)
+        finally:
+            # Also for what an alarm or a key of the person raises.
+            if not done:
+                self._close()
+        if "error" in answer:
+            hint = answer.get("hint")
+            raise RTSLibError(_text(answer["error"]), None if hint is None else _text(hint))
+        return answer
 
     def apply(self, path, verb, **params):
         """One change. Returns its parameters as they were carried out."""
         given = {name: value for name, value in params.items() if value is not None}
-        return self.ask("apply", operation={"path": path, "verb": verb, "params": given})["operation"]["params"]
+        answer = self.ask("apply", operation={"path": path, "verb": verb, "params": given})
+        return _object(_object(answer["operation"])["params"])
 
     def read(self, path):
         """What stands at a path, as the saved file has it. Raises RTSLibNotInCFS where nothing does."""
         try:
-            return self.ask("configuration", path=path)["configuration"]
+            return _object(self.ask("configuration", path=path)["configuration"])
         except RTSLibError as error:
             if str(error).startswith("No such path"):
                 raise RTSLibNotInCFS(str(error))
