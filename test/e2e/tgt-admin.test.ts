@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { needs } from '../support/needs.ts';
 import { freePort, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { typeAlone } from '../support/tgt-recording.ts';
 
 const iqn = 'iqn.2026-11.org.example:one';
 const tools = ['tgt-admin', 'tgt-setup-lun'];
@@ -50,7 +51,7 @@ async function stage(whose: 'ours' | 'theirs') {
     port: Number(port),
     async play(line: string, input = '') {
       const text = line.replaceAll('@', folder).replaceAll('PORT', port);
-      const { status, stdout, stderr } = await run('bash', ['-c', text], { env, input });
+      const { status, stdout, stderr } = await typeAlone(text, { env, input });
       return { line, status, said: linesOf(stdout), complained: linesOf(stderr) };
     },
     write(name: string, text: string) {

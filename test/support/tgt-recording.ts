@@ -72,7 +72,7 @@ export async function play(
     return { lines: [], exit: 0, child };
   }
   mkdirSync(join(stage.folder, 'srv'), { recursive: true });
-  const { status, stdout, stderr } = await run('bash', ['-c', text], { env: stage.env });
+  const { status, stdout, stderr } = await typeAlone(text, { env: stage.env });
   const linesOf = (said: string) => offStage(stage, said).replace(/\n$/, '').split('\n');
   const lines = [
     ...(stdout === '' ? [] : linesOf(stdout)),
@@ -99,3 +99,12 @@ export function differences(a: readonly string[], b: readonly string[]): { gone:
   }
   return { gone, come };
 }
+
+/**
+ * Types a line of tgt's programs into bash. Debian's tgt-setup-lun keeps its notes in one file for all, /tmp/target_list.txt,
+ * so only one of them runs at a time.
+ */
+export const typeAlone = (text: string, options: { env: NodeJS.ProcessEnv; input?: string }) =>
+  text.includes('tgt-setup-lun')
+    ? run('flock', ['/tmp/target_list.lock', 'bash', '-c', text], options)
+    : run('bash', ['-c', text], options);
