@@ -71,7 +71,9 @@ export async function readLines(path: string, files: Files): Promise<JournalLine
     .slice(0, -1);
   return lines.map((line, number) => {
     try {
-      return parseJson(line) as JournalLine;
+      const parsed = parseJson(line);
+      if (!isJournalLine(parsed)) throw new Error('this is no line of a journal');
+      return parsed;
     } catch (error) {
       throw unreadable(path, `${path} is damaged at line ${number + 1}: ${reasonOf(error)}`);
     }
@@ -81,3 +83,18 @@ export async function readLines(path: string, files: Files): Promise<JournalLine
 /** @param reason why the journal at `path` cannot be read */
 export const unreadable = (path: string, reason: string): OperatorError =>
   new OperatorError(`Cannot read the journal: ${reason}`, `Mend or move away ${path}`);
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isOperation = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value['path'] === 'string' &&
+  typeof value['verb'] === 'string' &&
+  isObject(value['params']);
+
+function isJournalLine(value: unknown): value is JournalLine {
+  if (!isObject(value)) return false;
+  const { do: done } = value;
+  return done === undefined || (Array.isArray(done) ? done.every(isOperation) : isOperation(done));
+}

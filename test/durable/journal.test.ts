@@ -79,6 +79,15 @@ it('says which line is damaged in the middle instead of skipping it', async () =
   await expect(load(null)).rejects.toThrow(/damaged at line 2/);
 });
 
+it.each(['null', '[]', '{"do":[[[1]]]}', '{"do":{"path":"/","verb":"create"}}'])(
+  'says which line is none of a journal: %s',
+  async (line) => {
+    await written(null, 'a');
+    await appendFile(path, `${line}\n`);
+    await expect(load(null)).rejects.toThrow(/damaged at line 3/);
+  },
+);
+
 it('a crash between announcing a save and the new file replays everything', async () => {
   const { journal } = await load('old');
   await journal.record([create('a')], 'old');
