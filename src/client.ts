@@ -35,11 +35,14 @@ export {
   hidden,
   isPrintable,
   printable,
+  printableInColors,
   printableLine,
   quoted,
   unprintableOf,
   withoutUnprintable,
 } from './printable.ts';
+export { userNamed } from './system/caller.ts';
+export { type Peer, peerOf } from './system/peer.ts';
 export { isAlive } from './system/process.ts';
 export { runningMs, until, whenLate } from './system/running-time.ts';
 export { authGroups, authKeys, isSecret, secretKeys } from './target/auth.ts';

@@ -20,6 +20,15 @@ export const printableLine = (text: string): string => (plain.test(text) ? text 
 export const printable = (text: string): string =>
   plain.test(text) ? text : text.replace(unprintable, (one) => (layout.test(one) ? one : escaped(one)));
 
+const colored = /(\x1b\[[\d;]*m)/;
+
+/** Text of several lines whose colours stay as well (SGR sequences), and nothing else that a terminal obeys. */
+export const printableInColors = (text: string): string =>
+  text
+    .split(colored)
+    .map((piece, index) => (index % 2 === 1 ? piece : printable(piece)))
+    .join('');
+
 /** Whether a name can be shown as it is. */
 export const isPrintable = (name: string): boolean => printableLine(name) === name;
 

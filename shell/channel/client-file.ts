@@ -63,7 +63,8 @@ export class TypedLine {
   #allowDescription(line: string): void {
     const { command, positional, keywords } = parseCommandLine(line);
     if (command?.text !== 'apply') return;
-    const file = keywords.find(({ name }) => name.text === 'file')?.value ?? positional[0];
+    const file =
+      keywords.find(({ name }) => name.text === 'file')?.value ?? positional.find(({ text }) => text !== '--json');
     if (file) this.#files.set(file.text, 'description');
   }
 

@@ -1,6 +1,6 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
-import type { ControlRefusal, Status } from '../../src/client.ts';
+import { type ControlRefusal, printable, printableInColors, printableLine, type Status } from '../../src/client.ts';
 import { TypedLine } from './client-file.ts';
 import {
   type ClientQuestion,
@@ -21,6 +21,19 @@ type StatusReply = { readonly id: number; readonly is: 'status'; readonly status
 
 const isForClient = (question: Question | ClientQuestion): question is ClientQuestion =>
   question.kind === 'file' || question.kind === 'variable';
+
+function shown(question: Question): Question {
+  const message = printable(question.message);
+  if (question.kind !== 'select') return { ...question, message };
+  const choices = question.choices.map(({ value, label }) => ({ value, label: printable(label) }));
+  return { ...question, message, choices };
+}
+
+const shownCompletion = ({ candidates, note, ...rest }: LineCompletion): LineCompletion => ({
+  ...rest,
+  candidates: candidates.map((one) => ({ ...one, text: printableLine(one.text), help: printableLine(one.help) })),
+  ...(note !== undefined && { note: printableLine(note) }),
+});
 
 /** A way to the session, and what ends it. */
 export interface Channel {
@@ -92,19 +105,24 @@ export class SessionClient implements ShellClient {
       return;
     }
     const waiting = this.#waiting.get(reply.id);
-    if (reply.id === NOTICE && reply.is === 'output') this.#notify(reply.text);
-    else if (reply.is === 'output') waiting?.typed?.to.write(reply.text, reply.stream);
+    // Whoever serves may be another user, and the terminal obeys what is written to it.
+    if (reply.id === NOTICE && reply.is === 'output') this.#notify(printableInColors(reply.text));
+    else if (reply.is === 'output') waiting?.typed?.to.write(printableInColors(reply.text), reply.stream);
     else if (reply.is === 'status') {
       this.#waiting.delete(reply.id);
       waiting?.told?.(reply.status);
     } else if (reply.is === 'question') {
       const { question } = reply;
-      const asked = isForClient(question) ? waiting?.typed?.line.answer(question) : waiting?.typed?.to.ask(question);
+      const asked = isForClient(question)
+        ? waiting?.typed?.line.answer(question)
+        : waiting?.typed?.to.ask(shown(question));
       void asked?.then((answer) => this.#gone ?? this.#channel.post({ id: reply.id, do: 'answer', answer }));
     } else {
-      if (reply.is === 'done') this.state = reply.state;
+      if (reply.is === 'done') this.state = { ...reply.state, prompt: printableInColors(reply.state.prompt) };
       this.#waiting.delete(reply.id);
-      waiting?.receive(reply);
+      waiting?.receive(
+        reply.is === 'completions' ? { ...reply, completion: shownCompletion(reply.completion) } : reply,
+      );
     }
   }
 

@@ -115,10 +115,13 @@ function bufferedOutput(id: number, post: (reply: ShellReply) => void) {
   return { write, flush };
 }
 
-/** Where a piece ends that one message can carry: never inside of a surrogate pair. */
+/** Where a piece ends that one message can carry: never inside of a surrogate pair, nor of the sequence that is a colour. */
 function pieceEnd(text: string): number {
+  if (text.length <= OUTPUT_CHUNK) return OUTPUT_CHUNK;
   const isHigh = (text.charCodeAt(OUTPUT_CHUNK - 1) & 0xfc00) === 0xd800;
-  return text.length > OUTPUT_CHUNK && isHigh ? OUTPUT_CHUNK - 1 : OUTPUT_CHUNK;
+  if (isHigh) return OUTPUT_CHUNK - 1;
+  const begun = /\x1b(?:\[[\d;]{0,16})?$/.exec(text.slice(OUTPUT_CHUNK - 20, OUTPUT_CHUNK));
+  return OUTPUT_CHUNK - (begun?.[0].length ?? 0);
 }
 
 /** Whether something that came over a channel is a request, whole and of the right types. */

@@ -72,7 +72,7 @@ function terminalOf(stat: string): string | undefined {
 const names = new Map<number, string>();
 
 /** The name of a user; the number where there is none. */
-function userNamed(uid: number): string {
+export function userNamed(uid: number): string {
   const known = names.get(uid);
   if (known !== undefined) return known;
   if (uid === process.geteuid?.()) return userInfo().username;

@@ -95,3 +95,35 @@ test('an honest server gets what apply and try need, several secrets among it', 
   expect((await client.run(`try 5m -f ${file}`, to)).ok).toBe(false);
   expect(errors).toContain(`${file}:1: `);
 });
+
+test('of what a server says, the terminal obeys colours alone', async () => {
+  const evil = '\x1b]0;x\x07\x1b[2J\u202e';
+  const state = { prompt: `${evil}> `, path: '/', pager: false };
+  const completion = { from: 0, candidates: [{ text: evil, kind: 'command', help: evil, final: true }] } as const;
+  const client: SessionClient = new SessionClient({
+    post({ id, do: verb }) {
+      if (verb === 'run') {
+        client.receive({ id, is: 'output', stream: 'output', text: `${evil}\x1b[31mred\x1b[0m\n` });
+        client.receive({ id, is: 'question', question: { kind: 'confirm', message: evil } });
+      }
+      if (verb === 'answer') client.receive({ id, is: 'done', ok: true, exit: false, state });
+      if (verb === 'complete') client.receive({ id, is: 'completions', completion });
+      client.receive({ id: 0, is: 'output', stream: 'output', text: evil });
+    },
+    close: async () => {},
+  });
+  const seen: string[] = [];
+  client.notices((text) => void seen.push(text));
+  const to = {
+    write: (text: string) => void seen.push(text),
+    ask: async ({ message }: { message: string }) => {
+      seen.push(message);
+      return 'no';
+    },
+  };
+  await client.run('ls', to);
+  const { candidates } = await client.complete('', 0);
+  const all = [...seen, client.state.prompt, candidates[0]?.text, candidates[0]?.help].join(' ');
+  expect(all).toContain('\\u001b]0;x\\u0007\\u001b[2J\\u202e\x1b[31mred\x1b[0m\n');
+  expect(all.replace(/\x1b\[[\d;]*m/g, '')).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+});
