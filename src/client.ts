@@ -27,6 +27,7 @@ export { learnRows, type SampleRow, type WatchTopic } from './daemon/topics.ts';
 export { makePrivateDirectory } from './durable/atomic-file.ts';
 export { type Holder, holderOf, inUse, type Role } from './durable/holder.ts';
 export { type Home, homeOf } from './durable/home.ts';
+export { otherOwner, refuseHomeOfOther } from './durable/owner.ts';
 export { lastWords, OperatorError, reasonOf, systemErrorCode } from './errors.ts';
 export { type Block, readBlocks } from './import/apache-blocks.ts';
 export { identityOfDevice } from './import/device-identity.ts';
@@ -42,6 +43,7 @@ export {
   withoutUnprintable,
 } from './printable.ts';
 export { userNamed } from './system/caller.ts';
+export { refuseStrange } from './system/own-file.ts';
 export { type Peer, peerOf } from './system/peer.ts';
 export { isAlive } from './system/process.ts';
 export { runningMs, until, whenLate } from './system/running-time.ts';

@@ -1,5 +1,6 @@
 /** `tcli daemon start | stop | restart | status`: the process that serves, in the background. */
 
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -9,7 +10,9 @@ import {
   isAlive,
   listChanges,
   OperatorError,
+  otherOwner,
   printableLine,
+  refuseHomeOfOther,
   type Status,
   served,
   summary,
@@ -51,7 +54,11 @@ export async function daemon(
 ): Promise<number> {
   if (action === 'status') return status(home, json);
   if (action === 'stop') return stop(home, force);
-  if (action === 'restart') await stop(home, force, true);
+  if (action === 'restart') {
+    // Before anything is stopped.
+    refuseHomeOfOther(home);
+    await stop(home, force, true);
+  }
   return start(home, force, serve, by);
 }
 
@@ -66,6 +73,7 @@ async function start(home: Home, force: boolean, serve: ServeWords, by: 'command
     say(`Already running: process ${before.pid}.\n`);
     return 0;
   }
+  refuseHomeOfOther(home);
   const holder = holderOf(home);
   if (holder && holder.role !== 'command') {
     if (!force) throw inUse(home, holder);
@@ -95,16 +103,24 @@ async function stop(home: Home, force: boolean, restarts = false): Promise<numbe
     return 0;
   }
   const asked = await (force ? askBriefly(home, restarts) : askServer(home, { do: 'stop', force, restarts }));
-  if (!asked) process.kill(pid, 'SIGTERM');
+  if (!asked) signal(home, pid, 'SIGTERM');
   const hasEnded = () => !isAlive(pid) || undefined;
   if (!(await until(POLL_MS, STOP_WAIT_MS, hasEnded))) {
     if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
-    process.kill(pid, 'SIGKILL');
+    signal(home, pid, 'SIGKILL');
     // One that hangs in the kernel does not end by that either.
     if (!(await until(POLL_MS, KILL_WAIT_MS, hasEnded))) throw new OperatorError(`Process ${pid} does not end.`);
   }
   say(`Stopped: process ${pid}.\n`);
   return 0;
+}
+
+/** The number stands in the home: in another user's, it may be that of any process, and root ends only one of that user. */
+function signal(home: Home, pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
+  const owner = otherOwner(home);
+  if (owner !== undefined && statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid !== owner)
+    throw new OperatorError(`Process ${pid} is not one of the user whose the configuration is: it was not ended.`);
+  process.kill(pid, name);
 }
 
 /** Undefined also for a process that refuses, or does not answer. */

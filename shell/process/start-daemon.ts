@@ -1,10 +1,17 @@
 /** Starts the process that serves a home, in the background: for `tcli daemon start`, for shells and for `tcli share` alike. */
 
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type Home, makePrivateDirectory, reasonOf, type StartedBy } from '../../src/client.ts';
+import {
+  type Home,
+  makePrivateDirectory,
+  reasonOf,
+  refuseHomeOfOther,
+  refuseStrange,
+  type StartedBy,
+} from '../../src/client.ts';
 import { complain } from './streams.ts';
 
 /** Lines of its log that say why a process ended. */
@@ -29,6 +36,7 @@ export interface Started {
 
 /** @param words for `serve` */
 export async function startDaemon(home: Home, words: readonly string[], by: StartedBy['what']): Promise<Started> {
+  refuseHomeOfOther(home);
   const logFile = join(home.stateDirectory, 'daemon.log');
   const log = await openLog(logFile);
   const [program = ''] = process.argv.slice(1);
@@ -72,7 +80,10 @@ export function currentUser(): { user?: string } {
 async function openLog(path: string): Promise<number> {
   try {
     await makePrivateDirectory(dirname(path));
-    return openSync(path, 'a', 0o600);
+    const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const log = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    refuseStrange(log, path);
+    return log;
   } catch (error) {
     complain(`No log: ${path}: ${reasonOf(error)}\n`);
     return openSync('/dev/null', 'a');

@@ -4,7 +4,7 @@
  */
 
 import { writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isPrintable } from '../../src/client.ts';
 import { secretsIn } from './secrets.ts';
@@ -41,11 +41,14 @@ export class History {
     try {
       // Its own folder, not those above it: Node's recursive mkdir never ends in a file system that makes no folders (/proc).
       await mkdir(dirname(path), { mode: 0o700 }).catch(() => {});
+      // Lines of root are nothing for another user's home, nor would a link in it lead to a file of its own.
+      if ((await stat(dirname(path))).uid !== (process.geteuid?.() ?? 0))
+        throw new Error(`${dirname(path)} is another user’s`);
       file = await open(path, 'a+', 0o600);
-      const stat = await file.stat();
-      if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-      if (stat.mode & 0o077) await file.chmod(0o600);
-      return new History(await lastLines(file, stat.size), file);
+      const found = await file.stat();
+      if (!found.isFile()) throw new Error(`${path} is not a regular file`);
+      if (found.mode & 0o077) await file.chmod(0o600);
+      return new History(await lastLines(file, found.size), file);
     } catch (error) {
       await file?.close();
       const reason = error instanceof Error ? error.message : String(error);

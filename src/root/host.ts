@@ -10,6 +10,7 @@ import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
 import { Journal, journalFile } from '../durable/journal.ts';
 import { unreadable } from '../durable/journal-lines.ts';
+import { refuseHomeOfOther } from '../durable/owner.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
@@ -73,6 +74,7 @@ export interface SavedFile extends WrittenFile {
  */
 export async function openHost(options: HostOptions): Promise<Host> {
   const { home, role, log, workers, looked, files = realFiles } = options;
+  refuseHomeOfOther(home);
   await directory(home.stateDirectory, files);
   await directory(dirname(home.saveFile), files);
   keepFoldersIn(home.runDirectory);

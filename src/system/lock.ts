@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -16,6 +17,7 @@ import {
 import { dirname } from 'node:path';
 import { systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
+import { refuseStrange } from './own-file.ts';
 import { startTimeOf } from './process.ts';
 import { systemError } from './system-error.ts';
 
@@ -80,7 +82,8 @@ export function lockFile(path: string, content: string): FileLock | HeldBy {
 
 /** @returns undefined when the file was replaced meanwhile: try again */
 function lockWithKernel(path: string, content: string): FileLock | HeldBy | undefined {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+  refuseStrange(fd, path);
   const lost = (answer: HeldBy | undefined) => {
     closeSync(fd);
     return answer;
@@ -141,7 +144,9 @@ function lockerOf(fd: number): number {
 /** @returns undefined when an abandoned file was removed: try again */
 function lockByExistence(path: string, content: string): FileLock | HeldBy | undefined {
   const mine = `${path}.${process.pid}`;
-  const fd = openSync(mine, 'w', 0o600);
+  // What a killed process of this number left.
+  rmSync(mine, { force: true });
+  const fd = openSync(mine, 'wx', 0o600);
   try {
     write(fd, content);
     // A link, so that nobody ever sees the file without its content.

@@ -1,6 +1,6 @@
 /** The lock that says who may change the configuration, kept by the kernel and, without koffi, by the file alone. */
 
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { makeFolder, removeFolder } from '../support/scratch.ts';
@@ -46,6 +46,22 @@ describe.each(['on', 'off'] as const)('koffi %s', (ffi) => {
       expect(readFileSync(path, 'utf8')).toMatch(new RegExp(`^new\n${process.pid} `));
       lock.release();
     }
+  });
+
+  test('no link is followed in its place, nor in that of what it is made of', async () => {
+    const { lockFile } = await lockModule(ffi);
+    const [path, victim] = [join(folder, `linked-${ffi}`), join(folder, 'victim')];
+    writeFileSync(victim, 'root’s');
+    symlinkSync(victim, path);
+    symlinkSync(victim, `${path}.${process.pid}`);
+    try {
+      const lock = lockFile(path, 'me');
+      if ('release' in lock) lock.release();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ELOOP' });
+    }
+    expect(readFileSync(victim, 'utf8')).toBe('root’s');
+    for (const one of [path, `${path}.${process.pid}`, victim]) rmSync(one, { force: true });
   });
 
   test('where it cannot be made, the system error passes through', async () => {
