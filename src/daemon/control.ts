@@ -31,7 +31,7 @@ import {
   type Welcome,
 } from './control-protocol.ts';
 import { type ControlContext, controlRequests, refuseLocalUse, sessionOpening } from './control-requests.ts';
-import { endsWith, failureOf, farewellMs, sayFarewell, unknownRequest } from './farewell.ts';
+import { endsWith, failureOf, farewellMs, sayFarewell, shownWord, unknownRequest } from './farewell.ts';
 import { encodeFrame, FrameReader } from './frames.ts';
 import { Sampler } from './samples.ts';
 import { type ServingProcess, Shells } from './shells.ts';
@@ -355,7 +355,7 @@ class Client {
     const { version, role, createSession, log } = this.#server.options;
     try {
       if (tcli !== protocolVersion)
-        throw new OperatorError(`This tcli speaks version ${protocolVersion} of the protocol, not ${tcli}.`);
+        throw new OperatorError(`This tcli speaks version ${protocolVersion} of the protocol, not ${shownWord(tcli)}.`);
       const { ends } = this.#server;
       if (session !== undefined && ends) {
         sayFarewell(this.#socket, endsWith(ends));

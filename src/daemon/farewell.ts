@@ -34,6 +34,9 @@ export function failureOf(error: unknown): Omit<Extract<ControlReply, { is: 'fai
   return { is: 'failed', error: text, ...(hint !== undefined && { hint }) };
 }
 
+/** What a client gave for a word, whatever it is: an object of JSON may have a toString that is none. */
+export const shownWord = (given: unknown): string => printableLine((JSON.stringify(given) ?? 'none').slice(0, 40));
+
 /** A newer client asks for what this process does not know: it is not left waiting. */
 export const unknownRequest = (verb: unknown) =>
   failureOf(

@@ -271,6 +271,15 @@ it('docs/protocol.md: its operations can be applied as they stand, and its reque
   expect(requests).toEqual(Object.keys(controlRequests));
 });
 
+it('an opening whose version is no number is refused, and is no bug of this program', async () => {
+  const { path, logged } = await listen();
+  for (const tcli of [{ toString: 1 }, { toJSON: 1 }, '\x1b[2J', [], null]) {
+    const heard = (await new Program(path).say({ tcli }).hear()) as { error: string };
+    expect(heard.error).toMatch(/^This tcli speaks version 1 of the protocol, not [ -~]+\.$/);
+  }
+  expect(logged).toEqual([]);
+});
+
 const becomeOther = needs('root', 'setpriv', 'python3');
 
 /** What user 65534 hears at the socket: `groups` are setpriv's words. */
