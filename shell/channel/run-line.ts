@@ -74,12 +74,12 @@ function filtered({ pattern, inverted, counts }: Grep, below: Filter): Filter {
   };
 }
 
-/** The file is opened here: by whoever types, with his rights, from where he stands. @throws OperatorError, also when it ends */
+/** The file is opened here: by whoever types, with his rights, from where he stands; a new one is his alone, for secrets. @throws OperatorError, also when it ends */
 function toFile({ path, append }: OutputFile, to: OutputSink): Filter {
   const cannot = (error: unknown) => new OperatorError(`Cannot write ${path}: ${reasonOf(error)}`);
   let descriptor: number;
   try {
-    descriptor = openSync(path.replace(/^~(?=\/|$)/, homedir()), append ? 'a' : 'w');
+    descriptor = openSync(path.replace(/^~(?=\/|$)/, homedir()), append ? 'a' : 'w', 0o600);
   } catch (error) {
     throw cannot(error);
   }

@@ -83,14 +83,14 @@ const formats = {
   yaml: 'a description for `apply`',
   json: 'the same as JSON',
   schema: 'what a description may say, as a JSON Schema',
-  tgt: 'a targets.conf of tgt, with the iSCSI targets and their secrets',
+  tgt: 'a targets.conf of tgt, with the iSCSI targets',
 } as const;
 
 export const exportCommand = commandOf<Host>()({
   doc: 'Prints the configuration: as a description for apply, or as that of another target.',
   details: [
     'In a description, what is as in a new object is left out, and secrets are variables of the environment, TCLI_SECRET_1 and so on, unless secrets=true.',
-    'For tgt, what that one cannot say is a comment: disks without a file or device, LUN 0, which is a controller in tgt, and the ACLs of a TPG that has an access list besides.',
+    'For tgt, a secret is a random word unless secrets=true, so that nobody gets in by it. What that one cannot say is a comment: disks without a file or device, LUN 0, which is a controller in tgt, and the ACLs of a TPG that has an access list besides.',
   ],
   seeAlso: ['apply', 'import'],
   parameters: [
@@ -104,7 +104,7 @@ export const exportCommand = commandOf<Host>()({
     { line: 'export tgt', does: 'Prints a targets.conf.' },
   ],
   async run({ root }, { print }, { format, secrets }) {
-    if (format === 'tgt') return print(exportTargetsConf(root.tree).trimEnd());
+    if (format === 'tgt') return print(exportTargetsConf(root.tree, secrets === true).trimEnd());
     if (format === 'schema') return print(JSON.stringify(descriptionSchema, null, 2));
     if (format !== 'yaml' && format !== 'json')
       throw new OperatorError(

@@ -233,7 +233,8 @@ export function readArguments(words: readonly string[]): Invocation {
         },
       };
   }
-  if (first === 'export') rest.splice(0, rest.length, ...rest.map((word) => (word === '--tgt' ? 'tgt' : word)));
+  if (first === 'export')
+    rest.splice(0, rest.length, ...rest.flatMap((word) => (word === '--tgt' ? ['tgt', 'secrets=true'] : [word])));
   const tool = tgtTools.find((one) => one === first);
   if (tool) return { home, cwd, wants: { kind: 'tgt', tool, words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };

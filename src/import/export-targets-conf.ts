@@ -1,42 +1,53 @@
 /** The targets of iSCSI as a targets.conf for tgt. What tgt cannot say is a comment, so that it is not lost unseen. */
 
+import { randomBytes } from 'node:crypto';
 import { labelsOf } from '../operations/labels.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { FabricState, Lun, Tpg } from '../target/target.ts';
 
-/** Secrets of accounts are in it. */
-export function exportTargetsConf(tree: Tree): string {
+/** @param secrets those of accounts are in it; without, random words stand in their places: a file without any would let everybody in */
+export function exportTargetsConf(tree: Tree, secrets: boolean): string {
   const state = tree.fabrics.get('iscsi')!;
-  const lines = ['default-driver iscsi', ''];
+  const secretOf: SecretOf = secrets ? escaped : () => randomBytes(9).toString('hex');
+  const left = '# The secrets of accounts are random words here; with the real ones: export tgt secrets=true';
+  const lines = [...(secrets ? [] : [left]), 'default-driver iscsi', ''];
   for (const userid of state.discoveryAccounts)
-    lines.push(`incomingdiscoveryuser ${escaped(userid)} ${escaped(state.accounts.get(userid))}`);
+    lines.push(`incomingdiscoveryuser ${escaped(userid)} ${secretOf(state.accounts.get(userid))}`);
   const { mutual_userid: user, mutual_password: secret } = state.discoveryAuth;
-  if (user !== '') lines.push(`outgoingdiscoveryuser ${escaped(user)} ${escaped(secret)}`);
+  if (user !== '') lines.push(`outgoingdiscoveryuser ${escaped(user)} ${secretOf(secret)}`);
   for (const target of state.targets.values()) {
     const [tpg, ...others] = [...target.tpgs.values()].sort((a, b) => a.tag - b.tag);
     if (!tpg) continue;
-    lines.push('', `<target ${target.wwn}>`, ...targetLines(state, tpg).map((line) => `    ${line}`), '</target>');
+    lines.push(
+      '',
+      `<target ${target.wwn}>`,
+      ...targetLines(state, tpg, secretOf).map((line) => `    ${line}`),
+      '</target>',
+    );
     if (others.length > 0) lines.push(`# ${target.wwn} has ${others.length} more TPGs, which tgt does not have`);
   }
   return `${lines.join('\n')}\n`;
 }
 
+/** A secret as it stands in the file, or what stands there for it. */
+type SecretOf = (secret: string | undefined) => string;
+
 /** Signs that would mean something in the file. */
 const escaped = (text: string | undefined): string => (text ?? '').replace(/[$\\"#]/g, '\\$&');
 
-function targetLines(state: FabricState, tpg: Tpg): string[] {
+function targetLines(state: FabricState, tpg: Tpg, secretOf: SecretOf): string[] {
   const { auth, accounts, accessList, acls, luns, enabled } = tpg;
   const tid = labelsOf(tpg).get('tid');
-  const own = auth.userid === '' ? [] : [`incominguser ${escaped(auth.userid)} ${escaped(auth.password)}`];
+  const own = auth.userid === '' ? [] : [`incominguser ${escaped(auth.userid)} ${secretOf(auth.password)}`];
   const names = [...acls.keys()];
   return [
     ...(tid === undefined ? [] : [`controller_tid ${tid}`]),
     ...(enabled ? [] : ['state offline']),
     ...own,
-    ...accounts.map((userid) => `incominguser ${escaped(userid)} ${escaped(state.accounts.get(userid))}`),
+    ...accounts.map((userid) => `incominguser ${escaped(userid)} ${secretOf(state.accounts.get(userid))}`),
     ...(auth.mutual_userid === ''
       ? []
-      : [`outgoinguser ${escaped(auth.mutual_userid)} ${escaped(auth.mutual_password)}`]),
+      : [`outgoinguser ${escaped(auth.mutual_userid)} ${secretOf(auth.mutual_password)}`]),
     ...rulesOf(tpg, names),
     ...(accessList && names.length > 0 ? [`# besides, only initiators with an ACL: ${names.join(', ')}`] : []),
     ...[...luns.values()].sort((a, b) => a.index - b.index).flatMap(unitLines),

@@ -230,7 +230,10 @@ test('what was imported is exported as a targets.conf, from which the same is im
     </target>`);
   const before = dumpTree(tree());
   expect(tree().fabrics.get('iscsi')!.accounts.get('disco')).toBe('the-secret#of-disco');
-  const text = await on.run('/ export tgt');
+  const text = await on.run('/ export tgt secrets=true');
+  const without = await on.run('/ export tgt');
+  expect(without).toMatch(/^incomingdiscoveryuser disco [0-9a-f]{18}$/m);
+  expect(without).not.toMatch(/secret.?#/);
   await on.run('/ clearconfig confirm=true');
   await imported(text);
   const serial = (from: typeof before) =>

@@ -1,6 +1,6 @@
 /** Lines with several commands, filters and files, run on a real session by a front end. Not here: how a line is cut (statements). */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { completeStatement, runTyped } from '../../../shell/channel/run-line.ts';
@@ -47,6 +47,8 @@ test('output goes to a file without colours, errors do not; >> adds to it', asyn
   const file = join(directory, 'out');
   expect(await type(`ls / 1 | grep back > ${file}; pwd >> ${file}`)).toEqual({ ok: true, exit: false, text: '' });
   expect(readFileSync(file, 'utf8')).toMatch(/^ {2}o- backstores \.+ \[\.\.\.\]\n(?: {2}o- loopback .*\n)?\/\n$/);
+  // What was shown may be secrets.
+  expect(statSync(file).mode & 0o777).toBe(0o600);
   expect((await type(`nosuch > ${file}`)).text).toMatch(/^E\| .*Command not found nosuch/);
   expect(readFileSync(file, 'utf8')).toBe('');
   const refused = await type(`pwd > ${directory}/no/such; /backstores/ramdisk create a 1M`);
