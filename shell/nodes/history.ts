@@ -142,7 +142,10 @@ export const undo = commandOf<Host>()({
       );
     if (!step)
       throw new OperatorError('Nothing to undo.', 'No change before is known. Earlier saved configurations: backups');
-    const does = { what: change === undefined ? 'Last change' : `Change ${change}`, how: 'To take it back' };
+    const does = {
+      what: change === undefined ? `Last change (${step.change.id})` : `Change ${change}`,
+      how: 'To take it back',
+    };
     await take(host, context, step, { ...does, ask: 'Take it back?', done: 'The change was taken back.' }, dry_run);
   },
 });

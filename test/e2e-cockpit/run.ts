@@ -101,6 +101,7 @@ async function main(): Promise<void> {
     const at = screen(tab);
 
     await at.sees('Serving 1 target, 1 session');
+    await at.sees(`Socket: ${join(home, 'run/control.sock')}`);
     await until('the plot shows what the initiator reads', async () =>
       /Throughput: read [1-9][\d.]* [KMG]iB\/s/.test(
         await tab.evaluate('document.querySelector("svg[role=img]").ariaLabel'),
@@ -174,11 +175,15 @@ async function main(): Promise<void> {
     await at.press('Undo');
     await at.sees('To take it back');
     await at.keeps('undo');
+    // What somebody else does meanwhile is not what the window showed.
+    await tell('/backstores/ramdisk create meanwhile 1M');
     await at.press('Undo', 'dialog');
     await at.closes();
     await until('it was taken back', async () =>
       (await tell(`/iscsi/${served}/tpg1 get attribute authentication`)).stdout.includes('authentication=0'),
     );
+    if (!(await tell('ls /backstores/ramdisk')).stdout.includes('meanwhile'))
+      throw new Failure('another change was taken back than the one that was shown');
 
     // It goes, and comes again.
     daemon.kill('SIGKILL');

@@ -76,15 +76,27 @@ test('diff with another file: a backup, one of LIO without what it leaves out, o
   expect(await shell.run('diff /nosuch.json')).toMatch(/^E\| Restore file \/nosuch.json not found/);
 });
 
+test('a dry run names the change, which alone is taken back when another one was made meanwhile', async () => {
+  const before = now();
+  await shell.run(`${tpg}/acls create ${client}`);
+  const [, name] = /^Last change \(([\da-f]{8})\):\n/.exec(await shell.run('undo dry_run=true')) ?? [];
+  await shell.run('/backstores/ramdisk create meanwhile 1M');
+  expect(await shell.run(`undo ${name}`)).toContain(`Change ${name}:\n  ${tpg}/acls create wwn=${client}\n`);
+  expect(await shell.run('/backstores/ramdisk ls')).toContain('meanwhile');
+  await shell.run('/backstores/ramdisk delete meanwhile');
+  expect(now()).toBe(before);
+  expect(await shell.run(`undo ${name}`)).toContain(`There is no change ${name} that could be taken back.`);
+});
+
 test('undo takes back what one line did, all of it; again, the line before; then nothing is left', async () => {
   const before = now();
   await shell.run(`${tpg}/luns create /backstores/fileio/f0`);
   const between = now();
   await shell.run(`${tpg}/acls create ${client}`);
   const said = await shell.run('undo');
-  expect(said).toBe(
+  expect(said.replace(/[\da-f]{8}/, 'NAME')).toBe(
     [
-      'Last change:',
+      'Last change (NAME):',
       `  ${tpg}/acls create wwn=${client}`,
       `  ${tpg}/acls/${client} create mapped_lun=0 tpg_lun=0 write_protect=false`,
       'To take it back:',

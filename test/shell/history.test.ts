@@ -102,7 +102,8 @@ test('undo goes back over saveconfig and a restart, secrets and all; redo makes 
   shell = await open(shell.directory);
   const password = () => shell.run(`${tpg}/acls/${client} get auth password`);
   const said = await shell.run('undo');
-  expect(said).toContain(`Last change:\n  ${tpg}/acls delete wwn=${client}\n`);
+  expect(said).toMatch(/^Last change \([\da-f]{8}\):\n/);
+  expect(said).toContain(`:\n  ${tpg}/acls delete wwn=${client}\n`);
   expect(said).not.toContain('verysecret');
   expect(await password()).toBe('password=verysecret \n');
   expect(await shell.run('redo')).toBe(

@@ -45,7 +45,7 @@ type Open =
   | { readonly is: 'create' }
   | { readonly is: 'resize' | 'delete'; readonly disk: Disk }
   | { readonly is: 'chap'; readonly initiator: InitiatorRow }
-  | { readonly is: 'undo'; readonly plan: string };
+  | { readonly is: 'undo'; readonly change: string; readonly plan: string };
 
 /** The socket that the address of the page names, or the system's. */
 const namedSocket = () => bridge.location.options['socket'] ?? systemSocket;
@@ -109,7 +109,11 @@ export function Application() {
   };
   const undo = async () => {
     try {
-      setOpen({ is: 'undo', plan: (await session.current?.run('undo dry_run=true')) ?? '' });
+      const plan = (await session.current?.run('undo dry_run=true')) ?? '';
+      // Another change may be the last one by the time that the window's button is pressed.
+      const [, change] = /^Last change \((\w+)\):/.exec(plan) ?? [];
+      if (change === undefined) throw new Refused('This tcli does not say which change it would take back.');
+      setOpen({ is: 'undo', change, plan });
     } catch (error) {
       say(error instanceof Refused ? error.message : String(error), (error as Refused).hint ?? '');
     }
@@ -124,6 +128,11 @@ export function Application() {
             <ToolbarItem>
               <Content component="h1">iSCSI targets</Content>
             </ToolbarItem>
+            {socket !== systemSocket && (
+              <ToolbarItem alignSelf="center">
+                <Label color="orange">Socket: {wordOf(socket)}</Label>
+              </ToolbarItem>
+            )}
             {status && (
               <ToolbarItem alignSelf="center">
                 <Label color={status.problems.length > 0 ? 'red' : 'green'}>
@@ -202,7 +211,7 @@ export function Application() {
         />
       )}
       {open?.is === 'chap' && <Chap initiator={open.initiator} run={run} close={close} />}
-      {open?.is === 'undo' && <Undo plan={open.plan} run={run} close={close} />}
+      {open?.is === 'undo' && <Undo change={open.change} plan={open.plan} run={run} close={close} />}
     </Page>
   );
 }

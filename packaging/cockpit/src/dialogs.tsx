@@ -286,10 +286,10 @@ export function DeleteDisk({
   );
 }
 
-/** Takes the last change back. @param plan what would be done, as the shell says it */
-export function Undo({ plan, run, close }: DialogProps & { readonly plan: string }) {
+/** Takes a change back. @param change its name @param plan what would be done, as the shell says it */
+export function Undo({ change, plan, run, close }: DialogProps & { readonly change: string; readonly plan: string }) {
   return (
-    <Dialog title="Undo the last change?" action="Undo" lines={['undo']} run={run} close={close}>
+    <Dialog title="Undo the last change?" action="Undo" lines={[`undo ${change}`]} run={run} close={close}>
       <pre>{plan}</pre>
     </Dialog>
   );
