@@ -22,7 +22,7 @@ const linesShown = 5;
  * settings of the machine. Not what belongs to a login or a terminal, nor the secrets that commands are given this way.
  */
 const followsAlong =
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI))$/;
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI|UNPACK))$/;
 
 /** A process that was started. */
 export interface Started {
