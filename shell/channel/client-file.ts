@@ -12,7 +12,7 @@ import { readTrialLine, type TrialLine } from '../session/trial-line.ts';
 import type { ClientQuestion, OutputSink } from './protocol.ts';
 
 /** A larger file is not read. */
-const fileBytesMax = 8 << 20;
+const fileBytesMax = 1 << 20;
 
 /** Asks for a file or a variable. @throws OperatorError when it cannot be had */
 export async function askClient(sink: OutputSink, question: ClientQuestion): Promise<string> {

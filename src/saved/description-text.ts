@@ -3,12 +3,7 @@
 import { OperatorError } from '../errors.ts';
 import { isRaw, type Raw } from '../operations/raw.ts';
 import { descriptionSchema, faultsIn } from './description-schema.ts';
-
-/** How many aliases (`*name`) a description may have: each may stand for a large part of it. */
-const aliasesMax = 100;
-
-/** Loaded by who has a description. It is a module of CommonJS, which bundled has its exports in one. */
-const yaml = async () => (await import('yaml')).default;
+import { readDocuments, type YamlDocument, yaml } from './yaml-documents.ts';
 
 /** A description, and where it stands. */
 export interface Description {
@@ -32,27 +27,16 @@ export async function readDescription(
   name: string,
   secret: (place: SecretPlace) => Promise<string>,
 ): Promise<Description> {
-  const { LineCounter, parseAllDocuments } = await yaml();
-  const lines = new LineCounter();
-  const lineOf = (offset: number) => lines.linePos(offset).line;
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  const lineIn = (document: Parsed, at: Words): number => {
-    const node = document.getIn(at, true) as { range?: readonly number[] } | undefined;
-    if (node?.range || at.length === 0) return lineOf((node?.range ?? document.range)[0]!);
-    return lineIn(document, at.slice(0, -1));
-  };
   const whole: Record<string, unknown[]> = {};
   /** By list, where each of its objects was. */
-  const origins: Record<string, { document: Parsed; number: number }[]> = {};
-  for (const document of 'empty' in documents ? [] : documents) {
-    const [error] = document.errors;
-    if (error) throw new OperatorError(`${name}:${lineOf(error.pos[0])}: ${error.message}`);
-    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+  const origins: Record<string, { document: YamlDocument; number: number }[]> = {};
+  for (const document of await readDocuments(text, name)) {
+    const { value } = document;
     if (value === null) continue;
     const [fault] = faultsIn(value, descriptionSchema);
     if (fault)
       throw new OperatorError(
-        `${name}:${lineIn(document, fault.at)}: ${fault.at.join('.') || 'this'} ${fault.what}`,
+        `${name}:${document.lineOf(fault.at)}: ${fault.at.join('.') || 'this'} ${fault.what}`,
         'What there is: export schema',
       );
     for (const [key, list] of Object.entries(value as Record<string, unknown[]>)) {
@@ -62,15 +46,9 @@ export async function readDescription(
   }
   const where: Where = ([list, number, ...more]) => {
     const origin = origins[list ?? '']?.[Number(number)];
-    return origin ? `${name}:${lineIn(origin.document, [list!, origin.number, ...more])}` : name;
+    return origin ? `${name}:${origin.document.lineOf([list!, origin.number, ...more])}` : name;
   };
   return { given: (await resolved(whole, secret)) as Raw, where };
-}
-
-/** A document of the YAML parser. */
-interface Parsed {
-  readonly range: readonly number[];
-  getIn(at: Words, keepScalar: true): unknown;
 }
 
 /** With secrets in the place of where they are. */

@@ -138,19 +138,20 @@ function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: read
   const [, root, kind, below] = path.split('/');
   if (root !== 'backstores' || kind === undefined) return;
   const name = below ?? textOf(params['name']);
-  const number = objects.findIndex((raw) => kindOf(raw)?.name === kind && raw['name'] === name);
+  const numberOf = () => objects.findIndex((raw) => raw['name'] === name && kindOf(raw)?.name === kind);
   const old = tree.storageObjects.get(kind)?.get(name);
   if (below !== undefined && verb === 'resize' && params['force'] === true)
     throw new OperatorError(
-      `${where(['storage_objects', number, 'size'])}: ${path} has ${old?.config['size']} bytes: what lies beyond ${params['size']} would be lost`,
+      `${where(['storage_objects', numberOf(), 'size'])}: ${path} has ${old?.config['size']} bytes: what lies beyond ${params['size']} would be lost`,
       `If nothing there is needed: ${path} resize ${params['size']} force=true`,
     );
   const isGone = below === undefined && verb === 'delete' && old?.contentsLost === undefined;
-  if (isGone && old?.backstore.isVolatile?.(old.config))
-    throw new OperatorError(
-      `${where(number < 0 ? [] : ['storage_objects', number])}: ${path}/${name} would ${number < 0 ? 'go' : 'be made anew'}, and what it holds in memory would be lost`,
-      `If it is not needed: ${path} delete ${name}`,
-    );
+  if (!isGone || !old?.backstore.isVolatile?.(old.config)) return;
+  const number = numberOf();
+  throw new OperatorError(
+    `${where(number < 0 ? [] : ['storage_objects', number])}: ${path}/${name} would ${number < 0 ? 'go' : 'be made anew'}, and what it holds in memory would be lost`,
+    `If it is not needed: ${path} delete ${name}`,
+  );
 }
 
 /** The tree as it is to be. @throws OperatorError when that cannot be */

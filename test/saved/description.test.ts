@@ -97,6 +97,8 @@ test.each([
     'targets: [{wwn: x, tpgs: [{chap_password: {variable: X}}]}]',
     /^FILE:1: .*chap_password is a text, {env: NAME} or {file: PATH}/,
   ],
+  ['a: 1\nb:\n  c: {d: 1,\n    d: 2}\n', /^FILE:4: 'd' is said twice/],
+  ['targets:\n- *none\n', /^FILE:2: /],
 ])('%j is refused with its line', async (text, reason) => {
   await expect(read(text)).rejects.toThrow(reason);
 });
@@ -142,4 +144,38 @@ test('what would lose data is refused where it stands, with what to type: a smal
     'FILE: /backstores/ramdisk/rd0 would go, and what it holds in memory would be lost\n' +
       'If it is not needed: /backstores/ramdisk delete rd0',
   );
+});
+
+const rows = 'abcdefghi';
+test.each([
+  ['brackets', `{"targets":\n${'['.repeat(500_000)}`, /^FILE:2: lists and objects stand more than 32 deep/],
+  ['lists in a line', `targets:\n  ${'- '.repeat(200_000)}`, /^FILE:2: lists and objects stand more than 32 deep/],
+  [
+    'lines further and further in',
+    Array.from({ length: 1400 }, (_, depth) => `${' '.repeat(depth)}a:\n`).join(''),
+    /^FILE:\d\d: lists and objects stand more than 32 deep/,
+  ],
+  ['a list in itself', 'targets: &a\n- *a\n', /^FILE:2: \*a stands for nothing that is whole before it/],
+  [
+    'aliases of aliases',
+    `a: &a [${'x,'.repeat(10)}]\n${[...rows.slice(1)].map((row, at) => `${row}: &${row} [${`*${rows[at]},`.repeat(10)}]\n`).join('')}`,
+    /^FILE:5: with its aliases this stands for more than 100000 values/,
+  ],
+  [
+    'aliases, each in the next',
+    `a0: &a0 []\n${Array.from({ length: 40 }, (_, at) => `a${at + 1}: &a${at + 1} [*a${at}]\n`).join('')}`,
+    /^FILE:33: lists and objects stand more than 32 deep/,
+  ],
+  ['many values', `targets: [\n${' 1,\n'.repeat(200_000)}]`, /^FILE:\d+: there is too much from here on/],
+  [
+    'many names',
+    `{${Array.from({ length: 15_000 }, (_, at) => `"k${at}":1`).join()}}`,
+    /^FILE:1: k0 is not known here/,
+  ],
+  ['a long text', `# ${'x'.repeat(1 << 20)}`, /^FILE has more than 1048576 bytes/],
+])('the worst texts are refused at once, with their line: %s', async (_name, text, reason) => {
+  const before = performance.now();
+  await expect(read(text)).rejects.toThrow(reason);
+  // A few hundred milliseconds at most, on a machine that does much else; it took minutes.
+  expect(performance.now() - before).toBeLessThan(10_000);
 });
