@@ -2,6 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { isRaw, type Raw } from '../operations/raw.ts';
+import { repetitionIn } from './described-objects.ts';
 import { descriptionSchema, faultsIn } from './description-schema.ts';
 import { readDocuments, type YamlDocument, yaml } from './yaml-documents.ts';
 
@@ -40,14 +41,24 @@ export async function readDescription(
         'What there is: export schema',
       );
     for (const [key, list] of Object.entries(value as Record<string, unknown[]>)) {
-      whole[key] = [...(whole[key] ?? []), ...list];
-      origins[key] = [...(origins[key] ?? []), ...list.map((_, number) => ({ document, number }))];
+      whole[key] ??= [];
+      origins[key] ??= [];
+      for (const [number, one] of list.entries()) {
+        whole[key].push(one);
+        origins[key].push({ document, number });
+      }
     }
   }
   const where: Where = ([list, number, ...more]) => {
     const origin = origins[list ?? '']?.[Number(number)];
     return origin ? `${name}:${origin.document.lineOf([list!, origin.number, ...more])}` : name;
   };
+  const twice = repetitionIn(whole);
+  if (twice)
+    throw new OperatorError(
+      `${where(twice)}: ${twice.join('.')} is described a second time`,
+      'All that is said of an object stands in one place.',
+    );
   return { given: (await resolved(whole, secret)) as Raw, where };
 }
 

@@ -16,40 +16,18 @@ import { chanceKeys } from '../operations/saved-form.ts';
 import { listsIn, type ObjectKind, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
 import { isSecret } from '../target/auth.ts';
-import { bracketed } from '../target/target.ts';
+import { identityOf, rawsIn, topKinds, understood } from './described-objects.ts';
 import { schemaOf } from './description-schema.ts';
 import type { Description, Where } from './description-text.ts';
 import { treeOf } from './rehearsal.ts';
 import { dumpTree } from './saveconfig.ts';
 import { transition } from './transition.ts';
 
-/** The lists of a description, and the kinds of objects that stand in them. */
-const topKinds = [schema.storageObject, schema.fabric, schema.target] as const satisfies readonly ObjectKind[];
-
-/** What a description leaves to be understood, by the list that an object stands in. */
-const understood: Readonly<Record<string, (raw: Raw) => Raw>> = {
-  targets: (raw) => ({ fabric: 'iscsi', ...raw, wwn: textOf(raw['wwn']).toLowerCase() }),
-  tpgs: (raw) => ({ tag: 1, ...raw }),
-  portals: (raw) => ({ port: 3260, ...raw, ip_address: bracketed(textOf(raw['ip_address']).replace(/[[\]]/g, '')) }),
-  node_acls: (raw) => ({ ...raw, node_wwn: textOf(raw['node_wwn']).toLowerCase() }),
-  mapped_luns: (raw) => ({ tpg_lun: raw['index'], ...raw }),
-};
-
 /** The size of a storage object that is not there yet, until its medium has said it. */
 const unknownBytes = 512;
 
 /** Groups of settings, which are named one by one. */
 const groups: readonly string[] = ['attributes', 'parameters'];
-
-const rawsIn = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRaw) : []);
-
-/** What tells an object from the others of its list. */
-const identityOf = (kind: ObjectKind, raw: Raw): string =>
-  JSON.stringify([
-    ...Object.entries(kind.fields).flatMap(([key, { names }]) => (names === undefined ? [] : [raw[key]])),
-    raw['plugin'],
-    raw['fabric'],
-  ]);
 
 /** What a description makes of a saved form. */
 function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: boolean): Raw {
@@ -82,7 +60,7 @@ function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: bo
 function mergedList(kind: ObjectKind, before: readonly Raw[], given: readonly Raw[], prune: boolean): Raw[] {
   const wanted = new Map(
     given.map((raw) => {
-      const whole = understood[kind.list]?.(raw) ?? raw;
+      const whole = understood(kind, raw);
       return [identityOf(kind, whole), whole] as const;
     }),
   );

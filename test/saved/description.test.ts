@@ -146,6 +146,28 @@ test('what would lose data is refused where it stands, with what to type: a smal
   );
 });
 
+test.each([
+  [
+    'in one list',
+    'storage_objects:\n- {plugin: ramdisk, name: d}\n- {plugin: ramdisk, name: d}\n',
+    'FILE:3: storage_objects.1',
+  ],
+  ['in two documents', 'targets:\n- wwn: iqn.a\n---\ntargets:\n- wwn: iqn.b\n- wwn: IQN.A\n', 'FILE:6: targets.2'],
+  ['with a tag that is understood', 'targets:\n- wwn: x\n  tpgs:\n  - {}\n  - tag: 1\n', 'FILE:5: targets.0.tpgs.1'],
+  [
+    'an ACL',
+    'targets:\n- wwn: x\n  tpgs:\n  - node_acls:\n    - {node_wwn: a, chap_userid: u}\n    - {node_wwn: A}\n',
+    'FILE:6: targets.0.tpgs.0.node_acls.1',
+  ],
+  [
+    'an account',
+    'fabric_modules:\n- name: iscsi\n  accounts:\n  - {userid: u, password: a}\n  - {userid: u, password: b}\n',
+    'FILE:5: fabric_modules.0.accounts.1',
+  ],
+])('what is described twice is refused where it stands again: %s', async (_name, text, where) => {
+  await expect(read(text)).rejects.toThrow(`${where} is described a second time`);
+});
+
 const rows = 'abcdefghi';
 test.each([
   ['brackets', `{"targets":\n${'['.repeat(500_000)}`, /^FILE:2: lists and objects stand more than 32 deep/],
