@@ -53,6 +53,11 @@ export async function readDescription(
     const origin = origins[list ?? '']?.[Number(number)];
     return origin ? `${name}:${origin.document.lineOf([list!, origin.number, ...more])}` : name;
   };
+  if (Object.keys(whole).length === 0)
+    throw new OperatorError(
+      `${name} describes nothing`,
+      'That there are to be no targets is described by: targets: []',
+    );
   const twice = repetitionIn(whole);
   if (twice)
     throw new OperatorError(

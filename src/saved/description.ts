@@ -200,7 +200,9 @@ export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promi
     const kind = topKinds.find((one) => one.list === list)!;
     return [list, raws.map((raw) => difference(kind, raw, freshOf(kind, fresh[list], raw), hide))] as const;
   });
-  return Object.fromEntries(described.filter(([, raws]) => raws.length > 0));
+  const some = described.filter(([, raws]) => raws.length > 0);
+  // A file that says nothing would be taken for a mistake.
+  return Object.fromEntries(some.length > 0 ? some : described);
 }
 
 /** Only what makes it this object, and what it is made of. */

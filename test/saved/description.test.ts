@@ -103,11 +103,18 @@ test.each([
   await expect(read(text)).rejects.toThrow(reason);
 });
 
-test('several documents are one description; nothing is described by nothing', async () => {
+test('several documents are one description', async () => {
   const given = await read('targets: [{wwn: a}]\n---\ntargets: [{wwn: b}]\nstorage_objects: []\n');
   expect(given).toEqual({ targets: [{ wwn: 'a' }, { wwn: 'b' }], storage_objects: [] });
-  expect(await read('# nothing yet\n')).toEqual({});
-  expect(await read('')).toEqual({});
+});
+
+test('a file that says nothing is refused, so that prune does not take everything for it; empty lists say that there is nothing', async () => {
+  for (const text of ['', '# nothing yet\n', 'null\n', '---\n---\n', '{}'])
+    await expect(read(text)).rejects.toThrow('FILE describes nothing');
+  const { tree } = await treeOf({ targets: [{ fabric: 'iscsi', wwn: 'iqn.2003-01.org.example:t', tpgs: [] }] });
+  expect(await planned(tree, await read('targets: []'), true)).toHaveLength(1);
+  const nothing = await printDescription(await describeTree((await treeOf({})).tree, 'plain'), 'yaml');
+  expect(await planned(tree, await read(nothing), true)).toHaveLength(1);
 });
 
 test('what cannot be carried out is refused whole: a LUN of nothing, a file with a relative name', async () => {

@@ -58,7 +58,7 @@ test('one line makes all of it, the media as well, as one change; the same again
   expect(JSON.parse(await shell.run(`apply ${file} --json`)).data).toEqual({ changed: false, plan: [] });
   delete process.env['TCLI_TEST_SECRET'];
   await shell.run('undo');
-  expect(JSON.parse(await shell.run('export json')).targets).toBeUndefined();
+  expect(JSON.parse(await shell.run('export json')).targets).toEqual([]);
 });
 
 test('a change is what differs: another size resizes, what goes with prune goes, a fault changes nothing', async () => {
