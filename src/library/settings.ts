@@ -145,11 +145,20 @@ export interface LunAttributes {
   limit_read_iops: number;
   /** Commands that write that are carried out in a second; 0 for as many as come. Default: 0. */
   limit_write_iops: number;
-  /** Bytes of what is read and written in a second, as in 100M; 0 for as many as come. Default: 0. */
+  /**
+   * Bytes of what is read and written in a second, as in 100M; 0 for as many as come. One command counts for 10 seconds
+   * at most. Default: 0.
+   */
   limit_bytes: number;
-  /** Bytes of what is read in a second, as in 100M; 0 for as many as come. Default: 0. */
+  /**
+   * Bytes of what is read in a second, as in 100M; 0 for as many as come. One command counts for 10 seconds at most.
+   * Default: 0.
+   */
   limit_read_bytes: number;
-  /** Bytes of what is written in a second, as in 100M; 0 for as many as come. Default: 0. */
+  /**
+   * Bytes of what is written in a second, as in 100M; 0 for as many as come. One command counts for 10 seconds at most.
+   * Default: 0.
+   */
   limit_write_bytes: number;
   /** Seconds of the limits that may be used up at once, after a time in which less was asked. Default: 1. */
   limit_burst: number;

@@ -22,6 +22,7 @@ import {
 } from '../wire/layout.ts';
 import { inaccessible } from './alua.ts';
 import { owesFlush, readBytes, writeBytes } from './block-access.ts';
+import { turnOf } from './limits.ts';
 import type { StorageObject } from './logical-unit.ts';
 import { good } from './parameter-data.ts';
 import { isWriteProtected, notReady } from './readiness.ts';
@@ -163,6 +164,12 @@ class SegmentEnd {
     return undefined;
   }
 
+  /** When the next piece may be read or written, by the limits of the LUN; undefined: now. */
+  turn(bytes: number): Promise<void> | undefined {
+    const limits = this.#task.nexus.view(this.#lun)?.limits;
+    return limits && turnOf(this.#task, limits, { kind: this.#writes ? 'write' : 'read', bytes });
+  }
+
   get blocks(): number {
     return this.blocksFrom(this.from);
   }
@@ -198,10 +205,17 @@ export async function copySegment(
   const isOver = () => task.aborted || task.terminated;
   try {
     for (const [from, to] of pieces(destination, backwards)) {
-      if (hasWritten) {
-        await breathe();
-        if (!isOver() && (source.refusal() ?? destination.refusal())) throw aborted(destination.blocksFrom(written));
+      if (hasWritten) await breathe();
+      let waited = hasWritten;
+      for (const end of [source, destination]) {
+        const turn = end.turn(to - from);
+        if (!turn) continue;
+        await turn;
+        waited = true;
       }
+      const late = waited && !isOver() ? (source.refusal() ?? destination.refusal()) : undefined;
+      if (late && !hasWritten) return late;
+      if (late) throw aborted(destination.blocksFrom(written));
       if (isOver()) return good;
       at = source.lu;
       const data = await readBytes(source.lu, source.from + from - destination.from, to - from, buffer);

@@ -67,6 +67,8 @@ const sanitize = (
     },
   });
 
+const wholeMedium = (lu: StorageObject): number => lu.blocks * lu.blockSize;
+
 const sanitizeOptions = ({ immediate, exit }: Cdb<typeof sanitizeFields>) => ({ immediate, exit });
 
 function failedSanitize(lu: StorageObject): MediumWork | undefined {
@@ -86,6 +88,7 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
     medium: 'write',
     whenReserved: 'conflicts',
     mends: [sense.formatCommandFailed],
+    limited: wholeMedium,
     dataOut: (_lu, cdb) => (!cdb.hasList ? 0 : (cdb.longList ? longFormatList : shortFormatList).length),
     execute: (lu, cdb, task) =>
       start(lu, task, { does: 'format' }, { immediate: cdb.hasList && checkFormatList(task), exit: false }),
@@ -97,10 +100,12 @@ export const formatSanitizeOpcodes: readonly OpcodeRow[] = [
         throw invalidCdb(sanitizeFields.length);
     },
     dataOut: (_lu, cdb) => cdb.length,
+    limited: wholeMedium,
     execute: (lu, cdb, task) => start(lu, task, overwriteList(task), sanitizeOptions(cdb)),
   }),
   sanitize(0x02, 'BLOCK ERASE', '5.30.2.3', {
     offered: offersBlockErase,
+    limited: wholeMedium,
     execute: (lu, cdb, task) => start(lu, task, { does: 'block erase' }, sanitizeOptions(cdb)),
   }),
   sanitize(0x1f, 'EXIT FAILURE MODE', '5.30.2.5', {

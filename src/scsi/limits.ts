@@ -1,6 +1,7 @@
 /**
  * How much initiators may ask of a LUN in a second: commands and bytes, of reads, of writes, and of both together. What is
  * more waits for its turn, and initiators that wait have their turns in proportion to how little they had.
+ * Only commands that read, write or copy data wait (`CommandRow.limited`): who asks whether a path is alive hears at once.
  */
 
 import { type Attribute, type AttributeValues, integer, types, type ValueType } from '../attribute.ts';
@@ -17,7 +18,7 @@ const commands = (which: string): Attribute<number> =>
   });
 const bytes = (which: string): Attribute<number> => ({
   ...integer({
-    doc: `Bytes of ${which} in a second, as in 100M; 0 for as many as come.`,
+    doc: `Bytes of ${which} in a second, as in 100M; 0 for as many as come. One command counts for 10 seconds at most.`,
     default: 0,
     foreign: true,
     max: Number.MAX_SAFE_INTEGER,
@@ -49,6 +50,12 @@ export interface CommandCost {
   readonly kind: 'read' | 'write';
   readonly bytes: number;
 }
+
+/**
+ * How long everybody waits at most for what one command took beyond a limit. What it took more than that is not counted: the
+ * length of a command is the initiator's choice, and all others of the LUN would wait for it.
+ */
+const debtSecondsMax = 10;
 
 /** One limit: so much is there, and it fills up again. */
 interface Bucket {
@@ -166,9 +173,10 @@ export class CommandLimits implements LunLimits {
     let share = 0;
     for (const bucket of this.#buckets) {
       if (!concerns(bucket, cost)) continue;
+      const { left, perSecond } = bucket;
       const amount = bucket.unit === 'commands' ? 1 : cost.bytes;
-      bucket.left -= amount;
-      share = Math.max(share, amount / bucket.perSecond);
+      bucket.left = Math.max(left - amount, Math.min(left, -debtSecondsMax * perSecond));
+      share = Math.max(share, (left - bucket.left) / perSecond);
     }
     return share;
   }
@@ -217,13 +225,17 @@ const concerns = ({ of }: Bucket, { kind }: CommandCost): boolean => of === 'bot
 
 /** When a task may run, by the limits of its LUN, or does not wait any more; undefined: now. */
 export function limitedTurn(task: Task): Promise<void> | undefined {
-  const { command, unit, nexus } = task;
-  const limits = unit?.limits;
-  if (!limits || !command || task.aborted || task.terminated) return undefined;
-  const { row, cdb } = command;
-  if (row.medium !== 'read' && row.medium !== 'write') return undefined;
-  const moved = row.medium === 'write' ? task.dataOutLength : (cdb.blocks ?? 0) * unit.storageObject.blockSize;
-  const turn = limits.turn(nexus, { kind: row.medium, bytes: moved });
+  const { command, unit } = task;
+  const { row, cdb } = command ?? {};
+  if (!row?.limited || !unit?.limits || !cdb) return undefined;
+  const kind = row.medium === 'write' ? 'write' : 'read';
+  return turnOf(task, unit.limits, { kind, bytes: row.limited(unit.storageObject, cdb, task) });
+}
+
+/** When a task may do what it does at a LUN, or does not wait any more; undefined: now. */
+export function turnOf(task: Task, limits: LunLimits, cost: CommandCost): Promise<void> | undefined {
+  if (task.aborted || task.terminated) return undefined;
+  const turn = limits.turn(task.nexus, cost);
   if (!turn) return undefined;
   // Task management ends the wait.
   task.leave = turn.leave;

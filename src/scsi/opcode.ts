@@ -69,7 +69,7 @@ export type Cdb<F extends Fields> = Readonly<Values<F>>;
 export type AccessStates = 'active' | 'standby' | 'any';
 
 /** What a command is: its CDB, and how the device server treats it. */
-export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ranged' | 'execute'> {
+export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ranged' | 'limited' | 'execute'> {
   readonly code: number;
   readonly serviceAction?: number;
   /** The clause: `SBC-3 5.11`. */
@@ -109,6 +109,8 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   readonly fewerBlocks?: true;
   /** It takes its data a piece at a time, where that is long (data-out.ts). */
   readonly inPieces?: true;
+  /** As `CommandRow.limited` says. */
+  limited?(lu: StorageObject, cdb: Cdb<F>, task: Task): number;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
 }
 

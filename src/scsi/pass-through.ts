@@ -29,6 +29,7 @@ export function passedThrough(lu: StorageObject, row: OpcodeRow | undefined, tas
     whenReserved: row?.whenReserved ?? 'conflicts',
     ignoresUnitAttention: row?.ignoresUnitAttention ?? false,
     dataOut: () => task.dataOutOffered ?? 0,
+    ...(row?.limited && { limited: () => (task.dataOutOffered ?? 0) + (task.dataInOffered ?? 0) }),
     async execute({ volume }) {
       if (!volume?.passThrough) throw new CheckCondition(sense.mediumNotPresent);
       const cdb = Uint8Array.from(task.cdb.subarray(0, cdbLength));

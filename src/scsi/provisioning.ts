@@ -55,6 +55,17 @@ export async function unmapBlocks(lu: StorageObject, task: Task): Promise<Comple
   return good;
 }
 
+/** How many blocks an UNMAP names, if its list is right. */
+export function unmappedBlocks({ dataOut }: Task): number {
+  const from = unmapHeader.length;
+  const whole = dataOut.length - ((dataOut.length - from) % unmapDescriptor.length);
+  if (whole <= from) return 0;
+  return decodeAll(unmapDescriptor, Buffer.from(dataOut.subarray(from, whole))).reduce(
+    (sum, { blocks }) => sum + blocks,
+    0,
+  );
+}
+
 /** Keeps atomic writes out of a range while it changes. */
 const held = <T>(lu: StorageObject, lba: number, blocks: number, work: () => Promise<T>): Promise<T> =>
   rangeLocks.of(lu).during(lba * lu.blockSize, (lba + blocks) * lu.blockSize, false, work);

@@ -30,6 +30,7 @@ import {
 } from './block-access.ts';
 import { capacityOpcodes } from './capacity.ts';
 import { formatSanitizeOpcodes } from './format-sanitize.ts';
+import type { StorageObject } from './logical-unit.ts';
 import { offersFua } from './mode-pages.ts';
 import { type OpcodeRow, offeredIf, opcode } from './opcode.ts';
 import { allocated, good } from './parameter-data.ts';
@@ -39,10 +40,12 @@ import {
   offersUnmap,
   offersWriteSameUnmap,
   unmapBlocks,
+  unmappedBlocks,
   writeSame,
 } from './provisioning.ts';
 import { invalidCdb } from './sense.ts';
 import { startStopOpcodes } from './start-stop.ts';
+import type { Task } from './task.ts';
 import { compareBlocksMax } from './vpd-page.ts';
 
 type RangeFields = { readonly lba: Field<number>; readonly blocks: Field<number> };
@@ -86,6 +89,9 @@ interface Variant {
   readonly range: RangeFields;
 }
 
+const blocksOf = (lu: StorageObject, { blocks }: { readonly blocks: number }): number => blocks * lu.blockSize;
+const dataOutOf = (_lu: StorageObject, _cdb: unknown, { dataOutLength }: Task): number => dataOutLength;
+
 const reads = ({ range, ...named }: Variant) =>
   opcode({
     ...named,
@@ -95,6 +101,7 @@ const reads = ({ range, ...named }: Variant) =>
     plain: 'read',
     medium: 'read',
     whenReserved: 'reads',
+    limited: blocksOf,
     execute: (lu, cdb, task) => readBlocks(lu, cdb.lba, cdb.blocks, task),
   });
 
@@ -111,6 +118,7 @@ const writes = ({ range, ...named }: Variant) =>
     fewerBlocks: true,
     inPieces: true,
     lands: true,
+    limited: dataOutOf,
     execute: (lu, cdb, task) => task.landing?.finish() ?? writeBlocks(lu, cdb, task),
   });
 
@@ -127,6 +135,8 @@ const verifies = ({ range, ...named }: Variant) =>
     },
     dataOut: (lu, cdb) => verifyLength(lu, cdb.bytchk, cdb.blocks),
     inPieces: true,
+    // Without data it costs a command: nothing is moved but between the medium and here.
+    limited: dataOutOf,
     execute: verifyBlocks,
   });
 
@@ -144,6 +154,7 @@ const writesAndVerifies = ({ range, ...named }: Variant) =>
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     fewerBlocks: true,
     inPieces: true,
+    limited: dataOutOf,
     execute: writeAndVerify,
   });
 
@@ -166,6 +177,7 @@ const prefetches = ({ range, ...named }: Variant) =>
     ignores: [bit(1, 0x02), ...ignoredOf(range)],
     medium: 'read',
     whenReserved: 'reads',
+    limited: () => 0,
     execute: () => good,
   });
 
@@ -199,6 +211,7 @@ const writesSame = ({ range, ...named }: Variant) =>
     check: (lu, cdb) => checkWriteSame(lu, cdb.blocks, range.blocks),
     dataOut: (lu, cdb) => (cdb.ndob ? 0 : lu.blockSize),
     exactDataOut: true,
+    limited: (lu, cdb) => (cdb.blocks || lu.blocks - cdb.lba) * lu.blockSize,
     execute: writeSame,
   });
 
@@ -227,6 +240,7 @@ export const blockCommands = {
     },
     dataOut: (lu, cdb) => 2 * cdb.blocks * lu.blockSize,
     exactDataOut: true,
+    limited: dataOutOf,
     execute: compareAndWrite,
   }),
   getLbaStatus: opcode({
@@ -252,6 +266,7 @@ export const blockCommands = {
     whenReserved: 'conflicts',
     offered: offersUnmap,
     dataOut: (_lu, cdb) => cdb.length,
+    limited: (lu, _cdb, task) => unmappedBlocks(task) * lu.blockSize,
     execute: (lu, _cdb, task) => unmapBlocks(lu, task),
   }),
 } as const;
@@ -299,6 +314,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
     whenReserved: 'conflicts',
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
     fewerBlocks: true,
+    limited: dataOutOf,
     execute: orWrite,
   }),
   opcode({
@@ -317,6 +333,7 @@ export const sbcOpcodes: readonly OpcodeRow[] = [
       if (cdb.blocks > atomicBlocksMax(lu)) throw invalidCdb(writeAtomicCdb.blocks);
     },
     dataOut: (lu, cdb) => cdb.blocks * lu.blockSize,
+    limited: dataOutOf,
     execute: writeAtomic,
   }),
   seeks({ code: 0x01, name: 'REZERO UNIT', spec: 'SCSI-2 9.2.13' }),

@@ -60,6 +60,11 @@ export interface CommandRow {
   readonly headOfQueue?: true;
   /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
   readonly lands?: true;
+  /**
+   * What the limits of a LUN count of it, in bytes, once its data-out is there: what comes from the initiator or goes to it, or
+   * what is written where that is more. Absent: it waits for no limit.
+   */
+  limited?(lu: StorageObject, cdb: DecodedCdb, task: Task): number;
   execute(lu: StorageObject, cdb: DecodedCdb, task: Task): Completion | Promise<Completion>;
 }
 

@@ -4,10 +4,12 @@ import { expect, test } from 'vitest';
 import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server.ts';
 import { CommandLimits, limitAttributes } from '../../src/scsi/limits.ts';
 import { plainPosition } from '../../src/scsi/plain-access.ts';
+import { unmapList } from '../../src/scsi/provisioning.ts';
 import { sense } from '../../src/scsi/sense.ts';
 import type { Task } from '../../src/scsi/task.ts';
 import { abortNexus, abortTask, clearTaskSet, endLimited, logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { addUnitAttention, changeLunsOf, clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
+import { blockSegment, copyCdb, copyList, copyTarget } from '../support/copy-list.ts';
 import { be, logicalUnit, pattern, ScsiInitiator, senseOf } from '../support/logical-unit.ts';
 
 const unlimited = Object.fromEntries(Object.entries(limitAttributes).map(([name, { default: none }]) => [name, none]));
@@ -30,14 +32,14 @@ function limited(values: Partial<Record<keyof typeof limitAttributes, number>>) 
     },
   });
   limits.set({ ...unlimited, ...values } as never);
-  const { lu } = logicalUnit();
+  const { lu } = logicalUnit({ attributes: { emulate_tpu: 1, emulate_tpws: 1, emulate_3pc: 1 } });
   const done: string[] = [];
   const initiator = (name: string) => {
     const one = new ScsiInitiator(lu, name, { limits }).login();
-    const send = (cdb: number[], label = name) => {
+    const send = (cdb: number[], label = name, dataOut?: Uint8Array) => {
       const task = one.task(cdb);
       expect(admitTask(task)).toBeUndefined();
-      task.dataOut = pattern(task.dataOutLength);
+      task.dataOut = dataOut ?? pattern(task.dataOutLength);
       void Promise.resolve(executeTask(task)).then(({ status, sense }) => {
         retireTask(task);
         done.push(status === 0 ? label : `${label}: ${sense ? senseOf(Buffer.from(sense)) : status}`);
@@ -134,6 +136,85 @@ test('a command that waits and is aborted takes nothing, and is not carried out'
   await pass(1050);
   expect(done.filter((one) => !one.startsWith('aborted'))).toEqual(['first', 'other']);
   expect(lu.volume).toBeDefined();
+});
+
+test('commands that move no data never wait, and those that write or read none of the initiator take no bytes', async () => {
+  const { a, b, done, pass } = limited({ limit_bytes: 1024, limit_iops: 10 });
+  const blocks = [...be(0, 8), ...be(2048, 4), 0, 0];
+  a.send([0x90, 2, ...blocks], 'PRE-FETCH(16)');
+  a.send([0x8f, 0, ...blocks], 'VERIFY(16)');
+  b.send(read(8), 'read');
+  await pass(1);
+  await turn();
+  expect(done.sort()).toEqual(['PRE-FETCH(16)', 'VERIFY(16)', 'read']);
+  // The limit is used up for 3 seconds.
+  done.length = 0;
+  a.send(read(), 'late');
+  const probes: Record<string, number[]> = {
+    'TEST UNIT READY': [0x00],
+    INQUIRY: [0x12, 0, 0, 0, 96],
+    'MODE SENSE(10)': [0x5a, 0, 0x3f, 0, 0, 0, 0, 0, 255],
+    'READ CAPACITY(10)': [0x25],
+    'READ CAPACITY(16)': [0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32],
+    'REPORT LUNS': [0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16],
+    'REQUEST SENSE': [0x03, 0, 0, 0, 18],
+    'GET LBA STATUS': [0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32],
+    'PERSISTENT RESERVE IN': [0x5e, 0, 0, 0, 0, 0, 0, 0, 8],
+    'REPORT TARGET PORT GROUPS': [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 32],
+    'SYNCHRONIZE CACHE(10)': [0x35],
+  };
+  for (const [name, cdb] of Object.entries(probes)) a.send(cdb, name);
+  await turn();
+  await turn();
+  expect([...done].sort()).toEqual(Object.keys(probes).sort());
+});
+
+test.each([
+  ['one command', [1]],
+  ['one command of each initiator', [1, 2]],
+] as const)('%s, however long, is waited for 10 seconds at most', async (_case, senders) => {
+  const at = limited({ limit_bytes: 512, limit_write_iops: 1 });
+  at.a.send(read(255), 'long');
+  if (senders.length > 1) at.b.send(read(255), 'long');
+  at.c.send(read(), 'short');
+  await at.pass(senders.length * 10_000 - 200);
+  expect(at.done).toEqual(senders.map(() => 'long'));
+  await at.pass(11_000);
+  expect(at.done).toContain('short');
+});
+
+const copyOf = (lu: Limited['lu'], blocks: number) => copyList([copyTarget(lu)], [blockSegment(0, 0, blocks, 0, 1024)]);
+
+test.each<[string, number, (lu: Limited['lu']) => [number[], Uint8Array]]>([
+  ['WRITE SAME', 7000, () => [[0x93, 0, ...be(0, 8), ...be(64, 4), 0, 0], pattern(512)]],
+  ['WRITE SAME with UNMAP', 7000, () => [[0x93, 8, ...be(0, 8), ...be(64, 4), 0, 0], Buffer.alloc(512)]],
+  ['UNMAP', 7000, () => [[0x42, 0, 0, 0, 0, 0, 0, 0, 24], unmapList([{ lba: 0, blocks: 64 }])]],
+  ['FORMAT UNIT, within the cap', 10_000, () => [[0x04], Buffer.alloc(0)]],
+  ['EXTENDED COPY', 7000, (lu) => [copyCdb(copyOf(lu, 64)), Buffer.from(copyOf(lu, 64))]],
+])('a command counts as what it writes: %s', async (name, ms, command) => {
+  const { a, b, lu, done, pass } = limited({ limit_write_bytes: 4096 });
+  const [cdb, dataOut] = command(lu);
+  a.send(cdb, name.split(',')[0], dataOut);
+  for (let i = 0; i < 20; i += 1) await turn();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  b.send(write(), 'write');
+  await pass(ms - 100);
+  expect(done).toEqual([name.split(',')[0]]);
+  await pass(200);
+  expect(done).toEqual([name.split(',')[0], 'write']);
+});
+
+test('a copy waits for the limits of the LUNs that it reads and writes, and ends at once when it is aborted', async () => {
+  const { a, lu, done } = limited({ limit_write_iops: 1 });
+  a.send(write(), 'first');
+  const list = copyOf(lu, 64);
+  const copy = a.send(copyCdb(list), 'copy', Buffer.from(list));
+  for (let i = 0; i < 20; i += 1) await turn();
+  expect(done).toEqual(['first']);
+  await abortTask(a.one.nexus, 0, copy.tag);
+  const there = Buffer.alloc(512);
+  await lu.volume!.read(there, 1024 * 512);
+  expect(there).toEqual(Buffer.alloc(512));
 });
 
 type Limited = ReturnType<typeof limited>;
