@@ -98,7 +98,8 @@ export class CommandLimits implements LunLimits {
   readonly #waiting = new Set<Waiting>();
   /** How much those had that are served now: who comes new begins there. */
   #had = 0;
-  #isTimed = false;
+  /** Prevents what the timer would do, while it runs. */
+  #untime: (() => void) | undefined;
 
   constructor(timers: LimitClock = clock) {
     this.#clock = timers;
@@ -124,6 +125,9 @@ export class CommandLimits implements LunLimits {
       ...bucket('write', 'bytes', values.limit_write_bytes),
     ];
     this.#filledAt = this.#clock.now();
+    // The timer that runs stands for when the limits before would have let somebody go.
+    this.#untime?.();
+    this.#untime = undefined;
     this.#serve();
   }
 
@@ -205,7 +209,7 @@ export class CommandLimits implements LunLimits {
 
   /** Until the first that waits may go. */
   #wait(): void {
-    if (this.#isTimed) return;
+    if (this.#untime) return;
     const waits = Array.from(this.#waiting, ({ commands: [first] }) =>
       Math.max(
         ...this.#buckets
@@ -213,9 +217,8 @@ export class CommandLimits implements LunLimits {
           .map(({ left, perSecond }) => (-left / perSecond) * 1000),
       ),
     );
-    this.#isTimed = true;
-    this.#clock.after(Math.max(1, Math.ceil(Math.min(...waits))), () => {
-      this.#isTimed = false;
+    this.#untime = this.#clock.after(Math.max(1, Math.ceil(Math.min(...waits))), () => {
+      this.#untime = undefined;
       this.#serve();
     });
   }

@@ -217,6 +217,23 @@ test('a copy waits for the limits of the LUNs that it reads and writes, and ends
   expect(there).toEqual(Buffer.alloc(512));
 });
 
+test('who waits goes by new limits as soon as they are set; without a limit all go', async () => {
+  const { a, limits, done, pass } = limited({ limit_bytes: 512 });
+  a.send(read(21), 'long');
+  for (let i = 0; i < 40; i += 1) a.send(read());
+  await turn();
+  expect(done).toEqual(['long']);
+  limits.set({ ...unlimited, limit_bytes: 5120 } as never);
+  await turn();
+  expect(done).toHaveLength(11);
+  await pass(1050);
+  expect(done.length).toBeGreaterThanOrEqual(20);
+  expect(done.length).toBeLessThanOrEqual(22);
+  limits.set({ ...unlimited } as never);
+  await turn();
+  expect(done).toHaveLength(41);
+});
+
 type Limited = ReturnType<typeof limited>;
 
 test.each<[string, string, (at: Limited) => unknown]>([
