@@ -46,6 +46,10 @@ function begin(): RunningTime {
 /** Milliseconds in which this thread ran: they only go forward. */
 export const runningMs = (): number => (time ?? begin()).now();
 
+/** What `setTimeout` takes: of more it makes 1 ms. Whoever waits longer looks at the clock again then. */
+const timerMsMax = 2 ** 31 - 1;
+const timerMs = (ms: number): number => Math.min(Math.ceil(ms), timerMsMax);
+
 /**
  * Calls `what` when `ms` of running time have passed, and what has come by then was received.
  * @returns what prevents that
@@ -58,9 +62,9 @@ export function whenLate(ms: number, what: () => void): () => void {
     const left = due - runningMs();
     // Sockets are read between timers and immediates.
     if (left <= 0) last = setImmediate(what);
-    else timer = setTimeout(look, Math.ceil(left));
+    else timer = setTimeout(look, timerMs(left));
   };
-  timer = setTimeout(look, ms);
+  timer = setTimeout(look, timerMs(ms));
   return () => {
     clearTimeout(timer);
     clearImmediate(last);

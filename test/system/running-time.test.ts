@@ -1,6 +1,6 @@
 // The clock by which others are judged. It does not test what goes by it.
 
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { RunningTime, until, whenLate } from '../../src/system/running-time.ts';
 
 it('time in which nobody looked at the clock is none, but for a tick; it never goes back', () => {
@@ -25,6 +25,15 @@ it('who is late is found so after what has come was received, and not after it w
   for (const begin = performance.now(); performance.now() - begin < 5; );
   await late;
   expect(order).toEqual(['timer', 'late']);
+});
+
+it('a wait longer than a timer takes is no wait of a millisecond', () => {
+  const set = vi.spyOn(globalThis, 'setTimeout');
+  const prevents = [2 ** 31, Number.MAX_SAFE_INTEGER, Infinity].map((ms) => whenLate(ms, () => {}));
+  const delays = set.mock.calls.map(([, ms]) => ms);
+  for (const prevent of prevents) prevent();
+  set.mockRestore();
+  expect(delays).toEqual([2 ** 31 - 1, 2 ** 31 - 1, 2 ** 31 - 1]);
 });
 
 it('what nobody tells of is looked for until it is found, given up or late, and once in any case', async () => {
