@@ -68,8 +68,8 @@ async function thereAndBack(home: string, url: string, trouble: () => Promise<vo
       written = true;
     },
   );
-  await trouble();
   expect(written).toBe(false);
+  await trouble();
   // A write whose answer was lost ends with BUSY, and the initiator sends it again.
   expect(await writing).toMatchObject({
     status: 0,
