@@ -104,13 +104,13 @@ test('Tab: one candidate, a common start, a menu with help that narrows, takes a
 test('Tab on a low screen: the menu scrolls, and the scrollback stays clean', async () => {
   const terminal = await ready({ rows: 8, columns: 60 });
   terminal.type('\t');
-  await terminal.until('1 of 14');
+  await terminal.until(/ 1 of \d+/);
   terminal.type('\t'.repeat(9));
-  await terminal.until('10 of 14');
+  await terminal.until(/ 10 of \d+/);
   expect(terminal.picture()).toMatchSnapshot();
   terminal.type('\x1b\x03');
   await terminal.until((picture) => picture.endsWith('/> ▏'));
-  expect(terminal.all().match(/of 14/g)).toBeNull();
+  expect(terminal.all().match(/ of \d+/g)).toBeNull();
 });
 
 test('a paste of several lines runs line by line; its last piece waits for Enter', async () => {
