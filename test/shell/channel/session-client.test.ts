@@ -45,7 +45,8 @@ test('a server gets the file that the line names, by that name, and what the fil
   onTestFinished(() => void vi.unstubAllEnvs());
   const secret = file('secret', 'secret');
   const other = file('other', 'other');
-  const acl = (place: string) => `{node_wwn: iqn.2003-01.org.example:i, chap_userid: i, chap_password: ${place}}`;
+  const acl = (place: string) =>
+    `{node_wwn: "iqn.2003-01.org.example:${place.slice(1, 4)}", chap_userid: i, chap_password: ${place}}`;
   const acls = `[${acl('{env: TCLI_TEST_NAMED}')}, ${acl(`{file: ${secret}}`)}]`;
   const text = `# ${other} TCLI_TEST_OTHER\ntargets: [{wwn: "iqn.2003-01.org.example:t", tpgs: [{node_acls: ${acls}}]}]\n`;
   const description = file('description', text);
