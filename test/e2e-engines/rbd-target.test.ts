@@ -105,7 +105,8 @@ describe('user:rbd under a target', withCeph, () => {
     one.served = await serve(one.home);
     expect(await status(one)).not.toContain('in use by another client');
     // QEMU takes the NOT READY of a LUN whose image is being opened for an error, where others come again.
-    if ((await writing).status !== 0) expect(await run('qemu-img', write)).toMatchObject({ status: 0 });
+    const again = async () => (await run('qemu-img', write)).status;
+    if ((await writing).status !== 0) await expect.poll(again, { timeout: 60_000 }).toBe(0);
     expect(await cluster.ceph('osd', 'blocklist', 'ls')).toContain(killed);
     expect(await run('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', one.url, back])).toMatchObject({ status: 0 });
     expect(readFileSync(back).equals(readFileSync(there))).toBe(true);
