@@ -25,12 +25,13 @@ import {
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { Status } from '../../../src/daemon/control-protocol.ts';
+import type { DiskRow, InitiatorRow } from '../../../src/root/inventory.ts';
 import type { LoginRefusal } from '../../../src/root/refusals.ts';
 import { bridge } from './cockpit.ts';
 import { Control, Refused } from './control.ts';
 import { Chap, CreateDisk, DeleteDisk, ResizeDisk, Undo } from './dialogs.tsx';
 import { Plot } from './plot.tsx';
-import { type Disk, type InitiatorRow, Known, nothingShown, printBytes, type Shown } from './rows.ts';
+import { Known, nothingShown, printBytes, type Shown } from './rows.ts';
 
 const everyMs = 1000;
 const moments = 120;
@@ -43,7 +44,7 @@ const green = 'var(--pf-t--chart--color--green--300, #3e8635)';
 
 type Open =
   | { readonly is: 'create' }
-  | { readonly is: 'resize' | 'delete'; readonly disk: Disk }
+  | { readonly is: 'resize' | 'delete'; readonly disk: DiskRow }
   | { readonly is: 'chap'; readonly initiator: InitiatorRow }
   | { readonly is: 'undo'; readonly change: string; readonly plan: string };
 

@@ -16,8 +16,8 @@ import {
   TextInput,
 } from '@patternfly/react-core';
 import { type ReactNode, useState } from 'react';
+import type { DiskRow, InitiatorRow, LunRow } from '../../../src/root/inventory.ts';
 import { quoted, Refused } from './control.ts';
-import type { Disk, InitiatorRow, LunRow } from './rows.ts';
 import { printBytes } from './rows.ts';
 
 /** Runs lines, one after the other; the first that is refused ends it. */
@@ -184,7 +184,7 @@ export function CreateDisk({ run, close }: DialogProps) {
   );
 }
 
-export function ResizeDisk({ disk, run, close }: DialogProps & { readonly disk: Disk }) {
+export function ResizeDisk({ disk, run, close }: DialogProps & { readonly disk: DiskRow }) {
   const [size, setSize] = useState('');
   const isFile = disk.kind !== 'block';
   const line = `${quoted(disk.path)} resize${isFile ? ` ${quoted(size)}` : ''}`;
@@ -266,7 +266,7 @@ export function DeleteDisk({
   luns,
   run,
   close,
-}: DialogProps & { readonly disk: Disk; readonly luns: readonly LunRow[] }) {
+}: DialogProps & { readonly disk: DiskRow; readonly luns: readonly LunRow[] }) {
   const sessions = luns.reduce((all, lun) => all + lun.sessions, 0);
   return (
     <Dialog

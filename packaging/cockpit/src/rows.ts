@@ -2,60 +2,7 @@
 
 import type { SampleReply } from '../../../src/daemon/control-protocol.ts';
 import { learnRows, type SampleRow } from '../../../src/daemon/topics.ts';
-
-export interface Disk {
-  readonly path: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly size: number | null;
-  readonly medium: string;
-  readonly luns: readonly string[];
-  readonly sessions: number;
-  readonly problem: string;
-}
-
-export interface LunRow {
-  readonly path: string;
-  readonly target: string;
-  readonly tpg: number;
-  readonly lun: number;
-  readonly disk: string;
-  readonly size: number | null;
-  readonly sessions: number;
-  readonly problem: string;
-}
-
-export interface InitiatorRow {
-  readonly path: string;
-  readonly name: string;
-  readonly target: string;
-  readonly tpg: number;
-  readonly hasAcl: boolean;
-  readonly chap: 'none' | 'one-way' | 'mutual';
-  readonly sessions: number;
-  readonly addresses: readonly string[];
-  readonly luns: readonly { readonly lun: number; readonly disk: string; readonly writeProtected: boolean }[];
-}
-
-export interface TargetRow {
-  readonly path: string;
-  readonly fabric: string;
-  readonly wwn: string;
-  readonly enabled: boolean;
-  readonly tpgs: number;
-  readonly luns: number;
-  readonly sessions: number;
-}
-
-export interface PortalRow {
-  readonly path: string;
-  readonly target: string;
-  readonly tpg: number;
-  readonly address: string;
-  readonly port: number;
-  readonly up: boolean;
-  readonly problem: string;
-}
+import type { Inventory } from '../../../src/root/inventory.ts';
 
 interface Way {
   readonly lun: string;
@@ -76,12 +23,7 @@ export interface Rate {
   readonly latencyMs: number | undefined;
 }
 
-export interface Shown {
-  readonly disks: readonly Disk[];
-  readonly luns: readonly LunRow[];
-  readonly initiators: readonly InitiatorRow[];
-  readonly targets: readonly TargetRow[];
-  readonly portals: readonly PortalRow[];
+export interface Shown extends Inventory {
   readonly rates: readonly Rate[];
 }
 
