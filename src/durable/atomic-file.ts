@@ -1,4 +1,4 @@
-/** Replacing a file so that a crash at any instant leaves the old one or the new one, whole and on disk. */
+/** Replaces a file so that a crash at any instant leaves the old file or the new one, whole and on disk. */
 
 import { constants } from 'node:fs';
 import * as fileSystem from 'node:fs/promises';
@@ -9,13 +9,13 @@ import { systemError } from '../system/system-error.ts';
 /** The system calls that the configuration goes through: a record, so that a test can put faults between them. */
 export type Files = Pick<typeof fileSystem, 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat'>;
 
-/** The files of this machine; tests have others. */
+/** The file system of this machine; tests have others. */
 export const realFiles: Files = fileSystem;
 
 /** Readable by the owner alone from the first byte: configuration files hold CHAP secrets. */
 const privateMode = 0o600;
 
-/** Temporary file, fsync, rename, fsync of the directory. System errors pass through; the old file is then untouched. */
+/** Replaces a file: temporary file, fsync, rename, fsync of the directory. System errors pass through; the old file is then untouched. */
 export async function replaceFile(path: string, content: string | Uint8Array, files = realFiles): Promise<void> {
   const temporary = `${path}.temp`;
   await files.rm(temporary, { force: true });
@@ -29,7 +29,10 @@ export async function replaceFile(path: string, content: string | Uint8Array, fi
   await syncDirectory(dirname(path), files);
 }
 
-/** A new file, on disk when it resolves. System errors pass through, EEXIST too: one that is there is never written over. */
+/**
+ * Makes a new file, which is on disk when the call resolves. System errors pass through, EEXIST too: a file that is there is never
+ * written over.
+ */
 export async function makeFile(path: string, content: string | Uint8Array, files = realFiles): Promise<void> {
   await fill(path, content, files);
   await syncDirectory(dirname(path), files);
@@ -48,17 +51,17 @@ async function fill(path: string, content: string | Uint8Array, files: Files): P
   }
 }
 
-/** How a file that may be a link, or be mounted by itself, was written. */
+/** The way in which a file was written that may be a link, or be mounted by itself. */
 export interface WrittenFile {
   /** The file behind the link, where there was one. */
   readonly behind?: string;
-  /** The file could not be replaced: a crash meanwhile would have left a part of it. */
+  /** Set when the file could not be replaced and was written in place: a crash meanwhile would have left a part of it. */
   readonly inPlace?: true;
 }
 
 /**
- * As `replaceFile`, through symbolic links: what stands behind them is replaced. A file that is mounted by itself cannot be: it
- * is written where it stands, once a whole copy is on disk beside it (`.temp`), which a crash leaves there.
+ * Replaces a file as `replaceFile` does, through symbolic links: the file behind them is replaced. A file that is mounted by itself
+ * cannot be replaced: it is written where it stands, once a whole copy is on disk beside it (`.temp`), which a crash leaves there.
  */
 export async function writeThrough(path: string, content: string, files = realFiles): Promise<WrittenFile> {
   const target = await fileBehind(path);
@@ -89,7 +92,7 @@ export async function writeThrough(path: string, content: string, files = realFi
   return { ...behind, inPlace: true };
 }
 
-/** Where a path leads, also one whose end is not there yet. */
+/** The path behind symbolic links, also where no file is there yet. */
 async function fileBehind(path: string): Promise<string> {
   try {
     return await fileSystem.realpath(path);
@@ -102,7 +105,7 @@ async function fileBehind(path: string): Promise<string> {
 
 const isLink = async (path: string): Promise<boolean> => (await fileSystem.lstat(path)).isSymbolicLink();
 
-/** `path`, or the first of path-2, path-3 … that nobody has: nothing that was set aside is written over. */
+/** `path`, or the first of path-2, path-3 … that is free: a file that was set aside is not written over. */
 export async function freePath(path: string, files = realFiles): Promise<string> {
   for (let number = 2, free = path; ; number += 1) {
     const taken = await files.stat(free).then(
@@ -138,13 +141,13 @@ export async function syncDirectory(path: string, files = realFiles): Promise<vo
 }
 
 /**
- * Makes a directory for our own things, and those above it; one that exists keeps its mode. Not with Node's `recursive`, which
- * never comes back where a file system answers ENOENT to every mkdir (/proc).
+ * Makes a private directory, and those above it; one that exists keeps its mode. Node's `recursive` is not used: it never returns where a
+ * file system answers ENOENT to every mkdir (/proc).
  */
 export async function makePrivateDirectory(path: string, files = realFiles): Promise<void> {
   const make = async () => {
     await files.mkdir(path, { mode: 0o700 });
-    // What is made in it lasts no longer than its own name.
+    // A file in the directory is only as durable as the directory's own name.
     await syncDirectory(dirname(path), files);
   };
   try {

@@ -1,7 +1,7 @@
 /**
- * Who changed what, long after the journal has given it up: a JSON line for each change and each save, without secrets, in
- * `changes.jsonl`. A file that is full becomes `changes.1.jsonl`, that one `changes.2.jsonl`, and so on. What the journal still
- * has is not here yet; after a crash some of it may be in both, and is told once.
+ * The record of changes, for long after the journal has dropped them: a JSON line for each change and each save, without secrets, in
+ * `changes.jsonl`. A full file becomes `changes.1.jsonl`, that one `changes.2.jsonl`, and so on. Changes that the journal still has are
+ * not here yet; after a crash some may be in both, and are shown once.
  */
 
 import { constants } from 'node:fs';
@@ -12,34 +12,34 @@ import { type Files, realFiles, syncDirectory, writeAll } from './atomic-file.ts
 import type { JournalLine } from './journal-lines.ts';
 import { changesIn, type PastChange, type PastSave, savesIn } from './past.ts';
 
-/** A change, as it is kept. */
+/** A change, as the record keeps it. */
 export interface AuditedChange {
   readonly change: string;
-  /** ISO 8601, UTC; absent where it was made before changes had one. */
+  /** The time of the change; ISO 8601, UTC. Absent in changes of old versions, which had none. */
   readonly at?: string;
   readonly by?: Author;
-  /** What was typed. */
+  /** The typed line. */
   readonly line?: string;
-  /** What was done, a line of the shell for each operation. */
+  /** The operations, each as a line of the shell. */
   readonly did: readonly string[];
-  /** How many operations there were beyond those. */
+  /** The number of operations beyond those. */
   readonly more?: number;
-  /** The change that it took back, or made again. */
+  /** The change that this one took back, or made again. */
   readonly undoes?: string;
   readonly redoes?: string;
 }
 
-/** Everything that is kept. */
+/** All changes and saves of the record. */
 export interface Audited {
   readonly changes: readonly AuditedChange[];
   readonly saves: readonly PastSave[];
 }
 
-/** A file has no more bytes than this, and what it is called when it has. */
+/** The size at which a file is full. */
 const fileBytesMax = 4 << 20;
-/** How many full files there are, the newest first. */
+/** The number of full files; the oldest is removed. */
 const filesMax = 4;
-/** Of a change of more operations only so many are kept. */
+/** The number of operations that are kept of a change. */
 const operationsMax = 200;
 
 const nameOf = (number: number): string => (number === 0 ? 'changes.jsonl' : `changes.${number}.jsonl`);
@@ -65,16 +65,16 @@ export class Audit {
   readonly #files: Files;
   readonly #bytesMax: number;
 
-  /** @param directory where the files are, which is there */
+  /** @param directory of the files, which exists */
   constructor(directory: string, files = realFiles, bytesMax = fileBytesMax) {
     this.#directory = directory;
     this.#files = files;
     this.#bytesMax = bytesMax;
   }
 
-  /** Keeps what lines of the journal say; on disk when it resolves. System errors pass through. */
+  /** Keeps the changes in lines of the journal; they are on disk when it resolves. System errors pass through. */
   async keep(lines: readonly JournalLine[], before: number): Promise<void> {
-    // A change that goes on behind `before` is none of them: `Past.cut`.
+    // A change that goes on behind line `before` is not given up with the lines before it: `Past.cut`.
     const given = lines.slice(0, before);
     const records = [...changesIn(given).map(audited), ...savesIn(given)];
     if (records.length === 0) return;
@@ -85,7 +85,7 @@ export class Audit {
     const file = await this.#files.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
       const before = await file.readFile();
-      // What a crash has torn was still in the journal.
+      // A line that a crash has torn was still in the journal.
       const end = before.lastIndexOf('\n') + 1;
       await file.truncate(end);
       await writeAll(file, Buffer.from(text), end);
@@ -96,7 +96,7 @@ export class Audit {
     await syncDirectory(this.#directory, this.#files);
   }
 
-  /** Everything, oldest first, and what the journal has behind it. */
+  /** All changes and saves of the record, oldest first, followed by those of the journal. */
   async read(journal: readonly JournalLine[]): Promise<Audited> {
     const texts: string[] = [];
     for (let number = filesMax; number >= 0; number -= 1) texts.push(await this.#text(this.#path(number)));
@@ -131,7 +131,7 @@ export class Audit {
 
 const keyOf = (one: AuditedChange | PastSave): string => `${'change' in one ? one.change : one.hash} ${one.at ?? ''}`;
 
-/** @returns what stands for something that is not there. @throws every other error */
+/** @returns a handler that gives `value` where the file is not there. @throws every other error */
 const ifThere =
   <T>(otherwise: T) =>
   (error: unknown): T => {
@@ -139,7 +139,7 @@ const ifThere =
     return otherwise;
   };
 
-/** A line that cannot be read is none: what the others say is worth more. */
+/** Reads a line. An unreadable line is left out: the others are worth more than an error. */
 function recordIn(line: string): (AuditedChange | PastSave)[] {
   try {
     const record = parseJson(line) as Partial<AuditedChange & PastSave> | null;

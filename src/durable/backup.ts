@@ -1,6 +1,6 @@
 /**
- * Earlier generations of saveconfig.json, named as targetcli names them, with a number that says which is newer: the clock may
- * have been ahead, and several are made in a second. `backup/saveconfig-20261120-18:15:00-000017-json.gz`
+ * Backups of saveconfig.json, named as targetcli names them, with a number that says which is newer: the clock may have been ahead, and
+ * several may be made in a second. `backup/saveconfig-20261120-18:15:00-000017-json.gz`
  */
 
 import { createHash } from 'node:crypto';
@@ -42,7 +42,7 @@ async function generation(path: string, files: Files): Promise<Buffer> {
   try {
     return path.endsWith('.gz') ? gunzipSync(bytes) : bytes;
   } catch {
-    // A damaged backup equals nothing.
+    // A damaged backup is equal to no other.
     return Buffer.alloc(0);
   }
 }
@@ -50,13 +50,13 @@ async function generation(path: string, files: Files): Promise<Buffer> {
 /** A saved configuration of an earlier time. */
 export interface Backup {
   readonly path: string;
-  /** When something else took its place; ISO 8601, UTC. */
+  /** The time at which another configuration took its place; ISO 8601, UTC. */
   readonly replaced?: string;
-  /** sha256 of what is in it. */
+  /** The sha256 of its contents. */
   readonly hash: string;
 }
 
-/** The backups there are, the oldest first, without damaged ones. System errors pass through. */
+/** The backups, the oldest first, without damaged ones. System errors pass through. */
 export async function backupsIn(directory: string, files = realFiles): Promise<Backup[]> {
   const names = await files.readdir(directory).catch((error: unknown) => {
     if (systemErrorCode(error) !== 'ENOENT') throw error;
@@ -74,7 +74,7 @@ export async function backupsIn(directory: string, files = realFiles): Promise<B
   return backups;
 }
 
-/** In the order in which they were made. */
+/** Names of backups in the order in which they were made. */
 const generationsIn = (names: readonly string[]): string[] =>
   names
     .filter((file) => name.test(file))

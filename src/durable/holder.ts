@@ -1,4 +1,4 @@
-/** Who owns a home: one process at a time, named in its lock. */
+/** Ownership of a home: one process at a time has it, and its lock names that process. */
 
 import { dirname, join } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
@@ -6,7 +6,7 @@ import { type FileLock, lockFile, lockHolder } from '../system/lock.ts';
 import { runningMs, until } from '../system/running-time.ts';
 import type { Home } from './home.ts';
 
-/** What a process is to the home: `command` is over in a moment and worth waiting for. */
+/** The role of a process at its home: `command` is over in a moment and worth waiting for. */
 export type Role = 'serve' | 'shell' | 'command';
 
 /** The process that owns a home. */
@@ -15,13 +15,13 @@ export interface Holder {
   readonly role: Role;
 }
 
-/** How long a start waits for a `command` that holds the home. */
+/** The time that a start waits for a `command` that holds the home. */
 const lockWaitMs = 10_000;
 const lockPollMs = 25;
-/** How long a holder may take to end whose file is gone already. */
+/** The time that a holder may take to end after its file is gone. */
 const namelessMs = 500;
 
-/** @returns the lock, or the longer-lived process that has it. @throws OperatorError */
+/** Takes the lock of a home. @returns the lock, or the longer-lived process that has it. @throws OperatorError */
 export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
   const path = lockOf(home);
   const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
@@ -30,7 +30,7 @@ export async function takeLock(home: Home, role: Role): Promise<FileLock | Holde
   const look = () => {
     const lock = tryLock(path, content);
     if (!('heldBy' in lock)) return lock;
-    // One whose file was removed does not say what it is; one that is ending at this moment is gone in the next.
+    // A holder whose file was removed does not say which process it is; one that is ending at this moment is gone in the next.
     const isNameless = lock.pid !== undefined && runningMs() > begun + namelessMs;
     const holder: Holder = isNameless ? { pid: lock.pid ?? 0, role: 'serve' } : parseHolder(lock.heldBy);
     seen = holder;
@@ -58,7 +58,7 @@ export function holderOf(home: Home): Holder | undefined {
 
 const lockOf = (home: Home): string => join(home.stateDirectory, 'lock');
 
-/** What somebody is told who needs the home for himself. */
+/** The error for a process that needs the home while another owns it. */
 export function inUse(home: Home, holder: Holder): OperatorError {
   const what =
     holder.role === 'serve' ? 'tcli serve' : holder.role === 'shell' ? 'an interactive tcli' : 'another tcli command';
@@ -74,7 +74,7 @@ export function inUse(home: Home, holder: Holder): OperatorError {
   );
 }
 
-/** A holder that has not written its name yet is about to: a `command`, for all we know. */
+/** Reads the name of a holder. One that has not written its name yet is about to, and may be a `command`. */
 function parseHolder(content: string): Holder {
   try {
     const { pid, role } = JSON.parse(content) as Holder;

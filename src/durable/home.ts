@@ -1,16 +1,16 @@
-/** Where tcli keeps things. */
+/** The places of the files of one tcli. */
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 export interface Home {
-  /** saveconfig.json */
+  /** The saved configuration: saveconfig.json. */
   readonly saveFile: string;
-  /** Compressed earlier generations of it. */
+  /** The directory of earlier saveconfig.json files, compressed. */
   readonly backupDirectory: string;
-  /** Everything else that survives a restart: journal, preferences, history. */
+  /** The directory of all else that survives a restart: journal, preferences, history. */
   readonly stateDirectory: string;
-  /** What a reboot may clear: sockets. */
+  /** The directory of files that a reboot may clear: sockets. */
   readonly runDirectory: string;
 }
 

@@ -1,12 +1,12 @@
-/** The lines of the journal: what each of them says, and where the configuration begins among them. */
+/** The lines of the journal: the meaning of each, and the place among them where the configuration begins. */
 
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
 import type { Files } from './atomic-file.ts';
 
-/** Of which change a line is a part, and when it was made. */
+/** The change that a line is a part of, and its time. */
 export interface Mark extends PartOfChange {
-  /** ISO 8601, UTC. */
+  /** The time of the line; ISO 8601, UTC. */
   readonly at: string;
 }
 
@@ -18,21 +18,21 @@ export interface JournalLine extends Partial<Mark> {
   readonly do?: Operation | readonly Operation[];
   readonly on?: string | null;
   readonly saved?: string;
-  /** The change on trial that is to stay. */
+  /** The name of a change on trial that is to stay. */
   readonly confirms?: string;
 }
 
 /** The operations of a line. */
 export const operationsOf = (line: JournalLine): Operation[] => [line.do ?? []].flat() as Operation[];
 
-/** The number of the line from which on nothing is in saveconfig.json for certain: the last one that names its base. */
+/** The number of the last line that names its base: no later operation is in saveconfig.json for certain. */
 const sectionIn = (lines: readonly JournalLine[]): number =>
   Math.max(
     0,
     lines.findLastIndex(({ base }) => base !== undefined),
   );
 
-/** The first line behind all that a saved file holds whose hash is `base`; undefined when none is known. */
+/** The first line behind all that a saved file holds whose hash is `base`; undefined when no such line is known. */
 export function savedAt(lines: readonly JournalLine[], base: string | null): number | undefined {
   const section = sectionIn(lines);
   const written = lines.findLastIndex(({ saved }, at) => at >= section && saved !== undefined && saved === base);
@@ -44,12 +44,12 @@ export function savedAt(lines: readonly JournalLine[], base: string | null): num
 export function startOf(lines: readonly JournalLine[], base: string | null): number | undefined {
   const section = sectionIn(lines);
   const saved = savedAt(lines, base);
-  // One that replaces everything goes with the file that it was done on, too.
+  // An operation that replaces everything also goes with the file that was there when it was carried out.
   const whole = lines.findLastIndex(({ on }, at) => at >= (saved ?? section) && on !== undefined && on === base);
   return whole >= 0 ? whole : saved;
 }
 
-/** How many operations the first one of a journal stands for that are not in saveconfig.json; the rest of `lines` begins at `start`. */
+/** The number of operations that the first line of a journal stands for and that are not in saveconfig.json; `lines` begins at `start`. */
 export const foldedAt = (lines: readonly JournalLine[], start: number): number =>
   start === 0 ? (lines[0]?.folded ?? 0) : 0;
 

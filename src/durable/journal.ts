@@ -26,40 +26,43 @@ import { foldedAt, type JournalLine, type Mark, operationsOf, readLines, startOf
 import { Past } from './past.ts';
 
 export interface Replay {
-  /** What happened since the saved file. */
+  /** The operations since the saved file was written. */
   readonly operations: readonly Operation[];
-  /** The saved file is not the one that the journal goes with: where the journal was put aside, and how many operations it holds. */
+  /**
+   * Set when the saved file is not the one that the journal goes with: the path to which the journal was moved, and the number of its
+   * operations.
+   */
   readonly setAside?: { readonly path: string; readonly operations: number };
 }
 
-/** What a journal is opened with. */
+/** The options of opening a journal. */
 export interface JournalOptions {
   readonly path: string;
   /** sha256 of saveconfig.json as it is on disk now, null when there is none. */
   readonly base: string | null;
   readonly now: Date;
-  /** Another process owns the journal: nothing is moved. */
+  /** Whether another process owns the journal, so that nothing is moved. */
   readonly readOnly: boolean;
-  /** The operation that makes what saveconfig.json holds, for a journal that begins on one; undefined when that cannot be said. */
+  /** The operation that makes the configuration of saveconfig.json, for a journal that begins on that file; undefined when there is none. */
   readonly beginning?: () => Promise<Operation | undefined>;
-  /** Called before the journal is put aside for a saved file that somebody else wrote. @throws for one that cannot be loaded */
+  /** Called before the journal is moved because somebody else wrote the saved file. @throws for a saved file that cannot be loaded */
   readonly check?: () => void;
-  /** What is archived of the replacement of saveconfig.json by somebody else. */
+  /** The archive's words about a saveconfig.json that somebody else wrote. */
   readonly replaced?: Mark;
-  /** Called before lines are given up, with all there are; `before`: the number of the first that stays. */
+  /** Called before lines are dropped, with all lines; `before`: the number of the first that stays. */
   readonly archive?: (lines: readonly JournalLine[], before: number) => Promise<void>;
   readonly files?: Files;
 }
 
-/** How many of the latest operations are kept to be shown. */
+/** The number of latest operations that are kept to be shown. */
 const latestMax = 100;
-/** How long the past may become, in lines and bytes beside the first operation, before the older half is given up. */
+/** The length of the past, in lines and bytes beside the first operation, at which the older half is dropped. */
 const linesMax = 1_000;
 const bytesMax = 8 << 20;
-/** At least how many times as long as when it was folded last it becomes, before it is folded again. */
+/** The growth since the last folding before the journal is folded again. */
 const foldGrowth = 2;
 
-/** What the journal is called, in the state directory. */
+/** The name of the journal in the state directory. */
 export const journalFile = 'journal.jsonl';
 
 /** An open journal. */
@@ -72,11 +75,11 @@ export class Journal {
   #recorded = 0;
   #latest: string[] = [];
   #lines = 0;
-  /** Bytes that are acknowledged; what stands behind them is a line that failed. */
+  /** The bytes of acknowledged lines; bytes behind them belong to a line that failed. */
   #size = 0;
   #foldedSize = 0;
   #torn = false;
-  /** saveconfig.json was replaced, and the process ended before it wrote the line that says so. */
+  /** Whether saveconfig.json was replaced by a process that ended before it wrote the line which says so. */
   #unsettled = false;
 
   private constructor(options: JournalOptions) {
@@ -85,12 +88,12 @@ export class Journal {
     this.#files = options.files ?? realFiles;
   }
 
-  /** Operations that are not in saveconfig.json. */
+  /** The number of operations that are not in saveconfig.json. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Operations that this process has recorded. */
+  /** The number of operations that this process has recorded. */
   get recorded(): number {
     return this.#recorded;
   }
@@ -100,12 +103,12 @@ export class Journal {
     return this.#latest;
   }
 
-  /** Whether it is time to `fold`. @param atStart it was read just now: many lines make a start slow */
+  /** Whether it is time to `fold`. @param atStart the journal was just read: many lines make a start slow */
   wantsFolding(atStart = false): boolean {
     return (atStart && this.#lines > linesMax) || this.#size > Math.max(bytesMax, foldGrowth * this.#foldedSize);
   }
 
-  /** @throws system errors, and an Error that names a line which is damaged in the middle */
+  /** Reads the journal. @throws system errors, and an Error that names a line which is damaged in the middle */
   static async load(options: JournalOptions): Promise<{ journal: Journal; replay: Replay }> {
     const { path, base, now, readOnly, files = realFiles } = options;
     const lines = await readLines(path, files);
@@ -133,8 +136,8 @@ export class Journal {
   }
 
   /**
-   * All of them, in one line, are on disk when it resolves.
-   * @param on sha256 of a saveconfig.json (null: of none) that they go with as well: they leave nothing of what was there
+   * Records operations in one line, which is on disk when the call resolves.
+   * @param on sha256 of a saveconfig.json (null: of none) that the operations go with as well, because they replace all that was there
    */
   async record(operations: readonly Operation[], base: string | null, mark?: Mark, on?: string | null): Promise<void> {
     const [first, ...more] = operations;
@@ -145,17 +148,17 @@ export class Journal {
     this.#latest = [...this.#latest, ...operations.map(describeOperation)].slice(-latestMax);
   }
 
-  /** A change on trial stays; on disk when it resolves. */
+  /** Records that a change on trial stays; the line is on disk when the call resolves. */
   async confirm(change: string, base: string | null, mark: Mark): Promise<void> {
     await this.#append({ do: [], confirms: change, ...mark }, base);
   }
 
-  /** All lines that were acknowledged and have not been given up. @throws as `load` does */
+  /** All lines that were acknowledged and have not been dropped. @throws as `load` does */
   lines(): Promise<JournalLine[]> {
     return readLines(this.#path, this.#files);
   }
 
-  /** All that is known of what was before. */
+  /** The past, as far as the journal knows it. */
   async past(base: string | null): Promise<Past> {
     return new Past(await this.lines(), base);
   }
@@ -165,7 +168,7 @@ export class Journal {
     await this.#append({ saved: hash, ...mark }, base);
   }
 
-  /** saveconfig.json holds everything now. */
+  /** Records that saveconfig.json holds everything now. */
   async settle(base: string | null): Promise<void> {
     this.#pending = 0;
     this.#latest = [];
@@ -174,9 +177,9 @@ export class Journal {
   }
 
   /**
-   * Gives up what stands before a line.
+   * Drops the lines before line `cut`.
    * @param cut the number of the first line that stays
-   * @param operation gives what all before it gave
+   * @param operation gives the tree that all lines before gave
    */
   async fold(cut: number, operation: Operation, base: string | null): Promise<void> {
     const lines = await readLines(this.#path, this.#files);
@@ -203,7 +206,7 @@ export class Journal {
     this.#torn = false;
   }
 
-  /** Appends a line; with an empty one only what is still due is written. */
+  /** Appends a line; an empty line means that only lines which are still due are written. */
   async #append(line: JournalLine, base: string | null): Promise<void> {
     this.#file ??= await this.#open(base);
     if (this.#torn) await this.#file.truncate(this.#size);
@@ -242,7 +245,7 @@ export class Journal {
     }
   }
 
-  /** Begins the past with what saveconfig.json holds now: the file will be replaced one day. */
+  /** Begins the past with the configuration that saveconfig.json holds now: the file will be replaced one day. */
   async #begin(base: string | null): Promise<void> {
     const beginning = base === null ? undefined : await this.#options.beginning?.();
     const known = [{ journal: 1, base: null, folded: 0 }, { do: beginning! }, { base }];
@@ -250,5 +253,5 @@ export class Journal {
   }
 }
 
-/** `20261120-181500` */
+/** The time in the name of a file: `20261120-181500`. */
 const stamp = (now: Date): string => now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);

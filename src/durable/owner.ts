@@ -1,4 +1,4 @@
-/** Whose a home is. Root leaves no files in another user's: they would be ones that this user's own process cannot open. */
+/** The owner of a home. Root leaves no files in another user's home: that user's own process could not open them. */
 
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -13,8 +13,8 @@ export function otherOwner({ stateDirectory, saveFile }: Home, asker = process.g
 }
 
 /**
- * Root opens no home of another user, not even to look: links there would lead it to any file, and what it makes there that user
- * cannot open. Through the socket of that user's own process it does everything. @throws OperatorError
+ * Refuses root in the home of another user, even to look: links there would lead root to any file, and files that root makes there cannot
+ * be opened by that user. Root can do everything through the socket of that user's own process. @throws OperatorError
  */
 export function refuseHomeOfOther(home: Home, asker = process.geteuid?.()): void {
   const owner = otherOwner(home, asker);

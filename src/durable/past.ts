@@ -1,6 +1,6 @@
 /**
- * What the journal knows of the past: which changes there were, which of them still stand, and from where what was before one
- * of them can be made again. A change that was taken back, and the one that took it back, are as if they had not been.
+ * The past, as far as the journal knows it: the changes that were made, those that still stand, and the routes by which an earlier tree
+ * is made again. A change that was taken back, and the change that took it back, count as if they had not been.
  */
 
 import { isWhole, type Operation } from '../operations/operation.ts';
@@ -18,30 +18,33 @@ export interface PastSave extends Pick<PastChange, 'at' | 'by'> {
   readonly changes: number;
 }
 
-/** An operation, and the change that it is a part of; undefined: it is none that could be taken back. */
+/** An operation, and the change that it is a part of; undefined: a change that cannot be taken back. */
 interface Entry {
   readonly operation: Operation;
   readonly change: string | undefined;
   readonly line: JournalLine;
 }
 
-/** From where a tree is made again, and by which operations. */
+/** A route to a tree: its beginning, and the operations that follow. */
 export interface Route {
-  /** On what is saved; otherwise on nothing: the first operation replaces everything, or nothing was before. */
+  /**
+   * Whether the route begins with the saved configuration. Otherwise it begins with nothing: the first operation replaces everything, or
+   * nothing was before.
+   */
   readonly onSaved: boolean;
   readonly operations: readonly Operation[];
 }
 
-/** How many lines are left at most when the older ones are given up. */
+/** The number of lines that are left at most when the older ones are dropped. */
 const linesKept = 500;
 
 /** The past as the lines of a journal tell it. */
 export class Past {
   readonly #lines: readonly JournalLine[];
   readonly #entries: readonly Entry[];
-  /** The entry before which everything is in saveconfig.json; undefined: that is not the file that the journal goes with. */
+  /** The number of the entry before which everything is in saveconfig.json; undefined: the journal does not go with that file. */
   readonly #saved: number | undefined;
-  /** Nothing was there before the first line. */
+  /** Whether nothing was there before the first line. */
   readonly #isWhole: boolean;
 
   /** @param base sha256 of saveconfig.json, null when there is none */
@@ -52,7 +55,7 @@ export class Past {
     this.#entries = lines.flatMap((line, number) =>
       operationsOf(line).map((operation) => ({
         operation,
-        // What was folded, or what came to stand on another file, has nothing before it that is known.
+        // An operation that was folded, or that came to stand on another file, has no known past.
         change: begins && number === 1 ? undefined : (line.of ?? `line ${number}`),
         line,
       })),
@@ -73,12 +76,12 @@ export class Past {
 
   /** Changes that were not taken back, the newest first. */
   get standing(): string[] {
-    // Whoever takes back the last change does not mean the taking back of one that is not known any more.
+    // "The last change" is never the taking back of a change that is not known any more.
     const own = standing(this.#entries).filter(({ line }) => (line.undoes ?? line.redoes) === undefined);
     return [...new Set(own.flatMap(({ change }) => change ?? []))].reverse();
   }
 
-  /** The change that was taken back last, as long as nobody has made another one since; initiators aside. */
+  /** The change that was taken back last, as long as no change other than an initiator's was made since. */
   get undone(): string | undefined {
     const undone: string[] = [];
     for (const { undoes, redoes, by, operations } of changesIn(this.#lines))
@@ -100,8 +103,8 @@ export class Past {
   }
 
   /**
-   * What leads to a tree that has some changes no more, or again.
-   * @returns undefined when what was before the first of them is not known
+   * The route to a tree without some changes, or with some made again.
+   * @returns undefined when the time before the first of them is not known
    */
   route({ without = [], again = [] }: { without?: Iterable<string>; again?: Iterable<string> }): Route | undefined {
     const [gone, back] = [new Set(without), new Set(again)];
@@ -116,7 +119,7 @@ export class Past {
     return { onSaved: start === this.#saved, operations: left.map(({ operation }) => operation) };
   }
 
-  /** What leads to the tree as it was at the beginning of a line, or at the end. */
+  /** The route to the tree as it was at the beginning of a line, or at the end. */
   routeTo(line: number): Route | undefined {
     const count = this.#lines.slice(0, line).flatMap(operationsOf).length;
     const start = this.#startBefore(count);
@@ -125,7 +128,7 @@ export class Past {
     return { onSaved: start === this.#saved, operations };
   }
 
-  /** The number of the line behind the last one that was written until then; undefined: it is longer ago than what is known. */
+  /** The number of the line behind the last one that was written until `time`; undefined: that is longer ago than is known. */
   lineAt(time: Date): number | undefined {
     const until = time.toISOString();
     const last = this.#lines.findLastIndex(({ at }) => at !== undefined && at <= until);
@@ -133,7 +136,7 @@ export class Past {
     return this.#isWhole ? 0 : undefined;
   }
 
-  /** The number of the first line that stays when about half is given up: no change is cut in two. */
+  /** The number of the first line that stays when about half are dropped: no change is cut in two. */
   cut(keep: ReadonlySet<string>): number {
     let cut = Math.max(Math.ceil(this.#lines.length / 2), this.#lines.length - linesKept);
     const needed = this.#lines.findIndex(({ of }) => of !== undefined && keep.has(of));
@@ -146,17 +149,17 @@ export class Past {
     }
   }
 
-  /** How many lines there are. */
+  /** The number of lines. */
   get length(): number {
     return this.#lines.length;
   }
 
-  /** What was done from a line on. */
+  /** The operations from a line on. */
   operationsFrom(line: number): Operation[] {
     return this.#lines.slice(line).flatMap(operationsOf);
   }
 
-  /** The last entry, before that one, from which on everything is known. */
+  /** The last entry, before `entry`, from which on everything is known. */
   #startBefore(entry: number): number | undefined {
     if (this.#saved !== undefined && this.#saved <= entry) return this.#saved;
     const whole = this.#entries.findLastIndex(({ operation }, at) => at < entry && isWhole(operation));
@@ -165,11 +168,11 @@ export class Past {
   }
 }
 
-/** Without what was taken back. @param again changes that are not, all the same */
+/** The entries without those that were taken back. @param again changes that were taken back and count all the same */
 function standing(entries: readonly Entry[], again: ReadonlySet<string> = new Set()): Entry[] {
   const own = new Set(entries.flatMap(({ change }) => change ?? []));
   const undone = new Set<string>();
-  // One that takes back what is not among them is a change like any other.
+  // A change that takes back one which is not among these entries is a change like any other.
   const others = entries.filter(({ line: { undoes, redoes } }) => {
     if (undoes !== undefined && own.has(undoes)) return void undone.add(undoes);
     if (redoes !== undefined && own.has(redoes)) return void undone.delete(redoes);

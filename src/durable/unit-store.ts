@@ -1,6 +1,6 @@
 /**
- * What of a logical unit survives a power loss: a file for each unit serial number, replaced as a whole before the command
- * is answered. Persistent reservations with APTPL, and a FORMAT UNIT or SANITIZE that is not over.
+ * The state of a logical unit that survives a power loss: a file for each unit serial number, replaced as a whole before the command is
+ * answered. It has persistent reservations with APTPL, and a FORMAT UNIT or SANITIZE that is not over.
  */
 
 import { basename, dirname, join } from 'node:path';
@@ -10,11 +10,11 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { type KeptSubject, keptSubjects } from '../scsi/unit-state.ts';
 import { type Files, freePath, makePrivateDirectory, realFiles, replaceFile, syncDirectory } from './atomic-file.ts';
 
-/** The stores of all subjects that keep something (`Subject.keep`). */
+/** The stores of all subjects that keep state (`Subject.keep`). */
 export class UnitStores {
   readonly #subjects: readonly { readonly subject: KeptSubject; readonly store: UnitStore }[];
 
-  /** Made when every subject is declared. @param files where faults can be put in between */
+  /** Made when every subject is declared. @param files the files of this machine, or those of a test with faults between */
   constructor(stateDirectory: string, log: Log, files = realFiles) {
     this.#subjects = keptSubjects().map((subject) => ({
       subject,
@@ -22,10 +22,10 @@ export class UnitStores {
     }));
   }
 
-  /** Gives logical units what an earlier process put down, and keeps from now on what they ask to be kept. */
+  /** Gives logical units the state that an earlier process stored, and stores from now on the state that they ask to be kept. */
   async adopt(units: readonly StorageObject[]): Promise<void> {
     for (const { subject, store } of this.#subjects) {
-      // One listing for all of them: hardly any of ten thousand units has a file.
+      // One listing serves all units: hardly any of ten thousand has a file.
       const isThere = await store.listing();
       for (const lu of units.filter(({ wwn }) => isThere(wwn))) {
         const kept = await store.load(lu.wwn);
@@ -48,7 +48,7 @@ class UnitStore {
   readonly #keep: KeptSubject['keep'];
   readonly #log: Log;
   readonly #files: Files;
-  /** Writes of one serial number come one after the other. */
+  /** The writes of each serial number, which come one after the other. */
   readonly #writing = new Map<string, Promise<void>>();
 
   constructor(directory: string, keep: KeptSubject['keep'], log: Log, files: Files) {
@@ -58,7 +58,7 @@ class UnitStore {
     this.#files = files;
   }
 
-  /** Whether a serial number has a file now. Of a directory that cannot be listed every file is tried, and reported. */
+  /** A function that says whether a serial number has a file now. If the directory cannot be listed, every file is tried, and reported. */
   async listing(): Promise<(serial: string) => boolean> {
     try {
       const names = new Set(await this.#files.readdir(this.#directory));
@@ -69,17 +69,17 @@ class UnitStore {
     }
   }
 
-  /** What was kept, or undefined, which is reported where there is something: a file that is damaged is set aside. */
+  /** The stored state, or undefined. A damaged file is reported and set aside. */
   async load(serial: string): Promise<object | undefined> {
     const path = this.#path(serial);
     try {
       const kept = JSON.parse(await this.#files.readFile(path, 'utf8')) as { serial?: unknown } | null;
-      // Its name is only made of the serial number.
+      // Another serial number may have the same file name.
       if (kept?.serial !== serial) throw new Error('it belongs to another unit serial number');
       return this.#keep.parse(kept);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return undefined;
-      // One that cannot be read now may be read by the next process.
+      // A file that cannot be read now may be read by the next process.
       const keptIn = systemErrorCode(error) ? path : await freePath(`${path}.damaged`, this.#files).catch(() => path);
       if (keptIn !== path) await this.#files.rename(path, keptIn).catch(() => {});
       this.#log({ level: 'error', event: this.#keep.lostEvent, detail: { serial, reason: reasonOf(error), keptIn } });
@@ -87,7 +87,10 @@ class UnitStore {
     }
   }
 
-  /** Keeps `state`, or forgets when it is undefined; done means on stable storage. System errors pass through. */
+  /**
+   * Stores `state`, or removes the file when `state` is undefined; either is on stable storage when the call resolves. System errors pass
+   * through.
+   */
   save(serial: string, state: object | undefined): Promise<void> {
     const turn = (this.#writing.get(serial) ?? Promise.resolve()).then(() => this.#save(serial, state));
     const settled = turn.catch(() => {});
@@ -109,7 +112,10 @@ class UnitStore {
     });
   }
 
-  /** A serial number is an operator's text: what is no plain name is spelled in hexadecimal digits. */
+  /**
+   * The path of a serial number's file. A serial number is an operator's text: where it is no plain name it is spelled in hexadecimal
+   * digits.
+   */
   #path(serial: string): string {
     const plain = /^[\w-]{1,100}$/.test(serial);
     return join(

@@ -1,4 +1,4 @@
-/** Calls between two threads, each way, over a message port: plain data, errors of operators as what they are. */
+/** Calls between two threads, each way, over a message port: plain data crosses, and errors of operators stay errors of operators. */
 
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
 import { OperatorError } from '../errors.ts';
@@ -9,23 +9,23 @@ type Message =
   | { readonly is: 'refusal'; readonly id: number; readonly message: string; readonly hint: string | undefined }
   | { readonly is: 'bug'; readonly id: number; readonly error: Error };
 
-/** How the calls of one method cross to the other thread. Memory and ports that go along are not copied, and are gone here. */
+/** The way in which calls of one method cross to the other thread. Memory and ports in `transfers` are not copied, and are gone here. */
 interface Crossing<Method extends (...words: never[]) => unknown> {
   readonly memoryOfWords?: (...words: Parameters<Method>) => readonly Transferable[];
   readonly memoryOfResult?: (result: Awaited<ReturnType<Method>>) => readonly Transferable[];
-  /** Nobody waits for it, and it returns nothing. */
+  /** Set for a method that returns nothing and whose end nobody waits for. */
   readonly unanswered?: true;
 }
 
 type Method = (...words: never[]) => unknown;
 
-/** The methods that one thread offers to the other: all that there are, each once. */
+/** The methods that one thread offers to the other, each once. */
 export type Boundary<T> = { readonly [Name in keyof T]: Crossing<Extract<T[Name], Method>> };
 
 type AnyBoundary = Readonly<Record<string, Crossing<(...words: unknown[]) => unknown>>>;
 type Methods = Readonly<Record<string, (...words: unknown[]) => unknown>>;
 
-/** What lies in the other thread, as if it lay here: each of its methods is a call. */
+/** An object that stands for one in the other thread: each of its methods is a call. */
 export function remoteObject<T extends object>(calls: Calls, boundary: Boundary<T>): T {
   const crossings = Object.entries(boundary as unknown as AnyBoundary);
   return Object.fromEntries(
@@ -38,13 +38,13 @@ export function remoteObject<T extends object>(calls: Calls, boundary: Boundary<
   ) as T;
 }
 
-/** What lies here, for the other thread to call. */
+/** The methods of this thread that the other may call. */
 export interface Offer {
   readonly offered: Methods;
   readonly boundary: AnyBoundary;
 }
 
-/** An object whose methods the other thread may call, those that the boundary has. */
+/** Offers an object: the other thread may call those of its methods that the boundary has. */
 export const offerObject = <T extends object>(offered: T, boundary: Boundary<T>): Offer => ({
   offered: offered as unknown as Methods,
   boundary: boundary as unknown as AnyBoundary,
@@ -64,7 +64,7 @@ export class Calls {
     port.on('message', (message: Message) => this.#receive(message));
   }
 
-  /** Resolves with what the other side returned; rejects with what it threw, or when it has ended. */
+  /** Calls. Resolves with the return value of the other side; rejects with what it threw, or when it has ended. */
   call(name: string, words: readonly unknown[], memory: readonly Transferable[] = []): Promise<unknown> {
     if (this.#ended) return Promise.reject(this.#ended);
     this.#lastId += 1;
@@ -75,12 +75,12 @@ export class Calls {
     });
   }
 
-  /** Calls, and does not care what comes of it. */
+  /** Calls without waiting for the outcome. */
   tell(name: string, words: readonly unknown[]): void {
     if (!this.#ended) this.#post({ is: 'call', id: 0, name, words });
   }
 
-  /** The other side is gone: what waits for it fails. */
+  /** Ends all calls because the other side is gone: those that wait for an answer fail. */
   end(error: Error): void {
     this.#ended ??= error;
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
@@ -103,7 +103,7 @@ export class Calls {
       const value = await offered[name]!(...words);
       if (id > 0) this.#post({ is: 'result', id, value }, boundary[name]!.memoryOfResult?.(value));
     } catch (error) {
-      // Nobody waits: whoever watches this thread logs it.
+      // An error of a call without an answer is logged where this thread is watched.
       if (id === 0) throw error;
       if (error instanceof OperatorError) this.#post({ is: 'refusal', id, message: error.message, hint: error.hint });
       else this.#post({ is: 'bug', id, error: error instanceof Error ? error : new Error(String(error)) });

@@ -1,4 +1,4 @@
-/** What a loop has counted, and what all of them have, as one. */
+/** The counts of one loop, and the sum of those of all loops. */
 
 import type { Tree } from '../operations/tree.ts';
 import { statistics } from '../scsi/statistics.ts';
@@ -43,10 +43,10 @@ export function countsOf(
   };
 }
 
-/** An entry for each storage object of the tree, and one for each way to a LUN that was taken. */
+/** The sums of all loops: an entry for each storage object of the tree, and one for each way to a LUN that was taken. */
 export function allCounts(tree: Tree, all: readonly LoopCounts[]): LoopCounts {
   const counted = new Map(all.flatMap(({ storageObjects }) => storageObjects.map((one) => [one.path, one])));
-  // A LUN that went from one loop to another was counted by both.
+  // Both loops counted a LUN that went from one to the other.
   const ways = Map.groupBy(
     all.flatMap((one) => one.ways),
     ({ lun, initiator, number, portal }) => [lun, initiator, number, portal].join(' '),
@@ -62,7 +62,7 @@ const together = (ways: readonly WayTraffic[]) => ({
   outstanding: ways.reduce((sum, { outstanding }) => sum + outstanding, 0),
 });
 
-/** Counts of storage objects and of ways through LUNs begin at zero again. */
+/** Sets the counts of storage objects and of ways through LUNs to zero. */
 export function resetCounts(tree: Tree): void {
   for (const one of tree.allStorageObjects()) statistics.of(one).reset();
   for (const tpg of tree.tpgs()) for (const { ways } of tpg.luns.values()) ways.reset();

@@ -47,14 +47,14 @@ import type { TreeCopy } from './tree-copy.ts';
 
 export interface LocalLoopOptions {
   readonly tree: Tree;
-  /** Whose the tree is, in a thread that has one of its own. Absent: the management side changes the tree itself. */
+  /** The thread's own copy of the tree, where it has one. Absent: the management side changes the tree itself. */
   readonly copy?: TreeCopy;
   readonly host: LoopHost;
-  /** Where engines may make sockets. */
+  /** The directory in which engines may make sockets. */
   readonly runDirectory: string;
-  /** Where reservations and work on a medium outlive the process; without it they do not. */
+  /** The directory in which reservations and work on a medium outlive the process; without it they do not. */
   readonly stateDirectory: string | undefined;
-  /** Everything in the tree is this loop's; otherwise, what is assigned to it. */
+  /** Whether everything in the tree is this loop's. Otherwise the loop has what is assigned to it. */
   readonly alone: boolean;
 }
 
@@ -75,13 +75,13 @@ export class LocalLoop implements Loop, Taker {
   readonly #openings: Openings;
   /** Volumes that are being closed, by path: none is opened again before that is over. */
   readonly #closing = new Map<string, Promise<void>>();
-  /** Storage objects that could not be opened at the last `follow` because of that, or because another loop still had them. */
+  /** Storage objects whose old volume was still being closed, or that another loop still had, at the last `follow`. */
   #held: Set<StorageObject> = new Set();
-  /** What other loops have not let go of. */
+  /** The paths that other loops have not let go of. */
   #awaited: ReadonlySet<string> = new Set();
-  /** What this one has let go of since the last `follow`. */
+  /** The units that this loop has let go of since the last `follow`. */
   #left: LeftUnit[] = [];
-  /** What was begun since somebody asked, each as long as it is waited for. */
+  /** The work that was begun since the last `settled`, each as long as it is waited for. */
   #begun: Promise<unknown>[] = [];
   readonly #media: Media;
   readonly #load = new LoadMeter();
@@ -138,7 +138,7 @@ export class LocalLoop implements Loop, Taker {
       if (one.arriving || this.#closing.has(one.path)) this.#held.add(one);
       else if (again !== 'no' || one.missing === undefined) this.#openings.begin(one, again !== 'when it is time');
     }
-    // What lies in memory is there at once.
+    // A volume in memory is open at once.
     if (this.#openings.isWaitedFor) await breathe();
     const isWanted = (one: StorageObject) => this.#tree.storageObject(one.path) === one && this.#isMine(one.path);
     const told = await this.#openings.take(isWanted);
@@ -147,7 +147,7 @@ export class LocalLoop implements Loop, Taker {
     if (this.#serving) await this.#startEngines();
     await this.#reconcile();
     this.#media.followSizes(this.#tree.allStorageObjects());
-    // Nobody comes in before what he comes for is served.
+    // A portal opens only when the LUNs behind it are served.
     await this.#receiving.reconcile();
     const left = this.#left;
     this.#left = [];
@@ -172,7 +172,7 @@ export class LocalLoop implements Loop, Taker {
     return begun.length > 0;
   }
 
-  /** Keeps hold of what takes its time and never rejects: one that nobody waits for any more asks for another look. */
+  /** Keeps hold of work that takes its time and never rejects: work that nobody waits for any more asks for another look when it ends. */
   #begin(work: Promise<unknown>): void {
     const waited = within(waitMs, work).then((late) => {
       if (late) void work.then(() => this.#host.look());
@@ -180,7 +180,7 @@ export class LocalLoop implements Loop, Taker {
     this.#begun.push(waited);
   }
 
-  /** @param work after what goes on already; it never rejects */
+  /** Closes a volume. @param work runs after the work on `path` that goes on already; it never rejects */
   #close(path: string, work: () => Promise<void>): void {
     const closing = Promise.resolve(this.#closing.get(path))
       .then(work)
@@ -199,7 +199,7 @@ export class LocalLoop implements Loop, Taker {
 
   #arrive({ path, moving }: LeftUnit): void {
     const storageObject = this.#tree.storageObject(path);
-    // Another one may have got its name on the way.
+    // Another storage object may have got the path meanwhile.
     if (!storageObject || !moving || storageObject.wwn !== moving.wwn) return;
     if (moving.state) takeOverUnit(storageObject, moving.state);
     else storageObject.contentsLost = moving.contentsLost;
@@ -294,7 +294,7 @@ export class LocalLoop implements Loop, Taker {
   async reopen(path: string, over?: string): Promise<boolean> {
     const storageObject = this.#own(path);
     if (!storageObject) return false;
-    // What is gone is wanted empty.
+    // A medium whose contents are gone is wanted empty.
     Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
     if (over !== undefined) claimOver(storageObject, over);
     this.#close(path, async () => {
@@ -340,7 +340,7 @@ export class LocalLoop implements Loop, Taker {
     await Promise.all([...this.#engines.values()].map((engine) => engine.reconcile()));
   }
 
-  /** Ties storage objects that are new to what lies outside of them, before an initiator reaches them. */
+  /** Ties new storage objects to what lies outside of them, before an initiator reaches them. */
   async #adopt(): Promise<void> {
     const isNew = (one: StorageObject) => !this.#adopted.has(one) && this.#isMine(one.path);
     const units = [...this.#tree.allStorageObjects()].filter(isNew);
@@ -354,7 +354,7 @@ export class LocalLoop implements Loop, Taker {
     await (await this.#storesOfAll())?.adopt(units);
   }
 
-  /** Made when the opcodes are loaded, and with them every subject that keeps something. */
+  /** The stores, made when the opcodes are loaded, and with them every subject that keeps state. */
   async #storesOfAll(): Promise<UnitStores | undefined> {
     if (this.#stateDirectory === undefined) return undefined;
     await import('../scsi/opcode-table.ts');
@@ -362,7 +362,7 @@ export class LocalLoop implements Loop, Taker {
     return this.#stores;
   }
 
-  /** Goes on with what was going on with the medium. */
+  /** Goes on with the work that was going on with the medium. */
   async #opened(storageObject: StorageObject): Promise<void> {
     const { path, volume } = storageObject;
     const { work } = mediumWork.of(storageObject);
@@ -377,7 +377,7 @@ export class LocalLoop implements Loop, Taker {
       this.#host.log({ level: 'info', event: 'medium work resumed', detail: { path, does: work.does } });
   }
 
-  /** What an initiator changes is an operation like any other. */
+  /** Makes an operation of an initiator's change of the configuration. */
   #configure({ path }: StorageObject, change: ConfigurationChange): Promise<void> {
     const { name, value } = change;
     const [at, group] =

@@ -19,7 +19,7 @@ const host: LoopHost = {
 };
 const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, alone: false });
 const management = remoteObject(new Calls(parentPort!, offerObject(loop, loopBoundary)), hostBoundary);
-// A bug costs a log line, not everybody's disks.
+// A bug in one session costs a log line, and not the disks of all.
 const survive = (error: unknown) => logBug(host.log, 'loop', error);
 process.on('uncaughtException', survive);
 process.on('unhandledRejection', survive);

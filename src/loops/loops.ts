@@ -1,4 +1,4 @@
-/** All loops of a root, taken together: which there are, what each has, and that all of them follow the same tree. */
+/** All loops of a root, taken together: which loops there are, what each serves, and that all follow the same tree. */
 
 import { closeSync, rmSync } from 'node:fs';
 import { within } from '../backstore/patience.ts';
@@ -15,25 +15,28 @@ import { Routes } from './routes.ts';
 import { canUseWorkers, type LoopThreadOptions, startWorkerLoop } from './worker-loop.ts';
 
 export interface LoopOptions {
-  /** Where engines may make sockets. */
+  /** The directory in which engines may make sockets. */
   readonly runDirectory?: string;
-  /** Where reservations and work on a medium outlive the process; without it they do not. */
+  /** The directory in which reservations and work on a medium outlive the process; without it they do not. */
   readonly stateDirectory?: string;
-  /** Worker threads that serve, and one that receives. Absent, or where connections cannot go to another thread: this thread does both. */
+  /**
+   * The worker threads: some that serve, and one that receives. Absent, or where connections cannot go to another thread: this thread
+   * does both.
+   */
   readonly workers?: WorkerOptions | undefined;
 }
 
 /** The threads that loops may have. */
 export interface WorkerOptions {
-  /** loop-thread.ts, as it was built. */
+  /** The built loop-thread.ts. */
   readonly entry: URL;
-  /** How many serve at most: they begin when there is something for them to serve. 0: none. */
+  /** The number of threads that serve at most: each begins when there is something for it to serve. 0: none. */
   readonly count: number;
 }
 
-/** Nothing goes to the loop that receives. */
+/** Elsewhere, for the loop that receives: no unit moves to it. */
 const nothingElsewhere = { arrived: [], awaited: [] };
-/** How long somebody who only looks waits for a loop that is held up by its disk. */
+/** The time that an observer waits for a loop that is held up by its disk. */
 const stateWaitMs = 1_000;
 /** All loops of a root. */
 export class Loops {
@@ -42,29 +45,29 @@ export class Loops {
   readonly #options: LoopOptions;
   readonly #workers: WorkerOptions | undefined;
   readonly #revive: (replace: () => Promise<void>) => void;
-  /** By their numbers: 0 is the one that receives, and serves where there is no other. One that has nothing to do is not there. */
+  /** The loops by number: 0 is the one that receives, and serves where there is no other. A loop that has nothing to do is absent. */
   readonly #all: (Loop | undefined)[];
   readonly #placement: Placement;
   #folder: string | undefined;
   /** The loops that the change at hand has made. */
   #made: readonly number[] = [];
-  /** What loops are letting go of, and which of them, by path: nobody else has it until then. */
+  /** The paths that loops are letting go of, with the number of the loop: no other loop has them until then. */
   readonly #onTheWay = new Map<string, number>();
-  /** What they have let go of, for those that have it now. */
+  /** The units that loops have let go of, for the loops that have them now. */
   #arrived: LeftUnit[] = [];
   #serving = false;
   #hasReceived = false;
   #states: ReadonlyMap<number, LoopState> = new Map();
   #counts: ReadonlyMap<number, LoopCounts> = new Map();
-  /** New ones, until what they have begun to open is open, or nobody waits for it any more. */
+  /** New loops, until the volumes that they began to open are open, or nobody waits for those any more. */
   readonly #opening = new Map<number, 'begins' | 'is waited for' | 'settled'>();
   readonly #routes = new Routes();
-  /** The loops follow the tree as it is. */
+  /** Whether the loops follow the tree as it is. */
   #followed = true;
   /** Descriptors of sockets that listen already, for the next loop that receives. */
   #sockets: readonly number[] = [];
 
-  /** @param revive called when a thread has died: to call `replace` when no operation is on its way, and to follow the tree */
+  /** @param revive called when a thread has died: it has to call `replace` when no operation is on its way, and to follow the tree */
   constructor(tree: Tree, host: LoopHost, options: LoopOptions, revive: (replace: () => Promise<void>) => void) {
     const { workers } = options;
     this.#tree = tree;
@@ -76,7 +79,7 @@ export class Loops {
     this.#placement = new Placement(this.#all.length, this.#workers ? 1 : 0);
   }
 
-  /** Lets them begin with the tree as it is. */
+  /** Lets the loops begin with the tree as it is. */
   async start(): Promise<void> {
     this.#placement.update(this.#tree);
     await this.#make();
@@ -91,7 +94,7 @@ export class Loops {
     this.#serving = true;
   }
 
-  /** What `Loop.change` does, in all of them; what leaves one arrives in another with `follow`. */
+  /** Does `Loop.change` in all loops; a unit that leaves one loop arrives in another with `follow`. */
   async change(operations: readonly Operation[] | undefined): Promise<void> {
     if (!operations) await this.#forget();
     const assignments = this.#placement.update(this.#tree);
@@ -113,7 +116,7 @@ export class Loops {
     for (const path of paths) this.#onTheWay.set(path, from);
   }
 
-  /** What `Loop.follow` does, in all of them, until nothing more arrives; then initiators come to what is new. */
+  /** Does `Loop.follow` in all loops, until nothing more arrives; then initiators come to what is new. */
   async follow(again: Again): Promise<Omit<Facts, 'left'>[]> {
     const found: Facts[][] = [];
     do found.push(await this.#followOnce(found.length === 0 ? again : 'no'));
@@ -148,7 +151,7 @@ export class Loops {
     this.#arrived.push(...left.filter(({ path }) => this.#onTheWay.delete(path)));
   }
 
-  /** What `Loop.settled` does, in all of them. @returns whether `follow` finds anything new */
+  /** Does `Loop.settled` in all loops. @returns whether `follow` finds anything new */
   async settled(): Promise<boolean> {
     const settled = await this.each(async (loop, at) => {
       const isNew = this.#opening.get(at) === 'begins';
@@ -173,12 +176,12 @@ export class Loops {
     await this.#eachUnlessEnded((loop) => loop.release());
   }
 
-  /** The loop that only receives; undefined where there is none, or another one is on its way. */
+  /** The loop that only receives; undefined where there is none, or a new one is on its way. */
   get #receiver(): Loop | undefined {
     return this.#workers && this.#all[0];
   }
 
-  /** What comes of a call; nothing where the loop is not there, or has ended meanwhile: the next one is told everything. */
+  /** The result of a call; undefined where the loop is absent or has ended meanwhile: the next loop is told everything. */
   async #unlessEnded<T>(at: number, loop: Loop | undefined, call: (loop: Loop) => Promise<T>): Promise<T[]> {
     if (!loop) return [];
     try {
@@ -203,18 +206,18 @@ export class Loops {
   }
 
   async #receive(loop: Loop): Promise<void> {
-    // Their numbers go on where another thread has ended.
+    // The numbers of connections go on where another thread has ended.
     if (this.#hasReceived) await this.observe();
     this.#hasReceived = true;
     const ids = [...this.#states.values()].flatMap(({ sessions }) => sessions.map(({ id }) => id));
     const sockets = this.#sockets;
-    // What a thread has ends with it.
+    // The descriptors of a thread end with it, so each gets duplicates.
     if (this.#workers) this.#sockets = sockets.map(duplicateDescriptor);
     await loop.receive(sockets, Math.max(0, ...ids));
   }
 
   async stop(): Promise<void> {
-    // Nobody comes in any more when sessions end.
+    // No initiator comes in any more when sessions end.
     await this.#receiver?.stop();
     await Promise.all(this.#all.map((loop) => (loop === this.#receiver ? undefined : loop?.stop())));
     if (this.#workers) for (const socket of this.#sockets) closeSync(socket);
@@ -228,23 +231,23 @@ export class Loops {
     return this.#placement.loopOf(path);
   }
 
-  /** Asks each what goes on in it. */
+  /** Asks each loop for its state. */
   async observe(): Promise<void> {
     this.#states = await this.#ask((loop) => loop.state(), this.#states);
   }
 
-  /** What went on in each, by its number, as of the last `observe`. */
+  /** The state of each loop, by its number, as of the last `observe`. */
   get states(): ReadonlyMap<number, LoopState> {
     return this.#states;
   }
 
-  /** What each did. */
+  /** The counts of each loop. */
   async counts(): Promise<LoopCounts[]> {
     this.#counts = await this.#ask((loop) => loop.counts(), this.#counts);
     return [...this.#counts.values()];
   }
 
-  /** Asks each, by its number; of one that does not answer in time, what it said last. */
+  /** Asks each loop, by its number. A loop that does not answer in time is taken to say what it said last. */
   async #ask<T>(ask: (loop: Loop) => Promise<T>, known: ReadonlyMap<number, T>): Promise<ReadonlyMap<number, T>> {
     const answers = new Map(known);
     const asked = this.each(async (loop, at) => {
@@ -260,11 +263,11 @@ export class Loops {
     return Promise.all(this.#all.flatMap((loop, at) => (loop ? [what(loop, at)] : [])));
   }
 
-  /** Makes those that have something to do and are not there. @returns which */
+  /** Makes loops that have something to do and are absent. @returns the numbers of the new loops */
   #make(): Promise<number[]> {
     const wanted = [...this.#all.keys()].filter((at) => !this.#all[at] && this.#isWanted(at));
     const workers = wanted.length > 0 ? this.#workers : undefined;
-    // Each begins with the same tree.
+    // Each new loop begins with the same tree.
     const options = workers && this.#threadOptions();
     return Promise.all(
       wanted.map(async (at) => {
@@ -280,7 +283,7 @@ export class Loops {
     );
   }
 
-  /** Where nobody says where sockets may be, they go when this process does. */
+  /** The directory of engines' sockets. Where no option names one, it is made, and removed when this process ends. */
   #runDirectory(): string {
     this.#folder ??= this.#options.runDirectory ?? ownFolder('run');
     return this.#folder;
@@ -301,7 +304,7 @@ export class Loops {
     return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, alone: true });
   }
 
-  /** What a thread that begins now begins with. */
+  /** The options of a thread that begins now. */
   #threadOptions(): LoopThreadOptions {
     const { stateDirectory } = this.#options;
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
@@ -311,7 +314,7 @@ export class Loops {
 
   #worker(at: number, entry: URL, options: LoopThreadOptions): Loop {
     const loop: Loop = startWorkerLoop(at, entry, options, this.#host, () => {
-      // A thread that died costs its sessions, and what was in memory; a new one serves all else that it served.
+      // A thread that died costs its sessions, and the contents of memory; a new thread serves all else that it served.
       if (this.#all[at] === loop) this.#all[at] = undefined;
       this.#routes.forget(at, at === 0);
       this.#loseContents(at);
@@ -320,7 +323,7 @@ export class Loops {
     return loop;
   }
 
-  /** What memory held goes with its thread: that is said, to initiators too, and no zeros are served in its place. */
+  /** Notes that the contents of memory are gone with their thread: initiators are told so too, and no zeros are served instead. */
   #loseContents(at: number): void {
     const going = [...this.#onTheWay].flatMap(([path, from]) => (from === at ? [path] : []));
     for (const storageObject of this.#tree.allStorageObjects()) {
@@ -330,7 +333,7 @@ export class Loops {
       storageObject.contentsLost = `what it held in memory was lost when the loop that served it ended. To have it again, empty: ${path} reopen`;
       this.#host.log({ level: 'error', event: 'contents lost', detail: { path } });
     }
-    // The loops that have it now need not wait any more.
+    // The loops that have these units now need not wait any more.
     this.#arrive(going.map((path) => this.#lostOnTheWay(path)));
   }
 
@@ -341,7 +344,7 @@ export class Loops {
     return { path, moving: { wwn, state: undefined, contentsLost } };
   }
 
-  /** Ends the loops that began with a change which is taken back. What came to them goes back first. */
+  /** Ends the loops that began with a change which is taken back. Units that came to them go back first. */
   async #forget(): Promise<void> {
     for (const at of this.#made) {
       const loop = this.#all[at];

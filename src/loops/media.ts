@@ -1,4 +1,4 @@
-/** What media outside of this process say by themselves: that they are in trouble, or have another size. */
+/** Follows what media outside of this process tell by themselves: that they are in trouble, or have another size. */
 
 import { wholeReasonOf } from '../errors.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
@@ -9,17 +9,17 @@ function troubleOf({ volume }: StorageObject): string | undefined {
   return trouble && `since ${trouble.since.toISOString().replace(/\.\d+/, '')}: ${trouble.reason}`;
 }
 
-/** What is made of that. */
+/** Turns what media tell into changes of the tree. */
 export class Media {
   readonly #host: LoopHost;
-  /** Sizes that were asked for, by path. */
+  /** Sizes that an operation was asked for, by path. */
   readonly #asked = new Map<string, number>();
 
   constructor(host: LoopHost) {
     this.#host = host;
   }
 
-  /** Those whose volume is open, and whose medium has gone or come back since the last look: why stands in `missing`. */
+  /** The storage objects whose volume is open and whose medium has gone or come back since the last look; `missing` has the reason. */
   changed(storageObjects: Iterable<StorageObject>): StorageObject[] {
     const open = [...storageObjects].filter(({ volume }) => volume?.watch);
     const changed = open.filter((one) => one.missing !== troubleOf(one));
@@ -27,7 +27,7 @@ export class Media {
     return changed;
   }
 
-  /** Asks for a change where a medium has another size than is served, once for each size: initiators are told by that. */
+  /** Asks for a change where a medium has another size than is served, once for each size: that change tells initiators. */
   followSizes(storageObjects: Iterable<StorageObject>): void {
     for (const { path, volume } of storageObjects) {
       const found = volume?.found;
@@ -37,7 +37,7 @@ export class Media {
     }
   }
 
-  /** The medium says which size it is; what lies beyond it is gone already. */
+  /** Asks for the change of size. The medium decides its size; data beyond it is gone already. */
   #ask(path: string, found: number): void {
     this.#asked.set(path, found);
     this.#host.apply({ path, verb: 'resize', params: { force: true } }).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-/** What goes on in the storage objects of a loop, for whoever watches them. */
+/** The states of the storage objects of a loop, for observers. */
 
 import { lostBytes } from '../backstore/write-record.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
@@ -7,7 +7,7 @@ import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { holdOf } from '../scsi/unit-hold.ts';
 import type { LoopState } from './loop.ts';
 
-/** FORMAT UNIT and SANITIZE, writes that may be lost, who holds a unit, and as whom we have media that have a lock. */
+/** The states: FORMAT UNIT and SANITIZE, writes that may be lost, holders of units, and our names at media that have locks. */
 export const objectStates = (
   objects: readonly StorageObject[],
 ): Pick<LoopState, 'work' | 'losses' | 'holds' | 'clients'> => ({

@@ -1,6 +1,6 @@
 /**
- * Opening volumes beside the queue of changes: a medium that takes its time holds nobody up. One attempt at a time for a
- * storage object; what came of it is taken by whoever has the turn.
+ * Opens volumes beside the queue of changes, so that a slow medium holds nobody up. There is one attempt at a time for a storage object;
+ * its outcome is taken in a turn of the queue.
  */
 
 import type { Volume, VolumeConfig } from '../backstore/backstore.ts';
@@ -10,23 +10,23 @@ import { claimOf } from '../scsi/claim.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { recordedFor } from '../scsi/lost-writes.ts';
 
-/** How long whoever has begun something waits for it, beside the queue: volumes that open soon are there when he goes on. */
+/** The time that a change waits for the volumes which it began to open, beside the queue: most are open by then. */
 export const waitMs = 2_000;
-/** Why something is missing whose medium somebody waits for, or has waited for. */
+/** The reason of a missing volume whose medium is, or was, waited for. */
 export const notYet = 'it has not answered yet';
-/** How long after a failure it is tried again: twice as long after each. */
+/** The pause after a failure; each further failure doubles it. */
 const pauseMsMin = 4_000;
 const pauseMsMax = 30_000;
 
-/** A volume, or why there is none, in a line. */
+/** A volume, or the reason why there is none, in a line. */
 type Result = { readonly volume: Volume } | { readonly reason: string };
 
 interface Attempt {
-  /** What it opens: the storage object may have another medium meanwhile. */
+  /** The medium that the attempt opens: the storage object may have another one meanwhile. */
   readonly config: VolumeConfig;
   readonly ended: Promise<void>;
   result: Result | undefined;
-  /** Nobody waits for it any more: somebody has to be called. */
+  /** Whether nobody waits for the attempt any more, so that its end has to be announced. */
   late: boolean;
 }
 
@@ -36,12 +36,12 @@ export class Openings {
   readonly #attempts = new Map<StorageObject, Attempt>();
   readonly #pauses = new WeakMap<StorageObject, { readonly ms: number; readonly until: number }>();
 
-  /** @param call asks for a turn: something has come of an attempt that took long */
+  /** @param call asks for a turn, because an attempt that took long has an outcome */
   constructor(call: () => void) {
     this.#call = call;
   }
 
-  /** Begins to open the volume, unless that is going on, or was tried a moment ago and `now` does not matter. */
+  /** Begins to open the volume, unless an attempt goes on, or failed a moment ago and `now` is false. */
   begin(storageObject: StorageObject, now: boolean): void {
     const { config } = storageObject;
     if (this.#attempts.has(storageObject)) return;
@@ -49,7 +49,7 @@ export class Openings {
     const attempt: Attempt = {
       config,
       result: undefined,
-      // What could not be opened a moment ago is not waited for.
+      // An attempt after a recent failure is not waited for.
       late: storageObject.missing !== undefined,
       ended: this.#open(storageObject)
         .then(
@@ -64,7 +64,7 @@ export class Openings {
     this.#attempts.set(storageObject, attempt);
   }
 
-  /** A kind that throws at once, before it has begun, rejects like any other. */
+  /** Opens a volume. A kind that throws at once rejects like any other. */
   async #open(storageObject: StorageObject): Promise<Volume> {
     const { backstore, config, contents, contentsLost } = storageObject;
     if (contentsLost !== undefined) throw new OperatorError(contentsLost);
@@ -76,7 +76,7 @@ export class Openings {
     return [...this.#attempts.values()].some(({ late, result }) => !late && !result);
   }
 
-  /** Waits until every first attempt has ended, and not for long. */
+  /** Waits until every first attempt has ended, or a short time has passed. */
   async wait(): Promise<void> {
     const first = [...this.#attempts.values()].filter(({ late }) => !late);
     await within(waitMs, Promise.all(first.map(({ ended }) => ended)));
@@ -89,15 +89,15 @@ export class Openings {
   }
 
   /**
-   * Gives what came of the attempts to their storage objects.
+   * Gives the outcomes of the attempts to their storage objects.
    * @param isWanted whether a storage object is still to be served here
-   * @returns those that have a volume now, or know why not
+   * @returns the storage objects that have a volume now, or a reason why not
    */
   async take(isWanted: (storageObject: StorageObject) => boolean): Promise<StorageObject[]> {
     const told: StorageObject[] = [];
     for (const [storageObject, { config, result, late }] of this.#attempts) {
       if (!result) {
-        // As long as it is waited for, initiators are told to wait, too.
+        // Initiators are told to wait as long as an attempt is waited for.
         if (!late) continue;
         storageObject.missing ??= notYet;
         told.push(storageObject);
@@ -125,14 +125,14 @@ export class Openings {
     storageObject.missing = result.reason;
   }
 
-  /** Lets go of what is still on its way. */
+  /** Gives up the attempts that go on. */
   abandon(): void {
     for (const attempt of this.#attempts.values()) void attempt.ended.then(() => letGo(attempt.result));
     this.#attempts.clear();
   }
 }
 
-/** Nobody has written to it. */
+/** Closes a volume that nobody has written to. */
 function letGo(result: Result | undefined): void {
   if (result && 'volume' in result) void result.volume.close();
 }

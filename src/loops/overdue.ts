@@ -1,5 +1,5 @@
 /**
- * Commands that a medium has had for long. They are looked for now and then, in the task sets of the storage objects, so that no
+ * Watches for commands that a medium has had for long. The watch looks now and then into the task sets of the storage objects, so that no
  * command pays for being watched; operators are told once when it begins, and once when it is over.
  */
 
@@ -10,14 +10,14 @@ import { taskSet } from '../scsi/task-set.ts';
 import { runningMs, whenLate } from '../system/running-time.ts';
 import type { OverdueState } from './loop.ts';
 
-/** A command that a medium has had for so long is overdue, and how often that is looked at. */
+/** The age at which a command of a medium is overdue, and the interval of looking. */
 const overdueMs = 10_000;
 const lookMs = 2_500;
 
 interface Overdue {
-  /** When the oldest command was first seen, by the running-time clock. */
+  /** The time at which the oldest command was first seen, by the running-time clock. */
   since: number;
-  /** How many there are now, and how many there were. */
+  /** The number of overdue commands now, and the number so far. */
   commands: number;
   total: number;
 }
@@ -49,7 +49,7 @@ export class OverdueWatch {
     this.#end = undefined;
   }
 
-  /** Those of which a medium has had commands for long, now or before. */
+  /** The states of storage objects whose medium has had commands for long, now or before. */
   states(): OverdueState[] {
     const now = runningMs();
     return Array.from(this.#found, ([{ path }, { since, commands, total }]) => ({
@@ -60,7 +60,7 @@ export class OverdueWatch {
     }));
   }
 
-  /** Looks at all of them. */
+  /** Looks at all storage objects. */
   look(): void {
     const now = runningMs();
     const all = new Set(this.#objects());
@@ -87,7 +87,7 @@ export class OverdueWatch {
       this.#log({ level: 'info', event: 'medium answers again', detail: { path } });
   }
 
-  /** What waits for its turn, or for an initiator's data, is not the medium's. */
+  /** The commands that the medium has had for long; a command that waits for its turn, or for an initiator's data, is not the medium's. */
   #lateOf(object: StorageObject, now: number): Task[] {
     const late: Task[] = [];
     for (const task of taskSet.of(object)) {

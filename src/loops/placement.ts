@@ -1,7 +1,7 @@
 /**
- * Which loop serves what: a storage object lives in one loop, with all targets that export it (law 7 of docs/architecture.md). What is tied
- * together that way stays where most of it is, and above all where clients are that cannot come back from a move; what is
- * new goes where least is.
+ * Assigns storage objects and targets to loops: a storage object lives in one loop, with all targets that export it (law 7 of
+ * docs/architecture.md). A group that is tied together that way stays in the loop that has most of it, and above all where clients are
+ * that cannot come back from a move; a new group goes to the loop that has least.
  */
 
 import type { Tree } from '../operations/tree.ts';
@@ -12,12 +12,12 @@ import type { Assignment } from './loop.ts';
 export class Placement {
   readonly #loops: number;
   readonly #first: number;
-  /** By the path of a storage object or a target. */
+  /** The number of the loop, by the path of a storage object or a target. */
   #at: ReadonlyMap<string, number> = new Map();
 
   /**
-   * @param loops how many there are
-   * @param first the number of the first that serves: those before it get nothing
+   * @param loops the number of loops
+   * @param first the number of the first loop that serves: those before it get nothing
    */
   constructor(loops: number, first: number) {
     this.#loops = loops;
@@ -32,12 +32,12 @@ export class Placement {
     return this.#at.get(path) ?? 0;
   }
 
-  /** What is in a loop. */
+  /** The paths that a loop has. */
   pathsOf(loop: number): string[] {
     return [...this.#at.keys()].filter((path) => this.#at.get(path) === loop);
   }
 
-  /** Follows the tree. @returns what each loop gets, and gives away */
+  /** Follows the tree. @returns the paths that each loop gets, and gives away */
   update(tree: Tree): Assignment[] {
     const before = this.#at;
     const groups = this.#loops > 1 ? groupsOf(tree) : [];
@@ -60,7 +60,7 @@ export class Placement {
 
 type Placed = StorageObject | Target;
 
-/** What has to be together. */
+/** The groups of objects that have to be in one loop. */
 function groupsOf(tree: Tree): Placed[][] {
   const seen = new Set<Placed>();
   const groups: Placed[][] = [];

@@ -1,7 +1,7 @@
 /**
- * What the loop that receives does: initiators of all targets come to it first, for discovery, or to name the target that they
- * log in to. Such a connection goes on to the loop of its target by a port straight to that thread. The management side says
- * beforehand which loop that is (`routes.ts`), and has no part in it: whatever holds it up delays no login.
+ * The receiving of initiators: those of all targets come to one loop first, for discovery, or to name the target that they log in to.
+ * Such a connection goes on to the loop of its target by a port straight to that thread. The management side says beforehand which loop
+ * that is (`routes.ts`), and has no part in it: nothing that holds the management side up delays a login.
  */
 
 import type { Socket } from 'node:net';
@@ -16,10 +16,10 @@ import { portalPath, type Target } from '../target/target.ts';
 import { Calls, offerObject, remoteObject } from './calls.ts';
 import { type Facts, type Taker, takerBoundary } from './loop.ts';
 
-/** Connections that wait for a loop; more are refused. */
+/** The number of connections that may wait for a loop; more are refused. */
 const waitingMax = 256;
 
-/** A connection and where it wants to. */
+/** A connection and the path of its target. */
 interface Passage {
   readonly target: Target;
   readonly arrival: ArrivingConnection<Socket>;
@@ -28,7 +28,7 @@ interface Passage {
 export interface ReceivingOptions {
   readonly tree: Tree;
   readonly log: Log;
-  /** Whether this loop itself serves what has this path. */
+  /** Whether this loop itself serves the target of this path. */
   isHere(path: string): boolean;
   /** Takes a connection in this loop. */
   take(fabric: string, arrival: ArrivingConnection<Socket>): void;
@@ -37,7 +37,7 @@ export interface ReceivingOptions {
 /** The part of a loop that receives. */
 export class Receiving {
   readonly #options: ReceivingOptions;
-  /** By the name of the fabric. */
+  /** The receptions by the name of their fabric. */
   readonly #receptions = new Map<string, FabricReception>();
   /** Other loops, by their number. */
   readonly #loops = new Map<number, Taker>();
@@ -50,7 +50,7 @@ export class Receiving {
     this.#options = options;
   }
 
-  /** As `Loop.receive`. */
+  /** Begins to receive, as `Loop.receive` says. */
   async begin(sockets: readonly number[], lastId: number): Promise<void> {
     const { tree, log } = this.#options;
     const handOver = (target: Target, arrival: ArrivingConnection<Socket>) => this.#handOver({ target, arrival });
@@ -60,7 +60,7 @@ export class Receiving {
     }
   }
 
-  /** As `Loop.route`. */
+  /** Sets routes, as `Loop.route` says. */
   async route(targets: readonly string[], to: number | undefined): Promise<void> {
     for (const path of targets)
       if (to === undefined) this.#routes.delete(path);
@@ -70,7 +70,7 @@ export class Receiving {
     this.#lookAgain();
   }
 
-  /** As `Loop.reach`. */
+  /** Adds a loop, as `Loop.reach` says. */
   reach(loop: number, port: MessagePort): void {
     const calls = new Calls(port, offerObject({}, {}));
     const taker = remoteObject(calls, takerBoundary);
@@ -115,12 +115,12 @@ export class Receiving {
     const { target, arrival } = passage;
     const { fabric, path, wwn } = target;
     const isGone = !this.#options.tree.fabrics.get(fabric.name)?.targets.has(wwn);
-    // The target is gone. No loop knows more of it than this one, so the login is refused here.
+    // The target is gone. This loop knows as much of it as any other, so the login is refused here.
     const number = this.#routes.get(path);
     const loop = number === undefined ? undefined : this.#loops.get(number);
     if (isGone || this.#options.isHere(path)) this.#options.take(fabric.name, arrival);
     else if (number !== undefined && loop) this.#passOn(passage, number, loop);
-    // The target is going to another loop, or its loop has died and another one is on its way.
+    // The target is going to another loop, or its loop has died and a new one is on its way.
     else this.#wait(passage);
   }
 
@@ -151,7 +151,10 @@ export class Receiving {
   }
 }
 
-/** Gives another thread a descriptor of its own of the same connection. Rejects when it is not taken: the socket is then as it was. */
+/**
+ * Gives another thread a descriptor of its own of the same connection. Rejects when the thread does not take it: the socket is then as it
+ * was.
+ */
 async function passOn(
   arrival: ArrivingConnection<Socket>,
   take: (copy: ArrivingConnection<number>) => Promise<void>,
@@ -161,7 +164,7 @@ async function passOn(
   const copy = duplicateDescriptor(descriptor);
   try {
     await take({ ...arrival, socket: copy });
-    // What the thread has is the same connection.
+    // The connection lives on in the other thread's descriptor.
     socket.destroy();
   } catch (error) {
     closeCopy(copy, descriptor);

@@ -1,11 +1,11 @@
-/** What storage objects take of their media, and what is left there, for whoever watches. */
+/** The space that storage objects take of their media and the space that is left, for observers. */
 
 import type { Space } from '../backstore/backstore.ts';
 import { within } from '../backstore/patience.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 
-/** How long a medium may take to say it. */
+/** The time that a medium may take to answer. */
 const spaceMs = 1_000;
 
 /** The space of a storage object. Plain data. */
@@ -27,7 +27,7 @@ function ask(one: StorageObject): Promise<SpaceState | undefined> {
   return asking;
 }
 
-/** Of storage objects that can say it, and do so in time. @param isWanted by path */
+/** The space of each storage object whose medium can say it, and does so in time. @param isWanted by path */
 export async function spacesOf(tree: Tree, isWanted: (path: string) => boolean): Promise<SpaceState[]> {
   const answers: SpaceState[] = [];
   const open = [...tree.allStorageObjects()].filter(({ path, volume }) => volume?.space && isWanted(path));

@@ -1,4 +1,4 @@
-/** A loop's own tree, in a thread that is not the management side's: it makes each change that the loop is told of. */
+/** A loop's own tree, in a thread that is not the management side's: it follows each change that the loop is told of. */
 
 import { entryOf } from '../attribute.ts';
 import { Carrying } from '../operations/door.ts';
@@ -13,12 +13,12 @@ const around = { ...worldly, serving: true, restoring: true };
 export class TreeCopy {
   readonly tree = new Tree();
   readonly #restored: Promise<unknown>;
-  /** What the last change did. */
+  /** The last change, as it was carried out. */
   #last = new Carrying(door, this.tree, around);
 
   /**
    * @param configuration the tree as it is when the thread begins
-   * @param lost storage objects whose contents are gone, and why, by path
+   * @param lost by path, the reasons why the contents of storage objects are gone
    */
   constructor(configuration: SavedConfiguration, lost: Readonly<Record<string, string>>) {
     this.#restored = restoreTree(this.tree, configuration, around).then(() => {
@@ -40,12 +40,12 @@ export class TreeCopy {
     }
   }
 
-  /** Resolves when the tree is what the thread began with. */
+  /** Resolves when the tree is the one that the thread began with. */
   async restored(): Promise<void> {
     await this.#restored;
   }
 
-  /** The last change is durable. */
+  /** Does what may only happen once the last change is durable. */
   async finish(): Promise<void> {
     for (const { finish } of this.#last.done) await finish?.();
   }

@@ -7,13 +7,13 @@ import { canDuplicate } from '../system/descriptor.ts';
 import { Calls, offerObject, remoteObject } from './calls.ts';
 import { hostBoundary, type Loop, type LoopHost, loopBoundary } from './loop.ts';
 
-/** How long its end may take when it has stopped. */
+/** The time that the end of a thread may take after it has stopped. */
 const terminateMs = 1_000;
 
-/** What the thread begins with. Plain data. */
+/** The options of a thread. Plain data. */
 export interface LoopThreadOptions {
   readonly configuration: SavedConfiguration;
-  /** Storage objects whose contents are gone, and why, by path. */
+  /** By path, the reasons why the contents of storage objects are gone. */
   readonly lost: Readonly<Record<string, string>>;
   readonly runDirectory: string;
   readonly stateDirectory: string | undefined;
@@ -23,8 +23,9 @@ export interface LoopThreadOptions {
 export const canUseWorkers: () => boolean = canDuplicate;
 
 /**
- * @param number the loop's, for whoever looks at threads
- * @param entry loop-thread.ts, as it was built
+ * Starts a thread with a loop.
+ * @param number the loop's number, in the thread's name
+ * @param entry the built loop-thread.ts
  * @param died called once, when the thread ended and was not told to
  */
 export function startWorkerLoop(
@@ -53,7 +54,7 @@ export function startWorkerLoop(
     async stop() {
       stopping = true;
       await loop.stop();
-      // One of its calls may hang in a thread that nothing ends.
+      // A system call of the thread may hang, and nothing ends that.
       await within(terminateMs, worker.terminate());
     },
   };

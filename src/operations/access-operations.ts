@@ -1,4 +1,4 @@
-/** Who may come: access lists of TPGs, and the CHAP accounts that TPGs and discovery share. */
+/** Operations on access lists of TPGs, and on the CHAP accounts that TPGs and discovery share. */
 
 import { OperatorError } from '../errors.ts';
 import type { AccessList } from '../target/access-list.ts';
@@ -7,7 +7,7 @@ import { tpgFields } from '../target/fields.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
 import { operation, type ParameterValues } from './operation.ts';
 
-/** The setting, in a group of CHAP words, that names the accounts which are taken besides. */
+/** The name of the setting, in a group of CHAP words, that lists the accounts which are accepted besides. */
 export const accountsSetting = tpgFields.chap_accounts.setBy.name;
 
 /** The operations on access lists and accounts. */
@@ -16,7 +16,7 @@ export const accessOperations = [
     at: 'tpg',
     verb: 'restrict',
     doc: 'Begins the access list of the TPG, or replaces it: nobody else sees it and may come to it.',
-    // Lists, separated by commas. Without either nobody may come.
+    // Addresses and names are lists, separated by commas. With both empty nobody may come.
     params: { addresses: 'printable?', names: 'printable?' },
     apply(_tree, { tpg }, params) {
       if (!tpg.target.fabric.features.includes('nps'))
@@ -85,7 +85,7 @@ function setAccessList(tpg: Tpg, list: AccessList | undefined): () => void {
   };
 }
 
-/** The words of a list as an operation and a line have them. */
+/** Prints an access list as operations and lines have it. */
 export const printAccessList = ({ addresses, names }: AccessList): ParameterValues => ({
   ...(addresses.length > 0 && { addresses: addresses.join() }),
   ...(names.length > 0 && { names: names.join() }),
@@ -105,7 +105,10 @@ const listOf = (value: unknown): string[] => [
   ),
 ];
 
-/** Takes the accounts that `value` lists, for a TPG or (undefined) for discovery. @throws OperatorError @returns what sets the old ones again */
+/**
+ * Accepts the accounts that `value` lists, for a TPG or (undefined) for discovery. @throws OperatorError @returns a function that sets
+ * the old accounts again
+ */
 export function setAccounts(state: FabricState, tpg: Tpg | undefined, value: string): () => void {
   const names = listOf(value);
   const unknown = names.find((name) => !state.accounts.has(name));

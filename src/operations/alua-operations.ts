@@ -63,7 +63,7 @@ export const aluaOperations = [
           'Invalid ALUA group name',
           `Groups here: ${before.map((group) => group.name).join(', ') || 'none'}`,
         );
-      // LIO puts its LUNs back into the default group.
+      // LIO puts the LUNs of a deleted group back into the default group.
       const members = ([...storageObject.exports] as Lun[]).filter((lun) => lun.aluaGroup === name);
       for (const lun of members) lun.aluaGroup = defaultAluaGroupName;
       const putBack = replace(
@@ -99,7 +99,7 @@ export const aluaOperations = [
       );
       const finish = async () => {
         if (name !== 'alua_access_state') reportToAll(storageObject, sense.asymmetricAccessStateChanged);
-        // SET TARGET PORT GROUPS says it of its own.
+        // For SET TARGET PORT GROUPS the command itself reports the change.
         else if (!byInitiator && checked !== group[name]) stateChanged(storageObject, group.name);
       };
       return { params, undo, finish };
@@ -130,7 +130,7 @@ export const aluaOperations = [
   }),
 ];
 
-/** @returns what puts the old ones back */
+/** Gives the object new groups. @returns a function that puts the old ones back */
 function replace(storageObject: StorageObject, groups: readonly AluaGroup[]): () => void {
   const before = storageObject.aluaGroups;
   storageObject.aluaGroups = groups;
@@ -139,7 +139,7 @@ function replace(storageObject: StorageObject, groups: readonly AluaGroup[]): ()
   };
 }
 
-/** SPC-4 5.15.2.8: the state must be one that the group can have, and the target one that may choose it. */
+/** SPC-4 5.15.2.8: refuses a state that the group cannot have, or that the target may not choose. */
 function checkState(group: AluaGroup, state: number): void {
   const refused = (why: string) =>
     new OperatorError('Cannot set attribute alua_access_state: [Errno 22] Invalid argument', why);

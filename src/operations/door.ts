@@ -6,7 +6,7 @@ import type { Apply, CarriedOut, Operation, OperationType, ParameterValues, Surr
 import { type PlaceKind, placeOf } from './place.ts';
 import type { Tree } from './tree.ts';
 
-/** Carries operations out, of the kinds that it was made of. */
+/** Carries out operations of the kinds in `types`. */
 export class Door {
   readonly #types: ReadonlyMap<string, OperationType>;
   readonly #prepared: readonly OperationType[];
@@ -17,12 +17,12 @@ export class Door {
   }
 
   /**
-   * Does what an operation needs of others, who may take their time. Undefined: it needs nobody.
+   * Does the part of an operation that may have to wait for another process. Undefined: the operation needs nobody else.
    * @returns the operation, with what was found out; rejects with an OperatorError
    */
   prepare(tree: Tree, operation: Operation, around: Surroundings): Promise<Operation> | undefined {
     const types = this.#prepared.filter(({ verb }) => verb === operation.verb);
-    // What is not there yet may be there when it has its turn.
+    // A place that is not there yet may be there when the operation has its turn.
     const type = types.find(({ at }) => isAt(tree, operation.path, at));
     if (!type?.prepare) return undefined;
     const { place } = this.#find(tree, operation, around);
@@ -40,16 +40,16 @@ export class Door {
     const type = this.#types.get(`${verb} ${place.kind}`);
     if (!type) throw new OperatorError(`Command not found ${verb}`);
     checkParams(type, params);
-    // What is there already stays, whatever it is called: a disk is worth more than a name.
+    // A name that is in the tree already is accepted when it comes back, printable or not: a disk is worth more than a name.
     if (!restoring && !comingBack) refuseUnprintable(type, params);
     return { type, place };
   }
 }
 
-/** Operations that are carried out one after the other, each on what those before have left, and taken back together. */
+/** Carries operations out one after the other, each on the tree that the earlier ones have left, and takes them back together. */
 export class Carrying {
   readonly done: CarriedOut[] = [];
-  /** As they were carried out. */
+  /** The operations as they were carried out. */
   readonly operations: Operation[] = [];
   readonly #carryOut: (operation: Operation) => Promise<CarriedOut>;
 
@@ -66,7 +66,7 @@ export class Carrying {
     return { operation, notes };
   };
 
-  /** Takes all of it back, the last first. */
+  /** Takes all operations back, the last first. */
   async undo(): Promise<void> {
     for (const { undo } of this.done.splice(0).reverse()) await undo();
   }
@@ -80,7 +80,10 @@ function isAt(tree: Tree, path: string, kind: PlaceKind): boolean {
   }
 }
 
-/** @throws OperatorError for parameters that the kind of operation does not have, lacks, or has of another type */
+/**
+ * Checks parameters against the record of their kind. @throws OperatorError for parameters that the kind does not have, lacks, or has of
+ * another type
+ */
 function checkParams(type: OperationType, params: ParameterValues): void {
   for (const name of Object.keys(params))
     if (!Object.hasOwn(type.params, name) && !Object.hasOwn(type.params, '*'))
@@ -102,7 +105,7 @@ function refuseUnprintable(type: OperationType, params: ParameterValues): void {
   for (const [name, wanted] of Object.entries(type.params)) {
     const value = params[name];
     if (!wanted.startsWith('printable') || typeof value !== 'string' || isPrintable(value)) continue;
-    // A setting is called by its own name, and its value may be a secret.
+    // An error names a setting by the setting's own name, and without its value, which may be a secret.
     const [what, shown] = name === 'value' ? [params['name'], ''] : [name, `: "${printableLine(value)}"`];
     throw new OperatorError(
       `${what} has characters that cannot be seen${shown}`,

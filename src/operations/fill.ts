@@ -1,6 +1,6 @@
 /**
- * `fill`: an object takes what a saved file says of it, as it stands. Creating it has taken the rest, and is what is undone:
- * an object goes with all that it has.
+ * The operation `fill` gives an object the rest of what a saved file says of it, after `create`. Taking `create` back removes the object
+ * with all of that, so `fill` has no undo of its own.
  */
 
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
@@ -13,13 +13,13 @@ import { type ObjectKind, type SavedObject, schema } from './schema.ts';
 
 const kindsBy: ReadonlyMap<string, ObjectKind> = new Map(Object.values(schema).map((kind) => [kind.as, kind]));
 
-/** One for each kind of object. Only restoring does it. */
+/** The `fill` of each kind of object. Only restoring uses them. */
 export const fillOperations: readonly OperationType[] = Object.values(schema).map((kind) =>
   operation({
     at: kind.name,
     verb: 'fill',
     doc: 'Takes what a saved file says of the object.',
-    // `as`: which of the objects that stand there; the node of a target without TPG nodes is that of its TPG.
+    // `as` says which of the objects at this path is meant: the node of a target without TPG nodes is also that of its TPG.
     params: { as: 'string', saved: 'object' },
     apply(_tree, place, params, { restoring }) {
       const notes: string[] = [];
@@ -42,7 +42,7 @@ function fill(kind: ObjectKind, object: SavedObject, saved: Raw, told: Told): vo
   for (const [key, field] of Object.entries(kind.fields))
     if (!isCreated(field)) take(kind, object, key, field, saved[key], told);
   const left = parts.map((part) => part.restore(saved, told));
-  // A key may have the name of something that every object has.
+  // The text of a key may be that of a property which every object inherits, as `constructor` is.
   object.unknown = Object.fromEntries([strange, ...left].flatMap(Object.entries));
 }
 
@@ -65,7 +65,7 @@ function take(kind: ObjectKind, object: SavedObject, key: string, field: SavedFi
 /** Attributes and keys of newer kernels and tools that mean nothing outside of a kernel. */
 const inert: readonly string[] = ['submit_type', 'complete_type', 'exclusive'];
 
-/** Puts lines into `lines`. Whoever restores a file is told of names that nobody knows; a start is not held to say it again. */
+/** Puts lines into `lines`. A restore tells of names that nobody knows; a start does not repeat that every time. */
 const tellingOf = (lines: string[], isStart: boolean): Told => ({
   error: (line) => void lines.push(line),
   strange: (name, line) => void (!isStart && !inert.includes(name) && lines.push(line)),
@@ -80,7 +80,7 @@ const tellingOf = (lines: string[], isStart: boolean): Told => ({
   },
 });
 
-/** Why something went wrong. A bug of ours says that it is one. */
+/** The reason of a failure, in words. A bug of ours is called a bug. */
 export function faultOf(error: unknown): string {
   if (error instanceof OperatorError || systemErrorCode(error) !== undefined) return reasonOf(error);
   return `internal error: ${error instanceof Error ? error.name : typeof error}: ${reasonOf(error)}`;

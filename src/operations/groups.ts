@@ -1,6 +1,6 @@
 /**
- * Parts of a saved object beside its fields (target/fields.ts), and among them groups of settings: what `set` names together.
- * A further kind of part is a function here.
+ * Parts of a saved object beside its fields (target/fields.ts), and among them groups of settings, which `set` names together. A further
+ * kind of part is one more function here.
  */
 
 import type { Attributes, AttributeTable } from '../attribute.ts';
@@ -8,16 +8,16 @@ import { type Auth, authKeys, setAuth } from '../target/auth.ts';
 import type { Fabric } from '../target/fabric.ts';
 import { isRaw, type Raw, rawOf, textOf } from './raw.ts';
 
-/** Who restores a saved file, and hears what is wrong with it. */
+/** Hears of all that is wrong with a saved file while it is restored. */
 export interface Told {
   error(line: string): void;
-  /** A name that nobody knows. It stays in the file. */
+  /** Hears of a name that nobody knows. The name stays in the file. */
   strange(name: string, line: string): void;
-  /** Does what may fail, and hears why. @returns whether it went well */
+  /** Does `what`, which may fail, and tells the reason. @returns whether `what` succeeded */
   attempt(what: () => void, line: (reason: string) => string): boolean;
 }
 
-/** The list under a key; what is none is said, and empty. */
+/** The list under a key. A value that is no list is reported, and taken for an empty list. */
 export function listIn(saved: Raw, key: string, where: string, told: Pick<Told, 'error'>): readonly unknown[] {
   const value = saved[key] ?? [];
   if (Array.isArray(value)) return value;
@@ -28,39 +28,39 @@ export function listIn(saved: Raw, key: string, where: string, told: Pick<Told, 
 /** Some keys of the saved form of one object. */
 export interface SavedPart {
   readonly keys: readonly string[];
-  /** What stands under them. @param unknown what the object has that nobody knows */
+  /** The values of these keys. @param unknown the keys of the object that nobody knows */
   saved(unknown: Raw): Raw;
-  /** Takes what stands under them. @returns what of it nobody knows, or could not be used: it is written back as it was */
+  /** Takes the values of these keys. @returns the keys that nobody knows, or whose values cannot be used: they are written back as they were */
   restore(saved: Raw, told: Told): Raw;
 }
 
 /** Settings of one object. */
 export interface SettingGroup extends SavedPart {
   readonly name: string;
-  /** Whether they can be set. The file may have some all the same. */
+  /** Whether the settings can be set. The file may have some that cannot. */
   readonly isOffered: boolean;
-  /** The settings that can be changed, by name, as they are printed. */
+  /** The settings that can be changed, by name, with their printed values. */
   printed(): Readonly<Record<string, string>>;
-  /** @returns what sets the old value again. @throws OperatorError */
+  /** Sets a setting. @returns a function that sets the old value again. @throws OperatorError */
   set(name: string, value: string): () => void;
 }
 
 /**
- * Where the file has those attributes of storage objects that LIO does not have: not in the object, of which rtslib would
- * restore nothing then, and not among LIO's attributes, of which its tools would say that they do not know them. It is a key
- * of the file itself, which they pass over, and there the path names the object. Here it is a key of the object.
+ * The key of the file itself under which, by path, the attributes of storage objects stand that LIO does not have. In the object, rtslib
+ * would restore nothing of that object; among LIO's attributes, LIO's tools would say that they do not know them; LIO's tools pass over a
+ * key of the file. In this process it is a key of the object.
  */
 export const elsewhere = 'storage_object_attributes';
 
-/** Where the file has the attributes of a kind of object. */
+/** The place in the file of the attributes of one kind of object. */
 interface Written {
-  /** The key that has LIO's. Absent: LIO has none there. */
+  /** The key of LIO's attributes. Absent: LIO has none there. */
   readonly under?: 'attributes' | 'parameters';
-  /** Attributes that LIO does not have stand in the saved object itself, where its tools pass over them, or elsewhere. */
+  /** The place of the attributes that LIO does not have: in the saved object itself, where LIO's tools pass over them, or elsewhere. */
   readonly ours: 'beside' | typeof elsewhere;
 }
 
-/** The lines of what is wrong with a group of attributes begin with `label`. */
+/** A group of attributes. Lines that say what is wrong with one begin with `label`. */
 export function attributeGroup(
   name: 'attribute' | 'parameter',
   attributes: Attributes<AttributeTable>,
@@ -124,7 +124,7 @@ export function attributeGroup(
   };
 }
 
-/** @returns what sets the old value again */
+/** Sets an attribute. @returns a function that sets the old value again */
 function setAttribute(
   attributes: Attributes<AttributeTable>,
   name: string,
@@ -138,9 +138,9 @@ function setAttribute(
 }
 
 /**
- * CHAP words of an object of a fabric, which may have no use for them.
+ * The CHAP words of an object of a fabric, which may have no use for them.
  * @param prefix of their keys in the file
- * @param label how the line about a word that is none begins
+ * @param label the beginning of a line about an invalid word
  */
 export function chapGroup(
   name: 'auth' | 'discovery_auth',

@@ -1,4 +1,4 @@
-/** What tools remember of a target or a unit and the engine has no use for: the attribute `labels`, `NAME=VALUE,NAME=VALUE`. */
+/** Labels that other tools keep at a target or a unit and the engine has no use for: the attribute `labels`, `NAME=VALUE,NAME=VALUE`. */
 
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Tpg } from '../target/target.ts';
@@ -6,7 +6,7 @@ import type { Operation } from './operation.ts';
 
 export type Labels = ReadonlyMap<string, string>;
 
-/** A comma and a percent sign in a value are written as %2C and %25. */
+/** Reads labels. A comma and a percent sign in a value are written as %2C and %25. */
 export function labelsOf({ attributes }: Tpg | StorageObject): Labels {
   const { labels = '' } = attributes.values as { readonly labels?: string };
   const pairs = labels
@@ -19,11 +19,11 @@ export function labelsOf({ attributes }: Tpg | StorageObject): Labels {
 const unescaped = (text: string): string => text.replace(/%(2C|25)/g, (_, code) => (code === '25' ? '%' : ','));
 const escaped = (text: string): string => text.replace(/%/g, '%25').replace(/,/g, '%2C');
 
-/** Labels as the attribute has them. */
+/** Prints labels as the attribute has them. */
 export const printLabels = (labels: Iterable<readonly [string, string]>): string =>
   [...labels].map(([name, value]) => `${name}=${escaped(value)}`).join();
 
-/** The operation that sets labels; one that is '' goes. */
+/** The operation that sets labels; a label that is set to '' goes. */
 export function labelOperation(of: Tpg | StorageObject, changes: Readonly<Record<string, string>>): Operation {
   const labels = new Map([...labelsOf(of), ...Object.entries(changes)]);
   return setAttribute(of.path, 'labels', printLabels([...labels].filter(([, value]) => value !== '')));

@@ -6,7 +6,7 @@ import { storageObjectOperations } from './storage-object-operations.ts';
 import { targetOperations } from './target-operations.ts';
 import { tpgOperations } from './tpg-operations.ts';
 
-/** What operators, initiators and programs do to objects. */
+/** The operations of operators, initiators and programs on objects. */
 export const objectOperations: readonly OperationType[] = [
   ...storageObjectOperations,
   ...aluaOperations,

@@ -21,42 +21,42 @@ export interface Operation {
   readonly params: ParameterValues;
 }
 
-/** Which change an operation is a part of: those of one command are one change. And who made that, and why. */
+/** The change that an operation is a part of, with its author and its reason: the operations of one command are one change. */
 export interface PartOfChange {
   readonly of: string;
-  /** The change that is taken back by this one, as of its last operation. */
+  /** The name of the change that this one takes back, as of its last operation. */
   readonly undoes?: string;
-  /** The change that was taken back, and is made again by this one. */
+  /** The name of the change that was taken back, and that this one makes again. */
   readonly redoes?: string;
   readonly by?: Author;
-  /** What was typed, without secrets. Absent: its operations say it. */
+  /** The typed line, without secrets. Absent: the operations describe the change. */
   readonly line?: string;
-  /** It is taken back when nobody confirms it in time. */
+  /** The trial of the change, which is taken back when nobody confirms it in time. */
   readonly trial?: Trial;
 }
 
-/** How long a change stands that nobody confirms. */
+/** The time that an unconfirmed change stands. */
 export interface Trial {
   readonly ms: number;
-  /** When that is over; ISO 8601, UTC. A process that knows how long it has waited goes by that. */
+  /** The end of the trial; ISO 8601, UTC. A process that knows how long it has waited goes by that instead. */
   readonly until: string;
 }
 
-/** How a change came: a line of a shell, a request, a file that was restored, a SCSI command, a trial that is over. */
+/** The way by which a change came: a line of a shell, a request, a file that was restored, a SCSI command, a trial that is over. */
 export type Via = 'shell' | 'socket' | 'tgtadm' | 'restore' | 'initiator' | 'trial';
 
-/** Who made a change, as far as the kernel knows. */
+/** The author of a change, as far as the kernel knows. */
 export interface Author {
   readonly via: Via;
-  /** The user of the process that asked, and who had logged in to become that one, where it is another. */
+  /** The user of the process that asked, and the user who had logged in to become that one, where it is another. */
   readonly user?: string;
   readonly login?: string;
-  /** The terminal that the process belongs to, and the address from which somebody sits at it. */
+  /** The terminal of the process, and the address from which somebody sits at that terminal. */
   readonly terminal?: string;
   readonly address?: string;
 }
 
-/** What came of an operation. */
+/** The result of an operation. */
 export interface Outcome {
   /** The operation as it was carried out: nothing left to chance or to defaults, so that it can be repeated. */
   readonly operation: Operation;
@@ -67,23 +67,23 @@ export interface Outcome {
 /** Carries an operation out. @throws OperatorError; nothing is left of it then */
 export type Apply = (operation: Operation) => Promise<Outcome>;
 
-/** What an operation may use besides the tree. */
+/** The surroundings that an operation may use besides the tree. */
 export interface Surroundings {
-  /** Loops open volumes, and say what they find. False: only the configuration changes. */
+  /** Whether loops serve: they open volumes, and say what they find. False: only the configuration changes. */
   readonly serving: boolean;
-  /** A journal or a saved file is being read back: nothing is generated, files are not made. */
+  /** Whether a journal or a saved file is being read back: nothing is generated then, and files are not made. */
   readonly restoring: boolean;
-  /** What was there before comes back: its names are taken as they are. */
+  /** Whether names come back that were there before: they are accepted as they are. */
   readonly comingBack?: boolean;
   /**
-   * Brings what the cache of a storage object holds to its medium, and so finds out whether that answers: for `prepare`,
-   * before something is asked of the medium in turn. Rejects with what is wrong. Absent: nothing is open.
+   * Brings the cache of a storage object to its medium, and so finds out whether the medium answers: `prepare` does so before an
+   * operation asks something of the medium in turn. Rejects with the fault. Absent: no medium is open.
    */
   flushed?(path: string): Promise<void>;
-  /** At most 12 digits. */
+  /** Random hexadecimal digits, at most 12. */
   randomHex(digits: number): string;
   randomUuid(): string;
-  /** The serial number of a storage object for which a saved file has none. @param of what tells it from others */
+  /** The serial number of a storage object for which a saved file has none. @param of a text that tells the object from others */
   missingSerial(of: string): Promise<string>;
   readonly hostName: string;
   readonly machine: string;
@@ -93,17 +93,16 @@ export interface Surroundings {
 export interface OperationType<K extends PlaceKind = PlaceKind, P extends DeclaredParameters = DeclaredParameters> {
   readonly at: K;
   readonly verb: string;
-  /** What it does, in a sentence or two: for who calls it. */
+  /** A sentence or two for callers that say what the operation does. */
   readonly doc: string;
   /**
-   * Parameter name → JSON type, or `printable`: a string that people will see, as a name or a value. A trailing `?` may be
-   * left out. Others are refused.
+   * The parameters: name → JSON type, or `printable`: a string that people will see, as a name or a value. A trailing `?` says that the
+   * parameter may be left out. Other parameters are refused.
    */
   readonly params: P;
   /**
-   * What somebody outside of this process has a part in, who may take his time: done beside other changes, before this
-   * one has its turn. It changes nothing.
-   * @returns the parameters, with what it found out; rejects with an OperatorError. Undefined: there is nobody to wait for
+   * Does the part that may have to wait for another process: beside other changes, before this one has its turn. It changes nothing.
+   * @returns the parameters, with what was found out; rejects with an OperatorError. Undefined: there is nothing to wait for
    */
   prepare?(
     place: Extract<Place, { kind: K }>,
@@ -123,7 +122,7 @@ export interface OperationType<K extends PlaceKind = PlaceKind, P extends Declar
   ): Promise<CarriedOut> | CarriedOut;
 }
 
-/** Parameters that are not for clients to give: what chance decided, and what an initiator asked for, are believed. */
+/** Parameters that clients must not give: random values and requests of initiators are believed without a check. */
 export const ownParams: readonly string[] = ['settled', 'initiator'];
 
 interface ParamTypes {
@@ -136,7 +135,7 @@ interface ParamTypes {
 type ParamType = keyof ParamTypes | `${keyof ParamTypes}?`;
 type DeclaredParameters = Readonly<Record<string, ParamType>>;
 
-/** The parameters that an operation's record declares, as the door has checked them. */
+/** The types of the parameters that an operation's record declares, after the door has checked them. */
 type ParametersOf<P extends DeclaredParameters> = string extends keyof P
   ? ParameterValues
   : { readonly [K in keyof P as P[K] extends keyof ParamTypes ? K : never]: ParamTypes[P[K] & keyof ParamTypes] } & {
@@ -146,27 +145,27 @@ type ParametersOf<P extends DeclaredParameters> = string extends keyof P
         : never;
     };
 
-/** What an operation has done to the tree, and how that is taken back. */
+/** The effect of an operation on the tree, and how to take it back. */
 export interface CarriedOut {
   readonly params: ParameterValues;
   readonly notes?: readonly string[];
-  /** Puts the tree back as it was, when the change cannot be carried through (a port in use, a full disk). */
+  /** Puts the tree back as it was, when the change fails later (a port in use, a full disk). */
   undo(): void | Promise<void>;
-  /** What may only happen once the change is durable. */
+  /** Does what may only happen once the change is durable. */
   finish?(): Promise<void>;
-  /** Lets go of what is left over then. It may take its time: other changes are made meanwhile. */
+  /** Closes what is left over after the change. That may take long: other changes are made meanwhile. */
   release?(): Promise<void>;
 }
 
-/** Lets a record state its kind of place and its parameters once, and has its functions typed by them. */
+/** Lets a record state its kind of place and its parameters once, and types its functions by them. */
 export const operation = <K extends PlaceKind, const P extends DeclaredParameters>(
   type: OperationType<K, P>,
 ): OperationType => type as unknown as OperationType;
 
-/** Operations after which nothing is left of what was before. */
+/** The verbs of operations that replace the whole configuration. */
 const wholeVerbs: readonly string[] = ['restoreconfig', 'clearconfig'];
 
-/** Whether nothing is left of what was before. */
+/** Whether an operation replaces the whole configuration. */
 export const isWhole = ({ path, verb }: Operation): boolean => path === '/' && wholeVerbs.includes(verb);
 
 /** The operation as a line of the shell's grammar. Values that are objects are printed as quoted JSON. */
@@ -180,7 +179,7 @@ export function printOperation({ path, verb, params }: Operation): string {
   );
 }
 
-/** The operation as a line to show or to log: as `printOperation`, without secrets, and without what only a repetition needs. */
+/** Prints an operation to be shown or logged: as `printOperation`, without secrets, and without parameters that only a repetition needs. */
 export function describeOperation(operation: Operation): string {
   const plain = Object.entries(operation.params).filter(([, value]) => typeof value !== 'object');
   return printOperation(withoutSecrets({ ...operation, params: Object.fromEntries(plain) }));

@@ -1,4 +1,4 @@
-/** What a tree path names in the engine: the schema says what stands below what, and how it is called there. */
+/** Finds the object that a tree path names: the schema says what stands below what, and how it is called there. */
 
 import type { Backstore } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
@@ -25,7 +25,7 @@ export type Place =
   | { readonly kind: 'portals'; readonly tpg: Tpg }
   | { readonly kind: 'portal'; readonly tpg: Tpg; readonly portal: Portal };
 
-/** The kinds of what a path can name. */
+/** The kinds of places that a path can name. */
 export type PlaceKind = Place['kind'];
 
 /** @throws OperatorError `No such path …` */
@@ -51,7 +51,7 @@ function locate(tree: Tree, words: string[]): Place | undefined {
   return group && { kind: 'alua group', storageObject, group };
 }
 
-/** What `words` name below `above`, the first of them being the name of an object of `kind`. */
+/** Finds the place that `words` name below `above`; the first word is the name of an object of `kind`. */
 function find(kind: ObjectKind, above: object, around: object, [word = '', ...rest]: string[]): Place | undefined {
   const object = kind.named(above, word);
   return object && inside(kind, object, around, rest);

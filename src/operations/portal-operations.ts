@@ -79,7 +79,10 @@ const defaultPort = 3260;
 
 const anyOf = { 4: /^0\.0\.0\.0$/, 6: /^[0:]+$/ } as const;
 
-/** A portal of all addresses and one of a single address cannot listen on the same port (of an address family). */
+/**
+ * A portal in the way of a new one: a portal of all addresses and one of a single address cannot listen on the same port (of an address
+ * family).
+ */
 function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string, port: number) {
   const family = address.includes(':') ? 6 : 4;
   const isAny = (one: string) => anyOf[family].test(one);
@@ -92,16 +95,16 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
   return undefined;
 }
 
-/** `[::1]` → `::1`. */
+/** Takes brackets away: `[::1]` → `::1`. */
 const unbracketed = (address: string): string => /^\[*([^[\]]*)\]*$/.exec(address)?.[1] ?? address;
 
-/** An address and a port as `ls` shows them, in one word. */
+/** Takes apart an address and a port that were given as one word, as `ls` shows them. */
 const meantPort = (text: string): string[] => {
   const [, address, port] = /^(\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\]):(\d{1,5})$/i.exec(text) ?? [];
   return port === undefined ? [] : [`The port stands by itself: create ${address} ${port}`];
 };
 
-/** @throws OperatorError for what is no numeric address or no port */
+/** Reads a portal. @throws OperatorError for an address that is not numeric, or no port */
 function portalOf({ ip_address, ip_port: port = defaultPort }: { ip_address: string; ip_port?: number }) {
   const address = unbracketed(ip_address);
   if (!isIP(address) && address !== '::0')

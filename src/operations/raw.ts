@@ -1,17 +1,17 @@
-/** What a saved file may hold in any place: values of any type, each taken for what it can be taken for. */
+/** Values of any type, as a saved file may have them in any place, each read as what it can be. */
 
 import { types } from '../attribute.ts';
 
-/** An object of a saved file, as it stands there. */
+/** An object of a saved file, as the file has it. */
 export type Raw = Readonly<Record<string, unknown>>;
 
-/** Whether a value is an object with keys: no list, and not null. */
+/** Whether a value is an object with keys, and neither a list nor null. */
 export const isRaw = (value: unknown): value is Raw =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-/** The value if it is an object with keys, else one without any. */
+/** The value if it is an object with keys, otherwise an object without any. */
 export const rawOf = (value: unknown): Raw => (isRaw(value) ? value : {});
 
-/** What a value says, whatever it is: an object may have a `toString` that is none. */
+/** Any value as text: even an object whose `toString` is not a function. */
 export const textOf = (value: unknown): string =>
   typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 

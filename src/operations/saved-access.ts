@@ -1,4 +1,4 @@
-/** Who may come, as a saved file has it: parts of the schema. LIO has neither; rtslib passes over their keys. */
+/** Access lists and accounts in a saved file: parts of the schema. LIO has neither; rtslib passes over their keys. */
 
 import type { AccessList } from '../target/access-list.ts';
 import { checkAccount } from '../target/auth.ts';
@@ -26,7 +26,7 @@ export const accountsPart = ({ accounts, fabric }: FabricState): SavedPart => ({
   },
 });
 
-/** A TPG's list of who may come to it. */
+/** The access list of a TPG. */
 export const accessListPart = (tpg: Tpg): SavedPart => ({
   keys: ['access_list'],
   saved: () => (tpg.accessList ? { access_list: tpg.accessList } : {}),
@@ -36,7 +36,7 @@ export const accessListPart = (tpg: Tpg): SavedPart => ({
   },
 });
 
-/** What cannot be read lets nobody come. */
+/** Reads an access list. An unreadable list becomes an empty one, which lets nobody come. */
 function readAccessList(saved: unknown, where: string, told: Told): AccessList {
   if (!isRaw(saved)) told.error(`'access_list' of ${where} is no object; it lets nobody come`);
   const list = (key: keyof AccessList) => listIn(rawOf(saved), key, `the access list of ${where}`, told).map(textOf);

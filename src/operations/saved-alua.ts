@@ -15,7 +15,7 @@ import { isRaw, type Raw, textOf } from './raw.ts';
 /** The key of a saved storage object that has them. */
 export const aluaGroupsKey = 'alua_tpgs';
 
-/** The ALUA groups of a storage object, as the file has them. @param label how lines about them begin */
+/** The ALUA groups of a storage object, as the file has them. @param label the beginning of lines about them */
 export const aluaGroupsPart = (storageObject: StorageObject, label: string): SavedPart => ({
   keys: [aluaGroupsKey],
   saved: (unknown) => ({
@@ -33,7 +33,7 @@ export const aluaGroupsPart = (storageObject: StorageObject, label: string): Sav
 
 interface SavedAluaGroups {
   readonly groups: readonly AluaGroup[];
-  /** What is none, for the file. */
+  /** The entries that are no valid groups, as they go back to the file. */
   readonly refused: readonly Raw[];
   readonly errors: readonly string[];
 }
@@ -53,7 +53,7 @@ function readAluaGroups(saved: readonly Raw[]): SavedAluaGroups {
       errors.push(`Could not create alua tpg '${textOf(raw['name'] ?? '')}': ${why}`);
     }
   }
-  // Every storage object that has groups has this one; a file by hand may not say so.
+  // Every storage object that has groups has the default group; a file that was written by hand may not say so.
   const hasDefault = groups.some(({ name }) => name === defaultAluaGroupName);
   return {
     groups: saved.length > 0 && !hasDefault ? [aluaGroup(defaultAluaGroupName, 0), ...groups] : groups,
@@ -83,6 +83,6 @@ function read(raw: Raw, errors: string[]): AluaGroup {
       errors.push(`Could not set attribute '${key}' for alua tpg '${name}'`);
     }
   }
-  // Keys that nobody knows stay in it.
+  // Keys that nobody knows stay in the group.
   return { ...raw, ...aluaGroup(name, Number(raw['tg_pt_gp_id'])), ...read };
 }

@@ -1,4 +1,4 @@
-/** What the saved file says of an object, what `info` shows of it, and what makes it again, by the schema. */
+/** The forms of an object that the schema gives: its saved form, the lines of `info`, and the parameters that make the object again. */
 
 import { OperatorError } from '../errors.ts';
 import { shownValue } from '../target/auth.ts';
@@ -24,7 +24,7 @@ function fieldsOf(kind: ObjectKind, object: SavedObject): Raw {
 const isLeftOut = ({ type, unless }: SavedField, value: unknown): boolean =>
   type === 'words' ? (value as readonly string[]).length === 0 : value === unless;
 
-/** What `info` shows of an object by itself: what can be told in a line each, secrets hidden. */
+/** The lines that `info` shows of an object by itself, with secrets hidden. */
 export function infoOf(
   kind: ObjectKind,
   object: SavedObject,
@@ -35,14 +35,14 @@ export function infoOf(
   return Object.fromEntries(lines.map(([key, value]) => [key, shownValue(key, value as string | null)]));
 }
 
-/** The saved form of an object by itself, without the lists of what stands in it. */
+/** The saved form of an object by itself, without the lists of objects that stand in it. */
 export const savedForm = (kind: ObjectKind, object: SavedObject): Raw => ({
   ...object.unknown,
   ...fieldsOf(kind, object),
   ...Object.assign({}, ...partsOf(kind, object).map((part) => part.saved(object.unknown))),
 });
 
-/** Its parts, as they are now. */
+/** The parts of an object, as they are now. */
 export const partsOf = (kind: ObjectKind, object: SavedObject) => kind.parts?.(object) ?? [];
 
 /** The keys of a saved object that are understood. */
@@ -53,11 +53,11 @@ export const keysOf = (kind: ObjectKind, parts: readonly SavedPart[]): string[] 
   ...parts.flatMap(({ keys }) => keys),
 ];
 
-/** What a saved value is taken for; undefined: the object has what a new one has. */
+/** Reads a saved value; undefined: the object keeps the value of a new one. */
 export function readField({ type, chance, ours, absent, unreadable }: SavedField, saved: unknown): unknown {
   if (type === 'name') return saved;
   if (saved === undefined || saved === null) return absent;
-  // What we wrote ourselves is taken as we write it.
+  // A value that only tcli writes is read in exactly the form in which tcli writes it.
   const exact = chance !== undefined || ours === true;
   if (type === 'flag') return (exact ? asIs('boolean', saved) : truthOf(saved)) ?? unreadable;
   if (type === 'number') return exact ? asIs('number', saved) : numberOf(saved);
@@ -66,18 +66,18 @@ export function readField({ type, chance, ours, absent, unreadable }: SavedField
 
 const asIs = (type: string, saved: unknown): unknown => (typeof saved === type ? saved : undefined);
 
-/** The keys that have what chance made. */
+/** The keys whose values are random. */
 export const chanceKeys = ({ fields }: ObjectKind): string[] =>
   Object.keys(fields).filter((key) => fields[key]?.chance !== undefined);
 
-/** What chance made, as `create` takes it in `settled`. */
+/** The random values of a saved object, as `create` takes them in `settled`. */
 export function settledIn(kind: ObjectKind, saved: Raw): Record<string, string | number> {
   const all = Object.entries(kind.fields).map(([key, field]) => [field.chance, readField(field, saved[key])] as const);
   const made = all.filter(([name, value]) => name !== undefined && value !== undefined);
   return Object.fromEntries(made) as Record<string, string | number>;
 }
 
-/** An object that has only what parameters of `create` or `delete` name it by. */
+/** An object that has only the names in the parameters of its `create` or `delete`. */
 export const namedBy = (kind: ObjectKind, params: Raw): SavedObject => ({
   unknown: {},
   ...Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : []))),
@@ -97,31 +97,31 @@ function given(
   return Object.fromEntries(all);
 }
 
-/** What names an object to `delete`. */
+/** The parameters that name an object to `delete`. */
 export const nameOf = (kind: ObjectKind, object: SavedObject): ParameterValues =>
   given(kind, object, ({ names }) => names);
 
-/** What it was made of. With any other value it is another object. */
+/** The parameters that an object was made of. An object with other values is another object. */
 const madeOf = (kind: ObjectKind, object: SavedObject): ParameterValues =>
   given(kind, object, (field) => field.names ?? field.given);
-/** What an object was made of, as a text: another text means another object. */
+/** The parameters that an object was made of, as a text: another text means another object. */
 export const idOf = (kind: ObjectKind, object: SavedObject): string => JSON.stringify(madeOf(kind, object));
 
-/** What `create` is given to make it again. */
+/** The parameters that make an object again by `create`. */
 export function creationOf(kind: ObjectKind, object: SavedObject): ParameterValues {
   const isMade = (field: SavedField) => !isLeftOut(field, valueIn(object, field));
   const settled = given(kind, object, (field) => (isMade(field) ? field.chance : undefined));
   return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
 }
 
-/** A setting, as it is printed; null: there is none, and none can be set. */
+/** A printed setting; null: the setting is absent and cannot be set. */
 export interface PrintedSetting {
   readonly group: string;
   readonly name: string;
   readonly value: string | null;
 }
 
-/** What `set` changes of an object: its fields that a setting changes, behind its groups of settings. */
+/** The settings of an object that `set` changes: its fields that a setting changes, behind its groups of settings. */
 export const printedSettings = (kind: ObjectKind, object: SavedObject): PrintedSetting[] => [
   ...groupsOf(kind, object).flatMap((group) =>
     Object.entries(group.printed()).map(([name, value]) => ({ group: group.name, name, value })),
@@ -131,17 +131,17 @@ export const printedSettings = (kind: ObjectKind, object: SavedObject): PrintedS
   ),
 ];
 
-/** As `set` takes it. */
+/** Prints a value as `set` takes it. */
 const printField = (value: unknown): string | null =>
   typeof value === 'boolean' ? (value ? '1' : '0') : value === null ? null : String(value);
 
-/** The group of settings of that name. @throws OperatorError when there is none, or its fabric has none */
+/** The group of settings of that name. @throws OperatorError when there is none, or the object's fabric has none */
 export function groupOf(kind: ObjectKind, object: SavedObject, name: unknown): SettingGroup {
   const group = groupsOf(kind, object).find((one) => one.name === name && one.isOffered);
   if (!group) throw new OperatorError(`Unknown configuration group: ${name}`);
   return group;
 }
 
-/** Its groups of settings. */
+/** The groups of settings of an object. */
 export const groupsOf = (kind: ObjectKind, object: SavedObject): SettingGroup[] =>
   partsOf(kind, object).filter((part): part is SettingGroup => Object.hasOwn(part, 'printed'));

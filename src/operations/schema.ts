@@ -1,7 +1,7 @@
 /**
- * The schema of the tree: one record for each kind of object, which says where its objects stand, what they are made of,
- * and what can be set. Saving, restoring ("what was not understood is kept"), comparing, undoing, what a path names, and
- * `info` are computed from it. What the file has of an object by itself, key by key: target/fields.ts.
+ * The schema of the tree: one record for each kind of object, which says where its objects stand, of which parts they are made, and which
+ * settings they have. Saving, restoring ("what was not understood is kept"), comparing, undoing, the meaning of paths, and `info` are
+ * computed from it. The keys that an object has by itself are in target/fields.ts.
  */
 
 import type { Backstore } from '../backstore/backstore.ts';
@@ -33,48 +33,48 @@ import { accessListPart, accountsPart } from './saved-access.ts';
 import { aluaGroupsPart } from './saved-alua.ts';
 import type { KeptList, Tree } from './tree.ts';
 
-/** One kind of object. `O` is its object, `A` the one above it. */
+/** One kind of object. `O` is the type of its objects, `A` the type of those that they stand in. */
 interface KindOf<O, A> {
-  /** What a path to one of its objects names (place.ts), and the word by which operations there know it. */
+  /** The name of the place that a path to an object of this kind leads to (place.ts); operations name their place by it. */
   readonly name: KindName;
   readonly as: string;
-  /** The list of the saved file that they stand in: in the saved object above, or in the file itself. */
+  /** The list of the saved file that the objects stand in: in the saved object above, or in the file itself. */
   readonly list: ListKey;
-  /** The word of a path, below the one above, where they are made and deleted. Absent: there itself. */
+  /** The word of a path, below the object above, where objects are made and deleted. Absent: at the object above itself. */
   readonly collection?: 'acls' | 'luns' | 'portals';
   readonly fields: SavedFields;
-  /** What stands under a key that is a reference, or is written in another way; and what `create` is given for it. */
+  /** The values of keys that refer to another object or are written in their own way; `create` is given the same. */
   readonly written?: Readonly<Record<string, (object: O) => unknown>>;
   readonly given?: Readonly<Record<string, (object: O) => string | number>>;
-  /** Whether a saved value can be taken. A line: it cannot, for this reason; false: it cannot, and nobody has to know. */
+  /** Whether a saved value can be used. A line: it cannot, for this reason; false: it cannot, and nobody has to be told. */
   readonly takes?: Readonly<Record<string, (object: O, saved: unknown) => string | boolean>>;
-  /** Keys that LIO writes, and that say nothing here. */
+  /** Keys that LIO writes, and that have no meaning here. */
   readonly idle?: readonly string[];
-  /** What lines about what is wrong with one call it. */
+  /** The name by which lines about faults call an object. */
   readonly called?: (object: O) => string;
-  /** The line about a key that nobody knows. Absent: it is kept without a word. */
+  /** The line about a key that nobody knows. Absent: the key is kept without a word. */
   readonly strange?: (object: O, key: string) => string;
   parts?(object: O): readonly SavedPart[];
   /** Kinds whose objects stand below one of this kind, in the order in which they are restored. */
   readonly below?: readonly ObjectKind[];
-  /** Its objects in one of the kind above, in the order in which they came. */
+  /** The objects of this kind in an object of the kind above, in the order in which they were created. */
   members(above: A): Iterable<O>;
-  /** Their order in the file, where that is another one. */
+  /** The order of the objects in the file, where that differs from the order of their creation. */
   order?(a: O, b: O): number;
-  /** What a word of a path names below the one above. */
+  /** The object that a word of a path names below the object above. */
   named(above: A, word: string): O | undefined;
-  /** The path of the node that makes and deletes them. */
+  /** The path of the node that makes and deletes objects of this kind. */
   at(above: A): string;
-  /** The word of a path that names an object there. */
+  /** The word of a path that names an object at that node. */
   node(object: O): string;
   /** The path of an object, where that is not the word below the node. */
   path?(object: O): string;
 }
 
-/** One kind of object. Whoever calls it knows which objects are of that kind, and what stands above them. */
+/** One kind of object, as callers see it who know which objects are of that kind, and what stands above them. */
 export interface ObjectKind extends KindOf<SavedObject, object> {}
 
-/** What the kinds are called. */
+/** The names of the kinds. */
 export type KindName = 'storage object' | 'fabric' | 'target' | 'tpg' | 'lun' | 'portal' | 'acl' | 'mapped lun';
 /** The keys of lists of objects. */
 type ListKey = KeptList | 'fabric_modules' | 'storage_objects' | 'targets';
@@ -83,7 +83,7 @@ const kindOf = <O extends SavedObject, A>(record: KindOf<O, A>): ObjectKind => r
 
 /** An object that a saved file has. */
 export interface SavedObject {
-  /** Keys that nobody knows, and what could not be used: written back as they were. */
+  /** Keys that nobody knows or whose values could not be used: they are written back as they were. */
   unknown: Raw;
 }
 
@@ -253,7 +253,7 @@ const storageObject = kindOf<StorageObject, KindOfBackstore>({
   node: ({ name }) => name,
 });
 
-/** What it was made of: `create` has taken it. */
+/** The parameters that a storage object was made of, as `create` took them. */
 const configPart = ({ backstore, config, wwn }: StorageObject): SavedPart => ({
   keys: ['wwn', ...Object.keys(backstore.keys)],
   // rtslib takes no serial number for a device that has its own.
@@ -263,7 +263,7 @@ const configPart = ({ backstore, config, wwn }: StorageObject): SavedPart => ({
 
 const topLists: readonly ListKey[] = ['fabric_modules', 'storage_objects', 'targets'];
 
-/** The kinds that have a list in the saved form of an object: all that stand below it, but for those with one in the file itself. */
+/** The kinds that have a list in the saved form of an object: all kinds below it, but for those with a list in the file itself. */
 export const listsIn = ({ below = [] }: ObjectKind): readonly (ObjectKind & { readonly list: KeptList })[] =>
   below.filter((one): one is ObjectKind & { readonly list: KeptList } => !topLists.includes(one.list));
 

@@ -1,4 +1,4 @@
-/** What `create` of a storage object is given: its name, and the words of its kind. */
+/** Checks the parameters of `create` of a storage object: its name, and the words of its kind. */
 
 import { syntaxError } from '../attribute.ts';
 import type { Backstore } from '../backstore/backstore.ts';
@@ -9,7 +9,7 @@ import { textOf } from './raw.ts';
 const badName = /[/\s]/;
 const nameBytesMax = 255;
 
-/** The parameters of a kind's `create` as their types read them: `"1M"` is a size as 1048576 is. @throws OperatorError */
+/** The parameters of a kind's `create`, each read by its type: `"1M"` is the same size as 1048576. @throws OperatorError */
 export function typedCreation<P extends { readonly name: string }>({ parameters }: Backstore, given: P): P {
   const { name: objectName, ...params } = given as { readonly name: string } & ParameterValues;
   const read = Object.entries(params).map(([name, value]) => {
@@ -24,10 +24,10 @@ export function typedCreation<P extends { readonly name: string }>({ parameters 
   return { name: objectName, ...Object.fromEntries(read) } as object as P;
 }
 
-/** @throws OperatorError for what can be no name */
+/** Checks the name of a storage object. @throws OperatorError */
 export function checkName(name: string): void {
   if (badName.test(name)) throw new OperatorError("A storage object's name cannot contain  /, newline or spaces/tabs");
-  // A path could not name it.
+  // The names `.` and `..` mean other nodes in a path.
   if (name === '.' || name === '..') throw new OperatorError(`A storage object cannot be called ${name}`);
   if (name === '' || Buffer.byteLength(name) > nameBytesMax)
     throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);

@@ -17,11 +17,11 @@ import { operation, type ParameterValues } from './operation.ts';
 import { checkName, typedCreation } from './storage-object-creation.ts';
 import type { Tree } from './tree.ts';
 
-/** What chance and the medium decided when it was created; a repetition takes it as it is. */
+/** The random values of `create`, and those that the medium decided; a repetition takes them as they are. */
 interface SettledObject {
   readonly config: VolumeConfig;
   readonly attributes: Readonly<Record<string, number | string>>;
-  /** The saved file had no serial number for it. */
+  /** Whether the serial number was made because the saved file had none. */
   readonly isSerialMade?: boolean;
 }
 
@@ -40,7 +40,7 @@ export const storageObjectOperations = [
       const params = given.settled ? given : typedCreation(backstore, given);
       const { name } = params;
       checkName(name);
-      // LUNs name their storage object by the plugin, which kinds may share.
+      // LUNs name their storage object by its plugin, which several kinds may share.
       if (tree.storageObjectOf(backstore.plugin, name))
         throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
       const wwn = params.wwn || around.randomUuid();
@@ -56,7 +56,7 @@ export const storageObjectOperations = [
       }
       const { storageObject, volume, notes, abandon } = await made(backstore, named, params, wwn);
       const { config } = storageObject;
-      // Whoever serves it opens it again.
+      // The loop that serves the storage object opens the volume again.
       await volume.close();
       storageObject.volume = undefined;
       named.set(name, storageObject);
@@ -106,7 +106,7 @@ export const storageObjectOperations = [
       const earlier = params.settled as unknown as { config: VolumeConfig } | undefined;
       const config = earlier?.config ?? (await exchanged(storageObject, Number(size), String(cfgstring)));
       storageObject.config = config;
-      // Whoever serves it opens the new one.
+      // The loop that serves the storage object opens the new medium.
       storageObject.volume = undefined;
       const putRecordBack = changeMedium(storageObject);
       const undo = async () => {
@@ -135,7 +135,7 @@ export const storageObjectOperations = [
         : await storageObject.backstore.resize(before, asked, force, old !== undefined);
       const { config, size } = resized;
       if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
-      // What it held before it was made smaller is not what is added now.
+      // Data beyond the old end, from before the volume was made smaller, must not come back.
       if (old !== undefined && size > old) volume?.cut?.();
       try {
         await hasSize(storageObject, config, size);
@@ -144,7 +144,7 @@ export const storageObjectOperations = [
         await resized.undo?.();
         throw error;
       }
-      // One that could not be opened with the old size perhaps can be now, and one whose contents are gone is wanted empty.
+      // A medium that could not be opened with the old size may open now, and a medium whose contents are gone is wanted empty.
       Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
       const undo = async () => {
         await hasSize(storageObject, before, old ?? size);
@@ -163,7 +163,7 @@ export const storageObjectOperations = [
     at: 'storage object',
     verb: 'set',
     doc: 'Changes an attribute.',
-    // `initiator`: MODE SELECT asks for it, which what protects initiators from operators does not concern.
+    // `initiator` is set for MODE SELECT: rules that protect initiators from operators do not concern it.
     params: { group: 'string', name: 'string', value: 'printable', initiator: 'boolean?' },
     prepare({ storageObject: { path } }, params, around) {
       if (params.name !== 'emulate_write_cache' || params.value !== '0') return undefined;
@@ -176,7 +176,7 @@ export const storageObjectOperations = [
       const { group, name, value } = params;
       if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
       checkSupport(storageObject, name, value);
-      // What was so before may come back while it is exported: tgt's users change it so, too.
+      // A value that the object had before may come back while the object is exported; users of tgt change values so, too.
       const isFree = params.initiator === true || restoring || comingBack === true;
       const exported = storageObject.exported && !isFree;
       const checked = storageObject.attributes.check(name, value, 'attribute', exported);
@@ -198,7 +198,7 @@ export const storageObjectOperations = [
   }),
 ];
 
-/** The parameters of `create`, with what somebody else who serves the medium has to say. @throws OperatorError */
+/** The parameters of `create`, with the answers of another process that serves the medium. @throws OperatorError */
 async function settledElsewhere(
   backstore: Backstore,
   named: ReadonlyMap<string, StorageObject>,
@@ -212,8 +212,8 @@ async function settledElsewhere(
 }
 
 /**
- * A new storage object, of a medium that can be opened.
- * @returns with its volume, and `abandon`, which removes what was made for it
+ * Makes a storage object whose medium can be opened.
+ * @returns the object with its volume, and `abandon`, which removes what was made for it
  * @throws OperatorError
  */
 async function made(
@@ -235,11 +235,11 @@ async function made(
   }
 }
 
-/** As rtslib says it. */
+/** The line of rtslib about a storage object that could not be created. */
 export const couldNotCreate = (name: string, reason: string): string =>
   `Could not create StorageObject ${name}: ${reason}`;
 
-/** @throws OperatorError when what was acknowledged out of the cache cannot be brought to the medium */
+/** Switches the write cache. @throws OperatorError when acknowledged writes in the cache cannot be brought to the medium */
 async function switchCache(storageObject: StorageObject, to: number, set: (value: number) => void): Promise<void> {
   try {
     await switchWriteCache(storageObject, to, set);
@@ -254,7 +254,7 @@ const cannotSwitch = (path: string, error: unknown): OperatorError =>
     `The write cache stays on. What may be lost, and what to do: ${path} info`,
   );
 
-/** A medium that can be opened. @throws OperatorError */
+/** Puts another medium in the place of the old one, if it can be opened. @throws OperatorError */
 async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {
   const next = backstore.exchange!(config, size, cfgstring);
   try {
@@ -266,7 +266,7 @@ async function exchanged({ backstore, config }: StorageObject, size: number, cfg
   return next;
 }
 
-/** FORMAT UNIT and SANITIZE reach to the end that there was. @throws OperatorError */
+/** Refuses a change of size while FORMAT UNIT or SANITIZE works towards the old end. @throws OperatorError */
 function refuseDuringWork(storageObject: StorageObject): void {
   const { name } = storageObject;
   const { work } = mediumWork.of(storageObject);
@@ -277,7 +277,7 @@ function refuseDuringWork(storageObject: StorageObject): void {
   );
 }
 
-/** @throws OperatorError */
+/** Checks a size. @throws OperatorError */
 function checkSize(storageObject: StorageObject, size: number | undefined, force: boolean): void {
   const { blockSize, config } = storageObject;
   if (size === undefined) return;
@@ -298,12 +298,12 @@ const losing = ({ name }: StorageObject, old: number, size: number) =>
     `If nothing there is needed, and the file system on it was made smaller first: resize ${size} force=true`,
   );
 
-/** The size that was settled, for a tree that follows. */
+/** The configuration with the size that was settled, for a tree that follows. */
 function sized({ backstore, config }: StorageObject, size = 0): Resized {
   return { config: backstore.keys['size'] ? { ...config, size } : config, size };
 }
 
-/** Initiators are told at once. Resolves when nothing is in flight beyond the end. */
+/** Gives a storage object its new size, and tells initiators at once. Resolves when no command is in flight beyond the end. */
 async function hasSize(storageObject: StorageObject, config: VolumeConfig, size: number): Promise<void> {
   let over: Promise<void> | undefined;
   withChangesReported(storageObject, () => {
@@ -314,7 +314,7 @@ async function hasSize(storageObject: StorageObject, config: VolumeConfig, size:
   await over;
 }
 
-/** @throws OperatorError when there is one that initiators would take for the same */
+/** Refuses a serial number that initiators would take for that of another object. @throws OperatorError */
 function refuseShared(tree: Tree, mine: StorageObject): void {
   const { naa, wwn, backstore } = mine;
   if (backstore.passesThrough || wwn === '') return;
@@ -330,7 +330,7 @@ function refuseShared(tree: Tree, mine: StorageObject): void {
 
 const aboutDiscard: readonly string[] = ['emulate_tpu', 'emulate_tpws', 'unmap_zeroes_data'];
 
-/** Thin provisioning needs a medium that can discard; a closed medium (not serving) is believed. */
+/** Refuses thin provisioning on a medium that cannot discard; a closed medium (not serving) is believed. */
 function checkSupport({ path, volume }: StorageObject, name: string, value: string): void {
   if (!volume || value === '0' || !aboutDiscard.includes(name)) return;
   const refused = (why: string) =>
@@ -349,14 +349,14 @@ export function changedAttributes({ backstore, name, config, wwn, attributes }: 
   );
 }
 
-/** Attributes that the medium decides, as it is now. */
+/** The attributes that the medium decides, with their values as the object has them. */
 export function foundBy({ attributes, backstore, config, volume }: StorageObject): Record<string, number> {
   const table: AttributeTable = attributes.table;
   const all = Object.entries(backstore.attributeDefaults(config, volume));
   return Object.fromEntries(all.filter(([name]) => table[name]?.readOnly));
 }
 
-/** Sets the attributes that the medium decides to what was found. */
+/** Sets the attributes that the medium decides to the values that were found. */
 export function takeFound({ attributes }: StorageObject, found: Readonly<Record<string, number>>): void {
   attributes.assign(found);
 }
@@ -366,7 +366,7 @@ async function discard(named: Map<string, StorageObject>, storageObject: Storage
   await closeVolume(storageObject);
 }
 
-/** Takes a LUN and its mapped LUNs out of the tree. @returns what puts them back */
+/** Takes a LUN and its mapped LUNs out of the tree. @returns a function that puts them back */
 export function removeLun(lun: Lun): () => void {
   const mappings = mappingsOf(lun);
   for (const { acl, mapped } of mappings) acl.mappedLuns.delete(mapped.index);

@@ -34,7 +34,7 @@ export const targetOperations = [
       state.targets.set(wwn, target);
       const undo = () => void state.targets.delete(wwn);
       if (state.fabric.tpgNodes) return { params: { wwn }, undo };
-      // The fabric has no TPG nodes: its one TPG comes and is enabled with the target.
+      // The fabric has no TPG nodes: its one TPG is created and enabled with the target.
       const settled = addTpg(tree, target, 1, params.settled, around);
       target.tpgs.get(1)!.enabled = true;
       return { params: { wwn, settled }, undo };
@@ -134,7 +134,7 @@ function addTpg(tree: Tree, target: Target, tag: number, settled: unknown, aroun
   return { portId: tpg.relativePortId, ...(tpg.nexusWwn && { nexus: tpg.nexusWwn }) };
 }
 
-/** @returns what puts them back */
+/** Takes all LUNs out of a TPG. @returns functions that put them back */
 const removeLuns = (tpg: Tpg): (() => void)[] => [...tpg.luns.values()].map(removeLun);
 
 /** rtslib turns an naa.6 name into naa.5 for targets. */

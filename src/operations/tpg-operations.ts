@@ -1,4 +1,4 @@
-/** What happens inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, groups of settings. Portals: portal-operations.ts. */
+/** Operations inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, groups of settings. Those on portals are in portal-operations.ts. */
 
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
@@ -158,7 +158,7 @@ export const tpgOperations = [
     at: 'acls',
     verb: 'tag',
     doc: 'Puts the ACL of an initiator into a group, whose settings and mapped LUNs it then has.',
-    // '' takes it out of its group.
+    // The tag '' takes the ACL out of its group.
     params: { wwn: 'string', tag: 'printable' },
     apply(_tree, { tpg }, params) {
       const acl = tpg.acls.get(params.wwn);
@@ -227,10 +227,10 @@ export const tpgOperations = [
   }),
 ];
 
-/** LIO: requiring CHAP takes None out of the offer, and back. */
+/** LIO sets AuthMethod with `authentication`: requiring CHAP takes None out of the offer, and no longer requiring it puts None back. */
 export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
 
-/** What a group shares. */
+/** The state that ACLs of a group share. */
 const stateOf = ({ tag, auth, attributes, mappedLuns }: NodeAcl) => ({
   tag,
   auth: { ...auth },

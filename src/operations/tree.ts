@@ -1,4 +1,4 @@
-/** The whole tree of objects: storage objects and fabrics, and what a saved file held that is not ours to understand. */
+/** The whole tree of objects: storage objects and fabrics, and the parts of a saved file that were not understood. */
 
 import type { Backstore } from '../backstore/backstore.ts';
 import { backstores } from '../backstore/index.ts';
@@ -16,7 +16,7 @@ export class Tree {
   readonly fabrics: ReadonlyMap<string, FabricState> = new Map(
     fabrics.map((fabric) => [fabric.name, fabricState(fabric)]),
   );
-  /** What could not be restored, as it stood in the file: it goes back there with every save. */
+  /** The parts of the saved file that could not be restored, as they stood there: they go back there with every save. */
   readonly kept: Kept = emptyKept();
   #lastPortId = 0;
   #portIdsWrapped = false;
@@ -52,7 +52,7 @@ export class Tree {
     for (const target of this.targets()) yield* target.tpgs.values();
   }
 
-  /** Where CHAP words can be set: for discovery, TPGs and ACLs. */
+  /** The places where CHAP words can be set: discovery, TPGs and ACLs. */
   *auths(): Generator<{ readonly path: string; readonly auth: Auth }> {
     for (const { fabric, discoveryAuth } of this.fabrics.values())
       yield { path: `/${fabric.name} discovery_auth`, auth: discoveryAuth };
@@ -77,7 +77,7 @@ export class Tree {
     }
   }
 
-  /** What a saved file names by plugin and name. Several kinds may share a plugin; a kind's own name is understood, too. */
+  /** The storage object that a saved file names by plugin and name. Several kinds may share a plugin; a kind's own name is understood, too. */
   storageObjectOf(plugin: string, name: string): StorageObject | undefined {
     for (const kind of backstores) {
       const found =
@@ -87,28 +87,28 @@ export class Tree {
     return undefined;
   }
 
-  /** `/backstores/fileio/disk0` → the storage object. */
+  /** The storage object at a path: `/backstores/fileio/disk0`. */
   storageObject(path: string): StorageObject | undefined {
     const match = /^\/backstores\/([^/]+)\/([^/]+)\/?$/.exec(path);
     return match ? this.storageObjects.get(match[1] ?? '')?.get(match[2] ?? '') : undefined;
   }
 }
 
-/** Parts of a saved file that have no object: kept by where they stood. */
+/** Parts of a saved file that became no object, by the place where they stood. */
 export interface Kept {
   /** Unknown top-level keys. */
   top: Record<string, unknown>;
   fabricModules: Raw[];
   storageObjects: Raw[];
   targets: Raw[];
-  /** By the target, TPG or ACL that they stood in. */
+  /** Lists by the target, TPG or ACL that they stood in. */
   inside: WeakMap<object, Partial<Record<KeptList, Raw[]>>>;
 }
 
 /** The lists of saved objects in which something may be kept. */
 export type KeptList = 'tpgs' | 'luns' | 'portals' | 'node_acls' | 'mapped_luns';
 
-/** Nothing is kept. */
+/** Makes an empty `Kept`. */
 export const emptyKept = (): Kept => ({
   top: {},
   fabricModules: [],

@@ -1,4 +1,4 @@
-/** Who makes a change: whoever is at the other end of a socket, or this process itself. */
+/** The author of a change: the process at the other end of a socket, or this process itself. */
 
 import type { Socket } from 'node:net';
 import {
@@ -11,16 +11,16 @@ import {
 import { callerOf, ownCaller } from '../system/caller.ts';
 import { peerOf } from '../system/peer.ts';
 
-/** As the kernel knows it. */
+/** The process at the other end of `socket`, as the kernel knows it. */
 export function authorOf(socket: Socket, via: Via): Author {
   const peer = peerOf(socket);
   return { via, ...(peer && callerOf(peer.pid, peer.uid)) };
 }
 
-/** The user of this process. */
+/** The user of this process, as the author of a change. */
 export const ownAuthor = (via: Via): Author => ({ via, ...ownCaller() });
 
-/** What the log says of a change: who made it, and what was typed, or the first of its operations. */
+/** The detail that the log gives of a change: its author, and the typed line or the first operation. */
 export function logDetail(
   operations: readonly Operation[],
   { of, by, line, undoes, redoes }: PartOfChange,

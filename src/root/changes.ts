@@ -1,4 +1,7 @@
-/** What a change could not bring back; what a saved configuration differs in; what a restore would do. */
+/**
+ * Comparisons of configurations: what a step back could not bring back, how a saved configuration differs from the tree, and what a
+ * restore would do.
+ */
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
@@ -8,12 +11,12 @@ import { isRestored, isSameTree, rehearseOperations, treeOf } from '../saved/reh
 import { dumpTree } from '../saved/saveconfig.ts';
 import { type Difference, transition } from '../saved/transition.ts';
 
-/** What leads from one configuration to another. */
+/** The operations that lead from one configuration to another. */
 export interface Differences {
   readonly differences: readonly Difference[];
-  /** Nothing else differs: parts of saved files that are kept and not used. */
+  /** Whether the operations are the whole difference. Otherwise the two also differ in parts of saved files that are kept and not used. */
   readonly isAll: boolean;
-  /** What of a saved configuration cannot be used, a line each. */
+  /** The faults of a saved configuration that make a part of it unusable, a line each. */
   readonly errors: readonly string[];
 }
 
@@ -28,7 +31,7 @@ export async function checkStep(tree: Tree, back: readonly Operation[], before: 
     );
 }
 
-/** What was in memory does not come back. @throws OperatorError */
+/** Refuses to take a change back where the contents of memory would be lost. @throws OperatorError */
 export function refuseLost(tree: Tree, back: readonly Operation[]): void {
   for (const { path, verb, params } of back) {
     if (verb !== 'create') continue;
@@ -41,7 +44,7 @@ export function refuseLost(tree: Tree, back: readonly Operation[]): void {
   }
 }
 
-/** What lies beyond the end does not come back, and is not given up on the way. @throws OperatorError */
+/** Refuses to take a size back: data beyond the old end would be given up on the way, and would not come back. @throws OperatorError */
 export function refuseResize(tree: Tree, back: readonly Operation[]): void {
   for (const { path, verb, params } of back) {
     if (verb !== 'resize') continue;
@@ -59,13 +62,13 @@ export function refuseResize(tree: Tree, back: readonly Operation[]): void {
   }
 }
 
-/** From a saved configuration to `tree`. @throws OperatorError for what is no saved configuration */
+/** The differences from a saved configuration to `tree`. @throws OperatorError for what is no saved configuration */
 export async function differencesFrom(saved: unknown, tree: Tree): Promise<Differences> {
   const { tree: from, errors } = await treeOf(saved);
   return { ...(await compare(from, tree)), errors };
 }
 
-/** What `restoreconfig` would do to `tree`, and whether that is nothing at all. @throws OperatorError as it would */
+/** The operations of a `restoreconfig` on `tree`: none where it would change nothing. @throws OperatorError where it would throw one */
 export async function differencesByRestore(
   tree: Tree,
   params: ParameterValues,
@@ -79,7 +82,7 @@ export async function differencesByRestore(
 async function compare(from: Tree, to: Tree): Promise<Omit<Differences, 'errors'>> {
   const differences = transition(from, to);
   const { tree: copy } = await treeOf(dumpTree(from));
-  // An attribute that cannot change while its object is exported differs all the same.
+  // An attribute that cannot be set while its object is exported is a difference all the same.
   const isAll = await rehearseOperations(
     copy,
     differences.map(({ operation }) => operation),

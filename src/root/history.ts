@@ -1,4 +1,4 @@
-/** Back and forth through what was done: the last change is taken back, one that was taken back is made again. */
+/** Undo and redo: the last change is taken back, and a change that was taken back is made again. */
 
 import type { Files } from '../durable/atomic-file.ts';
 import type { Audit, Audited } from '../durable/audit.ts';
@@ -20,20 +20,20 @@ import type { Root } from './root.ts';
 export interface HistoryStep {
   readonly does: 'undo' | 'redo';
   readonly change: PastChange;
-  /** The operations that lead there. */
+  /** The operations of the step. */
   readonly operations: readonly Operation[];
-  /** How many operations this process had recorded. */
+  /** The number of operations that this process had recorded when the step was computed. */
   readonly at: number;
 }
 
-/** A saved configuration of an earlier time; what is not known of it is absent. */
+/** A saved configuration of an earlier time; a field that is not known of it is absent. */
 export interface SavedBackup extends Omit<Backup, 'hash'> {
   readonly saved?: string | undefined;
   readonly by?: Author | undefined;
   readonly changes?: number;
 }
 
-/** What of the home it looks at. */
+/** The parts of the home that the history reads. */
 export interface HistoryOptions {
   readonly root: Root;
   readonly audit: Audit;
@@ -46,10 +46,10 @@ export interface HistoryOptions {
   readonly saved: () => Promise<{ readonly configuration: unknown; readonly hash: string | null }>;
 }
 
-/** The hash of no file. */
+/** Stands for the hash of a saved file that is not known; no file has this hash. */
 const unknownBase = 'unknown';
 
-/** The way back and forth of one root. */
+/** The undo and redo of one root. */
 export class ChangeHistory {
   readonly #options: HistoryOptions;
 
@@ -58,8 +58,8 @@ export class ChangeHistory {
   }
 
   /**
-   * The newest change that left a trace, or the one of that name; undefined when there is none.
-   * @throws OperatorError when it cannot be taken back
+   * The newest change that left a trace, or the change named `id`; undefined when there is none.
+   * @throws OperatorError when the change cannot be taken back
    */
   last(id?: string): Promise<HistoryStep | undefined> {
     return this.#look(async (past, treeBy) => {
@@ -76,7 +76,7 @@ export class ChangeHistory {
     });
   }
 
-  /** The change that was taken back last; undefined when there is none. @throws OperatorError when it cannot be made again */
+  /** The change that was taken back last; undefined when there is none. @throws OperatorError when that change cannot be made again */
   undone(): Promise<HistoryStep | undefined> {
     return this.#look(async (past, treeBy) => {
       const change = past.undone === undefined ? undefined : past.change(past.undone);
@@ -85,7 +85,7 @@ export class ChangeHistory {
     });
   }
 
-  /** Takes it: a change like any other. @throws OperatorError also when something else was changed meanwhile */
+  /** Takes a step, which is a change like any other. @throws OperatorError also when something else was changed meanwhile */
   async take({ does, change, operations, at }: HistoryStep, said: PartWords = {}): Promise<void> {
     const { root, journal } = this.#options;
     const part = newPart({ ...said, ...(does === 'undo' ? { undoes: change.id } : { redoes: change.id }) });
@@ -99,9 +99,9 @@ export class ChangeHistory {
   }
 
   /**
-   * Whether a change could be taken back that the tree has and the journal does not have yet; in a turn.
-   * @param of its name
-   * @throws OperatorError when it could not
+   * Refuses a change that could not be taken back, while the tree has the change and the journal does not; runs in a turn.
+   * @param of the name of the change
+   * @throws OperatorError when the change could not be taken back
    */
   async refuseLasting(of: string, operations: readonly Operation[]): Promise<void> {
     const { saved, journal } = this.#options;
@@ -123,7 +123,7 @@ export class ChangeHistory {
     return audit.read((await journal()?.lines()) ?? []);
   }
 
-  /** Earlier saved configurations, the oldest first, with who saved them and how many changes came with each. */
+  /** Earlier saved configurations, the oldest first, each with its author and the number of its changes. */
   async backups(): Promise<SavedBackup[]> {
     const { backupDirectory, files } = this.#options;
     const { saves } = await this.all();
@@ -142,7 +142,7 @@ export class ChangeHistory {
     });
   }
 
-  /** Gives up the older half of what the journal knows. One that cannot be shortened is long, and good. */
+  /** Drops the older half of the journal's past. A journal that cannot be shortened stays long, and is still good. */
   async shorten(): Promise<void> {
     const { journal: current, saved, root } = this.#options;
     const base = this.#options.base();
@@ -158,18 +158,18 @@ export class ChangeHistory {
       let configuration = before && dumpTree(before);
       if (before) await rehearseOperations(before, past.operationsFrom(cut)).catch(() => (before = undefined));
       if (!before || !isSameTree(before, tree)) {
-        // What is on trial has to be taken back one day.
+        // A change on trial has to be taken back one day, so the past that leads to it stays.
         if (past.onTrial.length > 0) return;
         [cut, configuration] = [past.length, dumpTree(tree)];
       }
       const params = { configuration: configuration as never, clear_existing: true };
       await journal.fold(cut, { path: '/', verb: 'restoreconfig', params }, base);
     } catch {
-      // The next start tries again.
+      // The next start tries to shorten the journal again.
     }
   }
 
-  /** Looks while nothing changes. */
+  /** Runs `what` while nothing changes. */
   #look<T>(what: (past: Past, treeBy: (route: Route) => Promise<Tree>) => Promise<T | undefined>) {
     const { root, journal, saved } = this.#options;
     return root.inTurn(async () => {

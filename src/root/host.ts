@@ -1,6 +1,4 @@
-/**
- * A root with its durable home: what was acknowledged comes back. One process owns a home at a time; others may look.
- */
+/** A root with its durable home, which brings acknowledged changes back. One process owns a home at a time; others may look. */
 
 import { dirname, join } from 'node:path';
 import { type Files, makePrivateDirectory, realFiles, type WrittenFile, writeThrough } from '../durable/atomic-file.ts';
@@ -39,31 +37,31 @@ export interface HostOptions {
   readonly home: Home;
   readonly role: Role;
   readonly log?: Log;
-  /** As in `RootOptions`. */
+  /** The workers, as in `RootOptions`. */
   readonly workers?: WorkerOptions | undefined;
   readonly looked?: () => void;
-  /** Where faults can be put in between. */
+  /** The files of the home: tests put faults in between here. */
   readonly files?: Files;
-  /** What time it is. */
+  /** The wall clock. */
   readonly now?: () => Date;
 }
 
-/** How a configuration is saved. */
+/** The options of saving a configuration. */
 export interface SaveOptions {
   /**
-   * Merge this storage object into another file; the home's own file always gets everything, since what was acknowledged
-   * comes back in any case.
+   * Merge this storage object into another file. The home's own file always gets the whole tree, since acknowledged changes come back in
+   * any case.
    */
   readonly only?: StorageObject | undefined;
-  /** Who saves it. */
+  /** The author of the saved file. */
   readonly by?: Author | undefined;
 }
 
-/** What `saveconfig` did, for its messages. */
+/** The result of `saveconfig`, for its messages. */
 export interface SavedFile extends WrittenFile {
   readonly path: string;
   readonly backup: boolean;
-  /** Why no backup could be made; the file was saved all the same. */
+  /** The reason why no backup could be made; the file was saved all the same. */
   readonly backupProblem?: string;
 }
 
@@ -107,15 +105,15 @@ export async function openHost(options: HostOptions): Promise<Host> {
 export class Host {
   readonly home: Home;
   readonly root: Root;
-  /** The process that owns the home, when it is not this one. */
+  /** The process that owns the home, when another process does. */
   readonly heldBy: Holder | undefined;
   readonly #isBrief: boolean;
   readonly onlookers: Onlookers;
-  /** Where what happens with the home is logged: onlookers hear it. */
+  /** The log of the home's events, which onlookers hear, too. */
   readonly log: Log;
-  /** What the operator should know about the start, a line each. */
+  /** Lines that the operator should read about the start. */
   readonly warnings: string[] = [];
-  /** Everything that was done, and the way back to it. */
+  /** All changes that were made, and undo and redo. */
   readonly history: ChangeHistory;
   /** Changes that are taken back when nobody confirms them in time. */
   readonly trials: Trials;
@@ -128,7 +126,7 @@ export class Host {
   #closing: Promise<void> | undefined;
   /** sha256 of the saveconfig.json that the tree stands on. */
   #base: string | null = null;
-  /** sha256 of one that somebody else wrote, and that the operator was told of. */
+  /** sha256 of a saveconfig.json that somebody else wrote, after the operator was told of that file. */
   #told: string | null = null;
 
   constructor(options: HostOptions, root: Root, lock: FileLock | Holder, onlookers: Onlookers) {
@@ -161,7 +159,7 @@ export class Host {
     });
   }
 
-  /** This process looks and changes, and serves nothing: what initiators meet is not known here. */
+  /** Whether this process serves nothing: it can look and change, but knows no sessions and no counts. */
   get isOffline(): boolean {
     return this.#isBrief && !this.root.serving;
   }
@@ -171,7 +169,7 @@ export class Host {
     return this.#journal?.pending ?? 0;
   }
 
-  /** The last of them, as lines without secrets, oldest first. */
+  /** The last of the unsaved operations, as lines without secrets, oldest first. */
   get latestOperations(): readonly string[] {
     return this.#journal?.latest ?? [];
   }
@@ -181,12 +179,12 @@ export class Host {
     const saved = await readIfThere(saveFile, this.#files);
     this.#base = saved && hash(saved);
     const readOnly = this.heldBy !== undefined;
-    // A start that fails changes nothing: the journal stands beside the file until that was mended.
+    // A start that fails changes nothing: the journal stays beside the saved file until the file is mended.
     const check = () => void (saved && checkLoadable(saved, saveFile));
     const loaded = await this.#loadJournal(readOnly, check);
     const { journal, replay } = loaded;
     this.#journal = journal;
-    // What came before one that replaces everything needs no repetition.
+    // An operation that replaces everything makes all operations before it needless.
     const whole = replay.operations.findLastIndex(isWhole);
     if (saved && whole < 0) {
       const configuration = parseConfiguration(saved.toString('utf8'), saveFile);
@@ -207,7 +205,7 @@ export class Host {
     if (!readOnly) this.warnings.push(...(await this.trials.resume()));
   }
 
-  /** @param from the file that it stands in */
+  /** Repeats an operation of the journal. @param from the file that the operation stands in */
   async #repeat(operation: Operation, from: string): Promise<void> {
     try {
       const { notes } = await this.root.apply(operation, true);
@@ -227,11 +225,11 @@ export class Host {
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     if (part.trial) await this.history.refuseLasting(part.of, operations);
     try {
-      // Whatever the file says meanwhile, an operation that replaces everything is newer and leaves nothing of it.
+      // An operation that replaces everything is newer than any saved file that was written meanwhile, and leaves nothing of it.
       const on = operations.some(isWhole) ? await this.#hashOnDisk() : undefined;
       await journal.record(operations, this.#base, { ...part, at: this.#now().toISOString() }, on);
       if (on !== undefined) this.#base = on;
-      // What was restored is what stands in the file.
+      // Where the restored tree is what the file says, the journal can begin anew on that file.
       if (on && hash(formatSaved(dumpTree(this.root.tree))) === on) await journal.settle(on).catch(() => {});
     } catch (error) {
       throw new OperatorError(
@@ -269,7 +267,7 @@ export class Host {
     });
   }
 
-  /** What a journal begins with, that begins on a saved file. */
+  /** The first operation of a journal that begins on a saved file. */
   async #beginning(): Promise<Operation | undefined> {
     const { configuration, hash: found } = await this.#saved();
     if (found !== this.#base) return undefined;
@@ -290,12 +288,12 @@ export class Host {
   }
 
   /**
-   * Writes saveconfig.json, or `path` when given. Only the home's own file has backups and ends the journal.
-   * One that somebody else changed is not overwritten until the operator was told of it.
-   * @throws OperatorError when it cannot be written; the old file is then as it was
+   * Writes saveconfig.json, or `path` when given. Only the home's own file has backups and ends the journal. A file that somebody else
+   * changed is not overwritten until the operator was told of that.
+   * @throws OperatorError when the file cannot be written; the old file is then as it was
    */
   save(path: string | undefined, backups: number, { only, by }: SaveOptions = {}): Promise<SavedFile> {
-    // What is written and what the journal says of it must be the same moment.
+    // The file and the journal's note of it must be of the same moment.
     return this.root.inTurn(() => this.#save(path, backups, { only, by }));
   }
 
@@ -331,13 +329,13 @@ export class Host {
     try {
       written = await writeThrough(this.home.saveFile, text, this.#files);
     } catch (error) {
-      // Renamed, and then the directory could not be synchronised: the journal holds for either file.
+      // The file may have been renamed before synchronising its directory failed: the journal is then valid for either file.
       if ((await this.#hashOnDisk()) === next) this.#base = next;
       throw error;
     }
     this.#base = next;
     for (const storageObject of this.root.tree.allStorageObjects()) storageObject.isSerialMade = false;
-    // The announcement says the same.
+    // The journal's announcement says the same, so a failure here loses nothing.
     await this.#journal?.settle(next).catch(() => {});
     return written;
   }
@@ -357,7 +355,7 @@ export class Host {
     return saved && hash(saved);
   }
 
-  /** What is in `path`, with one storage object as it is now. */
+  /** The contents of `path`, with one storage object as it is now. */
   async #merged(path: string, object: StorageObject): Promise<string> {
     const old = await readIfThere(path, this.#files);
     const empty: SavedConfiguration = { fabric_modules: [], storage_objects: [], targets: [] };

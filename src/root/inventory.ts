@@ -1,5 +1,5 @@
 /**
- * What there is, as rows: disks, LUNs, initiators, targets and portals, each with what people compare them by. Sizes and
+ * The inventory as rows: disks, LUNs, initiators, targets and portals, each with the columns by which people compare them. Sizes and
  * counts are numbers. `list`, `ls --json`, the control socket and live views show the same rows.
  */
 
@@ -23,18 +23,18 @@ export interface DiskRow {
   readonly path: string;
   readonly name: string;
   readonly kind: string;
-  /** Bytes; null where nobody knows: the medium is not open. */
+  /** The size in bytes; null while the medium is not open and nobody knows the size. */
   readonly size: number | null;
-  /** The file, device or address behind it; '' where memory is. */
+  /** The file, device or address of the medium; '' where the medium is memory. */
   readonly medium: string;
   readonly writeBack: boolean;
   readonly readOnly: boolean;
   readonly wwn: string;
-  /** Paths of the LUNs that export it. */
+  /** Paths of the LUNs that export the disk. */
   readonly luns: readonly string[];
-  /** Sessions that see it. */
+  /** The number of sessions that see the disk. */
   readonly sessions: number;
-  /** Why it cannot be used, in a line; '' when it can. */
+  /** The reason why the disk cannot be used, in a line; '' when it can. */
   readonly problem: string;
 }
 
@@ -46,23 +46,23 @@ export interface LunRow {
   readonly lun: number;
   readonly disk: string;
   readonly size: number | null;
-  /** Initiators whose ACL maps it. */
+  /** Initiators whose ACL maps the LUN. */
   readonly mappedFor: readonly string[];
-  /** Initiators without an ACL see it. */
+  /** Whether initiators without an ACL see the LUN. */
   readonly forEverybody: boolean;
   readonly sessions: number;
   readonly problem: string;
 }
 
-/** An initiator at a TPG: one that has an ACL there, or that is logged in without. */
+/** An initiator at a TPG: it has an ACL there, or is logged in without one. */
 export interface InitiatorRow {
-  /** Of its ACL, or of the TPG where it has none. */
+  /** The path of the initiator's ACL, or of the TPG where the initiator has none. */
   readonly path: string;
   readonly name: string;
   readonly target: string;
   readonly tpg: number;
   readonly hasAcl: boolean;
-  /** What it has to prove: nothing, its own name, or both sides theirs. */
+  /** The CHAP that a login needs: none, of the initiator alone, or of both sides. */
   readonly chap: 'none' | 'one-way' | 'mutual';
   readonly sessions: number;
   readonly addresses: readonly string[];
@@ -89,7 +89,7 @@ export interface PortalRow {
   readonly tpg: number;
   readonly address: string;
   readonly port: number;
-  /** It listens. */
+  /** Whether the portal listens. */
   readonly up: boolean;
   readonly sessions: number;
   readonly problem: string;
@@ -108,7 +108,7 @@ export interface Inventory {
 export type InventoryKind = keyof Inventory;
 type RowOf<K extends InventoryKind> = Inventory[K][number];
 
-/** Who is logged in, by the TPG. */
+/** The initiators that are logged in, by their TPG. */
 export class InventoryRows {
   readonly #root: Root;
   readonly #sessions: ReadonlyMap<string, readonly SessionInfo[]>;
@@ -208,7 +208,7 @@ export class InventoryRows {
     };
   }
 
-  /** Everybody who has an ACL at a TPG, and who is logged in there without. */
+  /** All initiators that have an ACL at a TPG or are logged in there without one. */
   initiatorsAt(tpg: Tpg): InitiatorRow[] {
     const strangers = this.sessionsAt(tpg).filter(({ acl, type }) => !acl && type === 'Normal');
     return [
@@ -228,7 +228,7 @@ export class InventoryRows {
     return this.#usersAt(lun.tpg).get(lun)!.sessions;
   }
 
-  /** Found out for all LUNs of a TPG at once: there may be many of them, and many who see them. */
+  /** The users of all LUNs of a TPG, found out at once: there may be many LUNs, and many sessions that see them. */
   #usersAt(tpg: Tpg): ReadonlyMap<Lun, Users> {
     const known = this.#users.get(tpg);
     if (known) return known;
@@ -252,7 +252,7 @@ interface Users {
   readonly sessions: SessionInfo[];
 }
 
-/** What there is of each kind, in the order of the tree. */
+/** The rows of each kind, in the order of the tree. */
 const inventory: { readonly [K in InventoryKind]: (root: Root, rows: InventoryRows) => RowOf<K>[] } = {
   disks: ({ tree }, rows) => Array.from(tree.allStorageObjects(), (object) => rows.disk(object)),
   luns: ({ tree }, rows) => [...tree.tpgs()].flatMap((tpg) => Array.from(tpg.luns.values(), (lun) => rows.lun(lun))),
@@ -261,7 +261,7 @@ const inventory: { readonly [K in InventoryKind]: (root: Root, rows: InventoryRo
   portals: ({ tree }, rows) => [...tree.tpgs()].flatMap((tpg) => tpg.portals.map((one) => rows.portal(tpg, one))),
 };
 
-/** The kinds of rows there are. */
+/** The names of the kinds of rows. */
 export const inventoryKinds = Object.keys(inventory) as InventoryKind[];
 
 /** @param root with sessions as of its last `observe` */
@@ -280,7 +280,7 @@ const lunPath = ({ tpg, index }: Lun): string => `${tpg.path}/luns/lun${index}`;
 
 const withoutPort = (address: string): string => address.replace(/:\d+$/, '');
 
-/** Bytes: what is open says, and otherwise what was asked for. */
+/** The size in bytes of the open medium, or the size that was asked for while the medium is closed. */
 function sizeOf({ size, config }: StorageObject): number | null {
   const asked = config['size'];
   return size ?? (typeof asked === 'number' ? asked : null);

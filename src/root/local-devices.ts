@@ -1,4 +1,4 @@
-/** LUNs that are block devices of this machine, and who uses those: they are asked before a change takes one away. */
+/** LUNs that are block devices of this machine, and the programs that use those devices: a change asks before it takes a device away. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { VolumeConfig } from '../backstore/backstore.ts';
@@ -12,13 +12,13 @@ import type { Lun } from '../target/target.ts';
 
 export interface LocalDevice {
   readonly lun: Lun;
-  /** `/dev/loop0` */
+  /** The device's file: `/dev/loop0`. */
   readonly device: string;
   readonly storageObject: StorageObject;
   readonly config: VolumeConfig;
 }
 
-/** The block devices that LUNs are now, whoever attached them. */
+/** The block devices that LUNs are now, whichever process attached them. */
 export function localDevices(tree: Tree, runDirectory: string): LocalDevice[] {
   return [...tree.tpgs()].flatMap((tpg) =>
     [...tpg.luns.values()].flatMap((lun) => {
@@ -37,15 +37,16 @@ export function lunOfDevice(tree: Tree, { path, verb, params }: Operation): Lun 
   return [...tree.tpgs()].find((tpg) => `${tpg.path}/luns` === path)?.luns.get(Number(params['lun']));
 }
 
-/** A device with those who use it, in a line; nothing when nobody does. */
+/** A line that names a device and its users; nothing when the device has no users. */
 export async function inUse({ lun, device }: LocalDevice): Promise<string[]> {
   const users = await whoUses(device);
   return users.length > 0 ? [`${lun.tpg.path}/luns/lun${lun.index} is ${device}, ${users.join(', ')}`] : [];
 }
 
 /**
+ * Refuses a change by which a device in use would go.
  * @param before the devices that there were before the tree was changed
- * @throws OperatorError when one of them would go, and somebody uses it
+ * @throws OperatorError that names the device and its users
  */
 export async function refuseLosing(before: readonly LocalDevice[], tree: Tree): Promise<void> {
   for (const one of before) {

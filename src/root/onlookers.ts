@@ -1,10 +1,10 @@
-/** Who looks on: hears what is logged, what changes and who is refused, as it happens, and has no part in it. */
+/** Onlookers hear what is logged, what changes and who is refused, as it happens, and take no part in it. */
 
 import type { Log, LogRecord } from '../log.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
 import { type LoginRefusal, Refusals } from './refusals.ts';
 
-/** What somebody wants to hear of; none of it may throw or take its time. */
+/** The events that an onlooker wants to hear of. A function here must neither throw nor take long. */
 export interface Onlooker {
   logged?(record: LogRecord): void;
   /** Operations that were made together, and are on disk. */
@@ -12,7 +12,7 @@ export interface Onlooker {
   refused?(refusal: LoginRefusal): void;
 }
 
-/** Those who look on at one root. */
+/** The onlookers of one root. */
 export class Onlookers {
   readonly refusals = new Refusals();
   readonly #all = new Set<Onlooker>();
@@ -22,13 +22,13 @@ export class Onlookers {
     this.#now = now;
   }
 
-  /** @returns what ends it */
+  /** Adds an onlooker. @returns a function that removes the onlooker */
   add(onlooker: Onlooker): () => void {
     this.#all.add(onlooker);
     return () => void this.#all.delete(onlooker);
   }
 
-  /** A log that onlookers hear, too. */
+  /** A log like `log` that onlookers hear, too. */
   hearing(log: Log): Log {
     return (record) => {
       log(record);

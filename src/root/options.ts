@@ -1,49 +1,49 @@
-/** What a root is asked with. */
+/** The options of a root, of its start, and of a change. */
 
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { LoopOptions } from '../loops/loops.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
 
-/** Called with the operations of each change as they were carried out, before it is answered; a rejection is the operator's to hear. */
+/** Called with the operations of each change as they were carried out, before the change is answered; a rejection is shown to the operator. */
 export type RecordChange = (operations: readonly Operation[], part?: PartOfChange) => Promise<void>;
 
-/** What is said of a change besides its name. */
+/** The words that describe a change, besides its name. */
 export type PartWords = Omit<PartOfChange, 'of'>;
 
 /** The length of the name by which the operations of a change are known. */
 const changeIdBytes = 4;
 
-/** A change of its own, with a name that it alone has. */
+/** A new change, with a name that no other change has. */
 export const newPart = (said: PartWords = {}): PartOfChange => ({
   ...said,
   of: randomBytes(changeIdBytes).toString('hex'),
 });
 
-/** How a change is made. */
+/** The options of a change. */
 export interface ChangeOptions {
-  /** Absent: it is a change by itself. */
+  /** The change that the operations are a part of. Absent: they are a change by themselves. */
   readonly part?: PartOfChange | undefined;
-  /** As in `Surroundings`. */
+  /** Whether names come back that were there before, as in `Surroundings`. */
   readonly comingBack?: boolean;
-  /** Whoever asked for it does not any more: a change that has not begun is not made then. */
+  /** Aborted when whoever asked for the change has given up: a change that has not begun is not made then. */
   readonly givenUp?: AbortSignal | undefined;
 }
 
-/** How a root begins to serve. */
+/** The options of a root's start. */
 export interface StartOptions {
-  /** How long it waits for devices that are not there, and what ends that early. */
+  /** The time to wait for devices that are not there, and what ends the wait early. */
   readonly waitMs?: number;
   readonly givenUp?: AbortSignal;
-  /** As in `ReceptionContext`. */
+  /** The sockets that systemd opened, as in `ReceptionContext`. */
   readonly sockets?: readonly number[];
 }
 
-/** What a root is made with. */
+/** The options of a root. */
 export interface RootOptions extends LoopOptions {
   readonly log?: Log;
   /** Called when a medium has gone, or come, by itself. */
   readonly looked?: () => void;
-  /** As in `Surroundings`; absent: chance makes them. */
+  /** The maker of missing serial numbers, as in `Surroundings`. Absent: serial numbers are random. */
   readonly missingSerial?: (of: string) => Promise<string>;
 }

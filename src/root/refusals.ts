@@ -1,11 +1,11 @@
-/** Who was refused lately, and why: for whoever asks why somebody cannot come in. */
+/** The initiators that were refused lately, and why: `why` reads it. */
 
 import type { LogEvent, LogRecord } from '../log.ts';
 
-/** How many are remembered; the one that is the longest ago makes room. */
+/** The number of refusals that are remembered; the oldest makes room for a new one. */
 const refusalsMax = 100;
 
-/** What is logged when somebody is refused, or sent elsewhere. */
+/** The events that tell of a refused or redirected initiator. */
 const refusing: readonly LogEvent[] = [
   'iscsi login refused',
   'iscsi login redirected',
@@ -16,30 +16,30 @@ const refusing: readonly LogEvent[] = [
   'control client refused',
 ];
 
-/** The same refusal of the same initiator, however often it came. Plain data. */
+/** The refusals of one initiator for one reason, however often it came. Plain data. */
 export interface LoginRefusal {
   readonly event: LogEvent;
-  /** As it called itself: nobody has proved anything yet. '' where it said nothing. */
+  /** The name that the initiator gave, which nothing proves yet. '' where the initiator gave none. */
   readonly initiator: string;
-  /** What it asked for: a target, or `discovery`. '' where it did not come that far. */
+  /** The target that the initiator asked for, or `discovery`. '' where the login did not come that far. */
   readonly target: string;
-  /** Where it came from the last time, without its port. */
+  /** The address that the initiator came from the last time, without its port. */
   readonly address: string;
-  /** Where it came to the last time. */
+  /** The portal that the initiator came to the last time. */
   readonly portal: string;
   readonly reason: string;
   readonly count: number;
-  /** ISO 8601, UTC: the first time and the last one. */
+  /** The times of the first refusal and of the last: ISO 8601, UTC. */
   readonly since: string;
   readonly at: string;
 }
 
-/** The last refusals, a line for each who, where and why. */
+/** The last refusals: one line for each initiator, place and reason. */
 export class Refusals {
-  /** By who, where and why; the latest last. */
+  /** The refusals by initiator, place and reason, the latest at the end. */
   readonly #all = new Map<string, LoginRefusal>();
 
-  /** @returns the refusal that a record tells of, undefined when it tells of none */
+  /** Notes the refusal that a log record tells of. @returns the refusal, undefined when the record tells of none */
   note({ event, detail = {} }: LogRecord, now: Date): LoginRefusal | undefined {
     if (!refusing.includes(event)) return undefined;
     const word = (name: string) => String(detail[name] ?? '');
@@ -61,7 +61,7 @@ export class Refusals {
     return refusal;
   }
 
-  /** The latest first. */
+  /** The refusals, the latest first. */
   latest(): LoginRefusal[] {
     return [...this.#all.values()].reverse();
   }

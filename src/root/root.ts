@@ -1,6 +1,4 @@
-/**
- * The one object that owns all: the tree, what serves it, and the one door through which it changes.
- */
+/** The root owns everything: the tree, the loops that serve it, and the one door through which it changes. */
 
 import { OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -33,22 +31,22 @@ import { ObjectSnapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
 import { whyClosed } from './why-closed.ts';
 
-/** How often a start looks for devices that are not there. */
+/** The interval at which a start looks for devices that are not there. */
 const devicePollMs = 200;
 
 export class Root {
   readonly tree = new Tree();
   readonly #options: RootOptions;
   readonly #log: Log;
-  /** Absent while nothing is served. */
+  /** The loops. Absent while nothing is served. */
   #loops: Loops | undefined;
-  /** By the path of the LUN. */
+  /** The problems of LUNs, by the path of the LUN. */
   #lunProblems = new Map<string, OperatorError>();
-  /** By the path of the portal. */
+  /** The problems of portals, by the path of the portal. */
   #portalProblems = new Map<string, string>();
   #serving = false;
   #record: RecordChange = async () => {};
-  /** What changes have left over and is being closed. */
+  /** Things that changes have left over and that are being closed. */
   readonly #releasing = new Set<Promise<unknown>>();
   readonly snapshots = new ObjectSnapshots(() => {
     const loops = this.#loops;
@@ -74,7 +72,7 @@ export class Root {
   }
 
   /**
-   * The one door. Checks, applies, makes durable, answers.
+   * The one door: an operation is checked, applied, made durable and answered.
    * @param restoring the operation comes from a journal or a file: it is taken as it is and not recorded again
    * @throws OperatorError; the tree is then as it was
    */
@@ -89,8 +87,8 @@ export class Root {
   }
 
   /**
-   * Waits for what an operation needs of somebody outside of this process, so that the change that it belongs to does not.
-   * Undefined: it needs nobody.
+   * Does the part of an operation that may have to wait for another process, so that its change does not wait. Undefined: the operation
+   * needs nobody else.
    * @returns the operation to be applied; rejects with an OperatorError
    */
   prepare(operation: Operation, { comingBack }: ChangeOptions = {}): Promise<Operation> | undefined {
@@ -98,10 +96,10 @@ export class Root {
   }
 
   /**
-   * Several operations as one change: stored by one write, followed once, all of them or none. Nobody else changes anything
-   * meanwhile, so `make` waits for nobody outside of this process: what an operation needs of them was prepared.
-   * @param make applies the operations; the tree has each of them at once. One that is refused leaves nothing, and may be caught
-   * @returns what `make` returns
+   * Makes several operations one change: stored by one write, followed once, all of them or none. Nobody else changes anything meanwhile,
+   * so `make` waits for nobody outside of this process: `prepare` did that part.
+   * @param make applies the operations, each of which the tree has at once. One that is refused leaves nothing, and may be caught
+   * @returns the result of `make`
    * @throws OperatorError; the tree is then as it was
    */
   change<T>(make: (apply: Apply) => Promise<T>, options: ChangeOptions = {}): Promise<T> {
@@ -124,13 +122,13 @@ export class Root {
       return this.#apply(make, this.#around(restoring, comingBack), part);
     });
     await released;
-    // What goes may have stood in the way of what comes: the same file, under another name.
+    // A volume that was closed may have stood in the way of one that could not be opened: the same file, under another name.
     if (closes && this.#isAnyMissing()) await this.#openInTurn('now');
     for (const operation of operations) await this.#refuseUnattached(operation, part);
     return value;
   }
 
-  /** @returns with `released`, which resolves when what is left over is closed: nobody has to wait for that in line */
+  /** Applies operations in a turn. @returns the result; `released` resolves when all that is left over is closed, beside other changes */
   async #apply<T>(make: (apply: Apply) => Promise<T>, around: Surroundings, part?: PartOfChange) {
     const devices = around.restoring ? [] : this.localDevices();
     const carrying = new Carrying(door, this.tree, around);
@@ -176,7 +174,7 @@ export class Root {
   }
 
   /**
-   * Opens what could not be opened before: volumes whose medium has appeared, portals whose address has.
+   * Opens volumes and portals that could not be opened before: the medium or the address may have appeared.
    * @param again whether pauses are kept between attempts
    * @returns when nothing is being tried any more; the tree can be changed meanwhile
    */
@@ -186,7 +184,7 @@ export class Root {
     await this.#openInTurn('no');
   }
 
-  /** Which storage objects have no medium, and why, a line each, looked at now; this process opens them if it serves. */
+  /** Lines that name the storage objects without a medium, and why, looked at now. A process that serves opens a medium that is there. */
   async missingMedia(): Promise<string[]> {
     await this.retry();
     const lines = [...this.tree.allStorageObjects()].map(async (storageObject) => {
@@ -247,7 +245,7 @@ export class Root {
   async stop(): Promise<void> {
     await this.#turns.empty();
     await Promise.allSettled(this.#releasing);
-    // Whoever asks meanwhile, asks a root that serves nothing.
+    // A question that comes meanwhile finds a root that serves nothing.
     const loops = this.#loops;
     this.#loops = undefined;
     this.#serving = false;
@@ -256,31 +254,31 @@ export class Root {
     for (const storageObject of this.tree.allStorageObjects()) storageObject.sizeElsewhere = undefined;
   }
 
-  /** Asks the loops what goes on in them, for whoever looks at `sessions` and `loopOf` afterwards. */
+  /** Asks the loops for their states, which `sessions`, `loopOf` and others then read. */
   async observe(): Promise<void> {
     await this.#loops?.observe();
   }
 
-  /** Who is logged in, as of the last `observe`. */
+  /** The sessions of initiators, as of the last `observe`. */
   sessions(): SessionInfo[] {
     return this.states()
       .flatMap(({ sessions }) => sessions)
       .sort((a, b) => a.id - b.id);
   }
 
-  /** FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
+  /** The FORMAT UNIT or SANITIZE that goes on or has failed, as of the last `observe`. */
   workOn = (object: StorageObject): WorkState | undefined => this.#of(object, ({ work }) => work);
 
-  /** What a storage object may have lost of what it acknowledged, as of the last `observe`. */
+  /** The acknowledged writes that a storage object may have lost, as of the last `observe`. */
   lossOf = (object: StorageObject): LossState | undefined => this.#of(object, ({ losses }) => losses);
 
-  /** Commands that the medium of a storage object has, or had, for long, as of the last `observe`. */
+  /** The commands that the medium of a storage object has, or had, for long, as of the last `observe`. */
   overdueOf = (object: StorageObject): OverdueState | undefined => this.#of(object, ({ overdue }) => overdue);
 
-  /** Who holds a storage object, as of the last `observe`; undefined: nobody, and nothing protects it. */
+  /** The holder of a storage object, as of the last `observe`; undefined: nobody holds it, and nothing protects it. */
   holdOn = (object: StorageObject): UnitHold | undefined => this.#of(object, ({ holds }) => holds);
 
-  /** As whom the medium of a storage object knows us, where it has a lock that we hold, as of the last `observe`. */
+  /** The name by which the medium of a storage object knows this process, where it has a lock that we hold, as of the last `observe`. */
   clientOf = (object: StorageObject) => this.#of(object, ({ clients }) => clients);
 
   #of<T extends { readonly path: string }>({ path }: StorageObject, all: (state: LoopState) => readonly T[]) {
@@ -289,10 +287,10 @@ export class Root {
       .find((one) => one.path === path);
   }
 
-  /** What storage objects take of their media, and what is left there, of those that say it; of one alone by its path. */
+  /** The space that storage objects take of their media, and that is left, where they know it; of one object by its path. */
   spaces = async (path?: string) => ((await this.#loops?.each((loop) => loop.spaces(path))) ?? []).flat();
 
-  /** Closes a medium and opens it anew; losses are the operator's to know. @param over a living holder to shut out, or `anybody` */
+  /** Closes a medium and opens it anew; the operator has to know of losses. @param over a living holder to shut out, or `anybody` */
   async reopen(storageObject: StorageObject, over?: string): Promise<void> {
     const { path } = storageObject;
     await this.#turns.takeAndSettle(async () => {
@@ -303,29 +301,29 @@ export class Root {
     await this.observe();
   }
 
-  /** What goes on in the loops, as of the last `observe`. */
+  /** The states of the loops, as of the last `observe`. */
   states(): LoopState[] {
     return [...(this.#loops?.states.values() ?? [])];
   }
 
-  /** What storage objects and LUNs have done since the process began to serve, or since a reset. */
+  /** The counts of storage objects and LUNs since the process began to serve, or since a reset. */
   async counts(): Promise<LoopCounts> {
     return allCounts(this.tree, (await this.#loops?.counts()) ?? []);
   }
 
-  /** How busy each loop is, as of the last `observe`. */
+  /** The load of each loop, as of the last `observe`. */
   loads(): (LoopLoad & { readonly number: number })[] {
     return Array.from(this.#loops?.states ?? [], ([number, { load }]) => ({ number, ...load }));
   }
 
-  /** The loop that serves a target, as of the last `observe`: its number, 0 being this thread. Undefined: nothing serves it. */
+  /** The loop that serves a target, as of the last `observe`: its number (0 is this thread). Undefined: none serves it. */
   loopOf({ path }: Target): { readonly number: number; readonly load: LoopLoad } | undefined {
     const number = this.#loops?.numberOf(path) ?? 0;
     const state = this.#loops?.states.get(number);
     return state && { number, load: state.load };
   }
 
-  /** Ends a session; its initiator may log in again. @throws OperatorError when no fabric has one of this number */
+  /** Ends a session; its initiator may log in again. @throws OperatorError when the fabric has no session of this number */
   async endSession(fabric: string, id: number): Promise<void> {
     const why = 'ended by the operator';
     const ended = await this.#loops?.each((loop) => loop.endSession(fabric, id, why));
@@ -333,25 +331,25 @@ export class Root {
     await this.observe();
   }
 
-  /** What sessions and storage objects have counted begins at zero again. */
+  /** Sets the counts of sessions and storage objects to zero. */
   async resetStatistics(): Promise<void> {
     await this.#loops?.each((loop) => loop.resetStatistics());
     await this.observe();
   }
 
-  /** Why a portal is not being served; undefined when it is, or when this process serves nothing. */
+  /** The reason why a portal is not being served; undefined when it is, or when this process serves nothing. */
   portalProblem(tpg: Tpg, portal: Portal): string | undefined {
     return this.#portalProblems.get(portalPath(tpg, portal));
   }
 
-  /** Why a LUN is not served or attached as the tree wants it; undefined when it is, or when this process serves nothing. */
+  /** The reason why a LUN is not served or attached as the tree wants it; undefined when it is, or when this process serves nothing. */
   lunProblem({ tpg, index }: Lun): OperatorError | undefined {
     return this.#lunProblems.get(`${tpg.path}/luns/lun${index}`);
   }
 
   /**
-   * Lets what runs follow the tree, and hears whether a new portal could be opened.
-   * @param operations what changed it; undefined: the last change was undone
+   * Makes the loops follow the tree, and notes whether a new portal could be opened.
+   * @param operations the operations that changed the tree; undefined: the last change was undone
    */
   async #follow(operations: readonly Operation[] | undefined): Promise<void> {
     if (!this.#loops) return;
@@ -360,7 +358,7 @@ export class Root {
     for (const operation of operations ?? []) this.#refuse(operation);
   }
 
-  /** @param again also what could not be opened before */
+  /** Opens volumes and portals. @param again whether those that could not be opened before are tried, too */
   async #openAll(again: Again = 'no'): Promise<void> {
     const facts = (await this.#loops?.follow(again)) ?? [];
     for (const { storageObjects } of facts)
@@ -377,7 +375,7 @@ export class Root {
   }
 
   /**
-   * A LUN that could not be attached, or detached. What takes its time shows where LUNs are looked at.
+   * Refuses an operation whose LUN could not be attached or detached. Its node shows the outcome of a LUN that takes long.
    * @throws OperatorError that says why; the attaching is taken back then
    */
   async #refuseUnattached(operation: Operation, part: PartOfChange | undefined): Promise<void> {
@@ -389,7 +387,7 @@ export class Root {
     throw problem;
   }
 
-  /** @throws OperatorError for what was asked for and cannot be served */
+  /** Refuses an operation that asked for something that cannot be served. @throws OperatorError */
   #refuse(operation: Operation): void {
     const made = portalMadeBy(this.tree, operation);
     const problem = made && this.portalProblem(made.tpg, made.portal);

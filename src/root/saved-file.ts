@@ -1,4 +1,4 @@
-/** saveconfig.json as bytes: what is there, what it says, and what must not be written over it. */
+/** saveconfig.json as bytes: reading it, and the guards against writing over a file that must stay. */
 
 import { createHash } from 'node:crypto';
 import type { Files } from '../durable/atomic-file.ts';
@@ -6,7 +6,7 @@ import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.t
 import type { SavedConfiguration } from '../saved/saveconfig.ts';
 import { checkShape } from '../saved/saved-shape.ts';
 
-/** The text of a saved configuration → its JSON. @throws OperatorError in the words of a decoder, with the place */
+/** Reads the text of a saved configuration as JSON. @throws OperatorError in the words of a decoder, with the place */
 export function parseConfiguration(text: string, path: string): unknown {
   try {
     return parseJson(text);
@@ -18,7 +18,7 @@ export function parseConfiguration(text: string, path: string): unknown {
   }
 }
 
-/** @throws OperatorError for bytes that no start could load, naming their file */
+/** Refuses bytes that no start could load. @throws OperatorError that names their file */
 export function checkLoadable(content: Buffer, path: string): void {
   const configuration = parseConfiguration(content.toString('utf8'), path);
   try {
@@ -28,7 +28,7 @@ export function checkLoadable(content: Buffer, path: string): void {
   }
 }
 
-/** @returns null where nothing is there. @throws OperatorError when it cannot be read */
+/** Reads a file. @returns null where there is no file. @throws OperatorError when the file cannot be read */
 export async function readIfThere(path: string, files: Files): Promise<Buffer | null> {
   try {
     return await files.readFile(path);
@@ -38,10 +38,10 @@ export async function readIfThere(path: string, files: Files): Promise<Buffer | 
   }
 }
 
-/** sha256 by which a saved file is known. */
+/** The sha256 by which a saved file is known. */
 export const hash = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
 
-/** Without a backup nothing is given up. @throws OperatorError */
+/** Refuses to replace a saved file by a poorer one when the old file has no backup. @throws OperatorError */
 export function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, path: string): void {
   const count = (from: unknown) => {
     const { storage_objects: objects, targets } = from as Partial<SavedConfiguration>;

@@ -1,6 +1,6 @@
 /**
- * Serial numbers for storage objects of a saved file that has none for them: the same at every start, and on no other machine.
- * They are made of a seed of this home, and of what the storage object is.
+ * Serial numbers for storage objects of a saved file that has none for them: the same at every start, and on no other machine. A serial
+ * number is made of a seed of this home and of the words that describe the storage object.
  */
 
 import { createHash, randomUUID } from 'node:crypto';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Files, replaceFile } from '../durable/atomic-file.ts';
 import { systemErrorCode } from '../errors.ts';
 
-/** @param directory where the seed is kept. @returns a UUID for what it is given; one of chance where there can be no seed */
+/** @param directory where the seed is kept. @returns a function from a text to a UUID; the UUID is random where there can be no seed */
 export function serialMaker(directory: string, files: Files): (of: string) => Promise<string> {
   let seed: string | undefined;
   return async (of) => {

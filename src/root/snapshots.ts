@@ -1,4 +1,7 @@
-/** Snapshots of storage objects, as operators ask for them: of the loops that serve, or of the media where nothing is served. */
+/**
+ * Snapshots of storage objects, as operators ask for them: the loops that serve make them, or this process opens the media where nothing
+ * is served.
+ */
 
 import type { Snapshot, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError } from '../errors.ts';
@@ -19,7 +22,7 @@ export class ObjectSnapshots {
     this.#each = each;
   }
 
-  /** Those that a storage object had when it was last asked, oldest first. */
+  /** The snapshots that a storage object had when it was last asked, oldest first. */
   seen(object: StorageObject): readonly Snapshot[] {
     return this.#seen.get(object) ?? [];
   }
@@ -30,8 +33,9 @@ export class ObjectSnapshots {
   }
 
   /**
-   * Makes a snapshot of each, all of the same instant: what was answered by then is in them. All of them or none.
-   * @throws OperatorError; before any initiator was held where one of them cannot have it
+   * Makes a snapshot of each object, all of the same instant: every write that was answered by then is in them. Either all are made or
+   * none.
+   * @throws OperatorError; where one of the objects cannot have a snapshot, before any initiator was held
    */
   async create(objects: readonly StorageObject[], name: string): Promise<void> {
     for (const object of objects)
@@ -55,17 +59,17 @@ export class ObjectSnapshots {
     }
   }
 
-  /** Deletes one. @throws OperatorError */
+  /** Deletes a snapshot. @throws OperatorError */
   async remove(object: StorageObject, name: string): Promise<void> {
     await this.#ask(object, { does: 'remove', name });
   }
 
-  /** The storage object holds again what it held then. Its initiators are told. @throws OperatorError */
+  /** Gives a storage object the contents that the snapshot has. Its initiators are told. @throws OperatorError */
   async rollback(object: StorageObject, name: string): Promise<void> {
     await this.#ask(object, { does: 'rollback', name });
   }
 
-  /** Makes the medium of another storage object of it. @throws OperatorError */
+  /** Makes a new medium for another storage object from a snapshot. @throws OperatorError */
   async clone(object: StorageObject, name: string, config: VolumeConfig): Promise<void> {
     await this.#ask(object, { does: 'clone', name, config });
   }
@@ -82,13 +86,13 @@ export class ObjectSnapshots {
   }
 }
 
-/** Waits for all of them, also when one fails. */
+/** Waits for the work on all objects, also when one fails. */
 async function all(objects: readonly StorageObject[], work: (object: StorageObject) => Promise<unknown>) {
   const failed = (await Promise.allSettled(objects.map(work))).find(({ status }) => status === 'rejected');
   if (failed) throw (failed as PromiseRejectedResult).reason;
 }
 
-/** Of a medium that nobody serves: it is opened for that, and there is nobody to be held. */
+/** Carries out a request on a medium that nobody serves: the medium is opened for the request, and there are no initiators to hold. */
 async function whileClosed(object: StorageObject, request: SnapshotRequest): Promise<readonly Snapshot[]> {
   if (request.does === 'hold' || request.does === 'let go') return [];
   object.volume = await recordedFor(object, await object.backstore.open(object.config));

@@ -1,6 +1,6 @@
 /**
- * Changes on trial: each is taken back when nobody confirms it in time, also by the next process, before it serves anything. What
- * others changed meanwhile stays. Where that stands on it, the change stays too, and whoever looks is told.
+ * Changes on trial: each is taken back when nobody confirms it in time, if need be by the next process, before that serves anything. What
+ * others changed meanwhile stays. Where a later change stands on the tried one, the tried one stays too, and `status` says so.
  */
 
 import { OperatorError, wholeReasonOf } from '../errors.ts';
@@ -13,9 +13,9 @@ import type { ChangeHistory } from './history.ts';
 export interface TriedChange {
   readonly change: string;
   readonly line: string;
-  /** When it is taken back. */
+  /** The time at which the change is taken back. */
   readonly until: Date;
-  /** Why it could not be taken back, when its time was over. */
+  /** The reason why the change could not be taken back when its time was over. */
   readonly problem?: string;
 }
 
@@ -24,12 +24,12 @@ interface Pending extends TriedChange {
   readonly cancel: () => void;
 }
 
-/** What trials need of the home. */
+/** The functions of the home that trials need. */
 export interface TrialsOptions {
   readonly history: ChangeHistory;
   readonly log: Log;
   readonly now: () => Date;
-  /** Stores that a change is to stay. */
+  /** Stores that a change stays. */
   readonly confirm: (change: string, by: Author) => Promise<void>;
 }
 
@@ -37,14 +37,14 @@ export interface TrialsOptions {
 export class Trials {
   readonly #options: TrialsOptions;
   readonly #pending = new Map<string, Pending>();
-  /** They are taken back one after the other. */
+  /** Resolves when the changes whose time is over are taken back, one after the other. */
   #taking: Promise<unknown> = Promise.resolve();
 
   constructor(options: TrialsOptions) {
     this.#options = options;
   }
 
-  /** Those that are pending, the oldest first. */
+  /** The pending changes, the oldest first. */
   get all(): TriedChange[] {
     return [...this.#pending.values()].map(({ change, line, until, problem }) => ({
       change,
@@ -54,12 +54,15 @@ export class Trials {
     }));
   }
 
-  /** Takes up what an earlier process left: what is over is taken back now. @returns why some could not be, a line each */
+  /**
+   * Goes on with the trials of an earlier process: a change whose time is over is taken back now. @returns lines that say why some could
+   * not be taken back
+   */
   async resume(): Promise<string[]> {
     const { history, now } = this.#options;
     const overdue: string[] = [];
     for (const { id, trial, line, operations } of await history.onTrial()) {
-      // A clock that went back does not make it longer.
+      // A wall clock that was set back does not lengthen the trial.
       const left = Math.min(Date.parse(trial!.until) - now().getTime(), trial!.ms);
       this.#add(id, line ?? `${operations[0]?.path} ${operations[0]?.verb}`, trial!, left);
       if (left <= 0) overdue.unshift(id);
@@ -69,13 +72,13 @@ export class Trials {
     return lines;
   }
 
-  /** A change was made: it may be on trial, or take one back that was. */
+  /** Notes a change: it may be on trial, or take back one that was. */
   made({ of, trial, undoes, line = '' }: PartOfChange): void {
     if (undoes !== undefined) this.#forget(undoes);
     if (trial && !this.#pending.has(of)) this.#add(of, line, trial, trial.ms);
   }
 
-  /** Those that are named, or all, stay. @returns what they were @throws OperatorError when there is none */
+  /** Confirms the named change, or all. @returns the confirmed changes @throws OperatorError when there is none */
   async confirm(change: string | undefined, by: Author): Promise<TriedChange[]> {
     const wanted = this.all.filter((one) => change === undefined || one.change === change);
     if (wanted.length === 0)
@@ -90,7 +93,7 @@ export class Trials {
     return wanted;
   }
 
-  /** The next process goes on with them. */
+  /** Stops the clocks; the next process goes on with the trials. */
   async close(): Promise<void> {
     for (const { cancel } of this.#pending.values()) cancel();
     await this.#taking;
@@ -111,7 +114,7 @@ export class Trials {
     this.#pending.delete(change);
   }
 
-  /** @returns why it could not be taken back, in a line */
+  /** Takes a change back at the end of its trial. @returns lines that say why that could not be done */
   async #end(change: string): Promise<string[]> {
     const pending = this.#pending.get(change);
     if (!pending) return [];
@@ -121,7 +124,7 @@ export class Trials {
     try {
       const step = await history.last(change);
       if (step) await history.take(step, { by: { via: 'trial' }, line: `not confirmed within ${seconds} s: ${line}` });
-      // Somebody has replaced everything since.
+      // An operation that replaces everything has come since: the change is confirmed, for there is nothing to take back.
       else await confirm(change, { via: 'trial' });
       this.#forget(change);
       return [];
@@ -134,7 +137,7 @@ export class Trials {
   }
 }
 
-/** How a change is shown that is on trial. */
+/** The line that shows a change on trial. */
 export const describeTrial = ({ change, line, problem }: TriedChange, time: string): string =>
   problem === undefined
     ? `${change} is taken back at ${time} unless: confirm ${change}   (${line})`

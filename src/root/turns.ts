@@ -1,18 +1,18 @@
 /**
- * The queue of changes: one after the other, and none of them waits there for somebody outside of this process. What a
- * change begins with those is waited for beside the queue, while others have their turns.
+ * The queue of changes: one after the other, and none of them waits in it for another process. A change that has to wait for one does so
+ * beside the queue, while other changes have their turns.
  */
 
 import { WorkQueue } from '../system/work-queue.ts';
 
-/** What became of a turn, and of what it has begun. */
+/** The result of a turn, and of the work that the turn has begun. */
 interface Begun<T> {
   readonly outcome: PromiseSettledResult<T>;
-  /** Whether what was begun has an outcome to be taken. */
+  /** Whether the work that was begun has an outcome to be taken. */
   readonly settled: () => Promise<boolean>;
 }
 
-/** Closing, opening, attaching: each may begin the next. */
+/** The number of turns that work may take one after the other: closing, opening and attaching may each begin the next. */
 const stepsMax = 3;
 
 export class Turns {
@@ -21,20 +21,21 @@ export class Turns {
   readonly #look: () => Promise<void>;
 
   /**
-   * @param settled asked at the end of a turn: resolves when what was begun in it has ended or is late, with whether there was anything
-   * @param look takes the outcome of that, in a turn of its own, and begins what comes next
+   * @param settled asked at the end of a turn: resolves when the work that was begun in it has ended or is late, with whether there was
+   * any
+   * @param look takes the outcome of that work, in a turn of its own, and begins the next
    */
   constructor(settled: () => Promise<boolean> | undefined, look: () => Promise<void>) {
     this.#settled = settled;
     this.#look = look;
   }
 
-  /** Runs `what` after what came before it and before what comes later: meanwhile nothing changes. */
+  /** Runs `what` after all earlier turns and before all later ones: meanwhile nothing changes. */
   take<T>(what: () => Promise<T>): Promise<T> {
     return this.#queue.take(what);
   }
 
-  /** The same, and waits for what `what` has begun. */
+  /** Runs `what` as `take` does, and then waits for the work that `what` has begun. */
   async takeAndSettle<T>(what: () => Promise<T>): Promise<T> {
     const { outcome, settled } = await this.#begin(what);
     let isOpen = await settled();
@@ -44,7 +45,7 @@ export class Turns {
     return outcome.value;
   }
 
-  /** Resolves when those that are in the queue now have had their turn. */
+  /** Resolves when all that are in the queue now have had their turn. */
   async empty(): Promise<void> {
     await this.#queue.empty();
   }

@@ -3,7 +3,7 @@
 import { wholeReasonOf } from '../errors.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 
-/** Why the medium of a storage object that is not served could not be opened; undefined when it could. */
+/** The reason why the medium of a storage object that is not served could not be opened; undefined when it could. */
 export async function whyClosed({ backstore, config }: StorageObject): Promise<string | undefined> {
   try {
     await (await backstore.open(config)).close();

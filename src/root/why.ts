@@ -1,6 +1,6 @@
 /**
- * Why an initiator cannot come in, or does not see or write a disk: every rule that it meets, in the order in which it
- * meets them, asked of the rules themselves as the configuration and the process are now.
+ * The answer to `why`: the rules that an initiator meets on its way to a disk, in their order. Each rule is asked itself, of the
+ * configuration and the process as they are now.
  */
 
 import { serviceOf } from '../fabric/index.ts';
@@ -21,46 +21,46 @@ import { InventoryRows } from './inventory.ts';
 import type { LoginRefusal, Refusals } from './refusals.ts';
 import type { Root } from './root.ts';
 
-/** What an initiator may do with a LUN, and why not more. Plain data. */
+/** The access that an initiator has to a LUN, and why it has not more. Plain data. */
 export interface LunVerdict {
-  /** As the initiator numbers it. */
+  /** The initiator's number of the LUN. */
   readonly number: number;
-  /** A path. */
+  /** The path of the storage object. */
   readonly disk: string;
   readonly reads: boolean;
   readonly writes: boolean;
-  /** Lines; none where it may do everything. */
+  /** The reasons, in lines; none where the initiator may do everything. */
   readonly because: readonly string[];
-  /** The line that changes the first of them. */
+  /** The line to type that takes the first reason away. */
   readonly mend?: string;
 }
 
-/** What an initiator meets at one TPG. Plain data. */
+/** The rules that an initiator meets at one TPG. Plain data. */
 export interface LoginWalk {
-  /** The TPG's, or what was asked for where there is none. */
+  /** The path of the TPG, or the target that was asked for where there is none. */
   readonly path: string;
   readonly verdicts: readonly Verdict[];
-  /** None where it is refused. */
+  /** The LUNs that the initiator sees. Empty where it is refused. */
   readonly luns: readonly LunVerdict[];
-  /** The first that refuses. */
+  /** The first rule that refuses. */
   readonly refusedBy?: Verdict;
 }
 
-/** What is found out about one initiator. */
+/** The answer about one initiator. */
 export interface WhyAnswer {
   readonly initiator: string;
   readonly address?: string;
   readonly walks: readonly LoginWalk[];
-  /** How it was refused of late, the latest first. */
+  /** The initiator's refusals of late, the latest first. */
   readonly refusals: readonly LoginRefusal[];
 }
 
-/** Whom it is about. */
+/** The question. */
 export interface WhyQuestion {
   readonly initiator: string;
-  /** One target; otherwise all to which initiators log in. */
+  /** One target. Absent: all targets to which initiators log in. */
   readonly target?: string;
-  /** Where it comes from, without brackets. */
+  /** The address that the initiator comes from, without brackets. */
   readonly from?: string;
 }
 
@@ -87,7 +87,7 @@ export async function whyRefused(root: Root, refusals: Refusals, question: WhyQu
   };
 }
 
-/** There is nothing to log in to. */
+/** The answer where there is nothing to log in to. */
 function nowhere(wanted: string | undefined, target: Target | undefined): LoginWalk {
   const verdict: Verdict = target
     ? { rule: 'target', outcome: 'refuses', says: `${target.path} has no TPG`, mend: `${target.path} create` }
@@ -167,7 +167,7 @@ function connectionsBeside(root: Root, target: Target): number {
   return root.sessions().reduce((sum, session) => sum + (isBeside(session) ? session.connections.length : 0), 0);
 }
 
-/** What stands in the way of an initiator at a LUN, and the line that takes it away, where there is one. */
+/** An obstacle of an initiator at a LUN, and the line to type that takes it away, where there is one. */
 interface Obstacle {
   readonly takes: 'all' | 'writes';
   readonly says: string;
@@ -217,7 +217,7 @@ function mediumObstacles(root: Root, object: StorageObject): Obstacle[] {
   ];
 }
 
-/** What makes access show it read-only (access.ts). */
+/** The obstacles to writing, for which access shows the LUN read-only (access.ts). */
 function protections(tpg: Tpg, acl: NodeAcl | undefined, number: number): Obstacle[] {
   const attribute = acl ? 'prod_mode_write_protect' : 'demo_mode_write_protect';
   const mapped = acl?.mappedLuns.get(number);
@@ -250,7 +250,7 @@ function holdObstacles(root: Root, object: StorageObject, tpg: Tpg, initiatorNam
   return [{ takes: reads ? 'writes' : 'all', says: `reserved by ${holderOf(hold).join(', ')}`, ...kill }];
 }
 
-/** Who holds the reservation. */
+/** The names of the reservation's holders. */
 function holderOf({
   persistent: { reservation, registrations },
   reservedBy,
@@ -261,25 +261,25 @@ function holderOf({
   return [...new Set(holders.map(({ initiator }) => bareName(initiator)))];
 }
 
-/** What there is to know of a LUN: who holds it, who uses it, who may and what. Plain data. */
+/** The answer about a LUN: its holder, its users, and the access that each initiator has. Plain data. */
 export interface LunAnswer {
   readonly path: string;
   readonly disk: string;
   readonly problem: string;
-  /** A persistent reservation by its type, or RESERVE; null: none. */
+  /** The type of the persistent reservation, or RESERVE; null: there is none. */
   readonly reservation: { readonly type: string; readonly holders: readonly string[] } | null;
   readonly registered: readonly string[];
-  /** Who is logged in and sees it. */
+  /** The initiators that are logged in and see the LUN. */
   readonly users: readonly {
     readonly initiator: string;
     readonly session: number;
     readonly addresses: readonly string[];
   }[];
-  /** Whose ACL maps it; `*` stands for everybody who has none. */
+  /** The access by ACL; `*` stands for initiators that have none. */
   readonly may: readonly (LunVerdict & { readonly initiator: string })[];
 }
 
-/** SPC-4 6.15.3.4 */
+/** SPC-4 6.15.3.4: the types of a persistent reservation. */
 const typeNames: Readonly<Record<number, string>> = {
   1: 'write exclusive',
   3: 'exclusive access',

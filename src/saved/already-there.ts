@@ -1,4 +1,4 @@
-/** A saved configuration that is there already: restoring it need not end a session. */
+/** Recognises a saved configuration that the tree has already: restoring it need not end a session. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Surroundings } from '../operations/operation.ts';
@@ -7,17 +7,17 @@ import { restoreTree } from './restore.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
 import { dumpTree } from './saveconfig.ts';
 
-/** Whether a saved configuration is the tree's already, to the last name: restoring it would change nothing. */
+/** Whether the tree has a saved configuration already, to the last name, so that restoring it would change nothing. */
 export async function isThere(
   tree: Tree,
   saved: unknown,
   around: Surroundings,
   filter: RestoreFilter,
 ): Promise<boolean> {
-  // A part of it that was asked for by name is to begin anew.
+  // A part that was asked for by name is to begin anew.
   if (isPartial(filter)) return false;
   const all = [...tree.allStorageObjects()];
-  // What is not there now may be found by restoring it; and what is empty is not worth a comparison.
+  // Restoring may find a medium that is missing now; and an empty tree is not worth a comparison.
   if (all.length === 0 || all.some(({ missing, size }) => missing !== undefined && size === undefined)) return false;
   const copy = new Tree();
   const errors = await restoreTree(copy, saved, { ...around, serving: false, restoring: true });

@@ -25,7 +25,7 @@ export const configurationOperations = [
       const saved = checkShape(configuration);
       const filter = filterOf(params);
       const before = dumpValue(tree);
-      // Sessions go on, and ramdisks keep what they hold.
+      // Where nothing would change, sessions go on, and ramdisks keep their contents.
       if (params.clear_existing === true && (await isThere(tree, configuration, around, filter)))
         return { params: { configuration: before, clear_existing: true }, undo: () => {} };
       if (params.clear_existing !== true) refuseExisting(tree, saved);
@@ -33,7 +33,7 @@ export const configurationOperations = [
       else await close(clear(tree, filter));
       const errors = await restoreTree(tree, configuration, around, filter);
       return {
-        // What came out of it, aliases and all: that is what a repetition must give.
+        // A repetition must give the tree that came out of it, aliases included.
         params: { configuration: dumpValue(tree), clear_existing: true },
         notes: errors,
         undo: () => putBack(tree, before, around),
@@ -82,7 +82,7 @@ function refuseExisting(tree: Tree, saved: ReturnType<typeof checkShape>): void 
       );
 }
 
-/** Takes objects out of the tree; their volumes are the caller's to close. */
+/** Takes objects out of the tree; the caller closes their volumes. */
 function clear(tree: Tree, filter: RestoreFilter): StorageObject[] {
   const partial = isPartial(filter);
   const chosen = (target: Target) => !partial || target.wwn === filter.target;

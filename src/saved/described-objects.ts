@@ -1,4 +1,4 @@
-/** The objects of a description: what is understood of each, and what tells it from the others of its list. */
+/** The objects of a description: the keys of each that mean something to the reader, and the key that tells it from the others of its list. */
 
 import { isRaw, type Raw, textOf } from '../operations/raw.ts';
 import { listsIn, type ObjectKind, schema } from '../operations/schema.ts';
@@ -7,7 +7,7 @@ import { bracketed } from '../target/target.ts';
 /** The lists of a description, and the kinds of objects that stand in them. */
 export const topKinds = [schema.storageObject, schema.fabric, schema.target] as const satisfies readonly ObjectKind[];
 
-/** What a description leaves to be understood, by the list that an object stands in. */
+/** The keys that a description leaves out because they follow from others, by the list that an object stands in. */
 const left: Readonly<Record<string, (raw: Raw) => Raw>> = {
   targets: (raw) => ({ fabric: 'iscsi', ...raw, wwn: textOf(raw['wwn']).toLowerCase() }),
   tpgs: (raw) => ({ tag: 1, ...raw }),
@@ -16,13 +16,13 @@ const left: Readonly<Record<string, (raw: Raw) => Raw>> = {
   mapped_luns: (raw) => ({ tpg_lun: raw['index'], ...raw }),
 };
 
-/** An object with what its description leaves to be understood. */
+/** An object with the keys that its description leaves out. */
 export const understood = (kind: ObjectKind, raw: Raw): Raw => left[kind.list]?.(raw) ?? raw;
 
-/** The objects in what may be a list of them. */
+/** The objects in a value that may be a list of them. */
 export const rawsIn = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRaw) : []);
 
-/** What tells an object from the others of its list. */
+/** A text that tells an object from the others of its list. */
 export const identityOf = (kind: ObjectKind, raw: Raw): string =>
   JSON.stringify([
     ...Object.entries(kind.fields).flatMap(([key, { names }]) => (names === undefined ? [] : [raw[key]])),
@@ -30,7 +30,7 @@ export const identityOf = (kind: ObjectKind, raw: Raw): string =>
     raw['fabric'],
   ]);
 
-/** Lists of what is no object of its own, and the key that tells one from the others. */
+/** Lists whose entries are no objects of the tree, and the key that tells one entry from the others. */
 const named = { accounts: 'userid', alua_tpgs: 'name' } as const;
 
 /** The first object that its list has already: the words that lead to it. */

@@ -1,6 +1,6 @@
 /**
- * What a description of a configuration may say (`apply`, `export`), as a JSON Schema: made of the schema of the saved tree and of
- * the tables of attributes, and what descriptions are checked by.
+ * The JSON Schema of a description of a configuration (`apply`, `export`): made of the schema of the saved tree and of the tables of
+ * attributes. Descriptions are checked by it.
  */
 
 import type { Attribute, AttributeTable } from '../attribute.ts';
@@ -30,7 +30,7 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
-/** `10G`, as in the shell. */
+/** A size as in the shell: `10G`. */
 const sizePattern = '^\\d+([kKmMgGtT]i?)?[bB]?$';
 
 const text: JsonSchema = { type: 'string' };
@@ -42,7 +42,7 @@ const object = (properties: Readonly<Record<string, JsonSchema>>, required: read
   ...(required.length > 0 && { required }),
 });
 
-/** A secret, or where it is: whoever applies the description opens it. */
+/** A secret, or the place of a secret, which the program that applies the description reads. */
 const secret: JsonSchema = {
   description: 'The secret; or the variable of the environment, or the file, that has it.',
   anyOf: [text, object({ env: text }, ['env']), object({ file: text }, ['file'])],
@@ -64,7 +64,7 @@ const ofAttribute = ({ doc, min, max, only }: Attribute): JsonSchema => ({
   ...(max !== undefined && { maximum: max }),
 });
 
-/** Those that cannot be set are none of a description. */
+/** The attributes of a table that can be set; a description has no others. */
 const ofTable = (table: AttributeTable): Record<string, JsonSchema> =>
   Object.fromEntries(
     Object.entries(table).flatMap(([name, one]) => (one.readOnly ? [] : [[name, ofAttribute(one)] as const])),
@@ -88,7 +88,7 @@ function storageObjectKeys(): Record<string, JsonSchema> {
   return Object.fromEntries(all);
 }
 
-/** What the kinds have beside their fields. */
+/** The keys that the kinds have beside their fields. */
 const more: Readonly<Record<keyof typeof schema, Readonly<Record<string, JsonSchema>>>> = {
   storageObject: {
     ...storageObjectKeys(),
@@ -129,7 +129,7 @@ const needed: Readonly<Record<keyof typeof schema, readonly string[]>> = {
   mappedLun: ['index'],
 };
 
-/** What a description may say of an object. */
+/** The schema of an object of a kind. */
 export const schemaOf = (kind: ObjectKind): JsonSchema =>
   ofKind((Object.keys(schema) as (keyof typeof schema)[]).find((name) => schema[name] === kind)!);
 
@@ -140,7 +140,7 @@ function ofKind(name: keyof typeof schema): JsonSchema {
   return object({ ...Object.fromEntries(fields), ...more[name], ...Object.fromEntries(lists) }, needed[name]);
 }
 
-/** What a description is. */
+/** The schema of a description. */
 export const descriptionSchema: JsonSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Description of a tcli configuration',
@@ -153,7 +153,7 @@ export const descriptionSchema: JsonSchema = {
   }),
 };
 
-/** What is wrong with a value, and where: the words that lead there. */
+/** A fault in a value, and the words that lead to its place. */
 export interface SchemaFault {
   readonly at: readonly (string | number)[];
   readonly what: string;
@@ -162,7 +162,7 @@ export interface SchemaFault {
 const typeOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value;
 
-/** Checks a value. @returns what is wrong with it */
+/** Checks a value. @returns the faults of the value */
 export function faultsIn(value: unknown, by: JsonSchema, at: readonly (string | number)[] = []): SchemaFault[] {
   const type = typeOf(value);
   const fault = (what: string): SchemaFault[] => [{ at, what }];

@@ -6,21 +6,21 @@ import { repetitionIn } from './described-objects.ts';
 import { descriptionSchema, faultsIn } from './description-schema.ts';
 import { readDocuments, type YamlDocument, yaml } from './yaml-documents.ts';
 
-/** A description, and where it stands. */
+/** A description, and the lines of its files. */
 export interface Description {
   readonly given: Raw;
   readonly where: Where;
 }
 
-/** `FILE:LINE` of what the words lead to: a list, the number of an object in it, and so on. Without words: `FILE`. */
+/** The place, `FILE:LINE`, of the value that the words lead to: a list, the number of an object in it, and so on. Without words: `FILE`. */
 export type Where = (at: Words) => string;
 type Words = readonly (string | number)[];
 
-/** Where a secret is. */
+/** The place of a secret: a variable of the environment, or a file. */
 export type SecretPlace = { readonly env: string } | { readonly file: string };
 
 /**
- * Reads a description. @param secret what is at a place @param name of the file, for errors
+ * Reads a description. @param secret reads the secret at a place @param name of the file, for errors
  * @throws OperatorError with the line for what is no description
  */
 export async function readDescription(
@@ -29,7 +29,7 @@ export async function readDescription(
   secret: (place: SecretPlace) => Promise<string>,
 ): Promise<Description> {
   const whole: Record<string, unknown[]> = {};
-  /** By list, where each of its objects was. */
+  /** The places of the objects of each list. */
   const origins: Record<string, { document: YamlDocument; number: number }[]> = {};
   for (const document of await readDocuments(text, name)) {
     const { value } = document;
@@ -67,7 +67,7 @@ export async function readDescription(
   return { given: (await resolved(whole, secret)) as Raw, where };
 }
 
-/** With secrets in the place of where they are. */
+/** A value in which each place of a secret is replaced by the secret. */
 async function resolved(value: unknown, secret: (place: SecretPlace) => Promise<string>): Promise<unknown> {
   if (Array.isArray(value)) return Promise.all(value.map((one) => resolved(one, secret)));
   if (!isRaw(value)) return value;

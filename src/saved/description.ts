@@ -1,6 +1,7 @@
 /**
- * A description of a configuration beside the tree: what it takes to make the tree as it says, and the tree described. It has the
- * keys of saveconfig.json, and may leave out what is to stay as it is. With `prune` the tree has what it says, and nothing else.
+ * Descriptions beside the tree: the plan that makes the tree as a description says, and the description of a tree. A description has the
+ * keys of saveconfig.json, and may leave out what is to stay as it is. With `prune` the tree gets what the description has, and keeps
+ * nothing else.
  */
 
 import { isAbsolute } from 'node:path';
@@ -23,13 +24,13 @@ import { treeOf } from './rehearsal.ts';
 import { dumpTree } from './saveconfig.ts';
 import { transition } from './transition.ts';
 
-/** The size of a storage object that is not there yet, until its medium has said it. */
+/** The size of a storage object that is not there yet, until its medium has said its own. */
 const unknownBytes = 512;
 
 /** Groups of settings, which are named one by one. */
 const groups: readonly string[] = ['attributes', 'parameters'];
 
-/** What a description makes of a saved form. */
+/** A saved form with the values of a description in it. */
 function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: boolean): Raw {
   const old: Raw = before ?? {};
   const lists = listsIn(kind);
@@ -44,7 +45,7 @@ function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: bo
     if (lists.some(({ list }) => list === key)) continue;
     const settings = groups.includes(key) ? { ...(prune ? {} : rawOf(old[key])), ...rawOf(value) } : value;
     form[key] = settings;
-    // Those that LIO does not have stand elsewhere in a saved form, and would be taken from there.
+    // Attributes that LIO does not have stand elsewhere in a saved form, and would be taken from there.
     if (groups.includes(key)) for (const name of Object.keys(rawOf(value))) delete form[name];
     if (key === 'attributes' && isRaw(form[elsewhere]))
       form[elsewhere] = Object.fromEntries(
@@ -75,7 +76,7 @@ const kindOf = (raw: Raw) =>
       plugin === raw['plugin'] && (handler === undefined || textOf(raw['config']).startsWith(`${handler}/`)),
   );
 
-/** A storage object as a saved file has it: sizes are numbers; a new one without a size takes that of its medium. */
+/** A storage object as a saved file has it: sizes are numbers; a new object without a size takes that of its medium. */
 function settledObject(raw: Raw): Raw {
   const keys = kindOf(raw)?.keys ?? {};
   const { dev } = raw;
@@ -87,7 +88,7 @@ function settledObject(raw: Raw): Raw {
   return { ...raw, ...Object.fromEntries(sizes) };
 }
 
-/** What `create` is given for a storage object that is not there yet: its medium is opened, or made. */
+/** The parameters that create a storage object which is not there yet: its medium is opened, or made. */
 function creation(raw: Raw): ParameterValues {
   const kind = kindOf(raw);
   const prefix = `${kind?.handler}/`;
@@ -102,7 +103,10 @@ function creation(raw: Raw): ParameterValues {
   return { name: textOf(raw['name']), ...Object.fromEntries(words) };
 }
 
-/** What it takes, in order. @throws OperatorError for a description that cannot be carried out, or not without a loss of data */
+/**
+ * The operations that carry a description out, in order. @throws OperatorError for a description that cannot be carried out, or not
+ * without a loss of data
+ */
 export async function planDescription(tree: Tree, { given, where }: Description, prune = false): Promise<Operation[]> {
   const objects = rawsIn(given['storage_objects']).map(settledObject);
   const wish = await wishedTree(tree, { ...given, storage_objects: objects }, prune);
@@ -111,7 +115,7 @@ export async function planDescription(tree: Tree, { given, where }: Description,
   return operations.flatMap((operation) => made(operation, objects));
 }
 
-/** What a plan would destroy, `undo` could not bring back: that is typed by hand. @throws OperatorError */
+/** Refuses an operation that destroys data, which `undo` could not bring back: the operator types such a line. @throws OperatorError */
 function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: readonly Raw[], where: Where): void {
   const [, root, kind, below] = path.split('/');
   if (root !== 'backstores' || kind === undefined) return;
@@ -132,7 +136,7 @@ function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: read
   );
 }
 
-/** The tree as it is to be. @throws OperatorError when that cannot be */
+/** The tree as the description wants it. @throws OperatorError when that tree is impossible */
 export async function wishedTree(tree: Tree, given: Raw, prune = false): Promise<Tree> {
   const now = dumpTree(tree);
   const before = together(now);
@@ -153,7 +157,7 @@ export async function wishedTree(tree: Tree, given: Raw, prune = false): Promise
   return wanted;
 }
 
-/** A storage object that comes is made as an operator makes it; what it differs in from a new one is set. */
+/** A new storage object is made as an operator makes it; the settings in which it differs from a new one are set afterwards. */
 function made(operation: Operation, objects: readonly Raw[]): Operation[] {
   const { path, verb, params } = operation;
   const raw = objects.find(({ name }) => name === params['name']);
@@ -178,10 +182,10 @@ function together(saved: Raw): Raw {
   return { ...saved, storage_objects: paths };
 }
 
-/** How secrets are described: as they are, or where they will be found. */
+/** The form of secrets in a description: in plain text, or as variables that will have them. */
 export type DescribedSecrets = 'plain' | 'variables';
 
-/** The tree as a description: what is as in a new object, or made by chance, is left out. */
+/** The tree as a description: default values and random ones are left out. */
 export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promise<Raw> {
   const now = together(dumpTree(tree));
   const lists = topKinds.map((kind) => [kind.list, rawsIn(now[kind.list])] as const);
@@ -201,11 +205,11 @@ export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promi
     return [list, raws.map((raw) => difference(kind, raw, freshOf(kind, fresh[list], raw), hide))] as const;
   });
   const some = described.filter(([, raws]) => raws.length > 0);
-  // A file that says nothing would be taken for a mistake.
+  // A file without any list would be taken for a mistake.
   return Object.fromEntries(some.length > 0 ? some : described);
 }
 
-/** Only what makes it this object, and what it is made of. */
+/** The saved form of an object that has only the keys which identify it, and those that it was made of. */
 function bareForm(kind: ObjectKind, raw: Raw): Raw {
   const keys = [
     ...Object.entries(kind.fields).flatMap(([key, { names, given, type }]) =>

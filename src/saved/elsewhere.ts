@@ -3,9 +3,12 @@
 import { elsewhere, type Told } from '../operations/groups.ts';
 import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
 
-/** The saved forms of storage objects, by path, and the keys of the file that have them. @param before what the file had there */
+/**
+ * The saved forms of storage objects, by path, and the keys of the file that have their attributes. @param before the keys that the file
+ * had there
+ */
 export function apart(forms: readonly (readonly [path: string, form: Raw])[], before: unknown) {
-  // The attributes of an object that was not restored are kept as that is; those of one that came later are not.
+  // An object that was not restored keeps its attributes in the file; those of an object that came later replace them.
   const paths = new Set(forms.map(([path]) => path));
   const kept = Object.entries(rawOf(before)).filter(([path]) => !paths.has(path));
   const own = forms.map(([path, form]) => [path, rawOf(form[elsewhere])] as const);
@@ -22,14 +25,14 @@ export function together(form: Raw, path: string, { [elsewhere]: all }: Raw): Ra
   return mine === undefined ? form : { ...form, [elsewhere]: mine };
 }
 
-/** The keys of the file without the attributes of objects that have them now: they go with these. */
+/** The keys of the file without the attributes of objects that have them now: those objects write them. */
 export function unclaimed({ [elsewhere]: all, ...top }: Raw, isThere: (path: string) => boolean): Raw {
   if (!isRaw(all)) return all === undefined ? top : { ...top, [elsewhere]: all };
   const left = Object.entries(all).filter(([path]) => !isThere(path));
   return left.length > 0 ? { ...top, [elsewhere]: Object.fromEntries(left) } : top;
 }
 
-/** Says what is wrong with them as a whole. */
+/** Reports attributes that are unusable as a whole. */
 export function checkElsewhere({ [elsewhere]: all }: Raw, told: Pick<Told, 'error'>): void {
   if (all !== undefined && !isRaw(all)) told.error(`'${elsewhere}' is no object`);
 }

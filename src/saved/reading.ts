@@ -1,6 +1,6 @@
 /**
- * How the objects of each kind are made of their part of a saved file: what `create` is given, and what is wrong, in
- * rtslib's words. All else that the file says of them is the schema's.
+ * The reader of each kind of object in a saved file: the parameters that `create` is given, and the lines about faults, in rtslib's
+ * words. The schema reads all other keys of the file.
  */
 
 import { backstores } from '../backstore/index.ts';
@@ -15,22 +15,22 @@ import { mappedLunFields } from '../target/fields.ts';
 import type { FabricState, NodeAcl, Target, Tpg } from '../target/target.ts';
 import type { Restoration } from './restoration.ts';
 
-/** How objects of one kind are read. `A` is what stands above. */
+/** The reader of one kind of object. `A` is the type of the object above. */
 interface Reader<A, O> {
   /**
-   * What stands above, of an object of the file itself; 'kept': nothing is wrong, and it is not for us.
+   * The object above, for an object of the file itself; 'kept': nothing is wrong with the part, and it is not for us.
    * @param number its place in the list. @throws OperatorError in rtslib's words
    */
   above?(restoration: Restoration, saved: Raw, number: number): A | 'kept';
-  /** The object, where it came with what stands above. */
+  /** The object, where it was created together with the object above. */
   standing?(above: A, saved: Raw): O | undefined;
-  /** The parameters of `create`; 'kept': nothing is wrong, and it is not for us. @throws OperatorError in rtslib's words */
+  /** The parameters of `create`; 'kept': nothing is wrong with the part, and it is not for us. @throws OperatorError in rtslib's words */
   create(restoration: Restoration, saved: Raw, above: A): ParameterValues | 'kept' | Promise<ParameterValues>;
-  /** The line about one that could not be created. */
+  /** The line about an object that could not be created. */
   failed(saved: Raw, above: A, reason: string): string;
 }
 
-/** A reader; whose it is is known to who asks. */
+/** A reader of any kind; the caller knows of which. */
 export interface AnyReader extends Reader<object, SavedObject> {}
 
 const reader = <A, O extends SavedObject = SavedObject>(record: Reader<A, O>): AnyReader =>
@@ -48,7 +48,7 @@ const kernelFabrics: readonly string[] = [
   'xen-pvscsi',
 ];
 
-/** How the objects of each kind are read. */
+/** The readers of all kinds of objects. */
 export const readers: Readonly<Record<KindName, AnyReader>> = {
   'storage object': reader<KindOfBackstore>({
     above({ tree }, raw, number) {
@@ -103,7 +103,7 @@ export const readers: Readonly<Record<KindName, AnyReader>> = {
     },
     create: (_restoration, { wwn, tpgs }) => ({
       wwn: wwn as string,
-      // Where the fabric has no TPG nodes, the first one comes with the target.
+      // Where the fabric has no TPG nodes, the first TPG is created with the target.
       settled: settledIn(schema.tpg, rawOf(Array.isArray(tpgs) ? tpgs[0] : undefined)),
     }),
     failed: (_saved, _above, reason) => `Could not create Target object: ${reason}`,

@@ -1,4 +1,4 @@
-/** Trees apart from the one that is served, to see what would come of something: nothing is opened, nothing is stored. */
+/** Rehearsals: operations on trees apart from the served one, to see their outcome. Nothing is opened, nothing is stored. */
 
 import type { Operation, ParameterValues, Surroundings } from '../operations/operation.ts';
 import { chanceKeys } from '../operations/saved-form.ts';
@@ -10,7 +10,7 @@ import { restoreTree } from './restore.ts';
 import { filterOf } from './restore-filter.ts';
 import { dumpTree } from './saveconfig.ts';
 
-/** A serial number that a saved file does not have is none here. */
+/** Surroundings without random values; a missing serial number stays missing. */
 const around: Surroundings = {
   ...worldly,
   randomUuid: () => '',
@@ -19,7 +19,7 @@ const around: Surroundings = {
   restoring: true,
 };
 
-/** The tree of a saved configuration. @throws OperatorError when it is none. @returns also what cannot be restored, a line each */
+/** The tree of a saved configuration. @throws OperatorError for what is none. @returns also the parts that cannot be restored, a line each */
 export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: string[] }> {
   const tree = new Tree();
   return { errors: await restoreTree(tree, saved, around), tree };
@@ -29,14 +29,14 @@ export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: stri
 export const isRestored = (tree: Tree, params: ParameterValues): Promise<boolean> =>
   isThere(tree, params['configuration'], around, filterOf(params));
 
-/** Carries operations out on a tree, one after the other. @throws OperatorError for the first that cannot be. @returns notes */
+/** Carries operations out on a tree, one after the other. @throws OperatorError for the first that fails. @returns notes */
 export async function rehearseOperations(tree: Tree, operations: readonly Operation[]): Promise<string[]> {
   const notes: string[] = [];
   for (const operation of operations) notes.push(...((await door.carryOut(tree, operation, around)).notes ?? []));
   return notes;
 }
 
-/** Whether two trees are the same to whoever looks at them: order, and names and numbers that chance made, aside. */
+/** Whether two trees are the same, apart from their order and from random names and numbers. */
 export const isSameTree = (a: Tree, b: Tree): boolean => comparable(dumpTree(a)) === comparable(dumpTree(b));
 
 const chance = new Set(Object.values(schema).flatMap(chanceKeys));
@@ -44,7 +44,7 @@ const chance = new Set(Object.values(schema).flatMap(chanceKeys));
 function comparable(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(comparable).sort().join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  // The serial number of a storage object that differs makes it another one.
+  // Storage objects with different serial numbers are different objects.
   const isChance = (key: string) => chance.has(key) || (key === 'wwn' && 'plugin' in value);
   const entries = Object.entries(value).filter(([key]) => !isChance(key));
   return `{${entries

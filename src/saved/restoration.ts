@@ -1,6 +1,6 @@
 /**
- * What every part of a saved file is restored with: a part that cannot be restored costs itself alone, whatever is wrong with
- * it. It is reported in rtslib's words and kept for the next save.
+ * Restores a saved file part by part: a part that cannot be restored takes no other with it, whatever is wrong with it. It is reported in
+ * rtslib's words and kept for the next save.
  */
 
 import { OperatorError } from '../errors.ts';
@@ -13,12 +13,12 @@ import type { KeptList, Tree } from '../operations/tree.ts';
 
 const door = new Door([...objectOperations, ...fillOperations]);
 
-/** What remains to be restored of a part once its object is in the tree; `kept`: nothing is wrong with it, and it is not for us. */
+/** The rest of the work on a part once its object is in the tree; `kept`: nothing is wrong with the part, and it is not for us. */
 type Rest = (() => Promise<void>) | 'kept';
 
 export class Restoration {
   readonly tree: Tree;
-  /** What could not be restored, a line each. */
+  /** Lines about the parts that could not be restored. */
   readonly errors: string[] = [];
   readonly #notForUs = new WeakSet<Raw>();
   readonly #around: Surroundings;
@@ -28,7 +28,7 @@ export class Restoration {
     this.#around = around;
   }
 
-  /** Whether a part is kept although nothing is wrong with it. What depends on it is kept the same way. */
+  /** Whether a part is kept although nothing is wrong with it. Parts that depend on it are kept in the same way. */
   isNotForUs(raw: Raw): boolean {
     return this.#notForUs.has(raw);
   }
@@ -57,7 +57,7 @@ export class Restoration {
     }
   }
 
-  /** Keeps parts of an object inside of which they stood. */
+  /** A function that keeps parts of `owner` which could not be restored. */
   keeping(owner: object, list: KeptList): (raw: Raw) => void {
     const { inside } = this.tree.kept;
     return (raw) => {
@@ -69,7 +69,7 @@ export class Restoration {
   /** Makes an object, as the file has it. @throws OperatorError with `line` */
   async create(path: string, params: ParameterValues, line: (reason: string) => string): Promise<ParameterValues> {
     try {
-      // What the file has is taken, and not checked against what an operator may do now.
+      // The values of the file are taken as they are, even where an operator could not set them now.
       const around = { ...this.#around, restoring: true };
       return (await door.carryOut(this.tree, { path, verb: 'create', params }, around)).params;
     } catch (error) {
@@ -77,7 +77,7 @@ export class Restoration {
     }
   }
 
-  /** Gives an object what the file says of it. */
+  /** Gives an object the rest of what the file says of it. */
   async fill(path: string, as: string, saved: Raw): Promise<void> {
     const operation = { path, verb: 'fill', params: { as, saved: saved as Value } };
     this.errors.push(...((await door.carryOut(this.tree, operation, this.#around)).notes ?? []));

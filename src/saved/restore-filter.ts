@@ -1,4 +1,4 @@
-/** What of a saved configuration is to be restored: all of it, or one target or storage object by name. */
+/** The parts of a saved configuration that are to be restored: all of them, or one target or storage object by name. */
 
 import type { ParameterValues } from '../operations/operation.ts';
 
@@ -7,7 +7,7 @@ export interface RestoreFilter {
   readonly storageObject?: string | undefined;
 }
 
-/** What of a saved configuration the parameters of `restoreconfig` ask for. */
+/** The parts that the parameters of `restoreconfig` ask for. */
 export const filterOf = (params: ParameterValues): RestoreFilter => ({
   target: params['target'] as string | undefined,
   storageObject: params['storage_object'] as string | undefined,

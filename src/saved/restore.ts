@@ -1,7 +1,7 @@
 /**
- * saveconfig.json → the tree, by the schema: each object is created and then takes what the file says of it, and so do those
- * inside of it. Every part that cannot be restored is reported in rtslib's words, the rest is restored all the same, and what
- * was left out is kept for the next save.
+ * Makes the tree of a saveconfig.json by the schema: each object is created and then given the rest of what the file says of it, and so
+ * are the objects inside of it. Every part that cannot be restored is reported in rtslib's words; the others are restored all the same,
+ * and a part that was left out is kept for the next save.
  */
 
 import { listIn } from '../operations/groups.ts';
@@ -17,7 +17,10 @@ import { Restoration } from './restoration.ts';
 import { isPartial, type RestoreFilter } from './restore-filter.ts';
 import { checkShape } from './saved-shape.ts';
 
-/** @throws OperatorError when `saved` is no saved configuration at all. @returns what could not be restored, a line each */
+/**
+ * Restores a saved configuration. @throws OperatorError when `saved` is none at all. @returns lines about the parts that could not be
+ * restored
+ */
 export async function restoreTree(
   tree: Tree,
   saved: unknown,
@@ -49,7 +52,7 @@ export async function restoreTree(
   return restoration.errors.map(printableLine);
 }
 
-/** An object of a list of the file itself. */
+/** Restores an object of a list of the file itself. */
 async function restoreTop(restoration: Restoration, kind: ObjectKind, raw: Raw, number: number, top: Raw = {}) {
   const above = readers[kind.name].above?.(restoration, raw, number) ?? 'kept';
   if (above === 'kept') return above;

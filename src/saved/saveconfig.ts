@@ -1,4 +1,4 @@
-/** The tree as saveconfig.json, by the schema. Everything that was not understood is written back as it stood. */
+/** The tree as saveconfig.json, by the schema. All that was not understood is written back as it stood. */
 
 import { elsewhere } from '../operations/groups.ts';
 import type { ParameterValues } from '../operations/operation.ts';
@@ -38,8 +38,8 @@ export function dumpTree(tree: Tree): SavedConfiguration {
 }
 
 /**
- * What stands at a path, as `dumpTree` has it: an object with all that stands in it, or the list of those that a node holds,
- * under the key that such a list has in the file. At a target of a fabric without TPG nodes, its TPG.
+ * The saved form of the place at a path, as `dumpTree` has it: an object with all that stands in it, or the list of those that a node
+ * holds, under the key that such a list has in the file. For a target of a fabric without TPG nodes it is that of its TPG.
  * @throws OperatorError `No such path …`
  */
 function configurationAt(tree: Tree, path: string): Raw {
@@ -56,7 +56,10 @@ function configurationAt(tree: Tree, path: string): Raw {
   return place.kind === 'fabric' ? { ...form, ...listed(schema.target, place.state) } : form;
 }
 
-/** What stands at a path, or everything, as a value that operations and answers have: all of it is JSON. @throws OperatorError `No such path …` */
+/**
+ * The saved form of a path, or of everything, as a value that operations and answers have: all of it is JSON. @throws OperatorError `No
+ * such path …`
+ */
 export const dumpValue = (tree: Tree, path = '/'): ParameterValues => configurationAt(tree, path) as ParameterValues;
 
 /** `saved` with one storage object, and the first target that exports it, as they are now; everything else in it stays. */
@@ -83,7 +86,7 @@ export function mergeObject(saved: SavedConfiguration, tree: Tree, object: Stora
   };
 }
 
-/** As Python's json writes it, with two blanks, sorted keys and ASCII only: what rtslib writes, byte for byte. */
+/** Formats a configuration as rtslib does, byte for byte, by Python's json: two blanks, sorted keys, and ASCII only. */
 export function formatSaved(configuration: unknown): string {
   const text = JSON.stringify(sortKeys(configuration), null, 2);
   return `${text.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;

@@ -3,12 +3,12 @@
 import { OperatorError } from '../errors.ts';
 import { isRaw, others, type Raw } from '../operations/raw.ts';
 
-/** What is nested deeper is no configuration: it would end every walk through it. */
+/** The depth of nesting beyond which a value is no configuration: it would break every recursive walk. */
 const depthMax = 64;
 
 const lists: readonly string[] = ['fabric_modules', 'storage_objects', 'targets'];
 
-/** The lists of a saved configuration, what is nested too deeply aside; a list that is absent is empty. */
+/** The lists of a saved configuration, without parts that are nested too deeply; a list that is absent is empty. */
 export function checkShape(saved: unknown): Shape {
   if (!isRaw(saved))
     throw new OperatorError(
@@ -50,7 +50,7 @@ export function checkShape(saved: unknown): Shape {
 interface Shape extends Readonly<Record<'fabric_modules' | 'storage_objects' | 'targets', readonly unknown[]>> {
   /** Keys that nobody knows. */
   readonly top: Raw;
-  /** What was left out, a line each. */
+  /** Lines about the parts that were left out. */
   readonly tooDeep: readonly string[];
 }
 

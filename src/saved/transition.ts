@@ -1,4 +1,4 @@
-/** What leads from one tree to another, as operations: what must go first, then what must come, then what must change. */
+/** The operations that lead from one tree to another: first those that delete, then those that create, then those that change. */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Attribute } from '../attribute.ts';
@@ -30,7 +30,7 @@ import {
   Tpg,
 } from '../target/target.ts';
 
-/** What must be done in this order; within a step, in the order of the trees. */
+/** The steps, in the order in which they must be done; within a step, the order is that of the trees. */
 const steps = [
   ...[
     'detach',
@@ -62,9 +62,9 @@ const steps = [
 type Step = (typeof steps)[number];
 
 /**
- * Names and numbers that chance made (aliases, port identifiers, nexus names) are no difference; a serial number that is empty
- * on one side is none either. What saved files held besides, and no operation can set, is left out. An attribute that cannot
- * change while the storage object is exported is changed all the same: that is refused when it is carried out.
+ * The operations that lead from one tree to another. Random names and numbers (aliases, port identifiers, nexus names) are no difference;
+ * a serial number that is empty on one side is none either. Parts of saved files that no operation can set are left out. An attribute
+ * that cannot change while the storage object is exported is among the differences all the same: it is refused when it is carried out.
  */
 export function transition(from: Tree, to: Tree): Difference[] {
   return new Transition(from, to).differences();
@@ -73,7 +73,7 @@ export function transition(from: Tree, to: Tree): Difference[] {
 /** One operation that leads from one tree to another. */
 export interface Difference {
   readonly operation: Operation;
-  /** What a setting is in the first tree. */
+  /** The value of the setting in the first tree. */
   readonly was?: string;
 }
 
@@ -166,7 +166,7 @@ class Transition {
     };
     const state = settingOf(after, 'alua_access_state');
     if (state !== settingOf(before, 'alua_access_state')) {
-      // The state may have come about when more was allowed than is now.
+      // The state may have been set when more was allowed than is now.
       ensure('alua_access_type', settingOf(now, 'alua_access_type') | implicitAccess);
       ensure(aluaStates[state]?.supportedBy ?? '', 1);
       ensure('alua_access_state', state);
@@ -177,7 +177,7 @@ class Transition {
 
   /**
    * Settings of an object that differ.
-   * @param along by group and name, what they were when others had been changed before
+   * @param along the values, by group and name, that the settings have once others were changed
    */
   #settings(
     step: Step,
@@ -194,7 +194,7 @@ class Transition {
     }
   }
 
-  /** Objects that go. With another of what they were made of, they go and come. */
+  /** Objects that go. An object that is made of other parameters goes, and comes anew. */
   #going(step: Step, kind: ObjectKind, at: string, before: Iterable<SavedObject>, after: Iterable<SavedObject>): void {
     for (const one of missing(kind, before, after)) this.#do(step, at, 'delete', nameOf(kind, one));
   }
@@ -211,7 +211,7 @@ class Transition {
       if (before.get(userid) !== password) this.#do('accounts', `/${fabric.name}`, 'add_account', { userid, password });
   }
 
-  /** The accounts that a TPG or discovery takes of those that it took: the others have gone. */
+  /** The accounts that a TPG or discovery still has once those that go are gone. */
   #left(accounts: readonly string[]): Readonly<Record<string, string>> {
     return { [accountsSetting]: accounts.filter((name) => !this.#goneAccounts.has(name)).join() };
   }
@@ -298,7 +298,7 @@ class Transition {
       const step = joins ? 'tags' : 'ACLs';
       if (known?.tag && known.tag !== tag) this.#do('ACLs', path, 'tag', { wwn, tag: '' });
       if (joins) this.#do(step, path, 'tag', { wwn, tag });
-      // Who joins a group takes over what its members have, so it comes when they are as they shall be.
+      // An ACL that joins a group takes over the state of its members, so it joins when they are as they shall be.
       const leader = joins && [...tpg.acls.values()].find((one) => one.tag === tag && tagged.has(one.wwn));
       const mapped = [...(known?.mappedLuns.values() ?? [])].filter((one) => !this.#gone.has(one.lun));
       if (leader) this.#acl(step, leader, [...leader.mappedLuns.values()], acl);
@@ -335,18 +335,18 @@ const canExchange = (a: StorageObject, b: StorageObject): boolean =>
 const differing = (a: StorageObject, b: StorageObject): string[] =>
   Object.keys({ ...a.config, ...b.config }).filter((key) => (a.config[key] ?? null) !== (b.config[key] ?? null));
 const isSameMedium = (a: StorageObject, b: StorageObject): boolean => isSameUnit(a, b) && differing(a, b).length === 0;
-/** The same medium, larger or smaller. */
+/** Whether two storage objects have the same medium in different sizes. */
 const isResized = (a: StorageObject, b: StorageObject): boolean =>
   isSameUnit(a, b) && a.backstore.exchange === undefined && differing(a, b).join() === 'size';
 
-/** As it is when it has just been created. */
+/** A TPG as it is when it has just been created. */
 function freshTpg({ target, tag, relativePortId }: Tpg): Tpg {
   const fresh = new Tpg(target, tag, relativePortId);
   fresh.enabled = !target.fabric.tpgNodes;
   return fresh;
 }
 
-/** Setting `authentication` brings AuthMethod along. */
+/** The settings that another setting brings along: `authentication` sets AuthMethod. */
 function alongWith(old: Tpg, tpg: Tpg): Settings {
   if (old.attribute('authentication') === tpg.attribute('authentication') || !old.parameters.of('AuthMethod'))
     return {};

@@ -1,33 +1,36 @@
-/** YAML, of which JSON is a part, read with bounds: whoever may type `apply` must not hold up, or fill, the process that serves. */
+/** Reads YAML, of which JSON is a part, within bounds: a client that may type `apply` must not hold up, or fill, the process that serves. */
 
 import { setImmediate } from 'node:timers/promises';
 import type { Document, Node, Range } from 'yaml';
 import { OperatorError } from '../errors.ts';
 
-/** A longer text is not read. */
+/** The longest text that is read. */
 const textBytesMax = 1 << 20;
 
-/** How deep lists and objects may stand in each other; a description needs 8. */
+/** The depth to which lists and objects may stand in each other; a description needs 8. */
 const depthMax = 32;
 
-/** How many pieces (words, brackets, indents, ends of lines) a text may have: 10,000 lines or so. */
+/** The number of pieces (words, brackets, indents, ends of lines) that a text may have: 10,000 lines or so. */
 const piecesMax = 100_000;
 
-/** How many values a text may stand for, each as often as an alias repeats it. */
+/** The number of values that a text may stand for, each counted as often as an alias repeats it. */
 const valuesMax = 100_000;
 
-/** After so many pieces others have their turn. */
+/** The number of pieces after which other work of the process has its turn. */
 const piecesAtOnce = 5000;
 const documentsAtOnce = 100;
 
-/** Loaded by who has a description. It is a module of CommonJS, which bundled has its exports in one. */
+/**
+ * Loads the library when there is a description to read. The library is a module of CommonJS, whose exports are one object once it is
+ * bundled.
+ */
 export const yaml = async () => (await import('yaml')).default;
 type Yaml = Awaited<ReturnType<typeof yaml>>;
 
 /** A document of a text. */
 export interface YamlDocument {
   readonly value: unknown;
-  /** @returns the line of what the words lead to, or of the nearest thing around it */
+  /** Finds a line. @returns the line of the value that the words lead to, or of the nearest value around it */
   lineOf(at: readonly (string | number)[]): number;
 }
 
@@ -39,7 +42,7 @@ export async function readDocuments(text: string, name: string): Promise<YamlDoc
   const lines = new library.LineCounter();
   const lineAt = (offset: number) => lines.linePos(offset).line;
   const tokens = await tokensOf(library, text, lines, name);
-  // Names that occur twice are looked for below: the library compares each with each.
+  // This file looks for names that occur twice: the library would compare each name with each.
   const composer = new library.Composer({ uniqueKeys: false, prettyErrors: false, logLevel: 'error' });
   const documents: YamlDocument[] = [];
   for (const document of composer.compose(tokens)) {
@@ -60,7 +63,7 @@ export async function readDocuments(text: string, name: string): Promise<YamlDoc
 
 const split = 'Describe it in several files, and apply one after the other.';
 
-/** The syntax, which is looked at while it is read: deep nesting costs the library the square of its depth. */
+/** Reads the syntax, and looks at it meanwhile: deep nesting costs the library the square of its depth. */
 async function tokensOf(library: Yaml, text: string, lines: InstanceType<Yaml['LineCounter']>, name: string) {
   lines.addNewLine(0);
   const parser = new library.Parser(lines.addNewLine);
@@ -77,7 +80,7 @@ async function tokensOf(library: Yaml, text: string, lines: InstanceType<Yaml['L
       if (token.type === 'error') throw refuse(token.message);
       tokens.push(token);
     }
-    // Between a list and what is in it the parser has at most one thing more; the document is one, too.
+    // The parser has at most one thing more between a list and its entries, and one for the document.
     if (parser.stack.length > 2 * depthMax) throw refuse(tooDeep);
   }
   return [...tokens, ...parser.end()];
@@ -92,10 +95,10 @@ interface Measured {
   readonly depth: number;
 }
 
-/** What a document says. */
+/** Reads the value of a document. */
 function saidBy(library: Yaml, document: Document, refuse: (offset: number, what: string) => never): unknown {
   const { isAlias, isMap, isScalar, isSeq } = library;
-  /** By anchor; undefined while the value is not whole yet. */
+  /** The values by anchor; undefined while the value is not whole yet. */
   const anchors = new Map<string, Measured | undefined>();
   const measured = (node: Node | null): Measured => {
     if (isScalar(node)) return { value: node.value, values: 1, depth: 0 };
