@@ -60,7 +60,9 @@ export const nodeAcl: NodeType<AclGroup> = {
   summary: summaryOf,
   row: (group, rows) => rows.initiator(group.tpg, first(group).wwn, first(group)),
   children: (group) =>
-    [...first(group).mappedLuns.values()].map((mapped) => child(`mapped_lun${mapped.index}`, mappedLun, mapped)),
+    [...first(group).mappedLuns.values()].map((mapped) =>
+      child(`mapped_lun${mapped.index}`, mappedLun, { group, mapped }),
+    ),
   groups: groupsOf,
   commands: {
     create: commandOf<AclGroup>()({
@@ -202,17 +204,38 @@ function negotiated({ tpg, wwn }: NodeAcl, host: Host): ConfigurationGroup {
   });
 }
 
-const mappedLun: NodeType<MappedLun> = {
+/** One that members of a group have in common. */
+interface MappedLunOf {
+  readonly group: AclGroup;
+  readonly mapped: MappedLun;
+}
+
+const mappedLun: NodeType<MappedLunOf> = {
   doc: 'A LUN as one initiator sees it.',
-  summary({ lun, writeProtect }) {
+  summary({ mapped: { lun, writeProtect } }) {
     const text = `lun${lun.index} ${labelOf(lun.storageObject)} (${writeProtect ? 'ro' : 'rw'})`;
     return lun.storageObject.missing === undefined
       ? { text, healthy: true }
       : { text: `${text} missing`, healthy: false };
   },
+  groups: ({ group, mapped }) => [
+    engineGroup(
+      'attribute',
+      group.members.map((acl) => `${pathOf(acl)}/mapped_lun${mapped.index}`),
+      () => [
+        {
+          name: 'write_protect',
+          doc: 'The initiator may only read. It can be changed while the LUN is in use: the initiator is told, and a write that comes later is refused.',
+          type: types.onOff,
+          value: mapped.writeProtect ? '1' : '0',
+          readOnly: false,
+        },
+      ],
+    ),
+  ],
   commands: {
-    info: infoCommand<MappedLun>('Shows its number, its LUN, and whether it may be written to.', (one) =>
-      infoOf(schema.mappedLun, one),
+    info: infoCommand<MappedLunOf>('Shows its number, its LUN, and whether it may be written to.', ({ mapped }) =>
+      infoOf(schema.mappedLun, mapped),
     ),
   },
 };

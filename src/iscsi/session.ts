@@ -2,8 +2,9 @@
 
 import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
+import { sense } from '../scsi/sense.ts';
 import { abortNexus, endLimited } from '../scsi/task-management.ts';
-import { changeLunsOf } from '../scsi/unit-attention.ts';
+import { addUnitAttention, changeLunsOf } from '../scsi/unit-attention.ts';
 import { dataMemory } from '../system/memory-budget.ts';
 import { lunsOf, portOf, viewOf } from '../target/access.ts';
 import { ReachedUnits } from '../target/reached-units.ts';
@@ -82,6 +83,8 @@ export class Session implements JoinableSession, Window {
   /** What its commands reach. */
   readonly units: ReachedUnits;
   #inventory: readonly (number | StorageObject)[] = [];
+  /** The logical units that may only be read. */
+  #protected: ReadonlySet<StorageObject> = new Set();
 
   /** @param cmdSn of the login request that made it */
   constructor(id: number, tsih: number, loggedIn: LoggedIn<Session>, cmdSn: number) {
@@ -113,6 +116,7 @@ export class Session implements JoinableSession, Window {
         luns: () => lunsOf(tpg, acl),
       });
     this.#inventory = this.#takeInventory();
+    this.#protected = this.#protectedUnits();
     if (this.nexus) establishNexus(this.nexus);
   }
 
@@ -127,11 +131,27 @@ export class Session implements JoinableSession, Window {
     this.#resize();
     const before = this.#inventory;
     this.#inventory = this.#takeInventory();
+    this.#tellOfProtection();
     const same = before.length === this.#inventory.length && before.every((item, at) => item === this.#inventory[at]);
     if (same || !this.nexus) return;
     changeLunsOf(this.nexus);
     const [lun = 0] = this.nexus.luns();
     for (const connection of [...this.connections.values()].slice(0, 1)) announceLuns(connection.sender, lun);
+  }
+
+  /** WP is a bit of the mode parameter header (SBC-3 6.5.1): one that is another now is a mode parameter that changed. */
+  #tellOfProtection(): void {
+    const before = this.#protected;
+    this.#protected = this.#protectedUnits();
+    for (const lu of new Set([...before, ...this.#protected]))
+      if (before.has(lu) !== this.#protected.has(lu) && this.nexus?.units.has(lu))
+        addUnitAttention(this.nexus, lu, sense.modeParametersChanged);
+  }
+
+  #protectedUnits(): Set<StorageObject> {
+    const { tpg, acl } = this;
+    const views = tpg ? lunsOf(tpg, acl).map((lun) => viewOf(tpg, acl, lun)!) : [];
+    return new Set(views.flatMap((view) => (view.writeProtected ? view.storageObject : [])));
   }
 
   #takeInventory(): (number | StorageObject)[] {

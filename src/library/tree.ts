@@ -178,11 +178,15 @@ export interface LunNode extends TreeObject<SavedLun> {
 export interface PortalNode extends TreeObject<SavedPortal> {
   readonly address: string;
   readonly port: number;
+  /** Sets what initiators are told instead of the address on which it listens. */
+  set(group: 'attribute', values: Partial<{ advertised: string }>): Promise<void>;
 }
 
 /** A LUN as one initiator sees it. */
 export interface MappedLunNode extends TreeObject<SavedMappedLun> {
   readonly index: number;
+  /** Lets the initiator write to the LUN, or only read it, while it uses it, too. */
+  set(group: 'attribute', values: Partial<{ write_protect: 0 | 1 }>): Promise<void>;
 }
 
 /** What else is done at `luns`. */

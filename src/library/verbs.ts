@@ -9,6 +9,7 @@ export const verbs: Readonly<Record<string, readonly string[]>> = {
   fabric: ['create', 'delete', 'set', 'add_account', 'remove_account'],
   lun: ['set'],
   luns: ['create', 'delete', 'attach', 'detach'],
+  'mapped lun': ['set'],
   portal: ['set'],
   portals: ['create', 'delete'],
   root: ['restoreconfig', 'clearconfig'],

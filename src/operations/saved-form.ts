@@ -111,7 +111,8 @@ export const idOf = (kind: ObjectKind, object: SavedObject): string => JSON.stri
 export function creationOf(kind: ObjectKind, object: SavedObject): ParameterValues {
   const isMade = (field: SavedField) => !isLeftOut(field, valueIn(object, field));
   const settled = given(kind, object, (field) => (isMade(field) ? field.chance : undefined));
-  return { ...madeOf(kind, object), ...(Object.keys(settled).length > 0 && { settled }) };
+  const first = given(kind, object, (field) => field.first);
+  return { ...madeOf(kind, object), ...first, ...(Object.keys(settled).length > 0 && { settled }) };
 }
 
 /** A printed setting; null: the setting is absent and cannot be set. */

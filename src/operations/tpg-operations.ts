@@ -1,5 +1,6 @@
 /** Operations inside a TPG: switching it, LUNs, node ACLs, mapped LUNs, groups of settings. Those on portals are in portal-operations.ts. */
 
+import { syntaxError, types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
 import { NodeAcl, newLun, type Tpg } from '../target/target.ts';
@@ -213,6 +214,25 @@ export const tpgOperations = [
         );
       acl.mappedLuns.delete(index);
       return { params, undo: () => void acl.mappedLuns.set(index, mapped) };
+    },
+  }),
+  operation({
+    at: 'mapped lun',
+    verb: 'set',
+    doc: 'Lets the initiator write to the LUN, or only read it, while it uses it, too.',
+    params: groupParams,
+    apply(_tree, { mapped }, params) {
+      const { group, name, value } = params;
+      if (group !== 'attribute') throw new OperatorError(`Unknown configuration group: ${group}`);
+      if (name !== 'write_protect') throw new OperatorError(`Unknown parameter ${name} in group '${group}'.`);
+      const wanted = types.onOff.parse(value);
+      if (wanted === undefined) throw new OperatorError(`Not setting ${name}! ${syntaxError(types.onOff, value)}`);
+      const before = mapped.writeProtect;
+      mapped.writeProtect = wanted === 1;
+      const undo = () => {
+        mapped.writeProtect = before;
+      };
+      return { params, undo };
     },
   }),
   operation({

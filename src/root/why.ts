@@ -227,6 +227,7 @@ function protections(tpg: Tpg, acl: NodeAcl | undefined, number: number): Obstac
           {
             takes: 'writes' as const,
             says: `it is mapped read-only: ${tpg.path}/acls/${acl!.tag || acl!.wwn}/mapped_lun${number}`,
+            mend: `${tpg.path}/acls/${acl!.tag || acl!.wwn}/mapped_lun${number} set attribute write_protect=0`,
           },
         ]
       : []),

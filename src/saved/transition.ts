@@ -313,6 +313,10 @@ class Transition {
     const after = [...acl.mappedLuns.values()];
     this.#going(step === 'ACLs' ? 'mapped LUNs go' : step, schema.mappedLun, path, mapped, after);
     this.#coming(step, schema.mappedLun, path, mapped, after);
+    for (const one of after) {
+      const known = mapped.find((other) => idOf(schema.mappedLun, other) === idOf(schema.mappedLun, one));
+      if (known) this.#settings(step, schema.mappedLun, pathOf(schema.mappedLun, acl, one), known, one);
+    }
   }
 }
 

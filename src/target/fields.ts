@@ -29,6 +29,8 @@ export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly names?: string;
   /** The parameter of `create` that gives it. It stays: with another value it is another object. */
   readonly given?: string;
+  /** The parameter of `create` that gives it at first; the setting of `setBy` changes it. */
+  readonly first?: string;
   /** Chance makes it, unless `create` has this in `settled`. Two trees that differ in it are the same. */
   readonly chance?: string;
   /** The key is not written while it has this value. */
@@ -132,7 +134,14 @@ export const mappedLunFields = {
   index: { type: 'number', as: 'index', names: 'mapped_lun' },
   tpg_lun: { type: 'reference', as: 'lun', given: 'tpg_lun' },
   // One that cannot be read as no is a yes: what was protected stays so.
-  write_protect: { type: 'flag', as: 'writeProtect', given: 'write_protect', absent: false, unreadable: true },
+  write_protect: {
+    type: 'flag',
+    as: 'writeProtect',
+    first: 'write_protect',
+    absent: false,
+    unreadable: true,
+    setBy: { group: 'attribute', name: 'write_protect' },
+  },
   alias: { type: 'text', as: 'alias', chance: 'alias' },
 } as const satisfies SavedFields;
 

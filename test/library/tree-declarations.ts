@@ -295,9 +295,11 @@ export function tree(): string {
     face('An address and a port that a TPG listens on.', 'PortalNode extends TreeObject<SavedPortal>', [
       '  readonly address: string;',
       '  readonly port: number;',
+      ...setting('portal', 'attribute', '{ advertised: string }'),
     ]),
     face('A LUN as one initiator sees it.', 'MappedLunNode extends TreeObject<SavedMappedLun>', [
       '  readonly index: number;',
+      ...setting('mapped lun', 'attribute', '{ write_protect: 0 | 1 }'),
     ]),
     ...['luns', 'acls'].map((place) => face(`What else is done at \`${place}\`.`, roomActions(place), actions(place))),
     face(

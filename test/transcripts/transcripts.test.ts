@@ -20,6 +20,8 @@ function mask(text: string, home: string): string {
     )
     .replace(/\/iscsi\/iqn\.20\.\.\.[0-9a-f]{8}\/tpg1>/g, '/iscsi/iqn.20...SERIAL/tpg1>')
     .replace(/naa\.5001405[0-9a-f]{9}\b/g, 'naa.5001405RANDOM123')
+    .replace(/(?<=^Last change \()[0-9a-f]{8}(?=\):$)/gm, 'CHANGE')
+    .replace(/(?<=^alias: )[0-9a-f]{10}$/gm, 'ALIAS')
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID')
     .replace(/^( *(?:[| ] )*[o+]- \S+ )\.+( \[.*\])$/gm, (_line, name: string, status: string) => {
       return name + '.'.repeat(Math.max(0, 132 - name.length - status.length)) + status;
