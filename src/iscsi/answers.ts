@@ -23,7 +23,7 @@ export class Answers {
     this.#finish = finish;
   }
 
-  /** Sends what `completion` says, now or when the output drains. */
+  /** Sends an answer, now or when the output drains. */
   answer(command: Command): void {
     if (this.#queue.length > 0 || this.#connection.output.blocked || this.#send(command) === 'blocked')
       this.#queue.push(command);
@@ -52,7 +52,7 @@ export class Answers {
         return 'reading';
       }
     }
-    // Status went with the last data (RFC 7143 11.7.4: status collapse).
+    // The status went with the last data (RFC 7143 11.7.4: status collapse).
     if (!isOver(command)) this.#respond(command, command.completion!);
     return 'done';
   }
@@ -66,7 +66,7 @@ export class Answers {
     const size = Math.min(
       length - start,
       segmentBytesMax,
-      // RFC 7143 11.7.6: whole words, but for the last of a sequence.
+      // RFC 7143 11.7.6: a Data-In has whole words, but for the last of a sequence.
       connection.parameters.MaxRecvDataSegmentLength & ~3,
       MaxBurstLength - command.burst,
     );
@@ -104,9 +104,8 @@ export class Answers {
   }
 
   /**
-   * Whether a piece of a volume may go to the socket as it is, if the volume can do that. What lies in the socket still
-   * follows the file: the next task would change what a task before it has read, which only tasks that are not ordered
-   * may (SAM-5 8.6).
+   * Whether a piece of a volume may go to the socket as it is, if the volume can do that. Data in the socket still follows the file: the
+   * next task would change what an earlier task has read, which only tasks that are not ordered may (SAM-5 8.6).
    */
   #passes({ task }: Command, source: Uint8Array | Extent, size: number): source is Extent {
     if (!isExtent(source) || size < lentBytesMin || size % 4 !== 0) return false;
@@ -122,7 +121,7 @@ export class Answers {
     return output.lend?.(volume, position + from, size, sender.writer.headerLength) ?? false;
   }
 
-  /** Puts the data into the output. @returns false when it has to be waited for */
+  /** Puts the data into the output. @returns false when the volume has to be waited for */
   #fill(command: Command, source: Uint8Array | Extent, at: number, size: number): boolean {
     const { bytes } = this.#connection.sender.writer;
     if (!isExtent(source)) {
@@ -139,7 +138,7 @@ export class Answers {
       }
       return true;
     }
-    // What the medium could not do at once on the fast path has to be waited for.
+    // A medium that could not answer at once on the fast path has to be waited for.
     if (command.tried) return false;
     return source.volume.readNow?.(bytes.subarray(at, at + size), source.position + command.sent) ?? false;
   }
@@ -185,8 +184,8 @@ export class Answers {
   }
 
   /**
-   * The PDU at `at` brings the status of a command, which ends here: after all that may still fail, and before the PDU is
-   * stamped, since the window that it shows has room for another command.
+   * Stamps the PDU at `at`, which brings the status of a command and so ends the command: after all that may still fail, and before the
+   * PDU is stamped, since the window in it has room for another command.
    */
   #stampLast(command: Command, completion: Completion, at: number): void {
     const { sender } = this.#connection;
@@ -201,12 +200,12 @@ const isOver = (command: Command): boolean => command.state === state.over;
 
 const isExtent = (source: Uint8Array | Extent): source is Extent => !(source instanceof Uint8Array);
 
-/** How much data the initiator gets. */
+/** The number of bytes that the initiator gets. */
 function toSend(command: Command, { dataIn: source }: Completion): number {
   return source && command.direction === 'read' ? Math.min(source.length, command.expected) : 0;
 }
 
-/** RFC 7143 11.4.5: what the command would have moved, against what the initiator expected. */
+/** RFC 7143 11.4.5: the residual is the length of the command's data against the length that the initiator expected. */
 function putResidual(bytes: Uint8Array, at: number, command: Command, completion: Completion): void {
   const given = Math.max(completion.dataIn?.length ?? 0, command.sent);
   const taken = command.task?.dataOutAsked ?? 0;

@@ -1,4 +1,4 @@
-/** SCSI Command and Data-Out PDUs as they come in: what is refused, where their data goes (RFC 7143 4.2.4, 11.3, 11.7). */
+/** SCSI Command and Data-Out PDUs as they come in: refusals, and the place of their data (RFC 7143 4.2.4, 11.3, 11.7). */
 
 import { type Sense, sense } from '../scsi/sense.ts';
 import { advanceSerial } from '../wire/serial.ts';
@@ -34,7 +34,7 @@ export class Arrival {
     this.#fastPath = fastPath;
   }
 
-  /** A SCSI Command (RFC 7143 11.3). @returns where its immediate data goes; without any, it is complete */
+  /** Takes a SCSI Command (RFC 7143 11.3). @returns the place of its immediate data; a PDU without data is complete */
   onCommand(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined {
     const session = this.#session;
     const command = readCommand(this.#connection, bytes, start);
@@ -57,7 +57,7 @@ export class Arrival {
     return undefined;
   }
 
-  /** Why a SCSI Command is rejected (RFC 7143 11.3.1, 11.3.4, 13.10, 13.11, 13.14). */
+  /** The reason to reject a SCSI Command (RFC 7143 11.3.1, 11.3.4, 13.10, 13.11, 13.14). */
   #refusal(command: Command, dataLength: number, final: boolean): number | undefined {
     const { commands, parameters } = this.#session;
     const isWrite = command.direction === 'write';
@@ -71,7 +71,7 @@ export class Arrival {
     return undefined;
   }
 
-  /** A Data-Out (RFC 7143 11.7). @returns where its data goes; without any, it is complete */
+  /** Takes a Data-Out (RFC 7143 11.7). @returns the place of its data; a PDU without data is complete */
   onDataOut(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined {
     const { fields } = dataOut;
     const command = this.#session.commands.get(fields.initiatorTaskTag.get(bytes, start));
@@ -94,7 +94,7 @@ export class Arrival {
     return isWanted && dataLength > 0 ? this.#dataOut.place(command, offset, dataLength) : undefined;
   }
 
-  /** Data that nobody asked for. What has all its data already is not harmed by it. */
+  /** Takes data that nobody asked for. A command that has all its data already is not harmed. */
   #onStray(command: Command, transferTag: number, bytes: Uint8Array, start: number): undefined {
     const [reason, fault] =
       transferTag === noTag
@@ -107,7 +107,7 @@ export class Arrival {
     this.#transfer.proceed(command);
   }
 
-  /** RFC 7143 11.17.1: the command ends with CHECK CONDITION, once all that it asked for has come. */
+  /** RFC 7143 11.17.1: the command ends with CHECK CONDITION, once all data that was asked for has come. */
   #spoil(command: Command, reason: number, fault: Sense, bytes: Uint8Array, start: number): void {
     if (!command.fault) this.#connection.reject(reason, bytes, start);
     command.fault ??= fault;
@@ -121,7 +121,7 @@ export class Arrival {
     this.#final = final;
   }
 
-  /** The command at hand is lost with its immediate data: its number may come again. */
+  /** Gives back the number of the command at hand, which is lost with its immediate data: the number may come again. */
   uncount(): void {
     const command = this.#transfer.receiving;
     const session = this.#session;
@@ -140,7 +140,7 @@ export class Arrival {
       return false;
     }
     if (!intact) command.fault ??= sense.protocolServiceCrcError;
-    // A byte is worth the time that it may take, so that a trickle does not pass for progress.
+    // Each byte gains the command no more time than it may take, so that a trickle does not pass for progress.
     command.movedAt = Math.min(
       this.#connection.now,
       command.movedAt + (1000 * this.#length) / dataOutBytesPerSecondMin,
@@ -152,7 +152,7 @@ export class Arrival {
     return true;
   }
 
-  /** Data-Out has come for a sequence; its last PDU has the F bit. */
+  /** Accounts for Data-Out of a sequence, whose last PDU has the F bit. */
   #account(command: Command, sequence: Sequence): void {
     const { coverage } = sequence;
     sequence.dataSn += 1;

@@ -1,4 +1,4 @@
-/** The attributes and parameters of an iSCSI TPG and node ACL under LIO's names: default, range and what each one does. */
+/** The attributes and parameters of an iSCSI TPG and node ACL under LIO's names: default, range and effect of each. */
 
 import { flag, integer, text, textNumber, types } from '../attribute.ts';
 import { refuseRedirection } from './redirection.ts';
@@ -113,9 +113,8 @@ export const tpgAttributes = {
 } as const;
 
 /**
- * Text parameters of a TPG: what it puts into negotiation (RFC 7143 13), in targetcli's order.
- * As in LIO, `MaxXmitDataSegmentLength` is the MaxRecvDataSegmentLength that the target declares, and
- * `MaxRecvDataSegmentLength` what an initiator has that declares none.
+ * Text parameters of a TPG: its offers in negotiation (RFC 7143 13), in targetcli's order. As in LIO, `MaxXmitDataSegmentLength` is the
+ * MaxRecvDataSegmentLength that the target declares, and `MaxRecvDataSegmentLength` the value for an initiator that declares none.
  */
 export const tpgParameters = {
   AuthMethod: text({

@@ -1,4 +1,4 @@
-/** The security stage of a login (RFC 7143 6.3.2, 12): which method, and CHAP's three steps. */
+/** The security stage of a login (RFC 7143 6.3.2, 12): the choice of a method, and CHAP's three steps. */
 
 import { isMutual } from '../target/auth.ts';
 import type { Pair } from '../wire/text.ts';
@@ -23,7 +23,7 @@ export class Authentication {
   readonly #random: (bytes: number) => Uint8Array;
   #step: 'method' | 'algorithm' | 'response' | 'done' = 'method';
   #challenge: Challenge | undefined;
-  /** Whether the initiator proved who it is. */
+  /** Whether the initiator proved its identity. */
   proven = false;
 
   constructor(credentials: Credentials, random: (bytes: number) => Uint8Array) {
@@ -35,7 +35,7 @@ export class Authentication {
     return this.#step === 'done';
   }
 
-  /** For an initiator that says nothing of methods: that is None. @throws LoginError when None is not enough */
+  /** Takes an initiator that offers no method, which means None. @throws LoginError when None is not enough */
   skip(): void {
     if (this.done) return;
     if (this.#step !== 'method') throw failure('CHAP was left unfinished');
@@ -91,14 +91,14 @@ export class Authentication {
     const name = pairs.get('CHAP_N');
     const response = pairs.get('CHAP_R');
     if (name === undefined && response === undefined) return [];
-    // All are always compared, so that time does not tell which one was wrong.
+    // All accounts are compared in any case, so that time does not tell which one was wrong.
     const right = accounts.map(({ userid, password }) => {
       const nameRight = sameText(name ?? '', userid);
       const responseRight = verifyResponse(ours, password, response ?? '');
       return nameRight && responseRight;
     });
     if (!right.includes(true)) throw failure(`CHAP name or secret is wrong for ${owner}`);
-    // RFC 7143 9.2.1: who answers as we would may only have heard it from us.
+    // RFC 7143 9.2.1: an initiator that answers with our own response may only have heard it from us.
     if (isMutual(auth) && verifyResponse(ours, auth.mutual_password, response ?? ''))
       throw failure(`password and mutual_password are the same for ${owner}: set another one`);
     this.proven = true;
@@ -106,7 +106,7 @@ export class Authentication {
     return this.#mutual(ours, pairs.get('CHAP_I'), pairs.get('CHAP_C'));
   }
 
-  /** The initiator's challenge to us. RFC 7143 12.1.3: one that reflects ours ends the login. */
+  /** Answers the initiator's challenge. RFC 7143 12.1.3: a challenge that reflects ours ends the login. */
   #mutual(ours: Challenge, identifier: string | undefined, bytes: string | undefined): Pair[] {
     if (identifier === undefined && bytes === undefined) return [];
     const { auth, owner } = this.#credentials;

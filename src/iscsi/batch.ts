@@ -7,14 +7,14 @@ import { flushBytesMax, segmentBytesMax } from './limits.ts';
 
 /** The length of a slab: a batch that is not yet due, and behind it the longest PDU. */
 const slabBytes = flushBytesMax + segmentBytesMax + 4096;
-/** Slabs that are kept for the next batch; the one used last is used first, while it is in the cache. */
+/** The number of slabs that are kept for the next batch; the slab used last is used first, while it is in the cache. */
 const slabsKept = 16;
-/** A loan has no more pieces than pages. */
+/** The size of a page; a loan has no more pieces than pages. */
 const pageBytes = 4096;
 
 export interface Slab {
   readonly bytes: Uint8Array;
-  /** The address of its first byte; 0 until it is needed. */
+  /** The address of the slab's first byte; 0 until it is needed. */
   address: number;
 }
 
@@ -47,7 +47,7 @@ let borrower: Batch | undefined;
 export class Batch {
   #slab = noSlab;
   #end = 0;
-  /** How far the slab stands in the vector already. */
+  /** The number of bytes of the slab that stand in the vector already. */
   #listed = 0;
   #lentBytes = 0;
 
@@ -56,12 +56,12 @@ export class Batch {
     return this.#slab.bytes;
   }
 
-  /** Where the next byte goes. */
+  /** The place of the next byte. */
   get end(): number {
     return this.#end;
   }
 
-  /** All of it, what is lent included. */
+  /** The number of bytes, lent ones included. */
   get length(): number {
     return this.#end + this.#lentBytes;
   }
@@ -108,14 +108,14 @@ export class Batch {
     return true;
   }
 
-  /** @returns how many bytes of it the socket took. @param more will follow at once */
+  /** Sends the batch. @returns the number of bytes that the socket took. @param more will follow at once */
   send(socket: DirectSocket, more: boolean): number {
     if (this.#lentBytes === 0) return socket.send(this.bytes, this.#end, more);
     if (this.#end > this.#listed) vector!.add(this.#slab.address + this.#listed, this.#end - this.#listed);
     return socket.sendVector(vector!, more);
   }
 
-  /** What comes behind the first `taken` bytes, in a slab of the batch. @returns undefined when a volume's part cannot be had */
+  /** The bytes behind the first `taken`, in a slab of the batch. @returns undefined when a volume's part cannot be had */
   rest(taken: number): Uint8Array | undefined {
     if (this.#lentBytes === 0) return this.bytes.subarray(taken, this.#end);
     const from = this.#slab;

@@ -3,7 +3,7 @@
 import { leaveToCollector } from '../system/collector.ts';
 import { pooledBytesMax } from './limits.ts';
 
-/** Smaller ones are not worth keeping, larger ones too rare. */
+/** The smallest and the largest buffer that is kept: smaller ones are not worth it, larger ones too rare. */
 const smallest = 4096;
 const largest = 1024 * 1024;
 
@@ -13,7 +13,7 @@ let freeBytes = 0;
 
 const classOf = (bytes: number): number => 32 - Math.clz32((bytes - 1) >>> 12);
 
-/** At least `bytes` bytes, with whatever was in them. */
+/** A buffer of at least `bytes` bytes, with old contents. */
 export function borrowBuffer(bytes: number): Uint8Array {
   if (bytes < smallest || bytes > largest) return Buffer.allocUnsafeSlow(bytes);
   const size = classOf(bytes);
@@ -23,7 +23,7 @@ export function borrowBuffer(bytes: number): Uint8Array {
   return buffer;
 }
 
-/** Takes back what `borrowBuffer` gave, once nobody reads or writes it any more. */
+/** Takes back a buffer of `borrowBuffer`, once nobody reads or writes it any more. */
 export function giveBack(buffer: Uint8Array): void {
   const { length } = buffer;
   const size = classOf(length);
@@ -37,7 +37,7 @@ export function giveBack(buffer: Uint8Array): void {
   freeBytes += length;
 }
 
-/** Lets go of what `borrowBuffer` gave while somebody may still read or write it: it is never lent again. */
+/** Drops a buffer of `borrowBuffer` that somebody may still read or write: it is never lent again. */
 export function abandonBuffer(buffer: Uint8Array): void {
   leaveToCollector(buffer.length);
 }

@@ -1,4 +1,4 @@
-/** CHAP (RFC 7143 12.1.3, RFC 1994): challenges and responses, and the numbers they are written as. */
+/** CHAP (RFC 7143 12.1.3, RFC 1994): challenges, responses, and the form of their numbers. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 
@@ -27,7 +27,7 @@ export const chooseAlgorithm = (list: string): string | undefined =>
 /** Bytes of a fresh challenge: as long as the digest. */
 export const challengeBytes = (algorithm: string): number => algorithms[algorithm]?.digestBytes ?? 16;
 
-/** A challenge of the initiator's; undefined when it is none. */
+/** Reads a challenge of the initiator; undefined when it is none. */
 export function parseChallenge(algorithm: string, identifier: string, bytes: string): Challenge | undefined {
   const value = /^(\d{1,3}|0[xX][0-9a-fA-F]{1,2})$/.test(identifier) ? Number(identifier) : 256;
   const challenge = parseBinary(bytes, challengeBytesMax);
@@ -59,10 +59,10 @@ export function sameText(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/** Whether two values are the same. The time that this takes may tell. */
+/** Whether two values are the same. The time of this comparison may tell where they differ. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-/** `0x…` in hexadecimal or `0b…` in base64 (RFC 7143 6.1: large-binary-value); undefined when it is neither. */
+/** Reads `0x…` in hexadecimal or `0b…` in base64 (RFC 7143 6.1: large-binary-value); undefined when it is neither. */
 export function parseBinary(text: string, bytesMax: number): Uint8Array | undefined {
   const body = text.slice(2);
   if (body.length > bytesMax * 2 + 4) return undefined;

@@ -3,45 +3,45 @@
  * `running`, `ending` and `answering` to `over`; the fast path (fast-path.ts) goes all of it in one step.
  */
 
-/** Numbers: each command goes through several, and a table of numbers costs next to nothing. */
+/** The states are numbers: each command goes through several, and a table of numbers costs next to nothing. */
 export const state = {
-  /** Its PDU comes in, and what data comes with it and behind it without being asked for. */
+  /** The PDU of the command comes in, with its immediate data and the unsolicited data behind it. */
   gathering: 0,
-  /** Its CmdSN has not come up; what comes unsolicited is gathered meanwhile. */
+  /** The CmdSN of the command has not come up; unsolicited data is gathered meanwhile. */
   early: 1,
-  /** Its session has no memory for its data; what comes unsolicited is gathered meanwhile. */
+  /** The session has no memory for the command's data; unsolicited data is gathered meanwhile. */
   short: 2,
-  /** R2Ts have asked for data that is still to come: for all of it, or for the next piece that its task wants. */
+  /** R2Ts have asked for data that is still to come: for all of it, or for the next piece that the task wants. */
   asking: 3,
-  /** The data that its task wants is there, and the device server has it. */
+  /** The data that the task wants is there, and the device server has the task. */
   running: 4,
-  /** Its answer is known. Data that was announced or asked for may still be on its way, and goes nowhere. */
+  /** The answer is known. Data that was announced or asked for may still be on its way, and goes nowhere. */
   ending: 5,
-  /** Its answer is sent as far as the output takes it. */
+  /** The answer is sent as far as the output takes it. */
   answering: 6,
   /** The command is answered, or will never be. */
   over: 7,
 } as const;
 
-/** What can happen to a command. */
+/** The events of a command's life. */
 export const event = {
-  /** Commands that are numbered before it have not come. */
+  /** Commands with earlier numbers have not come. */
   isEarly: 0,
-  /** Every command that is numbered before it has come. */
+  /** Every command with an earlier number has come. */
   turn: 1,
-  /** There is no memory for its data. */
+  /** There is no memory for the command's data. */
   noMemory: 2,
-  /** There is. */
+  /** There is memory for the command's data. */
   memory: 3,
-  /** Data is missing that nobody has asked for. */
+  /** Data is missing, and nobody has asked for it. */
   dataMissing: 4,
-  /** Nothing is missing of what its task wants. */
+  /** All data that the task wants has come. */
   dataComplete: 5,
-  /** The device server has refused it or carried it out, or its data was wrong. */
+  /** The device server has refused the command or carried it out, or its data was wrong. */
   outcome: 6,
-  /** Nothing is on its way to it any more. */
+  /** No data is on its way to the command any more. */
   nothingOwed: 7,
-  /** Its status is written, or it was dropped without one. */
+  /** The command's status is written, or it was dropped without one. */
   end: 8,
 } as const;
 
@@ -52,7 +52,7 @@ export type CommandState = (typeof state)[StateName];
 /** One of the events. */
 export type CommandEvent = (typeof event)[EventName];
 
-/** A missing entry is an event that cannot come in that state. */
+/** The table of states and events. A missing entry is an event that cannot come in that state. */
 export const commandTransitions: Readonly<Record<StateName, Partial<Record<EventName, StateName>>>> = {
   gathering: {
     isEarly: 'early',

@@ -1,11 +1,11 @@
 /**
- * The SCSI commands of a session that are not answered yet, by their initiator task tags. Not a Map: it would grow and
- * shrink with every batch, and each table that it leaves behind keeps what is young alive until a full collection.
+ * The SCSI commands of a session that are not answered yet, by their initiator task tags. The table is not a Map: a Map would grow and
+ * shrink with every batch, and each table that it leaves behind keeps young objects alive until a full collection.
  */
 
 import type { Command } from './command.ts';
 
-/** A power of two; more commands than this share the places. */
+/** The number of places, a power of two; more commands than that share them. */
 const places = 256;
 
 export class CommandTable {
@@ -16,7 +16,7 @@ export class CommandTable {
     return this.#size;
   }
 
-  /** All of them, as they are now. */
+  /** All commands, as they are now. */
   [Symbol.iterator](): IterableIterator<Command> {
     const all: Command[] = [];
     for (const first of this.#places) for (let command = first; command; command = command.next) all.push(command);
@@ -29,7 +29,7 @@ export class CommandTable {
     return command;
   }
 
-  /** Its tag is not here yet. */
+  /** Adds a command whose tag is not in the table. */
   add(command: Command): void {
     const place = command.tag % places;
     command.next = this.#places[place];

@@ -8,17 +8,17 @@ import { type CommandState, state } from './command-state.ts';
 import type { Coverage } from './coverage.ts';
 import { additionalHeader, header, headerBytes, lunHalves, padding, scsiCommand } from './pdu.ts';
 
-/** A sequence of Data-Out that is to come: what an R2T asked for, or the one that comes unsolicited. */
+/** A sequence of Data-Out that is to come: solicited by an R2T, or unsolicited. */
 export interface Sequence {
-  /** `noTag`: unsolicited. */
+  /** The target transfer tag; `noTag`: unsolicited. */
   readonly transferTag: number;
   readonly start: number;
   readonly end: number;
   /** The DataSN of the next PDU. */
   dataSn: number;
-  /** How far it has come without a gap. */
+  /** The offset up to which data has come without a gap. */
   at: number;
-  /** What has come, where PDUs may come in any order. */
+  /** The ranges that have come, where PDUs may come in any order. */
   readonly coverage: Coverage | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface Owner {
 /** A SCSI command of a session, from its PDU to its answer. */
 export interface Command {
   readonly connection: Owner;
-  /** Initiator task tag. */
+  /** The initiator task tag. */
   readonly tag: number;
   readonly cmdSn: number;
   readonly immediate: boolean;
@@ -42,44 +42,44 @@ export interface Command {
   readonly lunHigh: number;
   readonly lunLow: number;
   readonly attribute: TaskAttribute;
-  /** Without a byte: its additional header segments are wrong. */
+  /** The CDB. It is empty when the additional header segments are wrong. */
   readonly cdb: Uint8Array;
-  /** What the flags R and W say. A command with both is served as one that writes: no opcode here has two directions. */
+  /** The direction by the flags R and W. A command with both is served as one that writes: no opcode here has two directions. */
   readonly direction: 'read' | 'write' | 'none';
-  /** Expected Data Transfer Length; 0 without a direction. */
+  /** The Expected Data Transfer Length; 0 without a direction. */
   readonly expected: number;
-  /** Moved by transfer.ts alone. */
+  /** The state, which transfer.ts alone sets. */
   state: CommandState;
-  /** The medium was asked on the fast path, and cannot do it at once. */
+  /** Whether the medium was asked on the fast path, and could not answer at once. */
   tried: boolean;
-  /** From its turn on. */
+  /** The task, from the command's turn on. */
   task: Task | undefined;
-  /** Its outcome, from `ending` on. */
+  /** The outcome of the command, from `ending` on. */
   completion: Completion | undefined;
 
   /** Data-out, from byte `pieceStart` on. Unsolicited data may exceed what the command takes. */
   buffer: Uint8Array | undefined;
-  /** The piece of its data that there is memory for, and that is asked for: all of it, when it is not long. */
+  /** The piece of the command's data that there is memory for, and that is asked for: all data, when it is not long. */
   pieceStart: number;
   pieceEnd: number;
-  /** The task runs, and waits for its next piece. */
+  /** The wait of a running task for its next piece. */
   piece: { resolve(data: Uint8Array): void; reject(error: unknown): void } | undefined;
-  /** Bytes that it holds of the session's memory. */
+  /** The bytes of the session's memory that the command holds. */
   reserved: number;
   received: number;
-  /** Unsolicited Data-Out, while it is still to come. */
+  /** The unsolicited Data-Out, while it is still to come. */
   unsolicited: Sequence | undefined;
   readonly requests: Sequence[];
   requested: number;
   r2tSn: number;
-  /** When it came; milliseconds of the host's clock. */
+  /** The time of arrival; milliseconds of the host's clock. */
   readonly arrivedAt: number;
-  /** Until when its data-out has come as fast as it must; milliseconds of the host's clock. */
+  /** The time up to which data-out has come as fast as it must; milliseconds of the host's clock. */
   movedAt: number;
-  /** What is wrong with its data: the answer once no more is to come. */
+  /** The fault of the command's data: the answer once no more data is to come. */
   fault: Sense | undefined;
 
-  /** Data-in: how much has been sent, in how many PDUs, and how much of the sequence at hand. */
+  /** Data-in: the bytes sent, the PDUs sent, and the bytes sent of the sequence at hand. */
   sent: number;
   dataInSn: number;
   burst: number;
@@ -87,20 +87,20 @@ export interface Command {
   ahead: Uint8Array | undefined;
   aheadAt: number;
 
-  /** The next one at its place in the table (command-table.ts). */
+  /** The next command at the same place in the table (command-table.ts). */
   next: Command | undefined;
 }
 
 /** RFC 7143 11.3.1: untagged is served as simple. */
 const attributes: readonly TaskAttribute[] = ['simple', 'simple', 'ordered', 'head of queue', 'aca'];
 
-/** AHSType: the bytes of a CDB behind its sixteenth (RFC 7143 11.2.2.3). */
+/** The AHSType of a segment with the bytes of a CDB behind its sixteenth (RFC 7143 11.2.2.3). */
 const extendedCdbType = 1;
 const none: Uint8Array = new Uint8Array();
 
 /**
- * The CDB of a command with additional header segments.
- * Those that say how much a bidirectional command reads are passed over. @returns no byte when they are none
+ * The CDB of a command with additional header segments. A segment with the read length of a bidirectional command is passed over.
+ * @returns no byte when the segments are wrong
  */
 function extendedCdb(bytes: Uint8Array, start: number): Uint8Array {
   const end = start + headerBytes + header.totalAhsLength.get(bytes, start) * 4;
@@ -111,7 +111,7 @@ function extendedCdb(bytes: Uint8Array, start: number): Uint8Array {
     if (length === 0 || behind > end) return none;
     if (type === extendedCdbType) {
       if (cdb.length > 16) return none;
-      // Behind a reserved byte.
+      // The bytes of the CDB stand behind a reserved byte.
       cdb = Uint8Array.from([...cdb, ...bytes.subarray(at + additionalHeader.length + 1, behind)]);
     }
     at = behind + padding(behind - at);
@@ -119,7 +119,7 @@ function extendedCdb(bytes: Uint8Array, start: number): Uint8Array {
   return cdb;
 }
 
-/** The command that a SCSI Command PDU at `start` brings. */
+/** Reads the command of the SCSI Command PDU at `start`. */
 export function readCommand(connection: Owner, bytes: Uint8Array, start: number): Command {
   const { fields } = scsiCommand;
   const write = fields.write.get(bytes, start);

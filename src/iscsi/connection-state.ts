@@ -9,7 +9,7 @@ export type ConnectionState =
   | 'CLEANUP_WAIT'
   | 'FREE';
 
-/** What moves a connection from one state to another. */
+/** The events that move a connection from one state to another. */
 export type ConnectionEvent =
   /** The first Login Request came. */
   | 'login request'
@@ -17,13 +17,13 @@ export type ConnectionEvent =
   | 'login succeeded'
   /** A Logout Request came. */
   | 'logout request'
-  /** We asked the initiator to log out. */
+  /** The target asked the initiator to log out. */
   | 'logout wanted'
   /** The Logout Response went out. */
   | 'logout answered'
-  /** Another connection ended it: a login took the place of its session or CID, or a logout closed them. */
+  /** Another connection ended this one: a login took the place of its session or CID, or a logout closed it. */
   | 'ended by another'
-  /** The transport is gone, or we dropped it, with or without a word. */
+  /** The transport is gone, or the target dropped it, with or without a word. */
   | 'lost'
   /** The tasks of a lost connection are ended: at error recovery level 0, at once. */
   | 'cleaned up';

@@ -1,4 +1,4 @@
-/** One connection: bytes in, PDUs out. From login to logout; what it cannot do itself it hands to `Transfer` and `requests`. */
+/** One connection, from login to logout: bytes in, PDUs out. The work on commands is done by `Transfer`, that on all else by `requests`. */
 
 import { reasonOf } from '../errors.ts';
 import { type Log, type LogEvent, type LogRecord, logBug, logEvents } from '../log.ts';
@@ -46,7 +46,7 @@ export class Connection implements PduHandler, Link {
   readonly ends: Ends;
   readonly output: Output;
   readonly sender: Sender;
-  /** The session's with this connection's own digests and lengths. */
+  /** The parameters of the session, with this connection's own digests and lengths. */
   parameters: NegotiatedParameters = defaultParameters();
   session: Session | undefined;
   cid = 0;
@@ -54,7 +54,7 @@ export class Connection implements PduHandler, Link {
   closed = false;
   /** Immediate task management requests that are not answered yet. */
   managing = 0;
-  /** The host's clock at the last sign of life, and at the ping that nothing has come after. */
+  /** The host's clock at the last sign of life, and at a ping that is not answered yet. */
   now: number;
   pingedAt: number | undefined;
   readonly #reader: PduReader;
@@ -63,7 +63,7 @@ export class Connection implements PduHandler, Link {
   #arrival: Arrival | undefined;
   #fastPath: FastPath | undefined;
   readonly #text = new TextExchange();
-  /** The initiator was asked to log out: why, and the time by which it has to. */
+  /** Set when the initiator was asked to log out: the reason, and the time by which it has to. */
   #leaving: { readonly why: string; readonly due: number } | undefined;
   readonly #gone = Promise.withResolvers<void>();
   /** The request that is being received, when it is not for `#transfer`. */
@@ -90,7 +90,7 @@ export class Connection implements PduHandler, Link {
     }
   }
 
-  /** Where the transport may receive the rest of a data segment; `filled` says how much of it came. */
+  /** The memory into which the transport may receive the rest of a data segment; `filled` says how many bytes came. */
   get wanted(): Uint8Array | undefined {
     return this.closed ? undefined : this.#reader.wanted;
   }
@@ -111,7 +111,7 @@ export class Connection implements PduHandler, Link {
     this.#alive(() => this.#reader.took(count));
   }
 
-  /** Whether data may go to a medium before all of it has come: if it comes in order, and has no digest. */
+  /** Whether data may go to a medium before all of it has come: it comes in order, and has no digest. */
   get lands(): boolean {
     return this.output.lands === true && !this.#reader.dataDigest && this.session!.parameters.DataPDUInOrder;
   }
@@ -124,7 +124,7 @@ export class Connection implements PduHandler, Link {
     return this.session !== undefined || this.ends.handOver === undefined;
   }
 
-  /** Does the work that a sign of life of the initiator brings. */
+  /** Does the work after a sign of life of the initiator. */
   #alive(work: () => void): void {
     if (this.#isAlive()) this.#guarded(work);
   }
@@ -147,7 +147,7 @@ export class Connection implements PduHandler, Link {
     }
   }
 
-  /** The output takes more. */
+  /** Goes on with answers, because the output takes more. */
   drained(): void {
     this.#alive(() => this.#transfer?.drained());
   }
@@ -186,7 +186,7 @@ export class Connection implements PduHandler, Link {
     return this.#data;
   }
 
-  /** Why a request is not taken, whatever it says. @throws ConnectionError when there is nothing to answer with */
+  /** The reason to reject a request whatever its contents. @throws ConnectionError when there is no answer for it */
   #refusal(opcode: number): number | undefined {
     if (!this.#transfer) {
       if (opcode !== loginRequest.opcode)
@@ -212,14 +212,14 @@ export class Connection implements PduHandler, Link {
     else if (isRequest) this.#lost(head);
   }
 
-  /** A whole request, its header and data its own. */
+  /** Takes a whole request, whose header and data are copies. */
   #receive(head: Uint8Array, data: Uint8Array): void {
     const opcode = header.opcode.get(head, 0);
     if (opcode === loginRequest.opcode) this.#receiveLogin(head, data);
     else this.#receiveRequest(head, data, requests.get(opcode)!);
   }
 
-  /** A discarded request leaves a gap in CmdSN that nothing fills at error recovery level 0. */
+  /** Notes a discarded request, whose gap in CmdSN nothing fills at error recovery level 0. */
   #lost(head: Uint8Array): void {
     if (!header.immediate.get(head, 0)) throw new ConnectionError('a request was lost to its data digest');
   }
@@ -228,7 +228,7 @@ export class Connection implements PduHandler, Link {
     const session = this.session!;
     const opcode = header.opcode.get(head, 0);
     const cmdSn = numbered.cmdSn.get(head, 0);
-    // The commands that were refused for a logout have left a gap before it.
+    // The commands that were refused because of the logout have left a gap in CmdSN.
     const isDue = this.#leaving && opcode === logoutRequest.opcode;
     if (header.immediate.get(head, 0) || isDue) request.run(this, head, data);
     else if (session.inWindow(cmdSn))
@@ -244,7 +244,7 @@ export class Connection implements PduHandler, Link {
     this.#login.receive(head, text);
   }
 
-  /** The connection belongs to a session from now on, whose numbers its answers carry. */
+  /** Joins a session: answers carry the session's numbers from now on. */
   join(session: Session, { cid, parameters }: { cid: number; parameters: NegotiatedParameters }): void {
     this.session = this.sender.window = session;
     this.cid = cid;
@@ -252,7 +252,7 @@ export class Connection implements PduHandler, Link {
     session.connections.set(cid, this);
   }
 
-  /** The last Login Response is written: digests and all other requests begin (RFC 7143 6.3). */
+  /** Enters full feature phase (RFC 7143 6.3) once the last Login Response is written: digests and all other requests begin. */
   enterFullFeature(): void {
     const session = this.session!;
     const { writer } = this.sender;
@@ -277,7 +277,7 @@ export class Connection implements PduHandler, Link {
     this.sender.send(reject, { final: true, reason, initiatorTaskTag: noTag }, bad);
   }
 
-  /** The target is served by another loop: this one does nothing with the connection any more, which stays open. */
+  /** Leaves the connection to the loop that serves the target: this loop does nothing with it any more, and it stays open. */
   leave(tpg: Tpg): void {
     this.closed = true;
     this.#gone.resolve();
@@ -304,26 +304,26 @@ export class Connection implements PduHandler, Link {
     } else if (session.shownMaxCmdSn !== session.maxCmdSn) showWindow(this.sender);
   }
 
-  /** The tree has changed: a login that is not allowed any more ends here, as sessions do. */
+  /** Looks at the tree, which has changed: a login that is not allowed any more ends here, as sessions do. */
   reconsider(): void {
     if (!this.session) this.#guarded(() => this.#login.reconsider());
   }
 
-  /** A Logout Request: nothing new is taken from here on. @returns when what was under way has stopped */
+  /** Begins a logout: nothing new is taken from here on. @returns when the commands under way have stopped */
   async beginLogout(): Promise<void> {
     this.#enter('logout request');
     await this.#transfer?.end();
   }
 
-  /** The Logout Response is written. */
+  /** Ends a logout, whose response is written. */
   endLogout(): void {
     this.#enter('logout answered');
     void this.close('logout');
   }
 
   /**
-   * Asks the initiator to log out and serves meanwhile what it has under way; the connection is dropped when no logout
-   * comes in time (RFC 7143 11.9.1). Where nobody can be asked, it closes. @returns when it is closed
+   * Asks the initiator to log out and serves its commands under way meanwhile; the connection is dropped when no logout comes in time
+   * (RFC 7143 11.9.1). A connection that cannot be asked is closed. @returns when it is closed
    */
   requestLogout(why: string): Promise<void> {
     if (this.state === 'LOGGED_IN' && this.session?.type === 'Normal') {
@@ -343,7 +343,7 @@ export class Connection implements PduHandler, Link {
     void this.close(why);
   }
 
-  /** Ends the connection for what was thrown: with an answer to the initiator where there is one, and logged if it is a bug. */
+  /** Ends the connection because of `error`: with an answer to the initiator where there is one, and a log record if the error is a bug. */
   fail(error: unknown): void {
     if (this.closed) return;
     if (error instanceof LoginError) {
@@ -385,7 +385,7 @@ export class Connection implements PduHandler, Link {
     this.#log({ level, event, detail: { ...more, ...(reason !== undefined && { reason }) } } as LogRecord);
   }
 
-  /** Logs with the session, the initiator and the target that a record belongs to. */
+  /** Logs records with their session, initiator and target. */
   readonly #log: Log = ({ detail, ...record }) => {
     const { session, cid, ends } = this;
     const { initiator, target } = this.#login.claims;

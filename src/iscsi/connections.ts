@@ -1,4 +1,4 @@
-/** The connections of one event loop: how many there may be, their clocks, their end. */
+/** The connections of one event loop: their number, their clocks, their end. */
 
 import type { Log } from '../log.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
@@ -14,12 +14,12 @@ export class Connections {
   readonly #strangers = new Set<Connection>();
   readonly #byAddress = new Map<string, Set<Connection>>();
   readonly #timer: NodeJS.Timeout;
-  /** For strangers beside a new one, as descriptors allow; asked again with each look at the clocks. */
+  /** The number of strangers that descriptors leave room for, beside a new one; asked again with each look at the clocks. */
   #room = Number.POSITIVE_INFINITY;
 
   constructor(log: Log) {
     this.#log = log;
-    // What has come while nobody listened is heard before anybody is found late: sockets are read in between.
+    // Sockets are read before anybody is found late, so that data is heard which came while this thread was held up.
     this.#timer = setInterval(() => setImmediate(() => this.#tick()), tickMs);
     this.#timer.unref();
   }
@@ -30,9 +30,9 @@ export class Connections {
   }
 
   /**
-   * Finds room for one more. Where there is none, one that has not logged in makes it: the oldest that has said nothing,
-   * or else the oldest. So whoever logs in without delay gets in, however many others do not, and who is logged in stays.
-   * @param descriptor of its socket
+   * Makes room for a new connection. Where there is none, a stranger goes: the oldest that has said nothing, or else the oldest. So an
+   * initiator that logs in without delay gets in, however many strangers there are, and sessions stay.
+   * @param descriptor of the connection's socket
    * @returns false when there is no room all the same
    */
   admit(descriptor: number, address: string): boolean {
@@ -40,7 +40,7 @@ export class Connections {
     if (fromThere && countOf(fromThere) >= addressStrangersMax) this.#dropOldest(fromThere);
     else if (countOf(this.#strangers) >= strangersMax) this.#dropOldest(this.#strangers);
     const beyond = intoReserve(descriptor);
-    // What is freed is taken by the next one, whose number then says nothing: how many there is room for is remembered.
+    // A new connection takes the descriptor that was freed, and its number then says nothing: so the room is remembered.
     if (beyond > 0) this.#room = Math.max(0, countOf(this.#strangers) - beyond);
     let dropped = false;
     while (countOf(this.#strangers) > this.#room) dropped = this.#dropOldest(this.#strangers);
@@ -62,13 +62,13 @@ export class Connections {
     return this.#all.values();
   }
 
-  /** Asks all of them to log out. @returns when they are closed and their commands have stopped */
+  /** Asks all connections to log out. @returns when they are closed and their commands have stopped */
   async end(why: string): Promise<void> {
     await Promise.all([...this.#all].map((connection) => connection.requestLogout(why)));
     clearInterval(this.#timer);
   }
 
-  /** @returns whether there was one */
+  /** Drops the oldest connection of a set. @returns whether there was one */
   #dropOldest(among: Set<Connection>): boolean {
     countOf(among);
     const [oldest] = among;
@@ -97,7 +97,7 @@ export class Connections {
   }
 }
 
-/** Forgets those that are strangers no more. @returns how many are left */
+/** Forgets connections that are strangers no more. @returns the number that is left */
 function countOf(strangers: Set<Connection>): number {
   for (const one of strangers) if (one.closed || one.session) strangers.delete(one);
   return strangers.size;

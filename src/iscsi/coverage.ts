@@ -1,10 +1,10 @@
-/** Which bytes of a range have come, in whatever order (RFC 7143 13.18: DataPDUInOrder=No). */
+/** The bytes of a range that have come, in whatever order (RFC 7143 13.18: DataPDUInOrder=No). */
 
-/** Pieces that do not touch, at most: more of them are no transfer but an attack on our memory. */
+/** The number of pieces that do not touch: a transfer in more pieces is an attack on our memory. */
 const piecesMax = 256;
 
 export class Coverage {
-  /** Disjoint, ascending. */
+  /** The pieces: disjoint, ascending. */
   #pieces: { readonly start: number; readonly end: number }[] = [];
 
   /** Notes that the bytes from `start` up to `end` have come. @returns false when they lie in too many pieces */
@@ -19,7 +19,7 @@ export class Coverage {
     return this.#pieces.length <= piecesMax;
   }
 
-  /** How far the bytes from `start` on have come without a gap. */
+  /** The end of the bytes that have come without a gap, from `start` on. */
   reach(start: number): number {
     return this.#pieces.find((piece) => piece.start <= start && piece.end > start)?.end ?? start;
   }

@@ -1,19 +1,19 @@
-/** What an initiator has to prove, and by which words: those of discovery, of a TPG, or of its ACL. */
+/** The credentials that a login needs: those of discovery, of a TPG, or of its ACL. */
 
 import { type Account, type Auth, authProblem, hasCredentials } from '../target/auth.ts';
 import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 
-/** Who has to prove what. */
+/** The proof that a login needs of either side. */
 export interface Credentials {
   /** Whether a login without CHAP is refused. */
   readonly required: boolean;
-  /** Methods in the TPG's AuthMethod. */
+  /** The methods of the TPG's AuthMethod. */
   readonly methods: readonly string[];
-  /** What the target gives of itself. */
+  /** The words by which the target proves itself. */
   readonly auth: Auth;
-  /** What initiators may give, one or another. */
+  /** The accounts, of which an initiator may prove any. */
   readonly accounts: readonly Account[];
-  /** Whose credentials they are, for the log: `/iscsi/…/tpg1`. */
+  /** The path of the object that the credentials belong to, for the log: `/iscsi/…/tpg1`. */
   readonly owner: string;
 }
 
@@ -28,7 +28,7 @@ export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undef
   };
 }
 
-/** What has to be proved by who asks for targets. */
+/** The credentials of discovery. */
 export const discoveryCredentials = (state: FabricState): Credentials => ({
   ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts),
   required: state.discoveryAuthEnabled,
@@ -51,7 +51,7 @@ export function methodsOf({ required, methods, accounts }: Credentials): readonl
   return methods.filter((method) => method !== 'CHAP' || accounts.length > 0);
 }
 
-/** Why nobody can prove what is asked, whatever he knows, in a line; undefined when somebody can, or need not. */
+/** The reason, in a line, why no initiator can give the proof, whatever it knows; undefined when one can, or need not. */
 export function whyNobodyCan(credentials: Credentials): string | undefined {
   const { required, accounts, auth, owner } = credentials;
   if (required && accounts.length === 0) return `${owner} requires CHAP and has no userid and password`;

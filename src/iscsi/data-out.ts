@@ -1,6 +1,6 @@
 /**
- * Data-out of SCSI commands: where it goes, and the R2Ts that ask for it (RFC 7143 11.7, 11.8). Of a long transfer there is
- * one piece at a time: the next one is asked for when the task wants it, and takes the place of the one before.
+ * Data-out of SCSI commands: its place in memory, and the R2Ts that ask for it (RFC 7143 11.7, 11.8). Of a long transfer there is one
+ * piece at a time: the next piece is asked for when the task wants it, and takes the place of the one before.
  */
 
 import { dataOutBytesMax } from '../scsi/opcode.ts';
@@ -15,7 +15,7 @@ import { lunHalves, noTag, readyToTransfer } from './pdu.ts';
 import type { SegmentPlace } from './pdu-reader.ts';
 import type { Session } from './session.ts';
 
-/** A view of a buffer: the buffer itself where that is all of it, as it mostly is for short data. */
+/** A view of a buffer. It is the buffer itself where the range is all of it, as it mostly is for short data. */
 const part = (buffer: Uint8Array, from: number, to: number): Uint8Array =>
   from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to);
 
@@ -29,7 +29,7 @@ export class DataOut {
     this.#session = session;
   }
 
-  /** How much of a command's data may come unsolicited (RFC 7143 13.14). */
+  /** The number of bytes of a command's data that may come unsolicited (RFC 7143 13.14). */
   unsolicitedEnd({ expected }: Command): number {
     return Math.min(this.#session.parameters.FirstBurstLength, expected);
   }
@@ -40,7 +40,7 @@ export class DataOut {
     return { transferTag, start, end, dataSn: 0, at: start, coverage };
   }
 
-  /** How much memory the data of a task takes at a time. What comes unsolicited has to go somewhere. */
+  /** The memory that the data of a task takes at a time. Unsolicited data has to be kept in any case. */
   bytesFor(command: Command): number {
     return Math.max(this.#firstEnd(command), this.unsolicitedEnd(command));
   }
@@ -51,7 +51,7 @@ export class DataOut {
   }
 
   /**
-   * Takes memory of the session's for a command. What came before its turn is there already.
+   * Takes memory of the session for a command. Data that came before the command's turn is there already.
    * @returns false when there is none now; `whenTaken` is called when there is, while the command lives
    */
   reserve(command: Command, bytes: number, whenTaken: () => void): boolean {
@@ -85,7 +85,7 @@ export class DataOut {
     this.#session.memory.giveBack(reserved);
   }
 
-  /** Gives a command that memory; what has come already goes there. */
+  /** Gives a command the memory that was reserved; data that has come moves there. */
   allot(command: Command, bytes: number): void {
     const early = command.buffer;
     const { task } = command;
@@ -101,12 +101,12 @@ export class DataOut {
     command.pieceEnd = Math.min(command.task!.dataOutLength, command.pieceStart + dataOutBytesMax);
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     command.piece = { resolve, reject };
-    // The initiator was not asked for data while the medium was at work: that time does not count against it.
+    // The initiator was not asked for data while the medium was at work, so that time does not count against it.
     command.movedAt = this.#connection.host.now();
     return promise;
   }
 
-  /** Hands the task the piece that it waits for, or says what is wrong with it. */
+  /** Gives the task the piece that it waits for, or the fault of that piece. */
   hand(command: Command): void {
     const { piece: wanted, fault, buffer, pieceStart, pieceEnd } = command;
     command.piece = undefined;
@@ -128,7 +128,7 @@ export class DataOut {
     return part(command.buffer ?? this.#gatherEarly(command, this.unsolicitedEnd(command)), at, at + length);
   }
 
-  /** The initiator may send as much before its command has come up, or has memory. */
+  /** Makes room for all unsolicited data, which the initiator may send before its command has come up, or has memory. */
   #gatherEarly(command: Command, bytes: number): Uint8Array {
     const buffer = borrowBuffer(bytes);
     command.buffer = buffer;
@@ -137,12 +137,12 @@ export class DataOut {
     return buffer;
   }
 
-  /** Whether there is data of the piece that was not asked for and has not come. */
+  /** Whether data of the piece was not asked for and has not come. */
   lacks(command: Command): boolean {
     return Math.max(command.requested, command.received) < command.pieceEnd;
   }
 
-  /** Asks for what is missing, with as many R2Ts as may be outstanding (RFC 7143 13.17). */
+  /** Asks for missing data, with as many R2Ts as may be outstanding (RFC 7143 13.17). */
   request(command: Command): void {
     const { MaxOutstandingR2T, MaxBurstLength } = this.#session.parameters;
     const end = command.pieceEnd;
@@ -151,7 +151,7 @@ export class DataOut {
       this.#request(command, Math.min(MaxBurstLength, end - command.requested));
   }
 
-  /** RFC 7143 11.8 */
+  /** Sends an R2T (RFC 7143 11.8). */
   #request(command: Command, length: number): void {
     const { writer } = this.#connection.sender;
     const { fields } = readyToTransfer;

@@ -1,4 +1,4 @@
-/** SendTargets (RFC 7143 appendix C): which targets an initiator is shown, and under which addresses. */
+/** SendTargets (RFC 7143 appendix C): the targets that an initiator is shown, and their addresses. */
 
 import { admitInitiator, whyUnlisted } from '../target/access.ts';
 
@@ -8,11 +8,11 @@ import { advertisedAs } from './redirection.ts';
 
 export interface Asker {
   readonly initiatorName: string;
-  /** Where it comes from, without brackets. */
+  /** The initiator's address, without brackets. */
   readonly address: string;
-  /** Our end of its connection: what stands for a wildcard portal. */
+  /** Our address of the connection, which stands for a wildcard portal. */
   readonly localAddress: string;
-  /** The port that a portal listens on; undefined when it does not. */
+  /** The port that a portal listens on; undefined when the portal does not listen. */
   boundPort(portal: Portal): number | undefined;
 }
 
@@ -37,10 +37,10 @@ export function sendTargets(
   return isName(name) ? [] : undefined;
 }
 
-/** RFC 7143 4.2.7: its type comes first. */
+/** RFC 7143 4.2.7: the type of a name comes first. */
 const isName = (text: string): boolean => /^(iqn|eui|naa)\../.test(text);
 
-/** A target out of a saved file may be called what no initiator can say: it is not told of, either. */
+/** Describes a target. A target out of a saved file may have a name that no initiator can say: such a target is left out. */
 function describe(target: Target, asker: Asker): Pair[] {
   if (!isText(target.wwn)) return [];
   const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker));

@@ -1,15 +1,15 @@
-/** Where a connection comes from and goes to. */
+/** The two ends of a connection. */
 
 import type { Addresses } from '../target/service.ts';
 import type { Tpg } from '../target/target.ts';
 
-/** The two ends of a connection. */
+/** The addresses of both ends, and the portal between them. */
 export interface Ends extends Addresses {
-  /** For people: counts up in this process. */
+  /** The number of the connection, for people: it counts up in this process. */
   readonly id: number;
-  /** The portal that it came through, as the tree names it; absent where no target is served. */
+  /** The portal that the connection came through, as the tree names it; absent where no target is served. */
   readonly portal?: string;
-  /** Present where no target is served: takes the connection away, to where `tpg` is, before anything is answered. */
+  /** Moves the connection to the loop of `tpg` before anything is answered. Present where no target is served. */
   readonly handOver?: (tpg: Tpg) => void;
   /** The TPGs behind the portal. */
   tpgs(): readonly Tpg[];

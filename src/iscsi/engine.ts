@@ -1,4 +1,4 @@
-/** The sessions of the targets that one event loop serves: they follow the tree. */
+/** The sessions of the targets that one event loop serves, which follow the tree. */
 
 import { randomBytes } from 'node:crypto';
 import { descriptorOf } from '../system/descriptor.ts';
@@ -22,7 +22,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
   readonly log: EngineContext['log'];
   readonly #context: EngineContext;
   readonly #connections: Connections;
-  /** What portals listen on, as the last arrivals said. */
+  /** The ports of portals, as the last arrivals said. */
   readonly #boundPorts = new Map<string, number | undefined>();
 
   constructor(state: FabricState, context: EngineContext) {

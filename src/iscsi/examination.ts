@@ -1,6 +1,6 @@
 /**
- * What a login of an initiator would come to, rule by rule, as the configuration is now: by the very rules that a login
- * goes through (access.ts, redirection.ts, credentials.ts), with nobody logging in.
+ * The verdict of each rule of a login on an initiator, as the configuration is now: the very rules that a login goes through (access.ts,
+ * redirection.ts, credentials.ts) are asked, and nobody logs in.
  */
 
 import { accessRules } from '../target/access.ts';
@@ -11,7 +11,7 @@ import { credentialsOf, methodsOf, whyNobodyCan } from './credentials.ts';
 import { connectionsMax } from './limits.ts';
 import { redirectionOf } from './redirection.ts';
 
-/** In the order of a login. What comes behind an ACL that is not there has no answer. */
+/** The verdicts in the order of a login. The rules behind an ACL that is missing have no verdict. */
 export function examineLogin(state: FabricState, tpg: Tpg, comer: Comer): Verdict[] {
   const { initiatorName } = comer;
   const [enabled, list, acl] = accessRules.map((rule) => accessVerdict(rule, tpg, comer));
@@ -39,7 +39,7 @@ function accessVerdict(
   return { rule: name, outcome: 'refuses', says: said, mend };
 }
 
-/** What is so where a rule lets in, and the line by which it does. */
+/** The words for a rule that lets in, and the line to type that makes it do so. */
 const accessWords: Record<
   (typeof accessRules)[number]['name'],
   (tpg: Tpg, name: string) => { says: string; mend: string }
@@ -55,7 +55,7 @@ const accessWords: Record<
   }),
 };
 
-/** Each portal is a way in of its own. */
+/** The verdict of redirection. Each portal is a way in of its own. */
 function redirectVerdict(tpg: Tpg): Verdict {
   const rule = 'redirect';
   const sent = tpg.portals.filter((portal) => redirectionOf(tpg, printPortal(portal)));

@@ -1,8 +1,8 @@
 /**
- * The fast path of SCSI commands: a READ, or a WRITE with its data, that has come as a whole PDU, has its turn, is obstructed
- * by nothing and finds its blocks at hand is answered in one step. It stands neither in the command table nor in a task set,
- * for nobody else runs between its beginning and its end. All else is left to the general path (arrival.ts), which gives the
- * same answers.
+ * The fast path of SCSI commands answers, in one step, a READ, or a WRITE with its data, that has come as a whole PDU, has its turn, is
+ * obstructed by nothing and finds its blocks at hand. Such a command stands neither in the command table nor in a task set, for nobody
+ * else runs between its beginning and its end. All other commands are left to the general path (arrival.ts), which gives the same
+ * answers.
  */
 
 import type { Volume } from '../backstore/backstore.ts';
@@ -16,14 +16,14 @@ import type { Link } from './link.ts';
 import { dataIn, encodePdu, header, lunHalves, noTag, scsiCommand, scsiResponse } from './pdu.ts';
 import type { Session } from './session.ts';
 
-/** The second byte of a READ, and of a WRITE that announces no more data, but for what tells untagged from SIMPLE. */
+/** The second byte of a READ, and of a WRITE that announces no more data, without the bits that tell untagged from SIMPLE. */
 const flagsOf = (values: { read?: true; write?: true }): number =>
   encodePdu(scsiCommand, { final: true, ...values })[1]!;
 const readFlags = flagsOf({ read: true });
 const writeFlags = flagsOf({ write: true });
 const simpleBit = 0x01;
 
-/** The answers, but for their numbers: the one Data-In, with status GOOD, and the SCSI Response that says it. */
+/** The answers without their numbers: the one Data-In with status GOOD, and the SCSI Response with status GOOD. */
 const onlyDataIn = encodePdu(dataIn, { final: true, hasStatus: true, targetTransferTag: noTag });
 const goodResponse = encodePdu(scsiResponse, { final: true });
 
@@ -32,7 +32,7 @@ export class FastPath {
   readonly #session: Session;
   readonly #tally: Tally;
   readonly #reaches: ReadonlyMap<number, ReachedUnit>;
-  /** Whether the medium was asked for the command at hand, and cannot do it at once. The general path sets it back. */
+  /** Whether the medium was asked for the command at hand, and could not answer at once. The general path resets it. */
   tried = false;
 
   constructor(connection: Link, session: Session, tally: Tally) {
@@ -43,8 +43,8 @@ export class FastPath {
   }
 
   /**
-   * A SCSI Command that is not immediate: its header, and its data from `dataStart` on.
-   * @returns whether it is answered; if not, nothing has happened, and the general path takes it
+   * Takes a SCSI Command that is not immediate: its header, and its data from `dataStart` on.
+   * @returns whether the command is answered; if not, nothing has happened, and the general path takes it
    */
   take(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean {
     const flags = bytes[start + 1]! & ~simpleBit;
@@ -55,7 +55,7 @@ export class FastPath {
     const { output, sender, ends, parameters, now } = this.#connection;
     const { MaxBurstLength, ImmediateData, FirstBurstLength } = session.parameters;
     const length = fields.expectedDataTransferLength.get(bytes, start);
-    // RFC 7143 11.7.6, 13.11, 13.14: one Data-In has all of the data, or the command has brought it.
+    // RFC 7143 11.7.6, 13.11, 13.14: one Data-In can carry all of the data, or the command has brought all of it.
     const fits = isRead
       ? dataLength === 0 &&
         length <= Math.min(segmentBytesMax, parameters.MaxRecvDataSegmentLength & ~3, MaxBurstLength)
@@ -85,12 +85,12 @@ export class FastPath {
     return true;
   }
 
-  /** Begins a Data-In with the blocks in it. @returns where it begins; -1 when they cannot be had like this */
+  /** Begins a Data-In with the blocks in it. @returns the start of the PDU; -1 when the blocks are not at hand */
   #read(volume: Volume, lends: boolean, position: number, length: number): number {
     const { output, sender } = this.#connection;
     const { writer } = sender;
     const passes = length >= lentBytesMin && length % 4 === 0 && lends && !writer.dataDigest && output.passes === true;
-    // Its status comes by itself, behind what is sent.
+    // Where data goes straight to the socket, the status follows in a PDU of its own.
     if (passes && length >= (volume.straightBytesMin ?? Number.POSITIVE_INFINITY)) return -1;
     if (passes && volume.lend) {
       const at = writer.begin(onlyDataIn, length, true);
@@ -102,7 +102,7 @@ export class FastPath {
     return this.tried ? -1 : at;
   }
 
-  /** Writes the blocks, and begins the answer. @returns where it begins; -1 when that cannot be done at once */
+  /** Writes the blocks, and begins the answer. @returns the start of the PDU; -1 when writing cannot be done at once */
   #write(lu: StorageObject, position: number, data: Uint8Array): number {
     this.tried = !writePlain(lu, data, position);
     return this.tried ? -1 : this.#connection.sender.writer.begin(goodResponse, 0);

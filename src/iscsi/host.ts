@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { FabricState, Portal } from '../target/target.ts';
 import type { Sessions } from './sessions.ts';
 
-/** What a connection asks of the engine that it runs in. */
+/** The services of the engine for its connections. */
 export interface ConnectionHost {
   readonly state: FabricState;
   readonly sessionTable: Sessions;

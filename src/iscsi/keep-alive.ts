@@ -1,6 +1,6 @@
 /**
- * Clocks of a connection that is logged in: silence, pings, data-out that stands still. Times are milliseconds of the host's
- * clock. Nobody is late who was not asked.
+ * Clocks of a connection that is logged in: silence, pings, data-out that stands still. Times are milliseconds of the host's clock. An
+ * initiator that was not asked for anything is never late.
  */
 
 import { aclAttributes } from './attributes.ts';
@@ -12,7 +12,7 @@ import type { Session } from './session.ts';
 const timeout = (session: Session, name: keyof typeof aclAttributes): number =>
   Number(session.acl?.attributes.values[name] ?? aclAttributes[name].default) * 1000;
 
-/** Why the connection has to be given up, or undefined. */
+/** The reason why the connection has to be given up, or undefined. */
 export function lateness(connection: Link, session: Session): string | undefined {
   const now = connection.host.now();
   const silence = now - connection.now;
@@ -21,7 +21,7 @@ export function lateness(connection: Link, session: Session): string | undefined
   const patienceWithAnswers = timeout(session, 'nopin_response_timeout');
   const { pingedAt } = connection;
   if (pingedAt !== undefined && now - pingedAt >= patienceWithAnswers) return 'no answer to a ping';
-  // While nothing is read, nothing can come: what it does not take is what it was asked.
+  // While the socket is not read, nothing can come, so only output that the initiator does not take counts.
   if (connection.output.blocked)
     return pingAfter > 0 && silence >= pingAfter + patienceWithAnswers ? 'it does not read what it is sent' : undefined;
   const patience =
@@ -33,7 +33,7 @@ export function lateness(connection: Link, session: Session): string | undefined
   return undefined;
 }
 
-/** Whether it has been silent for so long that it is asked (ACL attribute nopin_timeout; 0: never). */
+/** Whether the connection has been silent for so long that a ping is due (ACL attribute nopin_timeout; 0: never). */
 export function wantsPing(connection: Link, session: Session): boolean {
   const pingAfter = timeout(session, 'nopin_timeout');
   return session.type === 'Normal' && pingAfter > 0 && connection.host.now() - connection.now > pingAfter;

@@ -1,15 +1,15 @@
-/** Every text key of RFC 7143 13, each one row: whose it is, when it may come, and how the result is found. */
+/** The text keys of RFC 7143 13, each one row: its sender, the phases in which it may come, and the rule for its result. */
 
 import { segmentBytesMax, sessionConnectionsMax } from './limits.ts';
 
-/** What a session and its connection run with. Lengths are bytes. */
+/** The parameters that a session and its connection run with. Lengths are bytes. */
 export interface NegotiatedParameters {
   HeaderDigest: string;
   DataDigest: string;
   MaxConnections: number;
   InitialR2T: boolean;
   ImmediateData: boolean;
-  /** What the initiator takes; ours is the TPG's. */
+  /** The longest segment that the initiator takes; that of the target is the TPG's. */
   MaxRecvDataSegmentLength: number;
   MaxBurstLength: number;
   FirstBurstLength: number;
@@ -24,7 +24,7 @@ export interface NegotiatedParameters {
 }
 export type ParameterName = keyof NegotiatedParameters;
 
-/** What LIO shows of a session beside its ACL. */
+/** The parameters that LIO shows of a session beside its ACL. */
 export const sessionParameters = [
   'DataPDUInOrder',
   'DataSequenceInOrder',
@@ -39,28 +39,28 @@ export const sessionParameters = [
   'MaxOutstandingR2T',
 ] as const satisfies readonly ParameterName[];
 
-/** How both sides' values become one (RFC 7143 6.2.1, 6.2.2). */
+/** The rule by which both sides' values become one (RFC 7143 6.2.1, 6.2.2). */
 type Result = 'lower' | 'higher' | 'or' | 'and' | 'list' | 'declared';
 
-/** One text key: how both sides come to its value. */
+/** One text key, and the rule for its result. */
 export interface TextKey {
   readonly result: Result;
-  /** The value when the key is not spoken of. */
+  /** The value when neither side offers the key. */
   readonly default: string;
-  /** Inclusive; of numbers. */
+  /** The lowest value, inclusive, of a number. */
   readonly min?: number;
   readonly max?: number;
-  /** SW holds for the session and is fixed by its first connection; CO for one connection. */
+  /** SW: the value holds for the session and is fixed by its first connection; CO: for one connection. */
   readonly scope: 'SW' | 'CO';
-  /** IO: before full feature phase of any connection; LO: of the leading one; ALL: always. */
+  /** The phases of the key. IO: before full feature phase of any connection; LO: of the leading one; ALL: always. */
   readonly use: 'IO' | 'LO' | 'ALL';
-  /** Answered `Irrelevant` in a discovery session. */
+  /** Set for a key that is answered `Irrelevant` in a discovery session. */
   readonly irrelevantInDiscovery?: true;
-  /** The result does not exceed this one's, wherever both stand in the text. */
+  /** The parameter that the result must not exceed, wherever both stand in the text. */
   readonly notAbove?: ParameterName;
-  /** What we put in where there is no TPG to say it, in discovery. Absent: the default. */
+  /** The target's value in discovery, where there is no TPG. Absent: the default. */
   readonly inDiscovery?: string;
-  /** What we put in: always this, or the TPG's parameter of that name. */
+  /** The target's value: a fixed one, or the TPG's parameter of that name. */
   readonly ours: { readonly always: string } | { readonly parameter: string; readonly atMost?: number };
 }
 
@@ -136,17 +136,17 @@ export const keys: Readonly<Record<ParameterName, TextKey>> = {
   iSCSIProtocolLevel: { ...normal, result: 'lower', default: '1', min: 0, max: 31, ours: { always: '1' } },
 };
 
-/** Keys of an initiator that say something and negotiate nothing, and whether they may also come after login. */
+/** Keys by which an initiator declares something and negotiates nothing, and whether they may also come after login. */
 export const declarations: ReadonlyMap<string, TextKey['use']> = new Map([
   ['InitiatorName', 'IO'],
   ['InitiatorAlias', 'ALL'],
   ['TargetName', 'IO'],
   ['SessionType', 'LO'],
-  // RFC 7143 13.26: heard, and not answered.
+  // RFC 7143 13.26: the key is read, and not answered.
   ['X#NodeArchitecture', 'ALL'],
 ]);
 
-/** What we declare ourselves: an initiator that does not understand it may say so. */
+/** The declarations of the target: an initiator that does not understand one may say so. */
 export const ourDeclarations: ReadonlySet<string> = new Set([
   'TargetAlias',
   'TargetPortalGroupTag',
@@ -160,8 +160,8 @@ const targetKeys = ['TargetAlias', 'TargetAddress', 'TargetPortalGroupTag', 'Sen
 const markers = ['IFMarker', 'OFMarker', 'IFMarkInt', 'OFMarkInt'];
 
 /**
- * Whether the standard knows the key and it has no place where it was offered: a target's own, one of another stage, a
- * marker that RFC 7143 13.25 took away. It is answered with Reject, never with NotUnderstood (RFC 7143 6.2).
+ * Whether the standard has the key, but not where it was offered: a target's own key, a key of another stage, or a marker that RFC 7143
+ * 13.25 took away. Such a key is answered with Reject, never with NotUnderstood (RFC 7143 6.2).
  */
 export const isMisplaced = (name: string): boolean =>
   targetKeys.includes(name) || markers.includes(name) || isSecurityKey(name);
@@ -169,11 +169,11 @@ export const isMisplaced = (name: string): boolean =>
 /** Whether the key has a result that a session runs with. */
 export const isParameter = (name: string): name is ParameterName => Object.hasOwn(keys, name);
 
-/** The parameters of a session nobody has spoken of. */
+/** The parameters of a session before any negotiation. */
 export const defaultParameters = (): NegotiatedParameters =>
   Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, meaning(key, key.default)])) as never;
 
-/** A number in decimal or hexadecimal (RFC 7143 6.1: numerical-value); undefined when it is none or out of range. */
+/** Reads a number in decimal or hexadecimal (RFC 7143 6.1: numerical-value); undefined when it is none or out of range. */
 function parseNumber(text: string, min: number, max: number): number | undefined {
   if (!/^(\d{1,10}|0[xX][0-9a-fA-F]{1,8})$/.test(text)) return undefined;
   const value = Number(text);
@@ -182,7 +182,7 @@ function parseNumber(text: string, min: number, max: number): number | undefined
 
 type Meaning = number | boolean | string;
 
-/** What a value of the key means, or undefined when the key cannot have it. */
+/** The value that a text means for the key, or undefined when the key cannot have it. */
 function meaning(key: TextKey, text: string): Meaning | undefined {
   switch (key.result) {
     case 'or':
@@ -202,13 +202,13 @@ export function ourValue(key: TextKey, parameter: (name: string) => string): str
   return key.ours.atMost === undefined ? text : String(Math.min(Number(text), key.ours.atMost));
 }
 
-/** The result of an offer: the answer, and what it comes to; `Reject` leaves what held before (RFC 7143 6.2). */
+/** The result of an offer: the answer, and the value that holds from then on; `Reject` leaves the value as it was (RFC 7143 6.2). */
 export interface KeyOutcome {
   readonly answer: string;
   readonly value?: number | boolean | string;
 }
 
-/** @param offer the initiator's value @param ours as `ourValue` says */
+/** Answers an offer. @param offer the initiator's value @param ours as `ourValue` says */
 export function negotiateKey(key: TextKey, offer: string, ours: string): KeyOutcome {
   if (key.result === 'list') {
     const choice = offer.split(',').find((one) => ours.split(',').includes(one));
@@ -222,7 +222,7 @@ export function negotiateKey(key: TextKey, offer: string, ours: string): KeyOutc
   return { answer: typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value), value };
 }
 
-/** What two values come to that both sides understand. */
+/** The result of two values that both sides understand. */
 function combined(result: Exclude<Result, 'list' | 'declared'>, theirs: Meaning, mine: Meaning): number | boolean {
   switch (result) {
     case 'lower':

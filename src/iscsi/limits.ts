@@ -1,63 +1,66 @@
-/** Every limit of this transport, with its unit (law 6 of docs/architecture.md): what an initiator can make us keep, wait for or send. */
+/**
+ * The limits of this transport, each with its unit (law 6 of docs/architecture.md): on all that an initiator can make the target keep,
+ * wait for or send.
+ */
 
-/** Longest data segment that we take or send. */
+/** The longest data segment that the target takes or sends. */
 export const segmentBytesMax = 256 * 1024;
 
-/** Longest data segment before login has ended: nobody has declared a longer one by then (RFC 7143 13.12). */
+/** The longest data segment before login has ended: nobody has declared a longer one by then (RFC 7143 13.12). */
 export const loginSegmentBytesMax = 8192;
 
-/** One login: requests, bytes of text in a row of C bits, pairs in one text. */
+/** The limits of one login: requests, bytes of text in a row of C bits, pairs in one text. */
 export const loginRequestsMax = 64;
 export const textBytesMax = 64 * 1024;
 export const textPairsMax = 256;
 
 /**
- * Connections that are open in one event loop, and those of them that have not logged in: in all, and from one address. One
- * that comes beyond that takes the place of the oldest that has not logged in. Then those of one session.
+ * The limits of open connections in one event loop: all; those that have not logged in; those from one address. A connection beyond takes
+ * the place of the oldest that has not logged in. The last limit is that of one session.
  */
 export const connectionsMax = 4096;
 export const strangersMax = 1024;
 export const addressStrangersMax = 256;
 export const sessionConnectionsMax = 8;
 
-/** Immediate SCSI commands, and as many task management requests, in flight in one connection: outside the window. */
+/** The number of immediate SCSI commands, and of task management requests, in flight in one connection: outside the window. */
 export const immediateTasksMax = 16;
 
-/** Data-out that one session may have in memory before further writes wait for it; all together: system/memory-budget.ts. */
+/** The data-out that one session may have in memory before further writes wait; system/memory-budget.ts limits all sessions together. */
 export const writeBytesMax = 64 * 1024 * 1024;
 
 /**
- * Data-out that was asked for and comes more slowly, for longer than an initiator's dataout_timeout allows, has not come: it
- * keeps memory that others wait for.
+ * The speed of data-out below which, for longer than an initiator's dataout_timeout allows, it counts as not coming: it keeps memory that
+ * others wait for.
  */
 export const dataOutBytesPerSecondMin = 4096;
 
-/** Data-in that is read before it can be sent, a piece of a command at a time, when the volume has to be waited for. */
+/** The data-in that is read before it can be sent, a piece of a command at a time, when the volume has to be waited for. */
 export const readAheadBytes = 1024 * 1024;
 
-/** Output is handed to the socket when most of a batch has gathered, within these bounds, or at the end of a batch of input. */
+/** The bounds of output that is handed to the socket before the end of a batch of input, when most of a batch has gathered. */
 export const flushBytesMin = 64 * 1024;
 export const flushBytesMax = 256 * 1024;
 
-/** Less of a volume that lies in memory is copied sooner than it is sent from its place. */
+/** The size below which data of a volume in memory is copied sooner than sent from its place. */
 export const lentBytesMin = 4096;
 
-/** What a socket is read into, and how many are kept; data of at least `directBytesMin` goes to its own place without it. */
+/** The size of a receive buffer, the number that is kept, and the size from which data goes to its own place without one. */
 export const receiveBytes = 256 * 1024;
 export const receiveBuffersKept = 16;
 export const directBytesMin = 32 * 1024;
 
-/** How long an initiator that is asked to log out may take; what it has under way is served meanwhile. */
+/** The time that an initiator may take to log out when asked; its commands under way are served meanwhile. */
 export const logoutSeconds = 3;
 
-/** How long a connection may take to say its last words before it is cut. */
+/** The time that a connection may take to send its last bytes before it is cut. */
 export const closingMs = 2000;
 
-/** Time between two looks at the clocks of all connections. */
+/** The time between two looks at the clocks of all connections. */
 export const tickMs = 1000;
 
-/** How long a discovery session may be silent. */
+/** The time that a discovery session may be silent. */
 export const discoveryIdleMs = 10 * 60 * 1000;
 
-/** Free buffers for data-out that are kept, in all. */
+/** The bytes of free buffers for data-out that are kept, in all. */
 export const pooledBytesMax = 32 * 1024 * 1024;

@@ -14,12 +14,12 @@ import type { Member, Session } from './session.ts';
 export interface Link extends Member, Owner {
   readonly host: ConnectionHost;
   readonly output: Output;
-  /** The session's with this connection's own digests and lengths. */
+  /** The parameters of the session, with this connection's own digests and lengths. */
   parameters: NegotiatedParameters;
   /** The session; there is none before the end of login. */
   readonly session: Session | undefined;
   readonly closed: boolean;
-  /** The host's clock at the ping that nothing has come after. */
+  /** The host's clock at a ping that is not answered yet. */
   readonly pingedAt: number | undefined;
   /** Immediate task management requests that are not answered yet. */
   managing: number;
@@ -29,16 +29,16 @@ export interface Link extends Member, Owner {
   reject(reason: number, bytes: Uint8Array, start: number): undefined;
   /** Takes a Text Request with its data. */
   exchangeText(header: Uint8Array, data: Uint8Array): void;
-  /** Makes the connection part of a session. */
+  /** Joins a session. */
   join(session: Session, loggedIn: Pick<LoggedIn<Session>, 'cid' | 'parameters'>): void;
-  /** The last Login Response is written: digests and all other requests begin (RFC 7143 6.3). */
+  /** Enters full feature phase (RFC 7143 6.3) once the last Login Response is written: digests and all other requests begin. */
   enterFullFeature(): void;
-  /** Gives the connection to where `tpg` is served. */
+  /** Gives the connection to the loop that serves `tpg`. */
   leave(tpg: Tpg): void;
-  /** Takes nothing new. @returns when what was under way has stopped */
+  /** Takes no new requests. @returns when those under way have stopped */
   beginLogout(): Promise<void>;
-  /** The Logout Response is written. */
+  /** Ends a logout, whose response is written. */
   endLogout(): void;
-  /** Ends the connection for what was thrown. */
+  /** Ends the connection because of `error`. */
   fail(error: unknown): void;
 }

@@ -8,11 +8,11 @@ import { descriptorOf } from '../system/descriptor.ts';
 export interface ListenAddress {
   readonly address: string;
   readonly port: number;
-  /** Leaves IPv4 to another listener; only of `::`. */
+  /** Leaves IPv4 to another listener; only for `::`. */
   readonly ipv6Only: boolean;
 }
 
-/** What a portal is known by here: the address as the system spells it, and the port. */
+/** The key of a portal: its address as the system spells it, and its port. */
 export function keyOf({ address, port }: Pick<ListenAddress, 'address' | 'port'>): string {
   const [host = '', zone] = address.split('%');
   const plain = host.includes(':') ? new SocketAddress({ address: host, family: 'ipv6' }).address : host;
@@ -21,13 +21,13 @@ export function keyOf({ address, port }: Pick<ListenAddress, 'address' | 'port'>
 
 /** One listening socket. */
 export class Listener {
-  /** A number: the descriptor of a socket that listens already. */
+  /** The address to listen on. A number is the descriptor of a socket that listens already. */
   readonly at: ListenAddress | number;
-  /** Why it does not listen, in a line. */
+  /** The reason why it does not listen, in a line. */
   problem: string | undefined;
   readonly #server: Server;
 
-  /** @param control the congestion control of its connections, where it is said */
+  /** @param control the congestion control of the listener's connections, where one is chosen */
   constructor(at: ListenAddress | number, control: string | undefined, accept: (socket: Socket) => void) {
     this.at = at;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
@@ -39,7 +39,7 @@ export class Listener {
     this.#server.on('error', () => {});
   }
 
-  /** Resolves when it listens or has a `problem`; never rejects. */
+  /** Listens. Resolves when it does or has a `problem`; never rejects. */
   open(): Promise<void> {
     return new Promise((resolve) => {
       const failed = (error: Error) => {
@@ -57,7 +57,7 @@ export class Listener {
     });
   }
 
-  /** Where it listens, undefined while it does not. */
+  /** The address that it listens on, undefined while it does not. */
   get bound(): AddressInfo | undefined {
     return (this.#server.address() as AddressInfo | null) ?? undefined;
   }

@@ -1,4 +1,4 @@
-/** The login phase of a connection on the wire: requests to `Login`, its answers to PDUs, and the session at the end. */
+/** The login phase of a connection on the wire: requests go to `Login`, its answers become PDUs, and the session is made at the end. */
 
 import { printPortal } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
@@ -18,7 +18,7 @@ export class LoginPhase {
   readonly #startedAt: number;
   /** The last Login Request, for the answer when it fails. */
   #header: Uint8Array | undefined;
-  /** The last request was answered, or will be when the session is made: no other may come. */
+  /** Whether the last request was answered, or will be when the session is made: no other may come. */
   #over = false;
 
   constructor(connection: Link) {
@@ -36,12 +36,12 @@ export class LoginPhase {
     });
   }
 
-  /** As in `Login`. */
+  /** The names that the initiator claims, as in `Login`. */
   get claims(): Login<Session>['claims'] {
     return this.#login.claims;
   }
 
-  /** Why the login has to be given up, or undefined: how long it may take is an attribute of the TPG. */
+  /** The reason why the login has to be given up, or undefined: the time that it may take is an attribute of the TPG. */
   lateness(): string | undefined {
     const seconds = this.#login.tpg?.attribute('login_timeout') ?? tpgAttributes.login_timeout.default;
     return this.#connection.host.now() - this.#startedAt > seconds * 1000 ? `no login within ${seconds} s` : undefined;
@@ -63,7 +63,7 @@ export class LoginPhase {
     else this.#answer(request, answer, request.tsih);
   }
 
-  /** What the login replaces has to stop first; then the last answer goes out. */
+  /** Makes the session, once the session that the login replaces has stopped; then the last answer goes out. */
   #finish(request: RequestHeader, answer: LoginAnswer<Session>, loggedIn: LoggedIn<Session>): void {
     this.#over = true;
     const connection = this.#connection;
@@ -81,9 +81,9 @@ export class LoginPhase {
       .catch((error: unknown) => connection.fail(error));
   }
 
-  /** The tree has changed. @throws LoginError when the login stands on what is not so any more */
+  /** Checks the login again, because the tree has changed. @throws LoginError when a fact that the login stands on is so no more */
   reconsider(): void {
-    // A login does so by itself before its end.
+    // A login checks this by itself before its end.
     if (!this.#over) this.#login.confirm();
   }
 
@@ -94,7 +94,7 @@ export class LoginPhase {
     this.#connection.sender.send(loginResponse, values, printText(pairs), request.cmdSn);
   }
 
-  /** The answer to a login that fails or is sent on (RFC 7143 11.13.5); the request that it is about may have been none. */
+  /** Answers a login that fails or is redirected (RFC 7143 11.13.5); the PDU that caused it may have been no Login Request. */
   refuse(error: LoginError): void {
     const header = this.#header;
     const { isid, initiatorTaskTag, cmdSn } = header ? decodePdu(loginRequest, header) : noRequest;

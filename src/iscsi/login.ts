@@ -16,34 +16,34 @@ import { redirectionOf } from './redirection.ts';
 
 export type LoginRequest = Values<(typeof loginRequest)['fields']>;
 
-/** Stages (RFC 7143 11.13.3). */
+/** The stages (RFC 7143 11.13.3). */
 const security = 0;
 const operational = 1;
 const fullFeature = 3;
 
-/** A session that a further connection wants to join: what login has to know of it. */
+/** A session that a further connection wants to join, as login sees it. */
 export interface JoinableSession {
   readonly isid: string;
   readonly initiatorName: string;
   readonly tpg: Tpg | undefined;
   readonly parameters: NegotiatedParameters;
   readonly acl: NodeAcl | undefined;
-  /** The session has ended. */
+  /** Whether the session has ended. */
   readonly ended: boolean;
   /** Whether a connection with this CID may join the session; a connection that has the CID now is replaced. */
   mayJoin(cid: number): boolean;
 }
 
-/** What a login needs of the world. */
+/** The surroundings of a login. */
 export interface LoginContext<S extends JoinableSession> {
   readonly state: FabricState;
   /** The address and port that the connection came to, as `printPortal` has them. */
   readonly portal: string;
-  /** Where the initiator comes from, without brackets. */
+  /** The initiator's address, without brackets. */
   readonly address: string;
   /** The TPGs behind that portal. */
   tpgs(): readonly Tpg[];
-  /** False: the targets are served elsewhere, and a login only finds out which one is meant. */
+  /** Whether the targets are served here. Otherwise a login only finds out which one is meant. */
   readonly servesTargets: boolean;
   session(tsih: number): S | undefined;
   random(bytes: number): Uint8Array;
@@ -54,9 +54,9 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly type: 'Normal' | 'Discovery';
   readonly initiatorName: string;
   readonly initiatorAlias: string;
-  /** 12 hexadecimal digits. */
+  /** The ISID: 12 hexadecimal digits. */
   readonly isid: string;
-  /** What no two sessions share: initiator name, ISID and portal group (RFC 7143 4.4.3, 7.4.2). */
+  /** The identity, which no two sessions share: initiator name, ISID and portal group (RFC 7143 4.4.3, 7.4.2). */
   readonly identity: string;
   readonly cid: number;
   /** The TPG of a normal session. */
@@ -66,11 +66,11 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly parameters: NegotiatedParameters;
   /** The session that the connection joins. */
   readonly session: S | undefined;
-  /** Asked at the moment the session is made: nothing that the login stands on has changed. @throws LoginError */
+  /** Called in the moment in which the session is made: checks that the facts that the login stands on are so still. @throws LoginError */
   confirm(): void;
 }
 
-/** What a Login Request is answered with. */
+/** The answer to a Login Request. */
 export interface LoginAnswer<S extends JoinableSession> {
   readonly transit: boolean;
   readonly currentStage: number;
@@ -84,18 +84,18 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 /** RFC 7143 4.2.7.1: a name has at most 223 bytes. Its other rules are not checked: names are only compared. */
 const isName = (text: string): boolean => /^[^\s\x00-\x1f=,]+$/.test(text) && Buffer.byteLength(text) <= 223;
 
-/** Who the first request says it is. */
+/** The names of the first request. */
 interface Identity<S extends JoinableSession> {
   readonly request: LoginRequest;
   readonly discovery: boolean;
   readonly initiatorName: string;
   readonly initiatorAlias: string;
   readonly tpg: Tpg | undefined;
-  /** What stands for the portal group in the session's identity. */
+  /** The text for the portal group in the session's identity. */
   readonly place: string;
   readonly acl: NodeAcl | undefined;
   readonly session: S | undefined;
-  /** What it has to prove, as it was asked for. */
+  /** The proof that the initiator was asked for, as a text. */
   readonly asked: string;
   readonly authentication: Authentication;
   readonly negotiation: Negotiation;
@@ -144,8 +144,8 @@ export class Login<S extends JoinableSession> {
   }
 
   /**
-   * Checks again what the first request was answered by: the tree may have changed between two requests of a login, and
-   * while the login waits for the session that it replaces to end. @throws LoginError
+   * Checks again the facts on which the first request was answered: the tree may have changed between two requests of a login, or while
+   * the login waits for the session that it replaces to end. @throws LoginError
    */
   confirm(): void {
     const who = this.#identity;
@@ -169,7 +169,7 @@ export class Login<S extends JoinableSession> {
     return tpg ? credentialsOf(state, tpg, acl) : discoveryCredentials(state);
   }
 
-  /** RFC 7143 11.12: what a header may say, and what may not change from one request to the next. */
+  /** RFC 7143 11.12: checks the header, and that fields which may not change from one request to the next have not. */
   #checkHeader(request: LoginRequest): void {
     const first = this.#identity?.request;
     if (request.versionMin > 0) throw new LoginError(loginStatus.unsupportedVersion, 'version 0 is not offered');
@@ -258,7 +258,7 @@ export class Login<S extends JoinableSession> {
     return session;
   }
 
-  /** What the first answer tells of the target (RFC 7143 13.9, 13.6). */
+  /** The first answer's words about the target (RFC 7143 13.9, 13.6). */
   #introduce({ tpg }: Identity<S>): Pair[] {
     if (!tpg) return [];
     const alias = tpg.parameter('TargetAlias');
@@ -326,11 +326,11 @@ function confirmSession(session: JoinableSession, acl: NodeAcl | undefined, cid:
   if (!session.mayJoin(cid)) throw new LoginError(loginStatus.tooManyConnections, 'it takes no further connection');
 }
 
-/** What a further connection negotiates for itself starts from the defaults. */
+/** The parameters that a further connection negotiates for itself, with their defaults. */
 function connectionDefaults(): Partial<NegotiatedParameters> {
   const { HeaderDigest, DataDigest, MaxRecvDataSegmentLength } = defaultParameters();
   return { HeaderDigest, DataDigest, MaxRecvDataSegmentLength };
 }
 
-/** Credentials as a text that is compared, and never shown. */
+/** Credentials as a text, which is compared and never shown. */
 const printed = (asked: Credentials): string => JSON.stringify(asked);

@@ -13,16 +13,16 @@ import {
   type ParameterName,
 } from './keys.ts';
 
-/** What decides how a key is answered. */
+/** The facts that decide the answer to a key. */
 export interface Negotiator {
   readonly discovery: boolean;
-  /** The first connection of its session, which negotiates for the session. */
+  /** Whether this is the first connection of its session, which negotiates for the session. */
   readonly leading: boolean;
   /** The TPG's parameter of that name; '' when there is none. */
   parameter(name: string): string;
 }
 
-/** Why the negotiation as a whole has failed (RFC 7143 7.12). */
+/** The reason why the negotiation as a whole has failed (RFC 7143 7.12). */
 export interface Failure {
   readonly failure: string;
 }
@@ -41,14 +41,14 @@ export class Negotiation {
   /** The keys that we have declared: each is declared once, whoever speaks first. */
   readonly #declared = new Set<string>();
 
-  /** @param parameters what holds so far @param full in full feature phase, where most is fixed */
+  /** @param parameters the values that hold so far @param full in full feature phase, where most keys are fixed */
   constructor(parameters: NegotiatedParameters, negotiator: Negotiator, full: boolean) {
     this.parameters = { ...parameters };
     this.#negotiator = negotiator;
     this.#full = full;
   }
 
-  /** Our answers, in the offers' order. */
+  /** The answers of the target, in the offers' order. */
   answer(offers: readonly Pair[]): Pair[] | Failure {
     const answers = new Map<string, string>();
     // A key that depends on another one is answered after it.
@@ -68,7 +68,7 @@ export class Negotiation {
     });
   }
 
-  /** Our declaration of `MaxRecvDataSegmentLength`, unless an answer was one already (RFC 7143 13.12). */
+  /** The target's declaration of `MaxRecvDataSegmentLength`, unless an answer was one already (RFC 7143 13.12). */
   declare(): Pair[] {
     const name = 'MaxRecvDataSegmentLength';
     if (this.#declared.has(name)) return [];

@@ -1,4 +1,4 @@
-/** What the target says unasked: NOP-In and Asynchronous Message (RFC 7143 11.19, 11.9). */
+/** PDUs that the target sends unasked: NOP-In and Asynchronous Message (RFC 7143 11.19, 11.9). */
 
 import { encodeLun } from '../scsi/lun.ts';
 import { encodeSense, sense } from '../scsi/sense.ts';
@@ -7,22 +7,22 @@ import { logoutSeconds } from './limits.ts';
 import { asyncMessage, nopIn, noTag, senseSegment } from './pdu.ts';
 import type { Sender } from './sender.ts';
 
-/** RFC 7143 11.9.1 */
+/** The events of an Asynchronous Message (RFC 7143 11.9.1). */
 const asyncEvent = { scsi: 0, logoutRequested: 1, connectionDropped: 2, sessionDropped: 3 } as const;
 
-/** A ping has no task tag, and a transfer tag that its answer brings back. */
+/** Sends a ping: it has no task tag, and a transfer tag that its answer brings back. */
 export function sendPing(sender: Sender): void {
   sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: 0 });
 }
 
-/** Shows the command window where no answer does: no tag, no answer wanted (RFC 7143 11.4.10). */
+/** Shows the command window where no answer does, by a NOP-In that wants no answer (RFC 7143 11.4.10). */
 export function showWindow(sender: Sender): void {
   sender.notify(nopIn, { final: true, initiatorTaskTag: noTag, targetTransferTag: noTag });
 }
 
 /**
- * Says that LUNs came or went, as a SCSI event with the sense of the unit attention that is pending as well: open-iscsi
- * looks for LUNs anew when it hears of it, other initiators when they meet the unit attention.
+ * Says that LUNs came or went, as a SCSI event with the sense of the unit attention that is pending as well: open-iscsi looks for LUNs
+ * anew when it gets the event, other initiators when they meet the unit attention.
  * @param lun one that the initiator sees
  */
 export function announceLuns(sender: Sender, lun: number): void {

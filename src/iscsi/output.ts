@@ -1,4 +1,4 @@
-/** Where a connection writes: contiguous room in a slab, handed to the socket in batches. The transport owns it. */
+/** The output of a connection: contiguous room in a slab, handed to the socket in batches. The transport owns it. */
 
 import type { Straight, Volume } from '../backstore/backstore.ts';
 
@@ -7,26 +7,26 @@ export interface Output {
   readonly bytes: Uint8Array;
   /** Finds `length` contiguous bytes. @returns where they start in `bytes`, which may be another slab than before */
   room(length: number): number;
-  /** The next `length` bytes of the room are written. */
+  /** Commits the next `length` bytes of the room, which are written. */
   commit(length: number): void;
-  /** The socket takes no more for now: what is written from here on costs memory until it drains. */
+  /** Whether the socket takes no more for now: all output from here on costs memory until it drains. */
   readonly blocked: boolean;
   /**
    * Puts a range of a volume, from where it lies in memory, behind the `header` bytes that are committed next.
    * @returns false when it has to be copied
    */
   lend?(volume: Volume, position: number, length: number, header: number): boolean;
-  /** Whether long data can be received where it belongs. */
+  /** Whether long data can be received at its own place. */
   readonly lands?: boolean;
   /** Whether `pass` can do without a copy now. */
   readonly passes?: boolean;
   /**
-   * Sends what is committed, and behind it `length` bytes of a volume: straight to the socket as far as it takes them,
-   * the rest as a copy. @returns false when a part of the copy could not be had, and is zeros
+   * Sends all that is committed, and behind it `length` bytes of a volume: straight to the socket as far as it takes them, the rest as a
+   * copy. @returns false when a part of the copy could not be had, and is zeros
    */
   pass?(source: Straight, length: number): boolean;
-  /** Sends what is committed and closes; nothing is read any more. */
+  /** Sends all that is committed and closes; nothing is read any more. */
   end(): void;
-  /** Closes at once, whatever is still to be sent. */
+  /** Closes at once, without sending the rest. */
   cut?(): void;
 }

@@ -9,38 +9,38 @@ import { ConnectionError, FormatError } from './protocol-error.ts';
 /** Additional header segments: a length of one byte, in words (RFC 7143 11.2.1.5). */
 const ahsBytesMax = 255 * 4;
 
-/** Where a data segment goes when that is no buffer. It has no digest. */
+/** The place of a data segment that goes to no buffer. Such a segment has no digest. */
 export interface SegmentPlace {
-  /** Takes what has come, from byte `at` of the segment on. */
+  /** Takes bytes that have come, from byte `at` of the segment on. */
   set(bytes: Uint8Array, at: number): void;
   /**
-   * Adds memory for what is there to be received, `available` bytes from `at` on.
-   * @returns for how many of them; undefined when there is none, and they have to be `set`
+   * Adds memory for bytes that are there to be received, `available` bytes from `at` on.
+   * @returns the number of bytes that the memory takes; undefined when there is none, and the bytes have to be `set`
    */
   lend(at: number, available: number, to: IoVector): number | undefined;
-  /** `count` bytes from `at` on were received there. */
+  /** Notes that `count` bytes from `at` on were received in that memory. */
   took(at: number, count: number): void;
 }
 
-/** Who is handed what the reader finds. */
+/** The handler of all that the reader finds. */
 export interface PduHandler {
   /**
-   * A PDU without a data digest that has come as a whole; `bytes` is lent for the call.
+   * Takes a PDU without a data digest that has come as a whole; `bytes` is lent for the call.
    * @returns whether it was taken: if not, `onHeader` follows
    */
   onWhole(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean;
   /**
-   * A header whose digest is right. `bytes` is lent for the call. A PDU without data is complete.
-   * @returns where its data goes, a buffer of at least `dataLength` bytes; undefined: the data is dropped
+   * Takes a header whose digest is right. `bytes` is lent for the call. A PDU without data is complete.
+   * @returns the place of its data, a buffer of at least `dataLength` bytes; undefined: the data is dropped
    */
   onHeader(bytes: Uint8Array, start: number, dataLength: number): Uint8Array | SegmentPlace | undefined;
-  /** The data of a PDU has come. @param intact its data digest is right */
+  /** Takes the end of a PDU's data. @param intact its data digest is right */
   onData(intact: boolean): void;
 }
 
 /** Finds PDUs in the bytes of one connection. */
 export class PduReader {
-  /** Set when login ends. */
+  /** Whether headers have digests; set when login ends. */
   headerDigest = false;
   dataDigest = false;
   segmentBytesMax = loginSegmentBytesMax;
@@ -71,12 +71,12 @@ export class PduReader {
     return this.#sink.subarray(this.#dataLength - this.#dataLeft, this.#dataLength);
   }
 
-  /** Bytes that are still to come of data that goes to a place. */
+  /** The bytes that are still to come of data that goes to a place. */
   get left(): number {
     return this.#sink && !(this.#sink instanceof Uint8Array) ? this.#dataLeft : 0;
   }
 
-  /** Adds the memory that `available` bytes go to. @returns for how many; undefined when they have to be fed */
+  /** Adds the memory that `available` bytes go to. @returns the number of bytes that it takes; undefined when they have to be fed */
   lend(available: number, to: IoVector): number | undefined {
     const { left } = this;
     return left > 0
@@ -84,19 +84,19 @@ export class PduReader {
       : undefined;
   }
 
-  /** `count` bytes were received where `lend` said. */
+  /** Notes that `count` bytes were received where `lend` said. */
   took(count: number): void {
     (this.#sink as SegmentPlace).took(this.#dataLength - this.#dataLeft, count);
     this.filled(count);
   }
 
-  /** `count` bytes were received into `wanted`. */
+  /** Notes that `count` bytes were received into `wanted`. */
   filled(count: number): void {
     this.#dataLeft -= count;
     if (this.#dataLeft === 0 && this.#trailerLeft === 0) this.#complete();
   }
 
-  /** @throws ConnectionError, FormatError when framing is lost; whatever the handler throws passes through */
+  /** Takes bytes. @throws ConnectionError, FormatError when framing is lost; an error of the handler passes through */
   feed(bytes: Uint8Array, start: number, end: number): void {
     let at = start;
     while (at < end) {
@@ -128,7 +128,7 @@ export class PduReader {
     return headerBytes + (this.headerDigest ? digestBytes : 0) + header.totalAhsLength.get(bytes, at) * 4;
   }
 
-  /** @returns where it ends, or its PDU if that was taken */
+  /** Takes a header. @returns its end, or the end of its PDU if that was taken */
   #header(bytes: Uint8Array, at: number, length: number, end: number): number {
     const digestAt = at + length - digestBytes;
     // RFC 7143 7.8: a wrong header digest means that no length can be believed.

@@ -5,7 +5,7 @@ import type { Output } from './output.ts';
 import { digest, digestBytes, header, headerBytes, padding } from './pdu.ts';
 
 export class PduWriter {
-  /** Set when login ends. */
+  /** Whether headers have digests; set when login ends. */
   headerDigest = false;
   dataDigest = false;
   readonly #output: Output;
@@ -26,14 +26,14 @@ export class PduWriter {
     return headerBytes + (this.headerDigest ? digestBytes : 0);
   }
 
-  /** Where its data goes. */
+  /** The place of the PDU's data. */
   get dataStart(): number {
     return this.#start + this.headerLength;
   }
 
   /**
-   * Begins a PDU with that much data. @returns where its header starts in `bytes`: a copy of `head`, with the length
-   * @param passed the data does not go through here: it follows what is written, without padding and digest
+   * Begins a PDU with `dataLength` bytes of data. @returns the place of its header in `bytes`: a copy of `head`, with the length
+   * @param passed the data does not go through here: it follows the bytes that are written, without padding and digest
    */
   begin(head: Uint8Array, dataLength: number, passed = false): number {
     this.#dataLength = passed ? 0 : dataLength;
@@ -46,7 +46,7 @@ export class PduWriter {
     return start;
   }
 
-  /** The header and the data are written: the PDU goes out. */
+  /** Ends a PDU whose header and data are written: it goes out. */
   end(): void {
     const { bytes } = this.#output;
     let at = this.#start + headerBytes;
@@ -61,7 +61,7 @@ export class PduWriter {
   }
 }
 
-/** @returns where the bytes behind it begin */
+/** Writes a digest. @returns the place behind it */
 function putDigest(bytes: Uint8Array, at: number, value: number): number {
   digest.set(bytes, at, value);
   return at + digestBytes;

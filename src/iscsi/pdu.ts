@@ -28,10 +28,10 @@ export const headerBytes = 48;
 export const digestBytes = 4;
 /** RFC 7143 13.1: a digest stands least byte first. */
 export const digest = little32(0);
-/** The task tag that is none (RFC 7143 11.2.1.8). */
+/** The task tag that means "no task" (RFC 7143 11.2.1.8). */
 export const noTag = 0xffffffff;
 
-/** What every header has (RFC 7143 11.2.1). */
+/** The fields of every header (RFC 7143 11.2.1). */
 const common = {
   immediate: bit(0, 0x40),
   opcode: bits(0, 0x3f),
@@ -65,7 +65,7 @@ const pdu = <F extends Fields>(opcode: number, name: string, fields: F): Pdu<F> 
   blank: Uint8Array.from({ length: headerBytes }, (_, at) => (at === 0 ? opcode : 0)),
 });
 
-// RFC 7143 11.18, 11.3, 11.5, 11.12, 11.10, 11.7, 11.14, 11.16
+// The requests of an initiator, in the order of their opcodes.
 /** RFC 7143 11.18. */
 export const nopOut = pdu(0x00, 'NOP-Out', { ...final, ...lun, ...transferTag, ...fromInitiator });
 /** RFC 7143 11.3. */
@@ -127,7 +127,7 @@ export const snackRequest = pdu(0x10, 'SNACK Request', {
   runLength: u32(44),
 });
 
-// RFC 7143 11.19, 11.4, 11.6, 11.13, 11.11, 11.7, 11.15, 11.8, 11.9, 11.17
+// The PDUs of a target, in the order of their opcodes.
 /** RFC 7143 11.19. */
 export const nopIn = pdu(0x20, 'NOP-In', { ...final, ...lun, ...transferTag, ...fromTarget });
 /** RFC 7143 11.4. */
@@ -202,13 +202,13 @@ export const asyncMessage = pdu(0x32, 'Asynchronous Message', {
 /** RFC 7143 11.17. */
 export const reject = pdu(0x3f, 'Reject', { ...final, reason: u8(2), ...fromTarget, dataSn: u32(36) });
 
-/** An additional header segment (RFC 7143 11.2.2): its length counts what is behind the type. */
+/** An additional header segment (RFC 7143 11.2.2): its length counts the bytes behind the type. */
 export const additionalHeader = record(3, { length: counting(u16(0), 3), type: u8(2) });
 
 /** The data of a SCSI Response and of a SCSI event: SenseLength, then the sense data (RFC 7143 11.4.7, 11.9.4). */
 export const senseSegment = record(2, { length: counting(u16(0)) });
 
-/** The fields that all PDUs share, for reading a header before it is known what it is. */
+/** The fields that all PDUs share, for reading a header whose opcode is not known yet. */
 export const header = common;
 /** The LUN field in two numbers: a copy costs less than eight bytes. */
 export const lunHalves = { high: u32(8), low: u32(12) };

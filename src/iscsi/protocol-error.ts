@@ -1,4 +1,4 @@
-/** The initiator's kind of error: what it gets is a Reject, a login status or a closed connection. */
+/** The initiator's kind of error, which becomes a Reject, a login status or a closed connection. */
 
 import type { Pair } from '../wire/text.ts';
 
@@ -49,7 +49,7 @@ export class LoginError extends Error {
     this.pairs = pairs;
   }
 
-  /** RFC 7143 11.13.5, class 1: the initiator is sent on, and nothing is wrong. */
+  /** RFC 7143 11.13.5, class 1: the initiator is redirected, and nothing is wrong. */
   get isRedirection(): boolean {
     return this.status >> 8 === 1;
   }

@@ -1,6 +1,6 @@
 /**
- * Where initiators arrive: the listeners that follow the tree, logins until they have named a target, and discovery. A
- * connection that has named a target goes to the loop that serves it, with every byte that it has sent.
+ * The arrival of initiators: the listeners that follow the tree, logins until they have named a target, and discovery. A connection that
+ * has named a target goes to the loop that serves it, with every byte that it has sent.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -24,11 +24,11 @@ import { Sessions } from './sessions.ts';
 import { SocketTransport } from './socket-transport.ts';
 
 export interface IscsiReception extends FabricReception {
-  /** Where a portal listens: its port is the bound one, also when the portal says 0. Undefined when it does not listen. */
+  /** The address of a portal: its port is the bound one, also when the portal says 0. Undefined when it does not listen. */
   address(portal: Portal): { address: string; port: number } | undefined;
 }
 
-/** What listens at one address. */
+/** The listener at one address, with its portals. */
 interface Served {
   readonly listener: Listener;
   tpgs: readonly Tpg[];
@@ -40,7 +40,7 @@ export const receiveIscsi = (state: FabricState, context: ReceptionContext): Isc
 
 class Reception implements IscsiReception, ConnectionHost {
   readonly state: FabricState;
-  /** Discovery sessions: all others are in the loops of their targets. */
+  /** The discovery sessions; all other sessions are in the loops of their targets. */
   readonly sessionTable: Sessions;
   readonly log: ReceptionContext['log'];
   readonly #context: ReceptionContext;
@@ -61,7 +61,7 @@ class Reception implements IscsiReception, ConnectionHost {
     this.#passed = context.sockets ?? [];
     this.#lastId = context.lastId ?? 0;
     this.#control = congestionControl();
-    // Said before anything is served, not when the first command comes.
+    // A bad value of the setting is reported now, not when the first command comes.
     lingerMs();
   }
 
@@ -122,7 +122,7 @@ class Reception implements IscsiReception, ConnectionHost {
       const { listener } = served;
       const want = wanted.get(key);
       served.tpgs = want?.tpgs ?? [];
-      // One that was passed on stays open whoever wants it: the service manager holds its address all the same.
+      // A socket that was passed on stays open even when no portal wants it: the service manager holds its address all the same.
       if (typeof listener.at === 'number') continue;
       if (want && want.at.ipv6Only === listener.at.ipv6Only && !listener.problem) continue;
       listener.close();
@@ -141,7 +141,7 @@ class Reception implements IscsiReception, ConnectionHost {
     else this.log({ level: 'info', event: 'inherited socket', detail: { fd, address: printPortal(bound!) } });
   }
 
-  /** The portals that have to be served: those of enabled TPGs. */
+  /** The portals to be served: those of enabled TPGs. */
   *#portals(): Generator<{ portal: Portal; tpg: Tpg }> {
     for (const target of this.state.targets.values())
       for (const tpg of target.tpgs.values()) if (tpg.enabled) for (const portal of tpg.portals) yield { portal, tpg };
@@ -187,7 +187,7 @@ class Reception implements IscsiReception, ConnectionHost {
     });
   }
 
-  /** What the target's loop has to know of a connection. */
+  /** The facts of a connection that its target's loop has to know. */
   #arrival(
     tpg: Tpg,
     served: Served,
@@ -205,7 +205,7 @@ class Reception implements IscsiReception, ConnectionHost {
     };
   }
 
-  /** What is served now where a connection came in: it may be another listener than then, or none. */
+  /** The listener and portals that a connection came in by, as they are now: they may have changed or gone. */
   #now({ listener: { at } }: Served): Served | undefined {
     if (typeof at !== 'number') return this.#served.get(keyOf(at));
     return [...this.#served.values()].find(({ listener }) => listener.at === at);
@@ -215,7 +215,7 @@ class Reception implements IscsiReception, ConnectionHost {
     return this.#served.get(keyOf(portal));
   }
 
-  /** `::` takes IPv4 too, unless a portal of its own does. */
+  /** The address to listen on. `::` takes IPv4 too, unless a portal of its own does. */
   #addressOf({ address, port }: Portal): ListenAddress {
     const isAny6 = /^[0:]+$/.test(address) && address.includes(':');
     const ipv6Only =
@@ -224,7 +224,7 @@ class Reception implements IscsiReception, ConnectionHost {
   }
 }
 
-/** IPv4 addresses that come mapped into IPv6 are shown as what they are. */
+/** An IPv4 address that comes mapped into IPv6 is shown as IPv4. */
 const plain = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 
 function endsOf(socket: Socket): Addresses {

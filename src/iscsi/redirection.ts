@@ -1,23 +1,23 @@
-/** Where the logins of a TPG are sent instead (RFC 7143 11.13.5, 13.8): what its attribute `redirect` says. */
+/** The redirection of a TPG's logins (RFC 7143 11.13.5, 13.8) by its attribute `redirect`. */
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 
 interface Redirection {
-  /** As TargetAddress has it, without a portal group tag: `192.0.2.9:3260`, `[2001:db8::9]:3260`. */
+  /** The address as in TargetAddress, without a portal group tag: `192.0.2.9:3260`, `[2001:db8::9]:3260`. */
   readonly address: string;
   readonly permanent: boolean;
 }
 
-/** RFC 7143 13.8 */
+/** The port of a TargetAddress without one (RFC 7143 13.8). */
 const defaultPort = 3260;
 
 const grammar = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]{1,253}))(?::(\d{1,5}))?(,permanent)?$/;
 const hostName = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*$/;
 const isHost = (text: string): boolean => (/^[\d.]+$/.test(text) ? isIPv4(text) : hostName.test(text));
 
-/** `ADDRESS[:PORT]`, with `,permanent` behind it or not; undefined when it is neither. */
+/** Reads `ADDRESS[:PORT]`, with or without `,permanent` behind it; undefined when the text is neither. */
 function parse(text: string): Redirection | undefined {
   const [whole, ipv6, host, digits, permanent] = grammar.exec(text) ?? [];
   const port = Number(digits ?? defaultPort);
@@ -26,24 +26,24 @@ function parse(text: string): Redirection | undefined {
   return { address: printPortal({ address: ipv6 ?? host ?? '', port }), permanent: permanent !== undefined };
 }
 
-/** Why `text` cannot be the attribute's value, or undefined. */
+/** The reason why `text` cannot be the attribute's value, or undefined. */
 export const refuseRedirection = (text: string): string | undefined =>
   text === '' || parse(text)
     ? undefined
     : 'takes ADDRESS[:PORT], or ADDRESS[:PORT],permanent: 192.0.2.9, [2001:db8::9]:3260, storage.example.org,permanent.';
 
-/** Why `text` cannot be what a portal is advertised as, or undefined; '' is where it listens. */
+/** The reason why `text` cannot be the address that a portal is advertised by, or undefined; '' means the address that it listens on. */
 export const refuseAdvertised = (text: string): string | undefined =>
   text === '' || (parse(text) && !text.includes(','))
     ? undefined
     : `'${text}' is no ADDRESS or ADDRESS:PORT, as 192.0.2.9, [2001:db8::9]:3260 or storage.example.org.`;
 
-/** What a portal is advertised as, with the port that it listens on where none is said; undefined: as it is. */
+/** The address that a portal is advertised by, with the port that it listens on where the text has none; undefined: its own address. */
 export const advertisedAs = ({ advertised }: Portal, port: number): string | undefined =>
   advertised === '' ? undefined : /:\d+$/.test(advertised) ? advertised : `${advertised}:${port}`;
 
 /**
- * What a login to the TPG comes to where it is redirected. Who has come to the address in question is let in.
+ * The outcome of a login to a TPG that is redirected. An initiator that has come to the address in question is let in.
  * @param portal the address and port that the connection came to, as `printPortal` has it
  */
 export function redirectionOf(tpg: Tpg, portal: string): LoginError | undefined {

@@ -1,4 +1,4 @@
-/** The requests of full feature phase that are no SCSI commands: each opcode, and what answers it. */
+/** The requests of full feature phase that are no SCSI commands: for each opcode, the function that answers it. */
 
 import type { ConnectionState } from './connection-state.ts';
 import type { Link } from './link.ts';
@@ -20,15 +20,15 @@ import type { Session } from './session.ts';
 import { manageTasks } from './task-management.ts';
 
 export interface RequestPdu {
-  /** Allowed in a discovery session (RFC 7143 4.3). */
+  /** Whether the request is allowed in a discovery session (RFC 7143 4.3). */
   readonly inDiscovery: boolean;
-  /** The request gives back its place in the window by itself, when it is answered. */
+  /** Set when the request gives back its place in the window by itself, when it is answered. */
   readonly answersLater?: true;
-  /** Runs in the order of CmdSN; `header` and `data` are its own. */
+  /** Runs in the order of CmdSN; `header` and `data` are copies. */
   run(connection: Link, header: Uint8Array, data: Uint8Array): void;
 }
 
-/** By opcode. SNACK is not here: error recovery level 0 has none. */
+/** The requests by opcode. SNACK is not here: error recovery level 0 has none. */
 export const requests: ReadonlyMap<number, RequestPdu> = new Map<number, RequestPdu>([
   [nopOut.opcode, { inDiscovery: false, run: ping }],
   [taskManagementRequest.opcode, { inDiscovery: false, answersLater: true, run: manage }],
@@ -36,7 +36,7 @@ export const requests: ReadonlyMap<number, RequestPdu> = new Map<number, Request
   [logoutRequest.opcode, { inDiscovery: true, run: logout }],
 ]);
 
-/** Why a request of full feature phase is not taken, whatever it says (RFC 7143 4.3, 7.3, 11.14). */
+/** The reason to reject a request of full feature phase whatever its contents (RFC 7143 4.3, 7.3, 11.14). */
 export function refusalOf(opcode: number, state: ConnectionState, { type }: Session): number | undefined {
   const takesNone = state === 'IN_LOGOUT' || (state === 'LOGOUT_REQUESTED' && opcode === scsiCommand.opcode);
   if (takesNone) return rejectReason.waitingForLogout;
@@ -59,7 +59,7 @@ function exchangeText(connection: Link, header: Uint8Array, data: Uint8Array): v
   connection.exchangeText(header, data);
 }
 
-/** NOP-Out (RFC 7143 11.18): an answer to our ping asks for none; a ping comes back with its data. */
+/** Takes a NOP-Out (RFC 7143 11.18): the answer to our ping wants no answer; a ping comes back with its data. */
 function ping(connection: Link, header: Uint8Array, data: Uint8Array): void {
   const request = decodePdu(nopOut, header);
   if (request.initiatorTaskTag === noTag) {
@@ -71,11 +71,11 @@ function ping(connection: Link, header: Uint8Array, data: Uint8Array): void {
   connection.sender.send(nopIn, { final: true, lun, initiatorTaskTag, targetTransferTag: noTag }, echo);
 }
 
-/** RFC 7143 11.14.1, 11.15.1 */
+/** The reasons of a logout (RFC 7143 11.14.1), and the responses (11.15.1). */
 const logoutReason = { closeSession: 0, closeConnection: 1, recovery: 2 } as const;
 const logoutResult = { success: 0, noSuchCid: 1, recoveryNotSupported: 2 } as const;
 
-/** Logout (RFC 7143 11.14): the answer waits until what was under way has stopped, and the connection closes behind it. */
+/** Takes a Logout Request (RFC 7143 11.14): the answer waits until the commands under way have stopped, and the connection closes behind it. */
 async function logOut(connection: Link, header: Uint8Array): Promise<void> {
   const { reason, cid, initiatorTaskTag } = decodePdu(logoutRequest, header);
   const session = connection.session!;

@@ -1,4 +1,4 @@
-/** Whole PDUs out, with our numbers in them: StatSN of the connection, the command window of its session (RFC 7143 4.2.2). */
+/** Sends whole PDUs with the target's numbers in them: StatSN of the connection, the command window of its session (RFC 7143 4.2.2). */
 
 import type { Fields, Values } from '../wire/layout.ts';
 import { encodeInto } from '../wire/layout.ts';
@@ -34,12 +34,12 @@ export class Sender {
     this.writer = new PduWriter(output);
   }
 
-  /** RFC 7143 11.13.4: any number will do to begin with. */
+  /** Sets the first StatSN. RFC 7143 11.13.4: any number will do to begin with. */
   startAt(statSn: number): void {
     this.#statSn = statSn;
   }
 
-  /** Puts our numbers into an answer whose header is at `start`. @param counts whether the PDU uses up a StatSN */
+  /** Puts the numbers into an answer whose header is at `start`. @param counts whether the PDU uses up a StatSN */
   stamp(bytes: Uint8Array, start: number, counts: boolean): void {
     numbers.statSn.set(bytes, start, this.#statSn);
     if (counts) this.#statSn = advanceSerial(this.#statSn);
@@ -50,7 +50,7 @@ export class Sender {
     numbers.maxCmdSn.set(bytes, start, window.maxCmdSn);
   }
 
-  /** Sends a PDU that carries a StatSN. @param cmdSn what ExpCmdSN says while there is no session */
+  /** Sends a PDU that carries a StatSN. @param cmdSn the value of ExpCmdSN while there is no session */
   send<F extends Fields>(pdu: Pdu<F>, values: Partial<Values<Pdu<F>['fields']>>, data = nothing, cmdSn = 0): void {
     const at = this.#begin(pdu, values, data);
     if (!this.window) {
@@ -75,7 +75,7 @@ export class Sender {
     return at;
   }
 
-  /** Takes note that the initiator has every answer before `expStatSn`. */
+  /** Notes that the initiator has every answer before `expStatSn`. */
   acknowledge(expStatSn: number): void {
     this.#expStatSn = expStatSn;
     this.#undelivered = this.#undelivered.filter(({ statSn, resolve }) => {
@@ -85,7 +85,7 @@ export class Sender {
     });
   }
 
-  /** Resolves when the initiator has all that was sent until now, or never will; undefined when it has. */
+  /** Resolves when the initiator has all answers so far, or never will; undefined when it has them. */
   get delivered(): Promise<void> | undefined {
     if (distance(this.#expStatSn, this.#statSn) <= 0) return undefined;
     return new Promise((resolve) => {
@@ -93,7 +93,7 @@ export class Sender {
     });
   }
 
-  /** The connection has ended, so nothing will be acknowledged: whoever waits for that goes on. */
+  /** Ends the waits of `delivered`, because the connection has ended and nothing will be acknowledged. */
   end(): void {
     for (const { resolve } of this.#undelivered.splice(0)) resolve();
   }

@@ -1,4 +1,4 @@
-/** A session: one I_T nexus over one or more connections. Command numbering, and all that its connections share. */
+/** A session: one I_T nexus over one or more connections, with the command numbering and the state that its connections share. */
 
 import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
@@ -23,7 +23,7 @@ import type { JoinableSession, LoggedIn } from './login.ts';
 import { announceLuns, sendPing } from './notices.ts';
 import type { Sender, Window } from './sender.ts';
 
-/** Commands of a discovery session: it has no TPG to say so. */
+/** The depth of a discovery session, which has no TPG that says one. */
 const discoveryDepth = 1;
 
 /** A connection as its session sees it. */
@@ -42,7 +42,7 @@ export interface Member extends Owner {
 
 /** One session. */
 export class Session implements JoinableSession, Window {
-  /** For people: that of the connection that made it, counted up in this process. */
+  /** The number for people: that of the connection that made the session, counted up in this process. */
   readonly id: number;
   readonly tsih: number;
   readonly type: 'Normal' | 'Discovery';
@@ -56,37 +56,37 @@ export class Session implements JoinableSession, Window {
   readonly parameters: NegotiatedParameters;
   /** The nexus of a normal session. */
   readonly nexus: Nexus | undefined;
-  /** By CID. */
+  /** The connections by CID. */
   readonly connections = new Map<number, Member>();
   /** The commands of all connections. */
   readonly commands = new CommandTable();
-  /** RFC 7143 4.2.2.1: the next command, and the last one that there is room for. */
+  /** RFC 7143 4.2.2.1: the number of the next command, and of the last one that there is room for. */
   expCmdSn: number;
   maxCmdSn: number;
   /** MaxCmdSN as the initiator was last told. */
   shownMaxCmdSn = 0;
-  /** Requests that there is room for when none is under way. */
+  /** The number of requests that there is room for when none is under way. */
   #depth: number;
-  /** How much wider the window still is. */
+  /** The number by which the window is still wider than that. */
   #excess = 0;
   readonly traffic = noTraffic();
   ended = false;
   #end: Promise<void> | undefined;
-  /** The initiator was asked to log out, or told that it is over: nothing new comes in. */
+  /** Whether the initiator was asked to log out, or told that the session is over: nothing new comes in. */
   #dismissed = false;
   /** Requests that came before their turn. */
   readonly #held = new Map<number, { readonly from: Member; readonly run: () => void }>();
-  /** What goes on when all numbers before one have been received. */
+  /** The work that goes on when all numbers before `cmdSn` have been received. */
   #awaiting: { readonly cmdSn: number; readonly from: Member; readonly go: () => void }[] = [];
-  /** For data-out that is gathered. */
+  /** The memory for data-out that is gathered. */
   readonly memory = dataMemory.account(writeBytesMax);
-  /** What its commands reach. */
+  /** The units that the session's commands reach. */
   readonly units: ReachedUnits;
   #inventory: readonly (number | StorageObject)[] = [];
   /** The logical units that may only be read. */
   #protected: ReadonlySet<StorageObject> = new Set();
 
-  /** @param cmdSn of the login request that made it */
+  /** @param cmdSn of the login request that made the session */
   constructor(id: number, tsih: number, loggedIn: LoggedIn<Session>, cmdSn: number) {
     const { tpg, acl } = loggedIn;
     this.id = id;
@@ -125,7 +125,7 @@ export class Session implements JoinableSession, Window {
     return this.connections.has(cid) || this.connections.size < this.parameters.MaxConnections;
   }
 
-  /** The tree has changed: what it says of LUNs is asked for again, and the initiator told of another inventory. */
+  /** Follows a changed tree: LUNs are looked up again, and the initiator is told of another inventory. */
   refresh(): void {
     this.units.forget();
     this.#resize();
@@ -164,7 +164,7 @@ export class Session implements JoinableSession, Window {
     return distance(this.expCmdSn, cmdSn) >= 0 && distance(cmdSn, this.maxCmdSn) >= 0 && !this.#held.has(cmdSn);
   }
 
-  /** Whether a numbered request is the next one, and nobody waits for it. */
+  /** Whether a numbered request is the next one, and no other waits for it. */
   isNext(cmdSn: number): boolean {
     return (
       cmdSn === this.expCmdSn &&
@@ -174,7 +174,7 @@ export class Session implements JoinableSession, Window {
     );
   }
 
-  /** The next request has come, and is being answered. */
+  /** Counts the next request, which has come and is being answered. */
   pass(): void {
     this.expCmdSn = advanceSerial(this.expCmdSn);
     this.answered();
@@ -205,7 +205,7 @@ export class Session implements JoinableSession, Window {
     this.#awaiting = this.#awaiting.filter(({ cmdSn }) => distance(this.expCmdSn, cmdSn) > 0);
   }
 
-  /** Forgets the requests of a connection that have not come to their turn; nothing of it waits any more. */
+  /** Forgets the requests of a connection that have not come to their turn; none of them waits any more. */
   discard(from: Member): void {
     for (const [cmdSn, held] of this.#held) if (held.from === from) this.#held.delete(cmdSn);
     for (const one of this.#awaiting) if (one.from === from) one.go();
@@ -217,7 +217,7 @@ export class Session implements JoinableSession, Window {
     return distance(this.expCmdSn, cmdSn) > 0 && distance(cmdSn, advanceSerial(this.maxCmdSn)) >= 0;
   }
 
-  /** All requests numbered before `cmdSn` count as received. */
+  /** Counts all requests numbered before `cmdSn` as received. */
   plug(cmdSn: number): void {
     while (this.#hasGapBefore(cmdSn)) {
       const held = this.#held.get(this.expCmdSn);
@@ -243,26 +243,26 @@ export class Session implements JoinableSession, Window {
     await Promise.all(
       others.map((other) => {
         const delivered = other.sender.delivered;
-        // Its answer says what has come.
+        // The ping's answer acknowledges all that came before it.
         if (delivered) sendPing(other.sender);
         return delivered;
       }),
     );
   }
 
-  /** A numbered request is answered: there is room for another. */
+  /** Counts a numbered request as answered: there is room for another. */
   answered(): void {
     if (this.#excess > 0) this.#excess -= 1;
     else this.maxCmdSn = advanceSerial(this.maxCmdSn);
   }
 
-  /** The initiator's own depth, or the TPG's for all. */
+  /** The depth of the initiator's ACL, or of the TPG. */
   #depthWanted(): number {
     const own = Number(this.acl?.attributes.values['tcq_depth'] ?? 0);
     return own || this.tpg?.attribute('default_cmdsn_depth') || discoveryDepth;
   }
 
-  /** What was once shown of the window is not taken back (RFC 7143 4.2.2.1): it closes as commands are answered. */
+  /** Sets the depth. A window that was once shown is not taken back (RFC 7143 4.2.2.1): it closes as commands are answered. */
   #resize(): void {
     const wanted = this.#depthWanted();
     const room = wanted - this.#depth - this.#excess;
@@ -271,7 +271,7 @@ export class Session implements JoinableSession, Window {
     if (room > 0) this.maxCmdSn = advanceSerial(this.maxCmdSn, room);
   }
 
-  /** Asks the initiator to log out; what it has under way is served until then. */
+  /** Asks the initiator to log out; its commands under way are served until then. */
   dismiss(why: string): void {
     this.#dismissed = true;
     if (this.nexus) endLimited(this.nexus);
@@ -284,7 +284,7 @@ export class Session implements JoinableSession, Window {
     for (const connection of this.connections.values()) connection.drop(why, 'session');
   }
 
-  /** As `sessions` shows it. */
+  /** The facts of the session that `sessions` shows. */
   info(fabric: string): SessionInfo {
     return {
       id: this.id,
@@ -316,7 +316,7 @@ export class Session implements JoinableSession, Window {
     };
   }
 
-  /** Takes the nexus away. @returns when nothing of the session is on its way to a medium any more */
+  /** Takes the nexus away. @returns when no command of the session is on its way to a medium any more */
   end(): Promise<void> {
     this.#end ??= this.#stop();
     return this.#end;

@@ -10,12 +10,12 @@ const tsihMax = 0xffff;
 
 export class Sessions {
   readonly #byTsih = new Map<number, Session>();
-  /** Their tasks have not stopped yet. */
+  /** Sessions that have ended and whose tasks have not stopped yet. */
   readonly #ending = new Set<Session>();
   #lastTsih = 0;
   readonly #fabric: string;
 
-  /** @param fabric what the sessions' fabric is called */
+  /** @param fabric the name of the sessions' fabric */
   constructor(fabric: string) {
     this.#fabric = fabric;
   }
@@ -28,7 +28,7 @@ export class Sessions {
     return this.#byTsih.values();
   }
 
-  /** Ends the sessions that are meant. @returns whether there were any */
+  /** Ends the sessions that `meant` picks. @returns whether there were any */
   dismiss(meant: (session: Session) => boolean, why: string): boolean {
     const ending = [...this].filter(meant);
     for (const session of ending) session.dismiss(why);
@@ -40,16 +40,16 @@ export class Sessions {
     for (const session of this) if (session.tpg === tpg) session.cut(why);
   }
 
-  /** As `sessions` shows them. */
+  /** The facts of all sessions that `sessions` shows. */
   describe(): SessionInfo[] {
     return Array.from(this, (session) => session.info(this.#fabric));
   }
 
   /**
-   * Makes the session of a login that succeeded, or finds the one that it joins, once what it replaces has stopped.
+   * Makes the session of a login that succeeded, or finds the one that it joins, once the session that it replaces has stopped.
    * @param id the number of a new session, for people
-   * @param enter called in the same moment in which everything that the login stands on was found to be so still
-   * @throws LoginError and what `enter` throws
+   * @param enter called in the same moment in which every fact that the login stands on was found to be so still
+   * @throws LoginError and errors of `enter`
    */
   async join(loggedIn: LoggedIn<Session>, cmdSn: number, id: number, enter: (session: Session) => void): Promise<void> {
     const { session, cid } = loggedIn;
@@ -59,7 +59,7 @@ export class Sessions {
       loggedIn.confirm();
       enter(session ?? this.#open(loggedIn, cmdSn, id));
     } finally {
-      // Its last connection was replaced by one that did not come.
+      // The session's last connection was replaced by one that did not come.
       if (session?.connections.size === 0) void this.end(session);
     }
   }

@@ -13,26 +13,29 @@ import { closingMs, directBytesMin, flushBytesMax, flushBytesMin, receiveBuffers
 import type { Output } from './output.ts';
 import { digestBytes, headerBytes } from './pdu.ts';
 
-/** What the transport drives: `Connection`. */
+/** The protocol that the transport drives: `Connection`. */
 export interface Protocol {
   feed(bytes: Uint8Array, start: number, end: number): void;
   /** The buffer for the rest of a data segment. Bytes that are received there are reported by `filled`, and not fed. */
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;
-  /** Bytes that are to come of data that goes to no buffer, but to a place; how long the header behind it is. */
+  /** The bytes that are to come of data that goes to a place instead of a buffer, and the length of the header behind it. */
   readonly left: number;
   readonly headerBytes: number;
-  /** Adds memory for `available` bytes of it. @returns for how many, of which `took` is told; undefined when they are to be fed */
+  /**
+   * Adds memory for `available` bytes of that data. @returns the number of bytes that it takes, of which `took` is told; undefined when
+   * they are to be fed
+   */
   lend(available: number, to: IoVector): number | undefined;
   took(count: number): void;
   drained(): void;
-  /** Whether the connection stays in this loop for good: what it has received need not be kept for another loop. */
+  /** Whether the connection stays in this loop for good: its received bytes need not be kept for another loop. */
   readonly settled: boolean;
-  /** The socket has closed. */
+  /** Called when the socket has closed. */
   close(why: string): Promise<void>;
 }
 
-/** What another loop has received, and how much of the answers to it is on the wire already. */
+/** The bytes that another loop has received, and the number of bytes of answers that it has sent. */
 export interface Before {
   readonly received: Uint8Array;
   readonly sent: number;
@@ -42,11 +45,11 @@ export interface Before {
 let places: IoVector | undefined;
 /** The longest header that is received by itself (`Protocol.headerBytes`). */
 const sipBytes = headerBytes + digestBytes;
-/** How much of a batch goes out before it is complete. */
+/** The share of a batch that goes out before the batch is complete. */
 const firstPart = 0.7;
-/** Calls that a connection may receive with before others have their turn. */
+/** The number of calls that a connection may receive with before others have their turn. */
 const landingRounds = 16;
-/** Bytes of its socket and session that a closed connection leaves to the garbage collector: measured over thousands. */
+/** The bytes of its socket and session that a closed connection leaves to the garbage collector: measured over thousands. */
 const connectionBytes = 16 * 1024;
 /**
  * Receive buffers of closed connections, for the next ones. Where connections come and go fast, new buffers would pile up
@@ -63,19 +66,19 @@ export class SocketTransport implements Output, AwaitedConnection {
   readonly #direct: DirectSocket | undefined;
   readonly #protocol: Protocol | undefined;
   readonly #buffer: Uint8Array = buffers.pop() ?? Buffer.allocUnsafeSlow(receiveBytes);
-  /** What Node's socket receives into while long data goes to its place. */
+  /** The memory that Node's socket receives into while long data goes to its place. */
   readonly #sip = this.#buffer.subarray(0, sipBytes);
   /** The address of the first byte of `#sip`; 0 until it is needed. */
   #address = 0;
-  /** Whether the data that comes next goes to its place. */
+  /** Whether the next data goes to its place. */
   #landing = false;
-  /** What Node's socket receives into. */
+  /** The memory that Node's socket receives into. */
   #into = this.#buffer;
   /** Slabs that the socket still reads from. */
   #sending: Slab[] = [];
-  /** How often, in this batch, a volume's data went to the socket without the slab. */
+  /** The number of times, in this batch, that a volume's data went to the socket without the slab. */
   #passes = 0;
-  /** Bytes of output in this batch, bytes in a usual batch, and how many have to gather before a part is sent. */
+  /** The bytes of output in this batch, the bytes in a usual batch, and the number that has to gather before a part is sent. */
   #batchBytes = 0;
   #usualBytes = 0;
   #dueBytes = flushBytesMax;
@@ -83,20 +86,20 @@ export class SocketTransport implements Output, AwaitedConnection {
   #scheduled = false;
   #ending = false;
   #paused = false;
-  /** All that was received, while the connection may still go to another loop. */
+  /** All bytes that were received, while the connection may still go to another loop. */
   #kept: Uint8Array[] | undefined;
   #sent = 0;
-  /** Bytes of output that another loop has sent already: they are made again, and left out. */
+  /** The bytes of output that another loop has sent already: they are made again, and left out. */
   #toSkip: number;
-  /** Calls off the end of a socket that takes too long to close. */
+  /** Calls off the forced end of a socket that takes too long to close. */
   #forgive: () => void = () => {};
   readonly #written = () => this.#drain();
 
   /**
    * @param source a paused socket, whose handle moves to one with a receive buffer of our own; or a file descriptor
    * @param open makes the protocol that speaks over it
-   * @param before what the connection was elsewhere. Absent: it is new, and what comes is kept until it has gone on to
-   *   another loop (`handOver`) or is `settled` here
+   * @param before the connection's life in another loop. Absent: the connection is new, and received bytes are kept until it has gone on
+   * to another loop (`handOver`) or is `settled` here
    */
   constructor(source: Socket | number, open: (output: Output) => Protocol, before?: Before) {
     this.#kept = before ? undefined : [];
@@ -119,8 +122,8 @@ export class SocketTransport implements Output, AwaitedConnection {
   }
 
   /**
-   * Lets go of the socket, also while its data is being received.
-   * @param to gets the socket, paused, with all that came over it, and how many bytes of answer went out
+   * Gives the socket away, also while its data is being received.
+   * @param to gets the socket, paused, with all bytes that came over it, and the number of bytes of answers that went out
    */
   handOver(to: (rest: Before & { socket: Socket }) => void): void {
     const received = Buffer.concat(this.#kept ?? []);
@@ -159,7 +162,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     this.#batch.commit(length);
     if (this.#batch.length >= this.#dueBytes) this.#flush();
     else if (!this.#receiving && !this.#scheduled) {
-      // Outside a batch: what else completes in this turn of the event loop goes with it.
+      // Outside a batch, all output that completes in this turn of the event loop goes together.
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;
@@ -212,13 +215,13 @@ export class SocketTransport implements Output, AwaitedConnection {
     return count > 0;
   }
 
-  /** Long data goes straight to where it belongs, all else into the buffer. */
+  /** The memory for the next bytes: long data goes straight to its place, all else into the buffer. */
   #nextBuffer(): Uint8Array {
     const wanted = this.#protocol?.wanted;
     return wanted && wanted.length >= directBytesMin ? wanted : this.#buffer;
   }
 
-  /** Node's socket asks for a buffer long before it receives. `look` may receive meanwhile: only our own buffer is right then. */
+  /** The memory for Node's socket, which asks long before it receives. `look` may receive meanwhile: only our own buffer is right then. */
   #nodeBuffer(): Uint8Array {
     this.#into = this.#landing ? this.#sip : this.#direct ? this.#buffer : this.#nextBuffer();
     return this.#into;
@@ -242,8 +245,8 @@ export class SocketTransport implements Output, AwaitedConnection {
   }
 
   /**
-   * Receives while data comes that belongs into a volume's memory, each time with the one header behind it, so that the data
-   * of the next PDU can go to its place, too. @returns whether anything came
+   * Receives while data comes that belongs into a volume's memory, each time with the one header behind it, so that the data of the next
+   * PDU can go to its place, too. @returns whether any bytes came
    */
   #landAll(): boolean {
     let landed = false;
@@ -284,7 +287,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     this.#socket.pause();
   }
 
-  /** Ends a batch. A part of the next one is sent early, so that the initiator can go on: how much, this batch's length tells. */
+  /** Ends a batch. A part of the next one is sent early, so that the initiator can go on: this batch's length says how large a part. */
   #endBatch(): void {
     this.#receiving = false;
     this.#flush();
@@ -300,7 +303,7 @@ export class SocketTransport implements Output, AwaitedConnection {
     if (!this.blocked || this.#batch.length >= flushBytesMax || this.#ending) this.#write();
   }
 
-  /** @param more follows at once */
+  /** Writes the batch. @param more follows at once */
   #write(more = false): void {
     const batch = this.#batch;
     const { length } = batch;

@@ -1,4 +1,4 @@
-/** Task management requests (RFC 7143 11.5, 11.6): what each does to the commands of the session, and its response. */
+/** Task management requests (RFC 7143 11.5, 11.6): the effect of each on the commands of the session, and its response. */
 
 import type { Nexus } from '../scsi/logical-unit.ts';
 import { decodeLun } from '../scsi/lun.ts';
@@ -12,7 +12,7 @@ import { decodePdu, taskManagementRequest, taskManagementResponse } from './pdu.
 import { rejectReason } from './protocol-error.ts';
 import type { Session } from './session.ts';
 
-/** RFC 7143 11.6.1 */
+/** The responses (RFC 7143 11.6.1). */
 const response = {
   complete: 0,
   noSuchTask: 1,
@@ -43,7 +43,7 @@ const atLun =
     if (!session.units.view(lun)) return response.noSuchLun;
     const received = session.receivedUntil(request.cmdSn, connection);
     if (received !== undefined) await received;
-    // Who asked is gone, and is not answered.
+    // The connection that asked is gone, and gets no answer.
     if (connection.closed) return response.noSuchLun;
     return (await act(nexus, lun)) ? response.complete : response.noSuchLun;
   };
@@ -63,7 +63,7 @@ const functions: ReadonlyMap<number, TaskFunction> = new Map<number, TaskFunctio
 
 const coldReset = 7;
 
-/** Runs the request and answers it when everything it ended has stopped; until then it has its place in the window. */
+/** Runs the request and answers it when every task that it ended has stopped; until then the request keeps its place in the window. */
 export async function manageTasks(connection: Link, header: Uint8Array): Promise<void> {
   const decoded = decodePdu(taskManagementRequest, header);
   const { immediate, initiatorTaskTag } = decoded;
@@ -91,12 +91,12 @@ async function manage(management: Management): Promise<number> {
   const { session, request, connection } = management;
   const code = (await functions.get(request.function)?.(management)) ?? response.notSupported;
   for (const command of session.commands) if (command.task?.aborted) command.connection.forget(command);
-  // RFC 7143 11.6.1: the response comes behind those of all other tasks.
+  // RFC 7143 11.6.1: the response comes behind the responses of all other tasks.
   await session.delivered(connection);
   return code;
 }
 
-/** RFC 7143 11.6.1 b) to d): the task there is; one that is still to come and counts as received; or none. */
+/** RFC 7143 11.6.1 b) to d): ABORT TASK means a task that is there; one that is still to come and counts as received; or none. */
 async function abort({ session, nexus, request, lun, connection }: Management): Promise<number> {
   const { referencedTaskTag, refCmdSn, cmdSn } = request;
   const command = session.commands.get(referencedTaskTag);

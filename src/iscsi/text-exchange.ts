@@ -17,9 +17,9 @@ export class TextExchange {
   #transferTag = noTag;
   #lastTransferTag = 0;
   #negotiation: Negotiation | undefined;
-  /** Text whose end has not come. */
+  /** The text so far, whose end has not come. */
   #received: Uint8Array = nothing;
-  /** What is still to be sent of an answer. */
+  /** The part of an answer that is still to be sent. */
   #answer: Uint8Array = nothing;
 
   /** Takes one request with its text. */
@@ -41,7 +41,7 @@ export class TextExchange {
     this.#send(connection, request.lun, piece, more, !more && request.final);
   }
 
-  /** Gathers text; when it is complete, makes the answer. @returns false when it is no text that we take */
+  /** Gathers text; when it is complete, makes the answer. @returns false when the text is refused */
   #take(connection: Link, request: { continue: boolean }, text: Uint8Array): boolean {
     // An empty text asks for the rest of the answer.
     if (this.#answer.length > 0) return text.length === 0;
@@ -74,7 +74,7 @@ export class TextExchange {
     this.#answer = nothing;
   }
 
-  /** @returns undefined when the negotiation has failed */
+  /** Answers pairs. @returns undefined when the negotiation has failed */
   #answerPairs(connection: Link, pairs: readonly Pair[]): Pair[] | undefined {
     const { host, ends, session } = connection;
     const asked = pairs.filter(([name]) => name === 'SendTargets');
@@ -104,7 +104,7 @@ export class TextExchange {
       piece,
     );
     if (!final) return;
-    // RFC 7143 6.4: what was negotiated holds once the sequence is complete.
+    // RFC 7143 6.4: the negotiated values hold once the sequence is complete.
     connection.parameters = this.#negotiation!.conclude();
     this.#end();
   }

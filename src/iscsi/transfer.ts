@@ -1,4 +1,4 @@
-/** The life of the SCSI commands of one connection: what becomes of a command in each of its states (command-state.ts). */
+/** The life of the SCSI commands of one connection: the work in each of their states (command-state.ts). */
 
 import { controlMode } from '../scsi/control-mode.ts';
 import { admitTask, executeTask, retireTask } from '../scsi/device-server.ts';
@@ -28,7 +28,7 @@ export class Transfer {
   readonly tally: Tally;
   /** The command that the PDU at hand belongs to. */
   receiving: Command | undefined;
-  /** What that command may go on with once the PDU is complete. */
+  /** The step that this command may go on with once the PDU is complete. */
   #afterwards: (() => void) | undefined;
   /** Immediate commands that are not answered yet. */
   immediate = 0;
@@ -41,7 +41,7 @@ export class Transfer {
     this.tally = new Tally(connection.host);
   }
 
-  /** A command has come, and is not refused: its life begins, now or in its turn. */
+  /** Begins the life of a command that is not refused, now or in its turn. */
   begin(command: Command): void {
     const session = this.#session;
     const { cmdSn, immediate } = command;
@@ -56,7 +56,7 @@ export class Transfer {
     }
   }
 
-  /** The PDU of the command at hand is complete. */
+  /** Notes that the PDU of the command at hand is complete. */
   received(command: Command): void {
     this.receiving = undefined;
     const afterwards = this.#afterwards;
@@ -65,7 +65,7 @@ export class Transfer {
     else this.proceed(command);
   }
 
-  /** What a waiting command waited for has come. */
+  /** Goes on with a command whose turn or memory has come. */
   #goOn(command: Command, what: typeof event.turn | typeof event.memory, step: () => void): void {
     const run = () => {
       if (command.state === state.over) return;
@@ -96,7 +96,7 @@ export class Transfer {
     command.completion = admitTask(task);
     if (command.completion) enter(command, event.outcome);
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
-    // The data that has come already lies in memory.
+    // Data that has come already lies in memory, so the rest goes there, too.
     if (!command.buffer && this.#connection.lands) task.landing = landingOf(task);
     if (task.landing) command.pieceEnd = task.dataOutLength;
     else this.#reserve(command);
@@ -110,7 +110,7 @@ export class Transfer {
     else enter(command, event.noMemory);
   }
 
-  /** Something has come that a command may go on with: it asks for the data that is missing, runs when none is, or is answered. */
+  /** Goes on with a command: it asks for the data that is missing, runs when none is, or is answered. */
   proceed(command: Command): void {
     const now = command.state;
     if (now !== state.gathering && now !== state.asking && now !== state.ending) return;
@@ -143,7 +143,7 @@ export class Transfer {
     else this.#complete(command, result);
   }
 
-  /** The task wants its next piece of data, which is asked for. */
+  /** Asks for the next piece of the task's data. */
   #fetch(command: Command): Promise<Uint8Array> {
     const next = this.dataOut.next(command);
     enter(command, event.dataMissing);
@@ -151,7 +151,7 @@ export class Transfer {
     return next;
   }
 
-  /** The transport's own CHECK CONDITION (RFC 7143 11.4.7.2). */
+  /** Answers with the transport's own CHECK CONDITION (RFC 7143 11.4.7.2). */
   #fail(command: Command, fault: Sense): void {
     const lu = command.task?.unit?.storageObject;
     const descriptor = lu !== undefined && controlMode.of(lu).descriptorSense;
@@ -173,17 +173,17 @@ export class Transfer {
 
   #answer(command: Command): void {
     enter(command, event.nothingOwed);
-    // The command has run, or never will: one that is dropped on its way to the medium does not come here.
+    // The command has run, or never will: a command that is dropped on its way to the medium does not come here.
     this.dataOut.giveBack(command);
     this.#answers.answer(command);
   }
 
-  /** The output takes more. */
+  /** Goes on with answers, because the output takes more. */
   drained(): void {
     this.#answers.drained();
   }
 
-  /** Ends all commands of the connection. @returns when nothing of them is on its way to a medium any more */
+  /** Ends all commands of the connection. @returns when none of them is on its way to a medium any more */
   async end(): Promise<void> {
     const session = this.#session;
     const nexus = session.nexus!;
@@ -201,7 +201,7 @@ export class Transfer {
     await Promise.all(stopping);
   }
 
-  /** Ends a command: it is answered, or will never be. @param keepsPlace its number was not received, and may come again */
+  /** Drops a command that is answered, or never will be. @param keepsPlace its number was not received, and may come again */
   drop(command: Command, keepsPlace = false): void {
     if (command.state === state.over) return;
     enter(command, event.end);
