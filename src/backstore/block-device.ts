@@ -1,4 +1,4 @@
-/** Block devices: what sysfs says of them (of those of macOS: mac-disk.ts), who uses them, and how one is opened as a volume. */
+/** Block devices: their facts in sysfs (mac-disk.ts for macOS), their users, and opening one as a volume. */
 
 import { closeSync, constants, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -14,7 +14,7 @@ import { writeZeros } from './file-transfer.ts';
 import { FileVolume, type Medium } from './file-volume.ts';
 import { macDisk, usersOfMacDisk } from './mac-disk.ts';
 
-/** Sectors in sysfs, whatever the device's block size. */
+/** The unit of sizes in sysfs, whatever the device's block size. */
 const sectorBytes = 512;
 
 const isMac = process.platform === 'darwin';
@@ -30,7 +30,7 @@ export function blockDevice(path: string): BlockDevice | undefined {
   }
 }
 
-/** The size of the disk that a path names, or undefined where it names none. One of macOS has a raw name besides, of a character device. */
+/** The size of the disk that a path names, or undefined where it names none. A disk of macOS has a raw name besides, of a character device. */
 export const blockDeviceBytes = (path: string): number | undefined => blockDevice(path)?.size;
 
 /** The block device with this device number, as stat(2) gives it. */
@@ -75,7 +75,7 @@ function read(folder: string, name: string): string | undefined {
 }
 
 /**
- * Opens a block device for us alone (O_EXCL): one that is mounted, swap, part of an array or served already is refused.
+ * Opens a block device for us alone (O_EXCL): a device that is mounted, swap, part of an array or served already is refused.
  * @throws OperatorError
  */
 export function openBlockVolume(path: string, readOnly: boolean, isDirect: boolean): FileVolume {
@@ -107,7 +107,7 @@ export function openBlockVolume(path: string, readOnly: boolean, isDirect: boole
   }
 }
 
-/** The size of a device that was resized. @param asked what the operator thinks it is @throws OperatorError when it is another */
+/** The size of a device that was resized. @param asked the size that the operator expects @throws OperatorError when the device has another */
 export function sizeOfDevice(path: string, asked: number | undefined): number {
   const device = blockDevice(path);
   if (!device) throw gone(path);
@@ -123,7 +123,7 @@ export function sizeOfDevice(path: string, asked: number | undefined): number {
 const gone = (path: string) =>
   new OperatorError(`Could not open ${path}`, 'There is no block device of that name now.');
 
-/** A node of a loop, nbd or md device stands there before anything is behind it; whoever sets it up needs it free. */
+/** Whether the node of a loop, nbd or md device has no device behind it; the program that sets it up needs it free. */
 const empty = (path: string) =>
   new OperatorError(
     `Could not open ${path}: it has 0 bytes`,
@@ -131,7 +131,7 @@ const empty = (path: string) =>
   );
 
 function openExclusively(path: string, access: number): number {
-  // There O_EXCL means nothing to a device.
+  // On macOS, O_EXCL means nothing to a device.
   if (isMac && usersOfMacDisk(path).length > 0) throw inUse(path);
   try {
     return openSync(path, access | constants.O_EXCL);
@@ -142,8 +142,8 @@ function openExclusively(path: string, access: number): number {
 }
 
 /**
- * BLKDISCARD promises nothing about what is read later, and fallocate(2) promises zeros: so that is taken wherever the
- * device has a command for zeros, which it may carry out by deallocating.
+ * BLKDISCARD promises nothing about later reads, and fallocate(2) promises zeros: so fallocate is used wherever the device has a command
+ * for zeros, which the device may carry out by deallocating.
  */
 function provisioning(fd: number, device: BlockDevice): Pick<Medium, 'discard' | 'zero' | 'discardLeavesAnything'> {
   if (!canControlBlockDevices()) return {};
@@ -189,7 +189,7 @@ async function onWholeBlocks(
   if (end > last) await edge?.(last, end - last);
 }
 
-/** The refusal of a device that somebody else has, saying who and how to free it. */
+/** The refusal of a device in use, which names the user and the way to free the device. */
 export function inUse(path: string, user?: string): OperatorError {
   const users = user === undefined ? usersOf(path) : [user];
   const line = `Cannot configure StorageObject because device ${path} is already in use`;

@@ -1,6 +1,6 @@
 /**
- * Connections to Ceph clusters: one for a cluster and user in each event loop, for as long as an image of it is open there.
- * Ceph knows it as a client of its own, and shuts out clients: what is shut out of one loop is not shut out of another.
+ * Connections to Ceph clusters: one for a cluster and user in each event loop, for as long as an image of it is open there. Ceph knows
+ * each as a client of its own, and shuts out clients: a client that is shut out in one loop is not shut out in another.
  */
 
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
@@ -8,23 +8,23 @@ import { addressOf, type ForeignCall, textAt, viewOf } from '../system/ffi.ts';
 import { systemError } from '../system/system-error.ts';
 import { type Ceph, ceph } from './librbd.ts';
 
-/** Where a cluster is, and as whom we come; absent words are librados's own defaults. */
+/** The address of a cluster, and the user as which we come; absent words are librados's own defaults. */
 export interface CephAddress {
   readonly conf?: string;
   readonly user?: string;
 }
 
 /**
- * Calls that wait for the cluster in a thread at one time, of an event loop and a cluster. They come out of the pool that other
- * media need: a cluster that hangs keeps these and no more.
+ * The number of calls that wait for the cluster in threads at one time, of an event loop and a cluster. The threads come out of the pool
+ * that other media need: a cluster that hangs keeps these and no more.
  */
 const waitingCallsMax = 2;
-/** How long connecting, and a question to the monitors, may take. */
+/** The time that connecting, and a question to the monitors, may take. */
 const monitorSeconds = 10;
 
 /**
- * What is asked of librados whatever ceph.conf says. Without a cache of librbd's, what it has acknowledged is on the OSDs:
- * nothing can be lost with this process, and nothing old comes from it later. A discard clears just what it says.
+ * Settings of librados that override ceph.conf. Without a cache of librbd's, every write that it acknowledges is on the OSDs: nothing can
+ * be lost with this process, and nothing old comes from it later. A discard clears just its range.
  */
 const settings: Readonly<Record<string, string>> = {
   rbd_cache: 'false',
@@ -55,11 +55,11 @@ class Waits {
   }
 }
 
-/** Of this thread, by address. */
+/** The waits of this thread, by the address of the cluster. */
 const waits = new Map<string, Waits>();
 const connections = new Map<string, Promise<CephCluster>>();
 
-/** The connection to a cluster, opened where there is none. Whoever has it leaves it again. @throws OperatorError */
+/** Joins the connection to a cluster, which is opened where there is none. The caller leaves it again. @throws OperatorError */
 export async function joinCluster(address: CephAddress): Promise<CephCluster> {
   const library = ceph();
   if (!library) throw new OperatorError('librbd is not installed', 'Install it: apt install librbd1');
@@ -95,7 +95,7 @@ async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress
   waits.set(key, queue);
   try {
     check(`its configuration cannot be read`, rados.readConfiguration.now(handle, conf ?? null));
-    // An older librados does not know all of them.
+    // An older librados does not know all of these settings.
     for (const [name, value] of Object.entries(settings)) rados.set.now(handle, name, value);
     await queue.during(() =>
       rados.connect.later(handle).catch((error: unknown) => {
@@ -112,12 +112,12 @@ async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress
   return new CephCluster(handle, client, rados, queue);
 }
 
-/** A system error of a result. */
+/** The system error of a result. */
 const errorOf = (result: number, call: string) => systemError(-result, call);
 
-/** A connection, and who uses it. */
+/** A connection, and the number of its users. */
 export class CephCluster {
-  /** As whom the cluster knows us: the address that a blocklist names. */
+  /** The name by which the cluster knows us: the address that a blocklist names. */
   readonly client: string;
   readonly #handle: number;
   readonly #rados: Ceph['rados'];
@@ -133,18 +133,18 @@ export class CephCluster {
     this.#waits = queue;
   }
 
-  /** @returns false when nobody can come to it any more */
+  /** Adds a user. @returns false when the connection takes no more */
   join(): boolean {
     if (!this.#isOver) this.#users += 1;
     return !this.#isOver;
   }
 
-  /** The cluster has shut us out: whoever comes from now on comes as another client. */
+  /** Notes that the cluster has shut us out: later users come as another client. */
   shutOut(): void {
     this.#isOver = true;
   }
 
-  /** Nothing that went through it for this user goes on. */
+  /** Removes a user, none of whose calls goes on. */
   leave(): void {
     this.#users -= 1;
     if (this.#users > 0) return;
@@ -157,12 +157,12 @@ export class CephCluster {
     await this.#waits.during(() => this.#rados.shutdown.later(this.#handle));
   }
 
-  /** A call that may wait for the cluster. It keeps `args` until it ends. @throws a system error */
+  /** Makes a call that may wait for the cluster. It keeps `args` until it ends. @throws a system error */
   call(call: ForeignCall, ...args: unknown[]): Promise<number> {
     return this.#waits.during(() => call.later(...args));
   }
 
-  /** An address of a pool, and of a namespace in it. @throws OperatorError when there is none */
+  /** The handle of a pool, and of a namespace in it. @throws OperatorError when there is none */
   pool(name: string, namespace: string | undefined): Promise<number> {
     const key = `${name}/${namespace ?? ''}`;
     const found = this.#pools.get(key) ?? this.#openPool(name, namespace);
@@ -184,7 +184,7 @@ export class CephCluster {
     return pool;
   }
 
-  /** What the monitors answer to a command. @throws a system error, SyntaxError */
+  /** The monitors' answer to a command. @throws a system error, SyntaxError */
   async ask(command: Readonly<Record<string, string>>): Promise<unknown> {
     const words = Buffer.from(`${JSON.stringify(command)}\0`);
     const list = new BigInt64Array([addressOf(words)]);
@@ -195,7 +195,7 @@ export class CephCluster {
     try {
       return JSON.parse(Buffer.from(viewOf(Number(output[0]), Number(outputLength[0]))).toString('utf8'));
     } finally {
-      // The words were the call's until here.
+      // The call needed the memory of the words until here.
       words.fill(0);
       for (const one of [output[0]!, status[0]!]) if (one !== 0n) free.now(one);
     }

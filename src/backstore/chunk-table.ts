@@ -1,16 +1,16 @@
-/** Memory of a sparse volume, in chunks by their numbers. An absent one is zeros. */
+/** The memory of a sparse volume, in chunks by their numbers. An absent chunk is zeros. */
 
 import { addressNumber } from '../system/io-vector.ts';
 
-/** Chunks come and go in tables of this many: a lookup is two loads, however large and however empty the volume is. */
+/** The number of chunks in a table: a lookup is two loads, however large and however empty the volume is. */
 const tableSize = 1024;
 
-/** Memory of a piece of a volume. */
+/** The memory of a piece of a volume. */
 export type Chunk = Buffer<ArrayBuffer>;
 
 interface Table {
   readonly chunks: (Chunk | undefined)[];
-  /** The addresses of the chunks' first bytes; 0: not known yet. An array of their own stays in the processor's cache. */
+  /** The addresses of the chunks' first bytes; 0: not known yet. They stay in the processor's cache because they have an array of their own. */
   readonly addresses: Float64Array;
   count: number;
 }
@@ -20,7 +20,7 @@ export class ChunkTable {
   readonly #tables: (Table | undefined)[] = [];
   #size = 0;
 
-  /** How many there are. */
+  /** The number of chunks. */
   get size(): number {
     return this.#size;
   }
@@ -29,7 +29,7 @@ export class ChunkTable {
     return this.#tables[Math.floor(index / tableSize)]?.chunks[index % tableSize];
   }
 
-  /** Where a chunk that is there begins in memory; undefined when it is absent. */
+  /** The address of a chunk; undefined when the chunk is absent. */
   addressOf(index: number): number | undefined {
     const table = this.#tables[Math.floor(index / tableSize)];
     const at = index % tableSize;
@@ -55,7 +55,7 @@ export class ChunkTable {
     table.addresses[at] = 0;
   }
 
-  /** @returns what was there */
+  /** Removes a chunk. @returns the chunk that was there */
   delete(index: number): Chunk | undefined {
     const number = Math.floor(index / tableSize);
     const table = this.#tables[number];
@@ -70,7 +70,7 @@ export class ChunkTable {
     return chunk;
   }
 
-  /** In the order of their numbers. */
+  /** The chunks in the order of their numbers. */
   *entries(from = 0, to = Number.POSITIVE_INFINITY): IterableIterator<[index: number, chunk: Chunk]> {
     const last = Math.min(this.#tables.length, Math.ceil(to / tableSize));
     for (let number = Math.floor(from / tableSize); number < last; number += 1) {

@@ -1,6 +1,6 @@
 /**
- * An open file that is read and written past the page cache (O_DIRECT). The device moves whole blocks: of those that a write
- * has only a part of, the rest is read first and written again, while nobody else writes to them.
+ * An open file that is read and written past the page cache (O_DIRECT). The device moves whole blocks: where a write has only a part of a
+ * block, the rest is read first and written again, while no other write touches the block.
  */
 
 import { closeSync, constants, openSync } from 'node:fs';
@@ -12,11 +12,11 @@ import type { MediumError } from './backstore.ts';
 import { readAll, readWholeLater, type Whole, writeAll } from './file-transfer.ts';
 import { RangeLocks } from './range-locks.ts';
 
-/** A file without the page cache. */
+/** A file that is used without the page cache. */
 export class DirectFile {
-  /** The same file twice: the second with O_DSYNC. */
+  /** Two descriptors of the file: the second with O_DSYNC. */
   readonly descriptors: readonly [fd: number, durableFd: number];
-  /** Bytes of a block. */
+  /** The bytes of a block. */
   readonly block: number;
   readonly #locks = new RangeLocks(() => {});
 
@@ -26,8 +26,9 @@ export class DirectFile {
   }
 
   /**
+   * Opens a file for direct use.
    * @param fd the file, opened without O_DIRECT; it stays its owner's
-   * @param path what the operator calls it
+   * @param path the operator's name of the file
    * @throws OperatorError
    */
   static open(fd: number, path: string, readOnly: boolean): DirectFile {
@@ -49,7 +50,7 @@ export class DirectFile {
     }
   }
 
-  /** @throws OperatorError when the last bytes of such a size are no whole block: they could not be written */
+  /** Checks a size. @throws OperatorError when its last bytes are no whole block: they could not be written */
   check(path: string, size: number): void {
     if (size % this.block === 0) return;
     throw new OperatorError(
@@ -58,7 +59,7 @@ export class DirectFile {
     );
   }
 
-  /** As `readWholeLater`. */
+  /** Reads, as `readWholeLater` does. */
   read(into: Uint8Array, position: number, whole: Whole): void {
     const { from, to } = this.#around(position, into.length);
     const bytes = into.length === to - from && waitingIo().takesAnyMemory ? into : alignedMemory(to - from);
@@ -68,7 +69,7 @@ export class DirectFile {
     });
   }
 
-  /** @param durable on stable storage when it resolves @throws MediumError */
+  /** Writes. @param durable on stable storage when it resolves @throws MediumError */
   write(bytes: Uint8Array, position: number, durable: boolean): Promise<void> {
     const { from, to } = this.#around(position, bytes.length);
     const isWhole = bytes.length === to - from;
@@ -82,7 +83,7 @@ export class DirectFile {
     });
   }
 
-  /** Does what else changes a range, while nobody writes to its blocks. */
+  /** Does other work that changes a range, while no write touches its blocks. */
   alone(position: number, length: number, work: () => Promise<void>): Promise<void> {
     const { from, to } = this.#around(position, length);
     return this.#locks.during(from, to, true, work);
@@ -112,7 +113,7 @@ export class DirectFile {
   }
 }
 
-/** A copy, where threads need memory that begins at a page. */
+/** A copy that begins at a page, which direct I/O needs. */
 function aligned(bytes: Uint8Array): Uint8Array {
   if (waitingIo().takesAnyMemory) return bytes;
   const copy = alignedMemory(bytes.length);
@@ -120,6 +121,6 @@ function aligned(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-/** What failed was of the range that was asked for. */
+/** The error of a block, as an error of the range that was asked for. */
 const within = (position: number, error: MediumError): MediumError =>
   Object.assign(error, { position: Math.max(position, error.position) });

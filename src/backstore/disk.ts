@@ -1,10 +1,10 @@
-/** What is known of a disk of this machine. */
+/** The facts of a disk of this machine. */
 
-/** A disk or a partition. Bytes throughout. */
+/** A disk or a partition. Sizes are bytes. */
 export interface BlockDevice {
-  /** The kernel's name: `sda1`. */
+  /** The name by which the kernel knows it: `sda1`. */
   readonly name: string;
-  /** Where the system has it, and the disk that it is on: in sysfs, or in /dev on macOS. A partition's differ. */
+  /** The folder of the device, and of the disk that it is on: in sysfs, or in /dev on macOS. A partition's differ. */
   readonly folder: string;
   readonly disk: string;
   readonly size: number;
@@ -12,14 +12,14 @@ export interface BlockDevice {
   readonly logicalBlockSize: number;
   readonly physicalBlockSize: number;
   readonly rotational: boolean;
-  /** Its cache loses what was not flushed. */
+  /** Whether its cache loses writes that were not flushed. */
   readonly volatileCache: boolean;
   readonly transferBytesMax: number;
   readonly queueDepth: number;
-  /** 0: it cannot discard. */
+  /** The longest discard; 0: it cannot discard. */
   readonly discardBytesMax: number;
   readonly discardGranularity: number;
   readonly discardAlignment: number;
-  /** 0: it has no command that writes zeros. */
+  /** The longest range of the command that writes zeros; 0: it has no such command. */
   readonly zeroBytesMax: number;
 }

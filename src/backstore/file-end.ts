@@ -1,7 +1,7 @@
 /**
- * Whether the file behind a volume is still whole. Another process may cut it short while it is served, and then the next
- * write behind the cut would make it longer again, with zeros where data were: what is behind a cut is lost for as long as
- * the volume is open, whatever length the file has later.
+ * Watches whether the file behind a volume is still whole. Another process may cut the file short while it is served, and then the next
+ * write behind the cut would make it longer again, with zeros where data were: the data behind a cut is lost for as long as the volume is
+ * open, whatever length the file has later.
  */
 
 import { fstat, fstatSync } from 'node:fs';
@@ -13,12 +13,12 @@ const fstatLater = promisify(fstat);
 /** Watches the end of an open file. */
 export class FileEnd {
   readonly #fd: number;
-  /** Asking never waits: the file is not on the other side of a network. */
+  /** Whether asking never waits because the file is not on the other side of a network. */
   readonly #isNear: boolean;
-  /** The first byte that is lost. */
+  /** The position of the first byte that is lost. */
   #cutAt = Number.POSITIVE_INFINITY;
   #isKnown = false;
-  /** Since the file was whole: after a cut, one of them may have made it longer again. */
+  /** Whether something was written since the file was found whole: after a cut, a write may have made it longer again. */
   #wrote = false;
   #writing = 0;
   readonly #forget = () => {
@@ -30,7 +30,7 @@ export class FileEnd {
     this.#isNear = isNear;
   }
 
-  /** Up to where the file is what it was, of `size` bytes; a file that is near is asked once in a turn of the event loop. */
+  /** The position up to which the file is unharmed, of `size` bytes; a file that is near is asked once in a turn of the event loop. */
   whole(size: number): number {
     if (!this.#isKnown && this.#isNear) {
       this.#found(this.#end(), size);
@@ -40,12 +40,12 @@ export class FileEnd {
     return Math.min(this.#cutAt, size);
   }
 
-  /** Something is about to be written, within this turn of the event loop. */
+  /** Notes that something is about to be written, within this turn of the event loop. */
   wrote(): void {
     this.#wrote = true;
   }
 
-  /** Does what may make the file longer, up to `end`. @returns up to where it is whole then */
+  /** Does work that may make the file longer, up to `end`. @returns the position up to which the file is then unharmed */
   async writing(size: number, end: number, work: () => Promise<void>): Promise<number> {
     if (!this.#isNear) this.#found((await fstatLater(this.#fd)).size, size);
     if (this.#cutAt < end) return this.#cutAt;
@@ -62,7 +62,7 @@ export class FileEnd {
     return Math.min(this.#cutAt, size);
   }
 
-  /** The operator says that it has been looked after. */
+  /** Takes the file for whole again, because an operator has opened it anew. */
   mended(): void {
     this.#cutAt = Number.POSITIVE_INFINITY;
     this.#isKnown = false;

@@ -1,4 +1,4 @@
-/** A file that is opened to be a volume, for this program alone. */
+/** Opens a file as the medium of a volume, for this program alone. */
 
 import { closeSync, constants, fstatSync, openSync, realpathSync } from 'node:fs';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
@@ -20,7 +20,7 @@ import { DirectFile } from './direct-file.ts';
 import { fileSnapshots } from './file-snapshots.ts';
 import { FileVolume, type Medium } from './file-volume.ts';
 
-/** @param size bytes that it has to have at least @throws OperatorError */
+/** Opens the file. @param size bytes that it has to have at least @throws OperatorError */
 export function openFileVolume(path: string, size: number, isDirect: boolean): FileVolume {
   const fd = openForWriting(path, size);
   let direct: DirectFile | undefined;
@@ -34,7 +34,7 @@ export function openFileVolume(path: string, size: number, isDirect: boolean): F
       direct = DirectFile.open(fd, path, false);
       direct.check(path, size);
     }
-    // The same inode, even if the path has come to mean another one.
+    // The same inode is opened again, even if the path has come to mean another one.
     const durableFd = openSync(fileOf(fd, path), constants.O_RDWR | constants.O_DSYNC);
     return new FileVolume({
       fd,
@@ -56,11 +56,11 @@ export function openFileVolume(path: string, size: number, isDirect: boolean): F
   }
 }
 
-/** What the operator is told when a file cannot be opened. */
+/** The error for an operator when a file cannot be opened. */
 export const couldNotOpen = (path: string, error: unknown) =>
   new OperatorError(`Could not open ${path}`, `${reasonOf(error)}.`);
 
-/** @param size what it is to have, as far as is known @throws OperatorError */
+/** Opens a file for writing. @param size its size, as far as is known @throws OperatorError */
 export function openForWriting(path: string, size: number): number {
   try {
     // Without O_CREAT: a file that is gone stays gone, rather than coming back empty. O_NONBLOCK: a FIFO must not hang us.
@@ -71,14 +71,14 @@ export function openForWriting(path: string, size: number): number {
   }
 }
 
-/** A file that was there, and is not. */
+/** The error for a file that was there, and is gone. */
 export const gone = (path: string, size: number) =>
   new OperatorError(
     `Could not open ${path}`,
     `The file is gone; it had ${size} bytes. Put it back, or delete the storage object.`,
   );
 
-/** What its file system can do with its space. */
+/** The abilities of the file's file system to discard and to zero. */
 export function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'extentAt'> {
   const punches = canPunchHoles(fd);
   return {
@@ -94,7 +94,7 @@ export function provisioning(fd: number): Pick<Medium, 'discard' | 'zero' | 'ext
   };
 }
 
-/** Two would write over one another. */
+/** The error for a file that another process has locked: two would write over one another. */
 export function lockedByAnother(path: string): OperatorError {
   const who = processesWithOpen(realpathSync(path));
   return new OperatorError(
@@ -103,7 +103,7 @@ export function lockedByAnother(path: string): OperatorError {
   );
 }
 
-/** A file that has fewer bytes than its volume. */
+/** The error for a file that has fewer bytes than its volume. */
 export const shrunk = (path: string, expected: number, size: number) =>
   new OperatorError(
     `Could not open ${path}: it has ${size} bytes, but ${expected} are expected`,

@@ -13,12 +13,12 @@ import { type Snapshots, snapshotMissing, type VolumeConfig } from './backstore.
 
 const fsyncLater = promisify(fsync);
 
-/** Of a file that can share its blocks. @param fd the volume's own @param size bytes of the volume */
+/** Snapshots of a file, if its file system shares blocks. @param fd the volume's own @param size bytes of the volume */
 export function fileSnapshots(path: string, fd: number, size: () => number): Snapshots | undefined {
   return canShareBlocks(fd) ? new FileSnapshots(path, fd, size) : undefined;
 }
 
-/** A clone lies beside the file that it is one of, and is called after its storage object. */
+/** The file of a clone: beside the file that it is a clone of, and named after its storage object. */
 export function clonedFile(config: VolumeConfig, name: string, where: string | undefined): VolumeConfig {
   const from = String(config['dev']);
   return { ...config, dev: where ?? join(dirname(from), `${name}${extname(from)}`) };
@@ -91,7 +91,7 @@ class FileSnapshots implements Snapshots {
   }
 }
 
-/** A new file that shares the blocks of another. It gets its name when it is whole, also after a power loss. */
+/** Makes a new file that shares the blocks of another. The new file gets its name when it is whole, also after a power loss. */
 async function shared(from: number, path: string, size: number, mode: number): Promise<void> {
   const beginning = `${path}.new`;
   rmSync(beginning, { force: true });

@@ -1,19 +1,19 @@
-/** A range of an open file, moved as a whole: what the kernel does in parts is gone on with, and what fails says where. */
+/** Moves a range of an open file as a whole: where the kernel moves a part, the rest follows, and an error has its place. */
 
 import { systemError } from '../system/system-error.ts';
 import { type IoEnd, waitingIo } from '../system/waiting-io.ts';
 import type { MediumError } from './backstore.ts';
 
-/** Zeros that no system call could write for us are written in pieces of this size. */
+/** The size of the pieces in which zeros are written where no system call does it. */
 const zeroPieceBytes = 1024 * 1024;
 
 type Move = (bytes: Uint8Array, position: number, ended: IoEnd) => void;
-/** All was moved, or this is what went wrong. */
+/** Called at the end: without an error all was moved. */
 export type Whole = (error?: MediumError) => void;
 
 const failedAt = (position: number, error: NodeJS.ErrnoException): MediumError => Object.assign(error, { position });
 
-/** Another process has cut the file short, and what stood behind `whole` is lost. */
+/** The error for a file that another process has cut short: data behind `whole` is lost. */
 export const cutShort = (call: string, position: number, whole: number): MediumError =>
   failedAt(Math.max(position, whole), systemError('EIO', call));
 
@@ -21,11 +21,11 @@ export const cutShort = (call: string, position: number, whole: number): MediumE
 export const readWholeLater = (fd: number, into: Uint8Array, position: number, whole: Whole): void =>
   moveWhole('read', 'EIO', into, position, (piece, at, ended) => waitingIo().read(fd, piece, at, ended), whole);
 
-/** As `readWholeLater`. @throws MediumError */
+/** Fills `into`, as `readWholeLater` does. @throws MediumError */
 export const readAll = (fd: number, into: Uint8Array, position: number): Promise<void> =>
   new Promise((resolve, reject) => readWholeLater(fd, into, position, (error) => (error ? reject(error) : resolve())));
 
-/** Writes all of `from`. @param write says how much it has written @throws MediumError */
+/** Writes all of `from`. @param write returns the number of bytes that it has written @throws MediumError */
 export const writeAll = (from: Uint8Array, position: number, write: Move): Promise<void> =>
   new Promise((resolve, reject) =>
     moveWhole('write', 'ENOSPC', from, position, write, (error) => (error ? reject(error) : resolve())),
@@ -40,7 +40,7 @@ export async function writeZeros(fd: number, position: number, length: number): 
     );
 }
 
-/** Pieces need no order; of those that fail, the first one counts. @param nothing the error when nothing was moved */
+/** Moves a range in pieces, which need no order; of several errors, the first counts. @param nothing the error when nothing was moved */
 function moveWhole(call: string, nothing: string, bytes: Uint8Array, position: number, move: Move, whole: Whole): void {
   const { pieceBytes } = waitingIo();
   let left = Math.max(1, Math.ceil(bytes.length / pieceBytes));

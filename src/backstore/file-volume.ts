@@ -15,15 +15,15 @@ import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.
 import { LendableFile } from './lendable-file.ts';
 import { Pace } from './pace.ts';
 
-/** Longer transfers than this never run on the event loop, unless the file lies in memory. */
+/** The longest transfer that runs on the event loop, unless the file lies in memory. */
 const immediateBytesMax = 1024 * 1024;
-/** Calls that wait elsewhere after a slow one: at first, and at most (pace.ts). */
+/** The number of calls that wait elsewhere after a slow one: at first, and at most (pace.ts). */
 const restMin = 8;
 const restMax = 1024;
-/** The same after a read that the page cache could not serve: asking in vain costs 20 us, as it starts the device. */
+/** The same numbers after a read that the page cache could not serve: asking in vain costs 20 us, as it starts the device. */
 const missRestMin = 1;
 const missRestMax = 64;
-/** After so many bytes of immediate writes, the kernel is asked whether it is about to make writers wait. */
+/** The bytes of immediate writes after which the kernel is asked whether it is about to make writers wait. */
 const bytesPerThrottleCheck = 16 * 1024 * 1024;
 
 /** sendfile(2) is two calls for each piece of data: shorter ones are copied sooner, and mapped memory is lent sooner. */
@@ -31,28 +31,28 @@ const straightBytesMin = { copied: 16 * 1024, mapped: 64 * 1024 } as const;
 
 const closeLater = promisify(close);
 
-/** An open file and what its kind can do with it. Both descriptors become the volume's. */
+/** An open file and the abilities of its kind. Both descriptors become the volume's. */
 export interface Medium
   extends Pick<
     Volume,
     'size' | 'logicalBlockSize' | 'physicalBlockSize' | 'readOnly' | 'discardGranularity' | 'rotational'
   > {
   readonly fd: number;
-  /** The same file opened with O_DSYNC: a write through it is on stable storage when it returns. */
+  /** The descriptor of the same file with O_DSYNC: a write through it is on stable storage when it returns. */
   readonly durableFd: number;
-  /** Where it is read and written past the page cache. */
+  /** Present where the file is read and written past the page cache. */
   readonly direct?: DirectFile | undefined;
   readonly discardLeavesAnything?: boolean;
   discard?(position: number, length: number): Promise<void>;
-  /** @returns false when the medium cannot, after all: zeros are written then */
+  /** Zeros a range. @returns false when the medium cannot, after all: zeros are written then */
   zero?(position: number, length: number, mayDiscard: boolean): Promise<boolean>;
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
   space?(): Promise<Space>;
-  /** @param size bytes that the volume has now */
+  /** Snapshots of the medium. @param size bytes that the volume has now */
   snapshots?(size: () => number): Snapshots | undefined;
 }
 
-/** What is under way, until the size changes: then what comes is counted anew. */
+/** Calls under way since the size last changed: a new size begins a new count. */
 interface InFlight {
   count: number;
   whenNone?: () => void;
@@ -80,7 +80,7 @@ export class FileVolume implements Volume {
   readonly #durableFd: number;
   readonly #direct: DirectFile | undefined;
   readonly #inMemory: boolean;
-  /** The end of a file. A device takes care of its own. */
+  /** The end of a file. A device has no end that can be cut. */
   readonly #end: FileEnd | undefined;
   /** The pages of a file in memory, where files can be mapped. */
   #pages: LendableFile | undefined;
@@ -89,7 +89,7 @@ export class FileVolume implements Volume {
   readonly #writePace = new Pace(restMin, restMax);
   #bytesUntilThrottleCheck = bytesPerThrottleCheck;
   #inFlight: InFlight = { count: 0 };
-  /** What began before the size changed has ended. */
+  /** Resolves when calls from before the last change of size have ended. */
   #earlier: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -197,7 +197,7 @@ export class FileVolume implements Volume {
     if (refusal) return Promise.reject(refusal);
     const inFlight = this.#inFlight;
     inFlight.count += 1;
-    // By hand: each promise more is a part of what a cold read costs.
+    // The promise is made by hand, since each further one adds to the cost of a cold read.
     return new Promise((resolve, reject) => {
       const whole = (error?: MediumError) => {
         endOne(inFlight);
@@ -225,7 +225,7 @@ export class FileVolume implements Volume {
   }
 
   flush(): Promise<void> {
-    // What was behind a cut will never be there.
+    // Data behind a cut will never be there.
     return this.#run('fdatasync', 0, this.size, () => waitingIo().sync(this.#fd));
   }
 
@@ -260,7 +260,7 @@ export class FileVolume implements Volume {
     return LendableFile.of(this.#fd, this.size, !this.readOnly, before);
   }
 
-  /** Does what may make holes. */
+  /** Does work that may make holes. */
   async #empty(position: number, length: number, work: () => Promise<void>): Promise<void> {
     this.#pages?.emptying(position, length);
     try {
@@ -270,14 +270,14 @@ export class FileVolume implements Volume {
     }
   }
 
-  /** Does what makes a file longer that was cut short. */
+  /** Does work that makes a file longer that was cut short. */
   async #change(call: string, position: number, length: number, work: () => Promise<void>): Promise<void> {
     if (!this.#end) return work();
     const whole = await this.#end.writing(this.size, position + length, work);
     if (whole < position + length) throw cutShort(call, position, whole);
   }
 
-  /** Up to where the file is what it was. */
+  /** The position up to which the file is unharmed. */
   #whole(): number {
     return this.#end?.whole(this.size) ?? this.size;
   }
@@ -306,7 +306,7 @@ export class FileVolume implements Volume {
   }
 }
 
-/** Snapshots that are made and used while the volume is open, and keep it so. */
+/** Snapshots that keep the volume open while they work. */
 const during = (snapshots: Snapshots, run: <T>(work: () => Promise<T>) => Promise<T>): Snapshots => ({
   list: () => run(() => snapshots.list()),
   create: (name) => run(() => snapshots.create(name)),
@@ -326,6 +326,6 @@ const ended = (inFlight: InFlight): Promise<void> =>
     else inFlight.whenNone = resolve;
   });
 
-/** Another file stands under the name of the one that is open. */
+/** The error for a path that has come to mean another file than the open one. */
 export const replaced = (message: string): OperatorError =>
   new OperatorError(message, 'Another one has taken its place: tcli daemon restart goes on with that one.');

@@ -43,7 +43,7 @@ import { clonedFile } from './file-snapshots.ts';
 import { writeZeros } from './file-transfer.ts';
 import { replaced } from './file-volume.ts';
 
-/** A file that is not sparse takes its space in pieces of this size, so that no single call runs for long. */
+/** The size of the pieces in which a file that is not sparse takes its space, so that no single call runs for long. */
 const allocationPieceBytes = 1024 ** 3;
 
 const fsyncLater = promisify(fsync);
@@ -178,7 +178,7 @@ function inspect(path: string): Stats | undefined {
   }
 }
 
-/** The same file under another name is the same file. */
+/** Refuses a file that another storage object has, under whatever name. */
 function refuseSharing(path: string, found: Stats, others: ReadonlyMap<string, VolumeConfig>): void {
   for (const [name, other] of others) {
     if (isFile(String(other['dev']), found))
@@ -237,7 +237,7 @@ async function makeFile(path: string, size: number, sparse: boolean): Promise<vo
 const couldNotExpand = (path: string, size: number, error: unknown, more = '') =>
   new OperatorError(`Could not expand file to ${size} bytes`, `${path}: ${reasonOf(error)}.${more}`);
 
-/** Makes a file of `from` bytes larger; what is added reads as zeros. */
+/** Makes a file of `from` bytes larger; added bytes read as zeros. */
 async function expand(fd: number, from: number, size: number, sparse: boolean): Promise<void> {
   if (sparse) ftruncateSync(fd, size);
   else await fill(fd, from, size);
@@ -255,7 +255,7 @@ async function fill(fd: number, from: number, size: number): Promise<void> {
   }
 }
 
-/** The file of a volume of `before` bytes is to hold one of `size` bytes; whoever serves it has it open. */
+/** Prepares the file of a volume of `before` bytes for one of `size` bytes, while the volume may be open. */
 async function resizeFile(
   path: string,
   before: number,
@@ -270,7 +270,7 @@ async function resizeFile(
     if (!found.isFile()) throw new OperatorError(`Path ${path} exists but is not a file`);
     if (found.size < Math.min(before, size)) throw shrunk(path, before, found.size);
     if (size < before) return { finish: () => truncateFile(path, size) };
-    // One that takes all of its space takes it for what is added, too.
+    // A file that takes all of its space takes it for the added bytes, too.
     const sparse = found.blocks * statBlockBytes < found.size;
     const kept = Math.min(found.size, size);
     if (await holdsData(fd, before, kept)) {
@@ -298,7 +298,7 @@ async function resizeFile(
   }
 }
 
-/** A file that stays longer than its volume does no harm. */
+/** Makes a file shorter. A file that stays longer than its volume does no harm. */
 async function truncateFile(path: string, size: number): Promise<void> {
   try {
     const file = await open(path, constants.O_RDWR);
@@ -307,7 +307,7 @@ async function truncateFile(path: string, size: number): Promise<void> {
       .then(() => file.sync())
       .finally(() => file.close());
   } catch {
-    // The file is looked at again when the volume grows.
+    // The length of the file is checked when the volume grows.
   }
 }
 
@@ -324,7 +324,7 @@ const holdsMore = (path: string, before: number, found: number, size: number) =>
     `What is added reads as zeros; to overwrite what is there: resize ${size} force=true`,
   );
 
-/** A new file's name is on stable storage only when its folder is; what initiators flush into it must not get lost with it. */
+/** Synchronises a folder: a new file's name is on stable storage only then, and initiators' flushed data must not get lost with the name. */
 async function syncFolder(path: string): Promise<void> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -334,7 +334,7 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Opens a file that was just made, and removes it when that cannot be. */
+/** Opens a file that was just made, and removes it when that fails. */
 async function tried(config: VolumeConfig): Promise<void> {
   try {
     await (await fileio.open(config)).close();

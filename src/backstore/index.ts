@@ -1,4 +1,4 @@
-/** The kinds of backstore there are, in the tree's order. A new kind is its own file and a line here. */
+/** The kinds of backstore, in the tree's order. A new kind is its own file and a line here. */
 
 import type { Backstore } from './backstore.ts';
 import { block } from './block.ts';

@@ -1,6 +1,6 @@
 /**
- * A file in memory, whose pages can be lent (`Volume.lend`). Of a hole nothing is: to send it from its place, the kernel
- * would fill it with memory. So it is remembered which parts of the file are data from end to end.
+ * A file in memory, whose pages can be lent (`Volume.lend`). A hole cannot be lent: to send it from its place, the kernel would fill it
+ * with memory. So the parts of the file that are data from end to end are remembered.
  */
 
 import { availableParallelism, freemem } from 'node:os';
@@ -8,14 +8,14 @@ import { hasVectors, type IoVector } from '../system/io-vector.ts';
 import { type MemoryMap, mapFile } from '../system/memory-map.ts';
 import { isCached } from '../system/page-cache.ts';
 
-/** Parts are told apart in this size: asking the kernel about one costs half a microsecond. */
+/** The size of a part: asking the kernel about one costs half a microsecond. */
 const partBytes = 64 * 1024;
-/** Bytes that this event loop has mapped. */
+/** The bytes that this event loop has mapped. */
 let mappedBytes = 0;
 
 /**
- * Bytes that it may map besides. What is mapped seems to be the process's own, which is the first to go when the machine runs out
- * of memory: so it is a part of what is free.
+ * The bytes that this event loop may map besides. Mapped memory seems to be the process's own, and the largest process is the first to go
+ * when the machine runs out of memory: so mappings take a part of free memory only.
  */
 const roomNow = (): number => freemem() / 2 / availableParallelism() - mappedBytes;
 
@@ -25,7 +25,7 @@ const state = { unknown: 0, data: 1, holes: 2 } as const;
 export class LendableFile {
   readonly #fd: number;
   readonly #map: MemoryMap;
-  /** By position / partBytes. */
+  /** The state of each part, by position / partBytes. */
   readonly #parts: Uint8Array;
 
   private constructor(fd: number, map: MemoryMap) {
@@ -35,8 +35,8 @@ export class LendableFile {
   }
 
   /**
-   * Of a file that is larger than `room`, the first part can be lent. Undefined where files cannot be mapped, or none of it has room.
-   * @param before what will be closed when this is there
+   * Maps a file; of a file that is larger than `room`, its first part. Undefined where files cannot be mapped, or there is no room.
+   * @param before the mapping that will be closed once this one is there
    */
   static of(
     fd: number,
@@ -53,7 +53,7 @@ export class LendableFile {
     return new LendableFile(fd, map);
   }
 
-  /** Lends a range of a file that is as long as it was. @returns false when a part of it may be a hole, or is not mapped */
+  /** Lends a range of a file that is as long as it was. @returns false when a part of the range may be a hole, or is not mapped */
   lend(position: number, length: number, to: IoVector): boolean {
     if (position + length > this.#map.length) return false;
     const last = Math.floor((position + length - 1) / partBytes);
@@ -63,7 +63,7 @@ export class LendableFile {
     return true;
   }
 
-  /** @returns whether the part is data from end to end */
+  /** Looks at a part. @returns whether it is data from end to end */
   #look(part: number): boolean {
     if (this.#parts[part] === state.holes) return false;
     const start = part * partBytes;
@@ -72,19 +72,19 @@ export class LendableFile {
     return whole;
   }
 
-  /** Something was written: holes may be gone. */
+  /** Notes a write: holes may be gone. */
   written(position: number, length: number): void {
     const last = Math.floor((position + length - 1) / partBytes);
     for (let part = Math.floor(position / partBytes); part <= last; part += 1)
       if (this.#parts[part] === state.holes) this.#parts[part] = state.unknown;
   }
 
-  /** Holes are about to come. */
+  /** Notes that holes are about to come. */
   emptying(position: number, length: number): void {
     this.#mark(state.holes, position, length);
   }
 
-  /** Holes may have come. */
+  /** Notes that holes may have come. */
   emptied(position: number, length: number): void {
     this.#mark(state.unknown, position, length);
   }
@@ -93,7 +93,7 @@ export class LendableFile {
     this.#parts.fill(as, Math.floor(position / partBytes), Math.ceil((position + length) / partBytes));
   }
 
-  /** Nothing that was lent may be unsent. */
+  /** Unmaps the file. Every lent byte has to be sent before. */
   close(): void {
     mappedBytes -= this.#map.length;
     this.#map.unmap();

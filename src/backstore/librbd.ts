@@ -1,6 +1,6 @@
 /**
- * The calls of librados and librbd that are used here, as their headers declare them. Handles are addresses. No call is
- * given a function of ours: completions are polled, and an eventfd says when.
+ * The calls of librados and librbd that are used here, as their headers declare them. Handles are addresses. Completions are polled after
+ * an eventfd was raised, so that no call is given a function of ours.
  */
 
 import { type ForeignCall, foreignCall, type Library } from '../system/ffi.ts';
@@ -28,7 +28,7 @@ const radosCalls = {
   pool: rados('ioctx_create', [handle, text, out]),
   setNamespace: rados('ioctx_set_namespace', [handle, text], 'void'),
   leavePool: rados('ioctx_destroy', [handle], 'void'),
-  /** Command texts and how many, input and its length, then output and status, each an address and a length. */
+  /** The command takes texts and their number, and an input with its length; it gives an output and a status, each an address and a length. */
   ask: rados('mon_command', [handle, out, 'size_t', handle, 'size_t', out, out, out, out]),
   free: rados('buffer_free', [handle], 'void'),
   readObject: rados('read', [handle, text, out, 'size_t', 'uint64']),
@@ -100,7 +100,7 @@ export const imageInfoBytes = 80;
 
 type Bound<T> = { readonly [K in keyof T]: ForeignCall };
 
-/** Both libraries, bound. */
+/** The two libraries, bound. */
 export interface Ceph {
   readonly rados: Bound<typeof radosCalls>;
   readonly rbd: Bound<typeof rbdCalls>;
@@ -108,7 +108,7 @@ export interface Ceph {
 
 let found: Ceph | 'unavailable' | undefined;
 
-/** Undefined where the libraries are not installed, are too old, or cannot be called. */
+/** The two libraries; undefined where they are not installed, are too old, or cannot be called. */
 export function ceph(): Ceph | undefined {
   found ??= bindAll() ?? 'unavailable';
   return found === 'unavailable' ? undefined : found;

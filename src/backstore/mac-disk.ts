@@ -1,4 +1,4 @@
-/** Disks of macOS, as `diskutil info -plist` tells of them. It was never run on a Mac: only published outputs of diskutil were read. */
+/** Disks of macOS, as `diskutil info -plist` tells of them. This file was never run on a Mac: only published outputs of diskutil were read. */
 
 import { execFileSync } from 'node:child_process';
 import { basename } from 'node:path';
@@ -8,7 +8,7 @@ import type { BlockDevice } from './disk.ts';
 type PlistValue = string | number | boolean | readonly PlistValue[] | { readonly [key: string]: PlistValue };
 type Plist = { readonly [key: string]: PlistValue };
 
-/** Runs a program. @returns what it prints, or undefined when it fails */
+/** Runs a program. @returns its output, or undefined when it fails */
 export type RunProgram = (program: string, ...words: string[]) => string | undefined;
 
 const runProgram: RunProgram = (program, ...words) => {
@@ -20,7 +20,7 @@ const runProgram: RunProgram = (program, ...words) => {
 };
 const programMs = 10_000;
 
-/** `/dev/disk2`, `/dev/rdisk2s1` → the identifier; undefined for what is none. The second form goes past the cache. */
+/** The identifier in `/dev/disk2` or `/dev/rdisk2s1`; undefined for any other path. The second form goes past the cache. */
 const identifierOf = (path: string): string | undefined => /^\/dev\/r?(disk\d+(?:s\d+)*)$/.exec(path)?.[1];
 
 /** The disk, partition or volume at `path`, or undefined when there is none. */
@@ -34,13 +34,13 @@ export function macDisk(path: string, run: RunProgram = runProgram): BlockDevice
     name: String(info['DeviceIdentifier'] ?? id),
     folder: String(info['DeviceNode'] ?? `/dev/${id}`),
     disk: `/dev/${info['ParentWholeDisk'] ?? id}`,
-    // Older systems have the first alone.
+    // Older systems have `Size` alone.
     size: number('Size') || number('TotalSize'),
     readOnly: info['WritableMedia'] === false,
     logicalBlockSize: block,
     physicalBlockSize: block,
     rotational: info['SolidState'] === false,
-    // Nothing tells: who is careful flushes.
+    // No output tells of a cache, so a volatile one is assumed, and flushed.
     volatileCache: true,
     transferBytesMax: 1024 * 1024,
     queueDepth: 128,
@@ -51,7 +51,7 @@ export function macDisk(path: string, run: RunProgram = runProgram): BlockDevice
   };
 }
 
-/** Who has the disk or a part of it mounted, and how to free it. */
+/** The user that has the disk or a part of it mounted, and the way to free it. */
 export function usersOfMacDisk(path: string, run: RunProgram = runProgram): string[] {
   const id = identifierOf(path);
   if (id === undefined) return [];
@@ -64,7 +64,7 @@ export function usersOfMacDisk(path: string, run: RunProgram = runProgram): stri
   });
 }
 
-/** What a volume lies on: its disk, and the partitions that a container of APFS or Core Storage is made of. */
+/** The media under a volume: its disk, and the partitions that a container of APFS or Core Storage is made of. */
 function mediaUnder(info: Plist): string[] {
   const stores = [info['APFSPhysicalStores'], info['CoreStoragePVs']].flatMap((list) =>
     Array.isArray(list) ? (list as readonly Plist[]) : [],
@@ -73,7 +73,7 @@ function mediaUnder(info: Plist): string[] {
   return [info['ParentWholeDisk'], ...parts].filter((part) => typeof part === 'string').map((part) => basename(part));
 }
 
-/** Whether one of them is the disk or a part of it. */
+/** Whether one of `media` is the disk or a part of it. */
 const isOn = (id: string, media: readonly string[]): boolean =>
   media.some((one) => one === id || (one.startsWith(`${id}s`) && /^disk\d+$/.test(id)));
 
@@ -83,7 +83,7 @@ function infoOf(id: string, run: RunProgram): Plist | undefined {
   return typeof value === 'object' && !Array.isArray(value) ? (value as Plist) : undefined;
 }
 
-/** A property list in XML. @returns undefined for a text that is none */
+/** Reads a property list in XML. @returns undefined for a text that is none */
 function readPlist(text: string): PlistValue | undefined {
   const tags = [...text.replace(/^[\s\S]*?<plist[^>]*>/, '').matchAll(/<(\/?)(\w+)(\s*\/)?>([^<]*)/g)];
   let at = 0;

@@ -31,25 +31,25 @@ import { shakeHands, type Terms } from './nbd-handshake.ts';
 import type { NbdAddress } from './nbd-uri.ts';
 import { beginPatience } from './patience.ts';
 
-/** How long a connection may take until its export is open. */
+/** The time that a connection may take until its export is open. */
 const openMs = 10_000;
 /**
- * How long a server may be silent while it owes an answer: then it is taken for gone. What concerns ranges as a whole, or
- * all that it has in a cache, may take it longer.
+ * The time that a server may be silent while it owes an answer before it counts as gone. Requests about long ranges, or about all of its
+ * cache, may take longer.
  */
 const silenceMs = 30_000;
 const longSilenceMs = 120_000;
-/** How long it may take to close its end after our goodbye. */
+/** The time that the server may take to close its end after our goodbye. */
 const farewellMs = 1_000;
-/** After so long without a word, the kernel asks whether the other machine is there, and ends the connection when it is not. */
+/** The silence after which the kernel asks whether the other machine is there, and ends the connection when it is not. */
 const keepAliveMs = 10_000;
-/** Bytes of a structured reply beyond the data of the request: extents, messages. */
+/** The bytes of a structured reply beyond the data of the request: extents, messages. */
 const payloadExtraBytes = 1024 * 1024;
 
 /** A request to a server. */
 export interface NbdRequest {
   readonly type: number;
-  /** `commandFlag`s */
+  /** The flags of the command (`commandFlag`). */
   readonly flags: number;
   readonly offset: number;
   readonly length: number;
@@ -59,16 +59,16 @@ export interface NbdRequest {
   readonly into?: Uint8Array;
 }
 
-/** A stretch of an export, as BLOCK STATUS tells it. Bytes. */
+/** A stretch of an export, as BLOCK STATUS tells it, in bytes. */
 export interface NbdExtent {
   readonly length: number;
-  /** Nothing is stored there, and it reads as zeros. */
+  /** Whether nothing is stored there. */
   readonly hole: boolean;
 }
 
 interface Pending {
   request: NbdRequest;
-  /** Bytes of data that have come. */
+  /** The bytes of data that have come. */
   filled: number;
   error: number;
   extents: NbdExtent[];
@@ -76,7 +76,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** @throws OperatorError when the server cannot be reached or does not give the export */
+/** Opens a connection. @throws OperatorError when the server cannot be reached or does not give the export */
 export async function openNbdConnection(address: NbdAddress): Promise<NbdConnection> {
   const where = 'path' in address.socket ? address.socket.path : `${address.socket.host} port ${address.socket.port}`;
   const socket = connectSocket({
@@ -103,7 +103,7 @@ export async function openNbdConnection(address: NbdAddress): Promise<NbdConnect
   }
 }
 
-/** TLS on the channel's stream, with the certificates that the address names. */
+/** Begins TLS on the channel's stream, with the certificates that the address names. */
 function upgrade(channel: ByteChannel, { socket, certificates, verifyPeer }: NbdAddress): Promise<ByteChannel> {
   const options: ConnectionOptions = {
     socket: channel.release() as Socket,
@@ -137,9 +137,9 @@ function certificatesIn(folder: string): ConnectionOptions {
 /** A connection to an NBD server, once the handshake is over. */
 export class NbdConnection {
   readonly terms: Terms;
-  /** Resolves when nothing more is to be had of it, with the reason: it is closed, or the server is silent, or talks nonsense. */
+  /** Resolves with the reason when no more answers will come: the connection is closed, or the server is silent, or talks nonsense. */
   readonly lost: Promise<string>;
-  /** Resolves when it is no more. Where the server has closed it, nothing that was sent reaches the medium any more. */
+  /** Resolves when the connection is closed. Where the server has closed it, no request that was sent reaches the medium any more. */
   readonly closed: Promise<void>;
   readonly #lose: (why: string) => void;
   #isLost = false;
@@ -147,7 +147,7 @@ export class NbdConnection {
   readonly #channel: ByteChannel;
   readonly #pending = new Map<number, Pending>();
   #lastCookie = 0;
-  /** Requests of READ and WRITE that are not answered. */
+  /** The number of READ and WRITE requests that are not answered. */
   #transfers = 0;
 
   constructor(channel: ByteChannel, terms: Terms) {
@@ -164,7 +164,7 @@ export class NbdConnection {
     this.#watch(longSilenceMs, () => this.#pending.size > 0);
   }
 
-  /** The connection is lost when answers are owed and nothing is heard for so long. */
+  /** Gives the connection up when an answer is owed and none is heard for `limitMs`. */
   #watch(limitMs: number, owed: () => boolean): void {
     const heard = () => this.#channel.signsOfLife;
     const lost = () => this.#lose(`the server does not answer, for ${limitMs / 1000} s now`);
@@ -172,15 +172,15 @@ export class NbdConnection {
     void this.lost.then(() => patience.end());
   }
 
-  /** Requests that are not answered. */
+  /** The number of requests that are not answered. */
   get load(): number {
     return this.#pending.size;
   }
 
   /**
    * Sends a request.
-   * @returns when it is answered; extents of a BLOCK STATUS
-   * @throws a system error when the server could not, ChannelEnded when nobody knows whether it did
+   * @returns when it is answered; the extents of a BLOCK STATUS
+   * @throws a system error when the server failed, ChannelEnded when nobody knows whether it did
    */
   send(request: NbdRequest): Promise<NbdExtent[]> {
     if (this.#channel.ended || this.#isLost) return Promise.reject(new ChannelEnded());
@@ -204,8 +204,8 @@ export class NbdConnection {
   }
 
   /**
-   * Asks nothing more of it. What changes the medium and is not answered may still be carried out: it is waited for, until
-   * the server answers it or closes its end. Whatever else is not answered fails now.
+   * Sends no more requests. A request that changes the medium and is not answered may still be carried out: it waits until the server
+   * answers it or closes its end. All others without an answer fail now.
    */
   leave(): void {
     this.#lose('the connection was left');
@@ -219,7 +219,8 @@ export class NbdConnection {
       if (into) pending.request = { ...pending.request, into: new Uint8Array(into.length) };
     }
     this.#isLeft = true;
-    // The server answers what it has before it closes its end (NBD proto.md, NBD_CMD_DISC). Some servers take a half-closed connection for a lost one.
+    // The server answers the requests that it has before it closes its end (NBD proto.md, NBD_CMD_DISC). Some servers take a half-closed
+    // connection for a lost one.
     void this.#channel.send(encode(requestRecord, { magic: magic.request, type: commands.disconnect }));
     this.#destroyWhenSettled();
   }
@@ -241,7 +242,7 @@ export class NbdConnection {
       else {
         why = new ChannelEnded(reasonOf(error));
         this.#lose(why.message);
-        // What it says from now on is nothing, but that it says no more is something.
+        // Further replies are dropped, and only the end of the connection is awaited.
         for (let goesOn = true; goesOn; )
           goesOn = await this.#channel.exactly(1).then(
             () => true,
@@ -256,7 +257,7 @@ export class NbdConnection {
     for (const { reject } of lost) reject(why);
   }
 
-  /** @throws Error for what is no reply: nothing that follows can be believed */
+  /** Receives a reply. @throws Error for bytes that are none: nothing that follows can be believed */
   async #receiveReply(): Promise<void> {
     const start = await this.#channel.exactly(simpleReply.length);
     const kind = simpleReply.fields.magic.get(start, 0);
@@ -318,7 +319,7 @@ export class NbdConnection {
   #finish(cookie: number, { request, filled, error, extents, resolve, reject }: Pending): void {
     this.#pending.delete(cookie);
     if (isTransfer(request)) this.#transfers -= 1;
-    // The server is about to go: as if it had gone.
+    // A server that is about to go is treated as if it had gone.
     if (error === errors.ESHUTDOWN) reject(new ChannelEnded('the server shuts down'));
     else if (error !== 0) reject(systemError(known(error), 'nbd'));
     else if (request.into && filled !== request.into.length) reject(systemError('EIO', 'nbd'));
@@ -327,11 +328,11 @@ export class NbdConnection {
   }
 }
 
-/** Whether the medium is another one when it was carried out. */
+/** Whether a request changes the medium. */
 export const isChange = ({ type }: { readonly type: number }): boolean =>
   type === commands.write || type === commands.trim || type === commands.writeZeroes;
 
 const isTransfer = ({ data, into }: NbdRequest): boolean => data !== undefined || into !== undefined;
 
-/** Error numbers that the protocol does not know are EINVAL by its own rule; of a medium, that is an error of it. */
+/** The name of an error number. The protocol makes unknown numbers EINVAL; from a medium, that is an error of the medium. */
 const known = (error: number): string => Object.entries(errors).find(([, number]) => number === error)?.[0] ?? 'EIO';

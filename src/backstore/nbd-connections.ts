@@ -1,5 +1,5 @@
 /**
- * The server of an NBD volume, as the volume sees it: it may go and come back. What was only read is asked again. What
+ * The server of an NBD volume, as the volume sees it: it may go and come back. A request that only reads is asked again. A request that
  * changes the medium and was not answered is sent again only where it is proven that the medium is as it was.
  */
 
@@ -11,46 +11,46 @@ import type { Trouble } from './backstore.ts';
 import { isChange, type NbdConnection, type NbdExtent, type NbdRequest } from './nbd-connection.ts';
 import { beginPatience, within } from './patience.ts';
 
-/** Connections to a server for which all of them are one. */
+/** The number of connections to a server for which all of them are one. */
 const connectionsMax = 4;
-/** How long a request waits for a server that is gone unless something else is said, and how long between two looks for it. */
+/** The time that a request waits for a server that is gone, by default, and the time between two attempts to reach it. */
 const absenceMs = 30_000;
 const retryMsMin = 50;
 const retryMsMax = 1000;
 
-/** Where an export is, and what is known of who serves it. */
+/** The source of connections to an export, and the facts about its server. */
 export interface NbdSource {
   /** Opens one more connection. */
   connect(): Promise<NbdConnection>;
   /**
-   * Makes sure that nothing that was sent on the connections so far reaches the medium any more: ends whoever serves it. Absent:
-   * that is not ours to do, and whoever serves it says so by closing its end.
+   * Makes sure that no request on the connections so far reaches the medium any more, by ending the server. Absent: the server is not
+   * ours to end, and says so itself by closing its end.
    */
   fence?(): Promise<void>;
   /**
-   * Whether it is proven that the medium is in the very state that all was sent to: nobody else can have written to it, nor put
+   * Whether it is proven that the medium is in the very state that all requests were sent to: nobody else can have written to it, nor put
    * another in its place. Absent: nothing is proven.
    */
   isUnchanged?(): boolean;
 }
 
-/** Whether a server that is there again is taken. */
+/** A server that is there again, on trial. */
 export interface NbdReturn {
   readonly connection: NbdConnection;
-  /** Whether it is the server of before, which then still has what it had in its cache. */
+  /** Whether the server of before is back, which then still has its cache. */
   readonly isSame: boolean;
-  /** As of `NbdSource`. */
+  /** Whether the medium is unchanged, as in `NbdSource`. */
   readonly isUnchanged: boolean;
-  /** Why the one before it was lost. */
+  /** The reason why the connection before it was lost. */
   readonly reason: string;
 }
 
-/** The server is gone, until `over`; whoever waits for it has waited long enough with `tooLong`. */
+/** The absence of a server, until `over`; requests have waited long enough for it with `tooLong`. */
 interface Absence {
   readonly since: Date;
   reason: string;
   readonly tooLong: Promise<'late'>;
-  /** Resolves when nothing that was sent to it before can reach the medium any more. */
+  /** Resolves when no request that was sent to the server before can reach the medium any more. */
   fenced: Promise<void>;
   over: Promise<void>;
   isUnchanged: boolean;
@@ -62,22 +62,22 @@ export class NbdConnections {
   readonly #patienceMs: number;
   readonly #isOne: boolean;
   readonly #accept: (back: NbdReturn) => Promise<void>;
-  /** Bytes that the export has. */
+  /** The bytes of the export. */
   #size: number;
   #connections: NbdConnection[] = [];
   /** Connections that are lost and not closed yet. */
   readonly #leaving = new Set<NbdConnection>();
   /** The absence that began with each lost connection. */
   readonly #absences = new WeakMap<NbdConnection, Absence>();
-  /** While the server is gone. */
+  /** The absence at hand, while the server is gone. */
   #absence: Absence | undefined;
   /** Called when trouble begins, changes or is over. */
   told: () => void = () => {};
-  /** Resolves when nothing is wanted of the server any more. */
+  /** Resolves when the connections are not wanted any more. */
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
 
-  /** @param accept brings a server that is there again to where its predecessor was; rejects when it is not to be taken */
+  /** @param accept brings a server that is there again to where its predecessor was; rejects a server that must not be used */
   constructor(
     source: NbdSource,
     first: NbdConnection,
@@ -93,7 +93,7 @@ export class NbdConnections {
     void this.#joinMore();
   }
 
-  /** Bytes that the export has. */
+  /** The bytes of the export. */
   get size(): number {
     return this.#size;
   }
@@ -104,8 +104,8 @@ export class NbdConnections {
 
   /**
    * Asks until there is an answer, of whatever connection.
-   * @throws a system error; ETIMEDOUT when the server does not come back, ECONNRESET when nobody knows whether a change was
-   * carried out, and it must not be sent again
+   * @throws a system error; ETIMEDOUT when the server does not come back, ECONNRESET when nobody knows whether a change was carried out,
+   * and it must not be sent again
    */
   async ask(request: NbdRequest): Promise<NbdExtent[]> {
     for (;;) {
@@ -121,7 +121,7 @@ export class NbdConnections {
     }
   }
 
-  /** Does what needs that nobody is connected; whoever asks meanwhile waits. The medium is as it was, or as `work` makes it. */
+  /** Does work during which nobody may be connected; requests wait meanwhile. Afterwards the medium is as it was, or as `work` made it. */
   async whileAway(reason: string, work: () => Promise<void>): Promise<void> {
     await this.#usable();
     const outcome = Promise.withResolvers<void>();
@@ -137,7 +137,7 @@ export class NbdConnections {
     await outcome.promise;
   }
 
-  /** Says goodbye. Whoever is not answered by then never is. */
+  /** Says goodbye and closes. Requests without an answer by then never get one. */
   async end(): Promise<void> {
     this.#isOver = true;
     this.#over.resolve();
@@ -148,7 +148,10 @@ export class NbdConnections {
     await Promise.all(connections.map(({ closed }) => closed));
   }
 
-  /** Whoever is told that a change has failed may write something newer at once: it must not come behind that. */
+  /**
+   * Whether a change may be sent again. A client that is told that its change has failed may write newer data at once: the old change
+   * must not come behind that.
+   */
   async #mayRepeat(absence: Absence): Promise<void> {
     await Promise.race([absence.fenced, this.#over.promise]);
     if (this.#source.isUnchanged) await this.#endOf(absence);
@@ -163,7 +166,7 @@ export class NbdConnections {
 
   async #endOf({ over, tooLong }: Absence): Promise<void> {
     const outcome = await Promise.race([over, tooLong, this.#over.promise.then(() => 'late')]);
-    // Not EIO: whether something is lost is known when the server is back.
+    // The error is not EIO: whether data is lost is known when the server is back.
     if (outcome === 'late') throw systemError('ETIMEDOUT', 'nbd');
   }
 
@@ -174,7 +177,7 @@ export class NbdConnections {
     });
   }
 
-  /** More connections where they are one to the server; what cannot be had is not missed. */
+  /** Opens more connections where they are one to the server; a connection that cannot be opened is not missed. */
   async #joinMore(): Promise<void> {
     if (!this.#isOne) return;
     const [first] = this.#connections;
@@ -186,7 +189,7 @@ export class NbdConnections {
     }
   }
 
-  /** One is lost, so none is believed: the server may be another one. @returns the absence that began with it */
+  /** Drops all connections because one is lost, for the server may be another one. @returns the absence that began with the loss */
   #lose(connection: NbdConnection, why: string): Absence {
     return (
       this.#absences.get(connection) ??
@@ -198,7 +201,10 @@ export class NbdConnections {
     );
   }
 
-  /** @param before what comes before it is looked for again; says whether it is the same server, that has gone on meanwhile */
+  /**
+   * Begins an absence. @param before runs before the server is looked for again; says whether it is the same server, which has gone on
+   * meanwhile
+   */
   #leave(reason: string, before: (absence: Absence) => Promise<boolean>): Absence {
     const lost = this.#connections;
     this.#connections = [];
@@ -231,7 +237,7 @@ export class NbdConnections {
     return absence;
   }
 
-  /** Resolves when the server is back and was accepted. Goes on until nothing is wanted of it any more. */
+  /** Resolves when the server is back and was accepted, or the connections are not wanted any more. */
   async #return(absence: Absence, isSame: boolean): Promise<void> {
     for (let pause = retryMsMin; !this.#isOver; pause = Math.min(2 * pause, retryMsMax)) {
       try {

@@ -1,4 +1,4 @@
-/** The client's side of the NBD handshake: what an export is, and what the server can do (NBD proto.md). */
+/** The client's side of the NBD handshake: the terms of an export, and the abilities of the server (NBD proto.md). */
 
 import { OperatorError } from '../errors.ts';
 import type { ByteChannel } from '../wire/byte-channel.ts';
@@ -28,21 +28,21 @@ import {
   statusContext,
 } from '../wire/nbd.ts';
 
-/** What an export offers, for the whole connection. */
+/** The terms of an export, for the whole connection. */
 export interface Terms {
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number;
-  /** `exportFlag`s. */
+  /** The flags of the export (`exportFlag`). */
   readonly flags: number;
-  /** Bytes of which offsets and lengths are multiples. */
+  /** The bytes of which offsets and lengths are multiples. */
   readonly minimumBlock: number;
-  /** Bytes of data in one request. */
+  /** The bytes of data that one request may have. */
   readonly maximumPayload: number;
   /** The server's identifier of base:allocation; undefined when BLOCK STATUS is not to be had. */
   readonly allocationId: number | undefined;
 }
 
-/** Bytes of one reply to an option, and how many there may be to one. */
+/** The bytes of one reply to an option, and the number of replies to one. */
 const replyBytesMax = 64 * 1024;
 const repliesMax = 1024;
 
@@ -54,7 +54,7 @@ interface Reply {
 /**
  * Agrees on an export.
  * @param secure makes the channel secure, when the server or the operator wants that; undefined: it is already
- * @returns with the channel on which it goes on
+ * @returns the terms, with the channel on which the connection goes on
  * @throws OperatorError with the server's own words; ChannelEnded
  */
 export async function shakeHands(
@@ -91,7 +91,7 @@ async function startTls(
   return secure(channel);
 }
 
-/** Structured replies and what is allocated where they can be had, then the export. */
+/** Asks for structured replies and base:allocation where they can be had, then for the export. */
 async function choose(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
   const structured = (await ask(channel, options.structuredReply)).at(-1)!;
   if (structured.type === replies.tlsRequired) throw new TlsRequired();
@@ -130,11 +130,11 @@ function termsOf(answers: readonly Reply[]): Omit<Terms, 'allocationId'> {
   return { size, flags, minimumBlock: minimum, maximumPayload: Math.min(maximum, payloadBytesMax) };
 }
 
-/** Bytes of a block that initiators can use: Linux takes no more, and none takes fewer than 512. */
+/** The bytes of a block that initiators can use: Linux takes no more, and none takes fewer than 512. */
 const blockBytesMin = 512;
 const blockBytesMax = 4096;
 
-/** NBD proto.md "Block size constraints". @throws OperatorError for what no disk could be made of */
+/** Checks the limits (NBD proto.md "Block size constraints"). @throws OperatorError for limits that no disk could have */
 function checkLimits(minimum: number, maximum: number): void {
   const refuse = (what: string) => new OperatorError('The NBD export cannot be used as a disk', what);
   if (minimum < 1 || Math.log2(minimum) % 1 !== 0)
@@ -146,7 +146,7 @@ function checkLimits(minimum: number, maximum: number): void {
     throw refuse(`Its server takes at most ${maximum} bytes in one request, less than a block of ${block}.`);
 }
 
-/** Servers that know no GO. What they lack ends the connection. */
+/** Asks a server that does not know GO. Such a server ends the connection when it lacks the export. */
 async function oldChoice(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
   sendOption(channel, options.exportName, Buffer.from(exportName));
   const { size, flags } = decode(exportAnswer, await channel.exactly(exportAnswer.length));

@@ -1,16 +1,16 @@
-/** Where an export is and how to get there, as an NBD URI says it (NBD doc/uri.md). */
+/** The address of an export, as an NBD URI says it (NBD doc/uri.md). */
 
 import { OperatorError } from '../errors.ts';
 import { hidden } from '../printable.ts';
 import { pathBytesMax } from '../system/unix-socket.ts';
 
-/** What an NBD URI names. */
+/** The parts of an NBD URI. */
 export interface NbdAddress {
   readonly socket: { readonly path: string } | { readonly host: string; readonly port: number };
   readonly exportName: string;
   /** `require` for the nbds schemes; else TLS is used when the server insists. */
   readonly tls: 'require' | 'allow';
-  /** A folder with ca-cert.pem, and client-cert.pem and client-key.pem where the server wants to know who we are. */
+  /** A folder with ca-cert.pem, and client-cert.pem and client-key.pem where the server asks for a client certificate. */
   readonly certificates: string | undefined;
   readonly verifyPeer: boolean;
 }
@@ -20,10 +20,10 @@ const parameters = ['socket', 'tls-certificates', 'tls-verify-peer'];
 const examples =
   'For example nbd://server/export, nbds://server:10809/export or nbd+unix:///export?socket=/run/nbd.sock';
 
-/** RFC 3986 3.2.1: what stands behind the first colon of a URI's user information is not shown. */
+/** RFC 3986 3.2.1: the text behind the first colon of a URI's user information is not shown. */
 export const uriPassword = /(?<=:\/\/[^/@:\s]*:)[^/\s]+(?=@)/g;
 
-/** @throws OperatorError for what is no NBD URI that can be served */
+/** Reads an NBD URI. @throws OperatorError for one that cannot be served */
 export function parseNbdUri(text: string): NbdAddress {
   const shown = text.replace(uriPassword, hidden);
   const refuse = (why: string) => new OperatorError(`'${shown}' is not usable as an NBD URI: ${why}`, examples);

@@ -1,7 +1,7 @@
 /**
- * A volume that an NBD server has. The server may go and come back. What was read is asked again; what was written and not
- * flushed, or not answered, is sent again only where it is proven that the medium is as it was: somebody else may have
- * written to it meanwhile, and his data are newer. Else it counts as lost, and that is said.
+ * A volume that an NBD server has. The server may go and come back. Reads are asked again; writes that were not flushed, or not answered,
+ * are sent again only where it is proven that the medium is as it was: another client may have written to it meanwhile, and its data are
+ * newer. Otherwise such writes count as lost, and the loss is reported.
  */
 
 import { OperatorError } from '../errors.ts';
@@ -13,14 +13,14 @@ import { NbdConnections, type NbdReturn, type NbdSource } from './nbd-connection
 import { within } from './patience.ts';
 import { Unflushed, unflushedBytesMax } from './unflushed.ts';
 
-/** How long the end of a volume waits for what is in flight. */
+/** The time that the end of a volume waits for I/O in flight. */
 const closeMs = 5_000;
-/** Bytes in one TRIM, WRITE ZEROES or BLOCK STATUS. */
+/** The bytes of one TRIM, WRITE ZEROES or BLOCK STATUS. */
 const rangeBytesMax = 1024 * 1024 * 1024;
 
 /**
- * @param size bytes of the export that are used
- * @param patienceMs how long a request waits for a server that is gone
+ * Opens a volume. @param size bytes of the export that are used
+ * @param patienceMs the time that a request waits for a server that is gone
  */
 export async function openNbdVolume(source: NbdSource, size: number, patienceMs?: number): Promise<NbdVolume> {
   const first = await source.connect();
@@ -36,13 +36,13 @@ export async function openNbdVolume(source: NbdSource, size: number, patienceMs?
 
 /** A volume that an NBD server has. */
 export class NbdVolume implements Volume {
-  /** Whoever makes the export larger or smaller says so here. */
+  /** The size; the code that makes the export larger or smaller sets it. */
   size: number;
   readonly logicalBlockSize: number;
   readonly physicalBlockSize: number;
   readonly readOnly: boolean;
   readonly discardGranularity: number;
-  /** TRIM promises nothing about what is read later. */
+  /** TRIM promises nothing about later reads. */
   readonly discardLeavesAnything = true as const;
   readonly rotational: boolean;
   readonly discard?: (position: number, length: number) => Promise<void>;
@@ -53,10 +53,10 @@ export class NbdVolume implements Volume {
   readonly #payloadMax: number;
   readonly #unflushed = new Unflushed();
   #lostWrites: (reason: string) => void = () => {};
-  /** How often writes were lost. */
+  /** The number of times that writes were lost. */
   #losses = 0;
   #flushing: Promise<void> | undefined;
-  /** Why a flush failed that was ours alone: the next one that is asked for says it. */
+  /** The failure of a flush that was ours alone, which the next flush that is asked for reports. */
   #flushFailure: { readonly error: unknown } | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
@@ -139,18 +139,18 @@ export class NbdVolume implements Volume {
     return { allocated: !hole, end: end > position ? Math.min(end, limit) : limit };
   }
 
-  /** Bytes that the export has. */
+  /** The bytes of the export. */
   get exportSize(): number {
     return this.#server.size;
   }
 
-  /** As of `NbdConnections`; what was written so far is flushed. */
+  /** Does work while nobody is connected, as `NbdConnections` does; all earlier writes are flushed first. */
   async whileAway(reason: string, work: () => Promise<void>): Promise<void> {
     await this.#flush();
     await this.#server.whileAway(reason, work);
   }
 
-  /** Resolves when nothing that began with a larger size goes on. */
+  /** Resolves when no request from before the last change of size goes on. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running);
   }
@@ -172,17 +172,17 @@ export class NbdVolume implements Volume {
     );
   }
 
-  /** Something that a server with a cache may forget again until it flushes. */
+  /** Sends a request whose effect a server with a cache may forget again until it flushes. */
   async #change(request: NbdRequest, durable: boolean): Promise<void> {
     if (this.#unflushed.bytes > unflushedBytesMax) await this.#relieve();
     await this.#server.ask(request);
     if ((this.#flags & exportFlag.flush) === 0) return;
-    // What is durable is kept only behind what is not: sent again alone, the older would undo it.
+    // A durable request is kept only behind requests that are not durable: sent again alone, the older ones would undo it.
     if (durable && this.#unflushed.bytes === 0) return;
     this.#unflushed.add(request);
   }
 
-  /** A flush of our own, as too much is kept. What it fails for concerns whoever has written, not this change alone. */
+  /** Flushes because too much is kept. A failure concerns all writers, not this change alone. */
   #relieve(): Promise<void> {
     this.#flushing ??= this.#flush()
       .catch((error: unknown) => {
@@ -200,7 +200,7 @@ export class NbdVolume implements Volume {
     const position = this.#unflushed.end;
     const losses = this.#losses;
     await this.#server.ask({ type: commands.flush, flags: 0, offset: 0, length: 0 });
-    // Another server than the one that took the writes has flushed.
+    // The server that flushed is not the one that took the writes.
     if (this.#losses !== losses) throw systemError('EIO', 'nbd');
     this.#unflushed.forget(position);
   }
@@ -215,7 +215,7 @@ export class NbdVolume implements Volume {
     for (let done = 0; done < length; done += most) await work(position + done, Math.min(most, length - done));
   }
 
-  /** @throws when it is not the server that there was, or goes away again */
+  /** Takes back a server. @throws when it is not the server that there was, or goes away again */
   async #takeBack({ connection, isSame, isUnchanged, reason }: NbdReturn): Promise<void> {
     const { size, flags, minimumBlock } = connection.terms;
     if (size < this.size) throw new OperatorError(`the export has ${size} bytes now, ${this.size} are wanted`);
@@ -227,7 +227,7 @@ export class NbdVolume implements Volume {
     else this.#lose(reason);
   }
 
-  /** What was not flushed may be on the medium, or not. It is not sent again. */
+  /** Gives up writes that were not flushed: they may be on the medium, or not, and are not sent again. */
   #lose(why: string): void {
     if (this.#unflushed.bytes === 0) return;
     this.#unflushed.forget(this.#unflushed.end);

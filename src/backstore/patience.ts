@@ -1,21 +1,21 @@
-/** How long an answer from outside of this process is waited for. */
+/** Waiting for answers from outside of this process, with a limit. */
 
 import { runningMs, whenLate } from '../system/running-time.ts';
 
-/** How often it is looked at whether something was heard. */
+/** The interval of looking for signs of life. */
 const lookMs = 1_000;
 
-/** Somebody outside of this process, of whom an answer is waited for. */
+/** A peer outside of this process that owes an answer. */
 export interface AwaitedPeer {
-  /** An answer is owed. */
+  /** Whether an answer is owed. */
   owed(): boolean;
-  /** A number that is another one after each sign of life. */
+  /** A number that changes with each sign of life. */
   heard(): number;
-  /** There was none for so long. */
+  /** Called when there was no sign of life for the limit. */
   lost(): void;
 }
 
-/** Waits for signs of life, until it is ended; nothing is done for each of them. */
+/** Waits for signs of life until it is ended. The peer does nothing for each sign: this looks by the clock. */
 export function beginPatience(limitMs: number, { owed, heard, lost }: AwaitedPeer): { end(): void } {
   let last = heard();
   let since = runningMs();
@@ -31,7 +31,7 @@ export function beginPatience(limitMs: number, { owed, heard, lost }: AwaitedPee
   return { end: () => clearInterval(timer) };
 }
 
-/** Waits for `what`, and no longer. @returns whether it was too long */
+/** Waits for `what`, and no longer than `ms`. @returns whether the time was over first */
 export async function within(ms: number, what: Promise<unknown>): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<true>();
   const end = whenLate(ms, () => resolve(true));

@@ -20,9 +20,9 @@ import {
 } from '../wire/layout.ts';
 import type { Backstore, PassThroughAnswer, Volume } from './backstore.ts';
 
-/** How long a command may take. */
+/** The time that a command may take. */
 const commandMs = 60_000;
-/** Bytes of one READ or WRITE of our own. */
+/** The bytes of one READ or WRITE of our own. */
 const transferBytesMax = 256 * 1024;
 const none = new Uint8Array();
 
@@ -88,13 +88,13 @@ export const pscsi: Backstore = {
     hw_max_sectors: Math.floor(transferBytesMax / (volume?.logicalBlockSize ?? 512)),
     max_write_same_len: 0,
     alua_support: 0,
-    // Whether the device has it is not for us to say.
+    // The device itself says whether it has COMPARE AND WRITE.
     emulate_caw: 0,
     emulate_3pc: 0,
   }),
 };
 
-/** @throws OperatorError in targetcli's words */
+/** The path of a device. @throws OperatorError in targetcli's words */
 function devicePath(dev: string): string {
   if (/^\/dev\/(sg|sd|sr|st)/.test(dev)) return dev;
   if (/^\d+:\d+:\d+:\d+$/.test(dev)) {
@@ -129,7 +129,7 @@ function namesIn(folder: string): string[] {
 
 function openDevice(path: string): number {
   try {
-    // Of a disk, O_EXCL keeps it from being mounted; sg waits for the other one instead, if it were not for O_NONBLOCK.
+    // O_EXCL keeps a disk from being mounted; without O_NONBLOCK, sg would wait until another holder ends.
     return openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_EXCL);
   } catch (error) {
     const code = systemErrorCode(error);
@@ -153,7 +153,7 @@ const command =
 
 const range16 = record(16, { lba: u64(2), blocks: u32(10) });
 
-/** What this target itself asks of a device (SBC-3 5.13, 5.35, 5.26, 5.16; SPC-4 6.13). */
+/** The commands that this target itself sends to a device (SBC-3 5.13, 5.35, 5.26, 5.16; SPC-4 6.13). */
 const commands = {
   testUnitReady: command(0x00, record(6, {})),
   read: command(0x88, range16),
@@ -170,11 +170,11 @@ const commands = {
 const capacity = record(12, { lastBlock: u64(0), blockSize: u32(8) });
 const modeHeader = record(4, { writeProtected: bit(2, 0x80) });
 
-/** @throws OperatorError when the device does not say how large it is */
+/** Opens a device as a volume. @throws OperatorError when the device does not say how large it is */
 async function scsiVolume(fd: number): Promise<Volume> {
   const send = (cdb: Uint8Array, dataOut: Uint8Array, dataInMax: number): Promise<PassThroughAnswer> =>
     sendScsi(fd, cdb, dataOut, dataInMax, commandMs);
-  // A device that was just found has something to tell first: ask until it is over that (SAM-5 5.14).
+  // A device that was just found has unit attentions first: ask until they are over (SAM-5 5.14).
   for (let i = 0; i < 8 && (await send(commands.testUnitReady({}), none, 0)).status !== 0; i += 1);
   const asked = await send(commands.readCapacity({ allocation: 32 }), none, 32);
   if (asked.status !== 0 || asked.dataIn.length < capacity.length)

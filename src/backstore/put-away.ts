@@ -4,13 +4,13 @@ import { systemError } from '../system/system-error.ts';
 import type { Volume } from './backstore.ts';
 import { within } from './patience.ts';
 
-/** How long flushing and closing may take; a medium that has not answered by then is left to itself. */
+/** The time that flushing and closing may take; a medium that has not answered by then is left to itself. */
 const putAwayMs = 10_000;
 
 /**
  * Flushes and closes a volume.
  * @param finish called in between
- * @returns why it is not sure that all of it is on the medium; undefined when it is
+ * @returns the reason why not all writes are certain to be on the medium; undefined when they are
  */
 export async function putAway(volume: Volume, finish: () => void = () => {}): Promise<{ error: unknown } | undefined> {
   let failure: { error: unknown } | undefined = { error: systemError('ETIMEDOUT', 'flush') };

@@ -1,18 +1,18 @@
-/** A qcow2 image as it lies on the disk (QEMU docs/interop/qcow2.txt): what it stands on, and its snapshots. */
+/** A qcow2 image as it lies on the disk (QEMU docs/interop/qcow2.txt): its backing file, and its snapshots. */
 
 import { type FileHandle, open } from 'node:fs/promises';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { decode, exact64, record, u16, u32, u64 } from '../wire/layout.ts';
 import type { Snapshot } from './backstore.ts';
 
-/** "Header", as far as it matters here. */
+/** The fields of the "Header" that matter here. */
 const imageHead = record(80, {
   magic: u32(0),
   version: u32(4),
-  /** Where the name of the backing file is. */
+  /** The place of the backing file's name. */
   backingAt: u64(8),
   backingLength: u32(16),
-  /** Bytes of the disk. */
+  /** The bytes of the disk. */
   size: u64(24),
   snapshots: u32(60),
   snapshotsAt: u64(64),
@@ -30,27 +30,27 @@ const snapshotEntry = record(40, {
   nanoseconds: u32(20),
   extraLength: u32(36),
 });
-/** What stands behind it, in images of version 3. */
+/** The fields behind the entry, in images of version 3. */
 const snapshotExtra = record(16, { size: u64(8) });
 const entryAlignment = 8;
-/** An image has at most so many, and their names and extra data so many bytes (QEMU block/qcow2.h). */
+/** The number of snapshots that an image may have, and the bytes of their names and extra data (QEMU block/qcow2.h). */
 const snapshotsMax = 65_536;
 const entryBytesMax = 4_096;
 
-/** A backing file's name has at most so many bytes. */
+/** The bytes that a backing file's name may have. */
 const backingBytesMax = 1_023;
 
-/** What an image is. */
+/** The facts of an image. */
 export interface QcowImage {
-  /** Bytes of the disk. */
+  /** The bytes of the disk. */
   readonly size: number;
-  /** The file whose data it shows where it has none of its own, as it stands there. */
+  /** The name of the file whose data shows where the image has none of its own, as it stands in the image. */
   readonly backing: string | undefined;
-  /** Its data is in another file. */
+  /** Whether the image's data is in another file. */
   readonly hasDataFile: boolean;
 }
 
-/** @returns undefined for what is no such image @throws OperatorError when it cannot be read */
+/** Reads the facts of an image. @returns undefined for what is no such image @throws OperatorError when it cannot be read */
 export const readImage = (path: string): Promise<QcowImage | undefined> =>
   reading(path, async (file) => {
     const head = decode(imageHead, await bytesAt(file, 0, imageHead.length));
@@ -100,7 +100,7 @@ async function reading<T>(path: string, work: (file: FileHandle) => Promise<T>):
   }
 }
 
-/** Zeros stand for what the file does not have. */
+/** Reads bytes; zeros stand for bytes behind the end of the file. */
 async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   await file.read(bytes, 0, length, Math.min(position, Number.MAX_SAFE_INTEGER));

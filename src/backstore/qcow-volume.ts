@@ -1,4 +1,4 @@
-/** A qcow2 image as a volume: served by a qemu-storage-daemon, which this process starts, guards and tells what to do. */
+/** A qcow2 image as a volume, served by a qemu-storage-daemon that this process starts, guards and commands. */
 
 import { execFile } from 'node:child_process';
 import { closeSync, constants, fsync, openSync, realpathSync, statfsSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { within } from './patience.ts';
 import { snapshotsIn } from './qcow-image.ts';
 import { StorageDaemon } from './storage-daemon.ts';
 
-/** How long a daemon that is told to end at once may take. */
+/** The time that a daemon may take to end when it is told to end at once. */
 const killMs = 1_000;
 
 const fsyncLater = promisify(fsync);
@@ -28,7 +28,7 @@ const localFileSystems: readonly number[] = [
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x794c7630,
 ];
 
-/** @param standsAlone the image names no other file, and none is followed @throws OperatorError */
+/** Opens an image. @param standsAlone the image names no other file, and none is followed @throws OperatorError */
 export async function openQcowVolume(path: string, size: number, standsAlone: boolean): Promise<Volume> {
   const { fd, isLocked } = openImage(path);
   const daemon = new StorageDaemon({
@@ -64,8 +64,8 @@ export async function openQcowVolume(path: string, size: number, standsAlone: bo
 }
 
 /**
- * Opens an image, and locks it as QEMU does, for as long as this process or the one that serves it lives: whoever writes to it
- * from now on does it without asking. @throws OperatorError when somebody else has it
+ * Opens an image, and locks it as QEMU does, for as long as this process or the one that serves it lives. A program that ignores such
+ * locks can still write to it. @throws OperatorError when another program has it
  */
 function openImage(path: string): { fd: number; isLocked: boolean } {
   let fd: number;
@@ -84,16 +84,16 @@ function openImage(path: string): { fd: number; isLocked: boolean } {
   );
 }
 
-/** What can be done with an image while it is served. One thing at a time. */
+/** The image while it is served: its size and its snapshots, changed one at a time. */
 class QcowResources implements Snapshots {
   readonly #volume: NbdVolume;
   readonly #daemon: StorageDaemon;
   readonly #path: string;
   readonly #fd: number;
   #before: Promise<unknown> = Promise.resolve();
-  /** Bytes of the disk in the image. */
+  /** The bytes of the disk in the image. */
   #size: number;
-  /** Why the image could not be cut: what lies beyond the end is still there, and must not be seen. */
+  /** The reason why the image could not be cut: data beyond the end is still there, and must not be seen. */
   #uncut: unknown;
 
   constructor(volume: NbdVolume, daemon: StorageDaemon, path: string, fd: number) {
@@ -104,7 +104,7 @@ class QcowResources implements Snapshots {
     this.#size = volume.exportSize;
   }
 
-  /** From the call on, the volume has so many bytes; the image is made larger where it has fewer. */
+  /** Sets the size of the volume, from the call on; the image is made larger where it is smaller. */
   async resize(size: number): Promise<void> {
     if (size <= this.#volume.size) this.#volume.size = size;
     await this.#inTurn(async () => {
@@ -118,7 +118,7 @@ class QcowResources implements Snapshots {
     await this.#volume.settled();
   }
 
-  /** The image holds nothing beyond the end of the volume any more. */
+  /** Removes all data of the image beyond the end of the volume. */
   cut(): void {
     const { size } = this.#volume;
     void this.#inTurn(async () => {
@@ -169,7 +169,7 @@ class QcowResources implements Snapshots {
     });
   }
 
-  /** In turn: a snapshot that is being copied is not deleted meanwhile. */
+  /** Clones in turn: a snapshot that is being copied is not deleted meanwhile. */
   clone(name: string, config: Readonly<Record<string, unknown>>): Promise<void> {
     const to = String(config['config']).replace(/^qcow\//, '');
     return this.#inTurn(async () => {
@@ -194,7 +194,7 @@ class QcowResources implements Snapshots {
     if (!(await this.list()).some((one) => one.name === name)) throw snapshotMissing(name);
   }
 
-  /** The image for another program of QEMU, which our lock does not concern. */
+  /** The image as another program of QEMU opens it, which our lock does not concern. */
   #asOpened(): string {
     return `driver=qcow2,file.driver=file,file.locking=off,file.filename=${this.#path.replaceAll(',', ',,')}`;
   }
@@ -209,7 +209,7 @@ class QcowResources implements Snapshots {
           await this.#daemon.offer();
         }
       } catch (error) {
-        // A new one begins with the image as it is.
+        // A new daemon begins with the image as it is.
         await within(killMs, this.#daemon.kill());
         throw error;
       }
@@ -223,7 +223,7 @@ class QcowResources implements Snapshots {
   }
 }
 
-/** Runs qemu-img, however long that takes. @throws OperatorError with what it says */
+/** Runs qemu-img, however long that takes. @throws OperatorError with its output */
 export function qemuImg(words: readonly string[]): Promise<void> {
   const program = findProgram('qemu-img');
   if (!program)

@@ -13,11 +13,11 @@ import type { NbdAddress } from './nbd-uri.ts';
 import { openNbdVolume } from './nbd-volume.ts';
 import { within } from './patience.ts';
 
-/** How long it may take to open an image, and to end. */
+/** The time that opening an image, and the end, may take. */
 const startMs = 10_000;
 const endMs = 10_000;
 const killMs = 1_000;
-/** How long after its end it is started again. */
+/** The pause before qemu-nbd is started again. */
 const restartMs = 200;
 
 /** A node of QEMU's block layer: a driver, its options, and the nodes below it. */
@@ -26,7 +26,7 @@ export interface BlockNode {
   readonly [option: string]: string | BlockNode;
 }
 
-/** @throws OperatorError with what qemu-nbd said when it cannot serve the image */
+/** Opens a volume. @throws OperatorError with qemu-nbd's words when it cannot serve the image */
 export async function openQemuVolume(image: BlockNode, size: number): Promise<Volume> {
   const server = new QemuNbd(imageOptions(image));
   try {
@@ -40,7 +40,7 @@ export async function openQemuVolume(image: BlockNode, size: number): Promise<Vo
   }
 }
 
-/** qemu's `a=b,c.d=e` form, in which no path is taken for an option or a protocol; a comma in a value is doubled. */
+/** Writes a node in qemu's `a=b,c.d=e` form, in which no path is taken for an option or a protocol; a comma in a value is doubled. */
 function imageOptions(node: BlockNode, prefix = ''): string {
   const words = Object.entries(node).map(([key, value]) =>
     typeof value === 'string'
@@ -62,7 +62,7 @@ function refusal(said: string): OperatorError {
 class QemuNbd {
   readonly #folder = ownFolder('qemu');
   readonly #socket = join(this.#folder, 'socket');
-  /** qemu-nbd writes its process number here once it listens. */
+  /** The file into which qemu-nbd writes its process number once it listens. */
   readonly #pidFile = join(this.#folder, 'pid');
   readonly #address: NbdAddress = {
     socket: { path: this.#socket },
@@ -74,11 +74,11 @@ class QemuNbd {
   readonly #image: string;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
-  /** Resolves when the one that runs, or the next one, listens or has ended without. */
+  /** Resolves when the running qemu-nbd, or the next one, listens or has ended without. */
   #ready: Promise<unknown> = Promise.resolve();
   #said = '';
   #wanted = true;
-  /** Whether qemu-nbd has accepted the image: if it ends then, it is started again. */
+  /** Whether qemu-nbd has accepted the image: only then is it started again when it ends. */
   #served = false;
 
   /** @param image as `imageOptions` writes it */
@@ -86,7 +86,7 @@ class QemuNbd {
     this.#image = image;
   }
 
-  /** @throws OperatorError when it does not run, or ends instead of serving */
+  /** Connects. @throws OperatorError when qemu-nbd does not run, or ends instead of serving */
   async connect(): Promise<NbdConnection> {
     if (!this.#served) this.#run();
     await within(startMs, this.#ready);
@@ -99,7 +99,7 @@ class QemuNbd {
     }
   }
 
-  /** Starts qemu-nbd, which ends by itself when its last client has gone, also when that is because this process was killed. */
+  /** Starts qemu-nbd, which ends by itself when its last client has gone, also when this process was killed. */
   #run(): void {
     const program = findProgram('qemu-nbd');
     if (!program) throw new OperatorError('qemu-nbd is not installed', 'Install it: apt install qemu-utils');
@@ -143,7 +143,7 @@ class QemuNbd {
       child.kill('SIGTERM');
       if (await within(endMs, this.#exited)) {
         child.kill('SIGKILL');
-        // One that hangs in the kernel does not end by that either.
+        // A process that hangs in the kernel does not end by a signal either.
         await within(killMs, this.#exited);
       }
     }
@@ -151,7 +151,7 @@ class QemuNbd {
   }
 }
 
-/** Waits for a file of a folder that there is. */
+/** Waits for a file in a folder that exists. */
 function appeared(folder: string, path: string): { promise: Promise<void>; end(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   const watcher = watch(folder, () => {

@@ -1,9 +1,9 @@
-/** QMP, the words in which programs of QEMU are told what to do: JSON by lines, one command at a time (QEMU docs/interop/qmp-spec). */
+/** QMP, the protocol by which programs of QEMU are commanded: JSON by lines, one command at a time (QEMU docs/interop/qmp-spec). */
 
 import type { Readable, Writable } from 'node:stream';
 import { OperatorError } from '../errors.ts';
 
-/** Bytes of a line that is not over. */
+/** The bytes of a line that is not over. */
 const lineBytesMax = 16 * 1024 * 1024;
 
 interface Waiting {
@@ -25,7 +25,7 @@ export class Qmp {
     void this.command('qmp_capabilities').catch(() => {});
   }
 
-  /** @throws OperatorError with what QEMU says */
+  /** Sends a command. @throws OperatorError with QEMU's words */
   command(execute: string, words: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     if (this.#why !== undefined) return Promise.reject(new OperatorError(this.#why));
     return new Promise((resolve, reject) => {
@@ -34,7 +34,7 @@ export class Qmp {
     });
   }
 
-  /** The program has ended: whoever waits for it is told. */
+  /** Fails the commands that wait, because the program has ended. */
   end(why: string): void {
     this.#why ??= why;
     for (const { reject } of this.#waiting.splice(0)) reject(new OperatorError(this.#why));
@@ -54,7 +54,7 @@ export class Qmp {
       this.end('QEMU talks nonsense');
       return;
     }
-    // A greeting and events are nobody's answer.
+    // A greeting or an event answers no command.
     if ('return' in said) this.#waiting.shift()?.resolve(said['return']);
     else if ('error' in said) {
       const { desc } = said['error'] as { readonly desc?: unknown };

@@ -19,25 +19,28 @@ import { type Chunk, ChunkTable } from './chunk-table.ts';
 
 /** Sizes are whole pages, as LIO's are. */
 const pageBytes = 4096;
-/** Memory comes and goes in pieces of this size: small enough to stay sparse, large enough to be few. */
+/** The size of the pieces in which memory comes and goes: small enough to stay sparse, large enough to be few. */
 const chunkBytes = 64 * 1024;
-/** The machine is left this much memory; a write that would need it gets ENOSPC. */
+/** The memory that is left to the machine; a write that would need it gets ENOSPC. */
 const memoryReserveBytes = 128 * 1024 * 1024;
-/** How many chunks are committed between two looks at the machine's free memory (16 MiB). */
+/** The number of chunks that are committed between two looks at the machine's free memory (16 MiB). */
 const chunksPerMemoryCheck = 256;
-/** What lies in memory is gone or whole after a crash, so this is only what one command may want. */
+/**
+ * The longest atomic write. Any length would be atomic, since memory is gone or whole after a crash; this is the longest that a command
+ * may want.
+ */
 const atomicWriteBytesMax = 8 * 1024 * 1024;
-/** An extent is followed over at most this many chunks (1 GiB), so that asking never takes long. */
+/** The number of chunks (1 GiB) over which an extent is followed, so that asking never takes long. */
 const chunksPerExtentMax = 16384;
 
-/** A size that remembers its spelling, because `created` repeats it. */
+/** A size that keeps its spelling, because `created` repeats it. */
 const typedSize: ValueType<string> = {
   ...types.size,
   parse: (text) => (types.size.parse(text) === undefined ? undefined : text),
   print: (text) => text,
 };
 
-/** Memory. */
+/** The kind whose volumes are in memory. */
 export const ramdisk: Backstore = {
   name: 'ramdisk',
   plugin: 'ramdisk',
@@ -80,7 +83,7 @@ export const ramdisk: Backstore = {
   summary: ({ size, nullio }) => `${nullio === true ? 'nullio ' : ''}(${printSize(Number(size))})`,
   created: (name, _config, create) => `Created ramdisk ${name} with size ${create['size']}.`,
 
-  // LIO's own rd cannot discard and says 0 to everything about it; this one can, so the general limits stand.
+  // LIO's own rd cannot discard and says 0 in all attributes about it; this ramdisk can, so the general limits stand.
   attributeDefaults: () => ({
     is_nonrot: 1,
     hw_max_sectors: 0xfffffff8,
@@ -112,7 +115,7 @@ function refuseTooLarge(size: number, nullio: boolean): void {
 
 const zeros = Buffer.alloc(chunkBytes);
 
-/** Bytes that volumes may still take; negative where the machine's reserve is touched already. */
+/** The bytes that volumes may still take; negative where the machine's reserve is touched already. */
 const memoryLeft = () => process.availableMemory() - memoryReserveBytes;
 
 class Ramdisk implements Volume {
@@ -125,7 +128,7 @@ class Ramdisk implements Volume {
   readonly atomicWriteBytesMax = atomicWriteBytesMax;
   readonly space?: () => Promise<Space>;
   readonly #nullio: boolean;
-  /** By position / chunkBytes. */
+  /** The chunks, by position / chunkBytes. */
   readonly #chunks = new ChunkTable();
   #commitsUntilCheck = 0;
   #closed = false;
@@ -214,7 +217,7 @@ class Ramdisk implements Volume {
         dropped.push(chunk);
       }
     }
-    // What is lent is sent within this turn of the event loop (`lend`).
+    // Lent memory is sent within this turn of the event loop (`lend`).
     setImmediate(() => dropped.splice(0));
   }
 
@@ -256,7 +259,7 @@ class Ramdisk implements Volume {
     this.#chunks.clear();
   }
 
-  /** Memory for the whole range before the first byte of it changes. */
+  /** Commits memory for the whole range before the first byte of it changes. */
   #commitAll(position: number, length: number): boolean {
     const end = position + length;
     for (let index = Math.floor(position / chunkBytes); index * chunkBytes < end; index++)
@@ -264,7 +267,7 @@ class Ramdisk implements Volume {
     return true;
   }
 
-  /** A new chunk of zeros. @returns false when there is no memory for it */
+  /** Commits a new chunk of zeros. @returns false when there is no memory for it */
   #commit(index: number): boolean {
     if (this.#commitsUntilCheck === 0) {
       if (memoryLeft() < 0) return false;
@@ -275,7 +278,7 @@ class Ramdisk implements Volume {
       this.#chunks.set(index, Buffer.alloc(chunkBytes));
       return true;
     } catch {
-      // A limit of the process, where the machine has memory.
+      // The process has reached a limit of its own, although the machine has memory.
       return false;
     }
   }

@@ -1,7 +1,7 @@
-/** Ranges of a volume that are being written, so that who needs one alone has it alone. */
+/** Ranges of a volume that are being written. A command that needs a range alone gets it alone. */
 
 interface Held {
-  /** Bytes: first, and first behind. */
+  /** The first byte, and the first byte behind the range. */
   readonly from: number;
   readonly to: number;
   readonly alone: boolean;
@@ -16,16 +16,16 @@ interface Waiting {
 export class RangeLocks {
   readonly #held = new Set<Held>();
   #waiting: Waiting[] = [];
-  /** Ranges that are held alone, or are to be. */
+  /** The number of ranges that are held alone, or are to be. */
   #alone = 0;
   readonly #aloneChanged: () => void;
 
-  /** @param aloneChanged whether somebody holds a range alone is not so any more */
+  /** @param aloneChanged called when the first range is held alone, and when none is any more */
   constructor(aloneChanged: () => void) {
     this.#aloneChanged = aloneChanged;
   }
 
-  /** Somebody holds a range alone, or waits for it: what only reads or writes may have to wait. */
+  /** Whether a range is held alone, or waited for: plain reads and writes may then have to wait. */
   get isExclusive(): boolean {
     return this.#alone > 0;
   }
@@ -57,7 +57,7 @@ export class RangeLocks {
     this.#aloneChanged();
   }
 
-  /** Gives waiting ranges, in the order they came, what no longer conflicts with anybody before them. */
+  /** Grants waiting ranges, in the order they came, when they conflict with no range before them. */
   #grant(): void {
     const still: Waiting[] = [];
     for (const waiting of this.#waiting) {

@@ -1,23 +1,23 @@
-/** Where an image of a Ceph cluster is: the string of user:rbd, as tcmu-runner's rbd handler takes it. */
+/** The address of an image of a Ceph cluster: the string of user:rbd, as tcmu-runner's rbd handler takes it. */
 
 import { OperatorError } from '../errors.ts';
 import type { CephAddress } from './ceph-cluster.ts';
 
-/** An image: where it is, and what it is called there. */
+/** An image: its cluster, pool, namespace and name. */
 export interface RbdAddress extends CephAddress {
   readonly pool: string;
   readonly namespace?: string;
   readonly image: string;
 }
 
-/** As the operator writes it: `pool/image`. */
+/** The operator's name of an image: `pool/image`. */
 export const nameOfImage = ({ pool, namespace, image }: RbdAddress): string =>
   [pool, namespace, image].filter((part) => part !== undefined).join('/');
 
-/** tcmu-runner's options, and ours for them; `osd_op_timeout` is librados's affair, in ceph.conf. */
+/** The options of tcmu-runner, and our names for them; `osd_op_timeout` is librados's affair, in ceph.conf. */
 const options: Readonly<Record<string, string | undefined>> = { conf: 'conf', id: 'user', osd_op_timeout: undefined };
 
-/** @param text `POOL/IMAGE`, `POOL/NAMESPACE/IMAGE`, and options behind it @throws OperatorError */
+/** Reads an address. @param text `POOL/IMAGE`, `POOL/NAMESPACE/IMAGE`, and options behind it @throws OperatorError */
 export function parseRbdAddress(text: string): RbdAddress {
   const [path = '', ...words] = text.replace(/^\//, '').split(';');
   const [, pool, namespace, image] = /^([^/]+)\/(?:([^/]+)\/)?([^/]+)$/.exec(path) ?? [];

@@ -1,7 +1,7 @@
 /**
- * An open image of a Ceph cluster: reads, writes and what else librbd does asynchronously. A request has slots of memory
- * outside of V8's heap until librbd says that it has ended, whatever became of who asked. What has ended is polled, in a turn
- * of the event loop after the image's event was raised.
+ * An open image of a Ceph cluster: all requests that librbd carries out asynchronously. A request has slots of memory outside of V8's
+ * heap until librbd says that it has ended, whether its caller still waits or not. Ended requests are polled, in a turn of the event loop
+ * after the image's event was raised.
  */
 
 import { systemErrorCode } from '../errors.ts';
@@ -14,25 +14,25 @@ import { systemError } from '../system/system-error.ts';
 import type { CephCluster } from './ceph-cluster.ts';
 import { type Ceph, ceph, notifyByEventfd } from './librbd.ts';
 
-/** Slots of an image, and the bytes of each, used as far as they are needed. */
+/** The number of slots of an image, and the bytes of each, which are used as far as they are needed. */
 const slots = 128;
 const slotBytes = 128 * 1024;
-/** Slots of one request at most: 4 MiB, an object of an image as they are by default. What is longer goes in several. */
+/** The number of slots of one request: 4 MiB, an object of an image as they are by default. A longer range goes in several. */
 const slotsMax = 32;
-/** `struct iovec`: address and length. Each slot has room for those of a request that begins with it. */
+/** The bytes of a `struct iovec`: address and length. Each slot has room for those of a request that begins with it. */
 const vectorBytes = 16;
 const vectorsAt = slots * slotBytes;
 const memoryBytes = vectorsAt + slots * slotsMax * vectorBytes;
-/** Completions that are taken at one time. */
+/** The number of completions that are taken at one time. */
 const polledMax = 128;
-/** How often it is looked at whether an image is open, or closed: nothing tells. */
+/** The interval of looking whether an image is open, or closed: nothing tells. */
 const lookMs = 5;
-/** How often requests are looked at that librbd has refused, and may not have told of: all that it has begun, it tells of. */
+/** The interval of looking for requests that librbd has refused, and may not have told of: it tells of all that it has begun. */
 const sweepMs = 1000;
 
 const wordRange = 2 ** 32;
 
-/** A request that librbd has: who is told how it ended. */
+/** Called with the result when a request of librbd has ended. */
 type Ended = (result: number) => void;
 
 export class RbdImage {
@@ -41,10 +41,10 @@ export class RbdImage {
   readonly #memory: ForeignMemory;
   readonly #slots: readonly Uint8Array[];
   readonly #vectors: BigUint64Array;
-  /** librbd raises it. */
+  /** The eventfd that librbd raises. */
   readonly #event: number;
   readonly #watched: WatchedEvent;
-  /** For memory in one piece, and in several. */
+  /** The calls for memory in one piece, and in several. */
   readonly #transfers: Readonly<Record<'read' | 'write', readonly [ForeignCall, ForeignCall]>>;
   readonly #running = new Map<number, Ended>();
   readonly #free = Array.from({ length: slots }, (_, at) => slots - 1 - at);
@@ -67,7 +67,7 @@ export class RbdImage {
     this.#sweeping.unref();
   }
 
-  /** @throws a system error: ENOENT when there is no such image */
+  /** Opens an image. @throws a system error: ENOENT when there is no such image */
   static async open(cluster: CephCluster, pool: number, name: string): Promise<RbdImage> {
     const { rbd } = ceph()!;
     const place = foreignMemory(BigInt64Array.BYTES_PER_ELEMENT);
@@ -81,7 +81,7 @@ export class RbdImage {
     }
   }
 
-  /** Requests that librbd has. */
+  /** The number of requests that librbd has. */
   get inFlight(): number {
     return this.#running.size;
   }
@@ -106,14 +106,14 @@ export class RbdImage {
     );
   }
 
-  /** @param flags of rbd_write_zeroes */
+  /** Writes zeros. @param flags of rbd_write_zeroes */
   async writeZeroes(position: number, length: number, flags: number): Promise<void> {
     await this.#command('rbd_write_zeroes', 0, (_taken, completion) =>
       this.#rbd.writeZeroes.now(this.handle, position, length, completion, flags, 0),
     );
   }
 
-  /** As a call: returns once the request has ended. @param slotsWanted memory that `begin` is given */
+  /** Makes a request of a call: resolves once the request has ended. @param slotsWanted memory that `begin` is given */
   async #command(
     call: string,
     slotsWanted: number,
@@ -136,13 +136,13 @@ export class RbdImage {
     return result;
   }
 
-  /** Writes `data` if the image holds `expected`, which are one block of 512 bytes. @returns whether it did */
+  /** Writes `data` if the image holds `expected`, both of which are one block of 512 bytes. @returns whether it did */
   async compareAndWrite(expected: Uint8Array, data: Uint8Array, position: number): Promise<boolean> {
     const begin = ([first = 0, second = 0]: readonly number[], completion: number) => {
       this.#slots[first]!.set(expected);
       this.#slots[second]!.set(data);
       const [old, now] = [this.#addressOf(first), this.#addressOf(second)];
-      // It is told where they differ, too, and by librbd 16 wrongly.
+      // librbd also gives the place where they differ, and version 16 gives a wrong one.
       const { compareAndWrite: call } = this.#rbd;
       return call.now(this.handle, position, data.length, old, now, completion, this.#vectorAddress(first), 0);
     };
@@ -173,7 +173,7 @@ export class RbdImage {
       if (does === 'read' && ended > 0)
         this.#each(taken, bytes, (slot, part) => part.set(slot.subarray(0, part.length)));
     });
-    // The image ends before that: it was made smaller meanwhile.
+    // The image ends before the range: it was made smaller meanwhile.
     if (does === 'read' && result !== bytes.length) throw systemError('EIO', 'rbd_read');
   }
 
@@ -190,7 +190,7 @@ export class RbdImage {
     return this.#memory.address + vectorsAt + slot * slotsMax * vectorBytes;
   }
 
-  /** In their order: what wants many is not passed over by what wants few. */
+  /** Hands out slots in the order of asking: a request for many is not passed over by requests for few. */
   #withSlots(wants: number, begin: (taken: readonly number[]) => void): void {
     if (this.#waiting.length === 0 && this.#free.length >= wants) begin(this.#free.splice(this.#free.length - wants));
     else this.#waiting.push({ wants, begin });
@@ -210,7 +210,7 @@ export class RbdImage {
     this.#running.set(completion, ended);
     const refused = begin(completion);
     if (refused >= 0) return;
-    // librbd has not taken it, and says nothing more of it.
+    // librbd has not taken the request, and says nothing more of it.
     this.#end(completion, refused);
   }
 
@@ -233,7 +233,7 @@ export class RbdImage {
 
   #end(completion: number, result: number): void {
     const ended = this.#running.get(completion);
-    // It was told of after all, behind the look that found it.
+    // librbd told of the request after all, behind the look that found it.
     if (!ended) return;
     this.#running.delete(completion);
     this.#rbd.release.now(completion);
@@ -241,7 +241,7 @@ export class RbdImage {
     ended(result);
   }
 
-  /** Resolves when librbd has closed it; nothing is in flight then. */
+  /** Closes the image. Resolves when librbd has closed it; no request is in flight then. */
   async close(): Promise<void> {
     await polled(this.#rbd, 'rbd_close', (completion) => this.#rbd.close.now(this.handle, completion)).finally(() => {
       clearInterval(this.#sweeping);
@@ -258,7 +258,7 @@ function newCompletion(rbd: Ceph['rbd'], place: Uint32Array): number {
   return place[0]! + place[1]! * wordRange;
 }
 
-/** A request without an image that could tell of its end. @throws a system error */
+/** Makes a request that no image's event can tell of, by polling. @throws a system error */
 async function polled(rbd: Ceph['rbd'], call: string, begin: (completion: number) => number): Promise<void> {
   const completion = newCompletion(rbd, new Uint32Array(2));
   let result = begin(completion);
@@ -270,7 +270,7 @@ async function polled(rbd: Ceph['rbd'], call: string, begin: (completion: number
   if (result < 0) throw systemError(-result, call);
 }
 
-/** One after the other begins at once; the first that failed is thrown, when all have ended. */
+/** Begins the pieces one after the other at once; the first error is thrown, when all have ended. */
 async function inPieces(bytes: Uint8Array, work: (piece: Uint8Array, at: number) => Promise<void>): Promise<void> {
   const most = slotsMax * slotBytes;
   if (bytes.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * The exclusive lock of an RBD image: who has it, and how we get it. A holder that lives is left alone unless somebody has
- * said otherwise; what is left of one that does not is shut out of the cluster first, so that nothing of it comes later.
+ * The exclusive lock of an RBD image: its holder, and taking it. A holder that lives is left alone unless an operator has said otherwise;
+ * a holder that does not is first shut out of the cluster, so that no request of it comes later.
  */
 
 import { OperatorError, systemErrorCode } from '../errors.ts';
@@ -10,10 +10,10 @@ import { bareAddress, type CephCluster } from './ceph-cluster.ts';
 import { ceph, exclusive, feature, watcherWords } from './librbd.ts';
 import type { RbdImage } from './rbd-image.ts';
 
-/** One client has an exclusive lock; more are counted while it changes hands. */
+/** The number of holders that are asked for: one client has an exclusive lock, and more are counted while it changes hands. */
 const ownersMax = 8;
 const watchersMax = 64;
-/** A number of the kernel's, which means that there is no lock now. */
+/** The error number of the kernel that means "no lock now". */
 const nobody = 'ENOENT';
 
 /** The client that holds an image's lock, by its address; undefined when nobody does. @throws a system error */
@@ -34,7 +34,10 @@ async function holderOf(cluster: CephCluster, { handle }: RbdImage): Promise<str
   return address;
 }
 
-/** Clients that watch the image: each that has it open tells the cluster again and again that it lives. @throws a system error */
+/**
+ * The addresses of clients that watch the image: each that has it open tells the cluster again and again that it lives. @throws a system
+ * error
+ */
 async function watchersOf(cluster: CephCluster, { handle }: RbdImage): Promise<string[]> {
   const { rbd } = ceph()!;
   const watchers = new BigInt64Array(watcherWords * watchersMax);
@@ -46,8 +49,8 @@ async function watchersOf(cluster: CephCluster, { handle }: RbdImage): Promise<s
 }
 
 /**
- * Takes the lock, for as long as the image is open. @param name as the operator writes it
- * @throws OperatorError when somebody has it who lives
+ * Takes the lock, for as long as the image is open. @param name the operator's name of the image
+ * @throws OperatorError when a holder lives
  */
 export async function takeLock(cluster: CephCluster, image: RbdImage, name: string, claim: Claim): Promise<void> {
   const { rbd } = ceph()!;
@@ -61,7 +64,7 @@ export async function takeLock(cluster: CephCluster, image: RbdImage, name: stri
     );
   const holder = await holderOf(cluster, image);
   if (holder !== undefined) await makeWay(cluster, image, name, holder, claim);
-  // Whatever becomes of this process, the next one knows whom to shut out.
+  // The next process then knows which client to shut out, whatever becomes of this one.
   await claim.keep(cluster.client);
   try {
     await cluster.call(rbd.lock, image.handle, exclusive);
@@ -72,7 +75,7 @@ export async function takeLock(cluster: CephCluster, image: RbdImage, name: stri
   }
 }
 
-/** @throws OperatorError when the holder stays */
+/** Makes a holder give way. @throws OperatorError when it stays */
 async function makeWay(
   cluster: CephCluster,
   image: RbdImage,
@@ -88,7 +91,7 @@ async function makeWay(
     const watchers = await watchersOf(cluster, image);
     if (watchers.some((one) => bareAddress(one) === address)) throw held(name, address);
   }
-  // It is blocklisted before its lock is taken away (rbd_blocklist_on_break_lock).
+  // The holder is blocklisted before its lock is taken away (rbd_blocklist_on_break_lock).
   await cluster.call(ceph()!.rbd.breakLock, image.handle, exclusive, holder);
 }
 

@@ -1,4 +1,4 @@
-/** Another size of an image, whether it is served or not: who holds its lock is asked to carry it out, by the cluster. */
+/** Resizing an image, whether it is served or not: the cluster asks the holder of its lock to carry it out. */
 
 import { OperatorError } from '../errors.ts';
 import type { CephCluster } from './ceph-cluster.ts';
@@ -8,14 +8,14 @@ import { nameOfImage, type RbdAddress } from './rbd-address.ts';
 import type { RbdImage } from './rbd-image.ts';
 import { openImage, shapeOf, withCluster } from './rbd-volume.ts';
 
-/** How long it may take: other changes wait meanwhile. */
+/** The time that it may take: other changes wait meanwhile. */
 const resizeMs = 15_000;
 
-/** Bytes that the image has. @throws OperatorError */
+/** The bytes of the image. @throws OperatorError */
 export const sizeOfImage = (address: RbdAddress): Promise<number> =>
   withImage(address, async (cluster, image) => (await shapeOf(cluster, image)).bytes);
 
-/** @throws OperatorError */
+/** Resizes an image. @throws OperatorError */
 export async function resizeImage(address: RbdAddress, size: number): Promise<void> {
   await withImage(address, async (cluster, image) => {
     await cluster.call(ceph()!.rbd.resize, image.handle, size);

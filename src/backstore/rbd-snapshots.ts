@@ -8,10 +8,10 @@ import { ceph, cloneFormat, snapshotWords } from './librbd.ts';
 import { nameOfImage, parseRbdAddress, type RbdAddress } from './rbd-address.ts';
 import type { RbdImage } from './rbd-image.ts';
 
-/** What is asked for at one time: librbd says when there are more. */
+/** The number of snapshots that are asked for at one time: librbd says when there are more. */
 const snapshotsMax = 1024;
 
-/** @param during runs what the volume counts as its own */
+/** The snapshots of an image. @param during runs work that the volume counts as its own */
 export function imageSnapshots(
   cluster: CephCluster,
   { handle }: RbdImage,
@@ -29,7 +29,7 @@ export function imageSnapshots(
       return { number, size: Number(size), name: textAt(name) };
     });
     rbd.freeSnapshots.now(found);
-    // Seconds, and billionths of a second.
+    // The time is seconds, and billionths of a second.
     const time = new BigInt64Array(2);
     return all.map(({ number, ...snapshot }) => {
       const [seconds = 0n, rest = 0n] = rbd.snapshotTime.now(handle, number, time) < 0 ? [] : time;

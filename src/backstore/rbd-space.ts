@@ -1,4 +1,4 @@
-/** The space of an RBD image: what it takes, by its object map, and what is left in its pool. */
+/** The space that an RBD image takes, by its object map, and the space that is left in its pool. */
 
 import { systemErrorCode } from '../errors.ts';
 import type { Space } from './backstore.ts';
@@ -6,7 +6,7 @@ import type { CephCluster } from './ceph-cluster.ts';
 import { ceph, feature } from './librbd.ts';
 import type { RbdImage } from './rbd-image.ts';
 
-/** An image's number in its pool, as text. */
+/** The bytes of an image's number in its pool, as text. */
 const idBytesMax = 256;
 /**
  * An object map, as librbd keeps it beside the image: the length of its head, the head (version, compatible version, length,
@@ -16,7 +16,7 @@ const headLengthBytes = 4;
 const objectsAt = headLengthBytes + 6;
 const bitsAt = objectsAt + 8;
 const objectsPerByte = 4;
-/** Of each byte of a map, how many objects there are. */
+/** The number of objects in each value of a byte of a map. */
 const countOf = Uint8Array.from({ length: 256 }, (_, byte) =>
   [0, 2, 4, 6].reduce((sum, shift) => sum + (((byte >> shift) & 3) === 0 ? 0 : 1), 0),
 );
@@ -26,7 +26,7 @@ interface PoolAndNamespace {
   readonly namespace?: string;
 }
 
-/** @throws a system error, or Error where the cluster does not say it */
+/** The space of an image. @throws a system error, or Error where the cluster does not say it */
 export async function spaceOfImage(
   cluster: CephCluster,
   image: RbdImage,
@@ -41,7 +41,10 @@ export async function spaceOfImage(
   return { allocated, available };
 }
 
-/** Whole objects, of which there may be a part only: as `rbd du` says it. An image without a map may take all that it has. */
+/**
+ * The bytes of an image's whole objects, of which there may be a part only: `rbd du` counts them so. An image without a map may take all
+ * of its size.
+ */
 async function allocatedOf(
   cluster: CephCluster,
   { handle }: RbdImage,

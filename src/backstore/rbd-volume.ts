@@ -1,6 +1,6 @@
 /**
- * A volume that is an image of a Ceph cluster, under its exclusive lock for as long as it is open. When the lock is lost, or the
- * cluster has shut us out, somebody else has the image: nothing more is sent to it, and it is not opened again by itself.
+ * A volume that is an image of a Ceph cluster, under its exclusive lock for as long as it is open. When the lock is lost, or the cluster
+ * has shut us out, another process has the image: nothing more is sent to it, and it is not opened again by itself.
  */
 
 import { OperatorError, systemErrorCode } from '../errors.ts';
@@ -16,22 +16,22 @@ import { holdsLock, takeLock } from './rbd-lock.ts';
 import { imageSnapshots } from './rbd-snapshots.ts';
 import { spaceOfImage } from './rbd-space.ts';
 
-/** How long opening may take before it is said that the cluster does not answer, and the end of a volume. */
+/** The time after which an opening, and the end of a volume, is reported as unanswered. */
 const openMs = 15_000;
 const closeMs = 8_000;
-/** How often it is looked at whether the lock is still ours, and how large the image is. */
+/** The interval of looking whether the lock is still ours, and how large the image is. */
 const lookMs = 5_000;
-/** A cluster that has not answered for so long is in trouble. */
+/** The silence after which a cluster is in trouble. */
 const silenceMs = 10_000;
-/** A discard frees space in whole pieces of this size at least, as OSDs allocate it. */
+/** The smallest piece in which a discard frees space, as OSDs allocate it. */
 const discardBytes = 64 * 1024;
 const blockBytes = 512;
 
-/** What a client gets that the cluster has shut out, or that has lost the lock. */
+/** The error of a client that the cluster has shut out, or that has lost the lock. */
 const shutOut = 'ESHUTDOWN';
 const lockLost = 'EROFS';
 
-/** Attempts to open an image that nobody waits for any more, by their addresses: the next one begins when they have ended. */
+/** Attempts to open an image that nobody waits for any more, by their addresses: the next attempt begins when they have ended. */
 const late = new Map<string, Promise<unknown>>();
 
 /** Opens an image under its lock. @param size bytes of it that are used @throws OperatorError, or a system error */
@@ -98,7 +98,7 @@ const open = (address: RbdAddress, size: number, claim: Claim): Promise<Volume> 
     }
   });
 
-/** How large an image is, and its objects. */
+/** The size of an image, and of its objects. */
 export async function shapeOf(cluster: CephCluster, image: RbdImage): Promise<{ bytes: number; objectBytes: number }> {
   const info = new BigUint64Array(imageInfoBytes / BigUint64Array.BYTES_PER_ELEMENT);
   await cluster.call(ceph()!.rbd.stat, image.handle, info, imageInfoBytes);
@@ -110,7 +110,7 @@ interface Opened {
   readonly image: RbdImage;
   readonly address: RbdAddress;
   readonly claim: Claim;
-  /** Bytes that are used, and that the image has. */
+  /** The bytes that are used, and those that the image has. */
   readonly size: number;
   readonly bytes: number;
   readonly objectBytes: number;
@@ -131,13 +131,13 @@ class RbdVolume implements Volume {
   readonly #objectBytes: number;
   readonly #isWhole: boolean;
   #size: number;
-  /** Bytes of the image, as it was last looked at. */
+  /** The bytes of the image, at the last look. */
   #bytes: number;
-  /** What the last look has seen. */
+  /** The size that the last look has seen. */
   #seen: number | undefined;
   #trouble: Trouble | undefined;
   #told: () => void = () => {};
-  /** A look under way, and when it began. */
+  /** The look under way, and its beginning. */
   #look: { readonly since: number; readonly at: Date } | undefined;
   readonly #looking: NodeJS.Timeout;
   readonly #running = new Set<Promise<unknown>>();
@@ -163,7 +163,7 @@ class RbdVolume implements Volume {
     return this.#size;
   }
 
-  /** Of one that is used as a whole. */
+  /** The size in bytes of an image that is used as a whole. */
   get found(): number {
     return this.#isWhole ? this.#bytes - (this.#bytes % blockBytes) : this.#size;
   }
@@ -180,7 +180,7 @@ class RbdVolume implements Volume {
     return this.#tracked('read', position, into.length, () => this.#image.read(into, position));
   }
 
-  /** What librbd has acknowledged is on the OSDs, also without a flush. */
+  /** Every write that librbd has acknowledged is on the OSDs, also without a flush. */
   isFlushed(): boolean {
     return true;
   }
@@ -203,7 +203,7 @@ class RbdVolume implements Volume {
       await this.#tracked('write', position, length, () => this.#image.writeZeroes(position, length, flags));
   }
 
-  /** Of more than a block, librbd refuses it (EINVAL). */
+  /** Librbd refuses more than a block (EINVAL). */
   canCompareAndWrite(position: number, length: number): boolean {
     return length === blockBytes && position % blockBytes === 0;
   }
@@ -233,7 +233,7 @@ class RbdVolume implements Volume {
     clearInterval(this.#looking);
     const closing = Promise.allSettled(this.#running)
       .then(() => this.#image.close())
-      // One that is shut out is closed all the same.
+      // An image from which we are shut out is closed all the same.
       .catch(() => {})
       .then(() => this.#claim.keep(undefined))
       .catch(() => {})
@@ -259,7 +259,7 @@ class RbdVolume implements Volume {
     try {
       if (!(await holdsLock(this.#cluster, this.#image))) return this.#lose('another client has its exclusive lock');
       const { bytes } = await shapeOf(this.#cluster, this.#image);
-      // One that we change ourselves is changed by the next look.
+      // A size that we change ourselves is news only at the next look.
       const isNews = bytes !== this.#bytes && bytes === this.#seen;
       this.#seen = bytes;
       if (isNews) this.#bytes = bytes;
@@ -275,7 +275,7 @@ class RbdVolume implements Volume {
     this.#told();
   }
 
-  /** @returns whether it says that the image is not ours any more */
+  /** Judges an error. @returns whether the error says that the image is not ours any more */
   #judge(error: unknown): boolean {
     const code = systemErrorCode(error);
     if (code === shutOut) {
@@ -297,7 +297,7 @@ class RbdVolume implements Volume {
     this.#running.add(running);
     try {
       const done = await running;
-      // It came to an end, and perhaps to the image of somebody else.
+      // The request ended, but perhaps at the image of another process.
       if (this.#trouble?.isOver) throw systemError('ENODEV', call);
       return done;
     } catch (error) {

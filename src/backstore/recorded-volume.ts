@@ -1,6 +1,6 @@
 /**
- * A volume in front of another, of whatever kind, that keeps a record of what was written and not flushed, and answers for
- * the medium by it. Nothing is stable as long as something that was acknowledged may be lost.
+ * A volume in front of another, of whatever kind, that keeps a record of writes that are not flushed, and answers for the medium by it.
+ * Nothing counts as stable as long as an acknowledged write may be lost.
  */
 
 import { reasonOf, systemErrorCode } from '../errors.ts';
@@ -8,20 +8,17 @@ import type { IoVector } from '../system/io-vector.ts';
 import type { Snapshots, Space, Straight, Trouble, Volume } from './backstore.ts';
 import type { WriteRecord } from './write-record.ts';
 
-/** Errors of a flush that nobody carried out: the medium is as it was. */
+/** The errors of a flush that nobody carried out: the medium is as it was. */
 const unanswered: readonly (string | undefined)[] = ['EBADF', 'ETIMEDOUT'];
 
-/**
- * `inner`, with a record. What lies in memory has no other medium, and a SCSI device answers for itself: those stay as they
- * are.
- */
+/** Puts a record in front of `inner`. A volume in memory has no other medium, and a SCSI device answers for itself: those stay as they are. */
 export function recorded(inner: Volume, record: WriteRecord): Volume {
   return inner.isFlushed || inner.passThrough ? inner : new RecordedVolume(inner, record);
 }
 
 /**
- * The same of a volume that was just opened. Those who wrote to its medium before may have left something in a cache: that is
- * brought to the medium first, so that the record is complete from the beginning.
+ * Puts a record in front of a volume that was just opened. Earlier writers may have left data in a cache: that is brought to the medium
+ * first, so that the record is complete from the beginning.
  */
 export async function recordedAtOpening(inner: Volume, record: WriteRecord): Promise<Volume> {
   const volume = recorded(inner, record);
@@ -60,7 +57,7 @@ class RecordedVolume implements Volume {
   readonly #record: WriteRecord;
   /** The flush under way; it never rejects. */
   #flushing: Promise<unknown> | undefined;
-  /** The one after it, for all who have asked since it began. */
+  /** The flush after it, for all callers since it began. */
   #next: Promise<void> | undefined;
 
   constructor(inner: Volume, record: WriteRecord) {
@@ -89,7 +86,7 @@ class RecordedVolume implements Volume {
         create: (name) => snapshots.create(name),
         remove: (name) => snapshots.remove(name),
         clone: (name, config) => snapshots.clone(name, config),
-        // What was lost is not missed any more: all of the volume is what it was, and stable.
+        // Lost writes are not missed after a rollback: all of the volume is what it was, and stable.
         rollback: (name) => snapshots.rollback(name).then(() => record.forget()),
       };
     if (inner.lend)
@@ -142,7 +139,7 @@ class RecordedVolume implements Volume {
     return this.#record.isFlushed(position, length);
   }
 
-  /** One that is under way does not cover what was written since it began: who comes then shares the next one. */
+  /** Flushes. A flush under way does not cover writes since it began: callers that come then share the next one. */
   flush(): Promise<void> {
     this.#next ??= this.#turn();
     return this.#next;
@@ -179,8 +176,8 @@ class RecordedVolume implements Volume {
       await this.#inner.write(from, position, true);
     } catch (error) {
       await this.#record.endDurable(write, false);
-      // Perhaps this write alone was refused, perhaps the medium has lost others with it. Where the error itself
-      // does not say which (no space, no such place …), a flush does.
+      // Either the medium has refused this write alone, or it has lost others as well. Where the error does not say which (no space, no
+      // such place …), a flush does.
       if (systemErrorCode(error) === 'EIO') await this.#record.failed(reasonOf(error));
       else await this.flush().catch(() => {});
       throw error;

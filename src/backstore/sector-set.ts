@@ -1,20 +1,20 @@
-/** Which sectors of a volume: a bit for each, in leaves that are there only where one of their bits is set. */
+/** A set of sectors of a volume: a bit for each, in leaves that are there only where one of their bits is set. */
 
-/** Blocks of every size are whole sectors. */
+/** The bytes of a sector; blocks of every size are whole sectors. */
 const sectorBytes = 512;
-/** A leaf of 4 KiB stands for 16 MiB of the volume. */
+/** The bytes of a leaf, which stands for 16 MiB of the volume. */
 const leafBytes = 4096;
 const leafSectors = leafBytes * 8;
-/** Leaves of a set: 4 MiB of memory. A set that would need more holds everything. */
+/** The number of leaves of a set: 4 MiB of memory. A set that would need more holds everything. */
 const leavesMax = 1024;
-/** Leaves without a bit that wait for the next use, over all sets. */
+/** The number of leaves without a bit that wait for the next use, over all sets. */
 const spareMax = 64;
 const spare: Uint8Array[] = [];
 
 /** A range of bytes. */
 export type ByteRange = readonly [position: number, length: number];
 
-/** Positions and lengths are bytes; sectors that are touched in part are in the set as a whole. */
+/** A set. Positions and lengths are bytes; a sector that is touched in part is in the set as a whole. */
 export class SectorSet {
   readonly #leaves = new Map<number, Uint8Array>();
   #everything = false;
@@ -74,7 +74,7 @@ export class SectorSet {
     return false;
   }
 
-  /** What was added as everything cannot be taken away in parts. */
+  /** Takes a range away. A set that holds everything because it overflowed cannot lose a part. */
   remove(position: number, length: number): void {
     const end = Math.floor((position + length) / sectorBytes);
     for (let at = Math.ceil(position / sectorBytes); at < end; ) {
@@ -89,7 +89,7 @@ export class SectorSet {
     }
   }
 
-  /** One that holds everything because it overflowed does not say what to take away. @returns whether something went */
+  /** Takes the sectors of another set away. A set that overflowed does not say which. @returns whether a sector went */
   removeSet(other: SectorSet): boolean {
     let went = false;
     for (const [index, gone] of other.#leaves) {
@@ -112,7 +112,7 @@ export class SectorSet {
     this.#everything = false;
   }
 
-  /** Ascending, and as long as can be; none of a set that holds everything. */
+  /** The ranges, ascending, and as long as can be; none of a set that holds everything. */
   ranges(): ByteRange[] {
     const ranges: ByteRange[] = [];
     let [start, end] = [-1, -1];
@@ -133,7 +133,7 @@ export class SectorSet {
     return ranges;
   }
 
-  /** Undefined: there would be too many, and everything is in the set now. */
+  /** A leaf. Undefined: there would be too many, and everything is in the set now. */
   #leaf(index: number): Uint8Array | undefined {
     if (index === this.#lastIndex) return this.#lastLeaf;
     let leaf = this.#leaves.get(index);
@@ -162,7 +162,7 @@ function recycle(leaf: Uint8Array): void {
   if (spare.length < spareMax) spare.push(leaf);
 }
 
-/** Bits from `from` to before `to`. */
+/** Sets the bits from `from` to before `to`. */
 function setBits(leaf: Uint8Array, from: number, to: number): void {
   const first = from >> 3;
   const last = (to - 1) >> 3;

@@ -1,6 +1,6 @@
 /**
- * A qemu-storage-daemon that serves one image to this process: told what to do by QMP, on its standard input and output, and
- * asked for data by NBD, on a socket of its own. Each volume has its own: one that hangs or dies is ended without the others.
+ * A qemu-storage-daemon that serves one image to this process: commanded by QMP, on its standard input and output, and asked for data by
+ * NBD, on a socket of its own. Each volume has its own daemon: one that hangs or dies is ended without the others.
  */
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
@@ -14,27 +14,27 @@ import { type NbdConnection, openNbdConnection } from './nbd-connection.ts';
 import { within } from './patience.ts';
 import { Qmp } from './qmp.ts';
 
-/** How long it may take to do what it is told, and to end. */
+/** The time that a command, and the end, may take. */
 const commandMs = 10_000;
 const endMs = 10_000;
 const killMs = 1_000;
-/** How long after its end it is started again. */
+/** The pause before the daemon is started again. */
 const restartMs = 200;
 
-/** Connections of this process, and one that comes while another goes. */
+/** The connections of this process, and one that comes while another goes. */
 const connectionsMax = 8;
-/** The descriptor at which it finds the image. */
+/** The descriptor at which the daemon finds the image. */
 const imageFd = 3;
 const [node, exported] = ['image', 'export'];
 
-/** What it opens. */
+/** The image that the daemon opens. */
 export interface DaemonImage {
   readonly path: string;
-  /** The image, open and locked: the daemon inherits it, so that the lock lasts as long as either lives. Absent: it locks for itself. */
+  /** The image, open and locked: the daemon inherits it, so that the lock lasts as long as either lives. Absent: the daemon locks it. */
   readonly fd: number | undefined;
-  /** Its format: qcow2. */
+  /** The format of the image: qcow2. */
   readonly format: string;
-  /** Whatever it says of a backing file: there is none. */
+  /** Whether the image's backing file is ignored. */
   readonly standsAlone: boolean;
 }
 
@@ -51,7 +51,7 @@ export class StorageDaemon {
   readonly #folder = ownFolder('qemu');
   readonly #socket = join(this.#folder, 'socket');
   #running: Running | undefined;
-  /** While it is being started. */
+  /** The start under way. */
   #starting: Promise<void> | undefined;
   #lastEnd = Number.NEGATIVE_INFINITY;
 
@@ -59,7 +59,7 @@ export class StorageDaemon {
     this.#image = image;
   }
 
-  /** @throws OperatorError with what it says when it cannot serve the image */
+  /** Connects. @throws OperatorError with the daemon's words when it cannot serve the image */
   async connect(): Promise<NbdConnection> {
     if (!this.#running)
       this.#starting ??= this.#start().finally(() => {
@@ -75,7 +75,7 @@ export class StorageDaemon {
     });
   }
 
-  /** @throws OperatorError with what QEMU says, or that it does not answer */
+  /** Sends a command. @throws OperatorError with QEMU's words, or that it does not answer */
   async command(name: string, words: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const { qmp } = this.#running ?? {};
     if (!qmp) throw new OperatorError('qemu-storage-daemon does not run');
@@ -110,13 +110,13 @@ export class StorageDaemon {
     await this.command('blockdev-del', { 'node-name': node });
   }
 
-  /** Offers the image to who connects. */
+  /** Offers the image to clients. */
   async offer(): Promise<void> {
     const words = { type: 'nbd', id: exported, 'node-name': node, name: exported, writable: true };
     await this.command('block-export-add', words);
   }
 
-  /** Nobody is connected any more when this resolves. */
+  /** Withdraws the image. Nobody is connected any more when this resolves. */
   async withdraw(): Promise<void> {
     await this.command('block-export-del', { id: exported, mode: 'hard' });
     for (let tries = 0; tries < commandMs / 10; tries += 1) {
@@ -127,14 +127,14 @@ export class StorageDaemon {
     throw new OperatorError('qemu-storage-daemon does not let go of the image');
   }
 
-  /** Ends it at once. Resolves when nothing of it is left that could write; of one that hangs in the kernel that may be never. */
+  /** Ends the daemon at once. Resolves when nothing of it is left that could write; for a daemon that hangs in the kernel that may be never. */
   async kill(): Promise<void> {
     const running = this.#running;
     running?.child.kill('SIGKILL');
     await running?.exited;
   }
 
-  /** Ends it, and what it leaves. */
+  /** Ends the daemon, and removes its files. */
   async end(): Promise<void> {
     const running = this.#running;
     if (running) {
@@ -164,7 +164,7 @@ export class StorageDaemon {
     }
   }
 
-  /** It does not outlive the thread that has started it, however that ends. */
+  /** Starts the daemon, which does not outlive the thread that has started it, however that ends. */
   #spawn(): Running {
     const program = findProgram('qemu-storage-daemon');
     if (!program) throw new OperatorError('qemu-storage-daemon is not installed', 'Install it: apt install qemu-utils');

@@ -1,26 +1,26 @@
 /**
- * What a server has taken and may still have in a cache of its own: if it ends before it is told to flush, that is gone,
- * although the server that comes after it flushes without an error. So it is kept, and sent to that one again.
+ * The requests that a server has taken and may still have in a cache of its own. If the server ends before it is told to flush, their
+ * effect is gone, although the next server flushes without an error. So they are kept, and sent to the next server again.
  */
 
 import type { NbdRequest } from './nbd-connection.ts';
 
-/** Bytes that are kept; when there are more, the server is told to flush. A request without data counts as a few. */
+/** The bytes that are kept; when there are more, the server is told to flush. A request without data counts as a few. */
 export const unflushedBytesMax = 64 * 1024 * 1024;
 const requestBytes = 256;
 
-/** Iterates over the requests, oldest first, also over those that are added meanwhile. */
+/** The requests. Iterating goes over them oldest first, also over those that are added meanwhile. */
 export class Unflushed {
   #requests: NbdRequest[] = [];
   #bytes = 0;
-  /** How many were forgotten: positions count on. */
+  /** The number of requests that were forgotten: positions count on. */
   #forgotten = 0;
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Where the next one will stand. */
+  /** The position of the next request. */
   get end(): number {
     return this.#forgotten + this.#requests.length;
   }
@@ -31,7 +31,7 @@ export class Unflushed {
     this.#bytes += requestBytes + (request.data?.length ?? 0);
   }
 
-  /** A flush that began when `end` was `position` has ended: what was before it is safe. */
+  /** Forgets the requests before a position, because a flush that began when `end` was that position has ended. */
   forget(position: number): void {
     const gone = this.#requests.splice(0, Math.max(0, position - this.#forgotten));
     this.#forgotten += gone.length;

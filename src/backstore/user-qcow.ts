@@ -7,7 +7,7 @@ import { readImage } from './qcow-image.ts';
 import { openQcowVolume, qemuImg } from './qcow-volume.ts';
 import { userBackstore } from './user.ts';
 
-/** Behind the path: the image may name other files of this machine, and what they hold can be read through it. */
+/** The option behind the path which says that the image may name other files of this machine, whose contents can then be read through it. */
 const follows = ';backing=follow';
 
 /** A qcow2 image. */
@@ -26,7 +26,7 @@ export const userQcow = userBackstore({
   },
   async resize(text, before, asked, served) {
     const size = sizeWanted(asked);
-    // Whoever serves it tells the daemon.
+    // The loop that serves the image tells its daemon.
     if (served) return { size };
     const { path } = parse(text);
     if (size < before)
@@ -48,7 +48,7 @@ export const userQcow = userBackstore({
 const parse = (text: string) =>
   text.endsWith(follows) ? { path: text.slice(0, -follows.length), mayFollow: true } : { path: text, mayFollow: false };
 
-/** @throws OperatorError when the image stands on another file, and may not. What is no image is QEMU's to refuse */
+/** Whether an image stands alone. @throws OperatorError when it stands on another file, and may not. QEMU refuses a file that is no image */
 async function standsAlone(path: string, size: number, mayFollow: boolean): Promise<boolean> {
   const { backing, hasDataFile = false } = (await readImage(path)) ?? {};
   if (backing === undefined && !hasDataFile) return true;

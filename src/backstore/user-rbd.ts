@@ -34,14 +34,14 @@ export const userRbd = userBackstore({
       await resizeImage(address, size);
       return { size, undo: () => resizeImage(address, bytes) };
     }
-    // What is taken away goes when nothing can refuse the change any more. Of an image that is used in part, nothing is.
+    // Bytes beyond a smaller size go when nothing can refuse the change any more. Of an image that is used in part, none go.
     const isWhole = before === roundDown(bytes);
     return { size, ...(isWhole && size < before && { finish: () => resizeImage(address, size) }) };
   },
   resized: (text, size) => byHand(text, size),
   snapshots: {
     needs: 'librbd has to be installed.',
-    // Beside it, in the same pool, as its storage object is called.
+    // The clone lies beside the image, in the same pool, and is named after its storage object.
     cloned: (text, name, where = name) =>
       text.replace(/^[^;]*/, (path) => (where.includes('/') ? where : path.replace(/[^/]+$/, where))),
   },

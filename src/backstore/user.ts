@@ -1,5 +1,6 @@
 /**
- * What the user backstores have in common: LIO's words and keys for a volume that a program serves. `config` is the kind's word, a slash and the string that only the kind understands.
+ * The common part of the user backstores: LIO's words and keys for a volume that a program serves. `config` is the kind's word, a slash
+ * and the string that only the kind understands.
  */
 
 import { types, type ValueType } from '../attribute.ts';
@@ -14,34 +15,34 @@ import {
   wwnParameter,
 } from './backstore.ts';
 
-/** What a kind says of itself. */
+/** The record of a user kind. */
 export interface UserKind {
-  /** `nbd`: the tree has it as `user:nbd`, the saved file as `nbd/…`. */
+  /** The word of the kind. `nbd`: the tree has it as `user:nbd`, the saved file as `nbd/…`. */
   readonly handler: string;
   readonly doc: string;
-  /** What its string is, in a sentence. */
+  /** A sentence that says what the kind's string is. */
   readonly string: string;
   readonly example: string;
-  /** Before anything is opened. @throws OperatorError for a string that cannot be meant */
+  /** Checks a string before anything is opened. @throws OperatorError for an impossible one */
   check(string: string): void;
-  /** @throws OperatorError, or a system error */
+  /** Opens a volume. @throws OperatorError, or a system error */
   open(string: string, size: number, claim?: Claim): Promise<Volume>;
   /**
-   * Prepares another size, as of `Backstore.resize`; undefined: the one that the medium has. Absent: the medium keeps the size that it was opened with, and `resized`
-   * says what to do instead, in a line.
+   * Prepares another size, as in `Backstore.resize`; undefined: the medium's own. Absent: the medium keeps the size that it was opened
+   * with, and `resized` says what to do instead, in a line.
    */
   resize?(string: string, before: number, size: number | undefined, served: boolean): Promise<Omit<Resized, 'config'>>;
   resized?(string: string, size: string): string;
-  /** As of `Backstore`, for strings. */
+  /** Snapshots, as in `Backstore`, for strings. */
   readonly snapshots?: {
     readonly needs: string;
     cloned(string: string, name: string, where: string | undefined): string;
   };
 }
 
-/** Bytes of a block, to which sizes are rounded down. */
+/** The bytes of a block, to which sizes are rounded down. */
 const blockBytes = 512;
-/** To whole blocks. */
+/** Rounds down to whole blocks. */
 export const roundDown = (bytes: number): number => bytes - (bytes % blockBytes);
 const blocksMax: ValueType<number> = {
   ...types.number,
@@ -49,7 +50,7 @@ const blocksMax: ValueType<number> = {
   print: String,
 };
 
-/** Completes a kind that LIO has by tcmu-runner: its parameters, and how a `cfgstring` is taken apart. */
+/** Completes a kind that LIO has by tcmu-runner, with its parameters and the reading of a `cfgstring`. */
 export function userBackstore(kind: UserKind): Backstore {
   const { handler, doc, string, example, check, open, snapshots } = kind;
   const mediumOf = (size: number, text: string) => {

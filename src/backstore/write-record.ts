@@ -1,13 +1,13 @@
 /**
- * What of a volume was acknowledged and is not known to be on its medium. It outlives the volume: the medium's error is told
- * once (Linux reports a failed writeback once to each open file, and takes the pages for clean), and what it cost stays true
- * until it is written again and flushed with success, or until an operator opens the medium anew.
+ * The record of a volume's writes that were acknowledged and are not known to be on its medium. The record outlives the volume: the
+ * medium tells of an error once (Linux reports a failed writeback once to each open file, and takes the pages for clean), and the loss
+ * remains until the range is written again and flushed with success, or until an operator opens the medium anew.
  */
 
 import { systemError } from '../system/system-error.ts';
 import { type ByteRange, SectorSet } from './sector-set.ts';
 
-/** What a flush that failed leaves behind. Plain data. */
+/** The losses of a flush that failed. Plain data. */
 export interface LostWrites {
   /** Ranges that were acknowledged and may not be on the medium. Absent: nobody can say which, so any. */
   readonly ranges?: readonly ByteRange[];
@@ -15,7 +15,7 @@ export interface LostWrites {
   readonly reason: string;
 }
 
-/** What a file kept. @throws Error when it is none */
+/** Reads the contents of a kept file. @throws Error when they are none */
 export function parseLostWrites(kept: unknown): LostWrites {
   const { ranges, reason } = (kept ?? {}) as Record<string, unknown>;
   if (typeof reason !== 'string') throw new Error('it does not say why writes were lost');
@@ -27,36 +27,36 @@ export function parseLostWrites(kept: unknown): LostWrites {
   return { ranges: ranges as ByteRange[], reason };
 }
 
-/** Bytes that may be lost; undefined where nobody can say how many. */
+/** The bytes that may be lost; undefined where nobody can say how many. */
 export const lostBytes = ({ ranges }: LostWrites): number | undefined =>
   ranges?.reduce((sum, [, length]) => sum + length, 0);
 
-/** Ranges that are told apart in `LostWrites`. */
+/** The number of ranges that `LostWrites` tells apart. */
 const rangesMax = 4096;
 
 /** A write on its way, whose bytes may be on the medium, in a cache, or nowhere. */
 export interface WriteUnderWay {
   readonly position: number;
   readonly length: number;
-  /** A flush failed meanwhile; or, for a durable one, a write without `durable` to the same place has ended. */
+  /** Whether a flush failed meanwhile; or, for a durable write, a write without `durable` to the same place has ended. */
   overtaken: boolean;
 }
 
-/** Which sectors were written and not flushed. */
+/** The sectors that were written and not flushed. */
 export class WriteRecord {
-  /** Written since the last flush began. */
+  /** The sectors that were written since the last flush began. */
   #unflushed = new SectorSet();
-  /** What the flush under way brings to the medium. */
+  /** The sectors that the flush under way brings to the medium. */
   #flushing = new SectorSet();
   readonly #underWay = new Set<WriteUnderWay>();
   readonly #durable = new Set<WriteUnderWay>();
   readonly #suspect = new SectorSet();
   #reason = '';
 
-  /** Called when it has become more or less; what it does is done before anybody is answered. */
+  /** Called when the record has grown or shrunk; its work is done before any command is answered. */
   changed: (grown: boolean) => Promise<void> = async () => {};
 
-  /** Undefined when all that a good flush was answered for is on the medium. */
+  /** The losses. Undefined when all that a good flush was answered for is on the medium. */
   get lost(): LostWrites | undefined {
     if (this.#suspect.isEmpty) return undefined;
     const ranges = this.#suspect.isEverything ? undefined : this.#suspect.ranges();
@@ -67,7 +67,7 @@ export class WriteRecord {
     return !this.#suspect.isEmpty;
   }
 
-  /** Begins with what another record has known, or what was kept over the end of the process. */
+  /** Begins with the losses of another record, or with those that were kept over the end of the process. */
   restore(lost: LostWrites | undefined): void {
     this.#suspect.clear();
     if (!lost) return;
@@ -77,7 +77,7 @@ export class WriteRecord {
     else this.#suspect.addEverything();
   }
 
-  /** A write without `durable` has ended, in the turn of the event loop in which it began. */
+  /** Notes a write without `durable` that has ended in the turn of the event loop in which it began. */
   wrote(position: number, length: number): void {
     this.#unflushed.add(position, length);
     if (this.#durable.size > 0) this.#overtake(position, length);
@@ -89,7 +89,7 @@ export class WriteRecord {
     return write;
   }
 
-  /** A write without `durable` has ended, well or not. One that a failure has overtaken proves nothing. */
+  /** Notes that a write without `durable` has ended, well or not. A write that a failure has overtaken proves nothing. */
   end(write: WriteUnderWay): void {
     this.#underWay.delete(write);
     if (!write.overtaken) this.wrote(write.position, write.length);
@@ -101,7 +101,7 @@ export class WriteRecord {
     return write;
   }
 
-  /** A durable write has ended. @param isGood its range is on the medium, whatever was in a cache, or lost, of it before */
+  /** Notes that a durable write has ended. @param isGood its range is on the medium, whatever was in a cache, or lost, of it before */
   async endDurable(write: WriteUnderWay, isGood: boolean): Promise<void> {
     this.#durable.delete(write);
     if (!isGood || write.overtaken) return;
@@ -117,7 +117,7 @@ export class WriteRecord {
       if (write.position < position + length && position < write.position + write.length) write.overtaken = true;
   }
 
-  /** Whether all that was acknowledged is on the medium, as far as the range goes. */
+  /** Whether all acknowledged writes in the range are on the medium. */
   isFlushed(position: number, length: number): boolean {
     return this.#suspect.isEmpty && !this.#unflushed.has(position, length) && !this.#flushing.has(position, length);
   }
@@ -126,20 +126,20 @@ export class WriteRecord {
     [this.#flushing, this.#unflushed] = [this.#unflushed, this.#flushing];
   }
 
-  /** The flush was answered: what was written before it is on the medium, and what was lost of that is there again. */
+  /** Notes that the flush succeeded: all writes before it are on the medium, and losses among them are made good. */
   async flushed(): Promise<void> {
     const mended = this.isSuspect && this.#suspect.removeSet(this.#flushing);
     this.#flushing.clear();
     if (mended) await this.changed(false);
   }
 
-  /** The flush was not answered, and may be repeated. */
+  /** Notes that the flush was not answered, and may be repeated. */
   unanswered(): void {
     this.#unflushed.addSet(this.#flushing);
     this.#flushing.clear();
   }
 
-  /** The medium has failed: all that it was not known to hold may be gone, also what is on its way. */
+  /** Notes that the medium has failed: all data that it was not known to hold may be gone, also data on its way. */
   async failed(reason: string): Promise<void> {
     const grown = !this.#unflushed.isEmpty || !this.#flushing.isEmpty || this.#underWay.size > 0;
     if (!this.isSuspect) this.#reason = reason;
@@ -154,18 +154,18 @@ export class WriteRecord {
     if (grown) await this.changed(true);
   }
 
-  /** The first flush of a volume that was just opened has failed: what was written to it before, nobody knows. */
+  /** Notes that the first flush of a volume that was just opened has failed: nobody knows which earlier writes are lost. */
   async failedAtOpening(reason: string): Promise<void> {
     this.restore({ reason });
     await this.changed(true);
   }
 
-  /** @throws EIO while something may be lost: nothing is stable until that is mended */
+  /** Checks that nothing may be lost. @throws EIO otherwise: nothing is stable until that is mended */
   check(): void {
     if (this.isSuspect) throw systemError('EIO', 'fdatasync');
   }
 
-  /** Forgets what may be lost, in a range or altogether: there is no such range any more, or an operator says so. */
+  /** Forgets losses, in a range or altogether: the range is gone, or an operator says so. */
   async forget(position = 0, length = Number.POSITIVE_INFINITY): Promise<void> {
     if (!this.isSuspect) return;
     if (length === Number.POSITIVE_INFINITY && position === 0) this.#suspect.clear();

@@ -1,4 +1,4 @@
-/** The fabrics there are, and what serves them; one line each. */
+/** The fabrics, and their services; one line each. */
 
 import type { Fabric } from '../target/fabric.ts';
 import type { Service } from '../target/service.ts';
@@ -10,5 +10,5 @@ export const fabrics: readonly Fabric[] = [iscsi, loopback, vhost];
 
 const services: readonly Service[] = [iscsiService, loopbackService, vhostService];
 
-/** What serves a fabric. Undefined: it is kept in the tree and in the file, and nothing serves it. */
+/** The service of a fabric. Undefined: the fabric is kept in the tree and in the file, and nothing serves it. */
 export const serviceOf = (fabric: Fabric): Service | undefined => services.find((one) => one.fabric === fabric);

@@ -18,7 +18,10 @@ export const iscsi: Fabric = {
   sessionParameters,
 };
 
-/** Its engine is loaded by who serves: a command that only changes the configuration starts faster without it. */
+/**
+ * The service of iSCSI. Its engine is loaded when something is served: a command that only changes the configuration starts faster
+ * without it.
+ */
 export const iscsiService: Service = {
   fabric: iscsi,
   examine: async (...words) => (await import('../iscsi/examination.ts')).examineLogin(...words),

@@ -1,9 +1,9 @@
-/** What the fabrics that stay on this machine have in common: their target ports, and the one attribute of their TPGs. */
+/** The common part of the fabrics that stay on this machine: their target ports, and the one attribute of their TPGs. */
 
 import { integer } from '../attribute.ts';
 
 export const localPorts = {
-  // As LIO's: a SCSI bus in this machine calls itself SAS.
+  // LIO's SCSI bus in a machine calls itself SAS, too.
   protocol: 6,
   tpgAttributes: {
     fabric_prot_type: integer({

@@ -1,4 +1,4 @@
-/** LUNs for this machine itself: NBD on a Unix socket, and block devices where the machine has what that takes. */
+/** LUNs for this machine itself: NBD on a Unix socket, and block devices where the machine has the programs for them. */
 
 import { deviceOf, uriOf } from '../nbd/names.ts';
 import type { Fabric } from '../target/fabric.ts';
@@ -16,7 +16,7 @@ export const loopback: Fabric = {
   isLocal: true,
 };
 
-/** Its engine is loaded by who serves. */
+/** The service of loopback. Its engine is loaded when something is served. */
 export const loopbackService: Service = {
   fabric: loopback,
   local: { uri: uriOf, device: deviceOf },

@@ -15,7 +15,7 @@ export const vhost: Fabric = {
   clientsStay: true,
 };
 
-/** Its engine is loaded by who serves. */
+/** The service of vhost. Its engine is loaded when something is served. */
 export const vhostService: Service = {
   fabric: vhost,
   clientLines,

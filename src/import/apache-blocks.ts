@@ -12,7 +12,7 @@ export interface BlockOption extends At {
   readonly value: string;
 }
 
-/** A block: its name, its argument, and what stands in it. */
+/** A block: its name, its argument, and its contents. */
 export interface Block extends At {
   readonly name: string;
   readonly argument: string;
@@ -27,10 +27,10 @@ interface Open extends At {
   readonly blocks: Block[];
 }
 
-/** Files that include one another, and blocks in blocks, are followed so far. */
+/** The depth to which files that include one another, and blocks in blocks, are followed. */
 const depthMax = 16;
 
-/** @returns a block without a name around all of it @throws OperatorError with file and line */
+/** Reads blocks. @returns a block without a name around all of them @throws OperatorError with file and line */
 export function readBlocks(text: string, file: string): Block {
   const root: Open = { name: '', argument: '', file, line: 1, options: [], blocks: [] };
   readInto([root], text, file, new SourceFiles(Buffer.byteLength(text)), 0);
@@ -46,7 +46,7 @@ function readInto(open: Open[], text: string, file: string, files: SourceFiles, 
     const at = { file, line };
     const inner = open.at(-1)!;
     const [, closing] = /^<\/\s*([^\s>]+)\s*>$/.exec(content) ?? [];
-    // Each of these goes through a line once, however long its blanks are.
+    // These regular expressions go through a line once, however long its blanks are.
     const [, name, argument = ''] = /^([^\s/>][^\s>]*)\s*(.*)$/.exec(bracketed(content)) ?? [];
     const [, included] = /^(?:<<\s*)?include\s+(.+)$/i.exec(content) ?? [];
     if (included !== undefined) {
@@ -75,13 +75,13 @@ function readInto(open: Open[], text: string, file: string, files: SourceFiles, 
   if (open.length > outside) throw wrongAt(inner, `<${keywordOf(inner.name, true)}> is not closed`);
 }
 
-/** Without comments and empty lines; one that ends with a backslash goes on in the next. */
+/** The lines of a text, without comments and empty lines; one that ends with a backslash goes on in the next. */
 function* linesOf(text: string): Generator<{ line: number; content: string }> {
   let started = 0;
   let held = '';
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     if (held === '') started = index + 1;
-    // Behind a backslash it is none.
+    // Behind a backslash, `#` begins no comment.
     const plain = raw.replace(/(?<!\\)#.*$/, '');
     if (plain.endsWith('\\')) {
       held += plain.slice(0, -1);
@@ -94,13 +94,13 @@ function* linesOf(text: string): Generator<{ line: number; content: string }> {
   if (held.trim() !== '') yield { line: started, content: held.trim() };
 }
 
-/** What stands between `<` and `>`; nothing where they are not around all of it. */
+/** The text between `<` and `>`; nothing where they are not around all of it. */
 const bracketed = (content: string): string => (/^<.*>$/.test(content) ? content.slice(1, -1).trim() : '');
 
-/** Double quotes around a value, and backslashes before signs that would mean something. */
+/** Takes away double quotes around a value, and backslashes before signs with a meaning. */
 const unquoted = (text: string): string => text.replace(/^"(.*)"$/s, '$1').replace(/\\([$\\"#])/g, '$1');
 
-/** What a name with `*` and `?` in its last part stands for; a folder stands for what is in it. */
+/** The files that a name with `*` and `?` in its last part stands for; a folder stands for the files in it. */
 function filesOf(name: string, from: string, files: SourceFiles, at: At): string[] {
   within(at, '', () => files.count());
   const path = resolve(dirname(from), name);
@@ -121,7 +121,10 @@ function filesIn(folder: string, pattern: string): string[] {
   }
 }
 
-/** Whether a name is of a pattern with `*` and `?`. It goes back to the last `*` alone: a regular expression would try all of them with one another. */
+/**
+ * Whether a name matches a pattern with `*` and `?`. The match goes back to the last `*` alone: a regular expression would try all of
+ * them with one another.
+ */
 function matches(name: string, pattern: string): boolean {
   let [at, of] = [0, 0];
   let star = -1;
@@ -144,7 +147,7 @@ function matches(name: string, pattern: string): boolean {
 const textOf = (path: string, files: SourceFiles, at: At): string =>
   within(at, `${path} cannot be read: `, () => files.read(path));
 
-/** What goes wrong is told with the line that asked for it. */
+/** Does work; an error of it is told with the line that asked for it. */
 function within<T>(at: At, what: string, work: () => T): T {
   try {
     return work();

@@ -23,7 +23,7 @@ interface Statement extends At {
   readonly inner: readonly Statement[] | undefined;
 }
 
-/** Blocks in one another. */
+/** The depth of blocks in one another. */
 const depthMax = 8;
 
 export const ctlConf: ImportKind = {
@@ -67,9 +67,9 @@ interface Allowed {
   readonly addresses: string[];
   readonly names: string[];
   outgoing: Account | undefined;
-  /** A secret stands there that cannot be read. */
+  /** Whether a secret of it cannot be read. */
   isBroken: boolean;
-  /** Nobody said how; ctld then lets nobody in. */
+  /** Whether no line says how initiators prove themselves; ctld then lets nobody in. */
   denied: boolean;
 }
 
@@ -116,7 +116,7 @@ function targetOf(target: Statement, groups: Groups, left: LeftOut[]): ImportedT
   };
 }
 
-/** With another number of words it is not known which of them is the secret. */
+/** The number of words of statements with a secret: with another number it is not known which word is the secret. */
 const wordsOf: ReadonlyMap<string, number> = new Map([
   ['chap', 3],
   ['chap-mutual', 5],
@@ -142,7 +142,7 @@ const portalOf = (text: string): string => {
   return `${address}:${port}`;
 };
 
-/** `lun 0 { path /x }`, or `lun 0 name` for one that stands by itself. */
+/** Adds `lun 0 { path /x }`, or `lun 0 name` for a LUN that stands by itself. */
 function addUnit(units: ImportedUnit[], statement: Statement, { units: named }: Groups, left: LeftOut[]): void {
   const [, number = '', name = ''] = statement.words;
   const said = statement.inner ?? named.get(name)?.inner;
@@ -171,7 +171,7 @@ function addUnit(units: ImportedUnit[], statement: Statement, { units: named }: 
   }
 }
 
-/** @throws OperatorError for braces that do not close, or open nothing */
+/** Parses. @throws OperatorError for braces that do not close, or open nothing */
 function parse(text: string, file: string): Statement[] {
   const root: Statement[] = [];
   const open: { into: Statement[]; line: number }[] = [{ into: root, line: 1 }];

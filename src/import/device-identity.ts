@@ -1,4 +1,4 @@
-/** What a SCSI disk of this machine says of itself, as far as the kernel shows it (sysfs). */
+/** The identity of a SCSI disk of this machine, as far as the kernel shows it (sysfs). */
 
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 /** Vendor, product, revision and serial number, by tgt's names for them. */
 export type DeviceIdentity = Readonly<Partial<Record<'vendor_id' | 'product_id' | 'product_rev' | 'scsi_sn', string>>>;
 
-/** Nothing where the device is none that answers INQUIRY: a virtio disk's `vendor` is a number of PCI. */
+/** The identity of a device. It is empty for a device that does not answer INQUIRY: a virtio disk's `vendor` is a number of PCI. */
 export function identityOfDevice(path: string, sysfs = '/sys'): DeviceIdentity {
   const read = (name: string) => {
     try {
@@ -23,7 +23,7 @@ export function identityOfDevice(path: string, sysfs = '/sys'): DeviceIdentity {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
-/** A name in /dev/disk is a link to it. */
+/** Follows links: a name in /dev/disk is a link to the device. */
 function real(path: string): string {
   try {
     return realpathSync(path);

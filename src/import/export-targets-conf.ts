@@ -1,11 +1,14 @@
-/** The targets of iSCSI as a targets.conf for tgt. What tgt cannot say is a comment, so that it is not lost unseen. */
+/** The targets of iSCSI as a targets.conf for tgt. Settings that tgt cannot say become comments, so that their loss is seen. */
 
 import { randomBytes } from 'node:crypto';
 import { labelsOf } from '../operations/labels.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { FabricState, Lun, Tpg } from '../target/target.ts';
 
-/** @param secrets those of accounts are in it; without, random words stand in their places: a file without any would let everybody in */
+/**
+ * Writes a targets.conf. @param secrets whether accounts keep their secrets; otherwise random words stand in their places: a file without
+ * any would let everybody in
+ */
 export function exportTargetsConf(tree: Tree, secrets: boolean): string {
   const state = tree.fabrics.get('iscsi')!;
   const secretOf: SecretOf = secrets ? escaped : () => randomBytes(9).toString('hex');
@@ -29,10 +32,10 @@ export function exportTargetsConf(tree: Tree, secrets: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** A secret as it stands in the file, or what stands there for it. */
+/** The text for a secret in the file: the secret itself, or a random word. */
 type SecretOf = (secret: string | undefined) => string;
 
-/** Signs that would mean something in the file. */
+/** Escapes signs that have a meaning in the file. */
 const escaped = (text: string | undefined): string => (text ?? '').replace(/[$\\"#]/g, '\\$&');
 
 function targetLines(state: FabricState, tpg: Tpg, secretOf: SecretOf): string[] {
@@ -54,7 +57,7 @@ function targetLines(state: FabricState, tpg: Tpg, secretOf: SecretOf): string[]
   ];
 }
 
-/** Where demo mode is off, only those come that have an ACL. */
+/** The rules of a target. Where demo mode is off, only initiators come that have an ACL. */
 function rulesOf({ accessList, attributes }: Tpg, names: readonly string[]): string[] {
   const isDemo = (attributes.values as { generate_node_acls?: number }).generate_node_acls === 1;
   if (!accessList && isDemo) return ['initiator-address ALL'];
@@ -63,7 +66,7 @@ function rulesOf({ accessList, attributes }: Tpg, names: readonly string[]): str
     ...addresses.map((one) => `initiator-address ${one}`),
     ...listed.map((one) => `initiator-name ${one}`),
   ];
-  // A target without any rule is everybody's in tgt: this address is nobody's (RFC 5737).
+  // A target without any rule is open to everybody in tgt, and nobody has this address (RFC 5737).
   const needsAddress = rules.every((rule) => !rule.startsWith('initiator-address'));
   return needsAddress ? ['initiator-address 192.0.2.255', ...rules] : rules;
 }
@@ -75,7 +78,7 @@ function unitLines({ index, storageObject }: Lun): string[] {
   const path = typeof config['dev'] === 'string' ? config['dev'] : undefined;
   if (path === undefined || !['fileio', 'block'].includes(backstore.name))
     return [`# LUN ${index} is a ${backstore.name}, which has no file or device`];
-  // LUN 0 is a controller in tgt.
+  // In tgt, LUN 0 is a controller.
   if (index === 0)
     return [`# LUN 0 cannot be a disk in tgt; give it another number:`, `# backing-store ${escaped(path)}`];
   const options = [

@@ -64,13 +64,13 @@ export const gotgtJson: ImportKind = {
   },
 };
 
-/** `127.0.0.1:3260`, `:3260` */
+/** Reads a portal: `127.0.0.1:3260`, `:3260`. */
 const portalOf = (text: string): string[] => {
   const [, address = '', port = '3260'] = /^(\[[\da-fA-F:]+\]|[\d.]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   return text === '' ? [] : [`${address || '0.0.0.0'}:${port}`];
 };
 
-/** @throws Refusal */
+/** The unit of a storage. @throws Refusal */
 function unitOf(storage: Raw | undefined, id: string): Pick<ImportedUnit, 'store' | 'attributes'> {
   if (!storage) throw new Refusal('invalid', `there is no storage ${id}`);
   const [, kind = '', path = ''] = /^(\w+):(.*)$/s.exec(String(storage['path'])) ?? [];

@@ -1,4 +1,4 @@
-/** The ietd.conf of the iSCSI Enterprise Target: lines of words, where `Target` begins one and `Lun` says a disk of it. */
+/** The ietd.conf of the iSCSI Enterprise Target: lines of words, where `Target` begins a target and `Lun` adds a disk to it. */
 
 import { OperatorError } from '../errors.ts';
 import type { Account } from '../target/auth.ts';
@@ -78,7 +78,7 @@ export const ietdConf: ImportKind = {
   },
 };
 
-/** Lines that are no comments. `#` within one is a sign like others; one that ends with a backslash goes on in the next. */
+/** The lines that are no comments. `#` within a line is a sign like others; a line that ends with a backslash goes on in the next. */
 function* linesOf(text: string): Generator<{ line: number; content: string }> {
   let held = '';
   let from = 1;
@@ -100,7 +100,7 @@ interface Open extends At {
   readonly units: ImportedUnit[];
   readonly accounts: Account[];
   outgoing: Account | undefined;
-  /** It has an account that cannot be read. */
+  /** Whether an account of it cannot be read. */
   isBroken: boolean;
   readonly parameters: Record<string, string>;
 }
@@ -111,14 +111,14 @@ const parameters: Readonly<Record<string, string>> = {
   ...{ maxburstlength: 'MaxBurstLength', firstburstlength: 'FirstBurstLength', defaulttime2wait: 'DefaultTime2Wait' },
   ...{ defaulttime2retain: 'DefaultTime2Retain', datapduinorder: 'DataPDUInOrder' },
   ...{ datasequenceinorder: 'DataSequenceInOrder', errorrecoverylevel: 'ErrorRecoveryLevel' },
-  // IET names them from the target's side, LIO from the initiator's.
+  // IET names these parameters from the target's side, LIO from the initiator's.
   maxrecvdatasegmentlength: 'MaxXmitDataSegmentLength',
   maxxmitdatasegmentlength: 'MaxRecvDataSegmentLength',
 };
 
 const valueOfKey = (value: string): string => (value === 'None' ? 'CRC32C,None' : value);
 
-/** `0 Path=/dev/sdc,Type=fileio,IOMode=wt` */
+/** Adds the unit of a line: `0 Path=/dev/sdc,Type=fileio,IOMode=wt`. */
 function addUnit({ units }: Open, value: string, at: At, left: LeftOut[]): void {
   const [, number = '', words = ''] = /^(\d{1,5})\s+(.*)$/.exec(value) ?? [];
   if (number === '') throw wrongAt(at, `Lun needs a number and a path: Lun 0 Path=/dev/sdb`);

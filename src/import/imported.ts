@@ -1,4 +1,4 @@
-/** What a configuration of another target says, whatever its form: targets, their disks, who may come to them. */
+/** The contents of a configuration of another target, whatever its form: targets, their disks, their access lists. */
 
 import type { AccessList } from '../target/access-list.ts';
 import type { Account } from '../target/auth.ts';
@@ -10,7 +10,7 @@ export interface At {
   readonly line: number;
 }
 
-/** Something that was not taken over, and why. */
+/** A line that was not taken over, and the reason. */
 export interface LeftOut extends At {
   readonly what: string;
 }
@@ -19,28 +19,28 @@ export interface LeftOut extends At {
 export interface ImportedUnit extends At {
   readonly lun: number;
   readonly store: Store;
-  /** Attributes of the storage object, besides what its kind has. */
+  /** Attributes of the storage object, besides the defaults of its kind. */
   readonly attributes: Readonly<Record<string, string | number>>;
 }
 
-/** A target, with its disks and who may come to it. */
+/** A target, with its disks and its access list. */
 export interface ImportedTarget extends At {
   readonly wwn: string;
-  /** tgt's number; undefined where the other has none. */
+  /** The number that tgt gave; undefined for configurations of others. */
   readonly tid: number | undefined;
   readonly enabled: boolean;
   readonly units: readonly ImportedUnit[];
-  /** Undefined: whoever comes. */
+  /** The access list. Undefined: everybody may come. */
   readonly accessList: AccessList | undefined;
   readonly accounts: readonly Account[];
   readonly outgoing: Account | undefined;
   /** Text parameters of the TPG. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** `ADDRESS:PORT` */
+  /** The portals: `ADDRESS:PORT`. */
   readonly portals: readonly string[];
 }
 
-/** All that was read. */
+/** All contents of a configuration. */
 export interface Imported {
   readonly targets: readonly ImportedTarget[];
   readonly discovery: { readonly accounts: readonly Account[]; readonly outgoing: Account | undefined };
@@ -52,25 +52,25 @@ export interface ImportKind {
   readonly name: string;
   /** Whether a text is of this form. */
   recognises(text: string): boolean;
-  /** @throws OperatorError for a text that cannot be read, with file and line */
+  /** Reads a text. @throws OperatorError for a text that cannot be read, with file and line */
   read(text: string, file: string): Imported;
 }
 
-/** Where targets listen when their configuration does not say it. */
+/** The portals of targets whose configuration has none. */
 export const defaultPortals: readonly string[] = ['0.0.0.0:3260', '[::]:3260'];
 
 /**
- * What is told of a line that is not taken over: its keyword alone. The rest may be a secret, and so may any line of a file
- * that is none of a configuration and that only root can read: a word that stands alone, or looks like no keyword, is not shown.
+ * The text that is shown of a line which is not taken over: its keyword alone. The rest may be a secret, and so may any line of a file
+ * that is no configuration and that only root can read: a word that stands alone, or looks like no keyword, is not shown.
  */
 export const keywordOf = (key: string, hasMore: boolean): string =>
   hasMore && /^[a-z][\w.-]{0,31}$/i.test(key) ? key : 'a line that is not understood';
 
-/** Nobody may come: accounts are meant and none can be read, so it must not be everybody. */
+/** The list that lets nobody come: for a target whose accounts cannot be read, which must not become open to everybody. */
 export const nobody: AccessList = { addresses: [], names: [] };
 export const nobodyComes = 'who may come: no account of it can be read, so nobody is let in (say who may with `allow`)';
 
-/** A secret's words, `USER SECRET`. */
+/** Reads a secret's words, `USER SECRET`. */
 export function accountOf(value: string): Account | undefined {
   const [, userid, password] = /^(\S+)\s+(\S+)$/.exec(value.trim()) ?? [];
   return userid !== undefined && password !== undefined ? { userid, password } : undefined;

@@ -1,4 +1,4 @@
-/** Configurations of other targets, each kind in a file of its own; which one a file is, its content says. */
+/** Configurations of other targets, each kind in a file of its own. The contents of a file say of which kind it is. */
 
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -10,10 +10,10 @@ import { type Plan, planOf } from './operations.ts';
 import { SourceFiles } from './source-files.ts';
 import { targetsConf } from './targets-conf.ts';
 
-/** In the order in which they are asked. */
+/** The kinds, in the order in which they are asked. */
 export const importKinds: readonly ImportKind[] = [gotgtJson, ctlConf, targetsConf, ietdConf];
 
-/** What the configuration in `path` amounts to beside what is there. @throws OperatorError */
+/** The operations that add the configuration in `path` to the tree. @throws OperatorError */
 export async function planImport(tree: Tree, path: string): Promise<Plan & { readonly kind: string }> {
   let text: string;
   try {

@@ -1,4 +1,4 @@
-/** An imported configuration → the operations that it amounts to. */
+/** Makes operations of an imported configuration. */
 
 import { printAccessList } from '../operations/access-operations.ts';
 import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
@@ -15,7 +15,7 @@ export interface Plan {
   readonly left: readonly LeftOut[];
 }
 
-/** What is there already stays as it is. */
+/** The operations of a configuration. Objects that are in the tree already stay as they are. */
 export function planOf(tree: Tree, imported: Imported): Plan {
   const plan = new Planning(tree);
   plan.all(imported);
@@ -34,12 +34,12 @@ class Planning {
   readonly operations: Operation[] = [];
   readonly left: LeftOut[] = [];
   readonly #tree: Tree;
-  /** Accounts that are there by then. */
+  /** The accounts that the operations so far have made, or found. */
   readonly #accounts: Map<string, string>;
-  /** Storage objects by the file or device that they are on, as they are made. */
+  /** Storage objects by their file or device, as they are made. */
   readonly #units = new Map<string, string>();
 
-  /** tgt's numbers of targets that are there. */
+  /** The numbers of tgt that targets in the tree have. */
   readonly #numbers: ReadonlySet<number>;
 
   constructor(tree: Tree) {
@@ -82,11 +82,11 @@ class Planning {
     this.operations.push(
       { path: fabric, verb: 'create', params: { wwn } },
       { path: `${fabric}/${wwn}`, verb: 'create', params: { tag: 1 } },
-      // An account that is there with another secret was meant all the same: then nobody comes, rather than everybody.
+      // An account that exists with another secret was still meant to protect the target: then nobody may come, rather than everybody.
       setAttribute(path, 'authentication', accounts.length > 0 ? 1 : 0),
       setAttribute(path, 'generate_node_acls', 1),
       setAttribute(path, 'demo_mode_write_protect', 0),
-      // A number that another target has stays that one's; the disks are known by theirs all the same.
+      // Another target keeps its number; the disks of this one have the identity of the number all the same.
       ...(tid === undefined || this.#numbers.has(tid)
         ? []
         : [setAttribute(path, 'labels', printLabels([['tid', String(tid)]]))]),
@@ -108,7 +108,7 @@ class Planning {
     );
   }
 
-  /** @returns whether it can be used */
+  /** Makes an account. @returns whether it can be used */
   #account({ userid, password }: { userid: string; password: string }, at: { file: string; line: number }): boolean {
     const there = this.#accounts.get(userid);
     if (there === password) return true;

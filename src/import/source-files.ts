@@ -1,35 +1,38 @@
-/** The files that a configuration is read from. Who imports names them, and root's process opens them: no file may hold it up or fill its memory. */
+/**
+ * The files that a configuration is read from. An operator names them, and root's process opens them: no file may hold that process up or
+ * fill its memory.
+ */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
-/** Of all files of one configuration together. */
+/** The bytes of all files of one configuration together. */
 const bytesMax = 1 << 20;
-/** Files, and lines that include some. */
+/** The number of files, and of lines that include some. */
 const filesMax = 4096;
 
 export class SourceFiles {
   #bytes: number;
   #files = 1;
 
-  /** @param read how many bytes of the configuration were read already */
+  /** @param read the number of bytes of the configuration that were read already */
   constructor(read = 0) {
     this.#bytes = read;
   }
 
-  /** Once for each file, and for each line that names some. @throws Error when there are too many */
+  /** Counts a file, or a line that names some. @throws Error when there are too many */
   count(): void {
     this.#files += 1;
     if (this.#files > filesMax) throw new Error(`the configuration includes more than ${filesMax} files`);
   }
 
-  /** @throws Error for what is no regular file, and where all files together are too large */
+  /** Reads a file. @throws Error for what is no regular file, and where all files together are too large */
   read(path: string): string {
     this.count();
     // Opening a FIFO waits for its other end without O_NONBLOCK, and opening a terminal could make it the process's own.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     try {
       if (!fstatSync(fd).isFile()) throw new Error('it is no regular file');
-      // The size of a file in /proc is 0: what counts is what is read.
+      // The size of a file in /proc is 0, so the bytes that are read count.
       const bytes = Buffer.allocUnsafe(bytesMax - this.#bytes + 1);
       let length = 0;
       for (let got = -1; got !== 0 && length < bytes.length; length += got)

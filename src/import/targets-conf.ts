@@ -34,7 +34,7 @@ export const targetsConf: ImportKind = {
   },
 };
 
-/** What a target says of all of its LUNs, and a LUN of itself. */
+/** The keys that a target may have for all of its LUNs, and a LUN for itself. */
 const unitKeys: readonly string[] = [
   ...['device-type', 'bs-type', 'bsopts', 'bsoflags', 'block-size', 'write-cache', 'lun', 'allow-in-use'],
   ...[
@@ -50,7 +50,7 @@ const unitKeys: readonly string[] = [
   ],
   ...['mode_page', 'lbppbe', 'la_lba', 'optimal_xfer_gran', 'optimal_xfer_len', 'params', 'path'],
 ];
-/** Those of them that are parameters of `tgtadm --params` under the same name. */
+/** The keys that are parameters of `tgtadm --params` under the same name. */
 const parameterKeys = unitKeys.slice(8, -1);
 /** Text keys, with the name that they have at a TPG. */
 const textKeys: Readonly<Record<string, string>> = {
@@ -95,7 +95,7 @@ class Reading {
     for (const block of blocks) if (block.name !== 'target') this.#leaveBlock(block);
   }
 
-  /** In the order of their names, numbered as tgt-admin numbers them. */
+  /** The targets in the order of their names, numbered as tgt-admin numbers them. */
   targets(blocks: readonly Block[]): ImportedTarget[] {
     const byName = new Map<string, Block>();
     for (const block of blocks.filter(({ name }) => name === 'target')) {
@@ -120,7 +120,7 @@ class Reading {
           this.#leave(block, `target ${name}: there is no driver ${driver} here`);
           return [];
         }
-        // What initiators know disks by is made of it: it cannot be two targets'.
+        // The identity of disks is made of the target's number, so two targets cannot have the same one.
         const wanted = tid;
         while (numbers.has(tid)) tid += 1;
         if (tid !== wanted)
@@ -149,7 +149,8 @@ class Reading {
       else if (!['driver', 'controller_tid', 'backing-store', 'direct-store', ...unitKeys].includes(key))
         this.#leave(option, keywordOf(key, value !== ''));
     }
-    // With names alone tgt-admin lets every address in besides, against its own manual: here the names are meant.
+    // With names alone tgt-admin lets every address in besides, against its own manual. Here only the names are let in, as the file means
+    // it.
     const everybody = addresses.length + names.length === 0;
     const isBroken = accounts.length === 0 && block.options.some(({ key }) => key === 'incominguser');
     if (isBroken) this.#leave(block, nobodyComes);
@@ -159,7 +160,7 @@ class Reading {
     return { ...about, wwn: name.toLowerCase(), units: this.#units(block, tid), portals: defaultPortals };
   }
 
-  /** Backing stores, then direct stores, each in the order of their paths; LUNs that nobody has a number for get the lowest. */
+  /** The units: backing stores, then direct stores, each in the order of their paths; LUNs without a number get the lowest free one. */
   #units(block: Block, tid: number): ImportedUnit[] {
     const stores = ['backing-store', 'direct-store'].flatMap((kind) => {
       const lines = block.options
@@ -176,7 +177,7 @@ class Reading {
     const wanted = new Set(stores.flatMap(({ options }) => last({ options }, 'lun') ?? []));
     const ofTarget = last(block, 'lun');
     const taken = new Set<number>();
-    // A path has one, also where it is a backing-store and a direct-store: then it is the first alone.
+    // A path that is both a backing-store and a direct-store has one number, and is the first of them alone.
     const numbers = new Map<string, number>();
     const units: ImportedUnit[] = [];
     for (const { path, options, file, line, isDirect } of stores) {
@@ -201,7 +202,7 @@ class Reading {
 
   #unit(path: string, own: readonly BlockOption[], ofTarget: readonly BlockOption[], isDirect: boolean, at: At) {
     const wordOf = (key: string) => last({ options: own }, key) ?? last({ options: ofTarget }, key);
-    // Against its own manual, tgt-admin takes it of a LUN alone.
+    // Against its own manual, tgt-admin takes the block size of a LUN alone.
     const blockSize = last({ options: own }, 'block-size');
     const ofAll = ofTarget.find(({ key }) => key === 'block-size');
     if (blockSize === undefined && ofAll)

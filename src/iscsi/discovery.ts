@@ -48,7 +48,10 @@ function describe(target: Target, asker: Asker): Pair[] {
   return shown.length === 0 ? [] : [['TargetName', target.wwn], ...addresses];
 }
 
-/** As in LIO, demo_mode_discovery shows a TPG also to initiators that access would not admit; as in tgt, an access list hides it. */
+/**
+ * Whether an initiator is shown a TPG. In LIO, demo_mode_discovery shows a TPG also to initiators that access would not admit; in tgt, an
+ * access list hides it.
+ */
 function isShown(tpg: Tpg, { initiatorName, address }: Asker): boolean {
   if (whyUnlisted(tpg, initiatorName, address) !== undefined) return false;
   if (!tpg.enabled) return tpg.attribute('tpg_enabled_sendtargets') === 0;

@@ -1,6 +1,6 @@
 /**
- * LUNs as block devices of this machine. Each has a process of its own (device-process.ts), which outlives this one: a
- * device that is in use stays, and the next process that serves the LUN finds it.
+ * LUNs as block devices of this machine. Each has a process of its own (device-process.ts), which outlives this one: a device in use
+ * stays, and the next process that serves the LUN finds it.
  */
 
 import { spawn } from 'node:child_process';
@@ -16,32 +16,32 @@ import { type DeviceSource, leftIn } from './device-ways.ts';
 
 /** A LUN that is a block device of this machine. */
 export interface Attached {
-  /** `/dev/nbd0` */
+  /** The device's file: `/dev/nbd0`. */
   readonly device: string;
-  /** Its process has ended, and the device answers nothing any more. */
+  /** Whether its process has ended, so that the device answers nothing any more. */
   hasEnded(): boolean;
-  /** Writes what the kernel still has of it to the LUN, and takes it away. */
+  /** Writes the kernel's cached data to the LUN, and removes the device. */
   detach(): Promise<void>;
-  /** As `detach`, but when somebody uses it, it stays for the next process that serves. @returns who does */
+  /** Removes the device as `detach` does, unless programs use it: then it stays for the next process that serves. @returns its users */
   leave(): Promise<string[]>;
 }
 
-/** What is to be attached. */
+/** The LUN that is to be attached. */
 export interface Source {
   /** The socket of the target. */
   readonly target: string;
   /** The storage object's serial number: under that name, the target gives this disk or none. */
   readonly serial: string;
   readonly name: string;
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number;
   readonly blockSize: number;
   readonly readOnly: boolean;
-  /** A path of its own in the run directory; a link to the device stands there while it is attached. */
+  /** A path of its own in the run directory, where a link to the device stands while it is attached. */
   readonly link: string;
 }
 
-/** What a device's process is told. */
+/** The words that a device's process is started with. */
 export interface DeviceWords extends Omit<DeviceSource, 'exportName'> {
   readonly target: string;
   readonly serial: string;
@@ -49,25 +49,25 @@ export interface DeviceWords extends Omit<DeviceSource, 'exportName'> {
   readonly size: number;
 }
 
-/** What it says, once. */
+/** The one line that the process says. */
 export type DeviceWord = { readonly device: string } | { readonly message: string; readonly hint?: string };
 
-/** How long the process may take to make its device, and to end. */
+/** The time that the process may take to make its device, and to end. */
 const startMs = 15_000;
 const endMs = 35_000;
 const pollMs = 20;
 
-/** Beside the program, as build.mjs puts it. */
+/** The program of the process, which build.mjs puts beside this one. */
 const program = fileURLToPath(new URL('./device.js', import.meta.url));
 
-/** What is written down beside the link. */
+/** The note that lies beside the link. */
 interface Note extends Omit<Source, 'link' | 'target'> {
   readonly pid: number;
   readonly startTime: string;
   readonly device: string;
 }
 
-/** Attaches a LUN, or takes the device over that it is already. @throws OperatorError that says what is in the way */
+/** Attaches a LUN, or takes over the device that it is already. @throws OperatorError that says what is in the way */
 export async function attachLun(source: Source): Promise<Attached> {
   const earlier = noteOf(source);
   if (earlier && isRunning(earlier)) {
@@ -159,7 +159,7 @@ async function begin(source: Source): Promise<Note> {
 /** Ends the process of a device; the device goes with it. */
 async function end(note: Note, source: Source): Promise<void> {
   if (isRunning(note)) process.kill(note.pid, 'SIGTERM');
-  // The process may be the child of an earlier tcli: nobody tells of its end.
+  // The process may be the child of an earlier tcli, so that nobody tells of its end.
   if (!(await until(pollMs, endMs, () => !isRunning(note) || undefined))) process.kill(note.pid, 'SIGKILL');
   forget(source);
 }
@@ -168,7 +168,7 @@ function forget(source: Source): void {
   for (const path of [source.link, noteFileOf(source), `${source.link}.sock`]) rmSync(path, { force: true });
 }
 
-/** What a process left that ended without a word: a device whose other end is gone. */
+/** Removes a device whose process ended without a word. */
 async function clean(source: Source): Promise<void> {
   const left = leftIn({ folder: folderOf(source), exportName: source.name });
   for (const device of left.devices)
@@ -177,13 +177,13 @@ async function clean(source: Source): Promise<void> {
   forget(source);
 }
 
-/** @throws OperatorError while a mounted file system or a program has the device */
+/** Refuses to remove a device in use. @throws OperatorError while a mounted file system or a program has the device */
 async function refuseInUse(device: string, what: string): Promise<void> {
   const users = await whoUses(device);
   if (users.length > 0)
     throw new OperatorError(`${what}; it is ${users.join(', ')}`, 'Umount it: then it is attached anew.');
 }
 
-/** Why it is not attached, for an operator. */
+/** The reason why a LUN is not attached, for an operator. */
 export const problemOf = (error: unknown): OperatorError =>
   error instanceof OperatorError ? error : new OperatorError(reasonOf(error));

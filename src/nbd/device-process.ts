@@ -1,11 +1,10 @@
 /**
- * A process of its own for a LUN that is a block device of this machine. It stands between the device and the process that
- * serves: when that one goes and comes back, the device stays, and what it asks meanwhile waits.
+ * A process of its own for a LUN that is a block device of this machine. The process stands between the device and the process that
+ * serves: when that one goes and comes back, the device stays, and its requests wait meanwhile.
  *
  *     file system - block device - this process - the socket of the target
  *
- * It is told what to do by one JSON argument, says one JSON line, and runs until it is told to end (SIGTERM), or the
- * device has ended.
+ * The process is given one JSON argument, says one JSON line, and runs until it is told to end (SIGTERM), or the device has ended.
  */
 
 import { rmSync } from 'node:fs';
@@ -17,13 +16,13 @@ import { usableWay } from './device-ways.ts';
 import { NbdServer } from './server.ts';
 import { VolumeExport } from './volume-export.ts';
 
-/** How long what the device asks waits for the process that serves. Then it fails. */
+/** The time that a request of the device waits for the process that serves. Then it fails. */
 const absenceMs = 10 * 60_000;
 
 const { target, serial, size, name, ...source } = JSON.parse(process.argv[2] ?? '{}') as DeviceWords;
 
 const say = (word: DeviceWord): void => void process.stdout.write(`${JSON.stringify(word)}\n`);
-// Whoever started it may be gone, and so may be whoever reads what it says.
+// The program that started this process, and reads its output, may be gone.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.on('SIGHUP', () => {});
 process.on('SIGINT', () => {});
@@ -46,7 +45,7 @@ async function run(): Promise<void> {
     certificates: undefined,
     verifyPeer: true,
   };
-  // Who serves comes and goes; the storage object behind it stays, and has its own record of what its medium may have lost.
+  // The process that serves comes and goes; the storage object behind it stays, and has its own record of possible losses of its medium.
   const volume = await openNbdVolume(
     { connect: () => openNbdConnection(address), isUnchanged: () => true },
     size,

@@ -1,6 +1,6 @@
 /**
- * An NBD socket as a block device of this machine, by what the machine has: the kernel's nbd, or a loop device over a file
- * that nbdfuse shows. Nothing here waits in the event loop: the device's own I/O needs it.
+ * Ways to make a block device of an NBD socket, by what the machine has: the kernel's nbd, or a loop device over a file that nbdfuse
+ * shows. Nothing here waits in the event loop: the device's own I/O needs it.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,33 +10,33 @@ import { OperatorError } from '../errors.ts';
 import { findProgram, runProgram } from '../system/program.ts';
 import { until } from '../system/running-time.ts';
 
-/** What is to be a device. */
+/** The export that is to be a device. */
 export interface DeviceSource {
-  /** An NBD server with one export. */
+  /** The socket of an NBD server with one export. */
   readonly socket: string;
   readonly exportName: string;
-  /** Bytes of a logical block. */
+  /** The bytes of a logical block. */
   readonly blockSize: number;
   readonly readOnly: boolean;
-  /** A folder of its own, which need not exist. */
+  /** A folder for this device alone, which need not exist. */
   readonly folder: string;
 }
 
 interface NbdDevice {
-  /** `/dev/nbd0` */
+  /** The device's file: `/dev/nbd0`. */
   readonly path: string;
   /** Resolves when the device has ended by itself, with the reason. */
   readonly ended: Promise<string>;
   end(): Promise<void>;
 }
 
-/** How long nbdfuse may take to show its file, and how often that is looked at. */
+/** The time that nbdfuse may take to show its file, and the interval of looking. */
 const mountMs = 10_000;
 const mountPollMs = 20;
 
 /** A way to make a block device of an export. */
 export interface DeviceWay {
-  /** What it lacks here, a phrase each. */
+  /** The things that the way lacks on this machine, a phrase each. */
   missing(): string[];
   make(source: DeviceSource): Promise<NbdDevice>;
 }
@@ -45,7 +45,7 @@ const lacks = (missing: boolean, what: string): string[] => (missing ? [what] : 
 const lacksProgram = (name: string, from: string): string[] => lacks(!findProgram(name), `${name} (package ${from})`);
 const isRoot = (): boolean => process.getuid?.() === 0;
 
-/** @throws OperatorError that says what is missing */
+/** The first way that this machine has. @throws OperatorError that says what is missing */
 export function usableWay(): DeviceWay {
   const found = ways.map((way) => ({ way, missing: way.missing() }));
   const usable = found.find(({ missing }) => missing.length === 0);
@@ -68,7 +68,7 @@ const kernel: DeviceWay = {
     await runProgram('nbd-client', readOnly ? [...words, '-readonly'] : words);
     return {
       path,
-      // The kernel itself is its other end.
+      // The kernel itself serves the device, so it does not end by itself.
       ended: new Promise(() => {}),
       end: async () => void (await runProgram('nbd-client', ['-d', path])),
     };
@@ -117,7 +117,7 @@ const fuse: DeviceWay = {
 
 const ways: readonly DeviceWay[] = [kernel, fuse];
 
-/** Waits until nbdfuse has mounted `folder`. @throws Error with what it said instead */
+/** Waits until nbdfuse has mounted `folder`. @throws Error with its output when it does not */
 async function shown(child: ChildProcess, folder: string): Promise<void> {
   let said = '';
   let ended = false;

@@ -1,4 +1,4 @@
-/** Local targets as they run: for each a nexus of its own, a socket with its LUNs, and the devices that they are attached as. */
+/** The engine of local targets: for each a nexus of its own, a socket with its LUNs, and the devices that they are attached as. */
 
 import { mkdirSync } from 'node:fs';
 import { within } from '../backstore/patience.ts';
@@ -21,28 +21,28 @@ import { NbdServer } from './server.ts';
 /** Starts serving LUNs to this machine. */
 export const startLocal = (state: FabricState, context: EngineContext): FabricEngine => new NbdEngine(state, context);
 
-/** One LUN that is served: with another storage object behind it, it is another one. */
+/** One LUN that is served. A LUN with another storage object behind it is another unit. */
 interface Unit {
   readonly storageObject: StorageObject;
   readonly served: LogicalUnitExport;
   attached: Attached | undefined;
-  /** Why it is not attached; with the lines to read after it. */
+  /** The reason why it is not attached, with the lines to read after it. */
   problem: OperatorError | undefined;
-  /** By the running-time clock: it is not tried again before that. */
+  /** The time, by the running-time clock, before which it is not tried again. */
   notBefore: number;
   /** Resolves when the LUN has been attached or detached, while that is going on. */
   work: Promise<void> | undefined;
 }
 
-/** How long after a failure it is tried again to attach a LUN. */
+/** The pause after a failure to attach a LUN. */
 const pauseMs = 4_000;
-/** How long each step of an end may take. What is on its way to a medium that does not answer is left to itself. */
+/** The time that each step of an end may take. A request on its way to a medium that does not answer is left to itself. */
 const endMs = 5_000;
 
 interface Served {
   readonly nexus: Nexus;
   readonly server: NbdServer;
-  /** By LUN. */
+  /** The units by LUN. */
   readonly units: Map<number, Unit>;
   /** LUNs whose last unit is being detached: the next one has the same device link. */
   readonly leaving: Map<number, Promise<void>>;
@@ -71,7 +71,7 @@ class NbdEngine implements FabricEngine {
     return served?.units.get(index)?.problem;
   }
 
-  /** As LIO: a target whose initiator is this machine has none to show. */
+  /** The sessions to show: none, as with LIO, for a target whose initiator is this machine. */
   sessions(): SessionInfo[] {
     return [];
   }
@@ -126,7 +126,7 @@ class NbdEngine implements FabricEngine {
     return served;
   }
 
-  /** Brings what is served of a target up to what the tree says of its LUNs. */
+  /** Makes the units of a target equal to its LUNs in the tree. */
   #follow(tpg: Tpg, { nexus, server, units, leaving }: Served): void {
     let changed = false;
     for (const [index, unit] of units) {
@@ -156,7 +156,7 @@ class NbdEngine implements FabricEngine {
     if (changed) changeLunsOf(nexus);
     server.refresh();
     for (const [index, unit] of units) {
-      // One at a time for a LUN; what happens meanwhile is seen the next time.
+      // A LUN has one piece of work at a time; a change that comes meanwhile is seen the next time.
       const work = unit.work || leaving.has(index) ? undefined : this.#attachment(tpg.luns.get(index)!, unit, server);
       if (!work) continue;
       unit.work = work
@@ -171,7 +171,7 @@ class NbdEngine implements FabricEngine {
     }
   }
 
-  /** What there is to do for a LUN to be attached, or detached, as the tree says. */
+  /** The work by which a LUN is attached, or detached, as the tree says. */
   #attachment(lun: Lun, unit: Unit, server: NbdServer): Promise<void> | undefined {
     if (lun.attached !== true) {
       unit.problem = undefined;
@@ -197,7 +197,7 @@ class NbdEngine implements FabricEngine {
     unit.problem = undefined;
   }
 
-  /** What is done to a LUN that goes: after what is being done to it. */
+  /** Does the last work on a LUN that goes: after the work that goes on. */
   async #settled(unit: Unit, what: () => Promise<void>): Promise<void> {
     await unit.work;
     await what().catch((error) => this.#say(unit, reasonOf(error)));
@@ -214,14 +214,14 @@ class NbdEngine implements FabricEngine {
     this.#context.log({ level: 'warning', event: 'local device', detail: { path, what } });
   }
 
-  /** Who uses a device keeps it, while it waits for whoever serves it next. */
+  /** Leaves a unit: a device in use stays, and waits for the next process that serves. */
   async #leave(unit: Unit): Promise<void> {
     const { attached } = unit;
     const users = (await attached?.leave()) ?? [];
     if (users.length > 0) this.#say(unit, `${attached?.device} waits until it is served again: ${users.join(', ')}`);
   }
 
-  /** @param comesBack another process or another loop serves it next */
+  /** Ends a TPG. @param comesBack another process or another loop serves it next */
   #end(tpg: Tpg, comesBack: boolean): void {
     const served = this.#served.get(tpg);
     if (!served) return;
@@ -235,7 +235,7 @@ class NbdEngine implements FabricEngine {
   }
 
   async #takeAway({ nexus, server, units, leaving }: Served, comesBack: boolean): Promise<void> {
-    // While it is still served: what the kernel has of it is written first.
+    // Devices go while the LUNs are still served: the kernel's cached data is written first.
     const devices = Array.from(units.values(), (unit) =>
       this.#settled(unit, () => (comesBack ? this.#leave(unit) : this.#detach(unit))),
     );

@@ -1,12 +1,12 @@
-/** What the protocol serves: an export, as a disk offers it. It knows neither sockets nor SCSI. */
+/** An export, as a disk offers it to the protocol. It knows neither sockets nor SCSI. */
 
 import type { errors } from '../wire/nbd.ts';
 
-/** What a client is told when it chooses the export: it goes on with that until it connects again. */
+/** The facts that a client is told when it chooses the export: it goes on with them until it connects again. */
 export interface Geometry {
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number;
-  /** Bytes to which offsets and lengths have to be multiples. */
+  /** The bytes of which offsets and lengths have to be multiples. */
   readonly minimumBlock: number;
   readonly preferredBlock: number;
   readonly readOnly: boolean;
@@ -14,7 +14,7 @@ export interface Geometry {
   readonly trims: boolean;
   /** Whether the export can write zeros without being sent them. */
   readonly zeroes: boolean;
-  /** Zeros are written faster than data. */
+  /** Whether zeros are written faster than data. */
   readonly zeroesFast: boolean;
 }
 
@@ -33,21 +33,21 @@ export interface StatusExtent {
 
 /** A disk to be served. */
 export interface Export {
-  /** What clients ask for it by. */
+  /** The name that clients ask for. */
   readonly name: string;
   readonly description: string;
-  /** Another name, which stays with the disk: under it a client gets this one or none. It is not listed. */
+  /** Another name, which stays with the disk: under it a client gets this disk or none. It is not listed. */
   readonly serial?: string | undefined;
-  /** Undefined while there is no medium. */
+  /** The geometry; undefined while there is no medium. */
   geometry(): Geometry | undefined;
-  /** The medium itself: another one is another disk, one that was resized is the same. */
+  /** The medium itself: another medium is another disk, a medium that was resized is the same disk. */
   readonly medium: object | undefined;
-  /** Each throws NbdError. @param into as long as the range */
+  /** Reads; this and the following methods throw NbdError. @param into as long as the range */
   read(range: Range, into: Uint8Array): Promise<void>;
   write(range: Range, from: Uint8Array, fua: boolean): Promise<void>;
   flush(): Promise<void>;
   trim(range: Range, fua: boolean): Promise<void>;
-  /** @param mayTrim the space may go */
+  /** Writes zeros. @param mayTrim the space may go */
   writeZeroes(range: Range, mayTrim: boolean, fua: boolean): Promise<void>;
   cache(range: Range): Promise<void>;
   /** Extents from the range's start on; they may end before the range. At least one. @param most extents wanted */

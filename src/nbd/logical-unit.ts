@@ -25,7 +25,7 @@ export class LogicalUnitExport implements Export {
   readonly #traffic: Traffic;
   #lastTag = 0;
 
-  /** @param traffic what its commands are counted in */
+  /** @param traffic the counts of its commands */
   constructor(nexus: Nexus, lun: number, traffic: Traffic) {
     this.name = `lun${lun}`;
     this.#nexus = nexus;
@@ -65,7 +65,7 @@ export class LogicalUnitExport implements Export {
       readOnly: view.writeProtected || volume.readOnly,
       rotational: is_nonrot === 0,
       trims: offersUnmap(lu),
-      // Whether a device that answers for itself has WRITE SAME is not known here.
+      // A device that answers for itself may have WRITE SAME or not, which nobody knows here.
       zeroes: volume.passThrough === undefined,
       zeroesFast: volume.writeZeroes !== undefined,
     };
@@ -114,7 +114,7 @@ export class LogicalUnitExport implements Export {
       whole: async (lba, blocks) => {
         const lu = this.#storageObject;
         const unmap = mayTrim && offersWriteSameUnmap(lu);
-        // NDOB: blocks of zeros (SBC-3 5.44).
+        // NDOB means blocks of zeros (SBC-3 5.44).
         for (const [first, count] of this.#pieces(lba, blocks, lu.attributes.values.max_write_same_len))
           await this.#command(cdbOf(blockCommands.writeSame16, { lba: first, blocks: count, unmap, ndob: true }));
       },
@@ -126,7 +126,7 @@ export class LogicalUnitExport implements Export {
     return this.#command(cdbOf(blockCommands.synchronizeCache16));
   }
 
-  /** A hint: blocks that the range fills only in part stay. */
+  /** Trims a range. TRIM is a hint: blocks that the range fills only in part stay. */
   async trim({ offset, length }: Range, fua: boolean): Promise<void> {
     const { blockSize, attributes } = this.#storageObject;
     const lba = Math.ceil(offset / blockSize);
@@ -164,7 +164,7 @@ export class LogicalUnitExport implements Export {
     return this.#storageObject.attributes.values.hw_max_sectors;
   }
 
-  /** Blocks that a range touches. @returns with `before`, the bytes of the first that are not in the range */
+  /** The blocks that a range touches. @returns with `before`, the bytes of the first block that are not in the range */
   #cover(offset: number, length: number): { lba: number; blocks: number; before: number } {
     const { blockSize } = this.#storageObject;
     const lba = Math.floor(offset / blockSize);
@@ -173,7 +173,7 @@ export class LogicalUnitExport implements Export {
 
   /**
    * Changes a range: the blocks that it fills at once, those at its edges one by one.
-   * @param part changes `length` bytes at `at` of a block; `offset` says where they are in the range
+   * @param part changes `length` bytes at `at` of a block; `offset` is their place in the range
    */
   async #inBlocks(
     { offset, length }: Range,
@@ -199,7 +199,7 @@ export class LogicalUnitExport implements Export {
     if (last >= first && last * blockSize < end) await edge(last * blockSize, end);
   }
 
-  /** Changes a part of a block; what others write to the rest of it meanwhile stays (COMPARE AND WRITE). */
+  /** Changes a part of a block; data that others write to the rest of it meanwhile stays (COMPARE AND WRITE). */
   async #change(lba: number, fua: boolean, modify: (block: Buffer) => void): Promise<void> {
     const { blockSize } = this.#storageObject;
     const both = Buffer.alloc(2 * blockSize);
@@ -224,7 +224,7 @@ export class LogicalUnitExport implements Export {
   }
 
   /**
-   * Runs a command, again when a unit attention or a reset of somebody else ended it, as any initiator does.
+   * Runs a command, again when a unit attention or a reset of another initiator ended it, as any initiator does.
    * @throws NbdError
    */
   async #try(cdb: Uint8Array, dataOut: Uint8Array, into: Uint8Array): Promise<'done' | 'miscompare'> {
@@ -289,12 +289,12 @@ const senseErrors: readonly {
   { key: senseKey.dataProtect, is: 'EPERM', says: 'write protected' },
 ];
 
-/** @param writes the command sends no data back: it may have run out of space */
+/** The error of a completion. @param writes the command sends no data back: it may have run out of space */
 function errorOf({ status: ended, sense: data }: Completion, writes: boolean): NbdError | 'again' | 'miscompare' {
   if (ended === status.reservationConflict) return new NbdError('EPERM', 'reserved by another initiator');
   if (!data) return new NbdError('EIO', `SCSI status ${ended}`);
   const { key, asc, ascq, deferred } = decodeSense(data);
-  // A deferred error is not this command's, which was not carried out; NBD has flushes to tell it (SPC-4 4.5.5).
+  // A deferred error belongs to an earlier command, and this one was not carried out; NBD has flushes to tell the error (SPC-4 4.5.5).
   if (deferred) return 'again';
   const row = senseErrors.find((one) => one.key === key && (!one.of || (one.of.asc === asc && one.of.ascq === ascq)));
   if (row?.is === 'again' || row?.is === 'miscompare') return row.is;

@@ -1,4 +1,4 @@
-/** Where a local target has its files in the run directory, and how its LUNs are called from this machine. */
+/** The names of a local target's files in the run directory, and of its LUNs for this machine. */
 
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { Lun, Tpg } from '../target/target.ts';
 /** The Unix socket on which a target's LUNs are served. */
 export const socketPath = (tpg: Tpg, runDirectory: string): string => join(runDirectory, `${tpg.target.wwn}.sock`);
 
-/** What clients ask for a LUN by. */
+/** The name by which clients ask for a LUN. */
 export const exportName = (index: number): string => `lun${index}`;
 
 /** The LUN as an NBD client names it (NBD uri.md): `nbd+unix:///lun0?socket=/run/tcli/naa….sock` */

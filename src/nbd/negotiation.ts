@@ -29,23 +29,23 @@ import {
 import type { Export, Geometry } from './export.ts';
 import { optionBytesMax, optionsMax } from './limits.ts';
 
-/** What client and server have agreed on. */
+/** The terms on which client and server have agreed. */
 export interface Negotiated {
   readonly export: Export;
   readonly geometry: Geometry;
   readonly medium: object | undefined;
   readonly structured: boolean;
-  /** BLOCK STATUS may be asked for. */
+  /** Whether BLOCK STATUS may be asked for. */
   readonly baseAllocation: boolean;
 }
 
 /** The identifier that stands for base:allocation in this server's answers. */
 export const baseAllocationId = 1;
 
-/** What is known so far. */
+/** The state of a handshake. */
 interface Handshake {
   readonly channel: ByteChannel;
-  /** Asked each time: LUNs come and go while a client chooses. */
+  /** The exports, asked each time: LUNs come and go while a client chooses. */
   readonly exports: () => readonly Export[];
   readonly zeroes: boolean;
   structured: boolean;
@@ -53,11 +53,11 @@ interface Handshake {
   contextFor: string | undefined;
 }
 
-/** What an option leads to: the transmission phase, the end of the connection, or the next option. */
+/** The phase after an option: transmission, the end of the connection, or the next option. */
 type Next = Negotiated | 'end' | undefined;
 type Option = (handshake: Handshake, code: number, data: Buffer) => Next;
 
-/** @returns what was agreed, or undefined when the client has left in good order. @throws ChannelEnded */
+/** Negotiates. @returns the terms, or undefined when the client has left in good order. @throws ChannelEnded */
 export async function negotiateExport(
   channel: ByteChannel,
   exports: () => readonly Export[],
@@ -117,7 +117,7 @@ const table: Readonly<Record<number, Option>> = {
   [options.setMetaContext]: metaContext,
 };
 
-/** Its answer has no place for a refusal: the connection ends instead. */
+/** EXPORT_NAME. Its answer has no place for a refusal: the connection ends instead. */
 function exportName(handshake: Handshake, _code: number, data: Buffer): Next {
   const agreed = choose(handshake, data.toString());
   if (!agreed) return 'end';
@@ -174,7 +174,7 @@ function metaContext(handshake: Handshake, code: number, data: Buffer): Next {
   return reply(handshake, code, replies.ack);
 }
 
-/** '' is the first export. */
+/** The export of a name; '' is the first export. */
 const find = ({ exports }: Handshake, name: string): Export | undefined =>
   name === ''
     ? exports()[0]
@@ -215,7 +215,7 @@ function reply({ channel }: Handshake, code: number, type: number, data: Uint8Ar
 const refuse = (handshake: Handshake, code: number, type: number, why: string): undefined =>
   reply(handshake, code, type, Buffer.from(why));
 
-/** An option's data does not have its form. */
+/** The data of an option does not have its form. */
 class Malformed extends Error {}
 
 /** Takes an option's data apart. @throws Malformed where it ends too early or too late */
@@ -241,7 +241,7 @@ class Words {
     return decode(number32, this.#take(number32.length)).value;
   }
 
-  /** A number of items that take `least` bytes or more each: they have to be there. */
+  /** Reads a number of items that take `least` bytes or more each: they have to be there. */
   count(least: number): number {
     const items = this.u32();
     if (items * least > this.#bytes.length - this.#at) throw new Malformed('the data of the option is too short');

@@ -14,13 +14,13 @@ import { serveRequests } from './transmission.ts';
 /** Serves exports on a socket. */
 export class NbdServer {
   readonly path: string;
-  /** Why it does not listen, in a line. */
+  /** The reason why it does not listen, in a line. */
   problem: string | undefined;
   readonly #exports: () => readonly Export[];
   readonly #log: Log;
   readonly #server: Server;
   readonly #channels = new Set<ByteChannel>();
-  /** What the clients in the transmission phase have been told. */
+  /** The terms that the clients in the transmission phase have been told. */
   readonly #agreed = new Map<ByteChannel, Negotiated>();
   readonly #serving = new Set<Promise<void>>();
 
@@ -32,14 +32,14 @@ export class NbdServer {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  /** Resolves when it listens or has a `problem`; never rejects. What was left at its path by an earlier process goes. */
+  /** Listens. Resolves when it does or has a `problem`; never rejects. A socket that an earlier process left at its path is removed. */
   async open(): Promise<void> {
     this.problem = await openAt(this.#server, this.path);
   }
 
   /**
-   * Ends the connections whose export is gone, or has another medium: their clients come back and learn what is so. What else
-   * they were told may change under them: what is not there any more is refused, and the rest is help for their speed.
+   * Ends the connections whose export is gone, or has another medium: their clients come back and learn the new terms. The other terms
+   * may change under a client: a request for what is gone is refused, and the rest only helps its speed.
    */
   refresh(): void {
     const exports = this.#exports();
@@ -49,7 +49,7 @@ export class NbdServer {
     }
   }
 
-  /** Closes the socket and every connection; resolves when nothing of them is on its way any more. */
+  /** Closes the socket and every connection; resolves when no request of them is on its way any more. */
   async close(): Promise<void> {
     this.#server.close();
     for (const channel of this.#channels) channel.destroy();

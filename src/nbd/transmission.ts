@@ -29,20 +29,20 @@ import { baseAllocationId, type Negotiated } from './negotiation.ts';
 
 type TransmissionRequest = Values<typeof requestRecord.fields>;
 
-/** One command: what a request of it may say, and what it does. */
+/** The row of one command: the form of its requests, and the function that carries them out. */
 interface RequestRow {
-  /** The flags that it may have; FUA is for those that change something. */
+  /** The flags that it may have; FUA is for commands that change something. */
   readonly flags: number;
-  /** The command changes the export. */
+  /** Set for a command that changes the export. */
   readonly writes?: true;
-  /** The command has no range. */
+  /** Set for a command without a range. */
   readonly whole?: true;
-  /** Bytes that it has in memory. */
+  /** The bytes that it has in memory. */
   readonly bytes?: (request: TransmissionRequest) => number;
   run(agreed: Negotiated, request: TransmissionRequest, data: Buffer): Promise<Answer>;
 }
 
-/** Data and extents go into pieces of their own; nothing is a success without words. */
+/** The answer to a request: success, data, or extents. */
 type Answer = undefined | { readonly data: Buffer } | { readonly extents: readonly StatusExtent[] };
 
 const asks = ({ flags }: TransmissionRequest, flag: number): boolean => (flags & flag) !== 0;
@@ -99,14 +99,14 @@ const table: Readonly<Record<number, RequestRow>> = {
   },
 };
 
-/** Serves requests until the client leaves. @throws ChannelEnded when it just goes away */
+/** Serves requests until the client leaves. @throws ChannelEnded when it goes away without a word */
 export async function serveRequests(channel: ByteChannel, agreed: Negotiated, log: Log): Promise<void> {
   const flight = new Flight(channel);
   try {
     for (;;) {
       const request = decode(requestRecord, await channel.exactly(requestRecord.length));
       if (request.magic !== magic.request || request.type === commands.disconnect) return;
-      // What follows a WRITE has to be taken also when it is refused: else its data would be read as requests.
+      // The data of a WRITE has to be taken also when the WRITE is refused: else it would be read as requests.
       const isWrite = request.type === commands.write;
       const refused = check(agreed, request);
       if (refused) {
@@ -128,7 +128,7 @@ export async function serveRequests(channel: ByteChannel, agreed: Negotiated, lo
   }
 }
 
-/** What is wrong with a request before anything is done. */
+/** Checks a request before anything is done. @returns the error */
 function check({ geometry }: Negotiated, { type, flags, offset, length }: TransmissionRequest): NbdError | undefined {
   const command = table[type];
   if (!command) return new NbdError('EINVAL', `command ${type} is unknown`);
@@ -158,7 +158,7 @@ async function carryOut(
   }
 }
 
-/** Requests on their way, and what they have of the memory of all. */
+/** The requests on their way, and the memory that they have of the budget. */
 class Flight {
   readonly #channel: ByteChannel;
   readonly #account = dataMemory.account(requestBytesMax);
@@ -168,7 +168,7 @@ class Flight {
 
   constructor(channel: ByteChannel) {
     this.#channel = channel;
-    // Who takes no answers may keep what they are in, as long as nobody else needs the memory.
+    // A client that takes no answers may keep their memory as long as nobody else needs it.
     this.#patience = beginPatience(unreadMs, {
       owed: () => this.#requests > 0 && dataMemory.isAwaited,
       heard: () => channel.signsOfLife,
@@ -189,25 +189,25 @@ class Flight {
     if (this.#channel.ended) throw new ChannelEnded();
   }
 
-  /** Lets `work` run beside the others; the memory that was taken for it is given back after it. */
+  /** Runs `work` beside other requests; the memory that was taken for it is given back after it. */
   async start(bytes: number, work: () => Promise<void>): Promise<void> {
     await this.room();
     this.#requests += 1;
     void work().finally(() => {
       this.#requests -= 1;
       this.#account.giveBack(bytes);
-      // The memory of an answer that nobody took goes there, too.
+      // The memory of an answer that was never sent goes to the collector, too.
       if (bytes > 0) leaveToCollector(bytes);
       this.#landed();
     });
   }
 
-  /** Resolves when none is left. */
+  /** Resolves when no request is on its way. */
   async landed(): Promise<void> {
     this.#patience.end();
     this.#account.close();
     while (this.#requests > 0) await this.#nextLanding();
-    // Taken for a request that did not come whole.
+    // The memory was taken for a request that did not come whole.
     this.#account.giveBack(this.#account.held);
   }
 
@@ -218,11 +218,11 @@ class Flight {
   }
 }
 
-/** Bytes in front of the data of a READ's answer. */
+/** The bytes in front of the data of a READ's answer. */
 const frontOf = ({ structured }: Negotiated): number =>
   structured ? structuredReply.length + offsetData.length : simpleReply.length;
 
-/** @returns when the answer has left this process: until then its bytes count */
+/** Sends an answer. @returns when it has left this process: until then its bytes count */
 function send(
   channel: ByteChannel,
   agreed: Negotiated,
@@ -247,7 +247,7 @@ function send(
   if (answer instanceof NbdError)
     return piece(replyTypes.error, encode(errorPayload, { error: errors[answer.code] }, Buffer.from(answer.message)));
   if ('data' in answer) {
-    // Room for both headers is in front of the data: they are written where they are sent from.
+    // Room for both headers is in front of the data, so that header and data are sent as one piece.
     const { data } = answer;
     encodeInto(structuredReply, data, 0, header(replyTypes.offsetData, data.length - structuredReply.length));
     encodeInto(offsetData, data, structuredReply.length, { offset: request.offset });

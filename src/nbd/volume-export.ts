@@ -56,7 +56,7 @@ export class VolumeExport implements Export {
     if (fua) await this.flush();
   }
 
-  /** A hint. */
+  /** CACHE is a hint, which a volume does not need. */
   async cache(): Promise<void> {}
 
   async status({ offset, length }: Range): Promise<StatusExtent[]> {

@@ -1,13 +1,13 @@
 /**
- * A TPG's list of who may come to it: addresses, networks and initiator names, by tgt's rule. One match in either part is
- * enough. What is not on the list does not see the TPG; what is, has to be admitted as everybody (access.ts).
+ * The access list of a TPG: addresses, networks and initiator names, by tgt's rule. One match in either part is enough. An initiator that
+ * is not on the list does not see the TPG; one that is has to be admitted as everybody (access.ts).
  */
 
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** No list lets everybody come; an empty one nobody. */
+/** An access list. A TPG without a list lets everybody come, an empty list nobody. */
 export interface AccessList {
-  /** `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`, `ALL`. What is none of these matches nobody. */
+  /** Rules for addresses: `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`, `ALL`. A rule of any other form matches nobody. */
   readonly addresses: readonly string[];
   readonly names: readonly string[];
 }
@@ -15,7 +15,7 @@ export interface AccessList {
 /** The word that stands for every address. */
 export const everyAddress = 'ALL';
 
-/** @param address of the initiator, without brackets; '' where it is not known */
+/** Whether an initiator is on the list. @param address of the initiator, without brackets; '' where it is not known */
 export function isListed({ addresses, names }: AccessList, initiatorName: string, address: string): boolean {
   if (names.some((name) => name.toLowerCase() === initiatorName)) return true;
   if (addresses.includes(everyAddress)) return true;
@@ -23,7 +23,7 @@ export function isListed({ addresses, names }: AccessList, initiatorName: string
   return bytes !== undefined && addresses.some((rule) => covers(rule, bytes));
 }
 
-/** Why a rule for addresses would match nobody, in a line; undefined for a good one. */
+/** The reason, in a line, why a rule for addresses would match nobody; undefined for a good one. */
 export function addressRuleProblem(rule: string): string | undefined {
   if (rule === everyAddress) return undefined;
   const network = networkOf(rule);

@@ -1,31 +1,34 @@
-/** "Why was I refused?": who may log in to a TPG, and which storage object stands behind which LUN for whom. */
+/**
+ * Access: the rules by which an initiator may log in to a TPG, and the storage object behind each LUN for it. "Why was I refused?" is
+ * answered here.
+ */
 
 import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical-unit.ts';
 
 import { isListed } from './access-list.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
-/** How an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
+/** The way in which an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
 export type Admission =
   | { readonly admitted: true; readonly acl: NodeAcl | undefined }
   | { readonly admitted: false; readonly because: string };
 
-/** One thing that is asked before an initiator is let in to a TPG. */
+/** A rule that is asked before an initiator is let in to a TPG. */
 export interface AccessRule {
   readonly name: 'enabled' | 'access list' | 'acl';
   /**
-   * Why it does not let the initiator in, in a line; undefined when it does.
+   * The reason, in a line, why the rule does not let the initiator in; undefined when it does.
    * @param initiatorName as normalised: lower case
-   * @param address where it comes from, without brackets
+   * @param address of the initiator, without brackets
    */
   readonly refusal: (tpg: Tpg, initiatorName: string, address: string) => string | undefined;
 }
 
-/** Why nobody can come in. */
+/** The reason why nobody can come in while the TPG is disabled. */
 export const whyDisabled = ({ enabled, path }: Tpg): string | undefined =>
   enabled ? undefined : `${path} is disabled`;
 
-/** In the order in which they are asked: the first that refuses decides. */
+/** The rules in the order in which they are asked: the first that refuses decides. */
 export const accessRules: readonly AccessRule[] = [
   { name: 'enabled', refusal: whyDisabled },
   { name: 'access list', refusal: (tpg, initiatorName, address) => whyUnlisted(tpg, initiatorName, address) },
@@ -38,7 +41,7 @@ export const accessRules: readonly AccessRule[] = [
   },
 ];
 
-/** As every rule says, with the words of `AccessRule.refusal`. */
+/** Asks every rule. A refusal has the words of `AccessRule.refusal`. */
 export function admitInitiator(tpg: Tpg, initiatorName: string, address: string): Admission {
   for (const { refusal } of accessRules) {
     const because = refusal(tpg, initiatorName, address);
@@ -47,22 +50,25 @@ export function admitInitiator(tpg: Tpg, initiatorName: string, address: string)
   return { admitted: true, acl: tpg.acls.get(initiatorName) };
 }
 
-/** Why the TPG's access list does not have an initiator, which then does not see the TPG; undefined when it has, or there is none. */
+/**
+ * The reason why the TPG's access list does not have an initiator, which then does not see the TPG; undefined when it has, or there is
+ * none.
+ */
 export function whyUnlisted({ accessList, path }: Tpg, initiatorName: string, address: string): string | undefined {
   if (!accessList || isListed(accessList, initiatorName, address)) return undefined;
   return `neither ${address} nor ${initiatorName} is in the access list of ${path}`;
 }
 
-/** What somebody was let in on: a login that goes on, or a session. */
+/** The facts on which somebody was let in: a login that goes on, or a session. */
 export interface Standing {
   readonly initiatorName: string;
-  /** Where its connections come from, without brackets. */
+  /** The initiator's addresses, without brackets. */
   readonly addresses: readonly string[];
   readonly tpg: Tpg;
   readonly acl: NodeAcl | undefined;
 }
 
-/** Why access would not say the same again, or undefined. Whoever uses an earlier answer asks this first. */
+/** The reason why access would not give the same answer again, or undefined. A caller that uses an earlier answer asks this first. */
 export function whyAccessEnded(
   { targets }: FabricState,
   { initiatorName, addresses, tpg, acl }: Standing,
@@ -85,7 +91,7 @@ export function lunsOf(tpg: Tpg, acl: NodeAcl | undefined): number[] {
 export const lunBehind = (tpg: Tpg, acl: NodeAcl | undefined, number: number): Lun | undefined =>
   acl ? acl.mappedLuns.get(number)?.lun : tpg.luns.get(number);
 
-/** What `number` is to the initiator that `acl` (undefined: demo mode) admitted. */
+/** The storage object and the rights behind `number` for the initiator that `acl` (undefined: demo mode) admitted. */
 export function viewOf(tpg: Tpg, acl: NodeAcl | undefined, number: number): LogicalUnitView | undefined {
   if (!acl) {
     const lun = tpg.luns.get(number);
@@ -110,11 +116,11 @@ function portGroupOf({ storageObject, aluaGroup }: Lun): number {
   return group?.tg_pt_gp_id ?? 0;
 }
 
-/** The target ports through which a storage object is exported (SPC-4 7.8.14), whoever uses them. */
+/** The target ports through which a storage object is exported (SPC-4 7.8.14), whichever initiators use them. */
 export const portsOf = ({ exports }: StorageObject): TargetPort[] =>
   Array.from(exports as Set<Lun>, (lun) => ({ ...portOf(lun.tpg), portGroup: portGroupOf(lun) }));
 
-/** SPC-4 7.6.1 */
+/** The protocol identifier of iSCSI (SPC-4 7.6.1). */
 const iscsiProtocol = 5;
 
 /** The SCSI target port that a TPG is. */

@@ -1,7 +1,7 @@
 /**
- * CHAP credentials of a TPG, an ACL or discovery, under targetcli's names. Which of them are secrets is said here, and
- * whatever shows settings, operations, log records or typed lines asks here: a secret is shown by `get`, asked for by its
- * name, and by nothing else.
+ * CHAP credentials of a TPG, an ACL or discovery, under targetcli's names. The table says which of them are secrets, and all code that
+ * shows settings, operations, log records or typed lines asks here: a secret is shown by `get`, asked for by its name, and by nothing
+ * else.
  */
 
 import { OperatorError } from '../errors.ts';
@@ -29,15 +29,15 @@ export const authKeys = Object.keys(authTable) as AuthKey[];
 /** The words that are secrets. */
 export const secretKeys = authKeys.filter((key) => authTable[key].secret);
 
-/** Whether what has this name is a secret: a setting, or a key of a saved file (`chap_password`). */
+/** Whether the setting, or the key of a saved file (`chap_password`), of this name is a secret. */
 export const isSecret = (name: string): boolean =>
   secretKeys.some((secret) => name === secret || name.endsWith(`_${secret}`));
 
-/** The value of what has this name, as it may be shown; an empty secret is none. */
+/** The value of a setting or key, as it may be shown; an empty secret counts as none. */
 export const shownValue = <V>(name: string, value: V): V | typeof hidden =>
   isSecret(name) && value !== '' ? hidden : value;
 
-/** Credentials; '' is none. */
+/** Credentials; the word '' means "none". */
 export type Auth = Record<AuthKey, string>;
 
 /** No credentials. */
@@ -45,7 +45,7 @@ export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid:
 
 const valueBytesMax = 255;
 
-/** @throws OperatorError for a name that is none, for `NULL` and for more than 255 bytes */
+/** Checks a word. @throws OperatorError for an unknown name, for `NULL` and for more than 255 bytes */
 function checkAuth(name: string, value: string): AuthKey {
   const key = authKeys.find((known) => known === name);
   if (!key) throw new OperatorError(`Unknown parameter ${name} in group 'auth'.`);
@@ -55,7 +55,7 @@ function checkAuth(name: string, value: string): AuthKey {
   return key;
 }
 
-/** Sets a checked value. @returns what sets the old one again */
+/** Sets a checked value. @returns a function that sets the old one again */
 export function setAuth(auth: Auth, name: string, value: string): () => void {
   const key = checkAuth(name, value);
   const before = auth[key];
@@ -65,10 +65,10 @@ export function setAuth(auth: Auth, name: string, value: string): () => void {
   };
 }
 
-/** What an initiator proves itself by. */
+/** The name and secret by which an initiator proves itself. */
 export type Account = Pick<Auth, 'userid' | 'password'>;
 
-/** @throws OperatorError for what can be no account */
+/** Checks an account. @throws OperatorError for what can be none */
 export function checkAccount({ userid, password }: Account): void {
   if (userid === '' || password === '') throw new OperatorError('An account has a userid and a password');
   if (/[\s,]/.test(userid)) throw new OperatorError("An account's userid has no blanks and no commas");
@@ -81,10 +81,10 @@ export const hasCredentials = (auth: Auth): boolean => auth.userid !== '' && aut
 /** The kernel's authenticate_target flag: both mutual words are set. */
 export const isMutual = (auth: Auth): boolean => auth.mutual_userid !== '' && auth.mutual_password !== '';
 
-/** Somebody can log in with these words. */
+/** Whether somebody can log in with these words. */
 export const letsIn = (auth: Auth): boolean => hasCredentials(auth) && authProblem(auth) === undefined;
 
-/** Why nobody can log in with these words, in a line; undefined when somebody can. */
+/** The reason, in a line, why nobody can log in with these words; undefined when somebody can. */
 export function authProblem(auth: Auth): string | undefined {
   if (!isMutual(auth) || auth.password !== auth.mutual_password) return undefined;
   return 'password and mutual_password are the same, and nobody is let in with them (RFC 7143 9.2.1): set another one';

@@ -1,48 +1,48 @@
 /**
- * What the saved file says of each kind of object below a fabric: a row for each key. Types of objects are made of these
- * rows; saving, restoring, comparing and `info` go by them. Settings with a name of their own stand in tables of
- * attributes, at the end of this file for those that every fabric has.
+ * The keys of the saved file for each kind of object below a fabric: a row for each key. Types of objects are made of these rows; saving,
+ * restoring, comparing and `info` go by them. Settings with a name of their own stand in tables of attributes, at the end of this file
+ * for those that every fabric has.
  */
 
 import type { AttributeTable } from '../attribute.ts';
 import { limitAttributes } from '../scsi/limits.ts';
 
-/** What the values of keys are. What is taken for one of them: operations/saved-form.ts, `readField`. */
+/** The types of keys' values. The function `readField` of operations/saved-form.ts reads them. */
 interface FieldTypes {
   readonly number: number;
   readonly text: string;
-  /** null: none. */
+  /** A name; null: none. */
   readonly name: string | null;
   readonly flag: boolean;
-  /** A list of them, not written while it is empty. */
+  /** A list of words, not written while it is empty. */
   readonly words: readonly string[];
-  /** Another object: the kind (operations/schema.ts) says how it is written. */
+  /** Another object. The kind (operations/schema.ts) says how it is written. */
   readonly reference: object;
 }
 
 /** One key of a saved object. */
 export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly type: T;
-  /** The property that has it. */
+  /** The property that has the value. */
   readonly as: string;
-  /** The parameter of `create` that gives it, and of `delete` that names the object by it. */
+  /** The parameter of `create` that gives the value, and of `delete` that names the object by it. */
   readonly names?: string;
-  /** The parameter of `create` that gives it. It stays: with another value it is another object. */
+  /** The parameter of `create` that gives the value for good: with another value it is another object. */
   readonly given?: string;
-  /** The parameter of `create` that gives it at first; the setting of `setBy` changes it. */
+  /** The parameter of `create` that gives the first value; the setting of `setBy` changes it. */
   readonly first?: string;
-  /** Chance makes it, unless `create` has this in `settled`. Two trees that differ in it are the same. */
+  /** The key of `settled` that gives the value to `create`; without it the value is random. Two trees that differ in it are the same. */
   readonly chance?: string;
-  /** The key is not written while it has this value. */
+  /** The value with which the key is not written. */
   readonly unless?: FieldTypes[T];
-  /** LIO does not have it; its tools pass over it where it stands. */
+  /** Set for a key that LIO does not have; LIO's tools pass over it where it stands. */
   readonly ours?: true;
-  /** What a file means that does not say it, and one that says what is no value. Absent: what a new object has. */
+  /** The value where a file does not have the key, and where its value is unusable. Absent: the value of a new object. */
   readonly absent?: FieldTypes[T];
   readonly unreadable?: FieldTypes[T];
-  /** `info` does not show it. */
+  /** Set for a key that `info` does not show. */
   readonly quiet?: true;
-  /** The setting that changes it. Absent: it stays, or verbs of its own change it. */
+  /** The setting that changes the value. Absent: it stays, or verbs of its own change it. */
   readonly setBy?: { readonly group: string; readonly name: string };
 }
 
@@ -51,17 +51,17 @@ export type SavedFields = Readonly<Record<string, SavedField>>;
 
 type Fixed = { readonly names: string } | { readonly given: string } | { readonly chance: string };
 
-/** The properties of an object that has these fields. What it was made with stays. */
+/** The properties of an object that has these fields. Those that it was made with are readonly. */
 export type PropertiesOf<F extends SavedFields> = {
   readonly [K in keyof F as F[K] extends Fixed ? F[K]['as'] : never]: FieldTypes[F[K]['type']];
 } & {
   -readonly [K in keyof F as F[K] extends Fixed ? never : F[K]['as']]: FieldTypes[F[K]['type']];
 };
 
-/** The fields of a fabric. Its CHAP words for discovery: auth.ts. */
+/** The fields of a fabric. Its CHAP words for discovery are in auth.ts. */
 export const fabricFields = {
   name: { type: 'reference', as: 'fabric', names: 'name' },
-  // The accounts that may ask for targets, besides the one of the CHAP words.
+  // These accounts may ask for targets, besides the account of the CHAP words.
   discovery_accounts: {
     type: 'words',
     as: 'discoveryAccounts',
@@ -86,10 +86,10 @@ export const targetFields = {
 /** The fields of a TPG. */
 export const tpgFields = {
   tag: { type: 'number', as: 'tag', names: 'tag' },
-  // Who is let in is not guessed.
+  // A TPG whose `enable` cannot be read is disabled: a guess might let somebody in.
   enable: { type: 'flag', as: 'enabled', absent: true, unreadable: false },
   relative_port_id: { type: 'number', as: 'relativePortId', chance: 'portId', ours: true, quiet: true },
-  // The accounts of the fabric that initiators without an ACL may use, besides the one of the CHAP words.
+  // Initiators without an ACL may use these accounts of the fabric, besides the account of the CHAP words.
   chap_accounts: { type: 'words', as: 'accounts', ours: true, setBy: { group: 'auth', name: 'accounts' } },
   nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
 } as const satisfies SavedFields;
@@ -100,7 +100,7 @@ export const portalFields = {
   port: { type: 'number', as: 'port', names: 'ip_port' },
   iser: { type: 'flag', as: 'iser', absent: false, unreadable: false },
   offload: { type: 'flag', as: 'offload', absent: false, unreadable: false },
-  // What initiators are told instead of where it listens: ADDRESS or ADDRESS:PORT.
+  // Initiators are told this ADDRESS or ADDRESS:PORT instead of the one that the portal listens on.
   advertised: {
     type: 'text',
     as: 'advertised',
@@ -114,18 +114,18 @@ export const portalFields = {
 export const lunFields = {
   storage_object: { type: 'reference', as: 'storageObject', given: 'storage_object' },
   index: { type: 'number', as: 'index', names: 'lun' },
-  // 10 hexadecimal digits, LIO's name for it.
+  // LIO's alias of a LUN has 10 hexadecimal digits.
   alias: { type: 'text', as: 'alias', chance: 'alias' },
-  // The storage object's target port group that it is in; none where the kind has none.
+  // The name is that of the target port group, of the storage object, that the LUN is in; none where the kind has none.
   alua_tg_pt_gp_name: { type: 'name', as: 'aluaGroup', setBy: { group: 'alua', name: 'alua_tg_pt_gp_name' } },
-  // Whether the LUN shall be a block device of this machine, where the fabric can do that.
+  // The LUN shall be a block device of this machine, where the fabric can do that.
   attach: { type: 'flag', as: 'attached', ours: true, unless: false, quiet: true },
 } as const satisfies SavedFields;
 
 /** The fields of a node ACL. */
 export const aclFields = {
   node_wwn: { type: 'text', as: 'wwn', names: 'wwn', quiet: true },
-  // The group that it belongs to.
+  // The tag names the group that the ACL belongs to.
   tag: { type: 'text', as: 'tag', unless: '' },
 } as const satisfies SavedFields;
 
@@ -133,7 +133,7 @@ export const aclFields = {
 export const mappedLunFields = {
   index: { type: 'number', as: 'index', names: 'mapped_lun' },
   tpg_lun: { type: 'reference', as: 'lun', given: 'tpg_lun' },
-  // One that cannot be read as no is a yes: what was protected stays so.
+  // A value that cannot be read as "no" means "yes", so that a protected LUN stays protected.
   write_protect: {
     type: 'flag',
     as: 'writeProtect',

@@ -1,14 +1,14 @@
-/** The logical units that one initiator reaches through a TPG: what access says of each LUN is kept until the tree changes. */
+/** The logical units that one initiator reaches through a TPG: the answer of access about each LUN is kept until the tree changes. */
 
 import type { LogicalUnitView } from '../scsi/logical-unit.ts';
 import { lunBehind, viewOf } from './access.ts';
 import type { NodeAcl, Tpg } from './target.ts';
 import type { Traffic } from './traffic.ts';
 
-/** A LUN as the commands reach it that come through one portal. */
+/** A LUN as commands through one portal reach it. */
 export interface ReachedUnit {
   readonly view: LogicalUnitView;
-  /** What they are counted in, besides the session's own traffic. */
+  /** The counts of its commands, besides the session's own traffic. */
   readonly traffic: Traffic | undefined;
 }
 
@@ -19,7 +19,7 @@ export class ReachedUnits {
   readonly #views = new Map<number, LogicalUnitView>();
   readonly #byPortal = new Map<string, Map<number, ReachedUnit>>();
 
-  /** @param tpg undefined in discovery, where nothing is reached */
+  /** @param tpg undefined in discovery, where no unit is reached */
   constructor(tpg: Tpg | undefined, acl: NodeAcl | undefined) {
     this.#tpg = tpg;
     this.#acl = acl;
@@ -34,7 +34,7 @@ export class ReachedUnits {
     return view;
   }
 
-  /** What is known of the LUNs that are reached through a portal: it stays the same map. */
+  /** The LUNs that are reached through a portal, so far; the map stays the same one. */
   knownThrough(portal = ''): ReadonlyMap<number, ReachedUnit> {
     return this.#through(portal);
   }
@@ -60,7 +60,7 @@ export class ReachedUnits {
     return unit;
   }
 
-  /** The tree has changed: access is asked again. */
+  /** Forgets all answers, because the tree has changed. */
   forget(): void {
     this.#views.clear();
     for (const units of this.#byPortal.values()) units.clear();

@@ -1,6 +1,6 @@
 /**
- * What stands below a fabric: targets, their portal groups, and in these portals, LUNs, node ACLs and mapped LUNs. What the
- * saved file says of them makes their types: fields.ts.
+ * The objects below a fabric: targets, their portal groups, and in these portals, LUNs, node ACLs and mapped LUNs. Their types are made
+ * of the keys of the saved file: fields.ts.
  */
 
 import { Attributes, type AttributeTable } from '../attribute.ts';
@@ -29,9 +29,9 @@ export interface FabricState extends PropertiesOf<Omit<typeof fabricFields, 'nam
   readonly fabric: Fabric;
   readonly targets: Map<string, Target>;
   readonly discoveryAuth: Auth;
-  /** CHAP accounts, name → secret: TPGs and discovery take them by name. */
+  /** The CHAP accounts, name → secret: TPGs and discovery use them by name. */
   readonly accounts: Map<string, string>;
-  /** Unknown keys of its `fabric_modules` entry. */
+  /** Unknown keys of the fabric's `fabric_modules` entry. */
   unknown: Unknown;
 }
 
@@ -50,7 +50,7 @@ export const fabricState = (fabric: Fabric): FabricState => ({
 export class Target implements Omit<PropertiesOf<typeof targetFields>, 'fabric'> {
   readonly fabric: Fabric;
   readonly wwn: string;
-  /** By tag. */
+  /** The target portal groups by tag. */
   readonly tpgs = new Map<number, Tpg>();
   /** Keys of saveconfig.json that are not ours: written back as they were. */
   unknown: Unknown = {};
@@ -60,12 +60,12 @@ export class Target implements Omit<PropertiesOf<typeof targetFields>, 'fabric'>
     this.wwn = wwn;
   }
 
-  /** `/iscsi/iqn…` */
+  /** The path: `/iscsi/iqn…`. */
   get path(): string {
     return `/${this.fabric.name}/${this.wwn}`;
   }
 
-  /** The one TPG of a fabric without TPG nodes: it came with the target, and stands where it does. */
+  /** The one TPG of a fabric without TPG nodes: it was made with the target, and has the target's path. */
   get only(): Tpg | undefined {
     return this.fabric.tpgNodes ? undefined : this.tpgs.get(1);
   }
@@ -86,14 +86,14 @@ export const freshPortal = (address: string, port: number): Portal => ({
   unknown: {},
 });
 
-/** `0.0.0.0:3260`, `[::1]:3260` */
+/** Prints a portal: `0.0.0.0:3260`, `[::1]:3260`. */
 export const printPortal = (portal: { address: string; port: number }): string =>
   `${bracketed(portal.address)}:${portal.port}`;
 
 /** The portal in the tree. */
 export const portalPath = (tpg: Tpg, portal: Portal): string => `${tpg.path}/portals/${printPortal(portal)}`;
 
-/** What a saved file asks of a portal that this target does not have: it speaks TCP. Empty where that is nothing. */
+/** Wishes of a saved file for a portal that this target does not fulfil, since it speaks TCP. Empty where there are none. */
 export const keptOf = ({ iser, offload }: Portal): string => (iser ? 'iser' : offload ? 'offload' : '');
 
 /** An address as saveconfig.json and the tree spell it. */
@@ -105,7 +105,7 @@ export interface Lun extends PropertiesOf<Omit<typeof lunFields, 'storage_object
   readonly tpg: Tpg;
   readonly storageObject: StorageObject;
   readonly attributes: Attributes<typeof lunAttributes>;
-  /** As its attributes say. */
+  /** The limits that the LUN's attributes set. */
   readonly limits: CommandLimits;
   readonly ways: Ways;
   unknown: Unknown;
@@ -141,9 +141,9 @@ export class NodeAcl implements PropertiesOf<typeof aclFields> {
   readonly wwn: string;
   readonly attributes: Attributes<AttributeTable>;
   readonly auth: Auth = emptyAuth();
-  /** Name of the group that it belongs to, '' when none. */
+  /** The name of the group that the ACL belongs to, '' when none. */
   tag = '';
-  /** By the number that the initiator uses. */
+  /** The mapped LUNs by the number that the initiator uses. */
   readonly mappedLuns = new Map<number, MappedLun>();
   unknown: Unknown = {};
 
@@ -158,7 +158,7 @@ export class NodeAcl implements PropertiesOf<typeof aclFields> {
 export class Tpg implements PropertiesOf<typeof tpgFields> {
   readonly target: Target;
   readonly tag: number;
-  /** SCSI relative target port identifier, 1 to 65535: given once, unique in the process, never reused for another TPG. */
+  /** The SCSI relative target port identifier, 1 to 65535: given once, unique in the process, never reused for another TPG. */
   readonly relativePortId: number;
   enabled = false;
   readonly attributes: Attributes<AttributeTable>;
@@ -166,12 +166,12 @@ export class Tpg implements PropertiesOf<typeof tpgFields> {
   readonly auth: Auth = emptyAuth();
   /** The accounts of the fabric that initiators without an ACL may use, besides that of `auth`. */
   accounts: readonly string[] = [];
-  /** Who may come to it at all; undefined: everybody. */
+  /** The initiators that may come to the TPG at all; undefined: everybody. */
   accessList: AccessList | undefined;
   readonly luns = new Map<number, Lun>();
   readonly acls = new Map<string, NodeAcl>();
   readonly portals: Portal[] = [];
-  /** Initiator WWN of fabrics that have a nexus of their own (loopback); '' elsewhere. */
+  /** The initiator WWN of fabrics that have a nexus of their own (loopback); '' elsewhere. */
   nexusWwn = '';
   unknown: Unknown = {};
 
@@ -195,7 +195,7 @@ export class Tpg implements PropertiesOf<typeof tpgFields> {
     return value ?? '';
   }
 
-  /** `/iscsi/iqn…/tpg1`, or the target's path where the fabric has no TPG nodes. */
+  /** The path: `/iscsi/iqn…/tpg1`, or the target's path where the fabric has no TPG nodes. */
   get path(): string {
     const { path, fabric } = this.target;
     return fabric.tpgNodes ? `${path}/tpg${this.tag}` : path;

@@ -1,25 +1,25 @@
 /**
- * What goes over sessions and through LUNs. A command is counted where it ends, for its session and for the way that it
- * took to its LUN; what targets, TPGs, LUNs, ACLs, portals and storage objects did is the sum of ways.
+ * Traffic over sessions and through LUNs. A command is counted where it ends, for its session and for the way that it took to its LUN;
+ * the traffic of targets, TPGs, LUNs, ACLs, portals and storage objects is the sum of ways.
  */
 
-/** Where the bins of a latency histogram end, in milliseconds; one more bin has no end. */
+/** The upper ends of the bins of a latency histogram, in milliseconds; one more bin has no end. */
 export const latencyBoundsMs: readonly number[] = Array.from({ length: 15 }, (_, bin) => 2 ** (bin - 3));
 
-/** Since the process began to serve, since the session was opened, or since a reset. */
+/** Counts since the process began to serve, since the session was opened, or since a reset. */
 export interface Traffic {
-  /** SCSI commands that were answered, and those of them whose status was not GOOD. */
+  /** The number of answered SCSI commands, and of those whose status was not GOOD. */
   commands: number;
   failed: number;
   readBytes: number;
   writtenBytes: number;
-  /** From a command's arrival to the last byte of its answer: all of them together, the longest, and how many in each bin. */
+  /** The time from a command's arrival to the last byte of its answer: the sum, the longest, and the number in each bin. */
   latencyMs: number;
   latencyMaxMs: number;
   latencyBins: number[];
 }
 
-/** Nothing was counted yet. */
+/** Counts of zero. */
 export const noTraffic = (): Traffic => ({
   commands: 0,
   failed: 0,
@@ -30,7 +30,7 @@ export const noTraffic = (): Traffic => ({
   latencyBins: new Array(latencyBoundsMs.length + 1).fill(0),
 });
 
-/** Counts one command that was answered. @param ms how long it took */
+/** Counts one command that was answered. @param ms the time that it took */
 export function countCommand(to: Traffic, good: boolean, readBytes: number, writtenBytes: number, ms: number): void {
   to.commands += 1;
   if (!good) to.failed += 1;
@@ -42,7 +42,7 @@ export function countCommand(to: Traffic, good: boolean, readBytes: number, writ
   to.latencyBins[Math.min(32 - Math.clz32(ms * 8), latencyBoundsMs.length)]! += 1;
 }
 
-/** What several counted together. */
+/** The sum of several counts. */
 export function sumOf(all: Iterable<Traffic>): Traffic {
   const sum = noTraffic();
   for (const one of all) {
@@ -57,17 +57,17 @@ export function sumOf(all: Iterable<Traffic>): Traffic {
   return sum;
 }
 
-/** How many commands that end in one go share a reading. */
+/** The number of commands that share a reading of the clock when they end in one go. */
 const commandsPerReading = 16;
 
 /**
- * Counts the commands of one connection or device as they are answered, and has the clock that they are measured by. It is not
- * read for each of the commands that end in one go: that would be felt.
+ * Counts the commands of one connection or device as they are answered, and has the clock that they are measured by. The clock is not
+ * read for each of the commands that end in one go, which would take a noticeable time.
  */
 export class Tally {
   readonly #clock: { now(): number };
   #now = 0;
-  /** For how many more commands the last reading holds. */
+  /** The number of further commands for which the last reading holds. */
   #left = 0;
   readonly #forget = () => {
     this.#left = 0;
@@ -78,7 +78,7 @@ export class Tally {
     this.#clock = clock;
   }
 
-  /** The time as it was read in this turn of the event loop. */
+  /** The time of the last reading in this turn of the event loop. */
   now(): number {
     if (this.#left === 0) {
       this.#now = this.#clock.now();
@@ -90,7 +90,7 @@ export class Tally {
   }
 
   /**
-   * @param session what its session counts in @param way what the way to its LUN counts in
+   * Counts a command. @param session the counts of its session @param way the counts of the way to its LUN
    * @param notBefore a time that has come: a command that came after the last reading may end before the next one
    */
   count(
@@ -108,11 +108,11 @@ export class Tally {
   }
 }
 
-/** How commands reach a LUN. */
+/** A way by which commands reach a LUN. */
 export interface Way {
-  /** The WWN of the ACL that lets the initiator in; '' for those that none does. */
+  /** The WWN of the ACL that lets the initiator in; '' where no ACL does. */
   readonly initiator: string;
-  /** The LUN as the initiator numbers it. */
+  /** The initiator's number of the LUN. */
   readonly number: number;
   /** The portal, as the tree names it; '' where there is none. */
   readonly portal: string;
@@ -141,19 +141,19 @@ export class Ways {
   }
 }
 
-/** A way and what took it. Plain data. */
+/** A way and its traffic. Plain data. */
 export interface WayTraffic extends Way, Traffic {
-  /** Commands on it that are not answered yet. */
+  /** The number of commands on the way that are not answered yet. */
   readonly outstanding: number;
-  /** Paths. */
+  /** The path of the LUN, and that of the storage object. */
   readonly lun: string;
   readonly storageObject: string;
 }
 
 /**
- * How long the fastest `share` (0 to 1) of commands took at most, in milliseconds: as exact as the bins, between whose ends
- * commands are taken to be spread evenly. Of the first bin it is the end, for nobody knows how much less it was. Infinity: longer
- * than bins tell. Undefined where there are none.
+ * The time in milliseconds that the fastest `share` (0 to 1) of commands took at most: as exact as the bins, between whose ends commands
+ * are taken to be spread evenly. In the first bin it is the bin's end, for nobody knows how much less it was. Infinity: longer than bins
+ * tell. Undefined where there are no commands.
  */
 export function percentileMs(bins: readonly number[], share: number): number | undefined {
   const total = bins.reduce((sum, count) => sum + count, 0);
@@ -173,7 +173,7 @@ export function percentileMs(bins: readonly number[], share: number): number | u
   return undefined;
 }
 
-/** What was added to counts between two looks at them; all of it where they began again meanwhile. */
+/** The traffic between two looks at counts; all of it where they began again meanwhile. */
 export function trafficSince(now: Traffic, before: Traffic | undefined): Traffic {
   if (!before || now.commands < before.commands) return { ...now, latencyBins: [...now.latencyBins] };
   return {

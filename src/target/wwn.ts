@@ -1,4 +1,4 @@
-/** World wide names: what each type accepts, how it is spelled, how one is made. */
+/** World wide names: the form and the spelling of each type, and the making of new names. */
 
 import { OperatorError } from '../errors.ts';
 import { printableLine } from '../printable.ts';
@@ -27,11 +27,11 @@ const rules: Record<WwnType, WwnRule> = {
 
 /** RFC 7143 4.2.7.1: an iSCSI name is at most 223 bytes. */
 const nameBytesMax = 223;
-/** With blanks around it, or separators in it: what is longer is looked at no further. */
+/** The length of an input with blanks around it, or separators in it, beyond which it is refused unread. */
 const inputLengthMax = 1024;
 
 /**
- * A name as its first matching type spells it.
+ * Spells a name as the first type that it matches does.
  * @throws OperatorError `WWN not valid as: iqn, naa, eui`
  */
 export function normaliseWwn(input: string, wwnTypes: readonly WwnType[]): string {
@@ -46,7 +46,7 @@ export function normaliseWwn(input: string, wwnTypes: readonly WwnType[]): strin
   );
 }
 
-/** RFC 7143 4.2.7.2: what a name can be made of. */
+/** The signs of a text that RFC 7143 4.2.7.2 does not allow in a name. */
 const strangeSign = (text: string): string[] => {
   const [sign] = /[^a-z0-9.:-]/u.exec(text) ?? [];
   return sign === undefined
@@ -62,10 +62,10 @@ const examples: Record<WwnType, string> = {
   free: 'any-name',
 };
 
-/** What a name is made of. */
+/** The facts and random digits that a new name is made of. */
 export interface WwnSource {
   hostName: string;
-  /** `x86_64` … */
+  /** The architecture of the machine: `x86_64` … */
   machine: string;
   /** `digits` random hexadecimal digits. */
   randomHex(digits: number): string;
@@ -79,7 +79,7 @@ export function generateWwn(type: WwnType, source: WwnSource): string {
   return iqnOf(source, `sn.${source.randomHex(12)}`);
 }
 
-/** A name of this machine's, in LIO's form, that ends as is said. */
+/** A name of this machine in LIO's form, with the given end. */
 export function iqnOf({ hostName, machine }: Pick<WwnSource, 'hostName' | 'machine'>, end: string): string {
   const word = (text: string) => text.toLowerCase().replace(/[^a-z0-9-]/g, '');
   const host = word(hostName.split('.')[0] ?? '') || 'localhost';

@@ -1,4 +1,4 @@
-/** `--mode account`: CHAP accounts, and which targets and discovery take. */
+/** `--mode account`: CHAP accounts, and the targets and discovery that use them. */
 
 import { setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -13,7 +13,7 @@ const path = `/${fabricName}`;
 export const accountRequests: Readonly<Record<string, (desk: Desk, request: Request) => Promise<string | undefined>>> =
   {
     async new(desk, { text }) {
-      // A secret may have commas: it comes last.
+      // The secret comes last, since it may have commas.
       const [, userid, password] = /^user=([^,]*),password=(.*)$/s.exec(text) ?? [];
       if (!userid || !password) throw new Refusal('invalid');
       if (stateOf(desk).accounts.has(userid)) throw new Refusal('accountExists');
@@ -70,14 +70,14 @@ export const accountRequests: Readonly<Record<string, (desk: Desk, request: Requ
 
 const wordOfUser = ({ text }: Request): string => /(?:^|,)user=([^,]*)/.exec(text)?.[1] ?? '';
 
-/** @throws Refusal */
+/** The account of a request. @throws Refusal */
 function accountOf(desk: Desk, request: Request): string {
   const userid = wordOfUser(request);
   if (!stateOf(desk).accounts.has(userid)) throw new Refusal('noAccount');
   return userid;
 }
 
-/** What takes accounts: a target, or discovery. */
+/** A place that uses accounts: a target, or discovery. */
 interface AccountPlace {
   readonly path: string;
   readonly group: 'auth' | 'discovery_auth';
@@ -93,7 +93,7 @@ function ofDiscovery(desk: Desk): AccountPlace {
   return { path, group: 'discovery_auth', auth, taken };
 }
 
-/** Without a target it is discovery. @throws Refusal */
+/** The place of a request: discovery where it names no target. @throws Refusal */
 const placeOf = (desk: Desk, { tid }: Request): AccountPlace =>
   tid < 0 ? ofDiscovery(desk) : ofTpg(desk.numbers.find(stateOf(desk), tid).tpg);
 
@@ -115,7 +115,7 @@ const setOutgoing = (place: AccountPlace, userid: string, password: string): Ope
   set(place, 'mutual_password', password),
 ];
 
-/** Whoever takes an account asks for one. */
+/** The operations by which a place with accounts requires one, and a place without requires none. */
 const required = (place: AccountPlace, asks: boolean): Operation[] => [
   place.tpg ? setAttribute(place.path, 'authentication', asks ? 1 : 0) : set(place, 'enable', asks ? '1' : '0'),
 ];

@@ -1,4 +1,4 @@
-/** What every request has at hand, and the one way in which it changes the tree. */
+/** The surroundings of every request, and the one way in which requests change the tree. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Author, Operation } from '../operations/operation.ts';
@@ -11,15 +11,15 @@ import type { TargetNumbers } from './view.ts';
 /** The fabric that tgt's targets are in. */
 export const fabricName = 'iscsi';
 
-/** What a request has at hand. */
+/** The surroundings of a request. */
 export interface Desk {
   readonly host: Host;
   readonly numbers: TargetNumbers;
-  /** Where new targets listen, the newest first. */
+  /** The portals of new targets, the newest first. */
   readonly portals: string[];
-  /** tgt's `--mode sys --op update`: for this process, and only shown. */
+  /** The values of tgt's `--mode sys --op update`: for this process, and only shown. */
   readonly system: { online: boolean; debug: boolean };
-  /** Who asks. */
+  /** The author of the request. */
   readonly by: Author;
   /** Ends this process. */
   readonly stop: () => void;
@@ -28,7 +28,7 @@ export interface Desk {
 /** The fabric that tgt's targets are in. */
 export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.get(fabricName)!;
 
-/** All of it or nothing, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
+/** Changes the tree by all steps or none, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
 export async function changeTree({ host, by }: Desk, steps: Iterable<Operation>): Promise<void> {
   const options = { part: newPart({ by }) };
   const prepared = await Promise.all(Array.from(steps, (one) => host.root.prepare(one, options) ?? one));
@@ -37,7 +37,10 @@ export async function changeTree({ host, by }: Desk, steps: Iterable<Operation>)
   }, options);
 }
 
-/** A loop answers between commands: whoever has none under way then, but sent some a moment later, is at work all the same. */
+/**
+ * The time between two looks at a session's commands. A session that has none under way at a look, but sent some a moment later, is at
+ * work all the same.
+ */
 const momentMs = 50;
 
 /** Whether one of these sessions has commands under way. */
@@ -50,7 +53,7 @@ export async function areBusy(desk: Desk, tpg: Tpg, sessions: readonly SessionIn
   return now.some(({ id, traffic }) => (traffic?.commands ?? 0) > (sent.get(id) ?? 0));
 }
 
-/** Who is logged in to a TPG now. */
+/** The sessions of a TPG now. */
 export async function sessionsOf({ host: { root } }: Desk, tpg: Tpg): Promise<SessionInfo[]> {
   await root.observe();
   return root

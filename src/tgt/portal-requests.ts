@@ -1,4 +1,4 @@
-/** `--mode portal`: where every target listens. */
+/** `--mode portal`: the portals of every target. */
 
 import { createServer } from 'node:net';
 import type { ParameterValues } from '../operations/operation.ts';
@@ -7,10 +7,10 @@ import { changeTree, type Desk, stateOf } from './change.ts';
 import { Refusal, type Request } from './protocol.ts';
 import { showPortals } from './show.ts';
 
-/** Where tgtd listens when nothing was said. */
+/** The portals of tgtd by default. */
 export const defaultPortals = ['[::]:3260', '0.0.0.0:3260'] as const;
 
-/** What each operation on portals does. */
+/** The operations on portals, by their names. */
 export const portalRequests: Readonly<Record<string, (desk: Desk, request: Request) => Promise<string | undefined>>> = {
   async new(desk, { text }) {
     const portal = portalOf(text);
@@ -47,12 +47,12 @@ export const portalRequests: Readonly<Record<string, (desk: Desk, request: Reque
 
 const tpgsOf = (desk: Desk): Tpg[] => desk.numbers.list(stateOf(desk)).map(({ tpg }) => tpg);
 
-/** Those of new targets, and what targets have besides. */
+/** The portals of new targets, and those that only targets have. */
 const portalsOf = (desk: Desk): string[] => [
   ...new Set([...desk.portals, ...tpgsOf(desk).flatMap(({ portals }) => portals.map(printPortal))]),
 ];
 
-/** `portalOps portal=192.0.2.1:3260,` @throws Refusal */
+/** Reads `portalOps portal=192.0.2.1:3260,`. @throws Refusal */
 function portalOf(text: string): string {
   const [, address, port = '3260'] = /portal=(\[[\da-fA-F:.]+\]|[\d.]+)(?::(\d{1,5}))?(?:,|$)/.exec(text) ?? [];
   if (address === undefined) throw new Refusal('invalid');
@@ -65,7 +65,7 @@ export function portalWords(portal: string): ParameterValues {
   return { ip_address: portal.slice(0, at).replace(/[[\]]/g, ''), ip_port: Number(portal.slice(at + 1)) };
 }
 
-/** Without a target nobody listens yet: it is tried, since tgtd says at once that it cannot. */
+/** Whether an address can be listened on. Without a target nobody listens yet, and tgtd says at once when it cannot: so it is tried. */
 function canListen(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();

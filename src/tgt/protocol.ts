@@ -9,11 +9,11 @@
 
 import { endianness } from 'node:os';
 
-/** Where tgtd N is reached: `TGT_IPC_SOCKET` stands for all before the number. */
+/** The socket of tgtd N: `TGT_IPC_SOCKET` stands for all before the number. */
 export const tgtSocketOf = (number: number, environment: NodeJS.ProcessEnv): string =>
   `${environment['TGT_IPC_SOCKET'] || '/var/run/tgtd/socket'}.${number}`;
 
-/** The release of tgt whose words are spoken. */
+/** The release of tgt whose protocol this is. */
 export const tgtVersion = '1.0.85';
 
 /** The length of a header. */
@@ -22,11 +22,11 @@ const requestTextBytesMax = 8192;
 const answerHeaderBytes = 8;
 const lldBytes = 64;
 
-/** What a request is about, by number. */
+/** The subjects of requests, by number. */
 export const modes = ['system', 'target', 'unit', 'portal', 'lld', 'session', 'connection', 'account'] as const;
 export type Mode = (typeof modes)[number];
 
-/** What is to be done with it, by number. */
+/** The operations on them, by number. */
 export const operations = ['new', 'delete', 'show', 'bind', 'unbind', 'update', 'stat', 'start', 'stop'] as const;
 export type RequestOperation = (typeof operations)[number];
 
@@ -42,15 +42,15 @@ export const deviceTypes: Readonly<Record<number, string>> = {
 
 /** A request as its header and text have it. */
 export interface Request {
-  /** Undefined: a number that has no meaning. */
+  /** The mode; undefined: a number that has no meaning. */
   readonly mode: Mode | undefined;
   readonly op: RequestOperation | undefined;
-  /** '' is the first driver. */
+  /** The driver; '' is the first one. */
   readonly lld: string;
-  /** Below 0: none. */
+  /** The number of the target; below 0: none. */
   readonly tid: number;
   readonly sid: number;
-  /** Undefined: none. */
+  /** The LUN; undefined: none. */
   readonly lun: number | undefined;
   readonly cid: number;
   readonly deviceType: number;
@@ -61,7 +61,7 @@ export interface Request {
 
 const little = endianness() === 'LE';
 
-/** How many bytes the whole request has; undefined for a length that no request has. */
+/** The bytes of the whole request; undefined for a length that no request has. */
 export function requestBytes(header: Buffer): number | undefined {
   const length = u32(header, 72);
   return length >= requestHeaderBytes && length <= requestHeaderBytes + requestTextBytesMax ? length : undefined;
@@ -85,7 +85,7 @@ export function readRequest(bytes: Buffer): Request {
   };
 }
 
-/** @param text undefined: there is none, not even an empty one */
+/** Writes an answer. @param text undefined: there is none, not even an empty one */
 export function writeAnswer(err: number, text: string | undefined): Buffer {
   const body = text === undefined ? Buffer.alloc(0) : Buffer.from(`${text}\0`);
   const header = Buffer.alloc(answerHeaderBytes);
@@ -94,7 +94,7 @@ export function writeAnswer(err: number, text: string | undefined): Buffer {
   return Buffer.concat([header, body]);
 }
 
-/** What a request says; what is left out is said as tgtadm says it. */
+/** The words of a request; those that are left out have tgtadm's values. */
 export interface RequestWords extends Partial<Omit<Request, 'mode' | 'op'>> {
   readonly mode: Mode;
   readonly op: RequestOperation;
@@ -140,7 +140,7 @@ function untilNul(bytes: Buffer): string {
   return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
 }
 
-/** Why a request is refused, by the number that its answer has; tgtadm says it in these words. */
+/** The refusals by the number in their answer; tgtadm prints these words. */
 export const refusals = {
   unknown: [1, 'unknown error'],
   noMemory: [2, 'out of memory'],
@@ -168,11 +168,11 @@ export const refusals = {
   removalPrevented: [24, 'this device has Prevent Removal set'],
 } as const satisfies Record<string, readonly [number, string]>;
 
-/** Ends a request that is not done. */
+/** Ends a request that is refused. */
 export class Refusal extends Error {
   readonly number: number;
 
-  /** @param reason what the log says of it besides */
+  /** @param reason for the log, besides the refusal */
   constructor(why: keyof typeof refusals, reason?: string) {
     const [number, message] = refusals[why];
     super(reason ?? message);

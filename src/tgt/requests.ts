@@ -1,4 +1,4 @@
-/** Every request that tgtd's management socket takes, by what it is about. */
+/** The requests of tgtd's management socket, by mode and operation. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorError } from '../errors.ts';
@@ -13,11 +13,11 @@ import { statisticsOf } from './statistics.ts';
 import { targetRequests } from './target-requests.ts';
 import { unitRequests } from './unit-requests.ts';
 
-/** How long a session that is ended is waited for, and how often it is looked for. */
+/** The time that the end of a session is waited for, and the interval of looking. */
 const goneMs = 10_000;
 const goneStepMs = 50;
 
-/** @returns what tgtadm prints; undefined: nothing @throws Refusal, OperatorError */
+/** Carries out a request. @returns the text that tgtadm prints; undefined: none @throws Refusal, OperatorError */
 type Handler = (desk: Desk, request: Request) => Promise<string | undefined>;
 
 const systemRequests: Readonly<Record<string, Handler>> = {
@@ -59,14 +59,14 @@ const connectionRequests: Readonly<Record<string, Handler>> = {
     const session = (await sessionsOf(desk, tpg)).find(({ id }) => id === sid);
     if (!session?.connections.some((one) => one.cid === cid)) throw new Refusal('noConnection');
     await desk.host.root.endSession(fabricName, sid);
-    // tgtd's is gone at once; an initiator that is asked to log out may take its time.
+    // tgtd ends a session at once; an initiator that is asked to log out may take its time.
     const isThere = async () => (await sessionsOf(desk, tpg)).some(({ id }) => id === sid);
     for (const late = runningMs() + goneMs; runningMs() < late && (await isThere()); ) await sleep(goneStepMs);
     return undefined;
   },
 };
 
-/** @throws Refusal when the target has no such session */
+/** The target of a request, whose session exists. @throws Refusal otherwise */
 async function targetOf(desk: Desk, tid: number, sid: number) {
   const found = desk.numbers.list(stateOf(desk)).find((one) => one.tid === tid);
   const sessions = found ? await sessionsOf(desk, found.tpg) : [];

@@ -1,6 +1,6 @@
 /**
- * tgtd's management socket: tgtadm, tgt-admin and what calls them reach the process that serves. One request to a connection,
- * one answer, and it is closed.
+ * tgtd's management socket, by which tgtadm, tgt-admin and their callers reach the process that serves. A connection is for one request
+ * and its answer.
  */
 
 import { closeSync, mkdirSync, openSync } from 'node:fs';
@@ -21,9 +21,9 @@ import { refusals, requestBytes, requestHeaderBytes, writeAnswer } from './proto
 import { answerTo } from './requests.ts';
 import { TargetNumbers } from './view.ts';
 
-/** Requests at one time; who comes beyond that waits in the kernel's queue. */
+/** The requests at one time; a client beyond waits in the kernel's queue. */
 const clientsMax = 64;
-/** How long a client may take to send its request, or to read its answer. */
+/** The time that a client may take to send its request, or to read its answer. */
 const clientMs = 5_000;
 
 export interface TgtSocketOptions {
@@ -32,12 +32,11 @@ export interface TgtSocketOptions {
   readonly path: string;
   /** Ends this process as SIGTERM does. */
   readonly stop: () => void;
-  /** A group whose members may use it as well. */
+  /** The group whose members may use the socket as well. */
   readonly group?: number;
 }
 
-/**
- * Opens the socket. @returns what closes it @throws OperatorError when it cannot be had */
+/** Opens the socket. @returns a function that closes it @throws OperatorError when it cannot be had */
 export async function listenTgt(options: TgtSocketOptions): Promise<() => Promise<void>> {
   const { host, path, stop } = options;
   const lock = await take(path);
@@ -67,7 +66,7 @@ export async function listenTgt(options: TgtSocketOptions): Promise<() => Promis
     const inTime = whenLate(clientMs, () => {
       for (const client of clients) client.destroy();
     });
-    // The socket stays: tgtadm takes a refused connection for the end of tgtd, and waits for that.
+    // The socket's file stays until the end: tgtadm takes a refused connection for the end of tgtd, and waits for that.
     await closed;
     inTime();
     closeSync(lock);
@@ -80,7 +79,7 @@ const cannot = (path: string, why: string) =>
     'Where a tgtd runs, stop it (systemctl stop tgt), or give another number: --tgtadm N',
   );
 
-/** The lock that tgtd takes, too. @returns its descriptor @throws OperatorError */
+/** Takes the lock that tgtd takes, too. @returns its descriptor @throws OperatorError */
 async function take(path: string): Promise<number> {
   let fd: number;
   try {
@@ -94,7 +93,7 @@ async function take(path: string): Promise<number> {
   throw cannot(path, 'another process has it');
 }
 
-/** Whether somebody listens there, locks or not. */
+/** Whether a process listens there, with or without a lock. */
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect({ path }, () => {
@@ -105,7 +104,7 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-/** Under another name until its mode is right; renaming takes the place of what an earlier process left. */
+/** Listens under another name until the socket's mode is right; renaming then replaces the socket of an earlier process. */
 async function bind(server: Server, path: string): Promise<void> {
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });

@@ -1,4 +1,4 @@
-/** What `tgtadm --op show` prints, line by line. */
+/** The output of `tgtadm --op show`, line by line. */
 
 import { labelsOf } from '../operations/labels.ts';
 import type { SessionInfo } from '../target/service.ts';
@@ -38,7 +38,7 @@ const accountsOf = ({ tpg: { auth, accounts } }: NumberedTarget): string[] => [
   ...(auth.mutual_userid === '' ? [] : [`${auth.mutual_userid} (outgoing)`]),
 ];
 
-/** Without a list, whoever the ACLs admit may come, from everywhere. */
+/** The rules of a target. Without a list, initiators that the ACLs admit may come from everywhere. */
 const rulesOf = ({ tpg: { accessList } }: NumberedTarget): string[] =>
   accessList ? [...accessList.addresses, ...accessList.names] : ['ALL'];
 
@@ -52,7 +52,7 @@ function showNexus({ id, initiatorWwn, initiatorAlias, connections }: SessionInf
   ].join('');
 }
 
-/** `192.0.2.7:4711`, `[::1]:4711` without the port. */
+/** An address without its port: `192.0.2.7:4711`, `[::1]:4711`. */
 const addressOf = (address: string): string => address.replace(/:\d+$/, '').replace(/[[\]]/g, '');
 
 function showUnit(number: number, unit: UnitView): string {
@@ -74,7 +74,7 @@ function showUnit(number: number, unit: UnitView): string {
   return lines(2, [`LUN: ${number}`]) + lines(3, about);
 }
 
-/** What tgt has under LUN 0. Nobody is served one here: it is shown because scripts look for it. */
+/** The controller that tgt has under LUN 0. It is shown because scripts look for it, and no initiator is served one. */
 const controllerOf = (tid: number): UnitView => ({
   type: 'controller',
   id: `IET     ${((tid << 16) >>> 0).toString(16).padStart(8, '0')}`,
@@ -90,7 +90,7 @@ const controllerOf = (tid: number): UnitView => ({
   flags: '',
 });
 
-/** tgt's way to say 10^6 bytes in whole numbers. */
+/** Rounds to 10^6 bytes in tgt's way. */
 function megabytes(bytes: number): number {
   const sectors = Math.floor(bytes / 512);
   return Math.floor((sectors - (Math.floor(sectors / 625) - 974)) / 1950);
@@ -111,15 +111,15 @@ export const showConnections = (sessions: readonly SessionInfo[]): string =>
     )
     .join('');
 
-/** The accounts there are. */
+/** Shows the accounts. */
 export const showAccounts = (names: readonly string[]): string =>
   names.length === 0 ? '' : `Account list:\n${lines(1, names)}`;
 
-/** The portals there are. */
+/** Shows the portals. */
 export const showPortals = (portals: readonly string[]): string =>
   portals.map((portal) => `Portal: ${portal},1\n`).join('');
 
-/** The system: its state, its drivers and its kinds of store. */
+/** Shows the system: its state, its drivers and its kinds of store. */
 export function showSystem({ online, debug }: { readonly online: boolean; readonly debug: boolean }): string {
   return [
     'System:\n',
@@ -135,7 +135,7 @@ export function showSystem({ online, debug }: { readonly online: boolean; readon
   ].join('');
 }
 
-/** The state of the drivers. */
+/** Shows the state of the drivers. */
 export const showDrivers = (targets: readonly NumberedTarget[]): string =>
   [
     'LLDs:\n',

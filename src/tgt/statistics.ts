@@ -1,4 +1,4 @@
-/** `--op stat`: what went through LUNs, in tgt's columns. */
+/** `--op stat`: the traffic of LUNs, in tgt's columns. */
 
 import { type Desk, sessionsOf } from './change.ts';
 import { lunsIn, type NumberedTarget } from './view.ts';
@@ -6,8 +6,8 @@ import { lunsIn, type NumberedTarget } from './view.ts';
 const header = 'tgt lun sid rd_subm(bytes,cmds) rd_done(bytes,cmds) wr_subm(bytes,cmds) wr_done(bytes,cmds) errs\n';
 
 /**
- * A line for each LUN and session. Commands are counted by LUN and not by session: with several sessions the first line of a
- * LUN has what all of them did.
+ * A line for each LUN and session. Commands are counted by LUN and not by session: with several sessions the first line of a LUN has the
+ * commands of all.
  * @param only the one LUN that is asked for
  */
 export async function statisticsOf(

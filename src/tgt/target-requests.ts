@@ -1,4 +1,4 @@
-/** `--mode target`: targets, their parameters, and who may come to them. */
+/** `--mode target`: targets, their parameters, and their access lists. */
 
 import { printAccessList } from '../operations/access-operations.ts';
 import { labelOperation, labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
@@ -29,7 +29,7 @@ export const targetRequests: Readonly<Record<string, Handler>> = {
       setAttribute(path, 'generate_node_acls', 1),
       setAttribute(path, 'demo_mode_write_protect', 0),
       setAttribute(path, 'labels', printLabels([['tid', String(tid)]])),
-      // As in tgt nobody may come before a rule says so.
+      // In tgt nobody may come before a rule says so.
       { path, verb: 'restrict', params: {} },
       { path, verb: 'enable', params: {} },
       ...desk.portals
@@ -105,7 +105,7 @@ async function changeRules(desk: Desk, { tid, text }: Request, next: ChangeRule)
   const address = wordOf(text, 'initiator-address');
   const name = wordOf(text, 'initiator-name');
   if (!address && !name) throw new Refusal('invalid');
-  // Everybody may come to a target without a list, which is what ALL says.
+  // A target without a list lets everybody come, which is the meaning of ALL.
   let list: AccessList = tpg.accessList ?? { addresses: ['ALL'], names: [] };
   if (address) list = next(list, 'addresses', address);
   if (name) list = next(list, 'names', name);
@@ -145,7 +145,7 @@ function parametersOf(tpg: Tpg): string {
       .join('');
   const shownOf = (key: string) => {
     if (key === 'MaxQueueCmd') return String(tpg.attribute('default_cmdsn_depth'));
-    // Either is taken, which tgt calls None.
+    // `CRC32C,None` lets the initiator choose, which tgt calls None.
     if (key.endsWith('Digest')) return tpg.parameter(key) === 'CRC32C' ? 'CRC32C' : 'None';
     return tpg.parameter(parameterOf(key)) || (labels.get(key) ?? remembered[key] ?? '');
   };
@@ -167,7 +167,7 @@ function redirection(tpg: Tpg) {
 
 const redirectOf = ({ attributes }: Tpg): string => String((attributes.values as { redirect?: string }).redirect ?? '');
 
-/** What an update amounts to. @throws Refusal */
+/** The operations of an update. @throws Refusal */
 function updatesOf(tpg: Tpg, name: string, value: string): Operation[] {
   if (name === 'state') {
     if (value !== 'ready' && value !== 'offline') throw new Refusal('invalid');
@@ -187,7 +187,7 @@ function updatesOf(tpg: Tpg, name: string, value: string): Operation[] {
   return [{ path: tpg.path, verb: 'set', params: { group: 'parameter', name: parameterOf(name), value: digests } }];
 }
 
-/** Its parts come one by one; what has no address yet is remembered. */
+/** The operations of a redirection. Its parts come one by one: a part without an address yet is remembered. */
 function redirectTo(tpg: Tpg, name: string, value: string): Operation[] {
   if (!['RedirectAddress', 'RedirectPort', 'RedirectReason'].includes(name)) throw new Refusal('unsupported');
   if (name === 'RedirectReason' && value !== 'Temporary' && value !== 'Permanent') throw new Refusal('invalid');

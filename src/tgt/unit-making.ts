@@ -1,4 +1,4 @@
-/** What tgt's words for a unit amount to: a kind of backstore, its parameters and attributes. */
+/** The meaning of tgt's words for a unit: a kind of backstore, its parameters and attributes. */
 
 import type { Stats } from 'node:fs';
 import { resolve } from 'node:path';
@@ -12,19 +12,19 @@ import type { Tpg } from '../target/target.ts';
 import { Refusal } from './protocol.ts';
 import { isOfTgt } from './view.ts';
 
-/** What was said of a unit. */
+/** The words about a unit. */
 export interface UnitWords {
   readonly type: 'disk' | 'cd' | 'pt';
   readonly path: string | undefined;
-  /** `rdwr`, `aio` …; undefined: what the type has. */
+  /** The store: `rdwr`, `aio` …; undefined: the default of the type. */
   readonly storeType: string | undefined;
-  /** `sync`, `direct`, `sync:direct` or ''. */
+  /** The flags: `sync`, `direct`, `sync:direct` or ''. */
   readonly flags: string;
-  /** 0: what the type has. */
+  /** The bytes of a block; 0: the default of the type. */
   readonly blockSize: number;
 }
 
-/** The same, understood. */
+/** The words, with their meaning. */
 export interface Store extends UnitWords {
   readonly storeType: string;
   readonly kind: 'fileio' | 'block' | 'ramdisk' | 'pscsi';
@@ -32,10 +32,10 @@ export interface Store extends UnitWords {
   readonly found: Stats | undefined;
 }
 
-/** tgt's null store has this size, whatever is said. */
+/** The size of tgt's null store, whatever the words say. */
 const nullBytes = '1T';
 
-/** @throws Refusal for words of tgt that mean nothing here */
+/** Finds the meaning of words. @throws Refusal for words of tgt that have none here */
 export function storeOf(words: UnitWords): Store {
   const { type, path, flags, blockSize: asked } = words;
   if (flags !== '' && !/^(sync|direct)(:(sync|direct))*$/.test(flags))
@@ -61,7 +61,7 @@ function isSameMedium(path: string, found: Stats): boolean {
   return found.isBlockDevice() ? other.rdev === found.rdev : other.ino === found.ino && other.dev === found.dev;
 }
 
-/** A unit of another target on the same medium: a medium is one unit here, behind as many targets as one likes. */
+/** A unit of another target on the same medium: here a medium is one unit, behind any number of targets. */
 export const sharedUnit = (tree: Tree, store: Store, tpg: Tpg): StorageObject | undefined =>
   unitsOn(tree, store).find(
     (unit) =>
@@ -73,7 +73,7 @@ export const sharedUnit = (tree: Tree, store: Store, tpg: Tpg): StorageObject | 
 
 /**
  * The operations that make the storage object, and its path.
- * @param isTgt it has the identity that tgtd gives a unit of that target and LUN; otherwise one of our own
+ * @param isTgt the object has the identity that tgtd gives a unit of that target and LUN; otherwise one of our own
  */
 export function makeUnit(tree: Tree, store: Store, tid: number, lun: number, isTgt = true) {
   const name = freeName(tree, `${isTgt ? 'tgt' : 'disk'}${tid}-lun${lun}`);
@@ -115,13 +115,13 @@ function paramsOf(tree: Tree, store: Store): ParameterValues {
   const dev = resolve(path);
   if (kind !== 'fileio') return { dev };
   const write_back = !flags.split(':').includes('sync');
-  // The medium is in use by another LUN of the target: tgt would serve it twice. It waits until it is free.
+  // The medium is in use by another LUN of the target, and tgt would serve it twice. The new unit waits until it is free.
   const waits = unitsOn(tree, store).length > 0;
   if (waits) return { settled: { config: { dev, size: found?.size ?? 0, write_back, aio: false }, attributes: {} } };
   return { file_or_dev: dev, write_back };
 }
 
-/** Attributes that are not as they stand in a new object of ours. */
+/** Attributes whose values differ from those of our new objects. */
 export function attributesOfNew(store: Store): Record<string, string | number> {
   const { type, path, storeType, flags, blockSize } = store;
   const labels: [string, string][] = [

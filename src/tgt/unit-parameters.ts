@@ -1,4 +1,4 @@
-/** `--params` of a unit: what each of tgt's names is here. */
+/** `--params` of a unit: the meaning of each of tgt's names here. */
 
 import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -8,12 +8,12 @@ import { Refusal } from './protocol.ts';
 import { attributesOfNew, creation, storeOf } from './unit-making.ts';
 import { isOfTgt } from './view.ts';
 
-/** What a list of parameters changes. */
+/** The changes that a list of parameters makes. */
 export interface UnitChange {
   readonly attributes: Readonly<Record<string, string | number>>;
-  /** A file or device that takes the medium's place; '' takes it out. */
+  /** The file or device that becomes the medium; '' takes the medium out. */
   readonly medium: string | undefined;
-  /** Labels. */
+  /** The labels. */
   readonly kept: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +31,7 @@ const flags: Readonly<Record<string, readonly string[]>> = {
   thin_provisioning: ['emulate_tpu', 'emulate_tpws'],
   online: ['online'],
 };
-/** Parameters that are remembered: what they ask for is not done, or is so anyway. */
+/** Parameters that are remembered: their wishes are not fulfilled, or are so anyway. */
 const remembered: readonly string[] = [
   'sense_format',
   'la_lba',
@@ -40,7 +40,7 @@ const remembered: readonly string[] = [
   'swp',
   'rotation_rate',
 ];
-/** How long tgt lets texts be: what is longer is cut. */
+/** The lengths at which tgt cuts texts. */
 const lengths: Readonly<Record<string, number>> = {
   vendor_id: 8,
   product_id: 16,
@@ -49,7 +49,7 @@ const lengths: Readonly<Record<string, number>> = {
   scsi_sn: 36,
 };
 
-/** @throws Refusal for a parameter that is none */
+/** The changes of parameters. @throws Refusal for an unknown parameter */
 export function attributesOf(
   unit: { readonly blockSize: number; readonly isEmpty: boolean },
   params: readonly (readonly [string, string])[],
@@ -80,11 +80,11 @@ function digitsOf(value: string): string {
   return value;
 }
 
-/** WCE of the Caching mode page (SBC-3 6.4.5). */
+/** The number of the Caching mode page (SBC-3 6.4.5), which has WCE. */
 const cachingPage = 8;
 const writeCacheEnable = 0x04;
 
-/** `PAGE:SUBPAGE:LENGTH:BYTE:…`. Of the pages that tgt lets be set, the caching page's WCE has a setting here. */
+/** Reads `PAGE:SUBPAGE:LENGTH:BYTE:…`. Of the pages that tgt lets be set, the caching page's WCE has a setting here. */
 function modePage(text: string): Record<string, number> {
   const bytes = text.split(':').map(Number);
   const [page, subpage, length, first = 0] = bytes;
@@ -93,7 +93,7 @@ function modePage(text: string): Record<string, number> {
   return page === cachingPage && subpage === 0 ? { emulate_write_cache: first & writeCacheEnable ? 1 : 0 } : {};
 }
 
-/** Another medium in the same drive: the unit is made anew and keeps what it is known by. @throws Refusal */
+/** Puts another medium into the drive: the unit is made anew and keeps its identity. @throws Refusal */
 export function replaceMedium(
   tree: Tree,
   unit: StorageObject,
@@ -110,7 +110,7 @@ export function replaceMedium(
   const store = storeOf({ ...words, blockSize: unit.blockSize });
   const { operation, path: next } = creation(tree, store, unit.name);
   if (next !== unit.path && !path) throw new Refusal('unsupported', 'a medium is taken out by online=0');
-  // One that others made stays theirs: it does not go with its last LUN.
+  // A unit that others made does not become tgt's: it does not go with its last LUN.
   const made = isOfTgt(unit) ? String(attributesOfNew(store)['labels'] ?? '') : labels;
   const kept = [
     'vendor_id',

@@ -1,4 +1,4 @@
-/** `--mode logicalunit`: a LUN and the storage object that it owns. What it is made of: unit-making.ts. */
+/** `--mode logicalunit`: a LUN and the storage object that it owns, which unit-making.ts makes. */
 
 import { labelOperation, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -77,7 +77,7 @@ const deletion = ({ backstore, name }: StorageObject): Operation => ({
   params: { name },
 });
 
-/** @throws Refusal for a LUN that is none, or that commands are under way to */
+/** The LUN of a request. @throws Refusal when there is none, or commands to it are under way */
 async function idleLun(desk: Desk, { tid, lun: number = -1 }: Request): Promise<Lun> {
   const { tpg } = desk.numbers.find(stateOf(desk), tid);
   const lun = tpg.luns.get(number);
@@ -87,7 +87,7 @@ async function idleLun(desk: Desk, { tid, lun: number = -1 }: Request): Promise<
   return lun;
 }
 
-/** `targetOps NAME=VALUE,NAME=VALUE,` */
+/** Reads `targetOps NAME=VALUE,NAME=VALUE,`. */
 function paramsOf(text: string): readonly (readonly [string, string])[] {
   const [, words = ''] = /(?:^|,)targetOps (.*)$/s.exec(text) ?? [];
   return words
@@ -100,7 +100,10 @@ function paramsOf(text: string): readonly (readonly [string, string])[] {
     });
 }
 
-/** Operators may not change what initiators know a unit by while it is exported; tgt's may. The LUNs go and come back in one change. */
+/**
+ * Takes a unit's LUNs away, changes the unit, and puts the LUNs back, in one change: operators may not change a unit's identity while it
+ * is exported, and tgt's users may.
+ */
 function* whileUnexported(unit: StorageObject, operations: readonly Operation[], path: string): Generator<Operation> {
   const luns = [...unit.exports] as Lun[];
   const mapped = luns.flatMap(({ tpg, index }) =>

@@ -11,11 +11,14 @@ export interface NumberedTarget {
   readonly tpg: Tpg;
 }
 
-/** The number that a target was made with; targets of others get one when they are first seen, for as long as this process lives. */
+/**
+ * The numbers of targets: the number that a target was made with; a target of others gets one when it is first seen, for as long as this
+ * process lives.
+ */
 export class TargetNumbers {
   readonly #given = new Map<string, number>();
 
-  /** By number. A target without a TPG is none to tgt. */
+  /** The targets by number. A target without a TPG is none to tgt. */
   list({ targets }: FabricState): NumberedTarget[] {
     const all = [...targets.values()].flatMap((target) => {
       const tpg = [...target.tpgs.values()].sort((a, b) => a.tag - b.tag)[0];
@@ -39,7 +42,7 @@ export class TargetNumbers {
     return tid;
   }
 
-  /** @throws Refusal */
+  /** The target of a number. @throws Refusal */
   find(state: FabricState, tid: number): NumberedTarget {
     const found = this.list(state).find((one) => one.tid === tid);
     if (!found) throw new Refusal('noTarget');
@@ -47,10 +50,10 @@ export class TargetNumbers {
   }
 }
 
-/** In the order of their numbers. */
+/** The LUNs in the order of their numbers. */
 export const lunsIn = ({ luns }: Tpg): Lun[] => [...luns.values()].sort((a, b) => a.index - b.index);
 
-/** The types of device that there are here, as `--op show` calls them. */
+/** The types of device, as `--op show` calls them. */
 const shownTypes: Readonly<Record<string, string>> = { cd: 'cd/dvd', pt: 'passthrough' };
 
 /** A unit in tgt's words. */
@@ -65,12 +68,12 @@ export interface UnitView {
   readonly readOnly: boolean;
   readonly thin: boolean;
   readonly storeType: string;
-  /** Undefined: it is empty. */
+  /** The path of the medium; undefined: the unit is empty. */
   readonly path: string | undefined;
   readonly flags: string;
 }
 
-/** A storage object as tgt shows it. */
+/** The view of a storage object. */
 export function viewOfUnit(unit: StorageObject): UnitView {
   const { values } = unit.attributes;
   const labels = labelsOf(unit);
@@ -95,7 +98,7 @@ export function viewOfUnit(unit: StorageObject): UnitView {
 /** A unit that was made without a medium. */
 export const isEmpty = (unit: StorageObject): boolean => labelsOf(unit).get('medium') === 'none';
 
-/** Whether it was made through tgt's socket, and goes with its last LUN. */
+/** Whether a unit was made through tgt's socket, and goes with its last LUN. */
 export const isOfTgt = (unit: StorageObject): boolean => labelsOf(unit).has('bstype');
 
 const storeTypes: Readonly<Record<string, string>> = { fileio: 'rdwr', block: 'rdwr', pscsi: 'sg' };

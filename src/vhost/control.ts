@@ -15,17 +15,17 @@ import {
 import type { ChainRequest, ChainShape } from './request.ts';
 import type { VhostSession } from './session.ts';
 
-/** The longest of either kind. */
+/** The shape of chains of the control queue: the longest of either kind. */
 export const controlShape: ChainShape = {
   headerBytes: taskManagement.length,
   responseBytes: notificationAnswer.length,
 };
 
-/** What a function is about. */
+/** A task management function that was asked for. */
 interface Management {
   readonly session: VhostSession;
   readonly lun: number;
-  /** The request in flight that is meant by the identifier, if there is one. */
+  /** The request in flight that has the identifier, if there is one. */
   readonly task: ChainRequest | undefined;
   /** Whether any request of the nexus is in flight at the LUN. */
   readonly hasTasks: boolean;
@@ -33,7 +33,7 @@ interface Management {
 
 type TaskFunction = (management: Management) => number | Promise<number>;
 
-/** A function that ends tasks. */
+/** Makes a function that ends tasks. */
 const atLun =
   (act: (management: Management) => Promise<unknown>): TaskFunction =>
   async (management) => {
@@ -42,7 +42,7 @@ const atLun =
     return responses.ok;
   };
 
-/** A function that asks: whether it is so. */
+/** Makes a function that asks whether something is so. */
 const whether =
   (found: (management: Management) => boolean): TaskFunction =>
   (management) =>
@@ -52,7 +52,7 @@ const whether =
         ? responses.functionSucceeded
         : responses.ok;
 
-/** All others are rejected: there is no ACA to clear. */
+/** The functions by number. All others are rejected: there is no ACA to clear. */
 const taskFunctions: ReadonlyMap<number, TaskFunction> = new Map([
   [functions.abortTask, atLun(async ({ session, lun, task }) => task && abortTask(session.nexus, lun, task.task!.tag))],
   [functions.abortTaskSet, atLun(({ session, lun }) => abortTaskSet(session.nexus, lun))],
@@ -69,21 +69,21 @@ const taskFunctions: ReadonlyMap<number, TaskFunction> = new Map([
   [functions.queryTaskSet, whether(({ hasTasks }) => hasTasks)],
 ]);
 
-/** Where a control request finds what it is about. */
+/** The requests in flight, as control requests need them. */
 export interface Requests {
   sessionOf(target: number): VhostSession | undefined;
-  /** All that are in flight in the queues for commands. */
+  /** All requests that are in flight in the queues for commands. */
   inFlight(): Iterable<ChainRequest>;
-  /** Resolves when what was aborted of a session is answered, and nothing of it goes to the guest's memory any more. */
+  /** Resolves when the aborted requests of a session are answered, and no more data goes to the guest's memory for them. */
   aborted(session: VhostSession): Promise<void>;
 }
 
-/** Carries a request out. @returns what it is answered with, undefined when it is none that could be */
+/** Carries a request out. @returns the answer, undefined when the request is malformed */
 export async function carryOutControl(request: ChainRequest, requests: Requests): Promise<Uint8Array | undefined> {
   const { header, headerLength } = request;
   const { fields } = taskManagement;
   const type = headerLength < 4 ? -1 : fields.type.get(header, 0);
-  // There are no asynchronous events of media here: none is subscribed to.
+  // Media have no asynchronous events here, so none is subscribed to.
   const isNotification = type === controlType.asyncNotificationQuery || type === controlType.asyncNotificationSubscribe;
   if (isNotification && headerLength >= notification.length) return encode(notificationAnswer, {});
   if (type !== controlType.taskManagement || headerLength < taskManagement.length) return undefined;
@@ -96,7 +96,7 @@ export async function carryOutControl(request: ChainRequest, requests: Requests)
   const atThis = own.filter((one) => one.lun === lun);
   const id = fields.id.get(header, 0);
   const task = atThis.find((one) => idOf(one) === id);
-  // Only what it names ends by it; nothing else of the nexus is taken for aborted by its initiator.
+  // Only tasks that the function names count as aborted by their initiator, and no others of the nexus.
   for (const one of own) one.abortedByInitiator = true;
   const code = await act({ session, lun, task, hasTasks: atThis.length > 0 });
   await requests.aborted(session);

@@ -1,4 +1,4 @@
-/** A device as its rings drive it: which queue is looked at when, and what is told the guest by itself. */
+/** A device as its rings drive it: the order in which queues are looked at, and the events that the guest is told of by itself. */
 
 import { type Log, logBug } from '../log.ts';
 import { type WatchedEvent, watchEvent } from '../system/eventfd.ts';
@@ -15,7 +15,7 @@ import type { VirtQueue } from './virtqueue.ts';
 
 const eventShape: ChainShape = { headerBytes: 0, responseBytes: eventRecord.length };
 
-/** How the chains of a queue begin. */
+/** The shape of the chains of a queue. */
 export const shapeOf = (ring: number): ChainShape =>
   ring === queue.control ? controlShape : ring === queue.event ? eventShape : commandShape;
 
@@ -26,7 +26,7 @@ class Running implements AwaitedConnection {
   readonly #serve: (running: Running) => boolean;
   watched: WatchedEvent | undefined;
   isEnabled = false;
-  /** More of it waits for the next turn. */
+  /** Whether more of the ring waits for the next turn. */
   isScheduled = false;
   hasEnded = false;
 
@@ -41,10 +41,10 @@ class Running implements AwaitedConnection {
   }
 }
 
-/** What a device asks of the front-end that it belongs to. */
+/** The front-end that a device belongs to. */
 export interface DeviceHost {
   sessionOf(target: number): VhostSession | undefined;
-  /** The guest has written what cannot be: the device is over. */
+  /** Ends the device, because the guest has written something impossible. */
   fail(error: unknown): void;
   readonly log: Log;
 }
@@ -54,9 +54,9 @@ export class Device {
   readonly #host: DeviceHost;
   readonly #scsi: ScsiDevice;
   readonly #rings = new Map<number, Running>();
-  /** What the driver has accepted. */
+  /** The features that the driver has accepted. */
   features = 0n;
-  /** For the guest, when it has room for them. */
+  /** Events that wait for the guest to have room for them. */
   #events: Uint8Array[] = [];
   #hasMissed = false;
 
@@ -74,7 +74,7 @@ export class Device {
     return this.#rings.get(ring)?.queue;
   }
 
-  /** @param kick the eventfd by which the guest says that there is something; the caller closes it after `stop` */
+  /** Starts a ring. @param kick the eventfd by which the guest says that there is something; the caller closes it after `stop` */
   start(ring: number, queue: VirtQueue, kick: number, enabled: boolean): void {
     const running = new Running(ring, queue, (one) => this.#serve(one));
     running.isEnabled = enabled;
@@ -87,11 +87,11 @@ export class Device {
     const running = this.#rings.get(ring);
     if (!running) return;
     running.isEnabled = enabled;
-    // A kick may have come before.
+    // The guest may have kicked before.
     if (enabled) this.#schedule(running);
   }
 
-  /** Takes nothing more from a ring. @returns when all of it that was taken is used */
+  /** Takes nothing more from a ring. @returns the queue, when every request that was taken is used */
   async stop(ring: number): Promise<VirtQueue | undefined> {
     const running = this.#rings.get(ring);
     if (!running) return undefined;
@@ -103,7 +103,7 @@ export class Device {
     return running.queue;
   }
 
-  /** Every ring ends at once; what is in flight is used where nobody looks any more. */
+  /** Ends every ring at once; requests in flight are used where nobody looks any more. */
   close(): void {
     for (const running of this.#rings.values()) {
       this.#end(running);
@@ -119,12 +119,12 @@ export class Device {
     running.watched = undefined;
   }
 
-  /** The guest's memory has changed. @throws RingError */
+  /** Follows a change of the guest's memory. @throws RingError */
   relocate(memory: GuestMemory): void {
     for (const { queue } of this.#rings.values()) queue.relocate(memory);
   }
 
-  /** The guest is told what happened to the LUNs of a target, if its driver can hear it. */
+  /** Tells the guest the changes of a target's LUNs, if its driver can hear of them. */
   tell(target: number, changes: readonly LunChange[]): void {
     for (const { lun, what } of changes) {
       const address = writeAddress(target, lun);
@@ -157,7 +157,7 @@ export class Device {
     });
   }
 
-  /** @returns whether there was something */
+  /** Serves a ring. @returns whether there was a request */
   #serve(running: Running): boolean {
     if (running.hasEnded || !running.isEnabled) return false;
     try {
@@ -193,7 +193,7 @@ export class Device {
 
   #manageAll({ queue }: Running): boolean {
     queue.quiet();
-    // What the guest has sent before has to be here first.
+    // Commands that the guest has sent before the control request have to be here first.
     for (const one of this.#rings.values()) if (one.ring >= firstRequest) this.#serve(one);
     let any = false;
     do
@@ -226,7 +226,7 @@ export class Device {
     for (const { ring, queue } of this.#rings.values()) if (ring >= firstRequest) yield* queue.busy();
   }
 
-  /** Resolves when no command of a session that was aborted is on its way any more: its buffers are the guest's again. */
+  /** Resolves when no aborted command of a session is on its way any more: its buffers are the guest's again. */
   async #aborted(session: VhostSession): Promise<void> {
     for (const { ring, queue } of this.#rings.values()) if (ring >= firstRequest) this.#scsi.dropWaiting(queue);
     const isOpen = () => [...this.#inFlight()].some((one) => one.session === session && one.task?.aborted);
@@ -234,7 +234,7 @@ export class Device {
     this.#scsi.publish();
   }
 
-  /** Tells the guest what there is to tell, as far as it has room. */
+  /** Tells the guest the events that it has room for. */
   #deliver(queue: VirtQueue): boolean {
     let any = false;
     while (this.#events.length > 0 || this.#hasMissed) {
@@ -243,7 +243,7 @@ export class Device {
       any = true;
       const [next = encode(eventRecord, { what: events.none })] = this.#events;
       this.#events.shift();
-      // Some were more than could be kept: the guest looks for itself (5.6.6.3).
+      // More events came than could be kept: the guest looks for itself (5.6.6.3).
       const { what } = eventRecord.fields;
       if (this.#hasMissed) what.set(next, 0, what.get(next, 0) | events.missed);
       this.#hasMissed = false;

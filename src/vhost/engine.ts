@@ -1,4 +1,4 @@
-/** vhost targets as they run: a socket for each, one front-end at a time, and a nexus for each of its TPGs. */
+/** The engine of vhost targets: a socket for each, one front-end at a time, and a nexus for each of its TPGs. */
 
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -17,24 +17,24 @@ import { VhostSession } from './session.ts';
 
 export const startVhost = (state: FabricState, context: EngineContext): FabricEngine => new VhostEngine(state, context);
 
-/** The bit of a directory's mode that lets its group open what is in it. */
+/** The bit of a directory's mode that lets its group open the files in it. */
 const groupEnters = 0o010;
-/** How long the end of the process waits for commands that are on their way to a medium. */
+/** The time that the end of the process waits for commands that are on their way to a medium. */
 const stopMs = 5_000;
 
 class Served {
   readonly target: Target;
   readonly path: string;
-  /** Why it does not listen, in a line. */
+  /** The reason why it does not listen, in a line. */
   problem: string | undefined;
   readonly #log: EngineContext['log'];
   readonly #server: Server;
   #frontEnd: FrontEnd | undefined;
-  /** Who it is, for people. */
+  /** The name of the front-end's process, for people. */
   #peer = '';
   /** The sessions of the front-end, by the tag of their TPGs. */
   readonly #sessions = new Map<number, VhostSession>();
-  /** What the last front-end left is being ended. */
+  /** Resolves when the end of the last front-end is over. */
   #ending: Promise<unknown> | undefined;
 
   constructor(target: Target, { runDirectory, log }: EngineContext) {
@@ -44,12 +44,12 @@ class Served {
     this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
-  /** Resolves when it listens or has a `problem`; never rejects. What was left at its path by an earlier process goes. */
+  /** Listens. Resolves when it does or has a `problem`; never rejects. A socket that an earlier process left at its path is removed. */
   async open(runDirectory: string): Promise<void> {
     try {
       mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
       this.problem = await openAt(this.#server, this.path);
-      // The directory is open to those who may control this process: what they may do already, they may do here.
+      // The directory is open to those who may control this process, and they may use its LUNs, too.
       const { mode, uid, gid } = statSync(runDirectory);
       if (this.problem !== undefined || (mode & groupEnters) === 0) return;
       chownSync(this.path, uid, gid);
@@ -75,7 +75,7 @@ class Served {
       this.#log({ level: 'warning', event: 'vhost front-end refused', detail: { ...where, reason: reasonOf(error) } });
       return;
     } finally {
-      // What goes on is the same connection, by a descriptor that Node does not read.
+      // The same connection goes on by a descriptor that Node does not read.
       socket.destroy();
     }
     this.#peer = peer ? `process ${peer.pid}` : 'a process';
@@ -102,7 +102,7 @@ class Served {
     });
   }
 
-  /** The tree has changed: the front-end is told what it sees now. */
+  /** Follows the tree, which has changed: the front-end is told what it sees now. */
   async follow(): Promise<void> {
     const frontEnd = this.#frontEnd;
     if (!frontEnd) return;
@@ -149,7 +149,7 @@ class Served {
     this.#frontEnd?.close(why);
   }
 
-  /** Resolves when nothing of it is on its way to a medium any more. */
+  /** Resolves when no command of it is on its way to a medium any more. */
   async ended(): Promise<void> {
     await this.#ending;
   }
@@ -214,7 +214,7 @@ class VhostEngine implements FabricEngine {
     return served;
   }
 
-  /** Whoever closes its volumes waits for what is under way. */
+  /** Ends a target. The loop waits for its commands before it closes the volumes. */
   #end(target: Target): void {
     const why = this.#context.serves(target)
       ? 'the target was deleted or disabled'

@@ -1,4 +1,4 @@
-/** One front-end (QEMU, or whoever speaks vhost-user): what its messages make of a device. What cannot be ends its connection. */
+/** One front-end (QEMU, or another that speaks vhost-user): its messages make the device. An impossible message ends its connection. */
 
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -12,7 +12,7 @@ import { MessageError, Messages, type Rows } from './messages.ts';
 import { Rings } from './rings.ts';
 import type { VhostSession } from './session.ts';
 
-/** What is offered to the driver. T10 PI, INOUT, IOMMU, packed rings and the log of a migration are not. */
+/** The features that are offered to the driver. T10 PI, INOUT, IOMMU, packed rings and the log of a migration are not. */
 const features =
   feature.version1 |
   feature.protocolFeatures |
@@ -31,9 +31,9 @@ const protocolFeatures =
 export interface FrontEndHost {
   readonly log: Log;
   sessionOf(target: number): VhostSession | undefined;
-  /** The guest has reset its device: what it held is lost. */
+  /** Called when the guest has reset its device: the state that its nexus held is lost. */
   reset(): Promise<void>;
-  /** The front-end is gone. */
+  /** Called when the front-end is gone. */
   ended(): void;
 }
 
@@ -47,7 +47,7 @@ export class FrontEnd {
   readonly #where: Readonly<Record<string, string | number>>;
   #hasEnded = false;
 
-  /** @param fd of its socket, which is this one's to close @param where for the log: the target's path, who came */
+  /** @param fd of its socket, which the front-end closes @param where for the log: the target's path, and the peer */
   constructor(fd: number, host: FrontEndHost, where: Readonly<Record<string, string | number>>) {
     this.#host = host;
     this.#where = where;
@@ -85,7 +85,7 @@ export class FrontEnd {
     this.close(reasonOf(error));
   }
 
-  /** QEMU, docs/interop/vhost-user.rst, "Front-end message types". */
+  /** The requests by QEMU, docs/interop/vhost-user.rst, "Front-end message types". */
   #rows(): Rows {
     const { device } = this;
     return {

@@ -6,7 +6,7 @@ import { type RegionDescription, readRegions, readSingleRegion, singleRegionByte
 import { memorySlotsMax } from './limits.ts';
 import { closeAll, MessageError, type Rows } from './messages.ts';
 
-/** A mapping, which goes when nobody has it any more. */
+/** A mapping, which is unmapped when nobody holds it any more. */
 class Mapping {
   readonly shared: SharedMemory;
   #users = 0;
@@ -27,12 +27,12 @@ class Mapping {
 
 export interface MemoryRegion extends RegionDescription {
   readonly mapping: Mapping;
-  /** `offset` is where the region begins in them. */
+  /** The bytes of the mapping, in which the region begins at `offset`. */
   readonly bytes: ArrayBuffer;
 }
 
 /**
- * Maps a region. It is mapped from the beginning of the file: where pages are huge, an offset would have to be one of theirs.
+ * Maps a region from the beginning of its file: where pages are huge, an offset would have to be a multiple of theirs.
  * @throws MessageError, a system error
  */
 function mapRegion(description: RegionDescription, fd: number): MemoryRegion {
@@ -52,7 +52,7 @@ function mapRegion(description: RegionDescription, fd: number): MemoryRegion {
   }
 }
 
-/** Regions as they are at one time; what is under way keeps those that it began with. */
+/** The regions at one time; requests under way keep those that they began with. */
 export class GuestMemory {
   readonly regions: readonly MemoryRegion[];
   #users = 1;
@@ -63,7 +63,7 @@ export class GuestMemory {
     for (const { mapping } of regions) mapping.hold();
   }
 
-  /** Somebody goes on using it, until he releases it. */
+  /** Keeps the memory mapped until `release`. */
   hold(): void {
     this.#users += 1;
   }
@@ -73,7 +73,7 @@ export class GuestMemory {
     if (this.#users === 0) for (const { mapping } of this.regions) mapping.release();
   }
 
-  /** The region in which a range of the guest's lies. */
+  /** The region of a range of the guest's addresses. */
   find(guest: number, length: number): MemoryRegion | undefined {
     const last = this.#last;
     if (last && guest >= last.guest && guest + length <= last.guest + last.size) return last;
@@ -85,7 +85,7 @@ export class GuestMemory {
     return undefined;
   }
 
-  /** The same for a range by the front-end's addresses. @returns with `at`, where it begins in the region's bytes */
+  /** The region of a range of the front-end's addresses. @returns with `at`, the place of the range in the region's bytes */
   findByUser(user: number, length: number): { readonly region: MemoryRegion; readonly at: number } | undefined {
     for (const region of this.regions)
       if (user >= region.user && user + length <= region.user + region.size)
@@ -99,7 +99,7 @@ export class MemoryTable {
   #current = new GuestMemory([]);
   readonly #changed: (memory: GuestMemory) => void;
 
-  /** @param changed what is under way may go on with what was before */
+  /** @param changed called with the new memory; requests under way may go on with the old one */
   constructor(changed: (memory: GuestMemory) => void) {
     this.#changed = changed;
   }
@@ -158,7 +158,7 @@ export class MemoryTable {
     this.#changed(this.#current);
   }
 
-  /** What is under way holds it until it ends. */
+  /** Lets go of the memory; requests under way hold it until they end. */
   close(): void {
     this.#current.release();
   }

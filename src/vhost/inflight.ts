@@ -1,27 +1,31 @@
 /**
- * Which requests of a queue are in flight, written where a crash of this process leaves it: memory that the front-end keeps
- * for us (QEMU, docs/interop/vhost-user.rst, "Inflight I/O tracking", split virtqueues). Who comes after us runs them again.
+ * The record of the requests of a queue that are in flight, written where a crash of this process leaves it: memory that the front-end
+ * keeps for us (QEMU, docs/interop/vhost-user.rst, "Inflight I/O tracking", split virtqueues). The next process runs those requests
+ * again.
  */
 
 import { mapShared, type SharedMemory } from '../system/shared-memory.ts';
 import type { InflightDescription } from '../wire/vhost-user.ts';
 import { queueSizeMax, queuesMax } from './limits.ts';
 
-/** A queue's part: features, version, number of descriptors, head of the last batch, used index; then a state for each descriptor. */
+/**
+ * The head of a queue's part: features, version, number of descriptors, head of the last batch, used index; behind it is a state for each
+ * descriptor.
+ */
 const headBytes = 16;
 const at = { version: 8, size: 10, lastBatch: 12, usedIndex: 14 } as const;
-/** A descriptor's state: in flight, the next of its batch, and when it was taken. */
+/** A descriptor's state: in flight, the next of its batch, and the time at which it was taken. */
 const stateBytes = 16;
 const state = { inFlight: 0, next: 6, counter: 8 } as const;
 const version = 1;
 
-/** Parts begin where a line of the cache does. */
+/** The alignment of parts: a line of the cache. */
 const alignment = 64;
 
 const partBytes = (queueSize: number): number =>
   Math.ceil((headBytes + queueSize * stateBytes) / alignment) * alignment;
 
-/** What so many queues take; undefined where a device cannot have them. */
+/** The bytes for so many queues; undefined where a device cannot have them. */
 export const inflightMemoryBytes = ({ queues, queueSize }: InflightDescription): number | undefined =>
   queues === 0 || queues > queuesMax || queueSize === 0 || queueSize > queueSizeMax
     ? undefined
@@ -37,7 +41,7 @@ export class InflightMemory {
     this.#shared = shared;
   }
 
-  /** Undefined when it does not fit. @param fd stays open @throws a system error */
+  /** Maps the memory. Undefined when it does not fit. @param fd stays open @throws a system error */
   static of(description: InflightDescription, fd: number): InflightMemory | undefined {
     const { bytes, offset } = description;
     const needed = inflightMemoryBytes(description);
@@ -63,7 +67,7 @@ export class InflightMemory {
 export class Inflight {
   readonly #view: DataView;
   readonly #size: number;
-  /** Heads that are used, and not published yet. */
+  /** The heads that are used, and not published yet. */
   readonly #batch: number[] = [];
   #counter = 0n;
 
@@ -75,7 +79,7 @@ export class Inflight {
 
   /**
    * Begins, or goes on where another process ended.
-   * @param usedIndex as the ring has it
+   * @param usedIndex of the ring
    * @returns the heads that were in flight, in the order in which they were taken
    */
   begin(usedIndex: number): number[] {
@@ -107,7 +111,7 @@ export class Inflight {
     this.#view.setUint8(this.#at(head) + state.inFlight, 1);
   }
 
-  /** The request of `head` is used; it will be published with the next used index. */
+  /** Notes that the request of `head` is used; it will be published with the next used index. */
   used(head: number): void {
     this.#view.setUint16(this.#at(head) + state.next, this.#view.getUint16(at.lastBatch, true), true);
     this.#view.setUint16(at.lastBatch, head, true);

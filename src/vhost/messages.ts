@@ -1,4 +1,4 @@
-/** The messages on a front-end's socket: received whole, with their descriptors, worked off one by one, and answered. */
+/** The messages on a front-end's socket: received whole, with their descriptors, carried out one by one, and answered. */
 
 import { closeForeign } from '../system/descriptor.ts';
 import { DescriptorSocket } from '../system/descriptor-socket.ts';
@@ -8,44 +8,44 @@ import { decode, encode } from '../wire/layout.ts';
 import { headerFlag, messageHeader, numberPayload, payloadBytesMax, replyTo, requests } from '../wire/vhost-user.ts';
 import { messageMs } from './limits.ts';
 
-/** The front-end has said what cannot be: its connection ends. */
+/** The front-end has sent an impossible message: its connection ends. */
 export class MessageError extends Error {}
 
 interface Message {
   readonly payload: Buffer;
-  /** The row closes the descriptors, or keeps them. */
+  /** The descriptors, which the row closes or keeps. */
   readonly descriptors: readonly number[];
 }
 
-/** What a request is answered with: nothing but an acknowledgement where that is asked for; a payload; with descriptors, which are closed. */
+/** The answer to a request: only an acknowledgement where one is asked for; a payload; or a payload with descriptors, which are closed. */
 export type MessageAnswer = undefined | Buffer | { readonly payload: Buffer; readonly descriptors: readonly number[] };
 
-/** What one request does. */
+/** The row of one request. */
 export interface Row {
   readonly name: string;
-  /** Bytes of payload, at least. */
+  /** The least number of bytes of its payload. */
   readonly bytes?: number;
-  /** Descriptors that come with it, at most. */
+  /** The largest number of descriptors that come with it. */
   readonly descriptors?: number;
-  /** @throws what ends the connection */
+  /** Carries the request out. @throws an error that ends the connection */
   readonly act: (message: Message) => MessageAnswer | Promise<MessageAnswer>;
 }
 
-/** By the names of wire/vhost-user.ts. */
+/** The rows by the names of wire/vhost-user.ts. */
 export type Rows = Partial<Record<keyof typeof requests, Row>>;
 
-/** Who is told when the messages have ended. */
+/** The owner of the messages, which is told of their end. */
 export interface MessagesHost {
-  /** The connection cannot go on. */
+  /** Called when the connection cannot go on. */
   fail(error: unknown): void;
-  /** The front-end has closed it. */
+  /** Called when the front-end has closed it. */
   ended(): void;
 }
 
 /** The messages of one front-end. */
 export class Messages {
   readonly #socket: DescriptorSocket;
-  /** By the number of the request. */
+  /** The rows by the number of the request. */
   readonly #rows: ReadonlyMap<number, Row>;
   readonly #host: MessagesHost;
   readonly #watched: WatchedDescriptor | undefined;
@@ -55,7 +55,7 @@ export class Messages {
   #inTime: (() => void) | undefined;
   #isClosed = false;
 
-  /** @param fd of the socket, which is this one's to close */
+  /** @param fd of the socket, which `Messages` closes */
   constructor(fd: number, rows: Rows, host: MessagesHost) {
     this.#socket = new DescriptorSocket(fd);
     this.#rows = new Map(Object.entries(rows).map(([name, row]) => [requests[name as keyof Rows], row]));
@@ -73,8 +73,8 @@ export class Messages {
   }
 
   /**
-   * Takes what has come: a header by itself, since descriptors come with whatever is received last, and then its payload.
-   * While a message is worked off, the next one waits in the socket.
+   * Receives a message: its header by itself, since descriptors come with the bytes that are received last, and then its payload. While a
+   * message is carried out, the next one waits in the socket.
    */
   #receive(): void {
     try {
@@ -104,7 +104,7 @@ export class Messages {
     }
   }
 
-  /** Bytes that are to come until the message, or its header, is whole. */
+  /** The bytes that are to come until the message, or its header, is whole. */
   #wanted(): number {
     if (this.#come < messageHeader.length) return messageHeader.length;
     const { payloadBytes, flags } = decode(messageHeader, this.#buffer);
@@ -113,7 +113,7 @@ export class Messages {
     return messageHeader.length + payloadBytes;
   }
 
-  /** @returns a promise where it takes its time */
+  /** Carries a message out. @returns a promise where that takes its time */
   #workOff(): Promise<void> | undefined {
     const { request, flags, payloadBytes } = decode(messageHeader, this.#buffer);
     const payload = Buffer.from(this.#buffer.subarray(messageHeader.length, messageHeader.length + payloadBytes));
@@ -140,7 +140,7 @@ export class Messages {
   #answer(request: number, flags: number, answer: MessageAnswer): void {
     if (this.#isClosed) return;
     const { payload, descriptors } = Buffer.isBuffer(answer) || !answer ? { payload: answer, descriptors: [] } : answer;
-    // An acknowledgement: what fails ends the connection.
+    // An acknowledgement has the value 0: a failure ends the connection instead.
     const said = payload ?? ((flags & headerFlag.needReply) !== 0 ? encode(numberPayload, { value: 0n }) : undefined);
     const isSent = !said || this.#socket.send(replyTo(request, said), descriptors);
     closeAll(descriptors);

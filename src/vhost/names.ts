@@ -1,4 +1,4 @@
-/** Where a vhost target has its socket, and what a virtual machine monitor is told of it. */
+/** The socket of a vhost target, and the words that a virtual machine monitor needs for it. */
 
 import { join } from 'node:path';
 import type { Target } from '../target/target.ts';
@@ -6,7 +6,7 @@ import type { Target } from '../target/target.ts';
 /** The Unix socket that a front-end connects to. */
 export const socketPath = (target: Target, runDirectory: string): string => join(runDirectory, `${target.wwn}.vhost`);
 
-/** What `info` says to whoever starts a virtual machine. QEMU shares its memory where it is a memfd, which it seals. */
+/** The lines of `info` for an operator who starts a virtual machine. QEMU shares the guest's memory where it is a memfd, which QEMU seals. */
 export const clientLines = (target: Target, runDirectory: string): Readonly<Record<string, string>> => {
   const socket = socketPath(target, runDirectory);
   return {

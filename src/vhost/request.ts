@@ -1,44 +1,44 @@
-/** What lies in a chain of descriptors: a header that is copied, a place for the response, and the data between them. */
+/** The contents of a chain of descriptors: a header that is copied, a place for the response, and the data between them. */
 
 import type { Task } from '../scsi/task.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import type { VhostSession } from './session.ts';
 
-/** How a queue's chains begin: bytes of the readable part that are the header, and of the writable part that are the response. */
+/** The shape of a queue's chains: the bytes of the readable part that are the header, and of the writable part that are the response. */
 export interface ChainShape {
   readonly headerBytes: number;
   readonly responseBytes: number;
 }
 
-/** One for each descriptor that may head a chain, used again and again. */
+/** A request. There is one for each descriptor that may head a chain, used again and again. */
 export class ChainRequest {
   readonly head: number;
-  /** Copied, so that the guest cannot change it after it was checked. */
+  /** A copy of the header, so that the guest cannot change it after it was checked. */
   readonly header: Uint8Array;
   headerLength = 0;
-  /** The guest's memory, in pieces. */
+  /** The response and the data: pieces of the guest's memory. */
   readonly response: Uint8Array[] = [];
   responseLength = 0;
   readonly dataOut: Uint8Array[] = [];
   dataOutLength = 0;
   readonly dataIn: Uint8Array[] = [];
   dataInLength = 0;
-  /** The request was taken from the ring, and is not used yet. */
+  /** Whether the request was taken from the ring, and is not used yet. */
   isBusy = false;
   task: Task | undefined;
   session: VhostSession | undefined;
   lun = 0;
-  /** Milliseconds. */
+  /** The time of arrival, in milliseconds. */
   arrivedAt = 0;
-  /** What it holds of the guest's memory while the event loop does something else. */
+  /** The guest's memory that the request holds while the event loop does something else. */
   held: GuestMemory | undefined;
-  /** Bytes of our own that its data-out takes. */
+  /** The bytes of our own memory that its data-out takes. */
   reserved = 0;
-  /** The request waits for the bytes that are `reserved`. */
+  /** Whether the request waits for the bytes that are `reserved`. */
   waits = false;
-  /** Its medium was asked on the fast path, and cannot do it at once. */
+  /** Whether its medium was asked on the fast path, and could not answer at once. */
   tried = false;
-  /** Its initiator wanted it to end. */
+  /** Whether its initiator aborted it. */
   abortedByInitiator = false;
 
   constructor(head: number, { headerBytes }: ChainShape) {
@@ -86,7 +86,7 @@ export class ChainRequest {
     this.dataInLength += length - skipped;
   }
 
-  /** The request is used: nothing of the guest's memory is kept. */
+  /** Ends the request, which is used: nothing of the guest's memory is kept. */
   end(): void {
     this.isBusy = false;
     this.response.length = 0;
@@ -99,7 +99,7 @@ export class ChainRequest {
   }
 }
 
-/** Copies `from` into pieces, one after another. @returns how many bytes had a place */
+/** Copies `from` into pieces, one after another. @returns the number of bytes that had a place */
 export function scatterPieces(from: Uint8Array, into: readonly Uint8Array[]): number {
   let at = 0;
   for (const piece of into) {

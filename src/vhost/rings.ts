@@ -1,4 +1,4 @@
-/** The rings of a device as the front-end's messages describe, start and stop them. */
+/** The rings of a device, as the front-end's messages describe, start and stop them. */
 
 import { closeForeign } from '../system/descriptor.ts';
 import { takeEvent } from '../system/eventfd.ts';
@@ -20,7 +20,7 @@ import { queueSizeMax, queuesMax } from './limits.ts';
 import { closeAll, type MessageAnswer, MessageError, type Rows } from './messages.ts';
 import { type RingAddresses, VirtQueue } from './virtqueue.ts';
 
-/** A ring as it was told. */
+/** A ring as the front-end has described it. */
 interface Ring {
   size: number;
   base: number;
@@ -35,7 +35,7 @@ const noRing = (): Ring => ({ size: 0, base: 0, addresses: undefined, isEnabled:
 export class Rings {
   readonly #device: Device;
   readonly #memory: () => GuestMemory;
-  /** The guest has reset its device. */
+  /** Called when the guest has reset its device. */
   readonly #reset: () => Promise<void>;
   readonly #rings: Ring[] = Array.from({ length: queuesMax }, noRing);
   #inflight: InflightMemory | undefined;
@@ -81,7 +81,7 @@ export class Rings {
         ...event,
         act: ({ payload, descriptors }) => this.#setCall(decode(numberPayload, payload).value, descriptors),
       },
-      // What is wrong ends the connection.
+      // The eventfd for errors is not used: an error ends the connection.
       setVringErr: { name: 'SET_VRING_ERR', ...event, act: ({ descriptors }) => closeAll(descriptors) },
       setVringEnable: {
         name: 'SET_VRING_ENABLE',
@@ -119,7 +119,7 @@ export class Rings {
     };
   }
 
-  /** The device has ended: nobody looks at the rings any more. */
+  /** Forgets the rings, because the device has ended. */
   close(): void {
     this.#isClosed = true;
     for (const ring of this.#rings) closeEvents(ring);
@@ -145,7 +145,7 @@ export class Rings {
     this.#stopped(ring).size = value;
   }
 
-  /** The ring runs from here on, as soon as it is enabled. */
+  /** Starts the ring, which runs from here on as soon as it is enabled. */
   #setKick(value: bigint, descriptors: readonly number[]): undefined {
     const number = Number(value & vringDescriptor.ringMask);
     const fd = eventOf(value, descriptors);
@@ -170,7 +170,7 @@ export class Rings {
     queue.call = ring.call;
     const part = this.#inflight?.partOf(number, size);
     if (part) queue.track(part);
-    // Without protocol features, there is no message that enables it.
+    // Without protocol features, there is no message that enables the ring.
     if ((features & feature.protocolFeatures) === 0n) ring.isEnabled = true;
     this.#device.start(number, queue, fd, ring.isEnabled);
   }
@@ -189,7 +189,7 @@ export class Rings {
     if (queue) queue.call = fd;
   }
 
-  /** The ring takes nothing more, and has nothing under way when this is answered. */
+  /** Stops a ring. It takes nothing more, and has no request under way when this is answered. */
   async #stop(number: number): Promise<Buffer> {
     const ring = this.#at(number);
     const queue = await this.#device.stop(number);
@@ -199,7 +199,7 @@ export class Rings {
     return encode(ringState, { ring: number, value: base });
   }
 
-  /** All rings stop, and are to be described again. */
+  /** Stops all rings, which are to be described again. */
   async #resetAll(): Promise<undefined> {
     await Promise.all(this.#rings.map((_, number) => this.#device.stop(number)));
     if (this.#isClosed) return;
@@ -230,7 +230,7 @@ export class Rings {
   }
 }
 
-/** The eventfd that comes with a message; -1 where it says that there is none. */
+/** The eventfd that comes with a message; -1 where the message says that there is none. */
 function eventOf(value: bigint, [fd]: readonly number[]): number {
   if (fd === undefined) {
     if ((value & vringDescriptor.none) === 0n) throw new MessageError('a ring without its eventfd');

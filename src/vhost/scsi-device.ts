@@ -12,10 +12,10 @@ import { type ChainRequest, type ChainShape, gatherPieces, scatterPieces } from 
 import type { VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
-/** How chains of the queues for commands begin. */
+/** The shape of chains of the queues for commands. */
 export const commandShape: ChainShape = { headerBytes: command.length, responseBytes: response.length };
 
-/** VIRTIO 1.2 5.6.6.1, task_attr. */
+/** The task attributes by number (VIRTIO 1.2 5.6.6.1, task_attr). */
 const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queue', 'aca'];
 
 const simpleAttribute = attributes.indexOf('simple');
@@ -27,29 +27,29 @@ export class ScsiDevice {
   readonly #sessionOf: (target: number) => VhostSession | undefined;
   readonly #memory = dataMemory.account(deviceBytesMax);
   readonly #response = new Uint8Array(response.length);
-  /** Queues that have something to publish. */
+  /** The queues that have used requests to publish. */
   readonly #dirty = new Set<VirtQueue>();
-  /** Who waits for a command to be used. */
+  /** The callers that wait for a command to be used. */
   #waiting: (() => void)[] = [];
   readonly #tally = new Tally(performance);
   #lastTag = 0;
 
-  /** @param sessionOf the session with the TPG that a target number stands for */
+  /** @param sessionOf the session with the TPG of a target number */
   constructor(sessionOf: (target: number) => VhostSession | undefined) {
     this.#sessionOf = sessionOf;
   }
 
-  /** Runs a command. What it ends is used at once or later; `publish` shows what was until then. */
+  /** Runs a command. It may end at once or later; `publish` shows the guest all commands that have ended. */
   run(queue: VirtQueue, request: ChainRequest): void {
     if (request.headerLength < command.length || request.responseLength < response.length) {
-      // There is nothing to answer, or nowhere to.
+      // A request without room for a response gets none.
       this.#use(queue, request, 0);
       return;
     }
     const { header } = request;
     const { target, lun } = readAddress(header, address.at);
     const session = this.#sessionOf(target);
-    // VIRTIO_SCSI_F_INOUT is not offered.
+    // VIRTIO_SCSI_F_INOUT is not offered, so data in both directions is refused.
     const isBoth = request.dataOutLength > 0 && request.dataInLength > 0;
     if (!session || isBoth) {
       this.#refuse(queue, request, session ? responses.failure : responses.badTarget);
@@ -82,8 +82,8 @@ export class ScsiDevice {
   }
 
   /**
-   * The fast path: a READ or WRITE whose data is one piece of the guest's memory, and that nothing stands in the way of, begins and
-   * ends here. @returns false where nothing has happened, and the device server is to take it
+   * The fast path: a READ or WRITE whose data is one piece of the guest's memory, and that nothing obstructs, begins and ends here.
+   * @returns false where nothing has happened, and the device server has to take it
    */
   #runPlain(queue: VirtQueue, request: ChainRequest, session: VhostSession, lun: number): boolean {
     const { header, dataIn, dataOut, dataInLength, dataOutLength } = request;
@@ -108,7 +108,7 @@ export class ScsiDevice {
     return true;
   }
 
-  /** Data of a plain write is written from where it lies; all else is copied first, since the guest may change it. */
+  /** Takes data-out. A plain write uses the guest's memory itself; all other data is copied first, since the guest may change it. */
   #takeData(queue: VirtQueue, request: ChainRequest, task: Task): void {
     const [first] = request.dataOut;
     const { dataOutLength: length } = task;
@@ -140,7 +140,7 @@ export class ScsiDevice {
     request.waits = true;
     this.#hold(queue, request);
     this.#memory.whenTaken(bytes, () => {
-      // Task management may have ended it.
+      // Task management may have ended the request.
       if (request.task !== task || !request.waits) return this.#memory.giveBack(bytes);
       request.waits = false;
       go();
@@ -156,7 +156,7 @@ export class ScsiDevice {
     } else this.#answer(queue, request, task, result);
   }
 
-  /** The guest's memory stays where it is as long as somebody may write to it. */
+  /** Holds the guest's memory, which stays where it is as long as the volume may write to it. */
   #hold(queue: VirtQueue, request: ChainRequest): void {
     if (request.held) return;
     request.held = queue.memory;
@@ -176,7 +176,7 @@ export class ScsiDevice {
     else this.#read(queue, request, task, completion, dataIn);
   }
 
-  /** Data of the volume goes straight to where the guest wants it. */
+  /** Reads from the volume straight into the guest's memory. */
   #read(queue: VirtQueue, request: ChainRequest, task: Task, completion: Completion, extent: Extent): void {
     const pieces = request.dataIn;
     const { volume, position, length } = extent;
@@ -236,7 +236,7 @@ export class ScsiDevice {
     this.#end(queue, request, code, task.aborted ? 0 : ended, sense, read, written);
   }
 
-  /** Not a task: there is no such target, or it cannot be one. */
+  /** Answers a request that becomes no task: its target does not exist, or the request is malformed. */
   #refuse(queue: VirtQueue, request: ChainRequest, code: number): void {
     this.#putResponse(request, code, 0, 0, undefined);
     this.#use(queue, request, response.length);
@@ -287,19 +287,19 @@ export class ScsiDevice {
     this.#dirty.add(queue);
   }
 
-  /** Resolves when a command has been used. */
+  /** Resolves when the next command has been used. */
   used(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Shows the guest what has ended, and tells it once: at the end of a batch, or of the turn. */
+  /** Shows the guest the commands that have ended, and notifies it once: at the end of a batch, or of the turn. */
   readonly publish = (): void => {
     if (this.#dirty.size === 0) return;
     for (const queue of this.#dirty) queue.publish();
     this.#dirty.clear();
   };
 
-  /** Task management has aborted what had not begun: it is answered, and what it waits for is nobody's. */
+  /** Answers requests that task management has aborted before they began; nothing waits for their memory any more. */
   dropWaiting(queue: VirtQueue): void {
     for (const request of queue.busy()) {
       const { task } = request;
@@ -310,13 +310,13 @@ export class ScsiDevice {
     }
   }
 
-  /** Nothing waits for memory any more. */
+  /** Forgets the requests that wait for memory. */
   close(): void {
     this.#memory.close();
   }
 }
 
-/** Many short pieces are read at once, and copied. */
+/** Whether pieces are many and short, so that they are read at once, and copied. */
 const isScattered = (pieces: readonly Uint8Array[], length: number): boolean =>
   pieces.length >= scatteredPiecesMin && length / pieces.length < scatteredPieceBytesMax;
 

@@ -1,4 +1,4 @@
-/** The I_T nexus of a front-end with one TPG of its target: the guest addresses the TPG by its tag, as the kernel's vhost-scsi has it. */
+/** The I_T nexus of a front-end with one TPG of its target: the guest addresses the TPG by its tag, as with the kernel's vhost-scsi. */
 
 import { Nexus, type StorageObject } from '../scsi/logical-unit.ts';
 import { establishNexus, loseNexus } from '../scsi/nexus.ts';
@@ -10,10 +10,13 @@ import type { SessionInfo } from '../target/service.ts';
 import type { NodeAcl, Tpg } from '../target/target.ts';
 import { noTraffic, sumOf } from '../target/traffic.ts';
 
-/** A target has one front-end at a time: its TPGs' port numbers tell sessions apart. Those of iSCSI are counted from 1. */
+/**
+ * The first number of sessions. A target has one front-end at a time, so its TPGs' port numbers tell sessions apart; numbers of iSCSI
+ * sessions count from 1.
+ */
 const sessionIdsFrom = 1_000_000_000;
 
-/** What happened to a LUN. */
+/** A change of a LUN. */
 export interface LunChange {
   readonly lun: number;
   readonly what: 'added' | 'removed' | 'resized';
@@ -32,12 +35,12 @@ export class VhostSession {
   readonly acl: NodeAcl | undefined;
   readonly nexus: Nexus;
   readonly traffic = noTraffic();
-  /** Commands that are not answered. */
+  /** The number of commands that are not answered. */
   outstanding = 0;
   readonly units: ReachedUnits;
   #known: Map<number, Known>;
 
-  /** As with the kernel's vhost-scsi: the TPG's own initiator name is let in, by its ACL if there is one. */
+  /** Lets the TPG's own initiator name in, by its ACL if there is one, as the kernel's vhost-scsi does. */
   constructor(tpg: Tpg) {
     this.id = sessionIdsFrom + tpg.relativePortId;
     this.tpg = tpg;
@@ -55,12 +58,15 @@ export class VhostSession {
     establishNexus(this.nexus);
   }
 
-  /** Whether it may not go on: access would not say the same again. @param tpg what the tree has in its place */
+  /**
+   * Whether the session may not go on because access would not give the same answer again. @param tpg the TPG that the tree has in its
+   * place
+   */
   fallen(tpg: Tpg | undefined): boolean {
     return tpg !== this.tpg || !tpg.enabled || tpg.acls.get(tpg.nexusWwn) !== this.acl;
   }
 
-  /** The tree has changed. @returns what the guest does not know yet */
+  /** Follows the tree, which has changed. @returns the changes that the guest does not know yet */
   refresh(): LunChange[] {
     this.units.forget();
     const before = this.#known;
@@ -92,7 +98,7 @@ export class VhostSession {
     );
   }
 
-  /** The guest has reset its device, or this nexus (SAM-5 6.3.4). */
+  /** Resets the nexus, because the guest has reset its device or this nexus (SAM-5 6.3.4). */
   async reset(): Promise<void> {
     const stopped = abortNexus(this.nexus);
     loseNexus(this.nexus);
@@ -100,14 +106,14 @@ export class VhostSession {
     establishNexus(this.nexus);
   }
 
-  /** @returns when nothing of it is on its way to a medium any more */
+  /** Ends the session. @returns when no command of it is on its way to a medium any more */
   async end(): Promise<void> {
     const stopped = abortNexus(this.nexus);
     loseNexus(this.nexus);
     await stopped;
   }
 
-  /** As `sessions` shows it. @param socket where its front-end came in, and who that is */
+  /** The facts of the session that `sessions` shows. @param socket its front-end's way in @param peer its front-end */
   info(socket: string, peer: string): SessionInfo {
     const { target, tag } = this.tpg;
     return {

@@ -1,6 +1,6 @@
 /**
- * A split virtqueue as its device sees it (VIRTIO 1.2 clause 2.7), with indirect descriptors and event indices. All of it lies
- * in the guest's memory, and the guest may write whatever it likes there: each word is read once, and checked before use.
+ * A split virtqueue as its device sees it (VIRTIO 1.2 clause 2.7), with indirect descriptors and event indices. All of it lies in the
+ * guest's memory, and the guest may write whatever it likes there: each word is read once, and checked before use.
  */
 
 import { raiseEvent } from '../system/eventfd.ts';
@@ -8,14 +8,14 @@ import type { GuestMemory, MemoryRegion } from './guest-memory.ts';
 import type { Inflight } from './inflight.ts';
 import { ChainRequest, type ChainShape } from './request.ts';
 
-/** The guest has written what cannot be: its device ends. */
+/** The guest has written something impossible: its device ends. */
 class RingError extends Error {}
 
-/** struct virtq_desc: address, length, flags, next. */
+/** The bytes of a struct virtq_desc: address, length, flags, next. */
 const descriptorBytes = 16;
 const descriptorWords = 4;
 const flag = { next: 1, write: 2, indirect: 4 } as const;
-/** Both rings begin with flags and an index of two bytes each, and end with the index of the next wanted event. */
+/** The bytes of the flags, and of the index, that both rings begin with; at their end is the index of the next wanted event. */
 const ringHead = 2;
 const elementBytes = 8;
 const noInterrupt = 1;
@@ -23,14 +23,14 @@ const noNotify = 1;
 const wordRange = 2 ** 32;
 const indexMask = 0xffff;
 
-/** Where the parts of a ring lie, by the front-end's addresses. */
+/** The parts of a ring, by the front-end's addresses. */
 export interface RingAddresses {
   readonly descriptors: number;
   readonly available: number;
   readonly used: number;
 }
 
-/** Where a queue lies, and where it goes on. */
+/** The place of a queue, and the entry at which it goes on. */
 export interface RingOptions {
   readonly size: number;
   readonly addresses: RingAddresses;
@@ -44,7 +44,7 @@ export interface RingOptions {
 /** One queue. */
 export class VirtQueue {
   readonly size: number;
-  /** The eventfd that tells the guest; -1 while there is none. */
+  /** The eventfd that notifies the guest; -1 while there is none. */
   call = -1;
   inflight: Inflight | undefined;
   readonly #options: RingOptions;
@@ -54,16 +54,16 @@ export class VirtQueue {
   #usedIndex!: Uint16Array;
   #usedElements!: Uint32Array;
   #next: number;
-  /** What is used, and what of it the guest sees. */
+  /** The number of used requests, and the number that the guest sees. */
   #used: number;
   #published: number;
   /** Entries that another process took and did not use, in their order. */
   #again: number[] = [];
   readonly #requests: (ChainRequest | undefined)[];
-  /** Requests that were taken and are not used. */
+  /** The number of requests that were taken and are not used. */
   #busy = 0;
   #idle: (() => void)[] = [];
-  /** The device is over, and the memory may be gone: from here on nothing looks at the ring, whoever is still under way. */
+  /** Whether the device is over and the memory may be gone: requests still under way do not look at the ring then. */
   #isAbandoned = false;
 
   /** @throws RingError when a part does not lie in the memory */
@@ -78,7 +78,7 @@ export class VirtQueue {
     this.#requests = new Array(options.size);
   }
 
-  /** The guest's memory has changed. @throws RingError */
+  /** Follows a change of the guest's memory. @throws RingError */
   relocate(memory: GuestMemory): void {
     const { size, addresses } = this.#options;
     const part = (user: number, bytes: number, alignment: number): { region: MemoryRegion; at: number } => {
@@ -97,14 +97,14 @@ export class VirtQueue {
     this.#usedElements = new Uint32Array(used.region.bytes, used.at, 1 + (size * elementBytes) / 4);
   }
 
-  /** Writes down which requests are in flight, and takes those again that another process did not end. */
+  /** Keeps the record of requests in flight, and takes those again that another process did not end. */
   track(inflight: Inflight): void {
     this.inflight = inflight;
     this.#again = inflight.begin(this.#used);
     if (this.#again.length > 0) this.#next = (this.#used + this.#again.length) & indexMask;
   }
 
-  /** The next entry of the available ring: what is behind it was not taken. */
+  /** The next entry of the available ring: no entry from it on was taken. */
   get next(): number {
     return this.#next;
   }
@@ -196,7 +196,7 @@ export class VirtQueue {
     }
   }
 
-  /** @returns whether what follows has to be writable (2.7.4.2: readable descriptors come first) */
+  /** Adds a descriptor's piece. @returns whether the following ones have to be writable (2.7.4.2: readable descriptors come first) */
   #add(
     request: ChainRequest,
     address: number,
@@ -215,7 +215,7 @@ export class VirtQueue {
     return writes;
   }
 
-  /** A request is done with, `written` bytes of its writable part are: `publish` shows it to the guest. */
+  /** Uses a request that is done, with `written` bytes of its writable part: `publish` shows it to the guest. */
   use(request: ChainRequest, written: number): void {
     if (!this.#isAbandoned) this.#put(request.head, written);
     request.end();
@@ -234,12 +234,12 @@ export class VirtQueue {
     this.inflight?.used(head);
   }
 
-  /** The device is over. What is still in flight ends, and is used where nobody sees it. */
+  /** Abandons the queue, because the device is over. Requests in flight end, and are used where nobody sees it. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  /** Shows the guest what is used, and wakes it if it wants that. */
+  /** Shows the guest the used requests, and notifies it if it wants that. */
   publish(): void {
     const before = this.#published;
     if (this.#used === before || this.#isAbandoned) return;
@@ -254,12 +254,12 @@ export class VirtQueue {
     if (isWanted) raiseEvent(this.call);
   }
 
-  /** Kicks are not needed for now. */
+  /** Says that kicks are not needed for now. */
   quiet(): void {
     if (!this.#options.eventIndex && !this.#isAbandoned) Atomics.store(this.#usedIndex, 0, noNotify);
   }
 
-  /** Kicks are wanted again. @returns whether something came meanwhile */
+  /** Says that kicks are wanted again. @returns whether a request came meanwhile */
   listen(): boolean {
     if (this.#isAbandoned) return false;
     if (this.#options.eventIndex) Atomics.store(this.#usedIndex, ringHead + (this.size * elementBytes) / 2, this.#next);
