@@ -8,7 +8,7 @@ import { OperatorError } from './errors.ts';
 /** How a value is written and read. `name` is the word that `set GROUP` prints; `wrong` ends targetcli's syntax error. */
 export interface ValueType<V> {
   readonly name: string;
-  /** What a value must be, as targetcli says it: `Not setting x! Syntax error, 'v' ${wrong}`. */
+  /** The rule for a value, as targetcli says it: `Not setting x! Syntax error, 'v' ${wrong}`. */
   readonly wrong: string;
   /** The whole line about a text that is not of this type, where targetcli has one of its own. */
   refusal?(text: string): string;
@@ -21,7 +21,7 @@ export interface ValueType<V> {
   readonly syntax?: readonly string[];
 }
 
-/** What a record used as a dictionary has under a word from outside: `constructor` is in none of them. */
+/** The entry of a record that is used as a dictionary, under a word from outside: no record has `constructor`. */
 export const entryOf = <V>(dictionary: Readonly<Record<string, V>>, word: string): V | undefined =>
   Object.hasOwn(dictionary, word) ? dictionary[word] : undefined;
 
@@ -95,12 +95,12 @@ export const types = {
   } satisfies ValueType<number>,
 } as const;
 
-/** What to say about a command's word that `type` cannot parse. */
+/** The words about a command's word that `type` cannot parse. */
 export function syntaxError(type: ValueType<unknown>, text: string): string {
   return type.refusal?.(text) ?? `Syntax error, '${text}' ${type.wrong}`;
 }
 
-/** What a command's parameter names, beyond its type: what completion offers for it. */
+/** The object that a command's parameter names, beyond its type: completion offers such names. */
 type ParameterKind = 'plain' | 'path' | 'file' | 'block-device' | 'storage-object' | 'wwn';
 
 /** One parameter of a command. Its place in the list is its place among the positional words. */
@@ -110,7 +110,7 @@ export interface Parameter<V = unknown> {
   readonly type: ValueType<V>;
   readonly required: boolean;
   readonly kind: ParameterKind;
-  /** It is given by its name alone: targetcli's command has no such word, and so has no place for it. */
+  /** Set for a parameter that is given by its name alone: targetcli's command has no such word, and so has no place for it. */
   readonly byName?: true;
   /** Shown by help; null when leaving it out means something no value can say. */
   readonly default?: V;
@@ -121,7 +121,7 @@ interface AttributeRule {
   readonly readOnly?: boolean;
   /** LIO does not have it: saved once it is not the default, and never among LIO's attributes (operations/groups.ts). */
   readonly foreign?: boolean;
-  /** One of the kernels in use does not have it: saved once it is not the default. */
+  /** Set for an attribute that one of the kernels in use does not have: saved once it is not the default. */
   readonly newer?: boolean;
   /** Refused while the storage object is exported as a LUN. */
   readonly notWhileExported?: boolean;
@@ -192,11 +192,11 @@ export const textNumber = (declared: Declared & { default: string; min: number; 
   saved: 'string',
 });
 
-/** What sets the attributes of one kind of object apart from those of others with the same table. */
+/** The differences between the attributes of one kind of object and those of others with the same table. */
 interface KindOfAttributes {
-  /** Those that LIO has here. Absent: all whose record does not say `foreign`. */
+  /** The attributes that LIO has here. Absent: all whose record does not say `foreign`. */
   readonly lio?: readonly string[];
-  /** What one that is read from a file has without them, where that is not the record's default. */
+  /** The values of an object that is read from a file without them, where those are not the record's defaults. */
   initial?(): Readonly<Record<string, number | string>>;
 }
 
@@ -240,12 +240,12 @@ export class Attributes<T extends AttributeTable> {
     return this.#pick(({ isForeign, isInitial, newer }) => !isForeign && !(newer && isInitial));
   }
 
-  /** Those that LIO does not have, where they differ from the default. */
+  /** The attributes that LIO does not have, where they differ from the default. */
   savedForeign(): Record<string, number | string> {
     return this.#pick(({ isForeign, isInitial }) => isForeign && !isInitial);
   }
 
-  /** Their names. */
+  /** The names of these attributes. */
   get foreignNames(): string[] {
     return Object.keys(this.table).filter((name) => this.#isForeign(name));
   }

@@ -1,7 +1,4 @@
-/**
- * What a client of a running tcli may use: the words of the control socket, and where it is. Nothing here loads the
- * engine; `index.ts` has all of this, too.
- */
+/** The part of tcli that a client may use: the messages of the control socket, and its place. Nothing here loads the engine. */
 
 export { uriPassword } from './backstore/nbd-uri.ts';
 export {

@@ -5,7 +5,7 @@
 
 /** Something the operator can put right: one clear line, exit status 1. */
 export class OperatorError extends Error {
-  /** What to type or to do next; shown on lines of its own after the message. */
+  /** The advice: words to type or things to do next, shown on lines of their own after the message. */
   readonly hint: string | undefined;
 
   /** @param message the first line: targetcli's own text wherever targetcli has one */
@@ -22,7 +22,7 @@ export function systemErrorCode(error: unknown): string | undefined {
   return /^E[A-Z0-9]+$/.test(error.code) ? error.code : undefined;
 }
 
-/** What went wrong, in one line, for a log or an operator: system errors without Node's "CODE: …, syscall 'path'" frame. */
+/** The reason of an error in one line, for a log or an operator: system errors without Node's "CODE: …, syscall". */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = systemErrorCode(error);
@@ -31,7 +31,7 @@ export function reasonOf(error: unknown): string {
   return text.replace(/^E[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
 }
 
-/** As `reasonOf`, with what an operator's error says on the lines below its first one. */
+/** The reason as `reasonOf` gives it, with the advice of an operator's error on the lines below its first one. */
 export function wholeReasonOf(error: unknown): string {
   const hint = error instanceof OperatorError ? error.hint : undefined;
   return hint === undefined ? reasonOf(error) : `${reasonOf(error)}: ${hint.replaceAll('\n', ' ')}`;

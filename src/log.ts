@@ -7,7 +7,7 @@ export type LogLevel = (typeof logLevels)[number];
 /** One kind of thing that is logged. */
 interface LogEventRow {
   readonly level: LogLevel;
-  /** What has happened, for who reads the log and did not write the program. */
+  /** The event in words for a reader of the log who did not write the program. */
   readonly doc: string;
 }
 
@@ -159,7 +159,7 @@ export const logEvents = {
   'nbd connection failed': { level: 'error', doc: "A connection to a loopback target's socket failed." },
 } as const satisfies Readonly<Record<string, LogEventRow>>;
 
-/** What is logged, at its level, or at any. */
+/** The words of an event at its level, or at any. */
 export type LogEvent<L extends LogLevel = LogLevel> = {
   [E in keyof typeof logEvents]: (typeof logEvents)[E]['level'] extends L ? E : never;
 }[keyof typeof logEvents];
@@ -167,7 +167,7 @@ export type LogEvent<L extends LogLevel = LogLevel> = {
 /** One thing that is logged: an event of the table, and the details that it has. */
 export type LogRecord = {
   [L in LogLevel]: {
-    /** That of its row: a wrong one is not compiled. */
+    /** The level of the event's row: a wrong one does not compile. */
     readonly level: L;
     readonly event: LogEvent<L>;
     /** The particulars: names, addresses, reasons. */

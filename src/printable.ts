@@ -35,7 +35,7 @@ export const isPrintable = (name: string): boolean => printableLine(name) === na
 /** `text` in quotes, as the shell reads it back. */
 export const quoted = (text: string): string => `"${printableLine(text.replace(/["\\]/g, '\\$&'))}"`;
 
-/** What a line that is being typed takes of a paste. */
+/** The part of a paste that a line which is being typed takes. */
 export const withoutUnprintable = (text: string): string => text.replace(unprintable, '');
 
 /** The character that `\uXXXX` stands for where `printable` wrote it; undefined for others, which it leaves alone. */
@@ -45,5 +45,5 @@ export function unprintableOf(digits: string): string | undefined {
   return isPrintable(one) ? undefined : one;
 }
 
-/** What stands where a secret would. */
+/** The text in the place of a secret. */
 export const hidden = '***';

@@ -1,6 +1,6 @@
 /**
- * What programs say to a running tcli over its control socket, and hear: docs/protocol.md. Plain data. The words of a
- * shell session on the same connection are the front end's own: they pass through here unread.
+ * The messages between programs and a running tcli over its control socket: docs/protocol.md. Plain data. The messages of a shell session
+ * on the same connection are the front end's own: they pass through here unread.
  */
 
 import { join } from 'node:path';
@@ -12,16 +12,16 @@ import type { LoginRefusal } from '../root/refusals.ts';
 import type { WhyAnswer, WhyQuestion } from '../root/why.ts';
 import type { SampledTopic, SampleLists, SampleRow, WatchTopic } from './topics.ts';
 
-/** Grows when a message changes its meaning; new messages and new keys leave it as it is. */
+/** The version grows when a message changes its meaning; new messages and new keys leave it as it is. */
 export const protocolVersion = 1;
 
-/** How many changes are listed to a person. */
+/** The number of changes that are listed to a person. */
 const changesShown = 10;
 
 /** The longest message, in bytes, in either direction. */
 export const messageBytesMax = 16 << 20;
 
-/** Where the control socket of a home is. */
+/** The path of a home's control socket. */
 export const controlSocketOf = (home: Home): string => join(home.runDirectory, 'control.sock');
 
 /** The client's first message. */
@@ -31,21 +31,21 @@ export interface Opening {
   readonly session?: SessionOpening;
 }
 
-/** What a client says of itself when it opens a shell session. */
+/** The facts that a client tells when it opens a shell session. */
 export interface SessionOpening {
-  /** The path where it starts; absent: where the last session left off. */
+  /** The path where the session starts; absent: where the last session left off. */
   readonly cwd?: string;
-  /** Where the client stands: relative file names start there. */
+  /** The client's working directory: relative file names start there. */
   readonly workingDirectory?: string;
-  /** `exit` saves, when the preference auto_save_on_exit says so. */
+  /** Whether `exit` saves, when the preference auto_save_on_exit says so. */
   readonly saveOnExit?: boolean;
-  /** Errors are shown without colour or prefix. */
+  /** Whether errors are shown without colour or prefix. */
   readonly bareErrors?: boolean;
-  /** A person's shell: a process that a shell started, and that serves nothing, ends with the last of them. */
+  /** Whether the session is a person's shell: a process that a shell started, and that serves nothing, ends with the last of them. */
   readonly person?: boolean;
 }
 
-/** How a process that serves was started, as it stands behind `started`. */
+/** The words, behind `started`, for the ways in which a process that serves was started. */
 export const starters = {
   shell: 'for a shell',
   command: 'by tcli daemon start',
@@ -55,7 +55,7 @@ export const starters = {
   program: 'by a program that uses the library',
 } as const;
 
-/** Who started a process that serves. */
+/** The starter of a process that serves. */
 export interface StartedBy {
   readonly what: keyof typeof starters;
   /** The user's name, where it is known. */
@@ -75,34 +75,34 @@ export interface ControlRefusal {
   readonly tcli: number;
   readonly error: string;
   readonly hint?: string;
-  /** The process ends. `restart`: another takes its place in a moment. */
+  /** Present when the process ends. `restart`: another takes its place in a moment. */
   readonly ends?: 'stop' | 'restart';
 }
 
-/** What a client may ask. */
+/** The requests of a client. */
 export type ControlRequest =
   | { readonly id: number; readonly do: 'status' }
   /** One change through the engine's one door. */
   | { readonly id: number; readonly do: 'apply'; readonly operation: Operation }
-  /** What stands at a path (everything when it does not say), in saveconfig.json's form, secrets included. */
+  /** Asks for the saved form of a path (of everything when it names none), secrets included. */
   | { readonly id: number; readonly do: 'configuration'; readonly path?: string }
   | { readonly id: number; readonly do: 'save'; readonly backups?: number }
   /** Ends the process: it answers, then closes the connection when it is done. */
   | {
       readonly id: number;
       readonly do: 'stop';
-      /** Also while somebody of this machine uses a LUN as a block device. */
+      /** Whether the process ends even while a program of this machine uses a LUN as a block device. */
       readonly force?: boolean;
-      /** Another process serves in a moment: whoever uses such a device waits. */
+      /** Whether another process serves in a moment, so that users of such a device wait. */
       readonly restarts?: boolean;
     }
-  /** What one of the topics is like now. */
+  /** Asks for the present state of one topic. */
   | { readonly id: number; readonly do: SampledTopic }
-  /** Who was refused lately. */
+  /** Asks for the initiators that were refused lately. */
   | { readonly id: number; readonly do: 'refusals' }
-  /** What an initiator meets that wants to log in. */
+  /** Asks for the rules that an initiator meets when it logs in. */
   | ({ readonly id: number; readonly do: 'why' } & WhyQuestion)
-  /** Begins to tell, in messages with the same id, what is wanted. */
+  /** Begins to tell of topics, in messages with the same id. */
   | {
       readonly id: number;
       readonly do: 'watch';
@@ -112,16 +112,16 @@ export type ControlRequest =
     }
   | { readonly id: number; readonly do: 'unwatch'; readonly watch: number };
 
-/** A sample: its lists of rows stand beside these, by their names. */
+/** A sample: its lists of rows stand beside these keys, by their names. */
 export type SampleReply = {
   readonly is: SampledTopic;
-  /** ISO 8601, UTC. */
+  /** The time of the sample; ISO 8601, UTC. */
   readonly at: string;
-  /** Milliseconds of a clock that only goes forward. */
+  /** The time in milliseconds of a clock that only goes forward. */
   readonly atMs: number;
 } & { readonly [list: string]: string | number | readonly SampleRow[] };
 
-/** What comes of a watch, besides its answer. In samples are the rows that have changed, and what named those that are gone. */
+/** A message of a watch, besides its answer. A sample has the rows that have changed, and the keys of rows that are gone. */
 export type WatchEvent =
   | (SampleReply & { readonly gone?: SampleLists })
   | {
@@ -137,10 +137,10 @@ export type WatchEvent =
       readonly operations: readonly (Operation & { readonly line: string })[];
     }
   | { readonly is: 'refusals'; readonly at: string; readonly refusal: LoginRefusal }
-  /** How much of each topic the reader has lost, since it did not read. */
+  /** The numbers, by topic, of messages that the reader has lost because it did not read. */
   | { readonly is: 'lost'; readonly lost: Readonly<Partial<Record<WatchTopic, number>>> };
 
-/** What the server answers. */
+/** The answers of the server. */
 export type ControlReply =
   | { readonly id: number; readonly is: 'status'; readonly status: Status }
   | { readonly id: number; readonly is: 'applied'; readonly operation: Operation; readonly notes: readonly string[] }
@@ -154,51 +154,54 @@ export type ControlReply =
   | { readonly id: number; readonly is: 'unwatched' }
   | { readonly id: number; readonly is: 'failed'; readonly error: string; readonly hint?: string };
 
-/** What a running tcli is and does. */
+/** The state of a running tcli. */
 export interface Status {
   readonly version: string;
   readonly pid: number;
   readonly role: Role;
   readonly startedBy: StartedBy;
-  /** Every volume and portal that can be open is. */
+  /** Whether every volume and portal that can be open is. */
   readonly serving: boolean;
-  /** ISO 8601, UTC. */
+  /** The time of the start; ISO 8601, UTC. */
   readonly startedAt: string;
   readonly saveFile: string;
   readonly storageObjects: number;
   readonly targets: number;
   readonly sessions: number;
-  /** Each address that a TPG wants, once. */
+  /** The addresses that TPGs want, each once. */
   readonly portals: readonly string[];
   readonly clients: number;
-  /** How files and devices are reached where they have to be waited for: `io_uring`, or `threads` and why. Absent: none is open. */
+  /**
+   * The way in which files and devices are reached where they have to be waited for: `io_uring`, or `threads` and why. Absent: none is
+   * open.
+   */
   readonly waiting?: string;
-  /** Changes that are durable and not in saveconfig.json. */
+  /** The number of changes that are durable and not in saveconfig.json. */
   readonly unsavedOperations: number;
-  /** The last of them, as lines without secrets, oldest first. */
+  /** The last of these changes, as lines without secrets, oldest first. */
   readonly latestOperations: readonly string[];
-  /** What the saved file asked for and is not there. */
+  /** Parts of the saved file that could not be restored. */
   readonly notRestored: readonly string[];
-  /** What is not as the saved file has it, without harm. */
+  /** Harmless differences from the saved file. */
   readonly remarks: readonly string[];
   /** Portals that could not be bound, volumes that could not be opened, and why. */
   readonly problems: readonly string[];
 }
 
-/** Lines for what is not in saveconfig.json yet: the last changes, and how many came before them. */
+/** Lines for the changes that are not in saveconfig.json yet: the last ones, and the number of those before. */
 export function listChanges(count: number, latest: readonly string[]): string[] {
   const shown = latest.slice(-changesShown);
   return count > shown.length ? [`… and ${count - shown.length} before`, ...shown] : shown;
 }
 
-/** In a line: which process serves, and who started it. */
+/** A line that says which process serves, and what started it. */
 export function served({ pid, role, startedBy: { what, user } }: Status): string {
   const of = user === undefined ? '' : ` (${user})`;
   if (role === 'shell') return `process ${pid}, a shell that serves itself${of}`;
   return `process ${pid}, started ${starters[what]}${of}`;
 }
 
-/** In a line: what is served, and where. */
+/** A line that says what is served, and where. */
 export function summary({ targets, portals }: Pick<Status, 'targets' | 'portals'>): string {
   const where = portals.length > 0 ? ` on ${portals.join(', ')}` : '; no portals yet';
   return `Serving ${targets} ${targets === 1 ? 'target' : 'targets'}${where}`;

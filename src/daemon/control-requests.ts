@@ -1,4 +1,4 @@
-/** What each control request does: one entry for each word of `ControlRequest`. */
+/** The control requests: one entry for each word of `ControlRequest`. */
 
 import { OperatorError } from '../errors.ts';
 import { type LogLevel, logLevels } from '../log.ts';
@@ -24,25 +24,25 @@ export interface ControlContext {
   readonly host: Host;
   status(): Status;
   stop?(how: 'stop' | 'restart'): void;
-  /** The client has gone: what has not begun is not done. */
+  /** Aborted when the client has gone: a change that has not begun is not made then. */
   readonly gone: AbortSignal;
-  /** Who asks. */
+  /** The author of the request. */
   readonly by: Author;
   readonly sampler: Sampler;
   readonly watches: Watches;
 }
 
-/** Earlier generations kept by `save`, when it does not say. */
+/** The number of earlier generations that `save` keeps by default. */
 const backupsKept = 10;
 
-/** Between two samples, when a client does not say, and at least and at most. */
+/** The interval between two samples: by default, at least and at most. */
 const everyMsDefault = 1_000;
 const everyMsMin = 200;
 const everyMsMax = 3_600_000;
 
 type Answer = ControlReply extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
-/** Rejects with an OperatorError for what the client can put right. */
+/** The requests. Each rejects with an OperatorError for errors that the client can put right. */
 export const controlRequests: Readonly<
   Record<string, (context: ControlContext, message: Readonly<Record<string, unknown>>) => Promise<Answer>>
 > = {
@@ -102,7 +102,7 @@ async function sample({ sampler }: ControlContext, topic: SampledTopic): Promise
   return { is: topic, at, atMs, ...lists };
 }
 
-/** @throws OperatorError */
+/** Checks the options of a watch. @throws OperatorError */
 function watchOptions({
   of,
   everyMs = everyMsDefault,
@@ -118,7 +118,7 @@ function watchOptions({
   return { of: [...new Set(of)], everyMs: Number(everyMs), level: level as LogLevel };
 }
 
-/** @throws OperatorError while somebody of this machine uses a LUN as a block device */
+/** Refuses an end that would take a block device away. @throws OperatorError while a program of this machine uses a LUN as a block device */
 export async function refuseLocalUse({ root }: Host): Promise<void> {
   const uses = (await Promise.all(root.localDevices().map(inUse))).flat();
   if (uses.length === 0) return;
@@ -138,7 +138,7 @@ function operationOf(given: unknown): Operation {
   return { path, verb, params: Object.fromEntries(said) };
 }
 
-/** How a client wants its session. @throws OperatorError for a key of the wrong type; unknown keys are passed over */
+/** The options of a client's session. @throws OperatorError for a key of the wrong type; unknown keys are passed over */
 export function sessionOpening(wanted: unknown): SessionOpening {
   if (typeof wanted !== 'object' || wanted === null) throw new OperatorError('session must be an object');
   const types = {

@@ -39,29 +39,29 @@ import { statusOf } from './status.ts';
 import type { WatchReader } from './watch.ts';
 import { Watches } from './watches.ts';
 
-/** A folder or a file at its place, a link that leads nowhere. Without room or rights, disks are served all the same. */
+/** The errors of a path that a folder, a file or a dangling link takes. Without room or rights, disks are served all the same. */
 const blocking = ['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT'];
-/** One that comes beyond that takes the place of the one that has been idle the longest: the owner always gets in. */
+/** The number of clients. A client beyond that takes the place of the one that has been idle the longest: the owner always gets in. */
 const clientsMax = 256;
-/** How much of the descriptors that are kept from strangers they may take, before the same. */
+/** The share that clients may take of the descriptors that are reserved from strangers, before the same happens. */
 const clientsPart = 0.5;
-/** How long a client may take to say what it wants. */
+/** The time that a client may take to send its first message. */
 const openingMs = 5_000;
-/** What a client has not taken yet; with more it is dropped. */
+/** The bytes that a client may leave unread before it is dropped. */
 const outputBytesMax = 32 << 20;
-/** What a client that watches may leave unread before it is sent no more, in bytes; it goes on when it has read. */
+/** The bytes that a client that watches may leave unread before it is sent no more; it is sent more when it has read. */
 const watchedBytesMax = 1 << 20;
-/** Control requests of one client at one time; it is not read from meanwhile. */
+/** The control requests of one client at one time; it is not read from meanwhile. */
 const requestsMax = 64;
 
-/** A shell session behind a connection. It is told what comes in that is no control request. */
+/** A shell session behind a connection. It receives the messages that are no control requests. */
 export interface SessionChannel {
-  /** @returns false when it is no request that it knows */
+  /** Takes a message. @returns false when the session does not know it */
   receive(message: unknown): boolean;
   hangUp(): void;
 }
 
-/** @throws OperatorError that refuses the session */
+/** Creates a session. @throws OperatorError that refuses the session */
 export type CreateSession = (
   opening: SessionOpening,
   post: (reply: unknown) => void,
@@ -69,31 +69,31 @@ export type CreateSession = (
   serving: ServingProcess,
 ) => SessionChannel;
 
-/** What the control socket is opened with. */
+/** The options of the control socket. */
 export interface ControlOptions {
   readonly host: Host;
   readonly role: Role;
   readonly startedBy: StartedBy;
-  /** The program's. */
+  /** The version of the program. */
   readonly version: string;
   readonly log: Log;
   readonly createSession: CreateSession;
-  /** Ends this process as SIGTERM does; absent where it is somebody's shell. */
+  /** Ends this process as SIGTERM does; absent where the process is somebody's shell. */
   readonly stop?: (how: 'stop' | 'restart') => void;
-  /** A group whose members may connect as well; otherwise the owner alone, and root. */
+  /** The group whose members may connect as well; otherwise only the owner may, and root. */
   readonly group?: number;
-  /** A listening socket that the service manager opened: who may connect is its affair. */
+  /** A listening socket that the service manager opened: the service manager decides who may connect. */
   readonly inherited?: number;
 }
 
 /** An open control socket. */
 export interface Control {
-  /** Why clients cannot reach it; it goes on without them. */
+  /** The reason why clients cannot reach it; the process goes on without them. */
   readonly problem: string | undefined;
-  /** Something else stands at its place, which only a mistake has put there. */
+  /** Whether its place is taken by something that only a mistake has put there. */
   readonly isBlocked: boolean;
   status(): Status;
-  /** The process ends soon: no more sessions are opened, and those that are open will hear of it when they end. */
+  /** Opens no more sessions, because the process ends soon; open sessions are told so when they end. */
   ending(how: 'stop' | 'restart'): void;
   /** Ends every session and removes the socket. */
   close(): Promise<void>;
@@ -108,7 +108,7 @@ export async function listenControl(options: ControlOptions): Promise<Control> {
 
 class ControlServer implements Control {
   readonly options: ControlOptions;
-  /** The one that has been idle the longest first. */
+  /** The clients, the one that has been idle the longest first. */
   readonly clients = new Set<Client>();
   readonly shells: Shells;
   problem: string | undefined;
@@ -150,14 +150,14 @@ class ControlServer implements Control {
     const { inherited, group } = this.options;
     if (inherited !== undefined) {
       await whenListening(this.#server, { fd: inherited });
-      // Only a TCP socket has an address here. On a network, everybody would be the owner.
+      // An inherited TCP socket (only such a one has an address) is not used: on a network, everybody would be the owner.
       if (this.#server.address() === null) return;
       this.#server.close();
       throw new Error('the socket that was passed on as "control" is no Unix socket');
     }
     const directory = dirname(this.#path);
     await makePrivateDirectory(directory);
-    // Under another name until its mode is right; renaming takes the place of what a killed process left.
+    // The socket has another name until its mode is right; renaming then replaces the socket of a process that was killed.
     const fresh = `${this.#path}.new`;
     await rm(fresh, { force: true });
     await whenListening(this.#server, { path: fresh });
@@ -222,7 +222,7 @@ class ControlServer implements Control {
     this.clients.add(client);
   }
 
-  /** It said or heard something. */
+  /** Notes that a client said or heard something. */
   isActive(client: Client): void {
     if (this.clients.delete(client)) this.clients.add(client);
   }
@@ -236,7 +236,7 @@ class ControlServer implements Control {
       }
   }
 
-  /** Permissions of the socket decide; where they are ours alone, the kernel is asked, too. */
+  /** The reason to refuse a connection. The socket's permissions decide; where they are ours alone, the kernel is asked, too. */
   #refusal(socket: Socket): string | undefined {
     if (this.options.inherited !== undefined) return undefined;
     return mayControl(socket, this.options.group);
@@ -248,7 +248,7 @@ class Client {
   readonly #socket: Socket;
   readonly #server: ControlServer;
   readonly #reader = new FrameReader(messageBytesMax);
-  /** It has said what it wants. */
+  /** Called when the client has sent its first message. */
   readonly #inTime: () => void;
   readonly #gone: (why?: string) => void;
   readonly #context: ControlContext;
@@ -289,7 +289,7 @@ class Client {
     socket.on('drain', () => this.#watches.resumed());
   }
 
-  /** Says the last words, and lets it read what it was told. */
+  /** Ends the connection: it sends the last words, and lets the client read what it was told. */
   end(): void {
     this.#session?.hangUp();
     const { ends } = this.#server;
@@ -302,12 +302,12 @@ class Client {
     this.#socket.destroy();
   }
 
-  /** It waits for an answer. */
+  /** Whether the client waits for an answer. */
   get isBusy(): boolean {
     return this.#requests > 0;
   }
 
-  /** Others need its place. */
+  /** Ends the connection because others need its place. */
   makeRoom(): void {
     this.#session?.hangUp();
     this.#session = undefined;
@@ -385,7 +385,7 @@ class Client {
     this.#post({ id, ...reply } as ControlReply);
   }
 
-  /** The last message of a connection. */
+  /** Sends the last message of a connection. */
   #refuse(error: unknown): void {
     const { is: _, ...refusal } = failureOf(error);
     sayFarewell(this.#socket, { tcli: protocolVersion, ...refusal });

@@ -1,6 +1,6 @@
 /**
- * What is wrong with a configuration, or will be one day, beyond what is not served at present: a record for each check.
- * Each finding names the line that mends it, where there is one.
+ * Checks of a configuration, a record for each, that find present and coming harm beyond things that are not served now. Each finding
+ * names the line to type that mends it, where there is one.
  */
 
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
@@ -15,13 +15,13 @@ import { type Auth, hasCredentials, isMutual } from '../target/auth.ts';
 import { type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
 import { problems } from './status.ts';
 
-/** Something found. `problem`: it does harm or will; `advice`: it may be meant so. Plain data. */
+/** A finding. `problem`: it does harm or will; `advice`: it may be meant so. Plain data. */
 export interface DoctorFinding {
   readonly check: string;
   readonly level: 'problem' | 'advice';
-  /** In a line. */
+  /** The words of the finding, in a line. */
   readonly says: string;
-  /** The line that changes it; '' where no line does. */
+  /** The line to type that mends it; '' where no line does. */
   readonly mend: string;
 }
 
@@ -35,16 +35,16 @@ interface DoctorCheck {
   look(host: Host, mounts: readonly Mount[]): Found[] | Promise<Found[]>;
 }
 
-/** The unit that starts a tcli at boot, where systemd does. */
+/** A directory that exists where systemd runs; there a unit should start tcli at boot. */
 const systemdRuns = '/run/systemd/system';
 const unitLinks = ['/etc/systemd/system/multi-user.target.wants', '/etc/systemd/system/sockets.target.wants'];
 
 /** Microsoft's initiator takes 12 to 16 bytes; RFC 7143 9.2.1 asks for 96 bits that cannot be guessed. */
 const secretBytesMin = 12;
-/** Of a file system that holds disks. */
+/** The free share that a file system with disks should have. */
 const freeShareMin = 0.05;
 
-/** File systems that are gone with the machine, and those that come with the network. */
+/** The types of file systems that are gone with the machine, and of those that come with the network. */
 const memoryFileSystems: readonly string[] = ['tmpfs', 'ramfs'];
 const networkFileSystems: readonly string[] = ['nfs', 'nfs4', 'cifs', 'smb3', 'ceph', 'fuse.glusterfs', '9p'];
 
@@ -146,7 +146,7 @@ function exportedTwice(objects: readonly StorageObject[]): Found[] {
   ];
 }
 
-/** File systems that cannot hold all that the sparse files on them may become. */
+/** Findings about file systems that cannot hold all that the sparse files on them may become. */
 async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]> {
   const files = objects.flatMap((object) => {
     const file = statOf(mediumOf(object));
@@ -188,7 +188,7 @@ function* tpgsOf(fabrics: ReadonlyMap<string, FabricState>): Generator<{ state: 
       for (const target of state.targets.values()) for (const tpg of target.tpgs.values()) yield { state, tpg };
 }
 
-/** Those to which initiators come over a network. */
+/** The TPGs to which initiators come over a network. */
 const iscsiTpgs = (fabrics: ReadonlyMap<string, FabricState>) => [...tpgsOf(fabrics)];
 
 const isWildcard = (address: string): boolean => /^(0\.0\.0\.0|[0:]+)$/.test(address);
@@ -254,7 +254,7 @@ function openFindings(state: FabricState, tpg: Tpg): Found[] {
   ];
 }
 
-/** CHAP that admits nobody, and secrets that are weak. */
+/** Findings about CHAP that admits nobody, and about weak secrets. */
 function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
   const owners = [...tpgsOf(fabrics)].flatMap(({ state, tpg }) => [
     ...(tpg.attribute('generate_node_acls') === 1 ? [credentialsOf(state, tpg, undefined)] : []),
@@ -297,7 +297,7 @@ function blindFindings({ path, acls }: Tpg): Found[] {
     );
 }
 
-/** The same for two names of one file or device. */
+/** A text that is the same for two names of one file or device. */
 function identityOf(path: string): string {
   const file = statOf(path);
   if (!file) return path;

@@ -1,4 +1,4 @@
-/** What a client of the control socket is told where it gets nothing else: refusals, and last words. */
+/** The messages to a client of the control socket that gets nothing else: refusals, and last words. */
 
 import type { Socket } from 'node:net';
 import { OperatorError, reasonOf } from '../errors.ts';
@@ -7,7 +7,7 @@ import { whenLate } from '../system/running-time.ts';
 import { type ControlRefusal, type ControlReply, protocolVersion } from './control-protocol.ts';
 import { encodeFrame, FrameError } from './frames.ts';
 
-/** How long a client may take to read the last words. */
+/** The time that a client may take to read the last words. */
 export const farewellMs = 500;
 
 /** The last words to a session whose process ends. */
@@ -17,7 +17,7 @@ export const endsWith = (ends: 'stop' | 'restart'): ControlRefusal => ({
   ends,
 });
 
-/** The last words; what the client says meanwhile is not heard, and its end of the connection not waited for. */
+/** Sends the last words; further messages of the client are not read, and its end of the connection is not waited for. */
 export function sayFarewell(socket: Socket, words: ControlRefusal): void {
   if (socket.destroyed || socket.writableEnded) return;
   socket.resume();
@@ -26,7 +26,7 @@ export function sayFarewell(socket: Socket, words: ControlRefusal): void {
   socket.once('close', inTime);
 }
 
-/** What could not be done, as it is answered. */
+/** The answer to a request that failed. */
 export function failureOf(error: unknown): Omit<Extract<ControlReply, { is: 'failed' }>, 'id'> {
   const hint = error instanceof OperatorError ? error.hint : undefined;
   const ours = error instanceof OperatorError || error instanceof FrameError;
@@ -34,10 +34,10 @@ export function failureOf(error: unknown): Omit<Extract<ControlReply, { is: 'fai
   return { is: 'failed', error: text, ...(hint !== undefined && { hint }) };
 }
 
-/** What a client gave for a word, whatever it is: an object of JSON may have a toString that is none. */
+/** The word that a client gave, as it is shown: an object of JSON may have a toString that is no function. */
 export const shownWord = (given: unknown): string => printableLine((JSON.stringify(given) ?? 'none').slice(0, 40));
 
-/** A newer client asks for what this process does not know: it is not left waiting. */
+/** The answer to an unknown request of a newer client, which is not left waiting. */
 export const unknownRequest = (verb: unknown) =>
   failureOf(
     typeof verb === 'string'

@@ -2,13 +2,13 @@
 
 const NEWLINE = 0x0a;
 
-/** A line that is longer, or that is no JSON. */
+/** A line that is too long, or that is no JSON. */
 export class FrameError extends Error {}
 
 /** A message as its line. */
 export const encodeFrame = (message: unknown): string => `${JSON.stringify(message)}\n`;
 
-/** Bytes in, messages out. */
+/** Takes bytes, and gives messages. */
 export class FrameReader {
   readonly #bytesMax: number;
   #pieces: Buffer[] = [];
@@ -19,7 +19,7 @@ export class FrameReader {
     this.#bytesMax = bytesMax;
   }
 
-  /** The messages that `bytes` completes. @throws FrameError: what follows cannot be understood either */
+  /** The messages that `bytes` completes. @throws FrameError: nothing that follows can be understood either */
   *read(bytes: Buffer): Generator<unknown> {
     let rest = bytes;
     for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {

@@ -1,18 +1,18 @@
-/** How a log is written: lines for people, or JSON lines for programs. */
+/** Writes a log: lines for people, or JSON lines for programs. */
 
 import { copyFileSync, fstatSync, ftruncateSync, rmSync, writeSync } from 'node:fs';
 import { type Log, type LogLevel, type LogRecord, logLevels } from '../log.ts';
 import { printable, printableLine } from '../printable.ts';
 import { shownValue } from '../target/auth.ts';
 
-/** What a reader that is slow may leave unread, in bytes; what comes beyond is lost. */
+/** The bytes that a slow reader may leave unread; lines beyond are lost. */
 const unreadBytesMax = 4 << 20;
 
-/** The particulars as they may be shown: no record has a secret in it, and one that a bug put there is not told. */
+/** The details of a record as they may be shown. A record should have no secret in it, and one that a bug put there is hidden. */
 export const shownDetail = (detail: LogRecord['detail'] = {}): NonNullable<LogRecord['detail']> =>
   Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, shownValue(name, value)]));
 
-/** Lines: time, level, event, then name=value. @param least what weighs less is left out */
+/** A log of lines: time, level, event, then name=value. @param least the lowest level that is written */
 export function lineLog(write: (line: string, level: LogLevel) => void, now: () => Date, least: LogLevel): Log {
   return ({ level, event, detail }: LogRecord) => {
     if (logLevels.indexOf(level) > logLevels.indexOf(least)) return;
@@ -23,20 +23,20 @@ export function lineLog(write: (line: string, level: LogLevel) => void, now: () 
   };
 }
 
-/** Where lines go. */
+/** The writer of lines. */
 export interface Lines {
   write(text: string): void;
 }
 
-/** How long a log of our own may be, in bytes; what was in it before is kept once, beside it. */
+/** The bytes of a log file of our own; older lines are kept once, beside it. */
 export const ownLogBytesMax = 4 << 20;
 
 /**
- * Lines on standard output or standard error: a reader that is slow or gone, or a full disk, holds up nobody.
- * @param ownLog where the file is that `tcli daemon start` opened for it, for appending: nobody else bounds its length
+ * Writes lines on standard output or standard error. A slow or missing reader, or a full disk, holds up nobody.
+ * @param ownLog the file that `tcli daemon start` opened for it, for appending: nobody else bounds its length
  */
 export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }, ownLog?: string): Lines {
-  // Node gives a file up at its first error; a disk may have room again.
+  // Node gives a file up at its first error, and a disk may have room again.
   if (fstatSync(stream.fd).isFile())
     return {
       write(text) {
@@ -44,7 +44,7 @@ export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }, ow
           if (ownLog !== undefined) bound(stream.fd, ownLog, Buffer.byteLength(text));
           writeSync(stream.fd, text);
         } catch {
-          // Nobody can be told.
+          // A log that cannot be written has no way to say so.
         }
       },
     };
@@ -53,8 +53,8 @@ export function linesTo(stream: NodeJS.WriteStream & { readonly fd: number }, ow
 }
 
 /**
- * Empties a log that has no room for so many bytes more, once it is copied. It is not renamed: its descriptor is standard
- * output and standard error of this process and of programs that it has started, and they all go on in the same file.
+ * Empties a log that has no room for `more` bytes, once it is copied. The log is not renamed: its descriptor is standard output and
+ * standard error of this process and of programs that it has started, and they all go on in the same file.
  */
 function bound(fd: number, path: string, more: number): void {
   const { size } = fstatSync(fd);
@@ -62,7 +62,7 @@ function bound(fd: number, path: string, more: number): void {
   const before = `${path}.1`;
   try {
     rmSync(before, { force: true });
-    // By its descriptor: somebody may have moved or removed the file.
+    // The copy is made by the descriptor: the file may have been moved or removed.
     copyFileSync(`/dev/fd/${fd}`, before);
   } catch {
     // A full disk, or a folder that cannot be written, costs the lines from before.
@@ -70,9 +70,9 @@ function bound(fd: number, path: string, more: number): void {
   ftruncateSync(fd, 0);
 }
 
-/** JSON lines: level, time, pid, the particulars, event. */
+/** A log of JSON lines: level, time, pid, the details, event. */
 export async function jsonLog(lines: Lines, least: LogLevel): Promise<Log> {
-  // Loaded by who writes JSON.
+  // The library is loaded only where JSON is written.
   const { default: pino } = await import('pino');
   const customLevels = Object.fromEntries(logLevels.map((level, at) => [level, (logLevels.length - at) * 10]));
   const options = {

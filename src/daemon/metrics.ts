@@ -1,6 +1,6 @@
 /**
- * What runs, in numbers, for Prometheus: its text format, version 0.0.4, on HTTP. It tells names and no secrets, and takes
- * no orders.
+ * Metrics of the running process for Prometheus: its text format, version 0.0.4, on HTTP. They tell names and no secrets, and the
+ * endpoint takes no orders.
  */
 
 import { createServer, type Server } from 'node:http';
@@ -12,9 +12,9 @@ import { printPortal } from '../target/target.ts';
 import { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from '../target/traffic.ts';
 import type { Status } from './control-protocol.ts';
 
-/** Whoever scrapes has a connection each. */
+/** The connections: each scraper has one. */
 const connectionsMax = 16;
-/** How long a request may take to arrive. */
+/** The time that a request may take to arrive. */
 const requestMs = 5_000;
 
 export interface MetricsOptions {
@@ -22,11 +22,11 @@ export interface MetricsOptions {
   readonly log: Log;
   readonly at: { readonly address: string; readonly port: number };
   readonly status: () => Status;
-  /** How often each thing was logged, by its level and what it is. */
+  /** The number of log records, by level and event. */
   readonly events: ReadonlyMap<string, number>;
 }
 
-/** Opens the endpoint; when that cannot be had it is logged, and everything else goes on. @returns what closes it */
+/** Opens the endpoint; a failure is logged, and everything else goes on. @returns a function that closes it */
 export async function serveMetrics(options: MetricsOptions): Promise<() => Promise<void>> {
   const { log, at } = options;
   const server = createServer({ headersTimeout: requestMs, requestTimeout: requestMs }, async (request, response) => {
@@ -60,10 +60,10 @@ function listening(server: Server, { address: host, port }: MetricsOptions['at']
 }
 
 type MetricLabels = Readonly<Record<string, string | number>>;
-/** A value, and what follows the family's name where it has several. */
+/** A value with its labels, and the suffix of the family's name where it has several. */
 type Sample = readonly [labels: MetricLabels, value: number, suffix?: string];
 
-/** What a scrape looks at. */
+/** The facts that a scrape reads. */
 interface Scene extends Awaited<ReturnType<Host['root']['counts']>> {
   readonly spaces: Awaited<ReturnType<Host['root']['spaces']>>;
   readonly root: Host['root'];
@@ -266,7 +266,7 @@ function printed({ name, type, help, samples }: Family, scene: Scene): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }
 
-/** `/iscsi/WWN/tpg1/luns/lun0`, or `/loopback/WWN/luns/lun0` */
+/** The path of a LUN: `/iscsi/WWN/tpg1/luns/lun0`, or `/loopback/WWN/luns/lun0`. */
 const lunPath = /^\/(?<fabric>[^/]+)\/(?<target>[^/]+)(?:\/tpg(?<tpg>\d+))?\/luns\/lun(?<lun>\d+)$/;
 function lunLabels(path: string): MetricLabels {
   const { fabric = '', target = '', tpg = '1', lun = '' } = lunPath.exec(path)?.groups ?? {};
@@ -280,7 +280,7 @@ const labelsOf = ({ lun, storageObject, initiator, portal }: WayTraffic): Metric
   portal,
 });
 
-/** How long the commands of a LUN took. */
+/** The histogram of the times that a LUN's commands took. */
 function histogram(lun: string, ways: readonly WayTraffic[]): Sample[] {
   const labels = lunLabels(lun);
   const { commands, latencyMs, latencyBins } = sumOf(ways);

@@ -1,32 +1,32 @@
-/** A log in which what happens over and over is written a few times, then counted: nobody fills a disk by failing. */
+/** A log in which an event that repeats is written a few times, then counted: failures over and over fill no disk. */
 
 import type { Log, LogRecord } from '../log.ts';
 
-/** How long a count goes on, in milliseconds, and how often one thing is written meanwhile. */
+/** The length of an interval of counting, in milliseconds, and the number of times that one thing is written in it. */
 const intervalMs = 60_000;
 const writtenMax = 5;
-/** How many things of one event are told apart; what comes beyond is counted together. */
+/** The number of things of one event that are told apart; more are counted together. */
 const keysPerEventMax = 32;
 
-/** What differs each time that the same happens to the same initiator. */
+/** The details that differ each time that the same happens to the same initiator. */
 const passing: readonly string[] = ['address', 'session', 'cid', 'fd'];
 
 interface Counted {
   written: number;
-  /** Not written since, and the last of them. */
+  /** The number of records since the last written one, and the last of them. */
   left: number;
   last: LogRecord;
 }
 
-/** What happens in an interval, by event and by what stays the same. */
+/** The records of an interval, by event and by the details that stay the same. */
 type Interval = Map<string, Map<string, Counted>>;
 
 const keyOf = ({ detail = {} }: LogRecord): string =>
   JSON.stringify(Object.entries(detail).filter(([name]) => !passing.includes(name)));
 
 /**
- * @param every calls what it is given at the end of each interval
- * @returns the log, and what writes the counts that are left
+ * @param every calls its argument at the end of each interval
+ * @returns the log, and a function that writes the counts that are left
  */
 export function countRepeats(
   log: Log,

@@ -1,10 +1,10 @@
-/** Takes samples of a running process: each for all readers that ask at about the same time. */
+/** Takes samples of a running process, each shared by all readers that ask at about the same time. */
 
 import { inventoryOf } from '../root/inventory.ts';
 import type { Root } from '../root/root.ts';
 import type { SampledTopic, SampleLists } from './topics.ts';
 
-/** @param observed `Root.observe` */
+/** Takes a sample. @param observed `Root.observe` */
 type Take = (root: Root, observed: () => Promise<void>) => Promise<object>;
 
 const takes: Readonly<Record<SampledTopic, Take>> = {
@@ -15,14 +15,14 @@ const takes: Readonly<Record<SampledTopic, Take>> = {
 };
 
 export interface TopicSample {
-  /** ISO 8601, UTC. */
+  /** The time of the sample; ISO 8601, UTC. */
   readonly at: string;
-  /** Milliseconds of a clock that only goes forward, for rates. */
+  /** The time in milliseconds of a clock that only goes forward, for rates. */
   readonly atMs: number;
   readonly lists: SampleLists;
 }
 
-/** How old a sample may be that another reader takes, too: many readers cost as much as a few. */
+/** The age up to which another reader gets the same sample: many readers cost as much as a few. */
 const sharedMs = 200;
 
 /** Takes the samples of one process. */
@@ -40,7 +40,7 @@ export class Sampler {
     this.#clock = clock;
   }
 
-  /** Once for all topics of a moment: how busy a loop is, is since the last question. */
+  /** Observes the root once for all topics of a moment: the load of a loop is that since the last question. */
   readonly #observed = (): Promise<void> => {
     const atMs = this.#clock();
     if (atMs - this.#observedAtMs >= sharedMs) {

@@ -1,4 +1,4 @@
-/** The long-running process: serves a home, and who controls it, until it is told to stop. */
+/** The long-running process: it serves a home and its control socket until it is told to stop. */
 
 import { inUse } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
@@ -19,33 +19,33 @@ import { type StartedBy, type Status, summary } from './control-protocol.ts';
 import { countRepeats } from './repeats.ts';
 import { problems } from './status.ts';
 
-/** How long a stop may take: sessions are told, what is open is flushed. Then the process ends as after a crash. */
+/** The time that a stop may take: sessions are told, open volumes are flushed. Then the process ends as after a crash. */
 const stopMs = 20_000;
 
-/** How often what could not be opened is tried again. */
+/** The interval at which volumes and portals that could not be opened are tried again. */
 const retryMs = 5_000;
 
 export interface ServeOptions {
   readonly home: Home;
-  /** The program's. */
+  /** The version of the program. */
   readonly version: string;
   readonly log: Log;
   readonly startedBy: StartedBy;
-  /** A shell session for a client of the control socket. */
+  /** Creates a shell session for a client of the control socket. */
   readonly createSession: (host: Host) => CreateSession;
   /** Called once every portal is open. */
   readonly ready: (status: Status) => void;
   readonly stopped: AbortSignal;
   readonly manager: ServiceManager;
-  /** A group whose members may control this process, by name or number. */
+  /** The group whose members may control this process, by name or number. */
   readonly group?: string;
-  /** How long to wait for devices that are not there. */
+  /** The time to wait for devices that are not there. */
   readonly waitMs?: number;
-  /** Where metrics are served; absent: nowhere. */
+  /** The address of the metrics; absent: they are not served. */
   readonly metrics?: { readonly address: string; readonly port: number };
-  /** The number of the tgtd whose management socket is spoken as well; absent: none. */
+  /** The number of the tgtd whose management socket is served as well; absent: none. */
   readonly tgtadm?: number;
-  /** As in `RootOptions`. */
+  /** The workers, as in `RootOptions`. */
   readonly workers?: WorkerOptions | undefined;
 }
 
@@ -80,7 +80,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     );
   }
   for (const warning of host.warnings) log({ level: 'warning', event: 'not restored', detail: { what: warning } });
-  // A bug costs a log line, not everybody's disks.
+  // A bug in one session costs a log line, and not the disks of all.
   const survive = (error: unknown) => logBug(log, 'process', error);
   process.on('uncaughtException', survive);
   process.on('unhandledRejection', survive);
@@ -93,7 +93,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const retrying = setInterval(() => void retry('when it is time'), retryMs);
   const reload = () => void retry('now').then(() => manager.notify('READY=1', 'STATUS=Serving'));
   process.on('SIGHUP', reload);
-  // Of those that the service manager opened; the others are portals'.
+  // The service manager opened sockets for control and for portals; one by this name is for control.
   const inherited = manager.sockets.find(({ name }) => name === 'control');
   let control: Control | undefined;
   let closeMetrics: (() => Promise<void>) | undefined;
@@ -146,7 +146,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       log({ level: 'error', event: 'stopped by force', detail: { afterMs: stopMs } });
       endProcess(1);
     });
-    // In this order: a client that asked for the end sees its connection close when all is done.
+    // The order matters: a client that asked for the end sees its connection close when all is done.
     await host.close();
     await closeMetrics?.();
     await closeTgt?.();
@@ -160,9 +160,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** @returns what logs each problem once, when it begins or is another one, and once more when that is served which had it */
+/** @returns a function that logs each problem once, when it begins or changes, and once more when it is over */
 function reporter(log: Log): (host: Host) => void {
-  // Sets: of ten thousand disks, all may be missing at once.
+  // The problems are in sets, since of ten thousand disks all may be missing at once.
   let before: ReadonlySet<string> = new Set();
   return (host) => {
     if (!host.root.serving) return;

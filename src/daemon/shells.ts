@@ -1,44 +1,44 @@
 /**
- * The shells that people have open in a process that serves, and what becomes of the process when the last one is left. One that a
- * shell started goes with it unless it serves something; whether it serves on is for the person to say.
+ * The shells that people have open in a process that serves, and the process's fate when the last one is left. A process that a shell
+ * started ends with that shell unless it serves something; then the person says whether it serves on.
  */
 
 import { whenLate } from '../system/running-time.ts';
 import type { StartedBy } from './control-protocol.ts';
 
-/** How long a process that a shell started waits for that shell to come. */
+/** The time that a process which a shell started waits for that shell to come. */
 const firstShellMs = 60_000;
 
-/** What becomes of the process when the last shell is left while it serves something. */
+/** The fate of the process when the last shell is left while it serves something. */
 export type Fate =
-  /** It goes on. */
+  /** The process goes on. */
   | 'stays'
-  /** It was started by a shell, and nobody has said yet. */
+  /** A shell started the process, and nobody has said yet. */
   | 'asked'
-  /** It is that shell. */
+  /** The process is that shell. */
   | 'ends';
 
 /** The process that a shell session stands in, as the session sees it. */
 export interface ServingProcess {
   fate(): Fate;
-  /** In a line: which process it is, and who started it. */
+  /** A line that says which process it is, and what started it. */
   describe(): string;
-  /** Persons' shells besides the one that asks. */
+  /** The number of persons' shells besides the one that asks. */
   othersOpen(): number;
-  /** It goes on without shells. */
+  /** Lets the process go on without shells. */
   keep(): void;
-  /** Rejects with an OperatorError while somebody of this machine uses a LUN as a block device. */
+  /** Rejects with an OperatorError while a program of this machine uses a LUN as a block device. */
   mayStop(): Promise<void>;
-  /** Ends it. */
+  /** Ends the process. */
   stop(): void;
 }
 
-/** What the shells of a process are opened with. */
+/** The options of the shells of a process. */
 export interface ShellsOptions {
   readonly startedBy: StartedBy;
-  /** Whether it serves something. */
+  /** Whether the process serves something. */
   readonly serves: () => boolean;
-  /** Whether anybody is connected who is no shell. */
+  /** Whether a client is connected that is no shell. */
   readonly isAsked: () => boolean;
   /** Ends the process. */
   readonly end: () => void;
@@ -50,7 +50,7 @@ export class Shells {
   readonly #inTime: (() => void) | undefined;
   #open = 0;
   #isKept: boolean;
-  /** The last shell was left while a program was connected. */
+  /** Whether the last shell was left while a program was connected. */
   #isLeft = false;
 
   constructor(options: ShellsOptions) {
@@ -71,7 +71,7 @@ export class Shells {
     this.#isKept = true;
   }
 
-  /** @returns what tells that the shell is gone */
+  /** Counts a shell. @returns a function to call when the shell is gone */
   enter(): () => void {
     this.#inTime?.();
     this.#open += 1;
@@ -85,7 +85,7 @@ export class Shells {
     };
   }
 
-  /** A program is gone. */
+  /** Notes that a program is gone. */
   programLeft(): void {
     if (this.#isLeft) this.#endIfIdle();
   }

@@ -1,4 +1,4 @@
-/** What a running process serves, and what it cannot. */
+/** The status of a running process: the things it serves, and those it cannot. */
 
 import { printSize } from '../backstore/backstore.ts';
 import type { LossState, OverdueState } from '../loops/loop.ts';
@@ -9,7 +9,7 @@ import { authProblem } from '../target/auth.ts';
 import { keptOf, portalPath, printPortal } from '../target/target.ts';
 import type { Status } from './control-protocol.ts';
 
-/** What only the process itself knows. */
+/** The facts that only the process itself knows. */
 export type About = Pick<Status, 'role' | 'startedBy' | 'version' | 'startedAt' | 'clients'>;
 
 /** The status of a process, as clients are told it. */
@@ -41,11 +41,11 @@ const authProblems = (tree: Tree): string[] =>
     return problem ? [`${path}: ${problem}`] : [];
   });
 
-/** That a medium has had commands for long. */
+/** The line about a medium that has had commands for long. */
 export const describeOverdue = ({ commands, seconds }: OverdueState): string =>
   `its medium does not answer: it has ${commands} ${commands === 1 ? 'command' : 'commands'}, the oldest for ${seconds} s`;
 
-/** What may be lost, and what to type next. */
+/** The line about losses, with what to type next. */
 export const describeLoss = ({ path, bytes, reason }: LossState): string =>
   `${bytes === undefined ? 'everything' : printSize(bytes)} that was acknowledged may not be on the medium (${reason}). ` +
   `Flushes fail until initiators have written it again. When you have checked the medium and their data: ${path} reopen`;
@@ -58,10 +58,10 @@ const serialProblems = (tree: Tree): string[] =>
       `${other.path}: initiators know it as naa.${other.naa}, as they know ${one.path}, and take both for one disk: create it anew with another wwn`,
   );
 
-/** What in a configuration does harm, a line each. */
+/** The parts of a configuration that do harm, a line each. */
 export const harmIn = (tree: Tree): string[] => [...authProblems(tree), ...serialProblems(tree)];
 
-/** What is not as the saved file has it, without harm: serial numbers that were made, portals that speak another transport. */
+/** Harmless differences from the saved file: serial numbers that were made, portals that speak another transport. */
 export function remarksOn(tree: Tree): string[] {
   const made = Array.from(tree.allStorageObjects()).filter(({ isSerialMade }) => isSerialMade);
   const transports = [...tree.tpgs()].flatMap((tpg) =>
@@ -78,15 +78,15 @@ export function remarksOn(tree: Tree): string[] {
   ];
 }
 
-/** What only the saved file has: the names of storage objects and targets that nothing here is made of. */
+/** The storage objects and targets that only the saved file has, because no object here could be made of them. */
 export function keptIn({ kept: { storageObjects, targets } }: Tree): string[] {
   const nameOf = (raw: Raw) => `${raw['plugin'] ?? raw['fabric']}/${raw['name'] ?? raw['wwn']}`;
   return [...storageObjects, ...targets].map(nameOf);
 }
 
 /**
- * What the tree asks for and cannot have: lost writes, closed portals, volumes that are not there, LUNs that are not attached, CHAP
- * words that let nobody in. A line each.
+ * The wishes of the tree that cannot be fulfilled, a line each: lost writes, closed portals, missing volumes, LUNs that are not attached,
+ * CHAP words that let nobody in.
  */
 export function problems(host: Host): string[] {
   const { tree } = host.root;

@@ -1,6 +1,6 @@
 /**
- * The topics of a watch: what each is as lists of rows, and which rows have changed since somebody was told. A reader gets
- * all of them once, then what is new. Both ends of a connection use this; nothing here loads the engine.
+ * The topics of a watch: each as lists of rows, with the rows that have changed since a reader was told. A reader gets all rows once,
+ * then new ones. Both ends of a connection use this file; nothing here loads the engine.
  */
 
 export type SampleRow = Readonly<Record<string, unknown>>;
@@ -10,7 +10,7 @@ export type SampleLists = Readonly<Record<string, readonly SampleRow[]>>;
 interface SampledList {
   /** The keys that tell its rows apart. */
   readonly by: readonly string[];
-  /** What a row shows of itself: as long as it is the same, nobody is told of the row again. */
+  /** The part of a row that is compared: as long as it is the same, nobody is told of the row again. */
   readonly mark: (row: SampleRow) => string;
 }
 
@@ -18,7 +18,7 @@ type Topic = Readonly<Record<string, SampledList>>;
 
 const wholeBy = (...by: string[]): SampledList => ({ by, mark: (row) => JSON.stringify(row) });
 
-/** What is looked at every so often, by the name of the topic. */
+/** The topics that are sampled at intervals, by name. */
 const sampledTopics = {
   sessions: { sessions: wholeBy('fabric', 'id') },
   loops: { loops: wholeBy('number') },
@@ -29,7 +29,7 @@ const sampledTopics = {
     targets: wholeBy('path'),
     portals: wholeBy('path'),
   },
-  // The last: who hears of figures has heard all else of the same moment.
+  // The topic `stats` is last: a reader of figures has heard everything else of the same moment.
   stats: {
     ways: {
       by: ['lun', 'initiator', 'number', 'portal'],
@@ -42,22 +42,22 @@ const sampledTopics = {
   },
 } as const satisfies Readonly<Record<string, Topic>>;
 
-/** What is told when it happens. */
+/** The topics that are told as events happen. */
 const toldTopics = ['log', 'changes', 'refusals'] as const;
 
-/** A topic that is looked at from time to time. */
+/** A topic that is sampled at intervals. */
 export type SampledTopic = keyof typeof sampledTopics;
-/** A topic of what is told when it happens. */
+/** A topic that is told as events happen. */
 export type ToldTopic = (typeof toldTopics)[number];
-/** What can be watched. */
+/** A topic that can be watched. */
 export type WatchTopic = SampledTopic | ToldTopic;
 
-/** The topics that are looked at from time to time. */
+/** The names of the topics that are sampled at intervals. */
 export const sampledTopicNames = Object.keys(sampledTopics) as SampledTopic[];
 /** All topics. */
 export const watchTopics: readonly WatchTopic[] = [...sampledTopicNames, ...toldTopics];
 
-/** What of a topic somebody was told. */
+/** The rows of a topic that a reader was told. */
 export class ToldRows {
   readonly #topic: Topic;
   readonly #marks = new Map<string, Map<string, { readonly mark: string; readonly row: SampleRow }>>();
@@ -66,7 +66,7 @@ export class ToldRows {
     this.#topic = sampledTopics[name];
   }
 
-  /** What he does not know yet, and knows from now on: rows that are new or changed, and what named those that are gone. */
+  /** The rows that the reader does not know yet, and knows from now on: those that are new or changed, and the keys of those that are gone. */
   news(lists: SampleLists): { readonly changed: SampleLists; readonly gone?: SampleLists } {
     const changed: Record<string, readonly SampleRow[]> = {};
     const gone: Record<string, SampleRow[]> = {};
@@ -95,7 +95,7 @@ const namesIn = (row: SampleRow, by: readonly string[]): SampleRow =>
   Object.fromEntries(by.map((key) => [key, row[key]]));
 
 /**
- * What a reader knows of a topic, kept up by what it is sent.
+ * Keeps a reader's rows of a topic by the messages that it is sent.
  * @param rows by the name of the list, then by key
  */
 export function learnRows(

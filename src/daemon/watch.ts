@@ -1,6 +1,6 @@
 /**
- * A reader that looks on: samples at intervals, and what happens when it happens. Whoever does not read loses what comes
- * meanwhile and is told how much; nothing waits for him, and nothing is kept for him.
+ * A watch: a reader gets samples at intervals, and events as they happen. A reader that does not read loses messages and is told how
+ * many; nothing waits for it, and nothing is kept for it.
  */
 
 import { type LogLevel, type LogRecord, logLevels } from '../log.ts';
@@ -15,15 +15,15 @@ import { type SampledTopic, sampledTopicNames, ToldRows, type ToldTopic, type Wa
 
 export interface WatchOptions {
   readonly of: readonly WatchTopic[];
-  /** Between two samples. */
+  /** The interval between two samples. */
   readonly everyMs: number;
-  /** What weighs less is not told. */
+  /** The lowest level of log records that are told. */
   readonly level: LogLevel;
 }
 
-/** Where it goes. */
+/** The reader of a watch. */
 export interface WatchReader {
-  /** False while it has not read what it was sent: then it is sent nothing. */
+  /** Whether there is room for messages. While the reader has not read those that it was sent, it is sent none. */
   readonly hasRoom: boolean;
   post(message: object): void;
 }
@@ -36,7 +36,7 @@ export class Watch {
   readonly #reader: WatchReader;
   readonly #sampled: readonly SampledTopic[];
   readonly #told: ReadonlyMap<SampledTopic, ToldRows>;
-  /** What objects there are, and how they are, may be another than the reader was told. */
+  /** Whether the objects, or their states, may differ from those that the reader was told of. */
   #objectsMayDiffer = true;
   #lost: Partial<Record<WatchTopic, number>> = {};
   #ended = false;
@@ -79,7 +79,7 @@ export class Watch {
     this.#cancel();
   }
 
-  /** The reader has read: it hears what it has lost. */
+  /** Goes on when the reader has read: it is told how many messages it has lost. */
   resumed(): void {
     if (!this.#ended) this.#sayLost();
   }
@@ -103,7 +103,7 @@ export class Watch {
       return this.#lose(topic);
     }
     const { changed, gone } = this.#told.get(topic)!.news(lists);
-    // That nothing moved is a figure, too.
+    // The fact that nothing moved is a figure, too.
     const isNews = topic === 'stats' || gone !== undefined || Object.values(changed).some(({ length }) => length > 0);
     if (isNews) this.#say({ is: topic, at, atMs, ...changed, ...(gone && { gone }) });
   }
@@ -135,7 +135,7 @@ const isWanted = ({ level }: LogRecord, least: LogLevel): boolean =>
 
 const logged = ({ level, event, detail }: LogRecord) => ({ level, event, detail: shownDetail(detail) });
 
-/** A change as a line and as data: without secrets, and without what only a repetition needs. */
+/** A change as a line and as data: without secrets, and without parameters that only a repetition needs. */
 function shown(operation: Operation) {
   const { path, verb, params } = withoutSecrets(operation);
   const plain = Object.entries(params).filter(([, value]) => typeof value !== 'object');
@@ -143,8 +143,8 @@ function shown(operation: Operation) {
 }
 
 /**
- * Watches in this process what a client of the control socket would be told, for a reader that always reads.
- * @returns what ends it
+ * Watches in this process, as a client of the control socket would, for a reader that always reads.
+ * @returns a function that ends the watch
  */
 export function watchHost(host: Host, options: WatchOptions, hear: (event: WatchEvent) => void): () => void {
   const reader = { hasRoom: true, post: (message: object) => hear(message as WatchEvent) };

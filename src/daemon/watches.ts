@@ -1,11 +1,11 @@
-/** What one client of the control socket watches, by the numbers of its requests. */
+/** The watches of one client of the control socket, by the numbers of its requests. */
 
 import { OperatorError } from '../errors.ts';
 import type { Host } from '../root/host.ts';
 import type { Sampler } from './samples.ts';
 import { Watch, type WatchOptions, type WatchReader } from './watch.ts';
 
-/** How much one client may watch at a time. */
+/** The number of watches of one client. */
 const watchesMax = 8;
 
 export class Watches {
@@ -14,14 +14,14 @@ export class Watches {
   readonly #readerOf: (id: number) => WatchReader;
   readonly #all = new Map<number, Watch>();
 
-  /** @param readerOf where the messages go that belong to a request */
+  /** @param readerOf the reader that gets the messages of a request */
   constructor(host: Host, sampler: Sampler, readerOf: (id: number) => WatchReader) {
     this.#host = host;
     this.#sampler = sampler;
     this.#readerOf = readerOf;
   }
 
-  /** @throws OperatorError */
+  /** Begins a watch. @throws OperatorError */
   begin(id: number, options: WatchOptions): void {
     if (this.#all.has(id)) throw new OperatorError(`Request ${id} is a watch already.`);
     if (this.#all.size >= watchesMax)
@@ -32,7 +32,7 @@ export class Watches {
     setImmediate(() => this.#all.get(id) === watch && watch.begin());
   }
 
-  /** @throws OperatorError when nothing is watched under this number */
+  /** Ends a watch. @throws OperatorError when there is none of this number */
   stop(id: number): void {
     const watch = this.#all.get(id);
     if (!watch) throw new OperatorError(`Request ${id} is no watch.`);
@@ -40,7 +40,7 @@ export class Watches {
     this.#all.delete(id);
   }
 
-  /** The client has read what it was sent. */
+  /** Goes on when the client has read what it was sent. */
   resumed(): void {
     for (const watch of this.#all.values()) watch.resumed();
   }

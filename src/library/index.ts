@@ -24,11 +24,11 @@ export type * from './tree.ts';
 export interface TcliLogRecord {
   readonly level: 'error' | 'warning' | 'info' | 'debug';
   readonly event: string;
-  /** What the event is about. Never a secret. */
+  /** The details of the event. They never have a secret. */
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-/** What both ways in take. */
+/** The options of both ways in. */
 export interface TcliOptions {
   /** The directory of the configuration, as `tcli --home`. Absent: the one that `tcli` uses by itself (TCLI_HOME, too). */
   readonly home?: string;
@@ -36,7 +36,7 @@ export interface TcliOptions {
   readonly note?: (line: string) => void;
 }
 
-/** What `openTcli` takes. */
+/** The options of `openTcli`. */
 export interface OpenTcliOptions extends TcliOptions {
   /** Threads for I/O, at most: one less than the machine has cores when absent. 0: this one does it. */
   readonly loops?: number;
@@ -44,7 +44,7 @@ export interface OpenTcliOptions extends TcliOptions {
   readonly log?: (record: TcliLogRecord) => void;
 }
 
-/** What `connectTcli` takes. */
+/** The options of `connectTcli`. */
 export interface ConnectTcliOptions extends TcliOptions {
   /** The control socket, where that is not the home's own. */
   readonly socket?: string;
@@ -77,11 +77,11 @@ export async function connectTcli(options: ConnectTcliOptions = {}): Promise<Tcl
 const homeAt = (directory: string | undefined) =>
   homeOf(directory ?? process.env['TCLI_HOME'], process.env, process.getuid?.());
 
-/** As build.mjs finds it in package.json. */
+/** The version, as build.mjs finds it in package.json. */
 declare const TCLI_VERSION: string | undefined;
 const version = typeof TCLI_VERSION === 'string' ? TCLI_VERSION : 'not built';
 
-/** The tree over a link. Its types are printed from the records, and so is what it is made of. */
+/** The tree over a link. Its types and its parts are printed from the records. */
 function tcliOf(asked: ConfigurationLink, { note = () => {} }: TcliOptions): Tcli {
   const link: ConfigurationLink = {
     ...asked,

@@ -1,4 +1,4 @@
-/** How the library reaches a configuration: in this process (own.ts), or in one that serves it (remote.ts). */
+/** The link of the library to a configuration: in this process (own.ts), or in one that serves it (remote.ts). */
 
 import type { SaveResult, TcliStatus } from './shapes.ts';
 
@@ -9,9 +9,9 @@ interface AskedChange {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** What the library asks of whoever has the configuration. Whatever is refused rejects with an `OperatorError`. */
+/** The requests of the library to the owner of the configuration. A refusal rejects with an `OperatorError`. */
 export interface ConfigurationLink {
-  /** @returns the parameters as they were carried out, and lines for people */
+  /** Applies an operation. @returns the parameters as they were carried out, and lines for people */
   apply(
     change: AskedChange,
   ): Promise<{ readonly params: Readonly<Record<string, unknown>>; readonly notes: readonly string[] }>;

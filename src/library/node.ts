@@ -1,6 +1,6 @@
 /**
- * The tree as objects with the names of its records: each has a path and the verbs of its place, and asks anew whenever it is
- * asked. Which kinds stand below which, and how they are called, the schema says; which verbs there are, verbs.ts.
+ * The tree as objects with the names of its records: each has a path and the verbs of its place, and asks the owner of the configuration
+ * at every call. The schema says which kinds stand below which, and their names; verbs.ts has the verbs.
  */
 
 import { fabrics } from '../fabric/index.ts';
@@ -13,19 +13,19 @@ import { backstoreNames, verbs } from './verbs.ts';
 
 type Words = Readonly<Record<string, unknown>>;
 
-/** The node of an object, as far as its types do not say it. */
+/** The part of an object's node that its types do not say. */
 interface ObjectNode extends Words {
   readonly path: string;
 }
 
-/** Where objects of a kind are made and deleted. */
+/** A room: the place where objects of a kind are made and deleted. */
 export interface Room {
-  /** The property of the object above that has them. */
+  /** The name of the room in the object above. */
   readonly name: string;
   /** The kind of place, for its verbs, and its path. */
   readonly place: string;
   readonly path: string;
-  /** What stands in it: a kind of the schema, or the ALUA groups of a storage object, which are a part of that. */
+  /** The kind of the objects in the room: one of the schema, or undefined for the ALUA groups of a storage object, which are a part of that. */
   readonly kind: ObjectKind | undefined;
 }
 
@@ -57,7 +57,7 @@ function roomOf(link: ConfigurationLink, room: Room): Words {
   const at = (params: Words) => objectOf(link, room, params);
   return {
     path,
-    // Of a place that is an object as well, what else there is belongs to that.
+    // Where a room is an object as well, all other verbs belong to the object.
     ...(place === kind?.collection || place === 'backstore' || place === 'alua' ? actionsAt(link, place, path) : {}),
     create: async (params: Words = {}) => at(await act(link, path, 'create', params)),
     at: (...values: unknown[]) => at(Object.fromEntries(names.map(([, param], index) => [param, values[index]]))),
@@ -87,7 +87,7 @@ function objectOf(link: ConfigurationLink, room: Room, params: Words): ObjectNod
   };
 }
 
-/** The verbs of a place, but for those that make and delete what stands in it. */
+/** The verbs of a place, but for those that make and delete the objects in it. */
 export const actionsAt = (link: ConfigurationLink, place: string, path: string): Words =>
   Object.fromEntries(
     (verbs[place] ?? [])
@@ -100,26 +100,26 @@ export const actionsAt = (link: ConfigurationLink, place: string, path: string):
       ]),
   );
 
-/** One after the other: the first that is refused ends it, and those before it stay. */
+/** Sets values one after the other: the first that is refused ends it, and those before it stay. */
 async function setAll(link: ConfigurationLink, path: string, group: string, values: Words): Promise<void> {
   for (const [name, value] of Object.entries(values))
     if (value !== undefined) await link.apply({ path, verb: 'set', params: { group, name, value: String(value) } });
 }
 
-/** @returns the parameters as they were carried out */
+/** Applies a verb. @returns the parameters as they were carried out */
 async function act(link: ConfigurationLink, path: string, verb: string, params: Words): Promise<Words> {
   const given = Object.entries(params).filter(([, value]) => value !== undefined);
   const plain = Object.fromEntries(given.map(([name, value]) => [name, meant(name, value)]));
   return (await link.apply({ path, verb, params: plain })).params;
 }
 
-/** An object stands for what names it to an operation: a LUN of the same TPG is named by its number, others by their path. */
+/** The name by which an operation knows an object that was given as a value: a LUN of the same TPG by its number, others by their path. */
 const meant = (name: string, value: unknown): unknown => {
   const { path, index } = (value ?? {}) as { path?: unknown; index?: unknown };
   return typeof path !== 'string' ? value : name === 'tpg_lun' ? index : path;
 };
 
-/** Backstores and fabrics: the objects that are always there. */
+/** The objects that are always there: backstores and fabrics. */
 export const treeOf = (link: ConfigurationLink): Words => ({
   backstores: Object.fromEntries(
     backstoreNames.map((name) => [

@@ -11,23 +11,23 @@ import { openHost } from '../root/host.ts';
 import { dumpValue } from '../saved/saveconfig.ts';
 import type { ConfigurationLink } from './link.ts';
 
-/** How often what could not be opened is tried again. */
+/** The interval at which volumes and portals that could not be opened are tried again. */
 const retryMs = 5_000;
-/** Earlier generations of the saved file that are kept. */
+/** The number of earlier generations of the saved file that are kept. */
 const backupsKept = 10;
 
 export interface OwnOptions {
   readonly home: Home;
-  /** The library's. */
+  /** The version of the library. */
   readonly version: string;
-  /** Threads that serve, at most; 0: this one does. */
+  /** The number of threads that serve, at most; 0: this thread does. */
   readonly loops: number;
   readonly log: Log;
 }
 
 /** Opens a home and serves it. @throws OperatorError when another process has it, or it cannot be read */
 export async function ownLink({ home, version, loops, log }: OwnOptions): Promise<ConfigurationLink> {
-  // Beside the library, as build.mjs puts it.
+  // build.mjs puts the thread's program beside the library.
   const workers = { entry: new URL('./loop.js', import.meta.url), count: loops };
   const host = await openHost({ home, role: 'serve', log, workers });
   if (host.heldBy) {
@@ -39,7 +39,7 @@ export async function ownLink({ home, version, loops, log }: OwnOptions): Promis
   }
   const startedAt = new Date().toISOString();
   await host.root.start();
-  // The program lives as long as its targets are open, and no longer for this.
+  // The program lives as long as its targets are open, and this timer does not prolong that.
   const retrying = setInterval(() => void host.root.retry('when it is time'), retryMs);
   retrying.unref();
   return {

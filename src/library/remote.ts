@@ -1,4 +1,4 @@
-/** A configuration that another process serves: over its control socket, whose words docs/protocol.md has. */
+/** A configuration that another process serves, over its control socket (docs/protocol.md). */
 
 import { connect, type Socket } from 'node:net';
 import {
@@ -12,7 +12,7 @@ import { encodeFrame, FrameReader } from '../daemon/frames.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { ConfigurationLink } from './link.ts';
 
-/** An answer may have the whole configuration. */
+/** The bytes of an answer, which may have the whole configuration. */
 const answerBytesMax = messageBytesMax * 4;
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
@@ -23,7 +23,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** @param path of the control socket @throws OperatorError when nobody answers there, or who does refuses */
+/** Connects. @param path of the control socket @throws OperatorError when no process answers there, or it refuses */
 export async function remoteLink(path: string): Promise<ConfigurationLink> {
   const asking = await open(path);
   return {
@@ -85,7 +85,7 @@ class Asking {
     socket.write(encodeFrame({ tcli: protocolVersion }));
   }
 
-  /** @throws OperatorError for what is refused, and when the connection ends before the answer: the change may have been made then */
+  /** Asks. @throws OperatorError for a refusal, and when the connection ends before the answer: the change may have been made then */
   async ask<K extends ControlReply['is']>(request: Unnumbered<ControlRequest>): Promise<Answer<K>> {
     if (this.#gone) throw this.#gone;
     this.#lastId += 1;

@@ -1,4 +1,4 @@
-/** A file's space: taking it, giving it back, zeroing it, and asking which parts of it there are, and how much is left. */
+/** The space of a file: taking it, giving it back, zeroing it, and asking for its extents and for free space. */
 
 import { fstat, fstatSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
@@ -14,7 +14,7 @@ const mode = { allocate: 0, keepSize: 0x01, punchHole: 0x02, zeroRange: 0x10 } a
 const SEEK_END = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
-/** stat(2): st_blocks counts these, whatever the file system's blocks are. */
+/** The unit of st_blocks in stat(2), whatever the file system's blocks are. */
 export const statBlockBytes = 512;
 
 const fstatLater = promisify(fstat);
@@ -51,13 +51,13 @@ export async function zeroRange(fd: number, position: number, length: number): P
   }
 }
 
-/** Where the file ends: nobody reads from its offset. Negative where that cannot be asked. */
+/** The end of the file: nobody reads from its offset. Negative where that cannot be asked. */
 export const endOf = (fd: number): number => lseek()?.now(fd, 0, SEEK_END) ?? -1;
 
 /** Whether `extentAt` tells data from holes here; file systems that do not know holes call all of it data. */
 export const canSeekExtents = (): boolean => lseek() !== undefined;
 
-/** Whether the file holds data at `position`, and where that ends (`limit` at most). */
+/** Whether the file holds data at `position`, and the end of that extent (`limit` at most). */
 export async function extentAt(
   fd: number,
   position: number,
@@ -76,7 +76,7 @@ export async function extentAt(
   return { allocated: true, end: Math.min(await seek(SEEK_HOLE), limit) };
 }
 
-/** Bytes that the file takes of its file system, and what is left there for those who are not root, as df(1) says. */
+/** The bytes that the file takes of its file system, and the bytes left there for users other than root, as df(1) says. */
 export async function spaceOf(fd: number, path: string): Promise<{ allocated: number; available: number }> {
   const [{ blocks }, { bavail, bsize }] = await Promise.all([fstatLater(fd), statfs(fileOf(fd, path))]);
   return { allocated: blocks * statBlockBytes, available: bavail * bsize };

@@ -1,4 +1,4 @@
-/** What a block device does beyond reading and writing: discard, zero (linux/fs.h; the numbers are the same on x86-64 and arm64). */
+/** Discarding and zeroing on a block device (linux/fs.h; the numbers are the same on x86-64 and arm64). */
 
 import { foreignCall } from './ffi.ts';
 
@@ -7,10 +7,10 @@ const BLKZEROOUT = 0x127f;
 
 const ioctl = foreignCall('ioctl', 'int', ['int', 'ulong', 'void *']);
 
-/** Whether a block device can be told such things here. */
+/** Whether these calls can be made here. */
 export const canControlBlockDevices = (): boolean => ioctl() !== undefined;
 
-/** Gives a range back; what it reads afterwards is the device's affair. Whole logical blocks. @throws ENOTSUP, EINVAL … */
+/** Gives a range back; the device decides what reads give afterwards. Whole logical blocks. @throws ENOTSUP, EINVAL … */
 export const discardBlocks = (fd: number, position: number, length: number): Promise<void> =>
   onRange(fd, BLKDISCARD, position, length);
 

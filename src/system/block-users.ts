@@ -1,4 +1,4 @@
-/** Who uses a block device of this machine: mounts, swap, devices that are built on it, programs. */
+/** The users of a block device of this machine: mounts, swap, devices that are built on it, programs. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -6,10 +6,10 @@ import { basename } from 'node:path';
 import { systemErrorCode } from '../errors.ts';
 import { processesWithOpen } from './process.ts';
 
-/** How many names one line spells out. */
+/** The number of names that one line spells out. */
 const namesMax = 5;
 
-/** @param device `/dev/loop0` @returns a phrase for each, `mounted at /mnt`; none when nobody has it */
+/** @param device `/dev/loop0` @returns a phrase for each user, `mounted at /mnt`; none when the device has none */
 function usersOf(device: string): string[] {
   const name = basename(device);
   const number = read(`/sys/block/${name}/dev`).trim();
@@ -31,12 +31,12 @@ function usersOf(device: string): string[] {
   return [...new Set([...mounts, ...swaps, ...holders, ...programs])].slice(0, namesMax);
 }
 
-/** As `usersOf`; mounts that other namespaces have are found, too, and then it says no more than that. */
+/** The users, as `usersOf`. A mount of another namespace is found, too, as a use without further words. */
 export async function whoUses(device: string): Promise<string[]> {
   const users = usersOf(device);
   if (users.length > 0) return users;
   try {
-    // The kernel's own users, and those who asked for it exclusively, refuse O_EXCL.
+    // The kernel's own users, and programs that asked for the device exclusively, make O_EXCL fail.
     await (await open(device, O_RDONLY_EXCL)).close();
     return [];
   } catch (error) {

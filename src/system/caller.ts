@@ -1,40 +1,40 @@
-/** Who a process belongs to: its user, who logged in to become that one, its terminal, and from where somebody sits at it. */
+/** The user of a process: its name, the user who logged in to become that one, its terminal, and the address from which somebody sits at it. */
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 
-/** What is known of a process; what cannot be known is absent. */
+/** The known facts of a process; unknown ones are absent. */
 export interface Caller {
   readonly user: string;
-  /** Who logged in, where that is another user. */
+  /** The user who logged in, where that is another one. */
   readonly login?: string;
-  /** `pts/3` */
+  /** The terminal: `pts/3`. */
   readonly terminal?: string;
-  /** Where an SSH session came from. */
+  /** The address that an SSH session came from. */
   readonly address?: string;
 }
 
-/** proc_pid_loginuid(5): nobody has logged in. */
+/** The value of proc_pid_loginuid(5) when nobody has logged in. */
 const noLogin = 0xffff_ffff;
-/** devices.txt of Linux: majors of terminals, with the name and the first minor that it counts from. */
+/** The majors of terminals in Linux's devices.txt, with the name and the first minor that it counts from. */
 const terminals: Readonly<Record<number, readonly [name: string, first: number]>> = {
   4: ['tty', 0],
   204: ['ttyAMA', 64],
   229: ['hvc', 0],
 };
-/** Of pseudo terminals there are eight majors, of 256 each. */
+/** Pseudo terminals have eight majors, of 256 minors each. */
 const [ptsMajor, ptsMajors, minorsOfMajor] = [136, 8, 256];
 /** The minor from which a tty of major 4 is a serial line. */
 const serialMinor = 64;
 
-/** @param pid of a process that runs, or has run a moment ago */
+/** The facts of a process. @param pid of a process that runs, or has run a moment ago */
 export function callerOf(pid: number, uid: number): Caller {
   const environment = readProc(pid, 'environ').split('\0');
   const variable = (name: string) => environment.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
   const user = userNamed(uid);
   const loginUid = Number(readProc(pid, 'loginuid').trim() || noLogin);
-  // Where the kernel does not keep it, sudo says it; only who may be root can say otherwise.
+  // Where the kernel does not keep the login, sudo says it; only a user who may be root can forge that.
   const login = loginUid === noLogin ? (uid === 0 ? variable('SUDO_USER') : undefined) : userNamed(loginUid);
   const terminal = terminalOf(readProc(pid, 'stat'));
   const address = /^([0-9a-fA-F.:]+)(?:%\S+)? /.exec(variable('SSH_CONNECTION') ?? '')?.[1];
@@ -46,7 +46,7 @@ export function callerOf(pid: number, uid: number): Caller {
   };
 }
 
-/** This process itself. */
+/** The facts of this process. */
 export const ownCaller = (): Caller => callerOf(process.pid, process.getuid?.() ?? 0);
 
 function readProc(pid: number, file: string): string {
@@ -76,7 +76,7 @@ export function userNamed(uid: number): string {
   const known = names.get(uid);
   if (known !== undefined) return known;
   if (uid === process.geteuid?.()) return userInfo().username;
-  // getent(1) asks whoever this machine asks: files, LDAP …
+  // getent(1) asks all sources of this machine: files, LDAP …
   const { stdout } = spawnSync('getent', ['passwd', String(uid)], { encoding: 'utf8' });
   const name = /^([^:]+):/.exec(stdout ?? '')?.[1] ?? String(uid);
   names.set(uid, name);

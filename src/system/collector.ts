@@ -1,18 +1,17 @@
 /**
- * Memory given back when nothing goes on. V8 looks for what nobody uses while it allocates: a process that was given much to
- * keep and then falls silent keeps all of it, for as long as it is silent. So whoever lets go of large buffers says how
- * large they were, and when that comes to much, the collector is asked to look, a while later. What is not V8's (of sockets,
- * above all) is freed at once, and kept by the C library, which gives back only what lies at the end of a heap: it is asked
- * for all of it.
+ * Gives memory back when nothing goes on. V8 looks for unused memory while it allocates: a process that was given much to keep and then
+ * falls silent keeps all of it, for as long as it is silent. So code that drops large buffers reports their size, and when that comes to
+ * much, the collector is asked to look, a while later. Memory that is not V8's (of sockets, above all) is freed at once, and kept by the
+ * C library, which gives back only the end of a heap: it is asked for all of it.
  */
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { foreignCall } from './ffi.ts';
 
-/** From how much on it is worth the pause: some 10 ms of this thread. */
+/** The bytes from which a collection is worth its pause: some 10 ms of this thread. */
 const worthBytes = 64 * 1024 * 1024;
-/** How much later: under load V8 has done it by then; and how often at most. */
+/** The delay, after which V8 has collected by itself under load; and the shortest time between two collections. */
 const waitMs = 5_000;
 
 const mallocTrim = foreignCall('malloc_trim', 'int', ['size_t']);
@@ -21,7 +20,7 @@ let leftBytes = 0;
 let timer: NodeJS.Timeout | undefined;
 let collect: (() => void) | undefined;
 
-/** Says that so many bytes are not used any more, and are not kept for the next use either. */
+/** Reports that so many bytes are not used any more, and are not kept for the next use either. */
 export function leaveToCollector(bytes: number): void {
   leftBytes += bytes;
   if (leftBytes < worthBytes || timer) return;
@@ -35,13 +34,13 @@ function look(): void {
     collect ??= collector();
     collect();
   }
-  // Off the event loop, since it looks through all that the process has.
+  // The C library looks through all memory of the process, so this runs off the event loop.
   mallocTrim()
     ?.later(0)
     .catch(() => {});
 }
 
-/** V8's own, which Node shows to who asks for it. */
+/** V8's own collector, which Node shows when asked. */
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
   const found: unknown = runInNewContext('gc');

@@ -8,7 +8,7 @@ const TCP_CONGESTION = 13;
 
 const setsockopt = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'const char *', 'int']);
 
-/** @param fd a connected socket. One that cannot be changed, or takes no control of that name, stays as it is. */
+/** Sets the control. @param fd a connected socket. A socket that cannot be changed, or takes no control of that name, stays as it is. */
 export function setCongestionControl(fd: number, name: string): void {
   setsockopt()?.now(fd, IPPROTO_TCP, TCP_CONGESTION, name, name.length);
 }
@@ -16,9 +16,9 @@ export function setCongestionControl(fd: number, name: string): void {
 let machinePaces: boolean | undefined;
 
 /**
- * Where the machine's default paces what it sends (BBR), a connection of this machine with itself is given one that
- * does not: there is no bottleneck to find, and pacing by timers makes 128 KiB reads 1.7 times slower.
- * @param fd a connected socket. One that cannot be changed stays as it is.
+ * Gives a connection of this machine with itself a control without pacing, where the machine's default paces (BBR): there is no
+ * bottleneck to find, and pacing by timers makes 128 KiB reads 1.7 times slower.
+ * @param fd a connected socket. A socket that cannot be changed stays as it is.
  */
 export function stopPacing(fd: number): void {
   machinePaces ??= defaultControl().startsWith('bbr');

@@ -10,10 +10,13 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CTRUNC = 8;
 const MSG_CMSG_CLOEXEC = 0x40000000;
-/** struct cmsghdr: length, level, type; descriptors of four bytes follow. Of 64-bit machines, as struct msghdr below. */
+/**
+ * The bytes of struct cmsghdr: length, level, type; descriptors of four bytes follow. This layout, and that of struct msghdr below, are
+ * those of 64-bit machines.
+ */
 const controlHeaderBytes = 16;
 const descriptorBytes = 4;
-/** Descriptors that come at once: a table of a guest's memory has the most (vhost-user: 8). */
+/** The number of descriptors that come at once: a table of a guest's memory has the most (vhost-user: 8). */
 const descriptorsMax = 32;
 /** struct msghdr and struct iovec. */
 const messageBytes = 56;
@@ -23,7 +26,7 @@ const at = { vector: 16, vectorCount: 24, control: 32, controlLength: 40, flags:
 const recvmsg = foreignCall('recvmsg', 'int64', ['int', 'void *', 'int']);
 const sendmsg = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 
-/** What came: bytes and descriptors, which are the caller's to close. Nothing: 'none yet'; the other side has gone: 'end'. */
+/** The bytes and descriptors that came; the caller closes the descriptors. Nothing: 'none yet'; the other side has gone: 'end'. */
 export type Received = { readonly bytes: number; readonly descriptors: readonly number[] } | 'none yet' | 'end';
 
 /** One connected socket. */
@@ -36,18 +39,18 @@ export class DescriptorSocket {
   /** @param fd a connected Unix socket; the caller closes it */
   constructor(fd: number) {
     this.fd = fd;
-    // Before the first address is asked for, foreign calls have to be there.
+    // Foreign calls have to be loaded before the first address is asked for.
     recvmsg();
     this.#message.writeBigUInt64LE(addressOf(this.#vector), at.vector);
     this.#message.writeBigUInt64LE(1n, at.vectorCount);
   }
 
-  /** Calls `ready` while there is something to receive. Undefined where it cannot be had. */
+  /** Calls `ready` while there is something to receive. Undefined where descriptors cannot be watched. */
   watch(ready: () => void): WatchedDescriptor | undefined {
     return watchDescriptor(this.fd, ready);
   }
 
-  /** Takes what has come of `into`. @throws a system error, also when descriptors were lost */
+  /** Receives into `into`. @throws a system error, also when descriptors were lost */
   receive(into: Uint8Array): Received {
     this.#point(into);
     this.#message.writeBigUInt64LE(addressOf(this.#control), at.control);
@@ -61,7 +64,7 @@ export class DescriptorSocket {
     return { bytes, descriptors };
   }
 
-  /** @returns whether the socket took all of it at once */
+  /** Sends. @returns whether the socket took all of it at once */
   send(bytes: Uint8Array, descriptors: readonly number[] = []): boolean {
     this.#point(bytes);
     const length = controlHeaderBytes + descriptorBytes * descriptors.length;

@@ -7,7 +7,7 @@ import { systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
 import { systemError } from './system-error.ts';
 
-/** fcntl(2): the lowest number that is free, closed in programs that are started. */
+/** The command of fcntl(2) for the lowest number that is free, closed in programs that are started. */
 const F_DUPFD_CLOEXEC = 1030;
 
 const close = foreignCall('close', 'int', ['int']);
@@ -20,7 +20,7 @@ export function descriptorOf(socket: Socket): number {
   return handle?.fd ?? -1;
 }
 
-/** Whether this process has a file open, whatever its name is by now. True where that cannot be told. */
+/** Whether this process has a file open, whatever the file's name is by now. True where that cannot be told. */
 export function isOpenHere({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
   let descriptors: string[];
   try {
@@ -33,7 +33,7 @@ export function isOpenHere({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
       const found = fstatSync(Number(fd));
       return found.ino === ino && found.dev === dev;
     } catch {
-      // Closed meanwhile.
+      // The descriptor was closed meanwhile.
       return false;
     }
   });
@@ -42,21 +42,24 @@ export function isOpenHere({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
 /** Whether a socket can go to another thread here. */
 export const canDuplicate = (): boolean => fcntl() !== undefined;
 
-/** A name by which an open file can be opened again: its own, also when the path has come to mean another one; the path where there is no /proc. */
+/**
+ * A path by which an open file can be opened again: the file itself, even when its own path has come to mean another one; its own path
+ * where there is no /proc.
+ */
 export const fileOf = (fd: number, path: string): string =>
   process.platform === 'linux' ? `/proc/self/fd/${fd}` : path;
 
-/** Closes `copy` if it is still the connection that `fd` is: whoever had it may have closed it, and the number may be another's. */
+/** Closes `copy` if it is still the connection that `fd` is: another owner may have closed it, and the number may mean something else now. */
 export function closeCopy(copy: number, fd: number): void {
   try {
-    // Not by closeSync: in a worker, Node warns of what it has not opened.
+    // closeSync would make Node warn, in a worker, of a descriptor that it has not opened.
     if (fstatSync(copy).ino === fstatSync(fd).ino) new Socket({ fd: copy }).destroy();
   } catch (error) {
     if (systemErrorCode(error) !== 'EBADF') throw error;
   }
 }
 
-/** Closes what a foreign call has opened: Node warns of descriptors that it has not opened itself. */
+/** Closes a descriptor that a foreign call has opened: Node warns of descriptors that it has not opened itself. */
 export function closeForeign(fd: number): void {
   close()?.now(fd);
 }

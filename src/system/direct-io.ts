@@ -1,4 +1,4 @@
-/** Direct I/O (open(2), O_DIRECT): reads and writes past the page cache, of whole blocks, from memory that begins at one. */
+/** Direct I/O (open(2), O_DIRECT): reads and writes past the page cache, of whole blocks, from memory that begins at a block's boundary. */
 
 import { readSync } from 'node:fs';
 import { addressOf, foreignCall } from './ffi.ts';
@@ -7,17 +7,20 @@ import { addressOf, foreignCall } from './ffi.ts';
 const AT_EMPTY_PATH = 0x1000;
 const STATX_DIOALIGN = 0x2000;
 const structBytes = 256;
-/** Offsets of stx_dio_mem_align and stx_dio_offset_align. */
+/** The offsets of stx_dio_mem_align and stx_dio_offset_align. */
 const memoryAlignAt = 152;
 const offsetAlignAt = 156;
 
-/** Every device and file system takes memory that begins at a page, and blocks as long, unless it says that it takes shorter ones. */
+/**
+ * The bytes of a page. Every device and file system takes memory that begins at a page, and blocks as long, unless it says that it takes
+ * shorter ones.
+ */
 const pageBytes = 4096;
 
 const statx = foreignCall('statx', 'int', ['int', 'str', 'int', 'uint', 'void *']);
 
 /**
- * Bytes of a block that can be read and written by itself.
+ * The bytes of a block that can be read and written by itself.
  * @param fd opened with O_DIRECT
  * @returns undefined where direct I/O cannot be had
  */
@@ -31,7 +34,7 @@ export function directBlockBytes(fd: number): number | undefined {
   return offset > 0 && memory <= pageBytes ? offset : undefined;
 }
 
-/** File systems that do not say (Linux before 6.1, FUSE) are tried. */
+/** Tries a file system that does not say its alignment (Linux before 6.1, FUSE). */
 function canReadPage(fd: number): boolean {
   try {
     readSync(fd, alignedMemory(pageBytes), 0, pageBytes, 0);
@@ -41,7 +44,7 @@ function canReadPage(fd: number): boolean {
   }
 }
 
-/** Memory that begins at a page. Only where foreign calls are. */
+/** Memory that begins at a page. It needs foreign calls. */
 export function alignedMemory(bytes: number): Uint8Array {
   const buffer = Buffer.allocUnsafeSlow(bytes + pageBytes);
   const before = Number(addressOf(buffer) % BigInt(pageBytes));

@@ -10,7 +10,7 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-/** A count is eight bytes. */
+/** The bytes of a count. */
 const countBytes = 8;
 
 const eventfd = foreignCall('eventfd', 'int', ['uint', 'int']);
@@ -21,7 +21,7 @@ const dup3 = foreignCall('dup3', 'int', ['int', 'int', 'int']);
 
 const one = new BigUint64Array([1n]);
 
-/** A new event, which whoever opened it closes. @throws a system error, ENOSYS where it cannot be had */
+/** Opens a new event, which the caller closes. @throws a system error, ENOSYS where events cannot be had */
 export function openEvent(): number {
   const fd = eventfd()?.now(0, O_CLOEXEC | O_NONBLOCK);
   if (fd === undefined) throw systemError('ENOSYS', 'eventfd');
@@ -29,7 +29,7 @@ export function openEvent(): number {
   return fd;
 }
 
-/** Whether a descriptor that came from elsewhere is an event; from then on no call on it waits, whoever opened it. */
+/** Whether a descriptor that came from elsewhere is an event; from then on no call on it waits, whichever process opened it. */
 export function takeEvent(fd: number): boolean {
   let name: string;
   try {
@@ -42,23 +42,23 @@ export function takeEvent(fd: number): boolean {
   return flags >= 0 && fcntl()!.now(fd, F_SETFL, flags | O_NONBLOCK) === 0;
 }
 
-/** Raises the count by 1. One that is as high as can be is noticed all the same. */
+/** Raises the count by 1. A count at its maximum is noticed all the same. */
 export function raiseEvent(fd: number): void {
   write()?.now(fd, one, countBytes);
 }
 
 /** An event that the event loop looks at. */
 export interface WatchedEvent {
-  /** Whether the event loop goes on as long as nothing else is to come. At first it does not. */
+  /** Sets whether the watch keeps the event loop going when nothing else does. At first it does not. */
   keepAlive(kept: boolean): void;
-  /** Nobody is called any more. The event itself stays open. */
+  /** Ends the watch. The event itself stays open. */
   close(): void;
 }
 
 /**
- * Watches an event in the event loop, without a thread that waits. Node looks at nothing but sockets and pipes, so a pipe is
- * opened for it, and the event then put in the pipe's place, under the same number. Against a poll of the descriptor, with
- * a call that reads the count, that saves a quarter of the time.
+ * Watches an event in the event loop, without a thread that waits. Node watches only sockets and pipes, so a pipe is opened for it, and
+ * the event then put in the pipe's place, under the same number. Against a poll of the descriptor, with a call that reads the count, that
+ * saves a quarter of the time.
  * @param raised called in a turn of the event loop after the count was raised; it is 0 again then
  * @throws a system error
  */
@@ -70,7 +70,7 @@ export function watchEvent(fd: number, raised: () => void): WatchedEvent {
   if (piped < 0) throw systemError(-piped, 'pipe2');
   const [end = -1, otherEnd = -1] = ends;
   const onread = {
-    // More than the count has: a buffer that is full would be taken for a sign that there is more to read.
+    // The buffer is longer than a count: a full buffer would be taken for a sign that there is more to read.
     buffer: new Uint8Array(2 * countBytes),
     callback: () => {
       raised();

@@ -1,6 +1,6 @@
 /**
- * Calls into C libraries, the machine's own first of all, through koffi. It is loaded by the first call that needs it, and
- * everything works without it: `TCLI_FFI=off`, another platform or a missing koffi make every call absent.
+ * Calls into C libraries, the machine's own first of all, through koffi. The first call that needs koffi loads it, and everything works
+ * without it: `TCLI_FFI=off`, another platform or a missing koffi make every call absent.
  */
 
 import { createRequire } from 'node:module';
@@ -9,12 +9,12 @@ import { systemError } from './system-error.ts';
 type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view' | 'node' | 'decode'>;
 type Loaded = ReturnType<Koffi['load']>;
 
-/** Calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
+/** The number of calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
 const callsOffLoopMax = 64;
 
-/** A library, and how its functions say that they have failed: by -1 and errno, or by the negative error number itself. */
+/** A library, and the way in which its functions fail: by -1 and errno, or by the negative error number itself. */
 export interface Library {
-  /** Its name, as the dynamic linker looks for it. Absent: what is in this process anyway, the C library with it. */
+  /** The library's name, as the dynamic linker looks for it. Absent: the libraries that the process has anyway, the C library with them. */
   readonly file?: string;
   readonly failure: 'errno' | 'result';
 }
@@ -23,9 +23,12 @@ const libc: Library = { failure: 'errno' };
 
 /** One C function. Its arguments are passed as they are. */
 export interface ForeignCall {
-  /** The result, or the negative error number, as the kernel says it. Runs on the event loop: only for what cannot block. */
+  /**
+   * Calls on the event loop, which is only for functions that cannot block. The result, or the negative error number, as the kernel gives
+   * it.
+   */
   now(...args: unknown[]): number;
-  /** The result, off the event loop. Rejects with a system error. */
+  /** Calls off the event loop. The result; rejects with a system error. */
   later(...args: unknown[]): Promise<number>;
 }
 
@@ -41,9 +44,9 @@ function load(): typeof loaded {
 }
 
 /**
- * Declares a C function; it is looked up when first asked for.
- * @param result what it returns, exactly: the upper half of a register means nothing after an `int`
- * @param types its arguments in koffi's words
+ * Declares a C function, which is looked up when first asked for.
+ * @param result the exact type of its result: the upper half of a register means nothing after an `int`
+ * @param types of its arguments in koffi's words
  * @returns a function that gives the call, or undefined when it cannot be had here
  */
 export function foreignCall(
@@ -95,19 +98,19 @@ function bind(
   }
 }
 
-/** Where `view` begins in memory. Only while it is held, and only after a `foreignCall` gave a call. */
+/** The address of `view`. It holds only while the view is held; a `foreignCall` must have given a call before. */
 export function addressOf(view: ArrayBufferView): bigint {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.address(view);
 }
 
-/** Memory that no garbage collector knows, for as long as it is mapped; only after a `foreignCall` gave a call. */
+/** A view of memory that no garbage collector knows, for as long as it is mapped; a `foreignCall` must have given a call before. */
 export function viewOf(address: number, length: number): ArrayBuffer {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.view(BigInt(address), length);
 }
 
-/** The text at an address, up to its zero byte; only after a `foreignCall` gave a call. */
+/** The text at an address, up to its zero byte; a `foreignCall` must have given a call before. */
 export function textAt(address: number | bigint): string {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.decode(BigInt(address), 'char', -1);
@@ -115,16 +118,16 @@ export function textAt(address: number | bigint): string {
 
 /** A descriptor that the event loop watches. */
 export interface WatchedDescriptor {
-  /** Nobody is called any more, until `resume`. */
+  /** Stops calling `ready`, until `resume`. */
   pause(): void;
   resume(): void;
-  /** For good: only then may the descriptor be closed. */
+  /** Ends the watch for good: only then may the descriptor be closed. */
   close(): void;
 }
 
 /**
- * Watches a descriptor: `ready` is called in each turn of the event loop in which there is something to read, also the end.
- * Undefined where it cannot be had.
+ * Watches a descriptor: `ready` is called in each turn of the event loop in which there is something to read, also the end. Undefined
+ * where descriptors cannot be watched.
  */
 export function watchDescriptor(fd: number, ready: () => void): WatchedDescriptor | undefined {
   loaded ??= load();

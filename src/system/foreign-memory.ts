@@ -1,6 +1,6 @@
 /**
- * Memory outside of V8's heap, for what others read and write while JavaScript goes on: no garbage collector moves or frees
- * it, whatever becomes of who asked, or of the thread. It takes pages as they are touched.
+ * Memory outside of V8's heap, which the kernel or a library reads and writes while JavaScript goes on: no garbage collector moves or
+ * frees it, even when its user, or the thread, is gone. It takes pages as they are touched.
  */
 
 import { foreignCall, viewOf } from './ffi.ts';
@@ -18,17 +18,17 @@ const madvise = foreignCall('madvise', 'int', ['int64', 'size_t', 'int']);
 export interface ForeignMemory {
   readonly address: number;
   readonly bytes: ArrayBuffer;
-  /** Nobody reads or writes it any more. */
+  /** Frees the memory, which nobody reads or writes any more. */
   release(): void;
 }
 
-/** Memory of zeros. @throws a system error: ENOSYS where there are no foreign calls */
+/** Maps memory of zeros. @throws a system error: ENOSYS where there are no foreign calls */
 export function foreignMemory(length: number): ForeignMemory {
   const map = mmap();
   if (!map) throw systemError('ENOSYS', 'mmap');
   const address = map.now(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
   if (address < 0) throw systemError(-address, 'mmap');
-  // A copy of this process, on its way to another program, would take pages that somebody is writing to.
+  // A fork of this process, on its way to another program, would otherwise copy pages that the kernel is writing to.
   madvise()?.now(address, length, MADV_DONTFORK);
   return { address, bytes: viewOf(address, length), release: () => void munmap()!.now(address, length) };
 }

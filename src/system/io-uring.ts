@@ -1,12 +1,12 @@
 /**
- * io_uring(7): requests that have to wait for a device, handed to the kernel by one call for all of a turn of the event loop,
- * and ended without a thread that waits. Rings are shared with the kernel: their indices are read and written by Atomics alone.
+ * io_uring(7): requests that have to wait for a device, handed to the kernel by one call for all of a turn of the event loop, and ended
+ * without a thread that waits. Rings are shared with the kernel: their indices are read and written by Atomics alone.
  *
- *   submission entry, 32-bit words:  0 opcode  1 descriptor  2-3 position  4-5 address  6 length  7 flags  8 user data (slot)
- *   completion entry:                0 user data (slot)      2 result
+ *   submission entry, 32-bit words: 0 opcode 1 descriptor 2-3 position 4-5 address 6 length 7 flags 8 user data (slot)
+ *   completion entry: 0 user data (slot) 2 result
  *
- * A request has a slot from when it is begun until the kernel says that it has ended, and the slot has memory of its own, outside
- * of V8's heap: whatever becomes of who asked, or of the thread, nobody else gets that memory before.
+ * A request has a slot from its beginning until the kernel says that it has ended, and the slot has memory of its own, outside of V8's
+ * heap: nobody else gets that memory before, even when the caller, or the thread, is gone.
  */
 
 import { closeForeign } from './descriptor.ts';
@@ -15,22 +15,25 @@ import { foreignCall, viewOf } from './ffi.ts';
 import { type ForeignMemory, foreignMemory } from './foreign-memory.ts';
 import { systemError } from './system-error.ts';
 
-/** Requests that the kernel has at one time; more wait for a slot. Of them, each has so much memory, used as far as it is needed. */
+/** The number of requests that the kernel has at one time; more wait for a slot. Each slot has so much memory, used as far as it is needed. */
 export const slots = 128;
 export const slotBytes = 256 * 1024;
-/** Kernel threads for what cannot be done without one (flushes, writes that wait for one, discards), as many as Node's pool has. */
+/** The number of kernel threads for requests that need one (flushes, writes that wait for one, discards): as many as Node's pool has. */
 const kernelThreadsMax = 16;
 
-/** How much of its part the kernel does in one call, at least. */
+/** The least number of completions that the kernel works off in one call. */
 const workPerCall = 20;
-/** How long after a call that left something undone the next one is made. */
+/** The pause after a call that left work undone. */
 const retryMs = 1;
 
-/** The same number on every architecture. */
+/** The number of the system call, the same on every architecture. */
 const SYS_io_uring_setup = 425;
 const SYS_io_uring_enter = 426;
 const SYS_io_uring_register = 427;
-/** linux/io_uring.h: the completion work runs in this thread when it asks, and a flag in the ring says that there is some. Linux 6.1. */
+/**
+ * Flags of linux/io_uring.h: the completion work runs in this thread when it asks, and a flag in the ring says that there is some. Linux
+ * 6.1.
+ */
 const IORING_SETUP_TASKRUN_FLAG = 1 << 9;
 const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
 const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
@@ -44,7 +47,7 @@ const IORING_OFF_SQES = 0x10000000;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
 
-/** Opcodes of linux/io_uring.h that are used here. */
+/** The opcodes of linux/io_uring.h that are used here. */
 export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
 /** The flag of `fsync` that makes it fdatasync(2). */
 export const IORING_FSYNC_DATASYNC = 1;
@@ -53,7 +56,7 @@ const entryWords = 16;
 const completionWords = 4;
 const wordRange = 2 ** 32;
 const parameterWords = 30;
-/** Where struct io_uring_params has the offsets of the two rings. */
+/** The places in struct io_uring_params of the offsets of the two rings. */
 const sqOffsets = 10;
 const cqOffsets = 20;
 
@@ -63,10 +66,10 @@ const register = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'vo
 const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
 const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
 
-/** Called in the turn in which the request ended. `memory` is the slot's, and another's when it returns. */
+/** Called in the turn in which the request ended. `memory` is the slot's, and another request's when the call returns. */
 type Done = (result: number, memory: Uint8Array) => void;
 
-/** What waits for a slot. */
+/** Begins a request that waited for a slot. */
 type Begin = (slot: number) => void;
 
 interface Region {
@@ -85,17 +88,17 @@ export class IoUring {
   readonly #memory: readonly Uint8Array[];
   readonly #address: number;
   #held: ForeignMemory | undefined;
-  /** Indices into `#ring`. */
+  /** The indices into `#ring`. */
   readonly #at: Readonly<Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries', number>>;
   readonly #sqMask: number;
   readonly #cqMask: number;
   readonly #done: (Done | undefined)[] = Array(slots).fill(undefined);
-  /** The last one freed is used first: its memory is warm. */
+  /** The free slots. The one freed last is used first, since its memory is warm. */
   readonly #free = Array.from({ length: slots }, (_, at) => slots - 1 - at);
   #waiting: Begin[] = [];
   #isScheduled = false;
   #isClosing = false;
-  /** The flag stood without any work when it was last asked: from then on only the event says that there is some. */
+  /** Whether the flag stood without any work when it was last asked: from then on only the event says that there is some. */
   #isVain = false;
   #retrying: NodeJS.Timeout | undefined;
   readonly #retry = () => {
@@ -108,7 +111,7 @@ export class IoUring {
     this.#reap();
   };
 
-  /** @throws a system error when the kernel, or who confines this process, does not allow it */
+  /** @throws a system error when the kernel, or the container of this process, does not allow a ring */
   constructor() {
     const map = mmap();
     if (!enter() || !setup() || !register() || !map || !munmap()) throw systemError('ENOSYS', 'io_uring_setup');
@@ -174,14 +177,14 @@ export class IoUring {
     checked(register()!.now(SYS_io_uring_register, this.#fd, what, values, values.length), 'io_uring_register');
   }
 
-  /** Requests that have a slot. */
+  /** The number of requests that have a slot. */
   get inFlight(): number {
     return slots - this.#free.length;
   }
 
   /**
    * Begins a request on memory of the ring's own, now or when there is a slot.
-   * @param fill puts what is written into the slot's memory
+   * @param fill puts the bytes to be written into the slot's memory
    */
   transfer(
     code: number,
@@ -197,7 +200,7 @@ export class IoUring {
     });
   }
 
-  /** Begins a request without memory; `address`, `length` and `flags` are what its opcode makes of them. */
+  /** Begins a request without memory; its opcode gives `address`, `length` and `flags` their meaning. */
   command(code: number, fd: number, address: number, length: number, position: number, flags: number, done: Done) {
     this.#withSlot((slot) => this.#begin(slot, code, fd, address, length, position, flags, done));
   }
@@ -238,32 +241,32 @@ export class IoUring {
     queueMicrotask(this.#submit);
   }
 
-  /** What was begun and not handed to the kernel: it takes entries in `#enter` alone. */
+  /** The number of requests that were begun and not handed to the kernel, which takes entries in `#enter` alone. */
   get #begun(): number {
     return (this.#ring[this.#at.sqTail]! - Atomics.load(this.#ring, this.#at.sqHead)) | 0;
   }
 
-  /** The device has ended something, and the kernel has a part of it to do, in this thread. */
+  /** Whether the device has ended something, so that the kernel has a part of it to do, in this thread. */
   get #hasWork(): boolean {
     return (Atomics.load(this.#ring, this.#at.sqFlags) & IORING_SQ_TASKRUN) !== 0;
   }
 
-  /** Hands over what was begun, and lets the kernel do its part. */
+  /** Hands begun requests to the kernel, and lets it do its part. */
   #enter(): void {
     // The flag may stand without any work: it is set behind the work, which may be done by then.
     let calls = Math.ceil(this.inFlight / workPerCall);
     do enter()!.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
     while (this.#hasWork && --calls > 0);
-    // What is left of the work is told by nobody; and what was not taken, the kernel had no memory for.
+    // Nobody tells of work that is left; and the kernel had no memory for entries that it did not take.
     if ((this.#hasWork || this.#begun > 0) && !this.#retrying) this.#retrying = setTimeout(this.#retry, retryMs);
   }
 
-  /** Takes what has ended. @returns whether anything had */
+  /** Takes completions. @returns whether there were any */
   #reap(): boolean {
     const { cqHead, cqTail, cqEntries } = this.#at;
     const ring = this.#ring;
     const first = ring[cqHead]!;
-    // Whoever is told may look in turn.
+    // A caller that is told of its end may look in turn.
     for (let head = first; head !== Atomics.load(ring, cqTail); head = ring[cqHead]!) {
       const at = cqEntries + (head & this.#cqMask) * completionWords;
       const slot = ring[at]!;
@@ -283,7 +286,7 @@ export class IoUring {
     return true;
   }
 
-  /** Looks, without waiting and without a call when there is nothing, whether something has ended. @returns whether anything had */
+  /** Looks, without waiting and without a call when there is nothing, whether something has ended. @returns whether it has */
   look(): boolean {
     if (this.inFlight === 0) return false;
     const { cqHead, cqTail } = this.#at;
@@ -295,7 +298,7 @@ export class IoUring {
     return found;
   }
 
-  /** Lets go of everything, when what is in flight has ended; no more may be begun. */
+  /** Frees everything, when the requests in flight have ended; no more may be begun. */
   close(): void {
     if (this.inFlight === 0) this.#close();
     else this.#isClosing = true;

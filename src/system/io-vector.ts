@@ -5,15 +5,15 @@ import { addressOf } from './ffi.ts';
 
 /** IOV_MAX (sysconf(3)) */
 const piecesMax = 1024;
-/** struct iovec: base, length; struct msghdr, with its vector and count at these words. Of 64-bit machines. */
+/** The layouts of struct iovec (base, length) and of struct msghdr (with its vector and count at these words) on 64-bit machines. */
 const iovecWords = 4;
 const messageWords = 14;
 const vectorWord = 4;
 const countWord = 6;
-/** What one of the words holds of an address. */
+/** The range of one of the two words of an address. */
 const wordRange = 2 ** 32;
 
-/** Whether the two structures are laid out as they are here. */
+/** Whether this machine lays the two structures out like that. */
 export const hasVectors = endianness() === 'LE' && !['ia32', 'arm', 'mipsel'].includes(process.arch);
 
 /** The pieces of one call. */
@@ -28,13 +28,13 @@ export class IoVector {
     this.#message[vectorWord + 1] = address / wordRange;
   }
 
-  /** struct msghdr, for the call. */
+  /** The struct msghdr, for the call. */
   get message(): Uint32Array {
     this.#message[countWord] = this.#count;
     return this.#message;
   }
 
-  /** Whether so many more pieces have a place. */
+  /** Whether `pieces` more have a place. */
   takes(pieces: number): boolean {
     return this.#count + pieces <= piecesMax;
   }
@@ -58,5 +58,5 @@ export class IoVector {
   }
 }
 
-/** Where `bytes` begin, for `add`: they have to be held as long. Only where foreign calls are. */
+/** The address of `bytes`, for `add`: they have to be held as long. It needs foreign calls. */
 export const addressNumber = (bytes: ArrayBufferView): number => Number(addressOf(bytes));

@@ -1,20 +1,20 @@
 /**
- * Whether an event loop that has nothing to do should look at its sockets once more before it sleeps. Waking a halted
- * core takes longer than most initiators take to send the next command; looking in vain costs what others could use.
+ * Decides whether an event loop that has nothing to do should look at its sockets once more before it sleeps. Waking a halted core takes
+ * longer than most initiators take to send the next command; a look in vain costs time that others could use.
  */
 
 import { lookAtRing } from '../system/waiting-io.ts';
 import { lingerMs } from './settings.ts';
 
-/** How long one turn looks at nothing else. */
+/** The time in which one turn looks at nothing else. */
 const turnMs = 0.1;
-/** Credit for successors that came in time; what a vain look costs of it; its bounds. */
+/** Credit is earned by successors that came in time, and spent on looks in vain, within bounds. */
 const creditMax = 16;
 const vainCost = 4;
 const creditMin = -64;
 
 export class Linger {
-  /** How long an answer's successor is looked for, in milliseconds. */
+  /** The time for which an answer's successor is looked for, in milliseconds. */
   readonly lingerMs: number;
   #credit = 0;
   #answeredAt = Number.NEGATIVE_INFINITY;
@@ -23,12 +23,12 @@ export class Linger {
     this.lingerMs = ms;
   }
 
-  /** Requests came. */
+  /** Notes that requests came. */
   received(now: number): void {
     if (now - this.#answeredAt < this.lingerMs && this.#credit < creditMax) this.#credit += 1;
   }
 
-  /** What came is answered. @returns whether looking for more is worth it */
+  /** Notes that the requests are answered. @returns whether looking for more is worth it */
   answered(now: number): boolean {
     this.#answeredAt = now;
     return this.#credit > 0;
@@ -44,17 +44,20 @@ export class Linger {
 
 /** A connection whose next request may be near. */
 export interface AwaitedConnection {
-  /** Takes what has come, without waiting for it. @returns whether something had; undefined when it is not to be looked at */
+  /**
+   * Takes requests that have come, without waiting for any. @returns whether there were any; undefined when the connection is not to be
+   * looked at
+   */
   look(): boolean | undefined;
 }
 
-/** How this thread's event loop lingers. */
+/** The lingering of this thread's event loop. */
 let loop: Linger | undefined;
-/** Connections that requests came over a moment ago, and when. */
+/** Connections that requests came over a moment ago, and the time. */
 const awaited = new Map<AwaitedConnection, number>();
 let looking = false;
 
-/** What came over `connection` is answered: it is looked at again before the loop sleeps, if that is worth it. */
+/** Notes that the requests of `connection` are answered: it is looked at again before the loop sleeps, if that is worth it. */
 export function linger(connection: AwaitedConnection): void {
   loop ??= new Linger(lingerMs());
   const now = performance.now();
@@ -66,10 +69,10 @@ export function linger(connection: AwaitedConnection): void {
   setImmediate(look, loop);
 }
 
-/** One turn: connections by themselves; all else that an event loop has to do comes between turns. */
+/** One turn, which looks at connections alone; all other work of the event loop comes between turns. */
 function look(loop: Linger): void {
   let goesOn = false;
-  // What a connection throws ends the turn, and not for good that this thread looks.
+  // An error of a connection ends the turn, but this thread goes on looking later.
   try {
     goesOn = turn(loop);
   } finally {
@@ -80,7 +83,7 @@ function look(loop: Linger): void {
   }
 }
 
-/** @returns whether another one is worth it */
+/** Takes a turn. @returns whether another one is worth it */
 function turn(loop: Linger): boolean {
   const begin = performance.now();
   let now = begin;
@@ -97,7 +100,7 @@ function turn(loop: Linger): boolean {
     }
     now = performance.now();
     goesOn = loop.goesOn(now);
-    // Who has waited for a device goes on when the turn has ended.
+    // Requests that waited for a device go on when the turn has ended.
     if (lookAtRing()) return true;
   } while (goesOn && awaited.size > 0 && now - begin < turnMs);
   return goesOn;

@@ -1,4 +1,4 @@
-/** Locks between processes: on an open volume, and the one that says who may change the configuration. */
+/** Locks between processes: on an open volume, and on a home, whose configuration its holder may change. */
 
 import {
   closeSync,
@@ -50,26 +50,26 @@ export const lockForOthers = (fd: number): boolean => (lockf()?.now(fd, F_TLOCK,
 
 /** A lock that this process has. */
 export interface FileLock {
-  /** Gives the lock back and removes the file. Ending the process gives it back, too. */
+  /** Gives the lock back and removes the file. The end of the process gives it back, too. */
   release(): void;
 }
 
-/** Who has the lock. */
+/** The holder of a lock. */
 export interface HeldBy {
-  /** What the holder wrote into the file. */
+  /** The text that the holder wrote into the file. */
   readonly heldBy: string;
-  /** The holder, where its file is gone and the directory alone is still locked; 0 when the kernel does not say. */
+  /** The process number of a holder whose file is gone and who still has the directory locked; 0 when the kernel does not say. */
   readonly pid?: number;
 }
 
-/** Takes over of an abandoned lock are tried this often before somebody is believed to hold it. */
+/** The number of attempts to take over an abandoned lock before somebody is believed to hold it. */
 const attemptsMax = 10;
 
 /**
- * Takes the lock that the file at `path` (made with mode 0600) stands for, for as long as this process lives.
- * With flock(2) the kernel keeps it, on the file and on its directory, for files are removed by mistake; without, the file's existence and its holder's life do. Both write the same file
- * (`content`, then the holder's process and its start time), so that they respect one another.
- * @param content one line that says who we are, for whoever finds the lock taken
+ * Takes the lock that the file at `path` (made with mode 0600) stands for, for as long as this process lives. With flock(2) the kernel
+ * keeps it, on the file and on its directory, for files are removed by mistake; without flock(2), the file's existence and its holder's
+ * life do. Both write the same file (`content`, then the holder's process and its start time), so that they respect one another.
+ * @param content a line that names this process to others that find the lock taken
  * @throws a system error
  */
 export function lockFile(path: string, content: string): FileLock | HeldBy {
@@ -80,7 +80,7 @@ export function lockFile(path: string, content: string): FileLock | HeldBy {
   return { heldBy: holderOf(path)?.content ?? '' };
 }
 
-/** @returns undefined when the file was replaced meanwhile: try again */
+/** Takes the lock by flock(2). @returns undefined when the file was replaced meanwhile: try again */
 function lockWithKernel(path: string, content: string): FileLock | HeldBy | undefined {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
   refuseStrange(fd, path);
@@ -102,7 +102,7 @@ function lockWithKernel(path: string, content: string): FileLock | HeldBy | unde
   try {
     write(fd, content);
   } catch (error) {
-    // The lock is ours all the same, and who we are stays unsaid: a full disk is no reason not to serve others.
+    // The lock is ours even where its content cannot be written: a full disk is no reason not to serve.
     if (!isFull(error)) {
       closeSync(directory);
       closeSync(fd);
@@ -111,9 +111,9 @@ function lockWithKernel(path: string, content: string): FileLock | HeldBy | unde
   }
   return {
     release() {
-      // First: whoever gets the file next finds the directory free.
+      // The directory goes first: the next process that gets the file then finds the directory free.
       closeSync(directory);
-      // Whoever removed it may have let somebody else in.
+      // The file may have been removed, and another process let in.
       if (isSameFile(fd, path)) unlinkSync(path);
       closeSync(fd);
     },
@@ -141,15 +141,15 @@ function lockerOf(fd: number): number {
   }
 }
 
-/** @returns undefined when an abandoned file was removed: try again */
+/** Takes the lock by a file's existence. @returns undefined when an abandoned file was removed: try again */
 function lockByExistence(path: string, content: string): FileLock | HeldBy | undefined {
   const mine = `${path}.${process.pid}`;
-  // What a killed process of this number left.
+  // A killed process of the same number may have left such a file.
   rmSync(mine, { force: true });
   const fd = openSync(mine, 'wx', 0o600);
   try {
     write(fd, content);
-    // A link, so that nobody ever sees the file without its content.
+    // The file is linked to its place, so that nobody ever sees it without its content.
     linkSync(mine, path);
     return { release: () => unlinkSync(path) };
   } catch (error) {
@@ -161,13 +161,13 @@ function lockByExistence(path: string, content: string): FileLock | HeldBy | und
   const holder = holderOf(path);
   if (holder?.alive) return { heldBy: holder.content };
   renameSync(path, mine);
-  // Somebody was quicker with the abandoned file, and this is the new holder's.
+  // Another process was quicker with the abandoned file, and this file is the new holder's.
   if (holderOf(mine)?.alive) linkSync(mine, path);
   unlinkSync(mine);
   return undefined;
 }
 
-/** Who holds the lock at `path`: what was written into it; undefined when nobody does. */
+/** The text in the lock file at `path`; undefined when no process holds the lock. */
 export function lockHolder(path: string): string | undefined {
   const holder = holderOf(path);
   return holder?.alive ? holder.content : undefined;

@@ -1,20 +1,20 @@
 /**
- * One budget for what others can make this process keep: data that is gathered before it can be written, answers that
- * nobody takes. Whoever keeps such data has an account and takes the bytes before it receives or reads them:
+ * One budget for the data of others that this process keeps: data that is gathered before it can be written, answers that nobody takes.
+ * Code that keeps such data has an account and takes the bytes before it receives or reads them:
  *
  *     const account = dataMemory.account(bytesMax);
  *     if (account.take(bytes)) begin(); else account.whenTaken(bytes, begin);
- *     account.giveBack(bytes);   // written, or sent, or dropped
- *     account.close();           // its session or connection is over
+ *     account.giveBack(bytes); // written, or sent, or dropped
+ *     account.close(); // its session or connection is over
  *
- * An NBD connection has an account as an iSCSI session has: a WRITE's data is taken for until it is written, a READ's from
- * before it is read until the client has taken the answer.
+ * An NBD connection has an account as an iSCSI session has: bytes are taken for the data of a WRITE until it is written, and for that of
+ * a READ from before it is read until the client has taken the answer.
  */
 
 import { availableParallelism, totalmem } from 'node:os';
 
 const mib = 1024 * 1024;
-/** A quarter of the memory that this process may have, within these bounds. */
+/** The bounds of a budget, which is a quarter of the memory that this process may have. */
 const bytesMin = 128 * mib;
 const bytesMax = 1024 * mib;
 
@@ -33,19 +33,19 @@ export class MemoryBudget {
     this.#bytes = bytes;
   }
 
-  /** What all accounts have together. */
+  /** The bytes that all accounts have together. */
   get held(): number {
     return this.#held;
   }
 
-  /** @param most what this account may have, beyond one piece that is longer */
+  /** Opens an account. @param most bytes that it may have, beyond one piece that is longer */
   account(most: number): MemoryAccount {
     return new MemoryAccount(this, most);
   }
 
   /**
-   * Whether an account may have more: it has no more than is then still free, however many there are that keep all they
-   * can get. So somebody who has nothing finds something. Where nobody has anything, any length fits.
+   * Whether an account may have more: it gets no more than is then still free, however many accounts keep all they can get. So an account
+   * that has nothing finds something. Where no account has anything, any length fits.
    */
   fits({ held, most }: MemoryAccount, bytes: number): boolean {
     if (this.#held === 0) return true;
@@ -53,7 +53,7 @@ export class MemoryBudget {
     return held + bytes <= most && held + bytes <= this.#bytes - this.#held;
   }
 
-  /** Whether somebody who has nothing waits: then nobody else gets more. */
+  /** Whether an account that has nothing waits: then no other gets more. */
   get isAwaited(): boolean {
     return this.#waiting.some(({ account }) => account.held === 0);
   }
@@ -73,7 +73,7 @@ export class MemoryBudget {
     this.#serve();
   }
 
-  /** In their order; who has something already is passed over when it gets no more. */
+  /** Serves those that wait, in their order; an account that has something already is passed over when it gets no more. */
   #serve(): void {
     for (let at = 0; at < this.#waiting.length; ) {
       const { account, bytes, start } = this.#waiting[at]!;
@@ -81,7 +81,7 @@ export class MemoryBudget {
         this.#waiting.splice(at, 1);
         account.add(bytes);
         start();
-        // What it started may have given back, and changed the queue.
+        // The work that was started may have given bytes back, and changed the queue.
         at = 0;
       } else if (account.held === 0) return;
       else at += 1;
@@ -89,7 +89,7 @@ export class MemoryBudget {
   }
 }
 
-/** What one session or connection holds of a budget. */
+/** The bytes that one session or connection holds of a budget. */
 export class MemoryAccount {
   readonly #budget: MemoryBudget;
   readonly most: number;
@@ -100,14 +100,14 @@ export class MemoryAccount {
     this.most = most;
   }
 
-  /** @returns false when there is no memory for it now: `whenTaken` waits */
+  /** Takes bytes. @returns false when there is no memory for them now: `whenTaken` waits */
   take(bytes: number): boolean {
     if (!this.#budget.fits(this, bytes) || this.#budget.isAwaited) return false;
     this.add(bytes);
     return true;
   }
 
-  /** Takes what cannot be refused any more. */
+  /** Takes bytes that cannot be refused any more. */
   add(bytes: number): void {
     this.held += bytes;
     this.#budget.add(bytes);
@@ -122,13 +122,13 @@ export class MemoryAccount {
     this.add(-bytes);
   }
 
-  /** Nothing waits any more. What is held is given back by whoever holds it. */
+  /** Closes the account: it waits for nothing any more. Its holder gives back what it holds. */
   close(): void {
     this.#budget.forget(this);
   }
 }
 
-/** What this process may have: the machine's memory, or what its cgroup leaves of it. */
+/** The memory that this process may have: the machine's, or the part that its cgroup allows. */
 export const memoryOfProcess = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 
 /** The budget of this thread: every loop has an equal share. */

@@ -1,4 +1,7 @@
-/** A file's memory, where the kernel finds it by address (mmap(2)). JavaScript never looks: a file that shrinks takes pages away. */
+/**
+ * Maps a file into memory for the kernel, which reads and writes it by address (mmap(2)). JavaScript never looks into it: a file that
+ * shrinks takes pages away.
+ */
 
 import { foreignCall } from './ffi.ts';
 
@@ -13,11 +16,11 @@ export interface MemoryMap {
   /** The address of the file's first byte. */
   readonly address: number;
   readonly length: number;
-  /** No system call may be given the address any more. */
+  /** Unmaps the file. No system call may be given the address any more. */
   unmap(): void;
 }
 
-/** The first `length` bytes of an open file. Undefined where it cannot be had. */
+/** Maps the first `length` bytes of an open file. Undefined where files cannot be mapped. */
 export function mapFile(fd: number, length: number, writable: boolean): MemoryMap | undefined {
   const [map, unmap] = [mmap(), munmap()];
   const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;

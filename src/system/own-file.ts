@@ -1,11 +1,11 @@
-/** Files of ours in a folder where somebody else may have put something at their place. */
+/** Files of ours in a folder where another user may have put something at their place. */
 
 import { closeSync, fstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Closes a descriptor that was opened at `path`, without following a link, and is no file of ours: only regular ones are, of this
- * user, of root, or of who has the folder. @throws Error that says so
+ * Closes a descriptor that was opened at `path`, without following a link, and is no file of ours: ours are regular files of this user,
+ * of root, or of the folder's owner. @throws Error that says so
  */
 export function refuseStrange(fd: number, path: string): void {
   const stats = fstatSync(fd);

@@ -1,6 +1,6 @@
 /**
- * Folders that are no use to anybody once this process has ended: for sockets, mostly. They lie in the run directory, and
- * carry the process in their names: whoever comes next to the same place takes away what dead ones left.
+ * Folders that are of no use once this process has ended: for sockets, mostly. They lie in the run directory, and have the process in
+ * their names: the next process at the same place removes those of dead ones.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -9,23 +9,23 @@ import { join } from 'node:path';
 import { startTimeOf } from './process.ts';
 import { pathBytesMax } from './unix-socket.ts';
 
-/** What a folder's name and a short one in it take of a socket's path. */
+/** The bytes that a folder's name and a short one in it take of a socket's path. */
 const nameBytesMax = 60;
 
-/** `tcli-qemu-1234-567890-Ab3dEf`: what it is for, a process, when that began, and chance. */
+/** The name of a folder, `tcli-qemu-1234-567890-Ab3dEf`: its use, a process, the time when that began, and random letters. */
 const pattern = /^tcli-[a-z]+-(\d+)-(\d+)-/;
 
 const places = new Set<string>();
 let runDirectory: string | undefined;
 
-/** Where this thread makes its folders from now on. What dead processes left there goes. */
+/** Sets the directory in which this thread makes its folders. Folders that dead processes left there are removed. */
 export function keepFoldersIn(directory: string): void {
   runDirectory = directory;
   clear(directory);
 }
 
 /**
- * A new folder, readable by this user only, in which a socket finds room. Whoever made it removes it.
+ * Makes a new folder, readable by this user only, in which a socket finds room. The caller removes it.
  * @param use a word of small letters @throws a system error
  */
 export function ownFolder(use: string): string {
@@ -44,7 +44,7 @@ function clear(place: string): void {
     try {
       rmSync(join(place, name), { recursive: true, force: true });
     } catch {
-      // Another user's.
+      // The folder is another user's.
     }
   }
 }

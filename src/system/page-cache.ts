@@ -1,15 +1,15 @@
-/** Reads and writes that do not wait: what the page cache holds, and when it would begin to make writers wait. */
+/** Reads and writes that do not wait: whether the page cache holds the data, and whether the kernel is about to make writers wait. */
 
 import { fstatSync, readFileSync, statfsSync } from 'node:fs';
 import { addressOf, foreignCall } from './ffi.ts';
 
 const RWF_NOWAIT = 8;
 const EAGAIN = -11;
-/** statfs(2) f_type of file systems that are memory: tmpfs, ramfs. */
+/** The f_type, in statfs(2), of file systems that are memory: tmpfs, ramfs. */
 const memoryFileSystems: readonly number[] = [0x01021994, 0x858458f6];
 
 const preadv2 = foreignCall('preadv2', 'int64', ['int', 'void *', 'int', 'int64', 'int']);
-/** struct iovec: base, length. One is enough, as the call does not outlive its turn. */
+/** A struct iovec: base, length. One is enough, as the call does not outlive its turn. */
 const iovec = new BigUint64Array(2);
 
 /**
@@ -21,13 +21,13 @@ export function isInMemory(fd: number): boolean {
   return fstatSync(fd).isFile() && memoryFileSystems.includes(statfsSync(`/proc/self/fd/${fd}`).type);
 }
 
-/** Whether `readCached` can be used on this file: the kernel's and the file system's answer (preadv2(2), RWF_NOWAIT). */
+/** Whether `readCached` can be used on this file, by the answer of the kernel and the file system (preadv2(2), RWF_NOWAIT). */
 export function canReadCached(fd: number): boolean {
   const count = nowait(fd, new Uint8Array(1), 0);
   return count !== undefined && (count >= 0 || count === EAGAIN);
 }
 
-/** Fills `into` when the page cache holds all of it and says true; else what is in `into` means nothing. */
+/** Fills `into` when the page cache holds all of it and returns true; otherwise the contents of `into` mean nothing. */
 export function readCached(fd: number, into: Uint8Array, position: number): boolean {
   return nowait(fd, into, position) === into.length;
 }
@@ -40,12 +40,12 @@ function nowait(fd: number, into: Uint8Array, position: number): number | undefi
   return call.now(fd, iovec, 1, position, RWF_NOWAIT);
 }
 
-/** cachestat(2), Linux 6.5: its number on every architecture. */
+/** The number of cachestat(2), Linux 6.5, on every architecture. */
 const SYS_cachestat = 451;
-/** What it counts on x86-64, and on most others. Where pages are larger, nothing seems to be cached. */
+/** The bytes of a page on x86-64, and on most others. Where pages are larger, nothing seems to be cached. */
 const pageBytes = 4096;
 const syscall = foreignCall('syscall', 'int64', ['int64', 'int', 'void *', 'void *', 'int']);
-/** struct cachestat_range: offset, length; struct cachestat: pages in the cache, and four more counts. */
+/** The layouts of struct cachestat_range (offset, length) and struct cachestat (pages in the cache, and four more counts). */
 const cacheRange = new BigUint64Array(2);
 const cacheCounts = new BigUint64Array(5);
 

@@ -1,4 +1,4 @@
-/** Who is at the other end of a Unix socket, as the kernel knows it. */
+/** The peer at the other end of a Unix socket, as the kernel knows it. */
 
 import type { Socket } from 'node:net';
 import { foreignCall } from './ffi.ts';
@@ -14,12 +14,12 @@ const getsockopt = foreignCall('getsockopt', 'int', ['int', 'int', 'int', 'uint8
 export interface Peer {
   readonly pid: number;
   readonly uid: number;
-  /** Its own and its supplementary ones. */
+  /** Its own group and its supplementary ones. */
   groups(): readonly number[];
 }
 
 /**
- * Why whoever connected may not control this process, in a line: root and its own user may, and the members of a group.
+ * The reason, in a line, why a peer may not control this process: root and this process's own user may, and the members of a group.
  * Undefined when it may, or when the kernel cannot be asked: then the permissions of the socket decide.
  */
 export function mayControl(socket: Socket, group: number | undefined): string | undefined {
@@ -32,7 +32,7 @@ export function mayControl(socket: Socket, group: number | undefined): string | 
   return trusted ? undefined : `user ${peer.uid} may not control this process`;
 }
 
-/** unix(7) SO_PEERCRED and SO_PEERGROUPS: who connected. Undefined where it cannot be known: other platforms, no koffi. */
+/** The peer that connected (unix(7) SO_PEERCRED and SO_PEERGROUPS). Undefined where it cannot be known: other platforms, no koffi. */
 export function peerOf(socket: Socket): Peer | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
   const call = getsockopt();

@@ -1,12 +1,12 @@
 /**
- * Reads and writes that do not wait, on a part of a file: pread(2) and pwrite(2). Node's own calls cost twice as much
- * besides the kernel's part, which is felt where a command is one of them.
+ * Reads and writes that do not wait, on a part of a file: pread(2) and pwrite(2). Node's own calls cost twice as much besides the
+ * kernel's part, which is a noticeable part of a command.
  */
 
 import { readSync, writeSync } from 'node:fs';
 import { foreignCall } from './ffi.ts';
 
-/** The names whose offsets have 64 bits on every architecture; where the C library has only the others, Node's calls do. */
+/** The calls by the names whose offsets have 64 bits on every architecture; where the C library has only the others, Node's calls are used. */
 const pread = foreignCall('pread64', 'int64', ['int', 'void *', 'size_t', 'int64']);
 const pwrite = foreignCall('pwrite64', 'int64', ['int', 'void *', 'size_t', 'int64']);
 

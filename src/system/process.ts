@@ -1,4 +1,4 @@
-/** Processes: how this one ends, and others as /proc shows them: whether one still lives, and which ones hold a file open. */
+/** Processes: the end of this one, and facts of others from /proc: whether one still lives, and which ones hold a file open. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { systemErrorCode } from '../errors.ts';
@@ -13,8 +13,8 @@ export function endProcess(status: number): never {
 }
 
 /**
- * What tells a process from a later one with the same number: its start time in clock ticks since boot; undefined when
- * it is gone, or ended and nobody has waited for it (in a container, nobody may ever do).
+ * The start time of a process, in clock ticks since boot, which tells it from a later one with the same number; undefined when it is
+ * gone, or ended and nobody has waited for it (in a container, nobody may ever do).
  */
 export function startTimeOf(pid: number): string | undefined {
   try {

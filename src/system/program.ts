@@ -1,10 +1,10 @@
-/** Other programs of this machine: whether they are there, and running them. Never through a shell. */
+/** Other programs of this machine: finding them, and running them. Never through a shell. */
 
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Administrators' programs are not on everybody's PATH. */
+/** Folders of administrators' programs, which are not on everybody's PATH. */
 const moreFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** The path of a program, or undefined when it is not installed. */
@@ -14,7 +14,7 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
- * How a program is started that must not outlive who starts it, however that ends: by setpriv(1), where it is installed.
+ * The words that start a program which must not outlive this process: by setpriv(1), where it is installed.
  * @returns the program to run and its words
  */
 export function endingWithUs(program: string, words: readonly string[]): [program: string, words: string[]] {
@@ -31,13 +31,13 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** How long a program may run, and how much it may say. */
+/** The time that a program may run, and the bytes that it may print. */
 const programMs = 30_000;
 const outputBytesMax = 1024 * 1024;
 
 /**
  * Runs a program to its end. @returns its standard output without the last newline
- * @throws Error with its name and the last line that it said
+ * @throws Error with its name and the last line that it printed
  */
 export function runProgram(name: string, words: readonly string[]): Promise<string> {
   const program = findProgram(name);

@@ -1,14 +1,14 @@
 /**
- * The clock by which this process judges others. It counts the time in which its own thread ran: a process that was
- * stopped (SIGSTOP, a frozen cgroup, a virtual machine that was paused, moved or restored), or a loop that was held up,
- * has not listened meanwhile, and nobody was silent to it. Whatever gives somebody up for being late goes by this clock:
- * by `runningMs`, by `whenLate` in place of `setTimeout`, or by `until` where something has to be looked at again and again.
+ * The clock by which this process judges others. It counts the time in which its own thread ran: a process that was stopped (SIGSTOP, a
+ * frozen cgroup, a virtual machine that was paused, moved or restored), or a loop that was held up, has not listened meanwhile, and
+ * nobody was silent to it. All code that gives a peer up for being late goes by this clock: by `runningMs`, by `whenLate` in place of
+ * `setTimeout`, or by `until` where something has to be looked at again and again.
  */
 
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How often the clock is looked at at least, in milliseconds, and the gap between two looks that is no running any more. */
+/** The longest interval between two looks at the clock, in milliseconds, and the gap between two looks that is no running any more. */
 const tickMs = 500;
 const gapMsMax = 1500;
 
@@ -23,7 +23,7 @@ export class RunningTime {
     this.#lookedAt = clock();
   }
 
-  /** Milliseconds that only go forward. It has to be asked every `tickMs` at least: what comes later comes out of a pause. */
+  /** Milliseconds that only go forward. The clock has to be asked every `tickMs` at least: a longer gap counts as a pause. */
   now(): number {
     const at = this.#clock();
     const gap = at - this.#lookedAt;
@@ -46,13 +46,13 @@ function begin(): RunningTime {
 /** Milliseconds in which this thread ran: they only go forward. */
 export const runningMs = (): number => (time ?? begin()).now();
 
-/** What `setTimeout` takes: of more it makes 1 ms. Whoever waits longer looks at the clock again then. */
+/** The longest time of `setTimeout`, which makes 1 ms of a longer one. A longer wait looks at the clock again then. */
 const timerMsMax = 2 ** 31 - 1;
 const timerMs = (ms: number): number => Math.min(Math.ceil(ms), timerMsMax);
 
 /**
- * Calls `what` when `ms` of running time have passed, and what has come by then was received.
- * @returns what prevents that
+ * Calls `what` when `ms` of running time have passed, and all data that had come by then was received.
+ * @returns a function that prevents the call
  */
 export function whenLate(ms: number, what: () => void): () => void {
   const due = runningMs() + ms;
@@ -72,9 +72,9 @@ export function whenLate(ms: number, what: () => void): () => void {
 }
 
 /**
- * Looks for something of which nobody tells when it comes, until `look` finds it. What can tell is awaited instead.
+ * Looks for something that nobody tells of, until `look` finds it. An event that can be awaited is awaited instead.
  * @param lateMs of running time, after which it is not looked for any more; it is looked for once in any case
- * @returns what `look` found, or undefined
+ * @returns the result of `look`, or undefined
  */
 export async function until<T>(
   everyMs: number,

@@ -6,7 +6,7 @@ import { systemError } from './system-error.ts';
 const SG_IO = 0x2285;
 const direction = { none: -1, toDevice: -2, fromDevice: -3 } as const;
 const senseBytesMax = 252;
-/** struct sg_io_hdr where pointers have eight bytes; x86-64 and arm64 lay it out alike. */
+/** The bytes of struct sg_io_hdr where pointers have eight bytes; x86-64 and arm64 lay it out alike. */
 const headerBytes = 88;
 const at = {
   interfaceId: 0,
@@ -24,7 +24,7 @@ const at = {
   driverStatus: 70,
   residual: 72,
 } as const;
-/** The driver says in its status that there is sense data; that is no failure of its own. */
+/** The driver's status that means "there is sense data", which is no failure of its own. */
 const driverSense = 0x08;
 
 const ioctl = foreignCall('ioctl', 'int', ['int', 'ulong', 'void *']);
@@ -32,17 +32,17 @@ const ioctl = foreignCall('ioctl', 'int', ['int', 'ulong', 'void *']);
 /** Whether such commands can be sent from here. */
 export const canSendScsi = (): boolean => ioctl() !== undefined;
 
-/** What the device has answered. */
+/** The answer of the device. */
 export interface ScsiAnswer {
   readonly status: number;
   readonly sense: Buffer;
-  /** As much as came. */
+  /** The bytes that came. */
   readonly dataIn: Buffer;
 }
 
 /**
  * Sends one command and waits for its end, off the event loop. Data goes one way.
- * @param dataInMax bytes that it may send back, when there is no `dataOut`
+ * @param dataInMax bytes that the device may send back, when there is no `dataOut`
  * @throws EIO when the device was not reached, or another system error
  */
 export async function sendScsi(
@@ -56,7 +56,7 @@ export async function sendScsi(
   if (!call) throw systemError('ENOTSUP', 'ioctl');
   const writes = dataOut.length > 0;
   const data = writes ? dataOut : Buffer.alloc(dataInMax);
-  // One buffer for both, which is looked at after the call: so neither can be collected during it.
+  // Sense and CDB have one buffer, which is used after the call: so neither can be collected during it.
   const senseAndCdb = Buffer.concat([Buffer.alloc(senseBytesMax), cdb]);
   const header = Buffer.alloc(headerBytes);
   header.writeInt32LE('S'.charCodeAt(0), at.interfaceId);

@@ -1,18 +1,18 @@
 /**
- * What can be set of the transport for a whole process: environment variables, which every thread has. All that concerns
- * one target, TPG or initiator is an attribute or parameter of it.
+ * Settings of the transport for a whole process: environment variables, which every thread has. Settings of one target, TPG or initiator
+ * are its attributes or parameters.
  */
 
 import { OperatorError } from '../errors.ts';
 
-/** Longer than this, no initiator is worth a core. */
+/** The longest time that is accepted: no initiator is worth a core for longer. */
 const lingerUsMax = 10_000;
 const lingerUsDefault = 100;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * How long an event loop looks for the next command before it sleeps, in milliseconds: TCLI_LINGER_US, microseconds.
+ * The time that an event loop looks for the next command before it sleeps, in milliseconds: TCLI_LINGER_US, microseconds.
  * @throws OperatorError
  */
 export function lingerMs(environment: Environment = process.env): number {

@@ -25,7 +25,7 @@ const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
 
 export interface SharedMemory {
   readonly bytes: ArrayBuffer;
-  /** Nobody looks into `bytes`, and no system call has it, from here on. */
+  /** Unmaps the memory. From then on, nobody looks into `bytes`, and no system call has it. */
   unmap(): void;
 }
 
@@ -35,7 +35,10 @@ function isSealed(fd: number): boolean {
   return seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
 }
 
-/** The first `length` bytes behind a descriptor, which stays open. @throws a system error: EPERM where it is not sealed, ERANGE where it is shorter */
+/**
+ * Maps the first `length` bytes behind a descriptor, which stays open. @throws a system error: EPERM where it is not sealed, ERANGE where
+ * it is shorter
+ */
 export function mapShared(fd: number, length: number): SharedMemory {
   if (!isSealed(fd)) throw systemError('EPERM', 'mmap');
   if (fstatSync(fd).size < length) throw systemError('ERANGE', 'mmap');
@@ -44,7 +47,7 @@ export function mapShared(fd: number, length: number): SharedMemory {
   return { bytes: viewOf(address, length), unmap: () => void munmap()!.now(address, length) };
 }
 
-/** New memory, of zeros, to be shared. @returns its descriptor, which is the caller's @throws a system error */
+/** Makes new memory, of zeros, to be shared. @returns its descriptor, which the caller closes @throws a system error */
 export function createShared(name: string, length: number): number {
   const fd = memfdCreate()?.now(name, MFD_CLOEXEC | MFD_ALLOW_SEALING) ?? -1;
   if (fd < 0) throw systemError(-fd, 'memfd_create');

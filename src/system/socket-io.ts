@@ -21,36 +21,36 @@ const sendmsgCall = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 const sendfileCall = foreignCall('sendfile', 'int64', ['int', 'int', 'int64 *', 'size_t']);
 const setsockoptCall = foreignCall('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'int']);
 const flags = { on: new Int32Array([1]), off: new Int32Array([0]) };
-/** FIONREAD: how much there is. */
+/** The result of FIONREAD: the number of bytes to be received. */
 const unread = new Int32Array(1);
-/** sendfile(2): where it reads. One is enough, as the call does not outlive its turn. */
+/** The position of sendfile(2). One is enough, as the call does not outlive its turn. */
 const offset = new BigInt64Array(1);
 
-/** System calls on a socket, none of which waits. What they cannot do now, or not any more, Node's socket does, which says what is wrong. */
+/** System calls on a socket, none of which waits. Where they fail, Node's socket is used, and says what is wrong. */
 export interface DirectSocket {
-  /** How many bytes came into `into`. 0: none yet; an end or an error, too, which Node's socket tells. */
+  /** Receives into `into`. @returns the number of bytes. 0: none yet; an end or an error, too, which Node's socket tells */
   receive(into: Uint8Array): number;
-  /** How many bytes are there to be received. */
+  /** The number of bytes to be received. */
   available(): number;
-  /** As `receive`, into the pieces of a vector, one after another; undefined when one of them is not there any more. */
+  /** Receives as `receive`, into the pieces of a vector, one after another; undefined when one of them is not there any more. */
   receiveVector(vector: IoVector): number | undefined;
-  /** How many of the first `length` bytes the socket took. @param more of them will follow at once */
+  /** Sends. @returns the number of the first `length` bytes that the socket took @param more of them will follow at once */
   send(bytes: Uint8Array, length: number, more: boolean): number;
-  /** How many bytes of the vector's pieces the socket took. It ends before a piece that is not there any more. */
+  /** Sends the pieces of a vector. @returns the number of bytes that the socket took. They end before a piece that is not there any more */
   sendVector(vector: IoVector, more: boolean): number;
-  /** Whether what does not fill a segment is held back: much that is sent piece by piece would wake the receiver for each. */
+  /** Sets whether bytes that do not fill a segment are held back: many small sends would wake the receiver for each. */
   cork(held: boolean): void;
-  /** How many bytes of a file the socket took. Only for what needs not be waited for. */
+  /** Sends bytes of a file, which must be in memory. @returns the number of bytes that the socket took */
   sendFile(fd: number, position: number, length: number): number;
 }
 
-/** Undefined where it cannot be had. */
+/** The calls on a socket. Undefined where they cannot be had. */
 export function directSocket(socket: Socket): DirectSocket | undefined {
   const [recv, recvmsg, send, sendmsg] = [recvCall(), recvmsgCall(), sendCall(), sendmsgCall()];
   const [sendfile, setsockopt, ioctl] = [sendfileCall(), setsockoptCall(), ioctlCall()];
   const fd = descriptorOf(socket);
   if (!recv || !recvmsg || !ioctl || !send || !sendmsg || !sendfile || !setsockopt || fd < 0) return undefined;
-  // Its number may be another file's once the socket is destroyed.
+  // The descriptor's number may be another file's once the socket is destroyed.
   return {
     receive: (into) => (socket.destroyed ? 0 : Math.max(0, recv.now(fd, into, into.length, MSG_DONTWAIT))),
     available: () => (!socket.destroyed && ioctl.now(fd, FIONREAD, unread) === 0 ? unread[0]! : 0),

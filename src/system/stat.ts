@@ -1,8 +1,11 @@
-/** What a path names. */
+/** The file that a path names. */
 
 import { type Stats, statSync } from 'node:fs';
 
-/** Undefined where there is nothing, and where nothing can be: a name too long, one with a NUL, a folder that lets nobody look. */
+/**
+ * The facts of a file. Undefined where there is none, and where there can be none: a name too long, one with a NUL, a folder that lets
+ * nobody look.
+ */
 export function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });

@@ -5,7 +5,7 @@ import { getSystemErrorMap } from 'node:util';
 const errnos = new Map([...getSystemErrorMap()].map(([errno, [name, text]]) => [name, { errno, text }]));
 
 /**
- * A system error as Node would throw it.
+ * Makes a system error as Node would throw it.
  * @param code its name (`EIO`) or the kernel's number for it (5); Node calls EOPNOTSUPP ENOTSUP, as both are 95
  */
 export function systemError(code: string | number, syscall: string): NodeJS.ErrnoException {

@@ -1,4 +1,4 @@
-/** What systemd says to a service that it starts, and what it wants to hear: sd_notify(3), sd_listen_fds(3). */
+/** The protocol between systemd and a service that it starts: sd_notify(3), sd_listen_fds(3). */
 
 import { spawn } from 'node:child_process';
 import { foreignCall } from './ffi.ts';
@@ -6,7 +6,7 @@ import { foreignCall } from './ffi.ts';
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const MSG_NOSIGNAL = 0x4000;
-/** sockaddr_un: two bytes of family, then the path. */
+/** The place of the path in sockaddr_un, behind two bytes of family. */
 const pathAt = 2;
 const pathBytesMax = 108;
 
@@ -25,15 +25,15 @@ interface InheritedSocket {
 export interface ServiceManager {
   /** Whether systemd has started this process. */
   readonly isThere: boolean;
-  /** Assignments as in sd_notify(3): `READY=1`, `STATUS=…`. It never throws: nobody may be listening. */
+  /** Sends assignments as in sd_notify(3): `READY=1`, `STATUS=…`. It never throws: nobody may be listening. */
   notify(...states: readonly string[]): void;
-  /** How often it wants to hear `WATCHDOG=1`, in milliseconds; undefined: never. */
+  /** The interval at which systemd wants `WATCHDOG=1`, in milliseconds; undefined: never. */
   readonly watchdogMs: number | undefined;
-  /** Listening sockets that it opened, in its order. Names are what the unit calls them, several may share one. */
+  /** Listening sockets that systemd opened, in its order. Their names are those of the unit, and several may share one. */
   readonly sockets: readonly InheritedSocket[];
 }
 
-/** @param environment read and cleaned: what is meant for us is not meant for our children */
+/** Reads systemd's words. @param environment read and cleaned: systemd's words to us are not for our children */
 export function serviceManager(environment: NodeJS.ProcessEnv, pid: number): ServiceManager {
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID } = environment;
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PID'])
@@ -54,7 +54,7 @@ export function serviceManager(environment: NodeJS.ProcessEnv, pid: number): Ser
 function send(path: string, states: readonly string[]): void {
   const open = socket()?.now(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
   if (open === undefined) {
-    // Its own tool, where the C library cannot be called; NotifyAccess=all lets it in.
+    // Where the C library cannot be called, systemd's own tool is; NotifyAccess=all lets it in.
     spawn('systemd-notify', states, { stdio: 'ignore', env: { ...process.env, NOTIFY_SOCKET: path } }).on(
       'error',
       () => {},

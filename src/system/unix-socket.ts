@@ -4,7 +4,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { reasonOf } from '../errors.ts';
 
-/** sun_path of unix(7), without the zero at its end. */
+/** The bytes of sun_path (unix(7)), without the zero at its end. */
 export const pathBytesMax = 107;
 
 /** Resolves when a server listens; rejects when it cannot. */
@@ -13,7 +13,7 @@ export function whenListening(server: Server, where: { path: string } | { fd: nu
     server.once('error', reject);
     server.listen(where, () => {
       server.off('error', reject);
-      // From here on errors concern one accept (EMFILE …): the server goes on.
+      // A later error concerns one accept (EMFILE …), and the server goes on.
       server.on('error', () => {});
       resolve();
     });
@@ -21,8 +21,8 @@ export function whenListening(server: Server, where: { path: string } | { fd: nu
 }
 
 /**
- * Opens a socket for its owner alone. What was left at its path by an earlier process goes. Never rejects.
- * @returns why it does not listen, in a line; undefined when it does
+ * Opens a socket for its owner alone. A socket that an earlier process left at its path is removed. Never rejects.
+ * @returns the reason, in a line, why it does not listen; undefined when it does
  */
 export async function openAt(server: Server, path: string): Promise<string | undefined> {
   if (Buffer.byteLength(path) > pathBytesMax)

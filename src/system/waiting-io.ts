@@ -1,6 +1,6 @@
 /**
- * Reads, writes, flushes and what else has to wait for a device, of open files. They go through a ring of this event loop's own
- * (io-uring.ts); where the kernel, or who confines this process, does not allow that, or TCLI_IO_URING=off, through threads.
+ * Calls on open files that have to wait for a device: reads, writes, flushes and others. They go through a ring of this event loop's own
+ * (io-uring.ts); where the kernel, or the container of this process, does not allow a ring, or with TCLI_IO_URING=off, through threads.
  */
 
 import { fdatasync, read, write } from 'node:fs';
@@ -10,21 +10,21 @@ import { foreignCall } from './ffi.ts';
 import { IORING_FSYNC_DATASYNC, IoUring, opcode, slotBytes } from './io-uring.ts';
 import { systemError } from './system-error.ts';
 
-/** How a call has ended: how many bytes it was, or the negative error number, as the kernel says it. */
+/** Called when a call has ended: with the number of bytes, or the negative error number, as the kernel gives it. */
 export type IoEnd = (result: number) => void;
 
-/** A way to do what has to wait for a device. */
+/** A way to carry out calls that have to wait for a device. */
 export interface WaitingIo {
-  /** What is longer is faster in pieces, all at once. */
+  /** The bytes of a piece: a longer transfer is faster in pieces, all at once. */
   readonly pieceBytes: number;
-  /** The file may be one of direct I/O, wherever the bytes lie: they go by way of memory that suits it. */
+  /** Whether a file of direct I/O takes bytes from any memory: they go by way of memory that suits it. */
   readonly takesAnyMemory: boolean;
   /** Reads; the call ends with 0 where the file does. Until it has ended, `into` belongs to it. */
   read(fd: number, into: Uint8Array, position: number, ended: IoEnd): void;
   write(fd: number, from: Uint8Array, position: number, ended: IoEnd): void;
   /**
-   * As `write`, and what is written is on stable storage then.
-   * @param durableFd the same file, opened by itself with O_DSYNC: whoever flushes `fd` hears of failures, too
+   * Writes as `write`, and the bytes are on stable storage at the end.
+   * @param durableFd the same file, opened by itself with O_DSYNC: a later flush of `fd` is told of failures, too
    */
   writeDurably(fd: number, durableFd: number, from: Uint8Array, position: number, ended: IoEnd): void;
   /** fdatasync(2) @throws a system error */
@@ -36,13 +36,13 @@ export interface WaitingIo {
 /** The ring of this thread, which is there while somebody uses it. */
 let ring: IoUring | undefined;
 let users = 0;
-/** Why there is none. */
+/** The reason why there is no ring. */
 let refusal: string | undefined;
 
-/** Where it can be had, so can `allocateSpace`. */
+/** The call fallocate(2), which `allocateSpace` needs. */
 export const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
 
-/** Node says how its calls have ended as others do. */
+/** Turns the end of a call of Node's into that of an `IoEnd`. */
 const told =
   (ended: IoEnd) =>
   (error: NodeJS.ErrnoException | null, count = 0): void =>
@@ -75,8 +75,8 @@ const inRing: WaitingIo = {
     ring!.transfer(opcode.write, fd, length, position, ended, fill);
   },
   writeDurably(fd, durableFd, from, position, ended) {
-    // The kernel lets one thread at a time write to a file, and with O_DSYNC that thread would wait for the device. So it is
-    // asked for what it does then, step by step; of the second, as many as are asked for go on at one time.
+    // The kernel lets one thread at a time write to a file, and with O_DSYNC that thread would wait for the device. So the two steps of
+    // such a write are asked for one by one; many of the second can go on at one time.
     inRing.write(fd, from, position, (count) => {
       if (count <= 0) return ended(count);
       synchronize(durableFd, position, count, (result) => ended(result < 0 ? result : count));
@@ -87,12 +87,12 @@ const inRing: WaitingIo = {
     resolved('fallocate', (ended) => ring!.command(opcode.fallocate, fd, length, mode, position, 0, ended)),
 };
 
-/** @param length 0: to the end of the file */
+/** Makes a range durable. @param length 0: to the end of the file */
 function synchronize(fd: number, position: number, length: number, ended: IoEnd): void {
   ring!.command(opcode.fsync, fd, 0, length, position, IORING_FSYNC_DATASYNC, ended);
 }
 
-/** What a kernel means by these when it is asked for a ring. */
+/** The meaning of a kernel's errors when it is asked for a ring. */
 const refusals: Readonly<Record<string, string>> = {
   EPERM: 'as io_uring is not permitted here: seccomp of a container or service, or the sysctl kernel.io_uring_disabled',
   ENOSYS: 'as there is no io_uring here: an old kernel, or seccomp hides it',
@@ -102,14 +102,14 @@ const refusals: Readonly<Record<string, string>> = {
 /** The way that is used now. */
 export const waitingIo = (): WaitingIo => (ring ? inRing : inThreads);
 
-/** Opens this event loop's ring, if it can be had, for as long as somebody uses it. */
+/** Opens this event loop's ring, if it can be had, for as long as it has users. */
 export function joinRing(): void {
   users += 1;
   if (users > 1) return;
   ({ ring, refusal } = openRing());
 }
 
-/** One of those who use it does not any more; what it has begun has ended. */
+/** Notes that a user of the ring is gone; its requests have ended. */
 export function leaveRing(): void {
   users -= 1;
   if (users > 0) return;
@@ -127,10 +127,10 @@ function openRing(): { ring: IoUring | undefined; refusal: string | undefined } 
   }
 }
 
-/** Looks, without waiting, whether something has ended. @returns whether it has: those who waited go on when this turn ends */
+/** Looks, without waiting, whether a request has ended. @returns whether one has: its caller goes on when this turn ends */
 export const lookAtRing = (): boolean => ring?.look() ?? false;
 
-/** Which way is used here, in a few words, and why not the ring; undefined where nothing is open that may have to wait. */
+/** The way that is used here, in a few words, and why it is not the ring; undefined where nothing is open that may have to wait. */
 export function wayOfWaiting(): string | undefined {
   if (users === 0) return undefined;
   return ring ? 'io_uring' : `threads, ${refusal}`;
