@@ -14,6 +14,7 @@ import { FileEnd } from './file-end.ts';
 import { cutShort, readWholeLater, writeAll, writeZeros } from './file-transfer.ts';
 import { LendableFile } from './lendable-file.ts';
 import { Pace } from './pace.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /** The longest transfer that runs on the event loop, unless the file lies in memory. */
 const immediateBytesMax = 1024 * 1024;
@@ -86,6 +87,7 @@ export class FileVolume implements Volume {
   #pages: LendableFile | undefined;
   readonly #readsCached: boolean;
   readonly #readPace: Pace;
+  readonly #ahead: ReadAhead | undefined;
   readonly #writePace = new Pace(restMin, restMax);
   #bytesUntilThrottleCheck = bytesPerThrottleCheck;
   #inFlight: InFlight = { count: 0 };
@@ -106,6 +108,12 @@ export class FileVolume implements Volume {
     this.#inMemory = isInMemory(medium.fd);
     this.#readsCached = !this.#inMemory && canReadCached(medium.fd);
     this.#readPace = this.#readsCached ? new Pace(missRestMin, missRestMax) : new Pace(restMin, restMax);
+    if (this.#readsCached && !medium.direct)
+      this.#ahead = new ReadAhead((position, length) => {
+        const inFlight = this.#inFlight;
+        inFlight.count += 1;
+        waitingIo().fetch(this.#fd, position, length, () => endOne(inFlight));
+      });
     if (fstatSync(medium.fd).isFile()) this.#end = new FileEnd(medium.fd, this.#inMemory || this.#readsCached);
     if (this.#inMemory) {
       this.isFlushed = () => !this.#closed && this.#whole() === this.size;
@@ -145,8 +153,11 @@ export class FileVolume implements Volume {
     if (into.length > immediateBytesMax || !this.#readPace.mayTry()) return false;
     if (this.#readsCached) {
       const cached = readCached(this.#fd, into, position);
-      if (cached) this.#readPace.quick();
-      else this.#readPace.slow();
+      if (!cached) this.#readPace.slow();
+      else {
+        this.#readPace.quick();
+        this.#ahead?.saw(position, into.length, this.size);
+      }
       return cached;
     }
     const start = performance.now();
@@ -163,6 +174,7 @@ export class FileVolume implements Volume {
     if (length < this.straightBytesMin || this.#direct || !this.#holds(position, length)) return undefined;
     const fd = this.#fd;
     if (!this.#inMemory && !isCached(fd, position, length)) return undefined;
+    this.#ahead?.saw(position, length, this.size);
     return {
       send: (to) => to.sendFile(fd, position, length),
       copy: (into, from) => readWhole(fd, into, position + from) || !into.fill(0),
@@ -195,6 +207,7 @@ export class FileVolume implements Volume {
   read(into: Uint8Array, position: number): Promise<void> {
     const refusal = this.#refusal('read', position, into.length);
     if (refusal) return Promise.reject(refusal);
+    this.#ahead?.saw(position, into.length, this.size);
     const inFlight = this.#inFlight;
     inFlight.count += 1;
     // The promise is made by hand, since each further one adds to the cost of a cold read.

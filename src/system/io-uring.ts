@@ -48,7 +48,9 @@ const PROT_READ_WRITE = 3;
 const MAP_SHARED_POPULATE = 0x8001;
 
 /** The opcodes of linux/io_uring.h that are used here. */
-export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23 } as const;
+export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23, fadvise: 24 } as const;
+/** The advice of `fadvise` that a range will be needed. */
+export const POSIX_FADV_WILLNEED = 3;
 /** The flag of `fsync` that makes it fdatasync(2). */
 export const IORING_FSYNC_DATASYNC = 1;
 

@@ -7,7 +7,7 @@ import { fdatasync, read, write } from 'node:fs';
 import { constants } from 'node:os';
 import { reasonOf, systemErrorCode } from '../errors.ts';
 import { foreignCall } from './ffi.ts';
-import { IORING_FSYNC_DATASYNC, IoUring, opcode, slotBytes } from './io-uring.ts';
+import { IORING_FSYNC_DATASYNC, IoUring, opcode, POSIX_FADV_WILLNEED, slotBytes } from './io-uring.ts';
 import { systemError } from './system-error.ts';
 
 /** Called when a call has ended: with the number of bytes, or the negative error number, as the kernel gives it. */
@@ -22,6 +22,8 @@ export interface WaitingIo {
   /** Reads; the call ends with 0 where the file does. Until it has ended, `into` belongs to it. */
   read(fd: number, into: Uint8Array, position: number, ended: IoEnd): void;
   write(fd: number, from: Uint8Array, position: number, ended: IoEnd): void;
+  /** Begins to bring a range into the page cache; the call ends when that has begun. */
+  fetch(fd: number, position: number, length: number, ended: IoEnd): void;
   /**
    * Writes as `write`, and the bytes are on stable storage at the end.
    * @param durableFd the same file, opened by itself with O_DSYNC: a later flush of `fd` is told of failures, too
@@ -42,6 +44,8 @@ let refusal: string | undefined;
 /** The call fallocate(2), which `allocateSpace` needs. */
 export const fallocate = foreignCall('fallocate', 'int', ['int', 'int', 'int64', 'int64']);
 
+const readahead = foreignCall('readahead', 'int64', ['int', 'int64', 'size_t']);
+
 /** Turns the end of a call of Node's into that of an `IoEnd`. */
 const told =
   (ended: IoEnd) =>
@@ -53,6 +57,11 @@ const inThreads: WaitingIo = {
   takesAnyMemory: false,
   read: (fd, into, position, ended) => read(fd, into, 0, into.length, position, told(ended)),
   write: (fd, from, position, ended) => write(fd, from, 0, from.length, position, told(ended)),
+  fetch(fd, position, length, ended) {
+    const call = readahead();
+    if (call) call.later(fd, position, length).then(ended, () => ended(-constants.errno.EIO));
+    else ended(-constants.errno.ENOSYS);
+  },
   writeDurably: (_, durableFd, from, position, ended) => inThreads.write(durableFd, from, position, ended),
   sync: (fd) => resolved('fdatasync', (ended) => fdatasync(fd, told(ended))),
   async allocate(fd, mode, position, length) {
@@ -73,6 +82,9 @@ const inRing: WaitingIo = {
     const length = Math.min(from.length, slotBytes);
     const fill = (memory: Uint8Array) => memory.set(length === from.length ? from : from.subarray(0, length));
     ring!.transfer(opcode.write, fd, length, position, ended, fill);
+  },
+  fetch(fd, position, length, ended) {
+    ring!.command(opcode.fadvise, fd, 0, length, position, POSIX_FADV_WILLNEED, ended);
   },
   writeDurably(fd, durableFd, from, position, ended) {
     // The kernel lets one thread at a time write to a file, and with O_DSYNC that thread would wait for the device. So the two steps of
