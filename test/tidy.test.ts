@@ -42,6 +42,7 @@ const layers = [
   ['operations'],
   ['saved'],
   ['durable'],
+  ['cluster'],
   ['loops'],
   ['root'],
   ['tgt'],

@@ -16,6 +16,8 @@ export const packagesOf = {
   crun: 'crun',
   dd: 'coreutils',
   debootstrap: 'debootstrap',
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
   fio: 'fio',
   fish: 'fish',
   flock: 'util-linux',

@@ -1,0 +1,76 @@
+/** A real etcd: one member or several, in a folder of its own, on ports that are free. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+
+/** What a cluster of etcd is started with. */
+export interface EtcdClusterOptions {
+  readonly folder: string;
+  readonly members?: number;
+  /** Further words of the command line; with `https` members are asked by TLS. */
+  readonly words?: readonly string[];
+  readonly scheme?: 'http' | 'https';
+}
+
+/** Members of etcd that know one another. */
+export class EtcdCluster {
+  readonly endpoints: string[] = [];
+  readonly #commands: string[][] = [];
+  readonly #running: (ChildProcess | undefined)[] = [];
+
+  /** Resolves when all of them serve. */
+  static async start({ folder, members = 1, words = [], scheme = 'http' }: EtcdClusterOptions): Promise<EtcdCluster> {
+    const cluster = new EtcdCluster();
+    const peers: string[] = [];
+    for (let i = 0; i < members; i += 1) {
+      cluster.endpoints.push(`${scheme}://127.0.0.1:${await freePort()}`);
+      peers.push(`http://127.0.0.1:${await freePort()}`);
+    }
+    for (const [i, endpoint] of cluster.endpoints.entries())
+      cluster.#commands.push([
+        ...['--name', `m${i}`, '--data-dir', join(folder, `m${i}`), '--logger', 'zap'],
+        ...['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint],
+        ...['--listen-peer-urls', peers[i]!, '--initial-advertise-peer-urls', peers[i]!],
+        ...['--initial-cluster', peers.map((peer, n) => `m${n}=${peer}`).join(',')],
+        // The tests' machine may be busy, and its disk slow.
+        ...['--heartbeat-interval', '100', '--election-timeout', '1000'],
+        ...words,
+      ]);
+    await Promise.all(cluster.endpoints.map((_, i) => cluster.run(i)));
+    return cluster;
+  }
+
+  /** Starts a member (again). Resolves when it serves. */
+  async run(member: number): Promise<void> {
+    const child = spawn('etcd', this.#commands[member]!, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#running[member] = child;
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      child.stderr!.on('data', (data: Buffer) => {
+        said = `${said}${data}`.slice(-20_000);
+        if (/serving client (traffic|requests)/.test(said)) resolve();
+      });
+      child.on('exit', (code) => reject(new Error(`etcd ended with ${code}: ${said.slice(-2_000)}`)));
+    });
+  }
+
+  /** SIGKILL, SIGSTOP or SIGCONT for a member. */
+  signal(member: number, signal: NodeJS.Signals): void {
+    this.#running[member]?.kill(signal);
+  }
+
+  /** Kills a member. Resolves when it is gone; its data stays. */
+  async kill(member: number): Promise<void> {
+    const child = this.#running[member];
+    this.#running[member] = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.endpoints.map((_, i) => this.kill(i)));
+  }
+}
