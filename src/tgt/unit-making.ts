@@ -25,7 +25,7 @@ export interface UnitWords {
 }
 
 /** The words, with their meaning. */
-export interface Store extends UnitWords {
+export interface BackingStore extends UnitWords {
   readonly storeType: string;
   readonly kind: 'fileio' | 'block' | 'ramdisk' | 'pscsi';
   /** The file or device, where there is one. */
@@ -36,7 +36,7 @@ export interface Store extends UnitWords {
 const nullBytes = '1T';
 
 /** Finds the meaning of words. @throws Refusal for words of tgt that have none here */
-export function storeOf(words: UnitWords): Store {
+export function storeOf(words: UnitWords): BackingStore {
   const { type, path, flags, blockSize: asked } = words;
   if (flags !== '' && !/^(sync|direct)(:(sync|direct))*$/.test(flags))
     throw new Refusal('invalid', `bsoflags ${flags}`);
@@ -52,7 +52,7 @@ export function storeOf(words: UnitWords): Store {
 }
 
 /** Units that have the same file or device as their medium. */
-export const unitsOn = (tree: Tree, { found }: Store): StorageObject[] =>
+export const unitsOn = (tree: Tree, { found }: BackingStore): StorageObject[] =>
   found ? [...tree.allStorageObjects()].filter(({ config }) => isSameMedium(String(config['dev'] ?? ''), found)) : [];
 
 function isSameMedium(path: string, found: Stats): boolean {
@@ -62,7 +62,7 @@ function isSameMedium(path: string, found: Stats): boolean {
 }
 
 /** A unit of another target on the same medium: here a medium is one unit, behind any number of targets. */
-export const sharedUnit = (tree: Tree, store: Store, tpg: Tpg): StorageObject | undefined =>
+export const sharedUnit = (tree: Tree, store: BackingStore, tpg: Tpg): StorageObject | undefined =>
   unitsOn(tree, store).find(
     (unit) =>
       isOfTgt(unit) &&
@@ -75,7 +75,7 @@ export const sharedUnit = (tree: Tree, store: Store, tpg: Tpg): StorageObject | 
  * The operations that make the storage object, and its path.
  * @param isTgt the object has the identity that tgtd gives a unit of that target and LUN; otherwise one of our own
  */
-export function makeUnit(tree: Tree, store: Store, tid: number, lun: number, isTgt = true) {
+export function makeUnit(tree: Tree, store: BackingStore, tid: number, lun: number, isTgt = true) {
   const name = freeName(tree, `${isTgt ? 'tgt' : 'disk'}${tid}-lun${lun}`);
   const { path, operation } = creation(tree, store, name);
   const identity = isTgt && store.type !== 'pt' ? textIdentityOf(tid, lun) : {};
@@ -90,7 +90,7 @@ export function makeUnit(tree: Tree, store: Store, tid: number, lun: number, isT
   return { path, operations };
 }
 
-const sizesOf = ({ blockSize }: Store): Record<string, number> => (blockSize === 512 ? {} : { block_size: blockSize });
+const sizesOf = ({ blockSize }: BackingStore): Record<string, number> => (blockSize === 512 ? {} : { block_size: blockSize });
 
 function freeName(tree: Tree, wanted: string): string {
   const taken = new Set(Array.from(tree.allStorageObjects(), ({ name }) => name));
@@ -100,7 +100,7 @@ function freeName(tree: Tree, wanted: string): string {
 }
 
 /** The operation that makes a storage object of this name. */
-export function creation(tree: Tree, store: Store, name: string): { path: string; operation: Operation } {
+export function creation(tree: Tree, store: BackingStore, name: string): { path: string; operation: Operation } {
   const create = (params: ParameterValues): Operation => ({
     path: `/backstores/${store.kind}`,
     verb: 'create',
@@ -109,7 +109,7 @@ export function creation(tree: Tree, store: Store, name: string): { path: string
   return { path: `/backstores/${store.kind}/${name}`, operation: create(paramsOf(tree, store)) };
 }
 
-function paramsOf(tree: Tree, store: Store): ParameterValues {
+function paramsOf(tree: Tree, store: BackingStore): ParameterValues {
   const { kind, path = '', flags, found } = store;
   if (kind === 'ramdisk') return { size: store.path === undefined ? '4K' : nullBytes, nullio: true };
   const dev = resolve(path);
@@ -122,7 +122,7 @@ function paramsOf(tree: Tree, store: Store): ParameterValues {
 }
 
 /** Attributes whose values differ from those of our new objects. */
-export function attributesOfNew(store: Store): Record<string, string | number> {
+export function attributesOfNew(store: BackingStore): Record<string, string | number> {
   const { type, path, storeType, flags, blockSize } = store;
   const labels: [string, string][] = [
     ['bstype', storeType],
