@@ -2,7 +2,7 @@
 
 import type { AccessList } from '../target/access-list.ts';
 import type { Account } from '../target/auth.ts';
-import type { Store } from '../tgt/unit-making.ts';
+import type { BackingStore } from '../tgt/unit-making.ts';
 
 /** A line of a file. */
 export interface At {
@@ -18,8 +18,13 @@ export interface LeftOut extends At {
 /** A disk of a target, under its LUN. */
 export interface ImportedUnit extends At {
   readonly lun: number;
+<<<<<<< HEAD
   readonly store: Store;
   /** Attributes of the storage object, besides the defaults of its kind. */
+=======
+  readonly store: BackingStore;
+  /** Attributes of the storage object, besides what its kind has. */
+>>>>>>> cf857e0 (An import names tgt's backing stores as tgt's own file does)
   readonly attributes: Readonly<Record<string, string | number>>;
 }
 

@@ -90,7 +90,8 @@ export function makeUnit(tree: Tree, store: BackingStore, tid: number, lun: numb
   return { path, operations };
 }
 
-const sizesOf = ({ blockSize }: BackingStore): Record<string, number> => (blockSize === 512 ? {} : { block_size: blockSize });
+const sizesOf = ({ blockSize }: BackingStore): Record<string, number> =>
+  blockSize === 512 ? {} : { block_size: blockSize };
 
 function freeName(tree: Tree, wanted: string): string {
   const taken = new Set(Array.from(tree.allStorageObjects(), ({ name }) => name));
