@@ -18,13 +18,8 @@ export interface LeftOut extends At {
 /** A disk of a target, under its LUN. */
 export interface ImportedUnit extends At {
   readonly lun: number;
-<<<<<<< HEAD
-  readonly store: Store;
-  /** Attributes of the storage object, besides the defaults of its kind. */
-=======
   readonly store: BackingStore;
-  /** Attributes of the storage object, besides what its kind has. */
->>>>>>> cf857e0 (An import names tgt's backing stores as tgt's own file does)
+  /** Attributes of the storage object, besides the defaults of its kind. */
   readonly attributes: Readonly<Record<string, string | number>>;
 }
 
