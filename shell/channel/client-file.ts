@@ -1,6 +1,6 @@
 /**
- * Files and variables that a line names are looked at where it was typed, with the rights of whoever typed it: the engine asks for
- * what is in them.
+ * Files and variables that a line names are read where it was typed, with the rights of the user who typed it: the engine asks for their
+ * contents.
  */
 
 import { readFile, stat } from 'node:fs/promises';
@@ -31,12 +31,12 @@ function parseAnswer(answer: string | null): { readonly text?: string; readonly 
   }
 }
 
-/** What a file is to a line: a description, whose secrets may be elsewhere; lines, each of which may name files; or a secret. */
+/** The meaning of a file to a line: a description, whose secrets may be elsewhere; lines, each of which may name files; or a secret. */
 type Purpose = 'description' | 'lines' | 'secret';
 
 /**
- * A line that was typed, and what the engine may ask for while the line runs: the file that the line names, by that very name, and
- * then what that file refers to. Whoever serves may be somebody else's process, which would otherwise read everything here.
+ * A line that was typed, and the files that the engine may ask for while the line runs: the file that the line names, by that very name,
+ * and then the files that it refers to. The process that serves may be another user's, and would otherwise read everything here.
  */
 export class TypedLine {
   readonly #files = new Map<string, Purpose>();
@@ -69,14 +69,14 @@ export class TypedLine {
   }
 
   async #allowSecrets(text: string): Promise<void> {
-    // Loaded for this only: it comes with the engine.
+    // The module is loaded only here, since it brings the engine along.
     const { readDescription } = await import('../../src/index.ts');
     const allow = async (place: SecretPlace) => {
       if ('env' in place) this.#variables.add(place.env);
       else if (!this.#files.has(place.file)) this.#files.set(place.file, 'secret');
       return '';
     };
-    // What is no description the engine refuses, in words of its own.
+    // The engine refuses a file that is no description, in words of its own.
     await readDescription(text, '', allow).catch(() => {});
   }
 }
@@ -91,7 +91,7 @@ function trialOf(line: string): TrialLine | undefined {
   }
 }
 
-/** The answer, in the process of whoever types. */
+/** The answer to a question, in the process in which the line was typed. */
 export async function answerHere(question: ClientQuestion): Promise<string> {
   if (question.kind === 'variable') {
     const text = process.env[question.name];

@@ -26,11 +26,11 @@ import {
 import type { ShellClient, ShellReply, Terminal } from './protocol.ts';
 import { SessionClient } from './session-client.ts';
 
-/** How long a process that took a connection may take to answer; its event loop may be busy restoring. */
+/** The time that a process which took a connection may take to answer; its event loop may be busy restoring. */
 const WELCOME_WAIT_MS = 30_000;
 const CLOSE_WAIT_MS = 2_000;
 
-/** Nobody listens there, or we may not ask: not an error of this program. */
+/** The errors of a socket on which nobody listens, or that we may not use: no error of this program. */
 const UNREACHABLE: readonly unknown[] = [
   'ENOENT',
   'ECONNREFUSED',
@@ -180,7 +180,7 @@ async function open(
           const { error, hint, ends } = message as Partial<ControlRefusal>;
           if (ends !== undefined) return reject(new Ending());
           if (error !== undefined) return reject(new OperatorError(error, hint));
-          // What follows the welcome waits for who wants it.
+          // Messages behind the welcome wait until somebody listens.
           listener = { message: (next) => void early.push(next), end: () => {} };
           resolve();
         },
@@ -197,9 +197,9 @@ async function open(
   return { socket, listen };
 }
 
-/** Who serves a socket, and what the socket is. */
+/** The process that listens on a socket, and the socket's file. */
 export interface SocketServer {
-  /** Who listens, as the kernel has it. */
+  /** The user of the process that listens, as the kernel has it. */
   readonly uid: number;
   /** The socket as a file, and the owner of its folder. */
   readonly socket: { readonly uid: number; readonly gid: number; readonly mode: number };
@@ -209,14 +209,14 @@ export interface SocketServer {
 function serverOf(connection: Socket, path: string): SocketServer {
   const socket = lstatSync(path, { throwIfNoEntry: false }) ?? nobodys;
   const folderUid = lstatSync(dirname(path), { throwIfNoEntry: false })?.uid ?? nobodys.uid;
-  // Without the kernel's word, the owner of the file is who listens: nobody else can make one that is his.
+  // Where the kernel does not say who listens, the owner of the file does: nobody else can make a file that is the owner's.
   return { uid: peerOf(connection)?.uid ?? socket.uid, socket, folderUid };
 }
 
-/** A socket that is gone again: who listens must be trusted without it. */
+/** The facts of a socket that is gone again: the process that listens must be trusted without them. */
 const nobodys = { uid: -1, gid: -1, mode: 0 };
 
-/** Who asks. */
+/** The user that asks. */
 interface SocketCaller {
   readonly uid: number;
   readonly groups: readonly number[];
@@ -228,9 +228,10 @@ const ourselves = (): SocketCaller => ({
 });
 
 /**
- * Why a client does not speak to who serves, which would see what is typed; undefined when it does. Root and its own user it trusts.
- * Another user serves it where the socket is that user's, or one that root made for him (systemd), and is either for a group that the
- * client is in, and not for everybody (serve --group), or in a folder of that user's, which root has named.
+ * The reason why a client does not speak to a process that serves, which would see every typed line; undefined when it does. The client
+ * trusts root and its own user. Another user may serve it where the socket is that user's, or one that root made for that user (systemd),
+ * and is either for a group that the client is in, and not for everybody (serve --group), or in a folder of that user's, which root has
+ * named.
  */
 export function refusalOf({ uid, socket, folderUid }: SocketServer, asker = ourselves()): string | undefined {
   if (uid === 0 || uid === asker.uid) return undefined;

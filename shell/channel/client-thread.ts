@@ -5,7 +5,7 @@ import { OperatorError, whenLate } from '../../src/client.ts';
 import type { ShellClient, ShellReply, Terminal } from './protocol.ts';
 import { SessionClient } from './session-client.ts';
 
-/** How long the engine may take to stop: sessions are logged out, what is open is flushed. */
+/** The time that the engine may take to stop: sessions are logged out, open volumes are flushed. */
 const CLOSE_WAIT_MS = 10_000;
 
 /**

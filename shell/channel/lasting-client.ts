@@ -1,23 +1,23 @@
 /**
- * A shell that outlives the process behind it: when the connection is lost it looks for another, and stands in that one where it stood.
- * What was typed at the prompt is the front end's, and stays; a line that was running is over, and says so.
+ * A shell that outlives the process behind it: when the connection is lost the shell looks for another, and goes back to its path there.
+ * The text at the prompt is the front end's, and stays; a line that was running is over, and an error says so.
  */
 
 import { reasonOf } from '../../src/client.ts';
 import type { LineCompletion, OutputSink, SessionState, ShellClient, Terminal } from './protocol.ts';
 
-/** A connection that broke: why, and what the session was. */
+/** A connection that broke: the reason, and the state of its session. */
 export interface LostConnection {
   readonly reason: Error;
-  /** The path where it stood. */
+  /** The path of the session. */
   readonly path: string;
   readonly terminal: Terminal;
-  /** Whether the person typed a line since this was asked last: the connection is wanted then, whatever ended it. */
+  /** Whether the person typed a line since the last call: the connection is wanted then, whatever ended it. */
   wanted(): boolean;
   /** Aborted when the shell is left. */
   readonly left: AbortSignal;
   tell(text: string): void;
-  /** The line that waits for the connection is not run. */
+  /** Gives up the line that waits for the connection. */
   refuse(): void;
 }
 
@@ -33,12 +33,12 @@ export class LastingClient implements ShellClient {
   readonly #reconnect: Reconnect;
   readonly #left = new AbortController();
   #terminal: Terminal;
-  /** The session, or the one that is to come. */
+  /** The session, or the next one while it is on its way. */
   #client: ShellClient | Promise<ShellClient>;
   #state: SessionState;
   #isWanted = false;
   #lose: (error: Error) => void = () => {};
-  /** What is told before anybody listens. */
+  /** Notices that came before anybody listened. */
   #notices: string[] = [];
   #notify = (text: string): void => void this.#notices.push(text);
   /** Gives up waiting for the connection. */
@@ -87,7 +87,7 @@ export class LastingClient implements ShellClient {
     try {
       return await session.run(line, to);
     } catch (error) {
-      // Not a loss: whoever called has to know.
+      // The caller has to know of this error, which is no lost connection.
       if (this.#client === session) throw error;
       to.write(
         'The line was not answered. What it changed until then is stored: look before you repeat it.\n',
@@ -151,7 +151,7 @@ export class LastingClient implements ShellClient {
     return client;
   }
 
-  /** @returns undefined when the person does not want to wait for it */
+  /** Waits for the connection. @returns undefined when the person does not want to wait */
   #unlessInterrupted(client: Promise<ShellClient>): Promise<ShellClient | undefined> {
     const given = new Promise<undefined>((resolve) => {
       this.#interrupt = () => resolve(undefined);

@@ -1,23 +1,23 @@
 /**
- * What a front end (a terminal, a script, a program) and the shell session behind it say to each other.
- * Plain data only: it crosses a function call, a worker's message port or a socket alike. Requests carry an id of the
- * front end's choosing, from 1; every reply names the request that it belongs to, and `done` or `completions` ends it.
+ * The messages between a front end (a terminal, a script, a program) and the shell session behind it. Plain data only: it crosses a
+ * function call, a worker's message port or a socket alike. Requests carry an id of the front end's choosing, from 1; every reply names
+ * the request that it belongs to, and `done` or `completions` ends it.
  */
 
 import type { Status } from '../../src/client.ts';
 
-/** What the session must know of the place its output goes to. */
+/** The facts that the session must know of the place that its output goes to. */
 export interface Terminal {
   /** 132 where there is no terminal, as targetcli has it. */
   readonly columns: number;
   readonly color: boolean;
-  /** A person sits there: questions may be asked, hints given. */
+  /** Whether a person sits there, so that questions may be asked and hints given. */
   readonly interactive: boolean;
-  /** It can show a live view (`TopQuestion`). */
+  /** Whether the place can show a live view (`TopQuestion`). */
   readonly live?: boolean;
 }
 
-/** What a front end asks of its session. */
+/** The requests of a front end to its session. */
 export type ShellRequest =
   /** Sets or changes the terminal (first request, and after a resize). */
   | { readonly id: number; readonly do: 'terminal'; readonly terminal: Terminal }
@@ -28,10 +28,10 @@ export type ShellRequest =
   /** Ctrl-C: the running line ends as soon as it can. */
   | { readonly id: number; readonly do: 'interrupt' };
 
-/** The id of output that no request asked for: what the engine has to tell a person. */
+/** The id of output that no request asked for: notices of the engine to a person. */
 export const NOTICE = 0;
 
-/** What a session answers. */
+/** The replies of a session. */
 export type ShellReply =
   /** A piece of output, newlines included; `error` goes to standard error. */
   | { readonly id: number; readonly is: 'output'; readonly stream: 'output' | 'error'; readonly text: string }
@@ -48,14 +48,14 @@ export type ShellReply =
   | { readonly id: number; readonly is: 'completions'; readonly completion: LineCompletion };
 
 /**
- * Asks the program of whoever types, and not him, what is in a file, which is opened with his rights, or what a variable of its
- * environment is. The answer is JSON, `{"text": …}` or `{"error": …}`.
+ * Asks the program in which the line was typed, and not the person, for the contents of a file, which is opened with the person's rights,
+ * or for a variable of its environment. The answer is JSON, `{"text": …}` or `{"error": …}`.
  */
 export type ClientQuestion =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'variable'; readonly name: string };
 
-/** Not a question but a view, of which the front end is told; the answer is null, or why it ended by itself. */
+/** A view instead of a question; the answer is null, or the reason why the view ended by itself. */
 export interface TopQuestion {
   readonly kind: 'top';
   readonly message: string;
@@ -65,7 +65,7 @@ export interface TopQuestion {
   readonly everyMs: number;
 }
 
-/** What a person is asked in the middle of a line. */
+/** A question to the person in the middle of a line. */
 export type Question =
   | TopQuestion
   /** The answer is the chosen item's value. */
@@ -78,29 +78,29 @@ export type Question =
   /** The answer is `yes` or `no`. */
   | { readonly kind: 'confirm'; readonly message: string };
 
-/** What a prompt shows and what a front end remembers. */
+/** The facts that a prompt shows and a front end remembers. */
 export interface SessionState {
   /** `/iscsi/iqn.20...456789ab/tpg1> `, shortened as the preference says. */
   readonly prompt: string;
   readonly path: string;
-  /** Output that is taller than a person's screen is shown page by page. */
+  /** Whether output that is taller than a person's screen is shown page by page. */
   readonly pager: boolean;
 }
 
-/** What can stand at the cursor. */
+/** The words that can stand at the cursor. */
 export interface LineCompletion {
   /** Where the word being completed starts in the line; candidates replace line[from … cursor]. */
   readonly from: number;
   readonly candidates: readonly Candidate[];
-  /** A line about what is being typed: what a size comes to. */
+  /** A note about the word that is being typed: a size in bytes. */
   readonly note?: string;
-  /** The part of the line that is nothing known, and cannot become it any more. */
+  /** The part of the line that is unknown, and cannot become a known word any more. */
   readonly unknown?: readonly [from: number, to: number];
 }
 
-/** One of the things that can stand there. */
+/** A word that can stand at the cursor. */
 export interface Candidate {
-  /** What stands in the line afterwards. */
+  /** The word as it stands in the line afterwards. */
   readonly text: string;
   readonly kind: 'path' | 'command' | 'parameter' | 'keyword' | 'bookmark';
   /** One line of help, '' when there is none. */
@@ -111,7 +111,7 @@ export interface Candidate {
   readonly color?: string;
 }
 
-/** A session as whatever serves it sees it: `ShellSession`, or a test's. */
+/** A session, as its server sees it: `ShellSession`, or a test's. */
 export interface ShellBackend {
   readonly state: SessionState;
   run(line: string, to: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }>;
@@ -119,34 +119,34 @@ export interface ShellBackend {
   setTerminal(terminal: Terminal): void;
 }
 
-/** What Ctrl-Z is answered where the engine is in the process that it would stop. */
+/** The answer to Ctrl-Z where the engine is in the process that it would stop. */
 export const cannotStop =
   'Ctrl-Z would stop what this shell serves, so it does nothing.\nTo serve without the shell: exit, then tcli daemon start';
 
 /** The front end's view of a session, wherever the session lives. */
 export interface ShellClient {
   readonly state: SessionState;
-  /** The engine is in this process: to stop it (Ctrl-Z) would be to stop what it serves. */
+  /** Whether the engine is in this process: stopping the process (Ctrl-Z) would stop the targets. */
   readonly hosted?: boolean;
   /** Resolves when the session was lost without being closed; absent where that cannot happen (the same thread). */
   readonly lost?: Promise<Error>;
-  /** What the process behind the session serves; absent where there is none. */
+  /** The status of the process behind the session; absent where there is none. */
   status?(): Promise<Status>;
-  /** Where what the engine says unasked goes from now on, and what it has said before; absent where it says nothing. */
+  /** Sets the receiver of the engine's notices, those from before included; absent where there are none. */
   notices?(to: (text: string) => void): void;
-  /** @returns whether the line succeeded, and whether it asked to leave */
+  /** Runs a line. @returns whether the line succeeded, and whether it asked to leave */
   run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }>;
   complete(line: string, cursor: number): Promise<LineCompletion>;
   setTerminal(terminal: Terminal): void;
   interrupt(): void;
-  /** Ends the session; what was acknowledged is durable. */
+  /** Ends the session; every acknowledged change is durable. */
   close(): Promise<void>;
 }
 
-/** Where a line prints, and who answers its questions. */
+/** The place that a line prints to, and that answers its questions. */
 export interface OutputSink {
   write(text: string, stream: 'output' | 'error'): void;
   ask(question: Question): Promise<string | null>;
-  /** The answer of the program of whoever types. Absent: he does it in this process. */
+  /** The answer of the program in which the line was typed. Absent: that program is this process. */
   read?(question: ClientQuestion): Promise<string | null>;
 }

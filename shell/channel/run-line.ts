@@ -1,4 +1,4 @@
-/** Runs a line that was typed: command after command, and each one's output goes where the line says. */
+/** Runs a line that was typed, command after command; the output of each goes where the line says. */
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -6,7 +6,7 @@ import { OperatorError, reasonOf } from '../../src/client.ts';
 import { commandsIn, type Grep, type OutputFile, statementsOf } from '../session/statements.ts';
 import type { LineCompletion, OutputSink, ShellClient } from './protocol.ts';
 
-/** What follows an error in a line is not run. */
+/** Runs a line. Commands behind an error are not run. */
 export async function runTyped(
   client: Pick<ShellClient, 'run'>,
   line: string,
@@ -27,7 +27,7 @@ export async function runTyped(
   }
 }
 
-/** What can stand at `cursor`, in the command that it stands in. */
+/** The words that can stand at `cursor`, in the command around it. */
 export async function completeStatement(
   client: Pick<ShellClient, 'complete'>,
   line: string,
@@ -40,7 +40,7 @@ export async function completeStatement(
   return { ...found, from: at + start, ...(unknown && { unknown: [unknown[0] + start, unknown[1] + start] as const }) };
 }
 
-/** A sink, and what is to be done when the command is over. */
+/** A sink, and the work at the end of the command. */
 interface Filter {
   readonly sink: OutputSink;
   end(): void;
@@ -74,7 +74,10 @@ function filtered({ pattern, inverted, counts }: Grep, below: Filter): Filter {
   };
 }
 
-/** The file is opened here: by whoever types, with his rights, from where he stands; a new one is his alone, for secrets. @throws OperatorError, also when it ends */
+/**
+ * Output into a file. It is opened by the program in which the line was typed: with the person's rights, relative to the person's folder;
+ * a new file is readable by the person alone, for secrets may come. @throws OperatorError, also at the end
+ */
 function toFile({ path, append }: OutputFile, to: OutputSink): Filter {
   const cannot = (error: unknown) => new OperatorError(`Cannot write ${path}: ${reasonOf(error)}`);
   let descriptor: number;

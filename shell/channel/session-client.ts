@@ -35,14 +35,14 @@ const shownCompletion = ({ candidates, note, ...rest }: LineCompletion): LineCom
   ...(note !== undefined && { note: printableLine(note) }),
 });
 
-/** A way to the session, and what ends it. */
+/** A way to the session, and its end. */
 export interface Channel {
   post(request: ShellRequest | StatusRequest): void;
   /** Resolves when the other side is gone. */
   close(): Promise<void>;
 }
 
-/** Why a session ended, in the words of the process that it was in. */
+/** The reason why a session ended, in the words of the process that it was in. */
 export class Farewell extends Error {
   /** `restart`: another process takes its place in a moment. */
   readonly ends: ControlRefusal['ends'];
@@ -54,13 +54,13 @@ export class Farewell extends Error {
   }
 }
 
-/** A line that runs, and where it prints. */
+/** A line that runs, and its sink. */
 interface Typed {
   readonly line: TypedLine;
   readonly to: OutputSink;
 }
 
-/** Omit that keeps the members of a union apart. */
+/** An Omit that keeps the members of a union apart. */
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 /** One session, as its front end sees it. */
@@ -69,7 +69,7 @@ export class SessionClient implements ShellClient {
   state: SessionState = { prompt: '', path: '/', pager: false };
   readonly lost: Promise<Error>;
   readonly #channel: Channel;
-  /** By the id of the request. */
+  /** The requests that wait, by their id. */
   readonly #waiting = new Map<
     number,
     { receive(reply: ShellReply): void; fail(error: Error): void; typed?: Typed; told?(status: Status): void }
@@ -90,7 +90,7 @@ export class SessionClient implements ShellClient {
     });
   }
 
-  /** The channel broke, or ended: what waits for an answer fails. */
+  /** Ends the session because the channel broke, or ended: requests that wait for an answer fail. */
   end(error: Error): void {
     this.#gone ??= this.#farewell ?? error;
     for (const { fail } of this.#waiting.values()) fail(this.#gone);
@@ -98,14 +98,14 @@ export class SessionClient implements ShellClient {
     if (!this.#closing) this.#lose(this.#gone);
   }
 
-  /** Takes what came over the channel. */
+  /** Takes a reply that came over the channel. */
   receive(reply: ShellReply | StatusReply | ControlRefusal): void {
     if (!('is' in reply)) {
       this.#farewell = new Farewell(reply);
       return;
     }
     const waiting = this.#waiting.get(reply.id);
-    // Whoever serves may be another user, and the terminal obeys what is written to it.
+    // The process that serves may be another user's, and the terminal obeys the bytes that are written to it.
     if (reply.id === NOTICE && reply.is === 'output') this.#notify(printableInColors(reply.text));
     else if (reply.is === 'output') waiting?.typed?.to.write(printableInColors(reply.text), reply.stream);
     else if (reply.is === 'status') {
@@ -137,7 +137,7 @@ export class SessionClient implements ShellClient {
     return done.is === 'done' ? { ok: done.ok, exit: done.exit } : { ok: false, exit: false };
   }
 
-  /** What the process that the session is in serves. */
+  /** The status of the process that the session is in. */
   status(): Promise<Status> {
     if (this.#gone) return Promise.reject(this.#gone);
     const id = ++this.#id;
@@ -153,7 +153,7 @@ export class SessionClient implements ShellClient {
   }
 
   setTerminal(terminal: Terminal): void {
-    // When it fails the session is lost, and `lost` says so.
+    // When the request fails the session is lost, and `lost` says so.
     this.open(terminal).catch(() => {});
   }
 

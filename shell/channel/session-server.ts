@@ -8,9 +8,9 @@ const LINE_LENGTH_MAX = 1 << 20;
 const OUTPUT_CHUNK = 65_536;
 
 export interface SessionServer {
-  /** Handles what came in. @returns false when it is no request of a session: nothing is done then */
+  /** Handles a message. @returns false when it is no request of a session: nothing is done then */
   receive(message: unknown): boolean;
-  /** The other side is gone: ends the running line and the question that it may wait in. */
+  /** Ends the running line and the question that it may wait in, because the other side is gone. */
   hangUp(): void;
 }
 
@@ -30,7 +30,7 @@ export function serveSession(session: ShellBackend, post: (reply: ShellReply) =>
       return done(id, false);
     }
     running = new AbortController();
-    // One question at a time: an answer does not say which one it is for.
+    // The session asks one question at a time, since an answer does not say which question it is for.
     let asked: Promise<unknown> = Promise.resolve();
     const ask = (question: Question | ClientQuestion): Promise<string | null> => {
       const next = asked.then(() => put(question));
@@ -115,7 +115,7 @@ function bufferedOutput(id: number, post: (reply: ShellReply) => void) {
   return { write, flush };
 }
 
-/** Where a piece ends that one message can carry: never inside of a surrogate pair, nor of the sequence that is a colour. */
+/** The end of a piece that one message can carry: never inside of a surrogate pair, nor of the sequence that is a colour. */
 function pieceEnd(text: string): number {
   if (text.length <= OUTPUT_CHUNK) return OUTPUT_CHUNK;
   const isHigh = (text.charCodeAt(OUTPUT_CHUNK - 1) & 0xfc00) === 0xd800;
@@ -124,7 +124,7 @@ function pieceEnd(text: string): number {
   return OUTPUT_CHUNK - (begun?.[0].length ?? 0);
 }
 
-/** Whether something that came over a channel is a request, whole and of the right types. */
+/** Whether a message is a request, whole and of the right types. */
 export function isRequest(message: unknown): message is ShellRequest {
   if (typeof message !== 'object' || message === null) return false;
   const it = message as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** Who may come to a TPG at all: its access list; and the CHAP accounts of a fabric. */
+/** The access list of a TPG, and the CHAP accounts of a fabric. */
 
 import {
   type AccessList,
@@ -102,7 +102,7 @@ export const accessCommands: Commands<Tpg> = {
   }),
 };
 
-/** @throws OperatorError for what is neither an address nor the name of an initiator */
+/** Reads a rule. @throws OperatorError for a word that is neither an address nor the name of an initiator */
 export function ruleOf(word: string): { part: keyof AccessList; rule: string } {
   if (/^(iqn|eui|naa)\./i.test(word)) return { part: 'names', rule: word.toLowerCase() };
   const rule = word.toUpperCase() === everyAddress ? everyAddress : word;
@@ -131,7 +131,7 @@ async function change(tpg: Tpg, context: Context, next: (list: AccessList) => Ac
 const isStillListed = (list: AccessList, { initiatorWwn, connections }: SessionInfo): boolean =>
   connections.every(({ address }) => isListed(list, initiatorWwn, address.replace(/:\d+$/, '').replace(/[[\]]/g, '')));
 
-/** What `ls` says of a list. */
+/** The text of a list in `ls`. */
 export function describeAccessList({ addresses, names }: AccessList): string {
   const count = (number: number, one: string, more: string) =>
     number === 0 ? [] : [`${number} ${number === 1 ? one : more}`];
@@ -179,7 +179,7 @@ export const accountCommands: Commands<FabricState> = {
   }),
 };
 
-/** Which accounts are taken; no setting where there is no account. */
+/** The setting that lists the accounts which are accepted; none where there is no account. */
 export const accountsSettings = ({ accounts }: FabricState, taken: readonly string[]): Setting[] =>
   accounts.size === 0 && taken.length === 0
     ? []

@@ -1,11 +1,11 @@
-/** `acls` of a TPG. ACLs with the same tag are one node, named after it: what is done there is done to each of them. */
+/** `acls` of a TPG. ACLs with the same tag are one node, named after it: a command there concerns each of them. */
 
 import { type NodeAcl, OperatorError, type SessionInfo, type Tpg, types } from '../../src/index.ts';
 import { child, commandOf, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type AclGroup, nodeAcl } from './node-acl.ts';
 
-/** Each ACL without a tag for itself, those with one by their tag. */
+/** The groups of ACLs: each ACL without a tag for itself, those with one by their tag. */
 function aclGroups(tpg: Tpg): AclGroup[] {
   const groups = new Map<string, { tpg: Tpg; tag: string; members: NodeAcl[] }>();
   for (const acl of tpg.acls.values()) {

@@ -70,7 +70,7 @@ const aluaGroup: NodeType<GroupOf> = {
   },
 };
 
-/** As it is now: a group that was changed is another value. */
+/** The settings of a group as it is now: a group that was changed is another value. */
 const settingsOf = ({ object, group: before }: GroupOf): ConfigurationGroup =>
   engineGroup('alua', `${object.path}/alua/${before.name}`, () => {
     const group = object.aluaGroups.find(({ name }) => name === before.name) ?? before;

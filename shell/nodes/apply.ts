@@ -1,4 +1,4 @@
-/** `apply` and `export` of the root: a description of the configuration, made so, or printed. */
+/** `apply` and `export` of the root: carrying out a description of the configuration, and printing one. */
 
 import {
   describeOperation,

@@ -1,4 +1,4 @@
-/** What differs: `diff` shows it, and `restoreconfig dry_run=true` shows what would. */
+/** Differences: those of `diff`, and those that `restoreconfig dry_run=true` would make. */
 
 import { existsSync } from 'node:fs';
 import {
@@ -20,13 +20,13 @@ import { type Context, commandOf, optional, type ShellCommand } from '../session
 import { printTime, timeType } from '../session/time-type.ts';
 import { savedIn } from './saved-file.ts';
 
-/** Verbs by which something comes or goes. */
+/** The signs of verbs by which an object is created or deleted. */
 export const signs: Readonly<Record<string, '+' | '-'>> = {
   ...{ create: '+', add_account: '+', attach: '+', enable: '+' },
   ...{ delete: '-', remove_account: '-', detach: '-', disable: '-' },
 };
 
-/** The operation as people know it: of a storage object what it is made of, and nothing that chance made. */
+/** The operation as people know it: with the parameters that a storage object is made of, and without random ones. */
 function shown({ path, verb, params }: Operation): Operation {
   const { settled, wwn, ...words } = params;
   const { config } = (settled ?? {}) as { config?: ParameterValues };
@@ -36,7 +36,7 @@ function shown({ path, verb, params }: Operation): Operation {
 /** The operation in a line. */
 export const lineOf = (operation: Operation): string => describeOperation(shown(operation));
 
-/** What a setting was before. */
+/** The value of a setting before. */
 const wasOf = ({ params }: Operation, was: string): string => shownValue(String(params['name']), was);
 
 function differenceLine({ operation, was }: Difference): string {
@@ -93,7 +93,7 @@ export const diff = (defaultFile: string): ShellCommand<Host> =>
     },
   });
 
-/** A file that was named must be there; a home in which nothing was saved yet has saved nothing. */
+/** The saved configuration to compare with. A file that was named must be there; a home in which nothing was saved yet has an empty one. */
 async function comparedWith(host: Host, defaultFile: string, named: string | undefined, since: Date | undefined) {
   if (since !== undefined) {
     if (named !== undefined) throw new OperatorError('diff compares with a file or with a time, not with both');
@@ -103,13 +103,13 @@ async function comparedWith(host: Host, defaultFile: string, named: string | und
   return { path, saved: named === undefined && !existsSync(path) ? {} : await savedIn(path) };
 }
 
-/** What was there at a time; where the journal does not reach so far back, what was saved then. @throws OperatorError */
+/** The configuration of a time; where the journal does not reach so far back, the saved one of then. @throws OperatorError */
 async function comparedWithTime({ history }: Host, since: Date) {
   const tree = await history.treeAt(since);
   const time = printTime(since);
   if (tree) return { path: `what was there at ${time}`, saved: dumpTree(tree) };
   const backups = await history.backups();
-  // A backup is made of what was saved, when something else takes its place.
+  // A backup is made of the saved file when another takes its place.
   const at = backups.findIndex(({ replaced }) => replaced !== undefined && new Date(replaced) >= since);
   const then = backups[at];
   const from = then?.saved ?? backups[at - 1]?.replaced;
@@ -121,7 +121,7 @@ async function comparedWithTime({ history }: Host, since: Date) {
   );
 }
 
-/** Shows what `restoreconfig` would do. @throws OperatorError as it would */
+/** Shows the changes that `restoreconfig` would make. @throws OperatorError where it would throw one */
 export async function rehearseRestore(context: Context, params: ParameterValues, path: string): Promise<void> {
   const { host, print, info, warn } = context;
   const found = await differencesByRestore(host.root.tree, params);

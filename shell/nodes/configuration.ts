@@ -18,7 +18,7 @@ import { diff, rehearseRestore } from './changes.ts';
 import { backups, changes, confirmCommand, redo, tryCommand, undo } from './history.ts';
 import { savedIn } from './saved-file.ts';
 
-/** Saves to `savefile`, or to the home's own file. @param only merge this one into another file */
+/** Saves to `savefile`, or to the home's own file. @param only merge this object into another file */
 export async function saveConfiguration(
   { host, preferences, fileNamed, settle, info, warn, part }: Context,
   savefile?: string,
@@ -110,10 +110,10 @@ const restoreconfig = (defaultFile: string): ShellCommand<Host> =>
     },
   });
 
-/** How often a restore looks for media that are not there. */
+/** The interval at which a restore looks for media that are not there. */
 const mediaPollMs = 200;
 
-/** What is not there once it is no longer waited for, a line each. */
+/** Lines about the media that are missing once they are no longer waited for. */
 async function missingMedia({ host, signal }: Context, waitSeconds: number): Promise<string[]> {
   let missing: string[] = [];
   const look = async () => {
@@ -139,7 +139,7 @@ const clearconfig = commandOf<Host>()({
   },
 });
 
-/** What there is, in numbers. */
+/** The numbers of all objects, in words. */
 function all({ root }: Host): string {
   const count = (list: Iterable<unknown>, noun: string) => {
     const number = [...list].length;

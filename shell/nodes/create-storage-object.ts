@@ -4,7 +4,7 @@ import type { Backstore, Value, VolumeConfig } from '../../src/index.ts';
 import { type Context, given } from '../session/node.ts';
 
 /**
- * Creates it and says so: with the kind's own line, or with `line`.
+ * Creates a storage object and says so: with the kind's own line, or with `line`.
  * @throws OperatorError
  */
 export async function createStorageObject(

@@ -1,4 +1,4 @@
-/** `doctor`: what is wrong, or will be one day, and the line that mends it. */
+/** `doctor`: present and coming faults, each with the line to type that mends it. */
 
 import { type DoctorFinding, doctorChecks, examineHost, type Host, printableLine } from '../../src/index.ts';
 import { commandOf } from '../session/node.ts';

@@ -1,4 +1,4 @@
-/** A fabric: its targets, and what they may be called. */
+/** A fabric: its targets, and the rules for their names. */
 
 import { type FabricState, isMutual, letsIn, serviceOf, types } from '../../src/index.ts';
 import { authGroup } from '../session/configuration-groups.ts';

@@ -1,4 +1,4 @@
-/** What was done, by whom, and the way back: `changes`, `backups`, `undo`, `redo`. */
+/** The history of changes with their authors, and undo: `changes`, `backups`, `undo`, `redo`. */
 
 import {
   type AuditedChange,
@@ -13,7 +13,7 @@ import { type Context, commandOf, optional, required } from '../session/node.ts'
 import { durationType, printTime, timeType } from '../session/time-type.ts';
 import { lineOf, signs } from './changes.ts';
 
-/** How many changes are shown when nobody says. */
+/** The number of changes that are shown by default. */
 const changesShown = 50;
 
 export const changes = commandOf<Host>()({
@@ -63,7 +63,7 @@ const filterOf =
     (who === undefined || Object.values(by ?? {}).includes(who)) &&
     (path === undefined || did.some((line) => concerns(line, path)));
 
-/** Whether an operation is done at a node, or below it, or makes or deletes it. */
+/** Whether an operation is carried out at a node, or below it, or makes or deletes it. */
 function concerns(line: string, typed: string): boolean {
   const path = typed.replace(/\/+$/, '');
   const above = path.slice(0, path.lastIndexOf('/'));
@@ -77,7 +77,7 @@ function concerns(line: string, typed: string): boolean {
   );
 }
 
-/** `root (alice) pts/3 from 10.0.0.7` */
+/** Prints an author: `root (alice) pts/3 from 10.0.0.7`. */
 function printAuthor(by: Author | undefined): string {
   if (!by) return 'unknown';
   const { via, user, login, terminal, address } = by;
@@ -238,7 +238,7 @@ async function take(
   info(words.done);
 }
 
-/** Who is logged in to what goes. */
+/** The initiators that are logged in to objects that go. */
 function inUse({ root }: Host, operations: readonly Operation[]): string[] {
   const going = operations.filter(({ verb }) => signs[verb] === '-').map((one) => printable(one));
   const users = root

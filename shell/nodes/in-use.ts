@@ -1,4 +1,4 @@
-/** Whoever sits at a terminal is told what would be lost, and asked, before something goes away under an initiator. */
+/** Asks a person at a terminal, and names the losses, before an object goes away under an initiator. */
 
 import type { Host, SessionInfo, StorageObject, Tpg } from '../../src/index.ts';
 import type { Context } from '../session/node.ts';
@@ -14,18 +14,18 @@ export const exportingTpgs = ({ root: { tree } }: Host, object: StorageObject): 
   [...tree.tpgs()].filter((tpg) => [...tpg.luns.values()].some((lun) => lun.storageObject === object));
 
 interface Loss {
-  /** Whose sessions would suffer. */
+  /** Picks the sessions that would suffer. */
   readonly sessions: (session: SessionInfo) => boolean;
-  /** What else would go away. */
+  /** Further objects that would go away. */
   readonly also?: readonly string[];
-  /** `Delete` when absent. */
+  /** The verb of the question; `Delete` when absent. */
   readonly act?: string;
 }
 
-/** How many names one question spells out. */
+/** The number of names that one question spells out. */
 const namesMax = 3;
 
-/** @returns whether to go on with what is done to `path`. Scripts are not asked. */
+/** Asks. @returns whether to go on with the change of `path`. Scripts are not asked. */
 export async function mayDelete({ terminal, ask, host, print }: Context, path: string, loss: Loss): Promise<boolean> {
   if (!terminal.interactive) return true;
   const { sessions, also = [], act = 'Delete' } = loss;

@@ -6,7 +6,7 @@ import { commandOf, type ShellCommand } from '../session/node.ts';
 export type InfoValue = string | number | boolean | null | undefined;
 export type InfoEntries = Readonly<Record<string, InfoValue>>;
 
-/** @param entries what there is to know; what is undefined is left out */
+/** The command. @param entries the facts; undefined ones are left out */
 export const infoCommand = <S>(
   doc: string,
   entries: (subject: S, host: Host) => InfoEntries | Promise<InfoEntries>,

@@ -1,4 +1,4 @@
-/** `list`: what there is of one kind as a table, sorted and filtered. */
+/** `list`: the objects of one kind as a table, sorted and filtered. */
 
 import {
   type DiskRow,
@@ -139,14 +139,14 @@ export const list = commandOf<Host>()({
     chosenRows(rowsOf(root, kind) as never, columnsOf(kind), filter, sort),
 });
 
-/** @throws OperatorError */
+/** The columns of a request. @throws OperatorError */
 function chosenColumns<R>(all: Columns<R>, wanted: string | undefined): ColumnEntries<R> {
   if (wanted === 'all') return Object.entries(all);
   if (wanted === undefined) return Object.entries(all).filter(([, { hidden }]) => !hidden);
   return wanted.split(',').map((name) => [name, columnNamed(all, name)] as const);
 }
 
-/** @throws OperatorError */
+/** The column of a name. @throws OperatorError */
 function columnNamed<R>(all: Columns<R>, name: string): Column<R> {
   const names = Object.keys(all);
   if (!Object.hasOwn(all, name))
@@ -154,7 +154,7 @@ function columnNamed<R>(all: Columns<R>, name: string): Column<R> {
   return all[name]!;
 }
 
-/** @throws OperatorError */
+/** The rows of a request. @throws OperatorError */
 function chosenRows<R extends object>(
   rows: readonly R[],
   columns: Columns<R>,
@@ -169,7 +169,7 @@ function chosenRows<R extends object>(
   return sort.startsWith('-') ? sorted.reverse() : sorted;
 }
 
-/** All that stands in a row. */
+/** All texts of a row. */
 const textOf = (value: unknown): string[] =>
   typeof value === 'object' && value !== null
     ? Object.values(value).flatMap(textOf)
@@ -177,7 +177,7 @@ const textOf = (value: unknown): string[] =>
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** Numbers by their size, what is not known first; texts as people sort them. */
+/** Compares values: numbers by their size, unknown ones first; texts as people sort them. */
 const compare = (a: Cell, b: Cell): number =>
   typeof a === 'string' || typeof b === 'string'
     ? collator.compare(String(a ?? ''), String(b ?? ''))

@@ -1,4 +1,4 @@
-/** The addresses of this machine, and the ones that mean all of them. */
+/** The addresses of this machine, and those that mean all of them. */
 
 import { networkInterfaces } from 'node:os';
 

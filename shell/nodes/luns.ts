@@ -30,7 +30,7 @@ import { storageObjectNamed } from './named-storage-object.ts';
 import { lunUsers } from './users.ts';
 import { lunWhy } from './why.ts';
 
-/** `3` or `lun3`. */
+/** The number of a LUN: `3` or `lun3`. */
 export const lunType: ValueType<number> = {
   name: 'number',
   wrong: 'is not a LUN: N or lunN.',
@@ -38,7 +38,7 @@ export const lunType: ValueType<number> = {
   print: String,
 };
 
-/** The paths of all storage objects, each with what it is. */
+/** The paths of all storage objects, each with a description. */
 export const storageObjectPaths = ({ host }: Node): Iterable<readonly [string, string]> =>
   Array.from(host.root.tree.allStorageObjects(), (object) => [object.path, labelOf(object)] as const);
 
@@ -114,7 +114,7 @@ export async function createLun(tpg: Tpg, { apply }: Context, object: StorageObj
   return tpg.luns.get(Number(operation.params['lun']))!;
 }
 
-/** In each ACL under `wanted`, or under the lowest number that is free there; an ACL where that cannot be goes without. */
+/** Maps the LUN in each ACL, under `wanted`, or under the lowest number that is free there; an ACL where that fails is left out. */
 async function mapInAcls({ tpg, index }: Lun, { apply, info, warn }: Context, wanted?: number): Promise<void> {
   for (const acl of tpg.acls.values()) {
     const mapped = wanted ?? lowestFree(acl.mappedLuns);
@@ -128,7 +128,7 @@ async function mapInAcls({ tpg, index }: Lun, { apply, info, warn }: Context, wa
   }
 }
 
-/** `fileio/disk0`, as LIO names a storage object wherever it is exported. */
+/** The label of a storage object, `fileio/disk0`, as LIO shows it wherever the object is exported. */
 export const labelOf = ({ backstore, name }: StorageObject): string => `${backstore.plugin}/${name}`;
 
 const lun: NodeType<Lun> = {
@@ -137,7 +137,7 @@ const lun: NodeType<Lun> = {
     const { storageObject, aluaGroup, attached } = lun;
     const { backstore, config, missing } = storageObject;
     const device = backstore.device?.(config);
-    // The address is long: it stands in a line of its own.
+    // The URI is long, so it stands in a line of its own.
     const [uri, ...devices] = localNames(lun, home);
     const pieces = [
       labelOf(storageObject),
@@ -168,7 +168,7 @@ const lun: NodeType<Lun> = {
   commands: ({ tpg }) => ({ info, users: lunUsers, why: lunWhy, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
 };
 
-/** How this machine reaches it: the URI of its export, and the device when it is attached. */
+/** The names by which this machine reaches the LUN: the URI of its export, and the device when it is attached. */
 function localNames(lun: Lun, { runDirectory }: Host['home']): string[] {
   const local = serviceOf(lun.tpg.target.fabric)?.local;
   if (!local) return [];

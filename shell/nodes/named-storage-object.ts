@@ -1,11 +1,11 @@
-/** What an operator means by a storage object: a node, or a file or device of which one is made. */
+/** Finds the storage object that an operator means: a node, or a file or device of which one is made. */
 
 import { type Stats, statSync } from 'node:fs';
 import { backstores, OperatorError, type Parameter, type StorageObject } from '../../src/index.ts';
 import type { Context } from '../session/node.ts';
 import { createStorageObject } from './create-storage-object.ts';
 
-/** @throws OperatorError with `message` when `text` is neither */
+/** Finds or makes it. @throws OperatorError with `message` when `text` is neither */
 export async function storageObjectNamed(text: string, context: Context, message: string): Promise<StorageObject> {
   const { tree } = context.host.root;
   const found = tree.storageObject(pathOf(text, context));
@@ -16,7 +16,7 @@ export async function storageObjectNamed(text: string, context: Context, message
   const kind = parameterKind(isDevice ? 'block-device' : 'file');
   if (!kind || !(isDevice || stats?.isFile()))
     throw new OperatorError(message, `${text} is no storage object and no file; see: ls /backstores`);
-  // As LIO's library does without being asked otherwise: nothing is answered before it is stored.
+  // LIO's library does so by default: nothing is answered before it is stored.
   const safe = kind.backstore.parameters.some(({ name }) => name === 'write_back') ? { write_back: false } : {};
   const name = file.slice(1).replaceAll('/', '-');
   const values = { name, [kind.parameter.name]: file, ...safe };
@@ -41,7 +41,7 @@ const statOf = (path: string): Stats | undefined => {
   }
 };
 
-/** The kind of backstore that is made of a file, or of a device: its records say so. */
+/** The kind of backstore whose record says that it is made of a file, or of a device. */
 function parameterKind(kind: Parameter['kind']) {
   for (const backstore of backstores) {
     const parameter = backstore.parameters.find((one) => one.kind === kind);

@@ -1,4 +1,4 @@
-/** A node ACL, or those that share a tag: what an initiator sees, and how it proves who it is. */
+/** A node ACL, or those that share a tag: the LUNs that an initiator sees, and its credentials. */
 
 import {
   type Host,
@@ -29,14 +29,14 @@ import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
 import { disksCommand } from './users.ts';
 
-/** At least one member; more only where they share a tag. */
+/** The members: at least one, and more only where they share a tag. */
 export interface AclGroup {
   readonly tpg: Tpg;
   readonly tag: string;
   readonly members: readonly NodeAcl[];
 }
 
-/** Everything shown is the first member's. */
+/** The first member, which is the one that is shown. */
 const first = ({ members }: AclGroup): NodeAcl => members[0]!;
 const pathOf = (acl: NodeAcl): string => `${acl.tpg.path}/acls/${acl.wwn}`;
 
@@ -48,7 +48,7 @@ const integerWith = (refusal: string): ValueType<number> => ({
   print: String,
 });
 
-/** A number greater than 0 in targetcli; the words for it are taken too. */
+/** A flag: a number greater than 0 in targetcli; words like true are accepted, too. */
 const writeProtectType: ValueType<boolean> = {
   ...types.bool,
   words: ['0', '1'],
@@ -95,7 +95,7 @@ export const nodeAcl: NodeType<AclGroup> = {
       ],
       async run(group, context, { mapped_lun: index, tpg_lun_or_backstore: named, write_protect }) {
         const lun = await lunNamed(named, group, context);
-        // The word is in the message, as in targetcli.
+        // targetcli's message has this word.
         if ([...first(group).mappedLuns.values()].some((mapped) => mapped.lun.index === lun))
           context.warn(`Warning: TPG LUN ${lun} already mapped to this NodeACL`);
         const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
@@ -147,7 +147,7 @@ export const nodeAcl: NodeType<AclGroup> = {
 
 const entriesOf = (group: AclGroup): InfoEntries => infoOf(schema.nodeAcl, first(group));
 
-/** @returns the number of the TPG's LUN that is meant; a storage object that is none becomes one */
+/** The LUN of the TPG that a text means. @returns its number; a storage object that is no LUN becomes one */
 async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Promise<number> {
   const index = lunType.parse(text);
   if (index !== undefined) return index;
@@ -159,7 +159,7 @@ async function lunNamed(text: string, { tpg }: AclGroup, context: Context): Prom
   return made.index;
 }
 
-/** What targetcli shows of the authentication of a node ACL. */
+/** The summary of a node ACL's authentication, as targetcli shows it. */
 function summaryOf(group: AclGroup): Summary {
   const { tpg, members, tag } = group;
   const { auth, mappedLuns, wwn } = first(group);
@@ -175,7 +175,7 @@ function summaryOf(group: AclGroup): Summary {
   return { text: [...pieces, `Mapped LUNs: ${mappedLuns.size}`].join(', '), healthy };
 }
 
-/** What is set is set for every member. */
+/** The groups of settings; a setting is set for every member. */
 function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   const { tpg, members } = group;
   const { attributes, auth } = first(group);
@@ -187,7 +187,7 @@ function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   ];
 }
 
-/** What was negotiated with the initiator, while it is logged in. */
+/** The parameters that were negotiated with the initiator, while it is logged in. */
 function negotiated({ tpg, wwn }: NodeAcl, host: Host): ConfigurationGroup {
   const { fabric, wwn: targetWwn } = tpg.target;
   return engineGroup('parameter', `${tpg.path}/acls/${wwn}`, () => {
@@ -204,7 +204,7 @@ function negotiated({ tpg, wwn }: NodeAcl, host: Host): ConfigurationGroup {
   });
 }
 
-/** One that members of a group have in common. */
+/** A mapped LUN that members of a group have in common. */
 interface MappedLunOf {
   readonly group: AclGroup;
   readonly mapped: MappedLun;

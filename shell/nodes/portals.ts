@@ -19,11 +19,11 @@ import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';
 
 const anyAddress = '0.0.0.0';
-/** RFC 7143 13.6: the port that IANA assigned to iSCSI targets. */
+/** The port that IANA assigned to iSCSI targets (RFC 7143 13.6). */
 const defaultPort = 3260;
 
 const portType = types.number as ValueType<number>;
-/** `[::1]` and `::1` are the same address. */
+/** An address: `[::1]` and `::1` are the same. */
 const addressType: ValueType<string> = { ...types.string, parse: (text) => text.replace(/^\[(.*)\]$/, '$1') };
 
 interface PortalOf {
@@ -119,7 +119,7 @@ const portal: NodeType<PortalOf> = {
   },
 };
 
-/** A switch that this target cannot turn on: it speaks TCP. */
+/** Refuses a switch that this target cannot turn on, since it speaks TCP. */
 function unavailable(key: 'iser' | 'offload', name: string, what: string): ShellCommand<PortalOf> {
   return commandOf<PortalOf>()({
     doc: `Switches ${name} on or off for this portal, in targetcli.`,

@@ -68,7 +68,7 @@ export const sessions = commandOf<Host>()({
   },
 });
 
-/** @throws OperatorError in targetcli's words */
+/** The sessions of a request. @throws OperatorError in targetcli's words */
 function chosen(host: Host, action: string, sid: string | undefined): SessionInfo[] {
   if (action !== 'list' && action !== 'detail' && action !== 'kill')
     throw new OperatorError('action must be one of: list, detail', 'Besides, kill ends a session: sessions kill SID');

@@ -4,10 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { OperatorError, parseConfiguration, reasonOf, systemErrorCode, type Value } from '../../src/index.ts';
 
-/** A backup that unpacks to more bytes is not read. */
+/** The bytes of an unpacked backup, beyond which it is not read. */
 const savedBytesMax = 256 << 20;
 
-/** A saved file, or a backup of one. @throws OperatorError for what is not there, or holds no JSON */
+/** Reads a saved file, or a backup of one. @throws OperatorError when it is not there, or is no JSON */
 export async function savedIn(path: string): Promise<Value> {
   try {
     const bytes = await readFile(path);

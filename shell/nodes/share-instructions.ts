@@ -1,4 +1,4 @@
-/** What to type on an initiator, to use a disk that is shared: Linux, QEMU, Windows, ESXi, macOS. */
+/** The commands on an initiator that use a shared disk: Linux, QEMU, Windows, ESXi, macOS. */
 
 import { networkInterfaces } from 'node:os';
 import { bracketed } from '../../src/index.ts';
@@ -11,15 +11,15 @@ interface Shared {
 export interface SharedTarget {
   readonly address: Shared;
   readonly iqn: string;
-  /** '' where none is asked for. */
+  /** The name of the account; '' where none is asked for. */
   readonly userid: string;
-  /** Undefined: it was shown before, or was given. */
+  /** The secret; undefined: it was shown before, or was given. */
   readonly secret: string | undefined;
-  /** What shows it. */
+  /** The line that shows the secret. */
   readonly seeSecret: string;
 }
 
-/** The lines for all of them. */
+/** The instructions for all of them. */
 export function instructions({ address: { address, port }, iqn, userid, secret, seeSecret }: SharedTarget): string[] {
   const host = /^(0\.0\.0\.0|[0:]+)$/.test(address) ? outerAddress() : address;
   const at = `${bracketed(host)}:${port}`;
@@ -57,7 +57,7 @@ export function instructions({ address: { address, port }, iqn, userid, secret, 
 
 const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
-/** An address by which others reach this machine; its own where there is no network. */
+/** An address by which others reach this machine; the machine's own where there is no network. */
 function outerAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const usable = all.filter(({ internal, address }) => !internal && !address.startsWith('fe80:'));

@@ -1,4 +1,4 @@
-/** `share` and `unshare` of the root: from a file or a device to a disk that is served, in one command and one change. */
+/** `share` and `unshare` of the root: they make a served disk of a file or a device, and take it back, in one command and one change. */
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
@@ -28,12 +28,12 @@ import { mayDelete, sessionsIn } from './in-use.ts';
 import { instructions } from './share-instructions.ts';
 
 const defaultPort = 3260;
-/** The labels of a target and of a storage object that `share` made: `unshare` removes those. */
+/** The label of a target and of a storage object that `share` made: `unshare` removes those. */
 const madeHere = 'share=yes';
-/** 96 bits, as RFC 7143 9.2.1 wants them, in the 16 characters that Windows takes. */
+/** The bytes of a secret: 96 bits, as RFC 7143 9.2.1 wants them, in the 16 characters that Windows takes. */
 const secretBytes = 12;
 
-/** What was said of a share; what was not said stays, or is as in a new one. */
+/** The words of a share; settings without a word stay, or get a new share's defaults. */
 interface Wish {
   readonly path: string;
   readonly size: number | undefined;
@@ -154,7 +154,7 @@ export const unshare = commandOf<Host>()({
     const { tpg, unit } = found;
     if (!(await mayDelete(context, file, { sessions: sessionsIn([tpg]), act: 'Unshare' }))) return;
     await context.apply('/iscsi', 'delete', { wwn: tpg.target.wwn });
-    // What was there before stays.
+    // A storage object that `share` did not make stays.
     if (unit.exports.size === 0 && labelsOf(unit).get('share') === 'yes')
       await context.apply(`/backstores/${unit.backstore.name}`, 'delete', { name: unit.name });
     context.info(`${file} is not shared any more. It stays as it is.`);
@@ -191,17 +191,17 @@ const pathOf = ({ backstore, config }: StorageObject): string => backstore.devic
 const sizeOf = (unit: StorageObject): number =>
   unit.size ?? Number(unit.config['size'] ?? blockDeviceBytes(pathOf(unit)) ?? 0);
 
-/** By whatever names: the same file. */
+/** Whether a unit is on a path: the same file, by whatever name. */
 const isOn = (unit: StorageObject, path: string): boolean => real(pathOf(unit)) === real(path);
 const real = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
 
-/** Where initiators reach it: an address of this machine, where it listens on all of them. */
+/** The address at which initiators reach it: an address of this machine, where it listens on all of them. */
 function addressIn({ portals }: Tpg): { address: string; port: number } {
   const { address, port } = portals[0] ?? { address: '0.0.0.0', port: defaultPort };
   return { address, port };
 }
 
-/** What makes the target of a path that is not shared. */
+/** The operations that make the target of a path that is not shared. */
 function* creation(root: Root, wish: Wish): Generator<Operation> {
   const { tree } = root;
   const slug = basename(wish.path).replace(/[^A-Za-z0-9._-]/g, '-');
@@ -243,7 +243,7 @@ function free(wanted: string, taken: (word: string) => boolean): string {
   return word;
 }
 
-/** @throws OperatorError */
+/** The access that words mean. @throws OperatorError */
 function accessOf(words: readonly string[]) {
   const rules = words.map(ruleOf);
   const of = (part: 'addresses' | 'names') => rules.flatMap((one) => (one.part === part ? one.rule : []));
@@ -260,7 +260,7 @@ function* chap(path: string, { chap: words }: Wish, authentication: number): Gen
   yield setAttribute(path, 'authentication', 1);
 }
 
-/** What of the wish is not so yet. */
+/** The operations for the parts of the wish that are not so yet. */
 function changes(tpg: Tpg, wish: Wish): Operation[] {
   const { path } = tpg;
   const { allow, chap: words, readOnly, port, name } = wish;

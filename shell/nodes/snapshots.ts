@@ -1,4 +1,4 @@
-/** `snapshots` of a storage object: what its medium held at moments, and storage objects made of that. */
+/** `snapshots` of a storage object: contents of its medium at moments, and storage objects made of them. */
 
 import {
   changedAttributes,
@@ -18,10 +18,10 @@ const nameParameter = required('name', types.string, 'The name of the snapshot.'
   suggest: (node) => node.children().map((one) => [one.name, one.summary().text] as const),
 });
 
-/** Attributes that say which one a storage object is: a clone is another. */
+/** The attributes that identify a storage object, which a clone does not get. */
 const identity: readonly string[] = ['scsi_id'];
 
-/** `2026-11-30T10:12:00Z` */
+/** Prints a time: `2026-11-30T10:12:00Z`. */
 const printTime = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+/, '');
 
 export const snapshots: NodeType<StorageObject> = {

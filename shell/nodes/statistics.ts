@@ -1,4 +1,4 @@
-/** `stats`: what sessions, LUNs and all that leads to them have done since the process began to serve, or since a reset. */
+/** `stats`: the traffic of sessions, LUNs and the objects that lead to them since the process began to serve, or since a reset. */
 
 import {
   type Host,
@@ -69,7 +69,7 @@ export const stats = commandOf<Host>()({
   }),
 });
 
-/** What went through a node of the tree, and through each that stands below it. */
+/** The traffic through a node of the tree, and through each node below it. */
 export const nodeStats = commandOf()({
   doc: 'Shows what went through this node, and through those below it that were used, since serving began or since a reset.',
   parameters: [],
@@ -109,7 +109,7 @@ async function countsAt({ node, host: { root } }: Context): Promise<{ own: Traff
   };
 }
 
-/** The nodes that a way goes through. */
+/** The paths of the nodes that a way goes through. */
 function pathsOf({ lun, storageObject, initiator, number, portal }: WayTraffic, tree: Tree): Set<string> {
   const at = lun.slice(0, lun.lastIndexOf('/luns/'));
   const place = placeOf(tree, at);
@@ -122,7 +122,7 @@ function pathsOf({ lun, storageObject, initiator, number, portal }: WayTraffic, 
   ]);
 }
 
-/** `/a/b` → `/a`, `/a/b` */
+/** The path and those above it: `/a/b` → `/a`, `/a/b`. */
 const ancestorsOf = (path: string): string[] =>
   path.split('/').flatMap((_, at, words) => (at === 0 ? [] : [words.slice(0, at + 1).join('/')]));
 
@@ -148,5 +148,5 @@ function dataOf(traffic: Traffic) {
   };
 }
 
-/** The first column to the left, numbers to the right. */
+/** A table with the first column to the left, numbers to the right. */
 const table = (cellsOf: readonly (readonly string[])[]): string => tableOf(cellsOf, (column) => column > 0);

@@ -1,4 +1,4 @@
-/** A storage object: what it is, its attributes, its ALUA groups. */
+/** A storage object: its facts, its attributes, its ALUA groups. */
 
 import {
   describeLoss,
@@ -20,7 +20,7 @@ import { snapshots } from './snapshots.ts';
 import { diskUsers } from './users.ts';
 import { diskWhy } from './why.ts';
 
-/** Bytes, or with a plus how many more. */
+/** A size: bytes, or with a plus the number of further bytes. */
 const newSize: ValueType<string> = {
   ...types.size,
   syntax: [...types.size.syntax, '- A plus before it: so much more than it is now, as in +1G.'],
@@ -83,7 +83,7 @@ const reopenCommand = commandOf<StorageObject>()({
   },
 });
 
-/** The standard lets nobody stop it (SBC-4 4.11): what can be had is how far it is. */
+/** The line about FORMAT UNIT or SANITIZE, with its progress. The standard lets nobody stop it (SBC-4 4.11). */
 const workLine = ({ command, failed, progress }: WorkState): string =>
   failed
     ? `${command} has failed: nothing can be read until an initiator formats or sanitizes it again.`

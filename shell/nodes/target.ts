@@ -71,11 +71,14 @@ export const target: NodeType<Target> = {
   },
 };
 
-/** What a client of this machine is told of it: nothing where it is reached over a network. */
+/** The lines for clients of this machine: none where the target is reached over a network. */
 export const clientLines = (one: Target, { home }: Host): InfoEntries =>
   serviceOf(one.fabric)?.clientLines?.(one, home.runDirectory) ?? {};
 
-/** The event loop that serves it, how busy it is, and how late what it does comes: half of the time, and one time in a hundred. */
+/**
+ * The entries about the event loop that serves the target: its number, its load, and the lateness of its timers (the median, and one in a
+ * hundred).
+ */
 const servedBy = (loop: ReturnType<Host['root']['loopOf']>): InfoEntries => {
   if (!loop) return {};
   const { busy, lagMs, lagMs99 } = loop.load;
@@ -88,7 +91,7 @@ const servedBy = (loop: ReturnType<Host['root']['loopOf']>): InfoEntries => {
   };
 };
 
-/** A TPG as targetcli makes one: enabled, without authentication, with a portal, as the preferences say. @returns its path */
+/** Makes a TPG as targetcli does: enabled, without authentication, with a portal, as the preferences say. @returns its path */
 export async function createTpg(context: Context, one: Target, tag?: number): Promise<string> {
   const { apply, info, preferences } = context;
   const { operation } = await apply(one.path, 'create', given({ tag }));
@@ -105,7 +108,7 @@ export async function createTpg(context: Context, one: Target, tag?: number): Pr
 async function createDefaultPortal(context: Context, { path, target: { tpgs } }: Tpg): Promise<void> {
   const { apply, settle, info, warn } = context;
   const { ip_address: address, ip_port: port } = defaultPortal;
-  // A port that somebody else has costs the portal alone.
+  // A port that another process has fails the portal alone.
   await settle();
   try {
     await apply(`${path}/portals`, 'create', defaultPortal);

@@ -1,4 +1,4 @@
-/** `top`: what goes on, again and again: a live table where a person has a terminal, and lines where not. */
+/** `top`: the traffic, again and again: a live table where a person has a terminal, and lines where not. */
 
 import { type Host, OperatorError, types, type ValueType, type WatchEvent, watchHost } from '../../src/index.ts';
 import { type Context, commandOf, optional } from '../session/node.ts';
@@ -28,7 +28,7 @@ const secondsType: ValueType<number> = {
   print: String,
 };
 
-/** Lines that are shown of a table each time, where there is no terminal. */
+/** The number of lines of a table that are shown each time, where there is no terminal. */
 const rowsMax = 20;
 
 interface Wanted {
@@ -90,7 +90,7 @@ const wantedIn = (given: {
   count: given.count ?? Number.POSITIVE_INFINITY,
 });
 
-/** @throws OperatorError */
+/** Refuses where nothing is served. @throws OperatorError */
 function refuseUnserved({ root, heldBy }: Pick<Host, 'root' | 'heldBy'>): void {
   if (heldBy)
     throw new OperatorError(`Process ${heldBy.pid} serves this configuration, and cannot be asked from here.`);
@@ -142,7 +142,7 @@ async function* data(context: Context, wanted: Wanted): AsyncGenerator<object> {
   const plain = ({ key, trend: _, ...row }: TopRow) => ({
     ...(key !== '' && { path: key }),
     ...row,
-    // JSON has no number for it.
+    // JSON has no number for infinity.
     ...(row.p50Ms === Number.POSITIVE_INFINITY && { p50Ms: null }),
     ...(row.p99Ms === Number.POSITIVE_INFINITY && { p99Ms: null }),
   });

@@ -46,7 +46,7 @@ export const tpg: NodeType<Tpg> = {
   commands: (one) => ({ ...tpgCommands, ...(one.target.fabric.features.includes('nps') && accessCommands) }),
 };
 
-/** What targetcli shows of the authentication of a TPG. */
+/** The summary of a TPG's authentication, as targetcli shows it. */
 function summaryOf({
   enabled,
   nexusWwn,

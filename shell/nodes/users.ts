@@ -1,4 +1,4 @@
-/** Who uses a LUN or a disk, and what an initiator sees: the tree the other way round. */
+/** The users of a LUN or a disk, and the disks of an initiator: the tree the other way round. */
 
 import {
   type Host,
@@ -62,7 +62,7 @@ const seenColumns: Columns<SeenRow> = {
   mode: { value: ({ writeProtected }) => (writeProtected ? 'ro' : 'rw') },
 };
 
-/** @param aclOf whose disks are shown */
+/** The command. @param aclOf the ACL whose disks are shown */
 export const disksCommand = <S>(aclOf: (subject: S) => NodeAcl) =>
   commandOf<S>()({
     doc: 'Lists the disks that the initiator sees: its numbers for them, and their sizes.',

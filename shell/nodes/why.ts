@@ -1,4 +1,4 @@
-/** `why`: why an initiator is refused, who was refused lately, and who may do what with a LUN. */
+/** `why`: the reason why an initiator is refused, the initiators that were refused lately, and the access of each to a LUN. */
 
 import {
   type Host,
@@ -18,7 +18,7 @@ import {
 import { type Context, commandOf, type Node, optional } from '../session/node.ts';
 import { tableOf } from '../session/table.ts';
 
-/** The word that an address stands behind. */
+/** The word before an address. */
 const fromWord = 'from';
 
 const initiatorsKnown = ({ host }: Node): Set<string> =>
@@ -75,7 +75,7 @@ export const why = commandOf<Host>()({
   },
 });
 
-/** The words as they were meant: `INITIATOR [TARGET] [from ADDRESS]`. @throws OperatorError */
+/** The question that words mean: `INITIATOR [TARGET] [from ADDRESS]`. @throws OperatorError */
 function questionIn(given: Readonly<Record<'initiator' | 'target' | 'from' | 'address', string | undefined>>) {
   const { initiator } = given;
   if (initiator === undefined) return undefined;
@@ -127,7 +127,7 @@ const lunLines = (lun: LunVerdict, indent: string): string[] => [
   ...mendLine(lun, `${indent}    `),
 ];
 
-/** ISO 8601 without its fraction. */
+/** A time in ISO 8601, without its fraction. */
 const briefTime = (iso: string): string => iso.replace(/\.\d+/, '');
 
 function shownRefusal({ at, since, count, initiator, target, address, portal, reason, event }: LoginRefusal): string {

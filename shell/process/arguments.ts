@@ -1,4 +1,4 @@
-/** The words after `tcli` → what is wanted. */
+/** Reads the words after `tcli`. */
 
 import { isIP } from 'node:net';
 import {
@@ -13,42 +13,42 @@ import {
 import { readShare, type ShareWords } from './share-words.ts';
 
 export interface Invocation {
-  /** A directory, or where each thing is. */
+  /** The directory of the home, or the place of each of its parts. */
   readonly home: string | Home | undefined;
-  /** Where `-c`, `-f` and standard input start; undefined: where the last session left off. */
+  /** The path at which `-c`, `-f` and standard input start; undefined: where the last session left off. */
   readonly cwd: string | undefined;
-  /** No process is started in the background: the shell serves itself. */
+  /** Whether the shell serves itself instead of starting a process in the background. */
   readonly noDaemon?: boolean;
   readonly wants:
     | { readonly kind: 'version' | 'shell' }
-    /** Of the whole program, or of one of its own words. */
+    /** Help on the whole program, or on one of its own words. */
     | { readonly kind: 'help'; readonly topic?: string }
     | { readonly kind: 'serve'; readonly serve: ServeWords }
-    /** What tgt's own program of that name would do. */
+    /** The work of tgt's own program of that name. */
     | { readonly kind: 'tgt'; readonly tool: TgtTool; readonly words: readonly string[] }
     | { readonly kind: 'share'; readonly share: ShareWords }
     | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
     | {
         readonly kind: 'daemon';
         readonly action: DaemonAction;
-        /** What status shows is wanted as data. */
+        /** Whether status is wanted as data. */
         readonly json: boolean;
         readonly force: boolean;
         readonly serve: ServeWords;
       }
     | { readonly kind: 'completion'; readonly shell: string }
-    /** What can stand at the end of a line: for the completion scripts. */
+    /** The words that can stand at the end of a line: for the completion scripts. */
     | { readonly kind: 'complete'; readonly line: string }
     /** One command from `/`, as targetcli takes it. */
     | {
         readonly kind: 'command';
         readonly line: string;
-        /** It has a plan as data, and its exit status is to say whether that changes anything. */
+        /** Set for a command with a plan as data, whose exit status is to say whether the plan changes anything. */
         readonly tellsChange?: true;
       }
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
     | { readonly kind: 'file'; readonly path: string };
-  /** Whether lines after one that failed are not run; undefined: as it is for that way in. */
+  /** Whether lines after one that failed are not run; undefined: the default of that way in. */
   readonly stopAtError?: boolean | undefined;
 }
 
@@ -56,30 +56,30 @@ export interface Invocation {
 export const tgtTools = ['tgtadm', 'tgt-admin', 'tgt-setup-lun'] as const;
 export type TgtTool = (typeof tgtTools)[number];
 
-/** What can be done with the process in the background. */
+/** The actions on the process in the background. */
 export const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
-/** What `tcli daemon` can do. */
+/** An action of `tcli daemon`. */
 export type DaemonAction = (typeof daemonActions)[number];
 
-/** What was said to the process that serves. */
+/** The words for the process that serves. */
 export interface ServeWords {
-  /** As they were given. */
+  /** The words as they were given. */
   readonly words: readonly string[];
-  /** How long to wait for devices that are not there. */
+  /** The time to wait for devices that are not there. */
   readonly waitMs: number;
   readonly logFormat: 'text' | 'json';
   readonly logLevel: LogLevel;
   /** The file that `daemon start` opened for the log: the process keeps it short. */
   readonly ownLog?: string;
-  /** Who started the process, where that is this program. */
+  /** The starter of the process, where that is this program. */
   readonly startedBy?: StartedBy['what'];
-  /** Whose members may control the process. */
+  /** The group whose members may control the process. */
   readonly group?: string;
-  /** Where metrics are served. */
+  /** The address of the metrics. */
   readonly metrics?: { readonly address: string; readonly port: number };
-  /** The number of the tgtd whose management socket is spoken as well. */
+  /** The number of the tgtd whose management socket is served as well. */
   readonly tgtadm?: number;
-  /** Threads that serve, at most; as many as make sense here when absent. */
+  /** The number of threads that serve, at most; the default of this machine when absent. */
   readonly loops: number | undefined;
 }
 
@@ -87,10 +87,10 @@ export interface ServeWords {
 const verbs = ['save', 'restore', 'clear'] as const;
 type Verb = (typeof verbs)[number];
 
-/** targetcli's way out of its daemon. */
+/** The words by which targetcli leaves its daemon. */
 const disableDaemon = 'set global auto_use_daemon=false';
 
-/** What --help prints. */
+/** The text of --help. */
 export const usage = `Usage: tcli [OPTIONS]                     the interactive shell, or lines from standard input
        tcli [OPTIONS] [PATH] COMMAND …    one command, starting at /
        tcli [OPTIONS] -c LINE [-c LINE …] lines, starting where the last session left off
@@ -137,21 +137,21 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
 Exit status: 0, or 1 after an error; of apply --exit-code 2 when something was, or would be, changed; of daemon status 3 when nothing runs, 4 when what runs does not answer.
 `;
 
-/** Called as targetctl: its words and no others. Undefined: they are none of its. @throws OperatorError */
+/** Reads the words of a call as targetctl: its words and no others. Undefined: they are none of its. @throws OperatorError */
 export function readTargetctl(words: readonly string[]): Invocation | undefined {
   const [verb = '', ...more] = words;
   const isIts = (verbs as readonly string[]).includes(verb) && more.length <= (verb === 'clear' ? 0 : 1);
   return isIts && !more[0]?.startsWith('-') ? readArguments(words) : undefined;
 }
 
-/** Called as a program of tgt: whatever follows is for it. */
+/** Reads the words of a call as a program of tgt, which takes all of them. */
 export const readTgtTool = (tool: TgtTool, words: readonly string[]): Invocation => ({
   home: undefined,
   cwd: undefined,
   wants: { kind: 'tgt', tool, words },
 });
 
-/** What targetctl says to other words. */
+/** The text of targetctl for unknown words. */
 export const targetctlUsage = (defaultFile: string): string =>
   [
     'syntax: targetctl save [file_to_save_to]',
@@ -161,7 +161,7 @@ export const targetctlUsage = (defaultFile: string): string =>
     '',
   ].join('\n');
 
-/** @throws OperatorError */
+/** Reads words. @throws OperatorError */
 export function readArguments(words: readonly string[]): Invocation {
   let home: string | Home | undefined;
   let cwd: string | undefined;
@@ -183,10 +183,10 @@ export function readArguments(words: readonly string[]): Invocation {
     const [option = '', inline] = /^--[\w-]+=/.test(word) ? split(word) : [word, undefined];
     if (option === '--home') home = inline ?? value(option);
     else if (option === '--system') home = homeOf(undefined, {}, 0);
-    // How a process that goes to the background is told its places.
+    // A process that goes to the background is told its places in this way.
     else if (option === '--home-paths') home = JSON.parse(value(option)) as Home;
     else if (option === '--cwd') cwd = inline ?? value(option);
-    // A word of the shell, which stands before a line as well as behind it.
+    // `--json` is a word of the shell, which stands before a line as well as behind it.
     else if (word === '--json') json = '--json ';
     else if (word === '--no-daemon') noDaemon = true;
     else if (option === '--on-error') stopAtError = isStop(inline ?? value(option));
@@ -215,7 +215,7 @@ export function readArguments(words: readonly string[]): Invocation {
   if (first === 'completion') return { home, cwd, wants: { kind: 'completion', shell: second } };
   if (first === '__complete') return { home, cwd, wants: { kind: 'complete', line: more.join(' ') } };
   if (first === 'share' && json === '') return { home, cwd, wants: { kind: 'share', share: readShare(rest.slice(1)) } };
-  // As its man would have it: --dry-run.
+  // `--dry-run` is a usual option of such programs.
   if (first === 'import')
     rest.splice(0, rest.length, ...rest.map((word) => (word === '--dry-run' ? 'dry_run=true' : word)));
   if (first === 'apply') {
@@ -241,13 +241,13 @@ export function readArguments(words: readonly string[]): Invocation {
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);
   if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
-  // One word is a line; of several, each is what the Unix shell made of it.
+  // One word is a line; each of several words is one word of the line, as the Unix shell made it.
   const line =
     rest.length === 1 ? quote(first) : rest.map((word, at) => quoteSigns(word, isBehindCommand(rest, at))).join(' ');
   return { home, cwd, wants: { kind: 'command', line: json + line } };
 }
 
-/** Help on a word of the program's own, out of its usage; on a command of the shell, what its `help` says. */
+/** Help on a word of the program's own, out of its usage; on a command of the shell, by its `help`. */
 function helpWords(words: readonly string[]): Invocation['wants'] {
   const [first = ''] = words;
   if (usageOn(first) !== undefined) return { kind: 'help', topic: first };
@@ -255,13 +255,13 @@ function helpWords(words: readonly string[]): Invocation['wants'] {
   return { kind: 'command', line: [path, 'help', command].filter(Boolean).join(' ') };
 }
 
-/** What the usage explains below itself. */
+/** The block of the usage that has this name. */
 const blockOf = (name: string): string => {
   const [, ...rest] = usage.split(`  ${name}:`);
   return `  ${name}:${rest.join('').split(/\n(?! {15})/, 1)[0]}`;
 };
 
-/** What the usage has on one of the program's own words; undefined for others. */
+/** The part of the usage about one of the program's own words; undefined for others. */
 export function usageOn(topic: string): string | undefined {
   const lines = usage.split('\n');
   const own = lines.filter((line) => / {2}tcli |: tcli /.test(line) && line.split(/\s+/).includes(topic));
@@ -291,7 +291,7 @@ function daemonWords(action: string, words: readonly string[], wantsJson: boolea
   return { kind: 'daemon', action: known, force: more.includes('--force'), json, serve };
 }
 
-/** The line of the shell that does it. */
+/** The line of the shell for a verb of targetctl. */
 function verbLine(verb: Verb, words: readonly string[]): string {
   const rest = words.flatMap((word) => (word.startsWith('--wait=') ? split(word) : [word]));
   const at = verb === 'restore' ? rest.indexOf('--wait') : -1;
@@ -324,9 +324,9 @@ function serveWords(words: readonly string[]): ServeWords {
     const [option, value = ''] = rest.splice(0, 2);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
-    // How a process that goes to the background is told where its log is.
+    // A process that goes to the background is told the file of its log in this way.
     else if (option === '--own-log' && value !== '') ownLog = value;
-    // And who started it.
+    // The starter of such a process is told like that, too.
     else if (option === '--started-by' && Object.hasOwn(starters, value)) startedBy = value as keyof typeof starters;
     else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
     else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
@@ -348,14 +348,14 @@ function serveWords(words: readonly string[]): ServeWords {
   };
 }
 
-/** `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417` */
+/** Reads an address: `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417`. */
 function addressOf(text: string): ServeWords['metrics'] {
   const [, bracketed, plain, digits] = /^(?:(?:\[([\da-fA-F:]+)\]|([\d.]+)):)?(\d{1,5})$/.exec(text) ?? [];
   const address = bracketed ?? plain ?? '127.0.0.1';
   return isIP(address) && Number(digits) > 0 && Number(digits) < 65_536 ? { address, port: Number(digits) } : undefined;
 }
 
-/** @throws OperatorError */
+/** Reads whether to stop at an error. @throws OperatorError */
 function isStop(word: string): boolean {
   if (word !== 'stop' && word !== 'continue')
     throw new OperatorError(`--on-error is stop or continue, not ${word}`, 'See: tcli --help');
@@ -370,8 +370,8 @@ const split = (word: string): [string, string] => {
 };
 
 /**
- * targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. What else the Unix shell has quoted is one
- * word for ours, whatever characters it has; targetcli cuts it. What is quoted for our shell already stays as it is.
+ * Quotes a word. targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. Any other word that the Unix shell has
+ * quoted is one word for our shell; targetcli cuts it. A word that is quoted for our shell already stays as it is.
  * @param isValue a command stands before it: blanks do not part it
  */
 function quote(word: string, isValue = false): string {
@@ -383,11 +383,11 @@ function quote(word: string, isValue = false): string {
   return quoteAll(word);
 }
 
-/** As `quote`, where signs of a line (`;`, `>`) belong to the word. */
+/** Quotes a word as `quote`, where signs of a line (`;`, `>`) belong to the word. */
 const quoteSigns = (word: string, isValue = false): string =>
   word !== '|' && /;|^[|>]|\s[|>]/.test(word) && !/^(["']).*\1$/s.test(word) ? quoteAll(word) : quote(word, isValue);
 
-/** Whether a word before that at `at` is a command: a path has a slash, or is no plain word. */
+/** Whether a command stands before the word at `at`: a path has a slash, or is no plain word. */
 const isBehindCommand = (words: readonly string[], at: number): boolean =>
   words.slice(0, at).some((word) => /^\w+$/.test(word));
 
@@ -396,5 +396,5 @@ function quoteAll(word: string): string {
   return `${name}"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** What needs no quotes; `|` alone is no word. */
+/** A word that needs no quotes; `|` alone is no word. */
 const wordOfLine = /^(?:[\w?;&*$!#,=\\+/.<>()~@:%[\]-]*|\|)$/;

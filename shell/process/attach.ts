@@ -1,4 +1,4 @@
-/** How an interactive shell comes to its session: it connects to the process that serves, or starts it, and finds it again when it is lost. */
+/** The way of an interactive shell to its session: it connects to the process that serves, or starts it, and finds it again when it is lost. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -23,18 +23,18 @@ import { wrapText } from '../session/wrap.ts';
 import { type Started, startDaemon } from './start-daemon.ts';
 
 const POLL_MS = 50;
-/** How long a process may take to let itself be reached. */
+/** The time that a process may take until it can be reached. */
 const START_WAIT_MS = 60_000;
-/** How long one that serves may take until its disks are open; it goes on opening them. */
+/** The time that a process which serves may take until its disks are open; it goes on opening them. */
 const READY_WAIT_MS = 5_000;
-/** How long a shell waits for somebody else to start the process again: `tcli daemon restart`, and a service manager after a crash. */
+/** The time that a shell waits for the process to be started again: by `tcli daemon restart`, or by a service manager after a crash. */
 const RESTART_WAIT_MS = 20_000;
 const CRASH_WAIT_MS = 2_000;
 
-/** Problems that a greeting names. */
+/** The number of problems that a greeting names. */
 const PROBLEMS_SHOWN = 3;
 
-/** @throws OperatorError when the process cannot be started */
+/** Opens a session. @throws OperatorError when the process cannot be started */
 export async function attach(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ShellClient> {
   const first = await reach(home, opening, terminal);
   let last = await first.status?.();
@@ -54,7 +54,7 @@ async function reach(home: Home, opening: SessionOpening, terminal: Terminal): P
   const client = await until(POLL_MS, START_WAIT_MS, async () => {
     const attached = await connectSocket(home, opening, terminal);
     if (attached) return attached;
-    // Whoever has the home opens its socket in a moment; of two that are started at once, the second ends by itself.
+    // A process that has the home opens its socket in a moment; of two that are started at once, the second ends by itself.
     if (holderOf(home)) return undefined;
     const why = started?.ended();
     if (why !== undefined) throw new OperatorError('The process that is to serve ended.', why);
@@ -70,7 +70,7 @@ async function reach(home: Home, opening: SessionOpening, terminal: Terminal): P
   );
 }
 
-/** @param before what was connected to, as it was then */
+/** Connects again. @param before the state of the connection that was lost */
 async function comeBack(
   home: Home,
   opening: SessionOpening,
@@ -92,7 +92,7 @@ async function comeBack(
       try {
         return await reach(home, opening, terminal);
       } catch (error) {
-        // What is wrong can be mended from another terminal.
+        // The fault can be mended from another terminal.
         hasFailed = true;
         tell(`${lastWords(error)}\nThis shell goes on looking for it; a line tries again, exit leaves.`);
         refuse();
@@ -109,13 +109,13 @@ function toldOf(ends: ControlRefusal['ends'], before: Status | undefined, isMana
   return `Lost: ${who} ended, or was killed. ${next}; exit leaves.`;
 }
 
-/** What a person is told of the process behind a shell: what is served, by whom, and what is not. */
+/** The lines for a person about the process behind a shell: the things it serves, its starter, and the things it cannot serve. */
 export async function greet(client: ShellClient, columns: number): Promise<string[]> {
   const status = await ready(client);
   return status ? describe(status).map((line) => wrapText(line, columns - 1)) : [];
 }
 
-/** What the process serves, once it has opened what it can. */
+/** The status of the process, once it has opened what can be opened. */
 async function ready(client: ShellClient): Promise<Status | undefined> {
   let status: Status | undefined;
   await until(POLL_MS, READY_WAIT_MS, async () => {

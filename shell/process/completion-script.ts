@@ -40,7 +40,7 @@ end
 `,
 };
 
-/** @throws OperatorError for a shell that there is no script for */
+/** The script for a shell. @throws OperatorError for a shell without one */
 export function completionScript(shell: string): string {
   const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
   if (script === undefined)
@@ -48,14 +48,14 @@ export function completionScript(shell: string): string {
   return script;
 }
 
-/** Words of the program's own, and those that stand behind them. */
+/** The program's own words, and those that stand behind them. */
 const programWords: Readonly<Record<string, { readonly help: string; readonly words: readonly string[] }>> = {
   completion: { help: 'A script for bash, zsh or fish.', words: Object.keys(scripts) },
   daemon: { help: 'The process that serves, in the background.', words: [...daemonActions, 'install'] },
   serve: { help: 'Restores the configuration and serves it.', words: optionsOf('SERVING') },
 };
 
-/** What is the program's at the end of `typed`: options, its own words, and those behind them. */
+/** The words of the program that can stand at the end of `typed`: options, its own words, and those behind them. */
 function ownWords(typed: string): [string, string][] {
   const [, first, word = ''] = /^(?:(\S+)\s+(?:\S+\s+)*)?(\S*)$/.exec(typed) ?? [];
   const behind = first !== undefined && Object.hasOwn(programWords, first) ? programWords[first]?.words : undefined;
@@ -65,7 +65,7 @@ function ownWords(typed: string): [string, string][] {
     .map((name) => [name, (first === undefined && programWords[name]?.help) || '']);
 }
 
-/** What can stand at the end of `line`, a line each: the word, a tab, its help. */
+/** The words that can stand at the end of `line`, a line each: the word, a tab, its help. */
 export async function completeWords(
   session: { complete(line: string, cursor: number): Promise<LineCompletion> },
   line: string,

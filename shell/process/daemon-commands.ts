@@ -24,29 +24,29 @@ import type { DaemonAction, ServeWords } from './arguments.ts';
 import { startDaemon } from './start-daemon.ts';
 import { complain, say } from './streams.ts';
 
-/** How long a new process may take to serve, on top of what it may wait for devices. */
+/** The time that a new process may take to serve, on top of its wait for devices. */
 const START_WAIT_MS = 60_000;
-/** How long an old one may take to end: it limits itself to less. */
+/** The time that an old process may take to end: it limits itself to less. */
 const STOP_WAIT_MS = 25_000;
 const KILL_WAIT_MS = 5_000;
-/** How long one that is to be killed if need be may take to answer: it may hang. */
+/** The time that a process which may be killed may take to answer: it may hang. */
 const FORCED_ANSWER_MS = 5_000;
 const POLL_MS = 10;
-/** Exit statuses of `status` (LSB): nothing runs; what runs does not answer. */
+/** The exit statuses of `status` (LSB): nothing runs; the process that runs does not answer. */
 const NOT_RUNNING = 3;
 const UNKNOWN = 4;
 
 interface Wants {
   readonly action: DaemonAction;
-  /** Replace, or kill, what does not go by itself. */
+  /** Whether a process that does not end by itself is replaced, or killed. */
   readonly force: boolean;
-  /** What status shows is wanted as data. */
+  /** Whether status is wanted as data. */
   readonly json: boolean;
-  /** For the process that is started. */
+  /** The words for the process that is started. */
   readonly serve: ServeWords;
 }
 
-/** @param by what starts it. @returns the exit status. @throws OperatorError */
+/** Carries out an action. @param by the starter of the process. @returns the exit status. @throws OperatorError */
 export async function daemon(
   home: Home,
   { action, force, json, serve }: Wants,
@@ -55,7 +55,7 @@ export async function daemon(
   if (action === 'status') return status(home, json);
   if (action === 'stop') return stop(home, force);
   if (action === 'restart') {
-    // Before anything is stopped.
+    // Refuses before anything is stopped.
     refuseHomeOfOther(home);
     await stop(home, force, true);
   }
@@ -93,7 +93,7 @@ async function start(home: Home, force: boolean, serve: ServeWords, by: 'command
   return 0;
 }
 
-/** @param restarts it comes back at once: who uses a LUN on this machine waits */
+/** Stops the process. @param restarts it comes back at once: users of a LUN on this machine wait */
 async function stop(home: Home, force: boolean, restarts = false): Promise<number> {
   const pid = force
     ? (holderOf(home)?.pid ?? (await running(home))?.pid)
@@ -108,14 +108,17 @@ async function stop(home: Home, force: boolean, restarts = false): Promise<numbe
   if (!(await until(POLL_MS, STOP_WAIT_MS, hasEnded))) {
     if (!force) throw new OperatorError(`Process ${pid} does not end.`, 'To kill it: tcli daemon stop --force');
     signal(home, pid, 'SIGKILL');
-    // One that hangs in the kernel does not end by that either.
+    // A process that hangs in the kernel does not end by SIGKILL either.
     if (!(await until(POLL_MS, KILL_WAIT_MS, hasEnded))) throw new OperatorError(`Process ${pid} does not end.`);
   }
   say(`Stopped: process ${pid}.\n`);
   return 0;
 }
 
-/** The number stands in the home: in another user's, it may be that of any process, and root ends only one of that user. */
+/**
+ * Sends a signal. The number stands in the home: in another user's home, it may be that of any process, and root ends only a process of
+ * that user.
+ */
 function signal(home: Home, pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
   const owner = otherOwner(home);
   if (owner !== undefined && statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid !== owner)
@@ -123,7 +126,7 @@ function signal(home: Home, pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
   process.kill(pid, name);
 }
 
-/** Undefined also for a process that refuses, or does not answer. */
+/** Asks the process to stop. Undefined also for a process that refuses, or does not answer. */
 async function askBriefly(home: Home, restarts: boolean): Promise<unknown> {
   const late = new AbortController();
   const answer = askServer(home, { do: 'stop', force: true, restarts }).catch((error) => {

@@ -26,12 +26,12 @@ import { sessionsOf } from './served-session.ts';
 import { currentUser } from './start-daemon.ts';
 import { workers } from './workers.ts';
 
-/** What `connectThread` hands over. */
+/** The options that `connectThread` hands over. */
 export interface EngineOptions {
   readonly home: Home;
-  /** Where the session starts; otherwise where the last one stood. */
+  /** The path where the session starts; otherwise the path of the last one. */
   readonly cwd?: string;
-  /** The program's. */
+  /** The version of the program. */
   readonly version: string;
 }
 
@@ -39,7 +39,7 @@ const { port, engine } = workerData as { port: MessagePort; engine: EngineOption
 
 const notice = (text: string) =>
   port.postMessage({ id: NOTICE, is: 'output', stream: 'error', text: `${printable(text)}\n` } as const);
-/** A person at a prompt is told what is wrong, not what goes on. */
+/** A person at a prompt is told of faults, and not of every event. */
 const log = lineLog(notice, () => new Date(), 'warning');
 
 const { version } = engine;
@@ -49,19 +49,19 @@ if (host.heldBy) {
   const { message, hint } = inUse(engine.home, host.heldBy);
   notice(`${message}\n${hint}`);
 } else await host.root.start();
-// Other shells and programs reach what this one serves.
+// Other shells and programs reach the targets of this process over the socket.
 const control = host.heldBy
   ? undefined
   : await listenControl({ host, role: 'shell', startedBy, version, log, createSession: sessionsOf(host) });
 for (const warning of [...host.warnings, ...(host.heldBy ? [] : problems(host))]) notice(warning);
 
-// A bug costs a line, not everybody's disks.
+// A bug in one session costs a line, and not the disks of all.
 const survive = (error: unknown) => notice(lastWords(error));
 process.on('uncaughtException', survive);
 process.on('unhandledRejection', survive);
 
 const preferences = Preferences.open(engine.home.stateDirectory);
-/** What this shell serves ends with it. */
+/** The process that serves, as the session sees it: its targets end with this shell. */
 const serving: ServingProcess | undefined = control && {
   fate: () => 'ends',
   describe: () => served(control.status()),
@@ -85,6 +85,6 @@ port.on('close', async () => {
   server.hangUp();
   await host.close();
   await control?.close();
-  // Ends this thread only.
+  // process.exit ends only this thread.
   process.exit(0);
 });

@@ -15,17 +15,17 @@ import { Preferences } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
 import { complain } from './streams.ts';
 
-/** How long a process that holds the home may take to open its control socket, or to end, until it is only looked at. */
+/** The time that a process which holds the home may take to open its control socket, or to end, before the home is only looked at. */
 const HOLDER_WAIT_MS = 5_000;
 const HOLDER_POLL_MS = 50;
 
-/** What a script needs of a session. */
+/** The part of a session that a script needs. */
 export type ScriptSession = Pick<ShellClient, 'state' | 'run' | 'complete' | 'interrupt' | 'close'>;
 
-/** @throws OperatorError */
+/** Opens a session. @throws OperatorError */
 export async function hostSession(home: Home, opening: SessionOpening, terminal: Terminal): Promise<ScriptSession> {
   let host: Host | undefined;
-  // Whoever holds the home may have begun a moment ago, or be about to end.
+  // The process that holds the home may have begun a moment ago, or be about to end.
   const found = await until(HOLDER_POLL_MS, HOLDER_WAIT_MS, async () => {
     await host?.close();
     host = undefined;
@@ -83,7 +83,7 @@ class HostedSession implements ScriptSession {
   }
 
   async close(): Promise<void> {
-    // A person who changed something should know that no initiator sees it yet.
+    // A person who changed something should know that no initiator sees the change yet.
     if (process.stderr.isTTY && !this.#host.heldBy && this.#host.unsavedOperations !== this.#before)
       complain('The change is stored; nothing is being served. To serve it: tcli serve\n');
     await this.#host.close();

@@ -9,17 +9,17 @@ import { OperatorError, reasonOf } from '../../src/client.ts';
 import { complain, say } from './streams.ts';
 
 const units = ['tcli.service', 'tcli.socket'];
-/** Written, and left to who wants it. */
+/** The unit that is written but not enabled: the operator decides. */
 const optionalUnit = 'tcli-portals.socket';
 
 export interface InstallWords {
-  /** For this user alone, without root. */
+  /** Whether the units are for this user alone, without root. */
   readonly user: boolean;
-  /** Without being asked. */
+  /** Whether to write without asking. */
   readonly yes: boolean;
 }
 
-/** @returns the exit status. @throws OperatorError */
+/** Installs the units. @returns the exit status. @throws OperatorError */
 export async function installUnits({ user, yes }: InstallWords): Promise<number> {
   const packaged = fileURLToPath(new URL(user ? '../packaging/user' : '../packaging', import.meta.url));
   const config = process.env['XDG_CONFIG_HOME'] || join(homedir(), '.config');

@@ -52,7 +52,7 @@ async function main(): Promise<number> {
   if (wants.kind === 'help') return print((wants.topic && usageOn(wants.topic)) || usage);
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
   if (wants.kind === 'tgt') {
-    // A secret on the command line is not to be read there for longer than it takes.
+    // A secret on the command line can be read by everybody (ps), so it stays there no longer than needed.
     process.title = wants.tool;
     const { tgtTool } = await import('../tgt/tools.ts');
     return tgtTool(wants.tool, wants.words, process.env, { say, complain }, askLine);
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
     const { shareLine } = await import('./share-words.ts');
     const { ask, path, params } = wants.share;
     const secret = ask ? await askSecret(params['chap'] ?? '') : undefined;
-    // A list is shown whoever serves.
+    // A list is shown with or without a process that serves.
     const status = path === undefined ? 0 : await ensureServing(home, path, params['size'] !== undefined);
     return status || script(home, cwd, { kind: 'command', line: shareLine(wants.share, secret) });
   }
@@ -96,10 +96,13 @@ function print(text: string): number {
   return 0;
 }
 
-/** Ctrl-C before the first prompt: 128 and SIGINT's number. */
+/** The exit status of Ctrl-C before the first prompt: 128 and SIGINT's number. */
 const givenUp = 130;
 
-/** A person at a terminal, before the process that serves, which is started where there is none; or before one's own engine. */
+/**
+ * A shell for a person at a terminal, in front of the process that serves, which is started where there is none; or in front of an engine
+ * of its own.
+ */
 async function shell(home: Home, cwd: string | undefined, noDaemon: boolean): Promise<number> {
   const drawn = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
   const person = { ...terminal(), interactive: true };
@@ -135,7 +138,7 @@ const openingOf = (cwd: string | undefined): SessionOpening => ({
   workingDirectory: process.cwd(),
 });
 
-/** Installed under that name, or called by it. */
+/** Whether the program was installed as targetcli, or called by that name. */
 const calledTargetcli = called === 'targetcli';
 
 type Script = Exclude<
@@ -143,9 +146,9 @@ type Script = Exclude<
   { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgt' | 'share' }
 >;
 
-/** Lines that nobody types. */
+/** Runs lines that nobody types. */
 async function script(home: Home, cwd: string | undefined, wants: Script, stopAtError?: boolean): Promise<number> {
-  // What stands on the command line, everybody can read (ps): not longer than it takes to start.
+  // Everybody can read the command line (ps), so it is cleared as soon as the program has started.
   const given = wants.kind === 'command' ? [wants.line] : wants.kind === 'lines' ? wants.lines : [];
   if (given.some((line) => secretsIn(line).length > 0)) process.title = 'tcli';
   const typed = wants.kind === 'shell';
@@ -163,20 +166,20 @@ async function script(home: Home, cwd: string | undefined, wants: Script, stopAt
     options.say?.(banner.map((line) => `${line}\n`).join(''));
     const ok = await runScript(session, linesOf(wants, options), options);
     if (planned && ok) return planned.status();
-    // Scripts for targetcli go on after a line that failed, and `set -e` after them: its status says nothing of lines.
+    // Scripts for targetcli go on after a line that failed, also under `set -e`: its exit status says nothing of lines.
     return ok || (typed && calledTargetcli) ? 0 : 1;
   } finally {
     await session.close();
   }
 }
 
-/** What errors of a script name. targetcli names nothing. */
+/** The source that errors of a script name. targetcli names none. */
 function sourceOf(wants: Script): string | undefined {
   if (wants.kind === 'file') return wants.path;
   return wants.kind === 'shell' && !calledTargetcli ? 'stdin' : undefined;
 }
 
-/** One command of a person at a terminal may show a live view there. */
+/** The terminal of a script. One command of a person at a terminal may show a live view there. */
 const scriptTerminal = ({ kind }: Script): Terminal => {
   const isSeen = process.stdin.isTTY === true && process.stdout.isTTY === true && process.env['TERM'] !== 'dumb';
   return { ...terminal(), ...(isSeen && kind === 'command' && { live: true }) };
@@ -202,7 +205,7 @@ async function complete(home: Home, line: string): Promise<number> {
   }
 }
 
-/** A line of standard input; the question is for a person. */
+/** A line of standard input; the question is shown to a person. */
 async function askLine(question: string): Promise<string> {
   if (process.stdin.isTTY) say(question);
   const lines = createInterface({ input: process.stdin });
@@ -211,7 +214,7 @@ async function askLine(question: string): Promise<string> {
 }
 
 async function hosted(home: Home, opening: SessionOpening): Promise<ScriptSession> {
-  // Loaded here only: a client of a running tcli answers at once.
+  // The module is loaded only here: a client of a running tcli answers at once.
   const { hostSession } = await import('./hosted.ts');
   return hostSession(home, opening, terminal());
 }

@@ -7,7 +7,7 @@ import { runTyped } from '../channel/run-line.ts';
 
 export interface PlainOptions {
   readonly banner: readonly string[];
-  /** What a person is told besides, once the session is there. */
+  /** More lines for a person, once the session is there. */
   readonly greeting?: (client: ShellClient) => Promise<readonly string[]>;
   readonly input?: NodeJS.ReadableStream & { isTTY?: boolean };
   readonly output?: NodeJS.WritableStream;
@@ -17,7 +17,7 @@ export interface PlainOptions {
 /**
  * Runs line after line until one asks to leave or the input ends, which is `exit`. Prompts and the banner are for people: they are
  * printed when the input is a terminal. The caller closes the client.
- * @returns the exit status: 0, as targetcli has it, whatever the lines did; 1 when the session was lost
+ * @returns the exit status: 0, as in targetcli, even after lines that failed; 1 when the session was lost
  */
 export async function plain(client: ShellClient, options: PlainOptions): Promise<number> {
   const { input = process.stdin, output = process.stdout, error = process.stderr } = options;
@@ -56,7 +56,7 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
       if ((await run(line)).exit) return 0;
     }
     say('exit\n');
-    // Nobody can be asked at the end of an input: what is served goes on.
+    // Nobody can be asked at the end of an input: the targets stay served.
     const { exit } = await run('exit');
     if (!exit && !client.hosted) say('\nIt goes on serving; to stop it: tcli daemon stop\n');
     return 0;

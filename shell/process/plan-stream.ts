@@ -1,12 +1,12 @@
-/** What `apply` says as data, for who asks for an exit status that tells whether anything changes. */
+/** The plan of `apply` as data, for a caller that wants an exit status which tells whether anything changes. */
 
 import type { OutputSink } from '../channel/protocol.ts';
 import { say, sessionStreams } from './streams.ts';
 
-/** As `git diff --exit-code` has 1, which is an error here. */
+/** The exit status for a plan with changes. `git diff --exit-code` uses 1, which is an error here. */
 const changedStatus = 2;
 
-/** Where the data goes; `status` prints the plan as lines. */
+/** A sink for the data; `status` prints the plan as lines. */
 export function planStream(): { readonly to: OutputSink; readonly status: () => number } {
   let text = '';
   const write: OutputSink['write'] = (piece, stream) => {

@@ -1,4 +1,4 @@
-/** Lines that nobody types, one after the other; as targetcli, with a prompt before each, since its scripts may cut that off. */
+/** Runs lines that nobody types, one after the other, with a prompt before each, as targetcli does: its scripts may cut that off. */
 
 import { OperatorError, reasonOf } from '../../src/client.ts';
 import type { OutputSink, ShellClient } from '../channel/protocol.ts';
@@ -9,11 +9,11 @@ export interface ScriptOptions {
   readonly stopAtError: boolean;
   /** The file that the lines stand in: errors name it, and the line. */
   readonly source?: string | undefined;
-  /** Prompts, and the word for the end of the input. */
+  /** Prints prompts, and the word for the end of the input. */
   readonly say?: (text: string) => void;
 }
 
-/** What a session begins with. */
+/** The lines with which a session begins. */
 export const bannerOf = (version: string): string[] => [
   `tcli shell version ${version}`,
   "For help on commands, type 'help'.",
@@ -30,7 +30,7 @@ export async function* untilExit(
   yield 'exit';
 }
 
-/** Errors of a line begin with the place where it stands. */
+/** A sink that puts the place of a line before its errors. */
 function placed(to: OutputSink, source: string | undefined, line: number): OutputSink {
   if (source === undefined) return to;
   let named = false;
@@ -44,7 +44,7 @@ function placed(to: OutputSink, source: string | undefined, line: number): Outpu
   };
 }
 
-/** @returns whether every line went well. @throws OperatorError when the session is lost */
+/** Runs lines. @returns whether every line succeeded. @throws OperatorError when the session is lost */
 export async function runScript(
   session: Pick<ShellClient, 'state' | 'run' | 'interrupt'>,
   lines: AsyncIterable<string>,

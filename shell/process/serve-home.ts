@@ -22,10 +22,10 @@ import { sessionsOf } from './served-session.ts';
 import { currentUser } from './start-daemon.ts';
 import { workers } from './workers.ts';
 
-/** How long whoever reads the log may take for the end of it. */
+/** The time that the reader of the log may take for its last lines. */
 const lastLinesMs = 1_000;
 
-/** @returns the exit status, when a signal or a client ended it */
+/** Serves a home. @returns the exit status, when a signal or a client ended it */
 export async function serveHome(
   home: Home,
   { logFormat, logLevel, loops, ownLog, startedBy, ...options }: ServeWords,
@@ -36,7 +36,7 @@ export async function serveHome(
   const manager = serviceManager(process.env, process.pid);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
-  // Who started it may be gone: the target goes on, whoever reads.
+  // The process that started this one may be gone; the target goes on without a reader of its output.
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error');
   const [answers, lines] = [linesTo(process.stdout, ownLog), linesTo(process.stderr, ownLog)];
   await serve({
@@ -47,7 +47,7 @@ export async function serveHome(
     startedBy: { what: startedBy ?? (manager.isThere ? 'manager' : 'hand'), ...currentUser() },
     ready(status) {
       answers.write(printable(`${summary(status)}\n`));
-      // Clients still have preferences when the program was replaced meanwhile.
+      // Preferences of clients are read now: the program's files may be replaced meanwhile.
       void loadConf();
     },
     stopped: stop.signal,

@@ -1,14 +1,14 @@
-/** The words after `tcli share` → a line of the shell. */
+/** Makes a line of the shell of the words after `tcli share`. */
 
 import { OperatorError, quoted } from '../../src/client.ts';
 
-/** What stands behind `share`. */
+/** The words behind `share`. */
 export interface ShareWords {
-  /** Undefined: a list is wanted. */
+  /** The path; undefined: a list is wanted. */
   readonly path: string | undefined;
   /** Parameters of the shell's command. */
   readonly params: Readonly<Record<string, string>>;
-  /** The secret is to be asked for. */
+  /** Whether the secret is to be asked for. */
   readonly ask: boolean;
 }
 
@@ -20,7 +20,7 @@ const options: Readonly<Record<string, string>> = {
   '--name': 'name',
 };
 
-/** @throws OperatorError */
+/** Reads words. @throws OperatorError */
 export function readShare(words: readonly string[]): ShareWords {
   const params: Record<string, string> = {};
   let path: string | undefined;
@@ -40,7 +40,7 @@ export function readShare(words: readonly string[]): ShareWords {
     else if (name) {
       const value = rest.shift();
       if (value === undefined) throw new OperatorError(`${word} needs a value`, 'See: tcli --help');
-      // Whoever is allowed may be said one by one.
+      // `allow` may be given several times, and the values add up.
       params[name] = name === 'allow' && params[name] ? `${params[name]},${value}` : value;
     } else if (word.startsWith('-')) throw new OperatorError(`share does not take ${word}`, 'See: tcli --help');
     else if (path === undefined) path = word;

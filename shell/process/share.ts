@@ -1,4 +1,4 @@
-/** What `tcli share` does besides the shell's command of that name: a process that serves, and a secret that is asked for. */
+/** The parts of `tcli share` besides the shell's command of that name: it starts a process that serves, and asks for a secret. */
 
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -6,10 +6,13 @@ import { type Home, OperatorError } from '../../src/client.ts';
 import { connectSocket } from '../channel/client-socket.ts';
 import type { ServeWords } from './arguments.ts';
 
-/** What serves without being told more. */
+/** The words for a process that serves with all defaults. */
 const plainly: ServeWords = { words: [], waitMs: 0, logFormat: 'text', logLevel: 'info', loops: undefined };
 
-/** Starts the process that serves, where none can be reached. @returns its exit status @throws OperatorError for what it could not share */
+/**
+ * Starts the process that serves, where none can be reached. @returns its exit status @throws OperatorError for a path that could not be
+ * shared
+ */
 export async function ensureServing(home: Home, path: string, isMade: boolean): Promise<number> {
   const terminal = { columns: 80, color: false, interactive: false };
   const client = await connectSocket(home, {}, terminal);
@@ -24,7 +27,7 @@ export async function ensureServing(home: Home, path: string, isMade: boolean): 
   return daemon(home, { action: 'start', force: false, json: false, serve: plainly }, 'share');
 }
 
-/** A secret from the terminal, where it is not shown, or a line of standard input. @throws OperatorError */
+/** Asks for a secret: on the terminal, where it is not shown, or as a line of standard input. @throws OperatorError */
 export async function askSecret(userid: string): Promise<string> {
   const { stdin, stderr } = process;
   if (stdin.isTTY) {
@@ -48,7 +51,7 @@ async function firstLine(): Promise<string> {
   return '';
 }
 
-/** Until Enter; Ctrl-C gives it up, Backspace takes a character back. */
+/** Reads keys until Enter; Ctrl-C gives up, Backspace takes a character back. */
 function typed(): Promise<string> {
   const { stdin } = process;
   return new Promise((resolve, reject) => {

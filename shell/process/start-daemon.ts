@@ -14,12 +14,12 @@ import {
 } from '../../src/client.ts';
 import { complain } from './streams.ts';
 
-/** Lines of its log that say why a process ended. */
+/** The number of lines of its log that say why a process ended. */
 const linesShown = 5;
 
 /**
- * What of the environment follows into a process that outlives who started it: where things are, how words and times are written, and
- * settings of the machine. Not what belongs to a login or a terminal, nor the secrets that commands are given this way.
+ * The variables of the environment that a background process inherits: those about places, about language and time, and settings of the
+ * machine. Variables of a login or a terminal are left out, and so are secrets that commands are given this way.
  */
 const followsAlong =
   /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI|UNPACK))$/;
@@ -28,13 +28,13 @@ const followsAlong =
 export interface Started {
   readonly pid: number | undefined;
   readonly logFile: string;
-  /** Why it ended; undefined as long as it runs. */
+  /** The reason why it ended; undefined as long as it runs. */
   ended(): string | undefined;
-  /** The process that was started may outlive this one. */
+  /** Lets the process outlive this one. */
   letGo(): void;
 }
 
-/** @param words for `serve` */
+/** Starts it. @param words for `serve` */
 export async function startDaemon(home: Home, words: readonly string[], by: StartedBy['what']): Promise<Started> {
   refuseHomeOfOther(home);
   const logFile = join(home.stateDirectory, 'daemon.log');
@@ -46,7 +46,7 @@ export async function startDaemon(home: Home, words: readonly string[], by: Star
     [...process.execArgv, program, '--home-paths', JSON.stringify(home), 'serve', ...words, ...own],
     {
       cwd: '/',
-      // A session of its own (setsid): no terminal can end it.
+      // A session of its own (setsid) keeps terminals from ending it.
       detached: true,
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => followsAlong.test(name))),
       stdio: ['ignore', log, log],
@@ -66,17 +66,17 @@ export async function startDaemon(home: Home, words: readonly string[], by: Star
   };
 }
 
-/** The name of the user whose process this is. */
+/** The name of this process's user. */
 export function currentUser(): { user?: string } {
   try {
     return { user: userInfo().username };
   } catch {
-    // A container's user need not have a name.
+    // The user of a container may have no name.
     return {};
   }
 }
 
-/** A log that cannot be written is no reason not to serve. */
+/** Opens the log. A log that cannot be written is no reason not to serve. */
 async function openLog(path: string): Promise<number> {
   try {
     await makePrivateDirectory(dirname(path));

@@ -1,6 +1,6 @@
 /**
- * Standard output and standard error. Nothing else in the shell writes to them but who owns the terminal (ui/) and the log:
- * so nothing that others wrote gets there unseen.
+ * Standard output and standard error. Only the owner of the terminal (ui/) and the log write to them besides: so no foreign text gets
+ * there unseen.
  */
 
 import { printable } from '../../src/client.ts';
@@ -9,10 +9,13 @@ import type { OutputSink } from '../channel/protocol.ts';
 /** Shows text of the program's own, line ends included. */
 export const say = (text: string): void => void process.stdout.write(printable(text));
 
-/** Tells what is wrong, line ends included. */
+/** Prints an error, line ends included. */
 export const complain = (text: string): void => void process.stderr.write(printable(text));
 
-/** What a session says goes where it belongs: it has colours, and went through `printable` there. Nobody is here to be asked. */
+/**
+ * Prints the output of a session on the stream that each piece is for: it has colours, and went through `printable` there. Nobody is here
+ * to be asked.
+ */
 export const sessionStreams: OutputSink = {
   write: (text, stream) => void (stream === 'error' ? process.stderr : process.stdout).write(text),
   ask: async () => null,

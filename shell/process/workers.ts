@@ -3,9 +3,12 @@
 import { availableParallelism } from 'node:os';
 import type { WorkerOptions } from '../../src/index.ts';
 
-/** @param count how many at most; a core less than there are when absent: one is left for what is not I/O */
+/**
+ * The options of the threads. @param count how many at most; one less than the machine has cores when absent: one core is left for all
+ * other work
+ */
 export const workers = (count = availableParallelism() - 1): WorkerOptions => ({
-  // Beside the program, as build.mjs puts it.
+  // build.mjs puts the thread's program beside this one.
   entry: new URL('./loop.js', import.meta.url),
   count,
 });

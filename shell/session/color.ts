@@ -5,7 +5,7 @@ const styles = { bold: 1, underline: 4 } as const;
 
 export type Color = keyof typeof colors | 'none';
 
-/** `text`, which is printable, in a color and styles, and what follows as it was before. */
+/** `text`, which is printable, in a color and styles; text behind it has the styles from before. */
 export function paintText(text: string, color: Color, inStyles: readonly (keyof typeof styles)[] = []): string {
   const codes = [...inStyles.map((style) => styles[style]), ...(color === 'none' ? [] : [colors[color]])];
   if (text === '') return '';

@@ -25,7 +25,7 @@ export interface CommandLine {
   readonly command: Word | undefined;
   readonly positional: readonly Word[];
   readonly keywords: readonly Keyword[];
-  /** What could not be read, up to the next blank; undefined when the whole line was. */
+  /** The part that could not be read, up to the next blank; undefined when the whole line was read. */
   readonly rest: Word | undefined;
   /** The quote that the last word lacks at its end. */
   readonly unclosed: '"' | "'" | undefined;
@@ -41,7 +41,7 @@ const value = /[\w?;&*$!#,=\\+/.<>()~@:%[\]-]+/y;
 const quote = /["']/y;
 const unprintableWritten = /^\\u([0-9a-f]{4})$/;
 
-/** Takes a line apart. It never throws: what is wrong stands in the result. */
+/** Takes a line apart. It never throws: faults are in the result. */
 export function parseCommandLine(line: string): CommandLine {
   return new Reader(line).read();
 }
@@ -89,7 +89,7 @@ class Reader {
     return { path, command, positional, keywords, rest: this.#rest(), unclosed: this.#unclosed };
   }
 
-  /** A path may go on in quotes: /backstores/fileio/"a+b". */
+  /** Reads a path, which may go on in quotes: /backstores/fileio/"a+b". */
   #path(): Word | undefined {
     const from = this.#at;
     const start = this.#take(bookmark) ?? this.#take(slashPath) ?? this.#take(specialPath);
@@ -116,7 +116,7 @@ class Reader {
     };
   }
 
-  /** Runs of plain characters and quoted parts, as one word. */
+  /** Reads runs of plain characters and quoted parts, as one word. */
   #word(plain: RegExp): Word | undefined {
     const from = this.#at;
     let text = '';

@@ -1,4 +1,4 @@
-/** What every node has: ls, cd, pwd, status, get, set, help, bookmarks, refresh, exit. */
+/** The commands of every node: ls, cd, pwd, status, get, set, help, bookmarks, refresh, exit. */
 
 import { join } from 'node:path';
 import { OperatorError, types, type ValueType } from '../../src/index.ts';
@@ -11,7 +11,7 @@ import { type Commands, type Context, commandOf, type Node, optional, required, 
 import { rootOf } from './path.ts';
 import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
 
-/** Lines that `history` shows. */
+/** The number of lines that `history` shows. */
 const historyShown = 20;
 
 const depthType: ValueType<number> = {
@@ -23,7 +23,7 @@ const depthType: ValueType<number> = {
   words: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
 };
 
-/** Why a tree does not say what initiators meet; undefined where it does, or where they meet nothing. */
+/** The reason why a tree does not say how initiators fare; undefined where it does, or where no initiator could come. */
 function whyOffline({ host }: Node): string | undefined {
   const { tree } = host.root;
   const isEmpty = tree.allStorageObjects().next().done === true && tree.targets().next().done === true;
@@ -293,7 +293,7 @@ const clear = commandOf()({
   doc: 'Clears the screen; Ctrl-L does it, too, and keeps the line. The configuration is cleared by: / clearconfig',
   parameters: [],
   examples: [{ line: 'clear', does: 'Clears the screen.' }],
-  // The screen is the front end's.
+  // The front end clears the screen.
   run: () => {},
 });
 
@@ -310,10 +310,10 @@ const history = commandOf()({
     (await readHistory(join(host.home.stateDirectory, 'history.txt'))).slice(-Math.max(1, count ?? historyShown)),
 });
 
-/** Words of other shells. They are understood, and no list of commands has them: those are targetcli's. */
+/** Words of other shells. They are understood, and no list of commands has them: such lists have targetcli's. */
 const otherWords: Commands<unknown> = { clear, history, logout: exit, quit: exit };
 
-/** The commands of a node: everybody's and its own. */
+/** The commands of a node: those of every node and its own. */
 export const allCommands = (node: Node): Commands<unknown> => ({ ...commonCommands, ...node.commands });
 
 /** The command called `name`. @throws OperatorError */
@@ -327,7 +327,7 @@ export function commandNamed(node: Node, name: string): ShellCommand<unknown> {
 const ownOf = (commands: Commands<unknown>, name: string): ShellCommand<unknown> | undefined =>
   Object.hasOwn(commands, name) ? commands[name] : undefined;
 
-/** Where the word would mean something. */
+/** The node at which the word would be a command. */
 function elsewhere(node: Node, name: string): string | undefined {
   const root = rootOf(node);
   if (node.child(name)) return `${name} is a node: ${name}/ ls, or cd ${name}`;

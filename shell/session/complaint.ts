@@ -1,10 +1,10 @@
-/** What is wrong with a line, and where in it. */
+/** The fault of a line, and its place in the line. */
 
 import { OperatorError, reasonOf, systemErrorCode } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';
 import type { ShownLine } from './secrets.ts';
 
-/** Three kinds of error: the operator's, a system call's, and ours. */
+/** The lines about an error, of which there are three kinds: the operator's, a system call's, and ours. */
 export function complaintOf(error: unknown): string[] {
   if (error instanceof OperatorError) return [error.message, ...(error.hint === undefined ? [] : [error.hint])];
   if (error instanceof Error && error.name === 'AbortError') return ['Interrupted.'];
@@ -12,13 +12,13 @@ export function complaintOf(error: unknown): string[] {
   return [`internal error: ${reasonOf(error)}`];
 }
 
-/** @throws OperatorError for what targetcli dropped without a word */
+/** Refuses the part of a line that targetcli dropped without a word. @throws OperatorError */
 export function refuseRest(line: ShownLine, { rest, unclosed }: CommandLine): void {
   if (rest) throw syntaxErrorNear(line, rest, 'Put "quotes" around a value that has such characters.');
   if (unclosed) throw new OperatorError(`Syntax error, ${unclosed} is not closed`, line.text.trimEnd());
 }
 
-/** @param hint what else is to be done */
+/** The error of a word. @param hint further advice */
 export function syntaxErrorNear(line: ShownLine, word: Word, hint?: string): OperatorError {
   const place = placeIn(line, word, true);
   return new OperatorError(`Syntax error near ${line.word(word)}`, hint === undefined ? place : `${place}\n${hint}`);
@@ -31,7 +31,7 @@ export function placeIn({ text, at }: ShownLine, word: Word, always = false): st
   return `  ${text.replace(/\s/g, ' ')}\n  ${' '.repeat(from)}${'^'.repeat(Math.max(1, to - from))}`;
 }
 
-/** What `look` finds; when it fails, the place of the word is shown too. */
+/** The result of `look`; when it fails, the place of the word is shown, too. */
 export function marked<T>(line: ShownLine, word: Word, look: () => T): T {
   try {
     return look();

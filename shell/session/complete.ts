@@ -1,4 +1,4 @@
-/** What Tab offers: computed from the records of commands, with a line of help for each. */
+/** The words that Tab offers, computed from the records of commands, with a line of help for each. */
 
 import { resolve } from 'node:path';
 import type { Candidate, LineCompletion } from '../channel/protocol.ts';
@@ -11,8 +11,8 @@ import type { Preferences } from './preferences.ts';
 import { type Suggestion, suggestBookmarks, suggestPaths, suggestValues } from './suggestions.ts';
 
 /**
- * What can stand at the end of `before`.
- * @throws whatever looking things up throws: an unknown path, a folder that cannot be read
+ * The words that can stand at the end of `before`.
+ * @throws the errors of looking things up: an unknown path, a folder that cannot be read
  */
 export async function completeLine(
   before: string,
@@ -42,7 +42,7 @@ export async function completeLine(
   return record ? parameters(before, line, record, node, session) : none;
 }
 
-/** A path, or (`orCommand`) a command of the current node. */
+/** Candidates for a path, or (`orCommand`) a command of the current node. */
 function firstWord({ text, from }: Word, current: Node, session: Suggesting, orCommand: boolean): LineCompletion {
   const paths = text.startsWith('@') ? suggestBookmarks(current, session) : suggestPaths(text, current, session);
   const others: Suggestion[] =
@@ -55,7 +55,7 @@ function firstWord({ text, from }: Word, current: Node, session: Suggesting, orC
   return { from, candidates: [...candidates, ...commands] };
 }
 
-/** `luns/cr` can become `luns/ create`: of the commands, what only such a node can do. */
+/** Completes `luns/cr` to `luns/ create`: commands that only a node below has. */
 function commandsBelow(text: string, current: Node, { preferences }: Suggesting): Candidate[] {
   const slash = text.lastIndexOf('/') + 1;
   if (slash === 0) return [];
@@ -118,7 +118,7 @@ async function parameters(
   return { from: open?.from ?? end, candidates: [...values, ...names.filter(fits), ...asData.filter(fits)] };
 }
 
-/** For whoever begins to type it: a word of every line that shows something. */
+/** The candidate --json, for a person who begins to type it: every line that shows something takes it. */
 const jsonCandidate: Candidate = { text: '--json', kind: 'parameter', help: 'what it shows, as data', final: true };
 
 const wordOf = ({ name, doc }: { name: string; doc: string }): Suggestion => ({

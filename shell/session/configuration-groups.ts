@@ -27,7 +27,7 @@ import {
 } from './node.ts';
 import { type PreferenceName, type Preferences, preferenceTable } from './preferences.ts';
 
-/** The value where nobody has asked for this one. */
+/** The value as it is shown where nobody has asked for this setting by name. */
 const shownOf = ({ value, secret }: Setting): string => (secret && value !== '' ? hidden : value);
 
 /** The shell's own preferences, at every node. */
@@ -44,7 +44,7 @@ const globalGroup = (preferences: Preferences): ConfigurationGroup => ({
   set: (name, text) => preferences.set(name as PreferenceName, text),
 });
 
-/** A group that the engine keeps: what is set goes through its door. */
+/** A group that the engine keeps: `set` goes through the engine's door. */
 export function engineGroup(
   name: string,
   paths: string | readonly string[],
@@ -83,7 +83,7 @@ export const attributesGroup = (
     })),
   );
 
-/** The same, unless there are none. */
+/** The group of attributes, unless there are none. */
 export const filledGroup = (...[name, path, attributes]: Parameters<typeof attributesGroup>): ConfigurationGroup[] =>
   Object.keys(attributes.table).length > 0 ? [attributesGroup(name, path, attributes)] : [];
 
@@ -101,7 +101,7 @@ export const authGroup = (
 const authSettings = (auth: Auth): Setting[] =>
   authKeys.map((name) => ({ name, ...authTable[name], type: types.string, value: auth[name], readOnly: false }));
 
-/** What completion offers of the group that is named in the line. */
+/** The words that completion offers for the group that is named in the line. */
 const offered =
   (wanted: (setting: Setting) => boolean): MoreWords['offered'] =>
   (node, { preferences, given }) => {
@@ -115,7 +115,7 @@ const offered =
 
 const groupNames = (node: Node, { preferences }: { preferences: Preferences }) =>
   groupsOf(node, preferences).map(({ name }) => name);
-/** What each kind of group holds. */
+/** The help on each kind of group. */
 const groupDocs: Readonly<Record<string, string>> = {
   global: 'preferences of this shell, at every node the same',
   attribute: 'how it behaves',
@@ -172,7 +172,7 @@ const settingsData = (settings: readonly Setting[], shown = shownOf): unknown =>
     }),
   );
 
-/** @throws OperatorError */
+/** The setting of a name. @throws OperatorError */
 function settingNamed(word: string, settings: readonly Setting[], group: ConfigurationGroup): Setting {
   const setting = settings.find(({ name }) => name === word);
   if (setting) return setting;
@@ -211,7 +211,7 @@ export const setCommand: ShellCommand<unknown> = {
     if (!group) return listGroups(context);
     const writable = () => group.settings().filter(({ readOnly }) => !readOnly);
     if (keywords.length === 0) return listSettings(context, group, writable(), ({ type }) => type.name);
-    // What one of them needs of somebody outside is waited for before the first one is set: they are one change.
+    // The settings of one line are one change, so the waits for other processes come before the first is set.
     if (keywords.length > 1)
       await context.ahead(keywords.flatMap(([name, text]) => group.operations?.(name, text) ?? []));
     for (const [name, text] of keywords)
@@ -233,7 +233,7 @@ export const setCommand: ShellCommand<unknown> = {
   },
 };
 
-/** @throws OperatorError */
+/** Sets a setting. @throws OperatorError */
 async function setOne(name: string, text: string, group: ConfigurationGroup, context: Context): Promise<void> {
   const setting = group.settings().find((known) => known.name === name);
   if (!setting)
@@ -252,13 +252,13 @@ async function setOne(name: string, text: string, group: ConfigurationGroup, con
   context.print(`Parameter ${name} is now '${now ? shownOf(now) : ''}'.`);
 }
 
-/** `global` and the node's own. */
+/** The groups of a node: `global` and its own. */
 const groupsOf = (node: Node, preferences: Preferences): ConfigurationGroup[] => [
   globalGroup(preferences),
   ...node.groups(),
 ];
 
-/** @returns undefined when no group was named. @throws OperatorError for a group that is none */
+/** The group of a name. @returns undefined when none was named. @throws OperatorError for an unknown one */
 function groupOf({ node, preferences }: Context, name: unknown): ConfigurationGroup | undefined {
   if (name === undefined) return undefined;
   const groups = groupsOf(node, preferences);
@@ -274,7 +274,7 @@ function groupOf({ node, preferences }: Context, name: unknown): ConfigurationGr
   return group;
 }
 
-/** Values without a group set nothing: nobody means that. */
+/** Refuses values without a group, which would set nothing: nobody means that. */
 function withoutGroup({ node, preferences }: Context, keywords: readonly (readonly [string, string])[]): OperatorError {
   const [[name] = ['']] = keywords;
   const groups = groupsOf(node, preferences).filter((group) => group.settings().some((known) => known.name === name));
@@ -307,5 +307,5 @@ function listSettings(
   }
 }
 
-/** A heading, over a line of the same length. */
+/** A heading, and below it a line of the same length. */
 export const underlined = (text: string, mark: '=' | '-'): string => `${text}\n${mark.repeat(text.length)}`;

@@ -49,13 +49,13 @@ export function syntaxOf(name: string, { parameters, more }: ShellCommand<unknow
   return `${[name, ...words, ...(more ? [`[${more.name}...]`] : [])].join(' ')} `;
 }
 
-/** What `help` shows at a node. */
+/** The lines of `help` at a node. */
 export function helpAt(commands: Commands<unknown>): string {
   const names = Object.keys(commands).sort();
   return [introduction, ...names.map((name) => `  - ${syntaxOf(name, commands[name]!)}`)].join('\n');
 }
 
-/** What `help COMMAND` shows. */
+/** The lines of `help COMMAND`. */
 export function helpOn(name: string, command: ShellCommand<unknown>): string {
   const { doc, details = [], parameters, more, examples, seeAlso = [] } = command;
   const defaults = placesOf(parameters).filter((parameter) => !parameter.required && parameter.default !== undefined);
@@ -81,7 +81,7 @@ export function helpOn(name: string, command: ShellCommand<unknown>): string {
     .trimEnd();
 }
 
-/** What `help` shows, as data: by command. */
+/** The data of `help`, by command. */
 export const helpData = (commands: Commands<unknown>): unknown =>
   Object.fromEntries(
     Object.keys(commands)
@@ -89,7 +89,7 @@ export const helpData = (commands: Commands<unknown>): unknown =>
       .map((name) => [name, { syntax: syntaxOf(name, commands[name]!).trimEnd(), description: commands[name]!.doc }]),
   );
 
-/** What `help COMMAND` shows, as data. */
+/** The data of `help COMMAND`. */
 export const helpDataOn = (name: string, command: ShellCommand<unknown>): unknown => ({
   syntax: syntaxOf(name, command).trimEnd(),
   description: [command.doc, ...(command.details ?? [])].join('\n\n'),
@@ -108,9 +108,9 @@ const docOf = (documented: { doc: string } | CommandParameter): string => {
   return words ? `${documented.doc} One of: ${words.join(', ')}.` : documented.doc;
 };
 
-/** As Python writes it, which is what targetcli shows. */
+/** A default as Python writes it, which is how targetcli shows it. */
 const printDefault = ({ type, default: value }: CommandParameter): string =>
   value === true ? 'True' : value === false ? 'False' : type.print(value);
 
-/** The first line, or the first sentence: what completion has room for. */
+/** The first line, or the first sentence, which is all that completion has room for. */
 export const briefly = (doc: string): string => doc.split(/\n|(?<=\.) /, 1)[0] ?? '';

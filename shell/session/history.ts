@@ -11,7 +11,7 @@ import { secretsIn } from './secrets.ts';
 
 /** Lines taken from the file when a shell starts, and kept in memory. */
 const LINES_MAX = 5_000;
-/** The end of the file that is read: bytes. */
+/** The bytes at the end of the file that are read. */
 const READ_MAX = 4 << 20;
 /** Longer lines are not kept: UTF-16 units. */
 const LINE_LENGTH_MAX = 4_096;
@@ -22,10 +22,10 @@ export const mayBeKept = (line: string): boolean =>
 
 /** The lines that were typed. */
 export class History {
-  /** Why lines will not outlive this shell: one line; undefined when they will. */
+  /** The reason why lines will not outlive this shell, in a line; undefined when they will. */
   readonly problem: string | undefined;
   readonly #lines: string[];
-  /** Where in the tree each line was typed last, in this shell. */
+  /** The path at which each line was typed last, in this shell. */
   readonly #paths = new Map<string, string>();
   readonly #file: FileHandle | undefined;
 
@@ -35,13 +35,13 @@ export class History {
     this.problem = problem;
   }
 
-  /** Never fails: a history that cannot be read or written is an empty one with a `problem`. */
+  /** Opens a history. It never fails: a history that cannot be read or written is an empty one with a `problem`. */
   static async open(path: string): Promise<History> {
     let file: FileHandle | undefined;
     try {
-      // Its own folder, not those above it: Node's recursive mkdir never ends in a file system that makes no folders (/proc).
+      // The history makes its own folder, and none above: Node's recursive mkdir never ends in a file system that makes no folders (/proc).
       await mkdir(dirname(path), { mode: 0o700 }).catch(() => {});
-      // Lines of root are nothing for another user's home, nor would a link in it lead to a file of its own.
+      // Lines of root do not belong into another user's home, and a link there could lead to any file.
       if ((await stat(dirname(path))).uid !== (process.geteuid?.() ?? 0))
         throw new Error(`${dirname(path)} is another user’s`);
       file = await open(path, 'a+', 0o600);
@@ -56,12 +56,12 @@ export class History {
     }
   }
 
-  /** Oldest first. */
+  /** The lines, oldest first. */
   get lines(): readonly string[] {
     return this.#lines;
   }
 
-  /** Oldest first, those that were typed at `path` after all others. */
+  /** The lines, oldest first, those that were typed at `path` after all others. */
   preferring(path: string): string[] {
     const here = (line: string) => this.#paths.get(line) === path;
     return [...this.#lines.filter((line) => !here(line)), ...this.#lines.filter(here)];
@@ -76,7 +76,7 @@ export class History {
     try {
       if (this.#file) writeSync(this.#file.fd, `${line}\n`);
     } catch {
-      // See above.
+      // A full disk loses the line silently, as said above.
     }
   }
 

@@ -1,4 +1,4 @@
-/** What a line that is being typed comes to: a word in it that is nothing known, and what a size is in bytes. */
+/** Notes on a line that is being typed: an unknown word in it, and the bytes of a size. */
 
 import { OperatorError, types } from '../../src/index.ts';
 import type { Candidate, LineCompletion } from '../channel/protocol.ts';
@@ -8,7 +8,7 @@ import type { Node, ShellCommand } from './node.ts';
 import { resolvePath } from './path.ts';
 import type { Preferences } from './preferences.ts';
 
-/** @param candidates what can stand at the end of `before` */
+/** Looks at a line. @param candidates the words that can stand at the end of `before` */
 export function inspect(
   before: string,
   current: Node,
@@ -18,7 +18,7 @@ export function inspect(
   const line = parseCommandLine(before);
   const { path, command } = line;
   const unknown = ({ from, to }: Word) => ({ unknown: [from, to] as const });
-  /** A word at the end may still become something, as long as something begins with it. */
+  /** Whether a word is unknown for good. A word at the end may still become a known one, as long as a known one begins with it. */
   const hopeless = (word: Word) => word.to < before.length || candidates.length === 0;
   let node = current;
   if (path && path.text !== '*')
@@ -39,7 +39,7 @@ export function inspect(
 const takes = ({ parameters, more }: ShellCommand<unknown>, name: string): boolean =>
   more?.kind === 'keywords' || parameters.some((parameter) => parameter.name === name);
 
-/** `10G = 10,737,418,240 B`, of the size that is being typed. */
+/** The note on the size that is being typed: `10G = 10,737,418,240 B`. */
 function noteOf(before: string, { positional, keywords }: CommandLine, { parameters }: ShellCommand<unknown>) {
   const at = positional.findIndex(({ to }) => to === before.length);
   const keyword = keywords.find(({ value }) => value.to === before.length);

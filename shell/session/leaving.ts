@@ -1,10 +1,10 @@
-/** What leaving a shell does to the disks that are served: a person is asked, and never surprised. */
+/** The effect of leaving a shell on the disks that are served: a person is asked, and never surprised. */
 
 import type { Host, ServingProcess } from '../../src/index.ts';
 import type { OutputSink } from '../channel/protocol.ts';
 import { wrapText } from './wrap.ts';
 
-/** What is to become of the process, and of the shell. */
+/** The fate of the process, and of the shell. */
 export type Leaving = 'leave' | 'stop' | 'stay';
 
 const choices = {
@@ -13,7 +13,7 @@ const choices = {
   stay: 'stay in this shell',
 } as const;
 
-/** Asks where it is the last shell that goes, and its process serves something. Nobody's answer is `stay`. */
+/** Asks where the last shell goes, and its process serves something. Without an answer it is `stay`. */
 export async function askHowToLeave(
   host: Host,
   serving: ServingProcess,
@@ -23,7 +23,7 @@ export async function askHowToLeave(
   const fate = serving.fate();
   const targets = [...host.root.tree.targets()].length;
   if (fate === 'stays' || targets === 0 || !host.root.serving) return 'leave';
-  // Those that are connected to a shell that serves itself lose what it serves; those of a process beside it do not.
+  // Other clients of a shell that serves itself lose its targets; those of a process beside the shell do not.
   if (fate === 'asked' && serving.othersOpen() > 0) return 'leave';
   const served = whatIsServed(targets, host.root.sessions().length);
   write(`${wrapText(`${served}\nServed by ${serving.describe()}.`, columns - 1)}\n`, 'output');

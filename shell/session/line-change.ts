@@ -1,13 +1,13 @@
 /**
- * What one line changes is one change, from its first operation to its end: nobody else changes anything between, and it is
- * made whole or not at all. What the line has to say meanwhile is said once the change is made.
+ * The changes of one line are one change, from its first operation to its end: nobody else changes anything between, and it is made whole
+ * or not at all. Messages of the line meanwhile are shown once the change is made.
  */
 
 import type { Apply, ChangeOptions, Operation, Outcome, Root } from '../../src/index.ts';
 
 /** A change that has begun. */
 interface Begun {
-  /** Resolves when it has its turn. */
+  /** Resolves when the change has its turn. */
   readonly apply: Promise<Apply>;
   readonly end: () => void;
   readonly giveUp: (why: unknown) => void;
@@ -18,9 +18,9 @@ export class LineChange {
   readonly #root: Root;
   readonly #options: ChangeOptions;
   #begun: Begun | undefined;
-  /** What is said and done once the change is made. */
+  /** The messages and the work for the time when the change is made. */
   readonly #later: (() => unknown)[] = [];
-  /** What has waited for somebody outside already, by what was asked for. */
+  /** The operations whose waits for other processes are over, by the operation that was asked for. */
   readonly #ready = new Map<string, Operation>();
 
   constructor(root: Root, options: ChangeOptions) {
@@ -35,12 +35,12 @@ export class LineChange {
     return (await this.#begun.apply)(ready);
   }
 
-  /** Waits for what operations need of somebody outside, so that all of them can be one change. @throws OperatorError */
+  /** Waits for the other processes that operations need, so that all of the operations can be one change. @throws OperatorError */
   async ahead(operations: readonly Operation[]): Promise<void> {
     for (const operation of operations) this.#ready.set(JSON.stringify(operation), await this.#prepared(operation));
   }
 
-  /** Waits for its turn: what is found in the tree from now on stays so. */
+  /** Waits for the change's turn: the tree stays as it is from now on. */
   async begin(): Promise<void> {
     this.#begun ??= this.#begin();
     await this.#begun.apply;
@@ -53,7 +53,7 @@ export class LineChange {
     return undefined;
   }
 
-  /** Makes what was applied so far. @throws OperatorError; nothing of it is left then, and nothing is said of it */
+  /** Makes the operations so far. @throws OperatorError; nothing of them is left then, and their messages are dropped */
   async settle(): Promise<void> {
     const begun = this.#begun;
     if (!begun) return;
@@ -64,7 +64,7 @@ export class LineChange {
     for (const what of later) await what();
   }
 
-  /** Takes back what was applied since it was made last. */
+  /** Takes back the operations since the last `settle`. */
   async giveUp(why: unknown): Promise<void> {
     const begun = this.#begun;
     this.#begun = undefined;
@@ -76,7 +76,7 @@ export class LineChange {
   async #prepared(operation: Operation): Promise<Operation> {
     const prepared = this.#root.prepare(operation, this.#options);
     prepared?.catch(() => {});
-    // Nobody waits in line for somebody outside: what was changed so far is a change of its own then.
+    // A turn must not wait for another process: the operations so far become a change of their own then.
     if (prepared !== undefined) await this.settle();
     return (await prepared) ?? operation;
   }
@@ -89,7 +89,7 @@ export class LineChange {
       return over.promise;
     };
     const made = this.#root.change(make, this.#options);
-    // One that is not made says so to who waits for its turn, or for its end.
+    // A change that fails says so to the callers that wait for its turn, or for its end.
     made.catch(ready.reject);
     for (const one of [ready.promise, over.promise]) one.catch(() => {});
     return { apply: ready.promise, end: over.resolve, giveUp: over.reject, made };

@@ -1,12 +1,12 @@
-/** The log of messages (preferences logfile, loglevel_file): what the shell said, never what was typed. */
+/** The log of messages (preferences logfile, loglevel_file): the shell's messages, never the typed lines. */
 
 import { appendFileSync, renameSync, statSync } from 'node:fs';
 
-/** Most to least serious. */
+/** The levels, most serious first. */
 const levels = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
 export type LogLevelWord = (typeof levels)[number];
 
-/** A log that has grown beyond this is set aside as FILE.1; so there are at most two. */
+/** The size beyond which a log is set aside as FILE.1; so there are at most two. */
 const logBytesMax = 1024 * 1024;
 
 /** Whether a message of `level` is as serious as `least` or more. */

@@ -1,4 +1,4 @@
-/** Which of the words there are was probably meant. */
+/** Finds the known word that was probably meant. */
 
 /** The words that `typed` is the start of, or else those that are a slip or two away; nearest first. */
 export function nearestWords(typed: string, words: Iterable<string>): string[] {
@@ -7,7 +7,7 @@ export function nearestWords(typed: string, words: Iterable<string>): string[] {
   const all = [...new Set(words)];
   const begun = all.filter((word) => word.toLowerCase().startsWith(lower));
   if (begun.length > 0) return begun;
-  // One slip for three letters: more would find anything.
+  // One slip for three letters is allowed: more would find anything.
   const slipsMax = Math.max(1, Math.floor(lower.length / 3));
   return all
     .map((word) => ({ word, slips: slipsBetween(lower, word.toLowerCase(), slipsMax) }))
@@ -41,7 +41,7 @@ function slipsBetween(a: string, b: string, max: number): number {
       row.push(slips);
       if (slips < least) least = slips;
     }
-    // No row below has fewer.
+    // No row below has fewer slips.
     if (least > max) return max + 1;
     [before, last] = [last, row];
   }

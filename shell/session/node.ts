@@ -1,6 +1,6 @@
 /**
- * What a node of the tree is. A node type is a record; help, syntax, signature errors, completion, `get` and `set` are
- * computed from it. A node is a view of an engine object, made when asked for: nothing is cached and nothing goes stale.
+ * A node of the tree. A node type is a record; help, syntax, signature errors, completion, `get` and `set` are computed from it. A node
+ * is a view of an engine object, made when asked for: nothing is cached and nothing goes stale.
  */
 
 import type {
@@ -17,11 +17,11 @@ import type {
 import type { ClientQuestion, OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
-/** What `ls` shows in brackets; an empty text is drawn as OK, ERROR or ... (healthy, not, neither). */
+/** The text that `ls` shows in brackets; an empty text is drawn as OK, ERROR or ... (healthy, not, neither). */
 export interface Summary {
   readonly text: string;
   readonly healthy: boolean | null;
-  /** Lines that `status` shows besides; the first is what `ls` adds for a person. */
+  /** Further lines of `status`; `ls` adds the first of them for a person. */
   readonly more?: readonly string[];
 }
 
@@ -32,22 +32,22 @@ export interface Setting {
   readonly type: ValueType<unknown>;
   readonly value: string;
   readonly readOnly: boolean;
-  /** Its value is shown to who asks for it by name, and to nobody else. */
+  /** Whether the value is shown only to a person who asks for it by name. */
   readonly secret?: boolean;
-  /** The values that there are, when they can be listed and the type does not. */
+  /** The values, when they can be listed and the type does not list them. */
   readonly words?: readonly string[];
 }
 
 /** Settings that `get` and `set` name together. */
 export interface ConfigurationGroup {
   readonly name: string;
-  /** In the order in which they are listed: by name. */
+  /** The settings in the order in which they are listed: by name. */
   settings(): Setting[];
-  /** @param text of the setting's type. @throws OperatorError */
+  /** Sets a setting. @param text of the setting's type. @throws OperatorError */
   set(name: string, text: string, context: Context): Promise<void>;
-  /** The operations by which it is set, where the engine keeps it. */
+  /** The operations that set it, where the engine keeps it. */
   operations?(name: string, text: string): readonly Operation[];
-  /** What is wrong with the settings as they are together, in a line. */
+  /** The fault of the settings taken together, in a line. */
   problem?(): string | undefined;
 }
 
@@ -55,26 +55,26 @@ export interface ConfigurationGroup {
 export interface NodeType<S> {
   readonly doc: string;
   summary?(subject: S, host: Host): Summary;
-  /** What `ls --json` says of it besides: sizes and counts are numbers. */
+  /** The further keys of `ls --json`: sizes and counts are numbers. */
   row?(subject: S, rows: InventoryRows): object;
   children?(subject: S, host: Host): Child[];
-  /** Asks somebody else for what `children` shows, where the tree does not have it. Rejects when that cannot be had. */
+  /** Fetches from another process the things that `children` shows, where the tree does not have them. Rejects when they cannot be had. */
   look?(subject: S, host: Host): Promise<void>;
-  /** Besides `global`, in the order in which `get` names them. */
+  /** The groups besides `global`, in the order in which `get` names them. */
   groups?(subject: S, host: Host): ConfigurationGroup[];
-  /** Besides those that every node has; a function where they depend on the object. */
+  /** The commands besides those of every node; a function where they depend on the object. */
   readonly commands?: Commands<S> | ((subject: S) => Commands<S>);
 }
 
 /** Commands by their names. */
 export type Commands<S> = Readonly<Record<string, ShellCommand<S>>>;
 
-/** A name below a node, and what stands there. */
+/** A name below a node, and the node of that name. */
 export interface Child {
   readonly name: string;
   readonly type: NodeType<never>;
   readonly subject: unknown;
-  /** A drawing that begins further up leaves it out: what it shows has to be asked for first (`NodeType.look`). */
+  /** Set for a child that a drawing leaves out when it begins further up: the child's contents have to be asked for first (`NodeType.look`). */
   readonly apart?: true;
 }
 
@@ -86,7 +86,7 @@ export const child = <S>(name: string, type: NodeType<S>, subject: S): Child => 
   ...(type.look && { apart: true }),
 });
 
-/** A word of a command: the record that values share, and what else completion may offer. */
+/** A word of a command: the record that values share, and further words for completion. */
 export interface CommandParameter<V = unknown> extends Parameter<V> {
   /** Values that fit, without help or each with a line of it. */
   suggest?(node: Node, session: Suggesting): Iterable<string | readonly [text: string, help: string]>;
@@ -96,12 +96,12 @@ export interface CommandParameter<V = unknown> extends Parameter<V> {
 export const placesOf = (parameters: readonly CommandParameter[]): readonly CommandParameter[] =>
   parameters.filter(({ byName }) => !byName);
 
-/** What suggestions may look at. */
+/** The facts that suggestions may use. */
 export interface Suggesting {
   readonly preferences: Preferences;
-  /** The words given so far, by parameter. */
+  /** The words so far, by parameter. */
   readonly given: Readonly<Record<string, string>>;
-  /** As in `Context`. */
+  /** The path of a file, as in `Context`. */
   fileNamed(name: string): string;
 }
 
@@ -117,36 +117,36 @@ export interface MoreWords {
 interface Offered {
   readonly name: string;
   readonly doc: string;
-  /** The values that there are, when they can be listed. */
+  /** The values, when they can be listed. */
   readonly words: readonly string[];
 }
 
 /** A command of a kind of node. */
 export interface ShellCommand<S> {
-  /** The first sentence is what completion shows. */
+  /** The help; completion shows its first sentence. */
   readonly doc: string;
-  /** What `help COMMAND` says besides, a paragraph each. A line that begins with a blank stays as it is. */
+  /** Further paragraphs of `help COMMAND`. A line that begins with a blank stays as it is. */
   readonly details?: readonly string[];
   /** Commands of the same node that belong to it. */
   readonly seeAlso?: readonly string[];
   readonly parameters: readonly CommandParameter[];
   readonly more?: MoreWords;
-  /** Command lines, with what they do. They are run as tests. */
+  /** Command lines, with their effect. They are run as tests. */
   readonly examples: readonly Example[];
   run(subject: S, context: Context, given: Given): Promise<void> | void;
-  /** What it would print, or a promise of it, as data (docs/json.md). Absent: it has no such form. */
+  /** The output as data (docs/json.md), or a promise of it. Absent: the command has no such form. */
   json?(subject: S, context: Context, given: Given): unknown;
 }
 
-/** A line that is right, and what it does. */
+/** A line that is right, and its effect. */
 export interface Example {
   readonly line: string;
   readonly does: string;
-  /** What must have been run before, from `/`. */
+  /** The lines that must have been run before, from `/`. */
   readonly after?: readonly string[];
 }
 
-/** A command's parameters by name (absent ones undefined), and what followed them. */
+/** A command's parameters by name (absent ones undefined), and the words behind them. */
 export interface Given {
   readonly values: Readonly<Record<string, unknown>>;
   readonly words: readonly string[];
@@ -220,20 +220,20 @@ export const commandOf =
     }),
   });
 
-/** What a running command may use. Lines end without a newline. */
+/** The surroundings of a running command. Lines end without a newline. */
 export interface Context {
   readonly node: Node;
   readonly host: Host;
   readonly preferences: Preferences;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
-  /** By what the changes of this line are known, and who makes them. */
+  /** The name and the author of this line's changes. */
   readonly part: PartOfChange;
-  /** Where the shell stands. */
+  /** The current node of the shell. */
   readonly current: Node;
-  /** Output proper: shown at every log level and without a colour. */
+  /** Prints output proper: shown at every log level and without a colour. */
   print(text: string): void;
-  /** Lines that have their own colours (`paintText`), and no characters beside them that `printable` would write out. */
+  /** Prints lines that have their own colours (`paintText`), and no characters beside them that `printable` would write out. */
   draw(lines: readonly string[]): void;
   info(text: string): void;
   warn(text: string): void;
@@ -242,27 +242,27 @@ export interface Context {
   resolve(path: string, from?: Node): Node;
   /** Goes to `path`, without a word. @param visit whether the path history shall know */
   goTo(path: string, visit?: boolean): Promise<void>;
-  /** A file's name as a Unix shell takes it: `~` is the home directory, what is relative starts where the person stands. */
+  /** The path of a file as a Unix shell takes it: `~` is the home directory, and a relative name starts in the person's folder. */
   fileNamed(name: string): string;
-  /** What is in a file, or a variable, of whoever types: looked at where he sits, with his rights. @throws OperatorError */
+  /** The contents of a file, or of a variable, of the person who types, with that person's rights. @throws OperatorError */
   askClient(question: ClientQuestion): Promise<string>;
   /**
-   * One operation through the engine's one door; its notes are shown. All those of a line are one change: the tree has each
-   * of them at once, and what is said from the first one on is said when the line has ended and the change is made.
+   * Applies one operation through the engine's one door, and shows its notes. All operations of a line are one change: the tree has each
+   * of them at once, and messages from the first one on are shown when the line has ended and the change is made.
    */
   apply(path: string, verb: string, params: ParameterValues): Promise<Outcome>;
-  /** Waits for what operations need of somebody outside, before the first of them is applied. */
+  /** Waits for the other processes that operations need, before the first of them is applied. */
   ahead(operations: readonly Operation[]): Promise<void>;
-  /** Begins the change: what is found in the tree from now on stays so. */
+  /** Begins the change: the tree stays as it is from now on. */
   begin(): Promise<void>;
-  /** Makes what was applied so far, for who has to see what comes of it. @throws OperatorError; nothing of it is left then */
+  /** Makes the operations so far, for a command that has to see their effect. @throws OperatorError; nothing of them is left then */
   settle(): Promise<void>;
-  /** What was applied so far stays, although the command fails; where the line is for several nodes, it goes all the same. */
+  /** Keeps the operations so far, although the command fails; a line for several nodes takes them back all the same. */
   keep(): Promise<void>;
-  /** A creation is over: the bookmark @last is set, and perhaps the shell goes there. */
+  /** Ends a creation: the bookmark @last is set, and perhaps the shell goes there. */
   created(path: string): Promise<void>;
   leave(): void;
-  /** The line fails, although the command says what it has to say. */
+  /** Makes the line fail, without a message besides the command's own. */
   fail(): void;
 }
 
@@ -273,7 +273,7 @@ export class Node {
   readonly path: string;
   readonly parent: Node | undefined;
   readonly host: Host;
-  /** As of `Child`. */
+  /** Whether drawings leave it out, as in `Child`. */
   readonly apart: boolean | undefined;
   readonly #type: NodeType<never>;
   readonly #subject: never;
@@ -294,12 +294,12 @@ export class Node {
 
   summary(): Summary {
     const summary = this.#type.summary?.(this.#subject, this.host) ?? { text: '', healthy: null };
-    // Nobody knows whether it would go well.
+    // Nobody knows whether the object would be healthy if it were served.
     if (!this.host.isOffline || summary.healthy !== true) return summary;
     return { ...summary, text: summary.text || 'not served', healthy: null };
   }
 
-  /** Undefined: there is nothing to say that has a type. */
+  /** The row of the object; undefined: its type has none. */
   row(rows: InventoryRows): object | undefined {
     return this.#type.row?.(this.#subject, rows);
   }
@@ -321,7 +321,7 @@ export class Node {
     return this.#type.groups?.(this.#subject, this.host) ?? [];
   }
 
-  /** The commands of its own type. Their `run` wants `subject`. */
+  /** The commands of the node's own type. Their `run` wants `subject`. */
   get commands(): Commands<unknown> {
     const { commands } = this.#type;
     return ((typeof commands === 'function' ? commands(this.#subject) : commands) ?? {}) as Commands<unknown>;
@@ -332,6 +332,6 @@ export class Node {
   }
 }
 
-/** The entries that are there. */
+/** The entries whose value is there. */
 export const given = (values: Readonly<Record<string, Value | undefined>>): ParameterValues =>
   Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Value] => entry[1] !== undefined));

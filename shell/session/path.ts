@@ -30,7 +30,7 @@ export function resolvePath(text: string, from: Node, bookmarks: ReadonlyMap<str
   return node;
 }
 
-/** Lets each node on the way to `text` look at what is below it, as far as there is a way: so `resolvePath` finds it. */
+/** Lets each node on the way to `text` fetch its children, as far as there is a way: so `resolvePath` finds them. */
 export async function lookAlong(text: string, from: Node, bookmarks: ReadonlyMap<string, string>): Promise<void> {
   const path = text.startsWith('@') ? (bookmarks.get(text.slice(1)) ?? '') : text;
   let node: Node | undefined = path.startsWith('/') ? rootOf(from) : from;
@@ -38,7 +38,7 @@ export async function lookAlong(text: string, from: Node, bookmarks: ReadonlyMap
     if (step === '..') node = node.parent ?? node;
     else if (step !== '' && step !== '.') node = node.child(step);
     if (!node) return;
-    // What it cannot have, its commands say.
+    // The commands of the node say why its children cannot be had.
     await node.look().catch(() => {});
   }
 }
@@ -61,7 +61,7 @@ export function rootOf(node: Node): Node {
   return root;
 }
 
-/** @param length the longest that a path may be, 0 for any: a longer one keeps its two ends */
+/** A path for the prompt. @param length the longest that a path may be, 0 for any: a longer one keeps its two ends */
 export function promptOf(at: string, length: number): string {
   const path = printableLine(at);
   if (length === 0 || path.length <= length) return `${path}> `;
@@ -69,7 +69,7 @@ export function promptOf(at: string, length: number): string {
   return `${path.slice(0, half)}...${half === 0 ? '' : path.slice(-half)}> `;
 }
 
-/** What is to be tried next. */
+/** The advice where a path has no such node. */
 function similar(node: Node, step: string): string {
   const names = node.children().map(({ name }) => name);
   const above = node.path === '/' ? '' : node.path;

@@ -56,7 +56,7 @@ export const preferenceTable = {
   tree_status_mode: switched(true, 'ls shows the status of nodes.'),
 } as const;
 
-/** What preferences are called. */
+/** The name of a preference. */
 export type PreferenceName = keyof typeof preferenceTable;
 /** The value of a preference. */
 export type PreferenceValue<N extends PreferenceName> =
@@ -73,7 +73,10 @@ interface Hidden {
 
 type Stored = Partial<Record<PreferenceName | keyof Hidden, unknown>>;
 
-/** Loading `conf` takes longer than all else that a one-shot does: only who writes loads it, or who serves long enough to see its file go. */
+/**
+ * Loads `conf`, which takes longer than all else that a one-shot does: only a process that writes preferences loads it, or one that
+ * serves long enough to see the file of `conf` replaced.
+ */
 export const loadConf = () => import('conf');
 
 /** The preferences of one user. */
@@ -81,18 +84,18 @@ export class Preferences {
   readonly #directory: string | undefined;
   #stored: Stored;
 
-  /** @param directory where preferences.json stands; undefined: nothing outlives this object */
+  /** @param directory of preferences.json; undefined: nothing outlives this object */
   private constructor(directory: string | undefined, stored: Stored) {
     this.#directory = directory;
     this.#stored = stored;
   }
 
-  /** @throws OperatorError for a file that cannot be read */
+  /** Reads preferences. @throws OperatorError for a file that cannot be read */
   static open(directory: string | undefined): Preferences {
     return new Preferences(directory, directory === undefined ? {} : readStored(directory));
   }
 
-  /** A stored value that is not of its type counts as absent. */
+  /** The value of a preference. A stored value that is not of its type counts as absent. */
   get<N extends PreferenceName>(name: N): PreferenceValue<N> {
     const { type, default: initial } = preferenceTable[name] as Preference<unknown>;
     const stored = this.#stored[name];
@@ -104,7 +107,7 @@ export class Preferences {
     return (preferenceTable[name] as Preference<unknown>).type.print(this.get(name));
   }
 
-  /** @throws OperatorError in targetcli's words when `text` is not of the preference's type */
+  /** Sets a preference. @throws OperatorError in targetcli's words when `text` is not of its type */
   async set(name: PreferenceName, text: string): Promise<void> {
     const { type, min } = preferenceTable[name] as Preference<unknown>;
     const value = type.parse(text);
@@ -114,7 +117,7 @@ export class Preferences {
     await this.#write(() => ({ [name]: value }));
   }
 
-  /** Name → path, in the order in which they were made. */
+  /** The bookmarks, name → path, in the order in which they were made. */
   get bookmarks(): ReadonlyMap<string, string> {
     return new Map(Object.entries(bookmarksOf(this.#stored)));
   }
@@ -131,13 +134,13 @@ export class Preferences {
     });
   }
 
-  /** The path at which the last shell stood. */
+  /** The path of the last shell. */
   get lastPath(): string {
     const { paths, index } = historyOf(this.#stored);
     return paths[index] ?? '/';
   }
 
-  /** `path` comes after where the history stands; what came after that before is forgotten. */
+  /** Adds `path` behind the present place in the history; paths that came behind that place are forgotten. */
   async visit(path: string): Promise<void> {
     const { paths, index } = historyOf(this.#stored);
     if (paths[index] === path) return;
@@ -159,7 +162,7 @@ export class Preferences {
       return;
     }
     const { default: Conf } = await loadConf();
-    // From here on in one go, so that no other session of this process comes in between.
+    // From here on nothing is awaited, so that no other session of this process comes in between.
     this.#stored = readStored(this.#directory);
     const changed = change(this.#stored);
     try {

@@ -3,7 +3,7 @@
 import { printableLine } from '../../src/client.ts';
 import type { Question } from '../channel/protocol.ts';
 
-/** What somebody named may be in it: nothing of it moves a cursor. */
+/** A question whose names, which others chose, cannot move a cursor. */
 export const printableQuestion = (question: Question): Question => {
   const message = printableLine(question.message);
   if (question.kind !== 'select') return { ...question, message };

@@ -1,7 +1,7 @@
 /**
- * Where secrets stand in a line that was typed. Whatever repeats a line asks here: errors, the history, the screen. Which
- * settings are secret their records say; in a line that goes wrong, and which may be wrong in that very word, any value is
- * taken for one that comes after something like them.
+ * Finds the secrets in a line that was typed. All code that repeats a line asks here: errors, the history, the screen. The records of
+ * settings say which are secret; in a line with an error, which may be in that very word, a value behind a word like them is taken for
+ * one, too.
  */
 
 import { authGroups, authKeys, hidden, isSecret, secretKeys, uriPassword } from '../../src/client.ts';
@@ -12,24 +12,24 @@ type Span = readonly [from: number, to: number];
 
 /** Slips in a word that still make it the other word. */
 const slipsMax = 2;
-/** What people call a secret besides. */
+/** Other words that people use for secrets. */
 const otherNames = /pass|secret|pwd|chap/;
 
-/** `PASSWORD`, `paassword`, `--password` … */
+/** Whether a word is near the name of a secret: `PASSWORD`, `paassword`, `--password` … */
 const isNearSecret = (name: string): boolean => {
   const letters = name.toLowerCase().replace(/^-+/, '');
   return secretKeys.some((key) => isNear(letters, key, slipsMax));
 };
-/** In the place of a name, also `passwd`, `chap_secret` … */
+/** Whether a word in the place of a name means a secret: also `passwd`, `chap_secret` … */
 const isLikeSecret = (name: string): boolean => isNearSecret(name) || otherNames.test(name.toLowerCase());
 
 const isLikeGroup = (word: string): boolean => authGroups.some((group) => isNear(word.toLowerCase(), group, 1));
 const isLikeSet = (word: string): boolean => isNear(word.toLowerCase(), 'set', 1);
-/** Names that are no secrets themselves. Each may have a value that is none. */
+/** Names that are no secrets themselves, and whose values need not be. */
 const publicNames: readonly string[] = [...authKeys, ...authGroups, 'enable', 'accounts'];
 const isPublic = (name: string): boolean => publicNames.includes(name) && !isSecret(name);
 
-/** Quotes within quotes beyond this are not looked into. */
+/** The depth to which quotes within quotes are looked into. */
 const depthMax = 2;
 
 /** The parts of `line` that may be secrets, from left to right, none of them within another. */
@@ -39,13 +39,13 @@ export function secretsIn(line: string, depth = 0): Span[] {
   const isSetting = command !== undefined && isLikeSet(command.text);
   const spans: Span[] = [];
   const hide = ({ from, to }: Pick<Word, 'from' | 'to'>) => void (to > from && spans.push([from, to]));
-  /** What comes behind such a word is not to be seen: also behind the name of an account that is made. */
+  /** The words behind such a word are hidden: also those behind the name of an account that is made. */
   const account = command && isNear(command.text, 'add_account', slipsMax) ? positional[0] : undefined;
   let from = account?.to ?? Number.POSITIVE_INFINITY;
   for (const word of words) {
     const { text } = word;
     if (word.from >= from && !publicNames.includes(text)) hide(word);
-    // A whole line in quotes, or a name and its value in one word.
+    // A whole line may stand in quotes, or a name and its value in one word.
     else if (word !== path && (isLikeSecret(/^[\w-]*(?=[:=])/.exec(text)?.[0] ?? '') || hasSecretInside(text, depth)))
       hide(word);
     const begins = (isSetting && isLikeGroup(text)) || authGroups.some((group) => group === text) || isNearSecret(text);
@@ -57,7 +57,7 @@ export function secretsIn(line: string, depth = 0): Span[] {
       from = Math.min(from, value.to);
     }
   for (const { index, 0: password } of line.matchAll(uriPassword)) hide({ from: index, to: index + password.length });
-  // What could not be read may belong to the secret before it, whatever follows.
+  // A part that could not be read may belong to the secret before it, whatever follows.
   if (rest && rest.from >= from) hide({ from: rest.from, to: line.trimEnd().length });
   return joined(spans);
 }
@@ -65,7 +65,7 @@ export function secretsIn(line: string, depth = 0): Span[] {
 const hasSecretInside = (text: string, depth: number): boolean =>
   depth < depthMax && /[\s=]/.test(text) && secretsIn(text, depth + 1).length > 0;
 
-/** In their order, those that touch as one. */
+/** The spans in their order; those that touch become one. */
 function joined(spans: readonly Span[]): Span[] {
   const all: Span[] = [];
   for (const [from, to] of spans.toSorted(([a], [b]) => a - b)) {
@@ -79,7 +79,7 @@ function joined(spans: readonly Span[]): Span[] {
 /** A line as it may be shown. */
 export interface ShownLine {
   readonly text: string;
-  /** Where what stands at `offset` of the line stands in `text`; within a secret, where what hides it begins. */
+  /** The place in `text` of the character at `offset` of the line; within a secret, the beginning of the text that hides it. */
   at(offset: number): number;
   /** The text of a word of the line, unless that is a secret. */
   word(word: Word): string;
@@ -87,7 +87,7 @@ export interface ShownLine {
   without(text: string): string;
 }
 
-/** @param show how each part that is no secret is shown */
+/** A line without its secrets. @param show shows each part that is no secret */
 export function showLine(line: string, show: (part: string) => string = String): ShownLine {
   const spans = secretsIn(line);
   const pieces: { from: number; to: number; shown: string; secret: boolean }[] = [];
@@ -114,10 +114,10 @@ export function showLine(line: string, show: (part: string) => string = String):
   };
 }
 
-/** Shorter ones are found in any text; they are no secrets. */
+/** The least length of a secret: shorter texts are found in any text. */
 const lengthMin = 4;
 
-/** A secret as it was typed, and as it was meant, longest first. */
+/** The spellings of a secret, as it was typed and as it was meant, longest first. */
 function spellings(typed: string): string[] {
   const { positional, command, path } = parseCommandLine(`x ${typed}`);
   const meant = [path, command, ...positional].flatMap((word) => word?.text ?? []);

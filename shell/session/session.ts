@@ -1,4 +1,4 @@
-/** The shell without a terminal: a current path, preferences, and lines that are run. */
+/** The shell without a terminal: a current path, preferences, and the running of lines. */
 
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
@@ -47,13 +47,13 @@ import { wrapText } from './wrap.ts';
 export interface SessionOptions {
   /** The path where the session starts; if it is gone, the session starts at the nearest node above. */
   readonly cwd?: string;
-  /** `exit` saves the configuration when the preference auto_save_on_exit says so. */
+  /** Whether `exit` saves the configuration when the preference auto_save_on_exit says so. */
   readonly saveOnExit?: boolean;
-  /** Errors are shown as they are, without colour or prefix: targetcli's way for a single command. */
+  /** Whether errors are shown as they are, without colour or prefix: targetcli's way for a single command. */
   readonly bareErrors?: boolean;
-  /** Who types. */
+  /** The author of the lines. */
   readonly by?: Author;
-  /** Where file names start that are relative; absent: where this process stands. */
+  /** The folder where relative file names start; absent: this process's. */
   readonly workingDirectory?: string;
   /** The process that serves, where the session stands in one. */
   readonly serving?: ServingProcess;
@@ -102,7 +102,7 @@ export class ShellSession implements ShellBackend {
     this.#terminal = terminal;
   }
 
-  /** Runs one line. What goes wrong is told to `sink`; it never throws. */
+  /** Runs one line. Errors are told to `sink`; it never throws. */
   async run(line: string, sink: OutputSink, signal: AbortSignal): Promise<{ ok: boolean; exit: boolean }> {
     // The operations of one line are taken back together.
     const shown = showLine(line, printableLine);
@@ -126,7 +126,7 @@ export class ShellSession implements ShellBackend {
     }
   }
 
-  /** What can stand at `cursor`, and what the line comes to so far. Nothing, when something goes wrong. */
+  /** The words that can stand at `cursor`, and notes on the line. Nothing, when looking them up fails. */
   async complete(line: string, cursor: number): Promise<LineCompletion> {
     const before = line.slice(0, cursor);
     const none: LineCompletion = { from: cursor, candidates: [] };
@@ -216,7 +216,7 @@ export class ShellSession implements ShellBackend {
     this.#say('info', said, sink);
   }
 
-  /** Looks up whatever the line's words may name: any of them may be a path, or the name of something there. */
+  /** Fetches the nodes that the line's words may name: any of them may be a path, or the name of a child. */
   async #lookAlong({ path, positional }: CommandLine, current: Node): Promise<void> {
     for (const { text } of [...(path ? [path] : []), ...positional])
       await lookAlong(text, current, this.#preferences.bookmarks);
@@ -305,7 +305,7 @@ export class ShellSession implements ShellBackend {
     await writing.catch((error) => this.#say('warning', reasonOf(error), sink));
   }
 
-  /** @returns whether the shell is left */
+  /** Asks how to leave. @returns whether the shell is left */
   async #leave(run: Run): Promise<boolean> {
     const { serving } = this.#options;
     const { interactive, columns } = this.#terminal;
@@ -337,7 +337,7 @@ export class ShellSession implements ShellBackend {
     for (const hint of hints) sink.write(`${interactive ? wrapText(hint, columns - 1) : hint}\n`, 'error');
   }
 
-  /** A message: shown, and kept in the log, when the preferences want it. */
+  /** Says a message: it is shown, and kept in the log, when the preferences want it. */
   #say(level: keyof typeof shownAs, said: string, sink: OutputSink): void {
     const text = printable(said);
     const logFile = this.#preferences.get('logfile');
@@ -364,25 +364,25 @@ const notYet = { exit: false, failed: false, json: false, isForMany: false };
 interface Run {
   readonly sink: OutputSink;
   readonly signal: AbortSignal;
-  /** The line as it may be repeated. */
+  /** The line without its secrets. */
   readonly line: ShownLine;
-  /** What its operations are known by, and who typed it. */
+  /** The name and the author of its changes. */
   readonly part: PartOfChange;
-  /** What the line changes. */
+  /** The change that the line makes. */
   readonly change: LineChange;
   exit: boolean;
   failed: boolean;
-  /** The command runs at several nodes. */
+  /** Whether the command runs at several nodes. */
   isForMany: boolean;
-  /** What the command shows is wanted as data. */
+  /** Whether the output is wanted as data. */
   json: boolean;
 }
 
 const jsonWord = '--json';
 
 /**
- * `--json` anywhere in a line, or `| json` at its end: what it shows, as data. `shown` is the line without these words,
- * with blanks in their place, so that every other word stands where it stood.
+ * Finds `--json` anywhere in a line, or `| json` at its end: the output is wanted as data. `shown` is the line without these words, with
+ * blanks in their place, so that every other word keeps its place.
  */
 function wantsJson(line: string): { shown: string; parsed: CommandLine; json: boolean } {
   const parsed = parseCommandLine(line);

@@ -1,4 +1,4 @@
-/** A parsed line's words → a command's values, or targetcli's complaint. */
+/** Makes a command's values of a parsed line's words, or complains as targetcli does. */
 
 import { OperatorError, syntaxError } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';
@@ -7,7 +7,7 @@ import { didYouMean } from './nearest-word.ts';
 import { type Given, placesOf, type ShellCommand } from './node.ts';
 
 /**
- * @param mark shows where in the line a word stands
+ * Binds words. @param mark shows the place of a word in the line
  * @throws OperatorError in targetcli's order: duplicates, too many, missing, unknown, and then values of the wrong type
  */
 export function bindParameters(
@@ -66,7 +66,7 @@ export function bindParameters(
   };
 }
 
-/** ` x`, or `s 'a', 'b'` in alphabetical order. */
+/** Names as a text: ` x`, or `s 'a', 'b'` in alphabetical order. */
 const listed = (names: readonly string[]): string =>
   names.length === 1
     ? ` ${names[0]}`

@@ -1,6 +1,6 @@
 /**
- * A line as it was typed → its commands, and where the output of each goes: `a; b`, `a | grep x`, `a > FILE`. Quotes protect these
- * signs, and so does a value that they belong to: the `;` of POOL/IMAGE;id=USER, which a name and its value follow at once.
+ * Takes a typed line apart into its commands, and the places that their output goes to: `a; b`, `a | grep x`, `a > FILE`. Quotes protect
+ * these signs, and so does a value that they belong to: the `;` of POOL/IMAGE;id=USER, behind which a name and its value follow at once.
  */
 
 import { OperatorError } from '../../src/client.ts';
@@ -8,37 +8,37 @@ import { parseCommandLine } from './command-line.ts';
 
 /** One command of a line. */
 export interface TypedCommand {
-  /** line[from … to) is what the session runs. */
+  /** The part line[from … to) is what the session runs. */
   readonly from: number;
   readonly to: number;
-  /** Lines of output that have it are kept, or those that do not. */
+  /** The greps: lines of output that match are kept, or those that do not. */
   readonly greps: readonly Grep[];
   readonly file?: OutputFile;
 }
 
-/** Where output goes that nobody wants to see. */
+/** The file that output goes to instead of the screen. */
 export interface OutputFile {
   readonly path: string;
   readonly append: boolean;
 }
 
-/** `| grep PATTERN`, with -i, -v and -c as grep(1) has them. */
+/** A grep: `| grep PATTERN`, with -i, -v and -c as in grep(1). */
 export interface Grep {
   readonly pattern: RegExp;
   readonly inverted: boolean;
   readonly counts: boolean;
 }
 
-/** A `;` that a value goes on behind. */
+/** A `;` behind which a value goes on. */
 const goesOn = /^\S*?;[\w-]+=/;
 
-/** A sign of the line: where it stands, and what it is. */
+/** A sign of the line, and its place. */
 interface Sign {
   readonly at: number;
   readonly sign: ';' | '|' | '>' | '>>';
 }
 
-/** Where a line's commands stand, each without its signs. Never throws: for lines that are being typed. */
+/** The places of a line's commands, each without its signs. Never throws: for lines that are being typed. */
 export function commandsIn(line: string): { readonly from: number; readonly to: number }[] {
   const ends = signsIn(line).filter(({ sign }) => sign === ';');
   return [...ends.map(({ at }) => at), line.length].map((to, index) => ({
@@ -47,7 +47,7 @@ export function commandsIn(line: string): { readonly from: number; readonly to: 
   }));
 }
 
-/** @throws OperatorError for what cannot be meant */
+/** The commands of a line. @throws OperatorError for a line without a meaning */
 export function statementsOf(line: string): TypedCommand[] {
   if (/^\s*#/.test(line)) return [{ from: 0, to: line.length, greps: [] }];
   const commands = commandsIn(line).filter(({ from, to }) => line.slice(from, to).trim() !== '');
@@ -64,7 +64,7 @@ function commandOf(line: string, from: number, to: number): TypedCommand {
   for (const { at, sign } of signsIn(text).toReversed()) {
     const words = wordsOf(text.slice(at + sign.length, end));
     if (sign === '|') {
-      // What the session shows as data is its own affair, and so is what it does not know.
+      // The session handles `| json` itself, and words that are unknown here.
       if (words[0] !== 'grep') break;
       greps.unshift(grepOf(words.slice(1)));
     } else {
@@ -105,7 +105,7 @@ function signsIn(line: string): Sign[] {
 
 /** Words with their quotes taken away. */
 function wordsOf(text: string): string[] {
-  // Behind a command, so that the first word is none.
+  // The parser takes the first word for a command, so a word is put before.
   const { positional, keywords, rest } = parseCommandLine(`x ${text}`);
   const all = [
     ...positional,

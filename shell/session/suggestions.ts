@@ -1,4 +1,4 @@
-/** The values that fit a parameter: what its record lists or suggests, and what its kind names. */
+/** The values that fit a parameter: those that its record lists or suggests, and the names of its kind. */
 
 import { readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -8,10 +8,10 @@ import type { CommandParameter, Node, Suggesting } from './node.ts';
 import { resolvePath } from './path.ts';
 import { sorted } from './tree-drawing.ts';
 
-/** A value before it is put into a line: what the word means, without quotes. */
+/** A value before it is put into a line: its meaning, without quotes. */
 export type Suggestion = Omit<Candidate, 'help'> & { readonly help?: string };
 
-/** More entries of one folder than this are not offered. */
+/** The number of entries of one folder that are offered. */
 const folderEntriesMax = 1000;
 
 /** Values for `parameter` that begin with `typed`. */
@@ -39,12 +39,12 @@ async function suggestKind(
   if (kind === 'path') return [...suggestBookmarks(node, session), ...suggestPaths(typed, node, session)];
   if (kind === 'file') return suggestFiles(typed, session, () => true);
   if (kind === 'block-device') return suggestFiles(typed, session, (entry) => entry.isBlockDevice());
-  // What is in the tree comes first; files are offered to whoever begins to type the name of one.
+  // Objects of the tree come first; files are offered to a person who begins to type the name of one.
   if (kind === 'storage-object' && typed.includes('/')) return suggestFiles(typed, session, () => true);
   return [];
 }
 
-/** The bookmarks whose paths are there. */
+/** The bookmarks whose paths exist. */
 export const suggestBookmarks = (from: Node, { preferences }: Suggesting): Suggestion[] =>
   [...preferences.bookmarks]
     .filter(([, path]) => isThere(path, from))

@@ -1,4 +1,4 @@
-/** A table as text: columns as wide as what stands in them, numbers to the right. */
+/** A table as text: columns as wide as their contents, numbers to the right. */
 
 import stringWidth from 'string-width';
 import { printableLine } from '../../src/client.ts';
@@ -7,8 +7,8 @@ import { printSize } from '../../src/index.ts';
 const gap = '  ';
 
 /**
- * @param rows the first one has the heads
- * @param right which columns stand to the right
+ * Makes a table. @param rows the first one has the heads
+ * @param right the columns that are set to the right
  */
 export function tableOf(rows: readonly (readonly string[])[], right: (column: number) => boolean): string {
   const shown = rows.map((row) => row.map(printableLine));
@@ -20,18 +20,18 @@ export function tableOf(rows: readonly (readonly string[])[], right: (column: nu
   return shown.map((row) => row.map(cell).join(gap).trimEnd()).join('\n');
 }
 
-/** What stands in a column, to be sorted by. */
+/** A value of a column, by which rows can be sorted. */
 export type Cell = string | number | boolean | null;
 
-/** A column: what rows are sorted by, and how it is written, where that is another thing. */
+/** A column: the value that rows are sorted by, and its text, where that differs. */
 export interface Column<R> {
   readonly value: (row: R) => Cell;
   readonly shown?: (row: R) => string;
-  /** Only shown when it is asked for. */
+  /** Set for a column that is shown only when it is asked for. */
   readonly hidden?: true;
 }
 
-/** By their heads. */
+/** Columns by their heads. */
 export type Columns<R> = Readonly<Record<string, Column<R>>>;
 
 /** The columns to show, in their order. */

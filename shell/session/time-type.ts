@@ -4,7 +4,7 @@ import type { ValueType } from '../../src/index.ts';
 
 const unitsMs = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
-/** `90s`, `5m`, `2h`, `3d`, `1w` → milliseconds. */
+/** The milliseconds of a length of time: `90s`, `5m`, `2h`, `3d`, `1w`. */
 function durationOf(text: string): number | undefined {
   const [, number = '', unit] = /^(\d{1,6})(s|m|min|h|d|w)$/.exec(text) ?? [];
   return unit === undefined ? undefined : Number(number) * unitsMs[unit as keyof typeof unitsMs];
@@ -30,7 +30,7 @@ export const timeType: ValueType<Date> = {
   print: printTime,
 };
 
-/** @param now what `ago` is counted from */
+/** Reads a time. @param now the time that `ago` counts from */
 function timeOf(text: string, now: Date): Date | undefined {
   const ago = durationOf(text.replace(/ ?ago$/, ''));
   if (ago !== undefined) return new Date(now.getTime() - ago);
@@ -45,7 +45,7 @@ function timeOf(text: string, now: Date): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-/** `2026-11-30 14:30:05`, in the time of this machine. */
+/** Prints a time of this machine: `2026-11-30 14:30:05`. */
 export function printTime(time: Date): string {
   const two = (number: number) => String(number).padStart(2, '0');
   const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-');

@@ -19,14 +19,14 @@ export interface TreeStyle {
 /** The widest drawing, and the width where there is no terminal. */
 export const columnsMax = 132;
 
-/** A node of a drawing, and what stands before its bullet. */
+/** A node of a drawing, and the text before its bullet. */
 export interface Drawn {
   readonly node: Node;
   readonly prefix: string;
   readonly isRoot: boolean;
 }
 
-/** `node` and what stands below it, from top to bottom. */
+/** `node` and the nodes below it, from top to bottom. */
 export function* walkTree(node: Node, depth: number, showRoot = true): Generator<Drawn> {
   if (showRoot) yield* walk({ node, prefix: '', isRoot: true }, '  ', depth, 0);
   else if (depth >= 0)
@@ -45,31 +45,31 @@ function* walk(drawn: Drawn, indent: string, depth: number, level: number): Gene
 }
 
 /**
- * What has to be asked for first is shown only where the drawing begins with it, or with what it stands below; and there only if
- * there is something, for targetcli has no such node.
+ * The children to draw. A child whose contents have to be asked for first is drawn only where the drawing begins with it, or with its
+ * parent; and there only if it has contents, for targetcli has no such node.
  */
 const shownBelow = (node: Node, level: number): Node[] => {
   const shown = (one: Node) => !one.apart || (level === 0 && one.children().length > 0);
   return node.apart && level > 0 ? [] : sorted(node.children().filter(shown));
 };
 
-/** The lines of `node` and what stands below it. */
+/** The lines of `node` and the nodes below it. */
 export const drawTree = (node: Node, style: TreeStyle): string[] =>
   Array.from(walkTree(node, style.depth, style.showRoot), (drawn) => drawn.prefix + line(drawn, style));
 
-/** A node and what stands below it, as data. */
+/** A node and the nodes below it, as data. */
 export interface TreeData {
   readonly name: string;
   readonly path: string;
   readonly status: string;
   readonly healthy: boolean | null;
-  /** As `list` has it, of what it lists. */
+  /** The row of the object, as in `list`. */
   readonly object?: object;
-  /** Absent where the depth ends. */
+  /** The children; absent where the depth ends. */
   readonly children?: readonly TreeData[];
 }
 
-/** @param depth as of `TreeStyle` */
+/** The data of a node. @param depth as in `TreeStyle` */
 export function treeOf(node: Node, depth: number, level = 0, rows = new InventoryRows(node.host.root)): TreeData {
   const { text: status, healthy } = node.summary();
   const ends = depth !== 0 && level >= depth;
@@ -96,9 +96,9 @@ export function sorted(nodes: readonly Node[]): Node[] {
 }
 
 const compare = <T extends string | bigint>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
-/** Columns. */
+/** The columns that a text takes. */
 const length = (text: string): number => (/^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text));
-/** By level, from `/` on, and over again. */
+/** The colours by level, from `/` on, and over again. */
 const levelColors: readonly Color[] = ['none', 'blue', 'magenta'];
 
 function line({ node, prefix, isRoot }: Drawn, style: TreeStyle): string {

@@ -1,21 +1,21 @@
-/** `try 5m LINE`: a line that is made on trial. */
+/** Reads `try 5m LINE`, a line that is made on trial. */
 
 import { OperatorError } from '../../src/index.ts';
 import { durationType } from './time-type.ts';
 
-/** What is to be tried, and for how long. */
+/** The line of a trial, and its time. */
 export interface TrialLine {
   readonly ms: number;
-  /** The line, with blanks in the place of what stood before it; absent where a file has the lines. */
+  /** The line, with blanks in the place of the words before it; absent where a file has the lines. */
   readonly line?: string;
-  /** The file that has them. */
+  /** The file that has the lines. */
   readonly file?: string;
 }
 
 /** The longest trial: a week. */
 const trialMsMax = 7 * 86_400_000;
 
-/** @returns undefined for a line that is none on trial. @throws OperatorError for one that lacks something */
+/** Reads a line. @returns undefined for a line without `try`. @throws OperatorError for one that lacks something */
 export function readTrialLine(line: string): TrialLine | undefined {
   const [head = '', before = '', time = '', rest = ''] =
     /^(\s*(?:\/\s+)?try(?=\s|$)\s*)(\S*)\s*(.*)$/s.exec(line)?.slice(0) ?? [];

@@ -3,7 +3,7 @@
 /** The widest paragraph. */
 const columnsMax = 72;
 
-/** Paragraphs are wrapped; lines that are indented stay as they are. */
+/** Wraps paragraphs; lines that are indented stay as they are. */
 export function wrapText(text: string, columns = columnsMax): string {
   return text
     .split('\n')

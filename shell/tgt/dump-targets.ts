@@ -1,4 +1,4 @@
-/** Targets that there are, as a targets.conf without secrets, which tgtd tells nobody. */
+/** Prints the existing targets as a targets.conf without secrets, which tgtd tells nobody. */
 
 import { isIP } from 'node:net';
 import type { ShownTarget } from './tgt-commands.ts';

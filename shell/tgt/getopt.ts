@@ -1,4 +1,4 @@
-/** Options as getopt_long(3) of the GNU C library reads them: long ones may be cut short, and words may stand between them. */
+/** Reads options as getopt_long(3) of the GNU C library does: long ones may be cut short, and other words may stand between them. */
 
 export interface LongOption {
   readonly name: string;
@@ -6,17 +6,17 @@ export interface LongOption {
   readonly argument: boolean;
 }
 
-/** The options that were found, and the words that are none. */
+/** The options that were found, and the other words. */
 export interface Options {
   /** Letter and argument, in the order of the line. */
   readonly found: readonly (readonly [letter: string, argument: string])[];
   /** Words that are no options. */
   readonly words: readonly string[];
-  /** What is wrong with the first option that cannot be read, in the library's words; what came before it was read. */
+  /** The fault of the first option that cannot be read, in the library's words; options before it were read. */
   readonly problem?: string;
 }
 
-/** @param short the letters that there are, each followed by a colon where it takes an argument */
+/** Reads options. @param short the letters, each followed by a colon where it takes an argument */
 export function getopt(words: readonly string[], long: readonly LongOption[], short: string): Options {
   const found: [string, string][] = [];
   const others: string[] = [];

@@ -1,11 +1,11 @@
-/** Options as Perl's Getopt::Long reads them, which tgt-admin is written with: one dash or two, and words may be cut short. */
+/** Reads options as Perl's Getopt::Long does, which tgt-admin is written with: one dash or two, and words may be cut short. */
 
 import type { LongOption } from './getopt.ts';
 
 export interface PerlOptions {
-  /** By the option's letter; '' for one without an argument. */
+  /** The values by the option's letter; '' for an option without an argument. */
   readonly found: ReadonlyMap<string, string>;
-  /** What is said of words that cannot be read. The others count all the same. */
+  /** The lines about words that cannot be read. The others count all the same. */
   readonly problems: readonly string[];
 }
 
@@ -16,7 +16,7 @@ export function perlOptions(words: readonly string[], options: readonly LongOpti
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined && word !== '--'; word = rest.shift()) {
     const [, name = '', inline] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-    // A word that is no option is nothing to tgt-admin.
+    // tgt-admin ignores a word that is no option.
     if (name === '') continue;
     const exact = options.filter((one) => one.name === name || one.letter === name);
     const matching = exact.length > 0 ? exact : options.filter((one) => one.name.startsWith(name));

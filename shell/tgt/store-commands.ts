@@ -1,4 +1,4 @@
-/** A store of a targets.conf → the commands of tgtadm that make its logical unit, in tgt-admin's words and order. */
+/** Makes the commands of tgtadm for a store of a targets.conf, in tgt-admin's words and order. */
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
@@ -7,23 +7,23 @@ import { identityOfDevice, systemErrorCode } from '../../src/client.ts';
 import { quotedWord } from './command-words.ts';
 import type { FileOptions } from './targets-file.ts';
 
-/** A store, and where its unit is to be. */
+/** A store, and the place of its unit. */
 export interface StoreWords {
   readonly path: string;
   readonly isDirect: boolean;
   readonly lun: string;
-  /** What the store says itself, and what its target says of all of its stores. */
+  /** The options of the store itself, and those of its target for all of its stores. */
   readonly own: FileOptions;
   readonly ofTarget: FileOptions;
 }
 
-/** Parameters that a unit is given under the name that they have in the file; once each. */
+/** The parameters that a unit is given under their name in the file; once each. */
 const single: readonly string[] = [
   ...['scsi_id', 'sense_format', 'removable', 'online', 'path', 'readonly'],
   ...['vendor_id', 'product_id', 'product_rev', 'scsi_sn'],
   ...['lbppbe', 'la_lba', 'optimal_xfer_gran', 'optimal_xfer_len'],
 ];
-/** Those that may stand there many times. */
+/** The options that may stand there many times. */
 const repeated: readonly string[] = ['mode_page', 'params'];
 
 /** A caching page without WCE. */
@@ -36,7 +36,7 @@ export function repeatedOption({ own, ofTarget }: StoreWords): string | undefine
   return inStore?.[0] ?? once.find((name) => !own.has(name) && (ofTarget.get(name) ?? []).length > 1);
 }
 
-/** @param begin `tgtadm` with the driver @param tid of the target */
+/** The commands. @param begin `tgtadm` with the driver @param tid of the target */
 export function storeCommands(store: StoreWords, begin: string, tid: number): string[] {
   const { path, isDirect, lun, own, ofTarget } = store;
   const wordOf = (name: string) => own.get(name)?.[0] ?? ofTarget.get(name)?.[0];
@@ -48,7 +48,7 @@ export function storeCommands(store: StoreWords, begin: string, tid: number): st
     option('--bstype', wordOf('bs-type')),
     option('--bsopts', wordOf('bsopts')),
     option('--bsoflags', wordOf('bsoflags')),
-    // Of all its words this one does not come from the target.
+    // The block size alone does not come from the target.
     option('--blocksize', own.get('block-size')?.[0]),
   ].join(' ');
   const update = `${begin} --op update --mode logicalunit --tid ${tid} --lun=${lun} --params`;
@@ -72,11 +72,11 @@ export function storeCommands(store: StoreWords, begin: string, tid: number): st
   ];
 }
 
-/** Whether somebody uses a file or device, in tgt-admin's comments: none, when nobody does. */
+/** The users of a file or device, in tgt-admin's comments. */
 export function usersOf(path: string, environment: NodeJS.ProcessEnv): { readonly inUse: boolean; lines: string[] } {
   if (!existsSync(path)) return { inUse: false, lines: [] };
   try {
-    // What is mounted, swapped to or part of an array cannot be had alone.
+    // A device that is mounted, swapped to or part of an array cannot be opened with O_EXCL.
     closeSync(openSync(path, constants.O_RDONLY | constants.O_EXCL));
   } catch (error) {
     if (systemErrorCode(error) === 'EBUSY')

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type Block, OperatorError, readBlocks } from '../../src/client.ts';
 
-/** FileOptions by name, with all that was said. */
+/** The options by name, with all values that the file has. */
 export type FileOptions = ReadonlyMap<string, readonly string[]>;
 
 /** Stores of one kind (`backing-store`), by their path. */
@@ -13,21 +13,21 @@ type Stores = ReadonlyMap<string, FileOptions>;
 export interface TargetSection {
   readonly name: string;
   readonly options: FileOptions;
-  /** Of the whole target, by kind. */
+  /** The options of the whole target, and its stores by kind. */
   readonly stores: ReadonlyMap<string, Stores>;
 }
 
-/** All of the file. */
+/** The contents of the file. */
 export interface TargetsFile {
   readonly globals: FileOptions;
-  /** In the order of their names. */
+  /** The targets in the order of their names. */
   readonly targets: readonly TargetSection[];
 }
 
 /** The keys that name a store. */
 export const storeKinds: readonly string[] = ['backing-store', 'direct-store'];
 
-/** @throws OperatorError with the line that cannot be read */
+/** Reads the file. @throws OperatorError with the line that cannot be read */
 export function readTargetsFile(path: string): TargetsFile {
   const root = readBlocks(readFileSync(path, 'utf8'), path);
   const byName = new Map<string, Block[]>();
@@ -39,7 +39,7 @@ export function readTargetsFile(path: string): TargetsFile {
   return { globals: optionsOf([root]), targets };
 }
 
-/** By name, as they are sorted there: capitals first. */
+/** The options by name, as they are sorted there: capitals first. */
 function optionsOf(blocks: readonly Block[]): FileOptions {
   const all = new Map<string, string[]>();
   for (const { key, value } of blocks.flatMap(({ options }) => options)) all.set(key, [...(all.get(key) ?? []), value]);
@@ -53,7 +53,7 @@ function sectionOf(name: string, blocks: readonly Block[]): TargetSection {
   for (const kind of storeKinds) {
     const own = inner.filter((block) => block.name === kind);
     const lines = options.get(kind) ?? [];
-    // The library that tgt-admin reads it with takes one form or the other.
+    // The library that tgt-admin reads the file with takes one form or the other.
     if (own.length > 0 && lines.length > 0)
       throw new OperatorError(`Config::General: Block <${kind}> already exists as scalar entry!`);
     const paths = [...new Set([...lines, ...own.map(({ argument }) => argument)])].toSorted();

@@ -1,11 +1,11 @@
-/** `tcli tgt-admin …`: what tgt-admin does, in its words and with its exit statuses, where tgt is not installed. */
+/** `tcli tgt-admin …`: the work of tgt-admin, in its words and with its exit statuses, where tgt is not installed. */
 
 import type { LongOption } from './getopt.ts';
 import { perlOptions } from './perl-options.ts';
 import { Administration, defaultFile } from './tgt-administration.ts';
 import { type Streams, ToolEnded, toItsEnd } from './tgt-commands.ts';
 
-/** Name, short form where there is one; a colon: it takes an argument. */
+/** The options: name, short form where there is one; a colon: it takes an argument. */
 const options = [
   ...['execute e', 'show s', 'ignore-errors', 'force f', 'pretend p', 'dump', 'verbose v', 'help h'],
   ...['delete:', 'offline:', 'ready:', 'update:', 'conf c:', 'control-port C:'],
@@ -34,7 +34,7 @@ This is tcli, in the words of tgt-admin. It reaches a tcli that serves with --tg
   -h, --help                print this
 `;
 
-/** @param act what is done to the targets @param others what else is said of it */
+/** The help of an action. @param act the word for the action on targets @param others further lines */
 const helpOf = (act: string, others: string): string =>
   [
     `      --${act} <value>\t\t${act} all or selected targets`,
@@ -50,7 +50,7 @@ const helpOf = (act: string, others: string): string =>
   ].join('\n');
 const unlessForced = '\t\t\tOne that an initiator is logged in to only with --force.';
 
-/** Runs it. @returns its exit status */
+/** Runs tgt-admin. @returns its exit status */
 export function tgtAdmin(words: readonly string[], environment: NodeJS.ProcessEnv, streams: Streams): Promise<number> {
   const { found, problems } = perlOptions(words, options);
   for (const problem of problems) streams.complain(`${problem}\n`);

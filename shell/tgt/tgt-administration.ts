@@ -1,4 +1,4 @@
-/** What tgt-admin does: targets of a file and those that there are, brought together by commands of tgtadm. */
+/** The work of tgt-admin: it makes the targets that exist equal to those of a file, by commands of tgtadm. */
 
 import { existsSync, statSync } from 'node:fs';
 import { OperatorError } from '../../src/client.ts';
@@ -8,28 +8,28 @@ import { repeatedOption, storeCommands, usersOf } from './store-commands.ts';
 import { type FileOptions, readTargetsFile, storeKinds, type TargetSection, type TargetsFile } from './targets-file.ts';
 import { type ShownTarget, type Streams, Tgtadm, ToolEnded } from './tgt-commands.ts';
 
-/** What was said on its command line. */
+/** The words of its command line. */
 export interface AdminWords {
-  /** Undefined: the usual one. */
+  /** The file; undefined: the usual one. */
   readonly file: string | undefined;
   readonly port: string;
   readonly ignoreErrors: boolean;
   readonly force: boolean;
   readonly pretend: boolean;
   readonly verbose: boolean;
-  /** Targets are made anew. */
+  /** Whether targets are made anew. */
   readonly isUpdate: boolean;
 }
 
 /** The file that is read unless another one is named. */
 export const defaultFile = '/etc/tgt/targets.conf';
 
-/** A file that cannot be read: as Perl dies. */
+/** The exit status for a file that cannot be read: Perl dies with it. */
 const unreadable = 255;
-/** errno(3), with which Perl dies for a file that is not there. */
+/** The error number (errno(3)) with which Perl dies for a file that is not there. */
 const ENOENT = 2;
 
-/** Text keys of a target, and whether it is ready. */
+/** Whether a key is a text key of a target, or says whether it is ready. */
 const isTargetKey = (name: string): boolean =>
   name.startsWith('state') ||
   /^(Max(Recv|Xmit)DataSegmentLength|(Header|Data)Digest|InitialR2T|MaxOutstandingR2T|ImmediateData|(First|Max)BurstLength|Data(PDU|Sequence)InOrder|ErrorRecoveryLevel|[IO]FMark(er|Int)|DefaultTime2(Wait|Retain)|MaxConnections)$/.test(
@@ -42,14 +42,14 @@ const isGlobal = (name: string): boolean =>
 const onlyOnce = (name: string): string =>
   `Multiple ${name} definitions are not allowed!\nCheck your config file for errors.\n`;
 
-/** The lowest number from 1 on that is not among them. */
+/** The lowest number from 1 on that no LUN has. */
 function firstFree(luns: readonly string[]): string {
   let lun = 1;
   while (luns.includes(String(lun))) lun += 1;
   return String(lun);
 }
 
-/** Whether it is there, and no folder. */
+/** Whether a path names a file or device, and no folder. */
 const isMedium = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
 
 const ruleOption = (rule: string): string => (isAddressRule(rule) ? '-I' : '-Q');
@@ -63,9 +63,9 @@ export class Administration {
   #port: string;
   #ignoreErrors: boolean;
   #file: TargetsFile = { globals: new Map(), targets: [] };
-  /** By name, as they were when it was looked. */
+  /** The targets by name, at the last look. */
   #there = new Map<string, ShownTarget>();
-  /** Numbers of targets by name, those made meanwhile too. */
+  /** The numbers of targets by name, new ones included. */
   readonly #tids = new Map<string, number>();
   #tid = 0;
   readonly #accounts = new Set<string>();
@@ -83,7 +83,7 @@ export class Administration {
     return this.#run(`tgtadm -C ${this.#port} --op show --mode target`);
   }
 
-  /** Makes the targets of the file that are not there; those that are not in it go. */
+  /** Makes the targets of the file that do not exist, and removes those that are not in it. */
   async execute(): Promise<void> {
     await this.#readFile();
     await this.#look();
@@ -137,7 +137,7 @@ export class Administration {
     else {
       const target = this.#there.get(which);
       if (!target) this.#end(`There is no target with name "${which}", can't ${state} it!\n`);
-      // tgt-admin says the target's name in an option that the parameter's takes the place of.
+      // tgt-admin gives the target's name in an option, and the parameter's option then replaces it.
       await set(`${target.tid} --name="${which}"`);
     }
   }
@@ -197,7 +197,7 @@ export class Administration {
     return [...this.#there.values()].find(({ tid }) => String(tid) === number)?.name;
   }
 
-  /** @param name undefined: of a number that no target has */
+  /** Removes a target. @param name undefined: of a number that no target has */
   async #remove(name: string | undefined, number?: string): Promise<'in use' | undefined> {
     const target = name === undefined ? undefined : this.#there.get(name);
     const tid = target?.tid ?? (name === undefined ? undefined : this.#tids.get(name));
@@ -246,7 +246,7 @@ export class Administration {
     await this.#run('');
   }
 
-  /** What the file says outside of targets, in the order of its names. */
+  /** The settings of the file outside of targets, in the order of their names. */
   async #globals(): Promise<void> {
     const { globals } = this.#file;
     const shown = await this.#tgtadm.shown('-C', this.#port, '--op', 'show', '--mode', 'sys');
@@ -278,7 +278,7 @@ export class Administration {
     }
   }
 
-  /** Makes an account that is not there. @returns its name */
+  /** Makes an account that does not exist. @returns its name */
   async #account(begin: string, value: string, option: string, target: string): Promise<string> {
     const [user = '', secret] = value.split(/\s+/);
     if (secret === undefined) this.#missing(option, target);
@@ -294,7 +294,7 @@ export class Administration {
     );
   }
 
-  /** @param next its number, unless the file says one */
+  /** Makes a target. @param next its number, unless the file gives one */
   async #make(section: TargetSection, next: number): Promise<void> {
     const { name, options, stores } = section;
     for (const [option, values] of options) if (values.includes('')) this.#missing(option, name);
@@ -315,7 +315,7 @@ export class Administration {
           await this.#addStore(section, begin, tid, { path, own, luns, kind: option });
       } else await this.#option(begin, name, tid, option, values);
     }
-    // Where names stand alone tgt-admin lets every address in besides, against its own manual: here the names are meant.
+    // With names alone tgt-admin lets every address in besides, against its own manual. Here only the names are let in, as the file means it.
     if (!options.has('initiator-address') && !options.has('initiator-name'))
       await this.#run(`${begin} --op bind --mode target --tid ${tid} -I ALL`);
   }

@@ -1,8 +1,8 @@
-/** Commands of tgtadm that a tool runs one after the other, and what tgtd says of its targets. */
+/** Runs commands of tgtadm one after the other for a tool, and reads tgtd's answers about its targets. */
 
 import { type RunOutcome, tgtadm } from './tgtadm.ts';
 
-/** Where a tool's words go. */
+/** The streams that a tool prints to. */
 export interface Streams {
   say(text: string): void;
   complain(text: string): void;
@@ -29,22 +29,22 @@ export async function toItsEnd(tool: () => Promise<void>): Promise<number> {
   }
 }
 
-/** A target as `--op show` tells of it. */
+/** A target, as `--op show` tells of it. */
 export interface ShownTarget {
   readonly tid: number;
   readonly name: string;
   readonly driver: string;
-  /** Files and devices. */
+  /** The paths of files and devices. */
   readonly paths: readonly string[];
   readonly luns: readonly number[];
-  /** Names of accounts; an outgoing one ends with ` (outgoing)`. */
+  /** The names of accounts; an outgoing one ends with ` (outgoing)`. */
   readonly accounts: readonly string[];
-  /** Addresses and names that are let in. */
+  /** The addresses and names that are let in. */
   readonly rules: readonly string[];
   readonly connections: readonly { readonly sid: string; readonly cid: string }[];
 }
 
-/** @param shown what `--op show --mode target` prints */
+/** Reads targets. @param shown the output of `--op show --mode target` */
 export function readTargets(shown: string): ShownTarget[] {
   return shown.split(/^(?=Target \d+: )/m).flatMap((text) => {
     const [, tid, name] = /^Target (\d+): (.+)/.exec(text) ?? [];
@@ -79,7 +79,7 @@ function connectionsIn(text: string): { sid: string; cid: string }[] {
   });
 }
 
-/** tgtadm, asked by a tool. */
+/** tgtadm, as a tool calls it. */
 export class Tgtadm {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #complain: (text: string) => void;
@@ -89,12 +89,12 @@ export class Tgtadm {
     this.#complain = complain;
   }
 
-  /** @param words those behind `tgtadm` */
+  /** Runs it. @param words behind `tgtadm` */
   run(words: readonly string[]): Promise<RunOutcome> {
     return tgtadm(words, this.#environment);
   }
 
-  /** What it prints; a tool goes on when it fails. */
+  /** The output of tgtadm; a tool goes on when tgtadm fails. */
   async shown(...words: string[]): Promise<string> {
     const { output, error } = await this.run(words);
     this.#complain(error);

@@ -1,4 +1,4 @@
-/** `tcli tgt-setup-lun …`: a target with a disk in one command, as tgt-setup-lun makes it, where tgt is not installed. */
+/** `tcli tgt-setup-lun …`: makes a target with a disk in one command, as tgt-setup-lun does, where tgt is not installed. */
 
 import { hostname } from 'node:os';
 import { getopt } from './getopt.ts';
@@ -14,7 +14,7 @@ Disks of more than 2 TiB with 4096-byte sectors need -B 4096: a file system on t
 /** Asks a person, or the input. */
 export type Ask = (question: string) => Promise<string>;
 
-/** Runs it. @returns its exit status */
+/** Runs tgt-setup-lun. @returns its exit status */
 export function tgtSetupLun(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
@@ -70,7 +70,7 @@ export function tgtSetupLun(
       if (!(await run('--op', 'new', '--mode', 'target', '--tid', String(tid), '-T', wwn)))
         fail(`failed to create target (name=${wwn}, tid=${tid})`);
     }
-    /** A target that was made for this goes again. */
+    /** Gives up; a target that was made for the disk is removed again. */
     const giveUp = async (text: string) => {
       say(`Error: ${text}\n`);
       if (there) throw new ToolEnded(1);

@@ -1,4 +1,4 @@
-/** `tcli tgtadm …`: what tgtadm does, in its words and with its exit statuses, where tgt is not installed. */
+/** `tcli tgtadm …`: the work of tgtadm, in its words and with its exit statuses, where tgt is not installed. */
 
 import { connect } from 'node:net';
 import {
@@ -14,7 +14,7 @@ import {
 } from '../../src/client.ts';
 import { getopt, type LongOption } from './getopt.ts';
 
-/** What it says, and how it ends. */
+/** The output of a run, and its exit status. */
 export interface RunOutcome {
   readonly status: number;
   readonly output: string;
@@ -24,7 +24,7 @@ export interface RunOutcome {
 /** errno(3) */
 const EINVAL = 22;
 const ENOTCONN = 107;
-/** Its status for a word that is no mode and no operation. */
+/** The exit status for a word that is no mode and no operation. */
 const unknownWord = 1;
 
 const longOptions: readonly LongOption[] = [
@@ -36,7 +36,7 @@ const longOptions: readonly LongOption[] = [
   const [name = '', letter = ''] = line.split(' ');
   return { name, letter: letter[0]!, argument: letter.endsWith(':') };
 });
-/** Where `-F` and `-O` take an argument, and `--force` and `--outgoing` do not: so does tgtadm. */
+/** The letters, as tgtadm has them: `-F` and `-O` take an argument, and `--force` and `--outgoing` do not. */
 const shortOptions = 'dhVL:o:m:t:s:c:l:n:v:b:E:f:y:T:I:Q:u:p:H:F:P:B:Y:O:C:S:';
 
 const modeWords: Readonly<Record<string, Mode>> = {
@@ -71,7 +71,7 @@ class Ended extends Error {
 const seeHelp = "Try `tgtadm --help' for more information.\n";
 const failed = (message: string, status = EINVAL) => new Ended(status, `tgtadm: ${message}\n`);
 
-/** Runs it. */
+/** Runs tgtadm. */
 export async function tgtadm(words: readonly string[], environment: NodeJS.ProcessEnv): Promise<RunOutcome> {
   try {
     const { request, port } = readWords(words);
@@ -84,14 +84,14 @@ export async function tgtadm(words: readonly string[], environment: NodeJS.Proce
 
 type Found = ReadonlyMap<string, string>;
 
-/** What `-l` and its like take. @throws Ended */
+/** Reads the number of `-l` and others. @throws Ended */
 function numberOf(letter: string, text: string): number {
   const number = /^(0[xX][\da-fA-F]+|\d+)$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(number)) throw new Ended(EINVAL, `-${letter} argument value '${text}' invalid\n${seeHelp}`);
   return number;
 }
 
-/** @throws Ended */
+/** Reads the words of a request. @throws Ended */
 function readWords(all: readonly string[]): { request: RequestWords; port: number } {
   const { found: options, words, problem } = getopt(all, longOptions, shortOptions);
   const found = new Map<string, string>();
@@ -140,7 +140,7 @@ function deviceTypeOf(word: string): number | undefined {
   return code === undefined ? undefined : Number(code);
 }
 
-/** Pieces of the text of a request, in tgtadm's order. */
+/** The pieces of the text of a request, in tgtadm's order. */
 function textOf(found: Found, portalWords: string | undefined): string {
   const piece = (letter: string, name: string) => (found.has(letter) ? [`${name}=${found.get(letter)}`] : []);
   return [
@@ -162,13 +162,13 @@ function textOf(found: Found, portalWords: string | undefined): string {
 
 type Needs = readonly (readonly [letters: string, message: string])[];
 
-/** What an operation in a mode takes and needs. */
+/** The options that an operation in a mode takes and needs. */
 interface Rule {
-  /** The letters that it takes; undefined: whatever. */
+  /** The letters that it takes; undefined: all. */
   readonly takes?: string;
-  /** What has to be there: letters of which one is needed, and what is said when none is. */
+  /** The letters of which one is needed, and the message when none is given. */
   readonly needs?: Needs;
-  /** How a letter that it does not take is refused. */
+  /** The message for a letter that it does not take. */
   readonly refuses?: (letter: string) => string;
 }
 
@@ -218,7 +218,7 @@ const rules: Partial<Record<Mode, Partial<Record<RequestOperation, Rule>>>> = {
 
 const shownModes: Partial<Record<Mode, string>> = { unit: 'logicalunit' };
 
-/** @throws Ended for what tgtadm does not even send */
+/** Refuses a request that tgtadm does not even send. @throws Ended */
 function check(
   mode: Mode,
   op: RequestOperation,
@@ -248,7 +248,7 @@ function check(
   const has = (letter: string) => found.has(letter) || (letter === 'P' && portalWords !== undefined);
   for (const [letters, message] of needs) {
     const all = [...letters].map(has);
-    // A name is nothing without its value.
+    // A name needs its value.
     if (letters === 'nv' ? all.includes(false) : !all.includes(true)) throw failed(message);
   }
   const type = found.get('Y');

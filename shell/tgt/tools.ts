@@ -5,7 +5,7 @@ import type { Streams } from './tgt-commands.ts';
 import { type Ask, tgtSetupLun } from './tgt-setup-lun.ts';
 import { tgtadm } from './tgtadm.ts';
 
-/** Runs one. @returns its exit status */
+/** Runs a program of tgt. @returns its exit status */
 export async function tgtTool(
   tool: 'tgtadm' | 'tgt-admin' | 'tgt-setup-lun',
   words: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * What `top` shows, made of what a watch tells: counts become rates, by the clock of the samples, for LUNs, disks, initiators
+ * The figures of `top`, made of the messages of a watch: counts become rates, by the clock of the samples, for LUNs, disks, initiators
  * and portals. Knows no terminal and no socket.
  */
 
@@ -16,21 +16,21 @@ import {
   type WayTraffic,
 } from '../../src/client.ts';
 
-/** What a watch for it is about. */
+/** The topics of a watch for it. */
 export const topTopics: readonly WatchTopic[] = ['stats', 'sessions', 'loops', 'objects'];
 
-/** What a table can be of. */
+/** The kinds of tables. */
 export const topViews = ['luns', 'disks', 'initiators', 'portals'] as const;
-/** One of them. */
+/** A kind of table. */
 export type TopView = (typeof topViews)[number];
 
-/** The one thing that is looked into: how commands came to it. */
+/** The object that is looked into: the ways by which commands came to it. */
 export interface TopInside {
   readonly view: TopView;
   readonly key: string;
 }
 
-/** What goes on at one thing, in one interval. Plain data; rates are per second. */
+/** The traffic of one object, in one interval. Plain data; rates are per second. */
 export interface TopRow {
   readonly key: string;
   readonly name: string;
@@ -41,20 +41,20 @@ export interface TopRow {
   readonly meanMs: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
-  /** Commands that are not answered yet. */
+  /** The number of commands that are not answered yet. */
   readonly queue: number;
-  /** Commands a second whose status was not GOOD. */
+  /** The commands a second whose status was not GOOD. */
   readonly errors: number;
-  /** IOPS of the last intervals, the latest last. */
+  /** The IOPS of the last intervals, the latest last. */
   readonly trend: readonly number[];
-  /** Why it cannot be used; '' when it can. */
+  /** The reason why the object cannot be used; '' when it can. */
   readonly problem: string;
 }
 
-/** Intervals that are remembered of each thing. */
+/** The number of intervals that are remembered of each object. */
 const trendMax = 16;
 
-/** Nothing goes on. */
+/** The figures of an object without traffic. */
 const still = {
   ...{ iops: 0, readBytes: 0, writtenBytes: 0, queue: 0, errors: 0 },
   ...{ meanMs: null, p50Ms: null, p99Ms: null },
@@ -68,10 +68,10 @@ interface Share {
 type WayRow = WayTraffic & SampleRow;
 type SessionRow = SampleRow & { readonly traffic?: Traffic; readonly outstanding?: number };
 
-/** What was heard of a watch, and what it comes to in the last interval. */
+/** The messages of a watch, and the figures of the last interval. */
 export class TopFigures {
   readonly #rows = new Map<string, Map<string, SampleRow>>();
-  /** Of each way and session that moved in the last interval, what was added; by its row. */
+  /** The traffic that each way and session had in the last interval, by its row; those without any are absent. */
   #moved = new Map<string, Traffic>();
   #sessionsMoved = new Map<string, Traffic>();
   #sessionsAtMs: number | undefined;
@@ -83,10 +83,10 @@ export class TopFigures {
   /** The length of the last interval. */
   seconds = 0;
   at = '';
-  /** Samples that were lost, since the reader was late. */
+  /** The number of samples that were lost, since the reader was late. */
   lost = 0;
 
-  /** As they are now: what is heard later does not change them. */
+  /** A copy, which later messages do not change. */
   copy(): TopFigures {
     const copy = new TopFigures();
     for (const [name, rows] of this.#rows) copy.#rows.set(name, new Map(rows));
@@ -98,7 +98,7 @@ export class TopFigures {
     return Object.assign(copy, { seconds, at, lost });
   }
 
-  /** @returns whether an interval has ended */
+  /** Takes a message. @returns whether an interval has ended */
   hear(event: WatchEvent): boolean {
     if (event.is === 'lost') {
       this.lost += event.lost.stats ?? 0;
@@ -114,7 +114,7 @@ export class TopFigures {
         (row) => (row as SessionRow).traffic,
       );
       this.#sessionSeconds = this.#sessionsAtMs === undefined ? 0 : (event.atMs - this.#sessionsAtMs) / 1000;
-      // What they did before is no rate.
+      // The traffic of sessions before the first sample is no rate.
       if (this.#sessionsAtMs === undefined) this.#sessionsMoved.clear();
       this.#sessionsHeard = true;
       this.#sessionsAtMs = event.atMs;
@@ -125,7 +125,7 @@ export class TopFigures {
     this.seconds = isFirst ? 0 : (event.atMs - this.#atMs!) / 1000;
     this.#atMs = event.atMs;
     this.at = event.at;
-    // Sessions of which nothing is told did nothing.
+    // Sessions that the sample does not have did nothing.
     if (!this.#sessionsHeard) this.#sessionsMoved = new Map();
     this.#sessionsHeard = false;
     if (isFirst) this.#moved = new Map();
@@ -133,7 +133,7 @@ export class TopFigures {
     return !isFirst;
   }
 
-  /** Rows of one view, or of the ways to one thing in it. */
+  /** The rows of one view, or of the ways to one object in it. */
   rows(view: TopView, inside?: TopInside): TopRow[] {
     if (inside) return this.#waysTo(inside).map(([key, name, ways]) => this.#row(key, name, '', this.#shares(ways)));
     if (view === 'initiators') return this.#initiators();
@@ -149,12 +149,12 @@ export class TopFigures {
     });
   }
 
-  /** All that was answered in the last interval, by all ways. */
+  /** The sum of all ways in the last interval. */
   total(): TopRow {
     return this.#row('', 'all', '', this.#shares(this.#ways()));
   }
 
-  /** How busy the busiest thread is, 0 to 1. */
+  /** The load of the busiest thread, 0 to 1. */
   get busy(): number {
     return Math.max(0, ...[...(this.#rows.get('loops')?.values() ?? [])].map((loop) => Number(loop['busy'])));
   }
@@ -163,7 +163,7 @@ export class TopFigures {
     return this.#rows.get('sessions')?.size ?? 0;
   }
 
-  /** Made once: there may be many, and they are looked at over and over. */
+  /** The names are made once: there may be many, and they are looked at over and over. */
   #nameOf(view: Exclude<TopView, 'initiators'>, object: SampleRow): string {
     const known = this.#names.get(object);
     if (known !== undefined) return known;
@@ -180,7 +180,7 @@ export class TopFigures {
     return this.#list('ways') as WayRow[];
   }
 
-  /** What was added to those rows of a list that are told of, before they are learnt. */
+  /** The growth of the rows of a list since the last sample, before they are learnt. */
   #additions(
     list: string,
     told: unknown,
@@ -237,7 +237,7 @@ export class TopFigures {
     });
   }
 
-  /** The ways to one thing, each with a name of its own. */
+  /** The ways to one object, each with a name of its own. */
   #waysTo({ view, key }: TopInside): [key: string, name: string, ways: WayRow[]][] {
     const all = this.#ways().filter((way) =>
       view === 'initiators' ? way.initiator === key : keysOfWays[view](way) === key,
@@ -253,7 +253,7 @@ export class TopFigures {
     });
   }
 
-  /** Of what never moved there is nothing to remember: most of what there is. */
+  /** Remembers the last interval. Most objects never had traffic, and take no memory. */
   #remember(): void {
     const iops = new Map<string, number>();
     const add = (key: string, traffic: Traffic | undefined, seconds: number) => {
@@ -278,14 +278,14 @@ export class TopFigures {
 const wayKey = ({ lun, initiator, number, portal }: SampleRow): string => `${lun} ${initiator} ${number} ${portal}`;
 const sessionKey = ({ fabric, id }: SampleRow): string => `${fabric} ${id}`;
 
-/** Below which thing of a view a way is counted: its path. */
+/** The path of the object in a view that counts a way. */
 const keysOfWays: Record<Exclude<TopView, 'initiators'>, (way: WayRow) => string> = {
   luns: ({ lun }) => lun,
   disks: ({ storageObject }) => storageObject,
   portals: ({ lun, portal }) => `${lun.slice(0, lun.lastIndexOf('/luns/'))}/portals/${portal}`,
 };
 
-/** `disk0 tpg1 lun3`, of a path; the name of a target without what all of them begin with. */
+/** A short name of a path: `disk0 tpg1 lun3`; a target's name is cut by the beginning that all have. */
 const shortLun = (path: string): string => {
   const [, , wwn = '', ...more] = path.split('/');
   return [

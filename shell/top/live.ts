@@ -1,4 +1,4 @@
-/** `top` on a terminal: figures as they come, keys as they are typed. */
+/** `top` on a terminal: it takes figures as they come, and keys as they are typed. */
 
 import { reasonOf, type WatchEvent } from '../../src/client.ts';
 import type { TopQuestion } from '../channel/protocol.ts';
@@ -7,9 +7,9 @@ import type { View } from '../ui/view.tsx';
 import { TopFigures, topTopics } from './figures.ts';
 import { drawTop, pressKey, startReading, type TopReading } from './reading.ts';
 
-/** What is being told, until it is ended. */
+/** A watch under way. */
 interface Watching {
-  /** Resolves when nothing more comes, with the reason. */
+  /** Resolves with the reason when no more messages come. */
   readonly lost: Promise<Error>;
   end(): void;
 }
@@ -20,7 +20,7 @@ export type OpenWatch = (
   hear: (event: WatchEvent) => void,
 ) => Promise<Watching>;
 
-/** Runs until the person leaves it, the terminal is gone, or nothing more is told. @returns why it ended by itself */
+/** Runs until the person leaves it, the terminal is gone, or the watch ends. @returns the reason why it ended by itself */
 export async function liveTop(
   { tty, view }: { readonly tty: TtyHub; readonly view: View },
   openWatch: OpenWatch,
@@ -40,7 +40,7 @@ export async function liveTop(
   let watching: Watching;
   try {
     watching = await openWatch({ of: topTopics, everyMs }, (event) => {
-      // What comes while it is paused is heard, and shown when it goes on.
+      // Messages during a pause are taken, and shown when it is over.
       const ended = figures.hear(event);
       if (ended && !reading.isPaused) draw();
     });
@@ -56,7 +56,7 @@ export async function liveTop(
       if (next === 'leave') return undefined;
       if (next === undefined) tty.bell();
       else {
-        // A pause keeps what stands there, whatever is looked at meanwhile.
+        // A pause keeps the figures that are shown, whichever table is looked at meanwhile.
         if (next.isPaused !== reading.isPaused) shown = next.isPaused ? figures.copy() : figures;
         reading = next;
         draw();

@@ -4,14 +4,14 @@ import { latencyBoundsMs, printableLine } from '../../src/client.ts';
 import { cell, width } from '../ui/graphemes.ts';
 import type { TopFigures, TopInside, TopRow, TopView } from './figures.ts';
 
-/** A column: its head, which is also what it is sorted by. */
+/** A column: its head, which is also the word to sort by. */
 interface TopColumn {
   readonly head: string;
   readonly columns: number;
   readonly shown: (row: TopRow) => string;
-  /** Less is better first. */
+  /** The value to sort by: the least is first. */
   readonly value: (row: TopRow) => number;
-  /** Those with the highest number go first where there is no room. */
+  /** The order in which columns are left out where there is no room: the highest number first. */
   readonly spare: number;
 }
 
@@ -36,11 +36,11 @@ const megabytes = (bytes: number): string => (bytes === 0 ? '0' : (bytes / 1e6).
 const milliseconds = (ms: number | null): string =>
   ms === null ? '-' : ms < 0.1 ? ms.toFixed(3) : ms < 100 ? ms.toFixed(2) : ms.toFixed(0);
 
-/** A percentile, which bins tell: the first and the last one have one end. */
+/** A percentile, as bins tell it: the first and the last bin have one end. */
 const percentile = (ms: number | null): string =>
   ms === Number.POSITIVE_INFINITY ? '>2s' : ms !== null && ms <= latencyBoundsMs[0]! ? `<${ms}` : milliseconds(ms);
 
-/** The last IOPS as bars, the highest of them a full one. */
+/** The last IOPS as bars; the highest is a full one. */
 export function sparkline(trend: readonly number[]): string {
   const shown = trend.slice(-trendColumns);
   const most = Math.max(...shown, 0);
@@ -65,10 +65,10 @@ const all: readonly TopColumn[] = [
   { head: 'err/s', columns: 5, shown: ({ errors }) => shortNumber(errors), value: ({ errors }) => errors, spare: 6 },
 ];
 
-/** What rows can be sorted by. */
+/** The words to sort by. */
 export const sortWords: readonly string[] = ['name', ...all.map(({ head }) => head.replace(/ .*/, ''))];
 
-/** Sorts by a word of `sortWords`: the most first, names from a to z. What is alike stays in the order of the tree. */
+/** Rows sorted by a word of `sortWords`: the most first, names from a to z. Equal rows stay in the order of the tree. */
 export function sortedRows(rows: readonly TopRow[], sort: string, filter: string): TopRow[] {
   const text = filter.toLowerCase();
   const column = all.find(({ head }) => head.replace(/ .*/, '') === sort);
@@ -123,7 +123,7 @@ export function tableLines(
   };
 }
 
-/** In a line: what goes on in all. */
+/** The summary, in a line: the traffic of all. */
 export function summaryLine(figures: TopFigures, columns: number): string {
   const { iops, readBytes, writtenBytes, meanMs, p99Ms, queue } = figures.total();
   const pieces = [
@@ -142,6 +142,6 @@ export function summaryLine(figures: TopFigures, columns: number): string {
   return text;
 }
 
-/** What the table is of. */
+/** The heading of the table. */
 export const headOf = (view: TopView, inside: TopInside | undefined): string =>
   inside ? `ways to ${inside.key}` : view.replace(/s$/, '');

@@ -1,11 +1,11 @@
-/** What a person does with `top`: which keys do what, and what is on the screen then. Pure. */
+/** The actions of a person with `top`: the keys, and the screen after each. Pure. */
 
 import type { Key } from '../ui/key.ts';
 import { EMPTY_LINE, editLine, type Line } from '../ui/line-editor.ts';
 import { type TopFigures, type TopInside, type TopRow, type TopView, topViews } from './figures.ts';
 import { headOf, sortedRows, sortWords, summaryLine, tableLines } from './picture.ts';
 
-/** Where a person is in the table. */
+/** The place of a person in the table. */
 export interface TopReading {
   readonly view: TopView;
   readonly sort: string;
@@ -18,19 +18,19 @@ export interface TopReading {
   readonly inside?: TopInside | undefined;
 }
 
-/** What a person begins with. */
+/** The place at the beginning. */
 export const startReading = (view: TopView, sort: string, filter: string): TopReading => ({
   ...{ view, sort, filter, typing: null, isPaused: false, selected: '' },
 });
 
 const help = '1-4 view  s sort  / filter  p pause  Enter into  Esc back  q quit';
-/** The summary, the heads, the status line, and one that Ink needs so as not to clear the screen. */
+/** The rows beside the table: the summary, the heads, the status line, and one that Ink needs so as not to clear the screen. */
 const rowsBeside = 4;
 
-/** A picture of it, line by line. */
+/** The picture of a reading, line by line. */
 export interface TopScreen {
   readonly lines: readonly string[];
-  /** Below them, inverse. */
+  /** The status line below the rows, inverse. */
   readonly status: string;
   /** The filter that is being typed. */
   readonly typing: Line | null;
@@ -40,7 +40,7 @@ export interface TopScreen {
 const rowsIn = (figures: TopFigures, { view, sort, filter, inside }: TopReading): TopRow[] =>
   sortedRows(figures.rows(view, inside), sort, filter);
 
-/** What stands on the screen. @param hasColor the marked row stands out by itself; it has a > in any case */
+/** Draws a reading. @param hasColor the marked row stands out by itself; it has a > in any case */
 export function drawTop(
   figures: TopFigures,
   reading: TopReading,
@@ -69,7 +69,7 @@ export function drawTop(
   };
 }
 
-/** What a key makes of it; undefined: nothing. */
+/** The reading after a key; undefined: the key means nothing. */
 export function pressKey(figures: TopFigures, reading: TopReading, key: Key): TopReading | 'leave' | undefined {
   if (key.chord === 'C-c') return 'leave';
   if (reading.typing) return typeFilter(reading, reading.typing, key);

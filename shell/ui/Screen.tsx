@@ -1,4 +1,4 @@
-/** What Ink draws at the bottom of the terminal: the prompt line and, below it, a list. A function of one value. */
+/** The picture that Ink draws at the bottom of the terminal: the prompt line and, below it, a list. A function of one value. */
 
 import { Box, Text, useCursor, useWindowSize } from 'ink';
 import { printableLine } from '../../src/client.ts';
@@ -7,18 +7,18 @@ import { layOut, type PromptLine } from './layout.ts';
 import type { Line } from './line-editor.ts';
 import { type List, visible } from './list.ts';
 
-/** One picture. `line` is null while a command runs; `tail` is what it printed after its last newline. */
+/** One picture. `line` is null while a command runs; `tail` is its output after its last newline. */
 export interface Frame {
   readonly line: PromptLine | null;
-  /** A page of what it printed, and a line about it; or what is being typed there, behind a slash. */
+  /** A page of the output, and a line about it; or the pattern that is being typed there, behind a slash. */
   readonly page?: { readonly rows: readonly string[]; readonly status: string; readonly typing?: Line | null };
   readonly list?: List | undefined;
-  /** One line below the prompt: what the line comes to. */
+  /** One line below the prompt: a note on the typed line. */
   readonly note?: string | undefined;
   readonly tail?: string;
 }
 
-/** Columns that the labels of a list take at most, of all columns, when help stands beside them. */
+/** The share of the columns that the labels of a list take at most, when help stands beside them. */
 const LABEL_SHARE = 0.6;
 
 /** Draws a frame. */
@@ -71,7 +71,7 @@ export function Screen({ frame }: { frame: Frame }) {
   );
 }
 
-/** A row with what is nothing known in red. An empty one is drawn as a blank. */
+/** A row with its unknown part in red. An empty row is drawn as a blank. */
 function MarkedRow({ row, unknown }: { row: string; unknown: readonly [number, number] | undefined }) {
   if (!unknown) return row || ' ';
   const [from, to] = unknown;

@@ -12,18 +12,18 @@ export interface Choice {
   readonly initial: number;
   /** Text that filters from the start. */
   readonly filter?: string;
-  /** As low as a menu, or as high as the screen allows. */
+  /** The height: as low as a menu, or as high as the screen allows. */
   readonly height: 'menu' | 'screen';
 }
 
-/** A part of a path is looked for where an item has one. */
+/** Whether a filter matches an item. A part of a path is looked for where the item has one. */
 const isMeant = ({ label, path }: Item, text: string): boolean =>
   matchesFilter(text.includes('/') && path !== undefined ? path : label, text);
 
-/** @returns the index of the item chosen; null when the person left, or the terminal is gone */
+/** Lets a person choose. @returns the index of the item chosen; null when the person left, or the terminal is gone */
 export async function chooseItem({ tty, view }: { tty: TtyHub; view: View }, choice: Choice): Promise<number | null> {
   let line = replaceText(EMPTY_LINE, 0, 0, choice.filter ?? '');
-  // Only while the filter is empty does the list stand where the caller wants it.
+  // The list stands where the caller wants it only while the filter is empty.
   let index = choice.initial;
   for (;;) {
     const found = [...choice.items.keys()].filter((item) => isMeant(choice.items[item]!, line.text));

@@ -1,8 +1,8 @@
-/** Whether to use colours, settled before any library that has its own opinion is loaded. */
+/** Decides whether to use colours, before any library that has its own opinion is loaded. */
 
 /**
- * NO_COLOR, unless empty, forbids colours (no-color.org). chalk and Ink do not know it, so it is handed on in the words they
- * know; call this before they are imported.
+ * Reads NO_COLOR, which forbids colours unless it is empty (no-color.org). chalk and Ink do not know it, so it is handed on in the words
+ * they know; call this before they are imported.
  * @returns whether colours may be used on a terminal
  */
 export function settleColor(env: NodeJS.ProcessEnv): boolean {

@@ -8,10 +8,10 @@ import type { Key } from './key.ts';
 import { commonPrefix, editLine, type Line, replaceText } from './line-editor.ts';
 import { menuHeight, movedSelection } from './list.ts';
 
-/** How long Tab waits for candidates. */
+/** The time that Tab waits for candidates. */
 const COMPLETION_WAIT_MS = 3_000;
 
-/** @returns the line completed as far as it can be, after the person chose if there was something to choose */
+/** Completes a line. @returns the line completed as far as it can be, after the person chose if there was a choice */
 export async function completeTyped(shell: InteractiveShell, line: Line): Promise<Line> {
   const completion = await candidatesFor(shell.client, line);
   const [first, second] = completion.candidates;
@@ -28,7 +28,7 @@ export async function completeTyped(shell: InteractiveShell, line: Line): Promis
 }
 
 /**
- * What the session offers, without names that a line cannot hold (a file's may have control characters). Nothing when it does not
+ * The candidates of the session, without names that a line cannot hold (a file's may have control characters). None when it does not
  * answer in time: Tab must not hang on a dead file system.
  */
 export async function candidatesFor(client: ShellClient, line: Line): Promise<LineCompletion> {
@@ -53,7 +53,7 @@ function insert(line: Line, from: number, { text, final }: Candidate): Line {
   return replaceText(next, next.cursor, next.cursor, ' ');
 }
 
-/** Keys that change the word under completion, so that the menu goes on with what is left. */
+/** Whether a key changes the word under completion, so that the menu goes on with the candidates that are left. */
 const narrows = (key: Key) => (key.chord === 'text' && !key.text.includes(' ')) || key.chord === 'backspace';
 
 async function menu({ tty, view, client }: InteractiveShell, before: Line, all: LineCompletion): Promise<Line> {

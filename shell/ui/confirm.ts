@@ -18,20 +18,20 @@ type ConfirmPrompt = new (options: {
 const { Confirm } = enquirer as unknown as { Confirm: ConfirmPrompt };
 
 /**
- * Keys that cancel. They never reach Enquirer: readline, which it reads with, closes itself upon the first two, and since Node 24.2
- * a prompt that goes on using it throws where nobody catches it.
+ * The keys that cancel. They never reach Enquirer: readline, which it reads with, closes itself upon the first two, and since Node 24.2 a
+ * prompt that goes on using it throws where nobody catches it.
  */
 const CANCELS: readonly string[] = ['C-c', 'C-d', 'escape'];
 
-/** Enquirer takes more letters for an answer: the t of a word that was meant for the prompt would be a yes. */
+/** The keys that answer. Enquirer takes more letters: the t of a word that was meant for the prompt would be a yes. */
 const ANSWERS: readonly string[] = ['y', 'Y', 'n', 'N'];
 
-/** @returns `yes` or `no`, or null when the person cancelled or the terminal is gone */
+/** Asks. @returns `yes` or `no`, or null when the person cancelled or the terminal is gone */
 export async function confirm(tty: TtyHub, message: string): Promise<string | null> {
   const stdin = new VirtualTty();
   const prompt = new Confirm({ message, stdin, stdout: tty.output, format: (value) => (value ? 'yes' : 'no') });
   let asking = true;
-  // Key by key, so that what follows the answer (in a paste) is left for the prompt.
+  // The keys are fed one by one, so that text behind the answer (in a paste) is left for the prompt.
   const feed = async () => {
     while (asking) {
       const key = await tty.take();

@@ -1,4 +1,4 @@
-/** What a person calls a character: where one ends in a string, and how many columns it takes. */
+/** Characters as a person sees them: their ends in a string, and the columns that they take. */
 
 import stringWidth from 'string-width';
 
@@ -7,13 +7,13 @@ const segmenter = new Intl.Segmenter();
 /** The characters of `text`, each with its index in UTF-16 units. */
 export const graphemes = (text: string): Iterable<{ segment: string; index: number }> => segmenter.segment(text);
 
-/** Where the character that follows `index` ends; the end of the text is its own. */
+/** The end of the character that follows `index`; at the end of the text, the end itself. */
 export function nextBoundary(text: string, index: number): number {
   const found = segmenter.segment(text).containing(index);
   return found ? found.index + found.segment.length : text.length;
 }
 
-/** Where the character that precedes `index` starts; 0 is its own. */
+/** The start of the character that precedes `index`; at 0, 0 itself. */
 export function previousBoundary(text: string, index: number): number {
   return segmenter.segment(text).containing(index - 1)?.index ?? 0;
 }

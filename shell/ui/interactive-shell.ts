@@ -1,4 +1,4 @@
-/** What a person types at and looks at: the terminal, what it shows, the session behind it, and the lines typed before. */
+/** The parts of an interactive shell: the terminal, the view on it, the session behind it, and the history of lines. */
 
 import type { ShellClient } from '../channel/protocol.ts';
 import type { History } from '../session/history.ts';
@@ -11,6 +11,6 @@ export interface InteractiveShell {
   readonly view: View;
   readonly client: ShellClient;
   readonly history: History;
-  /** Live views watch the process that serves by it; absent: there are none. */
+  /** Opens a watch of the process that serves, for live views; absent: there are none. */
   readonly openWatch?: OpenWatch | undefined;
 }

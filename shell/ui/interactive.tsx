@@ -1,4 +1,4 @@
-/** The interactive shell: a banner, then prompt, line, output until the person leaves. Where the session lives is the client's affair. */
+/** The interactive shell: a banner, then prompt, line, output until the person leaves. The client knows where the session is. */
 
 import { printable, printableLine } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
@@ -17,19 +17,19 @@ import type { View } from './view.tsx';
 
 export interface InteractiveOptions {
   readonly banner: readonly string[];
-  /** What the person is told besides, once the session is there. */
+  /** More lines for the person, once the session is there. */
   readonly greeting?: (client: ShellClient) => Promise<readonly string[]>;
   readonly historyFile: string;
-  /** Live views watch the process that serves by it; absent: there are none. */
+  /** Opens a watch of the process that serves, for live views; absent: there are none. */
   readonly openWatch?: OpenWatch;
-  /** Both must be terminals. */
+  /** The input and the output, which must be terminals. */
   readonly input?: TtyInput;
   readonly output?: TtyOutput;
 }
 
 /** The exit status of a start that Ctrl-C gave up: 128 and SIGINT's number. */
 const INTERRUPTED = 130;
-/** Lines that are named of a paste that was not run to its end. */
+/** The number of lines that are named of a paste that was not run to its end. */
 const pasteLinesShown = 10;
 const ERASE_LINE = '\r\x1b[K';
 
@@ -37,7 +37,7 @@ const ERASE_LINE = '\r\x1b[K';
  * Runs the shell on a terminal until the person leaves. The caller closes the client, if it came.
  * @param connecting a promise is fine: keys are kept from the first moment on
  * @returns the exit status: 0, 1 when the session was lost, 128 and the signal's number when a signal ended it
- * @throws what `connecting` rejects with
+ * @throws the error of `connecting`
  */
 export async function interactive(
   connecting: ShellClient | Promise<ShellClient>,
@@ -68,7 +68,7 @@ export async function interactive(
       connected.setTerminal({ columns: tty.columns, color, interactive: true, live: options.openWatch !== undefined });
     resized();
     output.on('resize', resized);
-    // The prompt stands there while Ink loads (when one line can hold it); keys are kept.
+    // The prompt is shown while Ink loads (when one line can hold it); keys are kept.
     if (width(connected.state.prompt) < tty.columns) output.write(connected.state.prompt);
     const [{ openView }, history] = await Promise.all([import('./view.tsx'), History.open(options.historyFile)]);
     output.write(ERASE_LINE);
@@ -111,7 +111,7 @@ async function converse(shell: InteractiveShell): Promise<number> {
   return Promise.race(ends);
 }
 
-/** @returns whether the line asked to leave the shell */
+/** Runs a line. @returns whether the line asked to leave the shell */
 async function runLine(shell: InteractiveShell, line: string): Promise<boolean> {
   const { tty, view, client } = shell;
   const interrupt = () => client.interrupt();
@@ -128,7 +128,7 @@ async function runLine(shell: InteractiveShell, line: string): Promise<boolean> 
     if (line.trim() === 'clear') view.clear();
     const { ok, exit } = await runTyped(client, line, sink);
     await output.end();
-    // The lines behind one that failed were meant for what it would have done.
+    // The lines behind one that failed counted on its effect.
     const rest = ok ? [] : tty.dropPaste();
     if (rest.length > 0) view.print(notRun(rest));
     return exit;

@@ -1,6 +1,6 @@
 /**
- * From a terminal's bytes to keys. Decoding is character by character, so that keys which arrive in one read (a burst,
- * type-ahead, tmux, ssh) stay keys of their own; what is pasted is text, never a key, but its line ends are Enter.
+ * Decodes a terminal's bytes into keys, character by character, so that keys which arrive in one read (a burst, type-ahead, tmux, ssh)
+ * stay keys of their own; a paste is text, never a key, but its line ends are Enter.
  */
 
 import { EventEmitter } from 'node:events';
@@ -8,25 +8,25 @@ import { emitKeypressEvents, type Interface } from 'node:readline';
 import { withoutUnprintable } from '../../src/client.ts';
 
 export interface Key {
-  /** Its name the Emacs way: `C-a`, `M-b`, `S-tab`, `left`, `return`; `text` for anything that is to be inserted. */
+  /** The name, the Emacs way: `C-a`, `M-b`, `S-tab`, `left`, `return`; `text` for characters to be inserted. */
   readonly chord: string;
-  /** What to insert; '' unless the chord is `text`. Never a control character. */
+  /** The characters to insert; '' unless the chord is `text`. Never a control character. */
   readonly text: string;
-  /** The bytes that it came from, for whoever decodes keys itself. */
+  /** The bytes of the key, for code that decodes keys itself. */
   readonly sequence: string;
-  /** It stands in a paste. */
+  /** Set for a key in a paste. */
   readonly pasted?: true;
 }
 
-/** How long an ESC may be the start of a sequence before it is the Escape key. */
+/** The time that an ESC may be the start of a sequence before it is the Escape key. */
 const ESCAPE_WAIT_MS = 50;
 /** A paste whose end has not come after this many UTF-16 units is taken as ended. */
 const PASTE_LENGTH_MAX = 1 << 20;
 
-/** What a line takes of a text; tabs become blanks. */
+/** The part of a text that a line takes; tabs become blanks. */
 const insertable = (text: string): string => withoutUnprintable(text.replaceAll('\t', ' '));
 
-/** @returns the function to feed with what was read; keys come out in order, at once (Escape: after its wait). */
+/** Makes a decoder. @returns the function to feed with bytes; keys come out in order, at once (Escape: after its wait). */
 export function keyDecoder(onKey: (key: Key) => void): (bytes: Buffer) => void {
   const source = new EventEmitter();
   let pasted: string | null = null;
@@ -43,7 +43,7 @@ export function keyDecoder(onKey: (key: Key) => void): (bytes: Buffer) => void {
       if (pasted.length > PASTE_LENGTH_MAX) endPaste();
     } else onKey(keyOf(text, key));
   });
-  // It needs `on`, `listenerCount` and 'data' events, and of the interface only this wait.
+  // emitKeypressEvents needs `on`, `listenerCount` and 'data' events, and of the interface only this wait.
   emitKeypressEvents(
     source as unknown as NodeJS.ReadableStream,
     { escapeCodeTimeout: ESCAPE_WAIT_MS } as unknown as Interface,
@@ -70,7 +70,7 @@ function keyOf(text: string | undefined, key: KeyPress): Key {
   // Terminals send the same byte for C-j and a line feed, and some send it for Enter.
   const name = key.name === 'enter' ? 'return' : (key.name ?? 'unknown');
   const shift = key.shift && name.length > 1;
-  // An Escape that nothing followed is told as M-escape.
+  // Node calls an Escape that nothing followed M-escape.
   const meta = key.meta && name !== 'escape';
   return { chord: `${key.ctrl ? 'C-' : ''}${meta ? 'M-' : ''}${shift ? 'S-' : ''}${name}`, text: '', sequence };
 }

@@ -1,37 +1,34 @@
-/**
- * Where the prompt line stands on the screen: cut into rows by columns, as a terminal would, not by words, so that the cursor's
- * place is known. Pure.
- */
+/** The rows of the prompt line on the screen: cut by columns, as a terminal would, not by words, so that the cursor's place is known. Pure. */
 
 import { clipText, graphemes, width } from './graphemes.ts';
 
 export interface PromptLine {
   readonly prompt: string;
   readonly text: string;
-  /** In UTF-16 units of `text`. */
+  /** The place of the cursor, in UTF-16 units of `text`. */
   readonly cursor: number;
-  /** Shown in grey behind the text, as far as the row has room. */
+  /** The suggestion, shown in grey behind the text, as far as the row has room. */
   readonly suggestion: string;
-  /** The part of the text that is nothing known. */
+  /** The unknown part of the text. */
   readonly unknown?: readonly [from: number, to: number] | undefined;
 }
 
-/** The rows of a line, and where the cursor stands in them. */
+/** The rows of a line, and the place of the cursor in them. */
 export interface LineLayout {
   readonly rows: readonly string[];
-  /** The part of each row that is nothing known: from, to. Absent when the line has none. */
+  /** The unknown part of each row: from, to. Absent when the line has none. */
   readonly unknown?: readonly (readonly [from: number, to: number])[];
-  /** What of the suggestion stands behind the last row. */
+  /** The part of the suggestion that stands behind the last row. */
   readonly grey: string;
   /** The cursor, from the top left of the rows. */
   readonly x: number;
   readonly y: number;
 }
 
-/** @param rowsMax when there are more rows, those around the cursor are kept */
+/** Lays a line out. @param rowsMax when there are more rows, those around the cursor are kept */
 export function layOut(line: PromptLine, columns: number, rowsMax: number): LineLayout {
   const rows = [''];
-  /** Where in `whole` each row starts. */
+  /** The start of each row in `whole`. */
   const starts = [0];
   let x = 0;
   let cursor = { x: 0, y: 0 };

@@ -1,6 +1,6 @@
 /**
- * The line being typed: a pure reducer (line, key) → line. It knows Emacs keys, one kill buffer and the history, and moves by
- * what a person calls a character. What asks somebody else (Tab, Enter, C-r, C-c, C-d, C-l) is the prompt's affair.
+ * The line being typed: a pure reducer (line, key) → line. It knows Emacs keys, one kill buffer and the history, and moves by characters
+ * as a person sees them. Keys that need others (Tab, Enter, C-r, C-c, C-d, C-l) are handled by the prompt.
  */
 
 import { graphemes, nextBoundary, previousBoundary } from './graphemes.ts';
@@ -8,13 +8,13 @@ import type { Key } from './key.ts';
 
 export interface Line {
   readonly text: string;
-  /** In UTF-16 units, between two characters. */
+  /** The place of the cursor, in UTF-16 units, between two characters. */
   readonly cursor: number;
-  /** What C-y brings back. */
+  /** The text that C-y brings back. */
   readonly killed: string;
-  /** The last key killed, so that the next kill adds to it. */
+  /** Whether the last key killed, so that the next kill adds to it. */
   readonly killing: boolean;
-  /** How many lines back in history this one comes from; 0: it was typed. */
+  /** The number of lines back in history that this one comes from; 0: it was typed. */
   readonly back: number;
   /** The line that was typed before going back. */
   readonly typed: string;
@@ -23,7 +23,7 @@ export interface Line {
 /** Longer lines are not accepted: UTF-16 units. */
 export const LINE_LENGTH_MAX = 16_384;
 
-/** Nothing was typed. */
+/** A line without text. */
 export const EMPTY_LINE: Line = { text: '', cursor: 0, killed: '', killing: false, back: 0, typed: '' };
 
 type Edit = (line: Line, history: readonly string[]) => Line;
@@ -71,7 +71,7 @@ const erase: Edit = (line) => replaceText(line, previousBoundary(line.text, line
 const eraseNext: Edit = (line) =>
   at(replaceText(line, line.cursor, nextBoundary(line.text, line.cursor), ''), line.cursor);
 
-/** What each key does. */
+/** The edit of each key. */
 const EDITS: Readonly<Record<string, Edit>> = {
   'C-a': start,
   home: start,
@@ -99,7 +99,7 @@ const EDITS: Readonly<Record<string, Edit>> = {
   'C-n': backBy(-1),
 };
 
-/** What each key kills: everything between the cursor and the place named here. */
+/** The place up to which each key kills, from the cursor. */
 const KILLS: Readonly<Record<string, (line: Line) => number>> = {
   'C-w': blankWordStart,
   'M-backspace': wordStart,
@@ -108,7 +108,7 @@ const KILLS: Readonly<Record<string, (line: Line) => number>> = {
   'C-u': () => 0,
 };
 
-/** Kills one after the other collect what they cut. */
+/** Kills text; kills one after the other collect it. */
 function kill(line: Line, to: number): Line {
   const { cursor } = line;
   const cut = line.text.slice(Math.min(cursor, to), Math.max(cursor, to));
@@ -130,14 +130,14 @@ export function editLine(line: Line, key: Key, history: readonly string[]): Line
   return next && { ...next, killing: false };
 }
 
-/** What the newest line of the history that starts like this one goes on with; '' unless the cursor stands at the end. */
+/** The rest of the newest line of the history that starts like this one; '' unless the cursor stands at the end. */
 export function suggestion(line: Line, history: readonly string[]): string {
   const { text, cursor } = line;
   if (text === '' || cursor < text.length) return '';
   return history.findLast((old) => old.length > text.length && old.startsWith(text))?.slice(text.length) ?? '';
 }
 
-/** The keys that accept a suggestion where there is one, and how much of it each takes. */
+/** The keys that accept a suggestion where there is one, and the part of it that each takes. */
 export const ACCEPTS: Readonly<Record<string, 'all' | 'word'>> = {
   right: 'all',
   'C-f': 'all',

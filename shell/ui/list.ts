@@ -5,7 +5,7 @@ export interface Item {
   readonly label: string;
   /** One line of help, '' when there is none. */
   readonly help: string;
-  /** The path that it stands for. */
+  /** The path that the item stands for. */
   readonly path?: string;
   /** The colour of the label. */
   readonly color?: string;
@@ -15,13 +15,13 @@ export interface Item {
 export interface List {
   readonly items: readonly Item[];
   readonly selected: number;
-  /** Lines that it may take on the screen. */
+  /** The number of lines that it may take on the screen. */
   readonly height: number;
 }
 
-/** Lines of a menu below the prompt, at most (fewer on a low screen). */
+/** The lines of a menu below the prompt, at most (fewer on a low screen). */
 const MENU_LINES_MAX = 10;
-/** Lines that stay for the prompt and what stands above it. */
+/** The lines that stay for the prompt and the text above it. */
 const PROMPT_LINES = 3;
 
 /** Lines for a menu on a screen of so many rows. */
@@ -30,7 +30,7 @@ export const menuHeight = (rows: number): number => Math.min(MENU_LINES_MAX, lis
 /** Lines for a list that may take the whole screen. */
 export const listHeight = (rows: number): number => Math.max(1, rows - PROMPT_LINES);
 
-/** Where `chord` moves the selection of a list: round at its ends by lines, not by pages; undefined: not a key that moves. */
+/** The selection of a list after `chord`: round at its ends by lines, not by pages; undefined: not a key that moves. */
 export function movedSelection({ items, selected, height }: List, chord: string): number | undefined {
   const count = items.length;
   const to = {

@@ -7,30 +7,30 @@ import type { Key } from './key.ts';
 import { EMPTY_LINE, editLine, type Line } from './line-editor.ts';
 
 export interface Page {
-  /** The row that stands at its top. */
+  /** The row at the top of the page. */
   readonly top: number;
-  /** What was looked for last, '' for nothing, and the row where it was found. */
+  /** The last pattern, '' for none, and the row where it was found. */
   readonly sought: string;
   readonly found: number;
-  /** What is being typed behind a slash; null: keys move the page. */
+  /** The pattern that is being typed behind a slash; null: keys move the page. */
   readonly typing: Line | null;
-  /** What a search came to, when it found nothing. */
+  /** The message of a search that found nothing. */
   readonly note: string;
 }
 
-/** The beginning of what is shown. */
+/** The first page. */
 export const FIRST_PAGE: Page = { top: 0, sought: '', found: -1, typing: null, note: '' };
 
-/** What there is to page through. */
+/** The rows to page through. */
 export interface Pages {
   readonly rows: readonly string[];
   /** Rows of one page. */
   readonly height: number;
-  /** There may be more. */
+  /** Whether there may be more. */
   readonly growing: boolean;
 }
 
-/** A line, with its colours, as the rows that it takes on a screen. */
+/** The rows that a line, with its colours, takes on a screen. */
 export function rowsOf(line: string, columns: number): string[] {
   const plain = line.includes('\x1b') ? stripVTControlCharacters(line) : line;
   if (/^[\x20-\x7e]*$/.test(plain) ? plain.length <= columns : !/\t/.test(plain) && width(plain) <= columns)
@@ -49,7 +49,7 @@ const byHalfBack: Move = (top, height) => top - (height >> 1);
 const toStart: Move = () => 0;
 const toEnd: Move = (_top, _height, last) => last;
 
-/** The keys of less(1) and of this shell's lists. */
+/** The moves: keys of less(1) and of this shell's lists. */
 const MOVES: Readonly<Record<string, Move>> = {
   ...{
     return: byRow,
@@ -68,7 +68,7 @@ const MOVES: Readonly<Record<string, Move>> = {
   ...{ g: toStart, '<': toStart, home: toStart, G: toEnd, '>': toEnd, end: toEnd },
 };
 const LEAVES: readonly string[] = ['q', 'Q', 'escape', 'C-c', 'C-g'];
-/** Keys that leave where there is nothing more to see. */
+/** The keys that leave at the end. */
 const LEAVES_AT_END: readonly string[] = [' ', 'return', 'f', 'pagedown', 'C-f', 'C-v'];
 
 /** The page after `key`, `leave` when the person is done, undefined when the key is none of the pager's. */
@@ -89,7 +89,7 @@ export function turnPage(page: Page, key: Key, pages: Pages): Page | 'leave' | u
 
 function typed(page: Page, typing: Line, key: Key, pages: Pages): Page | undefined {
   if (key.chord === 'return') {
-    // An empty pattern is the one before, as in less.
+    // An empty pattern means the last one, as in less.
     const sought = typing.text || page.sought;
     return search({ ...page, typing: null, sought, found: -1 }, pages, 1);
   }
@@ -100,7 +100,7 @@ function typed(page: Page, typing: Line, key: Key, pages: Pages): Page | undefin
   return next && { ...page, typing: next };
 }
 
-/** The next row, from where the page is, in which the pattern stands; a pattern in small letters means any. */
+/** The next row with the pattern, from the page on; a pattern in small letters means any case. */
 function search(page: Page, { rows, height }: Pages, by: 1 | -1): Page {
   const { sought, top, found } = page;
   if (sought === '') return { ...page, note: 'Nothing to look for: type / and a text' };
@@ -111,7 +111,7 @@ function search(page: Page, { rows, height }: Pages, by: 1 | -1): Page {
   return { ...page, note: `No ${found < 0 ? '' : 'more '}${sought}` };
 }
 
-/** Where the pattern stands in a row without its colours. */
+/** The places of the pattern in a row without its colours. */
 function placesOf(sought: string, row: string): number[] {
   const plain = stripVTControlCharacters(row);
   const text = sought === sought.toLowerCase() ? plain.toLowerCase() : plain;
@@ -134,7 +134,7 @@ export const shownRows = ({ top, sought }: Page, { rows, height }: Pages): strin
         );
   });
 
-/** The line below a page: where it is, and what the keys do. */
+/** The line below a page: its place, and the keys. */
 export function placeOf({ top, note }: Page, { rows, height, growing }: Pages): string {
   const to = Math.min(top + height, rows.length);
   const where = `${top + 1}-${to} of ${rows.length}${growing ? ' so far' : ''}`;

@@ -1,30 +1,30 @@
 /**
- * What a line prints: straight to the screen when it fits, page by page when it is taller. When the person leaves, what was
- * looked at stands above the prompt as if it had been printed; the rest is dropped.
+ * The output of a line: straight to the screen when it fits, page by page when it is taller. When the person leaves, the pages that were
+ * seen stand above the prompt as if they had been printed; the rest is dropped.
  */
 
 import type { InteractiveShell } from './interactive-shell.ts';
 import { FIRST_PAGE, type Page, type Pages, placeOf, rowsOf, shownRows, turnPage } from './page.ts';
 
-/** How long output is held back to see whether it will be taller than the screen. */
+/** The time for which output is held back to see whether it will be taller than the screen. */
 const HOLD_MS = 50;
-/** Rows of the screen that a page leaves: its last line, and one so that Ink need not clear the screen. */
+/** The rows of the screen that a page leaves: its last line, and one so that Ink need not clear the screen. */
 const ROWS_LEFT = 2;
-/** On a lower screen nothing is paged. */
+/** The lowest screen on which output is paged. */
 const SCREEN_ROWS_MIN = 6;
-/** Output beyond this is not kept for paging: UTF-16 units. */
+/** The length of output that is kept for paging: UTF-16 units. */
 const LENGTH_MAX = 32 << 20;
 
-/** What a line prints, while it runs. */
+/** The output of a line, while it runs. */
 export interface PagedOutput {
   write(text: string): void;
-  /** Something else is to come on the screen (a question): what was held is printed, a page is left. */
+  /** Makes room on the screen for something else (a question): output that was held is printed, a page is left. */
   settle(): Promise<void>;
-  /** The line has ended. Resolves when what it printed was seen. */
+  /** Ends the output. Resolves when the person has seen it. */
   end(): Promise<void>;
 }
 
-/** @param interrupt what Ctrl-C does to the line that prints */
+/** Opens it. @param interrupt the effect of Ctrl-C on the line that prints */
 export function openOutput(shell: InteractiveShell, interrupt: () => void): PagedOutput {
   const { tty, view, client } = shell;
   let held = '';
@@ -73,7 +73,7 @@ export function openOutput(shell: InteractiveShell, interrupt: () => void): Page
     async settle() {
       flush();
       await pager?.leave();
-      // What follows a question is of interest again.
+      // Output behind a question is of interest again.
       isLeft = false;
     },
     async end() {
@@ -110,7 +110,7 @@ class Pager {
       this.#done = resolve;
     });
     shell.tty.output.on('resize', this.#resized);
-    // While there is a page, Ctrl-C is a key of it.
+    // Ctrl-C is a key of the page while there is one.
     shell.tty.interrupt = null;
     void this.#turn();
   }
@@ -133,7 +133,7 @@ class Pager {
     return this.#isDone;
   }
 
-  /** Leaves, with everything that was seen on the screen. */
+  /** Leaves; every row that was seen stays on the screen. */
   async leave(): Promise<void> {
     const { tty, view } = this.#shell;
     tty.forget();
@@ -145,7 +145,7 @@ class Pager {
     this.#done();
   }
 
-  /** As they came, so that the terminal can break them anew when it is resized. */
+  /** The lines that were seen, unbroken, so that the terminal can break them anew when it is resized. */
   #seenLines(): string {
     let text = '';
     let rows = 0;

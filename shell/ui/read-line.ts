@@ -10,16 +10,19 @@ import type { InteractiveShell } from './interactive-shell.ts';
 import { ACCEPTS, acceptSuggestion, EMPTY_LINE, editLine, type Line, suggestion } from './line-editor.ts';
 import type { TtyHub } from './tty.ts';
 
-/** How long the line stays as it is before the session is asked what it comes to. */
+/** The time that the line has to stay as it is before the session is asked about it. */
 const LOOK_WAIT_MS = 30;
 
-/** What the session said of a line. */
+/** The session's notes on a line. */
 interface Look {
   readonly at: Line;
   readonly completion: LineCompletion;
 }
 
-/** The line, left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an empty line is `exit`. */
+/**
+ * Reads a line, which is left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an
+ * empty line is `exit`.
+ */
 export async function readLine(shell: InteractiveShell): Promise<string | null> {
   const { tty, view, client, history } = shell;
   let line = EMPTY_LINE;
@@ -33,7 +36,7 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
     if (!tty.busy) view.show({ line: { ...shown, unknown: view.color ? unknown : undefined }, note });
     return suggested;
   };
-  /** Asks, when the person pauses, and draws again if the line is still the same. */
+  /** Asks the session, when the person pauses, and draws again if the line is still the same. */
   const lookSoon = () => {
     clearTimeout(timer);
     const at = line;
@@ -45,14 +48,14 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
       draw();
     }, LOOK_WAIT_MS);
   };
-  /** What the last pause asked for is not drawn any more: the line changes, or a menu has the screen. */
+  /** Drops the answer to the last question: the line changes, or a menu has the screen. */
   const lookNoMore = () => {
     clearTimeout(timer);
     timer = undefined;
   };
   const leave = (text: string) => view.commit(client.state.prompt + showLine(text).text);
   for (;;) {
-    // Without colours a suggestion could not be told from what was typed.
+    // Without colours a suggestion could not be told from typed text.
     draw();
     lookSoon();
     const key = await tty.take();
@@ -93,7 +96,7 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
   }
 }
 
-/** What the first candidate goes on with, where nothing in the history does. */
+/** The rest of the first candidate, where nothing in the history goes on like the line. */
 function offered({ text, cursor }: Line, look: Look | undefined): string {
   if (look?.at.text !== text || cursor < text.length) return '';
   const { from, candidates } = look.completion;
@@ -102,14 +105,14 @@ function offered({ text, cursor }: Line, look: Look | undefined): string {
   return typed !== '' && first?.text.startsWith(typed) ? first.text.slice(typed.length) : '';
 }
 
-/** A `?` where a word could begin asks what may stand there; in a value or in quotes it is a character. */
+/** Whether a `?` asks for help: it does where a word could begin; in a value or in quotes it is a character. */
 const asksForHelp = ({ text, cursor }: Line): boolean =>
   cursor === text.length && /(?:^|\s)$/.test(text) && parseCommandLine(text).unclosed === undefined;
 
 /** Columns of candidates before their help. */
 const helpColumns = 24;
 
-/** A line for each, no more of them than the screen has room for: keys that follow are for the line, not for a pager. */
+/** A line for each candidate, no more of them than the screen has room for: keys that follow are for the line, not for a pager. */
 function helpOf({ candidates }: LineCompletion, { columns, rows }: Pick<TtyHub, 'columns' | 'rows'>): string {
   if (candidates.length === 0) return '  nothing more\n';
   const fits = candidates.length <= rows - 2;

@@ -6,7 +6,7 @@ import { settleColor } from './color.ts';
 import { TtyHub } from './tty.ts';
 import { openView } from './view.tsx';
 
-/** @returns why it ended by itself; null when the person left it */
+/** Runs it. @returns the reason why it ended by itself; null when the person left it */
 export async function topAlone(openWatch: OpenWatch, question: TopQuestion): Promise<string | null> {
   const view = openView(process.stdout, settleColor(process.env));
   const tty = new TtyHub(process.stdin, process.stdout, {

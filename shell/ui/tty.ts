@@ -1,6 +1,6 @@
 /**
- * The one owner of the terminal: raw mode, bracketed paste, keys, signals. Everything else that wants keys asks here.
- * Whatever way the program ends, the terminal is as it was.
+ * The one owner of the terminal: raw mode, bracketed paste, keys, signals. All other code that wants keys asks here. However the program
+ * ends, the terminal is as it was.
  */
 
 import { PassThrough } from 'node:stream';
@@ -10,7 +10,7 @@ import { type Key, keyDecoder } from './key.ts';
 export type TtyInput = NodeJS.ReadStream;
 export type TtyOutput = NodeJS.WriteStream;
 
-/** Keys that may wait while a line runs (type-ahead, a long paste); what comes beyond is dropped with a bell. */
+/** The number of keys that may wait while a line runs (type-ahead, a long paste); keys beyond are dropped with a bell. */
 const KEYS_WAITING_MAX = 100_000;
 
 const PASTE_ON = '\x1b[?2004h';
@@ -36,23 +36,23 @@ export class VirtualTty extends PassThrough {
   }
 }
 
-/** What the terminal asks of the shell at once, whatever it is doing. */
+/** The terminal's requests to the shell, which cannot wait. */
 export interface TtyHandlers {
   /** Ctrl-Z: take the screen away, call `suspend`, bring it back. */
   stop(): void;
-  /** Another program wrote on the screen while this one was stopped. */
+  /** Draw anew, since another program wrote on the screen while this one was stopped. */
   repaint(): void;
 }
 
-/** The terminal, which several want to read. */
+/** The terminal, which several parts of the shell read. */
 export class TtyHub {
   readonly input: TtyInput;
   readonly output: TtyOutput;
-  /** What the shell is to end with, after a signal or when its terminal is gone; null as long as it goes on. */
+  /** The status that the shell is to end with, after a signal or when its terminal is gone; null as long as it goes on. */
   status: number | null = null;
   /** Resolves with `status`. */
   readonly ended: Promise<number>;
-  /** While a line runs: what Ctrl-C does. Otherwise Ctrl-C is a key. */
+  /** The effect of Ctrl-C while a line runs. When null, Ctrl-C is a key. */
   interrupt: (() => void) | null = null;
 
   readonly #handlers: TtyHandlers;
@@ -94,7 +94,7 @@ export class TtyHub {
     return this.output.rows || 24;
   }
 
-  /** Keys wait: what is drawn now would be drawn over at once. */
+  /** Whether keys wait, so that a drawing would be drawn over at once. */
   get busy(): boolean {
     return this.#keys.length > 0;
   }
@@ -112,7 +112,7 @@ export class TtyHub {
     });
   }
 
-  /** Nobody waits for the key of the last `take` any more; its promise stays open. */
+  /** Forgets the last `take`: nobody waits for its key any more, and its promise stays open. */
   forget(): void {
     this.#wanted = null;
   }
@@ -122,7 +122,7 @@ export class TtyHub {
     this.#keys.unshift(key);
   }
 
-  /** Takes away what is left of a paste. @returns its lines */
+  /** Drops the rest of a paste. @returns its lines */
   dropPaste(): string[] {
     const end = this.#keys.findIndex(({ pasted }) => !pasted);
     const dropped = this.#keys.splice(0, end < 0 ? this.#keys.length : end);
@@ -137,13 +137,14 @@ export class TtyHub {
   /** Stops the process (job control) with the terminal as it was; resolves when it goes on, the terminal taken again. */
   async suspend(): Promise<void> {
     this.#release();
-    // The whole foreground group, as the terminal itself would. Where nobody can continue us (an orphaned group) nothing happens.
+    // The signal goes to the whole foreground group, as the terminal itself would send it. Where nobody can continue us (an orphaned
+    // group) nothing happens.
     process.kill(0, 'SIGTSTP');
     await new Promise((resolve) => setImmediate(resolve));
     this.#acquire();
   }
 
-  /** The shell is to end with `status`; the first word counts. */
+  /** Ends the shell with `status`; the first call counts. */
   end(status: number): void {
     if (this.status !== null) return;
     this.status = status;
@@ -171,7 +172,7 @@ export class TtyHub {
 
   #acquire(): void {
     this.#owned = true;
-    // Off first: libuv remembers the mode it set last, and a shell may have changed the terminal since.
+    // Raw mode goes off first: libuv remembers the mode it set last, and a shell may have changed the terminal since.
     this.input.setRawMode(false);
     this.input.setRawMode(true);
     this.input.resume();
@@ -185,11 +186,11 @@ export class TtyHub {
       this.output.write(PASTE_OFF + CURSOR_ON);
       this.input.setRawMode(false);
     } catch {
-      // The terminal is gone; there is nothing to give back.
+      // A terminal that is gone takes nothing back.
     }
   }
 
-  /** SIGCONT after a stop that we were not asked about. */
+  /** Goes on after a SIGCONT behind a stop that we were not asked about. */
   #resumed(): void {
     if (!this.#owned) return;
     this.#acquire();

@@ -1,4 +1,4 @@
-/** The screen as the rest of the shell uses it: show a picture, print above it, get out of the way. Loads Ink. */
+/** The screen as the rest of the shell uses it: it shows a picture, prints above it, and gets out of the way. Loads Ink. */
 
 import { type Instance, render, useApp, useStdout } from 'ink';
 import { useLayoutEffect } from 'react';
@@ -6,35 +6,35 @@ import { type Frame, Screen } from './Screen.tsx';
 import { type TtyOutput, VirtualTty } from './tty.ts';
 
 export interface View {
-  /** Grey and coloured text can be told from plain text. */
+  /** Whether grey and coloured text can be told from plain text. */
   readonly color: boolean;
   show(frame: Frame): void;
-  /** Prints above the picture; what follows the last newline waits for its own. */
+  /** Prints above the picture; text behind the last newline waits for its own. */
   print(text: string): void;
-  /** Takes the picture away and prints `line` (and what waits for a newline) in its place. */
+  /** Takes the picture away and prints `line` (and the text that waits for a newline) in its place. */
   commit(line?: string): Promise<void>;
   /** Clears the screen and draws the picture at its top. */
   clear(): void;
-  /** Hands the terminal to `borrower`; what is printed meanwhile follows afterwards. */
+  /** Hands the terminal to `borrower`; text that is printed meanwhile follows afterwards. */
   lend(borrower: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Redraws per second: keys in one read are one redraw in any case. */
+/** The redraws per second: keys in one read are one redraw in any case. */
 const FRAMES_PER_SECOND = 250;
-/** Output without a newline is not kept back beyond this: UTF-16 units. */
+/** The length of output without a newline that is kept back: UTF-16 units. */
 const TAIL_LENGTH_MAX = 65_536;
 
 const HOME_AND_CLEAR = '\x1b[H\x1b[2J';
 const NOTHING: Frame = { line: null };
 
-/** What only Ink's hooks give. */
+/** The functions that only Ink's hooks give. */
 interface Hands {
   write(text: string): void;
   suspend(borrower: () => Promise<void>): Promise<void>;
 }
 
-/** Begins to draw below what is on the screen. */
+/** Begins to draw below the text that is on the screen. */
 export function openView(output: TtyOutput, color: boolean): View {
   let hands: Hands | null = null;
   let frame = NOTHING;
@@ -84,7 +84,7 @@ export function openView(output: TtyOutput, color: boolean): View {
       frame = NOTHING;
       if (tail !== '') print('\n');
       draw();
-      // Else Ink would put the old picture below what is printed, for a moment.
+      // Without this wait, Ink would put the old picture below the printed text, for a moment.
       await ink.waitUntilRenderFlush();
       if (line !== undefined) print(`${line}\n`);
     },
@@ -104,7 +104,7 @@ export function openView(output: TtyOutput, color: boolean): View {
       ink.clear();
       ink.unmount();
       await ink.waitUntilExit();
-      // What was printed while the terminal was lent, by a shell that ends right there.
+      // A shell that ends while the terminal is lent prints the rest here.
       if (tail !== '') output.write(tail);
     },
   };
