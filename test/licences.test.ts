@@ -6,10 +6,10 @@ import { expect, it } from 'vitest';
 
 const project = join(import.meta.dirname, '..');
 
-/** They allow to pass on the work in another one, with their words. */
+/** Licences that allow to pass on the work in another one, with their words. */
 const allowed = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '0BSD'];
 
-it('what is bundled into dist has an allowed licence, whose words are in THIRD-PARTY-LICENSES.txt', () => {
+it('every module that is bundled into dist has an allowed licence, whose words are in THIRD-PARTY-LICENSES.txt', () => {
   const notices = readFileSync(join(project, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8').split(`\n${'-'.repeat(80)}\n\n`);
   expect(notices.length).toBeGreaterThan(50);
   const wrong = notices.filter((notice) => {

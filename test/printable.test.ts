@@ -16,7 +16,7 @@ test('control, format and bidirectional characters, line separators and half cha
     expect([printableLine(text), isPrintable(text)]).toEqual([text, true]);
 });
 
-test('what was written out can be read back; other characters are left alone', () => {
+test('escaped characters can be read back; others are left alone', () => {
   const back = (text: string) => text.replace(/\\u([0-9a-f]{4})/g, (as, digits: string) => unprintableOf(digits) ?? as);
   for (const text of [hostile, '\u{e0041}\ud800']) expect(back(printableLine(text))).toBe(text);
   expect(back('\\u0041')).toBe('\\u0041');

@@ -69,7 +69,7 @@ const roomsWithTimers: Readonly<Record<string, string>> = {
   'shell/ui/read-line.ts': 'what somebody sees who stops typing',
 };
 
-/** What is there for the shell and for programs. */
+/** The files that the shell and programs may import. */
 const doors = ['src/index.ts', 'src/client.ts'];
 
 function layerOf(file: string): number {
@@ -158,14 +158,14 @@ describe('the laws', () => {
     expect(twice.map(({ name, file }) => `${name}: ${file}`).toSorted()).toEqual([]);
   });
 
-  it('what the shell says goes through the printing door: streams.ts, or the owner of the terminal', () => {
+  it("the shell's output goes through the printing door: streams.ts, or the owner of the terminal", () => {
     const doors = ['shell/process/streams.ts', 'shell/process/manual.ts'];
     const others = product.filter((file) => /^shell\/(?!ui\/)/.test(file) && !doors.includes(file));
     const writers = others.filter((file) => /process\.std(?:out|err)\.write|console\./.test(text(file)));
     expect(writers.map((file) => `${file}: say or complain, of shell/process/streams.ts`)).toEqual([]);
   });
 
-  it('what waits goes by the running-time clock: until, whenLate, within; or awaits who can tell', () => {
+  it('a wait goes by the running-time clock: until, whenLate, within; or it awaits an event', () => {
     const waits = /\b(?:setTimeout|setInterval)\(|from '(?:node:)?timers\/promises'/;
     const found = product.filter((file) =>
       waits.test(codeOf(file).replace(/import \{ setImmediate[^}]*\} from 'node:timers\/promises'/g, '')),
@@ -206,7 +206,7 @@ describe('the laws', () => {
     const isPlace = (file: string) => (place: string) =>
       place.endsWith('/') ? file.startsWith(place) : file === place;
     expect(byHand.filter((file) => !places.some(isPlace(file)))).toEqual([]);
-    // It only gets shorter: a place where that is done no more is taken out.
+    // The list only gets shorter: a place where bytes are not laid out by hand any more is taken out.
     expect(places.filter((place) => !byHand.some((file) => isPlace(file)(place)))).toEqual([]);
   });
 
@@ -254,7 +254,7 @@ describe('every row has its test', () => {
     );
     const words = [...asking.map(text), ...transcripts].join('\n');
     const unnamed = names.filter((name) => !new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(words));
-    // It only gets shorter: a name that a test has by now is taken out.
+    // The list only gets shorter: a name that a test has by now is taken out.
     expect(unnamed.toSorted()).toEqual(untested.toSorted());
   });
 });
@@ -276,12 +276,12 @@ async function conformanceTests(): Promise<string[]> {
   return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name.split(' > ').at(-1)!);
 }
 
-/** What people type into the shell. */
+/** The lines that people type into the shell. */
 const transcripts = readdirSync(join(project, 'test/transcripts'))
   .filter((name) => name.endsWith('.txt'))
   .map((name) => text(`test/transcripts/${name}`));
 
-/** What had no test when the law that asks for one was made. */
+/** The names that had no test when the law that asks for one was made. */
 const untested: string[] = [
   'color_keyword',
   'color_parameter',

@@ -126,7 +126,7 @@ describe('on loop devices', needs('loop devices'), () => {
     expect([4095, 4096, 12_287, 12_288, 32_767, 32_768, 33_280].map((at) => into[at])).toEqual([1, 0, 0, 1, 1, 0, 1]);
   });
 
-  test('what has to be durable waits for the device', async () => {
+  test('a durable write waits for the device', async () => {
     const volume = await block.open((await settle({ dev: device(65_536) })).config);
     expect(volume.writeNow?.(new Uint8Array(4096), 0, true)).toBe(false);
     await volume.close();

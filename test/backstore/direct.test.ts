@@ -86,23 +86,27 @@ describe.each(ways)('by %s', (way, setting, needed) => {
   );
 });
 
-test('nothing of it is in the page cache', needs('temporary files on a disk', 'reads that never wait'), async () => {
-  const config = await settleFile(1 << 20);
-  const volume = await fileio.open(config);
-  await volume.write(Buffer.alloc(1 << 20, 5), 0, false);
-  await volume.read(Buffer.alloc(1 << 20), 0);
-  const fd = openSync(String(config['dev']), 'r');
-  const inCache = (position: number) => readCached(fd, Buffer.alloc(4096), position);
-  expect([0, 512 << 10, (1 << 20) - 4096].map(inCache)).toEqual([false, false, false]);
-  expect(readFileSync(String(config['dev'])).every((byte) => byte === 5)).toBe(true);
-  expect(inCache(0)).toBe(true);
-  closeSync(fd);
-  expect(volume.readNow?.(Buffer.alloc(512), 0)).toBe(false);
-  expect(volume.writeNow?.(Buffer.alloc(512), 0, false)).toBe(false);
-  await volume.close();
-});
+test(
+  'the page cache has nothing of a file in direct use',
+  needs('temporary files on a disk', 'reads that never wait'),
+  async () => {
+    const config = await settleFile(1 << 20);
+    const volume = await fileio.open(config);
+    await volume.write(Buffer.alloc(1 << 20, 5), 0, false);
+    await volume.read(Buffer.alloc(1 << 20), 0);
+    const fd = openSync(String(config['dev']), 'r');
+    const inCache = (position: number) => readCached(fd, Buffer.alloc(4096), position);
+    expect([0, 512 << 10, (1 << 20) - 4096].map(inCache)).toEqual([false, false, false]);
+    expect(readFileSync(String(config['dev'])).every((byte) => byte === 5)).toBe(true);
+    expect(inCache(0)).toBe(true);
+    closeSync(fd);
+    expect(volume.readNow?.(Buffer.alloc(512), 0)).toBe(false);
+    expect(volume.writeNow?.(Buffer.alloc(512), 0, false)).toBe(false);
+    await volume.close();
+  },
+);
 
-test('it is an own key of the saved form, there only when it is true, and ls says it', async () => {
+test('direct is a key of the saved form, there only when true, and ls says it', async () => {
   const config = await settleFile(1 << 20);
   expect(config).toMatchObject({ direct: true });
   expect(fileio.summary(config, 1 << 20, true)).toBe(`${config['dev']} (1.0MiB) write-back direct`);
@@ -113,7 +117,7 @@ test('it is an own key of the saved form, there only when it is true, and ls say
   expect(without.config).not.toHaveProperty('direct');
 });
 
-test('it is refused in memory, and a file that was made for it is gone', async () => {
+test('direct is refused on a file system in memory, and a file that was made for it is removed', async () => {
   const path = join(inMemory, 'disk.img');
   await expect(settleFile(1 << 20, path)).rejects.toMatchObject({
     name: 'OperatorError',

@@ -21,7 +21,7 @@ const openNew = async (path: string) => fileio.open((await settle(path, suiteByt
 describeVolume('fileio on the disk', {}, () => openNew(join(folder, 'suite.img')));
 describeVolume('fileio in memory', {}, () => openNew(join(inMemory, 'suite.img')));
 
-test('what cannot be done is absent', async () => {
+test('abilities that need foreign calls are absent', async () => {
   const volume = await openNew(join(folder, 'absent.img'));
   expect([volume.discard, volume.writeZeroes, volume.extentAt]).toEqual([undefined, undefined, undefined]);
   await volume.close();

@@ -32,7 +32,7 @@ describeVolume(
   512,
 );
 
-test('it says so while something is open', async () => {
+test('status says that I/O goes through threads while a volume is open', async () => {
   expect(wayOfWaiting()).toBeUndefined();
   const volume = await openNew('one.img');
   expect(wayOfWaiting()).toBe('threads, as TCLI_IO_URING=off says');

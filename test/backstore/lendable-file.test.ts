@@ -11,7 +11,7 @@ import { makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 const folder = makeFolder(memoryFolder);
 afterAll(() => removeFolder(folder));
 
-test('of a file that there is no room for, the first part is lent, and the rest is not', needs('koffi'), () => {
+test('a file larger than the room is lent in its first part, and the rest is not', needs('koffi'), () => {
   const part = 64 * 1024;
   const path = join(folder, 'file');
   writeFileSync(path, Buffer.alloc(8 * part, 1));
@@ -23,7 +23,7 @@ test('of a file that there is no room for, the first part is lent, and the rest 
   expect(places.map((place) => lends(some, place))).toEqual([true, true, false, false, false]);
   const none = LendableFile.of(fd, 8 * part, true, undefined, part - 1);
   expect(lends(none, 0)).toBe('nothing');
-  // Its own room is there for what takes its place.
+  // The room of the old mapping counts for the one that takes its place.
   const same = LendableFile.of(fd, 8 * part, true, some, 5 * part);
   expect(places.map((place) => lends(same, place))).toEqual([true, true, true, true, true]);
   some?.close();

@@ -80,7 +80,7 @@ test.each(['/dev/null', '/dev/disk9', '/tmp/disk0', '/dev/disk0; true', '/dev/sd
   expect(macDisk(path, mac())).toBeUndefined();
 });
 
-test('what is mounted of a disk is in use, and what it lies on: partitions, APFS, Core Storage', () => {
+test('a disk is in use while a part of it is mounted, or a container on it: partitions, APFS, Core Storage', () => {
   expect(usersOfMacDisk('/dev/disk0s2', mac(root))).toEqual(['The running system is on it.']);
   expect(usersOfMacDisk('/dev/rdisk0', mac(root))).toEqual(['The running system is on it.']);
   expect(usersOfMacDisk('/dev/disk0s1', mac(root))).toEqual([]);

@@ -1,4 +1,4 @@
-// What an NBD URI says, and what of one is refused before anybody is connected to (NBD doc/uri.md).
+// The parts of an NBD URI, and the URIs that are refused before anything is connected (NBD doc/uri.md).
 
 import { expect, test } from 'vitest';
 import { parseNbdUri } from '../../src/backstore/nbd-uri.ts';

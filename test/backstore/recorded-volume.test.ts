@@ -1,4 +1,4 @@
-/** What a volume's record knows, and what it answers by it. Not tested here: real media, in test/e2e/lost-writes.test.ts. */
+/** The record of a volume's writes, and the answers that it gives. Not tested here: real media, in test/e2e/lost-writes.test.ts. */
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -178,7 +178,7 @@ test.each([
   expect(record.isFlushed(0, 4096)).toBe(wanted.flush === undefined && wanted.write === 'ENOSPC');
 });
 
-test('what others left in a cache is flushed when the volume is opened; when that fails everything may be lost', async () => {
+test('the first flush of an opened volume is for earlier writers; when it fails everything may be lost', async () => {
   const medium = memoryVolume(size);
   await recordedAtOpening(medium, new WriteRecord());
   expect(medium.calls).toEqual(['flush']);

@@ -108,7 +108,7 @@ describe('user:qcow', withQemu, () => {
     const [held] = await daemons();
     process.kill(held!, 'SIGSTOP');
     const closing = volume.write(pattern(4096, 1), 0, false).then(() => volume.flush());
-    // What the volume does itself after 30 s of silence.
+    // The volume does the same by itself after 30 s of silence.
     process.kill(held!, 'SIGKILL');
     await closing;
     await volume.write(pattern(4096, 2), 0, false);

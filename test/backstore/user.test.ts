@@ -85,7 +85,7 @@ describe('user:nbd', withNbdkit, () => {
     await volume.close();
   });
 
-  test('what a server cannot do is absent from the volume', async () => {
+  test('abilities that a server lacks are absent from the volume', async () => {
     const volume = await open(
       userNbd,
       await nbdkit('--filter=noextents', '--filter=nozero', 'memory', '1M', 'zeromode=none'),

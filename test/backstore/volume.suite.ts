@@ -1,6 +1,6 @@
 /**
- * What every volume does, whatever its kind: each kind's test file runs this suite over its own volumes.
- * Not tested here: how a volume comes to be (settle, open, refusals), and speed.
+ * The common behaviour of volumes: each kind's test file runs this suite over its own volumes. Not tested here: the making of a volume
+ * (settle, open, refusals), and speed.
  */
 
 import fc from 'fast-check';

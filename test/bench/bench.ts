@@ -106,7 +106,7 @@ async function measureInMemory(programs: ReadonlyMap<string, string>): Promise<v
   }
 }
 
-/** Of ours, a server on files and one in memory; of another commit, they have its name besides. */
+/** Starts our programs: a server on files and one in memory; those of another commit also have its name. */
 async function startAll(programs: ReadonlyMap<string, string>): Promise<void> {
   if (has('tgtd')) servers.push(await startTgtd(files));
   for (const [name, program] of programs) {

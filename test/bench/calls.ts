@@ -11,7 +11,7 @@ export async function callsPerOperation(pid: number, what: () => Promise<number>
   const file = join(folder, 'counts');
   const strace = spawn('strace', ['-f', '-c', '-o', file, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<void>((resolve) => strace.once('exit', () => resolve()));
-  // It says to what it is attached, and counts from then on.
+  // strace says that it is attached, and counts from then on.
   await Promise.race([ended, new Promise((resolve) => strace.stderr.once('data', resolve))]);
   try {
     const operations = await what();

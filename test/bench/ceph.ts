@@ -31,7 +31,7 @@ const loads: readonly Load[] = [
   { name: 'randread 128k qd32', writes: false, bytes: 131_072, depth: 32 },
 ];
 
-/** What one run did. CPU is that of the client's side: this process, and the server that it started. */
+/** The figures of one run. CPU is that of the client's side: this process, and the server that it started. */
 interface Sample {
   readonly perSecond: number;
   readonly cpuUs: number;

@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, '../..');
 
 export interface BuiltCommit {
   readonly name: string;
-  /** Its launcher. */
+  /** The launcher of the commit's program. */
   readonly program: string;
   remove(): void;
 }

@@ -1,10 +1,10 @@
-// What is asked of a target whose medium is a disk, and of fio on the same medium.
+// The loads for a target whose medium is a disk, and for fio on the same medium.
 
 import { isload, type Load, qemuImg } from './loads.ts';
 
 export interface DiskLoad extends Load {
   readonly depth: number;
-  /** Which way of fio is the limit that ratios are to. */
+  /** The way of fio that ratios are taken to. */
   readonly limit: 'fio direct' | 'fio cached';
   /** Words of fio for the same. */
   readonly fio: readonly string[];

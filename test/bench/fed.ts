@@ -1,6 +1,7 @@
-// What commands cost by themselves: `node test/bench/fed.ts [COMMAND …]`. A connection is fed PDUs by hand, 32 at a time, and
-// its answers go nowhere; the disk is a ramdisk. What is printed is CPU time of this process for each command, at best and in
-// the middle of several rounds; with R2Ts, what the initiator does is in it, too. Without sockets and another process it can be compared with another commit on a busy machine.
+// The cost of commands by themselves: `node test/bench/fed.ts [COMMAND …]`. A connection is fed PDUs by hand, 32 at a time, and its
+// answers go nowhere; the disk is a ramdisk. The output is the CPU time of this process for each command, at best and in the middle of
+// several rounds; with R2Ts, it includes the initiator's work. Without sockets and another process it can be compared with another commit
+// on a busy machine.
 
 import { parseArgs } from 'node:util';
 import { ramdisk } from '../../src/backstore/ramdisk.ts';
@@ -81,7 +82,7 @@ async function measure({ cdb, writes }: Command): Promise<number[]> {
       connection.feed(batch, 0, batch.length);
       if (writes === 'when asked') give();
       output.forget();
-      // What waits for the end of a turn has its turn.
+      // Work for the end of a turn has its turn here.
       if (count % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   };

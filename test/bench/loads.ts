@@ -1,9 +1,9 @@
-// What is asked of a target: each load one record, run by a client that initiators' users know, or by a lean one.
+// The loads for a target: each load is one record, run by a client that initiators' users know, or by a lean one.
 
 import { output } from './output.ts';
 import { isVhost, runFrontEnd } from './vhost-load.ts';
 
-/** What a client measured; what it does not say is absent. */
+/** The figures that a client measured; a figure that it does not give is absent. */
 export interface Figures {
   readonly iops: number;
   /** Microseconds. */

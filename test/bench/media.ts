@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Disk } from './servers.ts';
 
 export interface BenchMedium {
-  /** One of `mediumNames`. */
+  /** The name of the medium, one of `mediumNames`. */
   readonly name: string;
   readonly kind: Disk['kind'];
   readonly path: string;
@@ -16,7 +16,7 @@ export interface BenchMedium {
   remove(): void;
 }
 
-/** What a medium may be called; the first ones by the file system that the folder lies on. */
+/** The names of media; the first ones name the file system that the folder lies on. */
 export const mediumNames: readonly string[] = ['ext4', 'xfs', 'btrfs', 'other']
   .map((system) => `${system} file`)
   .concat('block device');
@@ -24,7 +24,7 @@ export const mediumNames: readonly string[] = ['ext4', 'xfs', 'btrfs', 'other']
 const MiB = 1024 * 1024;
 /** statfs(2) f_type of what such a file may lie on. */
 const fileSystems: Readonly<Record<number, string>> = { 61267: 'ext4', 1481003842: 'xfs', 2435016766: 'btrfs' };
-/** What a file system takes besides the file. */
+/** The bytes that a file system takes besides the file. */
 const ownBytes = 256 * MiB;
 
 const run = (program: string, ...words: string[]): string =>

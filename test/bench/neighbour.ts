@@ -1,6 +1,6 @@
-// What a LUN on slow storage costs its neighbour in the same process: `node test/bench/neighbour.ts`. One initiator reads
-// 4 KiB at a time from a file in memory, first alone, then while another reads a file on disk that the page cache does
-// not hold. The median over the rounds of the ratio of mean latencies is to stay under 3.
+// The effect of a LUN on slow storage on its neighbour in the same process: `node test/bench/neighbour.ts`. One initiator reads 4 KiB at
+// a time from a file in memory, first alone, then while another reads a file on disk that the page cache does not hold. The median over
+// the rounds of the ratio of mean latencies is to stay under 3.
 
 import { execFile, execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';

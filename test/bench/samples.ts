@@ -1,4 +1,4 @@
-// What was measured, round by round, and the lines in which it is printed.
+// The measurements, round by round, and the lines in which they are printed.
 
 import type { Figures } from './loads.ts';
 

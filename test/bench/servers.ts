@@ -16,7 +16,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** As users start it: the launcher gives Node its options. */
+/** The program as users start it: the launcher gives Node its options. */
 export const builtProgram = resolve(import.meta.dirname, '../../shell/bin/tcli');
 
 const startMs = 10_000;
@@ -52,9 +52,9 @@ export interface Disk {
 export interface TcliServer extends Server {
   readonly home: string;
   readonly pid: number;
-  /** Of its vhost targets. */
+  /** The sockets of its vhost targets. */
   readonly sockets: readonly string[];
-  /** What it logged so far. */
+  /** The log so far. */
   log(): string;
 }
 
@@ -147,7 +147,7 @@ export function waitsOf(pid: number): Map<string, number> {
         const [, waitedNs = '0'] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ');
         return [[thread, Number(waitedNs) / 1e6] as const];
       } catch {
-        // It ended meanwhile.
+        // The process ended meanwhile.
         return [];
       }
     }),

@@ -20,7 +20,7 @@ import { cpuOf } from './servers.ts';
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 const keystrokeMsMax = 16;
 const lsMsMax = 300;
-/** Of one core. */
+/** The share of one core that `top` may take. */
 const topShareMax = 0.01;
 /** How long its CPU time is looked at. */
 const topMs = 15_000;
@@ -113,7 +113,7 @@ async function shareOf(...pids: readonly number[]): Promise<number> {
   return (seconds() - before) / ((performance.now() - start) / 1000);
 }
 
-/** What `top` costs while nothing goes on. */
+/** The share of `top` without traffic. */
 async function topShare(home: string): Promise<number> {
   const server = spawn(process.execPath, [program, '--home', home, 'serve'], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
@@ -123,7 +123,7 @@ async function topShare(home: string): Promise<number> {
     const terminal = new TestTerminal(process.execPath, [program, '--home', home, 'top'], { columns: 100, rows: 40 });
     try {
       await terminal.until('of 1000');
-      // Its own start is none of it.
+      // The start of `top` does not count.
       await sleep(topMs / 5);
       return (await shareOf(server.pid!, terminal.pid)) - without;
     } finally {

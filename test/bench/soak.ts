@@ -28,7 +28,7 @@ const initiatorsPerLun = 2;
 const regionBytes = lunBytes / initiatorsPerLun;
 const pieceBytes = 1024 * 1024;
 const stallMs = 1000;
-/** What the process may grow by between the first quarter of the run and the last. */
+/** The growth of the process that is allowed between the first quarter of the run and the last. */
 const growthMib = 24;
 const samplePeriodMs = 2000;
 /** How often it is asked how long the server's threads and this program's have waited for a processor. */
@@ -158,7 +158,7 @@ async function makeAndDelete(): Promise<void> {
     await initiator.open();
     await initiator.run('write -q -P 7 0 16M');
     await initiator.run('read -q -P 7 0 16M');
-    // What it is in the middle of when its target goes may fail or not.
+    // The command under way when the target goes may fail or not.
     const last = initiator.run('aio_write -q -P 8 0 8M').catch(() => {});
     await tcli(options.program, home, [`/iscsi delete ${iqn}`, '/backstores/ramdisk delete passing']);
     await initiator.kill();
@@ -215,7 +215,7 @@ async function settle(): Promise<void> {
   for (let tries = 0; tries < 20 && descriptors().length > before.length; tries += 1) await pause(250);
 }
 
-/** What the server has open, but for its own files and what its runtime opens when first needed. */
+/** The descriptors of the server, without its own files and those that its runtime opens when first needed. */
 function descriptors(): string[] {
   return readdirSync(`/proc/${pid}/fd`)
     .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
@@ -229,7 +229,7 @@ function judge(): void {
   for (const line of server.log().split('\n')) if (/ (error|bug) /.test(line)) fail(`logged: ${line}`);
 }
 
-/** Of the medians of the second quarter and the last: the first one fills pools and memory disks. */
+/** The growth between the medians of the second quarter and the last: the first one fills pools and memory disks. */
 function growth(): number {
   const quarter = memory.length >> 2;
   const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

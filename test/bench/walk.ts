@@ -1,7 +1,7 @@
-// Which rooms (files) READs, WRITEs, one line and one boot walk through: `node test/bench/walk.ts [WALK …]` (walks.ts names them).
-// Every function of src/ and shell/ says that it is entered. What is printed: `calls`, the functions entered; `rooms`, their
-// files; `moves`, how often the walk enters another file than the one before; `returns`, the moves into a file that was
-// left before. wire/ and pdu.ts are not counted: they are the words that all rooms speak. It measures no time.
+// The rooms (files) that READs, WRITEs, one line and one boot walk through: `node test/bench/walk.ts [WALK …]` (walks.ts names them).
+// Every function of src/ and shell/ says that it is entered. The output has: `calls`, the functions entered; `rooms`, their files;
+// `moves`, the number of times that the walk enters another file than the one before; `returns`, the moves into a file that was left
+// before. wire/ and pdu.ts are not counted: they are the words that all rooms speak. No time is measured.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';

@@ -6,11 +6,11 @@ import { openShell, removeHome } from '../support/shell.ts';
 import type { WalkStep } from './walk.ts';
 
 declare global {
-  /** What an instrumented function calls first. */
+  /** The function that an instrumented function calls first. */
   var walked: ((room: string, name: string) => void) | undefined;
 }
 
-/** What is entered while `work` goes on. */
+/** The functions that are entered while `work` goes on. */
 async function follow(work: () => unknown): Promise<WalkStep[]> {
   const steps: WalkStep[] = [];
   globalThis.walked = (room, name) => void steps.push({ room, name });

@@ -139,7 +139,7 @@ it('apply, configuration, save and status: a program changes what the shell show
   expect(host.unsavedOperations).toBe(0);
 });
 
-it('what the operator can put right is answered with `failed`, and the connection goes on', async () => {
+it("an operator's error is answered with `failed`, and the connection goes on", async () => {
   const { path } = await listen();
   const program = await opened(path);
   const wrong = [
@@ -155,7 +155,7 @@ it('what the operator can put right is answered with `failed`, and the connectio
   expect(await program.say({ id: 9, do: 'status' }).hear()).toMatchObject({ id: 9, is: 'status' });
 });
 
-it('what is believed of a journal is not believed of a client', async () => {
+it('parameters that are believed of a journal are refused from a client', async () => {
   const { host, path } = await listen();
   const program = await opened(path);
   const params = { name: 'rd0', size: 1 << 20, settled: { config: { size: -5 }, attributes: { constructor: 1 } } };
@@ -282,7 +282,7 @@ it('an opening whose version is no number is refused, and is no bug of this prog
 
 const becomeOther = needs('root', 'setpriv', 'python3');
 
-/** What user 65534 hears at the socket: `groups` are setpriv's words. */
+/** The words that user 65534 gets from the socket: `groups` are options of setpriv. */
 async function otherHears(path: string, ...groups: string[]): Promise<unknown> {
   for (let folder = dirname(dirname(path)); folder !== '/tmp' && folder !== '/'; folder = dirname(folder))
     chmodSync(folder, 0o755);

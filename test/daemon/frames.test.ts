@@ -30,7 +30,7 @@ it('a line that never ends is given up at the limit, not collected', () => {
   expect(() => [...reader.read(Buffer.alloc(1, 0x20))]).toThrow(FrameError);
 });
 
-it('what is no JSON is an error, and what came before it was heard', () => {
+it('a line that is no JSON is an error, and messages before it were heard', () => {
   const heard: unknown[] = [];
   const read = () => {
     for (const message of new FrameReader(1000).read(Buffer.from('1\n{oops\n2\n'))) heard.push(message);

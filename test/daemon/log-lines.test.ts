@@ -1,5 +1,5 @@
-// What the log looks like and what never stands in it: JSON lines of the real program while real initiators log in. Not here:
-// which events there are.
+// The form of the log, and the secrets that never stand in it: JSON lines of the real program while real initiators log in. Not here: the
+// list of events.
 
 import { closeSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -80,7 +80,7 @@ it('answers in the text format: every way of a LUN, a histogram that adds up, na
     'tcli_log_events_total{level="info",event="iscsi login"} 2',
   ])
     expect(text).toContain(`${line}\n`);
-  // Of every family there is a sample, with the labels that its record names.
+  // There is a sample of every family, with the labels that its record names.
   for (const { name, labels } of families) {
     const sample = new RegExp(`^${name}(?:_bucket)?(?:\\{(.*)\\})? `, 'm').exec(text);
     const named = [...(sample?.[1] ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label);

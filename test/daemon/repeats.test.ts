@@ -1,4 +1,4 @@
-// What happens over and over in a log. It does not test how a record is written (log-lines.test.ts).
+// Events that repeat in a log. Not here: the form of a record (log-lines.test.ts).
 
 import { expect, it } from 'vitest';
 import { countRepeats } from '../../src/daemon/repeats.ts';

@@ -1,5 +1,5 @@
-// What systemd hears and says, with its own tools and a socket of the real kind; the built program under it. Each test says
-// why it skips. Not here: a whole system with systemd as its first process.
+// The protocol with systemd, with its own tools and a socket of the real kind; the built program under it. Each test says why it skips.
+// Not here: a whole system with systemd as its first process.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ it('sd_notify(3): states arrive as one datagram, by path and by abstract name', 
   }
 });
 
-it('what is meant for another process, or not said at all, does nothing', () => {
+it('variables for another process, or none at all, have no effect', () => {
   const environment = { WATCHDOG_USEC: '2000000', WATCHDOG_PID: '7', LISTEN_FDS: '2', LISTEN_PID: '7', PATH: '/bin' };
   const other = serviceManager({ ...environment }, 8);
   expect([other.watchdogMs, other.sockets]).toEqual([undefined, []]);

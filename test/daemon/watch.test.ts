@@ -177,7 +177,7 @@ it('a watch whose reader does not read costs bounded memory: it loses what comes
     if (message.is === 'lost') lost += (message['lost'] as { log: number }).log;
     else told += 1;
   }
-  // It was offered 32 MiB in one turn, in which nobody could read: 1 MiB was kept, and what the kernel took.
+  // The reader was offered 32 MiB in one turn, in which nobody could read: 1 MiB was kept, and the bytes that the kernel took.
   expect(told * what.length).toBeLessThan(4 << 20);
   expect(told).toBeGreaterThan(0);
   host.log({ level: 'warning', event: 'not served', detail: { number: records, what: '' } });

@@ -1,4 +1,4 @@
-// What the journal gives up is kept without secrets: every change once, whatever fails, in files of bounded length.
+// Changes that the journal drops are kept without secrets: every change once, in every failure, in files of bounded length.
 
 import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

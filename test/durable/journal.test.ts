@@ -46,7 +46,7 @@ it('loses nothing acknowledged when the last line was torn at any byte', async (
   }
 });
 
-it('of a change of several operations all come back or none, wherever its line was torn, and the next one stands behind it', async () => {
+it('a change of several operations comes back whole or not at all, wherever its line was torn, and the next one stands behind it', async () => {
   await written(null, 'a');
   const { journal } = await load(null);
   const many = ['b', 'ü', '\u2028', 'd'].map(create);

@@ -18,7 +18,7 @@ const naa = 'naa.5001405162d5cf9d';
 const MiB = 1 << 20;
 const bootMs = 400_000;
 
-/** What has to be there, and the Debian package that has it. */
+/** The programs that have to be there, and the Debian package of each. */
 const wanted: Readonly<Record<string, string>> = {
   '/usr/bin/qemu-system-x86_64': 'qemu-system-x86',
   '/usr/lib/ipxe/qemu/efi-e1000.rom': 'ipxe-qemu',

@@ -18,7 +18,7 @@ const served = 'iqn.2003-01.org.example:served';
 const refusedName = 'iqn.2003-01.org.example:nobody';
 const limitMs = 60_000;
 
-/** What of puppeteer-core is used here. It is installed beside the page. */
+/** The part of puppeteer-core that is used here. It is installed beside the page. */
 interface Tab {
   goto(url: string): Promise<unknown>;
   setViewport(size: { width: number; height: number }): Promise<void>;
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
     await at.sees(made);
     await at.keeps('targets');
 
-    // Who has no ACL is refused, and shown with the reason.
+    // An initiator without an ACL is refused, and shown with the reason.
     await tell(`/iscsi/${made}/tpg1/portals delete 0.0.0.0 3260`).catch(() => {});
     await tell(`/iscsi/${made}/tpg1/portals create 127.0.0.1 ${port}`);
     await run('iscsi-inq', ['-i', refusedName, `iscsi://127.0.0.1:${port}/${made}/0`]).catch(() => {});
@@ -148,7 +148,7 @@ async function main(): Promise<void> {
     await at.sees(refusedName);
     await at.sees('no ACL for');
     await at.keeps('refused');
-    // The one that may come does, with the secret that was typed.
+    // The initiator with an ACL logs in, with the secret that was typed.
     const came = await run('iscsi-inq', [
       '-i',
       'iqn.1994-05.com.redhat:one',
@@ -163,7 +163,7 @@ async function main(): Promise<void> {
     await at.press('Set', 'dialog');
     await at.closes();
     await at.sees('one-way');
-    // What is refused is said in the window, which stays.
+    // A refusal is shown in the window, which stays.
     await at.press('Create and share a disk');
     await at.fills({ file: '/nowhere/at/all.img', size: '1M' });
     await at.press('Create', 'dialog');
@@ -175,7 +175,7 @@ async function main(): Promise<void> {
     await at.press('Undo');
     await at.sees('To take it back');
     await at.keeps('undo');
-    // What somebody else does meanwhile is not what the window showed.
+    // A change of another shell meanwhile is not in the window.
     await tell('/backstores/ramdisk create meanwhile 1M');
     await at.press('Undo', 'dialog');
     await at.closes();
@@ -185,7 +185,7 @@ async function main(): Promise<void> {
     if (!(await tell('ls /backstores/ramdisk')).stdout.includes('meanwhile'))
       throw new Failure('another change was taken back than the one that was shown');
 
-    // It goes, and comes again.
+    // The daemon goes, and comes again.
     daemon.kill('SIGKILL');
     await at.sees('tcli does not answer');
     await at.keeps('gone');
@@ -202,7 +202,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** What a person does with the page. */
+/** The actions of a person with the page. */
 function screen(tab: Tab) {
   const textOf = () => tab.evaluate<string>('document.body.innerText');
   return {

@@ -114,7 +114,7 @@ describe('user:rbd under a target', withCeph, () => {
     expect(await holderOf(name)).toBeUndefined();
   });
 
-  test('of two tcli on one image the second waits, says whom for, and serves when the first has stopped', async () => {
+  test('the second of two tcli on one image waits, names the first, and serves when that has stopped', async () => {
     const name = await image();
     const first = await gateway(name);
     const second = await standby(first);
@@ -142,7 +142,7 @@ describe('user:rbd under a target', withCeph, () => {
       const second = await standby(first);
       expect(await io(first, 'write -P 0x11 0 4k')).toContain(written);
       first.served.process.kill('SIGSTOP');
-      // What its initiator sends meanwhile lies in its socket.
+      // A command that its initiator sends meanwhile lies in its socket.
       const late = spawn('qemu-io', ['-t', 'none', '-f', 'raw', '-c', 'write -P 0x33 0 4k', first.url], {
         stdio: 'ignore',
       });
@@ -157,7 +157,7 @@ describe('user:rbd under a target', withCeph, () => {
       expect(await io(second, 'read -P 0x22 0 4k')).toContain(read);
       expect(await io(second, 'read -P 0x22 0 4k')).not.toContain('Pattern verification failed');
       expect((await tcli(first.home, ['-c', `${disk} info`])).stdout).toContain('has shut out this client');
-      // Nothing is taken back by itself, nor by a reopening that is not forced.
+      // No image is taken back without an operator, nor by a reopening that is not forced.
       expect((await tcli(first.home, [disk, 'reopen'])).status).toBe(1);
       await second.served.stop();
       expect(await tcli(first.home, [disk, 'reopen'])).toMatchObject({ status: 0 });

@@ -110,7 +110,7 @@ describe('the exclusive lock of an image', withCeph, () => {
     await toldFirst;
     expect(first.trouble?.isOver).toBe(true);
     await first.close();
-    // Whoever comes here again comes as another client.
+    // The next opening comes as another client.
     const third = await open(name, 8 * mib, { ...unclaimed, over: 'anybody' });
     expect(third.client).not.toBe(first.client);
     await second.close();
@@ -261,7 +261,7 @@ describe('snapshots of an image', withCeph, () => {
 });
 
 describe('a cluster that hangs', withCeph, () => {
-  test('what is asked waits, the volume says so, and all goes on when it is back', async () => {
+  test('requests wait, the volume says so, and all goes on when the cluster is back', async () => {
     const volume = await open(await image());
     const toldHung = told(volume);
     await cluster.signalOsd('SIGSTOP');

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const here = import.meta.dirname;
 const program = resolve(here, '../../dist/tcli.js');
 const guestDirectory = process.env['GUEST_DIR'] ?? join(homedir(), '.cache/tcli-guest');
-/** Of one scenario, in seconds: it ends what hangs, and is far from what the slowest machine needs. */
+/** The limit of one scenario, in seconds: it ends a scenario that hangs, and is far from the time that the slowest machine needs. */
 const scenarioLimit = 300;
 /** The guest says a word at least at the end of each scenario, and when it has started. */
 const silenceMs = (scenarioLimit + 120) * 1000;
@@ -76,7 +76,7 @@ async function main(scenarios: readonly string[]): Promise<number> {
     control.close();
     await secondPath.cut();
     await ended(target, 'SIGTERM');
-    // What a scenario that failed has left.
+    // Processes that a failed scenario has left are ended.
     const leave = '[ ! -f tgtd.pid ] || kill -9 $(cat tgtd.pid); $TCLI --home $PWD/home daemon stop --force';
     await run('bash', ['-c', leave], { cwd: tgt, env: tgtEnvironment }).catch(() => {});
     await rm(home, { recursive: true, force: true });

@@ -24,7 +24,7 @@ class Failure extends Error {}
 
 interface Node {
   readonly process: ChildProcess;
-  /** Its first process, as this machine sees it. */
+  /** The first process of the node, as this machine sees it. */
   readonly pid: number;
 }
 

@@ -200,7 +200,7 @@ it('stats counts what a session reads and writes; sessions kill ends it, and its
     expect(bins.reduce((sum: number, count: number) => sum + count)).toBe(3);
     expect(data.latency.maxMs).toBeGreaterThanOrEqual(data.latency.meanMs);
   }
-  // What an ACL lets in is counted at its node, under the number that its initiator uses.
+  // Traffic that an ACL lets in is counted at its node, under the number that its initiator uses.
   const two = 'iqn.1994-05.com.redhat:two';
   await configure(home, `${tpg}/acls create ${two} false`, `${tpg}/acls/${two} create 7 0`);
   const other = await connectInitiator(port, iqn, two);
@@ -232,7 +232,7 @@ it('two processes never serve one volume: the second says who has it, and serves
   await expect.poll(status).not.toContain('Problems');
 });
 
-it('what stands where the control socket should be is said at once, status 1', async () => {
+it('a file in the place of the control socket is reported at once, status 1', async () => {
   for (const inTheWay of [
     (run: string) => mkdir(join(run, 'control.sock'), { recursive: true }),
     (run: string) => symlink('/nowhere/at/all', run),

@@ -1,7 +1,7 @@
 /**
- * What is promised to be stable, seen from below: the medium logs what it gets, and at the time of the answer the blocks are
- * there and a flush behind them. Every opcode that changes the medium, so that a new one is in the table by itself.
- * Not tested here: media that fail (lost-writes.test.ts).
+ * Promises of durability, seen from below: the medium logs its requests, and at the time of the answer the blocks are there and a flush
+ * behind them. Every opcode that changes the medium is tested; a new one gets into the table by itself. Not tested here: media that fail
+ * (lost-writes.test.ts).
  */
 
 import { mkdirSync } from 'node:fs';
@@ -32,7 +32,7 @@ type Way = 'io_uring' | 'threads';
 
 interface Kind {
   readonly kind: MediumKind;
-  /** What it was created with besides. */
+  /** Further words of `create`. */
   readonly more?: string;
   readonly needs: readonly Need[];
   readonly backstore: Backstore;
@@ -73,7 +73,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** What makes a command's change stable. */
+/** The ways by which a command's change is made stable. */
 const promises = ['FUA', 'WCE 0', 'write_back=false'] as const;
 type Promised = (typeof promises)[number];
 
@@ -139,7 +139,7 @@ for (const { kind, name, needed, backstore, config, way } of media)
         lu.attributes.set(name, 1);
       initiator = new ScsiInitiator(lu).login();
       if (promised !== 'WCE 0') return;
-      // What was written before is as stable as what comes.
+      // Earlier writes are as stable as later ones.
       await initiator.send(
         cdbOf(changing.find(({ name }) => name === 'WRITE(10)')!, { lba: 0, blocks }),
         pattern(blocks * blockSize),

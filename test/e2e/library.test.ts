@@ -59,7 +59,7 @@ it('the package has the program, the library, its types and its pages, and nothi
   expect(manifest.repository.url).toMatch(/^git\+https:/);
 });
 
-/** What a consumer gets wrong: each line is refused by the compiler. */
+/** Mistakes of a consumer: the compiler refuses each line. */
 const wrong = `import { openTcli } from 'tcli';
 const tcli = await openTcli();
 const tpg = tcli.iscsi.targets.at('iqn.2003-01.org.example:a').tpgs.at(1);
@@ -78,14 +78,17 @@ tcli.loopback.targets.at('naa.5001405c81b9d906').tpgs;
 it.each([
   ['node16', 'node16'],
   ['preserve', 'bundler'],
-])('its types are right for a consumer with module %s and moduleResolution %s', async (module, moduleResolution) => {
-  writeFileSync(join(consumer, 'wrong.ts'), wrong);
-  const options = { module, moduleResolution, target: 'es2022', lib: ['es2022', 'dom'], types: [], strict: true };
-  const config = { compilerOptions: { ...options, noEmit: true, skipLibCheck: false }, include: ['*.ts'] };
-  writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify(config));
-  const compiled = await run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc'), '-p', consumer]);
-  expect(compiled).toMatchObject({ status: 0, stdout: '' });
-});
+])(
+  "the library's types are right for a consumer with module %s and moduleResolution %s",
+  async (module, moduleResolution) => {
+    writeFileSync(join(consumer, 'wrong.ts'), wrong);
+    const options = { module, moduleResolution, target: 'es2022', lib: ['es2022', 'dom'], types: [], strict: true };
+    const config = { compilerOptions: { ...options, noEmit: true, skipLibCheck: false }, include: ['*.ts'] };
+    writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify(config));
+    const compiled = await run(process.execPath, [join(project, 'node_modules/typescript/bin/tsc'), '-p', consumer]);
+    expect(compiled).toMatchObject({ status: 0, stdout: '' });
+  },
+);
 
 it("the README's ten lines serve a disk that libiscsi finds", needs('iscsi-inq'), async () => {
   const port = await freePort();

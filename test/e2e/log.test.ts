@@ -1,4 +1,4 @@
-// What `tcli serve` logs of what it cannot serve, under the words of docs/log.md. Not tested here: how lines are written (daemon/).
+// The records of `tcli serve` about objects that it cannot serve, in the words of docs/log.md. Not tested here: the form of lines (daemon/).
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -33,7 +33,7 @@ it('a portal that is taken and a file that is gone are logged with their reasons
       .map(({ event, what = '', address = '' }) => `${event}: ${what}${address}`);
   const taken = `/iscsi/${iqn}/tpg1/portals/127.0.0.1:${port}`;
   const about = (event: string, path: string) => expect.stringMatching(new RegExp(`^${event}: .*${path}`));
-  // It is tried again, and logged again, for as long as it fails.
+  // The volume is tried again, and logged again, for as long as it fails.
   await expect
     .poll(logged)
     .toEqual(
@@ -51,6 +51,6 @@ it('a portal that is taken and a file that is gone are logged with their reasons
   await expect
     .poll(logged)
     .toEqual(expect.arrayContaining(['served now: /backstores/fileio/disk0', `served now: ${taken}`]));
-  // What is deleted has no problem any more, and is not served for that.
+  // A deleted object has no problem any more, and is not logged as served.
   expect(logged()).not.toContain('served now: /backstores/fileio/disk1');
 });

@@ -22,7 +22,7 @@ async function logIn(port: number, name: string) {
   onTestFinished(close);
   const send = async (cdb: number[], data?: Buffer) => (await initiator.command(cdb, data ? { data } : {})).sense;
   while ((await send([0])) !== '') {
-    // What the session is told first.
+    // Unit attentions come first.
   }
   return send;
 }
@@ -31,7 +31,7 @@ it.each([
   ['written again', 'io_uring'],
   ['reopened', 'threads'],
 ])(
-  'what a full disk lost stays lost for every initiator, over a restart after kill -9, until it is %s (by %s)',
+  'writes that a full disk lost stay lost for every initiator, over a restart after kill -9, until they are %s (by %s)',
   needs('mounts', 'loop devices', 'io_uring'),
   async (how, way) => {
     vi.stubEnv('TCLI_IO_URING', way === 'threads' ? 'off' : undefined);
@@ -51,7 +51,7 @@ it.each([
     );
     const metricsPort = await freePort();
     const serveAll = () => serve(home, '--metrics', String(metricsPort));
-    /** What Prometheus is told: 1, or 0. */
+    /** The sample for Prometheus: 1, or 0. */
     const lost = async () => {
       const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
       return /^tcli_storage_object_writes_lost\{storage_object="(.*)"\} (\d)$/m.exec(text)?.slice(1);
@@ -59,7 +59,7 @@ it.each([
     let serving = await serveAll();
     const [a, b] = [await logIn(port, 'a'), await logIn(port, 'b')];
     for (let at = 0; at < 16; at += 1) expect(await b(write(at), Buffer.alloc(mebibyte, at + 1))).toBe('');
-    // Both in flight, or one after the other: nobody is told that it is well.
+    // No flush answers GOOD, whether they are in flight at once or one after the other.
     expect(await Promise.all([a(synchronize), b(synchronize), a(synchronize)])).toEqual(Array(3).fill('3/0c/00'));
     expect([await a(synchronize), await b(synchronize)]).toEqual(['3/0c/00', '3/0c/00']);
     expect((await tcli(home, ['ls', path])).stdout).toContain('write-back activated, writes lost]');
@@ -86,7 +86,7 @@ it.each([
     if (how === 'reopened') {
       const reopened = await tcli(home, [path, 'reopen']);
       expect(reopened).toMatchObject({ status: 0, stdout: expect.stringContaining('Reopened block b0.') });
-      // What the medium holds now need not be what the initiator knows.
+      // The contents of the medium need not be those that the initiator knows.
       expect(await c(synchronize)).toBe('6/28/00');
     } else for (let at = 0; at < 16; at += 1) expect(await c(write(at), Buffer.alloc(mebibyte, at + 1))).toBe('');
     expect(await c(synchronize)).toBe('');

@@ -36,7 +36,7 @@ const chosen = (expr: string) =>
 /** How long a series may be waited for, before the test says which is missing. */
 const waitMs = 60_000;
 
-/** What an alert looks at, without the bound that it compares with. */
+/** The expression that an alert looks at, without the bound that it compares with. */
 const looksAt = (rule: string) => rule.replace(/ (==|>|<) [\d.]+$/, '');
 
 it(
@@ -48,7 +48,7 @@ it(
     await configure(home, '/backstores/ramdisk create rd0 8M', ...openTarget(port, '/backstores/ramdisk/rd0'));
     await serve(home, '--metrics', String(metrics));
     const url = `iscsi://127.0.0.1:${port}/${iqn}/0`;
-    // One that is not there is refused, and logged.
+    // A target that does not exist is refused, and logged.
     await run('iscsi-inq', [url.replace(iqn, `${iqn}x`)]);
     const load = spawn('iscsi-perf', [url], { stdio: 'ignore' });
     onTestFinished(() => void load.kill('SIGKILL'));
@@ -90,7 +90,7 @@ it(
       if (prometheus.exitCode !== null || load.exitCode !== null || runningMs() > begun + waitMs)
         expect(without).toEqual([]);
     }
-    // What the choices of the dashboard are made of.
+    // The choices of the dashboard are made of these definitions.
     for (const { definition } of dashboard.templating.list) {
       const [, of = '', label = ''] = /^label_values\((.*), (\w+)\)$/.exec(definition ?? '') ?? [];
       if (of) expect([definition, await series(`count by (${label}) (${chosen(of)})`)]).toEqual([definition, 1]);

@@ -1,4 +1,4 @@
-// What was acknowledged is what comes back: after kill -9 and after a quiet end, with and without saveconfig.
+// Acknowledged changes come back: after kill -9 and after a quiet end, with and without saveconfig.
 
 import { spawn } from 'node:child_process';
 import { readFile, rm, stat } from 'node:fs/promises';

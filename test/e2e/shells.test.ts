@@ -62,7 +62,7 @@ it('the first shell starts the process that serves, in a session of its own; tho
   expect(readFileSync(join(home, 'daemon.log'), 'utf8')).toContain('Serving 0 targets');
 });
 
-it('nothing is asked where nothing is served, and the process ends with the last shell', async () => {
+it('no shell is asked where nothing is served, and the process ends with the last shell', async () => {
   const home = newHome();
   const [one, two] = [await shellAt(home), await shellAt(home)];
   one.type('exit\r');
@@ -128,7 +128,7 @@ it('stop serving: saved, and the process ends; the next shell and the next comma
   shell.type('\x1b[B\r');
   expect(await shell.exit()).toBe(0);
   expect(shell.all()).toContain('Configuration saved to');
-  // While it ends, a command waits for it.
+  // A command waits for the process that ends.
   expect(await tcli(home, ['ls', '/iscsi'])).toMatchObject({
     status: 0,
     stdout: expect.stringContaining('[Targets: 1]'),
@@ -205,7 +205,7 @@ it('--no-daemon: what the shell serves ends with it, which is asked', async () =
   expect(holder(home)).toBeUndefined();
 });
 
-it('what nothing serves is not shown as well', async () => {
+it('a home that no process serves is not shown as healthy', async () => {
   const home = newHome();
   const port = await freePort();
   const disk = join(home, 'disk.img');

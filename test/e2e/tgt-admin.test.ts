@@ -144,7 +144,7 @@ test('targets are made, shown, dumped, set offline and ready, made anew and remo
     ['tgt-admin -c @/conf -v --update iqn.nosuch'],
     ['tgt-admin -c @/conf -p --update ALL'],
     ['tgt-admin -c @/conf -f -v --update ALL', whole.replace('@/d', '@/c').replace('product_id "A B"', '')],
-    // What is not in the file goes.
+    // Targets that are not in the file go.
     ['tgt-admin -c @/conf -v -e', `<target ${iqn}:two>\n</target>\n`],
     ['tgt-admin -v --delete tid=5'],
     ['tgt-admin -v --delete iqn.nosuch'],
@@ -153,7 +153,7 @@ test('targets are made, shown, dumped, set offline and ready, made anew and remo
   ]);
 });
 
-test('what cannot be done ends, or does not, as there', withProgram, async () => {
+test("a command that fails ends tgt-admin, or does not, as tgt's own does", withProgram, async () => {
   const taken = `<target ${iqn}>\nlun 7\nbacking-store @/a\nbacking-store @/b\n</target>\n`;
   await both([
     ['tgt-admin -c @/nosuch -e'],

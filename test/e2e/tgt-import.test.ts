@@ -14,7 +14,7 @@ const iqns = ['a', 'b'].map((name) => `iqn.2026-11.org.example:${name}`);
 /** The LUNs of each. */
 const luns = [[1, 4], [7]];
 
-/** What an initiator knows a LUN by, and its first blocks. */
+/** The identity of a LUN for an initiator, and its first blocks. */
 async function seen(port: number): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
   for (const [at, iqn] of iqns.entries()) {
@@ -25,7 +25,7 @@ async function seen(port: number): Promise<Record<string, string>> {
         ['83h', [0x12, 1, 0x83, 0, 255, 0], 255],
         ['blocks', [0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0], 4096],
       ] as const) {
-        // What is told first is no answer.
+        // The unit attention that is told first is no answer.
         await initiator.command([0, 0, 0, 0, 0, 0], { lun });
         await initiator.command([0, 0, 0, 0, 0, 0], { lun });
         const { status, data } = await initiator.command([...cdb], { lun, read: true, length });
@@ -79,7 +79,7 @@ test('a switch from tgtd by import', needs('root', 'tgtadm', 'tgt-admin', 'tgtd'
   expect(await seen(ours)).toEqual(before);
 });
 
-/** What commands of tgtadm say of targets, units and rules. */
+/** The targets, units and rules that commands of tgtadm make. */
 function madeBy(commands: string) {
   const words = commands.split('\n').filter((line) => line.startsWith('tgtadm'));
   const found = (pattern: RegExp) => words.flatMap((line) => pattern.exec(line)?.slice(1).join(' ') ?? []);

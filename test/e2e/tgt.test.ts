@@ -15,7 +15,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^ +Online: /, 'a file is one unit: a second LUN of the same target on it waits until it is free'],
   [/^ +(sheepdog|ssc|smc \(bsoflags sync:direct\)|osd|changer|tape)$/, 'what is not here is not listed'],
 ];
-/** Of our own tools. */
+/** The reasons for differences of our own tools. */
 const reasonsOfTools: readonly (readonly [RegExp, string])[] = [
   [
     /^E\| +(inquiry:|sg_|read capacity|READ CAPACITY)/,
@@ -26,7 +26,7 @@ const reasonsOfTools: readonly (readonly [RegExp, string])[] = [
     'a network is dumped as an address; the other takes it for a name, and loses it',
   ],
 ];
-/** Of recorded lines and exit statuses. */
+/** The share of recorded lines and exit statuses that has to be equal. */
 const equalShareMin = 0.97;
 
 const recordings = ['01-seed', '02-target', '03-logicalunit', '04-account', '05-portal-sys-lld', '06-tgt-admin'];

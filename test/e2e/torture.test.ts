@@ -6,7 +6,7 @@ import { needs } from '../support/needs.ts';
 import { run } from '../support/tcli.ts';
 
 it(
-  'what was acknowledged outlives kill -9, and no flush is GOOD while a medium that fails may have lost something',
+  'acknowledged changes outlive kill -9, and no flush is GOOD while a medium that fails may have lost something',
   needs('qemu-io', 'nbdkit'),
   async () => {
     const torture = resolve(import.meta.dirname, '../torture/torture.ts');

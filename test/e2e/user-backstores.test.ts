@@ -234,7 +234,7 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
       refCmdSn: a!.initiator.cmdSn - 1,
       initiatorTaskTag: a!.initiator.tag(),
     });
-    // What comes behind the abort is answered, and the abort is not: its write may land yet.
+    // Commands behind the abort are answered, and the abort is not: its write may land yet.
     expect((await a!.initiator.command([0])).status).toBe(0);
     const answered = a!.initiator.next();
     expect((await b!.initiator.command(write, put(2))).status).toBe(0x08);

@@ -74,7 +74,7 @@ it('a served target is used, shown, changed under its front-end, taken back, and
   expect(await driver.event()).toEqual({ what: 1, lun: [1, 1, 0, 1], reason: 1 });
   expect(await said(home, 'diff')).toContain('rd0');
   await said(home, 'undo');
-  // It was opened meanwhile: its size was told first.
+  // The medium was opened meanwhile, and the guest was told its size first.
   const removed = { what: 1, lun: [1, 1, 0, 1], reason: 2 };
   await expect.poll(() => driver.event()).toEqual(removed);
 

@@ -104,7 +104,7 @@ type Input = (one: Attacker) => Promise<void>;
 export interface Attack {
   readonly name: string;
   readonly target: 'attacked' | 'secured';
-  /** What comes before the inputs. */
+  /** The exchange before the inputs. */
   begin(one: Attacker): Promise<unknown>;
   inputs(seed: number, count: number): Input[];
 }

@@ -1,4 +1,4 @@
-// What an attacker may send, as generators: login text, headers with what follows them, CDBs and parameter lists.
+// Generators of hostile input: login text, headers with the bytes behind them, CDBs and parameter lists.
 
 import fc from 'fast-check';
 import { pdus, scsiCommand } from '../../src/iscsi/pdu.ts';

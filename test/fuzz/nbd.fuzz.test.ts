@@ -88,7 +88,7 @@ describe('hostile clients', () => {
     const { target, healthy } = await beside();
     await fc.assert(
       fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), async (sent) => {
-        // What it writes is LUN 0's; lun1 is another's.
+        // The attacker writes to LUN 0; lun1 is the neighbour's.
         const client = await target.connect().enter();
         for (const piece of sent) void client.channel.send(piece);
         await over(client);

@@ -17,10 +17,10 @@ import { attackImports, attackTgt } from './tgt-attacks.ts';
 import { attackVhost } from './vhost-attacks.ts';
 
 const run = promisify(execFile);
-/** As it is shipped: its limits of memory are the launcher's. */
+/** The program as it is shipped: the launcher gives its limits of memory. */
 const program = resolve(import.meta.dirname, '../../shell/bin/tcli');
 const inputsPerBatch = 50;
-/** What the process may hold at the end beyond its most in the first fifth, when every path has been taken. */
+/** The growth of the process that is allowed beyond its most in the first fifth, when every path has been taken. */
 const growthBytesMax = 48 << 20;
 
 interface Progress {
@@ -145,7 +145,7 @@ async function attackByTgt(home: string, seed: number): Promise<{ name: string; 
     : { name: 'import', ...(await attackImports(home, random, inputsPerBatch)) };
 }
 
-/** What a batch is of, by its number: every fourth is a guest's, every eighth tgt's. */
+/** The kind of a batch, by its number: every fourth is a guest's, every eighth tgt's. */
 function nextAttack(home: string, port: number, batch: number, seed: number) {
   if (batch % 4 === 3) return attackGuest(home, seed);
   return batch % 8 === 5 ? attackByTgt(home, seed) : attack(port, seed);
@@ -205,7 +205,7 @@ async function main(): Promise<number> {
   const wrong: string[] = [];
   if (trouble !== undefined) wrong.push(`what had to be answered was not: ${inspect(trouble)}`);
   if (ended === undefined) {
-    // What the attack left dies with its sockets, which the target hears of a little later.
+    // State of the attack dies with its sockets, which the target hears of a little later.
     let left = before;
     for (let tries = 0; tries < 50; tries += 1) {
       left = { bytes: await residentBytes(child), descriptors: await descriptors(child) };

@@ -16,7 +16,7 @@ const answerMs = 20_000;
 /** How long a configuration may be read. */
 const readMs = 2_000;
 
-/** Nobody else's: the healthy targets have the lowest numbers. */
+/** Numbers of targets that are nobody's: the healthy targets have the lowest. */
 const tids = [100, 101, 102, 103, 0x7fff_ffff, -2];
 const words = [
   ...[
@@ -81,7 +81,7 @@ function send(path: string, bytes: Buffer, random: Random): Promise<void> {
       }
       const at = below(random, bytes.length);
       socket.write(bytes.subarray(0, at));
-      // What is not all of it is ended by the server's clock: the rest of the input is not worth the wait.
+      // The server's clock ends a request that is incomplete: the rest of the input is not worth the wait.
       if (bytes.readInt32LE(72) > bytes.length) socket.end(bytes.subarray(at));
       else socket.write(bytes.subarray(at));
     });

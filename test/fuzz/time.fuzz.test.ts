@@ -14,7 +14,7 @@ import { normaliseWwn } from '../../src/target/wwn.ts';
 import { parseText } from '../../src/wire/text.ts';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
-/** What stands around a run of one character, so that a pattern gets as far as it can before it fails. */
+/** The text around a run of one character, by which a pattern gets as far as it can before it fails. */
 const frames = [
   ['', ''],
   ['', '!'],
@@ -29,12 +29,12 @@ const frames = [
 type Frame = (typeof frames)[number];
 const characters = [...'.-_ \t\\[]()=/"\':@*+#,%&0aZ\0\u00e9\u202e', '..', '/..', 'a.', 'a=1 ', '1:', 'aA=='];
 const lengths = [4_000, 16_000] as const;
-/** What takes less cannot be told from chance: it is tried with the next length. */
+/** The least time that is no chance: a shorter one is tried with the next length. */
 const leastMs = 10;
 /** Between 4, for what is in proportion to its length, and 16, for its square. */
 const growthMax = 9;
 
-/** Of this process, the best of some: what else it and the machine do only adds to it. */
+/** The CPU time of this process, the best of some runs: other work only adds to it. */
 async function bestMs(read: (text: string) => unknown, text: string): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 3; round += 1) {
@@ -50,7 +50,7 @@ async function bestMs(read: (text: string) => unknown, text: string): Promise<nu
   return best;
 }
 
-/** What grows by chance does not do so every time. */
+/** Whether time grows with the square of the length. Chance does not make it grow every time. */
 async function growsTooFast(read: (text: string) => unknown, short: string, long: string): Promise<boolean> {
   for (let attempt = 0; attempt < 4; attempt += 1)
     if ((await bestMs(read, long)) <= growthMax * (await bestMs(read, short))) return false;

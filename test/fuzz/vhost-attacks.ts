@@ -111,7 +111,7 @@ export async function attackVhost(
         if (random() < 0.5) await driver.inflight(3, 64);
         for (const ring of driver.rings) await driver.startRing(ring);
       } catch {
-        // It is refused while the one before it ends.
+        // A front-end is refused while the one before it ends.
         await settle();
         continue;
       }

@@ -9,7 +9,7 @@ const turns = async () => {
   for (let turn = 0; turn < 4; turn += 1) await new Promise(setImmediate);
 };
 
-it('whatever a front-end says and a guest writes, its neighbour is served, and nothing is a bug', async () => {
+it('a hostile front-end or guest leaves its neighbour served, and meets no bug', async () => {
   const healthy = await (await vhostTarget()).driver();
   const { connect, log } = await vhostTarget();
   const random = randomOf(2026);

@@ -208,7 +208,7 @@ test('dry_run changes nothing; the same file again changes nothing; undo takes a
   expect(JSON.stringify(dumpTree(tree()))).toBe(before);
 });
 
-test('what was imported is exported as a targets.conf, from which the same is imported again', async () => {
+test('an imported configuration is exported as a targets.conf, from which the same is imported again', async () => {
   await imported(String.raw`
     incomingdiscoveryuser disco the-secret\#of-disco
     <target ${iqn}>
@@ -256,7 +256,7 @@ test('a target that nobody may come to is not exported as one that everybody may
   expect(await on.run('/ export tgt')).toContain('initiator-address ALL');
 });
 
-test('whatever a file says, it is read, or refused with its line', async () => {
+test('any file is read, or refused with its line', async () => {
   const words = [
     '<target a>',
     '</target>',

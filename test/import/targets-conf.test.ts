@@ -161,13 +161,13 @@ test.each(directives)('%s: %s is taken over, or listed with its line', async (wh
   const unit = where === 'unit' ? `<backing-store @/a>\n${line}\n</backing-store>\n` : kind;
   const said = await imported(`${at('file')}<target ${iqn}>\n${at('target')}${unit}</target>\n`);
   expect(left(said)).toHaveLength(taken ? 0 : 1);
-  // What changes nothing is so anyway, or says so in another way.
+  // A line without an effect says what is so anyway, or is said in another way.
   const isSo = /^(default-driver|include|driver|device-type|allow-in-use|mode_page)/.test(line);
   if (!taken) expect(said).toContain(line.split(' ')[0]);
   else if (!isSo) expect(JSON.stringify(dumpTree(tree()))).not.toBe(before);
 });
 
-test('who may come, accounts, text keys, state', async () => {
+test('access rules, accounts, text keys, state', async () => {
   const said = await imported(`
       default-driver iscsi
       incomingdiscoveryuser disco the-secret-of-disco
@@ -239,7 +239,7 @@ test.each([
   expect(await imported(text)).toContain(why);
 });
 
-test('what is not there, and what is no disk, is left; the rest is taken over', async () => {
+test('files that are missing or no disk are left out; the rest is taken over', async () => {
   const said = await imported(`<target ${iqn}>
 backing-store @/nosuch
 backing-store @/a

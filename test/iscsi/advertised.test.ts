@@ -68,7 +68,7 @@ it('is saved, compared, undone, exported, and goes with its portal', async () =>
   expect(told()).toEqual(['192.0.2.9:3261,1']);
 });
 
-it('who has come to the address that a redirection names, under the name that it is advertised as, is let in', async () => {
+it('an initiator that has come to the address that a redirection names, under the advertised name, is let in', async () => {
   await open();
   await shell.run(`${portal} set attribute advertised=192.0.2.9`, `${tpg} set attribute redirect=192.0.2.9:3261`);
   const [only] = [...shell.host.root.tree.tpgs()];

@@ -1,4 +1,4 @@
-// Who owns a data-out buffer: lent once, given back once, never while somebody writes into it. It does not test speed.
+// The ownership of a data-out buffer: lent once, given back once, never while somebody writes into it. Not here: speed.
 
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';

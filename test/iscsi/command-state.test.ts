@@ -56,7 +56,7 @@ function give(initiator: Session['initiator'], all: Uint8Array): void {
   while (initiator.inbox[0]?.name === 'Ready To Transfer') initiator.sendRequested(initiator.inbox.shift()!, all);
 }
 
-/** What becomes of a command, step by step. */
+/** The lives of a command, step by step. */
 const lives: Readonly<Record<string, () => Promise<void>>> = {
   'a command without data': async () => {
     const { initiator } = await fresh();

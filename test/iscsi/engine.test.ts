@@ -48,7 +48,7 @@ async function initiatorAt(engine: IscsiServer, portal: Portal, host?: string) {
 
 const read10 = (blocks: number) => [0x28, 0, 0, 0, 0, 0, 0, blocks >> 8, blocks & 0xff, 0];
 
-/** What came, waiting for it as long as the test may run. */
+/** The next PDU of that name, waited for as long as the test may run. */
 async function next(initiator: Initiator, name: string): Promise<void> {
   while (!initiator.inbox.some((pdu) => pdu.name === name)) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -271,7 +271,7 @@ describe('sessions', () => {
       const { initiator, socket } = await loggedIn(engine, portal, undefined, { HeaderDigest });
       const chance = randomOf(7143);
       const random = (bound: number) => below(chance, bound);
-      // What the initiator says goes out in pieces, some of them by themselves.
+      // The initiator's bytes go out in pieces, some of them by themselves.
       const said: Buffer[] = [];
       const write = socket.write.bind(socket);
       socket.write = (bytes) => said.push(Buffer.from(bytes as Uint8Array)) > 0;

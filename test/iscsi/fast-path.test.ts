@@ -52,11 +52,11 @@ async function open(keys: Record<string, string>, differing: Differing) {
 }
 type World = Awaited<ReturnType<typeof open>>;
 
-/** What the PDUs of `script` come to. */
+/** The outcome of the PDUs of `script`. */
 async function outcome(script: (world: World) => unknown, keys: Record<string, string>, differing: Differing) {
   const world = await open(keys, differing);
   await script(world);
-  // What was asked of the medium in vain, or read ahead, is not what anybody sees of it.
+  // A medium that was asked in vain, and data that was read ahead, are not visible to anybody.
   await new Promise((resolve) => setImmediate(resolve));
   const { target, said, volume } = world;
   const [session] = target.sessionTable;

@@ -171,7 +171,7 @@ describe('data that lands', () => {
     ['ENOSPC', '7/27/07'],
     ['ERANGE', '5/21/00'],
   ])(
-    'what the volume does not take at once is written as any command does, which says what is wrong: %s',
+    'data that the volume does not take at once is written as on the general path, which reports the error: %s',
     async (code, expected) => {
       const session = await landing();
       const { initiator, volume } = session;
@@ -184,7 +184,7 @@ describe('data that lands', () => {
     },
   );
 
-  it('what the volume takes later is there when the command is answered, and ABORT TASK waits for it', async () => {
+  it('data that the volume takes later is there when the command is answered, and ABORT TASK waits for it', async () => {
     const session = await landing();
     const { initiator, volume } = session;
     const write = volume.write.bind(volume);

@@ -49,12 +49,12 @@ describe('the attribute redirect', () => {
     );
   });
 
-  it('who has come to that address is let in', async () => {
+  it('an initiator that has come to that address is let in', async () => {
     const { initiator } = await redirecting('192.0.2.1:3260').login();
     expect((await initiator.command([0, 0, 0, 0, 0, 0])).status).toBe(0);
   });
 
-  it('whoever it is: access is for the other address to decide', async () => {
+  it('every initiator is redirected: access is for the other address to decide', async () => {
     const target = redirecting('192.0.2.9');
     target.tpg.attributes.set('generate_node_acls', 0);
     const { initiator } = target.connect();

@@ -115,7 +115,7 @@ it('more output than the sockets take arrives once and in order, on connections 
   const count = (16 << 20) / blockBytes;
   const expected = Array.from({ length: count }, (_, at) => at % 256);
   const open = await pairs(3, count);
-  // While they are behind, no slab is in two hands.
+  // No two connections have the same slab while they are behind.
   const held = open.map(({ numbers }) => [...numbers.slabs].at(-1));
   expect(new Set(held).size).toBe(open.length);
   const received = await Promise.all(open.map(({ client }) => blocksFrom(client, count)));

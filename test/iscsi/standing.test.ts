@@ -1,5 +1,5 @@
-// What a login found out in its first request is asked again when it is used: by its later requests, at the moment the
-// session is made, and when the tree changes. It does not test what access says (login.test.ts, chap.test.ts).
+// The facts that a login found out in its first request are asked again when they are used: by its later requests, at the moment the
+// session is made, and when the tree changes. Not here: the answers of access (login.test.ts, chap.test.ts).
 
 import { describe, expect, it } from 'vitest';
 import { chapResponse, parseBinary } from '../../src/iscsi/chap.ts';

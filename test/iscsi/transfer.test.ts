@@ -1,4 +1,4 @@
-// What the transport counts of commands. How it carries them is tested by test/conformance/iscsi.
+// The transport's counts of commands. test/conformance/iscsi tests how commands are carried out.
 
 import { expect, it } from 'vitest';
 import { IscsiTarget } from '../support/iscsi-target.ts';
@@ -8,7 +8,7 @@ it('a command that comes and ends right after another one took no negative time'
   const { initiator } = await target.login();
   for (let count = 0; count < 3; count += 1) {
     initiator.sendCommand([0, 0, 0, 0, 0, 0]);
-    // Nothing has been awaited: the clock as it was read for the one before may still hold.
+    // The last reading of the clock may still hold, since nothing has been awaited.
     target.time += 5;
   }
   const [session] = target.sessionTable;

@@ -12,7 +12,7 @@ import { tree } from './tree-declarations.ts';
 
 const project = join(import.meta.dirname, '../..');
 
-/** As the formatter of this project has it. */
+/** The text as the formatter of this project has it. */
 const formatted = (name: string, text: string) =>
   execFileSync(join(project, 'node_modules/.bin/biome'), ['format', '--stdin-file-path', name], {
     cwd: project,

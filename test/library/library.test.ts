@@ -28,7 +28,7 @@ describe.each([
     return { tcli, home };
   };
 
-  it('what is made is typed, readable, served, and there after a restart', async () => {
+  it('new objects are typed, readable, served, and there after a restart', async () => {
     const { tcli, home } = await opened();
     const port = await freePort();
     const disk = await tcli.backstores.fileio.create({
@@ -118,7 +118,7 @@ describe.each([
     expect((await tcli.loopback.targets.list()).map(({ path }) => path)).toEqual([target.path]);
   });
 
-  it('what is refused is an OperatorError with what to do next, and nothing was changed', async () => {
+  it('a refusal is an OperatorError with advice, and nothing was changed', async () => {
     const { tcli, home } = await opened();
     const fileio = { name: 'disk0', file_or_dev: join(home, 'disk0.img') };
     await expect(tcli.backstores.fileio.create(fileio)).rejects.toThrow(OperatorError);
@@ -169,7 +169,7 @@ it('one process has a configuration: others look, and are told how to reach it',
   await again.close();
 });
 
-it('who cannot be reached, and who has gone, is said', async () => {
+it('a process that cannot be reached, or has gone, is an error that says so', async () => {
   const home = temporaryDirectory();
   await expect(connectTcli({ home })).rejects.toMatchObject({
     name: 'OperatorError',

@@ -19,7 +19,7 @@ export function typeOf({ saved, only, type, min, max, refuse }: Attribute): stri
   return min === 0 && max === 1 ? '0 | 1' : 'number';
 }
 
-/** What it is, and what it is . */
+/** The sentence about a setting, with its default. */
 const docOf = ({ doc, default: usual, readOnly }: Attribute) =>
   usual === '' || readOnly ? doc : `${doc} Default: ${usual}.`;
 

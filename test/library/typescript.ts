@@ -8,7 +8,7 @@ export const printed = (subject: string) =>
 export const pascal = (name: string) =>
   name.replace(/(^|[^A-Za-z])([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
 
-/** Whether it is a name as it stands. */
+/** Whether a text is a name without quotes. */
 export const isName = (name: string) => /^[a-z_]\w*$/i.test(name);
 /** A name of a property, in quotes where it needs them. */
 export const property = (name: string) => (isName(name) ? name : `'${name}'`);

@@ -130,7 +130,7 @@ it('discovery, a login and a READ go through while the management side does noth
   await initiator.command(write, { data: block, immediateData: 512 });
   log.length = 0;
   const program = fileURLToPath(threadOf('test/support/read-block.ts'));
-  // This thread, which is the management side's, stands still until the program has ended.
+  // The main thread, which is the management side's, stands still until the program has ended.
   const { stdout, stderr } = spawnSync(process.execPath, [program, String(port)], {
     encoding: 'utf8',
     timeout: 60_000,
@@ -144,7 +144,7 @@ it('discovery, a login and a READ go through while the management side does noth
   });
 });
 
-it('what an initiator changes is an operation of the whole: stored, and known to every tree', async () => {
+it('a change by an initiator is an operation of the whole: stored, and known to every tree', async () => {
   const { apply, host, directory } = await serve(2);
   const port = await freePort();
   await makeTarget(apply, 'a', port);
@@ -221,7 +221,7 @@ it('a change of several operations is one in the loop as well: all of it is serv
   });
   await expect(together(lun('/backstores/ramdisk/third', 7), mapped(6, 7), gone)).rejects.toThrow('no space');
   host.root.recordTo(async () => {});
-  // What was taken back shows as REPORTED LUNS DATA HAS CHANGED, if at all.
+  // A change that was taken back shows as REPORTED LUNS DATA HAS CHANGED, if at all.
   while ((await initiator.command([0, 0, 0, 0, 0, 0])).status !== 0);
   expect(await luns()).toEqual([0, 5]);
   expect(await readBlock(session)).toEqual(Buffer.from(block));
@@ -274,7 +274,7 @@ it('targets are spread over loops; what comes to share a disk comes together, wi
   await apply(`/iscsi/${name('b')}/tpg1/luns`, 'create', { storage_object: '/backstores/ramdisk/rd-a', lun: 1 });
   const [one, other] = await loopsOf(host);
   expect(one).toBe(other);
-  // One of the two had to move: its session ended, the other's goes on.
+  // A target of the two had to move: its session ended, the other's goes on.
   await Promise.any([first.lost, second.lost].map((lost) => lost.catch(() => {})));
   const again = await loggedIn(port, 'b');
   expect(await readBlock(again)).toEqual(Buffer.alloc(512, 0x33));
@@ -343,7 +343,7 @@ it('the loop that receives dies: sessions go on, and another one opens the porta
   onTestFinished(() => channel.close());
   channel.postMessage('loop 0');
   while (!log.some(({ event }) => event === 'loop ended')) await new Promise((next) => setImmediate(next));
-  // Its turn comes after that in which another one takes its place.
+  // The retry has its turn after the one in which another thread takes the place.
   await host.root.retry();
   const { initiator, close } = await connectInitiator(port, name('a'), 'iqn.2026-01.com.example:other');
   onTestFinished(() => close());
@@ -353,7 +353,7 @@ it('the loop that receives dies: sessions go on, and another one opens the porta
   expect(host.root.sessions().map(({ id }) => id)).toEqual([1, 2]);
 });
 
-it('what is asked of it while it stops is refused in words, not by loops that are gone', async () => {
+it('a request to a root that stops is refused in words, not by loops that are gone', async () => {
   const { host, apply } = await serve(2);
   await makeTarget(apply, 'a', await freePort());
   const refusal = new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');

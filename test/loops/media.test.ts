@@ -1,4 +1,4 @@
-// What media say by themselves. Not tested here: media that do (test/e2e-engines/rbd-volume.test.ts).
+// Changes of media by themselves. Not tested here: media that change (test/e2e-engines/rbd-volume.test.ts).
 
 import { expect, it } from 'vitest';
 import type { LogRecord } from '../../src/log.ts';

@@ -1,4 +1,4 @@
-// Which loop gets what when the tree ties things together. Not tested here: the loops themselves (loops.test.ts).
+// The loops of objects when the tree ties them together. Not tested here: the loops themselves (loops.test.ts).
 
 import { expect, it } from 'vitest';
 import { Placement } from '../../src/loops/placement.ts';
@@ -22,7 +22,7 @@ const disk = (name: string) => ['/backstores/ramdisk', 'create', { name, size: 4
 const lun = (tpg: string, name: string) =>
   [`${tpg}/luns`, 'create', { storage_object: `/backstores/ramdisk/${name}` }] as const;
 
-it('what is tied to a vhost target comes to it, however much that is: its virtual machine cannot come back', async () => {
+it('objects that are tied to a vhost target come to it, however many: its virtual machine cannot come back', async () => {
   const tree = await treeOf(
     ...['a', 'b', 'c', 'd'].map(disk),
     ['/vhost', 'create', { wwn: 'naa.5001405162d5cf9d' }],

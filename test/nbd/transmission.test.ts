@@ -22,7 +22,7 @@ async function client(units = [logicalUnit()]) {
   return { ...target, client: await target.connect().enter() };
 }
 
-test('what is written is read, at any offset and length', async () => {
+test('written data is read, at any offset and length', async () => {
   const { client: one, volume } = await client();
   for (const [offset, length] of [
     [0, 4096],
@@ -232,7 +232,7 @@ test('a client that leaves while requests run loses nothing that it sent', async
   expect(unit.volume.bytes[0]).toBe(5);
 });
 
-test('what is no request ends the connection, and no other one', async () => {
+test('a malformed request ends its connection, and no other', async () => {
   const target = nbdTarget();
   const [bad, good] = [await target.connect().enter(), await target.connect().enter()];
   await bad.channel.send(Buffer.alloc(28, 0xff));

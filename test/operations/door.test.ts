@@ -1,4 +1,4 @@
-// What the door refuses before anything changes, whoever asks: the shell's own checks are not in front of it here.
+// The refusals of the door before anything changes, whoever asks: the shell's own checks are not in front of it here.
 
 import { expect, it } from 'vitest';
 import { Tree } from '../../src/operations/tree.ts';

@@ -20,7 +20,7 @@ export interface Comparison {
   /** Recorded lines that differ, and are of a listed kind. */
   listed: number;
   readonly byKind: Map<string, { theirs: number; ours: number }>;
-  /** What differs and is of no listed kind, as it is to be printed. */
+  /** The differences of no listed kind, as they are to be printed. */
   readonly unlisted: string[];
   /** Every line that differs, with its kind, as it is to be printed. */
   readonly differences: { readonly kind: string; readonly text: string }[];
@@ -44,9 +44,9 @@ export const noComparison = (): Comparison => ({
 export const shareOf = ({ recorded, machine, equal, reworded }: Comparison): number =>
   (100 * (equal + reworded)) / (recorded - machine);
 
-/** Of fewer words a line is a name or a phrase that everybody writes so. */
+/** The least number of words of a copied line: a shorter line is a name or a phrase that everybody writes so. */
 const copiedWordsMin = 4;
-/** What prose is called when it is compared. */
+/** The mark of prose in a comparison. */
 const anyWords = '\0words';
 
 export function compare(steps: readonly Replayed[]): Comparison {

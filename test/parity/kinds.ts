@@ -24,7 +24,7 @@ export interface LineDifference {
 
 export interface Kind {
   readonly name: string;
-  /** It says something of the machine that was recorded, and nothing of targetcli: left out of the share. */
+  /** Set for a difference of the machine that was recorded, and not of targetcli: left out of the share. */
   readonly machine?: true;
   is(difference: LineDifference): boolean;
 }
@@ -35,7 +35,7 @@ const isError = (text: string): boolean => /^(?:E\| |Error: )/.test(text);
 /** Without what marks an error in a recording. */
 const plain = (text: string): string => text.replace(/^(?:E\| |Error: |Info: |Warning: )/, '');
 const oursOf = ({ ours }: LineDifference): readonly string[] => ours.map(({ text }) => text);
-/** What the other side showed. */
+/** The lines of the other side. */
 const counterpart = (it: LineDifference): readonly string[] => (it.side === 'recorded' ? oursOf(it) : it.recorded);
 const hasOurs = (it: LineDifference, pattern: RegExp): boolean => it.ours.some(({ text }) => pattern.test(text));
 const hasRecorded = (it: LineDifference, pattern: RegExp): boolean => it.recorded.some((line) => pattern.test(line));
@@ -61,7 +61,7 @@ function settingOf(it: LineDifference): string | undefined {
 const isSetting = (it: LineDifference, names: RegExp): boolean =>
   listsGroup(it) && (/^\w+=/.test(it.text) || isDashes(it.text)) && names.test(settingOf(it) ?? '');
 
-/** What shows a secret, and the line below it, which is as long. */
+/** A line that shows a secret; the dashes below it are as long. */
 const ofSecret =
   /^(?:Info: )?(?:Parameter (?:mutual_)?password is now '|(?:chap_)?(?:mutual_)?password(?:=|: ))(?!'?\.?$)/;
 
@@ -87,7 +87,7 @@ export const kinds: readonly Kind[] = [
     is: (it) => listsGroup(it) && it.side === 'ours' && !hasRecorded(it, new RegExp(`^${settingOf(it) ?? '\\w+'}=`)),
   },
   { name: 'deeper-window', is: (it) => isSetting(it, /^default_cmdsn_depth$/) },
-  // Where they have no description there is an empty line.
+  // Settings without a description have an empty line.
   { name: 'descriptions', is: (it) => listsGroup(it) && (it.prose || it.text === '') },
   {
     name: 'typed-settings',

@@ -1,4 +1,4 @@
-/** What is not compared: names and numbers that chance made, and secrets, which one side shows and the other hides. */
+/** The parts that are not compared: random names and numbers, and secrets, which one side shows and the other hides. */
 
 /** The line at `at`, as it is called on both sides. The line that a heading is underlined with is as long as the heading. */
 export const maskedAt = (lines: readonly string[], at: number): string =>

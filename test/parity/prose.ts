@@ -1,6 +1,6 @@
 /**
- * Which lines of an answer are prose: sentences of help and of the descriptions of settings, which are targetcli's and
- * may not be copied. Everything around them (headings, syntax lines, defaults, names, values, blank lines) is layout, and is compared as it stands.
+ * The lines of an answer that are prose: sentences of help and of the descriptions of settings, which are targetcli's and may not be
+ * copied. Everything around them (headings, syntax lines, defaults, names, values, blank lines) is layout, and is compared as it stands.
  */
 
 const rule = /^(?:=+|-+)$/;

@@ -47,7 +47,7 @@ export function readRecording(path: string): Recording {
   };
 }
 
-/** What a terminal obeys and does not show (ECMA-48). */
+/** The sequences that a terminal obeys and does not show (ECMA-48). */
 const escapes = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>])/g;
 
 function oneShotSteps(text: string): RecordedStep[] {
@@ -83,7 +83,7 @@ function called(command: string): [kind: 'words' | 'piped' | 'unix', text: strin
 /** A prompt stands at the start of a row, or behind a list that targetcli ended without a newline. */
 const promptRow = /^(.*?)(\/\S*> )(.*)$/;
 
-/** What readline had scrolled out of sight: the end of the row that was seen → the line that was typed. */
+/** The lines that readline had scrolled out of sight: the end of the row that was seen → the line that was typed. */
 const scrolled: Readonly<Record<string, string>> = {
   'k2 /srv/disk2.img 50M sparse=false write_back=false':
     'create disk2 /srv/disk2.img 50M sparse=false write_back=false',
@@ -94,7 +94,7 @@ const scrolled: Readonly<Record<string, string>> = {
 
 function typedSteps(text: string): RecordedStep[] {
   const steps: Mutable[] = [];
-  // What the shell that recorded says after the program has ended is no answer of it.
+  // Words of the shell that recorded, after the end of the program, are no answer of the program.
   for (const row of text.replace(/\n*^\[exit -?\d+\]$(?:.|\n)*/m, '').split('\n')) {
     const [, before = '', prompt, typed = ''] = promptRow.exec(row) ?? [];
     const last = steps.at(-1);

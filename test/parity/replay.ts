@@ -16,20 +16,20 @@ import { resyncs } from './resync.ts';
 
 export interface Replayed {
   readonly step: RecordedStep;
-  /** What this program showed, in the recording's names for things. */
+  /** The output of this program, in the recording's names for things. */
   readonly shown: readonly RecordedLine[];
   readonly exit: number | undefined;
 }
 
 export interface RecordedLine {
   readonly text: string;
-  /** It follows an error and says what to do: targetcli has no such lines. */
+  /** Whether the line follows an error and says what to do: targetcli has no such lines. */
   readonly hint: boolean;
 }
 
 /** Folders of the recording machines, each with a place in ours. */
 const folders = ['/srv', '/tmp', '/root', '/mnt/share', '/etc/rtslib-fb-target'] as const;
-/** What else the machines had: files, and devices over files. */
+/** Further things of the machines: files, and devices over files. */
 const files = { '/srv/exist.img': 31_457_280 } as const;
 const devices = [
   { name: '/dev/loop0', bytes: 67_108_864, options: [] },
@@ -114,7 +114,7 @@ function session(host: Host, { columns, color }: Recording, oneShot: boolean, cw
   return made;
 }
 
-/** What the program does with lines on standard input, called targetcli. */
+/** Runs the program with lines on standard input, called targetcli. */
 async function runPiped(
   host: Host,
   recording: Recording,
@@ -147,7 +147,7 @@ async function runPiped(
   };
 }
 
-/** What the program does with arguments, which a Unix shell takes apart before. */
+/** Runs the program with arguments, which a Unix shell takes apart before. */
 async function runWords(
   session: ShellSession,
   text: string,
@@ -231,7 +231,7 @@ class World {
     try {
       execFileSync('sh', ['-c', this.into(command)], { stdio: 'ignore', timeout: 10_000 });
     } catch {
-      // As on the machine: what fails there and here shows in what follows.
+      // A step that fails on the machine and here shows in later answers.
     }
   }
 

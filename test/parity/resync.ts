@@ -8,9 +8,9 @@ interface Resync {
   readonly after: RegExp;
   readonly unix?: string;
   readonly lines: readonly string[];
-  /** What a line would have done on a machine that has such a device. */
+  /** The operation of a line on a machine that has such a device. */
   readonly operation?: Operation;
-  /** What this is for here is called so in the recording. */
+  /** The name that the recording has for an object with another name here. */
   readonly called?: readonly [recorded: string, here: string];
 }
 
@@ -74,7 +74,7 @@ export const resyncs: readonly Resync[] = [
     lines: ['restoreconfig clear_existing=true'],
   },
   { recording: /^oneshot-03/, after: /^restoreconfig \/srv\/gone\.json$/, lines: ['/backstores/fileio delete f2'] },
-  // Their file and ours list storage objects in another order, and the damage is done to the first ones.
+  // The recorded file and ours list storage objects in another order, and the damage is done to the first ones.
   { recording: /^oneshot-03/, after: /^restoreconfig \/srv\/extra\.json$/, lines: ['/backstores/block delete b1'] },
   {
     recording: /^oneshot-03/,

@@ -75,7 +75,7 @@ it("Cinder's rtstool runs as it is, by an import path", needs('cinder-rtstool', 
   const another = 'iqn.1994-05.com.example:another';
   const words = [device, volume, 'user', 'password12345', 'False', client, '-a127.0.0.1', `-p${port}`];
   expect(await run('/usr/bin/cinder-rtstool', ['create', ...words], { env })).toMatchObject({ status: 0, stdout: '' });
-  // Its imports take seconds: from here on, its main function in one process.
+  // The imports of rtstool take seconds: from here on, its main function runs in one process.
   const rtstool = (...lines: string[][]) => {
     const script =
       'import json, sys; from cinder.cmd import rtstool\nfor line in json.loads(sys.argv[1]): rtstool.main(line)';

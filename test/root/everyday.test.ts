@@ -67,7 +67,7 @@ it('SBC-3 6.5.1, SPC-4 5.14: write_protect of a mapped LUN changes under an init
   expect((await initiator.command(testUnitReady)).sense).toBe('6/2a/01');
   expect((await initiator.command(write, { data: block(3) })).status).toBe(0);
   expect((await modeSense())! & 0x80).toBe(0);
-  // What stays as it is, is nothing to be told of.
+  // A setting that stays as it is is not told to initiators.
   await protect('0');
   expect((await initiator.command(testUnitReady)).status).toBe(0);
 });

@@ -22,7 +22,7 @@ const makeHome = () => temporaryDirectory(memoryFolder);
 
 const objects = ({ root }: Host): string[] => [...root.tree.allStorageObjects()].map(({ name }) => name).sort();
 
-/** What is done to a home; each step names the objects that are there when it succeeds. */
+/** A step of a home's life, with the names of the objects that are there when it succeeds. */
 interface Step {
   readonly run: (host: Host) => Promise<unknown>;
   readonly after: (names: readonly string[]) => string[];
@@ -64,7 +64,7 @@ const script = [
 
 interface Run {
   readonly acknowledged: string[];
-  /** What may be there as well: the step in which the process died. */
+  /** The objects that may be there as well: those of the step in which the process died. */
   readonly inFlight: string[] | undefined;
 }
 
@@ -85,7 +85,7 @@ async function runScript(home: string, faulty: FaultyFiles): Promise<Run> {
         acknowledged = next;
       } catch (error) {
         if (faulty.crashed) return { acknowledged, inFlight: next };
-        // What depends on the step that failed has its own refusal.
+        // A step that depends on the one that failed has its own refusal.
         expect(error).toBeInstanceOf(OperatorError);
         expect(objects(host)).toEqual(acknowledged);
       }
@@ -134,7 +134,7 @@ describe('a fault at every system call', () => {
 const survivals: Survives[] = [false, true].flatMap((names) => [false, true].map((contents) => ({ names, contents })));
 
 describe('the power is cut in front of every system call', () => {
-  it('what was acknowledged comes back, whatever else survives', async () => {
+  it('acknowledged changes come back, whatever else survives', async () => {
     const calls = await callsOf('crash');
     for (let at = 1; at <= calls.length + 1; at += 1) {
       const parent = makeHome();
@@ -151,7 +151,7 @@ describe('the power is cut in front of every system call', () => {
   });
 });
 
-describe('what is kept of a logical unit', () => {
+describe('the kept state of a logical unit', () => {
   type State = PersistentReservations | undefined;
   const registered = (digit: string): State => ({
     generation: 0,

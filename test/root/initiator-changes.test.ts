@@ -1,5 +1,5 @@
-// What initiators change and what has to outlive the process: reservations, modes, ALUA states. Every answer is acknowledged
-// before the home is copied as a crash would leave it. Not tested here: what the commands mean (test/conformance/scsi).
+// Changes of initiators that have to outlive the process: reservations, modes, ALUA states. Every answer is acknowledged before the home
+// is copied as a crash would leave it. Not tested here: the meaning of the commands (test/conformance/scsi).
 
 import { cp, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ async function served() {
   return { ...running, initiator: new ScsiInitiator(running.storageObject, 'a', { port }).login() };
 }
 
-/** What a crash now would leave behind, opened by the next process. */
+/** The home that a crash now would leave, opened by the next process. */
 async function afterCrash(directory: string) {
   const copy = await mkdtemp(join(tmpdir(), 'tcli-crash-'));
   await cp(directory, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') && !path.endsWith('.sock') });

@@ -1,4 +1,4 @@
-// What one line does is one change: stored by one write, followed once by what runs, all of it or nothing.
+// The operations of one line are one change: stored by one write, followed once by the loops, all of it or nothing.
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ async function serve() {
   return { directory, host, faulty, open, run, session, journal, tree: () => JSON.stringify(dumpTree(host.root.tree)) };
 }
 
-/** What is written and followed while `what` runs. */
+/** The writes and reconciliations while `what` runs. */
 async function counted({ faulty }: Awaited<ReturnType<typeof serve>>, what: () => Promise<unknown>) {
   const spies = [vi.spyOn(LocalLoop.prototype, 'change'), vi.spyOn(LocalLoop.prototype, 'follow')];
   faulty.calls.length = 0;
@@ -192,7 +192,7 @@ describe('a line that makes several operations', () => {
   });
 });
 
-it('what goes and what comes with one change may be the same file', async () => {
+it('one change may delete and create objects of the same file', async () => {
   const { directory, host, run } = await serve();
   const [file, saved] = [join(directory, 'disk.img'), join(directory, 'other.json')];
   await run(`/backstores/fileio create f0 ${file} 1M wwn=11111111-1111-4111-8111-111111111111`);

@@ -184,7 +184,7 @@ test('a medium whose saved words cannot be meant is the problem of its storage o
   ]);
 });
 
-test('what becomes of a server is the state of its storage object, which is told', async () => {
+test('the state of a server is that of its storage object, which is told', async () => {
   const { host, looked, proxy, create, object } = await opened();
   await host.root.start();
   await create('m');

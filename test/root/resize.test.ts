@@ -43,7 +43,7 @@ const read = (lba: number) => [0x88, 0, 0, 0, 0, 0, 0, lba >> 16, (lba >> 8) & 2
 const write = (lba: number) => [0x8a, ...read(lba).slice(1)];
 /** WRITE SAME(16) of 2 MiB. */
 const writeSame = [0x93, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0];
-/** What each initiator is told of a disk with so many blocks. */
+/** The sense that each initiator is told of a disk with so many blocks. */
 async function told(initiator: ScsiInitiator) {
   const capacity = await initiator.send([0x25]);
   const long = await initiator.send([0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32]);

@@ -37,7 +37,7 @@ async function create(host: Host, name: string, ms?: number): Promise<string> {
 const by = { via: 'shell', user: 'alice' } as const;
 
 describe('a process that ends in front of any system call', () => {
-  /** What is asked for, and what the tree may be a day later, before and after each of them was acknowledged. */
+  /** The steps of a story, and the trees that are possible a day later, before and after each step was acknowledged. */
   const story = async (host: Host, reached: (what: 'kept' | 'tried' | 'confirmed') => void) => {
     await create(host, 'kept');
     reached('kept');
@@ -67,7 +67,7 @@ describe('a process that ends in front of any system call', () => {
       await host?.close().catch(() => {});
       const left = how === 'power' ? temporaryDirectory(memoryFolder) : directory;
       if (how === 'power') tracked.leave(left, { names: false, contents: false });
-      // Nobody was told that it is confirmed: it may be, or not.
+      // The confirmation was not acknowledged, so the change may be confirmed or not.
       const possible = {
         '': [[], ['kept']],
         kept: [['kept']],
@@ -160,7 +160,7 @@ it('where a later change stands on it, it stays, and who looks is told; once tha
   expect(targets(await open(directory, 7 * minute))).toEqual([]);
 });
 
-it('it survives a save and a journal that is shortened; undo ends it, and redo keeps what it made', async () => {
+it('a trial survives a save and a journal that is shortened; undo ends it, and redo keeps its changes', async () => {
   const directory = temporaryDirectory(memoryFolder);
   const host = await open(directory);
   await create(host, 'tried', 5 * minute);

@@ -1,5 +1,5 @@
-// What `why` says beside what a login comes to: each configuration is asked about, then logged in to. Job 7 of an
-// administrator's day: one line. Not here: the words of the shell (test/shell/why.test.ts).
+// The answer of `why` beside the outcome of a login: each configuration is asked about, then logged in to. Job 7 of an administrator's
+// day: one line. Not here: the words of the shell (test/shell/why.test.ts).
 
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';

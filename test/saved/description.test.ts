@@ -53,7 +53,7 @@ test('without secrets there is a variable in the place of each, and the same tre
   expect(isSameTree(await wishedTree((await treeOf({})).tree, given), tree)).toBe(true);
 });
 
-test('what is left out stays as it is; with prune it goes, but for the names and numbers that an object has', async () => {
+test('objects that are left out stay as they are; with prune they go, but for the names and numbers that an object has', async () => {
   const { tree } = await treeOf({
     storage_objects: [{ plugin: 'ramdisk', name: 'rd0', size: 1 << 20, wwn: 'serial' }],
     targets: ['a', 'b'].map((name) => ({
@@ -117,7 +117,7 @@ test('a file that says nothing is refused, so that prune does not take everythin
   expect(await planned(tree, await read(nothing), true)).toHaveLength(1);
 });
 
-test('what cannot be carried out is refused whole: a LUN of nothing, a file with a relative name', async () => {
+test('an impossible description is refused whole: a LUN of nothing, a file with a relative name', async () => {
   const { tree } = await treeOf({});
   const target = (tpg: object) => ({ targets: [{ wwn: 'iqn.2003-01.org.example:t', tpgs: [tpg] }] });
   const orphan = target({ luns: [{ index: 0, storage_object: '/backstores/ramdisk/none' }] });
@@ -126,7 +126,7 @@ test('what cannot be carried out is refused whole: a LUN of nothing, a file with
   await expect(planned(tree, relative)).rejects.toThrow("fileio/d: 'd.img' is no absolute path");
 });
 
-test('what would lose data is refused where it stands, with what to type: a smaller size, a ramdisk that goes or is made anew', async () => {
+test('a loss of data is refused where it stands, with the line to type: a smaller size, a ramdisk that goes or is made anew', async () => {
   const { tree } = await treeOf({
     storage_objects: [
       { plugin: 'ramdisk', name: 'rd0', size: 1 << 20, wwn: 'a' },
@@ -171,7 +171,7 @@ test.each([
     'fabric_modules:\n- name: iscsi\n  accounts:\n  - {userid: u, password: a}\n  - {userid: u, password: b}\n',
     'FILE:5: fabric_modules.0.accounts.1',
   ],
-])('what is described twice is refused where it stands again: %s', async (_name, text, where) => {
+])('a second description of one thing is refused where it stands: %s', async (_name, text, where) => {
   await expect(read(text)).rejects.toThrow(`${where} is described a second time`);
 });
 

@@ -1,5 +1,5 @@
-// What a saved file may hold, and what that costs: the part that is wrong, and no other. Not tested here: the round trip of
-// what is right (saveconfig.test.ts).
+// Faults of a saved file, and their cost: the part that is wrong, and no other. Not tested here: the round trip of a sound file
+// (saveconfig.test.ts).
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -81,7 +81,7 @@ describe('a part of a saved file that is wrong', () => {
   };
 
   it.each(Object.entries(hostile))('is %s: it costs itself alone, and nothing falls over it', async (_name, value) => {
-    // Of the first ones; the second ones are there all the same.
+    // Only paths of the first objects get the value; the second ones are there all the same.
     const first = [...pathsIn(fine)].filter(([, number]) => number !== '1' && number !== undefined);
     for (const path of first) {
       const { tree, errors } = await restored(exchanged(fine, path, value));
@@ -90,7 +90,7 @@ describe('a part of a saved file that is wrong', () => {
       expect(tree.storageObject('/backstores/ramdisk/second'), where).toBeDefined();
       const second = tree.fabrics.get('iscsi')!.targets.get('iqn.2003-01.org.example:second')!.tpgs.get(1)!;
       expect([second.luns.size, second.portals.length, second.acls.size], where).toEqual([1, 1, 1]);
-      // What is kept of it does not keep a later start, or a thread, from what is right.
+      // A kept part does not keep a later start, or a thread, from restoring the others.
       const again = await restored(structuredClone(JSON.parse(formatSaved(dumpTree(tree)))));
       expect(dumpTree(again.tree), where).toEqual(dumpTree(tree));
     }
@@ -117,7 +117,7 @@ describe('a part of a saved file that is wrong', () => {
   });
 });
 
-describe('what a file says in other words', () => {
+describe('a file in other words', () => {
   it('numbers and truth values as text are taken where rtslib takes them', async () => {
     const saved = {
       storage_objects: [{ ...object('first'), size: '1048576' }],
@@ -151,7 +151,7 @@ describe('what a file says in other words', () => {
   });
 });
 
-describe('what is kept in the file', () => {
+describe('parts that are kept in the file', () => {
   it('is not lost, and so not reported: what newer kernels have, what only they serve, and what stands on that', async () => {
     const saved = {
       storage_objects: [
@@ -199,7 +199,7 @@ describe('what is kept in the file', () => {
     expect(attributeIn()).toMatchObject({ unmap_zeroes_data: 1 });
   });
 
-  it('what LIO does not have is saved only where it was changed, and never among what LIO has; older files have it there', async () => {
+  it("an attribute that LIO does not have is saved only where it was changed, and never among LIO's; older files have it there", async () => {
     const changed = { vendor_id: 'ACME', emulate_rsoc: 0 };
     const { tree } = await restored({ storage_objects: [object('first', { attributes: changed }), object('second')] });
     const saved = dumpTree(tree);

@@ -1,6 +1,6 @@
 /**
- * That LIO restores what tcli saves: rtslib's own code does, over a folder that behaves as the kernel's configfs
- * (test/support/rtslib.py). Not tested: what the kernel makes of the values.
+ * LIO restores the files that tcli saves: rtslib's own code does, over a folder that behaves as the kernel's configfs
+ * (test/support/rtslib.py). Not tested: the kernel's use of the values.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -133,7 +133,7 @@ describe('rtslib', needs('targetctl'), () => {
     expect([...new Set((ours['targets'] as Json[]).map(({ fabric }) => fabric))]).toEqual(
       fabrics.map(({ name }) => name),
     );
-    // What LIO does not have stands where its tools pass over it.
+    // Attributes that LIO does not have stand where its tools pass over them.
     expect(ours['storage_object_attributes']).toEqual({ '/backstores/fileio/wb': { vendor_id: 'ACME' } });
     delete ours['storage_object_attributes'];
     const { errors, dump } = restored(path);

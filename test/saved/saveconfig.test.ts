@@ -34,7 +34,7 @@ function sorted(value: unknown): unknown {
   );
 }
 
-/** What tells one object of a list from another. */
+/** The text that tells one object of a list from another. */
 function identity(value: unknown): string {
   const { wwn, node_wwn, plugin, name, tag, index, ip_address, port } = (value ?? {}) as Record<string, unknown>;
   return JSON.stringify([wwn && !plugin ? wwn : plugin, node_wwn, name, tag, index, ip_address, port]);

@@ -102,7 +102,7 @@ describe('the schema', () => {
     expect(dumpTree((await treeOf(structuredClone(saved))).tree)).toEqual(saved);
   });
 
-  it('what LIO does not have is restored although what LIO has beside it is none', async () => {
+  it("attributes that LIO does not have are restored although LIO's beside them are no object", async () => {
     const broken = structuredClone(full);
     Object.assign(broken.targets[0]!.tpgs[0]!, { attributes: 5 });
     const { tree, errors } = await treeOf(broken);

@@ -1,4 +1,4 @@
-// What leads from one tree to another, over any two trees. Undoing and comparing, which use it, are tested in test/shell.
+// The operations that lead from one tree to another, over any two trees. Undoing and comparing, which use them, are tested in test/shell.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { dumpTree } from '../../src/saved/saveconfig.ts';
 import { transition } from '../../src/saved/transition.ts';
 import { trees, treeWith } from '../support/random-trees.ts';
 
-test('its operations turn any tree into any other, and there are none between two that are the same', async () => {
+test('the operations of a transition turn any tree into any other, and there are none between two that are the same', async () => {
   await fc.assert(
     fc.asyncProperty(trees, trees, async (some, others) => {
       const [from, to] = await Promise.all([treeWith(some), treeWith(others)]);

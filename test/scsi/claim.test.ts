@@ -1,5 +1,4 @@
-// As whom we have a medium, and what is left of those that are gone. Not tested here: media that have a lock
-// (test/e2e-engines).
+// The names by which we have a medium, and the names of threads that are gone. Not tested here: media that have a lock (test/e2e-engines).
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

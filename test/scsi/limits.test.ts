@@ -217,7 +217,7 @@ test('a copy waits for the limits of the LUNs that it reads and writes, and ends
   expect(there).toEqual(Buffer.alloc(512));
 });
 
-test('who waits goes by new limits as soon as they are set; without a limit all go', async () => {
+test('a waiting command goes by new limits as soon as they are set; without a limit all go', async () => {
   const { a, limits, done, pass } = limited({ limit_bytes: 512 });
   a.send(read(21), 'long');
   for (let i = 0; i < 40; i += 1) a.send(read());

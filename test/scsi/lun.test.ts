@@ -19,7 +19,7 @@ test.each([
   ['0007', 7],
   ['4007', 7],
   ['412c', 300],
-  // As LIO, libiscsi and QEMU write it: a bus.
+  // LIO, libiscsi and QEMU write such a LUN with a bus.
   ['012c', 300],
   ['3fff', 16383],
   ['7fff', 16383],

@@ -31,7 +31,7 @@ test('a command goes to the device as it came, with what the initiator sends and
   expect(volume.calls).toEqual([]);
 });
 
-test('what the device says of a failure is what the initiator hears', async () => {
+test("the initiator gets the device's own sense", async () => {
   const sense = Uint8Array.of(0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x11, 0x01, 0, 0, 0, 0);
   const { initiator } = device({ status: 2, sense, dataIn: Buffer.alloc(0) });
   expect(await initiator.send([0x28, 0, 0, 0, 0, 1, 0, 0, 2])).toMatchObject({ status: 2, sense: '3/11/01' });

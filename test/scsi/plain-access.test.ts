@@ -77,7 +77,7 @@ const sent = plainOpcodes.map((row): [name: string, Sent] => [
   },
 ]);
 
-/** What a command comes to: its answer, and what is seen of the unit afterwards. */
+/** The outcome of a command: its answer, and the visible state of the unit afterwards. */
 async function outcome(here: World, answer: object) {
   const { lu, volume, asked, a, b } = here;
   const { readCommands, writeCommands, blocksRead, blocksWritten } = statistics.of(lu);
@@ -276,7 +276,7 @@ test('every subject of a logical unit has its states here', () => {
 
 const inSituations = () => {};
 
-/** What a unit has by itself: another value for it, where the states of the subjects and the attributes do not have one. */
+/** The fields of a unit itself, each with another value, where neither a subject's state nor an attribute gives it one. */
 const fields: Readonly<Record<string, Situation>> = {
   ...Object.fromEntries(
     ['volume', 'ejected', 'arriving', 'aluaGroups', 'attributes', 'states', 'plain'].map((name) => [

@@ -36,7 +36,7 @@ test('allow begins a list, disallow may leave an empty one, which is not the sam
   expect(list()).toBeUndefined();
 });
 
-test('what would match nobody is refused where it is typed', async () => {
+test('a rule that would match nobody is refused where it is typed', async () => {
   expect(await shell.run(`${tpg} allow host7`)).toContain("E| 'host7' is no IPv4 or IPv6 address");
   expect(await shell.run(`${tpg} restrict addresses=192.0.2.7/24`)).toContain('bits beyond its prefix');
   expect(await shell.run(`${tpg} disallow 192.0.2.7`)).toContain('is not in the access list');

@@ -1,4 +1,4 @@
-// What the shell and the status say of CHAP words that contradict one another. What a login makes of them: test/iscsi/chap.
+// The words of the shell and the status about CHAP words that contradict one another. Their effect on a login: test/iscsi/chap.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { problems } from '../../src/index.ts';

@@ -43,7 +43,7 @@ describe('every command', () => {
         const command = allCommands(resolvePath(path, rootNode(shell.host), new Map()))[name]!;
         expect(command.examples.length, `${path} ${name} has no example`).toBeGreaterThan(0);
         for (const text of [command.doc, ...command.parameters.map(({ doc }) => doc)]) expect(text).toMatch(/[.…]$/);
-        // Their examples name files, devices and servers that this machine may not have; ramdisk has the same commands.
+        // Examples of these kinds name files, devices and servers that this machine may not have; ramdisk has the same commands.
         if (/^\/backstores\/(?!ramdisk$)[^/]+$/.test(path) || seen.has(command.doc)) continue;
         seen.add(command.doc);
         for (const example of command.examples) await runExample(path, example);

@@ -63,7 +63,7 @@ describe('configuration', () => {
     expect([...shell.host.root.tree.allStorageObjects(), ...shell.host.root.tree.targets()]).toEqual([]);
   });
 
-  test('what is saved is restored', async () => {
+  test('a saved configuration is restored', async () => {
     const file = join(shell.directory, 'other.json');
     await withLun();
     await shell.run(`${tpg}/acls create ${client}`, `${tpg}/acls tag ${client} web`);
@@ -130,7 +130,7 @@ describe('configuration', () => {
     );
   });
 
-  test('what cannot be restored is told, line by line', async () => {
+  test('parts that cannot be restored are told, line by line', async () => {
     const file = join(shell.directory, 'bad.json');
     writeFileSync(file, '{"storage_objects":[{"name":"x","plugin":"nosuch"},{"plugin":"ramdisk"}]}');
     expect(await shell.run(`restoreconfig ${file}`)).toBe(
@@ -143,7 +143,7 @@ describe('configuration', () => {
     );
   });
 
-  test('what is kept of a file and not used is said where it is saved, and where it is looked at', async () => {
+  test('parts of a file that are kept and not used are named where the file is saved, and where it is looked at', async () => {
     const alien = (name: string) => ({ name, plugin: 'alien' });
     const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     const portals = [

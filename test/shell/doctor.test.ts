@@ -1,5 +1,5 @@
-// What `doctor` finds: each check with a configuration that has it and the line that mends it, and nothing in a sound one. Job 20
-// and 23 of an administrator's day, who has room and who reaches what: one line.
+// The findings of `doctor`: each check with a configuration that has the fault and the line that mends it, and nothing in a sound one.
+// Jobs 20 and 23 of an administrator's day, room and reachability: one line.
 
 import { linkSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

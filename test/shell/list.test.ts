@@ -61,7 +61,7 @@ it('list disks sort=-size: by bytes and not by their text', async () => {
   expect(await run('list disc')).toContain('is none of: disks, luns, initiators, targets, portals.');
 });
 
-it('who uses which LUN: at the LUN, at the disk, and from the initiator', async () => {
+it('the users of a LUN: at the LUN, at the disk, and from the initiator', async () => {
   const { run, data, port } = await served();
   const { close } = await connectInitiator(port, iqn, one);
   onTestFinished(close);

@@ -1,5 +1,5 @@
-// What a further property of a LUN costs: one row of a table. The test adds a row, and asks whether
-// everything that is to be done with a property is done with this one. Effects of properties are tested by their subjects.
+// The cost of a further property of a LUN: one row of a table. The test adds a row, and asks whether all that is done with properties is
+// done with this one. Effects of properties are tested by their subjects.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

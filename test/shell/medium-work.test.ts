@@ -1,4 +1,4 @@
-// What the shell shows of FORMAT UNIT and SANITIZE. What they do is tested in test/conformance/scsi.
+// The shell's words about FORMAT UNIT and SANITIZE. Their effect is tested in test/conformance/scsi.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ScsiInitiator } from '../support/logical-unit.ts';
@@ -26,7 +26,7 @@ test('SBC-4 4.11 info and status: how far a SANITIZE is, then that it failed, th
   const initiator = new ScsiInitiator(disk).login();
   const overwrite = () => initiator.send([0x48, 0x01, 0, 0, 0, 0, 0, 0, 5], Uint8Array.of(1, 0, 0, 1, 7));
   const write = disk.volume!.write.bind(disk.volume);
-  // It comes as far as three quarters, and waits there until it is told to fail.
+  // The work comes as far as three quarters, and waits there until it is told to fail.
   let fail = (_error: Error): void => {};
   const reached = new Promise<void>((resolve) => {
     disk.volume!.write = (from, position, durable) => {

@@ -1,7 +1,4 @@
-/**
- * What the commands of each kind of node say and do.
- * Not tested here: what the operations themselves check (test/root).
- */
+/** The output and the effect of the commands of each kind of node. Not tested here: the checks of the operations themselves (test/root). */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -345,7 +342,7 @@ test('as targetcli: portals', async () => {
     'Binding to INADDR_ANY (0.0.0.0)\nE| This NetworkPortal already exists in configFS\n',
   );
   await says([
-    // As LIO does, also where the address was given.
+    // LIO does so, too, also where the address was given.
     [`${tpg}/portals create 0.0.0.0 3261`, 'Binding to INADDR_ANY (0.0.0.0)'],
     [`${tpg}/portals create ::1 3263`, 'Created network portal ::1:3263.'],
     [`${tpg}/portals create [::2] 3263`, 'Created network portal ::2:3263.'],
@@ -366,7 +363,7 @@ test('as targetcli: portals', async () => {
   );
 });
 
-test('whoever sits at a terminal is asked before something goes away under an initiator', async () => {
+test('a person at a terminal is asked before something goes away under an initiator', async () => {
   await shell.run(rd('rd0'), `/iscsi create ${iqn}`, `${tpg}/luns create /backstores/ramdisk/rd0`);
   const session = { targetWwn: iqn, tpgTag: 1, initiatorWwn: client };
   Object.assign(shell.host.root, { sessions: () => [session] });

@@ -24,9 +24,9 @@ const iqn = 'iqn.2003-01.org.example:t1';
 const tpg = `/iscsi/${iqn}/tpg1`;
 
 let shell: TestShell;
-/** Of each kind of place, its paths. */
+/** The paths of each kind of place. */
 const places = new Map<PlaceKind, string[]>();
-/** Of each path, its groups and their settings. */
+/** The groups of each path, with their settings. */
 const settings = new Map<string, { group: string; name: string }[]>();
 
 beforeAll(async () => {
@@ -83,7 +83,7 @@ const sizes = fc.integer({ min: 1, max: 65_535 });
 const ownValues = ({ type }: Parameter): fc.Arbitrary<Value> =>
   type.name === 'bool' ? valuesOf.boolean : typeof type.parse('1') === 'number' ? sizes : sizes.map(String);
 
-/** What an operation of this type can carry. */
+/** The parameters that an operation of this type can carry. */
 const paramsOf = (params: OperationType['params'], own: readonly Parameter[] = []): fc.Arbitrary<ParameterValues> => {
   const named = Object.keys(params).filter((name) => name !== '*');
   const arbitraries: Record<string, fc.Arbitrary<Value>> = Object.fromEntries([

@@ -1,4 +1,4 @@
-// What a tired operator types, and what the answer says to type instead. Not here: the commands themselves.
+// Mistakes of a tired operator, and the words of the answer that say what to type instead. Not here: the commands themselves.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openShell, removeHome, type TestShell } from '../support/shell.ts';

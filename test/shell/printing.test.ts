@@ -1,7 +1,7 @@
 /**
- * What others wrote never reaches a terminal, a pipe or a question as it is. A saved file in which every string is hostile
- * is loaded, and whatever shows something is asked for it, drawn for a person and for a script. Not here: logs
- * (test/printable.test.ts), and how an initiator's names get into a session.
+ * Foreign text never reaches a terminal, a pipe or a question as it is. A saved file in which every string is hostile is loaded, and
+ * every command that shows something is asked for it, drawn for a person and for a script. Not here: logs (test/printable.test.ts), and
+ * the way of an initiator's names into a session.
  */
 
 import { writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { temporaryDirectory } from '../support/tcli.ts';
 
 const iqn = `iqn.2003-01.org.${hostileName}:t`;
 const client = `iqn.2001-04.com.${hostileName}:c`;
-/** One that is hostile in its name alone. */
+/** An object that is hostile in its name alone. */
 const plainObject = `${hostileName}-plain`;
 const strange = { [`key ${hostile}`]: hostile };
 
@@ -163,7 +163,7 @@ test('warnings of the start, questions, suggestions and their help have none', a
   expect(texts.filter((text) => text.includes('\\u001b')).length).toBeGreaterThan(5);
 });
 
-test('what is offered for such a name can be typed; the object can be deleted, undone, saved and restored', async () => {
+test('the candidate for such a name can be typed; the object can be deleted, undone, saved and restored', async () => {
   const [, offered] = await shell.complete('/backstores/ramdisk delete ');
   expect(offered).toBe(quoted(plainObject));
   const there = () => shell.host.root.tree.storageObject(`/backstores/ramdisk/${plainObject}`) !== undefined;
@@ -187,7 +187,7 @@ test('RFC 7143 6.1: an initiator is not told of a target whose name is no text',
   expect(rawIn(JSON.stringify(told))).toBe('');
 });
 
-test('nothing new gets such a name: one rule, in every door', async () => {
+test('a new object with such a name is refused: one rule, in every door', async () => {
   const word = quoted(hostileName);
   const lines = [
     `/backstores/ramdisk create ${word} 1M`,

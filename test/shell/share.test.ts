@@ -62,7 +62,7 @@ test('a secret is made of 96 bits, shown once, and not again', async () => {
   expect(await share('chap=bill')).toMatch(/CHAP user bill, secret [\w-]{16}\n/);
 });
 
-test('it is one change: undo takes the whole of it back, and a refused one leaves nothing', async () => {
+test('share is one change: undo takes the whole of it back, and a refused one leaves nothing', async () => {
   const before = now();
   await share('size=1M chap=fred allow=ALL');
   await shell.run('/ undo');
@@ -71,7 +71,7 @@ test('it is one change: undo takes the whole of it back, and a refused one leave
   expect(now()).toBe(before);
 });
 
-test('what is a storage object already is used, and stays when it is not shared any more', async () => {
+test('an existing storage object is used, and stays when it is not shared any more', async () => {
   await shell.run(`/backstores/fileio create mine "${path}" 1M`);
   await share();
   expect((await data())[0].path).toBe(path);
@@ -107,7 +107,7 @@ test(
       try {
         execFileSync('umount', [where], { stdio: 'ignore' });
       } catch {
-        // It is not any more.
+        // The device is not mounted any more.
       }
       detachLoopDevice(device);
     }

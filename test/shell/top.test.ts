@@ -1,5 +1,5 @@
-// What `top` makes of what a watch tells, and of keys; its screens at three sizes. Not here: the real terminal and the
-// subscription (test/shell/ui/top.test.ts).
+// The figures that `top` makes of a watch, and its keys; its screens at three sizes. Not here: the real terminal and the subscription
+// (test/shell/ui/top.test.ts).
 
 import { expect, it } from 'vitest';
 import { TopFigures, type TopView } from '../../shell/top/figures.ts';

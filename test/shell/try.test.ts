@@ -40,7 +40,7 @@ test('a line on trial is made at once; status says until when; confirm keeps it'
   expect(await shell.run('confirm')).toMatch(/^E\| Nothing is on trial/);
 });
 
-test('what could not be taken back is not tried, and is as it was; nor is what is no line, no time, or a trial itself', async () => {
+test('a change that could not be taken back is not tried; nor is a line that is none, has no time, or is a trial itself', async () => {
   await shell.host.root.start();
   expect(await shell.run('try 5m /backstores/ramdisk delete rd0')).toContain(
     'what /backstores/ramdisk/rd0 held is gone',

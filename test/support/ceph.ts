@@ -12,7 +12,7 @@ import { freePort } from './free-port.ts';
 import { makeFolder, removeFolder } from './scratch.ts';
 import { run } from './tcli.ts';
 
-/** What tests need for one. */
+/** The programs that tests need for a cluster. */
 export const cephPrograms = ['ceph', 'ceph-mgr', 'ceph-mon', 'ceph-osd', 'rbd'] as const;
 
 /** Bytes of the file that the OSD has, which stays sparse. */
@@ -76,7 +76,7 @@ export class TestCluster {
     await this.ceph('osd', 'new', osd, '0');
     await this.#run('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', osd, '-c', conf, '--keyring', keyring);
     this.startOsd();
-    // It counts what pools take.
+    // The manager counts the space that pools take.
     this.#daemon('ceph-mgr', 'x');
     await this.ceph('osd', 'pool', 'create', 'rbd', '8');
     await this.up();
@@ -105,7 +105,7 @@ export class TestCluster {
     this.#daemons.set(program, child);
   }
 
-  /** What becomes of the OSD: killed, or held and let go of. */
+  /** Sends a signal to the OSD: it is killed, or held and let go of. */
   async signalOsd(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     await signalled(this.#daemons.get('ceph-osd')!, signal);
   }
@@ -115,12 +115,12 @@ export class TestCluster {
     await signalled(this.#daemons.get('ceph-mon')!, signal);
   }
 
-  /** What `ceph` prints. */
+  /** The output of `ceph`. */
   ceph(...words: string[]): Promise<string> {
     return this.#run('ceph', '-c', this.conf, ...words);
   }
 
-  /** What `rbd` prints. */
+  /** The output of `rbd`. */
   rbd(...words: string[]): Promise<string> {
     return this.#run('rbd', '-c', this.conf, ...words);
   }

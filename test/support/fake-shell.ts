@@ -18,7 +18,7 @@ const client = connectThread(new URL('./fake-engine.js', import.meta.url), engin
   color: true,
   interactive: true,
 });
-// As if it were a client of a process that serves.
+// The session looks as if it were a client of a process that serves.
 if (!FAKE_HOSTED) client.then((connected) => Object.assign(connected, { hosted: false })).catch(() => {});
 process.exitCode = await interactive(client, { banner: ['fake shell', ''], historyFile });
 if (FAKE_HANG) process.exit();

@@ -7,7 +7,7 @@ import { openShell, removeHome, type TestShell } from './shell.ts';
 
 export const iqn = 'iqn.2026-11.org.example:one';
 
-/** What is on standard output of an import: the line and the reason of what was left. */
+/** The lines of an import's standard output about lines that were left, and the reason of each. */
 export const left = (said: string): string[] =>
   [...said.matchAll(/Not taken over: \S+?:(\d+): (.*)/g)].map(([, line, what]) => `${line} ${what}`);
 

@@ -25,11 +25,11 @@ export interface ReceivedPdu {
   readonly name: string;
   readonly values: Record<string, number & boolean & Uint8Array>;
   readonly data: Buffer;
-  /** Its data as text. */
+  /** The data of the PDU as text. */
   readonly text: Record<string, string>;
 }
 
-/** What a command came to. */
+/** The outcome of a command. */
 export interface CommandOutcome {
   readonly status: number;
   readonly data: Buffer;
@@ -48,7 +48,7 @@ export interface CommandOptions {
   length?: number;
   read?: boolean;
   write?: boolean;
-  /** What it sends: immediate data first, the rest as it is asked for. */
+  /** The data that the command sends: immediate data first, the rest as it is asked for. */
   data?: Uint8Array;
   immediateData?: number;
   immediate?: boolean;
@@ -239,7 +239,7 @@ export class Initiator {
     const pieces: Buffer[] = [];
     for (;;) {
       const pdu = await this.next();
-      // What the target says in between is no part of the command.
+      // Messages of the target in between are no part of the command.
       if (pdu.name === 'Asynchronous Message') continue;
       if (pdu.values['initiatorTaskTag'] !== tag)
         throw new Error(`${pdu.name} of another task: ${JSON.stringify(pdu.values)}`);
@@ -250,7 +250,7 @@ export class Initiator {
     }
   }
 
-  /** What an R2T asks for. */
+  /** Sends the data that an R2T asks for. */
   sendRequested({ values }: ReceivedPdu, data: Uint8Array): void {
     const from = values['bufferOffset']!;
     this.sendData(

@@ -42,7 +42,7 @@ export function addAcl(tpg: Tpg, wwn: string): NodeAcl {
   return acl;
 }
 
-/** What a connection writes, kept until it is taken. `blocked` is the test's to say. */
+/** The output of a connection, kept until it is taken. The test sets `blocked`. */
 export class MemoryOutput implements Output {
   bytes: Uint8Array = new Uint8Array(1024 * 1024);
   blocked = false;

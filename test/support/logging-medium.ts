@@ -14,7 +14,7 @@ export type MediumKind = 'NBD export' | 'file' | 'block device';
 export interface LoggingMedium {
   /** The path of the file or device, or the URI of the export. */
   readonly name: string;
-  /** What the medium got so far. */
+  /** The requests that the medium got so far. */
   events(): MediumEvents;
   close(): Promise<void>;
 }
@@ -86,7 +86,7 @@ interface Extent {
 const line =
   /connection=(\d+) (\.\.\.)?(Write|Zero|Trim|Flush) id=(\d+)(?: offset=0x([\da-f]+) count=0x([\da-f]+) .*?fua=(\d))?/;
 
-/** What stands in the log: what was changed, and what of that no later flush has covered. */
+/** The contents of the log: the changes, and those that no later flush has covered. */
 class MediumEvents {
   /** How long the log is, to look at what comes after it. */
   readonly end: number;

@@ -12,7 +12,7 @@ import { clearUnitAttentions } from '../../src/scsi/unit-attention.ts';
 
 import { type MemoryVolume, memoryVolume } from './memory-volume.ts';
 
-/** What an initiator learns from a command. */
+/** The answer that an initiator gets to a command. */
 export interface Answer {
   readonly status: number;
   readonly data: Buffer;
@@ -39,9 +39,9 @@ interface Options {
   readonly name?: string;
   readonly wwn?: string;
   readonly volume?: MemoryVolume;
-  /** What a new object of its kind has otherwise (write cache on). */
+  /** The attributes in which the object differs from a new one of its kind (write cache on). */
   readonly defaults?: Record<string, number>;
-  /** What was set since. */
+  /** The attributes that were set since. */
   readonly attributes?: Record<string, number>;
 }
 
@@ -91,7 +91,7 @@ export class ScsiInitiator {
     return this;
   }
 
-  /** Its session ends. */
+  /** Ends its session. */
   logout(): void {
     loseNexus(this.nexus);
   }

@@ -31,7 +31,7 @@ export interface OptionReply {
   readonly data: Buffer;
 }
 
-/** What a request is answered with: an error number, or data. `chunks` are the types of structured replies. */
+/** The answer to a request: an error number, or data. `chunks` are the types of structured replies. */
 export interface Reply {
   readonly error: number;
   readonly data: Buffer;

@@ -1,7 +1,6 @@
 /**
- * What a test needs of the machine besides Node: `it('…', needs('fish'), async () => …)`. Where the machine lacks it, the test
- * is skipped, and the reporter (skip-reporter.ts) says at the end of the run what was skipped and why. It is the only way
- * to skip a test (tidy test).
+ * The needs of a test besides Node: `it('…', needs('fish'), async () => …)`. Where the machine lacks one, the test is skipped, and the
+ * reporter (skip-reporter.ts) says at the end of the run what was skipped and why. No test is skipped in another way (tidy test).
  */
 
 import { execFileSync } from 'node:child_process';
@@ -17,7 +16,7 @@ import { type Program, packagesOf } from './programs.ts';
 
 declare module 'vitest' {
   interface TaskMeta {
-    /** What the machine lacks for this test, by need. */
+    /** The things that the machine lacks for this test, by need. */
     lacks?: Lack[];
   }
 }
@@ -76,10 +75,10 @@ const conditions = {
     existsSync(recordings) ? undefined : `${recordings} is not there (TCLI_RECORDINGS names the folder)`,
 } satisfies Record<string, () => string | undefined>;
 
-/** What a test may need. */
+/** A need of a test. */
 export type Need = Program | keyof typeof conditions;
 
-/** What CI does without, and why; whatever else a test lacks there is an error. */
+/** The needs that CI does without, and why; any other that a test lacks there is an error. */
 export const excusedInCi: Partial<Record<Need, string>> = {
   "tgt's examples": 'a CI machine may be a container without documentation of packages',
   recordings: "recordings of LIO are output of others' programs; who has them runs these tests with TCLI_RECORDINGS",

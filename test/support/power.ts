@@ -32,7 +32,7 @@ class Directory {
   }
 }
 
-/** Which of what was not synchronised is there nevertheless. */
+/** The unsynchronised changes that survive nevertheless. */
 export interface Survives {
   readonly names: boolean;
   readonly contents: boolean;
@@ -40,7 +40,7 @@ export interface Survives {
 
 export interface TrackedFiles {
   readonly files: Files;
-  /** What is left of `root` after a power cut, made in `into`, an empty directory. */
+  /** Makes the remains of `root` after a power cut in `into`, an empty directory. */
   leave(into: string, survives: Survives): void;
 }
 

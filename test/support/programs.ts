@@ -33,7 +33,7 @@ export const packagesOf = {
   'mkfs.ext4': 'e2fsprogs',
   'mkfs.xfs': 'xfsprogs',
   mount: 'mount',
-  // Its driver of the network, and the field's own tester of agents.
+  // ocf-tester is the field's own tester of agents; the agents' network part needs iproute2.
   'ocf-tester': 'resource-agents iproute2',
   pacemakerd: 'pacemaker pacemaker-cli-utils',
   'nbd-client': 'nbd-client',
@@ -59,7 +59,7 @@ export const packagesOf = {
   'qemu-io': 'qemu-utils qemu-block-extra',
   'qemu-nbd': 'qemu-utils',
   'qemu-storage-daemon': 'qemu-utils',
-  // Its firmware comes along.
+  // The package brings the firmware along.
   'qemu-system-x86_64': 'qemu-system-x86',
   setpriv: 'util-linux',
   strace: 'strace',

@@ -30,7 +30,7 @@ const [tpg, acl] = [one(...tpgs), fc.tuple(one(...tpgs), one(...initiators)).map
 const below = (name: string) => tpg.map((path) => `${path}/${name}`);
 const wwn = one(...initiators);
 const flags = ['0', '1'];
-/** What a storage object of a kind is made of, in two sizes. */
+/** The parameters of a storage object of a kind, in two sizes. */
 const configOf = (backstore: string, size: number) => ({
   ...{ fileio: { dev: '/srv/d2.img' }, 'user:nbd': { config: `nbd/nbd://host/${size}` } }[backstore],
   size,
@@ -123,7 +123,7 @@ export async function treeWith(some: readonly Operation[]): Promise<Tree> {
 }
 
 const operation = (path: string, verb: string, params: Operation['params']): Operation => ({ path, verb, params });
-/** What most of the others need. */
+/** The objects that most of the others need. */
 const ground = [
   ...objects.map((path, at) =>
     operation(path.slice(0, path.lastIndexOf('/')), 'create', {
@@ -143,7 +143,7 @@ const ground = [
     ];
   }),
 ];
-/** What `treeWith` is given. */
+/** The arguments of `treeWith`. */
 export const trees = fc
   .tuple(
     fc.shuffledSubarray(ground).map((some) => ground.filter((one) => some.includes(one))),

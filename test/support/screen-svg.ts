@@ -1,6 +1,6 @@
 /** The screen of a terminal as an SVG image: text that can be selected, in the colours that the program chose. */
 
-/** What of xterm's cell is looked at. */
+/** The part of xterm's cell that is used. */
 interface Cell {
   getChars(): string;
   getWidth(): number;
@@ -13,7 +13,7 @@ interface Cell {
   isInverse(): number;
 }
 
-/** Of a terminal with a dark background, readable on it (8 to 15 are the bright ones). */
+/** The palette of a terminal with a dark background, readable on it (8 to 15 are the bright ones). */
 const palette = [
   '#484f58',
   '#ff7b72',

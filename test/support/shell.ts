@@ -13,7 +13,7 @@ export interface TestShell {
   readonly host: Host;
   readonly session: ShellSession;
   readonly questions: Question[];
-  /** What the next question is answered. */
+  /** The answer to the next question. */
   answer: string | null;
   /** Runs lines. @returns what they printed; standard error's lines begin with `E| ` */
   run(...lines: string[]): Promise<string>;
@@ -27,7 +27,7 @@ export interface TestShell {
 export interface TestShellOptions extends SessionOptions {
   readonly directory?: string;
   readonly terminal?: Partial<Terminal>;
-  /** What time it is. */
+  /** The wall clock. */
   readonly now?: () => Date;
 }
 

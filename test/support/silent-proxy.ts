@@ -70,7 +70,7 @@ export class SilentProxy {
     for (const socket of this.#open) if (silent.has(socket)) socket.destroy();
   }
 
-  /** What was held back arrives, and all that follows. */
+  /** Lets the data that was held back go on, and all that follows. */
   resume(): void {
     this.#left = { toServer: Infinity, toClient: Infinity };
     for (const { from, to, bytes } of this.#held.splice(0)) {

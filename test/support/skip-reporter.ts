@@ -43,7 +43,7 @@ export class SkipReporter implements Reporter {
 
 const inCi = (): boolean => !['', '0', 'false'].includes(process.env['CI'] ?? '');
 
-/** What the machine lacks for a test or for a group around it. */
+/** The things that the machine lacks for a test or for a group around it. */
 function lacksOf(test: TestCase): readonly Lack[] {
   for (let at: TestCase | TestSuite | TestModule = test; at.type !== 'module'; at = at.parent) {
     const { lacks } = at.meta();

@@ -59,7 +59,7 @@ export async function configure(home: string, ...lines: string[]): Promise<strin
 
 export interface Served {
   readonly process: ChildProcess;
-  /** What it wrote to standard error so far. */
+  /** The standard error so far. */
   log(): string;
   /** SIGTERM and wait. @returns the exit status */
   stop(): Promise<number | null>;

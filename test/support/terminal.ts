@@ -179,7 +179,7 @@ export class TestTerminal {
     try {
       this.#pty.kill('SIGKILL');
     } catch {
-      // It has ended already.
+      // The process has ended already.
     }
   }
 

@@ -10,7 +10,7 @@ export interface TgtStep {
   readonly kind: 'run' | 'file' | 'initiator';
   /** The command, or the initiator's. */
   readonly text: string;
-  /** What was recorded of it; lines of standard error begin with `E| `. */
+  /** The recorded lines; lines of standard error begin with `E| `. */
   readonly lines: readonly string[];
   readonly exit: number | undefined;
 }

@@ -42,7 +42,7 @@ export class DriverRing {
     });
   }
 
-  /** Of the parts, in the memory. */
+  /** The places of the parts, in the memory. */
   get descriptors(): number {
     return this.offset;
   }

@@ -45,7 +45,7 @@ const write = [0x2a, 0, 0, 0, 0, 0, 0, 0x40, 0, 0];
 
 const bytesOf = (those: typeof borrowed) => those.reduce((sum, { bytes }) => sum + bytes, 0);
 
-it('what unfinished writes of many sessions kept is freed to the last byte once the sessions are gone', async () => {
+it('memory of unfinished writes of many sessions is freed to the last byte once the sessions are gone', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   const unit = logicalUnit({ volume: memoryVolume(16 << 20, { writeNow: undefined }) });
@@ -57,13 +57,13 @@ it('what unfinished writes of many sessions kept is freed to the last byte once 
     await connection.close('the test ends it');
   }
   expect(bytesOf(borrowed)).toBeGreaterThanOrEqual(64 << 20);
-  // What was looked at in one turn of the event loop lives to its end.
+  // An object that was looked at in one turn of the event loop lives to its end.
   await new Promise((resolve) => setImmediate(resolve));
   vi.advanceTimersByTime(5_000);
   expect(bytesOf(borrowed.filter(({ buffer }) => buffer.deref() !== undefined))).toBe(0);
 });
 
-it('what NBD clients did not read of their answers is freed once they are gone, but for less than is worth a look', async () => {
+it('memory of answers that NBD clients did not read is freed once they are gone, but for less than is worth a look', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   const answers: typeof borrowed = [];
@@ -91,7 +91,7 @@ it('what NBD clients did not read of their answers is freed once they are gone, 
   expect(bytesOf(answers.filter(({ buffer }) => buffer.deref() !== undefined))).toBeLessThan(64 << 20);
 });
 
-it('what connections leave behind that is not of V8 is given back: the C library is asked for it, once for thousands', () => {
+it('memory of connections outside of V8 is given back: the C library is asked for it, once for thousands', () => {
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   const trims = () => calls.filter((name) => name === 'malloc_trim').length;

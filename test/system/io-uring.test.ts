@@ -61,7 +61,7 @@ it(
     for (let attempt = 0; killed.inFlight === 0 && attempt < 20; attempt += 1) killed = await killReader(path);
     const { address, inFlight } = killed;
     expect(inFlight).toBeGreaterThan(0);
-    // What the thread had of V8's heap and of malloc is free now, and these take its place.
+    // The thread's memory of V8's heap and of malloc is free now, and these take its place.
     const canaries = Array.from({ length: 1024 }, () => Buffer.allocUnsafeSlow(slotBytes / 8).fill(0xca));
     const whole = Buffer.from(contents.buffer);
     await expect.poll(() => Buffer.compare(new Uint8Array(viewOf(address, slots * slotBytes)), whole) === 0).toBe(true);
@@ -108,29 +108,33 @@ it('requests beyond the slots wait for one', needs('io_uring'), async () => {
   ring.close();
 });
 
-it('what the kernel refuses is the error that it says, and nothing of it is read', needs('io_uring'), async () => {
-  joinRing();
-  onTestFinished(leaveRing);
-  expect(wayOfWaiting()).toBe('io_uring');
-  const { path } = coldFile(4096);
-  const [reader, writer] = [openSync(path, 'r'), openSync(path, 'a')];
-  onTestFinished(() => {
-    for (const fd of [reader, writer]) closeSync(fd);
-  });
-  const bytes = Buffer.alloc(512, 7);
-  const { EBADF } = constants.errno;
-  const result = (call: 'read' | 'write', fd: number, position: number) =>
-    new Promise<number>((resolve) => waitingIo()[call](fd, bytes, position, resolve));
-  expect([await result('read', writer, 0), await result('write', reader, 0)]).toEqual([-EBADF, -EBADF]);
-  await expect(waitingIo().allocate(reader, 0, 0, 1)).rejects.toMatchObject({ code: 'EBADF', syscall: 'fallocate' });
-  await expect(waitingIo().sync(emptyPipe().from)).rejects.toMatchObject({ code: 'EINVAL', syscall: 'fdatasync' });
-  expect(bytes).toEqual(Buffer.alloc(512, 7));
-  expect(await result('read', reader, 4096)).toBe(0);
-  const after = Buffer.alloc(512);
-  readSync(reader, after, 0, 512, 0);
-  expect(await result('read', reader, 0)).toBe(512);
-  expect(bytes).toEqual(after);
-});
+it(
+  'a request that the kernel refuses ends with its error, and no bytes of it are read',
+  needs('io_uring'),
+  async () => {
+    joinRing();
+    onTestFinished(leaveRing);
+    expect(wayOfWaiting()).toBe('io_uring');
+    const { path } = coldFile(4096);
+    const [reader, writer] = [openSync(path, 'r'), openSync(path, 'a')];
+    onTestFinished(() => {
+      for (const fd of [reader, writer]) closeSync(fd);
+    });
+    const bytes = Buffer.alloc(512, 7);
+    const { EBADF } = constants.errno;
+    const result = (call: 'read' | 'write', fd: number, position: number) =>
+      new Promise<number>((resolve) => waitingIo()[call](fd, bytes, position, resolve));
+    expect([await result('read', writer, 0), await result('write', reader, 0)]).toEqual([-EBADF, -EBADF]);
+    await expect(waitingIo().allocate(reader, 0, 0, 1)).rejects.toMatchObject({ code: 'EBADF', syscall: 'fallocate' });
+    await expect(waitingIo().sync(emptyPipe().from)).rejects.toMatchObject({ code: 'EINVAL', syscall: 'fdatasync' });
+    expect(bytes).toEqual(Buffer.alloc(512, 7));
+    expect(await result('read', reader, 4096)).toBe(0);
+    const after = Buffer.alloc(512);
+    readSync(reader, after, 0, 512, 0);
+    expect(await result('read', reader, 0)).toBe(512);
+    expect(bytes).toEqual(after);
+  },
+);
 
 it.each([
   [

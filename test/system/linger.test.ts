@@ -17,7 +17,7 @@ it('an initiator that sends the next command at once is waited for, one that tak
   expect(run(new Linger(0.1), [0, 5, 10, 15])).toEqual([false, false, false, false]);
 });
 
-it('it goes on for a tenth of a millisecond; looking in vain is soon given up, and begun again when it would have paid', () => {
+it('lingering goes on for a tenth of a millisecond; looking in vain is soon given up, and begun again when it would have paid', () => {
   const linger = new Linger(0.1);
   run(linger, [0, 0.05, 0.1, 0.15]);
   expect([linger.goesOn(0.2), linger.goesOn(0.24), linger.goesOn(0.26)]).toEqual([true, true, false]);
@@ -75,7 +75,7 @@ it('a turn is for connections that can be looked at: with none the loop goes on 
   expect(looks(undefined)).toBe(1);
 });
 
-it('what one connection throws does not end the looking at others', () => {
+it('an error of one connection does not end the looking at others', () => {
   const clock = ownLoop();
   const look = vi.fn(() => {
     throw new Error('a bug');

@@ -9,7 +9,7 @@ const greedy = (budget: MemoryBudget, bytes: number) => {
   return account;
 };
 
-it('whoever keeps all that he can get leaves as much for the next one', () => {
+it('an account that keeps all it can get leaves as much for the next one', () => {
   const budget = new MemoryBudget(1024);
   const hogs = Array.from({ length: 7 }, () => greedy(budget, 8));
   expect(hogs[0]!.held).toBe(512);
@@ -17,13 +17,13 @@ it('whoever keeps all that he can get leaves as much for the next one', () => {
   expect(budget.account(1000).take(8)).toBe(true);
 });
 
-it('nobody has more than his own limit, but for a single piece that is longer', () => {
+it('an account has no more than its own limit, but for a single piece that is longer', () => {
   const budget = new MemoryBudget(1 << 20);
   const [one, other] = [budget.account(100), budget.account(100)];
   expect([one.take(60), one.take(60), other.take(300), other.take(1)]).toEqual([true, false, true, false]);
 });
 
-it('who has nothing gets something as soon as there is room, before those who have', () => {
+it('an account that has nothing gets something as soon as there is room, before those that have', () => {
   const budget = new MemoryBudget(100);
   const [rich, poor] = [budget.account(100), budget.account(100)];
   const started: string[] = [];

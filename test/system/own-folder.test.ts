@@ -25,7 +25,7 @@ async function another(place: string) {
   return { path: String(path).trim(), kill };
 }
 
-test('what a process left that was killed is taken away by the next one; what a living one has stays', async () => {
+test('folders of a killed process are removed by the next one; those of a living one stay', async () => {
   const place = join(temporaryDirectory(), 'run');
   const [dead, living] = await Promise.all([another(place), another(place)]);
   const stranger = join(place, 'tcli.sock.fuse');

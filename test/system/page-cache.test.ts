@@ -19,7 +19,7 @@ afterAll(() => {
 
 const neverWait = needs('reads that never wait');
 
-test('what is cached is read into views of any size and alignment', neverWait, () => {
+test('cached data is read into views of any size and alignment', neverWait, () => {
   for (const length of [1, 3, 63, 64, 65, 4096, 65_535])
     for (const offset of [0, 1, 7]) {
       const whole = new Uint8Array(length + 9).fill(0xee);
@@ -39,7 +39,7 @@ function evict(into: Uint8Array): void {
 }
 
 test(
-  'what is not cached, or not there, is not read',
+  'data that is not cached, or not there, is not read',
   needs('reads that never wait', 'temporary files on a disk', 'dd'),
   () => {
     const into = new Uint8Array(4096);

@@ -13,7 +13,7 @@ it('time in which nobody looked at the clock is none, but for a tick; it never g
   expect(seen.map((now) => now - 1000)).toEqual([0, 400, 900, 1400, 1400, 1900, 2400, 3900]);
 });
 
-it('who is late is found so after what has come was received, and not after it was prevented', async () => {
+it('a peer is found late after the data that has come was received, and not after that was prevented', async () => {
   const order: string[] = [];
   const prevent = whenLate(0, () => order.push('prevented'));
   const late = new Promise<void>((resolve) => whenLate(0, () => resolve(void order.push('late'))));
@@ -36,7 +36,7 @@ it('a wait longer than a timer takes is no wait of a millisecond', () => {
   expect(delays).toEqual([2 ** 31 - 1, 2 ** 31 - 1, 2 ** 31 - 1]);
 });
 
-it('what nobody tells of is looked for until it is found, given up or late, and once in any case', async () => {
+it('an event that nobody tells of is looked for until it is found, given up or late, and once in any case', async () => {
   let looks = 0;
   const atThe = (wanted: number) => () => {
     looks += 1;

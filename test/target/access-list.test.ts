@@ -1,4 +1,4 @@
-// Which addresses and names an access list has. What follows for discovery, logins and sessions: test/iscsi/access-list.test.ts.
+// The addresses and names of an access list. Its effect on discovery, logins and sessions: test/iscsi/access-list.test.ts.
 
 import { expect, it } from 'vitest';
 import { addressRuleProblem, isListed } from '../../src/target/access-list.ts';
@@ -28,7 +28,7 @@ it.each([
   ['64:ff9b::/96', '64:ff9b::192.0.2.7', true],
   ['ALL', '192.0.2.7', true],
   ['ALL', '', true],
-  // As in tgt, these match nobody.
+  // In tgt, too, these match nobody.
   ['192.0.2.7/24', '192.0.2.7', false],
   ['2001:db8::1/32', '2001:db8::1', false],
   ['192.0.2.0/33', '192.0.2.0', false],
@@ -46,7 +46,7 @@ it('one match in either part is enough; an empty list has nobody', () => {
   expect(isListed({ addresses: [], names: [] }, name, '192.0.2.7')).toBe(false);
 });
 
-it('what would match nobody has a reason', () => {
+it('a rule that would match nobody has a reason', () => {
   for (const good of ['ALL', '192.0.2.7', '192.0.2.0/24', '::1', '2001:db8::/32'])
     expect(addressRuleProblem(good)).toBeUndefined();
   for (const wrong of ['all', 'host', '192.0.2.0/33', '192.0.2', '2001:db8::/129', '192.0.2.0/'])

@@ -1,5 +1,5 @@
-// What requests of tgtd's management socket do to the tree, and which numbers refuse them. Its words, line by line, by tgt's
-// own programs: test/e2e/tgt.test.ts.
+// The effect of requests of tgtd's management socket on the tree, and the numbers that refuse them. The socket's words, line by line, by
+// tgt's own programs: test/e2e/tgt.test.ts.
 
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -137,7 +137,7 @@ test.each([
   expect(await newUnit(1, 1, `path=${file('a')}`, type)).toBe(number);
 });
 
-test('what is not here is refused with tgt’s words, and the log has the reason', async () => {
+test('a request without a counterpart here is refused with tgt’s words, and the log has the reason', async () => {
   await newTarget(1);
   expect(await client.ask('system', 'update', { text: 'iSNS=On' })).toBe(22);
   expect(await client.ask('target', 'new', { tid: 2, lld: 'iser', text: 'targetname=iqn.2026-11.org.example:x' })).toBe(
@@ -187,7 +187,7 @@ test('the end of tgtd is the end of this process, and not while there are target
   expect([await client.ask('system', 'delete'), client.stopped]).toEqual(['', true]);
 });
 
-test('whatever is asked gets an answer that is as long as it says', async () => {
+test('any request gets an answer that is as long as it says', async () => {
   await newTarget(1);
   await newUnit(1, 1, `path=${file('a')}`);
   const words = fc.record({
@@ -199,7 +199,7 @@ test('whatever is asked gets an answer that is as long as it says', async () => 
       fc.constantFrom('targetOps =,', 'portalOps portal=[:::1,', 'user=', '=', 'path=,bstype=x'),
     ),
   });
-  // What ends the process or takes long is left out.
+  // Requests that end the process or take long are left out.
   const mode = fc.constantFrom(...modes.filter((one) => one !== 'system'));
   await fc.assert(
     fc.asyncProperty(mode, fc.constantFrom(...operations), words, async (of, op, given) => {

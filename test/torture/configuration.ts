@@ -13,7 +13,7 @@ export interface Model {
 
 export const emptyModel: Model = { objects: {}, targets: {}, attributes: {} };
 
-/** What is done, and what is there when it is. */
+/** A change, and the objects that are there when it succeeds. */
 export interface TortureChange {
   readonly request: { readonly do: 'apply'; readonly operation: Operation } | { readonly do: 'save' };
   readonly after: Model;
@@ -99,7 +99,7 @@ interface Saved {
   }[];
 }
 
-/** What a saved configuration says, in the model's words. @param fixed a storage object and a target that are always there */
+/** The contents of a saved configuration, in the model's words. @param fixed a storage object and a target that are always there */
 export function modelOf(configuration: unknown, fixed: { readonly object: string; readonly wwn: string }): Model {
   const { storage_objects: objects, targets } = configuration as Saved;
   const ours = targets.filter(({ wwn }) => wwn !== fixed.wwn);

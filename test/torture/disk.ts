@@ -1,6 +1,6 @@
 /**
- * What a disk owes its initiators: every sector holds a stamp, and after a crash it must be the last one that was stable or a
- * later one that was sent. Written by raw PDUs (WRITE(10), with FUA or followed by SYNCHRONIZE CACHE) and by qemu-io.
+ * The duties of a disk to its initiators: every sector holds a stamp, and after a crash it must be the last one that was stable or a
+ * later one that was sent. Sectors are written by raw PDUs (WRITE(10), with FUA or followed by SYNCHRONIZE CACHE) and by qemu-io.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -140,7 +140,7 @@ export class TortureDisk {
     return stamp;
   }
 
-  /** What was sent before it is history: a sector's writes are answered in the order in which they were sent. */
+  /** Forgets earlier stamps: a sector's writes are answered in the order in which they were sent. */
   #settle(lba: number, stamp: number): void {
     for (let sector = lba; sector < lba + writeSectors; sector += 1) {
       const sent = this.#sent[sector]!;

@@ -1,7 +1,7 @@
 /**
- * What a flush promises, on media that fail: two initiators write and flush, the medium's writeback is broken and mended,
- * the target is paused, killed with -9 and started again. At each GOOD of a flush or of a write with FUA, the medium itself is
- * looked at: nothing that was acknowledged may be missing there, and nothing may still be in a cache below the target.
+ * The promises of a flush, on media that fail: two initiators write and flush, the medium's writeback is broken and mended, the target is
+ * paused, killed with -9 and started again. At each GOOD of a flush or of a write with FUA, the medium itself is looked at: no
+ * acknowledged data may be missing there, nor still be in a cache below the target.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -22,7 +22,7 @@ const sectors = blockBytes / 512;
 export interface FragileMedium {
   /** The storage object: what `create` of its kind wants after the name. */
   readonly create: string;
-  /** What is really there. */
+  /** The image with the real contents of the medium. */
   readonly image: string;
   breaks(): void;
   mends(): void;
@@ -68,7 +68,7 @@ async function fullDisk(folder: string): Promise<FragileMedium> {
   return {
     create: `/backstores/block create disk ${device}`,
     image,
-    // It is full by itself, as long as it was never mended.
+    // The medium is full by itself, as long as it was never mended.
     breaks: () => {},
     mends,
     hasUnstable: () => false,
@@ -109,11 +109,11 @@ export interface PromiseCounts {
   told: number;
 }
 
-/** What one block holds, as far as that is known. */
+/** The contents of one block, as far as they are known. */
 interface Block {
   /** The stamp of the last write that was acknowledged; undefined when one failed after it. */
   acknowledged: number | undefined;
-  /** It was acknowledged after the last good flush. */
+  /** Whether the block was acknowledged after the last good flush. */
   dirty: boolean;
   /** A flush failed while it was dirty, and it was not written since. */
   suspect: boolean;
@@ -174,7 +174,7 @@ export class Promises {
     for (const { close } of this.#connections) close();
     await this.#target.kill();
     this.counts.kills += 1;
-    // What is in no flush is in the kernel's cache, or lost with a medium that fails just now: then nobody can say.
+    // A write without a flush is in the kernel's cache, or lost with a medium that fails just now: then nobody can say.
     if (this.#isBroken) for (const block of this.#blocks) if (block.dirty) block.acknowledged = undefined;
     // The next process flushes the medium when it opens it, and knows by that whether something is missing.
     for (const block of this.#blocks) block.dirty = false;

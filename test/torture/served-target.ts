@@ -25,7 +25,7 @@ export class ServedTarget implements PromisedTarget {
     this.port = port;
   }
 
-  /** What it logged last. */
+  /** The last lines of its log. */
   get log(): string {
     return this.#log;
   }

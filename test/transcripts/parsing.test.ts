@@ -1,5 +1,5 @@
-// What tools that drive targetcli take out of its answers, with their own ways of reading: row.split(' '), and regular expressions.
-// The lines that they type, and all of the answers, are in the transcripts beside this file.
+// Tools that drive targetcli read its answers in their own ways: row.split(' '), and regular expressions. The lines that they type, and
+// all of the answers, are in the transcripts beside this file.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

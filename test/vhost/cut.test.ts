@@ -44,7 +44,7 @@ function messagesOf(driver: TestFrontEnd): Sent[] {
   ];
 }
 
-/** What this process has of front-ends: descriptors, and mappings of their memory. */
+/** The descriptors of front-ends, and the mappings of their memory, in this process. */
 const held = () => ({
   descriptors: readdirSync('/proc/self/fd').length,
   mappings: readFileSync('/proc/self/maps', 'latin1').match(/memfd:guest/g)?.length ?? 0,
@@ -63,7 +63,7 @@ const names = [
 
 test('a front-end that goes in the middle of a message, or behind it, leaves nothing, and the next one is served', async () => {
   const target = await vhostTarget();
-  // What stays from the first use of anything is there before.
+  // Things that stay from their first use are there before.
   (await target.driver()).close();
   await expect.poll(() => target.engine.sessions().length).toBe(0);
   const before = held();
@@ -110,7 +110,7 @@ test.each(states)(
     const first = await target.driver();
     await act(first);
     first.disconnect();
-    // What waits for commands to end sees only then that it is over.
+    // A wait for the end of commands sees only then that the connection is over.
     if (!/being stopped|being reset/.test(state)) await expect.poll(() => target.engine.sessions()).toEqual([]);
     const sessionsLeft = () => {
       medium.releaseAll();
@@ -126,7 +126,7 @@ test.each(states)(
   },
 );
 
-/** It is let in when nothing of the one before is on its way any more. */
+/** The next driver, which is let in when no command of the one before is on its way any more. */
 async function nextDriver(target: Awaited<ReturnType<typeof vhostTarget>>, release: () => void): Promise<TestFrontEnd> {
   for (;;)
     try {

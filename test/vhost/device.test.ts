@@ -233,7 +233,7 @@ test('5.6.6.2: task management: what each function does to a command that is und
     expect(await driver.manage(6, { id: id + 1n })).toBe(response.ok);
     expect(await driver.manage(7)).toBe(response.succeeded);
     const managed = driver.manage(subtype, { id });
-    // What is answered after it was asked after it.
+    // The answer to this later request says that the first one was taken.
     await driver.manage(2);
     held.releaseAll();
     expect([name, await managed]).toEqual([name, response.ok]);
@@ -270,7 +270,7 @@ test('an abort is answered when nothing goes to the buffers of the command any m
 test.each([
   ['TASK ABORTED with TAS 1', 1, { response: response.ok, status: 0x40 }],
   ['RESET with TAS 0, and its driver sends it again', 0, { response: response.reset, status: 0 }],
-])('what another nexus resets ends with %s', async (_, emulate_tas, answer) => {
+])('a command that another nexus resets ends with %s', async (_, emulate_tas, answer) => {
   const held = slow();
   const { lu } = logicalUnit({ volume: held.volume as never, attributes: { emulate_tas } });
   const driver = await (await vhostTarget(lu)).driver();

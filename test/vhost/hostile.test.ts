@@ -1,5 +1,5 @@
-// What a front-end says and a guest writes is checked: what cannot be ends that device, with its reason in the log, and no other.
-// Not tested here: chance (`npm run fuzz`).
+// The messages of a front-end and the writes of a guest are checked: an impossible one ends that device, with its reason in the log, and
+// no other. Not tested here: chance (`npm run fuzz`).
 
 import { chmodSync, closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -119,7 +119,7 @@ test('a chain that is made available again while it is under way ends the device
   for (let head = 0; head < 64; head += 1) driver.rings[2]!.publish(head);
   driver.rings[2]!.kickNow();
   await driver.ended();
-  // It ends where nobody looks any more.
+  // The command ends where nobody looks any more.
   held.releaseAll();
   expect(reasons().join('\n')).toContain('made available twice');
 });
@@ -286,7 +286,7 @@ test('a socket that cannot be made is the problem of the LUNs', async () => {
   expect(log).toMatchObject([{ event: 'vhost target not served' }]);
 });
 
-test('its socket is for its owner, and for the group that the run directory is open to', async () => {
+test('the socket of a target is for its owner, and for the group that the run directory is open to', async () => {
   const { socket, log } = await vhostTarget();
   expect([statSync(socket).mode & 0o777, log]).toEqual([0o600, []]);
   const shared = temporaryDirectory();

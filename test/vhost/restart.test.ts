@@ -19,7 +19,7 @@ async function goOn(
   const after = await TestFrontEnd.connect(socket, [16, 16, 64], before);
   await after.negotiate();
   await after.tell(32, inflight.description, [inflight.fd]);
-  // What QEMU takes for the base when it could not ask: the used index.
+  // QEMU takes the used index for the base when it could not ask.
   for (const ring of after.rings) await after.startRing(ring, ring.usedIndex);
   return after;
 }
@@ -44,7 +44,7 @@ test('requests that were in flight when the back-end was killed are run again, i
   await driver.ended();
   const after = await goOn(driver, second.socket, inflight);
   expect(await Promise.all([answers[0], answers[2], answers[3]])).toMatchObject(
-    // The first of them hears of the power on, for all.
+    // The first session hears of the power on, for all.
     [{ sense: '6/29/00' }, { status: 0 }, { status: 0 }],
   );
   expect(volume.calls.filter((call) => call.startsWith('write'))).toEqual(['write 4608+512', 'write 512+512']);
@@ -53,7 +53,7 @@ test('requests that were in flight when the back-end was killed are run again, i
   held.releaseAll();
 });
 
-test('what was used and not struck off when the back-end died is not run again', async () => {
+test('a request that was used and not struck off when the back-end died is not run again', async () => {
   const { connect, socket, engine } = await vhostTarget();
   const driver = await connect();
   await driver.negotiate();
@@ -61,7 +61,7 @@ test('what was used and not struck off when the back-end died is not run again',
   for (const ring of driver.rings) await driver.startRing(ring);
   await driver.command([0]);
   await driver.command([0]);
-  // As if it had died between the used index and the marks: the last head is in flight, and the index one behind.
+  // The back-end seems to have died between the used index and the marks: the last head is in flight, and the index one behind.
   const { mapShared } = await import('../../src/system/shared-memory.ts');
   const bytes = inflight.description.readBigUInt64LE(0);
   const memory = mapShared(inflight.fd, Number(bytes));

@@ -49,7 +49,7 @@ describe('records', () => {
     count: zeroMeans(256, u8(44)),
   });
 
-  it('what is written is read, and no neighbour is touched', () => {
+  it('written fields are read, and no neighbour is touched', () => {
     const value = fc.record({
       flag: fc.boolean(),
       three: fc.nat(7),
@@ -84,7 +84,7 @@ describe('records', () => {
     expect(() => record(4, { a: u32(1) })).toThrow('field a');
   });
 
-  it('what stands behind a record is counted by its lengths, from where each says', () => {
+  it('bytes behind a record are counted by its lengths, from the place of each', () => {
     const list = record(6, {
       all: counting(u16(0), 0),
       behind: counting(u8(2)),
@@ -95,7 +95,7 @@ describe('records', () => {
     const bytes = encode(list, { flag: true }, encode(item, { value: 7 }), encode(item, { value: 0x1234 }));
     expect(bytes.toString('hex')).toBe('000a07000401' + '00071234');
     expect(decodeAll(item, bytes, list.length)).toEqual([{ value: 7 }, { value: 0x1234 }]);
-    // One that is not whole is none.
+    // An item that is not whole is left out.
     expect(decodeAll(item, bytes.subarray(0, 9), list.length)).toEqual([{ value: 7 }]);
   });
 

@@ -29,7 +29,7 @@ describe('several connections', () => {
     first.initiator.cmdSn = 2;
     manage(first.initiator, 2);
     await turns();
-    // It is asked what it has.
+    // The other connection is asked, by a NOP-In, which answers it has.
     expect([answers(first.initiator), answers(second.initiator)]).toEqual([[], ['NOP-In']]);
     const { targetTransferTag } = (await second.initiator.next()).values;
     const reply = { ...second.initiator.number(true), final: true, initiatorTaskTag: noTag };

@@ -75,7 +75,7 @@ async function attack(what: string, make: (initiator: Initiator) => number[][], 
   return answers;
 }
 
-/** Of each request one that is taken as it is, with writes of what is there already. */
+/** A request of each kind that is accepted as it is; the writes write data that is there already. */
 const requests: readonly [name: string, make: (initiator: Initiator) => number[]][] = [
   ['SCSI Command, READ(10)', (initiator) => pdu(initiator, 0x01, 0xc1, read10)],
   ['SCSI Command, WRITE(10)', (initiator) => pdu(initiator, 0x01, 0xa1, write10)],

@@ -9,7 +9,7 @@ import { addAcl, IscsiTarget, targetName } from '../../support/iscsi-target.ts';
 import { pattern } from '../../support/logical-unit.ts';
 
 const testUnitReady = [0, 0, 0, 0, 0, 0];
-/** What SendTargets says of the one target there is. */
+/** The answer of SendTargets about the only target. */
 const own = { TargetName: targetName, TargetAddress: '127.0.0.1:3260,1' };
 const write1 = [0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 

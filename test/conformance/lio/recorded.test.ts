@@ -1,5 +1,5 @@
-// What sg3_utils read from LIO (Linux 6.1), byte for byte against our answers to the same CDBs. Each difference is named
-// below with its reason. What was not dumped as bytes is in replayed.test.ts.
+// The bytes that sg3_utils read from LIO (Linux 6.1), against our answers to the same CDBs. Each difference is named below with its
+// reason. Answers that were not dumped as bytes are in replayed.test.ts.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +25,7 @@ const cdbs: [RegExp, (match: RegExpMatchArray) => number[]][] = [
 interface Recorded {
   readonly command: string;
   readonly cdb: number[];
-  /** What LIO answered. */
+  /** The answer of LIO. */
   readonly bytes: Buffer;
 }
 
@@ -38,7 +38,7 @@ function dumps(text: string): Recorded[] {
       const match = pattern.exec(command);
       return match ? [make(match)] : [];
     })[0];
-    // What LIO refuses may be offered here.
+    // A command that LIO refuses may be offered here.
     if (!cdb || !section.includes('[exit 0]')) return [];
     const hex = lines
       .map((line) => /^ ?(?:[0-9a-f]{2,3} {5})?((?:[0-9a-f]{2} {1,2})*[0-9a-f]{2})(?: {2,}.*|)$/.exec(line)?.[1] ?? '')

@@ -1,6 +1,6 @@
-// What sg3_utils said of LIO (Linux 6.1), line for line against what it would say of us: exit statuses, and the fields
-// that it prints, with the state that the lines before have left. Each difference is named below with its reason; what was
-// dumped as bytes is in recorded.test.ts. It does not test the programs themselves.
+// The output of sg3_utils about LIO (Linux 6.1), line for line against its output about us: exit statuses, and the fields that it prints,
+// with the state that earlier lines have left. Each difference is named below with its reason; answers that were dumped as bytes are in
+// recorded.test.ts. The programs themselves are not tested.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -5,7 +5,7 @@ import { naaOf } from '../../../src/scsi/designator.ts';
 import type { StorageObject } from '../../../src/scsi/logical-unit.ts';
 import { type Answer, be, pattern } from '../../support/logical-unit.ts';
 
-/** What an answer says, field by field. */
+/** The fields of an answer. */
 export type Sg3Fields = Readonly<Record<string, unknown>>;
 
 /** One command of a line. */
@@ -166,7 +166,7 @@ const luns: Sg3Step['fields'] = {
 const supports = ['T_SUP', 'O_SUP', 'LBD_SUP', 'U_SUP', 'S_SUP', 'AN_SUP', 'AO_SUP'] as const;
 const supportBits = [0x80, 0x40, 0x10, 0x08, 0x04, 0x02, 0x01];
 
-/** Of the first group; sg_rtpg loses count of the ports behind an extended header. */
+/** The fields of the first group; sg_rtpg loses count of the ports behind an extended header. */
 const portGroups = (extended: boolean): Sg3Step['fields'] => ({
   of: (data) => {
     const group = data.subarray(extended ? 8 : 4);

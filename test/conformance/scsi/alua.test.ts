@@ -83,8 +83,8 @@ test('SPC-4 6.45 SET TARGET PORT GROUPS: a group that is implicit only refuses, 
 });
 
 /**
- * What runs in which state (SPC-4 5.15.2.4, 5.15.2.5); READ CAPACITY as in LIO, so that a disk has its size when it is
- * found by way of a standby port; what tells of the unit and of the time, which no state has to keep back.
+ * The commands that run in every state (SPC-4 5.15.2.4, 5.15.2.5); READ CAPACITY as in LIO, so that a disk has its size when it is found
+ * by way of a standby port; and commands that tell of the unit and of the time, which no state has to keep back.
  */
 const anyState = [
   ...['INQUIRY', 'READ BUFFER(10)', 'REPORT LUNS', 'REPORT TARGET PORT GROUPS', 'REQUEST SENSE'],

@@ -1,6 +1,6 @@
 /**
- * What a logical unit of each kind of backstore answers to commands that ask about it, byte for byte: a golden to review. The
- * first unit is printed whole, of the others what differs from it. Not tested here: what the bytes mean (identity.test.ts,
+ * The answers of a logical unit of each kind of backstore to commands that ask about it, byte for byte: a golden to review. The first
+ * unit is printed whole, the others by their differences from it. Not tested here: the meaning of the bytes (identity.test.ts,
  * figures.test.ts), and commands that change something.
  */
 
@@ -20,7 +20,7 @@ const allocation = 0x2000;
 const row = (name: string) => opcodes.find((one) => one.name === name)!;
 const hex = (value: number) => value.toString(16).padStart(2, '0');
 
-/** What is asked, and how many bytes of the answer are not printed, or which data goes with it. */
+/** A question, with the number of bytes of the answer that are not printed, or the data that goes with it. */
 type Question = [name: string, cdb: number[], rest?: number | Uint8Array];
 
 const questions: Question[] = [
@@ -79,7 +79,7 @@ const printed = (data: Uint8Array): string =>
     .replace(/( 00){8,}/g, (zeros) => ` 00*${zeros.length / 3}`)
     .trim();
 
-/** What a unit of a kind answers, by question. */
+/** The answers of a unit of a kind, by question. */
 async function answersOf(kind: (typeof backstores)[number]): Promise<string[]> {
   const space = async () => ({ allocated: 3 * 2 ** 20, available: 2 ** 30 });
   const volume = memoryVolume(1024 * 1024, { space });

@@ -117,7 +117,7 @@ describe.each(table)('%s', (name, attribute) => {
 
 const reference = recorded('reference/targetcli.md');
 
-/** Of kernels newer than those that were recorded. */
+/** The names that only kernels newer than the recorded ones have. */
 const newer = /^(atomic_\*|complete_type|submit_type)/;
 /** Refused while exported by the kernel, which the list does not say. */
 const unlisted = ['unmap_zeroes_data'];

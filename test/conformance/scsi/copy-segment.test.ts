@@ -1,6 +1,6 @@
 /**
- * What the segments of EXTENDED COPY(LID1) copy, and what may come between two pieces of one. Not tested: that it is on
- * stable storage (e2e/durability.test.ts).
+ * The copies that segments of EXTENDED COPY(LID1) make, and the commands that may come between two pieces of one. Not tested: durability
+ * (e2e/durability.test.ts).
  */
 
 import { expect, test } from 'vitest';

@@ -25,7 +25,7 @@ const special: readonly { name: RegExp; fields: Record<string, number> }[] = [
   { name: /^PERSISTENT RESERVE OUT/, fields: { length: 24, type: 1 } },
 ];
 
-/** What a row's CDB asks for data with. */
+/** The values of a row's CDB that ask for data. */
 const valuesOf = ({ name }: OpcodeRow) => special.find((one) => one.name.test(name))?.fields ?? usual;
 
 /** Offers all that can be offered. */

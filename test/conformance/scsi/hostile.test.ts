@@ -91,7 +91,7 @@ test.each(bases)('SPC-4 4.2 %s: each bit of its CDB, and each of its fields full
   for (let at = 1; at < base.cdb.length; at++) {
     for (let bit = 0; bit < 8; bit++) {
       const answer = await attack(base, `bit ${at}.${bit}`, flipped(base.cdb, at, bit), [...base.list]);
-      // Of a service action other fields are wrong than of the one that the bit made another.
+      // The bit may make another service action of the CDB, of which other fields are wrong.
       if (answer.sense === '5/24/00' && at > 1 && base.cdb[0] !== 0x7f && (answer.senseData[15]! & 0x80) !== 0)
         expect(Math.abs(answer.senseData.readUInt16BE(16) - at), `pointer of bit ${at}.${bit}`).toBeLessThan(8);
     }

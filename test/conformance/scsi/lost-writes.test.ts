@@ -1,4 +1,7 @@
-/** Who hears of writes that were acknowledged and may be lost, and what shrinks a promise. Not tested: which those are (recorded-volume.test.ts). */
+/**
+ * The commands that tell of acknowledged writes which may be lost, and those that may not promise durability. Not tested: the ranges of
+ * these writes (recorded-volume.test.ts).
+ */
 
 import { expect, test } from 'vitest';
 import { controlMode } from '../../../src/scsi/control-mode.ts';
@@ -38,7 +41,7 @@ test('SPC-4 4.5.5 deferred errors: every nexus hears once that writes may be los
   expect((await a.send(synchronize)).sense).toBe('3/0c/00');
   const { sense, senseData } = await b.send(ready);
   expect([sense, senseData[0]]).toEqual(['3/0c/00', 0x71]);
-  // Who sent the flush knows; the command that told the other was not carried out, and is now.
+  // The initiator that sent the flush knows of the loss; the command that told the other was not carried out, and is now.
   for (const one of [a, b]) expect((await one.send(ready)).status).toBe(0);
   for (const one of [b, a]) expect((await one.send(synchronize)).sense).toBe('3/0c/00');
   await a.send(write, pattern(512));

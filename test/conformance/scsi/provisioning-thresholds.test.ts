@@ -150,7 +150,7 @@ test('SBC-5 4.7.3.7.5 armed increasing thresholds: the same for what is used, up
 test('SBC-5 4.7.3.7.6 threshold notification: with SITUA the nexus that sends the next command is told, and no other', async () => {
   const { a, b } = thin(0, 100);
   await enable(a, b, { situa: 1, available: 1, used: 1 });
-  // Neither can report a unit attention.
+  // INQUIRY and REPORT LUNS cannot report a unit attention.
   await a.send([0x12, 0, 0, 0, 96]);
   await a.send([0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16]);
   expect([(await b.send(testUnitReady)).sense, (await b.send(testUnitReady)).sense]).toEqual(['6/38/07', '6/38/07']);

@@ -1,4 +1,4 @@
-/** What runs beside a persistent reservation that another nexus holds: the standards' tables, an opcode each. */
+/** The commands that run beside a persistent reservation of another nexus: the standards' tables, an opcode each. */
 
 import { expect, test } from 'vitest';
 import { admitTask, retireTask } from '../../../src/scsi/device-server.ts';

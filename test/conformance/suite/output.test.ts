@@ -1,4 +1,4 @@
-// What counts as passed in the table of snapshots/conformance.md. Not here: the tests themselves (npm run conformance).
+// The rules by which a test counts as passed in the table of snapshots/conformance.md. Not here: the tests themselves (npm run conformance).
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// What iscsi-test-cu prints of one test, which has a process of its own: what one test leaves in the process (a session that
-// it closed, a heap that it broke) is no other test's.
+// The output of iscsi-test-cu about one test, which has a process of its own: a session that one test closed, or a heap that it broke,
+// does not reach another.
 
 export interface TestResult {
   /** The suite: `Read10`. */

@@ -2,23 +2,23 @@
 
 export interface Profile {
   readonly name: string;
-  /** What is special about it, for the reader of the table. */
+  /** The speciality of the profile, for the reader of the table. */
   readonly doc: string;
   readonly backstore: 'fileio' | 'ramdisk' | 'user:nbd';
   /** Attributes of the storage object. */
   readonly attributes?: string;
   /** The words of the nbdkit that `user:nbd` reaches. */
   readonly nbdkit?: readonly string[];
-  /** What to run, when not `everyTest`: suites, or tests. */
+  /** The suites or tests to run, when not `everyTest`. */
   readonly suites?: readonly string[];
   /** Lines for the TPG: what follows its path. */
   readonly tpg?: readonly string[];
-  /** Of the URL: `user%password@`, and what follows its `?`. */
+  /** The parts of the URL: `user%password@`, and the words behind its `?`. */
   readonly credentials?: string;
   readonly parameters?: string;
 }
 
-/** Of every medium. */
+/** The size of every medium. */
 export const sizeMib = 100;
 
 const chap = [' set attribute authentication=1', ' set auth userid=alice password=one-way-secret'];
@@ -29,7 +29,7 @@ const initiator = 'iqn.2007-10.com.github:sahlberg:libiscsi:iscsi-test';
 export const testsOf = ({ suites }: Pick<Profile, 'suites'>, all: readonly string[]): string[] =>
   all.filter((test) => (suites ? suites.some((one) => `${test}.`.startsWith(`${one}.`)) : test !== slowTest));
 
-/** It needs a medium that takes long to overwrite. */
+/** The test that needs a medium which takes long to overwrite. */
 const slowTest = 'SCSI.Sanitize.Reset';
 
 /** Most tests take it for granted that they may write; these do not, and the one that is about this. */

@@ -61,7 +61,7 @@ const exceptions: readonly Exception[] = [
 /** A test that Debian's libiscsi does not have yet, and the one of ours that stands for it. */
 export interface OwnTest {
   readonly test: string;
-  /** Its file, and how the name of ours begins there. */
+  /** The file of the test, and the beginning of the name of ours there. */
   readonly file: string;
   readonly ours: string;
   /** Where the test asks for something else than the standard. */
@@ -72,7 +72,7 @@ const inScsi = (file: string) => `test/conformance/scsi/${file}.test.ts`;
 const chap = 'test/iscsi/chap.test.ts';
 const requests = 'test/conformance/iscsi/requests.test.ts';
 
-/** What libiscsi has beyond the version of Debian (246 tests instead of 230, June 2026). */
+/** The tests of libiscsi beyond the version of Debian (246 tests instead of 230, June 2026). */
 export const ownTests: readonly OwnTest[] = [
   {
     test: 'CompareAndWrite.MiscompareSense',
@@ -188,9 +188,9 @@ export const failures = (results: Results): string[] =>
   );
 
 /**
- * What breaks the rule: no test fails on any profile, and every test passes on one; but for `exceptions`, each of which
- * has to be needed.
- * @param tests the names of all tests there are
+ * The violations of the rule: no test fails on any profile, and every test passes on one; but for `exceptions`, each of which has to be
+ * needed.
+ * @param tests the names of all tests
  */
 export function violations(results: Results, tests: readonly string[]): string[] {
   const named = (outcome: TestResult['outcome'], of = [...results.values()].flat()) =>

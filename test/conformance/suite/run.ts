@@ -84,7 +84,7 @@ async function judge(results: ReadonlyMap<string, readonly TestResult[]>, tests:
   return wrong.length > 0 || (!options.update && !options.tgt && now !== before) ? 1 : 0;
 }
 
-/** What a program prints, both streams in one; undefined when there is no such program. */
+/** The output of a program, both streams in one; undefined when there is no such program. */
 function output(command: string, words: readonly string[]): Promise<string | undefined> {
   return new Promise((done) => {
     // A shell joins the streams in the order they are written in.

@@ -92,7 +92,7 @@ function ended(child: ChildProcess, name: string): Promise<never> {
     child.once('error', fail);
     child.once('exit', (status) => fail(new Error(`${name} ended with ${status}`)));
   });
-  // It ends in any case, when nobody waits any more.
+  // The promise is settled in any case, when nobody waits any more.
   failed.catch(() => {});
   return failed;
 }

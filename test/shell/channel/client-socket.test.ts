@@ -1,4 +1,4 @@
-// Whom a client of the control socket speaks to. Not here: whom the server lets in (test/daemon/control.test.ts).
+// The servers that a client of the control socket speaks to. Not here: the clients that the server lets in (test/daemon/control.test.ts).
 
 import { expect, test } from 'vitest';
 import { refusalOf } from '../../../shell/channel/client-socket.ts';

@@ -47,7 +47,7 @@ test('output goes to a file without colours, errors do not; >> adds to it', asyn
   const file = join(directory, 'out');
   expect(await type(`ls / 1 | grep back > ${file}; pwd >> ${file}`)).toEqual({ ok: true, exit: false, text: '' });
   expect(readFileSync(file, 'utf8')).toMatch(/^ {2}o- backstores \.+ \[\.\.\.\]\n(?: {2}o- loopback .*\n)?\/\n$/);
-  // What was shown may be secrets.
+  // The output may have secrets.
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect((await type(`nosuch > ${file}`)).text).toMatch(/^E\| .*Command not found nosuch/);
   expect(readFileSync(file, 'utf8')).toBe('');

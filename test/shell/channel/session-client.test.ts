@@ -1,4 +1,4 @@
-// What whoever serves can get out of a front end, and what it can do to its terminal.
+// The limits of a process that serves: the files that it gets out of a front end, and its power over the terminal.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -97,7 +97,7 @@ test('an honest server gets what apply and try need, several secrets among it', 
   expect(errors).toContain(`${file}:1: `);
 });
 
-test('of what a server says, the terminal obeys colours alone', async () => {
+test("the terminal obeys only colours of a server's output", async () => {
   const evil = '\x1b]0;x\x07\x1b[2J\u202e';
   const state = { prompt: `${evil}> `, path: '/', pager: false };
   const completion = { from: 0, candidates: [{ text: evil, kind: 'command', help: evil, final: true }] } as const;

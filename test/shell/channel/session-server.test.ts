@@ -108,7 +108,7 @@ test.each([
   { id: 1, do: 'terminal', terminal: null },
   { id: 1, do: 'terminal', terminal: { columns: 1e9, color: true, interactive: true } },
   { id: 1, do: 'constructor' },
-])('what is no request is ignored: %j', (message) => {
+])('a malformed request is ignored: %j', (message) => {
   expect(isRequest(message)).toBe(false);
 });
 
@@ -148,7 +148,7 @@ test('a worker that cannot start: connecting fails with its reason, an operatorâ
   );
 });
 
-test('what the engine says unasked is kept until somebody listens', async () => {
+test('notices of the engine are kept until somebody listens', async () => {
   const client = await connect({ notice: 'a notice from the engine' });
   const heard: string[] = [];
   client.notices?.((text) => heard.push(text));

@@ -1,4 +1,4 @@
-/** What Tab offers. Not tested here: how a front end shows it (ui/). */
+/** The candidates of Tab. Not tested here: their display by a front end (ui/). */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -123,7 +123,7 @@ test.each<[line: string, ...candidates: string[]]>([
   [`${tpg}/portals/ delete ::1 `, '3261', 'ip_port='],
   [`${tpg}/portals/ create 0.0`, '0.0.0.0'],
   ['* ', ...rootCommands],
-  // Nothing to offer, and nothing thrown.
+  // Lines without candidates throw nothing.
   ['nosuch '],
   ['/nosuch/'],
   ['/nosuch ls '],

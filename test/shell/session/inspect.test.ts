@@ -1,5 +1,5 @@
-// What a line that is being typed comes to: words that are nothing known, sizes in bytes, colours of candidates.
-// Not here: when the prompt asks and how it is drawn (ui/live.test.ts).
+// Notes on a line that is being typed: unknown words, sizes in bytes, colours of candidates. Not here: the time of asking and the drawing
+// (ui/live.test.ts).
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openShell, removeHome, type TestShell } from '../../support/shell.ts';

@@ -1,4 +1,4 @@
-// What commands show, as data (docs/json.md). How it looks as text is tested with each command.
+// The output of commands as data (docs/json.md). The output as text is tested with each command.
 
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';

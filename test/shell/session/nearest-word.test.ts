@@ -1,4 +1,4 @@
-// What an error says besides its first line: where, and what was probably meant.
+// The lines of an error below its first one: the place, and the word that was probably meant.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { didYouMean, nearestWords } from '../../../shell/session/nearest-word.ts';

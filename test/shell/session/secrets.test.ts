@@ -26,7 +26,7 @@ afterEach(async () => {
   removeHome(shell.directory);
 });
 
-/** What people type who mean `set auth password=…`, and what is typed on the way there. */
+/** Lines of people who mean `set auth password=…`, and their beginnings. */
 const slips = [
   `set auth password=${secret} extra words`,
   `set auth "password"=${secret}`,
@@ -121,7 +121,7 @@ test('an operation that is answered over the control socket has none, wherever i
   }
 });
 
-test('it is set as ever, and what shows settings hides it; only get, asked for it by name, shows it', async () => {
+test('a secret is set like any setting, and listings of settings hide it; only get, asked for it by name, shows it', async () => {
   const acl = `${tpg}/acls/iqn.2003-01.org.example:c`;
   const groups = [`${tpg} set auth`, `${acl} set auth`, '/iscsi set discovery_auth'];
   for (const group of groups)

@@ -1,6 +1,6 @@
 /**
- * What lines do, through a ShellSession on a real tree that serves nothing: messages of success and failure, paths,
- * history, settings. Not tested here: how a line is read (command-line.test.ts), drawing (tree-drawing.test.ts).
+ * The effect of lines, through a ShellSession on a real tree that serves nothing: messages of success and failure, paths, history,
+ * settings. Not tested here: reading a line (command-line.test.ts), drawing (tree-drawing.test.ts).
  */
 
 import { readFileSync, statSync } from 'node:fs';
@@ -63,7 +63,7 @@ describe('paths', () => {
     expect(await first(line)).toBe(message);
   });
 
-  test('what cannot be read is marked under the line', async () => {
+  test('the unreadable part is marked under the line', async () => {
     expect(await shell.run('set global logfile=a|b')).toBe(
       [
         'E| Syntax error near |b',
@@ -174,7 +174,7 @@ describe('as targetcli: history and bookmarks', () => {
     expect(await first(line)).toBe(message);
   });
 
-  test('what is created last is @last', async () => {
+  test('@last is the object that was created last', async () => {
     await withTarget();
     expect(await shell.run('@last pwd', '/backstores/ramdisk create rd0 1M', '@last pwd')).toBe(
       `${tpg}\nCreated ramdisk rd0 with size 1M.\n/backstores/ramdisk/rd0\n`,

@@ -1,4 +1,4 @@
-/** What stands in one line: commands, filters, files; and what quotes and values keep from being that. */
+/** The parts of one line: commands, filters, files; and the quotes and values that keep signs from being those. */
 
 import { expect, test } from 'vitest';
 import { commandsIn, statementsOf } from '../../../shell/session/statements.ts';
@@ -22,7 +22,7 @@ test.each([
   expect(commands(line)).toEqual(expected);
 });
 
-test('what follows | grep and > belongs to its command alone', () => {
+test('| grep and > belong to their command alone', () => {
   const [first, second] = statementsOf('ls / | grep -iv "rd 0" | grep x >> "out file"; pwd');
   expect(first).toMatchObject({ from: 0, to: 5, file: { path: 'out file', append: true } });
   expect(first?.greps).toEqual([

@@ -52,7 +52,7 @@ describe('lines', () => {
     ]);
   });
 
-  test('what is too long runs over, with two blanks for the dots', () => {
+  test('a line that is too long runs over, with two blanks for the dots', () => {
     expect(draw({ below: { ['n'.repeat(34)]: says('status') } })[1]).toBe(`  o- ${'n'.repeat(34)}  [status]`);
   });
 

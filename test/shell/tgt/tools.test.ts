@@ -1,5 +1,5 @@
-// What stands in for tgt's programs, without them: lines and their words, options as Perl reads them, what --op show says. What
-// the tools do, beside tgt's own: test/e2e/tgt-admin.test.ts.
+// The programs that stand in for tgt's, without tgt: lines and their words, options as Perl reads them, the answers of --op show. The
+// tools beside tgt's own: test/e2e/tgt-admin.test.ts.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -73,7 +73,7 @@ Target 5: iqn.y
         ALL
 `;
 
-test('what tgtd says of its targets, and a file of it in which networks stay addresses', () => {
+test('the answer of tgtd about its targets, and a file of it in which networks stay addresses', () => {
   const [one, two] = readTargets(shown);
   expect(one).toEqual({
     ...{ tid: 4, name: 'iqn.x', driver: 'iscsi', paths: ['/a b'], luns: [0, 3] },

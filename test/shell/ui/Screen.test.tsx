@@ -1,4 +1,4 @@
-/** What is drawn for a frame: text only, 100 columns. Not here: cursor, colours and scrolling, which need a terminal (session). */
+/** The drawing of a frame: text only, 100 columns. Not here: cursor, colours and scrolling, which need a terminal (session). */
 
 import { cleanup, render } from 'ink-testing-library';
 import { afterEach, expect, test } from 'vitest';

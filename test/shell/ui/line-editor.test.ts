@@ -106,7 +106,7 @@ test('the common start is cut between characters', () => {
   expect(commonPrefix([])).toBe('');
 });
 
-test('whatever is pressed, the cursor stays in the line', () => {
+test('the cursor stays in the line, whatever key is pressed', () => {
   const chords = ['left', 'right', 'M-b', 'M-f', 'C-w', 'M-d', 'C-k', 'C-u', 'C-y', 'C-t', 'up', 'down', 'backspace'];
   const presses = fc.array(fc.oneof(fc.constantFrom(...chords), fc.constantFrom("'a ", "'👩‍👧", "'\u0301", "'漢")));
   fc.assert(

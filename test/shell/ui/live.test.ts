@@ -1,4 +1,4 @@
-/** What the prompt says while a person types, on a real terminal: suggestions, notes, red words, and `?`. */
+/** The prompt while a person types, on a real terminal: suggestions, notes, red words, and `?`. */
 
 import { resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';

@@ -48,7 +48,7 @@ test('/ looks for a text, n for the next one, N for the one before; small letter
   expect(after(['/', '7', 'backspace', 'backspace'])).toEqual(FIRST_PAGE);
 });
 
-test('what was found is inverted, and the line below says where the page is', () => {
+test('the found text is inverted, and the line below says where the page is', () => {
   const page = after(['/', '2', '2', 'return']) as Page;
   expect(shownRows(page, hundred)[0]).toBe('row \x1b[7m22\x1b[27m');
   expect(placeOf(page, hundred)).toContain('22-31 of 100');

@@ -37,7 +37,7 @@ test('a session: create, complete, choose a node, leave; the next one comes back
   await run(terminal, 'pwd', '/backstores/ramdisk/disk1> ', '/backstores/ramdisk/disk1\n');
   terminal.type('\x04');
   expect(await terminal.exit()).toBe(0);
-  // What was written last may arrive after the news of its end.
+  // The last output may arrive after the news of the program's end.
   await terminal.until('Configuration saved to ');
 
   const history = join(home, 'history.txt');

@@ -47,7 +47,7 @@ test('keys typed before the shell is there are not lost, Ctrl-D among them', asy
   await terminal.until('fake shell');
   terminal.type('echo early\rcd /iscsi\r\x04');
   expect(await terminal.exit()).toBe(0);
-  // What comes before the shell has the terminal, the terminal itself may echo.
+  // The terminal itself may echo text that comes before the shell has it.
   expect(terminal.screen().replace(/^echo earliest\n/, '')).toMatchSnapshot();
 });
 
@@ -172,7 +172,7 @@ test('output that is taller than the screen is a page at a time; what was seen s
     .split('\n')
     .filter((line) => line.startsWith('line '));
   expect(shown).toEqual([...numbers(1, 7), ...numbers(1, 40)]);
-  // The rest is dropped.
+  // The rest of the output is dropped.
   terminal.type('count 10000\r');
   await terminal.until('1-8 of 10000');
   terminal.type('q');
@@ -376,7 +376,7 @@ test('a terminal that goes away ends the shell', async () => {
   await expect.poll(() => existsSync(`/proc/${terminal.pid}`)).toBe(false);
 });
 
-test('what the engine says unasked stands above the prompt', async () => {
+test('notices of the engine stand above the prompt', async () => {
   const terminal = start({ env: { FAKE_NOTICE: '1' } });
   await terminal.until(/a notice from the engine\n\/> ▏/);
 });
