@@ -1,5 +1,5 @@
 /**
- * What programs and the shell may use. The map of this tree, left to right (a file imports only from its own layer and
+ * The exports for programs and the shell. The map of this tree, left to right (a file imports only from its own layer and
  * from layers to its left):
  *
  *     errors attribute log printable   what every layer says and declares

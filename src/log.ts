@@ -1,4 +1,4 @@
-/** What the engine says while it runs: records, never text with secrets in it. Where they go is the program's affair. */
+/** The log of the engine: records, never text with secrets in it. The program decides where they go. */
 
 /** From the weightiest on. */
 export const logLevels = ['error', 'warning', 'info', 'debug'] as const;

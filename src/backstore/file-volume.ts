@@ -21,7 +21,7 @@ const immediateBytesMax = 1024 * 1024;
 /** The number of calls that wait elsewhere after a slow one: at first, and at most (pace.ts). */
 const restMin = 8;
 const restMax = 1024;
-/** The same numbers after a read that the page cache could not serve: asking in vain costs 20 us, as it starts the device. */
+/** Such numbers after a read that the page cache could not serve: asking in vain costs 20 us, as it starts the device. */
 const missRestMin = 1;
 const missRestMax = 64;
 /** The bytes of immediate writes after which the kernel is asked whether it is about to make writers wait. */

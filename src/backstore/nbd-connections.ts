@@ -28,7 +28,7 @@ export interface NbdSource {
    */
   fence?(): Promise<void>;
   /**
-   * Whether it is proven that the medium is in the very state that all requests were sent to: nobody else can have written to it, nor put
+   * Whether the medium is proven to be in the very state that all requests were sent to: nobody else can have written to it, nor put
    * another in its place. Absent: nothing is proven.
    */
   isUnchanged?(): boolean;

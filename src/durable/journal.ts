@@ -103,7 +103,7 @@ export class Journal {
     return this.#latest;
   }
 
-  /** Whether it is time to `fold`. @param atStart the journal was just read: many lines make a start slow */
+  /** Whether the time has come to `fold`. @param atStart the journal was just read: many lines make a start slow */
   wantsFolding(atStart = false): boolean {
     return (atStart && this.#lines > linesMax) || this.#size > Math.max(bytesMax, foldGrowth * this.#foldedSize);
   }

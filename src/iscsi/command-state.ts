@@ -47,9 +47,9 @@ export const event = {
 
 type StateName = keyof typeof state;
 type EventName = keyof typeof event;
-/** One of the states. */
+/** A state. */
 export type CommandState = (typeof state)[StateName];
-/** One of the events. */
+/** An event. */
 export type CommandEvent = (typeof event)[EventName];
 
 /** The table of states and events. A missing entry is an event that cannot come in that state. */

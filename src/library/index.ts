@@ -20,7 +20,7 @@ export type * from './settings.ts';
 export type * from './shapes.ts';
 export type * from './tree.ts';
 
-/** What is told while it serves: `event` is one of those that docs/log.md lists. */
+/** A record of the log: `event` is one of those that docs/log.md lists. */
 export interface TcliLogRecord {
   readonly level: 'error' | 'warning' | 'info' | 'debug';
   readonly event: string;

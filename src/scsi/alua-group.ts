@@ -22,7 +22,7 @@ export const implicitAccess = 1;
 /** The group that every storage object has; LUNs are in it at first. */
 export const defaultAluaGroupName = 'default_tg_pt_gp';
 
-/** Neither blanks nor slashes: it is a node of the tree. */
+/** Whether a text can be the name of a group. It has neither blanks nor slashes, since a group is a node of the tree. */
 export const isAluaGroupName = (name: string): boolean => /^[^\s/]{1,255}$/.test(name);
 
 const reported = 'REPORT TARGET PORT GROUPS';

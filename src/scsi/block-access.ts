@@ -54,7 +54,7 @@ export function readBlocks(
 function alone<T>(lu: StorageObject, from: number, to: number, task: Task, work: () => Promise<T>): Promise<T> {
   const isRead = ({ extent }: Task) => extent && extent.position < to && from < extent.position + extent.length;
   return rangeLocks.of(lu).during(from, to, true, async () => {
-    // What was read in the same turn of the event loop may have to be sent yet (`Volume.lend`).
+    // Data that was read in the same turn of the event loop may have to be sent yet (`Volume.lend`).
     await null;
     while (!task.aborted && !task.terminated && Array.from(taskSet.of(lu)).some(isRead)) await taskSet.of(lu).changed();
     return work();

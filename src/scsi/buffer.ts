@@ -12,7 +12,7 @@ const dataBytes = 64 * 1024;
 /** SPC-4 6.18.9: at most 4,096, a multiple of four. */
 const echoBytes = 4096;
 
-/** What WRITE BUFFER left: one data buffer, and an echo for each nexus. */
+/** The contents that WRITE BUFFER left: one data buffer, and an echo for each nexus. */
 const buffers = unitState({
   name: 'buffers',
   initial: () => ({ data: undefined as Buffer | undefined, echoes: new WeakMap<Nexus, Buffer>() }),

@@ -11,10 +11,10 @@ import { physicalBlocks } from './vpd-page.ts';
 const cdb10 = { lba: u32(2), pmi: bit(8, 0x01) };
 const cdb16 = { lba: u64(2), allocation: u32(10), pmi: bit(14, 0x01) };
 
-/** What READ CAPACITY(10) answers (SBC-3 5.15.2). */
+/** The answer to READ CAPACITY(10) (SBC-3 5.15.2). */
 const shortData = record(8, { lastLba: u32(0), blockSize: u32(4) });
 
-/** What READ CAPACITY(16) answers (SBC-3 5.16.2). */
+/** The answer to READ CAPACITY(16) (SBC-3 5.16.2). */
 const longData = record(32, {
   lastLba: u64(0),
   blockSize: u32(8),

@@ -1,4 +1,4 @@
-/** What initiators are told when a setting of a logical unit changes: found by looking, before and after. */
+/** The reports to initiators about a changed setting of a logical unit: found by looking, before and after. */
 
 import { deviceData } from './inquiry.ts';
 import type { StorageObject } from './logical-unit.ts';

@@ -1,6 +1,6 @@
 /**
- * As whom this process has a medium that others can reach, too, and only one may write to (`Claim`): it is put down before the
- * medium is had, so that whoever comes after a crash knows what is left of it, and need not wait until others take it for dead.
+ * The name by which this process has a medium that others can reach, too, and only one may write to (`Claim`). The name is stored before
+ * the medium is opened, so that the next process after a crash knows it, and need not wait until others take it for dead.
  */
 
 import type { Claim } from '../backstore/backstore.ts';
@@ -19,7 +19,7 @@ interface KeptClaims {
 }
 
 interface Claims extends KeptClaims {
-  /** Whom the next opening may shut out although it lives. */
+  /** The holder that the next opening may shut out although it lives. */
   readonly over: string | undefined;
 }
 
@@ -37,7 +37,7 @@ const claims = unitState<Claims, Claims, KeptClaims>({
   },
 });
 
-/** What the medium of a unit is opened with. An operator's word about who is shut out holds for this once. */
+/** The claim with which a unit's medium is opened. An operator's word about a holder that is shut out holds for this once. */
 export function claimOf(lu: StorageObject): Claim {
   const { claims: before, over } = claims.of(lu);
   claims.set(lu, { over: undefined });

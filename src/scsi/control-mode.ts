@@ -1,4 +1,4 @@
-/** What MODE SELECT sets in the Control mode page beyond attributes (SPC-4 7.5.8). */
+/** The fields of the Control mode page that MODE SELECT sets beyond attributes (SPC-4 7.5.8). */
 
 import { unitState } from './unit-state.ts';
 
@@ -11,7 +11,7 @@ interface ControlMode {
 
 const initial: ControlMode = { descriptorSense: false, softwareWriteProtect: false };
 
-/** What initiators set in the Control mode page. */
+/** The values that initiators set in the Control mode page. */
 export const controlMode = unitState<ControlMode>({
   name: 'control mode',
   initial: () => ({ ...initial }),

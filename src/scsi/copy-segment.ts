@@ -52,25 +52,25 @@ interface CopyPoint {
 
 /** A segment descriptor, as all kinds of it come to the same. */
 export interface Segment {
-  /** Its byte in the parameter list. */
+  /** The byte in the parameter list at which the segment begins. */
   readonly at: number;
   readonly source: CopyPoint;
   readonly destination: CopyPoint;
   /** Bytes to write, once the block sizes of both ends are known. */
   readonly bytes: (source: StorageObject, destination: StorageObject) => number;
-  /** It reads and writes whole blocks: what is left over has no place without CAT and PAD (SPC-4 5.16.7.2). */
+  /** Whether the segment is copied in whole blocks: a remainder has no place without CAT and PAD (SPC-4 5.16.7.2). */
   readonly inBlocks: boolean;
 }
 
 interface Kind {
   /** DESCRIPTOR TYPE CODE. */
   readonly code: number;
-  /** Of the whole descriptor. */
+  /** The length of the whole descriptor. */
   readonly length: number;
   decode(descriptor: Buffer): Omit<Segment, 'at'>;
 }
 
-/** What every descriptor begins with. DESCRIPTOR LENGTH counts what is behind it. */
+/** The beginning of every descriptor. DESCRIPTOR LENGTH counts the bytes behind it. */
 const header = { code: u8(0), length: u16(2) };
 const lengthCountsFrom = 4;
 
@@ -239,7 +239,7 @@ export async function copySegment(
   }
 }
 
-/** Both ends of a segment. @throws CheckCondition for what the list says wrong */
+/** The two ends of a segment. @throws CheckCondition for a fault of the list */
 function reaches(
   task: Task,
   ends: readonly (CopyEnd | undefined)[],

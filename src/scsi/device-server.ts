@@ -256,10 +256,10 @@ function failed(task: Task, row: CommandRow | undefined, error: unknown): Comple
     const detail = { path: lu?.path ?? '', command: row?.name ?? '', code, initiator };
     log({ level: 'error', event: 'medium error', detail: { ...(session !== undefined && { session }), ...detail } });
   }
-  // Nobody knows whether it was carried out: whoever has sent it knows best whether to send it again.
+  // Nobody knows whether the command was carried out: its initiator knows best whether to send it again.
   if (code === 'ECONNRESET') return busy;
   const what = senseOf(code, row);
-  // It hears of what was lost now, and need not hear of it again.
+  // The initiator hears of the loss now, and need not hear of it again.
   if (lu && what === sense.writeError) withdrawUnitAttention(task.nexus, lu, sense.deferredWriteError);
   if (what === sense.lbaOutOfRange && lu && task.command && isOutOfRange(task.command.row, lu, task.command.cdb))
     return checkCondition(lu, what, lbaOutOfRange(lu, task.command.cdb.lba ?? 0).detail);

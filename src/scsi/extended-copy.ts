@@ -20,7 +20,7 @@ import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts'
 import type { Completion, Task } from './task.ts';
 import { unitState } from './unit-state.ts';
 
-/** What the copy manager takes, as initiators are told it. */
+/** The limits of the copy manager, as initiators are told them. */
 export const copyLimits = {
   targets: 2,
   segments: 1,
@@ -68,7 +68,7 @@ export const extendedCopyOpcodes: readonly OpcodeRow[] = [
     name: 'EXTENDED COPY(LID1)',
     spec: 'SPC-4 6.5',
     cdb: { length: u32(10) },
-    // Of the copy manager only: each logical unit of the list is looked at by itself.
+    // The medium here is that of the copy manager: each logical unit of the list is looked at by itself.
     medium: 'none',
     whenReserved: 'conflicts',
     offered: offersCopy,
@@ -146,7 +146,7 @@ const copyStatus = { inProgress: 0x00, completed: 0x01, completedWithErrors: 0x0
 /** Results held for one nexus; the oldest goes first. */
 const resultsMax = 16;
 
-/** What RECEIVE COPY RESULTS tells of a copy, while it goes on and after. */
+/** The facts about a copy that RECEIVE COPY RESULTS tells, while the copy goes on and after. */
 interface CopyResult {
   status: number;
   segments: number;

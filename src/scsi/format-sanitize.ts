@@ -247,7 +247,7 @@ export async function resumeWork(lu: StorageObject): Promise<boolean> {
   return true;
 }
 
-/** What is true of the medium from now on, and kept: others are kept away before, and get at it after. */
+/** Keeps the state of the medium from now on: other commands are kept away before, and get at it after. */
 async function put(lu: StorageObject, work: MediumWork | undefined): Promise<void> {
   const before = mediumWork.of(lu).work;
   if (work) mediumWork.set(lu, { work, progress: { total: 1, done: 0 } });
@@ -267,7 +267,7 @@ async function perform(lu: StorageObject, work: MediumWork): Promise<Completion>
     await put(lu, undefined);
     return good;
   } catch {
-    // Its volume was closed under it: who opens it again goes on.
+    // The volume was closed during the work: the loop that opens it again goes on.
     if (lu.volume !== volume) throw notReady(lu) ?? new CheckCondition(sense.logicalUnitNotReady);
     const failed = { ...work, failed: true };
     await lu.keep?.(mediumWorkName, failed).catch(() => {});

@@ -17,7 +17,7 @@ export const onRequest = 6;
 
 const initial: InformationalExceptions = { disabled: false, test: false, reporting: 0 };
 
-/** What initiators set in the Informational Exceptions Control mode page. */
+/** The values that initiators set in the Informational Exceptions Control mode page. */
 export const informationalExceptions = unitState<InformationalExceptions>({
   name: 'informational exceptions',
   initial: () => ({ ...initial }),

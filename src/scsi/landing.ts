@@ -26,7 +26,7 @@ class WriteLanding implements Landing {
   /** A block that has come in part, and how much of it. */
   readonly #block: Uint8Array;
   #come = 0;
-  /** What was lent last is `#block`. */
+  /** Whether the memory that was lent last is `#block`. */
   #lentBlock = false;
   #failure: unknown;
   /** A part could not be written when it came: somebody else had the range for himself, or another part was in `#writing`. */
@@ -116,7 +116,7 @@ class WriteLanding implements Landing {
 
   #outcome(): Completion {
     if (this.#failure) throw this.#failure;
-    // It has to be sent again: nobody holds a range for data that is still to come.
+    // The initiator has to send the command again: nobody holds a range for data that is still to come.
     if (this.#missed) return { status: status.busy };
     countWrite(this.#lu, this.#task.dataOutLength / this.#lu.blockSize);
     return good;
@@ -139,7 +139,7 @@ export function landingOf(task: Task): Landing | undefined {
   if (!unit || !command?.row.lands || length < landingBytesMin || task.dataOutOffered !== length) return undefined;
   const lu = unit.storageObject;
   const { volume } = lu;
-  // What is limited is not written before its turn.
+  // A limited command is not written before its turn.
   if (!volume?.lend || unit.limits || taskSet.of(lu).ordered) return undefined;
   const position = command.cdb['lba']! * lu.blockSize;
   return rangeLocks.of(lu).free(position, position + length, false)

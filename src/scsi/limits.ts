@@ -45,7 +45,7 @@ export const limitAttributes = {
   }),
 } as const;
 
-/** What a command takes of the limits. */
+/** The cost of a command, counted in the limits. */
 export interface CommandCost {
   readonly kind: 'read' | 'write';
   readonly bytes: number;
@@ -63,7 +63,7 @@ interface Bucket {
   readonly unit: 'commands' | 'bytes';
   readonly perSecond: number;
   readonly most: number;
-  /** What is left; below nothing after a command that took more than there was. */
+  /** The budget that is left; below zero after a command that took more than there was. */
   left: number;
 }
 
@@ -72,7 +72,7 @@ interface WaitingCommand {
   readonly go: () => void;
 }
 
-/** Those of one initiator and one kind, in their order. */
+/** The waiting commands of one initiator and one kind, in their order. */
 interface Waiting {
   readonly nexus: Nexus;
   readonly kind: CommandCost['kind'];

@@ -46,25 +46,25 @@ export async function switchWriteCache(lu: StorageObject, to: number, set: (valu
   }
 }
 
-/** What stands in the way of commands that only read, and of those that only write: the places of subjects (unit-state.ts). */
+/** The obstacles of commands that only read, and of those that only write: the places of subjects (unit-state.ts). */
 export interface Obstacles {
   readonly read: readonly number[];
   readonly write: readonly number[];
 }
 
-/** What the fast path needs of a unit, in one place, and what that holds for. */
+/** The facts of a unit that the fast path needs, in one place, and the conditions under which they hold. */
 export interface PlainAccess
   extends Obstacles,
     Readonly<Pick<StorageObject, 'volume' | 'ejected' | 'arriving' | 'aluaGroups'>> {
   readonly blockSize: number;
   /** There is no write cache: what is written has to be on the medium. */
   readonly durable: boolean;
-  /** What is read may be sent from where it lies (`TaskSet.ordered`). */
+  /** Whether data may be sent from the place where it was read (`TaskSet.ordered`). */
   readonly lends: boolean;
   readonly counted: { readCommands: number; writeCommands: number; blocksRead: number; blocksWritten: number };
 }
 
-/** What an NAA 6 designator has room for. */
+/** The digits that an NAA 6 designator has room for. */
 const serialDigitsMax = 25;
 
 /** A logical unit: a volume, the identity that it has for initiators, and its attributes. */
@@ -79,7 +79,7 @@ export class StorageObject {
   /** The saved file does not have it. */
   isSerialMade = false;
   readonly attributes: Attributes<DiskAttributes>;
-  /** What the volume is to be opened with, where another event loop had it. */
+  /** The contents with which the volume is to be opened, where another event loop had it. */
   contents: VolumeContents | undefined;
   /** Bytes of the volume, where the tree of another thread has it open. */
   sizeElsewhere: number | undefined;
@@ -91,9 +91,12 @@ export class StorageObject {
   arriving = false;
   /** LUNs that export it, in any fabric. */
   readonly exports = new Set<object>();
-  /** What its subjects keep, each at its own place (unit-state.ts). */
+  /** The states of its subjects, each at the subject's own place (unit-state.ts). */
   readonly states: object[] = [];
-  /** As plain-access.ts found it; undefined when a subject or an attribute has changed since. Nobody else sets it to anything. */
+  /**
+   * The facts as plain-access.ts found them; undefined when a subject or an attribute has changed since. No other file sets them to
+   * anything else.
+   */
   plain: PlainAccess | undefined;
   /** Open while the process serves; closed objects have none. */
   volume: Volume | undefined;
@@ -118,7 +121,7 @@ export class StorageObject {
   configure: (change: ConfigurationChange) => Promise<void> = (change) => changeConfiguration(this, change);
   /** Target ports that export it, which the tree knows. Absent: those that a nexus uses now. */
   ports?: () => readonly TargetPort[];
-  /** Where it says what operators should know. */
+  /** The log for records that operators should read. */
   log?: Log;
   /** Keys of saveconfig.json that are not ours: written back as they were. */
   unknown: Readonly<Record<string, unknown>>;
@@ -207,7 +210,7 @@ export interface LogicalUnitView {
   readonly limits?: LunLimits;
 }
 
-/** What a LUN asks before a command that reads or writes runs (limits.ts). */
+/** The limits of a LUN, which a command that reads or writes asks before it runs (limits.ts). */
 export interface LunLimits {
   /** Undefined when it may run now. */
   turn(nexus: Nexus, cost: { readonly kind: 'read' | 'write'; readonly bytes: number }): LimitTurn | undefined;
@@ -217,7 +220,7 @@ export interface LunLimits {
 export interface LimitTurn {
   /** Resolves when it may run, or has left. */
   readonly come: Promise<void>;
-  /** It does not wait any more. */
+  /** Ends the wait. */
   leave(): void;
 }
 

@@ -14,7 +14,7 @@ import { sense } from './sense.ts';
 import { addUnitAttention, reportToAll } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';
 
-/** What outlives the process. Another medium in the same unit has lost nothing. */
+/** The losses that outlive the process. Another medium in the same unit has lost nothing. */
 interface KeptLoss {
   readonly lost: LostWrites;
   readonly medium: VolumeConfig;
@@ -25,7 +25,7 @@ const name = 'lost writes';
 const lostWrites = unitState<{ readonly record: WriteRecord }, LostWrites | undefined, KeptLoss>({
   name,
   initial: (lu) => ({ record: recordOf(lu, undefined) }),
-  // One that is new has written nothing here. After a restart nobody knows who has: then flushes say it.
+  // A new nexus has written nothing here. After a restart nobody knows which nexuses have: then flushes report the loss.
   establish: (lu, nexus, again) => {
     if (again && writesOf(lu).isSuspect) addUnitAttention(nexus, lu, sense.deferredWriteError);
   },
@@ -38,7 +38,7 @@ const lostWrites = unitState<{ readonly record: WriteRecord }, LostWrites | unde
   },
 });
 
-/** What of a unit's medium is not known to be stable. */
+/** The writes of a unit's medium that are not known to be stable. */
 export const writesOf = (lu: StorageObject): WriteRecord => lostWrites.of(lu).record;
 
 /** A new record. Every nexus is told of what is lost (SPC-4 4.5.5), and operators are, and the next process. */
@@ -51,7 +51,7 @@ function recordOf(lu: StorageObject, lost: LostWrites | undefined): WriteRecord 
     if (grown) reportToAll(lu, sense.deferredWriteError);
     if (grown || !lost) say(lu, lost);
     await lu.keep?.(name, lost && ({ lost, medium } satisfies KeptLoss)).catch((error: unknown) => {
-      // It stays true as long as this process runs.
+      // The loss stays true as long as this process runs.
       const detail = { path: lu.path, reason: reasonOf(error) };
       lu.log?.({ level: 'error', event: 'record of lost writes not kept', detail });
     });
@@ -78,7 +78,7 @@ export function changeMedium(lu: StorageObject): () => void {
 export const recordedFor = (lu: StorageObject, volume: Volume): Promise<Volume> =>
   recordedAtOpening(volume, writesOf(lu));
 
-/** The same of a volume that is known to have nothing in a cache. */
+/** A volume that is known to have nothing in a cache, with the unit's record. */
 export const recordedAnew = (lu: StorageObject, volume: Volume): Volume => recorded(volume, writesOf(lu));
 
 /**

@@ -1,6 +1,6 @@
 /**
- * What FORMAT UNIT and SANITIZE do to the whole medium: plain data, for it belongs to the medium and outlives the process.
- * What was begun is gone on with after a power on, and a failure stays one (SBC-4 4.11.2).
+ * The work of FORMAT UNIT and SANITIZE on the whole medium: plain data, for it belongs to the medium and outlives the process. Work that
+ * was begun goes on after a power on, and a failure stays one (SBC-4 4.11.2).
  */
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
@@ -11,19 +11,19 @@ import { unitState } from './unit-state.ts';
 export type MediumWork = MediumMethod & {
   /** AUSE: EXIT FAILURE MODE ends a failure. */
   readonly exit: boolean;
-  /** What the medium holds is nobody's to read. */
+  /** Whether the work has failed, so that nobody may read the medium. */
   readonly failed: boolean;
   /** Another medium in the same unit is none of its business. */
   readonly medium: VolumeConfig;
 };
 
-/** What is done to it. */
+/** The method of the work. */
 export type MediumMethod =
   | { readonly does: 'format' | 'block erase' }
   /** So many passes of a pattern (hexadecimal digits) that fills each logical block, with `invert` of its complement too. */
   | { readonly does: 'overwrite'; readonly count: number; readonly invert: boolean; readonly pattern: string };
 
-/** What goes on, or has failed, is kept under this name. */
+/** The name under which the work is kept. */
 export const mediumWorkName = 'medium work';
 
 /** FORMAT UNIT or SANITIZE, while it goes on and after it failed. */
@@ -63,24 +63,24 @@ const methods: Readonly<Record<MediumMethod['does'], Method>> = {
   overwrite: { command: 'SANITIZE OVERWRITE', ...sanitizing },
 };
 
-/** Whatever its size is, and whatever else was set. */
+/** Whether two configurations have the same medium, whatever its size and other settings are. */
 export const isSameMedium = (a: VolumeConfig, b: VolumeConfig): boolean =>
   a['dev'] === b['dev'] && a['config'] === b['config'];
 
-/** What other commands are answered. */
+/** The sense that other commands get. */
 export const senseOfWork = ({ does, failed }: MediumWork): Sense => methods[does][failed ? 'failure' : 'inProgress'];
 
-/** It is a SANITIZE, after which nobody may read what the medium held. */
+/** Whether the work is a SANITIZE, after which nobody may read the old contents of the medium. */
 export const isSanitize = ({ does }: MediumWork): boolean => methods[does].inProgress === sanitizing.inProgress;
 
-/** As the standard heads its clause: `FORMAT UNIT`. */
+/** The command's name in the head of the standard's clause: `FORMAT UNIT`. */
 export const commandOfWork = ({ does }: MediumWork): string => methods[does].command;
 
 /** OVERWRITE COUNT has five bits; a pattern is no longer than a logical block. */
 export const overwriteCountMax = 31;
 const patternBytesMax = 4096;
 
-/** What a file kept. @throws Error when it is none */
+/** Reads the contents of a kept file. @throws Error when they are none */
 function parseMediumWork(kept: unknown): MediumWork {
   const { does, exit, failed, medium, count, invert, pattern } = (kept ?? {}) as Record<string, unknown>;
   if (typeof exit !== 'boolean' || typeof failed !== 'boolean') throw new Error('it does not say how it ends');

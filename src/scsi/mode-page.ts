@@ -1,4 +1,4 @@
-/** What a mode page is: one record, and its bytes (SPC-4 7.5). */
+/** A mode page: one record, and its bytes (SPC-4 7.5). */
 
 import {
   bit,
@@ -25,9 +25,9 @@ export interface ModePage<F extends Fields = Fields> {
   readonly name: string;
   readonly spec: string;
   readonly offered?: (lu: StorageObject) => boolean;
-  /** As its figure in the standard counts bytes: with its header of two bytes in front, or four with a subpage. */
+  /** The layout. It counts bytes as the figure in the standard does: with the header of two bytes in front, or four with a subpage. */
   readonly layout: Layout<F>;
-  /** As they are now; fields that are not named are 0. */
+  /** The present values; fields that are not named are 0. */
   values(lu: StorageObject): Partial<Values<F>>;
   /** Fields that MODE SELECT can change. */
   readonly changeable: { readonly [K in keyof F]?: Changeable<Values<F>[K]> };
@@ -35,12 +35,12 @@ export interface ModePage<F extends Fields = Fields> {
   wrong?(values: Values<F>): (keyof F & string) | undefined;
 }
 
-/** What initiators can do with a field. */
+/** The rules by which initiators can change a field. */
 interface Changeable<V> {
   readonly offered?: (lu: StorageObject) => boolean;
   /** The values that there are; absent: all. */
   readonly only?: readonly V[];
-  /** As it is before anybody changes it; absent: 0. */
+  /** The value before anybody changes it; absent: 0. */
   initial?(lu: StorageObject): V;
   set(lu: StorageObject, value: V): void | Promise<void>;
 }
@@ -50,7 +50,7 @@ export const modePage = <F extends Fields>(page: ModePage<F>): ModePage => page 
 
 /** Page_0 and sub_page format (SPC-4 7.5.7). */
 export const pageHeader = record(2, { spf: bit(0, 0x40), code: bits(0, 0x3f), length: counting(u8(1)) });
-/** What a subpage begins with. */
+/** The beginning of a subpage. */
 export const subpageHeader = record(4, {
   spf: bit(0, 0x40),
   code: bits(0, 0x3f),
@@ -58,7 +58,7 @@ export const subpageHeader = record(4, {
   length: counting(u16(2)),
 });
 
-/** What a page begins with. */
+/** The header of a page. */
 export const headerOf = ({ subpage }: ModePage): typeof pageHeader | typeof subpageHeader =>
   subpage === undefined ? pageHeader : subpageHeader;
 

@@ -137,7 +137,10 @@ export function offersFua(lu: StorageObject): boolean {
 export const modeData = (lu: StorageObject): Uint8Array =>
   Buffer.concat(offeredPages(lu).map((page) => currentPage(page, lu)));
 
-/** It is refused where what the cache holds cannot be brought to the medium: for the initiator, that is the medium's error. */
+/**
+ * Switches the write cache. The switch is refused where the cached data cannot be brought to the medium: for the initiator, that is the
+ * medium's error.
+ */
 async function setWriteCache(lu: StorageObject, on: boolean): Promise<void> {
   try {
     await lu.configure({ name: 'emulate_write_cache', value: on ? 1 : 0 });

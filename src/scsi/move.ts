@@ -7,7 +7,7 @@ import { sense } from './sense.ts';
 import { reportToAll } from './unit-attention.ts';
 import { type CarriedStates, packStates, unpackStates } from './unit-state.ts';
 
-/** What goes along. Plain data. */
+/** The state that moves along. Plain data. */
 export interface CarriedUnit {
   readonly contents: VolumeContents | undefined;
   readonly contentsLost: string | undefined;

@@ -9,7 +9,7 @@ const lostMax = 1024;
 const nexuses = unitState({
   name: 'nexuses',
   initial: () => ({
-    /** Those that reach the unit. */
+    /** The nexuses that reach the unit. */
     present: new Set<Nexus>(),
     /** Ports of nexuses that reached it once, oldest first: they tell a nexus that comes back from a new one. */
     lost: new Set<string>(),

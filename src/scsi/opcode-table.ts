@@ -31,7 +31,7 @@ export function lookUp(cdb: Uint8Array): OpcodeRow | undefined {
   return entry instanceof Map ? entry.get(serviceActionOf(code).get(cdb, 0)) : (entry as OpcodeRow | undefined);
 }
 
-/** What is wrong with a CDB that the logical unit does not offer: its service action when others of its code are offered. */
+/** The sense for a CDB that the logical unit does not offer: its service action is wrong when others of its code are offered. */
 export function notOffered(cdb: Uint8Array, lu: StorageObject): CheckCondition {
   const code = operationCodeOf(cdb);
   const siblings = opcodes.some(

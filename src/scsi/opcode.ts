@@ -1,6 +1,6 @@
 /**
- * What an opcode is: one record. Its CDB's fields give the CDB's length, the usage bits (which check a CDB and answer
- * REPORT SUPPORTED OPERATION CODES) and the decoded CDB; its other properties are what the device server asks.
+ * An opcode is one record. Its CDB's fields give the CDB's length, the usage bits (which check a CDB and answer REPORT SUPPORTED
+ * OPERATION CODES) and the decoded CDB; its other properties are the questions of the device server.
  */
 
 import {
@@ -68,7 +68,7 @@ export type Cdb<F extends Fields> = Readonly<Values<F>>;
 /** States of a target port group, each set in the one after it: the active ones; standby too; every state (SPC-4 5.15.2). */
 export type AccessStates = 'active' | 'standby' | 'any';
 
-/** What a command is: its CDB, and how the device server treats it. */
+/** A command: its CDB, and its treatment by the device server. */
 export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ranged' | 'limited' | 'execute'> {
   readonly code: number;
   readonly serviceAction?: number;
@@ -79,25 +79,28 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
    * What is not named here has to be zero.
    */
   readonly cdb: F;
-  /** It reads, or writes, its range and does nothing else, if no bit beside the range is set: the fast path takes it (plain-access.ts). */
+  /**
+   * Set when the command reads, or writes, its range and does nothing else, if no bit beside the range is set: the fast path takes it
+   * (plain-access.ts).
+   */
   readonly plain?: 'read' | 'write';
   /** Fields that are looked at only for whether they may be set: they are not decoded. */
   readonly accepts?: readonly Field[];
   /** Fields that are not looked at: they may have any value, and are no usage bits (SPC-4 6.35.3). */
   readonly ignores?: readonly Field[];
-  /** Its row in the reservation conflict matrix (SPC-4 5.12.1, SBC-3 table 13), by the CDB where it is a matter of that. */
+  /** The command's row in the reservation conflict matrix (SPC-4 5.12.1, SBC-3 table 13), by the CDB where that decides. */
   readonly whenReserved: ReservationClass | ((cdb: Uint8Array) => ReservationClass);
   /** False: INVALID COMMAND OPERATION CODE, and REPORT SUPPORTED OPERATION CODES does not list it. */
   offered?(lu: StorageObject): boolean;
-  /** It changes what all initiators share: one that sees the logical unit write protected may not. */
+  /** Set when the command changes state that all initiators share: an initiator that sees the logical unit write protected may not send it. */
   readonly changesForAll?: true;
   /** A pending unit attention does not keep it from running (SAM-5 5.14.2). */
   readonly ignoresUnitAttention?: boolean;
-  /** This target answers it also for a unit that otherwise answers for itself, since it is about initiators and ports. */
+  /** Set when this target also answers it for a unit that otherwise answers for itself, since it is about initiators and ports. */
   readonly answeredHere?: true;
   /** The ALUA states in which it runs. Absent: the active ones. */
   readonly runsIn?: AccessStates;
-  /** What it answers where no logical unit is. Absent: LOGICAL UNIT NOT SUPPORTED. */
+  /** The answer where there is no logical unit. Absent: LOGICAL UNIT NOT SUPPORTED. */
   absent?(task: Task, cdb: Cdb<F>): Completion;
   /** Rules on the CDB beyond the usage bits. @throws CheckCondition */
   check?(lu: StorageObject, cdb: Cdb<F>): void;
@@ -105,11 +108,11 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   dataOut?(lu: StorageObject, cdb: Cdb<F>): number;
   /** An initiator that announces more than `dataOut` is refused, too. */
   readonly exactDataOut?: boolean;
-  /** Of an initiator that announces fewer blocks than `dataOut` it takes those, and is then a command of so many blocks. */
+  /** Set when an initiator may announce fewer blocks than `dataOut`: the command then takes so many blocks. */
   readonly fewerBlocks?: true;
-  /** It takes its data a piece at a time, where that is long (data-out.ts). */
+  /** Set when the command takes long data a piece at a time (data-out.ts). */
   readonly inPieces?: true;
-  /** As `CommandRow.limited` says. */
+  /** The bytes that the limits count, as in `CommandRow.limited`. */
   limited?(lu: StorageObject, cdb: Cdb<F>, task: Task): number;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
 }

@@ -17,7 +17,7 @@ import type { Task } from './task.ts';
 export function passedThrough(lu: StorageObject, row: OpcodeRow | undefined, task: Task): OpcodeRow | undefined {
   const code = operationCodeOf(task.cdb);
   if (!lu.volume?.passThrough || answeredHere.has(code)) return undefined;
-  // What is longer is not sent to devices.
+  // A longer CDB is not sent to devices.
   if (code === variableLengthCode) throw new CheckCondition(sense.invalidOperationCode);
   const cdbLength = cdbLengthOf(code);
   const record: Opcode = {

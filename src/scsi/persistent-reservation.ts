@@ -26,7 +26,7 @@ export interface PersistentReservations {
   readonly reservation: { readonly type: number; readonly holder: Registration | null } | null;
 }
 
-/** Nobody is registered. */
+/** The state without any registration. */
 export const noReservations: PersistentReservations = {
   generation: 0,
   aptpl: false,
@@ -45,7 +45,7 @@ export const isAllRegistrants = (type: number): boolean => type >= writeExclusiv
 /** Registrants only and all registrants types: others than the holder have something of the reservation. */
 export const concernsRegistrants = (type: number): boolean => type >= 5;
 
-/** What of a nexus a registration goes by. */
+/** The names of a nexus that a registration goes by. */
 export type NexusNames = Pick<Nexus, 'initiatorName' | 'initiatorPortName'>;
 
 /** Whether a registration is that of a nexus at a target port. */
@@ -208,8 +208,8 @@ const isRegistration = (value: unknown): value is Registration => {
 };
 
 /**
- * What a file kept. PRgeneration starts at 0 with every power on (SPC-4 5.12.2).
- * @throws Error when it is none, or its parts do not fit together
+ * Reads the contents of a kept file. PRgeneration starts at 0 with every power on (SPC-4 5.12.2).
+ * @throws Error when they are none, or their parts do not fit together
  */
 export function parseReservations(kept: unknown): PersistentReservations {
   const { registrations, reservation } = (kept ?? {}) as Record<string, unknown>;

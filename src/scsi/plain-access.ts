@@ -13,7 +13,7 @@ import { statistics } from './statistics.ts';
 import { taskSet } from './task-set.ts';
 import { isSpared, obstaclesOf, type PlainCommand } from './unit-state.ts';
 
-/** What the fast path has to know of an opcode. */
+/** The facts of an opcode that the fast path needs. */
 interface PlainRow {
   readonly kind: NonNullable<Opcode['plain']>;
   readonly lba: Field<number>;

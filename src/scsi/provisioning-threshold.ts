@@ -40,7 +40,7 @@ const descriptorAt = (at: number) => ({
 const arming = { decreasing: 0, increasing: 1 } as const;
 
 interface Threshold {
-  /** Its first byte in the mode page; a report says it in the INFORMATION field. */
+  /** The first byte of the threshold in the mode page; a report has it in the INFORMATION field. */
   readonly at: number;
   readonly fields: ReturnType<typeof descriptorAt>;
   readonly resource: number;
@@ -69,7 +69,7 @@ interface ThresholdSetting {
   readonly count: number;
 }
 
-/** What initiators ask to be told of. */
+/** The reports that initiators ask for. */
 interface Asked extends Readonly<Record<Name, ThresholdSetting>> {
   /** LBPERE of the Read-Write Error Recovery mode page: thresholds are reported (SBC-5 6.5.10). */
   readonly reports: boolean;
@@ -80,7 +80,7 @@ interface Asked extends Readonly<Record<Name, ThresholdSetting>> {
 const off: ThresholdSetting = { enabled: false, count: 0 };
 const initial: Asked = { reports: true, single: false, available: off, used: off };
 
-/** What is asked, and who looks after the thresholds while one is enabled. */
+/** The wanted reports, and the watch on the thresholds while one is enabled. */
 export const provisioningThresholds = unitState<Asked & { readonly watch: ThresholdWatch | undefined }, Asked>({
   name: 'provisioning thresholds',
   initial: () => ({ ...initial, watch: undefined }),
@@ -146,7 +146,7 @@ export const provisioningPage = modePage({
   },
 });
 
-/** Who watches what is asked for; nobody where nothing is enabled. */
+/** The watch on wanted thresholds; none where no threshold is enabled. */
 function watchOf(lu: StorageObject, asked: Asked): ThresholdWatch | undefined {
   const names = Object.keys(thresholds) as Name[];
   const enabled = names.filter((name) => asked[name].enabled);
@@ -169,7 +169,7 @@ class Watched {
     this.#maximum = (count + 0.5) * thresholdSetBytes;
   }
 
-  /** Whether it is to be reported now (SBC-5 4.7.3.7.4, 4.7.3.7.5). @param now milliseconds */
+  /** Whether the threshold is to be reported now (SBC-5 4.7.3.7.4, 4.7.3.7.5). @param now milliseconds */
   fires(space: Space, now: number): boolean {
     const value = this.threshold.of(space);
     const above = value > this.#maximum;
@@ -210,7 +210,7 @@ export class ThresholdWatch {
     });
   }
 
-  /** Both counts can also go back: `reset` of the statistics, and a clock that is set. */
+  /** Whether a look is due. The counts and the clock can also go back: by `reset` of the statistics, and when the clock is set. */
   #isDue(): boolean {
     const { blockSize, clock } = this.#lu;
     const blocks = Math.abs(statistics.of(this.#lu).blocksWritten - this.#blocksWritten);

@@ -19,7 +19,7 @@ export const power = unitState<{ readonly condition: PowerCondition }>({
   initial: () => ({ condition: 'active' }),
   reset: () => ({ condition: 'active' }),
   move: 'all',
-  // Such a command wakes it.
+  // A command that needs the medium wakes the unit.
   obstructs: ({ condition }) => (condition === 'active' ? 'nothing' : 'reads and writes'),
 });
 
@@ -53,7 +53,7 @@ export function notReady(lu: StorageObject, mends: readonly Sense[] = []): Check
   return failure && !mends.includes(failure) ? new CheckCondition(failure) : undefined;
 }
 
-/** What REQUEST SENSE says when nothing is pending: pollable sense data (SPC-4 6.39, 5.10.2). */
+/** The answer of REQUEST SENSE when nothing is pending: pollable sense data (SPC-4 6.39, 5.10.2). */
 export function pollable(lu: StorageObject): CheckCondition {
   return (
     notReady(lu) ??
@@ -67,7 +67,7 @@ const powerSense: Readonly<Record<PowerCondition, Sense>> = {
   standby: sense.standbyByCommand,
 };
 
-/** Nothing may be written: the operator says so, the medium, or an initiator. */
+/** Whether nothing may be written, because of the operator, the medium, or an initiator. */
 export function isWriteProtected(lu: StorageObject): boolean {
   return (
     lu.attributes.values.read_only === 1 || (lu.volume?.readOnly ?? false) || controlMode.of(lu).softwareWriteProtect

@@ -30,7 +30,7 @@ interface ReserveRequest {
   readonly list: Values<typeof outList.fields>;
 }
 
-/** What a service action does: a change, GOOD without one, or RESERVATION CONFLICT. */
+/** The outcome of a service action: a change, GOOD without one, or RESERVATION CONFLICT. */
 type ReserveOutcome = Change | 'nothing' | 'conflict';
 
 /** Parameter lists (SPC-4 6.16.3, 6.16.4). TransportIDs follow: with SPEC_I_PT behind their length. */
@@ -48,7 +48,7 @@ const transportIdsBytesMax = 8192;
 
 const scopeAndType = { scope: bits(2, 0xf0), type: bits(2, 0x0f) };
 
-/** What of a reservation there is: LU_SCOPE, and six types. @throws CheckCondition */
+/** Checks a reservation: the scope is LU_SCOPE, and there are six types. @throws CheckCondition */
 function checkScopeAndType({ scope, type }: { readonly scope: number; readonly type: number }): void {
   if (scope !== 0) throw invalidCdb(scopeAndType.scope);
   if (!reservationTypes.has(type)) throw invalidCdb(scopeAndType.type);
@@ -186,7 +186,7 @@ const preempt = registered((request, registration) => {
   return pr.preempt(state, registration, actionKey, type) ?? 'conflict';
 });
 
-/** Its own parameter list (SPC-4 6.16.4): UNREG, APTPL, RELATIVE TARGET PORT IDENTIFIER, one TransportID. */
+/** REGISTER AND MOVE has a parameter list of its own (SPC-4 6.16.4): UNREG, APTPL, RELATIVE TARGET PORT IDENTIFIER, one TransportID. */
 function registerAndMove({ lu, task, state, registration, bytes }: ReserveRequest): ReserveOutcome {
   const { fields, length } = moveList;
   const { key, actionKey, relativePortId: port, transportIdLength, ...list } = decode(moveList, bytes);
@@ -279,7 +279,7 @@ const reserveRelease = (code: number, name: string, spec: string, ten: boolean):
     name,
     spec,
     cdb: {},
-    // Of third parties and extents, which have to be there to be reserved: THIRD-PARTY DEVICE ID, list lengths.
+    // Fields of third parties and extents are ignored, since there are none to be reserved: THIRD-PARTY DEVICE ID, list lengths.
     ignores: ten ? [u8(2), u8(3), u16(7)] : [u8(2), u16(3)],
     answeredHere: true,
     medium: 'none',

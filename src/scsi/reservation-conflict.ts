@@ -1,4 +1,4 @@
-/** Who may do what to a reserved logical unit (SPC-4 5.12.1; SPC-2 5.5.1 for RESERVE and RELEASE). */
+/** The conflicts of commands with a reservation of a logical unit (SPC-4 5.12.1; SPC-2 5.5.1 for RESERVE and RELEASE). */
 
 import type { Nexus } from './logical-unit.ts';
 import {
@@ -18,7 +18,7 @@ import { unitState } from './unit-state.ts';
  */
 export type ReservationClass = 'always' | 'allowed' | 'reads' | 'conflicts';
 
-/** What runs for a nexus that does not hold the reservation: by type, for registered nexuses and for others. */
+/** The permissions of a nexus that does not hold the reservation: by type, for registered nexuses and for others. */
 const matrix: Readonly<Record<number, { registered: Permission; others: Permission }>> = {
   1: { registered: 'reads', others: 'reads' }, // Write Exclusive
   3: { registered: 'nothing', others: 'nothing' }, // Exclusive Access
@@ -42,7 +42,7 @@ export interface Reservations {
 /** Persistent reservations with APTPL are kept under this name. */
 export const reservationsName = 'reservations';
 
-/** Who has reserved a logical unit, by RESERVE or persistently. */
+/** The reservation of a logical unit, by RESERVE or persistently. */
 export const reservations = unitState<Reservations, PersistentReservations, PersistentReservations>({
   name: reservationsName,
   initial: () => ({ persistent: noReservations, reserved: undefined }),
@@ -62,7 +62,7 @@ export const reservations = unitState<Reservations, PersistentReservations, Pers
     !conflicts(held, nexus, view.port.relativePortId, kind === 'read' ? 'reads' : 'conflicts'),
 });
 
-/** What decides about a command: who holds the unit, as the one that is asked about can be told from. */
+/** The facts that decide about a command: the holder of the unit, as the nexus in question sees it. */
 interface Held {
   readonly persistent: PersistentReservations;
   readonly reserved: unknown;

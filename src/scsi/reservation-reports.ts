@@ -48,7 +48,7 @@ function readReservation(lu: StorageObject): Uint8Array {
 }
 
 const capabilities = record(8, {
-  // It counts all of the data, unlike those of the other service actions.
+  // This length counts all of the data, unlike those of the other service actions.
   length: counting(u16(0), 0),
   crh: bit(2, 0x10),
   sipC: bit(2, 0x08),
@@ -65,7 +65,7 @@ const capabilities = record(8, {
   exAcAr: bit(5, 0x01),
 });
 
-/** What the standard leaves open is as LIO has it; there are all six types. */
+/** The capabilities. Fields that the standard leaves open are as in LIO; there are all six types. */
 function reportCapabilities(lu: StorageObject): Uint8Array {
   return encode(capabilities, {
     ...{ crh: true, sipC: true, atpC: true, ptplC: lu.keep !== undefined },

@@ -57,7 +57,7 @@ const range12: RangeFields = { lba: u32(2), blocks: u32(6) };
 const range16: RangeFields = { lba: u64(2), blocks: u32(10) };
 const range32: RangeFields = { lba: u64(12), blocks: u32(28) };
 
-/** What the CDBs of a length have and nobody looks at: GROUP NUMBER, and tags of protection information that there is not. */
+/** The fields of the CDBs of a length that are ignored: GROUP NUMBER, and tags of protection information, of which there is none. */
 const ignored = new Map<RangeFields, Field[]>([
   [range10, [bits(6, 0x1f)]],
   [range12, [bits(10, 0x1f)]],

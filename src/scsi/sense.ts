@@ -9,7 +9,7 @@ export interface Sense {
   readonly ascq: number;
   /** INFORMATION field, where the condition itself has one. */
   readonly information?: number;
-  /** It is about a command that was answered GOOD, and not about the one that it ends (SPC-4 4.5.5). */
+  /** Set when the sense is about an earlier command that was answered GOOD, and not about the one that it ends (SPC-4 4.5.5). */
   readonly deferred?: true;
 }
 
@@ -112,11 +112,11 @@ export const sense = {
 interface FieldPointer {
   readonly in: 'cdb' | 'parameter list';
   readonly byte: number;
-  /** Its leftmost bit, when the field is not a whole byte. */
+  /** The leftmost bit of the field, when the field is not a whole byte. */
   readonly bit?: number;
 }
 
-/** What a command's sense says beyond its code. */
+/** The details of a command's sense beyond its code. */
 export interface SenseDetail {
   /** INFORMATION field: an LBA, or the offset of a miscompare. */
   readonly information?: number;
@@ -142,7 +142,7 @@ export class CheckCondition extends Error {
 export const invalidCdb = ({ at, mask }: FieldBits): CheckCondition =>
   new CheckCondition(sense.invalidFieldInCdb, { field: { in: 'cdb', byte: at, bit: leftmostBit(mask) } });
 
-/** What of a field a pointer needs. */
+/** The part of a field that a pointer needs. */
 type FieldBits = Pick<Field, 'at' | 'mask'>;
 const leftmostBit = (mask: number): number => 31 - Math.clz32(mask);
 
@@ -239,7 +239,7 @@ function keySpecificOf({ field, progress }: SenseDetail): Uint8Array | undefined
   });
 }
 
-/** What sense data says, in either format; undefined where there is none. */
+/** Decodes sense data in either format; undefined where there is none. */
 export function decodeSense(data: Uint8Array): Required<Pick<Sense, 'key' | 'asc' | 'ascq'>> & { deferred: boolean } {
   const code = responseCode.get(data, 0);
   const isDescriptor = code === responseCodes.descriptor || code === responseCodes.descriptorDeferred;

@@ -15,7 +15,7 @@ import { sense } from './sense.ts';
 import { taskSet } from './task-set.ts';
 import { reportToAll } from './unit-attention.ts';
 
-/** What is asked of a unit's snapshots. Plain data. */
+/** A request on a unit's snapshots. Plain data. */
 export type SnapshotRequest =
   | { readonly does: 'list' | 'hold' | 'let go' }
   | { readonly does: 'create' | 'remove' | 'rollback'; readonly name: string }
@@ -126,7 +126,7 @@ async function rollback(lu: StorageObject, snapshots: Snapshots, name: string): 
       );
     await snapshots.rollback(name);
   } finally {
-    // What initiators have in their caches is of another medium, also where only a part of it came back.
+    // Initiators' caches are of another medium, also where only a part of it came back.
     reportToAll(lu, sense.mediumMayHaveChanged);
     holds.get(lu)?.letGo();
   }
@@ -135,7 +135,7 @@ async function rollback(lu: StorageObject, snapshots: Snapshots, name: string): 
 /** Holds all of the unit. What transports are still reading of it comes first. */
 const alone = (lu: StorageObject, work: () => Promise<void>): Promise<void> =>
   rangeLocks.of(lu).during(0, Number.MAX_SAFE_INTEGER, true, async () => {
-    // What was read in the same turn of the event loop may have to be sent yet (`Volume.lend`).
+    // Data that was read in the same turn of the event loop may have to be sent yet (`Volume.lend`).
     await null;
     while (Array.from(taskSet.of(lu)).some(({ extent }) => extent)) await taskSet.of(lu).changed();
     await work();

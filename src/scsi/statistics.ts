@@ -1,4 +1,4 @@
-/** What a logical unit counts for LOG SENSE (SPC-4 7.3, SBC-3 6.4): since the process opened it. */
+/** The counts of a logical unit for LOG SENSE (SPC-4 7.3, SBC-3 6.4): since the process opened it. */
 
 import type { StorageObject } from './logical-unit.ts';
 import { unitState } from './unit-state.ts';
@@ -35,7 +35,7 @@ class Statistics {
     return this.#selfTests;
   }
 
-  /** What is counted, as it stands. */
+  /** The counts as they stand. */
   counters(): Counters {
     const { readCommands, writeCommands, blocksRead, blocksWritten, startStopCycles, loadCycles } = this;
     return { readCommands, writeCommands, blocksRead, blocksWritten, startStopCycles, loadCycles };

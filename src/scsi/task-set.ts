@@ -103,7 +103,7 @@ class TaskSet {
 export const taskSet: UnitState<TaskSet> = unitState({
   name: 'task set',
   initial: (lu) => new TaskSet(() => taskSet.changed(lu)),
-  // Its tasks that wait for the limits of a LUN find out now that the LUN is gone.
+  // Tasks of the nexus that wait for the limits of a LUN find out now that the LUN is gone.
   lose: (lu, nexus) => {
     for (const task of [...taskSet.of(lu)]) if (task.nexus === nexus && task.limited) task.leave?.();
   },

@@ -44,25 +44,25 @@ interface DecodedCdb {
   readonly [field: string]: unknown;
 }
 
-/** What is asked of an opcode's record (opcode.ts) once a command is admitted. */
+/** The questions to an opcode's record (opcode.ts) once a command is admitted. */
 export interface CommandRow {
-  /** As the standard heads its clause: `READ(10)`. */
+  /** The command's name in the head of the standard's clause: `READ(10)`. */
   readonly name: string;
-  /** What it does with the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
+  /** The command's use of the medium: `none` works without one, `write` is refused when the logical unit is write protected. */
   readonly medium: 'none' | 'read' | 'flush' | 'write';
   /** `lba` and `blocks` are a range that has to lie on the medium. */
   readonly ranged: boolean;
-  /** It runs while a FORMAT UNIT or SANITIZE goes on (SBC-4 4.11.2). */
+  /** Set when the command runs while a FORMAT UNIT or SANITIZE goes on (SBC-4 4.11.2). */
   readonly duringMediumOperation?: true;
   /** The failures of a FORMAT UNIT or SANITIZE that it runs after, to put them right. */
   readonly mends?: readonly Sense[];
-  /** Whatever its task attribute says, it waits for nobody (SAM-5 8.6). */
+  /** Set when the command waits for no other, whatever its task attribute says (SAM-5 8.6). */
   readonly headOfQueue?: true;
-  /** Its data may be written as it comes: all of it, from `lba` on (landing.ts). */
+  /** Set when the command's data may be written as it comes: all of it, from `lba` on (landing.ts). */
   readonly lands?: true;
   /**
-   * What the limits of a LUN count of it, in bytes, once its data-out is there: what comes from the initiator or goes to it, or
-   * what is written where that is more. Absent: it waits for no limit.
+   * The bytes that the limits of a LUN count, once its data-out is there: data that comes from the initiator or goes to it, or the data
+   * that is written where that is more. Absent: the command waits for no limit.
    */
   limited?(lu: StorageObject, cdb: DecodedCdb, task: Task): number;
   execute(lu: StorageObject, cdb: DecodedCdb, task: Task): Completion | Promise<Completion>;
@@ -89,7 +89,7 @@ export interface Landing {
   finish(): Completion | Promise<Completion>;
 }
 
-/** What a transport says of a command. */
+/** The facts about a command that a transport gives. */
 export type TaskRequest = Pick<Task, 'nexus' | 'lun' | 'unit' | 'cdb' | 'attribute' | 'tag'> &
   Partial<Pick<Task, 'dataOutOffered' | 'dataInOffered'>>;
 
@@ -140,7 +140,7 @@ export class Task {
   limited = false;
   /** Set by `executeTask`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;
-  /** Its neighbours in the task set (task-set.ts). */
+  /** The neighbours in the task set (task-set.ts). */
   older: Task | undefined = undefined;
   newer: Task | undefined = undefined;
 

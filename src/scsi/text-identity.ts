@@ -37,7 +37,7 @@ export function textDesignators({ scsi_id, scsi_local_id }: TextIdentity): Uint8
   ]);
 }
 
-/** What tgtd gives a LUN that nothing was said of. */
+/** The identity that tgtd gives a LUN by default. */
 export function textIdentityOf(target: number, lun: number): TextIdentity {
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
   return {

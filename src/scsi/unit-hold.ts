@@ -1,4 +1,4 @@
-/** Who holds a logical unit, and what of it he leaves to others: its reservations and its write protection as plain data. */
+/** The hold on a logical unit, and the access that it leaves to others: its reservations and its write protection as plain data. */
 
 import { controlMode } from './control-mode.ts';
 import type { StorageObject } from './logical-unit.ts';
@@ -9,7 +9,7 @@ import { conflicts, reservations } from './reservation-conflict.ts';
 export interface UnitHold {
   readonly path: string;
   readonly persistent: PersistentReservations;
-  /** Who sent RESERVE, in which session. */
+  /** The initiator and session that sent RESERVE. */
   readonly reservedBy?: { readonly initiatorName: string; readonly session: number | undefined };
   /** The medium cannot be written, or an initiator has set software write protect. */
   readonly writeProtectedBy?: 'medium' | 'initiator';
@@ -36,7 +36,7 @@ export function holdOf(lu: StorageObject): UnitHold | undefined {
 /** The name of an initiator in that of a SCSI initiator port. */
 export const bareName = (portName: string): string => portName.replace(/,i,0x.*$/, '');
 
-/** What a hold leaves to an initiator that comes to a target port: by the rule that its commands meet. */
+/** The access that a hold leaves to an initiator that comes to a target port: by the rule that its commands meet. */
 export function leftBy(hold: UnitHold, initiatorName: string, port: number): { reads: boolean; writes: boolean } {
   const { persistent, reservedBy } = hold;
   const registered = persistent.registrations.find(({ initiator }) => bareName(initiator) === initiatorName);

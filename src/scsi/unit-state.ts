@@ -6,11 +6,11 @@
 import type { LogEvent } from '../log.ts';
 import type { LogicalUnitView, Nexus, Obstacles, StorageObject } from './logical-unit.ts';
 
-/** What a subject keeps of each logical unit, and what becomes of it. `T` has readonly fields: `set` changes them. */
+/** A subject: the state that it keeps of each logical unit, and the fate of that state. `T` has readonly fields: `set` changes them. */
 export interface Subject<T extends object, Carried, Kept extends object> {
-  /** What it is called where all that moves stands together: unique. */
+  /** The unique name of the subject where the states of all subjects stand together. */
   readonly name: string;
-  /** What a unit begins with, and begins with again in another process. */
+  /** The state with which a unit begins, also in another process. */
   initial(lu: StorageObject): T;
   /** A logical unit reset (SAM-5 6.3.3) changes this much. Absent: the state stays. */
   reset?(lu: StorageObject): Partial<T>;
@@ -18,7 +18,10 @@ export interface Subject<T extends object, Carried, Kept extends object> {
   establish?(lu: StorageObject, nexus: Nexus, again: boolean): void;
   /** An I_T nexus is lost (SAM-5 6.3.4), or reaches the unit no more. Absent: the state has nothing of it. */
   lose?(lu: StorageObject, nexus: Nexus): void;
-  /** What goes along to another event loop: plain data, `all` of it where the state is that. Absent: it begins anew there. */
+  /**
+   * The part of the state that moves to another event loop: plain data, `all` of it where the state is that. Absent: the state begins
+   * anew there.
+   */
   readonly move?:
     | 'all'
     | {
@@ -36,15 +39,15 @@ export interface Subject<T extends object, Carried, Kept extends object> {
     restore(lu: StorageObject, kept: Kept): Partial<T>;
   };
   /**
-   * Which plain commands, which only read or only write blocks, need a look at the subject before they may run. It is asked
-   * again after the subject, an attribute, the medium or an ALUA group has changed. Absent: none.
+   * The plain commands, which only read or only write blocks, that need a look at the subject before they may run. The question is
+   * repeated after the subject, an attribute, the medium or an ALUA group has changed. Absent: none.
    */
   obstructs?(state: T, lu: StorageObject): Obstruction;
   /** Whether a plain command is none of the obstructing subject's business, and runs all the same. Absent: none does. */
   spares?(state: T, command: PlainCommand): boolean;
 }
 
-/** What a subject keeps from running at once. */
+/** The plain commands that a subject keeps from running at once. */
 type Obstruction = 'nothing' | 'writes' | 'reads and writes';
 
 /** A command that only reads or only writes blocks, as the subjects know it. */
@@ -57,7 +60,7 @@ export interface PlainCommand {
 
 /** The door to what a subject keeps. */
 export interface UnitState<T extends object> {
-  /** As it is now. */
+  /** The present state. */
   of(lu: StorageObject): T;
   /** Changes it. The subject alone does that. */
   set(lu: StorageObject, changes: Partial<T>): void;
@@ -136,10 +139,10 @@ export function loseAt(lu: StorageObject, nexus: Nexus): void {
   for (const { lose } of subjects) lose?.(lu, nexus);
 }
 
-/** What goes along when a logical unit goes to another event loop, by the names of the subjects. Plain data. */
+/** The states that move when a logical unit goes to another event loop, by the names of the subjects. Plain data. */
 export type CarriedStates = Readonly<Record<string, unknown>>;
 
-/** What the subjects of a unit send along. */
+/** The states that the subjects of a unit send along. */
 export const packStates = (lu: StorageObject): CarriedStates =>
   Object.fromEntries(
     subjects.flatMap(({ name, move }, place) => {

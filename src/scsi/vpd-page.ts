@@ -30,8 +30,8 @@ interface VpdPage {
   readonly name: string;
   readonly spec: string;
   /**
-   * Its bytes after the header of four; undefined where it is not offered.
-   * @param unit as who asks sees it; undefined: what a page says of the way there is left out
+   * The bytes of the page after the header of four; undefined where it is not offered.
+   * @param unit as the nexus that asks sees it; undefined: facts about the way there are left out
    */
   body(lu: StorageObject, unit?: LogicalUnitView): Uint8Array | undefined;
 }
@@ -156,7 +156,7 @@ const copyDescriptorType = {
   targetIds: 0x000c,
   general: 0x8001,
 } as const;
-/** As many as follow, each in a byte. */
+/** A list whose length is one byte: the number of bytes that follow. */
 const listed = record(1, { length: counting(u8(0)) });
 const list = (...bytes: number[]): Uint8Array => encode(listed, {}, Uint8Array.from(bytes));
 /** Behind the header of a descriptor. */

@@ -14,7 +14,7 @@ const getsockopt = foreignCall('getsockopt', 'int', ['int', 'int', 'int', 'uint8
 export interface Peer {
   readonly pid: number;
   readonly uid: number;
-  /** Its own group and its supplementary ones. */
+  /** The groups of the peer: its own and the supplementary ones. */
   groups(): readonly number[];
 }
 

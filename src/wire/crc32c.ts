@@ -65,7 +65,7 @@ function loadNative(): ((bytes: Uint8Array, before: number) => number) | undefin
   }
 }
 
-/** As a number; on the wire it stands least byte first. */
+/** The digest as a number; on the wire it stands least byte first. */
 export const crc32c: Digest = (bytes, start, end, before = 0) =>
   native && end - start >= nativeBytesMin
     ? native(bytes.subarray(start, end), before)

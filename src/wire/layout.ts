@@ -7,7 +7,7 @@ export interface Field<V = unknown> {
   readonly length: number;
   /** The bits of its first byte that a field owns; of the others it owns all. */
   readonly mask: number;
-  /** Of a length: the byte from which on it counts what there is. `encode` fills it in. */
+  /** Set for a length: the byte from which on it counts. `encode` fills it in. */
   readonly counts?: number;
   get(bytes: Uint8Array, start: number): V;
   set(bytes: Uint8Array, start: number, value: V): void;
@@ -22,9 +22,9 @@ export type Values<F extends Fields> = { -readonly [K in keyof F]: F[K] extends 
 export interface Layout<F extends Fields = Fields> {
   readonly length: number;
   readonly fields: F;
-  /** The same, for walking through them. */
+  /** The fields in a list. */
   readonly entries: readonly (readonly [name: string, field: Field])[];
-  /** What the fields read in zeros. */
+  /** The values of the fields in zeros. */
   readonly unset: Values<F>;
 }
 

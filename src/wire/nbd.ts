@@ -12,7 +12,7 @@
 
 import { counting, encode, exact64, record, u16, u32, u64 } from './layout.ts';
 
-/** What messages begin with. */
+/** The magic numbers with which messages begin. */
 export const magic = {
   server: 0x4e42444d41474943n, // NBDMAGIC
   option: 0x49484156454f5054n, // IHAVEOPT
@@ -22,9 +22,9 @@ export const magic = {
   structuredReply: 0x668e33ef,
 } as const;
 
-/** What a server says first. */
+/** The first message of a server. */
 export const greeting = record(18, { server: exact64(0), option: exact64(8), flags: u16(16) });
-/** What a client answers to that. */
+/** The client's answer to that. */
 export const clientFlags = record(4, { flags: u32(0) });
 /** Flags of both. */
 export const handshakeFlag = { fixedNewstyle: 1, noZeroes: 2 } as const;
@@ -49,7 +49,7 @@ export const options = {
 
 const replyError = (code: number): number => 2 ** 31 + code;
 
-/** What replies say. */
+/** The types of replies. */
 export const replies = {
   ack: 1,
   server: 2,
@@ -68,18 +68,18 @@ export const replies = {
 /** Reply types from here on are refusals, with a text for people. */
 export const refusals = 2 ** 31;
 
-/** What EXPORT_NAME is answered with; behind it 124 zeros, unless both sides set `noZeroes`. */
+/** The answer to EXPORT_NAME; behind it stand 124 zeros, unless both sides set `noZeroes`. */
 export const exportAnswer = record(10, { size: u64(0), flags: u16(8) });
 /** Zeros behind it, in bytes. */
 export const exportAnswerZeroes = 124;
 
-/** What GO and INFO can tell of an export. */
+/** The types of information that GO and INFO can tell of an export. */
 export const infoTypes = { export: 0, name: 1, description: 2, blockSize: 3 } as const;
-/** What each of them begins with. */
+/** The beginning of each piece of information. */
 export const infoHeader = record(2, { type: u16(0) });
 /** How large it is, and what it can do. */
 export const exportInfo = record(12, { type: u16(0), size: u64(2), flags: u16(10) });
-/** Which offsets and lengths it takes. */
+/** The information on the offsets and lengths that the export takes. */
 export const blockSizeInfo = record(14, { type: u16(0), minimum: u32(2), preferred: u32(6), maximum: u32(10) });
 
 /** Transmission flags: what an export can do. */
@@ -107,7 +107,7 @@ export const request = record(28, {
   length: u32(24),
 });
 
-/** What a request asks for. */
+/** The commands of a request. */
 export const commands = {
   read: 0,
   write: 1,
@@ -119,7 +119,7 @@ export const commands = {
   blockStatus: 7,
 } as const;
 
-/** How it is to be done. */
+/** The flags of a command. */
 export const commandFlag = { fua: 1 << 0, noHole: 1 << 1, df: 1 << 2, reqOne: 1 << 3, fastZero: 1 << 4 } as const;
 
 /** An answer of one piece; the data of a READ follows. */
@@ -136,7 +136,7 @@ export const structuredReply = record(20, {
 
 /** The last piece of an answer. */
 export const replyDone = 1;
-/** What a piece brings. */
+/** The types of a piece. */
 export const replyTypes = {
   none: 0,
   offsetData: 1,

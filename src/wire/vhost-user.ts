@@ -9,7 +9,7 @@
 
 import { decode, encode, exactLittle64, little16, little32, little64, record, type Values } from './layout.ts';
 
-/** What stands before every payload. */
+/** The header before every payload. */
 export const messageHeader = record(12, { request: little32(0), flags: little32(4), payloadBytes: little32(8) });
 /** Longest payload of a request here: a table of `regionsMax` regions. */
 export const payloadBytesMax = 1024;
@@ -54,7 +54,7 @@ export const protocolFeature = {
   configureMemSlots: 1n << 15n,
 } as const;
 
-/** Of SET_VRING_KICK, CALL and ERR: the ring in bits 0 to 7, and whether there is no descriptor. */
+/** The value of SET_VRING_KICK, CALL and ERR: the ring in bits 0 to 7, and whether there is no descriptor. */
 export const vringDescriptor = { ringMask: 0xffn, none: 1n << 8n } as const;
 
 /** A whole message of the back-end. */

@@ -91,7 +91,7 @@ export const functions = {
 
 /** The events that are asked for. */
 export const notification = record(16, { type: little32(0), address: octets(4, 8), events: little32(12) });
-/** Those that will come, and a response. */
+/** The events that will come, and a response. */
 export const notificationAnswer = record(5, { events: little32(0), code: u8(4) });
 
 /** An event (5.6.6.3): what happened, to which logical unit, and why. */
@@ -114,7 +114,7 @@ const wellKnown = { kind: 0xc1, target: 1 } as const;
 /** Numbers that the peripheral form holds. */
 const peripheralMax = 0xff;
 
-/** What an address of eight bytes names. */
+/** An address of eight bytes. */
 export interface UnitAddress {
   /** -1: none that could be. */
   readonly target: number;

@@ -117,7 +117,7 @@ describe('the exclusive lock of an image', withCeph, () => {
     await third.close();
   });
 
-  test('what a killed process of ours has left is shut out at once; of another’s, it is waited until the cluster takes it for dead', async () => {
+  test('a killed process of ours is shut out at once; that of another is waited for until the cluster takes it for dead', async () => {
     const name = await image();
     const client = await killedHolder(name);
     await expect(open(name)).rejects.toThrow(`${client}, which is alive`);

@@ -229,7 +229,7 @@ describe('leaves to the general path', () => {
     expect(await compare(script)).toBe(0);
   });
 
-  it('what comes cut in two', async () => {
+  it('a PDU that comes cut in two', async () => {
     const cut =
       (cutAt: number) =>
       ({ initiator, connection }: World) => {

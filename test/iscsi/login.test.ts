@@ -112,7 +112,7 @@ describe('stages', () => {
   });
 });
 
-describe('who and where', () => {
+describe('names and addresses', () => {
   it.each<[string, Record<string, string | undefined>, number[]]>([
     ['no InitiatorName', { InitiatorName: undefined }, [2, 7]],
     ['no TargetName', { TargetName: undefined }, [2, 7]],

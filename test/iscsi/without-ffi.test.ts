@@ -1,4 +1,4 @@
-// The same on sockets where koffi cannot be had: everything goes through Node's.
+// Connections on sockets where koffi cannot be had: all data goes through Node's.
 
 process.env['TCLI_FFI'] = 'off';
 await import('./engine.test.ts');

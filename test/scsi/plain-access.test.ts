@@ -323,7 +323,7 @@ describe.each(sent)('%s', (_name, one) => {
     expect(await compare(situation, one)).not.toBe('differs');
   });
 
-  test('whatever an attribute is set to', async () => {
+  test('is answered as on the general path, with each attribute at each value', async () => {
     for (const [name, { min, max, only, readOnly }] of Object.entries(diskAttributes as AttributeTable)) {
       if (readOnly) continue;
       for (const value of [min, max, ...(only ?? [])])
@@ -334,7 +334,7 @@ describe.each(sent)('%s', (_name, one) => {
     }
   });
 
-  test('whatever bit of its CDB is set besides', async () => {
+  test('is answered as on the general path, with each further bit of its CDB set', async () => {
     for (let bit = 0; bit < one.cdb.length * 8; bit += 1) {
       const cdb = one.cdb.map((byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
       expect([bit, await compare(() => {}, { ...one, cdb })]).not.toContain('differs');

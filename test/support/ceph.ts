@@ -110,7 +110,7 @@ export class TestCluster {
     await signalled(this.#daemons.get('ceph-osd')!, signal);
   }
 
-  /** The same of the monitor. */
+  /** Sends a signal to the monitor. */
   async signalMonitor(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     await signalled(this.#daemons.get('ceph-mon')!, signal);
   }

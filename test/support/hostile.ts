@@ -3,7 +3,7 @@
 /** Escape sequences of both sets, a bell, a delete, a direction override, an isolate, a zero-width character, a line separator. */
 export const hostile = 'x\x1b[31;1m\x1b]0;t\x07\x7f\x9b2j\x00\r\u202e\u2066\u200b\u2028y';
 
-/** The same without what no name in a tree can hold: NUL, white space and a slash. */
+/** The hostile text without characters that no name in a tree can hold: NUL, white space and a slash. */
 export const hostileName = hostile.replace(/[\0\s/]/g, '');
 
 /** Characters in `text` that should have been written out; line ends and tabs may be there. */

@@ -98,7 +98,7 @@ export class TestTerminal {
     return this.#lines(baseY);
   }
 
-  /** The same from the first line that scrolled off. */
+  /** The screen from the first line that scrolled off. */
   all(): string {
     return this.#lines(0);
   }

@@ -68,7 +68,7 @@ export class TortureDisk {
     }
   }
 
-  /** The same by qemu-io, with FUA, until it is killed. */
+  /** Writes by qemu-io, with FUA, until it is killed. */
   runTool(): ChildProcess {
     const { random, port, wwn } = this.#options;
     const url = `iscsi://127.0.0.1:${port}/${wwn}/0`;

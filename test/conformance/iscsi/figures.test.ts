@@ -16,11 +16,11 @@ const figures = [...requests, ...answers];
 describe.each(figures)('RFC 7143 $clause: $name', ({ pdu, header, values }) => {
   const all = { opcode: pdu.opcode, ...lengths, ...values };
 
-  it('its bytes are read as the figure names them', () => {
+  it('the bytes are read as the figure names them', () => {
     expect(decodePdu(pdu, bytes(header))).toEqual(all);
   });
 
-  it('its fields are written where the figure has them, and nothing beside them', () => {
+  it('the fields are written where the figure has them, and nothing beside them', () => {
     expect(Buffer.from(encodePdu(pdu, all)).toString('hex')).toBe(hex(header));
   });
 });
