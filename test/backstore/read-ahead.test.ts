@@ -15,7 +15,7 @@ const MiB = 1024 * KiB;
 const piece = 128 * KiB;
 const size = 64 * MiB;
 
-/** What a volume fetches for these reads, as positions and ends. */
+/** The ranges that a volume fetches for these reads, as positions and ends. */
 function fetched(reads: readonly number[], bytes = size): [number, number][] {
   const all: [number, number][] = [];
   const ahead = new ReadAhead((position, length) => void all.push([position, position + length]));
