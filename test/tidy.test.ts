@@ -173,20 +173,6 @@ describe('the laws', () => {
     expect(found.toSorted()).toEqual(Object.keys(roomsWithTimers).toSorted());
   });
 
-  it('a comment, and the name of a test, begins with its subject: no pronoun, no clause in its place', () => {
-    const wrong = files
-      .filter((file) => !printed.includes(file))
-      .flatMap((file) => [
-        ...commentsOf(file)
-          .filter(({ text }) => bareOpening.test(text))
-          .map(({ line, text }) => `${file}:${line} ${text}: name what it is about`),
-        ...[...text(file).matchAll(/^\s*(?:it|test|describe)(?:\.each)?\([^'"`\n]*['"`](.*)/gm)]
-          .filter(([, name = '']) => /^(it|they|its|their|what|who|whom|whose|whoever|whatever)\b/.test(name))
-          .map(([, name]) => `${file} ${name}: name what it is about`),
-      ]);
-    expect(wrong).toEqual([]);
-  });
-
   it('nothing is left for later', () => {
     const words = /\b(TODO|FIXME|XXX|not yet implemented)\b/;
     expect(product.filter((file) => words.test(text(file)))).toEqual([]);
@@ -278,25 +264,6 @@ const codeOf = (file: string): string =>
   text(file)
     .replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, '')
     .replace(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g, "''");
-
-/** Files that are printed from the records, whose texts are in the words of the shell's help. */
-const printed = ['creations', 'settings', 'tree', 'verbs'].map((name) => `src/library/${name}.ts`);
-
-/** Beginnings of a comment whose subject stands elsewhere, or nowhere. A noun may follow `this`, `these` and `those`. */
-const bareOpening =
-  /^(It|They|He|She|Its|Their|His|What|Who|Whom|Whose|Whoever|Whatever|Of|Same|Whether (it|they)|The same(?=,| (of|by|for|on|from|without|in|as|that)\b)|Those (that|who|of)|One (that|who|of)|Th(is|at|ese|ose) (is|are|was|were|has|have|does|do|may|can|must)|As (in|of))\b/;
-
-/** The first line of each comment of a file. */
-const commentsOf = (file: string): { readonly line: number; readonly text: string }[] =>
-  text(file)
-    .split('\n')
-    .flatMap((line, at, lines) => {
-      const before = lines[at - 1] ?? '';
-      const [, inLine, inBlock, behindSlashes] =
-        /^\s*\/\*\*? (\S.*)|^\s*\* (\S.*)|(?:^|\s)\/\/ (\S.*)/.exec(line) ?? [];
-      const first = /^\s*\/\*\*?$/.test(before) ? inBlock : /^\s*\/\//.test(before) ? undefined : behindSlashes;
-      return (inLine ?? first) === undefined ? [] : [{ line: at + 1, text: inLine ?? first ?? '' }];
-    });
 
 /** The names of the SCSI conformance tests as they run, without those of their groups. */
 async function conformanceTests(): Promise<string[]> {
