@@ -9,18 +9,20 @@ export const state = {
   gathering: 0,
   /** The CmdSN of the command has not come up; unsolicited data is gathered meanwhile. */
   early: 1,
+  /** The command's LUN is limited, and the command waits for its share; unsolicited data is gathered meanwhile. */
+  limited: 2,
   /** The session has no memory for the command's data; unsolicited data is gathered meanwhile. */
-  short: 2,
+  short: 3,
   /** R2Ts have asked for data that is still to come: for all of it, or for the next piece that the task wants. */
-  asking: 3,
+  asking: 4,
   /** The data that the task wants is there, and the device server has the task. */
-  running: 4,
+  running: 5,
   /** The answer is known. Data that was announced or asked for may still be on its way, and goes nowhere. */
-  ending: 5,
+  ending: 6,
   /** The answer is sent as far as the output takes it. */
-  answering: 6,
+  answering: 7,
   /** The command is answered, or will never be. */
-  over: 7,
+  over: 8,
 } as const;
 
 /** The events of a command's life. */
@@ -29,20 +31,24 @@ export const event = {
   isEarly: 0,
   /** Every command with an earlier number has come. */
   turn: 1,
+  /** The LUN has had all that its limits allow for now. */
+  aboveLimit: 2,
+  /** The limits let the command go, or it need not wait any more. */
+  withinLimit: 3,
   /** There is no memory for the command's data. */
-  noMemory: 2,
+  noMemory: 4,
   /** There is memory for the command's data. */
-  memory: 3,
+  memory: 5,
   /** Data is missing, and nobody has asked for it. */
-  dataMissing: 4,
+  dataMissing: 6,
   /** All data that the task wants has come. */
-  dataComplete: 5,
+  dataComplete: 7,
   /** The device server has refused the command or carried it out, or its data was wrong. */
-  outcome: 6,
+  outcome: 8,
   /** No data is on its way to the command any more. */
-  nothingOwed: 7,
+  nothingOwed: 9,
   /** The command's status is written, or it was dropped without one. */
-  end: 8,
+  end: 10,
 } as const;
 
 type StateName = keyof typeof state;
@@ -56,6 +62,7 @@ export type CommandEvent = (typeof event)[EventName];
 export const commandTransitions: Readonly<Record<StateName, Partial<Record<EventName, StateName>>>> = {
   gathering: {
     isEarly: 'early',
+    aboveLimit: 'limited',
     noMemory: 'short',
     dataMissing: 'asking',
     dataComplete: 'running',
@@ -63,6 +70,7 @@ export const commandTransitions: Readonly<Record<StateName, Partial<Record<Event
     end: 'over',
   },
   early: { turn: 'gathering', end: 'over' },
+  limited: { withinLimit: 'gathering', end: 'over' },
   short: { memory: 'gathering', end: 'over' },
   asking: { dataMissing: 'asking', dataComplete: 'running', outcome: 'ending', end: 'over' },
   running: { dataMissing: 'asking', outcome: 'ending', end: 'over' },

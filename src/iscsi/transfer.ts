@@ -1,7 +1,7 @@
 /** The life of the SCSI commands of one connection: the work in each of their states (command-state.ts). */
 
 import { controlMode } from '../scsi/control-mode.ts';
-import { admitTask, executeTask, retireTask } from '../scsi/device-server.ts';
+import { admitTask, awaitLimits, executeTask, retireTask } from '../scsi/device-server.ts';
 import { landingOf } from '../scsi/landing.ts';
 import { encodeSense, type Sense, sense } from '../scsi/sense.ts';
 import { type Completion, status, Task } from '../scsi/task.ts';
@@ -65,8 +65,8 @@ export class Transfer {
     else this.proceed(command);
   }
 
-  /** Goes on with a command whose turn or memory has come. */
-  #goOn(command: Command, what: typeof event.turn | typeof event.memory, step: () => void): void {
+  /** Goes on with a command when its turn, its share or its memory has come. */
+  #goOn(command: Command, what: CommandEvent, step: () => void): void {
     const run = () => {
       if (command.state === state.over) return;
       enter(command, what);
@@ -96,6 +96,22 @@ export class Transfer {
     command.completion = admitTask(task);
     if (command.completion) enter(command, event.outcome);
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
+    // A command that waits for the limits of its LUN takes no memory from those that need not.
+    const limited = awaitLimits(task);
+    if (!limited) return this.#makeRoom(command);
+    enter(command, event.aboveLimit);
+    const goOn = (completion: Completion | undefined) =>
+      this.#goOn(command, event.withinLimit, () => {
+        command.completion = completion;
+        if (completion) enter(command, event.outcome);
+        else this.#makeRoom(command);
+      });
+    limited.then(goOn).catch((error: unknown) => this.#connection.fail(error));
+  }
+
+  /** Says where the data of a command goes. */
+  #makeRoom(command: Command): void {
+    const task = command.task!;
     // Data that has come already lies in memory, so the rest goes there, too.
     if (!command.buffer && this.#connection.lands) task.landing = landingOf(task);
     if (task.landing) command.pieceEnd = task.dataOutLength;

@@ -42,6 +42,8 @@ export interface Export {
   geometry(): Geometry | undefined;
   /** The medium itself: another medium is another disk, a medium that was resized is the same disk. */
   readonly medium: object | undefined;
+  /** Requests may wait for long: the commands or bytes of the disk in a second are limited. */
+  readonly isLimited?: boolean;
   /** Reads; this and the following methods throw NbdError. @param into as long as the range */
   read(range: Range, into: Uint8Array): Promise<void>;
   write(range: Range, from: Uint8Array, fua: boolean): Promise<void>;

@@ -17,6 +17,8 @@ export const optionBytesMax = 64 * 1024;
 export const requestsMax = 128;
 /** The bytes of data that the requests of one connection may have. */
 export const requestBytesMax = 64 * 1024 * 1024;
+/** The same where the disk is limited, and requests may wait for long: beyond it one request at a time. */
+export const limitedBytesMax = 1024 * 1024;
 
 /** The time that a client may take nothing of its answers while another waits for the memory that they are in. */
 export const unreadMs = 10_000;

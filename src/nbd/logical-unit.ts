@@ -51,6 +51,10 @@ export class LogicalUnitExport implements Export {
     return this.#nexus.view(this.#lun)?.storageObject.volume;
   }
 
+  get isLimited(): boolean {
+    return this.#nexus.view(this.#lun)?.limits !== undefined;
+  }
+
   geometry(): Geometry | undefined {
     const view = this.#nexus.view(this.#lun);
     const volume = view?.storageObject.volume;

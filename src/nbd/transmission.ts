@@ -24,7 +24,7 @@ import {
   structuredReply,
 } from '../wire/nbd.ts';
 import { NbdError, type StatusExtent } from './export.ts';
-import { extentsMax, requestBytesMax, requestsMax, unreadMs } from './limits.ts';
+import { extentsMax, limitedBytesMax, requestBytesMax, requestsMax, unreadMs } from './limits.ts';
 import { baseAllocationId, type Negotiated } from './negotiation.ts';
 
 type TransmissionRequest = Values<typeof requestRecord.fields>;
@@ -117,6 +117,7 @@ export async function serveRequests(channel: ByteChannel, agreed: Negotiated, lo
       const command = table[request.type]!;
       const bytes = command.bytes?.(request) ?? 0;
       await flight.room();
+      if (agreed.export.isLimited) await flight.few(bytes);
       await flight.memory(bytes);
       const data = isWrite ? await channel.exactly(request.length) : Buffer.alloc(0);
       await flight.start(bytes, async () =>
@@ -179,6 +180,11 @@ class Flight {
   /** Waits until one more request may be on its way. */
   async room(): Promise<void> {
     while (this.#requests >= requestsMax) await this.#nextLanding();
+  }
+
+  /** Waits until those on their way have so little memory that they take it from nobody, however long they wait. */
+  async few(bytes: number): Promise<void> {
+    while (this.#account.held > 0 && this.#account.held + bytes > limitedBytesMax) await this.#nextLanding();
   }
 
   /** Takes the memory that a request needs, when there is some. @throws ChannelEnded when the client leaves meanwhile */

@@ -45,14 +45,22 @@ export function admitTask(task: Task): Completion | undefined {
  * @param waited something else may have happened since `admitTask` returned; false: the transport went straight on
  */
 export function executeTask(task: Task, waited = true): Completion | Promise<Completion> {
-  const limited = task.unit?.limits && limitedTurn(task);
-  return limited ? limited.then(() => inTurn(task, true, true)) : inTurn(task, waited, false);
+  const limited = awaitLimits(task);
+  return limited ? limited.then((completion) => completion ?? inTurn(task, true)) : inTurn(task, waited);
 }
 
-/** @param limited it has waited for the limits of its LUN */
-function inTurn(task: Task, waited: boolean, limited: boolean): Completion | Promise<Completion> {
+/**
+ * The wait of an admitted task for the limits of its LUN. `executeTask` waits, too; a transport that takes memory for data
+ * calls this before it does, so that a slow LUN keeps no memory from the others.
+ * @returns how the command ended, if it did; undefined: it need not wait, has waited, or its data says how much it asks for
+ */
+export function awaitLimits(task: Task): Promise<Completion | undefined> | undefined {
+  return task.unit?.limits && limitedTurn(task)?.then(() => admitAgain(task));
+}
+
+function inTurn(task: Task, waited: boolean): Completion | Promise<Completion> {
   const turn = task.unit && taskSet.of(task.unit.storageObject).turn(task);
-  return turn ? turn.then(() => run(task, true, limited)) : run(task, waited, limited);
+  return turn ? turn.then(() => run(task, true)) : run(task, waited);
 }
 
 /** The transport could not read the Extent of a completion. */
@@ -116,9 +124,20 @@ function checkMeans(row: OpcodeRow, unit: LogicalUnitView, cdb: AdmittedCommand[
   checkRange(row, unit.storageObject, cdb);
 }
 
+/** A command that has waited for the limits of its LUN begins now, unless something has ended it meanwhile. */
+function admitAgain(task: Task): Completion | undefined {
+  const { command, unit } = task;
+  if (!command || !unit || task.aborted || task.terminated) return aborted;
+  try {
+    return checkAgain(task, unit.storageObject, command);
+  } catch (error) {
+    return failed(task, command.row, error);
+  }
+}
+
 /**
- * A command that has waited for the limits of its LUN begins now: whatever `check` asks that may have changed meanwhile is
- * asked again. A write whose LUN was taken away, fenced or write protected while it waited is not carried out.
+ * Whatever `check` asks that may have changed meanwhile is asked again: a write whose LUN was taken away, fenced or write
+ * protected while it waited is not carried out.
  */
 function checkAgain(task: Task, lu: StorageObject, { row, cdb }: AdmittedCommand): Completion | undefined {
   const now = task.nexus.view(task.lun);
@@ -191,14 +210,11 @@ const isOutOfRange = (row: CommandRow, lu: StorageObject, { lba = 0, blocks = 0 
 const aborted: Completion = { status: status.taskAborted };
 const busy: Completion = { status: status.busy };
 
-function run(task: Task, waited: boolean, limited: boolean): Completion | Promise<Completion> {
+function run(task: Task, waited: boolean): Completion | Promise<Completion> {
   const { command, unit } = task;
   if (!command || !unit || task.aborted || task.terminated) return aborted;
   try {
-    if (limited) {
-      const refused = checkAgain(task, unit.storageObject, command);
-      if (refused) return refused;
-    } else if (waited) {
+    if (waited) {
       checkReady(command.row, unit.storageObject);
       checkRange(command.row, unit.storageObject, command.cdb);
     }

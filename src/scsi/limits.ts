@@ -226,13 +226,19 @@ export class CommandLimits implements LunLimits {
 
 const concerns = ({ of }: Bucket, { kind }: CommandCost): boolean => of === 'both' || of === kind;
 
-/** When a task may run, by the limits of its LUN, or does not wait any more; undefined: now. */
+/**
+ * When a task may run, by the limits of its LUN, or does not wait any more; undefined: now, or its data has to come first.
+ * Asked again, a task that has had its turn may run.
+ */
 export function limitedTurn(task: Task): Promise<void> | undefined {
   const { command, unit } = task;
   const { row, cdb } = command ?? {};
-  if (!row?.limited || !unit?.limits || !cdb) return undefined;
+  if (!row?.limited || !unit?.limits || !cdb || task.hadTurn) return undefined;
   const kind = row.medium === 'write' ? 'write' : 'read';
-  return turnOf(task, unit.limits, { kind, bytes: row.limited(unit.storageObject, cdb, task) });
+  const bytes = row.limited(unit.storageObject, cdb, task);
+  if (bytes === undefined) return undefined;
+  task.hadTurn = true;
+  return turnOf(task, unit.limits, { kind, bytes });
 }
 
 /** When a task may do what it does at a LUN, or does not wait any more; undefined: now. */

@@ -113,7 +113,7 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   /** Set when the command takes long data a piece at a time (data-out.ts). */
   readonly inPieces?: true;
   /** The bytes that the limits count, as in `CommandRow.limited`. */
-  limited?(lu: StorageObject, cdb: Cdb<F>, task: Task): number;
+  limited?(lu: StorageObject, cdb: Cdb<F>, task: Task): number | undefined;
   execute(lu: StorageObject, cdb: Cdb<F>, task: Task): Completion | Promise<Completion>;
 }
 

@@ -266,7 +266,8 @@ export const blockCommands = {
     whenReserved: 'conflicts',
     offered: offersUnmap,
     dataOut: (_lu, cdb) => cdb.length,
-    limited: (lu, _cdb, task) => unmappedBlocks(task) * lu.blockSize,
+    limited: (lu, _cdb, task) =>
+      task.dataOut.length < task.dataOutLength ? undefined : unmappedBlocks(task) * lu.blockSize,
     execute: (lu, _cdb, task) => unmapBlocks(lu, task),
   }),
 } as const;

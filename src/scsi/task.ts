@@ -61,10 +61,10 @@ export interface CommandRow {
   /** Set when the command's data may be written as it comes: all of it, from `lba` on (landing.ts). */
   readonly lands?: true;
   /**
-   * The bytes that the limits of a LUN count, once its data-out is there: data that comes from the initiator or goes to it, or the data
-   * that is written where that is more. Absent: the command waits for no limit.
+   * The bytes that the limits of a LUN count: data that comes from the initiator or goes to it, or the data that is written where that is
+   * more; undefined while only the data-out, which has not come, can say so. Absent: the command waits for no limit.
    */
-  limited?(lu: StorageObject, cdb: DecodedCdb, task: Task): number;
+  limited?(lu: StorageObject, cdb: DecodedCdb, task: Task): number | undefined;
   execute(lu: StorageObject, cdb: DecodedCdb, task: Task): Completion | Promise<Completion>;
 }
 
@@ -136,8 +136,10 @@ export class Task {
   extent: Extent | undefined = undefined;
   /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data, the limits of its LUN): it need not wait any more. */
   leave: (() => void) | undefined = undefined;
-  /** Set by `executeTask` while it waits for the limits of its LUN. */
+  /** It waits for the limits of a LUN. */
   limited = false;
+  /** The limits of its LUN have let it go, or were told to forget it. */
+  hadTurn = false;
   /** Set by `executeTask`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;
   /** The neighbours in the task set (task-set.ts). */

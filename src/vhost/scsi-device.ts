@@ -1,6 +1,6 @@
 /** A virtio-scsi device (VIRTIO 1.2 clause 5.6): requests of the guest become tasks of a nexus, and their ends responses. */
 
-import { admitTask, executeTask, readFailed, retireTask } from '../scsi/device-server.ts';
+import { admitTask, awaitLimits, executeTask, readFailed, retireTask } from '../scsi/device-server.ts';
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
@@ -117,6 +117,18 @@ export class ScsiDevice {
       this.#execute(queue, request, task, false);
       return;
     }
+    // A command that waits for the limits of its LUN takes no memory from those that need not.
+    const limited = awaitLimits(task);
+    if (!limited) return this.#copyData(queue, request, task, false);
+    this.#hold(queue, request);
+    void limited.then((completion) => {
+      if (completion) this.#answer(queue, request, task, completion);
+      else this.#copyData(queue, request, task, true);
+    });
+  }
+
+  #copyData(queue: VirtQueue, request: ChainRequest, task: Task, waited: boolean): void {
+    const { dataOutLength: length } = task;
     const bytes = Math.min(length, dataOutBytesMax);
     const go = () => {
       const buffer = Buffer.allocUnsafeSlow(bytes);
@@ -134,7 +146,7 @@ export class ScsiDevice {
     request.reserved = bytes;
     if (this.#memory.take(bytes)) {
       go();
-      this.#execute(queue, request, task, false);
+      this.#execute(queue, request, task, waited);
       return;
     }
     request.waits = true;

@@ -39,17 +39,28 @@ const asking = { InitialR2T: 'Yes', ImmediateData: 'No' };
 const unasked = { InitialR2T: 'No', ImmediateData: 'No' };
 
 /** A session, the answers of whose medium wait for `slow` where it is asked for. */
-async function fresh(keys: Record<string, string> = {}, size = MiB) {
+async function fresh(keys: Record<string, string> = {}, size = MiB, bytesPerSecond = 0) {
   const unit = logicalUnit({ volume: memoryVolume(size, { writeNow: undefined, readNow: undefined }) });
   const slow = slowVolume(unit.volume);
   unit.lu.volume = slow.volume;
   const target = new IscsiTarget(unit);
+  target.tpg.luns.get(0)!.attributes.set('limit_bytes', bytesPerSecond);
   for (const [name, value] of Object.entries(keys)) target.tpg.parameters.set(name, value);
   const parts = await target.login(keys);
   const [session] = target.sessionTable;
   return { ...parts, ...unit, target, slow, session: session! };
 }
 type Session = Awaited<ReturnType<typeof fresh>>;
+
+/** The same, with a LUN that has had what its limits allow for 10 seconds. */
+async function limited() {
+  const target = await fresh(asking, MiB, 1);
+  const tag = target.initiator.sendCommand([0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0], { read: true, length: bytes });
+  await vi.waitUntil(() => target.slow.waiting.length > 0);
+  target.slow.releaseAll();
+  expect((await target.initiator.finish(tag)).status).toBe(0);
+  return { ...target, tpg: target.target.tpg };
+}
 
 /** Sends what R2Ts ask for, as long as they do. */
 function give(initiator: Session['initiator'], all: Uint8Array): void {
@@ -91,6 +102,22 @@ const lives: Readonly<Record<string, () => Promise<void>>> = {
     expect(initiator.inbox).toEqual([]);
     session.memory.giveBack(64 * MiB);
     expect((await initiator.next()).name).toBe('Ready To Transfer');
+  },
+  'a write that waits for the limits of its LUN': async () => {
+    const { initiator, tpg, slow } = await limited();
+    const tag = initiator.sendCommand(write, { data });
+    expect(initiator.inbox).toEqual([]);
+    tpg.luns.get(0)!.attributes.set('limit_bytes', 0);
+    await vi.waitUntil(() => initiator.inbox.length > 0);
+    give(initiator, data);
+    await vi.waitUntil(() => slow.waiting.length > 0);
+    slow.releaseAll();
+    expect((await initiator.finish(tag)).status).toBe(0);
+  },
+  'one that waits for them, and is dropped': async () => {
+    const { initiator, connection } = await limited();
+    initiator.sendCommand(write, { data });
+    await connection.close('lost');
   },
   'one that is dropped without having got any': async () => {
     const { initiator, session, connection } = await fresh(asking);
