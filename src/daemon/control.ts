@@ -17,6 +17,7 @@ import { descriptorOf } from '../system/descriptor.ts';
 import { intoReserve } from '../system/descriptor-limit.ts';
 import { letGroupIn } from '../system/group.ts';
 import { mayControl } from '../system/peer.ts';
+import { Places } from '../system/places.ts';
 import { runningMs, whenLate } from '../system/running-time.ts';
 import { whenListening } from '../system/unix-socket.ts';
 import {
@@ -108,8 +109,11 @@ export async function listenControl(options: ControlOptions): Promise<Control> {
 
 class ControlServer implements Control {
   readonly options: ControlOptions;
-  /** The clients, the one that has been idle the longest first. */
-  readonly clients = new Set<Client>();
+  readonly clients = new Places<Client>({
+    most: clientsMax,
+    isBusy: (client) => client.isBusy,
+    drop: (client) => client.makeRoom(),
+  });
   readonly shells: Shells;
   problem: string | undefined;
   isBlocked = false;
@@ -214,26 +218,11 @@ class ControlServer implements Control {
       sayFarewell(socket, { tcli: protocolVersion, error: refused });
       return;
     }
-    this.#makeRoom(descriptorOf(socket));
     const client = new Client(socket, this, (why) => {
-      this.clients.delete(client);
+      this.clients.leave(client);
       if (why) this.options.log({ level: 'warning', event: 'control client dropped', detail: { reason: why } });
     });
-    this.clients.add(client);
-  }
-
-  /** Notes that a client said or heard something. */
-  isActive(client: Client): void {
-    if (this.clients.delete(client)) this.clients.add(client);
-  }
-
-  #makeRoom(descriptor: number): void {
-    if (this.clients.size < clientsMax && intoReserve(descriptor, clientsPart) <= 0) return;
-    for (const client of this.clients)
-      if (!client.isBusy) {
-        client.makeRoom();
-        return;
-      }
+    if (!this.clients.enter(client, intoReserve(descriptorOf(socket), clientsPart) > 0)) client.refuse();
   }
 
   /** The reason to refuse a connection. The socket's permissions decide; where they are ours alone, the kernel is asked, too. */
@@ -307,6 +296,12 @@ class Client {
     return this.#requests > 0;
   }
 
+  /** Ends a connection for which there is no room: all others wait for answers. */
+  refuse(): void {
+    this.#refuse(new OperatorError(`${clientsMax} clients wait for an answer of this process. Try again later.`));
+    this.#gone('too many wait for answers');
+  }
+
   /** Ends the connection because others need its place. */
   makeRoom(): void {
     this.#session?.hangUp();
@@ -320,7 +315,7 @@ class Client {
   }
 
   #receive(bytes: Buffer): void {
-    this.#server.isActive(this);
+    this.#server.clients.heard(this);
     try {
       for (const message of this.#reader.read(bytes)) this.#handle(message);
     } catch (error) {
@@ -394,7 +389,7 @@ class Client {
   #post(message: object): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
     this.#socket.write(encodeFrame(message));
-    this.#server.isActive(this);
+    this.#server.clients.heard(this);
     if (this.#socket.writableLength > outputBytesMax) this.#drop('it does not read what it is told');
   }
 }

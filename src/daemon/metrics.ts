@@ -4,18 +4,22 @@
  */
 
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { reasonOf } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import { printableLine } from '../printable.ts';
 import type { Host } from '../root/host.ts';
+import { Places } from '../system/places.ts';
 import { printPortal } from '../target/target.ts';
 import { latencyBoundsMs, sumOf, type Traffic, type WayTraffic } from '../target/traffic.ts';
 import type { Status } from './control-protocol.ts';
 
-/** The connections: each scraper has one. */
+/** The connections: each scraper has one. One that comes beyond them takes the place of the one that has been silent the longest. */
 const connectionsMax = 16;
-/** The time that a request may take to arrive. */
+/** The time that a request may take to arrive, how often that is looked at, and the time in which nothing may move on a connection. */
 const requestMs = 5_000;
+const lookMs = 1_000;
+const stillMs = 30_000;
 
 export interface MetricsOptions {
   readonly host: Host;
@@ -29,20 +33,37 @@ export interface MetricsOptions {
 /** Opens the endpoint; a failure is logged, and everything else goes on. @returns a function that closes it */
 export async function serveMetrics(options: MetricsOptions): Promise<() => Promise<void>> {
   const { log, at } = options;
-  const server = createServer({ headersTimeout: requestMs, requestTimeout: requestMs }, async (request, response) => {
+  /** Those whose answer is being made. */
+  const asked = new Set<Socket>();
+  const places = new Places<Socket>({
+    most: connectionsMax,
+    isBusy: (socket) => asked.has(socket),
+    drop: (socket) => socket.destroy(),
+  });
+  const inTime = { headersTimeout: requestMs, requestTimeout: requestMs, connectionsCheckingInterval: lookMs };
+  const server = createServer(inTime, async (request, response) => {
+    const { socket } = request;
+    places.heard(socket);
     if (request.url !== '/metrics' || request.method !== 'GET') {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('GET /metrics\n');
       return;
     }
+    asked.add(socket);
     try {
       const text = await metrics(options);
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
     } catch (error) {
       logBug(log, 'metrics', error);
       response.writeHead(500).end();
+    } finally {
+      asked.delete(socket);
     }
   });
-  server.maxConnections = connectionsMax;
+  server.setTimeout(stillMs);
+  server.on('connection', (socket) => {
+    socket.on('close', () => places.leave(socket));
+    if (!places.enter(socket)) socket.destroy();
+  });
   const problem = await listening(server, at);
   if (problem) log({ level: 'warning', event: 'no metrics', detail: { address: printPortal(at), reason: problem } });
   return () =>

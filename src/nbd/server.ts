@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { Places } from '../system/places.ts';
 import { whenLate } from '../system/running-time.ts';
 import { openAt } from '../system/unix-socket.ts';
 import { ByteChannel, ChannelEnded } from '../wire/byte-channel.ts';
@@ -19,7 +20,7 @@ export class NbdServer {
   readonly #exports: () => readonly Export[];
   readonly #log: Log;
   readonly #server: Server;
-  readonly #channels = new Set<ByteChannel>();
+  readonly #channels: Places<ByteChannel>;
   /** The terms that the clients in the transmission phase have been told. */
   readonly #agreed = new Map<ByteChannel, Negotiated>();
   readonly #serving = new Set<Promise<void>>();
@@ -29,7 +30,13 @@ export class NbdServer {
     this.path = path;
     this.#exports = exports;
     this.#log = log;
-    this.#server = createServer((socket) => this.#accept(socket));
+    // A client that says nothing more may still want its answers.
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#channels = new Places<ByteChannel>({
+      most: connectionsMax,
+      isBusy: (channel) => this.#agreed.has(channel),
+      drop: (channel) => channel.destroy(),
+    });
   }
 
   /** Listens. Resolves when it does or has a `problem`; never rejects. A socket that an earlier process left at its path is removed. */
@@ -57,15 +64,14 @@ export class NbdServer {
   }
 
   #accept(socket: Socket): void {
-    if (this.#channels.size >= connectionsMax) {
+    const channel = new ByteChannel(socket);
+    if (!this.#channels.enter(channel)) {
       this.#log({ level: 'warning', event: 'nbd connection refused', detail: { reason: 'too many', path: this.path } });
-      socket.destroy();
+      channel.destroy();
       return;
     }
-    const channel = new ByteChannel(socket);
-    this.#channels.add(channel);
+    void channel.closed.then(() => this.#channels.leave(channel));
     const serving = this.serve(channel).finally(() => {
-      this.#channels.delete(channel);
       this.#serving.delete(serving);
     });
     this.#serving.add(serving);
@@ -80,7 +86,8 @@ export class NbdServer {
       if (agreed) await this.#transmit(channel, agreed);
       channel.end();
     } catch (error) {
-      channel.destroy();
+      if (error instanceof ChannelEnded) channel.end();
+      else channel.destroy();
       if (!(error instanceof ChannelEnded))
         this.#log({ level: 'error', event: 'nbd connection failed', detail: { reason: reasonOf(error) } });
     } finally {

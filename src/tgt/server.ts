@@ -13,6 +13,7 @@ import { authorOf } from '../root/author.ts';
 import type { Host } from '../root/host.ts';
 import { lockForOthers } from '../system/lock.ts';
 import { mayControl } from '../system/peer.ts';
+import { Places } from '../system/places.ts';
 import { whenLate } from '../system/running-time.ts';
 import { whenListening } from '../system/unix-socket.ts';
 import type { Desk } from './change.ts';
@@ -21,8 +22,8 @@ import { refusals, requestBytes, requestHeaderBytes, writeAnswer } from './proto
 import { answerTo } from './requests.ts';
 import { TargetNumbers } from './view.ts';
 
-/** The requests at one time; a client beyond waits in the kernel's queue. */
-const clientsMax = 64;
+/** The clients at one time; one that comes beyond them takes the place of the one that has been silent the longest. */
+const clientsMax = 256;
 /** The time that a client may take to send its request, or to read its answer. */
 const clientMs = 5_000;
 
@@ -48,13 +49,18 @@ export async function listenTgt(options: TgtSocketOptions): Promise<() => Promis
     by: { via: 'tgtadm' },
     stop,
   };
-  const clients = new Set<Socket>();
-  const server = createServer((socket) => {
-    clients.add(socket);
-    socket.on('close', () => clients.delete(socket));
-    serve(socket, { ...desk, by: authorOf(socket, 'tgtadm') }, options);
+  /** Those whose request is being carried out. */
+  const asked = new Set<Socket>();
+  const clients = new Places<Socket>({
+    most: clientsMax,
+    isBusy: (socket) => asked.has(socket),
+    drop: (socket) => socket.destroy(),
   });
-  server.maxConnections = clientsMax;
+  const server = createServer((socket) => {
+    socket.on('close', () => clients.leave(socket));
+    serve(socket, { ...desk, by: authorOf(socket, 'tgtadm') }, options, asked);
+    if (!socket.destroyed && !clients.enter(socket)) socket.destroy();
+  });
   try {
     await bind(server, path);
   } catch (error) {
@@ -113,7 +119,7 @@ async function bind(server: Server, path: string): Promise<void> {
   await rename(fresh, path);
 }
 
-function serve(socket: Socket, desk: Desk, { log, group }: TgtSocketOptions): void {
+function serve(socket: Socket, desk: Desk, { log, group }: TgtSocketOptions, asked: Set<Socket>): void {
   const refused = mayControl(socket, group);
   socket.on('error', () => {});
   if (refused !== undefined) {
@@ -137,12 +143,14 @@ function serve(socket: Socket, desk: Desk, { log, group }: TgtSocketOptions): vo
     if (received.length < length) return;
     answered = true;
     inTime();
+    asked.add(socket);
     void answerTo(desk, received.subarray(0, length), log)
       .catch((error: unknown) => {
         logBug(log, 'tgt', error);
         return writeAnswer(refusals.unknown[0], undefined);
       })
       .then((answer) => {
+        asked.delete(socket);
         if (socket.destroyed) return;
         inTime = whenLate(clientMs, () => socket.destroy());
         socket.end(answer);

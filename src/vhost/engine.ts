@@ -34,6 +34,7 @@ class Served {
   #peer = '';
   /** The sessions of the front-end, by the tag of their TPGs. */
   readonly #sessions = new Map<number, VhostSession>();
+  #isClosed = false;
   /** Resolves when the end of the last front-end is over. */
   #ending: Promise<unknown> | undefined;
 
@@ -62,6 +63,12 @@ class Served {
   #accept(socket: Socket): void {
     const peer = peerOf(socket);
     const where = { path: this.target.path, ...(peer && { pid: peer.pid }) };
+    // The one place of a target is held as those of other listeners are (system/places.ts): silence keeps nobody out.
+    if (this.#frontEnd?.isSilent) {
+      this.#frontEnd.close('it had said nothing, and another came');
+      void this.#ending?.then(() => (this.#isClosed ? socket.destroy() : this.#accept(socket)));
+      return;
+    }
     if (this.#frontEnd || this.#ending) {
       const reason = this.#frontEnd ? `it has ${this.#peer}` : 'the one before has I/O under way';
       this.#log({ level: 'warning', event: 'vhost front-end refused', detail: { ...where, reason } });
@@ -144,6 +151,7 @@ class Served {
   }
 
   close(why: string): void {
+    this.#isClosed = true;
     // Node takes the socket's name away with it.
     this.#server.close();
     this.#frontEnd?.close(why);

@@ -66,6 +66,11 @@ export class FrontEnd {
     );
   }
 
+  /** It has connected and said nothing. */
+  get isSilent(): boolean {
+    return this.#messages.isSilent;
+  }
+
   /** Ends the connection; the device goes away under its guest. */
   close(why: string): void {
     if (this.#hasEnded) return;

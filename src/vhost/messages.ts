@@ -54,6 +54,7 @@ export class Messages {
   #descriptors: number[] = [];
   #inTime: (() => void) | undefined;
   #isClosed = false;
+  #hasSpoken = false;
 
   /** @param fd of the socket, which `Messages` closes */
   constructor(fd: number, rows: Rows, host: MessagesHost) {
@@ -61,6 +62,11 @@ export class Messages {
     this.#rows = new Map(Object.entries(rows).map(([name, row]) => [requests[name as keyof Rows], row]));
     this.#host = host;
     this.#watched = this.#socket.watch(() => this.#receive());
+  }
+
+  /** Nothing has come, not even a part of a message. */
+  get isSilent(): boolean {
+    return !this.#hasSpoken;
   }
 
   close(): void {
@@ -85,6 +91,7 @@ export class Messages {
           this.#host.ended();
           return;
         }
+        this.#hasSpoken = true;
         this.#descriptors.push(...received.descriptors);
         this.#come += received.bytes;
         if (this.#come < messageHeader.length || this.#come < this.#wanted()) continue;

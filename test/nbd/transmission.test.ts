@@ -1,15 +1,20 @@
 // Requests to the NBD server, and what they do to the logical unit. Not tested here: the handshake, speed.
 
-import { describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { sense } from '../../src/scsi/sense.ts';
 import { logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { reportToAll } from '../../src/scsi/unit-attention.ts';
+import { ByteChannel } from '../../src/wire/byte-channel.ts';
 
 import { faultyVolume } from '../support/faulty-volume.ts';
 import { logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
-import { nbdTarget } from '../support/nbd-target.ts';
+import { nbdTarget, RawClient } from '../support/nbd-target.ts';
 import { slowVolume } from '../support/slow-volume.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const [READ, WRITE, DISCONNECT, FLUSH, TRIM, CACHE, ZEROES, STATUS] = [0, 1, 2, 3, 4, 5, 6, 7];
 const [FUA, NO_HOLE, REQ_ONE, FAST_ZERO] = [1, 2, 8, 16];
@@ -239,4 +244,25 @@ test('a malformed request ends its connection, and no other', async () => {
   await expect(bad.channel.exactly(1)).rejects.toThrow();
   expect(await good.request(FLUSH, 0, 0)).toMatchObject({ error: 0 });
   expect(target.logged).toEqual([]);
+});
+
+test('a client that says nothing more has its answers all the same', async () => {
+  const path = join(temporaryDirectory(), 'nbd');
+  const slow = slowVolume(memoryVolume(size, { readNow: undefined }));
+  const unit = logicalUnit();
+  unit.lu.volume = slow.volume;
+  const { server } = nbdTarget([unit], path);
+  await server.open();
+  onTestFinished(() => server.close());
+  const socket = connect({ path, allowHalfOpen: true });
+  const client = await new RawClient(new ByteChannel(socket)).enter();
+  await client.sendRequest(READ, 0, 4096);
+  await vi.waitUntil(() => slow.waiting.length > 0);
+  socket.end();
+  await once(socket, 'finish');
+  // The server has heard of the end before the disk answers.
+  await new Promise((resolve) => setImmediate(resolve));
+  slow.releaseAll();
+  expect((await client.channel.exactly(20 + 8 + 4096)).length).toBe(4124);
+  await client.channel.closed;
 });

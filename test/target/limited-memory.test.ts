@@ -44,7 +44,8 @@ test('iSCSI: four initiators queue hundreds of MiB at a LUN of 1 byte a second, 
   const other = await target.login({ ...asking, InitiatorName: 'iqn.2026-01.com.example:other' });
   const release = leaveOnly(4 * MiB);
   for (const { initiator } of crowd) for (let i = 0; i < 60; i += 1) initiator.sendCommand(write, { data });
-  for (let i = 0; i < 4; i += 1) expect(await other.initiator.command(write, { data, lun: 1 })).toMatchObject({ status: 0 });
+  for (let i = 0; i < 4; i += 1)
+    expect(await other.initiator.command(write, { data, lun: 1 })).toMatchObject({ status: 0 });
   release();
   // The first went at once; its data was asked for, and is what there is memory for.
   expect(dataMemory.held).toBe(MiB);
@@ -70,7 +71,7 @@ test('NBD: of a limited LUN, little more than 1 MiB is received at a time', asyn
   const limits = new CommandLimits();
   const none = Object.fromEntries(Object.entries(limitAttributes).map(([name, { default: value }]) => [name, value]));
   limits.set({ ...none, limit_bytes: 1 } as never);
-  initiator.view.limits = limits;
+  Object.assign(initiator.view, { limits });
   const client = await connect().enter();
   const half = MiB / 2;
   await client.request(1, 0, half, data.subarray(0, half));
