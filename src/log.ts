@@ -13,6 +13,10 @@ interface LogEventRow {
 
 /** Everything that is logged, by the few words that it is logged under: they stay the same, and docs/log.md lists them. */
 export const logEvents = {
+  'log records left out': {
+    level: 'warning',
+    doc: 'The main thread took nothing for a while, and more was logged meanwhile than is kept: `count` records of that `level` were not written.',
+  },
   'internal error': { level: 'error', doc: 'A bug of tcli: `where`, and its `stack`. The process goes on. Report it.' },
   'loop ended': {
     level: 'error',

@@ -98,7 +98,10 @@ export class Transfer {
     if (command.completion || command.direction !== 'write' || command.expected === 0) return;
     // A command that waits for the limits of its LUN takes no memory from those that need not.
     const limited = awaitLimits(task);
-    if (!limited) return this.#makeRoom(command);
+    if (limited === undefined) {
+      this.#makeRoom(command);
+      return;
+    }
     enter(command, event.aboveLimit);
     const goOn = (completion: Completion | undefined) =>
       this.#goOn(command, event.withinLimit, () => {

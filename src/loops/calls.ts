@@ -13,8 +13,6 @@ type Message =
 interface Crossing<Method extends (...words: never[]) => unknown> {
   readonly memoryOfWords?: (...words: Parameters<Method>) => readonly Transferable[];
   readonly memoryOfResult?: (result: Awaited<ReturnType<Method>>) => readonly Transferable[];
-  /** Set for a method that returns nothing and whose end nobody waits for. */
-  readonly unanswered?: true;
 }
 
 type Method = (...words: never[]) => unknown;
@@ -25,17 +23,22 @@ export type Boundary<T> = { readonly [Name in keyof T]: Crossing<Extract<T[Name]
 type AnyBoundary = Readonly<Record<string, Crossing<(...words: unknown[]) => unknown>>>;
 type Methods = Readonly<Record<string, (...words: unknown[]) => unknown>>;
 
-/** An object that stands for one in the other thread: each of its methods is a call. */
-export function remoteObject<T extends object>(calls: Calls, boundary: Boundary<T>): T {
+/** What lies in another thread: whatever it returns takes its time. */
+export type Remote<T> = {
+  readonly [Name in keyof T]: T[Name] extends (...words: infer Words) => infer Result
+    ? (...words: Words) => Promise<Awaited<Result>>
+    : never;
+};
+
+/** What lies in the other thread, as if it lay here: each of its methods is a call. */
+export function remoteObject<T extends object>(calls: Calls, boundary: Boundary<T>): Remote<T> {
   const crossings = Object.entries(boundary as unknown as AnyBoundary);
   return Object.fromEntries(
-    crossings.map(([name, { memoryOfWords, unanswered }]) => [
+    crossings.map(([name, { memoryOfWords }]) => [
       name,
-      unanswered
-        ? (...words: unknown[]) => calls.tell(name, words)
-        : (...words: unknown[]) => calls.call(name, words, memoryOfWords?.(...words)),
+      (...words: unknown[]) => calls.call(name, words, memoryOfWords?.(...words)),
     ]),
-  ) as T;
+  ) as Remote<T>;
 }
 
 /** The methods of this thread that the other may call. */
@@ -75,12 +78,7 @@ export class Calls {
     });
   }
 
-  /** Calls without waiting for the outcome. */
-  tell(name: string, words: readonly unknown[]): void {
-    if (!this.#ended) this.#post({ is: 'call', id: 0, name, words });
-  }
-
-  /** Ends all calls because the other side is gone: those that wait for an answer fail. */
+  /** The other side is gone: what waits for it fails. */
   end(error: Error): void {
     this.#ended ??= error;
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
@@ -101,10 +99,8 @@ export class Calls {
     const { offered, boundary } = this.#offer;
     try {
       const value = await offered[name]!(...words);
-      if (id > 0) this.#post({ is: 'result', id, value }, boundary[name]!.memoryOfResult?.(value));
+      this.#post({ is: 'result', id, value }, boundary[name]!.memoryOfResult?.(value));
     } catch (error) {
-      // An error of a call without an answer is logged where this thread is watched.
-      if (id === 0) throw error;
       if (error instanceof OperatorError) this.#post({ is: 'refusal', id, message: error.message, hint: error.hint });
       else this.#post({ is: 'bug', id, error: error instanceof Error ? error : new Error(String(error)) });
     }

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { logBug } from '../log.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
+import { boundedLog, coalesced } from './bounded-calls.ts';
 import { Calls, offerObject, remoteObject } from './calls.ts';
 import { LocalLoop } from './local-loop.ts';
 import { hostBoundary, type LoopHost, loopBoundary } from './loop.ts';
@@ -13,8 +14,8 @@ const { configuration, lost, runDirectory, stateDirectory } = workerData as Loop
 keepFoldersIn(runDirectory);
 const copy = new TreeCopy(configuration, lost);
 const host: LoopHost = {
-  log: (record) => management.log(record),
-  look: () => management.look(),
+  log: boundedLog((record) => management.log(record)),
+  look: coalesced(() => management.look().catch((error: unknown) => survive(error))),
   apply: (operation) => management.apply(operation),
 };
 const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, alone: false });

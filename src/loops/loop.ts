@@ -258,7 +258,7 @@ export const loopBoundary: Boundary<Loop> = {
 
 /** The calls of a loop in another thread to the management side. */
 export const hostBoundary: Boundary<LoopHost> = {
-  log: { unanswered: true },
-  look: { unanswered: true },
+  log: {},
+  look: {},
   apply: {},
 };

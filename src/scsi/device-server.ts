@@ -46,7 +46,8 @@ export function admitTask(task: Task): Completion | undefined {
  */
 export function executeTask(task: Task, waited = true): Completion | Promise<Completion> {
   const limited = awaitLimits(task);
-  return limited ? limited.then((completion) => completion ?? inTurn(task, true)) : inTurn(task, waited);
+  if (limited === undefined) return inTurn(task, waited);
+  return limited.then((completion) => completion ?? inTurn(task, true));
 }
 
 /**

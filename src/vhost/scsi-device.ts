@@ -119,7 +119,10 @@ export class ScsiDevice {
     }
     // A command that waits for the limits of its LUN takes no memory from those that need not.
     const limited = awaitLimits(task);
-    if (!limited) return this.#copyData(queue, request, task, false);
+    if (limited === undefined) {
+      this.#copyData(queue, request, task, false);
+      return;
+    }
     this.#hold(queue, request);
     void limited.then((completion) => {
       if (completion) this.#answer(queue, request, task, completion);
