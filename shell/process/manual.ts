@@ -1,6 +1,6 @@
 /** `npm run man`: tcli.1 on standard output, made of the records that the shell itself runs on (man(7)). */
 
-import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { homeOf, openHost, ownFolder } from '../../src/index.ts';
 import { rootNode } from '../nodes/root.ts';
 import { programVersion } from '../nodes/root-commands.ts';
@@ -27,8 +27,8 @@ const everything = [
 ];
 
 export async function manual(): Promise<string> {
-  const directory = ownFolder('manual');
-  const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'command' });
+  const folder = ownFolder('manual');
+  const host = await openHost({ home: homeOf(join(folder.path, 'home'), {}, undefined), role: 'command' });
   try {
     const session = new ShellSession(host, Preferences.open(undefined), { bareErrors: true });
     const quiet = { write: () => {}, ask: async () => null };
@@ -51,7 +51,7 @@ export async function manual(): Promise<string> {
     ].join('\n');
   } finally {
     await host.close();
-    rmSync(directory, { recursive: true });
+    folder.remove();
   }
 }
 

@@ -61,9 +61,9 @@ function refusal(said: string): OperatorError {
 
 class QemuNbd {
   readonly #folder = ownFolder('qemu');
-  readonly #socket = join(this.#folder, 'socket');
+  readonly #socket = join(this.#folder.path, 'socket');
   /** The file into which qemu-nbd writes its process number once it listens. */
-  readonly #pidFile = join(this.#folder, 'pid');
+  readonly #pidFile = join(this.#folder.path, 'pid');
   readonly #address: NbdAddress = {
     socket: { path: this.#socket },
     exportName: '',
@@ -106,7 +106,7 @@ class QemuNbd {
     for (const path of [this.#socket, this.#pidFile]) rmSync(path, { force: true });
     const places = ['--socket', this.#socket, '--pid-file', this.#pidFile];
     const options = [...places, '--shared=8', '--discard=unmap', '--cache=writeback'];
-    const listens = appeared(this.#folder, this.#pidFile);
+    const listens = appeared(this.#folder.path, this.#pidFile);
     const [command, words] = endingWithUs(program, [...options, '--image-opts', this.#image]);
     const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
@@ -147,7 +147,7 @@ class QemuNbd {
         await within(killMs, this.#exited);
       }
     }
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder.remove();
   }
 }
 

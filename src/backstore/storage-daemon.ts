@@ -49,7 +49,7 @@ interface Running {
 export class StorageDaemon {
   readonly #image: DaemonImage;
   readonly #folder = ownFolder('qemu');
-  readonly #socket = join(this.#folder, 'socket');
+  readonly #socket = join(this.#folder.path, 'socket');
   #running: Running | undefined;
   /** The start under way. */
   #starting: Promise<void> | undefined;
@@ -144,7 +144,7 @@ export class StorageDaemon {
         await within(killMs, running.exited);
       }
     }
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder.remove();
   }
 
   async #start(): Promise<void> {

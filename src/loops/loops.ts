@@ -1,13 +1,13 @@
 /** All loops of a root, taken together: which loops there are, what each serves, and that all follow the same tree. */
 
-import { closeSync, rmSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { within } from '../backstore/patience.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import { duplicateDescriptor } from '../system/descriptor.ts';
-import { ownFolder } from '../system/own-folder.ts';
+import { type OwnFolder, ownFolder } from '../system/own-folder.ts';
 import { LocalLoop } from './local-loop.ts';
 import type { Again, Facts, LeftUnit, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
 import { Placement } from './placement.ts';
@@ -48,7 +48,7 @@ export class Loops {
   /** The loops by number: 0 is the one that receives, and serves where there is no other. A loop that has nothing to do is absent. */
   readonly #all: (Loop | undefined)[];
   readonly #placement: Placement;
-  #folder: string | undefined;
+  #folder: OwnFolder | undefined;
   /** The loops that the change at hand has made. */
   #made: readonly number[] = [];
   /** The paths that loops are letting go of, with the number of the loop: no other loop has them until then. */
@@ -222,8 +222,7 @@ export class Loops {
     await Promise.all(this.#all.map((loop) => (loop === this.#receiver ? undefined : loop?.stop())));
     if (this.#workers) for (const socket of this.#sockets) closeSync(socket);
     this.#sockets = [];
-    if (this.#options.runDirectory === undefined && this.#folder !== undefined)
-      rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder?.remove();
   }
 
   /** The number of the loop that serves a storage object or a target, from 1; 0 when it is this thread. */
@@ -285,8 +284,9 @@ export class Loops {
 
   /** The directory of engines' sockets. Where no option names one, it is made, and removed when this process ends. */
   #runDirectory(): string {
-    this.#folder ??= this.#options.runDirectory ?? ownFolder('run');
-    return this.#folder;
+    if (this.#options.runDirectory !== undefined) return this.#options.runDirectory;
+    this.#folder ??= ownFolder('run');
+    return this.#folder.path;
   }
 
   #isWanted(at: number): boolean {
