@@ -297,6 +297,8 @@ interface KeyOfKind {
   readonly required?: boolean;
   /** Set for a number that may be written as text, as rtslib allows. */
   readonly orText?: true;
+  /** LIO does not have it: it stands where attributes stand that LIO does not have, for rtslib would restore nothing of the object. */
+  readonly ours?: true;
 }
 
 interface Settled {

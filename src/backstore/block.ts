@@ -30,7 +30,7 @@ export const block: Backstore = {
     dev: { type: 'string', required: true },
     readonly: { type: 'boolean' },
     write_back: { type: 'boolean' },
-    direct: { type: 'boolean' },
+    direct: { type: 'boolean', ours: true },
   },
 
   async settle(create, others) {

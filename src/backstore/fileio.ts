@@ -91,7 +91,7 @@ export const fileio: Backstore = {
     size: { type: 'number', required: true },
     write_back: { type: 'boolean' },
     aio: { type: 'boolean' },
-    direct: { type: 'boolean' },
+    direct: { type: 'boolean', ours: true },
   },
 
   // A block device has a size of its own.

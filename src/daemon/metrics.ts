@@ -59,7 +59,7 @@ export async function serveMetrics(options: MetricsOptions): Promise<() => Promi
       asked.delete(socket);
     }
   });
-  server.setTimeout(stillMs);
+  server.timeout = stillMs;
   server.on('connection', (socket) => {
     socket.on('close', () => places.leave(socket));
     if (!places.enter(socket)) socket.destroy();

@@ -20,6 +20,7 @@ import { isSecret } from '../target/auth.ts';
 import { identityOf, rawsIn, topKinds, understood } from './described-objects.ts';
 import { schemaOf } from './description-schema.ts';
 import type { Description, Where } from './description-text.ts';
+import { together } from './elsewhere.ts';
 import { treeOf } from './rehearsal.ts';
 import { dumpTree } from './saveconfig.ts';
 import { transition } from './transition.ts';
@@ -139,7 +140,7 @@ function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: read
 /** The tree as the description wants it. @throws OperatorError when that tree is impossible */
 export async function wishedTree(tree: Tree, given: Raw, prune = false): Promise<Tree> {
   const now = dumpTree(tree);
-  const before = together(now);
+  const before = wholeForms(now);
   const lists = topKinds.map(
     (kind) => [kind.list, mergedList(kind, rawsIn(before[kind.list]), rawsIn(given[kind.list]), prune)] as const,
   );
@@ -171,13 +172,10 @@ function made(operation: Operation, objects: readonly Raw[]): Operation[] {
 }
 
 /** A saved form whose storage objects have all of their attributes. */
-function together(saved: Raw): Raw {
-  const all = rawOf(saved[elsewhere]);
+function wholeForms(saved: Raw): Raw {
   const paths = rawsIn(saved['storage_objects']).map((raw) => {
-    const path = `/backstores/${kindOf(raw)?.name}/${raw['name']}`;
-    return Object.hasOwn(all, path)
-      ? { ...raw, attributes: { ...rawOf(raw['attributes']), ...rawOf(all[path]) } }
-      : raw;
+    const { [elsewhere]: own, ...form } = together(raw, `/backstores/${kindOf(raw)?.name}/${raw['name']}`, saved);
+    return own === undefined ? form : { ...form, attributes: { ...rawOf(form['attributes']), ...rawOf(own) } };
   });
   return { ...saved, storage_objects: paths };
 }
@@ -187,13 +185,13 @@ export type DescribedSecrets = 'plain' | 'variables';
 
 /** The tree as a description: default values and random ones are left out. */
 export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promise<Raw> {
-  const now = together(dumpTree(tree));
+  const now = wholeForms(dumpTree(tree));
   const lists = topKinds.map((kind) => [kind.list, rawsIn(now[kind.list])] as const);
   const bare = Object.fromEntries(
     topKinds.map((kind) => [kind.list, rawsIn(now[kind.list]).map((raw) => bareForm(kind, raw))]),
   );
   const { tree: freshTree } = await treeOf(bare);
-  const fresh = together(dumpTree(freshTree));
+  const fresh = wholeForms(dumpTree(freshTree));
   let number = 0;
   const hide = (key: string, value: unknown): unknown => {
     if (secrets === 'plain' || (!isSecret(key) && key !== 'password')) return value;

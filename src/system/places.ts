@@ -12,6 +12,7 @@ export interface PlacesOptions<T> {
   drop(one: T): void;
 }
 
+/** Who has a place at one listener. */
 export class Places<T> {
   readonly #options: PlacesOptions<T>;
   /** The one that has been silent the longest first. */

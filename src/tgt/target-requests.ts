@@ -3,8 +3,9 @@
 import { printAccessList } from '../operations/access-operations.ts';
 import { labelOperation, labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { AccessList } from '../target/access-list.ts';
-import type { Tpg } from '../target/target.ts';
+import type { Lun, Tpg } from '../target/target.ts';
 import { areBusy, changeTree, type Desk, fabricName, sessionsOf, stateOf } from './change.ts';
 import { portalWords } from './portal-requests.ts';
 import { Refusal, type Request } from './protocol.ts';
@@ -45,7 +46,8 @@ export const targetRequests: Readonly<Record<string, Handler>> = {
     if (sessions.length > 0 && !force) throw new Refusal('targetActive');
     if (await areBusy(desk, tpg, sessions)) throw new Refusal('unitActive');
     const units = [...target.tpgs.values()].flatMap(({ luns }) => [...luns.values()].map((lun) => lun.storageObject));
-    const alone = units.filter((unit) => isOfTgt(unit) && unit.exports.size === 1);
+    const isElsewhere = (unit: StorageObject) => [...unit.exports].some((lun) => (lun as Lun).tpg.target !== target);
+    const alone = [...new Set(units)].filter((unit) => isOfTgt(unit) && !isElsewhere(unit));
     await changeTree(desk, [
       { path: `/${fabricName}`, verb: 'delete', params: { wwn: target.wwn } },
       ...alone.map(({ backstore, name }) => ({

@@ -102,6 +102,13 @@ function savedFace(name: keyof typeof schema): string {
   return face(`What saveconfig.json has of one: ${kind.name}.`, head, [...fields, ...parts, ...lists]);
 }
 
+/** Keys of storage objects, beside their attributes, that LIO does not have. */
+const oursOfStorageObjects = [
+  ...new Set(
+    backstores.flatMap(({ keys }) => Object.entries(keys).flatMap(([key, { ours }]) => (ours ? [`'${key}'`] : []))),
+  ),
+].join(' | ');
+
 const savedStorageObject = () => {
   const own = new Map(backstores.flatMap(({ keys }) => Object.entries(keys).map(([key, { type }]) => [key, type])));
   return face(
@@ -270,8 +277,8 @@ export function tree(): string {
       '  storage_objects: readonly SavedStorageObject[];',
       '  fabric_modules: readonly SavedFabric[];',
       '  targets: readonly SavedTarget[];',
-      comment('By path: attributes of storage objects that LIO does not have.'),
-      `  ${elsewhere}?: Readonly<Record<string, Partial<StorageObjectAttributes>>>;`,
+      comment('By path: what storage objects have and LIO does not.'),
+      `  ${elsewhere}?: Readonly<Record<string, Partial<StorageObjectAttributes> & Pick<SavedStorageObject, ${oursOfStorageObjects}>>>;`,
     ]),
     face(
       'A volume with an identity: the logical unit that initiators see.',

@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backstores } from '../../src/backstore/index.ts';
 import { fabrics } from '../../src/fabric/index.ts';
+import { dumpTree } from '../../src/index.ts';
 import {
   aclFields,
   fabricFields,
@@ -32,9 +33,11 @@ const other = 'iqn.1994-05.com.redhat:client2';
 const elsewhere = [
   ['block', 'disk', { dev: '/dev/sdx', readonly: false, write_back: false }],
   ['block', 'ro', { dev: '/dev/sdy', readonly: true, write_back: false }],
+  ['block', 'past', { dev: '/dev/sdz', readonly: false, write_back: false, direct: true }],
   ['pscsi', 'tape', { dev: '/dev/sg9' }],
   ['user:qcow', 'image', { config: 'qcow//srv/disk.qcow2', size: 1 << 20, hw_max_sectors: 64 }],
   ['user:rbd', 'rbd', { config: 'rbd/pool/image', size: 1 << 20 }],
+  ['user:nbd', 'nbd', { config: 'nbd/nbd://[2001:db8::1]:10809/a%3Ab', size: 1 << 20 }],
 ] as const;
 
 /** Keys that are ours: LIO passes over them. */
@@ -126,15 +129,17 @@ describe('rtslib', needs('targetctl'), () => {
       });
     await shell.run(`${tpg}/luns create /backstores/user:qcow/image`, `${tpg}/luns create /backstores/block/disk`);
     const kinds = new Set([...shell.host.root.tree.allStorageObjects()].map(({ backstore }) => backstore.name));
-    // `:` cannot stand in the string of a user backstore for LIO, and every NBD URI has one.
-    expect([...kinds, 'user:nbd'].sort()).toEqual(backstores.map(({ name }) => name).sort());
+    expect([...kinds].sort()).toEqual(backstores.map(({ name }) => name).sort());
     const path = await saved('all.json');
     const ours = JSON.parse(readFileSync(path, 'utf8')) as Json;
     expect([...new Set((ours['targets'] as Json[]).map(({ fabric }) => fabric))]).toEqual(
       fabrics.map(({ name }) => name),
     );
-    // Attributes that LIO does not have stand where its tools pass over them.
-    expect(ours['storage_object_attributes']).toEqual({ '/backstores/fileio/wb': { vendor_id: 'ACME' } });
+    // What LIO does not have stands where its tools pass over it.
+    expect(ours['storage_object_attributes']).toEqual({
+      '/backstores/block/past': { direct: true },
+      '/backstores/fileio/wb': { vendor_id: 'ACME' },
+    });
     delete ours['storage_object_attributes'];
     const { errors, dump } = restored(path);
     expect(errors).toEqual([]);
@@ -144,5 +149,11 @@ describe('rtslib', needs('targetctl'), () => {
       for (const lun of luns)
         if (String(lun['storage_object']).startsWith('/backstores/user/')) lun['alua_tg_pt_gp_name'] = null;
     expect(plain(dump)).toMatchObject(plain(ours) as Json);
+    // And to tcli the file says what it was written of.
+    const before = dumpTree(shell.host.root.tree);
+    const configs = () => [...shell.host.root.tree.allStorageObjects()].map(({ path, config }) => [path, config]);
+    const told = configs();
+    await shell.run(`restoreconfig ${path} true`);
+    expect([dumpTree(shell.host.root.tree), configs()]).toEqual([before, told]);
   });
 });

@@ -26,7 +26,9 @@ test('a direct disk', needs('temporary files on a disk', 'koffi'), async () => {
 
   await shell.run('/ saveconfig');
   const saved = JSON.parse(readFileSync(saveFile, 'utf8'));
-  expect(saved.storage_objects).toMatchObject([{ name: 'd0', direct: true }]);
+  expect(saved.storage_objects).toMatchObject([{ name: 'd0' }]);
+  expect(saved.storage_objects[0]).not.toHaveProperty('direct');
+  expect(saved.storage_object_attributes).toEqual({ '/backstores/fileio/d0': { direct: true } });
   expect(await shell.run('diff')).toBe(`Nothing differs from ${saveFile}\n`);
 
   // Without it is another disk: it is made anew, and undo takes that back.

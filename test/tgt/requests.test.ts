@@ -74,7 +74,11 @@ test('a storage object that was there before stays: when its LUN, its target or 
   await newUnit(3, 5, `path=${file('a')}`);
   expect(await client.ask('unit', 'delete', { tid: 3, lun: 4 })).toBe('');
   expect(names()).toEqual(['mine', 'tgt3-lun5']);
-  await shell.run(`/iscsi/${iqn}/tpg1/luns create /backstores/fileio/mine 4`);
+  await shell.run(
+    `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/mine 4`,
+    // As two LUNs of the target, it still goes with the target.
+    `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/tgt3-lun5 6`,
+  );
   expect(await client.ask('target', 'delete', { tid: 3 })).toBe('');
   expect(names()).toEqual(['mine']);
 });
