@@ -3,43 +3,48 @@
  * has answered: whatever would write to the same place is BUSY until then, so that nothing newer is overwritten.
  */
 
-import type { StorageObject } from './logical-unit.ts';
-import type { AdmittedCommand, Task } from './task.ts';
+import type { Task, WrittenRange } from './task.ts';
 import { unitState } from './unit-state.ts';
 
-const abortedWrites = unitState<{ readonly writes: ReadonlySet<Task> }>({
+type Range = Pick<WrittenRange, 'from' | 'to'>;
+
+const abortedWrites = unitState<{ readonly writes: ReadonlySet<Range> }>({
   name: 'aborted writes',
   initial: () => ({ writes: new Set() }),
   obstructs: ({ writes }) => (writes.size > 0 ? 'writes' : 'nothing'),
 });
 
-const writes = ({ command }: Pick<Task, 'command'>): boolean => command?.row.medium === 'write';
-
-/** A task is aborted: if it is on its way to the medium, writes to the same place wait until it has ended. */
+/** A task is aborted: if it is on its way to a medium, writes to the same place wait until it has ended. */
 export function keepBehind(task: Task): void {
-  const lu = task.unit?.storageObject;
   const { running } = task;
-  if (!lu || !running || !writes(task)) return;
-  const all = (change: (set: Set<Task>) => void): void => {
-    const set = new Set(abortedWrites.of(lu).writes);
+  const range = task.copying ?? writtenBy(task);
+  if (!running || !range) return;
+  const all = (change: (set: Set<Range>) => void): void => {
+    const set = new Set(abortedWrites.of(range.lu).writes);
     change(set);
-    abortedWrites.set(lu, { writes: set });
+    abortedWrites.set(range.lu, { writes: set });
   };
-  all((set) => set.add(task));
-  void running.finally(() => all((set) => set.delete(task))).catch(() => {});
+  all((set) => set.add(range));
+  void running.finally(() => all((set) => set.delete(range))).catch(() => {});
+}
+
+/** Where a command writes by itself. One that names no blocks may write anywhere. */
+function writtenBy({ unit, command }: Pick<Task, 'unit' | 'command'>): WrittenRange | undefined {
+  const lu = unit?.storageObject;
+  if (!lu || command?.row.medium !== 'write') return undefined;
+  const { lba = 0, blocks = 0 } = command.row.ranged ? command.cdb : {};
+  const to = blocks > 0 ? (lba + blocks) * lu.blockSize : Number.POSITIVE_INFINITY;
+  return { lu, from: lba * lu.blockSize, to };
 }
 
 /** Whether an aborted write may still land where a command is about to write. */
-export function isBehindAborted(lu: StorageObject, command: AdmittedCommand): boolean {
-  if (!writes({ command })) return false;
-  for (const { command: other } of abortedWrites.of(lu).writes) if (other && overlap(command, other)) return true;
-  return false;
+export function isBehindAborted(task: Pick<Task, 'unit' | 'command'>): boolean {
+  const range = task.unit && abortedWrites.of(task.unit.storageObject).writes.size > 0 && writtenBy(task);
+  return range ? isAbortedAt(range) : false;
 }
 
-/** A command that names no blocks may write anywhere. */
-function overlap(a: AdmittedCommand, b: AdmittedCommand): boolean {
-  if (!a.row.ranged || !b.row.ranged) return true;
-  const { lba: from = 0, blocks = 0 } = a.cdb;
-  const { lba: at = 0, blocks: count = 0 } = b.cdb;
-  return (blocks === 0 || at < from + blocks) && (count === 0 || from < at + count);
+/** Whether an aborted write may still land in a range. */
+export function isAbortedAt({ lu, from, to }: WrittenRange): boolean {
+  for (const other of abortedWrites.of(lu).writes) if (other.from < to && from < other.to) return true;
+  return false;
 }

@@ -20,6 +20,7 @@ import {
   u64,
   type Values,
 } from '../wire/layout.ts';
+import { isAbortedAt } from './aborted-writes.ts';
 import { inaccessible } from './alua.ts';
 import { owesFlush, readBytes, writeBytes } from './block-access.ts';
 import { turnOf } from './limits.ts';
@@ -161,7 +162,7 @@ class SegmentEnd {
       return { status: status.reservationConflict };
     if (this.#writes && (view.writeProtected || isWriteProtected(lu))) throw new CheckCondition(sense.writeProtected);
     if (this.to > lu.blocks * lu.blockSize) throw new CheckCondition(sense.copyTargetUnreachable);
-    return undefined;
+    return this.#writes && isAbortedAt(this) ? { status: status.busy } : undefined;
   }
 
   /** When the next piece may be read or written, by the limits of the LUN; undefined: now. */
@@ -221,7 +222,9 @@ export async function copySegment(
       const data = await readBytes(source.lu, source.from + from - destination.from, to - from, buffer);
       if (isOver()) return good;
       at = destination.lu;
+      task.copying = { lu: destination.lu, from, to };
       await writeBytes(destination.lu, from, data, task);
+      task.copying = undefined;
       hasWritten = true;
       if (from === written) written = to;
       copied(to - from);

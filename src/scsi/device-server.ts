@@ -219,7 +219,7 @@ function run(task: Task, waited: boolean): Completion | Promise<Completion> {
       checkReady(command.row, unit.storageObject);
       checkRange(command.row, unit.storageObject, command.cdb);
     }
-    if (isBehindAborted(unit.storageObject, command)) return busy;
+    if (isBehindAborted(task)) return busy;
     const result = command.row.execute(unit.storageObject, command.cdb, task);
     if (result instanceof Promise)
       return follow(task, command.row, writes(command) ? stable(unit.storageObject, command, result) : result);

@@ -95,6 +95,13 @@ export type TaskRequest = Pick<Task, 'nexus' | 'lun' | 'unit' | 'cdb' | 'attribu
 
 const none: Uint8Array = new Uint8Array();
 
+/** Bytes of a unit that are being written. */
+export interface WrittenRange {
+  readonly lu: StorageObject;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A command in flight. */
 export class Task {
   readonly nexus: Nexus;
@@ -142,6 +149,8 @@ export class Task {
   hadTurn = false;
   /** Set by `executeTask`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;
+  /** Set by a copy while a piece is on its way to a medium: the bytes of the unit that it copies to. */
+  copying: WrittenRange | undefined = undefined;
   /** The neighbours in the task set (task-set.ts). */
   older: Task | undefined = undefined;
   newer: Task | undefined = undefined;

@@ -185,7 +185,7 @@ function untilEnd(child: ChildProcess): Promise<string> {
       said += `${line}\n`;
       clearTimeout(late);
       late = setTimeout(silent, silenceMs);
-      if (/^(ok|failed)/.test(line)) console.log(line.trim());
+      if (/^(ok|failed|note)/.test(line)) console.log(line.trim());
     });
     child.once('exit', () => {
       clearTimeout(late);

@@ -12,6 +12,7 @@ import {
   logicalUnitReset,
   targetReset,
 } from '../../src/scsi/task-management.ts';
+import { blockSegment, copyCdb, copyList, copyTarget } from '../support/copy-list.ts';
 import { logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
 
@@ -30,10 +31,10 @@ function slow(attributes: Record<string, number> = {}) {
   });
   const started: number[] = [];
   const { lu } = logicalUnit({ volume, attributes });
-  const start = (initiator: ScsiInitiator, cdb: number[], options: Partial<Task> = {}) => {
+  const start = (initiator: ScsiInitiator, cdb: number[], options: Partial<Task> = {}, dataOut = pattern(512)) => {
     const task = initiator.task(cdb, options);
     expect(admitTask(task)).toBeUndefined();
-    task.dataOut = pattern(512);
+    task.dataOut = dataOut;
     const result = Promise.resolve(executeTask(task)).then((completion: Completion) => {
       retireTask(task);
       return completion.status;
@@ -198,6 +199,35 @@ test('an aborted write that is still on its way keeps newer ones away from its b
   expect(await beside.result).toBe(0);
   const newer = start(b, write(4));
   expect(started).toEqual([4, 5, 4]);
+  finish();
+  expect(await newer.result).toBe(0);
+});
+
+test('EXTENDED COPY does not write where an aborted write may still land, and nobody writes where an aborted copy may', async () => {
+  const { lu, a, b, started, start, finish } = slow({ emulate_3pc: 1 });
+  const copyTo = (initiator: ScsiInitiator, lba: number) => {
+    const list = copyList([copyTarget(lu)], [blockSegment(0, 0, 1, 40, lba)]);
+    return start(initiator, copyCdb(list), {}, Buffer.from(list));
+  };
+  const busy = 0x08;
+  const old = start(a, write(4));
+  const aborting = abortTask(a.nexus, 0, old.task.tag);
+  await turn();
+  expect(await copyTo(b, 4).result).toBe(busy);
+  finish();
+  await aborting;
+  const copy = copyTo(b, 4);
+  await expect.poll(() => started).toEqual([4, 4]);
+  const abortingCopy = abortTask(b.nexus, 0, copy.task.tag);
+  await turn();
+  expect(await start(a, write(4)).result).toBe(busy);
+  expect(await copyTo(a, 4).result).toBe(busy);
+  const beside = start(a, write(5));
+  expect(started).toEqual([4, 4, 5]);
+  finish();
+  await abortingCopy;
+  expect(await beside.result).toBe(0);
+  const newer = start(a, write(4));
   finish();
   expect(await newer.result).toBe(0);
 });
