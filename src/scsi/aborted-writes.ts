@@ -6,9 +6,9 @@
 import type { Task, WrittenRange } from './task.ts';
 import { unitState } from './unit-state.ts';
 
-type Range = Pick<WrittenRange, 'from' | 'to'>;
+type AbortedRange = Pick<WrittenRange, 'from' | 'to'>;
 
-const abortedWrites = unitState<{ readonly writes: ReadonlySet<Range> }>({
+const abortedWrites = unitState<{ readonly writes: ReadonlySet<AbortedRange> }>({
   name: 'aborted writes',
   initial: () => ({ writes: new Set() }),
   obstructs: ({ writes }) => (writes.size > 0 ? 'writes' : 'nothing'),
@@ -19,7 +19,7 @@ export function keepBehind(task: Task): void {
   const { running } = task;
   const range = task.copying ?? writtenBy(task);
   if (!running || !range) return;
-  const all = (change: (set: Set<Range>) => void): void => {
+  const all = (change: (set: Set<AbortedRange>) => void): void => {
     const set = new Set(abortedWrites.of(range.lu).writes);
     change(set);
     abortedWrites.set(range.lu, { writes: set });

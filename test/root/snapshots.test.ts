@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
+import { connectInitiator } from '../support/connect-initiator.ts';
 import { ScsiInitiator } from '../support/logical-unit.ts';
 import { needs } from '../support/needs.ts';
 import { makeFolder, mountSharingFolder, removeFolder } from '../support/scratch.ts';
 import { openShell, type TestShell } from '../support/shell.ts';
+import { freePort, iqn } from '../support/tcli.ts';
 
 const sharing = needs('mounts', 'loop devices', 'mkfs.xfs', 'koffi');
 const mebibyte = 2 ** 20;
@@ -232,3 +234,43 @@ it('while nothing is served: made of the medium itself', sharing, async () => {
   expect(object.volume).toBeUndefined();
   expect(shell.host.root.serving).toBe(true);
 });
+
+it(
+  'a rollback is refused while initiators that reach the disk are logged in; forced, they are told',
+  sharing,
+  async () => {
+    const { shell, folder } = await opened();
+    const port = await freePort();
+    await shell.run(
+      `/backstores/fileio create disk ${folder}/disk.img 1M`,
+      `/backstores/fileio create other ${folder}/other.img 1M`,
+      '/ set global auto_add_default_portal=false',
+      `/iscsi create ${iqn}`,
+      `/iscsi/${iqn}/tpg1/portals create 127.0.0.1 ${port}`,
+      `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/disk`,
+      `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
+      '/backstores/fileio/disk/snapshots create s1',
+      '/backstores/fileio/other/snapshots create s1',
+    );
+    const name = 'iqn.1994-05.com.redhat:client1';
+    const { initiator, close } = await connectInitiator(port, iqn, name);
+    onTestFinished(close);
+    while ((await initiator.command([0, 0, 0, 0, 0, 0])).status !== 0);
+    const data = Buffer.alloc(512, 7);
+    expect(await initiator.command([0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0], { data, immediateData: 512 })).toMatchObject({
+      status: 0,
+    });
+    const first = async () => (await initiator.command(read(0), { read: true, length: 512 })).data[0];
+    const rollback = (disk: string, words = '') =>
+      shell.run(`/backstores/fileio/${disk}/snapshots rollback s1${words}`);
+    expect(await rollback('disk')).toContain(`E| disk is in use: ${name} is logged in`);
+    expect(await rollback('other')).toBe('Rolled fileio other back to s1.\n');
+    expect(await first()).toBe(7);
+    expect(await rollback('disk', ' force=true')).toBe('Rolled fileio disk back to s1.\n');
+    // NOT READY TO READY CHANGE, MEDIUM MAY HAVE CHANGED
+    expect(await initiator.command([0, 0, 0, 0, 0, 0])).toMatchObject({ status: 2, sense: '6/28/00' });
+    expect(await first()).toBe(0);
+    close();
+    await expect.poll(() => rollback('disk')).toBe('Rolled fileio disk back to s1.\n');
+  },
+);
