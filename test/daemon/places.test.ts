@@ -106,7 +106,7 @@ const listeners: Readonly<Record<string, () => Promise<Listener>>> = {
 
 it.each(Object.entries(listeners))('%s: those that say nothing keep nobody out', async (_name, open) => {
   const { at, places, comer, isAnswered } = await open();
-  // Those that came first may be closed meanwhile because they said nothing for too long: never is there a place more than that.
+  // On a slow machine the first of them are closed because they have said nothing for too long. Then there are free places.
   for (let i = 0; i < places; i += 1) await come(at);
   expect(await comer()).toEqual(isAnswered);
 });
