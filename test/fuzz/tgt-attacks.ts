@@ -166,8 +166,7 @@ export async function attackImports(folder: string, random: Random, count: numbe
           throw new Error(`${kind.name}: ${JSON.stringify(text)}`, { cause: error });
       }
       const { user, system } = process.cpuUsage(began);
-      if ((user + system) / 1000 > readMs)
-        throw new Error(`${kind.name} takes too long for ${JSON.stringify(text)}`);
+      if ((user + system) / 1000 > readMs) throw new Error(`${kind.name} takes too long for ${JSON.stringify(text)}`);
     }
   }
   return { inputs: count, connections: 0 };
