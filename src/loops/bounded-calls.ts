@@ -7,7 +7,7 @@ interface BoundedCallsOptions<Words> {
   readonly most: number;
   /** Makes the call. @returns when the other thread has carried it out */
   send(words: Words): Promise<unknown>;
-  /** What is called, once there is room again, for those that were left out. */
+  /** The words of the call that is made, once there is room again, for those that were left out. */
   leftOut(count: number): Words;
 }
 

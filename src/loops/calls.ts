@@ -23,7 +23,7 @@ export type Boundary<T> = { readonly [Name in keyof T]: Crossing<Extract<T[Name]
 type AnyBoundary = Readonly<Record<string, Crossing<(...words: unknown[]) => unknown>>>;
 type Methods = Readonly<Record<string, (...words: unknown[]) => unknown>>;
 
-/** What lies in another thread: whatever it returns takes its time. */
+/** An object of another thread: each of its methods returns a promise. */
 export type Remote<T> = {
   readonly [Name in keyof T]: T[Name] extends (...words: infer Words) => infer Result
     ? (...words: Words) => Promise<Awaited<Result>>

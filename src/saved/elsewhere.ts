@@ -1,6 +1,6 @@
 /**
- * What differs between a storage object and its form in the file, for LIO's sake (operations/groups.ts says why): what LIO does
- * not have stands in the file itself, as path → name → value, and colons of a user backstore are written as `%3A`.
+ * Differences between a storage object and its form in the file, for LIO's sake (operations/groups.ts says why): values that LIO does
+ * not have stand in the file itself, as path → name → value, and colons of a user backstore are written as `%3A`.
  */
 
 import { backstores } from '../backstore/index.ts';
@@ -15,7 +15,7 @@ const ownKeys = new Set(
 /** rtslib takes no colon in the string of a user backstore, and every NBD URI has one. */
 const withColons = (form: Raw, recode: (text: string) => string): Raw =>
   form['plugin'] === 'user' && typeof form['config'] === 'string' ? { ...form, config: recode(form['config']) } : form;
-/** What `%3A` is in the string itself, `%253A` says, and so on. */
+/** A `%3A` that is in the string itself is written as `%253A`, and so on. */
 const colonsHidden = (text: string) => text.replace(/%(?=(?:25)*3A)/g, '%25').replaceAll(':', '%3A');
 const colonsShown = (text: string) => text.replaceAll('%3A', ':').replace(/%25(?=(?:25)*3A)/g, '%');
 

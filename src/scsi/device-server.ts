@@ -137,7 +137,7 @@ function admitAgain(task: Task): Completion | undefined {
 }
 
 /**
- * Whatever `check` asks that may have changed meanwhile is asked again: a write whose LUN was taken away, fenced or write
+ * Asks again all of `check` that may have changed meanwhile: a write whose LUN was taken away, fenced or write
  * protected while it waited is not carried out.
  */
 function checkAgain(task: Task, lu: StorageObject, { row, cdb }: AdmittedCommand): Completion | undefined {

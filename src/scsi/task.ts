@@ -143,9 +143,9 @@ export class Task {
   extent: Extent | undefined = undefined;
   /** Set by a command that waits for what does not end with it (FORMAT UNIT, SANITIZE, more data, the limits of its LUN): it need not wait any more. */
   leave: (() => void) | undefined = undefined;
-  /** It waits for the limits of a LUN. */
+  /** Set while the task waits for the limits of a LUN. */
   limited = false;
-  /** The limits of its LUN have let it go, or were told to forget it. */
+  /** Set once the limits of the LUN have let the task go, or were told to forget it. */
   hadTurn = false;
   /** Set by `executeTask`, and by a landing, while the task is on its way to the medium. */
   running: Promise<Completion> | undefined = undefined;

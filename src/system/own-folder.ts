@@ -41,7 +41,7 @@ export function ownFolder(use: string): OwnFolder {
   const place = fits ? runDirectory! : tmpdir();
   if (!places.has(place)) clear(place);
   if (fits) mkdirSync(place, { recursive: true, mode: 0o700 });
-  // It has a name by which others take it for a folder of this kind only once it is locked.
+  // The folder gets the name of its kind, by which others may remove it, only once it is locked.
   const fresh = mkdtempSync(join(place, `.tcli-${use}-${process.pid}-${startTimeOf(process.pid) ?? 0}-`));
   const lock = openSync(fresh, 'r');
   lockFolder(lock);

@@ -3,16 +3,16 @@
  * silent the longest and has nothing under way: connections that are opened and left alone keep nobody out.
  */
 
-/** What a listener says of those that it has. */
+/** A listener's rules for its connections. */
 export interface PlacesOptions<T> {
   readonly most: number;
-  /** It has something under way that must not be cut off. */
+  /** Whether one has something under way that must not be cut off. */
   isBusy(one: T): boolean;
-  /** Cuts it off: others need its place. */
+  /** Cuts one off: others need the place. */
   drop(one: T): void;
 }
 
-/** Who has a place at one listener. */
+/** The connections that have a place at one listener. */
 export class Places<T> {
   readonly #options: PlacesOptions<T>;
   /** The one that has been silent the longest first. */
@@ -37,7 +37,7 @@ export class Places<T> {
     return true;
   }
 
-  /** It said or heard something. */
+  /** Notes that one said or heard something. */
   heard(one: T): void {
     if (this.#taken.delete(one)) this.#taken.add(one);
   }

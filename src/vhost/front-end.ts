@@ -66,7 +66,7 @@ export class FrontEnd {
     );
   }
 
-  /** It has connected and said nothing. */
+  /** Whether the front-end has connected and said nothing. */
   get isSilent(): boolean {
     return this.#messages.isSilent;
   }

@@ -28,7 +28,7 @@ async function come(at: NetConnectOpts): Promise<Socket> {
   return socket;
 }
 
-/** What the first answer to `words` begins with. */
+/** The beginning of the first answer to `words`. */
 async function ask(at: NetConnectOpts, words: string | Uint8Array): Promise<string> {
   const socket = await come(at);
   socket.write(words);

@@ -52,7 +52,7 @@ async function fresh(keys: Record<string, string> = {}, size = MiB, bytesPerSeco
 }
 type Session = Awaited<ReturnType<typeof fresh>>;
 
-/** The same, with a LUN that has had what its limits allow for 10 seconds. */
+/** A session like that of `fresh`, whose LUN has had all that its limits allow for 10 seconds. */
 async function limited() {
   const target = await fresh(asking, MiB, 1);
   const tag = target.initiator.sendCommand([0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0], { read: true, length: bytes });

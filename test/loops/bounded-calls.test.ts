@@ -1,4 +1,4 @@
-// What a loop says to a main thread that stands still, over a real port: how much is kept, and what is told of the rest.
+// Calls of a loop to a main thread that stands still, over a real port: how many are kept, and what is told of the rest.
 
 import { MessageChannel } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';

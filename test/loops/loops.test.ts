@@ -19,8 +19,6 @@ import { type Host, openHost } from '../../src/root/host.ts';
 import { printText } from '../../src/wire/text.ts';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
 import { Initiator } from '../support/initiator.ts';
-import { needs } from '../support/needs.ts';
-import { TestFrontEnd } from '../support/vhost-front-end.ts';
 
 const threadOf = (path: string) => new URL(`../../${path}`, import.meta.url);
 
@@ -287,48 +285,6 @@ it('targets are spread over loops; what comes to share a disk comes together, wi
   const data = shared.status === 0 ? shared : await again.initiator.command(read, { lun: 1, read: true, length: 512 });
   expect(Buffer.from(data.data)).toEqual(Buffer.alloc(512, 0x5a));
 });
-
-it(
-  'two vhost targets that come to share a disk: what a unit keeps goes along, also for the machine that has to come back',
-  needs('koffi'),
-  async () => {
-    const { apply, host, directory } = await serve(2);
-    const targets = ['naa.5001405000000001', 'naa.5001405000000002'];
-    for (const [i, wwn] of targets.entries()) {
-      await apply('/backstores/ramdisk', 'create', { name: `rd${i}`, size: '1M' });
-      await apply('/vhost', 'create', { wwn });
-      await apply(`/vhost/${wwn}`, 'create', { tag: 1 });
-      await apply(`/vhost/${wwn}/tpg1/luns`, 'create', { storage_object: `/backstores/ramdisk/rd${i}`, lun: 0 });
-      await apply(`/vhost/${wwn}/tpg1`, 'enable');
-    }
-    expect((await loopsOf(host)).sort()).toEqual([1, 2]);
-    const come = async (wwn: string) => {
-      const machine = await (await TestFrontEnd.connect(join(directory, 'run', `${wwn}.vhost`))).start();
-      onTestFinished(() => machine.close());
-      while ((await machine.command([0])).status !== 0);
-      return machine;
-    };
-    const machines = await Promise.all(targets.map(come));
-    const register = Buffer.from([...new Uint8Array(15), 7, ...new Uint8Array(8)]);
-    for (const machine of machines) {
-      expect(await machine.command(write, { dataOut: Buffer.from(block) })).toMatchObject({ status: 0 });
-      expect(await machine.command([0x5f, 0, 0, 0, 0, 0, 0, 0, 24, 0], { dataOut: register })).toMatchObject({
-        status: 0,
-      });
-    }
-    const [first, second] = targets;
-    await apply(`/vhost/${first}/tpg1/luns`, 'create', { storage_object: '/backstores/ramdisk/rd1', lun: 1 });
-    expect(new Set(await loopsOf(host)).size).toBe(1);
-    await Promise.race(machines.map((machine) => machine.ended()));
-    for (const [i, wwn] of [first!, second!].entries()) {
-      const machine = machines[i]!.hasEnded ? await come(wwn) : machines[i]!;
-      while ((await machine.command([0])).status !== 0);
-      expect((await machine.command(read, { dataIn: 512 })).data.equals(Buffer.from(block))).toBe(true);
-      const keys = await machine.command([0x5e, 0, 0, 0, 0, 0, 0, 0, 255, 0], { dataIn: 255 });
-      expect(keys.data.subarray(8, 16).toString('hex')).toBe('0000000000000007');
-    }
-  },
-);
 
 it('a loop that dies is said and replaced; what it held in memory is told to be lost, and is not zeros until the operator wants that', async () => {
   const { apply, host, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));

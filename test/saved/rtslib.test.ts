@@ -135,7 +135,7 @@ describe('rtslib', needs('targetctl'), () => {
     expect([...new Set((ours['targets'] as Json[]).map(({ fabric }) => fabric))]).toEqual(
       fabrics.map(({ name }) => name),
     );
-    // What LIO does not have stands where its tools pass over it.
+    // Values that LIO does not have stand where its tools pass over them.
     expect(ours['storage_object_attributes']).toEqual({
       '/backstores/block/past': { direct: true },
       '/backstores/fileio/wb': { vendor_id: 'ACME' },
