@@ -79,6 +79,14 @@ export const logEvents = {
     doc: 'That a format or sanitize was under way could not be read at the start; it stays in the file `keptIn`.',
   },
   'medium work resumed': { level: 'info', doc: 'A format or sanitize that the last process did not finish goes on.' },
+  'configuration taken': {
+    level: 'info',
+    doc: 'The `file` of `serve --config` was read, at the start or again, and is what is served: it took so many `operations`.',
+  },
+  'configuration not taken': {
+    level: 'error',
+    doc: 'The file of `serve --config` was read again and could not be taken: what it said before is served. `reason` says why.',
+  },
   'not restored': {
     level: 'warning',
     doc: 'A part of the saved configuration is not served: `what` says which and why. It stays in the file.',

@@ -19,13 +19,13 @@ import { why } from './why.ts';
 
 const root: NodeType<Host> = {
   doc: 'The whole configuration.',
-  summary({ unsavedOperations: count, latestOperations, trials }) {
+  summary({ unsavedOperations: count, latestOperations, trials, given }) {
     const tried = trials.all.map((one) => describeTrial(one, printTime(one.until)));
     const unsaved = [
       `Changes that are stored but not in saveconfig.json: ${count}`,
       ...listChanges(count, latestOperations).map((line) => `  ${line}`),
     ];
-    const more = [...tried, ...(count > 0 ? unsaved : [])];
+    const more = [...(given ? [`${given.remark}.`] : []), ...tried, ...(count > 0 ? unsaved : [])];
     return { text: '', healthy: null, ...(more.length > 0 && { more }) };
   },
   children: ({ root: { tree } }) => [

@@ -1,15 +1,7 @@
 /** Reads the words after `tcli`. */
 
-import { isIP } from 'node:net';
-import {
-  type Home,
-  homeOf,
-  type LogLevel,
-  logLevels,
-  OperatorError,
-  type StartedBy,
-  starters,
-} from '../../src/client.ts';
+import { type Home, homeOf, logLevels, OperatorError } from '../../src/client.ts';
+import { type ServeWords, serveWords, split } from './serve-words.ts';
 import { readShare, type ShareWords } from './share-words.ts';
 
 export interface Invocation {
@@ -61,28 +53,6 @@ export const daemonActions = ['start', 'stop', 'restart', 'status'] as const;
 /** An action of `tcli daemon`. */
 export type DaemonAction = (typeof daemonActions)[number];
 
-/** The words for the process that serves. */
-export interface ServeWords {
-  /** The words as they were given. */
-  readonly words: readonly string[];
-  /** The time to wait for devices that are not there. */
-  readonly waitMs: number;
-  readonly logFormat: 'text' | 'json';
-  readonly logLevel: LogLevel;
-  /** The file that `daemon start` opened for the log: the process keeps it short. */
-  readonly ownLog?: string;
-  /** The starter of the process, where that is this program. */
-  readonly startedBy?: StartedBy['what'];
-  /** The group whose members may control the process. */
-  readonly group?: string;
-  /** The address of the metrics. */
-  readonly metrics?: { readonly address: string; readonly port: number };
-  /** The number of the tgtd whose management socket is served as well. */
-  readonly tgtadm?: number;
-  /** The number of threads that serve, at most; the default of this machine when absent. */
-  readonly loops: number | undefined;
-}
-
 /** targetctl's verbs. */
 const verbs = ['save', 'restore', 'clear'] as const;
 type Verb = (typeof verbs)[number];
@@ -121,7 +91,9 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
                --allow NAME|ADDRESS    who may come (repeatable); everybody when not said
                --chap USER             asks initiators for a name and a secret, which is made; --ask: asked for
                --read-only, --port PORT, --name IQN
-  SERVING:     --wait SECONDS          for devices that are not there yet
+  SERVING:     --config FILE           what it says, and nothing else, is served: a description (.yaml) or a saved
+                                       configuration (.json); read again by SIGHUP; other changes are refused
+               --wait SECONDS          for devices that are not there yet
                --group GROUP           its members may control it, which is all that its owner can do
                --loops N               threads for I/O, at most; one less than cores when not said, 0: none
                --metrics [ADDRESS:]PORT  figures for Prometheus, at http://127.0.0.1:PORT/metrics or ADDRESS
@@ -304,70 +276,12 @@ function verbLine(verb: Verb, words: readonly string[]): string {
   return verb === 'save' ? `saveconfig ${savefile}` : `restoreconfig ${savefile} clear_existing=true wait=${seconds}`;
 }
 
-function serveWords(words: readonly string[]): ServeWords {
-  let waitMs = 0;
-  let logFormat: ServeWords['logFormat'] = 'text';
-  let logLevel: LogLevel = 'info';
-  let ownLog: string | undefined;
-  let startedBy: ServeWords['startedBy'];
-  let group: string | undefined;
-  let loops: number | undefined;
-  let metrics: ServeWords['metrics'];
-  let tgtadm: number | undefined;
-  const rest = words.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
-  while (rest.length > 0) {
-    if (rest[0] === '--tgtadm') {
-      rest.shift();
-      tgtadm = Number(/^\d{1,4}$/.test(rest[0] ?? '') ? rest.shift() : 0);
-      continue;
-    }
-    const [option, value = ''] = rest.splice(0, 2);
-    if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
-    else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
-    // A process that goes to the background is told the file of its log in this way.
-    else if (option === '--own-log' && value !== '') ownLog = value;
-    // The starter of such a process is told like that, too.
-    else if (option === '--started-by' && Object.hasOwn(starters, value)) startedBy = value as keyof typeof starters;
-    else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
-    else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
-    else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
-    else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
-    else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
-  }
-  return {
-    words,
-    waitMs,
-    logFormat,
-    logLevel,
-    loops,
-    ...(ownLog !== undefined && { ownLog }),
-    ...(startedBy && { startedBy }),
-    ...(group !== undefined && { group }),
-    ...(metrics && { metrics }),
-    ...(tgtadm !== undefined && { tgtadm }),
-  };
-}
-
-/** Reads an address: `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417`. */
-function addressOf(text: string): ServeWords['metrics'] {
-  const [, bracketed, plain, digits] = /^(?:(?:\[([\da-fA-F:]+)\]|([\d.]+)):)?(\d{1,5})$/.exec(text) ?? [];
-  const address = bracketed ?? plain ?? '127.0.0.1';
-  return isIP(address) && Number(digits) > 0 && Number(digits) < 65_536 ? { address, port: Number(digits) } : undefined;
-}
-
 /** Reads whether to stop at an error. @throws OperatorError */
 function isStop(word: string): boolean {
   if (word !== 'stop' && word !== 'continue')
     throw new OperatorError(`--on-error is stop or continue, not ${word}`, 'See: tcli --help');
   return word === 'stop';
 }
-
-const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);
-
-const split = (word: string): [string, string] => {
-  const at = word.indexOf('=');
-  return [word.slice(0, at), word.slice(at + 1)];
-};
 
 /**
  * Quotes a word. targetcli joins its arguments with blanks, so `tcli '/iscsi create'` is a line. Any other word that the Unix shell has

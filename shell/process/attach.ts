@@ -126,13 +126,16 @@ async function ready(client: ShellClient): Promise<Status | undefined> {
 }
 
 function describe(status: Status): string[] {
-  const { serving, targets, sessions, notRestored, problems } = status;
+  const { serving, targets, sessions, notRestored, problems, config } = status;
   const initiators = sessions === 0 ? '' : `, ${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
   const what = !serving ? 'Starting' : targets === 0 ? 'Nothing is served yet' : summary(status) + initiators;
   const wrong = [...notRestored, ...problems];
   const more = wrong.length - PROBLEMS_SHOWN;
   return [
     `${what}: ${served(status)}.`,
+    ...(config === undefined
+      ? []
+      : [`The configuration is that of ${config} (serve --config); changes are made there, and refused here.`]),
     ...wrong.slice(0, PROBLEMS_SHOWN).map(printableLine),
     ...(more > 0 ? [`… and ${more} more: tcli daemon status`] : []),
   ];

@@ -20,7 +20,8 @@ import {
 } from '../../src/client.ts';
 import { askServer } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
-import type { DaemonAction, ServeWords } from './arguments.ts';
+import type { DaemonAction } from './arguments.ts';
+import type { ServeWords } from './serve-words.ts';
 import { startDaemon } from './start-daemon.ts';
 import { complain, say } from './streams.ts';
 
@@ -162,9 +163,11 @@ function describe(now: Status): string {
     `${summary(now)}; ${served(now)}, since ${now.startedAt}`,
     `Storage objects: ${now.storageObjects}, sessions: ${now.sessions}, clients: ${now.clients}`,
     ...(now.waiting === undefined ? [] : [`Files and devices that have to be waited for: by ${now.waiting}`]),
-    now.unsavedOperations === 0
-      ? `Everything is in ${now.saveFile}`
-      : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,
+    now.config !== undefined
+      ? `The configuration is that of ${now.config} (serve --config): changes from elsewhere are refused`
+      : now.unsavedOperations === 0
+        ? `Everything is in ${now.saveFile}`
+        : `Changes that are stored but not in ${now.saveFile}: ${now.unsavedOperations}; to save them: tcli save`,
     ...indented(listChanges(now.unsavedOperations, now.latestOperations)),
     ...list('Not restored', now.notRestored),
     ...list('Problems', now.problems),

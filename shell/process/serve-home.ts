@@ -17,7 +17,7 @@ import {
 } from '../../src/index.ts';
 import { loadConf } from '../session/preferences.ts';
 import { settleColor } from '../ui/color.ts';
-import type { ServeWords } from './arguments.ts';
+import type { ServeWords } from './serve-words.ts';
 import { sessionsOf } from './served-session.ts';
 import { currentUser } from './start-daemon.ts';
 import { workers } from './workers.ts';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { type Home, OperatorError } from '../../src/client.ts';
 import { connectSocket } from '../channel/client-socket.ts';
-import type { ServeWords } from './arguments.ts';
+import type { ServeWords } from './serve-words.ts';
 
 /** The words for a process that serves with all defaults. */
 const plainly: ServeWords = { words: [], waitMs: 0, logFormat: 'text', logLevel: 'info', loops: undefined };

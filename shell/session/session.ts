@@ -323,7 +323,8 @@ export class ShellSession implements ShellBackend {
   }
 
   async #saveOnExit(run: Run): Promise<void> {
-    if (!this.#options.saveOnExit || this.#host.heldBy || !this.#preferences.get('auto_save_on_exit')) return;
+    const { heldBy, given } = this.#host;
+    if (!this.#options.saveOnExit || heldBy || given || !this.#preferences.get('auto_save_on_exit')) return;
     this.#say('info', 'Global pref auto_save_on_exit=true', run.sink);
     const root = rootNode(this.#host);
     await this.#runCommand(root, 'saveconfig', parseCommandLine('saveconfig'), run);

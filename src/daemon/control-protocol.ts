@@ -165,6 +165,8 @@ export interface Status {
   /** The time of the start; ISO 8601, UTC. */
   readonly startedAt: string;
   readonly saveFile: string;
+  /** The file of `serve --config`: changes that come from elsewhere are refused. Absent: there is none. */
+  readonly config?: string;
   readonly storageObjects: number;
   readonly targets: number;
   readonly sessions: number;

@@ -2,12 +2,13 @@
 
 import { inUse } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
-import { OperatorError } from '../errors.ts';
+import { OperatorError, wholeReasonOf } from '../errors.ts';
 import { type Log, logBug } from '../log.ts';
 import type { Again } from '../loops/loop.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
 import { placeOf } from '../operations/place.ts';
 import type { Tree } from '../operations/tree.ts';
+import { GivenConfiguration } from '../root/given.ts';
 import { type Host, openHost } from '../root/host.ts';
 import { groupNamed } from '../system/group.ts';
 import { endProcess } from '../system/process.ts';
@@ -39,6 +40,8 @@ export interface ServeOptions {
   readonly manager: ServiceManager;
   /** The group whose members may control this process, by name or number. */
   readonly group?: string;
+  /** The file that gives the configuration, a description or a saved configuration. Absent: the configuration is that of the home. */
+  readonly config?: string;
   /** The time to wait for devices that are not there. */
   readonly waitMs?: number;
   /** The address of the metrics; absent: they are not served. */
@@ -67,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
   const host = await openHost({
     ...{ home, role: 'serve' as const, log: counted, workers: options.workers },
+    given: options.config === undefined ? undefined : new GivenConfiguration(options.config),
     looked: () => report(host),
   });
   const { log } = host;
@@ -91,7 +95,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Without portals, nothing else keeps the process alive.
   const retry = (again: Again) => host.root.retry(again).then(() => report(host));
   const retrying = setInterval(() => void retry('when it is time'), retryMs);
-  const reload = () => void retry('now').then(() => manager.notify('READY=1', 'STATUS=Serving'));
+  const reload = () =>
+    void readAgain(host)
+      .then(() => retry('now'))
+      .then(() => manager.notify('READY=1', 'STATUS=Serving'));
   process.on('SIGHUP', reload);
   // The service manager opened sockets for control and for portals; one by this name is for control.
   const inherited = manager.sockets.find(({ name }) => name === 'control');
@@ -157,6 +164,16 @@ export async function serve(options: ServeOptions): Promise<void> {
     process.off('uncaughtException', survive);
     process.off('unhandledRejection', survive);
     repeats.flush();
+  }
+}
+
+/** Reads the file of `--config` again, and takes what it says. */
+async function readAgain(host: Host): Promise<void> {
+  try {
+    for (const what of await host.takeGiven()) host.log({ level: 'warning', event: 'not restored', detail: { what } });
+  } catch (error) {
+    const detail = { file: host.given?.path ?? '', reason: wholeReasonOf(error) };
+    host.log({ level: 'error', event: 'configuration not taken', detail });
   }
 }
 

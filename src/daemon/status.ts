@@ -22,6 +22,7 @@ export function statusOf(host: Host, about: About): Status {
     pid: process.pid,
     serving: host.root.serving,
     saveFile: host.home.saveFile,
+    ...(host.given && { config: host.given.path }),
     storageObjects: [...tree.allStorageObjects()].length,
     targets: [...tree.targets()].length,
     sessions: host.root.sessions().length,
@@ -116,5 +117,6 @@ export function problems(host: Host): string[] {
     const late = host.root.overdueOf(object);
     return late && late.commands > 0 ? [`${object.path}: ${describeOverdue(late)}`] : [];
   });
-  return [...lost, ...overdue, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
+  const given = host.given?.problem === undefined ? [] : [host.given.problem];
+  return [...given, ...lost, ...overdue, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
 }

@@ -2,6 +2,8 @@
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { type Files, makePrivateDirectory } from './atomic-file.ts';
 
 export interface Home {
   /** The saved configuration: saveconfig.json. */
@@ -40,3 +42,15 @@ const home = (config: string, state: string, run: string): Home => ({
   stateDirectory: state,
   runDirectory: run,
 });
+
+/** Makes one of its directories, where it is not there. @throws OperatorError */
+export async function makeHomeDirectory(path: string, files: Files): Promise<void> {
+  try {
+    await makePrivateDirectory(path, files);
+  } catch (error) {
+    throw new OperatorError(
+      `Cannot make ${path}: ${reasonOf(error)}`,
+      'Choose another place with --home DIR, or run as root.',
+    );
+  }
+}

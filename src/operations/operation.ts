@@ -42,8 +42,8 @@ export interface Trial {
   readonly until: string;
 }
 
-/** The way by which a change came: a line of a shell, a request, a file that was restored, a SCSI command, a trial that is over. */
-export type Via = 'shell' | 'socket' | 'tgtadm' | 'restore' | 'initiator' | 'trial';
+/** The way by which a change came: a line of a shell, a request, a file that was restored or is given, a SCSI command, a trial that is over. */
+export type Via = 'shell' | 'socket' | 'tgtadm' | 'restore' | 'config' | 'initiator' | 'trial';
 
 /** The author of a change, as far as the kernel knows. */
 export interface Author {

@@ -142,6 +142,15 @@ export class ChangeHistory {
     });
   }
 
+  /** The tree without the settings that initiators have made; undefined where they made none, or the earlier tree is not known. */
+  withoutInitiators(): Promise<Tree | undefined> {
+    return this.#look(async (past, treeBy) => {
+      const theirs = past.changes.filter(({ by }) => by?.via === 'initiator').map(({ id }) => id);
+      const route = theirs.length > 0 ? past.route({ without: theirs }) : undefined;
+      return route && treeBy(route);
+    });
+  }
+
   /** Drops the older half of the journal's past. A journal that cannot be shortened stays long, and is still good. */
   async shorten(): Promise<void> {
     const { journal: current, saved, root } = this.#options;

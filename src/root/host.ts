@@ -5,7 +5,7 @@ import { type Files, makePrivateDirectory, realFiles, type WrittenFile, writeThr
 import { Audit } from '../durable/audit.ts';
 import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
-import type { Home } from '../durable/home.ts';
+import { type Home, makeHomeDirectory } from '../durable/home.ts';
 import { Journal, journalFile } from '../durable/journal.ts';
 import { unreadable } from '../durable/journal-lines.ts';
 import { refuseHomeOfOther } from '../durable/owner.ts';
@@ -20,22 +20,25 @@ import {
   type PartOfChange,
   type Value,
 } from '../operations/operation.ts';
-import { dumpTree, formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
+import { dumpTree, formatSaved } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
 import { logDetail } from './author.ts';
+import type { GivenConfiguration } from './given.ts';
 import { ChangeHistory } from './history.ts';
 import { Onlookers } from './onlookers.ts';
 import { newPart } from './options.ts';
 import { Root } from './root.ts';
-import { checkLoadable, hash, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
+import { checkLoadable, hash, mergedInto, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
 import { serialMaker } from './serial.ts';
 import { Trials } from './trials.ts';
 
 export interface HostOptions {
   readonly home: Home;
   readonly role: Role;
+  /** The file that gives the configuration. Absent: the configuration is that of the home. */
+  readonly given?: GivenConfiguration | undefined;
   readonly log?: Log;
   /** The workers, as in `RootOptions`. */
   readonly workers?: WorkerOptions | undefined;
@@ -71,10 +74,9 @@ export interface SavedFile extends WrittenFile {
  * @throws OperatorError for a saved file that is none
  */
 export async function openHost(options: HostOptions): Promise<Host> {
-  const { home, role, log, workers, looked, files = realFiles } = options;
+  const { home, role, given, log, workers, looked, files = realFiles } = options;
   refuseHomeOfOther(home);
-  await directory(home.stateDirectory, files);
-  await directory(dirname(home.saveFile), files);
+  for (const path of [home.stateDirectory, dirname(home.saveFile)]) await makeHomeDirectory(path, files);
   keepFoldersIn(home.runDirectory);
   const lock = await takeLock(home, role);
   const onlookers = new Onlookers();
@@ -88,6 +90,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       runDirectory: home.runDirectory,
       stateDirectory: home.stateDirectory,
       missingSerial: serialMaker(home.stateDirectory, files),
+      refuse: (part) => given?.refuse(part),
     }),
     lock,
     onlookers,
@@ -107,6 +110,8 @@ export class Host {
   readonly root: Root;
   /** The process that owns the home, when another process does. */
   readonly heldBy: Holder | undefined;
+  /** The file that gives the configuration, as in `HostOptions`. */
+  readonly given: GivenConfiguration | undefined;
   readonly #isBrief: boolean;
   readonly onlookers: Onlookers;
   /** The log of the home's events, which onlookers hear, too. */
@@ -132,6 +137,7 @@ export class Host {
   constructor(options: HostOptions, root: Root, lock: FileLock | Holder, onlookers: Onlookers) {
     const { home, role, files = realFiles, now = () => new Date(), log = () => {} } = options;
     this.home = home;
+    this.given = options.given;
     this.#isBrief = role === 'command';
     this.root = root;
     this.#lock = 'pid' in lock ? undefined : lock;
@@ -166,12 +172,12 @@ export class Host {
 
   /** Operations that are acknowledged and durable but not in saveconfig.json. */
   get unsavedOperations(): number {
-    return this.#journal?.pending ?? 0;
+    return this.given ? 0 : (this.#journal?.pending ?? 0);
   }
 
   /** The last of the unsaved operations, as lines without secrets, oldest first. */
   get latestOperations(): readonly string[] {
-    return this.#journal?.latest ?? [];
+    return this.given ? [] : (this.#journal?.latest ?? []);
   }
 
   async load(): Promise<void> {
@@ -202,7 +208,17 @@ export class Host {
       );
     if (!readOnly && journal.wantsFolding(true)) await this.history.shorten();
     this.root.recordTo((operations, part) => this.#record(operations, journal, part));
-    if (!readOnly) this.warnings.push(...(await this.trials.resume()));
+    if (readOnly) return;
+    this.warnings.push(...(await this.trials.resume()));
+    this.warnings.push(...(await this.takeGiven()));
+  }
+
+  /** Makes the configuration what the given file says, where there is one. @returns lines about parts that could not be restored @throws OperatorError */
+  async takeGiven(): Promise<readonly string[]> {
+    if (!this.given) return [];
+    const { operations, notes } = await this.given.take(this);
+    this.log({ level: 'info', event: 'configuration taken', detail: { file: this.given.path, operations } });
+    return notes.map((line) => `${this.given?.path}: ${line}, skipped`);
   }
 
   /** Repeats an operation of the journal. @param from the file that the operation stands in */
@@ -304,10 +320,11 @@ export class Host {
     try {
       if (target !== this.home.saveFile) {
         await makePrivateDirectory(dirname(target), this.#files);
-        const content = only ? await this.#merged(target, only) : text;
+        const content = only ? await mergedInto(target, this.root.tree, only, this.#files) : text;
         return { path: target, backup: false, ...(await writeThrough(target, content, this.#files)) };
       }
       if (this.heldBy) throw inUse(this.home, this.heldBy);
+      if (this.given) throw new OperatorError(`${this.given.remark}.`, 'To save a copy: saveconfig FILE');
       const old = await readIfThere(target, this.#files);
       this.#refuseForeign(old);
       const made = old ? await this.#backUp(old, backups) : { backup: false };
@@ -355,14 +372,6 @@ export class Host {
     return saved && hash(saved);
   }
 
-  /** The contents of `path`, with one storage object as it is now. */
-  async #merged(path: string, object: StorageObject): Promise<string> {
-    const old = await readIfThere(path, this.#files);
-    const empty: SavedConfiguration = { fabric_modules: [], storage_objects: [], targets: [] };
-    const saved = old ? (parseConfiguration(old.toString('utf8'), path) as SavedConfiguration) : empty;
-    return formatSaved(mergeObject(saved, this.root.tree, object));
-  }
-
   async #backUp(old: Buffer, keep: number): Promise<{ backup: boolean; backupProblem?: string }> {
     try {
       return { backup: await backUp(this.home.backupDirectory, old, keep, this.#now(), this.#files) };
@@ -382,16 +391,5 @@ export class Host {
     await this.root.stop();
     await this.#journal?.close();
     this.#lock?.release();
-  }
-}
-
-async function directory(path: string, files: Files): Promise<void> {
-  try {
-    await makePrivateDirectory(path, files);
-  } catch (error) {
-    throw new OperatorError(
-      `Cannot make ${path}: ${reasonOf(error)}`,
-      'Choose another place with --home DIR, or run as root.',
-    );
   }
 }

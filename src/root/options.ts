@@ -44,6 +44,8 @@ export interface RootOptions extends LoopOptions {
   readonly log?: Log;
   /** Called when a medium has gone, or come, by itself. */
   readonly looked?: () => void;
+  /** Called before every operation that is not read back from the journal. @throws OperatorError for a change that is refused */
+  readonly refuse?: (part: PartOfChange | undefined) => void;
   /** The maker of missing serial numbers, as in `Surroundings`. Absent: serial numbers are random. */
   readonly missingSerial?: (of: string) => Promise<string>;
 }

@@ -135,7 +135,10 @@ export class Root {
     const { done, operations } = carrying;
     let value: T;
     try {
-      value = await make(carrying.apply);
+      value = await make((operation) => {
+        if (!around.restoring) this.#options.refuse?.(part);
+        return carrying.apply(operation);
+      });
       const isForced = operations.some(({ verb, params }) => verb === 'detach' && params['force'] === true);
       if (!isForced) await refuseLosing(devices, this.tree);
     } catch (error) {
@@ -255,9 +258,7 @@ export class Root {
   }
 
   /** Asks the loops for their states, which `sessions`, `loopOf` and others then read. */
-  async observe(): Promise<void> {
-    await this.#loops?.observe();
-  }
+  observe = async (): Promise<void> => void (await this.#loops?.observe());
 
   /** The sessions of initiators, as of the last `observe`. */
   sessions(): SessionInfo[] {

@@ -3,8 +3,10 @@
 import { createHash } from 'node:crypto';
 import type { Files } from '../durable/atomic-file.ts';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
-import type { SavedConfiguration } from '../saved/saveconfig.ts';
+import type { Tree } from '../operations/tree.ts';
+import { formatSaved, mergeObject, type SavedConfiguration } from '../saved/saveconfig.ts';
 import { checkShape } from '../saved/saved-shape.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
 
 /** Reads the text of a saved configuration as JSON. @throws OperatorError in the words of a decoder, with the place */
 export function parseConfiguration(text: string, path: string): unknown {
@@ -40,6 +42,14 @@ export async function readIfThere(path: string, files: Files): Promise<Buffer | 
 
 /** The sha256 by which a saved file is known. */
 export const hash = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
+
+/** The text of the saved file at `path`, with one storage object as the tree has it. @throws OperatorError */
+export async function mergedInto(path: string, tree: Tree, object: StorageObject, files: Files): Promise<string> {
+  const old = await readIfThere(path, files);
+  const empty: SavedConfiguration = { fabric_modules: [], storage_objects: [], targets: [] };
+  const saved = old ? (parseConfiguration(old.toString('utf8'), path) as SavedConfiguration) : empty;
+  return formatSaved(mergeObject(saved, tree, object));
+}
 
 /** Refuses to replace a saved file by a poorer one when the old file has no backup. @throws OperatorError */
 export function refusePoorer(old: Buffer, next: SavedConfiguration, problem: string, path: string): void {

@@ -105,19 +105,31 @@ function creation(raw: Raw): ParameterValues {
 }
 
 /**
- * The operations that carry a description out, in order. @throws OperatorError for a description that cannot be carried out, or not
- * without a loss of data
+ * The operations that carry a description out, in order.
+ * @param isHeld ramdisks hold data: the process that serves them has not just begun
+ * @throws OperatorError for a description that cannot be carried out, or not without a loss of data
  */
-export async function planDescription(tree: Tree, { given, where }: Description, prune = false): Promise<Operation[]> {
+export async function planDescription(
+  tree: Tree,
+  { given, where }: Description,
+  prune = false,
+  isHeld = true,
+): Promise<Operation[]> {
   const objects = rawsIn(given['storage_objects']).map(settledObject);
   const wish = await wishedTree(tree, { ...given, storage_objects: objects }, prune);
   const operations = transition(tree, wish).map(({ operation }) => operation);
-  for (const operation of operations) refuseLoss(tree, operation, objects, where);
+  for (const operation of operations) refuseLoss(tree, operation, objects, where, isHeld);
   return operations.flatMap((operation) => made(operation, objects));
 }
 
 /** Refuses an operation that destroys data, which `undo` could not bring back: the operator types such a line. @throws OperatorError */
-function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: readonly Raw[], where: Where): void {
+function refuseLoss(
+  tree: Tree,
+  { path, verb, params }: Operation,
+  objects: readonly Raw[],
+  where: Where,
+  isHeld: boolean,
+): void {
   const [, root, kind, below] = path.split('/');
   if (root !== 'backstores' || kind === undefined) return;
   const name = below ?? textOf(params['name']);
@@ -129,7 +141,7 @@ function refuseLoss(tree: Tree, { path, verb, params }: Operation, objects: read
       `If nothing there is needed: ${path} resize ${params['size']} force=true`,
     );
   const isGone = below === undefined && verb === 'delete' && old?.contentsLost === undefined;
-  if (!isGone || !old?.backstore.isVolatile?.(old.config)) return;
+  if (!isHeld || !isGone || !old?.backstore.isVolatile?.(old.config)) return;
   const number = numberOf();
   throw new OperatorError(
     `${where(number < 0 ? [] : ['storage_objects', number])}: ${path}/${name} would ${number < 0 ? 'go' : 'be made anew'}, and what it holds in memory would be lost`,

@@ -6,7 +6,8 @@ import { isRaw, others, type Raw } from '../operations/raw.ts';
 /** The depth of nesting beyond which a value is no configuration: it would break every recursive walk. */
 const depthMax = 64;
 
-const lists: readonly string[] = ['fabric_modules', 'storage_objects', 'targets'];
+/** What a saved configuration has lists of. */
+export const savedLists: readonly string[] = ['fabric_modules', 'storage_objects', 'targets'];
 
 /** The lists of a saved configuration, without parts that are nested too deeply; a list that is absent is empty. */
 export function checkShape(saved: unknown): Shape {
@@ -23,7 +24,7 @@ export function checkShape(saved: unknown): Shape {
   };
   const shallow: Raw = Object.fromEntries(
     Object.entries(saved).flatMap(([key, value]) => {
-      if (Array.isArray(value) && lists.includes(key))
+      if (Array.isArray(value) && savedLists.includes(key))
         return [[key, value.filter((one, number) => isShallow(one, `'${key}' ${number}`))]];
       return isShallow(value, `'${key}'`) ? [[key, value]] : [];
     }),
@@ -39,7 +40,7 @@ export function checkShape(saved: unknown): Shape {
   };
   return {
     tooDeep,
-    top: others(shallow, lists),
+    top: others(shallow, savedLists),
     fabric_modules: list('fabric_modules'),
     storage_objects: list('storage_objects'),
     targets: list('targets'),

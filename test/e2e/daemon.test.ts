@@ -255,3 +255,26 @@ it('a home whose lock file was removed is served by nobody else', async () => {
     stderr: expect.stringContaining(`is in use by tcli serve (process ${first.pid})`),
   });
 });
+
+it('SIGHUP has serve --config read its file again: it is served, or the log and the status say why it is not', async () => {
+  const home = temporaryDirectory();
+  const file = join(home, 'tcli.yaml');
+  const describe = (size: string) =>
+    writeFile(file, `storage_objects: [{plugin: ramdisk, name: rd0, size: ${size}}]\n`);
+  const status = async () => (await tcli(home, ['daemon', 'status'])).stdout;
+  await describe('4M');
+  const served = await serve(home, '--config', file);
+  expect(served.log()).toContain('info configuration taken');
+  await describe('4 parsecs');
+  served.process.kill('SIGHUP');
+  await expect.poll(served.log).toContain('error configuration not taken');
+  expect(await status()).toContain(`${file} was not taken`);
+  await describe('8M');
+  served.process.kill('SIGHUP');
+  await expect.poll(status).not.toContain('was not taken');
+  expect((await tcli(home, ['ls', '/backstores/ramdisk'])).stdout).toContain('8.0MiB');
+  expect(await tcli(home, ['/backstores/ramdisk', 'create', 'rd1', '1M'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(`The configuration is that of ${file} (serve --config)`),
+  });
+});

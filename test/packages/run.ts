@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { manifest, output } from '../../packaging/build/stage.ts';
-import { containerServes } from './container.ts';
+import { containerServes, podServes } from './container.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 const work = mkdtempSync(join(tmpdir(), 'tcli-packages-'));
@@ -204,6 +204,7 @@ try {
   await step('npx', npx);
   await step('container', async () => {
     check('the image serves, as nobody, on a root file system that is read-only', await containerServes(13_262));
+    check('so it does as a pod, what the Secret says and nothing else', await podServes(13_263));
     const sizes = { image: statSync(image).size, node: statSync(process.execPath).size };
     check('it has at most 60 MB over Node', sizes.image - sizes.node < 60e6);
   });
