@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the guest of `npm run e2e:linux`: Debian with open-iscsi, in User Mode Linux (a plain process, no KVM); and for
-# `npm run e2e:vhost`, where the same Debian runs in QEMU, a kernel with virtio-scsi and what mounts its disk.
+# `npm run e2e:vhost` and `npm run cluster`, where the same Debian runs in QEMU, a kernel with their drivers and what mounts
+# its disk.
 #   sudo test/e2e-linux/build-guest.sh [DIR]     default DIR: ~/.cache/tcli-guest; about two minutes, 4 GB
 # Run again, it only makes a fresh disk image; a change of what is below builds it anew.
 set -eu
@@ -38,33 +39,36 @@ if [ ! -x "$dir/uml/usr/bin/linux.uml" ]; then
   for package in "$downloads"/*.deb; do dpkg -x "$package" "$dir/uml"; done
   rm -rf "$downloads"
 fi
-if [ ! -e "$dir/vm/initrd" ]; then
+# Debian's kernel for machines of a cloud has no scsi_dh_alua. Of those that others ask for by the name of their cipher, crc32c.
+modules='linux-image-amd64 crc32c_generic virtio_pci virtio_scsi sd_mod sg ext4 xfs virtio_net iscsi_tcp dm_multipath dm_service_time scsi_dh_alua'
+if [ "$(cat "$dir/vm/.built" 2>/dev/null)" != "$modules" ]; then
   rm -rf "$dir/vm"
   mkdir -p "$dir/vm/root/bin"
   downloads=$(mktemp -d)
   chmod 777 "$downloads"
-  kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9]\)/\1/p' | head -1)
+  kernel=$(apt-cache depends "${modules%% *}" | sed -n 's/.*Depends: \(linux-image-[0-9]\)/\1/p' | head -1)
   (cd "$downloads" && apt-get download -q "$kernel") >/dev/null
   dpkg -x "$downloads"/*.deb "$dir/vm/kernel"
   rm -rf "$downloads"
   busybox=$root/bin/busybox
   version=$(ls "$dir/vm/kernel/lib/modules")
-  modules=lib/modules/$version
+  place=lib/modules/$version
   "$busybox" depmod -b "$dir/vm/kernel" "$version"
   # Each with what it needs: what is behind its name in modules.dep.
-  for module in virtio_pci virtio_scsi sd_mod sg xfs virtio_net iscsi_tcp; do
-    sed -n "s#^\(kernel/[^:]*/$module\.ko\): *#\1 #p" "$dir/vm/kernel/$modules/modules.dep"
-  done | tr ' ' '\n' | sort -u | while read -r file; do
-    install -D -m 644 "$dir/vm/kernel/$modules/$file" "$dir/vm/root/$modules/$file"
+  echo "${modules#* }" >"$dir/vm/root/modules"
+  for module in ${modules#* }; do
+    sed -n "s#^\(kernel/[^:]*/${module//_/[-_]}\.ko\): *#\1 #p" "$dir/vm/kernel/$place/modules.dep"
+  done | tr ' ' '\n' | grep . | sort -u | while read -r file; do
+    install -D -m 644 "$dir/vm/kernel/$place/$file" "$dir/vm/root/$place/$file"
   done
   "$busybox" depmod -b "$dir/vm/root" "$version"
   cp "$busybox" "$dir/vm/root/bin/busybox"
   cp "$dir"/vm/kernel/boot/vmlinuz-* "$dir/vm/vmlinuz"
   rm -rf "$dir/vm/kernel"
-  touch "$dir/vm/initrd"
+  echo "$modules" >"$dir/vm/.built"
 fi
 install -m 755 "$here/../e2e-vhost/init" "$dir/vm/root/init"
-install -m 644 "$here/../e2e-vhost/guest.sh" "$dir/vm/root/guest.sh"
+install -D -m 644 "$here/../e2e-vhost/guest.sh" "$dir/vm/root/guest/guest.sh"
 (cd "$dir/vm/root" && find . | "$root/bin/busybox" cpio -o -H newc 2>/dev/null | gzip -1) >"$dir/vm/initrd"
 for shim in nodelay xstate; do cc -O2 -shared -fPIC -o "$dir/$shim.so" "$here/$shim.c" -ldl; done
 

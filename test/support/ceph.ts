@@ -18,10 +18,20 @@ export const cephPrograms = ['ceph', 'ceph-mgr', 'ceph-mon', 'ceph-osd', 'rbd'] 
 /** Bytes of the file that the OSD has, which stays sparse. */
 const storeBytes = 4 * 1024 ** 3;
 const upMs = 60_000;
+const here: CephPlace = { address: '127.0.0.1', within: [] };
 
 export interface CephOptions {
   /** Seconds after which the cluster takes a client for dead that has not been heard; Ceph's own default is 30. */
   readonly watchTimeout?: number;
+  /** Where its daemons are, instead of 127.0.0.1. */
+  readonly place?: CephPlace;
+}
+
+/** An address of the cluster's own. */
+export interface CephPlace {
+  readonly address: string;
+  /** Words before every command line: it runs elsewhere. */
+  readonly within: readonly string[];
 }
 
 /** A cluster that runs. */
@@ -29,15 +39,17 @@ export class TestCluster {
   readonly folder: string;
   readonly conf: string;
   readonly #daemons = new Map<string, ChildProcess>();
+  readonly #place: CephPlace;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, place: CephPlace) {
     this.folder = folder;
+    this.#place = place;
     this.conf = join(folder, 'ceph.conf');
   }
 
   /** Ready to make images in the pool `rbd`. */
-  static async start({ watchTimeout = 30 }: CephOptions = {}): Promise<TestCluster> {
-    const cluster = new TestCluster(makeFolder());
+  static async start({ watchTimeout = 30, place = here }: CephOptions = {}): Promise<TestCluster> {
+    const cluster = new TestCluster(makeFolder(), place);
     try {
       await cluster.#make(watchTimeout);
     } catch (error) {
@@ -52,9 +64,9 @@ export class TestCluster {
     const keyring = join(folder, 'keyring');
     const map = join(folder, 'monmap');
     const id = randomUUID();
-    const address = `[v2:127.0.0.1:${await freePort()}]`;
+    const address = `[v2:${this.#place.address}:${await freePort()}]`;
     for (const name of ['mgr', 'mon', 'osd', 'run']) mkdirSync(join(folder, name));
-    writeFileSync(conf, configuration(folder, id, address, watchTimeout));
+    writeFileSync(conf, configuration(folder, id, address, this.#place.address, watchTimeout));
     const key = (name: string, ...caps: string[]) =>
       this.#run(
         'ceph-authtool',
@@ -101,7 +113,8 @@ export class TestCluster {
   }
 
   #daemon(program: string, id: string): void {
-    const child = spawn(program, ['-f', '-i', id, '-c', this.conf], { stdio: 'ignore' });
+    const [command = '', ...words] = [...this.#place.within, program, '-f', '-i', id, '-c', this.conf];
+    const child = spawn(command, words, { stdio: 'ignore' });
     this.#daemons.set(program, child);
   }
 
@@ -126,7 +139,8 @@ export class TestCluster {
   }
 
   async #run(program: string, ...words: string[]): Promise<string> {
-    const { status, stdout, stderr } = await run(program, words);
+    const [command = '', ...all] = [...this.#place.within, program, ...words];
+    const { status, stdout, stderr } = await run(command, all);
     if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stderr}`);
     return stdout;
   }
@@ -150,11 +164,11 @@ async function signalled(child: ChildProcess, signal: NodeJS.Signals): Promise<v
 }
 
 /** One copy of everything, no keys over the wire that are worth hiding, and no complaint about either. */
-const configuration = (folder: string, id: string, address: string, watchTimeout: number) => `[global]
+const configuration = (folder: string, id: string, monitor: string, address: string, watchTimeout: number) => `[global]
 fsid = ${id}
-mon host = ${address}
+mon host = ${monitor}
 mon initial members = a
-public addr = 127.0.0.1
+public addr = ${address}
 keyring = ${folder}/keyring
 run dir = ${folder}/run
 log file = ${folder}/run/$name.log

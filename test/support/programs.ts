@@ -18,6 +18,8 @@ export const packagesOf = {
   debootstrap: 'debootstrap',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
+  // The library that makes the clock of a process wrong.
+  faketime: 'faketime libfaketime',
   fio: 'fio',
   fish: 'fish',
   flock: 'util-linux',
@@ -41,6 +43,7 @@ export const packagesOf = {
   nbdfuse: 'libnbd-bin fuse3',
   nbdinfo: 'libnbd-bin',
   nbdkit: 'nbdkit',
+  nft: 'nftables',
   openssl: 'openssl',
   pgrep: 'procps',
   prometheus: 'prometheus',
