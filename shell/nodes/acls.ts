@@ -2,8 +2,9 @@
 
 import { type NodeAcl, OperatorError, type SessionInfo, type Tpg, types } from '../../src/index.ts';
 import { child, commandOf, type NodeType, optional, required } from '../session/node.ts';
+import type { AclGroup } from './acl-group.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
-import { type AclGroup, nodeAcl } from './node-acl.ts';
+import { nodeAcl } from './node-acl.ts';
 
 /** The groups of ACLs: each ACL without a tag for itself, those with one by their tag. */
 function aclGroups(tpg: Tpg): AclGroup[] {

@@ -13,6 +13,16 @@ export const sessionsIn =
 export const exportingTpgs = ({ root: { tree } }: Host, object: StorageObject): Tpg[] =>
   [...tree.tpgs()].filter((tpg) => [...tpg.luns.values()].some((lun) => lun.storageObject === object));
 
+/** The initiators of these sessions. */
+export const usersAmong = ({ root }: Host, sessions: (session: SessionInfo) => boolean): string[] => [
+  ...new Set(
+    root
+      .sessions()
+      .filter(sessions)
+      .map(({ initiatorWwn }) => initiatorWwn),
+  ),
+];
+
 interface Loss {
   /** Picks the sessions that would suffer. */
   readonly sessions: (session: SessionInfo) => boolean;
@@ -29,14 +39,7 @@ const namesMax = 3;
 export async function mayDelete({ terminal, ask, host, print }: Context, path: string, loss: Loss): Promise<boolean> {
   if (!terminal.interactive) return true;
   const { sessions, also = [], act = 'Delete' } = loss;
-  const users = [
-    ...new Set(
-      host.root
-        .sessions()
-        .filter(sessions)
-        .map(({ initiatorWwn }) => initiatorWwn),
-    ),
-  ];
+  const users = usersAmong(host, sessions);
   if (users.length === 0 && also.length === 0) return true;
   const lost = [
     ...(users.length > 0 ? [`is in use by ${listed(users)}`] : []),

@@ -11,7 +11,6 @@ import {
   serviceOf,
   type Tpg,
   types,
-  type ValueType,
 } from '../../src/index.ts';
 import { engineGroup, filledGroup } from '../session/configuration-groups.ts';
 import {
@@ -26,19 +25,13 @@ import {
 } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, printInfo } from './info.ts';
+import { lunType } from './lun-type.ts';
+import { moveLun } from './moving.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
 import { lunUsers } from './users.ts';
 import { lunWhy } from './why.ts';
 
-/** The number of a LUN: `3` or `lun3`. */
-export const lunType: ValueType<number> = {
-  name: 'number',
-  wrong: 'is not a LUN: N or lunN.',
-  parse: (text) => (/^(lun)?-?\d{1,9}$/.test(text) ? Number(text.replace('lun', '')) : undefined),
-  print: String,
-};
-
-/** The paths of all storage objects, each with a description. */
+/** The paths of all storage objects, each with what it is. */
 export const storageObjectPaths = ({ host }: Node): Iterable<readonly [string, string]> =>
   Array.from(host.root.tree.allStorageObjects(), (object) => [object.path, labelOf(object)] as const);
 
@@ -165,7 +158,13 @@ const lun: NodeType<Lun> = {
       },
     ]),
   ],
-  commands: ({ tpg }) => ({ info, users: lunUsers, why: lunWhy, ...(tpg.target.fabric.isLocal && { attach, detach }) }),
+  commands: ({ tpg }) => ({
+    info,
+    move: moveLun,
+    users: lunUsers,
+    why: lunWhy,
+    ...(tpg.target.fabric.isLocal && { attach, detach }),
+  }),
 };
 
 /** The names by which this machine reaches the LUN: the URI of its export, and the device when it is attached. */

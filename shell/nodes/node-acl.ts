@@ -8,7 +8,6 @@ import {
   type MappedLun,
   type NodeAcl,
   schema,
-  type Tpg,
   types,
   type ValueType,
 } from '../../src/index.ts';
@@ -24,19 +23,15 @@ import {
   required,
   type Summary,
 } from '../session/node.ts';
+import type { AclGroup } from './acl-group.ts';
 import { type InfoEntries, infoCommand, printInfo } from './info.ts';
-import { createLun, labelOf, lunType, storageObjectPaths } from './luns.ts';
+import { lunType } from './lun-type.ts';
+import { createLun, labelOf, storageObjectPaths } from './luns.ts';
+import { copyAcl, renameAcl } from './moving.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
 import { disksCommand } from './users.ts';
 
-/** The members: at least one, and more only where they share a tag. */
-export interface AclGroup {
-  readonly tpg: Tpg;
-  readonly tag: string;
-  readonly members: readonly NodeAcl[];
-}
-
-/** The first member, which is the one that is shown. */
+/** Everything shown is the first member's. */
 const first = ({ members }: AclGroup): NodeAcl => members[0]!;
 const pathOf = (acl: NodeAcl): string => `${acl.tpg.path}/acls/${acl.wwn}`;
 
@@ -130,6 +125,8 @@ export const nodeAcl: NodeType<AclGroup> = {
         info(`Deleted Mapped LUN ${index}.`);
       },
     }),
+    rename: renameAcl,
+    copy: copyAcl,
     disks: disksCommand<AclGroup>(first),
     info: commandOf<AclGroup>()({
       doc: 'Shows its CHAP words, its tag, its queue depth, and the initiators that it stands for.',

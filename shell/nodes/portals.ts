@@ -17,6 +17,7 @@ import { child, commandOf, type NodeType, optional, required, type ShellCommand 
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';
+import { movePortal } from './moving.ts';
 
 const anyAddress = '0.0.0.0';
 /** The port that IANA assigned to iSCSI targets (RFC 7143 13.6). */
@@ -110,6 +111,7 @@ const portal: NodeType<PortalOf> = {
   ],
   row: ({ tpg, portal: one }, rows) => rows.portal(tpg, one),
   commands: {
+    move: movePortal,
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),
     enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),
     info: infoCommand<PortalOf>('Shows its address and port.', ({ portal: one }) => ({

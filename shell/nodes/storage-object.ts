@@ -16,6 +16,7 @@ import { child, commandOf, given, type NodeType, optional } from '../session/nod
 import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
 import { infoCommand } from './info.ts';
+import { renameStorageObject } from './moving.ts';
 import { snapshots } from './snapshots.ts';
 import { diskUsers } from './users.ts';
 import { diskWhy } from './why.ts';
@@ -112,6 +113,7 @@ export const storageObject: NodeType<StorageObject> = {
   ],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
   commands: {
+    rename: renameStorageObject,
     resize: resizeCommand,
     reopen: reopenCommand,
     users: diskUsers,

@@ -14,6 +14,7 @@ import {
 import { type Context, child, commandOf, given, type NodeType, optional, required } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { type InfoEntries, infoCommand } from './info.ts';
+import { copyTarget, renameTarget } from './moving.ts';
 import { tpg } from './tpg.ts';
 
 const defaultPortal = { ip_address: '0.0.0.0', ip_port: 3260 } as const;
@@ -60,6 +61,8 @@ export const target: NodeType<Target> = {
         context.info(`Deleted TPGT ${tag}.`);
       },
     }),
+    rename: renameTarget,
+    copy: copyTarget,
     info: infoCommand<Target>(
       'Shows its fabric, its name, what serves it, and how a client of this machine reaches it.',
       (one, host) => ({

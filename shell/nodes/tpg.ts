@@ -1,6 +1,6 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
-import { type Host, infoOf, isMutual, letsIn, schema, type Tpg } from '../../src/index.ts';
+import { type Host, infoOf, isMutual, letsIn, schema, type Target, type Tpg } from '../../src/index.ts';
 import { authGroup, filledGroup } from '../session/configuration-groups.ts';
 import {
   type Commands,
@@ -16,6 +16,7 @@ import { acls } from './acls.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { luns } from './luns.ts';
+import { copyTarget, renameTarget } from './moving.ts';
 import { portals } from './portals.ts';
 
 const tpgCommands: Commands<Tpg> = {
@@ -43,10 +44,21 @@ export const tpg: NodeType<Tpg> = {
     ];
   },
   groups: groupsOf,
-  commands: (one) => ({ ...tpgCommands, ...(one.target.fabric.features.includes('nps') && accessCommands) }),
+  commands: (one) => ({
+    ...tpgCommands,
+    ...(one.target.only && onlyCommands),
+    ...(one.target.fabric.features.includes('nps') && accessCommands),
+  }),
 };
 
-/** The summary of a TPG's authentication, as targetcli shows it. */
+/** The node of a target without TPG nodes is that of its TPG. */
+const ofTarget = ({ run, json: _, ...command }: ShellCommand<Target>): ShellCommand<Tpg> => ({
+  ...command,
+  run: ({ target }, context, given) => run(target, context, given),
+});
+const onlyCommands: Commands<Tpg> = { rename: ofTarget(renameTarget), copy: ofTarget(copyTarget) };
+
+/** What targetcli shows of the authentication of a TPG. */
 function summaryOf({
   enabled,
   nexusWwn,

@@ -197,15 +197,50 @@ export interface LunsActions {
   attach(params: { lun: number }): Promise<void>;
   /** Lets the LUN be a block device no longer; `force` also while somebody uses it. */
   detach(params: { lun: number; force?: boolean }): Promise<void>;
+  /**
+   * Gives a LUN another number, or takes it to another TPG. In its own TPG initiators with an ACL go on seeing it under
+   * the number that it is mapped under; in another one it is mapped for those that have an ACL there, too.
+   */
+  move(params: { lun: number; to?: number; tpg?: string }): Promise<void>;
 }
 
 /** What else is done at `acls`. */
 export interface AclsActions {
   /** Puts the ACL of an initiator into a group, whose settings and mapped LUNs it then has. */
   tag(params: { wwn: string; tag: string }): Promise<void>;
+  /**
+   * The ACL is for another initiator name; its mapped LUNs, secrets and settings stay. Sessions of the old name end.
+   */
+  rename(params: { wwn: string; to: string }): Promise<void>;
+  /** Admits another initiator with the same mapped LUNs, secrets, settings and tag. */
+  copy(params: { wwn: string; to: string }): Promise<void>;
 }
 
-/** What else is done where storage objects are made whose medium can be another one. */
+/** What else is done at `portals`. */
+export interface PortalsActions {
+  /**
+   * Listens on another address or port, or for another TPG, with the same settings. Sessions that came in through it
+   * end.
+   */
+  move(params: {
+    ip_address: string;
+    ip_port: number;
+    to_address?: string;
+    to_port?: number;
+    tpg?: string;
+  }): Promise<void>;
+}
+
+/** What else is done where storage objects are made. */
+export interface BackstoreActions {
+  /**
+   * Gives a storage object another name. Initiators do not notice: serial number, NAA name and INQUIRY data stay, and
+   * where the name was the product identification, product_id keeps it.
+   */
+  rename(params: { name: string; to: string }): Promise<void>;
+}
+
+/** What else is done where they are made of a text that may be another one. */
 export interface MediumActions {
   /** Puts another medium into a storage object; initiators are told. */
   changemedium(params: { name: string; size?: number; cfgstring?: string }): Promise<void>;
@@ -214,19 +249,21 @@ export interface MediumActions {
 /** The kinds of backstore. */
 export interface Backstores {
   /** A volume on a block device: a disk, a partition, an LVM volume … */
-  readonly block: Collection<StorageObjectNode, CreateBlock, [name: string]>;
+  readonly block: Collection<StorageObjectNode, CreateBlock, [name: string]> & BackstoreActions;
   /** A volume in a file. */
-  readonly fileio: Collection<StorageObjectNode, CreateFileio, [name: string]>;
+  readonly fileio: Collection<StorageObjectNode, CreateFileio, [name: string]> & BackstoreActions;
   /** A SCSI device of this machine, whose own answers initiators get. */
-  readonly pscsi: Collection<StorageObjectNode, CreatePscsi, [name: string]>;
+  readonly pscsi: Collection<StorageObjectNode, CreatePscsi, [name: string]> & BackstoreActions;
   /** A volume in memory. Its contents are lost when the target stops. */
-  readonly ramdisk: Collection<StorageObjectNode, CreateRamdisk, [name: string]>;
+  readonly ramdisk: Collection<StorageObjectNode, CreateRamdisk, [name: string]> & BackstoreActions;
   /** An export of an NBD server. */
-  readonly 'user:nbd': Collection<StorageObjectNode, CreateUserNbd, [name: string]> & MediumActions;
+  readonly 'user:nbd': Collection<StorageObjectNode, CreateUserNbd, [name: string]> & BackstoreActions & MediumActions;
   /** A qcow2 image, by qemu-storage-daemon. */
-  readonly 'user:qcow': Collection<StorageObjectNode, CreateUserQcow, [name: string]> & MediumActions;
+  readonly 'user:qcow': Collection<StorageObjectNode, CreateUserQcow, [name: string]> &
+    BackstoreActions &
+    MediumActions;
   /** An image of a Ceph cluster, by librbd. */
-  readonly 'user:rbd': Collection<StorageObjectNode, CreateUserRbd, [name: string]> & MediumActions;
+  readonly 'user:rbd': Collection<StorageObjectNode, CreateUserRbd, [name: string]> & BackstoreActions & MediumActions;
 }
 
 /** iSCSI: block storage over TCP. */
@@ -241,6 +278,12 @@ export interface IscsiFabric {
   add_account(params: { userid: string; password: string }): Promise<void>;
   /** Removes a CHAP account, from all that take it, too. */
   remove_account(params: { userid: string }): Promise<void>;
+  /** Gives a target another name; all that it has stays. Sessions end: initiators know it by its name. */
+  rename(params: { wwn: string; to: string }): Promise<void>;
+  /**
+   * Makes another target with the same TPGs, portals, LUNs, ACLs and settings. Both export the same storage objects.
+   */
+  copy(params: { wwn: string; to: string }): Promise<void>;
   /** Changes the CHAP words of discovery, or switches it on and off by `enable`. */
   set(group: 'discovery_auth', values: Partial<DiscoveryChap>): Promise<void>;
 }
@@ -263,7 +306,8 @@ export interface IscsiTpgNode extends TreeObject<SavedTpg<'iscsi'>> {
     PortalNode,
     { ip_address: string; ip_port?: number },
     [ip_address: string, ip_port: number]
-  >;
+  > &
+    PortalsActions;
   /** `create`: Admits an initiator, which sees the LUNs that are mapped for it. */
   readonly acls: Collection<IscsiAclNode, { wwn: string }, [wwn: string]> & AclsActions;
   /** Begins the access list of the TPG, or replaces it: nobody else sees it and may come to it. */
@@ -309,6 +353,12 @@ export interface LoopbackFabric {
   add_account(params: { userid: string; password: string }): Promise<void>;
   /** Removes a CHAP account, from all that take it, too. */
   remove_account(params: { userid: string }): Promise<void>;
+  /** Gives a target another name; all that it has stays. Sessions end: initiators know it by its name. */
+  rename(params: { wwn: string; to: string }): Promise<void>;
+  /**
+   * Makes another target with the same TPGs, portals, LUNs, ACLs and settings. Both export the same storage objects.
+   */
+  copy(params: { wwn: string; to: string }): Promise<void>;
 }
 
 /** A target of loopback, which is its one TPG as well. */
@@ -341,6 +391,12 @@ export interface VhostFabric {
   add_account(params: { userid: string; password: string }): Promise<void>;
   /** Removes a CHAP account, from all that take it, too. */
   remove_account(params: { userid: string }): Promise<void>;
+  /** Gives a target another name; all that it has stays. Sessions end: initiators know it by its name. */
+  rename(params: { wwn: string; to: string }): Promise<void>;
+  /**
+   * Makes another target with the same TPGs, portals, LUNs, ACLs and settings. Both export the same storage objects.
+   */
+  copy(params: { wwn: string; to: string }): Promise<void>;
 }
 
 /** A target of vhost. */

@@ -38,7 +38,7 @@ import {
   takerBoundary,
 } from './loop.ts';
 import { Media } from './media.ts';
-import { objectStates } from './object-states.ts';
+import { lunProblems, objectStates } from './object-states.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
 import { OverdueWatch } from './overdue.ts';
 import { Receiving } from './receiving.ts';
@@ -67,15 +67,15 @@ export class LocalLoop implements Loop, Taker {
   readonly #stateDirectory: string | undefined;
   #stores: UnitStores | undefined;
   readonly #alone: boolean;
-  readonly #mine = new Set<string>();
+  #mine = new Set<string>();
   readonly #engines = new Map<string, FabricEngine>();
   readonly #receiving: Receiving;
   #serving = false;
   readonly #adopted = new WeakSet<StorageObject>();
   readonly #openings: Openings;
   /** Volumes that are being closed, by path: none is opened again before that is over. */
-  readonly #closing = new Map<string, Promise<void>>();
-  /** Storage objects whose old volume was still being closed, or that another loop still had, at the last `follow`. */
+  #closing = new Map<string, Promise<void>>();
+  /** Storage objects that could not be opened at the last `follow` because of that, or because another loop still had them. */
   #held: Set<StorageObject> = new Set();
   /** The paths that other loops have not let go of. */
   #awaited: ReadonlySet<string> = new Set();
@@ -107,8 +107,9 @@ export class LocalLoop implements Loop, Taker {
     });
   }
 
-  async change(operations: readonly Operation[] | undefined, { gained, lost }: Assignment): Promise<string[]> {
+  async change(operations: readonly Operation[] | undefined, { gained, lost, renamed }: Assignment): Promise<string[]> {
     await this.#copy?.change(operations);
+    if (renamed.size > 0) this.#rename(renamed);
     const going = lost.filter((path) => this.#mine.delete(path) && !this.#awaited.has(path));
     // Sessions end before their disks go.
     if (lost.length > 0) await this.#reconcile();
@@ -122,6 +123,14 @@ export class LocalLoop implements Loop, Taker {
       if (storageObject) storageObject.arriving = true;
     }
     return going;
+  }
+
+  /** A storage object with another name is the same, and whatever goes on with it goes on. */
+  #rename(renamed: ReadonlyMap<string, string>): void {
+    const nameOf = (path: string) => renamed.get(path) ?? path;
+    this.#mine = new Set(Array.from(this.#mine, nameOf));
+    this.#awaited = new Set(Array.from(this.#awaited, nameOf));
+    this.#closing = new Map(Array.from(this.#closing, ([path, work]) => [nameOf(path), work]));
   }
 
   async follow({ arrived, awaited }: Elsewhere, again: Again): Promise<Facts> {
@@ -160,7 +169,7 @@ export class LocalLoop implements Loop, Taker {
         found: foundBy(one),
       })),
       left,
-      luns: [...this.#lunProblems()],
+      luns: [...lunProblems(this.#tree, this.#engines)],
       portals: [...this.#receiving.portalProblems()],
     };
   }
@@ -185,7 +194,7 @@ export class LocalLoop implements Loop, Taker {
     const closing = Promise.resolve(this.#closing.get(path))
       .then(work)
       .then(() => {
-        if (this.#closing.get(path) === closing) this.#closing.delete(path);
+        for (const [now, one] of this.#closing) if (one === closing) this.#closing.delete(now);
       });
     this.#closing.set(path, closing);
     this.#begin(closing);
@@ -383,17 +392,5 @@ export class LocalLoop implements Loop, Taker {
     const [at, group] =
       change.name === 'alua_access_state' ? [`${path}/alua/${change.aluaGroup}`, 'alua'] : [path, 'attribute'];
     return this.#host.apply({ path: at, verb: 'set', params: { group, name, value: String(value), initiator: true } });
-  }
-
-  *#lunProblems(): Generator<Facts['luns'][number]> {
-    for (const [name, engine] of this.#engines)
-      if (engine.lunProblem)
-        for (const target of this.#tree.fabrics.get(name)?.targets.values() ?? [])
-          for (const tpg of target.tpgs.values())
-            for (const lun of tpg.luns.values()) {
-              const problem = engine.lunProblem(lun);
-              if (problem)
-                yield { path: `${tpg.path}/luns/lun${lun.index}`, message: problem.message, hint: problem.hint };
-            }
   }
 }

@@ -20,6 +20,8 @@ import type { SpaceState } from './spaces.ts';
 export interface Assignment {
   readonly gained: readonly string[];
   readonly lost: readonly string[];
+  /** Storage objects that are called otherwise now, the same in every loop: old path → new path. */
+  readonly renamed: ReadonlyMap<string, string>;
 }
 
 /** A storage object or a target that a loop has let go of: another may have it now. Plain data. */

@@ -99,6 +99,9 @@ export class Loops {
     if (!operations) await this.#forget();
     const assignments = this.#placement.update(this.#tree);
     this.#followed = false;
+    for (const { renamed } of assignments.slice(0, 1))
+      for (const [path, from] of [...this.#onTheWay])
+        if (renamed.has(path) && this.#onTheWay.delete(path)) this.#onTheWay.set(renamed.get(path)!, from);
     const holds = (path: string, to: number) => this.#placement.has(path) && this.#placement.loopOf(path) === to;
     await this.#unlessEnded(0, this.#receiver, (receiver) => this.#routes.withdraw(receiver, holds));
     const changed = await Promise.allSettled(
@@ -273,7 +276,7 @@ export class Loops {
         const loop = workers && options ? this.#worker(at, workers.entry, options) : this.#local();
         this.#all[at] = loop;
         this.#opening.set(at, 'begins');
-        await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [] });
+        await loop.change(undefined, { gained: this.#placement.pathsOf(at), lost: [], renamed: new Map() });
         if (!this.#serving) return at;
         await loop.serve();
         if (at === 0) await this.#receive(loop);
@@ -349,7 +352,7 @@ export class Loops {
     for (const at of this.#made) {
       const loop = this.#all[at];
       if (!loop) continue;
-      this.#go(await loop.change([], { gained: [], lost: this.#placement.pathsOf(at) }), at);
+      this.#go(await loop.change([], { gained: [], lost: this.#placement.pathsOf(at), renamed: new Map() }), at);
       await loop.settled();
       this.#arrive((await loop.follow({ arrived: [], awaited: [] }, 'no')).left);
       await loop.stop();

@@ -14,6 +14,8 @@ export class Placement {
   readonly #first: number;
   /** The number of the loop, by the path of a storage object or a target. */
   #at: ReadonlyMap<string, number> = new Map();
+  /** What storage objects were called. */
+  readonly #paths = new WeakMap<StorageObject, string>();
 
   /**
    * @param loops the number of loops
@@ -39,7 +41,8 @@ export class Placement {
 
   /** Follows the tree. @returns the paths that each loop gets, and gives away */
   update(tree: Tree): Assignment[] {
-    const before = this.#at;
+    const renamed = this.#rename(tree);
+    const before = new Map(Array.from(this.#at, ([path, loop]) => [renamed.get(path) ?? path, loop]));
     const groups = this.#loops > 1 ? groupsOf(tree) : [];
     const sizes = Array.from({ length: this.#loops }, (_, loop) => (loop < this.#first ? Number.POSITIVE_INFINITY : 0));
     const placed = groups.map((group) => ({ paths: group.map(({ path }) => path), loop: mostOf(group, before) }));
@@ -54,7 +57,20 @@ export class Placement {
     return sizes.map((_, loop) => ({
       gained: [...at.keys()].filter((path) => at.get(path) === loop && before.get(path) !== loop),
       lost: [...before.keys()].filter((path) => before.get(path) === loop && at.get(path) !== loop),
+      renamed,
     }));
+  }
+
+  /** Storage objects that have another name than at the last update: the same object is in the same loop. */
+  #rename(tree: Tree): Map<string, string> {
+    const renamed = new Map<string, string>();
+    for (const one of tree.allStorageObjects()) {
+      const { path } = one;
+      const was = this.#paths.get(one);
+      if (was !== undefined && was !== path) renamed.set(was, path);
+      this.#paths.set(one, path);
+    }
+    return renamed;
   }
 }
 

@@ -43,12 +43,7 @@ export const portalOperations = [
     doc: 'Stops listening there.',
     params: { ip_address: 'string', ip_port: 'number' },
     apply(_tree, { tpg }, params) {
-      const address = unbracketed(params.ip_address);
-      const at = tpg.portals.findIndex((portal) => portal.address === address && portal.port === params.ip_port);
-      if (at < 0)
-        throw new OperatorError(
-          `No such NetworkPortal in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/np/${bracketed(address)}:${params.ip_port}`,
-        );
+      const at = tpg.portals.indexOf(portalNamed(tpg, params.ip_address, params.ip_port));
       const [portal] = tpg.portals.splice(at, 1);
       return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
     },
@@ -73,6 +68,16 @@ export const portalOperations = [
     },
   }),
 ];
+
+/** @throws OperatorError when it does not listen there */
+export function portalNamed({ portals, tag, target: { wwn, fabric } }: Tpg, given: string, port: number): Portal {
+  const address = unbracketed(given);
+  const portal = portals.find((one) => one.address === address && one.port === port);
+  if (portal) return portal;
+  throw new OperatorError(
+    `No such NetworkPortal in configfs: /sys/kernel/config/target/${fabric.name}/${wwn}/tpgt_${tag}/np/${bracketed(address)}:${port}`,
+  );
+}
 
 /** RFC 7143 13.8: the port of iSCSI. */
 const defaultPort = 3260;

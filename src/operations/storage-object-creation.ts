@@ -1,8 +1,9 @@
-/** Checks the parameters of `create` of a storage object: its name, and the words of its kind. */
+/** Making a storage object: what `create` is given, its name and the words of its kind, and a medium that can be opened. */
 
 import { syntaxError } from '../attribute.ts';
 import type { Backstore } from '../backstore/backstore.ts';
-import { OperatorError } from '../errors.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
+import { StorageObject } from '../scsi/logical-unit.ts';
 import type { ParameterValues, Value } from './operation.ts';
 import { textOf } from './raw.ts';
 
@@ -32,3 +33,38 @@ export function checkName(name: string): void {
   if (name === '' || Buffer.byteLength(name) > nameBytesMax)
     throw new OperatorError(`A storage object's name has 1 to ${nameBytesMax} bytes`);
 }
+
+/** @throws OperatorError when there is none of that name */
+export function storageObjectNamed(named: ReadonlyMap<string, StorageObject>, name: string): StorageObject {
+  const storageObject = named.get(name);
+  if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
+  return storageObject;
+}
+
+/**
+ * A new storage object, of a medium that can be opened.
+ * @returns with its volume, and `abandon`, which removes what was made for it
+ * @throws OperatorError
+ */
+export async function made(
+  backstore: Backstore,
+  named: ReadonlyMap<string, StorageObject>,
+  params: ParameterValues & { readonly name: string },
+  wwn: string,
+) {
+  const { name } = params;
+  const others = new Map([...named.values()].map((other) => [other.name, other.config]));
+  const { config, notes, made } = await backstore.settle(params, others);
+  const abandon = async () => void (made && (await backstore.abandon?.(config)));
+  try {
+    const volume = await backstore.open(config);
+    return { storageObject: new StorageObject({ backstore, name, config, wwn, volume }), volume, notes, abandon };
+  } catch (error) {
+    await abandon();
+    throw error instanceof OperatorError ? error : new OperatorError(couldNotCreate(name, reasonOf(error)));
+  }
+}
+
+/** As rtslib says it. */
+export const couldNotCreate = (name: string, reason: string): string =>
+  `Could not create StorageObject ${name}: ${reason}`;

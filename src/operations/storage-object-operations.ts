@@ -1,20 +1,17 @@
 /** Creating, deleting and changing storage objects. */
 
 import type { AttributeTable } from '../attribute.ts';
-import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts';
-import { putAway } from '../backstore/put-away.ts';
+import type { Backstore, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { withChangesReported } from '../scsi/changes.ts';
+import { productOf } from '../scsi/designator.ts';
 import { StorageObject, switchWriteCache } from '../scsi/logical-unit.ts';
-import { changeMedium, closeVolume } from '../scsi/lost-writes.ts';
-import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
-import { sense } from '../scsi/sense.ts';
-import { reportToAll } from '../scsi/unit-attention.ts';
+import { closeVolume } from '../scsi/lost-writes.ts';
 
 import { mappingsOf } from '../target/access.ts';
 import type { Lun } from '../target/target.ts';
 import { operation, type ParameterValues } from './operation.ts';
-import { checkName, typedCreation } from './storage-object-creation.ts';
+import { checkName, made, storageObjectNamed, typedCreation } from './storage-object-creation.ts';
 import type { Tree } from './tree.ts';
 
 /** The random values of `create`, and those that the medium decided; a repetition takes them as they are. */
@@ -40,9 +37,7 @@ export const storageObjectOperations = [
       const params = given.settled ? given : typedCreation(backstore, given);
       const { name } = params;
       checkName(name);
-      // LUNs name their storage object by its plugin, which several kinds may share.
-      if (tree.storageObjectOf(backstore.plugin, name))
-        throw new OperatorError(`Storage object ${backstore.plugin}/${name} exists`);
+      refuseTaken(tree, backstore, name);
       const wwn = params.wwn || around.randomUuid();
       if (!around.restoring && !around.comingBack)
         refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
@@ -75,8 +70,7 @@ export const storageObjectOperations = [
     params: { name: 'string' },
     apply(_tree, { named }, params) {
       const { name } = params;
-      const storageObject = named.get(name);
-      if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
+      const storageObject = storageObjectNamed(named, name);
       const putBack = [...storageObject.exports].map((lun) => removeLun(lun as Lun));
       named.delete(name);
       const undo = () => {
@@ -88,75 +82,33 @@ export const storageObjectOperations = [
   }),
   operation({
     at: 'backstore',
-    verb: 'changemedium',
-    doc: 'Puts another medium into a storage object; initiators are told.',
-    params: { name: 'string', size: 'number?', cfgstring: 'string?', settled: 'object?' },
-    prepare({ backstore, named }, params) {
-      const storageObject = named.get(params.name);
-      if (!storageObject || !backstore.elsewhere || !backstore.exchange || params.settled) return undefined;
-      const config = exchanged(storageObject, Number(params.size), String(params.cfgstring));
-      return config.then((settled) => ({ ...params, settled: { config: settled } }));
-    },
-    async apply(_tree, { backstore, named }, params) {
-      const { name, size, cfgstring } = params;
-      const storageObject = named.get(name);
-      if (!storageObject) throw new OperatorError(`No storage object named ${name}.`);
-      if (!backstore.exchange) throw new OperatorError('Command not found changemedium');
-      const { config: before, volume: old } = storageObject;
-      const earlier = params.settled as unknown as { config: VolumeConfig } | undefined;
-      const config = earlier?.config ?? (await exchanged(storageObject, Number(size), String(cfgstring)));
-      storageObject.config = config;
-      // The loop that serves the storage object opens the new medium.
-      storageObject.volume = undefined;
-      const putRecordBack = changeMedium(storageObject);
-      const undo = async () => {
-        const { volume } = storageObject;
-        Object.assign(storageObject, { config: before, volume: old });
-        putRecordBack();
-        await volume?.close();
+    verb: 'rename',
+    doc: 'Gives a storage object another name. Initiators do not notice: serial number, NAA name and INQUIRY data stay, and where the name was the product identification, product_id keeps it.',
+    params: { name: 'string', to: 'printable' },
+    apply(tree, { backstore, named }, params) {
+      const { to } = params;
+      const storageObject = storageObjectNamed(named, params.name);
+      checkName(to);
+      refuseTaken(tree, backstore, to);
+      const { name, attributes } = storageObject;
+      const { product_id: before } = attributes.values;
+      const product = productOf(storageObject);
+      call(named, storageObject, to);
+      const undo = () => {
+        call(named, storageObject, name);
+        attributes.assign({ product_id: before });
       };
-      const finish = async () => reportToAll(storageObject, sense.mediumMayHaveChanged);
-      const release = async () => void (old && (await putAway(old)));
-      return { params: { name, settled: { config } }, undo, finish, release };
-    },
-  }),
-  operation({
-    at: 'storage object',
-    verb: 'resize',
-    doc: 'Changes the size, while it is served, too. Without a size: the one that its medium has now.',
-    params: { size: 'number?', force: 'boolean?' },
-    async apply(_tree, { storageObject }, params, { restoring }) {
-      const { config: before, missing, contentsLost, size: old, volume } = storageObject;
-      const { size: asked, force = false } = params;
-      refuseDuringWork(storageObject);
-      if (!restoring) checkSize(storageObject, asked, force);
-      const resized = restoring
-        ? sized(storageObject, asked)
-        : await storageObject.backstore.resize(before, asked, force, old !== undefined);
-      const { config, size } = resized;
-      if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
-      // Data beyond the old end, from before the volume was made smaller, must not come back.
-      if (old !== undefined && size > old) volume?.cut?.();
+      if (productOf(storageObject) === product) return { params, undo };
       try {
-        await hasSize(storageObject, config, size);
-      } catch (error) {
-        storageObject.config = before;
-        await resized.undo?.();
-        throw error;
+        attributes.assign({ product_id: attributes.check('product_id', product, 'attribute') });
+      } catch {
+        undo();
+        throw new OperatorError(
+          `Initiators know ${name} by this name, and it cannot be kept for them as product_id, which is plain ASCII`,
+          `While no LUN exports it: ${storageObject.path} set attribute emulate_model_alias=0`,
+        );
       }
-      // A medium that could not be opened with the old size may open now, and a medium whose contents are gone is wanted empty.
-      Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
-      const undo = async () => {
-        await hasSize(storageObject, before, old ?? size);
-        if (!volume) await closeVolume(storageObject);
-        Object.assign(storageObject, { missing, contentsLost });
-        await resized.undo?.();
-      };
-      const finish = async () => {
-        volume?.cut?.();
-        await resized.finish?.();
-      };
-      return { params: { size, ...(force && { force }) }, undo, finish };
+      return { params, undo };
     },
   }),
   operation({
@@ -198,7 +150,20 @@ export const storageObjectOperations = [
   }),
 ];
 
-/** The parameters of `create`, with the answers of another process that serves the medium. @throws OperatorError */
+/** LUNs name their storage object by the plugin, which kinds may share. @throws OperatorError */
+function refuseTaken(tree: Tree, { plugin }: Backstore, name: string): void {
+  if (tree.storageObjectOf(plugin, name)) throw new OperatorError(`Storage object ${plugin}/${name} exists`);
+}
+
+/** It stays where it was among the others. */
+function call(named: Map<string, StorageObject>, storageObject: StorageObject, name: string): void {
+  const all = [...named.values()];
+  storageObject.name = name;
+  named.clear();
+  for (const one of all) named.set(one.name, one);
+}
+
+/** The parameters of `create`, with what somebody else who serves the medium has to say. @throws OperatorError */
 async function settledElsewhere(
   backstore: Backstore,
   named: ReadonlyMap<string, StorageObject>,
@@ -211,35 +176,7 @@ async function settledElsewhere(
   return { ...params, settled: { config, attributes: changedAttributes(storageObject) } };
 }
 
-/**
- * Makes a storage object whose medium can be opened.
- * @returns the object with its volume, and `abandon`, which removes what was made for it
- * @throws OperatorError
- */
-async function made(
-  backstore: Backstore,
-  named: ReadonlyMap<string, StorageObject>,
-  params: ParameterValues & { readonly name: string },
-  wwn: string,
-) {
-  const { name } = params;
-  const others = new Map([...named.values()].map((other) => [other.name, other.config]));
-  const { config, notes, made } = await backstore.settle(params, others);
-  const abandon = async () => void (made && (await backstore.abandon?.(config)));
-  try {
-    const volume = await backstore.open(config);
-    return { storageObject: new StorageObject({ backstore, name, config, wwn, volume }), volume, notes, abandon };
-  } catch (error) {
-    await abandon();
-    throw error instanceof OperatorError ? error : new OperatorError(couldNotCreate(name, reasonOf(error)));
-  }
-}
-
-/** The line of rtslib about a storage object that could not be created. */
-export const couldNotCreate = (name: string, reason: string): string =>
-  `Could not create StorageObject ${name}: ${reason}`;
-
-/** Switches the write cache. @throws OperatorError when acknowledged writes in the cache cannot be brought to the medium */
+/** @throws OperatorError when what was acknowledged out of the cache cannot be brought to the medium */
 async function switchCache(storageObject: StorageObject, to: number, set: (value: number) => void): Promise<void> {
   try {
     await switchWriteCache(storageObject, to, set);
@@ -254,67 +191,7 @@ const cannotSwitch = (path: string, error: unknown): OperatorError =>
     `The write cache stays on. What may be lost, and what to do: ${path} info`,
   );
 
-/** Puts another medium in the place of the old one, if it can be opened. @throws OperatorError */
-async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {
-  const next = backstore.exchange!(config, size, cfgstring);
-  try {
-    await (await backstore.open(next)).close();
-  } catch (error) {
-    const hint = error instanceof OperatorError ? error.hint : undefined;
-    throw new OperatorError(`ChangeMedium failed: ${reasonOf(error)}`, hint);
-  }
-  return next;
-}
-
-/** Refuses a change of size while FORMAT UNIT or SANITIZE works towards the old end. @throws OperatorError */
-function refuseDuringWork(storageObject: StorageObject): void {
-  const { name } = storageObject;
-  const { work } = mediumWork.of(storageObject);
-  if (!work) return;
-  throw new OperatorError(
-    `${name} cannot be resized: ${commandOfWork(work)} ${work.failed ? 'has failed' : 'is going on'}`,
-    work.failed ? 'Let an initiator format or sanitize it again first.' : 'Wait until it is over; how far it is: info',
-  );
-}
-
-/** Checks a size. @throws OperatorError */
-function checkSize(storageObject: StorageObject, size: number | undefined, force: boolean): void {
-  const { blockSize, config } = storageObject;
-  if (size === undefined) return;
-  const next = Math.ceil(size / blockSize) * blockSize;
-  if (!Number.isSafeInteger(size) || size <= 0) throw new OperatorError('A storage object has at least one block');
-  if (next !== size)
-    throw new OperatorError(
-      `${size} is not a multiple of the block size ${blockSize}`,
-      `The next one is: resize ${next}`,
-    );
-  const old = config['size'];
-  if (typeof old === 'number' && size < old && !force) throw losing(storageObject, old, size);
-}
-
-const losing = ({ name }: StorageObject, old: number, size: number) =>
-  new OperatorError(
-    `${name} would be smaller: ${size} bytes instead of ${old}, and what lies beyond would be lost`,
-    `If nothing there is needed, and the file system on it was made smaller first: resize ${size} force=true`,
-  );
-
-/** The configuration with the size that was settled, for a tree that follows. */
-function sized({ backstore, config }: StorageObject, size = 0): Resized {
-  return { config: backstore.keys['size'] ? { ...config, size } : config, size };
-}
-
-/** Gives a storage object its new size, and tells initiators at once. Resolves when no command is in flight beyond the end. */
-async function hasSize(storageObject: StorageObject, config: VolumeConfig, size: number): Promise<void> {
-  let over: Promise<void> | undefined;
-  withChangesReported(storageObject, () => {
-    storageObject.config = config;
-    if (storageObject.sizeElsewhere !== undefined) storageObject.sizeElsewhere = size;
-    over = storageObject.volume?.resize?.(size);
-  });
-  await over;
-}
-
-/** Refuses a serial number that initiators would take for that of another object. @throws OperatorError */
+/** @throws OperatorError when there is one that initiators would take for the same */
 function refuseShared(tree: Tree, mine: StorageObject): void {
   const { naa, wwn, backstore } = mine;
   if (backstore.passesThrough || wwn === '') return;

@@ -27,9 +27,7 @@ export const targetOperations = [
       const wwn =
         given === undefined || given === ''
           ? generateWwn(state.fabric.wwnTypes[0] ?? 'iqn', around)
-          : targetWwn(String(given), state.fabric);
-      if (state.targets.has(wwn))
-        throw new OperatorError('This Target already exists in configFS', `/${state.fabric.name}/${wwn}`);
+          : newTargetName(state, given);
       const target = new Target(state.fabric, wwn);
       state.targets.set(wwn, target);
       const undo = () => void state.targets.delete(wwn);
@@ -46,12 +44,7 @@ export const targetOperations = [
     doc: 'Removes a target with all that it has.',
     params: { wwn: 'string' },
     apply(_tree, { state }, params) {
-      const target = state.targets.get(targetWwn(params.wwn, state.fabric));
-      if (!target)
-        throw new OperatorError(
-          `No such Target in configfs: /sys/kernel/config/target/${state.fabric.name}/${params.wwn}`,
-          knownTargets(state),
-        );
+      const target = targetNamed(state, params.wwn);
       const putBack = [...target.tpgs.values()].flatMap(removeLuns);
       state.targets.delete(target.wwn);
       const undo = () => {
@@ -136,6 +129,23 @@ function addTpg(tree: Tree, target: Target, tag: number, settled: unknown, aroun
 
 /** Takes all LUNs out of a TPG. @returns functions that put them back */
 const removeLuns = (tpg: Tpg): (() => void)[] => [...tpg.luns.values()].map(removeLun);
+
+/** @throws OperatorError when there is none of that name */
+export function targetNamed(state: FabricState, wwn: string): Target {
+  const target = state.targets.get(targetWwn(wwn, state.fabric));
+  if (target) return target;
+  throw new OperatorError(
+    `No such Target in configfs: /sys/kernel/config/target/${state.fabric.name}/${wwn}`,
+    knownTargets(state),
+  );
+}
+
+/** The name that a new target gets. @throws OperatorError for one that is none, or that another one has */
+export function newTargetName(state: FabricState, given: string): string {
+  const wwn = targetWwn(given, state.fabric);
+  if (!state.targets.has(wwn)) return wwn;
+  throw new OperatorError('This Target already exists in configFS', `/${state.fabric.name}/${wwn}`);
+}
 
 /** rtslib turns an naa.6 name into naa.5 for targets. */
 const targetWwn = (wwn: string, fabric: Fabric): string =>

@@ -3,7 +3,7 @@
 import { syntaxError, types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { lowestFree } from '../target/access.ts';
-import { NodeAcl, newLun, type Tpg } from '../target/target.ts';
+import { type Lun, NodeAcl, newLun, type Tpg } from '../target/target.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { accessOperations, accountsSetting, setAccounts } from './access-operations.ts';
 import { operation, type ParameterValues } from './operation.ts';
@@ -96,9 +96,8 @@ export const tpgOperations = [
     doc: 'Takes a LUN and its mapped LUNs away.',
     params: { lun: 'number' },
     apply(_tree, { tpg }, params) {
-      const lun = tpg.luns.get(params.lun);
-      if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
-      if (lun.attached) throw new OperatorError(`lun${lun.index} is attached as a block device`, 'Detach it first.');
+      const lun = lunNumbered(tpg, params.lun);
+      refuseAttached(lun);
       return { params, undo: removeLun(lun) };
     },
   }),
@@ -112,8 +111,7 @@ export const tpgOperations = [
           : 'Lets the LUN be a block device no longer; `force` also while somebody uses it.',
       params: { lun: 'number', ...(verb === 'detach' && { force: 'boolean?' as const }) },
       apply(_tree, { tpg }, params) {
-        const lun = tpg.luns.get(params.lun);
-        if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...tpg.luns.keys()].join(', ') || 'none'}`);
+        const lun = lunNumbered(tpg, params.lun);
         if (!tpg.target.fabric.isLocal)
           throw new OperatorError(`A LUN of ${tpg.target.fabric.name} is reached by initiators, not attached`);
         const before = lun.attached;
@@ -132,9 +130,7 @@ export const tpgOperations = [
     doc: 'Admits an initiator, which sees the LUNs that are mapped for it.',
     params: { wwn: 'printable' },
     apply(_tree, { tpg }, params) {
-      const wwn = normaliseWwn(params.wwn, tpg.target.fabric.wwnTypes);
-      if (tpg.acls.has(wwn))
-        throw new OperatorError('This NodeACL already exists in configFS', `${tpg.path}/acls/${wwn}`);
+      const wwn = newAclName(tpg, params.wwn);
       tpg.acls.set(wwn, new NodeAcl(tpg, wwn));
       return { params: { wwn }, undo: () => void tpg.acls.delete(wwn) };
     },
@@ -145,12 +141,7 @@ export const tpgOperations = [
     doc: 'Admits an initiator no longer, and ends its sessions.',
     params: { wwn: 'string' },
     apply(_tree, { tpg }, params) {
-      const acl = tpg.acls.get(normaliseWwn(params.wwn, tpg.target.fabric.wwnTypes));
-      if (!acl)
-        throw new OperatorError(
-          `No such NodeACL in configfs: /sys/kernel/config/target/${tpg.target.fabric.name}/${tpg.target.wwn}/tpgt_${tpg.tag}/acls/${params.wwn}`,
-          `ACLs here: ${[...tpg.acls.keys()].slice(0, 5).join(', ') || 'none'}`,
-        );
+      const acl = aclNamed(tpg, params.wwn);
       tpg.acls.delete(acl.wwn);
       return { params: { wwn: acl.wwn }, undo: () => void tpg.acls.set(acl.wwn, acl) };
     },
@@ -247,7 +238,36 @@ export const tpgOperations = [
   }),
 ];
 
-/** LIO sets AuthMethod with `authentication`: requiring CHAP takes None out of the offer, and no longer requiring it puts None back. */
+/** @throws OperatorError when there is none of that number */
+export function lunNumbered({ luns }: Tpg, number: number): Lun {
+  const lun = luns.get(number);
+  if (!lun) throw new OperatorError('Invalid LUN', `LUNs here: ${[...luns.keys()].join(', ') || 'none'}`);
+  return lun;
+}
+
+/** @throws OperatorError while this machine has it as a block device */
+export function refuseAttached({ attached, index }: Lun): void {
+  if (attached) throw new OperatorError(`lun${index} is attached as a block device`, 'Detach it first.');
+}
+
+/** @throws OperatorError when the initiator has none */
+export function aclNamed({ acls, tag, target: { wwn: targetWwn, fabric } }: Tpg, wwn: string): NodeAcl {
+  const acl = acls.get(normaliseWwn(wwn, fabric.wwnTypes));
+  if (acl) return acl;
+  throw new OperatorError(
+    `No such NodeACL in configfs: /sys/kernel/config/target/${fabric.name}/${targetWwn}/tpgt_${tag}/acls/${wwn}`,
+    `ACLs here: ${[...acls.keys()].slice(0, 5).join(', ') || 'none'}`,
+  );
+}
+
+/** The name of an initiator that is to get an ACL. @throws OperatorError for one that is none, or that has one */
+export function newAclName({ acls, path, target: { fabric } }: Tpg, given: string): string {
+  const wwn = normaliseWwn(given, fabric.wwnTypes);
+  if (acls.has(wwn)) throw new OperatorError('This NodeACL already exists in configFS', `${path}/acls/${wwn}`);
+  return wwn;
+}
+
+/** LIO: requiring CHAP takes None out of the offer, and back. */
 export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
 
 /** The state that ACLs of a group share. */

@@ -16,7 +16,8 @@ import type {
 import { Loops } from '../loops/loops.ts';
 import { Carrying } from '../operations/door.ts';
 import type { Apply, Operation, Outcome, PartOfChange, Surroundings } from '../operations/operation.ts';
-import { couldNotCreate, takeFound } from '../operations/storage-object-operations.ts';
+import { couldNotCreate } from '../operations/storage-object-creation.ts';
+import { takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';

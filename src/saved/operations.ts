@@ -3,12 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, machine } from 'node:os';
 import { Door } from '../operations/door.ts';
+import { movingOperations } from '../operations/moving-operations.ts';
 import { objectOperations } from '../operations/object-operations.ts';
 import type { OperationType, Surroundings } from '../operations/operation.ts';
 import { configurationOperations } from './configuration-operations.ts';
 
-/** Every kind of operation. */
-export const operationTypes: readonly OperationType[] = [...objectOperations, ...configurationOperations];
+/** Every kind of operation there is. */
+export const operationTypes: readonly OperationType[] = [
+  ...objectOperations,
+  ...movingOperations,
+  ...configurationOperations,
+];
 
 /** The door of every change of a tree. */
 export const door = new Door(operationTypes);

@@ -9,7 +9,7 @@ import type { ParameterValues, Value } from '../operations/operation.ts';
 import { numberOf, type Raw, rawOf, textOf } from '../operations/raw.ts';
 import { readField, settledIn } from '../operations/saved-form.ts';
 import { type KindName, type KindOfBackstore, type SavedObject, schema } from '../operations/schema.ts';
-import { couldNotCreate } from '../operations/storage-object-operations.ts';
+import { couldNotCreate } from '../operations/storage-object-creation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { mappedLunFields } from '../target/fields.ts';
 import type { FabricState, NodeAcl, Target, Tpg } from '../target/target.ts';

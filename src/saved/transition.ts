@@ -32,6 +32,7 @@ import {
 
 /** The steps, in the order in which they must be done; within a step, the order is that of the trees. */
 const steps = [
+  'names',
   ...[
     'detach',
     'accounts go',
@@ -83,6 +84,8 @@ class Transition {
   readonly #steps = new Map<Step, Difference[]>(steps.map((step) => [step, []]));
   /** Storage objects, and LUNs, of the first tree that go. */
   readonly #gone = new Set<StorageObject | Lun>();
+  /** Storage objects of the first tree that are called otherwise in the second one, and what they are there. */
+  readonly #renamed = new Map<StorageObject, StorageObject>();
   /** ALUA groups that go, by path: their LUNs go back to the default group. */
   readonly #goneGroups = new Set<string>();
   /** Accounts of the fabric at hand that go, for good or to come back with another secret. */
@@ -110,15 +113,17 @@ class Transition {
   #storageObjects(kind: string): void {
     const [before, after] = [this.#from.storageObjects.get(kind)!, this.#to.storageObjects.get(kind)!];
     const path = `/backstores/${kind}`;
+    this.#names(path, before, after);
+    const was = new Map(Array.from(this.#renamed, ([old, next]) => [next, old]));
     for (const [name, old] of before) {
-      const next = after.get(name);
+      const next = this.#renamed.get(old) ?? after.get(name);
       if (next && (isSameMedium(old, next) || canExchange(old, next) || isResized(old, next))) continue;
       this.#do('storage objects go', path, 'delete', { name });
       this.#gone.add(old);
       for (const lun of old.exports) this.#gone.add(lun as Lun);
     }
     for (const [name, next] of after) {
-      const old = present(before.get(name), this.#gone);
+      const old = present(was.get(next) ?? before.get(name), this.#gone);
       if (old) {
         const settled = { config: next.config };
         if (isResized(old, next)) this.#resize(old, next);
@@ -132,7 +137,19 @@ class Transition {
     }
   }
 
-  #resize({ path, config }: StorageObject, next: StorageObject): void {
+  /** One that is there under another name, which nobody had, is renamed: its initiators go on. */
+  #names(path: string, before: ReadonlyMap<string, StorageObject>, after: ReadonlyMap<string, StorageObject>): void {
+    const fresh = new Map(Array.from(after.values(), (one) => [before.has(one.name) ? '' : one.wwn, one]));
+    for (const [name, old] of before) {
+      const next = old.wwn === '' || after.has(name) ? undefined : fresh.get(old.wwn);
+      if (!next || !fresh.delete(old.wwn) || !(isSameMedium(old, next) || isResized(old, next))) continue;
+      this.#renamed.set(old, next);
+      this.#do('names', path, 'rename', { name, to: next.name });
+    }
+  }
+
+  #resize({ config }: StorageObject, next: StorageObject): void {
+    const { path } = next;
     const [before, size] = [Number(config['size']), Number(next.config['size'])];
     this.#do('storage objects', path, 'resize', { size, ...(size < before && { force: true }) }, String(before));
   }
@@ -261,11 +278,16 @@ class Transition {
     this.#acls(old, tpg);
   }
 
+  #isSameLun(old: Lun, next: Lun): boolean {
+    const renamed = this.#renamed.get(old.storageObject);
+    return renamed ? renamed === next.storageObject : idOf(schema.lun, next) === idOf(schema.lun, old);
+  }
+
   #luns(old: Tpg, tpg: Tpg): void {
     const path = schema.lun.at(tpg);
     for (const lun of old.luns.values()) {
       const next = tpg.luns.get(lun.index);
-      const stays = !this.#gone.has(lun) && next !== undefined && idOf(schema.lun, next) === idOf(schema.lun, lun);
+      const stays = !this.#gone.has(lun) && next !== undefined && this.#isSameLun(lun, next);
       if (lun.attached && !(stays && next.attached)) this.#do('detach', path, 'detach', nameOf(schema.lun, lun));
       if (stays) continue;
       if (!this.#gone.has(lun)) this.#do('LUNs go', path, 'delete', nameOf(schema.lun, lun));

@@ -70,7 +70,8 @@ const serialDigitsMax = 25;
 /** A logical unit: a volume, the identity that it has for initiators, and its attributes. */
 export class StorageObject {
   readonly backstore: Backstore;
-  readonly name: string;
+  /** `rename` changes it. Whoever keeps something of a storage object keeps it by the object itself. */
+  name: string;
   /** Another one where the kind can exchange a medium. */
   config: VolumeConfig;
   /** Unit serial number (LIO's `wwn`): text, a UUID when we made it. */

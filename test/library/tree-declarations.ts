@@ -165,6 +165,12 @@ const actions = (place: string) =>
     .filter(({ verb }) => !['create', 'delete', 'set'].includes(verb))
     .flatMap(action);
 
+/** @param exchanging whether what only kinds with `exchange` can do, or all else */
+const backstoreActions = (exchanging: boolean) =>
+  operationsAt('backstore')
+    .filter(({ verb }) => !['create', 'delete', 'set'].includes(verb) && (verb === 'changemedium') === exchanging)
+    .flatMap(action);
+
 function setters(kind: ObjectKind, fabric: Fabric, generic: string): string[] {
   const sample = sampleOf(kind, fabric);
   const doc = operationsAt(kind.name).find(({ verb }) => verb === 'set')?.doc;
@@ -308,18 +314,21 @@ export function tree(): string {
       '  readonly index: number;',
       ...setting('mapped lun', 'attribute', '{ write_protect: 0 | 1 }'),
     ]),
-    ...['luns', 'acls'].map((place) => face(`What else is done at \`${place}\`.`, roomActions(place), actions(place))),
+    ...['luns', 'acls', 'portals'].map((place) =>
+      face(`What else is done at \`${place}\`.`, roomActions(place), actions(place)),
+    ),
+    face('What else is done where storage objects are made.', 'BackstoreActions', backstoreActions(false)),
     face(
-      'What else is done where storage objects are made whose medium can be another one.',
+      'What else is done where they are made of a text that may be another one.',
       'MediumActions',
-      actions('backstore'),
+      backstoreActions(true),
     ),
     face(
       'The kinds of backstore.',
       'Backstores',
       backstores.flatMap((one) => [
         comment(one.doc),
-        `  readonly ${property(one.name)}: Collection<StorageObjectNode, Create${pascal(one.name)}, [name: string]>${exchanging.includes(one) ? ' & MediumActions' : ''};`,
+        `  readonly ${property(one.name)}: Collection<StorageObjectNode, Create${pascal(one.name)}, [name: string]> & BackstoreActions${exchanging.includes(one) ? ' & MediumActions' : ''};`,
       ]),
     ),
     ...fabrics.flatMap(fabricFaces),

@@ -79,3 +79,101 @@ it('a TPG that becomes read-only for those with an ACL tells them as well', asyn
   expect((await initiator.command(testUnitReady)).sense).toBe('6/2a/01');
   expect((await initiator.command(write, { data: block(2) })).sense).toBe('7/27/00');
 });
+
+/** What INQUIRY says of a disk: the standard data, and the pages with its serial number and its names. */
+async function identity({ initiator }: Awaited<ReturnType<typeof loggedIn>>) {
+  const inquire = async (page: number) => {
+    const cdb = [0x12, page === 0 ? 0 : 1, page, 1, 0, 0];
+    return (await initiator.command(cdb, { read: true, length: 256 })).data.toString('latin1');
+  };
+  return [await inquire(0), await inquire(0x80), await inquire(0x83)];
+}
+
+it('a storage object that is renamed is the same to its initiators: data, identity and reservations, and no unit attention', async () => {
+  const { apply, host, port } = await serve();
+  await apply(`${tpg}/luns`, 'delete', { lun: 0 });
+  await apply('/backstores/ramdisk/rd0', 'set', { group: 'attribute', name: 'emulate_model_alias', value: '1' });
+  await apply(`${tpg}/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0', lun: 0 });
+  await apply(acl, 'create', { mapped_lun: 0, tpg_lun: 0 });
+  const connected = await loggedIn(port);
+  const { initiator } = connected;
+  await initiator.command(write, { data: block(7) });
+  expect((await initiator.command([0x16, 0, 0, 0, 0, 0])).status).toBe(0);
+  const before = await identity(connected);
+  expect(before[0]).toContain('rd0');
+  await apply('/backstores/ramdisk', 'rename', { name: 'rd0', to: 'data' });
+  expect((await initiator.command(testUnitReady)).sense).toBe('');
+  expect((await initiator.command(read, { read: true, length: 512 })).data).toEqual(block(7));
+  expect(await identity(connected)).toEqual(before);
+  await host.root.observe();
+  const now = host.root.tree.storageObject('/backstores/ramdisk/data')!;
+  expect(host.root.holdOn(now)).toMatchObject({ path: '/backstores/ramdisk/data' });
+  // Back, as `undo` does it, and once more.
+  for (const name of ['rd0', 'data']) {
+    const step = name === 'rd0' ? await host.history.last() : await host.history.undone();
+    await host.history.take(step!);
+    expect(host.root.tree.storageObject(`/backstores/ramdisk/${name}`)).toBeDefined();
+    expect((await initiator.command(testUnitReady)).sense).toBe('');
+    expect(await identity(connected)).toEqual(before);
+  }
+  // What comes later finds it by its new name, in the thread that serves it, too.
+  await apply('/backstores/ramdisk/data', 'resize', { size: 2 << 20 });
+  expect((await initiator.command(testUnitReady)).sense).toBe('6/2a/09');
+  expect((await initiator.command(read, { read: true, length: 512 })).data).toEqual(block(7));
+});
+
+it('a LUN that gets another number, or another TPG, is seen by those with an ACL as it was', async () => {
+  const { apply, host, port } = await serve();
+  const other = 'iqn.2003-01.org.example:other';
+  const { initiator } = await loggedIn(port);
+  await initiator.command(write, { data: block(5) });
+  await apply(`${acl}/mapped_lun0`, 'set', { group: 'attribute', name: 'write_protect', value: '1' });
+  expect((await initiator.command(testUnitReady)).sense).toBe('6/2a/01');
+  await apply(`${tpg}/luns`, 'move', { lun: 0, to: 5 });
+  expect((await initiator.command(testUnitReady)).sense).toBe('');
+  expect((await initiator.command(read, { read: true, length: 512 })).data).toEqual(block(5));
+  // A copy of the target has what the target has, on the same portal.
+  await apply('/iscsi', 'copy', { wwn, to: other });
+  const copy = await loggedIn(port, other);
+  expect((await copy.initiator.command(read, { read: true, length: 512 })).data).toEqual(block(5));
+  expect((await copy.initiator.command(write, { data: block(2) })).sense).toBe('7/27/00');
+  await apply(`/iscsi/${other}/tpg1/luns`, 'delete', { lun: 5 });
+  expect((await copy.initiator.command(testUnitReady)).sense).toBe('5/25/00');
+  await apply(`${tpg}/luns`, 'move', { lun: 5, tpg: `/iscsi/${other}/tpg1` });
+  expect((await initiator.command(testUnitReady)).sense).toBe('5/25/00');
+  while ((await copy.initiator.command(testUnitReady)).sense.startsWith('6/'));
+  expect((await copy.initiator.command(read, { read: true, length: 512 })).data).toEqual(block(5));
+  expect((await copy.initiator.command(write, { data: block(2) })).sense).toBe('7/27/00');
+  const [mapped] = host.root.tree.fabrics
+    .get('iscsi')!
+    .targets.get(other)!
+    .tpgs.get(1)!
+    .acls.get(client)!
+    .mappedLuns.values();
+  expect(mapped).toMatchObject({ index: 0, writeProtect: true });
+});
+
+it('a target or an ACL that is renamed ends the sessions of the old name, and lets the new one in with all that it had', async () => {
+  const { apply, host, port } = await serve();
+  const [named, newcomer] = ['iqn.2003-01.org.example:named', 'iqn.2026-01.com.example:newcomer'];
+  const { tree } = host.root;
+  const tpgOf = (name: string) => tree.fabrics.get('iscsi')!.targets.get(name)!.tpgs.get(1)!;
+  const [{ relativePortId }, alias] = [tpgOf(wwn), tpgOf(wwn).luns.get(0)!.alias];
+  await loggedIn(port);
+  await apply('/iscsi', 'rename', { wwn, to: named });
+  await expect(connectInitiator(port, wwn, client)).rejects.toThrow('login refused: 2/3');
+  await loggedIn(port, named);
+  expect([tpgOf(named).relativePortId, tpgOf(named).luns.get(0)!.alias]).toEqual([relativePortId, alias]);
+  await apply(`/iscsi/${named}/tpg1/acls/${client}`, 'set', {
+    group: 'auth',
+    name: 'password',
+    value: 'secretsecret1',
+  });
+  await apply(`/iscsi/${named}/tpg1/acls`, 'copy', { wwn: client, to: newcomer });
+  expect(tpgOf(named).acls.get(newcomer)).toMatchObject({ auth: { password: 'secretsecret1' } });
+  expect(tpgOf(named).acls.get(newcomer)!.mappedLuns.size).toBe(1);
+  await apply(`/iscsi/${named}/tpg1/acls`, 'delete', { wwn: newcomer });
+  await apply(`/iscsi/${named}/tpg1/acls`, 'rename', { wwn: client, to: newcomer });
+  await expect(connectInitiator(port, named, client)).rejects.toThrow('login refused: 2/2');
+  await loggedIn(port, named, newcomer);
+});

@@ -29,6 +29,7 @@ const setting = (path: fc.Arbitrary<string>, group: string, names: readonly stri
 const [tpg, acl] = [one(...tpgs), fc.tuple(one(...tpgs), one(...initiators)).map(([at, wwn]) => `${at}/acls/${wwn}`)];
 const below = (name: string) => tpg.map((path) => `${path}/${name}`);
 const wwn = one(...initiators);
+const targetName = one(...iscsi.map((path) => path.slice('/iscsi/'.length)));
 const flags = ['0', '1'];
 /** The parameters of a storage object of a kind, in two sizes. */
 const configOf = (backstore: string, size: number) => ({
@@ -49,6 +50,10 @@ const operations = fc.oneof(
   }),
   kind(one('/backstores/ramdisk', '/backstores/fileio', '/backstores/user:nbd'), 'delete', {
     name: one('d0', 'd1', 'd2', 'd3'),
+  }),
+  kind(one('/backstores/ramdisk', '/backstores/fileio', '/backstores/user:nbd'), 'rename', {
+    name: one('d0', 'd1', 'd2', 'd3', 'd9'),
+    to: one('d0', 'd1', 'd8', 'd9'),
   }),
   kind(one(...objects.slice(0, 3)), 'resize', { size: one(1 << 20, 2 << 20) }),
   kind(fc.constant('/backstores/user:nbd'), 'changemedium', { name: fc.constant('d3'), settled: sizes('user:nbd') }),
@@ -80,7 +85,13 @@ const operations = fc.oneof(
     const target = kind(fc.constant(`/${fabric}`), 'create', { wwn: fc.constant(name) });
     return number ? fc.oneof(target, kind(fc.constant(`/${fabric}/${name}`), 'create', { tag: one(1, 2) })) : target;
   }),
-  kind(fc.constant('/iscsi'), 'delete', { wwn: one(...iscsi.map((path) => path.slice('/iscsi/'.length))) }),
+  kind(fc.constant('/iscsi'), 'delete', { wwn: targetName }),
+  ...['rename', 'copy'].map((verb) =>
+    kind(fc.constant('/iscsi'), verb, {
+      wwn: targetName,
+      to: fc.oneof(targetName, fc.constant('iqn.2003-01.org.example:c')),
+    }),
+  ),
   kind(one(...iscsi), 'delete', { tag: one(1, 2) }),
   kind(tpg, 'enable'),
   kind(tpg, 'disable'),
@@ -102,13 +113,23 @@ const operations = fc.oneof(
     ['alua_tg_pt_gp_name'],
     ['g1', 'default_tg_pt_gp'],
   ),
+  kind(below('luns'), 'move', { lun: one(0, 1, 7), to: one(0, 1, 7) }),
+  kind(below('luns'), 'move', { lun: one(0, 1), tpg: one(...tpgs) }),
   kind(below('acls'), 'create', { wwn }),
+  ...['rename', 'copy'].map((verb) => kind(below('acls'), verb, { wwn, to: wwn })),
   kind(below('acls'), 'delete', { wwn }),
   kind(below('acls'), 'tag', { wwn, tag: one('', 'red', 'blue') }),
   setting(acl, 'attribute', ['dataout_timeout', 'nopin_timeout', 'tcq_depth'], ['3', '5']),
   kind(acl, 'create', { mapped_lun: one(0, 1, 2), tpg_lun: one(0, 1, 7), write_protect: fc.boolean() }),
   kind(acl, 'delete', { mapped_lun: one(0, 1, 2) }),
+  setting(
+    fc.tuple(acl, one(0, 1, 2)).map(([path, index]) => `${path}/mapped_lun${index}`),
+    'attribute',
+    ['write_protect'],
+    flags,
+  ),
   kind(below('portals'), 'create', { ip_address: one('127.0.0.1', '127.0.0.2', '::1'), ip_port: one(3260, 3261) }),
+  kind(below('portals'), 'move', { ip_address: one('127.0.0.1'), ip_port: one(3260), to_port: one(3262) }),
   kind(below('portals'), 'delete', { ip_address: one('127.0.0.1', '::1'), ip_port: one(3260) }),
 );
 
