@@ -51,6 +51,7 @@ export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
 export { printAccessList } from './operations/access-operations.ts';
 export { labelOperation, labelsOf, setAttribute } from './operations/labels.ts';
+export { isReplaceable, mediumParameters } from './operations/medium-operations.ts';
 export {
   type Apply,
   type Author,

@@ -51,6 +51,7 @@ export const acls: NodeType<Tpg> = {
       },
     }),
     delete: commandOf<Tpg>()({
+      takesAway: true,
       doc: 'Lets an initiator log in no more. Its sessions end.',
       seeAlso: ['create'],
       parameters: [

@@ -44,6 +44,7 @@ function createCommand(kind: Backstore): ShellCommand<KindOfBackstore> {
 }
 
 const deleteCommand = commandOf<KindOfBackstore>()({
+  takesAway: true,
   doc: 'Deletes a storage object, and the LUNs that export it. What is stored in a file or on a device stays there.',
   parameters: [
     required('name', types.string, 'Its name.', {

@@ -13,11 +13,7 @@ export async function createStorageObject(
   values: Readonly<Record<string, Value | undefined>>,
   line?: string,
 ): Promise<void> {
-  const files = Object.fromEntries(
-    kind.parameters
-      .filter((parameter) => parameter.kind === 'file' || parameter.kind === 'block-device')
-      .flatMap(({ name }) => (typeof values[name] === 'string' ? [[name, fileNamed(values[name])]] : [])),
-  );
+  const files = fileNames(kind, values, { fileNamed });
   const { operation } = await apply(`/backstores/${kind.name}`, 'create', given({ ...values, ...files }));
   const name = String(operation.params['name']);
   if (preferences.get('export_backstore_name_as_model')) {
@@ -27,3 +23,15 @@ export async function createStorageObject(
   const { config } = operation.params['settled'] as unknown as { config: VolumeConfig };
   info(line ?? kind.created(name, config, operation.params));
 }
+
+/** The files and devices among the words of a kind, as the shell takes their names. */
+export const fileNames = (
+  { parameters }: Backstore,
+  values: Readonly<Record<string, unknown>>,
+  { fileNamed }: Pick<Context, 'fileNamed'>,
+): Record<string, string> =>
+  Object.fromEntries(
+    parameters
+      .filter((parameter) => parameter.kind === 'file' || parameter.kind === 'block-device')
+      .flatMap(({ name }) => (typeof values[name] === 'string' ? [[name, fileNamed(values[name])]] : [])),
+  );

@@ -33,6 +33,7 @@ const fabricCommands: Commands<FabricState> = {
     },
   }),
   delete: commandOf<FabricState>()({
+    takesAway: true,
     doc: 'Deletes a target with all that is in it: TPGs, LUNs, ACLs and portals. Sessions end. Storage objects stay as they are.',
     seeAlso: ['create'],
     parameters: [

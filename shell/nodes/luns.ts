@@ -73,6 +73,7 @@ export const luns: NodeType<Tpg> = {
       },
     }),
     delete: commandOf<Tpg>()({
+      takesAway: true,
       doc: 'Deletes a LUN, and what maps it in node ACLs. The storage object stays.',
       details: [
         'Initiators that are logged in are told that their list of LUNs has changed. Those that still use it get errors.',

@@ -45,6 +45,7 @@ export const renameStorageObject = commandOf<StorageObject>()({
 });
 
 export const renameTarget = commandOf<Target>()({
+  takesAway: true,
   doc: 'Gives the target another name; TPGs, LUNs, ACLs, portals and secrets stay.',
   details: [
     'Initiators know a target by its name. Those that are logged in are asked to log out, and have to be told the new one: on Linux, iscsiadm -m discovery again, and iscsiadm -m node -T OLD -o delete.',
@@ -94,6 +95,7 @@ function onlyMember({ members, tag }: AclGroup) {
 }
 
 export const renameAcl = commandOf<AclGroup>()({
+  takesAway: true,
   doc: 'The ACL is for another initiator name; its mapped LUNs, secrets and settings stay.',
   details: [
     'For a machine that was installed anew, or whose initiator name was changed. A session under the old name ends.',
@@ -151,6 +153,7 @@ function tpgNamed(text: string, { resolve, host }: Context): Tpg {
 }
 
 export const moveLun = commandOf<Lun>()({
+  takesAway: true,
   doc: 'Gives the LUN another number, or takes it to another target.',
   details: [
     'In the same TPG initiators with an ACL notice nothing: they go on seeing it under the number that it is mapped under. Those without one (generate_node_acls=1) see it under the new number, and are told that their LUNs have changed.',
@@ -184,6 +187,7 @@ export const moveLun = commandOf<Lun>()({
 });
 
 export const movePortal = commandOf<{ readonly tpg: Tpg; readonly portal: Portal }>()({
+  takesAway: true,
   doc: 'Listens on another address or port instead, or for another TPG.',
   details: [
     'Its settings go along (advertised). Sessions that came in through it end; their initiators have to be told the new address. When nothing can listen there, everything stays as it was.',

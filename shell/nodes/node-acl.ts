@@ -100,6 +100,7 @@ export const nodeAcl: NodeType<AclGroup> = {
       },
     }),
     delete: commandOf<AclGroup>()({
+      takesAway: true,
       doc: 'Hides a LUN from the initiator.',
       seeAlso: ['create'],
       parameters: [

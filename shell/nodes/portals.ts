@@ -62,6 +62,7 @@ export const portals: NodeType<Tpg> = {
       },
     }),
     delete: commandOf<Tpg>()({
+      takesAway: true,
       doc: 'Listens there no more. Sessions that came in through it end.',
       seeAlso: ['create'],
       parameters: [

@@ -1,20 +1,26 @@
 /** A storage object: its facts, its attributes, its ALUA groups. */
 
 import {
+  type Backstore,
   describeLoss,
   describeOverdue,
   infoOf,
+  isReplaceable,
+  mediumParameters,
   OperatorError,
   type StorageObject,
   schema,
   types,
+  type Value,
   type ValueType,
   type WorkState,
 } from '../../src/index.ts';
 import { attributesGroup } from '../session/configuration-groups.ts';
-import { child, commandOf, given, type NodeType, optional } from '../session/node.ts';
+import { child, commandOf, given, type NodeType, optional, type ShellCommand } from '../session/node.ts';
 import { alua } from './alua.ts';
 import { saveConfiguration } from './configuration.ts';
+import { fileNames } from './create-storage-object.ts';
+import { exportingTpgs, mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { renameStorageObject } from './moving.ts';
 import { snapshots } from './snapshots.ts';
@@ -54,6 +60,33 @@ const resizeCommand = commandOf<StorageObject>()({
       given({ size: bytes === undefined ? undefined : before + bytes, force: force || undefined }),
     );
     context.info(`Resized ${backstore.name} ${name} to size ${operation.params['size']}.`);
+  },
+});
+
+/** The command of kinds whose medium can be another one. It is told the medium by the words of `create`. */
+const replaceCommand = (kind: Backstore): ShellCommand<StorageObject> => ({
+  takesAway: true,
+  doc: 'Puts another medium in the place of this one. Name, serial number, attributes and LUNs stay.',
+  details: [
+    'For a disk that fails, or that moves to another file or device. What the old medium holds is not copied: initiators go on with what the new one holds, and are told that the medium, and perhaps its size, has changed.',
+    'What initiators wrote is brought to the old medium first; when that cannot be, as on a disk that has failed, it is refused unless force=true. So is a new medium that is smaller.',
+  ],
+  seeAlso: ['reopen'],
+  parameters: [
+    ...mediumParameters(kind),
+    {
+      ...optional('force', types.bool, 'Although what lies beyond its end, or was not written back, is lost.'),
+      byName: true,
+    },
+  ],
+  examples: [{ line: `replace ${kind.example.replace(/^\S+ /, '')}`, does: 'Goes on with that one.' }],
+  async run(object, context, { values }) {
+    const { path, name } = object;
+    const sessions = sessionsIn(exportingTpgs(context.host, object));
+    if (!(await mayDelete(context, path, { sessions, act: 'Replace' }))) return;
+    const params = given({ ...(values as Record<string, Value>), ...fileNames(kind, values, context), name });
+    await context.apply(`/backstores/${kind.name}`, 'replace', params);
+    context.info(`Replaced the medium of ${kind.name} ${name}. What the old one held was not copied.`);
   },
 });
 
@@ -112,7 +145,8 @@ export const storageObject: NodeType<StorageObject> = {
     ...(object.backstore.snapshots ? [child('snapshots', snapshots, object)] : []),
   ],
   groups: (object) => [attributesGroup('attribute', object.path, object.attributes)],
-  commands: {
+  commands: (object) => ({
+    ...(isReplaceable(object) && { replace: replaceCommand(object.backstore) }),
     rename: renameStorageObject,
     resize: resizeCommand,
     reopen: reopenCommand,
@@ -156,5 +190,5 @@ export const storageObject: NodeType<StorageObject> = {
         context.info(`Storage Object '${backstore.plugin}:${name}' config saved to ${path}.`);
       },
     }),
-  },
+  }),
 };

@@ -45,6 +45,7 @@ export const target: NodeType<Target> = {
       run: async (one, context, { tag }) => context.created(await createTpg(context, one, tag)),
     }),
     delete: commandOf<Target>()({
+      takesAway: true,
       doc: 'Deletes a TPG with all that is in it: portals, LUNs and ACLs. Sessions that came in through it end.',
       seeAlso: ['create'],
       parameters: [

@@ -104,6 +104,7 @@ function groupsOf(
 function switchCommand(wanted: boolean): ShellCommand<Tpg> {
   const [verb, state] = wanted ? ['enable', 'enabled'] : ['disable', 'disabled'];
   return commandOf<Tpg>()({
+    ...(!wanted && { takesAway: true as const }),
     doc: wanted
       ? 'Lets initiators log in.'
       : 'Ends the sessions of the TPG and lets nobody log in. What it contains stays.',

@@ -33,7 +33,8 @@ export interface CommandLine {
 
 const blanks = /[ \t\r\n]*/y;
 const bookmark = /@[\w:.-]+/y;
-const slashPath = /[\w:.[\]-]*\/[\w:.[\]/-]*/y;
+/** `*` and `?` stand for what is there (many.ts). */
+const slashPath = /[\w:.[\]*?-]*\/[\w:.[\]*?/-]*/y;
 const specialPath = /\.\.|\.|\*/y;
 const commandWord = /\w+/y;
 const keywordName = /([\w\\-]+)[ \t]*=/y;
@@ -95,7 +96,7 @@ class Reader {
     const start = this.#take(bookmark) ?? this.#take(slashPath) ?? this.#take(specialPath);
     if (start === undefined) return undefined;
     if (!start.includes('/') || !this.#sees(quote)) return { text: start, from, to: this.#at };
-    const more = this.#word(/[\w:.[\]/-]+/y);
+    const more = this.#word(/[\w:.[\]*?/-]+/y);
     return { text: start + (more?.text ?? ''), from, to: this.#at };
   }
 

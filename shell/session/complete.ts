@@ -5,6 +5,7 @@ import type { Candidate, LineCompletion } from '../channel/protocol.ts';
 import { type CommandLine, parseCommandLine, quotePath, quoteWord, type Word } from './command-line.ts';
 import { allCommands } from './common-commands.ts';
 import { briefly } from './help.ts';
+import { nodeAt } from './many.ts';
 import { type CommandParameter, type Node, placesOf, type ShellCommand, type Suggesting } from './node.ts';
 import { resolvePath } from './path.ts';
 import type { Preferences } from './preferences.ts';
@@ -32,7 +33,7 @@ export async function completeLine(
     const begun = command ?? line.positional[0] ?? { text: '', from: before.length, to: before.length };
     return atEnd(begun) ? firstWord(begun, current, session, true) : none;
   }
-  const node = path && path.text !== '*' ? resolvePath(path.text, current, preferences.bookmarks) : current;
+  const node = path && path.text !== '*' ? nodeAt(path.text, current, preferences.bookmarks) : current;
   if (!command || atEnd(command)) {
     if (line.positional.length > 0) return none;
     return { from: command?.from ?? before.length, candidates: commandsAt(node, command?.text ?? '') };

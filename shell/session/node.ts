@@ -131,7 +131,9 @@ export interface ShellCommand<S> {
   readonly seeAlso?: readonly string[];
   readonly parameters: readonly CommandParameter[];
   readonly more?: MoreWords;
-  /** Command lines, with their effect. They are run as tests. */
+  /** Something goes away, or ends: whoever sits at a terminal may be asked first, and at several nodes he is asked once for all. */
+  readonly takesAway?: true;
+  /** Command lines, with what they do. They are run as tests. */
   readonly examples: readonly Example[];
   run(subject: S, context: Context, given: Given): Promise<void> | void;
   /** The output as data (docs/json.md), or a promise of it. Absent: the command has no such form. */
@@ -203,6 +205,7 @@ export const commandOf =
     readonly seeAlso?: readonly string[];
     readonly parameters: P;
     readonly more?: MoreWords;
+    readonly takesAway?: true;
     readonly examples: readonly Example[];
     run(subject: S, context: Context, values: ValuesOf<P>, words: readonly string[]): Promise<void> | void;
     json?(subject: S, context: Context, values: ValuesOf<P>): unknown;
@@ -213,6 +216,7 @@ export const commandOf =
     ...(declared.details && { details: declared.details }),
     ...(declared.seeAlso && { seeAlso: declared.seeAlso }),
     ...(declared.more && { more: declared.more }),
+    ...(declared.takesAway && { takesAway: declared.takesAway }),
     run: (subject, context, given) => declared.run(subject, context, given.values as ValuesOf<P>, given.words),
     ...(declared.json && {
       json: (subject: S, context: Context, given: Given) =>

@@ -29,9 +29,10 @@ import { commandNamed } from './common-commands.ts';
 import { complaintOf, marked, placeIn, refuseRest, syntaxErrorNear } from './complaint.ts';
 import { completeLine } from './complete.ts';
 import { inspect } from './inspect.ts';
-import { isStream, jsonAnswer, jsonLine } from './json.ts';
+import { isStream, jsonAnswer, jsonLine, wantsJson } from './json.ts';
 import { askHowToLeave } from './leaving.ts';
 import { LineChange } from './line-change.ts';
+import { type Aim, aimsOf, doneAt, lossesOf } from './many.ts';
 import { isWanted, type LogLevelWord, logMessage } from './message-log.ts';
 import type { Context, Node } from './node.ts';
 import { lookAlong, nearestNode, promptOf, resolvePath } from './path.ts';
@@ -161,14 +162,8 @@ export class ShellSession implements ShellBackend {
     const { path, command } = parsed;
     const current = this.#current();
     await this.#lookAlong(parsed, current);
-    if (path?.text === '*') {
-      run.isForMany = true;
-      for (const node of current.children()) {
-        if (!json) run.change.say(() => this.#write(run.sink, printableLine(`[${node.path}]`)));
-        await this.#runCommand(node, command?.text ?? 'ls', parsed, run);
-      }
-      return;
-    }
+    const aims = aimsOf(shown, parsed, current, this.#preferences.bookmarks);
+    if (aims) return this.#runAtMany(aims, run);
     const node = path
       ? marked(run.line, path, () => resolvePath(path.text, current, this.#preferences.bookmarks))
       : current;
@@ -180,6 +175,27 @@ export class ShellSession implements ShellBackend {
     if (word)
       throw path ? syntaxErrorNear(run.line, word) : new OperatorError(`Command not found ${run.line.word(word)}`);
     await this.#goTo(node.path, run.sink);
+  }
+
+  /** The same at several nodes is one change, and one question. */
+  async #runAtMany(aims: readonly Aim[], run: Run): Promise<void> {
+    run.isForMany = true;
+    if (!(await this.#mayRun(aims, run))) return;
+    for (const { node, command, line } of aims) {
+      if (!run.json) run.change.say(() => this.#write(run.sink, printableLine(`[${node.path}]`)));
+      await doneAt(node, () => this.#runCommand(node, command, line, run));
+    }
+  }
+
+  /** @returns whether whoever sits at a terminal lets something go away at several nodes */
+  async #mayRun(aims: readonly Aim[], run: Run): Promise<boolean> {
+    if (!this.#terminal.interactive) return true;
+    const contextOf = (node: Node) => this.#context(node, run);
+    const losses = await lossesOf(aims, contextOf, (word) => placeIn(run.line, word));
+    if (losses.length === 0) return true;
+    this.#write(run.sink, printable(losses.join('\n')));
+    run.isAllowed = (await run.sink.ask({ kind: 'confirm', message: 'Do all of it?' })) === 'yes';
+    return run.isAllowed;
   }
 
   /** Runs a line, or those of a file, as one change on trial. @returns that run */
@@ -251,6 +267,7 @@ export class ShellSession implements ShellBackend {
       info,
       warn: (text) => say(() => this.#say('warning', text, sink)),
       ask: async (question) => {
+        if (run.isAllowed) return 'yes';
         // A question to a person must not hold up the changes of others.
         await change.settle();
         return sink.ask(printableQuestion(question));
@@ -360,7 +377,7 @@ export class ShellSession implements ShellBackend {
   }
 }
 
-const notYet = { exit: false, failed: false, json: false, isForMany: false };
+const notYet = { exit: false, failed: false, json: false, isForMany: false, isAllowed: false };
 
 interface Run {
   readonly sink: OutputSink;
@@ -375,23 +392,8 @@ interface Run {
   failed: boolean;
   /** Whether the command runs at several nodes. */
   isForMany: boolean;
-  /** Whether the output is wanted as data. */
+  /** Whoever was asked whether something may go away at all of them has said yes. */
+  isAllowed: boolean;
+  /** What the command shows is wanted as data. */
   json: boolean;
-}
-
-const jsonWord = '--json';
-
-/**
- * Finds `--json` anywhere in a line, or `| json` at its end: the output is wanted as data. `shown` is the line without these words, with
- * blanks in their place, so that every other word keeps its place.
- */
-function wantsJson(line: string): { shown: string; parsed: CommandLine; json: boolean } {
-  const parsed = parseCommandLine(line);
-  const { rest, positional } = parsed;
-  const piped = rest && /^\|\s*json\s*$/.test(line.slice(rest.from)) ? { from: rest.from, to: line.length } : undefined;
-  const word = positional.find(({ from, to }) => line.slice(from, to) === jsonWord);
-  const wish = piped ?? word;
-  if (!wish) return { shown: line, parsed, json: false };
-  const without = line.slice(0, wish.from) + ' '.repeat(wish.to - wish.from) + line.slice(wish.to);
-  return { ...wantsJson(without), json: true };
 }

@@ -238,6 +238,11 @@ export interface BackstoreActions {
    * where the name was the product identification, product_id keeps it.
    */
   rename(params: { name: string; to: string }): Promise<void>;
+  /**
+   * Puts another medium into a storage object, which keeps its name, serial number, attributes and LUNs; initiators are
+   * told. What the old medium holds is not copied.
+   */
+  replace(params: { name: string; force?: boolean }): Promise<void>;
 }
 
 /** What else is done where they are made of a text that may be another one. */

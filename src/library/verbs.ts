@@ -5,7 +5,7 @@ export const verbs: Readonly<Record<string, readonly string[]>> = {
   acls: ['create', 'delete', 'tag', 'rename', 'copy'],
   alua: ['create', 'delete'],
   'alua group': ['set'],
-  backstore: ['create', 'delete', 'rename', 'changemedium'],
+  backstore: ['create', 'delete', 'rename', 'changemedium', 'replace'],
   fabric: ['create', 'delete', 'set', 'add_account', 'remove_account', 'rename', 'copy'],
   lun: ['set'],
   luns: ['create', 'delete', 'attach', 'detach', 'move'],

@@ -73,6 +73,8 @@ export class LocalLoop implements Loop, Taker {
   #serving = false;
   readonly #adopted = new WeakSet<StorageObject>();
   readonly #openings: Openings;
+  /** Bytes that were served last. */
+  readonly #sizes = new WeakMap<StorageObject, number>();
   /** Volumes that are being closed, by path: none is opened again before that is over. */
   #closing = new Map<string, Promise<void>>();
   /** Storage objects that could not be opened at the last `follow` because of that, or because another loop still had them. */
@@ -97,8 +99,7 @@ export class LocalLoop implements Loop, Taker {
     this.#media = new Media(host);
     this.#openings = new Openings(() => host.look());
     this.#overdue = new OverdueWatch(() => this.#tree.allStorageObjects(), host.log.bind(host));
-    if (alone) this.#load.start();
-    if (alone) this.#overdue.start();
+    if (alone) for (const meter of [this.#load, this.#overdue]) meter.start();
     this.#receiving = new Receiving({
       tree,
       log: host.log.bind(host),
@@ -115,8 +116,7 @@ export class LocalLoop implements Loop, Taker {
     if (lost.length > 0) await this.#reconcile();
     const ended = Promise.all(going.flatMap((path) => [...this.#engines.values()].map((one) => one.ended?.(path))));
     for (const path of going) this.#close(path, () => ended.then(() => this.#leave(path)));
-    if (gained.length > 0) this.#load.start();
-    if (gained.length > 0) this.#overdue.start();
+    if (gained.length > 0) for (const meter of [this.#load, this.#overdue]) meter.start();
     for (const path of gained) {
       this.#mine.add(path);
       const storageObject = this.#tree.storageObject(path);
@@ -143,6 +143,7 @@ export class LocalLoop implements Loop, Taker {
     for (const one of this.#tree.allStorageObjects()) {
       one.arriving = this.#awaited.has(one.path);
       if (before.has(one)) one.missing = undefined;
+      if (one.volume) this.#sizes.set(one, one.volume.size);
       if (one.volume || !this.#isMine(one.path)) continue;
       if (one.arriving || this.#closing.has(one.path)) this.#held.add(one);
       else if (again !== 'no' || one.missing === undefined) this.#openings.begin(one, again !== 'when it is time');
@@ -191,11 +192,10 @@ export class LocalLoop implements Loop, Taker {
 
   /** Closes a volume. @param work runs after the work on `path` that goes on already; it never rejects */
   #close(path: string, work: () => Promise<void>): void {
-    const closing = Promise.resolve(this.#closing.get(path))
-      .then(work)
-      .then(() => {
-        for (const [now, one] of this.#closing) if (one === closing) this.#closing.delete(now);
-      });
+    const over = () => {
+      for (const [now, one] of this.#closing) if (one === closing) this.#closing.delete(now);
+    };
+    const closing = Promise.resolve(this.#closing.get(path)).then(work).then(over);
     this.#closing.set(path, closing);
     this.#begin(closing);
   }
@@ -379,6 +379,9 @@ export class LocalLoop implements Loop, Taker {
     takeFound(storageObject, foundBy(storageObject));
     // Initiators that reach the unit already have seen another medium, or none.
     reportToAll(storageObject, sense.mediumMayHaveChanged);
+    if ((this.#sizes.get(storageObject) ?? volume.size) !== volume.size)
+      reportToAll(storageObject, sense.capacityDataChanged);
+    this.#sizes.set(storageObject, volume.size);
     volume.watch?.(() => this.#host.look());
     if (!work) return;
     const { resumeWork } = await import('../scsi/format-sanitize.ts');

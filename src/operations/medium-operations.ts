@@ -1,6 +1,7 @@
 /** The medium of a storage object: another one in its place, and another size. */
 
-import type { Resized, VolumeConfig } from '../backstore/backstore.ts';
+import type { Parameter } from '../attribute.ts';
+import type { Backstore, Resized, VolumeConfig } from '../backstore/backstore.ts';
 import { putAway } from '../backstore/put-away.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { withChangesReported } from '../scsi/changes.ts';
@@ -9,8 +10,8 @@ import { changeMedium, closeVolume } from '../scsi/lost-writes.ts';
 import { commandOfWork, mediumWork } from '../scsi/medium-work.ts';
 import { sense } from '../scsi/sense.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
-import { operation } from './operation.ts';
-import { storageObjectNamed } from './storage-object-creation.ts';
+import { operation, type ParameterValues } from './operation.ts';
+import { made, storageObjectNamed, typedCreation } from './storage-object-creation.ts';
 
 /** The operations on media. */
 export const mediumOperations = [
@@ -29,22 +30,50 @@ export const mediumOperations = [
       const { name, size, cfgstring } = params;
       const storageObject = storageObjectNamed(named, name);
       if (!backstore.exchange) throw new OperatorError('Command not found changemedium');
-      const { config: before, volume: old } = storageObject;
       const earlier = params.settled as unknown as { config: VolumeConfig } | undefined;
       const config = earlier?.config ?? (await exchanged(storageObject, Number(size), String(cfgstring)));
-      storageObject.config = config;
-      // Whoever serves it opens the new one.
-      storageObject.volume = undefined;
-      const putRecordBack = changeMedium(storageObject);
-      const undo = async () => {
-        const { volume } = storageObject;
-        Object.assign(storageObject, { config: before, volume: old });
-        putRecordBack();
-        await volume?.close();
+      return { params: { name, settled: { config } }, ...putIn(storageObject, config) };
+    },
+  }),
+  operation({
+    at: 'backstore',
+    verb: 'replace',
+    doc: 'Puts another medium into a storage object, which keeps its name, serial number, attributes and LUNs; initiators are told. What the old medium holds is not copied.',
+    // The rest of the parameters are those by which `create` of the kind is told the medium.
+    params: { name: 'string', force: 'boolean?', settled: 'object?', '*': 'string?' },
+    prepare({ backstore, named }, params, around) {
+      const storageObject = named.get(params.name);
+      if (!storageObject || params.settled) return undefined;
+      const flushed = params.force === true ? undefined : around.flushed?.(storageObject.path);
+      if (!flushed && !backstore.elsewhere) return undefined;
+      const refused = (error: unknown) => {
+        throw cannotLetGo(storageObject, error);
       };
-      const finish = async () => reportToAll(storageObject, sense.mediumMayHaveChanged);
-      const release = async () => void (old && (await putAway(old)));
-      return { params: { name, settled: { config } }, undo, finish, release };
+      return (async () => {
+        await flushed?.catch(refused);
+        if (!backstore.elsewhere) return params;
+        const { config, notes } = await settledMedium(storageObject, named, params);
+        return { ...params, settled: { config, notes } };
+      })();
+    },
+    async apply(_tree, { named }, params) {
+      const { name } = params;
+      const storageObject = storageObjectNamed(named, name);
+      refuseDuringWork(storageObject, 'replaced');
+      const earlier = params.settled as unknown as { config: VolumeConfig; notes?: readonly string[] } | undefined;
+      const medium = earlier ?? (await settledMedium(storageObject, named, params));
+      const { config, notes = [] } = medium;
+      const { undo, ...rest } = putIn(storageObject, config);
+      const abandon = 'abandon' in medium ? medium.abandon : async () => {};
+      return {
+        params: { name, settled: { config } },
+        notes,
+        ...rest,
+        undo: async () => {
+          await undo();
+          await abandon();
+        },
+      };
     },
   }),
   operation({
@@ -55,7 +84,7 @@ export const mediumOperations = [
     async apply(_tree, { storageObject }, params, { restoring }) {
       const { config: before, missing, contentsLost, size: old, volume } = storageObject;
       const { size: asked, force = false } = params;
-      refuseDuringWork(storageObject);
+      refuseDuringWork(storageObject, 'resized');
       if (!restoring) checkSize(storageObject, asked, force);
       const resized = restoring
         ? sized(storageObject, asked)
@@ -88,6 +117,90 @@ export const mediumOperations = [
   }),
 ];
 
+/** Whoever serves it opens the new medium; the old one is flushed and closed when the change is durable. */
+function putIn(storageObject: StorageObject, config: VolumeConfig) {
+  const { config: before, volume: old, missing, contentsLost } = storageObject;
+  Object.assign(storageObject, { config, volume: undefined, missing: undefined, contentsLost: undefined });
+  const putRecordBack = changeMedium(storageObject);
+  return {
+    undo: async () => {
+      const { volume } = storageObject;
+      Object.assign(storageObject, { config: before, volume: old, missing, contentsLost });
+      putRecordBack();
+      await volume?.close();
+    },
+    finish: async () => reportToAll(storageObject, sense.mediumMayHaveChanged),
+    release: async () => void (old && (await putAway(old))),
+  };
+}
+
+/** Whether the medium of a storage object can be another one: one in memory, or a device with an identity, is what it is. */
+export const isReplaceable = ({ backstore, config }: Pick<StorageObject, 'backstore' | 'config'>): boolean =>
+  !backstore.passesThrough && !backstore.isVolatile?.(config);
+
+/** The words of `create` that a replacement has no use for: they are kept as they are. */
+const keptWords = ['wwn', 'write_back'] as const;
+
+/** The parameters by which `replace` is told the medium. */
+export const mediumParameters = ({ parameters }: Backstore): readonly Parameter[] =>
+  parameters.filter(({ name }) => !keptWords.some((word) => word === name));
+
+/** Another medium for a storage object, as the parameters say it; it can be opened. @throws OperatorError */
+async function settledMedium(
+  storageObject: StorageObject,
+  named: ReadonlyMap<string, StorageObject>,
+  { force, settled: _, ...words }: ParameterValues & { readonly name: string; readonly force?: boolean },
+) {
+  const { backstore, config: before, wwn, name } = storageObject;
+  if (!isReplaceable(storageObject))
+    throw new OperatorError(
+      `The medium of ${name} cannot be another one`,
+      backstore.passesThrough
+        ? 'It is a SCSI device with an identity of its own.'
+        : 'It lies in memory: resize it, or create another one.',
+    );
+  for (const word of keptWords)
+    if (words[word] !== undefined) throw new OperatorError(`replace keeps ${word} as it is`);
+  const {
+    storageObject: next,
+    volume,
+    notes,
+    abandon,
+  } = await made(backstore, named, typedCreation(backstore, words), wwn);
+  const { size, logicalBlockSize } = volume;
+  await volume.close();
+  try {
+    refuseMedium(storageObject, size, logicalBlockSize, force === true);
+  } catch (error) {
+    await abandon();
+    throw error;
+  }
+  const { write_back } = before;
+  return { config: { ...next.config, ...(write_back !== undefined && { write_back }) }, notes, abandon };
+}
+
+/** @throws OperatorError for a medium that does not hold what initiators expect */
+function refuseMedium(storageObject: StorageObject, size: number, blockBytes: number, force: boolean): void {
+  const { name, blockSize, config } = storageObject;
+  if (blockBytes > blockSize)
+    throw new OperatorError(
+      `${name} has blocks of ${blockSize} bytes, and the new medium has blocks of ${blockBytes}`,
+      'Initiators cannot go on with other blocks: create another storage object on it.',
+    );
+  const old = storageObject.size ?? config['size'];
+  if (typeof old !== 'number' || size >= old || force) return;
+  throw new OperatorError(
+    `${name} would be smaller: the new medium has ${size} bytes, the old one ${old}`,
+    'Initiators would miss its end. A medium that is as large does it; if what lies there is not needed: force=true',
+  );
+}
+
+const cannotLetGo = ({ name, path }: StorageObject, error: unknown): OperatorError =>
+  new OperatorError(
+    `What initiators wrote to ${name} cannot be brought to its old medium: ${reasonOf(error)}`,
+    `It would be lost there. If the old medium is given up anyway: force=true. What may be lost: ${path} info`,
+  );
+
 /** A medium that can be opened. @throws OperatorError */
 async function exchanged({ backstore, config }: StorageObject, size: number, cfgstring: string): Promise<VolumeConfig> {
   const next = backstore.exchange!(config, size, cfgstring);
@@ -101,12 +214,12 @@ async function exchanged({ backstore, config }: StorageObject, size: number, cfg
 }
 
 /** FORMAT UNIT and SANITIZE reach to the end that there was. @throws OperatorError */
-function refuseDuringWork(storageObject: StorageObject): void {
+function refuseDuringWork(storageObject: StorageObject, what: 'resized' | 'replaced'): void {
   const { name } = storageObject;
   const { work } = mediumWork.of(storageObject);
   if (!work) return;
   throw new OperatorError(
-    `${name} cannot be resized: ${commandOfWork(work)} ${work.failed ? 'has failed' : 'is going on'}`,
+    `${name} cannot be ${what}: ${commandOfWork(work)} ${work.failed ? 'has failed' : 'is going on'}`,
     work.failed ? 'Let an initiator format or sanitize it again first.' : 'Wait until it is over; how far it is: info',
   );
 }

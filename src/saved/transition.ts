@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Attribute } from '../attribute.ts';
 import { accountsSetting, printAccessList } from '../operations/access-operations.ts';
+import { isReplaceable } from '../operations/medium-operations.ts';
 import type { Operation, ParameterValues } from '../operations/operation.ts';
 import { creationOf, idOf, nameOf, printedSettings } from '../operations/saved-form.ts';
 import { type ObjectKind, pathOf, type SavedObject, schema } from '../operations/schema.ts';
@@ -117,7 +118,8 @@ class Transition {
     const was = new Map(Array.from(this.#renamed, ([old, next]) => [next, old]));
     for (const [name, old] of before) {
       const next = this.#renamed.get(old) ?? after.get(name);
-      if (next && (isSameMedium(old, next) || canExchange(old, next) || isResized(old, next))) continue;
+      if (next && (isSameMedium(old, next) || canExchange(old, next) || isResized(old, next) || isReplaced(old, next)))
+        continue;
       this.#do('storage objects go', path, 'delete', { name });
       this.#gone.add(old);
       for (const lun of old.exports) this.#gone.add(lun as Lun);
@@ -127,7 +129,8 @@ class Transition {
       if (old) {
         const settled = { config: next.config };
         if (isResized(old, next)) this.#resize(old, next);
-        else if (!isSameMedium(old, next)) this.#do('storage objects', path, 'changemedium', { name, settled });
+        else if (!isSameMedium(old, next))
+          this.#do('storage objects', path, canExchange(old, next) ? 'changemedium' : 'replace', { name, settled });
         this.#settings('storage objects', schema.storageObject, next.path, old, next);
       } else {
         const settled = { config: next.config, attributes: changedAttributes(next) };
@@ -358,6 +361,9 @@ const isSameUnit = (a: StorageObject, b: StorageObject): boolean =>
   a.wwn === b.wwn || a.wwn === '' || b.wwn === '' || a.backstore.passesThrough === true;
 const canExchange = (a: StorageObject, b: StorageObject): boolean =>
   isSameUnit(a, b) && a.backstore.exchange !== undefined;
+/** Another medium for the same unit, told by its serial number. */
+const isReplaced = (a: StorageObject, b: StorageObject): boolean =>
+  a.wwn !== '' && a.wwn === b.wwn && isReplaceable(a) && isReplaceable(b);
 const differing = (a: StorageObject, b: StorageObject): string[] =>
   Object.keys({ ...a.config, ...b.config }).filter((key) => (a.config[key] ?? null) !== (b.config[key] ?? null));
 const isSameMedium = (a: StorageObject, b: StorageObject): boolean => isSameUnit(a, b) && differing(a, b).length === 0;

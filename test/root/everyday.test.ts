@@ -1,7 +1,7 @@
 // Everyday verbs as logged-in initiators meet them, on sockets, with loops in threads of their own. What the shell says of
 // the verbs is in snapshots/transcripts/everyday.txt.
 
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -176,4 +176,40 @@ it('a target or an ACL that is renamed ends the sessions of the old name, and le
   await apply(`/iscsi/${named}/tpg1/acls`, 'rename', { wwn: client, to: newcomer });
   await expect(connectInitiator(port, named, client)).rejects.toThrow('login refused: 2/2');
   await loggedIn(port, named, newcomer);
+});
+
+it('another medium in the place of the old one: what was written is brought to the old one, the unit stays the same, and its initiators are told of medium and capacity', async () => {
+  const { apply, port, directory } = await serve();
+  const file = (name: string) => join(directory, name);
+  await apply('/backstores/fileio', 'create', { name: 'disk', file_or_dev: file('old.img'), size: 1 << 20 });
+  await apply(`${tpg}/luns`, 'create', { storage_object: '/backstores/fileio/disk', lun: 1 });
+  await apply(acl, 'create', { mapped_lun: 1, tpg_lun: 1 });
+  for (const [name, size] of [
+    ['smaller.img', 1 << 19],
+    ['larger.img', 2 << 20],
+  ] as const)
+    writeFileSync(file(name), Buffer.alloc(size, name === 'larger.img' ? 9 : 0));
+  const { initiator } = await loggedIn(port);
+  const command = (cdb: number[], options = {}) => initiator.command(cdb, { lun: 1, ...options });
+  while ((await command(testUnitReady)).status !== 0);
+  const serial = async () => (await command([0x12, 1, 0x80, 1, 0, 0], { read: true, length: 256 })).data;
+  const before = await serial();
+  await command(write, { data: block(4) });
+  const replace = (params: ParameterValues) => apply('/backstores/fileio', 'replace', { name: 'disk', ...params });
+  await expect(replace({ file_or_dev: file('smaller.img') })).rejects.toThrow(
+    'disk would be smaller: the new medium has 524288 bytes, the old one 1048576',
+  );
+  await expect(replace({ file_or_dev: file('none.img') })).rejects.toThrow('need a size');
+  await expect(replace({ file_or_dev: file('old.img') })).rejects.toThrow('already exists: disk');
+  expect((await command(testUnitReady)).sense).toBe('');
+  await replace({ file_or_dev: file('larger.img') });
+  expect(readFileSync(file('old.img')).subarray(0, 512)).toEqual(block(4));
+  expect((await command(testUnitReady)).sense).toBe('6/28/00');
+  expect((await command(testUnitReady)).sense).toBe('6/2a/09');
+  expect((await command(read, { read: true, length: 512 })).data).toEqual(block(9));
+  expect((await command([0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0], { read: true, length: 8 })).data.readUInt32BE(0)).toBe(4095);
+  expect(await serial()).toEqual(before);
+  await replace({ file_or_dev: file('smaller.img'), force: true });
+  expect((await command(testUnitReady)).sense).toBe('6/28/00');
+  expect((await command(testUnitReady)).sense).toBe('6/2a/09');
 });

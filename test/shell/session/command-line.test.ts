@@ -47,8 +47,6 @@ const same: readonly (readonly [
   ['@ ls', '', '', ['@', 'ls'], {}],
   ['* ls', '*', 'ls', [], {}],
   ['*', '*', '', [], {}],
-  ['/iscsi/* ls', '/iscsi/', '', ['*', 'ls'], {}],
-  ['/iscsi/iqn* ls', '/iscsi/iqn', '', ['*', 'ls'], {}],
   ['[::1]:3260 ls', '', '', ['[::1]:3260', 'ls'], {}],
   ['portals/[::1]:3260 ls', 'portals/[::1]:3260', 'ls', [], {}],
   ['/iscsi/iqn.2003-01.a.b:c_d/ ls', '/iscsi/iqn.2003-01.a.b:c_d/', 'ls', [], {}],
@@ -114,6 +112,14 @@ describe('where configshell stopped reading without a word', () => {
     expect(parseCommandLine('set auth password="a b').unclosed).toBe('"');
     expect(parseCommandLine(`ls 'a`).unclosed).toBe("'");
   });
+});
+
+test.each<(typeof same)[number]>([
+  ['/iscsi/* ls', '/iscsi/*', 'ls', [], {}],
+  ['/iscsi/iqn*/tpg? ls', '/iscsi/iqn*/tpg?', 'ls', [], {}],
+  ['*/tpg1 ls', '*/tpg1', 'ls', [], {}],
+])('%j: targetcli ended a path at * and ?', (line, ...meaning) => {
+  expect(parsed(line)).toEqual([...meaning, '']);
 });
 
 test('userid= password=x: an empty value does not eat the next keyword, and still takes a word after a blank', () => {

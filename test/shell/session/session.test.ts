@@ -57,7 +57,7 @@ describe('paths', () => {
     ['@nosuch ls', 'E| No such bookmark nosuch'],
     ['nosuch', 'E| Command not found nosuch'],
     ['iscsi ls', 'E| Command not found iscsi'],
-    ['/iscsi/* ls', 'E| Syntax error near *'],
+    ['/iscsi/* ls', 'E| Nothing matches /iscsi/*'],
     ['-x', 'E| Command not found -x'],
   ])('%s', async (line, message) => {
     expect(await first(line)).toBe(message);
