@@ -16,6 +16,7 @@ import type { Tcli } from './tree.ts';
 
 export { OperatorError } from '../errors.ts';
 export type * from './creations.ts';
+export type * from './saved.ts';
 export type * from './settings.ts';
 export type * from './shapes.ts';
 export type * from './tree.ts';

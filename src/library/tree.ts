@@ -10,12 +10,22 @@ import type {
   CreateUserRbd,
 } from './creations.ts';
 import type {
+  Configuration,
+  SavedAluaGroup,
+  SavedFabric,
+  SavedLun,
+  SavedMappedLun,
+  SavedNodeAcl,
+  SavedPortal,
+  SavedStorageObject,
+  SavedTarget,
+  SavedTpg,
+} from './saved.ts';
+import type {
   AluaGroupSettings,
   Chap,
   ChapWithAccounts,
   DiscoveryChap,
-  FabricName,
-  FabricSettings,
   IscsiAclAttributes,
   IscsiTpgAttributes,
   IscsiTpgParameters,
@@ -25,129 +35,6 @@ import type {
   VhostTpgAttributes,
 } from './settings.ts';
 import type { Collection, OpenCollection, TreeObject, WholeConfiguration } from './shapes.ts';
-
-/** A storage object as saveconfig.json has it. Which keys it has besides depends on its kind. */
-export interface SavedStorageObject {
-  name: string;
-  plugin: string;
-  wwn?: string;
-  dev?: string | null;
-  readonly?: boolean | null;
-  write_back?: boolean | null;
-  direct?: boolean | null;
-  size?: number | null;
-  aio?: boolean | null;
-  nullio?: boolean | null;
-  config?: string | null;
-  hw_max_sectors?: number | null;
-  control?: string | null;
-  attributes: Partial<StorageObjectAttributes>;
-  alua_tpgs: readonly SavedAluaGroup[];
-  /** Attributes that LIO does not have; in the whole file they stand in a key of their own. */
-  storage_object_attributes?: Partial<StorageObjectAttributes>;
-}
-
-/** An ALUA group as saveconfig.json has it. */
-export interface SavedAluaGroup extends AluaGroupSettings {
-  name: string;
-}
-
-/** What saveconfig.json has of one: fabric. */
-export interface SavedFabric {
-  name: string;
-  discovery_accounts?: readonly string[];
-  discovery_enable_auth: boolean;
-  discovery_userid?: string;
-  discovery_password?: string;
-  discovery_mutual_userid?: string;
-  discovery_mutual_password?: string;
-  accounts?: readonly { userid: string; password: string }[];
-}
-
-/** What saveconfig.json has of one: target. */
-export interface SavedTarget<F extends FabricName = FabricName> {
-  fabric: string;
-  wwn: string;
-  tpgs: readonly SavedTpg<F>[];
-}
-
-/** What saveconfig.json has of one: tpg. */
-export interface SavedTpg<F extends FabricName = FabricName> {
-  tag: number;
-  enable: boolean;
-  relative_port_id: number;
-  chap_accounts?: readonly string[];
-  nexus_wwn?: string;
-  attributes?: FabricSettings[F]['tpgAttributes'];
-  labels?: string;
-  redirect?: string;
-  parameters?: FabricSettings[F]['tpgParameters'];
-  chap_userid?: string;
-  chap_password?: string;
-  chap_mutual_userid?: string;
-  chap_mutual_password?: string;
-  access_list?: { addresses: readonly string[]; names: readonly string[] };
-  luns: readonly SavedLun[];
-  portals: readonly SavedPortal[];
-  node_acls: readonly SavedNodeAcl<F>[];
-}
-
-/** What saveconfig.json has of one: lun. */
-export interface SavedLun {
-  storage_object: string;
-  index: number;
-  alias: string;
-  alua_tg_pt_gp_name: string | null;
-  attach?: boolean;
-  limit_iops?: number;
-  limit_read_iops?: number;
-  limit_write_iops?: number;
-  limit_bytes?: number;
-  limit_read_bytes?: number;
-  limit_write_bytes?: number;
-  limit_burst?: number;
-}
-
-/** What saveconfig.json has of one: portal. */
-export interface SavedPortal {
-  ip_address: string;
-  port: number;
-  iser: boolean;
-  offload: boolean;
-  advertised?: string;
-}
-
-/** What saveconfig.json has of one: acl. */
-export interface SavedNodeAcl<F extends FabricName = FabricName> {
-  node_wwn: string;
-  tag?: string;
-  attributes?: FabricSettings[F]['aclAttributes'];
-  tcq_depth?: number;
-  chap_userid?: string;
-  chap_password?: string;
-  chap_mutual_userid?: string;
-  chap_mutual_password?: string;
-  mapped_luns: readonly SavedMappedLun[];
-}
-
-/** What saveconfig.json has of one: mapped lun. */
-export interface SavedMappedLun {
-  index: number;
-  tpg_lun: number;
-  write_protect: boolean;
-  alias: string;
-}
-
-/** Everything, as saveconfig.json has it. */
-export interface Configuration {
-  storage_objects: readonly SavedStorageObject[];
-  fabric_modules: readonly SavedFabric[];
-  targets: readonly SavedTarget[];
-  /** By path: what storage objects have and LIO does not. */
-  storage_object_attributes?: Readonly<
-    Record<string, Partial<StorageObjectAttributes> & Pick<SavedStorageObject, 'direct'>>
-  >;
-}
 
 /** A volume with an identity: the logical unit that initiators see. */
 export interface StorageObjectNode extends TreeObject<SavedStorageObject> {
@@ -232,7 +119,7 @@ export interface PortalsActions {
 }
 
 /** What else is done where storage objects are made. */
-export interface BackstoreActions {
+export interface BackstoreActions<C> {
   /**
    * Gives a storage object another name. Initiators do not notice: serial number, NAA name and INQUIRY data stay, and
    * where the name was the product identification, product_id keeps it.
@@ -242,7 +129,7 @@ export interface BackstoreActions {
    * Puts another medium into a storage object, which keeps its name, serial number, attributes and LUNs; initiators are
    * told. What the old medium holds is not copied.
    */
-  replace(params: { name: string; force?: boolean }): Promise<void>;
+  replace(params: { name: string; force?: boolean } & Partial<Omit<C, 'name' | 'wwn' | 'write_back'>>): Promise<void>;
 }
 
 /** What else is done where they are made of a text that may be another one. */
@@ -254,21 +141,25 @@ export interface MediumActions {
 /** The kinds of backstore. */
 export interface Backstores {
   /** A volume on a block device: a disk, a partition, an LVM volume … */
-  readonly block: Collection<StorageObjectNode, CreateBlock, [name: string]> & BackstoreActions;
+  readonly block: Collection<StorageObjectNode, CreateBlock, [name: string]> & BackstoreActions<CreateBlock>;
   /** A volume in a file. */
-  readonly fileio: Collection<StorageObjectNode, CreateFileio, [name: string]> & BackstoreActions;
+  readonly fileio: Collection<StorageObjectNode, CreateFileio, [name: string]> & BackstoreActions<CreateFileio>;
   /** A SCSI device of this machine, whose own answers initiators get. */
-  readonly pscsi: Collection<StorageObjectNode, CreatePscsi, [name: string]> & BackstoreActions;
+  readonly pscsi: Collection<StorageObjectNode, CreatePscsi, [name: string]> & BackstoreActions<CreatePscsi>;
   /** A volume in memory. Its contents are lost when the target stops. */
-  readonly ramdisk: Collection<StorageObjectNode, CreateRamdisk, [name: string]> & BackstoreActions;
+  readonly ramdisk: Collection<StorageObjectNode, CreateRamdisk, [name: string]> & BackstoreActions<CreateRamdisk>;
   /** An export of an NBD server. */
-  readonly 'user:nbd': Collection<StorageObjectNode, CreateUserNbd, [name: string]> & BackstoreActions & MediumActions;
+  readonly 'user:nbd': Collection<StorageObjectNode, CreateUserNbd, [name: string]> &
+    BackstoreActions<CreateUserNbd> &
+    MediumActions;
   /** A qcow2 image, by qemu-storage-daemon. */
   readonly 'user:qcow': Collection<StorageObjectNode, CreateUserQcow, [name: string]> &
-    BackstoreActions &
+    BackstoreActions<CreateUserQcow> &
     MediumActions;
   /** An image of a Ceph cluster, by librbd. */
-  readonly 'user:rbd': Collection<StorageObjectNode, CreateUserRbd, [name: string]> & BackstoreActions & MediumActions;
+  readonly 'user:rbd': Collection<StorageObjectNode, CreateUserRbd, [name: string]> &
+    BackstoreActions<CreateUserRbd> &
+    MediumActions;
 }
 
 /** iSCSI: block storage over TCP. */

@@ -15,7 +15,7 @@ import type { Tree } from './tree.ts';
 const door = new Door([...objectOperations, ...fillOperations]);
 
 /** An object, and what stands above it. */
-export interface Standing {
+export interface FoundObject {
   readonly kind: ObjectKind;
   readonly above: object;
   readonly object: SavedObject;
@@ -28,11 +28,11 @@ interface Wanted {
 }
 
 /** The path that the object gets there. */
-export const pathThere = ({ kind, object }: Standing, { at, params }: Wanted): string =>
+export const pathThere = ({ kind, object }: FoundObject, { at, params }: Wanted): string =>
   `${at}/${kind.node(namedBy(kind, { ...creationOf(kind, object), ...params }))}`;
 
 /** What makes an object again there, with all that stands in it. */
-export function makingAgain(what: Standing, wanted: Wanted): Operation[] {
+export function makingAgain(what: FoundObject, wanted: Wanted): Operation[] {
   const { kind, above, object } = what;
   const [from, to] = [pathOf(kind, above, object), pathThere(what, wanted)];
   const moved = (path: string) => to + path.slice(from.length);
@@ -40,7 +40,7 @@ export function makingAgain(what: Standing, wanted: Wanted): Operation[] {
 }
 
 function* making(
-  { kind, above, object }: Standing,
+  { kind, above, object }: FoundObject,
   moved: (path: string) => string,
   there?: Wanted,
 ): Generator<Operation> {
@@ -56,7 +56,7 @@ function* making(
 const cameAlong = (kind: ObjectKind, above: object): boolean =>
   kind === schema.tpg && (above as Target).only !== undefined;
 
-function creating({ kind, object }: Standing): ParameterValues {
+function creating({ kind, object }: FoundObject): ParameterValues {
   const only = kind === schema.target ? (object as unknown as Target).only : undefined;
   const settled = only && creationOf(schema.tpg, only)['settled'];
   return { ...creationOf(kind, object), ...(settled !== undefined && { settled }) };

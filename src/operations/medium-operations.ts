@@ -139,7 +139,7 @@ export const isReplaceable = ({ backstore, config }: Pick<StorageObject, 'backst
   !backstore.passesThrough && !backstore.isVolatile?.(config);
 
 /** The words of `create` that a replacement has no use for: they are kept as they are. */
-const keptWords = ['wwn', 'write_back'] as const;
+export const keptWords = ['wwn', 'write_back'] as const;
 
 /** The parameters by which `replace` is told the medium. */
 export const mediumParameters = ({ parameters }: Backstore): readonly Parameter[] =>

@@ -3,7 +3,7 @@
 import { OperatorError } from '../errors.ts';
 import { lowestFree, mappingsOf } from '../target/access.ts';
 import { type FabricState, type Lun, type NodeAcl, printPortal, type Target, type Tpg } from '../target/target.ts';
-import { copied, makingAgain, pathThere, type Standing, takeKept, together } from './making-again.ts';
+import { copied, type FoundObject, makingAgain, pathThere, takeKept, together } from './making-again.ts';
 import { type Operation, operation, type Surroundings } from './operation.ts';
 import { placeOf } from './place.ts';
 import { portalNamed } from './portal-operations.ts';
@@ -15,12 +15,12 @@ import type { Tree } from './tree.ts';
 const renaming = { wwn: 'string', to: 'printable' } as const;
 const copying = { ...renaming, settled: 'object?' } as const;
 
-const targetIn = (state: FabricState, wwn: string): Standing & { readonly object: Target } => ({
+const targetIn = (state: FabricState, wwn: string): FoundObject & { readonly object: Target } => ({
   kind: schema.target,
   above: state,
   object: targetNamed(state, wwn),
 });
-const aclIn = (tpg: Tpg, wwn: string): Standing & { readonly object: NodeAcl } => ({
+const aclIn = (tpg: Tpg, wwn: string): FoundObject & { readonly object: NodeAcl } => ({
   kind: schema.nodeAcl,
   above: tpg,
   object: aclNamed(tpg, wwn),
@@ -138,7 +138,7 @@ export const movingOperations = [
 async function renamed(
   tree: Tree,
   around: Surroundings,
-  what: Standing & { readonly object: { readonly wwn: string } },
+  what: FoundObject & { readonly object: { readonly wwn: string } },
   at: string,
   to: string,
 ) {

@@ -50,6 +50,7 @@ it('the package has the program, the library, its types and its pages, and nothi
     'library',
     'library/creations.d.ts',
     'library/index.d.ts',
+    'library/saved.d.ts',
     'library/settings.d.ts',
     'library/shapes.d.ts',
     'library/tree.d.ts',

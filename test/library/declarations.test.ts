@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { creations, verbs } from './creation-declarations.ts';
 import { settings } from './settings-declarations.ts';
-import { tree } from './tree-declarations.ts';
+import { saved, tree } from './tree-declarations.ts';
 
 const project = join(import.meta.dirname, '../..');
 
@@ -23,6 +23,7 @@ const formatted = (name: string, text: string) =>
 it.each([
   ['src/library/settings.ts', settings],
   ['src/library/creations.ts', creations],
+  ['src/library/saved.ts', saved],
   ['src/library/tree.ts', tree],
   ['src/library/verbs.ts', verbs],
 ])('%s is what the records say', async (name, print) => {

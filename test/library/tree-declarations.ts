@@ -8,6 +8,7 @@ import { backstores } from '../../src/backstore/index.ts';
 import { fabrics } from '../../src/fabric/index.ts';
 import { namesOf, roomsOf } from '../../src/library/node.ts';
 import { elsewhere } from '../../src/operations/groups.ts';
+import { keptWords } from '../../src/operations/medium-operations.ts';
 import { type OperationType, ownParams } from '../../src/operations/operation.ts';
 import { groupsOf, partsOf } from '../../src/operations/saved-form.ts';
 import { listsIn, type ObjectKind, type SavedObject, schema } from '../../src/operations/schema.ts';
@@ -153,10 +154,14 @@ function paramsOf({
 const inline = (params: ReturnType<typeof paramsOf>) =>
   `{ ${params.map(([name, optional, type]) => `${name}${optional ? '?' : ''}: ${type}`).join('; ')} }`;
 
+const kept = keptWords.map((word) => `'${word}'`).join(' | ');
+
 function action(operation: OperationType): string[] {
   const params = paramsOf(operation);
   const isFree = params.every(([, optional]) => optional);
-  const list = params.length === 0 ? '' : `params${isFree ? '?' : ''}: ${inline(params)}`;
+  // What `create` of the kind takes besides: the face of the actions has it as `C`.
+  const more = Object.hasOwn(operation.params, '*') ? ` & Partial<Omit<C, 'name' | ${kept}>>` : '';
+  const list = params.length === 0 ? '' : `params${isFree ? '?' : ''}: ${inline(params)}${more}`;
   return [comment(operation.doc), `  ${operation.verb}(${list}): Promise<void>;`];
 }
 
@@ -261,31 +266,47 @@ const setting = (place: string, group: string, type: string) => [
   `  set(group: '${group}', values: Partial<${type}>): Promise<void>;`,
 ];
 
+const settingsImports = [
+  'AluaGroupSettings',
+  'Chap',
+  'ChapWithAccounts',
+  'DiscoveryChap',
+  'FabricName',
+  'FabricSettings',
+  ...fabrics.flatMap((fabric) => Object.entries(tablesOf(fabric)).map(([what]) => `${pascal(fabric.name)}${what}`)),
+  'LunAttributes',
+  'StorageObjectAttributes',
+];
+
+/** The import of those of `names` that are used. */
+function importing(names: readonly string[], from: string, body: readonly string[]): string {
+  const used = names.filter((name) => body.some((text) => new RegExp(`\\b${name}\\b`).test(text))).toSorted();
+  return `import type {\n${used.map((name) => `  ${name},`).join('\n')}\n} from './${from}.ts';`;
+}
+
+const savedFaces = (): string[] => [
+  savedStorageObject(),
+  face('An ALUA group as saveconfig.json has it.', 'SavedAluaGroup extends AluaGroupSettings', ['  name: string;']),
+  ...kindNames.filter((name) => name !== 'storageObject').map(savedFace),
+  face('Everything, as saveconfig.json has it.', 'Configuration', [
+    '  storage_objects: readonly SavedStorageObject[];',
+    '  fabric_modules: readonly SavedFabric[];',
+    '  targets: readonly SavedTarget[];',
+    comment('By path: attributes of storage objects that LIO does not have.'),
+    `  ${elsewhere}?: Readonly<Record<string, Partial<StorageObjectAttributes>>>;`,
+  ]),
+];
+
+/** src/library/saved.ts */
+export function saved(): string {
+  const body = savedFaces();
+  return [printed('What saveconfig.json has'), `${importing(settingsImports, 'settings', body)}\n`, ...body].join('\n');
+}
+
 /** src/library/tree.ts */
 export function tree(): string {
-  const imports = [
-    'AluaGroupSettings',
-    'Chap',
-    'ChapWithAccounts',
-    'DiscoveryChap',
-    'FabricName',
-    'FabricSettings',
-    ...fabrics.flatMap((fabric) => Object.entries(tablesOf(fabric)).map(([what]) => `${pascal(fabric.name)}${what}`)),
-    'LunAttributes',
-    'StorageObjectAttributes',
-  ];
   const exchanging = backstores.filter(({ exchange }) => exchange);
   const body = [
-    savedStorageObject(),
-    face('An ALUA group as saveconfig.json has it.', 'SavedAluaGroup extends AluaGroupSettings', ['  name: string;']),
-    ...kindNames.filter((name) => name !== 'storageObject').map(savedFace),
-    face('Everything, as saveconfig.json has it.', 'Configuration', [
-      '  storage_objects: readonly SavedStorageObject[];',
-      '  fabric_modules: readonly SavedFabric[];',
-      '  targets: readonly SavedTarget[];',
-      comment('By path: what storage objects have and LIO does not.'),
-      `  ${elsewhere}?: Readonly<Record<string, Partial<StorageObjectAttributes> & Pick<SavedStorageObject, ${oursOfStorageObjects}>>>;`,
-    ]),
     face(
       'A volume with an identity: the logical unit that initiators see.',
       'StorageObjectNode extends TreeObject<SavedStorageObject>',
@@ -317,7 +338,7 @@ export function tree(): string {
     ...['luns', 'acls', 'portals'].map((place) =>
       face(`What else is done at \`${place}\`.`, roomActions(place), actions(place)),
     ),
-    face('What else is done where storage objects are made.', 'BackstoreActions', backstoreActions(false)),
+    face('What else is done where storage objects are made.', 'BackstoreActions<C>', backstoreActions(false)),
     face(
       'What else is done where they are made of a text that may be another one.',
       'MediumActions',
@@ -328,7 +349,7 @@ export function tree(): string {
       'Backstores',
       backstores.flatMap((one) => [
         comment(one.doc),
-        `  readonly ${property(one.name)}: Collection<StorageObjectNode, Create${pascal(one.name)}, [name: string]> & BackstoreActions${exchanging.includes(one) ? ' & MediumActions' : ''};`,
+        `  readonly ${property(one.name)}: Collection<StorageObjectNode, Create${pascal(one.name)}, [name: string]> & BackstoreActions<Create${pascal(one.name)}>${exchanging.includes(one) ? ' & MediumActions' : ''};`,
       ]),
     ),
     ...fabrics.flatMap(fabricFaces),
@@ -338,11 +359,15 @@ export function tree(): string {
       ...actions('root').map((line) => line.replace('configuration: object', 'configuration: Configuration | object')),
     ]),
   ];
-  const used = imports.filter((name) => body.some((text) => new RegExp(`\\b${name}\\b`).test(text))).toSorted();
+  const savedNames = ['Configuration', 'StorageObject', 'AluaGroup', ...kindNames.map(pascal)].map((name) =>
+    name === 'Configuration' ? name : `Saved${name}`,
+  );
   return [
     printed('The tree, what stands in it, and what can be done to it'),
     `import type {\n${backstores.map(({ name }) => `  Create${pascal(name)},`).join('\n')}\n} from './creations.ts';`,
-    `import type {\n${used.map((name) => `  ${name},`).join('\n')}\n} from './settings.ts';\nimport type { Collection, OpenCollection, TreeObject, WholeConfiguration } from './shapes.ts';\n`,
+    importing([...new Set(savedNames)], 'saved', body),
+    importing(settingsImports, 'settings', body),
+    "import type { Collection, OpenCollection, TreeObject, WholeConfiguration } from './shapes.ts';\n",
     ...body,
   ].join('\n');
 }
