@@ -11,6 +11,7 @@ import {
   type StorageObject,
   types,
   until,
+  type Value,
   type ValueType,
 } from '../../src/index.ts';
 import { type Commands, type Context, commandOf, given, optional, type ShellCommand } from '../session/node.ts';
@@ -80,6 +81,9 @@ const restoreconfig = (defaultFile: string): ShellCommand<Host> =>
       }),
       optional('wait', types.number, 'Seconds to wait for files and devices that are not there.', { default: 0 }),
       optional('dry_run', types.bool, 'Only show what would change.', { default: false }),
+      optional('new_serials', types.bool, 'It is from another machine: give its disks serial numbers of their own.', {
+        default: false,
+      }),
     ],
     seeAlso: ['saveconfig', 'diff'],
     examples: [
@@ -94,13 +98,15 @@ const restoreconfig = (defaultFile: string): ShellCommand<Host> =>
         after: ['/ saveconfig'],
       },
     ],
-    async run(host, context, { savefile, clear_existing, target, storage_object, wait = 0, dry_run }) {
+    async run(host, context, { savefile, clear_existing, target, storage_object, wait = 0, dry_run, new_serials }) {
       const path = savefile === undefined ? defaultFile : context.fileNamed(savefile);
       const configuration = await savedIn(path);
       context.signal.throwIfAborted();
-      const params = given({ configuration, clear_existing, target, storage_object });
+      const serials = new_serials ? { new_serials } : {};
+      const params = given({ configuration, clear_existing, target, storage_object, ...serials });
       if (dry_run) return rehearseRestore(context, params, path);
       const { notes } = await host.root.apply({ path: '/', verb: 'restoreconfig', params }, false, context.part);
+      if (new_serials) sayNewSerials(configuration, context);
       for (const problem of harmIn(host.root.tree)) context.warn(problem);
       for (const remark of remarksOn(host.root.tree)) context.info(remark);
       const errors = [...notes, ...(await missingMedia(context, wait ?? 0))];
@@ -110,7 +116,17 @@ const restoreconfig = (defaultFile: string): ShellCommand<Host> =>
     },
   });
 
-/** The interval at which a restore looks for media that are not there. */
+/** Which disks initiators do not take for those of the other machine. */
+function sayNewSerials(configuration: Value, { host, info }: Context): void {
+  const { storage_objects: objects } = configuration as { storage_objects?: unknown };
+  for (const one of Array.isArray(objects) ? objects : []) {
+    const { plugin, name, wwn } = (one ?? {}) as Record<string, unknown>;
+    const now = host.root.tree.storageObjectOf(String(plugin), String(name));
+    if (now && now.wwn !== wwn) info(`${now.path} has the serial number ${now.wwn}; it was ${wwn}.`);
+  }
+}
+
+/** How often a restore looks for media that are not there. */
 const mediaPollMs = 200;
 
 /** Lines about the media that are missing once they are no longer waited for. */

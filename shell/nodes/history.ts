@@ -119,7 +119,7 @@ export const undo = commandOf<Host>()({
   details: [
     'A change is what one line did. It shows that line and what takes it back, and asks in a terminal. Again, it takes back the change before.',
     'It goes back over saveconfig, exit and restarts, as far as the journal does: `changes` shows what there was. With the name of a change that one is taken back and later ones stay, unless they stand on it.',
-    'What was destroyed with a change (the contents of a ramdisk) does not come back, and what became larger is not cut off again: then nothing is done.',
+    'What was destroyed with a change (the contents of a ramdisk) does not come back: that is said, and such a storage object is not served until `reopen` says that it may be empty. What became larger is not cut off again: then nothing is done.',
   ],
   seeAlso: ['redo', 'changes', 'diff', 'restoreconfig'],
   parameters: [
@@ -231,6 +231,8 @@ async function take(
     print([`${head}:`, ...operations.map((one) => `  ${lineOf(one)}`)].join('\n'));
   listed(words.what, step.change.operations);
   listed(words.how, step.operations);
+  for (const path of step.lost)
+    print(`What ${path} held in memory is gone: it comes back without it, and is not served until: ${path} reopen`);
   if (dryRun) return;
   const question = [...inUse(host, step.operations), words.ask].join(' ');
   if (terminal.interactive && (await ask({ kind: 'confirm', message: question })) !== 'yes') return;

@@ -14,7 +14,8 @@ interface Redirection {
 const defaultPort = 3260;
 
 const grammar = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]{1,253}))(?::(\d{1,5}))?(,permanent)?$/;
-const hostName = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*$/;
+/** A name of one label is a slip (`off`, `none`) more often than a host that every initiator can look up. */
+const hostName = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))+$/;
 const isHost = (text: string): boolean => (/^[\d.]+$/.test(text) ? isIPv4(text) : hostName.test(text));
 
 /** Reads `ADDRESS[:PORT]`, with or without `,permanent` behind it; undefined when the text is neither. */

@@ -119,6 +119,8 @@ export interface Configuration {
   storage_objects: readonly SavedStorageObject[];
   fabric_modules: readonly SavedFabric[];
   targets: readonly SavedTarget[];
-  /** By path: attributes of storage objects that LIO does not have. */
-  storage_object_attributes?: Readonly<Record<string, Partial<StorageObjectAttributes>>>;
+  /** By path: what storage objects have and LIO does not. */
+  storage_object_attributes?: Readonly<
+    Record<string, Partial<StorageObjectAttributes> & Pick<SavedStorageObject, 'direct'>>
+  >;
 }

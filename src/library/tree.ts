@@ -345,6 +345,7 @@ export interface Tcli extends WholeConfiguration<Configuration> {
     clear_existing?: boolean;
     target?: string;
     storage_object?: string;
+    new_serials?: boolean;
   }): Promise<void>;
   /** Removes every storage object and every target. */
   clearconfig(): Promise<void>;

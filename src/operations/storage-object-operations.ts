@@ -20,6 +20,8 @@ interface SettledObject {
   readonly attributes: Readonly<Record<string, number | string>>;
   /** Whether the serial number was made because the saved file had none. */
   readonly isSerialMade?: boolean;
+  /** The reason why what it held in memory is gone, in a line; it is opened when the operator says so. */
+  readonly contentsLost?: string;
 }
 
 export const storageObjectOperations = [
@@ -46,6 +48,7 @@ export const storageObjectOperations = [
         const storageObject = new StorageObject({ backstore, name, config: settled.config, wwn });
         storageObject.attributes.assign(settled.attributes);
         storageObject.isSerialMade = settled.isSerialMade === true;
+        storageObject.contentsLost = settled.contentsLost;
         named.set(name, storageObject);
         return { params: { ...params, wwn }, undo: () => discard(named, storageObject) };
       }

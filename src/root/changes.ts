@@ -21,42 +21,57 @@ export interface Differences {
 }
 
 /** @throws OperatorError when `back` does not lead from `tree` to `before` */
-export async function checkStep(tree: Tree, back: readonly Operation[], before: Tree): Promise<void> {
+export async function checkStep(tree: Tree, back: readonly Operation[], before: Tree, cannot: string): Promise<void> {
   const { tree: copy } = await treeOf(dumpTree(tree));
   await rehearseOperations(copy, back);
   if (!isSameTree(copy, before))
     throw new OperatorError(
-      'The last change cannot be taken back in steps: it concerns parts of a saved file that tcli keeps and does not use.',
+      `${cannot} in steps: it concerns parts of a saved file that tcli keeps and does not use.`,
       'To go back to what was saved: restoreconfig clear_existing=true',
     );
 }
 
-/** Refuses to take a change back where the contents of memory would be lost. @throws OperatorError */
-export function refuseLost(tree: Tree, back: readonly Operation[]): void {
-  for (const { path, verb, params } of back) {
-    if (verb !== 'create') continue;
+/** The paths of storage objects that come again, while what they held in memory does not. */
+export const lostBy = (tree: Tree, back: readonly Operation[]): string[] =>
+  back.flatMap(({ path, verb, params }) => {
+    if (verb !== 'create') return [];
     const { config = {} } = (params['settled'] ?? {}) as { config?: VolumeConfig };
-    if (tree.backstore(path.replace('/backstores/', ''))?.isVolatile?.(config))
-      throw new OperatorError(
-        `The last change cannot be taken back: what ${path}/${params['name']} held is gone.`,
-        `To have it again, empty: ${path} create ${params['name']} ${config['size']}`,
-      );
-  }
+    return tree.backstore(path.replace('/backstores/', ''))?.isVolatile?.(config) ? [`${path}/${params['name']}`] : [];
+  });
+
+/** The same operations; storage objects that lost what they held are without a medium, and no zeros are served in its place. */
+export const withLosses = (operations: readonly Operation[], lost: readonly string[]): Operation[] =>
+  operations.map((one) => {
+    const { path, verb, params } = one;
+    const at = `${path}/${params['name']}`;
+    if (verb !== 'create' || !lost.includes(at)) return one;
+    const contentsLost = `what it held in memory went when it was deleted. To have it again, empty: ${at} reopen`;
+    return { path, verb, params: { ...params, settled: { ...(params['settled'] as object), contentsLost } } };
+  });
+
+/** @throws OperatorError where what was in memory would not come back */
+export function refuseLost(lost: readonly string[]): void {
+  const [path] = lost;
+  if (path === undefined) return;
+  throw new OperatorError(
+    `This cannot be tried: what ${path} holds would not come back.`,
+    'What lies in memory goes with its storage object.',
+  );
 }
 
 /** Refuses to take a size back: data beyond the old end would be given up on the way, and would not come back. @throws OperatorError */
-export function refuseResize(tree: Tree, back: readonly Operation[]): void {
+export function refuseResize(tree: Tree, back: readonly Operation[], cannot: string): void {
   for (const { path, verb, params } of back) {
     if (verb !== 'resize') continue;
     const { size, force } = params;
     const now = tree.storageObject(path)?.config['size'];
     if (force)
       throw new OperatorError(
-        `The last change cannot be taken back: ${path} would be smaller again, and what lies beyond ${size} bytes would be lost.`,
+        `${cannot}: ${path} would be smaller again, and what lies beyond ${size} bytes would be lost.`,
         `If nothing there is needed: ${path} resize ${size} force=true`,
       );
     throw new OperatorError(
-      `The last change cannot be taken back: what ${path} held beyond ${now} bytes is gone.`,
+      `${cannot}: what ${path} held beyond ${now} bytes is gone.`,
       `To have the size again, with zeros there: ${path} resize ${size}`,
     );
   }

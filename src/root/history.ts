@@ -11,7 +11,7 @@ import type { Tree } from '../operations/tree.ts';
 import { isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import { transition } from '../saved/transition.ts';
-import { checkStep, refuseLost, refuseResize } from './changes.ts';
+import { checkStep, lostBy, refuseLost, refuseResize, withLosses } from './changes.ts';
 import type { PartWords } from './options.ts';
 import { newPart } from './options.ts';
 import type { Root } from './root.ts';
@@ -22,6 +22,8 @@ export interface HistoryStep {
   readonly change: PastChange;
   /** The operations of the step. */
   readonly operations: readonly Operation[];
+  /** The paths of storage objects that come again, without what they held in memory. */
+  readonly lost: readonly string[];
   /** The number of operations that this process had recorded when the step was computed. */
   readonly at: number;
 }
@@ -108,7 +110,8 @@ export class ChangeHistory {
     const { configuration, hash } = await saved();
     const route = (await journal()?.past(hash))?.route({ without: [of] });
     if (!route) throw new OperatorError('What was before is not known, so this could not be taken back.');
-    await this.#step('undo', { id: of, operations }, () => this.#treeBy(route, configuration));
+    const step = await this.#step('undo', { id: of, operations }, () => this.#treeBy(route, configuration));
+    refuseLost(step?.lost ?? []);
   }
 
   /** Changes on trial, the oldest first. */
@@ -207,15 +210,23 @@ export class ChangeHistory {
       if (!(error instanceof OperatorError)) throw error;
       const [first] = change.operations;
       throw new OperatorError(
-        `What came after ${first?.path} ${first?.verb} stands on it: ${error.message}`,
+        does === 'undo'
+          ? `What came after ${first?.path} ${first?.verb} stands on it: ${error.message}`
+          : `${first?.path} ${first?.verb} cannot be made again as things are now: ${error.message}`,
         error.hint,
       );
     });
     const operations = transition(tree, wish).map(({ operation }) => operation);
     if (operations.length === 0 && isSameTree(tree, wish)) return undefined;
-    await checkStep(tree, operations, wish);
-    refuseResize(tree, operations);
-    if (serving) refuseLost(tree, operations);
-    return { does, change, operations, at: journal()?.recorded ?? 0 };
+    const cannot = does === 'undo' ? 'The change cannot be taken back' : 'The change cannot be made again';
+    await checkStep(tree, operations, wish, cannot);
+    refuseResize(tree, operations, cannot);
+    // One that the change itself creates was empty then.
+    const created = change.operations.filter(({ verb }) => verb === 'create').map(pathMade);
+    const isNew = (path: string) => does === 'redo' && created.includes(path);
+    const lost = serving ? lostBy(tree, operations).filter((path) => !isNew(path)) : [];
+    return { does, change, lost, operations: withLosses(operations, lost), at: journal()?.recorded ?? 0 };
   }
 }
+
+const pathMade = ({ path, params }: Operation): string => `${path}/${params['name']}`;

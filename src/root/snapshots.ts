@@ -61,17 +61,30 @@ export class ObjectSnapshots {
 
   /** Deletes a snapshot. @throws OperatorError */
   async remove(object: StorageObject, name: string): Promise<void> {
+    await this.#refuseUnknown(object, name);
     await this.#ask(object, { does: 'remove', name });
   }
 
   /** Gives a storage object the contents that the snapshot has. Its initiators are told. @throws OperatorError */
   async rollback(object: StorageObject, name: string): Promise<void> {
+    await this.#refuseUnknown(object, name);
     await this.#ask(object, { does: 'rollback', name });
   }
 
   /** Makes a new medium for another storage object from a snapshot. @throws OperatorError */
   async clone(object: StorageObject, name: string, config: VolumeConfig): Promise<void> {
+    await this.#refuseUnknown(object, name);
     await this.#ask(object, { does: 'clone', name, config });
+  }
+
+  /** @throws OperatorError when the storage object has no snapshot of that name; no initiator was held then */
+  async #refuseUnknown(object: StorageObject, name: string): Promise<void> {
+    const names = (await this.list(object)).map((one) => one.name);
+    if (names.includes(name)) return;
+    throw new OperatorError(
+      `${object.name} has no snapshot ${name}`,
+      `Snapshots that it has: ${names.slice(-5).join(', ') || 'none'}`,
+    );
   }
 
   async #ask(object: StorageObject, request: SnapshotRequest): Promise<readonly Snapshot[]> {

@@ -2,13 +2,14 @@
 
 import { OperatorError } from '../errors.ts';
 import { operation, type Surroundings } from '../operations/operation.ts';
-import type { Raw } from '../operations/raw.ts';
+import { type Raw, rawOf } from '../operations/raw.ts';
 import { removeLun } from '../operations/storage-object-operations.ts';
 import { emptyKept, type Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume } from '../scsi/lost-writes.ts';
 import { fabricState, type Lun, type Target } from '../target/target.ts';
 import { isThere } from './already-there.ts';
+import { withNewSerials } from './new-serials.ts';
 import { restoreTree } from './restore.ts';
 import { filterOf, isPartial, type RestoreFilter } from './restore-filter.ts';
 import { dumpValue } from './saveconfig.ts';
@@ -19,9 +20,15 @@ export const configurationOperations = [
     at: 'root',
     verb: 'restoreconfig',
     doc: 'Loads a saved configuration, or a part of it.',
-    params: { configuration: 'object', clear_existing: 'boolean?', target: 'string?', storage_object: 'string?' },
+    // `new_serials`: it comes from another machine, whose disks are others.
+    params: {
+      ...{ configuration: 'object', clear_existing: 'boolean?', target: 'string?', storage_object: 'string?' },
+      new_serials: 'boolean?',
+    },
     async apply(tree, _place, params, around) {
-      const { configuration } = params;
+      const configuration = params.new_serials
+        ? withNewSerials(rawOf(params.configuration), around)
+        : params.configuration;
       const saved = checkShape(configuration);
       const filter = filterOf(params);
       const before = dumpValue(tree);

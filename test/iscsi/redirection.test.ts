@@ -42,6 +42,7 @@ describe('the attribute redirect', () => {
     'a_b',
     '192.0.2.9,1',
     '192.0.2.9,now',
+    'off',
   ])('refuses %s and says what it takes', (value) => {
     const { attributes } = new IscsiTarget().tpg;
     expect(() => attributes.check('redirect', value, 'attribute')).toThrow(

@@ -292,8 +292,8 @@ const savedFaces = (): string[] => [
     '  storage_objects: readonly SavedStorageObject[];',
     '  fabric_modules: readonly SavedFabric[];',
     '  targets: readonly SavedTarget[];',
-    comment('By path: attributes of storage objects that LIO does not have.'),
-    `  ${elsewhere}?: Readonly<Record<string, Partial<StorageObjectAttributes>>>;`,
+    comment('By path: what storage objects have and LIO does not.'),
+    `  ${elsewhere}?: Readonly<Record<string, Partial<StorageObjectAttributes> & Pick<SavedStorageObject, ${oursOfStorageObjects}>>>;`,
   ]),
 ];
 

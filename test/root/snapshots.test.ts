@@ -198,6 +198,10 @@ it(
     expect(readdirSync(folder)).toEqual(['disk.img']);
     await shell.run(`${path} create s1`);
     expect(await shell.run(`${path} create s1`)).toContain('disk has a snapshot s1 already');
+    for (const verb of ['rollback', 'delete', 'clone'])
+      expect(await shell.run(`${path} ${verb} s9${verb === 'clone' ? ' new' : ''}`)).toBe(
+        'E| disk has no snapshot s9\nE| Snapshots that it has: s1\n',
+      );
     expect(await shell.run(`${path} create ../s2`)).toContain("'../s2' cannot be the name of a snapshot");
     await shell.run('/backstores/fileio/disk resize 2M');
     expect(await shell.run(`${path} rollback s1`)).toContain(

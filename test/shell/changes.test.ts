@@ -140,15 +140,32 @@ test('a whole configuration that was cleared comes back, with what was never sav
   expect(same(now())).toBe(same(before));
 });
 
-test('undo refuses what cannot be: memory that is gone; changes of several hands are kept apart', async () => {
-  await shell.run('/backstores/ramdisk create rd0 1M', '/ saveconfig');
+test('what a ramdisk held is gone: undo brings all else back, says so, and serves no zeros in its place until reopen', async () => {
+  await shell.run(
+    '/backstores/ramdisk create rd0 1M',
+    `/iscsi create ${iqn}`,
+    `${tpg}/luns create /backstores/ramdisk/rd0`,
+  );
+  await shell.run('/ saveconfig');
   await shell.host.root.start();
-  await shell.run('/backstores/ramdisk delete rd0');
-  const refused = await shell.run('undo');
-  expect(refused).toContain('what /backstores/ramdisk/rd0 held is gone');
-  expect(refused).toContain('/backstores/ramdisk create rd0 1048576');
+  const before = now();
+  await shell.run('clearconfig confirm=true');
+  const said = await shell.run('undo');
+  expect(said).toContain('What /backstores/ramdisk/rd0 held in memory is gone');
+  expect(said).toContain('The change was taken back.');
+  expect(now()).toBe(before);
+  const rd0 = shell.host.root.tree.storageObject('/backstores/ramdisk/rd0')!;
+  expect(rd0.missing).toContain('what it held in memory went when it was deleted');
+  await shell.run('/backstores/ramdisk/rd0 reopen');
+  expect([rd0.missing, rd0.size]).toEqual([undefined, 1 << 20]);
+  // One that is made again was empty when it was made.
+  await shell.run('/backstores/ramdisk create rd1 1M', 'undo');
+  expect(await shell.run('redo')).not.toContain('is gone');
+  expect(shell.host.root.tree.storageObject('/backstores/ramdisk/rd1')?.missing).toBeUndefined();
+});
+
+test('changes of several hands are kept apart', async () => {
   const gone = now();
-  expect(gone).not.toContain('rd0');
   // A change of another program, written between the two operations of this one.
   const create = (path: string, params: Record<string, string | number>, of: string) =>
     shell.host.root.apply({ path, verb: 'create', params }, false, { of });
@@ -181,7 +198,7 @@ test('a size that changed is seen by diff; undo neither takes away what lies the
   expect(await shell.run('diff')).toBe(`~ ${f0} resize size=2097152 (was 1048576)\n`);
   expect(await shell.run('undo')).toBe(
     [
-      `E| The last change cannot be taken back: ${f0} would be smaller again, and what lies beyond 1048576 bytes would be lost.`,
+      `E| The change cannot be taken back: ${f0} would be smaller again, and what lies beyond 1048576 bytes would be lost.`,
       `E| If nothing there is needed: ${f0} resize 1048576 force=true`,
       '',
     ].join('\n'),
@@ -190,7 +207,7 @@ test('a size that changed is seen by diff; undo neither takes away what lies the
   expect(await shell.run('diff')).toBe(`~ ${f0} resize size=1048576 force=true (was 2097152)\n`);
   expect(await shell.run('undo')).toBe(
     [
-      `E| The last change cannot be taken back: what ${f0} held beyond 1048576 bytes is gone.`,
+      `E| The change cannot be taken back: what ${f0} held beyond 1048576 bytes is gone.`,
       `E| To have the size again, with zeros there: ${f0} resize 2097152`,
       '',
     ].join('\n'),

@@ -43,7 +43,7 @@ test('a line on trial is made at once; status says until when; confirm keeps it'
 test('a change that could not be taken back is not tried; nor is a line that is none, has no time, or is a trial itself', async () => {
   await shell.host.root.start();
   expect(await shell.run('try 5m /backstores/ramdisk delete rd0')).toContain(
-    'what /backstores/ramdisk/rd0 held is gone',
+    'what /backstores/ramdisk/rd0 holds would not come back',
   );
   expect(shell.host.root.tree.storageObject('/backstores/ramdisk/rd0')?.missing).toBeUndefined();
   expect(await shell.run('try 5m ls /iscsi 1')).toContain('Nothing was changed, so nothing is on trial.');
