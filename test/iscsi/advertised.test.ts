@@ -1,9 +1,9 @@
 // The address that a portal is advertised as: in discovery, through NAT and containers; set, saved, compared and undone as any setting.
 
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { sendTargets } from '../../src/iscsi/discovery.ts';
 import { redirectionOf } from '../../src/iscsi/redirection.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 const iqn = 'iqn.2003-01.org.example:t';
 const tpg = `/iscsi/${iqn}/tpg1`;
@@ -11,7 +11,7 @@ const portal = `${tpg}/portals/0.0.0.0:3261`;
 let shell: TestShell;
 
 async function open(): Promise<TestShell> {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run(
     'set global auto_add_default_portal=false',
     `/iscsi create ${iqn}`,
@@ -20,11 +20,6 @@ async function open(): Promise<TestShell> {
   );
   return shell;
 }
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
-});
 
 const told = () => {
   const asker = { initiatorName: 'iqn.1994-05.com.redhat:c', address: '10.1.2.3', localAddress: '172.17.0.2' };
@@ -64,7 +59,7 @@ it('is saved, compared, undone, exported, and goes with its portal', async () =>
   await shell.run('/ saveconfig', `${tpg}/portals delete 0.0.0.0 3261`, 'undo');
   expect(told()).toEqual(['192.0.2.9:3261,1']);
   await shell.close();
-  shell = await openShell({ directory: shell.directory });
+  shell = await ownShell({ directory: shell.directory });
   expect(told()).toEqual(['192.0.2.9:3261,1']);
 });
 

@@ -1,17 +1,13 @@
 // ALUA groups through the door: made, deleted, changed, kept in the saved file and in the journal.
 // What initiators are told is tested beside the commands (test/conformance/scsi).
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run('/backstores/ramdisk create rd0 16M', 'cd /backstores/ramdisk/rd0/alua');
-});
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const target = 'iqn.2003-01.org.example:alua';
@@ -80,7 +76,7 @@ describe('SPC-4 5.15 target port groups', () => {
     for (const again of ['/ pwd', '/ saveconfig']) {
       await shell.run(again);
       await shell.close();
-      shell = await openShell({ directory: shell.directory });
+      shell = await ownShell({ directory: shell.directory });
       expect(await shell.run('/backstores/ramdisk/rd0/alua/grp1 status')).toContain('ALUA state: Standby');
     }
   });

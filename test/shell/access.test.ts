@@ -1,8 +1,8 @@
 // Access lists and accounts as they are typed, shown, saved, compared and undone. What they do: test/iscsi/access-list.test.ts.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { dumpTree } from '../../src/index.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 const iqn = 'iqn.2003-01.org.example:t1';
 const tpg = `/iscsi/${iqn}/tpg1`;
@@ -10,13 +10,8 @@ const client = 'iqn.1994-05.com.redhat:client1';
 let shell: TestShell;
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run('set global auto_add_default_portal=false', `/iscsi create ${iqn}`, '/ saveconfig');
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const list = () => shell.host.root.tree.fabrics.get('iscsi')!.targets.get(iqn)!.tpgs.get(1)!.accessList;
@@ -54,7 +49,7 @@ test('saved beside the keys of LIO, and read back by the next process; what cann
   const before = now();
   await shell.run('/ saveconfig');
   await shell.close();
-  shell = await openShell({ directory: shell.directory });
+  shell = await ownShell({ directory: shell.directory });
   expect(now()).toBe(before);
   const configuration = JSON.parse(before);
   configuration.targets[0].tpgs[0].access_list = 'ALL';

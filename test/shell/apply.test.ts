@@ -2,8 +2,8 @@
 
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 let file: string;
@@ -11,13 +11,8 @@ const iqn = 'iqn.2003-01.org.example:disks';
 const client = 'iqn.1994-05.com.redhat:client1';
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   file = join(shell.directory, 'disks.yaml');
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 /** A LUN for two hosts, with CHAP, over two portals. */

@@ -1,20 +1,15 @@
 // The words of the shell and the status about CHAP words that contradict one another. Their effect on a login: test/iscsi/chap.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { problems } from '../../src/index.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 const iqn = 'iqn.2003-01.org.example:t1';
 const tpg = `/iscsi/${iqn}/tpg1`;
 
 beforeEach(async () => {
-  shell = await openShell();
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
+  shell = await ownShell();
 });
 
 const said =

@@ -3,9 +3,9 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { dumpTree } from '../../src/index.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 const iqn = 'iqn.2003-01.org.example:t1';
@@ -13,18 +13,13 @@ const tpg = `/iscsi/${iqn}/tpg1`;
 const client = 'iqn.1994-05.com.redhat:client1';
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run(
     'set global auto_add_default_portal=false',
     `/backstores/fileio create f0 ${shell.directory}/f0.img 1M`,
     `/iscsi create ${iqn}`,
     '/ saveconfig',
   );
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const now = () => JSON.stringify(dumpTree(shell.host.root.tree));
@@ -116,12 +111,12 @@ test('undo goes on in the next process, and what it did comes back like any othe
   await shell.run(`${tpg}/luns create /backstores/fileio/f0`, '/backstores/fileio delete f0');
   for (const left of [2, 1]) {
     await shell.close();
-    shell = await openShell({ directory: shell.directory });
+    shell = await ownShell({ directory: shell.directory });
     expect(await shell.run('undo'), `${left} changes left`).toContain('was taken back');
   }
   expect(now()).toBe(before);
   await shell.close();
-  shell = await openShell({ directory: shell.directory });
+  shell = await ownShell({ directory: shell.directory });
   expect(now()).toBe(before);
 });
 
@@ -178,7 +173,7 @@ test('changes of several hands are kept apart', async () => {
 });
 
 test('while it is served, a target comes back with all that was in it; before the first save, all is new', async () => {
-  const fresh = await openShell();
+  const fresh = await ownShell();
   await fresh.run(`/iscsi create ${iqn}`, `${tpg}/acls create ${client}`, `${tpg} disable`);
   await fresh.host.root.start();
   const before = JSON.stringify(dumpTree(fresh.host.root.tree));
@@ -188,8 +183,6 @@ test('while it is served, a target comes back with all that was in it; before th
     before.replace(/"relative_port_id":\d+/, ''),
   );
   expect(await fresh.run('diff')).toMatch(/^\+ \/iscsi create/);
-  await fresh.close();
-  removeHome(fresh.directory);
 });
 
 test('a size that changed is seen by diff; undo neither takes away what lies there nor says that it could bring it back', async () => {

@@ -1,21 +1,17 @@
 /** Every command of every kind of node is documented, and each of its examples runs. What they do is tested in nodes.test.ts. */
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { rootNode } from '../../shell/nodes/root.ts';
 import { allCommands } from '../../shell/session/common-commands.ts';
 import type { Node } from '../../shell/session/node.ts';
 import { resolvePath } from '../../shell/session/path.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
+import { openShell, removeHome } from '../support/shell.ts';
 
 let shell: TestShell;
 
 beforeEach(async () => {
-  shell = await openShell();
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
+  shell = await ownShell();
 });
 
 const iqn = 'iqn.2003-01.org.example:t1';

@@ -5,18 +5,13 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 
 beforeEach(async () => {
-  shell = await openShell();
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
+  shell = await ownShell();
 });
 
 /** The first line of what a line prints: targetcli's own text. */

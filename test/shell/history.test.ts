@@ -1,7 +1,7 @@
 // changes, backups, undo, redo, diff since: what people and programs read. That undo leads back from anywhere is tested in test/root/history.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 let time: Date;
@@ -12,17 +12,12 @@ const alice = { via: 'shell', user: 'root', login: 'alice', terminal: 'pts/3', a
 const bob = { via: 'shell', user: 'bob', terminal: 'pts/4' } as const;
 
 const open = (directory?: string) =>
-  openShell({ by: alice, now: () => time, ...(directory !== undefined && { directory }) });
+  ownShell({ by: alice, now: () => time, ...(directory !== undefined && { directory }) });
 
 beforeEach(async () => {
   time = new Date(Date.now() - 3 * 3_600_000);
   shell = await open();
   await shell.run('set global auto_add_default_portal=false');
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const later = (minutes: number) => {

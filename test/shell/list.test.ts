@@ -3,7 +3,7 @@
 
 import { expect, it, onTestFinished } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
-import { openShell, removeHome } from '../support/shell.ts';
+import { ownShell } from '../support/own-shell.ts';
 import { freePort, iqn } from '../support/tcli.ts';
 
 const tpg = `/iscsi/${iqn}/tpg1`;
@@ -11,11 +11,7 @@ const one = 'iqn.1994-05.com.redhat:one';
 
 async function served() {
   const port = await freePort();
-  const shell = await openShell();
-  onTestFinished(async () => {
-    await shell.close();
-    removeHome(shell.directory);
-  });
+  const shell = await ownShell();
   await shell.run(
     ...['rd9 2M', 'rd10 1G', 'rd2 16M'].map(
       (words) => `/backstores/ramdisk create ${words} wwn=w-${words.split(' ')[0]}`,

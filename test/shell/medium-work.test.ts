@@ -1,21 +1,16 @@
 // The shell's words about FORMAT UNIT and SANITIZE. Their effect is tested in test/conformance/scsi.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { ScsiInitiator } from '../support/logical-unit.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 const path = '/backstores/ramdisk/rd0';
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run('/backstores/ramdisk create rd0 4M');
   await shell.host.root.start();
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const info = async () => JSON.parse(await shell.run(`${path} info --json`)).data;

@@ -2,21 +2,16 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { rootNode } from '../../shell/nodes/root.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 let file: string;
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   file = join(shell.directory, 'f1.img');
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 /** The first line of what each line prints. */

@@ -1,15 +1,11 @@
 // Mistakes of a tired operator, and the words of the answer that say what to type instead. Not here: the commands themselves.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 beforeEach(async () => {
-  shell = await openShell();
-});
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
+  shell = await ownShell();
 });
 
 const tpg = '/iscsi/iqn.2003-01.org.example:disk/tpg1';

@@ -6,14 +6,14 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { rootNode } from '../../shell/nodes/root.ts';
 import { allCommands } from '../../shell/session/common-commands.ts';
 import type { Node } from '../../shell/session/node.ts';
 import { quoted, type SessionInfo } from '../../src/index.ts';
 import { sendTargets } from '../../src/iscsi/discovery.ts';
 import { hostile, hostileName, rawIn } from '../support/hostile.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 const iqn = `iqn.2003-01.org.${hostileName}:t`;
@@ -71,12 +71,7 @@ let shell: TestShell;
 beforeEach(async () => {
   const directory = temporaryDirectory('/dev/shm');
   writeFileSync(join(directory, 'saveconfig.json'), JSON.stringify(saved));
-  shell = await openShell({ directory });
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
+  shell = await ownShell({ directory });
 });
 
 /** Colours as the shell paints them, which no saved file can have here: one number each. */
@@ -175,7 +170,7 @@ test('the candidate for such a name can be typed; the object can be deleted, und
   expect(seen).toEqual([true, false, true, true]);
   await shell.run('saveconfig');
   await shell.close();
-  shell = await openShell({ directory: shell.directory });
+  shell = await ownShell({ directory: shell.directory });
   expect(there()).toBe(true);
 });
 

@@ -4,24 +4,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { readShare, shareLine } from '../../shell/process/share-words.ts';
 import { dumpTree } from '../../src/index.ts';
 import { needs } from '../support/needs.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 import { attachLoopDevice, detachLoopDevice, makeFile } from '../support/scratch.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
 
 let shell: TestShell;
 let path: string;
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   path = join(shell.directory, 'disk one.img');
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const now = () => JSON.stringify(dumpTree(shell.host.root.tree));

@@ -2,28 +2,23 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { answerHere } from '../../shell/channel/client-file.ts';
 import type { ShellReply } from '../../shell/channel/protocol.ts';
 import { serveSession } from '../../shell/channel/session-server.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 const iqn = 'iqn.2003-01.org.example:t1';
 const tpg = `/iscsi/${iqn}/tpg1`;
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run(
     'set global auto_add_default_portal=false',
     '/backstores/ramdisk create rd0 1M',
     `/iscsi create ${iqn}`,
   );
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const plain = (text: string) =>

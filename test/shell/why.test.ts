@@ -1,7 +1,7 @@
 // The words of `why`. What it finds out is tested by test/root/why.test.ts.
 
-import { expect, it, onTestFinished } from 'vitest';
-import { openShell, removeHome } from '../support/shell.ts';
+import { expect, it } from 'vitest';
+import { ownShell } from '../support/own-shell.ts';
 import { freePort, iqn } from '../support/tcli.ts';
 
 const tpg = `/iscsi/${iqn}/tpg1`;
@@ -9,11 +9,7 @@ const one = 'iqn.1994-05.com.redhat:one';
 
 async function served() {
   const port = await freePort();
-  const shell = await openShell();
-  onTestFinished(async () => {
-    await shell.close();
-    removeHome(shell.directory);
-  });
+  const shell = await ownShell();
   await shell.run(
     '/backstores/ramdisk create rd0 1M',
     `/iscsi create ${iqn}`,

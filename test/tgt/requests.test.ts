@@ -4,11 +4,11 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { dumpTree } from '../../src/index.ts';
 import { modes, operations } from '../../src/tgt/protocol.ts';
 import { answerTo } from '../../src/tgt/requests.ts';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 import { TgtClient } from '../support/tgt-client.ts';
 
 let shell: TestShell;
@@ -16,13 +16,8 @@ let client: TgtClient;
 const iqn = 'iqn.2026-11.org.example:one';
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   client = new TgtClient(shell.host);
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 function file(name: string, size = 1 << 20): string {
@@ -47,7 +42,7 @@ test('a new target lets nobody come; its number stays with it when the process b
     ['::', 3260],
   ]);
   await shell.close();
-  shell = await openShell({ directory: shell.directory });
+  shell = await ownShell({ directory: shell.directory });
   client = new TgtClient(shell.host);
   expect(await client.ask('target', 'show')).toContain(`Target 7: ${iqn}\n`);
 });

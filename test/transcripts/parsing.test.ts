@@ -3,8 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../support/shell.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
 const iqn = 'iqn.1994-05.com.redhat:data';
@@ -12,7 +12,7 @@ const client = 'iqn.1994-05.com.redhat:client1';
 const tpg = `/iscsi/${iqn}/tpg1`;
 
 beforeEach(async () => {
-  shell = await openShell({ bareErrors: true });
+  shell = await ownShell({ bareErrors: true });
   await shell.run(
     '/backstores/ramdisk create test1 8M',
     '/backstores/ramdisk create test2 8M',
@@ -23,11 +23,6 @@ beforeEach(async () => {
     `${tpg}/portals delete 0.0.0.0 3260`,
     `${tpg}/portals create ip_address=::0 ip_port=3260`,
   );
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 /** Rows of an `ls`, split as Ansible's modules split them. */

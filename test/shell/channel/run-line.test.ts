@@ -2,16 +2,12 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { completeStatement, runTyped } from '../../../shell/channel/run-line.ts';
-import { openShell, removeHome } from '../../support/shell.ts';
+import { ownShell } from '../../support/own-shell.ts';
 
 async function typing() {
-  const shell = await openShell({ terminal: { color: true } });
-  onTestFinished(async () => {
-    await shell.close();
-    removeHome(shell.directory);
-  });
+  const shell = await ownShell({ terminal: { color: true } });
   const client = {
     run: (line: string, to: Parameters<typeof shell.session.run>[1]) =>
       shell.session.run(line, to, new AbortController().signal),

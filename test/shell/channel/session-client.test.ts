@@ -7,7 +7,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ClientQuestion, ShellReply, ShellRequest } from '../../../shell/channel/protocol.ts';
 import { type Channel, SessionClient } from '../../../shell/channel/session-client.ts';
 import { serveSession } from '../../../shell/channel/session-server.ts';
-import { openShell, removeHome } from '../../support/shell.ts';
+import { ownShell } from '../../support/own-shell.ts';
 
 function folder(): string {
   const directory = mkdtempSync(join(tmpdir(), 'tcli-client-'));
@@ -68,11 +68,7 @@ test('a server gets the file that the line names, by that name, and what the fil
 });
 
 test('an honest server gets what apply and try need, several secrets among it', async () => {
-  const shell = await openShell();
-  onTestFinished(async () => {
-    await shell.close();
-    removeHome(shell.directory);
-  });
+  const shell = await ownShell();
   vi.stubEnv('TCLI_TEST_NAMED', 'named-secret');
   onTestFinished(() => void vi.unstubAllEnvs());
   const file = join(shell.directory, 'description');

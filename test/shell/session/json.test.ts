@@ -1,23 +1,18 @@
 // The output of commands as data (docs/json.md). The output as text is tested with each command.
 
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { rootNode } from '../../../shell/nodes/root.ts';
 import { allCommands } from '../../../shell/session/common-commands.ts';
 import type { Node } from '../../../shell/session/node.ts';
-import { openShell, removeHome, type TestShell } from '../../support/shell.ts';
+import { ownShell, type TestShell } from '../../support/own-shell.ts';
 
 let shell: TestShell;
 const iqn = 'iqn.2003-01.org.example:t1';
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run('/backstores/ramdisk create rd0 16M', `/iscsi create ${iqn}`);
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const json = async (line: string) => JSON.parse(await shell.run(line));

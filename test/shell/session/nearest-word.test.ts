@@ -1,8 +1,8 @@
 // The lines of an error below its first one: the place, and the word that was probably meant.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { didYouMean, nearestWords } from '../../../shell/session/nearest-word.ts';
-import { openShell, removeHome, type TestShell } from '../../support/shell.ts';
+import { ownShell, type TestShell } from '../../support/own-shell.ts';
 
 test.each([
   ['crate', ['create']],
@@ -24,11 +24,7 @@ test('two candidates are named, more are not', () => {
 
 let shell: TestShell;
 beforeEach(async () => {
-  shell = await openShell();
-});
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
+  shell = await ownShell();
 });
 
 test.each([

@@ -5,25 +5,20 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { mayBeKept } from '../../../shell/session/history.ts';
 import { showLine } from '../../../shell/session/secrets.ts';
 import { dumpTree, withoutSecrets } from '../../../src/index.ts';
-import { openShell, removeHome, type TestShell } from '../../support/shell.ts';
+import { ownShell, type TestShell } from '../../support/own-shell.ts';
 
 let shell: TestShell;
 const tpg = '/iscsi/iqn.2003-01.org.example:t/tpg1';
 const secret = 'S3cr3t-0f-0urs';
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run(`/iscsi create iqn.2003-01.org.example:t`, `${tpg}/acls create iqn.2003-01.org.example:c`);
   await shell.run(`set global logfile=${join(shell.directory, 'log')} loglevel_file=debug`);
-});
-
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 /** Lines of people who mean `set auth password=…`, and their beginnings. */
