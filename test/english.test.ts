@@ -122,3 +122,12 @@ it('a comment, and the name of a test, begins with its subject: no pronoun, no c
     ]);
   expect(wrong).toEqual([]);
 });
+
+it('the glossary has the words that are ours and stand in more than one file of the product, in their order', () => {
+  const words = [...text('docs/glossary.md').matchAll(/^\| (?!word )([^|]+?) \|/gm)].map(([, word = '']) => word);
+  expect(words.length).toBeGreaterThan(30);
+  expect(words).toEqual(words.toSorted((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1)));
+  const product = files.filter((file) => !file.startsWith('test/') && !printed.includes(file)).map(text);
+  const isUsed = (word: string) => new RegExp(`\\b${word.replace(' ', '[ -]')}s?\\b`, 'i');
+  expect(words.filter((word) => product.filter((one) => isUsed(word).test(one)).length < 2)).toEqual([]);
+});
