@@ -30,6 +30,8 @@ const settings: Readonly<Record<string, string>> = {
   rbd_cache: 'false',
   rbd_skip_partial_discard: 'false',
   rbd_blocklist_on_break_lock: 'true',
+  // Librados of Ceph 16 sends any other time as an integer, which its monitors refuse: no lock could be broken.
+  rbd_blocklist_expire_seconds: '0',
   client_mount_timeout: String(monitorSeconds),
   rados_mon_op_timeout: String(monitorSeconds),
   log_to_stderr: 'false',

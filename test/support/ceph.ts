@@ -163,7 +163,10 @@ async function signalled(child: ChildProcess, signal: NodeJS.Signals): Promise<v
   await ended;
 }
 
-/** One copy of everything, no keys over the wire that are worth hiding, and no complaint about either. */
+/**
+ * One copy of everything, no keys over the wire that are worth hiding, and no complaint about either; and a time for shutting out with
+ * which librados of Ceph 16 shuts out nobody.
+ */
 const configuration = (folder: string, id: string, monitor: string, address: string, watchTimeout: number) => `[global]
 fsid = ${id}
 mon host = ${monitor}
@@ -191,6 +194,7 @@ osd memory cache min = 134217728
 osd scrub load threshold = 100
 auth allow insecure global id reclaim = false
 osd client watch timeout = ${watchTimeout}
+rbd blocklist expire seconds = 600
 [mon.a]
 mon data = ${folder}/mon
 [mgr]
