@@ -168,7 +168,7 @@ it('ls and info show what the engine has, also what was made and removed beside 
   expect(statSync(join(folder, 'disk.img.snap-s1')).mode & 0o777).toBe(0o400);
   await shell.run(`${path} delete s1`);
   expect(readdirSync(folder)).toEqual(['disk.img']);
-  expect(await shell.run(`${path} delete s1`)).toContain('There is no snapshot s1.');
+  expect(await shell.run(`${path} delete s1`)).toContain('disk has no snapshot s1');
   expect(await shell.run(`${path}/s1 info`)).toContain('No such path');
 });
 
