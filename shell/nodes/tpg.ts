@@ -58,7 +58,7 @@ const ofTarget = ({ run, json: _, ...command }: ShellCommand<Target>): ShellComm
 });
 const onlyCommands: Commands<Tpg> = { rename: ofTarget(renameTarget), copy: ofTarget(copyTarget) };
 
-/** What targetcli shows of the authentication of a TPG. */
+/** The summary of a TPG's authentication, as targetcli shows it. */
 function summaryOf({
   enabled,
   nexusWwn,

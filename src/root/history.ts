@@ -221,7 +221,7 @@ export class ChangeHistory {
     const cannot = does === 'undo' ? 'The change cannot be taken back' : 'The change cannot be made again';
     await checkStep(tree, operations, wish, cannot);
     refuseResize(tree, operations, cannot);
-    // One that the change itself creates was empty then.
+    // A ramdisk that the change itself creates was empty then.
     const created = change.operations.filter(({ verb }) => verb === 'create').map(pathMade);
     const isNew = (path: string) => does === 'redo' && created.includes(path);
     const lost = serving ? lostBy(tree, operations).filter((path) => !isNew(path)) : [];

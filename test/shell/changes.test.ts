@@ -135,7 +135,7 @@ test('a whole configuration that was cleared comes back, with what was never sav
   expect(same(now())).toBe(same(before));
 });
 
-test('what a ramdisk held is gone: undo brings all else back, says so, and serves no zeros in its place until reopen', async () => {
+test('the contents of a ramdisk are gone: undo brings all else back, says so, and serves no zeros in its place until reopen', async () => {
   await shell.run(
     '/backstores/ramdisk create rd0 1M',
     `/iscsi create ${iqn}`,
@@ -153,7 +153,7 @@ test('what a ramdisk held is gone: undo brings all else back, says so, and serve
   expect(rd0.missing).toContain('what it held in memory went when it was deleted');
   await shell.run('/backstores/ramdisk/rd0 reopen');
   expect([rd0.missing, rd0.size]).toEqual([undefined, 1 << 20]);
-  // One that is made again was empty when it was made.
+  // A ramdisk that is made again was empty when it was made.
   await shell.run('/backstores/ramdisk create rd1 1M', 'undo');
   expect(await shell.run('redo')).not.toContain('is gone');
   expect(shell.host.root.tree.storageObject('/backstores/ramdisk/rd1')?.missing).toBeUndefined();
