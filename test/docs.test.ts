@@ -204,3 +204,12 @@ it('docs/architecture.md has a line for every folder of src', () => {
   const missing = folders.filter(({ name }) => !rows.some((row) => row.split('|')[1]?.includes(`\`${name}\``)));
   expect(missing.map(({ name }) => name)).toEqual([]);
 });
+
+it.each(pages.filter(([, text]) => text.includes('<!-- run -->')))(
+  '%s: every block of commands is run by a test, or says on which other system it is meant',
+  (_name, text) => {
+    const blocks = [...text.matchAll(/(.*)\n```(?:sh|powershell)\n(.*)/g)];
+    const unmarked = blocks.filter(([, before = '']) => !/^<!-- (run|elsewhere: .+) -->$/.test(before));
+    expect(unmarked.map(([, , first]) => first)).toEqual([]);
+  },
+);

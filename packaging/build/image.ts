@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { debianComponent, sbomOf } from './sbom.ts';
 import { type Architecture, architectures, manifest, output } from './stage.ts';
 
 /** The user in the image: one that nobody has outside. */
@@ -34,10 +35,18 @@ export function buildImage(staged: string, architecture: Architecture): string {
   chmodSync(root, 0o755);
   const words = ['-qq', '-o', 'APT::Sandbox::User=root', 'download', ...libraries];
   execFileSync('apt-get', words, { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] });
-  for (const name of readdirSync(work).filter((one) => one.endsWith('.deb')))
-    execFileSync('dpkg-deb', ['-x', join(work, name), root]);
+  const debian = readdirSync(work).filter((one) => one.endsWith('.deb'));
+  for (const name of debian) execFileSync('dpkg-deb', ['-x', join(work, name), root]);
   for (const name of ['usr/share', 'usr/lib/x86_64-linux-gnu/gconv', 'usr/lib/x86_64-linux-gnu/audit'])
     rmSync(join(root, name), { recursive: true, force: true });
+  mkdirSync(join(root, 'usr/share/doc/tcli'), { recursive: true });
+  const components = debian.map((file) => {
+    const words = ['-f', join(work, file), 'Package', 'Version', 'Architecture'];
+    const fields = execFileSync('dpkg-deb', words, { encoding: 'utf8' });
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(fields)?.[1] ?? '';
+    return debianComponent(field('Package'), field('Version'), field('Architecture'));
+  });
+  writeFileSync(join(root, 'usr/share/doc/tcli/sbom.cdx.json'), sbomOf([architecture], components));
   mkdirSync(join(root, 'usr/bin'), { recursive: true });
   for (const name of applets) symlinkSync('/bin/busybox', join(root, 'bin', name));
   cpSync(staged, join(root, 'usr/lib/tcli'), { recursive: true, verbatimSymlinks: true });

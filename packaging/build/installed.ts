@@ -58,7 +58,7 @@ export function layOut(root: string, kind: 'deb' | 'rpm', architecture: Architec
   for (const name of ['README.md', 'SECURITY.md']) cpSync(join(project, name), join(root, pages, name));
   put(`${pages}/changelog.gz`, gzipSync(readFileSync(join(project, 'CHANGELOG.md')), { level: 9 }));
   put(`${pages}/copyright`, copyright());
-  put(`${pages}/sbom.cdx.json`, sbomOf(architecture));
+  put(`${pages}/sbom.cdx.json`, sbomOf([architecture]));
   chmodSync(join(root, 'usr/lib/tcli/node_modules/.bin/node'), 0o755);
 }
 

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sbomOf } from './sbom.ts';
 import { type Architecture, manifest, output, project } from './stage.ts';
 
 /** What Node looks for in its own file; its documentation names it. */
@@ -51,6 +52,8 @@ export function buildSingle(staged: string, architecture: Architecture): string 
   const words = [postject, program, 'NODE_SEA_BLOB', join(work, 'blob'), '--sentinel-fuse', fuse];
   execFileSync(node, words, { stdio: ['ignore', 'ignore', 'inherit'] });
   chmodSync(program, 0o755);
+  // Nothing can stand beside it: its list does.
+  writeFileSync(`${program}.cdx.json`, sbomOf([architecture]));
   rmSync(work, { recursive: true });
   return program;
 }

@@ -1,4 +1,5 @@
-// The command lines for the server in the pages by task, run as they stand there (blocks that follow `<!-- run -->`).
+// The command lines for the server in the pages by task, run as they stand there (blocks that follow `<!-- run -->`). Blocks for other
+// systems say so (`<!-- elsewhere: … -->`, test/docs.test.ts), and are not tested.
 
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,22 +1,16 @@
-// `npm run e2e:packages [-- --built]`, as root (--built: packages/ has them already): the packages for x64 are built and used as their users do. The Debian package in a fresh Debian,
-// the RPM by what it lists and by its scriptlets, the single-file program alone, the npm package by npx with nothing installed.
+// `npm run e2e:packages [-- --built] [STEP …]`, as root: the packages are built (`--built`: packages/ has them already) and used as their
+// users do. Without a STEP: those for x64, the Debian package in a fresh Debian, the RPM by what it lists and by its scriptlets, the
+// single-file program alone, the npm package by npx with nothing installed, the image by crun. `upgrade` and `arm64` take longer, and are
+// said by name (.ci/long).
 
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { manifest, output } from '../../packaging/build/stage.ts';
+import { arm64Serves } from './arm64.ts';
 import { containerServes, podServes } from './container.ts';
+import { upgrades } from './upgrade.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 const work = mkdtempSync(join(tmpdir(), 'tcli-packages-'));
@@ -72,10 +66,22 @@ function shareLines(port: number): string {
   ].join('\n');
 }
 
+/** A Debian with nothing on it but what it cannot be without, and some packages more. */
+function freshDebian(root: string, ...more: string[]): void {
+  run(
+    'mmdebstrap',
+    '--quiet',
+    '--variant=minbase',
+    ...(more.length > 0 ? [`--include=${more}`] : []),
+    'bookworm',
+    root,
+  );
+  mkdirSync(join(root, 'srv'), { recursive: true });
+}
+
 async function debian(): Promise<void> {
-  run('debootstrap', '--variant=minbase', 'bookworm', chroot);
+  freshDebian(chroot);
   cpSync(deb, join(chroot, 'tcli.deb'));
-  mkdirSync(join(chroot, 'srv'), { recursive: true });
   run('mount', '-t', 'proc', 'proc', join(chroot, 'proc'));
   inside('apt-get install -y -qq --no-install-recommends ./tcli.deb >/dev/null');
   check('tcli --version after apt install', inside('tcli --version').includes(manifest.version));
@@ -101,6 +107,16 @@ async function debian(): Promise<void> {
     'and keeps configuration and data',
     ['etc/tcli/saveconfig.json', 'srv/disk0.img'].every((one) => existsSync(join(chroot, one))),
   );
+}
+
+async function upgrade(): Promise<void> {
+  const root = join(work, 'machine');
+  freshDebian(root, 'systemd', 'systemd-sysv', 'dbus');
+  cpSync(deb, join(root, 'tcli.deb'));
+  writeFileSync(join(root, 'tmp/lines'), `${shareLines(13_264)}\n/ saveconfig\n`);
+  const install = 'apt-get install -y -qq --no-install-recommends ./tcli.deb >/dev/null; tcli -f /tmp/lines';
+  run('unshare', '--mount', 'sh', '-ec', `mount -t proc proc ${root}/proc; exec chroot ${root} sh -ec '${install}'`);
+  await upgrades(root, deb, `iscsi://127.0.0.1:13264/iqn.2003-01.org.example:disk0/0`, check);
 }
 
 function rpmPackage(): void {
@@ -195,22 +211,43 @@ function npx(): void {
   check('npx --package ./tcli-VERSION.tgz tcli', said.includes(manifest.version));
 }
 
+async function container(): Promise<void> {
+  run('docker-compose', '-f', join(project, 'packaging/container/compose.yaml'), 'config', '-q');
+  check('the compose file is one', true);
+  check('the image serves, as nobody, on a root file system that is read-only', await containerServes(13_262));
+  check('so it does as a pod, what the Secret says and nothing else', await podServes(13_263));
+  const sizes = { image: statSync(image).size, node: statSync(process.execPath).size };
+  check('it has at most 60 MB over Node', sizes.image - sizes.node < 60e6);
+}
+
+/** By what each is asked for. The Debian that the first makes, the second uses. */
+const steps = { single: singleFile, npx, container, debian, rpm: rpmPackage };
+const longSteps = { upgrade, arm64: () => arm64Serves(work, 13_265, check) };
+
+const [built, ...named] =
+  process.argv[2] === '--built' ? [true, ...process.argv.slice(3)] : [false, ...process.argv.slice(2)];
+const all: Readonly<Record<string, () => void | Promise<void>>> = { ...steps, ...longSteps };
+const wanted = named.length > 0 ? (named as string[]) : Object.keys(steps);
+const strange = wanted.find((name) => !Object.hasOwn(all, name));
+if (strange !== undefined) throw new Error(`${strange}: no step; there are ${Object.keys(all).join(', ')}`);
+
+/** The words for `npm run package` that make what the steps use. */
+const kinds = new Set(
+  wanted.flatMap(
+    (name) =>
+      ({ single: ['single'], container: ['image'], debian: ['deb'], rpm: ['rpm'], upgrade: ['deb'] })[name] ?? [],
+  ),
+);
+
 try {
   await step('build', () => {
-    if (process.argv[2] === '--built') return;
-    execFileSync(process.execPath, [join(project, 'packaging/build/run.ts'), 'x64'], { stdio: 'inherit' });
+    if (built) return;
+    const build = (...words: string[]) =>
+      execFileSync(process.execPath, [join(project, 'packaging/build/run.ts'), ...words], { stdio: 'inherit' });
+    if (kinds.size > 0) build('x64', ...kinds);
+    if (wanted.includes('arm64')) build('arm64', 'deb', 'single');
   });
-  await step('single-file program', singleFile);
-  await step('npx', npx);
-  await step('container', async () => {
-    check('the image serves, as nobody, on a root file system that is read-only', await containerServes(13_262));
-    check('so it does as a pod, what the Secret says and nothing else', await podServes(13_263));
-    const sizes = { image: statSync(image).size, node: statSync(process.execPath).size };
-    check('it has at most 60 MB over Node', sizes.image - sizes.node < 60e6);
-  });
-  await step('Debian package', debian);
-  await step('RPM', rpmPackage);
-  console.log(`Debian ${readFileSync(join(chroot, 'etc/debian_version'), 'utf8').trim()}`);
+  for (const name of wanted) await step(name, all[name]!);
 } finally {
   if (existsSync(join(chroot, 'proc/self'))) run('umount', join(chroot, 'proc'));
   rmSync(work, { recursive: true, force: true });

@@ -15,6 +15,7 @@ export const packagesOf = {
   buildah: 'buildah',
   crun: 'crun',
   dd: 'coreutils',
+  'docker-compose': 'docker-compose',
   debootstrap: 'debootstrap',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
@@ -24,6 +25,10 @@ export const packagesOf = {
   fish: 'fish',
   flock: 'util-linux',
   groff: 'groff',
+  mmdebstrap: 'mmdebstrap',
+  // The architecture of which packages are tried that this machine does not have.
+  'qemu-aarch64-static': 'qemu-user-static',
+  'systemd-nspawn': 'systemd-container',
   'iscsi-inq': 'libiscsi-bin',
   'iscsi-ls': 'libiscsi-bin',
   'iscsi-perf': 'libiscsi-bin',
