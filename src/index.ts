@@ -71,8 +71,9 @@ export { changedAttributes } from './operations/storage-object-operations.ts';
 export type { Tree } from './operations/tree.ts';
 export { ownAuthor } from './root/author.ts';
 export { type Differences, differencesByRestore, differencesFrom } from './root/changes.ts';
+export type { ClusterStatus } from './root/cluster-status.ts';
 export type { HistoryStep } from './root/history.ts';
-export { type Host, openHost, type SavedFile } from './root/host.ts';
+export { type Host, openHost } from './root/host.ts';
 export {
   type DiskRow,
   type InitiatorRow,
@@ -88,6 +89,7 @@ export { type ChangeOptions, newPart } from './root/options.ts';
 export type { LoginRefusal } from './root/refusals.ts';
 export type { Root } from './root/root.ts';
 export { parseConfiguration } from './root/saved-file.ts';
+export type { SavedFile } from './root/saving.ts';
 export { describeTrial } from './root/trials.ts';
 export {
   type LoginWalk,
@@ -124,3 +126,6 @@ export {
   type Tpg,
 } from './target/target.ts';
 export { iqnOf, normaliseWwn } from './target/wwn.ts';
+
+/** Loads the part that only gateways of a cluster need. */
+export const clustering = () => import('./root/clustering.ts');

@@ -22,6 +22,19 @@ export const logEvents = {
     level: 'error',
     doc: 'A thread that does I/O has ended; another one takes its place, and initiators come back to it.',
   },
+  'gateway on standby': {
+    level: 'error',
+    doc: 'This gateway cannot follow what others of its cluster have changed: it changes nothing any more, and goes on with what it has. `reason`; mostly, another gateway is of a newer version.',
+  },
+  'cluster does not answer': {
+    level: 'error',
+    doc: 'etcd does not answer: the configuration cannot be changed until it does. Said once.',
+  },
+  'cluster answers again': { level: 'info', doc: 'etcd answers again, and the configuration can be changed.' },
+  'journal behind the cluster': {
+    level: 'error',
+    doc: 'A change is made and in etcd, and could not be written to the journal; that is made anew with the next change, or at the next start.',
+  },
   'contents lost': {
     level: 'error',
     doc: 'A ramdisk has lost what it held, with the thread that served it: it is not served until an operator reopens it, empty.',

@@ -1,6 +1,7 @@
 /** Reads the words after `tcli`. */
 
 import { type Home, homeOf, logLevels, OperatorError } from '../../src/client.ts';
+import { type ClusterWords, readCluster } from './cluster-words.ts';
 import { type ServeWords, serveWords, split } from './serve-words.ts';
 import { readShare, type ShareWords } from './share-words.ts';
 
@@ -19,6 +20,7 @@ export interface Invocation {
     /** The work of tgt's own program of that name. */
     | { readonly kind: 'tgt'; readonly tool: TgtTool; readonly words: readonly string[] }
     | { readonly kind: 'share'; readonly share: ShareWords }
+    | { readonly kind: 'cluster'; readonly cluster: ClusterWords }
     | { readonly kind: 'install'; readonly user: boolean; readonly yes: boolean }
     | {
         readonly kind: 'daemon';
@@ -69,6 +71,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
        tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
        tcli [OPTIONS] daemon stop [--force] | status
+       tcli [OPTIONS] cluster join ETCD[,ETCD…] --name NAME [JOINING] | leave | status   gateways that share one configuration
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
        tcli [OPTIONS] import FILE [--dry-run]                    the configuration of tgt, IET, gotgt or ctld
@@ -91,6 +94,10 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
                --allow NAME|ADDRESS    who may come (repeatable); everybody when not said
                --chap USER             asks initiators for a name and a secret, which is made; --ask: asked for
                --read-only, --port PORT, --name IQN
+  JOINING:     --cluster NAME          which of the clusters in that etcd; tcli when not said
+               --ca FILE --cert FILE --key FILE  certificates for etcd, PEM
+               --user-file FILE        its first line is USER:PASSWORD, for etcd
+               --replace               give up the configuration that is here for that of the cluster; a file keeps it
   SERVING:     --config FILE           what it says, and nothing else, is served: a description (.yaml) or a saved
                                        configuration (.json); read again by SIGHUP; other changes are refused
                --wait SECONDS          for devices that are not there yet
@@ -210,6 +217,8 @@ export function readArguments(words: readonly string[]): Invocation {
   const tool = tgtTools.find((one) => one === first);
   if (tool) return { home, cwd, wants: { kind: 'tgt', tool, words: rest.slice(1) } };
   if (first === 'serve') return { home, cwd, wants: { kind: 'serve', serve: serveWords(rest.slice(1)) } };
+  if (first === 'cluster')
+    return { home, cwd, wants: { kind: 'cluster', cluster: readCluster(rest.slice(1), json !== '') } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);
   if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
@@ -238,7 +247,7 @@ export function usageOn(topic: string): string | undefined {
   const lines = usage.split('\n');
   const own = lines.filter((line) => / {2}tcli |: tcli /.test(line) && line.split(/\s+/).includes(topic));
   if (!/^[a-z]+$/.test(topic) || own.length === 0) return undefined;
-  const blocks = ['SHARING', 'SERVING'].filter((block) => own.some((line) => line.includes(`[${block}]`)));
+  const blocks = ['SHARING', 'JOINING', 'SERVING'].filter((block) => own.some((line) => line.includes(`[${block}]`)));
   return [...own, ...blocks.map(blockOf), 'OPTIONS, and all other commands: tcli --help', ''].join('\n');
 }
 

@@ -82,6 +82,10 @@ async function main(): Promise<number> {
     const { daemon } = await import('./daemon-commands.ts');
     return daemon(home, wants);
   }
+  if (wants.kind === 'cluster') {
+    const { cluster } = await import('./cluster.ts');
+    return cluster(home, wants.cluster, version);
+  }
   if (wants.kind === 'completion') {
     const { completionScript } = await import('./completion-script.ts');
     return print(completionScript(wants.shell));
@@ -143,7 +147,7 @@ const calledTargetcli = called === 'targetcli';
 
 type Script = Exclude<
   Invocation['wants'],
-  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgt' | 'share' }
+  { kind: 'serve' | 'daemon' | 'install' | 'completion' | 'complete' | 'tgt' | 'share' | 'cluster' }
 >;
 
 /** Runs lines that nobody types. */

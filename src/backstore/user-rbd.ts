@@ -15,6 +15,7 @@ import { roundDown, userBackstore } from './user.ts';
 /** An image of a Ceph cluster. */
 export const userRbd = userBackstore({
   handler: 'rbd',
+  isShared: true,
   doc: 'An image of a Ceph cluster, by librbd.',
   string: 'POOL/IMAGE, and behind it ;conf=FILE and ;id=USER where they are not the usual ones.',
   example: 'disk0 1G rbd/disk0',

@@ -33,6 +33,8 @@ export interface UserKind {
    */
   resize?(string: string, before: number, size: number | undefined, served: boolean): Promise<Omit<Resized, 'config'>>;
   resized?(string: string, size: string): string;
+  /** As in `Backstore`. */
+  readonly isShared?: true;
   /** Snapshots, as in `Backstore`, for strings. */
   readonly snapshots?: {
     readonly needs: string;
@@ -66,6 +68,7 @@ export function userBackstore(kind: UserKind): Backstore {
     doc,
     example,
     elsewhere: true,
+    ...(kind.isShared && { isShared: true }),
     lioAttributes: ['alua_support', 'emulate_pr', 'emulate_write_cache', 'pgr_support'],
     parameters: [
       { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },

@@ -8,7 +8,7 @@ import { printableLine } from '../printable.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { StoreFailure } from './store.ts';
 
-/** What proves who is who; PEM. */
+/** The certificates of both sides; PEM. */
 export interface EtcdCertificates {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
@@ -39,7 +39,7 @@ export class RequestFailed extends Error {
   }
 }
 
-/** What a member answers. */
+/** The answer of a member. */
 export interface EtcdAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -197,7 +197,7 @@ class Sent {
       this.#stopConnecting();
       socket.setKeepAlive(true, probeMs);
     };
-    // One that was used before is open.
+    // A connection that was used before is open.
     if (socket.bytesRead > 0) open();
     else socket.once(isSecure ? 'secureConnect' : 'connect', open);
   }

@@ -25,7 +25,7 @@ export const objectOf = (value: unknown): EtcdObject =>
 const listOf = (value: unknown): EtcdObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
 /** A number, or 0. */
 export const numberOf = (value: unknown): number => Number(value ?? 0) || 0;
-/** What of a header says how far the store is. */
+/** The revision in the header of an answer. */
 export const revisionOf = (body: EtcdObject): number => numberOf(objectOf(body['header'])['revision']);
 
 /** The first key that does not begin with `prefix`, in base64. */
@@ -86,14 +86,14 @@ const storedIn = (kv: EtcdObject): StoredValue => ({
   ...(numberOf(kv['lease']) !== 0 && { lease: String(kv['lease']) }),
 });
 
-/** What a range answers. */
+/** The answer to a range. */
 export const foundIn = (body: EtcdObject, revision = revisionOf(body)): FoundValues => ({
   values: listOf(body['kvs']).map(storedIn),
   more: body['more'] === true,
   revision,
 });
 
-/** What a transaction answers. */
+/** The answer to a transaction. */
 export function transactedIn(body: EtcdObject): Transacted {
   const revision = revisionOf(body);
   const found = listOf(body['responses']).flatMap((one) =>
@@ -109,7 +109,7 @@ export const eventsIn = (result: EtcdObject): StoreEvent[] =>
     return event['type'] === 'DELETE' ? { deleted: value.key, modified: value.modified } : { put: value };
   });
 
-/** What an error means. */
+/** The meaning of an error. */
 interface EtcdFailure {
   readonly failure: StoreFailure;
   /** Another member may know better. */

@@ -78,7 +78,7 @@ class Etcd implements Store {
   readonly #connections: EtcdConnection[];
   /** The member that answered last. */
   #preferred = 0;
-  /** What etcd has given for name and password; undefined: nothing is known of it. */
+  /** The token that etcd gave for name and password; undefined: there is none. */
   #token: string | undefined;
   readonly #watches = new Set<() => void>();
   #isClosed = false;
@@ -105,7 +105,7 @@ class Etcd implements Store {
     return transactedIn(await this.#call('/v3/kv/txn', body, isReading ? 'repeatable' : 'once', call));
   }
 
-  /** One that was granted twice ends by itself. */
+  /** A lease that was granted twice ends by itself. */
   async grant(seconds: number, call?: StoreCall): Promise<string> {
     const { ID: lease } = await this.#call('/v3/lease/grant', { TTL: String(seconds) }, 'repeatable', call);
     if (typeof lease !== 'string') throw new StoreError('nonsense', 'etcd grants a lease without a name.');
@@ -241,7 +241,7 @@ class Etcd implements Store {
     repeatable: Repeatable,
     left: () => number,
   ): Promise<EtcdObject> {
-    // What must not be sent twice is waited for to the end.
+    // A request that must not be sent twice is waited for to the end.
     const within = () => (repeatable === 'repeatable' ? Math.min(memberMs, left()) : left());
     const send = async (): Promise<EtcdAnswer> => {
       const token = await this.#authenticated(connection, within());
@@ -302,7 +302,7 @@ class Etcd implements Store {
       this.#connections[at] = new EtcdConnection(connection.endpoint, readSecrets(this.#options));
       connection.close();
     } catch {
-      // What was read before still is what we have.
+      // The files that were read before are kept.
     }
   }
 

@@ -1,4 +1,4 @@
-/** What stands where in the store: all of a cluster below one prefix, `/tcli/CLUSTER/`. */
+/** The keys of the store: all of a cluster below one prefix, `/tcli/CLUSTER/`. */
 
 /** The name of a cluster, of a gateway: what can be part of a key, a file name and a line. */
 export const clusterName = /^[a-zA-Z0-9][\w.-]{0,62}$/;
@@ -20,7 +20,7 @@ export const clusterKeys = (cluster: string) => {
     change: (number: number) => `${all}tree/changes/${numbered(number)}`,
     /** Which snapshot there is: `{"changes":N,"pieces":…}`. */
     snapshot: `${all}tree/snapshot`,
-    /** What is too large for one value, in pieces, by its digest. */
+    /** The pieces of a text that is too large for one value, by its digest. */
     pieces: (digest: string) => `${all}tree/pieces/${digest}/`,
     /** Gateways that have joined. */
     gateways: `${all}gateways/`,
@@ -28,7 +28,7 @@ export const clusterKeys = (cluster: string) => {
     /** Gateways that are up: each key goes with the lease of its gateway. */
     alive: `${all}alive/`,
     aliveGateway: (name: string) => `${all}alive/${name}`,
-    /** What is known of the logical unit with this serial number: its owner, its reservations. */
+    /** The records of the logical unit with this serial number: its owner, its reservations. */
     units: `${all}units/`,
     unit: (serial: string) => `${all}units/${serial}/`,
   };

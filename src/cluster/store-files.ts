@@ -15,7 +15,7 @@ export interface StoreFiles {
   readonly userFile?: string | undefined;
 }
 
-/** What is in them. */
+/** The contents of these files. */
 export interface StoreSecrets extends EtcdCertificates {
   readonly user?: string;
   readonly password?: string;

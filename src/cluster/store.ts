@@ -1,5 +1,5 @@
 /**
- * What gateways of a cluster need of the store in which they agree: linearizable reads, transactions by compare and swap,
+ * The store in which gateways of a cluster agree, as far as they need it: linearizable reads, transactions by compare and swap,
  * leases, and word of changes. etcd has all of it (etcd.ts); a simulation can. Nothing here knows what time it is.
  */
 
@@ -13,13 +13,13 @@ export type StoreFailure =
   | 'refused'
   /** The store cannot prove who it is, or does not take our certificate. */
   | 'certificate'
-  /** What was asked for is longer ago than what the store keeps. */
+  /** The revision that was asked for is older than those that the store keeps. */
   | 'compacted'
   /** The lease is over. */
   | 'no lease'
   /** More than fits into the store, or into one request or answer. */
   | 'too large'
-  /** It answered something else than was asked for: a defect, or no such store. */
+  /** The answer is none to the request: a defect, or no such store. */
   | 'nonsense';
 
 /** A failure of the store; `message` is a sentence for the operator, without secrets. */
@@ -61,7 +61,7 @@ export type KeyRange =
       readonly after?: string;
     };
 
-/** What was found, and as of when. */
+/** The values that were found, and the revision as of which. */
 export interface FoundValues {
   readonly values: readonly StoredValue[];
   /** There are more than asked for. */
@@ -69,7 +69,7 @@ export interface FoundValues {
   readonly revision: number;
 }
 
-/** What has to be so for a transaction to be made. Revision 0 of a key: it is not there. */
+/** A condition of a transaction. Revision 0 of a key means that there is no such key. */
 export type StoreComparison = { readonly key: string } & (
   | { readonly modified: number }
   | { readonly created: number }
@@ -91,19 +91,19 @@ export interface StoreTransaction {
   readonly otherwise?: readonly StoreStep[];
 }
 
-/** What became of a transaction. */
+/** The outcome of a transaction. */
 export interface Transacted {
-  /** Whether it was `do` that was done. */
+  /** Whether `do` was done, and not `otherwise`. */
   readonly succeeded: boolean;
   readonly revision: number;
-  /** What the `read` steps of the branch that was done have found, in their order. */
+  /** The results of the `read` steps of the branch that was done, in their order. */
   readonly found: readonly FoundValues[];
 }
 
 /** A change of a key. */
 export type StoreEvent = { readonly put: StoredValue } | { readonly deleted: string; readonly modified: number };
 
-/** What is watched. It is word that comes early, and may cease without any: who relies on it also reads from time to time. */
+/** A watch. Its word comes early, and may cease without a sign: a caller that relies on it also reads from time to time. */
 export interface StoreWatch {
   readonly range: KeyRange;
   /** The first revision of which word is wanted. */
@@ -119,7 +119,7 @@ export interface StoreMember {
   readonly endpoint: string;
   readonly version?: string;
   readonly isLeader?: boolean;
-  /** Whether it knows of a leader: without one nothing can be changed. */
+  /** Whether the member knows of a leader: without one nothing can be changed. */
   readonly hasLeader?: boolean;
   readonly bytes?: number;
   /** Why nothing is known of it, or what it complains of. */
@@ -133,7 +133,7 @@ export interface StoreCall {
 
 /** The store. Every call ends in time, and rejects with a StoreError. */
 export interface Store {
-  /** What is there when it is asked, or later: never what was there before. */
+  /** Reads the values as they are when the call is made, or later, and never as they were before. */
   read(range: KeyRange, call?: StoreCall): Promise<FoundValues>;
   /** Made once or not at all; `unknown outcome`: read which. */
   transact(transaction: StoreTransaction, call?: StoreCall): Promise<Transacted>;

@@ -9,6 +9,7 @@ import type { Home } from '../durable/home.ts';
 import type { LogLevel } from '../log.ts';
 import type { Operation, Value } from '../operations/operation.ts';
 import type { LoginRefusal } from '../root/refusals.ts';
+import type { SharingState } from '../root/shared-tree.ts';
 import type { WhyAnswer, WhyQuestion } from '../root/why.ts';
 import type { SampledTopic, SampleLists, SampleRow, WatchTopic } from './topics.ts';
 
@@ -188,6 +189,8 @@ export interface Status {
   readonly remarks: readonly string[];
   /** Portals that could not be bound, volumes that could not be opened, and why. */
   readonly problems: readonly string[];
+  /** The tree that this process shares with other gateways. */
+  readonly cluster?: SharingState;
 }
 
 /** Lines for the changes that are not in saveconfig.json yet: the last ones, and the number of those before. */

@@ -30,6 +30,7 @@ export function statusOf(host: Host, about: About): Status {
     unsavedOperations: host.unsavedOperations,
     latestOperations: host.latestOperations,
     notRestored: host.warnings,
+    ...(host.shared && { cluster: host.shared.state }),
     problems: problems(host),
     remarks: [...remarksOn(tree), ...keptIn(tree).map((name) => `${name}: kept in the saved file, not used`)],
   };
@@ -110,6 +111,11 @@ export function problems(host: Host): string[] {
       return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
     }),
   );
+  const { standby, problem: silent } = host.shared?.state ?? {};
+  const shared = [
+    ...(standby !== undefined ? [`This gateway is on standby, and changes nothing: ${standby}`] : []),
+    ...(standby === undefined && silent !== undefined ? [`The configuration cannot be changed now: ${silent}`] : []),
+  ];
   const tried = host.trials.all.flatMap(({ change, line, problem }) =>
     problem === undefined ? [] : [`${change}: on trial (${line}), and could not be taken back: ${problem}`],
   );
@@ -118,5 +124,5 @@ export function problems(host: Host): string[] {
     return late && late.commands > 0 ? [`${object.path}: ${describeOverdue(late)}`] : [];
   });
   const given = host.given?.problem === undefined ? [] : [host.given.problem];
-  return [...given, ...lost, ...overdue, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
+  return [...shared, ...given, ...lost, ...overdue, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
 }

@@ -18,6 +18,8 @@ export interface AuditedChange {
   /** The time of the change; ISO 8601, UTC. Absent in changes of old versions, which had none. */
   readonly at?: string;
   readonly by?: Author;
+  /** The gateway of the cluster that made it. */
+  readonly gateway?: string;
   /** The typed line. */
   readonly line?: string;
   /** The operations, each as a line of the shell. */
@@ -45,12 +47,13 @@ const operationsMax = 200;
 const nameOf = (number: number): string => (number === 0 ? 'changes.jsonl' : `changes.${number}.jsonl`);
 
 /** A change without its secrets. */
-function audited({ id, operations, at, by, line, undoes, redoes }: PastChange): AuditedChange {
+function audited({ id, operations, at, by, line, undoes, redoes, gateway }: PastChange): AuditedChange {
   const more = operations.length - operationsMax;
   return {
     change: id,
     ...(at !== undefined && { at }),
     ...(by && { by }),
+    ...(gateway !== undefined && { gateway }),
     ...(line !== undefined && { line }),
     ...(undoes !== undefined && { undoes }),
     ...(redoes !== undefined && { redoes }),

@@ -6,6 +6,9 @@ import type { Files } from './atomic-file.ts';
 
 /** The change that a line is a part of, and its time. */
 export interface Mark extends PartOfChange {
+  /** In a cluster: the gateway that made the change, and the number of the change among those of the shared tree. */
+  readonly gateway?: string;
+  readonly number?: number;
   /** The time of the line; ISO 8601, UTC. */
   readonly at: string;
 }
@@ -48,6 +51,10 @@ export function startOf(lines: readonly JournalLine[], base: string | null): num
   const whole = lines.findLastIndex(({ on }, at) => at >= (saved ?? section) && on !== undefined && on === base);
   return whole >= 0 ? whole : saved;
 }
+
+/** The number of the last change of the shared tree among some lines; 0: there is none. */
+export const numberIn = (lines: readonly JournalLine[]): number =>
+  lines.reduce((last, { number = 0 }) => Math.max(last, number), 0);
 
 /** The number of operations that the first line of a journal stands for and that are not in saveconfig.json; `lines` begins at `start`. */
 export const foldedAt = (lines: readonly JournalLine[], start: number): number =>

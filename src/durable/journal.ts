@@ -13,6 +13,7 @@
  *     {"do":{…},"trial":{"ms":…,"until":…}}  a change that is taken back when nobody confirms it by then
  *     {"do":[],"confirms":"<change>"}  somebody has
  *     {"do":{…},"on":"<sha256>"}  one that replaces everything, done while saveconfig.json was this
+ *     {"do":{…},"gateway":…,"number":N}  change N of the tree that the gateways of a cluster share
  *     {"saved":"<sha256>","at":…,"by":{…}}  saveconfig.json is about to become this: what stands above is in it
  *     {"base":"<sha256>"}         saveconfig.json is this now, and holds all that stands above
  */
@@ -22,7 +23,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describeOperation, type Operation } from '../operations/operation.ts';
 import { type Files, freePath, realFiles, replaceFile, syncDirectory, writeAll } from './atomic-file.ts';
-import { foldedAt, type JournalLine, type Mark, operationsOf, readLines, startOf } from './journal-lines.ts';
+import { foldedAt, type JournalLine, type Mark, numberIn, operationsOf, readLines, startOf } from './journal-lines.ts';
 import { Past } from './past.ts';
 
 export interface Replay {
@@ -72,6 +73,7 @@ export class Journal {
   readonly #options: JournalOptions;
   #file: FileHandle | undefined;
   #pending = 0;
+  #number = 0;
   #recorded = 0;
   #latest: string[] = [];
   #lines = 0;
@@ -103,6 +105,11 @@ export class Journal {
     return this.#latest;
   }
 
+  /** The number of the last change of the shared tree that is here; 0: none is. */
+  get number(): number {
+    return this.#number;
+  }
+
   /** Whether the time has come to `fold`. @param atStart the journal was just read: many lines make a start slow */
   wantsFolding(atStart = false): boolean {
     return (atStart && this.#lines > linesMax) || this.#size > Math.max(bytesMax, foldGrowth * this.#foldedSize);
@@ -113,6 +120,7 @@ export class Journal {
     const { path, base, now, readOnly, files = realFiles } = options;
     const lines = await readLines(path, files);
     const journal = new Journal(options);
+    journal.#number = numberIn(lines);
     const start = startOf(lines, base);
     if (start !== undefined) {
       const operations = lines.slice(start).flatMap(operationsOf);
@@ -126,6 +134,7 @@ export class Journal {
     const all = lines.flatMap(operationsOf);
     if (all.length === 0) return { journal, replay: { operations: [] } };
     options.check?.();
+    journal.#number = 0;
     const aside = await freePath(join(dirname(path), `journal-${stamp(now)}.jsonl`), files);
     if (!readOnly) {
       await options.archive?.([...lines, { ...options.replaced, do: [] }], lines.length + 1);
@@ -143,6 +152,7 @@ export class Journal {
     const [first, ...more] = operations;
     if (!first) return;
     await this.#append({ do: more.length > 0 ? operations : first, ...mark, ...(on !== undefined && { on }) }, base);
+    this.#number = mark?.number ?? this.#number;
     this.#pending += operations.length;
     this.#recorded += operations.length;
     this.#latest = [...this.#latest, ...operations.map(describeOperation)].slice(-latestMax);
@@ -151,6 +161,7 @@ export class Journal {
   /** Records that a change on trial stays; the line is on disk when the call resolves. */
   async confirm(change: string, base: string | null, mark: Mark): Promise<void> {
     await this.#append({ do: [], confirms: change, ...mark }, base);
+    this.#number = mark.number ?? this.#number;
   }
 
   /** All lines that were acknowledged and have not been dropped. @throws as `load` does */
@@ -179,16 +190,23 @@ export class Journal {
   /**
    * Drops the lines before line `cut`.
    * @param cut the number of the first line that stays
+   * @param number the number of the last change of the shared tree that is in all of it, where that is none that stands here
    * @param operation gives the tree that all lines before gave
    */
-  async fold(cut: number, operation: Operation, base: string | null): Promise<void> {
+  async fold(cut: number, operation: Operation, base: string | null, number?: number): Promise<void> {
     const lines = await readLines(this.#path, this.#files);
     const start = startOf(lines, base) ?? lines.length;
     await this.#options.archive?.(lines, cut);
     const gone = lines.slice(start, cut).flatMap(operationsOf).length;
     const isFirstGone = start === 0 && cut > 1 && lines[0]?.folded !== undefined;
     const folded = Math.max(0, foldedAt(lines, start) + gone - (isFirstGone ? 1 : 0));
-    await this.#replace([{ journal: 1, base, folded }, { do: operation }, ...lines.slice(cut)]);
+    const last = number ?? numberIn(lines.slice(0, cut));
+    await this.#replace([
+      { journal: 1, base, folded },
+      { do: operation, ...(last > 0 && { number: last }) },
+      ...lines.slice(cut),
+    ]);
+    this.#number = number ?? this.#number;
     this.#foldedSize = this.#size;
   }
 

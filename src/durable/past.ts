@@ -186,9 +186,9 @@ export function changesIn(lines: readonly JournalLine[]): PastChange[] {
   const changes = new Map<string, PastChange>();
   for (const [number, line] of lines.entries()) {
     if (line.do === undefined || (number === 1 && lines[0]?.folded !== undefined)) continue;
-    const { of: id = `line ${number}`, at, by, line: typed, undoes, redoes, trial } = line;
+    const { of: id = `line ${number}`, at, by, line: typed, undoes, redoes, trial, gateway } = line;
     const before = changes.get(id);
-    const known = { at, by, line: typed, undoes, redoes, trial };
+    const known = { at, by, line: typed, undoes, redoes, trial, gateway };
     const given = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
     changes.set(id, { id, ...given, ...before, operations: [...(before?.operations ?? []), ...operationsOf(line)] });
   }

@@ -2,6 +2,7 @@
 
 import { syntaxError, types } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
 import { lowestFree } from '../target/access.ts';
 import { type Lun, NodeAcl, newLun, type Tpg } from '../target/target.ts';
 import { normaliseWwn } from '../target/wwn.ts';
@@ -67,6 +68,7 @@ export const tpgOperations = [
           'storage object or path not valid',
           `${params.storage_object} is no storage object; see: ls /backstores`,
         );
+      if (around.inCluster && !around.restoring) refuseLocal(storageObject);
       if ([...tpg.luns.values()].some((lun) => lun.storageObject === storageObject))
         throw new OperatorError(
           `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,
@@ -267,7 +269,16 @@ export function newAclName({ acls, path, target: { fabric } }: Tpg, given: strin
   return wwn;
 }
 
-/** LIO: requiring CHAP takes None out of the offer, and back. */
+/** Refuses a LUN on a medium that other gateways of the cluster do not reach. @throws OperatorError */
+export function refuseLocal({ backstore, path }: StorageObject): void {
+  if (backstore.isShared) return;
+  throw new OperatorError(
+    `${path} is storage of one machine, and in a cluster every gateway has every LUN.`,
+    'What gateways serve together stands on Ceph: /backstores/user:rbd create …',
+  );
+}
+
+/** LIO sets AuthMethod with `authentication`: requiring CHAP takes None out of the offer, and no longer requiring it puts None back. */
 export const methodWith = (authentication: boolean): string => (authentication ? 'CHAP' : 'CHAP,None');
 
 /** The state that ACLs of a group share. */

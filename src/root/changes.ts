@@ -4,8 +4,9 @@
  */
 
 import type { VolumeConfig } from '../backstore/backstore.ts';
+import type { Past } from '../durable/past.ts';
 import { OperatorError } from '../errors.ts';
-import type { Operation, ParameterValues } from '../operations/operation.ts';
+import { isWhole, type Operation, type ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { isRestored, isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
@@ -107,3 +108,24 @@ async function compare(from: Tree, to: Tree): Promise<Omit<Differences, 'errors'
   );
   return { differences, isAll };
 }
+
+/** Refuses to take a change back that another gateway has set the same after, or replaced with everything else. @throws OperatorError */
+export function refuseTouched(past: Past, id: string): void {
+  const { changes, standing } = past;
+  const at = changes.findIndex((one) => one.id === id);
+  const change = changes[at]!;
+  const mine = new Set(change.operations.flatMap(settingsOf));
+  const later = changes
+    .slice(at + 1)
+    .filter((one) => one.gateway !== change.gateway && standing.includes(one.id))
+    .find(({ operations }) => operations.some((one) => isWhole(one) || settingsOf(one).some((key) => mine.has(key))));
+  if (later)
+    throw new OperatorError(
+      `The last change cannot be taken back: ${later.gateway ?? 'another gateway'} has changed the same later (${later.id}).`,
+      'What was done: changes',
+    );
+}
+
+/** The setting that an operation changes, as a key; a collision of objects is seen when the operation is carried out. */
+const settingsOf = ({ path, verb, params: { group = '', name = '', wwn = '' } }: Operation): string[] =>
+  verb === 'create' || verb === 'delete' ? [] : [JSON.stringify([path, group, name, wwn])];

@@ -11,7 +11,7 @@ import type { Tree } from '../operations/tree.ts';
 import { isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import { transition } from '../saved/transition.ts';
-import { checkStep, lostBy, refuseLost, refuseResize, withLosses } from './changes.ts';
+import { checkStep, lostBy, refuseLost, refuseResize, refuseTouched, withLosses } from './changes.ts';
 import type { PartWords } from './options.ts';
 import { newPart } from './options.ts';
 import type { Root } from './root.ts';
@@ -44,6 +44,8 @@ export interface HistoryOptions {
   readonly base: () => string | null;
   readonly backupDirectory: string;
   readonly files: Files;
+  /** The name of this gateway in its cluster: only its own changes are taken back. Absent: there is no cluster. */
+  readonly gateway?: string | undefined;
   /** saveconfig.json as it is on disk, and its hash; {} and null when there is none. @throws OperatorError */
   readonly saved: () => Promise<{ readonly configuration: unknown; readonly hash: string | null }>;
 }
@@ -66,8 +68,11 @@ export class ChangeHistory {
   last(id?: string): Promise<HistoryStep | undefined> {
     return this.#look(async (past, treeBy) => {
       const gone: string[] = [];
+      const { gateway } = this.#options;
       for (const change of past.standing) {
         if (id !== undefined && change !== id) continue;
+        if (id === undefined && gateway !== undefined && past.change(change)?.gateway !== gateway) continue;
+        if (gateway !== undefined) refuseTouched(past, change);
         gone.push(change);
         const route = past.route({ without: gone });
         if (!route) return undefined;
@@ -182,6 +187,18 @@ export class ChangeHistory {
   }
 
   /** Runs `what` while nothing changes. */
+  /**
+   * Lets the journal begin anew.
+   * @param number the number of the last change of the shared tree that is in it
+   * @param configuration what it begins with: the tree as it is, unless something else is given
+   */
+  async renew(number: number, configuration: unknown = dumpTree(this.#options.root.tree)): Promise<void> {
+    const journal = this.#options.journal();
+    const params = { configuration: configuration as never, clear_existing: true };
+    const whole = { path: '/', verb: 'restoreconfig', params };
+    await journal?.fold((await journal.lines()).length, whole, this.#options.base(), number);
+  }
+
   #look<T>(what: (past: Past, treeBy: (route: Route) => Promise<Tree>) => Promise<T | undefined>) {
     const { root, journal, saved } = this.#options;
     return root.inTurn(async () => {

@@ -1,15 +1,15 @@
 /** A root with its durable home, which brings acknowledged changes back. One process owns a home at a time; others may look. */
 
 import { dirname, join } from 'node:path';
-import { type Files, makePrivateDirectory, realFiles, type WrittenFile, writeThrough } from '../durable/atomic-file.ts';
+import { type Membership, readMembership } from '../cluster/membership.ts';
+import { type Files, realFiles } from '../durable/atomic-file.ts';
 import { Audit } from '../durable/audit.ts';
-import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
 import { type Home, makeHomeDirectory } from '../durable/home.ts';
 import { Journal, journalFile } from '../durable/journal.ts';
-import { unreadable } from '../durable/journal-lines.ts';
+import { type JournalLine, type Mark, unreadable } from '../durable/journal-lines.ts';
 import { refuseHomeOfOther } from '../durable/owner.ts';
-import { OperatorError, reasonOf } from '../errors.ts';
+import { OperatorError, reasonOf, wholeReasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { WorkerOptions } from '../loops/loops.ts';
 import {
@@ -21,7 +21,6 @@ import {
   type Value,
 } from '../operations/operation.ts';
 import { dumpTree, formatSaved } from '../saved/saveconfig.ts';
-import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { FileLock } from '../system/lock.ts';
 import { keepFoldersIn } from '../system/own-folder.ts';
 import { logDetail } from './author.ts';
@@ -30,8 +29,11 @@ import { ChangeHistory } from './history.ts';
 import { Onlookers } from './onlookers.ts';
 import { newPart } from './options.ts';
 import { Root } from './root.ts';
-import { checkLoadable, hash, mergedInto, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
+import { checkLoadable, hash, parseConfiguration, readIfThere } from './saved-file.ts';
+import { type SavedFile, SavedState, type SaveOptions } from './saving.ts';
 import { serialMaker } from './serial.ts';
+import type { SharedTree } from './shared-tree.ts';
+import { Overtaken } from './sharing.ts';
 import { Trials } from './trials.ts';
 
 export interface HostOptions {
@@ -45,27 +47,10 @@ export interface HostOptions {
   readonly looked?: () => void;
   /** The files of the home: tests put faults in between here. */
   readonly files?: Files;
+  /** The cluster that this gateway belongs to. */
+  readonly membership?: Membership | undefined;
   /** The wall clock. */
   readonly now?: () => Date;
-}
-
-/** The options of saving a configuration. */
-export interface SaveOptions {
-  /**
-   * Merge this storage object into another file. The home's own file always gets the whole tree, since acknowledged changes come back in
-   * any case.
-   */
-  readonly only?: StorageObject | undefined;
-  /** The author of the saved file. */
-  readonly by?: Author | undefined;
-}
-
-/** The result of `saveconfig`, for its messages. */
-export interface SavedFile extends WrittenFile {
-  readonly path: string;
-  readonly backup: boolean;
-  /** The reason why no backup could be made; the file was saved all the same. */
-  readonly backupProblem?: string;
 }
 
 /**
@@ -81,8 +66,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const lock = await takeLock(home, role);
   const onlookers = new Onlookers();
   const heard = onlookers.hearing(log ?? (() => {}));
+  const { membership = readMembership(home.stateDirectory) } = options;
   const host = new Host(
-    { ...options, log: heard },
+    { ...options, membership, log: heard },
     new Root({
       log: heard,
       ...(looked && { looked }),
@@ -114,6 +100,9 @@ export class Host {
   readonly given: GivenConfiguration | undefined;
   readonly #isBrief: boolean;
   readonly onlookers: Onlookers;
+  readonly membership: Membership | undefined;
+  /** The tree that this process shares with its cluster; absent: there is none, or another process holds the home. */
+  shared: SharedTree | undefined;
   /** The log of the home's events, which onlookers hear, too. */
   readonly log: Log;
   /** Lines that the operator should read about the start. */
@@ -127,12 +116,11 @@ export class Host {
   readonly #now: () => Date;
   readonly #journalPath: string;
   readonly #audit: Audit;
+  /** The journal lacks changes that are in etcd. */
+  #isBehind = false;
+  readonly #file: SavedState;
   #journal: Journal | undefined;
   #closing: Promise<void> | undefined;
-  /** sha256 of the saveconfig.json that the tree stands on. */
-  #base: string | null = null;
-  /** sha256 of a saveconfig.json that somebody else wrote, after the operator was told of that file. */
-  #told: string | null = null;
 
   constructor(options: HostOptions, root: Root, lock: FileLock | Holder, onlookers: Onlookers) {
     const { home, role, files = realFiles, now = () => new Date(), log = () => {} } = options;
@@ -147,21 +135,28 @@ export class Host {
     this.#files = files;
     this.#now = now;
     this.#journalPath = join(home.stateDirectory, journalFile);
+    this.membership = options.membership;
     this.#audit = new Audit(home.stateDirectory, files);
+    this.#file = new SavedState({
+      ...{ home, root, files, now, given: options.given },
+      journal: () => this.#journal,
+      heldBy: this.heldBy,
+    });
     this.history = new ChangeHistory({
       root,
       audit: this.#audit,
       journal: () => this.#journal,
-      base: () => this.#base,
+      base: () => this.#file.base,
       backupDirectory: home.backupDirectory,
       files,
-      saved: () => this.#saved(),
+      gateway: options.membership?.name,
+      saved: () => this.#file.saved(),
     });
     this.trials = new Trials({
       history: this.history,
       log,
       now,
-      confirm: (change, by) => root.inTurn(() => this.#confirm(change, by)),
+      confirm: (change, by) => this.#confirmAsAll(change, by),
     });
   }
 
@@ -183,7 +178,7 @@ export class Host {
   async load(): Promise<void> {
     const { saveFile } = this.home;
     const saved = await readIfThere(saveFile, this.#files);
-    this.#base = saved && hash(saved);
+    this.#file.base = saved && hash(saved);
     const readOnly = this.heldBy !== undefined;
     // A start that fails changes nothing: the journal stays beside the saved file until the file is mended.
     const check = () => void (saved && checkLoadable(saved, saveFile));
@@ -209,6 +204,7 @@ export class Host {
     if (!readOnly && journal.wantsFolding(true)) await this.history.shorten();
     this.root.recordTo((operations, part) => this.#record(operations, journal, part));
     if (readOnly) return;
+    if (this.membership) await this.#share(this.membership, journal);
     this.warnings.push(...(await this.trials.resume()));
     this.warnings.push(...(await this.takeGiven()));
   }
@@ -240,28 +236,96 @@ export class Host {
     if (this.#closing !== undefined)
       throw new OperatorError('The process that serves this configuration is stopping.', 'Nothing was changed.');
     if (part.trial) await this.history.refuseLasting(part.of, operations);
-    try {
-      // An operation that replaces everything is newer than any saved file that was written meanwhile, and leaves nothing of it.
-      const on = operations.some(isWhole) ? await this.#hashOnDisk() : undefined;
-      await journal.record(operations, this.#base, { ...part, at: this.#now().toISOString() }, on);
-      if (on !== undefined) this.#base = on;
-      // Where the restored tree is what the file says, the journal can begin anew on that file.
-      if (on && hash(formatSaved(dumpTree(this.root.tree))) === on) await journal.settle(on).catch(() => {});
-    } catch (error) {
-      throw new OperatorError(
-        `The change could not be stored in ${this.#journalPath}: ${reasonOf(error)}`,
-        'Nothing was changed.',
-      );
-    }
+    const mark = { ...part, at: this.#now().toISOString() };
+    const shared = await this.shared?.append(operations, mark);
+    if (shared) await this.#cache(operations, { ...mark, ...shared }, journal);
+    else
+      await this.#write(operations, mark, journal).catch((error: unknown) => {
+        throw new OperatorError(
+          `The change could not be stored in ${this.#journalPath}: ${reasonOf(error)}`,
+          'Nothing was changed.',
+        );
+      });
     this.trials.made(part);
     this.onlookers.changed(operations, part);
     this.log({ level: 'info', event: 'changed', detail: logDetail(operations, part) });
     if (journal.wantsFolding()) await this.history.shorten();
   }
 
+  async #write(operations: readonly Operation[], mark: Mark, journal: Journal): Promise<void> {
+    // An operation that replaces everything is newer than any saved file that was written meanwhile, and leaves nothing of it.
+    const on = operations.some(isWhole) ? await this.#file.hashOnDisk() : undefined;
+    await journal.record(operations, this.#file.base, mark, on);
+    if (on !== undefined) this.#file.base = on;
+    // Where the restored tree is what the file says, the journal can begin anew on that file.
+    if (on && hash(formatSaved(dumpTree(this.root.tree))) === on) await journal.settle(on).catch(() => {});
+  }
+
+  /** Shares the tree with the cluster: what others have changed meanwhile comes before anything is served. */
+  async #share(membership: Membership, journal: Journal): Promise<void> {
+    if (this.given)
+      throw new OperatorError(
+        `This gateway has its configuration from the cluster ${membership.cluster}, and none from a file.`,
+        'To be alone: tcli cluster leave',
+      );
+    const { SharedTree } = await import('./shared-tree.ts');
+    const { root, log } = this;
+    const shared = new SharedTree({
+      ...{ membership, root, log, known: journal.number },
+      follow: (operations, line, number) => this.#followed(operations, { ...line, number }, journal),
+    });
+    this.shared = shared;
+    root.sharing = shared;
+    await root.takeIn().catch((error: unknown) => void this.warnings.push(wholeReasonOf(error)));
+    if (!this.#isBrief) shared.follow();
+  }
+
+  async #followed(operations: readonly Operation[], line: JournalLine, journal: Journal): Promise<void> {
+    const { do: _, of = newPart().of, at = this.#now().toISOString(), trial, ...said } = line;
+    const mark = { ...said, of, at };
+    await this.#cache(operations, mark, journal);
+    this.trials.made(mark);
+    this.onlookers.changed(operations, mark);
+    this.log({ level: 'info', event: 'changed', detail: logDetail(operations, mark) });
+    if (journal.wantsFolding()) await this.history.shorten();
+  }
+
+  /** The journal follows what is made and in etcd already, whatever becomes of the journal. */
+  async #cache(operations: readonly Operation[], mark: Mark & { confirms?: string }, journal: Journal): Promise<void> {
+    const { confirms } = mark;
+    try {
+      if (this.#isBehind) await this.history.renew(mark.number!);
+      else if (confirms !== undefined) await journal.confirm(confirms, this.#file.base, mark);
+      else await this.#write(operations, mark, journal);
+      this.#isBehind = false;
+    } catch (error) {
+      this.#isBehind = true;
+      this.log({ level: 'error', event: 'journal behind the cluster', detail: { reason: reasonOf(error) } });
+    }
+  }
+
+  /** Once more where others were faster. */
+  async #confirmAsAll(change: string, by: Author): Promise<void> {
+    for (;;) {
+      if (this.shared) await this.root.takeIn();
+      const isMade = await this.root
+        .inTurn(() => this.#confirm(change, by))
+        .then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof Overtaken) return false;
+            throw error;
+          },
+        );
+      if (isMade) return;
+    }
+  }
+
   async #confirm(change: string, by: Author): Promise<void> {
     const mark = { ...newPart({ by, line: `confirm ${change}` }), at: this.#now().toISOString() };
-    await this.#journal?.confirm(change, this.#base, mark);
+    const shared = await this.shared?.append([], { ...mark, confirms: change });
+    if (shared) await this.#cache([], { ...mark, ...shared, confirms: change }, this.#journal!);
+    else await this.#journal?.confirm(change, this.#file.base, mark);
   }
 
   async #loadJournal(readOnly: boolean, check: () => void) {
@@ -269,7 +333,7 @@ export class Host {
     const line = `${this.home.saveFile} was replaced by somebody else`;
     const options = {
       path: this.#journalPath,
-      base: this.#base,
+      base: this.#file.base,
       now,
       readOnly,
       check,
@@ -285,8 +349,8 @@ export class Host {
 
   /** The first operation of a journal that begins on a saved file. */
   async #beginning(): Promise<Operation | undefined> {
-    const { configuration, hash: found } = await this.#saved();
-    if (found !== this.#base) return undefined;
+    const { configuration, hash: found } = await this.#file.saved();
+    if (found !== this.#file.base) return undefined;
     return {
       path: '/',
       verb: 'restoreconfig',
@@ -294,90 +358,10 @@ export class Host {
     };
   }
 
-  async #saved(): Promise<{ configuration: unknown; hash: string | null }> {
-    const { saveFile } = this.home;
-    const saved = await readIfThere(saveFile, this.#files);
-    return {
-      configuration: saved ? parseConfiguration(saved.toString('utf8'), saveFile) : {},
-      hash: saved && hash(saved),
-    };
-  }
-
-  /**
-   * Writes saveconfig.json, or `path` when given. Only the home's own file has backups and ends the journal. A file that somebody else
-   * changed is not overwritten until the operator was told of that.
-   * @throws OperatorError when the file cannot be written; the old file is then as it was
-   */
-  save(path: string | undefined, backups: number, { only, by }: SaveOptions = {}): Promise<SavedFile> {
+  /** Writes saveconfig.json, or `path` when given. @throws OperatorError as `SavedState.save` does */
+  save(path: string | undefined, backups: number, options: SaveOptions = {}): Promise<SavedFile> {
     // The file and the journal's note of it must be of the same moment.
-    return this.root.inTurn(() => this.#save(path, backups, { only, by }));
-  }
-
-  async #save(path: string | undefined, backups: number, { only, by }: SaveOptions): Promise<SavedFile> {
-    const configuration = dumpTree(this.root.tree);
-    const text = formatSaved(configuration);
-    const target = path ?? this.home.saveFile;
-    try {
-      if (target !== this.home.saveFile) {
-        await makePrivateDirectory(dirname(target), this.#files);
-        const content = only ? await mergedInto(target, this.root.tree, only, this.#files) : text;
-        return { path: target, backup: false, ...(await writeThrough(target, content, this.#files)) };
-      }
-      if (this.heldBy) throw inUse(this.home, this.heldBy);
-      if (this.given) throw new OperatorError(`${this.given.remark}.`, 'To save a copy: saveconfig FILE');
-      const old = await readIfThere(target, this.#files);
-      this.#refuseForeign(old);
-      const made = old ? await this.#backUp(old, backups) : { backup: false };
-      if (old && made.backupProblem !== undefined) refusePoorer(old, configuration, made.backupProblem, target);
-      return { path: target, ...made, ...(await this.#replaceSaved(text, by)) };
-    } catch (error) {
-      if (error instanceof OperatorError) throw error;
-      throw new OperatorError(
-        `Could not save the configuration to ${target}: ${reasonOf(error)}`,
-        'The file that was there is untouched.',
-      );
-    }
-  }
-
-  async #replaceSaved(text: string, by: Author | undefined): Promise<WrittenFile> {
-    const next = hash(text);
-    await this.#journal?.announce(next, this.#base, { at: this.#now().toISOString(), ...(by && { by }) });
-    let written: WrittenFile;
-    try {
-      written = await writeThrough(this.home.saveFile, text, this.#files);
-    } catch (error) {
-      // The file may have been renamed before synchronising its directory failed: the journal is then valid for either file.
-      if ((await this.#hashOnDisk()) === next) this.#base = next;
-      throw error;
-    }
-    this.#base = next;
-    for (const storageObject of this.root.tree.allStorageObjects()) storageObject.isSerialMade = false;
-    // The journal's announcement says the same, so a failure here loses nothing.
-    await this.#journal?.settle(next).catch(() => {});
-    return written;
-  }
-
-  #refuseForeign(old: Buffer | null): void {
-    const found = old && hash(old);
-    if (found === this.#base || found === null || found === this.#told) return;
-    this.#told = found;
-    throw new OperatorError(
-      `${this.home.saveFile} was changed by somebody else since it was read; it is not overwritten.`,
-      'To load it: restoreconfig clear_existing=true. To replace it: saveconfig again; it is kept in the backups.',
-    );
-  }
-
-  async #hashOnDisk(): Promise<string | null> {
-    const saved = await readIfThere(this.home.saveFile, this.#files);
-    return saved && hash(saved);
-  }
-
-  async #backUp(old: Buffer, keep: number): Promise<{ backup: boolean; backupProblem?: string }> {
-    try {
-      return { backup: await backUp(this.home.backupDirectory, old, keep, this.#now(), this.#files) };
-    } catch (error) {
-      return { backup: false, backupProblem: reasonOf(error) };
-    }
+    return this.root.inTurn(() => this.#file.save(path, backups, options));
   }
 
   /** Stops serving, and lets the next process have the home. */
@@ -388,6 +372,7 @@ export class Host {
 
   async #close(): Promise<void> {
     await this.trials.close();
+    await this.shared?.close();
     await this.root.stop();
     await this.#journal?.close();
     this.#lock?.release();

@@ -16,7 +16,6 @@ import type {
 import { Loops } from '../loops/loops.ts';
 import { Carrying } from '../operations/door.ts';
 import type { Apply, Operation, Outcome, PartOfChange, Surroundings } from '../operations/operation.ts';
-import { couldNotCreate } from '../operations/storage-object-creation.ts';
 import { takeFound } from '../operations/storage-object-operations.ts';
 import { Tree } from '../operations/tree.ts';
 import { door, worldly } from '../saved/operations.ts';
@@ -26,17 +25,20 @@ import { until } from '../system/running-time.ts';
 import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
-import { portalMadeBy } from './made-portal.ts';
+import { refusePortals } from './made-portal.ts';
 import { type ChangeOptions, newPart, type RecordChange, type RootOptions, type StartOptions } from './options.ts';
+import { changeShared, inOrder, type Sharing } from './sharing.ts';
 import { ObjectSnapshots } from './snapshots.ts';
 import { Turns } from './turns.ts';
-import { whyClosed } from './why-closed.ts';
+import { missingIn } from './why-closed.ts';
 
 /** The interval at which a start looks for devices that are not there. */
 const devicePollMs = 200;
 
 export class Root {
   readonly tree = new Tree();
+  /** The source of other gateways' changes; absent: nobody else changes the tree. */
+  sharing: Sharing | undefined;
   readonly #options: RootOptions;
   readonly #log: Log;
   /** The loops. Absent while nothing is served. */
@@ -110,7 +112,8 @@ export class Root {
   #around(restoring: boolean, comingBack = false): Surroundings {
     const { missingSerial = worldly.missingSerial } = this.#options;
     const flushed = async (path: string) => void (await this.#loops?.each((loop) => loop.flush(path)));
-    return { ...worldly, missingSerial, flushed, serving: this.#serving, restoring, comingBack };
+    const asked = { restoring, comingBack, inCluster: this.sharing !== undefined };
+    return { ...worldly, ...asked, missingSerial, flushed, serving: this.#serving };
   }
 
   async #change<T>(
@@ -120,7 +123,8 @@ export class Root {
   ): Promise<T> {
     const { value, released, operations, closes } = await this.#turns.takeAndSettle(() => {
       givenUp?.throwIfAborted();
-      return this.#apply(make, this.#around(restoring, comingBack), part);
+      const apply = (one: typeof make) => this.#apply(one, this.#around(restoring, comingBack), part);
+      return restoring || !this.sharing ? apply(make) : changeShared({ takeIn: this.#takeIn }, make, apply);
     });
     await released;
     // A volume that was closed may have stood in the way of one that could not be opened: the same file, under another name.
@@ -147,7 +151,7 @@ export class Root {
       throw error;
     }
     try {
-      if (operations.length > 0) await this.#follow(operations);
+      if (operations.length > 0) await this.#follow(operations, around.restoring);
       if (operations.length > 0 && !around.restoring) await this.#record(operations, part);
     } catch (error) {
       await carrying.undo();
@@ -162,6 +166,12 @@ export class Root {
     const closes = done.length > 1 && done.some(({ release }) => release);
     return { value, released, closes, operations: around.restoring ? [] : operations };
   }
+
+  /** Takes in what other gateways have changed. @throws OperatorError when that cannot be known */
+  takeIn = (): Promise<void> => this.#turns.takeAndSettle(this.#takeIn);
+
+  readonly #takeIn = async (): Promise<void> =>
+    this.sharing?.takeIn((operations) => this.#apply(inOrder(operations), this.#around(true)));
 
   /**
    * Opens every volume, then every portal: nobody logs in to half a configuration. A volume that takes its time is not
@@ -191,11 +201,7 @@ export class Root {
   /** Lines that name the storage objects without a medium, and why, looked at now. A process that serves opens a medium that is there. */
   async missingMedia(): Promise<string[]> {
     await this.retry();
-    const lines = [...this.tree.allStorageObjects()].map(async (storageObject) => {
-      const reason = this.#serving ? storageObject.missing : await whyClosed(storageObject);
-      return reason === undefined ? [] : [couldNotCreate(storageObject.name, reason)];
-    });
-    return (await Promise.all(lines)).flat();
+    return missingIn(this.tree, this.#serving);
   }
 
   #isAnyMissing(): boolean {
@@ -353,11 +359,11 @@ export class Root {
    * Makes the loops follow the tree, and notes whether a new portal could be opened.
    * @param operations the operations that changed the tree; undefined: the last change was undone
    */
-  async #follow(operations: readonly Operation[] | undefined): Promise<void> {
+  async #follow(operations: readonly Operation[] | undefined, restoring = false): Promise<void> {
     if (!this.#loops) return;
     await this.#loops.change(operations);
     await this.#openAll();
-    for (const operation of operations ?? []) this.#refuse(operation);
+    if (!restoring) refusePortals(this.tree, operations ?? [], (tpg, portal) => this.portalProblem(tpg, portal));
   }
 
   /** Opens volumes and portals. @param again whether those that could not be opened before are tried, too */
@@ -387,12 +393,5 @@ export class Root {
     const back = { path: operation.path, verb: 'detach', params: { lun: lun.index, force: true } };
     if (operation.verb === 'attach') await this.apply(back, false, part && newPart({ ...part, undoes: part.of }));
     throw problem;
-  }
-
-  /** Refuses an operation that asked for something that cannot be served. @throws OperatorError */
-  #refuse(operation: Operation): void {
-    const made = portalMadeBy(this.tree, operation);
-    const problem = made && this.portalProblem(made.tpg, made.portal);
-    if (problem) throw new OperatorError('Could not create NetworkPortal in configFS', problem);
   }
 }

@@ -25,7 +25,7 @@ const texts = (events: readonly StoreEvent[]) =>
   events.map((event) => ('put' in event ? `${event.put.key}=${event.put.value}` : `-${event.deleted}`));
 const put = (on: Store, key: string, value: string) => on.transact({ when: [], do: [{ put: key, value }] });
 
-/** What a watch tells, until something is among it. */
+/** Collects the words of a watch, until one is among them. */
 function watching(on: Store, prefix: string, from: number) {
   const told: string[] = [];
   const ended = Promise.withResolvers<StoreError>();

@@ -1,4 +1,4 @@
-// What stands where in the store of a cluster.
+// The keys of the store of a cluster.
 
 import { expect, it } from 'vitest';
 import { clusterKeys, clusterName, numberIn } from '../../src/cluster/keys.ts';

@@ -1,10 +1,12 @@
 /** A real etcd: one member or several, in a folder of its own, on ports that are free. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '../../src/system/running-time.ts';
 import { freePort } from './free-port.ts';
 
-/** What a cluster of etcd is started with. */
+/** The options of a cluster of etcd. */
 export interface EtcdClusterOptions {
   readonly folder: string;
   readonly members?: number;
@@ -53,6 +55,15 @@ export class EtcdCluster {
       });
       child.on('exit', (code) => reject(new Error(`etcd ended with ${code}: ${said.slice(-2_000)}`)));
     });
+  }
+
+  /** Stops a member in its tracks. Resolves when every thread of it stands still. */
+  async pause(member: number): Promise<void> {
+    const { pid } = this.#running[member]!;
+    this.signal(member, 'SIGSTOP');
+    const threads = () => readdirSync(`/proc/${pid}/task`);
+    const stands = (thread: string) => / T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
+    await until(1, 10_000, () => threads().every(stands) || undefined);
   }
 
   /** SIGKILL, SIGSTOP or SIGCONT for a member. */
