@@ -83,6 +83,24 @@ export const logEvents = {
     level: 'error',
     doc: 'A medium has another size by itself, and its storage object could not take it.',
   },
+  'shared reservations damaged': {
+    level: 'error',
+    doc: 'What the store of the cluster holds of the persistent reservations of a storage object cannot be read.',
+  },
+  'unit taken': { level: 'info', doc: 'This gateway of a cluster serves a logical unit from now on.' },
+  'unit given': { level: 'info', doc: 'This gateway of a cluster does not serve a logical unit any more.' },
+  'unit not opened': {
+    level: 'warning',
+    doc: 'This gateway was to serve a logical unit, and its medium could not be opened.',
+  },
+  'owner record damaged': {
+    level: 'error',
+    doc: 'What the store of the cluster holds of a logical unit cannot be read: no gateway takes that unit.',
+  },
+  'gateway name taken': {
+    level: 'error',
+    doc: 'Another gateway of the cluster has the name of this one, and is alive.',
+  },
   'reservations lost': {
     level: 'error',
     doc: 'The persistent reservations of a storage object could not be read at the start; it stays in the file `keptIn`.',

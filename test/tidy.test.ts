@@ -59,6 +59,8 @@ const roomsWithTimers: Readonly<Record<string, string>> = {
   'src/backstore/rbd-image.ts': 'requests that librbd refuses, and does not always tell of',
   'src/backstore/rbd-volume.ts': 'a lock that is lost, and a size that is changed, which nothing tells of',
   'src/backstore/patience.ts': 'looks by the clock for signs of life, and does nothing for each of them',
+  'src/cluster/clock.ts':
+    'the clock of leases, which goes on while the process stands still: others may have its units then',
   'src/iscsi/connections.ts': 'the tick of all connections, which looks at the clock',
   'src/scsi/logical-unit.ts': 'the clock of SCSI, which is an argument',
   'src/daemon/serve.ts': 'the watchdog of systemd, and media that are tried again, for as long as it serves',

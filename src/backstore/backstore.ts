@@ -166,6 +166,8 @@ export interface Claim {
   keep(client: string | undefined): Promise<void>;
   /** A holder that lives, and is to be shut out all the same. Absent: no living holder is shut out. */
   readonly over?: string | 'anybody';
+  /** Clients of earlier owners: shut out before the medium is ours, holders or not, and again and again as long as it is. */
+  readonly shutOut?: readonly string[];
 }
 
 /** The claim to a medium that nobody shares. */
@@ -241,6 +243,11 @@ export interface Backstore {
   };
   /** Set when other programs serve the kind's media, and may take their time to open one; `settle` makes nothing. */
   readonly elsewhere?: true;
+  /**
+   * How several gateways can have a medium of this configuration, one after the other: it `fences` whoever is shut out of it, or
+   * it `trusts` them to stop by themselves. Absent: another gateway cannot reach it.
+   */
+  sharing?(config: VolumeConfig): 'fences' | 'trusts' | undefined;
   /** The words of `create` after the name, in order. */
   readonly parameters: readonly Parameter[];
   /** An example for help and its test: the words after `create`. */

@@ -117,6 +117,9 @@ async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress
 /** The system error of a result. */
 const errorOf = (result: number, call: string) => systemError(-result, call);
 
+/** The seconds that the monitors have by themselves. */
+const shutOutSecondsUsual = 3600;
+
 /** A connection, and the number of its users. */
 export class CephCluster {
   /** The name by which the cluster knows us: the address that a blocklist names. */
@@ -188,6 +191,29 @@ export class CephCluster {
 
   /** The monitors' answer to a command. @throws a system error, SyntaxError */
   async ask(command: Readonly<Record<string, string>>): Promise<unknown> {
+    return JSON.parse(await this.#tell(command));
+  }
+
+  /** How long the cluster hears nothing of a client that is shut out, in seconds, as ceph.conf says. */
+  get shutOutSeconds(): number {
+    const text = Buffer.alloc(32);
+    const refused = this.#rados.setting.now(this.#handle, 'rbd_blocklist_expire_seconds', text, text.length);
+    const seconds = Number(text.toString('latin1').replace(/\0.*$/s, ''));
+    return refused < 0 || !(seconds > 0) ? shutOutSecondsUsual : seconds;
+  }
+
+  /**
+   * Shuts clients out, or goes on to: when it resolves, nothing of them is taken any more where anything of ours was taken
+   * since. @throws a system error
+   */
+  async shutOutOthers(clients: readonly string[]): Promise<void> {
+    const others = clients.map(bareAddress).filter((one) => one !== this.client);
+    for (const addr of others)
+      await this.#tell({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: this.shutOutSeconds });
+    if (others.length > 0) await this.call(this.#rados.latestMap, this.#handle);
+  }
+
+  async #tell(command: Readonly<Record<string, string | number>>): Promise<string> {
     const words = Buffer.from(`${JSON.stringify(command)}\0`);
     const list = new BigInt64Array([addressOf(words)]);
     const [output, outputLength] = [new BigInt64Array(1), new BigInt64Array(1)];
@@ -195,7 +221,8 @@ export class CephCluster {
     const { ask, free } = this.#rados;
     await this.call(ask, this.#handle, list, 1, 0, 0, output, outputLength, status, statusLength);
     try {
-      return JSON.parse(Buffer.from(viewOf(Number(output[0]), Number(outputLength[0]))).toString('utf8'));
+      if (outputLength[0] === 0n) return '';
+      return Buffer.from(viewOf(Number(output[0]), Number(outputLength[0]))).toString('utf8');
     } finally {
       // The call needed the memory of the words until here.
       words.fill(0);

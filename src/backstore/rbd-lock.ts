@@ -62,6 +62,8 @@ export async function takeLock(cluster: CephCluster, image: RbdImage, name: stri
       `The image ${name} has no exclusive lock: two gateways could write to it at once`,
       `To give it one: rbd feature enable ${name} exclusive-lock`,
     );
+  // An earlier owner may come without the lock, too: with what it sent before, or to take the lock.
+  await cluster.shutOutOthers(claim.shutOut ?? []);
   const holder = await holderOf(cluster, image);
   if (holder !== undefined) await makeWay(cluster, image, name, holder, claim);
   // The next process then knows which client to shut out, whatever becomes of this one.
@@ -81,18 +83,20 @@ async function makeWay(
   image: RbdImage,
   name: string,
   holder: string,
-  { earlier, over }: Claim,
+  { earlier, over, shutOut = [] }: Claim,
 ): Promise<void> {
   const address = bareAddress(holder);
   if (address === cluster.client)
     throw new OperatorError(`The image ${name} is open here already, behind another storage object`);
   const isMeant = over === 'anybody' || (over !== undefined && bareAddress(over) === address);
-  if (!isMeant && !earlier.includes(address)) {
+  if (!isMeant && ![...earlier, ...shutOut.map(bareAddress)].includes(address)) {
     const watchers = await watchersOf(cluster, image);
     if (watchers.some((one) => bareAddress(one) === address)) throw held(name, address);
   }
   // The holder is blocklisted before its lock is taken away (rbd_blocklist_on_break_lock).
   await cluster.call(ceph()!.rbd.breakLock, image.handle, exclusive, holder);
+  // The blocklist entry lasts for as long as we say.
+  await cluster.shutOutOthers(shutOut);
 }
 
 const held = (name: string, holder: string) =>

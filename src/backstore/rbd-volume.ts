@@ -93,7 +93,10 @@ const open = (address: RbdAddress, size: number, claim: Claim): Promise<Volume> 
       await takeLock(cluster, image, nameOfImage(address), claim);
       return new RbdVolume({ cluster, image, address, claim, size, bytes, objectBytes });
     } catch (error) {
-      await image.close().catch(() => {});
+      await image
+        .close()
+        .then(() => claim.keep(undefined))
+        .catch(() => {});
       throw error;
     }
   });
@@ -141,6 +144,8 @@ class RbdVolume implements Volume {
   #look: { readonly since: number; readonly at: Date } | undefined;
   readonly #looking: NodeJS.Timeout;
   readonly #running = new Set<Promise<unknown>>();
+  /** When earlier owners were shut out last. */
+  #shutOutAt = runningMs();
   #closed = false;
 
   constructor({ cluster, image, address, claim, size, bytes, objectBytes }: Opened) {
@@ -256,7 +261,12 @@ class RbdVolume implements Volume {
   }
 
   async #lookOnce(): Promise<void> {
+    const { shutOut = [] } = this.#claim;
     try {
+      if (shutOut.length > 0 && runningMs() - this.#shutOutAt > (this.#cluster.shutOutSeconds * 1000) / 3) {
+        await this.#cluster.shutOutOthers(shutOut);
+        this.#shutOutAt = runningMs();
+      }
       if (!(await holdsLock(this.#cluster, this.#image))) return this.#lose('another client has its exclusive lock');
       const { bytes } = await shapeOf(this.#cluster, this.#image);
       // A size that we change ourselves is news only at the next look.

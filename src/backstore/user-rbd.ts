@@ -26,6 +26,8 @@ export const userRbd = userBackstore({
       ? openRbdVolume(address, size, claim)
       : openQemuVolume({ driver: 'raw', file: { driver: 'rbd', ...address } }, size);
   },
+  // qemu-nbd has no lock.
+  sharing: () => (ceph() ? 'fences' : undefined),
   async resize(text, before, asked) {
     if (!ceph()) throw new OperatorError('librbd is not installed', byHand(text, asked));
     const address = parseRbdAddress(text);

@@ -35,6 +35,8 @@ export interface UserKind {
   resized?(string: string, size: string): string;
   /** As in `Backstore`. */
   readonly isShared?: true;
+  /** Sharing, as in `Backstore`, for strings. */
+  sharing?(string: string): 'fences' | 'trusts' | undefined;
   /** Snapshots, as in `Backstore`, for strings. */
   readonly snapshots?: {
     readonly needs: string;
@@ -128,6 +130,7 @@ export function userBackstore(kind: UserKind): Backstore {
       },
     }),
 
+    ...(kind.sharing && { sharing: (config: VolumeConfig) => kind.sharing?.(stringOf(config)) }),
     open: (config, _contents, claim) => open(stringOf(config), Number(config['size']), claim),
 
     summary: (config) => `${stringOf(config) || '(no config)'} (${printSize(Number(config['size']))})`,

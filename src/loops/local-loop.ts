@@ -13,7 +13,7 @@ import { claimOver } from '../scsi/claim.ts';
 import type { ConfigurationChange, StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume, writesOf } from '../scsi/lost-writes.ts';
 import { mediumWork } from '../scsi/medium-work.ts';
-import { handOverUnit, takeOverUnit } from '../scsi/move.ts';
+import { handOverUnit } from '../scsi/move.ts';
 import { sense } from '../scsi/sense.ts';
 import { askSnapshots, type SnapshotRequest } from '../scsi/snapshot.ts';
 import { reportToAll } from '../scsi/unit-attention.ts';
@@ -21,6 +21,7 @@ import { wayOfWaiting } from '../system/waiting-io.ts';
 import { portsOf } from '../target/access.ts';
 import type { ArrivingConnection, FabricEngine } from '../target/service.ts';
 import type { Target } from '../target/target.ts';
+import { arrive } from './arrivals.ts';
 import { Calls, offerObject } from './calls.ts';
 import { countsOf, resetCounts } from './counts.ts';
 import { LoadMeter } from './load.ts';
@@ -42,6 +43,7 @@ import { lunProblems, objectStates } from './object-states.ts';
 import { notYet, Openings, waitMs } from './openings.ts';
 import { OverdueWatch } from './overdue.ts';
 import { Receiving } from './receiving.ts';
+import { type ShareAnswer, SharedUnits, type ShareRequest } from './shared-units.ts';
 import { spacesOf } from './spaces.ts';
 import type { TreeCopy } from './tree-copy.ts';
 
@@ -54,6 +56,8 @@ export interface LocalLoopOptions {
   readonly runDirectory: string;
   /** The directory in which reservations and work on a medium outlive the process; without it they do not. */
   readonly stateDirectory: string | undefined;
+  /** The target port group of this gateway, as in `LoopOptions`. */
+  readonly gateway: number | undefined;
   /** Whether everything in the tree is this loop's. Otherwise the loop has what is assigned to it. */
   readonly alone: boolean;
 }
@@ -86,10 +90,12 @@ export class LocalLoop implements Loop, Taker {
   /** The work that was begun since the last `settled`, each as long as it is waited for. */
   #begun: Promise<unknown>[] = [];
   readonly #media: Media;
+  readonly #shared: SharedUnits;
   readonly #load = new LoadMeter();
   readonly #overdue: OverdueWatch;
 
-  constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
+  constructor({ tree, copy, host, runDirectory, stateDirectory, gateway, alone }: LocalLoopOptions) {
+    this.#shared = new SharedUnits(gateway, host.share.bind(host));
     this.#tree = tree;
     this.#copy = copy;
     this.#host = host;
@@ -136,7 +142,7 @@ export class LocalLoop implements Loop, Taker {
   async follow({ arrived, awaited }: Elsewhere, again: Again): Promise<Facts> {
     await this.#copy?.restored();
     await this.#adopt();
-    for (const one of arrived) this.#arrive(one);
+    for (const one of arrived) arrive(this.#tree, one);
     this.#awaited = new Set(awaited);
     const before = this.#held;
     this.#held = new Set();
@@ -144,7 +150,7 @@ export class LocalLoop implements Loop, Taker {
       one.arriving = this.#awaited.has(one.path);
       if (before.has(one)) one.missing = undefined;
       if (one.volume) this.#sizes.set(one, one.volume.size);
-      if (one.volume || !this.#isMine(one.path)) continue;
+      if (one.volume || one.shared || !this.#isMine(one.path)) continue;
       if (one.arriving || this.#closing.has(one.path)) this.#held.add(one);
       else if (again !== 'no' || one.missing === undefined) this.#openings.begin(one, again !== 'when it is time');
     }
@@ -204,14 +210,6 @@ export class LocalLoop implements Loop, Taker {
     const storageObject = this.#tree.storageObject(path);
     const moving = storageObject && { wwn: storageObject.wwn, state: await handOverUnit(storageObject) };
     this.#left.push({ path, ...(moving && { moving }) });
-  }
-
-  #arrive({ path, moving }: LeftUnit): void {
-    const storageObject = this.#tree.storageObject(path);
-    // Another storage object may have got the path meanwhile.
-    if (!storageObject || !moving || storageObject.wwn !== moving.wwn) return;
-    if (moving.state) takeOverUnit(storageObject, moving.state);
-    else storageObject.contentsLost = moving.contentsLost;
   }
 
   opened(): Promise<void> {
@@ -283,9 +281,7 @@ export class LocalLoop implements Loop, Taker {
 
   spaces = (path?: string) => spacesOf(this.#tree, (one) => this.#isMine(one) && (path === undefined || path === one));
 
-  async take(fabric: string, arrival: ArrivingConnection<number>): Promise<void> {
-    this.#take(fabric, arrival);
-  }
+  take = async (fabric: string, arrival: ArrivingConnection<number>): Promise<void> => this.#take(fabric, arrival);
 
   #take(fabric: string, arrival: ArrivingConnection): void {
     this.#engines.get(fabric)?.take?.(arrival);
@@ -318,6 +314,10 @@ export class LocalLoop implements Loop, Taker {
   async snapshots(path: string, request: SnapshotRequest): Promise<readonly Snapshot[] | undefined> {
     const storageObject = this.#own(path);
     return storageObject && askSnapshots(storageObject, request);
+  }
+
+  async share(path: string, request: ShareRequest): Promise<ShareAnswer | undefined> {
+    return this.#shared.carryOut(this.#own(path), request);
   }
 
   async resetStatistics(): Promise<void> {
@@ -359,6 +359,7 @@ export class LocalLoop implements Loop, Taker {
       storageObject.ports = () => portsOf(storageObject);
       storageObject.log = (record) => this.#host.log(record);
       storageObject.configure = (change) => this.#configure(storageObject, change);
+      this.#shared.begin(storageObject);
     }
     await (await this.#storesOfAll())?.adopt(units);
   }

@@ -14,6 +14,7 @@ import type { UnitHold } from '../scsi/unit-hold.ts';
 import type { ArrivingConnection, SessionInfo } from '../target/service.ts';
 import type { WayTraffic } from '../target/traffic.ts';
 import type { Boundary } from './calls.ts';
+import type { ShareAnswer, ShareAsk, ShareRequest } from './shared-units.ts';
 import type { SpaceState } from './spaces.ts';
 
 /** The part of the tree that a loop serves: the paths of storage objects and of targets. */
@@ -208,6 +209,8 @@ export interface Loop {
    * @returns the snapshots that there are then; undefined when the storage object is not this loop's
    */
   snapshots(path: string, request: SnapshotRequest): Promise<readonly Snapshot[] | undefined>;
+  /** Carries out what is asked of a unit that gateways share. @returns undefined when it is not this loop's */
+  share(path: string, request: ShareRequest): Promise<ShareAnswer | undefined>;
   resetStatistics(): Promise<void>;
   /** Closes portals, ends sessions, flushes and closes volumes. */
   stop(): Promise<void>;
@@ -220,6 +223,8 @@ export interface LoopHost {
   look(): void;
   /** Carries out an operation that an initiator asks for. Rejects when the operation is refused. */
   apply(operation: Operation): Promise<void>;
+  /** Asks the gateways that share a unit. Rejects when they cannot be asked. */
+  share(path: string, ask: ShareAsk): Promise<unknown>;
 }
 
 /** The calls of the loop that receives to the others, through a port straight to each. */
@@ -254,6 +259,7 @@ export const loopBoundary: Boundary<Loop> = {
   flush: {},
   reopen: {},
   snapshots: {},
+  share: {},
   resetStatistics: {},
   stop: {},
 };
@@ -263,4 +269,5 @@ export const hostBoundary: Boundary<LoopHost> = {
   log: {},
   look: {},
   apply: {},
+  share: {},
 };

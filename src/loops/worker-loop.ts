@@ -17,6 +17,7 @@ export interface LoopThreadOptions {
   readonly lost: Readonly<Record<string, string>>;
   readonly runDirectory: string;
   readonly stateDirectory: string | undefined;
+  readonly gateway: number | undefined;
 }
 
 /** Whether connections can go to another thread here. */

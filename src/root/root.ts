@@ -24,6 +24,7 @@ import type { UnitHold } from '../scsi/unit-hold.ts';
 import { until } from '../system/running-time.ts';
 import type { SessionInfo } from '../target/service.ts';
 import { type Lun, type Portal, portalPath, type Target, type Tpg } from '../target/target.ts';
+import type { Gateway, GatewayOptions } from './gateway.ts';
 import { type LocalDevice, localDevices, lunOfDevice, refuseLosing } from './local-devices.ts';
 import { refusePortals } from './made-portal.ts';
 import { type ChangeOptions, newPart, type RecordChange, type RootOptions, type StartOptions } from './options.ts';
@@ -51,6 +52,8 @@ export class Root {
   #record: RecordChange = async () => {};
   /** Things that changes have left over and that are being closed. */
   readonly #releasing = new Set<Promise<unknown>>();
+  /** This process in a cluster: set before it begins to serve. Absent: what it serves, it serves alone. */
+  gateway: Gateway | undefined;
   readonly snapshots = new ObjectSnapshots(() => {
     const loops = this.#loops;
     return loops && ((call) => loops.each(call));
@@ -215,21 +218,18 @@ export class Root {
   }
 
   /** LUNs that are block devices of this machine. */
-  localDevices(): LocalDevice[] {
-    const { runDirectory } = this.#options;
-    return runDirectory === undefined ? [] : localDevices(this.tree, runDirectory);
-  }
+  localDevices = (): LocalDevice[] =>
+    this.#options.runDirectory === undefined ? [] : localDevices(this.tree, this.#options.runDirectory);
 
   /** Runs `what` after the operations before it and before those that come later: meanwhile nothing changes. */
-  inTurn<T>(what: () => Promise<T>): Promise<T> {
-    return this.#turns.take(what);
-  }
+  inTurn = <T>(what: () => Promise<T>): Promise<T> => this.#turns.take(what);
 
   async #begin(): Promise<Loops> {
     const host: LoopHost = {
       log: (record) => this.#log(record),
       look: () => void this.#openInTurn('no').then(() => this.#options.looked?.()),
       apply: async (operation) => void (await this.apply(operation, false, newPart({ by: { via: 'initiator' } }))),
+      share: async (path, ask) => this.gateway?.answer(path, ask),
     };
     const revive = (replace: () => Promise<void>) =>
       void this.#turns.takeAndSettle(async () => {
@@ -237,7 +237,7 @@ export class Root {
         await replace();
         await this.#openAll('now');
       });
-    const loops = new Loops(this.tree, host, this.#options, revive);
+    const loops = new Loops(this.tree, host, { ...this.#options, gateway: this.gateway?.number }, revive);
     this.#loops = loops;
     await loops.start();
     await this.#openAll('now');
@@ -249,10 +249,12 @@ export class Root {
     await loops.serve(sockets);
     await this.#openAll();
     this.#serving = true;
+    this.gateway?.start();
   }
 
   /** Closes portals, ends sessions, flushes and closes volumes. The tree stays. */
   async stop(): Promise<void> {
+    await this.gateway?.end();
     await this.#turns.empty();
     await Promise.allSettled(this.#releasing);
     // A question that comes meanwhile finds a root that serves nothing.
@@ -309,20 +311,19 @@ export class Root {
     await this.observe();
   }
 
+  /** Has the loop of a storage object that gateways share carry something out. */
+  share: GatewayOptions['share'] = async (path, request) =>
+    (await this.#loops?.each((loop) => loop.share(path, request)))?.find((answer) => answer);
+
   /** The states of the loops, as of the last `observe`. */
-  states(): LoopState[] {
-    return [...(this.#loops?.states.values() ?? [])];
-  }
+  states = (): LoopState[] => [...(this.#loops?.states.values() ?? [])];
 
   /** The counts of storage objects and LUNs since the process began to serve, or since a reset. */
-  async counts(): Promise<LoopCounts> {
-    return allCounts(this.tree, (await this.#loops?.counts()) ?? []);
-  }
+  counts = async (): Promise<LoopCounts> => allCounts(this.tree, (await this.#loops?.counts()) ?? []);
 
   /** The load of each loop, as of the last `observe`. */
-  loads(): (LoopLoad & { readonly number: number })[] {
-    return Array.from(this.#loops?.states ?? [], ([number, { load }]) => ({ number, ...load }));
-  }
+  loads = (): (LoopLoad & { readonly number: number })[] =>
+    Array.from(this.#loops?.states ?? [], ([number, { load }]) => ({ number, ...load }));
 
   /** The loop that serves a target, as of the last `observe`: its number (0 is this thread). Undefined: none serves it. */
   loopOf({ path }: Target): { readonly number: number; readonly load: LoopLoad } | undefined {
@@ -346,14 +347,11 @@ export class Root {
   }
 
   /** The reason why a portal is not being served; undefined when it is, or when this process serves nothing. */
-  portalProblem(tpg: Tpg, portal: Portal): string | undefined {
-    return this.#portalProblems.get(portalPath(tpg, portal));
-  }
+  portalProblem = (tpg: Tpg, portal: Portal): string | undefined => this.#portalProblems.get(portalPath(tpg, portal));
 
   /** The reason why a LUN is not served or attached as the tree wants it; undefined when it is, or when this process serves nothing. */
-  lunProblem({ tpg, index }: Lun): OperatorError | undefined {
-    return this.#lunProblems.get(`${tpg.path}/luns/lun${index}`);
-  }
+  lunProblem = ({ tpg, index }: Lun): OperatorError | undefined =>
+    this.#lunProblems.get(`${tpg.path}/luns/lun${index}`);
 
   /**
    * Makes the loops follow the tree, and notes whether a new portal could be opened.
@@ -363,6 +361,7 @@ export class Root {
     if (!this.#loops) return;
     await this.#loops.change(operations);
     await this.#openAll();
+    this.gateway?.follow();
     if (!restoring) refusePortals(this.tree, operations ?? [], (tpg, portal) => this.portalProblem(tpg, portal));
   }
 

@@ -8,6 +8,7 @@ import type { AccessStates } from './opcode.ts';
 import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
+import { type SharedStanding, type SharedUnit, standingNow } from './shared-unit.ts';
 import type { Completion, Task } from './task.ts';
 import { reportToAll, withdrawUnitAttention } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';
@@ -35,11 +36,14 @@ const supported: Readonly<Record<string, Field<boolean>>> = {
 /** alua_access_type: bit 0 implicit, bit 1 explicit. */
 const explicit = 2;
 
-const offersAlua = (lu: StorageObject): boolean => lu.attributes.values.alua_support === 1;
+const offersAlua = (lu: StorageObject): boolean => lu.shared !== undefined || lu.attributes.values.alua_support === 1;
+
+/** The groups of a unit: gateways that share it are groups of their own, in place of those that the configuration has. */
+const groupsOf = (lu: StorageObject): readonly AluaGroup[] => lu.shared?.groups ?? lu.aluaGroups;
 
 /** TPGS (SPC-4 6.6.2): what a port's group allows, implicit transitions 1 and explicit ones 2; 0 without ALUA. */
 export function accessTypes(lu: StorageObject, portGroup = 0): number {
-  const group = offersAlua(lu) && lu.aluaGroups.find((one) => one.tg_pt_gp_id === portGroup);
+  const group = offersAlua(lu) && groupsOf(lu).find((one) => one.tg_pt_gp_id === portGroup);
   return group ? group.alua_access_type : 0;
 }
 
@@ -49,7 +53,13 @@ const transitioning = 0xf;
 const transitions = unitState<{ readonly under: ReadonlyMap<number, object> }>({
   name: 'ALUA transitions',
   initial: () => ({ under: new Map() }),
-  obstructs: (_state, lu) => (lu.aluaGroups.every((group) => runsAll(lu, group)) ? 'nothing' : 'reads and writes'),
+  obstructs: (_state, lu) => {
+    const { shared } = lu;
+    const isFree = shared
+      ? ['active', 'alone'].includes(shared.standing) && shared.until === undefined
+      : lu.aluaGroups.every((group) => runsAll(lu, group));
+    return isFree ? 'nothing' : 'reads and writes';
+  },
   spares: (_state, { view }) => inaccessible(view.storageObject, view.port.portGroup, 'active') === undefined,
 });
 
@@ -83,12 +93,28 @@ export function stateChanged(lu: StorageObject, name: unknown): void {
 /** NOT READY when a command may not run behind a port of this group now; undefined when it may. */
 export function inaccessible(lu: StorageObject, portGroup: number, runsIn: AccessStates): Sense | undefined {
   if (runsIn === 'any' || !offersAlua(lu)) return undefined;
+  if (lu.shared) return refusalOfShared(standingNow(lu.shared), runsIn);
   for (const group of lu.aluaGroups) {
     if (group.tg_pt_gp_id !== portGroup) continue;
     const state = states[stateOf(lu, group)];
     if (state && state.runs !== 'active' && state.runs !== runsIn) return state.otherwise;
   }
   return undefined;
+}
+
+function refusalOfShared(standing: SharedStanding, runsIn: AccessStates): Sense | undefined {
+  if (standing === 'transition') return sense.asymmetricAccessTransition;
+  return standing === 'standby' && runsIn === 'active' ? sense.targetPortStandby : undefined;
+}
+
+/** How gateways share the unit has changed: initiators are told where that changes what they see (SPC-4 5.15.2.5). */
+export function standShared(lu: StorageObject, shared: SharedUnit): void {
+  const statesOf = (one: SharedUnit | undefined) =>
+    JSON.stringify(one?.groups.map((group) => [group.tg_pt_gp_id, group.alua_access_state, group.preferred]));
+  const isNews = statesOf(lu.shared) !== statesOf(shared);
+  lu.shared = shared;
+  lu.plain = undefined;
+  if (isNews) reportToAll(lu, sense.asymmetricAccessStateChanged);
 }
 
 const portGroupsCdb = { format: bits(1, 0xe0), allocation: u32(6) };
@@ -122,7 +148,7 @@ export const aluaOpcodes: readonly OpcodeRow[] = [
     runsIn: 'any',
     offered: offersAlua,
     check: (lu, cdb) => {
-      if (cdb.length > listBytes(lu.aluaGroups.length)) throw new CheckCondition(sense.parameterListLengthError);
+      if (cdb.length > listBytes(groupsOf(lu).length)) throw new CheckCondition(sense.parameterListLengthError);
     },
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, _cdb, task) => setPortGroups(lu, task),
@@ -145,13 +171,13 @@ const groupHeader = record(8, {
 const portDescriptor = record(4, { relativePortId: u16(2) });
 
 function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Array {
-  const own = lu.aluaGroups.find((group) => group.tg_pt_gp_id === task.unit!.port.portGroup);
+  const own = groupsOf(lu).find((group) => group.tg_pt_gp_id === task.unit!.port.portGroup);
   const implicitTransitionSeconds = own?.implicit_trans_secs ?? 0;
   return encode(
     reportHeader,
     {},
     ...(extended ? [encode(extendedHeader, { format: extendedFormat, implicitTransitionSeconds })] : []),
-    ...lu.aluaGroups.map((group) => groupDescriptor(lu, group)),
+    ...groupsOf(lu).map((group) => groupDescriptor(lu, group)),
   );
 }
 
@@ -186,7 +212,7 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
   const wanted = new Map<number, number>();
   for (const [i, { state, id }] of decodeAll(setDescriptor, list, setHeaderBytes).entries()) {
     const at = listBytes(i);
-    const group = lu.aluaGroups.find((one) => one.tg_pt_gp_id === id);
+    const group = groupsOf(lu).find((one) => one.tg_pt_gp_id === id);
     if (!group || (group.alua_access_type & explicit) === 0) throw invalidParameter(setDescriptor.fields.id, at);
     const supportedBy = aluaStates[state]?.supportedBy;
     // Transitioning is what happens, not what is asked for.
@@ -194,6 +220,7 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
       throw invalidParameter(setDescriptor.fields.state, at);
     wanted.set(id, state);
   }
+  if (lu.shared) return moveShared(lu.shared, wanted, task);
   const changed = lu.aluaGroups.filter((group) => {
     const state = wanted.get(group.tg_pt_gp_id);
     return state !== undefined && state !== group.alua_access_state;
@@ -204,5 +231,18 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
     stateChanged(lu, aluaGroup);
   }
   withdrawUnitAttention(task.nexus, lu, sense.asymmetricAccessStateChanged);
+  return good;
+}
+
+/** Gateways that share a unit: the one whose group is to be Active/optimized serves it, and the others stand by. */
+async function moveShared(shared: SharedUnit, wanted: ReadonlyMap<number, number>, task: Task): Promise<Completion> {
+  const [to] = [...wanted].find(([, state]) => state === 0) ?? [];
+  // That one is not to serve it does not say who is.
+  if (to === undefined) throw invalidParameter(setDescriptor.fields.state, listBytes(0));
+  const isMoved = await shared.ask.moveTo(to).catch(() => {
+    throw new CheckCondition(sense.asymmetricAccessTransition);
+  });
+  if (!isMoved) throw new CheckCondition(sense.setTargetPortGroupsCommandFailed);
+  withdrawUnitAttention(task.nexus, task.unit!.storageObject, sense.asymmetricAccessStateChanged);
   return good;
 }

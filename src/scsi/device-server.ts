@@ -9,7 +9,7 @@ import { lbaOutOfRange, owesFlush } from './block-access.ts';
 import { controlMode } from './control-mode.ts';
 import { limitedTurn } from './limits.ts';
 import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
-import { checkUsage, dataOutBytesMax, decodeCdb, type OpcodeRow } from './opcode.ts';
+import { type AccessStates, checkUsage, dataOutBytesMax, decodeCdb, type OpcodeRow } from './opcode.ts';
 import { lookUp, notOffered } from './opcode-table.ts';
 import { passedThrough } from './pass-through.ts';
 import { provisioningThresholds } from './provisioning-threshold.ts';
@@ -216,6 +216,10 @@ function run(task: Task, waited: boolean): Completion | Promise<Completion> {
   if (!command || !unit || task.aborted || task.terminated) return aborted;
   try {
     if (waited) {
+      // Another gateway may serve the unit meanwhile.
+      const refusal =
+        unit.storageObject.shared && inaccessible(unit.storageObject, unit.port.portGroup, runsIn(command));
+      if (refusal) throw new CheckCondition(refusal);
       checkReady(command.row, unit.storageObject);
       checkRange(command.row, unit.storageObject, command.cdb);
     }
@@ -230,6 +234,8 @@ function run(task: Task, waited: boolean): Completion | Promise<Completion> {
     return failed(task, command.row, error);
   }
 }
+
+const runsIn = ({ row }: AdmittedCommand): AccessStates => (row as OpcodeRow).runsIn ?? 'active';
 
 const writes = ({ row }: AdmittedCommand): boolean => row.medium === 'write';
 
@@ -275,7 +281,9 @@ function failed(task: Task, row: CommandRow | undefined, error: unknown): Comple
   }
   // Nobody knows whether the command was carried out: its initiator knows best whether to send it again.
   if (code === 'ECONNRESET') return busy;
-  const what = senseOf(code, row);
+  const found = senseOf(code, row);
+  // Another gateway serves the unit, or is about to.
+  const what = lu?.shared && found === sense.logicalUnitNotReady ? sense.asymmetricAccessTransition : found;
   // The initiator hears of the loss now, and need not hear of it again.
   if (lu && what === sense.writeError) withdrawUnitAttention(task.nexus, lu, sense.deferredWriteError);
   if (what === sense.lbaOutOfRange && lu && task.command && isOutOfRange(task.command.row, lu, task.command.cdb))

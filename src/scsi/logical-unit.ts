@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import { systemError } from '../system/system-error.ts';
 import { type AluaGroup, alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
+import type { SharedUnit } from './shared-unit.ts';
 import { textNaa } from './text-naa.ts';
 
 /** A setting that initiators may change: an attribute, or the state of an ALUA group. */
@@ -105,6 +106,8 @@ export class StorageObject {
   ejected = false;
   /** ALUA groups as they stand in saveconfig.json. */
   aluaGroups: readonly AluaGroup[];
+  /** Several gateways show it, and one of them serves it; absent: it is this process's alone. `standShared` changes it. */
+  shared: SharedUnit | undefined;
   /** Milliseconds since 1970, and a timer. */
   readonly clock: { now: () => number; after: (ms: number, what: () => void) => void } = {
     now: Date.now,

@@ -207,6 +207,13 @@ const isRegistration = (value: unknown): value is Registration => {
   return typeof initiator === 'string' && isPort && typeof key === 'string' && /^[0-9a-f]{16}$/.test(key);
 };
 
+/** Reads what gateways that share a unit keep: nothing begins anew with one of them. @throws Error when it is none */
+export function parseSharedReservations(kept: unknown): PersistentReservations {
+  const { generation, aptpl } = (kept ?? {}) as Record<string, unknown>;
+  if (!Number.isInteger(generation) || typeof aptpl !== 'boolean') throw new Error('it has no generation');
+  return { ...parseReservations(kept), generation: Number(generation) >>> 0, aptpl };
+}
+
 /**
  * Reads the contents of a kept file. PRgeneration starts at 0 with every power on (SPC-4 5.12.2).
  * @throws Error when they are none, or their parts do not fit together

@@ -2,18 +2,19 @@
 
 import { bit, bits, decode, type Field, hex, record, u8, u16, u32, type Values } from '../wire/layout.ts';
 import type { StorageObject } from './logical-unit.ts';
-import { nexusesOf, portOfNexus, targetPortsOf } from './nexus.ts';
+import { portOfNexus, targetPortsOf } from './nexus.ts';
 import { type OpcodeRow, opcode, serviceActionOf } from './opcode.ts';
 import { conflict, good, parameterList } from './parameter-data.ts';
 import type { Change, PersistentReservations, Registration } from './persistent-reservation.ts';
 import * as pr from './persistent-reservation.ts';
 import { reservations, reservationsName, reservationTypes } from './reservation-conflict.ts';
 import { keyBytes, offersPersistent, reservationReports } from './reservation-reports.ts';
-import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
+import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
+import { keptWithChange, tellOfChange, throughShared } from './shared-reservations.ts';
+import type { SharedUnit } from './shared-unit.ts';
 import type { Completion, Task } from './task.ts';
 import { preempt as abortPreempted } from './task-management.ts';
 import { decodeTransportIds } from './transport-id.ts';
-import { addUnitAttention } from './unit-attention.ts';
 
 // --- PERSISTENT RESERVE OUT (SPC-4 6.16) ---
 
@@ -60,8 +61,8 @@ const reserveOut = (
   clause: string,
   takesType: 'always' | 'sometimes' | 'never',
   act: (request: ReserveRequest) => ReserveOutcome,
-): OpcodeRow =>
-  opcode({
+): OpcodeRow => {
+  return opcode({
     code: 0x5f,
     serviceAction,
     name: `PERSISTENT RESERVE OUT ${name}`,
@@ -80,24 +81,34 @@ const reserveOut = (
     },
     dataOut: (_lu, cdb) => cdb.length,
     execute: (lu, cdb, task) => {
-      if (reservations.of(lu).reserved) return conflict;
-      const bytes = parameterList(task.dataOut, outList.length);
-      const state = reservations.of(lu).persistent;
-      const registration = pr.registrationOf(state, task.nexus, task.unit!.port.relativePortId);
-      const outcome = act({
-        lu,
-        task,
-        state,
-        registration,
-        scope: cdb.scope,
-        type: cdb.type,
-        bytes,
-        list: decode(outList, bytes),
-      });
-      if (outcome === 'conflict') return conflict;
-      return outcome === 'nothing' ? good : apply(lu, task, outcome, serviceAction === preemptAndAbort);
+      if (lu.shared) return throughShared(lu, lu.shared, task, () => carryOut(lu, cdb, task));
+      return carryOut(lu, cdb, task);
     },
   });
+
+  function carryOut(
+    lu: StorageObject,
+    cdb: { scope: number; type: number },
+    task: Task,
+  ): Completion | Promise<Completion> {
+    if (reservations.of(lu).reserved) return conflict;
+    const bytes = parameterList(task.dataOut, outList.length);
+    const state = reservations.of(lu).persistent;
+    const registration = pr.registrationOf(state, task.nexus, task.unit!.port.relativePortId);
+    const outcome = act({
+      lu,
+      task,
+      state,
+      registration,
+      scope: cdb.scope,
+      type: cdb.type,
+      bytes,
+      list: decode(outList, bytes),
+    });
+    if (outcome === 'conflict') return conflict;
+    return outcome === 'nothing' ? good : apply(lu, task, outcome, serviceAction === preemptAndAbort);
+  }
+};
 
 const preemptAndAbort = 0x05;
 
@@ -211,6 +222,7 @@ function registerAndMove({ lu, task, state, registration, bytes }: ReserveReques
 function apply(lu: StorageObject, task: Task, change: Change, abort: boolean): Completion | Promise<Completion> {
   const before = reservations.of(lu).persistent;
   reservations.set(lu, { persistent: change.state });
+  if (lu.shared) return applyShared(lu, lu.shared, task, change, abort);
   const keep = change.state.aptpl || before.aptpl ? lu.keep : undefined;
   if (!keep && !abort) return announce(lu, task, change);
   return (async () => {
@@ -221,28 +233,34 @@ function apply(lu: StorageObject, task: Task, change: Change, abort: boolean): C
       throw new CheckCondition(sense.insufficientRegistrationResources);
     }
     announce(lu, task, change);
-    const victims = change.registrationsPreempted ?? [];
-    if (abort)
-      await abortPreempted(lu, task.nexus, (nexus) =>
-        victims.some((one) => pr.matches(one, nexus, portOfNexus(lu, nexus)?.relativePortId ?? 0)),
-      );
+    if (abort) await abortVictims(lu, task, change);
     return good;
   })();
 }
 
+/** Applies a change to a unit that gateways share: all know it before one answers. */
+async function applyShared(
+  lu: StorageObject,
+  shared: SharedUnit,
+  task: Task,
+  change: Change,
+  abort: boolean,
+): Promise<Completion> {
+  await shared.ask.keepReservations(keptWithChange(change));
+  announce(lu, task, change);
+  if (abort) await abortVictims(lu, task, change);
+  return good;
+}
+
+async function abortVictims(lu: StorageObject, task: Task, change: Change): Promise<void> {
+  const victims = change.registrationsPreempted ?? [];
+  await abortPreempted(lu, task.nexus, (nexus) =>
+    victims.some((one) => pr.matches(one, nexus, portOfNexus(lu, nexus)?.relativePortId ?? 0)),
+  );
+}
+
 function announce(lu: StorageObject, task: Task, change: Change): Completion {
-  const tell = (registrations: readonly Registration[] | undefined, what: Sense) => {
-    if (!registrations?.length) return;
-    for (const nexus of nexusesOf(lu))
-      if (
-        nexus !== task.nexus &&
-        registrations.some((one) => pr.matches(one, nexus, portOfNexus(lu, nexus)?.relativePortId ?? 0))
-      )
-        addUnitAttention(nexus, lu, what);
-  };
-  tell(change.released, sense.reservationsReleased);
-  tell(change.registrationsPreempted, sense.registrationsPreempted);
-  tell(change.reservationsPreempted, sense.reservationsPreempted);
+  tellOfChange(lu, change, task.nexus);
   return good;
 }
 

@@ -6,6 +6,7 @@ import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, conflict } from './parameter-data.ts';
 import * as pr from './persistent-reservation.ts';
 import { reservations } from './reservation-conflict.ts';
+import { asShared } from './shared-reservations.ts';
 import { encodeTransportId } from './transport-id.ts';
 
 /** Persistent reservations are offered. */
@@ -24,7 +25,10 @@ const reserveIn = (serviceAction: number, name: string, clause: string, data: (l
     whenReserved: 'allowed',
     runsIn: 'standby',
     offered: offersPersistent,
-    execute: (lu, cdb) => (reservations.of(lu).reserved ? conflict : allocated(data(lu), cdb.allocation)),
+    execute: (lu, cdb) => {
+      const answer = () => (reservations.of(lu).reserved ? conflict : allocated(data(lu), cdb.allocation));
+      return lu.shared ? asShared(lu, lu.shared, answer) : answer();
+    },
   });
 
 /** PRGENERATION and ADDITIONAL LENGTH in front of descriptors (SPC-4 6.15.2). */

@@ -84,6 +84,7 @@ export const sense = {
   reservationsPreempted: named('unitAttention', 0x2a, 0x03),
   reservationsReleased: named('unitAttention', 0x2a, 0x04),
   registrationsPreempted: named('unitAttention', 0x2a, 0x05),
+  setTargetPortGroupsCommandFailed: named('illegalRequest', 0x67, 0x0a),
   asymmetricAccessStateChanged: named('unitAttention', 0x2a, 0x06),
   capacityDataChanged: named('unitAttention', 0x2a, 0x09),
   timestampChanged: named('unitAttention', 0x2a, 0x10),

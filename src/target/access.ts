@@ -5,6 +5,7 @@
 
 import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical-unit.ts';
 
+import { portBehind } from '../scsi/shared-unit.ts';
 import { isListed } from './access-list.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
@@ -105,20 +106,34 @@ function view(lun: Lun, writeProtected: boolean): LogicalUnitView {
   return {
     storageObject: lun.storageObject,
     writeProtected,
-    port: { ...portOf(lun.tpg), portGroup: portGroupOf(lun) },
+    port: portOfLun(lun),
     ...(lun.limits.isSet && { limits: lun.limits }),
   };
 }
 
 /** The number of the target port group that a LUN is in; 0, the default group, where it is in none. */
 function portGroupOf({ storageObject, aluaGroup }: Lun): number {
+  if (storageObject.shared) return storageObject.shared.own;
   const group = storageObject.aluaGroups.find(({ name }) => name === aluaGroup);
   return group?.tg_pt_gp_id ?? 0;
 }
 
-/** The target ports through which a storage object is exported (SPC-4 7.8.14), whichever initiators use them. */
-export const portsOf = ({ exports }: StorageObject): TargetPort[] =>
-  Array.from(exports as Set<Lun>, (lun) => ({ ...portOf(lun.tpg), portGroup: portGroupOf(lun) }));
+/** The target ports through which a storage object is exported (SPC-4 7.8.14), whoever uses them. */
+export const portsOf = ({ exports, shared }: StorageObject): TargetPort[] =>
+  [...(exports as Set<Lun>)].flatMap((lun) =>
+    shared ? shared.groups.map((group) => portOfLun(lun, group.tg_pt_gp_id)) : [portOfLun(lun)],
+  );
+
+/** The port through which a LUN is reached; of a unit that gateways share, behind the gateway of a group. */
+function portOfLun(lun: Lun, portGroup = portGroupOf(lun)): TargetPort {
+  const port = portOf(lun.tpg);
+  const { shared } = lun.storageObject;
+  return {
+    ...port,
+    portGroup,
+    relativePortId: shared ? portBehind(port.relativePortId, portGroup) : port.relativePortId,
+  };
+}
 
 /** The protocol identifier of iSCSI (SPC-4 7.6.1). */
 const iscsiProtocol = 5;

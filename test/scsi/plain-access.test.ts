@@ -31,10 +31,10 @@ import {
   reportToAll,
 } from '../../src/scsi/unit-attention.ts';
 import { unitSubjects } from '../../src/scsi/unit-state.ts';
-
 import { cdbOf } from '../support/cdb.ts';
 import { be, logicalUnit, pattern, ScsiInitiator } from '../support/logical-unit.ts';
 import { type MemoryVolume, memoryVolume } from '../support/memory-volume.ts';
+import { sharedSituations } from '../support/shared-unit.ts';
 
 const blockBytes = 512;
 const lba = 3;
@@ -148,6 +148,7 @@ const situations: Readonly<Record<string, Readonly<Record<string, Situation>>>> 
         (here) => setGroups(here, { alua_access_state: state }),
       ]),
     ),
+    ...sharedSituations,
     'a transition': (here) => {
       setGroups(here, { trans_delay_msecs: 500 });
       stateChanged(here.lu, 'default_tg_pt_gp');
@@ -279,7 +280,7 @@ const inSituations = () => {};
 /** The fields of a unit itself, each with another value, where neither a subject's state nor an attribute gives it one. */
 const fields: Readonly<Record<string, Situation>> = {
   ...Object.fromEntries(
-    ['volume', 'ejected', 'arriving', 'aluaGroups', 'attributes', 'states', 'plain'].map((name) => [
+    ['volume', 'ejected', 'arriving', 'shared', 'aluaGroups', 'attributes', 'states', 'plain'].map((name) => [
       name,
       inSituations,
     ]),
@@ -305,7 +306,6 @@ const fields: Readonly<Record<string, Situation>> = {
     }).map(([name, value]): [string, Situation] => [name, ({ lu }) => Object.assign(lu, { [name]: value })]),
   ),
 };
-
 test('every field of a logical unit is here, too', () => {
   expect(Object.keys(fields).sort()).toEqual(Object.keys(world().lu).sort());
 });

@@ -1,0 +1,366 @@
+/**
+ * One gateway's part in who owns which unit: carries out what `ownership.ts` decides, with the store and with whoever has the
+ * media, and tells it what comes of that.
+ */
+
+import { choiceOf } from './choice.ts';
+import type { Clock } from './clock.ts';
+import type { clusterKeys } from './keys.ts';
+import type { UnitMedium } from './medium.ts';
+import { Mirror } from './mirror.ts';
+import { numberKeys } from './numbers.ts';
+import type { OwnerRecord, OwnerStanding, Party } from './owner-record.ts';
+import { Ownership } from './ownership.ts';
+import type { OwnershipAction, OwnershipEvent } from './ownership-events.ts';
+import { Presence, parsePresented } from './presence.ts';
+import type { Store, StoreComparison, StoredValue } from './store.ts';
+import { drainedKeys, parseOwner, parseWish, unitKeys, unitOfKey } from './unit-records.ts';
+
+export interface CustodyOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly keys: ReturnType<typeof clusterKeys>;
+  readonly me: Party;
+  /** The home, as in `PresenceOptions`. */
+  readonly home: string;
+  readonly ttl?: number;
+  /** Called when the owner of a unit, or the gateways that are alive, should be looked at again. */
+  readonly changed?: (serial: string | undefined) => void;
+  /** The epoch of a unit has begun here, or one could not be read. */
+  readonly told?: (what: 'taken' | 'given' | 'damaged' | 'name taken', serial: string, detail: object) => void;
+}
+
+/** Seconds. */
+const leaseSeconds = 5;
+const tickMs = 250;
+const readAgainMs = 500;
+
+interface Unit {
+  readonly serial: string;
+  readonly medium: UnitMedium;
+  readonly ownership: Ownership;
+  readonly admits: Map<string, (may: boolean) => void>;
+  idle: (() => void) | undefined;
+  /** The reservations in the store, as this gateway has read or put them; undefined: they are not known. */
+  reservations: { readonly value: string | undefined; readonly revision: number } | undefined;
+}
+
+/** A gateway among those that share units: what it serves of them, and what others do. */
+export class Custody {
+  readonly #options: CustodyOptions;
+  readonly #units = new Map<string, Unit>();
+  /** Copies of the units, the gateways that are alive, their numbers, and those that are to own nothing. */
+  readonly #mirrors: readonly Mirror[];
+  readonly #presence: Presence;
+  #until = Number.NEGATIVE_INFINITY;
+  #cancelTick: () => void = () => {};
+  #alive: ReadonlyMap<string, string> = new Map();
+
+  constructor(options: CustodyOptions) {
+    this.#options = options;
+    const { store, clock, keys, me, home, ttl = leaseSeconds } = options;
+    this.#mirrors = [keys.alive, drainedKeys(keys), numberKeys(keys), keys.units].map(
+      (prefix) => new Mirror({ store, clock, prefix, changed: (changed) => this.#changed(changed) }),
+    );
+    this.#presence = new Presence({
+      ...{ store, clock, me, home, ttl, key: keys.aliveGateway(me.gateway) },
+      renewed: (until) => {
+        this.#until = until;
+        this.#all({ is: 'lease', until });
+        options.changed?.(undefined);
+      },
+      taken: () => options.told?.('name taken', '', { gateway: me.gateway }),
+    });
+    this.#tick();
+  }
+
+  /** The lease is good until then, by the clock; it is not renewed while the store does not answer. */
+  get until(): number {
+    return this.#until;
+  }
+
+  get lease(): string | undefined {
+    return this.#presence.lease;
+  }
+
+  /** Processes of the gateways that are alive, by name, as it was not long ago. */
+  get alive(): ReadonlyMap<string, string> {
+    return this.#alive;
+  }
+
+  /** The owner of a unit, as the store had it not long ago. */
+  ownerOf(serial: string): OwnerRecord | undefined {
+    const found = this.#found(this.#keysOf(serial).owner);
+    return found && this.#parsed(serial, found.value, parseOwner);
+  }
+
+  /** The values below a key of units or gateways, as they were not long ago. */
+  below(prefix: string): StoredValue[] {
+    return this.#mirrors.flatMap((mirror) => mirror.below(prefix));
+  }
+
+  standingOf(serial: string): OwnerStanding | undefined {
+    return this.#units.get(serial)?.ownership.standing;
+  }
+
+  /** The record that this gateway has written last, or seen, for what is to be written beside it. */
+  seenOf(serial: string): { readonly epoch: number; readonly revision: number } | undefined {
+    const unit = this.#units.get(serial);
+    return unit && { epoch: unit.ownership.epoch, revision: unit.ownership.seen?.revision ?? 0 };
+  }
+
+  /** Takes part in who owns a unit. */
+  add(serial: string, medium: UnitMedium): void {
+    const { me } = this.#options;
+    const ownership = new Ownership({ me, fences: medium.fences });
+    const unit: Unit = { serial, medium, ownership, admits: new Map(), idle: undefined, reservations: undefined };
+    this.#units.set(serial, unit);
+    this.#step(unit, { is: 'lease', until: this.#until });
+    this.#tell(unit);
+  }
+
+  /** Gives a unit to others, and takes part no more. Resolves when nothing of it is open here. */
+  async remove(serial: string): Promise<void> {
+    const unit = this.#units.get(serial);
+    if (!unit) return;
+    const idle = new Promise<void>((resolve) => {
+      unit.idle = resolve;
+    });
+    this.#step(unit, { is: 'leave' });
+    await idle;
+    this.#units.delete(serial);
+  }
+
+  /** The medium of a unit is not ours any more: it says so itself. */
+  lost(serial: string): void {
+    const unit = this.#units.get(serial);
+    if (unit) this.#step(unit, { is: 'lost' });
+  }
+
+  /** Gives all units to others. @param withinMs what takes longer is left to the lease */
+  async end(withinMs: number): Promise<void> {
+    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial)));
+    const { clock } = this.#options;
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.after(withinMs, resolve);
+    });
+    await Promise.race([given, late]);
+    cancel();
+    this.#cancelTick();
+    await this.#presence.end();
+    for (const mirror of this.#mirrors) mirror.close();
+  }
+
+  #keysOf(serial: string) {
+    return unitKeys(this.#options.keys, serial);
+  }
+
+  #found(key: string): StoredValue | undefined {
+    for (const mirror of this.#mirrors) if (mirror.get(key)) return mirror.get(key);
+    return undefined;
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.#options.clock.after(tickMs, () => {
+      this.#all({ is: 'tick' });
+      this.#tick();
+    });
+  }
+
+  #all(event: OwnershipEvent): void {
+    for (const unit of [...this.#units.values()]) this.#step(unit, event);
+  }
+
+  #changed(changed: readonly string[]): void {
+    const { keys } = this.#options;
+    if (changed.some((key) => !key.startsWith(keys.units))) {
+      this.#alive = this.#readAlive();
+      for (const unit of this.#units.values()) this.#tell(unit);
+      this.#options.changed?.(undefined);
+    }
+    const serials = new Set(changed.map((key) => unitOfKey(keys, key)?.serial));
+    for (const serial of serials) {
+      if (serial === undefined) continue;
+      const unit = this.#units.get(serial);
+      if (unit) this.#tell(unit);
+      this.#options.changed?.(serial);
+    }
+    // A unit that nobody has owned yet has no key: that the store was read is news of it.
+    for (const unit of this.#units.values()) if (!unit.ownership.seen) this.#tell(unit);
+  }
+
+  #readAlive(): Map<string, string> {
+    const { keys } = this.#options;
+    return new Map(
+      this.#mirrors[0]!.below(keys.alive).flatMap(({ key, value }) => {
+        const presented = parsePresented(value);
+        return presented ? [[key.slice(keys.alive.length), presented.process] as const] : [];
+      }),
+    );
+  }
+
+  /** Tells a unit all that is known of it. */
+  #tell(unit: Unit): void {
+    const { keys } = this.#options;
+    if (!this.#mirrors.every(({ isRead }) => isRead)) return;
+    const { owner, wish, prefer } = this.#keysOf(unit.serial);
+    const candidates = [...this.#alive.keys()].filter((one) => !this.#found(`${drainedKeys(keys)}${one}`));
+    const choice = choiceOf(unit.serial, candidates, this.#found(prefer)?.value);
+    this.#step(unit, { is: 'gateways', alive: this.#alive, choice });
+    const wished = this.#found(wish);
+    this.#step(unit, { is: 'wish', wish: wished && this.#parsed(unit.serial, wished.value, parseWish) });
+    const found = this.#found(owner);
+    const record = found && this.#parsed(unit.serial, found.value, parseOwner);
+    // A record that cannot be read is somebody's: the unit is left alone.
+    if (!found || record) this.#step(unit, { is: 'seen', fresh: false, record, revision: found?.modified ?? 0 });
+  }
+
+  #parsed<T>(serial: string, text: string, parse: (text: string) => T): T | undefined {
+    try {
+      return parse(text);
+    } catch (error) {
+      this.#options.told?.('damaged', serial, { reason: String(error) });
+      return undefined;
+    }
+  }
+
+  #step(unit: Unit, event: OwnershipEvent): void {
+    for (const action of unit.ownership.step(event, this.#options.clock.now())) this.#carryOut(unit, action);
+    if (unit.idle && unit.ownership.isIdle) unit.idle();
+  }
+
+  #carryOut(unit: Unit, action: OwnershipAction): void {
+    const { serial, medium, ownership } = unit;
+    switch (action.does) {
+      case 'write':
+        void this.#write(unit, action).then((written) => this.#step(unit, { is: 'written', ...written }));
+        return;
+      case 'read':
+        void this.#read(unit);
+        return;
+      case 'open': {
+        const comes = (client: string) =>
+          new Promise<void>((resolve, reject) => {
+            unit.admits.set(client, (may) => (may ? resolve() : reject(new Error('another gateway owns it now'))));
+            this.#step(unit, { is: 'comes', client });
+          });
+        void medium
+          .open(action.shutOut, comes)
+          .then(({ opened, clean }) => this.#step(unit, opened ? { is: 'opened' } : { is: 'not opened', clean }));
+        return;
+      }
+      case 'admit':
+        unit.admits.get(action.client)?.(action.may);
+        unit.admits.delete(action.client);
+        return;
+      case 'close':
+        void medium.close(action.clean).then((clean) => this.#step(unit, { is: 'closed', clean }));
+        return;
+      case 'stand': {
+        const { standing, unplanned } = action;
+        const reservations = unit.reservations?.value;
+        const { epoch } = ownership;
+        medium.stand({ standing, epoch, unplanned, ...(standing === 'active' && { reservations }) });
+        if (standing === 'active') this.#fulfilled(serial);
+        if (standing === 'active') this.#options.told?.('taken', serial, { epoch, unplanned });
+        if (standing === 'standby') this.#options.told?.('given', serial, { epoch });
+        return;
+      }
+    }
+  }
+
+  /** The wish that the unit be here is fulfilled. */
+  #fulfilled(serial: string): void {
+    const { wish } = this.#keysOf(serial);
+    const found = this.#found(wish);
+    if (!found || this.#parsed(serial, found.value, parseWish)?.to !== this.#options.me.gateway) return;
+    const { store } = this.#options;
+    void store.transact({ when: [{ key: wish, modified: found.modified }], do: [{ delete: wish }] }).catch(() => {});
+  }
+
+  async #write(
+    unit: Unit,
+    { record, over, gone, why }: Extract<OwnershipAction, { does: 'write' }>,
+  ): Promise<{ outcome: 'done'; revision: number } | { outcome: 'refused' | 'unknown' }> {
+    const { store, keys, me } = this.#options;
+    const { owner, reservations } = this.#keysOf(unit.serial);
+    const { lease } = this.#presence;
+    const isGone = gone && this.#goneAs(gone);
+    if (lease === undefined || (gone && !isGone)) return { outcome: 'refused' };
+    const when: StoreComparison[] = [
+      { key: owner, modified: over },
+      { key: keys.aliveGateway(me.gateway), lease },
+    ];
+    if (isGone) when.push(isGone);
+    try {
+      const written = await store.transact({
+        when,
+        do: [
+          { put: owner, value: JSON.stringify(record) },
+          ...(why === 'serve' ? [{ read: { key: reservations } }] : []),
+        ],
+      });
+      if (!written.succeeded) return { outcome: 'refused' };
+      const found = written.found[0]?.values[0];
+      if (why === 'serve') unit.reservations = { value: found?.value, revision: found?.modified ?? 0 };
+      return { outcome: 'done', revision: written.revision };
+    } catch {
+      return { outcome: 'unknown' };
+    }
+  }
+
+  /**
+   * Puts down what the unit knows of reservations, as its owner, in place of what was last read or put down. Resolves when it
+   * is durable. @throws Error when it is not, or nobody knows: `readReservations` says what there is
+   */
+  async keepReservations(serial: string, value: string): Promise<void> {
+    const unit = this.#units.get(serial);
+    const { lease } = this.#presence;
+    const { keys, me, store } = this.#options;
+    const { owner, reservations } = this.#keysOf(serial);
+    const over = unit?.reservations;
+    if (unit?.ownership.standing !== 'active' || lease === undefined || !over)
+      throw new Error('what gateways share cannot be changed by this one now');
+    unit.reservations = undefined;
+    const kept = await store.transact({
+      when: [
+        { key: owner, modified: unit.ownership.seen!.revision },
+        { key: reservations, modified: over.revision },
+        { key: keys.aliveGateway(me.gateway), lease },
+      ],
+      do: [{ put: reservations, value }],
+    });
+    if (!kept.succeeded) throw new Error('another gateway has the unit now');
+    unit.reservations = { value, revision: kept.revision };
+  }
+
+  /** The reservations of a unit in the store now, or later. @throws StoreError */
+  async readReservations(serial: string): Promise<string | undefined> {
+    const found = (await this.#options.store.read({ key: this.#keysOf(serial).reservations })).values[0];
+    const unit = this.#units.get(serial);
+    if (unit && (unit.reservations?.revision ?? 0) <= (found?.modified ?? 0))
+      unit.reservations = { value: found?.value, revision: found?.modified ?? 0 };
+    return found?.value;
+  }
+
+  /** The comparison that holds once a party is gone, as we know it; undefined: as we know it, the party is alive. */
+  #goneAs({ gateway, process }: Party): StoreComparison | undefined {
+    const key = this.#options.keys.aliveGateway(gateway);
+    const there = this.#found(key);
+    if (!there) return { key, modified: 0 };
+    return parsePresented(there.value)?.process === process ? undefined : { key, modified: there.modified };
+  }
+
+  async #read(unit: Unit): Promise<void> {
+    const { store, clock } = this.#options;
+    try {
+      const found = (await store.read({ key: this.#keysOf(unit.serial).owner })).values[0];
+      const record = found && this.#parsed(unit.serial, found.value, parseOwner);
+      if (found && !record) return;
+      this.#step(unit, { is: 'seen', fresh: true, record, revision: found?.modified ?? 0 });
+    } catch {
+      clock.after(readAgainMs, () => this.#step(unit, { is: 'not read' }));
+    }
+  }
+}

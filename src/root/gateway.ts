@@ -1,0 +1,364 @@
+/**
+ * This process as a gateway of a cluster: which of its storage objects others can serve, too, who serves each of them now, and
+ * what is said of that to the loops, to initiators and to operators.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { type Clock, monotonic } from '../cluster/clock.ts';
+import { Custody } from '../cluster/custody.ts';
+import { clusterKeys } from '../cluster/keys.ts';
+import type { UnitMedium, UnitStanding } from '../cluster/medium.ts';
+import { numberKeys, numberOf, numbersIn } from '../cluster/numbers.ts';
+import type { OwnerStanding } from '../cluster/owner-record.ts';
+import type { Store } from '../cluster/store.ts';
+import { drainedKeys, unitKeys } from '../cluster/unit-records.ts';
+import { UnitRequests } from '../cluster/unit-requests.ts';
+import { OperatorError, reasonOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { ShareAnswer, ShareAsk, SharedNews, ShareRequest } from '../loops/shared-units.ts';
+import { type AluaGroup, aluaGroup } from '../scsi/alua-group.ts';
+import type { StorageObject } from '../scsi/logical-unit.ts';
+import type { RelayedCommand } from '../scsi/shared-unit.ts';
+
+/** The parts of the process that a gateway needs. */
+export interface GatewayOptions {
+  readonly store: Store;
+  readonly cluster: string;
+  readonly name: string;
+  /** Tells this home from that of another gateway. */
+  readonly token: string;
+  readonly log: Log;
+  readonly storageObjects: () => Iterable<StorageObject>;
+  /** Has the loop of a storage object carry something out; undefined: no loop has it, or none shares it. */
+  readonly share: (path: string, request: ShareRequest) => Promise<ShareAnswer | undefined>;
+}
+
+/** How a unit stands in the cluster, for operators. Plain data. */
+export interface UnitOwnership {
+  readonly path: string;
+  readonly serial: string;
+  /** Undefined: no gateway has it now. */
+  readonly owner: string | undefined;
+  readonly epoch: number;
+  /** How it stands at this gateway. */
+  readonly here: OwnerStanding;
+  readonly prefers?: string | undefined;
+}
+
+interface Unit {
+  readonly object: StorageObject;
+  readonly medium: UnitMedium;
+  comes: ((client: string) => Promise<void>) | undefined;
+  now: UnitStanding;
+  /** The words that the loop was told last, and the reservations among them. */
+  told: string;
+  heard: string | null | undefined;
+  shape: unknown;
+  /** The loop is told one thing after the other. */
+  telling: Promise<unknown>;
+}
+
+/** ASYMMETRIC ACCESS STATE (SPC-4 6.37). */
+const states = { optimized: 0, standby: 2, unavailable: 3, transitioning: 15 } as const;
+
+/** How long the end of this process waits until others have what it served. */
+const endMs = 6_000;
+/** How long an operator's move is waited for. */
+const operatorMoveMs = 15_000;
+
+/** A process that serves a part of what a cluster shares. */
+export class Gateway {
+  /** The target port group of this gateway. */
+  readonly number: number;
+  readonly #options: GatewayOptions;
+  readonly #keys: ReturnType<typeof clusterKeys>;
+  readonly #clock: Clock = monotonic;
+  readonly #units = new Map<string, Unit>();
+  #custody: Custody | undefined;
+  #requests: UnitRequests | undefined;
+
+  private constructor(options: GatewayOptions, number: number) {
+    this.#options = options;
+    this.#keys = clusterKeys(options.cluster);
+    this.number = number;
+  }
+
+  /** @throws OperatorError when the store does not say which number this gateway has */
+  static async join(options: GatewayOptions): Promise<Gateway> {
+    const { store, cluster, name } = options;
+    try {
+      return new Gateway(options, await numberOf(store, clusterKeys(cluster), name));
+    } catch (error) {
+      throw new OperatorError(
+        `The gateway ${name} gets no number in the cluster ${cluster}: ${reasonOf(error)}`,
+        'tcli cluster status shows what the store says.',
+      );
+    }
+  }
+
+  /** Takes part from now on: loops serve, and share what they can. */
+  start(): void {
+    const { store, name, token, log } = this.#options;
+    const me = { gateway: name, process: randomUUID() };
+    const custody = new Custody({
+      ...{ store, me, home: token, clock: this.#clock, keys: this.#keys },
+      changed: (serial) => this.#changed(serial),
+      told: (what, serial, detail) => {
+        const path = this.#units.get(serial)?.object.path ?? '';
+        if (what === 'taken') log({ level: 'info', event: 'unit taken', detail: { path, ...detail } });
+        if (what === 'given') log({ level: 'info', event: 'unit given', detail: { path, ...detail } });
+        if (what === 'damaged')
+          log({ level: 'error', event: 'owner record damaged', detail: { path, serial, ...detail } });
+        if (what === 'name taken') log({ level: 'error', event: 'gateway name taken', detail: { ...detail } });
+      },
+    });
+    this.#custody = custody;
+    this.#requests = new UnitRequests({
+      ...{ store, custody, me: name, clock: this.#clock, keys: this.#keys },
+      carryOut: async (serial, command) => {
+        const unit = this.#units.get(serial);
+        const answer = unit && (await this.#ask(unit, { does: 'carry out', command: command as RelayedCommand }));
+        return answer?.completion;
+      },
+    });
+    this.follow();
+  }
+
+  /** The tree has changed: units come, and go. */
+  follow(): void {
+    const custody = this.#custody;
+    if (!custody) return;
+    const shared = [...this.#options.storageObjects()].filter((one) => one.backstore.sharing?.(one.config));
+    const now = new Map(shared.map((one) => [one.wwn, one]));
+    for (const [serial, { object }] of this.#units)
+      if (now.get(serial) !== object) {
+        this.#units.delete(serial);
+        void custody.remove(serial);
+      }
+    for (const [serial, object] of now)
+      if (!this.#units.has(serial)) {
+        const unit = this.#unitOf(object);
+        this.#units.set(serial, unit);
+        custody.add(serial, unit.medium);
+        this.#tell(serial, unit);
+      }
+  }
+
+  /** Others have what this process served, or it takes too long. */
+  async end(): Promise<void> {
+    await this.#custody?.end(endMs);
+    this.#custody = undefined;
+  }
+
+  /** Answers a loop that asks about a unit. Rejects when gateways cannot be asked. */
+  async answer(path: string, ask: ShareAsk): Promise<unknown> {
+    const found = [...this.#units].find(([, { object }]) => object.path === path);
+    const [custody, requests] = [this.#custody, this.#requests];
+    if (!found || !custody || !requests) throw new OperatorError(`${path} is not shared now`);
+    const [serial, unit] = found;
+    switch (ask.asks) {
+      case 'comes':
+        if (!unit.comes) throw new OperatorError(`${path} is not to be opened here`);
+        return unit.comes(ask.client);
+      case 'lost':
+        return custody.lost(serial);
+      case 'move':
+        return requests.move(serial, this.#nameOf(ask.group), 'initiator');
+      case 'relay':
+        return requests.relay(serial, ask.command);
+      case 'reservations':
+        return (await custody.readReservations(serial)) ?? null;
+      case 'keep':
+        return custody.keepReservations(serial, ask.kept);
+    }
+  }
+
+  /** How units stand, as this gateway knows it. */
+  units(): UnitOwnership[] {
+    return Array.from(this.#units, ([serial, { object, now }]) => {
+      const record = this.#custody?.ownerOf(serial);
+      const prefers = this.#custody?.below(unitKeys(this.#keys, serial).prefer)[0]?.value;
+      const said = { path: object.path, serial, owner: record?.owner?.gateway, epoch: record?.epoch ?? 0 };
+      return { ...said, here: now.standing, ...(prefers !== undefined && { prefers }) };
+    });
+  }
+
+  /** Gateways with their numbers, and whether they are alive and are to own nothing. */
+  gateways(): { name: string; number: number; isAlive: boolean; isDrained: boolean }[] {
+    const drained = drainedKeys(this.#keys);
+    const isDrained = new Set(this.#custody?.below(drained).map(({ key }) => key.slice(drained.length)));
+    return Array.from(this.#numbers(), ([name, number]) => ({
+      ...{ name, number, isAlive: this.#custody?.alive.has(name) ?? false, isDrained: isDrained.has(name) },
+    }));
+  }
+
+  /** Has a unit served by another gateway. @throws OperatorError when it is not, after a while */
+  async move(path: string, to: string): Promise<void> {
+    const serial = this.#serialOf(path);
+    this.#known(to);
+    if (!this.#custody?.alive.has(to))
+      throw new OperatorError(`The gateway ${to} is not alive.`, 'tcli cluster status');
+    const isMoved = await this.#requests!.move(serial, to, 'operator', operatorMoveMs).catch((error: unknown) => {
+      throw new OperatorError(`${path} cannot be moved: ${reasonOf(error)}`);
+    });
+    if (!isMoved)
+      throw new OperatorError(`${path} is not served by ${to} yet.`, `The log of ${to} says why. tcli cluster status`);
+  }
+
+  /** The gateway that is to have a unit whenever it can; undefined: chance decides. */
+  async prefer(path: string, gateway: string | undefined): Promise<void> {
+    const { prefer } = unitKeys(this.#keys, this.#serialOf(path));
+    if (gateway !== undefined) this.#known(gateway);
+    const step = gateway === undefined ? { delete: prefer } : { put: prefer, value: gateway };
+    await this.#options.store.transact({ when: [], do: [step] });
+  }
+
+  /** A gateway is to own nothing, or may own again. */
+  async drain(gateway: string, on: boolean): Promise<void> {
+    this.#known(gateway);
+    const key = `${drainedKeys(this.#keys)}${gateway}`;
+    await this.#options.store.transact({ when: [], do: [on ? { put: key, value: '1' } : { delete: key }] });
+  }
+
+  #known(gateway: string): void {
+    if (this.#numbers().has(gateway)) return;
+    const names = [...this.#numbers().keys()].sort().join(', ');
+    throw new OperatorError(`There is no gateway ${gateway} in this cluster.`, `There are ${names}`);
+  }
+
+  #serialOf(path: string): string {
+    const found = [...this.#units].find(([, { object }]) => object.path === path);
+    if (found) return found[0];
+    throw new OperatorError(
+      `${path} is not shared by the gateways of the cluster.`,
+      'Only what all of them can reach is: user:rbd, and user:nbd by a host name.',
+    );
+  }
+
+  #numbers(): Map<string, number> {
+    const prefix = numberKeys(this.#keys);
+    return numbersIn(prefix, this.#custody?.below(prefix) ?? []).set(this.#options.name, this.number);
+  }
+
+  #nameOf(group: number): string {
+    const found = [...this.#numbers()].find(([, number]) => number === group);
+    if (!found) throw new OperatorError(`no gateway has the number ${group}`);
+    return found[0];
+  }
+
+  #unitOf(object: StorageObject): Unit {
+    const unit: Unit = {
+      object,
+      medium: {
+        fences: object.backstore.sharing?.(object.config) === 'fences',
+        open: (shutOut, comes) => this.#open(unit, shutOut, comes),
+        close: async (clean) => {
+          const answer = await this.#ask(unit, { does: 'close', clean }).catch(() => undefined);
+          return answer?.clean ?? false;
+        },
+        stand: (now) => {
+          unit.now = now;
+          if (now.standing === 'active') void this.#putShape(unit);
+          this.#tell(object.wwn, unit, now.standing === 'active' ? (now.reservations ?? null) : undefined);
+        },
+      },
+      comes: undefined,
+      now: { standing: 'standby', epoch: 0, unplanned: false },
+      told: '',
+      heard: undefined,
+      shape: undefined,
+      telling: Promise.resolve(),
+    };
+    return unit;
+  }
+
+  async #open(unit: Unit, shutOut: readonly string[], comes: (client: string) => Promise<void>) {
+    const { path } = unit.object;
+    unit.comes = comes;
+    const answer = await this.#ask(unit, { does: 'open', shutOut }).catch((error: unknown): ShareAnswer => {
+      return { opened: false, clean: false, reason: reasonOf(error) };
+    });
+    unit.comes = undefined;
+    const { opened = false, clean = true, shape, reason = 'no loop has it' } = answer ?? {};
+    if (shape) unit.shape = shape;
+    if (!opened) this.#options.log({ level: 'warning', event: 'unit not opened', detail: { path, reason } });
+    return { opened, clean };
+  }
+
+  /** After all that the loop was told before. */
+  #ask(unit: Unit, request: ShareRequest): Promise<ShareAnswer | undefined> {
+    const { path } = unit.object;
+    // Closing and opening do not wait for each other's turn: what is being opened is closed when it is open.
+    if (request.does !== 'stand') return unit.telling.then(() => this.#options.share(path, request));
+    const asked = unit.telling.then(() => this.#options.share(path, request));
+    unit.telling = asked.catch(() => {});
+    return asked;
+  }
+
+  /** The shape of the owner's volume is for those who stand by. */
+  async #putShape({ object, shape }: Unit): Promise<void> {
+    const { shape: key } = unitKeys(this.#keys, object.wwn);
+    const value = JSON.stringify(shape ?? null);
+    if (this.#custody?.below(key)[0]?.value === value) return;
+    await this.#options.store.transact({ when: [], do: [{ put: key, value }] }).catch(() => {});
+  }
+
+  #changed(serial: string | undefined): void {
+    for (const [one, unit] of this.#units) {
+      if (serial !== undefined && one !== serial) continue;
+      if (serial !== undefined) this.#requests?.look(one);
+      this.#tell(one, unit);
+    }
+  }
+
+  /** Tells the loop how a unit stands, if that is news. @param reservations with which the unit begins to be served here */
+  #tell(serial: string, unit: Unit, reservations?: string | null): void {
+    const custody = this.#custody;
+    if (!custody) return;
+    const { standing, unplanned } = unit.now;
+    const { shape, reservations: key } = unitKeys(this.#keys, serial);
+    const heard = custody.below(key)[0]?.value ?? null;
+    // The gateway that serves the unit has changed its reservations itself.
+    const isNews = reservations === undefined && standing === 'standby' && heard !== unit.heard;
+    unit.heard = heard;
+    const news: SharedNews = {
+      standing,
+      groups: this.#groupsOf(serial, unit),
+      own: this.number,
+      until: unit.medium.fences ? undefined : custody.until,
+      shape: unit.shape ?? parsed(custody.below(shape)[0]?.value),
+      ...(reservations !== undefined && { reservations, unplanned }),
+      ...(isNews && { reservations: heard }),
+    };
+    const text = JSON.stringify(news);
+    if (text === unit.told) return;
+    unit.told = text;
+    void this.#ask(unit, { does: 'stand', ...news }).catch(() => {});
+  }
+
+  #groupsOf(serial: string, { now }: Unit): AluaGroup[] {
+    const custody = this.#custody!;
+    const record = custody.ownerOf(serial);
+    const prefers = custody.below(unitKeys(this.#keys, serial).prefer)[0]?.value;
+    const owner = record?.serves ? record.owner : null;
+    const isServed = owner && (custody.alive.get(owner.gateway) === owner.process || now.standing === 'alone');
+    return Array.from(this.#numbers(), ([name, number]) => {
+      const isHere = name === this.#options.name;
+      const isThere = isHere || custody.alive.has(name);
+      let state: number = isServed ? states.standby : states.transitioning;
+      if (isServed && owner.gateway === name) state = states.optimized;
+      if (!isThere) state = states.unavailable;
+      if (isHere && now.standing === 'transition') state = states.transitioning;
+      const group = aluaGroup(`gateway_${name}`, number);
+      return { ...group, alua_access_state: state, alua_access_status: 2, preferred: prefers === name ? 1 : 0 };
+    }).sort((a, b) => a.tg_pt_gp_id - b.tg_pt_gp_id);
+  }
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
