@@ -19,6 +19,8 @@ export interface ValueType<V> {
   readonly words?: readonly string[];
   /** How a value is written, where that needs saying: lines for help. */
   readonly syntax?: readonly string[];
+  /** Values that are right, in a sentence, for whoever gave one that is not. */
+  readonly example?: string;
 }
 
 /** The entry of a record that is used as a dictionary, under a word from outside: no record has `constructor`. */
@@ -36,6 +38,12 @@ const oneOf = (name: string, words: readonly string[], wrong: string): ValueType
 const COLOURS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'] as const;
 const LOG_LEVELS = ['critical', 'error', 'warning', 'info', 'verbose', 'debug'] as const;
 const SIZE = /^(\d+)([kmgt]?)(b?)$/;
+
+/** However many they are; undefined for what is no size. */
+function bytesIn(text: string): number | undefined {
+  const match = SIZE.exec(text.toLowerCase().replace('i', ''));
+  return match ? Number(match[1]) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(match[2] ?? '') : undefined;
+}
 
 /** The value types there are. */
 export const types = {
@@ -84,11 +92,13 @@ export const types = {
       '    - g, G, gB or GB: GiB',
       '    - t, T, tB or TB: TiB. There are no fractions.',
     ],
-    refusal: (text: string) => `Cannot interpret size, wrong format: ${text}`,
+    example: 'A size is digits and k, m, g or t: 500M, 10G, 2T.',
+    refusal: (text: string) =>
+      bytesIn(text) === undefined
+        ? `Cannot interpret size, wrong format: ${text}`
+        : `Cannot interpret size, too large: ${text}`,
     parse: (text) => {
-      const match = SIZE.exec(text.toLowerCase().replace('i', ''));
-      if (!match) return undefined;
-      const bytes = Number(match[1]) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(match[2] ?? '');
+      const bytes = bytesIn(text);
       return Number.isSafeInteger(bytes) ? bytes : undefined;
     },
     print: (value) => String(value),

@@ -1,5 +1,6 @@
 /** The part of tcli that a client may use: the messages of the control socket, and its place. Nothing here loads the engine. */
 
+export { entryOf } from './attribute.ts';
 export { uriPassword } from './backstore/nbd-uri.ts';
 export {
   type ControlRefusal,
@@ -20,6 +21,7 @@ export {
   type WatchEvent,
 } from './daemon/control-protocol.ts';
 export { encodeFrame, FrameReader } from './daemon/frames.ts';
+export { refusalOf, refuseStranger, type SocketServer } from './daemon/socket-server.ts';
 export { learnRows, type SampleRow, type WatchTopic } from './daemon/topics.ts';
 export { makePrivateDirectory } from './durable/atomic-file.ts';
 export { type Holder, holderOf, inUse, type Role } from './durable/holder.ts';

@@ -46,6 +46,7 @@ export type { AuditedChange } from './durable/audit.ts';
 export { fabrics, serviceOf } from './fabric/index.ts';
 export { exportTargetsConf } from './import/export-targets-conf.ts';
 export { planImport } from './import/index.ts';
+export { discoveryCredentials, nobodyGetsIn, whoCannot, whyNobodyCan } from './iscsi/credentials.ts';
 export type { Log } from './log.ts';
 export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
@@ -60,6 +61,7 @@ export {
   type Outcome,
   type ParameterValues,
   type PartOfChange,
+  printAuthor,
   printOperation,
   type Value,
   withoutSecrets,
@@ -90,7 +92,7 @@ export type { LoginRefusal } from './root/refusals.ts';
 export type { Root } from './root/root.ts';
 export { parseConfiguration } from './root/saved-file.ts';
 export type { SavedFile } from './root/saving.ts';
-export { describeTrial } from './root/trials.ts';
+export { describeEnd, describeTrial } from './root/trials.ts';
 export {
   type LoginWalk,
   type LunVerdict,
@@ -106,12 +108,22 @@ export { dumpTree, formatSaved } from './saved/saveconfig.ts';
 export type { Difference } from './saved/transition.ts';
 export { type AluaGroup, aluaGroupTable, aluaStates } from './scsi/alua-group.ts';
 export type { StorageObject } from './scsi/logical-unit.ts';
+export { ownAddresses } from './system/own-addresses.ts';
 export { ownFolder } from './system/own-folder.ts';
 export { endProcess } from './system/process.ts';
 export { serviceManager } from './system/systemd.ts';
 export { lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type AccessList, addressRuleProblem, everyAddress, isListed } from './target/access-list.ts';
-export { type Auth, authKeys, authProblem, authTable, isMutual, letsIn, shownValue } from './target/auth.ts';
+export {
+  type Auth,
+  authAdvice,
+  authKeys,
+  authProblem,
+  authTable,
+  isMutual,
+  letsIn,
+  shownValue,
+} from './target/auth.ts';
 export type { Fabric } from './target/fabric.ts';
 export type { SessionInfo, Verdict } from './target/service.ts';
 export type { FabricState, Target } from './target/target.ts';

@@ -5,27 +5,34 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { OperatorError, reasonOf } from '../../src/client.ts';
+import { OperatorError, printable, reasonOf } from '../../src/client.ts';
 import type { SecretPlace } from '../../src/index.ts';
 import { parseCommandLine } from '../session/command-line.ts';
+import { secretPlace } from '../session/given-secret.ts';
 import { readTrialLine, type TrialLine } from '../session/trial-line.ts';
 import type { ClientQuestion, OutputSink } from './protocol.ts';
 
 /** A larger file is not read. */
 const fileBytesMax = 1 << 20;
 
+/** The bit of a file's mode by which everybody reads it. */
+const othersMayRead = 0o004;
+
 /** Asks for a file or a variable. @throws OperatorError when it cannot be had */
 export async function askClient(sink: OutputSink, question: ClientQuestion): Promise<string> {
-  const { text, error } = parseAnswer(await (sink.read?.(question) ?? answerHere(question)));
+  const { text, error, warning } = parseAnswer(await (sink.read?.(question) ?? answerHere(question)));
   const what = question.kind === 'file' ? question.path : `the variable ${question.name}`;
   if (text === undefined) throw new OperatorError(`Cannot read ${what}: ${error ?? 'nobody can do that here'}`);
+  if (warning !== undefined) sink.write(`${printable(warning)}\n`, 'error');
   return text;
 }
 
-function parseAnswer(answer: string | null): { readonly text?: string; readonly error?: string } {
+type Answer = { readonly [word in 'text' | 'error' | 'warning']?: string };
+
+function parseAnswer(answer: string | null): Answer {
   try {
-    const { text, error } = JSON.parse(answer ?? '{}') as Record<string, unknown>;
-    return { ...(typeof text === 'string' && { text }), ...(typeof error === 'string' && { error }) };
+    const words = Object.entries(JSON.parse(answer ?? '{}') as Record<string, unknown>);
+    return Object.fromEntries(words.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
   } catch {
     return {};
   }
@@ -45,7 +52,7 @@ export class TypedLine {
   constructor(line: string) {
     const trial = trialOf(line);
     if (trial?.file !== undefined) this.#files.set(trial.file, 'lines');
-    else this.#allowDescription(trial?.line ?? line);
+    else this.#allow(trial?.line ?? line);
   }
 
   async answer(question: ClientQuestion): Promise<string> {
@@ -53,15 +60,20 @@ export class TypedLine {
       return this.#variables.has(question.name) ? answerHere(question) : refused('the variable');
     const purpose = this.#files.get(question.path);
     if (purpose === undefined) return refused('the file');
-    const answer = await answerHere(question);
+    const answer = await answerHere({ ...question, ...(purpose === 'secret' && { secret: true }) });
     const { text } = parseAnswer(answer);
-    if (text !== undefined && purpose === 'lines') for (const line of text.split('\n')) this.#allowDescription(line);
+    if (text !== undefined && purpose === 'lines') for (const line of text.split('\n')) this.#allow(line);
     if (text !== undefined && purpose === 'description') await this.#allowSecrets(text);
     return answer;
   }
 
-  #allowDescription(line: string): void {
+  #allow(line: string): void {
     const { command, positional, keywords } = parseCommandLine(line);
+    for (const { name, value } of keywords) {
+      const place = secretPlace(name.text, value.text);
+      if (place?.kind === 'file') this.#files.set(place.path, 'secret');
+      if (place?.kind === 'variable') this.#variables.add(place.name);
+    }
     if (command?.text !== 'apply') return;
     const file =
       keywords.find(({ name }) => name.text === 'file')?.value ?? positional.find(({ text }) => text !== '--json');
@@ -99,9 +111,12 @@ export async function answerHere(question: ClientQuestion): Promise<string> {
   }
   const name = question.path.replace(/^~(?=\/|$)/, homedir());
   try {
-    const { size } = await stat(name);
+    const { size, mode } = await stat(name);
     if (size > fileBytesMax) throw new Error(`it has more than ${fileBytesMax} bytes`);
-    return JSON.stringify({ text: await readFile(name, 'utf8') });
+    const isOpen = question.secret && (mode & othersMayRead) !== 0;
+    const warning =
+      isOpen && `Everybody on this machine can read ${question.path}, which has a secret: chmod go= ${question.path}`;
+    return JSON.stringify({ text: await readFile(name, 'utf8'), ...(warning && { warning }) });
   } catch (error) {
     return JSON.stringify({ error: reasonOf(error) });
   }

@@ -1,8 +1,6 @@
 /** A running tcli, reached over its control socket: a session in it, or a single request. The engine is not loaded for it. */
 
-import { lstatSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { dirname } from 'node:path';
 import {
   type ControlRefusal,
   type ControlReply,
@@ -14,12 +12,11 @@ import {
   messageBytesMax,
   type Opening,
   OperatorError,
-  peerOf,
   protocolVersion,
   reasonOf,
+  refuseStranger,
   type SessionOpening,
   systemErrorCode,
-  userNamed,
   type WatchEvent,
   whenLate,
 } from '../../src/client.ts';
@@ -134,15 +131,7 @@ async function open(
   const path = controlSocketOf(home);
   const socket = await connected(path);
   if (!socket) return undefined;
-  const server = serverOf(socket, path);
-  const refused = refusalOf(server);
-  if (refused !== undefined) {
-    socket.destroy();
-    throw new OperatorError(
-      `${path} is served by ${userNamed(server.uid)}, who ${refused}: nothing was sent there.`,
-      `To be that user: sudo -u ${userNamed(server.uid)} tcli …. Members of a group may use the socket that serve --group made.`,
-    );
-  }
+  refuseStranger(socket, path);
   let gone: Error | undefined;
   let early: unknown[] = [];
   let listener: ReplyListener = {
@@ -171,7 +160,12 @@ async function open(
   socket.on('close', () => end(new Error('the process that serves it closed the connection')));
   socket.write(encodeFrame(opening));
   const inTime = whenLate(WELCOME_WAIT_MS, () =>
-    socket.destroy(new OperatorError('The running tcli does not answer.')),
+    socket.destroy(
+      new OperatorError(
+        'The running tcli does not answer.',
+        'It is stopped, busy or hangs: ps, top and its log show which. To replace it: tcli daemon restart --force',
+      ),
+    ),
   );
   try {
     await new Promise<void>((resolve, reject) =>
@@ -195,52 +189,6 @@ async function open(
     inTime();
   }
   return { socket, listen };
-}
-
-/** The process that listens on a socket, and the socket's file. */
-export interface SocketServer {
-  /** The user of the process that listens, as the kernel has it. */
-  readonly uid: number;
-  /** The socket as a file, and the owner of its folder. */
-  readonly socket: { readonly uid: number; readonly gid: number; readonly mode: number };
-  readonly folderUid: number;
-}
-
-function serverOf(connection: Socket, path: string): SocketServer {
-  const socket = lstatSync(path, { throwIfNoEntry: false }) ?? nobodys;
-  const folderUid = lstatSync(dirname(path), { throwIfNoEntry: false })?.uid ?? nobodys.uid;
-  // Where the kernel does not say who listens, the owner of the file does: nobody else can make a file that is the owner's.
-  return { uid: peerOf(connection)?.uid ?? socket.uid, socket, folderUid };
-}
-
-/** The facts of a socket that is gone again: the process that listens must be trusted without them. */
-const nobodys = { uid: -1, gid: -1, mode: 0 };
-
-/** The user that asks. */
-interface SocketCaller {
-  readonly uid: number;
-  readonly groups: readonly number[];
-}
-
-const ourselves = (): SocketCaller => ({
-  uid: process.geteuid?.() ?? 0,
-  groups: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])],
-});
-
-/**
- * The reason why a client does not speak to a process that serves, which would see every typed line; undefined when it does. The client
- * trusts root and its own user. Another user may serve it where the socket is that user's, or one that root made for that user (systemd),
- * and is either for a group that the client is in, and not for everybody (serve --group), or in a folder of that user's, which root has
- * named.
- */
-export function refusalOf({ uid, socket, folderUid }: SocketServer, asker = ourselves()): string | undefined {
-  if (uid === 0 || uid === asker.uid) return undefined;
-  const isTheirs = (owner: number) => owner === uid || owner === 0;
-  const isForGroup = (socket.mode & 0o022) === 0o020 && asker.groups.includes(socket.gid);
-  if (isTheirs(socket.uid) && isTheirs(folderUid) && (asker.uid === 0 || isForGroup)) return undefined;
-  return asker.uid === 0
-    ? 'is not the owner of the socket and its folder'
-    : 'is neither you nor root, and did not make it for a group of yours';
 }
 
 function connected(path: string): Promise<Socket | undefined> {

@@ -4,7 +4,14 @@
  */
 
 import { reasonOf } from '../../src/client.ts';
-import type { LineCompletion, OutputSink, SessionState, ShellClient, Terminal } from './protocol.ts';
+import {
+  type LineCompletion,
+  leaving,
+  type OutputSink,
+  type SessionState,
+  type ShellClient,
+  type Terminal,
+} from './protocol.ts';
 
 /** A connection that broke: the reason, and the state of its session. */
 export interface LostConnection {
@@ -23,9 +30,6 @@ export interface LostConnection {
 
 /** Connects again. Rejects when that cannot be: the shell then ends. */
 export type Reconnect = (loss: LostConnection) => Promise<ShellClient>;
-
-/** Words that leave a shell which has nobody to ask. */
-const leaving: readonly string[] = ['exit', 'quit'];
 
 /** A session that outlives the connection to it. */
 export class LastingClient implements ShellClient {

@@ -48,14 +48,18 @@ export type ShellReply =
   | { readonly id: number; readonly is: 'completions'; readonly completion: LineCompletion };
 
 /**
- * Asks the program in which the line was typed, and not the person, for the contents of a file, which is opened with the person's rights,
- * or for a variable of its environment. The answer is JSON, `{"text": …}` or `{"error": …}`.
+ * Asks the program of whoever types, and not him, what is in a file, which is opened with his rights, or what a variable of its
+ * environment is. The answer is JSON, `{"text": …}`, with `warning` where the person should know of something, or `{"error": …}`.
  */
 export type ClientQuestion =
-  | { readonly kind: 'file'; readonly path: string }
+  /** `secret`: the answer has a `warning` when others may read the file. */
+  | { readonly kind: 'file'; readonly path: string; readonly secret?: true }
   | { readonly kind: 'variable'; readonly name: string };
 
-/** A view instead of a question; the answer is null, or the reason why the view ended by itself. */
+/** The answer to a `TopQuestion` where what is printed goes elsewhere: into a file, or through grep. */
+export const asLines = 'lines';
+
+/** Not a question but a view, of which the front end is told; the answer is null, why it ended by itself, or `asLines`. */
 export interface TopQuestion {
   readonly kind: 'top';
   readonly message: string;
@@ -76,7 +80,9 @@ export type Question =
       readonly initial: string;
     }
   /** The answer is `yes` or `no`. */
-  | { readonly kind: 'confirm'; readonly message: string };
+  | { readonly kind: 'confirm'; readonly message: string }
+  /** The answer is a secret: nothing of it is shown, and at a terminal it is typed twice. */
+  | { readonly kind: 'secret'; readonly message: string };
 
 /** The facts that a prompt shows and a front end remembers. */
 export interface SessionState {
@@ -122,6 +128,9 @@ export interface ShellBackend {
 /** The answer to Ctrl-Z where the engine is in the process that it would stop. */
 export const cannotStop =
   'Ctrl-Z would stop what this shell serves, so it does nothing.\nTo serve without the shell: exit, then tcli daemon start';
+
+/** Words that leave a shell which has nobody to ask. */
+export const leaving: readonly string[] = ['exit', 'quit', 'logout'];
 
 /** The front end's view of a session, wherever the session lives. */
 export interface ShellClient {

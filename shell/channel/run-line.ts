@@ -4,7 +4,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { OperatorError, reasonOf } from '../../src/client.ts';
 import { commandsIn, type Grep, type OutputFile, statementsOf } from '../session/statements.ts';
-import type { LineCompletion, OutputSink, ShellClient } from './protocol.ts';
+import { asLines, type LineCompletion, type OutputSink, type ShellClient } from './protocol.ts';
 
 /** Runs a line. Commands behind an error are not run. */
 export async function runTyped(
@@ -14,8 +14,12 @@ export async function runTyped(
 ): Promise<{ ok: boolean; exit: boolean }> {
   try {
     for (const { from, to: end, greps, file } of statementsOf(line)) {
-      const below = file ? toFile(file, to) : { sink: to, end: () => {} };
-      const { sink, end: finish } = greps.reduceRight<Filter>((last, grep) => filtered(grep, last), below);
+      const isElsewhere = greps.length > 0 || file !== undefined;
+      const last: OutputSink = isElsewhere
+        ? { ...to, ask: async (question) => (question.kind === 'top' ? asLines : to.ask(question)) }
+        : to;
+      const below = file ? toFile(file, last) : { sink: last, end: () => {} };
+      const { sink, end: finish } = greps.reduceRight<Filter>((next, grep) => filtered(grep, next), below);
       const result = await client.run(line.slice(from, end), sink).finally(finish);
       if (!result.ok || result.exit) return result;
     }

@@ -1,10 +1,19 @@
 /** A session on the other side of a channel, as a front end sees it: requests go out, replies come in. Knows no channel. */
 
-import { type ControlRefusal, printable, printableInColors, printableLine, type Status } from '../../src/client.ts';
+import {
+  type ControlRefusal,
+  printable,
+  printableInColors,
+  printableLine,
+  type Status,
+  whenLate,
+} from '../../src/client.ts';
+import { showLine } from '../session/secrets.ts';
 import { TypedLine } from './client-file.ts';
 import {
   type ClientQuestion,
   type LineCompletion,
+  leaving,
   NOTICE,
   type OutputSink,
   type Question,
@@ -18,6 +27,12 @@ import {
 /** A request of the control socket, beside the session's own. */
 type StatusRequest = { readonly id: number; readonly do: 'status' };
 type StatusReply = { readonly id: number; readonly is: 'status'; readonly status: Status };
+
+/** How long a line that was interrupted may take to end until nobody waits for it: who serves may be stopped, or hang. */
+const interruptWaitMs = 1_000;
+
+const givenUpSaid =
+  'Given up: the process that serves does not answer. Whether the line is carried out, it says when it answers again; until then, look before you repeat it.\nWhat is wrong with it: tcli daemon status. To replace it: tcli daemon restart --force\n';
 
 const isForClient = (question: Question | ClientQuestion): question is ClientQuestion =>
   question.kind === 'file' || question.kind === 'variable';
@@ -74,8 +89,15 @@ export class SessionClient implements ShellClient {
     number,
     { receive(reply: ShellReply): void; fail(error: Error): void; typed?: Typed; told?(status: Status): void }
   >();
+  /** Lines whose answer is not waited for any more, without their secrets. */
+  readonly #givenUp = new Map<number, string>();
+  /** Gives the running line up, and what does so when it is late. */
+  #giveUp: (() => void) | undefined;
+  #inTime: (() => void) | undefined;
   #id = 0;
   #running = 0;
+  /** The line that was asked to end. */
+  #isInterrupted = 0;
   #gone: Error | null = null;
   #farewell: Farewell | undefined;
   #closing = false;
@@ -105,7 +127,11 @@ export class SessionClient implements ShellClient {
       return;
     }
     const waiting = this.#waiting.get(reply.id);
-    // The process that serves may be another user's, and the terminal obeys the bytes that are written to it.
+    if (this.#givenUp.has(reply.id) && reply.is !== 'status') {
+      this.#late(reply);
+      return;
+    }
+    // The process that serves may be another user's, and the terminal obeys what is written to it.
     if (reply.id === NOTICE && reply.is === 'output') this.#notify(printableInColors(reply.text));
     else if (reply.is === 'output') waiting?.typed?.to.write(printableInColors(reply.text), reply.stream);
     else if (reply.is === 'status') {
@@ -132,9 +158,30 @@ export class SessionClient implements ShellClient {
 
   async run(line: string, to: OutputSink): Promise<{ ok: boolean; exit: boolean }> {
     const reply = this.#request({ do: 'run', line }, { line: new TypedLine(line), to });
-    this.#running = this.#id;
-    const done = await reply;
-    return done.is === 'done' ? { ok: done.ok, exit: done.exit } : { ok: false, exit: false };
+    const id = this.#id;
+    this.#running = id;
+    const givenUp = new Promise<'given up'>((resolve) => {
+      this.#giveUp = () => resolve('given up');
+    });
+    const done = await Promise.race([reply, givenUp]).finally(() => {
+      this.#giveUp = undefined;
+      this.#inTime?.();
+    });
+    if (done !== 'given up') return done.is === 'done' ? { ok: done.ok, exit: done.exit } : { ok: false, exit: false };
+    this.#waiting.delete(id);
+    this.#givenUp.set(id, showLine(line, printableLine).text.trim());
+    to.write(givenUpSaid, 'error');
+    return { ok: false, exit: leaving.includes(line.trim()) };
+  }
+
+  /** Takes replies to a line that was given up: a person is told of its end. */
+  #late(reply: ShellReply): void {
+    const line = this.#givenUp.get(reply.id);
+    if (reply.is === 'question') this.#channel.post({ id: reply.id, do: 'answer', answer: null });
+    if (reply.is !== 'done') return;
+    this.#givenUp.delete(reply.id);
+    this.state = { ...reply.state, prompt: printableInColors(reply.state.prompt) };
+    this.#notify(`It answers again. ${reply.ok ? 'Carried out' : 'Not carried out'}: ${line}\n`);
   }
 
   /** The status of the process that the session is in. */
@@ -162,8 +209,17 @@ export class SessionClient implements ShellClient {
     for (const text of this.#notices.splice(0)) to(text);
   }
 
+  /** The running line ends as soon as it can; when that is not said soon, or this is called again, it is not waited for. */
   interrupt(): void {
-    if (!this.#gone) this.#channel.post({ id: this.#running, do: 'interrupt' });
+    if (this.#gone) return;
+    const running = this.#running;
+    if (this.#isInterrupted === running) {
+      this.#giveUp?.();
+      return;
+    }
+    this.#isInterrupted = running;
+    this.#channel.post({ id: running, do: 'interrupt' });
+    if (this.#giveUp) this.#inTime = whenLate(interruptWaitMs, this.#giveUp);
   }
 
   async close(): Promise<void> {

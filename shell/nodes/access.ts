@@ -12,6 +12,7 @@ import {
   type Tpg,
   types,
 } from '../../src/index.ts';
+import { secretOf } from '../session/given-secret.ts';
 import { type Commands, type Context, commandOf, given, optional, required, type Setting } from '../session/node.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 
@@ -149,10 +150,16 @@ export const accountCommands: Commands<FabricState> = {
     seeAlso: ['remove_account'],
     parameters: [
       required('userid', types.string, 'The name that initiators give.'),
-      required('password', types.string, 'The secret that they have to know.'),
+      required(
+        'password',
+        types.string,
+        'The secret that they have to know; password=@FILE, @env:NAME, @ask or @generate.',
+      ),
     ],
     examples: [{ line: 'add_account fred password=correct-horse-battery', does: 'Makes it; nobody takes it yet.' }],
-    async run({ fabric }, { apply, info }, { userid, password }) {
+    async run({ fabric }, context, { userid, password: text }) {
+      const { apply, info } = context;
+      const password = await secretOf('password', text, context);
       await apply(`/${fabric.name}`, 'add_account', given({ userid, password }));
       info(`Created account ${userid}.`);
     },

@@ -7,11 +7,11 @@ import {
   exportTargetsConf,
   type Host,
   type Operation,
-  OperatorError,
   planDescription,
   printDescription,
   readDescription,
   types,
+  type ValueType,
 } from '../../src/index.ts';
 import { type Context, commandOf, optional, required } from '../session/node.ts';
 
@@ -86,6 +86,18 @@ const formats = {
   tgt: 'a targets.conf of tgt, with the iSCSI targets',
 } as const;
 
+type Format = keyof typeof formats;
+const formatWords = Object.keys(formats) as Format[];
+const formatType: ValueType<Format> = {
+  name: 'string',
+  words: formatWords,
+  wrong: '',
+  refusal: (text) => `There is no export for ${text}`,
+  example: `There are: ${formatWords.join(', ')}. In LIO\u2019s form: saveconfig FILE`,
+  parse: (text) => formatWords.find((word) => word === text),
+  print: String,
+};
+
 export const exportCommand = commandOf<Host>()({
   doc: 'Prints the configuration: as a description for apply, or as that of another target.',
   details: [
@@ -94,7 +106,7 @@ export const exportCommand = commandOf<Host>()({
   ],
   seeAlso: ['apply', 'import'],
   parameters: [
-    required('format', types.string, 'What it is to be: yaml, json, schema or tgt.', {
+    required('format', formatType, 'What it is to be: yaml, json, schema or tgt.', {
       suggest: () => Object.entries(formats),
     }),
     optional('secrets', types.bool, 'With the secrets, in clear text.', { default: false }),
@@ -106,11 +118,6 @@ export const exportCommand = commandOf<Host>()({
   async run({ root }, { print }, { format, secrets }) {
     if (format === 'tgt') return print(exportTargetsConf(root.tree, secrets === true).trimEnd());
     if (format === 'schema') return print(JSON.stringify(descriptionSchema, null, 2));
-    if (format !== 'yaml' && format !== 'json')
-      throw new OperatorError(
-        `There is no export for ${format}`,
-        `There are: ${Object.keys(formats).join(', ')}. In LIO\u2019s form: saveconfig FILE`,
-      );
     const described = await describeTree(root.tree, secrets ? 'plain' : 'variables');
     print((await printDescription(described, format)).trimEnd());
   },

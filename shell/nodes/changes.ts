@@ -11,6 +11,7 @@ import {
   type Host,
   type Operation,
   OperatorError,
+  ownAddresses,
   type ParameterValues,
   shownValue,
   types,
@@ -123,12 +124,28 @@ async function comparedWithTime({ history }: Host, since: Date) {
 
 /** Shows the changes that `restoreconfig` would make. @throws OperatorError where it would throw one */
 export async function rehearseRestore(context: Context, params: ParameterValues, path: string): Promise<void> {
-  const { host, print, info, warn } = context;
+  const { host, print, info, warn, fail } = context;
   const found = await differencesByRestore(host.root.tree, params);
-  for (const error of found.errors) warn(`${error}, would be skipped`);
+  const errors = [...found.errors, ...found.differences.flatMap(({ operation }) => whyNotHere(operation))];
+  for (const error of errors) warn(`${error}, would be skipped`);
+  if (errors.length > 0) fail();
   const lines = differenceLines(found);
   if (lines.length > 0) print(lines.join('\n'));
   info(lines.length === 0 ? `${path} would change nothing.` : `${path} would change this. Nothing was changed.`);
   if (params['clear_existing'] === true && host.root.serving && !found.nothing)
     warn('All sessions would end while it is restored, and what is in ramdisks would be lost.');
 }
+
+/** Why something that comes would not be served on this machine: its medium or its address is not there. */
+function whyNotHere(operation: Operation): string[] {
+  const { path, verb, params } = shown(operation);
+  if (verb !== 'create') return [];
+  const { dev, name, ip_address: address } = params;
+  if (path.startsWith('/backstores/') && typeof dev === 'string' && dev.startsWith('/') && !existsSync(dev))
+    return [`StorageObject ${name}: Could not open ${dev}: no such file or directory`];
+  if (!path.endsWith('/portals') || typeof address !== 'string' || isHere(address)) return [];
+  return [`NetworkPortal ${address}: address not available; this machine has ${ownAddresses().join(', ')}`];
+}
+
+const isHere = (address: string): boolean =>
+  /^(?:0\.0\.0\.0|[0:]+|127\..*|::1)$/.test(address) || ownAddresses().includes(address);

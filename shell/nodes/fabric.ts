@@ -1,8 +1,26 @@
 /** A fabric: its targets, and the rules for their names. */
 
-import { type FabricState, isMutual, letsIn, serviceOf, types } from '../../src/index.ts';
+import {
+  discoveryCredentials,
+  type FabricState,
+  isMutual,
+  letsIn,
+  nobodyGetsIn,
+  serviceOf,
+  types,
+  whyNobodyCan,
+} from '../../src/index.ts';
 import { authGroup } from '../session/configuration-groups.ts';
-import { type Commands, child, commandOf, given, type NodeType, optional, required } from '../session/node.ts';
+import {
+  type Commands,
+  type ConfigurationGroup,
+  child,
+  commandOf,
+  given,
+  type NodeType,
+  optional,
+  required,
+} from '../session/node.ts';
 import { accountCommands, accountsSettings } from './access.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { programVersion } from './root-commands.ts';
@@ -15,7 +33,7 @@ const fabricCommands: Commands<FabricState> = {
     details: [
       'What the target can be called depends on the fabric: `info` shows the types. iSCSI takes an iqn (iqn.YYYY-MM.DOMAIN:NAME), an naa or an eui; other fabrics take an naa. Capitals become small letters.',
       'Without a name one is made, of the first of these types, from the name of this machine and from chance.',
-      'Nobody can log in yet: create LUNs in the TPG, and an ACL for each initiator, or set attribute generate_node_acls=1 there.',
+      'Nobody sees a disk yet: create LUNs in the TPG; in iSCSI also an ACL for each initiator, or set attribute generate_node_acls=1 there.',
     ],
     seeAlso: ['info'],
     parameters: [optional('wwn', types.string, 'Its name; one is made when absent.', { kind: 'wwn' })],
@@ -94,8 +112,9 @@ export const fabric: NodeType<FabricState> = {
   summary({ targets, discoveryAuth, discoveryAuthEnabled, discoveryAccounts }) {
     const text = `Targets: ${targets.size}`;
     if (!discoveryAuthEnabled) return { text, healthy: null };
-    const way = isMutual(discoveryAuth) ? 'mutual' : '1-way';
-    return { text: `${way} disc auth, ${text}`, healthy: discoveryAccounts.length > 0 || letsIn(discoveryAuth) };
+    const healthy = discoveryAccounts.length > 0 || letsIn(discoveryAuth);
+    const way = !healthy ? 'disc auth admits nobody' : `${isMutual(discoveryAuth) ? 'mutual' : '1-way'} disc auth`;
+    return { text: `${way}, ${text}`, healthy };
   },
   children: (state) =>
     [...state.targets.values()].map((one) => {
@@ -109,7 +128,18 @@ export const fabric: NodeType<FabricState> = {
   }),
 };
 
-const discoveryAuthGroup = (state: FabricState) =>
+const discoveryAuthGroup = (state: FabricState): ConfigurationGroup => {
+  const group = discoveryWords(state);
+  return {
+    ...group,
+    advice() {
+      const why = whyNobodyCan({ ...discoveryCredentials(state), owner: 'Discovery' });
+      return why === undefined ? group.advice?.() : nobodyGetsIn(why, `/${state.fabric.name} set discovery_auth`);
+    },
+  };
+};
+
+const discoveryWords = (state: FabricState): ConfigurationGroup =>
   authGroup('discovery_auth', `/${state.fabric.name}`, state.discoveryAuth, () => [
     {
       name: 'enable',

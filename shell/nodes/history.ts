@@ -7,6 +7,7 @@ import {
   type Host,
   type Operation,
   OperatorError,
+  printAuthor,
   types,
 } from '../../src/index.ts';
 import { type Context, commandOf, optional, required } from '../session/node.ts';
@@ -77,14 +78,7 @@ function concerns(line: string, typed: string): boolean {
   );
 }
 
-/** Prints an author: `root (alice) pts/3 from 10.0.0.7`. */
-function printAuthor(by: Author | undefined): string {
-  if (!by) return 'unknown';
-  const { via, user, login, terminal, address } = by;
-  if (user === undefined) return via;
-  const words = [user, login && `(${login})`, terminal, address && `from ${address}`, via !== 'shell' && `via ${via}`];
-  return words.filter(Boolean).join(' ');
-}
+const authorOf = (by: Author | undefined): string => (by ? printAuthor(by) : 'unknown');
 
 function changeLine({ change, at, by, line, did, more = 0, undoes, redoes }: AuditedChange, isUndone: boolean): string {
   const time = at === undefined ? '-'.repeat(printTime(new Date(0)).length) : printTime(new Date(at));
@@ -92,7 +86,7 @@ function changeLine({ change, at, by, line, did, more = 0, undoes, redoes }: Aud
   const said = line ?? `${did[0] ?? ''}${others > 0 ? ` and ${others} more` : ''}`;
   const about = [undoes && `takes back ${undoes}`, redoes && `makes ${redoes} again`, isUndone && 'was taken back'];
   const notes = about.filter(Boolean).map((note) => ` [${note}]`);
-  return `${time}  ${change}  ${printAuthor(by)}  ${said}${notes.join('')}`;
+  return `${time}  ${change}  ${authorOf(by)}  ${said}${notes.join('')}`;
 }
 
 export const backups = commandOf<Host>()({
@@ -107,7 +101,7 @@ export const backups = commandOf<Host>()({
     const lines = all.map(({ path, saved, replaced, by, changes: count }) => {
       const at = saved ?? replaced;
       const words = count === undefined ? '' : `  ${count} ${count === 1 ? 'change' : 'changes'}`;
-      return `${at === undefined ? '-' : printTime(new Date(at))}  ${printAuthor(by)}${words}  ${path}`;
+      return `${at === undefined ? '-' : printTime(new Date(at))}  ${authorOf(by)}${words}  ${path}`;
     });
     print(lines.join('\n'));
   },
@@ -197,12 +191,19 @@ export const tryCommand = commandOf<Host>()({
 
 export const confirmCommand = commandOf<Host>()({
   doc: 'Keeps what is on trial.',
+  details: [
+    'Without a name it keeps what was tried at this terminal. Who comes back over another connection names the change, and so does who keeps what somebody else tries: `status` at / shows the names.',
+  ],
   seeAlso: ['try', 'changes'],
-  parameters: [optional('change', types.string, 'The name of one change; all that are on trial when absent.')],
+  parameters: [
+    optional('change', types.string, 'The name of one change; what was tried at this terminal when absent.', {
+      suggest: ({ host }) => host.trials.all.map(({ change, line }) => [change, line] as const),
+    }),
+  ],
   examples: [
     {
       line: 'confirm',
-      does: 'Keeps all of it.',
+      does: 'Keeps it.',
       after: ['try 5m /backstores/ramdisk create rd6 1M'],
     },
   ],

@@ -1,7 +1,6 @@
 /** `share` and `unshare` of the root: they make a served disk of a file or a device, and take it back, in one command and one change. */
 
-import { randomBytes } from 'node:crypto';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { hostname, machine } from 'node:os';
 import { basename } from 'node:path';
 import {
@@ -22,6 +21,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
+import { newSecret, secretOf } from '../session/given-secret.ts';
 import { type Context, commandOf, optional, required } from '../session/node.ts';
 import { describeAccessList, ruleOf } from './access.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
@@ -30,8 +30,6 @@ import { instructions } from './share-instructions.ts';
 const defaultPort = 3260;
 /** The label of a target and of a storage object that `share` made: `unshare` removes those. */
 const madeHere = 'share=yes';
-/** The bytes of a secret: 96 bits, as RFC 7143 9.2.1 wants them, in the 16 characters that Windows takes. */
-const secretBytes = 12;
 
 /** The words of a share; settings without a word stay, or get a new share's defaults. */
 interface Wish {
@@ -62,7 +60,7 @@ export const share = commandOf<Host>()({
     optional('size', types.size as ValueType<number>, 'The size of a file that is to be made: 5G.'),
     optional('allow', types.string, 'Who may come: addresses, networks and names of initiators, separated by commas.'),
     optional('chap', types.string, 'The user name that initiators must give. Its secret is made and shown once.'),
-    optional('password', types.string, 'The secret, instead of one that is made.'),
+    optional('password', types.string, 'The secret, instead of one that is made; password=@FILE, @env:NAME or @ask.'),
     optional('read_only', types.bool, 'Whether nobody may write.', { default: false }),
     optional('port', types.number as ValueType<number>, `The port; ${defaultPort} when absent.`),
     optional('name', types.string, "The target's name; made of this machine's and the file's when absent.", {
@@ -73,14 +71,15 @@ export const share = commandOf<Host>()({
     { line: 'share /dev/shm/tcli-example.img size=1M', does: 'Makes the file and serves it.' },
     { line: 'share', does: 'Lists what is shared.' },
   ],
-  async run({ root }, context, { path, size, allow, chap, password, read_only, port, name }) {
+  async run({ root }, context, { path, size, allow, chap, password: text, read_only, port, name }) {
     if (path === undefined) return list(root, context);
     const file = context.fileNamed(path);
     const known = shareOf(root, file);
-    if (password !== undefined && chap === undefined) throw new OperatorError('password needs chap=USER');
+    if (text !== undefined && chap === undefined) throw new OperatorError('password needs chap=USER');
+    const password = text === undefined ? undefined : await secretOf('password', text, context);
     const kept =
       known && known.tpg.auth.userid === chap && password === undefined ? known.tpg.auth.password : undefined;
-    const secret = password ?? (kept || randomBytes(secretBytes).toString('base64url'));
+    const secret = password ?? (kept || newSecret());
     const wish: Wish = {
       path: file,
       size,
@@ -92,6 +91,7 @@ export const share = commandOf<Host>()({
     };
     if (!known && size === undefined && !existsSync(file))
       throw new OperatorError(`There is no ${path}.`, `To make it, say how large it is to be: share ${path} size=5G`);
+    if (size !== undefined) refuseOtherSize(path, known ? sizeOf(known.unit) : bytesOf(file), size);
     const operations = known ? changes(known.tpg, wish) : [...creation(root, wish)];
     for (const one of operations) await context.apply(one.path, one.verb, one.params);
     const { tpg, unit } = shareOf(root, file)!;
@@ -191,7 +191,20 @@ const pathOf = ({ backstore, config }: StorageObject): string => backstore.devic
 const sizeOf = (unit: StorageObject): number =>
   unit.size ?? Number(unit.config['size'] ?? blockDeviceBytes(pathOf(unit)) ?? 0);
 
-/** Whether a unit is on a path: the same file, by whatever name. */
+/** The bytes of a file or a device; undefined: it is not there. */
+const bytesOf = (path: string): number | undefined =>
+  blockDeviceBytes(path) ?? statSync(path, { throwIfNoEntry: false })?.size;
+
+/** @throws OperatorError when what is there is not as large as it was said to be */
+function refuseOtherSize(path: string, bytes: number | undefined, wanted: number): void {
+  if (bytes === undefined || bytes === wanted) return;
+  throw new OperatorError(
+    `${path} is there already, and has ${printSize(bytes)}, not ${printSize(wanted)}.`,
+    `A size is for a file that is to be made. To share it as it is: share ${path}. Later: /backstores/… resize`,
+  );
+}
+
+/** By whatever names: the same file. */
 const isOn = (unit: StorageObject, path: string): boolean => real(pathOf(unit)) === real(path);
 const real = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
 

@@ -1,6 +1,7 @@
 /** `top`: the traffic, again and again: a live table where a person has a terminal, and lines where not. */
 
 import { type Host, OperatorError, types, type ValueType, type WatchEvent, watchHost } from '../../src/index.ts';
+import { asLines } from '../channel/protocol.ts';
 import { type Context, commandOf, optional } from '../session/node.ts';
 import { TopFigures, type TopRow, type TopView, topTopics, topViews } from '../top/figures.ts';
 import { headOf, sortedRows, sortWords, summaryLine, tableLines } from '../top/picture.ts';
@@ -64,8 +65,8 @@ export const top = commandOf<Host>()({
     const { view, sort, filter, everyMs } = wanted;
     if (context.terminal.live) {
       const ended = await context.ask({ kind: 'top', message: 'top', view, sort, filter, everyMs });
-      if (ended) throw new OperatorError(`top has ended: ${ended}`);
-      return;
+      if (ended && ended !== asLines) throw new OperatorError(`top has ended: ${ended}`);
+      if (!ended) return;
     }
     for await (const figures of intervals(context, wanted))
       context.print(printed(figures, wanted, context.terminal.columns));

@@ -1,6 +1,6 @@
 /** A TPG; where the fabric has no TPG nodes, the target shows as its one TPG. */
 
-import { type Host, infoOf, isMutual, letsIn, schema, type Target, type Tpg } from '../../src/index.ts';
+import { type Host, infoOf, isMutual, letsIn, schema, type Target, type Tpg, whoCannot } from '../../src/index.ts';
 import { authGroup, filledGroup } from '../session/configuration-groups.ts';
 import {
   type Commands,
@@ -78,8 +78,8 @@ function summaryOf({
       pieces.push('no-auth');
       healthy = demo ? true : null;
     } else if (demo) {
-      pieces.push('tpg-auth', isMutual(auth) ? 'mutual auth' : '1-way auth');
       healthy = accounts.length > 0 || letsIn(auth);
+      pieces.push('tpg-auth', !healthy ? 'admits nobody' : isMutual(auth) ? 'mutual auth' : '1-way auth');
     } else pieces.push('auth per-acl');
   }
   if (accessList) pieces.push(describeAccessList(accessList));
@@ -87,14 +87,22 @@ function summaryOf({
   return { text: pieces.join(', '), healthy };
 }
 
-function groupsOf(
-  { path, attributes, parameters, auth, accounts, target: { fabric } }: Tpg,
-  { root }: Host,
-): ConfigurationGroup[] {
+function groupsOf(one: Tpg, { root }: Host): ConfigurationGroup[] {
+  const {
+    path,
+    attributes,
+    parameters,
+    auth,
+    accounts,
+    target: { fabric },
+  } = one;
   const state = root.tree.fabrics.get(fabric.name)!;
   return [
     ...filledGroup('parameter', path, parameters),
-    ...filledGroup('attribute', path, attributes),
+    ...filledGroup('attribute', path, attributes).map((group) => ({
+      ...group,
+      advice: () => (fabric.features.includes('auth') ? whoCannot(state, one) : undefined),
+    })),
     ...(fabric.features.includes('auth')
       ? [authGroup('auth', path, auth, () => accountsSettings(state, accounts))]
       : []),

@@ -39,6 +39,8 @@ export interface Invocation {
         readonly line: string;
         /** Set for a command with a plan as data, whose exit status is to say whether the plan changes anything. */
         readonly tellsChange?: true;
+        /** A person at a terminal is asked first; this is added where nobody can be asked. */
+        readonly unasked?: string;
       }
     | { readonly kind: 'lines'; readonly lines: readonly string[] }
     | { readonly kind: 'file'; readonly path: string };
@@ -221,7 +223,11 @@ export function readArguments(words: readonly string[]): Invocation {
     return { home, cwd, wants: { kind: 'cluster', cluster: readCluster(rest.slice(1), json !== '') } };
   if (first === 'daemon') return { home, cwd, wants: daemonWords(second, more, json !== '') };
   const verb = verbs.find((one) => one === first);
-  if (verb) return { home, cwd, wants: { kind: 'command', line: json + verbLine(verb, rest.slice(1)) } };
+  if (verb) {
+    const line = json + verbLine(verb, rest.slice(1));
+    const unasked = verb === 'clear' && { unasked: ' confirm=true' };
+    return { home, cwd, wants: { kind: 'command', line, ...unasked } };
+  }
   // One word is a line; each of several words is one word of the line, as the Unix shell made it.
   const line =
     rest.length === 1 ? quote(first) : rest.map((word, at) => quoteSigns(word, isBehindCommand(rest, at))).join(' ');
@@ -280,7 +286,7 @@ function verbLine(verb: Verb, words: readonly string[]): string {
   const file = verb === 'clear' ? undefined : rest.shift();
   if (rest.length > 0 || !/^\d{1,6}$/.test(seconds))
     throw new OperatorError(`${verb} does not take ${words.join(' ')}`, 'See: tcli --help');
-  if (verb === 'clear') return 'clearconfig confirm=true';
+  if (verb === 'clear') return 'clearconfig';
   const savefile = file === undefined ? '' : quoteSigns(`savefile=${file}`);
   return verb === 'save' ? `saveconfig ${savefile}` : `restoreconfig ${savefile} clear_existing=true wait=${seconds}`;
 }

@@ -22,7 +22,7 @@ import { NOTICE } from '../channel/protocol.ts';
 import { serveSession } from '../channel/session-server.ts';
 import { Preferences } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
-import { sessionsOf } from './served-session.ts';
+import { sessionsOf, tellOfTrials } from './served-session.ts';
 import { currentUser } from './start-daemon.ts';
 import { workers } from './workers.ts';
 
@@ -70,13 +70,15 @@ const serving: ServingProcess | undefined = control && {
   mayStop: () => refuseLocalUse(host),
   stop: () => {},
 };
+const by = ownAuthor('shell');
 const session = new ShellSession(host, preferences, {
-  by: ownAuthor('shell'),
+  by,
   cwd: engine.cwd ?? preferences.lastPath,
   saveOnExit: true,
   ...(serving && { serving }),
 });
 const server = serveSession(session, (reply) => port.postMessage(reply));
+tellOfTrials(host, by, (reply) => port.postMessage(reply));
 port.on('message', (message: { readonly id: number; readonly do: string }) => {
   if (message.do === 'status' && control) port.postMessage({ id: message.id, is: 'status', status: control.status() });
   else server.receive(message);

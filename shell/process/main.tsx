@@ -70,11 +70,11 @@ async function main(): Promise<number> {
     return serveHome(home, wants.serve, version);
   }
   if (wants.kind === 'share') {
-    const { askSecret, ensureServing } = await import('./share.ts');
+    const { ensureServing } = await import('./share.ts');
     const { shareLine } = await import('./share-words.ts');
     const { ask, path, params } = wants.share;
-    const secret = ask ? await askSecret(params['chap'] ?? '') : undefined;
-    // A list is shown with or without a process that serves.
+    const secret = ask ? await sharedSecret(params['chap'] ?? '') : undefined;
+    // A list is shown whoever serves.
     const status = path === undefined ? 0 : await ensureServing(home, path, params['size'] !== undefined);
     return status || script(home, cwd, { kind: 'command', line: shareLine(wants.share, secret) });
   }
@@ -93,6 +93,14 @@ async function main(): Promise<number> {
   if (wants.kind === 'complete') return complete(home, wants.line);
   if (wants.kind === 'shell' && process.stdin.isTTY) return shell(home, cwd, noDaemon === true);
   return script(home, cwd, wants, stopAtError);
+}
+
+/** @throws OperatorError */
+async function sharedSecret(userid: string): Promise<string> {
+  const { askSecret } = await import('./ask-secret.ts');
+  const secret = await askSecret(`Secret of ${userid}`);
+  if (secret) return secret;
+  throw new OperatorError('No secret was given.');
 }
 
 function print(text: string): number {
@@ -156,19 +164,20 @@ async function script(home: Home, cwd: string | undefined, wants: Script, stopAt
   const given = wants.kind === 'command' ? [wants.line] : wants.kind === 'lines' ? wants.lines : [];
   if (given.some((line) => secretsIn(line).length > 0)) process.title = 'tcli';
   const typed = wants.kind === 'shell';
+  const seen = scriptTerminal(wants);
   const start = wants.kind === 'command' ? '/' : cwd;
   const opening = { ...openingOf(start), saveOnExit: typed, bareErrors: !typed };
-  const session = (await connectSocket(home, opening, scriptTerminal(wants))) ?? (await hosted(home, opening));
+  const session = (await connectSocket(home, opening, seen)) ?? (await hosted(home, opening, seen));
   const planned = wants.kind === 'command' && wants.tellsChange ? planStream() : undefined;
   const options = {
-    to: planned?.to ?? sinkOf(home),
+    to: planned?.to ?? sinkOf(home, typed),
     stopAtError: stopAtError ?? !typed,
     source: sourceOf(wants),
     ...(typed && calledTargetcli && { say }),
   };
   try {
     options.say?.(banner.map((line) => `${line}\n`).join(''));
-    const ok = await runScript(session, linesOf(wants, options), options);
+    const ok = await runScript(session, linesOf(wants, options, seen.interactive), options);
     if (planned && ok) return planned.status();
     // Scripts for targetcli go on after a line that failed, also under `set -e`: its exit status says nothing of lines.
     return ok || (typed && calledTargetcli) ? 0 : 1;
@@ -183,15 +192,25 @@ function sourceOf(wants: Script): string | undefined {
   return wants.kind === 'shell' && !calledTargetcli ? 'stdin' : undefined;
 }
 
-/** The terminal of a script. One command of a person at a terminal may show a live view there. */
-const scriptTerminal = ({ kind }: Script): Terminal => {
-  const isSeen = process.stdin.isTTY === true && process.stdout.isTTY === true && process.env['TERM'] !== 'dumb';
-  return { ...terminal(), ...(isSeen && kind === 'command' && { live: true }) };
+/** One command of a person at a terminal may show a live view there, and one that destroys may ask. */
+const scriptTerminal = (wants: Script): Terminal => {
+  const isSeen = wants.kind === 'command' && process.stdin.isTTY === true && process.stdout.isTTY === true;
+  return {
+    ...terminal(),
+    ...(isSeen && process.env['TERM'] !== 'dumb' && { live: true }),
+    ...(isSeen && wants.unasked !== undefined && { interactive: true }),
+  };
 };
 
-const sinkOf = (home: Home): OutputSink => ({
+/** @param areLines standard input has the lines, and no answer */
+const sinkOf = (home: Home, areLines: boolean): OutputSink => ({
   ...sessionStreams,
   async ask(question) {
+    if (question.kind === 'confirm') return confirmInLine(question.message);
+    if (question.kind === 'secret' && !areLines) {
+      const { askSecret } = await import('./ask-secret.ts');
+      return askSecret(question.message);
+    }
     if (question.kind !== 'top') return null;
     const { topAlone } = await import('../ui/top-alone.ts');
     return topAlone((request, hear) => watchSocket(home, request, hear), question);
@@ -209,22 +228,37 @@ async function complete(home: Home, line: string): Promise<number> {
   }
 }
 
-/** A line of standard input; the question is shown to a person. */
-async function askLine(question: string): Promise<string> {
+/** Ctrl-C is an answer. */
+async function confirmInLine(question: string): Promise<string> {
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  process.once('SIGINT', interrupt);
+  const answer = await askLine(`${question} (yes/no) `, interrupted.signal);
+  process.off('SIGINT', interrupt);
+  return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no';
+}
+
+/** A line of standard input; the question is for a person. */
+async function askLine(question: string, signal?: AbortSignal): Promise<string> {
   if (process.stdin.isTTY) say(question);
-  const lines = createInterface({ input: process.stdin });
-  for await (const line of lines) return line;
-  return '';
+  const lines = createInterface({ input: process.stdin, ...(signal && { signal }) });
+  try {
+    for await (const line of lines) return line;
+    return '';
+  } finally {
+    // A terminal that is still read from keeps the process.
+    process.stdin.pause();
+  }
 }
 
-async function hosted(home: Home, opening: SessionOpening): Promise<ScriptSession> {
-  // The module is loaded only here: a client of a running tcli answers at once.
+async function hosted(home: Home, opening: SessionOpening, seen = terminal()): Promise<ScriptSession> {
+  // Loaded here only: a client of a running tcli answers at once.
   const { hostSession } = await import('./hosted.ts');
-  return hostSession(home, opening, terminal());
+  return hostSession(home, opening, seen);
 }
 
-async function* linesOf(wants: Script, options: ScriptOptions): AsyncGenerator<string> {
-  if (wants.kind === 'command') yield wants.line;
+async function* linesOf(wants: Script, options: ScriptOptions, mayAsk: boolean): AsyncGenerator<string> {
+  if (wants.kind === 'command') yield wants.line + (mayAsk ? '' : (wants.unasked ?? ''));
   else if (wants.kind === 'lines') yield* wants.lines;
   else if (wants.kind === 'file') yield* fileLines(wants.path);
   else yield* untilExit(createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }), options);

@@ -4,12 +4,16 @@ import { createInterface, type Interface } from 'node:readline';
 import { printable } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
 import { runTyped } from '../channel/run-line.ts';
+import { typedLine } from './ask-secret.ts';
+
+/** A terminal, or whatever else has lines. */
+type LineInput = NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
 
 export interface PlainOptions {
   readonly banner: readonly string[];
   /** More lines for a person, once the session is there. */
   readonly greeting?: (client: ShellClient) => Promise<readonly string[]>;
-  readonly input?: NodeJS.ReadableStream & { isTTY?: boolean };
+  readonly input?: LineInput;
   readonly output?: NodeJS.WritableStream;
   readonly error?: NodeJS.WritableStream;
 }
@@ -28,7 +32,12 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
   let running = false;
   const sink: OutputSink = {
     write: (text, stream) => void (stream === 'error' ? error : output).write(text),
-    ask: (question) => (person ? ask(question, reader, output) : Promise.resolve(null)),
+    ask: async (question) => {
+      if (!person) return null;
+      return question.kind === 'secret'
+        ? askHidden(question.message, input, output, reader)
+        : ask(question, reader, output);
+    },
   };
   const interrupted = () => {
     if (running) client.interrupt();
@@ -70,13 +79,36 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
   }
 }
 
+/** A secret, twice, while the terminal shows nothing of what is typed. */
+async function askHidden(
+  name: string,
+  input: LineInput,
+  output: NodeJS.WritableStream,
+  reader: ReturnType<Interface[typeof Symbol.asyncIterator]>,
+): Promise<string | null> {
+  const hiddenLine = async (prompt: string): Promise<string | null> => {
+    input.setRawMode?.(true);
+    output.write(prompt);
+    const { value, done } = await reader.next();
+    input.setRawMode?.(false);
+    output.write('\n');
+    return done ? null : typedLine(value);
+  };
+  for (let again = ''; ; again = 'They differ. ') {
+    const first = await hiddenLine(`${again}${name}: `);
+    if (!first) return null;
+    const second = await hiddenLine(`${name}, again: `);
+    if (second === null || second === first) return second;
+  }
+}
+
 /** Asks in words: yes or no, or a number out of a list. An empty line or the end of the input cancels. */
 async function ask(
   question: Question,
   reader: ReturnType<Interface[typeof Symbol.asyncIterator]>,
   output: NodeJS.WritableStream,
 ): Promise<string | null> {
-  if (question.kind === 'top') return null;
+  if (question.kind === 'top' || question.kind === 'secret') return null;
   if (question.kind === 'select')
     output.write(question.choices.map(({ label }, index) => `${index + 1}) ${label}\n`).join(''));
   output.write(question.kind === 'confirm' ? `${question.message} (yes/no) ` : `${question.message} (number) `);

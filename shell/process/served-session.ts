@@ -1,8 +1,8 @@
 /** A shell session for a client of the control socket: the one place where the daemon and the shell meet. */
 
-import type { CreateSession, Host } from '../../src/index.ts';
-import type { ShellReply } from '../channel/protocol.ts';
-import { serveSession } from '../channel/session-server.ts';
+import { type Author, type CreateSession, describeEnd, type Host, printable } from '../../src/index.ts';
+import { NOTICE, type ShellReply } from '../channel/protocol.ts';
+import { type SessionServer, serveSession } from '../channel/session-server.ts';
 import { Preferences } from '../session/preferences.ts';
 import { ShellSession } from '../session/session.ts';
 
@@ -11,5 +11,22 @@ export const sessionsOf =
   ({ cwd, ...options }, post: (reply: ShellReply) => void, by, serving) => {
     const preferences = Preferences.open(host.home.stateDirectory);
     const where = { ...options, by, serving, cwd: cwd ?? preferences.lastPath };
-    return serveSession(new ShellSession(host, preferences, where), post);
+    const server = serveSession(new ShellSession(host, preferences, where), post);
+    if (!options.person) return server;
+    return untilHungUp(server, tellOfTrials(host, by, post));
   };
+
+/** Tells the person at a shell when the time of a change on trial is over. @returns what ends that */
+export const tellOfTrials = (host: Host, by: Author, post: (reply: ShellReply) => void): (() => void) =>
+  host.onlookers.add({
+    trialEnded: (tried) =>
+      post({ id: NOTICE, is: 'output', stream: 'error', text: `${printable(describeEnd(tried, by))}\n` }),
+  });
+
+const untilHungUp = (server: SessionServer, end: () => void): SessionServer => ({
+  ...server,
+  hangUp() {
+    end();
+    server.hangUp();
+  },
+});

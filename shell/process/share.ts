@@ -1,7 +1,6 @@
 /** The parts of `tcli share` besides the shell's command of that name: it starts a process that serves, and asks for a secret. */
 
 import { existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { type Home, OperatorError } from '../../src/client.ts';
 import { connectSocket } from '../channel/client-socket.ts';
 import type { ServeWords } from './serve-words.ts';
@@ -25,49 +24,4 @@ export async function ensureServing(home: Home, path: string, isMade: boolean): 
     );
   const { daemon } = await import('./daemon-commands.ts');
   return daemon(home, { action: 'start', force: false, json: false, serve: plainly }, 'share');
-}
-
-/** Asks for a secret: on the terminal, where it is not shown, or as a line of standard input. @throws OperatorError */
-export async function askSecret(userid: string): Promise<string> {
-  const { stdin, stderr } = process;
-  if (stdin.isTTY) {
-    stderr.write(`Secret of ${userid}: `);
-    stdin.setRawMode(true);
-  }
-  try {
-    const secret = stdin.isTTY ? await typed() : await firstLine();
-    if (secret === '') throw new OperatorError('No secret was given.');
-    return secret;
-  } finally {
-    if (stdin.isTTY) {
-      stdin.setRawMode(false);
-      stderr.write('\n');
-    }
-  }
-}
-
-async function firstLine(): Promise<string> {
-  for await (const line of createInterface({ input: process.stdin })) return line;
-  return '';
-}
-
-/** Reads keys until Enter; Ctrl-C gives up, Backspace takes a character back. */
-function typed(): Promise<string> {
-  const { stdin } = process;
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const take = (bytes: Buffer) => {
-      for (const char of bytes.toString('utf8')) {
-        if (char === '\r' || char === '\n') return end(() => resolve(text));
-        if (char === '\u0003') return end(() => reject(new OperatorError('Given up.')));
-        text = char === '\u007f' || char === '\b' ? text.slice(0, -1) : text + char;
-      }
-    };
-    const end = (then: () => void) => {
-      stdin.off('data', take);
-      stdin.pause();
-      then();
-    };
-    stdin.on('data', take);
-  });
 }

@@ -203,7 +203,9 @@ function topicNamed(topic: string, node: Node): ShellCommand<unknown> {
   if (command) return command;
   throw new OperatorError(
     `Cannot find help topic ${topic}.`,
-    didYouMean(topic, Object.keys(commands)) ?? `Topics here: ${Object.keys(commands).sort().join(', ')}`,
+    elsewhere(node, topic) ??
+      didYouMean(topic, Object.keys(commands)) ??
+      `Topics here: ${Object.keys(commands).sort().join(', ')}`,
   );
 }
 
@@ -332,12 +334,32 @@ function elsewhere(node: Node, name: string): string | undefined {
   const root = rootOf(node);
   if (node.child(name)) return `${name} is a node: ${name}/ ls, or cd ${name}`;
   if (Object.hasOwn(root.commands, name)) return `${name} is a command of the root: / ${name}`;
+  const near = nearCommand(node, name);
+  if (near) return `${name} is a command of ${near.join(' and ')}`;
   return root.child(name) && `${name} is a node below the root: /${name} ls, or cd /${name}`;
 }
+
+/** The nodes right below that have such a command, or else the one right above, and how it is typed there. */
+function nearCommand(node: Node, name: string): string[] | undefined {
+  const below = node.children().filter((one) => Object.hasOwn(one.commands, name));
+  if (below.length > 0) return below.slice(0, nearMax).map((one) => `${one.name}: ${one.name}/ ${name}`);
+  const { parent } = node;
+  if (!parent || !Object.hasOwn(parent.commands, name)) return undefined;
+  const word = node.name.replace(/^(?:mapped_lun|lun|tpg)(?=\d+$)/, '');
+  return [`${parent.path}: ${parent.path} ${name} ${word}`];
+}
+
+/** Nodes that are named of those that have a command. */
+const nearMax = 3;
 
 function similar(node: Node, name: string): string {
   const here = Object.keys(allCommands(node));
   const ofRoot = Object.keys(rootOf(node).commands);
-  const meant = didYouMean(name, here) ?? didYouMean(name, ofRoot, (known) => `/ ${known}`);
+  const below = node.children().flatMap((one) => Object.keys(one.commands).map((word) => [word, one.name] as const));
+  const pathTo = new Map([...below].reverse());
+  const meant =
+    didYouMean(name, here) ??
+    didYouMean(name, pathTo.keys(), (known) => `${pathTo.get(known)}/ ${known}`) ??
+    didYouMean(name, ofRoot, (known) => `/ ${known}`);
   return [meant, `Commands here: ${here.sort().join(' ')}`].filter(Boolean).join('\n');
 }

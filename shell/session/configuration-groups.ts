@@ -5,6 +5,7 @@ import {
   type Attributes,
   type AttributeTable,
   type Auth,
+  authAdvice,
   authKeys,
   authProblem,
   authTable,
@@ -15,6 +16,7 @@ import {
   types,
   type ValueType,
 } from '../../src/index.ts';
+import { secretOf, secretWords } from './given-secret.ts';
 import { didYouMean } from './nearest-word.ts';
 import {
   type ConfigurationGroup,
@@ -66,6 +68,8 @@ export function engineGroup(
 export const wordsOf = ({ only, min, max }: Pick<Attribute, 'only' | 'min' | 'max'>): string[] =>
   only?.map(String) ?? (min === 0 && max === 1 ? ['0', '1'] : []);
 
+const rangeIn = ({ min, max }: Pick<Attribute, 'min' | 'max'>): string => `It can be ${min} to ${max}.`;
+
 /** The group of an object whose settings stand in a table of attributes. */
 export const attributesGroup = (
   name: 'attribute' | 'parameter',
@@ -76,6 +80,7 @@ export const attributesGroup = (
     Object.entries(attributes.table).map(([key, { doc, effect, type, readOnly = false, ...rule }]) => ({
       name: key,
       words: wordsOf(rule),
+      ...(type.name === 'number' && wordsOf(rule).length === 0 && { range: rangeIn(rule) }),
       doc: effect.startsWith('none: ') ? `${doc} No effect here: ${effect.slice('none: '.length)}.` : doc,
       type: type as ValueType<unknown>,
       value: attributes.print(key),
@@ -96,19 +101,22 @@ export const authGroup = (
 ): ConfigurationGroup => ({
   ...engineGroup(name, path, () => [...more(), ...authSettings(auth)]),
   problem: () => authProblem(auth),
+  advice: () => authAdvice(auth),
 });
 
 const authSettings = (auth: Auth): Setting[] =>
   authKeys.map((name) => ({ name, ...authTable[name], type: types.string, value: auth[name], readOnly: false }));
 
-/** The words that completion offers for the group that is named in the line. */
+const nowOf = (setting: Setting): string => `Now: ${shownOf(setting) || 'empty'}.`;
+
+/** The settings that completion offers of the group in the line. */
 const offered =
   (wanted: (setting: Setting) => boolean): MoreWords['offered'] =>
   (node, { preferences, given }) => {
     const group = groupsOf(node, preferences).find(({ name }) => name === given['group']);
     return (group?.settings() ?? []).filter(wanted).map((setting) => ({
       name: setting.name,
-      doc: `${setting.doc} Now: ${shownOf(setting) || 'empty'}.`,
+      doc: `${setting.doc} ${nowOf(setting)}`,
       words: setting.type.words ?? setting.words ?? [],
     }));
   };
@@ -191,13 +199,15 @@ export const setCommand: ShellCommand<unknown> = {
     'The group global holds the preferences of the shell, at every node alike. Other groups are those of the node: what they hold is configuration, and is saved with it.',
     'Without a setting it lists what can be set in the group, with the type of each; without a group, the groups that this node has.',
     'A value in "quotes" may have blanks, and an empty one stands for none.',
+    'A secret is read where the line is typed with @FILE (its first line break at the end is none of it) or @env:NAME, asked for with @ask or its name alone, and made and shown once with @generate. One that itself begins with @ is written with two: @@.',
   ],
   seeAlso: ['get'],
   parameters: [groupParameter],
   more: {
     kind: 'keywords',
+    takesNames: true,
     name: 'parameter=value',
-    doc: 'The settings and their new values.',
+    doc: 'The settings and their new values; the name of a secret alone asks for it.',
     offered: offered(({ readOnly }) => !readOnly),
   },
   examples: [
@@ -205,13 +215,21 @@ export const setCommand: ShellCommand<unknown> = {
     { line: 'set global', does: 'Lists what can be set in one.' },
     { line: 'set global prompt_length=0 tree_max_depth=2', does: 'Sets two preferences.' },
   ],
-  async run(_subject, context, { values, keywords }) {
+  async run(_subject, context, { values, keywords: given, words, surplus }) {
+    const isKnown = groupNames(context.node, context).includes(String(values['group']));
+    if (surplus && !isKnown) throw surplus;
     const group = groupOf(context, values['group']);
-    if (!group && keywords.length > 0) throw withoutGroup(context, keywords);
+    if (!group && given.length > 0) throw withoutGroup(context, given);
     if (!group) return listGroups(context);
     const writable = () => group.settings().filter(({ readOnly }) => !readOnly);
-    if (keywords.length === 0) return listSettings(context, group, writable(), ({ type }) => type.name);
-    // The settings of one line are one change, so the waits for other processes come before the first is set.
+    const bare = words.map((word) => bareSetting(word, writable(), group) ?? refuse(surplus));
+    if (given.length + bare.length === 0)
+      return listSettings(context, group, writable(), ({ type }) => type.name, true);
+    const secrets = new Set(group.settings().flatMap(({ name, secret }) => (secret ? [name] : [])));
+    const keywords: (readonly [string, string])[] = [];
+    for (const [name, text] of [...given, ...bare])
+      keywords.push([name, secrets.has(name) ? await secretOf(name, text, context) : text]);
+    // Waits for everything that one of them needs of somebody outside, before the first is set: they are one change.
     if (keywords.length > 1)
       await context.ahead(keywords.flatMap(([name, text]) => group.operations?.(name, text) ?? []));
     for (const [name, text] of keywords)
@@ -223,6 +241,8 @@ export const setCommand: ShellCommand<unknown> = {
       }
     const problem = group.problem?.();
     if (problem) context.warn(problem);
+    const advice = context.terminal.interactive ? group.advice?.() : undefined;
+    if (advice) context.warn(advice);
   },
   json(_subject, context, { values, keywords }) {
     if (keywords.length > 0) throw new OperatorError('Only set without a value has a JSON form.');
@@ -233,7 +253,32 @@ export const setCommand: ShellCommand<unknown> = {
   },
 };
 
-/** Sets a setting. @throws OperatorError */
+const refuse = (error: OperatorError | undefined): never => {
+  throw error ?? new OperatorError('Syntax error');
+};
+
+/** A setting that is named without a value: a secret is asked for. @returns undefined: there is none of that name @throws OperatorError for another one */
+function bareSetting(
+  word: string,
+  settings: readonly Setting[],
+  group: ConfigurationGroup,
+): readonly [string, string] | undefined {
+  const setting = settings.find(({ name }) => name === word);
+  if (!setting) return undefined;
+  if (setting.secret) return [word, secretWords.ask];
+  throw new OperatorError(
+    `${word} needs a value: set ${group.name} ${word}=VALUE`,
+    `It is ${setting.value === '' ? 'empty' : setting.value} now. ${rangeOf(setting)}`.trimEnd(),
+  );
+}
+
+/** The values that a setting can have, in a sentence; '' where its type says no more. */
+const rangeOf = ({ words, range, type }: Setting): string => {
+  const all = type.words ?? words ?? [];
+  return range ?? (all.length > 0 ? `It can be ${all.join(', ')}.` : '');
+};
+
+/** @throws OperatorError */
 async function setOne(name: string, text: string, group: ConfigurationGroup, context: Context): Promise<void> {
   const setting = group.settings().find((known) => known.name === name);
   if (!setting)
@@ -246,7 +291,10 @@ async function setOne(name: string, text: string, group: ConfigurationGroup, con
     );
   if (setting.readOnly) throw new OperatorError(`Parameter ${name} is read-only.`);
   if (setting.type.parse(text) === undefined)
-    throw new OperatorError(`Not setting ${name}! ${syntaxError(setting.type, text)}`);
+    throw new OperatorError(
+      `Not setting ${name}! ${syntaxError(setting.type, text)}`,
+      (!setting.type.words && rangeOf(setting)) || undefined,
+    );
   await group.set(name, text, context);
   const now = group.settings().find((known) => known.name === name);
   context.print(`Parameter ${name} is now '${now ? shownOf(now) : ''}'.`);
@@ -299,11 +347,13 @@ function listSettings(
   group: ConfigurationGroup,
   settings: readonly Setting[],
   shown: (setting: Setting) => string,
+  isSetting = false,
 ): void {
   print(underlined(`${group.name.toUpperCase()} CONFIG GROUP`, '='));
   for (const setting of settings) {
     const head = `${setting.name}=${shown(setting)}${setting.readOnly ? ' [ro]' : ''}`;
-    print(`${underlined(head, '-')}\n${setting.doc}\n`);
+    const about = [setting.doc, isSetting && nowOf(setting), isSetting && rangeOf(setting)].filter(Boolean).join(' ');
+    print(`${underlined(head, '-')}\n${about}\n`);
   }
 }
 

@@ -7,6 +7,7 @@ import type {
   Host,
   InventoryRows,
   Operation,
+  OperatorError,
   Outcome,
   Parameter,
   ParameterValues,
@@ -36,6 +37,8 @@ export interface Setting {
   readonly secret?: boolean;
   /** The values, when they can be listed and the type does not list them. */
   readonly words?: readonly string[];
+  /** The values that it can have, in a sentence, where `words` does not list them. */
+  readonly range?: string;
 }
 
 /** Settings that `get` and `set` name together. */
@@ -49,6 +52,8 @@ export interface ConfigurationGroup {
   operations?(name: string, text: string): readonly Operation[];
   /** The fault of the settings taken together, in a line. */
   problem?(): string | undefined;
+  /** Advice about the settings, for a person at a terminal. */
+  advice?(): string | undefined;
 }
 
 /** A node type, for nodes that show an object of type `S`. */
@@ -108,6 +113,8 @@ export interface Suggesting {
 /** Words, or `name=value`, that may follow a command's parameters without limit. */
 export interface MoreWords {
   readonly kind: 'words' | 'keywords';
+  /** A name may stand there without a value, where `kind` is keywords. */
+  readonly takesNames?: true;
   readonly name: string;
   readonly doc: string;
   /** The names that fit. */
@@ -153,6 +160,8 @@ export interface Given {
   readonly values: Readonly<Record<string, unknown>>;
   readonly words: readonly string[];
   readonly keywords: readonly (readonly [name: string, value: string])[];
+  /** The error for `words` that are no names (`MoreWords.takesNames`). */
+  readonly surplus?: OperatorError;
 }
 
 /** The values of parameters, typed by their records. */

@@ -83,6 +83,7 @@ export const loadConf = () => import('conf');
 export class Preferences {
   readonly #directory: string | undefined;
   #stored: Stored;
+  #problem: string | undefined;
 
   /** @param directory of preferences.json; undefined: nothing outlives this object */
   private constructor(directory: string | undefined, stored: Stored) {
@@ -90,9 +91,23 @@ export class Preferences {
     this.#stored = stored;
   }
 
-  /** Reads preferences. @throws OperatorError for a file that cannot be read */
+  /** A file that cannot be read is passed over: `problem` says so. */
   static open(directory: string | undefined): Preferences {
-    return new Preferences(directory, directory === undefined ? {} : readStored(directory));
+    try {
+      return new Preferences(directory, directory === undefined ? {} : readStored(directory));
+    } catch (error) {
+      const preferences = new Preferences(directory, {});
+      preferences.#problem =
+        error instanceof OperatorError ? [error.message, error.hint].filter(Boolean).join(' ') : reasonOf(error);
+      return preferences;
+    }
+  }
+
+  /** Why the defaults hold: told once. */
+  takeProblems(): readonly string[] {
+    const problems = this.#problem === undefined ? [] : [`${this.#problem} Until then the defaults hold.`];
+    this.#problem = undefined;
+    return problems;
   }
 
   /** The value of a preference. A stored value that is not of its type counts as absent. */
@@ -196,7 +211,7 @@ function readStored(directory: string): Stored {
     const stored: unknown = JSON.parse(text);
     return typeof stored === 'object' && stored !== null && !Array.isArray(stored) ? (stored as Stored) : {};
   } catch {
-    throw new OperatorError(`Preferences file ${path} is not valid JSON.`, 'Mend it, or remove it for the defaults.');
+    throw new OperatorError(`Preferences file ${path} is not valid JSON.`, 'Mend it, or remove it.');
   }
 }
 

@@ -111,6 +111,7 @@ export class ShellSession implements ShellBackend {
     const part = newPart({ line: shown.text.trim(), ...(by && { by }) });
     const change = new LineChange(this.#host.root, { part, givenUp: signal });
     let run: Run = { sink, signal, change, part, line: shown, ...notYet };
+    for (const problem of this.#preferences.takeProblems()) this.#say('warning', problem, sink);
     try {
       await this.#host.root.observe();
       const trial = readTrialLine(line);
@@ -348,10 +349,10 @@ export class ShellSession implements ShellBackend {
   }
 
   #complain(error: unknown, { sink, line }: Run): void {
-    const [first = '', ...hints] = complaintOf(error).map((text) => printable(line.without(text)));
+    const { interactive, columns } = this.#terminal;
+    const [first = '', ...hints] = complaintOf(error, interactive).map((text) => printable(line.without(text)));
     if (this.#options.bareErrors) sink.write(`${first}\n`, 'error');
     else this.#say('error', first, sink);
-    const { interactive, columns } = this.#terminal;
     for (const hint of hints) sink.write(`${interactive ? wrapText(hint, columns - 1) : hint}\n`, 'error');
   }
 

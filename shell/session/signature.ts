@@ -4,7 +4,7 @@ import { OperatorError, syntaxError } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';
 import { syntaxOf } from './help.ts';
 import { didYouMean } from './nearest-word.ts';
-import { type Given, placesOf, type ShellCommand } from './node.ts';
+import { type CommandParameter, type Given, placesOf, type ShellCommand } from './node.ts';
 
 /**
  * Binds words. @param mark shows the place of a word in the line
@@ -27,18 +27,31 @@ export function bindParameters(
   const named = new Map(keywords.map((keyword) => [keyword.name.text, keyword.value.text]));
   const twice = [...named.keys()].find((key) => words.has(key));
   if (twice !== undefined) throw fail('Duplicate parameter name.', keywordNamed(twice)?.name);
+  let surplus: OperatorError | undefined;
   if (positional.length > places.length && more?.kind !== 'words') {
     const bound = parameters.every((parameter) => parameter.required) ? 'exactly' : 'at most';
-    throw fail(
+    surplus = fail(
       `Got ${positional.length} positionnal parameters, expected ${bound} ${places.length}.`,
       positional[places.length],
       more?.kind === 'keywords' ? 'A value stands behind its name and =, in "quotes" where it has blanks.' : undefined,
     );
+    if (!more?.takesNames) throw surplus;
   }
   const missing = parameters.filter(({ name: key, required }) => required && !words.has(key) && !named.has(key));
-  if (missing.length > 0) throw fail(`Missing required parameter${listed(missing.map((parameter) => parameter.name))}`);
   const known = new Set(parameters.map((parameter) => parameter.name));
   const unknown = [...named.keys()].filter((key) => !known.has(key));
+  if (missing.length > 0) {
+    const [strange] = more?.kind === 'keywords' ? [] : unknown;
+    const [{ type, doc }] = missing as [CommandParameter];
+    const words = type.words ? `It is one of: ${type.words.join(', ')}.` : doc;
+    throw fail(
+      `Missing required parameter${listed(missing.map((parameter) => parameter.name))}`,
+      strange === undefined ? undefined : keywordNamed(strange)?.name,
+      strange === undefined
+        ? words
+        : (didYouMean(strange, known, (key) => `${key}=`) ?? `There is no parameter ${strange}.`),
+    );
+  }
   if (unknown.length > 0 && more?.kind !== 'keywords')
     throw fail(
       `Unexpected keyword parameter${unknown.length > 1 ? listed(unknown) : ` '${unknown[0]}'`}.`,
@@ -53,7 +66,7 @@ export function bindParameters(
     const value = type.parse(text);
     if (value === undefined) {
       const at = words.has(key) ? positional[places.findIndex((one) => one.name === key)] : keywordNamed(key)?.value;
-      throw fail(syntaxError(type, text), at, type.words && didYouMean(text, type.words));
+      throw fail(syntaxError(type, text), at, (type.words && didYouMean(text, type.words)) ?? type.example);
     }
     values[key] = value;
   }
@@ -63,6 +76,7 @@ export function bindParameters(
     values,
     words: positional.slice(places.length).map((word) => word.text),
     keywords: [...named].filter(([key]) => !known.has(key)),
+    ...(surplus && { surplus }),
   };
 }
 

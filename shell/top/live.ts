@@ -7,7 +7,10 @@ import type { View } from '../ui/view.tsx';
 import { TopFigures, topTopics } from './figures.ts';
 import { drawTop, pressKey, startReading, type TopReading } from './reading.ts';
 
-/** A watch under way. */
+/** How soon the first rates are shown. */
+const firstMs = 300;
+
+/** A watch that goes on until it is ended. */
 interface Watching {
   /** Resolves with the reason when no more messages come. */
   readonly lost: Promise<Error>;
@@ -16,7 +19,7 @@ interface Watching {
 
 /** Begins to watch the process that serves. Rejects when it cannot be reached. */
 export type OpenWatch = (
-  request: { readonly of: typeof topTopics; readonly everyMs: number },
+  request: { readonly of: typeof topTopics; readonly everyMs: number; readonly firstMs: number },
   hear: (event: WatchEvent) => void,
 ) => Promise<Watching>;
 
@@ -39,8 +42,8 @@ export async function liveTop(
   };
   let watching: Watching;
   try {
-    watching = await openWatch({ of: topTopics, everyMs }, (event) => {
-      // Messages during a pause are taken, and shown when it is over.
+    watching = await openWatch({ of: topTopics, everyMs, firstMs: Math.min(firstMs, everyMs) }, (event) => {
+      // Figures that come during a pause are heard, and shown when it ends.
       const ended = figures.hear(event);
       if (ended && !reading.isPaused) draw();
     });

@@ -6,6 +6,7 @@ import { runTyped } from '../channel/run-line.ts';
 import { History } from '../session/history.ts';
 import { showLine } from '../session/secrets.ts';
 import type { OpenWatch } from '../top/live.ts';
+import { askSecret } from './ask-secret.ts';
 import { chooseItem } from './choose.ts';
 import { settleColor } from './color.ts';
 import { width } from './graphemes.ts';
@@ -168,6 +169,7 @@ async function ask(shell: InteractiveShell, question: Question): Promise<string 
       });
       return chosen === null ? null : (choices[chosen]?.value ?? null);
     }
+    if (question.kind === 'secret') return await askSecret(shell, question.message);
     const { confirm } = await import('./confirm.ts');
     let answer: string | null = null;
     await view.lend(async () => {

@@ -5,7 +5,7 @@
 
 import { EventEmitter } from 'node:events';
 import { emitKeypressEvents, type Interface } from 'node:readline';
-import { withoutUnprintable } from '../../src/client.ts';
+import { entryOf, withoutUnprintable } from '../../src/client.ts';
 
 export interface Key {
   /** The name, the Emacs way: `C-a`, `M-b`, `S-tab`, `left`, `return`; `text` for characters to be inserted. */
@@ -53,6 +53,8 @@ export function keyDecoder(onKey: (key: Key) => void): (bytes: Buffer) => void {
   };
 }
 
+const unnamedKeys: Readonly<Record<string, string>> = { '\x1f': 'C-_', '\x1b.': 'M-.', '\x1b_': 'M-_' };
+
 interface KeyPress {
   readonly name?: string;
   readonly ctrl?: boolean;
@@ -67,6 +69,9 @@ function keyOf(text: string | undefined, key: KeyPress): Key {
   if (sequence === '\x1b\x03') return { chord: 'C-c', text: '', sequence: '\x03' };
   if (text !== undefined && !key.ctrl && !key.meta && insertable(text) === text && text !== '')
     return { chord: 'text', text, sequence };
+  // Node has no names for them.
+  const named = entryOf(unnamedKeys, sequence);
+  if (named !== undefined) return { chord: named, text: '', sequence };
   // Terminals send the same byte for C-j and a line feed, and some send it for Enter.
   const name = key.name === 'enter' ? 'return' : (key.name ?? 'unknown');
   const shift = key.shift && name.length > 1;

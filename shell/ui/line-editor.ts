@@ -18,7 +18,16 @@ export interface Line {
   readonly back: number;
   /** The line that was typed before going back. */
   readonly typed: string;
+  /** The word that M-. inserted last: from how many lines back, and where it begins. Absent when the last key was another one. */
+  readonly word?: { readonly back: number; readonly from: number } | undefined;
+  /** The line as C-_ makes it again; letters that are typed one after the other are one step. */
+  readonly before?: Line | undefined;
+  /** The last key typed text. */
+  readonly typing?: boolean;
 }
+
+/** Steps that C-_ goes back. */
+const stepsMax = 200;
 
 /** Longer lines are not accepted: UTF-16 units. */
 export const LINE_LENGTH_MAX = 16_384;
@@ -61,6 +70,15 @@ const backBy =
     return { ...line, text, cursor: text.length, back, typed };
   };
 
+/** The last word of the line before; again, that of the one before that. */
+const lastWord: Edit = (line, history) => {
+  const back = (line.word?.back ?? 0) + 1;
+  const from = line.word?.from ?? line.cursor;
+  const [word] = /(?:"[^"]*"|'[^']*'|\S)+(?=\s*$)/.exec(history.at(-back) ?? '') ?? [];
+  if (back > history.length || word === undefined) return line;
+  return { ...replaceText(line, from, line.cursor, word), word: { back, from } };
+};
+
 const start: Edit = (line) => at(line, 0);
 const end: Edit = (line) => at(line, line.text.length);
 const left: Edit = (line) => at(line, previousBoundary(line.text, line.cursor));
@@ -93,6 +111,8 @@ const EDITS: Readonly<Record<string, Edit>> = {
   'C-d': eraseNext,
   'C-y': (line) => replaceText(line, line.cursor, line.cursor, line.killed),
   'C-t': transpose,
+  'M-.': lastWord,
+  'M-_': lastWord,
   up: backBy(1),
   'C-p': backBy(1),
   down: backBy(-1),
@@ -123,11 +143,33 @@ function kill(line: Line, to: number): Line {
  * @param history oldest first
  */
 export function editLine(line: Line, key: Key, history: readonly string[]): Line | undefined {
+  if (key.chord === 'C-_') return line.before;
   const killTo = KILLS[key.chord];
-  if (killTo) return kill(line, killTo(line));
-  const insert = key.chord === 'text' && replaceText(line, line.cursor, line.cursor, key.text);
-  const next = insert || EDITS[key.chord]?.(line, history);
-  return next && { ...next, killing: false };
+  const typing = key.chord === 'text';
+  const edit: Edit = killTo
+    ? (now) => kill(now, killTo(now))
+    : typing
+      ? (now) => replaceText(now, now.cursor, now.cursor, key.text)
+      : (EDITS[key.chord] ?? (() => line));
+  if (!killTo && !typing && !EDITS[key.chord]) return undefined;
+  const next = edit({ ...line, word: wordKeys.includes(key.chord) ? line.word : undefined }, history);
+  const goesOn = next.text === line.text || (typing && line.typing === true);
+  return {
+    ...next,
+    killing: killTo !== undefined && next.killing,
+    word: wordKeys.includes(key.chord) ? next.word : undefined,
+    typing,
+    before: goesOn ? line.before : shortened(line),
+  };
+}
+
+const wordKeys: readonly string[] = ['M-.', 'M-_'];
+
+/** The line with the steps before it, of which there are no more than `stepsMax`. */
+function shortened(line: Line): Line {
+  let last: Line | undefined = line;
+  for (let steps = 1; steps < stepsMax; steps += 1) last = last?.before;
+  return last?.before ? { ...line, before: undefined } : line;
 }
 
 /** The rest of the newest line of the history that starts like this one; '' unless the cursor stands at the end. */

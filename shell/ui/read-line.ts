@@ -96,12 +96,16 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
   }
 }
 
-/** The rest of the first candidate, where nothing in the history goes on like the line. */
-function offered({ text, cursor }: Line, look: Look | undefined): string {
-  if (look?.at.text !== text || cursor < text.length) return '';
+/**
+ * The rest of the first candidate, where nothing in the history goes on. It stays while one types along it: otherwise it would go with
+ * every key, and come back.
+ */
+export function offered({ text, cursor }: Line, look: Look | undefined): string {
+  if (!look || cursor < text.length || !text.startsWith(look.at.text)) return '';
   const { from, candidates } = look.completion;
   const typed = text.slice(from);
-  const [first] = candidates;
+  const first = candidates.find((one) => one.text.startsWith(typed));
+  if (look.at.text !== text && look.at.cursor < look.at.text.length) return '';
   return typed !== '' && first?.text.startsWith(typed) ? first.text.slice(typed.length) : '';
 }
 

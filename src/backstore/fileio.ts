@@ -7,6 +7,7 @@ import {
   fsync,
   ftruncateSync,
   openSync,
+  realpathSync,
   rmSync,
   type Stats,
   statSync,
@@ -213,11 +214,20 @@ function existing(path: string, found: Stats, asked: number | undefined): { size
   return { size: found.size, notes };
 }
 
+/** A file among the devices would lie in memory and be gone with the next boot: a device was meant. @throws OperatorError */
+function refuseAmongDevices(path: string): void {
+  const folder = realpathSync(dirname(path));
+  if (!`${folder}/`.startsWith('/dev/') || statSync(folder).dev !== statSync('/dev').dev) return;
+  throw new OperatorError(`There is no device ${path}`, 'No file is made among devices. Those that there are: lsblk');
+}
+
 async function makeFile(path: string, size: number, sparse: boolean): Promise<void> {
   let fd: number;
   try {
+    refuseAmongDevices(path);
     fd = openSync(path, 'wx', 0o600);
   } catch (error) {
+    if (error instanceof OperatorError) throw error;
     if (systemErrorCode(error) !== 'ENOENT') throw couldNotOpen(path, error);
     const folder = dirname(path);
     throw new OperatorError(`Could not open ${path}`, `There is no folder ${folder}: mkdir -p ${folder}`);

@@ -109,6 +109,7 @@ export type ControlRequest =
       readonly do: 'watch';
       readonly of: readonly WatchTopic[];
       readonly everyMs?: number;
+      readonly firstMs?: number;
       readonly level?: LogLevel;
     }
   | { readonly id: number; readonly do: 'unwatch'; readonly watch: number };

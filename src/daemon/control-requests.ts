@@ -106,16 +106,18 @@ async function sample({ sampler }: ControlContext, topic: SampledTopic): Promise
 function watchOptions({
   of,
   everyMs = everyMsDefault,
+  firstMs = everyMs,
   level = 'info',
 }: Readonly<Record<string, unknown>>): WatchOptions {
   const isTopic = (word: unknown): word is WatchTopic => (watchTopics as readonly unknown[]).includes(word);
   if (!Array.isArray(of) || of.length === 0 || !of.every(isTopic))
     throw new OperatorError(`of must be a list of: ${watchTopics.join(', ')}`);
-  if (!Number.isSafeInteger(everyMs) || Number(everyMs) < everyMsMin || Number(everyMs) > everyMsMax)
-    throw new OperatorError(`everyMs must be a whole number from ${everyMsMin} to ${everyMsMax}`);
+  for (const [name, ms] of Object.entries({ everyMs, firstMs }))
+    if (!Number.isSafeInteger(ms) || Number(ms) < everyMsMin || Number(ms) > everyMsMax)
+      throw new OperatorError(`${name} must be a whole number from ${everyMsMin} to ${everyMsMax}`);
   if (!(logLevels as readonly unknown[]).includes(level))
     throw new OperatorError(`level must be one of: ${logLevels.join(', ')}`);
-  return { of: [...new Set(of)], everyMs: Number(everyMs), level: level as LogLevel };
+  return { of: [...new Set(of)], everyMs: Number(everyMs), firstMs: Number(firstMs), level: level as LogLevel };
 }
 
 /** Refuses an end that would take a block device away. @throws OperatorError while a program of this machine uses a LUN as a block device */

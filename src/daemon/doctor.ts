@@ -5,13 +5,13 @@
 
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import { printSize } from '../backstore/backstore.ts';
 import { credentialsOf, discoveryCredentials, whyNobodyCan } from '../iscsi/credentials.ts';
 import type { Host } from '../root/host.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { type Auth, hasCredentials, isMutual } from '../target/auth.ts';
+import { ownAddresses } from '../system/own-addresses.ts';
+import { type Auth, hasCredentials, isMutual, isWeak, secretBytesMin } from '../target/auth.ts';
 import { type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
 import { problems } from './status.ts';
 
@@ -39,8 +39,6 @@ interface DoctorCheck {
 const systemdRuns = '/run/systemd/system';
 const unitLinks = ['/etc/systemd/system/multi-user.target.wants', '/etc/systemd/system/sockets.target.wants'];
 
-/** Microsoft's initiator takes 12 to 16 bytes; RFC 7143 9.2.1 asks for 96 bits that cannot be guessed. */
-const secretBytesMin = 12;
 /** The free share that a file system with disks should have. */
 const freeShareMin = 0.05;
 
@@ -194,13 +192,6 @@ const iscsiTpgs = (fabrics: ReadonlyMap<string, FabricState>) => [...tpgsOf(fabr
 const isWildcard = (address: string): boolean => /^(0\.0\.0\.0|[0:]+)$/.test(address);
 const isLoopback = (address: string): boolean => /^127\.|^::1$/.test(address);
 
-/** Addresses of this machine that others may reach. */
-const ownAddresses = (): string[] =>
-  Object.values(networkInterfaces())
-    .flatMap((all) => all ?? [])
-    .filter(({ internal, address }) => !internal && !address.startsWith('fe80'))
-    .map(({ address }) => address);
-
 function portalFindings({ path, enabled, portals, luns }: Tpg): Found[] {
   if (!enabled) return luns.size > 0 ? [advice(`${path} is disabled: nobody can log in`, `${path} enable`)] : [];
   if (portals.length === 0) return [problem(`${path} has no portal: nobody can log in`, `${path}/portals create`)];
@@ -279,7 +270,7 @@ function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
 const weakSecrets = (owner: string, group: string, auth: Auth): Found[] =>
   (['password', 'mutual_password'] as const).flatMap((name) => {
     const isUsed = name === 'password' ? hasCredentials(auth) : isMutual(auth);
-    return isUsed && Buffer.byteLength(auth[name]) < secretBytesMin
+    return isUsed && isWeak(auth[name])
       ? [
           advice(
             `the ${name} of ${owner} has fewer than ${secretBytesMin} bytes: it can be guessed, and Windows refuses it`,

@@ -17,6 +17,8 @@ export interface WatchOptions {
   readonly of: readonly WatchTopic[];
   /** The interval between two samples. */
   readonly everyMs: number;
+  /** The interval between the first two samples, for a reader that wants rates soon. */
+  readonly firstMs?: number;
   /** The lowest level of log records that are told. */
   readonly level: LogLevel;
 }
@@ -70,7 +72,7 @@ export class Watch {
         if (wants('refusals')) this.#tell('refusals', { refusal });
       },
     });
-    if (this.#sampled.length > 0) void this.#look();
+    if (this.#sampled.length > 0) void this.#look(this.#options.firstMs);
   }
 
   end(): void {
@@ -84,12 +86,12 @@ export class Watch {
     if (!this.#ended) this.#sayLost();
   }
 
-  async #look(): Promise<void> {
+  async #look(nextMs = this.#options.everyMs): Promise<void> {
     for (const topic of this.#sampled) {
       await this.#sample(topic);
       if (this.#ended) return;
     }
-    this.#cancel = whenLate(this.#options.everyMs, () => void this.#look());
+    this.#cancel = whenLate(nextMs, () => void this.#look());
   }
 
   async #sample(topic: SampledTopic): Promise<void> {

@@ -59,3 +59,18 @@ export function whyNobodyCan(credentials: Credentials): string | undefined {
     methodsOf(credentials).includes('None') || accounts.some((one) => one !== auth) ? undefined : authProblem(auth);
   return problem && `${owner}: ${problem}`;
 }
+
+/** The first of those that a TPG lets in by CHAP who cannot get in, whatever he knows, and the line that changes it. */
+export function whoCannot(state: FabricState, tpg: Tpg): string | undefined {
+  const demo = tpg.attribute('generate_node_acls') === 1 ? [undefined] : [];
+  for (const acl of [...demo, ...tpg.acls.values()]) {
+    const credentials = credentialsOf(state, tpg, acl);
+    const why = whyNobodyCan(credentials);
+    if (why !== undefined) return nobodyGetsIn(why, `${credentials.owner} set auth`);
+  }
+  return undefined;
+}
+
+/** @param set the line that sets the words, up to them */
+export const nobodyGetsIn = (why: string, set: string): string =>
+  `${why}: nobody gets in. To change it: ${set} userid=NAME password=@ask`;

@@ -9,6 +9,7 @@ import {
   protocolVersion,
 } from '../daemon/control-protocol.ts';
 import { encodeFrame, FrameReader } from '../daemon/frames.ts';
+import { refuseStranger } from '../daemon/socket-server.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { ConfigurationLink } from './link.ts';
 
@@ -51,6 +52,7 @@ async function open(path: string): Promise<Asking> {
   } catch (error) {
     throw new OperatorError(`No tcli can be reached at ${path}: ${reasonOf(error)}`, 'To start one: tcli daemon start');
   }
+  refuseStranger(socket, path);
   const asking = new Asking(socket);
   await asking.welcome;
   return asking;

@@ -56,6 +56,13 @@ export interface Author {
   readonly address?: string;
 }
 
+/** `root (alice) pts/3 from 10.0.0.7` */
+export function printAuthor({ via, user, login, terminal, address }: Author): string {
+  if (user === undefined) return via;
+  const words = [user, login && `(${login})`, terminal, address && `from ${address}`, via !== 'shell' && `via ${via}`];
+  return words.filter(Boolean).join(' ');
+}
+
 /** The result of an operation. */
 export interface Outcome {
   /** The operation as it was carried out: nothing left to chance or to defaults, so that it can be repeated. */

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
 import { refuseAdvertised } from '../iscsi/redirection.ts';
-import { bracketed, freshPortal, type Portal, type Tpg } from '../target/target.ts';
+import { bracketed, freshPortal, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { operation } from './operation.ts';
 import type { Tree } from './tree.ts';
 
@@ -76,6 +76,7 @@ export function portalNamed({ portals, tag, target: { wwn, fabric } }: Tpg, give
   if (portal) return portal;
   throw new OperatorError(
     `No such NetworkPortal in configfs: /sys/kernel/config/target/${fabric.name}/${wwn}/tpgt_${tag}/np/${bracketed(address)}:${port}`,
+    portals.length > 0 ? `Portals here: ${portals.map(printPortal).join(', ')}` : 'This TPG has no portals.',
   );
 }
 

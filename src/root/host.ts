@@ -157,6 +157,7 @@ export class Host {
       log,
       now,
       confirm: (change, by) => this.#confirmAsAll(change, by),
+      ended: (tried) => onlookers.trialEnded(tried),
     });
   }
 

@@ -4,7 +4,8 @@ import { OperatorError } from '../errors.ts';
 import type { Operation } from '../operations/operation.ts';
 import { placeOf } from '../operations/place.ts';
 import type { Tree } from '../operations/tree.ts';
-import type { Portal, Tpg } from '../target/target.ts';
+import { ownAddresses } from '../system/own-addresses.ts';
+import { type Portal, printPortal, type Tpg } from '../target/target.ts';
 
 /** @returns undefined for an operation that makes no portal */
 function portalMadeBy(
@@ -30,6 +31,31 @@ export function refusePortals(
   for (const operation of operations) {
     const made = portalMadeBy(tree, operation);
     const problem = made && problemOf(made.tpg, made.portal);
-    if (problem) throw new OperatorError('Could not create NetworkPortal in configFS', problem);
+    if (problem)
+      throw new OperatorError(
+        'Could not create NetworkPortal in configFS',
+        [problem, ...wayOut(tree, made, problem)].join('\n'),
+      );
   }
+}
+
+/** The way out for a portal that cannot be opened: the addresses that there are, or who has the port. */
+function wayOut(
+  tree: Tree,
+  { tpg, portal }: { readonly tpg: Tpg; readonly portal: Portal },
+  problem: string,
+): string[] {
+  if (problem.includes('address not available'))
+    return [`Addresses of this machine: ${['0.0.0.0 (all)', ...ownAddresses(), '127.0.0.1'].join(', ')}`];
+  if (!problem.includes('address already in use')) return [];
+  const others = [...tree.tpgs()].flatMap((one) =>
+    one.portals
+      .filter((other) => other !== portal && other.port === portal.port)
+      .map((other) => `${one.path}/portals/${printPortal(other)}`),
+  );
+  return [
+    others.length > 0
+      ? `It may be ${others.join(', ')} that has the port; free ports are found by: ss -ltn`
+      : `Who has the port: ss -ltnp 'sport = :${portal.port}'. Another one: ${tpg.path}/portals create ${portal.address} PORT`,
+  ];
 }

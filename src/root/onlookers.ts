@@ -3,6 +3,7 @@
 import type { Log, LogRecord } from '../log.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
 import { type LoginRefusal, Refusals } from './refusals.ts';
+import type { TriedChange } from './trials.ts';
 
 /** The events that an onlooker wants to hear of. A function here must neither throw nor take long. */
 export interface Onlooker {
@@ -10,6 +11,8 @@ export interface Onlooker {
   /** Operations that were made together, and are on disk. */
   changed?(operations: readonly Operation[], part: PartOfChange): void;
   refused?(refusal: LoginRefusal): void;
+  /** The time of a change on trial is over. */
+  trialEnded?(tried: TriedChange): void;
 }
 
 /** The onlookers of one root. */
@@ -42,5 +45,9 @@ export class Onlookers {
 
   changed(operations: readonly Operation[], part: PartOfChange): void {
     for (const one of this.#all) one.changed?.(operations, part);
+  }
+
+  trialEnded(tried: TriedChange): void {
+    for (const one of this.#all) one.trialEnded?.(tried);
   }
 }

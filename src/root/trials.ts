@@ -5,7 +5,7 @@
 
 import { OperatorError, wholeReasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Author, PartOfChange, Trial } from '../operations/operation.ts';
+import { type Author, type PartOfChange, printAuthor } from '../operations/operation.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { ChangeHistory } from './history.ts';
 
@@ -13,6 +13,9 @@ import type { ChangeHistory } from './history.ts';
 export interface TriedChange {
   readonly change: string;
   readonly line: string;
+  /** The person who tries the change. */
+  readonly by?: Author;
+  readonly ms: number;
   /** The time at which the change is taken back. */
   readonly until: Date;
   /** The reason why the change could not be taken back when its time was over. */
@@ -20,9 +23,12 @@ export interface TriedChange {
 }
 
 interface Pending extends TriedChange {
-  readonly trial: Trial;
   readonly cancel: () => void;
 }
+
+/** The same person at the same terminal, as far as the kernel knows: several administrators may all be root. */
+const isSamePerson = (one: Author | undefined, other: Author): boolean =>
+  (['user', 'login', 'terminal', 'address'] as const).every((word) => one?.[word] === other[word]);
 
 /** The functions of the home that trials need. */
 export interface TrialsOptions {
@@ -31,6 +37,8 @@ export interface TrialsOptions {
   readonly now: () => Date;
   /** Stores that a change stays. */
   readonly confirm: (change: string, by: Author) => Promise<void>;
+  /** One was taken back, or could not be. */
+  readonly ended: (tried: TriedChange) => void;
 }
 
 /** The changes on trial of one root. */
@@ -46,12 +54,7 @@ export class Trials {
 
   /** The pending changes, the oldest first. */
   get all(): TriedChange[] {
-    return [...this.#pending.values()].map(({ change, line, until, problem }) => ({
-      change,
-      line,
-      until,
-      ...(problem !== undefined && { problem }),
-    }));
+    return [...this.#pending.values()].map(({ cancel: _, ...tried }) => tried);
   }
 
   /**
@@ -61,10 +64,11 @@ export class Trials {
   async resume(): Promise<string[]> {
     const { history, now } = this.#options;
     const overdue: string[] = [];
-    for (const { id, trial, line, operations } of await history.onTrial()) {
+    for (const { id, trial, line, by, operations } of await history.onTrial()) {
       // A wall clock that was set back does not lengthen the trial.
       const left = Math.min(Date.parse(trial!.until) - now().getTime(), trial!.ms);
-      this.#add(id, line ?? `${operations[0]?.path} ${operations[0]?.verb}`, trial!, left);
+      const tried = { change: id, line: line ?? `${operations[0]?.path} ${operations[0]?.verb}`, ms: trial!.ms };
+      this.#add({ ...tried, ...(by && { by }) }, left);
       if (left <= 0) overdue.unshift(id);
     }
     const lines: string[] = [];
@@ -73,19 +77,26 @@ export class Trials {
   }
 
   /** Notes a change: it may be on trial, or take back one that was. */
-  made({ of, trial, undoes, line = '' }: PartOfChange): void {
+  made({ of, trial, undoes, by, line = '' }: PartOfChange): void {
     if (undoes !== undefined) this.#forget(undoes);
-    if (trial && !this.#pending.has(of)) this.#add(of, line, trial, trial.ms);
+    if (trial && !this.#pending.has(of)) this.#add({ change: of, line, ms: trial.ms, ...(by && { by }) }, trial.ms);
   }
 
-  /** Confirms the named change, or all. @returns the confirmed changes @throws OperatorError when there is none */
+  /**
+   * Confirms the named change, whoever tries it; without a name, the changes that the same person tries.
+   * @returns the confirmed changes @throws OperatorError when there is none
+   */
   async confirm(change: string | undefined, by: Author): Promise<TriedChange[]> {
-    const wanted = this.all.filter((one) => change === undefined || one.change === change);
-    if (wanted.length === 0)
+    const wanted = this.all.filter((one) => (change === undefined ? isSamePerson(one.by, by) : one.change === change));
+    if (wanted.length === 0) {
+      const none =
+        change === undefined ? 'Nothing that you try here is on trial' : `There is no change ${change} on trial`;
+      const others = this.all.map((one) => describeTried(one));
       throw new OperatorError(
-        change === undefined ? 'Nothing is on trial.' : `There is no change ${change} on trial.`,
-        this.all.length > 0 ? `On trial: ${this.all.map((one) => one.change).join(', ')}` : 'What was done: changes',
+        this.all.length === 0 && change === undefined ? 'Nothing is on trial.' : `${none}.`,
+        others.length > 0 ? others.join('\n') : 'What was done: changes',
       );
+    }
     for (const one of wanted) {
       await this.#options.confirm(one.change, by);
       this.#forget(one.change);
@@ -99,10 +110,10 @@ export class Trials {
     await this.#taking;
   }
 
-  #add(change: string, line: string, trial: Trial, left: number): void {
+  #add(tried: Omit<TriedChange, 'until'>, left: number): void {
     const { now } = this.#options;
-    const cancel = left > 0 ? whenLate(left, () => this.#due(change)) : () => {};
-    this.#pending.set(change, { change, line, trial, cancel, until: new Date(now().getTime() + left) });
+    const cancel = left > 0 ? whenLate(left, () => this.#due(tried.change)) : () => {};
+    this.#pending.set(tried.change, { ...tried, cancel, until: new Date(now().getTime() + left) });
   }
 
   #due(change: string): void {
@@ -118,23 +129,40 @@ export class Trials {
   async #end(change: string): Promise<string[]> {
     const pending = this.#pending.get(change);
     if (!pending) return [];
-    const { history, log, confirm } = this.#options;
-    const { line, trial } = pending;
-    const seconds = Math.round(trial.ms / 1_000);
+    const { history, log, confirm, ended } = this.#options;
+    const { cancel: _, ...tried } = pending;
+    const { line, ms } = tried;
+    const seconds = Math.round(ms / 1_000);
     try {
       const step = await history.last(change);
       if (step) await history.take(step, { by: { via: 'trial' }, line: `not confirmed within ${seconds} s: ${line}` });
       // An operation that replaces everything has come since: the change is confirmed, for there is nothing to take back.
       else await confirm(change, { via: 'trial' });
       this.#forget(change);
+      ended(tried);
       return [];
     } catch (error) {
       const problem = wholeReasonOf(error);
       this.#pending.set(change, { ...pending, problem });
+      ended({ ...tried, problem });
       log({ level: 'warning', event: 'trial not taken back', detail: { change, line, reason: problem } });
       return [`Nobody confirmed a change within ${seconds} s, and it could not be taken back: ${line}: ${problem}`];
     }
   }
+}
+
+/** `To keep it: confirm 1a2b3c4d   (root pts/3 from 10.0.0.7: try 5m …)` */
+const describeTried = ({ change, by, line }: TriedChange): string =>
+  `To keep it: confirm ${change}   (${by ? printAuthor(by) : 'unknown'}: ${line})`;
+
+/** The lines that tell a person at a shell that the time of a change is over. */
+export function describeEnd({ change, by, line, ms, problem }: TriedChange, reader: Author | undefined): string {
+  const isOwn = reader !== undefined && isSamePerson(by, reader);
+  const whose = isOwn || !by ? '' : ` (${printAuthor(by)})`;
+  const late = `Nobody confirmed within ${Math.round(ms / 1_000)} s: ${line}${whose}`;
+  return problem === undefined
+    ? `${late}\nIt was taken back. To make it again: redo`
+    : `${late}\nIt could not be taken back: ${problem}. To keep it: confirm ${change}`;
 }
 
 /** The line that shows a change on trial. */

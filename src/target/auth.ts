@@ -81,6 +81,20 @@ export const hasCredentials = (auth: Auth): boolean => auth.userid !== '' && aut
 /** The kernel's authenticate_target flag: both mutual words are set. */
 export const isMutual = (auth: Auth): boolean => auth.mutual_userid !== '' && auth.mutual_password !== '';
 
+/** Microsoft's initiator takes 12 to 16 bytes; RFC 7143 9.2.1 asks for 96 bits that cannot be guessed. */
+export const secretBytesMin = 12;
+/** Whether a secret is one that can be guessed. */
+export const isWeak = (secret: string): boolean => secret !== '' && Buffer.byteLength(secret) < secretBytesMin;
+
+/** Advice about these words, in a line; undefined: there is none. */
+export function authAdvice(auth: Auth): string | undefined {
+  const weak = secretKeys.find((key) => isWeak(auth[key]));
+  return (
+    weak &&
+    `${weak} has fewer than ${secretBytesMin} bytes: it can be guessed, and Windows refuses it. A new one: ${weak}=@generate`
+  );
+}
+
 /** Whether somebody can log in with these words. */
 export const letsIn = (auth: Auth): boolean => hasCredentials(auth) && authProblem(auth) === undefined;
 

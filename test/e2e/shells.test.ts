@@ -222,3 +222,42 @@ it('a home that no process serves is not shown as healthy', async () => {
   expect(online).toMatch(/ \[OK\]\n/);
   expect(online).not.toContain('not served');
 });
+
+it('Ctrl-C gives up a line that a stopped process does not answer, and says so; when it goes on, the shell says what became of it', async () => {
+  const home = newHome();
+  const shell = await shellAt(home);
+  const { pid = 0 } = holder(home) ?? {};
+  process.kill(pid, 'SIGSTOP');
+  onTestFinished(() => {
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // The process has ended.
+    }
+  });
+  shell.type('/backstores/ramdisk create late 1M\r');
+  await shell.until((picture) => picture.endsWith('\n▏'));
+  shell.type('\x03');
+  await shell.until(/Given up: (?:.|\n)*\/> ▏/);
+  process.kill(pid, 'SIGCONT');
+  await shell.until(/It answers again\. (Carried|Not carried) out: (?:.|\n)*\/> ▏/);
+  shell.type('pwd\r');
+  await shell.until(/\n\/\n\/> ▏/);
+});
+
+it('tcli clear asks a person at a terminal before the configuration goes, and nobody elsewhere', async () => {
+  const home = newHome();
+  await configure(home, '/backstores/ramdisk create rd0 1M');
+  for (const [answer, said] of [
+    ['n\r', 'Nothing was removed.'],
+    ['\x03', 'Nothing was removed.'],
+    ['yes\r', 'All configuration cleared'],
+  ] as const) {
+    const terminal = open(home, {}, 'clear');
+    await terminal.until('This removes 1 storage object, 0 targets, 0 sessions. Go on? (yes/no)');
+    terminal.type(answer);
+    await terminal.exit();
+    expect(terminal.all()).toContain(said);
+  }
+  expect((await tcli(home, ['clear'])).status).toBe(0);
+});

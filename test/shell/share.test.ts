@@ -35,6 +35,17 @@ test('a file is made with its size, and is LUN 0 of a target that everybody may 
   expect(await shell.run('/ ls /iscsi')).toContain('[gen-acls, no-auth]');
 });
 
+test('a size is that of a new file: what is there and has another is refused, shared or not; nor is a file made among devices', async () => {
+  makeFile(path, 1 << 20);
+  expect(await share('size=5G')).toContain(`E| ${path} is there already, and has 1.0MiB, not 5.0GiB.`);
+  await share('size=1M');
+  expect(await share('size=5G')).toContain('has 1.0MiB, not 5.0GiB.');
+  const device = '/dev/tcli-no-such-device';
+  for (const line of [`/ share ${device} size=1M`, `/backstores/fileio create none ${device} 1M`])
+    expect(await shell.run(line)).toContain(`E| There is no device ${device}`);
+  expect(existsSync(device)).toBe(false);
+});
+
 test('the same command again changes nothing; other words change what they say, and nothing else', async () => {
   await share('size=1M read_only=true chap=fred port=3261');
   const before = now();

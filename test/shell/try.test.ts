@@ -6,6 +6,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { answerHere } from '../../shell/channel/client-file.ts';
 import type { ShellReply } from '../../shell/channel/protocol.ts';
 import { serveSession } from '../../shell/channel/session-server.ts';
+import { tellOfTrials } from '../../shell/process/served-session.ts';
 import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 let shell: TestShell;
@@ -35,7 +36,40 @@ test('a line on trial is made at once; status says until when; confirm keeps it'
   expect(await shell.run('confirm')).toMatch(/^E\| Nothing is on trial/);
 });
 
-test('a change that could not be taken back is not tried; nor is a line that is none, has no time, or is a trial itself', async () => {
+test('confirm keeps what was tried at that terminal; what somebody else tries is kept by its name only', async () => {
+  const at = (terminal: string) => shell.another({ by: { via: 'shell', user: 'root', terminal } });
+  const [one, two] = [at('pts/1'), at('pts/2')];
+  await one.run(`try 5m ${tpg}/luns create /backstores/ramdisk/rd0`);
+  const refused = await two.run('confirm');
+  expect(plain(refused)).toBe(
+    `E| Nothing that you try here is on trial.\nE| To keep it: confirm CHANGE   (root pts/1: try 5m ${tpg}/luns create /backstores/ramdisk/rd0)\n`,
+  );
+  await two.run(`try 5m ${tpg} disable`);
+  expect(await two.run('confirm')).toBe(`Kept: try 5m ${tpg} disable\n`);
+  expect(shell.host.trials.all).toHaveLength(1);
+  const name = / confirm (\w+)/.exec(refused)?.[1] ?? '';
+  expect(await two.complete('confirm ')).toContain(name);
+  expect(await two.run(`confirm ${name}`)).toContain('Kept: ');
+});
+
+test('every open shell says that a change was taken back, and whose it was where it was somebody else’s', async () => {
+  const told: Record<string, string> = {};
+  for (const terminal of ['pts/1', 'pts/2']) {
+    told[terminal] = '';
+    tellOfTrials(shell.host, { via: 'shell', user: 'root', terminal }, (reply) => {
+      if (reply.is === 'output') told[terminal] += reply.text;
+    });
+  }
+  const ended = new Promise<void>((resolve) => shell.host.onlookers.add({ trialEnded: () => resolve() }));
+  await shell.another({ by: { via: 'shell', user: 'root', terminal: 'pts/1' } }).run(`try 1s ${tpg} disable`);
+  await ended;
+  const line = `Nobody confirmed within 1 s: try 1s ${tpg} disable`;
+  const back = 'It was taken back. To make it again: redo\n';
+  expect(told).toEqual({ 'pts/1': `${line}\n${back}`, 'pts/2': `${line} (root pts/1)\n${back}` });
+  expect(await shell.run(`${tpg} status`)).not.toContain('disabled');
+});
+
+test('a change that could not be taken back is not tried, and all is as it was; nor is what is no line, no time, or a trial itself', async () => {
   await shell.host.root.start();
   expect(await shell.run('try 5m /backstores/ramdisk delete rd0')).toContain(
     'what /backstores/ramdisk/rd0 holds would not come back',

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 
 
 class RTSLibError(Exception):
@@ -59,6 +60,25 @@ def _text(value):
     return "".join(sign for sign in str(value) if sign.isprintable() or sign == "\n")
 
 
+def _refuse_stranger(end, path):
+    """Raises where whoever serves the socket is somebody of whom we do not know that he may hear what is asked.
+
+    Root and our own user are trusted. Another user is where the socket is that user's, or one that root made for him,
+    in a folder of either, and we are root or in the group for which it was made (serve --group), and not everybody is.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    found, folder = os.lstat(path), os.lstat(os.path.dirname(path) or ".")
+    size = struct.calcsize("3i")
+    uid = found.st_uid if option is None else struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, option, size))[1]
+    own = os.geteuid()
+    if uid in (0, own):
+        return
+    is_for_group = found.st_mode & 0o022 == 0o020 and found.st_gid in [os.getegid()] + os.getgroups()
+    if {found.st_uid, folder.st_uid} <= {0, uid} and (own == 0 or is_for_group):
+        return
+    raise RTSLibError("%s is served by user %d, whom this program does not trust: nothing was sent there." % (path, uid))
+
+
 class Connection:
     """A connection that is opened when it is needed, and again when it was lost.
 
@@ -76,6 +96,7 @@ class Connection:
         with socket.socket(socket.AF_UNIX) as end:
             try:
                 end.connect(path)
+                _refuse_stranger(end, path)
             except OSError as error:
                 raise RTSLibError("No tcli can be reached at %s: %s" % (path, error), "To start one: tcli daemon start")
             self._stream = end.makefile("rwb")

@@ -60,3 +60,16 @@ test('completion is of the command that the cursor stands in', async () => {
   expect(line.slice(0, from)).toBe('ls; cd ');
   expect(candidates.map(({ text }) => text)).toEqual(['/backstores/ramdisk/']);
 });
+
+test('a live view is none where its output goes into a file or through grep', async () => {
+  const asked: unknown[] = [];
+  const client = {
+    run: async (_line: string, to: Parameters<typeof runTyped>[2]) => {
+      asked.push(await to.ask({ kind: 'top', message: '', view: 'luns', sort: 'iops', filter: '', everyMs: 200 }));
+      return { ok: true, exit: false };
+    },
+  };
+  const to = { write: () => {}, ask: async () => null };
+  for (const line of ['top', 'top | grep x', 'top > /dev/null']) await runTyped(client, line, to);
+  expect(asked).toEqual([null, 'lines', 'lines']);
+});

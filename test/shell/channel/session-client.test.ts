@@ -63,6 +63,9 @@ test('a server gets the file that the line names, by that name, and what the fil
   expect(await served(`try 5m / apply file="${description}" dry_run=true`, applied)).toEqual(got);
   const [first, second, ...rest] = await served(`try 5m -f ${lines}`, asked(description, lines, other, description));
   expect([first, second?.slice(0, 3), ...rest]).toEqual(['refused', 'ls ', 'refused', text, 'named', 'refused']);
+  const set = `set auth userid=@${other} password=@${secret} mutual_password=@env:TCLI_TEST_NAMED`;
+  for (const line of [set, `try 5m ${set}`])
+    expect(await served(line, asked(other, secret))).toEqual(['refused', 'secret', 'named', 'refused']);
   for (const line of [`ls ${other}`, `import ${other}`, `# apply ${other}`, 'apply', `try ${other}`, '"apply'])
     expect(await served(line, asked(other))).toEqual(['refused', 'refused', 'refused']);
 });
@@ -123,4 +126,35 @@ test("the terminal obeys only colours of a server's output", async () => {
   const all = [...seen, client.state.prompt, candidates[0]?.text, candidates[0]?.help].join(' ');
   expect(all).toContain('\\u001b]0;x\\u0007\\u001b[2J\\u202e\x1b[31mred\x1b[0m\n');
   expect(all.replace(/\x1b\[[\d;]*m/g, '')).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+});
+
+test('a line that nobody answers is given up by Ctrl-C, once it is late or typed again; its end is told, and it gets no answer to a question', async () => {
+  const posted: (ShellRequest | { do: 'status' })[] = [];
+  const client = new SessionClient({ post: (request) => void posted.push(request), close: async () => {} });
+  const notices: string[] = [];
+  client.notices((text) => void notices.push(text));
+  let said = '';
+  const write = (text: string) => {
+    said += text;
+  };
+  const to = { write, ask: async () => 'yes' };
+  const give = (line: string) => client.run(line, to);
+  const late = give('/iscsi create');
+  client.interrupt();
+  expect(await late).toEqual({ ok: false, exit: false });
+  expect(said).toMatch(/^Given up: .*does not answer/);
+  const leaves = give('exit');
+  client.interrupt();
+  client.interrupt();
+  expect(await leaves).toEqual({ ok: false, exit: true });
+  expect(posted.map((request) => request.do)).toEqual(['run', 'interrupt', 'run', 'interrupt']);
+
+  client.receive({ id: 1, is: 'question', question: { kind: 'confirm', message: 'Delete?' } });
+  expect(posted.at(-1)).toEqual({ id: 1, do: 'answer', answer: null });
+  const state = { prompt: '/iscsi> ', path: '/iscsi', pager: false };
+  client.receive({ id: 1, is: 'output', stream: 'output', text: 'late\n' });
+  client.receive({ id: 1, is: 'done', ok: true, exit: false, state });
+  expect(notices).toEqual(['It answers again. Carried out: /iscsi create\n']);
+  expect(said).not.toContain('late');
+  expect(client.state.path).toBe('/iscsi');
 });

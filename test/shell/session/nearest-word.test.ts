@@ -41,7 +41,13 @@ test.each([
   ['/isci ls', ['E| No such path /isci', 'E|   /isci ls', 'E|   ^^^^^', 'E| Did you mean /iscsi?']],
   [
     '/backstores/ramdisk create r0 siz=1M',
-    ['E| Missing required parameter size', 'E| Syntax: create name size [nullio] [wwn]'],
+    [
+      'E| Missing required parameter size',
+      'E|   /backstores/ramdisk create r0 siz=1M',
+      'E|                                 ^^^',
+      'E| Did you mean size=?',
+      'E| Syntax: create name size [nullio] [wwn]',
+    ],
   ],
   [
     '/backstores/ramdisk create r0 1M nulio=true',

@@ -59,7 +59,7 @@ test('the history of paths ends in the last path, and is not longer than it may 
   expect([await preferences.step(1), await preferences.step(1)]).toEqual(['/backstores/119', undefined]);
 });
 
-test('a value that somebody broke counts as absent; a file that is none is told', () => {
+test('a value that somebody broke counts as absent; a file that is none is passed over, told once, and kept as it is', async () => {
   writeFileSync(file, '{"prompt_length":"x","bookmarks":[1],"path_history":"x","color_path":7}');
   const preferences = Preferences.open(directory);
   expect([preferences.get('prompt_length'), preferences.get('color_path'), preferences.lastPath]).toEqual([
@@ -69,7 +69,14 @@ test('a value that somebody broke counts as absent; a file that is none is told'
   ]);
   expect([...preferences.bookmarks]).toEqual([]);
   writeFileSync(file, '{');
-  expect(() => Preferences.open(directory)).toThrow(`Preferences file ${file} is not valid JSON.`);
+  const broken = Preferences.open(directory);
+  expect(broken.get('prompt_length')).toBe(30);
+  expect([broken.takeProblems(), broken.takeProblems()]).toEqual([
+    [`Preferences file ${file} is not valid JSON. Mend it, or remove it. Until then the defaults hold.`],
+    [],
+  ]);
+  await expect(broken.set('prompt_length', '10')).rejects.toThrow('is not valid JSON');
+  expect(readFileSync(file, 'utf8')).toBe('{');
 });
 
 test('without a folder nothing outlives the object', async () => {

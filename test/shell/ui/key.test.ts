@@ -22,6 +22,8 @@ test.each([
   ['\x1bb', 'M-b'],
   ['\x1bB', 'M-b'],
   ['\x1b\x7f', 'M-backspace'],
+  ['\x1b.', 'M-.'],
+  ['\x1f', 'C-_'],
   ['\x7f', 'backspace'],
   ['\x1b[3~', 'delete'],
   ['\x1b[H', 'home'],

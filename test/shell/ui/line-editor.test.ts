@@ -117,3 +117,25 @@ test('the cursor stays in the line, whatever key is pressed', () => {
     }),
   );
 });
+
+test('M-. is the last word of the line before; again, of the one before that; another key ends the row', () => {
+  const words = ['ls', 'cd /iscsi', 'create disk1 "a b"'];
+  const go = (from: Line, ...chords: string[]) =>
+    chords.reduce((now, chord) => editLine(now, key(chord), words) ?? expect.fail(chord), from);
+  expect(picture(go(line('ls |'), 'M-.'))).toBe('ls "a b"|');
+  expect(picture(go(line('ls |'), 'M-.', 'M-.'))).toBe('ls /iscsi|');
+  expect(picture(go(line('ls |'), 'M-.', 'M-.', 'M-.', 'M-.'))).toBe('ls ls|');
+  expect(picture(go(line('|'), 'M-.', 'C-e', 'M-.'))).toBe('"a b""a b"|');
+});
+
+test('C-_ takes back what was typed, a run of letters at once, and what was killed', () => {
+  expect(picture(press(line('|'), "'l", "'s", 'C-u', 'C-_'))).toBe('ls|');
+  expect(picture(press(line('|'), "'l", "'s", 'C-u', 'C-_', 'C-_'))).toBe('|');
+  expect(editLine(line('ls|'), key('C-_'), HISTORY)).toBeUndefined();
+  expect(picture(press(line('|'), "'a", 'C-a', "'b", 'C-_'))).toBe('|a');
+  let many = line('|');
+  for (let at = 0; at < 500; at += 1) many = press(many, "'a", 'C-b', 'C-f');
+  let steps = 0;
+  for (let now: Line | undefined = many; now; now = now.before) steps += 1;
+  expect(steps).toBeLessThanOrEqual(201);
+});

@@ -2,6 +2,8 @@
 
 import { resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { EMPTY_LINE } from '../../../shell/ui/line-editor.ts';
+import { offered } from '../../../shell/ui/read-line.ts';
 import { temporaryDirectory } from '../../support/tcli.ts';
 import { TestTerminal } from '../../support/terminal.ts';
 
@@ -35,4 +37,18 @@ test('? prints what may follow and keeps the line; in a value and in quotes it i
   terminal.type('\x15bookmarks add a?');
   await terminal.until('add a?▏');
   expect(terminal.screen().match(/size=/g)).toHaveLength(1);
+});
+
+test('a suggestion in grey stays while one types along it, and goes with the first other letter', () => {
+  const at = (text: string) => ({ ...EMPTY_LINE, text, cursor: text.length });
+  const one = (text: string) => ({ text, kind: 'path', help: '', final: false }) as const;
+  const look = { at: at('ls /b'), completion: { from: 3, candidates: [one('/backstores/'), one('/bin/')] } };
+  expect(['ls /b', 'ls /ba', 'ls /back', 'ls /bi', 'ls /bx', 'ls /'].map((text) => offered(at(text), look))).toEqual([
+    'ackstores/',
+    'ckstores/',
+    'stores/',
+    'n/',
+    '',
+    '',
+  ]);
 });
