@@ -1,4 +1,4 @@
-/** What a node among `acls` stands for. */
+/** The kind of object that a node among `acls` stands for. */
 
 import type { NodeAcl, Tpg } from '../../src/index.ts';
 

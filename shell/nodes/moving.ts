@@ -19,12 +19,12 @@ import { mayDelete, sessionsIn, usersAmong } from './in-use.ts';
 import { localAddresses } from './local-addresses.ts';
 import { lunType } from './lun-type.ts';
 
-/** Who stands in what has another path now goes along. */
+/** A session whose node has another path now goes along. */
 async function goAlong({ current, goTo }: Context, from: string, to: string): Promise<void> {
   if (current.path === from || current.path.startsWith(`${from}/`)) await goTo(to + current.path.slice(from.length));
 }
 
-/** What initiators meet that were logged in. */
+/** The sentence about initiators that were logged in. */
 function sayEnded({ info }: Context, users: readonly string[], what: string): void {
   if (users.length > 0) info(`${users.join(', ')}: logged out; ${what}`);
 }

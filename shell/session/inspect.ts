@@ -21,7 +21,7 @@ export function inspect(
   /** Whether a word is unknown for good. A word at the end may still become a known one, as long as a known one begins with it. */
   const hopeless = (word: Word) => word.to < before.length || candidates.length === 0;
   let node = current;
-  // What a pattern stands for is looked up when the line runs.
+  // The nodes of a pattern are looked up when the line runs.
   if (path && /[*?]/.test(path.text)) return {};
   if (path)
     try {

@@ -126,7 +126,7 @@ export async function doneAt({ path }: Node, what: () => Promise<void>): Promise
 const enough = new Error('it would change something');
 
 /**
- * What somebody is asked about before something goes away at several nodes: what is done, and the lines that stand before the
+ * The question before something goes away at several nodes: what is done, and the lines that stand before the
  * question at each. Nothing is changed.
  */
 export async function lossesOf(

@@ -393,8 +393,8 @@ interface Run {
   failed: boolean;
   /** Whether the command runs at several nodes. */
   isForMany: boolean;
-  /** Whoever was asked whether something may go away at all of them has said yes. */
+  /** Somebody was asked whether something may go away at all nodes, and has said yes. */
   isAllowed: boolean;
-  /** What the command shows is wanted as data. */
+  /** Output of the command is wanted as data. */
   json: boolean;
 }

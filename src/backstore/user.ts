@@ -33,7 +33,7 @@ export interface UserKind {
    */
   resize?(string: string, before: number, size: number | undefined, served: boolean): Promise<Omit<Resized, 'config'>>;
   resized?(string: string, size: string): string;
-  /** As in `Backstore`. */
+  /** Shared storage, as in `Backstore`. */
   readonly isShared?: true;
   /** Sharing, as in `Backstore`, for strings. */
   sharing?(string: string): 'fences' | 'trusts' | undefined;

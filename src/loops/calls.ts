@@ -30,7 +30,7 @@ export type Remote<T> = {
     : never;
 };
 
-/** What lies in the other thread, as if it lay here: each of its methods is a call. */
+/** An object of the other thread, as if it lay here: each of its methods is a call. */
 export function remoteObject<T extends object>(calls: Calls, boundary: Boundary<T>): Remote<T> {
   const crossings = Object.entries(boundary as unknown as AnyBoundary);
   return Object.fromEntries(

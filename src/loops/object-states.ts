@@ -1,4 +1,4 @@
-/** What goes on in the storage objects and LUNs of a loop, for whoever watches them. */
+/** The states of the storage objects and LUNs of a loop, for those that watch them. */
 
 import { lostBytes } from '../backstore/write-record.ts';
 import type { Tree } from '../operations/tree.ts';

@@ -14,7 +14,7 @@ export class Placement {
   readonly #first: number;
   /** The number of the loop, by the path of a storage object or a target. */
   #at: ReadonlyMap<string, number> = new Map();
-  /** What storage objects were called. */
+  /** Earlier names of storage objects. */
   readonly #paths = new WeakMap<StorageObject, string>();
 
   /**

@@ -31,7 +31,7 @@ interface Wanted {
 export const pathThere = ({ kind, object }: FoundObject, { at, params }: Wanted): string =>
   `${at}/${kind.node(namedBy(kind, { ...creationOf(kind, object), ...params }))}`;
 
-/** What makes an object again there, with all that stands in it. */
+/** The operations that make an object again there, with all that stands in it. */
 export function makingAgain(what: FoundObject, wanted: Wanted): Operation[] {
   const { kind, above, object } = what;
   const [from, to] = [pathOf(kind, above, object), pathThere(what, wanted)];
@@ -67,7 +67,7 @@ export type Together = Omit<CarriedOut, 'params'> & { readonly operations: reado
 
 /** Carries operations out as parts of one, all or none of them. @throws OperatorError; the tree is then as it was */
 export async function together(tree: Tree, around: Surroundings, operations: readonly Operation[]): Promise<Together> {
-  // What an object has already is taken as it is.
+  // Values that an object has already are taken as they are.
   const carrying = new Carrying(door, tree, { ...around, restoring: true });
   const notes: string[] = [];
   try {
@@ -79,12 +79,12 @@ export async function together(tree: Tree, around: Surroundings, operations: rea
   return { operations: carrying.operations, notes, undo: () => carrying.undo() };
 }
 
-/** Of each object that is created: what chance made. A repetition takes it as it is. */
+/** Values that chance made, of each object that is created. A repetition takes them as they are. */
 interface Made {
   readonly made: readonly (Value | undefined)[];
 }
 
-/** The same as a copy: what chance made of the one is not that of the other. @param settled of the time before, if there was one */
+/** A copy of the object: values that chance made of the one are not those of the other. @param settled of the time before, if there was one */
 export async function copied(
   tree: Tree,
   around: Surroundings,
@@ -109,7 +109,7 @@ type Saved = Readonly<Record<string, Value>>;
 /** A LUN is a block device of this machine once: its copy is not attached. */
 const detached = ({ attach: _, ...saved }: Saved): Saved => saved;
 
-/** What a saved file held in an object, and could not be restored, goes along with it. */
+/** Parts of a saved object that could not be restored go along with the object. */
 export function takeKept({ kept: { inside } }: Tree, kind: ObjectKind, from: object, to: object): void {
   const lists = inside.get(from);
   if (lists) inside.set(to, lists);

@@ -91,7 +91,7 @@ export const mediumOperations = [
         : await storageObject.backstore.resize(before, asked, force, old !== undefined);
       const { config, size } = resized;
       if (old !== undefined && size < old && !force) throw losing(storageObject, old, size);
-      // What it held before it was made smaller is not what is added now.
+      // Bytes that the object held before it was made smaller are not those that are added now.
       if (old !== undefined && size > old) volume?.cut?.();
       try {
         await hasSize(storageObject, config, size);
@@ -100,7 +100,7 @@ export const mediumOperations = [
         await resized.undo?.();
         throw error;
       }
-      // One that could not be opened with the old size perhaps can be now, and one whose contents are gone is wanted empty.
+      // A volume that could not be opened with the old size perhaps can be now, and a volume whose contents are gone is wanted empty.
       Object.assign(storageObject, { missing: undefined, contentsLost: undefined });
       const undo = async () => {
         await hasSize(storageObject, before, old ?? size);
@@ -117,7 +117,7 @@ export const mediumOperations = [
   }),
 ];
 
-/** Whoever serves it opens the new medium; the old one is flushed and closed when the change is durable. */
+/** The thread that serves the object opens the new medium; the old medium is flushed and closed when the change is durable. */
 function putIn(storageObject: StorageObject, config: VolumeConfig) {
   const { config: before, volume: old, missing, contentsLost } = storageObject;
   Object.assign(storageObject, { config, volume: undefined, missing: undefined, contentsLost: undefined });

@@ -161,7 +161,7 @@ interface Mapped {
   readonly notes: readonly string[];
 }
 
-/** What each initiator sees stays under its number. */
+/** Each LUN stays under its number for each initiator. */
 function mappedAsBefore(lun: Lun, index: number): Mapped {
   const mappings = mappingsOf(lun).flatMap(({ acl, mapped }) =>
     makingAgain(

@@ -158,7 +158,7 @@ function refuseTaken(tree: Tree, { plugin }: Backstore, name: string): void {
   if (tree.storageObjectOf(plugin, name)) throw new OperatorError(`Storage object ${plugin}/${name} exists`);
 }
 
-/** It stays where it was among the others. */
+/** The storage object stays where it was among the others. */
 function call(named: Map<string, StorageObject>, storageObject: StorageObject, name: string): void {
   const all = [...named.values()];
   storageObject.name = name;

@@ -6,7 +6,7 @@ import { isRaw, others, type Raw } from '../operations/raw.ts';
 /** The depth of nesting beyond which a value is no configuration: it would break every recursive walk. */
 const depthMax = 64;
 
-/** What a saved configuration has lists of. */
+/** The kinds that a saved configuration has lists of. */
 export const savedLists: readonly string[] = ['fabric_modules', 'storage_objects', 'targets'];
 
 /** The lists of a saved configuration, without parts that are nested too deeply; a list that is absent is empty. */

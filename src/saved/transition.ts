@@ -140,7 +140,7 @@ class Transition {
     }
   }
 
-  /** One that is there under another name, which nobody had, is renamed: its initiators go on. */
+  /** An object that is there under another name, which nobody had, is renamed: its initiators go on. */
   #names(path: string, before: ReadonlyMap<string, StorageObject>, after: ReadonlyMap<string, StorageObject>): void {
     const fresh = new Map(Array.from(after.values(), (one) => [before.has(one.name) ? '' : one.wwn, one]));
     for (const [name, old] of before) {

@@ -21,7 +21,7 @@ export class SimulatedStore {
   readonly #values = new Map<string, StoredValue>();
   readonly #leases = new Map<string, { until: number; readonly ms: number }>();
   readonly #watches = new Set<(event: StoreEvent, revision: number) => void>();
-  /** What has changed, for who watches from an earlier revision on. */
+  /** Changes, for a watch from an earlier revision on. */
   readonly #history: { readonly event: StoreEvent; readonly revision: number }[] = [];
   #revision = 1;
   #lease = 1;
@@ -60,13 +60,13 @@ export class SimulatedStore {
     }
   }
 
-  /** What initiators move is moved rarely, whoever owns it meanwhile. */
+  /** Initiators move a unit rarely, whoever owns the unit meanwhile. */
   #watchMoves({ owner, next }: OwnerRecord): void {
     const wished = this.#values.get(unit.wish)?.value;
     const { to, by } = wished === undefined ? { to: '', by: '' } : (JSON.parse(wished) as MoveWish);
     if (owner || by !== 'initiator' || next !== to) return;
     const { moves, now } = this.#sim;
-    // It is written when the medium is closed, which takes 8 s at most.
+    // The record is written when the medium is closed, which takes 8 s at most.
     if (moves.length > 0 && now < moves.at(-1)! + 21_000) this.#sim.fail('initiators moved it again too soon');
     moves.push(now);
     if (moves.length > 2) this.#sim.fail('initiators moved it three times in five minutes');
@@ -192,7 +192,7 @@ export class SimulatedStore {
       if (over || !isIn('put' in event ? event.put.key : event.deleted)) return;
       if (process.cut.store || sim.chance(0.01)) {
         stop();
-        // It is noticed some time after.
+        // The end is noticed some time after.
         sim.at(sim.between(0, 3000), () => sim.inside(process, () => ended(new StoreError('no answer', 'cut'))));
         return;
       }

@@ -159,7 +159,7 @@ const kept = keptWords.map((word) => `'${word}'`).join(' | ');
 function action(operation: OperationType): string[] {
   const params = paramsOf(operation);
   const isFree = params.every(([, optional]) => optional);
-  // What `create` of the kind takes besides: the face of the actions has it as `C`.
+  // Parameters that `create` of the kind takes besides: the face of the actions has it as `C`.
   const more = Object.hasOwn(operation.params, '*') ? ` & Partial<Omit<C, 'name' | ${kept}>>` : '';
   const list = params.length === 0 ? '' : `params${isFree ? '?' : ''}: ${inline(params)}${more}`;
   return [comment(operation.doc), `  ${operation.verb}(${list}): Promise<void>;`];

@@ -12,7 +12,7 @@ import { manifest, output } from '../../packaging/build/stage.ts';
 const run = (command: string, ...words: string[]): string =>
   execFileSync(command, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 });
 
-/** What both are linked with, besides Node. */
+/** The libraries that both are linked with, besides Node. */
 const libraries = 'libc6,libstdc++6,libgcc-s1';
 
 /** Proves both programs. @param work a folder for what they need */

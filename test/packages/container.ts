@@ -18,7 +18,7 @@ const withCgroups =
 const said = (command: string, words: readonly string[]): string =>
   execFileSync(command, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 
-/** What a container is given besides its image. */
+/** Mounts and words that a container is given besides its image. */
 interface Given {
   readonly args?: readonly string[];
   /** Files in a folder that is read-only inside, by their names; their folder there. */
@@ -81,7 +81,7 @@ async function inContainer(name: string, { args, files }: Given, use: (inside: I
   }
 }
 
-/** What a shell inside says of a line that writes: `written`, or `refused`. */
+/** The answer of a shell inside to a line that writes: `written`, or `refused`. */
 const tried = (inside: Inside, line: string) =>
   inside('sh', '-c', `${line} >/dev/null 2>&1 && echo written || echo refused`).trim();
 

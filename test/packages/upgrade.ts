@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 /** The longest wait for a machine that boots, a service that starts, an initiator that comes back. */
 const waitMs = 180_000;
 
-/** What a step proves, and what came of it. */
+/** The claim of a step, and its outcome. */
 type Check = (what: string, isSo: boolean) => void;
 
 const run = (command: string, ...words: string[]): string =>

@@ -80,7 +80,7 @@ it('a TPG that becomes read-only for those with an ACL tells them as well', asyn
   expect((await initiator.command(write, { data: block(2) })).sense).toBe('7/27/00');
 });
 
-/** What INQUIRY says of a disk: the standard data, and the pages with its serial number and its names. */
+/** The answers of INQUIRY about a disk: the standard data, and the pages with its serial number and its names. */
 async function identity({ initiator }: Awaited<ReturnType<typeof loggedIn>>) {
   const inquire = async (page: number) => {
     const cdb = [0x12, page === 0 ? 0 : 1, page, 1, 0, 0];
@@ -116,7 +116,7 @@ it('a storage object that is renamed is the same to its initiators: data, identi
     expect((await initiator.command(testUnitReady)).sense).toBe('');
     expect(await identity(connected)).toEqual(before);
   }
-  // What comes later finds it by its new name, in the thread that serves it, too.
+  // Later changes find the object by its new name, in the thread that serves it, too.
   await apply('/backstores/ramdisk/data', 'resize', { size: 2 << 20 });
   expect((await initiator.command(testUnitReady)).sense).toBe('6/2a/09');
   expect((await initiator.command(read, { read: true, length: 512 })).data).toEqual(block(7));

@@ -50,7 +50,7 @@ it('is what the file says at every start, whatever the home has been told meanwh
   host = await open(false);
   await host.root.apply({ path: '/backstores/ramdisk', verb: 'create', params: { name: 'other', size: '1M' } });
   await host.close();
-  // What was in memory is gone with the process that served it: a ramdisk may go, and be made anew.
+  // Memory is gone with the process that served it: a ramdisk may go, and be made anew.
   say(description('8M'));
   host = await open();
   expect([...host.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual(['rd0']);

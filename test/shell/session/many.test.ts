@@ -44,7 +44,7 @@ it('runs a command at each node, and says where; a path of ls may be a pattern, 
   );
 });
 
-it('what it sets at many nodes is one change, all or nothing, and undone as one', async () => {
+it('a setting at many nodes is one change, all or nothing, and undone as one', async () => {
   const values = () =>
     disks().map(
       (name) => shell.host.root.tree.storageObject(`/backstores/ramdisk/${name}`)!.attributes.values.emulate_caw,
@@ -61,7 +61,7 @@ it('what it sets at many nodes is one change, all or nothing, and undone as one'
   expect(values()).toEqual([1, 1, 1]);
 });
 
-it('what takes something away asks once, with the whole list; no is no for all of it', async () => {
+it('a line that takes things away asks once, with the whole list; no is no for all of it', async () => {
   const person = shell.another();
   person.session.setTerminal({ columns: 100, color: false, interactive: true });
   await shell.run('/iscsi/iqn.2003-01.org.example:a/tpg1/luns create /backstores/ramdisk/disk1');
