@@ -23,7 +23,7 @@ import {
 import type { CommitReason, OwnershipAction, OwnershipEvent } from './ownership-events.ts';
 
 /** Milliseconds. */
-export const limits = {
+const limits = {
   /** Between two moves that initiators ask for. */
   movePauseMs: 30_000,
   /** So many moves by initiators are made in `moveSpanMs`, so that two that cannot agree do not go on for ever. */
