@@ -36,7 +36,7 @@ export interface PartOfChange {
 }
 
 /** The time that an unconfirmed change stands. */
-export interface Trial {
+interface Trial {
   readonly ms: number;
   /** The end of the trial; ISO 8601, UTC. A process that knows how long it has waited goes by that instead. */
   readonly until: string;
