@@ -253,7 +253,7 @@ it('tcli clear asks a person at a terminal before the configuration goes, and no
     ['\x03', 'Nothing was removed.'],
     ['yes\r', 'All configuration cleared'],
   ] as const) {
-    const terminal = open(home, {}, 'clear');
+    const terminal = open(home, { columns: 120 }, 'clear');
     await terminal.until('This removes 1 storage object, 0 targets, 0 sessions. Go on? (yes/no)');
     terminal.type(answer);
     await terminal.exit();
