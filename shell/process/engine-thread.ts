@@ -10,6 +10,7 @@ import {
   lastWords,
   lineLog,
   listenControl,
+  OperatorError,
   openHost,
   ownAuthor,
   printable,
@@ -48,7 +49,11 @@ const host = await openHost({ home: engine.home, role: 'shell', log, workers: wo
 if (host.heldBy) {
   const { message, hint } = inUse(engine.home, host.heldBy);
   notice(`${message}\n${hint}`);
-} else await host.root.start();
+} else
+  await host.start().catch((error: unknown) => {
+    if (!(error instanceof OperatorError)) throw error;
+    notice(`${error.message}\n${error.hint ?? ''}`);
+  });
 // Other shells and programs reach the targets of this process over the socket.
 const control = host.heldBy
   ? undefined

@@ -226,8 +226,6 @@ export interface Backstore {
   isVolatile?(config: VolumeConfig): boolean;
   /** Set when the kind's media are SCSI devices that initiators talk to: they have an identity and target port groups of their own. */
   readonly passesThrough?: true;
-  /** Gateways of a cluster reach the same medium, and it lets one of them write at a time. Absent: the medium is of one machine. */
-  readonly isShared?: true;
   /** The attributes that LIO has for this kind, where LIO has fewer: others are saved only where they differ. */
   readonly lioAttributes?: readonly string[];
   /** Present when some media of this kind can have snapshots (`Volume.snapshots`). */

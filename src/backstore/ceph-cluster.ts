@@ -117,8 +117,11 @@ async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress
 /** The system error of a result. */
 const errorOf = (result: number, call: string) => systemError(-result, call);
 
-/** The seconds that the monitors have by themselves. */
-const shutOutSecondsUsual = 3600;
+/**
+ * The seconds for which a client is shut out, renewed by whoever has the image: an entry names one process, so a long one harms nobody
+ * else. Not a whole number, since the monitors of Ceph 16 refuse an integer.
+ */
+export const shutOutSeconds = 86_400.5;
 
 /** A connection, and the number of its users. */
 export class CephCluster {
@@ -194,14 +197,6 @@ export class CephCluster {
     return JSON.parse(await this.#tell(command));
   }
 
-  /** How long the cluster hears nothing of a client that is shut out, in seconds, as ceph.conf says. */
-  get shutOutSeconds(): number {
-    const text = Buffer.alloc(32);
-    const refused = this.#rados.setting.now(this.#handle, 'rbd_blocklist_expire_seconds', text, text.length);
-    const seconds = Number(text.toString('latin1').replace(/\0.*$/s, ''));
-    return refused < 0 || !(seconds > 0) ? shutOutSecondsUsual : seconds;
-  }
-
   /**
    * Shuts clients out, or goes on to: when it resolves, nothing of them is taken any more where anything of ours was taken
    * since. @throws a system error
@@ -209,7 +204,7 @@ export class CephCluster {
   async shutOutOthers(clients: readonly string[]): Promise<void> {
     const others = clients.map(bareAddress).filter((one) => one !== this.client);
     for (const addr of others)
-      await this.#tell({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: this.shutOutSeconds });
+      await this.#tell({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: shutOutSeconds });
     if (others.length > 0) await this.call(this.#rados.latestMap, this.#handle);
   }
 

@@ -31,7 +31,6 @@ const radosCalls = {
   /** The command takes texts and their number, and an input with its length; it gives an output and a status, each an address and a length. */
   ask: rados('mon_command', [handle, out, 'size_t', handle, 'size_t', out, out, out, out]),
   free: rados('buffer_free', [handle], 'void'),
-  setting: rados('conf_get', [handle, text, out, 'size_t']),
   latestMap: rados('wait_for_latest_osdmap', [handle]),
   readObject: rados('read', [handle, text, out, 'size_t', 'uint64']),
 } as const;

@@ -7,7 +7,7 @@ import { OperatorError, systemErrorCode } from '../errors.ts';
 import { runningMs } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Claim, Snapshots, Space, Trouble, Volume } from './backstore.ts';
-import { type CephAddress, type CephCluster, joinCluster } from './ceph-cluster.ts';
+import { type CephAddress, type CephCluster, joinCluster, shutOutSeconds } from './ceph-cluster.ts';
 import { ceph, imageInfoBytes, thick } from './librbd.ts';
 import { within } from './patience.ts';
 import { nameOfImage, type RbdAddress } from './rbd-address.ts';
@@ -263,7 +263,7 @@ class RbdVolume implements Volume {
   async #lookOnce(): Promise<void> {
     const { shutOut = [] } = this.#claim;
     try {
-      if (shutOut.length > 0 && runningMs() - this.#shutOutAt > (this.#cluster.shutOutSeconds * 1000) / 3) {
+      if (shutOut.length > 0 && runningMs() - this.#shutOutAt > (shutOutSeconds * 1000) / 3) {
         await this.#cluster.shutOutOthers(shutOut);
         this.#shutOutAt = runningMs();
       }

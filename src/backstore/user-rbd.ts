@@ -15,19 +15,18 @@ import { roundDown, userBackstore } from './user.ts';
 /** An image of a Ceph cluster. */
 export const userRbd = userBackstore({
   handler: 'rbd',
-  isShared: true,
   doc: 'An image of a Ceph cluster, by librbd.',
   string: 'POOL/IMAGE, and behind it ;conf=FILE and ;id=USER where they are not the usual ones.',
   example: 'disk0 1G rbd/disk0',
   check: (text) => void parseRbdAddress(text),
   open(text, size, claim = unclaimed) {
     const address = parseRbdAddress(text);
-    return ceph()
+    // Gateways of a cluster need the lock: where librbd cannot be called, the image is not opened.
+    return ceph() || claim.shutOut
       ? openRbdVolume(address, size, claim)
       : openQemuVolume({ driver: 'raw', file: { driver: 'rbd', ...address } }, size);
   },
-  // qemu-nbd has no lock.
-  sharing: () => (ceph() ? 'fences' : undefined),
+  sharing: () => 'fences',
   async resize(text, before, asked) {
     if (!ceph()) throw new OperatorError('librbd is not installed', byHand(text, asked));
     const address = parseRbdAddress(text);

@@ -33,8 +33,6 @@ export interface UserKind {
    */
   resize?(string: string, before: number, size: number | undefined, served: boolean): Promise<Omit<Resized, 'config'>>;
   resized?(string: string, size: string): string;
-  /** Shared storage, as in `Backstore`. */
-  readonly isShared?: true;
   /** Sharing, as in `Backstore`, for strings. */
   sharing?(string: string): 'fences' | 'trusts' | undefined;
   /** Snapshots, as in `Backstore`, for strings. */
@@ -70,7 +68,6 @@ export function userBackstore(kind: UserKind): Backstore {
     doc,
     example,
     elsewhere: true,
-    ...(kind.isShared && { isShared: true }),
     lioAttributes: ['alua_support', 'emulate_pr', 'emulate_write_cache', 'pgr_support'],
     parameters: [
       { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },

@@ -135,7 +135,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       const path = tgtSocketOf(options.tgtadm, process.env);
       closeTgt = await listenTgt({ host, log, path, stop: () => asked.abort(), ...(group !== undefined && { group }) });
     }
-    await host.root.start({
+    await host.start({
       givenUp: ending,
       sockets: manager.sockets.filter((socket) => socket !== inherited).map(({ fd }) => fd),
       ...(options.waitMs !== undefined && { waitMs: options.waitMs }),

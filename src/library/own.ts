@@ -38,7 +38,10 @@ export async function ownLink({ home, version, loops, log }: OwnOptions): Promis
     );
   }
   const startedAt = new Date().toISOString();
-  await host.root.start();
+  await host.start().catch(async (error: unknown) => {
+    await host.close();
+    throw error;
+  });
   // The program lives as long as its targets are open, and this timer does not prolong that.
   const retrying = setInterval(() => void host.root.retry('when it is time'), retryMs);
   retrying.unref();

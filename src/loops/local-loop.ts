@@ -150,7 +150,7 @@ export class LocalLoop implements Loop, Taker {
       one.arriving = this.#awaited.has(one.path);
       if (before.has(one)) one.missing = undefined;
       if (one.volume) this.#sizes.set(one, one.volume.size);
-      if (one.volume || one.shared || !this.#isMine(one.path)) continue;
+      if (this.#shared.has(one) || one.volume || !this.#isMine(one.path)) continue;
       if (one.arriving || this.#closing.has(one.path)) this.#held.add(one);
       else if (again !== 'no' || one.missing === undefined) this.#openings.begin(one, again !== 'when it is time');
     }

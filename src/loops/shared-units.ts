@@ -3,7 +3,7 @@
  * gateways agree on; in between a unit shows what its owner shows, and has nothing open.
  */
 
-import type { Claim } from '../backstore/backstore.ts';
+import type { Claim, Volume } from '../backstore/backstore.ts';
 import { parseShape, shapeOfVolume, type VolumeShape, volumeElsewhere } from '../backstore/volume-shape.ts';
 import { monotonic } from '../cluster/clock.ts';
 import { reasonOf } from '../errors.ts';
@@ -68,6 +68,8 @@ export class SharedUnits {
   readonly #own: number | undefined;
   readonly #ask: (path: string, ask: ShareAsk) => Promise<unknown>;
   readonly #openings = new WeakMap<StorageObject, Promise<unknown>>();
+  /** The volume that the management side has had opened. */
+  readonly #volumes = new WeakMap<StorageObject, Volume>();
   /** Names as which a unit is, or may be, at its medium. */
   readonly #names = new WeakMap<StorageObject, Set<string>>();
 
@@ -86,6 +88,16 @@ export class SharedUnits {
     const news = { standing: 'transition' as const, groups: [], own, until: undefined };
     lu.shared = { ...news, now: monotonic.now, ask: this.#asks(lu) };
     lu.plain = undefined;
+  }
+
+  /** Whether a unit is shared. One whose volume was closed otherwise, as by `reopen`, is given back: gateways agree anew on it. */
+  has(lu: StorageObject): boolean {
+    const volume = this.#volumes.get(lu);
+    if (volume && lu.volume !== volume) {
+      this.#volumes.delete(lu);
+      void this.#ask(lu.path, { asks: 'lost', reason: 'its medium was closed' }).catch(() => {});
+    }
+    return lu.shared !== undefined;
   }
 
   /** @returns undefined when nobody shares it */
@@ -168,6 +180,7 @@ export class SharedUnits {
     await writesOf(lu).forget();
     const volume = recordedAnew(lu, opened);
     lu.volume = volume;
+    this.#volumes.set(lu, volume);
     lu.missing = undefined;
     takeFound(lu, foundBy(lu));
     volume.watch?.(() => {
@@ -180,8 +193,10 @@ export class SharedUnits {
 
   async #close(lu: StorageObject, clean: boolean): Promise<ShareAnswer> {
     await this.#openings.get(lu)?.catch(() => {});
+    this.#volumes.delete(lu);
     const { volume } = lu;
-    if (!volume || !this.#openings.delete(lu)) return { clean: true };
+    const isNothingLeft = () => (this.#names.get(lu)?.size ?? 0) === 0;
+    if (!this.#openings.delete(lu) || !volume) return { clean: isNothingLeft() };
     const shape = shapeOfVolume(volume);
     const isOver = volume.trouble?.isOver === true;
     if (clean) await closeVolume(lu);
@@ -192,7 +207,7 @@ export class SharedUnits {
     const isFlushed = clean && !writesOf(lu).lost;
     await writesOf(lu).forget();
     this.#show(lu, shape);
-    return { clean: isFlushed && !isOver && (this.#names.get(lu)?.size ?? 0) === 0 };
+    return { clean: isFlushed && !isOver && isNothingLeft() };
   }
 }
 

@@ -270,8 +270,8 @@ export function newAclName({ acls, path, target: { fabric } }: Tpg, given: strin
 }
 
 /** Refuses a LUN on a medium that other gateways of the cluster do not reach. @throws OperatorError */
-export function refuseLocal({ backstore, path }: StorageObject): void {
-  if (backstore.isShared) return;
+export function refuseLocal({ backstore, config, path }: StorageObject): void {
+  if (backstore.sharing?.(config) === 'fences') return;
   throw new OperatorError(
     `${path} is storage of one machine, and in a cluster every gateway has every LUN.`,
     'What gateways serve together stands on Ceph: /backstores/user:rbd create …',

@@ -83,15 +83,15 @@ export class Gateway {
     this.number = number;
   }
 
-  /** @throws OperatorError when the store does not say which number this gateway has */
+  /** @throws OperatorError when the store does not say which number this gateway has: nothing is served then */
   static async join(options: GatewayOptions): Promise<Gateway> {
     const { store, cluster, name } = options;
     try {
       return new Gateway(options, await numberOf(store, clusterKeys(cluster), name));
     } catch (error) {
       throw new OperatorError(
-        `The gateway ${name} gets no number in the cluster ${cluster}: ${reasonOf(error)}`,
-        'tcli cluster status shows what the store says.',
+        `The gateway ${name} cannot begin to serve: the cluster ${cluster} does not say what others serve. ${reasonOf(error)}`,
+        'It serves nothing on its own. Start it again when etcd answers: tcli cluster status',
       );
     }
   }

@@ -27,7 +27,7 @@ import { logDetail } from './author.ts';
 import type { GivenConfiguration } from './given.ts';
 import { ChangeHistory } from './history.ts';
 import { Onlookers } from './onlookers.ts';
-import { newPart } from './options.ts';
+import { newPart, type StartOptions } from './options.ts';
 import { Root } from './root.ts';
 import { checkLoadable, hash, parseConfiguration, readIfThere } from './saved-file.ts';
 import { type SavedFile, SavedState, type SaveOptions } from './saving.ts';
@@ -54,7 +54,7 @@ export interface HostOptions {
 }
 
 /**
- * Opens a home: takes its lock, reads saveconfig.json and the journal. Nothing is served yet (`host.root.start()`).
+ * Opens a home: takes its lock, reads saveconfig.json and the journal. Nothing is served yet (`host.start()`).
  * When a longer-lived process holds the home, the host can be looked at and not changed (`heldBy`).
  * @throws OperatorError for a saved file that is none
  */
@@ -359,6 +359,18 @@ export class Host {
     };
   }
 
+  /** Serves from now on: alone, or as a gateway of its cluster. @throws OperatorError when the cluster cannot be asked */
+  async start(options?: StartOptions): Promise<void> {
+    const { root, shared, log } = this;
+    if (shared) {
+      const { Gateway } = await import('./gateway.ts');
+      const { store, membership } = shared;
+      const storageObjects = () => root.tree.allStorageObjects();
+      root.gateway = await Gateway.join({ ...membership, store, log, storageObjects, share: root.share });
+    }
+    await root.start(options);
+  }
+
   /** Writes saveconfig.json, or `path` when given. @throws OperatorError as `SavedState.save` does */
   save(path: string | undefined, backups: number, options: SaveOptions = {}): Promise<SavedFile> {
     // The file and the journal's note of it must be of the same moment.
@@ -373,8 +385,9 @@ export class Host {
 
   async #close(): Promise<void> {
     await this.trials.close();
-    await this.shared?.close();
+    // What is served is given to other gateways by way of the store.
     await this.root.stop();
+    await this.shared?.close();
     await this.#journal?.close();
     this.#lock?.release();
   }

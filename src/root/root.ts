@@ -181,6 +181,7 @@ export class Root {
    * waited for, unless `waitMs` says so; the tree can be changed meanwhile.
    */
   async start({ waitMs = 0, givenUp, sockets = [] }: StartOptions = {}): Promise<void> {
+    if (this.sharing && !this.gateway) throw new Error('others serve what this tree says: Host.start');
     const loops = await this.#turns.takeAndSettle(() => this.#begin());
     const look = async () => {
       if (this.#isAnyMissing()) await this.#openInTurn('now');
