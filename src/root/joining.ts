@@ -8,6 +8,7 @@ import { openEtcd } from '../cluster/etcd.ts';
 import { clusterKeys, clusterName } from '../cluster/keys.ts';
 import { type GatewayEntry, type Membership, removeMembership, writeMembership } from '../cluster/membership.ts';
 import type { Store } from '../cluster/store.ts';
+import { makePrivateDirectory } from '../durable/atomic-file.ts';
 import { inUse } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
 import { OperatorError } from '../errors.ts';
@@ -165,6 +166,7 @@ function founding({ root }: Host): Operation {
 async function keep(host: Host, home: Home): Promise<string> {
   const now = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
   const path = join(home.backupDirectory, `before-cluster-${now}.json`);
+  await makePrivateDirectory(home.backupDirectory);
   await host.save(path, 0);
   return path;
 }

@@ -169,7 +169,7 @@ describe('as targetcli: targets', () => {
     expect(await shell.run(`${tpg} info`)).toBe('chap_password: ***\nchap_userid: u\nenable: True\ntag: 1\n');
   });
 
-  test('as targetcli: what is shown of authentication', async () => {
+  test('as targetcli: what is shown of authentication; a demand that admits nobody is shown as such', async () => {
     await shell.run(`/iscsi create ${iqn}`, `${tpg}/acls create ${client}`);
     const status = async (path: string) => (await shell.run(`${path} status`)).trim().split(': ').slice(1).join(': ');
     const both = async (line: string) => {
@@ -185,14 +185,14 @@ describe('as targetcli: targets', () => {
       'mutual auth, Mapped LUNs: 0',
     ]);
     expect(await both(`${tpg} set attribute generate_node_acls=1`)).toEqual([
-      'gen-acls, tpg-auth, 1-way auth',
+      'gen-acls, tpg-auth, admits nobody',
       'auth via tpg, Mapped LUNs: 0',
     ]);
     expect(await both(`${tpg} set attribute authentication=0`)).toEqual(['gen-acls, no-auth', 'Mapped LUNs: 0']);
     expect(await shell.run('/iscsi set discovery_auth enable=1 userid=u')).toBe(
       "Parameter enable is now 'True'.\nParameter userid is now 'u'.\n",
     );
-    expect(await status('/iscsi')).toBe('1-way disc auth, Targets: 1');
+    expect(await status('/iscsi')).toBe('disc auth admits nobody, Targets: 1');
     expect(rootNode(shell.host).child('iscsi')?.summary().healthy).toBe(false);
     expect(await shell.run('/iscsi set discovery_auth password=p enable=maybe')).toBe(
       "Parameter password is now '***'.\nE| Not setting enable! Syntax error, 'maybe' is not a NUMBER.\n",
