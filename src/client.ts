@@ -10,6 +10,8 @@ export {
   listChanges,
   messageBytesMax,
   type Opening,
+  type Owners,
+  type OwnersWish,
   protocolVersion,
   type SampleReply,
   type SessionOpening,

@@ -74,6 +74,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
        tcli [OPTIONS] daemon stop [--force] | status
        tcli [OPTIONS] cluster join ETCD[,ETCD…] --name NAME [JOINING] | leave | status   gateways that share one configuration
+       tcli [OPTIONS] cluster move STORAGE-OBJECT GATEWAY | prefer STORAGE-OBJECT [GATEWAY] | drain GATEWAY | undrain GATEWAY
        tcli daemon install [--user] [--yes]                      units for systemd
        tcli [OPTIONS] save [FILE] | restore [FILE] [--wait SECONDS] | clear   the configuration, as targetctl does it
        tcli [OPTIONS] import FILE [--dry-run]                    the configuration of tgt, IET, gotgt or ctld

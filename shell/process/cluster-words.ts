@@ -1,11 +1,12 @@
 /** Reads the words after `tcli cluster`. */
 
-import { OperatorError } from '../../src/client.ts';
+import { OperatorError, type OwnersWish } from '../../src/client.ts';
 
 /** The words behind `cluster`. */
 export type ClusterWords =
   | { readonly action: 'leave' }
   | { readonly action: 'status'; readonly json: boolean }
+  | { readonly action: 'owners'; readonly wish: OwnersWish }
   | {
       readonly action: 'join';
       readonly endpoints: string;
@@ -39,8 +40,13 @@ export function readCluster(words: readonly string[], wantsJson: boolean): Clust
     if (rest.length > 0) throw strange();
     return action === 'leave' ? { action } : { action, json: wantsJson || rest.length < more.length };
   }
+  const wish = wishOf(action, rest);
+  if (wish) return { action: 'owners', wish };
   if (action !== 'join')
-    throw new OperatorError('cluster takes one of: join, leave, status', 'See: tcli cluster --help');
+    throw new OperatorError(
+      'cluster takes one of: join, leave, status, move, prefer, drain, undrain',
+      'See: tcli cluster --help',
+    );
   const given: Record<string, string> = {};
   let endpoints: string | undefined;
   let replace = false;
@@ -60,4 +66,31 @@ export function readCluster(words: readonly string[], wantsJson: boolean): Clust
       'For example: tcli cluster join https://10.0.0.1:2379,https://10.0.0.2:2379 --name gw-a',
     );
   return { action, endpoints, name, cluster, replace, ...files };
+}
+
+/** What changes who serves what. @returns undefined for another action @throws OperatorError */
+function wishOf(action: string, words: readonly string[]): OwnersWish | undefined {
+  const [first, to] = words;
+  const isWhole = (least: number, most: number) => {
+    if (words.length >= least && words.length <= most) return;
+    const form = most === 1 ? 'GATEWAY' : `STORAGE-OBJECT ${least === 1 ? '[GATEWAY]' : 'GATEWAY'}`;
+    throw new OperatorError(
+      `It is: tcli cluster ${action} ${form}`,
+      'tcli cluster status shows the storage objects and gateways.',
+    );
+  };
+  switch (action) {
+    case 'move':
+      isWhole(2, 2);
+      return { move: first!, to: to! };
+    case 'prefer':
+      isWhole(1, 2);
+      return { prefer: first!, ...(to !== undefined && { to }) };
+    case 'drain':
+    case 'undrain':
+      isWhole(1, 1);
+      return { drain: first!, on: action === 'drain' };
+    default:
+      return undefined;
+  }
 }

@@ -1,8 +1,9 @@
-/** `tcli cluster join | leave | status`: gateways that share one configuration in etcd. */
+/** `tcli cluster …`: gateways that share one configuration in etcd, and who of them serves what. */
 
 import { resolve } from 'node:path';
-import { type Home, printableLine } from '../../src/client.ts';
+import { type Home, OperatorError, type Owners, printableLine } from '../../src/client.ts';
 import { type ClusterStatus, clustering, ownAuthor, printSize } from '../../src/index.ts';
+import { askServer } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
 import type { ClusterWords } from './cluster-words.ts';
 import { complain, say } from './streams.ts';
@@ -14,6 +15,13 @@ const SILENT = 4;
 /** @returns the exit status. @throws OperatorError */
 export async function cluster(home: Home, words: ClusterWords, version: string): Promise<number> {
   if (words.action === 'status') return status(home, words.json);
+  if (words.action === 'owners') {
+    const reply = await askServer(home, { do: 'owners', ...words.wish });
+    if (reply?.is !== 'owners')
+      throw new OperatorError('Nothing serves here, so this gateway has no say.', 'To serve: tcli daemon start');
+    for (const line of ownerLines(reply)) say(`${printableLine(line)}\n`);
+    return 0;
+  }
   const { joinCluster, leaveCluster, parseEndpoints } = await clustering();
   if (words.action === 'leave') {
     const { cluster: from, wasLast, kept } = await leaveCluster(home);
@@ -46,8 +54,11 @@ export async function cluster(home: Home, words: ClusterWords, version: string):
 
 async function status(home: Home, json: boolean): Promise<number> {
   const found = await (await clustering()).clusterStatus(home);
-  if (json) say(jsonAnswer('cluster status', '/', { joined: found !== undefined, ...found }));
-  else if (found) for (const line of linesOf(found)) say(`${printableLine(line)}\n`);
+  const owners = found && (await ownersKnown(home));
+  if (json) say(jsonAnswer('cluster status', '/', { joined: found !== undefined, ...found, ...owners }));
+  else if (found)
+    for (const line of [...linesOf(found), ...(owners ? ownerLines({ ...owners, gateways: owners.standings }) : [])])
+      say(`${printableLine(line)}\n`);
   else complain('This gateway is in no cluster. To join one: tcli cluster join --help\n');
   return found ? (found.problem === undefined ? 0 : SILENT) : NO_CLUSTER;
 }
@@ -64,5 +75,24 @@ function linesOf({ cluster: name, gateway, changes, problem, members, gateways }
     ...members.map(ofMember),
     ...(gateways.length > 0 ? ['Gateways:'] : []),
     ...gateways.map((one) => `  ${one.name}: on ${one.host}, tcli ${one.version}, joined ${one.joined}`),
+  ];
+}
+
+/** The owners, as the process that serves here knows them; nothing where none serves, or shares. */
+async function ownersKnown(home: Home): Promise<{ standings: Owners['gateways']; units: Owners['units'] } | undefined> {
+  const reply = await askServer(home, { do: 'owners' }).catch(() => undefined);
+  return reply?.is === 'owners' ? { standings: reply.gateways, units: reply.units } : undefined;
+}
+
+function ownerLines({ gateways, units }: Owners): string[] {
+  const state = ({ isAlive, isDrained }: Owners['gateways'][number]) =>
+    `${isAlive ? 'alive' : 'not alive'}${isDrained ? ', drained: it is to own nothing' : ''}`;
+  return [
+    'Who serves what:',
+    ...gateways.map((one) => `  ${one.name}: target port group ${one.number}, ${state(one)}`),
+    ...units.map(
+      ({ path, owner, epoch, prefers }) =>
+        `  ${path}: ${owner === undefined ? 'nobody now' : `served by ${owner}`}, epoch ${epoch}${prefers === undefined ? '' : `, prefers ${prefers}`}`,
+    ),
   ];
 }

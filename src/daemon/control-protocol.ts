@@ -8,6 +8,7 @@ import type { Role } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
 import type { LogLevel } from '../log.ts';
 import type { Operation, Value } from '../operations/operation.ts';
+import type { GatewayStanding, UnitOwnership } from '../root/gateway.ts';
 import type { LoginRefusal } from '../root/refusals.ts';
 import type { SharingState } from '../root/shared-tree.ts';
 import type { WhyAnswer, WhyQuestion } from '../root/why.ts';
@@ -103,6 +104,8 @@ export type ControlRequest =
   | { readonly id: number; readonly do: 'refusals' }
   /** Asks for the rules that an initiator meets when it logs in. */
   | ({ readonly id: number; readonly do: 'why' } & WhyQuestion)
+  /** Asks who serves what gateways share, or first changes it. */
+  | ({ readonly id: number; readonly do: 'owners' } & OwnersWish)
   /** Begins to tell of topics, in messages with the same id. */
   | {
       readonly id: number;
@@ -113,6 +116,20 @@ export type ControlRequest =
       readonly level?: LogLevel;
     }
   | { readonly id: number; readonly do: 'unwatch'; readonly watch: number };
+
+/** A change of who serves what; without one, it is only asked for. */
+export type OwnersWish =
+  | { readonly move: string; readonly to: string }
+  /** Without a gateway: none is preferred any more. */
+  | { readonly prefer: string; readonly to?: string }
+  | { readonly drain: string; readonly on: boolean }
+  | { readonly move?: never; readonly prefer?: never; readonly drain?: never };
+
+/** The gateways, and who serves each unit that they share. */
+export interface Owners {
+  readonly gateways: readonly GatewayStanding[];
+  readonly units: readonly UnitOwnership[];
+}
 
 /** A sample: its lists of rows stand beside these keys, by their names. */
 export type SampleReply = {
@@ -152,6 +169,7 @@ export type ControlReply =
   | ({ readonly id: number } & SampleReply)
   | { readonly id: number; readonly is: 'refusals'; readonly refusals: readonly LoginRefusal[] }
   | ({ readonly id: number; readonly is: 'why' } & WhyAnswer)
+  | ({ readonly id: number; readonly is: 'owners' } & Owners)
   | { readonly id: number; readonly is: 'watching'; readonly of: readonly WatchTopic[]; readonly everyMs: number }
   | { readonly id: number; readonly is: 'unwatched' }
   | { readonly id: number; readonly is: 'failed'; readonly error: string; readonly hint?: string };

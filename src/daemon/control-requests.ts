@@ -1,5 +1,6 @@
 /** The control requests: one entry for each word of `ControlRequest`. */
 
+import { asRefusal } from '../cluster/change-log.ts';
 import { OperatorError } from '../errors.ts';
 import { type LogLevel, logLevels } from '../log.ts';
 import {
@@ -14,7 +15,7 @@ import { inUse } from '../root/local-devices.ts';
 import { newPart } from '../root/options.ts';
 import { type WhyQuestion, whyRefused } from '../root/why.ts';
 import { dumpValue } from '../saved/saveconfig.ts';
-import type { ControlReply, SessionOpening, Status } from './control-protocol.ts';
+import type { ControlReply, Owners, SessionOpening, Status } from './control-protocol.ts';
 import type { Sampler } from './samples.ts';
 import { type SampledTopic, type WatchTopic, watchTopics } from './topics.ts';
 import type { WatchOptions } from './watch.ts';
@@ -86,6 +87,7 @@ export const controlRequests: Readonly<
     await host.root.observe();
     return { is: 'why', ...(await whyRefused(host.root, host.onlookers.refusals, words as unknown as WhyQuestion)) };
   },
+  owners: async ({ host }, message) => ({ is: 'owners', ...(await owners(host, message)) }),
   async watch({ watches }, message) {
     const options = watchOptions(message);
     watches.begin(Number(message['id']), options);
@@ -96,6 +98,26 @@ export const controlRequests: Readonly<
     return { is: 'unwatched' };
   },
 };
+
+/** Changes who serves what, when that is asked for. @throws OperatorError @returns what this gateway knows then */
+async function owners({ root: { gateway } }: Host, message: Readonly<Record<string, unknown>>): Promise<Owners> {
+  if (!gateway)
+    throw new OperatorError('The process that serves here shares nothing with other gateways.', 'tcli cluster status');
+  const { move, prefer, drain, to, on } = message;
+  for (const [name, word] of Object.entries({ move, prefer, drain, to }))
+    if (word !== undefined && typeof word !== 'string') throw new OperatorError(`${name} must be a string`);
+  const [target, name] = [(move ?? prefer) as string, to as string | undefined];
+  try {
+    if (move !== undefined) {
+      if (name === undefined) throw new OperatorError('to must name a gateway');
+      await gateway.move(target, name);
+    } else if (prefer !== undefined) await gateway.prefer(target, name);
+    else if (drain !== undefined) await gateway.drain(drain as string, on !== false);
+  } catch (error) {
+    throw asRefusal(error);
+  }
+  return { gateways: gateway.gateways(), units: gateway.units() };
+}
 
 async function sample({ sampler }: ControlContext, topic: SampledTopic): Promise<Answer> {
   const { at, atMs, lists } = await sampler.take(topic);

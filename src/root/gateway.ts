@@ -45,6 +45,16 @@ export interface UnitOwnership {
   readonly prefers?: string | undefined;
 }
 
+/** A gateway as the others see it. Plain data. */
+export interface GatewayStanding {
+  readonly name: string;
+  /** Its target port group. */
+  readonly number: number;
+  readonly isAlive: boolean;
+  /** It is to own nothing. */
+  readonly isDrained: boolean;
+}
+
 interface Unit {
   readonly object: StorageObject;
   readonly medium: UnitMedium;
@@ -184,7 +194,7 @@ export class Gateway {
   }
 
   /** Gateways with their numbers, and whether they are alive and are to own nothing. */
-  gateways(): { name: string; number: number; isAlive: boolean; isDrained: boolean }[] {
+  gateways(): GatewayStanding[] {
     const drained = drainedKeys(this.#keys);
     const isDrained = new Set(this.#custody?.below(drained).map(({ key }) => key.slice(drained.length)));
     return Array.from(this.#numbers(), ([name, number]) => ({
@@ -205,7 +215,7 @@ export class Gateway {
       throw new OperatorError(`${path} is not served by ${to} yet.`, `The log of ${to} says why. tcli cluster status`);
   }
 
-  /** The gateway that is to have a unit whenever it can; undefined: chance decides. */
+  /** The gateway that is to take a unit whenever nobody has it; undefined: chance decides. */
   async prefer(path: string, gateway: string | undefined): Promise<void> {
     const { prefer } = unitKeys(this.#keys, this.#serialOf(path));
     if (gateway !== undefined) this.#known(gateway);

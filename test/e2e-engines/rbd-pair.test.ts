@@ -128,6 +128,27 @@ describe('two gateways on one image', withPair, () => {
     expect(back).not.toContain('Pattern verification failed');
   });
 
+  test('an operator sees the owners, moves an image, and drains a gateway', async () => {
+    const [owner, other] = await pair('moved');
+    const say = (...words: string[]) => tcli(other.home, ['cluster', ...words]);
+    const status = async () => (await say('status')).stdout;
+    expect(await status()).toContain(`${disk}: served by ${owner.name}, epoch 1`);
+    expect((await say('move', disk, 'c')).stderr).toContain('There is no gateway c in this cluster.');
+    expect((await say('move', disk)).stderr).toContain('It is: tcli cluster move STORAGE-OBJECT GATEWAY');
+    expect(await say('move', disk, other.name)).toMatchObject({ status: 0 });
+    expect(await status()).toContain(`${disk}: served by ${other.name}, epoch 2`);
+    await expect.poll(() => io(other, `write -P 0x11 0 ${bytes}`, 'flush'), withinLease).toContain(written);
+    expect(await say('drain', other.name)).toMatchObject({ status: 0 });
+    await expect.poll(status, withinLease).toContain(`${disk}: served by ${owner.name}, epoch 3`);
+    expect(await status()).toContain('drained');
+    expect(await say('undrain', other.name)).toMatchObject({ status: 0 });
+    expect(await say('prefer', disk, other.name)).toMatchObject({ status: 0 });
+    await expect.poll(status, withinLease).toContain(`prefers ${other.name}`);
+    await expect.poll(() => io(owner, `read -P 0x11 0 ${bytes}`), withinLease).toContain(read);
+    await other.served.stop();
+    expect((await say('move', disk, owner.name)).stderr).toContain('To serve: tcli daemon start');
+  });
+
   test('a gateway that cannot ask etcd does not start, and says why', async () => {
     const home = temporaryDirectory();
     const alone = await EtcdCluster.start({ folder: join(ceph.folder, 'alone') });
