@@ -57,7 +57,10 @@ async function status(home: Home, json: boolean): Promise<number> {
   const owners = found && (await ownersKnown(home));
   if (json) say(jsonAnswer('cluster status', '/', { joined: found !== undefined, ...found, ...owners }));
   else if (found)
-    for (const line of [...linesOf(found), ...(owners ? ownerLines({ ...owners, gateways: owners.standings }) : [])])
+    for (const line of [
+      ...linesOf(found),
+      ...(owners ? ownerLines({ ...owners, gateways: owners.standings }, found.problem !== undefined) : []),
+    ])
       say(`${printableLine(line)}\n`);
   else complain('This gateway is in no cluster. To join one: tcli cluster join --help\n');
   return found ? (found.problem === undefined ? 0 : SILENT) : NO_CLUSTER;
@@ -84,11 +87,11 @@ async function ownersKnown(home: Home): Promise<{ standings: Owners['gateways'];
   return reply?.is === 'owners' ? { standings: reply.gateways, units: reply.units } : undefined;
 }
 
-function ownerLines({ gateways, units }: Owners): string[] {
+function ownerLines({ gateways, units }: Owners, isOld = false): string[] {
   const state = ({ isAlive, isDrained }: Owners['gateways'][number]) =>
     `${isAlive ? 'alive' : 'not alive'}${isDrained ? ', drained: it is to own nothing' : ''}`;
   return [
-    'Who serves what:',
+    `Who serves what${isOld ? ', as it was known last' : ''}:`,
     ...gateways.map((one) => `  ${one.name}: target port group ${one.number}, ${state(one)}`),
     ...units.map(
       ({ path, owner, epoch, prefers }) =>
