@@ -105,7 +105,7 @@ export class GivenConfiguration {
     const by = ownAuthor('config');
     const plan = await this.#read(root);
     // The file decides about changes that an earlier process had on trial.
-    if (trials.all.length > 0) await trials.confirm(undefined, by);
+    for (const { change } of trials.all) await trials.confirm(change, by);
     const withoutTheirs = await history.withoutInitiators();
     if (withoutTheirs && (await plan(withoutTheirs)).length === 0) return { operations: 0, notes: [] };
     const operations = await plan(root.tree);

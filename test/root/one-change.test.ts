@@ -149,7 +149,7 @@ describe('a line that makes several operations', () => {
     expect(await run('* set attribute block_size=4096')).toBe(
       [
         '[/backstores/ramdisk/rd]',
-        'Cannot set attribute block_size: [Errno 22] Invalid argument',
+        '/backstores/ramdisk/rd2: Cannot set attribute block_size: [Errno 22] Invalid argument',
         'block_size cannot change while the storage object is exported as a LUN; delete its LUNs first.',
         '',
       ].join('\n'),
