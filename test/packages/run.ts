@@ -4,7 +4,17 @@
 // said by name (.ci/long).
 
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { manifest, output } from '../../packaging/build/stage.ts';
@@ -89,6 +99,27 @@ async function debian(): Promise<void> {
     'man page and completions',
     inside('ls /usr/share/man/man1/tcli.1.gz /usr/share/bash-completion/completions/tcli') !== '',
   );
+  // The first minute: one command, and an initiator on the same network has a disk.
+  const first = 'iqn.2003-01.org.example:first';
+  inside(`tcli share /srv/first.img --size 8M --port 13266 --name ${first} >/dev/null`);
+  const seen = run(
+    'qemu-io',
+    '-f',
+    'raw',
+    '-c',
+    'write -P 171 1M 64k',
+    '-c',
+    'flush',
+    '-c',
+    'read -P 171 1M 64k',
+    `iscsi://127.0.0.1:13266/${first}/0`,
+  );
+  check(
+    'tcli share serves a disk that libiscsi writes and reads',
+    /read 65536\/65536/.test(seen) && !/fail/i.test(seen),
+  );
+  check('and its bytes are in the file', readFileSync(join(chroot, 'srv/first.img'))[1024 * 1024] === 171);
+  inside('tcli unshare /srv/first.img >/dev/null; tcli daemon stop >/dev/null');
   writeFileSync(join(chroot, 'tmp/lines'), `${shareLines(13_260)}\n`);
   inside('tcli -f /tmp/lines && tcli save');
   await served('chroot', [chroot, 'tcli', 'serve'], () => {
