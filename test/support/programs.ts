@@ -42,7 +42,7 @@ export const packagesOf = {
   mount: 'mount',
   // ocf-tester is the field's own tester of agents; the agents' network part needs iproute2.
   'ocf-tester': 'resource-agents iproute2',
-  pacemakerd: 'pacemaker pacemaker-cli-utils',
+  pacemakerd: 'pacemaker pacemaker-cli-utils kmod',
   'nbd-client': 'nbd-client',
   nbdcopy: 'libnbd-bin',
   nbdfuse: 'libnbd-bin fuse3',
