@@ -68,7 +68,7 @@ export function readCluster(words: readonly string[], wantsJson: boolean): Clust
   return { action, endpoints, name, cluster, replace, ...files };
 }
 
-/** What changes who serves what. @returns undefined for another action @throws OperatorError */
+/** An action that changes which gateway serves a unit. @returns undefined for another action @throws OperatorError */
 function wishOf(action: string, words: readonly string[]): OwnersWish | undefined {
   const [first, to] = words;
   const isWhole = (least: number, most: number) => {

@@ -21,8 +21,8 @@ const linesShown = 5;
  * The variables of the environment that a background process inherits: those about places, about language and time, and settings of the
  * machine. Variables of a login or a terminal are left out, and so are secrets that commands are given this way.
  */
-const followsAlong =
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI|UNPACK))$/;
+export const followsAlong =
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TGT_IPC_SOCKET|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI|UNPACK))$/;
 
 /** A process that was started. */
 export interface Started {

@@ -48,10 +48,10 @@ export interface UnitOwnership {
 /** A gateway as the others see it. Plain data. */
 export interface GatewayStanding {
   readonly name: string;
-  /** Its target port group. */
+  /** The number of its target port group. */
   readonly number: number;
   readonly isAlive: boolean;
-  /** It is to own nothing. */
+  /** Whether the gateway is to own nothing. */
   readonly isDrained: boolean;
 }
 

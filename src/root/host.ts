@@ -385,7 +385,7 @@ export class Host {
 
   async #close(): Promise<void> {
     await this.trials.close();
-    // What is served is given to other gateways by way of the store.
+    // Units that are served are given to other gateways by way of the store.
     await this.root.stop();
     await this.shared?.close();
     await this.#journal?.close();

@@ -140,7 +140,7 @@ describe('two gateways on one image', withPair, () => {
     await expect.poll(() => io(other, `write -P 0x11 0 ${bytes}`, 'flush'), withinLease).toContain(written);
     expect(await say('drain', other.name)).toMatchObject({ status: 0 });
     await expect.poll(status, withinLease).toContain(`${disk}: served by ${owner.name}, epoch 3`);
-    // Its volume is closed and opened once more, as an epoch of its own; the other gateway is to own nothing.
+    // The volume is closed and opened once more, as an epoch of its own; the other gateway is to own nothing.
     expect(await tcli(owner.home, [disk, 'reopen'])).toMatchObject({ status: 0 });
     await expect.poll(status, withinLease).toContain(`${disk}: served by ${owner.name}, epoch 4`);
     expect(await status()).toContain('drained');
