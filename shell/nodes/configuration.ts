@@ -34,6 +34,7 @@ export async function saveConfiguration(
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
   if (say && saved.backup) info(`Last ${keep} configs saved in ${host.home.backupDirectory}/.`);
   if (say) info(`Configuration saved to ${saved.path}`);
+  if (say && saved.madeFolder !== undefined) info(`The folder ${saved.madeFolder} was not there; it was made.`);
   const kept = keptIn(host.root.tree);
   if (say && kept.length > 0) info(`Kept in it as it came, and not used here: ${few(kept)}`);
   if (say && saved.behind !== undefined) info(`It is a link; what was written is ${saved.behind}`);

@@ -143,8 +143,9 @@ export async function syncDirectory(path: string, files = realFiles): Promise<vo
 /**
  * Makes a private directory, and those above it; one that exists keeps its mode. Node's `recursive` is not used: it never returns where a
  * file system answers ENOENT to every mkdir (/proc).
+ * @returns the directory, where this call made it
  */
-export async function makePrivateDirectory(path: string, files = realFiles): Promise<void> {
+export async function makePrivateDirectory(path: string, files = realFiles): Promise<string | undefined> {
   const make = async () => {
     await files.mkdir(path, { mode: 0o700 });
     // A file in the directory is only as durable as the directory's own name.
@@ -156,7 +157,9 @@ export async function makePrivateDirectory(path: string, files = realFiles): Pro
       await makePrivateDirectory(dirname(path), files);
       await make();
     });
+    return path;
   } catch (error) {
     if (systemErrorCode(error) !== 'EEXIST' || !(await files.stat(path)).isDirectory()) throw error;
+    return undefined;
   }
 }

@@ -1,7 +1,6 @@
 /** saveconfig.json as bytes: reading it, and the guards against writing over a file that must stay. */
 
 import { createHash } from 'node:crypto';
-import { dirname } from 'node:path';
 import type { Files } from '../durable/atomic-file.ts';
 import { OperatorError, parseJson, reasonOf, systemErrorCode } from '../errors.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -65,13 +64,5 @@ export function refusePoorer(old: Buffer, next: SavedConfiguration, problem: str
     `Could not create backup file: ${problem}. ${path} has ${objectsBefore} storage objects and ${targetsBefore} targets, ` +
       `${objects} and ${targets} would replace them; it is not overwritten.`,
     `Make room for a backup, or save elsewhere: saveconfig FILE`,
-  );
-}
-
-/** @throws OperatorError that the folder of a file to save to is not there */
-export function noFolder(target: string, error: unknown): never {
-  throw new OperatorError(
-    `Could not save the configuration to ${target}: ${reasonOf(error)}`,
-    `The folder has to be there: mkdir -p ${dirname(target)}`,
   );
 }

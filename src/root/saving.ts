@@ -1,7 +1,7 @@
 /** The saved file of a home: what the tree stands on, and how it is written, with backups. */
 
 import { dirname } from 'node:path';
-import { type Files, type WrittenFile, writeThrough } from '../durable/atomic-file.ts';
+import { type Files, makePrivateDirectory, type WrittenFile, writeThrough } from '../durable/atomic-file.ts';
 import { backUp } from '../durable/backup.ts';
 import { type Holder, inUse } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
@@ -12,7 +12,7 @@ import { dumpTree, formatSaved } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { GivenConfiguration } from './given.ts';
 import type { Root } from './root.ts';
-import { hash, mergedInto, noFolder, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
+import { hash, mergedInto, parseConfiguration, readIfThere, refusePoorer } from './saved-file.ts';
 
 /** The options of saving a configuration. */
 export interface SaveOptions {
@@ -29,6 +29,8 @@ export interface SaveOptions {
 export interface SavedFile extends WrittenFile {
   readonly path: string;
   readonly backup: boolean;
+  /** The folder of the file, where saving made it. */
+  readonly madeFolder?: string;
   /** The reason why no backup could be made; the file was saved all the same. */
   readonly backupProblem?: string;
 }
@@ -79,9 +81,14 @@ export class SavedState {
     const target = path ?? this.#options.home.saveFile;
     try {
       if (target !== this.#options.home.saveFile) {
-        await this.#options.files.stat(dirname(target)).catch((error) => noFolder(target, error));
+        const made = await makePrivateDirectory(dirname(target), this.#options.files);
         const content = only ? await mergedInto(target, this.#options.root.tree, only, this.#options.files) : text;
-        return { path: target, backup: false, ...(await writeThrough(target, content, this.#options.files)) };
+        return {
+          path: target,
+          backup: false,
+          ...(made !== undefined && { madeFolder: made }),
+          ...(await writeThrough(target, content, this.#options.files)),
+        };
       }
       const { given } = this.#options;
       if (given) throw new OperatorError(`${given.remark}.`, 'To save a copy: saveconfig FILE');

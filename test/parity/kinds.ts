@@ -84,7 +84,9 @@ export const kinds: readonly Kind[] = [
   { name: 'help-texts', is: (it) => isHelp(it) && (it.prose || it.text === 'ls cd') },
   {
     name: 'more-settings',
-    is: (it) => listsGroup(it) && it.side === 'ours' && !hasRecorded(it, new RegExp(`^${settingOf(it) ?? '\\w+'}=`)),
+    is: (it) =>
+      (listsGroup(it) && it.side === 'ours' && !hasRecorded(it, new RegExp(`^${settingOf(it) ?? '\\w+'}=`))) ||
+      (typed(it, /\/mapped_lun\d+ get$/) && /^global(?: attribute)?\b/.test(it.text)),
   },
   { name: 'deeper-window', is: (it) => isSetting(it, /^default_cmdsn_depth$/) },
   // Settings without a description have an empty line.
@@ -154,6 +156,7 @@ export const kinds: readonly Kind[] = [
   { name: 'words-of-the-unix-shell', is: (it) => typed(it, /create aéb /) || /^[| ]+o- aéb \./.test(it.text) },
   { name: 'made-serials', is: ({ text }) => text.includes('the saved file has no wwn; it is served with ') },
   { name: 'relative-paths', is: ({ text }) => /\[(?:\/root\/)?relative\.img /.test(text) },
+  { name: 'made-folders', is: ({ text }) => /^The folder \S+ was not there; it was made\.$/.test(text) },
   { name: 'sockets', is: ({ text }) => text.startsWith('Its socket is ') },
   {
     name: 'local-addresses',

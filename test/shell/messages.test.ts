@@ -120,8 +120,11 @@ test('a restore that is only shown names the media and addresses that are not he
   expect(ok).toBe(false);
 });
 
-test('the folder of a file that is saved to has to be there', async () => {
+test('saveconfig says that it made the folder of its file, as targetcli makes it without a word', async () => {
   const folder = join(shell.directory, 'no', 'such');
-  expect(await shell.run(`saveconfig ${folder}/x.json`)).toContain(`The folder has to be there: mkdir -p ${folder}`);
-  expect(existsSync(folder)).toBe(false);
+  expect(await shell.run(`saveconfig ${folder}/x.json`)).toBe(
+    `Configuration saved to ${folder}/x.json\nThe folder ${folder} was not there; it was made.\n`,
+  );
+  expect(existsSync(`${folder}/x.json`)).toBe(true);
+  expect(await shell.run(`saveconfig ${folder}/y.json`)).toBe(`Configuration saved to ${folder}/y.json\n`);
 });
