@@ -19,6 +19,7 @@ import {
 } from '../../src/index.ts';
 import { type Context, commandOf, optional, type ShellCommand } from '../session/node.ts';
 import { printTime, timeType } from '../session/time-type.ts';
+import { localAddresses } from './local-addresses.ts';
 import { savedIn } from './saved-file.ts';
 
 /** The signs of verbs by which an object is created or deleted. */
@@ -148,4 +149,4 @@ function whyNotHere(operation: Operation): string[] {
 }
 
 const isHere = (address: string): boolean =>
-  /^(?:0\.0\.0\.0|[0:]+|127\..*|::1)$/.test(address) || ownAddresses().includes(address);
+  /^(?:127\..*|::)$/.test(address) || [...localAddresses()].some(([own]) => own === address);

@@ -52,8 +52,15 @@ export function readShare(words: readonly string[]): ShareWords {
   return { path, params, ask };
 }
 
+/** A secret as a line has it that is meant as it stands, though it may begin with @. */
+const literally = (secret: string): string => (secret.startsWith('@') ? `@${secret}` : secret);
+
 /** The line of the shell. */
 export function shareLine({ path, params }: ShareWords, secret: string | undefined): string {
-  const words = { ...(path !== undefined && { path }), ...params, ...(secret !== undefined && { password: secret }) };
+  const words = {
+    ...(path !== undefined && { path }),
+    ...params,
+    ...(secret !== undefined && { password: literally(secret) }),
+  };
   return ['share', ...Object.entries(words).map(([name, value]) => `${name}=${quoted(value)}`)].join(' ');
 }

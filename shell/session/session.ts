@@ -268,7 +268,7 @@ export class ShellSession implements ShellBackend {
       info,
       warn: (text) => say(() => this.#say('warning', text, sink)),
       ask: async (question) => {
-        if (run.isAllowed) return 'yes';
+        if (run.isAllowed && question.kind === 'confirm') return 'yes';
         // A question to a person must not hold up the changes of others.
         await change.settle();
         return sink.ask(printableQuestion(question));

@@ -1,7 +1,6 @@
 /** The address of an export, as an NBD URI says it (NBD doc/uri.md). */
 
 import { OperatorError } from '../errors.ts';
-import { hidden } from '../printable.ts';
 import { pathBytesMax } from '../system/unix-socket.ts';
 
 /** The parts of an NBD URI. */
@@ -23,10 +22,9 @@ const examples =
 /** RFC 3986 3.2.1: the text behind the first colon of a URI's user information is not shown. */
 export const uriPassword = /(?<=:\/\/[^/@:\s]*:)[^/\s]+(?=@)/g;
 
-/** Reads an NBD URI. @throws OperatorError for one that cannot be served */
+/** Reads an NBD URI. @throws OperatorError for one that cannot be served; it repeats nothing of it, since a password may be anywhere in it */
 export function parseNbdUri(text: string): NbdAddress {
-  const shown = text.replace(uriPassword, hidden);
-  const refuse = (why: string) => new OperatorError(`'${shown}' is not usable as an NBD URI: ${why}`, examples);
+  const refuse = (why: string) => new OperatorError(`The address is not usable as an NBD URI: ${why}`, examples);
   const match = /^(nbds?)(\+unix)?:\/\//.exec(text);
   if (!match) throw refuse('it begins with nbd:, nbds:, nbd+unix: or nbds+unix:');
   let url: URL;
@@ -38,8 +36,8 @@ export function parseNbdUri(text: string): NbdAddress {
   if (url.username !== '' || url.password !== '') throw refuse('NBD knows no users and no passwords');
   const twice = parameters.find((name) => url.searchParams.getAll(name).length > 1);
   if (twice !== undefined) throw refuse(`'${twice}' is there twice`);
-  const unknown = [...url.searchParams.keys()].find((name) => !parameters.includes(name));
-  if (unknown !== undefined) throw refuse(`'${unknown}' is not known`);
+  if ([...url.searchParams.keys()].some((name) => !parameters.includes(name)))
+    throw refuse(`its parameters can be ${parameters.join(', ')}`);
   const path = url.searchParams.get('socket');
   if ((match[2] !== undefined) !== (path !== null)) throw refuse('socket=PATH goes with +unix');
   if (path !== null && Buffer.byteLength(path) > pathBytesMax)

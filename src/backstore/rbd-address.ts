@@ -17,15 +17,22 @@ export const nameOfImage = ({ pool, namespace, image }: RbdAddress): string =>
 /** The options of tcmu-runner, and our names for them; `osd_op_timeout` is librados's affair, in ceph.conf. */
 const options: Readonly<Record<string, string | undefined>> = { conf: 'conf', id: 'user', osd_op_timeout: undefined };
 
-/** Reads an address. @param text `POOL/IMAGE`, `POOL/NAMESPACE/IMAGE`, and options behind it @throws OperatorError */
+const example = 'For example: rbd/disk0;id=admin';
+
+/**
+ * Reads an address. What does not fit is not repeated: a secret may be in it (`;key=…`).
+ * @param text `POOL/IMAGE`, `POOL/NAMESPACE/IMAGE`, and options behind it
+ * @throws OperatorError
+ */
 export function parseRbdAddress(text: string): RbdAddress {
   const [path = '', ...words] = text.replace(/^\//, '').split(';');
   const [, pool, namespace, image] = /^([^/]+)\/(?:([^/]+)\/)?([^/]+)$/.exec(path) ?? [];
   if (pool === undefined || image === undefined)
-    throw new OperatorError(`cfgstring invalid: '${text}' is not POOL/IMAGE`, 'For example: rbd/disk0;id=admin');
+    throw new OperatorError('cfgstring invalid: it is not POOL/IMAGE', example);
   const given = words.map((word): [string, string] => {
     const [, key = '', value = ''] = /^([^=]*)=(.*)$/.exec(word) ?? [];
-    if (!Object.hasOwn(options, key)) throw new OperatorError(`cfgstring invalid: '${word}' is not one of conf=, id=`);
+    if (!Object.hasOwn(options, key))
+      throw new OperatorError('cfgstring invalid: behind POOL/IMAGE there can be conf= and id=', example);
     return [options[key] ?? '', value];
   });
   const known = Object.fromEntries(given.filter(([key]) => key !== ''));

@@ -18,7 +18,7 @@ export const userQcow = userBackstore({
   example: 'disk0 1G /srv/disk0.qcow2',
   check(text) {
     const { path } = parse(text);
-    if (!isAbsolute(path)) throw new OperatorError(`cfgstring invalid: '${path}' is no absolute path`);
+    if (!isAbsolute(path)) throw new OperatorError('cfgstring invalid: the path of an image begins with /');
   },
   async open(text, size) {
     const { path, mayFollow } = parse(text);

@@ -54,12 +54,12 @@ const endpointsMax = 9;
 
 /** `HOST:PORT,https://HOST:PORT` → endpoints. @throws OperatorError */
 export function parseEndpoints(text: string, isSecure = false): string[] {
-  const endpoints = text.split(',').map((word) => {
+  const endpoints = text.split(',').map((word, at) => {
     const url = URL.parse(/^https?:\/\//.test(word) ? word : `${isSecure ? 'https' : 'http'}://${word}`);
     const isPlain = url && url.pathname === '/' && url.search === '' && url.username === '' && url.hostname !== '';
     if (!isPlain)
       throw new OperatorError(
-        `${word} is no endpoint of etcd.`,
+        `Endpoint ${at + 1} of etcd is no address that can be used; user and password have files of their own.`,
         'For example: https://10.0.0.1:2379,https://10.0.0.2:2379',
       );
     return `${url.protocol}//${url.hostname}:${url.port || '2379'}`;

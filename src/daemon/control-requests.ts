@@ -106,6 +106,7 @@ async function owners({ root: { gateway } }: Host, message: Readonly<Record<stri
   const { move, prefer, drain, to, on } = message;
   for (const [name, word] of Object.entries({ move, prefer, drain, to }))
     if (word !== undefined && typeof word !== 'string') throw new OperatorError(`${name} must be a string`);
+  if (on !== undefined && typeof on !== 'boolean') throw new OperatorError('on must be true or false');
   const [target, name] = [(move ?? prefer) as string, to as string | undefined];
   try {
     if (move !== undefined) {

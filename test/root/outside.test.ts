@@ -179,7 +179,7 @@ test('a medium whose saved words cannot be meant is the problem of its storage o
   expect(host.root.serving).toBe(true);
   const missing = (path: string) => host.root.tree.storageObject(path)?.missing;
   expect([missing('/backstores/user:rbd/u'), missing('/backstores/ramdisk/r')]).toEqual([
-    expect.stringContaining("'constructor=x' is not one of conf=, id="),
+    expect.stringContaining('behind POOL/IMAGE there can be conf= and id='),
     undefined,
   ]);
 });

@@ -128,6 +128,10 @@ test.each([
   expect(shareLine(readShare(words), undefined)).toBe(line);
 });
 
+test('a secret that was typed is the secret, whatever it begins with', () => {
+  expect(shareLine(readShare(['d', '--chap', 'u']), '@ask')).toBe('share path="d" chap="u" password="@@ask"');
+});
+
 test.each([
   [['disk.img', '--password', 'x'], 'everybody can read it'],
   [['disk.img', 'other.img'], 'one path'],
