@@ -2,15 +2,11 @@
 
 import { createInterface } from 'node:readline';
 import { OperatorError } from '../../src/client.ts';
+import { typedTwice } from '../channel/typed-twice.ts';
 
 /** @returns null when nobody gives one @throws OperatorError when the person gives it up */
 export async function askSecret(name: string): Promise<string | null> {
-  if (!process.stdin.isTTY) return firstLine();
-  for (let again = ''; ; again = 'They differ. ') {
-    const first = await hiddenLine(`${again}${name}: `);
-    if (first === '') return null;
-    if ((await hiddenLine(`${name}, again: `)) === first) return first;
-  }
+  return process.stdin.isTTY ? typedTwice(name, hiddenLine) : firstLine();
 }
 
 async function firstLine(): Promise<string | null> {

@@ -4,6 +4,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { printable } from '../../src/client.ts';
 import { cannotStop, type OutputSink, type Question, type ShellClient } from '../channel/protocol.ts';
 import { runTyped } from '../channel/run-line.ts';
+import { typedTwice } from '../channel/typed-twice.ts';
 import { typedLine } from './ask-secret.ts';
 
 /** A terminal, or whatever else has lines. */
@@ -94,12 +95,7 @@ async function askHidden(
     output.write('\n');
     return done ? null : typedLine(value);
   };
-  for (let again = ''; ; again = 'They differ. ') {
-    const first = await hiddenLine(`${again}${name}: `);
-    if (!first) return null;
-    const second = await hiddenLine(`${name}, again: `);
-    if (second === null || second === first) return second;
-  }
+  return typedTwice(name, hiddenLine);
 }
 
 /** Asks in words: yes or no, or a number out of a list. An empty line or the end of the input cancels. */

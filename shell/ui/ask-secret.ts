@@ -1,5 +1,6 @@
 /** Asks for a secret, twice: nothing of it is shown, not even how long it is. */
 
+import { typedTwice } from '../channel/typed-twice.ts';
 import { EMPTY_LINE, editLine } from './line-editor.ts';
 import type { TtyHub } from './tty.ts';
 import type { View } from './view.tsx';
@@ -7,14 +8,8 @@ import type { View } from './view.tsx';
 type Screen = { readonly tty: TtyHub; readonly view: View };
 
 /** @returns null when the person gives it up, or the terminal is gone */
-export async function askSecret(screen: Screen, name: string): Promise<string | null> {
-  for (let again = ''; ; again = 'They differ. ') {
-    const first = await hiddenLine(screen, `${again}${name}: `);
-    if (first === null || first === '') return null;
-    const second = await hiddenLine(screen, `${name}, again: `);
-    if (second === null || second === first) return second;
-  }
-}
+export const askSecret = (screen: Screen, name: string): Promise<string | null> =>
+  typedTwice(name, (prompt) => hiddenLine(screen, prompt));
 
 async function hiddenLine({ tty, view }: Screen, prompt: string): Promise<string | null> {
   let line = EMPTY_LINE;
