@@ -1,10 +1,10 @@
 /** The sessions of the targets that one event loop serves, which follow the tree. */
 
 import { randomBytes } from 'node:crypto';
+import { socketOf } from '../system/buffered-socket.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 import { whyAccessEnded } from '../target/access.ts';
 import type { ArrivingConnection, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
-
 import { type FabricState, type Portal, printPortal } from '../target/target.ts';
 import { noTraffic, type Traffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
@@ -12,7 +12,7 @@ import { Connections } from './connections.ts';
 import type { ConnectionHost } from './host.ts';
 import type { Output } from './output.ts';
 import { Sessions } from './sessions.ts';
-import { SocketTransport, socketOf } from './socket-transport.ts';
+import { SocketTransport } from './socket-transport.ts';
 
 export const startIscsi = (state: FabricState, context: EngineContext): FabricEngine => new IscsiEngine(state, context);
 

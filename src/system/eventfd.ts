@@ -2,6 +2,7 @@
 
 import { readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { SocketOptions } from './buffered-socket.ts';
 import { closeForeign } from './descriptor.ts';
 import { foreignCall } from './ffi.ts';
 import { systemError } from './system-error.ts';
@@ -88,6 +89,3 @@ export function watchEvent(fd: number, raised: () => void): WatchedEvent {
     close: () => void socket.destroy(),
   };
 }
-
-/** Node's types have `onread` at `connect` alone. */
-type SocketOptions = NonNullable<ConstructorParameters<typeof Socket>[0]>;
