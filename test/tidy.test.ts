@@ -79,13 +79,17 @@ function layerOf(file: string): number {
   return layers.findIndex((layer) => layer.includes(first.replace(/\.ts$/, '')));
 }
 
-function imports(file: string): string[] {
-  const found = [
-    ...text(file).matchAll(/^(?:import|export)\b[^;]*?\bfrom '(\.[^']+)'/gms),
-    ...text(file).matchAll(/\bimport\('(\.[^']+)'\)/g),
-  ];
-  return found.map(([, path = '']) => relative(project, resolve(project, dirname(file), path)));
-}
+const pathsOf = (file: string, found: Iterable<RegExpMatchArray>): string[] =>
+  [...found].map(([, path = '']) => relative(project, resolve(project, dirname(file), path)));
+
+/** The files that are loaded before the first line of `file` runs. */
+const importsAtStart = (file: string): string[] =>
+  pathsOf(file, text(file).matchAll(/^(?:import|export)\b(?! type\b)[^;]*?\bfrom '(\.[^']+)'/gms));
+
+const imports = (file: string): string[] => [
+  ...pathsOf(file, text(file).matchAll(/^(?:import|export)\b[^;]*?\bfrom '(\.[^']+)'/gms)),
+  ...pathsOf(file, text(file).matchAll(/\bimport\('(\.[^']+)'\)/g)),
+];
 
 describe('the laws', () => {
   it('a file imports only from its own layer and from layers to its left', () => {
@@ -101,6 +105,14 @@ describe('the laws', () => {
       }),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it('a one-shot loads no engine: what the program imports at its start does not lead to src/index.ts', () => {
+    const ways = new Map([['shell/process/main.tsx', 'shell/process/main.tsx']]);
+    for (const [file, way] of ways)
+      for (const one of importsAtStart(file)) if (!ways.has(one)) ways.set(one, `${way} > ${one}`);
+    // The engine is most of the program, and starting without it takes half as long.
+    expect(ways.get('src/index.ts')).toBeUndefined();
   });
 
   it('every file of src stands in a layer', () => {

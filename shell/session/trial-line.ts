@@ -1,6 +1,6 @@
 /** Reads `try 5m LINE`, a line that is made on trial. */
 
-import { OperatorError } from '../../src/index.ts';
+import { OperatorError } from '../../src/client.ts';
 import { durationType } from './time-type.ts';
 
 /** The line of a trial, and its time. */
@@ -17,8 +17,7 @@ const trialMsMax = 7 * 86_400_000;
 
 /** Reads a line. @returns undefined for a line without `try`. @throws OperatorError for one that lacks something */
 export function readTrialLine(line: string): TrialLine | undefined {
-  const [head = '', before = '', time = '', rest = ''] =
-    /^(\s*(?:\/\s+)?try(?=\s|$)\s*)(\S*)\s*(.*)$/s.exec(line)?.slice(0) ?? [];
+  const [head = '', time = '', rest = ''] = /^\s*(?:\/\s+)?try(?=\s|$)\s*(\S*)\s*(.*)$/s.exec(line) ?? [];
   if (head === '') return undefined;
   const ms = durationType.parse(time);
   if (ms === undefined || ms > trialMsMax || rest === '')
@@ -33,5 +32,5 @@ export function readTrialLine(line: string): TrialLine | undefined {
   const [, file] = /^-f\s+(\S.*?)\s*$/.exec(rest) ?? [];
   if (file !== undefined) return { ms, file: file.replace(/^(["'])(.*)\1$/, '$2') };
   if (/^(\/\s+)?(try|confirm|exit)\b/.test(rest)) throw new OperatorError(`${rest.split(/\s/, 1)[0]} cannot be tried`);
-  return { ms, line: ' '.repeat(line.length - rest.length) + rest + before.slice(0, 0) };
+  return { ms, line: ' '.repeat(line.length - rest.length) + rest };
 }
