@@ -11,8 +11,9 @@ export interface DiskLoad extends Load {
 }
 
 const KiB = 1024;
-/** Steps of writes through the medium: no two in a row touch. */
+/** Steps of writes through the medium, of fio as well: no two in a row touch. */
 const stride = 272 * KiB;
+const strided = (bytes: number) => `--rw=write:${stride - bytes}`;
 
 const coldReads = (mode: 'read' | 'randread', bytes: number, depth: number): DiskLoad => ({
   ...isload(`cold ${mode} ${bytes / KiB}k qd${depth}`, mode, bytes, depth),
@@ -33,11 +34,12 @@ export const diskLoads: readonly DiskLoad[] = [
       8,
       3000,
       ...['-w', '-S', String(stride)],
-      '--flush-interval=8',
+      // Writes go on beside a flush, as those of fio do.
+      ...['--flush-interval=8', '--no-drain'],
     ),
     depth: 8,
     limit: 'fio cached',
-    fio: ['--rw=randwrite', '--fdatasync=8'],
+    fio: [strided(16 * KiB), '--fdatasync=8'],
   },
   {
     ...qemuImg(
@@ -46,17 +48,17 @@ export const diskLoads: readonly DiskLoad[] = [
       32,
       6000,
       ...['-w', '-S', String(stride)],
-      '--flush-interval=32',
+      ...['--flush-interval=32', '--no-drain'],
     ),
     depth: 32,
     limit: 'fio cached',
-    fio: ['--rw=randwrite', '--fdatasync=32'],
+    fio: [strided(16 * KiB), '--fdatasync=32'],
   },
   {
     // QEMU says FUA where its cache is `writethrough`.
     ...qemuImg('write 4k qd8, FUA', 4 * KiB, 8, 3000, ...['-w', '-S', String(stride)], '-t', 'writethrough'),
     depth: 8,
     limit: 'fio direct',
-    fio: ['--rw=randwrite', '--sync=dsync'],
+    fio: [strided(4 * KiB), '--sync=dsync'],
   },
 ];

@@ -25,7 +25,7 @@ export interface DiskOptions {
   readonly isWanted: (title: string) => boolean;
 }
 
-const warmSeconds = 0.3;
+const warmSeconds = 1;
 
 export const titleOf = (load: DiskLoad, medium: string): string => `${load.name}, ${medium}`;
 
