@@ -112,7 +112,7 @@ export { ownAddresses } from './system/own-addresses.ts';
 export { ownFolder } from './system/own-folder.ts';
 export { endProcess } from './system/process.ts';
 export { serviceManager } from './system/systemd.ts';
-export { lowestFree, lunsOf, viewOf } from './target/access.ts';
+export { hasOwnNexus, lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type AccessList, addressRuleProblem, everyAddress, isListed } from './target/access-list.ts';
 export {
   type Auth,

@@ -2,6 +2,7 @@
 
 import {
   type Host,
+  hasOwnNexus,
   type LoginRefusal,
   type LoginWalk,
   type Lun,
@@ -163,6 +164,7 @@ export const diskWhy = commandOf<StorageObject>()({
 
 function lunAnswer(lun: Lun, { host }: Context): string {
   const { path, disk, problem, reservation, registered, users, may } = whyAtLun(host.root, lun);
+  const anybody = hasOwnNexus(lun.tpg) ? 'whoever reaches it on this machine' : 'everybody without an ACL';
   const list = (title: string, all: readonly string[], none: string) =>
     all.length > 0 ? [`  ${title}:`, ...all.map((one) => `    ${one}`)] : [`  ${title}: ${none}`];
   return lines([
@@ -177,7 +179,7 @@ function lunAnswer(lun: Lun, { host }: Context): string {
     ...list(
       'Who may',
       may.flatMap((one) => [
-        `${one.initiator === '*' ? 'everybody without an ACL' : one.initiator} as LUN ${one.number}: ${[mayDo(one), ...one.because].join(': ')}`,
+        `${one.initiator === '*' ? anybody : one.initiator} as LUN ${one.number}: ${[mayDo(one), ...one.because].join(': ')}`,
         ...mendLine(one, '  '),
       ]),
       `nobody: no ACL maps it, and ${lun.tpg.path} has generate_node_acls=0`,

@@ -4,7 +4,7 @@
  */
 
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { lunsOf } from '../target/access.ts';
+import { admitsWithoutAcl, lunsOf } from '../target/access.ts';
 import { isMutual, letsIn } from '../target/auth.ts';
 import type { SessionInfo } from '../target/service.ts';
 import {
@@ -149,7 +149,7 @@ export class InventoryRows {
       disk: storageObject.path,
       size: sizeOf(storageObject),
       mappedFor: [...this.#usersAt(tpg).get(lun)!.acls],
-      forEverybody: tpg.attribute('generate_node_acls') === 1,
+      forEverybody: admitsWithoutAcl(tpg),
       sessions: this.usersOf(lun).length,
       problem: storageObject.missing ?? this.#root.lunProblem(lun)?.message ?? '',
     };

@@ -13,6 +13,7 @@ const refusing: readonly LogEvent[] = [
   'iscsi connection dropped',
   'nbd connection refused',
   'vhost front-end refused',
+  'vhost front-end dropped',
   'control client refused',
 ];
 

@@ -6,7 +6,7 @@
 import { serviceOf } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { bareName, leftBy } from '../scsi/unit-hold.ts';
-import { lunsOf, mappingsOf, viewOf } from '../target/access.ts';
+import { admitsWithoutAcl, hasOwnNexus, lunsOf, mappingsOf, viewOf, whyDisabled } from '../target/access.ts';
 import type { SessionInfo, Verdict } from '../target/service.ts';
 import {
   type FabricState,
@@ -68,10 +68,9 @@ export interface WhyQuestion {
 export async function whyRefused(root: Root, refusals: Refusals, question: WhyQuestion): Promise<WhyAnswer> {
   const initiator = question.initiator.toLowerCase();
   const wanted = question.target?.toLowerCase();
-  const states = [...root.tree.fabrics.values()].filter(({ fabric }) => serviceOf(fabric)?.examine);
-  const found = states.flatMap((state) =>
+  const found = [...root.tree.fabrics.values()].flatMap((state) =>
     [...state.targets.values()]
-      .filter(({ wwn }) => wanted === undefined || wwn === wanted)
+      .filter(({ wwn }) => (wanted === undefined ? serviceOf(state.fabric)?.examine : wwn === wanted))
       .map((target) => ({ state, target })),
   );
   const walks = await Promise.all(
@@ -107,11 +106,11 @@ async function walk(
   address: string | undefined,
 ): Promise<LoginWalk> {
   const connections = connectionsBeside(root, tpg.target);
-  const examined = await serviceOf(state.fabric)!.examine!(state, tpg, { initiatorName, address, connections });
-  const verdicts = [serving(root), portals(root, tpg), ...examined];
+  const examined = await serviceOf(state.fabric)?.examine?.(state, tpg, { initiatorName, address, connections });
+  const verdicts = [serving(root), ...(examined ? [portals(root, tpg), ...examined] : ownNexus(tpg))];
   const refusedBy = verdicts.find(({ outcome }) => outcome === 'refuses');
   if (refusedBy) return { path: tpg.path, verdicts, luns: [], refusedBy };
-  const acl = tpg.acls.get(initiatorName);
+  const acl = tpg.acls.get(hasOwnNexus(tpg) ? tpg.nexusWwn : initiatorName);
   const luns = lunsOf(tpg, acl).flatMap((number) => lunVerdict(root, tpg, acl, number, initiatorName) ?? []);
   const seen = lunsSeen(tpg, acl, luns.length, initiatorName);
   return {
@@ -127,6 +126,18 @@ function serving({ serving }: Root): Verdict {
   return serving
     ? { rule, outcome: 'passes', says: 'targets are served' }
     : { rule, outcome: 'refuses', says: 'nothing is served from here', mend: 'tcli daemon start' };
+}
+
+/** The rules of a TPG that nobody logs in to. */
+function ownNexus(tpg: Tpg): Verdict[] {
+  const disabled = whyDisabled(tpg);
+  if (disabled !== undefined)
+    return [{ rule: 'enabled', outcome: 'refuses', says: disabled, mend: `${tpg.path} enable` }];
+  const says = `no name is asked: whoever may open it on this machine is ${tpg.nexusWwn}; for how, see: ${tpg.target.path} info`;
+  return [
+    { rule: 'enabled', outcome: 'passes', says: `${tpg.path} is enabled` },
+    { rule: 'nexus', outcome: 'depends', says },
+  ];
 }
 
 function portals(root: Root, tpg: Tpg): Verdict {
@@ -302,7 +313,7 @@ export function whyAtLun(root: Root, lun: Lun): LunAnswer {
     const verdict = lunVerdict(root, tpg, acl, index, acl.wwn);
     return verdict ? [{ initiator: acl.wwn, ...verdict }] : [];
   });
-  const everybody = tpg.attribute('generate_node_acls') === 1 && lunVerdict(root, tpg, undefined, lun.index, '*');
+  const everybody = admitsWithoutAcl(tpg) && lunVerdict(root, tpg, undefined, lun.index, '*');
   return {
     ...{ path, disk, problem },
     reservation: hold && type !== undefined ? { type, holders: holderOf(hold) } : null,

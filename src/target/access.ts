@@ -25,6 +25,12 @@ export interface AccessRule {
   readonly refusal: (tpg: Tpg, initiatorName: string, address: string) => string | undefined;
 }
 
+/** Whether nobody logs in: each TPG has one initiator, its own nexus, which whoever reaches it on this machine is. */
+export const hasOwnNexus = ({ target }: Tpg): boolean => target.fabric.features.includes('nexus');
+
+/** Whether an initiator that has no ACL sees the LUNs. */
+export const admitsWithoutAcl = (tpg: Tpg): boolean => hasOwnNexus(tpg) || tpg.attribute('generate_node_acls') === 1;
+
 /** The reason why nobody can come in while the TPG is disabled. */
 export const whyDisabled = ({ enabled, path }: Tpg): string | undefined =>
   enabled ? undefined : `${path} is disabled`;

@@ -62,7 +62,7 @@ class Served {
 
   #accept(socket: Socket): void {
     const peer = peerOf(socket);
-    const where = { path: this.target.path, ...(peer && { pid: peer.pid }) };
+    const where = { path: this.target.path, target: this.target.wwn, ...(peer && { pid: peer.pid }) };
     // The one place of a target is held as those of other listeners are (system/places.ts): silence keeps nobody out.
     if (this.#frontEnd?.isSilent) {
       this.#frontEnd.close('it had said nothing, and another came');

@@ -1,6 +1,8 @@
 // The answer of `why` beside the outcome of a login: each configuration is asked about, then logged in to. Job 7 of an administrator's
 // day: one line. Not here: the words of the shell (test/shell/why.test.ts).
 
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
@@ -171,4 +173,37 @@ it('at its LUNs: none mapped, mapped read-only, and a reservation of somebody el
   });
   await apply(acl, 'delete', { mapped_lun: 0 });
   expect((await ask()).walks[0]).toMatchObject({ refusedBy: { rule: 'luns', mend: `${acl} create 0 LUN` }, luns: [] });
+});
+
+it('asks no name where nobody logs in, and remembers a front-end that did not keep to the protocol', async () => {
+  const home = homeOf(temporaryDirectory(), {}, undefined);
+  const host = await openHost({ home, role: 'serve' });
+  onTestFinished(() => host.close());
+  const wwn = 'naa.5001405000000001';
+  const apply = (path: string, verb: string, params: object = {}) =>
+    host.root.apply({ path, verb, params: params as never });
+  await apply('/backstores/ramdisk', 'create', { name: 'rd0', size: '1M' });
+  await apply('/vhost', 'create', { wwn });
+  await apply(`/vhost/${wwn}`, 'create', { tag: 1 });
+  await apply(`/vhost/${wwn}/tpg1/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0' });
+  await host.root.start();
+  await host.root.observe();
+  const ask = () => whyRefused(host.root, host.onlookers.refusals, { initiator: 'anybody', target: wwn });
+  const closed = (await ask()).walks[0]!.refusedBy;
+  expect(closed).toMatchObject({ rule: 'enabled', mend: `/vhost/${wwn}/tpg1 enable` });
+  await apply(`/vhost/${wwn}/tpg1`, 'enable');
+  expect((await ask()).walks).toMatchObject([
+    {
+      path: `/vhost/${wwn}/tpg1`,
+      verdicts: [{ rule: 'serving' }, { rule: 'enabled' }, { rule: 'nexus', outcome: 'depends' }, { rule: 'luns' }],
+      luns: [{ number: 0, writes: true }],
+    },
+  ]);
+  const lun = host.root.tree.fabrics.get('vhost')!.targets.get(wwn)!.tpgs.get(1)!.luns.get(0)!;
+  expect(whyAtLun(host.root, lun).may).toMatchObject([{ initiator: '*', writes: true }]);
+  const frontEnd = createConnection(join(home.runDirectory, `${wwn}.vhost`)).on('error', () => {});
+  frontEnd.write(Buffer.alloc(12, 0xff));
+  await expect
+    .poll(() => host.onlookers.refusals.latest())
+    .toMatchObject([{ event: 'vhost front-end dropped', target: wwn }]);
 });
