@@ -59,13 +59,16 @@ function isShown(tpg: Tpg, { initiatorName, address }: Asker): boolean {
 }
 
 function addressOf(tpg: Tpg, portal: Portal, { localAddress, boundPort }: Asker): Pair[] {
-  const port = boundPort(portal) ?? portal.port;
+  const bound = boundPort(portal);
+  // Another gateway may have it, under a tag of its own.
+  if (bound === undefined && tpg.target.place.gateway !== undefined) return [];
+  const port = bound ?? portal.port;
   const advertised = advertisedAs(portal, port);
-  if (advertised !== undefined) return [['TargetAddress', `${advertised},${tpg.tag}`]];
+  if (advertised !== undefined) return [['TargetAddress', `${advertised},${tpg.portalGroupTag}`]];
   const address = isWildcard(portal.address) ? localAddress : portal.address;
   // An IPv4 wildcard is not reached over the IPv6 address that the initiator came by.
   if (portal.address === '0.0.0.0' && address.includes(':')) return [];
-  return [['TargetAddress', `${bracketed(address)}:${port},${tpg.tag}`]];
+  return [['TargetAddress', `${bracketed(address)}:${port},${tpg.portalGroupTag}`]];
 }
 
 const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::' || address === '::0';

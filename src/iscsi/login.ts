@@ -262,7 +262,7 @@ export class Login<S extends JoinableSession> {
   #introduce({ tpg }: Identity<S>): Pair[] {
     if (!tpg) return [];
     const alias = tpg.parameter('TargetAlias');
-    const pairs: Pair[] = [['TargetPortalGroupTag', String(tpg.tag)]];
+    const pairs: Pair[] = [['TargetPortalGroupTag', String(tpg.portalGroupTag)]];
     return alias === '' ? pairs : [...pairs, ['TargetAlias', alias]];
   }
 

@@ -56,8 +56,6 @@ export interface LocalLoopOptions {
   readonly runDirectory: string;
   /** The directory in which reservations and work on a medium outlive the process; without it they do not. */
   readonly stateDirectory: string | undefined;
-  /** The target port group of this gateway, as in `LoopOptions`. */
-  readonly gateway: number | undefined;
   /** Whether everything in the tree is this loop's. Otherwise the loop has what is assigned to it. */
   readonly alone: boolean;
 }
@@ -94,8 +92,8 @@ export class LocalLoop implements Loop, Taker {
   readonly #load = new LoadMeter();
   readonly #overdue: OverdueWatch;
 
-  constructor({ tree, copy, host, runDirectory, stateDirectory, gateway, alone }: LocalLoopOptions) {
-    this.#shared = new SharedUnits(gateway, host.share.bind(host));
+  constructor({ tree, copy, host, runDirectory, stateDirectory, alone }: LocalLoopOptions) {
+    this.#shared = new SharedUnits(tree.place.gateway, host.share.bind(host));
     this.#tree = tree;
     this.#copy = copy;
     this.#host = host;

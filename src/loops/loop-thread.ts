@@ -13,13 +13,14 @@ import type { LoopThreadOptions } from './worker-loop.ts';
 const { configuration, lost, runDirectory, stateDirectory, gateway } = workerData as LoopThreadOptions;
 keepFoldersIn(runDirectory);
 const copy = new TreeCopy(configuration, lost);
+copy.tree.place.gateway = gateway;
 const host: LoopHost = {
   log: boundedLog((record) => management.log(record)),
   look: coalesced(() => management.look().catch((error: unknown) => survive(error))),
   apply: (operation) => management.apply(operation),
   share: (path, ask) => management.share(path, ask),
 };
-const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, gateway, alone: false });
+const loop = new LocalLoop({ tree: copy.tree, copy, host, runDirectory, stateDirectory, alone: false });
 const management = remoteObject(new Calls(parentPort!, offerObject(loop, loopBoundary)), hostBoundary);
 // A bug in one session costs a log line, and not the disks of all.
 const survive = (error: unknown) => logBug(host.log, 'loop', error);

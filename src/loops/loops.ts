@@ -19,8 +19,6 @@ export interface LoopOptions {
   readonly runDirectory?: string;
   /** The directory in which reservations and work on a medium outlive the process; without it they do not. */
   readonly stateDirectory?: string;
-  /** Units that gateways of a cluster can share are shared, and this is the target port group of this gateway. */
-  readonly gateway?: number | undefined;
   /**
    * The worker threads: some that serve, and one that receives. Absent, or where connections cannot go to another thread: this thread
    * does both.
@@ -304,14 +302,15 @@ export class Loops {
   }
 
   #local(): Loop {
-    const { stateDirectory, gateway } = this.#options;
+    const { stateDirectory } = this.#options;
     const runDirectory = this.#runDirectory();
-    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, gateway, alone: true });
+    return new LocalLoop({ tree: this.#tree, host: this.#host, runDirectory, stateDirectory, alone: true });
   }
 
   /** The options of a thread that begins now. */
   #threadOptions(): LoopThreadOptions {
-    const { stateDirectory, gateway } = this.#options;
+    const { stateDirectory } = this.#options;
+    const { gateway } = this.#tree.place;
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
     const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
     return { configuration: dumpTree(this.#tree), lost, runDirectory: this.#runDirectory(), stateDirectory, gateway };

@@ -28,7 +28,7 @@ export const targetOperations = [
         given === undefined || given === ''
           ? generateWwn(state.fabric.wwnTypes[0] ?? 'iqn', around)
           : newTargetName(state, given);
-      const target = new Target(state.fabric, wwn);
+      const target = new Target(state.fabric, wwn, state.place);
       state.targets.set(wwn, target);
       const undo = () => void state.targets.delete(wwn);
       if (state.fabric.tpgNodes) return { params: { wwn }, undo };

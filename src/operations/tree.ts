@@ -5,16 +5,17 @@ import { backstores } from '../backstore/index.ts';
 import { fabrics } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Auth } from '../target/auth.ts';
-import { type FabricState, fabricState, type Target, type Tpg } from '../target/target.ts';
+import { type FabricState, fabricState, type ServingPlace, type Target, type Tpg } from '../target/target.ts';
 import type { Raw } from './raw.ts';
 
 export class Tree {
+  readonly place: ServingPlace = {};
   /** Kind → name → storage object, in the order of creation. */
   readonly storageObjects: ReadonlyMap<string, Map<string, StorageObject>> = new Map(
     backstores.map((backstore) => [backstore.name, new Map<string, StorageObject>()]),
   );
   readonly fabrics: ReadonlyMap<string, FabricState> = new Map(
-    fabrics.map((fabric) => [fabric.name, fabricState(fabric)]),
+    fabrics.map((fabric) => [fabric.name, fabricState(fabric, this.place)]),
   );
   /** The parts of the saved file that could not be restored, as they stood there: they go back there with every save. */
   readonly kept: Kept = emptyKept();

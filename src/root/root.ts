@@ -238,7 +238,8 @@ export class Root {
         await replace();
         await this.#openAll('now');
       });
-    const loops = new Loops(this.tree, host, { ...this.#options, gateway: this.gateway?.number }, revive);
+    this.tree.place.gateway = this.gateway?.number;
+    const loops = new Loops(this.tree, host, this.#options, revive);
     this.#loops = loops;
     await loops.start();
     await this.#openAll('now');

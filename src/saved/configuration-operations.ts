@@ -99,7 +99,7 @@ function clear(tree: Tree, filter: RestoreFilter): StorageObject[] {
       state.targets.delete(target.wwn);
     }
     if (!partial) {
-      const { targets: _, ...fresh } = fabricState(state.fabric);
+      const { targets: _, ...fresh } = fabricState(state.fabric, state.place);
       Object.assign(state, fresh);
     }
   }

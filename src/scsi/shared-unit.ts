@@ -48,12 +48,19 @@ export interface SharedUnit {
   readonly ask: SharedAsks;
 }
 
-/** Relative target port identifiers of a gateway begin behind those of the gateway before it. */
-const portsOfGateway = 0x1000;
+/** The numbers that one gateway can give begin behind those of the gateway before it. */
+const numbersOfGateway = 0x1000;
 
-/** The identifier that a port has behind the gateway of this group: those of the first are as the tree has them. */
-export const portBehind = (relativePortId: number, group: number): number =>
-  (relativePortId + Math.max(0, group - 1) * portsOfGateway) & 0xffff;
+/**
+ * A number of the tree as initiators see it behind a gateway. A relative target port identifier, which is never 0, tells all ports of a
+ * target from one another (SPC-4 7.8.14), and so does a portal group tag its portal groups, each of which is in one machine
+ * (RFC 7143 4.4.1). Without gateways and behind the first one the numbers are the tree's, up to 4095.
+ */
+export function numberBehind(number: number, gateway: number | undefined): number {
+  if (gateway === undefined) return number;
+  const own = number === 0 ? 0 : ((number - 1) % (numbersOfGateway - 1)) + 1;
+  return own + Math.max(0, gateway - 1) * numbersOfGateway;
+}
 
 /** How the unit stands now: what has a limit ends by itself. */
 export function standingNow({ standing, until, now }: SharedUnit): SharedStanding {

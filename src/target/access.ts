@@ -5,7 +5,7 @@
 
 import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical-unit.ts';
 
-import { portBehind } from '../scsi/shared-unit.ts';
+import { numberBehind } from '../scsi/shared-unit.ts';
 import { isListed } from './access-list.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
@@ -132,26 +132,22 @@ export const portsOf = ({ exports, shared }: StorageObject): TargetPort[] =>
 
 /** The port through which a LUN is reached; of a unit that gateways share, behind the gateway of a group. */
 function portOfLun(lun: Lun, portGroup = portGroupOf(lun)): TargetPort {
-  const port = portOf(lun.tpg);
-  const { shared } = lun.storageObject;
-  return {
-    ...port,
-    portGroup,
-    relativePortId: shared ? portBehind(port.relativePortId, portGroup) : port.relativePortId,
-  };
+  const { tpg, storageObject } = lun;
+  return { ...portOf(tpg, storageObject.shared ? portGroup : undefined), portGroup };
 }
 
 /** The protocol identifier of iSCSI (SPC-4 7.6.1). */
 const iscsiProtocol = 5;
 
-/** The SCSI target port that a TPG is. */
-export function portOf(tpg: Tpg): TargetPort {
+/** The SCSI target port that a TPG is. @param gateway behind which; this one by default */
+export function portOf(tpg: Tpg, gateway = tpg.target.place.gateway): TargetPort {
   const { wwn, fabric } = tpg.target;
+  const tag = numberBehind(tpg.tag, gateway);
   return {
     targetName: wwn,
     // RFC 7143 4.4.1: iSCSI target name, ",t,0x" and the portal group tag in four hexadecimal digits.
-    portName: fabric.protocol === iscsiProtocol ? `${wwn},t,0x${tpg.tag.toString(16).padStart(4, '0')}` : wwn,
-    relativePortId: tpg.relativePortId,
+    portName: fabric.protocol === iscsiProtocol ? `${wwn},t,0x${tag.toString(16).padStart(4, '0')}` : wwn,
+    relativePortId: numberBehind(tpg.relativePortId, gateway),
     protocol: fabric.protocol,
     portGroup: 0,
   };

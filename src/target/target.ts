@@ -6,6 +6,7 @@
 import { Attributes, type AttributeTable } from '../attribute.ts';
 import { CommandLimits } from '../scsi/limits.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { numberBehind } from '../scsi/shared-unit.ts';
 import type { AccessList } from './access-list.ts';
 import { type Auth, emptyAuth } from './auth.ts';
 import type { Fabric } from './fabric.ts';
@@ -24,9 +25,16 @@ import { Ways } from './traffic.ts';
 
 type Unknown = Readonly<Record<string, unknown>>;
 
+/** The place where a tree is served. */
+export interface ServingPlace {
+  /** The number of this gateway, which is its target port group, among those that share the tree; absent: nobody shares it. */
+  gateway?: number | undefined;
+}
+
 /** A fabric's part of the tree. */
 export interface FabricState extends PropertiesOf<Omit<typeof fabricFields, 'name'>> {
   readonly fabric: Fabric;
+  readonly place: ServingPlace;
   readonly targets: Map<string, Target>;
   readonly discoveryAuth: Auth;
   /** The CHAP accounts, name → secret: TPGs and discovery use them by name. */
@@ -36,8 +44,9 @@ export interface FabricState extends PropertiesOf<Omit<typeof fabricFields, 'nam
 }
 
 /** A fabric without targets. */
-export const fabricState = (fabric: Fabric): FabricState => ({
+export const fabricState = (fabric: Fabric, place: ServingPlace = {}): FabricState => ({
   fabric,
+  place,
   targets: new Map(),
   discoveryAuth: emptyAuth(),
   discoveryAuthEnabled: false,
@@ -50,14 +59,16 @@ export const fabricState = (fabric: Fabric): FabricState => ({
 export class Target implements Omit<PropertiesOf<typeof targetFields>, 'fabric'> {
   readonly fabric: Fabric;
   readonly wwn: string;
+  readonly place: ServingPlace;
   /** The target portal groups by tag. */
   readonly tpgs = new Map<number, Tpg>();
   /** Keys of saveconfig.json that are not ours: written back as they were. */
   unknown: Unknown = {};
 
-  constructor(fabric: Fabric, wwn: string) {
+  constructor(fabric: Fabric, wwn: string, place: ServingPlace = {}) {
     this.fabric = fabric;
     this.wwn = wwn;
+    this.place = place;
   }
 
   /** The path: `/iscsi/iqn…`. */
@@ -181,6 +192,11 @@ export class Tpg implements PropertiesOf<typeof tpgFields> {
     this.relativePortId = relativePortId;
     this.attributes = new Attributes(target.fabric.tpgAttributes);
     this.parameters = new Attributes(target.fabric.tpgParameters);
+  }
+
+  /** The tag that initiators see: portals of one tag are those of one gateway (RFC 7143 4.4.1). */
+  get portalGroupTag(): number {
+    return numberBehind(this.tag, this.target.place.gateway);
   }
 
   /** An attribute as a number, 0 where the fabric has none of that name. */

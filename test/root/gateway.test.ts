@@ -75,6 +75,23 @@ async function connect({ port }: Member): Promise<Connected['initiator']> {
   return connected.initiator;
 }
 
+/** A port as initiators are told of it: its address and tag by discovery, and the ports and names of VPD pages. */
+async function portSeen({ port }: Member, initiator: Send) {
+  const asking = await connectInitiator(port, target, initiatorName, { SessionType: 'Discovery' });
+  const { text } = await asking.initiator.text({ SendTargets: 'All' });
+  asking.close();
+  const page = async (code: number) =>
+    (await send(initiator, [0x12, 1, code, 0x4, 0, 0], { read: true, length: 0x400 })).data;
+  const [own, ports] = [await page(0x83), await page(0x88)];
+  return {
+    found: text['TargetAddress'],
+    own: own.toString('latin1').match(/,t,0x\w+/g),
+    ports: ports.toString('hex'),
+    names: ports.toString('latin1').match(/,t,0x\w+/g),
+    groups: (await send(initiator, reportGroups, { read: true, length: 255 })).data.toString('hex', 4),
+  };
+}
+
 /** Asks until the answer is what is waited for: who owns a unit changes by itself. */
 async function until<T>(ask: () => T | Promise<T>, is: (answer: T) => boolean): Promise<T> {
   for (let waited = 0; ; waited += 50) {
@@ -156,6 +173,14 @@ describe('a pair of gateways', withPrograms, () => {
       statesOf(await send(initiator, reportGroups, { read: true, length: 255 }));
     expect(await groups(one)).toEqual({ [owner.gateway.number]: 0, [other.gateway.number]: 2 });
     expect(await groups(two)).toEqual(await groups(one));
+    // SPC-4 7.8.14, RFC 7143 4.4.1: ports of one device behind two gateways are two, and both gateways name both.
+    const [seenAtA, seenAtB] = [await portSeen(a, owner === a ? one : two), await portSeen(b, owner === a ? two : one)];
+    expect(seenAtA).toMatchObject({ found: `127.0.0.1:${a.port},1`, own: [',t,0x0001'] });
+    expect(seenAtB).toMatchObject({ found: `127.0.0.1:${b.port},4097`, own: [',t,0x1001'] });
+    expect(seenAtA.names).toEqual([',t,0x0001', ',t,0x1001']);
+    expect(seenAtA.groups).toMatch(/^(.{4}0001.{6}01.{4}0001).{4}(0002).{6}01.{4}1001$/);
+    for (const same of ['names', 'ports', 'groups'] as const) expect(seenAtB[same]).toEqual(seenAtA[same]);
+
     const data = Buffer.alloc(512, 0x11);
     expect(await send(one, write, { data, write: true, length: 512 })).toMatchObject({ status: 0 });
 
