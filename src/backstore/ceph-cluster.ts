@@ -81,7 +81,8 @@ export async function joinCluster(address: CephAddress): Promise<CephCluster> {
   }
 }
 
-async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress): Promise<CephCluster> {
+async function connect(library: Ceph, key: string, { conf, user }: CephAddress): Promise<CephCluster> {
+  const { rados } = library;
   const place = new BigInt64Array(1);
   const refused = (what: string, error: unknown) =>
     new OperatorError(
@@ -109,9 +110,10 @@ async function connect({ rados }: Ceph, key: string, { conf, user }: CephAddress
     throw error;
   }
   check('it does not say our address', rados.addresses.now(handle, place));
-  const client = bareAddress(textAt(place[0]!));
-  rados.free.now(place[0]!);
-  return new CephCluster(handle, client, rados, queue);
+  const [address = 0n] = place;
+  const client = bareAddress(textAt(address));
+  rados.free.now(address);
+  return new CephCluster(handle, client, library, queue);
 }
 
 /** The system error of a result. */
@@ -127,17 +129,20 @@ export const shutOutSeconds = 86_400.5;
 export class CephCluster {
   /** The name by which the cluster knows us: the address that a blocklist names. */
   readonly client: string;
+  /** The calls of the two libraries. They are there: a cluster is connected to by them. */
+  readonly rados: Ceph['rados'];
+  readonly rbd: Ceph['rbd'];
   readonly #handle: number;
-  readonly #rados: Ceph['rados'];
   readonly #waits: Waits;
   readonly #pools = new Map<string, Promise<number>>();
   #users = 0;
   #isOver = false;
 
-  constructor(handle: number, client: string, rados: Ceph['rados'], queue: Waits) {
+  constructor(handle: number, client: string, { rados, rbd }: Ceph, queue: Waits) {
     this.#handle = handle;
     this.client = client;
-    this.#rados = rados;
+    this.rados = rados;
+    this.rbd = rbd;
     this.#waits = queue;
   }
 
@@ -161,8 +166,8 @@ export class CephCluster {
   }
 
   async #end(): Promise<void> {
-    for (const pool of this.#pools.values()) await pool.then((one) => this.#rados.leavePool.now(one)).catch(() => {});
-    await this.#waits.during(() => this.#rados.shutdown.later(this.#handle));
+    for (const pool of this.#pools.values()) await pool.then((one) => this.rados.leavePool.now(one)).catch(() => {});
+    await this.#waits.during(() => this.rados.shutdown.later(this.#handle));
   }
 
   /** Makes a call that may wait for the cluster. It keeps `args` until it ends. @throws a system error */
@@ -182,13 +187,13 @@ export class CephCluster {
   async #openPool(name: string, namespace: string | undefined): Promise<number> {
     const place = new BigInt64Array(1);
     try {
-      await this.call(this.#rados.pool, this.#handle, name, place);
+      await this.call(this.rados.pool, this.#handle, name, place);
     } catch (error) {
       const hint = systemErrorCode(error) === 'ENOENT' ? 'ceph osd pool ls shows which there are.' : reasonOf(error);
       throw new OperatorError(`There is no pool ${name} that we can use`, hint);
     }
     const pool = Number(place[0]);
-    if (namespace !== undefined) this.#rados.setNamespace.now(pool, namespace);
+    if (namespace !== undefined) this.rados.setNamespace.now(pool, namespace);
     return pool;
   }
 
@@ -205,7 +210,7 @@ export class CephCluster {
     const others = clients.map(bareAddress).filter((one) => one !== this.client);
     for (const addr of others)
       await this.#tell({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: shutOutSeconds });
-    if (others.length > 0) await this.call(this.#rados.latestMap, this.#handle);
+    if (others.length > 0) await this.call(this.rados.latestMap, this.#handle);
   }
 
   async #tell(command: Readonly<Record<string, string | number>>): Promise<string> {
@@ -213,7 +218,7 @@ export class CephCluster {
     const list = new BigInt64Array([addressOf(words)]);
     const [output, outputLength] = [new BigInt64Array(1), new BigInt64Array(1)];
     const [status, statusLength] = [new BigInt64Array(1), new BigInt64Array(1)];
-    const { ask, free } = this.#rados;
+    const { ask, free } = this.rados;
     await this.call(ask, this.#handle, list, 1, 0, 0, output, outputLength, status, statusLength);
     try {
       if (outputLength[0] === 0n) return '';
@@ -221,7 +226,7 @@ export class CephCluster {
     } finally {
       // The call needed the memory of the words until here.
       words.fill(0);
-      for (const one of [output[0]!, status[0]!]) if (one !== 0n) free.now(one);
+      for (const [one = 0n] of [output, status]) if (one !== 0n) free.now(one);
     }
   }
 }

@@ -12,7 +12,7 @@ import { type ForeignMemory, foreignMemory } from '../system/foreign-memory.ts';
 import { until } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import type { CephCluster } from './ceph-cluster.ts';
-import { type Ceph, ceph, notifyByEventfd } from './librbd.ts';
+import { type Ceph, notifyByEventfd } from './librbd.ts';
 
 /** The number of slots of an image, and the bytes of each, which are used as far as they are needed. */
 const slots = 128;
@@ -69,7 +69,7 @@ export class RbdImage {
 
   /** Opens an image. @throws a system error: ENOENT when there is no such image */
   static async open(cluster: CephCluster, pool: number, name: string): Promise<RbdImage> {
-    const { rbd } = ceph()!;
+    const { rbd } = cluster;
     const place = foreignMemory(BigInt64Array.BYTES_PER_ELEMENT);
     try {
       await polled(rbd, 'rbd_open', (completion) => rbd.open.now(pool, name, place.address, 0, completion));

@@ -7,7 +7,7 @@ import { OperatorError, systemErrorCode } from '../errors.ts';
 import { textAt } from '../system/ffi.ts';
 import type { Claim } from './backstore.ts';
 import { bareAddress, type CephCluster } from './ceph-cluster.ts';
-import { ceph, exclusive, feature, watcherWords } from './librbd.ts';
+import { exclusive, feature, watcherWords } from './librbd.ts';
 import type { RbdImage } from './rbd-image.ts';
 
 /** The number of holders that are asked for: one client has an exclusive lock, and more are counted while it changes hands. */
@@ -18,7 +18,7 @@ const nobody = 'ENOENT';
 
 /** The client that holds an image's lock, by its address; undefined when nobody does. @throws a system error */
 async function holderOf(cluster: CephCluster, { handle }: RbdImage): Promise<string | undefined> {
-  const { rbd } = ceph()!;
+  const { rbd } = cluster;
   const mode = new Int32Array(1);
   const owners = new BigInt64Array(ownersMax);
   const count = new BigInt64Array([BigInt(ownersMax)]);
@@ -39,7 +39,7 @@ async function holderOf(cluster: CephCluster, { handle }: RbdImage): Promise<str
  * error
  */
 async function watchersOf(cluster: CephCluster, { handle }: RbdImage): Promise<string[]> {
-  const { rbd } = ceph()!;
+  const { rbd } = cluster;
   const watchers = new BigInt64Array(watcherWords * watchersMax);
   const count = new BigInt64Array([BigInt(watchersMax)]);
   await cluster.call(rbd.watchers, handle, watchers, count);
@@ -53,7 +53,7 @@ async function watchersOf(cluster: CephCluster, { handle }: RbdImage): Promise<s
  * @throws OperatorError when a holder lives
  */
 export async function takeLock(cluster: CephCluster, image: RbdImage, name: string, claim: Claim): Promise<void> {
-  const { rbd } = ceph()!;
+  const { rbd } = cluster;
   const features = new BigUint64Array(1);
   await cluster.call(rbd.features, image.handle, features);
   const [offered = 0n] = features;
@@ -94,7 +94,7 @@ async function makeWay(
     if (watchers.some((one) => bareAddress(one) === address)) throw held(name, address);
   }
   // The holder is blocklisted before its lock is taken away (rbd_blocklist_on_break_lock).
-  await cluster.call(ceph()!.rbd.breakLock, image.handle, exclusive, holder);
+  await cluster.call(cluster.rbd.breakLock, image.handle, exclusive, holder);
   // The blocklist entry lasts for as long as we say.
   await cluster.shutOutOthers(shutOut);
 }
@@ -108,6 +108,6 @@ const held = (name: string, holder: string) =>
 /** Whether the lock is ours, as the cluster sees it. @throws a system error: ESHUTDOWN when we are shut out */
 export async function holdsLock(cluster: CephCluster, { handle }: RbdImage): Promise<boolean> {
   const isOwner = new Int32Array(1);
-  await cluster.call(ceph()!.rbd.isOwner, handle, isOwner);
+  await cluster.call(cluster.rbd.isOwner, handle, isOwner);
   return isOwner[0] === 1;
 }

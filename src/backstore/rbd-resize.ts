@@ -2,7 +2,6 @@
 
 import { OperatorError } from '../errors.ts';
 import type { CephCluster } from './ceph-cluster.ts';
-import { ceph } from './librbd.ts';
 import { within } from './patience.ts';
 import { nameOfImage, type RbdAddress } from './rbd-address.ts';
 import type { RbdImage } from './rbd-image.ts';
@@ -18,7 +17,7 @@ export const sizeOfImage = (address: RbdAddress): Promise<number> =>
 /** Resizes an image. @throws OperatorError */
 export async function resizeImage(address: RbdAddress, size: number): Promise<void> {
   await withImage(address, async (cluster, image) => {
-    await cluster.call(ceph()!.rbd.resize, image.handle, size);
+    await cluster.call(cluster.rbd.resize, image.handle, size);
   });
 }
 

@@ -3,7 +3,7 @@
 import { systemErrorCode } from '../errors.ts';
 import type { Space } from './backstore.ts';
 import type { CephCluster } from './ceph-cluster.ts';
-import { ceph, feature } from './librbd.ts';
+import { feature } from './librbd.ts';
 import type { RbdImage } from './rbd-image.ts';
 
 /** The bytes of an image's number in its pool, as text. */
@@ -52,7 +52,7 @@ async function allocatedOf(
   bytes: number,
   objectBytes: number,
 ): Promise<number> {
-  const { rados, rbd } = ceph()!;
+  const { rados, rbd } = cluster;
   const features = new BigUint64Array(1);
   await cluster.call(rbd.features, handle, features);
   const [offered = 0n] = features;

@@ -8,7 +8,7 @@ import { runningMs } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Claim, Snapshots, Space, Trouble, Volume } from './backstore.ts';
 import { type CephAddress, type CephCluster, joinCluster, shutOutSeconds } from './ceph-cluster.ts';
-import { ceph, imageInfoBytes, thick } from './librbd.ts';
+import { imageInfoBytes, thick } from './librbd.ts';
 import { within } from './patience.ts';
 import { nameOfImage, type RbdAddress } from './rbd-address.ts';
 import { RbdImage } from './rbd-image.ts';
@@ -104,7 +104,7 @@ const open = (address: RbdAddress, size: number, claim: Claim): Promise<Volume> 
 /** The size of an image, and of its objects. */
 export async function shapeOf(cluster: CephCluster, image: RbdImage): Promise<{ bytes: number; objectBytes: number }> {
   const info = new BigUint64Array(imageInfoBytes / BigUint64Array.BYTES_PER_ELEMENT);
-  await cluster.call(ceph()!.rbd.stat, image.handle, info, imageInfoBytes);
+  await cluster.call(cluster.rbd.stat, image.handle, info, imageInfoBytes);
   return { bytes: Number(info[0]), objectBytes: Number(info[1]) };
 }
 
