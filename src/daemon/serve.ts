@@ -15,7 +15,7 @@ import { endProcess } from '../system/process.ts';
 import { whenLate } from '../system/running-time.ts';
 import type { ServiceManager } from '../system/systemd.ts';
 import { tgtSocketOf } from '../tgt/protocol.ts';
-import { type Control, type CreateSession, listenControl } from './control.ts';
+import { type Control, type ControlOptions, type CreateSession, listenControl } from './control.ts';
 import { type StartedBy, type Status, summary } from './control-protocol.ts';
 import { countRepeats } from './repeats.ts';
 import { problems } from './status.ts';
@@ -57,91 +57,41 @@ export interface ServeOptions {
  * @throws OperatorError when another process holds the home, or its configuration cannot be read
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { home, stopped, manager } = options;
+  const { stopped, manager } = options;
   const events = new Map<string, number>();
   const repeats = countRepeats(options.log);
-  const counted: Log = (record) => {
+  const group = groupOf(options);
+  const { host, report } = await openServing(options, (record) => {
     const event = JSON.stringify({ level: record.level, event: record.event });
     events.set(event, (events.get(event) ?? 0) + 1);
     repeats.log(record);
-  };
-  const group = options.group === undefined ? undefined : groupNamed(options.group);
-  if (options.group !== undefined && group === undefined)
-    throw new OperatorError(`There is no group ${options.group}.`, `To make it: groupadd ${options.group}`);
-  const host = await openHost({
-    ...{ home, role: 'serve' as const, log: counted, workers: options.workers },
-    given: options.config === undefined ? undefined : new GivenConfiguration(options.config),
-    looked: () => report(host),
   });
   const { log } = host;
-  const report = reporter(log);
-  if (host.heldBy) {
-    await host.close();
-    const { message } = inUse(home, host.heldBy);
-    throw new OperatorError(
-      message,
-      `Two processes cannot serve the same configuration. To take over: tcli daemon restart --force`,
-    );
-  }
-  for (const warning of host.warnings) log({ level: 'warning', event: 'not restored', detail: { what: warning } });
-  // A bug in one session costs a log line, and not the disks of all.
-  const survive = (error: unknown) => logBug(log, 'process', error);
-  process.on('uncaughtException', survive);
-  process.on('unhandledRejection', survive);
   const asked = new AbortController();
   let ends: 'stop' | 'restart' = 'stop';
+  const stop = (how: 'stop' | 'restart') => {
+    ends = how;
+    asked.abort();
+  };
   const ending = AbortSignal.any([stopped, asked.signal]);
-  const watchdog = manager.watchdogMs && setInterval(() => manager.notify('WATCHDOG=1'), manager.watchdogMs / 2);
+  const retry = (again: Again) => host.root.retry(again).then(report);
   // Without portals, nothing else keeps the process alive.
-  const retry = (again: Again) => host.root.retry(again).then(() => report(host));
   const retrying = setInterval(() => void retry('when it is time'), retryMs);
-  const reload = () =>
-    void readAgain(host)
-      .then(() => retry('now'))
-      .then(() => manager.notify('READY=1', 'STATUS=Serving'));
-  process.on('SIGHUP', reload);
+  const release = attend(host, manager, () => retry('now'));
   // The service manager opened sockets for control and for portals; one by this name is for control.
   const inherited = manager.sockets.find(({ name }) => name === 'control');
   let control: Control | undefined;
-  let closeMetrics: (() => Promise<void>) | undefined;
-  let closeTgt: (() => Promise<void>) | undefined;
+  let closeOthers: (() => Promise<void>) | undefined;
   try {
-    control = await listenControl({
-      host,
-      role: 'serve',
-      version: options.version,
-      log,
-      createSession: options.createSession(host),
-      startedBy: options.startedBy,
-      stop(how) {
-        ends = how;
-        asked.abort();
-      },
-      ...(group !== undefined && { group }),
-      ...(inherited && { inherited: inherited.fd }),
-    });
-    if (control.isBlocked)
-      throw new OperatorError(
-        `No control socket could be made in ${home.runDirectory}: ${control.problem}`,
-        'Remove what stands there in its way, or choose another place with --home DIR.',
-      );
-    if (options.metrics) {
-      const { serveMetrics } = await import('./metrics.ts');
-      const status = control.status.bind(control);
-      closeMetrics = await serveMetrics({ host, log, at: options.metrics, status, events });
-    }
-    if (options.tgtadm !== undefined) {
-      const { listenTgt } = await import('../tgt/server.ts');
-      const path = tgtSocketOf(options.tgtadm, process.env);
-      closeTgt = await listenTgt({ host, log, path, stop: () => asked.abort(), ...(group !== undefined && { group }) });
-    }
+    control = await openControl(host, options, { group, inherited: inherited?.fd, stop });
+    closeOthers = await openOthers(host, options, { group, events, control, stop: () => asked.abort() });
     await host.start({
       givenUp: ending,
       sockets: manager.sockets.filter((socket) => socket !== inherited).map(({ fd }) => fd),
       ...(options.waitMs !== undefined && { waitMs: options.waitMs }),
     });
     const now = control.status();
-    report(host);
+    report();
     manager.notify('READY=1', `STATUS=${summary(now)}`);
     options.ready(now);
     await aborted(ending);
@@ -155,15 +105,117 @@ export async function serve(options: ServeOptions): Promise<void> {
     });
     // The order matters: a client that asked for the end sees its connection close when all is done.
     await host.close();
-    await closeMetrics?.();
-    await closeTgt?.();
+    await closeOthers?.();
     await control?.close();
     inTime();
+    release();
+    repeats.flush();
+  }
+}
+
+/** The number of the group that may control this process. @throws OperatorError when there is no such group */
+function groupOf({ group }: ServeOptions): number | undefined {
+  if (group === undefined) return undefined;
+  const number = groupNamed(group);
+  if (number === undefined) throw new OperatorError(`There is no group ${group}.`, `To make it: groupadd ${group}`);
+  return number;
+}
+
+/**
+ * Opens the home to serve it. @returns its host, and a function that logs which problems came and went
+ * @throws OperatorError when another process holds the home
+ */
+async function openServing(options: ServeOptions, log: Log): Promise<{ host: Host; report: () => void }> {
+  const { home, config, workers } = options;
+  const given = config === undefined ? undefined : new GivenConfiguration(config);
+  const host = await openHost({ home, role: 'serve', log, workers, given, looked: () => report() });
+  const report = reporter(host);
+  if (host.heldBy) {
+    await host.close();
+    const { message } = inUse(home, host.heldBy);
+    throw new OperatorError(
+      message,
+      `Two processes cannot serve the same configuration. To take over: tcli daemon restart --force`,
+    );
+  }
+  for (const warning of host.warnings) host.log({ level: 'warning', event: 'not restored', detail: { what: warning } });
+  return { host, report };
+}
+
+/**
+ * Attends to what the system wants of this process: signs of life, SIGHUP, and what becomes of a bug.
+ * @param retry tries again what could not be opened
+ * @returns a function that attends to it no longer
+ */
+function attend(host: Host, manager: ServiceManager, retry: () => Promise<void>): () => void {
+  // A bug in one session costs a log line, and not the disks of all.
+  const survive = (error: unknown) => logBug(host.log, 'process', error);
+  const reload = () =>
+    void readAgain(host)
+      .then(retry)
+      .then(() => manager.notify('READY=1', 'STATUS=Serving'));
+  const watchdog = manager.watchdogMs && setInterval(() => manager.notify('WATCHDOG=1'), manager.watchdogMs / 2);
+  process.on('uncaughtException', survive);
+  process.on('unhandledRejection', survive);
+  process.on('SIGHUP', reload);
+  return () => {
     clearInterval(watchdog);
     process.off('SIGHUP', reload);
     process.off('uncaughtException', survive);
     process.off('unhandledRejection', survive);
-    repeats.flush();
+  };
+}
+
+/** Opens the control socket, to `group` and on the `inherited` socket where there are such. @throws OperatorError where none can be made */
+async function openControl(
+  host: Host,
+  options: ServeOptions,
+  to: { group: number | undefined; inherited: number | undefined; stop: NonNullable<ControlOptions['stop']> },
+): Promise<Control> {
+  const control = await listenControl({
+    host,
+    role: 'serve',
+    version: options.version,
+    log: host.log,
+    createSession: options.createSession(host),
+    startedBy: options.startedBy,
+    stop: to.stop,
+    ...(to.group !== undefined && { group: to.group }),
+    ...(to.inherited !== undefined && { inherited: to.inherited }),
+  });
+  if (!control.isBlocked) return control;
+  await control.close();
+  throw new OperatorError(
+    `No control socket could be made in ${options.home.runDirectory}: ${control.problem}`,
+    'Remove what stands there in its way, or choose another place with --home DIR.',
+  );
+}
+
+/** Opens what is asked for beside control: the metrics, and the management socket of tgt. @returns a function that closes them */
+async function openOthers(
+  host: Host,
+  { metrics, tgtadm }: ServeOptions,
+  use: { group: number | undefined; events: ReadonlyMap<string, number>; control: Control; stop: () => void },
+): Promise<() => Promise<void>> {
+  const { log } = host;
+  const { group, events, control, stop } = use;
+  let closeMetrics: (() => Promise<void>) | undefined;
+  if (metrics) {
+    const { serveMetrics } = await import('./metrics.ts');
+    closeMetrics = await serveMetrics({ host, log, at: metrics, status: () => control.status(), events });
+  }
+  if (tgtadm === undefined) return async () => closeMetrics?.();
+  const { listenTgt } = await import('../tgt/server.ts');
+  const path = tgtSocketOf(tgtadm, process.env);
+  try {
+    const closeTgt = await listenTgt({ host, log, path, stop, ...(group !== undefined && { group }) });
+    return async () => {
+      await closeMetrics?.();
+      await closeTgt();
+    };
+  } catch (error) {
+    await closeMetrics?.();
+    throw error;
   }
 }
 
@@ -178,13 +230,17 @@ async function readAgain(host: Host): Promise<void> {
 }
 
 /** @returns a function that logs each problem once, when it begins or changes, and once more when it is over */
-function reporter(log: Log): (host: Host) => void {
+function reporter(host: Host): () => void {
+  const { log } = host;
   // The problems are in sets, since of ten thousand disks all may be missing at once.
   let before: ReadonlySet<string> = new Set();
-  return (host) => {
+  const subject = (problem: string) => {
+    const [path = problem] = problem.split(': ', 1);
+    return path;
+  };
+  return () => {
     if (!host.root.serving) return;
     const now = new Set(problems(host));
-    const subject = (problem: string) => problem.split(': ', 1)[0]!;
     const subjects = new Set(Array.from(now, subject));
     for (const problem of now)
       if (!before.has(problem)) log({ level: 'warning', event: 'not served', detail: { what: problem } });
