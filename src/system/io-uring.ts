@@ -62,11 +62,18 @@ const parameterWords = 30;
 const sqOffsets = 10;
 const cqOffsets = 20;
 
-const enter = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64']);
-const setup = foreignCall('syscall', 'int64', ['int64', 'int64', 'void *']);
-const register = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'void *', 'int64']);
-const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
-const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
+const enterCall = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'int64', 'int64', 'int64', 'int64']);
+const setupCall = foreignCall('syscall', 'int64', ['int64', 'int64', 'void *']);
+const registerCall = foreignCall('syscall', 'int64', ['int64', 'int64', 'int64', 'void *', 'int64']);
+const mmapCall = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'int', 'int64']);
+const munmapCall = foreignCall('munmap', 'int', ['int64', 'size_t']);
+
+/** The calls of a ring. @throws a system error where one of them cannot be had */
+function ringCalls() {
+  const [enter, setup, register, mmap, munmap] = [enterCall(), setupCall(), registerCall(), mmapCall(), munmapCall()];
+  if (!enter || !setup || !register || !mmap || !munmap) throw systemError('ENOSYS', 'io_uring_setup');
+  return { enter, setup, register, mmap, munmap };
+}
 
 /** Called in the turn in which the request ended. `memory` is the slot's, and another request's when the call returns. */
 type Done = (result: number, memory: Uint8Array) => void;
@@ -81,6 +88,7 @@ interface Region {
 
 /** The ring of one event loop. */
 export class IoUring {
+  readonly #calls = ringCalls();
   readonly #fd: number;
   readonly #event: number;
   readonly #watched: WatchedEvent;
@@ -115,14 +123,13 @@ export class IoUring {
 
   /** @throws a system error when the kernel, or the container of this process, does not allow a ring */
   constructor() {
-    const map = mmap();
-    if (!enter() || !setup() || !register() || !map || !munmap()) throw systemError('ENOSYS', 'io_uring_setup');
+    const { setup, mmap } = this.#calls;
     const parameters = new Uint32Array(parameterWords);
     parameters[2] = IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-    this.#fd = checked(setup()!.now(SYS_io_uring_setup, slots, parameters), 'io_uring_setup');
+    this.#fd = checked(setup.now(SYS_io_uring_setup, slots, parameters), 'io_uring_setup');
     const regions: Region[] = [];
     const region = (length: number, flags: number, fd: number, offset: number): number => {
-      const address = checked(map.now(0, length, PROT_READ_WRITE, flags, fd, offset), 'mmap');
+      const address = checked(mmap.now(0, length, PROT_READ_WRITE, flags, fd, offset), 'mmap');
       regions.push({ address, length });
       return address;
     };
@@ -176,7 +183,10 @@ export class IoUring {
   }
 
   #register(what: number, values: Int32Array): void {
-    checked(register()!.now(SYS_io_uring_register, this.#fd, what, values, values.length), 'io_uring_register');
+    checked(
+      this.#calls.register.now(SYS_io_uring_register, this.#fd, what, values, values.length),
+      'io_uring_register',
+    );
   }
 
   /** The number of requests that have a slot. */
@@ -208,8 +218,9 @@ export class IoUring {
   }
 
   #withSlot(begin: Begin): void {
-    if (this.#free.length > 0) begin(this.#free.pop()!);
-    else this.#waiting.push(begin);
+    const slot = this.#free.pop();
+    if (slot === undefined) this.#waiting.push(begin);
+    else begin(slot);
   }
 
   #begin(
@@ -257,7 +268,7 @@ export class IoUring {
   #enter(): void {
     // The flag may stand without any work: it is set behind the work, which may be done by then.
     let calls = Math.ceil(this.inFlight / workPerCall);
-    do enter()!.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
+    do this.#calls.enter.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
     while (this.#hasWork && --calls > 0);
     // Nobody tells of work that is left; and the kernel had no memory for entries that it did not take.
     if ((this.#hasWork || this.#begun > 0) && !this.#retrying) this.#retrying = setTimeout(this.#retry, retryMs);
@@ -315,7 +326,7 @@ export class IoUring {
 
   #release(): void {
     closeForeign(this.#fd);
-    for (const { address, length } of this.#regions) munmap()!.now(address, length);
+    for (const { address, length } of this.#regions) this.#calls.munmap.now(address, length);
     this.#held?.release();
   }
 }
