@@ -52,6 +52,46 @@ const blocksMax: ValueType<number> = {
   print: String,
 };
 
+/** The parameters of every user kind. @param string says what the kind's own string is */
+const parametersOf = (string: string): Backstore['parameters'] => [
+  { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },
+  { name: 'cfgstring', doc: string, type: types.string, required: true, kind: 'plain' },
+  wwnParameter,
+  {
+    name: 'hw_max_sectors',
+    doc: 'Blocks of 512 bytes in one command.',
+    type: blocksMax,
+    required: false,
+    kind: 'plain',
+  },
+  {
+    name: 'control',
+    doc: "Settings for LIO's own user backstore, kept in the file and without a meaning here.",
+    type: types.string,
+    required: false,
+    kind: 'plain',
+  },
+];
+
+/** The keys of every user kind in the saved file. */
+const keys: Backstore['keys'] = {
+  config: { type: 'string', required: true },
+  size: { type: 'number', required: true },
+  hw_max_sectors: { type: 'number' },
+  control: { type: 'string' },
+};
+
+const attributeDefaults: NonNullable<Backstore['attributeDefaults']> = (config, volume) => ({
+  ...(volume && {
+    block_size: volume.logicalBlockSize,
+    hw_block_size: volume.logicalBlockSize,
+    is_nonrot: volume.rotational ? 0 : 1,
+    unmap_granularity: Math.ceil(volume.discardGranularity / volume.logicalBlockSize),
+    max_unmap_lba_count: 0x200000,
+  }),
+  ...(typeof config['hw_max_sectors'] === 'number' && { hw_max_sectors: config['hw_max_sectors'] }),
+});
+
 /** Completes a kind that LIO has by tcmu-runner, with its parameters and the reading of a `cfgstring`. */
 export function userBackstore(kind: UserKind): Backstore {
   const { handler, doc, string, example, check, open, snapshots } = kind;
@@ -69,31 +109,8 @@ export function userBackstore(kind: UserKind): Backstore {
     example,
     elsewhere: true,
     lioAttributes: ['alua_support', 'emulate_pr', 'emulate_write_cache', 'pgr_support'],
-    parameters: [
-      { name: 'size', doc: 'Its size: 16M, 2G …', type: types.size, required: true, kind: 'plain' },
-      { name: 'cfgstring', doc: string, type: types.string, required: true, kind: 'plain' },
-      wwnParameter,
-      {
-        name: 'hw_max_sectors',
-        doc: 'Blocks of 512 bytes in one command.',
-        type: blocksMax,
-        required: false,
-        kind: 'plain',
-      },
-      {
-        name: 'control',
-        doc: "Settings for LIO's own user backstore, kept in the file and without a meaning here.",
-        type: types.string,
-        required: false,
-        kind: 'plain',
-      },
-    ],
-    keys: {
-      config: { type: 'string', required: true },
-      size: { type: 'number', required: true },
-      hw_max_sectors: { type: 'number' },
-      control: { type: 'string' },
-    },
+    parameters: parametersOf(string),
+    keys,
 
     async settle(create) {
       const kept = ['hw_max_sectors', 'control'].filter((key) => create[key] !== undefined);
@@ -107,14 +124,13 @@ export function userBackstore(kind: UserKind): Backstore {
     exchange: (config, size, cfgstring) => ({ ...config, ...mediumOf(size, cfgstring) }),
 
     async resize(config, asked, _force, served) {
-      if (kind.resize) {
-        const resized = await kind.resize(stringOf(config), Number(config['size']), asked, served);
-        return { config: { ...config, size: resized.size }, ...resized };
-      }
-      throw new OperatorError(
-        `user:${handler} goes on with the size that it was opened with.`,
-        kind.resized?.(stringOf(config), String(asked ?? 'SIZE')),
-      );
+      if (!kind.resize)
+        throw new OperatorError(
+          `user:${handler} goes on with the size that it was opened with.`,
+          kind.resized?.(stringOf(config), String(asked ?? 'SIZE')),
+        );
+      const resized = await kind.resize(stringOf(config), Number(config['size']), asked, served);
+      return { config: { ...config, size: resized.size }, ...resized };
     },
 
     ...(snapshots && {
@@ -132,15 +148,6 @@ export function userBackstore(kind: UserKind): Backstore {
 
     summary: (config) => `${stringOf(config) || '(no config)'} (${printSize(Number(config['size']))})`,
     created: (name, config) => `Created user-backed storage object ${name} size ${config['size']}.`,
-    attributeDefaults: (config, volume) => ({
-      ...(volume && {
-        block_size: volume.logicalBlockSize,
-        hw_block_size: volume.logicalBlockSize,
-        is_nonrot: volume.rotational ? 0 : 1,
-        unmap_granularity: Math.ceil(volume.discardGranularity / volume.logicalBlockSize),
-        max_unmap_lba_count: 0x200000,
-      }),
-      ...(typeof config['hw_max_sectors'] === 'number' && { hw_max_sectors: config['hw_max_sectors'] }),
-    }),
+    attributeDefaults,
   };
 }

@@ -68,17 +68,8 @@ export function attributeGroup(
   label = '',
 ): SettingGroup {
   const { table } = attributes;
-  // rtslib writes an empty `attributes`, and no empty `parameters`.
-  const isAlways = under === 'attributes';
   const beside = ours === 'beside' ? attributes.foreignNames : [];
   const keys = [...(under ? [under] : []), ...(ours === elsewhere ? [elsewhere] : []), ...beside];
-  const restoreOne = (key: string, value: unknown, told: Told) => {
-    const isSet = told.attempt(
-      () => attributes.set(key, attributes.check(key, textOf(value), name)),
-      (reason) => `${label}${reason}`,
-    );
-    if (!isSet) attributes.refuse(key, typeof value === 'number' ? value : textOf(value));
-  };
   return {
     name,
     keys,
@@ -91,12 +82,10 @@ export function attributeGroup(
       ),
     set: (key, text) => setAttribute(attributes, key, text, name),
     saved: (unknown) => ({
+      // rtslib writes an empty `attributes`, and no empty `parameters`.
       ...(under &&
-        (isAlways || Object.keys(table).length > 0) && {
-          [under]: {
-            ...(unknown[under] as Raw | undefined),
-            ...attributes.saved(),
-          },
+        (under === 'attributes' || Object.keys(table).length > 0) && {
+          [under]: { ...(unknown[under] as Raw | undefined), ...attributes.saved() },
         }),
       ...(ours === 'beside' && attributes.savedForeign()),
       ...(ours === elsewhere && {
@@ -108,12 +97,7 @@ export function attributeGroup(
       if (!isRaw(inside) && inside !== undefined && inside !== null) told.error(`${label}'${under}' is no object`);
       const left: Record<string, Raw> = {};
       const restoreAll = (all: Raw, where?: string) => {
-        const strange = Object.entries(all).filter(([key, value]) => {
-          const known = attributes.of(key);
-          if (!known) told.strange(key, `${label}Cannot find ${name}: ${key}`);
-          else if (!known.readOnly) restoreOne(key, value, told);
-          return !known;
-        });
+        const strange = restoreKnown(attributes, all, told, { noun: name, label });
         if (where && strange.length > 0) left[where] = Object.fromEntries(strange);
       };
       restoreAll(rawOf(inside), under);
@@ -122,6 +106,26 @@ export function attributeGroup(
       return left;
     },
   };
+}
+
+/** Sets the saved attributes that are known; a value that is refused stays in the file. @returns those that are not known */
+function restoreKnown(
+  attributes: Attributes<AttributeTable>,
+  all: Raw,
+  told: Told,
+  { noun, label }: { noun: 'attribute' | 'parameter'; label: string },
+): [string, unknown][] {
+  return Object.entries(all).filter(([key, value]) => {
+    const known = attributes.of(key);
+    if (!known) told.strange(key, `${label}Cannot find ${noun}: ${key}`);
+    if (!known || known.readOnly) return !known;
+    const isSet = told.attempt(
+      () => attributes.set(key, attributes.check(key, textOf(value), noun)),
+      (reason) => `${label}${reason}`,
+    );
+    if (!isSet) attributes.refuse(key, typeof value === 'number' ? value : textOf(value));
+    return false;
+  });
 }
 
 /** Sets an attribute. @returns a function that sets the old value again */

@@ -20,6 +20,12 @@ import { queueSizeMax, queuesMax } from './limits.ts';
 import { closeAll, type MessageAnswer, MessageError, type Rows } from './messages.ts';
 import { type RingAddresses, VirtQueue } from './virtqueue.ts';
 
+/** A number that a message says of a ring. */
+interface RingState {
+  readonly ring: number;
+  readonly value: number;
+}
+
 /** A ring as the front-end has described it. */
 interface Ring {
   size: number;
@@ -47,6 +53,7 @@ export class Rings {
     this.#reset = reset;
   }
 
+  /** The messages that are about rings. */
   rows(): Rows {
     const state = { bytes: ringState.length };
     const event = { bytes: numberPayload.length, descriptors: 1 };
@@ -55,21 +62,12 @@ export class Rings {
       setVringBase: {
         name: 'SET_VRING_BASE',
         ...state,
-        act: ({ payload }) => {
-          const { ring, value } = decode(ringState, payload);
-          this.#stopped(ring).base = value;
-          return undefined;
-        },
+        act: ({ payload }) => this.#setBase(decode(ringState, payload)),
       },
       setVringAddr: {
         name: 'SET_VRING_ADDR',
         bytes: ringAddresses.length,
-        act: ({ payload }) => {
-          const { ring, flags, ...addresses } = decode(ringAddresses, payload);
-          if (flags !== 0) throw new MessageError('it wants a log for live migration, which is not offered');
-          this.#stopped(ring).addresses = addresses;
-          return undefined;
-        },
+        act: ({ payload }) => this.#setAddresses(decode(ringAddresses, payload)),
       },
       setVringKick: {
         name: 'SET_VRING_KICK',
@@ -86,12 +84,7 @@ export class Rings {
       setVringEnable: {
         name: 'SET_VRING_ENABLE',
         ...state,
-        act: ({ payload }) => {
-          const { ring, value } = decode(ringState, payload);
-          this.#at(ring).isEnabled = value === 1;
-          this.#device.enable(ring, value === 1);
-          return undefined;
-        },
+        act: ({ payload }) => this.#enable(decode(ringState, payload)),
       },
       getVringBase: {
         name: 'GET_VRING_BASE',
@@ -108,13 +101,7 @@ export class Rings {
         name: 'SET_INFLIGHT_FD',
         bytes: inflightDescription.length,
         descriptors: 1,
-        act: ({ payload, descriptors }) => {
-          try {
-            return this.#takeInflight(decode(inflightDescription, payload), descriptors[0]);
-          } finally {
-            closeAll(descriptors);
-          }
-        },
+        act: ({ payload, descriptors }) => this.#setInflight(decode(inflightDescription, payload), descriptors),
       },
     };
   }
@@ -139,10 +126,24 @@ export class Rings {
     return ring;
   }
 
-  #setSize({ ring, value }: { ring: number; value: number }): undefined {
+  #setSize({ ring, value }: RingState): undefined {
     if (value === 0 || value > queueSizeMax || (value & (value - 1)) !== 0)
       throw new MessageError(`a ring of ${value} descriptors: it has a power of two, ${queueSizeMax} at most`);
     this.#stopped(ring).size = value;
+  }
+
+  #setBase({ ring, value }: RingState): undefined {
+    this.#stopped(ring).base = value;
+  }
+
+  #setAddresses({ ring, flags, ...addresses }: RingAddresses & { ring: number; flags: number }): undefined {
+    if (flags !== 0) throw new MessageError('it wants a log for live migration, which is not offered');
+    this.#stopped(ring).addresses = addresses;
+  }
+
+  #enable({ ring, value }: RingState): undefined {
+    this.#at(ring).isEnabled = value === 1;
+    this.#device.enable(ring, value === 1);
   }
 
   /** Starts the ring, which runs from here on as soon as it is enabled. */
@@ -217,6 +218,14 @@ export class Rings {
     const description = { ...wanted, bytes, offset: 0 };
     this.#takeInflight(description, fd);
     return { payload: encode(inflightDescription, description), descriptors: [fd] };
+  }
+
+  #setInflight(description: InflightDescription, descriptors: readonly number[]): undefined {
+    try {
+      return this.#takeInflight(description, descriptors[0]);
+    } finally {
+      closeAll(descriptors);
+    }
   }
 
   #takeInflight(description: InflightDescription, fd: number | undefined): undefined {
