@@ -1,7 +1,6 @@
 /** One gateway: tcli in a namespace and a home of its own, whose clock of the day may be set. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,8 +9,9 @@ import type { Network, NetworkParty } from './network.ts';
 const run = promisify(execFile);
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 /** Where Debian has it. */
-const fakeTime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
+export const fakeTime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 const logBytesMax = 200_000;
+const commandMs = 120_000;
 
 export class GatewayProcess {
   readonly party: NetworkParty;
@@ -32,19 +32,22 @@ export class GatewayProcess {
     return this.#log;
   }
 
+  /** Makes the home part of a cluster. */
+  async join(endpoints: readonly string[]): Promise<void> {
+    await mkdir(this.home, { recursive: true });
+    await this.tcli('cluster', 'join', endpoints.join(), '--name', this.party);
+  }
+
   /** Resolves when it serves. */
   async start(): Promise<void> {
-    await mkdir(this.home, { recursive: true });
     await this.jump(0);
-    const env = existsSync(fakeTime)
-      ? {
-          ...process.env,
-          LD_PRELOAD: fakeTime,
-          FAKETIME_TIMESTAMP_FILE: this.#clock,
-          FAKETIME_CACHE_DURATION: '1',
-          FAKETIME_DONT_FAKE_MONOTONIC: '1',
-        }
-      : process.env;
+    const env = {
+      ...process.env,
+      LD_PRELOAD: fakeTime,
+      FAKETIME_TIMESTAMP_FILE: this.#clock,
+      FAKETIME_CACHE_DURATION: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
     const [command = '', ...words] = [...this.#within, process.execPath, program, '--home', this.home, 'serve'];
     const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#process = child;
@@ -53,8 +56,18 @@ export class GatewayProcess {
     });
     await new Promise<void>((ready, fail) => {
       child.stdout.on('data', (data) => String(data).includes('Serving') && ready());
-      child.once('exit', (status) => fail(new Error(`gateway ${this.party} ended with ${status}:\n${this.#log}`)));
+      child.once('exit', () => fail(this.#ended(child)));
     });
+  }
+
+  #ended({ exitCode, signalCode }: ChildProcess): Error {
+    return new Error(`gateway ${this.party} ended by itself with ${exitCode ?? signalCode}`);
+  }
+
+  /** @throws Error when it has ended by itself */
+  check(): void {
+    const child = this.#process;
+    if (child && (child.exitCode !== null || child.signalCode !== null)) throw this.#ended(child);
   }
 
   get #within(): string[] {
@@ -64,7 +77,7 @@ export class GatewayProcess {
   /** `tcli --home HOME WORDS…` @returns what it prints. @throws when it fails */
   async tcli(...words: string[]): Promise<string> {
     const [command = '', ...all] = [...this.#within, process.execPath, program, '--home', this.home, ...words];
-    return (await run(command, all, { timeout: 120_000 })).stdout.trim();
+    return (await run(command, all, { timeout: commandMs })).stdout.trim();
   }
 
   /** Lines of the shell, one after the other. */
@@ -84,8 +97,9 @@ export class GatewayProcess {
   /** SIGTERM by default. Resolves when it has ended. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const child = this.#process;
+    this.check();
     this.#process = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child) return;
     child.removeAllListeners('exit');
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);

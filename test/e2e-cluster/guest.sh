@@ -41,6 +41,16 @@ verifies() {
   touch /tmp/fio.ended
 }
 
+# Writes the MiB of a number for ever; how often is in /tmp/written.
+writes() {
+  local count=0
+  echo 0 >/tmp/written
+  while dd if=/dev/zero of="$1" bs=1M count=1 seek="$2" oflag=direct conv=notrunc 2>/tmp/dd.out; do
+    count=$((count + 1))
+    echo $count >/tmp/written
+  done
+}
+
 stty -F /dev/ttyS1 raw -echo
 exec 5<>/dev/ttyS1
 echo 'the guest is up'

@@ -21,6 +21,9 @@ const attempts = 100;
 /** sg3-utils: NOT READY, UNIT ATTENTION, and a path that is being given up. */
 const transient = [2, 6, 11, 33];
 
+/** SET TARGET PORT GROUPS COMMAND FAILED. */
+const refused = 'Set target port groups command failed';
+
 /** One initiator on all portals. */
 export class LinuxHost {
   readonly guest: HostMachine;
@@ -38,8 +41,9 @@ export class LinuxHost {
   }
 
   async login(): Promise<void> {
+    // Each gateway names its own portal; a login fails where its tag is another one than discovery said.
     for (const { address, port } of this.#portals)
-      await this.guest.tell(`iscsiadm -m node -o new -T ${iqn} -p ${address}:${port}`);
+      await this.guest.tell(`iscsiadm -m discovery -t st -p ${address}:${port}`);
     for (const [name, value] of Object.entries(settings))
       await this.guest.tell(`iscsiadm -m node -T ${iqn} -o update -n '${name}' -v ${value}`);
     await this.guest.tell(`iscsiadm -m node -T ${iqn} --login`);
@@ -65,13 +69,14 @@ export class LinuxHost {
     return (await this.guest.ask(`multipathd show paths format '%d %t %o %T %p'`)).text;
   }
 
-  /** Each path answers, and at least one of them takes I/O. */
+  /** Each path answers, and of several at least one takes I/O. */
   async areAllPathsUp(): Promise<boolean> {
     const text = await this.paths();
     const states = this.disks.map(
       (disk) => new RegExp(`^${disk.slice(5)} +active +running +(\\S+)`, 'm').exec(text)?.[1],
     );
-    return states.every((state) => state === 'ready' || state === 'ghost') && states.includes('ready');
+    const isReady = states.length === 1 || states.includes('ready');
+    return isReady && states.every((state) => state === 'ready' || state === 'ghost');
   }
 
   /** One command of sg3-utils; it is sent again while the target says that it is between two states. */
@@ -126,9 +131,11 @@ export class LinuxHost {
     return generation;
   }
 
-  /** The host has a path be Active/optimized: SET TARGET PORT GROUPS. */
-  async activate(at: number): Promise<void> {
-    await this.#scsi(`sg_stpg -o ${this.disks[at]}`);
+  /** The host has a path be Active/optimized: SET TARGET PORT GROUPS. @returns false: the target does not do so */
+  async activate(at: number): Promise<boolean> {
+    const { status, text } = await this.guest.ask(`sg_stpg -o ${this.disks[at]}`);
+    if (status !== 0 && !text.includes(refused)) throw new Error(`sg_stpg: status ${status}\n${text}`);
+    return status === 0;
   }
 }
 

@@ -4,16 +4,19 @@
  */
 
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
 /** Parties of the network, by the last number of the address. */
-const addresses = { a: 1, ceph: 21, host1: 31 } as const;
+const addresses = { a: 1, b: 2, etcd0: 11, etcd1: 12, etcd2: 13, ceph: 21, host1: 31, host2: 32 } as const;
 export type NetworkParty = keyof typeof addresses;
 
 /** Hosts are machines with a network card of their own; all others are processes in a namespace. */
 const isMachine = (party: NetworkParty): boolean => party.startsWith('host');
+
+export const etcdParties = ['etcd0', 'etcd1', 'etcd2'] as const satisfies readonly NetworkParty[];
 
 export const addressOf = (party: NetworkParty): string => `10.214.0.${addresses[party]}`;
 /** The other end of a machine's network card. */
@@ -68,17 +71,12 @@ export class Network {
     return ['ip', 'netns', 'exec', this.#name(isMachine(party) ? 'switch' : party)];
   }
 
-  /** Nothing passes between two parties any more, either way; connections stay as they are. */
-  async cut(one: NetworkParty, other: NetworkParty): Promise<void> {
-    await this.#nft(`add element bridge cuts pairs { ${pairs(one, other)} }`);
-  }
-
-  async mend(one: NetworkParty, other: NetworkParty): Promise<void> {
-    await this.#nft(`delete element bridge cuts pairs { ${pairs(one, other)} }`);
-  }
-
-  async mendAll(): Promise<void> {
-    await this.#nft('flush set bridge cuts pairs');
+  /** Nothing passes between a party and others for so long, either way; connections stay as they are. */
+  async cut(one: NetworkParty, others: readonly NetworkParty[], forMs: number): Promise<void> {
+    const pairs = others.map((other) => `"${one}" . "${other}", "${other}" . "${one}"`).join(', ');
+    await this.#nft(`add element bridge cuts pairs { ${pairs} }`);
+    await sleep(forMs);
+    await this.#nft(`delete element bridge cuts pairs { ${pairs} }`);
   }
 
   async stop(): Promise<void> {
@@ -93,5 +91,3 @@ export class Network {
   readonly #ip = (namespace: string, ...words: string[]) => run('ip', ['-n', namespace, ...words.join(' ').split(' ')]);
   readonly #nft = (line: string) => run('ip', ['netns', 'exec', this.#name('switch'), 'nft', line]);
 }
-
-const pairs = (one: NetworkParty, other: NetworkParty): string => `"${one}" . "${other}", "${other}" . "${one}"`;

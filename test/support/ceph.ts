@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
+import { type ProcessPlace, thisMachine } from './process-place.ts';
 import { makeFolder, removeFolder } from './scratch.ts';
 import { run } from './tcli.ts';
 
@@ -18,20 +19,12 @@ export const cephPrograms = ['ceph', 'ceph-mgr', 'ceph-mon', 'ceph-osd', 'rbd'] 
 /** Bytes of the file that the OSD has, which stays sparse. */
 const storeBytes = 4 * 1024 ** 3;
 const upMs = 60_000;
-const here: CephPlace = { address: '127.0.0.1', within: [] };
 
 export interface CephOptions {
   /** Seconds after which the cluster takes a client for dead that has not been heard; Ceph's own default is 30. */
   readonly watchTimeout?: number;
   /** Where its daemons are, instead of 127.0.0.1. */
-  readonly place?: CephPlace;
-}
-
-/** An address of the cluster's own. */
-export interface CephPlace {
-  readonly address: string;
-  /** Words before every command line: it runs elsewhere. */
-  readonly within: readonly string[];
+  readonly place?: ProcessPlace;
 }
 
 /** A cluster that runs. */
@@ -39,16 +32,16 @@ export class TestCluster {
   readonly folder: string;
   readonly conf: string;
   readonly #daemons = new Map<string, ChildProcess>();
-  readonly #place: CephPlace;
+  readonly #place: ProcessPlace;
 
-  private constructor(folder: string, place: CephPlace) {
+  private constructor(folder: string, place: ProcessPlace) {
     this.folder = folder;
     this.#place = place;
     this.conf = join(folder, 'ceph.conf');
   }
 
   /** Ready to make images in the pool `rbd`. */
-  static async start({ watchTimeout = 30, place = here }: CephOptions = {}): Promise<TestCluster> {
+  static async start({ watchTimeout = 30, place = thisMachine }: CephOptions = {}): Promise<TestCluster> {
     const cluster = new TestCluster(makeFolder(), place);
     try {
       await cluster.#make(watchTimeout);

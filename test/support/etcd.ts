@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../../src/system/running-time.ts';
 import { freePort } from './free-port.ts';
+import { type ProcessPlace, thisMachine } from './process-place.ts';
 
 /** The options of a cluster of etcd. */
 export interface EtcdClusterOptions {
@@ -13,6 +14,8 @@ export interface EtcdClusterOptions {
   /** Further words of the command line; with `https` members are asked by TLS. */
   readonly words?: readonly string[];
   readonly scheme?: 'http' | 'https';
+  /** A place for each member, instead of `members` on 127.0.0.1. */
+  readonly places?: readonly ProcessPlace[];
 }
 
 /** Members of etcd that know one another. */
@@ -22,15 +25,17 @@ export class EtcdCluster {
   readonly #running: (ChildProcess | undefined)[] = [];
 
   /** Resolves when all of them serve. */
-  static async start({ folder, members = 1, words = [], scheme = 'http' }: EtcdClusterOptions): Promise<EtcdCluster> {
+  static async start(options: EtcdClusterOptions): Promise<EtcdCluster> {
+    const { folder, members = 1, words = [], scheme = 'http', places = Array(members).fill(thisMachine) } = options;
     const cluster = new EtcdCluster();
     const peers: string[] = [];
-    for (let i = 0; i < members; i += 1) {
-      cluster.endpoints.push(`${scheme}://127.0.0.1:${await freePort()}`);
-      peers.push(`http://127.0.0.1:${await freePort()}`);
+    for (const { address } of places) {
+      cluster.endpoints.push(`${scheme}://${address}:${await freePort()}`);
+      peers.push(`http://${address}:${await freePort()}`);
     }
     for (const [i, endpoint] of cluster.endpoints.entries())
       cluster.#commands.push([
+        ...[...places[i]!.within, 'etcd'],
         ...['--name', `m${i}`, '--data-dir', join(folder, `m${i}`), '--logger', 'zap'],
         ...['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint],
         ...['--listen-peer-urls', peers[i]!, '--initial-advertise-peer-urls', peers[i]!],
@@ -45,7 +50,8 @@ export class EtcdCluster {
 
   /** Starts a member (again). Resolves when it serves. */
   async run(member: number): Promise<void> {
-    const child = spawn('etcd', this.#commands[member]!, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [command = '', ...words] = this.#commands[member]!;
+    const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#running[member] = child;
     let said = '';
     await new Promise<void>((resolve, reject) => {

@@ -1,0 +1,88 @@
+/** A host at its work on the disk of a pair, and what it must not notice. */
+
+import { join } from 'node:path';
+import type { Mishap } from './faults.ts';
+import type { HostMachine } from './guest.ts';
+import { LinuxHost, until } from './initiator.ts';
+import type { GatewayPair } from './stage.ts';
+import { Writer } from './written.ts';
+
+/** 4 MiB from the start of the disk are the writer's, what comes from 16 MiB on is fio's. */
+const writerBlocks = 1024;
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
+/** A host at its work. */
+export class Proof {
+  readonly #pair: GatewayPair;
+  readonly #initiator: LinuxHost;
+  readonly #writer: Writer;
+  readonly #late: string[] = [];
+  #longestMs = 0;
+  #steps = 0;
+
+  private constructor(pair: GatewayPair, initiator: LinuxHost, writer: Writer) {
+    this.#pair = pair;
+    this.#initiator = initiator;
+    this.#writer = writer;
+  }
+
+  static async begin(pair: GatewayPair, guest: HostMachine, seed: number): Promise<Proof> {
+    const initiator = new LinuxHost(guest, pair.portals);
+    await initiator.login();
+    await initiator.reserve();
+    const { device } = initiator;
+    await guest.tell(`verifies ${device} </dev/null >/dev/null 2>&1 &`);
+    const writer = await Writer.start(guest, { device, blocks: writerBlocks, seed });
+    const proof = new Proof(pair, initiator, writer);
+    await proof.#works();
+    return proof;
+  }
+
+  /** Writes are acknowledged, and every path is there. */
+  async #works(): Promise<void> {
+    const { acknowledged } = await this.#writer.pace();
+    await until('writes are acknowledged', async () => (await this.#writer.pace()).acknowledged > acknowledged + 20);
+    await until('every path is up', () => this.#initiator.areAllPathsUp());
+    for (const gateway of this.#pair.gateways) gateway.check();
+    const failed = await this.#initiator.guest.ask('cat /tmp/fio.failed');
+    if (failed.status === 0) throw new Error(`fio found what it did not write, or had an error: ${failed.text}`);
+  }
+
+  /** One fault, what the host noticed of it, and the reservations after it. */
+  async suffer({ name, happen, limitMs }: Mishap): Promise<void> {
+    await this.#writer.forget();
+    const outcome = await happen({ pair: this.#pair, initiator: this.#initiator });
+    await this.#works();
+    const { longestGapMs, longestWriteMs } = await this.#writer.pace();
+    this.#longestMs = Math.max(this.#longestMs, longestWriteMs);
+    const came = typeof outcome === 'string' ? `, ${outcome}` : '';
+    const said = `${name}${came}: no answer for ${seconds(longestGapMs)}, the slowest write ${seconds(longestWriteMs)}`;
+    console.log(said);
+    if (limitMs !== undefined && longestGapMs > limitMs) this.#late.push(`${said}; ${seconds(limitMs)} are promised`);
+    this.#steps += 1;
+    await this.#initiator.checkReservations(this.#steps);
+  }
+
+  /** Stops what writes, and compares. @param isTimed what took longer than is promised is a failure */
+  async end(folder: string, isTimed: boolean): Promise<void> {
+    const { guest } = this.#initiator;
+    await guest.tell('touch /tmp/enough');
+    await until('fio has ended', async () => (await guest.ask('[ -e /tmp/fio.ended ]')).status === 0);
+    await this.#works();
+    const { acknowledged, reads } = await this.#writer.pace();
+    const record = await this.#writer.record();
+    const passes = await guest.tell('cat /tmp/fio.passes');
+    const { text: complaints } = await guest.ask("dmesg | grep -E 'I/O error, dev dm-|Buffer I/O error|Call Trace'");
+    if (complaints) throw new Error(`the guest's kernel complained:\n${complaints}`);
+    const image = join(folder, 'image');
+    await this.#pair.copy(image);
+    const found = this.#writer.compare(record, image);
+    console.log(
+      `${this.#steps} faults: ${acknowledged} writes acknowledged, ${reads} reads right, ${found} blocks as acknowledged in the image, ` +
+        `${passes} passes of fio; the longest pause ${seconds(this.#longestMs)}`,
+    );
+    if (isTimed && this.#late.length > 0)
+      throw new Error(`Some took longer than is promised:\n${this.#late.join('\n')}`);
+  }
+}
