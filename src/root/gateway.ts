@@ -69,7 +69,7 @@ interface Unit {
 }
 
 /** ASYMMETRIC ACCESS STATE (SPC-4 6.37). */
-const states = { optimized: 0, standby: 2, unavailable: 3, transitioning: 15 } as const;
+const states = { optimized: 0, standby: 2, unavailable: 3 } as const;
 
 /** How long the end of this process waits until others have what it served. */
 const endMs = 6_000;
@@ -355,10 +355,10 @@ export class Gateway {
     return Array.from(this.#numbers(), ([name, number]) => {
       const isHere = name === this.#options.name;
       const isThere = isHere || custody.alive.has(name);
-      let state: number = isServed ? states.standby : states.transitioning;
-      if (isServed && owner.gateway === name) state = states.optimized;
+      // Between two owners each is as it was, or will be: Linux asks one that says "transitioning" again after 2 s, but has one that
+      // stands by activated at once, which waits until the unit is served there.
+      let state: number = isServed && owner.gateway === name ? states.optimized : states.standby;
       if (!isThere) state = states.unavailable;
-      if (isHere && now.standing === 'transition') state = states.transitioning;
       const group = aluaGroup(`gateway_${name}`, number);
       return { ...group, alua_access_state: state, alua_access_status: 2, preferred: prefers === name ? 1 : 0 };
     }).sort((a, b) => a.tg_pt_gp_id - b.tg_pt_gp_id);

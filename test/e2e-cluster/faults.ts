@@ -110,6 +110,7 @@ const etcdMemberCut = (forMs: number): Mishap => ({
 
 const etcdLeaderKilled: Mishap = {
   name: 'kill -9 of the leader of etcd, which is away for 10 s',
+  limitMs: moveMs,
   async happen({ pair }) {
     const leader = await pair.etcdLeader();
     await pair.etcd.kill(leader);

@@ -17,7 +17,7 @@ udevadm trigger
 udevadm settle -t 20
 iscsid
 cp /run/multipath.conf /etc/multipath.conf
-multipathd >/dev/null 2>&1
+multipathd -d >/tmp/multipathd.log 2>&1 &
 
 # Of each session: its portal, and the disk that is LUN 0 there.
 disks() {
@@ -33,7 +33,7 @@ verifies() {
   local pass=0
   while [ ! -e /tmp/enough ]; do
     pass=$((pass + 1))
-    fio --name=verified --filename="$1" --offset=16m --size=16m --rw=randwrite --bsrange=4k-64k --direct=1 --ioengine=libaio \
+    fio --name=verified --filename="$1" --offset=16m --size=4m --rw=randwrite --bsrange=4k-64k --direct=1 --ioengine=libaio \
       --iodepth=4 --verify=crc32c --verify_fatal=1 --verify_backlog=64 --randseed=$pass --minimal >/tmp/fio.out 2>&1 ||
       { cp /tmp/fio.out /tmp/fio.failed; break; }
     echo $pass >/tmp/fio.passes

@@ -21,8 +21,8 @@ const attempts = 100;
 /** sg3-utils: NOT READY, UNIT ATTENTION, and a path that is being given up. */
 const transient = [2, 6, 11, 33];
 
-/** SET TARGET PORT GROUPS COMMAND FAILED. */
-const refused = 'Set target port groups command failed';
+/** The target's own word (SPC-4 D.2). */
+const refused = 'SET TARGET PORT GROUPS COMMAND FAILED';
 
 /** One initiator on all portals. */
 export class LinuxHost {
@@ -133,8 +133,8 @@ export class LinuxHost {
 
   /** The host has a path be Active/optimized: SET TARGET PORT GROUPS. @returns false: the target does not do so */
   async activate(at: number): Promise<boolean> {
-    const { status, text } = await this.guest.ask(`sg_stpg -o ${this.disks[at]}`);
-    if (status !== 0 && !text.includes(refused)) throw new Error(`sg_stpg: status ${status}\n${text}`);
+    const { status, text } = await this.guest.ask(`sg_stpg -v -o ${this.disks[at]}`);
+    if (status !== 0 && !text.toUpperCase().includes(refused)) throw new Error(`sg_stpg: status ${status}\n${text}`);
     return status === 0;
   }
 }

@@ -52,6 +52,7 @@ export class Proof {
   /** One fault, what the host noticed of it, and the reservations after it. */
   async suffer({ name, happen, limitMs }: Mishap): Promise<void> {
     await this.#writer.forget();
+    const begun = new Date();
     const outcome = await happen({ pair: this.#pair, initiator: this.#initiator });
     await this.#works();
     const { longestGapMs, longestWriteMs } = await this.#writer.pace();
@@ -59,9 +60,25 @@ export class Proof {
     const came = typeof outcome === 'string' ? `, ${outcome}` : '';
     const said = `${name}${came}: no answer for ${seconds(longestGapMs)}, the slowest write ${seconds(longestWriteMs)}`;
     console.log(said);
-    if (limitMs !== undefined && longestGapMs > limitMs) this.#late.push(`${said}; ${seconds(limitMs)} are promised`);
+    if (limitMs !== undefined && longestGapMs > limitMs) {
+      this.#late.push(`${said}; ${seconds(limitMs)} are promised`);
+      console.log(await this.#meanwhile(begun));
+    }
     this.#steps += 1;
     await this.#initiator.checkReservations(this.#steps);
+  }
+
+  /** The lines of everybody's logs since a time. */
+  async #meanwhile(since: Date): Promise<string> {
+    const age = Math.ceil((Date.now() - since.getTime()) / 1000);
+    const { text } = await this.#initiator.guest.ask(
+      `now=$(cut -d. -f1 /proc/uptime); { dmesg; cat /tmp/multipathd.log; } | awk -v from=$((now - ${age})) '{ at = $0; gsub(/^[^0-9]*/, "", at); if (at + 0 >= from) print }' | tail -60`,
+    );
+    const ours = this.#pair.gateways.map(({ party, log }) => {
+      const lines = log.split('\n').filter((line) => line >= since.toISOString());
+      return `gateway ${party}, since ${since.toISOString()}:\n${lines.join('\n')}`;
+    });
+    return [...ours, `the host, ${age} s:`, text].join('\n');
   }
 
   /** Stops what writes, and compares. @param isTimed what took longer than is promised is a failure */
