@@ -4,11 +4,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { Qmp } from '../../src/backstore/qmp.ts';
 import { freePort } from '../support/free-port.ts';
 
 const run = promisify(execFile);
@@ -78,6 +79,7 @@ async function main(): Promise<void> {
   try {
     await until(target, 'Serving');
     const serial = join(home, 'serial');
+    const orders = join(home, 'qmp');
     await new Promise<void>((listening) => answers.listen(serial, listening));
     let second = start(neighbour, ['guest.does=writes']);
     await until(second, 'the neighbour has written');
@@ -92,11 +94,16 @@ async function main(): Promise<void> {
       [`guest.now=${now}`, `guest.port=${port}`],
       [
         ...['-serial', `unix:${serial}`],
+        ...['-qmp', `unix:${orders},server=on,wait=off`],
         ...['-netdev', 'user,id=net0', '-device', 'virtio-net-pci,netdev=net0,romfile='],
       ],
     );
     const output = untilEnd(first);
     await until(first, 'ok the system runs');
+    const migrated = await migrate(orders);
+    if (!/^Migration disabled: vhost-user/.test(migrated))
+      throw new Failure(`asked to migrate, QEMU says: ${migrated}`);
+    console.log('ok live migration is not offered, and QEMU says so');
     second.kill('SIGKILL');
     await ended(second);
     second = start(neighbour, ['guest.does=writes']);
@@ -117,6 +124,19 @@ async function main(): Promise<void> {
     target.kill('SIGTERM');
     await ended(target);
     await rm(home, { recursive: true, force: true });
+  }
+}
+
+/** Asks QEMU to migrate a machine. @returns its refusal, or that there was none */
+async function migrate(orders: string): Promise<string> {
+  const socket = createConnection(orders);
+  try {
+    await new Qmp(socket, socket).command('migrate', { uri: 'exec:cat > /dev/null' });
+    return 'yes';
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    socket.destroy();
   }
 }
 
