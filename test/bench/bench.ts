@@ -18,7 +18,8 @@ import { fill, mediumNames } from './media.ts';
 import { ownNetwork } from './network.ts';
 import { print, ratio, type Sample } from './samples.ts';
 import { builtProgram, cpuOf, type Disk, memoryOf, peer, type Server, startTcli, startTgtd } from './servers.ts';
-import { besides, buildFrontEnd, isVhost, startStorageDaemon } from './vhost-load.ts';
+import { startStorageDaemon, vhostExport } from './storage-daemon.ts';
+import { besides, buildFrontEnd, isVhost } from './vhost-load.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -123,7 +124,8 @@ async function startAll(programs: ReadonlyMap<string, string>): Promise<void> {
     }
   }
   if (has('cc')) buildFrontEnd();
-  if (has('cc') && has('qemu-storage-daemon')) servers.push(await startStorageDaemon(files[0]!, lunBytes));
+  if (has('cc') && has('qemu-storage-daemon'))
+    servers.push(await startStorageDaemon('storage-daemon vhost', vhostExport(files[0]!, lunBytes)));
   // Memory, and mappings of it, cost whoever touches them first.
   for (const { urls } of servers)
     for (const url of urls.filter((one) => !isVhost(one)))

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { callsPerOperation } from './calls.ts';
 import type { DiskLoad } from './disk-loads.ts';
 import { fio } from './fio.ts';
+import type { Figures } from './loads.ts';
 import { type BenchMedium, makeMedia } from './media.ts';
 import { print, type Sample } from './samples.ts';
 import { cpuOf, type Server, startTcli, startTgtd } from './servers.ts';
+import { nbdExport, startStorageDaemon } from './storage-daemon.ts';
 
 export interface DiskOptions {
   /** A folder on a disk. */
@@ -56,16 +58,15 @@ async function measureMedium(medium: BenchMedium, loads: readonly DiskLoad[], op
       for (const load of loads)
         for (const name of ['fio direct', 'fio cached'] as const) {
           medium.evict();
-          take(load, name, await fio(medium.path, load, name === 'fio direct', seconds));
+          take(load, name, await fio({ path: medium.path, direct: name === 'fio direct' }, load, seconds));
         }
     for (const start of startersOf(medium, options)) {
       const server = await start();
       try {
         // A program that has just begun is slower than it will be.
-        for (const load of loads) await load.run(server.urls, warmSeconds, options.programOf(load));
+        for (const load of loads) await runOn(server, load, warmSeconds, options);
         for (const load of loads) {
-          const program = options.programOf(load);
-          const run = (time: number) => load.run(server.urls, time, program);
+          const run = (time: number) => runOn(server, load, time, options);
           medium.evict();
           const before = cpuOf(server.pid!);
           const begin = performance.now();
@@ -86,6 +87,14 @@ async function measureMedium(medium: BenchMedium, loads: readonly DiskLoad[], op
     print(titleOf(load, medium.name), load.bytes, table.get(load)!, has('fio') ? load.limit : 'tcli', calls.get(load)!);
 }
 
+/** Runs a load; where the client of the load speaks iSCSI alone, fio is the client of an NBD server. */
+function runOn({ urls }: Server, load: DiskLoad, seconds: number, { programOf }: DiskOptions): Promise<Figures> {
+  const [uri = ''] = urls;
+  return uri.startsWith('nbd') && load.client === 'isload'
+    ? fio({ uri }, load, seconds)
+    : load.run(urls, seconds, programOf(load));
+}
+
 function startersOf({ kind, path }: BenchMedium, { programs, has }: DiskOptions): (() => Promise<Server>)[] {
   return [
     ...Array.from(
@@ -96,5 +105,6 @@ function startersOf({ kind, path }: BenchMedium, { programs, has }: DiskOptions)
     ),
     () => startTcli(programs.get('tcli')!, 'tcli direct', [{ kind, create: `${path} direct=true` }]),
     ...(has('tgtd') ? [() => startTgtd([path])] : []),
+    ...(has('qemu-storage-daemon') ? [() => startStorageDaemon('storage-daemon', nbdExport(path))] : []),
   ];
 }

@@ -1,4 +1,5 @@
-// fio on the medium itself, by io_uring from one process: what the disk gives, and so what a server could at most.
+// fio: on the medium itself, by io_uring from one process, which is what the disk gives and so what a server could at most; or as a
+// client of an NBD server.
 
 import { execFile } from 'node:child_process';
 import type { DiskLoad } from './disk-loads.ts';
@@ -19,14 +20,17 @@ interface Direction {
   readonly clat_ns: { readonly percentile?: Readonly<Record<string, number>> };
 }
 
-export function fio(path: string, load: DiskLoad, direct: boolean, seconds: number): Promise<Sample> {
+/** What fio works on. */
+export type FioMedium = { readonly path: string; readonly direct: boolean } | { readonly uri: string };
+
+export function fio(medium: FioMedium, load: DiskLoad, seconds: number): Promise<Sample> {
   const words = [
     '--name=bench',
-    '--ioengine=io_uring',
     '--output-format=json',
     '--time_based',
-    `--filename=${path}`,
-    `--direct=${direct ? 1 : 0}`,
+    ...('uri' in medium
+      ? ['--ioengine=nbd', `--uri=${medium.uri}`]
+      : ['--ioengine=io_uring', `--filename=${medium.path}`, `--direct=${medium.direct ? 1 : 0}`]),
     `--runtime=${seconds}`,
     `--bs=${load.bytes}`,
     `--iodepth=${load.depth}`,

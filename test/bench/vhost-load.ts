@@ -1,14 +1,12 @@
-// The vhost side of a bench: the front-end that stands for a guest, and who serves one: this program, and qemu-storage-daemon.
+// The vhost side of a bench: the front-end that stands for a guest, and this program as who serves one.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { output } from './output.ts';
 import type { Server, TcliServer } from './servers.ts';
 
-const startMs = 10_000;
 const folder = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
 const program = join(folder, 'vhost-load');
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -34,25 +32,3 @@ export const besides = ({ name, pid }: TcliServer, sockets: readonly string[], b
   pid,
   stop: async () => {},
 });
-
-/** qemu-storage-daemon's own virtio-blk device on a file. */
-export async function startStorageDaemon(file: string, bytes: number): Promise<Server> {
-  const socket = join(folder, 'storage-daemon');
-  const words = [
-    ...['--blockdev', `driver=file,node-name=disk,filename=${file},locking=off`],
-    ...['--export', `type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=${socket},writable=on`],
-  ];
-  const child = spawn('qemu-storage-daemon', words, { stdio: 'ignore' });
-  for (const begin = Date.now(); !existsSync(socket); await sleep(20))
-    if (child.exitCode !== null || Date.now() - begin > startMs) throw new Error('qemu-storage-daemon does not start');
-  return {
-    name: 'storage-daemon vhost',
-    urls: [`vhost:blk:${socket}:${bytes}`],
-    pid: child.pid,
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-    },
-  };
-}
