@@ -20,7 +20,7 @@ interface Direction {
   readonly clat_ns: { readonly percentile?: Readonly<Record<string, number>> };
 }
 
-/** What fio works on. */
+/** A medium of fio. */
 export type FioMedium = { readonly path: string; readonly direct: boolean } | { readonly uri: string };
 
 export function fio(medium: FioMedium, load: DiskLoad, seconds: number): Promise<Sample> {

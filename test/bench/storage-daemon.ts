@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Server } from './servers.ts';
 
-/** What it exports of a file: its words, and the URL for clients. */
+/** An export of a file: the words of the program, and the URL for clients. */
 export interface StorageExport {
   readonly words: readonly string[];
   readonly url: string;
@@ -15,7 +15,7 @@ export interface StorageExport {
 
 const startMs = 10_000;
 
-/** Its own virtio-blk device, `bytes` long. */
+/** The virtio-blk device of vhost-user, `bytes` long. */
 export const vhostExport =
   (file: string, bytes: number) =>
   (socket: string): StorageExport => ({
