@@ -71,7 +71,7 @@ export const usage = `Usage: tcli [OPTIONS]                     the interactive 
        tcli [OPTIONS] -f FILE             lines of a file; the first error ends it, and names its line
        tcli [OPTIONS] share [PATH [SHARING]] | unshare PATH      serve a file or device, or list what is served so
        tcli [OPTIONS] serve [SERVING]     restore the configuration and serve it, in the foreground
-       tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background
+       tcli [OPTIONS] daemon start|restart [--force] [SERVING]   the same in the background; restart repeats what is not said
        tcli [OPTIONS] daemon stop [--force] | status
        tcli [OPTIONS] cluster join ETCD[,ETCD…] --name NAME [JOINING] | leave | status   gateways that share one configuration
        tcli [OPTIONS] cluster move STORAGE-OBJECT GATEWAY | prefer STORAGE-OBJECT [GATEWAY] | drain GATEWAY | undrain GATEWAY

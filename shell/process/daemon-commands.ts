@@ -21,8 +21,8 @@ import {
 import { askServer } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
 import type { DaemonAction } from './arguments.ts';
-import type { ServeWords } from './serve-words.ts';
-import { startDaemon } from './start-daemon.ts';
+import { type ServeWords, serveWords } from './serve-words.ts';
+import { environmentOf, startDaemon } from './start-daemon.ts';
 import { complain, say } from './streams.ts';
 
 /** The time that a new process may take to serve, on top of its wait for devices. */
@@ -58,7 +58,11 @@ export async function daemon(
   if (action === 'restart') {
     // Refuses before anything is stopped.
     refuseHomeOfOther(home);
+    const holder = holderOf(home);
+    const again = holder?.words ? serveWords([...holder.words, ...serve.words]) : serve;
+    const before = holder && environmentOf(holder.pid);
     await stop(home, force, true);
+    return start(home, force, again, by, before);
   }
   return start(home, force, serve, by);
 }
@@ -68,7 +72,13 @@ async function running(home: Home): Promise<Status | undefined> {
   return reply?.is === 'status' ? reply.status : undefined;
 }
 
-async function start(home: Home, force: boolean, serve: ServeWords, by: 'command' | 'share'): Promise<number> {
+async function start(
+  home: Home,
+  force: boolean,
+  serve: ServeWords,
+  by: 'command' | 'share',
+  environment?: NodeJS.ProcessEnv,
+): Promise<number> {
   const before = await running(home);
   if (before?.role === 'serve' && !force) {
     say(`Already running: process ${before.pid}.\n`);
@@ -80,7 +90,7 @@ async function start(home: Home, force: boolean, serve: ServeWords, by: 'command
     if (!force) throw inUse(home, holder);
     await stop(home, true);
   }
-  const started = await startDaemon(home, serve.words, by);
+  const started = await startDaemon(home, serve.words, by, environment);
   const now = await until(POLL_MS, START_WAIT_MS + serve.waitMs, async () => {
     const why = started.ended();
     if (why !== undefined) throw new OperatorError('The process ended before it served.', why);

@@ -6,7 +6,7 @@ import { type LogLevel, logLevels, OperatorError, type StartedBy, starters } fro
 
 /** The words for the process that serves. */
 export interface ServeWords {
-  /** The words as they were given. */
+  /** The options as they were given, each once, without those that this program tells a process in the background. */
   readonly words: readonly string[];
   /** The time to wait for devices that are not there. */
   readonly waitMs: number;
@@ -40,18 +40,19 @@ export function serveWords(given: readonly string[]): ServeWords {
   let metrics: ServeWords['metrics'];
   let tgtadm: number | undefined;
   let config: string | undefined;
-  const words = given.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
-  // A process in the background stands elsewhere.
-  const at = words.indexOf('--config') + 1;
-  if (at > 0 && words[at]) words[at] = resolve(words[at]);
-  const rest = [...words];
+  const options = new Map<string, readonly string[]>();
+  const rest = given.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
   while (rest.length > 0) {
     if (rest[0] === '--tgtadm') {
       rest.shift();
       tgtadm = Number(/^\d{1,4}$/.test(rest[0] ?? '') ? rest.shift() : 0);
+      options.set('--tgtadm', [String(tgtadm)]);
       continue;
     }
-    const [option, value = ''] = rest.splice(0, 2);
+    const [option = '', said = ''] = rest.splice(0, 2);
+    // A process in the background stands elsewhere.
+    const value = option === '--config' && said !== '' ? resolve(said) : said;
+    options.set(option, [value]);
     if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
     else if (option === '--config' && value !== '') config = value;
     else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
@@ -65,8 +66,9 @@ export function serveWords(given: readonly string[]): ServeWords {
     else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
     else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
   }
+  for (const told of ['--own-log', '--started-by']) options.delete(told);
   return {
-    words,
+    words: [...options].flatMap(([option, values]) => [option, ...values]),
     waitMs,
     logFormat,
     logLevel,

@@ -12,6 +12,7 @@ import {
   refuseStrange,
   type StartedBy,
 } from '../../src/client.ts';
+import { split } from './serve-words.ts';
 import { complain } from './streams.ts';
 
 /** The number of lines of its log that say why a process ended. */
@@ -34,8 +35,29 @@ export interface Started {
   letGo(): void;
 }
 
-/** Starts it. @param words for `serve` */
-export async function startDaemon(home: Home, words: readonly string[], by: StartedBy['what']): Promise<Started> {
+/**
+ * The variables that a process was started with and that its successor is to have, too. Empty for one that is gone.
+ */
+export function environmentOf(pid: number): NodeJS.ProcessEnv {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return Object.fromEntries(entries.map(split).filter(([name]) => followsAlong.test(name)));
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * Starts it.
+ * @param words for `serve`
+ * @param before the variables of the process whose place it takes: they hold where this one's environment says nothing else
+ */
+export async function startDaemon(
+  home: Home,
+  words: readonly string[],
+  by: StartedBy['what'],
+  before: NodeJS.ProcessEnv = {},
+): Promise<Started> {
   refuseHomeOfOther(home);
   const logFile = join(home.stateDirectory, 'daemon.log');
   const log = await openLog(logFile);
@@ -48,7 +70,10 @@ export async function startDaemon(home: Home, words: readonly string[], by: Star
       cwd: '/',
       // A session of its own (setsid) keeps terminals from ending it.
       detached: true,
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => followsAlong.test(name))),
+      env: {
+        ...before,
+        ...Object.fromEntries(Object.entries(process.env).filter(([name]) => followsAlong.test(name))),
+      },
       stdio: ['ignore', log, log],
     },
   );

@@ -28,6 +28,8 @@ const retryMs = 5_000;
 
 export interface ServeOptions {
   readonly home: Home;
+  /** The words that it was started with: a restart repeats them. */
+  readonly words: readonly string[];
   /** The version of the program. */
   readonly version: string;
   readonly log: Log;
@@ -126,9 +128,9 @@ function groupOf({ group }: ServeOptions): number | undefined {
  * @throws OperatorError when another process holds the home
  */
 async function openServing(options: ServeOptions, log: Log): Promise<{ host: Host; report: () => void }> {
-  const { home, config, workers } = options;
+  const { home, words, config, workers } = options;
   const given = config === undefined ? undefined : new GivenConfiguration(config);
-  const host = await openHost({ home, role: 'serve', log, workers, given, looked: () => report() });
+  const host = await openHost({ home, role: 'serve', words, log, workers, given, looked: () => report() });
   const report = reporter(host);
   if (host.heldBy) {
     await host.close();

@@ -13,6 +13,8 @@ export type Role = 'serve' | 'shell' | 'command';
 export interface Holder {
   readonly pid: number;
   readonly role: Role;
+  /** The words that `serve` was given: for whoever starts it again. Absent: it does not serve, or is older than this list. */
+  readonly words?: readonly string[];
 }
 
 /** The time that a start waits for a `command` that holds the home. */
@@ -21,10 +23,15 @@ const lockPollMs = 25;
 /** The time that a holder may take to end after its file is gone. */
 const namelessMs = 500;
 
-/** Takes the lock of a home. @returns the lock, or the longer-lived process that has it. @throws OperatorError */
-export async function takeLock(home: Home, role: Role): Promise<FileLock | Holder> {
+/**
+ * Takes the lock of a home.
+ * @param words those of `serve`, as `Holder` has them
+ * @returns the lock, or the longer-lived process that has it
+ * @throws OperatorError
+ */
+export async function takeLock(home: Home, role: Role, words?: readonly string[]): Promise<FileLock | Holder> {
   const path = lockOf(home);
-  const content = JSON.stringify({ pid: process.pid, role } satisfies Holder);
+  const content = JSON.stringify({ pid: process.pid, role, ...(words && { words }) } satisfies Holder);
   const begun = runningMs();
   let seen: FileLock | Holder | undefined;
   const look = () => {
@@ -77,8 +84,12 @@ export function inUse(home: Home, holder: Holder): OperatorError {
 /** Reads the name of a holder. One that has not written its name yet is about to, and may be a `command`. */
 function parseHolder(content: string): Holder {
   try {
-    const { pid, role } = JSON.parse(content) as Holder;
-    return { pid: Number(pid), role: role === 'serve' || role === 'shell' ? role : 'command' };
+    const { pid, role, words } = JSON.parse(content) as Holder;
+    return {
+      pid: Number(pid),
+      role: role === 'serve' || role === 'shell' ? role : 'command',
+      ...(Array.isArray(words) && words.every((word) => typeof word === 'string') && { words }),
+    };
   } catch {
     return { pid: 0, role: 'command' };
   }

@@ -39,6 +39,8 @@ import { Trials } from './trials.ts';
 export interface HostOptions {
   readonly home: Home;
   readonly role: Role;
+  /** The words of `serve`, as `Holder` has them. */
+  readonly words?: readonly string[] | undefined;
   /** The file that gives the configuration. Absent: the configuration is that of the home. */
   readonly given?: GivenConfiguration | undefined;
   readonly log?: Log;
@@ -63,7 +65,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   refuseHomeOfOther(home);
   for (const path of [home.stateDirectory, dirname(home.saveFile)]) await makeHomeDirectory(path, files);
   keepFoldersIn(home.runDirectory);
-  const lock = await takeLock(home, role);
+  const lock = await takeLock(home, role, options.words);
   const onlookers = new Onlookers();
   const heard = onlookers.hearing(log ?? (() => {}));
   const { membership = readMembership(home.stateDirectory) } = options;

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { optionsOf } from '../../shell/process/arguments.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 import { TestTerminal } from '../support/terminal.ts';
@@ -130,6 +131,36 @@ it('daemon start, status, start again, restart, stop', async () => {
   expect(await tcli(home, ['daemon', 'start', '--force'])).toMatchObject({ status: 0 });
   expect((await tcli(home, ['daemon', 'stop'])).stdout).toMatch(/^Stopped: process \d+\.\n$/);
   expect(await tcli(home, ['daemon', 'stop'])).toMatchObject({ status: 0, stdout: 'Not running.\n' });
+});
+
+it('daemon restart repeats every option and variable of the start, but for what it is told itself', async () => {
+  const home = daemonHome();
+  await writeFile(join(home, 'given.json'), JSON.stringify({ fabric_modules: [], storage_objects: [], targets: [] }));
+  const said: Readonly<Record<string, string>> = {
+    '--config': join(home, 'given.json'),
+    '--wait': '1',
+    '--group': String(process.getgid?.()),
+    '--loops': '0',
+    '--metrics': `127.0.0.1:${await freePort()}`,
+    '--tgtadm': '7',
+    '--log-format': 'json',
+    '--log-level': 'debug',
+  };
+  expect(Object.keys(said).toSorted()).toEqual([...new Set(optionsOf('SERVING'))].toSorted());
+  const env = { TGT_IPC_SOCKET: join(home, 'tgtd'), TCLI_LINGER_US: '7' };
+  const words = (action: string, ...more: string[]) => [program, '--home', home, 'daemon', action, ...more];
+  const holder = async () => JSON.parse((await readFile(join(home, 'lock'), 'utf8')).split('\n', 1)[0]!);
+  expect(await run(process.execPath, words('start', ...Object.entries(said).flat()), { env })).toMatchObject({
+    status: 0,
+  });
+  const before = await holder();
+  expect(await run(process.execPath, words('restart', '--log-level=info'))).toMatchObject({ status: 0 });
+  const after = await holder();
+  expect(after.pid).not.toBe(before.pid);
+  expect(after.words).toEqual(Object.entries({ ...said, '--log-level': 'info' }).flat());
+  const inherited = (await readFile(`/proc/${after.pid}/environ`, 'utf8')).split('\0');
+  expect(inherited).toEqual(expect.arrayContaining(Object.entries(env).map((one) => one.join('='))));
+  expect((await tcli(home, ['/backstores/ramdisk', 'create', 'rd0', '1M'])).stderr).toContain('serve --config');
 });
 
 it('a start after kill -9 finds the lock and the socket of the dead, and serves', async () => {
